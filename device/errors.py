@@ -1,0 +1,231 @@
+"""Every error that device code raises on purpose: a class, a number that never changes, fields, no secrets.
+
+Rules:
+1. A number is given once and never reused; `tests/unit/test_errors.py` checks that they are distinct.
+2. Fields carry facts (have, offered, limit, field names), never key material, codes or passwords.
+3. `code` travels in reports and status pages; the text is for people.
+"""
+
+
+class FirstbootError(Exception):
+    """Base of every typed refusal. `code` is permanent; keyword fields become attributes."""
+
+    code = 1
+
+    def __init__(self, **fields: object) -> None:
+        self.fields = fields
+        super().__init__(self.describe())
+
+    def describe(self) -> str:
+        """One line: class name and fields, in sorted order."""
+        text = type(self).__name__
+        for name in sorted(self.fields):
+            text += " {}={}".format(name, self.fields[name])
+        return text
+
+
+# 100 codecs ------------------------------------------------------------------------------------------
+class CodecError(FirstbootError):
+    """Bytes are not what the format allows. Fields: `reason`, optional `offset`."""
+
+    code = 100
+
+
+class CborError(CodecError):
+    code = 101
+
+
+class CoseError(CodecError):
+    code = 102
+
+
+class FrameError(CodecError):
+    """A serial frame is damaged (checksum, length)."""
+
+    code = 103
+
+
+class LimitError(CodecError):
+    """A bound of limits.py is exceeded. Fields: `what`, `limit`."""
+
+    code = 104
+
+
+# 200 trust and updates -------------------------------------------------------------------------------
+class TrustError(FirstbootError):
+    code = 200
+
+
+class SignatureError(TrustError):
+    """No acceptable signature of the needed role."""
+
+    code = 201
+
+
+class AlgorithmError(TrustError):
+    """The header names an algorithm that the anchor does not bind to this key, or one not supported."""
+
+    code = 202
+
+
+class RecordTypeError(TrustError):
+    """A signed record carries another `typ` than the one asked for."""
+
+    code = 203
+
+
+class UpdateError(FirstbootError):
+    code = 210
+
+
+class DigestMismatchError(UpdateError):
+    """Content is not what the author signed. Field: `component`."""
+
+    code = 211
+
+
+class VendorMismatchError(UpdateError):
+    code = 212
+
+
+class ClassMismatchError(UpdateError):
+    code = 213
+
+
+class SequenceNumberError(UpdateError):
+    """The manifest is not newer. Fields: `have`, `offered`."""
+
+    code = 214
+
+
+class SecurityCounterError(UpdateError):
+    """The image's security counter is below the unit's. Fields: `have`, `offered`."""
+
+    code = 215
+
+
+class UnsupportedError(UpdateError):
+    """A manifest asks for something by name that this device does not do. Field: `what`."""
+
+    code = 216
+
+
+class ImageFormatError(UpdateError):
+    """The payload is no image that this board can start. Field: `reason`."""
+
+    code = 217
+
+
+class KnownBadError(UpdateError):
+    """This release failed its trial here; it is not retried by itself. Field: `sequence`."""
+
+    code = 218
+
+
+class TrialFailedError(UpdateError):
+    """A release did not confirm and was reverted. Fields: `sequence`, `reset`."""
+
+    code = 219
+
+
+# 300 links -------------------------------------------------------------------------------------------
+class LinkError(FirstbootError):
+    """A peer could not be reached or went away. Field: `reason`."""
+
+    code = 300
+
+
+class LinkTimeoutError(LinkError):
+    code = 301
+
+
+class ProtocolError(LinkError):
+    """The peer broke its protocol. Field: `reason`."""
+
+    code = 302
+
+
+class PeerRefusedError(LinkError):
+    """The peer answered with a refusal. Field: `status`."""
+
+    code = 303
+
+
+# 400 storage and hardware ----------------------------------------------------------------------------
+class StorageError(FirstbootError):
+    code = 400
+
+
+class FlashError(StorageError):
+    """NOR rules broken or the driver failed. Fields: `reason`, `offset`."""
+
+    code = 401
+
+
+class RecordDamagedError(StorageError):
+    """A stored record fails its own digest. Field: `name`."""
+
+    code = 402
+
+
+class StorageFullError(StorageError):
+    code = 403
+
+
+class EntropyError(FirstbootError):
+    """No entropy: nothing secret can be made."""
+
+    code = 410
+
+
+# 500 life cycle and owner ----------------------------------------------------------------------------
+class LifecycleError(FirstbootError):
+    """The operation does not exist in this state. Fields: `state`, `event`."""
+
+    code = 500
+
+
+class SetupCodeError(FirstbootError):
+    code = 510
+
+
+class PasswordError(FirstbootError):
+    """The password is refused. Field: `reason`, a permanent word that the page explains."""
+
+    code = 511
+
+
+class ThrottledError(FirstbootError):
+    """Too many attempts. Field: `wait_s`."""
+
+    code = 512
+
+
+class CredentialError(FirstbootError):
+    """Sign-in failed; says no more."""
+
+    code = 513
+
+
+# 600 factory -----------------------------------------------------------------------------------------
+class FactoryError(FirstbootError):
+    """The factory port refuses. Field: `reason`."""
+
+    code = 600
+
+
+class LockedError(FactoryError):
+    code = 601
+
+
+# 700 support period ----------------------------------------------------------------------------------
+class SupportRecordError(FirstbootError):
+    """A support record is refused. Field: `reason`."""
+
+    code = 700
+
+
+class FreshnessError(FirstbootError):
+    """A freshness record is refused. Field: `reason`."""
+
+    code = 710

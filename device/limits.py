@@ -1,0 +1,51 @@
+"""Every bound of the device, with its unit and its reason. A bound that is not here does not exist."""
+
+# CBOR (deterministic, RFC 8949 4.2)
+CBOR_DEPTH = 12  # SUIT needs 8 levels; a parser stack on the board bears 16
+CBOR_ITEMS = 512  # entries in one array or map
+ENVELOPE_BYTES = 8192  # a manifest with an HSS signature (W4, two levels) stays below 6 KiB
+RECORD_BYTES = 4096  # one signed record: one MQTT message, one littlefs block
+STATEMENT_BYTES = 16384  # a statement of compliance with all seven items and several manufacturers
+REPORT_BYTES = 512
+
+# Transfer
+CHUNK_BYTES = 4096  # one flash sector: a wrong chunk costs one erase
+CHUNK_LIST_BYTES = 32768  # 1024 digests, so payloads up to 4 MiB
+CHUNK_WINDOW = 8  # retained chunks asked for at once: 32 KiB of RAM
+NONCE_BYTES = 16
+NONCE_LIFE_S = 60
+SIGNATURES_TRIED = 4
+
+# CoAP and OSCORE
+COAP_BLOCK_BYTES = 1024
+COAP_MESSAGE_BYTES = 1280  # IPv6 minimum MTU
+OSCORE_SEQUENCE_STEP = 1024  # sender sequence numbers reserved by one durable write (RFC 8613 B.1.1)
+
+# MQTT
+MQTT_PACKET_BYTES = 40960  # a chunk list of 32 KiB with its topic
+MQTT_KEEP_ALIVE_S = 60
+
+# Waiting on peers
+CONNECT_TIMEOUT_S = 15
+REPLY_TIMEOUT_S = 10
+TRIAL_WINDOW_S = 120  # a trial image that has not confirmed by then resets itself
+TRIAL_ATTEMPTS = 3
+
+# Local pages
+HTTP_BODY_BYTES = 2048
+HTTP_LINE_BYTES = 1024
+HTTP_HEADERS = 40
+HTTP_READ_TIMEOUT_S = 10  # microdot sets none; ours bounds the whole request
+HTTP_CLIENTS = 4
+SESSION_LIFE_S = 1800
+SESSIONS = 4
+
+# Owner's password (PW-15)
+PASSWORD_MIN_CHARS = 15
+PASSWORD_MAX_CHARS = 64
+PASSWORD_MAX_BYTES = 256
+SETUP_CODE_CHARS = 20
+
+# Factory port
+FACTORY_FRAME_BYTES = 4096
+FACTORY_DATA_BYTES = 2048  # one part of a record; longer records travel in parts
