@@ -1,0 +1,137 @@
+"""A maker's signing keys in one folder: image keys, role keys and authorities.
+
+Rules:
+1. Development keys are drawn per checkout and carry a marker file; everything that uses them says so.
+1. Development keys are drawn per checkout and carry a marker file; whatever uses them says so.
+3. Key ids are the first eight bytes of the SHA-256 of the public key: stable, and say nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from provisioning.signing.pki import CertificateAuthority, load_private_pem, private_pem, write_private
+
+if TYPE_CHECKING:
+    from provisioning.signing.signer import Signer
+
+ROLES: Final = {"root": 1, "author": 2, "support": 3, "tracker": 4, "signatory": 5}
+SIGNING_ROLES: Final = ("author", "support", "tracker", "signatory")
+IMAGE_KEYS: Final = 3
+MARKER: Final = "DEVELOPMENT-KEYS"
+MARKER_TEXT: Final = (
+    "Drawn for development on this machine. Units provisioned with these keys are NOT FOR SALE.\n"
+)
+
+
+class KeyRingError(ValueError):
+    """The key folder is missing, incomplete or holds another kind of key."""
+
+
+@dataclass(frozen=True)
+class AnchorKey:
+    """What a device is told of a key: id, COSE algorithm, role number, public key (65 bytes for P-256)."""
+
+    key_id: bytes
+    algorithm: int
+    role: int
+    public: bytes
+
+
+def public_point(key: ec.EllipticCurvePublicKey) -> bytes:
+    """The uncompressed point: 0x04, x, y; 65 bytes."""
+    return key.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
+
+
+def key_id(public: bytes) -> bytes:
+    return hashlib.sha256(public).digest()[:8]
+
+
+class KeyRing:
+    """The keys of one folder; loads them when asked for."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        missing = [path.name for path in self._expected() if not path.is_file()]
+        if missing:
+            raise KeyRingError(f"key folder {directory} lacks {', '.join(missing)}")
+
+    @classmethod
+    def draw_development(cls, directory: Path) -> KeyRing:
+        """Return the development keys of `directory`, drawing them first where there are none.
+
+        The folder appears complete or not at all. Raises KeyRingError where it holds other keys.
+        """
+        if directory.exists():
+            ring = cls(directory)
+            if not ring.is_development:
+                raise KeyRingError(f"{directory} holds keys that are not for development")
+            return ring
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=".keys-", dir=directory.parent))
+        try:
+            cls._draw_into(draft)
+            os.replace(draft, directory)
+        except OSError:
+            shutil.rmtree(draft, ignore_errors=True)
+            if not directory.exists():  # another process may have drawn them meanwhile
+                raise
+        return cls(directory)
+
+    @staticmethod
+    def _draw_into(directory: Path) -> None:
+        for stem in [f"image-{n}" for n in range(IMAGE_KEYS)] + list(SIGNING_ROLES):
+            write_private(directory / f"{stem}.pem", private_pem(ec.generate_private_key(ec.SECP256R1())))
+        CertificateAuthority.create("Firstboot development device CA").save(directory, "device-ca")
+        CertificateAuthority.create("Firstboot development server CA").save(directory, "server-ca")
+        (directory / MARKER).write_text(MARKER_TEXT)
+
+    def _expected(self) -> list[Path]:
+        names = [f"image-{n}.pem" for n in range(IMAGE_KEYS)] + [f"{role}.pem" for role in SIGNING_ROLES]
+        names += ["device-ca.crt", "device-ca.key", "server-ca.crt", "server-ca.key"]
+        return [self.directory / name for name in names]
+
+    @property
+    def is_development(self) -> bool:
+        return (self.directory / MARKER).is_file()
+
+    @property
+    def image_key_paths(self) -> list[Path]:
+        """The three boot-image keys; the first signs unless another is named."""
+        return [self.directory / f"image-{n}.pem" for n in range(IMAGE_KEYS)]
+
+    @property
+    def device_ca(self) -> CertificateAuthority:
+        return CertificateAuthority.load(self.directory / "device-ca.crt", self.directory / "device-ca.key")
+
+    @property
+    def server_ca(self) -> CertificateAuthority:
+        return CertificateAuthority.load(self.directory / "server-ca.crt", self.directory / "server-ca.key")
+
+    def signer_path(self, role: str) -> Path:
+        if role not in SIGNING_ROLES:
+            raise KeyRingError(f"no signing role {role!r}; there are {', '.join(SIGNING_ROLES)}")
+        return self.directory / f"{role}.pem"
+
+    def signer(self, role: str) -> Signer:
+        """The file signer of a role: "author", "support", "tracker" or "signatory"."""
+        from provisioning.signing.file_signer import FileSigner
+
+        return FileSigner.load(self.signer_path(role))
+
+    def anchor_keys(self) -> list[AnchorKey]:
+        """What the factory installs as trust anchors: every role key's public half, bound to ESP256 (-9)."""
+        found = []
+        for role in SIGNING_ROLES:
+            public = public_point(load_private_pem(self.signer_path(role).read_bytes()).public_key())
+            found.append(AnchorKey(key_id(public), -9, ROLES[role], public))
+        return found
