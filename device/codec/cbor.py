@@ -1,0 +1,285 @@
+"""CBOR as this project speaks it: the deterministic encoding of RFC 8949 section 4.2.1 and nothing else.
+
+Rules, each checked on the way in and kept on the way out:
+1. Definite lengths only; integers and lengths in their shortest form (4.2.1).
+2. Map keys are integers, byte strings or text, strictly ascending by their encoded bytes; so no key twice.
+3. Text is valid UTF-8 (no surrogates, nothing overlong), the same verdict on every interpreter.
+4. Of the simple values only false, true and null; no floats, no undefined.
+5. One item, no bytes behind it; size, nesting and entries stay inside limits.py.
+
+Values: None, bool, int (-2**64 .. 2**64-1), bytes, str, list, dict and Tag. Decoding gives lists for arrays;
+the encoder also takes tuples, bytearrays and memoryviews. Dict order never matters: keys are sorted.
+"""
+
+from collections import namedtuple
+
+from device.compat import const
+from device.errors import CborError, LimitError
+from device.limits import CBOR_DEPTH, CBOR_ITEMS, ENVELOPE_BYTES
+
+TYPE_CHECKING = const(0)
+if TYPE_CHECKING:
+    from typing import Any, Sequence
+
+Tag = namedtuple("Tag", ("number", "value"))
+
+# Major types, RFC 8949 section 3.1.
+_UINT = const(0)
+_NEGATIVE = const(1)
+_BYTES = const(2)
+_TEXT = const(3)
+_ARRAY = const(4)
+_MAP = const(5)
+_TAG = const(6)
+
+_FALSE = const(0xF4)
+_TRUE = const(0xF5)
+_NULL = const(0xF6)
+
+
+def encode(value: "Any") -> bytes:
+    """Return the one deterministic encoding of `value`.
+
+    Raises CborError for a type or integer that has no CBOR here, LimitError past CBOR_DEPTH or CBOR_ITEMS.
+    """
+    parts: "list[bytes]" = []
+    _put(parts, value, 0)
+    return b"".join(parts)
+
+
+def decode(data: bytes, limit: int = ENVELOPE_BYTES) -> "Any":
+    """Return the value that `data` encodes; `limit` bounds len(data) in bytes.
+
+    Raises LimitError past a bound, CborError (with `reason`, `offset`) for everything else.
+    """
+    if len(data) > limit:
+        raise LimitError(what="CBOR bytes", limit=limit)
+    if not isinstance(data, bytes):
+        data = bytes(data)  # a bytearray or memoryview could change under the decoder
+    at = [0]
+    value = _item(data, at, 0)
+    if at[0] != len(data):
+        raise CborError(reason="bytes behind the item", offset=at[0])
+    return value
+
+
+def check_map(
+    value: "Any", required: "Sequence[tuple[Any, type]]", optional: "Sequence[tuple[Any, type]]" = ()
+) -> "dict[Any, Any]":
+    """Return `value` when it is a map with all `required` and at most the `optional` keys, each of its type.
+
+    Both are sequences of (key, type); `int` does not take a bool. Raises CborError naming the key.
+    """
+    if not isinstance(value, dict):
+        raise CborError(reason="not a map")
+    known = 0
+    for key, kind in required:
+        if key not in value:
+            raise CborError(reason="missing key", key=key)
+        _check_type(key, value[key], kind)
+        known += 1
+    for key, kind in optional:
+        if key in value:
+            _check_type(key, value[key], kind)
+            known += 1
+    if known != len(value):
+        raise CborError(reason="unknown key")
+    return value
+
+
+def _check_type(key: "Any", value: "Any", kind: type) -> None:
+    # CPython counts bool as int, MicroPython does not; neither may pass for the other here.
+    if isinstance(value, bool) != (kind is bool) or not isinstance(value, kind):
+        raise CborError(reason="wrong type", key=key)
+
+
+# Encoding --------------------------------------------------------------------------------------------
+
+
+def _head(major: int, number: int) -> bytes:
+    """Initial byte and argument in the shortest form (RFC 8949 3 and 4.2.1)."""
+    if number < 24:
+        return bytes((major << 5 | number,))
+    size, info = 1, 24
+    while number >> (8 * size):
+        size *= 2
+        info += 1
+    if size > 8:
+        raise CborError(reason="integer beyond 64 bits")
+    return bytes((major << 5 | info,)) + number.to_bytes(size, "big")
+
+
+def _put(parts: "list[bytes]", value: "Any", depth: int) -> None:
+    if value is None:
+        parts.append(b"\xf6")
+    elif isinstance(value, bool):  # before int: on CPython True is an int
+        parts.append(b"\xf5" if value else b"\xf4")
+    elif isinstance(value, int):
+        parts.append(_head(_UINT, value) if value >= 0 else _head(_NEGATIVE, -1 - value))
+    elif isinstance(value, str):
+        data = _text_bytes(value)
+        parts.append(_head(_TEXT, len(data)))
+        parts.append(data)
+    elif isinstance(value, (bytes, bytearray, memoryview)):
+        data = bytes(value)
+        parts.append(_head(_BYTES, len(data)))
+        parts.append(data)
+    else:
+        _put_container(parts, value, depth + 1)
+
+
+def _put_container(parts: "list[bytes]", value: "Any", depth: int) -> None:
+    if depth > CBOR_DEPTH:
+        raise LimitError(what="CBOR nesting", limit=CBOR_DEPTH)
+    if isinstance(value, Tag):  # before tuple: a Tag is one
+        if isinstance(value.number, bool) or value.number < 0:
+            raise CborError(reason="bad tag number")
+        parts.append(_head(_TAG, value.number))
+        _put(parts, value.value, depth)
+        return
+    if not isinstance(value, (list, tuple, dict)):
+        raise CborError(reason="no CBOR for " + type(value).__name__)
+    if len(value) > CBOR_ITEMS:
+        raise LimitError(what="CBOR entries", limit=CBOR_ITEMS)
+    if isinstance(value, dict):
+        parts.append(_head(_MAP, len(value)))
+        for key, entry in sorted([(_key(k), k) for k in value], key=lambda pair: pair[0]):
+            parts.append(key)
+            _put(parts, value[entry], depth)
+    else:
+        parts.append(_head(_ARRAY, len(value)))
+        for entry in value:
+            _put(parts, entry, depth)
+
+
+def _key(key: "Any") -> bytes:
+    if isinstance(key, bool) or not isinstance(key, (int, str, bytes)):
+        raise CborError(reason="bad map key")
+    parts: "list[bytes]" = []
+    _put(parts, key, 0)
+    return b"".join(parts)
+
+
+# Decoding: `at` is a list of one, the offset of the next byte; no object is made to return it -----------
+
+
+def _item(data: bytes, at: "list[int]", depth: int) -> "Any":
+    start = at[0]
+    if start >= len(data):
+        raise CborError(reason="truncated", offset=start)
+    major = data[start] >> 5
+    if major == 7:
+        return _simple(data, at)
+    number = _argument(data, at)
+    if major <= _NEGATIVE:
+        return -1 - number if major else number
+    if major > _TEXT:
+        return _container(data, at, major, number, depth + 1)
+    begin = at[0]
+    if number > len(data) - begin:
+        raise CborError(reason="truncated", offset=start)
+    at[0] = begin + number
+    content = data[begin : begin + number]
+    return content if major == _BYTES else _text(content, start)
+
+
+def _container(data: bytes, at: "list[int]", major: int, number: int, depth: int) -> "Any":
+    if depth > CBOR_DEPTH:
+        raise LimitError(what="CBOR nesting", limit=CBOR_DEPTH)
+    if major == _TAG:
+        return Tag(number, _item(data, at, depth))
+    if number > CBOR_ITEMS:
+        raise LimitError(what="CBOR entries", limit=CBOR_ITEMS)
+    if major == _MAP:
+        return _map(data, at, number, depth)
+    return [_item(data, at, depth) for _ in range(number)]
+
+
+def _argument(data: bytes, at: "list[int]") -> int:
+    """The argument behind the initial byte; moves `at` past both."""
+    start = at[0]
+    info = data[start] & 0x1F
+    if info < 24:
+        at[0] = start + 1
+        return info
+    if info > 27:
+        raise CborError(reason="indefinite length" if info == 31 else "reserved", offset=start)
+    size = 1 << (info - 24)
+    end = start + 1 + size
+    if end > len(data):
+        raise CborError(reason="truncated", offset=start)
+    number = int.from_bytes(data[start + 1 : end], "big")
+    # The next shorter form would have carried it: one byte carries below 24 in the initial byte.
+    if number < 24 or (size > 1 and not number >> (4 * size)):
+        raise CborError(reason="not the shortest form", offset=start)
+    at[0] = end
+    return number
+
+
+def _simple(data: bytes, at: "list[int]") -> "bool | None":
+    start = at[0]
+    initial = data[start]
+    at[0] = start + 1
+    if initial == _NULL:
+        return None
+    if initial == _TRUE:
+        return True
+    if initial == _FALSE:
+        return False
+    if 0xF9 <= initial <= 0xFB:
+        raise CborError(reason="float", offset=start)
+    raise CborError(reason="simple value", offset=start)
+
+
+def _map(data: bytes, at: "list[int]", count: int, depth: int) -> "dict[Any, Any]":
+    result: "dict[Any, Any]" = {}
+    previous = b""
+    for _ in range(count):
+        start = at[0]
+        if start < len(data) and data[start] >> 5 > _TEXT:
+            raise CborError(reason="bad map key", offset=start)
+        key = _item(data, at, depth)
+        encoded = data[start : at[0]]
+        if encoded <= previous:  # equal: the key stands twice
+            raise CborError(reason="map keys out of order", offset=start)
+        previous = encoded
+        result[key] = _item(data, at, depth)
+    return result
+
+
+# Text ------------------------------------------------------------------------------------------------
+
+
+def _text(content: bytes, offset: int) -> str:
+    try:
+        text = str(content, "utf-8")
+    except (UnicodeError, ValueError):
+        raise CborError(reason="not UTF-8", offset=offset) from None
+    if len(text) != len(content) and _utf8_bytes(text) != len(content):
+        raise CborError(reason="not UTF-8", offset=offset)
+    return text
+
+
+def _text_bytes(text: str) -> bytes:
+    try:
+        data = text.encode("utf-8")
+    except (UnicodeError, ValueError):
+        raise CborError(reason="not UTF-8") from None
+    if len(text) != len(data) and _utf8_bytes(text) != len(data):
+        raise CborError(reason="not UTF-8")
+    return data
+
+
+def _utf8_bytes(text: str) -> int:
+    """Bytes that strict UTF-8 (RFC 3629) takes for `text`, -1 when it cannot carry it.
+
+    MicroPython's own check passes overlong forms, surrogates and code points past U+10FFFF: an overlong
+    form shows as a sum that differs from the bytes it came from.
+    """
+    total = 0
+    for character in text:
+        point = ord(character)
+        if 0xD800 <= point <= 0xDFFF or point > 0x10FFFF:
+            return -1
+        total += 1 if point < 0x80 else 2 if point < 0x800 else 3 if point < 0x10000 else 4
+    return total
