@@ -24,6 +24,8 @@ OSCORE_SEQUENCE_STEP = 1024  # sender sequence numbers reserved by one durable w
 # MQTT
 MQTT_PACKET_BYTES = 40960  # a chunk list of 32 KiB with its topic
 MQTT_KEEP_ALIVE_S = 60
+MQTT_OPEN_REQUESTS = 32  # requests without an answer: a window of subscriptions and their ends
+MQTT_STRAY_MESSAGES = 64  # in a row, of topics not subscribed to: leftovers of a window are at most 8
 
 # Waiting on peers
 CONNECT_TIMEOUT_S = 15
@@ -44,7 +46,7 @@ SESSIONS = 4
 PASSWORD_MIN_CHARS = 15
 PASSWORD_MAX_CHARS = 64
 PASSWORD_MAX_BYTES = 256
-SETUP_CODE_CHARS = 20
+SETUP_CODE_CHARS = 21  # 20 random symbols of 5 bits, one check character (device/setup_code.py)
 
 # Factory port
 FACTORY_FRAME_BYTES = 4096
