@@ -1,0 +1,130 @@
+"""MCUboot's image format, as far as a unit checks it before it asks the boot ROM to start an image.
+
+Source: MCUboot docs/design.md, "Image format". The boot ROM (C) makes the same checks again and verifies the
+signature; here they give an early, typed refusal and the security counter.
+
+Rules:
+1. Header magic, header size, RAM_LOAD flag and load address are the only accepted ones.
+2. Every length is checked against `limit` before it is used; TLV areas end exactly where they say.
+3. A security counter stands in the protected area or the image is refused.
+"""
+
+from collections import namedtuple
+
+from device.compat import const
+from device.errors import ImageFormatError
+from device.layout import IMAGE_HEADER_BYTES, IMAGE_LOAD_ADDRESS
+
+TYPE_CHECKING = const(0)
+if TYPE_CHECKING:
+    from typing import Callable
+
+MAGIC = 0x96F3B83D
+FLAG_RAM_LOAD = 0x20
+TLV_MAGIC = 0x6907
+TLV_PROTECTED_MAGIC = 0x6908
+TLV_PUBLIC_KEY = 0x02
+TLV_SHA256 = 0x10
+TLV_ECDSA = 0x22
+TLV_SECURITY_COUNTER = 0x50
+
+_HEADER = 32  # bytes of the header that carry fields
+_TLV_AREA_LIMIT = 1024  # signature, key, digest, counter: below 300 bytes; the rest is no image of ours
+
+# version: (major, minor, revision, build); hashed_bytes: header, body and protected area, what digest covers
+ImageInfo = namedtuple(
+    "ImageInfo",
+    (
+        "version",
+        "security_counter",
+        "digest",
+        "body_bytes",
+        "hashed_bytes",
+        "total_bytes",
+        "public_key",
+        "signature",
+    ),
+)
+
+
+def _u16(data: bytes, offset: int) -> int:
+    return int.from_bytes(data[offset : offset + 2], "little")
+
+
+def _u32(data: bytes, offset: int) -> int:
+    return int.from_bytes(data[offset : offset + 4], "little")
+
+
+def _refuse(reason: str) -> None:
+    raise ImageFormatError(reason=reason)
+
+
+def _tlv_area(
+    read: "Callable[[int, int], bytes]", offset: int, limit: int, magic: int
+) -> "tuple[dict[int, bytes], int]":
+    """Return the entries of one TLV area and the offset behind it."""
+    if offset + 4 > limit:
+        _refuse("truncated")
+    info = read(offset, 4)
+    total = _u16(info, 2)
+    if _u16(info, 0) != magic:
+        _refuse("tlv magic")
+    if total < 4 or total > _TLV_AREA_LIMIT or offset + total > limit:
+        _refuse("tlv size")
+    area = read(offset, total)
+    entries: "dict[int, bytes]" = {}
+    at = 4
+    while at < total:
+        if at + 4 > total:
+            _refuse("tlv entry")
+        kind, length = _u16(area, at), _u16(area, at + 2)
+        at += 4
+        if at + length > total:
+            _refuse("tlv entry")
+        if kind in entries:
+            _refuse("tlv twice")
+        entries[kind] = bytes(area[at : at + length])
+        at += length
+    return entries, offset + total
+
+
+def parse_image(read: "Callable[[int, int], bytes]", limit: int) -> "ImageInfo":
+    """Check structure and bounds of the image that `read(offset, length)` gives, at most `limit` bytes.
+
+    Does not check digest or signature. Raises ImageFormatError(reason).
+    """
+    if limit < IMAGE_HEADER_BYTES:
+        _refuse("truncated")
+    header = read(0, _HEADER)
+    if _u32(header, 0) != MAGIC:
+        _refuse("magic")
+    if _u32(header, 4) != IMAGE_LOAD_ADDRESS or not _u32(header, 16) & FLAG_RAM_LOAD:
+        _refuse("load address")
+    if _u16(header, 8) != IMAGE_HEADER_BYTES:
+        _refuse("header size")
+    protected_bytes, body_bytes = _u16(header, 10), _u32(header, 12)
+    if body_bytes == 0 or body_bytes > limit - IMAGE_HEADER_BYTES:
+        _refuse("body size")
+    version = (header[20], header[21], _u16(header, 22), _u32(header, 24))
+
+    end_of_body = IMAGE_HEADER_BYTES + body_bytes
+    protected, end_of_protected = _tlv_area(read, end_of_body, limit, TLV_PROTECTED_MAGIC)
+    if end_of_protected - end_of_body != protected_bytes:
+        _refuse("protected size")
+    free, total = _tlv_area(read, end_of_protected, limit, TLV_MAGIC)
+    counter = protected.get(TLV_SECURITY_COUNTER)
+    if counter is None or len(counter) != 4:
+        _refuse("no security counter")
+    digest = free.get(TLV_SHA256, b"")
+    if len(digest) != 32:
+        _refuse("no digest")
+    return ImageInfo(
+        version,
+        _u32(counter or b"", 0),
+        digest,
+        body_bytes,
+        end_of_protected,
+        total,
+        free.get(TLV_PUBLIC_KEY, b""),
+        free.get(TLV_ECDSA, b""),
+    )

@@ -1,0 +1,87 @@
+"""Freshness and trusted time in one record: the answer to a nonce of our own.
+
+Rules (design.md, Update):
+1. A nonce is 128 bits, kept in RAM, one outstanding, used once, dead after limits.NONCE_LIFE_S.
+2. The record must carry that nonce and this product's class.
+3. Its time is never accepted earlier than the build time in the anchors or the stored floor.
+4. The newest numbers in it raise flags; they are no floors.
+"""
+
+from collections import namedtuple
+
+from device.codec.cbor import decode, encode
+from device.errors import CodecError, FreshnessError
+from device.limits import NONCE_BYTES, NONCE_LIFE_S, RECORD_BYTES
+
+TYP = "application/vnd.firstboot.freshness+cbor"
+
+Freshness = namedtuple("Freshness", ("time_s", "newest_manifest", "newest_support"))
+Challenge = namedtuple("Challenge", ("nonce", "class_id", "drawn_ms"))
+
+
+def challenge(nonce: bytes, class_id: bytes, drawn_ms: int) -> "Challenge":
+    """A challenge for `nonce` (16 random bytes), drawn at `drawn_ms` of the clock's ticks."""
+    if len(nonce) != NONCE_BYTES:
+        raise FreshnessError(reason="nonce length")
+    return Challenge(nonce, class_id, drawn_ms)
+
+
+def encode_request(asked: "Challenge") -> bytes:
+    """What travels to the tracker: {1: nonce, 2: class id}."""
+    return encode({1: asked.nonce, 2: asked.class_id})
+
+
+def decode_request(data: bytes) -> "Challenge":
+    """The tracker's side. Raises FreshnessError."""
+    fields = _fields(data, 64)
+    nonce, class_id = fields.get(1), fields.get(2)
+    if len(fields) != 2 or not isinstance(nonce, bytes) or not isinstance(class_id, bytes):
+        raise FreshnessError(reason="structure")
+    if len(nonce) != NONCE_BYTES or len(class_id) != 16:
+        raise FreshnessError(reason="structure")
+    return Challenge(nonce, class_id, 0)
+
+
+def encode_payload(
+    class_id: bytes, nonce: bytes, time_s: int, newest_manifest: int, newest_support: int
+) -> bytes:
+    """What the tracker signs."""
+    return encode({1: class_id, 2: nonce, 3: time_s, 4: newest_manifest, 5: newest_support})
+
+
+def _fields(data: bytes, limit: int) -> dict:  # type: ignore[type-arg]
+    if len(data) > limit:
+        raise FreshnessError(reason="size")
+    try:
+        fields = decode(data)
+    except CodecError:
+        raise FreshnessError(reason="encoding")
+    if not isinstance(fields, dict):
+        raise FreshnessError(reason="structure")
+    return fields
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 53
+
+
+def accept(payload: bytes, asked: "Challenge | None", age_ms: int, floor_s: int) -> "Freshness":
+    """Check a verified record's payload against the outstanding challenge.
+
+    `age_ms` is the time since the nonce was drawn, `floor_s` the earliest time that can be true (unix seconds).
+    Raises FreshnessError(reason).
+    """
+    if asked is None:
+        raise FreshnessError(reason="nothing was asked")
+    if age_ms < 0 or age_ms > NONCE_LIFE_S * 1000:
+        raise FreshnessError(reason="nonce expired")
+    fields = _fields(payload, RECORD_BYTES)
+    if len(fields) != 5 or not all(_is_count(fields.get(key)) for key in (3, 4, 5)):
+        raise FreshnessError(reason="structure")
+    if fields.get(2) != asked.nonce:
+        raise FreshnessError(reason="nonce")
+    if fields.get(1) != asked.class_id:
+        raise FreshnessError(reason="class")
+    if fields[3] < floor_s:
+        raise FreshnessError(reason="time before the floor")
+    return Freshness(fields[3], fields[4], fields[5])

@@ -1,0 +1,154 @@
+"""Boot facts in NVM: slots and their marks, the security counter, the factory lock.
+
+Rules (docs/design.md, Boot; the boot ROM reads the same units):
+1. Each mark is one unit, programmed once between two erases.
+2. A torn *staged* or *confirmed* does not count; a torn *tried*, lock or counter unit does.
+3. A slot is erased trailer first, so an image that is half gone is never staged.
+4. The slot with the highest confirm sequence was confirmed last.
+5. The security counter only grows, one unit a step: a power cut leaves a value between old and new.
+"""
+
+from collections import namedtuple
+
+from device.compat import const
+from device.errors import FlashError
+from device.layout import (
+    CONFIRMED_PREFIX,
+    MARK_CONFIRMED,
+    MARK_STAGED,
+    MARK_TRIED,
+    UNIT_COUNTED,
+    UNIT_LOCKED,
+    UNIT_STAGED,
+    UNIT_TRIED,
+)
+
+TYPE_CHECKING = const(0)
+if TYPE_CHECKING:
+    from device.interfaces import Flash
+    from device.layout import NvmLayout
+
+# confirm_sequence is 0 where the slot is not confirmed
+Marks = namedtuple("Marks", ("is_staged", "is_tried", "is_confirmed", "confirm_sequence"))
+
+
+def _is_blank(data: bytes) -> bool:
+    return data == b"\xff" * len(data)
+
+
+def confirmed_unit(sequence: int) -> bytes:
+    """The 32 bytes that confirm a slot with `sequence` (1 .. 2**32-2)."""
+    return (
+        CONFIRMED_PREFIX
+        + sequence.to_bytes(4, "little")
+        + (sequence ^ 0xFFFFFFFF).to_bytes(4, "little")
+        + bytes(8)
+    )
+
+
+def confirm_sequence(unit: bytes) -> int:
+    """The sequence of a confirmed unit, 0 for anything else (blank, torn)."""
+    sequence = int.from_bytes(unit[16:20], "little")
+    if sequence in (0, 0xFFFFFFFF) or bytes(unit) != confirmed_unit(sequence):
+        return 0
+    return sequence
+
+
+class BootState:
+    """Reads and programs the boot facts of one unit. Every method may raise FlashError."""
+
+    def __init__(self, flash: "Flash", layout: "NvmLayout") -> None:
+        self._flash = flash
+        self._layout = layout
+        self.slot_limit_bytes = layout.slot_bytes - layout.sector_bytes  # what an image may fill
+
+    # lock ------------------------------------------------------------------------------------------------
+    def is_locked(self) -> bool:
+        """True once any byte of either copy is programmed: half-written counts as locked."""
+        for offset in self._layout.lock_offsets:
+            if not _is_blank(self._flash.read(offset, self._layout.unit_bytes)):
+                return True
+        return False
+
+    def lock(self) -> None:
+        """Lock the factory port for good. Both copies are programmed; programmed copies are left alone."""
+        for offset in self._layout.lock_offsets:
+            if _is_blank(self._flash.read(offset, self._layout.unit_bytes)):
+                self._flash.write(offset, UNIT_LOCKED)
+
+    # security counter ------------------------------------------------------------------------------------
+    def security_counter(self) -> int:
+        """Number of programmed units, 0 .. counter_sectors * sector_bytes / unit_bytes."""
+        unit = self._layout.unit_bytes
+        steps: int = self._layout.counter_sectors * self._layout.sector_bytes // unit
+        for step in range(steps):
+            if _is_blank(self._flash.read(self._layout.counter_offset + step * unit, unit)):
+                return step
+        return steps
+
+    def raise_security_counter(self, value: int) -> None:
+        """Raise the counter to `value`; a lower value changes nothing.
+
+        Raises FlashError where the board cannot count that far.
+        """
+        unit = self._layout.unit_bytes
+        if value > self._layout.counter_sectors * self._layout.sector_bytes // unit:
+            raise FlashError(reason="security counter exhausted", offset=self._layout.counter_offset)
+        for step in range(self.security_counter(), value):
+            self._flash.write(self._layout.counter_offset + step * unit, UNIT_COUNTED)
+
+    # slots -----------------------------------------------------------------------------------------------
+    def _trailer(self, slot: int) -> int:
+        offset: int = self._layout.slot_offsets[slot] + self.slot_limit_bytes
+        return offset
+
+    def marks(self, slot: int) -> "Marks":
+        unit = self._layout.unit_bytes
+        trailer = self._trailer(slot)
+        sequence = confirm_sequence(self._flash.read(trailer + MARK_CONFIRMED, unit))
+        return Marks(
+            self._flash.read(trailer + MARK_STAGED, unit) == UNIT_STAGED,
+            not _is_blank(self._flash.read(trailer + MARK_TRIED, unit)),
+            sequence > 0,
+            sequence,
+        )
+
+    def is_blank_trailer(self, slot: int) -> bool:
+        """True where no mark is programmed: the slot may be written."""
+        return _is_blank(self._flash.read(self._trailer(slot), MARK_CONFIRMED + self._layout.unit_bytes))
+
+    def clear_marks(self, slot: int) -> None:
+        """Erase the trailer: the slot holds no image any more, whatever its other sectors say."""
+        self._flash.erase(self._trailer(slot))
+
+    def stage(self, slot: int) -> None:
+        """Ask the boot ROM to try this slot at the next start."""
+        self._flash.write(self._trailer(slot) + MARK_STAGED, UNIT_STAGED)
+
+    def mark_tried(self, slot: int) -> None:
+        """What the boot ROM does before the jump; here for the simulator's boot ROM and the flash programmer."""
+        self._flash.write(self._trailer(slot) + MARK_TRIED, UNIT_TRIED)
+
+    def confirm(self, slot: int) -> None:
+        """Make `slot` the one confirmed last. Confirming a confirmed slot changes nothing."""
+        if self.marks(slot).is_confirmed:
+            return
+        last = max([self.marks(n).confirm_sequence for n in range(len(self._layout.slot_offsets))])
+        self._flash.write(self._trailer(slot) + MARK_CONFIRMED, confirmed_unit(last + 1))
+
+    def read(self, slot: int, offset: int, length: int) -> bytes:
+        self._check(offset, length)
+        return self._flash.read(self._layout.slot_offsets[slot] + offset, length)
+
+    def rewrite_sector(self, slot: int, offset: int, data: bytes) -> None:
+        """Erase the sector at `offset` of the slot and program `data` (at most a sector) into it."""
+        self._check(offset, len(data))
+        unit = self._layout.unit_bytes
+        address = self._layout.slot_offsets[slot] + offset
+        self._flash.erase(address)
+        padding = -len(data) % unit
+        self._flash.write(address, data + b"\xff" * padding if padding else data)
+
+    def _check(self, offset: int, length: int) -> None:
+        if offset < 0 or length < 0 or offset + length > self.slot_limit_bytes:
+            raise FlashError(reason="outside the slot", offset=offset)
