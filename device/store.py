@@ -1,0 +1,167 @@
+"""Durable records: what each is called, where it lives, how large it may be, and whether it is whole.
+
+Rules:
+1. A record on flash is SHA-256(data) || data; one that does not match its digest is damaged, never guessed at.
+2. A name that is not in RECORDS does not exist; a record lives in one region, so a factory reset, which
+   erases the user region, takes the owner's records and leaves the maker's.
+3. "Absent" and "damaged" are different answers: absent is None, damaged raises RecordDamagedError (PW-04).
+4. Atomic writes are the port's promise (interfaces.Records: old or new, never neither).
+"""
+
+import hashlib
+from collections import namedtuple
+
+from device.codec import cbor
+from device.compat import const
+from device.errors import CodecError, LimitError, RecordDamagedError, StorageError
+from device.limits import ENVELOPE_BYTES, RECORD_BYTES, STATEMENT_BYTES
+
+TYPE_CHECKING = const(0)
+if TYPE_CHECKING:
+    from typing import Any
+
+    from device.interfaces import Records
+
+DEVICE = "device"  # littlefs region that survives a factory reset
+USER = "user"  # littlefs region that a factory reset erases
+
+# max_bytes counts the data without its digest. A record `from_station` is written over the factory port and is
+# part of the record hash; keys are made on the device and reach that hash through their certificates.
+Record = namedtuple("Record", ("name", "region", "max_bytes", "from_station"))
+
+RECORDS = (
+    Record("anchors", DEVICE, RECORD_BYTES, True),
+    Record("contact", DEVICE, RECORD_BYTES, True),
+    Record("device.crt", DEVICE, RECORD_BYTES, True),
+    Record("identity", DEVICE, 1024, True),
+    Record("oscore", DEVICE, 256, True),
+    Record("servers", DEVICE, RECORD_BYTES, True),
+    Record("setup", DEVICE, 128, True),
+    Record("statement", DEVICE, STATEMENT_BYTES, True),
+    Record("support", DEVICE, RECORD_BYTES, True),
+    Record("web.crt", DEVICE, RECORD_BYTES, True),
+    Record("device.key", DEVICE, 32, False),
+    Record("web.key", DEVICE, 32, False),
+    Record("sealed", DEVICE, 64, False),
+    Record("owned", DEVICE, 16, False),
+    Record("oscore.seq", DEVICE, 8, False),
+    Record("progress", DEVICE, 256, False),
+    Record("pending", DEVICE, ENVELOPE_BYTES, False),
+    Record("credential", USER, 128, False),
+    Record("attempts", USER, 32, False),
+    Record("settings", USER, RECORD_BYTES, False),
+    Record("events", USER, RECORD_BYTES, False),
+)
+
+DIGEST_BYTES = 32
+STATION_RECORDS = tuple([record.name for record in RECORDS if record.from_station])  # sorted by name
+
+
+def find(name: str) -> "Record | None":
+    """Give the table's entry for `name`, None when there is no such record."""
+    for record in RECORDS:
+        if record.name == name:
+            return record
+    return None
+
+
+def wrap(data: bytes) -> bytes:
+    """Give what lies on flash for `data`: its SHA-256 in front of it."""
+    return hashlib.sha256(data).digest() + data
+
+
+def unwrap(name: str, stored: bytes) -> bytes:
+    """Give the data of a stored record; raises RecordDamagedError when it is not what was written."""
+    data = stored[DIGEST_BYTES:]
+    if len(stored) < DIGEST_BYTES or hashlib.sha256(data).digest() != stored[:DIGEST_BYTES]:
+        raise RecordDamagedError(name=name)
+    return data
+
+
+class Store:
+    """The records of one region, checked on the way in and on the way out.
+
+    Every method raises StorageError (field `reason`) for a name that is not a record of this region, and what
+    the port raises (StorageError, StorageFullError).
+    """
+
+    def __init__(self, records: "Records", region: str = DEVICE) -> None:
+        self._records = records
+        self._region = region
+
+    def read(self, name: str) -> "bytes | None":
+        """Give a record's data, None when it is absent. Raises RecordDamagedError."""
+        entry = self._entry(name)
+        stored = self._records.read(name)
+        if stored is None:
+            return None
+        data = unwrap(name, stored)
+        if len(data) > entry.max_bytes:
+            raise RecordDamagedError(name=name)
+        return data
+
+    def require(self, name: str) -> bytes:
+        """Give a record's data. Raises StorageError when it is absent, RecordDamagedError when damaged."""
+        data = self.read(name)
+        if data is None:
+            raise StorageError(reason="absent", name=name)
+        return data
+
+    def write(self, name: str, data: bytes) -> None:
+        """Store `data` in place of what was there; durable on return. Raises LimitError when it is too long."""
+        entry = self._entry(name)
+        if len(data) > entry.max_bytes:
+            raise LimitError(what=name, limit=entry.max_bytes)
+        self._records.write(name, wrap(data))
+
+    def delete(self, name: str) -> None:
+        """Remove a record; one that is absent stays absent."""
+        self._entry(name)
+        self._records.delete(name)
+
+    def has(self, name: str) -> bool:
+        """Say whether a record is there, whole or damaged."""
+        self._entry(name)
+        return self._records.read(name) is not None
+
+    def read_map(self, name: str) -> "dict[Any, Any] | None":
+        """Give a record that is a CBOR map, None when it is absent. Raises RecordDamagedError for anything else."""
+        data = self.read(name)
+        if data is None:
+            return None
+        try:
+            value = cbor.decode(data)
+        except CodecError:
+            raise RecordDamagedError(name=name) from None
+        if not isinstance(value, dict):
+            raise RecordDamagedError(name=name)
+        return value
+
+    def write_map(self, name: str, value: "dict[Any, Any]") -> None:
+        """Store a CBOR map. Raises LimitError, CborError."""
+        self.write(name, cbor.encode(value))
+
+    def _entry(self, name: str) -> "Record":
+        entry = find(name)
+        if entry is None or entry.region != self._region:
+            raise StorageError(reason="no such record", name=name, region=self._region)
+        return entry
+
+
+def record_hash(store: "Store") -> bytes:
+    """Give SHA-256 over the station's records: sorted by name, each len(name) u8, name, len(data) u32 BE, data.
+
+    The station computes the same from what it wrote and so knows that the unit holds it. Raises StorageError
+    when one is absent, RecordDamagedError when one is damaged.
+    """
+    total = hashlib.sha256()
+    for name in sorted(STATION_RECORDS):
+        data = store.require(name)
+        total.update(hash_item(name, data))
+    return total.digest()
+
+
+def hash_item(name: str, data: bytes) -> bytes:
+    """Give the bytes that one record adds to the record hash."""
+    encoded = name.encode()
+    return bytes((len(encoded),)) + encoded + len(data).to_bytes(4, "big") + data
