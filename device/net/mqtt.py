@@ -1,0 +1,390 @@
+"""MQTT 3.1.1 client core: bytes in, packets out, no I/O.
+
+Rules:
+1. A packet longer than limits.MQTT_PACKET_BYTES is refused at its length field, before any of it is kept.
+2. Flags, lengths and return codes that the standard does not allow are refused, never skipped.
+3. Only packets that a server may send are understood; QoS 2 is not offered, so it is refused.
+4. Topics are exact names: a client of this module never subscribes to a wildcard.
+
+Source: OASIS MQTT Version 3.1.1 (section numbers beside the checks).
+"""
+
+from collections import namedtuple
+
+from device import limits
+from device.compat import const
+from device.errors import LimitError, PeerRefusedError, ProtocolError
+
+TYPE_CHECKING = const(0)
+if TYPE_CHECKING:
+    from typing import Sequence
+
+# 2.2.1 control packet types
+CONNECT = const(1)
+CONNACK = const(2)
+PUBLISH = const(3)
+PUBACK = const(4)
+SUBSCRIBE = const(8)
+SUBACK = const(9)
+UNSUBSCRIBE = const(10)
+UNSUBACK = const(11)
+PINGREQ = const(12)
+PINGRESP = const(13)
+DISCONNECT = const(14)
+
+SUBSCRIBE_REFUSED = const(0x80)  # 3.9.3
+
+Connack = namedtuple("Connack", ("is_session_present", "code"))
+Publish = namedtuple("Publish", ("topic", "payload", "qos", "packet_id", "is_retained", "is_duplicate"))
+Puback = namedtuple("Puback", ("packet_id",))
+Suback = namedtuple("Suback", ("packet_id", "codes"))
+Unsuback = namedtuple("Unsuback", ("packet_id",))
+Pingresp = namedtuple("Pingresp", ())
+
+# What Session.feed() reports.
+Connected = namedtuple("Connected", ())
+Message = namedtuple("Message", ("topic", "payload", "is_retained"))
+Acknowledged = namedtuple("Acknowledged", ("packet_id",))
+Subscribed = namedtuple("Subscribed", ("packet_id", "refused"))  # refused: topics the server denied
+
+# 3.2.2.3: why a server refuses a connection.
+_REFUSALS = ("protocol version", "identifier", "unavailable", "user name or password", "not authorised")
+
+
+# --- encoding ----------------------------------------------------------------------------------------
+def _text(value: str) -> bytes:
+    data = value.encode("utf-8")
+    if len(data) > 0xFFFF:  # 1.5.3
+        raise LimitError(what="MQTT text", limit=0xFFFF)
+    return len(data).to_bytes(2, "big") + data
+
+
+def _topic(value: str) -> bytes:
+    if not value or "+" in value or "#" in value or "\x00" in value:  # 3.3.2.1, and rule 4
+        raise ProtocolError(reason="topic")
+    return _text(value)
+
+
+def _packet_id(value: int) -> bytes:
+    if not 1 <= value <= 0xFFFF:  # 2.3.1
+        raise ProtocolError(reason="packet identifier")
+    return value.to_bytes(2, "big")
+
+
+def _remaining_length(length: int) -> bytes:
+    out = bytearray()
+    while True:  # 2.2.3
+        length, digit = length >> 7, length & 0x7F
+        out.append(digit | (0x80 if length else 0))
+        if not length:
+            return bytes(out)
+
+
+def _packet(kind: int, flags: int, body: bytes) -> bytes:
+    if len(body) > limits.MQTT_PACKET_BYTES:
+        raise LimitError(what="MQTT packet", limit=limits.MQTT_PACKET_BYTES)
+    return bytes((kind << 4 | flags,)) + _remaining_length(len(body)) + body
+
+
+def encode_connect(client_id: str, keep_alive_s: int) -> bytes:
+    """CONNECT of a clean session without will, user name or password: who we are is the TLS certificate."""
+    header = _text("MQTT") + b"\x04\x02" + keep_alive_s.to_bytes(2, "big")  # 3.1.2: level 4, clean session
+    return _packet(CONNECT, 0, header + _text(client_id))
+
+
+def encode_publish(
+    topic: str, payload: bytes, *, packet_id: int = 0, is_retained: bool = False, is_duplicate: bool = False
+) -> bytes:
+    """PUBLISH at QoS 1 where a packet id is given, at QoS 0 otherwise."""
+    flags = (8 if is_duplicate else 0) | (2 if packet_id else 0) | (1 if is_retained else 0)
+    return _packet(PUBLISH, flags, _topic(topic) + (_packet_id(packet_id) if packet_id else b"") + payload)
+
+
+def encode_subscribe(packet_id: int, topics: "Sequence[str]", qos: int) -> bytes:
+    """SUBSCRIBE to exact topics, all at one QoS (0 or 1)."""
+    if not topics or not 0 <= qos <= 1:  # 3.8.3-3
+        raise ProtocolError(reason="subscription")
+    body = _packet_id(packet_id)
+    for topic in topics:
+        body += _topic(topic) + bytes((qos,))
+    return _packet(SUBSCRIBE, 2, body)
+
+
+def encode_unsubscribe(packet_id: int, topics: "Sequence[str]") -> bytes:
+    if not topics:  # 3.10.3-2
+        raise ProtocolError(reason="subscription")
+    body = _packet_id(packet_id)
+    for topic in topics:
+        body += _topic(topic)
+    return _packet(UNSUBSCRIBE, 2, body)
+
+
+def encode_puback(packet_id: int) -> bytes:
+    return _packet(PUBACK, 0, _packet_id(packet_id))
+
+
+def encode_pingreq() -> bytes:
+    return b"\xc0\x00"
+
+
+def encode_disconnect() -> bytes:
+    return b"\xe0\x00"
+
+
+# --- decoding ----------------------------------------------------------------------------------------
+def _identifier(body: "bytes | bytearray", offset: int) -> int:
+    if len(body) < offset + 2:
+        raise ProtocolError(reason="short packet")
+    packet_id = int.from_bytes(body[offset : offset + 2], "big")
+    if packet_id == 0:  # 2.3.1-1
+        raise ProtocolError(reason="packet identifier 0")
+    return packet_id
+
+
+def _decode_connack(flags: int, body: "bytes | bytearray") -> Connack:
+    if flags or len(body) != 2 or body[0] > 1 or body[1] > len(_REFUSALS):  # 3.2.2
+        raise ProtocolError(reason="CONNACK")
+    if body[0] and body[1]:  # 3.2.2-4
+        raise ProtocolError(reason="CONNACK session present in a refusal")
+    return Connack(body[0] == 1, body[1])
+
+
+def _decode_publish(flags: int, body: "bytes | bytearray") -> Publish:
+    qos = (flags >> 1) & 3
+    if qos > 1 or (flags & 8 and not qos):  # 3.3.1-4, 3.3.1-2, rule 3
+        raise ProtocolError(reason="PUBLISH flags")
+    if len(body) < 2:
+        raise ProtocolError(reason="short packet")
+    end = 2 + int.from_bytes(body[:2], "big")
+    if end > len(body):
+        raise ProtocolError(reason="short packet")
+    try:
+        topic = str(body[2:end], "utf-8")
+    except ValueError:
+        raise ProtocolError(reason="topic is no UTF-8")
+    if not topic or "+" in topic or "#" in topic or "\x00" in topic:  # 3.3.2-2
+        raise ProtocolError(reason="topic")
+    packet_id = 0
+    if qos:
+        packet_id = _identifier(body, end)
+        end += 2
+    return Publish(topic, bytes(body[end:]), qos, packet_id, bool(flags & 1), bool(flags & 8))
+
+
+def _decode_suback(flags: int, body: "bytes | bytearray") -> Suback:
+    packet_id = _identifier(body, 0)
+    codes = bytes(body[2:])
+    if flags or not codes:
+        raise ProtocolError(reason="SUBACK")
+    for code in codes:
+        if code not in (0, 1, SUBSCRIBE_REFUSED):  # 3.9.3-2; 2 was never asked for
+            raise ProtocolError(reason="SUBACK code")
+    return Suback(packet_id, codes)
+
+
+def _bare_identifier(flags: int, body: "bytes | bytearray", name: str) -> int:
+    if flags or len(body) != 2:
+        raise ProtocolError(reason=name)
+    return _identifier(body, 0)
+
+
+def _decode(first: int, body: "bytes | bytearray") -> object:
+    kind, flags = first >> 4, first & 15
+    if kind == PUBLISH:
+        return _decode_publish(flags, body)
+    if kind == CONNACK:
+        return _decode_connack(flags, body)
+    if kind == SUBACK:
+        return _decode_suback(flags, body)
+    if kind == PUBACK:
+        return Puback(_bare_identifier(flags, body, "PUBACK"))
+    if kind == UNSUBACK:
+        return Unsuback(_bare_identifier(flags, body, "UNSUBACK"))
+    if kind == PINGRESP:
+        if flags or body:
+            raise ProtocolError(reason="PINGRESP")
+        return Pingresp()
+    raise ProtocolError(reason="packet type", type=kind)
+
+
+class Parser:
+    """Cuts a byte stream into packets; keeps at most one unfinished packet of the bounded size."""
+
+    def __init__(self, limit: int = limits.MQTT_PACKET_BYTES) -> None:
+        self._limit = limit
+        self._first = 0
+        self._length = 0
+        self._length_bytes = -1  # -1: the type byte comes next
+        self._body = None  # type: bytearray | None
+        self._filled = 0
+
+    def feed(self, data: bytes) -> "list[object]":
+        """The packets that `data` completes, in order. Raises ProtocolError, LimitError."""
+        view = memoryview(data)
+        packets = []  # type: list[object]
+        offset = 0
+        while offset < len(view):
+            if self._body is None:
+                self._header_byte(view[offset])
+                offset += 1
+            else:
+                count = min(len(view) - offset, self._length - self._filled)
+                self._body[self._filled : self._filled + count] = view[offset : offset + count]
+                self._filled += count
+                offset += count
+            if self._body is not None and self._filled == self._length:
+                body, self._body, self._length_bytes = self._body, None, -1
+                packets.append(_decode(self._first, body))
+        return packets
+
+    def _header_byte(self, byte: int) -> None:
+        if self._length_bytes < 0:
+            self._first, self._length, self._length_bytes = byte, 0, 0
+            return
+        self._length |= (byte & 0x7F) << (7 * self._length_bytes)
+        self._length_bytes += 1
+        if self._length > self._limit:
+            raise LimitError(what="MQTT packet", limit=self._limit)
+        if byte & 0x80:
+            if self._length_bytes == 4:  # 2.2.3
+                raise ProtocolError(reason="remaining length")
+            return
+        self._body, self._filled = bytearray(self._length), 0
+
+
+# --- the client's side of one connection -------------------------------------------------------------
+class Session:
+    """State of one connection. Methods return the bytes to send; `feed` returns what happened.
+
+    A message of a topic that is not subscribed to is dropped and counted; more than
+    limits.MQTT_STRAY_MESSAGES of them in a row end the connection (a server that floods). Raises
+    ProtocolError, LimitError, PeerRefusedError.
+    """
+
+    def __init__(self, client_id: str, keep_alive_s: int = limits.MQTT_KEEP_ALIVE_S) -> None:
+        self._client_id = client_id
+        self._keep_alive_s = keep_alive_s
+        self._parser = Parser()
+        self._last_id = 0
+        self._topics = {}  # type: dict[str, int]
+        self._waiting = {}  # type: dict[int, tuple[int, tuple[str, ...]]]
+        self._stray = 0
+        self.stray_total = 0
+        self.is_connected = False
+        self.is_ping_open = False
+        self.output = b""  # acknowledgements that feed() produced; the driver sends and clears them
+
+    def connect(self) -> bytes:
+        return encode_connect(self._client_id, self._keep_alive_s)
+
+    def subscribe(self, topics: "Sequence[str]", qos: int) -> "tuple[int, bytes]":
+        """Packet id and bytes; messages of the topics are accepted from now on."""
+        packet_id = self._open(SUBSCRIBE, tuple(topics))
+        for topic in topics:
+            self._topics[topic] = qos
+        return packet_id, encode_subscribe(packet_id, topics, qos)
+
+    def unsubscribe(self, topics: "Sequence[str]") -> bytes:
+        """Bytes; messages of the topics are dropped from now on (those under way count as stray)."""
+        for topic in topics:
+            self._topics.pop(topic, None)
+        return encode_unsubscribe(self._open(UNSUBSCRIBE, ()), topics)
+
+    def publish(self, topic: str, payload: bytes) -> "tuple[int, bytes]":
+        """Packet id and bytes of a QoS 1 publish."""
+        packet_id = self._open(PUBLISH, ())
+        return packet_id, encode_publish(topic, payload, packet_id=packet_id)
+
+    def ping(self) -> bytes:
+        self.is_ping_open = True
+        return encode_pingreq()
+
+    def is_open(self, packet_id: int) -> bool:
+        """Whether the request with this id is still unanswered."""
+        return packet_id in self._waiting
+
+    def feed(self, data: bytes) -> "list[object]":
+        """Events that `data` completes: Connected, Subscribed, Acknowledged, Message."""
+        events = []  # type: list[object]
+        for packet in self._parser.feed(data):
+            event = self._handle(packet)
+            if event is not None:
+                events.append(event)
+        return events
+
+    def _open(self, kind: int, topics: "tuple[str, ...]") -> int:
+        # 2.3.1-2: an identifier in use is not used again.
+        for _ in range(len(self._waiting) + 1):
+            self._last_id = self._last_id % 0xFFFF + 1
+            if self._last_id not in self._waiting:
+                break
+        if len(self._waiting) >= limits.MQTT_OPEN_REQUESTS:
+            raise ProtocolError(reason="too many unanswered requests")
+        self._waiting[self._last_id] = (kind, topics)
+        return self._last_id
+
+    def _close(self, kind: int, packet_id: int) -> "tuple[str, ...]":
+        waiting = self._waiting.get(packet_id)
+        if waiting is None or waiting[0] != kind:
+            raise ProtocolError(reason="answer without a request")
+        del self._waiting[packet_id]
+        return waiting[1]
+
+    def _handle(self, packet: object) -> object:
+        if isinstance(packet, Connack):
+            return self._connack(packet)
+        if not self.is_connected:  # 3.2.0-1: CONNACK comes first
+            raise ProtocolError(reason="packet before CONNACK")
+        if isinstance(packet, Publish):
+            return self._publish(packet)
+        if isinstance(packet, Puback):
+            self._close(PUBLISH, packet.packet_id)
+            return Acknowledged(packet.packet_id)
+        if isinstance(packet, Suback):
+            return self._suback(packet)
+        if isinstance(packet, Unsuback):
+            self._close(UNSUBSCRIBE, packet.packet_id)
+            return None
+        if not self.is_ping_open:
+            raise ProtocolError(reason="answer without a request")
+        self.is_ping_open = False
+        return None
+
+    def _connack(self, packet: Connack) -> object:
+        if self.is_connected:  # 3.2
+            raise ProtocolError(reason="second CONNACK")
+        if packet.code:
+            raise PeerRefusedError(status="MQTT " + _REFUSALS[packet.code - 1])
+        if packet.is_session_present:  # 3.2.2-1: we asked for a clean session
+            raise ProtocolError(reason="session present")
+        self.is_connected = True
+        return Connected()
+
+    def _suback(self, packet: Suback) -> object:
+        topics = self._close(SUBSCRIBE, packet.packet_id)
+        if len(topics) != len(packet.codes):  # 3.8.4-5
+            raise ProtocolError(reason="SUBACK length")
+        refused = []
+        for index, topic in enumerate(topics):
+            code = packet.codes[index]
+            if code != SUBSCRIBE_REFUSED and code > self._topics.get(topic, code):
+                raise ProtocolError(reason="QoS above the one asked for")
+            if code == SUBSCRIBE_REFUSED:
+                refused.append(topic)
+                self._topics.pop(topic, None)
+        return Subscribed(packet.packet_id, tuple(refused))
+
+    def _publish(self, packet: Publish) -> object:
+        qos = self._topics.get(packet.topic)
+        if qos is not None and packet.qos > qos:  # 3.8.4-6
+            raise ProtocolError(reason="QoS above the one granted")
+        if packet.qos:
+            self.output += encode_puback(packet.packet_id)
+        if qos is None:
+            self._stray += 1
+            self.stray_total += 1
+            if self._stray > limits.MQTT_STRAY_MESSAGES:
+                raise ProtocolError(reason="messages that were not asked for")
+            return None
+        self._stray = 0
+        return Message(packet.topic, packet.payload, packet.is_retained)
