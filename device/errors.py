@@ -51,6 +51,12 @@ class LimitError(CodecError):
     code = 104
 
 
+class DerError(CodecError):
+    """Not the DER that is expected here (certificate, key, request). Fields: `reason`, `offset`."""
+
+    code = 105
+
+
 # 200 trust and updates -------------------------------------------------------------------------------
 class TrustError(FirstbootError):
     code = 200
