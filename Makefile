@@ -1,0 +1,41 @@
+# Every target sets up what it needs by itself; see tools/setup.sh and tools/ci.sh.
+# ARGS are handed on: make demo ARGS="--on sim", make test ARGS="tests/unit -k password".
+
+ARGS ?=
+CI := sh tools/ci.sh
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check firmware size renode nightly clean distclean
+
+help:  ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
+
+setup:  ## Install tools and packages, nothing else
+	@$(CI) setup dev
+
+demo:  ## A device from bare board to end of support, on the emulated board
+	@$(CI) demo $(ARGS)
+
+test:  ## All tests: unit, dual, property, power cut, interop, emulated board, demo
+	@$(CI) test $(ARGS)
+
+check:  ## Format, lint, types, import rules, MicroPython dialect
+	@$(CI) check
+
+firmware:  ## Build boot ROM and firmware for the emulated board
+	@$(CI) firmware $(ARGS)
+
+size:  ## Firmware size by part
+	@$(CI) size $(ARGS)
+
+renode:  ## The board's scenarios under Renode (needs renode-test on PATH)
+	@$(CI) renode
+
+nightly:  ## The tests with long property runs and full power-cut sweeps
+	@$(CI) nightly $(ARGS)
+
+clean:  ## Remove build output
+	@$(CI) clean
+
+distclean:  ## Remove build output, environment and downloads
+	@$(CI) distclean

