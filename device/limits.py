@@ -19,6 +19,7 @@ SIGNATURES_TRIED = 4
 # CoAP and OSCORE
 COAP_BLOCK_BYTES = 1024
 COAP_MESSAGE_BYTES = 1280  # IPv6 minimum MTU
+COAP_OPTIONS = 32  # in one message
 OSCORE_SEQUENCE_STEP = 1024  # sender sequence numbers reserved by one durable write (RFC 8613 B.1.1)
 
 # MQTT
