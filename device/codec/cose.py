@@ -1,0 +1,197 @@
+"""COSE signatures (RFC 9052): the structure of COSE_Sign1 and COSE_Sign, and the bytes that are signed.
+
+Nothing here decides trust: `device.trust` picks the key, and the key picks the algorithm. Rules:
+1. A message carries its tag: 18 (COSE_Sign1) or 98 (COSE_Sign).
+2. `alg` (1) and `typ` (16, RFC 9596) count only inside the protected header; elsewhere they are refused.
+3. `crit` (2) is refused: no header here needs it (RFC 9052 3.1).
+4. Labels besides alg, content type (3), kid (4) and typ are refused; no label stands in both headers.
+5. A payload may be detached (nil); the caller then gives it.
+6. At most SIGNATURES_TRIED signatures.
+"""
+
+from collections import namedtuple
+
+from device.codec import cbor
+from device.compat import const
+from device.errors import CoseError, LimitError
+from device.limits import ENVELOPE_BYTES, SIGNATURES_TRIED
+
+TYPE_CHECKING = const(0)
+if TYPE_CHECKING:
+    from typing import Any, Callable
+
+TAG_SIGN1 = 18
+TAG_SIGN = 98
+
+# IANA COSE Algorithms. -7 is the older name of -9 (RFC 9864): ECDSA with SHA-256; here both mean P-256.
+ALG_ES256 = -7
+ALG_ESP256 = -9
+ALG_ED25519 = -19
+ALG_HSS_LMS = -46
+
+# IANA COSE Header Parameters.
+HEADER_ALG = 1
+HEADER_CRIT = 2
+HEADER_CONTENT_TYPE = 3
+HEADER_KID = 4
+HEADER_TYP = 16
+
+# A decoded message. `protected`: the bytes that are signed (empty for no header); `payload` None when detached;
+# `signers`: tuple of Signer.
+Signed = namedtuple("Signed", ("protected", "typ", "content_type", "payload", "signers"))
+# One signature. `algorithm`: COSE number; `key_id`: bytes or None; `protected`: the signer's own header bytes,
+# None in COSE_Sign1, which has one header for both.
+Signer = namedtuple("Signer", ("algorithm", "key_id", "protected", "signature"))
+
+
+def decode(data: bytes, limit: int = ENVELOPE_BYTES) -> Signed:
+    """Return the Signed structure of a tagged COSE_Sign1 or COSE_Sign of at most `limit` bytes.
+
+    Raises CborError, CoseError (field `reason`), LimitError. No signature is checked.
+    """
+    message = cbor.decode(data, limit)
+    if not isinstance(message, cbor.Tag) or message.number not in (TAG_SIGN1, TAG_SIGN):
+        raise CoseError(reason="not a tagged COSE_Sign1 or COSE_Sign")
+    parts = message.value
+    if not isinstance(parts, list) or len(parts) != 4:
+        raise CoseError(reason="not four parts")
+    protected, headers, key_id = _headers(parts[0], parts[1])
+    payload = parts[2]
+    if payload is not None and not isinstance(payload, bytes):
+        raise CoseError(reason="payload is no byte string")
+    if message.number == TAG_SIGN1:
+        signers: "tuple[Signer, ...]" = (_signer(headers, key_id, None, parts[3]),)
+    else:
+        if HEADER_ALG in headers or key_id is not None:
+            raise CoseError(reason="alg or kid of a signer in the body")
+        signers = _signers(parts[3])
+    return Signed(protected, headers.get(HEADER_TYP), headers.get(HEADER_CONTENT_TYPE), payload, signers)
+
+
+def to_be_signed(
+    signed: Signed, signer: Signer, external_aad: bytes, detached: "bytes | None" = None
+) -> bytes:
+    """Return the Sig_structure (RFC 9052 4.4) that `signer` of `signed` must have signed.
+
+    `detached` is the payload of a message without one; giving both or neither raises CoseError.
+    """
+    if (signed.payload is None) == (detached is None):
+        raise CoseError(reason="no payload" if detached is None else "two payloads")
+    payload = signed.payload if detached is None else detached
+    return _structure(signed.protected, signer.protected, external_aad, payload)
+
+
+def sign1_encode(
+    payload: bytes,
+    *,
+    algorithm: int,
+    key_id: "bytes | None",
+    sign: "Callable[[bytes], bytes]",
+    typ: "str | None" = None,
+    external_aad: bytes = b"",
+    is_detached: bool = False,
+) -> bytes:
+    """Return a tagged COSE_Sign1; `sign` gets the Sig_structure and returns the raw signature.
+
+    `key_id` and `typ` are left out where None; a detached payload is signed but not carried.
+    """
+    headers: "dict[int, Any]" = {HEADER_ALG: algorithm}
+    if typ is not None:
+        headers[HEADER_TYP] = typ
+    protected = cbor.encode(headers)
+    signature = sign(_structure(protected, None, external_aad, payload))
+    unprotected = {} if key_id is None else {HEADER_KID: key_id}
+    return cbor.encode(
+        cbor.Tag(TAG_SIGN1, [protected, unprotected, None if is_detached else payload, signature])
+    )
+
+
+def sign_encode(
+    payload: bytes,
+    *,
+    signers: "tuple[tuple[int, bytes | None, Callable[[bytes], bytes]], ...]",
+    external_aad: bytes = b"",
+    is_detached: bool = False,
+) -> bytes:
+    """Return a tagged COSE_Sign with one signature per (algorithm, key id, sign) of `signers`.
+
+    Raises LimitError past SIGNATURES_TRIED, CoseError without a signer.
+    """
+    if not signers:
+        raise CoseError(reason="no signature")
+    if len(signers) > SIGNATURES_TRIED:
+        raise LimitError(what="COSE signatures", limit=SIGNATURES_TRIED)
+    parts = []
+    for algorithm, key_id, sign in signers:
+        protected = cbor.encode({HEADER_ALG: algorithm})
+        signature = sign(_structure(b"", protected, external_aad, payload))
+        parts.append([protected, {} if key_id is None else {HEADER_KID: key_id}, signature])
+    return cbor.encode(cbor.Tag(TAG_SIGN, [b"", {}, None if is_detached else payload, parts]))
+
+
+def _structure(body: bytes, signer: "bytes | None", external_aad: bytes, payload: bytes) -> bytes:
+    # RFC 9052 4.4: one header and the context "Signature1", or two and "Signature".
+    if signer is None:
+        return cbor.encode(["Signature1", body, external_aad, payload])
+    return cbor.encode(["Signature", body, signer, external_aad, payload])
+
+
+def _headers(protected: "Any", unprotected: "Any") -> "tuple[bytes, dict[Any, Any], bytes | None]":
+    """Return (bytes to sign, protected headers, key id) of a checked pair of headers."""
+    if not isinstance(protected, bytes) or not isinstance(unprotected, dict):
+        raise CoseError(reason="headers are not a byte string and a map")
+    inside = cbor.decode(protected, ENVELOPE_BYTES) if protected else {}
+    if not isinstance(inside, dict):
+        raise CoseError(reason="protected header is no map")
+    if not inside:
+        protected = b""  # RFC 9052 4.4: no protected header is signed as the empty string
+    for label in inside:
+        _check_header(label, inside[label])
+        if label in unprotected:
+            raise CoseError(reason="header twice", label=label)
+    for label in unprotected:
+        if label != HEADER_KID:
+            raise CoseError(reason="header not allowed outside the protected ones", label=label)
+        _check_header(label, unprotected[label])
+    return protected, inside, inside.get(HEADER_KID, unprotected.get(HEADER_KID))
+
+
+def _check_header(label: "Any", value: "Any") -> None:
+    if label == HEADER_CRIT:
+        raise CoseError(reason="crit is not supported")
+    if label == HEADER_ALG:
+        is_good = isinstance(value, int) and not isinstance(value, bool)
+    elif label == HEADER_KID:
+        is_good = isinstance(value, bytes)
+    elif label in (HEADER_TYP, HEADER_CONTENT_TYPE):
+        is_good = isinstance(value, (str, int)) and not isinstance(value, bool)
+    else:
+        raise CoseError(reason="header not supported", label=label)
+    if not is_good:
+        raise CoseError(reason="wrong type of header", label=label)
+
+
+def _signer(
+    headers: "dict[Any, Any]", key_id: "bytes | None", protected: "bytes | None", signature: "Any"
+) -> Signer:
+    if HEADER_ALG not in headers:
+        raise CoseError(reason="no alg in the protected header")
+    if not isinstance(signature, bytes) or not signature:
+        raise CoseError(reason="signature is no byte string")
+    return Signer(headers[HEADER_ALG], key_id, protected, signature)
+
+
+def _signers(parts: "Any") -> "tuple[Signer, ...]":
+    if not isinstance(parts, list) or not parts:
+        raise CoseError(reason="no signature")
+    if len(parts) > SIGNATURES_TRIED:
+        raise LimitError(what="COSE signatures", limit=SIGNATURES_TRIED)
+    result = []
+    for part in parts:
+        if not isinstance(part, list) or len(part) != 3:
+            raise CoseError(reason="signature is not three parts")
+        protected, headers, key_id = _headers(part[0], part[1])
+        if HEADER_TYP in headers or HEADER_CONTENT_TYPE in headers:
+            raise CoseError(reason="typ or content type of the body in a signer")
+        result.append(_signer(headers, key_id, protected, part[2]))
+    return tuple(result)

@@ -1,0 +1,90 @@
+"""The cryptography that device code calls: the C module `_fbcrypto` where a board has one, else the references.
+
+One set of functions for both, so that no caller asks where it runs:
+
+    sha256(data) -> 32 bytes              new_sha256([data]) -> hash with update() and one digest()
+    equal(first, second) -> bool          hmac_sha256(key, data) -> 32 bytes
+    hkdf_sha256(salt, secret, info, length) -> bytes
+    p256_generate(random_bytes) -> (private 32, public 65)       p256_public(private) -> public
+    p256_sign(private, digest) -> 64 bytes                       p256_verify(public, digest, signature) -> bool
+    hss_verify(public, message, signature) -> bool
+    aes_ccm_encrypt(key, nonce, aad, plaintext, tag_bytes) -> ciphertext and tag
+    aes_ccm_decrypt(key, nonce, aad, ciphertext, tag_bytes) -> plaintext
+    Pbkdf2(password, salt) with step(iterations) and digest() -> 32 bytes
+
+Wrong lengths, a point off the curve, a wrong AES-CCM tag and parameters that are not supported raise
+ValueError; a signature that is merely wrong is False. The module itself is the `crypto` argument of
+`device.trust`.
+"""
+
+import hashlib
+
+from device.compat import const
+from device.crypto.hmac_ import equal as equal
+from device.crypto.hmac_ import hkdf_sha256 as hkdf_sha256
+from device.errors import EntropyError
+
+TYPE_CHECKING = const(0)
+if TYPE_CHECKING:
+    from typing import Callable
+
+try:
+    import _fbcrypto
+
+    HAS_C_MODULE = True
+except ImportError:
+    HAS_C_MODULE = False
+
+new_sha256 = hashlib.sha256
+
+if HAS_C_MODULE:
+    Pbkdf2 = _fbcrypto.Pbkdf2
+    aes_ccm_decrypt = _fbcrypto.aes_ccm_decrypt
+    aes_ccm_encrypt = _fbcrypto.aes_ccm_encrypt
+    hmac_sha256 = _fbcrypto.hmac_sha256
+    hss_verify = _fbcrypto.hss_verify
+    p256_public = _fbcrypto.p256_public
+    p256_sign = _fbcrypto.p256_sign
+    p256_verify = _fbcrypto.p256_verify
+
+    def p256_generate(random_bytes: "Callable[[int], bytes]") -> "tuple[bytes, bytes]":
+        """Return a new (private, public) pair from the module's own generator. Raises EntropyError."""
+        try:
+            private, public = _fbcrypto.p256_generate()
+        except OSError:
+            raise EntropyError(what="P-256 key") from None
+        return private, public
+
+else:
+    from device.crypto.aes_ccm import aes_ccm_decrypt, aes_ccm_encrypt
+    from device.crypto.hmac_ import Pbkdf2, hmac_sha256
+    from device.crypto.lms import hss_verify
+    from device.crypto.p256 import p256_private, p256_public, p256_sign, p256_verify
+
+    def p256_generate(random_bytes: "Callable[[int], bytes]") -> "tuple[bytes, bytes]":
+        """Return a new (private, public) pair from 40 bytes of `random_bytes`. Raises what that raises."""
+        private = p256_private(random_bytes(40))
+        return private, p256_public(private)
+
+
+def sha256(data: bytes) -> bytes:
+    """Return the SHA-256 of `data`, 32 bytes."""
+    return hashlib.sha256(data).digest()
+
+
+__all__ = [
+    "HAS_C_MODULE",
+    "Pbkdf2",
+    "aes_ccm_decrypt",
+    "aes_ccm_encrypt",
+    "equal",
+    "hkdf_sha256",
+    "hmac_sha256",
+    "hss_verify",
+    "new_sha256",
+    "p256_generate",
+    "p256_public",
+    "p256_sign",
+    "p256_verify",
+    "sha256",
+]

@@ -1,0 +1,160 @@
+"""HSS/LMS signatures (RFC 8554): verification only, SHA-256 with 32-byte hashes.
+
+A device verifies and keeps no state. Supported: one or two levels, trees of height 5, 10, 15, Winternitz
+parameter 4 or 8; everything else is refused by name. Rules:
+1. The parameters come from the public key; a signature that states others is wrong (RFC 8554 6.3).
+2. The key of the second level is looked into only after the first level signed it.
+3. Every length is fixed by the parameters; a signature that is longer or shorter is wrong.
+"""
+
+import hashlib
+
+from device.compat import const
+
+_N = const(32)  # bytes of a hash
+_ID_BYTES = const(16)
+_PUBLIC_BYTES = const(56)  # LMS public key: type, LM-OTS type, I, T[1]
+
+# Domain separation, RFC 8554 section 4.2 to 5.3.
+_D_PBLK = b"\x80\x80"
+_D_MESG = b"\x81\x81"
+_D_LEAF = b"\x82\x82"
+_D_INTR = b"\x83\x83"
+
+# IANA LMS registry: number -> (name, tree height); 0 = refused here, by name.
+LMS_TYPES = {
+    5: ("LMS_SHA256_M32_H5", 5),
+    6: ("LMS_SHA256_M32_H10", 10),
+    7: ("LMS_SHA256_M32_H15", 15),
+    8: ("LMS_SHA256_M32_H20", 0),
+    9: ("LMS_SHA256_M32_H25", 0),
+}
+# IANA LM-OTS registry: number -> (name, w, p = hash chains, ls = shift of the checksum), RFC 8554 table 1.
+LMOTS_TYPES = {
+    1: ("LMOTS_SHA256_N32_W1", 0, 0, 0),
+    2: ("LMOTS_SHA256_N32_W2", 0, 0, 0),
+    3: ("LMOTS_SHA256_N32_W4", 4, 67, 4),
+    4: ("LMOTS_SHA256_N32_W8", 8, 34, 0),
+}
+
+
+def hss_verify(public: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether `signature` is valid for `message` under the HSS public key (60 bytes), RFC 8554 6.3.
+
+    Raises ValueError with the name of a level count, tree or Winternitz parameter that is not supported.
+    """
+    levels = _u32(public, 0)
+    if len(public) != 4 + _PUBLIC_BYTES or levels == 0:
+        raise ValueError("HSS public key")
+    if levels > 2:
+        raise ValueError("HSS with {} levels".format(levels))
+    if _u32(signature, 0) != levels - 1:
+        return False
+    key = public[4:]
+    at = 4
+    if levels == 2:
+        end = at + _signature_bytes(key)
+        next_key = signature[end : end + _PUBLIC_BYTES]
+        if not lms_verify(key, next_key, signature[at:end]):
+            return False
+        key = next_key
+        at = end + _PUBLIC_BYTES
+    return lms_verify(key, message, signature[at:])
+
+
+def lms_verify(key: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether an LMS signature is valid under an LMS public key of 56 bytes (RFC 8554 5.4.2)."""
+    if len(key) != _PUBLIC_BYTES:
+        return False
+    height, _, chains, _ = _parameters(key)
+    if len(signature) != _signature_bytes(key):
+        return False
+    leaf = _u32(signature, 0)
+    path = 8 + _N + chains * _N  # behind q, LM-OTS type, C and y: the LMS type, then the path
+    if signature[4:8] != key[4:8] or signature[path : path + 4] != key[:4] or leaf >> height:
+        return False
+    prefix = key[8 : 8 + _ID_BYTES] + signature[:4]  # I || u32str(q)
+    return _root(key, leaf, _ots_candidate(key, prefix, message, signature), signature, path + 4) == key[24:]
+
+
+def _ots_candidate(key: bytes, prefix: bytes, message: bytes, signature: bytes) -> bytes:
+    """The LM-OTS public key that the signature leads to (RFC 8554 algorithm 4b)."""
+    _, width, chains, shift = _parameters(key)
+    sha256 = hashlib.sha256
+    digest = sha256(prefix + _D_MESG + signature[8 : 8 + _N])
+    digest.update(message)
+    digits = _digits(digest.digest(), width, shift)
+    last = (1 << width) - 1
+    candidate = sha256(prefix + _D_PBLK)
+    # One buffer for all chains: I || q || u16str(i) || u8str(j) || value; only j and the value change.
+    buffer = bytearray(prefix + bytes(3 + _N))
+    at = 8 + _N
+    for chain in range(chains):
+        buffer[21] = chain  # u16str(i): at most 66
+        value = signature[at : at + _N]
+        for step in range(digits[chain], last):
+            buffer[22] = step
+            buffer[23:] = value
+            value = sha256(buffer).digest()
+        candidate.update(value)
+        at += _N
+    return candidate.digest()
+
+
+def _root(key: bytes, leaf: int, candidate: bytes, signature: bytes, path: int) -> bytes:
+    """The root of the tree from a leaf and its authentication path (RFC 8554 algorithm 6a)."""
+    height = _parameters(key)[0]
+    identifier = key[8 : 8 + _ID_BYTES]
+    node = (1 << height) + leaf
+    value = hashlib.sha256(identifier + node.to_bytes(4, "big") + _D_LEAF + candidate).digest()
+    for level in range(height):
+        sibling = signature[path + level * _N : path + (level + 1) * _N]
+        pair = sibling + value if node & 1 else value + sibling
+        node >>= 1
+        value = hashlib.sha256(identifier + node.to_bytes(4, "big") + _D_INTR + pair).digest()
+    return value
+
+
+def _digits(digest: bytes, width: int, shift: int) -> bytes:
+    """Q || Cksm(Q) in base 2**width (RFC 8554 3.1.3 and 4.4)."""
+    last = (1 << width) - 1
+    digits = _split(digest, width)
+    checksum = 0
+    for digit in digits:
+        checksum += last - digit
+    return digits + _split((checksum << shift).to_bytes(2, "big"), width)
+
+
+def _split(data: bytes, width: int) -> bytes:
+    if width == 8:
+        return data
+    digits = bytearray()
+    for byte in data:
+        digits.append(byte >> 4)
+        digits.append(byte & 15)
+    return bytes(digits)
+
+
+def _parameters(key: bytes) -> "tuple[int, int, int, int]":
+    """Return (height, w, p, ls) of an LMS public key; raises ValueError with the unsupported name."""
+    lms_type, ots_type = _u32(key, 0), _u32(key, 4)
+    name, height = LMS_TYPES.get(lms_type, ("LMS type {}".format(lms_type), 0))
+    if height == 0:
+        raise ValueError(name)
+    name, width, chains, shift = LMOTS_TYPES.get(ots_type, ("LM-OTS type {}".format(ots_type), 0, 0, 0))
+    if width == 0:
+        raise ValueError(name)
+    return height, width, chains, shift
+
+
+def _signature_bytes(key: bytes) -> int:
+    """Length of an LMS signature under `key`: q, type, C, y[p], type, path[h] (RFC 8554 5.4)."""
+    height, _, chains, _ = _parameters(key)
+    length: int = 12 + _N + chains * _N + height * _N
+    return length
+
+
+def _u32(data: bytes, offset: int) -> int:
+    if len(data) < offset + 4:
+        return -1
+    return int.from_bytes(data[offset : offset + 4], "big")
