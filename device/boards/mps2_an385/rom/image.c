@@ -1,0 +1,265 @@
+// The checks of one image, in this order:
+// 1. header: magic, header size, RAM_LOAD and no other flag, load address, sizes inside slot and code RAM;
+// 2. TLV areas: exact lengths, only the types listed here, each exactly once;
+// 3. SHA-256 over header, body and protected TLVs equals the digest TLV;
+// 4. the public key is one that this ROM knows, and is not revoked;
+// 5. ECDSA P-256 over that digest;
+// 6. the security counter is not below the unit's; the vectors point where code and stack may lie.
+// Every length comes from NVM and is untrusted until 5: additions are done only on values bounded before.
+#include "image.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "mbedtls/ecdsa.h"
+#include "mbedtls/sha256.h"
+#include "memory_map.h"
+#include "nvm_layout.h"
+
+#define IMAGE_MAGIC 0x96F3B83Du
+#define FLAG_RAM_LOAD 0x00000020u
+#define HEADER_FIXED_BYTES 32u
+
+#define TLV_INFO_MAGIC 0x6907u
+#define TLV_PROTECTED_MAGIC 0x6908u
+#define TLV_INFO_BYTES 4u
+#define TLV_PUBKEY 0x0002u
+#define TLV_SHA256 0x0010u
+#define TLV_ECDSA 0x0022u
+#define TLV_COUNTER 0x0050u
+
+// SubjectPublicKeyInfo of an uncompressed P-256 point: this prefix, then x and y (RFC 5480 2).
+static const uint8_t SPKI_PREFIX[] = {
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x02, 0x01, 0x06,
+    0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+};
+#define POINT_BYTES 65u
+#define SPKI_BYTES (sizeof(SPKI_PREFIX) + POINT_BYTES)
+
+typedef struct {
+    uint32_t body_bytes;
+    uint32_t protected_bytes;
+    uint32_t hashed_bytes; // header, body, protected TLVs
+} extent_t;
+
+typedef struct {
+    const uint8_t *bytes;
+    uint32_t length;
+} span_t;
+
+typedef struct {
+    span_t counter;
+    span_t digest;
+    span_t public_key;
+    span_t signature;
+} tlvs_t;
+
+const char *image_status_text(image_status_t status) {
+    static const char *const TEXTS[] = {
+        [IMAGE_OK] = "ok",
+        [IMAGE_EMPTY] = "empty",
+        [IMAGE_HEADER] = "header",
+        [IMAGE_LOAD_ADDRESS_OTHER] = "load address",
+        [IMAGE_SIZE] = "size",
+        [IMAGE_TLV] = "tlv",
+        [IMAGE_DIGEST] = "digest",
+        [IMAGE_KEY_UNKNOWN] = "unknown key",
+        [IMAGE_KEY_REVOKED] = "revoked key",
+        [IMAGE_SIGNATURE] = "signature",
+        [IMAGE_COUNTER] = "security counter",
+        [IMAGE_VECTORS] = "vectors",
+        [IMAGE_MARK_FAILED] = "tried mark not written",
+    };
+    return (unsigned)status < sizeof(TEXTS) / sizeof(TEXTS[0]) ? TEXTS[status] : "?";
+}
+
+static uint16_t get_u16(const uint8_t *at) {
+    return (uint16_t)(at[0] | at[1] << 8);
+}
+
+static uint32_t get_u32(const uint8_t *at) {
+    return (uint32_t)get_u16(at) | (uint32_t)get_u16(at + 2) << 16;
+}
+
+static image_status_t check_header(const uint8_t *header, uint32_t room, extent_t *extent) {
+    uint32_t magic = get_u32(header);
+    if (magic == 0xFFFFFFFFu) {
+        return IMAGE_EMPTY;
+    }
+    if (magic != IMAGE_MAGIC || get_u16(header + 8) != IMAGE_HEADER_BYTES ||
+        get_u32(header + 16) != FLAG_RAM_LOAD) {
+        return IMAGE_HEADER;
+    }
+    if (get_u32(header + 4) != IMAGE_LOAD_ADDRESS) {
+        return IMAGE_LOAD_ADDRESS_OTHER;
+    }
+    extent->protected_bytes = get_u16(header + 10);
+    extent->body_bytes = get_u32(header + 12);
+    // A protected area is at most 65535 bytes long, so this sum cannot wrap.
+    uint32_t around = IMAGE_HEADER_BYTES + extent->protected_bytes + TLV_INFO_BYTES;
+    if (around > room || extent->body_bytes < 8u || extent->body_bytes > room - around) {
+        return IMAGE_SIZE;
+    }
+    extent->hashed_bytes = IMAGE_HEADER_BYTES + extent->body_bytes + extent->protected_bytes;
+    return IMAGE_OK;
+}
+
+static span_t *tlv_target(tlvs_t *tlvs, uint16_t type, bool is_protected) {
+    if (is_protected) {
+        return type == TLV_COUNTER ? &tlvs->counter : NULL;
+    }
+    switch (type) {
+        case TLV_SHA256:
+            return &tlvs->digest;
+        case TLV_PUBKEY:
+            return &tlvs->public_key;
+        case TLV_ECDSA:
+            return &tlvs->signature;
+        default:
+            return NULL;
+    }
+}
+
+// Walk one area of exactly `length` bytes, its info header included; unknown and repeated types are refused.
+static bool read_area(const uint8_t *area, uint32_t length, bool is_protected, tlvs_t *tlvs) {
+    uint16_t magic = is_protected ? TLV_PROTECTED_MAGIC : TLV_INFO_MAGIC;
+    if (length < TLV_INFO_BYTES || get_u16(area) != magic || get_u16(area + 2) != length) {
+        return false;
+    }
+    uint32_t at = TLV_INFO_BYTES;
+    while (at < length) {
+        if (length - at < 4u) {
+            return false;
+        }
+        uint32_t value_bytes = get_u16(area + at + 2);
+        span_t *target = tlv_target(tlvs, get_u16(area + at), is_protected);
+        at += 4u;
+        if (value_bytes > length - at || target == NULL || target->bytes != NULL) {
+            return false;
+        }
+        target->bytes = area + at;
+        target->length = value_bytes;
+        at += value_bytes;
+    }
+    return true;
+}
+
+static bool has_all(const tlvs_t *tlvs) {
+    return tlvs->counter.bytes != NULL && tlvs->counter.length == 4u && tlvs->digest.bytes != NULL &&
+           tlvs->digest.length == IMAGE_DIGEST_BYTES && tlvs->public_key.bytes != NULL &&
+           tlvs->public_key.length == SPKI_BYTES && tlvs->signature.bytes != NULL;
+}
+
+// Copy everything into code RAM and find the TLVs in that copy.
+static image_status_t fetch(const image_source_t *source, uint32_t slot_offset, extent_t *extent,
+                            tlvs_t *tlvs, uint32_t *total_bytes) {
+    uint8_t *ram = source->code_ram;
+    uint32_t room = NVM_SLOT_BYTES - NVM_SECTOR_BYTES; // the trailer sector is not the image's
+    if (room > source->code_ram_bytes) {
+        room = source->code_ram_bytes;
+    }
+    source->read(source->context, slot_offset, ram, HEADER_FIXED_BYTES);
+    image_status_t status = check_header(ram, room, extent);
+    if (status != IMAGE_OK) {
+        return status;
+    }
+    uint32_t hashed = extent->hashed_bytes;
+    source->read(source->context, slot_offset + HEADER_FIXED_BYTES, ram + HEADER_FIXED_BYTES,
+                 hashed + TLV_INFO_BYTES - HEADER_FIXED_BYTES);
+    uint32_t tail_bytes = get_u16(ram + hashed + 2);
+    if (tail_bytes < TLV_INFO_BYTES) {
+        return IMAGE_TLV;
+    }
+    if (tail_bytes > room - hashed) {
+        return IMAGE_SIZE;
+    }
+    source->read(source->context, slot_offset + hashed + TLV_INFO_BYTES, ram + hashed + TLV_INFO_BYTES,
+                 tail_bytes - TLV_INFO_BYTES);
+    const uint8_t *protected_area = ram + IMAGE_HEADER_BYTES + extent->body_bytes;
+    if (!read_area(protected_area, extent->protected_bytes, true, tlvs) ||
+        !read_area(ram + hashed, tail_bytes, false, tlvs) || !has_all(tlvs)) {
+        return IMAGE_TLV;
+    }
+    *total_bytes = hashed + tail_bytes;
+    return IMAGE_OK;
+}
+
+static image_status_t check_key(const image_source_t *source, const unit_facts_t *facts, span_t key) {
+    uint8_t digest[IMAGE_DIGEST_BYTES];
+    if (mbedtls_sha256(key.bytes, key.length, digest, 0) != 0) {
+        return IMAGE_KEY_UNKNOWN;
+    }
+    for (uint32_t index = 0; index < source->key_count; index++) {
+        if (memcmp(digest, source->key_hashes[index], sizeof(digest)) == 0) {
+            return (facts->revoked_keys >> index & 1u) != 0 ? IMAGE_KEY_REVOKED : IMAGE_OK;
+        }
+    }
+    return IMAGE_KEY_UNKNOWN;
+}
+
+static bool is_signature_good(span_t key, const uint8_t *digest, span_t signature) {
+    if (memcmp(key.bytes, SPKI_PREFIX, sizeof(SPKI_PREFIX)) != 0) {
+        return false;
+    }
+    mbedtls_ecdsa_context ecdsa;
+    mbedtls_ecdsa_init(&ecdsa);
+    int error = mbedtls_ecp_group_load(&ecdsa.MBEDTLS_PRIVATE(grp), MBEDTLS_ECP_DP_SECP256R1);
+    if (error == 0) {
+        error = mbedtls_ecp_point_read_binary(&ecdsa.MBEDTLS_PRIVATE(grp), &ecdsa.MBEDTLS_PRIVATE(Q),
+                                              key.bytes + sizeof(SPKI_PREFIX), POINT_BYTES);
+    }
+    if (error == 0) {
+        error = mbedtls_ecp_check_pubkey(&ecdsa.MBEDTLS_PRIVATE(grp), &ecdsa.MBEDTLS_PRIVATE(Q));
+    }
+    if (error == 0) {
+        error = mbedtls_ecdsa_read_signature(&ecdsa, digest, IMAGE_DIGEST_BYTES, signature.bytes,
+                                             signature.length);
+    }
+    mbedtls_ecdsa_free(&ecdsa);
+    return error == 0;
+}
+
+// Signed by the maker, so a plain check against a wrongly linked image, not against an attacker.
+static bool are_vectors_sane(const uint8_t *body, uint32_t body_bytes) {
+    uint32_t stack = get_u32(body);
+    uint32_t entry = get_u32(body + 4);
+    uint32_t start = IMAGE_LOAD_ADDRESS + IMAGE_HEADER_BYTES;
+    return stack > RAM_ADDRESS && stack <= RAM_END && stack % 8u == 0u && entry % 2u == 1u && entry >= start &&
+           entry - start < body_bytes;
+}
+
+image_status_t image_load(const image_source_t *source, uint32_t slot_offset, const unit_facts_t *facts,
+                          image_t *image) {
+    extent_t extent;
+    tlvs_t tlvs = {0};
+    uint32_t total_bytes = 0;
+    const uint8_t *ram = source->code_ram;
+    image_status_t status = fetch(source, slot_offset, &extent, &tlvs, &total_bytes);
+    if (status != IMAGE_OK) {
+        return status;
+    }
+    uint8_t digest[IMAGE_DIGEST_BYTES];
+    if (mbedtls_sha256(ram, extent.hashed_bytes, digest, 0) != 0 ||
+        memcmp(digest, tlvs.digest.bytes, sizeof(digest)) != 0) {
+        return IMAGE_DIGEST;
+    }
+    status = check_key(source, facts, tlvs.public_key);
+    if (status != IMAGE_OK) {
+        return status;
+    }
+    if (!is_signature_good(tlvs.public_key, digest, tlvs.signature)) {
+        return IMAGE_SIGNATURE;
+    }
+    uint32_t counter = get_u32(tlvs.counter.bytes);
+    if (counter < facts->counter) {
+        return IMAGE_COUNTER;
+    }
+    if (!are_vectors_sane(ram + IMAGE_HEADER_BYTES, extent.body_bytes)) {
+        return IMAGE_VECTORS;
+    }
+    image->version = (image_version_t){ram[20], ram[21], get_u16(ram + 22), get_u32(ram + 24)};
+    image->counter = counter;
+    image->total_bytes = total_bytes;
+    memcpy(image->digest, digest, sizeof(digest));
+    return IMAGE_OK;
+}

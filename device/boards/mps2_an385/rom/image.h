@@ -1,0 +1,68 @@
+// An MCUboot image: what it says of itself, and whether this ROM may start it.
+#ifndef FIRSTBOOT_ROM_IMAGE_H
+#define FIRSTBOOT_ROM_IMAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define IMAGE_DIGEST_BYTES 32u
+#define IMAGE_KEYS_MAX 3u
+
+// Why a slot is refused; image_status_text() names each for the console.
+typedef enum {
+    IMAGE_OK,
+    IMAGE_EMPTY,
+    IMAGE_HEADER,
+    IMAGE_LOAD_ADDRESS_OTHER,
+    IMAGE_SIZE,
+    IMAGE_TLV,
+    IMAGE_DIGEST,
+    IMAGE_KEY_UNKNOWN,
+    IMAGE_KEY_REVOKED,
+    IMAGE_SIGNATURE,
+    IMAGE_COUNTER,
+    IMAGE_VECTORS,
+    IMAGE_MARK_FAILED,
+} image_status_t;
+
+typedef struct {
+    uint8_t major;
+    uint8_t minor;
+    uint16_t revision;
+    uint32_t build;
+} image_version_t;
+
+typedef struct {
+    image_version_t version;
+    uint32_t counter;
+    uint8_t digest[IMAGE_DIGEST_BYTES];
+    uint32_t total_bytes; // header, body and both TLV areas, as they lie in the slot
+} image_t;
+
+// What the unit itself says, read from NVM before any image is looked at.
+typedef struct {
+    bool is_locked;
+    uint32_t counter;      // programmed units of the security counter
+    uint32_t revoked_keys; // bit k: image key k is revoked
+} unit_facts_t;
+
+typedef void (*nvm_read_t)(void *context, uint32_t offset, void *to, uint32_t bytes);
+
+// Where an image comes from, where it is copied to, and which keys may have signed it.
+typedef struct {
+    nvm_read_t read;
+    void *context;
+    uint8_t *code_ram; // receives the image; holds the started one afterwards
+    uint32_t code_ram_bytes;
+    const uint8_t (*key_hashes)[IMAGE_DIGEST_BYTES];
+    uint32_t key_count;
+} image_source_t;
+
+const char *image_status_text(image_status_t status);
+
+// Copy the image at `slot_offset` to code RAM and verify it there, never in the slot: what is checked is what
+// runs. Fills `image` when the result is IMAGE_OK.
+image_status_t image_load(const image_source_t *source, uint32_t slot_offset, const unit_facts_t *facts,
+                          image_t *image);
+
+#endif

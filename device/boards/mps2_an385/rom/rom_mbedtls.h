@@ -1,0 +1,23 @@
+// Mbed TLS as the ROM needs it: SHA-256 and ECDSA P-256 verification, nothing that draws random numbers.
+#define MBEDTLS_HAVE_ASM
+#define MBEDTLS_SHA256_C
+#define MBEDTLS_BIGNUM_C
+#define MBEDTLS_ECP_C
+#define MBEDTLS_ECP_DP_SECP256R1_ENABLED
+#define MBEDTLS_ECP_NIST_OPTIM
+#define MBEDTLS_ECDSA_C
+#define MBEDTLS_ASN1_PARSE_C
+#define MBEDTLS_ASN1_WRITE_C // asked for by ECDSA_C; the linker drops it
+
+// One verification needs few, short numbers.
+#define MBEDTLS_MPI_MAX_SIZE 64
+#define MBEDTLS_MPI_WINDOW_SIZE 1
+#define MBEDTLS_ECP_WINDOW_SIZE 2
+#define MBEDTLS_ECP_FIXED_POINT_OPTIM 0
+
+#define MBEDTLS_PLATFORM_C
+#define MBEDTLS_PLATFORM_MEMORY
+#define MBEDTLS_PLATFORM_CALLOC_MACRO rom_calloc
+#define MBEDTLS_PLATFORM_FREE_MACRO rom_free
+
+#include "heap.h"
