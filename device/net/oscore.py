@@ -1,0 +1,208 @@
+"""OSCORE client (RFC 8613): protects one CoAP request, opens the one response that belongs to it. No I/O.
+
+Rules:
+1. A sender sequence number is durably reserved before it is used, in steps; no number is used twice, at any
+   power cut (RFC 8613 appendix B.1.1). A failed reservation means nothing is sent.
+2. A response is bound to its request by key id and partial IV in the AAD (5.4): it opens no other request.
+3. An outer option that is critical and not ours, a reserved bit, another kid, or a bad tag refuses the
+   message whole; outer options of class E are discarded (8.4).
+4. AES-CCM-16-64-128 with HKDF-SHA-256 only.
+"""
+
+from collections import namedtuple
+
+from device import limits
+from device.codec import cbor
+from device.compat import const
+from device.crypto import backend
+from device.errors import ProtocolError
+from device.net import coap
+
+TYPE_CHECKING = const(0)
+if TYPE_CHECKING:
+    from typing import Callable
+
+ALGORITHM = const(10)  # AES-CCM-16-64-128 (RFC 9053 4.2)
+_KEY_BYTES = const(16)
+_NONCE_BYTES = const(13)
+_TAG_BYTES = const(8)
+_ID_BYTES = const(7)  # 3.3: nonce length - 6
+_LAST_SEQUENCE = (1 << 40) - 1  # 7.2.1: partial IV of 5 bytes
+
+# 6.1: the option's first byte
+_FLAG_PIV = const(0x07)
+_FLAG_KID = const(0x08)
+_FLAG_KID_CONTEXT = const(0x10)
+_FLAG_RESERVED = const(0xE0)
+
+# 4.1.3, class U: these stay outside.
+_OUTER_OPTIONS = (coap.URI_HOST, coap.URI_PORT)
+
+Context = namedtuple(
+    "Context", ("sender_id", "recipient_id", "id_context", "sender_key", "recipient_key", "common_iv")
+)
+Credentials = namedtuple("Credentials", ("secret", "salt", "sender_id", "recipient_id"))
+Binding = namedtuple("Binding", ("kid", "partial_iv"))  # ties a response to its request
+OptionValue = namedtuple("OptionValue", ("partial_iv", "kid_context", "kid"))  # b"" / None where absent
+
+
+def derive(
+    secret: bytes, salt: bytes, sender_id: bytes, recipient_id: bytes, id_context: "bytes | None" = None
+) -> Context:
+    """The keys and common IV of a security context (3.2.1). Raises ProtocolError for ids that do not fit."""
+    if len(sender_id) > _ID_BYTES or len(recipient_id) > _ID_BYTES or sender_id == recipient_id:
+        raise ProtocolError(reason="OSCORE identifiers")
+
+    def expand(role_id: bytes, kind: str, length: int) -> bytes:
+        info = cbor.encode([role_id, id_context, ALGORITHM, kind, length])
+        return backend.hkdf_sha256(salt, secret, info, length)
+
+    return Context(
+        sender_id,
+        recipient_id,
+        id_context,
+        expand(sender_id, "Key", _KEY_BYTES),
+        expand(recipient_id, "Key", _KEY_BYTES),
+        expand(b"", "IV", _NONCE_BYTES),
+    )
+
+
+class SenderSequence:
+    """Hands out sender sequence numbers, each once, none before it is reserved.
+
+    `first` is the stored "first number not yet reserved"; `reserve(upto)` stores that number durably before
+    it returns. What reserve() raises passes through, and then no number was given.
+    """
+
+    def __init__(self, first: int, reserve: "Callable[[int], None]") -> None:
+        self._next = first
+        self._reserved = first
+        self._reserve = reserve
+
+    def take(self) -> int:
+        """The next number. Raises ProtocolError when the context is used up (7.2.1)."""
+        if self._next > _LAST_SEQUENCE:
+            raise ProtocolError(reason="OSCORE sequence numbers used up")
+        if self._next == self._reserved:
+            upto = min(self._reserved + limits.OSCORE_SEQUENCE_STEP, _LAST_SEQUENCE + 1)
+            self._reserve(upto)
+            self._reserved = upto
+        number = self._next
+        self._next = number + 1
+        return number
+
+
+def nonce(common_iv: bytes, piv_sender_id: bytes, partial_iv: bytes) -> bytes:
+    """The AEAD nonce (5.2)."""
+    padded = bytes((len(piv_sender_id),))
+    padded += bytes(_ID_BYTES - len(piv_sender_id)) + piv_sender_id
+    padded += bytes(5 - len(partial_iv)) + partial_iv
+    return bytes(padded[index] ^ common_iv[index] for index in range(_NONCE_BYTES))
+
+
+def additional_data(kid: bytes, partial_iv: bytes) -> bytes:
+    """The AAD: Encrypt0 structure around the external AAD of request and response alike (5.4)."""
+    external = cbor.encode([1, [ALGORITHM], kid, partial_iv, b""])  # no class I options exist
+    return cbor.encode(["Encrypt0", b"", external])
+
+
+def encode_option(partial_iv: bytes, kid: "bytes | None", kid_context: "bytes | None") -> bytes:
+    """The compressed COSE object of a request (6.1)."""
+    first = len(partial_iv)
+    tail = partial_iv
+    if kid_context is not None:
+        first |= _FLAG_KID_CONTEXT
+        tail += bytes((len(kid_context),)) + kid_context
+    if kid is not None:
+        first |= _FLAG_KID
+        tail += kid
+    return bytes((first,)) + tail if first else b""
+
+
+def decode_option(value: bytes) -> OptionValue:
+    """Read the compressed COSE object. Raises ProtocolError (6.1, 8.2 step 2)."""
+    if not value:
+        return OptionValue(b"", None, None)
+    first, at = value[0], 1
+    length = first & _FLAG_PIV
+    # 6.1: 6 and 7 are reserved; a value that is all zero must be empty.
+    if first & _FLAG_RESERVED or length > 5 or first == 0 or at + length > len(value):
+        raise ProtocolError(reason="OSCORE option")
+    partial_iv, at = value[at : at + length], at + length
+    kid_context = None
+    if first & _FLAG_KID_CONTEXT:
+        end = at + 1 + (value[at] if at < len(value) else 255)
+        if end > len(value):
+            raise ProtocolError(reason="OSCORE option")
+        kid_context, at = value[at + 1 : end], end
+    kid = value[at:] if first & _FLAG_KID else None
+    if kid is None and at != len(value):
+        raise ProtocolError(reason="OSCORE option")
+    return OptionValue(partial_iv, kid_context, kid)
+
+
+def protect(context: Context, request: coap.Message, sequence: int) -> "tuple[coap.Message, Binding]":
+    """The outer POST that carries `request`, and what its response must be bound to (8.1)."""
+    inner = []  # type: list[tuple[int, bytes]]
+    outer = []  # type: list[tuple[int, bytes]]
+    for option in request.options:
+        (outer if option[0] in _OUTER_OPTIONS else inner).append(option)
+    plaintext = bytes((request.code,)) + coap.encode_options(inner)
+    if request.payload:
+        plaintext += b"\xff" + request.payload
+    partial_iv = coap.encode_uint(sequence) or b"\x00"  # 5: the value 0 is one byte
+    outer.append((coap.OSCORE, encode_option(partial_iv, context.sender_id, context.id_context)))
+    outer.sort()
+    ciphertext = backend.aes_ccm_encrypt(
+        context.sender_key,
+        nonce(context.common_iv, context.sender_id, partial_iv),
+        additional_data(context.sender_id, partial_iv),
+        plaintext,
+        _TAG_BYTES,
+    )
+    message = coap.Message(
+        request.mtype, coap.POST, request.message_id, request.token, tuple(outer), ciphertext
+    )
+    return message, Binding(context.sender_id, partial_iv)
+
+
+def _outer_value(response: coap.Message) -> "bytes | None":
+    value = None
+    for number, data in response.options:
+        if number == coap.OSCORE:
+            if value is not None:
+                raise ProtocolError(reason="repeated option", option=number)
+            value = bytes(data)
+        elif number & 1 and number not in _OUTER_OPTIONS:  # rule 3; even ones are discarded
+            raise ProtocolError(reason="unknown critical option", option=number)
+    return value
+
+
+def _response_nonce(context: Context, binding: Binding, option: OptionValue) -> bytes:
+    if option.kid is not None and option.kid != context.recipient_id:
+        raise ProtocolError(reason="OSCORE kid")
+    if option.kid_context is not None and option.kid_context != context.id_context:
+        raise ProtocolError(reason="OSCORE kid context")
+    if option.partial_iv:  # 5.3: the server chose its own number
+        return nonce(context.common_iv, context.recipient_id, option.partial_iv)
+    return nonce(context.common_iv, binding.kid, binding.partial_iv)
+
+
+def unprotect(context: Context, binding: Binding, response: coap.Message) -> "coap.Message | None":
+    """Open the response to the request of `binding` (8.4); None where it is not protected at all.
+
+    Raises ProtocolError for everything that is not the server's answer to exactly this request.
+    """
+    value = _outer_value(response)
+    if value is None:
+        return None
+    used = _response_nonce(context, binding, decode_option(value))
+    aad = additional_data(binding.kid, binding.partial_iv)
+    try:
+        plaintext = backend.aes_ccm_decrypt(context.recipient_key, used, aad, response.payload, _TAG_BYTES)
+    except ValueError:
+        raise ProtocolError(reason="OSCORE decryption")
+    if not plaintext or plaintext[0] >> 5 not in (2, 4, 5):
+        raise ProtocolError(reason="OSCORE inner code")
+    options, payload = coap.decode_options(plaintext, 1)
+    return coap.Message(response.mtype, plaintext[0], response.message_id, response.token, options, payload)
