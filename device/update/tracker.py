@@ -77,6 +77,35 @@ def decode_progress(data: bytes) -> "Progress":
     return Progress(*_decode(data, 4, "progress"))
 
 
+def with_manifest(progress: "Progress", sequence: int) -> "Progress":
+    """A release was confirmed; what failed before it is of no interest any more."""
+    return Progress(sequence, progress.support_sequence, progress.time_floor_s, 0)
+
+
+def with_failed(progress: "Progress", sequence: int) -> "Progress":
+    return Progress(progress.manifest_sequence, progress.support_sequence, progress.time_floor_s, sequence)
+
+
+def with_support(progress: "Progress", sequence: int) -> "Progress":
+    return Progress(progress.manifest_sequence, sequence, progress.time_floor_s, progress.failed_sequence)
+
+
+def with_time_floor(progress: "Progress", time_floor_s: int) -> "Progress":
+    return Progress(
+        progress.manifest_sequence, progress.support_sequence, time_floor_s, progress.failed_sequence
+    )
+
+
+def with_outcome(pending: "Pending", outcome: int) -> "Pending":
+    """The same release with what its trial image says of itself."""
+    return Pending(pending.sequence, pending.slot, pending.digest, pending.size, pending.attempts, outcome)
+
+
+def next_attempt(pending: "Pending") -> "Pending":
+    """The same release, about to be tried once more."""
+    return Pending(pending.sequence, pending.slot, pending.digest, pending.size, pending.attempts + 1, 0)
+
+
 def decide(pending: "Pending | None", running_slot: int, is_trial: bool, marks: "Marks") -> str:
     """What the start finds: `marks` are those of the pending release's slot."""
     if pending is None:

@@ -1,0 +1,49 @@
+"""Trusted time: unknown until a tracker's record was accepted, then advanced by the unit's own ticks.
+
+Rules (SP-10):
+1. Without a record there is no time: now_s() is None, never a guess.
+2. The floor (build time, last accepted time) bounds what may be accepted; it is not a time.
+"""
+
+from device.compat import const
+
+TYPE_CHECKING = const(0)
+if TYPE_CHECKING:
+    from device.interfaces import Clock
+
+_FLOOR_STEP_S = const(86400)  # a stored floor moves at most daily: it bounds flash writes
+_TICKS_PERIOD = const(1 << 30)  # interfaces.Clock
+
+
+class TimeKeeper:
+    """Keeps the last trusted time. `floor_s` is the earliest time that can be true, unix seconds."""
+
+    def __init__(self, clock: "Clock", floor_s: int) -> None:
+        self.clock = clock
+        self.floor_s = floor_s
+        self._base_s: "int | None" = None
+        self._base_ms = 0
+        clock.set_trusted_time(None)
+
+    def accept(self, time_s: int) -> bool:
+        """Take a time from a verified record; True when the stored floor should move."""
+        self._base_s = time_s
+        self._base_ms = self.clock.ticks_ms()
+        self.clock.set_trusted_time(time_s)
+        if time_s < self.floor_s + _FLOOR_STEP_S:
+            return False
+        self.floor_s = time_s
+        return True
+
+    def now_s(self) -> "int | None":
+        """Trusted unix time in seconds, None where no record was accepted since power-on.
+
+        Must be called at least every six days: ticks wrap (interfaces.Clock).
+        """
+        if self._base_s is None:
+            return None
+        passed_s = self.clock.ticks_diff(self.clock.ticks_ms(), self._base_ms) // 1000
+        if passed_s > 0:
+            self._base_s += passed_s
+            self._base_ms = (self._base_ms + passed_s * 1000) % _TICKS_PERIOD
+        return self._base_s

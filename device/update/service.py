@@ -1,0 +1,205 @@
+"""The unit's conversation with its maker's servers: one check at a time, over whichever source is given.
+
+Order of one check (design.md, Update): connect, fresh record for a nonce of our own, confirm a trial, support
+record, envelope, install. Nothing that a source says changes state before it is verified.
+
+A refusal becomes `last_error` (a typed error with its number) and, where it is about content and not about the link,
+an event that the owner can read. A link that fails is tried again at the next check.
+"""
+
+from hashlib import sha256
+
+from device import freshness, support
+from device.codec.cbor import encode
+from device.compat import const
+from device.errors import FirstbootError, KnownBadError, LinkError
+from device.limits import NONCE_BYTES
+from device.trust.anchors import ROLE_SUPPORT, ROLE_TRACKER
+from device.trust.verify import require_newer, verify_envelope, verify_record
+from device.update import flow as steps
+from device.update import tracker
+from device.update.flow import install
+
+TYPE_CHECKING = const(0)
+if TYPE_CHECKING:
+    from typing import Awaitable, Callable
+
+    from device.events import Events
+    from device.interfaces import Entropy, Source
+    from device.store import Store
+    from device.timekeeper import TimeKeeper
+    from device.trust.anchors import Anchors
+    from device.trust.verify import VerifiedManifest
+    from device.update.trial import Trials
+
+IDLE = "idle"
+CHECKING = "checking"
+DOWNLOADING = "downloading"
+RESTARTING = "restarting"
+
+
+class UpdateService:
+    """Update state of one unit. `is_restart_wanted` asks the agent for a reset through the boot ROM."""
+
+    def __init__(
+        self,
+        *,
+        trials: "Trials",
+        store: "Store",
+        events: "Events",
+        anchors: "Anchors",
+        time: "TimeKeeper",
+        entropy: "Entropy",
+        version: str,
+        pause: "Callable[[], Awaitable[None]]",
+    ) -> None:
+        self.trials = trials
+        self._store = store
+        self._events = events
+        self._anchors = anchors
+        self._time = time
+        self._entropy = entropy
+        self._version = version
+        self._pause = pause
+        self._settled: "dict[str, bytes]" = {}  # per source, digest of the envelope last found not to be for us
+        self.state = IDLE
+        self.done_chunks = self.total_chunks = 0
+        self.last_error: "FirstbootError | None" = None
+        self.last_contact: "tuple[str, int] | None" = None
+        self.is_restart_wanted = False
+
+    def note(self, error: "FirstbootError") -> None:
+        """Show `error` as the last one; keep it as an event unless it is only about the link."""
+        self.last_error = error
+        if not isinstance(error, LinkError):
+            self._events.add(error, self._time.now_s())
+
+    async def check(self, source: "Source") -> None:
+        """One check over `source`; never raises FirstbootError: what went wrong is in `last_error`."""
+        self.state = CHECKING
+        try:
+            await source.open()
+            if await self._refresh_time(source):
+                # TLS dates could not be checked before there was a time: connect again and check them.
+                await source.close()
+                await source.open()
+            self.trials.confirm()
+            await self._refresh_support(source)
+            await self._update(source)
+            await self._report(source, self.last_error)
+        except FirstbootError as error:
+            self.note(error)
+            await self._report_quietly(source, error)
+        finally:
+            await source.close()
+            self.state = RESTARTING if self.is_restart_wanted else IDLE
+
+    async def _refresh_time(self, source: "Source") -> bool:
+        """Get a freshness record for a nonce of our own; True when this is the first trusted time."""
+        was_unknown = self._time.now_s() is None
+        drawn_ms = self._time.clock.ticks_ms()
+        asked = freshness.challenge(self._entropy.random_bytes(NONCE_BYTES), self._anchors.class_id, drawn_ms)
+        record = await source.freshness(freshness.encode_request(asked))
+        payload = verify_record(record, freshness.TYP, ROLE_TRACKER, self._anchors)
+        age_ms = self._time.clock.ticks_diff(self._time.clock.ticks_ms(), drawn_ms)
+        fresh = freshness.accept(payload, asked, age_ms, self._time.floor_s)
+        if self._time.accept(fresh.time_s):
+            self.trials.save_progress(tracker.with_time_floor(self.trials.progress, fresh.time_s))
+        self.last_contact = (source.name, fresh.time_s)
+        return was_unknown
+
+    async def _refresh_support(self, source: "Source") -> None:
+        offered = await source.support()
+        stored = self._store.require("support")
+        if offered is None or offered == stored:
+            return
+        try:
+            record = self._support_record(offered)
+            if not support.accept(
+                self._support_record(stored), record, self._anchors.class_id, self._anchors.support_horizon_s
+            ):
+                return
+        except FirstbootError as error:
+            self.note(error)  # a refused support record does not keep a security update away
+            return
+        self._store.write("support", offered)
+        self.trials.save_progress(tracker.with_support(self.trials.progress, record.sequence))
+
+    def _support_record(self, signed: bytes) -> "support.SupportRecord":
+        return support.decode(verify_record(signed, support.TYP, ROLE_SUPPORT, self._anchors))
+
+    async def _update(self, source: "Source") -> None:
+        envelope = await source.envelope()
+        if envelope is None:
+            return
+        digest = sha256(envelope).digest()
+        if digest == self._settled.get(source.name):
+            return
+        try:
+            manifest = self._newer_manifest(envelope)
+        except FirstbootError:
+            self._settled[source.name] = digest
+            raise
+        if manifest is None:
+            self._settled[source.name] = digest
+        else:
+            await self._install(manifest, source)
+        self.last_error = None
+
+    def _newer_manifest(self, envelope: bytes) -> "VerifiedManifest | None":
+        """The manifest to install, None where it is the one that runs. Raises TrustError, UpdateError."""
+        manifest = verify_envelope(envelope, self._anchors)
+        progress = self.trials.progress
+        if manifest.sequence_number == progress.manifest_sequence:
+            return None
+        require_newer(manifest, progress.manifest_sequence)
+        if manifest.sequence_number == progress.failed_sequence:
+            raise KnownBadError(sequence=manifest.sequence_number)
+        return manifest
+
+    async def _install(self, manifest: "VerifiedManifest", source: "Source") -> None:
+        slot = self.trials.begin(manifest)
+        self.state = DOWNLOADING
+        running = install(manifest, self.trials.boot_state, slot)
+        answer = None
+        try:
+            while True:
+                effect = running.send(answer)
+                answer = await self._perform(effect, source)
+        except StopIteration:
+            self.is_restart_wanted = True
+        finally:
+            running.close()
+
+    async def _perform(self, effect: object, source: "Source") -> "bytes | None":
+        if isinstance(effect, steps.FetchChunk):
+            return await source.chunk(effect.index)
+        if isinstance(effect, steps.FetchObject):
+            return await source.object(effect.digest, effect.size)
+        if isinstance(effect, steps.PlanPayload):
+            source.plan(effect.digest, effect.size, effect.chunk_digests, effect.wanted)
+        elif isinstance(effect, steps.Progress):
+            self.done_chunks, self.total_chunks = effect.done, effect.total
+            await self._pause()
+        return None
+
+    async def _report(self, source: "Source", error: "FirstbootError | None") -> None:
+        """Tell the server what runs and what went wrong last: {1: version, 2: sequence, 3: error, 4: restarting}."""
+        await source.report(
+            encode(
+                {
+                    1: self._version,
+                    2: self.trials.progress.manifest_sequence,
+                    3: error.code if error else 0,
+                    4: self.is_restart_wanted,
+                }
+            )
+        )
+
+    async def _report_quietly(self, source: "Source", error: "FirstbootError") -> None:
+        if isinstance(error, LinkError):
+            return
+        try:
+            await self._report(source, error)
+        except LinkError:
+            pass  # the refusal stands whether or not the server hears of it
