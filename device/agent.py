@@ -1,0 +1,151 @@
+"""Composition root: ports in, a running unit out. Nothing else knows all the parts.
+
+Order at a start: durable facts -> life-cycle state -> only the tasks that this state allows
+(docs/design.md, Life cycle). A unit that failed runs no port and no network; the console says why.
+"""
+
+import asyncio
+from collections import namedtuple
+
+from device import lifecycle, store
+from device.compat import const
+from device.errors import FirstbootError
+from device.factory import FactoryPort
+from device.store import Store
+from device.unit import Unit
+from device.update.slots import BootState
+
+TYPE_CHECKING = const(0)
+if TYPE_CHECKING:
+    from typing import Any
+
+    from device.interfaces import Records
+
+# What a board brings (device/ports, simulator/ports). Every member is an object of device.interfaces, but:
+#   layout: layout.NvmLayout
+#   factory_stream: Stream of the factory port
+#   mount: callable(region "device" | "user") -> Records; raises StorageError where nothing mounts
+#   format: callable(region) -> Records; only an unlocked unit (or a factory reset) calls it
+#   transports: callable(source configuration, device facts) -> Source, see device/transport
+#   say: callable(text), one line on the console; never a secret
+#   heap: callable() -> (peak bytes, free bytes)
+#   board: constants of the board (board.py): NAME, PBKDF2_ITERATIONS, IS_DEVELOPMENT
+Ports = namedtuple(
+    "Ports",
+    (
+        "flash",
+        "layout",
+        "boot",
+        "clock",
+        "entropy",
+        "network",
+        "factory_stream",
+        "mount",
+        "format",
+        "say",
+        "heap",
+        "board",
+    ),
+)
+
+_FEED_INTERVAL_S = const(1)  # the watchdog's first expiry comes after 10 s
+
+
+class _Factory:
+    """What the factory port needs of a unit (device.factory.FactoryServices)."""
+
+    def __init__(self, ports: "Ports", boot_state: "BootState") -> None:
+        self._ports = ports
+        self._boot_state = boot_state
+        self._records: "Records | None" = None
+        self.board = ports.board.NAME
+        self.hardware_id = ports.boot.hardware_id
+        self.version = version_text(ports.boot.version)
+        self.image_digest = ports.boot.image_digest
+        self.is_development = bool(ports.board.IS_DEVELOPMENT or ports.boot.is_test_seed)
+        self.entropy = ports.entropy
+        self._store: "Store | None" = None
+
+    @property
+    def store(self) -> "Store":
+        if self._store is None:
+            self._store = Store(self._ports.mount(store.DEVICE), store.DEVICE)
+        return self._store
+
+    def is_locked(self) -> bool:
+        return self._boot_state.is_locked()
+
+    def format_if_needed(self) -> None:
+        """Make both regions mountable. Only the factory port of an unlocked unit calls this."""
+        for region in (store.DEVICE, store.USER):
+            try:
+                self._ports.mount(region)
+            except FirstbootError:
+                self._ports.format(region)
+
+    def lock(self) -> None:
+        self._boot_state.lock()
+
+    def restart(self) -> None:
+        self._ports.boot.reset()
+
+
+def version_text(version: "tuple[int, int, int, int]") -> str:
+    """"1.2.3+4" of an image version."""
+    return "{}.{}.{}+{}".format(*version)
+
+
+def state_facts(ports: "Ports", boot_state: "BootState") -> "lifecycle.Facts":
+    """Read what the life-cycle state rests on. A region that does not mount counts as damaged."""
+    if not boot_state.is_locked():
+        return lifecycle.Facts(False, lifecycle.ABSENT, lifecycle.ABSENT, False)
+    try:
+        device = Store(ports.mount(store.DEVICE), store.DEVICE)
+    except FirstbootError:
+        return lifecycle.Facts(True, lifecycle.DAMAGED, lifecycle.ABSENT, False)
+    try:
+        user: "Store | None" = Store(ports.mount(store.USER), store.USER)
+    except FirstbootError:
+        user = None
+    return lifecycle.gather(True, device, user)
+
+
+async def _feed(ports: "Ports") -> None:
+    while True:
+        ports.boot.watchdog_feed()
+        await asyncio.sleep(_FEED_INTERVAL_S)
+
+
+async def run_async(ports: "Ports") -> None:
+    """Run the unit until it resets itself or loses power."""
+    boot_state = BootState(ports.flash, ports.layout)
+    facts = state_facts(ports, boot_state)
+    state = lifecycle.derive(facts)
+    ports.say("firstboot {} on {}: {}".format(version_text(ports.boot.version), ports.board.NAME, state))
+    tasks = [_feed(ports)]
+    access = lifecycle.ACCESS[state]
+    if state == lifecycle.FAILED:
+        ports.say("failed: " + lifecycle.reason(facts))
+    if access.factory_port:
+        factory = FactoryPort(_Factory(ports, boot_state))
+        factory.start()
+        tasks.append(factory.serve(ports.factory_stream))
+    if access.web:
+        unit = Unit(ports, boot_state)
+        tasks.extend(unit.tasks())
+    await _run_all(ports, tasks)
+
+
+async def _run_all(ports: "Ports", tasks: "list[Any]") -> None:
+    """Run all tasks; one that ends or fails is a fault of ours, and a restart is the way out of it."""
+    try:
+        await asyncio.gather(*tasks)
+        ports.say("agent: every task ended")
+    except FirstbootError as error:
+        ports.say("agent: " + error.describe())
+    ports.boot.reset()
+
+
+def run(ports: "Ports") -> None:
+    """Run the unit on a board; returns only where the port's reset does."""
+    asyncio.run(run_async(ports))
