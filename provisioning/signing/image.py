@@ -1,0 +1,233 @@
+"""Boot images in MCUboot's format: sign one with imgtool, and read back what one says of itself.
+
+`image_info` checks the structure that the boot ROM checks (docs/design.md "Boot"), and the digest; it does not
+decide whether the signature is good, because only the ROM's own keys say that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+import sysconfig
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from device.errors import ImageFormatError
+from device.layout import IMAGE_HEADER_BYTES, IMAGE_LOAD_ADDRESS, MPS2
+
+IMAGE_MAX_BYTES: Final = MPS2.slot_bytes - MPS2.sector_bytes  # the trailer sector is not the image's
+COUNTER_MAX: Final = MPS2.counter_sectors * MPS2.sector_bytes // MPS2.unit_bytes
+
+_MAGIC: Final = 0x96F3B83D
+_FLAG_RAM_LOAD: Final = 0x20
+_TLV_MAGIC: Final = 0x6907
+_TLV_PROTECTED_MAGIC: Final = 0x6908
+_TLV_PUBKEY: Final = 0x02
+_TLV_SHA256: Final = 0x10
+_TLV_ECDSA: Final = 0x22
+_TLV_COUNTER: Final = 0x50
+_VERSION: Final = re.compile(r"(\d{1,3})\.(\d{1,3})\.(\d{1,5})(?:\+(\d{1,10}))?")
+_PUBLIC_KEY_BYTES: Final = 91  # DER SubjectPublicKeyInfo of an uncompressed P-256 point
+_MINIMUM_BODY_BYTES: Final = 8  # stack pointer and entry point
+_IMGTOOL_TIMEOUT_S: Final = 120
+
+
+class ImageSigningError(RuntimeError):
+    """An image could not be signed; the text says why and holds no key material."""
+
+
+@dataclass(frozen=True)
+class ImageInfo:
+    """What a signed image says of itself; sizes in bytes."""
+
+    version: tuple[int, int, int, int]  # major, minor, revision, build
+    security_counter: int
+    digest: bytes  # SHA-256 over header, body and protected TLVs: the identity of the running image
+    body_bytes: int
+    total_bytes: int  # as it lies in the slot
+    public_key: bytes  # DER SubjectPublicKeyInfo
+    signature: bytes  # DER Ecdsa-Sig-Value
+
+    @property
+    def key_hash(self) -> bytes:
+        """SHA-256 of the public key TLV, as the boot ROM holds it."""
+        return hashlib.sha256(self.public_key).digest()
+
+    @property
+    def version_text(self) -> str:
+        return "{}.{}.{}+{}".format(*self.version)
+
+
+def key_hash(key_pem: Path) -> bytes:
+    """SHA-256 (32 bytes) of the DER SubjectPublicKeyInfo of a P-256 key: what the boot ROM is built with.
+
+    `key_pem` is a private or a public key in PEM. Raises ImageSigningError for anything else.
+    """
+    public = _load_public(key_pem)
+    return hashlib.sha256(
+        public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    ).digest()
+
+
+def sign_image(raw: Path, key_pem: Path, *, version: str, security_counter: int, out: Path) -> Path:
+    """Sign `raw` (body without header, linked for IMAGE_LOAD_ADDRESS + header) and return `out`.
+
+    `version` is "M.m.r" or "M.m.r+b". ECDSA of imgtool is randomised: two signed files differ, their digests
+    do not. The result is parsed and compared with what was asked for before `out` appears. Raises
+    ImageSigningError.
+    """
+    wanted = _parse_version(version)
+    if not 0 <= security_counter <= COUNTER_MAX:
+        raise ImageSigningError(f"security counter {security_counter} is outside 0..{COUNTER_MAX}")
+    _load_public(key_pem)
+    draft = out.with_name(out.name + ".part")
+    try:
+        _run_imgtool(raw, key_pem, version, security_counter, draft)
+        info = image_info(draft.read_bytes())
+        if (info.version, info.security_counter, info.key_hash) != (
+            wanted,
+            security_counter,
+            key_hash(key_pem),
+        ):
+            raise ImageSigningError("imgtool wrote another version, counter or key than asked for")
+        draft.replace(out)
+    except ImageFormatError as error:
+        raise ImageSigningError(f"imgtool wrote an image that the boot ROM would refuse: {error}") from None
+    finally:
+        draft.unlink(missing_ok=True)
+    return out
+
+
+def image_info(data: bytes) -> ImageInfo:
+    """Parse a signed image strictly: sizes, flags, every TLV exactly once, nothing behind; digest compared.
+
+    Raises ImageFormatError(reason).
+    """
+    if len(data) > IMAGE_MAX_BYTES:
+        raise ImageFormatError(reason="larger than a slot")
+    body_bytes, protected_bytes = _parse_header(data)
+    hashed_bytes = IMAGE_HEADER_BYTES + body_bytes + protected_bytes
+    tail = data[hashed_bytes:]
+    protected = dict(_tlvs(data[IMAGE_HEADER_BYTES + body_bytes : hashed_bytes], _TLV_PROTECTED_MAGIC))
+    plain = dict(_tlvs(tail, _TLV_MAGIC))
+    if set(protected) != {_TLV_COUNTER} or set(plain) != {_TLV_SHA256, _TLV_PUBKEY, _TLV_ECDSA}:
+        raise ImageFormatError(reason="TLV types are not the ones of this project")
+    if len(protected[_TLV_COUNTER]) != 4 or len(plain[_TLV_PUBKEY]) != _PUBLIC_KEY_BYTES:
+        raise ImageFormatError(reason="TLV length")
+    digest = hashlib.sha256(data[:hashed_bytes]).digest()
+    if plain[_TLV_SHA256] != digest:
+        raise ImageFormatError(reason="digest TLV does not match the content")
+    return ImageInfo(
+        version=(data[20], data[21], _u16(data, 22), _u32(data, 24)),
+        security_counter=_u32(protected[_TLV_COUNTER], 0),
+        digest=digest,
+        body_bytes=body_bytes,
+        total_bytes=len(data),
+        public_key=plain[_TLV_PUBKEY],
+        signature=plain[_TLV_ECDSA],
+    )
+
+
+def _u16(data: bytes, offset: int) -> int:
+    return int.from_bytes(data[offset : offset + 2], "little")
+
+
+def _u32(data: bytes, offset: int) -> int:
+    return int.from_bytes(data[offset : offset + 4], "little")
+
+
+def _parse_header(data: bytes) -> tuple[int, int]:
+    if len(data) < IMAGE_HEADER_BYTES:
+        raise ImageFormatError(reason="shorter than its header")
+    if _u32(data, 0) != _MAGIC:
+        raise ImageFormatError(reason="magic")
+    if _u16(data, 8) != IMAGE_HEADER_BYTES:
+        raise ImageFormatError(reason="header size")
+    if _u32(data, 16) != _FLAG_RAM_LOAD:
+        raise ImageFormatError(reason="flags")
+    if _u32(data, 4) != IMAGE_LOAD_ADDRESS:
+        raise ImageFormatError(reason="load address")
+    protected_bytes, body_bytes = _u16(data, 10), _u32(data, 12)
+    if body_bytes < _MINIMUM_BODY_BYTES or IMAGE_HEADER_BYTES + body_bytes + protected_bytes > len(data):
+        raise ImageFormatError(reason="size")
+    return body_bytes, protected_bytes
+
+
+def _tlvs(area: bytes, magic: int) -> Iterator[tuple[int, bytes]]:
+    """Yield (type, value) of one TLV area that has to fill `area` exactly."""
+    if len(area) < 4 or _u16(area, 0) != magic or _u16(area, 2) != len(area):
+        raise ImageFormatError(reason="TLV area")
+    seen: set[int] = set()
+    at = 4
+    while at < len(area):
+        if len(area) - at < 4 or _u16(area, at + 2) > len(area) - at - 4:
+            raise ImageFormatError(reason="TLV cut short")
+        kind, length = _u16(area, at), _u16(area, at + 2)
+        if kind in seen:
+            raise ImageFormatError(reason="TLV twice")
+        seen.add(kind)
+        yield kind, area[at + 4 : at + 4 + length]
+        at += 4 + length
+
+
+def _parse_version(version: str) -> tuple[int, int, int, int]:
+    match = _VERSION.fullmatch(version)
+    numbers = tuple(int(part or 0) for part in match.groups()) if match else ()
+    if len(numbers) != 4 or any(
+        number > limit for number, limit in zip(numbers, (255, 255, 65535, 0xFFFFFFFF), strict=True)
+    ):
+        raise ImageSigningError(
+            f"version {version!r} is not M.m.r or M.m.r+b within 255.255.65535+4294967295"
+        )
+    return numbers[0], numbers[1], numbers[2], numbers[3]
+
+
+def _load_public(key_pem: Path) -> ec.EllipticCurvePublicKey:
+    try:
+        data = key_pem.read_bytes()
+        if b"PRIVATE KEY" in data:
+            key: object = serialization.load_pem_private_key(data, password=None)
+            public: object = key.public_key() if isinstance(key, ec.EllipticCurvePrivateKey) else None
+        else:
+            public = serialization.load_pem_public_key(data)
+    except (OSError, ValueError, TypeError) as error:
+        raise ImageSigningError(f"no readable key in {key_pem}: {type(error).__name__}") from None
+    if not isinstance(public, ec.EllipticCurvePublicKey) or not isinstance(public.curve, ec.SECP256R1):
+        raise ImageSigningError(f"{key_pem} is no P-256 key")
+    return public
+
+
+def _run_imgtool(raw: Path, key_pem: Path, version: str, security_counter: int, out: Path) -> None:
+    """Only paths and public numbers stand on the command line; the key stays in its file."""
+    tool = Path(sysconfig.get_path("scripts")) / "imgtool"
+    command = [
+        str(tool),
+        "sign",
+        *("--key", str(key_pem)),
+        *("--public-key-format", "full"),
+        *("--header-size", hex(IMAGE_HEADER_BYTES)),
+        "--pad-header",
+        *("--slot-size", hex(IMAGE_MAX_BYTES)),
+        *("--load-addr", hex(IMAGE_LOAD_ADDRESS)),
+        *("--version", version),
+        *("--security-counter", str(security_counter)),
+        str(raw),
+        str(out),
+    ]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=_IMGTOOL_TIMEOUT_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ImageSigningError(f"imgtool could not run: {type(error).__name__}") from None
+    if done.returncode != 0:
+        lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
+        raise ImageSigningError(
+            "imgtool refused: " + (lines[-1] if lines else f"exit code {done.returncode}")
+        )
