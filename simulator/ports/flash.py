@@ -1,0 +1,202 @@
+"""NOR flash in memory, with the rules of the real driver and a power cut at any operation.
+
+Rules:
+1. An erased sector reads 0xFF. A program operation writes whole units, each of them erased before.
+2. Erasing takes one whole sector.
+3. `cut_at(n, when)` cuts the power at operation n, counted from the call: BEFORE it happens, TORN inside it, or
+   AFTER it. From then on every access raises PowerCut until `power_on()`.
+
+PowerCut is a BaseException: device code that catches Exception must not survive its own power cut. Sectors are
+kept as immutable bytes and only where something was programmed, so a snapshot costs one small dict copy and a
+campaign can cut a thousand times a second.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+from device.errors import FlashError
+from device.layout import MPS2, NvmLayout
+
+BEFORE = "before"
+TORN = "torn"
+AFTER = "after"
+CUTS = (BEFORE, TORN, AFTER)
+
+Snapshot = dict[int, bytes]
+
+
+class PowerCut(BaseException):
+    """The power went. Carries the operation's number, counted from `cut_at`."""
+
+    def __init__(self, operation: int) -> None:
+        self.operation = operation
+        super().__init__(f"power cut at flash operation {operation}")
+
+
+class SimFlash:
+    """The whole NVM of one simulated unit; implements device.interfaces.Flash.
+
+    `seed` makes torn operations repeatable. `operations` counts programs and erases since construction.
+    """
+
+    def __init__(self, layout: NvmLayout = MPS2, seed: int = 0) -> None:
+        self.size_bytes: int = layout.size_bytes
+        self.sector_bytes: int = layout.sector_bytes
+        self.unit_bytes: int = layout.unit_bytes
+        self.operations = 0
+        self.is_powered = True
+        self.on_operation: Callable[[str, int, int], None] | None = None  # kind, offset, length
+        self._sectors: Snapshot = {}
+        self._erased = b"\xff" * self.sector_bytes
+        self._random = random.Random(seed)  # noqa: S311 - it shapes damage, it makes no secret
+        self._countdown = 0
+        self._when = BEFORE
+
+    # interfaces.Flash
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Give `length` bytes. Raises FlashError outside the device."""
+        self._check_power()
+        self._check_range(offset, length)
+        parts = []
+        while length > 0:
+            start = offset % self.sector_bytes
+            count = min(length, self.sector_bytes - start)
+            sector = self._sectors.get(offset // self.sector_bytes, self._erased)
+            parts.append(sector[start : start + count])
+            offset += count
+            length -= count
+        return b"".join(parts)
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Program whole erased units. Raises FlashError(reason, offset) when NOR rules forbid it."""
+        self._check_power()
+        self._check_range(offset, len(data))
+        if offset % self.unit_bytes or len(data) % self.unit_bytes or not data:
+            raise FlashError(reason="unaligned write", offset=offset)
+        if self.read(offset, len(data)).count(0xFF) != len(data):
+            raise FlashError(reason="unit already programmed", offset=offset)
+        data = bytes(data)
+        self._operate(
+            "write", offset, len(data), lambda: self._put(offset, data), lambda: self._tear(offset, data)
+        )
+
+    def erase(self, offset: int) -> None:
+        """Erase one sector. Raises FlashError when `offset` is not its start."""
+        self._check_power()
+        self._check_range(offset, self.sector_bytes)
+        if offset % self.sector_bytes:
+            raise FlashError(reason="unaligned erase", offset=offset)
+        number = offset // self.sector_bytes
+        self._operate(
+            "erase",
+            offset,
+            self.sector_bytes,
+            lambda: self._sectors.pop(number, None),
+            lambda: self._tear_erase(number),
+        )
+
+    # faults
+
+    def cut_at(self, operation: int, when: str) -> None:
+        """Cut the power at the `operation`-th program or erase from now (1 is the next one)."""
+        if operation < 1 or when not in CUTS:
+            raise ValueError("no such cut")
+        self._countdown = operation
+        self._when = when
+
+    def cut_now(self) -> None:
+        """Take the power away; every access raises PowerCut until power_on()."""
+        self.is_powered = False
+
+    def power_on(self) -> None:
+        """Give the power back and forget any planned cut; contents stay."""
+        self.is_powered = True
+        self._countdown = 0
+
+    def corrupt(self, offset: int, data: bytes) -> None:
+        """Overwrite cells without any rule: a worn-out or attacked chip."""
+        self._check_range(offset, len(data))
+        self._put(offset, bytes(data))
+
+    # images
+
+    def snapshot(self) -> Snapshot:
+        """Give the contents; cheap, unaffected by later writes."""
+        return dict(self._sectors)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Put a snapshot's contents back and the power on."""
+        self._sectors = dict(snapshot)
+        self.power_on()
+
+    def image(self) -> bytes:
+        """Give the whole contents as one flash image, as an emulator's NVM file holds it."""
+        return b"".join(
+            self._sectors.get(number, self._erased) for number in range(self.size_bytes // self.sector_bytes)
+        )
+
+    def load_image(self, image: bytes) -> None:
+        """Take the contents from a flash image. Raises FlashError when its size is another."""
+        if len(image) != self.size_bytes:
+            raise FlashError(reason="image size", offset=len(image))
+        self._sectors = {}
+        for start in range(0, len(image), self.sector_bytes):
+            sector = image[start : start + self.sector_bytes]
+            if sector != self._erased:
+                self._sectors[start // self.sector_bytes] = sector
+
+    def save(self, path: Path) -> None:
+        """Write the image to a file that only its owner reads: it holds the unit's secrets."""
+        path.touch(mode=0o600)
+        path.write_bytes(self.image())
+
+    # inside
+
+    def _check_power(self) -> None:
+        if not self.is_powered:
+            raise PowerCut(0)
+
+    def _check_range(self, offset: int, length: int) -> None:
+        if offset < 0 or length < 0 or offset + length > self.size_bytes:
+            raise FlashError(reason="out of range", offset=offset)
+
+    def _operate(
+        self, kind: str, offset: int, length: int, whole: Callable[[], object], torn: Callable[[], object]
+    ) -> None:
+        self.operations += 1
+        if self.on_operation is not None:
+            self.on_operation(kind, offset, length)
+        if self._countdown:
+            self._countdown -= 1
+            if self._countdown == 0:
+                if self._when == TORN:
+                    torn()
+                elif self._when == AFTER:
+                    whole()
+                self.is_powered = False
+                raise PowerCut(self.operations)
+        whole()
+
+    def _put(self, offset: int, data: bytes) -> None:
+        while data:
+            number, start = divmod(offset, self.sector_bytes)
+            part, data = data[: self.sector_bytes - start], data[self.sector_bytes - start :]
+            sector = self._sectors.get(number, self._erased)
+            self._sectors[number] = sector[:start] + part + sector[start + len(part) :]
+            offset += len(part)
+
+    def _tear(self, offset: int, data: bytes) -> None:
+        """Some units done, one with only some of its bits cleared, the rest untouched."""
+        units = len(data) // self.unit_bytes
+        done = self._random.randrange(units) * self.unit_bytes
+        half = bytes(byte | self._random.randrange(256) for byte in data[done : done + self.unit_bytes])
+        self._put(offset, data[:done] + half)
+
+    def _tear_erase(self, number: int) -> None:
+        """Some bits already back at one, the others still as they were."""
+        sector = self._sectors.get(number, self._erased)
+        self._sectors[number] = bytes(byte | self._random.randrange(256) for byte in sector)

@@ -1,0 +1,196 @@
+"""Records on littlefs in simulated flash: the same on-disk format as MicroPython's VfsLfs2 on the board.
+
+Geometry as in docs/design.md (block 4096, read = prog = lookahead = 32, cache 128), so an image of a board opens
+here and the other way round. A write goes to NAME.new and is then renamed, exactly as the board's port does it.
+Nothing formats by itself: a region that does not mount raises StorageError.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+from littlefs import LittleFS, LittleFSError, UserContext, lfs
+
+from device.errors import FlashError, StorageError, StorageFullError
+from device.layout import MPS2, NvmLayout
+from simulator.ports.flash import PowerCut, SimFlash
+
+READ_BYTES = PROG_BYTES = LOOKAHEAD_BYTES = 32
+CACHE_BYTES = 128
+TEMPORARY = ".new"
+NAME = re.compile(r"[a-z0-9._-]{1,32}")
+
+_ERR_IO = -5
+_ERR_NO_ENTRY = -2
+_ERR_NO_SPACE = -28
+
+
+class _FlashContext(UserContext):
+    """littlefs's block device over a window of the flash.
+
+    littlefs-python drops exceptions that leave a callback and goes on as if the operation had worked, so each is
+    kept here, littlefs gets an I/O error, and LfsRecords raises the kept one.
+    """
+
+    def __init__(self, flash: SimFlash, offset: int) -> None:
+        self._flash = flash
+        self._offset = offset
+        self.failure: BaseException | None = None
+
+    def read(self, cfg: object, block: int, off: int, size: int) -> bytearray:
+        try:
+            return bytearray(self._flash.read(self._at(block, off), size))
+        except (FlashError, PowerCut) as failure:
+            self.failure = failure
+            return bytearray(size)  # a read cannot fail here; LfsRecords looks at `failure` afterwards
+
+    def prog(self, cfg: object, block: int, off: int, data: bytes) -> int:
+        return self._run(lambda: self._flash.write(self._at(block, off), bytes(data)))
+
+    def erase(self, cfg: object, block: int) -> int:
+        return self._run(lambda: self._flash.erase(self._at(block, 0)))
+
+    def sync(self, cfg: object) -> int:
+        return 0
+
+    def _at(self, block: int, off: int) -> int:
+        return self._offset + block * self._flash.sector_bytes + off
+
+    def _run(self, operation: Callable[[], None]) -> int:
+        if self.failure is not None:
+            return _ERR_IO
+        try:
+            operation()
+        except (FlashError, PowerCut) as failure:
+            self.failure = failure
+            return _ERR_IO
+        return 0
+
+
+class LfsRecords:
+    """One littlefs region as named records; implements device.interfaces.Records.
+
+    `mount()` first; raises StorageError when there is no file system. `format()` makes an empty one, which only
+    an unlocked unit or a factory reset may do.
+    """
+
+    def __init__(self, flash: SimFlash, offset: int, length: int) -> None:
+        self._context = _FlashContext(flash, offset)
+        self._flash = flash
+        self._offset = offset
+        self._blocks = length // flash.sector_bytes
+        self._fs = self._new()
+
+    def _new(self) -> LittleFS:
+        return LittleFS(
+            context=self._context,
+            mount=False,
+            block_size=self._flash.sector_bytes,
+            block_count=self._blocks,
+            read_size=READ_BYTES,
+            prog_size=PROG_BYTES,
+            lookahead_size=LOOKAHEAD_BYTES,
+            cache_size=CACHE_BYTES,
+        )
+
+    def mount(self) -> None:
+        """Open the region; writes nothing. Raises StorageError where there is no file system, FlashError.
+
+        A NAME.new that an interrupted write left stays, hidden, until the next write of that name replaces it.
+        """
+        self._fs = self._new()
+        with self._errors():
+            self._fs.mount()
+
+    def format(self) -> None:
+        """Make an empty file system, then mount it. Raises FlashError."""
+        self._fs = self._new()
+        with self._errors():
+            self._fs.format()
+        self.mount()
+
+    def erase_all(self) -> None:
+        """Erase every sector of the region raw, free blocks too (factory reset)."""
+        for number in range(self._blocks):
+            self._flash.erase(self._offset + number * self._flash.sector_bytes)
+
+    def read(self, name: str) -> bytes | None:
+        """Give the content of a record as it was written, None when absent. Raises StorageError."""
+        self._check(name)
+        with self._errors():
+            try:
+                handle = lfs.file_open(self._fs.fs, name, "r")
+            except LittleFSError as error:
+                if error.code == _ERR_NO_ENTRY:
+                    return None
+                raise
+            try:
+                return bytes(lfs.file_read(self._fs.fs, handle, lfs.file_size(self._fs.fs, handle)))
+            finally:
+                lfs.file_close(self._fs.fs, handle)
+
+    def write(self, name: str, data: bytes) -> None:
+        """Store `data` durably in place of the old content. Raises StorageFullError, StorageError."""
+        self._check(name)
+        try:
+            with self._errors():
+                self._put(name + TEMPORARY, data)
+                self._fs.rename(name + TEMPORARY, name)
+        except StorageFullError:
+            with self._errors(), contextlib.suppress(FileNotFoundError):
+                self._fs.remove(name + TEMPORARY)
+            raise
+
+    def delete(self, name: str) -> None:
+        """Remove a record; an absent one stays absent. Raises StorageError."""
+        self._check(name)
+        with self._errors(), contextlib.suppress(FileNotFoundError):
+            self._fs.remove(name)
+
+    def names(self) -> Sequence[str]:
+        """Give the names of all records, sorted."""
+        with self._errors():
+            return sorted(name for name in self._fs.listdir("/") if not name.endswith(TEMPORARY))
+
+    def _put(self, name: str, data: bytes) -> None:
+        # The plain calls, since LittleFS.open() closes a file twice after a failed write and littlefs aborts.
+        handle = lfs.file_open(self._fs.fs, name, "w")
+        try:
+            lfs.file_write(self._fs.fs, handle, bytes(data))
+        finally:
+            lfs.file_close(self._fs.fs, handle)
+
+    def _check(self, name: str) -> None:
+        # The room for ".new" is the port's own, so a name that ends in it would collide.
+        if not NAME.fullmatch(name) or name.endswith(TEMPORARY):
+            raise StorageError(reason="bad name")
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        self._context.failure = None
+        try:
+            yield
+        except LittleFSError as error:
+            self._raise_kept()
+            if error.code == _ERR_NO_SPACE:
+                raise StorageFullError(reason="no space") from None
+            raise StorageError(reason="littlefs", number=error.code) from None
+        finally:
+            self._raise_kept()
+
+    def _raise_kept(self) -> None:
+        if self._context.failure is not None:
+            failure, self._context.failure = self._context.failure, None
+            raise failure
+
+
+def device_records(flash: SimFlash, layout: NvmLayout = MPS2) -> LfsRecords:
+    """Give the region that survives a factory reset, not yet mounted."""
+    return LfsRecords(flash, layout.device_offset, layout.device_bytes)
+
+
+def user_records(flash: SimFlash, layout: NvmLayout = MPS2) -> LfsRecords:
+    """Give the region that a factory reset erases, not yet mounted."""
+    return LfsRecords(flash, layout.user_offset, layout.user_bytes)
