@@ -109,7 +109,7 @@ def _nibble(data: bytes, offset: int, nibble: int) -> "tuple[int, int]":
 
 def decode_options(data: bytes, offset: int) -> "tuple[tuple[tuple[int, bytes], ...], bytes]":
     """Options and payload of `data` from `offset`. Raises ProtocolError, LimitError."""
-    options = []  # type: list[tuple[int, bytes]]
+    options: "list[tuple[int, bytes]]" = []
     number = 0
     while offset < len(data):
         first = data[offset]
@@ -140,7 +140,7 @@ def find_option(message: Message, number: int) -> "bytes | None":
 
 def check_options(options: "Sequence[tuple[int, bytes]]", known: "dict[int, tuple[int, int]]") -> None:
     """Refuse what 5.4 refuses: unknown critical, repeated single, or mis-sized critical options."""
-    seen = set()  # type: set[int]
+    seen: "set[int]" = set()
     for number, value in options:
         if number in known:
             low, high = known[number]
@@ -196,7 +196,7 @@ Send = namedtuple("Send", ("data",))
 Receive = namedtuple("Receive", ("timeout_ms",))  # answered with (elapsed ms, datagram or None)
 
 
-def exchange(request: Message, jitter: int) -> "Generator[object, tuple[int, bytes | None], Message]":
+def exchange(request: Message, jitter: int) -> "Generator[Send | Receive, tuple[int, bytes | None], Message]":
     """Send a CON request until it is acknowledged; give back the response with its token.
 
     Yields Send and Receive effects. `jitter` is a random byte. Waits for a separate response for
@@ -238,13 +238,13 @@ def _answer_to(request: Message, datagram: bytes) -> "Message | None":
     return message
 
 
-def _acknowledge(response: Message) -> "Generator[object, tuple[int, bytes | None], Message]":
+def _acknowledge(response: Message) -> "Generator[Send | Receive, tuple[int, bytes | None], Message]":
     if response.mtype == CON:  # 5.2.2: a separate response is acknowledged
         yield Send(encode(Message(ACK, EMPTY, response.message_id, b"", (), b"")))
     return response
 
 
-def _separate(request: Message) -> "Generator[object, tuple[int, bytes | None], Message]":
+def _separate(request: Message) -> "Generator[Send | Receive, tuple[int, bytes | None], Message]":
     left_ms = limits.REPLY_TIMEOUT_S * 1000
     while left_ms > 0:
         elapsed_ms, datagram = yield Receive(left_ms)

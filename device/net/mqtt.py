@@ -215,13 +215,13 @@ class Parser:
         self._first = 0
         self._length = 0
         self._length_bytes = -1  # -1: the type byte comes next
-        self._body = None  # type: bytearray | None
+        self._body: "bytearray | None" = None
         self._filled = 0
 
     def feed(self, data: bytes) -> "list[object]":
         """The packets that `data` completes, in order. Raises ProtocolError, LimitError."""
         view = memoryview(data)
-        packets = []  # type: list[object]
+        packets: "list[object]" = []
         offset = 0
         while offset < len(view):
             if self._body is None:
@@ -266,8 +266,8 @@ class Session:
         self._keep_alive_s = keep_alive_s
         self._parser = Parser()
         self._last_id = 0
-        self._topics = {}  # type: dict[str, int]
-        self._waiting = {}  # type: dict[int, tuple[int, tuple[str, ...]]]
+        self._topics: "dict[str, int]" = {}
+        self._waiting: "dict[int, tuple[int, tuple[str, ...]]]" = {}
         self._stray = 0
         self.stray_total = 0
         self.is_connected = False
@@ -305,7 +305,7 @@ class Session:
 
     def feed(self, data: bytes) -> "list[object]":
         """Events that `data` completes: Connected, Subscribed, Acknowledged, Message."""
-        events = []  # type: list[object]
+        events: "list[object]" = []
         for packet in self._parser.feed(data):
             event = self._handle(packet)
             if event is not None:

@@ -143,8 +143,8 @@ def decode_option(value: bytes) -> OptionValue:
 
 def protect(context: Context, request: coap.Message, sequence: int) -> "tuple[coap.Message, Binding]":
     """The outer POST that carries `request`, and what its response must be bound to (8.1)."""
-    inner = []  # type: list[tuple[int, bytes]]
-    outer = []  # type: list[tuple[int, bytes]]
+    inner: "list[tuple[int, bytes]]" = []
+    outer: "list[tuple[int, bytes]]" = []
     for option in request.options:
         (outer if option[0] in _OUTER_OPTIONS else inner).append(option)
     plaintext = bytes((request.code,)) + coap.encode_options(inner)

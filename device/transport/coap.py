@@ -1,0 +1,203 @@
+"""Releases over CoAP (RFC 7252), Block2 (RFC 7959) and OSCORE (RFC 8613): the resources of docs/design.md.
+
+Rules:
+1. Every request is protected; an answer that is not protected is a refusal and never content.
+2. A server that does not know our sequence numbers challenges with Echo; it is answered once (RFC 8613 B.1.2).
+3. Blocks are asked for one after the other; each answer is bounded, matched and of the same representation.
+4. A datagram that cannot be delivered counts as lost: ICMP is not authenticated, the retransmission decides.
+"""
+
+from binascii import hexlify
+from collections import namedtuple
+
+from device import limits
+from device.compat import const
+from device.errors import LimitError, LinkError, PeerRefusedError, ProtocolError
+from device.net import coap, oscore
+from device.transport.wait import sleep_ms
+
+TYPE_CHECKING = const(0)
+if TYPE_CHECKING:
+    from typing import Iterable, Sequence
+
+    from device.interfaces import Clock, Datagram, Entropy, Network
+
+CoapPeer = namedtuple("CoapPeer", ("host", "port"))
+_Plan = namedtuple("_Plan", ("path", "size", "etag"))
+
+
+def _hex(data: bytes) -> str:
+    return hexlify(data).decode()
+
+
+class CoapSource:
+    """`Source` of device/interfaces.py over a CoAP server.
+
+    `credentials` is oscore.Credentials; `sequence` the one oscore.SenderSequence of these credentials in this
+    unit: sources that share the credentials share it.
+    """
+
+    name = "coap"
+
+    def __init__(
+        self,
+        network: "Network",
+        clock: "Clock",
+        entropy: "Entropy",
+        peer: CoapPeer,
+        class_id: bytes,
+        *,
+        credentials: oscore.Credentials,
+        sequence: oscore.SenderSequence,
+    ) -> None:
+        self._network = network
+        self._clock = clock
+        self._entropy = entropy
+        self._peer = peer
+        self._class_path = ("fb", _hex(class_id))
+        self._context = oscore.derive(
+            credentials.secret, credentials.salt, credentials.sender_id, credentials.recipient_id
+        )
+        self._sequence = sequence
+        self._datagram: "Datagram | None" = None
+        self._message_id = 0
+        self._plan: "_Plan | None" = None
+
+    async def open(self) -> None:
+        """Take a local port; says nothing about the server. Raises LinkError."""
+        await self.close()
+        self._message_id = int.from_bytes(self._entropy.random_bytes(2), "big")
+        self._datagram = await self._network.open_udp(self._peer.host, self._peer.port)
+
+    async def freshness(self, request: bytes) -> bytes:
+        """The tracker's answer to `request`, in one datagram. Raises LinkError and its subclasses."""
+        return await self._post("fresh", request)
+
+    async def envelope(self) -> "bytes | None":
+        """The newest envelope, None where the server has none."""
+        return await self._optional("manifest", limits.ENVELOPE_BYTES)
+
+    async def support(self) -> "bytes | None":
+        """The newest support record, None where the server has none."""
+        return await self._optional("support", limits.RECORD_BYTES)
+
+    async def object(self, digest: bytes, size: int) -> bytes:
+        """The object of this SHA-256. Raises LimitError, PeerRefusedError (4.04), LinkError."""
+        if size > limits.CHUNK_LIST_BYTES:
+            raise LimitError(what="object", limit=limits.CHUNK_LIST_BYTES)
+        path = self._class_path + ("o", _hex(digest))
+        return await self._get(path, coap.start_transfer(0, None, size), limits.CHUNK_LIST_BYTES)
+
+    def plan(
+        self, digest: bytes, size: int, chunk_digests: "Sequence[bytes]", wanted: "Iterable[int]"
+    ) -> None:
+        """chunk() reads from the payload of this SHA-256 from now on; any order is as good."""
+        self._plan = _Plan(self._class_path + ("o", _hex(digest)), size, None)
+
+    async def chunk(self, index: int) -> bytes:
+        """Chunk `index` of the planned payload, from the block where it starts."""
+        plan = self._plan
+        if plan is None:
+            raise LinkError(reason="no payload planned")
+        start = index * limits.CHUNK_BYTES
+        end = min(start + limits.CHUNK_BYTES, plan.size)
+        transfer = coap.Transfer(start, end, limits.COAP_BLOCK_BYTES, plan.etag, plan.size)
+        return await self._get(plan.path, transfer, limits.CHUNK_BYTES)
+
+    async def report(self, report: bytes) -> None:
+        """Tell the server."""
+        await self._post("report", report)
+
+    async def close(self) -> None:
+        """Give the local port back; never raises."""
+        if self._datagram is not None:
+            self._datagram.close()
+        self._datagram = None
+        self._plan = None
+
+    # --- requests ------------------------------------------------------------------------------------
+    async def _optional(self, name: str, limit: int) -> "bytes | None":
+        try:
+            return await self._get(self._class_path + (name,), coap.start_transfer(0, None), limit)
+        except PeerRefusedError as error:
+            if error.fields["status"] == coap.code_text(coap.NOT_FOUND):
+                return None
+            raise
+
+    async def _post(self, name: str, payload: bytes) -> bytes:
+        response = await self._request(coap.POST, ("fb", name), (), payload)
+        if response.code != coap.CHANGED:
+            raise PeerRefusedError(status=coap.code_text(response.code))
+        coap.check_options(response.options, coap.RESPONSE_OPTIONS)
+        if coap.find_option(response, coap.BLOCK2) not in (None, coap.encode_block(0, False, 1024)):
+            raise ProtocolError(reason="answer in several blocks")
+        return bytes(response.payload)
+
+    async def _get(self, path: "tuple[str, ...]", transfer: coap.Transfer, limit: int) -> bytes:
+        body = bytearray()
+        is_more = True
+        while is_more:
+            response = await self._request(coap.GET, path, (coap.next_block(transfer),), b"")
+            transfer, payload, is_more = coap.accept_block(transfer, response)
+            body += payload
+            if len(body) > limit:
+                raise LimitError(what="CoAP body", limit=limit)
+        if self._plan is not None and path == self._plan.path:
+            self._plan = _Plan(path, self._plan.size, transfer.etag)
+        return bytes(body)
+
+    async def _request(
+        self, code: int, path: "tuple[str, ...]", options: "tuple[tuple[int, bytes], ...]", payload: bytes
+    ) -> coap.Message:
+        """The protected answer to one request; an Echo challenge is answered once."""
+        inner = [(coap.URI_PATH, part.encode()) for part in path] + list(options)
+        for _ in range(2):
+            response = await self._exchange(code, tuple(inner), payload)
+            echo = coap.find_option(response, coap.ECHO)
+            if response.code != coap.UNAUTHORIZED or echo is None:
+                return response
+            inner.append((coap.ECHO, echo))
+        raise PeerRefusedError(status="4.01 after Echo")
+
+    async def _exchange(
+        self, code: int, options: "tuple[tuple[int, bytes], ...]", payload: bytes
+    ) -> coap.Message:
+        self._message_id = (self._message_id + 1) & 0xFFFF
+        token = self._entropy.random_bytes(4)
+        message = coap.Message(coap.CON, code, self._message_id, token, options, payload)
+        outer, binding = oscore.protect(self._context, message, self._sequence.take())
+        response = await self._drive(outer)
+        protected = oscore.unprotect(self._context, binding, response)
+        if protected is None:
+            # RFC 8613 8.2: errors before decryption are not protected.
+            raise PeerRefusedError(status=coap.code_text(response.code) + " unprotected")
+        return protected
+
+    async def _drive(self, outer: coap.Message) -> coap.Message:
+        """Run one exchange on the socket."""
+        exchange = coap.exchange(outer, self._entropy.random_bytes(1)[0])
+        last_ms = self._clock.ticks_ms()
+        try:
+            effect = next(exchange)
+            while True:
+                datagram = await self._perform(effect)
+                now_ms = self._clock.ticks_ms()
+                effect = exchange.send((self._clock.ticks_diff(now_ms, last_ms), datagram))
+                last_ms = now_ms
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]
+        finally:
+            exchange.close()
+
+    async def _perform(self, effect: "coap.Send | coap.Receive") -> "bytes | None":
+        if self._datagram is None:
+            raise LinkError(reason="not open")
+        try:
+            if isinstance(effect, coap.Send):
+                await self._datagram.send(effect.data)
+            else:
+                return await self._datagram.receive(effect.timeout_ms)
+        except LinkError:  # rule 4
+            if isinstance(effect, coap.Receive):
+                await sleep_ms(effect.timeout_ms)
+        return None

@@ -1,0 +1,285 @@
+"""Releases over MQTT 3.1.1 and TLS: the topics of docs/design.md, from any standard broker.
+
+Rules:
+1. The broker is not trusted: only topics that were asked for are taken, each at most as large as its row in the
+   table; what the bytes say is checked elsewhere.
+2. Who we are is the TLS client certificate; no password exists (PW-17).
+3. Every wait is bounded. A retained topic that does not arrive is None (envelope, support) or
+   LinkTimeoutError (objects, chunks); a transfer without progress for limits.REPLY_TIMEOUT_S ends.
+4. RAM holds at most limits.CHUNK_WINDOW chunks.
+"""
+
+from binascii import hexlify, unhexlify
+from collections import namedtuple
+
+from device import limits
+from device.compat import const
+from device.errors import FirstbootError, LimitError, LinkError, LinkTimeoutError, PeerRefusedError
+from device.net import mqtt
+from device.transport.wait import within
+from device.transport.window import Window
+
+TYPE_CHECKING = const(0)
+if TYPE_CHECKING:
+    from typing import Callable, Iterable, Sequence
+
+    from device.interfaces import Clock, Network, Stream
+
+_RETAINED_WAIT_MS = const(2000)  # a broker sends what it retains right behind the SUBACK
+_READ_BYTES = const(4096)
+
+# How to reach and recognise the broker, and what we show it; certificates and key in DER.
+MqttPeer = namedtuple("MqttPeer", ("host", "port", "tls_name", "ca_der", "cert_der", "key_der"))
+
+
+def _hex(data: bytes) -> str:
+    return hexlify(data).decode()
+
+
+class _Connection:
+    """One TLS stream and its MQTT session. Raises LinkError and its subclasses."""
+
+    def __init__(self, stream: "Stream", session: mqtt.Session, clock: "Clock") -> None:
+        self.stream = stream
+        self.session = session
+        self._clock = clock
+        self._sent_ms = clock.ticks_ms()
+        self.is_usable = True
+
+    async def send(self, data: bytes) -> None:
+        self._sent_ms = self._clock.ticks_ms()
+        await within(self.stream.write(data), limits.REPLY_TIMEOUT_S * 1000, "broker does not read")
+
+    async def step(self, timeout_ms: int) -> "list[object]":
+        """Events of one read; empty when `timeout_ms` passed without one."""
+        idle_ms = self._clock.ticks_diff(self._clock.ticks_ms(), self._sent_ms)
+        if idle_ms > limits.MQTT_KEEP_ALIVE_S * 500 and not self.session.is_ping_open:
+            await self.send(self.session.ping())
+        try:
+            data = await within(self.stream.read(_READ_BYTES), timeout_ms, "no data")
+        except LinkTimeoutError:
+            return []
+        if not data:
+            raise LinkError(reason="closed by the broker")
+        events = self.session.feed(data)
+        if self.session.output:
+            output, self.session.output = self.session.output, b""
+            await self.send(output)
+        return events
+
+
+class MqttSource:
+    """`Source` of device/interfaces.py over a broker."""
+
+    name = "mqtt"
+
+    def __init__(
+        self, network: "Network", clock: "Clock", peer: MqttPeer, class_id: bytes, device_id: bytes
+    ) -> None:
+        self._network = network
+        self._clock = clock
+        self._peer = peer
+        self._device = _hex(device_id)
+        self._class_topic = "fb/" + _hex(class_id) + "/"
+        self._device_topic = "fb/d/" + self._device + "/"
+        self._link: "_Connection | None" = None
+        self._inbox: "dict[str, bytes]" = {}
+        self._bounds: "dict[str, int]" = {}
+        self._window: "Window | None" = None
+        self._object_topic = self._class_topic + "o/"
+
+    async def open(self) -> None:
+        """Connect and sign on. Raises LinkError, LinkTimeoutError, ProtocolError, PeerRefusedError."""
+        await self.close()
+        peer = self._peer
+        stream = await within(
+            self._network.open_tls(
+                peer.host, peer.port, peer.tls_name, peer.ca_der, peer.cert_der, peer.key_der
+            ),
+            limits.CONNECT_TIMEOUT_S * 1000,
+            "broker does not answer",
+        )
+        session = mqtt.Session(self._device)
+        self._link = _Connection(stream, session, self._clock)
+        await self._send(session.connect())
+        if not await self._until(lambda: session.is_connected, limits.REPLY_TIMEOUT_S * 1000):
+            raise LinkTimeoutError(reason="no CONNACK")
+
+    async def freshness(self, request: bytes) -> bytes:
+        """The tracker's answer to `request`. Raises LinkTimeoutError where none comes."""
+        topic = self._device_topic + "fresh"
+        await self._subscribe({topic: limits.RECORD_BYTES}, 1)
+        try:
+            # An answer that was under way belongs to an older nonce.
+            self._inbox.pop(topic, None)
+            await self._publish(topic + "/req", request)
+            if not await self._until(lambda: topic in self._inbox, limits.REPLY_TIMEOUT_S * 1000):
+                raise LinkTimeoutError(reason="no freshness record")
+            return self._inbox.pop(topic)
+        finally:
+            await self._unsubscribe([topic])
+
+    async def envelope(self) -> "bytes | None":
+        """The retained envelope, None after 2 s without one."""
+        return await self._retained(self._class_topic + "manifest", limits.ENVELOPE_BYTES, _RETAINED_WAIT_MS)
+
+    async def support(self) -> "bytes | None":
+        """The retained support record, None after 2 s without one."""
+        return await self._retained(self._class_topic + "support", limits.RECORD_BYTES, _RETAINED_WAIT_MS)
+
+    async def object(self, digest: bytes, size: int) -> bytes:
+        """The retained object of this SHA-256. Raises LinkTimeoutError, LimitError."""
+        if size > limits.CHUNK_LIST_BYTES:
+            raise LimitError(what="object", limit=limits.CHUNK_LIST_BYTES)
+        await self._leave_window()
+        topic = self._object_topic + _hex(digest)
+        data = await self._retained(topic, limits.CHUNK_LIST_BYTES, limits.REPLY_TIMEOUT_S * 1000)
+        if data is None:
+            raise LinkTimeoutError(reason="object not published")
+        return data
+
+    def plan(
+        self, digest: bytes, size: int, chunk_digests: "Sequence[bytes]", wanted: "Iterable[int]"
+    ) -> None:
+        """Read ahead over `wanted` from now on."""
+        self._window = Window(chunk_digests, wanted)
+
+    async def chunk(self, index: int) -> bytes:
+        """The next planned chunk. Raises LinkTimeoutError where it is not published, ProtocolError out of plan."""
+        window = self._window
+        if window is None:
+            raise LinkError(reason="no payload planned")
+        to_close, to_open = window.refill()
+        if to_close:
+            await self._unsubscribe([self._object_topic + _hex(digest) for digest in to_close])
+        if to_open:
+            bounds = {}
+            for digest in to_open:
+                bounds[self._object_topic + _hex(digest)] = limits.CHUNK_BYTES
+            await self._subscribe(bounds, 0, is_awaited=False)
+        data = window.take(index)
+        while data is None:
+            if not await self._progress(window):
+                raise LinkTimeoutError(reason="chunk not published", index=index)
+            data = window.take(index)
+        return data
+
+    async def report(self, report: bytes) -> None:
+        """Tell the server; returns when the broker has it."""
+        await self._publish(self._device_topic + "report", report)
+
+    async def close(self) -> None:
+        """Disconnect; never raises."""
+        link, self._link = self._link, None
+        self._window = None
+        self._inbox.clear()
+        self._bounds.clear()
+        if link is None:
+            return
+        try:
+            if link.is_usable and link.session.is_connected:
+                await link.send(mqtt.encode_disconnect())
+        except LinkError:
+            pass
+        try:
+            await within(link.stream.close(), 1000, "close")
+        except LinkError:
+            pass
+
+    # --- the session ---------------------------------------------------------------------------------
+    def _usable(self) -> _Connection:
+        if self._link is None or not self._link.is_usable:
+            raise LinkError(reason="not connected")
+        return self._link
+
+    async def _send(self, data: bytes) -> None:
+        link = self._usable()
+        try:
+            await link.send(data)
+        except FirstbootError:
+            link.is_usable = False
+            raise
+
+    async def _step(self, timeout_ms: int) -> bool:
+        """Read once; whether a message that was asked for arrived."""
+        link = self._usable()
+        is_progress = False
+        try:
+            for event in await link.step(timeout_ms):
+                if isinstance(event, mqtt.Message) and self._accept(event):
+                    is_progress = True
+                elif isinstance(event, mqtt.Subscribed) and event.refused:
+                    raise PeerRefusedError(status="MQTT subscription denied")
+        except FirstbootError:
+            link.is_usable = False  # what the stream holds from here on cannot be relied on
+            raise
+        return is_progress
+
+    def _accept(self, message: mqtt.Message) -> bool:
+        limit = self._bounds.get(message.topic, 0)
+        if len(message.payload) > limit:
+            raise LimitError(what="MQTT topic", limit=limit)
+        if message.topic.startswith(self._device_topic) and message.is_retained:
+            return False  # an answer to a nonce is never an old message
+        if self._window is not None and message.topic.startswith(self._object_topic):
+            digest = unhexlify(message.topic[len(self._object_topic) :])
+            return self._window.accept(digest, message.payload)
+        self._inbox[message.topic] = message.payload
+        return True
+
+    async def _until(self, is_done: "Callable[[], bool]", timeout_ms: int) -> bool:
+        start = self._clock.ticks_ms()
+        while not is_done():
+            left_ms = timeout_ms - self._clock.ticks_diff(self._clock.ticks_ms(), start)
+            if left_ms <= 0:
+                return False
+            await self._step(left_ms)
+        return True
+
+    async def _progress(self, window: Window) -> bool:
+        start = self._clock.ticks_ms()
+        while True:
+            left_ms = limits.REPLY_TIMEOUT_S * 1000 - self._clock.ticks_diff(self._clock.ticks_ms(), start)
+            if left_ms <= 0:
+                return False
+            if await self._step(left_ms):
+                return True
+
+    async def _subscribe(self, bounds: "dict[str, int]", qos: int, *, is_awaited: bool = True) -> None:
+        session = self._usable().session
+        self._bounds.update(bounds)
+        packet_id, data = session.subscribe(sorted(bounds), qos)
+        await self._send(data)
+        if is_awaited and not await self._until(
+            lambda: not session.is_open(packet_id), limits.REPLY_TIMEOUT_S * 1000
+        ):
+            raise LinkTimeoutError(reason="no SUBACK")
+
+    async def _unsubscribe(self, topics: "list[str]") -> None:
+        for topic in topics:
+            self._bounds.pop(topic, None)
+            self._inbox.pop(topic, None)
+        if self._link is not None and self._link.is_usable:
+            await self._send(self._link.session.unsubscribe(topics))
+
+    async def _leave_window(self) -> None:
+        window, self._window = self._window, None
+        if window is not None:
+            topics = [self._object_topic + _hex(digest) for digest in window.open_digests()]
+            if topics:
+                await self._unsubscribe(topics)
+
+    async def _publish(self, topic: str, payload: bytes) -> None:
+        session = self._usable().session
+        packet_id, data = session.publish(topic, payload)
+        await self._send(data)
+        if not await self._until(lambda: not session.is_open(packet_id), limits.REPLY_TIMEOUT_S * 1000):
+            raise LinkTimeoutError(reason="no PUBACK")
+
+    async def _retained(self, topic: str, limit: int, timeout_ms: int) -> "bytes | None":
+        await self._subscribe({topic: limit}, 0)
+        try:
+            await self._until(lambda: topic in self._inbox, timeout_ms)
+            return self._inbox.pop(topic, None)
+        finally:
+            await self._unsubscribe([topic])
