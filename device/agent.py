@@ -19,14 +19,11 @@ TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from typing import Any
 
-    from device.interfaces import Records
-
 # What a board brings (device/ports, simulator/ports). Every member is an object of device.interfaces, but:
 #   layout: layout.NvmLayout
 #   factory_stream: Stream of the factory port
 #   mount: callable(region "device" | "user") -> Records; raises StorageError where nothing mounts
 #   format: callable(region) -> Records; only an unlocked unit (or a factory reset) calls it
-#   transports: callable(source configuration, device facts) -> Source, see device/transport
 #   say: callable(text), one line on the console; never a secret
 #   heap: callable() -> (peak bytes, free bytes)
 #   board: constants of the board (board.py): NAME, PBKDF2_ITERATIONS, IS_DEVELOPMENT
@@ -57,7 +54,6 @@ class _Factory:
     def __init__(self, ports: "Ports", boot_state: "BootState") -> None:
         self._ports = ports
         self._boot_state = boot_state
-        self._records: "Records | None" = None
         self.board = ports.board.NAME
         self.hardware_id = ports.boot.hardware_id
         self.version = version_text(ports.boot.version)
@@ -91,7 +87,7 @@ class _Factory:
 
 
 def version_text(version: "tuple[int, int, int, int]") -> str:
-    """"1.2.3+4" of an image version."""
+    """ "1.2.3+4" of an image version."""
     return "{}.{}.{}+{}".format(*version)
 
 
@@ -127,9 +123,7 @@ async def run_async(ports: "Ports") -> None:
     if state == lifecycle.FAILED:
         ports.say("failed: " + lifecycle.reason(facts))
     if access.factory_port:
-        factory = FactoryPort(_Factory(ports, boot_state))
-        factory.start()
-        tasks.append(factory.serve(ports.factory_stream))
+        tasks.append(FactoryPort(_Factory(ports, boot_state)).serve(ports.factory_stream))
     if access.web:
         unit = Unit(ports, boot_state)
         tasks.extend(unit.tasks())

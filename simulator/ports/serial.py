@@ -62,12 +62,12 @@ class SerialPipe:
         self.station = StationEnd(station, noise)
 
     async def open_unit(self) -> HostStream:
-        """Give the unit's end as a Stream of the running loop; once."""
-        reader, writer = await asyncio.open_connection(sock=self._unit)
+        """Give the unit's end as a Stream of the running loop; the line stays up when the unit restarts."""
+        reader, writer = await asyncio.open_connection(sock=self._unit.dup())
         return HostStream(reader, writer)
 
     def close(self) -> None:
-        """Close the station's end, and the unit's where it was never opened."""
+        """Close both ends."""
         self.station.close()
         with contextlib.suppress(OSError):
             self._unit.close()

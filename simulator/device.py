@@ -1,0 +1,309 @@
+"""One simulated unit: the firmware's own device/ code on CPython, behind the same interface as an emulated board.
+
+Real: life cycle, factory port, pages over TLS, MQTT and CoAP over loopback sockets, littlefs records, slots, boot
+decision, image signatures. Simulated: the flash, the boot ROM (simulator/boot.py), the chip. The image is a signed
+MCUboot image whose body is a short JSON note, since CPython runs the device code itself; a note that says "hang"
+stands for a firmware that never feeds its watchdog.
+
+Power: `cut_power` takes the flash away at once, then the loop; nothing is flushed or closed properly first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import re
+import secrets
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import SimpleNamespace, TracebackType
+from typing import Any, Final
+
+from device.agent import Ports, run_async
+from device.layout import (
+    IMAGE_HEADER_BYTES,
+    MPS2,
+    RESET_EXTERNAL,
+    RESET_POWER_ON,
+    RESET_SOFTWARE,
+    RESET_WATCHDOG,
+    NvmLayout,
+)
+from device.ports.host import HostClock, HostEntropy, HostNetwork, HostServer, HostStream
+from device.store import DEVICE
+from device.update.slots import BootState
+from simulator import boot as boot_rom
+from simulator.ports.flash import PowerCut, SimFlash
+from simulator.ports.records import LfsRecords, device_records, user_records
+from simulator.ports.serial import SerialPipe, StationEnd
+
+WATCHDOG_S: Final = 0.3  # stands for the board's two times ten seconds
+PBKDF2_ITERATIONS: Final = 2000  # a simulator's constant; boards derive theirs from their clock
+_STOP_TIMEOUT_S: Final = 10
+
+
+class UnitReset(BaseException):
+    """The unit asked for a restart. A BaseException: device code must not survive its own reset."""
+
+
+class SimConsole:
+    """What the unit printed. Typing at it does nothing: a release console is closed."""
+
+    def __init__(self, log_path: Path) -> None:
+        self.log_path = log_path
+        self._changed = threading.Condition()
+        self._text = ""
+        self._cursor = 0
+
+    @property
+    def text(self) -> str:
+        with self._changed:
+            return self._text
+
+    def say(self, line: str) -> None:
+        with self._changed:
+            self._text += line + "\n"
+            with self.log_path.open("a") as log:
+                log.write(line + "\n")
+            self._changed.notify_all()
+
+    def send(self, data: bytes) -> None:
+        """Type at the console; nobody listens."""
+
+    def wait_for(self, pattern: str, timeout_s: float) -> re.Match[str]:
+        """The first match behind the previous one. Raises TimeoutError."""
+        compiled = re.compile(pattern, re.MULTILINE)
+        deadline = time.monotonic() + timeout_s
+        with self._changed:
+            while True:
+                match = compiled.search(self._text, self._cursor)
+                if match:
+                    self._cursor = match.end()
+                    return match
+                if not self._changed.wait(max(0.0, deadline - time.monotonic())):
+                    raise TimeoutError(f"console did not print {pattern!r}")
+
+
+class _Boot:
+    """Implements device.interfaces.Boot for one start."""
+
+    def __init__(
+        self, handover: boot_rom.Handover, reason: int, hardware_id: bytes, is_button_held: bool
+    ) -> None:
+        self.slot = handover.slot
+        self.image_digest = handover.info.digest
+        self.version = handover.info.version
+        self.is_trial = handover.is_trial
+        self.reset_reason = reason
+        self.hardware_id = hardware_id
+        self.is_button_held = is_button_held
+        self.is_test_seed = False
+
+    def reset(self) -> None:
+        raise UnitReset
+
+    def watchdog_feed(self) -> None:
+        """The simulated watchdog fires only for a release that says it hangs."""
+
+
+class _Network(HostNetwork):
+    """Keeps the port of the pages over restarts: the first start picks a free one."""
+
+    def __init__(self, trusted_time: Callable[[], int | None], port: int) -> None:
+        super().__init__(trusted_time, listen_on=("127.0.0.1", port))
+        self.port = port
+
+    async def serve_tls(
+        self, port: int, cert_der: bytes, key_der: bytes, handler: Callable[[HostStream], Awaitable[None]]
+    ) -> HostServer:
+        server = await super().serve_tls(port, cert_der, key_der, handler)
+        self.port = server.port
+        return server
+
+
+class SimulatedMachine:
+    """One unit; the same operations as renode.machine.Machine. Use as a context manager."""
+
+    name = "sim"
+    host_address = "127.0.0.1"  # how the unit reaches services of this host
+
+    def __init__(self, directory: Path, key_hashes: tuple[bytes, ...], layout: NvmLayout = MPS2) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.directory = directory
+        self.flash = SimFlash(layout)
+        self.console = SimConsole(directory / "console.log")
+        self.hardware_id = secrets.token_bytes(16)
+        self._layout = layout
+        self._key_hashes = key_hashes
+        self._line = SerialPipe()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._is_on = False
+        self._is_reset_asked = False
+        self._is_button_held = False
+        self._web_port = 0
+        self.failure: BaseException | None = None
+
+    # the machine's interface --------------------------------------------------------------------------------
+
+    def program(self, rom: object, image: Path) -> None:
+        """Put release 1 into slot 0, confirmed, as a flash programmer would; the rest of NVM is erased."""
+        self.flash = SimFlash(self._layout)
+        data = image.read_bytes()
+        boot = BootState(self.flash, self._layout)
+        for at in range(0, len(data), self._layout.sector_bytes):
+            boot.rewrite_sector(0, at, data[at : at + self._layout.sector_bytes])
+        boot.stage(0)
+        boot.mark_tried(0)
+        boot.confirm(0)
+
+    def power_on(self, *, button_held: bool = False) -> None:
+        if self._is_on:
+            raise RuntimeError("the unit is on")
+        self.flash.power_on()
+        self._is_on, self._is_button_held = True, button_held
+        self._thread = threading.Thread(target=self._run, name="unit", daemon=True)
+        self._thread.start()
+
+    def cut_power(self) -> None:
+        """Take the power away, wherever the unit is."""
+        self.flash.cut_now()
+        self._is_on = False
+        self._end_run()
+        if self._thread is not None:
+            self._thread.join(_STOP_TIMEOUT_S)
+            self._thread = None
+
+    def reset(self) -> None:
+        """The reset pin."""
+        self._is_reset_asked = True
+        self._end_run()
+
+    def close(self) -> None:
+        self.cut_power()
+        self._line.close()
+
+    def __enter__(self) -> SimulatedMachine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def factory_port(self) -> StationEnd:
+        return self._line.station
+
+    @property
+    def web_address(self) -> tuple[str, int]:
+        """Where the pages answer; port 0 before they first did."""
+        return "127.0.0.1", self._web_port
+
+    # inside -------------------------------------------------------------------------------------------------
+
+    def _end_run(self) -> None:
+        loop, stop = self._loop, self._stop
+        if loop is not None and stop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop may have ended by itself meanwhile
+                loop.call_soon_threadsafe(stop.set)
+
+    def _run(self) -> None:
+        reason = RESET_POWER_ON
+        try:
+            while self._is_on:
+                reason = self._start(reason)
+        except PowerCut:
+            pass
+        except BaseException as error:  # kept for the test or story that looks why the unit is silent
+            if self._is_on:
+                self.failure = error
+                self.console.say(f"unit died: {type(error).__name__}: {error}")
+        finally:
+            self._is_on = False
+
+    def _start(self, reason: int) -> int:
+        """One start through the boot ROM; returns the reason of the next one."""
+        handover = boot_rom.start(self.flash, self._layout, self._key_hashes, self.console.say)
+        if handover is None or self._note(handover).get("behaviour") == "hang":
+            deadline = time.monotonic() + WATCHDOG_S
+            while self._is_on and (handover is None or time.monotonic() < deadline):
+                time.sleep(0.01)
+            return RESET_WATCHDOG
+        self._is_reset_asked = False
+        try:
+            asyncio.run(self._main(handover, reason))
+        except UnitReset:
+            return RESET_SOFTWARE
+        return RESET_EXTERNAL
+
+    def _note(self, handover: boot_rom.Handover) -> dict[str, Any]:
+        body = BootState(self.flash, self._layout).read(
+            handover.slot, IMAGE_HEADER_BYTES, handover.info.body_bytes
+        )
+        found: dict[str, Any] = json.loads(body.rstrip(b"\0"))
+        return found
+
+    async def _main(self, handover: boot_rom.Handover, reason: int) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        agent = asyncio.create_task(run_async(await self._ports(handover, reason)))
+        stopped = asyncio.create_task(self._stop.wait())
+        watch = asyncio.create_task(self._watch_port())
+        try:
+            await asyncio.wait({agent, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if agent.done():
+                agent.result()
+        finally:
+            for task in (agent, stopped, watch):
+                task.cancel()
+            with contextlib.suppress(BaseException):
+                await asyncio.gather(agent, stopped, watch, return_exceptions=True)
+            self._loop = self._stop = None
+
+    async def _watch_port(self) -> None:
+        while True:
+            self._web_port = self._network.port
+            await asyncio.sleep(0.02)
+
+    async def _ports(self, handover: boot_rom.Handover, reason: int) -> Ports:
+        clock = HostClock()
+        self._network = _Network(clock.trusted_time, self._web_port)
+        return Ports(
+            flash=self.flash,
+            layout=self._layout,
+            boot=_Boot(handover, reason, self.hardware_id, self._is_button_held),
+            clock=clock,
+            entropy=HostEntropy(),
+            network=self._network,
+            factory_stream=await self._line.open_unit(),
+            mount=self._mount,
+            format=self._format,
+            say=self.console.say,
+            heap=lambda: (0, 0),
+            board=SimpleNamespace(
+                NAME="simulator", PBKDF2_ITERATIONS=PBKDF2_ITERATIONS, IS_DEVELOPMENT=False
+            ),
+        )
+
+    def _region(self, region: str) -> LfsRecords:
+        make = device_records if region == DEVICE else user_records
+        return make(self.flash, self._layout)
+
+    def _mount(self, region: str) -> LfsRecords:
+        records = self._region(region)
+        records.mount()
+        return records
+
+    def _format(self, region: str) -> LfsRecords:
+        records = self._region(region)
+        records.format()
+        return records
+
+
+def release_body(*, hangs: bool = False) -> bytes:
+    """The body of a simulated release's image."""
+    note = {"simulated": True, "behaviour": "hang" if hangs else "normal"}
+    return json.dumps(note).encode().ljust(256, b"\0")
