@@ -1,0 +1,240 @@
+"""The emulated board as a thing on the desk: power, reset, console, factory port, network, NVM.
+
+`Machine` is what every back offers (QEMU, Renode); `Board` is what they share. Rules:
+1. A board is a folder: NVM, the ROM, its hardware id and console log. Boards share nothing, so any number runs.
+2. A seed is drawn from the host's CSPRNG at each power-on and is never written to the board's folder; a fixed one is
+   a test's explicit wish, and the firmware says so aloud.
+3. A power cut ends the emulator at once: nothing in the board gets to finish.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import socket
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol, Self
+
+from renode.errors import MachineError, PowerStateError
+from renode.gateway import Gateway
+from renode.lines import Console, FactoryLine
+from renode.nvm import NvmFile
+
+WEB_PORT: Final = 443
+HOST_SERVICES_ADDRESS: Final = "10.0.2.2"  # how the host's loopback appears to the board
+POWER_ON_ADDRESS: Final = 0x203FF000
+SEED_BYTES: Final = 32
+HARDWARE_ID_BYTES: Final = 16
+_POWER_ON_MAGIC: Final = 0x4F504246  # "FBPO"
+_SEED_PRESENT, _SEED_FIXED, _BUTTON_HELD = 1, 2, 4
+
+
+class Machine(Protocol):
+    """One emulated board, whatever emulates it. Every method may raise MachineError."""
+
+    console: Console
+    nvm: NvmFile  # only while powered off
+
+    def program(self, rom_elf: Path, signed_image: Path) -> None:
+        """As a flash programmer: ROM, release 1 confirmed in slot 0, the rest of NVM erased. Power is off."""
+
+    def power_on(self, *, button_held: bool = False, fixed_seed: bytes | None = None) -> None:
+        """Start; returns when the emulator runs. `fixed_seed` (32 bytes) is for tests only."""
+
+    def cut_power(self) -> None:
+        """Power off at this instant. Does nothing when it is off already."""
+
+    def reset(self) -> None:
+        """Pull the reset line."""
+
+    def factory_port(self) -> FactoryLine:
+        """UART2: read(timeout_s) -> bytes, write(bytes). The same object for the board's whole life."""
+
+    @property
+    def web_address(self) -> tuple[str, int]:
+        """(host, port) on loopback that leads to the board's port 443. Raises ToolMissingError."""
+
+    @property
+    def is_powered(self) -> bool: ...
+
+    def close(self) -> None:
+        """Cut the power and end everything that belongs to this board."""
+
+
+def power_on_page(
+    hardware_id: bytes, seed: bytes | None, *, is_seed_fixed: bool = False, is_button_held: bool = False
+) -> bytes:
+    """The 64 bytes that the machine puts beside RAM at power-on (docs/design.md, "Power-on page")."""
+    if len(hardware_id) != HARDWARE_ID_BYTES or (seed is not None and len(seed) != SEED_BYTES):
+        raise MachineError(f"hardware id is {HARDWARE_ID_BYTES} bytes long, a seed {SEED_BYTES}")
+    flags = (_SEED_PRESENT if seed is not None else 0) | (_BUTTON_HELD if is_button_held else 0)
+    flags |= _SEED_FIXED if seed is not None and is_seed_fixed else 0
+    page = _POWER_ON_MAGIC.to_bytes(4, "little") + flags.to_bytes(4, "little")
+    return page + (seed or bytes(SEED_BYTES)) + hardware_id + bytes(8)
+
+
+@dataclass
+class HostLines:
+    """Connected sockets of a board that was just started; `network` is None for a board without one."""
+
+    console: socket.socket
+    factory: socket.socket
+    network: socket.socket | None
+    is_mux: bool
+
+    def close(self) -> None:
+        for line in (self.console, self.factory, self.network):
+            if line is not None:
+                line.close()
+
+
+class Board(ABC):
+    """What all backs share. A back starts and stops its emulator; this class does the rest."""
+
+    def __init__(self, directory: Path, *, has_network: bool = True, has_seed: bool = True) -> None:
+        """Make a board in `directory` (created where missing) or take up the one that is there.
+
+        `has_seed=False` is a board whose machine gives no entropy: its firmware refuses to make secrets.
+        """
+        self.directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+        self.rom_path = directory / "rom.elf"
+        self.nvm = NvmFile(directory / "nvm.bin", self._check_off)
+        self.console = Console(directory / "console.log")
+        self.hardware_id = _kept_hardware_id(directory / "hardware-id")
+        self._has_seed = has_seed
+        self._factory = FactoryLine()
+        self._gateway = Gateway(forwards=(WEB_PORT,)) if has_network else None
+
+    # -- what a back does ----------------------------------------------------------------------------
+
+    @abstractmethod
+    def _start(self, page: bytes) -> HostLines:
+        """Start the emulator with `page` at POWER_ON_ADDRESS after every reset; nothing is left when it raises."""
+
+    @abstractmethod
+    def _stop(self) -> None:
+        """End the emulator at once, NVM kept in the file."""
+
+    @abstractmethod
+    def _reset(self) -> None:
+        """Reset the running board: RAM and NVM stay, ROM and power-on page are restored."""
+
+    @property
+    @abstractmethod
+    def is_powered(self) -> bool:
+        """Does the emulator run?"""
+
+    # -- what the user of a board does ---------------------------------------------------------------
+
+    def program(self, rom_elf: Path, signed_image: Path) -> None:
+        self._check_off()
+        shutil.copyfile(rom_elf, self.rom_path)
+        self.nvm.erase_all()
+        self.nvm.install(0, signed_image.read_bytes(), is_tried=True, confirm_sequence=1)
+
+    def power_on(self, *, button_held: bool = False, fixed_seed: bytes | None = None) -> None:
+        self._check_off()
+        if not self.rom_path.is_file() or not self.nvm.path.is_file():
+            raise PowerStateError("the board is empty: program() it first")
+        seed = fixed_seed
+        if seed is None and self._has_seed:
+            seed = secrets.token_bytes(SEED_BYTES)
+        page = power_on_page(
+            self.hardware_id, seed, is_seed_fixed=fixed_seed is not None, is_button_held=button_held
+        )
+        if self._gateway is not None:
+            self._gateway.start()
+        self._detach()  # of an emulator that ended by itself
+        lines = self._start(page)
+        try:
+            if self._gateway is not None and lines.network is not None:
+                self._gateway.attach(lines.network, is_mux=lines.is_mux)
+            self._factory.attach(lines.factory, is_mux=lines.is_mux)
+            self.console.attach(lines.console, is_mux=lines.is_mux)
+        except BaseException:
+            lines.close()
+            self._stop()
+            raise
+
+    def cut_power(self) -> None:
+        self._stop()
+        self._detach()
+
+    def reset(self) -> None:
+        if not self.is_powered:
+            raise PowerStateError("a board without power cannot be reset")
+        self._reset()
+
+    def factory_port(self) -> FactoryLine:
+        return self._factory
+
+    @property
+    def gateway(self) -> Gateway:
+        """The board's network. Raises PowerStateError for a board made without one."""
+        if self._gateway is None:
+            raise PowerStateError("this board was made without a network")
+        return self._gateway
+
+    @property
+    def web_address(self) -> tuple[str, int]:
+        self.gateway.start()
+        return "127.0.0.1", self.gateway.host_port(WEB_PORT)
+
+    def close(self) -> None:
+        self.cut_power()
+        if self._gateway is not None:
+            self._gateway.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _detach(self) -> None:
+        self.console.detach()
+        self._factory.detach()
+        if self._gateway is not None:
+            self._gateway.detach()
+
+    def _check_off(self) -> None:
+        if self.is_powered:
+            raise PowerStateError("the board has power: cut it first")
+
+
+@contextlib.contextmanager
+def private_file(data: bytes, name: str) -> Iterator[int]:
+    """Yield a descriptor of an anonymous file with `data`: it never has a name in a folder.
+
+    For the power-on page, which holds the seed. Where the host has no memfd, an unlinked temporary file.
+    """
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create(name)
+    else:
+        import tempfile
+
+        descriptor, path = tempfile.mkstemp(prefix=name)
+        os.unlink(path)
+    try:
+        os.write(descriptor, data)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _kept_hardware_id(path: Path) -> bytes:
+    """The chip's unique id, drawn once per board."""
+    if path.is_file():
+        kept = bytes.fromhex(path.read_text().strip())
+        if len(kept) == HARDWARE_ID_BYTES:
+            return kept
+        raise MachineError(f"{path} does not hold a hardware id")
+    drawn = secrets.token_bytes(HARDWARE_ID_BYTES)
+    path.write_text(drawn.hex() + "\n")
+    return drawn

@@ -1,0 +1,147 @@
+"""The board on QEMU: `mps2-an385`, NVM as a file, serial lines over socket pairs.
+
+Lines are inherited descriptors, so there is no path, no port and no moment in which something else could connect.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socket
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO, Final
+
+from device.layout import MPS2
+from renode.errors import EmulatorError, ToolMissingError
+from renode.machine import POWER_ON_ADDRESS, Board, HostLines, private_file
+from renode.qmp import Qmp
+
+PROGRAM: Final = "qemu-system-arm"
+_END_TIMEOUT_S: Final = 10.0
+_LAST_WORDS_BYTES: Final = 2000
+
+
+class QemuBoard(Board):
+    """A `Machine` on QEMU 7.2 or later."""
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        has_network: bool = True,
+        has_seed: bool = True,
+        icount_shift: int | None = None,
+    ) -> None:
+        """As Board; `icount_shift=0` makes guest time count instructions (deterministic, for benchmarks)."""
+        super().__init__(directory, has_network=has_network, has_seed=has_seed)
+        self._icount_shift = icount_shift
+        self._process: subprocess.Popen[bytes] | None = None
+        self._qmp: Qmp | None = None
+        self._log_path = directory / "qemu.log"
+
+    @property
+    def is_powered(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def process_id(self) -> int | None:
+        """Of the running emulator."""
+        return self._process.pid if self._process is not None and self.is_powered else None
+
+    def _start(self, page: bytes) -> HostLines:
+        program = shutil.which(PROGRAM)
+        if program is None:
+            raise ToolMissingError(PROGRAM, "Debian package qemu-system-arm")
+        with contextlib.ExitStack() as on_error, contextlib.ExitStack() as always:
+            ours, theirs = {}, {}
+            names = ["qmp", "console", "factory"] + (["network"] if self._gateway is not None else [])
+            for name in names:
+                ours[name], theirs[name] = socket.socketpair()
+                on_error.callback(ours[name].close)
+                always.callback(theirs[name].close)
+            page_fd = always.enter_context(private_file(page, "power-on-page"))
+            log = always.enter_context(self._log_path.open("wb"))
+            on_error.callback(self._stop)
+            descriptors = {name: line.fileno() for name, line in theirs.items()}
+            command = [program, *self._arguments(descriptors, page_fd)]
+            self._process = _spawn(command, log, (*descriptors.values(), page_fd))
+            for line in theirs.values():
+                line.close()  # so that the end of QEMU is the end of the line
+            self._qmp = Qmp(ours["qmp"])
+            try:
+                self._qmp.negotiate()  # QEMU has read the page by then
+            except EmulatorError as error:
+                raise EmulatorError(f"{error}; QEMU's last words: {self._last_words()}") from None
+            on_error.pop_all()
+        return HostLines(ours["console"], ours["factory"], ours.get("network"), is_mux=True)
+
+    def _stop(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait(_END_TIMEOUT_S)
+        if self._qmp is not None:
+            self._qmp.close()
+            self._qmp = None
+
+    def _reset(self) -> None:
+        if self._qmp is not None:
+            self._qmp.execute("system_reset")
+
+    def _arguments(self, descriptors: dict[str, int], page_fd: int) -> list[str]:
+        nvm = f"memory-backend-file,id=nvm,mem-path={_escaped(self.nvm.path)},size={MPS2.size_bytes},share=on"
+        arguments = ["-nodefaults", "-no-user-config", "-display", "none"]
+        arguments += ["-object", nvm, "-machine", "mps2-an385,memory-backend=nvm"]
+        arguments += ["-kernel", str(self.rom_path)]
+        page = f"loader,file=/proc/self/fd/{page_fd},addr={POWER_ON_ADDRESS:#x},force-raw=on"
+        arguments += ["-device", page]
+        arguments += [
+            "-chardev",
+            f"socket,id=qmp,fd={descriptors['qmp']}",
+            "-mon",
+            "chardev=qmp,mode=control",
+        ]
+        for name in ("console", "network", "factory"):  # UART0, 1, 2
+            if name in descriptors:
+                arguments += ["-chardev", f"socket,id={name},fd={descriptors[name]},mux=on"]
+            else:
+                arguments += ["-chardev", f"null,id={name}"]
+            arguments += ["-serial", f"chardev:{name}"]
+        if self._icount_shift is not None:
+            arguments += ["-icount", f"shift={self._icount_shift},sleep=off"]
+        return arguments
+
+    def _last_words(self) -> str:
+        try:
+            return (
+                self._log_path.read_bytes()[-_LAST_WORDS_BYTES:].decode("utf-8", "replace").strip() or "none"
+            )
+        except OSError:
+            return "none"
+
+
+def _escaped(path: Path) -> str:
+    """A path as an option value of QEMU, where a comma separates."""
+    return str(path).replace(",", ",,")
+
+
+def _spawn(command: list[str], log: IO[bytes], pass_fds: tuple[int, ...]) -> subprocess.Popen[bytes]:
+    """Start a process that ends with this one, however this one ends (where util-linux's setpriv is there).
+
+    The kernel ties "parent" to the thread that forked, so all are started by one thread that lives to the end.
+    """
+    setpriv = shutil.which("setpriv")
+    prefix = [setpriv, "--pdeathsig", "KILL"] if setpriv is not None else []
+    return _spawner.submit(
+        subprocess.Popen,
+        [*prefix, *command],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        pass_fds=pass_fds,
+    ).result()
+
+
+_spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")

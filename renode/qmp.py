@@ -1,0 +1,64 @@
+"""QEMU's machine protocol (QMP) on a connected socket: commands and their answers, events passed over."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import Any, Final
+
+from renode.errors import EmulatorError
+
+_LINE_MAX_BYTES: Final = 1024 * 1024
+_TIMEOUT_S: Final = 20.0
+
+
+class Qmp:
+    """One monitor. Every method raises EmulatorError when QEMU went away, refused, or does not answer."""
+
+    def __init__(self, line: socket.socket) -> None:
+        self._line = line
+        self._line.settimeout(_TIMEOUT_S)
+        self._pending = b""
+
+    def negotiate(self) -> None:
+        """Read the greeting and leave negotiation; afterwards the machine is set up and runs."""
+        if "QMP" not in self._read_message():
+            raise EmulatorError("QEMU's monitor did not greet")
+        self.execute("qmp_capabilities")
+
+    def execute(self, command: str, **arguments: object) -> Any:
+        """Run one command and return its result."""
+        request: dict[str, object] = {"execute": command}
+        if arguments:
+            request["arguments"] = arguments
+        try:
+            self._line.sendall(json.dumps(request).encode() + b"\n")
+        except OSError as error:
+            raise EmulatorError(f"QEMU's monitor is gone: {type(error).__name__}") from None
+        while True:
+            message = self._read_message()
+            if "error" in message:
+                raise EmulatorError(f"QEMU refused {command}: {message['error'].get('desc', '?')}")
+            if "return" in message:
+                return message["return"]
+
+    def close(self) -> None:
+        self._line.close()
+
+    def _read_message(self) -> dict[str, Any]:
+        while b"\n" not in self._pending:
+            try:
+                data = self._line.recv(65536)
+            except OSError as error:
+                raise EmulatorError(f"QEMU's monitor does not answer: {type(error).__name__}") from None
+            if not data or len(self._pending) > _LINE_MAX_BYTES:
+                raise EmulatorError("QEMU's monitor closed")
+            self._pending += data
+        line, _, self._pending = self._pending.partition(b"\n")
+        try:
+            message = json.loads(line)
+        except ValueError:
+            raise EmulatorError("QEMU's monitor sent no JSON") from None
+        if not isinstance(message, dict):
+            raise EmulatorError("QEMU's monitor sent no object")
+        return message
