@@ -14,6 +14,7 @@ from device.codec import cbor
 from device.compat import const
 from device.crypto import backend, der
 from device.errors import FactoryError, FirstbootError
+from device.limits import CHECK_INTERVAL_S, SOURCES
 from device.trust import anchors as trust_anchors
 from device.trust.verify import verify_record
 
@@ -29,9 +30,7 @@ VERIFIER_BYTES = 32
 OSCORE_SECRET_BYTES = 16
 OSCORE_SALT_BYTES = 8
 OSCORE_ID_BYTES = 7  # AES-CCM-16: nonce length 13 minus 6 (RFC 8613 3.3)
-SOURCES = 4  # places to look for releases
 HOST_CHARS = 253
-INTERVAL_S = (10, 30 * 86400)
 
 
 def check_records(store: "Store") -> None:
@@ -118,7 +117,7 @@ def _check_servers(store: "Store", data: bytes) -> None:
     _demand(0 < len(fields[2]) <= SOURCES, "sources")
     for source in fields[2]:
         _check_source(source)
-    _demand(INTERVAL_S[0] <= fields[3] <= INTERVAL_S[1], "interval")
+    _demand(CHECK_INTERVAL_S[0] <= fields[3] <= CHECK_INTERVAL_S[1], "interval")
 
 
 def _check_source(source: "Any") -> None:

@@ -52,3 +52,7 @@ SETUP_CODE_CHARS = 21  # 20 random symbols of 5 bits, one check character (devic
 # Factory port
 FACTORY_FRAME_BYTES = 4096
 FACTORY_DATA_BYTES = 2048  # one part of a record; longer records travel in parts
+
+# The `servers` record
+SOURCES = 4  # places to look for releases
+CHECK_INTERVAL_S = (5, 30 * 86400)  # shortest: what a broker bears; longest: a month

@@ -1,0 +1,60 @@
+"""The product definition that `firstboot station init` writes: fictitious, complete, to be edited."""
+
+EXAMPLE = """\
+# What one batch is made of. `firstboot station provision` checks every line before it touches a unit.
+
+[product]
+model = "FB-1"
+brand = "Example Brand"
+type = "connected lamp"
+board = "mps2_an385"
+vendor_id = "fa6b4a53-d5ad-5fdf-be9d-e663e4d41ffe"
+class_id = "1492af14-2569-5e48-bf42-9b2d51f2ab45"
+
+[manufacturer]
+name = "Example Devices Ltd"
+address = "1 Example Street, Exampletown EX1 1EX, United Kingdom"
+
+# [[representatives]]                 # authorised representatives, where there are any
+# name = "..."
+# address = "..."
+
+[batch]
+number = "2026-001"
+serial_prefix = "FB1-"
+
+[support]
+period = "P5Y"                        # ISO 8601 duration, together with
+end_date = 2031-12-31                 # the last day of security updates, this day included
+notice_days = 180                     # how long before the end the device tells its owner
+sequence = 1
+
+[contact]
+report = "https://example.com/security"
+acknowledgement = "within 3 working days"
+status_updates = "every 14 days until resolved"
+policy = "https://example.com/security/policy"
+
+[statement]
+signatory_name = "Erika Example"
+signatory_function = "Managing director"
+place = "Exampletown"
+# routes = { passwords = "schedule-1", reporting = "schedule-1", support_period = "schedule-1" }
+
+[update]
+check_interval_s = 3600
+
+[[servers]]
+transport = "mqtt"
+host = "10.0.2.2"
+port = 8883
+tls_name = "localhost"
+
+[[servers]]
+transport = "coap"
+host = "10.0.2.2"
+port = 5683
+
+[label]
+setup_address = "https://{name}.local/setup"
+"""

@@ -1,0 +1,329 @@
+"""What a batch is made of: the product definition (TOML) that a maker writes, checked before a unit is touched.
+
+Rules:
+1. Every problem of a file is reported at once, each with its place and what would be accepted.
+2. A support period has a duration and an end date (SP-01; SI 2023/1007 regulation 2).
+3. Times in the contact are a number and a unit; "promptly" is refused (RP-02, RP-03).
+4. What a statement of compliance declares is fixed for a batch (SC-08): `declared_digest` covers it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import re
+import tomllib
+import uuid
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from device.limits import CHECK_INTERVAL_S, SOURCES
+
+DURATION: Final = re.compile(r"P(?=\d)(\d+Y)?(\d+M)?(\d+D)?")
+NUMBER_AND_UNIT: Final = re.compile(r"\b\d+ (working |business |calendar )?(hours?|days?|weeks?|months?)\b")
+ROUTES: Final = ("schedule-1", "schedule-2")
+SECURITY_REQUIREMENTS: Final = ("passwords", "reporting", "support_period")
+PRINTED: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]+")
+SERIAL_PREFIX: Final = re.compile(r"[A-Z0-9-]{1,12}")
+BATCH: Final = re.compile(r"[A-Za-z0-9._-]{1,32}")
+HORIZON_DAYS: Final = 3650  # how far beyond its first end date a support period may be extended by default
+
+
+class ProductError(ValueError):
+    """The definition cannot be used. `problems`: one line each, with the place in the file."""
+
+    def __init__(self, problems: list[str], source: str = "product definition") -> None:
+        self.problems = problems
+        super().__init__(f"{source}: " + "; ".join(problems))
+
+
+@dataclass(frozen=True)
+class Party:
+    """A manufacturer or an authorised representative, as Schedule 4 wants it."""
+
+    name: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Support:
+    """The defined support period. `end_date` is inclusive."""
+
+    period: str
+    end_date: dt.date
+    sequence: int
+    notice_days: int
+    horizon: dt.date
+
+
+@dataclass(frozen=True)
+class ContactDetails:
+    """Where security issues are reported and when answers come."""
+
+    report: str
+    acknowledgement: str
+    status_updates: str
+    policy: str
+    sequence: int
+
+
+@dataclass(frozen=True)
+class StatementDetails:
+    """Who signs the statement of compliance, where, and on which route each requirement is met."""
+
+    signatory_name: str
+    signatory_function: str
+    place: str
+    routes: dict[str, str]
+    standards: dict[str, dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Server:
+    """One place to look for releases. `tls_name` is checked in the broker's certificate (MQTT only)."""
+
+    transport: str
+    host: str
+    port: int
+    tls_name: str | None
+
+
+@dataclass(frozen=True)
+class Product:
+    """A product type and the batch that is being made."""
+
+    model: str
+    brand: str
+    product_type: str
+    board: str
+    vendor_id: bytes
+    class_id: bytes
+    manufacturer: Party
+    representatives: tuple[Party, ...]
+    batch: str
+    serial_prefix: str
+    support: Support
+    contact: ContactDetails
+    statement: StatementDetails
+    servers: tuple[Server, ...]
+    check_interval_s: int
+    setup_address: str  # "{name}" stands for the random name of the unit's web certificate
+
+    @property
+    def declared_digest(self) -> bytes:
+        """SHA-256 over what may not change within a batch: all but the servers and the label's address."""
+        fields = asdict(self)
+        for name in ("servers", "check_interval_s", "setup_address"):
+            del fields[name]
+        return hashlib.sha256(json.dumps(fields, sort_keys=True, default=_plain).encode()).digest()
+
+
+def _plain(value: object) -> str:
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+class _Table:
+    """One table of the file, read field by field; problems go to a common list, fields asked for are ticked."""
+
+    def __init__(self, fields: Any, place: str, problems: list[str]) -> None:
+        self.place = place
+        self.problems = problems
+        self._fields: dict[str, Any] = fields if isinstance(fields, dict) else {}
+        self._known: set[str] = set()
+        self._is_missing = not isinstance(fields, dict)
+        if self._is_missing:
+            problems.append(f"[{place}] is missing")
+
+    def problem(self, name: str, text: str) -> None:
+        if self._is_missing:  # said once; its fields would only repeat it
+            return
+        self.problems.append(f"[{self.place}] {name} {text}")
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self._known.add(name)
+        return self._fields.get(name, default)
+
+    def text(self, name: str, pattern: re.Pattern[str] = PRINTED, hint: str = "a text of one line") -> str:
+        value = self.get(name)
+        if not isinstance(value, str) or not 0 < len(value) <= 200 or not pattern.fullmatch(value):
+            self.problem(name, f"must be {hint}")
+            return ""
+        return value
+
+    def number(self, name: str, low: int, high: int, default: int | None = None) -> int:
+        value = self.get(name, default)
+        if type(value) is not int or not low <= value <= high:
+            self.problem(name, f"must be a whole number from {low} to {high}")
+            return low
+        return value
+
+    def date(self, name: str, default: dt.date | None = None) -> dt.date:
+        value = self.get(name, default)
+        if type(value) is not dt.date:
+            self.problem(name, "must be a date like 2031-12-31, without quotes")
+            return dt.date(1970, 1, 1)
+        return value
+
+    def identifier(self, name: str) -> bytes:
+        try:
+            return uuid.UUID(self.get(name)).bytes
+        except (ValueError, TypeError, AttributeError):
+            self.problem(name, "must be a UUID like 7c9e6679-7425-40de-944b-e07fc1f90ae7")
+            return b""
+
+    def url(self, name: str, schemes: tuple[str, ...]) -> str:
+        value = self.text(name)
+        if value and not value.startswith(schemes):
+            self.problem(name, f"must begin with {' or '.join(schemes)}")
+        return value
+
+    def timed(self, name: str) -> str:
+        value = self.text(name)
+        if value and not NUMBER_AND_UNIT.search(value):
+            self.problem(name, 'must say a number and a unit, like "within 3 working days" (RP-02)')
+        return value
+
+    def close(self) -> None:
+        for name in sorted(set(self._fields) - self._known):
+            self.problem(name, "is not known here")
+
+
+def load_product(path: Path) -> Product:
+    """The product that a TOML file defines. Raises ProductError, OSError."""
+    try:
+        return parse_product(path.read_text(encoding="utf-8"), path.name)
+    except UnicodeDecodeError as error:
+        raise ProductError([f"not UTF-8 at byte {error.start}"], path.name) from error
+
+
+def parse_product(text: str, source: str = "product definition") -> Product:
+    """The product that a TOML text defines. Raises ProductError with every problem found."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ProductError([str(error)], source) from error
+    problems: list[str] = []
+    product = _product(document, problems)
+    if problems:
+        raise ProductError(problems, source)
+    return product
+
+
+TABLES: Final = (
+    "product", "manufacturer", "representatives", "batch", "support", "contact", "statement", "update",
+    "servers", "label",
+)  # fmt: skip
+
+
+def _product(document: dict[str, Any], problems: list[str]) -> Product:
+    problems += [f"[{name}] is not known" for name in sorted(set(document) - set(TABLES))]
+    table = {name: _Table(document.get(name), name, problems) for name in TABLES if not _is_list(name)}
+    product = Product(
+        model=table["product"].text("model"),
+        brand=table["product"].text("brand"),
+        product_type=table["product"].text("type"),
+        board=table["product"].text("board"),
+        vendor_id=table["product"].identifier("vendor_id"),
+        class_id=table["product"].identifier("class_id"),
+        manufacturer=_party(table["manufacturer"]),
+        representatives=_parties(document.get("representatives", []), problems),
+        batch=table["batch"].text("number", BATCH, "letters, digits, dots and dashes, at most 32"),
+        serial_prefix=table["batch"].text(
+            "serial_prefix", SERIAL_PREFIX, "capitals, digits and dashes, at most 12"
+        ),
+        support=_support(table["support"]),
+        contact=_contact(table["contact"]),
+        statement=_statement(table["statement"]),
+        servers=_servers(document.get("servers"), problems),
+        check_interval_s=table["update"].number("check_interval_s", *CHECK_INTERVAL_S),
+        setup_address=_setup_address(table["label"]),
+    )
+    for entry in table.values():
+        entry.close()
+    return product
+
+
+def _is_list(name: str) -> bool:
+    return name in ("representatives", "servers")
+
+
+def _party(table: _Table) -> Party:
+    return Party(table.text("name"), table.text("address"))
+
+
+def _parties(entries: Any, problems: list[str]) -> tuple[Party, ...]:
+    found = []
+    for number, entry in enumerate(entries if isinstance(entries, list) else [None], 1):
+        table = _Table(entry, f"representatives no. {number}", problems)
+        found.append(_party(table))
+        table.close()
+    return tuple(found)
+
+
+def _support(table: _Table) -> Support:
+    period = table.text(
+        "period", DURATION, 'an ISO 8601 duration in years, months or days, like "P5Y" (SP-01)'
+    )
+    end_date = table.date("end_date")
+    horizon = table.date("horizon", end_date + dt.timedelta(days=HORIZON_DAYS))
+    if horizon < end_date:
+        table.problem("horizon", "must not lie before end_date")
+    return Support(
+        period,
+        end_date,
+        table.number("sequence", 1, 2**31, 1),
+        table.number("notice_days", 0, 3650, 180),
+        horizon,
+    )
+
+
+def _contact(table: _Table) -> ContactDetails:
+    return ContactDetails(
+        table.url("report", ("https://", "mailto:", "tel:")),
+        table.timed("acknowledgement"),
+        table.timed("status_updates"),
+        table.url("policy", ("https://",)),
+        table.number("sequence", 1, 2**31, 1),
+    )
+
+
+def _statement(table: _Table) -> StatementDetails:
+    routes = table.get("routes", dict.fromkeys(SECURITY_REQUIREMENTS, "schedule-1"))
+    if not isinstance(routes, dict) or set(routes) != set(SECURITY_REQUIREMENTS):
+        table.problem("routes", f"must name {', '.join(SECURITY_REQUIREMENTS)}")
+    elif not set(routes.values()) <= set(ROUTES):
+        table.problem("routes", f"must each be one of {', '.join(ROUTES)}")
+    standards = table.get("standards", {})
+    if not isinstance(standards, dict) or not all(isinstance(entry, dict) for entry in standards.values()):
+        table.problem(
+            "standards", 'must map a requirement to { number = "...", version = "...", date = "..." }'
+        )
+    return StatementDetails(
+        table.text("signatory_name"), table.text("signatory_function"), table.text("place"), routes, standards
+    )
+
+
+def _servers(entries: Any, problems: list[str]) -> tuple[Server, ...]:
+    if not isinstance(entries, list) or not 0 < len(entries) <= SOURCES:
+        problems.append(f"[[servers]] must appear once to {SOURCES} times")
+        return ()
+    return tuple(_server(_Table(entry, f"servers no. {n}", problems)) for n, entry in enumerate(entries, 1))
+
+
+def _server(table: _Table) -> Server:
+    transport = table.get("transport")
+    if transport not in ("mqtt", "coap"):
+        table.problem("transport", 'must be "mqtt" or "coap"')
+    name = table.text("tls_name") if transport == "mqtt" else None
+    server = Server(str(transport), table.text("host"), table.number("port", 1, 65535), name)
+    table.close()
+    return server
+
+
+def _setup_address(table: _Table) -> str:
+    address = table.url("setup_address", ("https://",))
+    if any(sign in address for sign in "#?") or address.replace("{name}", "").count("{"):
+        table.problem("setup_address", "may hold {name}, but no query and no fragment: the code goes there")
+    return address
