@@ -15,6 +15,8 @@ CHUNK_WINDOW = 8  # retained chunks asked for at once: 32 KiB of RAM
 NONCE_BYTES = 16
 NONCE_LIFE_S = 60
 SIGNATURES_TRIED = 4
+ANCHOR_KEYS = 16  # a key of each role, the next one of each role, and room for one migration
+KEY_ID_BYTES = 32  # a SHA-256; ours are 8
 
 # CoAP and OSCORE
 COAP_BLOCK_BYTES = 1024
@@ -33,12 +35,16 @@ CONNECT_TIMEOUT_S = 15
 REPLY_TIMEOUT_S = 10
 TRIAL_WINDOW_S = 120  # a trial image that has not confirmed by then resets itself
 TRIAL_ATTEMPTS = 3
+TRIAL_CHECK_INTERVAL_S = 3  # a trial image asks often: it has to reach its server inside the window
+RETRY_PAUSE_S = 60  # before a release that only missed its server is tried again; doubles with each attempt
 
 # Local pages
 HTTP_BODY_BYTES = 2048
 HTTP_LINE_BYTES = 1024
 HTTP_HEADERS = 40
+HTTP_HEAD_BYTES = 8192  # request line and headers together
 HTTP_READ_TIMEOUT_S = 10  # microdot sets none; ours bounds the whole request
+HTTP_WRITE_TIMEOUT_S = 20  # 20 KiB over the slowest link we know
 HTTP_CLIENTS = 4
 SESSION_LIFE_S = 1800
 SESSIONS = 4
@@ -47,6 +53,10 @@ SESSIONS = 4
 PASSWORD_MIN_CHARS = 15
 PASSWORD_MAX_CHARS = 64
 PASSWORD_MAX_BYTES = 256
+PBKDF2_MIN_ITERATIONS = 1000  # NIST SP 800-132 5.2; a board sets as many as it bears
+PBKDF2_MAX_ITERATIONS = 10_000_000  # a damaged record must not keep the unit busy for hours
+THROTTLE_FREE = 5  # wrong guesses without a delay: slips of the owner's fingers
+THROTTLE_CAP_S = 300  # longest delay: bears on a guesser, does not lock the owner out (PW-14)
 SETUP_CODE_CHARS = 21  # 20 random symbols of 5 bits, one check character (device/setup_code.py)
 
 # Factory port
