@@ -60,13 +60,8 @@ class _Factory:
         self.image_digest = ports.boot.image_digest
         self.is_development = bool(ports.board.IS_DEVELOPMENT or ports.boot.is_test_seed)
         self.entropy = ports.entropy
-        self._store: "Store | None" = None
-
-    @property
-    def store(self) -> "Store":
-        if self._store is None:
-            self._store = Store(self._ports.mount(store.DEVICE), store.DEVICE)
-        return self._store
+        if boot_state.is_locked():
+            self.store = Store(ports.mount(store.DEVICE), store.DEVICE)
 
     def is_locked(self) -> bool:
         return self._boot_state.is_locked()
@@ -78,6 +73,7 @@ class _Factory:
                 self._ports.mount(region)
             except FirstbootError:
                 self._ports.format(region)
+        self.store = Store(self._ports.mount(store.DEVICE), store.DEVICE)
 
     def lock(self) -> None:
         self._boot_state.lock()

@@ -21,7 +21,7 @@ from device.limits import CHUNK_BYTES, CHUNK_LIST_BYTES
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
-    from typing import Generator
+    from typing import Any, Generator
 
     from device.codec.image import ImageInfo
     from device.trust.verify import VerifiedManifest
@@ -47,7 +47,7 @@ def split_digests(chunk_list: bytes, payload_bytes: int) -> "list[bytes]":
     return [chunk_list[at : at + 32] for at in range(0, len(chunk_list), 32)]
 
 
-def _fetch_list(manifest: "VerifiedManifest") -> "Generator[object, bytes, list[bytes]]":
+def _fetch_list(manifest: "VerifiedManifest") -> "Generator[object, Any, list[bytes]]":
     chunks = manifest.chunks
     if chunks.size > CHUNK_LIST_BYTES:
         raise LimitError(what="chunk list", limit=CHUNK_LIST_BYTES)
@@ -82,7 +82,7 @@ def check_image(boot: "BootState", slot: int, size: int) -> "ImageInfo":
 
 def install(
     manifest: "VerifiedManifest", boot: "BootState", slot: int
-) -> "Generator[object, bytes, ImageInfo]":
+) -> "Generator[object, Any, ImageInfo]":
     """Bring the firmware of `manifest` into `slot` and stage it; returns what the image says of itself.
 
     `slot` is the one that does not run. Raises DigestMismatchError, LimitError, ImageFormatError,

@@ -12,6 +12,7 @@ from hashlib import sha256
 from device import freshness, support
 from device.codec.cbor import encode
 from device.compat import const
+from device.crypto import backend
 from device.errors import FirstbootError, KnownBadError, LinkError
 from device.limits import NONCE_BYTES
 from device.trust.anchors import ROLE_SUPPORT, ROLE_TRACKER
@@ -100,7 +101,7 @@ class UpdateService:
         drawn_ms = self._time.clock.ticks_ms()
         asked = freshness.challenge(self._entropy.random_bytes(NONCE_BYTES), self._anchors.class_id, drawn_ms)
         record = await source.freshness(freshness.encode_request(asked))
-        payload = verify_record(record, freshness.TYP, ROLE_TRACKER, self._anchors)
+        payload = verify_record(record, freshness.TYP, ROLE_TRACKER, self._anchors, backend)
         age_ms = self._time.clock.ticks_diff(self._time.clock.ticks_ms(), drawn_ms)
         fresh = freshness.accept(payload, asked, age_ms, self._time.floor_s)
         if self._time.accept(fresh.time_s):
@@ -116,7 +117,7 @@ class UpdateService:
         try:
             record = self._support_record(offered)
             if not support.accept(
-                self._support_record(stored), record, self._anchors.class_id, self._anchors.support_horizon_s
+                self._support_record(stored), record, self._anchors.class_id, self._anchors.support_horizon
             ):
                 return
         except FirstbootError as error:
@@ -126,7 +127,7 @@ class UpdateService:
         self.trials.save_progress(tracker.with_support(self.trials.progress, record.sequence))
 
     def _support_record(self, signed: bytes) -> "support.SupportRecord":
-        return support.decode(verify_record(signed, support.TYP, ROLE_SUPPORT, self._anchors))
+        return support.decode(verify_record(signed, support.TYP, ROLE_SUPPORT, self._anchors, backend))
 
     async def _update(self, source: "Source") -> None:
         envelope = await source.envelope()
@@ -148,7 +149,7 @@ class UpdateService:
 
     def _newer_manifest(self, envelope: bytes) -> "VerifiedManifest | None":
         """The manifest to install, None where it is the one that runs. Raises TrustError, UpdateError."""
-        manifest = verify_envelope(envelope, self._anchors)
+        manifest = verify_envelope(envelope, self._anchors, backend)
         progress = self.trials.progress
         if manifest.sequence_number == progress.manifest_sequence:
             return None
