@@ -12,6 +12,8 @@ BASE = ("device.codec", "device.errors", "device.limits", "device.layout", "devi
 CORE = ("binascii", "collections", "hashlib", "json")
 FORMATS = (*BASE, "device.suit", "device.crypto", "device.trust", "device.identity")
 POLICY = "device policy"  # every module of device that has no row of its own
+# The composition root and the two parts of it that have files of their own.
+AGENT = ("device.agent", "device.sources", "device.updater")
 HARDWARE = ("machine", "network", "esp32", "rp2", "lwip", "tls", "_mps2", "socket", "ssl", "select", "vfs")
 
 # zone -> what its modules may import, beside modules of the same zone; None means anything but the "never" list.
@@ -75,6 +77,8 @@ def zone_of(module: str) -> str:
     parts = module.split(".")
     if parts[0] == "device":
         name = ".".join(parts[:2])
+        if name in AGENT:
+            return "device.agent"
         return name if name in ALLOWED else POLICY
     return parts[0] if parts[0] in ALLOWED else ""
 
