@@ -57,6 +57,12 @@ class DerError(CodecError):
     code = 105
 
 
+class SuitError(CodecError):
+    """A SUIT envelope or manifest is not built as the draft says. Fields: `reason`, where it helps the name."""
+
+    code = 106
+
+
 # 200 trust and updates -------------------------------------------------------------------------------
 class TrustError(FirstbootError):
     code = 200

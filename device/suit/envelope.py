@@ -1,0 +1,107 @@
+"""The SUIT envelope: what lies around the manifest, apart but not yet believed.
+
+draft-ietf-suit-manifest 8.3 (Envelope) and 8.4 (digests). Rules:
+1. Tag 107 around a map with the authentication wrapper (2) and the manifest (3).
+2. The wrapper is a digest and 1 .. SIGNATURES_TRIED signatures, each in a byte string.
+3. Severable members may stand beside the manifest; they count only with a digest inside it.
+4. Integrated payloads and every other member are refused by name.
+The manifest stays bytes here: nothing in it is read before its signature was verified.
+"""
+
+import hashlib
+from collections import namedtuple
+
+from device.codec import cbor
+from device.compat import const
+from device.errors import LimitError, SuitError, UnsupportedError
+from device.limits import ENVELOPE_BYTES, SIGNATURES_TRIED
+from device.suit import registry
+
+TYPE_CHECKING = const(0)
+if TYPE_CHECKING:
+    from typing import Any
+
+# `digest`: the encoded SUIT_Digest, which is what is signed; `signatures`: tuple of encoded COSE messages;
+# `manifest`: encoded SUIT_Manifest; `severed`: member number -> bytes.
+Envelope = namedtuple("Envelope", ("digest", "signatures", "manifest", "severed"))
+
+
+def decode(data: bytes) -> Envelope:
+    """Return the parts of an envelope of at most ENVELOPE_BYTES.
+
+    Raises LimitError, CborError, SuitError (field `reason`), UnsupportedError (field `what`).
+    """
+    envelope = cbor.decode(data, ENVELOPE_BYTES)
+    if not isinstance(envelope, cbor.Tag) or envelope.number != registry.TAG_ENVELOPE:
+        raise SuitError(reason="not a SUIT envelope")
+    members = envelope.value
+    if not isinstance(members, dict):
+        raise SuitError(reason="envelope is no map")
+    severed = {}
+    for number in members:
+        if isinstance(number, str):
+            raise UnsupportedError(what="suit-integrated-payload")
+        if not registry.has(registry.ENVELOPE_MEMBERS, number):
+            raise UnsupportedError(what=registry.name_of((), number, "envelope member"))
+        if not isinstance(members[number], bytes):
+            raise SuitError(reason="envelope member is no byte string", member=number)
+        if number in registry.SEVERABLE_MEMBERS:
+            severed[number] = members[number]
+    for number in (registry.AUTHENTICATION_WRAPPER, registry.MANIFEST):
+        if number not in members:
+            raise SuitError(reason="missing", member=registry.name_of(registry.ENVELOPE_MEMBERS, number, ""))
+    digest, signatures = _authentication(members[registry.AUTHENTICATION_WRAPPER])
+    return Envelope(digest, signatures, members[registry.MANIFEST], severed)
+
+
+def encode(envelope: Envelope) -> bytes:
+    """Return the tagged envelope; the inverse of decode."""
+    members = dict(envelope.severed)
+    members[registry.AUTHENTICATION_WRAPPER] = cbor.encode([envelope.digest] + list(envelope.signatures))
+    members[registry.MANIFEST] = envelope.manifest
+    return cbor.encode(cbor.Tag(registry.TAG_ENVELOPE, members))
+
+
+def digest_of(member: bytes) -> bytes:
+    """Return the 32 bytes that a SUIT_Digest of `member` holds.
+
+    They cover the member as a byte string, its CBOR head included (draft 8.4, integrity check values).
+    """
+    return hashlib.sha256(cbor.encode(member)).digest()
+
+
+def encode_digest(digest: bytes) -> bytes:
+    """Return the encoded SUIT_Digest of 32 bytes of SHA-256."""
+    return cbor.encode([registry.DIGEST_SHA256, digest])
+
+
+def decode_digest(data: bytes) -> bytes:
+    """Return the 32 bytes of an encoded SUIT_Digest. Raises CborError, SuitError, UnsupportedError."""
+    return check_digest(cbor.decode(data))
+
+
+def check_digest(value: "Any") -> bytes:
+    """Return the 32 bytes of a decoded SUIT_Digest; SHA-256 alone is supported."""
+    if not isinstance(value, list) or len(value) != 2:
+        raise SuitError(reason="digest is not two parts")
+    algorithm, digest = value
+    if algorithm != registry.DIGEST_SHA256:
+        raise UnsupportedError(what=registry.name_of((), algorithm, "digest algorithm"))
+    if not isinstance(digest, bytes) or len(digest) != 32:
+        raise SuitError(reason="digest is not 32 bytes")
+    return digest
+
+
+def _authentication(data: bytes) -> "tuple[bytes, tuple[bytes, ...]]":
+    parts = cbor.decode(data)
+    if not isinstance(parts, list) or not parts:
+        raise SuitError(reason="authentication wrapper is no list")
+    for part in parts:
+        if not isinstance(part, bytes):
+            raise SuitError(reason="part of the authentication wrapper is no byte string")
+    if len(parts) < 2:
+        raise SuitError(reason="no signature")
+    if len(parts) - 1 > SIGNATURES_TRIED:
+        raise LimitError(what="SUIT signatures", limit=SIGNATURES_TRIED)
+    decode_digest(parts[0])
+    return parts[0], tuple(parts[1:])
