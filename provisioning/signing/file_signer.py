@@ -1,0 +1,39 @@
+"""A P-256 key in a PEM file that signs deterministically (RFC 6979): for development and for offline machines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+
+from device.codec import cose
+from provisioning.signing.keys import key_id, public_point
+from provisioning.signing.pki import load_private_pem
+
+_DETERMINISTIC = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
+
+
+class FileSigner:
+    """Signs ESP256 (COSE -9) with the key of one file. `repr` shows the key id alone."""
+
+    algorithm: int = cose.ALG_ESP256
+
+    def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
+        self._key = key
+        self.public = public_point(key.public_key())
+        self.key_id = key_id(self.public)
+
+    def __repr__(self) -> str:
+        return f"FileSigner({self.key_id.hex()})"
+
+    @classmethod
+    def load(cls, path: Path) -> FileSigner:
+        """The signer of a PKCS#8 or SEC 1 PEM file. Raises OSError, ValueError for another kind of key."""
+        return cls(load_private_pem(path.read_bytes()))
+
+    def sign(self, message: bytes) -> bytes:
+        """r || s, 64 bytes (RFC 9053 2.1)."""
+        r, s = decode_dss_signature(self._key.sign(message, _DETERMINISTIC))
+        return r.to_bytes(32, "big") + s.to_bytes(32, "big")

@@ -1,0 +1,38 @@
+"""What signs: one protocol for keys in files, tokens and services, so that no caller knows which it has."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from device.codec import cose
+
+
+class Signer(Protocol):
+    """A key that signs. `sign` may block (a token, a person) and may raise OSError."""
+
+    @property
+    def algorithm(self) -> int:
+        """COSE algorithm number: -9 (ESP256) or -46 (HSS/LMS)."""
+
+    @property
+    def key_id(self) -> bytes:
+        """What goes into the header `kid`, and into the anchor."""
+
+    @property
+    def public(self) -> bytes:
+        """The public key as an anchor holds it: 65 bytes for P-256, the raw HSS key for HSS/LMS."""
+
+    def sign(self, message: bytes) -> bytes:
+        """The raw signature over `message` (hashing included), as COSE carries it."""
+
+
+def sign_record(payload: bytes, typ: str, signer: Signer) -> bytes:
+    """A signed record (docs/design.md): COSE_Sign1 with `typ` protected and as external_aad."""
+    return cose.sign1_encode(
+        payload,
+        algorithm=signer.algorithm,
+        key_id=signer.key_id,
+        sign=signer.sign,
+        typ=typ,
+        external_aad=typ.encode("utf-8"),
+    )
