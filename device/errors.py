@@ -163,6 +163,12 @@ class PeerRefusedError(LinkError):
     code = 303
 
 
+class RequestError(ProtocolError):
+    """An HTTP request is refused before any page sees it. Fields: `status` (HTTP), `reason`."""
+
+    code = 304
+
+
 # 400 storage and hardware ----------------------------------------------------------------------------
 class StorageError(FirstbootError):
     code = 400
