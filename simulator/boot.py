@@ -8,13 +8,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from device.codec.image import ImageInfo, parse_image
 from device.crypto import backend
 from device.errors import ImageFormatError
-from device.interfaces import Flash
 from device.layout import NvmLayout
 from device.update.slots import BootState
+
+if TYPE_CHECKING:
+    from device.interfaces import Flash
 
 SPKI_P256 = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")  # RFC 5480, then the point
 

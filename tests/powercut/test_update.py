@@ -1,0 +1,210 @@
+"""The power goes at every flash operation of an update: fetch, stage, trial, confirm. Nothing bricks (UP-04)."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from device.errors import FirstbootError
+from device.layout import NvmLayout
+from device.store import DEVICE, Store
+from device.trust.verify import Target, VerifiedManifest
+from device.update import flow
+from device.update.flow import install
+from device.update.slots import BootState
+from device.update.trial import Trials
+from provisioning.signing.image import key_hash, sign_image
+from provisioning.signing.keys import KeyRing
+from simulator import boot as boot_rom
+from simulator.ports.flash import CUTS, PowerCut, SimFlash
+from simulator.ports.records import device_records
+
+LAYOUT = NvmLayout(
+    size_bytes=0x20000,
+    sector_bytes=4096,
+    unit_bytes=32,
+    lock_offsets=(0x0000, 0x1000),
+    counter_offset=0x2000,
+    counter_sectors=1,
+    revocation_offset=0x3000,
+    entropy_offset=0x4000,
+    slot_offsets=(0x6000, 0xB000),
+    slot_bytes=0x5000,
+    device_offset=0x10000,
+    device_bytes=0x8000,
+    user_offset=0x18000,
+    user_bytes=0x8000,
+)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Two signed releases, what verifies them, and a flash that runs the first."""
+
+    first: bytes
+    second: bytes
+    key_hashes: tuple[bytes, ...]
+
+    def manifest(self) -> tuple[VerifiedManifest, bytes]:
+        digests = b"".join(hashlib.sha256(chunk).digest() for chunk in self.chunks())
+        chunks = Target(hashlib.sha256(digests).digest(), len(digests), "")
+        firmware = Target(hashlib.sha256(self.second).digest(), len(self.second), "")
+        return VerifiedManifest(2, chunks, firmware, None, b""), digests
+
+    def chunks(self) -> list[bytes]:
+        return [self.second[at : at + 4096] for at in range(0, len(self.second), 4096)]
+
+    def new_flash(self) -> SimFlash:
+        flash = SimFlash(LAYOUT)
+        boot = BootState(flash, LAYOUT)
+        for at in range(0, len(self.first), 4096):
+            boot.rewrite_sector(0, at, self.first[at : at + 4096])
+        boot.stage(0)
+        boot.mark_tried(0)
+        boot.confirm(0)
+        device_records(flash, LAYOUT).format()
+        return flash
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    folder = tmp_path_factory.mktemp("images")
+    ring = KeyRing.draw_development(folder / "keys")
+    (folder / "body.bin").write_bytes(bytes(range(256)) * 36)
+    images = [
+        sign_image(
+            folder / "body.bin",
+            ring.image_key_paths[0],
+            version=f"{n}.0.0",
+            security_counter=n,
+            out=folder / f"{n}.img",
+        )
+        for n in (1, 2)
+    ]
+    first, second = (Path(image).read_bytes() for image in images)
+    return Bench(first, second, (key_hash(ring.image_key_paths[0]),))
+
+
+class Started:
+    """One start of the unit: what the boot ROM handed over, and the update records."""
+
+    def __init__(self, bench: Bench, flash: SimFlash) -> None:
+        handover = boot_rom.start(flash, LAYOUT, bench.key_hashes, lambda _: None)
+        assert handover is not None, "bricked: nothing boots"
+        self.version = handover.info.version[0]
+        self.slot = handover.slot
+        self.is_trial = handover.is_trial
+        self.reset_reason = 0
+        records = device_records(flash, LAYOUT)
+        records.mount()
+        self.boot_state = BootState(flash, LAYOUT)
+        self.trials = Trials(self, self.boot_state, Store(records, DEVICE))
+        self.reverted = self.trials.reconcile()
+
+
+def fetch(bench: Bench, started: Started) -> None:
+    manifest, digests = bench.manifest()
+    running = install(manifest, started.boot_state, started.trials.begin(manifest))
+    answer = None
+    try:
+        while True:
+            effect = running.send(answer)
+            answer = None
+            if isinstance(effect, flow.FetchObject):
+                answer = digests
+            elif isinstance(effect, flow.FetchChunk):
+                answer = bench.chunks()[effect.index]
+    except StopIteration:
+        pass
+
+
+def update(bench: Bench, flash: SimFlash) -> None:
+    """The whole update, from whatever the flash holds: fetch, restart, trial, confirm."""
+    started = Started(bench, flash)
+    if started.version == 1 and started.trials.progress.manifest_sequence < 2:
+        fetch(bench, started)
+        started = Started(bench, flash)
+    started.trials.confirm()
+
+
+def count_operations(bench: Bench) -> int:
+    flash = bench.new_flash()
+    before = flash.operations
+    update(bench, flash)
+    assert Started(bench, flash).version == 2
+    return flash.operations - before
+
+
+def check_after_cut(bench: Bench, flash: SimFlash) -> str:
+    """What the unit is after the power came back; asserts that it is something the design names."""
+    flash.power_on()
+    started = Started(bench, flash)
+    marks = started.boot_state.marks(started.slot)
+    assert started.is_trial or marks.is_confirmed, "an unconfirmed image runs without being on trial"
+    assert started.boot_state.security_counter() in (0, 1, 2)
+    if started.boot_state.security_counter() == 2:
+        assert started.boot_state.marks(1).is_confirmed, "the counter was raised before the confirm"
+    return "trial" if started.is_trial else str(started.version)
+
+
+@pytest.mark.parametrize("when", CUTS)
+def test_a_power_cut_at_any_flash_operation_of_an_update_leaves_a_unit_that_boots_and_goes_on(
+    bench: Bench, when: str
+) -> None:
+    total = count_operations(bench)
+    assert total > 15  # three chunks, marks, counter, records
+    base = bench.new_flash()
+    start = base.snapshot()
+    seen = set()
+    for operation in range(1, total + 1):
+        flash = SimFlash(LAYOUT, seed=operation)
+        flash.restore(start)
+        flash.cut_at(operation, when)
+        with pytest.raises(PowerCut):
+            update(bench, flash)
+        seen.add(check_after_cut(bench, flash))
+        for _ in range(3):  # a trial that was cut is reverted once; the release is then offered anew
+            try:
+                flash.power_on()
+                update(bench, flash)
+            except FirstbootError as error:
+                raise AssertionError(f"operation {operation} {when}: {error}") from error
+        ended = Started(bench, flash)
+        assert ended.version in (1, 2)
+        if ended.version == 1:
+            assert ended.trials.progress.failed_sequence == 2, "the release is neither running nor given up"
+        else:
+            assert ended.trials.progress.manifest_sequence == 2
+            assert ended.boot_state.security_counter() == 2
+    assert {"1", "2"} <= seen
+
+
+def test_the_trial_that_never_confirms_is_reverted_and_named(bench: Bench) -> None:
+    flash = bench.new_flash()
+    fetch(bench, Started(bench, flash))
+    assert Started(bench, flash).is_trial
+    after = Started(bench, flash)
+    assert (after.version, after.is_trial) == (1, False)
+    assert after.reverted is not None
+    assert after.reverted.fields["sequence"] == 2
+    assert after.trials.progress.failed_sequence == 2
+
+
+def test_a_release_that_missed_its_server_is_tried_again_at_most_three_times(bench: Bench) -> None:
+    flash = bench.new_flash()
+    fetch(bench, Started(bench, flash))
+    trials = 0
+    while True:
+        started = Started(bench, flash)
+        if started.is_trial:
+            trials += 1
+            started.trials.window_over()
+        elif started.trials.is_retry_wanted:
+            started.trials.retry()
+        else:
+            break
+    assert trials == 3
+    assert started.version == 1
