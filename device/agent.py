@@ -14,6 +14,7 @@ from device.factory import FactoryPort
 from device.store import Store
 from device.unit import Unit
 from device.update.slots import BootState
+from device.version import version_text
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -80,11 +81,6 @@ class _Factory:
 
     def restart(self) -> None:
         self._ports.boot.reset()
-
-
-def version_text(version: "tuple[int, int, int, int]") -> str:
-    """ "1.2.3+4" of an image version."""
-    return "{}.{}.{}+{}".format(*version)
 
 
 def state_facts(ports: "Ports", boot_state: "BootState") -> "lifecycle.Facts":

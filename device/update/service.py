@@ -69,6 +69,11 @@ class UpdateService:
         self.last_contact: "tuple[str, int] | None" = None
         self.is_restart_wanted = False
 
+    @property
+    def events(self) -> "list[list[object]]":
+        """The owner's journal: [time or 0, error number, text], newest last."""
+        return self._events.entries
+
     def note(self, error: "FirstbootError") -> None:
         """Show `error` as the last one; keep it as an event unless it is only about the link."""
         self.last_error = error

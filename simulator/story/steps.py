@@ -200,9 +200,8 @@ def _expect_running(world: World, version: str, how: str, seconds: float = UPDAT
 
 def _progress_text(status: dict[str, Any]) -> str:
     update = status["update"]
-    progress = update["progress"] or {}
-    done, total = progress.get("done", 0), progress.get("total", 0)
-    return f"{update['state']} {done}/{total} chunks" if total else str(update["state"])
+    percent = update["progress"]
+    return str(update["state"]) if percent is None else f"{update['state']}, {percent} % of the payload"
 
 
 def tampered_update_refused(world: World) -> str:
