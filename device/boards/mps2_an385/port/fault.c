@@ -1,0 +1,90 @@
+// Ends of a run: a wanted reset, the watchdog, a fault. None of them hangs, each says on the console what it was.
+#include "board.h"
+
+#define SCB_AIRCR (*(volatile uint32_t *)0xE000ED0C)
+#define SCB_CFSR (*(volatile uint32_t *)0xE000ED28)
+#define SCB_BFAR (*(volatile uint32_t *)0xE000ED38)
+#define AIRCR_SYSRESETREQ (0x05FA0004u)
+
+// A unit that crashes at every start writes its entropy state each time: the pause bounds the wear.
+#define PAUSE_BEFORE_RESET_MS (2000)
+
+void board_reset(uint32_t run_mark) {
+    *(volatile uint32_t *)RUN_MARK_ADDRESS = run_mark;
+    __asm volatile ("dsb" : : : "memory");
+    SCB_AIRCR = AIRCR_SYSRESETREQ;
+    __asm volatile ("dsb" : : : "memory");
+    for (;;) {
+    }
+}
+
+void board_fail(const char *why) {
+    console_write("\r\nfirmware: ");
+    console_write(why);
+    console_write(": restarting\r\n");
+    time_pause_polled(PAUSE_BEFORE_RESET_MS);
+    // The mark of the watchdog: this run ended by supervision, not by a decision of the firmware.
+    board_reset(RUN_MARK_WATCHDOG);
+}
+
+void watchdog_feed(void) {
+    WATCHDOG_AT->lock = WATCHDOG_UNLOCK;
+    WATCHDOG_AT->clear = 1;
+    WATCHDOG_AT->lock = 0;
+}
+
+// The frame that the core pushed: r0-r3, r12, lr, pc, xpsr.
+__attribute__((used)) static void report(const uint32_t *frame, const char *what, bool pause) {
+    *(volatile uint32_t *)RUN_MARK_ADDRESS = RUN_MARK_WATCHDOG;
+    console_write("\r\nfirmware: ");
+    console_write(what);
+    bool is_frame = (uintptr_t)frame >= RAM_ADDRESS && (uintptr_t)frame <= RAM_END - 32 && !((uintptr_t)frame & 3);
+    if (is_frame) {
+        console_write(" at pc ");
+        console_write_hex(frame[6]);
+        console_write(", lr ");
+        console_write_hex(frame[5]);
+    } else {
+        console_write(", stack lost");
+    }
+    console_write(", cfsr ");
+    console_write_hex(SCB_CFSR);
+    console_write(", address ");
+    console_write_hex(SCB_BFAR);
+    console_write(": restarting\r\n");
+    if (pause) {
+        time_pause_polled(PAUSE_BEFORE_RESET_MS);
+    }
+    board_reset(RUN_MARK_WATCHDOG);
+}
+
+__attribute__((used)) void report_fault(const uint32_t *frame) {
+    report(frame, "fault", true);
+}
+
+__attribute__((used)) void report_watchdog(const uint32_t *frame) {
+    // First expiry. The second one, ten seconds later, resets even when this handler cannot.
+    report(frame, "watchdog", false);
+}
+
+// A stack that ran out leaves no room for a handler: take the top of the same stack, nothing returns to it.
+#define ENTER(function) \
+    __asm volatile ( \
+    "mrs r0, msp\n" \
+    "ldr r1, =_stack_top\n" \
+    "mov sp, r1\n" \
+    "b " function "\n" \
+    ".ltorg\n" \
+    )
+
+__attribute__((naked)) void HardFault_Handler(void) {
+    ENTER("report_fault");
+}
+
+__attribute__((naked)) void NMI_Handler(void) {
+    ENTER("report_watchdog");
+}
+
+void Unexpected_Handler(void) {
+    board_fail("unexpected interrupt");
+}

@@ -1,0 +1,105 @@
+// Start of the firmware: memory, generator, network line, banner, then the frozen main of this variant.
+#include <string.h>
+
+#include "py/cstack.h"
+#include "py/gc.h"
+#include "py/mphal.h"
+#include "py/mpprint.h"
+#include "py/objlist.h"
+#include "py/objstr.h"
+#include "py/runtime.h"
+#include "shared/runtime/gchelper.h"
+#include "shared/runtime/pyexec.h"
+
+#include "board.h"
+#include "variant.h"
+
+#define HEAP_BYTES (2 * 1024 * 1024)
+#define STACK_RESERVE_BYTES (8 * 1024) // below the limit Python sees: interrupts and Mbed TLS's deepest call
+
+extern uint32_t _stack_top, _stack_bottom;
+
+static uint32_t heap[HEAP_BYTES / sizeof(uint32_t)];
+static size_t heap_peak;
+
+static void note_heap(void) {
+    gc_info_t info;
+    gc_info(&info);
+    if (info.used > heap_peak) {
+        heap_peak = info.used;
+    }
+}
+
+void gc_collect(void) {
+    gc_collect_start();
+    gc_helper_collect_regs_and_stack();
+    gc_collect_end();
+    note_heap();
+}
+
+// The most bytes that lived after any collection or are in use now, rubbish included: what a smaller heap must hold.
+size_t heap_peak_bytes(void) {
+    note_heap();
+    return heap_peak;
+}
+
+void board_poll(void) {
+    network_poll();
+}
+
+void board_wait_for_interrupt(void) {
+    __asm volatile ("wfi" : : : "memory");
+}
+
+void nlr_jump_fail(void *value) {
+    (void)value;
+    board_fail("exception without a handler");
+}
+
+static void banner(void) {
+    static const char *const reasons[] = {"power-on", "software", "watchdog", "external"};
+    const handover_page_t *page = handover_page();
+    if (page == NULL) {
+        mp_printf(&mp_plat_print, "firmware: no handover page: not started by the boot ROM\n");
+    } else {
+        mp_printf(&mp_plat_print, "firmware: version %u.%u.%u+%u, slot %u, %s, reset: %s\n", page->version_major,
+            page->version_minor, page->version_revision, (unsigned)page->version_build, (unsigned)page->slot,
+            page->is_trial ? "trial" : "confirmed", page->reset_reason < 4 ? reasons[page->reset_reason] : "unknown");
+    }
+    if (FIRSTBOOT_OPEN_CONSOLE) {
+        mp_printf(&mp_plat_print, "firmware: DEVELOPMENT BUILD, THE CONSOLE IS OPEN. NOT FOR SALE.\n");
+    }
+    if (!entropy_is_ready()) {
+        mp_printf(&mp_plat_print, "firmware: NO ENTROPY: no keys, no network\n");
+    } else if (entropy_is_test_seed()) {
+        mp_printf(&mp_plat_print, "firmware: FIXED TEST SEED: EVERY KEY CAN BE KNOWN. NOT FOR SALE.\n");
+    }
+}
+
+static void python_init(void) {
+    mp_cstack_init_with_top(&_stack_top, (size_t)((char *)&_stack_top - (char *)&_stack_bottom) - STACK_RESERVE_BYTES);
+    gc_init(heap, heap + HEAP_BYTES / sizeof(uint32_t));
+    mp_init();
+    // The whole path: a file system is never searched unless the verified application set is appended.
+    mp_obj_list_append(mp_sys_path, MP_OBJ_NEW_QSTR(MP_QSTR__dot_frozen));
+}
+
+int main(void) {
+    time_init();
+    uart_init();
+    watchdog_feed();
+    python_init();
+    entropy_init();
+    network_init();
+    if (FIRSTBOOT_OPEN_CONSOLE) {
+        uart_start_receive(UART_CONSOLE);
+    }
+    banner();
+    pyexec_frozen_module(FIRSTBOOT_MAIN, FIRSTBOOT_OPEN_CONSOLE);
+    if (FIRSTBOOT_OPEN_CONSOLE) {
+        while ((pyexec_mode_kind == PYEXEC_MODE_RAW_REPL ? pyexec_raw_repl() : pyexec_friendly_repl()) == 0) {
+        }
+        board_reset(RUN_MARK_SOFTWARE);
+    }
+    board_fail("main ended");
+}

@@ -1,0 +1,306 @@
+// The module _fbcrypto: signatures, HMAC and AES-CCM for Python, on Mbed TLS (docs/design.md, "C modules").
+// Wrong lengths, points off the curve, a tag that does not verify: ValueError. No entropy: OSError.
+#include <string.h>
+
+#include "py/mperrno.h"
+#include "py/runtime.h"
+
+#include "board.h"
+#include "hss.h"
+#include "mbedtls/ccm.h"
+#include "mbedtls/ecdsa.h"
+#include "mbedtls/md.h"
+#include "mbedtls/platform_util.h"
+#include "pbkdf2.h"
+
+#define PRIVATE_BYTES (32)
+#define PUBLIC_BYTES (65)
+#define DIGEST_BYTES (32)
+#define SIGNATURE_BYTES (64)
+#define CCM_KEY_BYTES (16)
+#define CCM_NONCE_BYTES (13)
+#define CCM_MAX_MESSAGE (0xFFFF) // a nonce of 13 bytes leaves two for the length (RFC 3610)
+#define CCM_MAX_AAD (0xFEFF)
+
+static const uint8_t *get_bytes(mp_obj_t obj, size_t length, mp_rom_error_text_t what) {
+    mp_buffer_info_t info;
+    mp_get_buffer_raise(obj, &info, MP_BUFFER_READ);
+    if (info.len != length) {
+        mp_raise_ValueError(what);
+    }
+    return info.buf;
+}
+
+static void need_entropy(void) {
+    if (!entropy_is_ready()) {
+        mp_raise_OSError(MP_ENODEV);
+    }
+}
+
+static NORETURN void raise_library(int error) {
+    if (error == MBEDTLS_ERR_MPI_ALLOC_FAILED || error == MBEDTLS_ERR_ECP_ALLOC_FAILED) {
+        mp_raise_type(&mp_type_MemoryError);
+    }
+    mp_raise_OSError(MP_EIO);
+}
+
+// One P-256 operation's numbers; freed (and zeroed) before anything is raised.
+typedef struct {
+    mbedtls_ecp_group group;
+    mbedtls_ecp_point point;
+    mbedtls_mpi d, r, s;
+} p256_t;
+
+static int p256_start(p256_t *work) {
+    mbedtls_ecp_group_init(&work->group);
+    mbedtls_ecp_point_init(&work->point);
+    mbedtls_mpi_init(&work->d);
+    mbedtls_mpi_init(&work->r);
+    mbedtls_mpi_init(&work->s);
+    return mbedtls_ecp_group_load(&work->group, MBEDTLS_ECP_DP_SECP256R1);
+}
+
+static void p256_end(p256_t *work) {
+    mbedtls_ecp_group_free(&work->group);
+    mbedtls_ecp_point_free(&work->point);
+    mbedtls_mpi_free(&work->d);
+    mbedtls_mpi_free(&work->r);
+    mbedtls_mpi_free(&work->s);
+}
+
+static int write_point(p256_t *work, uint8_t out[PUBLIC_BYTES]) {
+    size_t written;
+    return mbedtls_ecp_point_write_binary(&work->group, &work->point, MBEDTLS_ECP_PF_UNCOMPRESSED, &written, out,
+        PUBLIC_BYTES);
+}
+
+// Private key into work->d; ERR_ECP_INVALID_KEY where it is not in 1..n-1.
+static int read_private(p256_t *work, const uint8_t *private_key) {
+    int error = mbedtls_mpi_read_binary(&work->d, private_key, PRIVATE_BYTES);
+    return error ? error : mbedtls_ecp_check_privkey(&work->group, &work->d);
+}
+
+static mp_obj_t fbcrypto_p256_generate(void) {
+    need_entropy();
+    p256_t work;
+    uint8_t private_key[PRIVATE_BYTES], public_key[PUBLIC_BYTES];
+    int error = p256_start(&work);
+    error = error ? error : mbedtls_ecp_gen_keypair(&work.group, &work.d, &work.point, entropy_random, NULL);
+    error = error ? error : mbedtls_mpi_write_binary(&work.d, private_key, PRIVATE_BYTES);
+    error = error ? error : write_point(&work, public_key);
+    p256_end(&work);
+    if (error) {
+        raise_library(error);
+    }
+    mp_obj_t pair[2] = {mp_obj_new_bytes(private_key, PRIVATE_BYTES), mp_obj_new_bytes(public_key, PUBLIC_BYTES)};
+    mbedtls_platform_zeroize(private_key, sizeof(private_key));
+    return mp_obj_new_tuple(2, pair);
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(fbcrypto_p256_generate_obj, fbcrypto_p256_generate);
+
+static mp_obj_t fbcrypto_p256_public(mp_obj_t private_in) {
+    const uint8_t *private_key = get_bytes(private_in, PRIVATE_BYTES, MP_ERROR_TEXT("P-256 private key"));
+    need_entropy(); // blinds the multiplication
+    p256_t work;
+    uint8_t public_key[PUBLIC_BYTES];
+    int error = p256_start(&work);
+    error = error ? error : read_private(&work, private_key);
+    error = error ? error
+        : mbedtls_ecp_mul(&work.group, &work.point, &work.d, &work.group.G, entropy_random, NULL);
+    error = error ? error : write_point(&work, public_key);
+    p256_end(&work);
+    if (error == MBEDTLS_ERR_ECP_INVALID_KEY) {
+        mp_raise_ValueError(MP_ERROR_TEXT("P-256 private key"));
+    }
+    if (error) {
+        raise_library(error);
+    }
+    return mp_obj_new_bytes(public_key, PUBLIC_BYTES);
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(fbcrypto_p256_public_obj, fbcrypto_p256_public);
+
+// RFC 6979: the nonce of the signature comes from key and digest; the generator only blinds.
+static mp_obj_t fbcrypto_p256_sign(mp_obj_t private_in, mp_obj_t digest_in) {
+    const uint8_t *private_key = get_bytes(private_in, PRIVATE_BYTES, MP_ERROR_TEXT("P-256 private key"));
+    const uint8_t *digest = get_bytes(digest_in, DIGEST_BYTES, MP_ERROR_TEXT("digest length"));
+    need_entropy();
+    p256_t work;
+    uint8_t signature[SIGNATURE_BYTES];
+    int error = p256_start(&work);
+    error = error ? error : read_private(&work, private_key);
+    error = error ? error
+        : mbedtls_ecdsa_sign_det_ext(&work.group, &work.r, &work.s, &work.d, digest, DIGEST_BYTES,
+        MBEDTLS_MD_SHA256, entropy_random, NULL);
+    error = error ? error : mbedtls_mpi_write_binary(&work.r, signature, 32);
+    error = error ? error : mbedtls_mpi_write_binary(&work.s, signature + 32, 32);
+    p256_end(&work);
+    if (error == MBEDTLS_ERR_ECP_INVALID_KEY) {
+        mp_raise_ValueError(MP_ERROR_TEXT("P-256 private key"));
+    }
+    if (error) {
+        raise_library(error);
+    }
+    return mp_obj_new_bytes(signature, SIGNATURE_BYTES);
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(fbcrypto_p256_sign_obj, fbcrypto_p256_sign);
+
+static mp_obj_t fbcrypto_p256_verify(mp_obj_t public_in, mp_obj_t digest_in, mp_obj_t signature_in) {
+    const uint8_t *public_key = get_bytes(public_in, PUBLIC_BYTES, MP_ERROR_TEXT("P-256 public key"));
+    const uint8_t *digest = get_bytes(digest_in, DIGEST_BYTES, MP_ERROR_TEXT("digest length"));
+    const uint8_t *signature = get_bytes(signature_in, SIGNATURE_BYTES, MP_ERROR_TEXT("signature length"));
+    p256_t work;
+    int error = p256_start(&work);
+    int key_error = error ? error
+        : mbedtls_ecp_point_read_binary(&work.group, &work.point, public_key, PUBLIC_BYTES);
+    key_error = key_error ? key_error : mbedtls_ecp_check_pubkey(&work.group, &work.point);
+    if (key_error == 0) {
+        error = mbedtls_mpi_read_binary(&work.r, signature, 32);
+        error = error ? error : mbedtls_mpi_read_binary(&work.s, signature + 32, 32);
+        error = error ? error
+            : mbedtls_ecdsa_verify(&work.group, digest, DIGEST_BYTES, &work.point, &work.r, &work.s);
+    }
+    p256_end(&work);
+    if (key_error == MBEDTLS_ERR_ECP_INVALID_KEY || key_error == MBEDTLS_ERR_ECP_BAD_INPUT_DATA
+        || key_error == MBEDTLS_ERR_ECP_FEATURE_UNAVAILABLE) {
+        mp_raise_ValueError(MP_ERROR_TEXT("P-256 public key"));
+    }
+    if (key_error) {
+        raise_library(key_error);
+    }
+    if (error && error != MBEDTLS_ERR_ECP_VERIFY_FAILED) {
+        raise_library(error);
+    }
+    return mp_obj_new_bool(error == 0);
+}
+static MP_DEFINE_CONST_FUN_OBJ_3(fbcrypto_p256_verify_obj, fbcrypto_p256_verify);
+
+static mp_obj_t fbcrypto_hmac_sha256(mp_obj_t key_in, mp_obj_t data_in) {
+    mp_buffer_info_t key, data;
+    mp_get_buffer_raise(key_in, &key, MP_BUFFER_READ);
+    mp_get_buffer_raise(data_in, &data, MP_BUFFER_READ);
+    uint8_t mac[DIGEST_BYTES];
+    int error = mbedtls_md_hmac(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), key.buf, key.len, data.buf, data.len,
+        mac);
+    if (error) {
+        raise_library(error);
+    }
+    return mp_obj_new_bytes(mac, sizeof(mac));
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(fbcrypto_hmac_sha256_obj, fbcrypto_hmac_sha256);
+
+// Arguments of both directions: key, nonce, additional data, text, tag length.
+typedef struct {
+    const uint8_t *key, *nonce;
+    mp_buffer_info_t aad, text;
+    size_t tag_bytes;
+} ccm_arguments_t;
+
+static void ccm_arguments(const mp_obj_t *args, bool has_tag, ccm_arguments_t *out) {
+    out->key = get_bytes(args[0], CCM_KEY_BYTES, MP_ERROR_TEXT("AES key length"));
+    out->nonce = get_bytes(args[1], CCM_NONCE_BYTES, MP_ERROR_TEXT("AES-CCM nonce length"));
+    mp_get_buffer_raise(args[2], &out->aad, MP_BUFFER_READ);
+    mp_get_buffer_raise(args[3], &out->text, MP_BUFFER_READ);
+    mp_int_t tag_bytes = mp_obj_get_int(args[4]);
+    if (tag_bytes != 8 && tag_bytes != 16) {
+        mp_raise_ValueError(MP_ERROR_TEXT("AES-CCM tag length"));
+    }
+    out->tag_bytes = (size_t)tag_bytes;
+    size_t overhead = has_tag ? out->tag_bytes : 0;
+    if (out->aad.len > CCM_MAX_AAD || out->text.len < overhead || out->text.len - overhead > CCM_MAX_MESSAGE) {
+        mp_raise_ValueError(MP_ERROR_TEXT("AES-CCM message length"));
+    }
+}
+
+static mp_obj_t fbcrypto_aes_ccm_encrypt(size_t n_args, const mp_obj_t *args) {
+    (void)n_args;
+    ccm_arguments_t a;
+    ccm_arguments(args, false, &a);
+    vstr_t out;
+    vstr_init_len(&out, a.text.len + a.tag_bytes);
+    mbedtls_ccm_context ccm;
+    mbedtls_ccm_init(&ccm);
+    int error = mbedtls_ccm_setkey(&ccm, MBEDTLS_CIPHER_ID_AES, a.key, CCM_KEY_BYTES * 8);
+    error = error ? error
+        : mbedtls_ccm_encrypt_and_tag(&ccm, a.text.len, a.nonce, CCM_NONCE_BYTES, a.aad.buf, a.aad.len, a.text.buf,
+        (uint8_t *)out.buf, (uint8_t *)out.buf + a.text.len, a.tag_bytes);
+    mbedtls_ccm_free(&ccm);
+    if (error) {
+        raise_library(error);
+    }
+    return mp_obj_new_bytes_from_vstr(&out);
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(fbcrypto_aes_ccm_encrypt_obj, 5, 5, fbcrypto_aes_ccm_encrypt);
+
+static mp_obj_t fbcrypto_aes_ccm_decrypt(size_t n_args, const mp_obj_t *args) {
+    (void)n_args;
+    ccm_arguments_t a;
+    ccm_arguments(args, true, &a);
+    size_t length = a.text.len - a.tag_bytes;
+    const uint8_t *text = a.text.buf;
+    vstr_t out;
+    vstr_init_len(&out, length);
+    mbedtls_ccm_context ccm;
+    mbedtls_ccm_init(&ccm);
+    int error = mbedtls_ccm_setkey(&ccm, MBEDTLS_CIPHER_ID_AES, a.key, CCM_KEY_BYTES * 8);
+    error = error ? error
+        : mbedtls_ccm_auth_decrypt(&ccm, length, a.nonce, CCM_NONCE_BYTES, a.aad.buf, a.aad.len, text,
+        (uint8_t *)out.buf, text + length, a.tag_bytes);
+    mbedtls_ccm_free(&ccm);
+    if (error == MBEDTLS_ERR_CCM_AUTH_FAILED) {
+        mp_raise_ValueError(MP_ERROR_TEXT("AES-CCM tag"));
+    }
+    if (error) {
+        raise_library(error);
+    }
+    return mp_obj_new_bytes_from_vstr(&out);
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(fbcrypto_aes_ccm_decrypt_obj, 5, 5, fbcrypto_aes_ccm_decrypt);
+
+static mp_obj_t fbcrypto_hss_verify(mp_obj_t public_in, mp_obj_t message_in, mp_obj_t signature_in) {
+    mp_buffer_info_t key, message, signature;
+    mp_get_buffer_raise(public_in, &key, MP_BUFFER_READ);
+    mp_get_buffer_raise(message_in, &message, MP_BUFFER_READ);
+    mp_get_buffer_raise(signature_in, &signature, MP_BUFFER_READ);
+    uint32_t detail = 0;
+    hss_result_t result = hss_verify(key.buf, key.len, message.buf, message.len, signature.buf, signature.len, &detail);
+    switch (result) {
+        case HSS_VALID:
+        case HSS_WRONG:
+            return mp_obj_new_bool(result == HSS_VALID);
+        case HSS_LEVELS:
+            mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("HSS with %u levels"), (unsigned)detail);
+        case HSS_LMS_TYPE:
+            if (detail == 8 || detail == 9) {
+                mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("LMS_SHA256_M32_H%u"), (unsigned)(detail - 4) * 5);
+            }
+            mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("LMS type %u"), (unsigned)detail);
+        case HSS_OTS_TYPE:
+            if (detail == 1 || detail == 2) {
+                mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("LMOTS_SHA256_N32_W%u"), (unsigned)detail);
+            }
+            mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("LM-OTS type %u"), (unsigned)detail);
+        default:
+            mp_raise_ValueError(MP_ERROR_TEXT("HSS public key"));
+    }
+}
+static MP_DEFINE_CONST_FUN_OBJ_3(fbcrypto_hss_verify_obj, fbcrypto_hss_verify);
+
+static const mp_rom_map_elem_t fbcrypto_globals_table[] = {
+    { MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR__fbcrypto) },
+    { MP_ROM_QSTR(MP_QSTR_p256_generate), MP_ROM_PTR(&fbcrypto_p256_generate_obj) },
+    { MP_ROM_QSTR(MP_QSTR_p256_public), MP_ROM_PTR(&fbcrypto_p256_public_obj) },
+    { MP_ROM_QSTR(MP_QSTR_p256_sign), MP_ROM_PTR(&fbcrypto_p256_sign_obj) },
+    { MP_ROM_QSTR(MP_QSTR_p256_verify), MP_ROM_PTR(&fbcrypto_p256_verify_obj) },
+    { MP_ROM_QSTR(MP_QSTR_hmac_sha256), MP_ROM_PTR(&fbcrypto_hmac_sha256_obj) },
+    { MP_ROM_QSTR(MP_QSTR_aes_ccm_encrypt), MP_ROM_PTR(&fbcrypto_aes_ccm_encrypt_obj) },
+    { MP_ROM_QSTR(MP_QSTR_aes_ccm_decrypt), MP_ROM_PTR(&fbcrypto_aes_ccm_decrypt_obj) },
+    { MP_ROM_QSTR(MP_QSTR_hss_verify), MP_ROM_PTR(&fbcrypto_hss_verify_obj) },
+    { MP_ROM_QSTR(MP_QSTR_Pbkdf2), MP_ROM_PTR(&fbcrypto_pbkdf2_type) },
+};
+static MP_DEFINE_CONST_DICT(fbcrypto_globals, fbcrypto_globals_table);
+
+const mp_obj_module_t fbcrypto_module = {
+    .base = { &mp_type_module },
+    .globals = (mp_obj_dict_t *)&fbcrypto_globals,
+};
+MP_REGISTER_MODULE(MP_QSTR__fbcrypto, fbcrypto_module);

@@ -1,0 +1,55 @@
+// Vector table and reset: the ROM jumps here with the watchdog armed (docs/design.md, "Boot").
+#include <string.h>
+
+#include "board.h"
+
+extern uint32_t _stack_top, _load_data, _start_data, _end_data, _start_bss, _end_bss;
+
+#define SCB_VTOR (*(volatile uint32_t *)0xE000ED08)
+
+int main(void);
+void Reset_Handler(void) __attribute__((noreturn));
+void NMI_Handler(void);
+void HardFault_Handler(void);
+void SysTick_Handler(void);
+void UART0_RX_Handler(void);
+void UART1_RX_Handler(void);
+void UART2_RX_Handler(void);
+void Unexpected_Handler(void);
+
+typedef void (*vector_t)(void);
+
+// 16 system exceptions, then the external interrupts of AN385 (UART0..2 RX and TX are 0..5).
+__attribute__((section(".isr_vector"), used, aligned(512)))
+static const vector_t vectors[16 + 32] = {
+    (vector_t)&_stack_top,
+    Reset_Handler,
+    NMI_Handler,
+    HardFault_Handler,
+    HardFault_Handler, // MemManage, BusFault, UsageFault stay escalated
+    HardFault_Handler,
+    HardFault_Handler,
+    0, 0, 0, 0,
+    Unexpected_Handler, // SVCall
+    Unexpected_Handler,
+    0,
+    Unexpected_Handler, // PendSV
+    SysTick_Handler,
+    [16 + 0] = UART0_RX_Handler,
+    [16 + 1] = Unexpected_Handler,
+    [16 + 2] = UART1_RX_Handler,
+    [16 + 3] = Unexpected_Handler,
+    [16 + 4] = UART2_RX_Handler,
+    [16 + 5 ... 16 + 31] = Unexpected_Handler,
+};
+
+void Reset_Handler(void) {
+    // The ROM's stack may lie inside our data: take our own before touching memory.
+    __asm volatile ("msr msp, %0" : : "r" (&_stack_top) : "memory");
+    SCB_VTOR = (uint32_t)vectors;
+    memcpy(&_start_data, &_load_data, (size_t)((char *)&_end_data - (char *)&_start_data));
+    memset(&_start_bss, 0, (size_t)((char *)&_end_bss - (char *)&_start_bss));
+    __asm volatile ("cpsie i");
+    main();
+    board_fail("main returned");
+}

@@ -1,0 +1,151 @@
+// The three CMSDK UARTs: transmit polled and bounded, receive by interrupt into a ring each.
+#include "py/mphal.h"
+#include "py/runtime.h"
+
+#include "board.h"
+
+#define UARTS (3)
+#define RING_BYTES (64 * 1024) // a full TCP window and what arrives while Python computes
+#define STALL_MS (1000)        // a line that takes no byte for this long is given up for this write
+
+#define CONTROL_TX (1u << 0)
+#define CONTROL_RX (1u << 1)
+#define CONTROL_RX_INTERRUPT (1u << 3)
+#define INTERRUPT_RX (1u << 1)
+
+#define NVIC_ISER0 (*(volatile uint32_t *)0xE000E100)
+
+// One writer (the interrupt handler moves head), one reader (tail): no lock.
+typedef struct {
+    volatile uint32_t head, tail;
+    uint32_t lost;
+    bool is_stalled;
+    uint8_t bytes[RING_BYTES];
+} ring_t;
+
+static ring_t rings[UARTS];
+
+void uart_init(void) {
+    for (unsigned index = 0; index < UARTS; index++) {
+        UART_AT(index)->baud_divider = 217; // 115200 at 25 MHz; emulators ignore it
+        UART_AT(index)->control = CONTROL_TX;
+    }
+}
+
+void uart_start_receive(unsigned index) {
+    rings[index].head = rings[index].tail = 0;
+    UART_AT(index)->state = UART_TX_OVERRUN | UART_RX_OVERRUN;
+    UART_AT(index)->control = CONTROL_TX | CONTROL_RX | CONTROL_RX_INTERRUPT;
+    NVIC_ISER0 = 1u << (2 * index);
+}
+
+static void receive(unsigned index) {
+    cmsdk_uart_t *uart = UART_AT(index);
+    ring_t *ring = &rings[index];
+    uart->interrupt = INTERRUPT_RX;
+    // Bounded, so that one busy line cannot keep the others and the clock waiting.
+    for (unsigned count = 0; count < 64 && (uart->state & UART_RX_FULL); count++) {
+        uint8_t byte = (uint8_t)uart->data;
+        #if MICROPY_KBD_EXCEPTION
+        if (index == UART_CONSOLE && byte == mp_interrupt_char) {
+            mp_sched_keyboard_interrupt();
+            continue;
+        }
+        #endif
+        uint32_t next = (ring->head + 1) % RING_BYTES;
+        if (next == ring->tail) {
+            ring->lost++;
+        } else {
+            ring->bytes[ring->head] = byte;
+            ring->head = next;
+        }
+    }
+}
+
+void UART0_RX_Handler(void);
+void UART1_RX_Handler(void);
+void UART2_RX_Handler(void);
+void UART0_RX_Handler(void) {
+    receive(0);
+}
+void UART1_RX_Handler(void) {
+    receive(1);
+}
+void UART2_RX_Handler(void) {
+    receive(2);
+}
+
+size_t uart_available(unsigned index) {
+    return (rings[index].head + RING_BYTES - rings[index].tail) % RING_BYTES;
+}
+
+size_t uart_read(unsigned index, uint8_t *data, size_t length) {
+    ring_t *ring = &rings[index];
+    size_t count = 0;
+    while (count < length && ring->tail != ring->head) {
+        data[count++] = ring->bytes[ring->tail];
+        ring->tail = (ring->tail + 1) % RING_BYTES;
+    }
+    return count;
+}
+
+uint32_t uart_lost(unsigned index) {
+    return rings[index].lost;
+}
+
+bool uart_can_write(unsigned index) {
+    return !(UART_AT(index)->state & UART_TX_FULL);
+}
+
+size_t uart_write(unsigned index, const uint8_t *data, size_t length) {
+    ring_t *ring = &rings[index];
+    for (size_t count = 0; count < length; count++) {
+        uint64_t start = time_ms();
+        // A real line never stands still; an emulated one whose reader sleeps must not stop the device.
+        while (!uart_can_write(index)) {
+            if (ring->is_stalled || time_ms() - start > STALL_MS) {
+                ring->is_stalled = true;
+                return count;
+            }
+        }
+        ring->is_stalled = false;
+        UART_AT(index)->data = data[count];
+    }
+    return length;
+}
+
+// Usable from fault handlers: no clock, so a stalled console loses the text after a bounded number of tries.
+void console_write(const char *text) {
+    for (; *text; text++) {
+        for (uint32_t tries = 0; !uart_can_write(UART_CONSOLE) && tries < 1000000; tries++) {
+        }
+        UART_AT(UART_CONSOLE)->data = (uint8_t)*text;
+    }
+}
+
+void console_write_hex(uint32_t word) {
+    char text[9] = {0};
+    for (int digit = 0; digit < 8; digit++) {
+        text[digit] = "0123456789abcdef"[word >> (28 - 4 * digit) & 15];
+    }
+    console_write(text);
+}
+
+int mp_hal_stdin_rx_chr(void) {
+    uint8_t byte;
+    while (uart_read(UART_CONSOLE, &byte, 1) == 0) {
+        watchdog_feed(); // reached with an open console only: a person at the prompt is no hang
+        mp_event_wait_ms(1);
+    }
+    return byte;
+}
+
+mp_uint_t mp_hal_stdout_tx_strn(const char *text, size_t length) {
+    uart_write(UART_CONSOLE, (const uint8_t *)text, length);
+    return length;
+}
+
+uintptr_t mp_hal_stdio_poll(uintptr_t flags) {
+    uintptr_t ready = flags & 4; // always writable
+    return uart_available(UART_CONSOLE) ? ready | (flags & 1) : ready;
+}
