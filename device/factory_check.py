@@ -70,7 +70,8 @@ def _certificate(store: "Store", data: bytes, role: str) -> str:
     facts = der.certificate_facts(data)
     private = store.require(role + ".key")
     _demand(facts.public_key == backend.p256_public(private), "key")
-    return facts.common_name
+    name: str = facts.common_name
+    return name
 
 
 def _check_device_certificate(store: "Store", data: bytes) -> None:
@@ -100,7 +101,7 @@ def _payload(store: "Store", data: bytes, typ: str, role: int) -> bytes:
 def _check_support(store: "Store", data: bytes) -> None:
     anchors = trust_anchors.decode(store.require("anchors"))
     record = support.decode(_payload(store, data, support.TYP, trust_anchors.ROLE_SUPPORT))
-    support.accept(None, record, anchors.class_id, anchors.support_horizon)
+    support.accept(None, record, anchors.class_id, anchors.support_horizon_s)
 
 
 def _check_contact(store: "Store", data: bytes) -> None:

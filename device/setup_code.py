@@ -76,4 +76,5 @@ def verifier(code: str, salt: bytes) -> bytes:
 
     `code` is a normal form. A fast function is enough: 100 random bits bear no guessing (PW-09).
     """
-    return backend.hmac_sha256(salt, code.encode())
+    digest: bytes = backend.hmac_sha256(salt, code.encode())
+    return digest

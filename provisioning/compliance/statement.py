@@ -11,7 +11,8 @@ Rules:
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from device.limits import STATEMENT_BYTES
@@ -45,7 +46,7 @@ ROUTES: Final = {
 }
 # Regulation 2 names these editions; a newer one is not the one in the Regulations.
 EN_303_645: Final = {"number": "ETSI EN 303 645", "version": "V2.1.1", "date": "2020-06-19"}
-ISO_29147: Final = {"number": "ISO/IEC 29147", "version": "2018", "date": "2018-10"}
+ISO_29147: Final = {"number": "ISO/IEC 29147", "version": "2018", "date": "2018"}
 STANDARDS: Final[dict[str, tuple[dict[str, str], ...]]] = {
     "passwords": (EN_303_645,),
     "reporting": (EN_303_645, ISO_29147),
@@ -180,14 +181,10 @@ def statement_json(document: Mapping[str, Any]) -> bytes:
     return data
 
 
-def sign_statement(
-    document: Mapping[str, Any],
-    signer: Signer,
-    sign_record: Callable[[bytes, str, Signer], bytes] | None = None,
-) -> bytes:
+def sign_statement(document: Mapping[str, Any], signer: Signer) -> bytes:
     """The COSE_Sign1 that a unit carries (docs/design.md, `statement`). Raises StatementError."""
-    if sign_record is None:
-        from provisioning.signing.release import sign_record
+    from provisioning.signing.release import sign_record
+
     return sign_record(statement_json(document), TYP, signer)
 
 
@@ -207,7 +204,8 @@ def statement_text(document: Mapping[str, Any]) -> str:
         f"(c) {document['prepared_by']}",
         f"(d) {document['declaration']['opinion']}",
         *[_declared_text(name, entry) for name, entry in document["declaration"]["requirements"].items()],
-        f"(e) Defined support period: {support['period']}, until {support['end_date']}. {support['sentence']}",
+        f"(e) Defined support period: {period_text(support['period'])}, until"
+        f" {support['end_date']}. {support['sentence']}",
         f"(f) Signed: {document['signatory']['name']}, {document['signatory']['function']}"
         f" ({document['signatory']['signature']}).",
         f"(g) {issue['place']}, {long_date_text(days_from_civil(year, month, day))}.",
@@ -215,6 +213,13 @@ def statement_text(document: Mapping[str, Any]) -> str:
         *[f"  {number}. {point}" for number, point in enumerate(document["open_points"], 1)],
     ]
     return "\n".join(lines) + "\n"
+
+
+def period_text(period: str) -> str:
+    """An ISO 8601 duration of years, months and days in words: "P5Y6M" is "5 years 6 months"."""
+    units = {"Y": "year", "M": "month", "D": "day"}
+    parts = re.findall(r"(\d+)([YMD])", period)
+    return " ".join(f"{int(count)} {units[unit]}{'' if int(count) == 1 else 's'}" for count, unit in parts)
 
 
 def _declared_text(requirement: str, declared: Mapping[str, Any]) -> str:

@@ -28,6 +28,7 @@ SECURITY_REQUIREMENTS: Final = ("passwords", "reporting", "support_period")
 PRINTED: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]+")
 SERIAL_PREFIX: Final = re.compile(r"[A-Z0-9-]{1,12}")
 BATCH: Final = re.compile(r"[A-Za-z0-9._-]{1,32}")
+ADDRESS_CHARS: Final = 80
 HORIZON_DAYS: Final = 3650  # how far beyond its first end date a support period may be extended by default
 
 
@@ -324,6 +325,8 @@ def _server(table: _Table) -> Server:
 
 def _setup_address(table: _Table) -> str:
     address = table.url("setup_address", ("https://",))
+    if len(address) > ADDRESS_CHARS:
+        table.problem("setup_address", f"must have at most {ADDRESS_CHARS} characters to fit the QR code")
     if any(sign in address for sign in "#?") or address.replace("{name}", "").count("{"):
         table.problem("setup_address", "may hold {name}, but no query and no fragment: the code goes there")
     return address

@@ -1,0 +1,140 @@
+"""Phases of a run: what each came to, how long it took, what it measured (OpenHTF's words).
+
+Rules:
+1. PASS: done and checked. FAIL: the unit or a check said no. TIMEOUT: the unit did not answer. ERROR: the station
+   itself could not go on. ABORTED: somebody stopped it.
+2. The first phase that does not pass ends the run.
+3. What a phase reports is made for logs and the registry: no code, no key. The text of an error that is not one
+   of ours is therefore left out; its class is named.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final, Generic, TypeVar
+
+from device.errors import FirstbootError, LinkError, LinkTimeoutError
+from provisioning.compliance.statement import StatementError
+from provisioning.factory.labels import LabelError
+from provisioning.registry.database import RegistryError
+from provisioning.registry.registry import AlreadyReleasedError, DuplicateCodeError
+from provisioning.signing.pki import CertificateRequestError
+
+Run = TypeVar("Run")
+Measurements = Mapping[str, str | int | float | bool]
+
+
+class Outcome(StrEnum):
+    PASS = "PASS"  # noqa: S105 - no password
+    FAIL = "FAIL"
+    ERROR = "ERROR"
+    TIMEOUT = "TIMEOUT"
+    ABORTED = "ABORTED"
+
+
+class CheckFailedError(Exception):
+    """The unit is not as it has to be; the text says how and holds no secret."""
+
+
+@dataclass(frozen=True)
+class PhaseResult:
+    """What a phase came to. `error` is None when it passed."""
+
+    name: str
+    outcome: Outcome
+    seconds: float
+    measurements: Measurements = field(default_factory=dict)
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Phase(Generic[Run]):
+    """One phase: a name and what it does with the run; it gives its measurements."""
+
+    name: str
+    action: Callable[[Run], Measurements]
+
+
+# Called with (name, None) when a phase begins and with (name, result) when it has ended.
+Progress = Callable[[str, PhaseResult | None], None]
+
+
+def _describe(error: BaseException) -> str:
+    return error.describe() if isinstance(error, FirstbootError) else str(error)
+
+
+# The first line that fits decides; what fits none is an ERROR of which only the class is named.
+_VERDICTS: Final[
+    tuple[tuple[tuple[type[BaseException], ...], Outcome, Callable[[BaseException], str]], ...]
+] = (
+    ((KeyboardInterrupt,), Outcome.ABORTED, lambda error: "stopped by the operator"),
+    ((LinkTimeoutError,), Outcome.TIMEOUT, _describe),
+    ((LinkError,), Outcome.ERROR, _describe),
+    ((FirstbootError, CheckFailedError, AlreadyReleasedError, DuplicateCodeError), Outcome.FAIL, _describe),
+    ((LabelError, StatementError, CertificateRequestError), Outcome.FAIL, _describe),
+    ((RegistryError,), Outcome.ERROR, _describe),
+)
+
+
+def run_phase(phase: Phase[Run], run: Run, progress: Progress) -> tuple[PhaseResult, BaseException | None]:
+    """(result, exception) of one phase; only exceptions that are no Exception, KeyboardInterrupt apart, leave."""
+    progress(phase.name, None)
+    started = time.monotonic()
+    measurements: Measurements = {}
+    caught: BaseException | None = None
+    try:
+        measurements = phase.action(run)
+    except (Exception, KeyboardInterrupt) as error:
+        caught = error
+    outcome, text = _judge(caught)
+    result = PhaseResult(phase.name, outcome, round(time.monotonic() - started, 4), measurements, text)
+    progress(phase.name, result)
+    return result, caught
+
+
+def run_phases(
+    phases: Sequence[Phase[Run]], run: Run, progress: Progress
+) -> tuple[list[PhaseResult], BaseException | None]:
+    """Results of the phases up to the first that did not pass, and what that one raised."""
+    results: list[PhaseResult] = []
+    for phase in phases:
+        result, caught = run_phase(phase, run, progress)
+        results.append(result)
+        if caught is not None:
+            return results, caught
+    return results, None
+
+
+def _judge(caught: BaseException | None) -> tuple[Outcome, str | None]:
+    if caught is None:
+        return Outcome.PASS, None
+    for kinds, outcome, text in _VERDICTS:
+        if isinstance(caught, kinds):
+            return outcome, text(caught)
+    return Outcome.ERROR, type(caught).__name__
+
+
+def no_progress(name: str, result: PhaseResult | None) -> None:
+    """Shows nothing."""
+
+
+def failed(results: Sequence[PhaseResult]) -> PhaseResult | None:
+    """The phase that did not pass, None when all did."""
+    return next((result for result in results if result.outcome is not Outcome.PASS), None)
+
+
+def as_json(results: Sequence[PhaseResult]) -> list[dict[str, Any]]:
+    """The results as plain values."""
+    return [
+        {
+            "name": result.name,
+            "outcome": str(result.outcome),
+            "seconds": result.seconds,
+            "measurements": dict(result.measurements),
+            "error": result.error,
+        }
+        for result in results
+    ]

@@ -1,0 +1,204 @@
+"""The factory station: takes one unit from bare firmware to locked, labelled and recorded.
+
+Rules:
+1. The order is that of docs/design.md, Factory; a unit is released only behind a proof of its lock.
+2. Whenever a run dies, the next one with the same unit ends the same way: before the lock it starts anew with the
+   same identity and a new code, behind the lock it proves the unit and records it.
+3. A finished unit is refused, whatever its port says.
+4. Development keys, builds and seeds are refused without `development`; with it, label and registry say so.
+5. The set-up code lives in the run, on the label, and in the result's hidden field; nowhere else (PR-02).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from device import contact, support
+from provisioning.compliance.statement import build_statement, sign_statement
+from provisioning.factory import record
+from provisioning.factory.link import ByteStream, FactoryLink
+from provisioning.factory.phases import (
+    Outcome,
+    Phase,
+    PhaseResult,
+    Progress,
+    failed,
+    no_progress,
+    run_phases,
+)
+from provisioning.factory.product import Product
+from provisioning.factory.steps import FIRST_PHASES, LOCKED_PHASES, OPEN_PHASES, UnitRun
+from provisioning.registry.registry import AlreadyReleasedError, Registry
+from provisioning.servers.oscore_store import OscoreStore
+from provisioning.signing.release import sign_record
+
+if TYPE_CHECKING:
+    from provisioning.signing.keys import KeyRing
+
+BATCH_DOCUMENTS: Final = ("support", "contact", "statement")
+
+
+class StationError(Exception):
+    """The station cannot start as asked."""
+
+
+class UnitFailedError(Exception):
+    """A run did not pass. `phases` holds its results; the text names the phase and why, without secrets."""
+
+    def __init__(self, phases: tuple[PhaseResult, ...]) -> None:
+        self.phases = phases
+        self.result = failed(phases)
+        name, outcome = (self.result.name, self.result.outcome) if self.result else ("", Outcome.ERROR)
+        super().__init__(f"{name}: {outcome}: {self.result.error if self.result else 'no phase ran'}")
+
+    @property
+    def outcome(self) -> Outcome:
+        return self.result.outcome if self.result else Outcome.ERROR
+
+
+class UnitRefusedError(UnitFailedError):
+    """The unit is finished already; nothing was changed."""
+
+
+@dataclass(frozen=True)
+class StationConfig:
+    """What a station works with. `labels_dir` gets one PNG per unit, `oscore_dir` is the CoAP server's store."""
+
+    product: Product
+    labels_dir: Path
+    oscore_dir: Path | None = None
+    development: bool = False
+    expected_image_digest: bytes | None = None
+    station_name: str = "station"
+    timeout_s: float = 5.0
+    attempts: int = 4
+
+
+@dataclass(frozen=True)
+class UnitResult:
+    """A unit that passed. `setup_code` is secret and for the label only: None when a run was finished behind the
+    lock, where the code is on the label alone.
+    """
+
+    device_id: bytes
+    serial: str
+    label_path: Path
+    phases: tuple[PhaseResult, ...]
+    record_hash: bytes
+    is_resumed: bool
+    is_development: bool
+    setup_code: str | None = field(repr=False)
+
+
+class Station:
+    """One station for one batch; provisions units one after the other.
+
+    Raises StationError (development keys), BatchError, StatementError, RegistryError.
+    """
+
+    def __init__(
+        self,
+        config: StationConfig,
+        registry: Registry,
+        keys: KeyRing,
+        *,
+        log: Callable[[str], None] | None = None,
+        random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+        now: Callable[[], int] = lambda: int(time.time()),
+    ) -> None:
+        if keys.is_development and not config.development:
+            raise StationError(
+                "these are development keys: units made with them are not for sale; ask for it with --development"
+            )
+        self.config = config
+        self.registry = registry
+        self.keys = keys
+        self.now = now
+        self.random_bytes = random_bytes
+        self.is_development = keys.is_development or config.development
+        self.device_ca = keys.device_ca
+        self._log = log
+        self._oscore = OscoreStore(config.oscore_dir) if config.oscore_dir is not None else None
+        product = config.product
+        self._opened_s = registry.open_batch(
+            product.batch, product.model, product.declared_digest, is_development=self.is_development
+        )
+        for name in BATCH_DOCUMENTS:  # a paper that cannot be made stops the batch, not its first unit
+            self.batch_record(name)
+
+    @property
+    def has_oscore_store(self) -> bool:
+        return self._oscore is not None
+
+    def hand_out(self, device_id: bytes, secret: record.OscoreSecret) -> None:
+        """Give the CoAP server its half before the unit gets the other; OscoreStoreError."""
+        if self._oscore is not None:
+            self._oscore.add(device_id, secret.master_secret, secret.master_salt)
+
+    def batch_record(self, name: str) -> bytes:
+        """The record that all units of the batch carry under this name."""
+        product, keys = self.config.product, self.keys
+        makers: dict[str, Callable[[], bytes]] = {
+            "support": lambda: sign_record(
+                record.support_payload(product, self._opened_s), support.TYP, keys.signer("support")
+            ),
+            "contact": lambda: sign_record(
+                record.contact_payload(product), contact.TYP, keys.signer("support")
+            ),
+            "statement": lambda: sign_statement(
+                build_statement(product, dt.datetime.fromtimestamp(self._opened_s, dt.UTC).date()),
+                keys.signer("signatory"),
+            ),
+            "anchors": lambda: record.anchors_record(product, keys.anchor_keys(), self._opened_s),
+            "servers": lambda: record.servers_record(product, keys.server_ca.certificate_der),
+        }
+        if name in BATCH_DOCUMENTS:
+            return self.registry.document(product.batch, name, makers[name])
+        return makers[name]()
+
+    def provision(self, stream: ByteStream, progress: Progress = no_progress) -> UnitResult:
+        """Provision the unit on `stream`.
+
+        Raises UnitRefusedError for a finished unit, UnitFailedError for any other run that did not pass, and
+        KeyboardInterrupt after an interrupted run was noted.
+        """
+        link = FactoryLink(
+            stream, timeout_s=self.config.timeout_s, attempts=self.config.attempts, log=self._log
+        )
+        run = UnitRun(self, link)
+        results, caught = run_phases(FIRST_PHASES, run, progress)
+        if caught is None:
+            phases: tuple[Phase[UnitRun], ...] = LOCKED_PHASES if run.sealed is not None else OPEN_PHASES
+            more, caught = run_phases(phases, run, progress)
+            results += more
+        self._note(run, results, caught)
+        if isinstance(caught, KeyboardInterrupt):
+            raise caught
+        if caught is not None:
+            # The cause stays out: its traceback would carry the run, and the run carries the code.
+            kind = UnitRefusedError if isinstance(caught, AlreadyReleasedError) else UnitFailedError
+            raise kind(tuple(results)) from None
+        return UnitResult(
+            device_id=run.device_id,
+            serial=run.serial,
+            label_path=run.label_path,
+            phases=tuple(results),
+            record_hash=run.record_hash,
+            is_resumed=run.is_resumed,
+            is_development=self.is_development,
+            setup_code=run.code,
+        )
+
+    def _note(self, run: UnitRun, results: list[PhaseResult], caught: BaseException | None) -> None:
+        """Keep the phases; a registry that fails here must not hide why the run failed."""
+        with contextlib.ExitStack() as stack:
+            if caught is not None:
+                stack.enter_context(contextlib.suppress(Exception))
+            self.registry.add_phases(secrets.token_hex(8), run.unit_id, results)

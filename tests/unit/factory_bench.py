@@ -1,0 +1,133 @@
+"""A bench without hardware: a unit in memory (real device code on simulated flash) and a station beside it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+from device.errors import LinkError, StorageError
+from device.factory import FactoryPort
+from device.layout import MPS2
+from device.store import Store
+from device.update.slots import BootState
+from provisioning.factory.example import EXAMPLE
+from provisioning.factory.link import HandlerStream
+from provisioning.factory.product import parse_product
+from provisioning.factory.station import Station, StationConfig
+from provisioning.registry.registry import Registry
+from provisioning.signing.keys import KeyRing
+from simulator.ports.flash import PowerCut, SimFlash
+from simulator.ports.records import device_records
+
+NOW = 1_795_000_000  # November 2026
+PRODUCT = parse_product(EXAMPLE)
+
+
+class HostEntropy:
+    """interfaces.Entropy on the host's CSPRNG."""
+
+    is_seeded = True
+
+    def is_ready(self) -> bool:
+        return self.is_seeded
+
+    def random_bytes(self, length: int) -> bytes:
+        return secrets.token_bytes(length)
+
+
+class MemoryUnit:
+    """One unit; implements device.factory.FactoryServices. A power cut leaves it dead until power_on()."""
+
+    board = "mps2_an385"
+    version = "1.0.0+0"
+    image_digest = bytes(32)
+
+    def __init__(self, *, is_development: bool = False) -> None:
+        self.flash = SimFlash()
+        self.hardware_id = secrets.token_bytes(16)
+        self.entropy = HostEntropy()
+        self.is_development = is_development
+        self.power_on()
+
+    def power_on(self) -> None:
+        """Start (again) with what flash holds."""
+        self.flash.power_on()
+        self.is_dead = False
+        self._records = device_records(self.flash)
+        self.port = FactoryPort(self)
+        try:
+            self.port.start()
+        except PowerCut:
+            self.is_dead = True
+
+    # FactoryServices
+
+    @property
+    def store(self) -> Store:
+        self._records.mount()
+        return Store(self._records)
+
+    def is_locked(self) -> bool:
+        return BootState(self.flash, MPS2).is_locked()
+
+    def format_if_needed(self) -> None:
+        try:
+            self._records.mount()
+        except StorageError:
+            self._records.format()
+
+    def lock(self) -> None:
+        BootState(self.flash, MPS2).lock()
+
+    def restart(self) -> None:
+        self.power_on()
+
+    # the line
+
+    def handle(self, request: bytes) -> bytes:
+        """One request; LinkError once the power went."""
+        if self.is_dead:
+            raise LinkError(reason="no power")
+        try:
+            answer = self.port.handle(request)
+        except PowerCut:
+            self.is_dead = True
+            raise LinkError(reason="no power") from None
+        if self.port.should_restart:
+            self.power_on()
+        return answer
+
+    def stream(self) -> HandlerStream:
+        return HandlerStream(self.handle)
+
+
+class Bench:
+    """A registry, keys and folders for stations in `directory`."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.keys = KeyRing.draw_development(directory / "keys")
+        self.registry = Registry(directory / "registry.db", now=lambda: NOW)
+        self.log: list[str] = []
+
+    def station(
+        self,
+        *,
+        random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+        product: object = PRODUCT,
+        now: int = NOW,
+        **changes: object,
+    ) -> Station:
+        settings: dict[str, object] = {
+            "product": product,
+            "labels_dir": self.directory / "labels",
+            "oscore_dir": self.directory / "oscore",
+            "development": True,
+            "timeout_s": 0.05,
+            "attempts": 2,
+        }
+        config = StationConfig(**(settings | changes))  # type: ignore[arg-type]
+        return Station(
+            config, self.registry, self.keys, log=self.log.append, random_bytes=random_bytes, now=lambda: now
+        )
