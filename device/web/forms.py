@@ -17,7 +17,7 @@ _HEX = b"0123456789abcdef"
 
 def parse(body: bytes, content_type: str) -> "dict[str, str]":
     """Give the fields of a form. Raises RequestError: 415 for another type, 400 for anything malformed."""
-    if content_type.split(";")[0].strip().lower() != CONTENT_TYPE:
+    if content_type.partition(";")[0].strip().lower() != CONTENT_TYPE:
         raise RequestError(status=415, reason="content type")
     fields: "dict[str, str]" = {}
     if not body:

@@ -1,0 +1,76 @@
+"""HTML as text: escaping, the frame of every page, lists of facts. Every value that is shown goes through here."""
+
+from device.compat import const
+from device.web.script import SCRIPT
+
+TYPE_CHECKING = const(0)
+if TYPE_CHECKING:
+    from typing import Any, Sequence
+
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}
+
+
+def escape(value: object) -> str:
+    """Give the text of `value`, safe between tags and inside a quoted attribute."""
+    return "".join([_ENTITIES.get(character, character) for character in str(value)])
+
+
+def page(title: str, brand: str, body: str, footer: str = "") -> str:
+    """Give a whole page. `title`, `brand` are plain text, `body` and `footer` are HTML."""
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        # Without this a browser asks for /favicon.ico, one more TLS handshake for a 404.
+        '<link rel="icon" href="data:,">\n<link rel="stylesheet" href="/style.css">\n'
+        "<title>" + escape(title) + "</title>\n</head>\n<body>\n"
+        "<header><p>" + escape(brand) + "</p><h1>" + escape(title) + "</h1></header>\n"
+        "<main>\n" + body + "\n</main>\n<footer>" + footer + "</footer>\n"
+        "<script>" + SCRIPT + "</script>\n</body>\n</html>\n"
+    )
+
+
+def section(title: str, body: str, kind: str = "") -> str:
+    """Give one card. `title` is plain text, `body` HTML, `kind` class names of style.py."""
+    heading = "<h2>" + escape(title) + "</h2>" if title else ""
+    attribute = ' class="' + kind + '"' if kind else ""
+    return "<section" + attribute + ">" + heading + body + "</section>"
+
+
+def notice(text: str, is_bad: bool = True) -> str:
+    """Give a message that a screen reader speaks at once."""
+    return '<section class="notice{}" role="alert"><p>{}</p></section>'.format(
+        " bad" if is_bad else "", escape(text)
+    )
+
+
+def facts(rows: "Sequence[tuple[str, Any]]") -> str:
+    """Give a list of names and values; rows without a value are left out."""
+    parts = ["<dl>"]
+    for name, value in rows:
+        if value is not None and value != "":
+            parts.append("<dt>" + escape(name) + "</dt><dd>" + escape(value) + "</dd>")
+    parts.append("</dl>")
+    return "".join(parts)
+
+
+def document(value: "Any", depth: int = 0) -> str:
+    """Give any JSON value as nested lists, keys sorted as words; nothing below six levels."""
+    if depth > 6:
+        return "…"
+    if isinstance(value, dict):
+        parts = ["<dl>"]
+        # Dict order means nothing on MicroPython.
+        for key in sorted(value):
+            parts.append("<dt>" + escape(_words(str(key))) + "</dt>")
+            parts.append("<dd>" + document(value[key], depth + 1) + "</dd>")
+        return "".join(parts) + "</dl>"
+    if isinstance(value, list):
+        return "<ul>" + "".join(["<li>" + document(item, depth + 1) + "</li>" for item in value]) + "</ul>"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "not given" if value is None else escape(value)
+
+
+def _words(name: str) -> str:
+    text = name.replace("_", " ")
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,124 @@
+"""One client of the local pages, from its first byte to the closed connection: limits, deadlines, headers.
+
+microdot's own server sets no read timeout and prints what it cannot parse, so the unit does not use it: requests
+are read here, handed to `Microdot.dispatch_request`, and answered here.
+"""
+
+import asyncio
+
+from microdot import Request
+
+from device.compat import const
+from device.errors import LinkError, RequestError
+from device.limits import HTTP_HEAD_BYTES, HTTP_READ_TIMEOUT_S, HTTP_WRITE_TIMEOUT_S
+from device.web import http, pages, texts
+from device.web.script import csp_source
+
+TYPE_CHECKING = const(0)
+if TYPE_CHECKING:
+    from typing import Any, Awaitable, Callable
+
+    from device.interfaces import Stream
+
+# Nothing from elsewhere, no frame around us, and only our own script and style. The referrer policy is not
+# "no-referrer", since a browser would then send "Origin: null" with our own forms.
+SECURITY_HEADERS = (
+    (
+        "Content-Security-Policy",
+        "default-src 'none'; style-src 'self'; script-src "
+        + csp_source()
+        + "; img-src data:; form-action 'self';"
+        " base-uri 'none'; frame-ancestors 'none'",
+    ),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
+    ("Referrer-Policy", "same-origin"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+)
+_DRAIN_BYTES = const(16384)
+_DRAIN_S = const(1)
+
+
+def create_handler(app: "Any") -> "Callable[[Stream], Awaitable[None]]":
+    """Give the function that Network.serve_tls calls for each client."""
+
+    async def handler(stream: "Stream") -> None:
+        try:
+            await serve_client(app, stream)
+        except (LinkError, asyncio.TimeoutError):
+            pass  # the client is gone or does not take its answer
+        finally:
+            await stream.close()
+
+    return handler
+
+
+async def serve_client(app: "Any", stream: "Stream", read_timeout_s: float = HTTP_READ_TIMEOUT_S) -> None:
+    """Read one request, answer it. Raises LinkError, asyncio.TimeoutError when the answer is not taken."""
+    is_head = False
+    is_refused = True
+    try:
+        found = await asyncio.wait_for(http.read_request(stream), read_timeout_s)
+        if found is None:
+            return
+        head, body = found
+        is_head = head.method == "HEAD"
+        status, headers, content = await answer(app, head, body)
+        is_refused = False
+    except asyncio.TimeoutError:
+        status, headers, content = _message(408)
+    except RequestError as error:
+        status, headers, content = _message(_status(error))
+    data = http.response_bytes(status, _with_security(headers), content, is_head)
+    await asyncio.wait_for(stream.write(data), HTTP_WRITE_TIMEOUT_S)
+    if is_refused:
+        await _drain(stream)
+
+
+async def answer(app: "Any", head: "http.Head", body: bytes) -> "tuple[int, dict[str, str], bytes]":
+    """Give (status, headers, body) of the application's answer to a parsed request."""
+    request = Request(
+        app, ("", 0), head.method, head.path, head.version, head.headers, body=body, scheme="https"
+    )
+    response = await app.dispatch_request(request)
+    content = response.body
+    if isinstance(content, str):
+        content = content.encode()
+    headers: "dict[str, str]" = {}
+    for name in response.headers:
+        headers[name] = response.headers[name]
+    return response.status_code, headers, content
+
+
+def _message(status: int) -> "tuple[int, dict[str, str], bytes]":
+    text = pages.message(status, texts.http_text(status))
+    return status, {"Content-Type": "text/html; charset=UTF-8"}, text.encode()
+
+
+def _status(error: RequestError) -> int:
+    status = error.fields.get("status")
+    return status if isinstance(status, int) else 400
+
+
+def _with_security(headers: "dict[str, str]") -> "dict[str, str]":
+    result = {"Cache-Control": "no-store"}
+    for name, value in SECURITY_HEADERS:
+        result[name] = value
+    for name in headers:
+        result[name] = headers[name]
+    return result
+
+
+async def _drain(stream: "Stream") -> None:
+    """Read what the client still sends, a little and for a moment: closing before would drop our answer."""
+    try:
+        left = _DRAIN_BYTES
+        while left > 0:
+            part = await asyncio.wait_for(stream.read(min(left, HTTP_HEAD_BYTES)), _DRAIN_S)
+            if not part:
+                return
+            left -= len(part)
+    except (LinkError, asyncio.TimeoutError):
+        return
