@@ -1,0 +1,38 @@
+"""Publishing over CoAP: files of the ReleaseStore that provisioning.servers.coap_server serves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from provisioning.publishing.store import PublishError, ReleaseStore
+from provisioning.signing.release import Release
+
+
+class CoapPublisher:
+    """The same operations as MqttPublisher, into a store. Raises PublishError."""
+
+    def __init__(self, directory: Path, class_id: bytes) -> None:
+        try:
+            self.store = ReleaseStore(directory, class_id)
+        except OSError as error:
+            raise PublishError(f"store {directory}: {error.strerror}") from error
+
+    def publish_release(self, release: Release) -> int:
+        """Put objects, then the manifest; gives the number of files."""
+        try:
+            self.store.put_release(release)
+        except OSError as error:
+            raise PublishError(f"store {self.store.directory}: {error.strerror}") from error
+        return 3
+
+    def publish_support(self, record: bytes) -> None:
+        """Put a signed support record."""
+        self.store.put_support(record)
+
+    def put_raw(self, name: str, data: bytes) -> None:
+        """Put one published name ("manifest", "support", "o/SHA256") as it is."""
+        self.store.put_raw(name, data)
+
+    def remove_superseded(self) -> list[str]:
+        """Delete objects that the published manifest does not need; gives their names."""
+        return self.store.remove_superseded()

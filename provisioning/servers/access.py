@@ -1,0 +1,80 @@
+"""Who may publish and read which MQTT topic: the one table (docs/design.md) behind both brokers.
+
+`%u` stands for the user name, which is the common name of the TLS client certificate. Whatever no row
+allows is denied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+PUBLISHER: Final = "publisher"
+TRACKER: Final = "tracker"
+
+
+@dataclass(frozen=True)
+class Rights:
+    """Topic filters that a user may publish to and subscribe to."""
+
+    publish: tuple[str, ...]
+    subscribe: tuple[str, ...]
+
+
+def device_rights(class_ids: Sequence[bytes]) -> Rights:
+    """What every device may do: its own topics, and read what its maker publishes for these classes."""
+    return Rights(
+        publish=("fb/d/%u/fresh/req", "fb/d/%u/report"),
+        subscribe=("fb/d/%u/fresh", *(f"fb/{class_id.hex()}/#" for class_id in class_ids)),
+    )
+
+
+def service_rights(class_ids: Sequence[bytes]) -> dict[str, Rights]:
+    """What the maker's own users may do; the publisher reads back what it wrote."""
+    releases = tuple(f"fb/{class_id.hex()}/#" for class_id in class_ids)
+    return {
+        PUBLISHER: Rights(publish=releases, subscribe=releases),
+        TRACKER: Rights(publish=("fb/d/+/fresh",), subscribe=("fb/d/+/fresh/req", "fb/d/+/report")),
+    }
+
+
+def rights_of(user: str, class_ids: Sequence[bytes]) -> Rights:
+    """Rights of one user with `%u` filled in. A user name with a wildcard or a slash in it has none."""
+    if not user or any(character in user for character in "+#/"):
+        return Rights((), ())
+    service = service_rights(class_ids).get(user)
+    if service is not None:
+        return service
+    rights = device_rights(class_ids)
+    return Rights(
+        publish=tuple(topic.replace("%u", user) for topic in rights.publish),
+        subscribe=tuple(topic.replace("%u", user) for topic in rights.subscribe),
+    )
+
+
+def covers(allowed: str, wanted: str) -> bool:
+    """Whether the filter `allowed` covers every topic that the filter or topic `wanted` stands for."""
+    allowed_levels, wanted_levels = allowed.split("/"), wanted.split("/")
+    for index, level in enumerate(allowed_levels):
+        if level == "#":
+            return True
+        if index >= len(wanted_levels) or wanted_levels[index] == "#":
+            return False
+        if level != "+" and level != wanted_levels[index]:
+            return False
+    return len(allowed_levels) == len(wanted_levels)
+
+
+def mosquitto_acl(class_ids: Sequence[bytes]) -> str:
+    """The table in mosquitto's acl_file syntax. Patterns hold for every user, so they name own topics only."""
+    lines = []
+    for user, rights in service_rights(class_ids).items():
+        lines.append(f"user {user}")
+        lines += [f"topic write {topic}" for topic in rights.publish]
+        lines += [f"topic read {topic}" for topic in rights.subscribe]
+        lines.append("")
+    rights = device_rights(class_ids)
+    lines += [f"pattern write {topic}" for topic in rights.publish]
+    lines += [f"pattern read {topic}" for topic in rights.subscribe]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,62 @@
+"""Two plugins for the embedded broker: who a client is comes from its certificate, what it may do from the table."""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass, field
+
+from amqtt.broker import BrokerContext
+from amqtt.contexts import Action
+from amqtt.plugins.base import BaseAuthPlugin, BaseTopicPlugin
+from amqtt.session import Session
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from provisioning.servers.access import covers, rights_of
+
+
+def common_name(certificate_der: bytes) -> str | None:
+    """The one common name of a certificate, None where there is none or more than one."""
+    names = x509.load_der_x509_certificate(certificate_der).subject.get_attributes_for_oid(
+        NameOID.COMMON_NAME
+    )
+    return str(names[0].value) if len(names) == 1 else None
+
+
+class CertificateIdentity(BaseAuthPlugin):  # type: ignore[misc]
+    """The user name is the certificate's common name; a client id must be the same, so none ousts another."""
+
+    @dataclass
+    class Config:
+        """Nothing to configure."""
+
+    async def authenticate(self, *, session: Session) -> bool:
+        certificate = session.ssl_object.getpeercert(binary_form=True) if session.ssl_object else None
+        name = common_name(certificate) if certificate else None
+        if not name or not hmac.compare_digest(name.encode(), (session.client_id or "").encode()):
+            return False
+        session.username = name
+        return True
+
+
+class TopicRights(BaseTopicPlugin):  # type: ignore[misc]
+    """Publish and subscribe by provisioning.servers.access; receiving follows from the subscription."""
+
+    @dataclass
+    class Config:
+        """The product classes whose releases may be read, in hex."""
+
+        class_ids: list[str] = field(default_factory=list)
+
+    def __init__(self, context: BrokerContext) -> None:
+        super().__init__(context)
+        self._class_ids = [bytes.fromhex(text) for text in self.config.class_ids]
+
+    async def topic_filtering(
+        self, *, session: Session | None = None, topic: str | None = None, action: Action | None = None
+    ) -> bool:
+        if session is None or not topic or not session.username:
+            return False
+        rights = rights_of(session.username, self._class_ids)
+        allowed = rights.publish if action == Action.PUBLISH else rights.subscribe
+        return any(covers(entry, topic) for entry in allowed)

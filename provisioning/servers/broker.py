@@ -1,0 +1,81 @@
+"""What a broker of ours is, whichever program it runs: mosquitto, or amqtt where mosquitto is missing."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from provisioning.signing.pki import Credentials
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class BrokerSetup:
+    """What a broker needs. `client_ca_pem`: one or more authorities of devices and of the maker's own clients."""
+
+    directory: Path  # the broker's own; holds its configuration and its log
+    server: Credentials
+    client_ca_pem: bytes
+    class_ids: tuple[bytes, ...]
+    port: int | None = None  # None: a free one
+    host: str = LOOPBACK
+
+
+class Broker(Protocol):
+    """A running MQTT broker with client certificates and the rights of provisioning.servers.access.
+
+    start() returns when it listens; raises ServerError and its subclasses. stop() can be called twice.
+    """
+
+    host: str
+    port: int
+    log_path: Path
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+def free_port(host: str = LOOPBACK, kind: int = socket.SOCK_STREAM) -> int:
+    """A port that was free a moment ago; whoever binds it must cope with losing the race."""
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def is_port_free(host: str, port: int, kind: int = socket.SOCK_STREAM) -> bool:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        if kind == socket.SOCK_STREAM:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def make_broker(setup: BrokerSetup) -> Broker:
+    """Mosquitto where it is installed, else amqtt inside this process."""
+    from provisioning.servers.mosquitto import MosquittoBroker, find_mosquitto
+
+    if find_mosquitto() is not None:
+        return MosquittoBroker(setup)
+    from provisioning.servers.amqtt_broker import AmqttBroker
+
+    return AmqttBroker(setup)
+
+
+def replace_file(source: Path, target: Path) -> None:
+    """Copy `source` over `target` where it exists; the target is never seen half written."""
+    if source.exists():
+        draft = target.with_name(target.name + ".new")
+        shutil.copyfile(source, draft)
+        draft.replace(target)

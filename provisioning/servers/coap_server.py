@@ -1,0 +1,231 @@
+"""The CoAP server: releases, freshness and reports (docs/design.md, table of resources) on aiocoap.
+
+Rules:
+1. Only OSCORE requests are answered; everything else gets 4.01, whatever the path (SE-04).
+2. Block2 is served here and not by aiocoap, from any block on, with ETag and Size2, reading only what is sent: a
+   device resumes in the middle, and no transfer is held in memory.
+3. Each unit has its own context; a unit can be added while the server runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from types import TracebackType
+from typing import Any, Final, Self
+
+import aiocoap
+from aiocoap import error, resource
+from aiocoap.numbers.optionnumbers import OptionNumber
+from aiocoap.oscore_sitewrapper import OscoreSiteWrapper
+from aiocoap.transports.oscore import OSCOREAddress
+
+from device.errors import FreshnessError
+from provisioning.publishing.store import ReleaseStore
+from provisioning.servers.broker import LOOPBACK, is_port_free
+from provisioning.servers.errors import PortBusyError, ServerError
+from provisioning.servers.oscore_context import UnitContext, UnitContexts
+from provisioning.servers.oscore_store import OscoreStore
+from provisioning.servers.tracker import Tracker
+
+TIMEOUT_S: Final = 10.0
+BLOCK_EXPONENT: Final = 6  # 1024 bytes
+KNOWN_OPTIONS: Final = {
+    OptionNumber.URI_HOST,
+    OptionNumber.URI_PORT,
+    OptionNumber.URI_PATH,
+    OptionNumber.BLOCK2,
+    OptionNumber.OBJECT_SECURITY,
+}
+
+
+class ReleaseSite(resource.Resource, resource.PathCapable):  # type: ignore[misc]
+    """The resources, without protection: the server wraps it, tests may serve it plain."""
+
+    def __init__(self, stores: dict[str, ReleaseStore], tracker: Tracker) -> None:
+        super().__init__()
+        self._stores = stores  # class id in hex -> store
+        self._tracker = tracker
+
+    async def needs_blockwise_assembly(self, request: aiocoap.Message) -> bool:
+        return False
+
+    def get_resources_as_linkheader(self) -> None:
+        """There is no directory of resources."""
+        raise error.NotFound
+
+    async def render(self, request: aiocoap.Message) -> aiocoap.Message:
+        """One request; what it gives follows from path and method, errors are aiocoap's renderable ones."""
+        if any(
+            option.number.is_critical() and option.number not in KNOWN_OPTIONS
+            for option in request.opt.option_list()
+        ):
+            raise error.BadOption  # RFC 7252 5.4.1; Block1 among them: nothing that devices send needs it
+        path = tuple(request.opt.uri_path)
+        if path in {("fb", "fresh"), ("fb", "report")}:
+            if request.code != aiocoap.POST:
+                raise error.UnallowedMethod
+            return self._post(path[1], request)
+        if len(path) >= 3 and path[0] == "fb" and path[1] in self._stores:
+            if request.code != aiocoap.GET:
+                raise error.UnallowedMethod
+            return self._get(self._stores[path[1]], "/".join(path[2:]), request)
+        raise error.NotFound
+
+    def _get(self, store: ReleaseStore, name: str, request: aiocoap.Message) -> aiocoap.Message:
+        size = store.size(name)
+        if size is None:
+            raise error.NotFound
+        asked = request.opt.block2
+        exponent = min(asked.size_exponent, BLOCK_EXPONENT) if asked else BLOCK_EXPONENT
+        block_bytes = 16 << exponent
+        number = (asked.block_number << asked.size_exponent >> exponent) if asked else 0
+        start = number * block_bytes
+        if start >= size and number:
+            raise error.BadRequest("no such block")
+        response = aiocoap.Message(code=aiocoap.CONTENT, payload=store.read(name, start, block_bytes))
+        response.opt.etag = store.etag(name)
+        response.opt.size2 = size
+        if asked or size > block_bytes:
+            response.opt.block2 = (number, start + block_bytes < size, exponent)
+        return response
+
+    def _post(self, name: str, request: aiocoap.Message) -> aiocoap.Message:
+        if name == "report":
+            if not self._tracker.take_report(_device_of(request), "coap", request.payload):
+                raise error.RequestEntityTooLarge
+            return aiocoap.Message(code=aiocoap.CHANGED)
+        try:
+            record = self._tracker.answer(request.payload)
+        except FreshnessError as refusal:
+            raise error.BadRequest from refusal
+        return aiocoap.Message(code=aiocoap.CHANGED, payload=record)
+
+
+def _device_of(request: aiocoap.Message) -> str:
+    """Device id in hex of an authenticated request; empty on a plain test site."""
+    context = getattr(request.remote, "security_context", None)
+    return context.unit.device_id.hex() if isinstance(context, UnitContext) else ""
+
+
+class _ProtectedSite(OscoreSiteWrapper):  # type: ignore[misc]
+    """aiocoap's wrapper opens OSCORE requests but lets others through, and speaks EDHOC; this one does neither."""
+
+    def __init__(self, inner: ReleaseSite, contexts: UnitContexts) -> None:
+        super().__init__(_OscoreOnly(inner), contexts)
+
+    async def _render_edhoc_to_pipe(self, pipe: Any) -> None:
+        raise error.Unauthorized
+
+
+class _OscoreOnly:
+    """Passes on requests that came through OSCORE, answers 4.01 to all others."""
+
+    def __init__(self, inner: ReleaseSite) -> None:
+        self._inner = inner
+
+    async def render_to_pipe(self, pipe: Any) -> None:
+        if not isinstance(pipe.request.remote, OSCOREAddress):
+            raise error.Unauthorized
+        await self._inner.render_to_pipe(pipe)
+
+
+class CoapServer:
+    """Serves stores and a tracker on a UDP port, in a thread of its own. Use as a context manager.
+
+    Raises PortBusyError, ServerError.
+    """
+
+    def __init__(
+        self,
+        stores: ReleaseStore | list[ReleaseStore],
+        units: OscoreStore,
+        tracker: Tracker,
+        *,
+        host: str = LOOPBACK,
+        port: int | None = None,
+    ) -> None:
+        every = stores if isinstance(stores, list) else [stores]
+        self._site = ReleaseSite({store.class_id.hex(): store for store in every}, tracker)
+        self._units = units
+        self._wanted_port = port
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping: asyncio.Event | None = None
+        self._ready = threading.Event()
+        self._error: BaseException | None = None
+        self.host = host
+        self.port = port or 0
+
+    def start(self) -> None:
+        """Return when the port is bound. A second start uses the same port."""
+        if self._thread is not None:
+            raise ServerError("this CoAP server is running")
+        if self.port and not is_port_free(self.host, self.port, socket.SOCK_DGRAM):
+            raise PortBusyError(f"UDP port {self.port} of {self.host} is in use")
+        self._ready.clear()
+        self._error = None
+        self._thread = threading.Thread(target=self._main, name="coap", daemon=True)
+        self._thread.start()
+        is_ready = self._ready.wait(TIMEOUT_S)
+        if self._error is not None or not is_ready:
+            failure = self._error
+            self.stop()
+            raise ServerError(f"CoAP server did not start: {failure or 'no answer in time'}") from failure
+
+    def stop(self) -> None:
+        """Close the port and end the thread; can be called twice."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        if self._loop is not None and self._stopping is not None and thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stopping.set)
+        thread.join(TIMEOUT_S)
+        if thread.is_alive():
+            raise ServerError("CoAP server did not stop in time")
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, failure: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _main(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as failure:  # reported by start(), which waits for it
+            self._error = failure
+        finally:
+            self._ready.set()
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stopping = asyncio.Event()
+        context = await serve(_ProtectedSite(self._site, UnitContexts(self._units)), self.host, self.port)
+        self.port = bound_port(context)
+        self._ready.set()
+        try:
+            await self._stopping.wait()
+        finally:
+            await context.shutdown()
+
+
+async def serve(site: Any, host: str, port: int) -> Any:
+    """An aiocoap context that serves `site` on one IPv4 address (no IPv6 is needed on the machine)."""
+    return await aiocoap.Context.create_server_context(
+        site, bind=(host, port), transports=["simplesocketserver"]
+    )
+
+
+def bound_port(context: Any) -> int:
+    """The UDP port that a context of serve() got."""
+    (interface,) = context.request_interfaces
+    transport = interface.token_interface.message_interface._pool._transport
+    return int(transport.get_extra_info("sockname")[1])
+
+
+__all__ = ["CoapServer", "ReleaseSite", "bound_port", "serve"]

@@ -1,0 +1,177 @@
+"""Debian's mosquitto as a child process: TLS with client certificates, rights by certificate name.
+
+Rules:
+1. Loopback only, a configuration of its own, no anonymous users, no passwords (PW-17).
+2. Started by root, mosquitto drops to its own user before it reads the key, so it runs from a private
+   directory that belongs to that user (mode 0700); nothing in the caller's directory changes owner.
+3. Retained messages are kept in `directory` between stop() and the next start().
+4. The child is stopped by its pid, also when the interpreter ends.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from provisioning.servers.access import mosquitto_acl
+from provisioning.servers.broker import BrokerSetup, free_port, is_port_free, replace_file
+from provisioning.servers.errors import PortBusyError, ServerError, ServerMissingError
+from provisioning.signing.pki import write_private
+
+START_TIMEOUT_S: Final = 10.0
+STOP_TIMEOUT_S: Final = 5.0
+PORT_ATTEMPTS: Final = 5
+STATE_FILE: Final = "mosquitto.db"
+
+CONFIGURATION: Final = """\
+per_listener_settings false
+listener {port} {host}
+cafile {runtime}/clients.crt
+certfile {runtime}/server.crt
+keyfile {runtime}/server.key
+tls_version tlsv1.2
+require_certificate true
+use_identity_as_username true
+use_username_as_clientid true
+allow_anonymous false
+acl_file {runtime}/acl
+persistence true
+persistence_location {runtime}/
+log_dest stderr
+log_type error
+log_type warning
+log_type notice
+log_type information
+connection_messages true
+max_packet_size 65536
+set_tcp_nodelay true
+"""
+
+
+def find_mosquitto() -> Path | None:
+    """The mosquitto program: on PATH, or where Debian puts servers."""
+    found = shutil.which("mosquitto", path=os.environ.get("PATH", os.defpath) + os.pathsep + "/usr/sbin")
+    return Path(found) if found else None
+
+
+class MosquittoBroker:
+    """`Broker` on mosquitto. Use as a context manager, or start() and stop()."""
+
+    def __init__(self, setup: BrokerSetup) -> None:
+        self._setup = setup
+        self._process: subprocess.Popen[bytes] | None = None
+        self._runtime: Path | None = None
+        self.host = setup.host
+        self.port = setup.port or 0
+        self.log_path = setup.directory / "mosquitto.log"
+
+    def start(self) -> None:
+        """Start and wait until it listens. Raises ServerMissingError, PortBusyError, ServerError."""
+        if self._process is not None:
+            raise ServerError("this broker is running")
+        program = find_mosquitto()
+        if program is None:
+            raise ServerMissingError("mosquitto is not installed (Debian package mosquitto)")
+        self._setup.directory.mkdir(parents=True, exist_ok=True)
+        atexit.register(self.stop)
+        for _ in range(PORT_ATTEMPTS if self._setup.port is None else 1):
+            self.port = self._setup.port or self.port or free_port(self.host)
+            if is_port_free(self.host, self.port) and self._run(program):
+                return
+            self.stop()
+            busy, self.port = self.port, 0
+        raise PortBusyError(f"port {busy} of {self.host} is in use")
+
+    def stop(self) -> None:
+        """Stop the child and keep its retained messages."""
+        atexit.unregister(self.stop)
+        process, self._process = self._process, None
+        if process is not None:
+            process.terminate()
+            try:
+                process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        runtime, self._runtime = self._runtime, None
+        if runtime is not None:
+            replace_file(runtime / STATE_FILE, self._setup.directory / STATE_FILE)
+            shutil.rmtree(runtime, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _run(self, program: Path) -> bool:
+        """True when it listens, False when the port was lost to another process meanwhile."""
+        self._runtime = runtime = self._prepare()
+        with self.log_path.open("ab") as log:
+            log_start = log.tell()
+            self._process = subprocess.Popen(
+                [str(program), "-c", str(runtime / "mosquitto.conf")],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # a Ctrl-C for the caller is not one for the broker: stop() ends it
+            )
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            text = self._log_since(log_start)
+            if " running" in text:
+                return True
+            if self._process.poll() is not None:
+                if "Address already in use" in text:
+                    return False
+                raise self._failed(f"mosquitto ended with status {self._process.returncode}: {text.strip()}")
+            time.sleep(0.01)
+        raise self._failed("mosquitto did not listen in time")
+
+    def _failed(self, text: str) -> ServerError:
+        self.stop()
+        return ServerError(f"{text} (log: {self.log_path})")
+
+    def _log_since(self, offset: int) -> str:
+        with self.log_path.open("rb") as log:
+            log.seek(offset)
+            return log.read().decode(errors="replace")
+
+    def _prepare(self) -> Path:
+        """A private directory with everything that mosquitto reads, owned by the user it runs as."""
+        runtime = Path(tempfile.mkdtemp(prefix="fb-mqtt-"))
+        setup = self._setup
+        (runtime / "clients.crt").write_bytes(setup.client_ca_pem)
+        (runtime / "server.crt").write_bytes(setup.server.certificate_pem)
+        write_private(runtime / "server.key", setup.server.private_key_pem)
+        (runtime / "acl").write_text(mosquitto_acl(setup.class_ids))
+        os.chmod(runtime / "acl", 0o600)
+        (runtime / "mosquitto.conf").write_text(
+            CONFIGURATION.format(port=self.port, host=self.host, runtime=runtime)
+        )
+        replace_file(setup.directory / STATE_FILE, runtime / STATE_FILE)
+        _give_away(runtime)
+        return runtime
+
+
+def _give_away(runtime: Path) -> None:
+    """Let mosquitto's own user read and write `runtime`, where we may choose owners."""
+    if os.geteuid() != 0:
+        return
+    try:
+        user = pwd.getpwnam("mosquitto")
+    except KeyError:  # then mosquitto falls back to nobody
+        user = pwd.getpwnam("nobody")
+    for path in (runtime, *runtime.iterdir()):
+        os.chown(path, user.pw_uid, user.pw_gid)

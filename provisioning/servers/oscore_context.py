@@ -1,0 +1,66 @@
+"""Security contexts of aiocoap, made from the store's units when their first request comes."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from aiocoap import oscore
+
+from provisioning.servers.oscore_store import (
+    RESERVE_STEP,
+    SERVER_ID,
+    OscoreStore,
+    OscoreStoreError,
+    OscoreUnit,
+)
+
+REPLAY_WINDOW = 32  # RFC 8613 section 7.4: the default
+
+
+class UnitContext(oscore.CanProtect, oscore.CanUnprotect, oscore.SecurityContextUtils):  # type: ignore[misc]
+    """One unit's context. Its replay window starts unknown, so the first request is challenged with Echo."""
+
+    def __init__(self, unit: OscoreUnit, store: OscoreStore) -> None:
+        self.unit = unit
+        self._store = store
+        self.alg_aead = oscore.algorithms["AES-CCM-16-64-128"]
+        self.hashfun = oscore.hashfunctions["sha256"]
+        self.id_context = None
+        self.sender_id = SERVER_ID
+        self.recipient_id = unit.sender_id
+        self.derive_keys(unit.salt, unit.secret)
+        self.recipient_replay_window = oscore.ReplayWindow(REPLAY_WINDOW, lambda: None)
+        self.echo_recovery = secrets.token_bytes(8)
+        self.sender_sequence_number = self._reserved = store.first_sequence(unit.sender_id)
+
+    def post_seqnoincrease(self) -> None:
+        """Called by aiocoap between counting and use: the number is durable before it is used."""
+        if self.sender_sequence_number > self._reserved:
+            upto = self._reserved + RESERVE_STEP
+            self._store.reserve(self.unit.sender_id, upto)
+            self._reserved = upto
+
+
+class UnitContexts:
+    """What aiocoap asks for the context of a request. A unit added to the store is found at once."""
+
+    def __init__(self, store: OscoreStore) -> None:
+        self._store = store
+        self._contexts: dict[bytes, UnitContext] = {}
+
+    def find_oscore(self, unprotected: dict[Any, Any]) -> UnitContext:
+        """The context named by the request's header; KeyError where there is none, as aiocoap expects."""
+        kid = unprotected.get(oscore.COSE_KID)
+        if not isinstance(kid, bytes) or oscore.COSE_KID_CONTEXT in unprotected:
+            raise KeyError
+        try:
+            unit = self._store.find(kid)
+        except OscoreStoreError:
+            unit = None
+        if unit is None:
+            raise KeyError
+        context = self._contexts.get(kid)
+        if context is None or context.unit != unit:  # new, or given a new secret
+            context = self._contexts[kid] = UnitContext(unit, self._store)
+        return context

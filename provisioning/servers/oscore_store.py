@@ -1,0 +1,115 @@
+"""OSCORE credentials of the units, one file each, and the server's own sequence numbers.
+
+Rules:
+1. Files have mode 0600, names are the unit's sender id; secrets appear in no error and no `repr`.
+2. The server's sender sequence numbers are reserved durably before use. At every start they begin above both
+   what is stored and what the clock gives (RESTORE_STEP_PER_S per second since 2025), so a store that was restored
+   from a backup or copied never uses a nonce twice.
+3. No replay window is stored: after a start the first request of each unit is challenged with Echo
+   (RFC 8613 appendix B.1.2).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+SERVER_ID: Final = b"fb"
+DEVICE_ID_BYTES: Final = 16
+SENDER_ID_BYTES: Final = 7
+RESERVE_STEP: Final = 256
+RESTORE_EPOCH_S: Final = 1_735_689_600  # 2025-01-01; 256 a second from there last beyond the year 2150
+RESTORE_STEP_PER_S: Final = 256
+
+
+class OscoreStoreError(ValueError):
+    """An entry is damaged, or another unit has the same sender id."""
+
+
+@dataclass(frozen=True)
+class OscoreUnit:
+    """What the server shares with one unit."""
+
+    device_id: bytes
+    secret: bytes = field(repr=False)
+    salt: bytes = field(repr=False)
+
+    @property
+    def sender_id(self) -> bytes:
+        """The unit's sender id, by which its requests name it."""
+        return self.device_id[:SENDER_ID_BYTES]
+
+
+class OscoreStore:
+    """Units in a directory. Units can be added while a server uses it."""
+
+    def __init__(self, directory: Path, clock: Callable[[], float] = time.time) -> None:
+        self.directory = directory
+        self._clock = clock
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def add(self, device_id: bytes, secret: bytes, salt: bytes) -> OscoreUnit:
+        """Store a unit's credentials; the same unit again replaces them. Raises OscoreStoreError."""
+        if len(device_id) != DEVICE_ID_BYTES or len(secret) != 16 or len(salt) != 8:
+            raise OscoreStoreError("device id of 16, secret of 16 and salt of 8 bytes are needed")
+        unit = OscoreUnit(device_id, secret, salt)
+        known = self.find(unit.sender_id)
+        if known is not None and known.device_id != device_id:
+            raise OscoreStoreError(f"another unit has the sender id {unit.sender_id.hex()}")
+        entry = {"device_id": device_id.hex(), "secret": secret.hex(), "salt": salt.hex()}
+        self._write(self._path(unit.sender_id, "unit"), json.dumps(entry))
+        return unit
+
+    def find(self, sender_id: bytes) -> OscoreUnit | None:
+        """The unit with this sender id, None where there is none. Raises OscoreStoreError for a damaged entry."""
+        if len(sender_id) != SENDER_ID_BYTES:
+            return None
+        try:
+            text = self._path(sender_id, "unit").read_text()
+        except FileNotFoundError:
+            return None
+        try:
+            entry = json.loads(text)
+            unit = OscoreUnit(*(bytes.fromhex(entry[name]) for name in ("device_id", "secret", "salt")))
+        except (ValueError, KeyError, TypeError):
+            raise OscoreStoreError(f"entry {sender_id.hex()} is damaged") from None
+        if unit.sender_id != sender_id:
+            raise OscoreStoreError(f"entry {sender_id.hex()} belongs to another unit")
+        return unit
+
+    def first_sequence(self, sender_id: bytes) -> int:
+        """The first number that the server may use with this unit after a start."""
+        elapsed_s = max(0, int(self._clock()) - RESTORE_EPOCH_S)
+        try:
+            stored = int(self._path(sender_id, "sequence").read_text())
+        except FileNotFoundError:
+            stored = 0
+        except ValueError:
+            raise OscoreStoreError(f"sequence of {sender_id.hex()} is damaged") from None
+        return max(stored, elapsed_s * RESTORE_STEP_PER_S)
+
+    def reserve(self, sender_id: bytes, upto: int) -> None:
+        """Make durable that numbers below `upto` may have been used."""
+        self._write(self._path(sender_id, "sequence"), str(upto))
+
+    def _path(self, sender_id: bytes, kind: str) -> Path:
+        return self.directory / f"{sender_id.hex()}.{kind}"
+
+    def _write(self, path: Path, text: str) -> None:
+        draft = path.with_name(path.name + ".new")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+        directory = os.open(self.directory, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
