@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol, Self
 
+from device.layout import MPS2
 from renode.errors import MachineError, PowerStateError
 from renode.gateway import Gateway
 from renode.lines import Console, FactoryLine
@@ -30,6 +31,7 @@ HOST_SERVICES_ADDRESS: Final = "10.0.2.2"  # how the host's loopback appears to 
 POWER_ON_ADDRESS: Final = 0x203FF000
 SEED_BYTES: Final = 32
 HARDWARE_ID_BYTES: Final = 16
+_ELF_MAGIC: Final = b"\x7fELF"
 _POWER_ON_MAGIC: Final = 0x4F504246  # "FBPO"
 _SEED_PRESENT, _SEED_FIXED, _BUTTON_HELD = 1, 2, 4
 
@@ -134,6 +136,9 @@ class Board(ABC):
 
     def program(self, rom_elf: Path, signed_image: Path) -> None:
         self._check_off()
+        with rom_elf.open("rb") as rom:
+            if rom.read(len(_ELF_MAGIC)) != _ELF_MAGIC:
+                raise MachineError(f"{rom_elf} is no ELF file")
         shutil.copyfile(rom_elf, self.rom_path)
         self.nvm.erase_all()
         self.nvm.install(0, signed_image.read_bytes(), is_tried=True, confirm_sequence=1)
@@ -142,6 +147,8 @@ class Board(ABC):
         self._check_off()
         if not self.rom_path.is_file() or not self.nvm.path.is_file():
             raise PowerStateError("the board is empty: program() it first")
+        if self.nvm.path.stat().st_size != MPS2.size_bytes:
+            raise MachineError(f"{self.nvm.path} is no NVM of {MPS2.size_bytes} bytes")
         seed = fixed_seed
         if seed is None and self._has_seed:
             seed = secrets.token_bytes(SEED_BYTES)

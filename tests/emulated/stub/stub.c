@@ -1,8 +1,8 @@
 // A bare-metal image for tests of the boot ROM and the machine: prints what the ROM handed over, then obeys the console.
 //   cN   confirm the running slot with sequence N (0..9)      r   software reset
-//   w    hang with the watchdog shortened                      s   stop feeding nothing, sleep for ever
-//   n    program one unit in the user region                   e   echo: every byte of UART0 and UART2 comes back
-// A trial that starts with the button held sleeps at once, as a release that hangs.
+//   w    hang with the watchdog shortened                      e   echo: every byte of UART0 and UART2 comes back
+//   n    program one unit in the user region
+// A trial that starts with the button held hangs at once, with the watchdog as the ROM set it.
 #include <stdint.h>
 #include <string.h>
 
@@ -95,18 +95,16 @@ static void print_page(void) {
     text("\n");
 }
 
-static void sleep_for_ever(void) {
-    text("stub: sleeps\n");
+static void hang(void) {
+    text("stub: hangs\n");
     for (;;) {
-        __asm volatile("wfi");
     }
 }
 
 static void hang_shortly(void) {
     WATCHDOG_AT->lock = WATCHDOG_UNLOCK;
     WATCHDOG_AT->load = CPU_HZ / 1000u;
-    for (;;) {
-    }
+    hang();
 }
 
 static void reset(void) {
@@ -140,9 +138,6 @@ static void obey(uint8_t command) {
         case 'w':
             hang_shortly();
             break;
-        case 's':
-            sleep_for_ever();
-            break;
         case 'n':
             program(NVM_USER_OFFSET, written);
             text("stub: written\n");
@@ -161,7 +156,7 @@ void start(void) {
     UART_AT(0)->control = UART_AT(2)->control = 3;
     print_page();
     if (handover->is_trial && (power_on->flags & POWER_ON_BUTTON_HELD)) {
-        sleep_for_ever();
+        hang();
     }
     for (;;) {
         obey(get(0));
@@ -172,11 +167,10 @@ static void on_watchdog(void) {
     RUN_MARK = RUN_MARK_WATCHDOG;
     text("stub: watchdog\n");
     for (;;) {
-        __asm volatile("wfi");
     }
 }
 
 typedef void (*handler_t)(void);
 __attribute__((section(".vectors"), used)) static const handler_t vectors[16] = {
-    (handler_t)0x20010000, start, on_watchdog, sleep_for_ever,
+    (handler_t)0x20010000, start, on_watchdog, hang,
 };
