@@ -1,0 +1,326 @@
+"""SUIT: envelope, manifest and command sequences, apart and run, without any trust."""
+
+from device.codec import cbor
+from device.errors import CborError, CodecError, LimitError, SuitError, UnsupportedError
+from device.suit import commands, envelope, manifest, registry
+
+VENDOR, CLASS, DIGEST = b"v" * 16, b"c" * 16, b"d" * 32
+
+
+def refused(function, data, error, text):
+    try:
+        function(data)
+    except error as found:
+        assert text in found.describe(), found.describe()
+        return
+    raise AssertionError("accepted")
+
+
+def run(pairs, components=2):
+    return list(commands.run((commands.decode(commands.encode(pairs)),), components))
+
+
+def wrapper(*parts):
+    return cbor.encode(list(parts))
+
+
+def outer(members, tag=107):
+    return cbor.encode(cbor.Tag(tag, members))
+
+
+GOOD_DIGEST = envelope.encode_digest(DIGEST)
+GOOD = {2: wrapper(GOOD_DIGEST, b"sig"), 3: b"manifest"}
+
+
+def changed(members, number, value):
+    result = dict(members)
+    if value is None:
+        del result[number]
+    else:
+        result[number] = value
+    return result
+
+
+def test_an_envelope_round_trips():
+    data = outer(changed(GOOD, 23, b"text"))
+    parts = envelope.decode(data)
+    assert parts == envelope.Envelope(GOOD_DIGEST, (b"sig",), b"manifest", {23: b"text"})
+    assert envelope.encode(parts) == data
+
+
+def test_an_envelope_needs_tag_107_wrapper_and_manifest():
+    refused(envelope.decode, outer(GOOD, 108), SuitError, "not a SUIT envelope")
+    refused(envelope.decode, cbor.encode(GOOD), SuitError, "not a SUIT envelope")
+    refused(envelope.decode, outer([1]), SuitError, "no map")
+    refused(envelope.decode, outer(changed(GOOD, 2, None)), SuitError, "suit-authentication-wrapper")
+    refused(envelope.decode, outer(changed(GOOD, 3, None)), SuitError, "suit-manifest")
+
+
+def test_envelope_members_are_byte_strings():
+    refused(envelope.decode, outer(changed(GOOD, 3, "text")), SuitError, "no byte string")
+
+
+def test_unknown_envelope_members_and_integrated_payloads_are_refused_by_name():
+    refused(envelope.decode, outer(changed(GOOD, 13, b"")), UnsupportedError, "envelope member 13")
+    refused(envelope.decode, outer(changed(GOOD, "#file", b"")), UnsupportedError, "suit-integrated-payload")
+
+
+def test_an_envelope_past_its_limit_is_refused():
+    refused(envelope.decode, outer(changed(GOOD, 3, bytes(8192))), LimitError, "8192")
+
+
+def test_the_wrapper_holds_a_digest_and_one_to_four_signatures():
+    for parts, error, text in (
+        ((), SuitError, "no list"),
+        ((GOOD_DIGEST,), SuitError, "no signature"),
+        ((GOOD_DIGEST, 5), SuitError, "no byte string"),
+        ((GOOD_DIGEST,) + (b"s",) * 5, LimitError, "SUIT signatures"),
+        ((b"\x00", b"s"), SuitError, "digest is not two parts"),
+    ):
+        refused(envelope.decode, outer(changed(GOOD, 2, wrapper(*parts))), error, text)
+
+
+def test_a_digest_is_sha256_and_32_bytes():
+    for value, error, text in (
+        ([-16, b"short"], SuitError, "32 bytes"),
+        ([-16, "d" * 32], SuitError, "32 bytes"),
+        ([-44, bytes(64)], UnsupportedError, "digest algorithm -44"),
+        ([-16, DIGEST, 0], SuitError, "two parts"),
+    ):
+        refused(envelope.decode_digest, cbor.encode(value), error, text)
+    assert envelope.decode_digest(GOOD_DIGEST) == DIGEST
+
+
+def build(**changes):
+    parts = {
+        "sequence_number": 7,
+        "components": ((b"a",), (b"b", b"c")),
+        "shared": commands.encode([(1, 15)]),
+        "sequences": {20: commands.encode([(21, 2)])},
+        "severed": {23: DIGEST},
+    }
+    parts.update(changes)
+    return manifest.encode(**parts)
+
+
+def members(**changes):
+    """The members of a good manifest, changed by number ("m20": value); None takes one away."""
+    result = cbor.decode(build())
+    for name, value in changes.items():
+        result = changed(result, int(name[1:]), value)
+    return cbor.encode(result)
+
+
+def test_a_manifest_round_trips():
+    content = manifest.decode(build())
+    assert content.sequence_number == 7
+    assert content.components == ((b"a",), (b"b", b"c"))
+    assert content.shared == [(1, 15)]
+    assert content.sequences == {20: [(21, 2)]}
+    assert content.severed == {23: DIGEST}
+    assert (content.text, content.reference_uri) == (None, None)
+
+
+def test_text_inside_the_manifest_is_kept():
+    assert manifest.decode(members(m23=b"text")).text == b"text"
+
+
+def test_a_severed_sequence_is_told_from_a_sequence():
+    content = manifest.decode(members(m20=[-16, DIGEST]))
+    assert content.severed[20] == DIGEST
+    assert 20 not in content.sequences
+
+
+def test_unknown_manifest_members_are_refused_by_name():
+    for number in (5, 14, 24, -1):
+        data = cbor.encode(changed(cbor.decode(build()), number, b""))
+        refused(manifest.decode, data, UnsupportedError, f"manifest member {number}")
+    data = cbor.encode(changed(cbor.decode(build()), "x", b""))
+    refused(manifest.decode, data, UnsupportedError, "no number")
+
+
+def test_other_manifest_versions_are_refused():
+    refused(manifest.decode, members(m1=2), UnsupportedError, "manifest version")
+    refused(manifest.decode, members(m1=None), SuitError, "suit-manifest-version")
+
+
+def test_the_sequence_number_is_an_unsigned_number():
+    for value in (None, -1, True, "7", b"7"):
+        refused(manifest.decode, members(m2=value), SuitError, "suit-manifest-sequence-number")
+
+
+def test_common_holds_components_and_the_shared_sequence_only():
+    good = [[b"a"]]
+    for value, error, text in (
+        (None, SuitError, "suit-common"),
+        (cbor.encode([]), SuitError, "common is no map"),
+        (cbor.encode({4: commands.encode([(1, 15)])}), SuitError, "no components"),
+        (cbor.encode({2: []}), SuitError, "no components"),
+        (cbor.encode({2: [[]]}), SuitError, "component identifier"),
+        (cbor.encode({2: [["a"]]}), SuitError, "byte strings"),
+        (cbor.encode({1: b"", 2: good}), UnsupportedError, "common member 1"),
+        (cbor.encode({2: good, 4: []}), SuitError, "no byte string"),
+    ):
+        refused(manifest.decode, members(m3=value), error, text)
+    assert manifest.decode(members(m3=cbor.encode({2: good}))).shared == []
+
+
+def test_a_sequence_is_not_empty_and_of_pairs():
+    for items in ([], [1], [1, 15, 3], {1: 15}):
+        refused(commands.decode, cbor.encode(items), SuitError, "pairs")
+    for items in ([True, 15], ["1", 15], [b"1", 15]):
+        refused(commands.decode, cbor.encode(items), SuitError, "command is no number")
+
+
+def test_unknown_commands_are_refused_by_name():
+    for number in (0, 4, 13, 99, -257):
+        data = cbor.encode([number, 15])
+        refused(commands.decode, data, UnsupportedError, f"command {number}")
+
+
+def test_commands_that_are_not_carried_out_are_refused_by_name():
+    for number, argument, name in (
+        (5, 15, "suit-condition-component-slot"),
+        (6, 15, "suit-condition-check-content"),
+        (14, 15, "suit-condition-abort"),
+        (15, [b""], "suit-directive-try-each"),
+        (18, 15, "suit-directive-write"),
+        (22, 2, "suit-directive-copy"),
+        (23, 2, "suit-directive-invoke"),
+        (24, 15, "suit-condition-device-identifier"),
+        (31, 2, "suit-directive-swap"),
+        (32, b"", "suit-directive-run-sequence"),
+    ):
+        refused(run, [(number, argument)], UnsupportedError, name)
+
+
+def test_parameters_that_are_not_used_are_refused_by_name():
+    for number, value, name in (
+        (5, 0, "suit-parameter-component-slot"),
+        (12, True, "suit-parameter-strict-order"),
+        (13, True, "suit-parameter-soft-failure"),
+        (18, b"", "suit-parameter-content"),
+        (22, 0, "suit-parameter-source-component"),
+        (23, b"", "suit-parameter-invoke-args"),
+        (24, b"", "suit-parameter-device-identifier"),
+        (25, b"", "suit-parameter-fetch-arguments"),
+        (99, 0, "parameter 99"),
+        (-300, 0, "parameter -300"),
+    ):
+        refused(run, [(20, {number: value})], UnsupportedError, name)
+
+
+def test_parameters_of_the_wrong_type_are_refused():
+    for number, value in (
+        (1, b"short"),
+        (1, "v" * 16),
+        (2, b"c" * 17),
+        (3, 5),
+        (14, -1),
+        (14, True),
+        (21, b"u"),
+    ):
+        refused(run, [(20, {number: value})], SuitError, "wrong type")
+    refused(run, [(20, {1: cbor.Tag(112, b"")})], UnsupportedError, "no UUID")
+    refused(run, [(20, {3: cbor.encode([-43, bytes(48)])})], UnsupportedError, "digest algorithm -43")
+    refused(run, [(20, {})], SuitError, "no map")
+    refused(run, [(20, [1])], SuitError, "no map")
+
+
+def test_effects_come_in_order_with_the_parameters_of_their_component():
+    pairs = [
+        commands.encode_parameters({1: VENDOR, 3: DIGEST, 14: 5, 21: "u"}),
+        (1, 15),
+        (21, 2),
+        (12, 1),
+        commands.encode_parameters({2: CLASS, 3: bytes(32), 14: 6}),
+        (2, 15),
+        (3, 15),
+        (12, 0),
+        (3, 15),
+    ]
+    assert run(pairs) == [
+        commands.MatchVendor(0, VENDOR),
+        commands.Fetch(0, "u", DIGEST, 5),
+        commands.MatchClass(1, CLASS),
+        commands.MatchImage(1, bytes(32), 6),
+        commands.MatchImage(0, DIGEST, 5),
+    ]
+
+
+def test_parameters_last_over_sequences_and_the_index_does_not():
+    first = [(12, 1), commands.encode_parameters({1: VENDOR})]
+    second = [(12, 1), (1, 15)]
+    assert list(commands.run((first, second), 2)) == [commands.MatchVendor(1, VENDOR)]
+    refused(lambda pairs: list(commands.run((first, pairs), 2)), [(1, 15)], SuitError, "not set")
+
+
+def test_a_command_without_its_parameters_is_refused():
+    for pairs in (
+        [(1, 15)],
+        [(2, 15)],
+        [(3, 15)],
+        [commands.encode_parameters({3: DIGEST}), (3, 15)],
+        [commands.encode_parameters({3: DIGEST, 14: 1}), (21, 2)],
+    ):
+        refused(run, pairs, SuitError, "not set")
+
+
+def test_a_condition_answered_with_false_ends_the_run():
+    pairs = [commands.encode_parameters({1: VENDOR, 2: CLASS}), (1, 15), (2, 15)]
+    running = commands.run((pairs,), 1)
+    assert next(running) == commands.MatchVendor(0, VENDOR)
+    try:
+        running.send(False)
+    except StopIteration:
+        return
+    raise AssertionError("went on")
+
+
+def test_component_indexes_are_checked():
+    for index in (2, -1, "0", b"", None):
+        refused(run, [(12, index)], SuitError, "no such component")
+    for index in (True, False, [0, 1]):
+        refused(run, [(12, index)], UnsupportedError, "component index")
+
+
+def test_reporting_policies_are_checked():
+    parameters = commands.encode_parameters({1: VENDOR})
+    for policy in (16, -1, True, None, "15"):
+        refused(run, [parameters, (1, policy)], SuitError, "reporting policy")
+
+
+def test_text_round_trips():
+    text = manifest.Text("1.2.3", "closes a hole", "restarts once")
+    assert manifest.decode_text(manifest.encode_text(text)) == text
+
+
+def test_text_without_english_gives_the_first_language():
+    data = cbor.encode({"fr": {2: "trou"}, "de": {2: "Loch"}})
+    assert manifest.decode_text(data) == manifest.Text("", "Loch", "")
+
+
+def test_text_of_another_form_is_refused():
+    for value, error, text in (
+        ({}, SuitError, "languages"),
+        ([], SuitError, "languages"),
+        ({1: {}}, SuitError, "languages"),
+        ({"en": "x"}, SuitError, "languages"),
+        ({"en": {2: b"x"}}, SuitError, "no text"),
+        ({"en": {9: "x"}}, UnsupportedError, "text 9"),
+    ):
+        refused(manifest.decode_text, cbor.encode(value), error, text)
+
+
+def test_registry_names_are_given_once():
+    tables = ("ENVELOPE_MEMBERS", "MANIFEST_MEMBERS", "COMMANDS", "PARAMETERS", "TEXTS")
+    for name in tables:
+        table = getattr(registry, name)
+        assert len({number for number, _ in table}) == len({text for _, text in table}) == len(table)
+
+
+def test_every_truncation_of_an_envelope_is_a_codec_error():
+    data = outer(GOOD)
+    for length in range(len(data)):
+        refused(envelope.decode, data[:length], CborError, "")
+    assert issubclass(CborError, CodecError)
