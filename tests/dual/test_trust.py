@@ -1,0 +1,421 @@
+"""Trust: what an envelope or a signed record must be before a unit believes it."""
+
+from hashlib import sha256
+
+from device.codec import cbor, cose
+from device.crypto import backend
+from device.errors import (
+    AlgorithmError,
+    CborError,
+    ClassMismatchError,
+    CodecError,
+    CoseError,
+    DigestMismatchError,
+    LimitError,
+    RecordTypeError,
+    SequenceNumberError,
+    SignatureError,
+    SuitError,
+    UnsupportedError,
+    VendorMismatchError,
+)
+from device.suit import commands, envelope, manifest
+from device.trust import anchors as trust_anchors
+from device.trust import verify
+from device.trust.anchors import ROLE_AUTHOR, ROLE_SIGNATORY, ROLE_SUPPORT, Anchors, Key
+
+VENDOR, CLASS = b"vendor of tests!", b"class of tests.."
+TYP = "application/vnd.firstboot.support+cbor"
+AUTHOR_PRIVATE, SUPPORT_PRIVATE, OTHER_PRIVATE = b"\x01" * 32, b"\x02" * 32, b"\x03" * 32
+AUTHOR = Key(b"author", -9, ROLE_AUTHOR, backend.p256_public(AUTHOR_PRIVATE))
+SUPPORT = Key(b"support", -9, ROLE_SUPPORT, backend.p256_public(SUPPORT_PRIVATE))
+ANCHORS = Anchors(VENDOR, CLASS, (AUTHOR, SUPPORT), 2000000000, 1700000000)
+TEXT = manifest.encode_text(manifest.Text("1.0.0", "nothing", "restarts"))
+CHUNK_DIGEST, FIRMWARE_DIGEST = b"\xc4" * 32, b"\xf1" * 32
+
+
+def signer(private):
+    return lambda message: backend.p256_sign(private, sha256(message).digest())
+
+
+def parameters(**values):
+    numbers = {"vendor": 1, "klass": 2, "digest": 3, "size": 14, "uri": 21}
+    return commands.encode_parameters({numbers[name]: values[name] for name in values})
+
+
+def shared(vendor=VENDOR, klass=CLASS, list_size=64, size=5000):
+    return [
+        (12, 0),
+        parameters(vendor=vendor, klass=klass, digest=CHUNK_DIGEST, size=list_size),
+        (1, 15),
+        (2, 15),
+        (12, 1),
+        parameters(vendor=vendor, klass=klass, digest=FIRMWARE_DIGEST, size=size),
+        (1, 15),
+        (2, 15),
+    ]
+
+
+def install(first=CHUNK_DIGEST, second=FIRMWARE_DIGEST):
+    return [
+        (12, 0),
+        parameters(uri=verify.object_uri(first)),
+        (21, 2),
+        (3, 15),
+        (12, 1),
+        parameters(uri=verify.object_uri(second)),
+        (21, 2),
+        (3, 15),
+    ]
+
+
+def content(sequence_number=7, components=verify.COMPONENTS, common=None, sequences=None, severed=None):
+    chosen = {20: install()} if sequences is None else sequences
+    return manifest.encode(
+        sequence_number=sequence_number,
+        components=components,
+        shared=commands.encode(shared() if common is None else common),
+        sequences={number: commands.encode(chosen[number]) for number in chosen},
+        severed={23: envelope.digest_of(TEXT)} if severed is None else severed,
+    )
+
+
+def signature(digest, private=AUTHOR_PRIVATE, algorithm=-9, key_id=b"author"):
+    return cose.sign1_encode(
+        digest, algorithm=algorithm, key_id=key_id, sign=signer(private), is_detached=True
+    )
+
+
+def signed(data, signatures=None, severed=None):
+    digest = envelope.encode_digest(envelope.digest_of(data))
+    made = (signature(digest),) if signatures is None else tuple([make(digest) for make in signatures])
+    beside = {23: TEXT} if severed is None else severed
+    return envelope.encode(envelope.Envelope(digest, made, data, beside))
+
+
+def refused(data, error, text="", anchors=ANCHORS):
+    try:
+        verify.verify_envelope(data, anchors)
+    except error as found:
+        assert type(found) is error, type(found)
+        assert text in found.describe(), found.describe()
+        return
+    raise AssertionError("accepted")
+
+
+def record_refused(data, error, text="", role=ROLE_SUPPORT):
+    try:
+        verify.verify_record(data, TYP, role, ANCHORS)
+    except error as found:
+        assert text in found.describe(), found.describe()
+        return
+    raise AssertionError("accepted")
+
+
+def record(**changes):
+    options = {
+        "algorithm": -9,
+        "key_id": b"support",
+        "sign": signer(SUPPORT_PRIVATE),
+        "typ": TYP,
+        "external_aad": TYP.encode("utf-8"),
+    }
+    options.update(changes)
+    return cose.sign1_encode(b"payload", **options)
+
+
+# Envelopes -------------------------------------------------------------------------------------------
+
+
+def test_a_good_envelope_gives_what_its_author_signed():
+    data = signed(content())
+    verified = verify.verify_envelope(data, ANCHORS)
+    assert verified.sequence_number == 7
+    assert verified.chunks == verify.Target(CHUNK_DIGEST, 64, "o/" + "c4" * 32)
+    assert verified.firmware == verify.Target(FIRMWARE_DIGEST, 5000, "o/" + "f1" * 32)
+    assert verified.text == manifest.Text("1.0.0", "nothing", "restarts")
+    assert verified.envelope_digest == sha256(data).digest()
+
+
+def test_es256_and_no_key_id_are_as_good():
+    data = signed(content(), (lambda digest: signature(digest, algorithm=-7, key_id=None),))
+    assert verify.verify_envelope(data, ANCHORS).sequence_number == 7
+
+
+def test_severed_text_may_be_missing():
+    assert verify.verify_envelope(signed(content(), severed={}), ANCHORS).text is None
+
+
+def test_a_validate_sequence_may_match_what_was_fetched():
+    sequences = {7: [(12, 1), (3, 15)], 20: install()}
+    assert verify.verify_envelope(signed(content(sequences=sequences)), ANCHORS).sequence_number == 7
+
+
+def test_a_key_of_another_role_signs_no_manifest():
+    data = signed(content(), (lambda digest: signature(digest, SUPPORT_PRIVATE, key_id=b"support"),))
+    refused(data, SignatureError, "no such key")
+
+
+def test_an_unknown_key_signs_no_manifest():
+    data = signed(content(), (lambda digest: signature(digest, OTHER_PRIVATE, key_id=b"other"),))
+    refused(data, SignatureError, "no such key")
+
+
+def test_an_unknown_key_under_a_known_name_signs_no_manifest():
+    data = signed(content(), (lambda digest: signature(digest, OTHER_PRIVATE),))
+    refused(data, SignatureError, "wrong signature")
+
+
+def test_the_header_does_not_choose_the_algorithm():
+    for algorithm in (-46, -19, -35, -999):
+        data = signed(content(), (lambda digest, number=algorithm: signature(digest, algorithm=number),))
+        refused(data, AlgorithmError, "bound=-9")
+
+
+def test_a_second_signature_that_is_not_known_does_not_matter():
+    def unknown(digest):
+        return signature(digest, OTHER_PRIVATE, -46, b"newer")
+
+    for signatures in ((unknown, signature), (signature, unknown)):
+        assert verify.verify_envelope(signed(content(), signatures), ANCHORS).sequence_number == 7
+
+
+def test_every_signature_is_looked_at_before_one_is_believed():
+    refused(signed(content(), (signature, lambda digest: b"\x00")), CoseError, "not a tagged")
+
+
+def test_no_more_than_four_signers_are_tried():
+    def many(digest):
+        return cose.sign_encode(digest, signers=((-9, b"x", signer(OTHER_PRIVATE)),) * 3, is_detached=True)
+
+    refused(signed(content(), (many, many)), LimitError, "SUIT signatures")
+
+
+def test_a_signature_with_its_own_payload_is_refused():
+    def attached(digest):
+        return cose.sign1_encode(
+            b"other", algorithm=-9, key_id=b"author", sign=signer(AUTHOR_PRIVATE), is_detached=False
+        )
+
+    refused(signed(content(), (attached,)), CoseError, "two payloads")
+
+
+def test_a_manifest_under_the_signature_of_another_is_refused():
+    good = envelope.decode(signed(content()))
+    other = envelope.Envelope(good.digest, good.signatures, content(sequence_number=8), good.severed)
+    refused(envelope.encode(other), DigestMismatchError, "manifest")
+
+
+def test_a_manifest_is_not_read_before_its_signature_verified():
+    refused(signed(b"\xff\xff", (lambda digest: signature(digest, OTHER_PRIVATE),)), SignatureError)
+    refused(signed(b"\xff\xff"), CborError)
+
+
+def test_changed_text_is_refused():
+    other = manifest.encode_text(manifest.Text("1.0.0", "everything", "restarts"))
+    refused(signed(content(), severed={23: other}), DigestMismatchError, "text")
+
+
+def test_another_vendor_is_refused():
+    refused(signed(content(common=shared(vendor=b"w" * 16))), VendorMismatchError, "77777777")
+
+
+def test_another_class_is_refused():
+    refused(signed(content(common=shared(klass=b"w" * 16))), ClassMismatchError, "77777777")
+
+
+def test_both_conditions_come_before_a_fetch():
+    for left_out in (1, 2):
+        common = [pair for pair in shared() if pair[0] != left_out]
+        refused(signed(content(common=common)), SuitError, "fetch before the vendor and class")
+
+
+def test_other_components_are_refused():
+    for components in ((b"firmware",),), ((b"chunks",), (b"firmware",), (b"x",)), ((b"a",), (b"b",)):
+        refused(signed(content(components=components)), UnsupportedError, "components")
+
+
+def test_members_that_are_not_carried_out_are_refused_by_name():
+    for number, name in ((8, "suit-load"), (9, "suit-invoke"), (16, "suit-payload-fetch")):
+        sequences = {20: install(), number: [(1, 15)]}
+        refused(signed(content(sequences=sequences)), UnsupportedError, name)
+    with_uri = cbor.decode(content())
+    with_uri[4] = "https://example.com"
+    refused(signed(cbor.encode(with_uri)), UnsupportedError, "suit-reference-uri")
+
+
+def test_a_severed_sequence_is_refused_by_name():
+    data = content(sequences={}, severed={20: b"d" * 32})
+    refused(signed(data, severed={}), UnsupportedError, "severed suit-install")
+
+
+def test_a_severed_member_needs_its_digest_in_the_manifest():
+    refused(signed(content(severed={})), SuitError, "severed member without a digest")
+
+
+def test_a_manifest_without_install_is_refused():
+    refused(signed(content(sequences={})), SuitError, "suit-install")
+
+
+def test_each_component_is_fetched_once_matched_and_in_order():
+    good = install()
+    match_chunks = [(12, 0), (3, 15)]
+    for commands_, text in (
+        (good[4:] + good[:4], "order of fetches"),
+        (good[:4] + good[:4] + good[4:], "order of fetches"),
+        (good[:3] + good[4:], "order of fetches"),
+        (good[:7], "not fetched and matched"),
+        (good[:4], "not fetched and matched"),
+        (good[:7] + match_chunks, "not fetched and matched"),
+        (match_chunks + good, "not fetched"),
+    ):
+        refused(signed(content(sequences={20: commands_})), SuitError, text)
+
+
+def test_what_is_matched_is_what_was_fetched():
+    commands_ = install()
+    commands_.insert(3, parameters(digest=b"e" * 32))
+    refused(signed(content(sequences={20: commands_})), SuitError, "something else")
+
+
+def test_a_validate_sequence_fetches_nothing():
+    sequences = {7: [(12, 1), parameters(uri="x"), (21, 2)], 20: install()}
+    refused(signed(content(sequences=sequences)), UnsupportedError, "fetch in suit-validate")
+
+
+def test_sizes_of_payload_and_chunk_list_agree():
+    for list_size, size in ((64, 4096), (32, 4097), (0, 0), (32, 0), (65, 5000)):
+        refused(signed(content(common=shared(list_size=list_size, size=size))), SuitError, "sizes")
+    refused(signed(content(common=shared(list_size=2**40, size=2**47))), LimitError, "chunk list")
+
+
+def test_a_uri_that_its_digest_does_not_give_is_refused():
+    refused(signed(content(sequences={20: install(first=b"e" * 32)})), UnsupportedError, "URI")
+
+
+def test_only_a_newer_manifest_passes():
+    verified = verify.verify_envelope(signed(content(sequence_number=7)), ANCHORS)
+    verify.require_newer(verified, 6)
+    for have in (7, 8):
+        try:
+            verify.require_newer(verified, have)
+        except SequenceNumberError as error:
+            assert (error.fields["have"], error.fields["offered"]) == (have, 7)
+            continue
+        raise AssertionError("accepted")
+
+
+def test_every_truncation_of_an_envelope_is_refused():
+    data = signed(content())
+    for length in range(0, len(data), 7):
+        try:
+            verify.verify_envelope(data[:length], ANCHORS)
+        except CodecError:
+            continue
+        raise AssertionError("accepted")
+
+
+# Records ---------------------------------------------------------------------------------------------
+
+
+def test_a_good_record_gives_its_payload():
+    assert verify.verify_record(record(), TYP, ROLE_SUPPORT, ANCHORS) == b"payload"
+    assert verify.verify_record(record(algorithm=-7), TYP, ROLE_SUPPORT, ANCHORS) == b"payload"
+    assert verify.verify_record_with(record(key_id=None), TYP, SUPPORT) == b"payload"
+
+
+def test_a_record_of_another_type_is_refused():
+    record_refused(record(typ="application/vnd.firstboot.contact+cbor"), RecordTypeError, "support+cbor")
+    record_refused(record(typ=None), RecordTypeError)
+
+
+def test_the_type_is_signed_twice():
+    record_refused(record(external_aad=b""), SignatureError, "wrong signature")
+
+
+def test_a_record_by_a_key_of_another_role_is_refused():
+    data = record(key_id=b"author", sign=signer(AUTHOR_PRIVATE))
+    record_refused(data, SignatureError, "no such key")
+    record_refused(record(), SignatureError, "no such key", ROLE_SIGNATORY)
+
+
+def test_a_record_with_another_algorithm_than_its_anchor_is_refused():
+    record_refused(record(algorithm=-46), AlgorithmError, "bound=-9")
+
+
+def test_a_detached_record_is_refused():
+    record_refused(record(is_detached=True), UnsupportedError, "detached")
+
+
+def test_a_record_with_several_signers_is_refused():
+    data = cose.sign_encode(b"payload", signers=((-9, b"support", signer(SUPPORT_PRIVATE)),))
+    record_refused(data, RecordTypeError)
+
+
+def test_a_record_past_its_limit_is_refused_and_a_statement_may_be_longer():
+    data = b"\x59\x20\x00" + bytes(8192)
+    record_refused(data, LimitError, "4096")
+    record_refused(data, CoseError, "not a tagged", ROLE_SIGNATORY)
+
+
+def test_a_signature_of_another_length_is_refused():
+    record_refused(record(sign=lambda message: b"short"), SignatureError)
+
+
+# Anchors ---------------------------------------------------------------------------------------------
+
+
+def anchors_refused(anchors, error, text):
+    try:
+        trust_anchors.encode(anchors)
+    except error as found:
+        assert text in found.describe(), found.describe()
+        return
+    raise AssertionError("accepted")
+
+
+def with_keys(*keys):
+    return Anchors(VENDOR, CLASS, keys, 1, 1)
+
+
+def test_anchors_round_trip():
+    hss = Key(b"h", cose.ALG_HSS_LMS, ROLE_AUTHOR, bytes(60))
+    for anchors in (ANCHORS, with_keys(), with_keys(AUTHOR, hss)):
+        assert trust_anchors.decode(trust_anchors.encode(anchors)) == anchors
+
+
+def test_anchors_with_bad_keys_are_refused():
+    public = AUTHOR.public
+    anchors_refused(with_keys(AUTHOR, AUTHOR), CborError, "key id twice")
+    anchors_refused(with_keys(Key(b"", -9, 2, public)), CborError, "key id")
+    anchors_refused(with_keys(Key(b"k" * 33, -9, 2, public)), CborError, "key id")
+    anchors_refused(with_keys(Key(b"k", -9, 6, public)), CborError, "unknown role")
+    anchors_refused(with_keys(Key(b"k", -9, 2, public[1:])), CborError, "public key")
+    anchors_refused(with_keys(Key(b"k", -9, 2, b"\x02" + public[1:])), CborError, "public key")
+    anchors_refused(with_keys(Key(b"k", -46, 2, public)), CborError, "public key")
+    anchors_refused(with_keys(Key(b"k", -19, 2, bytes(32))), UnsupportedError, "Ed25519")
+    anchors_refused(with_keys(Key(b"k", -7, 2, public)), UnsupportedError, "algorithm")
+
+
+def test_anchors_of_another_form_are_refused():
+    for data in (b"\xa0", cbor.encode({1: VENDOR, 2: CLASS, 3: [], 4: 1}), cbor.encode([])):
+        try:
+            trust_anchors.decode(data)
+        except CborError:
+            continue
+        raise AssertionError("accepted")
+    anchors_refused(Anchors(VENDOR[1:], CLASS, (), 1, 1), CborError, "16 bytes")
+    anchors_refused(Anchors(VENDOR, CLASS, (), -1, 1), CborError, "1970")
+    keys = [Key(bytes([index + 1]), -9, 2, AUTHOR.public) for index in range(17)]
+    anchors_refused(with_keys(*keys), LimitError, "anchor keys")
+
+
+def test_without_a_key_id_the_role_must_have_one_key():
+    second = Key(b"second", -9, ROLE_AUTHOR, AUTHOR.public)
+    assert trust_anchors.find_key(ANCHORS, None, ROLE_AUTHOR) == AUTHOR
+    try:
+        trust_anchors.find_key(with_keys(AUTHOR, second), None, ROLE_AUTHOR)
+    except SignatureError as error:
+        assert "several keys" in error.describe()
+        return
+    raise AssertionError("chose one")
