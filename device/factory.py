@@ -64,7 +64,7 @@ class FactoryPort:
         self.should_restart = False
         self._services = services
         self._assembly: "_Assembly | None" = None
-        self._last_request = b""
+        self._last_request: "bytes | None" = None
         self._last_answer = b""
         self._operations = {
             "make_key": self._make_key,

@@ -1,0 +1,413 @@
+"""The device half of the factory port, on CPython and on the board: one unit in RAM, requests as a station sends."""
+
+from device import contact, identity, store, support
+from device.codec import cbor, cose
+from device.crypto import backend, der
+from device.errors import EntropyError, FactoryError, LimitError, LockedError, StorageError
+from device.factory import HELLO_TYP, FactoryPort
+from device.factory_check import STATEMENT_TYP
+from device.limits import FACTORY_DATA_BYTES, STATEMENT_BYTES
+from device.store import Store
+from device.trust import anchors as trust_anchors
+from device.trust.verify import verify_record_with
+
+DEVICE_ID = bytes(range(16))
+CLASS_ID = b"c" * 16
+NONCE = b"n" * 16
+
+
+class MemoryRecords:
+    """interfaces.Records in a dict."""
+
+    def __init__(self):
+        self.held = {}
+
+    def read(self, name):
+        return self.held.get(name)
+
+    def write(self, name, data):
+        self.held[name] = bytes(data)
+
+    def delete(self, name):
+        self.held.pop(name, None)
+
+    def names(self):
+        return sorted(self.held)
+
+
+class CountingEntropy:
+    """Numbers that differ; for tests only. A board's C module draws keys from its own generator."""
+
+    def __init__(self):
+        self.count = 0
+        self.is_seeded = True
+
+    def is_ready(self):
+        return self.is_seeded
+
+    def random_bytes(self, length):
+        self.count += 1
+        return (backend.sha256(bytes((self.count,))) * 2)[:length]
+
+
+class Unit:
+    """device.factory.FactoryServices in RAM."""
+
+    def __init__(self):
+        self.board = "bench"
+        self.hardware_id = b"h" * 16
+        self.version = "1.2.3+4"
+        self.image_digest = b"d" * 32
+        self.is_development = True
+        self.entropy = CountingEntropy()
+        self.records = MemoryRecords()
+        self.store = Store(self.records)
+        self.locks = 0
+        self.formats = 0
+        self.restarts = 0
+        self.port = FactoryPort(self)
+        self.sequence = 0
+
+    def is_locked(self):
+        return self.locks > 0
+
+    def format_if_needed(self):
+        self.formats += 1
+
+    def lock(self):
+        self.locks += 1
+
+    def restart(self):
+        self.restarts += 1
+
+    def ask(self, operation, **arguments):
+        """(error number, results) of one request with a new sequence number."""
+        self.sequence += 1
+        answer = cbor.decode(self.port.handle(cbor.encode([self.sequence, operation, arguments])))
+        assert answer[0] == self.sequence
+        return answer[1], answer[2]
+
+    def done(self, operation, **arguments):
+        code, results = self.ask(operation, **arguments)
+        assert code == 0, results
+        return results
+
+    def refused(self, operation, **arguments):
+        """The error number of a request that must change nothing."""
+        before = dict(self.records.held)
+        code, results = self.ask(operation, **arguments)
+        assert code != 0 and sorted(results) == ["reason"]
+        assert self.records.held == before
+        return code
+
+    def write(self, name, data):
+        for offset in range(0, len(data), FACTORY_DATA_BYTES):
+            part = data[offset : offset + FACTORY_DATA_BYTES]
+            self.done("write", name=name, offset=offset, data=part, total=len(data))
+
+
+def certificate(name, public):
+    """What RFC 5280 4.1 lays out, empty where the device does not look; nobody signed it."""
+    subject = der.encode(der.SEQUENCE, der.OID_COMMON_NAME + der.encode(der.UTF8_STRING, name.encode()))
+    empty = der.encode(der.SEQUENCE, b"")
+    body = der.encode(der.CONTEXT_0, b"\x02\x01\x02") + b"\x02\x01\x05" + empty + empty + empty
+    body += der.encode(der.SEQUENCE, der.encode(der.SET, subject)) + der.public_key_info(public)
+    return der.encode(
+        der.SEQUENCE, der.encode(der.SEQUENCE, body) + empty + der.encode(der.BIT_STRING, b"\x00")
+    )
+
+
+def signed(payload, typ, private, key_id):
+    return cose.sign1_encode(
+        payload,
+        algorithm=cose.ALG_ESP256,
+        key_id=key_id,
+        sign=lambda message: backend.p256_sign(private, backend.sha256(message)),
+        typ=typ,
+        external_aad=typ.encode(),
+    )
+
+
+def station_records(unit):
+    """Every record that a station writes, as dict; the unit's keys are drawn on the way."""
+    for role in ("device", "web"):
+        unit.done("make_key", role=role)
+    public = {role: backend.p256_public(unit.store.require(role + ".key")) for role in ("device", "web")}
+    signer, signer_public = backend.p256_generate(unit.entropy.random_bytes)
+    keys = [
+        trust_anchors.Key(b"s", cose.ALG_ESP256, trust_anchors.ROLE_SUPPORT, signer_public),
+        trust_anchors.Key(b"i", cose.ALG_ESP256, trust_anchors.ROLE_SIGNATORY, signer_public),
+    ]
+    end = support.SupportRecord(CLASS_ID, 22000, 1, 1, 90)
+    report = contact.Contact(1, "https://a.example", "within 3 days", "every 14 days", "https://a.example/p")
+    person = identity.Identity(DEVICE_ID, "SN-1", "M", "B", "1", "Maker")
+    source = {1: "mqtt", 2: "10.0.2.2", 3: 8883, 4: "localhost"}
+    return {
+        "identity": identity.encode(person),
+        "device.crt": certificate(identity.device_id_text(person), public["device"]),
+        "web.crt": certificate("fb-1234", public["web"]),
+        "setup": cbor.encode({1: bytes(16), 2: bytes(32)}),
+        "anchors": trust_anchors.encode(
+            trust_anchors.Anchors(b"v" * 16, CLASS_ID, tuple(keys), 23000 * 86400, 0)
+        ),
+        "support": signed(support.encode(end), support.TYP, signer, b"s"),
+        "contact": signed(contact.encode(report), contact.TYP, signer, b"s"),
+        "statement": signed(b"{}" + b" " * 3000, STATEMENT_TYP, signer, b"i"),
+        "servers": cbor.encode({1: certificate("CA", signer_public), 2: [source], 3: 60}),
+        "oscore": cbor.encode({1: bytes(16), 2: bytes(8), 3: b"\x01", 4: b"fb"}),
+    }
+
+
+def provisioned():
+    """(unit, records) before the seal."""
+    unit = Unit()
+    records = station_records(unit)
+    for name in sorted(records):
+        unit.write(name, records[name])
+    return unit, records
+
+
+def test_an_open_unit_says_what_it_is():
+    answer = Unit().done("hello", nonce=NONCE)
+    assert answer == {
+        "board": "bench",
+        "hardware_id": b"h" * 16,
+        "version": "1.2.3+4",
+        "image_digest": b"d" * 32,
+        "is_locked": False,
+        "is_development": True,
+        "has_entropy": True,
+    }
+
+
+def test_start_formats_an_open_unit_and_leaves_a_locked_one():
+    unit = Unit()
+    unit.port.start()
+    unit.locks = 1
+    unit.port.start()
+    assert unit.formats == 1
+
+
+def test_an_unknown_operation_is_refused():
+    assert Unit().refused("erase") == FactoryError.code
+
+
+def test_arguments_of_a_wrong_type_or_number_are_refused():
+    unit = Unit()
+    for arguments in ({}, {"nonce": "n" * 16}, {"nonce": NONCE, "more": 1}, {"nonce": b"short"}):
+        assert unit.refused("hello", **arguments) > 0
+    assert unit.refused("make_key", role="root") == FactoryError.code
+    assert unit.refused("write", name="setup", offset=True, data=b"x", total=1) > 0
+    assert unit.refused("seal", extra=1) > 0
+
+
+def test_what_is_no_request_is_answered_with_sequence_0_and_changes_nothing():
+    unit = Unit()
+    for request in (
+        b"",
+        b"\xff",
+        cbor.encode([]),
+        cbor.encode({}),
+        cbor.encode([0, "hello", {}]),
+        b"\x83" * 40,
+    ):
+        sequence, code, _ = cbor.decode(unit.port.handle(request))
+        assert sequence == 0 and code != 0
+    assert unit.records.held == {}
+
+
+def test_a_key_stays_inside_and_its_request_proves_it():
+    unit = Unit()
+    request = unit.done("make_key", role="device")["csr"]
+    private = unit.store.require("device.key")
+    assert private not in request
+    assert der.public_key_info(backend.p256_public(private)) in request
+
+
+def test_without_entropy_no_key_is_made():
+    unit = Unit()
+    unit.entropy.is_seeded = False
+    assert unit.done("hello", nonce=NONCE)["has_entropy"] is False
+    assert unit.refused("make_key", role="device") == EntropyError.code
+
+
+def test_a_new_key_takes_the_old_certificate_away():
+    unit, _ = provisioned()
+    unit.done("make_key", role="web")
+    assert unit.store.read("web.crt") is None
+
+
+def test_a_record_in_parts_is_stored_when_the_last_part_has_arrived():
+    unit = Unit()
+    data = bytes(range(256)) * 12
+    unit.done("write", name="statement", offset=0, data=data[:2048], total=len(data))
+    assert unit.store.read("statement") is None
+    unit.done("write", name="statement", offset=2048, data=data[2048:], total=len(data))
+    assert unit.store.read("statement") == data
+
+
+def test_parts_out_of_order_are_refused_and_end_the_record():
+    unit = Unit()
+    unit.done("write", name="statement", offset=0, data=b"x" * 100, total=300)
+    assert (
+        unit.refused("write", name="statement", offset=200, data=b"x" * 100, total=300) == FactoryError.code
+    )
+    assert (
+        unit.refused("write", name="statement", offset=100, data=b"x" * 100, total=300) == FactoryError.code
+    )
+
+
+def test_a_part_for_another_record_or_size_is_refused():
+    unit = Unit()
+    unit.done("write", name="statement", offset=0, data=b"x" * 100, total=300)
+    assert unit.refused("write", name="support", offset=100, data=b"x" * 200, total=300) == FactoryError.code
+    unit.done("write", name="statement", offset=0, data=b"x" * 100, total=300)
+    assert (
+        unit.refused("write", name="statement", offset=100, data=b"x" * 100, total=200) == FactoryError.code
+    )
+
+
+def test_records_that_are_not_the_stations_are_refused():
+    unit = Unit()
+    for name in ("device.key", "web.key", "sealed", "credential", "owned", "../identity", ""):
+        assert unit.refused("write", name=name, offset=0, data=b"x", total=1) == FactoryError.code
+        assert unit.refused("digest", name=name) == FactoryError.code
+
+
+def test_a_record_beyond_its_size_is_refused_before_ram_is_taken():
+    unit = Unit()
+    for total in (0, -1, STATEMENT_BYTES + 1, 1 << 40):
+        assert unit.refused("write", name="statement", offset=0, data=b"x", total=total) == FactoryError.code
+    too_long = b"x" * (FACTORY_DATA_BYTES + 1)
+    assert unit.refused("write", name="statement", offset=0, data=too_long, total=4000) == FactoryError.code
+
+
+def test_a_request_beyond_a_frame_is_refused():
+    unit = Unit()
+    code = cbor.decode(unit.port.handle(b"\x00" * 5000))[1]
+    assert code == LimitError.code
+
+
+def test_a_repeated_request_gets_the_same_answer_without_the_work():
+    unit = Unit()
+    request = cbor.encode([7, "make_key", {"role": "device"}])
+    first = unit.port.handle(request)
+    key = unit.store.require("device.key")
+    assert unit.port.handle(request) == first
+    assert unit.store.require("device.key") == key
+
+
+def test_the_digest_of_an_absent_record_is_an_error():
+    assert Unit().refused("digest", name="setup") == StorageError.code
+
+
+def test_the_seal_gives_the_hash_over_all_records():
+    unit, records = provisioned()
+    for name in store.STATION_RECORDS:
+        answer = unit.done("digest", name=name)
+        assert answer == {"sha256": backend.sha256(records[name]), "size": len(records[name])}
+    assert unit.done("seal")["record_hash"] == store.record_hash(unit.store)
+
+
+def test_the_seal_is_refused_while_any_record_is_missing():
+    unit, _ = provisioned()
+    assert len(unit.records.held) == len(store.STATION_RECORDS) + 2  # and the two keys
+    for name in unit.records.names():
+        kept = unit.records.held.pop(name)
+        assert unit.refused("seal") == FactoryError.code, name
+        unit.records.held[name] = kept
+    unit.done("seal")
+
+
+def test_the_seal_is_refused_while_any_record_is_damaged():
+    unit, _ = provisioned()
+    for name in store.STATION_RECORDS:
+        kept = unit.records.held[name]
+        unit.records.held[name] = kept[:-1] + bytes((kept[-1] ^ 1,))
+        assert unit.refused("seal") == FactoryError.code, name
+        unit.records.held[name] = kept
+    unit.done("seal")
+
+
+def seal_fails_with(name, data):
+    """Whether a unit that is complete but for this record refuses the seal."""
+    unit, _ = provisioned()
+    unit.write(name, data)
+    return unit.refused("seal") == FactoryError.code
+
+
+def test_a_certificate_for_another_key_is_refused():
+    unit, records = provisioned()
+    unit.write("device.crt", certificate(identity.device_id_text(identity.decode(records["identity"])),
+                                         backend.p256_public(unit.store.require("web.key"))))  # fmt: skip
+    assert unit.refused("seal") == FactoryError.code
+
+
+def test_a_web_certificate_that_tells_the_serial_is_refused():
+    unit, _ = provisioned()
+    unit.write("web.crt", certificate("web-sn-1", backend.p256_public(unit.store.require("web.key"))))
+    assert unit.refused("seal") == FactoryError.code
+
+
+def test_a_record_signed_by_a_stranger_is_refused():
+    stranger, _ = backend.p256_generate(CountingEntropy().random_bytes)
+    payload = support.encode(support.SupportRecord(CLASS_ID, 22000, 1, 1, 90))
+    assert seal_fails_with("support", signed(payload, support.TYP, stranger, b"s"))
+
+
+def test_shapes_that_no_reader_takes_are_refused():
+    assert seal_fails_with("setup", cbor.encode({1: bytes(15), 2: bytes(32)}))
+    assert seal_fails_with("oscore", cbor.encode({1: bytes(16), 2: bytes(8), 3: b"fb", 4: b"fb"}))
+    unit, _ = provisioned()
+    good = cbor.decode(unit.store.require("servers"))
+    for sources in (
+        [],
+        [{1: "http", 2: "h", 3: 1}],
+        [{1: "coap", 2: "h", 3: 0}],
+        [{1: "mqtt", 2: "h", 3: 1}],
+    ):
+        unit.write("servers", cbor.encode({1: good[1], 2: sources, 3: 60}))
+        assert unit.refused("seal") == FactoryError.code
+
+
+def test_the_seal_clears_what_a_unit_writes_in_its_life():
+    unit, _ = provisioned()
+    unit.store.write("owned", b"x")
+    unit.store.write("progress", b"x")
+    unit.done("seal")
+    assert unit.store.read("owned") is None and unit.store.read("progress") is None
+
+
+def test_the_lock_needs_a_seal_and_its_hash():
+    unit, _ = provisioned()
+    assert unit.refused("lock", record_hash=bytes(32)) == FactoryError.code
+    unit.done("seal")
+    assert unit.refused("lock", record_hash=bytes(32)) == FactoryError.code
+    assert unit.locks == 0
+
+
+def test_a_write_behind_the_seal_breaks_it():
+    unit, records = provisioned()
+    sealed = unit.done("seal")["record_hash"]
+    unit.write("setup", records["setup"])
+    assert unit.refused("lock", record_hash=sealed) == FactoryError.code
+
+
+def test_a_locked_unit_answers_hello_alone_and_signs_it():
+    unit, records = provisioned()
+    record_hash = unit.done("seal")["record_hash"]
+    unit.done("lock", record_hash=record_hash)
+    assert unit.locks == 1 and unit.port.should_restart
+    for operation, arguments in (
+        ("make_key", {"role": "device"}),
+        ("write", {"name": "setup", "offset": 0, "data": b"x", "total": 1}),
+        ("digest", {"name": "setup"}),
+        ("seal", {}),
+        ("lock", {"record_hash": record_hash}),
+        ("nothing", {}),
+    ):
+        assert unit.refused(operation, **arguments) == LockedError.code
+    public = der.certificate_facts(records["device.crt"]).public_key
+    key = trust_anchors.Key(b"", cose.ALG_ESP256, 0, public)
+    payload = verify_record_with(unit.done("hello", nonce=NONCE)["hello"], HELLO_TYP, key)
+    assert cbor.decode(payload) == {1: NONCE, 2: DEVICE_ID, 3: True, 4: record_hash}
