@@ -10,7 +10,6 @@ import hashlib
 import re
 import subprocess
 import sysconfig
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,23 +17,15 @@ from typing import Final
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from device.codec.image import FLAG_RAM_LOAD, parse_image
 from device.errors import ImageFormatError
 from device.layout import IMAGE_HEADER_BYTES, IMAGE_LOAD_ADDRESS, MPS2
 
 IMAGE_MAX_BYTES: Final = MPS2.slot_bytes - MPS2.sector_bytes  # the trailer sector is not the image's
 COUNTER_MAX: Final = MPS2.counter_sectors * MPS2.sector_bytes // MPS2.unit_bytes
 
-_MAGIC: Final = 0x96F3B83D
-_FLAG_RAM_LOAD: Final = 0x20
-_TLV_MAGIC: Final = 0x6907
-_TLV_PROTECTED_MAGIC: Final = 0x6908
-_TLV_PUBKEY: Final = 0x02
-_TLV_SHA256: Final = 0x10
-_TLV_ECDSA: Final = 0x22
-_TLV_COUNTER: Final = 0x50
 _VERSION: Final = re.compile(r"(\d{1,3})\.(\d{1,3})\.(\d{1,5})(?:\+(\d{1,10}))?")
 _PUBLIC_KEY_BYTES: Final = 91  # DER SubjectPublicKeyInfo of an uncompressed P-256 point
-_MINIMUM_BODY_BYTES: Final = 8  # stack pointer and entry point
 _IMGTOOL_TIMEOUT_S: Final = 120
 
 
@@ -105,75 +96,40 @@ def sign_image(raw: Path, key_pem: Path, *, version: str, security_counter: int,
 
 
 def image_info(data: bytes) -> ImageInfo:
-    """Parse a signed image strictly: sizes, flags, every TLV exactly once, nothing behind; digest compared.
+    """Parse a signed image as strictly as the boot ROM: only its TLVs, each once, nothing behind; digest compared.
 
     Raises ImageFormatError(reason).
     """
     if len(data) > IMAGE_MAX_BYTES:
         raise ImageFormatError(reason="larger than a slot")
-    body_bytes, protected_bytes = _parse_header(data)
-    hashed_bytes = IMAGE_HEADER_BYTES + body_bytes + protected_bytes
-    tail = data[hashed_bytes:]
-    protected = dict(_tlvs(data[IMAGE_HEADER_BYTES + body_bytes : hashed_bytes], _TLV_PROTECTED_MAGIC))
-    plain = dict(_tlvs(tail, _TLV_MAGIC))
-    if set(protected) != {_TLV_COUNTER} or set(plain) != {_TLV_SHA256, _TLV_PUBKEY, _TLV_ECDSA}:
+    parsed = parse_image(lambda offset, length: data[offset : offset + length], len(data))
+    if int.from_bytes(data[16:20], "little") != FLAG_RAM_LOAD:
+        raise ImageFormatError(reason="flags")
+    if len(parsed.public_key) != _PUBLIC_KEY_BYTES or not parsed.signature:
+        raise ImageFormatError(reason="no key or no signature")
+    # Types are distinct and ours are there, so any further TLV or byte shows in the sizes.
+    protected_bytes = parsed.hashed_bytes - IMAGE_HEADER_BYTES - parsed.body_bytes
+    plain_bytes = _area_bytes(len(parsed.digest), len(parsed.public_key), len(parsed.signature))
+    if protected_bytes != _area_bytes(4) or parsed.total_bytes - parsed.hashed_bytes != plain_bytes:
         raise ImageFormatError(reason="TLV types are not the ones of this project")
-    if len(protected[_TLV_COUNTER]) != 4 or len(plain[_TLV_PUBKEY]) != _PUBLIC_KEY_BYTES:
-        raise ImageFormatError(reason="TLV length")
-    digest = hashlib.sha256(data[:hashed_bytes]).digest()
-    if plain[_TLV_SHA256] != digest:
+    if parsed.total_bytes != len(data):
+        raise ImageFormatError(reason="bytes behind the image")
+    if parsed.digest != hashlib.sha256(data[: parsed.hashed_bytes]).digest():
         raise ImageFormatError(reason="digest TLV does not match the content")
     return ImageInfo(
-        version=(data[20], data[21], _u16(data, 22), _u32(data, 24)),
-        security_counter=_u32(protected[_TLV_COUNTER], 0),
-        digest=digest,
-        body_bytes=body_bytes,
-        total_bytes=len(data),
-        public_key=plain[_TLV_PUBKEY],
-        signature=plain[_TLV_ECDSA],
+        version=parsed.version,
+        security_counter=parsed.security_counter,
+        digest=parsed.digest,
+        body_bytes=parsed.body_bytes,
+        total_bytes=parsed.total_bytes,
+        public_key=parsed.public_key,
+        signature=parsed.signature,
     )
 
 
-def _u16(data: bytes, offset: int) -> int:
-    return int.from_bytes(data[offset : offset + 2], "little")
-
-
-def _u32(data: bytes, offset: int) -> int:
-    return int.from_bytes(data[offset : offset + 4], "little")
-
-
-def _parse_header(data: bytes) -> tuple[int, int]:
-    if len(data) < IMAGE_HEADER_BYTES:
-        raise ImageFormatError(reason="shorter than its header")
-    if _u32(data, 0) != _MAGIC:
-        raise ImageFormatError(reason="magic")
-    if _u16(data, 8) != IMAGE_HEADER_BYTES:
-        raise ImageFormatError(reason="header size")
-    if _u32(data, 16) != _FLAG_RAM_LOAD:
-        raise ImageFormatError(reason="flags")
-    if _u32(data, 4) != IMAGE_LOAD_ADDRESS:
-        raise ImageFormatError(reason="load address")
-    protected_bytes, body_bytes = _u16(data, 10), _u32(data, 12)
-    if body_bytes < _MINIMUM_BODY_BYTES or IMAGE_HEADER_BYTES + body_bytes + protected_bytes > len(data):
-        raise ImageFormatError(reason="size")
-    return body_bytes, protected_bytes
-
-
-def _tlvs(area: bytes, magic: int) -> Iterator[tuple[int, bytes]]:
-    """Yield (type, value) of one TLV area that has to fill `area` exactly."""
-    if len(area) < 4 or _u16(area, 0) != magic or _u16(area, 2) != len(area):
-        raise ImageFormatError(reason="TLV area")
-    seen: set[int] = set()
-    at = 4
-    while at < len(area):
-        if len(area) - at < 4 or _u16(area, at + 2) > len(area) - at - 4:
-            raise ImageFormatError(reason="TLV cut short")
-        kind, length = _u16(area, at), _u16(area, at + 2)
-        if kind in seen:
-            raise ImageFormatError(reason="TLV twice")
-        seen.add(kind)
-        yield kind, area[at + 4 : at + 4 + length]
-        at += 4 + length
+def _area_bytes(*value_bytes: int) -> int:
+    """Size of a TLV area: 4 bytes of information, then 4 before each value."""
+    return 4 + sum(4 + length for length in value_bytes)
 
 
 def _parse_version(version: str) -> tuple[int, int, int, int]:
