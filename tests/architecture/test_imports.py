@@ -12,8 +12,8 @@ BASE = ("device.codec", "device.errors", "device.limits", "device.layout", "devi
 CORE = ("binascii", "collections", "hashlib", "json")
 FORMATS = (*BASE, "device.suit", "device.crypto", "device.trust", "device.identity")
 POLICY = "device policy"  # every module of device that has no row of its own
-# The composition root and the two parts of it that have files of their own.
-AGENT = ("device.agent", "device.sources", "device.updater")
+# The composition root and the parts of it that have files of their own.
+AGENT = ("device.agent", "device.sources", "device.unit", "device.updater")
 HARDWARE = ("machine", "network", "esp32", "rp2", "lwip", "tls", "_mps2", "socket", "ssl", "select", "vfs")
 
 # zone -> what its modules may import, beside modules of the same zone; None means anything but the "never" list.
@@ -67,7 +67,6 @@ NEVER: dict[str, tuple[str, ...]] = {
 
 # Modules and packages that join parts by their nature, and what each may reach beyond its row.
 JOINTS: dict[str, tuple[str, ...]] = {
-    "provisioning.cli": ("simulator", "renode"),
     "simulator.story": ("renode",),
 }
 
