@@ -4,6 +4,11 @@
 ARGS ?=
 CI := sh tools/ci.sh
 
+# CI may start us with an empty environment.
+ifeq ($(origin PATH),undefined)
+export PATH := /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+endif
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check firmware size renode nightly clean distclean
 
