@@ -56,10 +56,12 @@ class MqttClient:
         *,
         topics: tuple[str, ...] = (),
         on_message: Callable[[str, bytes], None] | None = None,
+        is_retained_wanted: bool = True,
     ) -> None:
         self._access = access
         self._topics = topics
         self._on_message = on_message
+        self._is_retained_wanted = is_retained_wanted
         self._subscribed = threading.Event()
         self._refusal: str | None = None
         client = paho.Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=paho.MQTTv311)
@@ -138,7 +140,7 @@ class MqttClient:
         self._subscribed.set()
 
     def _received(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
-        if self._on_message is None:
+        if self._on_message is None or (message.retain and not self._is_retained_wanted):
             return
         try:
             self._on_message(message.topic, bytes(message.payload))

@@ -70,6 +70,7 @@ class Tracker:
         self.newest_support = newest_support
         self.now = now
         self.on_report = on_report
+        self.asked = 0  # freshness requests so far, answered or refused
         self._reports: deque[Report] = deque(maxlen=KEPT_REPORTS)
 
     @property
@@ -82,6 +83,7 @@ class Tracker:
         """The signed record for `request`. Raises FreshnessError for a damaged one or another class."""
         from provisioning.signing.signer import sign_record
 
+        self.asked += 1
         asked = freshness.decode_request(request)
         if asked.class_id != self._class_id:
             raise FreshnessError(reason="class")

@@ -1,0 +1,36 @@
+"""Real peers on loopback: brokers, the CoAP server, a maker with keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from provisioning.servers.amqtt_broker import AmqttBroker
+from provisioning.servers.broker import Broker
+from provisioning.servers.mosquitto import MosquittoBroker, find_mosquitto
+from tests.interop.support.maker import Maker
+
+
+@pytest.fixture(scope="session")
+def maker(tmp_path_factory: pytest.TempPathFactory) -> Maker:
+    return Maker(tmp_path_factory.mktemp("maker"))
+
+
+@pytest.fixture(scope="module", params=["mosquitto", "amqtt"])
+def broker(
+    request: pytest.FixtureRequest, maker: Maker, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Broker]:
+    """Each broker in turn; a missing mosquitto skips aloud."""
+    setup = maker.broker_setup(tmp_path_factory.mktemp(request.param))
+    if request.param == "mosquitto" and find_mosquitto() is None:
+        pytest.skip("mosquitto is not installed")
+    running = MosquittoBroker(setup) if request.param == "mosquitto" else AmqttBroker(setup)
+    with running:
+        yield running
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return tmp_path
