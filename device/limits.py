@@ -35,7 +35,7 @@ CONNECT_TIMEOUT_S = 15
 REPLY_TIMEOUT_S = 10
 TRIAL_WINDOW_S = 120  # a trial image that has not confirmed by then resets itself
 TRIAL_ATTEMPTS = 3
-TRIAL_CHECK_INTERVAL_S = 3  # a trial image asks often: it has to reach its server inside the window
+TRIAL_CHECK_INTERVAL_S = 1  # a trial image asks often: it has to reach its server inside the window
 RETRY_PAUSE_S = 60  # before a release that only missed its server is tried again; doubles with each attempt
 
 # Local pages
@@ -65,4 +65,4 @@ FACTORY_DATA_BYTES = 2048  # one part of a record; longer records travel in part
 
 # The `servers` record
 SOURCES = 4  # places to look for releases
-CHECK_INTERVAL_S = (5, 30 * 86400)  # shortest: what a broker bears; longest: a month
+CHECK_INTERVAL_S = (1, 30 * 86400)  # shortest: for a test bench; longest: a month

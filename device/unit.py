@@ -23,7 +23,8 @@ from device.update.service import UpdateService
 from device.update.trial import Trials
 from device.updater import Updater
 from device.version import version_text
-from device.web.server import WebServer
+from device.web.app import create_app
+from device.web.server import create_handler
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Unit:
         self._owned = asyncio.Event()
         trials = Trials(ports.boot, boot_state, self._device)
         self._time = TimeKeeper(
-            ports.clock, max(self._anchors.build_time_floor, trials.progress.time_floor_s)
+            ports.clock, max(self._anchors.build_time_floor_s, trials.progress.time_floor_s)
         )
         self._updates = UpdateService(
             trials=trials,
@@ -91,8 +92,9 @@ class Unit:
     async def _serve_pages(self) -> None:
         private = self._device.require("web.key")
         key = der.ec_private_key(private, backend.p256_public(private))
-        server = WebServer(self)
-        listener = await self._ports.network.serve_tls(HTTPS_PORT, self._web_certificate, key, server.handle)
+        listener = await self._ports.network.serve_tls(
+            HTTPS_PORT, self._web_certificate, key, create_handler(create_app(self))
+        )
         try:
             await asyncio.Event().wait()
         finally:

@@ -44,8 +44,7 @@ class Updater:
         """Check for ever."""
         while True:
             for source in self._sources:
-                await self.service.check(source)
-                error = self.service.last_error
+                error = await self.service.check(source)
                 if error is not None:
                     self._say("update over {}: {}".format(source.name, error.describe()))
                 if self.service.is_restart_wanted:

@@ -41,7 +41,7 @@ from simulator.ports.records import LfsRecords, device_records, user_records
 from simulator.ports.serial import SerialPipe, StationEnd
 
 WATCHDOG_S: Final = 0.3  # stands for the board's two times ten seconds
-PBKDF2_ITERATIONS: Final = 2000  # a simulator's constant; boards derive theirs from their clock
+PBKDF2_ITERATIONS: Final = 10_000  # a constant of the simulator; boards derive theirs from their clock
 _STOP_TIMEOUT_S: Final = 10
 
 

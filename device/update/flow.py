@@ -7,7 +7,8 @@ Rules, in the order they are applied (design.md, Update):
 4. A chunk is written only when it has the digest of the list; a chunk that is already there is not fetched again,
    so a transfer goes on from what is stored, after a power cut and from another source.
 5. What was stored is read back and must have the signed digest.
-6. The image must be one that this board starts, and its security counter not below the unit's.
+6. The image must be one that this board starts, its build number the manifest's sequence number (so that an image
+   knows what it is even on a unit fresh from the factory), and its security counter not below the unit's.
 7. Only then is the slot staged. Resource failure anywhere means "not installed" (UP-12).
 """
 
@@ -113,5 +114,7 @@ def install(
     if slot_digest(boot, slot, size) != manifest.firmware.digest:
         raise DigestMismatchError(component="firmware")
     info = check_image(boot, slot, size)
+    if info.version[3] != manifest.sequence_number:
+        raise ImageFormatError(reason="build number")
     boot.stage(slot)
     return info

@@ -80,8 +80,8 @@ class UpdateService:
         if not isinstance(error, LinkError):
             self._events.add(error, self._time.now_s())
 
-    async def check(self, source: "Source") -> None:
-        """One check over `source`; never raises FirstbootError: what went wrong is in `last_error`."""
+    async def check(self, source: "Source") -> "FirstbootError | None":
+        """One check over `source`; gives what went wrong in it, None where all was well. Never raises it."""
         self.state = CHECKING
         try:
             await source.open()
@@ -93,9 +93,11 @@ class UpdateService:
             await self._refresh_support(source)
             await self._update(source)
             await self._report(source, self.last_error)
+            return None
         except FirstbootError as error:
             self.note(error)
             await self._report_quietly(source, error)
+            return error
         finally:
             await source.close()
             self.state = RESTARTING if self.is_restart_wanted else IDLE
@@ -122,7 +124,7 @@ class UpdateService:
         try:
             record = self._support_record(offered)
             if not support.accept(
-                self._support_record(stored), record, self._anchors.class_id, self._anchors.support_horizon
+                self._support_record(stored), record, self._anchors.class_id, self._anchors.support_horizon_s
             ):
                 return
         except FirstbootError as error:

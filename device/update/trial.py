@@ -32,6 +32,11 @@ class Trials:
         data = store.read("progress")
         if data is not None:
             self.progress = tracker.decode_progress(data)
+        # A unit fresh from the factory has confirmed nothing itself; its image's build number says what it shipped
+        # with, so that nothing older is ever taken for new (UP-02).
+        shipped = boot.version[3]
+        if not boot.is_trial and shipped > self.progress.manifest_sequence:
+            self.progress = tracker.with_manifest(self.progress, shipped)
 
     @property
     def free_slot(self) -> int:

@@ -54,7 +54,7 @@ def demo(
     from simulator.story.world import World, WorldError
 
     transports = ("mqtt", "coap") if transport is Transport.both else (transport.value,)
-    directory = keep or Path(tempfile.mkdtemp(prefix="firstboot-demo-"))
+    directory = _run_folder(keep) if keep else Path(tempfile.mkdtemp(prefix="firstboot-demo-"))
     is_json_on_stdout = str(json_file) == "-"
     screen = RichScreen(on.value) if sys.stderr.isatty() else PlainScreen(on.value)
     try:
@@ -76,3 +76,13 @@ def demo(
         raise typer.Exit(1)
     if keep is None:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _run_folder(keep: Path) -> Path:
+    """`keep` itself where it is empty, else the next free numbered folder in it: runs never mix."""
+    if not keep.exists() or not any(keep.iterdir()):
+        return keep
+    number = 2
+    while (keep / f"run-{number}").exists():
+        number += 1
+    return keep / f"run-{number}"

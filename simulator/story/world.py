@@ -1,0 +1,327 @@
+"""Everything around the device in the story: keys, images, servers, station, the owner. Started and ended here."""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+from device.errors import FirstbootError, SignatureError
+from device.trust.verify import verify_envelope
+from provisioning.factory.example import EXAMPLE
+from provisioning.factory.link import FactoryLink
+from provisioning.factory.product import Product, parse_product
+from provisioning.factory.station import Station, StationConfig, UnitRefusedError
+from provisioning.publishing.mqtt import MqttPublisher
+from provisioning.publishing.store import ReleaseStore
+from provisioning.registry.registry import Registry
+from provisioning.servers.broker import BrokerSetup, make_broker
+from provisioning.servers.coap_server import CoapServer
+from provisioning.servers.errors import ServerError
+from provisioning.servers.mqtt_client import MqttAccess
+from provisioning.servers.oscore_store import OscoreStore
+from provisioning.servers.tracker import MqttTracker, Tracker
+from provisioning.signing.keys import KeyRing
+from provisioning.signing.release import Release, anchors_of, build_release
+from simulator.story.images import Images, firmware_images, simulated_images
+from simulator.story.owner import Owner
+from simulator.story.runner import StepFailed
+
+SERVER_NAME: Final = "updates.firstboot.test"
+CHECK_INTERVAL_S: Final = {"sim": 1, "qemu": 3, "renode": 3}  # a product asks once an hour or less
+KEYS: Final = Path(".cache/keys/development")
+WHAT: Final = {
+    1: ("what it shipped with", "no"),
+    2: ("a weakness in the pages", "one restart"),
+    3: ("a weakness in the update client", "one restart"),
+    4: ("nothing: it hangs at start", "one restart"),
+    5: ("a weakness found after the end of support", "one restart"),
+}
+
+
+class WorldError(RuntimeError):
+    """The story cannot start here; the text says what is missing."""
+
+
+@dataclass(frozen=True)
+class KnownUnit:
+    """What the label and the registry say of the unit. `setup_code` is the label's secret."""
+
+    serial: str
+    device_id: str
+    setup_code: str
+    fingerprint: str
+    label_path: Path
+
+
+class World:
+    """One run of the story. Use as a context manager: it ends what it started."""
+
+    def __init__(
+        self, on: str, transports: tuple[str, ...], directory: Path, note: Callable[[str], None]
+    ) -> None:
+        self.on = on
+        self.transports = transports
+        self.directory = directory.resolve()
+        self.note = note
+        self.password = "-".join(secrets.token_hex(3) for _ in range(4))
+        self.build_summary = ""
+        self._stack = ExitStack()
+        self._time_shift_s = 0
+        self._heap_peak = 0
+        self._last_version = ""
+        self._owner: Owner | None = None
+        self._releases: dict[int, Release] = {}
+
+    def __enter__(self) -> World:
+        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def keep_trace(self, step: str, text: str) -> None:
+        """Keep the trace of a step that broke, for whoever looks into the logs."""
+        (self.directory / f"{step}.trace.txt").write_text(text)
+
+    def now(self) -> int:
+        """The time that the tracker signs."""
+        return int(time.time()) + self._time_shift_s
+
+    # build ---------------------------------------------------------------------------------------------------
+    def build(self) -> None:
+        self.ring = KeyRing.draw_development(KEYS.resolve())
+        images = self.directory / "images"
+        images.mkdir(exist_ok=True)
+        make = simulated_images if self.on == "sim" else firmware_images
+        self.images: Images = make(self.ring, images, self.note)
+        self.machine = self._stack.enter_context(self._make_machine())
+        self._start_servers()
+        self.build_summary = f"{self.images.summary}; broker: {type(self.broker).__name__}, CoAP: aiocoap"
+
+    def _make_machine(self) -> Any:
+        board = self.directory / "board"
+        if self.on == "sim":
+            from simulator.device import SimulatedMachine
+
+            self.host_address = SimulatedMachine.host_address
+            return SimulatedMachine(board, self.images.key_hashes)
+        self.host_address = "10.0.2.2"
+        if self.on == "renode":
+            from renode.renode import RenodeBoard
+
+            return RenodeBoard(board)
+        from renode.qemu import QemuBoard
+
+        return QemuBoard(board)
+
+    def _start_servers(self) -> None:
+        folder = self.directory / "servers"
+        folder.mkdir(exist_ok=True)
+        authority = self.ring.server_ca
+        server = authority.issue_server(SERVER_NAME, [SERVER_NAME], days=20 * 365)
+        setup = parse_product(EXAMPLE)
+        clients = self.ring.device_ca.certificate_pem + authority.certificate_pem
+        try:
+            self.broker = self._stack.enter_context(
+                make_broker(BrokerSetup(folder / "broker", server, clients, (setup.class_id,)))
+            )
+            self.store = ReleaseStore(folder / "published", setup.class_id)
+            self.oscore = OscoreStore(folder / "oscore")
+            self.tracker = Tracker(self.ring.signer("tracker"), setup.class_id, now=self.now)
+            self.coap = self._stack.enter_context(CoapServer([self.store], self.oscore, self.tracker))
+            self._stack.enter_context(MqttTracker(self.tracker, self._access(folder, "tracker")))
+            self.publisher = self._stack.enter_context(
+                MqttPublisher(self._access(folder, "publisher"), setup.class_id)
+            )
+        except ServerError as error:
+            raise WorldError(str(error)) from error
+        self.product = self._product()
+
+    def _access(self, folder: Path, name: str) -> MqttAccess:
+        authority = self.ring.server_ca
+        (folder / "ca.pem").write_bytes(authority.certificate_pem)
+        certificate, key = authority.issue_client(name).save(folder, name)
+        return MqttAccess(
+            self.broker.host, self.broker.port, folder / "ca.pem", certificate, key, SERVER_NAME
+        )
+
+    def _product(self) -> Product:
+        """The example product, with this run's servers."""
+        text = EXAMPLE[: EXAMPLE.index("[update]")]
+        text += f"[update]\ncheck_interval_s = {CHECK_INTERVAL_S[self.on]}\n"
+        ports = {"mqtt": self.broker.port, "coap": self.coap.port}
+        for transport in self.transports:
+            text += f'[[servers]]\ntransport = "{transport}"\nhost = "{self.host_address}"\n'
+            text += f"port = {ports[transport]}\n"
+            text += f'tls_name = "{SERVER_NAME}"\n' if transport == "mqtt" else ""
+        text += EXAMPLE[EXAMPLE.index("[label]") :]
+        if self.on == "sim":
+            text = text.replace('board = "mps2_an385"', 'board = "simulator"')
+        (self.directory / "product.toml").write_text(text)
+        return parse_product(text)
+
+    # releases ------------------------------------------------------------------------------------------------
+    def release(self, number: int) -> Release:
+        """Release `number`, signed by the author."""
+        if number not in self._releases:
+            mitigates, interrupts = WHAT[number]
+            self._releases[number] = build_release(
+                self.images.signed[number].read_bytes(),
+                vendor_id=self.product.vendor_id,
+                class_id=self.product.class_id,
+                sequence_number=number,
+                signer=self.ring.signer("author"),
+                version=f"{number}.0.0",
+                mitigates=mitigates,
+                interrupts=interrupts,
+            )
+        return self._releases[number]
+
+    def publish(self, number: int, transport: str) -> None:
+        """Publish a release where units look over `transport`."""
+        release = self.release(number)
+        self.tracker.newest_manifest = max(self.tracker.newest_manifest, number)
+        if transport == "mqtt":
+            self.publisher.publish_release(release)
+        else:
+            self.store.put_release(release)
+
+    def _put_raw(self, transport: str, name: str, data: bytes) -> None:
+        """Put `data` where a release's part lies, as a hostile or broken server would."""
+        if transport == "mqtt":
+            self.publisher.publish_raw(f"fb/{self.product.class_id.hex()}/{name}", data)
+        else:
+            self.store.put_raw(name, data)
+
+    def publish_damaged_envelope(self, number: int, transport: str) -> None:
+        """Publish a release with one bit of its envelope's signature flipped."""
+        release = self.release(number)
+        anchors = anchors_of(self.product.vendor_id, self.product.class_id, self.ring.signer("author"))
+        for offset in range(len(release.envelope)):
+            damaged = bytearray(release.envelope)
+            damaged[offset] ^= 1
+            try:
+                verify_envelope(bytes(damaged), anchors)
+            except SignatureError:
+                break
+            except FirstbootError:
+                continue
+        self._put_raw(transport, "manifest", bytes(damaged))
+
+    def publish_damaged_payload(self, number: int, transport: str) -> None:
+        """Publish a release whose envelope is right and whose payload has one bit flipped."""
+        release = self.release(number)
+        self.publish(number, transport)
+        name, content = f"o/{release.payload_digest.hex()}", release.payload
+        if transport == "mqtt":
+            digest, content = release.chunks()[0]
+            name = f"o/{digest.hex()}"
+        damaged = bytearray(content)
+        damaged[len(damaged) // 2] ^= 1
+        self._put_raw(transport, name, bytes(damaged))
+
+    def withdraw(self, transport: str) -> None:
+        """Publish what runs, so that units find nothing to do until the next step."""
+        self.publish(self.running_number, transport)
+
+    def move_time_past_support(self) -> None:
+        """Let the tracker sign a time behind the support period (inclusive end, then two days)."""
+        end = dt.datetime.combine(self.product.support.end_date, dt.time(), dt.UTC)
+        self._time_shift_s = int(end.timestamp()) + 3 * 86400 - int(time.time())
+
+    # factory -------------------------------------------------------------------------------------------------
+    def provision(self) -> None:
+        """A bare board comes off the line and goes through the station."""
+        self.machine.program(self.images.rom, self.images.signed[1])
+        self.machine.power_on()
+        registry = Registry(self.directory / "registry.sqlite")
+        self._stack.callback(registry.close)
+        config = StationConfig(
+            product=self.product,
+            labels_dir=self.directory / "labels",
+            oscore_dir=self.oscore.directory,
+            development=True,
+            station_name="demo",
+        )
+        self._station = Station(config, registry, self.ring, log=self._factory_log)
+        result = self._station.provision(self.machine.factory_port(), self._show_phase)
+        found = registry.find(device_id=result.device_id)
+        if found is None or found.web_fingerprint is None or result.setup_code is None:
+            raise WorldError("the registry does not know the unit that the station released")
+        self.unit = KnownUnit(
+            result.serial,
+            result.device_id.hex(),
+            result.setup_code,
+            found.web_fingerprint.hex(),
+            result.label_path,
+        )
+
+    def provision_again(self) -> str:
+        """Try the station on the same board; gives the reason of the refusal."""
+        try:
+            self._station.provision(self.machine.factory_port())
+        except UnitRefusedError as error:
+            return str(error)
+        raise StepFailed("a second run to be refused", "a second provisioning")
+
+    def _factory_log(self, text: str) -> None:
+        with (self.directory / "factory.log").open("a") as log:
+            log.write(text + "\n")
+
+    def _show_phase(self, name: str, result: object) -> None:
+        self.note(f"phase {name}")
+
+    def factory_link(self) -> FactoryLink:
+        """The factory port as anyone with a cable has it."""
+        return FactoryLink(self.machine.factory_port(), timeout_s=2.0, log=self._factory_log)
+
+    def contacts(self) -> list[str]:
+        """What the servers have heard of the unit so far."""
+        found = [f"report over {report.source}" for report in self.tracker.reports]
+        if self.unit.device_id in self.broker.log_path.read_text(errors="replace"):
+            found.append("a connection to the broker")
+        if self.tracker.asked:
+            found.append(f"{self.tracker.asked} freshness requests")
+        return found
+
+    # owner ---------------------------------------------------------------------------------------------------
+    @property
+    def owner(self) -> Owner:
+        """The owner's browser; the device's address may be known only after its first start."""
+        if self._owner is None:
+            self._owner = Owner(self.machine.web_address, self.unit.fingerprint)
+        return self._owner
+
+    def status(self) -> dict[str, Any]:
+        """The unit's status page as data; signs in again after a restart, which ends sessions."""
+        try:
+            found = self.owner.status()
+        except PermissionError:
+            if not self.owner.sign_in(self.password):
+                raise
+            found = self.owner.status()
+        self._heap_peak = max(self._heap_peak, found["heap"]["peak_bytes"])
+        self._last_version = str(found["version"])
+        return found
+
+    @property
+    def running_version(self) -> str:
+        """The version that the status page showed last."""
+        return self._last_version
+
+    @property
+    def running_number(self) -> int:
+        return int(self._last_version.partition(".")[0])
+
+    def facts(self) -> dict[str, Any]:
+        """Numbers worth keeping of a run."""
+        return {"heap_peak_bytes": self._heap_peak} if self._heap_peak else {}
