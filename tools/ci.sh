@@ -22,7 +22,7 @@ install_stubs() {  # chip
     stamp=$(sha256sum <"$pins")
     if [ "$(cat "$target/stamp" 2>/dev/null)" != "$stamp" ]; then
         rm -rf "$target"
-        PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore "$python" -m pip install --quiet --no-input \
+        PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore "$python" -m pip install -qq --no-input \
             --no-deps --require-hashes --target "$target" -r "$pins" || return 1
         printf '%s\n' "$stamp" >"$target/stamp"
     fi

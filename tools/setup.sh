@@ -115,7 +115,7 @@ is_current() { [ -f "$venv/stamp-$1" ] && [ "$(cat "$venv/stamp-$1")" = "$(wante
 
 pip_install() {
     PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore \
-        "$venv/bin/python" -m pip install --quiet --no-input "$@"
+        "$venv/bin/python" -m pip install -qq --no-input "$@"
 }
 
 install_python_packages() {
