@@ -78,8 +78,9 @@ class Maker:
     def release(self, payload_bytes: int = 100_000, sequence_number: int = 7) -> Release:
         # The same content at two places, as images have it: runs of equal chunks share a topic.
         payload = bytearray(os.urandom(payload_bytes))
-        payload[4096:12288] = b"\xff" * 8192
-        payload[40960:45056] = b"\xff" * 4096
+        if payload_bytes > 45056:
+            payload[4096:12288] = b"\xff" * 8192
+            payload[40960:45056] = b"\xff" * 4096
         return build_release(
             bytes(payload),
             vendor_id=VENDOR_ID,
