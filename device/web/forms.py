@@ -64,11 +64,13 @@ def _text(data: bytes) -> str:
         text = data.decode()
     except (UnicodeError, ValueError):
         raise RequestError(status=400, reason="encoding") from None
-    # MicroPython lets overlong forms and surrogates pass; those do not come back as they went in.
-    if len(text) != len(data):
-        for character in text:
-            if 0xD800 <= ord(character) <= 0xDFFF or ord(character) > 0x10FFFF:
-                raise RequestError(status=400, reason="encoding")
-        if text.encode() != data:
+    # MicroPython lets overlong forms and surrogates pass: count what strict UTF-8 (RFC 3629) would take.
+    size = 0
+    for character in text:
+        point = ord(character)
+        if 0xD800 <= point <= 0xDFFF or point > 0x10FFFF:
             raise RequestError(status=400, reason="encoding")
+        size += 1 if point < 0x80 else 2 if point < 0x800 else 3 if point < 0x10000 else 4
+    if size != len(data):
+        raise RequestError(status=400, reason="encoding")
     return text

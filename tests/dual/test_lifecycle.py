@@ -1,0 +1,128 @@
+"""The life of a unit: the table, the state found again from durable facts, damage that never opens."""
+
+from memory_unit import CODE, MemoryUnit, refused
+
+from device import lifecycle
+from device.errors import LifecycleError
+from device.lifecycle import (
+    ABSENT,
+    DAMAGED,
+    FACTORY_DEFAULT,
+    FAILED,
+    INITIALISED,
+    PRESENT,
+    UNPROVISIONED,
+    Facts,
+    derive,
+    step,
+)
+
+
+def test_each_step_of_the_table_leads_where_it_says():
+    for state, event, after in lifecycle.TRANSITIONS:
+        assert step(state, event) == after
+
+
+def test_what_is_not_in_the_table_is_refused():
+    known = [(state, event) for state, event, _ in lifecycle.TRANSITIONS]
+    for state in lifecycle.STATES:
+        for event in lifecycle.EVENTS:
+            if (state, event) not in known:
+                assert refused(LifecycleError, step, state, event).fields["event"] == event
+
+
+def test_only_set_up_leads_to_initialised():
+    for _, event, after in lifecycle.TRANSITIONS:
+        assert after != INITIALISED or event == lifecycle.SETUP
+
+
+def test_no_event_makes_a_locked_unit_unprovisioned():
+    for state, _, after in lifecycle.TRANSITIONS:
+        assert after != UNPROVISIONED or state == UNPROVISIONED
+
+
+def test_no_state_is_left_by_two_ways_with_one_event():
+    pairs = [(state, event) for state, event, _ in lifecycle.TRANSITIONS]
+    assert len(set(pairs)) == len(pairs)
+
+
+def test_an_unlocked_unit_is_unprovisioned_whatever_it_holds():
+    for identity in (ABSENT, PRESENT, DAMAGED):
+        for credential in (ABSENT, PRESENT, DAMAGED):
+            assert derive(Facts(False, identity, credential, True)) == UNPROVISIONED
+
+
+def test_a_lock_without_a_readable_identity_is_failed():
+    for identity in (ABSENT, DAMAGED):
+        for credential in (ABSENT, PRESENT, DAMAGED):
+            assert derive(Facts(True, identity, credential, False)) == FAILED
+
+
+def test_only_a_readable_credential_makes_a_unit_initialised():
+    for is_owned in (False, True):
+        assert derive(Facts(True, PRESENT, PRESENT, is_owned)) == INITIALISED
+        for credential in (ABSENT, DAMAGED):
+            assert derive(Facts(True, PRESENT, credential, is_owned)) != INITIALISED
+
+
+def test_only_a_unit_that_was_never_owned_is_in_factory_default():
+    assert derive(Facts(True, PRESENT, ABSENT, False)) == FACTORY_DEFAULT
+    assert derive(Facts(True, PRESENT, ABSENT, True)) == FAILED
+
+
+def test_a_damaged_credential_gives_failed_and_not_the_set_up_code():
+    unit = MemoryUnit()
+    unit.set_up()
+    unit.user_records.damage("credential")
+    unit.restart()
+    assert unit.state() == FAILED
+    refused(LifecycleError, unit.set_up, CODE)
+    refused(LifecycleError, unit.sign_in)
+
+
+def test_a_credential_that_vanished_gives_failed_and_not_the_set_up_code():
+    unit = MemoryUnit()
+    unit.set_up()
+    unit.user_records.content = {}
+    unit.restart()
+    assert unit.state() == FAILED
+    refused(LifecycleError, unit.set_up, CODE)
+
+
+def test_a_damaged_mark_counts_as_owned():
+    unit = MemoryUnit()
+    unit.set_up()
+    unit.user_records.content = {}
+    unit.device_records.damage("owned")
+    assert unit.state() == FAILED
+
+
+def test_a_damaged_mark_alone_takes_nothing_from_the_owner():
+    unit = MemoryUnit()
+    unit.set_up()
+    unit.device_records.damage("owned")
+    unit.restart()
+    unit.sign_in()
+
+
+def test_a_user_region_that_does_not_mount_gives_failed():
+    unit = MemoryUnit()
+    assert derive(lifecycle.gather(True, unit.device, None)) == FAILED
+
+
+def test_a_failed_unit_answers_nowhere():
+    assert lifecycle.ACCESS[FAILED] == lifecycle.Access(False, False, False)
+
+
+def test_only_an_initialised_unit_reaches_out():
+    reaching = [state for state in lifecycle.STATES if lifecycle.ACCESS[state].network_out]
+    assert reaching == [INITIALISED]
+
+
+def test_the_console_learns_why_a_unit_failed_and_nothing_otherwise():
+    for is_locked in (False, True):
+        for identity in (ABSENT, PRESENT, DAMAGED):
+            for credential in (ABSENT, PRESENT, DAMAGED):
+                for is_owned in (False, True):
+                    facts = Facts(is_locked, identity, credential, is_owned)
+                    assert bool(lifecycle.reason(facts)) == (derive(facts) == FAILED)
