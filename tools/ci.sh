@@ -11,7 +11,10 @@ say() { printf '\n== %s\n' "$*"; }
 
 setup() { sh tools/setup.sh "$1"; }
 
-has_board_tools() { [ ! -s "$missing_list" ]; }
+has_all_tools() { [ ! -s "$missing_list" ]; }
+
+# The emulated board runs without these two: amqtt stands in for the broker, libcoap is a peer of the tests.
+has_board_tools() { [ -z "$(tr ' ' '\n' <"$missing_list" | grep -v -e '^$' -e '^mosquitto$' -e '^libcoap3-bin$')" ]; }
 
 # --- check ------------------------------------------------------------------------------------------------
 # Stubs of one chip's MicroPython (requirements/stubs-CHIP.txt), kept out of the environment's own packages:
@@ -70,13 +73,15 @@ firmware() {
 
 run_tests() {
     built=yes
-    if has_board_tools; then
-        say "building the firmware"
-        firmware || built=no
-        # Everything is installed: a test that skips for want of a tool is then a failure, not a skip.
+    if has_all_tools; then
+        # A test that skips for want of a tool is then a failure.
         set -- --tools-present "$@"
     else
         say "not installed: $(cat "$missing_list")- tests that need them skip"
+    fi
+    if has_board_tools; then
+        say "building the firmware"
+        firmware || built=no
     fi
     say "pytest"
     status=0

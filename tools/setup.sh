@@ -131,11 +131,24 @@ install_python_packages() {
     if [ "$level" = dev ]; then wanted_stamp dev >"$venv/stamp-dev"; fi
 }
 
+# A machine that could not install the same packages within the last hour is not asked again.
+failed_lately() {  # names
+    [ -n "$(find .cache/packages-failed -mmin -60 2>/dev/null)" ] && [ "$(cat .cache/packages-failed)" = "$1" ]
+}
+
+provide_packages() {
+    missing=$(missing_packages)
+    if [ -z "$missing" ] || failed_lately "$missing"; then return 0; fi
+    # shellcheck disable=SC2086  # a list of names
+    install_packages $missing
+    missing=$(missing_packages)
+    mkdir -p .cache
+    if [ -n "$missing" ]; then printf '%s' "$missing" >.cache/packages-failed; else rm -f .cache/packages-failed; fi
+}
+
 main() {
     case $level in run | dev) ;; *) die "usage: tools/setup.sh run|dev" ;; esac
-    missing=$(missing_packages)
-    # shellcheck disable=SC2086  # a list of names
-    [ -z "${missing% }" ] || install_packages $missing
+    provide_packages
     # A moved or half-made environment is made anew: its scripts carry the path it was made for.
     "$venv/bin/python" -c 'import sys, os; sys.exit(os.path.realpath(sys.prefix) != os.path.realpath(".venv"))' \
         2>/dev/null || make_venv
