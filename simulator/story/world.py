@@ -251,8 +251,13 @@ class World:
             oscore_dir=self.oscore.directory,
             development=True,
             station_name="demo",
+            timeout_s=1.0,  # a unit that restarts loses what was on the line; it is asked again soon
+            attempts=15,
         )
         self._station = Station(config, registry, self.ring, log=self._factory_log)
+        support = self._station.batch_record("support")
+        self.publisher.publish_support(support)
+        self.store.put_support(support)
         result = self._station.provision(self.machine.factory_port(), self._show_phase)
         found = registry.find(device_id=result.device_id)
         if found is None or found.web_fingerprint is None or result.setup_code is None:

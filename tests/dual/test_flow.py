@@ -17,7 +17,7 @@ def image(body_bytes=9000, counter=1):
     """An image with a well-formed header and TLV areas; its signature is the boot ROM's business."""
     header = (0x96F3B83D).to_bytes(4, "little") + (0x100000).to_bytes(4, "little")
     header += (0x200).to_bytes(2, "little") + (12).to_bytes(2, "little") + body_bytes.to_bytes(4, "little")
-    header += (0x20).to_bytes(4, "little") + bytes((2, 0, 0, 0, 0, 0, 0, 0))
+    header += (0x20).to_bytes(4, "little") + bytes((2, 0, 0, 0, 2, 0, 0, 0))
     data = header + bytes(0x200 - len(header)) + bytes([n % 251 for n in range(body_bytes)])
     data += bytes((0x08, 0x69, 12, 0, 0x50, 0, 4, 0)) + counter.to_bytes(4, "little")
     digest = sha256(data).digest()
@@ -70,7 +70,7 @@ def test_a_good_release_is_stored_read_back_and_staged():
     manifest, chunk_list, chunks = manifest_of(payload)
     boot = BootState(MemoryFlash(), SMALL)
     info = drive(flow.install(manifest, boot, 1), chunk_list, chunks)
-    assert info.version == (2, 0, 0, 0)
+    assert info.version == (2, 0, 0, 2)
     assert boot.read(1, 0, len(payload)) == payload
     assert boot.marks(1) == (True, False, False, 0)
     assert boot.is_blank_trailer(0)
@@ -148,6 +148,14 @@ def test_bytes_behind_the_image_are_refused():
     assert refused(
         ImageFormatError, manifest, BootState(MemoryFlash(), SMALL), chunk_list, chunks
     ).fields == {"reason": "size"}
+
+
+def test_an_image_with_another_build_number_than_the_manifests_sequence_is_refused():
+    manifest, chunk_list, chunks = manifest_of(image())
+    made = Manifest(3, manifest.chunks, manifest.firmware)
+    assert refused(ImageFormatError, made, BootState(MemoryFlash(), SMALL), chunk_list, chunks).fields == {
+        "reason": "build number"
+    }
 
 
 def test_old_marks_are_erased_before_the_first_chunk():
