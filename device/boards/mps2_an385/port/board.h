@@ -66,5 +66,6 @@ bool network_is_up(void);
 
 // main.c
 size_t heap_peak_bytes(void);
+bool console_is_open(void); // a development build
 
 #endif

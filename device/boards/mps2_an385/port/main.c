@@ -56,6 +56,10 @@ void nlr_jump_fail(void *value) {
     board_fail("exception without a handler");
 }
 
+bool console_is_open(void) {
+    return FIRSTBOOT_OPEN_CONSOLE;
+}
+
 static void banner(void) {
     static const char *const reasons[] = {"power-on", "software", "watchdog", "external"};
     const handover_page_t *page = handover_page();
@@ -81,7 +85,9 @@ static void python_init(void) {
     gc_init(heap, heap + HEAP_BYTES / sizeof(uint32_t));
     mp_init();
     // The whole path: a file system is never searched unless the verified application set is appended.
+    mp_sys_path = mp_obj_new_list(0, NULL);
     mp_obj_list_append(mp_sys_path, MP_OBJ_NEW_QSTR(MP_QSTR__dot_frozen));
+    mp_obj_list_init(MP_OBJ_TO_PTR(mp_sys_argv), 0);
 }
 
 int main(void) {

@@ -163,6 +163,11 @@ static mp_obj_t mps2_is_network_up(void) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(mps2_is_network_up_obj, mps2_is_network_up);
 
+static mp_obj_t mps2_is_console_open(void) {
+    return mp_obj_new_bool(console_is_open());
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(mps2_is_console_open_obj, mps2_is_console_open);
+
 // Uart(index): a non-blocking stream on the factory port. Console and network line are not Python's.
 typedef struct {
     mp_obj_base_t base;
@@ -254,6 +259,7 @@ static const mp_rom_map_elem_t mps2_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR_has_entropy), MP_ROM_PTR(&mps2_has_entropy_obj) },
     { MP_ROM_QSTR(MP_QSTR_set_time), MP_ROM_PTR(&mps2_set_time_obj) },
     { MP_ROM_QSTR(MP_QSTR_heap_peak), MP_ROM_PTR(&mps2_heap_peak_obj) },
+    { MP_ROM_QSTR(MP_QSTR_is_console_open), MP_ROM_PTR(&mps2_is_console_open_obj) },
     { MP_ROM_QSTR(MP_QSTR_is_network_up), MP_ROM_PTR(&mps2_is_network_up_obj) },
 };
 static MP_DEFINE_CONST_DICT(mps2_globals, mps2_globals_table);

