@@ -105,6 +105,8 @@ class AmqttBroker:
         logger = logging.getLogger("amqtt")
         logger.addHandler(handler)
         was_propagated, logger.propagate = logger.propagate, False
+        level = logger.level
+        logger.setLevel(logging.INFO)  # who connected belongs into a broker's log, as mosquitto has it
         try:
             asyncio.run(self._serve())
         except BaseException as error:  # reported by start(), which waits for it
@@ -113,6 +115,7 @@ class AmqttBroker:
             self._ready.set()
             logger.removeHandler(handler)
             logger.propagate = was_propagated
+            logger.setLevel(level)
             handler.close()
 
     async def _serve(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import logging
 from dataclasses import dataclass, field
 
 from amqtt.broker import BrokerContext
@@ -13,6 +14,8 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from provisioning.servers.access import covers, rights_of
+
+_log = logging.getLogger("amqtt.firstboot")  # below "amqtt", so it goes to the broker's own log
 
 
 def common_name(certificate_der: bytes) -> str | None:
@@ -34,8 +37,10 @@ class CertificateIdentity(BaseAuthPlugin):  # type: ignore[misc]
         certificate = session.ssl_object.getpeercert(binary_form=True) if session.ssl_object else None
         name = common_name(certificate) if certificate else None
         if not name or not hmac.compare_digest(name.encode(), (session.client_id or "").encode()):
+            _log.info("Client of certificate %r refused: its client id is another", name)
             return False
         session.username = name
+        _log.info("Client %s connected", name)
         return True
 
 

@@ -81,6 +81,14 @@ def test_a_transfer_goes_on_with_the_chunks_that_are_missing(maker: Maker, broke
     assert using(maker, broker, maker.unit(), work) == expected
 
 
+def test_who_connected_is_in_the_log(maker: Maker, broker: Broker) -> None:
+    unit, absent = maker.unit(), maker.unit()
+    using(maker, broker, unit, lambda source: source.report(b"\xa0"))
+    log = broker.log_path.read_text()
+    assert unit.device_id.hex() in log
+    assert absent.device_id.hex() not in log
+
+
 def test_what_is_not_published_is_none_or_a_timeout(
     maker: Maker, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

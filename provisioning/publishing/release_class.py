@@ -1,0 +1,42 @@
+"""Which product class a release is for: it decides topic and folder, and the manifest says it."""
+
+from __future__ import annotations
+
+from device.codec import cbor
+from device.errors import FirstbootError
+from device.suit import envelope, manifest, registry
+from provisioning.publishing.store import PublishError
+from provisioning.signing.release import Release
+
+
+def class_id_of_release(release: Release) -> bytes:
+    """The class id that the manifest's conditions name. Raises PublishError unless it is exactly one."""
+    try:
+        shared = manifest.decode(envelope.decode(release.envelope).manifest).shared
+    except FirstbootError as error:
+        raise PublishError(f"the envelope cannot be read: {error}") from error
+    found = {
+        argument[registry.PARAMETER_CLASS_IDENTIFIER]
+        for command, argument in shared
+        if command == registry.DIRECTIVE_OVERRIDE_PARAMETERS
+        and isinstance(argument, dict)
+        and registry.PARAMETER_CLASS_IDENTIFIER in argument
+    }
+    if len(found) != 1:
+        raise PublishError("the manifest does not name one product class")
+    (class_id,) = found
+    if not isinstance(class_id, bytes) or len(class_id) != 16:
+        raise PublishError("the manifest does not name one product class")
+    return class_id
+
+
+def class_id_of_support(payload: bytes) -> bytes:
+    """The class id in the payload of a support record. Raises PublishError."""
+    try:
+        fields = cbor.decode(payload)
+    except FirstbootError as error:
+        raise PublishError(f"the support record cannot be read: {error}") from error
+    class_id = fields.get(1) if isinstance(fields, dict) else None
+    if not isinstance(class_id, bytes) or len(class_id) != 16:
+        raise PublishError("the support record does not name a product class")
+    return class_id
