@@ -6,7 +6,6 @@ pyproject.toml; this module knows none of them, so provisioning never imports si
 
 from __future__ import annotations
 
-import sys
 from importlib import metadata
 from typing import Annotated
 
@@ -59,4 +58,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -15,6 +15,7 @@ from provisioning.signing.keys import KeyRing
 from simulator.device import release_body
 
 HANGING = 4
+ROOT = Path(__file__).resolve().parents[2]  # the checkout: sources to build and the cache of what was built
 # release: security counter. Release 3 closes a hole, so older images never start again once it is confirmed.
 COUNTERS = {1: 1, 2: 1, 3: 2, 4: 2, 5: 2}
 
@@ -61,9 +62,9 @@ def firmware_images(ring: KeyRing, directory: Path, note: Callable[[str], None])
     from provisioning.firmware.build import build, build_rom
 
     hashes = tuple(key_hash(path) for path in ring.image_key_paths)
-    rom = build_rom(hashes, progress=note)
-    release = build("release", progress=note)
-    hang = build("hang", progress=note)
+    rom = build_rom([digest.hex() for digest in hashes], root=ROOT, progress=note)
+    release = build("release", root=ROOT, progress=note)
+    hang = build("hang", root=ROOT, progress=note)
     bodies = {number: (hang if number == HANGING else release).image for number in COUNTERS}
     signed = _sign_all(ring, bodies, directory, note)
     size = release.image.stat().st_size

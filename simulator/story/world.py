@@ -29,13 +29,13 @@ from provisioning.servers.oscore_store import OscoreStore
 from provisioning.servers.tracker import MqttTracker, Tracker
 from provisioning.signing.keys import KeyRing
 from provisioning.signing.release import Release, anchors_of, build_release
-from simulator.story.images import Images, firmware_images, simulated_images
+from simulator.story.images import ROOT, Images, firmware_images, simulated_images
 from simulator.story.owner import Owner
 from simulator.story.runner import StepFailed
 
 SERVER_NAME: Final = "updates.firstboot.test"
 CHECK_INTERVAL_S: Final = {"sim": 1, "qemu": 3, "renode": 3}  # a product asks once an hour or less
-KEYS: Final = Path(".cache/keys/development")
+KEYS: Final = ROOT / ".cache" / "keys" / "development"
 WHAT: Final = {
     1: ("what it shipped with", "no"),
     2: ("a weakness in the pages", "one restart"),
@@ -98,7 +98,7 @@ class World:
 
     # build ---------------------------------------------------------------------------------------------------
     def build(self) -> None:
-        self.ring = KeyRing.draw_development(KEYS.resolve())
+        self.ring = KeyRing.draw_development(KEYS)
         images = self.directory / "images"
         images.mkdir(exist_ok=True)
         make = simulated_images if self.on == "sim" else firmware_images
