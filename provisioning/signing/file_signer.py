@@ -31,7 +31,12 @@ class FileSigner:
     @classmethod
     def load(cls, path: Path) -> FileSigner:
         """The signer of a PKCS#8 or SEC 1 PEM file. Raises OSError, ValueError for another kind of key."""
-        return cls(load_private_pem(path.read_bytes()))
+        return cls.from_pem(path.read_bytes())
+
+    @classmethod
+    def from_pem(cls, data: bytes) -> FileSigner:
+        """The signer of PEM text. Raises ValueError for another kind of key."""
+        return cls(load_private_pem(data))
 
     def sign(self, message: bytes) -> bytes:
         """r || s, 64 bytes (RFC 9053 2.1)."""

@@ -1,0 +1,74 @@
+"""What a release is checked against on a host: a unit's anchors, or an author's key and a product."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from device.codec import cose
+from device.suit import commands as suit_commands
+from device.suit import envelope as suit_envelope
+from device.suit import manifest
+from device.trust import anchors as trust_anchors
+from device.trust.anchors import ROLE_AUTHOR, Anchors, Key
+from device.trust.verify import VerifiedManifest
+from provisioning.factory.product import load_product
+from provisioning.signing.file_signer import FileSigner
+from provisioning.signing.keys import key_id, public_point
+from provisioning.signing.release import Release, ReleaseError, split_chunks
+
+
+def check_files(release: Release, verified: VerifiedManifest) -> None:
+    """Raise ReleaseError unless payload and chunk list are the signed ones and belong together."""
+    if (
+        release.chunk_list_digest != verified.chunks.digest
+        or release.payload_digest != verified.firmware.digest
+    ):
+        raise ReleaseError("payload and chunk list are not the ones that were signed")
+    if split_chunks(release.payload) != release.chunk_list:
+        raise ReleaseError("the chunk list is not that of the payload")
+
+
+def choose_anchors(
+    data: bytes, record: Path | None, key: Path | None, product: Path | None
+) -> tuple[Anchors, bool]:
+    """Anchors to verify the envelope `data` with, and whether the caller fixed vendor and class.
+
+    From a unit's anchors record, or from an author's key (PEM, public or private) and a product definition;
+    without that, vendor and class are whatever the envelope says. Raises ReleaseError, CodecError, OSError.
+    """
+    if (record is None) == (key is None):
+        raise ReleaseError("give either --anchors FILE or --key PEM")
+    if record is not None:
+        return trust_anchors.decode(record.read_bytes()), True
+    public = _public_key((key or Path()).read_bytes())
+    author = Key(key_id(public), cose.ALG_ESP256, ROLE_AUTHOR, public)
+    if product is None:
+        vendor_id, class_id = _claimed_ids(data)
+    else:
+        ids = load_product(product)
+        vendor_id, class_id = ids.vendor_id, ids.class_id
+    return Anchors(vendor_id, class_id, (author,), 0, 0), product is not None
+
+
+def _claimed_ids(data: bytes) -> tuple[bytes, bytes]:
+    """Vendor and class that the manifest itself names; zeros where it names none, which then fail."""
+    content = manifest.decode(suit_envelope.decode(data).manifest)
+    vendor_id = class_id = bytes(16)
+    for effect in suit_commands.run((content.shared,), len(content.components)):
+        if isinstance(effect, suit_commands.MatchVendor):
+            vendor_id = effect.identifier
+        elif isinstance(effect, suit_commands.MatchClass):
+            class_id = effect.identifier
+    return vendor_id, class_id
+
+
+def _public_key(pem: bytes) -> bytes:
+    if b"PRIVATE KEY" in pem:
+        return FileSigner.from_pem(pem).public
+    key = serialization.load_pem_public_key(pem)
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise ReleaseError("not a P-256 key")
+    return public_point(key)

@@ -1,0 +1,80 @@
+"""Which sequence numbers were signed for which product class: a file of JSON lines that only grows.
+
+A number is logged, durably, before its envelope is handed out, so no crash lets one be signed twice.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+class ReleaseLogError(ValueError):
+    """The log is damaged, or the sequence number does not go forward."""
+
+
+@dataclass(frozen=True)
+class LogEntry:
+    """One signed release; digests and class id in hex, `signed_at` in ISO 8601 (UTC)."""
+
+    class_id: str
+    sequence_number: int
+    version: str
+    payload_sha256: str
+    envelope_sha256: str
+    signed_at: str
+
+
+class ReleaseLog:
+    """The log in one file. Hold `locked()` from asking for a number to `append`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other signers out (advisory lock on a file beside the log)."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.path.with_name(self.path.name + ".lock"), "w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def entries(self) -> list[LogEntry]:
+        """All entries, oldest first. Raises ReleaseLogError for a line that is none."""
+        if not self.path.exists():
+            return []
+        found = []
+        for number, line in enumerate(self.path.read_text(encoding="utf-8").splitlines(), 1):
+            try:
+                entry = LogEntry(**json.loads(line))
+            except (ValueError, TypeError) as error:
+                raise ReleaseLogError(f"{self.path}, line {number}: no entry of a release log") from error
+            if isinstance(entry.sequence_number, bool) or not isinstance(entry.sequence_number, int):
+                raise ReleaseLogError(f"{self.path}, line {number}: no sequence number")
+            found.append(entry)
+        return found
+
+    def newest(self, class_id: bytes) -> int:
+        """The highest sequence number signed for this class, 0 before the first."""
+        wanted = class_id.hex()
+        return max((one.sequence_number for one in self.entries() if one.class_id == wanted), default=0)
+
+    def require_forward(self, class_id: bytes, sequence_number: int) -> None:
+        """Raise ReleaseLogError unless `sequence_number` is above every one signed for this class."""
+        newest = self.newest(class_id)
+        if sequence_number <= newest:
+            raise ReleaseLogError(
+                f"sequence number {sequence_number} does not go forward: {newest} is signed already"
+            )
+
+    def append(self, entry: LogEntry) -> None:
+        """Add an entry and make it durable."""
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(entry), sort_keys=True) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
