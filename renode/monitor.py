@@ -1,0 +1,89 @@
+"""Renode's monitor on a pipe: commands in, their output back, errors as exceptions.
+
+With `--console` Renode leaves when its standard input ends, so it never outlives the process that started it.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import threading
+from typing import IO, Final
+
+from renode.errors import EmulatorError
+
+_OUTPUT_MAX_CHARS: Final = 1024 * 1024
+_ERROR: Final = re.compile(
+    r"There was an error|Could not|Parameters did not match|No such (?:command|file)|error E\d+"
+)
+
+
+class Monitor:
+    """One running Renode. Methods raise EmulatorError when it went away, refused, or does not answer in time."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
+        self._process = process
+        self._log = log
+        self._changed = threading.Condition()
+        self._output = ""
+        self._is_ended = False
+        self._count = 0
+        self._reader = threading.Thread(target=self._read, name="monitor", daemon=True)
+        self._reader.start()
+
+    def execute(self, command: str, timeout_s: float) -> str:
+        """Run one monitor command and return what it printed."""
+        self._count += 1
+        marker = f"firstboot-{self._count}-done"
+        with self._changed:
+            self._output = ""
+        self._write(f'{command}\necho "{marker}"\n')
+        output = self._wait(re.compile(rf"^{marker}\s*$", re.MULTILINE), command, timeout_s)
+        if _ERROR.search(output):
+            raise EmulatorError(f"Renode refused {command!r}: {output.strip()[-500:]}")
+        return output
+
+    def close(self, timeout_s: float) -> None:
+        """Let the reader take what is left; to be called when the process has ended."""
+        self._reader.join(timeout_s)
+        if self._process.stdin is not None:
+            try:
+                self._process.stdin.close()
+            except OSError:
+                pass  # what was buffered has no reader any more
+
+    def _write(self, text: str) -> None:
+        assert self._process.stdin is not None  # noqa: S101 (started with a pipe)
+        try:
+            self._process.stdin.write(text.encode())
+            self._process.stdin.flush()
+        except OSError:
+            raise EmulatorError(f"Renode is gone: {self._output.strip()[-500:]}") from None
+
+    def _wait(self, marker: re.Pattern[str], command: str, timeout_s: float) -> str:
+        with self._changed:
+            is_there = self._changed.wait_for(
+                lambda: self._is_ended or marker.search(self._output), timeout_s
+            )
+            match = marker.search(self._output)
+            if match is None:
+                why = "ended" if is_there else "did not answer"
+                raise EmulatorError(f"Renode {why} at {command!r}: {self._output.strip()[-500:]}")
+            return self._output[: match.start()]
+
+    def _read(self) -> None:
+        stdout = self._process.stdout
+        while stdout is not None:
+            data = stdout.read1(65536) if hasattr(stdout, "read1") else stdout.read(1)
+            if not data:
+                break
+            self._log.write(data)
+            self._log.flush()
+            with self._changed:
+                self._output = (self._output + data.decode("utf-8", "replace").replace("\r", ""))[
+                    -_OUTPUT_MAX_CHARS:
+                ]
+                self._changed.notify_all()
+        with self._changed:
+            self._is_ended = True
+            self._changed.notify_all()
