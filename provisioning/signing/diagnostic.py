@@ -6,9 +6,11 @@ Byte strings that hold CBOR by their place in an envelope are opened (`<< ... >>
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from device.codec import cbor
+from device.errors import CodecError
 from device.suit import registry
 
 INDENT: Final = "  "
@@ -17,7 +19,6 @@ LINE_WIDTH: Final = 88
 
 _COSE_HEADERS: Final = ((1, "alg"), (3, "content type"), (4, "kid"), (16, "typ"))
 _COMMON: Final = ((2, "suit-components"), (4, "suit-shared-sequence"))
-_WITH_SEQUENCE: Final = registry.SEQUENCE_MEMBERS
 
 
 class Opened(NamedTuple):
@@ -98,53 +99,53 @@ def _name(table: Any, number: Any) -> str:
     return str(registry.name_of(table, number, "unknown"))
 
 
-def _opened(value: Any) -> Any:
-    """The CBOR inside a byte string that must hold some; the value itself where it holds none."""
+def _opened(value: Any, show: Callable[[Any], Any] = lambda inside: inside) -> Any:
+    """A byte string as the CBOR inside it, shown by `show`; as it is where it holds none that we read."""
     if not isinstance(value, bytes):
         return value
-    return cbor.decode(value)
+    try:
+        return Opened(show(cbor.decode(value)))
+    except CodecError:
+        return value
 
 
 def _envelope_member(number: Any, value: Any) -> Any:
     if number == registry.AUTHENTICATION_WRAPPER:
-        parts = _opened(value)
-        if not isinstance(parts, list) or not parts:
-            return Opened(parts)
-        return Opened([Opened(_opened(parts[0])), *(Opened(_cose(_opened(part))) for part in parts[1:])])
+        return _opened(value, _authentication)
     if number == registry.MANIFEST:
-        return Opened(_manifest(_opened(value)))
+        return _opened(value, _manifest)
     return _manifest_member(number, value)
 
 
-def _manifest(members: Any) -> Any:
+def _authentication(parts: Any) -> Any:
+    if not isinstance(parts, list) or not parts:
+        return parts
+    return [_opened(parts[0]), *(_opened(part, _cose) for part in parts[1:])]
+
+
+def _named(table: registry.Table, members: Any, show: Callable[[Any, Any], Any]) -> Any:
+    """A map with the names of `table`, each value shown by `show(key, value)`."""
     if not isinstance(members, dict):
         return members
-    return Named(
-        [
-            (number, _name(registry.MANIFEST_MEMBERS, number), _manifest_member(number, members[number]))
-            for number in members
-        ]
-    )
+    return Named([(key, _name(table, key), show(key, members[key])) for key in members])
+
+
+def _manifest(members: Any) -> Any:
+    return _named(registry.MANIFEST_MEMBERS, members, _manifest_member)
 
 
 def _manifest_member(number: Any, value: Any) -> Any:
-    if not isinstance(value, bytes):
-        return value
     if number == registry.MEMBER_COMMON:
-        common = _opened(value)
-        if not isinstance(common, dict):
-            return Opened(common)
-        return Opened(Named([(key, _name(_COMMON, key), _common_member(key, common[key])) for key in common]))
-    if number in _WITH_SEQUENCE:
-        return Opened(_sequence(_opened(value)))
+        return _opened(value, lambda common: _named(_COMMON, common, _common_member))
+    if number in registry.SEQUENCE_MEMBERS:
+        return _opened(value, _sequence)
     if number == registry.MEMBER_TEXT:
-        return Opened(_text(_opened(value)))
+        return _opened(value, _text)
     return value
 
 
 def _common_member(number: Any, value: Any) -> Any:
-    is_sequence = number == registry.COMMON_SHARED_SEQUENCE and isinstance(value, bytes)
-    return Opened(_sequence(_opened(value))) if is_sequence else value
+    return _opened(value, _sequence) if number == registry.COMMON_SHARED_SEQUENCE else value
 
 
 def _sequence(items: Any) -> Any:
@@ -159,29 +160,22 @@ def _sequence(items: Any) -> Any:
 
 
 def _argument(command: Any, value: Any) -> Any:
-    if command == registry.DIRECTIVE_OVERRIDE_PARAMETERS and isinstance(value, dict):
-        return Named(
-            [
-                (
-                    number,
-                    _name(registry.PARAMETERS, number),
-                    Opened(_opened(value[number]))
-                    if number == registry.PARAMETER_IMAGE_DIGEST
-                    else value[number],
-                )
-                for number in value
-            ]
-        )
-    if isinstance(value, list) and all(isinstance(one, bytes) for one in value):
-        return [Opened(_sequence(_opened(one))) for one in value]  # try-each
+    if command == registry.DIRECTIVE_OVERRIDE_PARAMETERS:
+        return _named(registry.PARAMETERS, value, _parameter)
+    if isinstance(value, list):  # try-each
+        return [_opened(one, _sequence) for one in value]
     return value
 
 
+def _parameter(number: Any, value: Any) -> Any:
+    return _opened(value) if number == registry.PARAMETER_IMAGE_DIGEST else value
+
+
 def _text(languages: Any) -> Any:
-    if not isinstance(languages, dict) or not all(isinstance(one, dict) for one in languages.values()):
+    if not isinstance(languages, dict):
         return languages
     return {
-        language: Named([(key, _name(registry.TEXTS, key), entries[key]) for key in entries])
+        language: _named(registry.TEXTS, entries, lambda _, value: value)
         for language, entries in languages.items()
     }
 
@@ -190,11 +184,8 @@ def _cose(message: Any) -> Any:
     if not isinstance(message, cbor.Tag) or not isinstance(message.value, list) or len(message.value) != 4:
         return message
     protected, unprotected, *rest = message.value
-    inside = _opened(protected) if protected else {}
-    return cbor.Tag(message.number, [Opened(_headers(inside)), _headers(unprotected), *rest])
+    return cbor.Tag(message.number, [_opened(protected, _headers), _headers(unprotected), *rest])
 
 
 def _headers(headers: Any) -> Any:
-    if not isinstance(headers, dict):
-        return headers
-    return Named([(label, _name(_COSE_HEADERS, label), headers[label]) for label in headers])
+    return _named(_COSE_HEADERS, headers, lambda _, value: value)

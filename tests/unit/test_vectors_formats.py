@@ -15,6 +15,7 @@ from device.errors import AlgorithmError, CborError, CodecError, CoseError, Firs
 from device.suit import commands, envelope, manifest
 from device.trust import verify
 from device.trust.anchors import ROLE_AUTHOR, Anchors, Key
+from provisioning.signing.diagnostic import envelope_notation
 from provisioning.signing.keys import public_point
 from tests.unit.vectors import load, read
 
@@ -253,6 +254,15 @@ def test_suit_finds_the_severed_members_of_example_2_by_their_digests() -> None:
     assert set(content.severed) == set(parts.severed) == {20, 23}
     for number, digest in content.severed.items():
         assert envelope.digest_of(parts.severed[number]) == digest
+
+
+@pytest.mark.parametrize("number", EXAMPLES)
+def test_the_diagnostic_notation_of_every_example_names_all_its_numbers(number: int) -> None:
+    for data in _suit_example(number)[1:]:
+        shown = envelope_notation(data)
+        assert f"/ suit-manifest-sequence-number / 2: {number}" in shown
+        assert "/ suit-condition-vendor-identifier / 1, 15" in shown
+        assert "unknown" not in shown
 
 
 def test_a_unit_refuses_every_example_of_the_draft_by_name() -> None:
