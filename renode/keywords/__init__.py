@@ -1,0 +1,1 @@
+"""Robot keywords in the words of the domain."""

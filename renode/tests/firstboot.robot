@@ -1,0 +1,59 @@
+*** Settings ***
+Documentation       The emulated board from power to owner. The same on both backs: BACK is `renode` or `qemu`.
+Library             renode.keywords.board.BoardLibrary    ${BACK}
+Suite Setup         Build Firmware And Boot ROM
+Test Teardown       Close The Board
+Test Timeout        10 minutes
+
+
+*** Variables ***
+${BACK}             renode
+
+
+*** Test Cases ***
+A Programmed Board Starts Its First Release
+    Given A Programmed Board
+    When The Power Comes On
+    Then The Console Shows    rom: slot 0 confirmed, image 1.0.0, counter 1
+    And The Console Shows    reset: power-on
+    And The Console Shows    unprovisioned
+
+A Board Starts Again After A Power Cut
+    Given A Programmed Board
+    And The Power Comes On
+    And The Console Shows    unprovisioned
+    When The Power Is Cut
+    And The Power Comes On
+    Then The Console Shows    reset: power-on
+    And The Console Shows    unprovisioned
+
+The Firmware Is Told Of A Reset From Outside
+    Given A Programmed Board
+    And The Power Comes On
+    And The Console Shows    unprovisioned
+    When The Board Is Reset
+    Then The Console Shows    rom: slot 0 confirmed
+    And The Console Shows    reset: external
+
+A Trial That Loses Power Before It Confirmed Is Taken Back
+    Given A Programmed Board
+    And Release Is Staged In Slot    2    1
+    When The Power Comes On
+    Then The Console Shows    rom: slot 1 trial, image 2.0.0, counter 1
+    When The Power Is Cut
+    And The Power Comes On
+    Then The Console Shows    rom: slot 0 confirmed, image 1.0.0, counter 1
+
+One Flipped Bit Keeps A Release From Starting
+    Given A Programmed Board
+    And A Release With One Flipped Bit Is Staged In Slot    1
+    When The Power Comes On
+    Then The Console Shows    rom: slot 1 refused: digest
+    And The Console Shows    rom: slot 0 confirmed, image 1.0.0, counter 1
+    And The Console Never Showed    rom: slot 1 trial
+
+An Owner Sets The Board Up And Updates It
+    [Documentation]    `firstboot demo` on this back: factory, set-up, updates over both transports, a revert.
+    [Tags]    story
+    [Timeout]    60 minutes
+    The Demo Passes With Steps    provision    setup    update_mqtt    update_coap    bad_release_reverts

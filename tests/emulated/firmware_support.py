@@ -1,0 +1,135 @@
+"""What the tests of the firmware share: built variants signed with a key of their own, boards, a prompt on one."""
+
+import re
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from provisioning.firmware.build import FirmwareBuild, build, build_rom
+from provisioning.firmware.errors import FirmwareError
+from provisioning.signing.image import key_hash, sign_image
+from renode.errors import MachineError
+from renode.qemu import QemuBoard
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+TIMEOUT_S = 60  # generous: the machine may be busy with other things
+
+_INTERRUPT, _RAW, _NORMAL, _RUN = b"\x03", b"\x01", b"\x02", b"\x04"
+
+
+class Kit:
+    """A ROM with one image key, and signed images of any variant."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.key = folder / "image-key.pem"
+        key = ec.generate_private_key(ec.SECP256R1())
+        self.key.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+        self.rom = build_rom([key_hash(self.key).hex()], root=CHECKOUT).elf
+        self._images: dict[tuple[str, str], Path] = {}
+
+    def firmware(self, variant: str) -> FirmwareBuild:
+        return build(variant, root=CHECKOUT)
+
+    def image(self, variant: str, version: str = "1.0.0+1") -> Path:
+        """The signed image of a variant."""
+        if (variant, version) not in self._images:
+            raw = self.firmware(variant).image
+            self._images[variant, version] = self.sign(raw, f"{variant}-{version}.img", version)
+        return self._images[variant, version]
+
+    def sign(self, raw: Path, name: str, version: str = "1.0.0+1") -> Path:
+        out = self.folder / name
+        sign_image(raw, self.key, version=version, security_counter=0, out=out)
+        return out
+
+    @contextmanager
+    def board(self, directory: Path, variant: str = "development", **options):
+        """A programmed board, powered off; closed at the end."""
+        with QemuBoard(directory, **options) as board:
+            board.program(self.rom, self.image(variant))
+            yield board
+
+
+class RemoteError(AssertionError):
+    """Code at the board's prompt raised; the text is its traceback."""
+
+
+class Prompt:
+    """Run Python on a board with an open console, through the raw prompt."""
+
+    def __init__(self, board: QemuBoard) -> None:
+        self.board = board
+
+    def enter(self) -> "Prompt":
+        """Stop the agent and open the raw prompt of a board that was just started."""
+        console = self.board.console
+        console.wait_for(r"^firstboot \S+ on mps2_an385: .*\n", TIMEOUT_S)
+        console.send(_INTERRUPT)
+        console.wait_for(r"^>>> ", TIMEOUT_S)
+        console.send(_RAW)
+        console.wait_for(r"raw REPL; CTRL-B to exit\n>", TIMEOUT_S)
+        return self
+
+    def run(self, code: str, timeout_s: float = TIMEOUT_S) -> str:
+        """What `code` prints; raises RemoteError with the traceback where it raised one."""
+        console = self.board.console
+        console.skip()
+        console.send(code.encode() + _RUN)
+        found = console.wait_for(r"OK([^\x04]*)\x04([^\x04]*)\x04>", timeout_s)
+        if found.group(2):
+            raise RemoteError(found.group(2))
+        return found.group(1)
+
+    def evaluate(self, expression: str) -> str:
+        """The repr of an expression."""
+        return self.run(f"print(repr({expression}))").strip()
+
+
+def need_tools() -> None:
+    if shutil.which("qemu-system-arm") is None:
+        pytest.skip("qemu-system-arm is not installed")
+
+
+@pytest.fixture(scope="session")
+def kit(tmp_path_factory) -> Kit:
+    need_tools()
+    try:
+        return Kit(tmp_path_factory.mktemp("firmware"))
+    except FirmwareError as error:
+        pytest.skip(f"firmware: {error}")
+
+
+@pytest.fixture(scope="module")
+def prompt(kit, tmp_path_factory):
+    """A development board at its prompt, one for a whole module: tests leave nothing behind that others see."""
+    with kit.board(tmp_path_factory.mktemp("board")) as board:
+        board.power_on()
+        yield Prompt(board).enter()
+
+
+def remote_name(error: BaseException) -> str:
+    """The name and text of the exception in a traceback."""
+    lines = [line for line in str(error).splitlines() if re.match(r"\w+", line)]
+    return lines[-1] if lines else ""
+
+
+__all__ = [
+    "CHECKOUT",
+    "TIMEOUT_S",
+    "Kit",
+    "MachineError",
+    "Prompt",
+    "RemoteError",
+    "kit",
+    "prompt",
+    "remote_name",
+]

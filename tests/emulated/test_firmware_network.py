@@ -1,0 +1,269 @@
+"""The firmware's network port: TLS both ways and UDP, over the emulated serial line."""
+
+import contextlib
+import socket
+import ssl
+import threading
+
+import pytest
+
+from tests.emulated.firmware_support import TIMEOUT_S, Prompt, RemoteError, kit, remote_name
+from tests.emulated.tls_peers import CLIENT, SERVER, SERVER_NAME, issue, tls_server, unix_s
+
+__all__ = ["kit"]
+
+pytestmark = pytest.mark.emulated
+
+CODE = """
+import asyncio, gc
+from device.ports import mps2
+network, clock = mps2.Mps2Network(), mps2.Mps2Clock()
+async def talk(port, name, ca, cert, key, text):
+    stream = await network.open_tls("10.0.2.2", port, name, ca, cert, key)
+    await stream.write(text)
+    answer = await stream.readexactly(len(text))
+    await stream.close()
+    return answer
+def try_talk(*arguments):
+    from device.errors import FirstbootError
+    try:
+        print(asyncio.run(talk(*arguments)))
+    except FirstbootError as error:
+        print(error.describe())
+"""
+
+
+@pytest.fixture(scope="module")
+def ca():
+    return issue("Test CA")
+
+
+@pytest.fixture(scope="module")
+def device(ca):
+    return issue("0123456789abcdef", ca, usages=[CLIENT])
+
+
+@pytest.fixture(scope="module")
+def board(kit, tmp_path_factory, ca, device):
+    """A board whose prompt knows CODE and the device's credentials."""
+    with kit.board(tmp_path_factory.mktemp("board")) as board:
+        board.power_on()
+        prompt = Prompt(board).enter()
+        prompt.run(CODE)
+        prompt.run(
+            f"ca = {ca.certificate_der!r}\ncert = {device.certificate_der!r}\nkey = {device.key_der!r}"
+        )
+        board.prompt = prompt
+        yield board
+
+
+@pytest.fixture
+def at_prompt(board):
+    """The prompt; TLS dates unchecked before and after."""
+    board.prompt.run("clock.set_trusted_time(None)")
+    yield board.prompt
+    board.prompt.run("clock.set_trusted_time(None)")
+
+
+def talk(prompt, server, name=SERVER_NAME, text=b"hello"):
+    return prompt.run(f"try_talk({server.port}, {name!r}, ca, cert, key, {text!r})")
+
+
+def test_a_good_server_is_talked_to_and_sees_the_devices_certificate(at_prompt, ca, tmp_path):
+    with tls_server(issue(SERVER_NAME, ca, usages=[SERVER]), ca, tmp_path) as server:
+        assert "HELLO" in talk(at_prompt, server)
+    assert server.seen == ["0123456789abcdef"]
+
+
+def test_more_than_a_tls_record_goes_there_and_back(at_prompt, ca, tmp_path):
+    with tls_server(issue(SERVER_NAME, ca, usages=[SERVER]), ca, tmp_path) as server:
+        answer = at_prompt.run(
+            f"print(len(asyncio.run(talk({server.port}, {SERVER_NAME!r}, ca, cert, key, b'a' * 50000))))"
+        )
+    assert answer.strip() == "50000"
+
+
+def test_a_server_of_another_name_is_refused(at_prompt, ca, tmp_path):
+    with tls_server(issue("other.test", ca, usages=[SERVER]), ca, tmp_path) as server:
+        assert "does not match with the expected CN" in talk(at_prompt, server)
+
+
+def test_a_server_of_another_authority_is_refused(at_prompt, ca, tmp_path):
+    stranger = issue("Test CA")
+    with tls_server(issue(SERVER_NAME, stranger, usages=[SERVER]), ca, tmp_path) as server:
+        assert "not correctly signed" in talk(at_prompt, server)
+
+
+def test_a_client_certificate_is_no_server(at_prompt, ca, tmp_path):
+    with tls_server(issue(SERVER_NAME, ca, usages=[CLIENT]), ca, tmp_path) as server:
+        assert "BAD_CERTIFICATE" in talk(at_prompt, server)
+
+
+def test_a_name_is_checked_even_while_dates_are_not(at_prompt, ca, tmp_path):
+    with tls_server(issue("other.test", ca, years=(2020, 2021)), ca, tmp_path) as server:
+        assert "expected CN" in talk(at_prompt, server)
+
+
+def test_dates_are_not_checked_before_a_trusted_time(at_prompt, ca, tmp_path):
+    with tls_server(issue(SERVER_NAME, ca, years=(2020, 2021)), ca, tmp_path) as server:
+        assert "HELLO" in talk(at_prompt, server)
+
+
+@pytest.mark.parametrize(
+    ("now", "reason"),
+    [(2029, "future"), (2031, None), (2033, "expired")],
+    ids=["before the first day", "inside", "after the last day"],
+)
+def test_dates_are_checked_against_the_trusted_time(at_prompt, ca, tmp_path, now, reason):
+    at_prompt.run(f"clock.set_trusted_time({unix_s(now)})")
+    with tls_server(issue(SERVER_NAME, ca, years=(2030, 2032)), ca, tmp_path) as server:
+        answer = talk(at_prompt, server)
+    assert ("HELLO" in answer) if reason is None else (reason in answer)
+
+
+def test_the_trusted_time_goes_on_with_the_clock(at_prompt, ca, tmp_path):
+    at_prompt.run(f"import time\nclock.set_trusted_time({unix_s(2032) - 1})\ntime.sleep_ms(2100)")
+    with tls_server(issue(SERVER_NAME, ca, years=(2030, 2032)), ca, tmp_path) as server:
+        assert "expired" in talk(at_prompt, server)
+
+
+def test_a_server_that_hangs_up_is_a_link_error(at_prompt):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def hang_up():
+            client, _ = listener.accept()
+            client.close()
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        answer = at_prompt.run(f"try_talk({listener.getsockname()[1]}, 'x', ca, cert, key, b'')")
+        thread.join(10)
+    assert answer.startswith("LinkError")
+
+
+def test_a_closed_port_is_a_link_error(at_prompt):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    assert "LinkError" in at_prompt.run(f"try_talk({port}, 'x', ca, cert, key, b'')")
+
+
+def test_a_server_that_stays_silent_is_a_timeout(at_prompt):
+    at_prompt.run("mps2.CONNECT_TIMEOUT_S = 1")
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            answer = at_prompt.run(f"try_talk({listener.getsockname()[1]}, 'x', ca, cert, key, b'')")
+    finally:
+        at_prompt.run("mps2.CONNECT_TIMEOUT_S = 15")
+    assert answer.startswith("LinkTimeoutError")
+
+
+def test_failed_handshakes_leave_nothing_behind(at_prompt, ca, tmp_path):
+    with tls_server(issue("other.test", ca), ca, tmp_path) as server:
+        talk(at_prompt, server)
+        before = int(at_prompt.run("gc.collect(); print(gc.mem_alloc())"))
+        for _ in range(6):
+            talk(at_prompt, server)
+        after = int(at_prompt.run("gc.collect(); print(gc.mem_alloc())"))
+    assert after - before < 2000
+
+
+def test_udp_goes_there_and_back_and_silence_is_none(at_prompt):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind(("127.0.0.1", 0))
+        peer.settimeout(TIMEOUT_S)
+
+        def answer():
+            data, address = peer.recvfrom(2000)
+            peer.sendto(data * 2, address)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        output = at_prompt.run(f"""
+async def ask():
+    datagram = await network.open_udp("10.0.2.2", {peer.getsockname()[1]})
+    await datagram.send(b"abc")
+    print(await datagram.receive(20000), await datagram.receive(50))
+    datagram.close()
+asyncio.run(ask())
+""")
+        thread.join(10)
+    assert output.strip() == "b'abcabc' None"
+
+
+SERVE = """
+async def handler(stream):
+    global served
+    served += 1
+    data = await stream.read(100)
+    await stream.write(b"seen " + data)
+    await stream.close()
+async def serve(seconds):
+    global served
+    served = 0
+    server = await network.serve_tls(443, cert, key, handler)
+    print("listening")
+    await asyncio.sleep(seconds)
+    server.close()
+    await server.wait_closed()
+    print("served", served)
+"""
+
+
+def client_context():
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def ask(address, text):
+    with socket.create_connection(address, TIMEOUT_S) as raw, client_context().wrap_socket(raw) as secured:
+        secured.sendall(text)
+        answer = b""
+        with contextlib.suppress(ssl.SSLEOFError):
+            while part := secured.recv(1000):
+                answer += part
+        return answer
+
+
+@pytest.fixture
+def serving(board):
+    """The board's web address while it serves; its prompt is busy meanwhile."""
+    prompt = board.prompt
+    prompt.run(SERVE)
+    board.console.skip()
+    board.console.send(b"asyncio.run(serve(8))\x04")
+    board.console.wait_for("listening", TIMEOUT_S)
+    yield board.web_address
+    board.console.wait_for(r"\x04\x04>", TIMEOUT_S)
+
+
+def test_a_browser_like_client_is_served_over_tls(serving):
+    assert ask(serving, b"one") == b"seen one"
+
+
+def test_a_client_that_speaks_no_tls_does_not_stop_the_others(serving):
+    with socket.create_connection(serving, TIMEOUT_S) as raw:
+        raw.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        assert ask(serving, b"two") == b"seen two"
+
+
+def test_clients_beyond_the_limit_are_hung_up_on(serving):
+    with contextlib.ExitStack() as stack:
+        silent = [stack.enter_context(socket.create_connection(serving, TIMEOUT_S)) for _ in range(6)]
+        closed = 0
+        for client in silent:
+            client.settimeout(1)
+            with contextlib.suppress(TimeoutError):
+                closed += client.recv(1) == b""
+    assert closed == 2
+
+
+def test_without_entropy_there_is_no_network(kit, tmp_path):
+    with kit.board(tmp_path, has_seed=False) as board:
+        board.power_on()
+        prompt = Prompt(board).enter()
+        prompt.run(CODE)
+        with pytest.raises(RemoteError) as caught:
+            prompt.run("asyncio.run(network.open_udp('10.0.2.2', 1))")
+    assert remote_name(caught.value) == "LinkError: LinkError reason=no network without entropy"

@@ -1,0 +1,60 @@
+"""The Robot suite: complete, and green on QEMU; `make renode` runs the same suite under Renode."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from renode.keywords.board import BoardLibrary, _check_story
+from renode.run import main, robot_command
+from tests.emulated.boot_support import CHECKOUT, missing_tools
+
+STORY_PASSED = {"steps": [{"name": "setup", "status": "passed"}]}
+
+
+def run_robot(tmp_path, *arguments: str, back: str = "qemu") -> subprocess.CompletedProcess[str]:
+    command = robot_command(back, tmp_path / "report", arguments)
+    return subprocess.run(command, capture_output=True, text=True, cwd=CHECKOUT, check=False)
+
+
+@pytest.mark.parametrize("back", ["qemu", "renode"])
+def test_every_keyword_of_the_suite_exists(tmp_path, back):
+    done = run_robot(tmp_path, "--dryrun", back=back)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.emulated
+def test_the_boot_scenarios_pass_on_qemu(tmp_path):
+    if missing_tools():
+        pytest.skip("not installed: " + ", ".join(missing_tools()))
+    done = run_robot(tmp_path, "--exclude", "story")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_without_renode_the_run_says_so_and_how_to_get_it(monkeypatch, capsys):
+    monkeypatch.setenv("PATH", "")
+    assert main([]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("SKIPPED: renode, renode-test") and "conda-forge" in said
+
+
+def test_a_back_that_does_not_exist_is_refused():
+    with pytest.raises(ValueError, match="qemu, renode"):
+        BoardLibrary("gem5")
+
+
+def test_a_demo_whose_named_step_did_not_pass_fails_the_keyword():
+    _check_story(STORY_PASSED, 0, ["setup"])
+    with pytest.raises(AssertionError, match="update_mqtt"):
+        _check_story(STORY_PASSED, 0, ["setup", "update_mqtt"])
+    with pytest.raises(AssertionError, match="ended with 1"):
+        _check_story(STORY_PASSED, 1, ["setup"])
+
+
+@pytest.mark.skipif(
+    shutil.which("renode") is None, reason="Renode is not installed: see python -m renode.run"
+)
+@pytest.mark.emulated
+def test_the_boot_scenarios_pass_on_renode(tmp_path):
+    done = run_robot(tmp_path, "--exclude", "story", back="renode")
+    assert done.returncode == 0, done.stdout + done.stderr
