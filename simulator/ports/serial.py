@@ -38,8 +38,8 @@ class StationEnd:
 
     def read(self, timeout_s: float) -> bytes:
         """Give what arrived, at most 4096 bytes, b"" after `timeout_s`. Raises LinkError at the line's end."""
-        self._socket.settimeout(timeout_s)
         try:
+            self._socket.settimeout(timeout_s)
             data = self._socket.recv(4096)
         except TimeoutError:
             return b""
