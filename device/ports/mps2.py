@@ -13,7 +13,6 @@ import asyncio
 from collections import namedtuple
 
 import _mps2
-import tls
 import vfs
 
 from device.compat import const
@@ -21,17 +20,15 @@ from device.errors import (
     EntropyError,
     FlashError,
     LinkError,
-    LinkTimeoutError,
     StorageError,
     StorageFullError,
 )
 from device.layout import MPS2
-from device.limits import CONNECT_TIMEOUT_S, HTTP_CLIENTS
 from device.ports.sockets import SocketNetwork, SocketStream
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
-    from typing import Any, Awaitable, Callable, Sequence
+    from typing import Any, Sequence
 
     gc: Any = None  # MicroPython's own have ticks and mem_free, which CPython's types do not know
     time: Any = None
@@ -48,7 +45,6 @@ _LFS_UNIT_BYTES = const(32)  # read, program and lookahead size (docs/design.md,
 _NAME_MAX = const(32)
 _NAME_CHARS = "abcdefghijklmnopqrstuvwxyz0123456789._-"
 _NEW = ".new"
-_HANDSHAKE_POLL_MS = const(2)
 _FACTORY_UART = const(2)
 
 layout = MPS2
@@ -252,135 +248,13 @@ class Mps2Entropy:
         return data
 
 
-class _TlsStream(SocketStream):
-    """A TLS socket as interfaces.Stream; closes the TCP socket below too, which a failed handshake leaves open."""
-
-    def __init__(self, secured: "Any", raw: "Any", first: bytes = b"") -> None:
-        super().__init__(asyncio.StreamReader(secured))
-        self._raw = raw
-        self._first = first
-
-    async def read(self, limit: int) -> bytes:
-        if self._first:
-            first, self._first = self._first, b""
-            return first
-        return await super().read(limit)
-
-    async def readexactly(self, length: int) -> bytes:
-        first, self._first = self._first[:length], self._first[length:]
-        return first + await super().readexactly(length - len(first))
-
-    async def close(self) -> None:
-        await super().close()
-        try:
-            self._raw.close()
-        except OSError:
-            pass
-
-
 class Mps2Network(SocketNetwork):
     """interfaces.Network on lwIP (address 10.0.2.15, the host is 10.0.2.2); up only where there is entropy."""
 
-    async def open_tls(
-        self, host: str, port: int, name: str, ca_der: bytes, cert_der: bytes, key_der: bytes
-    ) -> "SocketStream":
-        """Connect and finish the handshake: chain to `ca_der`, `name`, key usage, dates as the Clock was told.
-
-        Raises LinkError (its reason is the TLS library's), LinkTimeoutError after limits.CONNECT_TIMEOUT_S.
-        """
-        _need_network()
-        raw: "Any" = None
-        try:
-            context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
-            context.load_cert_chain(cert_der, key_der)
-            context.verify_mode = tls.CERT_REQUIRED
-            context.load_verify_locations(ca_der)
-            deadline = time.ticks_add(time.ticks_ms(), CONNECT_TIMEOUT_S * 1000)
-            connection: "Any" = await asyncio.wait_for(asyncio.open_connection(host, port), CONNECT_TIMEOUT_S)
-            raw = connection[0].s
-            secured = context.wrap_socket(raw, server_hostname=name, do_handshake_on_connect=False)
-            return _TlsStream(secured, raw, await _handshake(secured, deadline))
-        except asyncio.TimeoutError:
-            raise LinkTimeoutError(reason="connect") from None
-        except LinkError:
-            _close(raw)
-            raise
-        except (OSError, ValueError) as error:
-            _close(raw)
-            raise LinkError(reason="connect: {}".format(_detail(error))) from None
-
-    async def open_udp(self, host: str, port: int) -> "Any":
-        """Give a Datagram that talks to `host` alone. Raises LinkError."""
-        _need_network()
-        return await super().open_udp(host, port)
-
-    async def serve_tls(
-        self, port: int, cert_der: bytes, key_der: bytes, handler: "Callable[[Any], Awaitable[None]]"
-    ) -> object:
-        """Listen; gives the server object. A client beyond limits.HTTP_CLIENTS is hung up on before it costs a
-        TLS context. The handshake runs with the handler's first read. Raises LinkError."""
-        _need_network()
-        try:
-            context = tls.SSLContext(tls.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(cert_der, key_der)
-        except (OSError, ValueError) as error:
-            raise LinkError(reason="credentials: {}".format(_detail(error))) from None
-
-        async def serve(reader: "Any", writer: "Any") -> None:
-            raw = reader.s
-            if self._clients >= HTTP_CLIENTS:
-                _close(raw)
-                return
-            self._clients += 1
-            try:
-                secured = context.wrap_socket(raw, server_side=True, do_handshake_on_connect=False)
-                await handler(_TlsStream(secured, raw))
-            except (LinkError, OSError, MemoryError):
-                pass  # the client went away, or this unit cannot serve one more: others go on
-            finally:
-                self._clients -= 1
-                _close(raw)
-
-        try:
-            return await asyncio.start_server(serve, "0.0.0.0", port)  # noqa: S104  the local pages
-        except OSError as error:
-            raise LinkError(reason="listen: {}".format(_detail(error))) from None
-
-
-async def _handshake(secured: "Any", deadline: int) -> bytes:
-    """Drive the handshake to its end; give what the peer sent behind it (at most one byte, mostly none).
-
-    A read without data gives None during and after the handshake; the peer's certificate is there only after.
-    """
-    while True:
-        data = secured.read(1)
-        if data is not None:
-            if data:
-                return bytes(data)
-            raise LinkError(reason="connect: closed")
-        if secured.getpeercert(True) is not None:
-            return b""
-        if time.ticks_diff(deadline, time.ticks_ms()) <= 0:
-            raise LinkTimeoutError(reason="handshake")
-        await asyncio.sleep_ms(_HANDSHAKE_POLL_MS)  # type: ignore[attr-defined]
-
-
-def _need_network() -> None:
-    if not _mps2.is_network_up():
-        raise LinkError(reason="no network without entropy")
-
-
-def _close(raw: "Any") -> None:
-    try:
-        if raw is not None:
-            raw.close()
-    except OSError:
-        pass
-
-
-def _detail(error: "Exception") -> object:
-    """The TLS library's own words: the last argument of its exceptions, never a secret."""
-    return error.args[-1] if error.args else type(error).__name__
+    def require_up(self) -> None:
+        """Raises LinkError on a unit without entropy."""
+        if not _mps2.is_network_up():
+            raise LinkError(reason="no network without entropy")
 
 
 Regions = namedtuple("Regions", ("mount", "format"))

@@ -1,16 +1,18 @@
-"""Network for chips whose MicroPython has asyncio, socket and tls (esp32, rp2 with a radio).
+"""Network for chips whose MicroPython has asyncio, socket and tls.
 
 Rules:
 1. OSError numbers and the TLS library's ValueError stop here; policy sees LinkError and LinkTimeoutError.
 2. A server's certificate is always checked: chain to the one CA given, name, key usage. Whether its dates are
-   checked is the clock port's matter (porting.md, step 6).
-3. A TLS handshake runs with the first read or write, so its failure comes out there.
+   checked is the clock port's matter (docs/porting.md, step 6).
+3. A client's handshake is finished when open_tls returns; a server's runs with its handler's first read.
+4. The TCP socket below TLS is closed by us: a failed handshake leaves it open.
 
-Not yet run on hardware.
+The emulated board's port builds on it; on the ESP32 it has not yet run.
 """
 
 import asyncio
 import socket
+import time
 
 import tls
 
@@ -21,6 +23,8 @@ from device.limits import COAP_MESSAGE_BYTES, CONNECT_TIMEOUT_S, HTTP_CLIENTS
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from typing import Any, Awaitable, Callable
+
+_HANDSHAKE_POLL_MS = const(2)
 
 
 class SocketStream:
@@ -64,6 +68,32 @@ class SocketStream:
             pass
 
 
+class TlsStream(SocketStream):
+    """A TLS socket as interfaces.Stream. `first` is what came with the end of the handshake."""
+
+    def __init__(self, secured: "Any", raw: "Any", first: bytes = b"") -> None:
+        super().__init__(asyncio.StreamReader(secured))
+        self._raw = raw
+        self._first = first
+
+    async def read(self, limit: int) -> bytes:
+        """Give 1..limit bytes, b"" at the end of the stream. Raises LinkError."""
+        if self._first:
+            first, self._first = self._first, b""
+            return first
+        return await super().read(limit)
+
+    async def readexactly(self, length: int) -> bytes:
+        """Give `length` bytes. Raises LinkError, also when the stream ends before."""
+        first, self._first = self._first[:length], self._first[length:]
+        return first + await super().readexactly(length - len(first))
+
+    async def close(self) -> None:
+        """Close TLS and the socket below; a peer that is gone already is no error."""
+        await super().close()
+        _close(self._raw)
+
+
 class SocketDatagram:
     """interfaces.Datagram over a connected UDP socket: datagrams of other peers are dropped by the stack."""
 
@@ -100,25 +130,39 @@ class SocketNetwork:
     def __init__(self) -> None:
         self._clients = 0
 
+    def require_up(self) -> None:
+        """Raise LinkError while there may be no network (a board without entropy, a radio that is off)."""
+
     async def open_tls(
         self, host: str, port: int, name: str, ca_der: bytes, cert_der: bytes, key_der: bytes
-    ) -> "SocketStream":
-        """Connect with the device's certificate. Raises LinkError, LinkTimeoutError."""
+    ) -> "TlsStream":
+        """Connect with the device's certificate and finish the handshake.
+
+        Raises LinkError, LinkTimeoutError after limits.CONNECT_TIMEOUT_S.
+        """
+        self.require_up()
         context = _context(tls.PROTOCOL_TLS_CLIENT, cert_der, key_der)
+        raw: "Any" = None
         try:
             context.verify_mode = tls.CERT_REQUIRED
             context.load_verify_locations(ca_der)
-            connection: "Any" = await asyncio.wait_for(
-                asyncio.open_connection(host, port, ssl=context, server_hostname=name), CONNECT_TIMEOUT_S
-            )
+            deadline = time.ticks_add(time.ticks_ms(), CONNECT_TIMEOUT_S * 1000)
+            connection: "Any" = await asyncio.wait_for(asyncio.open_connection(host, port), CONNECT_TIMEOUT_S)
+            raw = connection[0].s
+            secured = context.wrap_socket(raw, server_hostname=name, do_handshake_on_connect=False)
+            return TlsStream(secured, raw, await _handshake(secured, deadline))
         except asyncio.TimeoutError:
             raise LinkTimeoutError(reason="connect") from None
+        except LinkError:
+            _close(raw)
+            raise
         except (OSError, ValueError) as error:
+            _close(raw)
             raise _link_error("connect", error) from None
-        return SocketStream(connection[0])
 
     async def open_udp(self, host: str, port: int) -> "SocketDatagram":
         """Give a socket that talks to `host` alone. Raises LinkError."""
+        self.require_up()
         try:
             address = socket.getaddrinfo(host, port, 0, socket.SOCK_DGRAM)[0][-1]
             udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -129,29 +173,60 @@ class SocketNetwork:
         return SocketDatagram(udp)
 
     async def serve_tls(
-        self, port: int, cert_der: bytes, key_der: bytes, handler: "Callable[[SocketStream], Awaitable[None]]"
+        self, port: int, cert_der: bytes, key_der: bytes, handler: "Callable[[TlsStream], Awaitable[None]]"
     ) -> object:
-        """Listen on every address; give the server object. Raises LinkError."""
+        """Listen on every address; give the server object. Raises LinkError.
+
+        A client beyond limits.HTTP_CLIENTS is hung up on before it costs a TLS context.
+        """
+        self.require_up()
         context = _context(tls.PROTOCOL_TLS_SERVER, cert_der, key_der)
 
         async def serve(reader: "Any", writer: "Any") -> None:
-            stream = SocketStream(reader)
+            raw = reader.s
             if self._clients >= HTTP_CLIENTS:
-                await stream.close()
+                _close(raw)
                 return
             self._clients += 1
             try:
-                await handler(stream)
-            except LinkError:
-                pass  # the client went away: nobody is left to tell
+                secured = context.wrap_socket(raw, server_side=True, do_handshake_on_connect=False)
+                await handler(TlsStream(secured, raw))
+            except (LinkError, OSError, MemoryError):
+                pass  # the client went away, or this unit cannot serve one more: others go on
             finally:
                 self._clients -= 1
-                await stream.close()
+                _close(raw)
 
         try:
-            return await asyncio.start_server(serve, "0.0.0.0", port, ssl=context)  # noqa: S104  the local pages
+            return await asyncio.start_server(serve, "0.0.0.0", port)  # noqa: S104  the local pages
         except OSError as error:
             raise _link_error("listen", error) from None
+
+
+async def _handshake(secured: "Any", deadline: int) -> bytes:
+    """Drive the handshake to its end; give what the peer sent behind it (at most one byte, mostly none).
+
+    A read without data gives None during and after the handshake; the peer's certificate is there only after.
+    """
+    while True:
+        data = secured.read(1)
+        if data is not None:
+            if data:
+                return bytes(data)
+            raise LinkError(reason="connect: closed")
+        if secured.getpeercert(True) is not None:
+            return b""
+        if time.ticks_diff(deadline, time.ticks_ms()) <= 0:
+            raise LinkTimeoutError(reason="handshake")
+        await asyncio.sleep_ms(_HANDSHAKE_POLL_MS)
+
+
+def _close(raw: "Any") -> None:
+    try:
+        if raw is not None:
+            raw.close()
+    except OSError:
+        pass
 
 
 def _context(protocol: int, cert_der: bytes, key_der: bytes) -> "Any":
@@ -165,5 +240,5 @@ def _context(protocol: int, cert_der: bytes, key_der: bytes) -> "Any":
 
 def _link_error(action: str, error: "Exception") -> LinkError:
     """The typed error for what the stack raised; the TLS library's text names the reason, never a secret."""
-    detail = error.args[0] if error.args else ""
+    detail = error.args[-1] if error.args else type(error).__name__
     return LinkError(reason="{}: {}".format(action, detail))
