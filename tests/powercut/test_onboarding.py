@@ -202,16 +202,15 @@ def test_a_failure_that_was_looked_at_stays_counted(owned: Snapshot) -> None:
 
 def test_a_damaged_credential_sector_never_opens_and_never_revives_the_code(owned: Snapshot) -> None:
     """Bits rot anywhere in the user region: the old password, or nothing (PW-04)."""
-    sectors = [number for number in owned if Unit_user_start <= number < Unit_user_end]
+    first = MPS2.user_offset // MPS2.sector_bytes
+    sectors = [n for n in owned if first <= n < first + MPS2.user_bytes // MPS2.sector_bytes]
     assert sectors
     states = set()
     for number in sectors:
-        for at in range(0, 4096, 16):
+        for offset in range(number * MPS2.sector_bytes, (number + 1) * MPS2.sector_bytes, 16):
             flash = SimFlash()
             flash.restore(owned)
-            flash.corrupt(
-                number * 4096 + at, bytes(byte ^ 0x55 for byte in flash.read(number * 4096 + at, 16))
-            )
+            flash.corrupt(offset, bytes(byte ^ 0x55 for byte in flash.read(offset, 16)))
             states.add(_state_of(flash))
     assert states <= {lifecycle.INITIALISED, lifecycle.FAILED}
     assert lifecycle.FAILED in states

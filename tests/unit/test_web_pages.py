@@ -184,6 +184,12 @@ def test_a_session_does_not_come_back_when_ticks_have_wrapped() -> None:
     assert browser.get("/status.json").status == 403
 
 
+def test_a_session_is_over_when_its_age_looks_negative() -> None:
+    browser = signed_in()
+    browser.device.clock.advance_ms((1 << 30) // 4 * 3)  # nine days in which nobody asked
+    assert browser.get("/status.json").status == 403
+
+
 def test_a_session_too_many_ends_the_oldest() -> None:
     browser = signed_in()
     first = browser.cookie
