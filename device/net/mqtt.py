@@ -168,7 +168,8 @@ def _decode_publish(flags: int, body: "bytes | bytearray") -> Publish:
     if qos:
         packet_id = _identifier(body, end)
         end += 2
-    return Publish(topic, bytes(body[end:]), qos, packet_id, bool(flags & 1), bool(flags & 8))
+    payload = bytes(memoryview(body)[end:])  # one copy of a chunk, not two
+    return Publish(topic, payload, qos, packet_id, bool(flags & 1), bool(flags & 8))
 
 
 def _decode_suback(flags: int, body: "bytes | bytearray") -> Suback:
