@@ -7,6 +7,7 @@ import base64
 import hashlib
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -123,7 +124,7 @@ def test_a_program_gets_its_refusal_as_json() -> None:
 def test_every_password_reason_has_words_of_its_own() -> None:
     from device import passwords
 
-    source = open(passwords.__file__).read()
+    source = Path(passwords.__file__).read_text()
     reasons = set(re.findall(r'reason="([a-z-]+)"', source)) | {"common", "sequence", "mismatch"}
     found = {texts.refusal(PasswordError(reason=reason)).text for reason in reasons}
     assert len(found) == len(reasons)
