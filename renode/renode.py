@@ -22,8 +22,8 @@ from renode.monitor import Monitor
 
 PROGRAM: Final = "renode"
 REMEDY: Final = (
-    "a release archive or package of github.com/renode/renode, or conda-forge's renode-cli; put `renode` and "
-    "`renode-test` on PATH"
+    "take a release archive or package of Renode (1.15.3 or later), Homebrew's renode or conda-forge's renode-cli, "
+    "and put `renode` and `renode-test` on PATH"
 )
 HERE: Final = Path(__file__).parent
 NVM_ADDRESS: Final = 0x21000000
