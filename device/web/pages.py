@@ -2,6 +2,7 @@
 
 from device import support
 from device.compat import const
+from device.web import texts
 from device.web.html import document, escape, facts, notice, page, section
 
 TYPE_CHECKING = const(0)
@@ -10,8 +11,9 @@ if TYPE_CHECKING:
 
 # A browser that went past its warning does not resist somebody on the same network; the page says so.
 _WARNING = (
-    "Your browser cannot know this device, so it shows a warning first. Compare the fingerprint in the"
-    " browser's certificate details with the one on the label before you type the code."
+    "Your browser does not know this device, so it warned you. Compare the fingerprint in the browser's certificate"
+    " details with the one on the label: if they differ, somebody on your network stands in between, so do not type"
+    " the code."
 )
 _SUPPORT_TEXTS = {
     support.SUPPORTED: ("Supported", "good"),
@@ -47,20 +49,25 @@ def public_sections(info: "dict[str, Any]") -> str:
 
 
 def _contact(contact: "dict[str, Any]") -> str:
-    address = str(contact.get("contact", ""))
-    # device.contact lets only https, mailto and tel through; anything else is shown, not linked.
-    shown = escape(address[7:] if address.startswith("mailto:") else address)
-    is_link = address.startswith("https:") or address.startswith("mailto:") or address.startswith("tel:")
-    link = '<a href="' + escape(address) + '">' + shown + "</a>" if is_link else shown
-    return (
-        "<p>Anyone can report a problem, free of charge and without giving a name: " + link + "</p>"
-    ) + facts(
+    text = "<p>Anyone can report a problem, free of charge and without giving a name: {}</p>".format(
+        _link(str(contact.get("contact", "")))
+    )
+    rows = facts(
         (
             ("We confirm your report", contact.get("acknowledgement")),
             ("We keep you informed", contact.get("status_updates")),
-            ("Our policy", contact.get("policy")),
         )
     )
+    return text + rows + "<p>Our policy: " + _link(str(contact.get("policy", ""))) + "</p>"
+
+
+def _link(address: str) -> str:
+    # device.contact lets only these three through; anything else is shown, not linked.
+    for scheme in ("https:", "mailto:", "tel:"):
+        if address.startswith(scheme):
+            shown = address if scheme == "https:" else address[len(scheme) :]
+            return '<a href="' + escape(address) + '">' + escape(shown) + "</a>"
+    return escape(address)
 
 
 def setup(info: "dict[str, Any]", problem: str = "") -> str:
@@ -83,9 +90,8 @@ def setup(info: "dict[str, Any]", problem: str = "") -> str:
         '<label class="show" hidden><input type="checkbox" id="show"> Show the password</label>'
         '<button type="submit">Set this password</button></form>'
     )
-    body = (notice(problem) if problem else "") + section("", form)
-    body += section("Before you begin", "<p>" + escape(_WARNING) + "</p>")
-    return page("Set up", _title(info), body, _footer())
+    body = notice(problem) if problem else section("Before you begin", "<p>" + escape(_WARNING) + "</p>")
+    return page("Set up", _title(info), body + section("", form), _footer())
 
 
 def login(info: "dict[str, Any]", problem: str = "") -> str:
@@ -109,10 +115,7 @@ def status(info: "dict[str, Any]", found: "dict[str, Any]") -> str:
     body += section("Software", facts(_software_rows(found, update)))
     problem = update.get("last_error")
     if problem:
-        text = "The last update was refused: {} ({}, number {}).".format(
-            problem.get("text", ""), problem.get("name", ""), problem.get("code", "")
-        )
-        body += notice(text)
+        body += notice("The last update was not installed: " + _told(problem))
     body += _events(update.get("events") or [])
     body += section(
         "",
@@ -159,16 +162,15 @@ def _support(found: "dict[str, Any] | None") -> str:
 def _events(events: "list[dict[str, Any]]") -> str:
     if not events:
         return ""
-    rows = []
-    for event in events:
-        rows.append(
-            "<li>{}: {} (number {})</li>".format(
-                escape(time_text(event.get("time"))),
-                escape(event.get("text", "")),
-                escape(event.get("code", "")),
-            )
-        )
+    rows = ["<li>" + escape(time_text(event.get("time")) + ": " + _told(event)) + "</li>" for event in events]
     return section("What happened", "<ul>" + "".join(rows) + "</ul>")
+
+
+def _told(event: "dict[str, Any]") -> str:
+    """An error in plain words, with its permanent number and facts for whoever is asked for help."""
+    words = texts.update_text(event.get("code"))
+    exact = "{} (number {})".format(event.get("text", ""), event.get("code", ""))
+    return words + " " + exact if words else exact
 
 
 def statement(info: "dict[str, Any]", content: "Any") -> str:

@@ -23,6 +23,7 @@ h2 { font-size: 1.1rem; margin: 0 0 .6rem; }
 section { background: var(--card); border: 1px solid var(--line); border-radius: .75rem;
   padding: 1.1rem 1.2rem; margin: 0 0 1rem; }
 section > :last-child { margin-bottom: 0; }
+dl + p { margin-top: .6rem; }
 p { margin: 0 0 .8rem; }
 a { color: var(--accent); }
 dl { margin: 0; display: grid; grid-template-columns: minmax(8rem, 13rem) 1fr; gap: .45rem 1rem; }

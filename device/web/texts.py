@@ -84,3 +84,26 @@ HTTP_TEXTS = {
 def http_text(status: int) -> str:
     """Give the words for an HTTP status."""
     return HTTP_TEXTS.get(status, _OTHER)
+
+
+_UPDATES = (
+    (201, "It is not signed by the maker of this device."),
+    (202, "It is signed in a way that this device does not accept."),
+    (211, "Its content is not what the maker signed."),
+    (212, "It is not made for this device."),
+    (213, "It is not made for this device."),
+    (214, "It is not newer than the software that is installed."),
+    (215, "It would bring back a known security hole."),
+    (217, "This device could not start it."),
+    (218, "It did not work on this device before."),
+    (219, "It did not work on this device, so the device went back to the software before it."),
+    (700, "It would change the promised support period in a way that is not allowed."),
+)
+
+
+def update_text(code: object) -> str:
+    """Give plain words for the number of a refusal that an owner may see, "" where there are none."""
+    for known, text in _UPDATES:
+        if code == known:
+            return text
+    return ""

@@ -346,8 +346,8 @@ def test_the_status_page_tells_version_period_updates_and_refusals() -> None:
         "We will provide security updates for Lamp One until 31 March 2031.",
         "Supported",
         "idle",
-        "SignatureError",
-        "201",
+        "not signed by the maker",
+        "SignatureError key=unknown (number 201)",
         "SequenceNumberError have=3 offered=2",
         "17 March 2030, 17:46 UTC",
     ):
@@ -369,6 +369,14 @@ def test_each_support_state_has_its_words(state: str, words: str) -> None:
     text = browser.get("/status").text
     assert words in text
     assert ("goes on working" in text) == (state == "ended")
+
+
+def test_the_plain_words_for_an_update_error_belong_to_a_real_error() -> None:
+    from device import errors
+
+    codes = {kind.code for kind in vars(errors).values() if isinstance(kind, type)}
+    assert {code for code, _ in texts._UPDATES} <= codes
+    assert texts.update_text(999) == "" and texts.update_text(None) == ""
 
 
 def test_the_statement_is_served_byte_for_byte_to_a_program() -> None:
