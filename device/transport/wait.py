@@ -18,7 +18,7 @@ async def within(awaitable: "Awaitable[Any]", timeout_ms: int, reason: str) -> "
         if _HAS_MS:
             return await asyncio.wait_for_ms(awaitable, timeout_ms)  # type: ignore[attr-defined]
         return await asyncio.wait_for(awaitable, timeout_ms / 1000)
-    except asyncio.TimeoutError:  # noqa: UP041 - MicroPython has no builtin of that name
+    except asyncio.TimeoutError:  # MicroPython has no builtin of that name
         raise LinkTimeoutError(reason=reason)
 
 
