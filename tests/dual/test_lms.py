@@ -160,6 +160,7 @@ def test_a_change_in_any_part_of_the_signature_does_not_verify():
 def test_a_leaf_outside_the_tree_does_not_verify():
     for verify in IMPLEMENTATIONS:
         assert not verify(PUBLIC, MESSAGE, changed(SIGNATURE, 4))
+        assert not verify(PUBLIC, MESSAGE, SIGNATURE[:4] + b"\xff" * 4 + SIGNATURE[8:])
 
 
 def test_a_signature_that_is_longer_or_shorter_does_not_verify():

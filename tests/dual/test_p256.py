@@ -18,6 +18,7 @@ TEST = bytes.fromhex(
     "f1abb023518351cd71d881567b1ea663ed3efcf6c5132b354f28d3b0b7d38367"
     "019f4113742a2b14bd25926b49c649155f267e60d3814b4c0cc84250e46f0083"
 )
+Y_OF_ZERO = bytes.fromhex("66485c780e2f83d72433bd5d84a06bb6541c2af31dae871728bf856a174f93f4")
 DIGEST = sha256(b"sample").digest()
 IMPLEMENTATIONS = (p256, backend)
 
@@ -66,7 +67,9 @@ def test_r_and_s_outside_their_range_do_not_verify():
 def test_a_point_off_the_curve_is_refused():
     wrong = bytearray(PUBLIC)
     wrong[64] ^= 1
-    beyond = b"\x04" + (p256.P + 5).to_bytes(32, "big") + PUBLIC[33:]
+    # x = 0 lies on the curve; written as P it is the same point in a form that must not pass.
+    beyond = b"\x04" + p256.P.to_bytes(32, "big") + Y_OF_ZERO
+    assert p256.decode_point(b"\x04" + bytes(32) + Y_OF_ZERO)[0] == 0
     for public in (bytes(wrong), beyond, bytes(65), b"\x04" + bytes(64)):
         for code in IMPLEMENTATIONS:
             assert raises_value_error(code.p256_verify, public, DIGEST, SAMPLE)
