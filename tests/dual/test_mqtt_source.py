@@ -227,6 +227,8 @@ def test_the_answer_to_a_freshness_request_is_given():
 
 def test_a_retained_message_is_no_answer_to_a_nonce():
     broker = Broker({DEVICE_TOPIC + "fresh": b"old"})
+    late = mqtt.encode_publish(DEVICE_TOPIC + "fresh", b"old", is_retained=True)
+    broker.answers[DEVICE_TOPIC + "fresh/req"] = late
     refused(LinkTimeoutError, broker, lambda source: source.freshness(b"request"))
 
 
@@ -362,6 +364,21 @@ def test_a_closed_source_is_not_connected():
         await source.envelope()
 
     refused(LinkError, Broker(), work)
+
+
+def test_topics_that_are_done_are_closed_before_new_ones_are_opened():
+    names = digests(30)
+    window = Window(names, range(30))
+    is_open = set()
+    for index in range(30):
+        to_close, to_open = window.refill()
+        is_open -= set(to_close)
+        assert not is_open & set(to_open)
+        is_open |= set(to_open)
+        assert len(is_open) <= limits.CHUNK_WINDOW
+        assert is_open <= set(window.open_digests())
+        assert window.accept(names[index], b"x")
+        assert window.take(index) == b"x"
 
 
 def test_the_window_takes_only_what_it_asked_for_and_once():
