@@ -9,6 +9,7 @@ Rules (docs/design.md, Local pages):
 4. Before sign-in no serial, no version, no owner (SE-06).
 """
 
+import asyncio
 import binascii
 import hashlib
 import json
@@ -18,6 +19,7 @@ from microdot import Microdot, Response
 from device import lifecycle
 from device.compat import const
 from device.errors import FirstbootError, PasswordError, RequestError
+from device.limits import SESSION_LIFE_S
 from device.web import forms, pages, sessions, texts
 from device.web.style import CSS
 
@@ -56,6 +58,7 @@ class Site:
     def __init__(self, device: "Device") -> None:
         self.device = device
         self.sessions = sessions.Sessions(device)
+        self._watcher: "Any" = None
 
     async def index(self, request: "Any") -> "Any":
         if self.token(request):
@@ -107,6 +110,8 @@ class Site:
             token = self.sessions.create()
         except FirstbootError as error:
             return self._refused(request, error, pages.login)
+        if self._watcher is None:
+            self._watcher = asyncio.create_task(self._watch())
         response = _see("/status")
         response.headers["Set-Cookie"] = sessions.cookie(token)
         return response
@@ -122,6 +127,15 @@ class Site:
         response = _see("/")
         response.headers["Set-Cookie"] = sessions.no_cookie()
         return response
+
+    async def _watch(self) -> None:
+        """Drop sessions in time although nobody asks: after twelve days their ticks would look young again."""
+        try:
+            while self.sessions.count():
+                await asyncio.sleep(SESSION_LIFE_S)
+                self.sessions.purge()
+        finally:
+            self._watcher = None
 
     def token(self, request: "Any") -> str:
         """Give the token of the request's open session, "" where it has none."""

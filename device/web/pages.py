@@ -178,7 +178,8 @@ def statement(info: "dict[str, Any]", content: "Any") -> str:
     if content is None:
         body = notice("This device holds no statement of compliance.")
     else:
-        body = section("", document(content))
+        told = content.get("notice") if isinstance(content, dict) else None
+        body = (notice(str(told)) if told else "") + section("", document(content))
     return page("Statement of compliance", _title(info), body, _footer())
 
 

@@ -3,8 +3,8 @@
 Rules:
 1. A token is 256 random bits; only its SHA-256 is kept, so that looking one up tells nothing by its timing.
 2. A session ends SESSION_LIFE_S after sign-in. At most SESSIONS at once: a new one ends the oldest.
-3. Ticks wrap after twelve days: `purge` must run more often than every six (each request does, the unit's loop
-   does), so that an old token never comes back to life.
+3. Ticks wrap after twelve days: `purge` must run more often than every six, so that an old token never comes back
+   to life. Each request does it, and while a session is open app.Site does it by itself.
 """
 
 import hashlib
@@ -50,6 +50,10 @@ class Sessions:
     def end_all(self) -> None:
         """Close every session: password changed, factory reset (PW-03, PW-12)."""
         self._open = []
+
+    def count(self) -> int:
+        """Give the number of sessions that are open."""
+        return len(self._open)
 
     def purge(self) -> None:
         """Drop the sessions whose time is over."""

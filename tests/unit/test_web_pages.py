@@ -21,10 +21,12 @@ from device.errors import (
     ThrottledError,
 )
 from device.limits import HTTP_BODY_BYTES, HTTP_HEAD_BYTES, SESSION_LIFE_S, SESSIONS
+from device.web import app as app_module
 from device.web import html, pages, texts
 from device.web.app import ROUTES
+from device.web.forms import CONTENT_TYPE
 from device.web.script import SCRIPT
-from device.web.server import create_handler
+from device.web.server import create_handler, serve_client
 from tests.unit.web_fake import CODE, PASSWORD, Browser, FakeDevice, ScriptedStream, signed_in
 
 SECRETS = ("FB-000123", "1.2.3+0", PASSWORD, CODE)
@@ -189,6 +191,24 @@ def test_a_session_is_over_when_its_age_looks_negative() -> None:
     browser = signed_in()
     browser.device.clock.advance_ms((1 << 30) // 4 * 3)  # nine days in which nobody asked
     assert browser.get("/status.json").status == 403
+
+
+def test_a_session_ends_in_time_although_nobody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    browser = Browser(FakeDevice(lifecycle.INITIALISED))
+    monkeypatch.setattr(app_module, "SESSION_LIFE_S", 0)  # how long the watcher sleeps
+
+    async def run() -> int:
+        body = f"password={PASSWORD}".replace(" ", "+").encode()
+        head = f"POST /login HTTP/1.0\r\nContent-Type: {CONTENT_TYPE}\r\nContent-Length: {len(body)}\r\n\r\n"
+        await serve_client(browser.app, ScriptedStream([head.encode() + body]))
+        assert browser.app.site.sessions.count() == 1
+        browser.device.clock.advance_ms(SESSION_LIFE_S * 1000)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        browser.device.clock.advance_ms((1 << 30) - SESSION_LIFE_S * 1000)  # the ticks of sign-in come again
+        return int(browser.app.site.sessions.count())
+
+    assert asyncio.run(run()) == 0
 
 
 def test_a_session_too_many_ends_the_oldest() -> None:
