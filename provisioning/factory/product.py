@@ -28,7 +28,7 @@ SECURITY_REQUIREMENTS: Final = ("passwords", "reporting", "support_period")
 PRINTED: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]+")
 SERIAL_PREFIX: Final = re.compile(r"[A-Z0-9-]{1,12}")
 BATCH: Final = re.compile(r"[A-Za-z0-9._-]{1,32}")
-ADDRESS_CHARS: Final = 80
+ADDRESS_CHARS: Final = 72
 HORIZON_DAYS: Final = 3650  # how far beyond its first end date a support period may be extended by default
 
 

@@ -25,7 +25,7 @@ from provisioning.factory import labels, record
 from provisioning.factory.link import FactoryLink
 from provisioning.factory.phases import CheckFailedError, Measurements, Phase
 from provisioning.factory.setup_code import draw_code
-from provisioning.registry.models import SEALED, Unit
+from provisioning.registry.models import RELEASED, SEALED, Unit
 from provisioning.registry.registry import AlreadyReleasedError, SealedFacts
 
 if TYPE_CHECKING:

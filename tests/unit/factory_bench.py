@@ -28,11 +28,13 @@ class HostEntropy:
     """interfaces.Entropy on the host's CSPRNG."""
 
     is_seeded = True
+    draws = 0
 
     def is_ready(self) -> bool:
         return self.is_seeded
 
     def random_bytes(self, length: int) -> bytes:
+        self.draws += 1
         return secrets.token_bytes(length)
 
 
@@ -43,17 +45,22 @@ class MemoryUnit:
     version = "1.0.0+0"
     image_digest = bytes(32)
 
-    def __init__(self, *, is_development: bool = False) -> None:
-        self.flash = SimFlash()
+    def __init__(self, *, is_development: bool = False, flash: SimFlash | None = None) -> None:
+        self.flash = SimFlash() if flash is None else flash
         self.hardware_id = secrets.token_bytes(16)
         self.entropy = HostEntropy()
         self.is_development = is_development
-        self.power_on()
+        self.start()
 
     def power_on(self) -> None:
         """Start (again) with what flash holds."""
         self.flash.power_on()
+        self.start()
+
+    def start(self) -> None:
+        """Run what a unit runs at its start; a planned cut stays planned."""
         self.is_dead = False
+        self._store: Store | None = None
         self._records = device_records(self.flash)
         self.port = FactoryPort(self)
         try:
@@ -65,8 +72,10 @@ class MemoryUnit:
 
     @property
     def store(self) -> Store:
-        self._records.mount()
-        return Store(self._records)
+        if self._store is None:
+            self._records.mount()
+            self._store = Store(self._records)
+        return self._store
 
     def is_locked(self) -> bool:
         return BootState(self.flash, MPS2).is_locked()

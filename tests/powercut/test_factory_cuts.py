@@ -1,0 +1,93 @@
+"""The power goes at every flash operation of a unit while it is provisioned; the station runs again.
+
+Whatever happened: the unit ends provisioned once, with one identity, and is released only when it is locked.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from device import identity
+from device.codec import cbor
+from device.setup_code import verifier
+from provisioning.factory import steps
+from provisioning.factory.station import Station, UnitFailedError, UnitResult
+from simulator.ports.flash import AFTER, BEFORE, TORN, SimFlash
+from tests.unit.factory_bench import Bench, MemoryUnit
+
+
+@pytest.fixture(scope="module")
+def operations(tmp_path_factory: pytest.TempPathFactory) -> int:
+    """Flash operations of one undisturbed run, the formatting of a bare unit included."""
+    unit = MemoryUnit()
+    Bench(tmp_path_factory.mktemp("count")).station().provision(unit.stream())
+    return unit.flash.operations
+
+
+@pytest.fixture
+def quick_station(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Labels as their QR text: drawing and decoding a picture takes most of a run and is tested elsewhere."""
+
+    def write(label: steps.labels.Label, path: Path) -> bytes:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(label.qr_text)
+        return b""
+
+    monkeypatch.setattr(steps.labels, "print_label", write)
+    monkeypatch.setattr(steps.labels, "read_back", lambda label, path: "plain")
+    monkeypatch.setattr(steps, "RESTART_S", 0.05)  # a dead unit stays dead until the test gives it power
+
+
+def bare(operation: int, when: str) -> MemoryUnit:
+    """A bare unit that dies at this operation, counted from its first start."""
+    flash = SimFlash(seed=operation)
+    flash.cut_at(operation, when)
+    return MemoryUnit(flash=flash)
+
+
+def provisioned_in_the_end(station: Station, unit: MemoryUnit) -> tuple[UnitResult, int]:
+    """The result of the run that passed and how many runs it took; the unit is powered on before each."""
+    for attempt in range(1, 4):
+        try:
+            return station.provision(unit.stream()), attempt
+        except UnitFailedError:
+            unit.power_on()
+            known = station.registry.find(hardware_id=unit.hardware_id)
+            assert known is None or known.status != "released" or unit.is_locked()
+    raise AssertionError("not provisioned after three runs")
+
+
+def check(bench: Bench, unit: MemoryUnit, result: UnitResult) -> None:
+    """One identity, locked, recorded once, and the label's code is the one that the unit takes."""
+    known = bench.registry.find(hardware_id=unit.hardware_id)
+    assert known is not None and known.status == "released" and unit.is_locked()
+    held = identity.decode(unit.store.require("identity"))
+    assert (
+        (held.device_id, held.serial) == (known.device_id, known.serial) == (result.device_id, result.serial)
+    )
+    setup = cbor.decode(unit.store.require("setup"))
+    code = result.label_path.read_text().partition("#code=")[2].partition("&")[0]
+    assert setup[2] == verifier(code, setup[1])
+    assert bench.registry.is_live_code(known.id, code)
+    assert bench.registry.codes_drawn(known.id)[1] == 1
+
+
+@pytest.mark.parametrize("when", [BEFORE, TORN, AFTER])
+def test_a_unit_cut_at_every_operation_ends_provisioned_once(
+    when: str, operations: int, tmp_path: Path, quick_station: None, is_nightly: bool
+) -> None:
+    bench = Bench(tmp_path)
+    station = bench.station(timeout_s=0.01)
+    stride = 1 if is_nightly or when == TORN else 3
+    runs = []
+    for operation in range(1, operations + 1, stride):
+        unit = bare(operation, when)
+        result, attempts = provisioned_in_the_end(station, unit)
+        check(bench, unit, result)
+        runs.append(attempts)
+    units = bench.registry.units()
+    assert len(units) == len({entry.device_id for entry in units}) == len(runs)
+    assert bench.registry.verify_chain() == len(runs)
+    assert max(runs) == 2, "some cuts must have ended a run, and one more run must have been enough"

@@ -1,0 +1,101 @@
+"""The station dies at every thing it does; another one, started from what is on disk, takes over (PR-04, PW-10)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from device.codec import cbor
+from device.setup_code import verifier
+from provisioning.factory import steps
+from provisioning.factory.station import UnitRefusedError
+from provisioning.registry.registry import Registry
+from tests.unit.factory_bench import NOW, Bench, MemoryUnit
+
+
+class Killed(BaseException):
+    """kill -9: nothing of the station runs after it."""
+
+
+class Fate:
+    """Counts what the station does to unit, registry, label and server store; kills it at one of them."""
+
+    def __init__(self, at: int, *, is_before: bool) -> None:
+        self.at = at
+        self.is_before = is_before
+        self.count = 0
+
+    def wrap(self, action: Callable[..., Any]) -> Callable[..., Any]:
+        def doomed(*args: Any, **options: Any) -> Any:
+            self.count += 1
+            if self.count == self.at and self.is_before:
+                raise Killed
+            result = action(*args, **options)
+            if self.count == self.at:
+                raise Killed
+            return result
+
+        return doomed
+
+
+def print_plainly(label: steps.labels.Label, path: Path) -> bytes:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(label.qr_text)
+    return b""
+
+
+def run_under(fate: Fate, bench: Bench, unit: MemoryUnit, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether the station lived through the run."""
+    bench.registry = Registry(
+        bench.directory / "registry.db", now=lambda: NOW
+    )  # what a new process would open
+    with monkeypatch.context() as patch:
+        patch.setattr(steps.labels, "print_label", fate.wrap(print_plainly))
+        patch.setattr(steps.labels, "read_back", lambda label, path: "plain")
+        for name in ("reserve", "seal", "release", "add_phases", "open_batch", "document"):
+            patch.setattr(bench.registry, name, fate.wrap(getattr(bench.registry, name)))
+        stream = unit.stream()
+        patch.setattr(stream, "write", fate.wrap(stream.write))
+        try:
+            station = bench.station()
+            patch.setattr(station, "hand_out", fate.wrap(station.hand_out))
+            station.provision(stream)
+        except (Killed, UnitRefusedError) as end:
+            return isinstance(end, UnitRefusedError)
+        finally:
+            bench.registry.close()
+    return True
+
+
+@pytest.mark.parametrize("is_before", [True, False], ids=["before", "after"])
+def test_a_station_killed_at_every_step_is_taken_over_by_the_next(
+    is_before: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(tmp_path)
+    kills = 0
+    for at in range(1, 200):
+        unit = MemoryUnit()
+        if run_under(Fate(at, is_before=is_before), bench, unit, monkeypatch):
+            break
+        kills += 1
+        assert run_under(Fate(0, is_before=True), bench, unit, monkeypatch), "the next run must get through"
+        check(bench, unit)
+    book = Registry(tmp_path / "registry.db")
+    assert kills >= 35
+    assert book.verify_chain() == len(book.units()) == kills + 1
+
+
+def check(bench: Bench, unit: MemoryUnit) -> None:
+    """The unit is released once, locked, and takes the code that its label shows; no other code is live."""
+    book = Registry(bench.directory / "registry.db")
+    known = book.find(hardware_id=unit.hardware_id)
+    assert known is not None and known.status == "released" and unit.is_locked()
+    label = (bench.directory / "labels" / f"{known.serial}.png").read_text()
+    code = label.partition("#code=")[2].partition("&")[0]
+    setup = cbor.decode(unit.store.require("setup"))
+    assert setup[2] == verifier(code, setup[1])
+    assert book.is_live_code(known.id, code) and book.codes_drawn(known.id)[1] == 1
+    book.close()

@@ -1,0 +1,96 @@
+"""Product definitions: every problem named, with its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from provisioning.factory.example import EXAMPLE
+from provisioning.factory.product import Product, ProductError, load_product, parse_product
+
+
+def problems(text: str) -> list[str]:
+    with pytest.raises(ProductError) as caught:
+        parse_product(text)
+    return caught.value.problems
+
+
+def changed(old: str, new: str) -> str:
+    assert EXAMPLE.count(old) == 1
+    return EXAMPLE.replace(old, new)
+
+
+def test_the_example_is_a_valid_definition(tmp_path: Path) -> None:
+    (tmp_path / "product.toml").write_text(EXAMPLE)
+    product = load_product(tmp_path / "product.toml")
+    assert (product.model, len(product.servers), len(product.class_id)) == ("FB-1", 2, 16)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place"),
+    [
+        ('model = "FB-1"', "", "[product] model"),
+        ('model = "FB-1"', 'model = "two\\nlines"', "[product] model"),
+        ('class_id = "1492af14-2569-5e48-bf42-9b2d51f2ab45"', 'class_id = "1492"', "[product] class_id"),
+        ('number = "2026-001"', 'number = "a/b"', "[batch] number"),
+        ('serial_prefix = "FB1-"', 'serial_prefix = "fb1"', "[batch] serial_prefix"),
+        ('period = "P5Y" ', 'period = "lifetime" ', "[support] period"),
+        ('period = "P5Y" ', 'period = "P" ', "[support] period"),
+        ("end_date = 2031-12-31", 'end_date = "from purchase"', "[support] end_date"),
+        ("end_date = 2031-12-31", "end_date = 2031-12-31T00:00:00", "[support] end_date"),
+        ("notice_days = 180", "notice_days = true", "[support] notice_days"),
+        ('acknowledgement = "within 3 working days"', 'acknowledgement = "promptly"', "[contact] acknowl"),
+        ('status_updates = "every 14 days until resolved"', 'status_updates = "open dialogue"', "[contact] status"),
+        ('report = "https://example.com/security"', 'report = "javascript:alert(1)"', "[contact] report"),
+        ('place = "Exampletown"', "", "[statement] place"),
+        ("check_interval_s = 3600", "check_interval_s = 0", "[update] check_interval_s"),
+        ('transport = "coap"', 'transport = "http"', "[servers no. 2] transport"),
+        ("port = 5683", "port = 70000", "[servers no. 2] port"),
+        ('tls_name = "localhost"', "", "[servers no. 1] tls_name"),
+        ("https://{name}.local/setup", "http://{name}.local/setup", "[label] setup_address"),
+        ("https://{name}.local/setup", "https://x.example/?a=b", "[label] setup_address"),
+        ("https://{name}.local/setup", "https://x.example/" + "y" * 90, "[label] setup_address"),
+        ("[label]", "[labels]", "[label] is missing"),
+        ('brand = "Example Brand"', 'brand = "Example Brand"\ncolour = "red"', "[product] colour"),
+    ],
+)  # fmt: skip
+def test_a_wrong_line_is_named_with_its_place(old: str, new: str, place: str) -> None:
+    assert any(place in problem for problem in problems(changed(old, new)))
+
+
+def test_all_problems_are_said_at_once() -> None:
+    text = changed('model = "FB-1"', "model = 3").replace("port = 5683", "port = 0")
+    assert len(problems(text)) == 2
+
+
+def test_a_file_that_is_no_toml_is_a_product_error(tmp_path: Path) -> None:
+    assert problems("model = ") and problems("= 3")
+    (tmp_path / "product.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(ProductError, match="UTF-8"):
+        load_product(tmp_path / "product.toml")
+
+
+def test_without_servers_there_is_nothing_to_update_from() -> None:
+    text = EXAMPLE[: EXAMPLE.index("[[servers]]")] + EXAMPLE[EXAMPLE.index("[label]") :]
+    assert any("[[servers]]" in problem for problem in problems(text))
+
+
+def test_the_default_horizon_lies_ten_years_behind_the_end() -> None:
+    product = parse_product(EXAMPLE)
+    assert (product.support.horizon - product.support.end_date).days == 3650
+
+
+def test_a_horizon_before_the_end_is_refused() -> None:
+    text = changed("notice_days = 180", "horizon = 2030-01-01\nnotice_days = 180")
+    assert any("horizon" in problem for problem in problems(text))
+
+
+def digest(text: str) -> bytes:
+    product: Product = parse_product(text)
+    return product.declared_digest
+
+
+def test_what_a_batch_declares_does_not_depend_on_its_servers() -> None:
+    assert digest(changed("port = 5683", "port = 5684")) == digest(EXAMPLE)
+    assert digest(changed("end_date = 2031-12-31", "end_date = 2032-12-31")) != digest(EXAMPLE)
