@@ -411,3 +411,19 @@ def test_a_locked_unit_answers_hello_alone_and_signs_it():
     key = trust_anchors.Key(b"", cose.ALG_ESP256, 0, public)
     payload = verify_record_with(unit.done("hello", nonce=NONCE)["hello"], HELLO_TYP, key)
     assert cbor.decode(payload) == {1: NONCE, 2: DEVICE_ID, 3: True, 4: record_hash}
+
+
+def test_a_new_key_behind_the_seal_breaks_it():
+    unit, _ = provisioned()
+    sealed = unit.done("seal")["record_hash"]
+    unit.done("make_key", role="web")
+    assert unit.store.read("sealed") is None
+    assert unit.refused("lock", record_hash=sealed) == FactoryError.code
+
+
+def test_a_record_that_changed_under_the_seal_is_noticed_by_the_lock():
+    unit, _ = provisioned()
+    sealed = unit.done("seal")["record_hash"]
+    unit.store.write("setup", cbor.encode({1: bytes(16), 2: b"x" * 32}))
+    assert unit.refused("lock", record_hash=sealed) == FactoryError.code
+    assert unit.locks == 0
