@@ -15,7 +15,7 @@ from collections import namedtuple
 from device import limits
 from device.compat import const
 from device.errors import FirstbootError, LimitError, LinkError, LinkTimeoutError, PeerRefusedError
-from device.net import mqtt
+from device.net import mqtt, mqtt_session
 from device.transport.wait import within
 from device.transport.window import Window
 
@@ -39,7 +39,7 @@ def _hex(data: bytes) -> str:
 class _Connection:
     """One TLS stream and its MQTT session. Raises LinkError and its subclasses."""
 
-    def __init__(self, stream: "Stream", session: mqtt.Session, clock: "Clock") -> None:
+    def __init__(self, stream: "Stream", session: mqtt_session.Session, clock: "Clock") -> None:
         self.stream = stream
         self.session = session
         self._clock = clock
@@ -99,7 +99,7 @@ class MqttSource:
             limits.CONNECT_TIMEOUT_S * 1000,
             "broker does not answer",
         )
-        session = mqtt.Session(self._device)
+        session = mqtt_session.Session(self._device)
         self._link = _Connection(stream, session, self._clock)
         await self._send(session.connect())
         if not await self._until(lambda: session.is_connected, limits.REPLY_TIMEOUT_S * 1000):
@@ -206,16 +206,16 @@ class MqttSource:
         is_progress = False
         try:
             for event in await link.step(timeout_ms):
-                if isinstance(event, mqtt.Message) and self._accept(event):
+                if isinstance(event, mqtt_session.Message) and self._accept(event):
                     is_progress = True
-                elif isinstance(event, mqtt.Subscribed) and event.refused:
+                elif isinstance(event, mqtt_session.Subscribed) and event.refused:
                     raise PeerRefusedError(status="MQTT subscription denied")
         except FirstbootError:
             link.is_usable = False  # what the stream holds from here on cannot be relied on
             raise
         return is_progress
 
-    def _accept(self, message: mqtt.Message) -> bool:
+    def _accept(self, message: mqtt_session.Message) -> bool:
         limit = self._bounds.get(message.topic, 0)
         if len(message.payload) > limit:
             raise LimitError(what="MQTT topic", limit=limit)

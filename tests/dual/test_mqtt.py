@@ -2,7 +2,7 @@
 
 from device import limits
 from device.errors import FirstbootError, LimitError, PeerRefusedError, ProtocolError
-from device.net import mqtt
+from device.net import mqtt, mqtt_session
 
 CONNACK_OK = b"\x20\x02\x00\x00"
 
@@ -18,13 +18,13 @@ def refused(error, call, *arguments):
 
 
 def connected():
-    session = mqtt.Session("a", 60)
-    assert session.feed(CONNACK_OK) == [mqtt.Connected()]
+    session = mqtt_session.Session("a", 60)
+    assert session.feed(CONNACK_OK) == [mqtt_session.Connected()]
     return session
 
 
 def test_connect_is_the_packet_of_the_standard():
-    assert mqtt.Session("ab", 60).connect() == b"\x10\x0e\x00\x04MQTT\x04\x02\x00\x3c\x00\x02ab"
+    assert mqtt_session.Session("ab", 60).connect() == b"\x10\x0e\x00\x04MQTT\x04\x02\x00\x3c\x00\x02ab"
 
 
 def test_publish_at_qos_1_carries_its_packet_id():
@@ -100,12 +100,12 @@ def test_malformed_packets_are_refused():
 
 
 def test_a_refused_connection_names_the_reason():
-    error = refused(PeerRefusedError, mqtt.Session("a").feed, b"\x20\x02\x00\x05")
+    error = refused(PeerRefusedError, mqtt_session.Session("a").feed, b"\x20\x02\x00\x05")
     assert error.fields["status"] == "MQTT not authorised"
 
 
 def test_nothing_is_accepted_before_connack():
-    refused(ProtocolError, mqtt.Session("a").feed, b"\xd0\x00")
+    refused(ProtocolError, mqtt_session.Session("a").feed, b"\xd0\x00")
 
 
 def test_a_second_connack_is_refused():
@@ -116,8 +116,10 @@ def test_a_message_of_a_subscribed_topic_is_delivered():
     session = connected()
     packet_id, _ = session.subscribe(("t",), 0)
     events = session.feed(b"\x90\x03" + packet_id.to_bytes(2, "big") + b"\x00")
-    assert events == [mqtt.Subscribed(packet_id, ())]
-    assert session.feed(mqtt.encode_publish("t", b"x", is_retained=True)) == [mqtt.Message("t", b"x", True)]
+    assert events == [mqtt_session.Subscribed(packet_id, ())]
+    assert session.feed(mqtt.encode_publish("t", b"x", is_retained=True)) == [
+        mqtt_session.Message("t", b"x", True)
+    ]
 
 
 def test_a_message_of_another_topic_is_dropped_and_counted():
@@ -145,7 +147,7 @@ def test_a_denied_subscription_is_reported():
     session = connected()
     packet_id, _ = session.subscribe(("a", "b"), 0)
     events = session.feed(b"\x90\x04" + packet_id.to_bytes(2, "big") + b"\x00\x80")
-    assert events == [mqtt.Subscribed(packet_id, ("b",))]
+    assert events == [mqtt_session.Subscribed(packet_id, ("b",))]
     assert session.feed(mqtt.encode_publish("b", b"x")) == []
 
 
@@ -183,7 +185,7 @@ def test_a_publish_is_open_until_it_is_acknowledged():
     session = connected()
     packet_id, _ = session.publish("t", b"x")
     assert session.is_open(packet_id)
-    assert session.feed(b"\x40\x02" + packet_id.to_bytes(2, "big")) == [mqtt.Acknowledged(packet_id)]
+    assert session.feed(b"\x40\x02" + packet_id.to_bytes(2, "big")) == [mqtt_session.Acknowledged(packet_id)]
     assert not session.is_open(packet_id)
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from device import limits
 from device.errors import LimitError, LinkError, ProtocolError
-from device.net import mqtt
+from device.net import mqtt, mqtt_session
 
 TOPICS = st.text(
     st.characters(exclude_characters="+#\x00", exclude_categories=("Cs",)), min_size=1, max_size=60
@@ -65,20 +65,20 @@ def test_any_bytes_give_packets_or_a_typed_error(data: bytes) -> None:
 
 @given(st.binary(max_size=400), st.lists(st.integers(0, 400), max_size=4))
 def test_any_bytes_to_a_session_give_events_or_a_typed_error(data: bytes, places: list[int]) -> None:
-    session = mqtt.Session("device")
+    session = mqtt_session.Session("device")
     session.feed(b"\x20\x02\x00\x00")
     session.subscribe(("t",), 1)
     try:
         for piece in cut(data, places):
             for event in session.feed(piece):
-                assert not isinstance(event, mqtt.Message) or event.topic == "t"
+                assert not isinstance(event, mqtt_session.Message) or event.topic == "t"
     except (LinkError, LimitError):
         pass
 
 
 @given(st.lists(st.sampled_from(["publish", "subscribe", "unsubscribe", "acknowledge"]), max_size=200))
 def test_packet_ids_in_use_differ_and_stay_bounded(steps: list[str]) -> None:
-    session = mqtt.Session("device")
+    session = mqtt_session.Session("device")
     session.feed(b"\x20\x02\x00\x00")
     open_publishes: list[int] = []
     for step in steps:
