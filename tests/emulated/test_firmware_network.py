@@ -200,7 +200,7 @@ async def handler(stream):
 async def serve(seconds):
     global served
     served = 0
-    server = await network.serve_tls(443, cert, key, handler)
+    server = await network.serve_tls(443, web_cert, web_key, handler)
     print("listening")
     await asyncio.sleep(seconds)
     server.close()

@@ -1,7 +1,11 @@
 """The machine around the board: power, NVM, identity, seed, serial lines, several boards at once."""
 
 import os
+import shutil
 import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -15,7 +19,7 @@ from renode.errors import (
     ToolMissingError,
 )
 from renode.qemu import QemuBoard
-from tests.emulated.boot_support import START_TIMEOUT_S, stub_line
+from tests.emulated.boot_support import CHECKOUT, START_TIMEOUT_S, stub_line
 
 pytestmark = pytest.mark.emulated
 
@@ -42,7 +46,18 @@ def is_alive(process_id: int) -> bool:
         os.kill(process_id, 0)
     except ProcessLookupError:
         return False
-    return True
+    try:  # an orphan that nobody reaps stays as a zombie: dead all the same
+        with open(f"/proc/{process_id}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_until(condition) -> bool:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return condition()
 
 
 def test_nvm_survives_a_power_cut(programmed):
@@ -169,6 +184,24 @@ def test_closing_a_board_leaves_no_process(programmed):
     assert process_id is not None and is_alive(process_id)
     programmed.close()
     assert not is_alive(process_id)
+
+
+def test_the_emulator_ends_with_the_process_that_started_it_however_that_ended(programmed):
+    if shutil.which("setpriv") is None:
+        pytest.skip("setpriv (util-linux) is not installed: an orphaned emulator cannot be ruled out")
+    starter = (
+        "import sys, time; from pathlib import Path; from renode.qemu import QemuBoard\n"
+        "board = QemuBoard(Path(sys.argv[1]), has_network=False)\n"
+        "board.power_on(); print(board.process_id, flush=True); time.sleep(600)\n"
+    )
+    command = [sys.executable, "-c", starter, str(programmed.directory)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=CHECKOUT) as process:
+        emulator = int(process.stdout.readline())
+        was_alive = is_alive(emulator)
+        process.kill()
+    assert was_alive
+    ended = wait_until(lambda: not is_alive(emulator))
+    assert ended
 
 
 def test_an_emulator_that_died_is_noticed_and_can_be_powered_on_again(programmed):
