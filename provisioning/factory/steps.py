@@ -16,7 +16,7 @@ from device.codec import cbor, cose
 from device.crypto import der
 from device.errors import CodecError, FirstbootError, LinkError, LockedError, TrustError
 from device.factory import HELLO_TYP
-from device.limits import NONCE_BYTES
+from device.limits import NONCE_BYTES, STATEMENT_BYTES
 from device.setup_code import grouped
 from device.support import long_date_text
 from device.trust.anchors import Key
@@ -264,13 +264,16 @@ def lock(run: UnitRun) -> Measurements:
 
 
 def _sealed_facts(run: UnitRun) -> SealedFacts:
+    """What the registry keeps; the statement's digest is the one that the unit itself publishes (SC-05)."""
     return SealedFacts(
         version=run.hello["version"],
         image_digest=run.hello["image_digest"],
         device_certificate=run.certificates["device"],
         web_fingerprint=hashlib.sha256(run.certificates["web"]).digest(),
         record_hash=run.record_hash,
-        statement_sha256=hashlib.sha256(run.written["statement"]).digest(),
+        statement_sha256=hashlib.sha256(
+            cose.decode(run.written["statement"], STATEMENT_BYTES).payload or b""
+        ).digest(),
         support_end_day=record.day_of(run.station.config.product.support.end_date),
         label=run.label_path.read_bytes(),
         label_name=run.label_name,

@@ -14,7 +14,7 @@ from device.update.slots import BootState
 from provisioning.factory.example import EXAMPLE
 from provisioning.factory.link import HandlerStream
 from provisioning.factory.product import parse_product
-from provisioning.factory.station import Station, StationConfig
+from provisioning.factory.station import Station, StationConfig, UnitFailedError
 from provisioning.registry.registry import Registry
 from provisioning.signing.keys import KeyRing
 from simulator.ports.flash import PowerCut, SimFlash
@@ -109,6 +109,15 @@ class MemoryUnit:
 
     def stream(self) -> HandlerStream:
         return HandlerStream(self.handle)
+
+
+def failure(action: Callable[[], object]) -> UnitFailedError:
+    """The failure that `action` ends with; a test fails where there is none."""
+    try:
+        action()
+    except UnitFailedError as error:
+        return error
+    raise AssertionError("the run passed")
 
 
 class Bench:
