@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _RETAINED_WAIT_MS = const(2000)  # a broker sends what it retains right behind the SUBACK
 _READ_BYTES = const(4096)
+_CLOSE_MS = const(5000)  # above what ports themselves allow a TLS goodbye
 
 # How to reach and recognise the broker, and what we show it; certificates and key in DER.
 MqttPeer = namedtuple("MqttPeer", ("host", "port", "tls_name", "ca_der", "cert_der", "key_der"))
@@ -182,7 +183,7 @@ class MqttSource:
         except LinkError:
             pass
         try:
-            await within(link.stream.close(), 1000, "close")
+            await within(link.stream.close(), _CLOSE_MS, "close")
         except LinkError:
             pass
 
