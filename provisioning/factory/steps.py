@@ -131,10 +131,9 @@ def _identify_locked(run: UnitRun) -> Measurements:
     if unit is None:
         raise CheckFailedError("the unit is locked and this registry does not know it")
     run.unit_id, run.device_id, run.serial = unit.id, unit.device_id, unit.serial
-    if unit.status != SEALED:
-        raise AlreadyReleasedError(
-            f"unit {unit.serial} is locked and {unit.status}; it is not provisioned again"
-        )
+    if unit.status == RELEASED:
+        raise AlreadyReleasedError(f"unit {unit.serial} is locked and released; it is not provisioned again")
+    require(unit.status == SEALED, f"unit {unit.serial} is locked, but this registry never sealed it")
     run.sealed, run.is_resumed = unit, True
     run.record_hash = unit.record_hash or b""
     run.label_name = unit.label_name or ""

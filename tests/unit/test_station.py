@@ -8,6 +8,7 @@ import hashlib
 import json
 import logging
 import secrets
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -262,6 +263,16 @@ def test_a_locked_unit_that_the_registry_does_not_know_is_left_alone(bench: Benc
     bench.station().provision(unit.stream())
     other = Bench(tmp_path / "other")
     assert "does not know it" in str(failure(lambda: other.station().provision(unit.stream())))
+
+
+def test_a_locked_unit_that_was_never_sealed_here_fails_and_is_not_called_finished(bench: Bench) -> None:
+    unit = MemoryUnit()
+    bench.station().provision(unit.stream())
+    with sqlite3.connect(bench.registry.path) as connection:  # an old copy of the registry was restored
+        connection.execute("UPDATE unit SET status = 'reserved'")
+    connection.close()
+    caught = failure(lambda: bench.station().provision(unit.stream()))
+    assert "never sealed it" in str(caught) and not isinstance(caught, UnitRefusedError)
 
 
 def test_a_finished_unit_that_turns_up_unlocked_is_refused(bench: Bench) -> None:
