@@ -8,6 +8,7 @@ import json
 import socket
 import ssl
 import urllib.parse
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,16 +36,19 @@ class Reply:
 
 
 class Owner:
-    """Talks to one device at `address`; `fingerprint` is the SHA-256 of its certificate, in hex."""
+    """Talks to one device; `fingerprint` is the SHA-256 of its certificate, in hex.
 
-    def __init__(self, address: tuple[str, int], fingerprint: str) -> None:
+    `address` is asked at each request: a simulated unit picks its port when it first serves.
+    """
+
+    def __init__(self, address: Callable[[], tuple[str, int]], fingerprint: str) -> None:
         self._address = address
         self._fingerprint = fingerprint.replace(":", "").replace(" ", "").lower()
         self._session = ""
 
     def request(self, method: str, path: str, form: dict[str, str] | None = None) -> Reply:
         """Send one request over a connection of its own. Raises OSError where no answer comes."""
-        connection = _PinnedConnection(self._address, self._fingerprint)
+        connection = _PinnedConnection(self._address(), self._fingerprint)
         headers = {"Cookie": f"session={self._session}"} if self._session else {}
         body = None
         if form is not None:

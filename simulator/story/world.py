@@ -303,8 +303,12 @@ class World:
     def owner(self) -> Owner:
         """The owner's browser; the device's address may be known only after its first start."""
         if self._owner is None:
-            self._owner = Owner(self.machine.web_address, self.unit.fingerprint)
+            self._owner = Owner(self._web_address, self.unit.fingerprint)
         return self._owner
+
+    def _web_address(self) -> tuple[str, int]:
+        address: tuple[str, int] = self.machine.web_address
+        return address
 
     def status(self) -> dict[str, Any]:
         """The unit's status page as data; signs in again after a restart, which ends sessions."""
