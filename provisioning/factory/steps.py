@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from device import store
 from device.codec import cbor, cose
 from device.crypto import der
-from device.errors import CodecError, FirstbootError, LinkError, LockedError, TrustError
+from device.errors import CodecError, FirstbootError, LinkError, LinkTimeoutError, LockedError, TrustError
 from device.factory import HELLO_TYP
 from device.limits import NONCE_BYTES, STATEMENT_BYTES
 from device.setup_code import grouped
@@ -305,7 +305,7 @@ def _locked_hello(run: UnitRun) -> tuple[bytes, bytes]:
     deadline = time.monotonic() + RESTART_S
     while True:
         nonce = secrets.token_bytes(NONCE_BYTES)
-        with contextlib.suppress(LinkError):
+        with contextlib.suppress(LinkTimeoutError):  # a line that is gone will not come back by waiting
             hello = run.link.hello(nonce).get("hello")
             if isinstance(hello, bytes):
                 return hello, nonce

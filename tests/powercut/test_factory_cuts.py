@@ -37,7 +37,6 @@ def quick_station(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(steps.labels, "print_label", write)
     monkeypatch.setattr(steps.labels, "read_back", lambda label, path: "plain")
-    monkeypatch.setattr(steps, "RESTART_S", 0.05)  # a dead unit stays dead until the test gives it power
 
 
 def bare(operation: int, when: str) -> MemoryUnit:
