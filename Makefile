@@ -33,8 +33,8 @@ firmware:  ## Build boot ROM and firmware for the emulated board
 size:  ## Firmware size by part
 	@$(CI) size $(ARGS)
 
-renode:  ## The board's scenarios under Renode (needs renode-test on PATH)
-	@$(CI) renode
+renode:  ## The board's scenarios under Renode, where it is installed
+	@$(CI) renode $(ARGS)
 
 nightly:  ## The tests with long property runs and full power-cut sweeps
 	@$(CI) nightly $(ARGS)

@@ -105,11 +105,7 @@ nightly() {
 
 renode() {
     setup dev
-    if ! command -v renode-test >/dev/null 2>&1; then
-        echo "renode-test is not on PATH: install Renode (its release archive, Homebrew or conda-forge) and run this again" >&2
-        return 1
-    fi
-    renode-test --variable "PYTHON:$PWD/$python" renode/tests/*.robot
+    "$python" -m renode.run "$@"
 }
 
 # --- demo, size, clean ------------------------------------------------------------------------------------

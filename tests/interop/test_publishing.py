@@ -171,7 +171,11 @@ def test_a_record_tells_the_time_and_the_newest_numbers_of_now(maker: Maker) -> 
     assert payload == freshness.encode_payload(CLASS_ID, nonce, NOW_S + 9, 8, 3)
 
 
-@pytest.mark.parametrize("request_", [b"", b"\xa0", b"\xff", bytes(65), freshness_request(bytes(16))[1]])
+@pytest.mark.parametrize(
+    "request_",
+    [b"", b"\xa0", b"\xff", bytes(65), freshness_request(bytes(16))[1]],
+    ids=["nothing", "an empty map", "a break", "zeros", "another class"],
+)
 def test_what_is_no_request_of_this_class_is_refused(maker: Maker, request_: bytes) -> None:
     with pytest.raises(FreshnessError):
         maker.tracker().answer(request_)
