@@ -23,7 +23,7 @@ from device.layout import (
     UNIT_TRIED,
 )
 from provisioning.firmware.header import write_header
-from provisioning.signing.image import key_hash
+from provisioning.signing.image import image_info, key_hash
 from renode.nvm import confirmed_unit, trailer_offset
 from tests.emulated.boot_support import BOARD, HERE, Recipe, load_key, mbedtls_tree, new_key, run
 
@@ -218,6 +218,18 @@ def test_the_sizes_that_meet_the_edges_are_refused_without_a_wrong_access(verdic
         header[10:12], header[12:16] = protected.to_bytes(2, "little"), body.to_bytes(4, "little")
         contents.append(bytes(header))
     assert set(judge(contents)) <= {"size", "tlv"}
+
+
+def test_a_value_that_reaches_beyond_its_area_is_refused_whatever_it_says(verdicts):
+    judge, keys = verdicts
+    image = bytearray(Recipe(body=BODY, key=keys[0], counter=2).signed())
+    at = image.rindex(image_info(bytes(image)).signature) - 2
+    length = int.from_bytes(image[at : at + 2], "little")
+    contents = []
+    for beyond in (1, 2, 1000, 0xFFFF - length):
+        image[at : at + 2] = (length + beyond).to_bytes(2, "little")
+        contents.append(bytes(image))
+    assert set(judge(contents)) == {"tlv"}
 
 
 def test_random_damage_to_the_structure_is_never_accepted_and_never_a_wrong_access(verdicts, is_nightly):
