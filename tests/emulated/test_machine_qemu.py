@@ -199,9 +199,10 @@ def test_the_emulator_ends_with_the_process_that_started_it_however_that_ended(p
         emulator = int(process.stdout.readline())
         was_alive = is_alive(emulator)
         process.kill()
-    assert was_alive
     ended = wait_until(lambda: not is_alive(emulator))
-    assert ended
+    if not ended:
+        os.kill(emulator, signal.SIGKILL)
+    assert was_alive and ended
 
 
 def test_an_emulator_that_died_is_noticed_and_can_be_powered_on_again(programmed):
