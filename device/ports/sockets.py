@@ -164,7 +164,7 @@ class SocketNetwork:
         """Give a socket that talks to `host` alone. Raises LinkError."""
         self.require_up()
         try:
-            address = socket.getaddrinfo(host, port, 0, socket.SOCK_DGRAM)[0][-1]
+            address = socket.getaddrinfo(host, port)[0][-1]  # lwIP's port takes no further arguments
             udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             udp.setblocking(False)
             udp.connect(address)

@@ -26,7 +26,7 @@ class MemoryFlash:
         self.size_bytes = layout.size_bytes
         self.sector_bytes = layout.sector_bytes
         self.unit_bytes = layout.unit_bytes
-        self.data = bytearray(b"\xff") * layout.size_bytes
+        self.data = bytearray(b"\xff" * layout.size_bytes)  # MicroPython does not multiply a bytearray
         self.erased = []
 
     def read(self, offset, length):

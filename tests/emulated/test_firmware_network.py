@@ -16,7 +16,7 @@ pytestmark = pytest.mark.emulated
 
 CODE = """
 import asyncio, gc
-from device.ports import mps2
+from device.ports import mps2, sockets
 network, clock = mps2.Mps2Network(), mps2.Mps2Clock()
 async def talk(port, name, ca, cert, key, text):
     stream = await network.open_tls("10.0.2.2", port, name, ca, cert, key)
@@ -50,9 +50,11 @@ def board(kit, tmp_path_factory, ca, device):
         board.power_on()
         prompt = Prompt(board).enter()
         prompt.run(CODE)
-        prompt.run(
-            f"ca = {ca.certificate_der!r}\ncert = {device.certificate_der!r}\nkey = {device.key_der!r}"
-        )
+        names = {"ca": ca.certificate_der, "cert": device.certificate_der, "key": device.key_der}
+        web = issue("local page", ca, usages=[SERVER])
+        names |= {"web_cert": web.certificate_der, "web_key": web.key_der}
+        for name, value in names.items():
+            prompt.run(f"{name} = {value!r}")
         board.prompt = prompt
         yield board
 
@@ -148,12 +150,12 @@ def test_a_closed_port_is_a_link_error(at_prompt):
 
 
 def test_a_server_that_stays_silent_is_a_timeout(at_prompt):
-    at_prompt.run("mps2.CONNECT_TIMEOUT_S = 1")
+    at_prompt.run("sockets.CONNECT_TIMEOUT_S = 1")
     try:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             answer = at_prompt.run(f"try_talk({listener.getsockname()[1]}, 'x', ca, cert, key, b'')")
     finally:
-        at_prompt.run("mps2.CONNECT_TIMEOUT_S = 15")
+        at_prompt.run("sockets.CONNECT_TIMEOUT_S = 15")
     assert answer.startswith("LinkTimeoutError")
 
 
@@ -192,20 +194,19 @@ asyncio.run(ask())
 
 SERVE = """
 async def handler(stream):
-    global served
-    served += 1
     data = await stream.read(100)
     await stream.write(b"seen " + data)
     await stream.close()
-async def serve(seconds):
-    global served
-    served = 0
+    if data == b"quit":
+        done.set()
+async def serve():
+    global done
+    done = asyncio.Event()
     server = await network.serve_tls(443, web_cert, web_key, handler)
     print("listening")
-    await asyncio.sleep(seconds)
+    await done.wait()
     server.close()
     await server.wait_closed()
-    print("served", served)
 """
 
 
@@ -232,9 +233,13 @@ def serving(board):
     prompt = board.prompt
     prompt.run(SERVE)
     board.console.skip()
-    board.console.send(b"asyncio.run(serve(8))\x04")
+    board.console.send(b"asyncio.run(serve())\x04")
     board.console.wait_for("listening", TIMEOUT_S)
     yield board.web_address
+    for _ in range(20):  # clients of the test may still hold their places
+        with contextlib.suppress(OSError):
+            if ask(board.web_address, b"quit"):
+                break
     board.console.wait_for(r"\x04\x04>", TIMEOUT_S)
 
 

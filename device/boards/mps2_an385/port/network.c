@@ -7,6 +7,7 @@
 #include "lwip/ip.h"
 #include "lwip/netif.h"
 #include "lwip/sio.h"
+#include "lwip/tcp.h"
 #include "lwip/timeouts.h"
 #include "netif/slipif.h"
 
@@ -39,6 +40,25 @@ u32_t sys_now(void) {
 
 void board_network_assert(const char *what) {
     board_fail(what);
+}
+
+// extmod/modlwip.c clears these callbacks of every socket that it closes. A listening one has no such fields: lwIP
+// would write behind it (tcp.c asserts so). Linked in with --wrap.
+void __real_tcp_err(struct tcp_pcb *pcb, tcp_err_fn callback);
+void __real_tcp_recv(struct tcp_pcb *pcb, tcp_recv_fn callback);
+void __wrap_tcp_err(struct tcp_pcb *pcb, tcp_err_fn callback);
+void __wrap_tcp_recv(struct tcp_pcb *pcb, tcp_recv_fn callback);
+
+void __wrap_tcp_err(struct tcp_pcb *pcb, tcp_err_fn callback) {
+    if (pcb->state != LISTEN) {
+        __real_tcp_err(pcb, callback);
+    }
+}
+
+void __wrap_tcp_recv(struct tcp_pcb *pcb, tcp_recv_fn callback) {
+    if (pcb->state != LISTEN) {
+        __real_tcp_recv(pcb, callback);
+    }
 }
 
 // Sequence numbers and ports of lwIP: guessable ones would let an outsider inject into connections.

@@ -50,6 +50,10 @@ void time_pause_polled(uint32_t milliseconds) {
     SYST_RVR = CYCLES_PER_MS - 1;
     SYST_CSR = 5u; // no interrupt: the handler may run above SysTick's priority
     for (uint32_t passed = 0; passed < milliseconds;) {
+        // Less than a millisecond between two looks: an emulator that is asked without a break stops the clock.
+        for (uint32_t turn = 0; turn < 4000; turn++) {
+            __asm volatile ("nop");
+        }
         passed += (SYST_CSR & SYST_COUNTED) != 0;
     }
 }
