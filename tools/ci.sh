@@ -13,8 +13,8 @@ setup() { sh tools/setup.sh "$1"; }
 
 has_all_tools() { [ ! -s "$missing_list" ]; }
 
-# The emulated board runs without these two: amqtt stands in for the broker, libcoap is a peer of the tests.
-has_board_tools() { [ -z "$(tr ' ' '\n' <"$missing_list" | grep -v -e '^$' -e '^mosquitto$' -e '^libcoap3-bin$')" ]; }
+# The emulated board runs without these: amqtt stands in for the broker, the others are peers of the tests.
+has_board_tools() { [ -z "$(tr ' ' '\n' <"$missing_list" | grep -v -e '^$' -e '^mosquitto$' -e '^libcoap3-bin$' -e '^postgresql$')" ]; }
 
 # --- check ------------------------------------------------------------------------------------------------
 # Stubs of one chip's MicroPython (requirements/stubs-CHIP.txt), kept out of the environment's own packages:

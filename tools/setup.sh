@@ -13,6 +13,8 @@ level=${1:-run}
 venv=.venv
 packages="qemu-system-arm gcc-arm-none-eabi libnewlib-arm-none-eabi libslirp0 mosquitto libcoap3-bin
           dpkg-dev xz-utils bzip2 make gcc libc6-dev"
+# Peers of the tests alone.
+if [ "$level" = dev ]; then packages="$packages postgresql"; fi
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -37,7 +39,7 @@ can_install() {
 }
 
 apt_install() {
-    # Services (mosquitto) are not started by their installation: the tests start a broker of their own.
+    # Services (mosquitto, postgresql) are not started by their installation: the tests start a broker of their own.
     policy=/usr/sbin/policy-rc.d
     made_policy=
     if [ ! -e "$policy" ] && printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null 2>&1; then
@@ -60,8 +62,10 @@ install_packages() {  # names
     fi
     say "installing Debian packages: $*"
     log=$(mktemp)
-    had_mosquitto=no
-    is_installed mosquitto && had_mosquitto=yes
+    had_services=
+    for service in mosquitto postgresql; do
+        if is_installed "$service"; then had_services="$had_services $service "; fi
+    done
     # Package lists may be absent or old on a fresh machine: one refresh, only when the first try fails.
     if ! apt_install "$@"; then
         as_root apt-get update -qq >>"$log" 2>&1 </dev/null || true
@@ -71,9 +75,10 @@ install_packages() {  # names
         fi
     fi
     rm -f "$log"
-    if [ "$had_mosquitto" = no ] && [ -d /run/systemd/system ]; then
-        as_root systemctl disable --quiet mosquitto 2>/dev/null || true
-    fi
+    for service in mosquitto postgresql; do  # the tests start servers of their own, on ports of their own
+        case $had_services in *" $service "*) continue ;; esac
+        if [ -d /run/systemd/system ]; then as_root systemctl disable --quiet "$service" 2>/dev/null || true; fi
+    done
 }
 
 # --- Python -----------------------------------------------------------------------------------------------
