@@ -7,10 +7,11 @@ Order at a start: durable facts -> life-cycle state -> only the tasks that this 
 import asyncio
 from collections import namedtuple
 
-from device import lifecycle, store
+from device import indicator, lifecycle, reset, store
 from device.compat import const
 from device.errors import FirstbootError
 from device.factory import FactoryPort
+from device.layout import RESET_POWER_ON
 from device.store import Store
 from device.unit import Unit
 from device.update.slots import BootState
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
 #   format: callable(region) -> Records; only an unlocked unit (or a factory reset) calls it
 #   say: callable(text), one line on the console; never a secret
 #   heap: callable() -> (peak bytes, free bytes)
-#   board: constants of the board (board.py): NAME, PBKDF2_ITERATIONS, IS_DEVELOPMENT
+#   indicator: the one light
+#   key_store: KeyStore, None on a board without one
+#   board: constants of the board (board.py): NAME, PBKDF2_ITERATIONS, IS_DEVELOPMENT, HAS_BUTTON, and HOST_NAMES,
+#     under which a gateway in front of the unit makes it known
 Ports = namedtuple(
     "Ports",
     (
@@ -42,6 +46,8 @@ Ports = namedtuple(
         "format",
         "say",
         "heap",
+        "indicator",
+        "key_store",
         "board",
     ),
 )
@@ -86,16 +92,40 @@ class _Factory:
 def state_facts(ports: "Ports", boot_state: "BootState") -> "lifecycle.Facts":
     """Read what the life-cycle state rests on. A region that does not mount counts as damaged."""
     if not boot_state.is_locked():
-        return lifecycle.Facts(False, lifecycle.ABSENT, lifecycle.ABSENT, False)
+        return lifecycle.Facts(False, lifecycle.ABSENT, lifecycle.ABSENT, False, False)
     try:
         device = Store(ports.mount(store.DEVICE), store.DEVICE)
     except FirstbootError:
-        return lifecycle.Facts(True, lifecycle.DAMAGED, lifecycle.ABSENT, False)
+        return lifecycle.Facts(True, lifecycle.DAMAGED, lifecycle.ABSENT, False, False)
     try:
         user: "Store | None" = Store(ports.mount(store.USER), store.USER)
     except FirstbootError:
         user = None
     return lifecycle.gather(True, device, user)
+
+
+async def _reset_if_asked(ports: "Ports") -> None:
+    """Begin a factory reset where the button was held at power-on, and finish one that is under way (PW-03).
+
+    This is before anything has the user region open. Where it cannot be finished, the mark keeps the unit closed.
+    """
+    is_asked = ports.boot.is_button_held and ports.boot.reset_reason == RESET_POWER_ON
+    try:
+        device = Store(ports.mount(store.DEVICE), store.DEVICE)
+        if is_asked:
+            reset.begin(device)
+        elif not lifecycle.gather(True, device, None).is_resetting:
+            return
+        ports.say("factory reset: erasing the owner's data")
+        has_button = bool(ports.board.HAS_BUTTON)
+        for _ in reset.finish(
+            ports.flash, ports.layout, device, lambda: ports.format(store.USER), has_button
+        ):
+            ports.boot.watchdog_feed()
+            await asyncio.sleep(0)
+        ports.say("factory reset: done")
+    except FirstbootError as error:
+        ports.say("factory reset not possible: " + error.describe())
 
 
 async def _feed(ports: "Ports") -> None:
@@ -107,6 +137,8 @@ async def _feed(ports: "Ports") -> None:
 async def run_async(ports: "Ports") -> None:
     """Run the unit until it resets itself or loses power."""
     boot_state = BootState(ports.flash, ports.layout)
+    if boot_state.is_locked():
+        await _reset_if_asked(ports)
     facts = state_facts(ports, boot_state)
     state = lifecycle.derive(facts)
     ports.say("firstboot {} on {}: {}".format(version_text(ports.boot.version), ports.board.NAME, state))
@@ -116,10 +148,18 @@ async def run_async(ports: "Ports") -> None:
         ports.say("failed: " + lifecycle.reason(facts))
     if access.factory_port:
         tasks.append(FactoryPort(_Factory(ports, boot_state)).serve(ports.factory_stream))
+    light = indicator.pattern(state, "")
+    choose = lambda: light  # noqa: E731  only a unit that runs changes its light
     if access.web:
         unit = Unit(ports, boot_state)
         tasks.extend(unit.tasks())
+        choose = unit.light
+    tasks.append(indicator.play(ports.indicator, choose, _sleep_ms))
     await _run_all(ports, tasks)
+
+
+async def _sleep_ms(length_ms: int) -> None:
+    await asyncio.sleep(length_ms / 1000)
 
 
 async def _run_all(ports: "Ports", tasks: "list[Any]") -> None:

@@ -86,6 +86,12 @@ class RecordTypeError(TrustError):
     code = 203
 
 
+class KeySetError(TrustError):
+    """A key set is refused. Fields: `reason`, where it helps `have` and `offered`."""
+
+    code = 205
+
+
 class UpdateError(FirstbootError):
     code = 210
 
@@ -138,6 +144,18 @@ class TrialFailedError(UpdateError):
     """A release did not confirm and was reverted. Fields: `sequence`, `reset`."""
 
     code = 219
+
+
+class ConditionError(UpdateError):
+    """A condition of a manifest does not hold. Fields: `command`, `component`, `sequence`, `index`."""
+
+    code = 240
+
+
+class DirectiveError(UpdateError):
+    """A directive of a manifest could not be carried out. Fields: `command`, `component`, `sequence`."""
+
+    code = 241
 
 
 # 300 links -------------------------------------------------------------------------------------------
@@ -223,6 +241,18 @@ class CredentialError(FirstbootError):
     """Sign-in failed; says no more."""
 
     code = 513
+
+
+class PressError(FirstbootError):
+    """A press of the device's button is asked for before this; it shows that somebody holds the device."""
+
+    code = 514
+
+
+class SettingsError(FirstbootError):
+    """A setting that cannot be. Field: `reason`, a permanent word that the page explains."""
+
+    code = 520
 
 
 # 600 factory -----------------------------------------------------------------------------------------

@@ -44,8 +44,11 @@ if TYPE_CHECKING:
         is_trial: bool
         reset_reason: int  # layout.RESET_*
         hardware_id: bytes  # 16 bytes, the chip's unique id
-        is_button_held: bool
+        is_button_held: bool  # at power-on; on a real board: for five seconds, so that no bump resets it
         is_test_seed: bool
+
+        def is_button_pressed(self) -> bool:
+            """Say whether the button is down now; False on a board that has none."""
 
         def reset(self) -> None:
             """Restart through the boot ROM; does not return."""
@@ -64,6 +67,18 @@ if TYPE_CHECKING:
         def is_ready(self) -> bool: ...
         def random_bytes(self, length: int) -> bytes:
             """Raises EntropyError when the unit has no seed."""
+
+    class KeyStore(Protocol):
+        """A key that never leaves the chip (eFuse block, secure element)."""
+
+        def keyed_digest(self, data: bytes) -> bytes:
+            """32 bytes that need both `data` and the chip's key (HMAC-SHA-256). Blocking. Raises StorageError."""
+
+    class Indicator(Protocol):
+        """One light that the owner sees."""
+
+        def set(self, is_on: bool) -> None:
+            """Never blocks, raises nothing."""
 
     class Stream(Protocol):
         """A byte stream (TCP, TLS, serial). Raises LinkError, LinkTimeoutError."""
@@ -91,6 +106,9 @@ if TYPE_CHECKING:
             """Connect; check chain to `ca_der`, `name`, key usage; dates as Clock.set_trusted_time says."""
 
         async def open_udp(self, host: str, port: int) -> "Datagram": ...
+        def addresses(self) -> "Sequence[str]":
+            """The unit's own addresses as text; a page is served for these and its own name only."""
+
         async def serve_tls(
             self, port: int, cert_der: bytes, key_der: bytes, handler: "Callable[[Stream], Awaitable[None]]"
         ) -> object:

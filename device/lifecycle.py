@@ -11,6 +11,8 @@ Rules:
    is a factory reset by someone who holds the device.
 4. A unit whose credential is readable is initialised even when `owned` is missing: power went between the two
    writes of set-up, and the start repairs the mark.
+5. While `owned` says that a factory reset is under way (device/reset.py), the unit is closed: FAILED, until the next
+   start has finished it. What is left of the old owner's data is neither shown nor believed (PW-03).
 """
 
 from collections import namedtuple
@@ -54,7 +56,11 @@ PRESENT = "present"
 DAMAGED = "damaged"
 
 # The durable facts a state rests on; identity and credential are ABSENT, PRESENT or DAMAGED.
-Facts = namedtuple("Facts", ("is_locked", "identity", "credential", "is_owned"))
+Facts = namedtuple("Facts", ("is_locked", "identity", "credential", "is_owned", "is_resetting"))
+
+# Keys of the record `owned`: both true while a factory reset is under way.
+OWNED = 1
+RESETTING = 2
 
 # What answers in a state (docs/design.md, Life cycle).
 Access = namedtuple("Access", ("factory_port", "web", "network_out"))
@@ -78,7 +84,7 @@ def derive(facts: "Facts") -> str:
     """Give the state that durable facts describe."""
     if not facts.is_locked:
         return UNPROVISIONED
-    if facts.identity != PRESENT:
+    if facts.identity != PRESENT or facts.is_resetting:
         return FAILED
     if facts.credential == PRESENT:
         return INITIALISED
@@ -100,12 +106,25 @@ def gather(is_locked: bool, device: "Store", user: "Store | None") -> "Facts":
 
     An unreadable `owned` counts as owned: it errs on the side that opens less.
     """
+    is_owned, is_resetting = _mark(device)
     return Facts(
         is_locked,
         examine(device, "identity"),
         DAMAGED if user is None else examine(user, "credential"),
-        examine(device, "owned") != ABSENT,
+        is_owned,
+        is_resetting,
     )
+
+
+def _mark(device: "Store") -> "tuple[bool, bool]":
+    """What the record `owned` says: (the unit has an owner, a factory reset is under way)."""
+    try:
+        fields = device.read_map("owned")
+    except (RecordDamagedError, StorageError):
+        return True, False
+    if fields is None:
+        return False, False
+    return True, fields.get(RESETTING) is True
 
 
 def reason(facts: "Facts") -> str:
@@ -114,6 +133,8 @@ def reason(facts: "Facts") -> str:
         return ""
     if facts.identity != PRESENT:
         return "the identity is {}".format(facts.identity)
+    if facts.is_resetting:
+        return "a factory reset is not finished"
     if facts.credential == DAMAGED:
         return "the owner's credential is damaged"
     return "the owner's credential is lost"

@@ -17,6 +17,15 @@ NONCE_LIFE_S = 60
 SIGNATURES_TRIED = 4
 ANCHOR_KEYS = 16  # a key of each role, the next one of each role, and room for one migration
 KEY_ID_BYTES = 32  # a SHA-256; ours are 8
+TRACKER_KEY_DAYS = 400  # longest life of a key that stays online: a thief moves time at most to its end
+KEYSET_BYTES = 8192  # a key set with two HSS signatures (W4, one level) or eight of P-256
+KEYSET_SIGNATURES = 8  # old and new roots, each up to SIGNATURES_TRIED
+KEYSET_REVOKED = 64  # key ids that never come back
+
+# SUIT command sequences: what one manifest may make a unit do
+SUIT_COMPONENTS = 16
+SUIT_NESTING = 4  # sequences inside sequences
+SUIT_STEPS = 512  # commands carried out in all
 
 # CoAP and OSCORE
 COAP_BLOCK_BYTES = 1024
@@ -58,6 +67,12 @@ PBKDF2_MAX_ITERATIONS = 10_000_000  # a damaged record must not keep the unit bu
 THROTTLE_FREE = 5  # wrong guesses without a delay: slips of the owner's fingers
 THROTTLE_CAP_S = 300  # longest delay: bears on a guesser, does not lock the owner out (PW-14)
 SETUP_CODE_CHARS = 21  # 20 random symbols of 5 bits, one check character (device/setup_code.py)
+
+PRESS_LIFE_S = 120  # after a press of the button set-up is open this long: time to type 21 symbols
+BUTTON_POLL_MS = 50  # shorter than any press of a finger
+
+# The owner's settings (UP-06)
+POSTPONE_DAYS = 30  # at most: a security update that waits longer is switched off in all but name
 
 # Factory port
 FACTORY_FRAME_BYTES = 4096

@@ -44,13 +44,15 @@ RECORDS = (
     Record("web.key", DEVICE, 32, False),
     Record("sealed", DEVICE, 64, False),
     Record("owned", DEVICE, 16, False),
+    Record("press", DEVICE, 16, False),
     Record("oscore.seq", DEVICE, 8, False),
     Record("progress", DEVICE, 256, False),
     Record("pending", DEVICE, ENVELOPE_BYTES, False),
     Record("credential", USER, 128, False),
     Record("attempts", USER, 32, False),
-    Record("settings", USER, RECORD_BYTES, False),
+    Record("settings", USER, 32, False),
     Record("events", USER, RECORD_BYTES, False),
+    Record("news", USER, 2048, False),
 )
 
 DIGEST_BYTES = 32

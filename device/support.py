@@ -28,6 +28,7 @@ SUPPORTED = "supported"
 ENDING = "ending"
 ENDED = "ended"
 UNKNOWN = "unknown"
+STATES = (UNKNOWN, SUPPORTED, ENDING, ENDED)  # a report carries the place in this list (SP-08)
 
 CLASS_ID_BYTES = 16
 DAY_S = 86400

@@ -7,6 +7,8 @@ Rules:
    the owner in: nobody can lock a device for good from outside.
 3. There is no clock that runs without power, so after a restart the whole delay begins again.
 4. A count that cannot be read counts as many.
+5. A press of the device's button opens one attempt at once (`open_once`): whoever guesses from afar cannot keep out
+   the owner who stands in front of the device. The count itself stays.
 """
 
 from device.compat import const
@@ -69,6 +71,10 @@ class Throttle:
         wait_s = self.wait_s()
         if wait_s:
             raise ThrottledError(wait_s=wait_s)
+
+    def open_once(self) -> None:
+        """Let the next attempt go without waiting; a failure then waits as long as its count says."""
+        self._is_waiting = False
 
     def count(self) -> None:
         """Store one more failure; called before the guess is looked at. Raises StorageError."""

@@ -8,12 +8,14 @@ Rules:
 
 import asyncio
 
-from device import contact, identity, lifecycle, store, support
+from device import contact, identity, indicator, lifecycle, status, store, support
 from device.compat import const
 from device.crypto import backend, der
 from device.errors import FirstbootError
 from device.events import Events
+from device.limits import BUTTON_POLL_MS
 from device.onboarding import Owner
+from device.settings import Consent
 from device.sources import load_sources
 from device.store import Store
 from device.timekeeper import TimeKeeper
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 HTTPS_PORT = 443
 STATEMENT_TYP = "application/vnd.firstboot.statement+json"
+_LAST_WORDS_S = 1  # lets the page that says so go out before the restart
 
 
 class Unit:
@@ -50,16 +53,21 @@ class Unit:
         self._contact = contact.decode(self._record("contact", contact.TYP, trust_anchors.ROLE_SUPPORT))
         self._statement = self._record("statement", STATEMENT_TYP, trust_anchors.ROLE_SIGNATORY)
         self._web_certificate = self._device.require("web.crt")
+        self._name = der.certificate_facts(self._web_certificate).common_name
         self._owner = Owner(
             self._device,
             self._user,
             ports.clock,
             ports.entropy,
             ports.board.PBKDF2_ITERATIONS,
-            der.certificate_facts(self._web_certificate).common_name,
+            self._name,
+            ports.key_store,
         )
         self._owner.repair()
         self._owned = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._reset_wanted = asyncio.Event()
+        self._support: "tuple[bytes, support.SupportRecord] | None" = None
         trials = Trials(ports.boot, boot_state, self._device)
         self._time = TimeKeeper(
             ports.clock, max(self._anchors.build_time_floor_s, trials.progress.time_floor_s)
@@ -73,6 +81,7 @@ class Unit:
             entropy=ports.entropy,
             version=self.version,
             pause=_pause,
+            consent=Consent(self._user, self._time, self._wake.set),
         )
         reverted = trials.reconcile()
         if reverted is not None:
@@ -87,7 +96,26 @@ class Unit:
     # tasks -----------------------------------------------------------------------------------------------
     def tasks(self) -> "list[Any]":
         """The coroutines that make this unit answer."""
-        return [self._serve_pages(), self._keep_updated()]
+        tasks = [self._serve_pages(), self._keep_updated(), self._restart_for_reset()]
+        if self._ports.board.HAS_BUTTON:
+            tasks.append(self._watch_button())
+        return tasks
+
+    async def _watch_button(self) -> None:
+        """A press opens one attempt, and set-up after a reset (PW-14, PW-18); a button that was down before is none."""
+        was_pressed = self._ports.boot.is_button_pressed()
+        while True:
+            await asyncio.sleep(BUTTON_POLL_MS / 1000)
+            is_pressed = self._ports.boot.is_button_pressed()
+            if is_pressed and not was_pressed:
+                self._owner.pressed()
+            was_pressed = is_pressed
+
+    async def _restart_for_reset(self) -> None:
+        await self._reset_wanted.wait()
+        self._ports.say("restart: factory reset")
+        await asyncio.sleep(_LAST_WORDS_S)
+        self._ports.boot.reset()
 
     async def _serve_pages(self) -> None:
         private = self._device.require("web.key")
@@ -111,7 +139,13 @@ class Unit:
             self._anchors.class_id,
         )
         updater = Updater(
-            self._updates, sources, interval_s, self._ports.boot, self._ports.entropy, self._ports.say
+            self._updates,
+            sources,
+            interval_s,
+            self._ports.boot,
+            self._ports.entropy,
+            self._ports.say,
+            self._wake,
         )
         await asyncio.gather(updater.run(), updater.watch_trial())
 
@@ -136,23 +170,23 @@ class Unit:
 
     def public_info(self) -> "dict[str, Any]":
         """Declared public information: no serial, no version, no owner (SE-06)."""
-        record = self._support_record()
-        return {
-            "model": self._identity.model,
-            "brand": self._identity.brand,
-            "manufacturer": self._identity.manufacturer,
-            "support": {
-                "end_date": support.date_text(record.end_day),
-                "sentence": support.sentence(self._identity.model, record.end_day),
-            },
-            "contact": {
-                "contact": self._contact.contact,
-                "acknowledgement": self._contact.acknowledgement,
-                "status_updates": self._contact.status_updates,
-                "policy": self._contact.policy,
-            },
-            "statement_sha256": _hex(backend.sha256(self._statement)),
-        }
+        return status.public_info(
+            self._identity, self._support_record(), self._contact, backend.sha256(self._statement)
+        )
+
+    def host_names(self) -> "tuple[str, ...]":
+        """What this unit is called in a Host header: its addresses and the name in its certificate, lower case."""
+        names = list(self._ports.network.addresses()) + list(self._ports.board.HOST_NAMES)
+        names += [self._name, self._name + ".local"]
+        return tuple([name.lower() for name in names])
+
+    def light(self) -> "tuple[int, ...]":
+        """The pattern of the indicator now (SP-08)."""
+        try:
+            found = support.support_state(self._support_record(), self._time.now_s()).state
+        except FirstbootError:
+            found = support.UNKNOWN
+        return indicator.pattern(self.state(), found)
 
     def status(self) -> "dict[str, Any]":
         """What the owner sees after sign-in."""
@@ -164,9 +198,9 @@ class Unit:
             "state": self.state(),
             "slot": self._ports.boot.slot,
             "is_trial": self._updates.trials.is_trial,
-            "support": self._support_status(now_s),
+            "support": status.support_status(self._identity.model, self._support_record(), now_s),
             "time": now_s,
-            "update": self._update_status(),
+            "update": status.update_status(self._updates),
             "last_contact": {"source": contacted[0], "time": contacted[1]} if contacted else None,
             "heap": {"peak_bytes": peak, "free_bytes": free},
         }
@@ -180,41 +214,39 @@ class Unit:
         """Return when `password` is the owner's. Raises what Owner.sign_in raises."""
         await _finish(self._owner.sign_in(password))
 
+    async def change_password(self, old: str, new: str, is_normalised: bool = False) -> None:
+        """Replace the password (PW-12). Raises what Owner.change raises."""
+        await _finish(self._owner.change(old, new, is_normalised))
+
+    async def reset(self, password: str) -> None:
+        """Begin a factory reset; the unit restarts a second later and erases. Raises what Owner.reset raises."""
+        await _finish(self._owner.reset(password))
+        self._reset_wanted.set()
+
+    def is_press_needed(self) -> bool:
+        """Whether set-up waits for a press of the button."""
+        return self._owner.is_press_needed()
+
+    def set_automatic(self, is_automatic: bool) -> None:
+        """Switch automatic updates (UP-06). Raises StorageError."""
+        self._updates.consent.set_automatic(is_automatic)
+
+    def postpone(self, days: int) -> None:
+        """Let nothing install itself for `days` days. Raises SettingsError, StorageError."""
+        self._updates.consent.postpone(days)
+
+    def install_now(self) -> None:
+        """Install what is on offer. Raises SettingsError."""
+        self._updates.consent.install_now()
+
     # inside ------------------------------------------------------------------------------------------------
     def _support_record(self) -> "support.SupportRecord":
-        return support.decode(self._record("support", support.TYP, trust_anchors.ROLE_SUPPORT))
-
-    def _support_status(self, now_s: "int | None") -> "dict[str, Any]":
-        record = self._support_record()
-        found = support.support_state(record, now_s)
-        return {
-            "state": found.state,
-            "end_date": support.date_text(record.end_day),
-            "days_left": found.days_left,
-            "sentence": support.sentence(self._identity.model, record.end_day),
-        }
-
-    def _update_status(self) -> "dict[str, Any]":
-        updates = self._updates
-        error = updates.last_error
-        total = updates.total_chunks
-        return {
-            "state": updates.state,
-            "sequence": updates.trials.progress.manifest_sequence,
-            "progress": updates.done_chunks * 100 // total if total else None,
-            "last_error": _error_fields(error) if error is not None else None,
-            "events": [
-                {"time": entry[0] or None, "code": entry[1], "text": entry[2]} for entry in updates.events
-            ],
-        }
-
-
-def _error_fields(error: "FirstbootError") -> "dict[str, Any]":
-    return {"code": error.code, "name": type(error).__name__, "text": error.describe()}
-
-
-def _hex(data: bytes) -> str:
-    return "".join(["{:02x}".format(byte) for byte in data])
+        """The stored record; its signature is checked once for each new content, since the light asks often."""
+        signed = self._device.require("support")
+        if self._support is None or self._support[0] != signed:
+            payload = verify_record(signed, support.TYP, trust_anchors.ROLE_SUPPORT, self._anchors, backend)
+            self._support = (signed, support.decode(payload))
+        return self._support[1]
 
 
 async def _pause() -> None:

@@ -32,6 +32,7 @@ class Updater:
         boot: "Boot",
         entropy: "Entropy",
         say: "Callable[[str], None]",
+        wake: "asyncio.Event",
     ) -> None:
         self.service = service
         self._sources = sources
@@ -39,6 +40,7 @@ class Updater:
         self._boot = boot
         self._entropy = entropy
         self._say = say
+        self._wake = wake
 
     async def run(self) -> None:
         """Check for ever."""
@@ -49,7 +51,15 @@ class Updater:
                     self._say("update over {}: {}".format(source.name, error.describe()))
                 if self.service.is_restart_wanted:
                     await self._restart("a release is staged")
-            await asyncio.sleep(self._pause_s())
+            await self._rest()
+
+    async def _rest(self) -> None:
+        """Wait for the next check; the owner's "install now" ends it at once (UP-07)."""
+        try:
+            await asyncio.wait_for(self._wake.wait(), self._pause_s())
+        except asyncio.TimeoutError:
+            pass
+        self._wake.clear()
 
     def _pause_s(self) -> float:
         if self.service.trials.is_trial:

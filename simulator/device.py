@@ -17,6 +17,7 @@ import re
 import secrets
 import threading
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace, TracebackType
@@ -91,7 +92,12 @@ class _Boot:
     """Implements device.interfaces.Boot for one start."""
 
     def __init__(
-        self, handover: boot_rom.Handover, reason: int, hardware_id: bytes, is_button_held: bool
+        self,
+        handover: boot_rom.Handover,
+        reason: int,
+        hardware_id: bytes,
+        is_button_held: bool,
+        is_pressed: Callable[[], bool],
     ) -> None:
         self.slot = handover.slot
         self.image_digest = handover.info.digest
@@ -101,12 +107,28 @@ class _Boot:
         self.hardware_id = hardware_id
         self.is_button_held = is_button_held
         self.is_test_seed = False
+        self._is_pressed = is_pressed
+
+    def is_button_pressed(self) -> bool:
+        return self._is_pressed()
 
     def reset(self) -> None:
         raise UnitReset
 
     def watchdog_feed(self) -> None:
         """The simulated watchdog fires only for a release that says it hangs."""
+
+
+class SimIndicator:
+    """The unit's light; `seen` keeps its latest changes as (monotonic seconds, is_on)."""
+
+    def __init__(self) -> None:
+        self.is_on = False
+        self.seen: deque[tuple[float, bool]] = deque(maxlen=200)
+
+    def set(self, is_on: bool) -> None:
+        self.is_on = is_on
+        self.seen.append((time.monotonic(), is_on))
 
 
 class _Network(HostNetwork):
@@ -135,6 +157,8 @@ class SimulatedMachine:
         self.directory = directory
         self.flash = SimFlash(layout)
         self.console = SimConsole(directory / "console.log")
+        self.indicator = SimIndicator()
+        self.is_button_pressed = False
         self.hardware_id = secrets.token_bytes(16)
         self._layout = layout
         self._key_hashes = key_hashes
@@ -177,6 +201,12 @@ class SimulatedMachine:
         if self._thread is not None:
             self._thread.join(_STOP_TIMEOUT_S)
             self._thread = None
+
+    def press_button(self, seconds: float = 0.2) -> None:
+        """Press the button and let it go."""
+        self.is_button_pressed = True
+        time.sleep(seconds)
+        self.is_button_pressed = False
 
     def reset(self) -> None:
         """The reset pin."""
@@ -274,7 +304,9 @@ class SimulatedMachine:
         return Ports(
             flash=self.flash,
             layout=self._layout,
-            boot=_Boot(handover, reason, self.hardware_id, self._is_button_held),
+            boot=_Boot(
+                handover, reason, self.hardware_id, self._is_button_held, lambda: self.is_button_pressed
+            ),
             clock=clock,
             entropy=HostEntropy(),
             network=self._network,
@@ -283,8 +315,14 @@ class SimulatedMachine:
             format=self._format,
             say=self.console.say,
             heap=lambda: (0, 0),
+            indicator=self.indicator,
+            key_store=None,
             board=SimpleNamespace(
-                NAME="simulator", PBKDF2_ITERATIONS=PBKDF2_ITERATIONS, IS_DEVELOPMENT=False
+                NAME="simulator",
+                PBKDF2_ITERATIONS=PBKDF2_ITERATIONS,
+                IS_DEVELOPMENT=False,
+                HAS_BUTTON=True,
+                HOST_NAMES=("localhost",),
             ),
         )
 

@@ -36,6 +36,9 @@ from device.layout import (
 from device.ports.blocks import BlockFlash, lay_out
 from device.ports.esp_image import parse_esp_image
 
+BUTTON_HOLD_MS = const(5000)
+BUTTON_POLL_MS = const(20)
+
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from typing import Any, NoReturn
@@ -138,9 +141,21 @@ class Esp32Boot:
             machine.SOFT_RESET: RESET_SOFTWARE,
         }.get(machine.reset_cause(), RESET_EXTERNAL)
         self.hardware_id = (machine.unique_id() + bytes(16))[:16]
-        button = machine.Pin(self._button_pin, machine.Pin.IN, machine.Pin.PULL_UP)
-        self.is_button_held = button.value() == 0
+        self._button = machine.Pin(self._button_pin, machine.Pin.IN, machine.Pin.PULL_UP)
+        self.is_button_held = self._is_held_long()
         self._watchdog = machine.WDT(timeout=WATCHDOG_MS)
+
+    def _is_held_long(self) -> bool:
+        """True when the button stays down for BUTTON_HOLD_MS; a factory reset follows (interfaces.Boot)."""
+        for _ in range(BUTTON_HOLD_MS // BUTTON_POLL_MS):
+            if not self.is_button_pressed():
+                return False
+            time.sleep_ms(BUTTON_POLL_MS)
+        return True
+
+    def is_button_pressed(self) -> bool:
+        """Whether the button pulls its pin low now."""
+        return bool(self._button.value() == 0)
 
     def _begin_trial(self) -> bool:
         """True while the running slot was staged and is not confirmed; marks it tried on its first start."""

@@ -227,6 +227,10 @@ class HostNetwork:
             )
         return datagram
 
+    def addresses(self) -> tuple[str, ...]:
+        """The address that serve_tls listens on; none where it listens on all, which a host's caller then adds."""
+        return (self._listen_on[0],) if self._listen_on else ()
+
     async def serve_tls(
         self, port: int, cert_der: bytes, key_der: bytes, handler: Callable[[HostStream], Awaitable[None]]
     ) -> HostServer:

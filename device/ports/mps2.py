@@ -208,6 +208,11 @@ class Mps2Boot:
         self.is_test_seed: bool = power_on["is_test_seed"]
         return self
 
+    def is_button_pressed(self) -> bool:
+        """Whether the machine says so in the power-on page now."""
+        pressed: bool = _mps2.power_on()["is_button_held"]
+        return pressed
+
     def reset(self) -> None:
         """Restart through the boot ROM; does not return."""
         _mps2.reset()
@@ -248,6 +253,13 @@ class Mps2Entropy:
         return data
 
 
+class Mps2Indicator:
+    """interfaces.Indicator on LED 0 of the board."""
+
+    def set(self, is_on: bool) -> None:
+        _mps2.led(is_on)
+
+
 class Mps2Network(SocketNetwork):
     """interfaces.Network on lwIP (address 10.0.2.15, the host is 10.0.2.2); up only where there is entropy."""
 
@@ -255,6 +267,10 @@ class Mps2Network(SocketNetwork):
         """Raises LinkError on a unit without entropy."""
         if not _mps2.is_network_up():
             raise LinkError(reason="no network without entropy")
+
+    def addresses(self) -> "Sequence[str]":
+        """The one address that network.c sets."""
+        return ("10.0.2.15",)
 
 
 Regions = namedtuple("Regions", ("mount", "format"))

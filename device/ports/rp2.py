@@ -144,6 +144,10 @@ class Rp2Boot:
         self.is_button_held = rp2.bootsel_button() == 1
         self._watchdog = machine.WDT(timeout=WATCHDOG_MS)
 
+    def is_button_pressed(self) -> bool:
+        """False: BOOTSEL cannot be read while code runs from the flash."""
+        return False
+
     def reset(self) -> "NoReturn":
         """Restart; a slot that is staged and not tried starts, once, when the boot ROM accepts its image."""
         other = 1 - self.slot

@@ -22,7 +22,7 @@ from device.limits import COAP_MESSAGE_BYTES, CONNECT_TIMEOUT_S, HTTP_CLIENTS
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
-    from typing import Any, Awaitable, Callable
+    from typing import Any, Awaitable, Callable, Sequence
 
 _HANDSHAKE_POLL_MS = const(2)
 
@@ -132,6 +132,10 @@ class SocketNetwork:
 
     def require_up(self) -> None:
         """Raise LinkError while there may be no network (a board without entropy, a radio that is off)."""
+
+    def addresses(self) -> "Sequence[str]":
+        """The unit's own addresses; a board's network knows them and overrides this (docs/porting.md, step 6)."""
+        return ()
 
     async def open_tls(
         self, host: str, port: int, name: str, ca_der: bytes, cert_der: bytes, key_der: bytes

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from device.events import Events
     from device.interfaces import Entropy, Source
+    from device.settings import Consent
     from device.store import Store
     from device.timekeeper import TimeKeeper
     from device.trust.anchors import Anchors
@@ -42,7 +43,7 @@ RESTARTING = "restarting"
 class UpdateService:
     """Update state of one unit. `is_restart_wanted` asks the agent for a reset through the boot ROM."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  the parts of one composition, by name
         self,
         *,
         trials: "Trials",
@@ -53,6 +54,7 @@ class UpdateService:
         entropy: "Entropy",
         version: str,
         pause: "Callable[[], Awaitable[None]]",
+        consent: "Consent",
     ) -> None:
         self.trials = trials
         self._store = store
@@ -62,6 +64,7 @@ class UpdateService:
         self._entropy = entropy
         self._version = version
         self._pause = pause
+        self.consent = consent
         self._settled: "dict[str, bytes]" = {}  # per source, digest of the envelope last found not to be for us
         self.state = IDLE
         self.done_chunks = self.total_chunks = 0
@@ -133,6 +136,11 @@ class UpdateService:
         self._store.write("support", offered)
         self.trials.save_progress(tracker.with_support(self.trials.progress, record.sequence))
 
+    def support_status(self) -> "support.SupportStatus":
+        """The support state now, from the stored record and trusted time. Raises StorageError, TrustError."""
+        record = self._support_record(self._store.require("support"))
+        return support.support_state(record, self._time.now_s())
+
     def _support_record(self, signed: bytes) -> "support.SupportRecord":
         return support.decode(verify_record(signed, support.TYP, ROLE_SUPPORT, self._anchors, backend))
 
@@ -150,7 +158,7 @@ class UpdateService:
             raise
         if manifest is None:
             self._settled[source.name] = digest
-        else:
+        elif self.consent.allows(manifest):  # verified before it is offered (UP-06)
             await self._install(manifest, source)
         self.last_error = None
 
@@ -192,7 +200,10 @@ class UpdateService:
         return None
 
     async def _report(self, source: "Source", error: "FirstbootError | None") -> None:
-        """Tell the server what runs and what went wrong last: {1: version, 2: sequence, 3: error, 4: restarting}."""
+        """Tell the server what runs and what went wrong last.
+
+        {1: version, 2: sequence, 3: error, 4: restarting, 5: support state (place in support.STATES, SP-08)}.
+        """
         await source.report(
             encode(
                 {
@@ -200,6 +211,7 @@ class UpdateService:
                     2: self.trials.progress.manifest_sequence,
                     3: error.code if error else 0,
                     4: self.is_restart_wanted,
+                    5: support.STATES.index(self.support_status().state),
                 }
             )
         )

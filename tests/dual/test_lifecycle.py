@@ -49,25 +49,25 @@ def test_no_state_is_left_by_two_ways_with_one_event():
 def test_an_unlocked_unit_is_unprovisioned_whatever_it_holds():
     for identity in (ABSENT, PRESENT, DAMAGED):
         for credential in (ABSENT, PRESENT, DAMAGED):
-            assert derive(Facts(False, identity, credential, True)) == UNPROVISIONED
+            assert derive(Facts(False, identity, credential, True, False)) == UNPROVISIONED
 
 
 def test_a_lock_without_a_readable_identity_is_failed():
     for identity in (ABSENT, DAMAGED):
         for credential in (ABSENT, PRESENT, DAMAGED):
-            assert derive(Facts(True, identity, credential, False)) == FAILED
+            assert derive(Facts(True, identity, credential, False, False)) == FAILED
 
 
 def test_only_a_readable_credential_makes_a_unit_initialised():
     for is_owned in (False, True):
-        assert derive(Facts(True, PRESENT, PRESENT, is_owned)) == INITIALISED
+        assert derive(Facts(True, PRESENT, PRESENT, is_owned, False)) == INITIALISED
         for credential in (ABSENT, DAMAGED):
-            assert derive(Facts(True, PRESENT, credential, is_owned)) != INITIALISED
+            assert derive(Facts(True, PRESENT, credential, is_owned, False)) != INITIALISED
 
 
 def test_only_a_unit_that_was_never_owned_is_in_factory_default():
-    assert derive(Facts(True, PRESENT, ABSENT, False)) == FACTORY_DEFAULT
-    assert derive(Facts(True, PRESENT, ABSENT, True)) == FAILED
+    assert derive(Facts(True, PRESENT, ABSENT, False, False)) == FACTORY_DEFAULT
+    assert derive(Facts(True, PRESENT, ABSENT, True, False)) == FAILED
 
 
 def test_a_damaged_credential_gives_failed_and_not_the_set_up_code():
@@ -124,5 +124,13 @@ def test_the_console_learns_why_a_unit_failed_and_nothing_otherwise():
         for identity in (ABSENT, PRESENT, DAMAGED):
             for credential in (ABSENT, PRESENT, DAMAGED):
                 for is_owned in (False, True):
-                    facts = Facts(is_locked, identity, credential, is_owned)
+                    facts = Facts(is_locked, identity, credential, is_owned, False)
                     assert bool(lifecycle.reason(facts)) == (derive(facts) == FAILED)
+
+
+def test_a_unit_whose_reset_is_not_finished_is_closed_whatever_else_it_holds():
+    for credential in (ABSENT, PRESENT, DAMAGED):
+        for is_owned in (False, True):
+            facts = Facts(True, PRESENT, credential, is_owned, True)
+            assert derive(facts) == FAILED
+            assert "reset" in lifecycle.reason(facts)

@@ -11,3 +11,6 @@ PBKDF2_ITERATIONS = const(100_000)
 HAS_BUTTON = const(1)  # a word of the power-on page stands for it
 HAS_CLOCK = const(0)  # no clock runs through a power cut: time comes from freshness records
 HAS_SECURE_ELEMENT = const(0)
+
+# The emulator forwards a port of its host to the unit, whose own address is 10.0.2.15.
+HOST_NAMES = ("127.0.0.1", "localhost")

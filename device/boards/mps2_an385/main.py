@@ -10,7 +10,7 @@ from device.ports import mps2
 # The heap is large and a collection cheap: collecting often keeps the figure of what really lives honest.
 _COLLECT_EVERY_BYTES = 128 * 1024
 
-Board = namedtuple("Board", ("NAME", "PBKDF2_ITERATIONS", "IS_DEVELOPMENT"))
+Board = namedtuple("Board", ("NAME", "PBKDF2_ITERATIONS", "IS_DEVELOPMENT", "HAS_BUTTON", "HOST_NAMES"))
 
 
 def ports() -> "agent.Ports":
@@ -28,7 +28,11 @@ def ports() -> "agent.Ports":
         format=regions.format,
         say=print,
         heap=mps2.heap,
-        board=Board(board.NAME, board.PBKDF2_ITERATIONS, mps2.is_development()),
+        indicator=mps2.Mps2Indicator(),
+        key_store=None,  # board.HAS_SECURE_ELEMENT
+        board=Board(
+            board.NAME, board.PBKDF2_ITERATIONS, mps2.is_development(), board.HAS_BUTTON, board.HOST_NAMES
+        ),
     )
 
 

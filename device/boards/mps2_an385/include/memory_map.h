@@ -15,6 +15,7 @@
 #define NVM_ADDRESS (0x21000000u)
 
 #define CPU_HZ (25000000u)
+#define FPGAIO_LED0 (0x40028000u) // bit 0: the unit's light (Arm DAI0385D, FPGA system control)
 
 // Power-on page: written by the machine at power-on, restored at every reset; 64 bytes, little endian.
 #define POWER_ON_ADDRESS (0x203FF000u)

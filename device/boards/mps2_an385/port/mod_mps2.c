@@ -102,6 +102,12 @@ static mp_obj_t mps2_power_on(void) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(mps2_power_on_obj, mps2_power_on);
 
+static mp_obj_t mps2_led(mp_obj_t is_on) {
+    *(volatile uint32_t *)FPGAIO_LED0 = mp_obj_is_true(is_on) ? 1 : 0;
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(mps2_led_obj, mps2_led);
+
 static mp_obj_t mps2_watchdog_feed(void) {
     watchdog_feed();
     return mp_const_none;
@@ -253,6 +259,7 @@ static const mp_rom_map_elem_t mps2_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR_Uart), MP_ROM_PTR(&mps2_uart_type) },
     { MP_ROM_QSTR(MP_QSTR_handover), MP_ROM_PTR(&mps2_handover_obj) },
     { MP_ROM_QSTR(MP_QSTR_power_on), MP_ROM_PTR(&mps2_power_on_obj) },
+    { MP_ROM_QSTR(MP_QSTR_led), MP_ROM_PTR(&mps2_led_obj) },
     { MP_ROM_QSTR(MP_QSTR_watchdog_feed), MP_ROM_PTR(&mps2_watchdog_feed_obj) },
     { MP_ROM_QSTR(MP_QSTR_reset), MP_ROM_PTR(&mps2_reset_obj) },
     { MP_ROM_QSTR(MP_QSTR_random), MP_ROM_PTR(&mp_os_urandom_obj) },
