@@ -211,6 +211,9 @@ def test_an_emulator_that_died_is_noticed_and_can_be_powered_on_again(programmed
     os.kill(programmed.process_id, signal.SIGKILL)
     with pytest.raises(ConsoleTimeoutError, match="board is off"):
         programmed.console.wait_for("never printed", START_TIMEOUT_S)
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while programmed.is_powered and time.monotonic() < deadline:  # its lines close before the process is gone
+        time.sleep(0.01)
     programmed.power_on()
     assert stub_line(programmed)["reset"] == "0"
 
