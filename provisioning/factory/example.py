@@ -30,7 +30,7 @@ notice_days = 180                     # how long before the end the device tells
 sequence = 1
 
 [contact]
-report = "https://example.com/security"
+report = "mailto:security@example.com"
 acknowledgement = "within 3 working days"
 status_updates = "every 14 days until resolved"
 policy = "https://example.com/security/policy"
@@ -40,6 +40,37 @@ signatory_name = "Erika Example"
 signatory_function = "Managing director"
 place = "Exampletown"
 # routes = { passwords = "schedule-1", reporting = "schedule-1", support_period = "schedule-1" }
+# [statement.labels.passwords]        # with route "label": JC-STAR STAR-1 or CLS(IoT) 1 to 4, until it expires
+# scheme = "JC-STAR"
+# level = "STAR-1"
+# number = "..."
+# expires = 2027-06-30
+
+[scope]                               # the recorded decision that the Act applies (ss. 4-6, Schedule 3)
+connectable = "internet"
+exceptions = "none of Schedule 3 applies: a mains lamp for homes"
+markets = ["GB", "NI"]
+decided_by = "Erika Example"
+decided_on = 2026-11-02
+
+[[components]]                        # everything Schedule 1 counts to the product
+name = "FB-1 hardware"
+kind = "hardware"                     # hardware, pre-installed, must-install, associated
+updates = false
+
+[[components]]
+name = "FB-1 firmware"
+kind = "pre-installed"
+updates = true                        # support_end = DATE where it differs from the product's
+
+[[components]]
+name = "Update service"
+kind = "associated"
+updates = true
+
+[publication]                         # what the site says besides the papers; may change within a batch
+summary = "A lamp for your home that you set up from your phone."
+main_characteristics = ["800 lumen, warm to cool white", "Fits E27 sockets", "Works without an account"]
 
 [update]
 check_interval_s = 3600

@@ -14,18 +14,26 @@ import hashlib
 import json
 import re
 import tomllib
-import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from device.limits import CHECK_INTERVAL_S, SOURCES
+from provisioning.factory.product_papers import (
+    Component,
+    LabelRoute,
+    Publication,
+    Scope,
+    read_components,
+    read_label_routes,
+    read_publication,
+    read_scope,
+)
+from provisioning.factory.tables import Table
 
 DURATION: Final = re.compile(r"P(?=\d)(\d+Y)?(\d+M)?(\d+D)?")
-NUMBER_AND_UNIT: Final = re.compile(r"\b\d+ (working |business |calendar )?(hours?|days?|weeks?|months?)\b")
-ROUTES: Final = ("schedule-1", "schedule-2")
+ROUTES: Final = ("schedule-1", "schedule-2", "label")
 SECURITY_REQUIREMENTS: Final = ("passwords", "reporting", "support_period")
-PRINTED: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]+")
 SERIAL_PREFIX: Final = re.compile(r"[A-Z0-9-]{1,12}")
 BATCH: Final = re.compile(r"[A-Za-z0-9._-]{1,32}")
 ADDRESS_CHARS: Final = 72
@@ -79,6 +87,7 @@ class StatementDetails:
     place: str
     routes: dict[str, str]
     standards: dict[str, dict[str, str]]
+    labels: dict[str, LabelRoute] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -111,84 +120,21 @@ class Product:
     servers: tuple[Server, ...]
     check_interval_s: int
     setup_address: str  # "{name}" stands for the random name of the unit's web certificate
+    scope: Scope | None = None
+    components: tuple[Component, ...] = ()
+    publication: Publication | None = None
 
     @property
     def declared_digest(self) -> bytes:
-        """SHA-256 over what may not change within a batch: all but the servers and the label's address."""
+        """SHA-256 over what may not change within a batch: all but servers, label address and the site's words."""
         fields = asdict(self)
-        for name in ("servers", "check_interval_s", "setup_address"):
+        for name in ("servers", "check_interval_s", "setup_address", "publication"):
             del fields[name]
         return hashlib.sha256(json.dumps(fields, sort_keys=True, default=_plain).encode()).digest()
 
 
 def _plain(value: object) -> str:
     return value.hex() if isinstance(value, bytes) else str(value)
-
-
-class _Table:
-    """One table of the file, read field by field; problems go to a common list, fields asked for are ticked."""
-
-    def __init__(self, fields: Any, place: str, problems: list[str]) -> None:
-        self.place = place
-        self.problems = problems
-        self._fields: dict[str, Any] = fields if isinstance(fields, dict) else {}
-        self._known: set[str] = set()
-        self._is_missing = not isinstance(fields, dict)
-        if self._is_missing:
-            problems.append(f"[{place}] is missing")
-
-    def problem(self, name: str, text: str) -> None:
-        if self._is_missing:  # said once; its fields would only repeat it
-            return
-        self.problems.append(f"[{self.place}] {name} {text}")
-
-    def get(self, name: str, default: Any = None) -> Any:
-        self._known.add(name)
-        return self._fields.get(name, default)
-
-    def text(self, name: str, pattern: re.Pattern[str] = PRINTED, hint: str = "a text of one line") -> str:
-        value = self.get(name)
-        if not isinstance(value, str) or not 0 < len(value) <= 200 or not pattern.fullmatch(value):
-            self.problem(name, f"must be {hint}")
-            return ""
-        return value
-
-    def number(self, name: str, low: int, high: int, default: int | None = None) -> int:
-        value = self.get(name, default)
-        if type(value) is not int or not low <= value <= high:
-            self.problem(name, f"must be a whole number from {low} to {high}")
-            return low
-        return value
-
-    def date(self, name: str, default: dt.date | None = None) -> dt.date:
-        value = self.get(name, default)
-        if type(value) is not dt.date:
-            self.problem(name, "must be a date like 2031-12-31, without quotes")
-            return dt.date(1970, 1, 1)
-        return value
-
-    def identifier(self, name: str) -> bytes:
-        try:
-            return uuid.UUID(self.get(name)).bytes
-        except (ValueError, TypeError, AttributeError):
-            self.problem(name, "must be a UUID like 7c9e6679-7425-40de-944b-e07fc1f90ae7")
-            return b""
-
-    def url(self, name: str, schemes: tuple[str, ...]) -> str:
-        value = self.text(name)
-        if value and not value.startswith(schemes):
-            self.problem(name, f"must begin with {' or '.join(schemes)}")
-        return value
-
-    def timed(self, name: str) -> str:
-        value = self.text(name)
-        if value and not NUMBER_AND_UNIT.search(value):
-            self.problem(name, 'must say a number and a unit, like "within 3 working days" (RP-02)')
-        return value
-
-    def close(self) -> None:
-        for name in sorted(set(self._fields) - self._known):
-            self.problem(name, "is not known here")
 
 
 def load_product(path: Path) -> Product:
@@ -214,13 +160,14 @@ def parse_product(text: str, source: str = "product definition") -> Product:
 
 TABLES: Final = (
     "product", "manufacturer", "representatives", "batch", "support", "contact", "statement", "update",
-    "servers", "label",
+    "servers", "label", "scope", "components", "publication",
 )  # fmt: skip
+_OWN_READERS: Final = ("representatives", "servers", "scope", "components", "publication")
 
 
 def _product(document: dict[str, Any], problems: list[str]) -> Product:
     problems += [f"[{name}] is not known" for name in sorted(set(document) - set(TABLES))]
-    table = {name: _Table(document.get(name), name, problems) for name in TABLES if not _is_list(name)}
+    table = {name: Table(document.get(name), name, problems) for name in TABLES if name not in _OWN_READERS}
     product = Product(
         model=table["product"].text("model"),
         brand=table["product"].text("brand"),
@@ -236,34 +183,33 @@ def _product(document: dict[str, Any], problems: list[str]) -> Product:
         ),
         support=_support(table["support"]),
         contact=_contact(table["contact"]),
-        statement=_statement(table["statement"]),
+        statement=_statement(table["statement"], problems),
         servers=_servers(document.get("servers"), problems),
         check_interval_s=table["update"].number("check_interval_s", *CHECK_INTERVAL_S),
         setup_address=_setup_address(table["label"]),
+        scope=read_scope(document.get("scope"), problems),
+        components=read_components(document.get("components"), problems),
+        publication=read_publication(document.get("publication"), problems),
     )
     for entry in table.values():
         entry.close()
     return product
 
 
-def _is_list(name: str) -> bool:
-    return name in ("representatives", "servers")
-
-
-def _party(table: _Table) -> Party:
+def _party(table: Table) -> Party:
     return Party(table.text("name"), table.text("address"))
 
 
 def _parties(entries: Any, problems: list[str]) -> tuple[Party, ...]:
     found = []
     for number, entry in enumerate(entries if isinstance(entries, list) else [None], 1):
-        table = _Table(entry, f"representatives no. {number}", problems)
+        table = Table(entry, f"representatives no. {number}", problems)
         found.append(_party(table))
         table.close()
     return tuple(found)
 
 
-def _support(table: _Table) -> Support:
+def _support(table: Table) -> Support:
     period = table.text(
         "period", DURATION, 'an ISO 8601 duration in years, months or days, like "P5Y" (SP-01)'
     )
@@ -280,7 +226,7 @@ def _support(table: _Table) -> Support:
     )
 
 
-def _contact(table: _Table) -> ContactDetails:
+def _contact(table: Table) -> ContactDetails:
     return ContactDetails(
         table.url("report", ("https://", "mailto:", "tel:")),
         table.timed("acknowledgement"),
@@ -290,7 +236,7 @@ def _contact(table: _Table) -> ContactDetails:
     )
 
 
-def _statement(table: _Table) -> StatementDetails:
+def _statement(table: Table, problems: list[str]) -> StatementDetails:
     routes = table.get("routes", dict.fromkeys(SECURITY_REQUIREMENTS, "schedule-1"))
     if not isinstance(routes, dict) or set(routes) != set(SECURITY_REQUIREMENTS):
         table.problem("routes", f"must name {', '.join(SECURITY_REQUIREMENTS)}")
@@ -302,7 +248,12 @@ def _statement(table: _Table) -> StatementDetails:
             "standards", 'must map a requirement to { number = "...", version = "...", date = "..." }'
         )
     return StatementDetails(
-        table.text("signatory_name"), table.text("signatory_function"), table.text("place"), routes, standards
+        table.text("signatory_name"),
+        table.text("signatory_function"),
+        table.text("place"),
+        routes,
+        standards,
+        read_label_routes(table.get("labels"), SECURITY_REQUIREMENTS, problems),
     )
 
 
@@ -310,10 +261,10 @@ def _servers(entries: Any, problems: list[str]) -> tuple[Server, ...]:
     if not isinstance(entries, list) or not 0 < len(entries) <= SOURCES:
         problems.append(f"[[servers]] must appear once to {SOURCES} times")
         return ()
-    return tuple(_server(_Table(entry, f"servers no. {n}", problems)) for n, entry in enumerate(entries, 1))
+    return tuple(_server(Table(entry, f"servers no. {n}", problems)) for n, entry in enumerate(entries, 1))
 
 
-def _server(table: _Table) -> Server:
+def _server(table: Table) -> Server:
     transport = table.get("transport")
     if transport not in ("mqtt", "coap"):
         table.problem("transport", 'must be "mqtt" or "coap"')
@@ -323,7 +274,7 @@ def _server(table: _Table) -> Server:
     return server
 
 
-def _setup_address(table: _Table) -> str:
+def _setup_address(table: Table) -> str:
     address = table.url("setup_address", ("https://",))
     if len(address) > ADDRESS_CHARS:
         table.problem("setup_address", f"must have at most {ADDRESS_CHARS} characters to fit the QR code")

@@ -42,7 +42,7 @@ def test_the_example_is_a_valid_definition(tmp_path: Path) -> None:
         ("notice_days = 180", "notice_days = true", "[support] notice_days"),
         ('acknowledgement = "within 3 working days"', 'acknowledgement = "promptly"', "[contact] acknowl"),
         ('status_updates = "every 14 days until resolved"', 'status_updates = "open dialogue"', "[contact] status"),
-        ('report = "https://example.com/security"', 'report = "javascript:alert(1)"', "[contact] report"),
+        ('report = "mailto:security@example.com"', 'report = "javascript:alert(1)"', "[contact] report"),
         ('place = "Exampletown"', "", "[statement] place"),
         ("check_interval_s = 3600", "check_interval_s = 0", "[update] check_interval_s"),
         ('transport = "coap"', 'transport = "http"', "[servers no. 2] transport"),
@@ -52,6 +52,14 @@ def test_the_example_is_a_valid_definition(tmp_path: Path) -> None:
         ("https://{name}.local/setup", "https://x.example/?a=b", "[label] setup_address"),
         ("https://{name}.local/setup", "https://x.example/" + "y" * 90, "[label] setup_address"),
         ("[label]", "[labels]", "[label] is missing"),
+        ('connectable = "internet"', 'connectable = "by mail"', "[scope] connectable"),
+        ('markets = ["GB", "NI"]', 'markets = ["EU"]', "[scope] markets"),
+        ('markets = ["GB", "NI"]', "markets = []", "[scope] markets"),
+        ('kind = "associated"', 'kind = "cloud"', "[components no. 3] kind"),
+        ("updates = false", 'updates = "no"', "[components no. 1] updates"),
+        ('["800 lumen, warm to cool white", ', "[8, ", "[publication] main_characteristics"),
+        ("[scope]", '[statement.labels.passwords]\nscheme = "CE"\n[scope]', "[statement.labels.passwords] scheme"),
+        ("[scope]", "[statement.labels.colour]\n[scope]", "[statement.labels] may name"),
         ('brand = "Example Brand"', 'brand = "Example Brand"\ncolour = "red"', "[product] colour"),
     ],
 )  # fmt: skip
@@ -89,6 +97,17 @@ def test_a_horizon_before_the_end_is_refused() -> None:
 def digest(text: str) -> bytes:
     product: Product = parse_product(text)
     return product.declared_digest
+
+
+def test_papers_may_be_left_out_of_a_definition() -> None:
+    text = EXAMPLE[: EXAMPLE.index("[scope]")] + EXAMPLE[EXAMPLE.index("[update]") :]
+    product = parse_product(text)
+    assert (product.scope, product.components, product.publication) == (None, (), None)
+
+
+def test_the_words_of_the_site_may_change_within_a_batch() -> None:
+    assert digest(changed("A lamp for your home", "The lamp for your home")) == digest(EXAMPLE)
+    assert digest(changed('markets = ["GB", "NI"]', 'markets = ["GB"]')) != digest(EXAMPLE)
 
 
 def test_what_a_batch_declares_does_not_depend_on_its_servers() -> None:
