@@ -13,6 +13,8 @@ from typing import IO, Final
 from renode.errors import EmulatorError
 
 _OUTPUT_MAX_CHARS: Final = 1024 * 1024
+_LAST_WORDS_CHARS: Final = 500
+_LAST_WORDS_S: Final = 5.0
 _ERROR: Final = re.compile(
     r"There was an error|Could not|Parameters did not match|No such (?:command|file)|error E\d+"
 )
@@ -25,7 +27,8 @@ class Monitor:
         self._process = process
         self._log = log
         self._changed = threading.Condition()
-        self._output = ""
+        self._output = ""  # since the last command
+        self._last_words = ""  # whatever the command: what to quote when Renode goes away
         self._is_ended = False
         self._count = 0
         self._reader = threading.Thread(target=self._read, name="monitor", daemon=True)
@@ -58,7 +61,10 @@ class Monitor:
             self._process.stdin.write(text.encode())
             self._process.stdin.flush()
         except OSError:
-            raise EmulatorError(f"Renode is gone: {self._output.strip()[-500:]}") from None
+            # The pipe breaks before the reader has taken what was said last.
+            with self._changed:
+                self._changed.wait_for(lambda: self._is_ended, _LAST_WORDS_S)
+                raise EmulatorError(f"Renode is gone: {self._last_words.strip()}") from None
 
     def _wait(self, marker: re.Pattern[str], command: str, timeout_s: float) -> str:
         with self._changed:
@@ -68,7 +74,7 @@ class Monitor:
             match = marker.search(self._output)
             if match is None:
                 why = "ended" if is_there else "did not answer"
-                raise EmulatorError(f"Renode {why} at {command!r}: {self._output.strip()[-500:]}")
+                raise EmulatorError(f"Renode {why} at {command!r}: {self._last_words.strip()}")
             return self._output[: match.start()]
 
     def _read(self) -> None:
@@ -79,10 +85,10 @@ class Monitor:
                 break
             self._log.write(data)
             self._log.flush()
+            text = data.decode("utf-8", "replace").replace("\r", "")
             with self._changed:
-                self._output = (self._output + data.decode("utf-8", "replace").replace("\r", ""))[
-                    -_OUTPUT_MAX_CHARS:
-                ]
+                self._output = (self._output + text)[-_OUTPUT_MAX_CHARS:]
+                self._last_words = (self._last_words + text)[-_LAST_WORDS_CHARS:]
                 self._changed.notify_all()
         with self._changed:
             self._is_ended = True
