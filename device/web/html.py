@@ -15,15 +15,15 @@ def escape(value: object) -> str:
     return "".join([_ENTITIES.get(character, character) for character in str(value)])
 
 
-def page(title: str, brand: str, body: str, footer: str = "") -> str:
-    """Give a whole page. `title`, `brand` are plain text, `body` and `footer` are HTML."""
+def page(title: str, brand: str, body: str, footer: str = "", nav: str = "") -> str:
+    """Give a whole page. `title`, `brand` are plain text, `body`, `footer` and `nav` are HTML."""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         # Without this a browser asks for /favicon.ico, one more TLS handshake for a 404.
         '<link rel="icon" href="data:,">\n<link rel="stylesheet" href="/style.css">\n'
         "<title>" + escape(title) + "</title>\n</head>\n<body>\n"
-        "<header><p>" + escape(brand) + "</p><h1>" + escape(title) + "</h1></header>\n"
+        "<header><p>" + escape(brand) + "</p><h1>" + escape(title) + "</h1>" + nav + "</header>\n"
         "<main>\n" + body + "\n</main>\n<footer>" + footer + "</footer>\n"
         "<script>" + SCRIPT + "</script>\n</body>\n</html>\n"
     )
@@ -41,6 +41,44 @@ def notice(text: str, is_bad: bool = True) -> str:
     return '<section class="notice{}" role="alert"><p>{}</p></section>'.format(
         " bad" if is_bad else "", escape(text)
     )
+
+
+def navigation(links: "Sequence[tuple[str, str]]", current: str) -> str:
+    """Give the list of pages; `links` are (path, plain text), `current` is the path of the page that shows it."""
+    parts = ['<nav aria-label="Pages"><ul>']
+    for path, text in links:
+        mark = ' aria-current="page"' if path == current else ""
+        parts.append('<li><a href="{}"{}>{}</a></li>'.format(path, mark, escape(text)))
+    return "".join(parts) + "</ul></nav>"
+
+
+def password_field(name: str, label: str, purpose: str, hint: str = "") -> str:
+    """Give a labelled password field; `purpose` is what a password manager reads (autocomplete)."""
+    described = ' aria-describedby="{}-hint"'.format(name) if hint else ""
+    return (
+        '<label for="{}">{}</label>'.format(name, escape(label))
+        + ('<p class="hint" id="{}-hint">{}</p>'.format(name, escape(hint)) if hint else "")
+        + '<input type="password" id="{0}" name="{0}" required autocomplete="{1}"{2}>'.format(
+            name, purpose, described
+        )
+    )
+
+
+def new_password_fields() -> str:
+    """Give the fields for a new password; the strength that the script shows is a comfort, the device decides."""
+    hint = (
+        "At least 15 characters. Spaces are welcome; four or five words that do not belong together are strong and"
+        " easy to keep. You may paste it from a password manager."
+    )
+    return (
+        password_field("password", "New password", "new-password", hint)
+        + '<p class="hint strength" id="strength" role="status" hidden></p>'
+        + password_field("again", "New password again", "new-password")
+    )
+
+
+SHOW = '<label class="show" hidden><input type="checkbox" id="show"> Show what I type</label>'
+NORMALISED = '<input type="hidden" name="normalised" value="">'
 
 
 def facts(rows: "Sequence[tuple[str, Any]]") -> str:

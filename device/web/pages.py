@@ -2,8 +2,18 @@
 
 from device import support
 from device.compat import const
-from device.web import texts
-from device.web.html import document, escape, facts, notice, page, section
+from device.web.html import (
+    NORMALISED,
+    SHOW,
+    document,
+    escape,
+    facts,
+    new_password_fields,
+    notice,
+    page,
+    password_field,
+    section,
+)
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -15,12 +25,14 @@ _WARNING = (
     " details with the one on the label: if they differ, somebody on your network stands in between, so do not type"
     " the code."
 )
-_SUPPORT_TEXTS = {
-    support.SUPPORTED: ("Supported", "good"),
-    support.ENDING: ("Support ends soon", "warn"),
-    support.ENDED: ("Support has ended", "ended"),
-    support.UNKNOWN: ("Not known: the device has not learnt the time yet", "warn"),
-}
+_PRESS = (
+    "This device was reset. Press its button, then send this form within two minutes: so nobody who only knows the"
+    " code can set it up from afar."
+)
+BACK = '<p><a href="/">Back</a></p>'
+
+
+_HEADINGS = {200: "Factory reset", 404: "Not found"}
 
 
 def index(info: "dict[str, Any]", is_set_up: bool) -> str:
@@ -33,7 +45,7 @@ def index(info: "dict[str, Any]", is_set_up: bool) -> str:
             "<p>This device does nothing until you choose a password for it. You need the set-up code from its"
             ' label.</p><p><a class="button" id="start" href="/setup">Start</a></p>',
         )
-    return page(_title(info), str(info.get("brand", "")), way + public_sections(info), _footer())
+    return page(title(info), str(info.get("brand", "")), way + public_sections(info), footer())
 
 
 def public_sections(info: "dict[str, Any]") -> str:
@@ -70,123 +82,63 @@ def _link(address: str) -> str:
     return escape(address)
 
 
-def setup(info: "dict[str, Any]", problem: str = "") -> str:
+def contact(info: "dict[str, Any]") -> str:
+    """How to report a security problem, with both times (RP-10; SI 2023/1007 Sch. 1 para 2)."""
+    found = info.get("contact")
+    body = _contact(found) if found else "<p>The contact of the maker cannot be read.</p>"
+    return page("Report a security problem", title(info), section("", body + BACK), footer())
+
+
+def setup(info: "dict[str, Any]", problem: str = "", is_press_needed: bool = False) -> str:
     """The set-up form; `problem` says in words why the last try was refused. Never shows what was typed."""
     form = (
         '<form method="post" action="/setup" data-password>'
-        '<input type="hidden" name="normalised" value="">'
-        '<label for="code">Set-up code</label>'
+        + NORMALISED
+        + '<label for="code">Set-up code</label>'
         '<p class="hint" id="code-hint">21 letters and digits on the label of the device. Dashes and spaces do not'
         " matter.</p>"
         '<input type="text" id="code" name="code" required autocomplete="off" autocapitalize="characters"'
         ' spellcheck="false" aria-describedby="code-hint">'
-        '<label for="password">New password</label>'
-        '<p class="hint" id="password-hint">At least 15 characters. Spaces are welcome; four or five words that do'
-        " not belong together are strong and easy to keep.</p>"
-        '<input type="password" id="password" name="password" required minlength="15"'
-        ' autocomplete="new-password" aria-describedby="password-hint">'
-        '<label for="again">New password again</label>'
-        '<input type="password" id="again" name="again" required autocomplete="new-password">'
-        '<label class="show" hidden><input type="checkbox" id="show"> Show the password</label>'
-        '<button type="submit">Set this password</button></form>'
+        + new_password_fields()
+        + SHOW
+        + '<button type="submit">Set this password</button></form>'
     )
     body = notice(problem) if problem else section("Before you begin", "<p>" + escape(_WARNING) + "</p>")
-    return page("Set up", _title(info), body + section("", form), _footer())
+    if is_press_needed:
+        body += notice(_PRESS, False)
+    return page("Set up", title(info), body + section("", form), footer())
 
 
 def login(info: "dict[str, Any]", problem: str = "") -> str:
     """The sign-in form."""
     form = (
         '<form method="post" action="/login" data-password>'
-        '<input type="hidden" name="normalised" value="">'
-        '<label for="password">Password</label>'
-        '<input type="password" id="password" name="password" required autocomplete="current-password">'
-        '<label class="show" hidden><input type="checkbox" id="show"> Show the password</label>'
-        '<button type="submit">Sign in</button></form>'
+        + NORMALISED
+        + password_field("password", "Password", "current-password")
+        + SHOW
+        + '<button type="submit">Sign in</button></form>'
     )
     body = (notice(problem) if problem else "") + section("", form)
-    return page("Sign in", _title(info), body + public_sections(info), _footer())
-
-
-def status(info: "dict[str, Any]", found: "dict[str, Any]") -> str:
-    """What the owner sees: version, support period, updates, what was refused."""
-    update = found.get("update") or {}
-    body = _support(found.get("support"))
-    body += section("Software", facts(_software_rows(found, update)))
-    problem = update.get("last_error")
-    if problem:
-        body += notice("The last update was not installed: " + _told(problem))
-    body += _events(update.get("events") or [])
-    body += section(
-        "",
-        '<form method="post" action="/logout"><button class="quiet" type="submit">Sign out</button></form>',
-    )
-    return page("Status", _title(info), body, _footer())
-
-
-def _software_rows(found: "dict[str, Any]", update: "dict[str, Any]") -> "list[tuple[str, Any]]":
-    contact = found.get("last_contact")
-    progress = update.get("progress")
-    return [
-        ("Version", found.get("version")),
-        ("On trial", "yes, until it has proved itself" if found.get("is_trial") else "no"),
-        ("Update", update.get("state")),
-        ("Progress", None if progress is None else "{} %".format(progress)),
-        ("Release number", update.get("sequence")),
-        ("Last contact", None if contact is None else _contact_time(contact)),
-        ("Time", time_text(found.get("time"))),
-    ]
-
-
-def _contact_time(contact: "dict[str, Any]") -> str:
-    return "{} ({})".format(time_text(contact.get("time")), contact.get("source", ""))
-
-
-def _support(found: "dict[str, Any] | None") -> str:
-    if not found:
-        return section("Security updates", "<p>The support period of this device cannot be read.</p>")
-    state = str(found.get("state", support.UNKNOWN))
-    text, kind = _SUPPORT_TEXTS.get(state, _SUPPORT_TEXTS[support.UNKNOWN])
-    body = '<p class="state {}">{}</p><p>{}</p>'.format(kind, escape(text), escape(found.get("sentence", "")))
-    days = found.get("days_left")
-    if state == support.ENDING and days is not None:
-        body += "<p>{} left.</p>".format("1 day" if days == 1 else "{} days".format(escape(days)))
-    if state == support.ENDED:
-        body += (
-            "<p>The device goes on working. Problems that are found from now on may stay: think about replacing"
-            " it, or about taking it off the internet. An update that comes all the same will be installed.</p>"
-        )
-    return section("Security updates", body)
-
-
-def _events(events: "list[dict[str, Any]]") -> str:
-    if not events:
-        return ""
-    rows = ["<li>" + escape(time_text(event.get("time")) + ": " + _told(event)) + "</li>" for event in events]
-    return section("What happened", "<ul>" + "".join(rows) + "</ul>")
-
-
-def _told(event: "dict[str, Any]") -> str:
-    """An error in plain words, with its permanent number and facts for whoever is asked for help."""
-    words = texts.update_text(event.get("code"))
-    exact = "{} (number {})".format(event.get("text", ""), event.get("code", ""))
-    return words + " " + exact if words else exact
+    return page("Sign in", title(info), body + public_sections(info), footer())
 
 
 def statement(info: "dict[str, Any]", content: "Any") -> str:
-    """The statement of compliance as a page; `content` is the decoded JSON, None where there is none."""
+    """The statement of compliance as a page, with its hash (SC-05); `content` is the decoded JSON or None."""
     if content is None:
         body = notice("This device holds no statement of compliance.")
     else:
         told = content.get("notice") if isinstance(content, dict) else None
         body = (notice(str(told)) if told else "") + section("", document(content))
-    return page("Statement of compliance", _title(info), body, _footer())
+        hint = "SHA-256 of the statement as it was signed, which the maker's archive names too:"
+        digest = escape(info.get("statement_sha256") or "not known")
+        body += section("Fingerprint", "<p>" + hint + "</p><p><code>" + digest + "</code></p>")
+    return page("Statement of compliance", title(info), body, footer())
 
 
 def message(status_code: int, text: str) -> str:
     """A page for an error; it says nothing about the unit, since anyone may see it."""
-    title = "Not found" if status_code == 404 else "That did not work"
-    return page(title, "", section("", "<p>" + escape(text) + '</p><p><a href="/">Back</a></p>'))
+    heading = _HEADINGS.get(status_code, "That did not work")
+    return page(heading, "", section("", "<p>" + escape(text) + '</p><p><a href="/">Back</a></p>'))
 
 
 def time_text(unix_s: "Any") -> str:
@@ -198,9 +150,11 @@ def time_text(unix_s: "Any") -> str:
     return "{}, {:02d}:{:02d} UTC".format(day, minutes // 60, minutes % 60)
 
 
-def _title(info: "dict[str, Any]") -> str:
+def title(info: "dict[str, Any]") -> str:
+    """The model, which stands above every page's own title."""
     return str(info.get("model") or "Device")
 
 
-def _footer() -> str:
+def footer() -> str:
+    """The line below every page."""
     return "<p>This page comes from the device itself and asks nothing else on the network.</p>"

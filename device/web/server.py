@@ -65,6 +65,8 @@ async def serve_client(app: "Any", stream: "Stream", read_timeout_s: float = HTT
             return
         head, body = found
         is_head = head.method == "HEAD"
+        if not app.site.is_own_host(head.headers.get("Host", "")):
+            raise RequestError(status=421, reason="host")  # RFC 9110 15.5.20; keeps DNS rebinding out
         status, headers, content = await answer(app, head, body)
         is_refused = False
     except asyncio.TimeoutError:

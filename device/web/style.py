@@ -39,12 +39,25 @@ label { display: block; font-weight: 600; margin: 0 0 .3rem; }
 .hint { color: var(--soft); font-size: .92rem; margin: 0 0 .5rem; }
 input[type=text], input[type=password] { width: 100%; font: inherit; color: inherit; background: var(--paper);
   border: 1px solid var(--soft); border-radius: .5rem; padding: .65rem .75rem; margin: 0 0 1rem; }
+select { font: inherit; color: inherit; background: var(--paper); border: 1px solid var(--soft);
+  border-radius: .5rem; padding: .6rem .75rem; min-height: 2.75rem; margin: 0 .6rem .6rem 0; }
+nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: .2rem .4rem; margin: 0 0 1.2rem; padding: 0; }
+nav a { display: inline-block; padding: .4rem .6rem; border-radius: .5rem; }
+nav a[aria-current] { background: var(--card); color: var(--ink); font-weight: 600; text-decoration: none; }
+form + form { margin-top: .8rem; }
+.strength.bad { color: var(--bad); }
+.strength.fair { color: var(--warn); }
+.strength.good { color: var(--good); }
+.tick { display: flex; gap: .6rem; align-items: center; font-weight: 400; margin: 0 0 1rem; }
+.tick input { width: 1.5rem; height: 1.5rem; flex: none; }
+pre { white-space: pre-wrap; font-size: .8rem; margin: 0; }
 .show { display: flex; gap: .5rem; align-items: center; font-weight: 400; margin-bottom: 1rem; }
 .show[hidden] { display: none; }
 .show input { width: 1.15rem; height: 1.15rem; margin: 0; }
 button, .button { display: inline-block; font: inherit; font-weight: 600; border: 0; border-radius: .5rem;
   padding: .7rem 1.3rem; min-height: 2.75rem; cursor: pointer; text-decoration: none;
   background: var(--accent); color: var(--accent-ink); }
+button.danger { background: var(--bad); color: var(--paper); }
 button.quiet { background: transparent; color: var(--accent); border: 1px solid var(--accent); }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 .notice { border-left: .35rem solid var(--accent); }

@@ -8,10 +8,12 @@ from device.errors import (
     EntropyError,
     LifecycleError,
     PasswordError,
+    PressError,
+    SettingsError,
     SetupCodeError,
     ThrottledError,
 )
-from device.limits import PASSWORD_MAX_CHARS, PASSWORD_MIN_CHARS
+from device.limits import PASSWORD_MAX_CHARS, PASSWORD_MIN_CHARS, POSTPONE_DAYS
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ _PASSWORD = {
     "repeated": "This password repeats itself. Choose something with more variety.",
     "common": "This password is built from words that many people use as passwords. Choose something of your own.",
     "sequence": "This password follows the alphabet, the digits or the keyboard. Choose something less regular.",
+    "unchanged": "This is the password that you have now. Choose another one.",
     "mismatch": "The two passwords are not the same. Type them again.",
 }
 _CODE = {
@@ -39,6 +42,14 @@ _CODE = {
     "symbol": "The set-up code has only letters and digits, without 0, 1, I and O. Look at the label again.",
     "check": "There is a slip in the set-up code. Compare it with the label, sign by sign.",
     "wrong": "This is not the set-up code of this device.",
+}
+_SETTINGS = {
+    "days": "Updates can be put off for 1 to {} days.".format(POSTPONE_DAYS),
+    "no time": "The device does not know the time yet, so it cannot count days. Try again when it has reached its"
+    " maker's server.",
+    "off": "Automatic updates are off, so there is nothing to put off.",
+    "no offer": "There is no release to install.",
+    "confirm": "Tick the box to say that everything of yours may be erased.",
 }
 _PASSWORD_OTHER = "This password cannot be used. Choose another one."
 _CODE_OTHER = "The set-up code is not right. Look at the label again."
@@ -49,6 +60,12 @@ _PLAIN = (
     (CredentialError, 403, "This password is not right."),
     (EntropyError, 503, "The device has no source of randomness, so it can keep no secret."),
     (LifecycleError, 404, "There is nothing here."),
+    (
+        PressError,
+        403,
+        "Press the button on the device, then send this form within two minutes. The device was reset, and this"
+        " shows that you hold it.",
+    ),
 )
 
 
@@ -59,10 +76,18 @@ def refusal(error: "FirstbootError") -> "Refusal":
         return Refusal(422, _PASSWORD.get(reason, _PASSWORD_OTHER), reason, 0)
     if isinstance(error, SetupCodeError):
         return Refusal(403, _CODE.get(reason, _CODE_OTHER), reason, 0)
+    if isinstance(error, SettingsError):
+        return Refusal(422, _SETTINGS.get(reason, _OTHER), reason, 0)
     if isinstance(error, ThrottledError):
         wait_s = error.fields.get("wait_s", 1)
         wait_s = wait_s if isinstance(wait_s, int) else 1
-        return Refusal(429, "Too many wrong tries. Wait {} s, then try again.".format(wait_s), "", wait_s)
+        return Refusal(
+            429,
+            "Too many wrong tries. Wait {} s, then try again. A press of the device's button,"
+            " where it has one, opens one try at once.".format(wait_s),
+            "",
+            wait_s,
+        )
     for kind, status, text in _PLAIN:
         if isinstance(error, kind):
             return Refusal(status, text, "", 0)
@@ -76,6 +101,7 @@ HTTP_TEXTS = {
     408: "The request took too long.",
     413: "The request is too large.",
     414: "The address is too long.",
+    421: "This is not the name of this device. Use the address on its label.",
     415: "The device does not take this kind of form.",
     431: "The request is too large.",
 }

@@ -25,6 +25,12 @@ class Facade:
     def public_info(self):
         return {"model": "Lamp One", "brand": "Firstboot", "support": None, "contact": None}
 
+    def host_names(self):
+        return ("lamp.local", "h")
+
+    def is_press_needed(self):
+        return False
+
     def statement(self):
         return b'{"notice": "demonstration"}'
 

@@ -9,7 +9,7 @@ import pytest
 
 from device import lifecycle
 from device.limits import SESSION_LIFE_S, SESSIONS
-from device.web import app as app_module
+from device.web import site as site_module
 from device.web.forms import CONTENT_TYPE
 from device.web.server import serve_client
 from tests.unit.web_fake import CODE, PASSWORD, Browser, FakeDevice, ScriptedStream, signed_in
@@ -77,11 +77,11 @@ def test_a_session_is_over_when_its_age_looks_negative() -> None:
 
 def test_a_session_ends_in_time_although_nobody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     browser = Browser(FakeDevice(lifecycle.INITIALISED))
-    monkeypatch.setattr(app_module, "SESSION_LIFE_S", 0)  # how long the watcher sleeps
+    monkeypatch.setattr(site_module, "SESSION_LIFE_S", 0)  # how long the watcher sleeps
 
     async def run() -> int:
         body = f"password={PASSWORD}".replace(" ", "+").encode()
-        head = f"POST /login HTTP/1.0\r\nContent-Type: {CONTENT_TYPE}\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = f"POST /login HTTP/1.0\r\nHost: device.local\r\nContent-Type: {CONTENT_TYPE}\r\nContent-Length: {len(body)}\r\n\r\n"
         await serve_client(browser.app, ScriptedStream([head.encode() + body]))
         assert browser.app.site.sessions.count() == 1
         browser.device.clock.advance_ms(SESSION_LIFE_S * 1000)

@@ -52,6 +52,10 @@ class FakeDevice:
             "last_contact": {"source": "mqtt", "time": 1_900_000_000},
             "heap": {"peak_bytes": 1, "free_bytes": 2},
         }
+        self.found["support"]["reason"] = None
+        self.found["update"].update(automatic=True, postponed_until=None, offered=None, news=None)
+        self.press_needed = False
+        self.calls: list[tuple[object, ...]] = []
 
     def state(self) -> str:
         return self.current
@@ -79,6 +83,32 @@ class FakeDevice:
 
     def status(self) -> dict[str, Any]:
         return self.found
+
+    def host_names(self) -> tuple[str, ...]:
+        return ("device.local", "192.0.2.7", "2001:db8::7")
+
+    def is_press_needed(self) -> bool:
+        return self.press_needed
+
+    async def change_password(self, old: str, new: str, is_normalised: bool) -> None:
+        await self.login(old)
+        self.password, self.was_normalised = new, is_normalised
+
+    async def reset(self, password: str) -> None:
+        await self.login(password)
+        self.current = lifecycle.FAILED
+
+    def set_automatic(self, is_automatic: bool) -> None:
+        self._refuse()
+        self.calls.append(("automatic", is_automatic))
+
+    def postpone(self, days: int) -> None:
+        self._refuse()
+        self.calls.append(("postpone", days))
+
+    def install_now(self) -> None:
+        self._refuse()
+        self.calls.append(("install",))
 
     async def setup(self, code: str, password: str, is_normalised: bool) -> None:
         self._refuse()

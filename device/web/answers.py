@@ -1,0 +1,56 @@
+"""Answers as microdot Responses: a page for a browser, JSON for a program that asks for it."""
+
+import json
+
+from microdot import Response
+
+from device.compat import const
+from device.web import pages
+
+TYPE_CHECKING = const(0)
+if TYPE_CHECKING:
+    from typing import Any
+
+    from device.errors import FirstbootError
+
+HTML = "text/html; charset=UTF-8"
+JSON = "application/json"
+
+
+def wants_json(request: "Any") -> bool:
+    """Say whether the client asked for JSON instead of a page."""
+    return JSON in request.headers.get("Accept", "")
+
+
+def page(text: str, status: int = 200) -> "Any":
+    """Give a page."""
+    return Response(text, status, {"Content-Type": HTML})
+
+
+def data(value: "Any", status: int = 200) -> "Any":
+    """Give a JSON value."""
+    return Response(json.dumps(value), status, {"Content-Type": JSON})
+
+
+def see(path: str) -> "Any":
+    """Send a browser on to `path`."""
+    return Response(b"", 303, {"Location": path, "Content-Type": HTML})
+
+
+def done(request: "Any", path: str) -> "Any":
+    """Say that a form was carried out: 303 to `path`, for a program 200 {"next": path}."""
+    return data({"next": path}) if wants_json(request) else see(path)
+
+
+def refuse(request: "Any", status: int, text: str, error: "FirstbootError | None" = None) -> "Any":
+    """Give a refusal in words; a program also gets the error's number, name, `reason` and `wait_s`."""
+    if not wants_json(request):
+        return page(pages.message(status, text), status)
+    answer: "dict[str, Any]" = {"status": status, "text": text}
+    if error is not None:
+        answer["code"] = error.code
+        answer["name"] = type(error).__name__
+        for field in ("reason", "wait_s"):
+            if field in error.fields:
+                answer[field] = error.fields[field]
+    return data({"error": answer}, status)

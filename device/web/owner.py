@@ -1,0 +1,107 @@
+"""The owner's pages: everything behind a session. A handler takes a microdot Request and gives a Response."""
+
+from device.compat import const
+from device.errors import FirstbootError, RequestError, SettingsError
+from device.web import answers, licences, owner_pages, sessions
+from device.web.site import Site, check_again, field, read_form
+
+TYPE_CHECKING = const(0)
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class OwnerSite(Site):
+    """All pages of one unit."""
+
+    def _owner_page(self, request: "Any", part: "Any", form: "Any") -> "Any":
+        """`form(info, status)` as a page, `part` of the status for a program."""
+        found = self.device.status()
+        if answers.wants_json(request):
+            return answers.data(found[part] if part else found)
+        return answers.page(form(self.device.public_info(), found))
+
+    async def status(self, request: "Any") -> "Any":
+        return self._owner_page(request, "", owner_pages.status)
+
+    async def status_json(self, request: "Any") -> "Any":
+        return answers.data(self.device.status())
+
+    async def updates(self, request: "Any") -> "Any":
+        return self._owner_page(request, "update", owner_pages.updates)
+
+    async def change_updates(self, request: "Any") -> "Any":
+        """`action`: on, off, postpone (with `days`), install (UP-06, UP-07)."""
+        fields = read_form(request)
+        try:
+            self._carry_out(field(fields, "action"), fields.get("days", ""))
+        except FirstbootError as error:
+            if isinstance(error, RequestError):
+                raise
+            return self.refused(request, error, self._with_problem(owner_pages.updates))
+        return answers.done(request, "/updates")
+
+    def _carry_out(self, action: str, days: str) -> None:
+        if action in ("on", "off"):
+            self.device.set_automatic(action == "on")
+        elif action == "postpone":
+            # Two digits are enough for limits.POSTPONE_DAYS; int() would also take signs, blanks and underscores.
+            if not days.isdigit() or len(days) > 2:
+                raise SettingsError(reason="days")
+            self.device.postpone(int(days))
+        elif action == "install":
+            self.device.install_now()
+        else:
+            raise RequestError(status=400, reason="action")
+
+    async def support(self, request: "Any") -> "Any":
+        return self._owner_page(request, "support", owner_pages.support_period)
+
+    async def password_form(self, request: "Any") -> "Any":
+        return self._owner_page(request, "", owner_pages.password)
+
+    async def change_password(self, request: "Any") -> "Any":
+        """Replace the password; every session ends, this one too (PW-12)."""
+        fields = read_form(request)
+        current, new = field(fields, "current"), field(fields, "password")
+        try:
+            check_again(fields, new)
+            await self.device.change_password(current, new, fields.get("normalised") == "1")
+        except FirstbootError as error:
+            return self.refused(request, error, self._with_problem(owner_pages.password))
+        return self._signed_out(answers.done(request, "/login"))
+
+    async def reset_form(self, request: "Any") -> "Any":
+        return self._owner_page(request, "", owner_pages.reset)
+
+    async def reset(self, request: "Any") -> "Any":
+        """Begin a factory reset: the password and the ticked box are the owner's confirmation (SE-11)."""
+        fields = read_form(request)
+        password = field(fields, "password")
+        try:
+            if fields.get("confirm") != "yes":
+                raise SettingsError(reason="confirm")
+            await self.device.reset(password)
+        except FirstbootError as error:
+            return self.refused(request, error, self._with_problem(owner_pages.reset))
+        if answers.wants_json(request):
+            return self._signed_out(answers.data({"next": "/"}))
+        return self._signed_out(answers.page(owner_pages.resetting()))
+
+    async def licences(self, request: "Any") -> "Any":
+        if answers.wants_json(request):
+            return answers.data([{"name": name, "licence": licence} for name, licence, _ in licences.PARTS])
+        return self._owner_page(request, "", owner_pages.licence_texts)
+
+    async def logout(self, request: "Any") -> "Any":
+        self.sessions.end(self.token(request))
+        response = answers.done(request, "/")
+        response.headers["Set-Cookie"] = sessions.no_cookie()
+        return response
+
+    def _signed_out(self, response: "Any") -> "Any":
+        self.sessions.end_all()
+        response.headers["Set-Cookie"] = sessions.no_cookie()
+        return response
+
+    def _with_problem(self, form: "Any") -> "Any":
+        return lambda info, problem: form(info, self.device.status(), problem)

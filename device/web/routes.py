@@ -1,0 +1,44 @@
+"""Every page and call of the local pages: the one list that the application, docs/openapi.json and tests share.
+
+A path or method that is not allowed in the unit's state answers 404 like one that does not exist (PW-02, SE-05).
+"""
+
+from collections import namedtuple
+
+from device import lifecycle
+from device.compat import const
+
+TYPE_CHECKING = const(0)
+
+_BOTH = (lifecycle.FACTORY_DEFAULT, lifecycle.INITIALISED)
+_BEFORE = (lifecycle.FACTORY_DEFAULT,)
+_AFTER = (lifecycle.INITIALISED,)
+
+# states: in which it exists; handler: name of the method of device.web.owner.OwnerSite
+Route = namedtuple("Route", ("method", "path", "states", "needs_session", "handler"))
+
+ROUTES = (
+    # Declared public information and what a browser needs to show it (SE-06).
+    Route("GET", "/", _BOTH, False, "index"),
+    Route("GET", "/style.css", _BOTH, False, "style"),
+    Route("GET", "/public.json", _BOTH, False, "public"),
+    Route("GET", "/contact", _BOTH, False, "contact"),
+    Route("GET", "/statement", _BOTH, False, "statement"),
+    # The two ways in.
+    Route("GET", "/setup", _BEFORE, False, "setup_form"),
+    Route("POST", "/setup", _BEFORE, False, "setup"),
+    Route("GET", "/login", _AFTER, False, "login_form"),
+    Route("POST", "/login", _AFTER, False, "login"),
+    # The owner's pages.
+    Route("GET", "/status", _AFTER, True, "status"),
+    Route("GET", "/status.json", _AFTER, True, "status_json"),
+    Route("GET", "/updates", _AFTER, True, "updates"),
+    Route("POST", "/updates", _AFTER, True, "change_updates"),
+    Route("GET", "/support", _AFTER, True, "support"),
+    Route("GET", "/password", _AFTER, True, "password_form"),
+    Route("POST", "/password", _AFTER, True, "change_password"),
+    Route("GET", "/reset", _AFTER, True, "reset_form"),
+    Route("POST", "/reset", _AFTER, True, "reset"),
+    Route("GET", "/licences", _AFTER, True, "licences"),
+    Route("POST", "/logout", _AFTER, True, "logout"),
+)
