@@ -9,11 +9,12 @@
 #define MBEDTLS_ASN1_PARSE_C
 #define MBEDTLS_ASN1_WRITE_C // asked for by ECDSA_C; the linker drops it
 
-// One verification needs few, short numbers.
+// One verification needs few, short numbers. Measured on this board, instructions per verification and ROM size:
+// window 2 without the table of multiples of G 36.2 M, 19.5 kB; window 4 with it 22.4 M, 21.6 kB.
 #define MBEDTLS_MPI_MAX_SIZE 64
 #define MBEDTLS_MPI_WINDOW_SIZE 1
-#define MBEDTLS_ECP_WINDOW_SIZE 2
-#define MBEDTLS_ECP_FIXED_POINT_OPTIM 0
+#define MBEDTLS_ECP_WINDOW_SIZE 4
+#define MBEDTLS_ECP_FIXED_POINT_OPTIM 1
 
 #define MBEDTLS_PLATFORM_C
 #define MBEDTLS_PLATFORM_MEMORY
