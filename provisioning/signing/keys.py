@@ -1,8 +1,8 @@
 """A maker's signing keys in one folder: image keys, role keys and authorities.
 
 Rules:
-1. Development keys are drawn per checkout and carry a marker file; everything that uses them says so.
 1. Development keys are drawn per checkout and carry a marker file; whatever uses them says so.
+2. Keys of a product for sale are made by the maker, kept off line, and loaded from a folder without the marker.
 3. Key ids are the first eight bytes of the SHA-256 of the public key: stable, and say nothing else.
 """
 
