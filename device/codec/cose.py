@@ -6,7 +6,8 @@ Nothing here decides trust: `device.trust` picks the key, and the key picks the 
 3. `crit` (2) is refused: no header here needs it (RFC 9052 3.1).
 4. Labels besides alg, content type (3), kid (4) and typ are refused; no label stands in both headers.
 5. A payload may be detached (nil); the caller then gives it.
-6. At most SIGNATURES_TRIED signatures.
+6. At most SIGNATURES_TRIED signatures, more only where the caller says so.
+7. COSE_Mac and COSE_Encrypt are refused by name: a unit shares no secret with its author.
 """
 
 from collections import namedtuple
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
 TAG_SIGN1 = 18
 TAG_SIGN = 98
 
+_OTHER_TAGS = ((16, "COSE_Encrypt0"), (17, "COSE_Mac0"), (96, "COSE_Encrypt"), (97, "COSE_Mac"))
+
 # IANA COSE Algorithms. -7 is the older name of -9 (RFC 9864): ECDSA with SHA-256; here both mean P-256.
 ALG_ES256 = -7
+ALG_EDDSA = -8  # the older name of -19 where the key is one of Ed25519 (RFC 9864)
 ALG_ESP256 = -9
 ALG_ED25519 = -19
 ALG_HSS_LMS = -46
@@ -44,12 +48,16 @@ Signed = namedtuple("Signed", ("protected", "typ", "content_type", "payload", "s
 Signer = namedtuple("Signer", ("algorithm", "key_id", "protected", "signature"))
 
 
-def decode(data: bytes, limit: int = ENVELOPE_BYTES) -> Signed:
+def decode(data: bytes, limit: int = ENVELOPE_BYTES, signatures: int = SIGNATURES_TRIED) -> Signed:
     """Return the Signed structure of a tagged COSE_Sign1 or COSE_Sign of at most `limit` bytes.
 
     Raises CborError, CoseError (field `reason`), LimitError. No signature is checked.
     """
     message = cbor.decode(data, limit)
+    if isinstance(message, cbor.Tag):
+        for number, name in _OTHER_TAGS:
+            if message.number == number:
+                raise CoseError(reason=name + " is not supported")
     if not isinstance(message, cbor.Tag) or message.number not in (TAG_SIGN1, TAG_SIGN):
         raise CoseError(reason="not a tagged COSE_Sign1 or COSE_Sign")
     parts = message.value
@@ -64,7 +72,7 @@ def decode(data: bytes, limit: int = ENVELOPE_BYTES) -> Signed:
     else:
         if HEADER_ALG in headers or key_id is not None:
             raise CoseError(reason="alg or kid of a signer in the body")
-        signers = _signers(parts[3])
+        signers = _signers(parts[3], signatures)
     return Signed(protected, headers.get(HEADER_TYP), headers.get(HEADER_CONTENT_TYPE), payload, signers)
 
 
@@ -110,23 +118,26 @@ def sign_encode(
     payload: bytes,
     *,
     signers: "tuple[tuple[int, bytes | None, Callable[[bytes], bytes]], ...]",
+    typ: "str | None" = None,
     external_aad: bytes = b"",
     is_detached: bool = False,
+    limit: int = SIGNATURES_TRIED,
 ) -> bytes:
     """Return a tagged COSE_Sign with one signature per (algorithm, key id, sign) of `signers`.
 
-    Raises LimitError past SIGNATURES_TRIED, CoseError without a signer.
+    `typ` goes into the protected header of the body. Raises LimitError past `limit`, CoseError without a signer.
     """
     if not signers:
         raise CoseError(reason="no signature")
-    if len(signers) > SIGNATURES_TRIED:
-        raise LimitError(what="COSE signatures", limit=SIGNATURES_TRIED)
+    if len(signers) > limit:
+        raise LimitError(what="COSE signatures", limit=limit)
+    body = b"" if typ is None else cbor.encode({HEADER_TYP: typ})
     parts = []
     for algorithm, key_id, sign in signers:
         protected = cbor.encode({HEADER_ALG: algorithm})
-        signature = sign(_structure(b"", protected, external_aad, payload))
+        signature = sign(_structure(body, protected, external_aad, payload))
         parts.append([protected, {} if key_id is None else {HEADER_KID: key_id}, signature])
-    return cbor.encode(cbor.Tag(TAG_SIGN, [b"", {}, None if is_detached else payload, parts]))
+    return cbor.encode(cbor.Tag(TAG_SIGN, [body, {}, None if is_detached else payload, parts]))
 
 
 def _structure(body: bytes, signer: "bytes | None", external_aad: bytes, payload: bytes) -> bytes:
@@ -181,11 +192,11 @@ def _signer(
     return Signer(headers[HEADER_ALG], key_id, protected, signature)
 
 
-def _signers(parts: "Any") -> "tuple[Signer, ...]":
+def _signers(parts: "Any", limit: int) -> "tuple[Signer, ...]":
     if not isinstance(parts, list) or not parts:
         raise CoseError(reason="no signature")
-    if len(parts) > SIGNATURES_TRIED:
-        raise LimitError(what="COSE signatures", limit=SIGNATURES_TRIED)
+    if len(parts) > limit:
+        raise LimitError(what="COSE signatures", limit=limit)
     result = []
     for part in parts:
         if not isinstance(part, list) or len(part) != 3:

@@ -7,7 +7,7 @@ One set of functions for both, so that no caller asks where it runs:
     hkdf_sha256(salt, secret, info, length) -> bytes
     p256_generate(random_bytes) -> (private 32, public 65)       p256_public(private) -> public
     p256_sign(private, digest) -> 64 bytes                       p256_verify(public, digest, signature) -> bool
-    hss_verify(public, message, signature) -> bool
+    hss_verify(public, message, signature) -> bool               ed25519_verify(public, message, signature) -> bool
     aes_ccm_encrypt(key, nonce, aad, plaintext, tag_bytes) -> ciphertext and tag
     aes_ccm_decrypt(key, nonce, aad, ciphertext, tag_bytes) -> plaintext
     Pbkdf2(password, salt) with step(iterations) and digest() -> 32 bytes
@@ -20,6 +20,7 @@ ValueError; a signature that is merely wrong is False. The module itself is the 
 import hashlib
 
 from device.compat import const
+from device.crypto.ed25519 import ed25519_verify as ed25519_verify
 from device.crypto.hmac_ import equal as equal
 from device.crypto.hmac_ import hkdf_sha256 as hkdf_sha256
 from device.errors import EntropyError
@@ -77,6 +78,7 @@ __all__ = [
     "Pbkdf2",
     "aes_ccm_decrypt",
     "aes_ccm_encrypt",
+    "ed25519_verify",
     "equal",
     "hkdf_sha256",
     "hmac_sha256",

@@ -1,20 +1,25 @@
 """SUIT command sequences: split apart, then run as a generator that yields what it needs to know or have done.
 
-draft-ietf-suit-manifest 6.3 (command behaviour) and 8.4.5. Rules:
-1. A sequence is pairs of command and argument; a command that the draft does not have is refused.
-2. The shared sequence runs first, then the others, over one set of parameters for each component (6.4).
-3. Only what an update here needs is run: set component index (one index), override parameters (vendor, class,
-   digest, size, URI), the conditions vendor, class and image match, fetch. All else is refused by name.
-4. A parameter must be set before a command that uses it; a condition that is false ends the run.
+draft-ietf-suit-manifest 6.4 (abstract machine), 6.5 (component index) and 8.4.5 to 8.4.10. Rules:
+1. A sequence is pairs of command and argument. All of it is checked before any of it is run, sequences inside
+   sequences too: a command that no one here carries out is refused by name, also where it would not be reached.
+2. The shared sequence holds conditions, set component index, override parameters, try-each, run-sequence (8.4.5).
+3. The shared sequence runs first, then the others, over one set of parameters for each component (6.4).
+4. With several components at once (True or a list) a command runs for each of them, in order; a sequence inside is
+   run from its start to its end for each (6.5).
+5. A parameter must be set before a command that uses it. A condition that does not hold ends its sequence:
+   try-each then tries the next one, run-sequence fails unless soft failure is set in it, the rest fails (8.4.8.13).
+   A directive that fails ends the whole run.
+6. At most SUIT_NESTING sequences inside each other and SUIT_STEPS commands in all, so no manifest holds a unit up.
 """
 
 from collections import namedtuple
 
 from device.codec import cbor
 from device.compat import const
-from device.errors import SuitError, UnsupportedError
-from device.suit import registry
-from device.suit.envelope import decode_digest
+from device.errors import ConditionError, DirectiveError, LimitError, SuitError, UnsupportedError
+from device.limits import SUIT_NESTING, SUIT_STEPS
+from device.suit import parameters, registry
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -22,28 +27,63 @@ if TYPE_CHECKING:
 
     Command = tuple[int, Any]
 
-_UUID_BYTES = const(16)
-
-# Commands that are run and take a reporting policy.
-_WITH_POLICY = (
-    registry.CONDITION_VENDOR_IDENTIFIER,
-    registry.CONDITION_CLASS_IDENTIFIER,
-    registry.CONDITION_IMAGE_MATCH,
-    registry.DIRECTIVE_FETCH,
-)
-
-# Effects. The runner answers the first two with True or False; the others need no answer.
+# Effects. The runner answers False where a condition does not hold or a directive failed; all else is success.
+# `component` is an index into the manifest's components; what was not set and need not be is None.
 MatchVendor = namedtuple("MatchVendor", ("component", "identifier"))
 MatchClass = namedtuple("MatchClass", ("component", "identifier"))
-Fetch = namedtuple("Fetch", ("component", "uri", "digest", "size"))
+MatchDevice = namedtuple("MatchDevice", ("component", "identifier"))
 MatchImage = namedtuple("MatchImage", ("component", "digest", "size"))
+MatchSlot = namedtuple("MatchSlot", ("component", "slot"))
+MatchContent = namedtuple("MatchContent", ("component", "content"))
+UseBefore = namedtuple("UseBefore", ("component", "time_s"))  # unix seconds
+Authorise = namedtuple("Authorise", ("component", "priority"))
+Fetch = namedtuple("Fetch", ("component", "uri", "digest", "size"))
+Write = namedtuple("Write", ("component", "content"))
+Copy = namedtuple("Copy", ("component", "source"))
+Swap = namedtuple("Swap", ("component", "source"))
+Invoke = namedtuple("Invoke", ("component", "arguments"))
+
+_P = registry
+# command -> (effect, parameters it must find, parameters it may find), each in the order of the effect's fields.
+_EFFECTS = {
+    _P.CONDITION_VENDOR_IDENTIFIER: (MatchVendor, (_P.PARAMETER_VENDOR_IDENTIFIER,), ()),
+    _P.CONDITION_CLASS_IDENTIFIER: (MatchClass, (_P.PARAMETER_CLASS_IDENTIFIER,), ()),
+    _P.CONDITION_DEVICE_IDENTIFIER: (MatchDevice, (_P.PARAMETER_DEVICE_IDENTIFIER,), ()),
+    _P.CONDITION_IMAGE_MATCH: (MatchImage, (_P.PARAMETER_IMAGE_DIGEST,), (_P.PARAMETER_IMAGE_SIZE,)),
+    _P.CONDITION_COMPONENT_SLOT: (MatchSlot, (_P.PARAMETER_COMPONENT_SLOT,), ()),
+    _P.CONDITION_CHECK_CONTENT: (MatchContent, (_P.PARAMETER_CONTENT,), ()),
+    _P.CONDITION_USE_BEFORE: (UseBefore, (_P.PARAMETER_USE_BEFORE,), ()),
+    _P.CONDITION_UPDATE_AUTHORIZED: (Authorise, (_P.PARAMETER_UPDATE_PRIORITY,), ()),
+    _P.DIRECTIVE_FETCH: (
+        Fetch,
+        (_P.PARAMETER_URI,),
+        (_P.PARAMETER_IMAGE_DIGEST, _P.PARAMETER_IMAGE_SIZE),
+    ),
+    _P.DIRECTIVE_WRITE: (Write, (_P.PARAMETER_CONTENT,), ()),
+    _P.DIRECTIVE_COPY: (Copy, (_P.PARAMETER_SOURCE_COMPONENT,), ()),
+    _P.DIRECTIVE_SWAP: (Swap, (_P.PARAMETER_SOURCE_COMPONENT,), ()),
+    _P.DIRECTIVE_INVOKE: (Invoke, (), (_P.PARAMETER_INVOKE_ARGS,)),
+}
+_CONDITIONS = (1, 2, 3, 4, 5, 6, 14, 24, 27)
+_SHARED_DIRECTIVES = (
+    _P.DIRECTIVE_SET_COMPONENT_INDEX,
+    _P.DIRECTIVE_TRY_EACH,
+    _P.DIRECTIVE_OVERRIDE_PARAMETERS,
+    _P.DIRECTIVE_RUN_SEQUENCE,
+)
 
 
-def decode(data: bytes) -> "list[Command]":
-    """Return the (command, argument) pairs of an encoded sequence; arguments are checked where they are run.
+# Taking apart ----------------------------------------------------------------------------------------------
 
-    Raises CborError, SuitError, UnsupportedError for a command that the registry does not have.
+
+def decode(data: bytes, is_shared: bool = False, depth: int = 0) -> "list[Command]":
+    """Return the (command, argument) pairs of an encoded sequence, every argument checked.
+
+    Parameters come as parameters.check gives them, a sequence inside as a list of pairs, those of try-each as a
+    list of such lists with None for nil. Raises CborError, LimitError, SuitError, UnsupportedError.
     """
+    if depth > SUIT_NESTING:
+        raise LimitError(what="nested SUIT sequences", limit=SUIT_NESTING)
     items = cbor.decode(data)
     if not isinstance(items, list) or not items or len(items) % 2:
         raise SuitError(reason="sequence is not of pairs")
@@ -52,14 +92,74 @@ def decode(data: bytes) -> "list[Command]":
         command = items[index]
         if isinstance(command, bool) or not isinstance(command, int):
             raise SuitError(reason="command is no number")
-        if not registry.has(registry.COMMANDS, command):
-            raise UnsupportedError(what=registry.name_of((), command, "command"))
-        pairs.append((command, items[index + 1]))
+        if is_shared and command not in _CONDITIONS and command not in _SHARED_DIRECTIVES:
+            raise UnsupportedError(what=name(command) + " in the shared sequence")
+        pairs.append((command, _argument(command, items[index + 1], is_shared, depth)))
     return pairs
 
 
+def name(command: int) -> str:
+    """Return the registered name of a command."""
+    return registry.name_of(registry.COMMANDS, command, "command")
+
+
+def _argument(command: int, value: "Any", is_shared: bool, depth: int) -> "Any":
+    if command == registry.DIRECTIVE_SET_COMPONENT_INDEX:
+        return _index(value)
+    if command == registry.DIRECTIVE_OVERRIDE_PARAMETERS:
+        checked = parameters.check(value)
+        if depth == 0 and registry.PARAMETER_SOFT_FAILURE in checked:
+            raise SuitError(reason="soft failure outside of try-each and run-sequence")
+        return checked
+    if command == registry.DIRECTIVE_RUN_SEQUENCE:
+        return decode(_bytes(value, command), is_shared, depth + 1)
+    if command == registry.DIRECTIVE_TRY_EACH:
+        return _alternatives(value, is_shared, depth)
+    if command not in _EFFECTS and command != registry.CONDITION_ABORT:
+        raise UnsupportedError(what=name(command))
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= registry.REPORT_ALL:
+        raise SuitError(reason="reporting policy", command=name(command))
+    return value
+
+
+def _index(value: "Any") -> "Any":
+    """True, one number, or a list of numbers; whether there are such components is seen when it runs."""
+    if value is True:
+        return value
+    for one in value if isinstance(value, list) else [value]:
+        if isinstance(one, bool) or not isinstance(one, int) or one < 0:
+            raise SuitError(reason="component index")
+    if value == []:
+        raise SuitError(reason="component index")
+    return value
+
+
+def _alternatives(value: "Any", is_shared: bool, depth: int) -> "list[list[Command] | None]":
+    """Two sequences or more, and nil at the end where all may fail (8.4.10.2)."""
+    if not isinstance(value, list):
+        raise SuitError(reason="try-each is no list")
+    sequences = value[:-1] if value and value[-1] is None else value
+    if len(sequences) < 2:
+        raise SuitError(reason="try-each has fewer than two sequences")
+    found: "list[list[Command] | None]" = []
+    for data in sequences:
+        found.append(decode(_bytes(data, registry.DIRECTIVE_TRY_EACH), is_shared, depth + 1))
+    if len(sequences) != len(value):
+        found.append(None)
+    return found
+
+
+def _bytes(value: "Any", command: int) -> bytes:
+    if not isinstance(value, bytes):
+        raise SuitError(reason="sequence is no byte string", command=name(command))
+    return value
+
+
+# Putting together ------------------------------------------------------------------------------------------
+
+
 def encode(pairs: "Iterable[Command]") -> bytes:
-    """Return an encoded sequence of (command, argument) pairs."""
+    """Return an encoded sequence of (command, argument) pairs; arguments as CBOR carries them."""
     items: "list[Any]" = []
     for command, argument in pairs:
         items.append(command)
@@ -67,97 +167,136 @@ def encode(pairs: "Iterable[Command]") -> bytes:
     return cbor.encode(items)
 
 
-def run(sequences: "Iterable[list[Command]]", component_count: int) -> "Generator[Any, Any, None]":
-    """Yield the effects of `sequences`, one after the other, over `component_count` components.
-
-    Ends when a condition is answered with False. Raises SuitError, UnsupportedError, CborError.
-    """
-    parameters: "list[dict[int, Any]]" = [{} for _ in range(component_count)]
-    for sequence in sequences:
-        component = 0  # draft 6.4: the index is 0 where a sequence starts
-        for command, argument in sequence:
-            if command == registry.DIRECTIVE_SET_COMPONENT_INDEX:
-                component = _index(argument, component_count)
-            elif command == registry.DIRECTIVE_OVERRIDE_PARAMETERS:
-                _override(parameters[component], argument)
-            else:
-                _check_runnable(command, argument)
-                answer = yield _effect(command, component, parameters[component])
-                if answer is False:
-                    return
-
-
 def encode_parameters(values: "dict[int, Any]") -> "Command":
     """Return an override-parameters command; a digest is given as its 32 bytes."""
-    argument = dict(values)
-    digest = argument.get(registry.PARAMETER_IMAGE_DIGEST)
-    if digest is not None:
-        argument[registry.PARAMETER_IMAGE_DIGEST] = cbor.encode([registry.DIGEST_SHA256, digest])
-    return registry.DIRECTIVE_OVERRIDE_PARAMETERS, argument
+    return registry.DIRECTIVE_OVERRIDE_PARAMETERS, parameters.encode(values)
 
 
-def _effect(command: int, component: int, parameters: "dict[int, Any]") -> "Any":
-    if command == registry.CONDITION_VENDOR_IDENTIFIER:
-        return MatchVendor(component, _value(parameters, registry.PARAMETER_VENDOR_IDENTIFIER))
-    if command == registry.CONDITION_CLASS_IDENTIFIER:
-        return MatchClass(component, _value(parameters, registry.PARAMETER_CLASS_IDENTIFIER))
-    digest = _value(parameters, registry.PARAMETER_IMAGE_DIGEST)
-    size = _value(parameters, registry.PARAMETER_IMAGE_SIZE)
-    if command == registry.CONDITION_IMAGE_MATCH:
-        return MatchImage(component, digest, size)
-    return Fetch(component, _value(parameters, registry.PARAMETER_URI), digest, size)
+def section_offset(data: bytes, index: int) -> int:
+    """Return where command `index` of an encoded sequence begins, in bytes (draft-ietf-suit-report 4)."""
+    items = cbor.decode(data)
+    head = len(cbor.encode(items)) - sum([len(cbor.encode(item)) for item in items])
+    return head + sum([len(cbor.encode(item)) for item in items[: 2 * index]])
 
 
-def _value(parameters: "dict[int, Any]", number: int) -> "Any":
-    if number not in parameters:
-        raise SuitError(
-            reason="not set", parameter=registry.name_of(registry.PARAMETERS, number, "parameter")
-        )
-    return parameters[number]
+# Running -----------------------------------------------------------------------------------------------------
 
 
-def _index(argument: "Any", component_count: int) -> int:
-    if isinstance(argument, (bool, list)):
-        raise UnsupportedError(what="component index that is not one number")
-    if not isinstance(argument, int) or not 0 <= argument < component_count:
-        raise SuitError(reason="no such component")
-    return argument
+def run(sequences: "Iterable[list[Command]]", component_count: int) -> "Generator[Any, Any, None]":
+    """Yield the effects of decoded `sequences`, one after the other, over `component_count` components.
+
+    Raises ConditionError, DirectiveError (both with `sequence` and `index` of the outermost command), SuitError,
+    LimitError.
+    """
+    machine = _Machine(component_count)
+    number = 0
+    for sequence in sequences:
+        machine.section = number
+        yield from machine.run(sequence, [0], 0)  # draft 6.4: the index is 0 where a sequence starts
+        number += 1
 
 
-def _check_runnable(command: int, argument: "Any") -> None:
-    name = registry.name_of(registry.COMMANDS, command, "command")
-    if command not in _WITH_POLICY:
-        raise UnsupportedError(what=name)
-    if (
-        isinstance(argument, bool)
-        or not isinstance(argument, int)
-        or not 0 <= argument <= registry.REPORT_ALL
-    ):
-        raise SuitError(reason="reporting policy", command=name)
+class _Failed(Exception):
+    """A condition does not hold; args: the command and the component. Never leaves this module."""
 
 
-def _override(parameters: "dict[int, Any]", argument: "Any") -> None:
-    if not isinstance(argument, dict) or not argument:
-        raise SuitError(reason="parameters are no map")
-    for number in argument:
-        parameters[number] = _parameter(number, argument[number])
+class _Machine:
+    """The abstract machine of draft 6.4: parameters of each component, and how much was done."""
 
+    def __init__(self, component_count: int) -> None:
+        self._count = component_count
+        self._parameters: "list[dict[int, Any]]" = [{} for _ in range(component_count)]
+        self._steps = 0
+        self.section = 0
 
-def _parameter(number: "Any", value: "Any") -> "Any":
-    """Return the checked value of one parameter; a digest as its 32 bytes."""
-    name = registry.name_of(registry.PARAMETERS, number, "parameter")
-    if number in (registry.PARAMETER_VENDOR_IDENTIFIER, registry.PARAMETER_CLASS_IDENTIFIER):
-        if isinstance(value, cbor.Tag):
-            raise UnsupportedError(what="vendor identifier that is no UUID")
-        is_good = isinstance(value, bytes) and len(value) == _UUID_BYTES
-    elif number == registry.PARAMETER_IMAGE_DIGEST:
-        is_good = isinstance(value, bytes)
-    elif number == registry.PARAMETER_IMAGE_SIZE:
-        is_good = isinstance(value, int) and not isinstance(value, bool) and value >= 0
-    elif number == registry.PARAMETER_URI:
-        is_good = isinstance(value, str)
-    else:
-        raise UnsupportedError(what=name)
-    if not is_good:
-        raise SuitError(reason="wrong type", parameter=name)
-    return decode_digest(value) if number == registry.PARAMETER_IMAGE_DIGEST else value
+    def run(
+        self, sequence: "list[Command]", current: "list[int]", depth: int, is_soft: bool = False
+    ) -> "Generator[Any, Any, bool]":
+        """Whether the sequence came to its end; False only for a failed condition under soft failure."""
+        for index in range(len(sequence)):
+            command, argument = sequence[index]
+            self._count_step()
+            if command == registry.DIRECTIVE_SET_COMPONENT_INDEX:
+                current = self._indices(argument)
+                continue
+            try:
+                for component in current:
+                    if command == registry.DIRECTIVE_OVERRIDE_PARAMETERS:
+                        is_soft = self._override(component, argument, is_soft)
+                    else:
+                        yield from self._step(command, argument, component, depth)
+            except _Failed as failed:
+                if is_soft:
+                    return False
+                if depth:
+                    raise
+                raise ConditionError(
+                    command=name(failed.args[0]),
+                    component=failed.args[1],
+                    sequence=self.section,
+                    index=index,
+                ) from None
+        return True
+
+    def _step(self, command: int, argument: "Any", component: int, depth: int) -> "Generator[Any, Any, None]":
+        if command == registry.DIRECTIVE_RUN_SEQUENCE:
+            yield from self.run(argument, [component], depth + 1)
+        elif command == registry.DIRECTIVE_TRY_EACH:
+            yield from self._try_each(argument, component, depth)
+        elif command == registry.CONDITION_ABORT:
+            raise _Failed(command, component)
+        else:
+            self._count_step()
+            answer = yield self._effect(command, component)
+            if answer is False:
+                if command in _CONDITIONS:
+                    raise _Failed(command, component)
+                raise DirectiveError(command=name(command), component=component, sequence=self.section)
+
+    def _try_each(
+        self, alternatives: "list[list[Command] | None]", component: int, depth: int
+    ) -> "Generator[Any, Any, None]":
+        for sequence in alternatives:
+            if sequence is None:
+                return
+            is_done = yield from self.run(sequence, [component], depth + 1, True)
+            if is_done:
+                return
+        raise _Failed(registry.DIRECTIVE_TRY_EACH, component)
+
+    def _effect(self, command: int, component: int) -> "Any":
+        effect, needed, optional = _EFFECTS[command]
+        known = self._parameters[component]
+        values: "list[Any]" = [component]
+        for number in needed:
+            if number not in known:
+                raise SuitError(reason="not set", parameter=parameters.name(number))
+            values.append(known[number])
+        for number in optional:
+            values.append(known.get(number))
+        if command in (registry.DIRECTIVE_COPY, registry.DIRECTIVE_SWAP):
+            self._indices(values[1])
+        return effect(*values)
+
+    def _override(self, component: int, values: "dict[int, Any]", is_soft: bool) -> bool:
+        """Set parameters; gives soft failure, which belongs to the sequence and not to a component."""
+        for number in values:
+            if number == registry.PARAMETER_SOFT_FAILURE:
+                is_soft = values[number]
+            else:
+                self._parameters[component][number] = values[number]
+        return is_soft
+
+    def _indices(self, argument: "Any") -> "list[int]":
+        if argument is True:
+            return list(range(self._count))
+        indices = argument if isinstance(argument, list) else [argument]
+        for index in indices:
+            if index >= self._count:
+                raise SuitError(reason="no such component")
+        return indices
+
+    def _count_step(self) -> None:
+        self._steps += 1
+        if self._steps > SUIT_STEPS:
+            raise LimitError(what="SUIT commands", limit=SUIT_STEPS)

@@ -9,13 +9,16 @@ from collections import namedtuple
 
 from device.codec import cbor
 from device.compat import const
-from device.errors import SuitError, UnsupportedError
+from device.errors import DigestMismatchError, LimitError, SuitError, UnsupportedError
+from device.limits import SUIT_COMPONENTS
 from device.suit import commands, registry
-from device.suit.envelope import check_digest
+from device.suit.envelope import check_digest, digest_of
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from typing import Any
+
+    from device.suit.envelope import Envelope
 
 # `components`: tuple of component identifiers, each a tuple of byte strings; `shared`: the shared sequence;
 # `sequences`: member number -> list of commands; `severed`: member number -> SHA-256 digest.
@@ -43,19 +46,51 @@ def decode(data: bytes) -> Manifest:
     sequences = {}
     severed = {}
     for number in registry.SEQUENCE_MEMBERS:
-        value = members.get(number)
+        if number not in members:
+            continue
+        value = members[number]
         if isinstance(value, list) and number in registry.SEVERABLE_MEMBERS:
             severed[number] = check_digest(value)
-        elif value is not None:
+        else:
             sequences[number] = commands.decode(_bytes(value, number))
     text = members.get(registry.MEMBER_TEXT)
     if isinstance(text, list):
         severed[registry.MEMBER_TEXT] = check_digest(text)
         text = None
-    elif text is not None:
+    elif registry.MEMBER_TEXT in members:
         text = _bytes(text, registry.MEMBER_TEXT)
     sequence_number = _unsigned(members, registry.MEMBER_SEQUENCE_NUMBER)
     return Manifest(sequence_number, components, shared, sequences, severed, text, _reference_uri(members))
+
+
+def resolve(content: Manifest, parts: "Envelope") -> Manifest:
+    """Return the manifest with its severed members put back that stand beside it with the right digest (draft 8.5).
+
+    What is not there stays in `severed`: whoever needs it refuses. Raises SuitError for a member beside the manifest
+    that has no digest inside, DigestMismatchError, and what decode raises.
+    """
+    sequences = dict(content.sequences)
+    severed = dict(content.severed)
+    text = content.text
+    for number in parts.severed:
+        if number not in severed:
+            raise SuitError(reason="severed member without a digest", member=_member(number))
+        data = parts.severed[number]
+        if digest_of(data) != severed.pop(number):
+            raise DigestMismatchError(component=_member(number))
+        if number == registry.MEMBER_TEXT:
+            text = data
+        else:
+            sequences[number] = commands.decode(data)
+    return Manifest(
+        content.sequence_number,
+        content.components,
+        content.shared,
+        sequences,
+        severed,
+        text,
+        content.reference_uri,
+    )
 
 
 def encode(
@@ -65,6 +100,7 @@ def encode(
     shared: bytes,
     sequences: "dict[int, bytes]",
     severed: "dict[int, bytes]",
+    reference_uri: "str | None" = None,
 ) -> bytes:
     """Return an encoded SUIT_Manifest: `sequences` are encoded sequences, `severed` 32-byte digests."""
     members: "dict[int, Any]" = {
@@ -78,6 +114,8 @@ def encode(
         members[number] = sequences[number]
     for number in severed:
         members[number] = [registry.DIGEST_SHA256, severed[number]]
+    if reference_uri is not None:
+        members[registry.MEMBER_REFERENCE_URI] = reference_uri
     return cbor.encode(members)
 
 
@@ -128,18 +166,27 @@ def _common(value: "Any") -> "tuple[tuple[tuple[bytes, ...], ...], list[Any]]":
     components = common.get(registry.COMMON_COMPONENTS)
     if not isinstance(components, list) or not components:
         raise SuitError(reason="no components")
-    identifiers = []
+    if len(components) > SUIT_COMPONENTS:
+        raise LimitError(what="SUIT components", limit=SUIT_COMPONENTS)
+    identifiers = _identifiers(components)
+    shared = common.get(registry.COMMON_SHARED_SEQUENCE)
+    if shared is None:
+        return identifiers, []
+    return identifiers, commands.decode(_bytes(shared, registry.MEMBER_COMMON), True)
+
+
+def _identifiers(components: "list[Any]") -> "tuple[tuple[bytes, ...], ...]":
+    identifiers: "list[tuple[bytes, ...]]" = []
     for component in components:
         if not isinstance(component, list) or not component:
             raise SuitError(reason="component identifier is no list")
         for part in component:
             if not isinstance(part, bytes):
                 raise SuitError(reason="component identifier is not of byte strings")
+        if tuple(component) in identifiers:
+            raise SuitError(reason="component twice")
         identifiers.append(tuple(component))
-    shared = common.get(registry.COMMON_SHARED_SEQUENCE)
-    if shared is None:
-        return tuple(identifiers), []
-    return tuple(identifiers), commands.decode(_bytes(shared, registry.MEMBER_COMMON))
+    return tuple(identifiers)
 
 
 def _unsigned(members: "dict[Any, Any]", number: int) -> int:
@@ -156,9 +203,10 @@ def _bytes(value: "Any", number: int) -> bytes:
 
 
 def _reference_uri(members: "dict[Any, Any]") -> "str | None":
-    uri = members.get(4)
-    if uri is not None and not isinstance(uri, str):
-        raise SuitError(reason="no text", member=_member(4))
+    """Where a full version lies: for people, carried in reports, never followed (draft 8.4.3)."""
+    uri = members.get(registry.MEMBER_REFERENCE_URI)
+    if registry.MEMBER_REFERENCE_URI in members and not isinstance(uri, str):
+        raise SuitError(reason="no text", member=_member(registry.MEMBER_REFERENCE_URI))
     return uri
 
 

@@ -1,6 +1,7 @@
 """Every number of the SUIT manifest registries, once, with the name that a refusal gives.
 
-Source: draft-ietf-suit-manifest-37 (CDDL of its appendix A; the same numbers since -34). Tables are tuples of
+Source: draft-ietf-suit-manifest-37 (CDDL of its appendix A; the same numbers since -34), and
+draft-ietf-suit-update-management-14 for what it adds to commands and parameters. Tables are tuples of
 (number, name): constant tuples stay in flash on a board, a dict would be built in RAM.
 """
 
@@ -28,7 +29,11 @@ ENVELOPE_MEMBERS = (
 MEMBER_VERSION = 1
 MEMBER_SEQUENCE_NUMBER = 2
 MEMBER_COMMON = 3
+MEMBER_REFERENCE_URI = 4
 MEMBER_VALIDATE = 7
+MEMBER_LOAD = 8
+MEMBER_INVOKE = 9
+MEMBER_PAYLOAD_FETCH = 16
 MEMBER_INSTALL = 20
 MEMBER_TEXT = 23
 MANIFEST_MEMBERS = (
@@ -54,13 +59,26 @@ COMMON_SHARED_SEQUENCE = 4
 CONDITION_VENDOR_IDENTIFIER = 1
 CONDITION_CLASS_IDENTIFIER = 2
 CONDITION_IMAGE_MATCH = 3
+CONDITION_USE_BEFORE = 4
+CONDITION_COMPONENT_SLOT = 5
+CONDITION_CHECK_CONTENT = 6
 DIRECTIVE_SET_COMPONENT_INDEX = 12
+CONDITION_ABORT = 14
+DIRECTIVE_TRY_EACH = 15
+DIRECTIVE_WRITE = 18
 DIRECTIVE_OVERRIDE_PARAMETERS = 20
 DIRECTIVE_FETCH = 21
+DIRECTIVE_COPY = 22
+DIRECTIVE_INVOKE = 23
+CONDITION_DEVICE_IDENTIFIER = 24
+CONDITION_UPDATE_AUTHORIZED = 27
+DIRECTIVE_SWAP = 31
+DIRECTIVE_RUN_SEQUENCE = 32
 COMMANDS = (
     (1, "suit-condition-vendor-identifier"),
     (2, "suit-condition-class-identifier"),
     (3, "suit-condition-image-match"),
+    (4, "suit-condition-use-before"),
     (5, "suit-condition-component-slot"),
     (6, "suit-condition-check-content"),
     (12, "suit-directive-set-component-index"),
@@ -72,19 +90,36 @@ COMMANDS = (
     (22, "suit-directive-copy"),
     (23, "suit-directive-invoke"),
     (24, "suit-condition-device-identifier"),
+    (25, "suit-condition-image-not-match"),
+    (26, "suit-condition-minimum-battery"),
+    (27, "suit-condition-update-authorized"),
+    (28, "suit-condition-version"),
+    (29, "suit-directive-wait"),
     (31, "suit-directive-swap"),
     (32, "suit-directive-run-sequence"),
+    (34, "suit-directive-override-multiple"),
+    (35, "suit-directive-copy-params"),
 )
 
 PARAMETER_VENDOR_IDENTIFIER = 1
 PARAMETER_CLASS_IDENTIFIER = 2
 PARAMETER_IMAGE_DIGEST = 3
+PARAMETER_USE_BEFORE = 4
+PARAMETER_COMPONENT_SLOT = 5
+PARAMETER_STRICT_ORDER = 12
+PARAMETER_SOFT_FAILURE = 13
 PARAMETER_IMAGE_SIZE = 14
+PARAMETER_CONTENT = 18
 PARAMETER_URI = 21
+PARAMETER_SOURCE_COMPONENT = 22
+PARAMETER_INVOKE_ARGS = 23
+PARAMETER_DEVICE_IDENTIFIER = 24
+PARAMETER_UPDATE_PRIORITY = 27
 PARAMETERS = (
     (1, "suit-parameter-vendor-identifier"),
     (2, "suit-parameter-class-identifier"),
     (3, "suit-parameter-image-digest"),
+    (4, "suit-parameter-use-before"),
     (5, "suit-parameter-component-slot"),
     (12, "suit-parameter-strict-order"),
     (13, "suit-parameter-soft-failure"),
@@ -95,6 +130,11 @@ PARAMETERS = (
     (23, "suit-parameter-invoke-args"),
     (24, "suit-parameter-device-identifier"),
     (25, "suit-parameter-fetch-arguments"),
+    (26, "suit-parameter-minimum-battery"),
+    (27, "suit-parameter-update-priority"),
+    (28, "suit-parameter-version"),
+    (29, "suit-parameter-wait-info"),
+    (30, "suit-parameter-component-metadata"),
 )
 
 # SUIT_Text_Keys; below -256 for private use (draft, IANA considerations).

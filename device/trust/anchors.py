@@ -1,9 +1,13 @@
 """The trust anchors of one unit: whom it believes, for what, with which algorithm (docs/design.md, Anchors).
 
-Written once in the factory, read at every check. Rules:
+Written once in the factory; a key set of the roots replaces keys and rules later (device/trust/keyset.py). Rules:
 1. A key is bound to one role and one algorithm; a message header must agree and never chooses.
 2. Key ids are distinct; a role may have several keys, ANCHOR_KEYS in all.
 3. Public keys have the form that their algorithm demands; other algorithms are refused by name.
+4. How many distinct keys must sign, and which algorithms must be among them, is said per role; root and author may
+   need several, every other role signs alone.
+5. A tracker's key is good inside one interval of at most TRACKER_KEY_DAYS; no other key has one: without a clock
+   it could not be checked. Records of version 1 know neither rules 4 nor 5.
 """
 
 from collections import namedtuple
@@ -11,11 +15,11 @@ from collections import namedtuple
 from device.codec import cbor, cose
 from device.compat import const
 from device.errors import CborError, LimitError, SignatureError, UnsupportedError
-from device.limits import ANCHOR_KEYS, KEY_ID_BYTES, RECORD_BYTES
+from device.limits import ANCHOR_KEYS, KEY_ID_BYTES, RECORD_BYTES, SIGNATURES_TRIED, TRACKER_KEY_DAYS
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Iterable
 
 ROLE_ROOT = 1
 ROLE_AUTHOR = 2
@@ -24,43 +28,71 @@ ROLE_TRACKER = 4
 ROLE_SIGNATORY = 5
 
 # `keys`: tuple of Key; both times in unix seconds.
-Anchors = namedtuple("Anchors", ("vendor_id", "class_id", "keys", "support_horizon_s", "build_time_floor_s"))
-# `algorithm`: COSE number (cose.ALG_ESP256 or cose.ALG_HSS_LMS); `public`: as docs/design.md says for it.
+Anchors = namedtuple(
+    "Anchors", ("vendor_id", "class_id", "keys", "support_horizon_s", "build_time_floor_s", "rules")
+)
+# `algorithm`: COSE number (cose.ALG_ESP256, ALG_ED25519, ALG_HSS_LMS); `public`: as docs/design.md says for it.
 Key = namedtuple("Key", ("key_id", "algorithm", "role", "public"))
+# `policies`: tuple of Policy; `intervals`: tuple of Interval; `sequence`: of the key set that this is, 0 before any.
+Rules = namedtuple("Rules", ("policies", "intervals", "sequence"))
+# `algorithms`: COSE numbers that must each stand behind one of the counted signatures.
+Policy = namedtuple("Policy", ("role", "threshold", "algorithms"))
+# When a tracker's key is good: unix seconds, both ends included.
+Interval = namedtuple("Interval", ("key_id", "first_s", "last_s"))
 
+NO_RULES = Rules((), (), 0)
+
+VERSION = 2
+_DAY_S = const(86400)
 _UUID_BYTES = const(16)
 _P256_BYTES = const(65)
 _HSS_BYTES = const(60)
+_ED25519_BYTES = const(32)
 
-_ANCHORS_FORM = ((1, bytes), (2, bytes), (3, list), (4, int), (5, int))
+_FORM_1 = ((1, bytes), (2, bytes), (3, list), (4, int), (5, int))
+_FORM_2 = ((0, int), (6, list), (7, int)) + _FORM_1
 _KEY_FORM = ((1, bytes), (2, int), (3, int), (4, bytes))
+_KEY_INTERVAL = ((5, int), (6, int))
+_POLICY_FORM = ((1, int), (2, int), (3, list))
 
 
 def decode(data: bytes) -> Anchors:
     """Return the anchors in a record of at most RECORD_BYTES.
 
-    Raises CborError, LimitError, UnsupportedError for an algorithm.
+    Raises CborError, LimitError, UnsupportedError for an algorithm or a version.
     """
-    fields = cbor.check_map(cbor.decode(data, RECORD_BYTES), _ANCHORS_FORM)
+    fields = cbor.decode(data, RECORD_BYTES)
+    is_old = isinstance(fields, dict) and 0 not in fields
+    cbor.check_map(fields, _FORM_1 if is_old else _FORM_2)
+    if not is_old and fields[0] != VERSION:
+        raise UnsupportedError(what="anchors version {}".format(fields[0]))
     if len(fields[1]) != _UUID_BYTES or len(fields[2]) != _UUID_BYTES:
         raise CborError(reason="vendor or class id is not 16 bytes")
     if fields[4] < 0 or fields[5] < 0:
         raise CborError(reason="time before 1970")
-    return Anchors(fields[1], fields[2], _decode_keys(fields[3]), fields[4], fields[5])
+    keys, intervals = decode_keys(fields[3], not is_old)
+    rules = NO_RULES
+    if not is_old:
+        if fields[7] < 0:
+            raise CborError(reason="sequence number of the key set")
+        rules = Rules(decode_policies(fields[6], keys), intervals, fields[7])
+    return Anchors(fields[1], fields[2], keys, fields[4], fields[5], rules)
 
 
 def encode(anchors: Anchors) -> bytes:
     """Return the encoded record; raises what decode would raise on it, so a bad one is never written."""
-    keys = [{1: key.key_id, 2: key.algorithm, 3: key.role, 4: key.public} for key in anchors.keys]
-    data = cbor.encode(
-        {
-            1: anchors.vendor_id,
-            2: anchors.class_id,
-            3: keys,
-            4: anchors.support_horizon_s,
-            5: anchors.build_time_floor_s,
-        }
-    )
+    fields = {
+        1: anchors.vendor_id,
+        2: anchors.class_id,
+        3: encode_keys(anchors.keys, anchors.rules.intervals),
+        4: anchors.support_horizon_s,
+        5: anchors.build_time_floor_s,
+    }
+    if anchors.rules != NO_RULES:
+        fields[0] = VERSION
+        fields[6] = encode_policies(anchors.rules.policies)
+        fields[7] = anchors.rules.sequence
+    data = cbor.encode(fields)
     decode(data)
     return data
 
@@ -81,19 +113,98 @@ def find_key(anchors: Anchors, key_id: "bytes | None", role: int) -> Key:
     return found
 
 
-def _decode_keys(parts: "list[Any]") -> "tuple[Key, ...]":
+def policy_of(anchors: Anchors, role: int) -> Policy:
+    """Return how many and which keys of `role` must sign; one of any algorithm where nothing is said."""
+    found = Policy(role, 1, ())
+    for policy in anchors.rules.policies:
+        if policy.role == role:
+            found = policy
+    return found
+
+
+def interval_of(anchors: Anchors, key: Key) -> "Interval | None":
+    """Return when `key` is good, None where it has no interval."""
+    found: "Interval | None" = None
+    for interval in anchors.rules.intervals:
+        if interval.key_id == key.key_id:
+            found = interval
+    return found
+
+
+# Keys and policies, as anchors and key sets carry them ----------------------------------------------------
+
+
+def encode_keys(keys: "Iterable[Key]", intervals: "Iterable[Interval]") -> "list[dict[int, Any]]":
+    """Return what decode_keys takes apart, before CBOR."""
+    good = {interval.key_id: interval for interval in intervals}
+    parts: "list[dict[int, Any]]" = []
+    for key in keys:
+        part = {1: key.key_id, 2: key.algorithm, 3: key.role, 4: key.public}
+        if key.key_id in good:
+            part[5] = good[key.key_id].first_s
+            part[6] = good[key.key_id].last_s
+        parts.append(part)
+    return parts
+
+
+def decode_keys(parts: "list[Any]", has_intervals: bool) -> "tuple[tuple[Key, ...], tuple[Interval, ...]]":
+    """Return checked keys, and the interval of every tracker's key. Raises CborError, LimitError, UnsupportedError."""
     if len(parts) > ANCHOR_KEYS:
         raise LimitError(what="anchor keys", limit=ANCHOR_KEYS)
     keys: "list[Key]" = []
+    intervals: "list[Interval]" = []
     for part in parts:
-        fields = cbor.check_map(part, _KEY_FORM)
+        is_timed = has_intervals and isinstance(part, dict) and part.get(3) == ROLE_TRACKER
+        fields = cbor.check_map(part, _KEY_FORM + _KEY_INTERVAL if is_timed else _KEY_FORM)
         key = Key(fields[1], fields[2], fields[3], fields[4])
         _check_key(key)
         for other in keys:
             if other.key_id == key.key_id:
                 raise CborError(reason="key id twice")
         keys.append(key)
-    return tuple(keys)
+        if is_timed:
+            intervals.append(_interval(key.key_id, fields[5], fields[6]))
+    return tuple(keys), tuple(intervals)
+
+
+def encode_policies(policies: "Iterable[Policy]") -> "list[dict[int, Any]]":
+    """Return what decode_policies takes apart, before CBOR."""
+    return [{1: one.role, 2: one.threshold, 3: list(one.algorithms)} for one in policies]
+
+
+def decode_policies(parts: "list[Any]", keys: "tuple[Key, ...]") -> "tuple[Policy, ...]":
+    """Return checked policies, each of which `keys` can satisfy. Raises CborError."""
+    policies: "list[Policy]" = []
+    for part in parts:
+        fields = cbor.check_map(part, _POLICY_FORM)
+        policy = Policy(fields[1], fields[2], tuple(fields[3]))
+        if policy.role not in (ROLE_ROOT, ROLE_AUTHOR):
+            raise CborError(reason="policy for a role that signs alone", role=policy.role)
+        if policy.role in [other.role for other in policies]:
+            raise CborError(reason="policy twice", role=policy.role)
+        _check_policy(policy, [key for key in keys if key.role == policy.role])
+        policies.append(policy)
+    return tuple(policies)
+
+
+def _check_policy(policy: Policy, keys: "list[Key]") -> None:
+    """A policy that no set of signatures could satisfy would stop updates for ever."""
+    if not 1 <= policy.threshold <= SIGNATURES_TRIED:
+        raise CborError(reason="threshold", role=policy.role)
+    if len({key.public for key in keys}) < policy.threshold:
+        raise CborError(reason="fewer keys than the threshold", role=policy.role)
+    known = [key.algorithm for key in keys]
+    if len(set(policy.algorithms)) != len(policy.algorithms) or len(policy.algorithms) > policy.threshold:
+        raise CborError(reason="required algorithms", role=policy.role)
+    for algorithm in policy.algorithms:
+        if algorithm not in known:
+            raise CborError(reason="no key of a required algorithm", role=policy.role)
+
+
+def _interval(key_id: bytes, first_s: int, last_s: int) -> Interval:
+    if not 0 <= first_s < last_s or last_s - first_s > TRACKER_KEY_DAYS * _DAY_S:
+        raise CborError(reason="interval of a tracker's key")
+    return Interval(key_id, first_s, last_s)
 
 
 def _check_key(key: Key) -> None:
@@ -105,7 +216,9 @@ def _check_key(key: Key) -> None:
         is_good = len(key.public) == _P256_BYTES and key.public[0] == 4
     elif key.algorithm == cose.ALG_HSS_LMS:
         is_good = len(key.public) == _HSS_BYTES
+    elif key.algorithm == cose.ALG_ED25519:
+        is_good = len(key.public) == _ED25519_BYTES
     else:
-        raise UnsupportedError(what="Ed25519" if key.algorithm == cose.ALG_ED25519 else "algorithm of a key")
+        raise UnsupportedError(what="algorithm of a key")
     if not is_good:
         raise CborError(reason="form of a public key")

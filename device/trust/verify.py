@@ -2,9 +2,10 @@
 
 Rules for a SUIT envelope, in this order; the first that fails ends it and nothing was changed:
 1. Size (limits.ENVELOPE_BYTES) and structure of the envelope and of every signature in it.
-2. A signature over the SUIT digest by a key of the role author (RFC 9019 2.1), in the algorithm that the
-   anchor binds to that key.
+2. Signatures over the SUIT digest by keys of the role author (RFC 9019 2.1), as many and of the algorithms that
+   the anchors ask for (device/trust/signatures.py).
 3. The digest is that of the manifest (draft-ietf-suit-manifest 6.2). Only now is the manifest read.
+   Severed members that stand beside it must have their digests.
 4. Components are ours; every member, command and parameter is one that is carried out, else refused by name.
 5. Vendor and class identifier are this unit's (UP-09), checked before anything would be fetched.
 6. Both components are fetched and matched, each with a digest, a size and the URI that its digest gives.
@@ -19,33 +20,54 @@ from device.codec import cose
 from device.compat import const
 from device.crypto import backend
 from device.errors import (
-    AlgorithmError,
     ClassMismatchError,
+    ConditionError,
     DigestMismatchError,
     LimitError,
     RecordTypeError,
     SequenceNumberError,
-    SignatureError,
     SuitError,
     UnsupportedError,
     VendorMismatchError,
 )
 from device.limits import CHUNK_BYTES, CHUNK_LIST_BYTES, RECORD_BYTES, SIGNATURES_TRIED, STATEMENT_BYTES
 from device.suit import commands, envelope, manifest, registry
-from device.trust.anchors import ROLE_AUTHOR, ROLE_SIGNATORY, find_key
+from device.trust.anchors import ROLE_AUTHOR, ROLE_SIGNATORY, find_key, policy_of
+from device.trust.signatures import require, verify_signer
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from typing import Any
 
     from device.suit.envelope import Envelope
-    from device.suit.manifest import Manifest, Text
+    from device.suit.manifest import Manifest
     from device.trust.anchors import Anchors, Key
 
 COMPONENTS = ((b"chunks",), (b"firmware",))
 CHUNKS = 0
 FIRMWARE = 1
 _SHA256_BYTES = const(32)
+_CONDITIONS = (
+    commands.MatchVendor,
+    commands.MatchClass,
+    commands.MatchDevice,
+    commands.UseBefore,
+    commands.Authorise,
+)
+_NOT_DONE = (
+    (commands.Fetch, registry.DIRECTIVE_FETCH),
+    (commands.MatchSlot, registry.CONDITION_COMPONENT_SLOT),
+    (commands.MatchContent, registry.CONDITION_CHECK_CONTENT),
+    (commands.Write, registry.DIRECTIVE_WRITE),
+    (commands.Copy, registry.DIRECTIVE_COPY),
+    (commands.Swap, registry.DIRECTIVE_SWAP),
+    (commands.Invoke, registry.DIRECTIVE_INVOKE),
+)
+
+# What conditions may ask about besides the anchors: trusted unix time, the unit's own id (16 bytes), and
+# `authorise(priority)` -> bool, the owner's consent. None where it is not known: the condition then does not hold.
+Circumstances = namedtuple("Circumstances", ("now_s", "device_id", "authorise"))
+UNKNOWN = Circumstances(None, None, None)
 
 # What one component must become: SHA-256 (32 bytes), size in bytes, where it lies.
 Target = namedtuple("Target", ("digest", "size", "uri"))
@@ -56,21 +78,33 @@ VerifiedManifest = namedtuple(
 )
 
 
-def verify_envelope(data: bytes, anchors: "Anchors", crypto: "Any" = backend) -> VerifiedManifest:
-    """Return the manifest that an author of these anchors signed for this vendor and class.
+def verify_envelope(
+    data: bytes, anchors: "Anchors", crypto: "Any" = backend, circumstances: Circumstances = UNKNOWN
+) -> VerifiedManifest:
+    """Return the manifest that authors of these anchors signed for this vendor and class.
 
     `crypto` is device.crypto.backend or has its functions. Raises CodecError (and subclasses), SignatureError,
-    AlgorithmError, DigestMismatchError, VendorMismatchError, ClassMismatchError, UnsupportedError.
+    AlgorithmError, DigestMismatchError, VendorMismatchError, ClassMismatchError, UnsupportedError, and
+    ConditionError for one of device identifier, use-before, update-authorised that does not hold.
+    """
+    content = authenticate(data, anchors, crypto)
+    _check_members(content)
+    chunks, firmware = _targets(content, anchors, circumstances)
+    text = None if content.text is None else manifest.decode_text(content.text)
+    return VerifiedManifest(content.sequence_number, chunks, firmware, text, sha256(data).digest())
+
+
+def authenticate(data: bytes, anchors: "Anchors", crypto: "Any" = backend) -> "Manifest":
+    """Rules 1 to 3: return the manifest that authors of these anchors signed, severed members put back.
+
+    What it asks for is not looked at. Raises CodecError (and subclasses), SignatureError, AlgorithmError,
+    DigestMismatchError, UnsupportedError.
     """
     parts = envelope.decode(data)
     _verify_author(parts, anchors, crypto)
     if not crypto.equal(envelope.digest_of(parts.manifest), envelope.decode_digest(parts.digest)):
         raise DigestMismatchError(component="manifest")
-    content = manifest.decode(parts.manifest)
-    _check_members(content, parts)
-    chunks, firmware = _targets(content, anchors)
-    text = _text(content, parts)
-    return VerifiedManifest(content.sequence_number, chunks, firmware, text, sha256(data).digest())
+    return manifest.resolve(manifest.decode(parts.manifest), parts)
 
 
 def require_newer(verified: VerifiedManifest, have: int) -> None:
@@ -88,7 +122,7 @@ def verify_record(data: bytes, typ: str, role: int, anchors: "Anchors", crypto: 
     limit = STATEMENT_BYTES if role == ROLE_SIGNATORY else RECORD_BYTES
     record, signer = _record(data, typ, limit)
     key = find_key(anchors, signer.key_id, role)
-    _verify_signer(record, signer, key, typ.encode("utf-8"), None, crypto)
+    verify_signer(record, signer, key, typ.encode("utf-8"), None, crypto)
     payload: bytes = record.payload
     return payload
 
@@ -96,27 +130,9 @@ def verify_record(data: bytes, typ: str, role: int, anchors: "Anchors", crypto: 
 def verify_record_with(data: bytes, typ: str, key: "Key", crypto: "Any" = backend) -> bytes:
     """The same for one given key, whatever key id the record names: a device's hello, checked by a station."""
     record, signer = _record(data, typ, RECORD_BYTES)
-    _verify_signer(record, signer, key, typ.encode("utf-8"), None, crypto)
+    verify_signer(record, signer, key, typ.encode("utf-8"), None, crypto)
     payload: bytes = record.payload
     return payload
-
-
-def verify_signature(key: "Key", message: bytes, signature: bytes, crypto: "Any" = backend) -> None:
-    """Raise SignatureError unless `signature` is of `key` over `message`; UnsupportedError for its parameters."""
-    if key.algorithm == cose.ALG_ESP256:
-        try:
-            is_valid = crypto.p256_verify(key.public, crypto.sha256(message), signature)
-        except ValueError:  # a signature of another length, or an anchor that is no point
-            is_valid = False
-    elif key.algorithm == cose.ALG_HSS_LMS:
-        try:
-            is_valid = crypto.hss_verify(key.public, message, signature)
-        except ValueError as error:
-            raise UnsupportedError(what=str(error)) from None
-    else:
-        raise UnsupportedError(what="algorithm {}".format(key.algorithm))
-    if not is_valid:
-        raise SignatureError(reason="wrong signature", role=key.role)
 
 
 def _record(data: bytes, typ: str, limit: int) -> "tuple[cose.Signed, cose.Signer]":
@@ -130,124 +146,141 @@ def _record(data: bytes, typ: str, limit: int) -> "tuple[cose.Signed, cose.Signe
     return record, record.signers[0]
 
 
-def _verify_signer(
-    signed: "cose.Signed",
-    signer: "cose.Signer",
-    key: "Key",
-    external_aad: bytes,
-    detached: "bytes | None",
-    crypto: "Any",
-) -> None:
-    # -7 and -9 are the same for a P-256 key (RFC 9864 2.1); which one is written does not matter.
-    header = cose.ALG_ESP256 if signer.algorithm == cose.ALG_ES256 else signer.algorithm
-    if header != key.algorithm:
-        raise AlgorithmError(header=signer.algorithm, bound=key.algorithm)
-    message = cose.to_be_signed(signed, signer, external_aad, detached)
-    verify_signature(key, message, signer.signature, crypto)
-
-
 def _verify_author(parts: "Envelope", anchors: "Anchors", crypto: "Any") -> None:
-    """Rules 1 (signatures) and 2: one good signature of an author is enough, at most SIGNATURES_TRIED are tried."""
+    """Rules 1 (signatures) and 2: as many different authors as the policy asks for; SIGNATURES_TRIED at most."""
     messages = [cose.decode(data) for data in parts.signatures]  # structure of all before any cryptography
-    pairs = [(message, signer) for message in messages for signer in message.signers]
-    if len(pairs) > SIGNATURES_TRIED:
+    if sum([len(message.signers) for message in messages]) > SIGNATURES_TRIED:
         raise LimitError(what="SUIT signatures", limit=SIGNATURES_TRIED)
-    refusal: "Exception | None" = None
-    for message, signer in pairs:
-        try:
-            key = find_key(anchors, signer.key_id, ROLE_AUTHOR)
-            _verify_signer(message, signer, key, b"", parts.digest, crypto)
-            return
-        except (SignatureError, AlgorithmError, UnsupportedError) as error:
-            # A second signature, of a key or algorithm that older units do not know, keeps none of them away.
-            refusal = refusal or error
-    raise refusal or SignatureError(reason="no signature", role=ROLE_AUTHOR)
+    require(messages, anchors, policy_of(anchors, ROLE_AUTHOR), b"", parts.digest, crypto)
 
 
-def _check_members(content: "Manifest", parts: "Envelope") -> None:
-    """Rule 4: nothing that is not carried out, and no severed member but the text."""
+def _check_members(content: "Manifest") -> None:
+    """Rule 4: nothing that is not carried out. A reference URI is for people (draft 8.4.3) and asks for nothing."""
     if content.components != COMPONENTS:
         raise UnsupportedError(what="components")
-    if content.reference_uri is not None:
-        raise UnsupportedError(what="suit-reference-uri")
-    for number in content.sequences:
+    for number in sorted(content.sequences):
         if number not in (registry.MEMBER_VALIDATE, registry.MEMBER_INSTALL):
-            raise UnsupportedError(
-                what=registry.name_of(registry.MANIFEST_MEMBERS, number, "manifest member")
-            )
-    for number in content.severed:
-        if number != registry.MEMBER_TEXT:
-            name = registry.name_of(registry.MANIFEST_MEMBERS, number, "manifest member")
-            raise UnsupportedError(what="severed " + name)
-    for number in parts.severed:
-        if number not in content.severed:
-            raise SuitError(reason="severed member without a digest", member=number)
+            raise UnsupportedError(what=_member(number))
+    for number in sorted(content.severed):
+        if number != registry.MEMBER_TEXT:  # text is for people; a unit does without it
+            raise UnsupportedError(what="severed " + _member(number))
     if registry.MEMBER_INSTALL not in content.sequences:
         raise SuitError(reason="missing", member="suit-install")
 
 
-def _targets(content: "Manifest", anchors: "Anchors") -> "tuple[Target, Target]":
+def _member(number: int) -> str:
+    return registry.name_of(registry.MANIFEST_MEMBERS, number, "manifest member")
+
+
+class _Survey:
     """Rules 5 and 6: what both components are to become, found by running the manifest without doing it."""
-    is_vendor = is_class = False
-    fetched: "list[Target]" = []
-    matched = 0
-    install = content.sequences[registry.MEMBER_INSTALL]
-    for effect in commands.run((content.shared, install), len(COMPONENTS)):
+
+    def __init__(self, anchors: "Anchors", circumstances: Circumstances) -> None:
+        self._anchors = anchors
+        self._circumstances = circumstances
+        self._is_vendor = self._is_class = False
+        self._mismatch: "Exception | None" = None
+        self._matched = 0
+        self.fetched: "list[Target]" = []
+
+    def run(self, shared: "list[Any]", sequence: "list[Any]", is_install: bool) -> None:
+        """Answer every effect of shared sequence and `sequence`. Raises the reason why a condition does not hold."""
+        running = commands.run((shared, sequence), len(COMPONENTS))
+        answer: "bool | None" = None
+        try:
+            while True:
+                answer = self._answer(running.send(answer), is_install)
+        except StopIteration:
+            return
+        except ConditionError as error:
+            raise self._mismatch or error
+        finally:
+            running.close()
+
+    def _answer(self, effect: "Any", is_install: bool) -> bool:
+        mismatch = self._circumstance(effect)
+        if mismatch is None:
+            if isinstance(effect, commands.MatchImage):
+                self._match(effect, is_install)
+            elif isinstance(effect, commands.Fetch) and is_install:
+                self._fetch(effect)
+            elif not isinstance(effect, _CONDITIONS):
+                place = "" if is_install else " in suit-validate"
+                raise UnsupportedError(what=_effect_name(effect) + place)
+        self._mismatch = mismatch or self._mismatch
+        return mismatch is None
+
+    def _circumstance(self, effect: "Any") -> "Exception | None":
+        """Why a condition about this unit does not hold; None where it does, or where the effect is another one."""
+        around = self._circumstances
         if isinstance(effect, commands.MatchVendor):
-            is_vendor = _check_vendor(effect, anchors)
-        elif isinstance(effect, commands.MatchClass):
-            is_class = _check_class(effect, anchors)
-        elif isinstance(effect, commands.Fetch):
-            if not (is_vendor and is_class):
-                raise SuitError(reason="fetch before the vendor and class conditions")
-            # Chunk list first, each component once, and matched before the next is fetched.
-            if effect.component != len(fetched) or matched != len(fetched):
-                raise SuitError(reason="order of fetches")
-            fetched.append(Target(effect.digest, effect.size, effect.uri))
-        else:
-            _check_match(effect, fetched)
-            matched = max(matched, effect.component + 1)
-    if matched != len(COMPONENTS):
-        raise SuitError(reason="a component is not fetched and matched")
-    _check_validate(content, fetched, anchors)
-    _check_sizes(fetched[CHUNKS], fetched[FIRMWARE])
-    return fetched[CHUNKS], fetched[FIRMWARE]
+            self._is_vendor = effect.identifier == self._anchors.vendor_id
+            return None if self._is_vendor else VendorMismatchError(offered=_hex(effect.identifier))
+        if isinstance(effect, commands.MatchClass):
+            self._is_class = effect.identifier == self._anchors.class_id
+            return None if self._is_class else ClassMismatchError(offered=_hex(effect.identifier))
+        if isinstance(effect, commands.MatchDevice):
+            is_ours = around.device_id is not None and effect.identifier == around.device_id
+            return None if is_ours else ConditionError(command="suit-condition-device-identifier")
+        if isinstance(effect, commands.UseBefore):
+            # Without trusted time nobody can say that it is not too late (update-management 6.1).
+            is_before = around.now_s is not None and around.now_s < effect.time_s
+            return None if is_before else ConditionError(command="suit-condition-use-before")
+        if isinstance(effect, commands.Authorise):
+            is_agreed = around.authorise is not None and around.authorise(effect.priority)
+            return None if is_agreed else ConditionError(command="suit-condition-update-authorized")
+        return None
+
+    def _fetch(self, effect: "Any") -> None:
+        if not (self._is_vendor and self._is_class):
+            raise SuitError(reason="fetch before the vendor and class conditions")
+        if effect.digest is None or effect.size is None:
+            raise SuitError(reason="not set", parameter="suit-parameter-image-digest or -size")
+        # Chunk list first, each component once, and matched before the next is fetched.
+        if effect.component != len(self.fetched) or self._matched != len(self.fetched):
+            raise SuitError(reason="order of fetches")
+        self.fetched.append(Target(effect.digest, effect.size, effect.uri))
+
+    def _match(self, effect: "Any", is_install: bool) -> None:
+        """What is matched is what was fetched. The boot ROM validates the image at every start; suit-validate may ask
+        for exactly that."""
+        if effect.component >= len(self.fetched):
+            raise SuitError(reason="image match of what was not fetched")
+        target = self.fetched[effect.component]
+        if effect.digest != target.digest or effect.size != target.size:
+            raise SuitError(reason="image match of something else than was fetched")
+        if is_install:
+            self._matched = max(self._matched, effect.component + 1)
+
+    def targets(self) -> "tuple[Target, Target]":
+        """Chunk list and firmware. Raises SuitError where one is not fetched and matched."""
+        if self._matched != len(COMPONENTS):
+            raise SuitError(reason="a component is not fetched and matched")
+        _check_sizes(self.fetched[CHUNKS], self.fetched[FIRMWARE])
+        return self.fetched[CHUNKS], self.fetched[FIRMWARE]
 
 
-def _check_vendor(effect: "Any", anchors: "Anchors") -> bool:
-    if effect.identifier != anchors.vendor_id:
-        raise VendorMismatchError(offered=hexlify(effect.identifier).decode())
-    return True
-
-
-def _check_class(effect: "Any", anchors: "Anchors") -> bool:
-    if effect.identifier != anchors.class_id:
-        raise ClassMismatchError(offered=hexlify(effect.identifier).decode())
-    return True
-
-
-def _check_match(effect: "Any", fetched: "list[Target]") -> None:
-    if effect.component >= len(fetched):
-        raise SuitError(reason="image match of what was not fetched")
-    target = fetched[effect.component]
-    if effect.digest != target.digest or effect.size != target.size:
-        raise SuitError(reason="image match of something else than was fetched")
-
-
-def _check_validate(content: "Manifest", fetched: "list[Target]", anchors: "Anchors") -> None:
-    """The boot ROM validates the image at every start; a validate sequence may ask for exactly that."""
+def _targets(
+    content: "Manifest", anchors: "Anchors", circumstances: Circumstances
+) -> "tuple[Target, Target]":
+    survey = _Survey(anchors, circumstances)
+    survey.run(content.shared, content.sequences[registry.MEMBER_INSTALL], True)
     validate = content.sequences.get(registry.MEMBER_VALIDATE)
-    if validate is None:
-        return
-    for effect in commands.run((content.shared, validate), len(COMPONENTS)):
-        if isinstance(effect, commands.MatchVendor):
-            _check_vendor(effect, anchors)
-        elif isinstance(effect, commands.MatchClass):
-            _check_class(effect, anchors)
-        elif isinstance(effect, commands.MatchImage):
-            _check_match(effect, fetched)
-        else:
-            raise UnsupportedError(what="fetch in suit-validate")
+    if validate is not None:
+        survey.run(content.shared, validate, False)
+    return survey.targets()
+
+
+def _effect_name(effect: "Any") -> str:
+    """The draft's name of an effect that this unit does not carry out."""
+    for kind, command in _NOT_DONE:
+        if isinstance(effect, kind):
+            return commands.name(command)
+    return "command"
+
+
+def _hex(data: bytes) -> str:
+    return hexlify(data).decode()
 
 
 def _check_sizes(chunks: Target, firmware: Target) -> None:
@@ -264,13 +297,3 @@ def _check_sizes(chunks: Target, firmware: Target) -> None:
 def object_uri(digest: bytes) -> str:
     """Return the relative URI under which an object with this SHA-256 is published."""
     return "o/" + hexlify(digest).decode()
-
-
-def _text(content: "Manifest", parts: "Envelope") -> "Text | None":
-    """What people read: inside the manifest, or beside it with its digest inside (UP-07)."""
-    data = content.text
-    if registry.MEMBER_TEXT in content.severed:
-        data = parts.severed.get(registry.MEMBER_TEXT)
-        if data is not None and envelope.digest_of(data) != content.severed[registry.MEMBER_TEXT]:
-            raise DigestMismatchError(component="text")
-    return None if data is None else manifest.decode_text(data)

@@ -83,6 +83,7 @@ def anchors_record(product: Product, keys: Iterable[AnchorKey], opened_s: int) -
             tuple(trust_anchors.Key(key.key_id, key.algorithm, key.role, key.public) for key in keys),
             (day_of(product.support.horizon) + 1) * DAY_S - 1,
             opened_s // DAY_S * DAY_S,
+            trust_anchors.NO_RULES,
         )
     )
 

@@ -17,7 +17,7 @@ from device.errors import FirstbootError
 from device.limits import CHUNK_BYTES, CHUNK_LIST_BYTES, ENVELOPE_BYTES
 from device.suit import commands, manifest, registry
 from device.suit import envelope as suit_envelope
-from device.trust.anchors import ROLE_AUTHOR, Anchors, Key
+from device.trust.anchors import NO_RULES, ROLE_AUTHOR, Anchors, Key
 from device.trust.verify import COMPONENTS, VerifiedManifest, object_uri, verify_envelope
 from provisioning.signing.signer import Signer, sign_record
 
@@ -183,7 +183,7 @@ def _encode_manifest(
 def anchors_of(vendor_id: bytes, class_id: bytes, signer: Signer) -> Anchors:
     """Anchors that know one author: to see a release as a unit of this class would."""
     key = Key(signer.key_id, signer.algorithm, ROLE_AUTHOR, signer.public)
-    return Anchors(vendor_id, class_id, (key,), 0, 0)
+    return Anchors(vendor_id, class_id, (key,), 0, 0, NO_RULES)
 
 
 def _verify_as_device(envelope: bytes, vendor_id: bytes, class_id: bytes, signer: Signer) -> VerifiedManifest:
@@ -197,5 +197,5 @@ def _digests(content: manifest.Manifest) -> set[bytes]:
     found: set[bytes] = set()
     for _command, argument in content.shared:
         if isinstance(argument, dict) and registry.PARAMETER_IMAGE_DIGEST in argument:
-            found.add(suit_envelope.decode_digest(argument[registry.PARAMETER_IMAGE_DIGEST]))
+            found.add(argument[registry.PARAMETER_IMAGE_DIGEST])
     return found

@@ -12,7 +12,7 @@ from device.suit import commands as suit_commands
 from device.suit import envelope as suit_envelope
 from device.suit import manifest
 from device.trust import anchors as trust_anchors
-from device.trust.anchors import ROLE_AUTHOR, Anchors, Key
+from device.trust.anchors import NO_RULES, ROLE_AUTHOR, Anchors, Key
 from device.trust.verify import VerifiedManifest
 from provisioning.factory.product import load_product
 from provisioning.signing.file_signer import FileSigner
@@ -50,7 +50,7 @@ def choose_anchors(
     else:
         ids = load_product(product)
         vendor_id, class_id = ids.vendor_id, ids.class_id
-    return Anchors(vendor_id, class_id, (author,), 0, 0), product is not None
+    return Anchors(vendor_id, class_id, (author,), 0, 0, NO_RULES), product is not None
 
 
 def _claimed_ids(data: bytes) -> tuple[bytes, bytes]:

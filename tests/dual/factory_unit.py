@@ -146,7 +146,7 @@ def station_records(unit):
         "web.crt": certificate("fb-1234", public["web"]),
         "setup": cbor.encode({1: bytes(16), 2: bytes(32)}),
         "anchors": trust_anchors.encode(
-            trust_anchors.Anchors(b"v" * 16, CLASS_ID, tuple(keys), 23000 * 86400, 0)
+            trust_anchors.Anchors(b"v" * 16, CLASS_ID, tuple(keys), 23000 * 86400, 0, trust_anchors.NO_RULES)
         ),
         "support": signed(support.encode(end), support.TYP, signer, b"s"),
         "contact": signed(contact.encode(report), contact.TYP, signer, b"s"),

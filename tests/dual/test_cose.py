@@ -61,8 +61,13 @@ def test_a_detached_payload_is_given_by_the_caller_and_only_then():
 
 
 def test_other_tags_and_no_tag_are_refused():
-    for data in (sign1({1: -9}, {}, tag=17), sign1({1: -9}, {}, tag=998), sign1({1: -9}, {})[1:], b"\xf6"):
+    for data in (sign1({1: -9}, {}, tag=19), sign1({1: -9}, {}, tag=998), sign1({1: -9}, {})[1:], b"\xf6"):
         refused(data, "not a tagged")
+
+
+def test_messages_of_mac_and_encryption_are_refused_by_name():
+    for tag, name in ((16, "COSE_Encrypt0"), (17, "COSE_Mac0"), (96, "COSE_Encrypt"), (97, "COSE_Mac")):
+        refused(sign1({1: -9}, {}, tag=tag), name + " is not supported")
 
 
 def test_other_counts_of_parts_are_refused():

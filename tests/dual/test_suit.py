@@ -4,7 +4,7 @@ from device.codec import cbor
 from device.errors import CborError, CodecError, LimitError, SuitError, UnsupportedError
 from device.suit import commands, envelope, manifest, registry
 
-VENDOR, CLASS, DIGEST = b"v" * 16, b"c" * 16, b"d" * 32
+DIGEST = b"d" * 32
 
 
 def refused(function, data, error, text):
@@ -14,10 +14,6 @@ def refused(function, data, error, text):
         assert text in found.describe(), found.describe()
         return
     raise AssertionError("accepted")
-
-
-def run(pairs, components=2):
-    return list(commands.run((commands.decode(commands.encode(pairs)),), components))
 
 
 def wrapper(*parts):
@@ -163,131 +159,6 @@ def test_common_holds_components_and_the_shared_sequence_only():
     ):
         refused(manifest.decode, members(m3=value), error, text)
     assert manifest.decode(members(m3=cbor.encode({2: good}))).shared == []
-
-
-def test_a_sequence_is_not_empty_and_of_pairs():
-    for items in ([], [1], [1, 15, 3], {1: 15}):
-        refused(commands.decode, cbor.encode(items), SuitError, "pairs")
-    for items in ([True, 15], ["1", 15], [b"1", 15]):
-        refused(commands.decode, cbor.encode(items), SuitError, "command is no number")
-
-
-def test_unknown_commands_are_refused_by_name():
-    for number in (0, 4, 13, 99, -257):
-        data = cbor.encode([number, 15])
-        refused(commands.decode, data, UnsupportedError, f"command {number}")
-
-
-def test_commands_that_are_not_carried_out_are_refused_by_name():
-    for number, argument, name in (
-        (5, 15, "suit-condition-component-slot"),
-        (6, 15, "suit-condition-check-content"),
-        (14, 15, "suit-condition-abort"),
-        (15, [b""], "suit-directive-try-each"),
-        (18, 15, "suit-directive-write"),
-        (22, 2, "suit-directive-copy"),
-        (23, 2, "suit-directive-invoke"),
-        (24, 15, "suit-condition-device-identifier"),
-        (31, 2, "suit-directive-swap"),
-        (32, b"", "suit-directive-run-sequence"),
-    ):
-        refused(run, [(number, argument)], UnsupportedError, name)
-
-
-def test_parameters_that_are_not_used_are_refused_by_name():
-    for number, value, name in (
-        (5, 0, "suit-parameter-component-slot"),
-        (12, True, "suit-parameter-strict-order"),
-        (13, True, "suit-parameter-soft-failure"),
-        (18, b"", "suit-parameter-content"),
-        (22, 0, "suit-parameter-source-component"),
-        (23, b"", "suit-parameter-invoke-args"),
-        (24, b"", "suit-parameter-device-identifier"),
-        (25, b"", "suit-parameter-fetch-arguments"),
-        (99, 0, "parameter 99"),
-        (-300, 0, "parameter -300"),
-    ):
-        refused(run, [(20, {number: value})], UnsupportedError, name)
-
-
-def test_parameters_of_the_wrong_type_are_refused():
-    for number, value in (
-        (1, b"short"),
-        (1, "v" * 16),
-        (2, b"c" * 17),
-        (3, 5),
-        (14, -1),
-        (14, True),
-        (21, b"u"),
-    ):
-        refused(run, [(20, {number: value})], SuitError, "wrong type")
-    refused(run, [(20, {1: cbor.Tag(112, b"")})], UnsupportedError, "no UUID")
-    refused(run, [(20, {3: cbor.encode([-43, bytes(48)])})], UnsupportedError, "digest algorithm -43")
-    refused(run, [(20, {})], SuitError, "no map")
-    refused(run, [(20, [1])], SuitError, "no map")
-
-
-def test_effects_come_in_order_with_the_parameters_of_their_component():
-    pairs = [
-        commands.encode_parameters({1: VENDOR, 3: DIGEST, 14: 5, 21: "u"}),
-        (1, 15),
-        (21, 2),
-        (12, 1),
-        commands.encode_parameters({2: CLASS, 3: bytes(32), 14: 6}),
-        (2, 15),
-        (3, 15),
-        (12, 0),
-        (3, 15),
-    ]
-    assert run(pairs) == [
-        commands.MatchVendor(0, VENDOR),
-        commands.Fetch(0, "u", DIGEST, 5),
-        commands.MatchClass(1, CLASS),
-        commands.MatchImage(1, bytes(32), 6),
-        commands.MatchImage(0, DIGEST, 5),
-    ]
-
-
-def test_parameters_last_over_sequences_and_the_index_does_not():
-    first = [(12, 1), commands.encode_parameters({1: VENDOR})]
-    second = [(12, 1), (1, 15)]
-    assert list(commands.run((first, second), 2)) == [commands.MatchVendor(1, VENDOR)]
-    refused(lambda pairs: list(commands.run((first, pairs), 2)), [(1, 15)], SuitError, "not set")
-
-
-def test_a_command_without_its_parameters_is_refused():
-    for pairs in (
-        [(1, 15)],
-        [(2, 15)],
-        [(3, 15)],
-        [commands.encode_parameters({3: DIGEST}), (3, 15)],
-        [commands.encode_parameters({3: DIGEST, 14: 1}), (21, 2)],
-    ):
-        refused(run, pairs, SuitError, "not set")
-
-
-def test_a_condition_answered_with_false_ends_the_run():
-    pairs = [commands.encode_parameters({1: VENDOR, 2: CLASS}), (1, 15), (2, 15)]
-    running = commands.run((pairs,), 1)
-    assert next(running) == commands.MatchVendor(0, VENDOR)
-    try:
-        running.send(False)
-    except StopIteration:
-        return
-    raise AssertionError("went on")
-
-
-def test_component_indexes_are_checked():
-    for index in (2, -1, "0", b"", None):
-        refused(run, [(12, index)], SuitError, "no such component")
-    for index in (True, False, [0, 1]):
-        refused(run, [(12, index)], UnsupportedError, "component index")
-
-
-def test_reporting_policies_are_checked():
-    parameters = commands.encode_parameters({1: VENDOR})
-    for policy in (16, -1, True, None, "15"):
-        refused(run, [parameters, (1, policy)], SuitError, "reporting policy")
 
 
 def test_text_round_trips():

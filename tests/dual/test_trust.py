@@ -9,6 +9,7 @@ from device.errors import (
     CborError,
     ClassMismatchError,
     CodecError,
+    ConditionError,
     CoseError,
     DigestMismatchError,
     LimitError,
@@ -20,14 +21,14 @@ from device.errors import (
 )
 from device.suit import commands, envelope, manifest
 from device.trust import verify
-from device.trust.anchors import ROLE_AUTHOR, ROLE_SUPPORT, Anchors, Key
+from device.trust.anchors import NO_RULES, ROLE_AUTHOR, ROLE_SUPPORT, Anchors, Key
 
 VENDOR, CLASS = b"vendor of tests!", b"class of tests.."
 TYP = "application/vnd.firstboot.support+cbor"
 AUTHOR_PRIVATE, SUPPORT_PRIVATE, OTHER_PRIVATE = b"\x01" * 32, b"\x02" * 32, b"\x03" * 32
 AUTHOR = Key(b"author", -9, ROLE_AUTHOR, backend.p256_public(AUTHOR_PRIVATE))
 SUPPORT = Key(b"support", -9, ROLE_SUPPORT, backend.p256_public(SUPPORT_PRIVATE))
-ANCHORS = Anchors(VENDOR, CLASS, (AUTHOR, SUPPORT), 2000000000, 1700000000)
+ANCHORS = Anchors(VENDOR, CLASS, (AUTHOR, SUPPORT), 2000000000, 1700000000, NO_RULES)
 TEXT = manifest.encode_text(manifest.Text("1.0.0", "nothing", "restarts"))
 CHUNK_DIGEST, FIRMWARE_DIGEST = b"\xc4" * 32, b"\xf1" * 32
 
@@ -216,14 +217,86 @@ def test_members_that_are_not_carried_out_are_refused_by_name():
     for number, name in ((8, "suit-load"), (9, "suit-invoke"), (16, "suit-payload-fetch")):
         sequences = {20: install(), number: [(1, 15)]}
         refused(signed(content(sequences=sequences)), UnsupportedError, name)
+
+
+def test_a_reference_uri_is_for_people_and_changes_nothing():
     with_uri = cbor.decode(content())
     with_uri[4] = "https://example.com"
-    refused(signed(cbor.encode(with_uri)), UnsupportedError, "suit-reference-uri")
+    assert verify.verify_envelope(signed(cbor.encode(with_uri)), ANCHORS).sequence_number == 7
 
 
-def test_a_severed_sequence_is_refused_by_name():
+def test_a_severed_sequence_beside_the_manifest_is_run():
+    sequence = commands.encode(install())
+    data = content(sequences={}, severed={20: envelope.digest_of(sequence)})
+    assert verify.verify_envelope(signed(data, severed={20: sequence}), ANCHORS).firmware.size == 5000
+    other = commands.encode(install()[:4])
+    refused(signed(data, severed={20: other}), DigestMismatchError, "suit-install")
+
+
+def test_a_severed_sequence_that_is_missing_is_refused_by_name():
     data = content(sequences={}, severed={20: b"d" * 32})
     refused(signed(data, severed={}), UnsupportedError, "severed suit-install")
+
+
+def test_commands_that_this_unit_does_not_carry_out_are_refused_by_name():
+    for number, parameter, name in (
+        (5, {5: 0}, "suit-condition-component-slot"),
+        (6, {18: b""}, "suit-condition-check-content"),
+        (18, {18: b""}, "suit-directive-write"),
+        (22, {22: 0}, "suit-directive-copy"),
+        (23, {23: b""}, "suit-directive-invoke"),
+        (31, {22: 0}, "suit-directive-swap"),
+    ):
+        unused = install()
+        unused.extend([(20, parameter), (number, 15)])
+        sequences = {20: unused}
+        refused(signed(content(sequences=sequences)), UnsupportedError, name)
+
+
+def circumstances(sequence, now_s=None, device_id=None, authorise=None):
+    data = signed(content(sequences={20: sequence + install()}))
+    around = verify.Circumstances(now_s, device_id, authorise)
+    return verify.verify_envelope(data, ANCHORS, backend, around)
+
+
+def condition_refused(sequence, text, **around):
+    try:
+        circumstances(sequence, **around)
+    except ConditionError as error:
+        assert text in error.describe()
+        return
+    raise AssertionError("accepted")
+
+
+def test_use_before_needs_a_trusted_time_that_is_earlier():
+    sequence = [(20, {4: 1800000000}), (4, 15)]
+    assert circumstances(sequence, now_s=1799999999).sequence_number == 7
+    for now_s in (None, 1800000000, 1800000001):
+        condition_refused(sequence, "suit-condition-use-before", now_s=now_s)
+
+
+def test_a_device_identifier_is_that_of_one_unit():
+    sequence = [(20, {24: b"unit of tests..."}), (24, 15)]
+    assert circumstances(sequence, device_id=b"unit of tests...").sequence_number == 7
+    for device_id in (None, b"another unit...."):
+        condition_refused(sequence, "suit-condition-device-identifier", device_id=device_id)
+
+
+def test_update_authorised_asks_with_the_priority_of_the_manifest():
+    sequence = [(20, {27: -5}), (27, 15)]
+    assert circumstances(sequence, authorise=lambda priority: priority == -5).sequence_number == 7
+    for authorise in (None, lambda priority: False):
+        condition_refused(sequence, "suit-condition-update-authorized", authorise=authorise)
+
+
+def test_one_manifest_may_serve_several_classes_by_try_each():
+    other = commands.encode([parameters(klass=b"w" * 16), (2, 15)])
+    ours = commands.encode([parameters(klass=CLASS), (2, 15)])
+    choice = [(12, True), (15, [other, ours])]
+    common = [pair for pair in shared() if pair[0] != 2]
+    assert verify.verify_envelope(signed(content(common=common + choice)), ANCHORS).sequence_number == 7
+    theirs = [(12, True), (15, [other, other])]
+    refused(signed(content(common=common + theirs)), ClassMismatchError, "77777777")
 
 
 def test_a_severed_member_needs_its_digest_in_the_manifest():

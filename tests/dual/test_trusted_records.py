@@ -15,14 +15,14 @@ from device.errors import (
 )
 from device.trust import anchors as trust_anchors
 from device.trust import verify
-from device.trust.anchors import ROLE_AUTHOR, ROLE_SIGNATORY, ROLE_SUPPORT, Anchors, Key
+from device.trust.anchors import NO_RULES, ROLE_AUTHOR, ROLE_SIGNATORY, ROLE_SUPPORT, Anchors, Key
 
 VENDOR, CLASS = b"vendor of tests!", b"class of tests.."
 TYP = "application/vnd.firstboot.support+cbor"
 AUTHOR_PRIVATE, SUPPORT_PRIVATE = b"\x01" * 32, b"\x02" * 32
 AUTHOR = Key(b"author", -9, ROLE_AUTHOR, backend.p256_public(AUTHOR_PRIVATE))
 SUPPORT = Key(b"support", -9, ROLE_SUPPORT, backend.p256_public(SUPPORT_PRIVATE))
-ANCHORS = Anchors(VENDOR, CLASS, (AUTHOR, SUPPORT), 2000000000, 1700000000)
+ANCHORS = Anchors(VENDOR, CLASS, (AUTHOR, SUPPORT), 2000000000, 1700000000, NO_RULES)
 
 
 def signer(private):
@@ -110,7 +110,7 @@ def anchors_refused(anchors, error, text):
 
 
 def with_keys(*keys):
-    return Anchors(VENDOR, CLASS, keys, 1, 1)
+    return Anchors(VENDOR, CLASS, keys, 1, 1, NO_RULES)
 
 
 def test_anchors_round_trip():
@@ -128,7 +128,8 @@ def test_anchors_with_bad_keys_are_refused():
     anchors_refused(with_keys(Key(b"k", -9, 2, public[1:])), CborError, "public key")
     anchors_refused(with_keys(Key(b"k", -9, 2, b"\x02" + public[1:])), CborError, "public key")
     anchors_refused(with_keys(Key(b"k", -46, 2, public)), CborError, "public key")
-    anchors_refused(with_keys(Key(b"k", -19, 2, bytes(32))), UnsupportedError, "Ed25519")
+    anchors_refused(with_keys(Key(b"k", -19, 2, bytes(31))), CborError, "public key")
+    anchors_refused(with_keys(Key(b"k", -8, 2, bytes(32))), UnsupportedError, "algorithm")
     anchors_refused(with_keys(Key(b"k", -7, 2, public)), UnsupportedError, "algorithm")
 
 
@@ -139,8 +140,8 @@ def test_anchors_of_another_form_are_refused():
         except CborError:
             continue
         raise AssertionError("accepted")
-    anchors_refused(Anchors(VENDOR[1:], CLASS, (), 1, 1), CborError, "16 bytes")
-    anchors_refused(Anchors(VENDOR, CLASS, (), -1, 1), CborError, "1970")
+    anchors_refused(Anchors(VENDOR[1:], CLASS, (), 1, 1, NO_RULES), CborError, "16 bytes")
+    anchors_refused(Anchors(VENDOR, CLASS, (), -1, 1, NO_RULES), CborError, "1970")
     keys = [Key(bytes([index + 1]), -9, 2, AUTHOR.public) for index in range(17)]
     anchors_refused(with_keys(*keys), LimitError, "anchor keys")
 

@@ -14,13 +14,13 @@ from pycose.messages import CoseMessage, Sign1Message
 from device.codec import cose
 from device.crypto import p256
 from device.errors import CodecError, FirstbootError
-from device.trust import verify
-from device.trust.anchors import ROLE_SUPPORT, Anchors, Key
+from device.trust import signatures, verify
+from device.trust.anchors import NO_RULES, ROLE_SUPPORT, Anchors, Key
 
 PRIVATE = b"\x07" * 32
 PUBLIC = p256.p256_public(PRIVATE)
 KEY = Key(b"k", cose.ALG_ESP256, ROLE_SUPPORT, PUBLIC)
-ANCHORS = Anchors(bytes(16), bytes(16), (KEY,), 0, 0)
+ANCHORS = Anchors(bytes(16), bytes(16), (KEY,), 0, 0, NO_RULES)
 PEER = EC2Key(crv=P256, x=PUBLIC[1:33], y=PUBLIC[33:], d=PRIVATE)
 TYP = "application/vnd.firstboot.support+cbor"
 
@@ -51,7 +51,7 @@ def test_we_verify_what_an_independent_peer_signs(payload: bytes, aad: bytes) ->
     message = Sign1Message(phdr={Algorithm: Es256}, uhdr={KID: b"k"}, payload=payload, external_aad=aad)
     message.key = PEER
     signed = cose.decode(message.encode())
-    verify._verify_signer(signed, signed.signers[0], KEY, aad, None, verify.backend)
+    signatures.verify_signer(signed, signed.signers[0], KEY, aad, None, verify.backend)
     assert signed.payload == payload
 
 

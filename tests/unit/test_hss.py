@@ -6,8 +6,8 @@ from pyhsslms import pyhsslms
 from device.codec import cose
 from device.crypto import lms
 from device.errors import SignatureError, UnsupportedError
-from device.trust import verify
-from device.trust.anchors import ROLE_AUTHOR, ROLE_SUPPORT, Anchors, Key
+from device.trust import signatures, verify
+from device.trust.anchors import NO_RULES, ROLE_AUTHOR, ROLE_SUPPORT, Anchors, Key
 
 SEED = bytes(range(32))
 TYP = "application/vnd.firstboot.support+cbor"
@@ -84,7 +84,7 @@ def _record(key: pyhsslms.HssPrivateKey, algorithm: int) -> bytes:
 
 
 def _anchors(public: bytes) -> Anchors:
-    return Anchors(bytes(16), bytes(16), (Key(b"h", cose.ALG_HSS_LMS, ROLE_SUPPORT, public),), 0, 0)
+    return Anchors(bytes(16), bytes(16), (Key(b"h", cose.ALG_HSS_LMS, ROLE_SUPPORT, public),), 0, 0, NO_RULES)
 
 
 def test_a_record_signed_with_hss_is_believed() -> None:
@@ -105,4 +105,4 @@ def test_an_anchor_with_an_unsupported_tree_is_refused_by_name() -> None:
     key = _key(1, pyhsslms.lmots_sha256_n32_w2)
     anchor = Key(b"h", cose.ALG_HSS_LMS, ROLE_AUTHOR, key.publicKey().serialize())
     with pytest.raises(UnsupportedError, match="LMOTS_SHA256_N32_W2"):
-        verify.verify_signature(anchor, b"m", key.sign(b"m"))
+        signatures.verify_signature(anchor, b"m", key.sign(b"m"))

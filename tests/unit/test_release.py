@@ -23,7 +23,7 @@ from device.errors import (
 )
 from device.suit import envelope
 from device.trust import verify
-from device.trust.anchors import ROLE_SUPPORT, Anchors, Key
+from device.trust.anchors import NO_RULES, ROLE_SUPPORT, Anchors, Key
 from provisioning.signing.file_signer import FileSigner
 from provisioning.signing.pki import private_pem, write_private
 from provisioning.signing.release import (
@@ -153,7 +153,7 @@ def test_a_signer_is_loaded_from_a_pem_file(tmp_path: Path) -> None:
 
 def test_a_signed_record_is_believed_in_its_type_and_role_only() -> None:
     data = sign_record(b"payload", TYP, SIGNER)
-    anchors = Anchors(VENDOR, CLASS, (Key(SIGNER.key_id, -9, ROLE_SUPPORT, SIGNER.public),), 0, 0)
+    anchors = Anchors(VENDOR, CLASS, (Key(SIGNER.key_id, -9, ROLE_SUPPORT, SIGNER.public),), 0, 0, NO_RULES)
     assert verify.verify_record(data, TYP, ROLE_SUPPORT, anchors) == b"payload"
     with pytest.raises(FirstbootError):
         verify.verify_record(data, "application/vnd.firstboot.contact+cbor", ROLE_SUPPORT, anchors)

@@ -143,6 +143,7 @@ def test_the_signed_form_verifies_as_a_statement_of_the_signatory(tmp_path: Path
         tuple(trust_anchors.Key(*dataclasses.astuple(key)) for key in keys.anchor_keys()),
         0,
         0,
+        trust_anchors.NO_RULES,
     )
     signed = sign_statement(DOCUMENT, keys.signer("signatory"))
     assert verify_record(signed, TYP, trust_anchors.ROLE_SIGNATORY, anchors) == statement_json(DOCUMENT)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from device.crypto import aes_ccm, hmac_, p256
+from device.crypto import aes_ccm, ed25519, hmac_, p256
 from tests.unit.vectors import load
 
 pytestmark = pytest.mark.vectors
@@ -88,3 +88,21 @@ def test_hkdf_gives_wycheproofs_keys() -> None:
         else:
             with pytest.raises(ValueError, match="HKDF length"):
                 hmac_.hkdf_sha256(salt, secret, info, case["size"])
+
+
+def _verifies_ed25519(public: str, case: dict[str, Any]) -> bool:
+    try:
+        return ed25519.ed25519_verify(*(bytes.fromhex(one) for one in (public, case["msg"], case["sig"])))
+    except ValueError:
+        return False
+
+
+def test_ed25519_gives_wycheproofs_verdict_on_every_signature() -> None:
+    cases = _cases("ed25519_test.json")
+    assert len(cases) > 100
+    wrong = [
+        case["tcId"]
+        for group, case in cases
+        if _verifies_ed25519(group["publicKey"]["pk"], case) != (case["result"] == "valid")
+    ]
+    assert wrong == []

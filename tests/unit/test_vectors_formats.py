@@ -11,10 +11,20 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from device.codec import cbor, cose
 from device.crypto import backend
-from device.errors import AlgorithmError, CborError, CodecError, CoseError, FirstbootError, SignatureError
+from device.errors import (
+    AlgorithmError,
+    CborError,
+    ClassMismatchError,
+    CodecError,
+    CoseError,
+    FirstbootError,
+    SignatureError,
+    VendorMismatchError,
+)
 from device.suit import commands, envelope, manifest
-from device.trust import verify
-from device.trust.anchors import ROLE_AUTHOR, Anchors, Key
+from device.trust import signatures, verify
+from device.trust.anchors import NO_RULES, ROLE_AUTHOR, Anchors, Key
+from provisioning.signing import conformance, public_keys
 from provisioning.signing.diagnostic import envelope_notation
 from provisioning.signing.keys import public_point
 from tests.unit.vectors import load, read
@@ -107,7 +117,7 @@ def _p256_key(key: dict[str, Any]) -> Key:
 
 def _verify(data: bytes, aad: bytes, key: Key) -> bytes:
     signed = cose.decode(data)
-    verify._verify_signer(signed, signed.signers[-1], key, aad, None, backend)
+    signatures.verify_signer(signed, signed.signers[-1], key, aad, None, backend)
     return bytes(signed.payload)
 
 
@@ -136,11 +146,24 @@ def test_cose_decodes_other_curves_and_trust_refuses_them(name: str) -> None:
         _verify(data, aad, Key(b"k", cose.ALG_ESP256, ROLE_AUTHOR, bytes(65)))
 
 
-@pytest.mark.parametrize("name", ["eddsa-01", "eddsa-02", "eddsa-sig-01", "eddsa-sig-02"])
-def test_cose_decodes_eddsa_and_trust_refuses_it(name: str) -> None:
+@pytest.mark.parametrize("name", ["eddsa-01", "eddsa-sig-01"])
+def test_cose_verifies_the_examples_of_ed25519(name: str) -> None:
+    data, aad, to_be_signed, given = _example(f"eddsa-examples/{name}")
+    signed = cose.decode(data)
+    assert cose.to_be_signed(signed, signed.signers[-1], aad) == to_be_signed
+    key = Key(given["kid"].encode(), cose.ALG_ED25519, ROLE_AUTHOR, bytes.fromhex(given["x_hex"]))
+    assert _verify(data, aad, key) == b"This is the content."
+    with pytest.raises((SignatureError, CodecError)):
+        _verify(data[:-1] + bytes([data[-1] ^ 1]), aad, key)
+
+
+@pytest.mark.parametrize("name", ["eddsa-02", "eddsa-sig-02"])
+def test_cose_decodes_ed448_and_trust_refuses_it(name: str) -> None:
     data, aad, to_be_signed, _ = _example(f"eddsa-examples/{name}")
     signed = cose.decode(data)
     assert cose.to_be_signed(signed, signed.signers[-1], aad) == to_be_signed
+    with pytest.raises(SignatureError):
+        _verify(data, aad, Key(b"k", cose.ALG_ED25519, ROLE_AUTHOR, bytes.fromhex("58" + "66" * 31)))
     with pytest.raises(AlgorithmError):
         _verify(data, aad, Key(b"k", cose.ALG_ESP256, ROLE_AUTHOR, bytes(65)))
 
@@ -179,7 +202,7 @@ def _author() -> Key:
 def _authentic(data: bytes, key: Key) -> manifest.Manifest:
     """The manifest of an envelope whose author and digest were checked."""
     parts = envelope.decode(data)
-    verify._verify_author(parts, Anchors(VENDOR, CLASS, (key,), 0, 0), backend)
+    verify._verify_author(parts, Anchors(VENDOR, CLASS, (key,), 0, 0, NO_RULES), backend)
     assert envelope.decode_digest(parts.digest) == envelope.digest_of(parts.manifest)
     return manifest.decode(parts.manifest)
 
@@ -233,18 +256,49 @@ def test_suit_runs_example_5_over_both_components() -> None:
     assert fetched == [(0, "http://example.com/file1.bin", 34768), (1, "http://example.com/file2.bin", 76834)]
 
 
+def _stub_run(number: int, block: int = 1) -> conformance.StubStore:
+    author = public_keys.parse(read("suit-manifest/private_key.pem"))
+    return conformance.check(_suit_example(number)[block], author, conformance.Recipient(VENDOR, CLASS))
+
+
+def _kinds(store: conformance.StubStore) -> list[str]:
+    return [f"{type(one).__name__} {one.component}" for one in store.done]
+
+
 @pytest.mark.parametrize(
-    ("number", "member", "name"),
+    ("number", "block", "done"),
     [
-        (0, 9, "suit-directive-invoke"),
-        (3, 20, "suit-directive-try-each"),
-        (4, 8, "suit-parameter-source-component"),
+        (0, 1, ["Invoke 0"]),
+        (1, 1, ["Fetch 0"]),
+        (2, 1, ["Invoke 0"]),
+        (2, 2, ["Fetch 0", "Invoke 0"]),
+        (3, 1, ["Fetch 0"]),
+        (4, 1, ["Fetch 1", "Copy 0", "Copy 2", "Invoke 2"]),
+        (5, 1, ["Fetch 0", "Fetch 1", "Invoke 0"]),
     ],
 )
-def test_suit_refuses_what_it_does_not_run_by_name(number: int, member: int, name: str) -> None:
-    content = _authentic(_suit_example(number)[1], _author())
-    with pytest.raises(FirstbootError, match=name):
-        list(commands.run((content.sequences[member],), len(content.components)))
+def test_suit_runs_every_example_against_a_store_that_is_not_there(
+    number: int, block: int, done: list[str]
+) -> None:
+    assert _kinds(_stub_run(number, block)) == done
+
+
+def test_suit_chooses_the_slot_of_example_3_by_its_condition() -> None:
+    author = public_keys.parse(read("suit-manifest/private_key.pem"))
+    for slot in (0, 1):
+        recipient = conformance.Recipient(VENDOR, CLASS, slot=slot)
+        fetched = conformance.check(_suit_example(3)[1], author, recipient).done[0]
+        assert fetched.uri == f"http://example.com/file{slot + 1}.bin"
+
+
+def test_suit_examples_are_for_one_vendor_and_class() -> None:
+    author = public_keys.parse(read("suit-manifest/private_key.pem"))
+    for recipient, error in (
+        (conformance.Recipient(CLASS, CLASS), VendorMismatchError),
+        (conformance.Recipient(VENDOR, VENDOR), ClassMismatchError),
+    ):
+        with pytest.raises(error):
+            conformance.check(_suit_example(1)[1], author, recipient)
 
 
 def test_suit_finds_the_severed_members_of_example_2_by_their_digests() -> None:
@@ -266,7 +320,7 @@ def test_the_diagnostic_notation_of_every_example_names_all_its_numbers(number: 
 
 
 def test_a_unit_refuses_every_example_of_the_draft_by_name() -> None:
-    anchors = Anchors(VENDOR, CLASS, (_author(),), 0, 0)
+    anchors = Anchors(VENDOR, CLASS, (_author(),), 0, 0, NO_RULES)
     for number in EXAMPLES:
         with pytest.raises(FirstbootError, match="components"):
             verify.verify_envelope(_suit_example(number)[1], anchors)

@@ -14,7 +14,7 @@ from device.net import oscore
 from device.ports.host import HostClock, HostEntropy, HostNetwork
 from device.transport.coap import CoapPeer, CoapSource
 from device.transport.mqtt import MqttPeer, MqttSource
-from device.trust.anchors import ROLE_TRACKER, Anchors, Key
+from device.trust.anchors import NO_RULES, ROLE_TRACKER, Anchors, Key
 from device.trust.verify import verify_record
 from provisioning.servers.broker import BrokerSetup
 from provisioning.servers.mqtt_client import MqttAccess
@@ -65,7 +65,7 @@ class Maker:
         """The payload of a record that this maker's tracker signed, checked as a device does."""
         signer = self.tracker_signer
         key = Key(signer.key_id, signer.algorithm, ROLE_TRACKER, signer.public)
-        return verify_record(record, freshness.TYP, ROLE_TRACKER, Anchors(VENDOR_ID, CLASS_ID, (key,), 0, 0))
+        return verify_record(record, freshness.TYP, ROLE_TRACKER, Anchors(VENDOR_ID, CLASS_ID, (key,), 0, 0, NO_RULES))
 
     def tracker(self) -> Tracker:
         return Tracker(self.tracker_signer, CLASS_ID, 7, 3, now=lambda: NOW_S)
