@@ -2,10 +2,8 @@
 #define FIRSTBOOT_ROM_HEAP_H
 
 #include <stddef.h>
-#include <stdint.h>
 
 void *rom_calloc(size_t count, size_t bytes);
 void rom_free(void *memory);
-uint32_t rom_heap_used(void); // high-water mark in bytes
 
 #endif
