@@ -44,8 +44,8 @@ class OwnerSite(Site):
         if action in ("on", "off"):
             self.device.set_automatic(action == "on")
         elif action == "postpone":
-            # Two digits are enough for limits.POSTPONE_DAYS; int() would also take signs, blanks and underscores.
-            if not days.isdigit() or len(days) > 2:
+            # Two digits are enough for limits.POSTPONE_DAYS; int() and isdigit() would take more than 0 to 9.
+            if not 1 <= len(days) <= 2 or any([sign not in "0123456789" for sign in days]):
                 raise SettingsError(reason="days")
             self.device.postpone(int(days))
         elif action == "install":
