@@ -6,9 +6,12 @@ A skip is a hole in what was checked, so the summary lists every one with its re
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.postgres import Cluster, missing_reason
 
 # No test asserts wall time, so hypothesis does not either. Ordinary runs draw the same examples each time;
 # the nightly run draws new ones and many more.
@@ -53,6 +56,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def is_nightly(request: pytest.FixtureRequest) -> bool:
     """True when sweeps and searches should be complete rather than quick."""
     return bool(request.config.getoption("--nightly"))
+
+
+@pytest.fixture(scope="session")
+def postgres_cluster() -> Iterator[Cluster]:
+    """A PostgreSQL server of the tests' own, in a folder of its own; skips aloud where the package is absent."""
+    if reason := missing_reason():
+        pytest.skip(reason)
+    with Cluster() as cluster:
+        yield cluster
 
 
 def skip_reason(report: pytest.TestReport | pytest.CollectReport) -> str:

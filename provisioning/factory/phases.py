@@ -19,8 +19,12 @@ from typing import Any, Final, Generic, TypeVar
 from device.errors import FirstbootError, LinkError, LinkTimeoutError
 from provisioning.compliance.statement import StatementError
 from provisioning.factory.labels import LabelError
-from provisioning.registry.database import RegistryError
-from provisioning.registry.registry import AlreadyReleasedError, DuplicateCodeError
+from provisioning.registry.errors import (
+    AlreadyReleasedError,
+    DuplicateCodeError,
+    QuarantinedError,
+    RegistryError,
+)
 from provisioning.signing.pki import CertificateRequestError
 
 Run = TypeVar("Run")
@@ -73,7 +77,11 @@ _VERDICTS: Final[
     ((KeyboardInterrupt,), Outcome.ABORTED, lambda error: "stopped by the operator"),
     ((LinkTimeoutError,), Outcome.TIMEOUT, _describe),
     ((LinkError,), Outcome.ERROR, _describe),
-    ((FirstbootError, CheckFailedError, AlreadyReleasedError, DuplicateCodeError), Outcome.FAIL, _describe),
+    (
+        (FirstbootError, CheckFailedError, AlreadyReleasedError, QuarantinedError, DuplicateCodeError),
+        Outcome.FAIL,
+        _describe,
+    ),
     ((LabelError, StatementError, CertificateRequestError), Outcome.FAIL, _describe),
     ((RegistryError,), Outcome.ERROR, _describe),
 )

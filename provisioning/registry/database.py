@@ -1,61 +1,182 @@
-"""The registry's file and its key: opened durably, readable by its owner only.
+"""A registry's database and its key: opened durably, readable by its owner only.
 
 Rules:
-1. A commit is on disk when it returns (WAL, synchronous FULL).
-2. A write transaction takes the write lock when it begins, so two stations never decide on the same old state.
-3. The key of the fingerprints lies beside the file, mode 0600, and is checked at every start: with another key
-   old codes would not be recognised, so a registry without its key is refused (PW-10).
+1. A commit is on disk when it returns (SQLite: WAL, synchronous FULL; PostgreSQL: synchronous_commit as configured on
+   the server, checked to be on).
+2. A write transaction takes the write lock when it begins (SQLite: BEGIN IMMEDIATE; PostgreSQL: an advisory lock), so
+   two stations never decide on the same old state. Reading takes no lock.
+3. The key of the fingerprints lies in a file, mode 0600, and is checked at every start: with another key old codes
+   would not be recognised, so a registry without its key is refused (PW-10).
+4. A password of a database stands in no address: PostgreSQL's own ~/.pgpass or PGPASSWORD holds it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import hmac
 import os
 import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError
 from sqlalchemy.orm import Session
 
-from provisioning.registry.models import Base, Setting
+from provisioning.registry import schema
+from provisioning.registry.errors import RegistryError
+from provisioning.registry.models import Setting
 
 KEY_BYTES: Final = 32
 CHECK_NAME: Final = "key check"
-SCHEMA_NAME: Final = "schema"
-SCHEMA: Final = b"1"
+ID_NAME: Final = "registry id"
 BUSY_S: Final = 30
+ADVISORY_LOCK: Final = 0x46425247  # "FBRG"
+
+__all__ = ["Location", "RegistryError", "fingerprint", "open_database"]
 
 
-class RegistryError(Exception):
-    """The registry refuses or cannot be used; the text holds no secret."""
+@dataclass(frozen=True)
+class Location:
+    """Where a registry is: a file, or `postgresql://...` with a folder for its key files."""
+
+    url: str
+    key_path: Path
+    file: Path | None
+
+    @classmethod
+    def of(cls, place: Path | str, files: Path | None = None) -> Location:
+        """The location that a person names. `files`: folder for the keys, needed with PostgreSQL.
+
+        Raises RegistryError for another form, and for a password in the address (rule 4).
+        """
+        text = str(place)
+        if "://" not in text:
+            path = Path(place)
+            key_path = path.with_suffix(path.suffix + ".key") if files is None else files / f"{path.name}.key"
+            return cls(f"sqlite:///{path}", key_path, path)
+        try:
+            url = make_url(text)
+        except (ArgumentError, ValueError):
+            raise RegistryError(
+                "the registry's address is not understood; use a file or postgresql://..."
+            ) from None
+        if url.password:
+            raise RegistryError("no password in the registry's address: put it into ~/.pgpass or PGPASSWORD")
+        if not url.drivername.startswith("postgresql"):
+            raise RegistryError(f"registries are SQLite files or postgresql://, not {url.drivername}")
+        if files is None:
+            raise RegistryError("a registry in PostgreSQL needs a folder for its key files")
+        text = url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+        return cls(text, files / "registry.key", None)
+
+    @property
+    def folder(self) -> Path:
+        return self.key_path.parent
 
 
-def open_engine(path: Path) -> tuple[Engine, bytes]:
-    """(engine, fingerprint key) of the registry at `path`, both made where there is none. Raises RegistryError."""
-    key_path = path.with_suffix(path.suffix + ".key")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(FileExistsError):  # an empty file is an empty database; its mode stays
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_S})
-    event.listen(engine, "connect", _on_connect)
-    event.listen(engine, "begin", _on_begin)
+@dataclass(frozen=True)
+class Database:
+    """An open database; `key` is secret."""
+
+    engine: Engine
+    registry_id: bytes
+    location: Location
+    key: bytes = field(repr=False)
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A session in one durable transaction; RegistryError where the database fails."""
+        with _told(self.location), Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session that takes no lock; what it gives stays readable behind it."""
+        options = {"is_reading": True}
+        with (
+            _told(self.location),
+            Session(self.engine.execution_options(**options), expire_on_commit=False) as session,
+        ):
+            yield session
+
+
+@contextlib.contextmanager
+def _told(location: Location) -> Iterator[None]:
+    """Errors of the database as one sentence: disk full, file lost, server gone."""
     try:
-        with Session(engine) as session:
-            is_new = not _has_schema(session)
-            key = _key(key_path, is_new=is_new)
-            if is_new:
-                Base.metadata.create_all(session.connection())
-                session.add(Setting(name=SCHEMA_NAME, value=SCHEMA))
-                session.add(Setting(name=CHECK_NAME, value=_check_value(key)))
-                session.commit()
-            _check(session, key, key_path)
+        yield
     except DatabaseError as error:
-        raise RegistryError(f"{path} is no registry ({type(error).__name__})") from error
-    return engine, key
+        reason = (
+            str(error.orig).strip().splitlines()[0]
+            if error.orig and str(error.orig)
+            else type(error).__name__
+        )
+        raise RegistryError(f"the registry's database failed: {reason}") from None
+    if location.file is not None and not location.file.exists():
+        # SQLite goes on with an unlinked file; what it commits there is lost with the process.
+        raise RegistryError(f"{location.file.name} is gone: restore the registry before going on")
+
+
+def open_database(location: Location, *, key: bytes | None = None) -> Database:
+    """Open a registry, made where there is none (with `key`, where given). Raises RegistryError."""
+    location.folder.mkdir(parents=True, exist_ok=True)
+    if location.file is not None:
+        location.file.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):  # an empty file is an empty database; its mode stays
+            os.close(os.open(location.file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    engine = _engine(location, has_foreign_keys=True)
+    try:
+        _migrate(location)
+        with engine.begin() as connection:
+            _check_durability(connection)
+            is_new = schema.prepare(connection)
+            with Session(connection) as session:
+                found = _key(location.key_path, key, is_new=is_new)
+                if is_new:
+                    session.add(Setting(name=ID_NAME, value=secrets.token_bytes(16)))
+                    session.add(Setting(name=CHECK_NAME, value=_check_value(found)))
+                    session.flush()
+                _check(session, found, location.key_path)
+                registry_id = session.get_one(Setting, ID_NAME).value
+    except DatabaseError as error:
+        name = location.file or "the address"
+        raise RegistryError(f"{name} is no registry ({type(error).__name__})") from None
+    return Database(engine, registry_id, location, found)
+
+
+def _migrate(location: Location) -> None:
+    """Bring an older schema up to date, in one transaction.
+
+    SQLite changes a table by making it anew, which it allows only while it does not look at foreign keys; they are
+    checked before the commit.
+    """
+    engine = _engine(location, has_foreign_keys=False)
+    try:
+        with engine.begin() as connection:
+            found = schema.revision(connection)
+            if found in schema.KNOWN and found != schema.HEAD:
+                schema.migrate(connection, found)
+                if location.file is not None and connection.exec_driver_sql("PRAGMA foreign_key_check").all():
+                    raise RegistryError("the registry cannot be migrated: its tables contradict each other")
+    finally:
+        engine.dispose()
+
+
+def _engine(location: Location, *, has_foreign_keys: bool) -> Engine:
+    options: dict[str, Any] = {"pool_size": 20, "max_overflow": 20}
+    if location.file is None:
+        options["pool_pre_ping"] = True
+    else:
+        options["connect_args"] = {"timeout": BUSY_S}
+    engine = create_engine(location.url, **options)
+    if location.file is not None:
+        event.listen(engine, "connect", _on_connect if has_foreign_keys else _on_connect_to_migrate)
+    event.listen(engine, "begin", _on_begin)
+    return engine
 
 
 def fingerprint(key: bytes, purpose: str, data: bytes) -> bytes:
@@ -68,21 +189,23 @@ def _check_value(key: bytes) -> bytes:
 
 
 def _check(session: Session, key: bytes, key_path: Path) -> None:
-    schema = session.get(Setting, SCHEMA_NAME)
-    if schema is None or schema.value != SCHEMA:
-        raise RegistryError("the registry was written by another version of this program")
     stored = session.get(Setting, CHECK_NAME)
     if stored is None or not hmac.compare_digest(stored.value, _check_value(key)):
         raise RegistryError(f"{key_path.name} is not the key of this registry")
 
 
-def _key(path: Path, *, is_new: bool) -> bytes:
+def _key(path: Path, wanted: bytes | None, *, is_new: bool) -> bytes:
     if not path.exists():
         if not is_new:
             raise RegistryError(
                 f"{path.name} is missing: without it old set-up codes cannot be recognised; restore it"
             )
-        _create_private(path, secrets.token_bytes(KEY_BYTES))
+        create_private(path, wanted or secrets.token_bytes(KEY_BYTES))
+    return read_key(path)
+
+
+def read_key(path: Path) -> bytes:
+    """The fingerprint key in a file. Raises RegistryError where others can read it or it is damaged."""
     if path.stat().st_mode & 0o077:
         raise RegistryError(f"{path.name} can be read by others; set its mode to 0600")
     key = path.read_bytes()
@@ -91,7 +214,7 @@ def _key(path: Path, *, is_new: bool) -> bytes:
     return key
 
 
-def _create_private(path: Path, data: bytes) -> None:
+def create_private(path: Path, data: bytes) -> None:
     """A new file of mode 0600, complete and on disk under its name or not there at all."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -107,23 +230,31 @@ def _create_private(path: Path, data: bytes) -> None:
         os.close(directory)
 
 
-def _has_schema(session: Session) -> bool:
-    rows = session.connection().exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'").all()
-    return bool(rows)
+def _check_durability(connection: Connection) -> None:
+    """PostgreSQL may be told to lie about commits; then it is no registry."""
+    if connection.dialect.name == "postgresql":
+        for name in ("fsync", "synchronous_commit"):
+            value = connection.exec_driver_sql(f"SHOW {name}").scalar()
+            if value == "off":
+                raise RegistryError(
+                    f"the database server runs with {name} = off: a commit would not be durable"
+                )
 
 
-def _on_connect(connection: Any, _: object) -> None:
+def _on_connect(connection: Any, record: object) -> None:
+    _on_connect_to_migrate(connection, record)
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _on_connect_to_migrate(connection: Any, _: object) -> None:
     connection.isolation_level = None  # transactions begin where _on_begin says, not where the driver guesses
-    cursor = connection.cursor()
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+    for pragma in ("journal_mode = WAL", "synchronous = FULL"):
+        connection.execute(f"PRAGMA {pragma}")
 
 
-def _on_begin(connection: Any) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def chain_hash(previous: bytes, body: str) -> bytes:
-    """The hash of a production record behind `previous` (32 bytes)."""
-    return hashlib.sha256(previous + body.encode()).digest()
+def _on_begin(connection: Connection) -> None:
+    is_reading = connection.get_execution_options().get("is_reading", False)
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN" if is_reading else "BEGIN IMMEDIATE")
+    elif not is_reading:
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})")

@@ -1,13 +1,14 @@
-"""Tables of the station's registry: one SQLite file for one station (PostgreSQL for many comes with the same).
+"""Tables of a registry: one SQLite file for one station, PostgreSQL for many; the same models for both.
 
-No column holds a set-up code, a private key or a shared secret (PR-02); codes are kept as keyed fingerprints.
+No column holds a set-up code, a private key or a shared secret that a station or registry could read (PR-02): codes are
+kept as keyed fingerprints, OSCORE secrets sealed to the CoAP server's public key.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import ForeignKey, LargeBinary, MetaData, String, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, MetaData, String, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 RESERVED: Final = (
@@ -15,6 +16,10 @@ RESERVED: Final = (
 )
 SEALED: Final = "sealed"  # records verified, label printed and read back; the lock may have been asked for
 RELEASED: Final = "released"  # the lock is proved
+QUARANTINED: Final = "quarantined"  # failed, or its code was found twice; nothing goes on without a decision
+RETIRED: Final = "retired"  # given up; serial, device id and codes stay taken for good
+LIVE: Final = (RESERVED, SEALED, RELEASED)
+_LIVE_SQL: Final = text("status IN ('reserved', 'sealed', 'released')")
 
 
 class Base(DeclarativeBase):
@@ -26,14 +31,15 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
+    type_annotation_map = {int: Integer, bytes: LargeBinary}  # noqa: RUF012 - SQLAlchemy's own form
 
 
 class Setting(Base):
-    """Facts about the registry itself, such as the check value of its key."""
+    """Facts about the registry itself: its id, its role, the check value of its key."""
 
     __tablename__ = "setting"
     name: Mapped[str] = mapped_column(String(32), primary_key=True)
-    value: Mapped[bytes] = mapped_column(LargeBinary)
+    value: Mapped[bytes]
 
 
 class Batch(Base):
@@ -45,7 +51,8 @@ class Batch(Base):
     declared_digest: Mapped[bytes] = mapped_column(LargeBinary(32))
     is_development: Mapped[bool]
     is_closed: Mapped[bool]
-    opened_s: Mapped[int]  # unix seconds
+    opened_s: Mapped[int] = mapped_column(BigInteger)  # unix seconds
+    released_s: Mapped[int | None] = mapped_column(BigInteger)  # when the main registry let it go
 
 
 class Document(Base):
@@ -54,39 +61,80 @@ class Document(Base):
     __tablename__ = "document"
     batch: Mapped[str] = mapped_column(ForeignKey("batch.number"), primary_key=True)
     kind: Mapped[str] = mapped_column(String(32), primary_key=True)
-    data: Mapped[bytes] = mapped_column(LargeBinary)
+    data: Mapped[bytes]
 
 
 class SerialCounter(Base):
-    """The next serial number of a prefix. Serials are public; nothing secret is derived from them (PW-07)."""
+    """The next number of a prefix. Serials are public; nothing secret is derived from them (PW-07)."""
 
     __tablename__ = "serial_counter"
     prefix: Mapped[str] = mapped_column(String(12), primary_key=True)
     next_number: Mapped[int]
 
 
+class NumberRange(Base):
+    """Serial numbers leased to a branch: in the main registry what was given away, in the branch what it uses up."""
+
+    __tablename__ = "number_range"
+    prefix: Mapped[str] = mapped_column(String(12), primary_key=True)
+    first_number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    last_number: Mapped[int]  # inclusive
+    next_number: Mapped[int]
+    holder: Mapped[str] = mapped_column(String(48))
+
+
+class Branch(Base):
+    """A registry that went on by itself and is brought together with this one (the main registry's table)."""
+
+    __tablename__ = "branch"
+    name: Mapped[str] = mapped_column(String(48), primary_key=True)
+    registry_id: Mapped[bytes] = mapped_column(LargeBinary(16), unique=True)
+    synced_s: Mapped[int | None] = mapped_column(BigInteger)
+    last_phase: Mapped[int]  # id of the last phase entry that came over
+
+
+class BranchBatch(Base):
+    """A branch that may hold units of a batch; `is_done` once it was synced with the batch closed there."""
+
+    __tablename__ = "branch_batch"
+    branch: Mapped[str] = mapped_column(ForeignKey("branch.name"), primary_key=True)
+    batch: Mapped[str] = mapped_column(ForeignKey("batch.number"), primary_key=True)
+    is_done: Mapped[bool]
+
+
 class Unit(Base):
-    """One physical unit: one hardware id, one identity, for good (PR-04)."""
+    """One physical unit: one hardware id, one identity, for good (PR-04); only rework gives the board another."""
 
     __tablename__ = "unit"
+    __table_args__ = (
+        Index(
+            "uq_unit_live_hardware_id",
+            "hardware_id",
+            unique=True,
+            sqlite_where=_LIVE_SQL,
+            postgresql_where=_LIVE_SQL,
+        ),
+    )
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
-    hardware_id: Mapped[bytes] = mapped_column(LargeBinary(16), unique=True)
+    hardware_id: Mapped[bytes] = mapped_column(LargeBinary(16), index=True)
     device_id: Mapped[bytes] = mapped_column(LargeBinary(16), unique=True)
-    serial: Mapped[str] = mapped_column(String(32), unique=True)
-    batch: Mapped[str] = mapped_column(ForeignKey("batch.number"))
+    serial: Mapped[str] = mapped_column(String(80), unique=True)
+    batch: Mapped[str] = mapped_column(ForeignKey("batch.number"), index=True)
     status: Mapped[str] = mapped_column(String(16))
     is_development: Mapped[bool]
-    reserved_s: Mapped[int]
+    reserved_s: Mapped[int] = mapped_column(BigInteger)
     version: Mapped[str | None] = mapped_column(String(32))
     image_digest: Mapped[bytes | None] = mapped_column(LargeBinary(32))
-    device_certificate: Mapped[bytes | None] = mapped_column(LargeBinary)
+    device_certificate: Mapped[bytes | None]
     web_fingerprint: Mapped[bytes | None] = mapped_column(LargeBinary(32))
     record_hash: Mapped[bytes | None] = mapped_column(LargeBinary(32))
     statement_sha256: Mapped[bytes | None] = mapped_column(LargeBinary(32))
     support_end_day: Mapped[int | None]  # days since 1970-01-01
     label_mac: Mapped[bytes | None] = mapped_column(LargeBinary(32))  # keyed: the label shows the code
     label_name: Mapped[str | None] = mapped_column(String(64))
-    released_s: Mapped[int | None]
+    released_s: Mapped[int | None] = mapped_column(BigInteger)
+    note: Mapped[str | None] = mapped_column(String(400))  # why it is quarantined, retired or revoked
+    revoked_s: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class CodeFingerprint(Base):
@@ -96,7 +144,16 @@ class CodeFingerprint(Base):
     fingerprint: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
     unit_id: Mapped[int] = mapped_column(ForeignKey("unit.id"), index=True)
     is_live: Mapped[bool]  # at most one per unit
-    drawn_s: Mapped[int]
+    drawn_s: Mapped[int] = mapped_column(BigInteger)
+
+
+class SealedSecret(Base):
+    """A unit's OSCORE secret, which only the CoAP server can open (provisioning/registry/sealed.py)."""
+
+    __tablename__ = "sealed_secret"
+    device_id: Mapped[bytes] = mapped_column(LargeBinary(16), primary_key=True)
+    server_key_id: Mapped[bytes] = mapped_column(LargeBinary(8))
+    sealed: Mapped[bytes]
 
 
 class PhaseEntry(Base):
@@ -111,16 +168,48 @@ class PhaseEntry(Base):
     seconds: Mapped[float]
     measurements: Mapped[str]  # JSON
     error: Mapped[str | None]
-    ended_s: Mapped[int]
+    ended_s: Mapped[int] = mapped_column(BigInteger)
+
+
+class Chain(Base):
+    """One station's chain of production records, and the key that signs it. A restored registry begins a new one."""
+
+    __tablename__ = "chain"
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    station: Mapped[str] = mapped_column(String(48))
+    public_key: Mapped[bytes] = mapped_column(LargeBinary(65))  # P-256; empty: records from before signatures
+    is_open: Mapped[bool]  # this registry appends to it
 
 
 class ProductionRecord(Base):
-    """One released unit in the hash chain (PR-03): hash = SHA-256(previous hash || body)."""
+    """One released unit in a chain (PR-03): hash = SHA-256(previous hash || body), signed by the station."""
 
     __tablename__ = "production_record"
-    __table_args__ = (UniqueConstraint("unit_id"),)
+    chain: Mapped[str] = mapped_column(ForeignKey("chain.name"), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    unit_id: Mapped[int] = mapped_column(ForeignKey("unit.id"))
+    unit_id: Mapped[int] = mapped_column(ForeignKey("unit.id"), unique=True)
     body: Mapped[str]  # JSON, sorted keys
     previous_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
     hash: Mapped[bytes] = mapped_column(LargeBinary(32))
+    signature: Mapped[bytes] = mapped_column(LargeBinary(64))
+
+
+class Checkpoint(Base):
+    """A signed statement of where every chain stood (provisioning/registry/ledger.py)."""
+
+    __tablename__ = "checkpoint"
+    registry_id: Mapped[bytes] = mapped_column(LargeBinary(16), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    data: Mapped[bytes]  # COSE_Sign1
+
+
+class Incident(Base):
+    """Something that must not be: a code or an identity found twice. It blocks its batches until it is settled."""
+
+    __tablename__ = "incident"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    batch: Mapped[str] = mapped_column(String(32), index=True)
+    text: Mapped[str] = mapped_column(String(400))
+    found_s: Mapped[int] = mapped_column(BigInteger)
+    settled_by: Mapped[str | None] = mapped_column(String(200))

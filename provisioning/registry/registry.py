@@ -1,54 +1,58 @@
-"""What the station knows of its units, durably: identities, burned codes, phases, released units.
+"""What a station knows of its units, durably: identities, burned codes, phases, released units.
 
 Rules:
 1. An identity and a code's fingerprint are on disk before they are used (PR-04).
 2. A hardware id has one identity for good. A run that is repeated before the lock gets the same identity and a
-   new code; the old code's fingerprint stays burned.
+   new code; the old code's fingerprint stays burned. Only rework, which a named person decides, retires an identity.
 3. A code is never given out twice, to whatever unit, in whatever run (PW-10).
-4. A unit is released once, after its lock was proved; released units form a hash chain (PR-03).
+4. A unit is released once, after its lock was proved; released units form signed hash chains (PR-03).
+5. A unit that failed is quarantined: no run goes on with it before a person decided.
 """
 
 from __future__ import annotations
 
 import json
 import secrets
-import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from provisioning.registry.database import RegistryError, chain_hash, fingerprint, open_engine
+from provisioning.registry import book
+from provisioning.registry.base import RegistryBase
+from provisioning.registry.database import fingerprint
+from provisioning.registry.errors import (
+    AlreadyReleasedError,
+    BatchError,
+    DuplicateCodeError,
+    QuarantinedError,
+    RegistryError,
+)
 from provisioning.registry.models import (
+    LIVE,
+    QUARANTINED,
     RELEASED,
     RESERVED,
+    RETIRED,
     SEALED,
     Batch,
     CodeFingerprint,
-    Document,
     PhaseEntry,
     ProductionRecord,
-    SerialCounter,
+    SealedSecret,
     Unit,
 )
+from provisioning.registry.numbers import take_number
 
-GENESIS = bytes(32)
+__all__ = [
+    "AlreadyReleasedError", "BatchError", "DuplicateCodeError", "QuarantinedError", "Registry", "RegistryError",
+    "Reservation", "SealedFacts",
+]  # fmt: skip
+
 SERIAL_DIGITS = 6
-
-
-class AlreadyReleasedError(RegistryError):
-    """The unit is finished; it is not provisioned a second time."""
-
-
-class DuplicateCodeError(RegistryError):
-    """The code drawn was drawn before."""
-
-
-class BatchError(RegistryError):
-    """The batch is closed, or was opened for something else."""
+NOTE_CHARS = 400
 
 
 class PhaseFacts(Protocol):
@@ -78,7 +82,7 @@ class Reservation:
 
 @dataclass(frozen=True)
 class SealedFacts:
-    """What is known of a unit right before it is locked."""
+    """What is known of a unit right before it is locked. `oscore`: (key id of the server, sealed secret)."""
 
     version: str
     image_digest: bytes
@@ -89,212 +93,225 @@ class SealedFacts:
     support_end_day: int
     label: bytes
     label_name: str
+    oscore: tuple[bytes, bytes] | None = field(default=None, repr=False)
 
 
-class Registry:
-    """One open registry. Every method is one durable transaction and raises RegistryError."""
+class Registry(RegistryBase):
+    """One open registry; provisioning/registry/base.py says how it is opened."""
 
-    def __init__(self, path: Path, *, now: Callable[[], int] = lambda: int(time.time())) -> None:
-        self._engine, self._key = open_engine(path)
-        self._now = now
-        self.path = path
-
-    def close(self) -> None:
-        self._engine.dispose()
-
-    def open_batch(self, number: str, model: str, declared_digest: bytes, *, is_development: bool) -> int:
-        """Open a batch or go on with it; unix seconds of its opening. Raises BatchError where it differs."""
-        with Session(self._engine) as session, session.begin():
-            batch = session.get(Batch, number)
-            if batch is None:
-                batch = Batch(
-                    number=number,
-                    model=model,
-                    declared_digest=declared_digest,
-                    is_development=is_development,
-                    is_closed=False,
-                    opened_s=self._now(),
-                )
-                session.add(batch)
-            if batch.is_closed:
-                raise BatchError(f"batch {number} is closed; its number is not used again (PR-06)")
-            if batch.is_development != is_development:
-                raise BatchError(f"batch {number} mixes development and production keys")
-            if batch.declared_digest != declared_digest:
-                raise BatchError(
-                    f"batch {number} was opened with another product definition; use a new number"
-                )
-            return batch.opened_s
-
-    def close_batch(self, number: str) -> None:
-        """Close a batch for good."""
-        with Session(self._engine) as session, session.begin():
-            batch = session.get(Batch, number)
-            if batch is None:
-                raise BatchError(f"there is no batch {number}")
-            batch.is_closed = True
-
-    def document(self, batch: str, kind: str, make: Callable[[], bytes]) -> bytes:
-        """The batch's document of this kind; made and stored by the first unit, the same for all others."""
-        with Session(self._engine) as session, session.begin():
-            found = session.get(Document, (batch, kind))
-            if found is None:
-                found = Document(batch=batch, kind=kind, data=make())
-                session.add(found)
-            return found.data
+    # A unit's way --------------------------------------------------------------------------------------------
 
     def reserve(
         self, hardware_id: bytes, batch: str, serial_prefix: str, code: str, *, is_development: bool
     ) -> Reservation:
         """Give the unit its identity and take the code, in one step.
 
-        Raises AlreadyReleasedError, DuplicateCodeError, BatchError.
+        Raises AlreadyReleasedError, QuarantinedError, DuplicateCodeError, BatchError, NumbersUsedUpError.
         """
-        mark = fingerprint(self._key, "set-up code", code.encode())
-        with Session(self._engine) as session, session.begin():
+        mark = fingerprint(self.database.key, "set-up code", code.encode())
+        with self.writing() as session:
             if session.get(CodeFingerprint, mark) is not None:
                 raise DuplicateCodeError(
                     "the set-up code was drawn before; the random source is not to be trusted"
                 )
-            unit = session.scalar(select(Unit).where(Unit.hardware_id == hardware_id))
+            owner = session.get(Batch, batch)
+            if owner is None or owner.is_closed:
+                raise BatchError(f"batch {batch} is not open")
+            unit = _by_hardware(session, hardware_id)
             is_resumed = unit is not None
             if unit is None:
                 unit = self._new_unit(session, hardware_id, batch, serial_prefix, is_development)
             if unit.status == RELEASED:
                 raise AlreadyReleasedError(f"unit {unit.serial} is released; it is not provisioned again")
+            if unit.status == QUARANTINED:
+                raise QuarantinedError(quarantine_text(unit))
             if unit.batch != batch:
                 raise BatchError(f"unit {unit.serial} was begun in batch {unit.batch}, not in {batch}")
             unit.status = RESERVED
-            _burn(session, unit.id)
-            session.add(CodeFingerprint(fingerprint=mark, unit_id=unit.id, is_live=True, drawn_s=self._now()))
+            if is_resumed:
+                _burn(session, unit.id)
+            session.add(CodeFingerprint(fingerprint=mark, unit_id=unit.id, is_live=True, drawn_s=self.now()))
             return Reservation(unit.id, unit.device_id, unit.serial, is_resumed)
 
     def _new_unit(
         self, session: Session, hardware_id: bytes, batch: str, prefix: str, is_development: bool
     ) -> Unit:
-        counter = session.get(SerialCounter, prefix)
-        if counter is None:
-            counter = SerialCounter(prefix=prefix, next_number=1)
-            session.add(counter)
         unit = Unit(
             hardware_id=hardware_id,
             device_id=secrets.token_bytes(16),
-            serial=f"{prefix}{counter.next_number:0{SERIAL_DIGITS}d}",
+            serial=f"{prefix}{take_number(session, prefix):0{SERIAL_DIGITS}d}",
             batch=batch,
             status=RESERVED,
             is_development=is_development,
-            reserved_s=self._now(),
+            reserved_s=self.now(),
         )
-        counter.next_number += 1
         session.add(unit)
         session.flush()
         return unit
 
     def seal(self, unit_id: int, facts: SealedFacts) -> None:
         """Note what is about to be locked; from here on the unit may be locked without our knowing it."""
-        with Session(self._engine) as session, session.begin():
-            unit = _unit(session, unit_id)
+        with self.writing() as session:
+            unit = get_unit(session, unit_id)
             if unit.status == RELEASED:
                 raise AlreadyReleasedError(f"unit {unit.serial} is released")
+            if unit.status not in (RESERVED, SEALED):
+                raise QuarantinedError(quarantine_text(unit))
             for name in (
                 "version", "image_digest", "device_certificate", "web_fingerprint", "record_hash",
                 "statement_sha256", "support_end_day", "label_name",
             ):  # fmt: skip
                 setattr(unit, name, getattr(facts, name))
-            unit.label_mac = fingerprint(self._key, "label", facts.label)
+            unit.label_mac = fingerprint(self.database.key, "label", facts.label)
             unit.status = SEALED
+            if facts.oscore is not None:
+                key_id, sealed = facts.oscore
+                session.merge(SealedSecret(device_id=unit.device_id, server_key_id=key_id, sealed=sealed))
 
     def release(self, unit_id: int, facts: Mapping[str, Any]) -> bytes:
-        """Finish a sealed unit; the hash (32 bytes) of its production record. Repeating it changes nothing."""
-        with Session(self._engine) as session, session.begin():
-            unit = _unit(session, unit_id)
+        """Finish a sealed unit; the hash (32 bytes) of its production record. Repeating it changes nothing.
+
+        `facts["station"]` names the chain it joins.
+        """
+        signer = self.signer  # a file or token that does not open fails before the transaction
+        with self.writing() as session:
+            unit = get_unit(session, unit_id)
             if unit.status == RELEASED:
                 return session.scalars(
                     select(ProductionRecord.hash).where(ProductionRecord.unit_id == unit_id)
                 ).one()
+            if unit.status == QUARANTINED:
+                raise QuarantinedError(quarantine_text(unit))
             if unit.status != SEALED:
                 raise RegistryError(f"unit {unit.serial} is not sealed")
             unit.status = RELEASED
-            unit.released_s = self._now()
-            return _append(session, unit, facts)
+            unit.released_s = self.now()
+            return book.append(session, unit, facts, str(facts.get("station", "station")), signer)
+
+    def quarantine(self, unit_id: int, why: str) -> bool:
+        """Stop a unit that is not finished and burn its codes; False where it is finished or stopped already."""
+        with self.writing() as session:
+            unit = get_unit(session, unit_id)
+            if unit.status not in (RESERVED, SEALED):
+                return False
+            unit.status, unit.note = QUARANTINED, why[:NOTE_CHARS]
+            _burn(session, unit.id)
+            return True
+
+    def retire(self, serial: str, *, by: str, reason: str) -> Unit:
+        """Rework: give an identity up for good, so that its board can be provisioned anew. Detached unit.
+
+        A released unit is revoked with it. `by`: who decided. Raises RegistryError for an unknown or retired unit.
+        """
+        with self.writing() as session:
+            unit = session.scalar(select(Unit).where(Unit.serial == serial))
+            if unit is None:
+                raise RegistryError(f"the registry knows no unit {serial}")
+            if unit.status == RETIRED:
+                raise RegistryError(f"unit {serial} is retired already")
+            if unit.released_s is not None:
+                unit.revoked_s = self.now()
+            before, unit.status, unit.note = unit.status, RETIRED, f"{by}: {reason}"[:NOTE_CHARS]
+            _burn(session, unit.id)
+            session.add(_decision("rework", unit.id, {"by": by, "reason": reason, "was": before}, self.now()))
+            return unit
+
+    def revoke(self, serial: str, *, by: str, reason: str) -> Unit:
+        """Take a unit's access to the servers away; exports leave it out from now on. Detached unit."""
+        with self.writing() as session:
+            unit = session.scalar(select(Unit).where(Unit.serial == serial))
+            if unit is None:
+                raise RegistryError(f"the registry knows no unit {serial}")
+            if unit.revoked_s is None:
+                unit.revoked_s = self.now()
+                session.add(_decision("revoke", unit.id, {"by": by, "reason": reason}, self.now()))
+            return unit
+
+    # Questions -----------------------------------------------------------------------------------------------
 
     def is_label(self, unit_id: int, label: bytes) -> bool:
         """Whether these bytes are the label that was read back before the lock."""
-        with Session(self._engine) as session:
-            mac = _unit(session, unit_id).label_mac
-        return mac is not None and secrets.compare_digest(mac, fingerprint(self._key, "label", label))
+        with self.reading() as session:
+            mac = get_unit(session, unit_id).label_mac
+        return mac is not None and secrets.compare_digest(mac, fingerprint(self.database.key, "label", label))
 
     def is_live_code(self, unit_id: int, code: str) -> bool:
         """Whether `code` is the code that the unit's device knows; for reading labels back."""
-        mark = fingerprint(self._key, "set-up code", code.encode())
-        with Session(self._engine) as session:
+        mark = fingerprint(self.database.key, "set-up code", code.encode())
+        with self.reading() as session:
             found = session.get(CodeFingerprint, mark)
             return found is not None and found.is_live and found.unit_id == unit_id
 
-    def find(self, *, hardware_id: bytes | None = None, device_id: bytes | None = None) -> Unit | None:
-        """The unit with this hardware id or device id, detached; None when it is not known."""
-        column, value = (
-            (Unit.hardware_id, hardware_id) if hardware_id is not None else (Unit.device_id, device_id)
-        )
-        with Session(self._engine, expire_on_commit=False) as session:
+    def find(
+        self, *, hardware_id: bytes | None = None, device_id: bytes | None = None, serial: str | None = None
+    ) -> Unit | None:
+        """The unit with this hardware id, device id or serial, detached; None when it is not known.
+
+        Of several with one hardware id (rework) the one that is not retired, else the newest.
+        """
+        with self.reading() as session:
+            if hardware_id is not None:
+                return _by_hardware(session, hardware_id) or session.scalar(
+                    select(Unit).where(Unit.hardware_id == hardware_id).order_by(Unit.id.desc()).limit(1)
+                )
+            column, value = (Unit.device_id, device_id) if device_id is not None else (Unit.serial, serial)
             return session.scalar(select(Unit).where(column == value))
 
-    def units(self) -> list[Unit]:
-        """All units in the order of their reservation, detached."""
-        with Session(self._engine, expire_on_commit=False) as session:
-            return list(session.scalars(select(Unit).order_by(Unit.id)))
+    def units(self, batch: str | None = None) -> list[Unit]:
+        """All units (of one batch) in the order of their reservation, detached."""
+        query = select(Unit).order_by(Unit.id)
+        with self.reading() as session:
+            return list(session.scalars(query if batch is None else query.where(Unit.batch == batch)))
 
     def codes_drawn(self, unit_id: int) -> tuple[int, int]:
         """(codes drawn for the unit, how many of them are live)."""
-        query = select(func.count(), func.coalesce(func.sum(CodeFingerprint.is_live), 0))
-        with Session(self._engine) as session:
+        query = select(func.count(), func.count().filter(CodeFingerprint.is_live))
+        with self.reading() as session:
             drawn, live = session.execute(query.where(CodeFingerprint.unit_id == unit_id)).one()
         return int(drawn), int(live)
 
     def add_phases(self, run: str, unit_id: int | None, phases: Iterable[PhaseFacts]) -> None:
         """Store what the phases of a run came to."""
-        with Session(self._engine) as session, session.begin():
-            for phase in phases:
-                session.add(
-                    PhaseEntry(
-                        run=run,
-                        unit_id=unit_id,
-                        name=phase.name,
-                        outcome=str(phase.outcome),
-                        seconds=phase.seconds,
-                        measurements=json.dumps(dict(phase.measurements), sort_keys=True),
-                        error=phase.error,
-                        ended_s=self._now(),
-                    )
-                )
+        rows = [
+            {
+                "run": run,
+                "unit_id": unit_id,
+                "name": phase.name,
+                "outcome": str(phase.outcome),
+                "seconds": phase.seconds,
+                "measurements": json.dumps(dict(phase.measurements), sort_keys=True),
+                "error": phase.error,
+                "ended_s": self.now(),
+            }
+            for phase in phases
+        ]
+        with self.writing() as session:
+            if rows:
+                session.execute(PhaseEntry.__table__.insert(), rows)  # type: ignore[attr-defined]
 
     def phases(self, unit_id: int) -> list[PhaseEntry]:
         """What the phases of a unit's runs came to, in order, detached."""
         query = select(PhaseEntry).where(PhaseEntry.unit_id == unit_id).order_by(PhaseEntry.id)
-        with Session(self._engine, expire_on_commit=False) as session:
+        with self.reading() as session:
             return list(session.scalars(query))
 
-    def verify_chain(self) -> int:
-        """Check the chain of production records; how many there are. Raises RegistryError where it is broken."""
-        previous = GENESIS
-        with Session(self._engine) as session:
-            records = list(session.scalars(select(ProductionRecord).order_by(ProductionRecord.number)))
-            released = session.scalar(select(func.count()).where(Unit.status == RELEASED))
-        for number, record in enumerate(records, 1):
-            expected = chain_hash(previous, record.body)
-            if (record.number, record.previous_hash, record.hash) != (number, previous, expected):
-                raise RegistryError(f"production record {number} was changed, dropped or moved")
-            previous = record.hash
-        if released != len(records):
-            raise RegistryError(f"{released} released units but {len(records)} production records")
-        return len(records)
 
-
-def _unit(session: Session, unit_id: int) -> Unit:
+def get_unit(session: Session, unit_id: int) -> Unit:
+    """The unit with this id. Raises RegistryError."""
     unit = session.get(Unit, unit_id)
     if unit is None:
         raise RegistryError(f"there is no unit {unit_id}")
     return unit
+
+
+def quarantine_text(unit: Unit) -> str:
+    """Why a stopped unit does not go on, and what to do."""
+    return f"unit {unit.serial} is {unit.status} ({unit.note}); a person decides: firstboot station rework"
+
+
+def _by_hardware(session: Session, hardware_id: bytes) -> Unit | None:
+    query = select(Unit).where(Unit.hardware_id == hardware_id, Unit.status.in_((*LIVE, QUARANTINED)))
+    return session.scalar(query.order_by(Unit.id.desc()).limit(1))
 
 
 def _burn(session: Session, unit_id: int) -> None:
@@ -302,16 +319,14 @@ def _burn(session: Session, unit_id: int) -> None:
         old.is_live = False
 
 
-def _append(session: Session, unit: Unit, facts: Mapping[str, Any]) -> bytes:
-    last = session.scalar(select(ProductionRecord).order_by(ProductionRecord.number.desc()).limit(1))
-    number, previous = (last.number + 1, last.hash) if last is not None else (1, GENESIS)
-    body = json.dumps({"number": number, "time": unit.released_s, **facts}, sort_keys=True)
-    record = ProductionRecord(
-        number=number,
-        unit_id=unit.id,
-        body=body,
-        previous_hash=previous,
-        hash=chain_hash(previous, body),
+def _decision(name: str, unit_id: int, facts: Mapping[str, str], now: int) -> PhaseEntry:
+    return PhaseEntry(
+        run=secrets.token_hex(8),
+        unit_id=unit_id,
+        name=name,
+        outcome="DECIDED",
+        seconds=0.0,
+        measurements=json.dumps(dict(facts), sort_keys=True),
+        error=None,
+        ended_s=now,
     )
-    session.add(record)
-    return record.hash

@@ -1,60 +1,40 @@
-"""The registry: durable, one identity for a unit, no code twice, a chain that shows tampering."""
+"""The registry on both databases: one identity for a unit, no code twice, chains that show tampering."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import multiprocessing
-import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from provisioning.factory.phases import Outcome, PhaseResult
-from provisioning.registry.database import RegistryError
+from provisioning.registry.errors import LedgerError, QuarantinedError
 from provisioning.registry.registry import (
     AlreadyReleasedError,
     BatchError,
     DuplicateCodeError,
     Registry,
-    Reservation,
-    SealedFacts,
+    RegistryError,
 )
+from tests.unit.registry_bench import FACTS, Places, finish, open_batch, reserve
 
-FACTS = SealedFacts(
-    version="1.0.0+0",
-    image_digest=bytes(32),
-    device_certificate=b"certificate",
-    web_fingerprint=bytes(32),
-    record_hash=bytes(32),
-    statement_sha256=bytes(32),
-    support_end_day=22000,
-    label=b"label",
-    label_name="SN.png",
-)
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def places(request: pytest.FixtureRequest, tmp_path: Path) -> Places:
+    is_sqlite = request.param == "sqlite"
+    return Places(tmp_path, None if is_sqlite else request.getfixturevalue("postgres_cluster"))
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "registry.db"
-
-
-@pytest.fixture
-def registry(path: Path) -> Registry:
-    book = Registry(path, now=lambda: 1000)
-    book.open_batch("B1", "M", bytes(32), is_development=False)
-    return book
-
-
-def reserve(registry: Registry, hardware: int, code: str, batch: str = "B1") -> Reservation:
-    return registry.reserve(hardware.to_bytes(16, "big"), batch, "SN-", code, is_development=False)
-
-
-def finish(registry: Registry, hardware: int, code: str) -> Reservation:
-    reservation = reserve(registry, hardware, code)
-    registry.seal(reservation.unit_id, FACTS)
-    registry.release(reservation.unit_id, {"serial": reservation.serial})
-    return reservation
+def registry(places: Places) -> Iterator[Registry]:
+    book = places.new()
+    open_batch(book)
+    yield book
+    book.close()
 
 
 def test_serials_count_up_and_device_ids_are_random(registry: Registry) -> None:
@@ -88,10 +68,9 @@ def test_a_refused_code_leaves_no_trace_of_the_unit(registry: Registry) -> None:
     assert reserve(registry, 2, "code2").serial == "SN-000002"
 
 
-def test_everything_is_there_after_reopening(path: Path, registry: Registry) -> None:
+def test_everything_is_there_after_reopening(places: Places, registry: Registry) -> None:
     first = reserve(registry, 1, "code1")
-    registry.close()
-    other = Registry(path)
+    other = places.again(registry)
     assert reserve(other, 1, "code2").device_id == first.device_id
     with pytest.raises(DuplicateCodeError):
         reserve(other, 2, "code1")
@@ -177,25 +156,16 @@ def test_phases_are_kept_in_order(registry: Registry) -> None:
 # The chain -------------------------------------------------------------------------------------------------
 
 
-def tampered(path: Path, registry: Registry, statement: str) -> Registry:
-    for number in (1, 2, 3):
-        finish(registry, number, f"code{number}")
-    assert registry.verify_chain() == 3
-    registry.close()
-    with sqlite3.connect(path) as connection:
-        connection.execute(statement)
-    connection.close()
-    return Registry(path)
-
-
 @pytest.mark.parametrize(
     "statement",
     [
         "UPDATE production_record SET body = replace(body, 'SN-00000', 'SN-10000') WHERE number = 2",
-        "UPDATE production_record SET hash = zeroblob(32) WHERE number = 3",
+        "UPDATE production_record SET hash = previous_hash WHERE number = 3",
         "DELETE FROM production_record WHERE number = 2",
         "DELETE FROM production_record WHERE number = 3",
         "UPDATE production_record SET number = number + 10 WHERE number = 3",
+        "UPDATE production_record SET signature = previous_hash WHERE number = 3",
+        "UPDATE chain SET public_key = '' WHERE name = 'station'",
         "UPDATE unit SET status = 'released'",
     ],
     ids=[
@@ -204,87 +174,101 @@ def tampered(path: Path, registry: Registry, statement: str) -> Registry:
         "dropped inside",
         "dropped at the end",
         "moved",
+        "signature lost",
+        "key lost",
         "released without a record",
     ],
 )
-def test_tampering_with_the_chain_is_noticed(path: Path, registry: Registry, statement: str) -> None:
+def test_tampering_with_the_chain_is_noticed(registry: Registry, statement: str) -> None:
+    for number in (1, 2, 3):
+        finish(registry, number, f"code{number}")
     reserve(registry, 99, "code99")
-    with pytest.raises(RegistryError):
-        tampered(path, registry, statement).verify_chain()
+    assert registry.verify_chain() == 3
+    with registry.writing() as session:
+        session.execute(text(statement))
+    with pytest.raises(LedgerError):
+        registry.verify_chain()
 
 
-# The key and the file --------------------------------------------------------------------------------------
+# Quarantine and rework --------------------------------------------------------------------------------------
 
 
-def test_no_code_is_in_the_file(path: Path, registry: Registry) -> None:
-    finish(registry, 1, "CANARYCANARYCANARY")
-    registry.close()
-    for file in path.parent.iterdir():
-        assert b"CANARY" not in file.read_bytes()
+def test_a_quarantined_unit_does_not_go_on_and_its_code_is_dead(registry: Registry) -> None:
+    reservation = reserve(registry, 1, "code1")
+    assert registry.quarantine(reservation.unit_id, "record contact is not what was written")
+    with pytest.raises(QuarantinedError, match="contact is not what was written"):
+        reserve(registry, 1, "code2")
+    assert registry.codes_drawn(reservation.unit_id) == (1, 0)
 
 
-def test_a_registry_without_its_key_is_refused(path: Path, registry: Registry) -> None:
-    registry.close()
-    path.with_suffix(".db.key").unlink()
-    with pytest.raises(RegistryError, match="restore it"):
-        Registry(path)
+def test_a_quarantined_unit_is_neither_sealed_nor_released(registry: Registry) -> None:
+    reservation = reserve(registry, 1, "code1")
+    registry.quarantine(reservation.unit_id, "failed")
+    with pytest.raises(QuarantinedError):
+        registry.seal(reservation.unit_id, FACTS)
+    with pytest.raises(QuarantinedError):
+        registry.release(reservation.unit_id, {})
 
 
-def test_the_key_of_another_registry_is_refused(path: Path, registry: Registry) -> None:
-    registry.close()
-    path.with_suffix(".db.key").write_bytes(bytes(32))
-    with pytest.raises(RegistryError, match="not the key of this registry"):
-        Registry(path)
+def test_a_finished_unit_is_not_quarantined_by_a_later_run(registry: Registry) -> None:
+    reservation = finish(registry, 1, "code1")
+    assert not registry.quarantine(reservation.unit_id, "failed")
+    assert registry.codes_drawn(reservation.unit_id) == (1, 1)
 
 
-def test_a_key_that_others_can_read_is_refused(path: Path, registry: Registry) -> None:
-    registry.close()
-    path.with_suffix(".db.key").chmod(0o640)
-    with pytest.raises(RegistryError, match="0600"):
-        Registry(path)
+def test_rework_gives_the_board_another_identity_and_keeps_the_old_code_burned(registry: Registry) -> None:
+    first = reserve(registry, 1, "code1")
+    registry.quarantine(first.unit_id, "failed")
+    registry.retire(first.serial, by="E. Example", reason="soldered anew")
+    second = reserve(registry, 1, "code2")
+    assert (second.serial, second.is_resumed) == ("SN-000002", False)
+    assert second.device_id != first.device_id
+    with pytest.raises(DuplicateCodeError):
+        reserve(registry, 2, "code1")
 
 
-def test_files_are_their_owners_alone(path: Path, registry: Registry) -> None:
-    reserve(registry, 1, "code1")
-    assert {oct(file.stat().st_mode & 0o777) for file in path.parent.iterdir()} == {"0o600"}
+def test_rework_of_a_released_unit_revokes_it_and_keeps_its_record(registry: Registry) -> None:
+    first = finish(registry, 1, "code1")
+    assert registry.retire(first.serial, by="E. Example", reason="returned").revoked_s == 1000
+    finish(registry, 1, "code2")
+    assert registry.verify_chain() == 2
 
 
-def test_a_file_that_is_no_registry_is_refused(path: Path) -> None:
-    path.write_bytes(b"not a database" * 100)
-    with pytest.raises(RegistryError, match="no registry"):
-        Registry(path)
+def test_what_a_person_decided_is_kept_with_the_name(registry: Registry) -> None:
+    first = reserve(registry, 1, "code1")
+    registry.retire(first.serial, by="E. Example", reason="scratched")
+    kept = registry.phases(first.unit_id)[-1]
+    assert (kept.name, kept.outcome) == ("rework", "DECIDED")
+    assert json.loads(kept.measurements) == {"by": "E. Example", "reason": "scratched", "was": "reserved"}
 
 
-def test_a_registry_of_another_version_is_refused(path: Path, registry: Registry) -> None:
-    registry.close()
-    with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE setting SET value = '9' WHERE name = 'schema'")
-    connection.close()
-    with pytest.raises(RegistryError, match="another version"):
-        Registry(path)
+def test_nothing_is_reserved_in_a_batch_that_is_not_open(registry: Registry) -> None:
+    with pytest.raises(BatchError, match="not open"):
+        reserve(registry, 1, "code1", "B2")
+    registry.close_batch("B1")
+    with pytest.raises(BatchError, match="not open"):
+        reserve(registry, 1, "code1")
 
 
-def test_a_start_that_died_before_its_first_commit_is_repeated(path: Path) -> None:
-    path.touch(mode=0o600)
-    path.with_suffix(".db.key").touch(mode=0o600)
-    path.with_suffix(".db.key").write_bytes(b"k" * 32)
-    Registry(path).open_batch("B1", "M", bytes(32), is_development=False)
+# Several at once --------------------------------------------------------------------------------------------
 
 
-def _many(path: Path, first: int) -> None:
-    book = Registry(path)
+def _many(place: Path | str, files: Path, first: int) -> None:
+    book = Registry(place, files=files)
     for number in range(first, first + 10):
         reserve(book, number, f"code{number}")
 
 
-def test_two_stations_at_once_give_no_identity_twice(path: Path, registry: Registry) -> None:
+def test_two_stations_at_once_give_no_identity_twice(places: Places, registry: Registry) -> None:
+    location = registry.database.location
+    place = location.file or location.url
     registry.close()
     context = multiprocessing.get_context("spawn")
-    stations = [context.Process(target=_many, args=(path, first)) for first in (0, 100)]
+    stations = [context.Process(target=_many, args=(place, location.folder, first)) for first in (0, 100)]
     for station in stations:
         station.start()
     for station in stations:
         station.join()
-    units = Registry(path).units()
+    units = places.again(registry).units()
     assert [station.exitcode for station in stations] == [0, 0]
     assert len({unit.serial for unit in units}) == len({unit.device_id for unit in units}) == 20

@@ -1,0 +1,145 @@
+"""A registry that is open: its database, its key, the station's signer; batches, their documents, the ledger."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from provisioning.registry import book
+from provisioning.registry.database import Location, open_database
+from provisioning.registry.errors import BatchError
+from provisioning.registry.ledger import Report, verify_ledger
+from provisioning.registry.models import Batch, Document
+from provisioning.registry.station_key import open_station_key, password_from_environment
+from provisioning.signing.signer import Signer
+
+
+class RegistryBase:
+    """One open registry, usable by many threads. Every method is one durable transaction and raises RegistryError.
+
+    `place`: a SQLite file, or `postgresql://HOST/NAME` with `files` as the folder of its key files. `signer`: the
+    station's key; without it one is drawn into a file beside the fingerprint key when the first record is signed.
+    """
+
+    def __init__(
+        self,
+        place: Path | str,
+        *,
+        files: Path | None = None,
+        signer: Signer | None = None,
+        key: bytes | None = None,
+        now: Callable[[], int] = lambda: int(time.time()),
+    ) -> None:
+        location = Location.of(place, files)
+        self.database = open_database(location, key=key)
+        self.path = location.file or location.folder
+        self.now = now
+        self._signer = signer
+        # In one process threads queue here; the database's own lock would make them poll.
+        self._turn = threading.Lock()
+
+    def close(self) -> None:
+        self.database.engine.dispose()
+
+    @property
+    def registry_id(self) -> bytes:
+        """16 random bytes, drawn when the registry was made; a copy has the same."""
+        return self.database.registry_id
+
+    @property
+    def signer(self) -> Signer:
+        """The station's key. Raises RegistryError where its file does not open."""
+        if self._signer is None:
+            name = self.database.location.key_path.name.removesuffix(".key")
+            path = self.database.location.folder / f"{name}.station.pem"
+            self._signer = open_station_key(path, password_from_environment())
+        return self._signer
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """One durable transaction; for the modules of this package."""
+        with self._turn, self.database.writing() as session:
+            yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session for reading; what it gives stays readable behind it."""
+        with self.database.reading() as session:
+            yield session
+
+    # Batches -------------------------------------------------------------------------------------------------
+
+    def open_batch(self, number: str, model: str, declared_digest: bytes, *, is_development: bool) -> int:
+        """Open a batch or go on with it; unix seconds of its opening. Raises BatchError where it differs."""
+        with self.writing() as session:
+            batch = session.get(Batch, number)
+            if batch is None:
+                batch = Batch(
+                    number=number,
+                    model=model,
+                    declared_digest=declared_digest,
+                    is_development=is_development,
+                    is_closed=False,
+                    opened_s=self.now(),
+                )
+                session.add(batch)
+            if batch.is_closed:
+                raise BatchError(f"batch {number} is closed; its number is not used again (PR-06)")
+            if batch.is_development != is_development:
+                raise BatchError(f"batch {number} mixes development and production keys")
+            if batch.declared_digest != declared_digest:
+                raise BatchError(
+                    f"batch {number} was opened with another product definition; use a new number"
+                )
+            return batch.opened_s
+
+    def close_batch(self, number: str) -> None:
+        """Close a batch for good."""
+        with self.writing() as session:
+            batch = session.get(Batch, number)
+            if batch is None:
+                raise BatchError(f"there is no batch {number}")
+            batch.is_closed = True
+
+    def batches(self) -> list[Batch]:
+        """All batches by number, detached."""
+        with self.reading() as session:
+            return list(session.scalars(select(Batch).order_by(Batch.number)))
+
+    def document(self, batch: str, kind: str, make: Callable[[], bytes]) -> bytes:
+        """The batch's document of this kind; made and stored by the first unit, the same for all others."""
+        with self.reading() as session:
+            found = session.get(Document, (batch, kind))
+        if found is not None:
+            return found.data
+        with self.writing() as session:
+            found = session.get(Document, (batch, kind))
+            if found is None:
+                found = Document(batch=batch, kind=kind, data=make())
+                session.add(found)
+            return found.data
+
+    # The ledger ----------------------------------------------------------------------------------------------
+
+    def checkpoint(self) -> str:
+        """Make, sign and store the next checkpoint over all chains; its text (JSON), to be kept elsewhere."""
+        signer = self.signer
+        with self.writing() as session:
+            return book.add_checkpoint(session, self.registry_id, self.now(), signer)
+
+    def verify(self, exported: Sequence[str] = (), trusted: Sequence[bytes] = ()) -> Report:
+        """Check chains, signatures, checkpoints, and units against records. Raises LedgerError with every problem."""
+        with self.reading() as session:
+            chains, stored = book.chains(session), book.checkpoints(session)
+            book.check_units(session)
+        return verify_ledger(chains, stored, exported, trusted)
+
+    def verify_chain(self) -> int:
+        """Check the chains of production records; how many records there are. Raises LedgerError."""
+        return self.verify().records

@@ -1,0 +1,39 @@
+"""What a registry refuses, and why. No text holds a secret."""
+
+from __future__ import annotations
+
+
+class RegistryError(Exception):
+    """The registry refuses or cannot be used; the text holds no secret."""
+
+
+class AlreadyReleasedError(RegistryError):
+    """The unit is finished; it is not provisioned a second time."""
+
+
+class QuarantinedError(RegistryError):
+    """The unit failed or its identity is in doubt; a person has to decide."""
+
+
+class DuplicateCodeError(RegistryError):
+    """The code drawn was drawn before."""
+
+
+class BatchError(RegistryError):
+    """The batch is closed, or was opened for something else."""
+
+
+class NumbersUsedUpError(RegistryError):
+    """A branch has no serial number left; it needs another range of the main registry."""
+
+
+class LedgerError(RegistryError):
+    """Production records or checkpoints do not hold. `problems`: one sentence each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(problems))
+
+
+class ConflictError(RegistryError):
+    """Two registries contradict each other in a way that cannot be settled by quarantine."""

@@ -1,0 +1,274 @@
+"""The hash chains of production records, their signatures, and the signed checkpoints over them. Pure: no database.
+
+Rules:
+1. A chain belongs to one station's key. Record n holds SHA-256(hash of n-1 || body); the station signs that hash
+   together with the chain's name, so no record can be moved to another place or chain (PR-03).
+2. A checkpoint names, for every chain, how many records it has, the hash of the last one and the key; it holds the hash
+   of the checkpoint before it. Checkpoints are JSON documents that anyone can keep and check.
+3. A ledger agrees with a checkpoint when each named chain still has that record at that number. A ledger that is
+   shorter, or has another record there, was restored, cut or rewritten.
+4. What no checkpoint outside the registry has seen, its owner can still take back: export checkpoints often.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+
+from provisioning.registry.errors import LedgerError
+from provisioning.signing.keys import key_id
+from provisioning.signing.signer import Signer
+
+GENESIS: Final = bytes(32)
+UNSIGNED: Final = "unsigned"  # the chain of records that were made before records were signed
+CHECKPOINT_VERSION: Final = 1
+_RECORD_DOMAIN: Final = b"firstboot production record v1\0"
+_CHECKPOINT_DOMAIN: Final = b"firstboot checkpoint v1\0"
+MOST_PROBLEMS: Final = 20
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One production record as it stands in its chain."""
+
+    number: int
+    body: str
+    previous_hash: bytes
+    hash: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True)
+class ChainData:
+    """A chain and its key (65 bytes, empty for the chain from before signatures)."""
+
+    name: str
+    public_key: bytes
+    entries: Sequence[Entry]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was checked: records per chain, checkpoints, the key ids that signed."""
+
+    chains: Mapping[str, int]
+    checkpoints: int
+    signers: tuple[str, ...]
+
+    @property
+    def records(self) -> int:
+        return sum(self.chains.values())
+
+
+def entry_hash(previous: bytes, body: str) -> bytes:
+    """The hash of a production record behind `previous` (32 bytes)."""
+    return hashlib.sha256(previous + body.encode()).digest()
+
+
+def make_entry(chain: str, number: int, previous: bytes, facts: Mapping[str, Any], signer: Signer) -> Entry:
+    """The next record of a chain, signed. May raise OSError where the signer is a token."""
+    body = json.dumps({**facts, "chain": chain, "number": number}, sort_keys=True)
+    digest = entry_hash(previous, body)
+    return Entry(number, body, previous, digest, signer.sign(_record_message(chain, digest)))
+
+
+def _record_message(chain: str, digest: bytes) -> bytes:
+    return _RECORD_DOMAIN + chain.encode() + b"\0" + digest
+
+
+def is_signed(public_key: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether `signature` (r || s) over `message` is the P-256 key's."""
+    if len(signature) != 64 or len(public_key) != 65:
+        return False
+    try:
+        key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), public_key)
+        r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
+        key.verify(encode_dss_signature(r, s), message, ec.ECDSA(hashes.SHA256()))
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+# Chains --------------------------------------------------------------------------------------------------
+
+
+def chain_problems(chain: ChainData) -> list[str]:
+    """What is wrong with one chain, in the order of its numbers; the first break only, what follows depends on it."""
+    previous = GENESIS
+    for expected, entry in enumerate(chain.entries, 1):
+        place = f"production record {entry.number} of chain {chain.name}"
+        if entry.number != expected:
+            return [f"{place} stands where number {expected} should be: one was dropped or moved"]
+        if (entry.previous_hash, entry.hash) != (previous, entry_hash(previous, entry.body)):
+            return [f"{place} was changed, dropped or moved"]
+        if chain.public_key and not is_signed(
+            chain.public_key, _record_message(chain.name, entry.hash), entry.signature
+        ):
+            return [f"{place} is not signed by the chain's key"]
+        if not chain.public_key and chain.name != UNSIGNED:
+            return [f"chain {chain.name} has no key"]
+        previous = entry.hash
+    return []
+
+
+# Checkpoints ---------------------------------------------------------------------------------------------
+
+
+def make_checkpoint(
+    registry_id: bytes,
+    number: int,
+    time_s: int,
+    previous: str | None,
+    chains: Iterable[ChainData],
+    signer: Signer,
+) -> str:
+    """A signed checkpoint (JSON text) over `chains`; `previous`: the text of the one before it, None for the first."""
+    content = {
+        "version": CHECKPOINT_VERSION,
+        "registry": registry_id.hex(),
+        "number": number,
+        "time": time_s,
+        "previous": hashlib.sha256(previous.encode()).hexdigest() if previous is not None else GENESIS.hex(),
+        "chains": {
+            chain.name: {
+                "records": len(chain.entries),
+                "head": (chain.entries[-1].hash if chain.entries else GENESIS).hex(),
+                "key": chain.public_key.hex(),
+            }
+            for chain in chains
+        },
+        "key": signer.public.hex(),
+    }
+    text = json.dumps(content, sort_keys=True)
+    signature = signer.sign(_CHECKPOINT_DOMAIN + text.encode())
+    return json.dumps({"checkpoint": content, "signature": signature.hex()}, sort_keys=True)
+
+
+def open_checkpoint(text: str, trusted: Sequence[bytes] = ()) -> dict[str, Any]:
+    """The content of a checkpoint whose signature holds.
+
+    `trusted`: public keys or key ids (8 bytes) that may have signed it; empty: whoever it names. Raises LedgerError.
+    """
+    try:
+        document = json.loads(text)
+        content: dict[str, Any] = document["checkpoint"]
+        public, signature = bytes.fromhex(content["key"]), bytes.fromhex(document["signature"])
+        shape = [
+            (str(name), int(c["records"]), bytes.fromhex(c["head"])) for name, c in content["chains"].items()
+        ]
+        is_known = (
+            content["version"] == CHECKPOINT_VERSION
+            and int(content["number"]) > 0
+            and len(content["previous"]) == 64
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise LedgerError(["the checkpoint is damaged"]) from None
+    if not is_known or any(records < 0 or len(head) != 32 for _, records, head in shape):
+        raise LedgerError(["the checkpoint is damaged"])
+    canonical = json.dumps(content, sort_keys=True)
+    if not is_signed(public, _CHECKPOINT_DOMAIN + canonical.encode(), signature):
+        raise LedgerError([f"checkpoint {content['number']} was changed: its signature does not hold"])
+    if trusted and public not in trusted and key_id(public) not in trusted:
+        raise LedgerError(
+            [f"checkpoint {content['number']} is signed by {key_id(public).hex()}, which is not trusted"]
+        )
+    return content
+
+
+def checkpoint_problems(content: Mapping[str, Any], chains: Mapping[str, ChainData]) -> list[str]:
+    """Where the ledger does not agree with a checkpoint (rule 3)."""
+    problems = []
+    for name, said in content["chains"].items():
+        count, head = said["records"], bytes.fromhex(said["head"])
+        chain = chains.get(name)
+        if chain is None:
+            if count:
+                problems.append(
+                    f"chain {name} is gone; checkpoint {content['number']} saw {count} records in it"
+                )
+            continue
+        if chain.public_key.hex() != said["key"]:
+            problems.append(f"chain {name} has another key than in checkpoint {content['number']}")
+        if len(chain.entries) < count:
+            problems.append(
+                f"chain {name} has {len(chain.entries)} records, checkpoint {content['number']} saw {count}:"
+                " records were dropped or an old registry was restored"
+            )
+        elif count and chain.entries[count - 1].hash != head:
+            problems.append(
+                f"record {count} of chain {name} is not the one that checkpoint {content['number']} saw"
+            )
+    return problems
+
+
+def sequence_problems(stored: Sequence[str], contents: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Where checkpoints of one registry do not follow each other without a gap."""
+    previous = GENESIS.hex()
+    for expected, (text, content) in enumerate(zip(stored, contents, strict=True), 1):
+        if content["number"] != expected or content["previous"] != previous:
+            return [f"checkpoint {content['number']} does not follow the one before it"]
+        previous = hashlib.sha256(text.encode()).hexdigest()
+    return []
+
+
+def verify_ledger(
+    chains: Sequence[ChainData],
+    stored: Mapping[str, Sequence[str]],
+    exported: Sequence[str] = (),
+    trusted: Sequence[bytes] = (),
+) -> Report:
+    """Check everything that can be checked of a ledger.
+
+    `stored`: checkpoints by registry id (hex) in their order; `exported`: checkpoints that were kept elsewhere.
+    With `trusted`, every chain's key and every checkpoint's must be among these. Raises LedgerError.
+    """
+    by_name = {chain.name: chain for chain in chains}
+    problems = [problem for chain in chains for problem in chain_problems(chain)]
+    if trusted:
+        problems += [
+            f"chain {chain.name} is signed by {key_id(chain.public_key).hex()}, which is not trusted"
+            for chain in chains
+            if chain.public_key not in trusted and key_id(chain.public_key) not in trusted
+        ]
+    count, signers = 0, {key_id(chain.public_key).hex() for chain in chains if chain.public_key}
+    for registry_id, texts in stored.items():
+        contents = _opened(texts, trusted, problems)
+        if len(contents) == len(texts):
+            problems += sequence_problems(texts, contents)
+        problems += _disagreements(contents, by_name)
+        problems += [
+            f"checkpoint {content['number']} belongs to another registry"
+            for content in contents
+            if content["registry"] != registry_id
+        ]
+        count += len(contents)
+        signers |= {key_id(bytes.fromhex(content["key"])).hex() for content in contents}
+    outside = _opened(exported, trusted, problems)
+    problems += _disagreements(outside, by_name)
+    if problems:
+        raise LedgerError(list(dict.fromkeys(problems))[:MOST_PROBLEMS])
+    return Report(
+        {chain.name: len(chain.entries) for chain in chains}, count + len(outside), tuple(sorted(signers))
+    )
+
+
+def _opened(texts: Sequence[str], trusted: Sequence[bytes], problems: list[str]) -> list[dict[str, Any]]:
+    contents = []
+    for text in texts:
+        try:
+            contents.append(open_checkpoint(text, trusted))
+        except LedgerError as error:
+            problems += error.problems
+    return contents
+
+
+def _disagreements(contents: Sequence[Mapping[str, Any]], chains: Mapping[str, ChainData]) -> list[str]:
+    return [problem for content in contents for problem in checkpoint_problems(content, chains)]

@@ -1,0 +1,59 @@
+"""The tables of a registry: made where there are none, brought up to date where they are older (alembic).
+
+Rules:
+1. A new registry gets its tables from the models, in one transaction; tests show that the migrations end at the same.
+2. An older one is migrated in one transaction: it is the old one or the new one, whatever happens meanwhile.
+3. One that a newer program wrote is refused and left alone.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import Connection, inspect, text
+
+from provisioning.registry.errors import RegistryError
+from provisioning.registry.models import Base
+
+HEAD: Final = "0002"
+KNOWN: Final = ("0001", "0002")
+_VERSION_TABLE: Final = "alembic_version"
+
+
+def prepare(connection: Connection) -> bool:
+    """Make the tables inside the running transaction where there are none: then True. Raises RegistryError."""
+    found = revision(connection)
+    if found == "":
+        Base.metadata.create_all(connection)
+        connection.execute(
+            text(f"CREATE TABLE {_VERSION_TABLE} (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
+        )
+        connection.execute(text(f"INSERT INTO {_VERSION_TABLE} VALUES (:head)"), {"head": HEAD})  # noqa: S608
+        return True
+    if found not in KNOWN:
+        raise RegistryError(f"the registry was written by another version of this program (schema {found})")
+    return False
+
+
+def revision(connection: Connection) -> str:
+    """The schema's revision; "" where there are no tables, "0001" for registries from before alembic."""
+    tables = set(inspect(connection).get_table_names())
+    if _VERSION_TABLE in tables:
+        row = connection.execute(text(f"SELECT version_num FROM {_VERSION_TABLE}")).first()  # noqa: S608
+        return str(row[0]) if row is not None else "none"
+    if not tables:
+        return ""
+    return "0001" if "production_record" in tables else "unknown"
+
+
+def migrate(connection: Connection, found: str, target: str = HEAD) -> None:
+    """Run the migrations from revision `found` to `target` on this connection."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", "provisioning.registry:migrations")
+    config.attributes["connection"] = connection
+    if found == "0001" and _VERSION_TABLE not in inspect(connection).get_table_names():
+        command.stamp(config, "0001")
+    command.upgrade(config, target)

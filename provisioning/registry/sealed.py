@@ -1,0 +1,96 @@
+"""OSCORE secrets sealed to the CoAP server: who draws or stores them cannot read them back.
+
+HPKE base mode (RFC 9180), DHKEM(P-256, HKDF-SHA256), HKDF-SHA256, AES-128-GCM. `info` names purpose and device, so a
+sealed secret opens for its own unit only. Content: master secret (16 bytes) || master salt (8 bytes).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+
+from provisioning.registry.errors import RegistryError
+from provisioning.signing.keys import key_id, public_point
+from provisioning.signing.pki import load_private_pem, private_pem, write_private
+
+SECRET_BYTES: Final = 16
+SALT_BYTES: Final = 8
+_DOMAIN: Final = b"firstboot oscore secret v1\0"
+_SUITE: Final = Suite(KEM.P256, KDF.HKDF_SHA256, AEAD.AES_128_GCM)
+
+
+@dataclass(frozen=True)
+class ServerKey:
+    """The CoAP server's public key, to which stations seal."""
+
+    public: ec.EllipticCurvePublicKey
+
+    @property
+    def key_id(self) -> bytes:
+        """First eight bytes of the SHA-256 of the point."""
+        return key_id(public_point(self.public))
+
+    @classmethod
+    def load(cls, path: Path) -> ServerKey:
+        """The key in a PEM file (SubjectPublicKeyInfo). Raises RegistryError for another kind, OSError."""
+        try:
+            key = serialization.load_pem_public_key(path.read_bytes())
+        except ValueError:
+            raise RegistryError(f"{path.name} holds no public key") from None
+        if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+            raise RegistryError(f"{path.name} holds no P-256 key")
+        return cls(key)
+
+    def seal(self, device_id: bytes, secret: bytes, salt: bytes) -> bytes:
+        """What only the server can open, 105 bytes. Raises ValueError for other lengths."""
+        if len(secret) != SECRET_BYTES or len(salt) != SALT_BYTES:
+            raise ValueError("secret of 16 and salt of 8 bytes are needed")
+        return _SUITE.encrypt(secret + salt, self.public, _DOMAIN + device_id)
+
+
+@dataclass(frozen=True)
+class ServerPrivateKey:
+    """The CoAP server's half; it stays on the server."""
+
+    private: ec.EllipticCurvePrivateKey = field(repr=False)
+
+    @classmethod
+    def create(cls, private_path: Path, public_path: Path) -> ServerPrivateKey:
+        """Draw a key pair into two new files, the private one mode 0600. Raises RegistryError where one exists."""
+        if private_path.exists() or public_path.exists():
+            raise RegistryError(f"{private_path.name} or {public_path.name} exists; it is not overwritten")
+        key = ec.generate_private_key(ec.SECP256R1())
+        write_private(private_path, private_pem(key))
+        public_path.write_bytes(
+            key.public_key().public_bytes(
+                serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+            )
+        )
+        return cls(key)
+
+    @classmethod
+    def load(cls, path: Path) -> ServerPrivateKey:
+        """The key in a PEM file. Raises ValueError for another kind, OSError."""
+        return cls(load_private_pem(path.read_bytes()))
+
+    @property
+    def public(self) -> ServerKey:
+        return ServerKey(self.private.public_key())
+
+    def open(self, device_id: bytes, sealed: bytes) -> tuple[bytes, bytes]:
+        """(secret, salt) of a unit. Raises RegistryError where it was sealed for another unit or key, or changed."""
+        try:
+            content = _SUITE.decrypt(sealed, self.private, _DOMAIN + device_id)
+        except (InvalidTag, ValueError):
+            raise RegistryError(
+                f"the sealed secret of {device_id.hex()} does not open with this key"
+            ) from None
+        if len(content) != SECRET_BYTES + SALT_BYTES:
+            raise RegistryError(f"the sealed secret of {device_id.hex()} has another length")
+        return content[:SECRET_BYTES], content[SECRET_BYTES:]
