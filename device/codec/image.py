@@ -4,9 +4,9 @@ Source: MCUboot docs/design.md, "Image format". The boot ROM (C) makes the same 
 signature; here they give an early, typed refusal and the security counter.
 
 Rules:
-1. Header magic, header size, RAM_LOAD flag and load address are the only accepted ones.
+1. Header magic, header size, flags (RAM_LOAD alone) and load address are the only accepted ones.
 2. Every length is checked against `limit` before it is used; TLV areas end exactly where they say.
-3. A security counter stands in the protected area or the image is refused.
+3. Each area holds the entries that the boot ROM takes, each once, and no other: what it would refuse is not staged.
 """
 
 from collections import namedtuple
@@ -60,7 +60,7 @@ def _refuse(reason: str) -> None:
 
 
 def _tlv_area(
-    read: "Callable[[int, int], bytes]", offset: int, limit: int, magic: int
+    read: "Callable[[int, int], bytes]", offset: int, limit: int, magic: int, allowed: "tuple[int, ...]"
 ) -> "tuple[dict[int, bytes], int]":
     """Return the entries of one TLV area and the offset behind it."""
     if offset + 4 > limit:
@@ -81,8 +81,8 @@ def _tlv_area(
         at += 4
         if at + length > total:
             _refuse("tlv entry")
-        if kind in entries:
-            _refuse("tlv twice")
+        if kind not in allowed or kind in entries:
+            _refuse("tlv type")
         entries[kind] = bytes(area[at : at + length])
         at += length
     return entries, offset + total
@@ -98,8 +98,10 @@ def parse_image(read: "Callable[[int, int], bytes]", limit: int) -> "ImageInfo":
     header = read(0, _HEADER)
     if _u32(header, 0) != MAGIC:
         _refuse("magic")
-    if _u32(header, 4) != IMAGE_LOAD_ADDRESS or not _u32(header, 16) & FLAG_RAM_LOAD:
+    if _u32(header, 4) != IMAGE_LOAD_ADDRESS:
         _refuse("load address")
+    if _u32(header, 16) != FLAG_RAM_LOAD:
+        _refuse("flags")
     if _u16(header, 8) != IMAGE_HEADER_BYTES:
         _refuse("header size")
     protected_bytes, body_bytes = _u16(header, 10), _u32(header, 12)
@@ -108,16 +110,20 @@ def parse_image(read: "Callable[[int, int], bytes]", limit: int) -> "ImageInfo":
     version = (header[20], header[21], _u16(header, 22), _u32(header, 24))
 
     end_of_body = IMAGE_HEADER_BYTES + body_bytes
-    protected, end_of_protected = _tlv_area(read, end_of_body, limit, TLV_PROTECTED_MAGIC)
+    protected, end_of_protected = _tlv_area(
+        read, end_of_body, limit, TLV_PROTECTED_MAGIC, (TLV_SECURITY_COUNTER,)
+    )
     if end_of_protected - end_of_body != protected_bytes:
         _refuse("protected size")
-    free, total = _tlv_area(read, end_of_protected, limit, TLV_MAGIC)
+    free, total = _tlv_area(read, end_of_protected, limit, TLV_MAGIC, (TLV_PUBLIC_KEY, TLV_SHA256, TLV_ECDSA))
     counter = protected.get(TLV_SECURITY_COUNTER)
     if counter is None or len(counter) != 4:
         _refuse("no security counter")
     digest = free.get(TLV_SHA256, b"")
     if len(digest) != 32:
         _refuse("no digest")
+    if TLV_PUBLIC_KEY not in free or TLV_ECDSA not in free:
+        _refuse("no signature")
     return ImageInfo(
         version,
         _u32(counter or b"", 0),
@@ -125,6 +131,6 @@ def parse_image(read: "Callable[[int, int], bytes]", limit: int) -> "ImageInfo":
         body_bytes,
         end_of_protected,
         total,
-        free.get(TLV_PUBLIC_KEY, b""),
-        free.get(TLV_ECDSA, b""),
+        free[TLV_PUBLIC_KEY],
+        free[TLV_ECDSA],
     )

@@ -17,7 +17,7 @@ from typing import Final
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from device.codec.image import FLAG_RAM_LOAD, parse_image
+from device.codec.image import parse_image
 from device.errors import ImageFormatError
 from device.layout import IMAGE_HEADER_BYTES, IMAGE_LOAD_ADDRESS, MPS2
 
@@ -103,15 +103,8 @@ def image_info(data: bytes) -> ImageInfo:
     if len(data) > IMAGE_MAX_BYTES:
         raise ImageFormatError(reason="larger than a slot")
     parsed = parse_image(lambda offset, length: data[offset : offset + length], len(data))
-    if int.from_bytes(data[16:20], "little") != FLAG_RAM_LOAD:
-        raise ImageFormatError(reason="flags")
     if len(parsed.public_key) != _PUBLIC_KEY_BYTES or not parsed.signature:
         raise ImageFormatError(reason="no key or no signature")
-    # Types are distinct and ours are there, so any further TLV or byte shows in the sizes.
-    protected_bytes = parsed.hashed_bytes - IMAGE_HEADER_BYTES - parsed.body_bytes
-    plain_bytes = _area_bytes(len(parsed.digest), len(parsed.public_key), len(parsed.signature))
-    if protected_bytes != _area_bytes(4) or parsed.total_bytes - parsed.hashed_bytes != plain_bytes:
-        raise ImageFormatError(reason="TLV types are not the ones of this project")
     if parsed.total_bytes != len(data):
         raise ImageFormatError(reason="bytes behind the image")
     if parsed.digest != hashlib.sha256(data[: parsed.hashed_bytes]).digest():
@@ -125,11 +118,6 @@ def image_info(data: bytes) -> ImageInfo:
         public_key=parsed.public_key,
         signature=parsed.signature,
     )
-
-
-def _area_bytes(*value_bytes: int) -> int:
-    """Size of a TLV area: 4 bytes of information, then 4 before each value."""
-    return 4 + sum(4 + length for length in value_bytes)
 
 
 def _parse_version(version: str) -> tuple[int, int, int, int]:
