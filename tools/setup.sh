@@ -14,7 +14,7 @@ venv=.venv
 packages="qemu-system-arm gcc-arm-none-eabi libnewlib-arm-none-eabi libslirp0 mosquitto libcoap3-bin
           dpkg-dev xz-utils bzip2 make gcc libc6-dev"
 # Peers of the tests alone.
-if [ "$level" = dev ]; then packages="$packages postgresql softhsm2"; fi
+if [ "$level" = dev ]; then packages="$packages postgresql softhsm2 chromium"; fi
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
