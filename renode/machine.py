@@ -33,7 +33,8 @@ SEED_BYTES: Final = 32
 HARDWARE_ID_BYTES: Final = 16
 _ELF_MAGIC: Final = b"\x7fELF"
 _POWER_ON_MAGIC: Final = 0x4F504246  # "FBPO"
-_SEED_PRESENT, _SEED_FIXED, _BUTTON_HELD = 1, 2, 4
+_SEED_PRESENT, _SEED_FIXED = 1, 2
+POWER_ON_BUTTON_HELD: Final = 4
 
 
 class Machine(Protocol):
@@ -74,7 +75,7 @@ def power_on_page(
     """The 64 bytes that the machine puts beside RAM at power-on (docs/design.md, "Power-on page")."""
     if len(hardware_id) != HARDWARE_ID_BYTES or (seed is not None and len(seed) != SEED_BYTES):
         raise MachineError(f"hardware id is {HARDWARE_ID_BYTES} bytes long, a seed {SEED_BYTES}")
-    flags = (_SEED_PRESENT if seed is not None else 0) | (_BUTTON_HELD if is_button_held else 0)
+    flags = (_SEED_PRESENT if seed is not None else 0) | (POWER_ON_BUTTON_HELD if is_button_held else 0)
     flags |= _SEED_FIXED if seed is not None and is_seed_fixed else 0
     page = _POWER_ON_MAGIC.to_bytes(4, "little") + flags.to_bytes(4, "little")
     return page + (seed or bytes(SEED_BYTES)) + hardware_id + bytes(8)

@@ -9,13 +9,17 @@ import contextlib
 import shutil
 import socket
 import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Final
 
 from device.layout import MPS2
 from renode.errors import EmulatorError, ToolMissingError
-from renode.machine import POWER_ON_ADDRESS, Board, HostLines, private_file
+from renode.gdbstub import write_memory
+from renode.machine import POWER_ON_ADDRESS, POWER_ON_BUTTON_HELD, Board, HostLines, private_file
 from renode.qmp import Qmp
 
 PROGRAM: Final = "qemu-system-arm"
@@ -85,6 +89,40 @@ class QemuBoard(Board):
         if self._qmp is not None:
             self._qmp.close()
             self._qmp = None
+
+    def press_button(self, seconds: float = 0.2) -> None:
+        """Press the button of the running board and let it go: the flag in the power-on page, set and cleared."""
+        flags = self.read_word(POWER_ON_ADDRESS + 4)
+        with self._debug_stub() as path:
+            write_memory(path, POWER_ON_ADDRESS + 4, (flags | POWER_ON_BUTTON_HELD).to_bytes(4, "little"))
+            time.sleep(seconds)
+            write_memory(path, POWER_ON_ADDRESS + 4, (flags & ~POWER_ON_BUTTON_HELD).to_bytes(4, "little"))
+
+    def read_word(self, address: int) -> int:
+        """A word of physical memory or of a device, as the guest would read it. Raises EmulatorError."""
+        text = self._command(f"xp /1wx {address:#x}")
+        try:
+            return int(text.split(":")[1], 16)
+        except (IndexError, ValueError):
+            raise EmulatorError(f"QEMU shows no word: {text.strip()!r}") from None
+
+    @contextlib.contextmanager
+    def _debug_stub(self) -> Iterator[str]:
+        """A socket in a folder of its owner's that leads to QEMU's debug stub, as long as it is needed."""
+        with tempfile.TemporaryDirectory(
+            prefix="gdb-"
+        ) as folder:  # short: a socket's path has 108 bytes at most
+            path = f"{folder}/stub"
+            self._command(f"gdbserver unix:{path},server=on,wait=off")
+            try:
+                yield path
+            finally:
+                self._command("gdbserver none")
+
+    def _command(self, line: str) -> str:
+        if self._qmp is None:
+            raise EmulatorError("the board is off")
+        return str(self._qmp.execute("human-monitor-command", **{"command-line": line}))
 
     def _reset(self) -> None:
         if self._qmp is not None:

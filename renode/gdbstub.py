@@ -1,0 +1,40 @@
+"""Two packets of GDB's remote protocol: write guest memory, let the machine go on. QMP itself cannot write memory."""
+
+from __future__ import annotations
+
+import socket
+
+from renode.errors import EmulatorError
+
+_TIMEOUT_S = 10.0
+
+
+def packet(text: str) -> bytes:
+    """A packet: $text#checksum, the sum of its bytes modulo 256."""
+    return f"${text}#{sum(text.encode()) % 256:02x}".encode()
+
+
+def write_memory(path: str, address: int, data: bytes) -> None:
+    """Connect to the stub on Unix socket `path`, write `data` at `address`, detach; the machine runs on.
+
+    Raises EmulatorError where the stub refuses or does not answer.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+        line.settimeout(_TIMEOUT_S)
+        try:
+            line.connect(path)
+            for text in (f"M{address:x},{len(data):x}:{data.hex()}", "D"):
+                line.sendall(packet(text))
+                _expect_ok(line, text[:1])
+        except OSError as error:
+            raise EmulatorError(f"QEMU's debug stub: {type(error).__name__}") from None
+
+
+def _expect_ok(line: socket.socket, what: str) -> None:
+    received = b""
+    while not received.endswith(packet("OK")):
+        part = line.recv(256)
+        if not part or len(received) > 4096:
+            raise EmulatorError(f"QEMU's debug stub refused {what}")
+        received += part
+    line.sendall(b"+")

@@ -1,0 +1,201 @@
+"""What an owner does on a whole unit, on every machine that is here: change of password, reset, button."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from device.layout import MPS2
+from simulator.story import steps
+from simulator.story.world import World
+
+NEW_PASSWORD = "seven green bottles on the wall"
+LATER_PASSWORD = "a bicycle leans at the old gate"
+ANSWERS_S = 60
+
+
+class Life:
+    """One unit's life; `seen` keeps what each part found, for the tests below."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.seen: dict[str, Any] = {}
+
+    def wait(self, what: str, found: Callable[[], Any], seconds: float = ANSWERS_S) -> Any:
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                result = found()
+            except OSError:
+                result = None
+            if result:
+                return result
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{what}: not within {seconds} s")
+            time.sleep(0.3)
+
+    def page(self, path: str) -> Any:
+        return self.world.owner.request("GET", path)
+
+    def post(self, path: str, **form: str) -> Any:
+        return self.world.owner.request("POST", path, form)
+
+    def user_region(self) -> bytes:
+        """The user region as it lies in flash; the power is off afterwards."""
+        machine = self.world.machine
+        machine.cut_power()
+        image = machine.flash.image() if self.world.on == "sim" else machine.nvm.path.read_bytes()
+        return bytes(image[MPS2.user_offset : MPS2.user_offset + MPS2.user_bytes])
+
+    def answers(self, path: str) -> Any:
+        return self.wait(f"{path} to answer", lambda: (reply := self.page(path)).status == 200 and reply)
+
+    def set_up(self, password: str) -> int:
+        return int(self.world.owner.set_up(self.world.unit.setup_code, password).status)
+
+    def live(self) -> None:
+        self.begin()
+        self.change_password()
+        self.reset_from_the_page()
+        self.reset_with_the_button()
+        self.fail_and_reset()
+
+    def begin(self) -> None:
+        world, machine = self.world, self.world.machine
+        self.seen["fresh"] = self.user_region()
+        machine.power_on()
+        self.seen["fresh set-up page"] = self.answers("/setup").text
+        self.seen["foreign host"] = world.owner.request("GET", "/").status
+        assert self.set_up(world.password) == 303
+        assert self.wait("sign-in", lambda: world.owner.sign_in(world.password))
+        self.seen["light"] = self.light_changes()
+        assert self.post("/updates", action="off").status == 303
+        assert world.owner.status()["update"]["automatic"] is False
+
+    def light_changes(self) -> set[bool]:
+        machine = self.world.machine
+        seen = set()
+        for _ in range(60):
+            seen.add(
+                machine.indicator.is_on if self.world.on == "sim" else bool(machine.read_word(0x40028000))
+            )
+            if len(seen) == 2:
+                break
+            time.sleep(0.05)
+        return seen
+
+    def change_password(self) -> None:
+        owner, world = self.world.owner, self.world
+        session = owner._session
+        reply = self.post("/password", current=world.password, password=NEW_PASSWORD, again=NEW_PASSWORD)
+        self.seen["change"] = reply.status
+        owner._session = session
+        self.seen["old session"] = self.page("/status.json").status
+        self.seen["old password"] = owner.sign_in(world.password)
+        self.seen["new password"] = owner.sign_in(NEW_PASSWORD)
+
+    def reset_from_the_page(self) -> None:
+        world, machine = self.world, self.world.machine
+        session = world.owner._session
+        self.seen["reset without password"] = self.post("/reset", password="wrong", confirm="yes").status
+        assert self.post("/reset", password=NEW_PASSWORD, confirm="yes").status == 200
+        world.owner._session = session
+        self.seen["page after reset"] = self.answers("/setup").text
+        self.seen["session after reset"] = self.page("/status.json").status
+        self.seen["after page reset"] = self.user_region()
+        machine.power_on()
+        self.answers("/setup")
+        self.seen["set-up without a press"] = self.set_up(LATER_PASSWORD)
+        machine.press_button()
+        self.seen["set-up after a press"] = self.wait("set-up", lambda: self.set_up(LATER_PASSWORD) == 303)
+        self.seen["first password"] = world.owner.sign_in(world.password)
+        self.seen["later password"] = world.owner.sign_in(LATER_PASSWORD)
+
+    def reset_with_the_button(self) -> None:
+        machine = self.world.machine
+        machine.cut_power()
+        machine.power_on(button_held=True)
+        self.answers("/setup")
+        self.seen["after button reset"] = self.user_region()
+        machine.power_on()
+        self.answers("/setup")
+        machine.press_button()
+        assert self.wait("set-up", lambda: self.set_up(LATER_PASSWORD) == 303)
+
+    def fail_and_reset(self) -> None:
+        machine = self.world.machine
+        machine.cut_power()
+        if self.world.on == "sim":
+            machine.flash.corrupt(MPS2.user_offset, b"\0" * 8192)
+        else:
+            with machine.nvm.path.open("r+b") as nvm:
+                nvm.seek(MPS2.user_offset)
+                nvm.write(b"\0" * 8192)
+        machine.power_on()
+        self.seen["failed"] = machine.console.wait_for(r"failed: .*", ANSWERS_S).group(0)
+        machine.cut_power()
+        machine.power_on(button_held=True)
+        self.answers("/setup")
+        self.seen["after failed reset"] = self.user_region()
+
+
+MACHINES = [
+    pytest.param("sim", id="simulator"),
+    pytest.param("qemu", id="qemu", marks=pytest.mark.emulated),
+]
+
+
+@pytest.fixture(scope="module", params=MACHINES)
+def life(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
+    on = request.param
+    if on == "qemu" and shutil.which("qemu-system-arm") is None:
+        pytest.skip("qemu-system-arm is not installed")
+    directory: Path = tmp_path_factory.mktemp(f"owner-{on}")
+    with World(on, ("mqtt",), directory, lambda text: None) as world:
+        steps.build(world)
+        steps.provision(world)
+        lived = Life(world)
+        lived.live()
+        yield lived
+
+
+def test_the_light_blinks(life: Life) -> None:
+    assert life.seen["light"] == {False, True}
+
+
+def test_pw_12_after_a_change_the_old_password_and_every_session_are_dead(life: Life) -> None:
+    assert life.seen["change"] == 303
+    assert life.seen["old session"] == 403
+    assert life.seen["old password"] is False and life.seen["new password"] is True
+
+
+def test_a_reset_from_the_page_needs_the_password(life: Life) -> None:
+    assert life.seen["reset without password"] == 403
+
+
+def test_pw_03_a_reset_leaves_the_user_region_of_a_fresh_unit_byte_for_byte(life: Life) -> None:
+    assert len(life.seen["fresh"]) == MPS2.user_bytes
+    assert life.seen["fresh"].count(0xFF) < MPS2.user_bytes, "the fresh region holds no file system at all"
+    for when in ("after page reset", "after button reset", "after failed reset"):
+        assert life.seen[when] == life.seen["fresh"], when
+
+
+def test_pw_03_no_session_and_no_password_outlives_a_reset(life: Life) -> None:
+    assert life.seen["session after reset"] == 404  # nothing but set-up exists
+    assert life.seen["first password"] is False and life.seen["later password"] is True
+
+
+def test_pw_18_set_up_after_a_reset_waits_for_the_button(life: Life) -> None:
+    assert "Press its button" not in life.seen["fresh set-up page"]
+    assert "Press its button" in life.seen["page after reset"]
+    assert life.seen["set-up without a press"] == 403
+    assert life.seen["set-up after a press"]
+
+
+def test_a_failed_unit_is_led_out_by_a_reset(life: Life) -> None:
+    assert "credential" in life.seen["failed"]
