@@ -1,22 +1,23 @@
-"""The statement that accompanies a unit: what SI 2023/1007 Schedule 4 lists, as JSON and as text.
+"""The statement that accompanies a unit: what SI 2023/1007 Schedule 4 lists, as one JSON document.
 
 Rules:
-1. This program makes demonstration statements. Each says that it is NOT A STATEMENT OF COMPLIANCE: only the
-   manufacturer can make one, with evidence, and a named person signs it (SC-03).
+1. A station makes demonstration statements for development. Each says that it is NOT A STATEMENT OF COMPLIANCE.
+   A real one is made by `firstboot statement issue` alone (`issue.py`), with evidence, by a named person (SC-03).
 2. All items of Schedule 4 paragraph 1(1)(a) to (g) are there and filled in, else there is no statement (SC-01).
-3. A requirement met on the Schedule 2 route names exactly the standard that the Regulations define (SC-02).
-4. The open points for the maker's lawyer are printed in every statement.
+3. A requirement met on the Schedule 2 route names exactly the standard that the Regulations define (SC-02); one
+   met by a label names scheme, level, number and expiry (SC-09).
+4. The forms that people read are made from this document and no other (`forms.py`).
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from device.limits import STATEMENT_BYTES
-from device.support import days_from_civil, long_date_text, sentence
+from device.support import days_from_civil, sentence
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 TYP: Final = "application/vnd.firstboot.statement+json"
 KIND: Final = "demonstration"
+ISSUED: Final = "statement of compliance"
 NOTICE: Final = (
     "NOT A STATEMENT OF COMPLIANCE. A demonstration of its form: no evidence was assessed, and only the"
     " manufacturer can make the statement."
@@ -43,6 +45,7 @@ REQUIREMENTS: Final = {
 ROUTES: Final = {
     "schedule-1": "the security requirement in Schedule 1",
     "schedule-2": "the deemed compliance condition in Schedule 2",
+    "label": "the deemed compliance condition in Schedule 2 for a product with a current label",
 }
 # Regulation 2 names these editions; a newer one is not the one in the Regulations.
 EN_303_645: Final = {"number": "ETSI EN 303 645", "version": "V2.1.1", "date": "2020-06-19"}
@@ -72,10 +75,20 @@ class StatementError(ValueError):
 
 def build_statement(product: Product, issued: dt.date) -> dict[str, Any]:
     """The demonstration statement of a product and batch. Raises StatementError."""
-    end = product.support.end_date
-    document = {
+    document = schedule_4(product, issued) | {
         "kind": KIND,
         "notice": NOTICE,
+        "open_points": list(OPEN_POINTS),
+    }
+    document["signatory"]["signature"] = "COSE_Sign1 by the demonstration signatory key"
+    check_statement(document)
+    return document
+
+
+def schedule_4(product: Product, issued: dt.date) -> dict[str, Any]:
+    """Items (a) to (g) as the product definition has them; the signature's words are the caller's."""
+    end = product.support.end_date
+    return {
         "product": {
             "type": product.product_type,
             "model": product.model,
@@ -94,13 +107,9 @@ def build_statement(product: Product, issued: dt.date) -> dict[str, Any]:
         "signatory": {
             "name": product.statement.signatory_name,
             "function": product.statement.signatory_function,
-            "signature": "COSE_Sign1 by the demonstration signatory key",
         },
         "issue": {"place": product.statement.place, "date": issued.isoformat()},
-        "open_points": list(OPEN_POINTS),
     }
-    check_statement(document)
-    return document
 
 
 def _party(party: Party) -> dict[str, str]:
@@ -113,6 +122,9 @@ def _declarations(product: Product) -> dict[str, dict[str, Any]]:
         declared[requirement] = {"route": route}
         if requirement in product.statement.standards:
             declared[requirement]["standard"] = dict(product.statement.standards[requirement])
+        if requirement in product.statement.labels:
+            label = product.statement.labels[requirement]
+            declared[requirement]["label"] = asdict(label) | {"expires": label.expires.isoformat()}
     return declared
 
 
@@ -133,11 +145,26 @@ ITEMS: Final = (
     ("(g) date of issue", ("issue", "date")),
 )
 
+# What a statement that was issued has besides; one that was not cannot have it.
+ISSUED_ITEMS: Final = (
+    ("its id", ("id",)),
+    ("its version", ("version",)),
+    ("the firmware's version", ("firmware", "version")),
+    ("the firmware's image digest", ("firmware", "image_sha256")),
+    ("the scope decision (SC-10)", ("scope", "exceptions")),
+    ("the evidence (SC-03)", ("evidence",)),
+    ("the end of its retention (regulations 8 and 9)", ("retain_until",)),
+)
+
 
 def check_statement(document: Mapping[str, Any]) -> None:
     """Raise StatementError with everything that is missing or wrong in a statement (SC-01, SC-02)."""
     problems = [f"Schedule 4 1(1){item} is missing" for item, path in ITEMS if not _at(document, path)]
-    if document.get("kind") != KIND or document.get("notice") != NOTICE:
+    if document.get("kind") == ISSUED:
+        problems += [f"{name} is missing" for name, path in ISSUED_ITEMS if not _at(document, path)]
+        if "notice" in document:
+            problems.append("it bears the mark of a demonstration")
+    elif document.get("kind") != KIND or document.get("notice") != NOTICE:
         problems.append("the mark of a demonstration is missing")
     for name in ("manufacturers", "authorised_representatives"):
         for party in document.get(name) or []:
@@ -161,7 +188,11 @@ def _route_problems(requirement: str, declared: Any) -> list[str]:
     route = declared.get("route") if isinstance(declared, Mapping) else None
     if route not in ROUTES:
         return [f"Schedule 4 1(1)(d) route of {requirement} is missing"]
-    standard = declared.get("standard")
+    standard, label = declared.get("standard"), declared.get("label")
+    if (label is not None) != (route == "label"):
+        return [f"{requirement}: a label and the route label go together"]
+    if route == "label":
+        return _label_problems(requirement, label)
     if route == "schedule-1":
         return (
             [] if standard is None else [f"{requirement}: a standard is named, but the route is Schedule 1"]
@@ -170,6 +201,18 @@ def _route_problems(requirement: str, declared: Any) -> list[str]:
         allowed = " or ".join(" ".join(entry.values()) for entry in STANDARDS[requirement])
         return [f"Schedule 4 1(2) {requirement}: the standard must be {allowed}"]
     return []
+
+
+def _label_problems(requirement: str, label: Any) -> list[str]:
+    fields = ("scheme", "level", "number", "expires")
+    missing = [name for name in fields if not isinstance(label, Mapping) or not label.get(name)]
+    return [f"{requirement}: the label's {name} is missing (SC-09)" for name in missing]
+
+
+def label_expiries(document: Mapping[str, Any]) -> dict[str, str]:
+    """Requirement -> last day (ISO 8601, inclusive) of the label it relies on; empty where none does."""
+    declared = document["declaration"]["requirements"]
+    return {name: entry["label"]["expires"] for name, entry in declared.items() if "label" in entry}
 
 
 def statement_json(document: Mapping[str, Any]) -> bytes:
@@ -186,45 +229,3 @@ def sign_statement(document: Mapping[str, Any], signer: Signer) -> bytes:
     from provisioning.signing.release import sign_record
 
     return sign_record(statement_json(document), TYP, signer)
-
-
-def statement_text(document: Mapping[str, Any]) -> str:
-    """The statement as people read it, one item of Schedule 4 to a paragraph. Raises StatementError."""
-    check_statement(document)
-    product, support, issue = document["product"], document["support_period"], document["issue"]
-    year, month, day = (int(part) for part in issue["date"].split("-"))
-    lines = [
-        document["notice"],
-        f"(a) Product: {product['brand']} {product['model']}, {product['type']}. Batch: {product['batch']}.",
-        *[f"(b) Manufacturer: {party['name']}, {party['address']}." for party in document["manufacturers"]],
-        *[
-            f"(b) Authorised representative: {party['name']}, {party['address']}."
-            for party in document["authorised_representatives"]
-        ],
-        f"(c) {document['prepared_by']}",
-        f"(d) {document['declaration']['opinion']}",
-        *[_declared_text(name, entry) for name, entry in document["declaration"]["requirements"].items()],
-        f"(e) Defined support period: {period_text(support['period'])}, until"
-        f" {support['end_date']}. {support['sentence']}",
-        f"(f) Signed: {document['signatory']['name']}, {document['signatory']['function']}"
-        f" ({document['signatory']['signature']}).",
-        f"(g) {issue['place']}, {long_date_text(days_from_civil(year, month, day))}.",
-        "Open points for the manufacturer's lawyer:",
-        *[f"  {number}. {point}" for number, point in enumerate(document["open_points"], 1)],
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def period_text(period: str) -> str:
-    """An ISO 8601 duration of years, months and days in words: "P5Y6M" is "5 years 6 months"."""
-    units = {"Y": "year", "M": "month", "D": "day"}
-    parts = re.findall(r"(\d+)([YMD])", period)
-    return " ".join(f"{int(count)} {units[unit]}{'' if int(count) == 1 else 's'}" for count, unit in parts)
-
-
-def _declared_text(requirement: str, declared: Mapping[str, Any]) -> str:
-    text = f"    {REQUIREMENTS[requirement]}: {ROUTES[declared['route']]}"
-    if "standard" in declared:
-        text += f", {declared['standard']['number']} {declared['standard']['version']}"
-        text += f" ({declared['standard']['date']})"
-    return text + "."

@@ -113,6 +113,10 @@ def provision(  # noqa: PLR0913, PLR0917 - one parameter for each option
         Path | None,
         typer.Option(help="The CoAP server's credential store (a folder); left out: none is told."),
     ] = None,
+    archive: Annotated[
+        Path | None,
+        typer.Option(help="Folder with the statements that were issued; not for development units."),
+    ] = None,
     image_digest: Annotated[
         str | None, typer.Option(help="SHA-256 (hex) of the only image that units may run.")
     ] = None,
@@ -128,6 +132,7 @@ def provision(  # noqa: PLR0913, PLR0917 - one parameter for each option
             product=load_product(product),
             labels_dir=labels,
             oscore_dir=oscore,
+            archive_dir=archive,
             development=development,
             expected_image_digest=None if image_digest is None else bytes.fromhex(image_digest),
         )

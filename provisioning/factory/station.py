@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from device import contact, support
-from provisioning.compliance.statement import build_statement, sign_statement
+from provisioning.compliance.carried import statement_record
 from provisioning.factory import record
 from provisioning.factory.link import ByteStream, FactoryLink
 from provisioning.factory.phases import (
@@ -69,13 +69,16 @@ class UnitRefusedError(UnitFailedError):
 
 @dataclass(frozen=True)
 class StationConfig:
-    """What a station works with. `labels_dir` gets one PNG per unit, `oscore_dir` is the CoAP server's store."""
+    """What a station works with. `labels_dir` gets one PNG per unit, `oscore_dir` is the CoAP server's store,
+    `archive_dir` holds the statements that were issued: without one only development units can be made.
+    """
 
     product: Product
     labels_dir: Path
     oscore_dir: Path | None = None
     development: bool = False
     expected_image_digest: bytes | None = None
+    archive_dir: Path | None = None
     station_name: str = "station"
     timeout_s: float = 5.0
     attempts: int = 4
@@ -152,9 +155,12 @@ class Station:
             "contact": lambda: sign_record(
                 record.contact_payload(product), contact.TYP, keys.signer("support")
             ),
-            "statement": lambda: sign_statement(
-                build_statement(product, dt.datetime.fromtimestamp(self._opened_s, dt.UTC).date()),
-                keys.signer("signatory"),
+            "statement": lambda: statement_record(
+                product,
+                self.config.archive_dir,
+                keys,
+                is_development=self.is_development,
+                issued=dt.datetime.fromtimestamp(self._opened_s, dt.UTC).date(),
             ),
             "anchors": lambda: record.anchors_record(product, keys.anchor_keys(), self._opened_s),
             "servers": lambda: record.servers_record(product, keys.server_ca.certificate_der),

@@ -56,12 +56,28 @@ def key_id(public: bytes) -> bytes:
     return hashlib.sha256(public).digest()[:8]
 
 
+def _public_half(path: Path) -> Path:
+    """Where a role's public half may lie instead of its key, so that no station holds what a person signs with."""
+    return path.with_suffix(".pub") if path.stem in SIGNING_ROLES else path
+
+
+def _public_of(path: Path) -> bytes:
+    if path.is_file():
+        return public_point(load_private_pem(path.read_bytes()).public_key())
+    key = serialization.load_pem_public_key(_public_half(path).read_bytes())
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise KeyRingError(f"{_public_half(path).name} is not a P-256 public key")
+    return public_point(key)
+
+
 class KeyRing:
     """The keys of one folder; loads them when asked for."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        missing = [path.name for path in self._expected() if not path.is_file()]
+        missing = [
+            path.name for path in self._expected() if not (path.is_file() or _public_half(path).is_file())
+        ]
         if missing:
             raise KeyRingError(f"key folder {directory} lacks {', '.join(missing)}")
 
@@ -126,12 +142,15 @@ class KeyRing:
         """The file signer of a role: "author", "support", "tracker" or "signatory"."""
         from provisioning.signing.file_signer import FileSigner
 
-        return FileSigner.load(self.signer_path(role))
+        path = self.signer_path(role)
+        if not path.is_file():
+            raise KeyRingError(f"this folder holds only the public half of {role}: the key is somewhere else")
+        return FileSigner.load(path)
 
     def anchor_keys(self) -> list[AnchorKey]:
         """What the factory installs as trust anchors: every role key's public half, bound to ESP256 (-9)."""
         found = []
         for role in SIGNING_ROLES:
-            public = public_point(load_private_pem(self.signer_path(role).read_bytes()).public_key())
+            public = _public_of(self.signer_path(role))
             found.append(AnchorKey(key_id(public), -9, ROLES[role], public))
         return found

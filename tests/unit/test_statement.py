@@ -13,6 +13,7 @@ import pytest
 
 from device.trust import anchors as trust_anchors
 from device.trust.verify import verify_record
+from provisioning.compliance.forms import period_text, statement_html, statement_pdf, statement_text
 from provisioning.compliance.statement import (
     EN_303_645,
     ISO_29147,
@@ -23,10 +24,8 @@ from provisioning.compliance.statement import (
     StatementError,
     build_statement,
     check_statement,
-    period_text,
     sign_statement,
     statement_json,
-    statement_text,
 )
 from provisioning.factory.product import Product
 from provisioning.signing.keys import KeyRing
@@ -162,3 +161,40 @@ def test_durations_are_written_in_words() -> None:
         "1 year 6 months",
         "90 days",
     ]
+
+
+def test_the_page_and_the_insert_show_every_item_and_the_notice() -> None:
+    page, insert = statement_html(DOCUMENT), pdf_text(statement_pdf(DOCUMENT))
+    for letter in "abcdefg":
+        assert f"({letter}) " in page and f"({letter}) " in insert
+    for fact in (PRODUCT.batch, "31 December 2031", "NOT A STATEMENT OF COMPLIANCE", "Erika Example"):
+        assert fact in page and fact in insert
+    assert "a lost label cannot be replaced" in insert and "a lost label cannot be replaced" in page
+
+
+def pdf_text(data: bytes) -> str:
+    pdfium = pytest.importorskip(
+        "pypdfium2", reason="pypdfium2 is not installed: the insert is not read back"
+    )
+    with pdfium.PdfDocument(data) as pages:
+        return " ".join(
+            " ".join(page.get_textpage().get_text_bounded().split())
+            for page in (pages[number] for number in range(len(pages)))
+        )
+
+
+def test_the_insert_is_the_same_bytes_each_time() -> None:
+    assert statement_pdf(DOCUMENT) == statement_pdf(DOCUMENT)
+
+
+def test_words_of_the_definition_cannot_become_markup() -> None:
+    product = dataclasses.replace(PRODUCT, brand='<b onload="x">&')
+    document = build_statement(product, ISSUED)
+    assert "<b onload" not in statement_html(document)
+    assert '<b onload="x">&' in pdf_text(statement_pdf(document))
+
+
+def test_a_sign_that_the_inserts_font_does_not_have_is_refused() -> None:
+    document = build_statement(dataclasses.replace(PRODUCT, brand="\u706f"), ISSUED)
+    with pytest.raises(StatementError, match=r"U\+706F"):
+        statement_pdf(document)

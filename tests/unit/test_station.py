@@ -22,13 +22,15 @@ from device.setup_code import normalise, verifier
 from device.store import STATION_RECORDS
 from device.trust import anchors as trust_anchors
 from device.trust.verify import verify_record
+from provisioning.compliance.statement import StatementError
 from provisioning.factory import steps
 from provisioning.factory.phases import Outcome
 from provisioning.factory.product import Support
-from provisioning.factory.station import StationError, UnitRefusedError, UnitResult
+from provisioning.factory.station import Station, StationError, UnitRefusedError, UnitResult
 from provisioning.registry.registry import BatchError
 from provisioning.servers.oscore_store import OscoreStore
 from tests.unit.factory_bench import NOW, PRODUCT, Bench, MemoryUnit, failure
+from tests.unit.papers import issue_one, production_keys
 
 PHASES = [
     "link", "identify", "reserve", "personalise", "anchors", "support", "contact", "statement", "servers",
@@ -185,20 +187,36 @@ def test_development_keys_are_refused_unless_asked_for(bench: Bench) -> None:
         bench.station(development=False)
 
 
-def test_a_development_build_is_refused_with_production_keys(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (bench.keys.directory / "DEVELOPMENT-KEYS").unlink()
-    caught = failure(
-        lambda: bench.station(development=False).provision(MemoryUnit(is_development=True).stream())
-    )
+def production_station(bench: Bench) -> Station:
+    """A station without development, behind a statement that was issued for its batch."""
+    bench.keys, signer = production_keys(bench.directory / "production-keys")
+    issue_one(bench.directory / "archive", signer)
+    return bench.station(development=False, archive_dir=bench.directory / "archive")
+
+
+def test_a_development_build_is_refused_with_production_keys(bench: Bench) -> None:
+    station = production_station(bench)
+    caught = failure(lambda: station.provision(MemoryUnit(is_development=True).stream()))
     assert caught.result is not None and caught.result.name == "identify" and caught.outcome is Outcome.FAIL
 
 
 def test_production_keys_and_build_make_a_unit_for_sale(bench: Bench) -> None:
-    (bench.keys.directory / "DEVELOPMENT-KEYS").unlink()
-    result = bench.station(development=False).provision(MemoryUnit().stream())
+    result = production_station(bench).provision(MemoryUnit().stream())
     assert not result.is_development
+
+
+def test_without_an_issued_statement_no_unit_for_sale_is_made(bench: Bench) -> None:
+    bench.keys, _ = production_keys(bench.directory / "production-keys")
+    with pytest.raises(StatementError, match="none was issued"):
+        bench.station(development=False, archive_dir=bench.directory / "archive")
+
+
+def test_a_statement_of_another_signatory_is_not_carried(bench: Bench) -> None:
+    bench.keys, _ = production_keys(bench.directory / "production-keys")
+    _, stranger = production_keys(bench.directory / "other-keys")
+    issue_one(bench.directory / "archive", stranger)
+    with pytest.raises(StatementError, match="not signed by a signatory"):
+        bench.station(development=False, archive_dir=bench.directory / "archive")
 
 
 def test_a_unit_without_entropy_is_refused(bench: Bench) -> None:

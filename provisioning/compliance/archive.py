@@ -1,0 +1,214 @@
+"""The archive of issued statements: written once, kept until the law lets them go (SC-06, SC-08).
+
+Rules:
+1. A statement has a folder of its own, named by its id: the signed record, its JSON, HTML and insert. Files are
+   written once, mode 0444; a ledger beside them holds the digest of each, so a change or a loss is found.
+2. The ledger's line makes it issued: a folder without one is what a crash left and is replaced.
+3. Nothing is disposed of before its retention ends: the later of ten years from issue and the end of the support
+   period in the statement (SI 2023/1007 regulations 8 and 9).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from device.codec import cose
+from device.errors import FirstbootError
+from device.limits import STATEMENT_BYTES
+from provisioning.compliance.forms import statement_html, statement_pdf
+from provisioning.compliance.ledger import Ledger
+from provisioning.compliance.statement import statement_json
+
+RETENTION_YEARS: Final = 10
+SIGNED: Final = "statement.cose"
+JSON: Final = "statement.json"
+HTML: Final = "statement.html"
+INSERT: Final = "insert.pdf"
+LEDGER: Final = "ledger.jsonl"
+ID: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
+
+
+class ArchiveError(Exception):
+    """The archive refuses, or does not hold what it says."""
+
+
+@dataclass(frozen=True)
+class Archived:
+    """A statement in the archive. `sha256`: of the signed payload, as units and their records name it."""
+
+    id: str
+    model: str
+    batch: str
+    version: int
+    sha256: str
+    retain_until: dt.date
+    folder: Path
+
+    def signed(self) -> bytes:
+        """The COSE_Sign1 as units carry it. Raises OSError."""
+        return (self.folder / SIGNED).read_bytes()
+
+    def document(self) -> dict[str, Any]:
+        """The statement, read from the signed record and no other file. Raises ArchiveError, OSError."""
+        return payload_of(self.signed())[1]
+
+
+def payload_of(signed: bytes) -> tuple[bytes, dict[str, Any]]:
+    """(payload, document) of a signed statement; its signature is not checked here. Raises ArchiveError."""
+    try:
+        payload = cose.decode(signed, STATEMENT_BYTES).payload or b""
+        document = json.loads(payload)
+    except (FirstbootError, ValueError, RecursionError):
+        raise ArchiveError("not a signed statement") from None
+    if not isinstance(document, dict):
+        raise ArchiveError("not a signed statement")
+    return payload, document
+
+
+def retain_until(issued: dt.date, support_end: dt.date) -> dt.date:
+    """The last day a statement has to be kept. Ten years after a 29 February end on 1 March, not a day early."""
+    year = issued.year + RETENTION_YEARS
+    try:
+        ten_years = issued.replace(year=year)
+    except ValueError:
+        ten_years = dt.date(year, 3, 1)
+    return max(ten_years, support_end)
+
+
+def slug(text: str) -> str:
+    """`text` as a part of a file name or an address: letters, digits, dots and dashes."""
+    return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.") or "unnamed"
+
+
+class Archive:
+    """The archive in a folder. Methods raise ArchiveError, LedgerError, OSError."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.ledger = Ledger(root / LEDGER)
+
+    def statements(self) -> list[Archived]:
+        """Every statement that was issued and is kept, oldest first."""
+        gone = {entry["id"] for entry in self.ledger.entries() if entry["event"] == "disposed"}
+        return [
+            Archived(
+                entry["id"],
+                entry["model"],
+                entry["batch"],
+                entry["version"],
+                entry["sha256"],
+                dt.date.fromisoformat(entry["retain_until"]),
+                self.root / entry["id"],
+            )
+            for entry in self.ledger.entries()
+            if entry["event"] == "issued" and entry["id"] not in gone
+        ]
+
+    def latest(self, model: str, batch: str) -> Archived | None:
+        """The newest statement of a product type and batch, None where there is none."""
+        found = [each for each in self.statements() if (each.model, each.batch) == (model, batch)]
+        return found[-1] if found else None
+
+    def by_sha256(self, digest: str) -> Archived | None:
+        """The statement with this payload digest (hex), None where it was never issued."""
+        return next((each for each in self.statements() if each.sha256 == digest), None)
+
+    def next_version(self, model: str, batch: str) -> int:
+        """The version that a new statement of this type and batch gets. Disposed ones count: no id comes twice."""
+        issued = [entry for entry in self.ledger.entries() if entry["event"] == "issued"]
+        return 1 + sum((entry["model"], entry["batch"]) == (model, batch) for entry in issued)
+
+    def add(self, document: Mapping[str, Any], signed: bytes) -> Archived:
+        """Keep a signed statement in all its forms. Raises ArchiveError for another payload or a taken id."""
+        payload = statement_json(document)
+        if payload_of(signed)[0] != payload or not ID.fullmatch(document["id"]):
+            raise ArchiveError("the signature is not over this statement, or its id is no file name")
+        if any(entry["id"] == document["id"] for entry in self.ledger.entries()):
+            raise ArchiveError(f"statement {document['id']} is there already; it cannot be changed (SC-08)")
+        files = {
+            SIGNED: signed,
+            JSON: payload,
+            HTML: statement_html(document).encode(),
+            INSERT: statement_pdf(document),
+        }
+        folder = self.root / document["id"]
+        _write_folder(folder, files)
+        self.ledger.append(
+            {
+                "event": "issued",
+                "id": document["id"],
+                "model": document["product"]["model"],
+                "batch": document["product"]["batch"],
+                "version": document["version"],
+                "sha256": hashlib.sha256(payload).hexdigest(),
+                "retain_until": document["retain_until"],
+                "supersedes": document.get("supersedes"),
+                "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
+            }
+        )
+        found = self.by_sha256(hashlib.sha256(payload).hexdigest())
+        if found is None:
+            raise ArchiveError("the statement cannot be found again")
+        return found
+
+    def verify(self) -> int:
+        """Read everything back; how many statements there are. Raises ArchiveError, LedgerError for the first fault."""
+        kept = {each.id for each in self.statements()}
+        for entry in self.ledger.entries():
+            if entry["event"] != "issued" or entry["id"] not in kept:
+                continue
+            for name, digest in entry["files"].items():
+                path = self.root / entry["id"] / name
+                if not path.is_file():
+                    raise ArchiveError(f"{entry['id']}/{name} is gone before its retention ends")
+                if hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+                    raise ArchiveError(f"{entry['id']}/{name} was changed")
+        return len(kept)
+
+    def dispose(self, statement_id: str, today: dt.date) -> None:
+        """Delete a statement whose retention has ended. Raises ArchiveError before that, and for one never issued."""
+        found = next((each for each in self.statements() if each.id == statement_id), None)
+        if found is None:
+            raise ArchiveError(f"there is no statement {statement_id}")
+        if today <= found.retain_until:
+            raise ArchiveError(
+                f"{statement_id} has to be kept until {found.retain_until.isoformat()} (SC-06)"
+            )
+        self.ledger.append({"event": "disposed", "id": statement_id, "on": today.isoformat()})
+        shutil.rmtree(found.folder)
+
+
+def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """The folder with exactly these files, complete and on disk."""
+    if folder.exists():  # rule 2: no line of the ledger names it
+        shutil.rmtree(folder)
+    draft = folder.with_name(f".{folder.name}.new")
+    if draft.exists():
+        shutil.rmtree(draft)
+    draft.mkdir(parents=True)
+    for name, data in files.items():
+        descriptor = os.open(draft / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o444)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+    _sync_folder(draft)
+    draft.rename(folder)
+    _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

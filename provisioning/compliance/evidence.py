@@ -1,0 +1,214 @@
+"""What was checked before a statement may be issued: outcomes by requirement id, for one firmware or one publication.
+
+Rules:
+1. A statement needs a "pass" for every legal check of its firmware and of its publication. Missing, skipped and
+   failed are the same here: not passed (SC-03).
+2. Firmware evidence comes from a test run's JUnit file and the table in docs/requirements.md that names the tests
+   of each id: a test that is named and did not run is not passed.
+3. A requirement that does not apply is recorded with the reason that the table gives, never silently.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+from xml.etree import ElementTree
+
+FIRMWARE: Final = "firmware"
+PUBLICATION: Final = "publication"
+PASS, FAIL, NOT_RUN, NOT_APPLICABLE = "pass", "fail", "not run", "not applicable"
+OUTCOMES: Final = (PASS, FAIL, NOT_RUN, NOT_APPLICABLE)
+
+# The legal requirements (level L of docs/requirements.md) that tests of software can show. SC-* are checked where
+# a statement is made, units one by one at the ship gate.
+REQUIRED: Final = {
+    FIRMWARE: (
+        "PW-01", "PW-02", "PW-03", "PW-04", "PW-05", "PW-06", "PW-07", "PW-08", "PW-10", "PW-11", "PW-19",
+        "SP-09", "SP-11", "PR-01", "PR-03", "PR-04", "PR-06",
+    ),
+    PUBLICATION: ("RP-01", "RP-02", "RP-03", "RP-04", "RP-05", "RP-07", "SP-01", "SP-02", "SP-04", "SP-05", "SP-06"),
+}  # fmt: skip
+_ROW: Final = re.compile(r"^\| ((?:PW|RP|SP|SC|CF|UP|SE|PR)-\d{2}) \|", re.MULTILINE)
+_TEST: Final = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
+FILE_BYTES: Final = 64 << 20
+
+
+class EvidenceError(ValueError):
+    """The evidence cannot be read, or is about something else."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One requirement's outcome, and what it rests on in one line."""
+
+    id: str
+    outcome: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was checked, of what (`of`: image_sha256 and version, or model and end_date), and on which day."""
+
+    subject: str
+    of: Mapping[str, str]
+    made: dt.date
+    checks: tuple[Check, ...]
+
+    def problems(self) -> list[str]:
+        """One sentence for each required check that has not passed."""
+        by_id = {check.id: check for check in self.checks}
+        found = []
+        for name in REQUIRED[self.subject]:
+            check = by_id.get(name)
+            if check is None:
+                found.append(f"{name}: the {self.subject} evidence does not hold this check")
+            elif check.outcome not in (PASS, NOT_APPLICABLE):
+                found.append(f"{name}: {check.outcome} ({check.detail})")
+        return found
+
+    def to_json(self) -> bytes:
+        """The file's bytes: sorted, so that equal evidence has one digest."""
+        document = {
+            "kind": "evidence",
+            "subject": self.subject,
+            "of": dict(self.of),
+            "made": self.made.isoformat(),
+            "checks": [asdict(check) for check in self.checks],
+        }
+        return json.dumps(document, sort_keys=True, ensure_ascii=False, indent=1).encode() + b"\n"
+
+    def summary(self) -> dict[str, Any]:
+        """How a statement names this evidence."""
+        passed = sum(check.outcome == PASS for check in self.checks)
+        return {
+            "subject": self.subject,
+            "sha256": hashlib.sha256(self.to_json()).hexdigest(),
+            "made": self.made.isoformat(),
+            "passed": passed,
+            "not_applicable": sum(check.outcome == NOT_APPLICABLE for check in self.checks),
+        }
+
+
+def parse_evidence(data: bytes, source: str = "evidence") -> Evidence:
+    """The evidence in a file's bytes. Raises EvidenceError."""
+    try:
+        document = json.loads(data)
+        checks = tuple(Check(str(c["id"]), c["outcome"], str(c["detail"])) for c in document["checks"])
+        evidence = Evidence(
+            document["subject"],
+            {str(k): str(v) for k, v in document["of"].items()},
+            dt.date.fromisoformat(document["made"]),
+            checks,
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise EvidenceError(f"{source} is no evidence") from None
+    if evidence.subject not in REQUIRED or any(check.outcome not in OUTCOMES for check in checks):
+        raise EvidenceError(f"{source} has a subject or outcome that is not known")
+    if len({check.id for check in checks}) != len(checks):
+        raise EvidenceError(f"{source} has two outcomes for one check")
+    return evidence
+
+
+def load_evidence(path: Path) -> Evidence:
+    """The evidence in a file. Raises EvidenceError, OSError."""
+    return parse_evidence(path.read_bytes(), path.name)
+
+
+# From a test run ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: which tests show the requirement, in what state it is."""
+
+    id: str
+    state: str
+    tests: tuple[tuple[str, str], ...]  # (file, name); name is "" for a whole file
+    note: str
+
+
+def read_table(text: str) -> dict[str, Row]:
+    """The rows of docs/requirements.md by id. Raises EvidenceError where there are none."""
+    rows = {}
+    for line in text.splitlines():
+        if not _ROW.match(line):
+            continue
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if len(cells) != 6:
+            raise EvidenceError(f"the row of {cells[0]} has {len(cells)} cells, not 6")
+        tests = tuple((found[0], found[1]) for found in _TEST.findall(cells[5]))
+        rows[cells[0]] = Row(cells[0], cells[3], tests, _TEST.sub("", cells[5]).strip("; "))
+    if not rows:
+        raise EvidenceError("no table of requirements was found")
+    return rows
+
+
+def read_junit(data: bytes) -> dict[tuple[str, str], list[str]]:
+    """(file, test name without parameters) -> outcomes of its cases. Raises EvidenceError."""
+    if len(data) > FILE_BYTES or b"<!DOCTYPE" in data or b"<!ENTITY" in data:
+        raise EvidenceError("the JUnit file is too large or declares entities")
+    try:
+        root = ElementTree.fromstring(data)  # noqa: S314 - entities were refused above
+    except ElementTree.ParseError as error:
+        raise EvidenceError(f"the JUnit file cannot be read: {error}") from None
+    outcomes: dict[tuple[str, str], list[str]] = {}
+    for case in root.iter("testcase"):
+        file = case.get("classname", "").replace(".", "/") + ".py"
+        name = case.get("name", "").partition("[")[0]
+        if case.find("failure") is not None or case.find("error") is not None:
+            outcome = FAIL
+        else:
+            outcome = NOT_RUN if case.find("skipped") is not None else PASS
+        outcomes.setdefault((file, name), []).append(outcome)
+    return outcomes
+
+
+def from_test_run(junit: bytes, table: str, *, image_sha256: str, version: str, made: dt.date) -> Evidence:
+    """The evidence that a test run gives for a firmware image. Raises EvidenceError."""
+    if not re.fullmatch(r"[0-9a-f]{64}", image_sha256):
+        raise EvidenceError("the image digest must be 64 hexadecimal digits in small letters")
+    rows, outcomes = read_table(table), read_junit(junit)
+    checks = tuple(_judge(name, rows.get(name), outcomes) for name in REQUIRED[FIRMWARE])
+    of = {
+        "image_sha256": image_sha256,
+        "version": version,
+        "junit_sha256": hashlib.sha256(junit).hexdigest(),
+    }
+    return Evidence(FIRMWARE, of, made, checks)
+
+
+def _judge(name: str, row: Row | None, outcomes: Mapping[tuple[str, str], list[str]]) -> Check:
+    if row is None:
+        return Check(name, NOT_RUN, "the table of requirements does not know it")
+    if row.state == "not claimed":
+        return Check(name, NOT_APPLICABLE, row.note or "not claimed")
+    if not row.tests or row.state == "planned":
+        return Check(name, NOT_RUN, f"{row.state}: no test shows it")
+    found: list[str] = []
+    for file, test in row.tests:
+        cases = _cases(outcomes, file, test)
+        if not cases or NOT_RUN in cases:
+            return Check(name, FAIL if FAIL in cases else NOT_RUN, f"{file} {test}".strip() + " did not run")
+        if FAIL in cases:
+            return Check(name, FAIL, f"{file} {test}".strip() + " failed")
+        found += cases
+    words = "" if row.state == "built" else f"; {row.state}: {row.note}"
+    return Check(name, PASS, f"{len(found)} cases of {len(row.tests)} tests passed{words}")
+
+
+def _cases(outcomes: Mapping[tuple[str, str], list[str]], file: str, test: str) -> list[str]:
+    if test:
+        return outcomes.get((file, test), [])
+    return [outcome for (name, _), cases in outcomes.items() if name == file for outcome in cases]
+
+
+def partly(evidence: Iterable[Evidence]) -> list[Check]:
+    """The checks that passed as far as they go, to be read before signing."""
+    return [check for each in evidence for check in each.checks if "; partly:" in check.detail]

@@ -1,0 +1,239 @@
+"""The forms of a statement that people read: text, HTML and a printable insert (PDF), from the one JSON document.
+
+Rules:
+1. Each form shows every item of Schedule 4, with its letter, and nothing that the document does not say.
+2. A form of a demonstration begins with its notice.
+3. The insert is the same bytes each time, fonts inside it; what its font cannot show is refused, not left blank.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from xml.sax.saxutils import escape
+
+from device.support import days_from_civil, long_date_text
+from provisioning.compliance.statement import (
+    KIND,
+    REQUIREMENTS,
+    ROUTES,
+    StatementError,
+    check_statement,
+)
+
+if TYPE_CHECKING:
+    import jinja2
+
+TITLE: Final = "Statement of compliance"
+DEMONSTRATION_TITLE: Final = "Demonstration of a statement"
+# What the buyer has to know of the label; it travels with the statement because both are in the box.
+LEAFLET: Final = (
+    "Keep the label of this product. The set-up code on it is needed once, and again after a reset to factory"
+    " settings. Nobody has a copy: a lost label cannot be replaced after a reset.",
+    "This statement is also stored in the product. Its own page shows it without internet and without signing in.",
+)
+_TEMPLATES: Final = Path(__file__).parent / "templates"
+
+
+def title(document: Mapping[str, Any]) -> str:
+    return DEMONSTRATION_TITLE if document.get("kind") == KIND else TITLE
+
+
+def paragraphs(document: Mapping[str, Any]) -> list[tuple[str, str, list[str]]]:
+    """(letter, heading, lines) of every item of Schedule 4 paragraph 1(1). Raises StatementError."""
+    check_statement(document)
+    product, support, signatory = document["product"], document["support_period"], document["signatory"]
+    makers = [f"Manufacturer: {party['name']}, {party['address']}." for party in document["manufacturers"]]
+    makers += [
+        f"Authorised representative: {party['name']}, {party['address']}."
+        for party in document["authorised_representatives"]
+    ]
+    declaration = document["declaration"]
+    return [
+        (
+            "a",
+            "Product",
+            [f"{product['brand']} {product['model']}, {product['type']}.", f"Batch: {product['batch']}."],
+        ),
+        ("b", "Manufacturers and authorised representatives", makers),
+        ("c", "Who prepared this statement", [document["prepared_by"]]),
+        (
+            "d",
+            "Declaration",
+            [
+                declaration["opinion"],
+                *[_declared_text(name, entry) for name, entry in declaration["requirements"].items()],
+            ],
+        ),
+        (
+            "e",
+            "Defined support period",
+            [
+                f"{period_text(support['period'])}, until {date_words(support['end_date'])}"
+                f" ({support['end_date']}).",
+                support["sentence"],
+            ],
+        ),
+        (
+            "f",
+            "Signed",
+            [f"{signatory['name']}, {signatory['function']}.", f"Signature: {signatory['signature']}."],
+        ),
+        (
+            "g",
+            "Place and date of issue",
+            [f"{document['issue']['place']}, {date_words(document['issue']['date'])}."],
+        ),
+    ]
+
+
+def footnotes(document: Mapping[str, Any]) -> list[str]:
+    """What stands below the items: number of the statement, firmware, open points of a demonstration."""
+    notes = []
+    if "id" in document:
+        notes.append(f"Statement {document['id']}, version {document['version']}.")
+        notes.append(
+            f"Firmware {document['firmware']['version']}, SHA-256 {document['firmware']['image_sha256']}."
+        )
+        notes.append(f"Kept by the manufacturer until {date_words(document['retain_until'])} at least.")
+    points = document.get("open_points") or []
+    if points:
+        notes.append("Open points for the manufacturer's lawyer:")
+        notes += [f"{number}. {point}" for number, point in enumerate(points, 1)]
+    return notes
+
+
+def statement_text(document: Mapping[str, Any]) -> str:
+    """The statement as plain text. Raises StatementError."""
+    lines = [document["notice"]] if "notice" in document else [TITLE]
+    for letter, heading, texts in paragraphs(document):
+        lines.append(f"({letter}) {heading}")
+        lines += [f"    {text}" for text in texts]
+    return "\n".join([*lines, *footnotes(document)]) + "\n"
+
+
+def environment(*folders: Path) -> jinja2.Environment:
+    """Templates of this package and of `folders`; everything that is filled in is escaped."""
+    import jinja2
+
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader([*folders, _TEMPLATES]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def statement_html(document: Mapping[str, Any]) -> str:
+    """The statement as one HTML page that needs nothing else. Raises StatementError."""
+    return (
+        environment()
+        .get_template("statement.html")
+        .render(
+            title=title(document),
+            notice=document.get("notice"),
+            paragraphs=paragraphs(document),
+            notes=footnotes(document),
+            leaflet=LEAFLET,
+        )
+    )
+
+
+def statement_pdf(document: Mapping[str, Any]) -> bytes:
+    """The printable insert, A5. Raises StatementError, also for text that the font has no signs for."""
+    from reportlab.lib.pagesizes import A5
+    from reportlab.lib.units import mm
+    from reportlab.platypus import Paragraph, SimpleDocTemplate, Spacer
+
+    styles = _styles()
+    story: list[Any] = [Paragraph(escape(title(document)), styles["title"])]
+    if "notice" in document:
+        story.append(Paragraph(escape(document["notice"]), styles["notice"]))
+    for letter, heading, texts in paragraphs(document):
+        story.append(Paragraph(escape(f"({letter}) {heading}"), styles["heading"]))
+        story += [Paragraph(escape(text), styles["text"]) for text in texts]
+    story.append(Spacer(0, 3 * mm))
+    story += [Paragraph(escape(text), styles["note"]) for text in footnotes(document)]
+    story.append(Paragraph("About the label", styles["heading"]))
+    story += [Paragraph(escape(text), styles["text"]) for text in LEAFLET]
+    _check_signs([part.getPlainText() for part in story if isinstance(part, Paragraph)])
+    buffer = io.BytesIO()
+    pages = SimpleDocTemplate(
+        buffer,
+        pagesize=A5,
+        leftMargin=14 * mm,
+        rightMargin=14 * mm,
+        topMargin=12 * mm,
+        bottomMargin=12 * mm,
+        title=title(document),
+        author=document["manufacturers"][0]["name"],
+        invariant=1,
+    )
+    pages.build(story)
+    return buffer.getvalue()
+
+
+def _fonts() -> tuple[Any, Any]:
+    """(regular, bold), registered once."""
+    from reportlab.pdfbase import pdfmetrics
+    from reportlab.pdfbase.ttfonts import TTFont
+
+    names = (("Insert", "Vera.ttf"), ("InsertBold", "VeraBd.ttf"))
+    for name, file in names:
+        if name not in pdfmetrics.getRegisteredFontNames():
+            pdfmetrics.registerFont(TTFont(name, file))
+    return tuple(pdfmetrics.getFont(name) for name, _ in names)
+
+
+def _check_signs(texts: list[str]) -> None:
+    known = _fonts()[0].face.charWidths
+    unknown = sorted({sign for text in texts for sign in text if ord(sign) not in known and sign != "\n"})
+    if unknown:
+        raise StatementError(
+            [f"the insert's font has no sign for {', '.join(f'U+{ord(sign):04X}' for sign in unknown)}"]
+        )
+
+
+def _styles() -> dict[str, Any]:
+    from reportlab.lib.colors import HexColor
+    from reportlab.lib.styles import ParagraphStyle
+
+    _fonts()
+    text = ParagraphStyle("text", fontName="Insert", fontSize=8, leading=10.5, spaceAfter=1)
+    bold = ParagraphStyle("bold", parent=text, fontName="InsertBold")
+    return {
+        "text": text,
+        "title": ParagraphStyle("title", parent=bold, fontSize=14, leading=18, spaceAfter=4),
+        "heading": ParagraphStyle("heading", parent=bold, spaceBefore=5, keepWithNext=1),
+        "note": ParagraphStyle("note", parent=text, fontSize=7, leading=9, splitLongWords=1),
+        "notice": ParagraphStyle("notice", parent=bold, textColor=HexColor("#b00020"), spaceAfter=4),
+    }
+
+
+def period_text(period: str) -> str:
+    """An ISO 8601 duration of years, months and days in words: "P5Y6M" is "5 years 6 months"."""
+    units = {"Y": "year", "M": "month", "D": "day"}
+    parts = re.findall(r"(\d+)([YMD])", period)
+    return " ".join(f"{int(count)} {units[unit]}{'' if int(count) == 1 else 's'}" for count, unit in parts)
+
+
+def date_words(text: str) -> str:
+    """An ISO 8601 date as "31 December 2031"."""
+    year, month, day = (int(part) for part in text.split("-"))
+    return long_date_text(days_from_civil(year, month, day))
+
+
+def _declared_text(requirement: str, declared: Mapping[str, Any]) -> str:
+    text = f"{REQUIREMENTS[requirement]}: {ROUTES[declared['route']]}"
+    if "standard" in declared:
+        text += f", {declared['standard']['number']} {declared['standard']['version']}"
+        text += f" ({declared['standard']['date']})"
+    if "label" in declared:
+        label = declared["label"]
+        text += f", {label['scheme']} {label['level']} number {label['number']},"
+        text += f" valid until {date_words(label['expires'])}"
+    return text + "."

@@ -1,0 +1,182 @@
+"""Issuing a statement of compliance: a named person signs, after every legal check has passed.
+
+Rules:
+1. The tool signs nothing by itself. The person names themselves and their function as the product definition has
+   them, and opens a key that is encrypted under a passphrase only they know (SC-03). A key without a passphrase,
+   or from a folder of development keys, is refused.
+2. Refused while anything is missing: a legal check of the firmware or of the publication, the scope decision
+   (SC-10), a support period that has not ended (SP-11), a label that has not expired (SC-09), or while the
+   registry holds an open fault of the batch.
+3. A statement is never changed; a new one for the same batch has the next version and names what it supersedes.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from provisioning.compliance.archive import Archive, Archived, retain_until, slug
+from provisioning.compliance.evidence import FIRMWARE, PUBLICATION, Evidence
+from provisioning.compliance.statement import (
+    ISSUED,
+    StatementError,
+    check_statement,
+    schedule_4,
+    sign_statement,
+)
+from provisioning.signing.file_signer import FileSigner
+from provisioning.signing.keys import MARKER
+
+if TYPE_CHECKING:
+    from provisioning.factory.product import Product
+    from provisioning.signing.signer import Signer
+
+PASSPHRASE_CHARS: Final = 12
+
+
+@dataclass(frozen=True)
+class Signatory:
+    """Who signs, as they name themselves, and with what."""
+
+    name: str
+    function: str
+    signer: Signer
+
+
+def draw_key(path: Path, passphrase: str) -> FileSigner:
+    """Draw a signatory's key into `path` (mode 0600, encrypted); the public half goes to the same name with .pub.
+
+    Raises StatementError for a short passphrase, FileExistsError.
+    """
+    if len(passphrase) < PASSPHRASE_CHARS:
+        raise StatementError([f"a signatory's passphrase has at least {PASSPHRASE_CHARS} characters"])
+    key = ec.generate_private_key(ec.SECP256R1())
+    pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(passphrase.encode()),
+    )
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(pem)
+    public = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    path.with_suffix(".pub").write_bytes(public)
+    return FileSigner(key)
+
+
+def open_key(path: Path, passphrase: str) -> FileSigner:
+    """The signatory's signer. Raises StatementError; OSError where there is no file."""
+    if (path.parent / MARKER).exists():
+        raise StatementError(["a development key signs no statement of compliance"])
+    data = path.read_bytes()
+    if b"ENCRYPTED" not in data:
+        raise StatementError(
+            ["the signatory's key has no passphrase: whoever finds it could sign; draw one with `draw-key`"]
+        )
+    try:
+        key = serialization.load_pem_private_key(data, password=passphrase.encode())
+    except ValueError:
+        raise StatementError(["the passphrase does not open the signatory's key"]) from None
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise StatementError(["the signatory's key is not a P-256 key"])
+    return FileSigner(key)
+
+
+def problems_of(
+    product: Product, evidence: Sequence[Evidence], batch_faults: Sequence[str], today: dt.date
+) -> list[str]:
+    """Everything that stands against a statement for this product and batch today, one sentence each."""
+    found = [f"batch {product.batch}: {fault}" for fault in batch_faults]
+    if product.scope is None:
+        found.append("the scope decision is missing: [scope] of the product definition (SC-10)")
+    if product.support.end_date < today:
+        found.append(f"the support period ended on {product.support.end_date} (SP-11)")
+    for requirement, label in product.statement.labels.items():
+        if label.expires < today:
+            found.append(f"{requirement}: the {label.scheme} label expired on {label.expires} (SC-09)")
+    for subject in (FIRMWARE, PUBLICATION):
+        of_subject = [each for each in evidence if each.subject == subject]
+        if len(of_subject) != 1:
+            found.append(f"{len(of_subject)} pieces of {subject} evidence instead of one (SC-03)")
+        for each in of_subject:
+            found += each.problems()
+            if each.made > today:
+                found.append(f"the {subject} evidence is dated {each.made}, after today")
+    return found + _publication_problems(product, evidence)
+
+
+def _publication_problems(product: Product, evidence: Sequence[Evidence]) -> list[str]:
+    found = []
+    for each in evidence:
+        if each.subject != PUBLICATION:
+            continue
+        if each.of.get("model") != product.model:
+            found.append(f"the publication evidence is about {each.of.get('model')}, not {product.model}")
+        if each.of.get("end_date") != product.support.end_date.isoformat():
+            found.append(
+                f"the published support period ends on {each.of.get('end_date')}, the statement's on"
+                f" {product.support.end_date} (SP-07)"
+            )
+    return found
+
+
+def prepare(
+    product: Product,
+    evidence: Sequence[Evidence],
+    archive: Archive,
+    today: dt.date,
+    *,
+    batch_faults: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The statement, complete but for the signature's words: to be read by the person who signs.
+
+    Raises StatementError with everything that stands against it.
+    """
+    found = problems_of(product, evidence, batch_faults, today)
+    if found:
+        raise StatementError(found)
+    firmware = next(each for each in evidence if each.subject == FIRMWARE)
+    scope, version = product.scope, archive.next_version(product.model, product.batch)
+    assert scope is not None  # noqa: S101 - problems_of has seen to it
+    earlier = archive.latest(product.model, product.batch)
+    return schedule_4(product, today) | {
+        "kind": ISSUED,
+        "id": f"{slug(product.model)}_{slug(product.batch)}_v{version}",
+        "version": version,
+        "supersedes": None if earlier is None else earlier.sha256,
+        "firmware": {"version": firmware.of.get("version", ""), "image_sha256": firmware.of["image_sha256"]},
+        "scope": {
+            "connectable": scope.connectable,
+            "exceptions": scope.exceptions,
+            "markets": list(scope.markets),
+            "decided_by": scope.decided_by,
+            "decided_on": scope.decided_on.isoformat(),
+        },
+        "evidence": [each.summary() for each in evidence],
+        "retain_until": retain_until(today, product.support.end_date).isoformat(),
+    }
+
+
+def issue(document: dict[str, Any], signatory: Signatory, archive: Archive) -> Archived:
+    """Sign a prepared statement and keep it. Raises StatementError, ArchiveError, OSError."""
+    named = document["signatory"]
+    if (signatory.name, signatory.function) != (named["name"], named["function"]):
+        raise StatementError(
+            [
+                f"the product definition names {named['name']}, {named['function']} as signatory,"
+                f" not {signatory.name}, {signatory.function}"
+            ]
+        )
+    signed_words = f"COSE_Sign1 (ESP256) by key {signatory.signer.key_id.hex()}"
+    complete = document | {"signatory": named | {"signature": signed_words}}
+    check_statement(complete)
+    return archive.add(complete, sign_statement(complete, signatory.signer))

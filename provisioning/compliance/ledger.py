@@ -1,0 +1,138 @@
+"""An append-only ledger in one file: JSON lines, each chained to the one before.
+
+Rules:
+1. A line is {"number", "previous", "entry", "hash"}; hash = SHA-256(previous || JSON of [number, entry] with sorted
+   keys), both hashes in hex, the first `previous` is 64 zeros.
+2. A line is written when its newline is on disk. What stands behind the last newline was cut off by a crash, was
+   never acknowledged, and is removed by the next append.
+3. A chain alone cannot show that its end was cut away. `check_continues` compares with a copy that was published
+   earlier, which is why earlier publications are kept.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+GENESIS: Final = "0" * 64
+LINE_BYTES: Final = 65536
+
+
+class LedgerError(Exception):
+    """The ledger was changed, cut or moved; the text says where."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One entry with its place in the chain; `hash` covers it and all before."""
+
+    number: int
+    previous: str
+    entry: Mapping[str, Any]
+    hash: str
+
+
+def _hash(previous: str, number: int, entry: Mapping[str, Any]) -> str:
+    body = json.dumps([number, entry], sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(bytes.fromhex(previous) + body.encode()).hexdigest()
+
+
+def _encode(line: Line) -> bytes:
+    fields = {"number": line.number, "previous": line.previous, "entry": dict(line.entry), "hash": line.hash}
+    return json.dumps(fields, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def parse(data: bytes, name: str = "ledger") -> list[Line]:
+    """The lines of a ledger's bytes, checked. Raises LedgerError."""
+    lines: list[Line] = []
+    previous = GENESIS
+    for number, raw in enumerate(data.split(b"\n")[:-1], 1):
+        line = _decode(raw, f"{name}, line {number}")
+        if (line.number, line.previous) != (number, previous) or line.hash != _hash(
+            previous, number, line.entry
+        ):
+            raise LedgerError(f"{name}, line {number}: changed, dropped or moved")
+        lines.append(line)
+        previous = line.hash
+    return lines
+
+
+def _decode(raw: bytes, place: str) -> Line:
+    if len(raw) > LINE_BYTES:
+        raise LedgerError(f"{place}: longer than {LINE_BYTES} bytes")
+    try:
+        fields = json.loads(raw)
+        line = Line(fields["number"], fields["previous"], fields["entry"], fields["hash"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise LedgerError(f"{place}: not a line of a ledger") from None
+    if len(fields) != 4 or not isinstance(line.entry, dict):
+        raise LedgerError(f"{place}: not a line of a ledger")
+    return line
+
+
+class Ledger:
+    """The ledger in `path`; the file appears with its first entry."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def lines(self) -> list[Line]:
+        """All lines, checked; none where there is no file yet. Raises LedgerError, OSError."""
+        try:
+            return parse(self.path.read_bytes(), self.path.name)
+        except FileNotFoundError:
+            return []
+
+    def entries(self) -> list[Mapping[str, Any]]:
+        """All entries, checked. Raises LedgerError, OSError."""
+        return [line.entry for line in self.lines()]
+
+    def append(self, *entries: Mapping[str, Any]) -> str:
+        """Put the entries on disk behind all others; the hash of the last line. Raises LedgerError, OSError."""
+        with self._locked() as descriptor:
+            data = self.path.read_bytes()
+            lines = parse(data, self.path.name)
+            number, previous = (lines[-1].number, lines[-1].hash) if lines else (0, GENESIS)
+            added = b""
+            for entry in entries:
+                number += 1
+                line = Line(number, previous, entry, _hash(previous, number, entry))
+                added += _encode(line)
+                previous = line.hash
+            os.ftruncate(descriptor, data.rfind(b"\n") + 1)  # rule 2
+            os.lseek(descriptor, 0, os.SEEK_END)
+            _write_all(descriptor, added)
+            os.fsync(descriptor)
+        return previous
+
+    @contextmanager
+    def _locked(self) -> Iterator[int]:
+        """The open file, held by this process alone."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+def check_continues(earlier: Sequence[Line], later: Sequence[Line]) -> None:
+    """Raise LedgerError unless `later` begins with every line of `earlier`."""
+    for number, line in enumerate(earlier, 1):
+        if number > len(later):
+            raise LedgerError(f"line {number} and what followed were published earlier and are gone")
+        if later[number - 1].hash != line.hash:
+            raise LedgerError(f"line {number} is not the one that was published earlier")
