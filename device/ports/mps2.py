@@ -162,18 +162,22 @@ class Mps2Records:
     def names(self) -> "Sequence[str]":
         """Give the names of all records, sorted. Raises StorageError."""
         try:
-            found = [entry[0] for entry in self._opened("").ilistdir("/")]
+            found = [entry[0] for entry in self._mounted().ilistdir("/")]
         except OSError as error:
             raise _storage_error(error, "") from None
         return sorted([name for name in found if not name.endswith(_NEW)])
 
-    def _opened(self, name: str) -> "Any":
+    def _mounted(self) -> "Any":
         if self._fs is None:
             raise StorageError(reason="not mounted", region=self._region)
-        # Room for ".new" is the port's own, so a record must not end in it.
-        if len(name) > _NAME_MAX or name.endswith(_NEW) or any(char not in _NAME_CHARS for char in name):
-            raise StorageError(reason="bad name")
         return self._fs
+
+    def _opened(self, name: str) -> "Any":
+        """The file system, for a name that may stand in it: ".new" at the end is the port's own."""
+        is_good = 0 < len(name) <= _NAME_MAX and not name.endswith(_NEW)
+        if not is_good or any([char not in _NAME_CHARS for char in name]):
+            raise StorageError(reason="bad name")
+        return self._mounted()
 
     def _drop_new(self, name: str) -> None:
         try:

@@ -72,9 +72,10 @@ class Prompt:
     def enter(self) -> "Prompt":
         """Stop the agent and open the raw prompt of a board that was just started."""
         console = self.board.console
-        console.wait_for(r"^firstboot \S+ on mps2_an385: .*\n", TIMEOUT_S)
-        console.send(_INTERRUPT)
-        console.wait_for(r"^>>> ", TIMEOUT_S)
+        found = console.wait_for(r"^firstboot \S+ on mps2_an385: .*\n|^>>> ", TIMEOUT_S)
+        if found.group() != ">>> ":
+            console.send(_INTERRUPT)
+            console.wait_for(r"^>>> ", TIMEOUT_S)
         console.send(_RAW)
         console.wait_for(r"raw REPL; CTRL-B to exit\n>", TIMEOUT_S)
         return self
