@@ -158,6 +158,8 @@ class UpdateService:
             raise
         if manifest is None:
             self._settled[source.name] = digest
+        elif self.trials.is_waiting(manifest):
+            return  # it is stored and missed its server; it is staged again after its pause, so many times (UP-04)
         elif self.consent.allows(manifest):  # verified before it is offered (UP-06)
             await self._install(manifest, source)
         self.last_error = None

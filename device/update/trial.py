@@ -32,6 +32,7 @@ class Trials:
         data = store.read("progress")
         if data is not None:
             self.progress = tracker.decode_progress(data)
+        self._stored = self.progress  # what a start without this image would find
         # A unit fresh from the factory has confirmed nothing itself; its image's build number says what it shipped
         # with, so that nothing older is ever taken for new (UP-02).
         shipped = boot.version[3]
@@ -52,9 +53,10 @@ class Trials:
 
     def save_progress(self, progress: "Progress") -> None:
         """Store `progress` when it differs from what is stored."""
-        if progress != self.progress:
+        if progress != self._stored:
             self._store.write("progress", tracker.encode_progress(progress))
-            self.progress = progress
+            self._stored = progress
+        self.progress = progress
 
     def reconcile(self) -> "FirstbootError | None":
         """At every start: finish, go on with, or give up the pending release; returns why one was given up."""
@@ -75,6 +77,13 @@ class Trials:
                 self._store.delete("pending")
             return TrialFailedError(sequence=pending.sequence, reset=reason)
         return None
+
+    def is_waiting(self, manifest: "VerifiedManifest") -> bool:
+        """Whether this release is stored and waits for its next trial: to fetch it again would go round the limit."""
+        if not self.is_retry_wanted:
+            return False
+        pending = self.pending()
+        return pending is not None and pending.digest == manifest.firmware.digest
 
     def begin(self, manifest: "VerifiedManifest") -> int:
         """Take a verified release on; returns the slot to install it in. Its marks are erased first."""
@@ -121,8 +130,9 @@ class Trials:
         self.is_trial = False
 
     def _finish(self, pending: "Pending") -> None:
-        if pending.sequence > self.progress.manifest_sequence:
-            self.save_progress(tracker.with_manifest(self.progress, pending.sequence))
+        # Also where the running image's own number says as much: that is known only as long as this image runs.
+        sequence = max(pending.sequence, self.progress.manifest_sequence)
+        self.save_progress(tracker.with_manifest(self.progress, sequence))
         info = check_image(self.boot_state, pending.slot, pending.size)
         self.boot_state.raise_security_counter(info.security_counter)
         self._store.delete("pending")
