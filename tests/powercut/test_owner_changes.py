@@ -1,0 +1,164 @@
+"""The power goes at every flash operation of a change of password and of a factory reset (PW-03, PW-04, PW-12).
+
+A change leaves the old password or the new one. A reset that was begun is finished by the next start, whatever was
+cut; the user region is then that of a fresh unit byte for byte, and in between nothing opens the unit.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from device import lifecycle, reset
+from device.errors import CredentialError, LifecycleError, PressError, StorageError
+from device.layout import MPS2
+from device.store import DEVICE, USER, Store
+from simulator.ports.flash import CUTS, PowerCut, SimFlash, Snapshot
+from simulator.ports.records import device_records, user_records
+from tests.powercut.test_onboarding import CODE, OTHER, PASSWORD, Unit, campaign, fresh
+
+LAYOUT = MPS2._replace(user_bytes=0x8000)  # eight sectors: the same steps as with 256, in less time
+
+
+@pytest.fixture(scope="module")
+def factory_default() -> Snapshot:
+    return fresh().snapshot()
+
+
+@pytest.fixture(scope="module")
+def owned() -> Snapshot:
+    flash = fresh()
+    Unit(flash).set_up()
+    return flash.snapshot()
+
+
+def opens(unit: Unit, password: str) -> bool:
+    try:
+        unit.sign_in(password)
+    except CredentialError:
+        return False
+    return True
+
+
+def test_pw_04_a_cut_change_of_password_leaves_the_old_one_or_the_new_one(owned: Snapshot) -> None:
+    seen = set()
+    for place, unit in campaign(owned, lambda unit: unit.run(unit.owner.change(PASSWORD, OTHER))):
+        assert unit.state() == lifecycle.INITIALISED, place
+        found = (opens(unit, PASSWORD), opens(unit, OTHER))
+        seen.add(found)
+        assert sum(found) == 1, place
+        assert not opens(unit, CODE), place
+    assert seen == {(True, False), (False, True)}
+
+
+def small_unit() -> SimFlash:
+    """A unit with a user region of eight sectors that holds an owner's records."""
+    flash = fresh()
+    user_records(flash, LAYOUT).format()
+    device, user = device_records(flash, LAYOUT), user_records(flash, LAYOUT)
+    device.mount()
+    user.mount()
+    Store(device, DEVICE).write_map("owned", {1: True})
+    for name in ("credential", "events"):
+        Store(user, USER).write(name, b"the owner's " * 8)
+    return flash
+
+
+def start(flash: SimFlash, is_asked: bool = False) -> Store:
+    """What the agent does at a start before anything mounts the user region; gives the device's records."""
+    device = device_records(flash, LAYOUT)
+    device.mount()
+    store = Store(device, DEVICE)
+    if is_asked:
+        reset.begin(store)
+    if lifecycle.gather(True, store, None).is_resetting:
+        for _ in reset.finish(flash, LAYOUT, store, user_records(flash, LAYOUT).format, True):
+            pass
+    return store
+
+
+def user_region(flash: SimFlash) -> bytes:
+    return flash.read(LAYOUT.user_offset, LAYOUT.user_bytes)
+
+
+def state_of(flash: SimFlash, device: Store) -> str:
+    records = user_records(flash, LAYOUT)
+    try:
+        records.mount()
+    except StorageError:
+        return lifecycle.derive(lifecycle.gather(True, device, None))
+    return lifecycle.derive(lifecycle.gather(True, device, Store(records, USER)))
+
+
+def test_pw_03_a_reset_that_is_cut_anywhere_is_finished_by_the_next_starts() -> None:
+    owned = small_unit()
+    begin = owned.snapshot()
+    virgin = SimFlash()
+    user_records(virgin, LAYOUT).format()  # as the station leaves it
+    fresh_region = user_region(virgin)
+    before = owned.operations
+    start(owned, is_asked=True)
+    total = owned.operations - before
+    assert total > LAYOUT.user_bytes // LAYOUT.sector_bytes
+    assert user_region(owned) == fresh_region
+    seen = set()
+    for operation in range(1, total + 1):
+        for when in CUTS:
+            flash = SimFlash(seed=operation)
+            flash.restore(begin)
+            flash.cut_at(operation, when)
+            with pytest.raises(PowerCut):
+                start(flash, is_asked=True)
+            flash.power_on()
+            seen.add(_check_after_a_cut(flash, fresh_region, f"{operation} of {total}, {when}"))
+    assert seen == {True, False}, "one kind of cut was never seen"
+
+
+def _check_after_a_cut(flash: SimFlash, fresh_region: bytes, place: str) -> bool:
+    """Say whether the cut came late enough for the reset to count as begun."""
+    device = device_records(flash, LAYOUT)
+    device.mount()
+    facts = lifecycle.gather(True, Store(device, DEVICE), None)
+    if facts.is_resetting:  # the mark is there: closed until it is finished, and finished by the next start
+        assert state_of(flash, Store(device, DEVICE)) == lifecycle.FAILED, place
+        store = start(flash)
+        assert state_of(flash, store) == lifecycle.FACTORY_DEFAULT, place
+        assert store.has("press") and user_region(flash) == fresh_region, place
+        return True
+    if facts.is_owned:  # the mark was never whole: nothing has happened
+        store = start(flash)
+        assert state_of(flash, store) == lifecycle.INITIALISED, place
+        return False
+    store = start(flash)  # cut after the last step
+    assert state_of(flash, store) == lifecycle.FACTORY_DEFAULT, place
+    assert store.has("press") and user_region(flash) == fresh_region, place
+    return True
+
+
+def test_a_reset_that_is_cut_again_and_again_comes_to_its_end() -> None:
+    flash = small_unit()
+    flash.cut_at(9, "torn")
+    with pytest.raises(PowerCut):
+        start(flash, is_asked=True)
+    for operation in range(1, 60):
+        flash.power_on()
+        flash.cut_at(operation, CUTS[operation % len(CUTS)])
+        try:
+            store = start(flash)
+        except PowerCut:
+            continue
+        flash.power_on()
+        assert state_of(flash, store) == lifecycle.FACTORY_DEFAULT
+        return
+    raise AssertionError("the reset never ended")
+
+
+def test_pw_04_whatever_sector_rots_during_a_reset_the_old_password_is_gone(owned: Snapshot) -> None:
+    """Damage after the mark leaves a closed unit or a fresh one, never the old owner's."""
+    for offset in range(MPS2.user_offset, MPS2.user_offset + 4 * MPS2.sector_bytes, 512):
+        flash = SimFlash()
+        flash.restore(owned)
+        unit = Unit(flash)
+        unit.run(unit.owner.reset(PASSWORD))
+        flash.corrupt(offset, b"\x55" * 64)
+        with pytest.raises((LifecycleError, PressError, StorageError)):
+            Unit(flash).sign_in(PASSWORD)
