@@ -4,7 +4,8 @@ Rules:
 1. PASS: done and checked. FAIL: the unit or a check said no. TIMEOUT: the unit did not answer. ERROR: the station
    itself could not go on. ABORTED: somebody stopped it.
 2. The first phase that does not pass ends the run.
-3. What a phase reports is made for logs and the registry: no code, no key. The text of an error that is not one
+3. A measurement outside its limits is a FAIL, whatever the phase itself thought of it.
+4. What a phase reports is made for logs and the registry: no code, no key. The text of an error that is not one
    of ours is therefore left out; its class is named.
 """
 
@@ -43,6 +44,25 @@ class CheckFailedError(Exception):
     """The unit is not as it has to be; the text says how and holds no secret."""
 
 
+class BoardSwappedError(CheckFailedError):
+    """Another board is on the port than the one that the run began with; nothing is said against either."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What a measurement of this name must lie in, both ends included."""
+
+    name: str
+    low: float
+    high: float
+
+    def check(self, measurements: Measurements) -> None:
+        """Raise CheckFailedError where the measurement is missing, no number or outside."""
+        value = measurements.get(self.name)
+        if isinstance(value, (bool, str)) or value is None or not self.low <= value <= self.high:
+            raise CheckFailedError(f"{self.name} is {value}; the limits are {self.low} and {self.high}")
+
+
 @dataclass(frozen=True)
 class PhaseResult:
     """What a phase came to. `error` is None when it passed."""
@@ -60,6 +80,7 @@ class Phase(Generic[Run]):
 
     name: str
     action: Callable[[Run], Measurements]
+    limits: tuple[Limit, ...] = ()
 
 
 # Called with (name, None) when a phase begins and with (name, result) when it has ended.
@@ -75,6 +96,7 @@ _VERDICTS: Final[
     tuple[tuple[tuple[type[BaseException], ...], Outcome, Callable[[BaseException], str]], ...]
 ] = (
     ((KeyboardInterrupt,), Outcome.ABORTED, lambda error: "stopped by the operator"),
+    ((BoardSwappedError,), Outcome.ABORTED, _describe),
     ((LinkTimeoutError,), Outcome.TIMEOUT, _describe),
     ((LinkError,), Outcome.ERROR, _describe),
     (
@@ -95,6 +117,8 @@ def run_phase(phase: Phase[Run], run: Run, progress: Progress) -> tuple[PhaseRes
     caught: BaseException | None = None
     try:
         measurements = phase.action(run)
+        for limit in phase.limits:
+            limit.check(measurements)
     except (Exception, KeyboardInterrupt) as error:
         caught = error
     outcome, text = _judge(caught)

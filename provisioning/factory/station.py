@@ -4,9 +4,10 @@ Rules:
 1. The order is that of docs/design.md, Factory; a unit is released only behind a proof of its lock.
 2. Whenever a run dies, the next one with the same unit ends the same way: before the lock it starts anew with the
    same identity and a new code, behind the lock it proves the unit and records it.
-3. A finished unit is refused, whatever its port says.
-4. Development keys, builds and seeds are refused without `development`; with it, label and registry say so.
-5. The set-up code lives in the run, on the label, and in the result's hidden field; nowhere else (PR-02).
+3. A unit that failed is quarantined (provisioning/factory/aftermath.py).
+4. A finished unit is refused, whatever its port says.
+5. Development keys, builds and seeds are refused without `development`; with it, label and registry say so.
+6. The set-up code lives in the run, on the label, and in the result's hidden field; nowhere else (PR-02).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Final
 from device import contact, support
 from provisioning.compliance.carried import statement_record
 from provisioning.factory import record
+from provisioning.factory.aftermath import settle
 from provisioning.factory.link import ByteStream, FactoryLink
 from provisioning.factory.phases import (
     Outcome,
@@ -34,8 +36,10 @@ from provisioning.factory.phases import (
     run_phases,
 )
 from provisioning.factory.product import Product
-from provisioning.factory.steps import FIRST_PHASES, LOCKED_PHASES, OPEN_PHASES, UnitRun
+from provisioning.factory.run import UnitRun
+from provisioning.factory.steps import FIRST_PHASES, LOCKED_PHASES, OPEN_PHASES
 from provisioning.registry.registry import AlreadyReleasedError, Registry
+from provisioning.registry.sealed import ServerKey
 from provisioning.servers.oscore_store import OscoreStore
 from provisioning.signing.release import sign_record
 
@@ -71,6 +75,7 @@ class UnitRefusedError(UnitFailedError):
 class StationConfig:
     """What a station works with. `labels_dir` gets one PNG per unit, `oscore_dir` is the CoAP server's store,
     `archive_dir` holds the statements that were issued: without one only development units can be made.
+    `oscore_key`: the CoAP server's public key; OSCORE secrets are sealed to it and kept in the registry.
     """
 
     product: Product
@@ -79,6 +84,7 @@ class StationConfig:
     development: bool = False
     expected_image_digest: bytes | None = None
     archive_dir: Path | None = None
+    oscore_key: ServerKey | None = None
     station_name: str = "station"
     timeout_s: float = 5.0
     attempts: int = 4
@@ -184,6 +190,7 @@ class Station:
             phases: tuple[Phase[UnitRun], ...] = LOCKED_PHASES if run.sealed is not None else OPEN_PHASES
             more, caught = run_phases(phases, run, progress)
             results += more
+        results = settle(run, results, caught)
         self._note(run, results, caught)
         if isinstance(caught, KeyboardInterrupt):
             raise caught

@@ -7,9 +7,7 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from device import store
 from device.codec import cbor, cose
@@ -22,50 +20,14 @@ from device.support import long_date_text
 from device.trust.anchors import Key
 from device.trust.verify import verify_record_with
 from provisioning.factory import labels, record
-from provisioning.factory.link import FactoryLink
-from provisioning.factory.phases import CheckFailedError, Measurements, Phase
+from provisioning.factory.phases import BoardSwappedError, CheckFailedError, Limit, Measurements, Phase
+from provisioning.factory.run import UnitRun, require
 from provisioning.factory.setup_code import draw_code
-from provisioning.registry.models import RELEASED, SEALED, Unit
-from provisioning.registry.registry import AlreadyReleasedError, SealedFacts
-
-if TYPE_CHECKING:
-    from provisioning.factory.station import Station
+from provisioning.registry.errors import AlreadyReleasedError, QuarantinedError
+from provisioning.registry.models import QUARANTINED, RELEASED, RETIRED, SEALED
+from provisioning.registry.registry import SealedFacts, quarantine_text
 
 RESTART_S: Final = 30.0  # a locked unit answers again within this time
-
-
-@dataclass
-class UnitRun:
-    """One run for one unit: what the phases learn and make. repr shows no secret."""
-
-    station: Station
-    link: FactoryLink
-    hello: dict[str, Any] = field(default_factory=dict, repr=False)
-    unit_id: int | None = None
-    device_id: bytes = b""
-    serial: str = ""
-    is_resumed: bool = False
-    code: str | None = field(default=None, repr=False)
-    web_name: str = ""
-    certificates: dict[str, bytes] = field(default_factory=dict, repr=False)
-    written: dict[str, bytes] = field(default_factory=dict, repr=False)
-    record_hash: bytes = b""
-    label_name: str = ""
-    sealed: Unit | None = None
-
-    @property
-    def label_path(self) -> Path:
-        return self.station.config.labels_dir / self.label_name
-
-    def write(self, name: str, data: bytes) -> None:
-        """Store a record in the unit and remember what it must be."""
-        self.link.write(name, data)
-        self.written[name] = data
-
-
-def require(is_true: bool, problem: str) -> None:
-    if not is_true:
-        raise CheckFailedError(problem)
 
 
 # link -> identify -> reserve -----------------------------------------------------------------------------
@@ -133,6 +95,8 @@ def _identify_locked(run: UnitRun) -> Measurements:
     run.unit_id, run.device_id, run.serial = unit.id, unit.device_id, unit.serial
     if unit.status == RELEASED:
         raise AlreadyReleasedError(f"unit {unit.serial} is locked and released; it is not provisioned again")
+    if unit.status in (QUARANTINED, RETIRED):
+        raise QuarantinedError(quarantine_text(unit))
     require(unit.status == SEALED, f"unit {unit.serial} is locked, but this registry never sealed it")
     run.sealed, run.is_resumed = unit, True
     run.record_hash = unit.record_hash or b""
@@ -207,12 +171,23 @@ def share_oscore(run: UnitRun) -> Measurements:
     """A secret for this unit alone, in the unit and with the CoAP server."""
     secret = record.OscoreSecret.draw(run.device_id)
     run.station.hand_out(run.device_id, secret)
+    server = run.station.config.oscore_key
+    if server is not None:  # from here on this station cannot read it back: only the unit and the server can
+        run.sealed_secret = (
+            server.key_id,
+            server.seal(run.device_id, secret.master_secret, secret.master_salt),
+        )
     run.write("oscore", secret.record())
-    return {"sender_id": secret.sender_id.hex(), "is_handed_to_server": run.station.has_oscore_store}
+    return {
+        "sender_id": secret.sender_id.hex(),
+        "is_handed_to_server": run.station.has_oscore_store,
+        "is_sealed_to_server": server is not None,
+    }
 
 
 def verify(run: UnitRun) -> Measurements:
     """The unit reads everything back: each record, then all of them by its own checks and hash."""
+    require_same_board(run)
     for name in store.STATION_RECORDS:
         digest, size = run.link.digest(name)
         expected = run.written[name]
@@ -223,6 +198,13 @@ def verify(run: UnitRun) -> Measurements:
     run.record_hash = run.link.seal()
     require(run.record_hash == record.expected_hash(run.written), "the unit's record hash is another")
     return {"records": len(store.STATION_RECORDS), "record_hash": run.record_hash.hex()}
+
+
+def require_same_board(run: UnitRun) -> None:
+    """The board on the port is the one whose identity was written. Raises BoardSwappedError."""
+    facts = run.link.hello(secrets.token_bytes(NONCE_BYTES))
+    if facts.get("hardware_id") != run.hello["hardware_id"]:
+        raise BoardSwappedError("another board is on the port than the one that this run began with")
 
 
 # label -> lock -> prove -> record ------------------------------------------------------------------------
@@ -276,14 +258,19 @@ def _sealed_facts(run: UnitRun) -> SealedFacts:
         support_end_day=record.day_of(run.station.config.product.support.end_date),
         label=run.label_path.read_bytes(),
         label_name=run.label_name,
+        oscore=run.sealed_secret,
     )
 
 
 def find_label(run: UnitRun) -> Measurements:
-    """After a station died behind the lock: the label must still be the one that was read back."""
-    require(run.label_path.is_file(), f"label {run.label_name} is gone and the code exists nowhere else")
-    is_same = run.station.registry.is_label(run.unit_id or 0, run.label_path.read_bytes())
-    require(is_same, f"label {run.label_name} is not the one of this unit")
+    """After a station died behind the lock: the label must still be the one that was read back.
+
+    LabelError otherwise: that is no fault of the unit, and the label may be found again.
+    """
+    if not run.label_path.is_file():
+        raise labels.LabelError(f"label {run.label_name} is gone and the code exists nowhere else")
+    if not run.station.registry.is_label(run.unit_id or 0, run.label_path.read_bytes()):
+        raise labels.LabelError(f"label {run.label_name} is not the one of this unit")
     return {"file": run.label_name}
 
 
@@ -355,7 +342,10 @@ def release(run: UnitRun) -> Measurements:
     return {"chain_hash": entry.hex()}
 
 
-FIRST_PHASES: Final = (Phase("link", reach), Phase("identify", identify))
+# A line that needs more repeats, or damages more frames, is repaired before a unit is touched.
+LINE_LIMITS: Final = (Limit("repeats", 0, 16), Limit("damaged_frames", 0, 64))
+
+FIRST_PHASES: Final = (Phase("link", reach, LINE_LIMITS), Phase("identify", identify))
 OPEN_PHASES: Final = (
     Phase("reserve", reserve),
     Phase("personalise", personalise),
@@ -365,7 +355,7 @@ OPEN_PHASES: Final = (
     Phase("statement", install("statement")),
     Phase("servers", install("servers")),
     Phase("oscore", share_oscore),
-    Phase("verify", verify),
+    Phase("verify", verify, (Limit("records", len(store.STATION_RECORDS), len(store.STATION_RECORDS)),)),
     Phase("label", label),
     Phase("lock", lock),
     Phase("prove", prove),

@@ -9,9 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from device import identity
+from device.codec import cbor
 from device.factory import signed_hello
 from provisioning.factory import steps
-from provisioning.factory.phases import CheckFailedError, Outcome
+from provisioning.factory.link import HandlerStream
+from provisioning.factory.phases import CheckFailedError, Limit, Outcome, Phase, no_progress, run_phase
+from provisioning.registry.errors import RegistryError
+from provisioning.registry.models import SealedSecret
+from provisioning.registry.sealed import ServerPrivateKey
 from tests.unit.factory_bench import Bench, MemoryUnit, failure
 
 
@@ -76,7 +82,7 @@ def test_a_unit_that_claims_the_lock_without_having_it_is_not_released(
     monkeypatch.setattr(steps, "RESTART_S", 0.05)
     caught = failure(lambda: bench.station().provision(unit.stream()))
     assert caught.result is not None and caught.result.name == "prove"
-    assert [entry.status for entry in bench.registry.units()] == ["sealed"]
+    assert [entry.status for entry in bench.registry.units()] == ["quarantined"]
 
 
 def test_a_lost_answer_to_the_lock_is_settled_by_the_proof(bench: Bench) -> None:
@@ -141,3 +147,87 @@ def test_a_proof_counts_for_its_nonce_unit_and_records_only(bench: Bench) -> Non
     ):
         with pytest.raises(CheckFailedError):
             steps.check_hello(*changed)
+
+
+# What becomes of the unit -----------------------------------------------------------------------------------
+
+
+def test_a_unit_that_failed_is_quarantined_until_a_person_decides(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unit = MemoryUnit()
+    with monkeypatch.context() as patch:
+        patch.setattr(steps.record, "expected_hash", lambda written: bytes(32))
+        failure(lambda: bench.station().provision(unit.stream()))
+    entry = bench.registry.units()[0]
+    assert entry.status == "quarantined" and "record hash" in str(entry.note)
+    again = failure(lambda: bench.station().provision(unit.stream()))
+    assert again.outcome is Outcome.FAIL and "station rework" in str(again)
+    bench.registry.retire(entry.serial, by="E. Example", reason="tried anew")
+    result = bench.station().provision(unit.stream())
+    assert result.serial != entry.serial and not result.is_resumed
+
+
+def test_a_failing_label_printer_is_not_blamed_on_the_unit(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unit = MemoryUnit()
+
+    def jam(*_: object) -> None:
+        raise steps.labels.LabelError("no paper")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(steps.labels, "print_label", jam)
+        assert "no paper" in str(failure(lambda: bench.station().provision(unit.stream())))
+    assert bench.station().provision(unit.stream()).is_resumed
+
+
+@pytest.mark.parametrize("phase", ["reserve", "contact", "verify", "label"])
+def test_boards_that_are_swapped_in_a_run_keep_their_own_identities(phase: str, bench: Bench) -> None:
+    first, second = MemoryUnit(), MemoryUnit()
+    units = [first]
+
+    def swap(name: str, result: object) -> None:
+        if name == phase and result is not None:
+            units[0] = second
+
+    class Line(HandlerStream):
+        def __init__(self) -> None:
+            super().__init__(lambda request: units[0].handle(request))  # noqa: PLW0108 - looked up at each request
+
+    caught = failure(lambda: bench.station().provision(Line(), swap))
+    assert caught.outcome is Outcome.ABORTED and "another board" in str(caught)
+    assert not first.is_locked() and not second.is_locked()
+    results = [bench.station().provision(unit.stream()) for unit in (first, second)]
+    assert [result.is_resumed for result in results] == [True, False]
+    for unit, result in zip((first, second), results, strict=True):
+        known = bench.registry.find(hardware_id=unit.hardware_id)
+        assert known is not None and known.device_id == result.device_id
+        assert identity.decode(unit.store.require("identity")).device_id == result.device_id
+
+
+def test_a_measurement_outside_its_limits_fails_the_phase(bench: Bench) -> None:
+    limited = Phase("count", lambda run: {"repeats": 5}, (Limit("repeats", 0, 4),))
+    result, _ = run_phase(limited, None, no_progress)
+    assert (result.outcome, result.error) == (Outcome.FAIL, "repeats is 5; the limits are 0 and 4")
+
+
+def test_a_measurement_that_is_missing_fails_the_phase(bench: Bench) -> None:
+    result, _ = run_phase(Phase("count", lambda run: {}, (Limit("repeats", 0, 4),)), None, no_progress)
+    assert result.outcome is Outcome.FAIL
+
+
+def test_the_oscore_secret_opens_with_the_servers_key_only(bench: Bench, tmp_path: Path) -> None:
+    server = ServerPrivateKey.create(tmp_path / "server.key", tmp_path / "server.pub")
+    unit = MemoryUnit()
+    result = bench.station(oscore_dir=None, oscore_key=server.public).provision(unit.stream())
+    with bench.registry.reading() as session:
+        stored = session.get_one(SealedSecret, result.device_id)
+    record = cbor.decode(unit.store.require("oscore"))
+    assert server.open(result.device_id, stored.sealed) == (record[1], record[2])
+    assert record[1] not in (bench.directory / "registry.db").read_bytes()
+    with pytest.raises(RegistryError):
+        server.open(bytes(16), stored.sealed)
+    other = ServerPrivateKey.create(tmp_path / "other.key", tmp_path / "other.pub")
+    with pytest.raises(RegistryError):
+        other.open(result.device_id, stored.sealed)
