@@ -41,12 +41,14 @@ _DRAIN_BYTES = const(16384)
 _DRAIN_S = const(1)
 
 
-def create_handler(app: "Any") -> "Callable[[Stream], Awaitable[None]]":
-    """Give the function that Network.serve_tls calls for each client."""
+def create_handler(
+    app: "Any", read_timeout_s: float = HTTP_READ_TIMEOUT_S
+) -> "Callable[[Stream], Awaitable[None]]":
+    """Give the function that Network.serve_tls calls for each client; one that stalls is gone after the timeout."""
 
     async def handler(stream: "Stream") -> None:
         try:
-            await serve_client(app, stream)
+            await serve_client(app, stream, read_timeout_s)
         except (LinkError, asyncio.TimeoutError):
             pass  # the client is gone or does not take its answer
         finally:
@@ -116,11 +118,16 @@ def _with_security(headers: "dict[str, str]") -> "dict[str, str]":
 async def _drain(stream: "Stream") -> None:
     """Read what the client still sends, a little and for a moment: closing before would drop our answer."""
     try:
-        left = _DRAIN_BYTES
-        while left > 0:
-            part = await asyncio.wait_for(stream.read(min(left, HTTP_HEAD_BYTES)), _DRAIN_S)
-            if not part:
-                return
-            left -= len(part)
+        # One deadline for all of it: one for each read would let a client that drips keep its place for hours.
+        await asyncio.wait_for(_throw_away(stream), _DRAIN_S)
     except (LinkError, asyncio.TimeoutError):
         return
+
+
+async def _throw_away(stream: "Stream") -> None:
+    left = _DRAIN_BYTES
+    while left > 0:
+        part = await stream.read(min(left, HTTP_HEAD_BYTES))
+        if not part:
+            return
+        left -= len(part)
