@@ -86,7 +86,7 @@ def build(variant: str = "release", *, root: Path, progress: Progress = _say_not
     _need_tools()
     with _locked(cache_folder(root) / "firmware"):
         tree = source_tree(root, progress)
-        return _Firmware(root, tree, VARIANTS[variant]).build(progress)
+        return Firmware(root, tree, VARIANTS[variant]).build(progress)
 
 
 def build_rom(image_key_hashes: Sequence[str], *, root: Path, progress: Progress = _say_nothing) -> RomBuild:
@@ -128,7 +128,7 @@ def _build_rom(root: Path, tree: SourceTree, hashes: Sequence[str], progress: Pr
     return RomBuild(elf, sha256_file(elf), sizes.code_bytes(elf))
 
 
-class _Firmware:
+class Firmware:
     """One variant on one source tree: where its parts lie and what its content is."""
 
     def __init__(self, root: Path, tree: SourceTree, variant: Variant) -> None:

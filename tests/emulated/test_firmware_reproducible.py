@@ -1,0 +1,53 @@
+"""The same content gives the same bytes, in whatever folder it is built, and is built once."""
+
+import shutil
+
+import pytest
+
+from provisioning.firmware import build as building
+from provisioning.firmware.frozen import VARIANTS
+from provisioning.firmware.sources import PINS, cache_folder, source_tree
+from tests.emulated.firmware_support import CHECKOUT, kit
+
+__all__ = ["kit"]
+
+pytestmark = pytest.mark.emulated
+
+
+def copy_checkout(source, folder):
+    for name in ("device", "tests/dual"):
+        shutil.copytree(source / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    tarballs = folder / ".cache" / "sources"
+    tarballs.mkdir(parents=True)
+    for pin in PINS:
+        shutil.copy(cache_folder(CHECKOUT) / "sources" / pin.file_name, tarballs)
+    return folder
+
+
+def test_two_folders_give_the_same_firmware_and_rom(kit, tmp_path, monkeypatch):
+    """Both are copies, so that an edit during the test changes neither; each has its sources and objects."""
+    monkeypatch.delenv("FIRSTBOOT_CACHE", raising=False)
+    monkeypatch.delenv("FIRSTBOOT_MICROPYTHON", raising=False)
+    if not all((cache_folder(CHECKOUT) / "sources" / pin.file_name).exists() for pin in PINS):
+        pytest.skip("firmware: the pinned tarballs are not in the cache, only an unpacked tree")
+    one = copy_checkout(CHECKOUT, tmp_path / "one")
+    other = copy_checkout(one, tmp_path / "another-place-with-a-longer-name")
+    assert building.build("release", root=one).sha256 == building.build("release", root=other).sha256
+    hashes = ["0" * 64]
+    assert building.build_rom(hashes, root=one).sha256 == building.build_rom(hashes, root=other).sha256
+
+
+def test_a_second_build_starts_no_compiler(kit, monkeypatch):
+    def refuse(*arguments, **options):
+        raise AssertionError("make was started")
+
+    firmware = building.Firmware(CHECKOUT, source_tree(CHECKOUT, str), VARIANTS["release"])
+    first = firmware.build(str)
+    monkeypatch.setattr(building, "_make", refuse)
+    assert firmware.build(str) == first
+
+
+def test_the_image_names_no_folder_of_this_machine(kit):
+    image = kit.firmware("release").image.read_bytes()
+    assert str(CHECKOUT).encode() not in image
+    assert b"/.cache/" not in image and b"/home/" not in image and b"/usr/" not in image
