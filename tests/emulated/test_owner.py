@@ -60,6 +60,7 @@ class Life:
 
     def live(self) -> None:
         self.begin()
+        self.take_an_update()
         self.change_password()
         self.reset_from_the_page()
         self.reset_with_the_button()
@@ -70,12 +71,31 @@ class Life:
         self.seen["fresh"] = self.user_region()
         machine.power_on()
         self.seen["fresh set-up page"] = self.answers("/setup").text
-        self.seen["foreign host"] = world.owner.request("GET", "/").status
         assert self.set_up(world.password) == 303
         assert self.wait("sign-in", lambda: world.owner.sign_in(world.password))
         self.seen["light"] = self.light_changes()
         assert self.post("/updates", action="off").status == 303
         assert world.owner.status()["update"]["automatic"] is False
+
+    def take_an_update(self) -> None:
+        """Automatic updates are off: release 2 waits, is told of, and comes with one action."""
+        world = self.world
+        world.publish(2, "mqtt")
+        offered = self.wait("the offer", lambda: world.owner.status()["update"]["offered"])
+        self.seen["offered"] = offered
+        self.seen["version meanwhile"] = world.owner.status()["version"]
+        self.seen["updates page"] = self.page("/updates").text
+        assert self.post("/updates", action="install").status == 303
+
+        def installed() -> Any:
+            try:
+                found = world.owner.status()
+            except PermissionError:  # the restart ended the session
+                world.owner.sign_in(world.password)
+                return None
+            return found["version"].startswith("2.") and not found["is_trial"] and found
+
+        self.seen["after the update"] = self.wait("release 2", installed, 3 * ANSWERS_S)
 
     def light_changes(self) -> set[bool]:
         machine = self.world.machine
@@ -166,6 +186,18 @@ def life(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def test_the_light_blinks(life: Life) -> None:
     assert life.seen["light"] == {False, True}
+
+
+def test_up_06_switched_off_a_release_waits_and_the_setting_survives_the_update(life: Life) -> None:
+    assert life.seen["version meanwhile"].startswith("1.")
+    assert life.seen["after the update"]["update"]["automatic"] is False
+
+
+def test_up_07_one_action_of_the_owner_installs_what_waits(life: Life) -> None:
+    assert life.seen["offered"]["sequence"] == 2
+    for told in (life.seen["offered"], life.seen["after the update"]["update"]["news"]):
+        assert told["mitigates"] == "a weakness in the pages" and told["interrupts"] == "one restart"
+    assert "a weakness in the pages" in life.seen["updates page"]
 
 
 def test_pw_12_after_a_change_the_old_password_and_every_session_are_dead(life: Life) -> None:

@@ -336,3 +336,16 @@ def test_every_part_names_a_licence_whose_text_is_there() -> None:
     names = {name for name, _ in licences.TEXTS}
     for _, licence, holder in licences.PARTS:
         assert licence.split(" ")[0] in names and holder
+
+
+# weight -----------------------------------------------------------------------------------------------------
+
+
+def test_no_page_weighs_more_than_the_documents_say() -> None:
+    """docs/design.md, Local pages: 6 KiB, licences 18 KiB, style sheet 4.4 KiB, with headers."""
+    for route in ROUTES:
+        if route.method != "GET" or route.path == "/statement":
+            continue
+        browser = signed_in() if route.needs_session else Browser(FakeDevice(route.states[0]))
+        limit = {"/licences": 18 * 1024, "/style.css": 4506}.get(route.path, 6 * 1024)
+        assert len(browser.get(route.path).raw) <= limit, route.path

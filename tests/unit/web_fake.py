@@ -174,6 +174,7 @@ class Answer:
     """A parsed answer: `status`, `headers` (lower case), `text`."""
 
     def __init__(self, data: bytes) -> None:
+        self.raw = data
         head, _, self.body = data.partition(b"\r\n\r\n")
         lines = head.decode().split("\r\n")
         self.status = int(lines[0].split(" ")[1])
