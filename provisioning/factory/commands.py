@@ -18,8 +18,8 @@ from device.errors import FirstbootError
 from device.support import date_text
 from provisioning.compliance.statement import StatementError
 from provisioning.factory.example import EXAMPLE
-from provisioning.factory.link import open_port
 from provisioning.factory.phases import PhaseResult, as_json
+from provisioning.factory.ports import open_address
 from provisioning.factory.product import ProductError, load_product
 from provisioning.factory.station import (
     Station,
@@ -29,7 +29,7 @@ from provisioning.factory.station import (
     UnitRefusedError,
     UnitResult,
 )
-from provisioning.registry.database import RegistryError
+from provisioning.registry.errors import RegistryError
 from provisioning.registry.models import Unit
 from provisioning.registry.registry import Registry
 from provisioning.signing.keys import KeyRing, KeyRingError
@@ -104,7 +104,9 @@ def init(
 
 @app.command()
 def provision(  # noqa: PLR0913, PLR0917 - one parameter for each option
-    port: Annotated[str, typer.Option(help="The unit's factory port: tcp:HOST:PORT or unix:PATH.")],
+    port: Annotated[
+        str, typer.Option(help="The unit's factory port: serial:DEVICE[@RATE], tcp:HOST:PORT or unix:PATH.")
+    ],
     product: Annotated[Path, typer.Option(help="The product definition (TOML).")],
     keys: Annotated[Path, typer.Option(help="Folder with the maker's keys.")],
     registry: RegistryOption,
@@ -140,7 +142,7 @@ def provision(  # noqa: PLR0913, PLR0917 - one parameter for each option
         try:
             log = (lambda text: err.print(text, style="dim", markup=False)) if verbose else None
             station = Station(config, book, KeyRing(keys), log=log)
-            stream = open_port(port)
+            stream = open_address(port)
             try:
                 result = station.provision(stream, _show_progress)
             finally:

@@ -118,7 +118,7 @@ def test_a_unit_with_another_image_is_a_failure(folder: Path, served: ServedUnit
     assert json.loads(result.stdout)["outcome"] == "FAIL"
 
 
-@pytest.mark.parametrize("arguments", [["--port", "serial:x"], ["--image-digest", "zz"]])
+@pytest.mark.parametrize("arguments", [["--port", "usb:x"], ["--image-digest", "zz"]])
 def test_a_wrong_option_is_wrong_input(folder: Path, served: ServedUnit, arguments: list[str]) -> None:
     assert provision(folder, served.address, "--development", *arguments).exit_code == 2
 
