@@ -16,6 +16,7 @@ from rich.table import Table
 
 from device.errors import FirstbootError
 from device.support import date_text
+from provisioning.compliance.ship_command import ship
 from provisioning.compliance.statement import StatementError
 from provisioning.factory.example import EXAMPLE
 from provisioning.factory.phases import PhaseResult, as_json
@@ -50,6 +51,8 @@ product definition, the keys or the registry cannot be used; 3 the unit is finis
 
 app = typer.Typer(help=HELP, no_args_is_help=True, pretty_exceptions_show_locals=False)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+app.command()(ship)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document to standard output.")]
 RegistryOption = Annotated[Path, typer.Option("--registry", help="The station's registry (SQLite file).")]

@@ -1,0 +1,217 @@
+"""The ship gate: whether a unit may leave the factory, and if not, why, in one sentence each (SC-04, SP-11).
+
+Rules:
+1. Four things have to be in order: the unit's verification, the statement it carries, the published support period
+   of its type, and that nothing of it exists twice. Every fault is told, not the first alone.
+2. A batch goes whole or not at all; units that a person gave up (retired) are left behind.
+3. What leaves gets a line in the packing ledger: serial, batch, statement. The statement follows from a serial and
+   the serials from a statement (SC-07).
+4. A demonstration is in no archive of issued statements, so a unit that carries one can never leave.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from device.support import date_text
+from provisioning.compliance.archive import Archive, Archived, ArchiveError
+from provisioning.compliance.carried import check_signature
+from provisioning.compliance.ledger import Ledger, LedgerError, Line
+from provisioning.compliance.statement import StatementError, label_expiries
+from provisioning.compliance.support_register import Publication, RegisterError, current
+from provisioning.registry.models import RELEASED
+from provisioning.registry.registry import RegistryError
+
+if TYPE_CHECKING:
+    from provisioning.registry.models import Unit
+    from provisioning.registry.registry import Registry
+    from provisioning.signing.keys import AnchorKey
+
+SHIPPED: Final = "shipped"
+RETIRED: Final = "retired"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a unit, or with serial "" the whole batch, may not leave. `aspect` is one of rule 1's four."""
+
+    serial: str
+    aspect: str
+    sentence: str
+
+
+class ShipError(Exception):
+    """Nothing was shipped. `refusals`: every reason."""
+
+    def __init__(self, refusals: Sequence[Refusal]) -> None:
+        self.refusals = tuple(refusals)
+        super().__init__(f"nothing was shipped: {len(self.refusals)} reasons")
+
+
+@dataclass
+class Gate:
+    """The gate of one factory. `register`: lines of the published support register; `today`: the day in UTC."""
+
+    registry: Registry
+    archive: Archive
+    register: Sequence[Line]
+    packing: Ledger
+    keys: Sequence[AnchorKey]
+    today: dt.date
+    batch_faults: Callable[[str], Iterable[str]] = lambda _: ()
+    _twice: dict[str, Counter[bytes]] = field(default_factory=dict, repr=False)
+
+    def ship(self, *, serial: str | None = None, batch: str | None = None) -> list[str]:
+        """Let one unit or a whole batch go; the serials that got a line now. Raises ShipError, OSError.
+
+        What left already is left as it is: repeating a command that was cut off changes nothing.
+        """
+        units = [unit for unit in self.registry.units() if serial == unit.serial or batch == unit.batch]
+        units = [unit for unit in units if batch is None or unit.status != RETIRED]
+        refusals = list(self._common(serial, batch, units))
+        if not refusals:
+            gone = {entry["serial"] for entry in self.packing.entries()}
+            units = [unit for unit in units if unit.serial not in gone]
+            self._count()
+            refusals = [refusal for unit in units for refusal in self.refusals(unit)]
+        if refusals:
+            raise ShipError(refusals)
+        lines = [self._line(unit) for unit in units]
+        if lines:
+            self.packing.append(*lines)
+        return [unit.serial for unit in units]
+
+    def refusals(self, unit: Unit) -> Iterator[Refusal]:
+        """Everything that keeps this unit here."""
+        if not self._twice:
+            self._count()
+        for aspect, check in _CHECKS:
+            for sentence in check(self, unit):
+                yield Refusal(unit.serial, aspect, sentence)
+
+    def _common(self, serial: str | None, batch: str | None, units: Sequence[Unit]) -> Iterator[Refusal]:
+        """What concerns all: the records themselves."""
+        if not units:
+            yield Refusal("", "verification", f"The registry knows no unit of {batch or serial}.")
+        for aspect, check in (
+            ("verification", self.registry.verify_chain),
+            ("statement", self.archive.verify),
+            ("support period", lambda: current(self.register)),
+            ("verification", self.packing.lines),
+        ):
+            try:
+                check()
+            except (RegistryError, ArchiveError, LedgerError, RegisterError, OSError) as error:
+                yield Refusal("", aspect, f"The records cannot be trusted: {error}.")
+        for number in sorted({unit.batch for unit in units}):
+            for fault in self.batch_faults(number):
+                yield Refusal("", "uniqueness", f"Batch {number}: {fault}.")
+
+    def _count(self) -> None:
+        """How often each thing that must be unique is there, over the whole registry."""
+        every = self.registry.units()
+        for name in UNIQUE:
+            self._twice[name] = Counter(getattr(unit, name) for unit in every if getattr(unit, name))
+
+    def statement_of(self, unit: Unit) -> Archived | None:
+        """The issued statement that the unit carries."""
+        return None if unit.statement_sha256 is None else self.archive.by_sha256(unit.statement_sha256.hex())
+
+    def how_often(self, name: str, value: bytes) -> int:
+        return self._twice[name][value]
+
+    def published(self, model: str) -> Publication | None:
+        return current(self.register).get(model)
+
+    def _line(self, unit: Unit) -> dict[str, Any]:
+        statement = self.statement_of(unit)
+        assert statement is not None  # noqa: S101 - _check_statement has seen it
+        return {
+            "event": SHIPPED,
+            "serial": unit.serial,
+            "device_id": unit.device_id.hex(),
+            "model": statement.model,
+            "batch": unit.batch,
+            "statement": {"id": statement.id, "sha256": statement.sha256},
+            "support_end": date_text(unit.support_end_day or 0),
+            "image_sha256": (unit.image_digest or b"").hex(),
+            "on": self.today.isoformat(),
+        }
+
+
+UNIQUE: Final = ("device_id", "device_certificate", "web_fingerprint", "record_hash", "label_mac")
+
+
+def _check_verification(gate: Gate, unit: Unit) -> Iterator[str]:
+    if unit.status != RELEASED:
+        yield f"Its lock was never proved: the registry has it as {unit.status}."
+        return
+    if unit.is_development:
+        yield "It was made with development keys or a development build and is not for sale."
+    passed = {phase.name for phase in gate.registry.phases(unit.id) if phase.outcome == "PASS"}
+    for name in ("verify", "label", "prove"):
+        if name not in passed:
+            yield f"No run of it passed the phase {name}."
+
+
+def _check_statement(gate: Gate, unit: Unit) -> Iterator[str]:
+    statement = gate.statement_of(unit)
+    if statement is None:
+        yield "The statement it carries was never issued: it is a demonstration or a foreign one."
+        return
+    if statement.batch != unit.batch:
+        yield f"It carries the statement of batch {statement.batch}."
+    newest = gate.archive.latest(statement.model, statement.batch)
+    if newest is not None and newest.id != statement.id:
+        yield f"The statement it carries was superseded by {newest.id}."
+    try:
+        check_signature(statement, gate.keys)
+    except StatementError as error:
+        yield f"Its statement does not hold: {'; '.join(error.problems)}."
+        return
+    document = statement.document()
+    for requirement, last_day in label_expiries(document).items():
+        if last_day < gate.today.isoformat():
+            yield f"The label that its statement relies on for {requirement} expired on {last_day} (SC-09)."
+    if document["firmware"]["image_sha256"] != (unit.image_digest or b"").hex():
+        yield "It runs another image than the one that its statement's evidence is about."
+    if document["support_period"]["end_date"] != date_text(unit.support_end_day or 0):
+        yield "Its own support record ends on another day than its statement says (SP-07)."
+
+
+def _check_support(gate: Gate, unit: Unit) -> Iterator[str]:
+    statement = gate.statement_of(unit)
+    model = "" if statement is None else statement.model
+    published = gate.published(model)
+    if published is None:
+        yield f"No support period is published for {model or 'its type'} (SP-11)."
+        return
+    if published.end_date < gate.today:
+        yield f"The support period of {model} ended on {published.end_date.isoformat()} (SP-11)."
+    stated = date_text(unit.support_end_day or 0)
+    if published.end_date.isoformat() < stated:
+        yield f"The published support period ends before the {stated} that its statement says (SP-07)."
+
+
+def _check_uniqueness(gate: Gate, unit: Unit) -> Iterator[str]:
+    _, live = gate.registry.codes_drawn(unit.id)
+    if live != 1:
+        yield f"It has {live} live set-up codes instead of one (PW-10)."
+    for name in UNIQUE:
+        value = getattr(unit, name)
+        if not value:
+            yield f"The registry does not hold its {name.replace('_', ' ')}."
+        elif gate.how_often(name, value) != 1:
+            yield f"Another unit has the same {name.replace('_', ' ')}."
+
+
+_CHECKS: Final[tuple[tuple[str, Callable[[Gate, Unit], Iterator[str]]], ...]] = (
+    ("verification", _check_verification),
+    ("statement", _check_statement),
+    ("support period", _check_support),
+    ("uniqueness", _check_uniqueness),
+)
