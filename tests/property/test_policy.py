@@ -10,18 +10,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from memory_unit import CODE, MemoryUnit
+from memory_flash import SMALL, MemoryFlash
+from memory_unit import CODE, MemoryUnit, run
 
-from device import contact, identity, lifecycle, passwords, setup_code, support
+from device import contact, identity, lifecycle, passwords, reset, setup_code, support
 from device.errors import (
     CredentialError,
     FirstbootError,
     LifecycleError,
     PasswordError,
+    PressError,
     SetupCodeError,
     SupportRecordError,
     ThrottledError,
 )
+from device.limits import PRESS_LIFE_S
 from device.onboarding import decode_credential
 
 _EPOCH = dt.date(1970, 1, 1)
@@ -137,14 +140,22 @@ def test_any_eight_characters_of_a_context_word_are_found(word: str, start: int,
 
 
 class LifeOfAUnit(RuleBasedStateMachine):
-    """PW-02, PW-04, PW-14: whatever clients, restarts and lost records do, only the code's holder gets in."""
+    """PW-02, PW-03, PW-04, PW-12, PW-14: whatever clients, restarts, resets and lost records do, only the code's holder
+    gets in, after a reset only with a press of the button, and only one password ever opens."""
 
     def __init__(self) -> None:
         super().__init__()
         self.unit = MemoryUnit()
         self.password = ""  # the one that was set
         self.is_damaged = False
+        self.is_resetting = False
+        self.needs_press = False
+        self.pressed_at_ms: int | None = None
         self.failures = 0
+
+    def is_press_missing(self) -> bool:
+        pressed = self.pressed_at_ms
+        return self.needs_press and (pressed is None or self.unit.clock.ms - pressed >= PRESS_LIFE_S * 1000)
 
     passwords = st.sampled_from(["kettle on the hob at six", "orange bicycle under the bridge"])
 
@@ -153,12 +164,14 @@ class LifeOfAUnit(RuleBasedStateMachine):
         try:
             self.unit.set_up(password=password)
         except LifecycleError:
-            assert self.password or self.is_damaged
+            assert self.password or self.is_damaged or self.is_resetting
+        except PressError:
+            assert self.is_press_missing()
         except ThrottledError:
             assert self.failures > 5
         else:
-            assert not self.password and not self.is_damaged
-            self.password, self.failures = password, 0
+            assert not self.password and not self.is_damaged and not self.is_press_missing()
+            self.password, self.failures, self.needs_press = password, 0, False
 
     @rule(password=passwords)
     def set_up_with_a_wrong_code(self, password: str) -> None:
@@ -167,7 +180,7 @@ class LifeOfAUnit(RuleBasedStateMachine):
             self.unit.set_up(symbols + setup_code.check_character(symbols), password)
         except SetupCodeError:
             self.failures += 1
-        except (LifecycleError, ThrottledError):
+        except (LifecycleError, ThrottledError, PressError):
             pass
         else:
             raise AssertionError("a wrong code was taken")
@@ -180,22 +193,74 @@ class LifeOfAUnit(RuleBasedStateMachine):
             assert password != self.password
             self.failures += 1
         except LifecycleError:
-            assert not self.password or self.is_damaged
+            assert not self.password or self.is_damaged or self.is_resetting
         except ThrottledError:
             assert self.failures > 5
         else:
-            assert password == self.password and not self.is_damaged
+            assert password == self.password and not self.is_damaged and not self.is_resetting
             self.failures = 0
+
+    @rule(old=passwords, new=passwords)
+    def change_password(self, old: str, new: str) -> None:
+        try:
+            run(self.unit.owner.change(old, new))
+        except CredentialError:
+            assert old != self.password
+            self.failures += 1
+        except LifecycleError:
+            assert not self.password or self.is_damaged or self.is_resetting
+        except ThrottledError:
+            assert self.failures > 5
+        except PasswordError:
+            assert old == new == self.password
+            self.failures = 0
+        else:
+            assert old == self.password
+            self.password, self.failures = new, 0
+
+    @rule(password=passwords)
+    def reset_from_the_page(self, password: str) -> None:
+        try:
+            run(self.unit.owner.reset(password))
+        except CredentialError:
+            assert password != self.password
+            self.failures += 1
+        except LifecycleError:
+            assert not self.password or self.is_damaged or self.is_resetting
+        except ThrottledError:
+            assert self.failures > 5
+        else:
+            assert password == self.password
+            self.is_resetting, self.failures = True, 0
+
+    @rule()
+    def reset_with_the_button(self) -> None:
+        reset.begin(self.unit.device)
+        self.is_resetting = True
+
+    @rule()
+    def press(self) -> None:
+        self.unit.owner.pressed()
+        self.pressed_at_ms = self.unit.clock.ms
 
     @rule()
     def restart(self) -> None:
+        if self.is_resetting:
+            run(
+                reset.finish(
+                    MemoryFlash(), SMALL, self.unit.device, self.unit.user_records.content.clear, True
+                )
+            )
+            self.password, self.is_damaged, self.is_resetting = "", False, False
+            self.needs_press, self.failures = True, 0
         self.unit.restart()
+        self.pressed_at_ms = None
 
     @rule(ms=st.integers(0, 400_000))
     def wait(self, ms: int) -> None:
         self.unit.clock.ms += ms
 
-    @precondition(lambda self: self.password and not self.is_damaged)
+    @precondition(lambda self: self.password and not self.is_damaged and not self.is_resetting)
     @rule(how=st.sampled_from(["damage", "delete", "wipe"]))
     def lose_the_credential(self, how: str) -> None:
         records = self.unit.user_records
@@ -212,6 +277,8 @@ class LifeOfAUnit(RuleBasedStateMachine):
         expected = lifecycle.FACTORY_DEFAULT
         if self.password:
             expected = lifecycle.FAILED if self.is_damaged else lifecycle.INITIALISED
+        if self.is_resetting:
+            expected = lifecycle.FAILED
         assert self.unit.state() == expected
 
     @invariant()
