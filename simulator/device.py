@@ -185,6 +185,11 @@ class SimulatedMachine:
         boot.mark_tried(0)
         boot.confirm(0)
 
+    @property
+    def is_powered(self) -> bool:
+        """Does the unit run? False after a cut, and where it died."""
+        return self._is_on
+
     def power_on(self, *, button_held: bool = False) -> None:
         if self._is_on:
             raise RuntimeError("the unit is on")

@@ -93,16 +93,45 @@ def read_back(label: Label, path: Path) -> str:
     return "zxing-cpp"
 
 
-def code_on_label(path: Path) -> str | None:
-    """The code that the label's QR shows, None where it cannot be read here. Secret."""
+@dataclass(frozen=True)
+class LabelText:
+    """What the QR code of a label says: address of the set-up page, certificate's SHA-256 in hex. repr has no code."""
+
+    address: str
+    fingerprint: str
+    code: str = field(repr=False)
+
+
+def parse_qr(text: str) -> LabelText:
+    """Take the text of a label's QR code apart. Raises LabelError where it is none of ours."""
+    address, _, fragment = text.partition("#")
+    parts = dict(part.partition("=")[::2] for part in fragment.split("&"))
+    code, fingerprint = parts.get("code", ""), parts.get("sha256", "").lower()
+    is_digest = len(fingerprint) == 64 and not set(fingerprint) - set("0123456789abcdef")
+    if not address.startswith("https://") or not code or not is_digest:
+        raise LabelError("the QR code is not one of a device's label")
+    return LabelText(address, fingerprint, code)
+
+
+def read_label(path: Path) -> LabelText:
+    """Read a label from a picture of it, a photograph too. Raises LabelError, OSError."""
     try:
         import zxingcpp
     except ImportError:
-        return None
+        raise LabelError("zxing-cpp is not installed, so no label can be read") from None
     with Image.open(path) as image:
         texts = [found.text for found in zxingcpp.read_barcodes(image)]
-    fragment = texts[0].partition("#")[2] if len(texts) == 1 else ""
-    return dict(part.partition("=")[::2] for part in fragment.split("&")).get("code")
+    if len(texts) != 1:
+        raise LabelError(f"the picture shows {len(texts)} codes that can be read; one was expected")
+    return parse_qr(texts[0])
+
+
+def code_on_label(path: Path) -> str | None:
+    """The code that the label's QR shows, None where it cannot be read here. Secret."""
+    try:
+        return read_label(path).code
+    except LabelError:
+        return None
 
 
 def _compare_modules(label: Label, image: Image.Image) -> None:

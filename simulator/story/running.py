@@ -1,0 +1,68 @@
+"""One provisioned unit that runs, with its servers: what `firstboot device run` shows and tests of the pages use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from device import setup_code
+from simulator.story.runner import StepFailed, wait_until
+from simulator.story.world import World, WorldError
+
+ANSWERS_S: Final = 60  # from power-on to the first page on a busy machine; an idle one takes two
+
+
+def _quiet(text: str) -> None:
+    pass
+
+
+@contextmanager
+def running_unit(
+    on: str,
+    directory: Path,
+    note: Callable[[str], None] = _quiet,
+    *,
+    transports: tuple[str, ...] = ("mqtt", "coap"),
+    is_past_support: bool = False,
+) -> Iterator[World]:
+    """A unit from the station, made with development keys, in factory default, its first page answering.
+
+    `is_past_support`: its servers sign a time behind the support period. Raises WorldError where it cannot start.
+    """
+    with World(on, transports, directory, note) as world:
+        world.build()
+        note("the station provisions the unit")
+        world.provision()
+        if is_past_support:
+            world.move_time_past_support()
+        note("waiting for its first page")
+        try:
+            wait_until(
+                "the first page", lambda: world.owner.request("GET", "/").status == 200 or None, ANSWERS_S
+            )
+        except StepFailed as error:
+            raise WorldError(str(error)) from error
+        yield world
+
+
+def address_of(world: World) -> str:
+    """Where a browser on this machine reaches the unit."""
+    host, port = world.machine.web_address
+    return f"https://{host}:{port}/"
+
+
+def label_of(world: World) -> dict[str, Any]:
+    """The label as data. Holds the set-up code, as the label does: secret."""
+    unit, product = world.unit, world.product
+    return {
+        "brand": product.brand,
+        "model": product.model,
+        "serial": unit.serial,
+        "setup_code": setup_code.grouped(unit.setup_code),
+        "certificate_sha256": unit.fingerprint,
+        "support_end": product.support.end_date.isoformat(),
+        "picture": str(unit.label_path),
+        "note": "NOT FOR SALE: development keys",
+    }

@@ -1,0 +1,106 @@
+"""A unit fresh from the factory for each test: provisioned once in a module, then put back in flash.
+
+A fresh unit is the flash image right after the station; nothing of an earlier test is left in it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulator.story.runner import wait_until
+from simulator.story.running import ANSWERS_S, running_unit
+from simulator.story.world import World
+
+PASSWORD = "orange kettle under the bridge"
+
+
+class FactoryUnit:
+    """One unit and its servers; `fresh()` gives it back as the station released it."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.machine: Any = world.machine
+        self.machine.cut_power()
+        self._image = self._flash_image()
+
+    def _flash_image(self) -> bytes:
+        if self.world.on == "sim":
+            return bytes(self.machine.flash.image())
+        return bytes(self.machine.nvm.path.read_bytes())
+
+    def flash_image(self) -> bytes:
+        """Everything in flash, after the power went."""
+        self.machine.cut_power()
+        return self._flash_image()
+
+    def fresh(self) -> FactoryUnit:
+        """Put the unit back as the station released it, switch it on, wait for its first page."""
+        self.machine.cut_power()
+        if self.world.on == "sim":
+            self.machine.flash.load_image(self._image)
+        else:
+            with self.machine.nvm.path.open("r+b") as nvm:
+                nvm.write(self._image)
+        self.world.owner.sign_out()
+        self.start()
+        return self
+
+    def start(self, *, button_held: bool = False) -> None:
+        """Switch on and wait for the first page."""
+        self.machine.power_on(button_held=button_held)
+        self.wait_for_page()
+
+    def wait_for_page(self) -> None:
+        self.wait("the first page", lambda: self.world.owner.request("GET", "/").status == 200 or None)
+
+    def wait(self, what: str, probe: Any) -> Any:
+        return wait_until(what, probe, ANSWERS_S, 0.05)
+
+    def owned(self, password: str = PASSWORD) -> FactoryUnit:
+        """Set a fresh unit up."""
+        self.fresh()
+        assert self.world.owner.set_up(self.world.unit.setup_code, password).status == 303
+        return self
+
+    @property
+    def address(self) -> tuple[str, int]:
+        found: tuple[str, int] = self.machine.web_address
+        return found
+
+    @property
+    def url(self) -> str:
+        host, port = self.address
+        return f"https://{host}:{port}"
+
+
+def _unit(on: str, **options: Any) -> Iterator[FactoryUnit]:
+    with tempfile.TemporaryDirectory(prefix="firstboot-test-") as folder:
+        with running_unit(on, Path(folder), **options) as world:
+            yield FactoryUnit(world)
+
+
+@pytest.fixture(scope="module")
+def simulated() -> Iterator[FactoryUnit]:
+    """A unit on the simulator."""
+    yield from _unit("sim", transports=("mqtt",))
+
+
+@pytest.fixture(scope="module")
+def simulated_past_support() -> Iterator[FactoryUnit]:
+    """A unit whose servers say that its support is over."""
+    yield from _unit("sim", transports=("mqtt",), is_past_support=True)
+
+
+@pytest.fixture(scope="module")
+def emulated() -> Iterator[FactoryUnit]:
+    """The real firmware on the emulated board. Skips aloud without QEMU."""
+    import shutil
+
+    if shutil.which("qemu-system-arm") is None:
+        pytest.skip("qemu-system-arm is not installed")
+    yield from _unit("qemu", transports=("mqtt",))
