@@ -126,6 +126,9 @@ if TYPE_CHECKING:
         async def freshness(self, request: bytes) -> bytes:
             """Send a freshness request, return the tracker's signed record."""
 
+        async def keyset(self) -> "bytes | None":
+            """The newest signed key set, None where there is none; at most limits.KEYSET_BYTES."""
+
         async def envelope(self) -> "bytes | None":
             """The newest SUIT envelope that is published, None where there is none."""
 

@@ -20,6 +20,7 @@ KEY_ID_BYTES = 32  # a SHA-256; ours are 8
 TRACKER_KEY_DAYS = 400  # longest life of a key that stays online: a thief moves time at most to its end
 KEYSET_BYTES = 8192  # a key set with two HSS signatures (W4, one level) or eight of P-256
 KEYSET_SIGNATURES = 8  # old and new roots, each up to SIGNATURES_TRIED
+IMAGE_KEYS = 3  # key hashes in the boot ROM (docs/design.md, Boot)
 KEYSET_REVOKED = 64  # key ids that never come back
 
 # SUIT command sequences: what one manifest may make a unit do

@@ -14,7 +14,7 @@ from collections import namedtuple
 from device.codec import cbor
 from device.compat import const
 from device.errors import CodecError, LimitError, RecordDamagedError, StorageError
-from device.limits import ENVELOPE_BYTES, RECORD_BYTES, STATEMENT_BYTES
+from device.limits import ENVELOPE_BYTES, KEYSET_BYTES, RECORD_BYTES, STATEMENT_BYTES
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ RECORDS = (
     Record("press", DEVICE, 16, False),
     Record("oscore.seq", DEVICE, 8, False),
     Record("progress", DEVICE, 256, False),
+    Record("keyset", DEVICE, KEYSET_BYTES, False),
     Record("pending", DEVICE, ENVELOPE_BYTES, False),
     Record("credential", USER, 128, False),
     Record("attempts", USER, 32, False),

@@ -35,6 +35,12 @@ class TimeKeeper:
         self.floor_s = time_s
         return True
 
+    def set_floor(self, floor_s: int) -> None:
+        """Forget the time and start again from this floor: the roots said that the tracker's word is void."""
+        self.floor_s = floor_s
+        self._base_s = None
+        self.clock.set_trusted_time(None)
+
     def now_s(self) -> "int | None":
         """Trusted unix time in seconds, None where no record was accepted since power-on.
 

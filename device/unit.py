@@ -9,9 +9,10 @@ Rules:
 import asyncio
 
 from device import contact, identity, indicator, lifecycle, status, store, support
+from device.codec import cose
 from device.compat import const
 from device.crypto import backend, der
-from device.errors import FirstbootError
+from device.errors import FirstbootError, TrustError
 from device.events import Events
 from device.limits import BUTTON_POLL_MS
 from device.onboarding import Owner
@@ -20,6 +21,7 @@ from device.sources import load_sources
 from device.store import Store
 from device.timekeeper import TimeKeeper
 from device.trust import anchors as trust_anchors
+from device.trust import keyset
 from device.trust.verify import verify_record
 from device.update.service import UpdateService
 from device.update.trial import Trials
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from typing import Any, Generator
 
     from device.agent import Ports
+    from device.trust.anchors import Anchors
     from device.update.slots import BootState
 
 HTTPS_PORT = 443
@@ -67,7 +70,7 @@ class Unit:
         self._owned = asyncio.Event()
         self._wake = asyncio.Event()
         self._reset_wanted = asyncio.Event()
-        self._support: "tuple[bytes, support.SupportRecord] | None" = None
+        self._support: "tuple[bytes, Anchors, support.SupportRecord, bool] | None" = None
         trials = Trials(ports.boot, boot_state, self._device)
         self._time = TimeKeeper(
             ports.clock, max(self._anchors.build_time_floor_s, trials.progress.time_floor_s)
@@ -76,12 +79,13 @@ class Unit:
             trials=trials,
             store=self._device,
             events=Events(self._user),
-            anchors=self._anchors,
+            anchors=self._current_anchors(),
             time=self._time,
             entropy=ports.entropy,
             version=self.version,
             pause=_pause,
             consent=Consent(self._user, self._time, self._wake.set),
+            device_id=self._identity.device_id,
         )
         reverted = trials.reconcile()
         if reverted is not None:
@@ -90,7 +94,16 @@ class Unit:
         if self._owner.state() == lifecycle.INITIALISED:
             self._owned.set()
 
+    def _current_anchors(self) -> "Anchors":
+        """The keys of the newest key set; of a damaged one the roots alone, who can send it again (UP-11)."""
+        try:
+            return keyset.effective(self._anchors, self._device.read("keyset"))
+        except FirstbootError as error:
+            self._ports.say("key set: " + error.describe())
+            return keyset.roots_only(self._anchors)
+
     def _record(self, name: str, typ: str, role: int) -> bytes:
+        """A record of the factory, by the keys of the factory: a key that is revoked later takes nothing back."""
         return verify_record(self._device.require(name), typ, role, self._anchors, backend)
 
     # tasks -----------------------------------------------------------------------------------------------
@@ -183,7 +196,9 @@ class Unit:
     def light(self) -> "tuple[int, ...]":
         """The pattern of the indicator now (SP-08)."""
         try:
-            found = support.support_state(self._support_record(), self._time.now_s()).state
+            found = support.support_state(
+                self._support_record(), self._support_time(self._time.now_s())
+            ).state
         except FirstbootError:
             found = support.UNKNOWN
         return indicator.pattern(self.state(), found)
@@ -198,7 +213,9 @@ class Unit:
             "state": self.state(),
             "slot": self._ports.boot.slot,
             "is_trial": self._updates.trials.is_trial,
-            "support": status.support_status(self._identity.model, self._support_record(), now_s),
+            "support": status.support_status(
+                self._identity.model, self._support_record(), self._support_time(now_s)
+            ),
             "time": now_s,
             "update": status.update_status(self._updates),
             "last_contact": {"source": contacted[0], "time": contacted[1]} if contacted else None,
@@ -242,11 +259,26 @@ class Unit:
     # inside ------------------------------------------------------------------------------------------------
     def _support_record(self) -> "support.SupportRecord":
         """The stored record; its signature is checked once for each new content, since the light asks often."""
-        signed = self._device.require("support")
-        if self._support is None or self._support[0] != signed:
-            payload = verify_record(signed, support.TYP, trust_anchors.ROLE_SUPPORT, self._anchors, backend)
-            self._support = (signed, support.decode(payload))
-        return self._support[1]
+        return self._checked_support()[2]
+
+    def _support_time(self, now_s: "int | None") -> "int | None":
+        """Trusted time for the support state; None, so that it is unknown, where its key is believed no more."""
+        return now_s if self._checked_support()[3] else None
+
+    def _checked_support(self) -> "tuple[bytes, Anchors, support.SupportRecord, bool]":
+        signed, current = self._device.require("support"), self._updates.anchors
+        found = self._support
+        if found is None or found[0] != signed or found[1] is not current:
+            is_believed = True
+            try:
+                payload = verify_record(signed, support.TYP, trust_anchors.ROLE_SUPPORT, current, backend)
+            except (
+                TrustError
+            ):  # its key was revoked since it was verified and stored: shown, its state is unknown
+                payload = cose.decode(signed).payload
+                is_believed = False
+            found = self._support = (signed, current, support.decode(payload), is_believed)
+        return found
 
 
 async def _pause() -> None:

@@ -73,6 +73,10 @@ class CoapSource:
         """The tracker's answer to `request`, in one datagram. Raises LinkError and its subclasses."""
         return await self._post("fresh", request)
 
+    async def keyset(self) -> "bytes | None":
+        """The newest key set, None where the server has none."""
+        return await self._optional("keyset", limits.KEYSET_BYTES)
+
     async def envelope(self) -> "bytes | None":
         """The newest envelope, None where the server has none."""
         return await self._optional("manifest", limits.ENVELOPE_BYTES)

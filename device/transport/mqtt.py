@@ -120,6 +120,10 @@ class MqttSource:
         finally:
             await self._unsubscribe([topic])
 
+    async def keyset(self) -> "bytes | None":
+        """The retained key set, None after 2 s without one."""
+        return await self._retained(self._class_topic + "keyset", limits.KEYSET_BYTES, _RETAINED_WAIT_MS)
+
     async def envelope(self) -> "bytes | None":
         """The retained envelope, None after 2 s without one."""
         return await self._retained(self._class_topic + "manifest", limits.ENVELOPE_BYTES, _RETAINED_WAIT_MS)

@@ -15,7 +15,14 @@ from collections import namedtuple
 from device.codec import cbor, cose
 from device.compat import const
 from device.errors import CborError, LimitError, SignatureError, UnsupportedError
-from device.limits import ANCHOR_KEYS, KEY_ID_BYTES, RECORD_BYTES, SIGNATURES_TRIED, TRACKER_KEY_DAYS
+from device.limits import (
+    ANCHOR_KEYS,
+    KEY_ID_BYTES,
+    KEYSET_REVOKED,
+    RECORD_BYTES,
+    SIGNATURES_TRIED,
+    TRACKER_KEY_DAYS,
+)
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -33,14 +40,15 @@ Anchors = namedtuple(
 )
 # `algorithm`: COSE number (cose.ALG_ESP256, ALG_ED25519, ALG_HSS_LMS); `public`: as docs/design.md says for it.
 Key = namedtuple("Key", ("key_id", "algorithm", "role", "public"))
-# `policies`: tuple of Policy; `intervals`: tuple of Interval; `sequence`: of the key set that this is, 0 before any.
-Rules = namedtuple("Rules", ("policies", "intervals", "sequence"))
+# `policies`: tuple of Policy; `intervals`: tuple of Interval; `sequence`: of the key set that this is, 0 before any;
+# `revoked`: tuple of key ids that never come back.
+Rules = namedtuple("Rules", ("policies", "intervals", "sequence", "revoked"))
 # `algorithms`: COSE numbers that must each stand behind one of the counted signatures.
 Policy = namedtuple("Policy", ("role", "threshold", "algorithms"))
 # When a tracker's key is good: unix seconds, both ends included.
 Interval = namedtuple("Interval", ("key_id", "first_s", "last_s"))
 
-NO_RULES = Rules((), (), 0)
+NO_RULES = Rules((), (), 0, ())
 
 VERSION = 2
 _DAY_S = const(86400)
@@ -50,7 +58,7 @@ _HSS_BYTES = const(60)
 _ED25519_BYTES = const(32)
 
 _FORM_1 = ((1, bytes), (2, bytes), (3, list), (4, int), (5, int))
-_FORM_2 = ((0, int), (6, list), (7, int)) + _FORM_1
+_FORM_2 = ((0, int), (6, list), (7, int), (8, list)) + _FORM_1
 _KEY_FORM = ((1, bytes), (2, int), (3, int), (4, bytes))
 _KEY_INTERVAL = ((5, int), (6, int))
 _POLICY_FORM = ((1, int), (2, int), (3, list))
@@ -75,7 +83,8 @@ def decode(data: bytes) -> Anchors:
     if not is_old:
         if fields[7] < 0:
             raise CborError(reason="sequence number of the key set")
-        rules = Rules(decode_policies(fields[6], keys), intervals, fields[7])
+        revoked = decode_revoked(fields[8], keys)
+        rules = Rules(decode_policies(fields[6], keys), intervals, fields[7], revoked)
     return Anchors(fields[1], fields[2], keys, fields[4], fields[5], rules)
 
 
@@ -92,6 +101,7 @@ def encode(anchors: Anchors) -> bytes:
         fields[0] = VERSION
         fields[6] = encode_policies(anchors.rules.policies)
         fields[7] = anchors.rules.sequence
+        fields[8] = list(anchors.rules.revoked)
     data = cbor.encode(fields)
     decode(data)
     return data
@@ -185,6 +195,21 @@ def decode_policies(parts: "list[Any]", keys: "tuple[Key, ...]") -> "tuple[Polic
         _check_policy(policy, [key for key in keys if key.role == policy.role])
         policies.append(policy)
     return tuple(policies)
+
+
+def decode_revoked(parts: "list[Any]", keys: "tuple[Key, ...]") -> "tuple[bytes, ...]":
+    """Return checked key ids, none of which is one of `keys`. Raises CborError, LimitError."""
+    if len(parts) > KEYSET_REVOKED:
+        raise LimitError(what="revoked keys", limit=KEYSET_REVOKED)
+    for key_id in parts:
+        if not isinstance(key_id, bytes) or not 0 < len(key_id) <= KEY_ID_BYTES:
+            raise CborError(reason="revoked key id")
+    for key in keys:
+        if key.key_id in parts:
+            raise CborError(reason="revoked key among the keys")
+    if len(set(parts)) != len(parts):
+        raise CborError(reason="key revoked twice")
+    return tuple(parts)
 
 
 def _check_policy(policy: Policy, keys: "list[Key]") -> None:

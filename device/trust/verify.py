@@ -39,6 +39,7 @@ TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from typing import Any
 
+    from device.errors import FirstbootError
     from device.suit.envelope import Envelope
     from device.suit.manifest import Manifest
     from device.trust.anchors import Anchors, Key
@@ -119,12 +120,18 @@ def verify_record(data: bytes, typ: str, role: int, anchors: "Anchors", crypto: 
     At most RECORD_BYTES, STATEMENT_BYTES for the signatory. Raises CodecError (and subclasses), RecordTypeError,
     SignatureError, AlgorithmError, UnsupportedError.
     """
+    return verify_record_key(data, typ, role, anchors, crypto)[0]
+
+
+def verify_record_key(
+    data: bytes, typ: str, role: int, anchors: "Anchors", crypto: "Any" = backend
+) -> "tuple[bytes, Key]":
+    """The same, and the key that signed: what a tracker says is good inside its key's interval only."""
     limit = STATEMENT_BYTES if role == ROLE_SIGNATORY else RECORD_BYTES
     record, signer = _record(data, typ, limit)
     key = find_key(anchors, signer.key_id, role)
     verify_signer(record, signer, key, typ.encode("utf-8"), None, crypto)
-    payload: bytes = record.payload
-    return payload
+    return record.payload, key
 
 
 def verify_record_with(data: bytes, typ: str, key: "Key", crypto: "Any" = backend) -> bytes:
@@ -179,7 +186,7 @@ class _Survey:
         self._anchors = anchors
         self._circumstances = circumstances
         self._is_vendor = self._is_class = False
-        self._mismatch: "Exception | None" = None
+        self._mismatch: "FirstbootError | None" = None
         self._matched = 0
         self.fetched: "list[Target]" = []
 
@@ -193,7 +200,12 @@ class _Survey:
         except StopIteration:
             return
         except ConditionError as error:
-            raise self._mismatch or error
+            section = registry.MEMBER_INSTALL if is_install else registry.MEMBER_VALIDATE
+            reason = self._mismatch or error
+            for name in ("component", "sequence", "index"):
+                reason.fields[name] = error.fields[name]
+            reason.fields["section"] = section
+            raise reason
         finally:
             running.close()
 
@@ -210,7 +222,7 @@ class _Survey:
         self._mismatch = mismatch or self._mismatch
         return mismatch is None
 
-    def _circumstance(self, effect: "Any") -> "Exception | None":
+    def _circumstance(self, effect: "Any") -> "FirstbootError | None":
         """Why a condition about this unit does not hold; None where it does, or where the effect is another one."""
         around = self._circumstances
         if isinstance(effect, commands.MatchVendor):

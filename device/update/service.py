@@ -1,6 +1,6 @@
 """The unit's conversation with its maker's servers: one check at a time, over whichever source is given.
 
-Order of one check (design.md, Update): connect, fresh record for a nonce of our own, confirm a trial, support
+Order of one check (design.md, Update): connect, key set, fresh record for a nonce of our own, confirm a trial, support
 record, envelope, install. Nothing that a source says changes state before it is verified.
 
 A refusal becomes `last_error` (a typed error with its number) and, where it is about content and not about the link,
@@ -10,13 +10,20 @@ an event that the owner can read. A link that fails is tried again at the next c
 from hashlib import sha256
 
 from device import freshness, support
-from device.codec.cbor import encode
 from device.compat import const
 from device.crypto import backend
-from device.errors import FirstbootError, KnownBadError, LinkError
+from device.errors import ConditionError, FirstbootError, KnownBadError, LinkError, TrustError
 from device.limits import NONCE_BYTES
+from device.suit import report
+from device.trust import keyset
 from device.trust.anchors import ROLE_SUPPORT, ROLE_TRACKER
-from device.trust.verify import require_newer, verify_envelope, verify_record
+from device.trust.verify import (
+    Circumstances,
+    require_newer,
+    verify_envelope,
+    verify_record,
+    verify_record_key,
+)
 from device.update import flow as steps
 from device.update import tracker
 from device.update.flow import install
@@ -55,11 +62,16 @@ class UpdateService:
         version: str,
         pause: "Callable[[], Awaitable[None]]",
         consent: "Consent",
+        device_id: "bytes | None" = None,
     ) -> None:
         self.trials = trials
         self._store = store
         self._events = events
-        self._anchors = anchors
+        self.anchors = anchors  # as the newest key set has them
+        self._keyset: "bytes | None" = None
+        self._refused_keyset: "bytes | None" = None
+        self._device_id = device_id
+        self._reference = report.NO_REFERENCE
         self._time = time
         self._entropy = entropy
         self._version = version
@@ -88,6 +100,7 @@ class UpdateService:
         self.state = CHECKING
         try:
             await source.open()
+            await self._refresh_keys(source)
             if await self._refresh_time(source):
                 # TLS dates could not be checked before there was a time: connect again and check them.
                 await source.close()
@@ -105,15 +118,37 @@ class UpdateService:
             await source.close()
             self.state = RESTARTING if self.is_restart_wanted else IDLE
 
+    async def _refresh_keys(self, source: "Source") -> None:
+        """Take a newer key set over, before anything that its keys sign; it needs no clock (UP-11)."""
+        offered = await source.keyset()
+        if offered is None or offered in (self._keyset, self._refused_keyset):
+            return
+        try:
+            found = keyset.verify(offered, self.anchors, backend)
+        except FirstbootError as error:
+            self._refused_keyset = offered
+            if error.fields.get("have") != error.fields.get("offered", -1):  # not merely what holds already
+                self.note(error)
+            return
+        # The floor first: cut between the two, the set is offered again and lowers the same floor.
+        floor_s = max(self.anchors.build_time_floor_s, found.root_time_s)
+        self.trials.save_progress(tracker.with_time_floor(self.trials.progress, floor_s))
+        self._store.write("keyset", offered)
+        self._keyset = offered
+        self.anchors = keyset.apply(self.anchors, found)
+        self._time.set_floor(floor_s)
+        self._settled.clear()  # what the old keys did not sign, the new ones may have
+
     async def _refresh_time(self, source: "Source") -> bool:
         """Get a freshness record for a nonce of our own; True when this is the first trusted time."""
         was_unknown = self._time.now_s() is None
         drawn_ms = self._time.clock.ticks_ms()
-        asked = freshness.challenge(self._entropy.random_bytes(NONCE_BYTES), self._anchors.class_id, drawn_ms)
+        asked = freshness.challenge(self._entropy.random_bytes(NONCE_BYTES), self.anchors.class_id, drawn_ms)
         record = await source.freshness(freshness.encode_request(asked))
-        payload = verify_record(record, freshness.TYP, ROLE_TRACKER, self._anchors, backend)
+        payload, key = verify_record_key(record, freshness.TYP, ROLE_TRACKER, self.anchors, backend)
         age_ms = self._time.clock.ticks_diff(self._time.clock.ticks_ms(), drawn_ms)
         fresh = freshness.accept(payload, asked, age_ms, self._time.floor_s)
+        keyset.require_interval(self.anchors, key, fresh.time_s)
         if self._time.accept(fresh.time_s):
             self.trials.save_progress(tracker.with_time_floor(self.trials.progress, fresh.time_s))
         self.last_contact = (source.name, fresh.time_s)
@@ -127,7 +162,7 @@ class UpdateService:
         try:
             record = self._support_record(offered)
             if not support.accept(
-                self._support_record(stored), record, self._anchors.class_id, self._anchors.support_horizon_s
+                self._believed_support(stored), record, self.anchors.class_id, self.anchors.support_horizon_s
             ):
                 return
         except FirstbootError as error:
@@ -138,11 +173,18 @@ class UpdateService:
 
     def support_status(self) -> "support.SupportStatus":
         """The support state now, from the stored record and trusted time. Raises StorageError, TrustError."""
-        record = self._support_record(self._store.require("support"))
+        record = self._believed_support(self._store.require("support"))
         return support.support_state(record, self._time.now_s())
 
+    def _believed_support(self, stored: bytes) -> "support.SupportRecord | None":
+        """The stored record, None where its key is believed no more: then it promises nothing that would bind."""
+        try:
+            return self._support_record(stored)
+        except TrustError:
+            return None
+
     def _support_record(self, signed: bytes) -> "support.SupportRecord":
-        return support.decode(verify_record(signed, support.TYP, ROLE_SUPPORT, self._anchors, backend))
+        return support.decode(verify_record(signed, support.TYP, ROLE_SUPPORT, self.anchors, backend))
 
     async def _update(self, source: "Source") -> None:
         envelope = await source.envelope()
@@ -166,7 +208,15 @@ class UpdateService:
 
     def _newer_manifest(self, envelope: bytes) -> "VerifiedManifest | None":
         """The manifest to install, None where it is the one that runs. Raises TrustError, UpdateError."""
-        manifest = verify_envelope(envelope, self._anchors, backend)
+        self._reference = report.reference_of(envelope, False)
+        # The owner's consent is asked for every manifest before it is installed, so "authorised" holds here.
+        around = Circumstances(self._time.now_s(), self._device_id, lambda _priority: True)
+        try:
+            manifest = verify_envelope(envelope, self.anchors, backend, around)
+        except ConditionError as error:
+            report.locate(error, envelope)
+            raise
+        self._reference = report.reference_of(envelope, True)
         progress = self.trials.progress
         if manifest.sequence_number == progress.manifest_sequence:
             return None
@@ -202,19 +252,19 @@ class UpdateService:
         return None
 
     async def _report(self, source: "Source", error: "FirstbootError | None") -> None:
-        """Tell the server what runs and what went wrong last.
-
-        {1: version, 2: sequence, 3: error, 4: restarting, 5: support state (place in support.STATES, SP-08)}.
-        """
+        """Tell the server what runs, what went wrong last (draft-ietf-suit-report), and the support state (SP-08)."""
         await source.report(
-            encode(
-                {
-                    1: self._version,
-                    2: self.trials.progress.manifest_sequence,
-                    3: error.code if error else 0,
-                    4: self.is_restart_wanted,
-                    5: support.STATES.index(self.support_status().state),
-                }
+            report.encode(
+                report.Report(
+                    self._reference,
+                    report.failure_of(error) if error else None,
+                    self.trials.image_digest,
+                    self._version,
+                    self.trials.progress.manifest_sequence,
+                    error.code if error else 0,
+                    self.is_restart_wanted,
+                    {report.SUPPORT_STATE: support.STATES.index(self.support_status().state)},
+                )
             )
         )
 

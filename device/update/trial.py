@@ -44,6 +44,11 @@ class Trials:
         """The slot that does not run: where a new release goes."""
         return 1 - self._boot.slot
 
+    @property
+    def image_digest(self) -> bytes:
+        """SHA-256 of the image that runs, as the boot ROM handed it over."""
+        return self._boot.image_digest
+
     def pending(self) -> "Pending | None":
         data = self._store.read("pending")
         return None if data is None else tracker.decode_pending(data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from device.trust import anchors as trust_anchors
 if TYPE_CHECKING:
     from provisioning.factory.product import Product
     from provisioning.signing.keys import AnchorKey
+    from provisioning.signing.keyset import Book
 
 DAY_S = 86400
 OSCORE_SERVER_ID = b"fb"
@@ -71,19 +72,27 @@ def setup_record(code: str) -> bytes:
     return cbor.encode({1: salt, 2: verifier(code, salt)})
 
 
-def anchors_record(product: Product, keys: Iterable[AnchorKey], opened_s: int) -> bytes:
+def anchors_record(
+    product: Product, keys: Sequence[AnchorKey], opened_s: int, book: Book | None = None
+) -> bytes:
     """The `anchors` record. `opened_s` (unix s): when the batch was opened; no unit accepts an earlier time.
 
-    The whole day counts, so that a clock which is a little slow elsewhere is not refused. Raises CborError.
+    The whole day counts, so that a clock which is a little slow elsewhere is not refused. `book` is the newest key
+    set: its roots and rules go in, so a unit fresh from the line refuses older ones. Raises CborError.
     """
+    known = tuple(trust_anchors.Key(key.key_id, key.algorithm, key.role, key.public) for key in keys)
+    rules = trust_anchors.NO_RULES
+    if book is not None:
+        known = book.keys(keys)
+        rules = book.rules(known)
     return trust_anchors.encode(
         trust_anchors.Anchors(
             product.vendor_id,
             product.class_id,
-            tuple(trust_anchors.Key(key.key_id, key.algorithm, key.role, key.public) for key in keys),
+            known,
             (day_of(product.support.horizon) + 1) * DAY_S - 1,
             opened_s // DAY_S * DAY_S,
-            trust_anchors.NO_RULES,
+            rules,
         )
     )
 

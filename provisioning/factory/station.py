@@ -41,6 +41,7 @@ from provisioning.factory.steps import FIRST_PHASES, LOCKED_PHASES, OPEN_PHASES
 from provisioning.registry.registry import AlreadyReleasedError, Registry
 from provisioning.registry.sealed import ServerKey
 from provisioning.servers.oscore_store import OscoreStore
+from provisioning.signing.keyset import Book
 from provisioning.signing.release import sign_record
 
 if TYPE_CHECKING:
@@ -168,7 +169,9 @@ class Station:
                 is_development=self.is_development,
                 issued=dt.datetime.fromtimestamp(self._opened_s, dt.UTC).date(),
             ),
-            "anchors": lambda: record.anchors_record(product, keys.anchor_keys(), self._opened_s),
+            "anchors": lambda: record.anchors_record(
+                product, keys.anchor_keys(), self._opened_s, Book.find(keys.directory)
+            ),
             "servers": lambda: record.servers_record(product, keys.server_ca.certificate_der),
         }
         if name in BATCH_DOCUMENTS:

@@ -29,8 +29,12 @@ class CoapPublisher:
         """Put a signed support record."""
         self.store.put_support(record)
 
+    def publish_keyset(self, record: bytes) -> None:
+        """Put a signed key set."""
+        self.store.put_keyset(record)
+
     def put_raw(self, name: str, data: bytes) -> None:
-        """Put one published name ("manifest", "support", "o/SHA256") as it is."""
+        """Put one published name ("manifest", "support", "keyset", "o/SHA256") as it is."""
         self.store.put_raw(name, data)
 
     def remove_superseded(self) -> list[str]:

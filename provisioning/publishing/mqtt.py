@@ -66,6 +66,10 @@ class MqttPublisher:
         """Publish a signed support record."""
         self._publish({self._prefix + "support": record})
 
+    def publish_keyset(self, record: bytes) -> None:
+        """Publish a signed key set."""
+        self._publish({self._prefix + "keyset": record})
+
     def publish_raw(self, topic: str, payload: bytes) -> None:
         """Publish one retained topic as it is; an empty payload removes it."""
         self._publish({topic: payload})

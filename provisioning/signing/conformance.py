@@ -161,7 +161,7 @@ def require_signed(parts: Any, keys: Sequence[PublicKey], policy: Policy) -> Non
     # Every nameless key is tried under every signature that names none of ours; the count of tries stays
     # signatures times keys, both bounded.
     tried = [_with_names(message, named, nameless) for message in messages]
-    anchors = Anchors(bytes(16), bytes(16), tuple(anchors_keys), 0, 0, Rules((policy,), (), 0))
+    anchors = Anchors(bytes(16), bytes(16), tuple(anchors_keys), 0, 0, Rules((policy,), (), 0, ()))
     signatures.require(tried, anchors, policy, b"", parts.digest, backend)
 
 

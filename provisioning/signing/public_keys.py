@@ -46,7 +46,7 @@ def parse(data: bytes) -> list[PublicKey]:
     try:
         if data.lstrip().startswith(b"-----BEGIN"):
             return [_from_pem(data)]
-        if len(data) == HSS_BYTES and data[:3] == bytes(3):
+        if len(data) == HSS_BYTES and data[:3] == bytes(3) and 1 <= data[3] <= 8:  # levels, RFC 8554 6
             return [PublicKey(cose.ALG_HSS_LMS, data)]
         if len(data) == LMS_BYTES and data[:3] == bytes(3):
             return [PublicKey(cose.ALG_HSS_LMS, b"\x00\x00\x00\x01" + data)]

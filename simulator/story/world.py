@@ -27,6 +27,7 @@ from provisioning.servers.errors import ServerError
 from provisioning.servers.mqtt_client import MqttAccess
 from provisioning.servers.oscore_store import OscoreStore
 from provisioning.servers.tracker import MqttTracker, Tracker
+from provisioning.signing import keyset
 from provisioning.signing.keys import KeyRing
 from provisioning.signing.release import Release, anchors_of, build_release
 from simulator.story.images import ROOT, Images, firmware_images, simulated_images
@@ -99,6 +100,7 @@ class World:
     # build ---------------------------------------------------------------------------------------------------
     def build(self) -> None:
         self.ring = KeyRing.draw_development(KEYS)
+        self.book = keyset.ensure_development(KEYS)
         images = self.directory / "images"
         images.mkdir(exist_ok=True)
         make = simulated_images if self.on == "sim" else firmware_images
@@ -237,6 +239,17 @@ class World:
         """Let the tracker sign a time behind the support period (inclusive end, then two days)."""
         end = dt.datetime.combine(self.product.support.end_date, dt.time(), dt.UTC)
         self._time_shift_s = int(end.timestamp()) + 3 * 86400 - int(time.time())
+        # The tracker's key is good for 400 days; by then the roots have renewed it, as they do every year.
+        self.book = self.book.with_tracker_from(self.now())
+        self._publish_keys()
+
+    def _publish_keys(self) -> None:
+        """Publish the key set of the book, signed by the development roots, at the time the tracker signs."""
+        content = keyset.key_set(self.book, self.product.class_id, self.ring.anchor_keys(), self.now())
+        signers = keyset.minimal(self.book, keyset.root_signers(KEYS))
+        record = keyset.sign_key_set(content, signers)
+        self.publisher.publish_keyset(record)
+        self.store.put_keyset(record)
 
     # factory -------------------------------------------------------------------------------------------------
     def provision(self) -> None:
@@ -258,6 +271,7 @@ class World:
         support = self._station.batch_record("support")
         self.publisher.publish_support(support)
         self.store.put_support(support)
+        self._publish_keys()
         result = self._station.provision(self.machine.factory_port(), self._show_phase)
         found = registry.find(device_id=result.device_id)
         if found is None or found.web_fingerprint is None or result.setup_code is None:

@@ -28,7 +28,7 @@ WITH_HSS = (KEYS[0], KEYS[1], HSS)
 
 
 def anchors(threshold, algorithms=(), keys=KEYS):
-    rules = Rules((Policy(ROLE_AUTHOR, threshold, algorithms),), (), 0)
+    rules = Rules((Policy(ROLE_AUTHOR, threshold, algorithms),), (), 0, ())
     return Anchors(base.VENDOR, base.CLASS, tuple(keys), 2000000000, 1700000000, rules)
 
 
@@ -149,7 +149,10 @@ def test_ed25519_signs_under_both_its_numbers():
 def test_anchors_with_rules_round_trip():
     tracker = Key(b"tracker", -9, trust_anchors.ROLE_TRACKER, KEYS[0].public)
     rules = Rules(
-        (Policy(ROLE_AUTHOR, 2, (-9,)),), (trust_anchors.Interval(b"tracker", 1700000000, 1734560000),), 5
+        (Policy(ROLE_AUTHOR, 2, (-9,)),),
+        (trust_anchors.Interval(b"tracker", 1700000000, 1734560000),),
+        5,
+        (b"old",),
     )
     trusted = Anchors(base.VENDOR, base.CLASS, (KEYS[0], KEYS[1], tracker), 1, 1, rules)
     assert trust_anchors.decode(trust_anchors.encode(trusted)) == trusted
@@ -184,7 +187,7 @@ def test_a_tracker_key_is_good_for_400_days_at_most():
         (6, 5, False),
         (-1, day, False),
     ):
-        rules = Rules((), (trust_anchors.Interval(b"tracker", first, last),), 1)
+        rules = Rules((), (trust_anchors.Interval(b"tracker", first, last),), 1, ())
         trusted = Anchors(base.VENDOR, base.CLASS, (tracker,), 1, 1, rules)
         try:
             trust_anchors.encode(trusted)

@@ -1,0 +1,161 @@
+"""The key set: which keys a unit believes from now on, signed by its roots (design.md, Roles and keys).
+
+The factory's anchors are the first key set; this record replaces their keys and rules, and nothing else of them.
+Payload: CBOR {0: 1, 1: class id, 2: sequence, 3: root's time (unix s), 4: [keys], 5: [policies], 6: [revoked key
+ids], 7: [numbers of revoked image keys]}; keys and policies as in the anchors. Signed as COSE_Sign or COSE_Sign1.
+
+Rules, in the order they are applied (RFC 9019 4.2, UP-11; after python-tuf's root update):
+1. Size, structure, `typ`. Nothing of the payload is read before the next rule held.
+2. As many roots that this unit believes now have signed as its policy for roots asks for.
+3. For this class, with a higher sequence number than the key set that holds now.
+4. What was revoked stays revoked, and no revoked key is among the keys.
+5. The set has roots, and as many of its own roots signed it as its own policy asks for: a new root that nobody
+   holds would lock the unit out for ever.
+It is accepted without a clock. Root's time becomes the floor of trusted time, lower than before if need be, so that a
+tracker's key that was stolen and lied does not keep its victims in the future; never below the build time.
+"""
+
+from collections import namedtuple
+
+from device.codec import cbor, cose
+from device.compat import const
+from device.crypto import backend
+from device.errors import CborError, FreshnessError, KeySetError, RecordTypeError, UnsupportedError
+from device.limits import IMAGE_KEYS, KEYSET_BYTES, KEYSET_SIGNATURES
+from device.trust import anchors as trust_anchors
+from device.trust.anchors import ROLE_ROOT, Anchors, Rules, interval_of, policy_of
+from device.trust.signatures import require
+
+TYPE_CHECKING = const(0)
+if TYPE_CHECKING:
+    from typing import Any
+
+    from device.trust.anchors import Key
+
+TYP = "application/vnd.firstboot.keyset+cbor"
+VERSION = 1
+
+# `rules.sequence` is this set's number; `revoked_images`: numbers of the boot ROM's image keys.
+KeySet = namedtuple("KeySet", ("class_id", "root_time_s", "keys", "rules", "revoked_images"))
+
+_FORM = ((0, int), (1, bytes), (2, int), (3, int), (4, list), (5, list), (6, list), (7, list))
+
+
+def encode(keys: KeySet) -> bytes:
+    """Return the payload that the roots sign; raises what decode would raise on it."""
+    data = cbor.encode(
+        {
+            0: VERSION,
+            1: keys.class_id,
+            2: keys.rules.sequence,
+            3: keys.root_time_s,
+            4: trust_anchors.encode_keys(keys.keys, keys.rules.intervals),
+            5: trust_anchors.encode_policies(keys.rules.policies),
+            6: list(keys.rules.revoked),
+            7: list(keys.revoked_images),
+        }
+    )
+    decode(data)
+    return data
+
+
+def decode(payload: bytes) -> KeySet:
+    """Return the key set in a payload. Raises CborError, LimitError, UnsupportedError, KeySetError without a root."""
+    fields = cbor.decode(payload, KEYSET_BYTES)
+    if isinstance(fields, dict) and fields.get(0) != VERSION:
+        raise UnsupportedError(what="version of the key set")
+    cbor.check_map(fields, _FORM)
+    if fields[2] < 1 or fields[3] < 0:
+        raise CborError(reason="sequence number or time of the key set")
+    keys, intervals = trust_anchors.decode_keys(fields[4], True)
+    if not [key for key in keys if key.role == ROLE_ROOT]:
+        raise KeySetError(reason="no root")
+    rules = Rules(
+        trust_anchors.decode_policies(fields[5], keys),
+        intervals,
+        fields[2],
+        trust_anchors.decode_revoked(fields[6], keys),
+    )
+    return KeySet(fields[1], fields[3], keys, rules, _image_keys(fields[7]))
+
+
+def verify(data: bytes, anchors: Anchors, crypto: "Any" = backend) -> KeySet:
+    """Return the key set that follows the one in `anchors`. Raises CodecError (and subclasses), RecordTypeError,
+    SignatureError, AlgorithmError, UnsupportedError, KeySetError with `reason` "class", "sequence", "revoked key back".
+    """
+    record = cose.decode(data, KEYSET_BYTES, KEYSET_SIGNATURES)
+    if record.typ != TYP:
+        raise RecordTypeError(wanted=TYP)
+    if record.payload is None:
+        raise UnsupportedError(what="detached payload of a record")
+    _require_roots(record, anchors, crypto)
+    found = decode(record.payload)
+    if found.class_id != anchors.class_id:
+        raise KeySetError(reason="class")
+    if found.rules.sequence <= anchors.rules.sequence:
+        raise KeySetError(reason="sequence", have=anchors.rules.sequence, offered=found.rules.sequence)
+    for key_id in anchors.rules.revoked:
+        if key_id not in found.rules.revoked:
+            raise KeySetError(reason="revoked key back")
+    _require_roots(record, apply(anchors, found), crypto)
+    return found
+
+
+def apply(anchors: Anchors, keys: KeySet) -> Anchors:
+    """Return the anchors with keys and rules of a verified key set."""
+    return Anchors(
+        anchors.vendor_id,
+        anchors.class_id,
+        keys.keys,
+        anchors.support_horizon_s,
+        anchors.build_time_floor_s,
+        keys.rules,
+    )
+
+
+def effective(anchors: Anchors, stored: "bytes | None") -> Anchors:
+    """Return what holds at a start: the factory's anchors, or the key set that this unit verified and stored.
+
+    Raises CodecError, UnsupportedError, KeySetError for a stored one that cannot be read.
+    """
+    if stored is None:
+        return anchors
+    return apply(anchors, decode(cose.decode(stored, KEYSET_BYTES, KEYSET_SIGNATURES).payload))
+
+
+def roots_only(anchors: Anchors) -> Anchors:
+    """Return what holds when a stored key set is damaged: the roots, who can send it again, and nobody else.
+
+    The factory's other keys may be revoked by now, so none of them is believed.
+    """
+    roots = tuple([key for key in anchors.keys if key.role == ROLE_ROOT])
+    policies = tuple([one for one in anchors.rules.policies if one.role == ROLE_ROOT])
+    rules = Rules(policies, (), anchors.rules.sequence, anchors.rules.revoked)
+    return Anchors(
+        anchors.vendor_id,
+        anchors.class_id,
+        roots,
+        anchors.support_horizon_s,
+        anchors.build_time_floor_s,
+        rules,
+    )
+
+
+def require_interval(anchors: Anchors, key: "Key", time_s: int) -> None:
+    """Raise FreshnessError for a time outside of the interval of the tracker's key: a thief moves time to its end."""
+    interval = interval_of(anchors, key)
+    if interval is not None and not interval.first_s <= time_s <= interval.last_s:
+        raise FreshnessError(reason="time outside of the interval of the tracker's key")
+
+
+def _require_roots(record: "cose.Signed", anchors: Anchors, crypto: "Any") -> None:
+    require((record,), anchors, policy_of(anchors, ROLE_ROOT), TYP.encode("utf-8"), None, crypto)
+
+
+def _image_keys(numbers: "list[Any]") -> "tuple[int, ...]":
+    for number in numbers:
+        if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < IMAGE_KEYS:
+            raise CborError(reason="number of an image key")
+    if len(set(numbers)) != len(numbers) or len(numbers) >= IMAGE_KEYS:
+        raise CborError(reason="revoked image keys")  # the last one is never revoked
+    return tuple(numbers)
