@@ -27,9 +27,10 @@ TLV_PUBLIC_KEY = 0x02
 TLV_SHA256 = 0x10
 TLV_ECDSA = 0x22
 TLV_SECURITY_COUNTER = 0x50
+TLV_HSS = 0xA0  # HSS/LMS signature over the digest; from MCUboot's range for vendors (0x__A0 to 0x__FE), unprotected
 
 _HEADER = 32  # bytes of the header that carry fields
-_TLV_AREA_LIMIT = 1024  # signature, key, digest, counter: below 300 bytes; the rest is no image of ours
+_TLV_AREA_LIMIT = 4096  # signature, key, digest: below 300 bytes; an HSS signature of one level: at most 2676
 
 # version: (major, minor, revision, build); hashed_bytes: header, body and protected area, what digest covers
 ImageInfo = namedtuple(
@@ -43,6 +44,7 @@ ImageInfo = namedtuple(
         "total_bytes",
         "public_key",
         "signature",
+        "hss_signature",  # empty where there is none
     ),
 )
 
@@ -88,14 +90,7 @@ def _tlv_area(
     return entries, offset + total
 
 
-def parse_image(read: "Callable[[int, int], bytes]", limit: int) -> "ImageInfo":
-    """Check structure and bounds of the image that `read(offset, length)` gives, at most `limit` bytes.
-
-    Does not check digest or signature. Raises ImageFormatError(reason).
-    """
-    if limit < IMAGE_HEADER_BYTES:
-        _refuse("truncated")
-    header = read(0, _HEADER)
+def _check_header(header: bytes) -> None:
     if _u32(header, 0) != MAGIC:
         _refuse("magic")
     if _u32(header, 4) != IMAGE_LOAD_ADDRESS:
@@ -104,6 +99,17 @@ def parse_image(read: "Callable[[int, int], bytes]", limit: int) -> "ImageInfo":
         _refuse("flags")
     if _u16(header, 8) != IMAGE_HEADER_BYTES:
         _refuse("header size")
+
+
+def parse_image(read: "Callable[[int, int], bytes]", limit: int) -> "ImageInfo":
+    """Check structure and bounds of the image that `read(offset, length)` gives, at most `limit` bytes.
+
+    Does not check digest or signature. Raises ImageFormatError(reason).
+    """
+    if limit < IMAGE_HEADER_BYTES:
+        _refuse("truncated")
+    header = read(0, _HEADER)
+    _check_header(header)
     protected_bytes, body_bytes = _u16(header, 10), _u32(header, 12)
     if body_bytes == 0 or body_bytes > limit - IMAGE_HEADER_BYTES:
         _refuse("body size")
@@ -115,14 +121,15 @@ def parse_image(read: "Callable[[int, int], bytes]", limit: int) -> "ImageInfo":
     )
     if end_of_protected - end_of_body != protected_bytes:
         _refuse("protected size")
-    free, total = _tlv_area(read, end_of_protected, limit, TLV_MAGIC, (TLV_PUBLIC_KEY, TLV_SHA256, TLV_ECDSA))
+    known = (TLV_PUBLIC_KEY, TLV_SHA256, TLV_ECDSA, TLV_HSS)
+    free, total = _tlv_area(read, end_of_protected, limit, TLV_MAGIC, known)
     counter = protected.get(TLV_SECURITY_COUNTER)
     if counter is None or len(counter) != 4:
         _refuse("no security counter")
     digest = free.get(TLV_SHA256, b"")
     if len(digest) != 32:
         _refuse("no digest")
-    if TLV_PUBLIC_KEY not in free or TLV_ECDSA not in free:
+    if TLV_PUBLIC_KEY not in free or TLV_ECDSA not in free or free.get(TLV_HSS, b"-") == b"":
         _refuse("no signature")
     return ImageInfo(
         version,
@@ -133,4 +140,5 @@ def parse_image(read: "Callable[[int, int], bytes]", limit: int) -> "ImageInfo":
         total,
         free[TLV_PUBLIC_KEY],
         free[TLV_ECDSA],
+        free.get(TLV_HSS, b""),
     )

@@ -1,11 +1,14 @@
-"""A P-256 key in a PEM file that signs deterministically (RFC 6979): for development and for offline machines."""
+"""Keys in PEM files that sign deterministically: P-256 (RFC 6979) and Ed25519 (RFC 8032).
+
+For development and for offline machines.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from device.codec import cose
@@ -42,3 +45,33 @@ class FileSigner:
         """r || s, 64 bytes (RFC 9053 2.1)."""
         r, s = decode_dss_signature(self._key.sign(message, _DETERMINISTIC))
         return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+
+class Ed25519FileSigner:
+    """Signs Ed25519 (COSE -19) with the key of one file. `repr` shows the key id alone."""
+
+    algorithm: int = cose.ALG_ED25519
+
+    def __init__(self, key: ed25519.Ed25519PrivateKey) -> None:
+        self._key = key
+        self.public = key.public_key().public_bytes_raw()
+        self.key_id = key_id(self.public)
+
+    def __repr__(self) -> str:
+        return f"Ed25519FileSigner({self.key_id.hex()})"
+
+    def sign(self, message: bytes) -> bytes:
+        """R || S, 64 bytes (RFC 8032 5.1.6)."""
+        return self._key.sign(message)
+
+
+def load_file_signer(path: Path) -> FileSigner | Ed25519FileSigner:
+    """The signer of a PEM file. Raises OSError, ValueError for a key that is neither P-256 nor Ed25519."""
+    data = path.read_bytes()
+    try:
+        key = serialization.load_pem_private_key(data, password=None)
+    except (ValueError, TypeError):
+        raise ValueError(f"{path} holds no private key in PEM that is not encrypted") from None
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return Ed25519FileSigner(key)
+    return FileSigner.from_pem(data)

@@ -1,5 +1,8 @@
 """Boot images in MCUboot's format: sign one with imgtool, and read back what one says of itself.
 
+imgtool signs with P-256. An HSS/LMS signature over the same digest is appended here, in an unprotected TLV of
+MCUboot's range for vendors; whether an image needs one is said by the boot ROM's key entry alone.
+
 `image_info` checks the structure that the boot ROM checks (docs/design.md "Boot"), and the digest; it does not
 decide whether the signature is good, because only the ROM's own keys say that.
 """
@@ -17,11 +20,14 @@ from typing import Final
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from device.codec.image import parse_image
+from device.codec import cose
+from device.codec.image import TLV_HSS, parse_image
 from device.errors import ImageFormatError
 from device.layout import IMAGE_HEADER_BYTES, IMAGE_LOAD_ADDRESS, MPS2
+from provisioning.signing.signer import Signer
 
 IMAGE_MAX_BYTES: Final = MPS2.slot_bytes - MPS2.sector_bytes  # the trailer sector is not the image's
+HSS_PUBLIC_BYTES: Final = 60
 COUNTER_MAX: Final = MPS2.counter_sectors * MPS2.sector_bytes // MPS2.unit_bytes
 
 _VERSION: Final = re.compile(r"(\d{1,3})\.(\d{1,3})\.(\d{1,5})(?:\+(\d{1,10}))?")
@@ -44,6 +50,7 @@ class ImageInfo:
     total_bytes: int  # as it lies in the slot
     public_key: bytes  # DER SubjectPublicKeyInfo
     signature: bytes  # DER Ecdsa-Sig-Value
+    hss_signature: bytes = b""  # RFC 8554, over `digest`
 
     @property
     def key_hash(self) -> bytes:
@@ -66,12 +73,14 @@ def key_hash(key_pem: Path) -> bytes:
     ).digest()
 
 
-def sign_image(raw: Path, key_pem: Path, *, version: str, security_counter: int, out: Path) -> Path:
+def sign_image(
+    raw: Path, key_pem: Path, *, version: str, security_counter: int, out: Path, hss: Signer | None = None
+) -> Path:
     """Sign `raw` (body without header, linked for IMAGE_LOAD_ADDRESS + header) and return `out`.
 
     `version` is "M.m.r" or "M.m.r+b". ECDSA of imgtool is randomised: two signed files differ, their digests
-    do not. The result is parsed and compared with what was asked for before `out` appears. Raises
-    ImageSigningError.
+    do not. With `hss`, an HSS/LMS signer, a second signature is appended. The result is parsed and compared with
+    what was asked for before `out` appears. Raises ImageSigningError and what the signer raises.
     """
     wanted = _parse_version(version)
     if not 0 <= security_counter <= COUNTER_MAX:
@@ -80,6 +89,8 @@ def sign_image(raw: Path, key_pem: Path, *, version: str, security_counter: int,
     draft = out.with_name(out.name + ".part")
     try:
         _run_imgtool(raw, key_pem, version, security_counter, draft)
+        if hss is not None:
+            draft.write_bytes(append_hss(draft.read_bytes(), hss))
         info = image_info(draft.read_bytes())
         if (info.version, info.security_counter, info.key_hash) != (
             wanted,
@@ -93,6 +104,34 @@ def sign_image(raw: Path, key_pem: Path, *, version: str, security_counter: int,
     finally:
         draft.unlink(missing_ok=True)
     return out
+
+
+def append_hss(image: bytes, signer: Signer) -> bytes:
+    """`image` with an HSS/LMS signature over its digest behind its other TLVs. Raises ImageSigningError."""
+    if signer.algorithm != cose.ALG_HSS_LMS:
+        raise ImageSigningError("the second signature of an image is HSS/LMS")
+    info = image_info(image)
+    if info.hss_signature:
+        raise ImageSigningError("the image has an HSS/LMS signature already")
+    parsed = parse_image(lambda offset, length: image[offset : offset + length], len(image))
+    signature = signer.sign(info.digest)
+    length_at = int(parsed.hashed_bytes) + 2  # of the unprotected area: behind its magic
+    grown = len(image) - int(parsed.hashed_bytes) + 4 + len(signature)
+    return (
+        image[:length_at]
+        + grown.to_bytes(2, "little")
+        + image[length_at + 2 :]
+        + TLV_HSS.to_bytes(2, "little")
+        + len(signature).to_bytes(2, "little")
+        + signature
+    )
+
+
+def image_key(key_pem: Path, hss_public: bytes = b"") -> bytes:
+    """The boot ROM's entry for an image key: `key_hash`, and the raw HSS key (60 bytes) where both must sign."""
+    if len(hss_public) not in (0, HSS_PUBLIC_BYTES):
+        raise ImageSigningError(f"a raw HSS public key has {HSS_PUBLIC_BYTES} bytes")
+    return key_hash(key_pem) + hss_public
 
 
 def image_info(data: bytes) -> ImageInfo:
@@ -117,6 +156,7 @@ def image_info(data: bytes) -> ImageInfo:
         total_bytes=parsed.total_bytes,
         public_key=parsed.public_key,
         signature=parsed.signature,
+        hss_signature=parsed.hss_signature,
     )
 
 

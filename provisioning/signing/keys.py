@@ -92,24 +92,31 @@ class KeyRing:
             if not ring.is_development:
                 raise KeyRingError(f"{directory} holds keys that are not for development")
             return ring
+        return cls.draw(directory, is_development=True)
+
+    @classmethod
+    def draw(cls, directory: Path, *, is_development: bool) -> KeyRing:
+        """Draw every key into `directory`, which must hold none; it appears complete or not at all. Raises OSError."""
         directory.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=".keys-", dir=directory.parent))
         try:
-            cls._draw_into(draft)
+            cls._draw_into(draft, is_development)
             os.replace(draft, directory)
         except OSError:
             shutil.rmtree(draft, ignore_errors=True)
-            if not directory.exists():  # another process may have drawn them meanwhile
+            if not (is_development and directory.exists()):  # another process may have drawn them meanwhile
                 raise
         return cls(directory)
 
     @staticmethod
-    def _draw_into(directory: Path) -> None:
+    def _draw_into(directory: Path, is_development: bool) -> None:
         for stem in [f"image-{n}" for n in range(IMAGE_KEYS)] + list(SIGNING_ROLES):
             write_private(directory / f"{stem}.pem", private_pem(ec.generate_private_key(ec.SECP256R1())))
-        CertificateAuthority.create("Firstboot development device CA").save(directory, "device-ca")
-        CertificateAuthority.create("Firstboot development server CA").save(directory, "server-ca")
-        (directory / MARKER).write_text(MARKER_TEXT)
+        kind = "Firstboot development" if is_development else "Maker's"
+        CertificateAuthority.create(f"{kind} device CA").save(directory, "device-ca")
+        CertificateAuthority.create(f"{kind} server CA").save(directory, "server-ca")
+        if is_development:
+            (directory / MARKER).write_text(MARKER_TEXT)
 
     def _expected(self) -> list[Path]:
         names = [f"image-{n}.pem" for n in range(IMAGE_KEYS)] + [f"{role}.pem" for role in SIGNING_ROLES]

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-
-from device.codec import cose
 from device.suit import commands as suit_commands
 from device.suit import envelope as suit_envelope
 from device.suit import manifest
@@ -15,8 +11,8 @@ from device.trust import anchors as trust_anchors
 from device.trust.anchors import NO_RULES, ROLE_AUTHOR, Anchors, Key
 from device.trust.verify import VerifiedManifest
 from provisioning.factory.product import load_product
-from provisioning.signing.file_signer import FileSigner
-from provisioning.signing.keys import key_id, public_point
+from provisioning.signing import public_keys
+from provisioning.signing.keys import key_id
 from provisioning.signing.release import Release, ReleaseError, split_chunks
 
 
@@ -40,11 +36,13 @@ def choose_anchors(
     without that, vendor and class are whatever the envelope says. Raises ReleaseError, CodecError, OSError.
     """
     if (record is None) == (key is None):
-        raise ReleaseError("give either --anchors FILE or --key PEM")
+        raise ReleaseError("give either --anchors FILE or --key FILE")
     if record is not None:
         return trust_anchors.decode(record.read_bytes()), True
-    public = _public_key((key or Path()).read_bytes())
-    author = Key(key_id(public), cose.ALG_ESP256, ROLE_AUTHOR, public)
+    found = public_keys.parse((key or Path()).read_bytes())
+    if len(found) != 1:
+        raise ReleaseError("give one key")
+    author = Key(key_id(found[0].public), found[0].algorithm, ROLE_AUTHOR, found[0].public)
     if product is None:
         vendor_id, class_id = _claimed_ids(data)
     else:
@@ -63,12 +61,3 @@ def _claimed_ids(data: bytes) -> tuple[bytes, bytes]:
         elif isinstance(effect, suit_commands.MatchClass):
             class_id = effect.identifier
     return vendor_id, class_id
-
-
-def _public_key(pem: bytes) -> bytes:
-    if b"PRIVATE KEY" in pem:
-        return FileSigner.from_pem(pem).public
-    key = serialization.load_pem_public_key(pem)
-    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise ReleaseError("not a P-256 key")
-    return public_point(key)

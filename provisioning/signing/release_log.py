@@ -1,6 +1,8 @@
 """Which sequence numbers were signed for which product class: a file of JSON lines that only grows.
 
-A number is logged, durably, before its envelope is handed out, so no crash lets one be signed twice.
+A number is logged, durably, before its envelope is handed out, so no crash lets one be signed twice. The log also
+holds the security counter of each release, which never goes back, and the highest one-time index of each HSS key, so
+that a signing machine that was set back as a whole is noticed. Keep the log with the sources, not with the keys.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 
@@ -28,6 +30,8 @@ class LogEntry:
     payload_sha256: str
     envelope_sha256: str
     signed_at: str
+    security_counter: int = 0
+    hss: dict[str, int] = field(default_factory=dict)  # key id in hex -> one-time index that was used
 
 
 class ReleaseLog:
@@ -54,8 +58,8 @@ class ReleaseLog:
                 entry = LogEntry(**json.loads(line))
             except (ValueError, TypeError) as error:
                 raise ReleaseLogError(f"{self.path}, line {number}: no entry of a release log") from error
-            if isinstance(entry.sequence_number, bool) or not isinstance(entry.sequence_number, int):
-                raise ReleaseLogError(f"{self.path}, line {number}: no sequence number")
+            if not _is_whole(entry):
+                raise ReleaseLogError(f"{self.path}, line {number}: no entry of a release log")
             found.append(entry)
         return found
 
@@ -72,9 +76,33 @@ class ReleaseLog:
                 f"sequence number {sequence_number} does not go forward: {newest} is signed already"
             )
 
+    def require_counter(self, class_id: bytes, security_counter: int) -> None:
+        """Raise ReleaseLogError where `security_counter` is below one that was signed for this class."""
+        wanted = class_id.hex()
+        newest = max((one.security_counter for one in self.entries() if one.class_id == wanted), default=0)
+        if security_counter < newest:
+            raise ReleaseLogError(
+                f"security counter {security_counter} goes back: {newest} is signed already, "
+                "so a unit that confirmed it would never start this image"
+            )
+
+    def highest_index(self, key_id: bytes) -> int:
+        """The highest one-time index of this HSS key that was ever logged, for any class; -1 for none."""
+        return max((one.hss.get(key_id.hex(), -1) for one in self.entries()), default=-1)
+
     def append(self, entry: LogEntry) -> None:
         """Add an entry and make it durable."""
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(entry), sort_keys=True) + "\n")
             file.flush()
             os.fsync(file.fileno())
+
+
+def _is_whole(entry: LogEntry) -> bool:
+    """Whether numbers are numbers: what is compared later must be comparable."""
+    numbers = (entry.sequence_number, entry.security_counter)
+    return (
+        all(type(one) is int and one >= 0 for one in numbers)
+        and isinstance(entry.hss, dict)
+        and all(type(index) is int for index in entry.hss.values())
+    )

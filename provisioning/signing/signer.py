@@ -12,7 +12,7 @@ class Signer(Protocol):
 
     @property
     def algorithm(self) -> int:
-        """COSE algorithm number: -9 (ESP256) or -46 (HSS/LMS)."""
+        """COSE algorithm number: -9 (ESP256), -19 (Ed25519) or -46 (HSS/LMS)."""
 
     @property
     def key_id(self) -> bytes:
@@ -20,7 +20,7 @@ class Signer(Protocol):
 
     @property
     def public(self) -> bytes:
-        """The public key as an anchor holds it: 65 bytes for P-256, the raw HSS key for HSS/LMS."""
+        """The public key as an anchor holds it: 65 bytes for P-256, 32 for Ed25519, the raw HSS key for HSS/LMS."""
 
     def sign(self, message: bytes) -> bytes:
         """The raw signature over `message` (hashing included), as COSE carries it."""

@@ -114,7 +114,7 @@ def test_sign_refuses_what_is_no_boot_image(bench: Path, tmp_path: Path) -> None
 def test_sign_wants_one_source_of_the_key(bench: Path, tmp_path: Path) -> None:
     result = _sign(bench, "no", tmp_path / "log", "--key", bench / "author.pem", "--keys", bench)
     assert result.exit_code == 2
-    assert "either --keys DIR or --key PEM" in result.output
+    assert "one of --keys DIR, --key PEM and --signer" in result.output
 
 
 def test_sign_says_aloud_that_keys_are_for_development(bench: Path, tmp_path: Path) -> None:

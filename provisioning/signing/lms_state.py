@@ -1,0 +1,196 @@
+"""The state of one LMS tree on one signing machine: which one-time keys are spent, and that this is no copy.
+
+A one-time key that signs twice lets anyone forge (RFC 8554 9.2), so everything here errs towards losing one. Rules:
+1. `burn` makes the next index durable, in the key's folder and in a witness outside it, before anything is signed
+   with the one it gives out. A kill at any point wastes an index, and never repeats one.
+2. One process at a time: the folder's lock file is held from reading the state to having written it.
+3. The state belongs to its machine and its folder: to the machine id, to the inode of the lock file (a copy has
+   another) and to the witness (a backup of the folder does not hold it). Anything else refuses to sign.
+4. The folder is written before the witness, so an index ahead of its witness by one is an interrupted burn; an index
+   behind its witness is an older state. Further apart, one of the two was exchanged. Both refuse.
+5. An index at or below the highest in the release log refuses: the whole machine was set back.
+
+Never back this state up. A machine that lost it makes a new tree and a key set names the new key.
+What this cannot see: a virtual machine that is cloned or set back as a whole while the release log, too, is set back.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+STATE_NAME: Final = "state.json"
+LOCK_NAME: Final = "lock"
+MACHINE_ID: Final = Path("/etc/machine-id")
+VERSION: Final = 1
+
+
+class LmsStateError(Exception):
+    """The tree refuses to sign; each subclass says why."""
+
+
+class StateDamagedError(LmsStateError):
+    """The state or its witness cannot be read, or is not of this form."""
+
+
+class StateCopiedError(LmsStateError):
+    """The state was made on another machine or in another folder, or its witness is not here."""
+
+
+class StateOlderError(LmsStateError):
+    """The state is older than its witness or than the release log: it was restored from somewhere."""
+
+
+class StateBusyError(LmsStateError):
+    """Another process signs with this tree."""
+
+
+class TreeUsedUpError(LmsStateError):
+    """Every one-time key of the tree is spent."""
+
+
+def witness_folder() -> Path:
+    """Where witnesses lie unless a caller says otherwise: the user's state folder, outside every key folder."""
+    base = os.environ.get("XDG_STATE_HOME", "")
+    home = Path(base) if base.startswith("/") else Path.home() / ".local" / "state"
+    return home / "firstboot" / "lms"
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Replace `path` by `data` (mode 0600); file, name and folder are on disk on return."""
+    draft = path.with_name(path.name + ".new")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(draft, path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class LmsState:
+    """Indices of the tree in `folder`, which is known by `key_id`; `leaves` in all.
+
+    `witness` is the folder of witnesses. Methods raise LmsStateError and OSError.
+    """
+
+    def __init__(self, folder: Path, key_id: bytes, leaves: int, witness: Path | None = None) -> None:
+        self._folder = folder
+        self._key_id = key_id
+        self._leaves = leaves
+        self._witness = (witness or witness_folder()) / f"{key_id.hex()}.json"
+
+    def create(self) -> None:
+        """The state of a tree that has signed nothing; once, by whoever made the tree."""
+        if (self._folder / STATE_NAME).exists() or self._witness.exists():
+            raise StateDamagedError(f"the tree {self._key_id.hex()} has a state already")
+        self._witness.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (self._folder / LOCK_NAME).touch(mode=0o600)
+        with self._locked():
+            self._store(0)
+
+    def left(self) -> int:
+        """How many signatures are left. Raises what `burn` raises, but for a tree that is used up."""
+        with self._locked():
+            return self._leaves - self._next()
+
+    def burn(self, logged: int = -1) -> int:
+        """The index to sign with, spent durably. `logged`: the highest that the release log holds, -1 for none."""
+        with self._locked():
+            index = self._next()
+            if index <= logged:
+                raise StateOlderError(
+                    f"the release log holds index {logged}, the state would give out {index}"
+                )
+            if index >= self._leaves:
+                raise TreeUsedUpError(f"all {self._leaves} signatures of this tree are spent: make a new one")
+            self._store(index + 1)
+            return index
+
+    def _next(self) -> int:
+        """The first index that is not spent, after every check of rules 3 and 4."""
+        own = self._read(self._folder / STATE_NAME)
+        if not self._witness.exists():
+            raise StateCopiedError(
+                "this machine has no witness of the tree: the folder was copied or restored"
+            )
+        seen = self._read(self._witness)
+        for state in (own, seen):
+            if state["key_id"] != self._key_id.hex():
+                raise StateDamagedError("the state belongs to another tree")
+            if state["binding"] != self._binding():
+                raise StateCopiedError("the state was made on another machine or in another folder")
+        index, witnessed = int(own["next"]), int(seen["next"])
+        if index < witnessed:
+            raise StateOlderError(f"the state says {index} are spent, its witness {witnessed}")
+        if index > witnessed + 1:
+            raise StateOlderError(f"the witness says {witnessed} are spent, the state {index}")
+        return index
+
+    def _store(self, index: int) -> None:
+        """Rule 4: the folder first, its witness second."""
+        state = {
+            "version": VERSION,
+            "key_id": self._key_id.hex(),
+            "next": index,
+            "binding": self._binding(),
+            "note": "never copy or back up this file: firstboot docs/signing.md",
+        }
+        data = (json.dumps(state, sort_keys=True) + "\n").encode()
+        write_durably(self._folder / STATE_NAME, data)
+        write_durably(self._witness, data)
+
+    def _read(self, path: Path) -> dict[str, Any]:
+        try:
+            state = json.loads(path.read_text(encoding="utf-8"))
+            is_good = (
+                state["version"] == VERSION
+                and isinstance(state["key_id"], str)
+                and isinstance(state["binding"], str)
+                and type(state["next"]) is int
+                and 0 <= state["next"] <= self._leaves
+            )
+        except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
+            raise StateDamagedError(f"{path.name} is no state of a tree ({type(error).__name__})") from None
+        if not is_good:
+            raise StateDamagedError(f"{path.name} is no state of a tree of {self._leaves} leaves")
+        found: dict[str, Any] = state
+        return found
+
+    def _binding(self) -> str:
+        """What ties the state to this machine and this folder."""
+        try:
+            machine = MACHINE_ID.read_bytes().strip()
+        except OSError:
+            machine = b""  # the witness alone then stands for the machine
+        inode = (self._folder / LOCK_NAME).stat().st_ino
+        return hashlib.sha256(b"firstboot lms\0%s\0%d\0%s" % (machine, inode, self._key_id)).hexdigest()
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        try:
+            descriptor = os.open(self._folder / LOCK_NAME, os.O_RDWR)
+        except FileNotFoundError:
+            raise StateDamagedError("the tree has no lock file") from None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError:
+            raise StateBusyError("another process signs with this tree") from None
+        finally:
+            os.close(descriptor)
