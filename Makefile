@@ -10,7 +10,7 @@ export PATH := /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check firmware size renode nightly clean distclean
+.PHONY: help setup demo test check firmware size renode powercut nightly clean distclean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
@@ -35,6 +35,9 @@ size:  ## Firmware size by part
 
 renode:  ## The board's scenarios under Renode, where it is installed
 	@$(CI) renode $(ARGS)
+
+powercut:  ## Power cuts at every flash operation of every flow, in the simulator
+	@$(CI) powercut $(ARGS)
 
 nightly:  ## The tests with long property runs and full power-cut sweeps
 	@$(CI) nightly $(ARGS)

@@ -142,16 +142,22 @@ async def run_async(ports: "Ports") -> None:
     facts = state_facts(ports, boot_state)
     state = lifecycle.derive(facts)
     ports.say("firstboot {} on {}: {}".format(version_text(ports.boot.version), ports.board.NAME, state))
-    tasks = [_feed(ports)]
-    access = lifecycle.ACCESS[state]
+    unit = None
     if state == lifecycle.FAILED:
         ports.say("failed: " + lifecycle.reason(facts))
+    elif lifecycle.ACCESS[state].web:
+        try:
+            unit = Unit(ports, boot_state)
+        except FirstbootError as error:  # a record that the unit rests on cannot be read: it stays closed
+            state = lifecycle.FAILED
+            ports.say("failed: " + error.describe())
+    tasks = [_feed(ports)]
+    access = lifecycle.ACCESS[state]
     if access.factory_port:
         tasks.append(FactoryPort(_Factory(ports, boot_state)).serve(ports.factory_stream))
     light = indicator.pattern(state, "")
     choose = lambda: light  # noqa: E731  only a unit that runs changes its light
-    if access.web:
-        unit = Unit(ports, boot_state)
+    if unit is not None:
         tasks.extend(unit.tasks())
         choose = unit.light
     tasks.append(indicator.play(ports.indicator, choose, _sleep_ms))

@@ -103,6 +103,11 @@ nightly() {
     run_tests --nightly "$@"
 }
 
+powercut() {
+    setup run
+    "$venv/bin/firstboot" powercut "$@"
+}
+
 renode() {
     setup dev
     "$python" -m renode.run "$@"
@@ -138,9 +143,9 @@ distclean() {
 }
 
 case ${1:-} in
-    check | demo | firmware | nightly | renode | size | clean | distclean | setup) command=$1 ;;
+    check | demo | firmware | nightly | powercut | renode | size | clean | distclean | setup) command=$1 ;;
     test) command=test_ ;;
-    *) echo "usage: tools/ci.sh check|test|demo|firmware|nightly|renode|size|setup|clean|distclean [ARGS]" >&2; exit 2 ;;
+    *) echo "usage: tools/ci.sh check|test|demo|firmware|nightly|renode|size|powercut|setup|clean|distclean [ARGS]" >&2; exit 2 ;;
 esac
 shift
 "$command" "$@"

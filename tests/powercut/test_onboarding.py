@@ -19,6 +19,7 @@ from device.store import DEVICE, USER, Store
 from simulator.ports.clock import SimClock, SimEntropy
 from simulator.ports.flash import CUTS, PowerCut, SimFlash, Snapshot
 from simulator.ports.records import device_records, user_records
+from simulator.powercut.engine import cuts
 
 _SYMBOLS = "ABCDEFGHJKLMNPQRSTUV"
 CODE = _SYMBOLS + setup_code.check_character(_SYMBOLS)
@@ -87,23 +88,8 @@ def owned() -> Snapshot:
 
 def campaign(start: Snapshot, action: Callable[[Unit], object]) -> Iterator[tuple[str, Unit]]:
     """Cut `action` at each of its operations in each way; give the place and the unit after the next start."""
-    flash = SimFlash()
-    flash.restore(start)
-    unit = Unit(flash)
-    before = flash.operations
-    action(unit)
-    total = flash.operations - before
-    assert total >= 3, "nothing to cut"
-    for operation in range(1, total + 1):
-        for when in CUTS:
-            flash = SimFlash(seed=operation)
-            flash.restore(start)
-            unit = Unit(flash)
-            flash.cut_at(operation, when)
-            with pytest.raises(PowerCut):
-                action(unit)
-            flash.power_on()
-            yield f"operation {operation} of {total}, {when}", Unit(flash)
+    for case, after in cuts(start, MPS2, lambda flash: action(Unit(flash))):
+        yield str(case), Unit(after)
 
 
 def test_set_up_leaves_the_code_alive_or_the_password_set(factory_default: Snapshot) -> None:

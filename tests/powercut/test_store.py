@@ -7,9 +7,11 @@ from collections.abc import Callable
 import pytest
 
 from device.errors import RecordDamagedError
+from device.layout import MPS2
 from device.store import DEVICE, Store
-from simulator.ports.flash import CUTS, TORN, PowerCut, SimFlash
+from simulator.ports.flash import CUTS, PowerCut, SimFlash
 from simulator.ports.records import device_records
+from simulator.powercut.engine import cuts
 
 SIZES = [0, 1, 31, 32, 500, 4000]
 
@@ -33,22 +35,10 @@ def cut_everywhere(
     flash: SimFlash, action: Callable[[Store], None], check: Callable[[Store, str], None]
 ) -> int:
     """Cut `action` at each operation in each way, check what the next start finds; give the number of cuts."""
-    start = flash.snapshot()
-    before = flash.operations
-    action(mounted(flash))
-    total = flash.operations - before
-    for operation in range(1, total + 1):
-        for when in CUTS:
-            for seed in range(5 if when == TORN else 1):
-                flash = SimFlash(seed=seed)
-                flash.restore(start)
-                store = mounted(flash)
-                flash.cut_at(operation, when)
-                with pytest.raises(PowerCut):
-                    action(store)
-                flash.power_on()
-                check(mounted(flash), f"operation {operation} of {total}, {when}, seed {seed}")
-    assert total > 0
+    total = 0
+    for case, after in cuts(flash.snapshot(), MPS2, lambda flash: action(mounted(flash)), tears=5):
+        check(mounted(after), str(case))
+        total += 1
     return total
 
 

@@ -19,8 +19,9 @@ from device.update.trial import Trials
 from provisioning.signing.image import key_hash, sign_image
 from provisioning.signing.keys import KeyRing
 from simulator import boot as boot_rom
-from simulator.ports.flash import CUTS, PowerCut, SimFlash
+from simulator.ports.flash import SimFlash
 from simulator.ports.records import device_records
+from simulator.powercut.engine import cuts
 
 LAYOUT = NvmLayout(
     size_bytes=0x20000,
@@ -130,14 +131,6 @@ def update(bench: Bench, flash: SimFlash) -> None:
     started.trials.confirm()
 
 
-def count_operations(bench: Bench) -> int:
-    flash = bench.new_flash()
-    before = flash.operations
-    update(bench, flash)
-    assert Started(bench, flash).version[0] == 2
-    return flash.operations - before
-
-
 def check_after_cut(bench: Bench, flash: SimFlash) -> str:
     """What the unit is after the power came back; asserts that it is something the design names."""
     flash.power_on()
@@ -150,28 +143,18 @@ def check_after_cut(bench: Bench, flash: SimFlash) -> str:
     return "trial" if started.is_trial else str(started.version[0])
 
 
-@pytest.mark.parametrize("when", CUTS)
 def test_a_power_cut_at_any_flash_operation_of_an_update_leaves_a_unit_that_boots_and_goes_on(
-    bench: Bench, when: str
+    bench: Bench,
 ) -> None:
-    total = count_operations(bench)
-    assert total > 15  # three chunks, marks, counter, records
-    base = bench.new_flash()
-    start = base.snapshot()
     seen = set()
-    for operation in range(1, total + 1):
-        flash = SimFlash(LAYOUT, seed=operation)
-        flash.restore(start)
-        flash.cut_at(operation, when)
-        with pytest.raises(PowerCut):
-            update(bench, flash)
+    for case, flash in cuts(bench.new_flash().snapshot(), LAYOUT, lambda flash: update(bench, flash)):
         seen.add(check_after_cut(bench, flash))
         for _ in range(3):  # a trial that was cut is reverted once; the release is then offered anew
             try:
                 flash.power_on()
                 update(bench, flash)
             except FirstbootError as error:
-                raise AssertionError(f"operation {operation} {when}: {error}") from error
+                raise AssertionError(f"{case}: {error}") from error
         ended = Started(bench, flash)
         assert ended.version[0] in (1, 2)
         if ended.version[0] == 1:

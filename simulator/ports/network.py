@@ -1,0 +1,236 @@
+"""A network inside the process: links with a virtual round trip, rate and loss between a device and memory peers.
+
+`MemoryNetwork` implements device.interfaces.Network. A peer is any object with `connect(send) -> handler` for
+streams or `datagram(data) -> list of answers` for datagrams. TLS is not spoken here: what a certificate would
+have said is the network's `refuse` hook. Under simulator.virtual a transfer takes virtual time only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from device.errors import LinkError
+
+Handler = Callable[[bytes], None]
+DATAGRAMS = 32  # held for a receiver that is late, as the host's port does
+
+
+class StreamPeer(Protocol):
+    """A server that speaks a byte stream."""
+
+    def connect(self, send: Handler) -> Handler:
+        """A client connected: give what takes its bytes; `send` carries bytes to it."""
+
+
+class DatagramPeer(Protocol):
+    """A server that answers datagrams."""
+
+    def datagram(self, data: bytes) -> list[bytes]: ...
+
+
+@dataclass
+class Link:
+    """One direction of a wire. `rate` in bytes per virtual second, 0 for no limit.
+
+    `fate(data)` gives what arrives for one datagram: [] lost, [data] whole, [data, data] doubled.
+    """
+
+    delay_s: float = 0.0
+    rate: float = 0.0
+    fate: Callable[[bytes], list[bytes]] = field(default=lambda data: [data])
+    carried_bytes: int = 0
+    _free_at_s: float = 0.0
+
+    def carry(self, data: bytes, arrive: Handler) -> None:
+        """Deliver `data` after the link's delay and transmission time, in order."""
+        self.carried_bytes += len(data)
+        if not self.delay_s and not self.rate:
+            arrive(data)
+            return
+        loop = asyncio.get_running_loop()
+        sent_s = max(loop.time(), self._free_at_s) + (len(data) / self.rate if self.rate else 0.0)
+        self._free_at_s = sent_s
+        loop.call_at(sent_s + self.delay_s, arrive, data)
+
+
+class MemoryStream:
+    """The device's end of a stream; implements device.interfaces.Stream."""
+
+    def __init__(self, network: MemoryNetwork, peer: StreamPeer) -> None:
+        self._network = network
+        self._arrived: deque[bytes] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._is_closed = False
+        self._handler = peer.connect(lambda data: network.down.carry(data, self._arrive))
+
+    def _arrive(self, data: bytes) -> None:
+        self._arrived.append(data)
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def drop(self) -> None:
+        """The connection is gone: the reader gets what arrived, then the end."""
+        self._is_closed = True
+        self._wake()
+
+    async def read(self, limit: int) -> bytes:
+        """Give 1..limit bytes, b"" at the end of the stream."""
+        while not self._arrived:
+            if self._is_closed:
+                return b""
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        data = self._arrived.popleft()
+        if len(data) > limit:
+            self._arrived.appendleft(data[limit:])
+        return data[:limit]
+
+    async def readexactly(self, length: int) -> bytes:
+        """Give `length` bytes. Raises LinkError when the stream ends before."""
+        data = b""
+        while len(data) < length:
+            part = await self.read(length - len(data))
+            if not part:
+                raise LinkError(reason="read: end of stream")
+            data += part
+        return data
+
+    async def write(self, data: bytes) -> None:
+        """Send. Raises LinkError once the connection is gone."""
+        if self._is_closed:
+            raise LinkError(reason="write: closed")
+        self._network.up.carry(bytes(data), self._deliver)
+
+    def _deliver(self, data: bytes) -> None:
+        if not self._is_closed:
+            self._handler(data)
+
+    async def close(self) -> None:
+        """Close; what is under way is lost."""
+        self.drop()
+
+
+class MemoryDatagram:
+    """The device's UDP socket; implements device.interfaces.Datagram."""
+
+    def __init__(self, network: MemoryNetwork, peer: DatagramPeer) -> None:
+        self._network = network
+        self._peer = peer
+        self._arrived: deque[bytes] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._is_closed = False
+
+    async def send(self, data: bytes) -> None:
+        """Send one datagram. Raises LinkError once closed."""
+        if self._is_closed:
+            raise LinkError(reason="send: closed")
+        self._network.sent += 1
+        for copy in self._network.up.fate(bytes(data)):
+            self._network.up.carry(copy, self._serve)
+
+    def _serve(self, data: bytes) -> None:
+        if self._network.is_down:
+            return
+        for answer in self._peer.datagram(data):
+            for copy in self._network.down.fate(answer):
+                self._network.down.carry(copy, self._arrive)
+
+    def _arrive(self, data: bytes) -> None:
+        if len(self._arrived) >= DATAGRAMS:
+            self._arrived.popleft()
+        self._arrived.append(data)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def receive(self, timeout_ms: int) -> bytes | None:
+        """Give one datagram, None when `timeout_ms` passed."""
+        if not self._arrived:
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await asyncio.wait_for(self._waiter, timeout_ms / 1000)
+            except TimeoutError:
+                return None
+        return self._arrived.popleft()
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._is_closed = True
+
+
+class MemoryServer:
+    """What serve_tls gives: nobody can connect from outside; the handler is kept for tests that want it."""
+
+    def __init__(self, handler: Callable[[MemoryStream], Awaitable[None]]) -> None:
+        self.handler = handler
+
+    async def close(self) -> None:
+        """Nothing to stop."""
+
+
+class MemoryNetwork:
+    """interfaces.Network over memory peers. `is_down` True: nobody answers; `cut()` drops every stream.
+
+    `refuse(name)` may raise LinkError in place of a TLS handshake that fails.
+    """
+
+    def __init__(
+        self,
+        *,
+        stream_peer: StreamPeer | None = None,
+        datagram_peer: DatagramPeer | None = None,
+        up: Link | None = None,
+        down: Link | None = None,
+        refuse: Callable[[str], None] = lambda name: None,
+    ) -> None:
+        self.up = up or Link()
+        self.down = down or Link()
+        self.is_down = False
+        self.opened = 0  # TLS connections so far
+        self.sent = 0  # datagrams that the device sent
+        self._stream_peer = stream_peer
+        self._datagram_peer = datagram_peer
+        self._refuse = refuse
+        self._streams: list[MemoryStream] = []
+
+    async def open_tls(
+        self, host: str, port: int, name: str, ca_der: bytes, cert_der: bytes, key_der: bytes
+    ) -> MemoryStream:
+        """Connect to the stream peer; two round trips of a TLS handshake are waited. Raises LinkError."""
+        self.opened += 1
+        if self._stream_peer is None or self.is_down:
+            raise LinkError(reason="connect: nobody answers")
+        if self.up.delay_s or self.down.delay_s:
+            await asyncio.sleep(2 * (self.up.delay_s + self.down.delay_s))
+        self._refuse(name)
+        stream = MemoryStream(self, self._stream_peer)
+        self._streams.append(stream)
+        return stream
+
+    async def open_udp(self, host: str, port: int) -> MemoryDatagram:
+        """Give a socket to the datagram peer. Raises LinkError where there is none."""
+        if self._datagram_peer is None:
+            raise LinkError(reason="open udp: nobody answers")
+        return MemoryDatagram(self, self._datagram_peer)
+
+    async def serve_tls(
+        self, port: int, cert_der: bytes, key_der: bytes, handler: Callable[[MemoryStream], Awaitable[None]]
+    ) -> MemoryServer:
+        """Listen for nobody."""
+        return MemoryServer(handler)
+
+    def addresses(self) -> list[str]:
+        """The addresses under which this device is reached."""
+        return ["127.0.0.1"]
+
+    def cut(self) -> None:
+        """Drop every stream that is open."""
+        for stream in self._streams:
+            stream.drop()
+        self._streams.clear()

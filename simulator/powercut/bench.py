@@ -1,0 +1,166 @@
+"""What all runs of a campaign share: keys, signed images, releases, the station's records. Kept in one folder.
+
+Certificates are kept by their request, so that a run that is repeated, in this process or another, writes the same
+bytes and a seed names the same cut. The keys are development keys and worth nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from device import store
+from device.layout import MPS2, NvmLayout
+from device.setup_code import check_character
+from provisioning.factory import record
+from provisioning.factory.example import EXAMPLE
+from provisioning.factory.product import Product, parse_product
+from provisioning.factory.station import Station, StationConfig
+from provisioning.registry.registry import Registry
+from provisioning.signing.image import key_hash, sign_image
+from provisioning.signing.keys import KeyRing
+from provisioning.signing.release import Release, build_release
+from simulator.device import release_body
+
+# The board's map with fewer sectors: the same places, so nothing that reads the layout knows the difference.
+LAYOUT: NvmLayout = MPS2._replace(slot_bytes=0x6000, device_bytes=0x40000, user_bytes=0x10000)
+DEVICE_ID = bytes(range(0x40, 0x50))
+HARDWARE_ID = bytes(range(16))
+WEB_NAME = "fb-00000001"
+_SYMBOLS = "ABCDEFGHJKLMNPQRSTUV"
+CODE = _SYMBOLS + check_character(_SYMBOLS)
+PASSWORD = "kettle on the hob at six"  # noqa: S105 - of a unit that exists for a test
+NEW_PASSWORD = "orange bicycle under the bridge"  # noqa: S105
+OPENED_S = 1_795_000_000  # the batch: November 2026
+NOW_S = OPENED_S + 86_400
+CHECK_INTERVAL_S = 5
+BODY_BYTES = 9000  # three chunks and the image's own bytes
+COUNTERS = {1: 1, 2: 2, 3: 3}  # release 2 closes a hole: the older image never starts again
+
+
+def _product() -> Product:
+    text = EXAMPLE.replace('board = "mps2_an385"', 'board = "simulator"')
+    return parse_product(text.replace("check_interval_s = 3600", f"check_interval_s = {CHECK_INTERVAL_S}"))
+
+
+@dataclass
+class Bench:
+    """Made once in `folder`; cheap to open again."""
+
+    folder: Path
+    product: Product = field(default_factory=_product)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.ring = KeyRing.draw_development(self.folder / "keys")
+        self._kept: dict[str, bytes] = {}
+
+    @cached_property
+    def station(self) -> Station:
+        """A station for the batch's documents."""
+        registry = Registry(self.folder / "registry.db", now=lambda: OPENED_S)
+        config = StationConfig(self.product, self.folder / "labels", development=True)
+        return Station(config, registry, self.ring, now=lambda: OPENED_S)
+
+    @cached_property
+    def key_hashes(self) -> tuple[bytes, ...]:
+        """SHA-256 of the image keys that the boot ROM knows."""
+        return tuple(key_hash(path) for path in self.ring.image_key_paths)
+
+    @cached_property
+    def images(self) -> dict[int, bytes]:
+        """Signed images by release number."""
+        found = {}
+        for number, counter in COUNTERS.items():
+            body = self.folder / f"body-{number}.bin"
+            body.write_bytes(_body(number))
+            out = self.folder / f"release-{number}.img"
+            if not out.exists():
+                sign_image(
+                    body,
+                    self.ring.image_key_paths[0],
+                    version=f"{number}.0.0+{number}",
+                    security_counter=counter,
+                    out=out,
+                )
+            found[number] = out.read_bytes()
+        return found
+
+    @cached_property
+    def releases(self) -> dict[int, Release]:
+        """The same images as releases signed by the author."""
+        return {number: self._release(number, image) for number, image in self.images.items()}
+
+    def _release(self, number: int, image: bytes) -> Release:
+        return build_release(
+            image,
+            vendor_id=self.product.vendor_id,
+            class_id=self.product.class_id,
+            sequence_number=number,
+            signer=self.ring.signer("author"),
+            version=f"{number}.0.0",
+            mitigates="what the campaign made up",
+            interrupts="a restart",
+        )
+
+    def station_record(self, name: str, requests: dict[str, bytes]) -> bytes:
+        """What the station writes into the unit as record `name`; `requests` are its CSRs by role."""
+        if name in ("device.crt", "web.crt"):
+            return self._certificate(name.removesuffix(".crt"), requests)
+        return self._keep(name, lambda: self._fresh_record(name))
+
+    def _fresh_record(self, name: str) -> bytes:
+        if name == "identity":
+            return record.identity_record(self.product, DEVICE_ID, "FB1-000001")
+        if name == "setup":
+            return record.setup_record(CODE)
+        if name == "oscore":
+            return record.OscoreSecret.draw(DEVICE_ID).record()
+        return self.station.batch_record(name)
+
+    def _certificate(self, role: str, requests: dict[str, bytes]) -> bytes:
+        csr = requests[role]
+        name = f"{role}-{hashlib.sha256(csr).hexdigest()[:16]}"
+        authority = self.station.device_ca
+        if role == "web":
+            return self._keep(
+                name,
+                lambda: authority.issue_from_csr(
+                    csr, WEB_NAME, is_server=True, dns_names=(f"{WEB_NAME}.local",)
+                ),
+            )
+        return self._keep(name, lambda: authority.issue_from_csr(csr, DEVICE_ID.hex()))
+
+    def _keep(self, name: str, make: object) -> bytes:
+        if name not in self._kept:
+            path = self.folder / "records" / name
+            if not path.exists():
+                path.parent.mkdir(exist_ok=True)
+                draft = path.with_name(f"{name}.{os.getpid()}")
+                draft.write_bytes(make())  # type: ignore[operator]
+                draft.replace(path)
+            self._kept[name] = path.read_bytes()
+        return self._kept[name]
+
+    def station_records(self, requests: dict[str, bytes]) -> dict[str, bytes]:
+        """Every record that a station writes, in the order of store.STATION_RECORDS."""
+        return {name: self.station_record(name, requests) for name in store.STATION_RECORDS}
+
+
+def default_folder(root: Path) -> Path:
+    """A folder below `root`/build for exactly this code: a seed names the same cut as long as nothing changes."""
+    total = hashlib.sha256()
+    for part in ("device", "provisioning", "simulator"):
+        for path in sorted((root / part).rglob("*.py")):
+            total.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return root / "build" / "powercut" / total.hexdigest()[:16]
+
+
+def _body(number: int) -> bytes:
+    """A body that differs from chunk to chunk and from release to release; begins as the simulator's do."""
+    filler = hashlib.sha256(b"body %d" % number).digest() * (BODY_BYTES // 32)
+    mixed = bytes((byte + at // 4096) & 0xFF for at, byte in enumerate(filler))
+    return release_body() + mixed

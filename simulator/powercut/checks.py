@@ -1,0 +1,183 @@
+"""What must hold of a unit after any power cut, whatever it was doing. Each finding has one of five kinds.
+
+bricked: nothing boots, or the unit does not come to the end of what it was doing.  open: it lets somebody in who had
+no right to.  mixed: it runs something that is no signed release, or one without trial or confirmation.  lost: a fact
+that it had told the outside is gone.  nonce_reuse: an OSCORE or freshness nonce was used twice.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Final, cast
+
+from device import lifecycle
+from device.agent import Ports, state_facts
+from device.errors import FirstbootError
+from device.store import DEVICE, Store
+from device.update import tracker
+from device.update.slots import BootState
+from simulator import boot as boot_rom
+from simulator.ports.flash import SimFlash
+from simulator.ports.records import user_records
+from simulator.powercut import bench as made
+from simulator.powercut.machine import Machine, World
+
+BRICKED: Final = "bricked"
+OPEN: Final = "open"
+MIXED: Final = "mixed"
+LOST: Final = "lost"
+NONCE_REUSE: Final = "nonce_reuse"
+KINDS: Final = (BRICKED, OPEN, MIXED, LOST, NONCE_REUSE)
+WRONG_PASSWORD = "nobody ever chose this one"  # noqa: S105 - it opens nothing
+
+
+@dataclass
+class Findings:
+    """What was wrong in one case or a whole campaign; `places` names each."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    places: list[str] = field(default_factory=list)
+
+    def add(self, kind: str, text: str) -> None:
+        """Note one finding of `kind`."""
+        self.counts[kind] += 1
+        self.places.append(f"{kind}: {text}")
+
+    def merge(self, other: Findings, place: str) -> None:
+        """Take the findings of one case; `place` says which."""
+        self.counts.update(other.counts)
+        self.places += [f"{place}: {text}" for text in other.places]
+
+
+def _copy(flash: SimFlash) -> SimFlash:
+    twin = SimFlash(made.LAYOUT)
+    twin.restore(flash.snapshot())
+    return twin
+
+
+class Mounts(Machine):
+    """What agent.state_facts needs of ports: regions to mount, and nothing else."""
+
+    def __init__(self, flash: SimFlash, world: World) -> None:
+        self.flash = flash
+        self.world = world
+        self._layout = made.LAYOUT
+
+    mount = Machine._mount
+
+
+def state_of(flash: SimFlash, world: World) -> tuple[str, str]:
+    """The life-cycle state that the flash describes, and why where it is *failed*."""
+    facts = state_facts(cast(Ports, Mounts(flash, world)), BootState(flash, made.LAYOUT))
+    return lifecycle.derive(facts), lifecycle.reason(facts)
+
+
+def check_at_rest(flash: SimFlash, world: World) -> Findings:
+    """What the flash alone says: what boots, which state follows, what is still known. Changes nothing."""
+    found = Findings()
+    flash = _copy(flash)
+    facts = world.facts()
+    handover = boot_rom.start(flash, made.LAYOUT, world.bench.key_hashes, lambda _: None)
+    if handover is None:
+        found.add(BRICKED, "the boot ROM starts nothing")
+        return found
+    boot = BootState(flash, made.LAYOUT)
+    number = _check_image(boot, handover, world, found)
+    _check_state(flash, world, facts, found)
+    confirmed = facts.get("confirmed")
+    if confirmed is not None and not handover.is_trial and number < int(str(confirmed)):
+        found.add(LOST, f"release {confirmed} was confirmed and {number} runs")
+    if "locked" in facts:
+        _check_progress(flash, world, facts, found)
+    return found
+
+
+def _check_image(boot: BootState, handover: boot_rom.Handover, world: World, found: Findings) -> int:
+    """The number of the release that runs, 0 where it is none."""
+    number = int(handover.info.version[0])
+    image = world.bench.images.get(number, b"")
+    if not image or boot.read(handover.slot, 0, len(image)) != image:
+        found.add(MIXED, f"slot {handover.slot} holds no release and runs")
+        return 0
+    marks = boot.marks(handover.slot)
+    if not handover.is_trial and not marks.is_confirmed:
+        found.add(MIXED, f"release {number} runs neither on trial nor confirmed")
+    least = made.COUNTERS[1]
+    for slot, image_number in ((n, _confirmed_number(boot, n, world)) for n in (0, 1)):
+        if image_number is not None and boot.marks(slot).is_confirmed:
+            least = max(least, made.COUNTERS[image_number])
+    if boot.security_counter() > least:
+        found.add(LOST, "the security counter was raised before its release was confirmed")
+    return number
+
+
+def _confirmed_number(boot: BootState, slot: int, world: World) -> int | None:
+    for number, image in world.bench.images.items():
+        if boot.read(slot, 0, len(image)) == image:
+            return number
+    return None
+
+
+def _check_state(flash: SimFlash, world: World, facts: dict[str, object], found: Findings) -> None:
+    state, reason = state_of(flash, world)
+    if "locked" in facts and state == lifecycle.UNPROVISIONED:
+        found.add(OPEN, "a locked unit is unprovisioned")
+    if "owned" in facts and state == lifecycle.FACTORY_DEFAULT:
+        if "reset" not in facts:
+            found.add(OPEN, "an owned unit is in factory default")
+        elif not _is_fresh(flash):
+            found.add(OPEN, "the last owner's data is there in factory default")
+    # A factory reset that is not finished keeps the unit closed; the next start goes on with it.
+    if state == lifecycle.FAILED and "reset" not in facts:
+        found.add(BRICKED, "the unit failed: " + reason)
+
+
+def _is_fresh(flash: SimFlash) -> bool:
+    """Whether the user region is a fresh unit's, byte for byte (PW-03)."""
+    fresh = SimFlash(made.LAYOUT)
+    user_records(fresh, made.LAYOUT).format()
+    start, length = made.LAYOUT.user_offset, made.LAYOUT.user_bytes
+    return flash.read(start, length) == fresh.read(start, length)
+
+
+def _check_progress(flash: SimFlash, world: World, facts: dict[str, object], found: Findings) -> None:
+    try:
+        store = Store(Mounts(flash, world).mount(DEVICE), DEVICE)
+        data = store.read("progress")
+        progress = tracker.NO_PROGRESS if data is None else tracker.decode_progress(data)
+        held = {name: store.read(name) for name in ("identity", "anchors", "oscore", "device.key", "support")}
+    except FirstbootError as error:
+        found.add(BRICKED, f"records cannot be read: {error.describe()}")
+        return
+    for name, data in held.items():
+        if data is None:
+            found.add(LOST, f"record {name} is gone")
+    confirmed = facts.get("confirmed")
+    if confirmed is not None and progress.manifest_sequence < int(str(confirmed)):
+        found.add(LOST, f"sequence {confirmed} was confirmed, {progress.manifest_sequence} is stored")
+    highest = max(world.numbers, default=-1)
+    stored = store.read("oscore.seq")
+    if highest >= 0 and (stored is None or int.from_bytes(stored, "big") <= highest):
+        found.add(NONCE_REUSE, f"OSCORE number {highest} was used and is not reserved")
+
+
+async def check_doors(machine: Machine, found: Findings, timeout_s: float = 300.0) -> None:
+    """Try what nobody may do: the set-up code of an owned unit, a wrong password, a page without a session."""
+    facts = machine.world.facts()
+    if "locked" not in facts:
+        return
+
+    async def probe() -> int | None:
+        answer = await machine.request("GET", "/status.json")
+        return answer.status
+
+    if await machine.until("the pages", probe, timeout_s) == 200:
+        found.add(OPEN, "the status page answers without a session")
+    answer = await machine.request("POST", "/login", {"password": WRONG_PASSWORD})
+    if answer.session or answer.status == 303:
+        found.add(OPEN, "a wrong password signs in")
+    if "owned" in facts and "reset" not in facts:
+        form = {"code": made.CODE, "password": WRONG_PASSWORD}
+        if (await machine.request("POST", "/setup", form)).status == 303:
+            found.add(OPEN, "the set-up code works on an owned unit")

@@ -1,0 +1,96 @@
+"""`firstboot powercut`: cut the power at every flash operation of every flow, or replay one cut."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from simulator.powercut import sectors
+from simulator.powercut.bench import Bench, default_folder
+from simulator.powercut.campaign import Campaign, Report, run_cases, sweep
+from simulator.powercut.flows import FLOWS
+
+ROOT = Path(__file__).resolve().parents[2]
+SHOWN = 20  # findings printed; the rest is counted
+NAMES = [*FLOWS, sectors.NAME]
+
+
+class On(StrEnum):
+    """What is cut."""
+
+    sim = "sim"
+
+
+def powercut(
+    flow: Annotated[
+        list[str] | None, typer.Option(help=f"One of {', '.join(NAMES)}; may be repeated. Default: all.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Replay this one cut of --flow, by running the flow again.", min=0)
+    ] = None,
+    on: Annotated[On, typer.Option(help="sim: the firmware's own code on CPython, exhaustively.")] = On.sim,
+    tears: Annotated[int, typer.Option(help="How often each operation is torn, with other bits.", min=1)] = 1,
+    stride: Annotated[int, typer.Option(help="Take each n-th cut only.", min=1)] = 1,
+    workers: Annotated[int, typer.Option(help="Processes.", min=1)] = 2,
+    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Figures as data.")] = None,
+) -> None:
+    """Count every flash operation of every flow; cut before, inside and after each; start; check; go on to the end.
+
+    Ends with one line: powercut: flows=N points=N bricked=0 open=0 mixed=0 lost=0 nonce_reuse=0. Exit code 0 when
+    all are 0, 1 otherwise, 2 for a wrong command line.
+    """
+    warnings.simplefilter("ignore", RuntimeWarning)  # tasks of a unit whose power went are never awaited
+    names = flow or NAMES
+    unknown = [name for name in names if name not in NAMES]
+    if unknown:
+        raise typer.BadParameter(f"no flow {unknown[0]!r}; there are {', '.join(NAMES)}")
+    if seed is not None and len(names) != 1:
+        raise typer.BadParameter("--seed names a cut of one --flow")
+    campaign = Campaign(Bench(default_folder(ROOT)))
+    report = (
+        _replay(campaign, names[0], seed)
+        if seed is not None
+        else _all(campaign, names, tears, stride, workers)
+    )
+    for place in report.findings.places[:SHOWN]:
+        typer.echo(place, err=True)
+    if json_file is not None:
+        figures = {"flows": report.flows, "points": report.points, **report.findings.counts}
+        json_file.write_text(json.dumps({**figures, "cuts_per_s": report.rate}, indent=1) + "\n")
+    typer.echo(report.line())
+    if not report.is_clean:
+        raise typer.Exit(1)
+
+
+def _replay(campaign: Campaign, name: str, seed: int) -> Report:
+    """One case. A flow is run again with the cut in the flash driver, not taken from its recording."""
+    if name == sectors.NAME:
+        places = {number: place for _, number, place in sectors.sector_cases()}
+        if seed not in places:
+            raise typer.BadParameter(f"--seed is 0 to {len(places) - 1} for sectors")
+        found, place = sectors.run_sector(campaign, name, seed), places[seed]
+    else:
+        found, place = campaign.run_case(name, seed, is_rerun=True), campaign.place(name, seed)
+    typer.echo(place, err=True)
+    return Report(1, 1, findings=found)
+
+
+def _all(campaign: Campaign, names: list[str], tears: int, stride: int, workers: int) -> Report:
+    total = Report()
+    for name in names:
+        if name == sectors.NAME:
+            report = run_cases(
+                campaign, sectors.sector_cases()[::stride], sectors.run_sector, workers=workers
+            )
+        else:
+            report = sweep(campaign, [name], tears=tears, stride=stride, workers=workers)
+        typer.echo(
+            f"  {name}: {report.points} cuts, {report.seconds:.1f} s, {report.rate:.0f} a second", err=True
+        )
+        total.add(report)
+    return total

@@ -1,0 +1,128 @@
+"""Record a run over simulated flash once, then give the flash that a power cut at any of its operations leaves.
+
+A run that is cut and the same run that is not are the same up to the cut, so the flash before each operation is kept
+(sectors are shared, a snapshot is one small dict copy) and a cut costs no second run: `test_engine.py` compares this
+with real reruns. A case is one number, so that any can be named and replayed:
+
+    operation = seed // 3 % total + 1        when = before, torn, after        tear = seed // (3 * total)
+
+so seeds 0 .. 3 * total - 1 are every cut, and each further round tears with other random bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from device.layout import NvmLayout
+from simulator.ports.flash import CUTS, TORN, PowerCut, SimFlash, Snapshot
+
+
+class Operation(NamedTuple):
+    """One program or erase: `kind` is "write" or "erase"; offset and length in bytes."""
+
+    kind: str
+    offset: int
+    length: int
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.length} bytes at {self.offset:#x}"
+
+
+class Case(NamedTuple):
+    """One cut: the operation's number (1 is the first), when, and which random bits a torn one leaves."""
+
+    seed: int
+    operation: int
+    when: str
+    tear: int
+
+    def __str__(self) -> str:
+        return f"seed {self.seed}: {self.when} operation {self.operation}"
+
+
+@dataclass(frozen=True)
+class Recording:
+    """The flash before each operation of one run, and after the last."""
+
+    layout: NvmLayout
+    operations: tuple[Operation, ...]
+    states: tuple[Snapshot, ...]  # one more than operations
+
+    @property
+    def total(self) -> int:
+        """Operations of the run."""
+        return len(self.operations)
+
+    def case(self, seed: int) -> Case:
+        """Give the case of this number; every number from 0 on is one."""
+        if self.total == 0 or seed < 0:
+            raise ValueError("no such case")
+        operation = seed // len(CUTS) % self.total + 1
+        return Case(seed, operation, CUTS[seed % len(CUTS)], seed // (len(CUTS) * self.total))
+
+    def cases(self, tears: int = 1) -> Iterator[Case]:
+        """Give every cut once; torn ones `tears` times, each with other bits."""
+        for tear in range(tears):
+            for seed in range(len(CUTS) * self.total):
+                case = self.case(tear * len(CUTS) * self.total + seed)
+                if tear == 0 or case.when == TORN:
+                    yield case
+
+    def flash_after(self, case: Case) -> SimFlash:
+        """Give the flash as this cut leaves it, with the power back on."""
+        flash = SimFlash(self.layout, seed=tear_seed(case))
+        flash.restore(self.states[case.operation - 1])
+        kind, offset, length = self.operations[case.operation - 1]
+        flash.cut_at(1, case.when)
+        try:
+            if kind == "erase":
+                flash.erase(offset)
+            else:
+                finished = SimFlash(self.layout)
+                finished.restore(self.states[case.operation])
+                flash.write(offset, finished.read(offset, length))
+        except PowerCut:
+            pass
+        flash.power_on()
+        return flash
+
+
+def tear_seed(case: Case) -> int:
+    """What SimFlash is made with, so that a rerun with `cut_at` tears the same bits."""
+    return case.operation * 1000 + case.tear
+
+
+def record(flash: SimFlash, action: Callable[[], object], layout: NvmLayout) -> Recording:
+    """Run `action` on `flash` to its end and keep what a campaign needs."""
+    operations: list[Operation] = []
+    states: list[Snapshot] = []
+
+    def keep(kind: str, offset: int, length: int) -> None:
+        operations.append(Operation(kind, offset, length))
+        states.append(flash.snapshot())
+
+    flash.on_operation = keep
+    try:
+        action()
+    finally:
+        flash.on_operation = None
+    states.append(flash.snapshot())
+    return Recording(layout, tuple(operations), tuple(states))
+
+
+def cuts(
+    start: Snapshot, layout: NvmLayout, action: Callable[[SimFlash], object], tears: int = 1
+) -> Iterator[tuple[Case, SimFlash]]:
+    """Give (case, flash after the cut, powered) for every cut of `action` from `start` on.
+
+    Raises ValueError where the action does nothing that could be cut.
+    """
+    flash = SimFlash(layout)
+    flash.restore(start)
+    recording = record(flash, lambda: action(flash), layout)
+    if recording.total == 0:
+        raise ValueError("nothing to cut")
+    for case in recording.cases(tears):
+        yield case, recording.flash_after(case)

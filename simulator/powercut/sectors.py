@@ -1,0 +1,113 @@
+"""Erase or spoil each sector of a finished, owned unit in turn: it may fail, but it never opens (PW-04, SE-02).
+
+Here a unit that does not boot, or that boots and says *failed*, is right; one that is unprovisioned, back in factory
+default, runs what nobody signed, or lets somebody in, is not.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from device import lifecycle
+from device.update.slots import BootState
+from simulator import boot as boot_rom
+from simulator.ports.flash import SimFlash
+from simulator.powercut import bench as made
+from simulator.powercut import checks
+from simulator.powercut.campaign import Campaign
+from simulator.powercut.checks import Findings
+from simulator.powercut.machine import BrickedError, Machine
+
+NAME: Final = "sectors"
+AFTER: Final = "update-mqtt"  # provisioned, owned, updated: every kind of record is there
+MODES: Final = ("erase", "corrupt", "zero")
+
+
+class Damage(NamedTuple):
+    """One sector and what happens to it."""
+
+    seed: int
+    sector: int
+    mode: str
+
+
+def damages() -> list[Damage]:
+    """Every sector that the layout gives a use, damaged in each way."""
+    found: list[Damage] = []
+    for sector in sorted(set(_sectors())):
+        found += [Damage(len(found) + at, sector, mode) for at, mode in enumerate(MODES)]
+    return found
+
+
+def _sectors() -> Iterator[int]:
+    layout = made.LAYOUT
+    size = layout.sector_bytes
+    spans = [(offset, size) for offset in (*layout.lock_offsets, layout.revocation_offset)]
+    spans += [(layout.counter_offset, layout.counter_sectors * size), (layout.entropy_offset, 2 * size)]
+    spans += [(offset, layout.slot_bytes) for offset in layout.slot_offsets]
+    spans += [(layout.device_offset, layout.device_bytes), (layout.user_offset, layout.user_bytes)]
+    for offset, length in spans:
+        yield from range(offset // size, (offset + length) // size)
+
+
+def _damage(flash: SimFlash, damage: Damage) -> None:
+    size = made.LAYOUT.sector_bytes
+    offset = damage.sector * size
+    if damage.mode == "erase":
+        flash.erase(offset)
+    elif damage.mode == "zero":
+        flash.corrupt(offset, bytes(size))
+    else:
+        noise = random.Random(damage.seed).randbytes(size)  # noqa: S311 - it shapes damage, it makes no secret
+        flash.corrupt(offset, bytes(a ^ b for a, b in zip(flash.read(offset, size), noise, strict=True)))
+
+
+def run_damage(campaign: Campaign, damage: Damage) -> Findings:
+    """Damage one sector of the finished unit and see what it lets one do."""
+    recorded = campaign.recorded(AFTER)
+    flash, world = SimFlash(made.LAYOUT), recorded.after.copy()
+    flash.restore(recorded.end)
+    world.starts += 1000
+    _damage(flash, damage)
+    found = Findings()
+    twin = SimFlash(made.LAYOUT)
+    twin.restore(flash.snapshot())
+    handover = boot_rom.start(twin, made.LAYOUT, world.bench.key_hashes, lambda _: None)
+    if handover is None:
+        return found  # it does not boot: closed
+    boot = BootState(twin, made.LAYOUT)
+    image = world.bench.images.get(handover.info.version[0], b"")
+    if not image or boot.read(handover.slot, 0, len(image)) != image:
+        found.add(checks.MIXED, "something runs that is no release")
+    state, _ = checks.state_of(twin, world)
+    if state in (lifecycle.UNPROVISIONED, lifecycle.FACTORY_DEFAULT):
+        found.add(checks.OPEN, f"the unit is {state}")
+    _try_doors(Machine(flash, world), found)
+    return found
+
+
+def sector_cases() -> list[tuple[str, int, str]]:
+    """All damages as campaign.run_cases takes them."""
+    return [
+        (NAME, damage.seed, f"--flow {NAME} --seed {damage.seed} ({damage.mode} sector {damage.sector:#x})")
+        for damage in damages()
+    ]
+
+
+def run_sector(campaign: Campaign, name: str, seed: int) -> Findings:
+    """The damage with this number. Raises IndexError for one that does not exist."""
+    return run_damage(campaign, damages()[seed])
+
+
+def _try_doors(machine: Machine, found: Findings) -> None:
+    async def script(machine: Machine) -> None:
+        await checks.check_doors(machine, found, timeout_s=20.0)
+
+    try:
+        machine.live(script)
+    except BrickedError:
+        pass  # no pages: closed
+    except Exception as error:  # an agent that dies is closed too; say so, but it is none of the five kinds
+        machine.console.say(f"{type(error).__name__}")

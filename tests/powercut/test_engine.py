@@ -1,0 +1,143 @@
+"""The campaign itself: its recordings are real cuts, its numbers name them, and its checks can fail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from device.codec.image import parse_image
+from device.layout import MPS2
+from device.unit import Unit
+from device.update.slots import BootState
+from simulator.ports.flash import CUTS, TORN, PowerCut, SimFlash
+from simulator.powercut import checks, sectors
+from simulator.powercut.bench import LAYOUT, Bench
+from simulator.powercut.campaign import Campaign
+from simulator.powercut.engine import cuts, record, tear_seed
+from simulator.powercut.flows import FLOWS, Flow, register
+from simulator.powercut.machine import LostError
+
+
+def two_writes(flash: SimFlash) -> None:
+    flash.write(0, b"a" * 64)
+    flash.erase(4096)
+    flash.write(8192, b"b" * 32)
+
+
+def test_the_recorded_cut_leaves_the_flash_that_a_real_cut_leaves() -> None:
+    start = SimFlash()
+    start.corrupt(4096, bytes(range(256)))
+    for case, after in cuts(start.snapshot(), MPS2, two_writes):
+        real = SimFlash(seed=tear_seed(case))
+        real.restore(start.snapshot())
+        real.cut_at(case.operation, case.when)
+        with pytest.raises(PowerCut):
+            two_writes(real)
+        real.power_on()
+        assert real.image() == after.image(), case
+
+
+def test_every_number_is_a_cut_and_the_first_ones_are_all_of_them() -> None:
+    flash = SimFlash()
+    recording = record(flash, lambda: two_writes(flash), MPS2)
+    seen = {(case.operation, case.when) for case in recording.cases()}
+    assert seen == {(operation, when) for operation in (1, 2, 3) for when in CUTS}
+    assert recording.case(9 + 4).tear == 1
+    assert [case.when for case in recording.cases(tears=3)].count(TORN) == 9
+
+
+def test_an_action_that_writes_nothing_is_no_campaign() -> None:
+    with pytest.raises(ValueError, match="nothing to cut"):
+        next(cuts(SimFlash().snapshot(), MPS2, lambda flash: None))
+
+
+@pytest.fixture(scope="module")
+def campaign(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
+    return Campaign(Bench(tmp_path_factory.mktemp("bench")))
+
+
+@pytest.mark.parametrize("name", sorted(FLOWS))
+def test_a_replayed_case_finds_the_flash_of_the_recording(campaign: Campaign, name: str) -> None:
+    recording = campaign.recorded(name).recording
+    for seed in (1, 3 * (recording.total // 2), 3 * recording.total - 2):
+        case = recording.case(seed)
+        quick, told = campaign.state_after(name, case)
+        slow, told_again = campaign.state_after_rerun(name, case)
+        assert quick.snapshot() == slow.snapshot(), case
+        assert [item.what for item in told.told] == [item.what for item in told_again.told], case
+
+
+def is_found(campaign: Campaign, name: str, kind: str) -> bool:
+    """Whether some cut of the flow gives a finding of this kind."""
+    recording = campaign.recorded(name).recording
+    return any(campaign.run_case(name, case.seed).counts[kind] for case in reversed(list(recording.cases())))
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Campaign:
+    """A campaign of its own for a test that breaks the unit."""
+    return Campaign(Bench(tmp_path))
+
+
+def test_a_counter_raised_before_the_confirm_is_found(
+    fresh: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    confirm = BootState.confirm
+
+    def early(self: BootState, slot: int) -> None:
+        self.raise_security_counter(2)
+        confirm(self, slot)
+
+    fresh.recorded("set-up")
+    monkeypatch.setattr(BootState, "confirm", early)
+    assert is_found(fresh, "update-mqtt", checks.BRICKED)
+
+
+def test_a_sender_sequence_that_is_not_stored_is_found(
+    fresh: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh.recorded("set-up")
+    monkeypatch.setattr("device.sources._save_sequence", lambda store, upto: None)
+    assert is_found(fresh, "update-coap", checks.NONCE_REUSE)
+
+
+def test_a_half_written_lock_that_counts_as_open_is_found(
+    fresh: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh.recorded("update-mqtt")
+    monkeypatch.setattr(BootState, "is_locked", lambda self: False)
+    damage = sectors.damages()[0]
+    assert sectors.run_damage(fresh, damage).counts[checks.OPEN] > 0
+
+
+def test_an_image_that_nobody_signed_is_found(fresh: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A boot ROM that forgot the digest starts a changed image; the campaign compares the bytes itself."""
+    recorded = fresh.recorded("set-up")
+    flash = SimFlash(LAYOUT)
+    flash.restore(recorded.end)
+    at = LAYOUT.slot_offsets[0] + 4000
+    flash.corrupt(at, bytes((flash.read(at, 1)[0] ^ 1,)))
+    monkeypatch.setattr("simulator.boot.verify_slot", _no_digest)
+    assert checks.check_at_rest(flash, recorded.after).counts[checks.MIXED] > 0
+
+
+def _no_digest(boot: BootState, slot: int, key_hashes: tuple[bytes, ...]) -> object:
+    return parse_image(lambda offset, length: boot.read(slot, offset, length), boot.slot_limit_bytes)
+
+
+def test_a_new_password_that_is_answered_before_it_is_stored_is_found(
+    fresh: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def told_only(self: Unit, current: str, new: str, is_normalised: bool = False) -> None:
+        await self.login(current)
+
+    fresh.recorded("set-up")
+    with pytest.raises(LostError):
+        monkeypatch.setattr(Unit, "change_password", told_only)
+        fresh.recorded("password-change")
+
+
+def test_a_flow_name_is_given_once() -> None:
+    with pytest.raises(ValueError, match="exists"):
+        register(Flow("set-up", None, FLOWS["set-up"].script))
