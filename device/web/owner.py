@@ -2,7 +2,7 @@
 
 from device.compat import const
 from device.errors import FirstbootError, RequestError, SettingsError
-from device.web import answers, licences, owner_pages, sessions
+from device.web import answers, licences, owner_pages, pages, sessions
 from device.web.site import Site, check_again, field, read_form
 
 TYPE_CHECKING = const(0)
@@ -19,6 +19,12 @@ class OwnerSite(Site):
         if answers.wants_json(request):
             return answers.data(found[part] if part else found)
         return answers.page(form(self.device.public_info(), found))
+
+    def surroundings(self, request: "Any") -> "pages.Surroundings":
+        """Navigation, and the notice of the end of support, on public pages too for whoever is signed in (SP-08)."""
+        if not self.token(request):
+            return pages.NOTHING
+        return owner_pages.surroundings(request.path, self.device.status())
 
     async def status(self, request: "Any") -> "Any":
         return self._owner_page(request, "", owner_pages.status)

@@ -19,7 +19,7 @@ from device.web.html import (
     password_field,
     section,
 )
-from device.web.pages import footer, message, time_text, title
+from device.web.pages import Surroundings, footer, message, time_text, title
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -60,11 +60,17 @@ _WHY_UNKNOWN = (
 _POSTPONE = (1, 7, POSTPONE_DAYS)
 
 
-def _owner(heading: str, path: str, info: "dict[str, Any]", found: "dict[str, Any]", body: str) -> str:
+def surroundings(path: str, found: "dict[str, Any]") -> "Surroundings":
+    """Navigation and, once support has ended, the notice that says so."""
     period = found.get("support") or {}
     told = notice(_ENDED) if period.get("state") == support.ENDED else ""
-    body = told + body if told else body
-    return page(heading, title(info), body, footer(), navigation(LINKS, path))
+    return Surroundings(navigation(LINKS, path), told)
+
+
+def _owner(heading: str, path: str, info: "dict[str, Any]", found: "dict[str, Any]", body: str) -> str:
+    around = surroundings(path, found)
+    body = around.told + body if around.told else body
+    return page(heading, title(info), body, footer(), around.nav)
 
 
 def status(info: "dict[str, Any]", found: "dict[str, Any]", problem: str = "") -> str:

@@ -1,5 +1,7 @@
 """The local pages: each takes values and gives HTML. Plain words, no script needed, nothing from elsewhere."""
 
+from collections import namedtuple
+
 from device import support
 from device.compat import const
 from device.web.html import (
@@ -29,6 +31,9 @@ _PRESS = (
     "This device was reset. Press its button, then send this form within two minutes: so nobody who only knows the"
     " code can set it up from afar."
 )
+# What stands around a page: `nav` and `told` (a notice) are HTML.
+Surroundings = namedtuple("Surroundings", ("nav", "told"))
+NOTHING = Surroundings("", "")
 BACK = '<p><a href="/">Back</a></p>'
 
 
@@ -82,11 +87,12 @@ def _link(address: str) -> str:
     return escape(address)
 
 
-def contact(info: "dict[str, Any]") -> str:
+def contact(info: "dict[str, Any]", around: "Surroundings" = NOTHING) -> str:
     """How to report a security problem, with both times (RP-10; SI 2023/1007 Sch. 1 para 2)."""
     found = info.get("contact")
     body = _contact(found) if found else "<p>The contact of the maker cannot be read.</p>"
-    return page("Report a security problem", title(info), section("", body + BACK), footer())
+    shown = around.told + section("", body + BACK)
+    return page("Report a security problem", title(info), shown, footer(), around.nav)
 
 
 def setup(info: "dict[str, Any]", problem: str = "", is_press_needed: bool = False) -> str:
@@ -122,7 +128,7 @@ def login(info: "dict[str, Any]", problem: str = "") -> str:
     return page("Sign in", title(info), body + public_sections(info), footer())
 
 
-def statement(info: "dict[str, Any]", content: "Any") -> str:
+def statement(info: "dict[str, Any]", content: "Any", around: "Surroundings" = NOTHING) -> str:
     """The statement of compliance as a page, with its hash (SC-05); `content` is the decoded JSON or None."""
     if content is None:
         body = notice("This device holds no statement of compliance.")
@@ -132,7 +138,7 @@ def statement(info: "dict[str, Any]", content: "Any") -> str:
         hint = "SHA-256 of the statement as it was signed, which the maker's archive names too:"
         digest = escape(info.get("statement_sha256") or "not known")
         body += section("Fingerprint", "<p>" + hint + "</p><p><code>" + digest + "</code></p>")
-    return page("Statement of compliance", title(info), body, footer())
+    return page("Statement of compliance", title(info), around.told + body, footer(), around.nav)
 
 
 def message(status_code: int, text: str) -> str:

@@ -58,6 +58,10 @@ class Site:
         token: str = request.cookies.get(sessions.COOKIE, "")
         return token if token and self.sessions.is_valid(token) else ""
 
+    def surroundings(self, request: "Any") -> "pages.Surroundings":
+        """What stands around a public page; the owner sees more (OwnerSite)."""
+        return pages.NOTHING
+
     # public information --------------------------------------------------------------------------------------
     async def index(self, request: "Any") -> "Any":
         if answers.wants_json(request):
@@ -78,18 +82,18 @@ class Site:
     async def contact(self, request: "Any") -> "Any":
         """How to report a security problem, offline and without sign-in (RP-10)."""
         info = self.device.public_info()
-        return (
-            answers.data(info["contact"])
-            if answers.wants_json(request)
-            else answers.page(pages.contact(info))
-        )
+        if answers.wants_json(request):
+            return answers.data(info["contact"])
+        return answers.page(pages.contact(info, self.surroundings(request)))
 
     async def statement(self, request: "Any") -> "Any":
         """The JSON that was signed, byte for byte (SC-05); as a page for a browser that asks for one."""
         payload = self.device.statement()
         if "text/html" in request.headers.get("Accept", ""):
             content = None if payload is None else json.loads(payload)
-            return answers.page(pages.statement(self.device.public_info(), content))
+            return answers.page(
+                pages.statement(self.device.public_info(), content, self.surroundings(request))
+            )
         if payload is None:
             return answers.refuse(request, 404, texts.http_text(404))
         digest = binascii.hexlify(hashlib.sha256(payload).digest()).decode()

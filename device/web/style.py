@@ -44,6 +44,7 @@ select { font: inherit; color: inherit; background: var(--paper); border: 1px so
 nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: .2rem .4rem; margin: 0 0 1.2rem; padding: 0; }
 nav a { display: inline-block; padding: .4rem .6rem; border-radius: .5rem; }
 nav a[aria-current] { background: var(--card); color: var(--ink); font-weight: 600; text-decoration: none; }
+dl + form { margin-top: .9rem; }
 form + form { margin-top: .8rem; }
 .strength.bad { color: var(--bad); }
 .strength.fair { color: var(--warn); }

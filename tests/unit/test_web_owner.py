@@ -56,11 +56,19 @@ def test_se_04_a_program_without_a_session_is_told_so(method: str, path: str) ->
 
 def test_every_owner_page_has_the_navigation_and_names_where_it_is() -> None:
     browser = signed_in()
-    for path in OWNER_PAGES:
+    for path in [*OWNER_PAGES, "/contact", "/statement"]:
         text = browser.get(path).text
         for address, _ in owner_pages.LINKS:
             assert f'href="{address}"' in text, path
         assert f'href="{path}" aria-current="page"' in text
+
+
+def test_se_06_without_a_session_public_pages_have_neither_navigation_nor_state() -> None:
+    browser = Browser(FakeDevice(lifecycle.INITIALISED))
+    browser.device.found["support"]["state"] = support.ENDED
+    for path in ("/", "/contact", "/statement", "/login"):
+        text = browser.get(path).text
+        assert "<nav" not in text and owner_pages._ENDED not in text, path
 
 
 def test_every_link_of_the_navigation_leads_to_a_page() -> None:
@@ -69,7 +77,7 @@ def test_every_link_of_the_navigation_leads_to_a_page() -> None:
         assert browser.get(address).status == 200, address
 
 
-@pytest.mark.parametrize("path", OWNER_PAGES)
+@pytest.mark.parametrize("path", [*OWNER_PAGES, "/contact", "/statement"])
 def test_sp_08_once_support_has_ended_every_page_after_sign_in_says_so(path: str) -> None:
     browser = signed_in()
     assert owner_pages._ENDED not in browser.get(path).text
