@@ -5,7 +5,8 @@ Rules:
 2. The QR code holds an https address; code and fingerprint stand in the fragment, which browsers send to no one.
 3. A label is read back from its file before the unit is locked: decoded with zxing-cpp where that is installed,
    otherwise every module of the QR code is compared with what it should be. The result says which.
-4. Units made with development keys carry NOT FOR SALE across the label.
+4. Units made with development keys carry NOT FOR SALE on the label, whatever the template.
+5. The PNG is the label: a PDF or ZPL for a printer is made of its dots (`label_forms.py`).
 """
 
 from __future__ import annotations
@@ -14,19 +15,11 @@ import io
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
 
-import segno
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
-from device.setup_code import grouped
-
-SIZE: Final = (1240, 700)  # pixels: 105 mm x 59 mm at 300 dpi
-DPI: Final = (300, 300)
-MARGIN: Final = 40
-MODULE: Final = 8  # pixels of one QR module
-QUIET_MODULES: Final = 4
-INK, PAPER, WARNING = "black", "white", "#b00020"
+from provisioning.factory.label_drawing import TextTooLongError, draw, qr_place
+from provisioning.factory.label_template import FIELDS, STANDARD, Template
 
 
 class LabelError(Exception):
@@ -47,6 +40,12 @@ class Label:
     fingerprint: bytes
     is_development: bool
     code: str = field(repr=False)
+    template: Template = STANDARD
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """What a template's lines may show."""
+        return {name: getattr(self, name) for name in FIELDS}
 
     @property
     def qr_text(self) -> str:
@@ -55,9 +54,13 @@ class Label:
 
 
 def print_label(label: Label, path: Path) -> bytes:
-    """Draw the label into `path` (PNG, mode 0600), replacing an older one; the bytes written."""
+    """Draw the label into `path` (PNG, mode 0600), replacing an older one; the bytes written. Raises LabelError."""
     buffer = io.BytesIO()
-    _draw(label).save(buffer, format="PNG", dpi=DPI)
+    try:
+        picture = draw(label)
+    except TextTooLongError as error:
+        raise LabelError(str(error)) from None
+    picture.save(buffer, format="PNG", dpi=(label.template.dpi, label.template.dpi))
     data = buffer.getvalue()
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = path.with_name(f".{path.name}.new")
@@ -80,7 +83,7 @@ def read_back(label: Label, path: Path) -> str:
         raise LabelError("the label's file can be read by others")
     with Image.open(path) as image:
         image.load()
-        if image.size != SIZE:
+        if image.size != label.template.size:
             raise LabelError("the label has another size")
         try:
             import zxingcpp
@@ -135,77 +138,12 @@ def code_on_label(path: Path) -> str | None:
 
 
 def _compare_modules(label: Label, image: Image.Image) -> None:
-    left, top, matrix = _qr_place(label)
+    left, top, matrix = qr_place(label)
+    module = label.template.module
     grey = image.convert("L")
     for row, modules in enumerate(matrix):
         for column, is_dark in enumerate(modules):
-            place = (left + column * MODULE + MODULE // 2, top + row * MODULE + MODULE // 2)
+            place = (left + column * module + module // 2, top + row * module + module // 2)
             level = grey.getpixel(place)
             if not isinstance(level, int) or (level < 128) != bool(is_dark):
                 raise LabelError("the QR code in the file is not the one that was drawn")
-
-
-def _qr_place(label: Label) -> tuple[int, int, list[bytearray]]:
-    """(left, top, rows of modules) of the QR code, quiet zone outside."""
-    matrix: Any = segno.make_qr(label.qr_text, error="m", boost_error=False).matrix
-    side = len(matrix) * MODULE
-    return SIZE[0] - MARGIN - QUIET_MODULES * MODULE - side, MARGIN + QUIET_MODULES * MODULE, list(matrix)
-
-
-def _draw(label: Label) -> Image.Image:
-    image = Image.new("RGB", SIZE, PAPER)
-    pen = ImageDraw.Draw(image)
-    left, top, matrix = _qr_place(label)
-    for row, modules in enumerate(matrix):
-        for column, is_dark in enumerate(modules):
-            if is_dark:
-                x, y = left + column * MODULE, top + row * MODULE
-                pen.rectangle((x, y, x + MODULE - 1, y + MODULE - 1), fill=INK)
-    _draw_facts(pen, label, left - QUIET_MODULES * MODULE - MARGIN)
-    _draw_code(pen, label)
-    pen.rectangle((2, 2, SIZE[0] - 3, SIZE[1] - 3), outline=INK, width=3)
-    return image
-
-
-def _font(size: int) -> Any:
-    return ImageFont.load_default(size)
-
-
-def _fitted(pen: ImageDraw.ImageDraw, text: str, size: int, width: int) -> Any:
-    """The default font at `size`, smaller where the text would be wider than `width` pixels."""
-    while size > 14 and pen.textlength(text, font=_font(size)) > width:
-        size -= 1
-    return _font(size)
-
-
-def _draw_facts(pen: ImageDraw.ImageDraw, label: Label, right: int) -> None:
-    width = right - MARGIN
-    y = MARGIN
-    for text, size in (
-        (f"{label.brand} {label.model}", 54),
-        (label.manufacturer, 26),
-        (f"Model {label.model}", 32),
-        (f"Batch {label.batch}", 32),
-        (f"Serial {label.serial}", 32),
-        (f"Security updates until {label.support_end}", 32),
-    ):
-        pen.text((MARGIN, y), text, fill=INK, font=_fitted(pen, text, size, width))
-        y += size + (24 if size == 54 else 16)
-    if label.is_development:
-        pen.rectangle((MARGIN, y + 8, right, y + 92), fill=WARNING)
-        text = "NOT FOR SALE"
-        font = _fitted(pen, text, 60, width - 30)
-        pen.text(((MARGIN + right) // 2, y + 50), text, fill=PAPER, font=font, anchor="mm")
-
-
-def _draw_code(pen: ImageDraw.ImageDraw, label: Label) -> None:
-    width = SIZE[0] - 2 * MARGIN
-    digits = label.fingerprint.hex().upper()
-    spaced = " ".join(digits[start : start + 4] for start in range(0, len(digits), 4))
-    code = grouped(label.code)
-    pen.text((MARGIN, 516), "Set-up code", fill=INK, font=_font(26))
-    pen.text((MARGIN, 544), code, fill=INK, font=_fitted(pen, code, 66, width))
-    caption = "Certificate SHA-256"
-    pen.text(
-        (MARGIN, 630), f"{caption} {spaced}", fill=INK, font=_fitted(pen, f"{caption} {spaced}", 26, width)
-    )
