@@ -109,14 +109,15 @@ async def _reset_if_asked(ports: "Ports") -> None:
 
     This is before anything has the user region open. Where it cannot be finished, the mark keeps the unit closed.
     """
-    is_asked = ports.boot.is_button_held and ports.boot.reset_reason == RESET_POWER_ON
+    is_asked = is_due = ports.boot.is_button_held and ports.boot.reset_reason == RESET_POWER_ON
     try:
         device = Store(ports.mount(store.DEVICE), store.DEVICE)
-        if is_asked:
-            reset.begin(device)
-        elif not lifecycle.gather(True, device, None).is_resetting:
+        is_due = is_asked or lifecycle.gather(True, device, None).is_resetting
+        if not is_due:
             return
         ports.say("factory reset: erasing the owner's data")
+        if is_asked:
+            reset.begin(device)
         has_button = bool(ports.board.HAS_BUTTON)
         for _ in reset.finish(
             ports.flash, ports.layout, device, lambda: ports.format(store.USER), has_button
@@ -125,7 +126,9 @@ async def _reset_if_asked(ports: "Ports") -> None:
             await asyncio.sleep(0)
         ports.say("factory reset: done")
     except FirstbootError as error:
-        ports.say("factory reset not possible: " + error.describe())
+        # Without readable records of the device nothing is reset; state_facts says so where nobody asked.
+        if is_due:
+            ports.say("factory reset not possible: " + error.describe())
 
 
 async def _feed(ports: "Ports") -> None:

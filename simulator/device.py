@@ -38,6 +38,7 @@ from device.store import DEVICE
 from device.update.slots import BootState
 from simulator import boot as boot_rom
 from simulator.ports.flash import PowerCut, SimFlash
+from simulator.ports.keystore import SimKeyStore
 from simulator.ports.records import LfsRecords, device_records, user_records
 from simulator.ports.serial import SerialPipe, StationEnd
 
@@ -101,6 +102,8 @@ class _Boot:
     ) -> None:
         self.slot = handover.slot
         self.image_digest = handover.info.digest
+        self.image_key = handover.image_key
+        self.image_key_count = handover.image_key_count
         self.version = handover.info.version
         self.is_trial = handover.is_trial
         self.reset_reason = reason
@@ -152,13 +155,14 @@ class SimulatedMachine:
     name = "sim"
     host_address = "127.0.0.1"  # how the unit reaches services of this host
 
-    def __init__(self, directory: Path, key_hashes: tuple[bytes, ...], layout: NvmLayout = MPS2) -> None:
+    def __init__(self, directory: Path, key_hashes: boot_rom.ImageKeys, layout: NvmLayout = MPS2) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.flash = SimFlash(layout)
         self.console = SimConsole(directory / "console.log")
         self.indicator = SimIndicator()
         self.is_button_pressed = False
+        self.key_store: SimKeyStore | None = None  # set before power-on: a chip that has one
         self.hardware_id = secrets.token_bytes(16)
         self._layout = layout
         self._key_hashes = key_hashes
@@ -321,7 +325,7 @@ class SimulatedMachine:
             say=self.console.say,
             heap=lambda: (0, 0),
             indicator=self.indicator,
-            key_store=None,
+            key_store=self.key_store,
             board=SimpleNamespace(
                 NAME="simulator",
                 PBKDF2_ITERATIONS=PBKDF2_ITERATIONS,

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from device import support
 from device.layout import MPS2
+from device.suit import report
 from simulator.story import steps
 from simulator.story.world import World
 
@@ -95,7 +97,13 @@ class Life:
                 return None
             return found["version"].startswith("2.") and not found["is_trial"] and found
 
+        self.seen["reported support"] = self.wait("a report", self.reported_support)
         self.seen["after the update"] = self.wait("release 2", installed, 3 * ANSWERS_S)
+
+    def reported_support(self) -> set[int]:
+        """The support states in the unit's reports so far."""
+        found = [report.decode(kept.data) for kept in self.world.tracker.reports]
+        return {state for one in found if (state := one.extensions.get(report.SUPPORT_STATE)) is not None}
 
     def light_changes(self) -> set[bool]:
         machine = self.world.machine
@@ -198,6 +206,10 @@ def test_up_07_one_action_of_the_owner_installs_what_waits(life: Life) -> None:
     for told in (life.seen["offered"], life.seen["after the update"]["update"]["news"]):
         assert told["mitigates"] == "a weakness in the pages" and told["interrupts"] == "one restart"
     assert "a weakness in the pages" in life.seen["updates page"]
+
+
+def test_sp_08_the_unit_reports_its_support_state(life: Life) -> None:
+    assert life.seen["reported support"] == {support.STATES.index(support.SUPPORTED)}
 
 
 def test_pw_12_after_a_change_the_old_password_and_every_session_are_dead(life: Life) -> None:
