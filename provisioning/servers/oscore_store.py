@@ -82,6 +82,14 @@ class OscoreStore:
             raise OscoreStoreError(f"entry {sender_id.hex()} belongs to another unit")
         return unit
 
+    def remove(self, device_id: bytes) -> bool:
+        """Take a unit's access away; False where it had none. Its sequence stays: numbers are never used again."""
+        unit = self.find(device_id[:SENDER_ID_BYTES])
+        if unit is None or unit.device_id != device_id:
+            return False
+        self._path(unit.sender_id, "unit").unlink(missing_ok=True)
+        return True
+
     def first_sequence(self, sender_id: bytes) -> int:
         """The first number that the server may use with this unit after a start."""
         elapsed_s = max(0, int(self._clock()) - RESTORE_EPOCH_S)

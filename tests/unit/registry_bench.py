@@ -60,5 +60,6 @@ def finish(
 ) -> Reservation:
     reservation = reserve(registry, hardware, code, batch)
     registry.seal(reservation.unit_id, FACTS)
-    registry.release(reservation.unit_id, {"serial": reservation.serial, "station": station})
+    facts = {"serial": reservation.serial, "device_id": reservation.device_id.hex(), "station": station}
+    registry.release(reservation.unit_id, facts)
     return reservation

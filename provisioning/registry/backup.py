@@ -1,0 +1,132 @@
+"""Backup and restore of a registry in a file, and the drill that shows that a backup is good.
+
+Rules:
+1. A backup is one folder: a consistent copy of the database, made while stations work, the fingerprint key, and the
+   newest checkpoint. The station's key stays where it is: it is drawn anew (a new chain) where it is lost.
+2. A restored registry may be older than what its stations did. It skips serial numbers, begins new chains, and its
+   batches wait for a person (an incident), so nothing is doubled in silence.
+3. A backup that does not verify is told at once, not on the day when it is needed.
+
+PostgreSQL has pg_dump for its own side; the key files belong to its backup.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import select, update
+
+from provisioning.registry import merge
+from provisioning.registry.database import create_private
+from provisioning.registry.errors import RegistryError
+from provisioning.registry.ledger import Report
+from provisioning.registry.models import Batch, Chain
+from provisioning.registry.numbers import skip_numbers
+from provisioning.registry.registry import Registry
+
+DATABASE_NAME: Final = "registry.db"
+KEY_NAME: Final = "registry.db.key"
+CHECKPOINT_NAME: Final = "checkpoint.json"
+SKIPPED_NUMBERS: Final = 10_000
+
+
+@dataclass(frozen=True)
+class Backup:
+    """A backup that was read back. `report`: what its ledger holds."""
+
+    folder: Path
+    report: Report
+
+
+def backup(registry: Registry, folder: Path) -> Backup:
+    """Write a backup into a new folder and prove it by opening it. Raises RegistryError."""
+    file = registry.database.location.file
+    if file is None:
+        raise RegistryError(
+            "this registry is in PostgreSQL: back it up with pg_dump, and its key files with it"
+        )
+    if folder.exists():
+        raise RegistryError(f"{folder.name} exists already; a backup is never written over another")
+    checkpoint = registry.checkpoint()
+    draft = folder.with_name(f".{folder.name}.draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True, mode=0o700)
+    try:
+        _copy_database(file, draft / DATABASE_NAME)
+        create_private(draft / KEY_NAME, registry.database.location.key_path.read_bytes())
+        create_private(draft / CHECKPOINT_NAME, checkpoint.encode())
+        report = drill(draft)
+        draft.rename(folder)
+    except OSError as error:
+        raise RegistryError(f"the backup cannot be written: {error.strerror}") from None
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return Backup(folder, report)
+
+
+def drill(folder: Path) -> Report:
+    """Restore a backup into a folder of its own and check it there; what its ledger holds. Raises RegistryError."""
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / DATABASE_NAME
+        _take(folder, path)
+        registry = Registry(path)
+        try:
+            return registry.verify([(folder / CHECKPOINT_NAME).read_text()])
+        finally:
+            registry.close()
+
+
+def restore(folder: Path, path: Path, *, by: str, skipped: int = SKIPPED_NUMBERS) -> Report:
+    """Put a backup into service at `path`, where there is no registry; what its ledger holds (rule 2).
+
+    Raises RegistryError, LedgerError for a damaged backup.
+    """
+    if path.exists():
+        raise RegistryError(
+            f"{path.name} exists; move the damaged registry away first, it may still be needed"
+        )
+    report = drill(folder)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.restoring")
+    _take(folder, draft)
+    registry = Registry(draft)
+    try:
+        with registry.writing() as session:
+            skip_numbers(session, skipped)
+            session.execute(update(Chain).values(is_open=False))
+            text = f"restored from a backup by {by}: units made after it may be missing; sync or count them"
+            for batch in session.scalars(select(Batch).where(Batch.released_s.is_(None))):
+                merge.note_incident(session, "restored", batch.number, text, registry.now())
+    finally:
+        registry.close()
+    draft.with_name(draft.name + ".key").rename(path.with_name(path.name + ".key"))
+    draft.rename(path)
+    return report
+
+
+def _copy_database(source: Path, target: Path) -> None:
+    """A consistent copy through SQLite itself, so that what is in the WAL is in it too."""
+    target.touch(mode=0o600)
+    reader, writer = sqlite3.connect(source), sqlite3.connect(target)
+    try:
+        reader.backup(writer)
+    except sqlite3.Error as error:
+        raise RegistryError(f"the backup cannot be written: {error}") from None
+    finally:
+        writer.close()
+        reader.close()
+
+
+def _take(folder: Path, path: Path) -> None:
+    for name, target in ((DATABASE_NAME, path), (KEY_NAME, path.with_name(path.name + ".key"))):
+        source = folder / name
+        if not source.is_file():
+            raise RegistryError(f"{folder.name} is no backup: {name} is missing")
+        target.touch(mode=0o600)
+        shutil.copyfile(source, target)
+        target.chmod(0o600)

@@ -1,0 +1,200 @@
+"""Branches: registries that go on by themselves, and how they come together with the main one.
+
+Rules:
+1. A branch has the main registry's fingerprint key (or a repeat would not be seen) and gives out leased numbers only.
+2. A sync checks the branch's ledger first. One that lost records which the main registry holds was restored or
+   rewritten: nothing of it is taken, and the incident blocks its batches.
+3. A code, hardware id or serial that both know for different units quarantines both units, on both sides (PW-10).
+4. Nothing of a batch is released before every branch that may hold units of it was synced with the batch closed.
+5. The main registry is changed in one transaction, then the branch; a sync that died in between is repeated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from provisioning.registry import book, merge
+from provisioning.registry.database import read_key
+from provisioning.registry.errors import BatchError, ConflictError, RegistryError
+from provisioning.registry.ledger import verify_ledger
+from provisioning.registry.models import (
+    LIVE,
+    QUARANTINED,
+    RELEASED,
+    RETIRED,
+    Batch,
+    Branch,
+    BranchBatch,
+    CodeFingerprint,
+    Document,
+    Incident,
+    NumberRange,
+    Setting,
+    Unit,
+)
+from provisioning.registry.numbers import BRANCH_NAME, ROLE_NAME, give_range, is_branch
+from provisioning.registry.registry import NOTE_CHARS, Registry
+
+
+@dataclass(frozen=True)
+class SyncReport:
+    """What a sync brought: counts, and what it found (one sentence each)."""
+
+    units: int
+    records: int
+    incidents: tuple[str, ...]
+
+
+def join(main: Registry, path: Path, name: str) -> Registry:
+    """Make a branch of `main` in a new SQLite file. Raises RegistryError where file or name are taken."""
+    if path.exists():
+        raise RegistryError(f"{path.name} exists already")
+    with main.reading() as session:
+        if is_branch(session):
+            raise RegistryError("a branch has no branches of its own")
+        if session.get(Branch, name) is not None:
+            raise RegistryError(f"there is a branch {name} already")
+    branch = Registry(path, key=read_key(main.database.location.key_path), now=main.now)
+    with branch.writing() as session:
+        session.add(Setting(name=ROLE_NAME, value=main.registry_id))
+        session.add(Setting(name=BRANCH_NAME, value=name.encode()))
+    with main.writing() as session:
+        session.add(Branch(name=name, registry_id=branch.registry_id, synced_s=None, last_phase=0))
+    return branch
+
+
+def lease(
+    main: Registry, branch: Registry, prefix: str, count: int, batch: str | None = None
+) -> tuple[int, int]:
+    """Lease `count` serial numbers to a branch; (first, last). With `batch`, its definition and documents come along.
+
+    The main registry gives the numbers away first: a lease that dies in between wastes numbers, and doubles none.
+    """
+    with main.writing() as session:
+        name = _branch_row(session, branch).name
+        leased = give_range(session, prefix, count, name)
+        found = session.get(Batch, batch) if batch is not None else None
+        if batch is not None and (found is None or found.is_closed):
+            raise BatchError(f"batch {batch} is not open in the main registry")
+        if batch is not None:
+            session.merge(BranchBatch(branch=name, batch=batch, is_done=False))
+        documents = list(session.scalars(select(Document).where(Document.batch == batch)))
+    with branch.writing() as session:
+        session.add(merge.copy_of(leased, NumberRange))
+        if found is not None:
+            session.merge(merge.copy_of(found, Batch))
+            session.flush()
+            for document in documents:
+                session.merge(merge.copy_of(document, Document))
+    return leased.first_number, leased.last_number
+
+
+def sync(main: Registry, branch: Registry) -> SyncReport:
+    """Bring a branch's units, codes, records and checkpoints into the main registry (rules 2 to 5).
+
+    Raises ConflictError for a branch whose ledger contradicts what is known of it, LedgerError for a broken one.
+    """
+    with branch.reading() as session:
+        taken = merge.read(session)
+    verify_ledger(taken.chains, taken.checkpoints)
+    lost = _lost_records(main, branch, taken)
+    if lost:
+        raise ConflictError(lost)
+    signer = main.signer
+    with main.writing() as session:
+        row = _branch_row(session, branch)
+        result = merge.apply(session, taken, row, main.now())
+        row.synced_s = main.now()
+        for batch in taken.batches:
+            session.merge(BranchBatch(branch=row.name, batch=batch.number, is_done=batch.is_closed))
+        session.flush()
+        book.add_checkpoint(session, main.registry_id, main.now(), signer)
+        stopped = {
+            unit.device_id: str(unit.note)
+            for unit in session.scalars(select(Unit).where(Unit.status == QUARANTINED))
+        }
+    with branch.writing() as session:
+        for unit in session.scalars(select(Unit).where(Unit.status.in_(LIVE))):
+            if unit.device_id in stopped:
+                unit.status, unit.note = QUARANTINED, stopped[unit.device_id][:NOTE_CHARS]
+                for code in session.scalars(
+                    select(CodeFingerprint).where(CodeFingerprint.unit_id == unit.id)
+                ):
+                    code.is_live = False
+    return SyncReport(result.units, result.records, tuple(result.incidents))
+
+
+def _lost_records(main: Registry, branch: Registry, taken: merge.Taken) -> str | None:
+    """Why the branch's ledger cannot follow the one that was synced before; noted as an incident of its batches."""
+    with main.writing() as session:
+        _branch_row(session, branch)
+        problem = merge.fork_problem(session, taken)
+        if problem is not None:
+            for batch in taken.batches or [Batch(number="")]:
+                merge.note_incident(session, "ledger", batch.number, problem, main.now())
+        return problem
+
+
+def release_problems(main: Registry, batch: str) -> list[str]:
+    """Why a batch cannot be released: one sentence each, none when it can (rule 4, PR-05)."""
+    with main.reading() as session:
+        if is_branch(session):
+            return ["this registry is a branch: sync it, and release the batch in the main registry"]
+        found = session.get(Batch, batch)
+        if found is None:
+            return [f"there is no batch {batch}"]
+        problems = [] if found.is_closed else [f"batch {batch} is still open: close it"]
+        problems += [
+            f"branch {row.branch} was not synced since the batch was closed there"
+            for row in session.scalars(select(BranchBatch).where(BranchBatch.batch == batch))
+            if not row.is_done
+        ]
+        for unit in session.scalars(select(Unit).where(Unit.batch == batch).order_by(Unit.id)):
+            if unit.status not in (RELEASED, RETIRED):
+                problems.append(
+                    f"unit {unit.serial} is {unit.status}" + (f": {unit.note}" if unit.note else "")
+                )
+        for incident in session.scalars(select(Incident).where(Incident.batch == batch)):
+            if incident.settled_by is None:
+                problems.append(incident.text)
+    return problems
+
+
+def release_batch(main: Registry, batch: str) -> int:
+    """Let a batch go; unix seconds of its release. Raises BatchError with every reason against it."""
+    if problems := release_problems(main, batch):
+        raise BatchError("; ".join(problems))
+    with main.writing() as session:
+        found = session.get_one(Batch, batch)
+        if found.released_s is None:
+            found.released_s = main.now()
+        return found.released_s
+
+
+def incidents(main: Registry, *, is_open: bool = True) -> list[Incident]:
+    """What was found and must not be, detached; with `is_open` only what nobody settled."""
+    query = select(Incident).order_by(Incident.id)
+    with main.reading() as session:
+        return list(session.scalars(query.where(Incident.settled_by.is_(None)) if is_open else query))
+
+
+def settle(main: Registry, number: int, *, by: str, reason: str) -> None:
+    """Note who settled an incident and how; its batch is free of it. Raises RegistryError."""
+    with main.writing() as session:
+        found = session.get(Incident, number)
+        if found is None:
+            raise RegistryError(f"there is no incident {number}")
+        found.settled_by = f"{by}: {reason}"[:200]
+
+
+def _branch_row(session: Session, branch: Registry) -> Branch:
+    if is_branch(session):
+        raise RegistryError("the main registry is a branch itself")
+    row = session.scalar(select(Branch).where(Branch.registry_id == branch.registry_id))
+    if row is None:
+        raise RegistryError("this registry is no branch of that one: make one with `firstboot registry join`")
+    return row

@@ -1,0 +1,205 @@
+"""What leaves a registry: units as CSV or JSON, the ledger for anyone to check, rights and secrets for the servers.
+
+Rules:
+1. No export holds a set-up code or its fingerprint; OSCORE secrets leave sealed.
+2. A unit that is revoked, retired or quarantined, or not released yet, has no access to any server.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import select
+
+from device.support import date_text
+from provisioning.registry import book
+from provisioning.registry.errors import LedgerError, RegistryError
+from provisioning.registry.ledger import ChainData, Entry, Report, verify_ledger
+from provisioning.registry.models import RELEASED, SealedSecret, Unit
+from provisioning.registry.registry import Registry
+from provisioning.registry.sealed import ServerPrivateKey
+from provisioning.servers.access import rights_of
+from provisioning.servers.oscore_store import OscoreStore
+
+COLUMNS: Final = (
+    "serial", "device_id", "hardware_id", "batch", "status", "for_sale", "version", "image_digest",
+    "record_hash", "statement_sha256", "support_end", "released_s", "revoked_s", "note",
+)  # fmt: skip
+LEDGER_VERSION: Final = 1
+SECRETS_VERSION: Final = 1
+
+
+def has_access(unit: Unit) -> bool:
+    """Whether servers serve this unit (rule 2)."""
+    return unit.status == RELEASED and unit.revoked_s is None
+
+
+def unit_facts(unit: Unit) -> dict[str, Any]:
+    """One unit as plain values; bytes in hex, times in unix seconds, dates as YYYY-MM-DD."""
+
+    def text(value: bytes | None) -> str | None:
+        return None if value is None else value.hex()
+
+    return {
+        "serial": unit.serial,
+        "device_id": unit.device_id.hex(),
+        "hardware_id": unit.hardware_id.hex(),
+        "batch": unit.batch,
+        "status": unit.status,
+        "for_sale": has_access(unit) and not unit.is_development,
+        "version": unit.version,
+        "image_digest": text(unit.image_digest),
+        "record_hash": text(unit.record_hash),
+        "statement_sha256": text(unit.statement_sha256),
+        "support_end": None if unit.support_end_day is None else date_text(unit.support_end_day),
+        "released_s": unit.released_s,
+        "revoked_s": unit.revoked_s,
+        "note": unit.note,
+    }
+
+
+def units_json(registry: Registry, batch: str | None = None) -> str:
+    """The units as a JSON list."""
+    return json.dumps([unit_facts(unit) for unit in registry.units(batch)], indent=1)
+
+
+def units_csv(registry: Registry, batch: str | None = None) -> str:
+    """The units as CSV (RFC 4180) with a heading.
+
+    A cell that a spreadsheet would take for a formula is led by an apostrophe.
+    """
+    out = io.StringIO()
+    writer = csv.DictWriter(out, COLUMNS)
+    writer.writeheader()
+    for unit in registry.units(batch):
+        writer.writerow({name: _cell(value) for name, value in unit_facts(unit).items()})
+    return out.getvalue()
+
+
+def _cell(value: object) -> object:
+    return "'" + value if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+
+
+def units_parquet(registry: Registry, batch: str | None = None) -> bytes:
+    """The units as a Parquet file. Raises RegistryError without pyarrow, which is an optional extra."""
+    try:
+        import pyarrow as pa  # type: ignore[import-not-found, unused-ignore]
+        from pyarrow import parquet  # type: ignore[import-not-found, unused-ignore]
+    except ImportError:
+        raise RegistryError("Parquet needs pyarrow: pip install firstboot[parquet]") from None
+    table = pa.Table.from_pylist([unit_facts(unit) for unit in registry.units(batch)])
+    sink = pa.BufferOutputStream()
+    parquet.write_table(table, sink)
+    return bytes(sink.getvalue())
+
+
+# The ledger ----------------------------------------------------------------------------------------------
+
+
+def ledger_json(registry: Registry) -> str:
+    """Every chain and checkpoint, for `firstboot registry verify --ledger` on any machine."""
+    with registry.reading() as session:
+        chains, checkpoints = book.chains(session), book.checkpoints(session)
+    document = {
+        "version": LEDGER_VERSION,
+        "registry": registry.registry_id.hex(),
+        "chains": [
+            {
+                "name": chain.name,
+                "key": chain.public_key.hex(),
+                "records": [
+                    [e.number, e.body, e.previous_hash.hex(), e.hash.hex(), e.signature.hex()]
+                    for e in chain.entries
+                ],
+            }
+            for chain in chains
+        ],
+        "checkpoints": checkpoints,
+    }
+    return json.dumps(document)
+
+
+def verify_ledger_json(text: str, exported: Sequence[str] = (), trusted: Sequence[bytes] = ()) -> Report:
+    """Check an exported ledger without its registry. Raises LedgerError."""
+    try:
+        document = json.loads(text)
+        chains = [
+            ChainData(
+                str(chain["name"]),
+                bytes.fromhex(chain["key"]),
+                [
+                    Entry(int(n), str(body), *(bytes.fromhex(part) for part in rest))
+                    for n, body, *rest in chain["records"]
+                ],
+            )
+            for chain in document["chains"]
+        ]
+        checkpoints = {
+            str(key): [str(item) for item in texts] for key, texts in document["checkpoints"].items()
+        }
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise LedgerError(["the file is no exported ledger"]) from None
+    return verify_ledger(chains, checkpoints, exported, trusted)
+
+
+# Servers -------------------------------------------------------------------------------------------------
+
+
+def broker_acl(registry: Registry, class_ids: Sequence[bytes]) -> str:
+    """Rights of every unit with access, one by one, in mosquitto's acl_file syntax; a revoked unit is not in it."""
+    lines = ["# made by firstboot registry export; units that are not named here have no rights"]
+    for unit in registry.units():
+        if has_access(unit):
+            user = unit.device_id.hex()
+            rights = rights_of(user, class_ids)
+            lines += ["", f"user {user}"]
+            lines += [f"topic write {topic}" for topic in rights.publish]
+            lines += [f"topic read {topic}" for topic in rights.subscribe]
+    return "\n".join(lines) + "\n"
+
+
+def sealed_json(registry: Registry) -> str:
+    """Sealed OSCORE secrets of units with access, and the units whose access ended, for the CoAP server."""
+    with registry.reading() as session:
+        secrets = {entry.device_id: entry for entry in session.scalars(select(SealedSecret))}
+    units = registry.units()
+    granted = [unit for unit in units if has_access(unit) and unit.device_id in secrets]
+    document = {
+        "version": SECRETS_VERSION,
+        "units": [
+            {
+                "device_id": unit.device_id.hex(),
+                "key": secrets[unit.device_id].server_key_id.hex(),
+                "sealed": secrets[unit.device_id].sealed.hex(),
+            }
+            for unit in granted
+        ],
+        "removed": [unit.device_id.hex() for unit in units if not has_access(unit)],
+    }
+    return json.dumps(document)
+
+
+def import_sealed(text: str, key: ServerPrivateKey, store: OscoreStore) -> tuple[int, int]:
+    """On the CoAP server: open what was sealed to it; (units added, units removed).
+
+    A unit whose secret is the same stays as it is. Raises RegistryError; nothing is changed where one does not open.
+    """
+    try:
+        document = json.loads(text)
+        entries = [
+            (bytes.fromhex(unit["device_id"]), bytes.fromhex(unit["sealed"])) for unit in document["units"]
+        ]
+        removed = [bytes.fromhex(device_id) for device_id in document["removed"]]
+        is_known = document["version"] == SECRETS_VERSION
+    except (ValueError, KeyError, TypeError):
+        raise RegistryError("the file holds no sealed secrets") from None
+    if not is_known:
+        raise RegistryError("the file was written by another version of this program")
+    opened = [(device_id, *key.open(device_id, sealed)) for device_id, sealed in entries]
+    for device_id, secret, salt in opened:
+        store.add(device_id, secret, salt)
+    return len(opened), sum(store.remove(device_id) for device_id in removed)
