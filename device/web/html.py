@@ -117,9 +117,13 @@ def document(value: "Any", depth: int = 0) -> str:
         # Dict order means nothing on MicroPython.
         for key in sorted(value):
             parts.append("<dt>" + escape(_words(str(key))) + "</dt>")
-            parts.append("<dd>" + document(value[key], depth + 1) + "</dd>")
+            # What is nested stands below its name: side by side, each level would halve the width.
+            kind = ' class="nested"' if isinstance(value[key], (dict, list)) else ""
+            parts.append("<dd" + kind + ">" + document(value[key], depth + 1) + "</dd>")
         return "".join(parts) + "</dl>"
     if isinstance(value, list):
+        if not value:
+            return "none"
         return "<ul>" + "".join(["<li>" + document(item, depth + 1) + "</li>" for item in value]) + "</ul>"
     if isinstance(value, bool):
         return "yes" if value else "no"

@@ -29,7 +29,7 @@ a { color: var(--accent); }
 dl { margin: 0; display: grid; grid-template-columns: minmax(8rem, 13rem) 1fr; gap: .45rem 1rem; }
 dt { color: var(--soft); }
 dd { margin: 0; }
-dl dl { grid-column: 1 / -1; padding-left: 1rem; border-left: 2px solid var(--line); }
+dd.nested { grid-column: 1 / -1; padding-left: 1rem; border-left: 2px solid var(--line); }
 @media (max-width: 34rem) {
   dl { grid-template-columns: 1fr; gap: 0; }
   dd { margin-bottom: .6rem; }

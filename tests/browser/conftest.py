@@ -1,0 +1,62 @@
+"""A headless Chromium that can reach loopback and nothing else, and a look at every page it shows.
+
+Chromium is Debian's, found by name; Playwright only steers it. The browser resolves no name and takes part in no
+service of its maker, so a request that leaves the device's pages is the pages' own and is seen.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.running import emulated, simulated
+
+__all__ = ["emulated", "simulated"]
+
+SCREENSHOTS = Path(__file__).resolve().parents[2] / "build" / "screenshots"
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = (
+    "--disable-background-networking",
+    "--disable-breakpad",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-domain-reliability",
+    "--disable-extensions",
+    "--disable-gpu",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--metrics-recording-only",
+    "--no-default-browser-check",
+    "--no-first-run",
+    "--no-pings",
+    "--no-proxy-server",
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """One browser for a module. Module-wide and no longer: Playwright's loop would be in the way of other tests'."""
+    program = next((found for name in NAMES if (found := shutil.which(name))), None)
+    if program is None:
+        pytest.skip("chromium is not installed")
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium refuses its sandbox to root
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=[*FLAGS, *sandbox])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def context(chromium: Browser) -> Iterator[Any]:
+    """A clean profile."""
+    made = chromium.new_context(ignore_https_errors=True)
+    made.set_default_timeout(30_000)
+    yield made
+    made.close()

@@ -1,0 +1,101 @@
+"""What a look at a page finds: its words, requests, complaints of the browser, width, and what axe says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+
+# WCAG 2.2, levels A and AA.
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+WIDTHS = (1280, 360)
+NARROWEST = 320  # WCAG 1.4.10, reflow
+HEIGHT = 800
+_AXE = Axe()
+
+
+@dataclass
+class View:
+    """One page as it was shown."""
+
+    name: str
+    path: str
+    text: str
+    status: int | None
+    violations: list[str] = field(default_factory=list)
+    overflows: list[int] = field(default_factory=list)
+    squeezed: list[str] = field(default_factory=list)
+
+
+def axe_violations(page: Any) -> list[str]:
+    """What axe finds against WCAG 2.2 AA, as "rule: element"; [] where it finds nothing."""
+    found = _AXE.run(page, options={"runOnly": {"type": "tag", "values": RULES}}).response
+    assert len(found["passes"]) > 5, "axe looked at nothing"
+    return [
+        f"{violation['id']}: {node['html'][:120]}"
+        for violation in found["violations"]
+        for node in violation["nodes"]
+    ]
+
+
+def overflows(page: Any) -> bool:
+    """Whether a person would have to scroll sideways."""
+    return bool(page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"))
+
+
+_SQUEEZED = """
+Array.from(document.querySelectorAll("p, li, dt, dd, h1, h2, label, button, a"))
+  .filter(part => part.innerText.trim().length > 4 && part.getClientRects().length
+                  && part.getBoundingClientRect().width < 40)
+  .map(part => part.innerText.trim().slice(0, 40))
+"""
+
+
+def squeezed(page: Any) -> list[str]:
+    """Texts whose column is so narrow that their words are broken into letters."""
+    return list(page.evaluate(_SQUEEZED))
+
+
+class Watch:
+    """Notes what a page asks for and what the browser complains about."""
+
+    def __init__(self, page: Any) -> None:
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        self.last_status: int | None = None
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.on("response", self._answered)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("console", self._said)
+
+    def _answered(self, response: Any) -> None:
+        if response.request.is_navigation_request():
+            self.last_status = response.status
+
+    def _said(self, message: Any) -> None:
+        # A refused form is a refused form: the browser mentions each 4xx answer.
+        if message.type in ("error", "warning") and "Failed to load resource" not in message.text:
+            self.complaints.append(message.text)
+
+
+def view(page: Any, watch: Watch, name: str, folder: Path) -> View:
+    """Look at the page that is shown: at every width, light and dark, with axe, with a picture of each."""
+    seen = View(name, page.evaluate("location.pathname"), page.inner_text("body"), watch.last_status)
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": HEIGHT})
+        page.screenshot(path=folder / f"{name}-{width}.png", full_page=True)
+        if overflows(page):
+            seen.overflows.append(width)
+        seen.squeezed += squeezed(page)
+    page.set_viewport_size({"width": NARROWEST, "height": HEIGHT})
+    if overflows(page):
+        seen.overflows.append(NARROWEST)
+    seen.violations += axe_violations(page)
+    page.emulate_media(color_scheme="dark")
+    seen.violations += [f"dark: {found}" for found in axe_violations(page)]
+    page.screenshot(path=folder / f"{name}-dark-{NARROWEST}.png", full_page=True)
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size({"width": WIDTHS[0], "height": HEIGHT})
+    return seen
