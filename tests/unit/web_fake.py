@@ -53,7 +53,9 @@ class FakeDevice:
             "heap": {"peak_bytes": 1, "free_bytes": 2},
         }
         self.found["support"]["reason"] = None
-        self.found["update"].update(automatic=True, postponed_until=None, offered=None, news=None)
+        self.found["update"].update(
+            is_stale=False, automatic=True, postponed_until=None, offered=None, news=None
+        )
         self.press_needed = False
         self.calls: list[tuple[object, ...]] = []
 
