@@ -46,6 +46,7 @@ RECORDS = (
     Record("owned", DEVICE, 16, False),
     Record("press", DEVICE, 16, False),
     Record("oscore.seq", DEVICE, 8, False),
+    Record("unheard", DEVICE, 16, False),
     Record("progress", DEVICE, 256, False),
     Record("keyset", DEVICE, KEYSET_BYTES, False),
     Record("pending", DEVICE, ENVELOPE_BYTES, False),
@@ -53,7 +54,7 @@ RECORDS = (
     Record("attempts", USER, 32, False),
     Record("settings", USER, 32, False),
     Record("events", USER, RECORD_BYTES, False),
-    Record("news", USER, 2048, False),
+    Record("news", USER, RECORD_BYTES, False),
 )
 
 DIGEST_BYTES = 32

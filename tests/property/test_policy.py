@@ -7,13 +7,15 @@ import datetime as dt
 import string
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from memory_flash import SMALL, MemoryFlash
 from memory_unit import CODE, MemoryUnit, run
 
 from device import contact, identity, lifecycle, passwords, reset, setup_code, support
+from device import settings as settings_of_owner
+from device.credential import Credential, decode_credential, encode_credential
 from device.errors import (
     CredentialError,
     FirstbootError,
@@ -24,8 +26,8 @@ from device.errors import (
     SupportRecordError,
     ThrottledError,
 )
-from device.limits import PRESS_LIFE_S
-from device.onboarding import decode_credential
+from device.limits import PBKDF2_MAX_ITERATIONS, PBKDF2_MIN_ITERATIONS, PRESS_LIFE_S
+from device.store import find
 
 _EPOCH = dt.date(1970, 1, 1)
 _RECORDS = st.builds(
@@ -89,9 +91,49 @@ def test_time_never_leads_back_from_ended(record: support.SupportRecord, time_s:
 
 @given(st.binary(max_size=120))
 def test_any_bytes_are_a_record_or_one_typed_refusal(data: bytes) -> None:
-    for decode in (support.decode, contact.decode, identity.decode, decode_credential):
+    for decode in (
+        support.decode,
+        contact.decode,
+        identity.decode,
+        decode_credential,
+        settings_of_owner.decode,
+        settings_of_owner.decode_news,
+    ):
         with contextlib.suppress(FirstbootError):  # any other exception fails the test
             decode(data)
+
+
+@given(st.booleans(), st.integers(0, 1 << 40))
+def test_settings_come_back(is_automatic: bool, until_s: int) -> None:
+    made = settings_of_owner.Settings(is_automatic, until_s)
+    assert settings_of_owner.decode(settings_of_owner.encode(made)) == made
+
+
+@given(st.integers(0, 1 << 40), st.text(max_size=300), st.text(max_size=600), st.text(max_size=600))
+@example(1 << 40, "\U0001f4a1" * 300, "\U0001f4a1" * 300, "\U0001f4a1" * 300)  # the longest in bytes
+def test_news_come_back_cut_and_fit_their_record(
+    sequence: int, version: str, mends: str, interrupts: str
+) -> None:
+    made = settings_of_owner.News(sequence, version, mends, interrupts)
+    data = settings_of_owner.encode_news(made)
+    kept = settings_of_owner.NEWS_CHARS
+    assert settings_of_owner.decode_news(data) == (sequence, version, mends[:kept], interrupts[:kept])
+    entry = find("news")
+    assert entry is not None and len(data) <= entry.max_bytes
+
+
+@given(
+    st.binary(min_size=16, max_size=16),
+    st.integers(PBKDF2_MIN_ITERATIONS, PBKDF2_MAX_ITERATIONS),
+    st.binary(min_size=32, max_size=32),
+    st.booleans(),
+)
+def test_a_credential_comes_back(salt: bytes, iterations: int, digest: bytes, is_keyed: bool) -> None:
+    made = Credential(salt, iterations, digest, is_keyed)
+    data = encode_credential(made)
+    assert decode_credential(data) == made
+    entry = find("credential")
+    assert entry is not None and len(data) <= entry.max_bytes
 
 
 @given(st.text(max_size=80), st.lists(st.text(max_size=30), max_size=4), st.booleans())
