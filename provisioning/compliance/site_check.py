@@ -1,0 +1,130 @@
+"""Reads a finished site as a stranger's browser would, and says what is wrong with it.
+
+Used before a site is put in place, and by `firstboot site check` on a copy of what is online: no account, no script, no
+form, nothing from another host, English, every link inside leads somewhere, security.txt valid for thirty more days
+(RFC 9116), and its Policy a page that says both times as number and unit.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urldefrag
+
+from provisioning.compliance.check import REGISTER, SECURITY_TXT, STATEMENTS
+from provisioning.compliance.ledger import Ledger, LedgerError
+from provisioning.compliance.security_txt import ALARM_DAYS, SecurityTxtError, check_security_txt
+from provisioning.compliance.support_register import RegisterError, current
+from provisioning.factory.tables import NUMBER_AND_UNIT
+
+FORBIDDEN: Final = ("script", "form", "iframe", "object", "embed", "base")
+FRAGMENT: Final = "block.html"  # goes into other pages, so it is no page itself
+LOADED: Final = {"link": "href", "img": "src", "source": "src", "video": "src", "audio": "src"}
+
+
+class _Page(HTMLParser):
+    """What a check needs of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.language = ""
+        self.forbidden: list[str] = []
+        self.links: list[str] = []
+        self.loaded: list[str] = []
+        self.texts: dict[str, str] = {}
+        self._class = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attrs}
+        if tag == "html":
+            self.language = values.get("lang", "")
+        if tag in FORBIDDEN or any(name.startswith("on") for name in values):
+            self.forbidden.append(tag)
+        if tag == "meta" and values.get("http-equiv", "").lower() == "refresh":
+            self.forbidden.append("meta refresh")
+        if tag == "a" and "href" in values:
+            self.links.append(values["href"])
+        if tag in LOADED and LOADED[tag] in values:
+            self.loaded.append(values[LOADED[tag]])
+        self._class = values.get("class", "")
+
+    def handle_data(self, data: str) -> None:
+        if self._class:
+            self.texts[self._class] = self.texts.get(self._class, "") + data
+
+    def handle_endtag(self, tag: str) -> None:
+        self._class = ""
+
+
+def check_site(root: Path, base_url: str, today: dt.date) -> list[str]:
+    """Every problem of the site in `root`, one sentence each; nothing for one that is in order. Raises OSError."""
+    found: list[str] = []
+    for path in sorted(root.rglob("*.html")):
+        found += _check_page(path, root)
+    found += _check_security_txt(root, base_url, today)
+    try:
+        published = current(Ledger(root / REGISTER).lines())
+    except (LedgerError, RegisterError) as error:
+        return [*found, f"{REGISTER}: {error} (SP-02)"]
+    if not published:
+        found.append(f"{REGISTER} publishes nothing (SP-01)")
+    for each in published.values():
+        pages = [
+            path
+            for path in (root / "support").glob("*.html")
+            if each.end_date.isoformat() in path.read_text()
+        ]
+        if not pages:
+            found.append(f"no page says that {each.model} is supported until {each.end_date} (SP-01)")
+    return found
+
+
+def _parsed(path: Path) -> _Page:
+    page = _Page()
+    page.feed(path.read_text(encoding="utf-8"))
+    return page
+
+
+def _check_page(path: Path, root: Path) -> list[str]:
+    name, page = path.relative_to(root), _parsed(path)
+    is_statement = name.parts[0] == STATEMENTS and len(name.parts) > 2
+    found = []
+    if page.language != "en" and path.name != FRAGMENT:
+        found.append(f'{name} does not say lang="en" (RP-04)')
+    if page.forbidden:
+        found.append(f"{name} holds {', '.join(sorted(set(page.forbidden)))} (RP-04)")
+    for target in page.loaded:
+        if "//" in target or target.startswith("data:"):
+            found.append(f"{name} loads {target} from somewhere else (RP-04)")
+    if path.name == FRAGMENT or is_statement:
+        return found
+    for target in [*page.links, *page.loaded]:
+        plain, _ = urldefrag(target)
+        if plain and ":" not in plain and not (path.parent / unquote(plain)).is_file():
+            found.append(f"{name} links to {target}, which is not there")
+    return found
+
+
+def _check_security_txt(root: Path, base_url: str, today: dt.date) -> list[str]:
+    path = root / SECURITY_TXT
+    if not path.is_file():
+        return [f"{SECURITY_TXT} is missing (RP-06)"]
+    try:
+        fields = check_security_txt(path.read_bytes(), today, alarm_days=ALARM_DAYS)
+    except SecurityTxtError as error:
+        return [f"{error} (RP-06)"]
+    if fields.canonical != base_url + SECURITY_TXT:
+        return [f"security.txt calls {fields.canonical} its address (RP-06)"]
+    policy = root / fields.policy.removeprefix(base_url).strip("/") / "index.html"
+    if not fields.policy.startswith(base_url) or not policy.is_file():
+        return [f"the Policy of security.txt, {fields.policy}, is no page of this site (RP-06)"]
+    page = _parsed(policy)
+    found = []
+    if not set(page.links) & set(fields.contacts):
+        found.append("the reporting page does not link to the Contact of security.txt (RP-01)")
+    for name, requirement in (("acknowledgement", "RP-02"), ("status-updates", "RP-03")):
+        if not NUMBER_AND_UNIT.search(page.texts.get(name, "")):
+            found.append(f"the reporting page gives no number and unit for {name} ({requirement})")
+    return found

@@ -1,0 +1,102 @@
+"""`firstboot site`: build the maker's static site from the records, and check one that is online."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from provisioning.compliance.archive import ArchiveError, slug
+from provisioning.compliance.commands import FAILED, ArchiveOption, err, today_utc, told
+from provisioning.compliance.coverage import BillError
+from provisioning.compliance.ledger import LedgerError
+from provisioning.compliance.site import Site, SiteError, build_site
+from provisioning.compliance.site_check import check_site
+from provisioning.factory.product import load_product
+
+HELP = """Build the maker's public pages from the records of its units: support periods, contact, statements.
+
+Put the folder on any web server as it is. `security.txt` is valid for 364 days and `firstboot site check` warns thirty
+days before: build and check from a job that runs every week.
+
+Exit codes: 0 done; 1 refused, with each reason in one sentence; 2 the input cannot be used.
+"""
+
+app = typer.Typer(help=HELP, no_args_is_help=True, pretty_exceptions_show_locals=False)
+BaseOption = Annotated[
+    str, typer.Option("--base-url", help="Where the site will be, like https://example.com/.")
+]
+
+
+@app.command()
+def build(
+    product: Annotated[
+        list[Path], typer.Option(help="Product definitions (TOML), one for each product type.")
+    ],
+    base_url: BaseOption,
+    register: Annotated[Path, typer.Option(help="The maker's support register (JSON lines), kept for good.")],
+    archive: ArchiveOption,
+    out: Annotated[Path, typer.Option(help="Folder of the site; replaced as a whole when all is in order.")],
+    evidence: Annotated[Path, typer.Option(help="Folder for the publication evidence of each product.")],
+    earlier: Annotated[
+        list[Path] | None,
+        typer.Option(help="Earlier published registers, to prove that nothing was taken back."),
+    ] = None,
+    bill: Annotated[
+        list[str] | None, typer.Option(help="MODEL=FILE: the product's bill of materials (CycloneDX JSON).")
+    ] = None,
+) -> None:
+    """Build the site, or say everything that stands against it and change nothing."""
+    with told():
+        products = [load_product(path) for path in product]
+        bills = dict(_bill(text) for text in bill or [])
+        unknown = set(bills) - {each.model for each in products}
+        if unknown:
+            raise ValueError(f"no product is called {', '.join(sorted(unknown))}")
+        try:
+            found = build_site(
+                Site(products, base_url, register, archive, out, today_utc(), tuple(earlier or ()), bills)
+            )
+        except SiteError as error:
+            _report(error.problems)
+        except (BillError, ArchiveError, LedgerError) as error:
+            _report([str(error)])
+        evidence.mkdir(parents=True, exist_ok=True)
+        for each in found:
+            (evidence / f"publication-{slug(each.of['model'])}.json").write_bytes(each.to_json())
+    outcomes = Counter(check.outcome for each in found for check in each.checks)
+    typer.echo(
+        f"built {out} for {len(products)} products; "
+        + ", ".join(f"{n} {name}" for name, n in outcomes.items())
+    )
+
+
+@app.command()
+def check(
+    site: Annotated[Path, typer.Argument(help="The site's folder, or a copy of what is online.")],
+    base_url: BaseOption,
+) -> None:
+    """Check a finished site: links, language, security.txt and its expiry, the register."""
+    with told():
+        if not site.is_dir():
+            raise ValueError(f"there is no folder {site}")
+        found = check_site(site, base_url, today_utc())
+    if found:
+        _report(found)
+    typer.echo("the site is in order")
+
+
+def _bill(text: str) -> tuple[str, bytes]:
+    model, sign, path = text.partition("=")
+    if not sign:
+        raise ValueError("a bill of materials is given as MODEL=FILE")
+    return model, Path(path).read_bytes()
+
+
+def _report(problems: list[str]) -> None:
+    err.print("[bold red]refused:[/]")
+    for problem in problems:
+        err.print(f"  {problem}", markup=False)
+    raise typer.Exit(FAILED)
