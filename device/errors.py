@@ -158,6 +158,12 @@ class DirectiveError(UpdateError):
     code = 241
 
 
+class RevocationError(UpdateError):
+    """An image key may not be revoked. Fields: `reason`, `key`."""
+
+    code = 242
+
+
 # 300 links -------------------------------------------------------------------------------------------
 class LinkError(FirstbootError):
     """A peer could not be reached or went away. Field: `reason`."""

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
         slot: int  # 0 or 1: where the running image came from
         image_digest: bytes  # 32 bytes, the SHA-256 TLV of the running image
+        image_key: int  # number of the image key that signed the running image
+        image_key_count: int  # how many the boot ROM knows; 0 where it takes no revocation from the firmware
         version: "tuple[int, int, int, int]"  # from the image header: major, minor, revision, build
         is_trial: bool
         reset_reason: int  # layout.RESET_*

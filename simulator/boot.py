@@ -6,7 +6,7 @@ The real one is C (device/boards/mps2_an385/rom). Rules: docs/design.md, Boot.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,10 +15,13 @@ from device.crypto import backend
 from device.errors import ImageFormatError
 from device.layout import NvmLayout
 from device.update.slots import BootState
+from provisioning.signing.image import ImageKey
 
 if TYPE_CHECKING:
     from device.interfaces import Flash
 
+# One entry for each image key: SHA-256 of its public key, or an ImageKey, which may ask for HSS/LMS as well.
+ImageKeys = Sequence[bytes | ImageKey]
 SPKI_P256 = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")  # RFC 5480, then the point
 
 
@@ -29,6 +32,8 @@ class Handover:
     slot: int
     is_trial: bool
     info: ImageInfo
+    image_key: int  # number of the image key
+    image_key_count: int
 
 
 def _signature_bytes(der: bytes) -> bytes:
@@ -42,27 +47,51 @@ def _signature_bytes(der: bytes) -> bytes:
         return b""
 
 
-def verify_slot(boot: BootState, slot: int, key_hashes: tuple[bytes, ...]) -> ImageInfo:
-    """The image of `slot` when it may start. Raises ImageFormatError(reason)."""
+def verify_slot(boot: BootState, slot: int, keys: ImageKeys) -> tuple[ImageInfo, int]:
+    """The image of `slot` when it may start, and the number of its key. Raises ImageFormatError(reason)."""
     info = parse_image(lambda offset, length: boot.read(slot, offset, length), boot.slot_limit_bytes)
     digest = hashlib.sha256(boot.read(slot, 0, info.hashed_bytes)).digest()
     if digest != info.digest:
         raise ImageFormatError(reason="digest")
-    if hashlib.sha256(info.public_key).digest() not in key_hashes or not info.public_key.startswith(
-        SPKI_P256
-    ):
-        raise ImageFormatError(reason="key")
+    number, hss_public = _find_key(info.public_key, keys)
+    if number in boot.revoked_image_keys():
+        raise ImageFormatError(reason="revoked key")
     signature = _signature_bytes(info.signature)
     if len(signature) != 64 or not backend.p256_verify(info.public_key[len(SPKI_P256) :], digest, signature):
         raise ImageFormatError(reason="signature")
+    _check_hss(hss_public, digest, info.hss_signature)
     if info.security_counter < boot.security_counter():
         raise ImageFormatError(reason="security counter")
-    return info
+    return info, number
 
 
-def start(
-    flash: Flash, layout: NvmLayout, key_hashes: tuple[bytes, ...], say: Callable[[str], None]
-) -> Handover | None:
+def _find_key(public_key: bytes, keys: ImageKeys) -> tuple[int, bytes]:
+    """The key's number, and the HSS key that must have signed as well (b"": none)."""
+    digest = hashlib.sha256(public_key).digest()
+    for number, entry in enumerate(keys):
+        known = ImageKey(entry) if isinstance(entry, bytes) else entry
+        if known.key_hash == digest and public_key.startswith(SPKI_P256):
+            return number, known.hss_public
+    raise ImageFormatError(reason="key")
+
+
+def _check_hss(public: bytes, digest: bytes, signature: bytes) -> None:
+    """Exactly what the key's entry asks for: no signature less, none more."""
+    if not public:
+        if signature:
+            raise ImageFormatError(reason="tlv")
+        return
+    if not signature:
+        raise ImageFormatError(reason="no hss signature")
+    try:
+        is_good = backend.hss_verify(public, digest, signature)
+    except ValueError:
+        is_good = False
+    if not is_good:
+        raise ImageFormatError(reason="hss signature")
+
+
+def start(flash: Flash, layout: NvmLayout, keys: ImageKeys, say: Callable[[str], None]) -> Handover | None:
     """Choose the slot to start and mark a trial; None where nothing valid is there."""
     boot = BootState(flash, layout)
     slots = range(len(layout.slot_offsets))
@@ -73,7 +102,7 @@ def start(
     )
     for slot, is_trial in [(slot, True) for slot in trials] + [(slot, False) for slot in confirmed]:
         try:
-            info = verify_slot(boot, slot, key_hashes)
+            info, key = verify_slot(boot, slot, keys)
         except ImageFormatError as error:
             say(f"rom: slot {slot} refused: {error.fields['reason']}")
             continue
@@ -82,6 +111,6 @@ def start(
         kind = "trial" if is_trial else "confirmed"
         version = ".".join(str(part) for part in info.version[:3])
         say(f"rom: slot {slot} {kind}, image {version}, counter {info.security_counter}")
-        return Handover(slot, is_trial, info)
+        return Handover(slot, is_trial, info, key, len(keys))
     say("rom: no valid image in either slot: not booting")
     return None

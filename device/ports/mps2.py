@@ -203,6 +203,8 @@ class Mps2Boot:
         page = _mps2.handover()
         self.slot: int = page["slot"]
         self.image_digest: bytes = page["image_digest"]
+        self.image_key: int = page["image_key"]
+        self.image_key_count: int = page["image_key_count"]
         self.version: "tuple[int, int, int, int]" = page["version"]
         self.is_trial: bool = page["is_trial"]
         self.reset_reason: int = page["reset_reason"]

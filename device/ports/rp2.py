@@ -122,6 +122,7 @@ class Rp2Boot:
         self._watchdog: "Any" = None
         self.slot = flash.running_slot
         self.image_digest = bytes(32)
+        self.image_key = self.image_key_count = 0  # eFuses or OTP revoke image keys, not the firmware
         self.version = (0, 0, 0, 0)
         self.is_trial = False
         self.reset_reason = RESET_EXTERNAL

@@ -123,6 +123,16 @@ def effective(anchors: Anchors, stored: "bytes | None") -> Anchors:
     return apply(anchors, decode(cose.decode(stored, KEYSET_BYTES, KEYSET_SIGNATURES).payload))
 
 
+def revoked_images(stored: "bytes | None") -> "tuple[int, ...]":
+    """Return the numbers of the image keys that a stored key set revokes, () without one. Raises as `effective`."""
+    if stored is None:
+        return ()
+    numbers: "tuple[int, ...]" = decode(
+        cose.decode(stored, KEYSET_BYTES, KEYSET_SIGNATURES).payload
+    ).revoked_images
+    return numbers
+
+
 def roots_only(anchors: Anchors) -> Anchors:
     """Return what holds when a stored key set is damaged: the roots, who can send it again, and nobody else.
 

@@ -5,13 +5,14 @@ Rules (docs/design.md, Boot; the boot ROM reads the same units):
 2. A torn *staged* or *confirmed* does not count; a torn *tried*, lock or counter unit does.
 3. A slot is erased trailer first, so an image that is half gone is never staged.
 4. The slot with the highest confirm sequence was confirmed last.
-5. The security counter only grows, one unit a step: a power cut leaves a value between old and new.
+5. An image key is revoked one way, never the one that signed the running image: that one, at least, stays.
+6. The security counter only grows, one unit a step: a power cut leaves a value between old and new.
 """
 
 from collections import namedtuple
 
 from device.compat import const
-from device.errors import FlashError
+from device.errors import FlashError, RevocationError
 from device.layout import (
     CONFIRMED_PREFIX,
     MARK_CONFIRMED,
@@ -19,9 +20,11 @@ from device.layout import (
     MARK_TRIED,
     UNIT_COUNTED,
     UNIT_LOCKED,
+    UNIT_REVOKED,
     UNIT_STAGED,
     UNIT_TRIED,
 )
+from device.limits import IMAGE_KEYS
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -96,6 +99,34 @@ class BootState:
             raise FlashError(reason="security counter exhausted", offset=self._layout.counter_offset)
         for step in range(self.security_counter(), value):
             self._flash.write(self._layout.counter_offset + step * unit, UNIT_COUNTED)
+
+    # image keys ------------------------------------------------------------------------------------------
+    def revoked_image_keys(self) -> "tuple[int, ...]":
+        """Numbers of the image keys that the boot ROM refuses; a torn unit counts."""
+        unit = self._layout.unit_bytes
+        return tuple(
+            [
+                number
+                for number in range(IMAGE_KEYS)
+                if not _is_blank(self._flash.read(self._layout.revocation_offset + number * unit, unit))
+            ]
+        )
+
+    def revoke_image_key(self, number: int, running: int, count: int) -> bool:
+        """Make the boot ROM refuse image key `number` from now on, for good; True when this changed something.
+
+        `running` is the key of the image that runs and is confirmed, which the caller has made sure of; `count` is how
+        many keys the ROM knows. Never the running image's own key, which then is the one that stays.
+        Raises RevocationError for that key, and for a number that the ROM does not know.
+        """
+        if not 0 <= number < min(count, IMAGE_KEYS) or not 0 <= running < count:
+            raise RevocationError(reason="no such image key", key=number)
+        if number == running:
+            raise RevocationError(reason="the running image is signed with it", key=number)
+        if number in self.revoked_image_keys():
+            return False
+        self._flash.write(self._layout.revocation_offset + number * self._layout.unit_bytes, UNIT_REVOKED)
+        return True
 
     # slots -----------------------------------------------------------------------------------------------
     def _trailer(self, slot: int) -> int:

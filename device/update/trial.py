@@ -134,6 +134,18 @@ class Trials:
         self._finish(pending)
         self.is_trial = False
 
+    def revoke_image_keys(self, numbers: "tuple[int, ...]") -> None:
+        """Revoke what the roots revoke, once a confirmed image runs that is signed with another key; else later.
+
+        Until then both slots may need the old key; after it the image in the other slot may not start any more.
+        """
+        boot = self._boot
+        if not numbers or self.is_trial or not self.boot_state.marks(boot.slot).is_confirmed:
+            return
+        for number in numbers:
+            if number < boot.image_key_count and number != boot.image_key:
+                self.boot_state.revoke_image_key(number, boot.image_key, boot.image_key_count)
+
     def _finish(self, pending: "Pending") -> None:
         # Also where the running image's own number says as much: that is known only as long as this image runs.
         sequence = max(pending.sequence, self.progress.manifest_sequence)

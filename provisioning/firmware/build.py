@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -42,6 +43,7 @@ from provisioning.firmware.sources import (
 
 # The day of MicroPython 1.25.0: the only date in the image.
 _SOURCE_DATE = "1744675200"
+_IMAGE_KEY = re.compile(r"[0-9a-f]{64}(:0000000[12][0-9a-f]{112})?")  # as the ROM's Makefile takes it
 _RECIPE = 1  # raise when the way of building changes the bytes
 _TOOLS = (
     ("arm-none-eabi-gcc", "gcc-arm-none-eabi libnewlib-arm-none-eabi"),
@@ -89,29 +91,33 @@ def build(variant: str = "release", *, root: Path, progress: Progress = _say_not
         return Firmware(root, tree, VARIANTS[variant]).build(progress)
 
 
-def build_rom(image_key_hashes: Sequence[str], *, root: Path, progress: Progress = _say_nothing) -> RomBuild:
-    """Return the boot ROM that accepts images signed by these keys (SHA-256 in hex of the DER public keys).
+def build_rom(image_keys: Sequence[str], *, root: Path, progress: Progress = _say_nothing) -> RomBuild:
+    """Return the boot ROM that accepts images signed by these keys.
 
-    Raises FirmwareError as `build` does.
+    An entry is the SHA-256 in hex of a DER public key; with a colon and a raw HSS key in hex behind it, images of
+    this key need an HSS/LMS signature as well (provisioning.signing.image.image_key). Raises FirmwareError as
+    `build` does.
     """
-    if not 1 <= len(image_key_hashes) <= 3 or any(not _is_sha256(text) for text in image_key_hashes):
-        raise FirmwareError("the boot ROM takes one to three key hashes of 64 lower-case hex digits")
+    if not 1 <= len(image_keys) <= 3 or any(not _IMAGE_KEY.fullmatch(text) for text in image_keys):
+        raise FirmwareError(
+            "the boot ROM takes one to three key hashes of 64 lower-case hex digits, each perhaps with :HSS-KEY"
+        )
     root = root.absolute()
     _need_tools()
     with _locked(cache_folder(root) / "firmware"):
         tree = source_tree(root, progress)
-        return _build_rom(root, tree, image_key_hashes, progress)
+        return _build_rom(root, tree, image_keys, progress)
 
 
-def _build_rom(root: Path, tree: SourceTree, hashes: Sequence[str], progress: Progress) -> RomBuild:
+def _build_rom(root: Path, tree: SourceTree, keys: Sequence[str], progress: Progress) -> RomBuild:
     board = _board(root)
     key = _digest(
         {
             "recipe": _RECIPE,
             "sources": tree.key,
-            "files": _file_hashes([board / "rom", board / "include"]),
+            "files": _file_hashes([board / "rom", board / "include", board / "port"]),  # it may use hss.c
             "layout": header_text(),
-            "keys": list(hashes),
+            "keys": list(keys),
             "compiler": _compiler(),
         }
     )
@@ -121,7 +127,7 @@ def _build_rom(root: Path, tree: SourceTree, hashes: Sequence[str], progress: Pr
         with _fresh_folder(out) as work:
             layout = write_header(work / "layout").parent
             variables = {"BUILD": work / "build", "MBEDTLS": tree.mbedtls, "LAYOUT": layout}
-            _make(board / "rom", {**variables, "KEY_HASHES": ",".join(hashes)})
+            _make(board / "rom", {**variables, "IMAGE_KEYS": ",".join(keys)})
             shutil.copy(work / "build" / "rom.elf", work / "rom.elf")
             shutil.rmtree(work / "build")
     elf = out / "rom.elf"
@@ -275,10 +281,6 @@ def _file_hashes(folders: Sequence[Path]) -> dict[str, str]:
 
 def _digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
-def _is_sha256(text: str) -> bool:
-    return len(text) == 64 and set(text) <= set("0123456789abcdef")
 
 
 def _write_if_changed(path: Path, text: str) -> None:

@@ -62,6 +62,18 @@ class ImageInfo:
         return "{}.{}.{}+{}".format(*self.version)
 
 
+@dataclass(frozen=True)
+class ImageKey:
+    """An image key as the boot ROM holds it; `text` is what `build_rom` takes."""
+
+    key_hash: bytes
+    hss_public: bytes = b""
+
+    @property
+    def text(self) -> str:
+        return self.key_hash.hex() + (f":{self.hss_public.hex()}" if self.hss_public else "")
+
+
 def key_hash(key_pem: Path) -> bytes:
     """SHA-256 (32 bytes) of the DER SubjectPublicKeyInfo of a P-256 key: what the boot ROM is built with.
 
@@ -127,11 +139,11 @@ def append_hss(image: bytes, signer: Signer) -> bytes:
     )
 
 
-def image_key(key_pem: Path, hss_public: bytes = b"") -> bytes:
-    """The boot ROM's entry for an image key: `key_hash`, and the raw HSS key (60 bytes) where both must sign."""
+def image_key(key_pem: Path, hss_public: bytes = b"") -> ImageKey:
+    """The boot ROM's entry for an image key; with a raw HSS key, images need both signatures."""
     if len(hss_public) not in (0, HSS_PUBLIC_BYTES):
         raise ImageSigningError(f"a raw HSS public key has {HSS_PUBLIC_BYTES} bytes")
-    return key_hash(key_pem) + hss_public
+    return ImageKey(key_hash(key_pem), hss_public)
 
 
 def image_info(data: bytes) -> ImageInfo:

@@ -43,6 +43,9 @@ class FakeTrials:
     def confirm(self):
         pass
 
+    def revoke_image_keys(self, numbers):
+        self.revoked_images = numbers
+
 
 class FakeEvents:
     def __init__(self):

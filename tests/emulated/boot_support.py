@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, utils
+from pyhsslms import pyhsslms
 
 from device.layout import IMAGE_HEADER_BYTES, IMAGE_LOAD_ADDRESS
 from provisioning.firmware.errors import FirmwareError
 from provisioning.firmware.header import write_header
 from provisioning.firmware.sources import source_tree
-from provisioning.signing.image import key_hash
+from provisioning.signing.image import ImageKey, key_hash
 from renode.qemu import QemuBoard
 
 HERE = Path(__file__).parent
@@ -60,11 +61,18 @@ def new_key(path: Path) -> Path:
     return path
 
 
-def build_rom(build: Path, key_hashes: list[bytes]) -> Path:
+def new_tree(levels: int, width: int) -> pyhsslms.HssPrivateKey:
+    """An HSS key of small trees (H5), made and signed with by another implementation than the project's own."""
+    kind = {4: pyhsslms.lmots_sha256_n32_w4, 8: pyhsslms.lmots_sha256_n32_w8}[width]
+    return pyhsslms.HssPrivateKey(levels, pyhsslms.lms_sha256_m32_h5, kind)
+
+
+def build_rom(build: Path, key_hashes: list[bytes | ImageKey]) -> Path:
     layout = build / "layout"
     layout.mkdir(parents=True)
     write_header(layout)
-    hashes_text = ",".join(digest.hex() for digest in key_hashes)
+    keys = [one if isinstance(one, ImageKey) else ImageKey(one) for one in key_hashes]
+    keys_text = ",".join(key.text for key in keys)
     run(
         "make",
         "-s",
@@ -74,7 +82,7 @@ def build_rom(build: Path, key_hashes: list[bytes]) -> Path:
         f"BUILD={build}",
         f"MBEDTLS={mbedtls_tree()}",
         f"LAYOUT={layout}",
-        f"KEY_HASHES={hashes_text}",
+        f"IMAGE_KEYS={keys_text}",
     )
     return build / "rom.elf"
 
@@ -109,6 +117,7 @@ class Recipe:
     extra: tuple[tuple[int, bytes], ...] = ()  # unprotected, behind the regular ones
     left_out: tuple[int, ...] = ()  # unprotected types that are not written
     body_bytes: int | None = None  # what the header says instead of the truth
+    hss: pyhsslms.HssPrivateKey | None = None  # signs the digest as well
 
     def but(self, **changes: object) -> "Recipe":
         return replace(self, **changes)
@@ -126,7 +135,8 @@ class Recipe:
         signature = self.key.sign(digest, ec.ECDSA(utils.Prehashed(hashes.SHA256())))
         plain = [(0x10, digest), (0x02, public), (0x22, signature)]
         kept = [entry for entry in plain if entry[0] not in self.left_out]
-        return hashed + tlv_area(0x6907, [*kept, *self.extra])
+        second = [] if self.hss is None else [(0xA0, self.hss.sign(digest))]
+        return hashed + tlv_area(0x6907, [*kept, *second, *self.extra])
 
     def _header(self, protected_bytes: int) -> bytes:
         body_bytes = len(self.body) if self.body_bytes is None else self.body_bytes

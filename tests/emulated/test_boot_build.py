@@ -1,5 +1,6 @@
 """The ROM's build: the same bytes wherever it is built, and keys that are checked before they are compiled in."""
 
+import itertools
 import shutil
 import subprocess
 
@@ -18,14 +19,14 @@ pytestmark = [
 KEYS = [bytes([number]) * 32 for number in (1, 2, 3)]
 
 
-def make(tmp_path, key_hashes: str) -> subprocess.CompletedProcess[str]:
+def make(tmp_path, image_keys: str) -> subprocess.CompletedProcess[str]:
     settings = {
         "BUILD": tmp_path / "build",
         "MBEDTLS": tmp_path,
         "LAYOUT": tmp_path,
-        "KEY_HASHES": key_hashes,
+        "IMAGE_KEYS": image_keys,
     }
-    command = ["make", "-C", BOARD / "rom", f"{tmp_path / 'build'}/key_hashes.h"]
+    command = ["make", "-C", BOARD / "rom", f"{tmp_path / 'build'}/image_keys.h"]
     return subprocess.run(
         [*map(str, command), *(f"{name}={value}" for name, value in settings.items())],
         capture_output=True,
@@ -52,16 +53,43 @@ def test_the_rom_carries_no_path_of_the_machine_that_built_it(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "key_hashes", ["", "ab", "AB" * 32, "ab" * 32 + ",", ",".join(["ab" * 32] * 4), "ab" * 31 + "zz", "$(ab)"]
+    "image_keys",
+    [
+        "ab" * 32 + ":",
+        "ab" * 32 + ":" + "ab" * 60,
+        "ab" * 32 + ":00000003" + "ab" * 56,
+        "ab" * 32 + ":00000001" + "ab" * 55,
+        ":00000001" + "ab" * 56,
+        "",
+        "ab",
+        "AB" * 32,
+        "ab" * 32 + ",",
+        ",".join(["ab" * 32] * 4),
+        "ab" * 31 + "zz",
+        "$(ab)",
+    ],
 )
-def test_key_hashes_that_are_none_are_refused(tmp_path, key_hashes):
-    done = make(tmp_path, key_hashes)
+def test_keys_that_are_none_are_refused(tmp_path, image_keys):
+    done = make(tmp_path, image_keys)
     assert done.returncode != 0
-    assert "KEY_HASHES" in done.stderr
-    assert not (tmp_path / "build" / "key_hashes.h").exists()
+    assert "IMAGE_KEYS" in done.stderr
+    assert not (tmp_path / "build" / "image_keys.h").exists()
 
 
-def test_one_to_three_key_hashes_are_taken(tmp_path):
-    for count in (1, 2, 3):
-        assert make(tmp_path, ",".join(["ab" * 32] * count)).returncode == 0
-        assert (tmp_path / "build" / "key_hashes.h").read_text().count("{") == count
+HSS = "00000001" + "cd" * 56
+
+
+def test_one_to_three_keys_are_taken_with_and_without_hss(tmp_path):
+    for entries in itertools.chain.from_iterable(itertools.product(("", HSS), repeat=n) for n in (1, 2, 3)):
+        keys = ["ab" * 32 + (f":{hss}" if hss else "") for hss in entries]
+        assert make(tmp_path, ",".join(keys)).returncode == 0
+        wanted = [
+            "{{" + "0xab," * 32 + "}, " + (_initialiser(hss) if hss else "0, {0x00,}") + "}"
+            for hss in entries
+        ]
+        text = (tmp_path / "build" / "image_keys.h").read_text()
+        assert text == "#define IMAGE_KEYS_INIT " + ",".join(wanted) + ",\n"
+
+
+def _initialiser(hss: str) -> str:
+    return "1, {" + "".join(f"0x{byte:02x}," for byte in bytes.fromhex(hss)) + "}"

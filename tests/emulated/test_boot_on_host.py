@@ -25,7 +25,7 @@ from device.layout import (
 from provisioning.firmware.header import write_header
 from provisioning.signing.image import image_info, key_hash
 from renode.nvm import confirmed_unit, trailer_offset
-from tests.emulated.boot_support import BOARD, HERE, Recipe, load_key, mbedtls_tree, new_key, run
+from tests.emulated.boot_support import BOARD, HERE, Recipe, load_key, mbedtls_tree, new_key, new_tree, run
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 
@@ -141,23 +141,34 @@ def test_every_programmed_unit_counts_whole_or_torn(decision, counted, revoked, 
 # -- the image parser -----------------------------------------------------------------------------------
 
 
+TREE = new_tree(1, 4)  # the third key asks for both signatures
+
+
+def _bytes(data: bytes) -> str:
+    return ",".join(map(str, data))
+
+
 @pytest.fixture(scope="module")
 def verdicts(tmp_path_factory):
     """A function: slot contents in, verdicts out; the parser runs under address and undefined-behaviour checks."""
     folder = tmp_path_factory.mktemp("image")
     write_header(folder)
-    pems = [new_key(folder / f"{index}.pem") for index in range(2)]
-    digests = ["{" + ",".join(map(str, key_hash(pem))) + "}" for pem in pems]
-    (folder / "key_hashes.h").write_text("#define KEY_HASHES_INIT " + ", ".join(digests) + "\n")
+    pems = [new_key(folder / f"{index}.pem") for index in range(3)]
+    trees = [b"", b"", TREE.publicKey().serialize()]
+    entries = [
+        f"{{{{{_bytes(key_hash(pem))}}}, {int(bool(tree))}, {{{_bytes(tree or bytes(1))}}}}}"
+        for pem, tree in zip(pems, trees, strict=True)
+    ]
+    (folder / "image_keys.h").write_text("#define IMAGE_KEYS_INIT " + ", ".join(entries) + "\n")
     mbedtls = mbedtls_tree()
-    rom = BOARD / "rom"
+    rom, port = BOARD / "rom", BOARD / "port"
     includes = [
-        part for path in (folder, rom, BOARD / "include", mbedtls / "include") for part in ("-I", path)
+        part for path in (folder, rom, port, BOARD / "include", mbedtls / "include") for part in ("-I", path)
     ]
     library = [mbedtls / "library" / f"{name}.c" for name in LIBRARY]
     checks = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     flags = ["-g", "-O1", "-w", "-std=gnu11", '-DMBEDTLS_CONFIG_FILE="rom_mbedtls.h"', *checks, *includes]
-    own = [HERE / "stub" / "host_image.c", rom / "image.c", rom / "heap.c"]
+    own = [HERE / "stub" / "host_image.c", rom / "image.c", rom / "heap.c", port / "hss.c"]
     run("gcc", *flags, "-I", mbedtls / "library", "-o", folder / "image", *own, *library)
 
     def judge(contents: list[bytes]) -> list[str]:
@@ -187,9 +198,44 @@ def test_a_good_image_passes_and_the_units_facts_count(verdicts):
     ]
 
 
-def test_no_change_of_any_single_byte_is_accepted(verdicts):
+def test_the_keys_entry_says_which_signatures_an_image_needs(verdicts):
     judge, keys = verdicts
-    image = Recipe(body=BODY, key=keys[0], counter=2).signed()
+    both = Recipe(body=BODY, key=keys[2], counter=2, hss=TREE)
+    cases = [
+        both,
+        both.but(hss=None),  # stripped
+        both.but(hss=new_tree(1, 4)),  # a stranger's tree
+        both.but(left_out=(0x22,)),  # HSS alone
+        both.but(key=keys[0]),  # not asked for
+        both.but(hss=None, extra=((0xA0, b""),)),
+        both.but(hss=None, extra=((0xA0, bytes(2352)),)),
+        both.but(extra=((0xA0, bytes(2352)),)),  # twice
+    ]
+    assert judge([case.signed() for case in cases]) == [
+        "ok",
+        "no hss signature",
+        "hss signature",
+        "tlv",
+        "tlv",
+        "hss signature",
+        "hss signature",
+        "tlv",
+    ]
+
+
+def test_an_hss_signature_of_another_image_does_not_pass(verdicts):
+    judge, keys = verdicts
+    other = Recipe(body=BODY + b"other", key=keys[2], counter=2, hss=TREE).signed()
+    stolen = image_info(other).hss_signature
+    image = Recipe(body=BODY, key=keys[2], counter=2, extra=((0xA0, stolen),)).signed()
+    assert judge([other, image]) == ["ok", "hss signature"]
+
+
+@pytest.mark.parametrize("signed_by", [(0, None), (2, TREE)], ids=["P-256", "P-256 and HSS"])
+def test_no_change_of_any_single_byte_is_accepted(verdicts, signed_by):
+    judge, keys = verdicts
+    number, tree = signed_by
+    image = Recipe(body=BODY, key=keys[number], counter=2, hss=tree).signed()
     changed = []
     for at in range(len(image)):
         damaged = bytearray(image)

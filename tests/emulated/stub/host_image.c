@@ -5,11 +5,11 @@
 #include <string.h>
 
 #include "image.h"
-#include "key_hashes.h"
+#include "image_keys.h"
 #include "memory_map.h"
 #include "nvm_layout.h"
 
-static const uint8_t KEY_HASHES[][IMAGE_DIGEST_BYTES] = {KEY_HASHES_INIT};
+static const image_key_t IMAGE_KEYS[] = {IMAGE_KEYS_INIT};
 static uint8_t *content;
 static uint32_t content_bytes;
 
@@ -40,8 +40,8 @@ int main(void) {
             .read = slot_read,
             .code_ram = ram,
             .code_ram_bytes = NVM_SLOT_BYTES - NVM_SECTOR_BYTES,
-            .key_hashes = KEY_HASHES,
-            .key_count = sizeof(KEY_HASHES) / IMAGE_DIGEST_BYTES,
+            .keys = IMAGE_KEYS,
+            .key_count = sizeof(IMAGE_KEYS) / sizeof(IMAGE_KEYS[0]),
         };
         image_t image;
         puts(image_status_text(image_load(&source, 0, &facts, &image)));

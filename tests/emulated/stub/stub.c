@@ -77,6 +77,8 @@ static void print_page(void) {
     number(" slot=", handover->slot);
     number(" trial=", handover->is_trial);
     number(" reset=", handover->reset_reason);
+    number(" key=", handover->image_key);
+    number(" keys=", handover->image_key_count);
     number(" unit_counter=", handover->unit_counter);
     number(" locked=", handover->is_locked);
     number(" version=", handover->version_major);

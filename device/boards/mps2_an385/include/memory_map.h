@@ -36,7 +36,7 @@ _Static_assert(sizeof(power_on_page_t) == 64, "power-on page");
 // Handover page: written by the ROM, read by the firmware; survives a reset, not a power cut.
 #define HANDOVER_ADDRESS (0x203FE000u)
 #define HANDOVER_MAGIC (0x4F484246u) // "FBHO"
-#define HANDOVER_VERSION (1u)
+#define HANDOVER_VERSION (2u)
 
 typedef struct {
     uint32_t magic;
@@ -53,8 +53,10 @@ typedef struct {
     uint32_t image_counter;
     uint8_t image_digest[32];
     uint32_t image_bytes;
+    uint32_t image_key; // number of the image key that signed it
+    uint32_t image_key_count;
 } handover_page_t;
-_Static_assert(sizeof(handover_page_t) == 76, "handover page");
+_Static_assert(sizeof(handover_page_t) == 84, "handover page");
 
 // Why the last run ended, one word in the handover page.
 #define RUN_MARK_ADDRESS (HANDOVER_ADDRESS + 0x100u)

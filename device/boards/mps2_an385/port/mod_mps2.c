@@ -75,7 +75,7 @@ static mp_obj_t mps2_handover(void) {
         MP_OBJ_NEW_SMALL_INT(page->version_major), MP_OBJ_NEW_SMALL_INT(page->version_minor),
         MP_OBJ_NEW_SMALL_INT(page->version_revision), mp_obj_new_int_from_uint(page->version_build),
     };
-    mp_obj_t dict = mp_obj_new_dict(9);
+    mp_obj_t dict = mp_obj_new_dict(11);
     store(dict, MP_QSTR_slot, mp_obj_new_int_from_uint(page->slot));
     store(dict, MP_QSTR_is_trial, mp_obj_new_bool(page->is_trial != 0));
     store(dict, MP_QSTR_reset_reason, mp_obj_new_int_from_uint(page->reset_reason));
@@ -85,6 +85,8 @@ static mp_obj_t mps2_handover(void) {
     store(dict, MP_QSTR_image_counter, mp_obj_new_int_from_uint(page->image_counter));
     store(dict, MP_QSTR_image_digest, mp_obj_new_bytes(page->image_digest, sizeof(page->image_digest)));
     store(dict, MP_QSTR_image_bytes, mp_obj_new_int_from_uint(page->image_bytes));
+    store(dict, MP_QSTR_image_key, mp_obj_new_int_from_uint(page->image_key));
+    store(dict, MP_QSTR_image_key_count, mp_obj_new_int_from_uint(page->image_key_count));
     return dict;
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(mps2_handover_obj, mps2_handover);

@@ -7,6 +7,7 @@
 
 #define IMAGE_DIGEST_BYTES 32u
 #define IMAGE_KEYS_MAX 3u
+#define IMAGE_HSS_PUBLIC_BYTES 60u
 
 // Why a slot is refused; image_status_text() names each for the console.
 typedef enum {
@@ -20,6 +21,8 @@ typedef enum {
     IMAGE_KEY_UNKNOWN,
     IMAGE_KEY_REVOKED,
     IMAGE_SIGNATURE,
+    IMAGE_HSS_MISSING,
+    IMAGE_HSS_SIGNATURE,
     IMAGE_COUNTER,
     IMAGE_VECTORS,
     IMAGE_MARK_FAILED,
@@ -37,7 +40,16 @@ typedef struct {
     uint32_t counter;
     uint8_t digest[IMAGE_DIGEST_BYTES];
     uint32_t total_bytes; // header, body and both TLV areas, as they lie in the slot
+    uint32_t key;         // number of the key that signed it
 } image_t;
+
+// One image key. The entry says which signatures an image of this key needs, never the image: taking one off, or
+// bringing one that is not asked for, makes an image that does not start.
+typedef struct {
+    uint8_t hash[IMAGE_DIGEST_BYTES]; // SHA-256 of the P-256 key as DER SubjectPublicKeyInfo
+    uint8_t needs_hss;                // 1: an HSS/LMS signature of `hss` over the same digest as well
+    uint8_t hss[IMAGE_HSS_PUBLIC_BYTES];
+} image_key_t;
 
 // What the unit itself says, read from NVM before any image is looked at.
 typedef struct {
@@ -54,7 +66,7 @@ typedef struct {
     void *context;
     uint8_t *code_ram; // receives the image; holds the started one afterwards
     uint32_t code_ram_bytes;
-    const uint8_t (*key_hashes)[IMAGE_DIGEST_BYTES];
+    const image_key_t *keys;
     uint32_t key_count;
 } image_source_t;
 

@@ -3,7 +3,7 @@
 
 #include "boot.h"
 #include "console.h"
-#include "key_hashes.h"
+#include "image_keys.h"
 #include "memory_map.h"
 #include "nvm_layout.h"
 
@@ -12,8 +12,9 @@
 
 extern uint32_t rom_data_load[], rom_data_start[], rom_data_end[], rom_bss_start[], rom_bss_end[], rom_stack_top[];
 
-static const uint8_t KEY_HASHES[][IMAGE_DIGEST_BYTES] = {KEY_HASHES_INIT};
-_Static_assert(sizeof(KEY_HASHES) <= IMAGE_KEYS_MAX * IMAGE_DIGEST_BYTES, "at most three image keys");
+static const image_key_t IMAGE_KEYS[] = {IMAGE_KEYS_INIT};
+#define IMAGE_KEY_COUNT (sizeof(IMAGE_KEYS) / sizeof(IMAGE_KEYS[0]))
+_Static_assert(IMAGE_KEY_COUNT <= IMAGE_KEYS_MAX, "at most three image keys");
 
 static void nvm_read(void *context, uint32_t offset, void *to, uint32_t bytes) {
     (void)context;
@@ -36,8 +37,8 @@ static image_status_t load(void *context, uint32_t slot, const unit_facts_t *fac
         .read = nvm_read,
         .code_ram = (uint8_t *)CODE_RAM_ADDRESS,
         .code_ram_bytes = CODE_RAM_END - CODE_RAM_ADDRESS,
-        .key_hashes = KEY_HASHES,
-        .key_count = sizeof(KEY_HASHES) / IMAGE_DIGEST_BYTES,
+        .keys = IMAGE_KEYS,
+        .key_count = IMAGE_KEY_COUNT,
     };
     return image_load(&source, boot_slot_offset(slot), facts, image);
 }
@@ -102,6 +103,8 @@ static void write_handover(const boot_choice_t *choice, const unit_facts_t *fact
         .version_build = image->version.build,
         .image_counter = image->counter,
         .image_bytes = image->total_bytes,
+        .image_key = image->key,
+        .image_key_count = IMAGE_KEY_COUNT,
     };
     memcpy(page->image_digest, image->digest, sizeof(page->image_digest));
     RUN_MARK = RUN_MARK_RUNNING;
