@@ -106,6 +106,7 @@ class UpdateService:
                 await source.close()
                 await source.open()
             self.trials.confirm()
+            self.trials.revoke_image_keys(keyset.revoked_images(self._store.read("keyset")))
             await self._refresh_support(source)
             await self._update(source)
             await self._report(source, self.last_error)
