@@ -76,17 +76,25 @@ _SHARED_DIRECTIVES = (
 # Taking apart ----------------------------------------------------------------------------------------------
 
 
-def decode(data: bytes, is_shared: bool = False, depth: int = 0) -> "list[Command]":
+def decode(data: bytes, is_shared: bool = False) -> "list[Command]":
     """Return the (command, argument) pairs of an encoded sequence, every argument checked.
 
     Parameters come as parameters.check gives them, a sequence inside as a list of pairs, those of try-each as a
     list of such lists with None for nil. Raises CborError, LimitError, SuitError, UnsupportedError.
     """
+    return _decode(data, is_shared, 0, [SUIT_STEPS])
+
+
+def _decode(data: bytes, is_shared: bool, depth: int, left: "list[int]") -> "list[Command]":
+    """`left`: a list of one, how many commands there may still be, so that what is taken apart stays small."""
     if depth > SUIT_NESTING:
         raise LimitError(what="nested SUIT sequences", limit=SUIT_NESTING)
     items = cbor.decode(data)
     if not isinstance(items, list) or not items or len(items) % 2:
         raise SuitError(reason="sequence is not of pairs")
+    left[0] -= len(items) // 2
+    if left[0] < 0:
+        raise LimitError(what="SUIT commands", limit=SUIT_STEPS)
     pairs = []
     for index in range(0, len(items), 2):
         command = items[index]
@@ -94,7 +102,7 @@ def decode(data: bytes, is_shared: bool = False, depth: int = 0) -> "list[Comman
             raise SuitError(reason="command is no number")
         if is_shared and command not in _CONDITIONS and command not in _SHARED_DIRECTIVES:
             raise UnsupportedError(what=name(command) + " in the shared sequence")
-        pairs.append((command, _argument(command, items[index + 1], is_shared, depth)))
+        pairs.append((command, _argument(command, items[index + 1], is_shared, depth, left)))
     return pairs
 
 
@@ -103,7 +111,7 @@ def name(command: int) -> str:
     return registry.name_of(registry.COMMANDS, command, "command")
 
 
-def _argument(command: int, value: "Any", is_shared: bool, depth: int) -> "Any":
+def _argument(command: int, value: "Any", is_shared: bool, depth: int, left: "list[int]") -> "Any":
     if command == registry.DIRECTIVE_SET_COMPONENT_INDEX:
         return _index(value)
     if command == registry.DIRECTIVE_OVERRIDE_PARAMETERS:
@@ -112,9 +120,9 @@ def _argument(command: int, value: "Any", is_shared: bool, depth: int) -> "Any":
             raise SuitError(reason="soft failure outside of try-each and run-sequence")
         return checked
     if command == registry.DIRECTIVE_RUN_SEQUENCE:
-        return decode(_bytes(value, command), is_shared, depth + 1)
+        return _decode(_bytes(value, command), is_shared, depth + 1, left)
     if command == registry.DIRECTIVE_TRY_EACH:
-        return _alternatives(value, is_shared, depth)
+        return _alternatives(value, is_shared, depth, left)
     if command not in _EFFECTS and command != registry.CONDITION_ABORT:
         raise UnsupportedError(what=name(command))
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= registry.REPORT_ALL:
@@ -134,7 +142,9 @@ def _index(value: "Any") -> "Any":
     return value
 
 
-def _alternatives(value: "Any", is_shared: bool, depth: int) -> "list[list[Command] | None]":
+def _alternatives(
+    value: "Any", is_shared: bool, depth: int, left: "list[int]"
+) -> "list[list[Command] | None]":
     """Two sequences or more, and nil at the end where all may fail (8.4.10.2)."""
     if not isinstance(value, list):
         raise SuitError(reason="try-each is no list")
@@ -143,7 +153,7 @@ def _alternatives(value: "Any", is_shared: bool, depth: int) -> "list[list[Comma
         raise SuitError(reason="try-each has fewer than two sequences")
     found: "list[list[Command] | None]" = []
     for data in sequences:
-        found.append(decode(_bytes(data, registry.DIRECTIVE_TRY_EACH), is_shared, depth + 1))
+        found.append(_decode(_bytes(data, registry.DIRECTIVE_TRY_EACH), is_shared, depth + 1, left))
     if len(sequences) != len(value):
         found.append(None)
     return found

@@ -22,6 +22,7 @@ from device.crypto import backend
 from device.errors import (
     ClassMismatchError,
     ConditionError,
+    CoseError,
     DigestMismatchError,
     LimitError,
     RecordTypeError,
@@ -155,10 +156,21 @@ def _record(data: bytes, typ: str, limit: int) -> "tuple[cose.Signed, cose.Signe
 
 def _verify_author(parts: "Envelope", anchors: "Anchors", crypto: "Any") -> None:
     """Rules 1 (signatures) and 2: as many different authors as the policy asks for; SIGNATURES_TRIED at most."""
-    messages = [cose.decode(data) for data in parts.signatures]  # structure of all before any cryptography
+    require(author_messages(parts), anchors, policy_of(anchors, ROLE_AUTHOR), b"", parts.digest, crypto)
+
+
+def author_messages(parts: "Envelope") -> "list[cose.Signed]":
+    """Return the signatures of an envelope, the structure of all checked before any cryptography.
+
+    Raises CodecError (and subclasses), LimitError past SIGNATURES_TRIED.
+    """
+    messages = [cose.decode(data) for data in parts.signatures]
+    for message in messages:
+        if message.payload is not None:
+            raise CoseError(reason="two payloads")
     if sum([len(message.signers) for message in messages]) > SIGNATURES_TRIED:
         raise LimitError(what="SUIT signatures", limit=SIGNATURES_TRIED)
-    require(messages, anchors, policy_of(anchors, ROLE_AUTHOR), b"", parts.digest, crypto)
+    return messages
 
 
 def _check_members(content: "Manifest") -> None:

@@ -19,25 +19,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from device.codec import cose
 from device.crypto import backend
 from device.errors import (
     ClassMismatchError,
     ConditionError,
     DigestMismatchError,
     FirstbootError,
-    LimitError,
     SequenceNumberError,
     SuitError,
     VendorMismatchError,
 )
-from device.limits import SIGNATURES_TRIED
 from device.suit import commands, registry
 from device.suit import envelope as suit_envelope
 from device.suit import manifest as suit_manifest
 from device.suit.manifest import Manifest
 from device.trust import signatures
 from device.trust.anchors import ROLE_AUTHOR, Anchors, Key, Policy, Rules
+from device.trust.verify import author_messages
 from provisioning.signing.public_keys import PublicKey
 
 UPDATE: Final = (registry.MEMBER_PAYLOAD_FETCH, registry.MEMBER_INSTALL, registry.MEMBER_VALIDATE)
@@ -149,9 +147,7 @@ def check(
 
 def require_signed(parts: Any, keys: Sequence[PublicKey], policy: Policy) -> None:
     """Raise what device.trust would unless enough of `keys` signed; a key without a name goes by any name."""
-    messages = [cose.decode(one) for one in parts.signatures]
-    if sum(len(message.signers) for message in messages) > SIGNATURES_TRIED:
-        raise LimitError(what="SUIT signatures", limit=SIGNATURES_TRIED)
+    messages = author_messages(parts)
     anchors_keys = []
     for number, key in enumerate(keys):
         name = b"anchor %d" % number if key.key_id is None else key.key_id
