@@ -1,6 +1,7 @@
 """HTML as text: escaping, the frame of every page, lists of facts. Every value that is shown goes through here."""
 
 from device.compat import const
+from device.limits import PASSWORD_MIN_CHARS
 from device.web.script import SCRIPT
 
 TYPE_CHECKING = const(0)
@@ -72,11 +73,13 @@ def navigation(links: "Sequence[tuple[str, str]]", current: str) -> str:
 def password_field(name: str, label: str, purpose: str, hint: str = "") -> str:
     """Give a labelled password field; `purpose` is what a password manager reads (autocomplete)."""
     described = ' aria-describedby="{}-hint"'.format(name) if hint else ""
+    # The browser says so before the form is sent, and the set-up code need not be typed again.
+    least = ' minlength="{}"'.format(PASSWORD_MIN_CHARS) if purpose == "new-password" else ""
     return (
         '<label for="{}">{}</label>'.format(name, escape(label))
         + ('<p class="hint" id="{}-hint">{}</p>'.format(name, escape(hint)) if hint else "")
-        + '<input type="password" id="{0}" name="{0}" required autocomplete="{1}"{2}>'.format(
-            name, purpose, described
+        + '<input type="password" id="{0}" name="{0}" required autocomplete="{1}"{2}{3}>'.format(
+            name, purpose, described, least
         )
     )
 

@@ -1,8 +1,9 @@
 """The pages' only script, inline; the policy allows exactly this text by its hash. Every page works without it.
 
-It brings passwords to one Unicode form (NFKC), shows them on request, tells how strong a new one is while it is typed
-(a comfort: the device decides, device/passwords.py), and takes the set-up code out of the address's fragment
-(`#code=...`, from the label's QR code), which a browser sends to nobody; then it clears it from address and history.
+It brings passwords to one Unicode form (NFKC), shows them on request, compares the two fields of a new one, tells how
+strong it is while it is typed (a comfort: the device decides, device/passwords.py), and takes the set-up code out of
+the address's fragment (`#code=...`, from the label's QR code), which a browser sends to nobody; then it clears it from
+address and history.
 """
 
 import binascii
@@ -40,6 +41,15 @@ SCRIPT = """
       said.textContent = !points.length ? "" : left > 0 ? left + " more to go"
         : kind === "bad" ? "Weak: it repeats itself or counts up"
         : kind === "fair" ? "Long enough; a few more words make it stronger" : "Strong";
+    });
+  }
+  var again = document.getElementById("again");
+  if (again && fresh) {
+    [fresh, again].forEach(function (field) {
+      field.addEventListener("input", function () {
+        var differs = again.value && again.value !== fresh.value;
+        again.setCustomValidity(differs ? "The two passwords are not the same." : "");
+      });
     });
   }
   var form = document.querySelector("form[data-password]");

@@ -214,6 +214,15 @@ def test_a_refused_change_keeps_password_and_session(error: Exception, status: i
     assert browser.device.password == PASSWORD and browser.get("/status.json").status == 200
 
 
+def test_a_new_password_that_is_too_short_is_not_sent_by_the_browser() -> None:
+    """It would cost typing the set-up code again, since no page gives back what was typed."""
+    for text in (Browser(FakeDevice()).get("/setup").text, signed_in().get("/password").text):
+        fields = re.findall('<input type="password"[^>]*>', text)
+        fresh = [field for field in fields if "new-password" in field]
+        assert len(fresh) == 2 and all('minlength="15"' in field for field in fresh)
+        assert all("minlength" not in field for field in fields if "current-password" in field)
+
+
 def test_two_different_new_passwords_change_nothing() -> None:
     browser = signed_in()
     answer = browser.post("/password", {"current": PASSWORD, "password": OTHER, "again": OTHER + "x"})
