@@ -67,6 +67,7 @@ def update_status(updates: "UpdateService") -> "dict[str, Any]":
         "events": [
             {"time": entry[0] or None, "code": entry[1], "text": entry[2]} for entry in updates.events
         ],
+        "is_stale": updates.staleness.is_stale,
         "automatic": consent.settings.is_automatic,
         "postponed_until": consent.settings.postponed_until_s or None,
         "offered": _news(consent.offered),

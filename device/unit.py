@@ -160,7 +160,7 @@ class Unit:
             self._ports.say,
             self._wake,
         )
-        await asyncio.gather(updater.run(), updater.watch_trial())
+        await asyncio.gather(updater.run(), updater.watch_trial(), updater.watch_silence())
 
     # the pages' facade (device/web/facade.py) --------------------------------------------------------------
     def state(self) -> str:

@@ -14,6 +14,7 @@ from device.compat import const
 from device.crypto import backend
 from device.errors import ConditionError, FirstbootError, KnownBadError, LinkError, TrustError
 from device.limits import NONCE_BYTES
+from device.staleness import Staleness
 from device.suit import report
 from device.trust import keyset
 from device.trust.anchors import ROLE_SUPPORT, ROLE_TRACKER
@@ -77,6 +78,7 @@ class UpdateService:
         self._version = version
         self._pause = pause
         self.consent = consent
+        self.staleness = Staleness(store, time.clock)
         self._settled: "dict[str, bytes]" = {}  # per source, digest of the envelope last found not to be for us
         self.state = IDLE
         self.done_chunks = self.total_chunks = 0
@@ -152,6 +154,7 @@ class UpdateService:
         keyset.require_interval(self.anchors, key, fresh.time_s)
         if self._time.accept(fresh.time_s):
             self.trials.save_progress(tracker.with_time_floor(self.trials.progress, fresh.time_s))
+        self.staleness.heard()
         self.last_contact = (source.name, fresh.time_s)
         return was_unknown
 
@@ -264,7 +267,10 @@ class UpdateService:
                     self.trials.progress.manifest_sequence,
                     error.code if error else 0,
                     self.is_restart_wanted,
-                    {report.SUPPORT_STATE: support.STATES.index(self.support_status().state)},
+                    {
+                        report.SUPPORT_STATE: support.STATES.index(self.support_status().state),
+                        report.IS_STALE: self.staleness.is_stale,
+                    },
                 )
             )
         )

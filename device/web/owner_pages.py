@@ -99,6 +99,7 @@ def _software_rows(found: "dict[str, Any]", update: "dict[str, Any]") -> "list[t
         ("Progress", None if progress is None else "{} %".format(progress)),
         ("Release number", update.get("sequence")),
         ("Last contact", None if contact is None else _contact_time(contact)),
+        ("Word from the maker", "none for 72 hours of running" if update.get("is_stale") else "in time"),
         ("Time", time_text(found.get("time"))),
         ("Automatic updates", _automatic(update)),
     ]

@@ -146,6 +146,7 @@ class World:
     has_coap: bool = True
     serves_trials: bool = True  # False: servers are gone while an image is on trial
     starts: int = 0
+    is_down: bool = False  # nobody answers
 
     def copy(self, operations: int | None = None) -> World:
         """This world as it was when the unit had done fewer than `operations` flash operations (None: now)."""
@@ -234,7 +235,9 @@ class Machine(SimulatedMachine):
                 raise BrickedError("the boot ROM starts nothing")
             self.handover = handover
             self.slot = handover.slot
-            self.network.is_down = handover.is_trial and not self.world.serves_trials
+            self.network.is_down = self.world.is_down or (
+                handover.is_trial and not self.world.serves_trials
+            )
             try:
                 await run_async(await self._ports(handover, reason))
             except UnitReset:
@@ -261,8 +264,9 @@ class Machine(SimulatedMachine):
         ports = await super()._ports(handover, reason)
         board = SimpleNamespace(**{**vars(ports.board), "PBKDF2_ITERATIONS": PBKDF2_MIN_ITERATIONS})
         seed = b"start %d" % self.world.starts
+        self.unit_clock = virtual.LoopClock()
         changed: Ports = ports._replace(
-            clock=virtual.LoopClock(), entropy=SimEntropy(seed), network=self.network, board=board
+            clock=self.unit_clock, entropy=SimEntropy(seed), network=self.network, board=board
         )
         return changed
 

@@ -1,0 +1,108 @@
+"""Staleness: 72 hours of powered-on time without word, counted across restarts, with bounded writes (UP-09)."""
+
+from memory_unit import MemoryClock, MemoryRecords
+
+from device.limits import STALE_AFTER_S, STALE_GRACE_S, STALE_STEP_S
+from device.staleness import Staleness
+from device.store import DEVICE, Store
+
+
+class Unit:
+    """A device region that lives through restarts."""
+
+    def __init__(self):
+        self.records = MemoryRecords()
+        self.restart()
+
+    def restart(self):
+        self.clock = MemoryClock()
+        self.staleness = Staleness(Store(self.records, DEVICE), self.clock)
+
+    def run(self, seconds):
+        """Powered on for so long, looked at every minute."""
+        for _ in range(seconds // 60):
+            self.clock.ms += 60000
+            self.staleness.tick()
+
+    def writes(self):
+        return len(self.records.log)
+
+
+def test_a_fresh_unit_is_not_stale():
+    assert not Unit().staleness.is_stale
+
+
+def test_72_hours_in_one_go_make_a_unit_stale():
+    unit = Unit()
+    unit.run(STALE_AFTER_S - STALE_STEP_S)
+    assert not unit.staleness.is_stale
+    unit.run(STALE_STEP_S)
+    assert unit.staleness.is_stale
+
+
+def test_the_hours_of_many_starts_add_up():
+    unit = Unit()
+    for _ in range(80):
+        unit.run(3600)
+        unit.restart()
+    assert unit.staleness.is_stale
+
+
+def test_a_restart_takes_no_time_back():
+    unit = Unit()
+    unit.run(3600)
+    charged = unit.staleness.charged_s
+    unit.restart()
+    assert unit.staleness.charged_s == charged >= 3600
+
+
+def test_restarting_does_not_keep_a_unit_from_becoming_stale():
+    unit = Unit()
+    for _ in range(STALE_AFTER_S // STALE_STEP_S):
+        unit.run(STALE_GRACE_S)
+        unit.restart()
+    assert unit.staleness.is_stale
+
+
+def test_word_of_the_maker_ends_it_and_is_stored():
+    unit = Unit()
+    unit.run(STALE_AFTER_S)
+    unit.staleness.heard()
+    assert not unit.staleness.is_stale
+    unit.restart()
+    assert not unit.staleness.is_stale and unit.staleness.charged_s == 0
+
+
+def test_a_unit_that_reaches_its_server_at_once_writes_nothing():
+    unit = Unit()
+    for _ in range(100):
+        unit.clock.ms += 30000
+        unit.staleness.tick()
+        unit.staleness.heard()
+        unit.restart()
+    assert unit.writes() == 0
+
+
+def test_writes_are_bounded_by_the_step_and_end_when_stale():
+    unit = Unit()
+    unit.run(2 * STALE_AFTER_S)
+    assert unit.writes() <= STALE_AFTER_S // STALE_STEP_S
+
+
+def test_a_damaged_count_is_stale_until_word_comes():
+    unit = Unit()
+    unit.run(3600)
+    unit.records.damage("unheard")
+    unit.restart()
+    assert unit.staleness.is_stale
+    unit.staleness.heard()
+    unit.restart()
+    assert not unit.staleness.is_stale
+
+
+def test_a_count_that_cannot_be_is_stale():
+    for value in (-1, True, STALE_AFTER_S + 1, b"x"):
+        unit = Unit()
+        Store(unit.records, DEVICE).write_map("unheard", {1: value})
+        unit.restart()
+        assert unit.staleness.is_stale, value
