@@ -1,0 +1,56 @@
+"""The declared inventory of interfaces (docs/interfaces.json), as the tests that scan need it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+
+
+def declared() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads((DOCS / "interfaces.json").read_text(encoding="utf-8"))[
+        "interfaces"
+    ]
+    return found
+
+
+def places(kind: str, direction: str, state: str) -> set[str]:
+    """Where interfaces of a kind are in a state."""
+    return {
+        entry["place"]
+        for entry in declared()
+        if (entry["kind"], entry["direction"]) == (kind, direction) and state in entry["states"]
+    }
+
+
+def open_ports(kind: str, state: str) -> set[int]:
+    """Ports that are declared to be open for others."""
+    return {int(place) for place in places(kind, "in", state)}
+
+
+def operations(state: str) -> set[str]:
+    """Operations of the factory port that are declared to be carried out."""
+    answers = [
+        entry["answers"]
+        for entry in declared()
+        if entry["place"] == "UART2" and entry["direction"] == "in" and state in entry["states"]
+    ]
+    return {
+        name.strip() for text in answers for name in text.split(";")[0].split(",") if name.strip() != "signed"
+    }
+
+
+def table_row(entry: dict[str, Any]) -> str:
+    """One line of the table in docs/interfaces.md."""
+    where = f"{entry['kind']} {entry['place']}"
+    cells = (
+        entry["name"],
+        where,
+        entry["direction"],
+        ", ".join(entry["states"]),
+        entry["answers"],
+        entry["needs"],
+    )
+    return "| " + " | ".join(cells) + " |"
