@@ -1,0 +1,99 @@
+"""What is fuzzed: one function for each parser of foreign bytes. It returns, or the parser has a fault.
+
+A parser may raise FirstbootError and nothing else. What it accepts has to survive a round trip, where there is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from device.codec import cbor, cose
+from device.errors import FirstbootError
+from device.net import coap, mqtt, mqtt_session
+from device.suit import commands, envelope, manifest, report
+from device.trust import anchors, keyset
+
+
+def fuzz_cbor(data: bytes) -> None:
+    """Whatever is accepted is the one encoding of what it says."""
+    try:
+        value = cbor.decode(data)
+    except FirstbootError:
+        return
+    assert cbor.encode(value) == data
+
+
+def fuzz_cose(data: bytes) -> None:
+    """Structure of signatures, and the records around them."""
+    for parse in (cose.decode, anchors.decode, keyset.decode):
+        try:
+            parse(data)
+        except FirstbootError:
+            continue
+
+
+def fuzz_suit(data: bytes) -> None:
+    """Envelope, manifest, sequences and text, each from the same bytes; an accepted sequence is run."""
+    for parse in (envelope.decode, manifest.decode, manifest.decode_text, report.decode):
+        try:
+            parse(data)
+        except FirstbootError:
+            continue
+    try:
+        for _ in commands.run((commands.decode(data),), 2):
+            pass
+    except FirstbootError:
+        pass
+
+
+def fuzz_coap(data: bytes) -> None:
+    """One datagram."""
+    try:
+        message = coap.decode(data)
+    except FirstbootError:
+        return
+    assert coap.decode(coap.encode(message)) == message
+
+
+def fuzz_mqtt(data: bytes) -> None:
+    """A broker's stream, cut at a place that the first byte names."""
+    session = mqtt_session.Session("unit")
+    session.connect()
+    cut = data[0] if data else 0
+    try:
+        session.feed(data[1:cut])
+        session.feed(data[max(1, cut) :])
+    except FirstbootError:
+        pass
+
+
+def _suit_seed() -> bytes:
+    content = manifest.encode(
+        sequence_number=1,
+        components=((b"chunks",), (b"firmware",)),
+        shared=commands.encode(
+            [(12, True), commands.encode_parameters({1: bytes(16), 3: bytes(32)}), (1, 15)]
+        ),
+        sequences={20: commands.encode([(15, [commands.encode([(14, 15)]), commands.encode([(21, 2)])])])},
+        severed={23: bytes(32)},
+    )
+    return content
+
+
+TARGETS: dict[str, tuple[Callable[[bytes], None], tuple[bytes, ...]]] = {
+    "cbor": (fuzz_cbor, (cbor.encode({1: [b"x", "y", -5, None, True], "z": cbor.Tag(18, {})}), b"")),
+    "cose": (fuzz_cose, (cbor.encode(cbor.Tag(18, [cbor.encode({1: -9}), {4: b"k"}, None, bytes(64)])),)),
+    "suit": (
+        fuzz_suit,
+        (
+            _suit_seed(),
+            commands.encode([(12, True), (32, commands.encode([(14, 15)]))]),
+            manifest.encode_text(manifest.Text("1", "m", "i")),
+        ),
+    ),
+    "coap": (fuzz_coap, (bytes.fromhex("44450001deadbeefd21b0102ff70617965"),)),
+    "mqtt": (
+        fuzz_mqtt,
+        (b"\x04" + bytes.fromhex("20020000") + bytes.fromhex("3007000174000178"), mqtt.encode_disconnect()),
+    ),
+}
