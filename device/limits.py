@@ -41,13 +41,13 @@ MQTT_OPEN_REQUESTS = 32  # requests without an answer: a window of subscriptions
 MQTT_STRAY_MESSAGES = 64  # in a row, of topics not subscribed to: leftovers of a window are at most 8
 
 # Freshness (UP-09)
-STALE_AFTER_S = 72 * 3600  # powered-on time without a valid freshness record; then the unit says that it is stale
+STALE_AFTER_S = 72 * 3600  # powered-on time without a valid freshness record: the unit says that it is stale
 STALE_STEP_S = 1800  # charged ahead by one write: bounds writes to 48 a day, and what a restart adds
 STALE_GRACE_S = 60  # after a start; a unit that reaches its server at once writes nothing
 STALE_TICK_S = 60
 
 # Waiting on peers
-LINK_RETRY_S = 5  # before the sources are asked again when none could be reached; doubles up to the check interval
+LINK_RETRY_S = 5  # when no source could be reached; doubles up to the check interval
 CONNECT_TIMEOUT_S = 15
 REPLY_TIMEOUT_S = 10
 TRIAL_WINDOW_S = 120  # a trial image that has not confirmed by then resets itself

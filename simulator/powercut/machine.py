@@ -235,9 +235,7 @@ class Machine(SimulatedMachine):
                 raise BrickedError("the boot ROM starts nothing")
             self.handover = handover
             self.slot = handover.slot
-            self.network.is_down = self.world.is_down or (
-                handover.is_trial and not self.world.serves_trials
-            )
+            self.network.is_down = self.world.is_down or (handover.is_trial and not self.world.serves_trials)
             try:
                 await run_async(await self._ports(handover, reason))
             except UnitReset:

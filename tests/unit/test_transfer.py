@@ -1,0 +1,199 @@
+"""Transfers over links with a round trip, in virtual time: how fast, how much memory, what a wrong chunk costs.
+
+The figures are virtual time and bytes counted, the same in every run; no wall time is looked at.
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import tracemalloc
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+
+from device.errors import LinkTimeoutError
+from device.net import oscore
+from device.transport.coap import CoapPeer, CoapSource
+from device.transport.mqtt import MqttPeer, MqttSource
+from simulator import virtual
+from simulator.ports.clock import SimEntropy
+from simulator.ports.network import Link, MemoryNetwork
+from simulator.ports.peers import Content, MemoryBroker, MemoryCoapServer
+
+CLASS_ID = b"\x01" * 16
+DEVICE_ID = b"\x02" * 16
+CREDENTIALS = oscore.Credentials(b"s" * 16, b"t" * 8, b"device!", b"fb")
+HALF_TRIP_S = 0.05
+CHUNK = 4096
+
+
+class Chunks(dict[str, bytes]):
+    """`count` different chunks of `size` bytes, made when asked for: the test holds none of them."""
+
+    def __init__(self, count: int, size: int = CHUNK) -> None:
+        super().__init__()
+        self.size = size
+        self.digests = [hashlib.sha256(self.chunk(index)).digest() for index in range(count)]
+        self._index = {"o/" + digest.hex(): index for index, digest in enumerate(self.digests)}
+
+    def chunk(self, index: int) -> bytes:
+        return index.to_bytes(4, "big") * (self.size // 4)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        index = self._index.get(key)
+        return default if index is None else self.chunk(index)
+
+
+def over_mqtt(
+    published: dict[str, bytes], work: Callable[[MqttSource], Awaitable[Any]], rate: float = 0.0
+) -> Any:
+    """What `work(source)` gives, over a broker behind a link of `rate` bytes a second and 100 ms of round trip."""
+
+    async def run() -> Any:
+        broker = MemoryBroker(Content(CLASS_ID, lambda request: None, published=published))
+        delay_s = HALF_TRIP_S if rate else 0.0
+        network = MemoryNetwork(stream_peer=broker, up=Link(delay_s, rate), down=Link(delay_s, rate))
+        peer = MqttPeer("host", 8883, "name", b"", b"", b"")
+        source = MqttSource(network, virtual.LoopClock(), peer, CLASS_ID, DEVICE_ID)
+        await source.open()
+        try:
+            return await work(source)
+        finally:
+            await source.close()
+
+    return virtual.run(run())
+
+
+async def elapsed(work: Awaitable[Any]) -> float:
+    """Virtual seconds that `work` takes."""
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    begin_s = loop.time()
+    await work
+    return loop.time() - begin_s
+
+
+async def fetch(source: MqttSource | CoapSource, chunks: Chunks, count: int) -> None:
+    source.plan(bytes(32), count * chunks.size, chunks.digests, range(count))
+    for index in range(count):
+        assert await source.chunk(index) == chunks.chunk(index)
+
+
+@pytest.mark.parametrize("rate", [10_000, 100_000])
+def test_mqtt_fills_nine_tenths_of_a_link_with_100_ms_round_trip(rate: int) -> None:
+    count = 64
+    chunks = Chunks(count)
+    seconds = over_mqtt(chunks, lambda source: elapsed(fetch(source, chunks, count)), rate)
+    assert count * CHUNK / seconds >= 0.9 * rate
+
+
+def test_coap_moves_a_block_in_each_round_trip() -> None:
+    payload = bytes(range(256)) * 256  # 64 KiB
+
+    async def run() -> float:
+        content = Content(CLASS_ID, lambda request: b"record")
+        content.published["o/" + "00" * 32] = payload
+        server = MemoryCoapServer(content, CREDENTIALS)
+        network = MemoryNetwork(datagram_peer=server, up=Link(HALF_TRIP_S), down=Link(HALF_TRIP_S))
+        source = CoapSource(
+            network,
+            virtual.LoopClock(),
+            SimEntropy(),
+            CoapPeer("host", 5683),
+            CLASS_ID,
+            credentials=CREDENTIALS,
+            sequence=oscore.SenderSequence(0, lambda upto: None),
+        )
+        await source.open()
+        await source.freshness(b"request")  # the Echo challenge of a server that just started comes here
+
+        async def all_chunks() -> None:
+            source.plan(bytes(32), len(payload), [], range(16))
+            for index in range(16):
+                assert await source.chunk(index) == payload[index * CHUNK : (index + 1) * CHUNK]
+
+        return await elapsed(all_chunks())
+
+    assert len(payload) / virtual.run(run()) >= 0.98 * 1024 / (2 * HALF_TRIP_S)
+
+
+def test_10_000_chunks_leave_no_memory_behind() -> None:
+    chunks = Chunks(10_000, 64)
+
+    async def work(source: MqttSource) -> int:
+        source.plan(bytes(32), 640_000, chunks.digests, range(10_000))
+        for index in range(2_000):
+            await source.chunk(index)
+        gc.collect()
+        tracemalloc.start()
+        before = tracemalloc.get_traced_memory()[0]
+        for index in range(2_000, 10_000):
+            await source.chunk(index)
+        gc.collect()
+        grown = tracemalloc.get_traced_memory()[0] - before
+        tracemalloc.stop()
+        return grown
+
+    assert over_mqtt(chunks, work) < 16 * 1024
+
+
+class Spoiling(dict[str, bytes]):
+    """Gives one of its contents damaged, once."""
+
+    def __init__(self, content: dict[str, bytes], name: str) -> None:
+        super().__init__(content)
+        self.name: str | None = name
+        self.served: list[str] = []
+
+    def get(self, key: str, default: Any = None) -> Any:
+        data = super().get(key, default)
+        if key.startswith("o/"):
+            self.served.append(key)
+        if key == self.name:
+            self.name = None
+            return data[:-1] + bytes((data[-1] ^ 1,))
+        return data
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    from simulator.powercut.bench import Bench
+    from simulator.powercut.campaign import Campaign
+
+    yield Campaign(Bench(tmp_path_factory.mktemp("bench")))
+
+
+def test_a_wrong_chunk_costs_one_chunk(bench: Any) -> None:
+    """The unit refuses it, keeps the others, and asks again for this one and those it had not yet."""
+    from simulator.ports.flash import SimFlash
+    from simulator.powercut import bench as made
+    from simulator.powercut.flows import updates
+    from simulator.powercut.machine import Machine
+
+    recorded = bench.recorded("update-mqtt")
+    flash, world = SimFlash(made.LAYOUT), recorded.before.copy()
+    start = bench.recorded("set-up")
+    flash.restore(start.end)
+    digest, _ = bench.bench.releases[2].chunks()[1]
+    world.published = Spoiling(world.published, "o/" + digest.hex())
+    Machine(flash, world).live(updates)
+    chunk_names = ["o/" + digest.hex() for digest, _ in bench.bench.releases[2].chunks()]
+    served = [world.published.served.count(name) for name in chunk_names]
+    assert served[0] == 1, "a chunk that was stored is not fetched again"
+    assert served[1] == 2
+
+
+def test_a_server_that_falls_silent_ends_the_transfer_with_a_typed_error() -> None:
+    chunks = Chunks(20)
+
+    async def work(source: MqttSource) -> None:
+        source.plan(bytes(32), 20 * CHUNK, [*chunks.digests[:4], bytes(32)], range(5))
+        for index in range(4):
+            await source.chunk(index)
+        with pytest.raises(LinkTimeoutError):
+            await source.chunk(4)
+
+    over_mqtt(chunks, work)
