@@ -18,6 +18,7 @@ from device.errors import FirstbootError
 from device.support import date_text
 from provisioning.compliance.ship_command import ship
 from provisioning.compliance.statement import StatementError
+from provisioning.factory.batch_commands import check_batch, rework
 from provisioning.factory.example import EXAMPLE
 from provisioning.factory.phases import PhaseResult, as_json
 from provisioning.factory.ports import open_address
@@ -33,6 +34,7 @@ from provisioning.factory.station import (
 from provisioning.registry.errors import RegistryError
 from provisioning.registry.models import Unit
 from provisioning.registry.registry import Registry
+from provisioning.registry.sealed import ServerKey
 from provisioning.signing.keys import KeyRing, KeyRingError
 
 DONE: Final = 0
@@ -53,9 +55,16 @@ app = typer.Typer(help=HELP, no_args_is_help=True, pretty_exceptions_show_locals
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 app.command()(ship)
+app.command("check-batch")(check_batch)
+app.command()(rework)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document to standard output.")]
-RegistryOption = Annotated[Path, typer.Option("--registry", help="The station's registry (SQLite file).")]
+RegistryOption = Annotated[
+    str, typer.Option("--registry", help="The station's registry: a SQLite file, or postgresql://HOST/NAME.")
+]
+FilesOption = Annotated[
+    Path | None, typer.Option("--files", help="Folder of the registry's key files; needed with PostgreSQL.")
+]
 
 
 @contextmanager
@@ -118,6 +127,16 @@ def provision(  # noqa: PLR0913, PLR0917 - one parameter for each option
         Path | None,
         typer.Option(help="The CoAP server's credential store (a folder); left out: none is told."),
     ] = None,
+    oscore_key: Annotated[
+        Path | None,
+        typer.Option(
+            help="The CoAP server's public key (PEM): OSCORE secrets are sealed to it, into the registry."
+        ),
+    ] = None,
+    files: FilesOption = None,
+    station_name: Annotated[
+        str, typer.Option("--station", help="This station's name, which its chain of records bears.")
+    ] = "station",
     archive: Annotated[
         Path | None,
         typer.Option(help="Folder with the statements that were issued; not for development units."),
@@ -137,11 +156,13 @@ def provision(  # noqa: PLR0913, PLR0917 - one parameter for each option
             product=load_product(product),
             labels_dir=labels,
             oscore_dir=oscore,
+            oscore_key=None if oscore_key is None else ServerKey.load(oscore_key),
+            station_name=station_name,
             archive_dir=archive,
             development=development,
             expected_image_digest=None if image_digest is None else bytes.fromhex(image_digest),
         )
-        book = Registry(registry)
+        book = Registry(registry, files=files)
         try:
             log = (lambda text: err.print(text, style="dim", markup=False)) if verbose else None
             station = Station(config, book, KeyRing(keys), log=log)
@@ -200,14 +221,15 @@ def _print_json(document: Any) -> None:
 @app.command()
 def show(
     registry: RegistryOption,
+    files: FilesOption = None,
     serial: Annotated[str | None, typer.Option(help="Show the runs of one unit.")] = None,
     as_document: JsonOption = False,
 ) -> None:
     """Show what the registry holds, and whether its chain of production records is whole."""
     with _told():
-        if not registry.is_file():
+        if "://" not in registry and not Path(registry).is_file():
             raise ValueError(f"there is no registry {registry}")
-        book = Registry(registry)
+        book = Registry(registry, files=files)
         try:
             records = book.verify_chain()
             units = [_facts(unit, book) for unit in book.units() if serial in (None, unit.serial)]

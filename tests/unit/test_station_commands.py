@@ -13,6 +13,9 @@ from typer.testing import CliRunner, Result
 
 from device.codec.frame import FrameDecoder, encode_frame
 from provisioning.factory.commands import app
+from provisioning.registry.export import sealed_json
+from provisioning.registry.registry import Registry
+from provisioning.registry.sealed import ServerPrivateKey
 from tests.unit.factory_bench import MemoryUnit
 
 RUNNER = CliRunner()
@@ -158,3 +161,37 @@ def test_no_output_holds_the_code(folder: Path, served: ServedUnit, monkeypatch:
 def test_the_help_names_every_exit_code() -> None:
     text = RUNNER.invoke(app, ["--help"]).output
     assert all(f"{code} " in text for code in range(4)) and "Exit codes" in text
+
+
+def test_a_batch_is_checked_by_its_labels(folder: Path, served: ServedUnit) -> None:
+    provision(folder, served.address, "--development")
+    registry = folder / "registry.db"
+    batch = Registry(registry).units()[0].batch
+    arguments = ["--registry", str(registry), "--batch", batch, "--labels", str(folder / "labels"), "--json"]
+    result = RUNNER.invoke(app, ["check-batch", *arguments])
+    assert result.exit_code == 0, result.output
+    document = json.loads(result.stdout)
+    assert (document["codes"], document["findings"]) == (1, []) and "spread" in document["not_made"][0]
+    (folder / "labels" / "FB1-000001.png").unlink()
+    assert RUNNER.invoke(app, ["check-batch", *arguments]).exit_code == 2
+
+
+def test_rework_names_who_decided_and_retires_the_serial(folder: Path, served: ServedUnit) -> None:
+    provision(folder, served.address, "--development")
+    arguments = ["rework", "FB1-000001", "--registry", str(folder / "registry.db"), "--by", "E. Example"]
+    result = RUNNER.invoke(app, [*arguments, "--reason", "returned"])
+    assert result.exit_code == 0 and "revoked too" in result.output
+    unit = Registry(folder / "registry.db").units()[0]
+    assert (unit.status, unit.note) == ("retired", "E. Example: returned")
+
+
+def test_oscore_secrets_are_sealed_to_the_key_that_was_given(
+    folder: Path, served: ServedUnit, tmp_path: Path
+) -> None:
+    key = ServerPrivateKey.create(tmp_path / "oscore.key", tmp_path / "oscore.pub")
+    result = provision(folder, served.address, "--development", "--oscore-key", str(tmp_path / "oscore.pub"))
+    assert result.exit_code == 0, result.output
+    book = Registry(folder / "registry.db")
+    document = json.loads(sealed_json(book))
+    unit = document["units"][0]
+    assert key.open(bytes.fromhex(unit["device_id"]), bytes.fromhex(unit["sealed"]))
