@@ -40,7 +40,7 @@ MQTT_KEEP_ALIVE_S = 60
 MQTT_OPEN_REQUESTS = 32  # requests without an answer: a window of subscriptions and their ends
 MQTT_STRAY_MESSAGES = 64  # in a row, of topics not subscribed to: leftovers of a window are at most 8
 
-# Freshness (UP-09)
+# Freshness (UP-13)
 STALE_AFTER_S = 72 * 3600  # powered-on time without a valid freshness record: the unit says that it is stale
 STALE_STEP_S = 1800  # charged ahead by one write: bounds writes to 48 a day, and what a restart adds
 STALE_GRACE_S = 60  # after a start; a unit that reaches its server at once writes nothing

@@ -1,4 +1,4 @@
-"""Staleness: 72 hours of powered-on time without word, counted across restarts, with bounded writes (UP-09)."""
+"""Staleness: 72 hours of powered-on time without word, counted across restarts, with bounded writes (UP-13)."""
 
 from memory_unit import MemoryClock, MemoryRecords
 
