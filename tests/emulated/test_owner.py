@@ -165,7 +165,7 @@ class Life:
                 nvm.seek(MPS2.user_offset)
                 nvm.write(b"\0" * 8192)
         machine.power_on()
-        self.seen["failed"] = machine.console.wait_for(r"failed: .*", ANSWERS_S).group(0)
+        self.seen["failed"] = machine.console.wait_for(r"failed: [^\n]*\n", ANSWERS_S).group(0)
         machine.cut_power()
         machine.power_on(button_held=True)
         self.answers("/setup")
