@@ -286,7 +286,7 @@ class Machine(SimulatedMachine):
             world.published,
         )
         self._tracker = Tracker(
-            world.bench.ring.signer("tracker"), world.bench.product.class_id, now=lambda: made.NOW_S
+            world.bench.ring.signer("tracker"), world.bench.product.class_id, now=lambda: world.bench.now_s
         )
         self.coap: MemoryCoapServer | None = None
         if world.has_coap:

@@ -76,7 +76,7 @@ def answering(machine: Machine, change: Callable[[bytes], bytes | None]) -> None
 
 
 def test_a_record_for_the_units_own_nonce_gives_it_the_time(machine: Machine) -> None:
-    assert machine.live(time_known) >= made.NOW_S
+    assert machine.live(time_known) >= machine.world.bench.now_s
 
 
 def test_a_clock_at_1970_stands_still_until_a_record_came(machine: Machine) -> None:
@@ -107,15 +107,15 @@ def test_a_record_of_another_key_gives_no_time(machine: Machine) -> None:
 
 
 def test_a_time_before_the_floor_is_refused(machine: Machine) -> None:
-    machine._tracker.now = lambda: made.OPENED_S - 400 * 86400
+    machine._tracker.now = lambda: machine.world.bench.opened_s - 400 * 86400
     assert machine.live(lambda m: refused(m, FreshnessError.code))["time"] is None
 
 
 def test_the_floor_outlives_the_power(machine: Machine) -> None:
-    machine._tracker.now = lambda: made.NOW_S + 30 * 86400
+    machine._tracker.now = lambda: machine.world.bench.now_s + 30 * 86400
     machine.live(time_known)
     restarted = again(machine)
-    restarted._tracker.now = lambda: made.NOW_S
+    restarted._tracker.now = lambda: machine.world.bench.now_s
     assert restarted.live(lambda m: refused(m, FreshnessError.code))["time"] is None
 
 
