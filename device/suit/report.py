@@ -111,10 +111,10 @@ def reference_of(data: bytes, is_authentic: bool) -> Reference:
     return Reference(uri if uri and len(uri) <= _URI_CHARS else "", envelope.decode_digest(parts.digest))
 
 
-def locate(error: ConditionError, data: bytes) -> None:
-    """Add to a condition's error where it stands: `section` (manifest member) and `offset` in it, in bytes.
+def locate(error: "FirstbootError", data: bytes) -> None:
+    """Add to the error of a condition where it stands: `section` (manifest member) and `offset` in it, in bytes.
 
-    `data` is the authentic envelope whose manifest failed.
+    `data` is the envelope whose manifest failed. An error that names no command stays as it is: nothing is read then.
     """
     index, section = error.fields.get("index"), error.fields.get("section", registry.MEMBER_INSTALL)
     if not isinstance(index, int):

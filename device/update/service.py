@@ -12,7 +12,7 @@ from hashlib import sha256
 from device import freshness, support
 from device.compat import const
 from device.crypto import backend
-from device.errors import ConditionError, FirstbootError, KnownBadError, LinkError, TrustError
+from device.errors import FirstbootError, KnownBadError, LinkError, TrustError, UpdateError
 from device.limits import NONCE_BYTES
 from device.staleness import Staleness
 from device.suit import report
@@ -217,7 +217,7 @@ class UpdateService:
         around = Circumstances(self._time.now_s(), self._device_id, lambda _priority: True)
         try:
             manifest = verify_envelope(envelope, self.anchors, backend, around)
-        except ConditionError as error:
+        except UpdateError as error:
             report.locate(error, envelope)
             raise
         self._reference = report.reference_of(envelope, True)

@@ -20,6 +20,7 @@ from typing import Any, Final, Self
 from device import freshness, limits
 from device.codec import cbor
 from device.errors import FirstbootError, FreshnessError
+from device.suit import report
 from provisioning.servers.access import TRACKER
 from provisioning.servers.mqtt_client import MqttAccess, MqttClient
 from provisioning.signing.signer import Signer
@@ -45,6 +46,10 @@ class Report:
         except FirstbootError:
             return {}
         return value if isinstance(value, dict) else {}
+
+    def suit(self) -> report.Report:
+        """The decoded SUIT_Report. Raises CodecError, UnsupportedError where it is none."""
+        return report.decode(self.data)
 
 
 def unix_time() -> int:

@@ -70,6 +70,13 @@ def _public_of(path: Path) -> bytes:
     return public_point(key)
 
 
+def _ensure_book(directory: Path) -> None:
+    """Roots and the book of the key set beside the other keys; a product's roots are then taken off line."""
+    from provisioning.signing.keyset import ensure_book
+
+    ensure_book(directory)
+
+
 class KeyRing:
     """The keys of one folder; loads them when asked for."""
 
@@ -91,6 +98,7 @@ class KeyRing:
             ring = cls(directory)
             if not ring.is_development:
                 raise KeyRingError(f"{directory} holds keys that are not for development")
+            _ensure_book(directory)
             return ring
         return cls.draw(directory, is_development=True)
 
@@ -101,6 +109,7 @@ class KeyRing:
         draft = Path(tempfile.mkdtemp(prefix=".keys-", dir=directory.parent))
         try:
             cls._draw_into(draft, is_development)
+            _ensure_book(draft)
             os.replace(draft, directory)
         except OSError:
             shutil.rmtree(draft, ignore_errors=True)

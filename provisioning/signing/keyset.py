@@ -1,8 +1,8 @@
 """The maker's side of the key set: what the roots sign next, kept beside the keys (docs/design.md, Roles and keys).
 
 `keyset.json` in a key folder is public: roots, thresholds, the tracker's interval, revocations, sequence number. The
-private roots lie in `roots/` of development folders, off line for everything that is sold; `roots/previous/` keeps
-those that units in the field still believe, because a new root is signed by the old ones too.
+private roots are drawn into `roots/`; those of anything that is sold are taken off line from there. `roots/previous/`
+keeps those that units in the field still believe, because a new root is signed by the old ones too.
 
 Rules:
 1. The sequence number goes up with every change; the station provisions what the book says, so a unit fresh from the
@@ -36,11 +36,11 @@ from provisioning.signing.signer import Signer
 BOOK: Final = "keyset.json"
 ROOTS: Final = "roots"
 PREVIOUS: Final = "previous"
-DEVELOPMENT_ROOTS: Final = 3
-DEVELOPMENT_THRESHOLD: Final = 2
+ROOT_COUNT: Final = 3
+ROOT_THRESHOLD: Final = 2
 DAY_S: Final = 86400
 CLOCK_SLACK_S: Final = DAY_S  # a tracker whose clock is a little behind is not refused from the first minute
-RENEW_DAYS: Final = 200  # what has to be left of a development tracker's interval
+RENEW_DAYS: Final = 200  # what has to be left of the tracker's interval when the keys are looked at
 
 
 class KeySetBookError(ValueError):
@@ -168,7 +168,7 @@ def minimal(book: Book, signers: Sequence[Signer]) -> list[Signer]:
     return (own + others)[:KEYSET_SIGNATURES]
 
 
-def draw_roots(folder: Path, count: int = DEVELOPMENT_ROOTS) -> tuple[tuple[int, str], ...]:
+def draw_roots(folder: Path, count: int = ROOT_COUNT) -> tuple[tuple[int, str], ...]:
     """Draw new roots into `roots/`; the ones that were there move to `roots/previous/`. Gives the book's `roots`."""
     roots = folder / ROOTS
     previous = roots / PREVIOUS
@@ -183,14 +183,14 @@ def draw_roots(folder: Path, count: int = DEVELOPMENT_ROOTS) -> tuple[tuple[int,
     return tuple(drawn)
 
 
-def ensure_development(folder: Path, now_s: int | None = None) -> Book:
-    """The book of a development folder: drawn where there is none, its tracker renewed before it ends."""
+def ensure_book(folder: Path, now_s: int | None = None) -> Book:
+    """The book of a key folder: roots and book drawn where there is none, the tracker renewed before it ends."""
     now = int(time.time()) if now_s is None else now_s
     with open(folder / (BOOK + ".lock"), "w") as lock:  # tests and demos run side by side over one folder
         fcntl.flock(lock, fcntl.LOCK_EX)
         book = Book.find(folder)
         if book is None:
-            book = Book(0, DEVELOPMENT_THRESHOLD, draw_roots(folder), 0, 0).with_tracker_from(now)
+            book = Book(0, ROOT_THRESHOLD, draw_roots(folder), 0, 0).with_tracker_from(now)
             book.save(folder)
         elif not book.tracker_first_s <= now <= book.tracker_last_s - RENEW_DAYS * DAY_S:
             book = book.with_tracker_from(now)

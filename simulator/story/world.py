@@ -100,7 +100,7 @@ class World:
     # build ---------------------------------------------------------------------------------------------------
     def build(self) -> None:
         self.ring = KeyRing.draw_development(KEYS)
-        self.book = keyset.ensure_development(KEYS)
+        self.book = keyset.ensure_book(KEYS)
         images = self.directory / "images"
         images.mkdir(exist_ok=True)
         make = simulated_images if self.on == "sim" else firmware_images

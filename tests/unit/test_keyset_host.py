@@ -25,7 +25,7 @@ NOW_S = 1_790_000_000
 def _folder(tmp_path: Path) -> Path:
     folder = tmp_path / "keys"
     KeyRing.draw_development(folder)
-    keyset.ensure_development(folder, NOW_S)
+    keyset.Book.load(folder).with_tracker_from(NOW_S).save(folder)
     (tmp_path / "product.toml").write_text(EXAMPLE)
     return folder
 
@@ -53,7 +53,7 @@ def _sign(folder: Path, *options: str) -> bytes:
 
 def test_a_unit_of_the_line_knows_the_newest_key_set(folder: Path) -> None:
     anchors = _anchors(folder)
-    assert anchors.rules.sequence == 1
+    assert anchors.rules.sequence == 2
     assert trust_anchors.policy_of(anchors, trust_anchors.ROLE_ROOT).threshold == 2
     assert [one.role for one in anchors.keys].count(trust_anchors.ROLE_ROOT) == 3
     interval = anchors.rules.intervals[0]
@@ -62,8 +62,8 @@ def test_a_unit_of_the_line_knows_the_newest_key_set(folder: Path) -> None:
 
 def test_development_keys_are_drawn_once_and_the_tracker_renewed_in_time(folder: Path) -> None:
     first = keyset.Book.load(folder)
-    assert keyset.ensure_development(folder, NOW_S + 100 * 86400) == first
-    later = keyset.ensure_development(folder, NOW_S + 300 * 86400)
+    assert keyset.ensure_book(folder, NOW_S + 100 * 86400) == first
+    later = keyset.ensure_book(folder, NOW_S + 300 * 86400)
     assert later.sequence == first.sequence + 1
     assert later.roots == first.roots
 
@@ -157,6 +157,5 @@ def test_the_book_holds_no_secret(folder: Path) -> None:
 def test_a_unit_that_knows_other_roots_refuses(folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "others"
     KeyRing.draw_development(other)
-    keyset.ensure_development(other, NOW_S)
     with pytest.raises(SignatureError):
         device_keyset.verify(_sign(folder, "--renew-tracker"), _anchors(other))
