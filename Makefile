@@ -10,7 +10,7 @@ export PATH := /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check firmware size renode powercut nightly clean distclean
+.PHONY: help setup demo test check firmware size renode powercut nightly fuzz clean distclean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
@@ -39,8 +39,14 @@ renode:  ## The board's scenarios under Renode, where it is installed
 powercut:  ## Power cuts at every flash operation of every flow, in the simulator
 	@$(CI) powercut $(ARGS)
 
+fuzz:  ## Every parser of foreign bytes, coverage-guided, 20 s each (ARGS=60: seconds)
+	@$(CI) fuzz $(ARGS)
+
 nightly:  ## The tests with long property runs and full power-cut sweeps
 	@$(CI) nightly $(ARGS)
+
+killsweep:  ## A thousand stations killed at every step, on SQLite and PostgreSQL
+	@$(CI) killsweep $(ARGS)
 
 clean:  ## Remove build output
 	@$(CI) clean

@@ -98,6 +98,16 @@ test_() {
     run_tests "$@"
 }
 
+fuzz() {  # [seconds for each parser]
+    setup dev
+    found=0
+    for target in cbor cose suit coap mqtt; do
+        say "fuzzing $target"
+        "$python" tests/fuzz/fuzz.py "$target" "${1:-20}" || found=1
+    done
+    return "$found"
+}
+
 nightly() {
     setup dev
     run_tests --nightly "$@"
@@ -111,6 +121,11 @@ powercut() {
 renode() {
     setup dev
     "$python" -m renode.run "$@"
+}
+
+killsweep() {
+    setup dev
+    "$python" -m tests.powercut.killsweep "$@"
 }
 
 # --- demo, size, clean ------------------------------------------------------------------------------------
@@ -143,9 +158,9 @@ distclean() {
 }
 
 case ${1:-} in
-    check | demo | firmware | nightly | powercut | renode | size | clean | distclean | setup) command=$1 ;;
+    check | demo | killsweep | firmware | fuzz | nightly | powercut | renode | size | clean | distclean | setup) command=$1 ;;
     test) command=test_ ;;
-    *) echo "usage: tools/ci.sh check|test|demo|firmware|nightly|renode|size|powercut|setup|clean|distclean [ARGS]" >&2; exit 2 ;;
+    *) echo "usage: tools/ci.sh check|test|demo|firmware|nightly|renode|size|powercut|fuzz|setup|killsweep|clean|distclean [ARGS]" >&2; exit 2 ;;
 esac
 shift
 "$command" "$@"
