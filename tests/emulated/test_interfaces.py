@@ -1,0 +1,238 @@
+"""The emulated board offers what docs/interfaces.json declares for its state, and no more (SE-05, SE-07, PW-13)."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from device.errors import FirstbootError, LockedError
+from device.layout import MPS2
+from provisioning.factory.link import FactoryLink
+from provisioning.factory.station import UnitFailedError
+from renode.qemu import QemuBoard
+from tests.emulated.firmware_support import TIMEOUT_S, kit
+from tests.emulated.wire import TCP, UDP, Wire
+from tests.interfaces import open_ports, operations, places
+from tests.running import PASSWORD, FactoryUnit, emulated
+from tests.unit.factory_bench import Bench
+from tests.unit.test_station import production_station
+
+__all__ = ["emulated", "kit"]
+
+pytestmark = pytest.mark.emulated
+
+STATES = ("unprovisioned", "factory default", "initialised", "failed")
+# Beyond 2048 what such devices are known for: UPnP, databases, mDNS, CoAP, alternative web, WebREPL, MQTT.
+KNOWN = (
+    2323,
+    3000,
+    3306,
+    5000,
+    5353,
+    5355,
+    5683,
+    5684,
+    6379,
+    6668,
+    8000,
+    8080,
+    8081,
+    8266,
+    8443,
+    8883,
+    8888,
+    9100,
+)
+READY = r"^firstboot \S+ on mps2_an385: (.+)$"
+KEYS = (
+    b"\r\n",
+    b"\x03\x03",
+    b"\x01",
+    b"\x05",
+    b"\x05A\x01",
+    b"\x04",
+    b"print(6 * 7)\r\n",
+    b"\x02",
+    b"\x1b[A\r\n",
+)
+CALLS: dict[str, dict[str, Any]] = {
+    "hello": {"nonce": bytes(16)},
+    "make_key": {"role": "device"},
+    "write": {"name": "setup", "offset": 0, "data": b"x", "total": 1},
+    "digest": {"name": "setup"},
+    "seal": {},
+    "lock": {"record_hash": bytes(32)},
+}
+
+
+@pytest.fixture(scope="module")
+def images(emulated: FactoryUnit) -> dict[str, bytes]:
+    """The flash of one unit in each state of its life."""
+    machine, world = emulated.machine, emulated.world
+    fresh = emulated.fresh().flash_image()
+    owned = emulated.owned().flash_image()
+    failed = bytearray(owned)
+    failed[MPS2.user_offset : MPS2.user_offset + MPS2.user_bytes] = bytes(MPS2.user_bytes)
+    machine.program(world.images.rom, world.images.signed[1])
+    blank = machine.nvm.path.read_bytes()
+    return {"unprovisioned": blank, "factory default": fresh, "initialised": owned, "failed": bytes(failed)}
+
+
+@contextmanager
+def wired(emulated: FactoryUnit, image: bytes, directory: Path) -> Iterator[tuple[QemuBoard, Wire]]:
+    """The unit with this flash, running, its network line in the test's hands."""
+    wire = Wire()
+    with QemuBoard(directory) as board:
+        shutil.copyfile(emulated.machine.rom_path, board.rom_path)
+        board.nvm.path.write_bytes(image)
+        board._gateway = wire  # type: ignore[assignment]
+        board.power_on()
+        board.console.wait_for(READY + r"|^failed: .*$", TIMEOUT_S)
+        time.sleep(1)  # it says its state just before it listens
+        yield board, wire
+
+
+@pytest.fixture(params=STATES)
+def state(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def ports(is_nightly: bool) -> list[int]:
+    return list(range(1, 65536)) if is_nightly else [*range(1, 2049), *KNOWN]
+
+
+def test_se_05_open_ports_are_the_declared_ones(
+    emulated: FactoryUnit, images: dict[str, bytes], state: str, tmp_path: Path, is_nightly: bool
+) -> None:
+    with wired(emulated, images[state], tmp_path) as (_, wire):
+        assert wire.open_tcp(ports(is_nightly)) == open_ports("tcp", state)
+        assert wire.open_udp(ports(is_nightly)) == open_ports("udp", state)
+        assert wire.answers_ping() == bool(places("icmp", "in", state))
+        own = {(protocol, place) for protocol, place, _ in wire.own_packets}
+    out = {TCP for _ in places("tcp", "out", state)} | {UDP for _ in places("udp", "out", state)}
+    assert {protocol for protocol, _ in own} <= out
+    assert {place for _, place in own} <= {emulated.world.host_address}
+
+
+def test_se_05_only_an_owned_unit_speaks_first(
+    emulated: FactoryUnit, images: dict[str, bytes], tmp_path: Path
+) -> None:
+    """The check above can fail: an owned unit's connection to its server is seen on the line."""
+    with wired(emulated, images["initialised"], tmp_path) as (_, wire):
+        deadline = time.monotonic() + TIMEOUT_S
+        while not wire.own_packets and time.monotonic() < deadline:
+            wire.receive()
+    assert wire.own_packets[0] == (TCP, emulated.world.host_address, emulated.world.broker.port)
+
+
+def test_se_07_the_console_is_silent_in_every_state(
+    emulated: FactoryUnit, images: dict[str, bytes], state: str, tmp_path: Path
+) -> None:
+    with wired(emulated, images[state], tmp_path) as (board, wire):
+        before = board.console.text
+        for keys in KEYS:
+            board.console.send(keys)
+            wire.answers_ping()  # the unit had its turn
+        said = board.console.text[len(before) :]
+    assert "42" not in said and ">" not in said
+    # An owned unit reports that its server does not answer; nothing else is said.
+    assert not said.strip() or state == "initialised"
+
+
+def test_the_factory_port_carries_out_what_is_declared(
+    emulated: FactoryUnit, images: dict[str, bytes], state: str, tmp_path: Path
+) -> None:
+    with wired(emulated, images[state], tmp_path) as (board, _):
+        link = FactoryLink(board.factory_port(), timeout_s=1.0, attempts=3, log=lambda text: None)
+        carried, refused = set(), set()
+        for name, arguments in CALLS.items():
+            try:
+                link.call(name, arguments, "")
+                carried.add(name)
+            except LockedError:
+                refused.add(name)
+            except FirstbootError as error:
+                if error.fields.get("reason") != "no answer":
+                    carried.add(name)  # it was looked at, and the arguments were wrong
+    if state == "failed":
+        assert not carried and not refused, "a failed unit has no factory port"
+    else:
+        assert carried == operations(state)
+        assert refused == set(CALLS) - carried
+
+
+def test_se_07_the_station_refuses_a_development_build(kit: Any, tmp_path: Path) -> None:
+    """The real development firmware on the emulated board, at a station with keys for sale."""
+    station = production_station(Bench(tmp_path / "station"))
+    with kit.board(tmp_path / "board", "development") as board:
+        board.power_on()
+        board.console.wait_for("DEVELOPMENT BUILD, THE CONSOLE IS OPEN. NOT FOR SALE", TIMEOUT_S)
+        with pytest.raises(UnitFailedError) as refused:
+            station.provision(board.factory_port())
+    assert refused.value.result is not None and refused.value.result.name == "identify"
+
+
+def test_pw_13_se_03_no_secret_in_flash_console_logs_or_what_anyone_can_read(emulated: FactoryUnit) -> None:
+    """A canary password, and the set-up code: searched for after set-up, sign-in and a wrong sign-in."""
+    world = emulated.owned(PASSWORD).world
+    emulated.wait("sign-in", lambda: world.owner.sign_in(PASSWORD) or None)
+    session = world.owner._session
+    assert not world.owner.sign_in(PASSWORD + "x")
+    world.owner.sign_out()
+    shown = b"".join(
+        world.owner.request("GET", path).body
+        for path in (
+            "/",
+            "/public.json",
+            "/statement",
+            "/contact",
+            "/login",
+            "/status",
+            "/status.json",
+            "/setup",
+        )
+    )
+    image = emulated.flash_image()
+    logs = {
+        path.name: path.read_bytes()
+        for path in (world.directory).rglob("*")
+        if path.is_file() and path.suffix in (".log", ".txt")
+    }
+    assert logs and shown
+    code = world.unit.setup_code
+    grouped = "-".join(code[at : at + 7] for at in range(0, 21, 7))
+    for what, secret in (("password", PASSWORD), ("code", code), ("code", grouped), ("session", session)):
+        plain = secret.encode()
+        for kind in (plain, plain[::-1], plain.hex().encode(), secret.encode("utf-16-le")):
+            assert kind not in image, f"{what} in flash"
+            assert kind not in shown, f"{what} in a page"
+            assert not [name for name, text in logs.items() if kind in text], f"{what} in a log"
+    assert world.unit.serial.encode() in image, "the search finds what is there"
+
+
+def test_se_01_the_image_holds_no_key_and_no_word_of_a_unit(emulated: FactoryUnit) -> None:
+    """Private keys of the maker in every form that they are stored in, and what the unit was given."""
+    from cryptography.hazmat.primitives import serialization
+
+    world = emulated.world
+    image = world.images.signed[1].read_bytes() + world.images.rom.read_bytes()
+    searched = 0
+    for path in sorted(world.ring.directory.rglob("*.pem")):
+        text = path.read_bytes()
+        if b"PRIVATE KEY" not in text:
+            continue
+        key = serialization.load_pem_private_key(text, None)
+        raw = key.private_numbers().private_value.to_bytes(32, "big")  # type: ignore[union-attr]
+        searched += 1
+        for form in (raw, raw[::-1], raw.hex().encode()):
+            assert form not in image, path.name
+    assert searched >= 5, "no key was looked for"
+    assert b"PRIVATE KEY-----" not in image
+    for word in (world.unit.setup_code, world.unit.serial, world.unit.device_id):
+        assert word.encode() not in image
