@@ -36,6 +36,7 @@ from provisioning.registry.models import Unit
 from provisioning.registry.registry import Registry
 from provisioning.registry.sealed import ServerKey
 from provisioning.signing.keys import KeyRing, KeyRingError
+from provisioning.web.run_command import run, set_login
 
 DONE: Final = 0
 FAILED: Final = 1
@@ -55,6 +56,8 @@ app = typer.Typer(help=HELP, no_args_is_help=True, pretty_exceptions_show_locals
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 app.command()(ship)
+app.command()(run)
+app.command("set-login")(set_login)
 app.command("check-batch")(check_batch)
 app.command()(rework)
 
