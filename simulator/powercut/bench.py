@@ -21,6 +21,7 @@ from provisioning.factory.example import EXAMPLE
 from provisioning.factory.product import Product, parse_product
 from provisioning.factory.station import Station, StationConfig
 from provisioning.registry.registry import Registry
+from provisioning.signing import keyset
 from provisioning.signing.image import key_hash, sign_image
 from provisioning.signing.keys import KeyRing
 from provisioning.signing.release import Release, build_release
@@ -146,6 +147,18 @@ class Bench:
                 draft.replace(path)
             self._kept[name] = path.read_bytes()
         return self._kept[name]
+
+    def next_key_set(self) -> bytes:
+        """The key set after the factory's, signed by enough roots: the same keys under the next sequence number."""
+
+        def make() -> bytes:
+            book = keyset.ensure_book(self.ring.directory).changed()
+            content = keyset.key_set(book, self.product.class_id, self.ring.anchor_keys(), self.now_s)
+            return keyset.sign_key_set(
+                content, keyset.minimal(book, keyset.root_signers(self.ring.directory))
+            )
+
+        return self._keep("keyset", make)
 
     def station_records(self, requests: dict[str, bytes]) -> dict[str, bytes]:
         """Every record that a station writes, in the order of store.STATION_RECORDS."""

@@ -236,6 +236,26 @@ async def gives_up(machine: Machine) -> None:
     await machine.until("the release is given up", probe, 3600.0, 30.0)
 
 
+async def takes_keys(machine: Machine) -> None:
+    """The unit takes the next key set over and still believes its tracker."""
+    wanted = machine.world.bench.next_key_set()
+
+    async def probe() -> bool | None:
+        if machine.records().read("keyset") != wanted:
+            if "keys" in machine.world.facts():
+                raise LostError("a key set that was taken over is gone")
+            return None
+        return (await status(machine))["time"] is not None or None
+
+    await machine.until("the new key set", probe)
+    machine.tell("keys")
+
+
+def _new_keys(world: World) -> None:
+    world.has_mqtt, world.has_coap = True, False
+    world.published["keyset"] = world.bench.next_key_set()
+
+
 def _over(*, mqtt: bool, coap: bool, number: int = 2) -> Callable[[World], None]:
     def arrange(world: World) -> None:
         world.has_mqtt, world.has_coap = mqtt, coap
@@ -262,6 +282,7 @@ register(Flow("provision", None, provision))
 register(Flow("set-up", "provision", set_up, _nobody))
 register(Flow("password-change", "set-up", change_password, _nobody))
 register(Flow("factory-reset", "set-up", factory_reset, _nobody))
+register(Flow("key-rotation", "set-up", takes_keys, _new_keys))
 register(Flow("update-mqtt", "set-up", updates, _over(mqtt=True, coap=False)))
 register(Flow("update-coap", "set-up", updates, _over(mqtt=False, coap=True)))
 register(Flow("update-switch", "set-up", updates, _over(mqtt=True, coap=False), _switch))
