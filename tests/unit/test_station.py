@@ -6,7 +6,6 @@ import dataclasses
 import datetime as dt
 import hashlib
 import json
-import logging
 import secrets
 import sqlite3
 from pathlib import Path
@@ -373,12 +372,6 @@ def test_another_unit_cannot_be_released_in_the_place_of_a_sealed_one(
 
 
 # What agrees ----------------------------------------------------------------------------------------------
-
-
-def test_the_station_logs_through_no_logger(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.DEBUG):
-        result = bench.station().provision(MemoryUnit().stream())
-    assert (result.setup_code or "") not in caplog.text
 
 
 def test_the_record_hash_is_the_stations_own_computation(made: Made) -> None:

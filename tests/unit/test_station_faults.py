@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import secrets
 import traceback
 from pathlib import Path
@@ -231,3 +232,9 @@ def test_the_oscore_secret_opens_with_the_servers_key_only(bench: Bench, tmp_pat
     other = ServerPrivateKey.create(tmp_path / "other.key", tmp_path / "other.pub")
     with pytest.raises(RegistryError):
         other.open(result.device_id, stored.sealed)
+
+
+def test_the_station_logs_through_no_logger(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        result = bench.station().provision(MemoryUnit().stream())
+    assert (result.setup_code or "") not in caplog.text
