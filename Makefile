@@ -10,7 +10,7 @@ export PATH := /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check firmware size renode powercut nightly fuzz clean distclean
+.PHONY: help setup demo test check firmware size bench renode powercut nightly fuzz killsweep clean distclean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
@@ -32,6 +32,9 @@ firmware:  ## Build boot ROM and firmware for the emulated board
 
 size:  ## Firmware size by part
 	@$(CI) size $(ARGS)
+
+bench:  ## Instructions and bytes beside the best known figures (ARGS="--json FILE")
+	@$(CI) bench $(ARGS)
 
 renode:  ## The board's scenarios under Renode, where it is installed
 	@$(CI) renode $(ARGS)

@@ -146,6 +146,11 @@ size() {
     "$venv/bin/firstboot" firmware size "$@"
 }
 
+bench() {
+    setup dev
+    "$python" -m tests.bench.run "$@"
+}
+
 clean() {
     rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
     find . -name __pycache__ -type d -not -path './.venv/*' -not -path './.cache/*' -prune -exec rm -rf {} +
@@ -158,9 +163,9 @@ distclean() {
 }
 
 case ${1:-} in
-    check | demo | killsweep | firmware | fuzz | nightly | powercut | renode | size | clean | distclean | setup) command=$1 ;;
+    bench | check | demo | killsweep | firmware | fuzz | nightly | powercut | renode | size | clean | distclean | setup) command=$1 ;;
     test) command=test_ ;;
-    *) echo "usage: tools/ci.sh check|test|demo|firmware|nightly|renode|size|powercut|fuzz|setup|killsweep|clean|distclean [ARGS]" >&2; exit 2 ;;
+    *) echo "usage: tools/ci.sh bench|check|test|demo|firmware|nightly|renode|size|powercut|fuzz|setup|killsweep|clean|distclean [ARGS]" >&2; exit 2 ;;
 esac
 shift
 "$command" "$@"

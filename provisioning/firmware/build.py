@@ -27,6 +27,7 @@ from provisioning.firmware.frozen import (
     BOARD,
     VARIANTS,
     Variant,
+    bench_module_names,
     frozen_files,
     manifest_text,
     test_module_names,
@@ -170,10 +171,12 @@ class Firmware:
 
     def _write_generated(self) -> None:
         self.generated.mkdir(parents=True, exist_ok=True)
-        text = (
-            f'"""Generated: the dual tests of this build."""\n\nMODULES = {test_module_names(self.root)!r}\n'
-        )
-        _write_if_changed(self.generated / "dual_modules.py", text)
+        for name, modules in (
+            ("dual_modules.py", test_module_names(self.root)),
+            ("bench_modules.py", bench_module_names(self.root)),
+        ):
+            text = f'"""Generated: what this build runs by itself."""\n\nMODULES = {modules!r}\n'
+            _write_if_changed(self.generated / name, text)
 
     def build(self, progress: Progress) -> FirmwareBuild:
         out = self.folder / f"{self.variant.name}-{self.key[:16]}"

@@ -46,6 +46,7 @@ class Variant:
     is_console_open: bool
     level: int
     has_tests: bool = False
+    has_bench: bool = False
 
 
 VARIANTS = {
@@ -55,6 +56,7 @@ VARIANTS = {
         Variant("hang", "hang.py", False, 3),
         Variant("development", f"device/boards/{BOARD}/main.py", True, 0),
         Variant("test", "dual.py", False, 0, has_tests=True),
+        Variant("bench", "bench.py", False, 3, has_tests=True, has_bench=True),
     )
 }
 
@@ -71,6 +73,10 @@ def frozen_files(root: Path, micropython: Path, variant: Variant, generated: Pat
         tests = root / "tests" / "dual"
         files += [FrozenFile(tests, path.name, variant.level) for path in tests.glob("*.py")]
         files.append(FrozenFile(generated, "dual_modules.py", variant.level))
+    if variant.has_bench:
+        bench = root / "tests" / "bench" / "board"
+        files += [FrozenFile(bench, path.name, variant.level) for path in bench.glob("*.py")]
+        files.append(FrozenFile(generated, "bench_modules.py", variant.level))
     files.sort(key=lambda file: file.name)
     doubled = {file.name for file, after in pairwise(files) if file.name == after.name}
     if doubled:
@@ -99,6 +105,11 @@ def _microdot_base() -> Path:
 def test_module_names(root: Path) -> list[str]:
     """Return the dual test modules in the order in which the board runs them."""
     return sorted(path.stem for path in (root / "tests" / "dual").glob("test_*.py"))
+
+
+def bench_module_names(root: Path) -> list[str]:
+    """Return the modules of measurements in the order in which the board runs them."""
+    return sorted(path.stem for path in (root / "tests" / "bench" / "board").glob("bench_*.py"))
 
 
 def manifest_text(files: list[FrozenFile]) -> str:

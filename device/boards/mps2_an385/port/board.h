@@ -66,6 +66,7 @@ bool network_is_up(void);
 
 // main.c
 size_t heap_peak_bytes(void);
+void heap_peak_restart(void); // for measurements
 bool console_is_open(void); // a development build
 
 #endif

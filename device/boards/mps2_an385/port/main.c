@@ -43,6 +43,10 @@ size_t heap_peak_bytes(void) {
     return heap_peak;
 }
 
+void heap_peak_restart(void) {
+    heap_peak = 0;
+}
+
 void board_poll(void) {
     network_poll();
 }

@@ -166,6 +166,12 @@ static mp_obj_t mps2_heap_peak(void) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(mps2_heap_peak_obj, mps2_heap_peak);
 
+static mp_obj_t mps2_heap_peak_restart(void) {
+    heap_peak_restart();
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(mps2_heap_peak_restart_obj, mps2_heap_peak_restart);
+
 static mp_obj_t mps2_is_network_up(void) {
     return mp_obj_new_bool(network_is_up());
 }
@@ -268,6 +274,7 @@ static const mp_rom_map_elem_t mps2_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR_has_entropy), MP_ROM_PTR(&mps2_has_entropy_obj) },
     { MP_ROM_QSTR(MP_QSTR_set_time), MP_ROM_PTR(&mps2_set_time_obj) },
     { MP_ROM_QSTR(MP_QSTR_heap_peak), MP_ROM_PTR(&mps2_heap_peak_obj) },
+    { MP_ROM_QSTR(MP_QSTR_heap_peak_restart), MP_ROM_PTR(&mps2_heap_peak_restart_obj) },
     { MP_ROM_QSTR(MP_QSTR_is_console_open), MP_ROM_PTR(&mps2_is_console_open_obj) },
     { MP_ROM_QSTR(MP_QSTR_is_network_up), MP_ROM_PTR(&mps2_is_network_up_obj) },
 };
