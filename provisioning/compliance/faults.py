@@ -4,24 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from provisioning.registry.registry import RegistryError
+from provisioning.registry.branches import incidents, release_problems
+from provisioning.registry.errors import RegistryError
+from provisioning.registry.models import QUARANTINED
 
 if TYPE_CHECKING:
     from provisioning.registry.registry import Registry
 
-QUARANTINED = "quarantined"
-
 
 def batch_faults(registry: Registry, batch: str) -> list[str]:
-    """Open faults of a batch: a chain that is not whole, units in quarantine (PR-05)."""
+    """Open faults of a batch that may still be made: a chain that is not whole, incidents, units in quarantine."""
     faults = []
     try:
         registry.verify_chain()
     except RegistryError as error:
         faults.append(f"the production records are not whole: {error}")
-    serials = [unit.serial for unit in registry.units() if (unit.batch, unit.status) == (batch, QUARANTINED)]
+    faults += [incident.text for incident in incidents(registry) if incident.batch == batch]
+    serials = [unit.serial for unit in registry.units(batch) if unit.status == QUARANTINED]
     if serials:
         faults.append(
             f"{len(serials)} of its units wait for a decision in quarantine: {', '.join(serials[:5])}"
         )
     return faults
+
+
+def ship_faults(registry: Registry, batch: str) -> list[str]:
+    """Why nothing of a batch may leave: it is open, a branch was not synced, an incident is not settled (PR-05)."""
+    return release_problems(registry, batch)

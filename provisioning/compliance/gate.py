@@ -152,6 +152,8 @@ def _check_verification(gate: Gate, unit: Unit) -> Iterator[str]:
         return
     if unit.is_development:
         yield "It was made with development keys or a development build and is not for sale."
+    if unit.revoked_s is not None:
+        yield "It was revoked: servers no longer accept it."
     passed = {phase.name for phase in gate.registry.phases(unit.id) if phase.outcome == "PASS"}
     for name in ("verify", "label", "prove"):
         if name not in passed:

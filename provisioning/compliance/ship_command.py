@@ -10,7 +10,7 @@ import typer
 
 from provisioning.compliance.archive import Archive
 from provisioning.compliance.commands import FAILED, ArchiveOption, JsonOption, err, today_utc, told
-from provisioning.compliance.faults import batch_faults
+from provisioning.compliance.faults import ship_faults
 from provisioning.compliance.gate import Gate, Refusal, ShipError
 from provisioning.compliance.ledger import Ledger
 from provisioning.compliance.statement import OPEN_POINTS
@@ -46,7 +46,7 @@ def ship(
                 Ledger(packing),
                 KeyRing(keys).anchor_keys(),
                 today_utc(),
-                lambda number: batch_faults(book, number),
+                lambda number: ship_faults(book, number),
             )
             shipped = gate.ship(serial=serial, batch=batch)
         except ShipError as refused:

@@ -25,6 +25,7 @@ from device import contact, support
 from provisioning.compliance.carried import statement_record
 from provisioning.factory import record
 from provisioning.factory.aftermath import settle
+from provisioning.factory.label_template import STANDARD, Template
 from provisioning.factory.link import ByteStream, FactoryLink
 from provisioning.factory.phases import (
     Outcome,
@@ -85,6 +86,7 @@ class StationConfig:
     development: bool = False
     expected_image_digest: bytes | None = None
     archive_dir: Path | None = None
+    label_template: Template = STANDARD
     oscore_key: ServerKey | None = None
     station_name: str = "station"
     timeout_s: float = 5.0

@@ -225,6 +225,7 @@ def label(run: UnitRun) -> Measurements:
         fingerprint=hashlib.sha256(run.certificates["web"]).digest(),
         is_development=run.station.is_development,
         code=run.code or "",
+        template=run.station.config.label_template,
     )
     require(len(grouped(shown.code)) > 20, "no set-up code was drawn")
     labels.print_label(shown, run.label_path)

@@ -30,7 +30,7 @@ from starlette.routing import Route
 from provisioning.factory.line import PortView
 from provisioning.factory.reprint import ReprintError
 from provisioning.web.chart import phase_chart
-from provisioning.web.floor import WORDS, Floor
+from provisioning.web.floor import WORDS, Floor, plain_reason
 from provisioning.web.login import Login
 
 COOKIE: Final = "station"
@@ -166,6 +166,7 @@ class Pages:
                 view=view,
                 id=tile_id(view),
                 words=WORDS[view.state],
+                reason=plain_reason(view.message),
                 is_running=self.floor.is_running,
             )
         return parts

@@ -49,6 +49,12 @@ class PhaseTime:
     runs: int
 
 
+def plain_reason(message: str) -> str:
+    """A view's message without the words that only an engineer needs."""
+    _, found, reason = message.partition("reason=")
+    return reason if found else message
+
+
 class Floor:
     """One line with the numbers that a shift wants to see. Thread-safe: workers tell, the page asks."""
 

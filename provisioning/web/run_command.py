@@ -19,6 +19,7 @@ from rich.text import Text
 
 from device.errors import FirstbootError
 from provisioning.compliance.statement import StatementError
+from provisioning.factory.label_template import STANDARD, load_template
 from provisioning.factory.line import Line, PortView
 from provisioning.factory.port_state import PortState
 from provisioning.factory.ports import finder_of
@@ -84,6 +85,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option
     image_digest: Annotated[
         str | None, typer.Option(help="SHA-256 (hex) of the only image units may run.")
     ] = None,
+    label_template: Annotated[Path | None, typer.Option(help="Layout of the label (TOML).")] = None,
     scan: Annotated[
         bool, typer.Option("--scan", help="A board starts when scanned, not when put on.")
     ] = False,
@@ -114,6 +116,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option
             labels_dir=labels,
             oscore_dir=oscore,
             archive_dir=archive,
+            label_template=STANDARD if label_template is None else load_template(label_template),
             development=development,
             expected_image_digest=None if image_digest is None else bytes.fromhex(image_digest),
         )
@@ -205,7 +208,7 @@ def _wait(floor: Floor, count: int, show: Any) -> None:
     while True:
         show()
         totals = floor.totals()
-        if count and totals.passed + totals.failed + totals.refused >= count:
+        if count and totals.passed + totals.failed >= count:
             return
         time.sleep(0.2)
 

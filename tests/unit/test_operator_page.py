@@ -137,7 +137,7 @@ def test_a_batch_is_started_shown_and_stopped(operator: OperatorBench) -> None:
     page = browser.get("/")
     assert "PASS" in page and "FB1-000001" in page and "NOT FOR SALE" in page
     assert "Stick the label on" in page and "<svg" in page and "Units per hour" in page
-    assert "NO PORT" in page  # the places without a board
+    assert "NO PORT" in page and "LinkError" not in page  # the places without a board, in plain words
     assert browser.post("/stop") == 303 and not operator.line.is_running
 
 

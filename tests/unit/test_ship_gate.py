@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 from provisioning.compliance import commands as statement_commands
 from provisioning.compliance.archive import Archive
 from provisioning.compliance.check import REGISTER, SECURITY_TXT, STATEMENTS, Papers, check_serial
+from provisioning.compliance.faults import batch_faults
 from provisioning.compliance.gate import Gate, Refusal, ShipError
 from provisioning.compliance.ledger import Ledger
 from provisioning.compliance.security_txt import make_security_txt
@@ -163,6 +164,7 @@ def test_a_unit_with_the_demonstration_statement_never_leaves(tmp_path: Path) ->
     ("planted", "aspect"),
     [
         ("UPDATE unit SET is_development = 1", "verification"),
+        ("UPDATE unit SET revoked_s = 1", "verification"),
         ("DELETE FROM phase_entry WHERE name = 'prove'", "verification"),
         ("UPDATE phase_entry SET outcome = 'FAIL' WHERE name = 'label'", "verification"),
         ("UPDATE unit SET statement_sha256 = :other", "statement"),
@@ -334,6 +336,7 @@ def test_the_ship_command_says_each_reason_and_then_lets_the_unit_go(
     factory: Factory, on_this_day: None
 ) -> None:
     factory.plant("UPDATE unit SET is_development = 1")
+    factory.bench.registry.close_batch(PRODUCT.batch)
     refused = ship(factory, "--serial", factory.serial, "--json")
     assert refused.exit_code == 1
     assert [each["aspect"] for each in json.loads(refused.stdout)["reasons"]] == ["verification"]
@@ -342,7 +345,21 @@ def test_the_ship_command_says_each_reason_and_then_lets_the_unit_go(
     assert ship(factory).exit_code == 2
 
 
+def test_nothing_leaves_an_open_batch_or_one_with_an_open_incident(
+    factory: Factory, on_this_day: None
+) -> None:
+    assert "still open" in ship(factory, "--serial", factory.serial).stderr
+    factory.bench.registry.close_batch(PRODUCT.batch)
+    factory.plant(
+        "INSERT INTO incident (kind, batch, text, found_s) VALUES ('code', :batch, 'a code came twice', 1)",
+        batch=PRODUCT.batch,
+    )
+    assert "a code came twice" in ship(factory, "--batch", PRODUCT.batch).stderr
+    assert batch_faults(factory.bench.registry, PRODUCT.batch) == ["a code came twice"]
+
+
 def test_the_verify_command_answers_from_a_serial_number(factory: Factory, on_this_day: None) -> None:
+    factory.bench.registry.close_batch(PRODUCT.batch)
     ship(factory, "--serial", factory.serial)
     papers = factory.papers()
     asked = [

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner, Result
 
 from provisioning.factory.commands import app
@@ -88,3 +89,18 @@ def test_the_login_is_asked_for_and_not_shown(folder: Path) -> None:
     assert result.exit_code == 0 and typed not in result.output
     assert (folder / "login").stat().st_mode & 0o777 == 0o600
     assert RUNNER.invoke(app, ["set-login", str(folder / "login")], input="short\nshort\n").exit_code == 2
+
+
+def test_a_label_template_gives_the_label_its_size(folder: Path, served: list[ServedUnit]) -> None:
+    from tests.unit.test_labels import SMALL
+
+    (folder / "label.toml").write_text(SMALL)
+    result = run(
+        folder, [served[0].address], "--json", "--count", "1", "--label-template", str(folder / "label.toml")
+    )
+    assert result.exit_code == 0, result.output
+    with Image.open(folder / "labels" / "FB1-000001.png") as image:
+        assert image.size == (480, 320)
+    (folder / "label.toml").write_text(SMALL.replace("{serial}", ""))
+    refused = run(folder, [served[0].address], "--label-template", str(folder / "label.toml"))
+    assert refused.exit_code == 2 and "{serial}" in refused.stderr
