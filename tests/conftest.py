@@ -25,7 +25,8 @@ settings.register_profile(
 
 # Reasons that name one of these blame a missing tool; Renode is in no Debian archive and may always be absent.
 _TOOL = re.compile(
-    r"qemu|mosquitto|arm-none-eabi|coap|slirp|compiler|\bgcc\b|mpy-cross|firmware|apt|postgres|chromium", re.IGNORECASE
+    r"qemu|mosquitto|arm-none-eabi|coap|slirp|compiler|\bgcc\b|mpy-cross|firmware|apt|postgres|chromium",
+    re.IGNORECASE,
 )
 _OPTIONAL = re.compile(r"renode|vectors|--nightly", re.IGNORECASE)
 

@@ -13,7 +13,6 @@ import contextlib
 import json
 import os
 import urllib.parse
-from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +35,7 @@ from simulator.ports.flash import PowerCut, SimFlash
 from simulator.ports.network import MemoryNetwork, MemoryServer
 from simulator.ports.peers import Content, MemoryBroker, MemoryCoapServer
 from simulator.powercut import bench as made
+from simulator.powercut.pipe import FastPipe, PipeEnd
 
 T = TypeVar("T")
 MAX_STARTS = 40  # a unit that restarts more often in one flow does so for ever
@@ -62,69 +62,10 @@ class Told(NamedTuple):
     value: object
 
 
-class FastPipe:
-    """A byte pipe of one loop: `ours` is the unit's Stream, the other end has write() and read()."""
-
-    def __init__(self) -> None:
-        self.ours = _End()
-        self.theirs = _End()
-        self.ours.other, self.theirs.other = self.theirs, self.ours
-
-
-class _End:
-    """One end; implements device.interfaces.Stream."""
-
-    other: _End
-
-    def __init__(self) -> None:
-        self._arrived: deque[bytes] = deque()
-        self._waiter: asyncio.Future[None] | None = None
-        self.is_closed = False
-
-    def put(self, data: bytes) -> None:
-        if data:
-            self._arrived.append(data)
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    async def read(self, limit: int) -> bytes:
-        """Give 1..limit bytes, b"" once the other end is closed."""
-        while not self._arrived:
-            if self.is_closed or self.other.is_closed:
-                return b""
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
-        data = self._arrived.popleft()
-        if len(data) > limit:
-            self._arrived.appendleft(data[limit:])
-        return data[:limit]
-
-    async def readexactly(self, length: int) -> bytes:
-        """Give `length` bytes. Raises LinkError at the end of the stream."""
-        data = b""
-        while len(data) < length:
-            part = await self.read(length - len(data))
-            if not part:
-                raise LinkError(reason="read: end of stream")
-            data += part
-        return data
-
-    async def write(self, data: bytes) -> None:
-        """Send. Raises LinkError once the other end is closed."""
-        if self.other.is_closed:
-            raise LinkError(reason="write: closed")
-        self.other.put(bytes(data))
-
-    async def close(self) -> None:
-        """Close this end; the other one reads the end of the stream."""
-        self.is_closed = True
-        self.other.put(b"")
-
-
 class _Network(MemoryNetwork):
     """Keeps the handler of the pages, so that a script can be a browser."""
 
-    pages: Callable[[_End], Awaitable[None]] | None = None
+    pages: Callable[[PipeEnd], Awaitable[None]] | None = None
 
     async def serve_tls(self, port: int, cert_der: bytes, key_der: bytes, handler: Any) -> MemoryServer:
         """Take the unit's pages."""
@@ -268,7 +209,7 @@ class Machine(SimulatedMachine):
         )
         return changed
 
-    async def _open_unit(self) -> _End:
+    async def _open_unit(self) -> PipeEnd:
         self._factory = FastPipe()
         return self._factory.ours
 
@@ -353,7 +294,7 @@ class Machine(SimulatedMachine):
             raw += part
         return Answer.parse(raw)
 
-    async def _serve(self, pages: Callable[[_End], Awaitable[None]], pipe: FastPipe) -> None:
+    async def _serve(self, pages: Callable[[PipeEnd], Awaitable[None]], pipe: FastPipe) -> None:
         try:
             await pages(pipe.ours)
         except PowerCut:
@@ -361,7 +302,7 @@ class Machine(SimulatedMachine):
         finally:
             await pipe.ours.close()
 
-    async def factory(self) -> _End | None:
+    async def factory(self) -> PipeEnd | None:
         """The station's end of the line, None while the unit does not listen."""
         return self._factory.theirs if self._factory is not None else None
 

@@ -81,7 +81,8 @@ def test_a_session_ends_in_time_although_nobody_asks(monkeypatch: pytest.MonkeyP
 
     async def run() -> int:
         body = f"password={PASSWORD}".replace(" ", "+").encode()
-        head = f"POST /login HTTP/1.0\r\nHost: device.local\r\nContent-Type: {CONTENT_TYPE}\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = "POST /login HTTP/1.0\r\nHost: device.local\r\n"
+        head += f"Content-Type: {CONTENT_TYPE}\r\nContent-Length: {len(body)}\r\n\r\n"
         await serve_client(browser.app, ScriptedStream([head.encode() + body]))
         assert browser.app.site.sessions.count() == 1
         browser.device.clock.advance_ms(SESSION_LIFE_S * 1000)

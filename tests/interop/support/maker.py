@@ -65,7 +65,9 @@ class Maker:
         """The payload of a record that this maker's tracker signed, checked as a device does."""
         signer = self.tracker_signer
         key = Key(signer.key_id, signer.algorithm, ROLE_TRACKER, signer.public)
-        return verify_record(record, freshness.TYP, ROLE_TRACKER, Anchors(VENDOR_ID, CLASS_ID, (key,), 0, 0, NO_RULES))
+        return verify_record(
+            record, freshness.TYP, ROLE_TRACKER, Anchors(VENDOR_ID, CLASS_ID, (key,), 0, 0, NO_RULES)
+        )
 
     def tracker(self) -> Tracker:
         return Tracker(self.tracker_signer, CLASS_ID, 7, 3, now=lambda: NOW_S)
