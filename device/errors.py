@@ -279,6 +279,12 @@ class SupportRecordError(FirstbootError):
     code = 700
 
 
+class ContactRecordError(FirstbootError):
+    """A security contact is refused. Field: `reason`."""
+
+    code = 701
+
+
 class FreshnessError(FirstbootError):
     """A freshness record is refused. Field: `reason`."""
 

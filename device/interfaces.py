@@ -128,6 +128,9 @@ if TYPE_CHECKING:
         async def freshness(self, request: bytes) -> bytes:
             """Send a freshness request, return the tracker's signed record."""
 
+        async def contact(self) -> "bytes | None":
+            """The newest signed security contact, None where there is none."""
+
         async def keyset(self) -> "bytes | None":
             """The newest signed key set, None where there is none; at most limits.KEYSET_BYTES."""
 

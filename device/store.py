@@ -32,6 +32,7 @@ Record = namedtuple("Record", ("name", "region", "max_bytes", "from_station"))
 RECORDS = (
     Record("anchors", DEVICE, RECORD_BYTES, True),
     Record("contact", DEVICE, RECORD_BYTES, True),
+    Record("contact.newest", DEVICE, RECORD_BYTES, False),
     Record("device.crt", DEVICE, RECORD_BYTES, True),
     Record("identity", DEVICE, 1024, True),
     Record("oscore", DEVICE, 256, True),

@@ -184,7 +184,10 @@ class Unit:
     def public_info(self) -> "dict[str, Any]":
         """Declared public information: no serial, no version, no owner (SE-06)."""
         return status.public_info(
-            self._identity, self._support_record(), self._contact, backend.sha256(self._statement)
+            self._identity,
+            self._support_record(),
+            self._updates.newest_contact() or self._contact,
+            backend.sha256(self._statement),
         )
 
     def host_names(self) -> "tuple[str, ...]":

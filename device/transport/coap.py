@@ -85,6 +85,10 @@ class CoapSource:
         """The newest support record, None where the server has none."""
         return await self._optional("support", limits.RECORD_BYTES)
 
+    async def contact(self) -> "bytes | None":
+        """The newest security contact, None where the server has none."""
+        return await self._optional("contact", limits.RECORD_BYTES)
+
     async def object(self, digest: bytes, size: int) -> bytes:
         """The object of this SHA-256. Raises LimitError, PeerRefusedError (4.04), LinkError."""
         if size > limits.CHUNK_LIST_BYTES:

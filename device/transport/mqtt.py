@@ -132,6 +132,10 @@ class MqttSource:
         """The retained support record, None after 2 s without one."""
         return await self._retained(self._class_topic + "support", limits.RECORD_BYTES, _RETAINED_WAIT_MS)
 
+    async def contact(self) -> "bytes | None":
+        """The retained security contact, None after 2 s without one."""
+        return await self._retained(self._class_topic + "contact", limits.RECORD_BYTES, _RETAINED_WAIT_MS)
+
     async def object(self, digest: bytes, size: int) -> bytes:
         """The retained object of this SHA-256. Raises LinkTimeoutError, LimitError."""
         if size > limits.CHUNK_LIST_BYTES:

@@ -9,10 +9,17 @@ an event that the owner can read. A link that fails is tried again at the next c
 
 from hashlib import sha256
 
-from device import freshness, support
+from device import contact, freshness, support
 from device.compat import const
 from device.crypto import backend
-from device.errors import FirstbootError, KnownBadError, LinkError, TrustError, UpdateError
+from device.errors import (
+    ContactRecordError,
+    FirstbootError,
+    KnownBadError,
+    LinkError,
+    TrustError,
+    UpdateError,
+)
 from device.limits import NONCE_BYTES
 from device.staleness import Staleness
 from device.suit import report
@@ -110,6 +117,7 @@ class UpdateService:
             self.trials.confirm()
             self.trials.revoke_image_keys(keyset.revoked_images(self._store.read("keyset")))
             await self._refresh_support(source)
+            await self._refresh_contact(source)
             await self._update(source)
             await self._report(source, self.last_error)
             return None
@@ -174,6 +182,44 @@ class UpdateService:
             return
         self._store.write("support", offered)
         self.trials.save_progress(tracker.with_support(self.trials.progress, record.sequence))
+
+    async def _refresh_contact(self, source: "Source") -> None:
+        """Take a newer security contact over: addresses and times change while a unit is in use (RP-10)."""
+        offered = await source.contact()
+        if offered is None or offered in (self._store.read("contact.newest"), self._store.read("contact")):
+            return
+        try:
+            found = self._contact_record(offered)
+            have = self._contact_sequence()
+            if found.sequence <= have:
+                raise ContactRecordError(reason="sequence", have=have, offered=found.sequence)
+        except FirstbootError as error:
+            self.note(error)  # as with support: a refused contact keeps no security update away
+            return
+        self._store.write("contact.newest", offered)
+
+    def _contact_record(self, signed: bytes) -> "contact.Contact":
+        return contact.decode(verify_record(signed, contact.TYP, ROLE_SUPPORT, self.anchors, backend))
+
+    def _contact_sequence(self) -> int:
+        """The sequence of the newest stored contact whose key is still believed; 0 where none is."""
+        for name in ("contact.newest", "contact"):
+            signed = self._store.read(name)
+            try:
+                if signed is not None:
+                    sequence: int = self._contact_record(signed).sequence
+                    return sequence
+            except FirstbootError:
+                continue  # its key was revoked: it binds nobody any more
+        return 0
+
+    def newest_contact(self) -> "contact.Contact | None":
+        """The contact that arrived over the network, None where none did or its key is believed no more."""
+        signed = self._store.read("contact.newest")
+        try:
+            return None if signed is None else self._contact_record(signed)
+        except FirstbootError:
+            return None
 
     def support_status(self) -> "support.SupportStatus":
         """The support state now, from the stored record and trusted time. Raises StorageError, TrustError."""

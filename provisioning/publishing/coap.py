@@ -29,6 +29,10 @@ class CoapPublisher:
         """Put a signed support record."""
         self.store.put_support(record)
 
+    def publish_contact(self, record: bytes) -> None:
+        """Put a signed security contact."""
+        self.store.put_contact(record)
+
     def publish_keyset(self, record: bytes) -> None:
         """Put a signed key set."""
         self.store.put_keyset(record)

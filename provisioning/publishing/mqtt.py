@@ -66,6 +66,10 @@ class MqttPublisher:
         """Publish a signed support record."""
         self._publish({self._prefix + "support": record})
 
+    def publish_contact(self, record: bytes) -> None:
+        """Publish a signed security contact."""
+        self._publish({self._prefix + "contact": record})
+
     def publish_keyset(self, record: bytes) -> None:
         """Publish a signed key set."""
         self._publish({self._prefix + "keyset": record})

@@ -1,6 +1,6 @@
 """What is published for one product class, as files: the CoAP server serves them, MQTT gets the same objects.
 
-Layout: DIRECTORY/CLASS/manifest, support, keyset, o/SHA256, and current.json (which objects the manifest needs).
+Layout: DIRECTORY/CLASS/manifest, support, contact, keyset, o/SHA256, and current.json (what the manifest needs).
 Every file appears whole or not at all; the manifest is written last, so a device never sees one whose objects
 are missing.
 """
@@ -17,7 +17,7 @@ from typing import Final
 
 from provisioning.signing.release import Release
 
-NAME: Final = re.compile(r"manifest|support|keyset|o/[0-9a-f]{64}")
+NAME: Final = re.compile(r"manifest|support|contact|keyset|o/[0-9a-f]{64}")
 
 
 class PublishError(RuntimeError):
@@ -49,6 +49,10 @@ class ReleaseStore:
     def put_support(self, record: bytes) -> None:
         """Publish a signed support record."""
         self.put_raw("support", record)
+
+    def put_contact(self, record: bytes) -> None:
+        """Publish a signed security contact."""
+        self.put_raw("contact", record)
 
     def put_keyset(self, record: bytes) -> None:
         """Publish a signed key set."""

@@ -65,6 +65,7 @@ class FakeSource:
         self.time_s = NOW_S
         self.offered_keys = None
         self.offered_support = None
+        self.offered_contact = None
         self.reports = []
         self.asked = []
 
@@ -87,6 +88,10 @@ class FakeSource:
     async def support(self):
         self.asked.append("support")
         return self.offered_support
+
+    async def contact(self):
+        self.asked.append("contact")
+        return self.offered_contact
 
     async def envelope(self):
         self.asked.append("envelope")
