@@ -199,6 +199,7 @@ class Firmware:
         folder.mkdir(parents=True, exist_ok=True)
         console = int(self.variant.is_console_open)
         text = f'#define FIRSTBOOT_OPEN_CONSOLE {console}\n#define FIRSTBOOT_MAIN "{self.variant.main}"\n'
+        text += f"#define FIRSTBOOT_MOVED_BYTES {self.variant.moved_bytes}\n"
         _write_if_changed(folder / "variant.h", text)
         _write_if_changed(folder / "manifest.py", self.manifest)
         variables = {

@@ -47,6 +47,7 @@ class Variant:
     level: int
     has_tests: bool = False
     has_bench: bool = False
+    moved_bytes: int = 0  # how much further on the code lies than in the others
 
 
 VARIANTS = {
@@ -54,6 +55,7 @@ VARIANTS = {
     for variant in (
         Variant("release", f"device/boards/{BOARD}/main.py", False, 3),
         Variant("hang", "hang.py", False, 3),
+        Variant("moved", f"device/boards/{BOARD}/main.py", False, 3, moved_bytes=64),
         Variant("development", f"device/boards/{BOARD}/main.py", True, 0),
         Variant("test", "dual.py", False, 0, has_tests=True),
         Variant("bench", "bench.py", False, 3, has_tests=True, has_bench=True),

@@ -145,16 +145,27 @@ def _is_good(path: Path, pin: Pin) -> bool:
     return path.exists() and sha256_file(path) == pin.sha256
 
 
+def _extract(archive: tarfile.TarFile, folder: Path) -> None:
+    """Unpack below `folder` and nowhere else. Raises SourcesError.
+
+    The archives are pinned by hash; this guards against a wrong pin. Debian 12's Python 3.11.2 has no filters yet,
+    so names are looked at here; newer ones filter links and modes as well.
+    """
+    for member in archive.getmembers():
+        if member.name.startswith("/") or ".." in Path(member.name).parts:
+            raise SourcesError(f"an archive holds a name outside its folder: {member.name}")
+    if hasattr(tarfile, "data_filter"):
+        archive.extraction_filter = tarfile.data_filter
+    archive.extractall(folder)  # noqa: S202
+
+
 def _unpack(tarballs: dict[str, Path], tree: Path) -> None:
     """Unpack into a folder beside `tree`, then rename: a tree is complete or absent."""
     work = Path(tempfile.mkdtemp(dir=tree.parent))
     try:
         for pin in PINS:
             with tarfile.open(tarballs[pin.package]) as archive:
-                # Debian 12's Python 3.11.2 has no filters yet; the archives are pinned by hash all the same.
-                if hasattr(tarfile, "data_filter"):
-                    archive.extraction_filter = tarfile.data_filter
-                archive.extractall(work / pin.package)  # noqa: S202
+                _extract(archive, work / pin.package)
         content = _only_folder(work / "micropython")
         for pin in PINS[1:]:
             shutil.rmtree(content / pin.place, ignore_errors=True)

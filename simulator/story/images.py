@@ -1,7 +1,8 @@
 """The five releases of the story, as signed boot images.
 
 Release 4 hangs at start: on the board it is a build of its own whose main never feeds the watchdog, in the
-simulator its note says so. All others carry the same firmware under their own version.
+simulator its note says so. The others carry the same firmware under their own version; on the board it lies 64 bytes
+further on in releases 2, 3 and 5, so that a unit which keeps the chunks that it has finds none of the next one.
 """
 
 from __future__ import annotations
@@ -64,8 +65,10 @@ def firmware_images(ring: KeyRing, directory: Path, note: Callable[[str], None])
     hashes = tuple(key_hash(path) for path in ring.image_key_paths)
     rom = build_rom([digest.hex() for digest in hashes], root=ROOT, progress=note)
     release = build("release", root=ROOT, progress=note)
+    moved = build("moved", root=ROOT, progress=note)
     hang = build("hang", root=ROOT, progress=note)
-    bodies = {number: (hang if number == HANGING else release).image for number in COUNTERS}
+    variants = {2: moved, 3: moved, HANGING: hang, 5: moved}
+    bodies = {number: variants.get(number, release).image for number in COUNTERS}
     signed = _sign_all(ring, bodies, directory, note)
     size = release.image.stat().st_size
     summary = (

@@ -85,7 +85,7 @@ def test_two_files_of_one_name_are_refused(monkeypatch):
 
 
 def test_an_unknown_variant_is_refused_by_name():
-    with pytest.raises(FirmwareError, match="'relase': there are release, hang, development, test"):
+    with pytest.raises(FirmwareError, match="'relase': there are release, hang, moved, development, test"):
         building.build("relase", root=ROOT)
 
 

@@ -17,6 +17,12 @@
 #define HEAP_BYTES (2 * 1024 * 1024)
 #define STACK_RESERVE_BYTES (8 * 1024) // below the limit Python sees: interrupts and Mbed TLS's deepest call
 
+#if FIRSTBOOT_MOVED_BYTES
+// Everything behind the vectors lies further on, so that no chunk is that of the plain build: what a release that
+// changed all over looks like to a transfer.
+__attribute__((section(".moved"), used)) static const uint8_t moved[FIRSTBOOT_MOVED_BYTES] = {1};
+#endif
+
 extern uint32_t _stack_top, _stack_bottom;
 
 static uint32_t heap[HEAP_BYTES / sizeof(uint32_t)];
