@@ -73,9 +73,9 @@ class Life:
         self.seen["fresh"] = self.user_region()
         machine.power_on()
         self.seen["fresh set-up page"] = self.answers("/setup").text
+        self.seen["light"] = self.light_changes()
         assert self.set_up(world.password) == 303
         assert self.wait("sign-in", lambda: world.owner.sign_in(world.password))
-        self.seen["light"] = self.light_changes()
         assert self.post("/updates", action="off").status == 303
         assert world.owner.status()["update"]["automatic"] is False
 
@@ -192,7 +192,7 @@ def life(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         yield lived
 
 
-def test_the_light_blinks(life: Life) -> None:
+def test_the_light_blinks_while_the_unit_waits_for_its_owner(life: Life) -> None:
     assert life.seen["light"] == {False, True}
 
 
