@@ -16,6 +16,8 @@ from device.errors import (
     SignatureError,
     TrialFailedError,
 )
+from device.lifecycle import FACTORY_DEFAULT
+from device.web.routes import ROUTES
 from provisioning.factory.setup_code import draw_code
 from simulator.story.runner import Step, StepFailed, expect, wait_until
 from simulator.story.world import World
@@ -24,27 +26,13 @@ UPDATE_S = 90  # one transfer, two restarts and a confirm on the emulated board,
 REVERT_S = 120  # the same, and two times ten seconds of watchdog
 CONTACT_S = 40
 
-PUBLIC_ROUTES = (
-    ("GET", "/"),
-    ("GET", "/setup"),
-    ("GET", "/public.json"),
-    ("GET", "/statement"),
-    ("GET", "/style.css"),
-)
-CLOSED_ROUTES = (
-    ("GET", "/login"),
-    ("POST", "/login"),
-    ("GET", "/status"),
-    ("GET", "/status.json"),
-    ("POST", "/status.json"),
-    ("POST", "/logout"),
-    ("GET", "/update"),
-    ("POST", "/update"),
-    ("POST", "/reset"),
-    ("GET", "/../identity"),
-    ("GET", "/setup/skip"),
-    ("PUT", "/setup"),
-    ("DELETE", "/setup"),
+# From the unit's own table, so that a route that is added later is tried as well.
+OPEN_ROUTES = {(route.method, route.path) for route in ROUTES if FACTORY_DEFAULT in route.states}
+PUBLIC_ROUTES = sorted(route for route in OPEN_ROUTES if route[0] == "GET")
+UNKNOWN_ROUTES = (("GET", "/../identity"), ("GET", "/setup/skip"), ("PUT", "/setup"), ("DELETE", "/setup"))
+CLOSED_ROUTES = sorted(
+    {(method, route.path) for route in ROUTES for method in ("GET", "POST")}.union(UNKNOWN_ROUTES)
+    - OPEN_ROUTES
 )
 WEAK_PASSWORDS = (
     ("short", "Tr0ub4dor&3"),
