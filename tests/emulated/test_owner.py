@@ -74,6 +74,8 @@ class Life:
         machine.power_on()
         self.seen["fresh set-up page"] = self.answers("/setup").text
         self.seen["light"] = self.light_changes()
+        self.seen["public"] = world.owner.request("GET", "/public.json").json()
+        self.seen["statement"] = world.owner.request("GET", "/statement").json()
         assert self.set_up(world.password) == 303
         assert self.wait("sign-in", lambda: world.owner.sign_in(world.password))
         assert self.post("/updates", action="off").status == 303
@@ -243,3 +245,10 @@ def test_pw_18_set_up_after_a_reset_waits_for_the_button(life: Life) -> None:
 
 def test_a_failed_unit_is_led_out_by_a_reset(life: Life) -> None:
     assert "credential" in life.seen["failed"]
+
+
+def test_sp_12_the_model_is_readable_and_that_of_statement_and_label(life: Life) -> None:
+    model = life.seen["public"]["model"]
+    assert model == life.seen["statement"]["product"]["model"]
+    assert model == life.world.product.model  # what the station printed (tests/unit/test_labels.py)
+    assert model in life.seen["fresh set-up page"]
