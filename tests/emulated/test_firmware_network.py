@@ -4,6 +4,7 @@ import contextlib
 import socket
 import ssl
 import threading
+import time
 
 import pytest
 
@@ -257,10 +258,15 @@ def test_clients_beyond_the_limit_are_hung_up_on(serving):
     with contextlib.ExitStack() as stack:
         silent = [stack.enter_context(socket.create_connection(serving, TIMEOUT_S)) for _ in range(6)]
         closed = 0
-        for client in silent:
-            client.settimeout(1)
-            with contextlib.suppress(TimeoutError):
-                closed += client.recv(1) == b""
+        # Long enough for a busy machine, shorter than the unit's own patience with the silent ones that it took.
+        deadline = time.monotonic() + 8
+        while closed < 2 and time.monotonic() < deadline:
+            for client in list(silent):
+                client.settimeout(0.1)
+                with contextlib.suppress(TimeoutError):
+                    if client.recv(1) == b"":
+                        closed += 1
+                        silent.remove(client)
     assert closed == 2
 
 

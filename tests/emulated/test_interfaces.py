@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import time
 from collections.abc import Iterator
@@ -170,6 +171,9 @@ def test_the_factory_port_carries_out_what_is_declared(
 def test_se_07_the_station_refuses_a_development_build(kit: Any, tmp_path: Path) -> None:
     """The real development firmware on the emulated board, at a station with keys for sale."""
     station = production_station(Bench(tmp_path / "station"))
+    station.config = dataclasses.replace(
+        station.config, timeout_s=5.0
+    )  # a board is slower than one in memory
     with kit.board(tmp_path / "board", "development") as board:
         board.power_on()
         board.console.wait_for("DEVELOPMENT BUILD, THE CONSOLE IS OPEN. NOT FOR SALE", TIMEOUT_S)

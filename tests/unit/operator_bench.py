@@ -116,7 +116,7 @@ class Browser:
 
 def until(condition: Any) -> None:
     """Wait for another thread; a test that hangs is ended by this, not judged by it."""
-    for _ in range(3000):
+    for _ in range(12000):
         if condition():
             return
         time.sleep(0.02)

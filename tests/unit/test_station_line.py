@@ -85,7 +85,7 @@ def running(bench: Bench, places: list[Socket], **options: object) -> Iterator[L
 
 def until(condition: Callable[[], bool]) -> None:
     """Wait for another thread; a test that hangs is ended by this, not judged by it."""
-    for _ in range(3000):
+    for _ in range(12000):
         if condition():
             return
         time.sleep(0.01)
