@@ -251,7 +251,9 @@ def test_sixteen_boards_at_once_have_sixteen_identities(bench: Bench) -> None:
     places = [Socket(f"p{number:02}") for number in range(16)]
     for place in places:
         place.unit = MemoryUnit()
-    with running(bench, places) as line:
+    # Sixteen boards share this process and its one lock: they are asked at the pace of a line, not of a unit test.
+    patient = Timing(poll_s=0.5, probe_s=20.0, misses=2)
+    with Line(bench.station(timeout_s=30.0), fixed(places), timing=patient) as line:
         until(all_are(line, 16, PortState.PASSED))
     units = bench.registry.units()
     assert len({unit.device_id for unit in units}) == len({unit.serial for unit in units}) == 16
