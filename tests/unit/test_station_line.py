@@ -22,7 +22,7 @@ from provisioning.factory.port_state import PortEvent, PortState, step
 from provisioning.factory.ports import AddressPort, CallPort, finder_of, fixed, open_address, open_serial
 from tests.unit.factory_bench import Bench, MemoryUnit
 
-QUICK = Timing(poll_s=0.01, probe_s=0.8, misses=2)
+QUICK = Timing(poll_s=0.05, probe_s=2.0, misses=2)
 
 
 class Socket:
