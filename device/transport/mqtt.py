@@ -109,7 +109,7 @@ class MqttSource:
     async def freshness(self, request: bytes) -> bytes:
         """The tracker's answer to `request`. Raises LinkTimeoutError where none comes."""
         topic = self._device_topic + "fresh"
-        await self._subscribe({topic: limits.RECORD_BYTES}, 1)
+        await self._subscribe(topic, limits.RECORD_BYTES, 1)
         try:
             # An answer that was under way belongs to an older nonce.
             self._inbox.pop(topic, None)
@@ -158,14 +158,7 @@ class MqttSource:
         window = self._window
         if window is None:
             raise LinkError(reason="no payload planned")
-        to_close, to_open = window.refill()
-        if to_close:
-            await self._unsubscribe([self._object_topic + _hex(digest) for digest in to_close])
-        if to_open:
-            bounds = {}
-            for digest in to_open:
-                bounds[self._object_topic + _hex(digest)] = limits.CHUNK_BYTES
-            await self._subscribe(bounds, 0, is_awaited=False)
+        await self._move(window)
         data = window.take(index)
         while data is None:
             if not await self._progress(window):
@@ -245,6 +238,23 @@ class MqttSource:
             await self._step(left_ms)
         return True
 
+    async def _move(self, window: Window) -> None:
+        """Close what is done and ask for what comes next, in one TLS record; the answers are not waited for."""
+        to_close, to_open = window.refill()
+        session = self._usable().session
+        data = b""
+        if to_close:
+            topics = [self._object_topic + _hex(digest) for digest in to_close]
+            self._forget(topics)
+            data += session.unsubscribe(topics)
+        if to_open:
+            topics = [self._object_topic + _hex(digest) for digest in to_open]
+            for topic in topics:
+                self._bounds[topic] = limits.CHUNK_BYTES
+            data += session.subscribe(topics, 0)[1]
+        if data:
+            await self._send(data)
+
     async def _progress(self, window: Window) -> bool:
         start = self._clock.ticks_ms()
         while True:
@@ -254,20 +264,21 @@ class MqttSource:
             if await self._step(left_ms):
                 return True
 
-    async def _subscribe(self, bounds: "dict[str, int]", qos: int, *, is_awaited: bool = True) -> None:
+    async def _subscribe(self, topic: str, limit: int, qos: int) -> None:
         session = self._usable().session
-        self._bounds.update(bounds)
-        packet_id, data = session.subscribe(sorted(bounds), qos)
+        self._bounds[topic] = limit
+        packet_id, data = session.subscribe((topic,), qos)
         await self._send(data)
-        if is_awaited and not await self._until(
-            lambda: not session.is_open(packet_id), limits.REPLY_TIMEOUT_S * 1000
-        ):
+        if not await self._until(lambda: not session.is_open(packet_id), limits.REPLY_TIMEOUT_S * 1000):
             raise LinkTimeoutError(reason="no SUBACK")
 
-    async def _unsubscribe(self, topics: "list[str]") -> None:
+    def _forget(self, topics: "list[str]") -> None:
         for topic in topics:
             self._bounds.pop(topic, None)
             self._inbox.pop(topic, None)
+
+    async def _unsubscribe(self, topics: "list[str]") -> None:
+        self._forget(topics)
         if self._link is not None and self._link.is_usable:
             await self._send(self._link.session.unsubscribe(topics))
 
@@ -286,7 +297,7 @@ class MqttSource:
             raise LinkTimeoutError(reason="no PUBACK")
 
     async def _retained(self, topic: str, limit: int, timeout_ms: int) -> "bytes | None":
-        await self._subscribe({topic: limit}, 0)
+        await self._subscribe(topic, limit, 0)
         try:
             await self._until(lambda: topic in self._inbox, timeout_ms)
             return self._inbox.pop(topic, None)

@@ -63,8 +63,14 @@ class Broker:
         return data
 
     async def write(self, data):
-        kind = data[0] >> 4
-        body = data[2:] if data[1] < 128 else data[3:]
+        while data:
+            length, at = data[1], 2
+            if length >= 128:
+                length, at = (length & 127) | data[2] << 7, 3
+            self._packet(data[0] >> 4, data[at : at + length])
+            data = data[at + length :]
+
+    def _packet(self, kind, body):
         if kind == mqtt.CONNECT:
             self.out += self.connack
         elif kind == mqtt.SUBSCRIBE:
@@ -268,7 +274,7 @@ def test_an_idle_connection_is_kept_alive():
 
 
 def test_chunks_are_asked_for_ahead_in_order_and_never_more_than_the_window():
-    names = digests(20)
+    names = list(reversed(digests(20)))  # the order of need is not that of the names
     broker = Broker(dict((topic_of(digest), digest) for digest in names))
 
     async def work(source):
