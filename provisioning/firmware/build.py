@@ -2,7 +2,9 @@
 
 Rules:
 1. The key of a build is the hash of everything that goes in; a build with that key is never made twice.
-2. Objects of MicroPython and the libraries are shared by all variants and kept by make between builds.
+2. Objects of MicroPython and the libraries are shared by all variants and kept by make between builds. Make judges
+   by time, so it compiles copies that are written when their content changed: a file that another checkout, a
+   backup or a clock dated back is compiled all the same.
 3. No date, no path and no version-control state reaches the bytes (SOURCE_DATE_EPOCH, -ffile-prefix-map).
 4. One build at a time in a cache: a lock file keeps parallel callers apart.
 """
@@ -45,7 +47,7 @@ from provisioning.firmware.sources import (
 # The day of MicroPython 1.25.0: the only date in the image.
 _SOURCE_DATE = "1744675200"
 _IMAGE_KEY = re.compile(r"[0-9a-f]{64}(:0000000[12][0-9a-f]{112})?")  # as the ROM's Makefile takes it
-_RECIPE = 1  # raise when the way of building changes the bytes
+_RECIPE = 2  # raise when the way of building changes the bytes
 _TOOLS = (
     ("arm-none-eabi-gcc", "gcc-arm-none-eabi libnewlib-arm-none-eabi"),
     ("arm-none-eabi-objcopy", "binutils-arm-none-eabi"),
@@ -151,7 +153,7 @@ class Firmware:
             "makefile": sha256_file(self.port / "Makefile"),
             "names": sorted(port_files),
         }
-        # Objects live where make can judge them by time; a new compiler or Makefile starts afresh.
+        # A new compiler or Makefile starts afresh.
         self.objects = self.folder / f"objects-{_digest(compiled_by)[:16]}"
         self.generated = self.folder / "generated"
         self._write_generated()
@@ -211,7 +213,9 @@ class Firmware:
             "PYTHON": sys.executable,
         }
         (self.objects / "common").mkdir(exist_ok=True)
-        _make(self.port, variables)
+        for name in ("port", "include"):
+            _mirror(self.port.parent / name, self.objects / "board" / name)
+        _make(self.objects / "board" / "port", variables)
 
     def _collect(self, work: Path) -> None:
         folder = self._variant_folder()
@@ -290,6 +294,15 @@ def _digest(value: object) -> str:
 def _write_if_changed(path: Path, text: str) -> None:
     if not path.exists() or path.read_text() != text:
         path.write_text(text)
+
+
+def _mirror(source: Path, target: Path) -> None:
+    """Bring the text files of `source` into `target`; only what differs is written, so only that has a new date."""
+    for path in sorted(source.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            copy = target / path.relative_to(source)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            _write_if_changed(copy, path.read_text())
 
 
 @contextmanager

@@ -182,3 +182,19 @@ def test_the_size_command_prints_json(tmp_path, monkeypatch):
     assert json.loads(result.output)["sizes"] == {"port": 4, "c library": 6}
     assert "10  total" in CliRunner().invoke(commands.app, ["size"]).output
     assert os.environ["PATH"]
+
+
+def test_a_changed_source_is_compiled_again_even_when_it_was_dated_back(tmp_path):
+    source, target = tmp_path / "port", tmp_path / "board" / "port"
+    (source / "arch").mkdir(parents=True)
+    (source / "a.c").write_text("1")
+    (source / "arch" / "same.h").write_text("1")
+    building._mirror(source, target)
+    kept = (target / "arch" / "same.h").stat().st_mtime_ns
+    compiled = (target / "a.c").stat().st_mtime_ns  # the earliest date an object of it could have
+    (source / "a.c").write_text("2")
+    os.utime(source / "a.c", (1, 1))
+    building._mirror(source, target)
+    assert (target / "a.c").read_text() == "2"
+    assert (target / "a.c").stat().st_mtime_ns > compiled
+    assert (target / "arch" / "same.h").stat().st_mtime_ns == kept
