@@ -1,0 +1,232 @@
+"""What a manifest may ask of this unit: found by running it without doing anything (verify.py, rules 4 to 6).
+
+Only for a manifest that authors signed. What the draft has and this unit does not do is refused by name, wherever it
+stands.
+"""
+
+from binascii import hexlify
+from collections import namedtuple
+
+from device.compat import const
+from device.errors import (
+    ClassMismatchError,
+    ConditionError,
+    LimitError,
+    SuitError,
+    UnsupportedError,
+    VendorMismatchError,
+)
+from device.limits import CHUNK_BYTES, CHUNK_LIST_BYTES
+from device.suit import commands, registry
+
+TYPE_CHECKING = const(0)
+if TYPE_CHECKING:
+    from typing import Any
+
+    from device.errors import FirstbootError
+    from device.suit.manifest import Manifest
+    from device.trust.anchors import Anchors
+
+COMPONENTS = ((b"chunks",), (b"firmware",))
+APP_COMPONENTS = COMPONENTS + ((b"app-chunks",), (b"app",))  # with an application set
+CHUNKS = 0
+FIRMWARE = 1
+_SHA256_BYTES = const(32)
+_CONDITIONS = (
+    commands.MatchVendor,
+    commands.MatchClass,
+    commands.MatchDevice,
+    commands.UseBefore,
+    commands.Authorise,
+)
+_NOT_DONE = (
+    (commands.Fetch, registry.DIRECTIVE_FETCH),
+    (commands.MatchSlot, registry.CONDITION_COMPONENT_SLOT),
+    (commands.MatchContent, registry.CONDITION_CHECK_CONTENT),
+    (commands.Write, registry.DIRECTIVE_WRITE),
+    (commands.Copy, registry.DIRECTIVE_COPY),
+    (commands.Swap, registry.DIRECTIVE_SWAP),
+    (commands.Invoke, registry.DIRECTIVE_INVOKE),
+)
+
+# What conditions may ask about besides the anchors: trusted unix time, the unit's own id (16 bytes),
+# `authorise(priority)` -> bool, the owner's consent, and `runs(digest, size)` -> bool, whether the image that runs is
+# the payload with this SHA-256 and size. None where it is not known: the condition then does not hold.
+Circumstances = namedtuple("Circumstances", ("now_s", "device_id", "authorise", "runs"))
+UNKNOWN = Circumstances(None, None, None, None)
+
+# What one component must become: SHA-256 (32 bytes), size in bytes, where it lies.
+Target = namedtuple("Target", ("digest", "size", "uri"))
+
+
+def check_members(content: "Manifest") -> None:
+    """Rule 4: nothing that is not carried out. A reference URI is for people (draft 8.4.3) and asks for nothing."""
+    if content.components not in (COMPONENTS, APP_COMPONENTS):
+        raise UnsupportedError(what="components")
+    for number in sorted(content.sequences):
+        if number not in (registry.MEMBER_VALIDATE, registry.MEMBER_INSTALL):
+            raise UnsupportedError(what=_member(number))
+    for number in sorted(content.severed):
+        if number != registry.MEMBER_TEXT:  # text is for people; a unit does without it
+            raise UnsupportedError(what="severed " + _member(number))
+    if registry.MEMBER_INSTALL not in content.sequences:
+        raise SuitError(reason="missing", member="suit-install")
+
+
+def _member(number: int) -> str:
+    return registry.name_of(registry.MANIFEST_MEMBERS, number, "manifest member")
+
+
+class _Survey:
+    """Rules 5 and 6: what each component is to become, found by running the manifest without doing it."""
+
+    def __init__(self, anchors: "Anchors", circumstances: Circumstances, count: int) -> None:
+        self._anchors = anchors
+        self._circumstances = circumstances
+        self._is_vendor = self._is_class = False
+        self._mismatch: "FirstbootError | None" = None
+        self._count = count
+        self._matched = 0
+        self.fetched: "list[Target | None]" = []  # None: the chunk list of what runs already
+
+    def run(self, shared: "list[Any]", sequence: "list[Any]", is_install: bool) -> None:
+        """Answer every effect of shared sequence and `sequence`. Raises the reason why a condition does not hold."""
+        running = commands.run((shared, sequence), self._count)
+        answer: "bool | None" = None
+        try:
+            while True:
+                answer = self._answer(running.send(answer), is_install)
+        except StopIteration:
+            return
+        except ConditionError as error:
+            section = registry.MEMBER_INSTALL if is_install else registry.MEMBER_VALIDATE
+            reason = self._mismatch or error
+            for name in ("component", "sequence", "index"):
+                reason.fields[name] = error.fields[name]
+            reason.fields["section"] = section
+            raise reason
+        finally:
+            running.close()
+
+    def _answer(self, effect: "Any", is_install: bool) -> bool:
+        mismatch = self._circumstance(effect)
+        if mismatch is None:
+            if isinstance(effect, commands.MatchImage):
+                return self._match(effect, is_install)
+            elif isinstance(effect, commands.Fetch) and is_install:
+                self._fetch(effect)
+            elif not isinstance(effect, _CONDITIONS):
+                place = "" if is_install else " in suit-validate"
+                raise UnsupportedError(what=_effect_name(effect) + place)
+        self._mismatch = mismatch or self._mismatch
+        return mismatch is None
+
+    def _circumstance(self, effect: "Any") -> "FirstbootError | None":
+        """Why a condition about this unit does not hold; None where it does, or where the effect is another one."""
+        around = self._circumstances
+        if isinstance(effect, commands.MatchVendor):
+            self._is_vendor = effect.identifier == self._anchors.vendor_id
+            return None if self._is_vendor else VendorMismatchError(offered=_hex(effect.identifier))
+        if isinstance(effect, commands.MatchClass):
+            self._is_class = effect.identifier == self._anchors.class_id
+            return None if self._is_class else ClassMismatchError(offered=_hex(effect.identifier))
+        if isinstance(effect, commands.MatchDevice):
+            is_ours = around.device_id is not None and effect.identifier == around.device_id
+            return None if is_ours else ConditionError(command="suit-condition-device-identifier")
+        if isinstance(effect, commands.UseBefore):
+            # Without trusted time nobody can say that it is not too late (update-management 6.1).
+            is_before = around.now_s is not None and around.now_s < effect.time_s
+            return None if is_before else ConditionError(command="suit-condition-use-before")
+        if isinstance(effect, commands.Authorise):
+            is_agreed = around.authorise is not None and around.authorise(effect.priority)
+            return None if is_agreed else ConditionError(command="suit-condition-update-authorized")
+        return None
+
+    def _fetch(self, effect: "Any") -> None:
+        if not (self._is_vendor and self._is_class):
+            raise SuitError(reason="fetch before the vendor and class conditions")
+        if effect.digest is None or effect.size is None:
+            raise SuitError(reason="not set", parameter="suit-parameter-image-digest or -size")
+        # Chunk list first, each component once, and matched before the next is fetched.
+        if effect.component != len(self.fetched) or self._matched != len(self.fetched):
+            raise SuitError(reason="order of fetches")
+        self.fetched.append(Target(effect.digest, effect.size, effect.uri))
+
+    def _match(self, effect: "Any", is_install: bool) -> bool:
+        """What is matched is what was fetched, or the running image. The boot ROM validates the image at every start;
+        suit-validate may ask for exactly that."""
+        if is_install and effect.component == FIRMWARE and not self.fetched:
+            return self._match_running(effect)
+        target = self.fetched[effect.component] if effect.component < len(self.fetched) else None
+        if target is None:
+            raise SuitError(reason="image match of what was not fetched")
+        if effect.digest != target.digest or effect.size != target.size:
+            raise SuitError(reason="image match of something else than was fetched")
+        if is_install:
+            self._matched = max(self._matched, effect.component + 1)
+        return True
+
+    def _match_running(self, effect: "Any") -> bool:
+        """Whether this firmware runs; then it need not be fetched, nor the list of its chunks."""
+        if not (self._is_vendor and self._is_class):
+            raise SuitError(reason="image match before the vendor and class conditions")
+        runs = self._circumstances.runs
+        if effect.size is None or runs is None or not runs(effect.digest, effect.size):
+            return False
+        self.fetched = [None, Target(effect.digest, effect.size, object_uri(effect.digest))]
+        self._matched = len(self.fetched)
+        return True
+
+    def targets(self) -> "list[Target | None]":
+        """What each component is to become. Raises SuitError where one is not fetched and matched, or none is new."""
+        if self._matched != self._count:
+            raise SuitError(reason="a component is not fetched and matched")
+        pairs = [(self.fetched[at], self.fetched[at + 1]) for at in range(0, self._count, 2)]
+        for chunks, payload in pairs:
+            if chunks is not None:
+                _check_sizes(chunks, payload)
+        if pairs[-1][0] is None:
+            raise SuitError(reason="nothing to fetch")
+        return self.fetched
+
+
+def targets_of(
+    content: "Manifest", anchors: "Anchors", circumstances: Circumstances
+) -> "list[Target | None]":
+    """Rules 5 and 6: a Target for each component of the manifest, None for a chunk list that is not fetched since the
+    firmware runs already. Raises what verify.verify_envelope does of these rules.
+    """
+    survey = _Survey(anchors, circumstances, len(content.components))
+    survey.run(content.shared, content.sequences[registry.MEMBER_INSTALL], True)
+    validate = content.sequences.get(registry.MEMBER_VALIDATE)
+    if validate is not None:
+        survey.run(content.shared, validate, False)
+    return survey.targets()
+
+
+def _effect_name(effect: "Any") -> str:
+    """The draft's name of an effect that this unit does not carry out."""
+    for kind, command in _NOT_DONE:
+        if isinstance(effect, kind):
+            return commands.name(command)
+    return "command"
+
+
+def _hex(data: bytes) -> str:
+    return hexlify(data).decode()
+
+
+def _check_sizes(chunks: Target, payload: Target) -> None:
+    if chunks.size > CHUNK_LIST_BYTES:
+        raise LimitError(what="chunk list", limit=CHUNK_LIST_BYTES)
+    count = (payload.size + CHUNK_BYTES - 1) // CHUNK_BYTES
+    if count == 0 or chunks.size != count * _SHA256_BYTES:
+        raise SuitError(reason="sizes of payload and chunk list do not agree")
+    for target in (chunks, payload):
+        if target.uri != object_uri(target.digest):
+            raise UnsupportedError(what="URI that is not o/ and the SHA-256")
+
+
+def object_uri(digest: bytes) -> str:
+    """Return the relative URI under which an object with this SHA-256 is published."""
+    return "o/" + hexlify(digest).decode()
