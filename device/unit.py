@@ -9,10 +9,9 @@ Rules:
 import asyncio
 
 from device import contact, identity, indicator, lifecycle, status, store, support
-from device.codec import cose
 from device.compat import const
 from device.crypto import backend, der
-from device.errors import FirstbootError, TrustError
+from device.errors import FirstbootError, RecordDamagedError
 from device.events import Events
 from device.limits import BUTTON_POLL_MS
 from device.onboarding import Owner
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
 
     from device.agent import Ports
     from device.trust.anchors import Anchors
+    from device.update.papers import Seen
     from device.update.slots import BootState
 
 HTTPS_PORT = 443
@@ -70,7 +70,6 @@ class Unit:
         self._owned = asyncio.Event()
         self._wake = asyncio.Event()
         self._reset_wanted = asyncio.Event()
-        self._support: "tuple[bytes, Anchors, support.SupportRecord, bool] | None" = None
         trials = Trials(ports.boot, boot_state, self._device)
         self._time = TimeKeeper(
             ports.clock, max(self._anchors.build_time_floor_s, trials.progress.time_floor_s)
@@ -261,27 +260,19 @@ class Unit:
 
     # inside ------------------------------------------------------------------------------------------------
     def _support_record(self) -> "support.SupportRecord":
-        """The stored record; its signature is checked once for each new content, since the light asks often."""
-        return self._checked_support()[2]
+        """The stored record, shown whether or not its key is still believed."""
+        found: "support.SupportRecord" = self._support_seen().content
+        return found
 
     def _support_time(self, now_s: "int | None") -> "int | None":
         """Trusted time for the support state; None, so that it is unknown, where its key is believed no more."""
-        return now_s if self._checked_support()[3] else None
+        return now_s if self._support_seen().is_believed else None
 
-    def _checked_support(self) -> "tuple[bytes, Anchors, support.SupportRecord, bool]":
-        signed, current = self._device.require("support"), self._updates.anchors
-        found = self._support
-        if found is None or found[0] != signed or found[1] is not current:
-            is_believed = True
-            try:
-                payload = verify_record(signed, support.TYP, trust_anchors.ROLE_SUPPORT, current, backend)
-            except (
-                TrustError
-            ):  # its key was revoked since it was verified and stored: shown, its state is unknown
-                payload = cose.decode(signed).payload
-                is_believed = False
-            found = self._support = (signed, current, support.decode(payload), is_believed)
-        return found
+    def _support_seen(self) -> "Seen":
+        seen = self._updates.support_paper.stored("support", self._updates.anchors)
+        if seen is None:
+            raise RecordDamagedError(name="support")
+        return seen
 
 
 async def _pause() -> None:

@@ -9,37 +9,26 @@ an event that the owner can read. A link that fails is tried again at the next c
 
 from hashlib import sha256
 
-from device import contact, freshness, support
+from device import freshness, support
 from device.compat import const
 from device.crypto import backend
-from device.errors import (
-    ContactRecordError,
-    FirstbootError,
-    KnownBadError,
-    LinkError,
-    TrustError,
-    UpdateError,
-)
+from device.errors import FirstbootError, KnownBadError, LinkError, StorageError, UpdateError
 from device.limits import NONCE_BYTES
 from device.staleness import Staleness
 from device.suit import report
 from device.trust import keyset
-from device.trust.anchors import ROLE_SUPPORT, ROLE_TRACKER
-from device.trust.verify import (
-    Circumstances,
-    require_newer,
-    verify_envelope,
-    verify_record,
-    verify_record_key,
-)
+from device.trust.anchors import ROLE_TRACKER
+from device.trust.verify import Circumstances, require_newer, verify_envelope, verify_record_key
 from device.update import flow as steps
 from device.update import tracker
 from device.update.flow import install
+from device.update.papers import contact_paper, support_paper
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
-    from typing import Awaitable, Callable
+    from typing import Any, Awaitable, Callable
 
+    from device.contact import Contact
     from device.events import Events
     from device.interfaces import Entropy, Source
     from device.settings import Consent
@@ -47,6 +36,7 @@ if TYPE_CHECKING:
     from device.timekeeper import TimeKeeper
     from device.trust.anchors import Anchors
     from device.trust.verify import VerifiedManifest
+    from device.update.papers import Paper
     from device.update.trial import Trials
 
 IDLE = "idle"
@@ -86,6 +76,8 @@ class UpdateService:
         self._pause = pause
         self.consent = consent
         self.staleness = Staleness(store, time.clock)
+        self.support_paper = support_paper(store)
+        self.contact_paper = contact_paper(store)
         self._settled: "dict[str, bytes]" = {}  # per source, digest of the envelope last found not to be for us
         self.state = IDLE
         self.done_chunks = self.total_chunks = 0
@@ -116,8 +108,7 @@ class UpdateService:
                 await source.open()
             self.trials.confirm()
             self.trials.revoke_image_keys(keyset.revoked_images(self._store.read("keyset")))
-            await self._refresh_support(source)
-            await self._refresh_contact(source)
+            await self._refresh_papers(source)
             await self._update(source)
             await self._report(source, self.last_error)
             return None
@@ -166,75 +157,34 @@ class UpdateService:
         self.last_contact = (source.name, fresh.time_s)
         return was_unknown
 
-    async def _refresh_support(self, source: "Source") -> None:
-        offered = await source.support()
-        stored = self._store.require("support")
-        if offered is None or offered == stored:
-            return
+    def _take(self, paper: "Paper", offered: "bytes | None") -> "Any | None":
+        """Take a newer paper over; its content, None where there is none. A refused or unreadable one keeps no
+        security update away.
+        """
         try:
-            record = self._support_record(offered)
-            if not support.accept(
-                self._believed_support(stored), record, self.anchors.class_id, self.anchors.support_horizon_s
-            ):
-                return
+            return paper.refresh(offered, self.anchors)
         except FirstbootError as error:
-            self.note(error)  # a refused support record does not keep a security update away
-            return
-        self._store.write("support", offered)
-        self.trials.save_progress(tracker.with_support(self.trials.progress, record.sequence))
-
-    async def _refresh_contact(self, source: "Source") -> None:
-        """Take a newer security contact over: addresses and times change while a unit is in use (RP-10)."""
-        offered = await source.contact()
-        if offered is None or offered in (self._store.read("contact.newest"), self._store.read("contact")):
-            return
-        try:
-            found = self._contact_record(offered)
-            have = self._contact_sequence()
-            if found.sequence <= have:
-                raise ContactRecordError(reason="sequence", have=have, offered=found.sequence)
-        except FirstbootError as error:
-            self.note(error)  # as with support: a refused contact keeps no security update away
-            return
-        self._store.write("contact.newest", offered)
-
-    def _contact_record(self, signed: bytes) -> "contact.Contact":
-        return contact.decode(verify_record(signed, contact.TYP, ROLE_SUPPORT, self.anchors, backend))
-
-    def _contact_sequence(self) -> int:
-        """The sequence of the newest stored contact whose key is still believed; 0 where none is."""
-        for name in ("contact.newest", "contact"):
-            signed = self._store.read(name)
-            try:
-                if signed is not None:
-                    sequence: int = self._contact_record(signed).sequence
-                    return sequence
-            except FirstbootError:
-                continue  # its key was revoked: it binds nobody any more
-        return 0
-
-    def newest_contact(self) -> "contact.Contact | None":
-        """The contact that arrived over the network, None where none did or its key is believed no more."""
-        signed = self._store.read("contact.newest")
-        try:
-            return None if signed is None else self._contact_record(signed)
-        except FirstbootError:
+            self.note(error)
             return None
+
+    async def _refresh_papers(self, source: "Source") -> None:
+        """Support record and security contact change while a unit is in use (SP-03, RP-10)."""
+        record = self._take(self.support_paper, await source.support())
+        if record is not None:
+            self.trials.save_progress(tracker.with_support(self.trials.progress, record.sequence))
+        self._take(self.contact_paper, await source.contact())
+
+    def newest_contact(self) -> "Contact | None":
+        """The contact that arrived over the network, None where none did or its key is believed no more."""
+        seen = self.contact_paper.stored("contact.newest", self.anchors)
+        return seen.content if seen is not None and seen.is_believed else None
 
     def support_status(self) -> "support.SupportStatus":
-        """The support state now, from the stored record and trusted time. Raises StorageError, TrustError."""
-        record = self._believed_support(self._store.require("support"))
-        return support.support_state(record, self._time.now_s())
+        """The support state now, from the stored record and trusted time. Raises StorageError.
 
-    def _believed_support(self, stored: bytes) -> "support.SupportRecord | None":
-        """The stored record, None where its key is believed no more: then it promises nothing that would bind."""
-        try:
-            return self._support_record(stored)
-        except TrustError:
-            return None
-
-    def _support_record(self, signed: bytes) -> "support.SupportRecord":
-        return support.decode(verify_record(signed, support.TYP, ROLE_SUPPORT, self.anchors, backend))
+        A record whose key is believed no more promises nothing that would bind: *unknown*.
+        """
+        return support.support_state(self.support_paper.believed(self.anchors), self._time.now_s())
 
     async def _update(self, source: "Source") -> None:
         envelope = await source.envelope()
@@ -260,7 +210,7 @@ class UpdateService:
         """The manifest to install, None where it is the one that runs. Raises TrustError, UpdateError."""
         self._reference = report.reference_of(envelope, False)
         # The owner's consent is asked for every manifest before it is installed, so "authorised" holds here.
-        around = Circumstances(self._time.now_s(), self._device_id, lambda _priority: True)
+        around = Circumstances(self._time.now_s(), self._device_id, lambda _priority: True, self.trials.runs)
         try:
             manifest = verify_envelope(envelope, self.anchors, backend, around)
         except UpdateError as error:
@@ -314,12 +264,18 @@ class UpdateService:
                     error.code if error else 0,
                     self.is_restart_wanted,
                     {
-                        report.SUPPORT_STATE: support.STATES.index(self.support_status().state),
+                        report.SUPPORT_STATE: support.STATES.index(self._support_state()),
                         report.IS_STALE: self.staleness.is_stale,
                     },
                 )
             )
         )
+
+    def _support_state(self) -> str:
+        try:
+            return str(self.support_status().state)
+        except StorageError:  # the server hears of what goes wrong elsewhere all the same
+            return support.UNKNOWN
 
     async def _report_quietly(self, source: "Source", error: "FirstbootError") -> None:
         if isinstance(error, LinkError):
