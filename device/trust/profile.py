@@ -183,7 +183,7 @@ class _Survey:
             raise SuitError(reason="a component is not fetched and matched")
         pairs = [(self.fetched[at], self.fetched[at + 1]) for at in range(0, self._count, 2)]
         for chunks, payload in pairs:
-            if chunks is not None:
+            if chunks is not None and payload is not None:
                 _check_sizes(chunks, payload)
         if pairs[-1][0] is None:
             raise SuitError(reason="nothing to fetch")

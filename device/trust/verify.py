@@ -33,7 +33,8 @@ from device.limits import RECORD_BYTES, SIGNATURES_TRIED, STATEMENT_BYTES
 from device.suit import envelope, manifest
 from device.trust.anchors import ROLE_AUTHOR, ROLE_SIGNATORY, find_key, policy_of
 from device.trust.profile import COMPONENTS as COMPONENTS
-from device.trust.profile import UNKNOWN, Circumstances, check_members, targets_of
+from device.trust.profile import UNKNOWN, check_members, targets_of
+from device.trust.profile import Circumstances as Circumstances
 from device.trust.profile import Target as Target
 from device.trust.profile import object_uri as object_uri
 from device.trust.signatures import require, verify_signer

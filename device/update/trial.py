@@ -7,7 +7,7 @@ so a power cut between any two is completed by reconcile() at the next start.
 from device.compat import const
 from device.errors import TrialFailedError
 from device.update import tracker
-from device.update.flow import check_image
+from device.update.flow import check_image, slot_digest
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -48,6 +48,13 @@ class Trials:
     def image_digest(self) -> bytes:
         """SHA-256 of the image that runs, as the boot ROM handed it over."""
         return self._boot.image_digest
+
+    def runs(self, digest: bytes, size: int) -> bool:
+        """Whether the image that runs is the payload with this SHA-256 and size in bytes."""
+        if not 0 < size <= self.boot_state.slot_limit_bytes:
+            return False
+        is_same: bool = slot_digest(self.boot_state, self._boot.slot, size) == digest
+        return is_same
 
     def pending(self) -> "Pending | None":
         data = self._store.read("pending")

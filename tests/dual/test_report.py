@@ -79,7 +79,7 @@ def test_a_failed_condition_is_found_again_by_its_section_and_offset():
     first.insert(4, (20, {4: 5}))
     first.insert(5, (4, 15))
     data = base.signed(base.content(sequences={20: first}))
-    around = verify.Circumstances(1700000000, None, None)
+    around = verify.Circumstances(1700000000, None, None, None)
     try:
         verify.verify_envelope(data, base.ANCHORS, circumstances=around)
     except ConditionError as error:

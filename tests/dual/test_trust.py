@@ -255,7 +255,7 @@ def test_commands_that_this_unit_does_not_carry_out_are_refused_by_name():
 
 def circumstances(sequence, now_s=None, device_id=None, authorise=None):
     data = signed(content(sequences={20: sequence + install()}))
-    around = verify.Circumstances(now_s, device_id, authorise)
+    around = verify.Circumstances(now_s, device_id, authorise, None)
     return verify.verify_envelope(data, ANCHORS, backend, around)
 
 

@@ -43,6 +43,9 @@ class FakeTrials:
     def confirm(self):
         pass
 
+    def runs(self, digest, size):
+        return False
+
     def revoke_image_keys(self, numbers):
         self.revoked_images = numbers
 

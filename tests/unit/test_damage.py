@@ -82,7 +82,7 @@ def _anchors(name: str) -> Anchors:
 def _as_unit(envelope: bytes, anchors: str) -> str | None:
     """What a unit says: None, or the kind of its refusal."""
     recipient = _published()[0]
-    around = verify.Circumstances(recipient["now"], None, lambda _priority: True)
+    around = verify.Circumstances(recipient["now"], None, lambda _priority: True, None)
     try:
         found = verify.verify_envelope(envelope, _anchors(anchors), _FastCrypto, around)
         verify.require_newer(found, recipient["installed"])
