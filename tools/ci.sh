@@ -53,8 +53,8 @@ check() {
     run "ruff check" "$python" -m ruff check .
     run "mypy --strict: device" "$python" -m mypy --strict device
     run "mypy --strict: provisioning, simulator, renode" "$python" -m mypy --strict provisioning simulator renode
-    run "mypy --strict: esp32 port, against its stubs" check_chip esp32 device/ports/esp32.py device/ports/sockets.py
-    run "mypy --strict: rp2 port, against its stubs" check_chip rp2 device/ports/rp2.py
+    run "mypy --strict: esp32 port, against its stubs" check_chip esp32 device/ports/esp32.py device/ports/rtc.py device/ports/sockets.py
+    run "mypy --strict: rp2 port, against its stubs" check_chip rp2 device/ports/rp2.py device/ports/rtc.py
     run "architecture: import rules, dialect, mpy-cross, limits" "$python" -m pytest -q -p no:cacheprovider tests/architecture
     if [ -n "$failed" ]; then
         say "FAILED"

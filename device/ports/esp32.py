@@ -48,7 +48,6 @@ SECTOR_BYTES = 4096
 UNIT_BYTES = 32  # flash encryption writes 32 bytes at once
 FACTS_BYTES = 16 * SECTOR_BYTES
 WATCHDOG_MS = 10000
-_EPOCH_2000_S = 946684800
 
 
 def find_partition(label: str) -> "Any":
@@ -185,32 +184,6 @@ class Esp32Boot:
     def watchdog_feed(self) -> None:
         """Feed the watchdog that `start()` armed."""
         self._watchdog.feed()
-
-
-class Esp32Clock:
-    """interfaces.Clock. Mbed TLS checks certificate dates against the RTC.
-
-    A stock build cannot leave dates unchecked, so without trusted time the RTC stands at `build_time_s` (unix
-    seconds): a server certificate issued later is refused until then. A product's build wraps Mbed TLS's two date
-    functions instead, as the emulated board's does.
-    """
-
-    def __init__(self, build_time_s: int) -> None:
-        self._build_time_s = build_time_s
-
-    def ticks_ms(self) -> int:
-        return time.ticks_ms()
-
-    def ticks_diff(self, later: int, earlier: int) -> int:
-        return time.ticks_diff(later, earlier)
-
-    def set_trusted_time(self, unix_s: "int | None") -> None:
-        """Set the RTC to `unix_s`, or to the build time for None."""
-        seconds = self._build_time_s if unix_s is None else unix_s
-        # This port of MicroPython counts from 2000 unless it was built otherwise.
-        epoch = _EPOCH_2000_S if time.gmtime(0)[0] == 2000 else 0
-        year, month, day, hour, minute, second, weekday = time.gmtime(seconds - epoch)[:7]
-        machine.RTC().datetime((year, month, day, weekday, hour, minute, second, 0))
 
 
 class Esp32Entropy:

@@ -18,8 +18,6 @@ What the chip maps to (docs/porting.md has the whole list and what is missing):
 4. A confirm is first told to the boot ROM, then marked; a stage is first marked, then told at the reset.
 """
 
-import time
-
 import _fbrp2
 import machine
 import rp2
@@ -165,30 +163,6 @@ class Rp2Boot:
     def watchdog_feed(self) -> None:
         """Feed the watchdog that `start()` armed."""
         self._watchdog.feed()
-
-
-class Rp2Clock:
-    """interfaces.Clock. Mbed TLS checks certificate dates against the RTC.
-
-    A stock build cannot leave dates unchecked, so without trusted time the RTC stands at `build_time_s` (unix
-    seconds): a server certificate issued later is refused until then.
-    """
-
-    def __init__(self, build_time_s: int) -> None:
-        self._build_time_s = build_time_s
-
-    def ticks_ms(self) -> int:
-        return time.ticks_ms()
-
-    def ticks_diff(self, later: int, earlier: int) -> int:
-        return time.ticks_diff(later, earlier)
-
-    def set_trusted_time(self, unix_s: "int | None") -> None:
-        """Set the RTC to `unix_s`, or to the build time for None."""
-        seconds = self._build_time_s if unix_s is None else unix_s
-        # This port of MicroPython counts from 1970.
-        year, month, day, hour, minute, second, weekday = time.gmtime(seconds)[:7]
-        machine.RTC().datetime((year, month, day, weekday, hour, minute, second, 0))
 
 
 class Rp2Entropy:
