@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -14,33 +12,38 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from device.errors import FirstbootError
 from device.support import date_text
 from provisioning.compliance.ship_command import ship
-from provisioning.compliance.statement import StatementError
 from provisioning.factory.batch_commands import check_batch, rework
 from provisioning.factory.example import EXAMPLE
+from provisioning.factory.options import (
+    FAILED,
+    ArchiveOption,
+    DevelopmentOption,
+    FilesOption,
+    ImageOption,
+    JsonOption,
+    KeysOption,
+    LabelsOption,
+    NameOption,
+    OscoreKeyOption,
+    ProductOption,
+    RegistryOption,
+    TemplateOption,
+    err,
+    station_config,
+    told,
+)
 from provisioning.factory.phases import PhaseResult, as_json
 from provisioning.factory.ports import open_address
-from provisioning.factory.product import ProductError, load_product
-from provisioning.factory.station import (
-    Station,
-    StationConfig,
-    StationError,
-    UnitFailedError,
-    UnitRefusedError,
-    UnitResult,
-)
-from provisioning.registry.errors import RegistryError
+from provisioning.factory.product import load_product
+from provisioning.factory.station import Station, UnitFailedError, UnitRefusedError, UnitResult
 from provisioning.registry.models import Unit
 from provisioning.registry.registry import Registry
-from provisioning.registry.sealed import ServerKey
-from provisioning.signing.keys import KeyRing, KeyRingError
+from provisioning.registry.sealed import ServerPrivateKey
+from provisioning.signing.keys import KeyRing
 from provisioning.web.run_command import run, set_login
 
-DONE: Final = 0
-FAILED: Final = 1
-WRONG_INPUT: Final = 2
 REFUSED: Final = 3
 
 HELP = """Provision units: from bare firmware to locked, labelled and recorded.
@@ -53,7 +56,6 @@ product definition, the keys or the registry cannot be used; 3 the unit is finis
 """
 
 app = typer.Typer(help=HELP, no_args_is_help=True, pretty_exceptions_show_locals=False)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 app.command()(ship)
 app.command()(run)
@@ -61,43 +63,20 @@ app.command("set-login")(set_login)
 app.command("check-batch")(check_batch)
 app.command()(rework)
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document to standard output.")]
-RegistryOption = Annotated[
-    str, typer.Option("--registry", help="The station's registry: a SQLite file, or postgresql://HOST/NAME.")
-]
-FilesOption = Annotated[
-    Path | None, typer.Option("--files", help="Folder of the registry's key files; needed with PostgreSQL.")
-]
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Say what cannot be used, and end with the exit code for it."""
-    try:
-        yield
-    except ProductError as error:
-        err.print("[bold red]the product definition cannot be used:[/]")
-        for problem in error.problems:
-            err.print(f"  {problem}", markup=False)
-        raise typer.Exit(WRONG_INPUT) from None
-    except (StationError, StatementError, RegistryError, KeyRingError, ValueError) as error:
-        err.print(str(error), style="red", markup=False)
-        raise typer.Exit(WRONG_INPUT) from None
-    except (OSError, FirstbootError) as error:
-        err.print(str(error), style="red", markup=False)
-        raise typer.Exit(FAILED) from None
-
 
 @app.command()
 def init(
     directory: Annotated[Path, typer.Argument(help="Folder for the station's files; made where missing.")],
     development: Annotated[
-        bool, typer.Option("--development", help="Also draw development keys into DIR/keys (NOT FOR SALE).")
+        bool,
+        typer.Option(
+            "--development", help="Also draw development keys into DIR/keys and DIR/server (NOT FOR SALE)."
+        ),
     ] = False,
 ) -> None:
     """Write an example product definition into DIR and say what to do next. Overwrites nothing."""
     product = directory / "product.toml"
-    with _told():
+    with told():
         directory.mkdir(parents=True, exist_ok=True)
         try:
             descriptor = os.open(product, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
@@ -110,7 +89,12 @@ def init(
         if development:
             KeyRing.draw_development(directory / "keys")
             typer.echo(f"development keys are in {directory / 'keys'}: what they make is NOT FOR SALE")
-    flag = " --development" if development else ""
+            server = directory / "server"
+            if not (server / "oscore.key").exists():
+                server.mkdir(mode=0o700, exist_ok=True)
+                ServerPrivateKey.create(server / "oscore.key", server / "oscore.pub")
+                typer.echo(f"the CoAP server's key pair is in {server}: a real one never leaves the server")
+    flag = f" --oscore-key {directory / 'server' / 'oscore.pub'}" + (" --development" if development else "")
     typer.echo(
         f"then: firstboot station provision --port tcp:HOST:PORT --product {product} --keys {directory / 'keys'}"
         f" --registry {directory / 'registry.db'} --labels {directory / 'labels'}{flag}"
@@ -122,48 +106,31 @@ def provision(  # noqa: PLR0913, PLR0917 - one parameter for each option
     port: Annotated[
         str, typer.Option(help="The unit's factory port: serial:DEVICE[@RATE], tcp:HOST:PORT or unix:PATH.")
     ],
-    product: Annotated[Path, typer.Option(help="The product definition (TOML).")],
-    keys: Annotated[Path, typer.Option(help="Folder with the maker's keys.")],
+    product: ProductOption,
+    keys: KeysOption,
     registry: RegistryOption,
-    labels: Annotated[Path, typer.Option(help="Folder for label PNGs.")],
-    oscore: Annotated[
-        Path | None,
-        typer.Option(help="The CoAP server's credential store (a folder); left out: none is told."),
-    ] = None,
-    oscore_key: Annotated[
-        Path | None,
-        typer.Option(
-            help="The CoAP server's public key (PEM): OSCORE secrets are sealed to it, into the registry."
-        ),
-    ] = None,
+    labels: LabelsOption,
+    oscore_key: OscoreKeyOption = None,
     files: FilesOption = None,
-    station_name: Annotated[
-        str, typer.Option("--station", help="This station's name, which its chain of records bears.")
-    ] = "station",
-    archive: Annotated[
-        Path | None,
-        typer.Option(help="Folder with the statements that were issued; not for development units."),
-    ] = None,
-    image_digest: Annotated[
-        str | None, typer.Option(help="SHA-256 (hex) of the only image that units may run.")
-    ] = None,
-    development: Annotated[
-        bool, typer.Option("--development", help="Allow development keys and builds: NOT FOR SALE.")
-    ] = False,
+    station_name: NameOption = "station",
+    archive: ArchiveOption = None,
+    image_digest: ImageOption = None,
+    label_template: TemplateOption = None,
+    development: DevelopmentOption = False,
     as_document: JsonOption = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show operations on the port.")] = False,
 ) -> None:
     """Provision the unit on PORT and print what became of it."""
-    with _told():
-        config = StationConfig(
-            product=load_product(product),
-            labels_dir=labels,
-            oscore_dir=oscore,
-            oscore_key=None if oscore_key is None else ServerKey.load(oscore_key),
+    with told():
+        config = station_config(
+            load_product(product),
+            labels,
+            oscore_key=oscore_key,
             station_name=station_name,
-            archive_dir=archive,
+            archive=archive,
+            image_digest=image_digest,
+            label_template=label_template,
             development=development,
-            expected_image_digest=None if image_digest is None else bytes.fromhex(image_digest),
         )
         book = Registry(registry, files=files)
         try:
@@ -229,7 +196,7 @@ def show(
     as_document: JsonOption = False,
 ) -> None:
     """Show what the registry holds, and whether its chain of production records is whole."""
-    with _told():
+    with told():
         if "://" not in registry and not Path(registry).is_file():
             raise ValueError(f"there is no registry {registry}")
         book = Registry(registry, files=files)

@@ -41,7 +41,6 @@ from provisioning.factory.run import UnitRun
 from provisioning.factory.steps import FIRST_PHASES, LOCKED_PHASES, OPEN_PHASES
 from provisioning.registry.registry import AlreadyReleasedError, Registry
 from provisioning.registry.sealed import ServerKey
-from provisioning.servers.oscore_store import OscoreStore
 from provisioning.signing.keyset import Book
 from provisioning.signing.release import sign_record
 
@@ -75,14 +74,13 @@ class UnitRefusedError(UnitFailedError):
 
 @dataclass(frozen=True)
 class StationConfig:
-    """What a station works with. `labels_dir` gets one PNG per unit, `oscore_dir` is the CoAP server's store,
-    `archive_dir` holds the statements that were issued: without one only development units can be made.
-    `oscore_key`: the CoAP server's public key; OSCORE secrets are sealed to it and kept in the registry.
+    """What a station works with. `labels_dir` gets one PNG per unit, `archive_dir` holds the statements that were
+    issued: without one only development units can be made. `oscore_key`: the CoAP server's public key, to which
+    OSCORE secrets are sealed before they reach the registry; needed where the product names a CoAP server.
     """
 
     product: Product
     labels_dir: Path
-    oscore_dir: Path | None = None
     development: bool = False
     expected_image_digest: bytes | None = None
     archive_dir: Path | None = None
@@ -112,7 +110,7 @@ class UnitResult:
 class Station:
     """One station for one batch; provisions units one after the other.
 
-    Raises StationError (development keys), BatchError, StatementError, RegistryError.
+    Raises StationError (development keys, no key of the CoAP server), BatchError, StatementError, RegistryError.
     """
 
     def __init__(
@@ -137,22 +135,17 @@ class Station:
         self.is_development = keys.is_development or config.development
         self.device_ca = keys.device_ca
         self._log = log
-        self._oscore = OscoreStore(config.oscore_dir) if config.oscore_dir is not None else None
         product = config.product
+        if config.oscore_key is None and any(server.transport == "coap" for server in product.servers):
+            raise StationError(
+                "the product names a CoAP server: give its public key with --oscore-key, or no server could ever"
+                " answer these units (firstboot registry server-key draws one on the server)"
+            )
         self._opened_s = registry.open_batch(
             product.batch, product.model, product.declared_digest, is_development=self.is_development
         )
         for name in BATCH_DOCUMENTS:  # a paper that cannot be made stops the batch, not its first unit
             self.batch_record(name)
-
-    @property
-    def has_oscore_store(self) -> bool:
-        return self._oscore is not None
-
-    def hand_out(self, device_id: bytes, secret: record.OscoreSecret) -> None:
-        """Give the CoAP server its half before the unit gets the other; OscoreStoreError."""
-        if self._oscore is not None:
-            self._oscore.add(device_id, secret.master_secret, secret.master_salt)
 
     def batch_record(self, name: str) -> bytes:
         """The record that all units of the batch carry under this name."""

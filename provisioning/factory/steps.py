@@ -168,9 +168,8 @@ def install(name: str) -> Callable[[UnitRun], Measurements]:
 
 
 def share_oscore(run: UnitRun) -> Measurements:
-    """A secret for this unit alone, in the unit and with the CoAP server."""
+    """A secret for this unit alone: written into the unit, and sealed at once to the CoAP server."""
     secret = record.OscoreSecret.draw(run.device_id)
-    run.station.hand_out(run.device_id, secret)
     server = run.station.config.oscore_key
     if server is not None:  # from here on this station cannot read it back: only the unit and the server can
         run.sealed_secret = (
@@ -180,7 +179,6 @@ def share_oscore(run: UnitRun) -> Measurements:
     run.write("oscore", secret.record())
     return {
         "sender_id": secret.sender_id.hex(),
-        "is_handed_to_server": run.station.has_oscore_store,
         "is_sealed_to_server": server is not None,
     }
 

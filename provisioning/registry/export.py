@@ -22,7 +22,7 @@ from provisioning.registry.ledger import ChainData, Entry, Report, verify_ledger
 from provisioning.registry.models import RELEASED, SealedSecret, Unit
 from provisioning.registry.registry import Registry
 from provisioning.registry.sealed import ServerPrivateKey
-from provisioning.servers.access import rights_of
+from provisioning.servers.access import mosquitto_acl
 from provisioning.servers.oscore_store import OscoreStore
 
 COLUMNS: Final = (
@@ -150,16 +150,17 @@ def verify_ledger_json(text: str, exported: Sequence[str] = (), trusted: Sequenc
 
 
 def broker_acl(registry: Registry, class_ids: Sequence[bytes]) -> str:
-    """Rights of every unit with access, one by one, in mosquitto's acl_file syntax; a revoked unit is not in it."""
-    lines = ["# made by firstboot registry export; units that are not named here have no rights"]
-    for unit in registry.units():
-        if has_access(unit):
-            user = unit.device_id.hex()
-            rights = rights_of(user, class_ids)
-            lines += ["", f"user {user}"]
-            lines += [f"topic write {topic}" for topic in rights.publish]
-            lines += [f"topic read {topic}" for topic in rights.subscribe]
-    return "\n".join(lines) + "\n"
+    """A whole acl_file for mosquitto: publisher, tracker, and every unit with access by its name.
+
+    A unit that is revoked is not in it, and so has no rights, whatever its certificate.
+    """
+    heading = "# made by firstboot registry export; units that are not named here have no rights\n\n"
+    return heading + mosquitto_acl(class_ids, served_units(registry))
+
+
+def served_units(registry: Registry) -> list[bytes]:
+    """Device ids of the units that servers serve (rule 2)."""
+    return [unit.device_id for unit in registry.units() if has_access(unit)]
 
 
 def sealed_json(registry: Registry) -> str:

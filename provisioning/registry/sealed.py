@@ -61,18 +61,23 @@ class ServerPrivateKey:
     private: ec.EllipticCurvePrivateKey = field(repr=False)
 
     @classmethod
+    def draw(cls) -> ServerPrivateKey:
+        """A key pair in memory, for a server that lives as long as its process."""
+        return cls(ec.generate_private_key(ec.SECP256R1()))
+
+    @classmethod
     def create(cls, private_path: Path, public_path: Path) -> ServerPrivateKey:
         """Draw a key pair into two new files, the private one mode 0600. Raises RegistryError where one exists."""
         if private_path.exists() or public_path.exists():
             raise RegistryError(f"{private_path.name} or {public_path.name} exists; it is not overwritten")
-        key = ec.generate_private_key(ec.SECP256R1())
-        write_private(private_path, private_pem(key))
+        drawn = cls.draw()
+        write_private(private_path, private_pem(drawn.private))
         public_path.write_bytes(
-            key.public_key().public_bytes(
+            drawn.private.public_key().public_bytes(
                 serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
             )
         )
-        return cls(key)
+        return drawn
 
     @classmethod
     def load(cls, path: Path) -> ServerPrivateKey:

@@ -6,7 +6,7 @@ allows is denied.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -53,6 +53,27 @@ def rights_of(user: str, class_ids: Sequence[bytes]) -> Rights:
     )
 
 
+class ServedUnits:
+    """Which devices have access now: a set that may be replaced while a broker runs. None: every device."""
+
+    def __init__(self, device_ids: Iterable[bytes] | None = None) -> None:
+        self.ids: frozenset[bytes] | None = None
+        if device_ids is not None:
+            self.replace(device_ids)
+
+    def replace(self, device_ids: Iterable[bytes]) -> None:
+        """Only these from now on."""
+        self.ids = frozenset(device_ids)
+
+    def holds(self, user: str) -> bool:
+        """Whether a user of this name has any rights; the maker's own users always have."""
+        return (
+            self.ids is None
+            or user in (PUBLISHER, TRACKER)
+            or user in {device_id.hex() for device_id in self.ids}
+        )
+
+
 def covers(allowed: str, wanted: str) -> bool:
     """Whether the filter `allowed` covers every topic that the filter or topic `wanted` stands for."""
     allowed_levels, wanted_levels = allowed.split("/"), wanted.split("/")
@@ -66,15 +87,27 @@ def covers(allowed: str, wanted: str) -> bool:
     return len(allowed_levels) == len(wanted_levels)
 
 
-def mosquitto_acl(class_ids: Sequence[bytes]) -> str:
-    """The table in mosquitto's acl_file syntax. Patterns hold for every user, so they name own topics only."""
+def mosquitto_acl(class_ids: Sequence[bytes], units: Iterable[bytes] | None = None) -> str:
+    """The table in mosquitto's acl_file syntax.
+
+    `units`: device ids that have access, each named with rights of its own; whoever is not named has none, whatever
+    certificate it shows. None: a pattern for everyone with a certificate, which names own topics only.
+    """
     lines = []
     for user, rights in service_rights(class_ids).items():
         lines.append(f"user {user}")
         lines += [f"topic write {topic}" for topic in rights.publish]
         lines += [f"topic read {topic}" for topic in rights.subscribe]
         lines.append("")
-    rights = device_rights(class_ids)
-    lines += [f"pattern write {topic}" for topic in rights.publish]
-    lines += [f"pattern read {topic}" for topic in rights.subscribe]
+    if units is None:
+        rights = device_rights(class_ids)
+        lines += [f"pattern write {topic}" for topic in rights.publish]
+        lines += [f"pattern read {topic}" for topic in rights.subscribe]
+    for device_id in units or ():
+        user = device_id.hex()
+        rights = rights_of(user, class_ids)
+        lines.append(f"user {user}")
+        lines += [f"topic write {topic}" for topic in rights.publish]
+        lines += [f"topic read {topic}" for topic in rights.subscribe]
+        lines.append("")
     return "\n".join(lines) + "\n"

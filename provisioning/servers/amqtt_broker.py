@@ -11,6 +11,7 @@ import asyncio
 import logging
 import ssl
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,6 +20,7 @@ import amqtt.broker
 from amqtt.errors import AMQTTError
 from amqtt.session import Session
 
+from provisioning.servers.access import ServedUnits
 from provisioning.servers.broker import BrokerSetup, is_port_free
 from provisioning.servers.errors import PortBusyError, ServerError
 from provisioning.signing.pki import write_private
@@ -53,6 +55,7 @@ class AmqttBroker:
 
     def __init__(self, setup: BrokerSetup) -> None:
         self._setup = setup
+        self._units = ServedUnits(setup.units)
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
@@ -89,6 +92,10 @@ class AmqttBroker:
         thread.join(TIMEOUT_S)
         if thread.is_alive():
             raise ServerError("amqtt did not stop in time")
+
+    def serve_units(self, device_ids: Iterable[bytes]) -> None:
+        """Give access to these units alone from now on; sessions that stand lose theirs with the next message."""
+        self._units.replace(device_ids)
 
     def __enter__(self) -> Self:
         self.start()
@@ -154,6 +161,9 @@ class AmqttBroker:
             "listeners": {"default": listener},
             "plugins": {
                 f"{plugins}.CertificateIdentity": {},
-                f"{plugins}.TopicRights": {"class_ids": [item.hex() for item in self._setup.class_ids]},
+                f"{plugins}.TopicRights": {
+                    "class_ids": [item.hex() for item in self._setup.class_ids],
+                    "units": self._units,
+                },
             },
         }

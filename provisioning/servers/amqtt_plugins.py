@@ -13,7 +13,7 @@ from amqtt.session import Session
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from provisioning.servers.access import covers, rights_of
+from provisioning.servers.access import ServedUnits, covers, rights_of
 
 _log = logging.getLogger("amqtt.firstboot")  # below "amqtt", so it goes to the broker's own log
 
@@ -49,9 +49,10 @@ class TopicRights(BaseTopicPlugin):  # type: ignore[misc]
 
     @dataclass
     class Config:
-        """The product classes whose releases may be read, in hex."""
+        """The product classes whose releases may be read, in hex, and the devices that have access."""
 
         class_ids: list[str] = field(default_factory=list)
+        units: ServedUnits = field(default_factory=ServedUnits)
 
     def __init__(self, context: BrokerContext) -> None:
         super().__init__(context)
@@ -61,6 +62,8 @@ class TopicRights(BaseTopicPlugin):  # type: ignore[misc]
         self, *, session: Session | None = None, topic: str | None = None, action: Action | None = None
     ) -> bool:
         if session is None or not topic or not session.username:
+            return False
+        if not self.config.units.holds(session.username):
             return False
         rights = rights_of(session.username, self._class_ids)
         allowed = rights.publish if action == Action.PUBLISH else rights.subscribe

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +17,9 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True)
 class BrokerSetup:
-    """What a broker needs. `client_ca_pem`: one or more authorities of devices and of the maker's own clients."""
+    """What a broker needs. `client_ca_pem`: one or more authorities of devices and of the maker's own clients.
+    `units`: device ids that have access from the start; None: every device that these authorities certified.
+    """
 
     directory: Path  # the broker's own; holds its configuration and its log
     server: Credentials
@@ -24,12 +27,14 @@ class BrokerSetup:
     class_ids: tuple[bytes, ...]
     port: int | None = None  # None: a free one
     host: str = LOOPBACK
+    units: tuple[bytes, ...] | None = None
 
 
 class Broker(Protocol):
     """A running MQTT broker with client certificates and the rights of provisioning.servers.access.
 
-    start() returns when it listens; raises ServerError and its subclasses. stop() can be called twice.
+    start() returns when it listens; raises ServerError and its subclasses. stop() can be called twice. serve_units()
+    gives access to these device ids and to no other device from now on, those that are connected too.
     """
 
     host: str
@@ -38,6 +43,7 @@ class Broker(Protocol):
 
     def start(self) -> None: ...
     def stop(self) -> None: ...
+    def serve_units(self, device_ids: Iterable[bytes]) -> None: ...
     def __enter__(self) -> Self: ...
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

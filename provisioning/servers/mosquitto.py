@@ -14,9 +14,11 @@ import atexit
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -67,6 +69,7 @@ class MosquittoBroker:
 
     def __init__(self, setup: BrokerSetup) -> None:
         self._setup = setup
+        self._units = setup.units
         self._process: subprocess.Popen[bytes] | None = None
         self._runtime: Path | None = None
         self.host = setup.host
@@ -148,6 +151,28 @@ class MosquittoBroker:
             log.seek(offset)
             return log.read().decode(errors="replace")
 
+    def serve_units(self, device_ids: Iterable[bytes]) -> None:
+        """Give access to these units alone; a running broker reads its rights again, for those connected too."""
+        self._units = tuple(device_ids)
+        if self._process is None or self._runtime is None:
+            return
+        self._write_rights(self._runtime)
+        _give_away(self._runtime)
+        with self.log_path.open("rb") as log:
+            begin = log.seek(0, os.SEEK_END)
+        self._process.send_signal(signal.SIGHUP)  # mosquitto(8): reload the configuration, rights among it
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while "Reloading config" not in self._log_since(begin):
+            if time.monotonic() > deadline or self._process.poll() is not None:
+                raise ServerError(f"mosquitto did not read its rights again (log: {self.log_path})")
+            time.sleep(0.01)
+
+    def _write_rights(self, runtime: Path) -> None:
+        draft = runtime / "acl.new"
+        draft.write_text(mosquitto_acl(self._setup.class_ids, self._units))
+        os.chmod(draft, 0o600)
+        draft.replace(runtime / "acl")
+
     def _prepare(self) -> Path:
         """A private directory with everything that mosquitto reads, owned by the user it runs as."""
         runtime = Path(tempfile.mkdtemp(prefix="fb-mqtt-"))
@@ -155,8 +180,7 @@ class MosquittoBroker:
         (runtime / "clients.crt").write_bytes(setup.client_ca_pem)
         (runtime / "server.crt").write_bytes(setup.server.certificate_pem)
         write_private(runtime / "server.key", setup.server.private_key_pem)
-        (runtime / "acl").write_text(mosquitto_acl(setup.class_ids))
-        os.chmod(runtime / "acl", 0o600)
+        self._write_rights(runtime)
         (runtime / "mosquitto.conf").write_text(
             CONFIGURATION.format(port=self.port, host=self.host, runtime=runtime)
         )

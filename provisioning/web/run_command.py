@@ -6,33 +6,42 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from device.errors import FirstbootError
-from provisioning.compliance.statement import StatementError
-from provisioning.factory.label_template import STANDARD, load_template
 from provisioning.factory.line import Line, PortView
+from provisioning.factory.options import (
+    FAILED,
+    ArchiveOption,
+    DevelopmentOption,
+    FilesOption,
+    ImageOption,
+    KeysOption,
+    LabelsOption,
+    NameOption,
+    OscoreKeyOption,
+    ProductOption,
+    RegistryOption,
+    TemplateOption,
+    err,
+    station_config,
+    told,
+)
 from provisioning.factory.port_state import PortState
 from provisioning.factory.ports import finder_of
-from provisioning.factory.product import ProductError, load_product
-from provisioning.factory.station import Station, StationConfig, StationError
-from provisioning.registry.errors import RegistryError
+from provisioning.factory.product import load_product
+from provisioning.factory.station import Station
 from provisioning.registry.registry import Registry
-from provisioning.signing.keys import KeyRing, KeyRingError
+from provisioning.signing.keys import KeyRing
 from provisioning.web.floor import WORDS, Floor
-from provisioning.web.login import Login, LoginError, set_password
+from provisioning.web.login import Login, set_password
 
-FAILED: Final = 1
-WRONG_INPUT: Final = 2
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 _STYLES: Final = {
     PortState.PASSED: "bold white on green",
@@ -41,7 +50,6 @@ _STYLES: Final = {
     PortState.READY: "bold yellow",
     PortState.REFUSED: "bold yellow",
 }
-err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def set_login(
@@ -49,26 +57,9 @@ def set_login(
 ) -> None:
     """Set the password of the operator's page; it is asked for, never given on the command line."""
     password = typer.prompt("Station password", hide_input=True, confirmation_prompt=True)
-    with _told():
+    with told():
         set_password(login, password)
     typer.echo(f"wrote {login}")
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Say what cannot be used, and end with the exit code for it."""
-    try:
-        yield
-    except ProductError as error:
-        for problem in error.problems:
-            err.print(f"  {problem}", style="red", markup=False)
-        raise typer.Exit(WRONG_INPUT) from None
-    except (StationError, StatementError, RegistryError, KeyRingError, LoginError, ValueError) as error:
-        err.print(str(error), style="red", markup=False)
-        raise typer.Exit(WRONG_INPUT) from None
-    except (OSError, FirstbootError) as error:
-        err.print(str(error), style="red", markup=False)
-        raise typer.Exit(FAILED) from None
 
 
 def run(  # noqa: PLR0913, PLR0917 - one parameter for each option
@@ -76,16 +67,16 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option
         list[str],
         typer.Option(help="A factory port: serial:DEVICE[@RATE] (with * for all), tcp:HOST:PORT, unix:PATH."),
     ],
-    product: Annotated[Path, typer.Option(help="The product definition (TOML).")],
-    keys: Annotated[Path, typer.Option(help="Folder with the maker's keys.")],
-    registry: Annotated[Path, typer.Option(help="The station's registry.")],
-    labels: Annotated[Path, typer.Option(help="Folder for label PNGs.")],
-    archive: Annotated[Path | None, typer.Option(help="Folder with the issued statements.")] = None,
-    oscore: Annotated[Path | None, typer.Option(help="The CoAP server's credential store.")] = None,
-    image_digest: Annotated[
-        str | None, typer.Option(help="SHA-256 (hex) of the only image units may run.")
-    ] = None,
-    label_template: Annotated[Path | None, typer.Option(help="Layout of the label (TOML).")] = None,
+    product: ProductOption,
+    keys: KeysOption,
+    registry: RegistryOption,
+    labels: LabelsOption,
+    oscore_key: OscoreKeyOption = None,
+    files: FilesOption = None,
+    station_name: NameOption = "station",
+    archive: ArchiveOption = None,
+    image_digest: ImageOption = None,
+    label_template: TemplateOption = None,
     scan: Annotated[
         bool, typer.Option("--scan", help="A board starts when scanned, not when put on.")
     ] = False,
@@ -98,9 +89,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option
     ] = None,
     tls_certificate: Annotated[Path | None, typer.Option(help="PEM; needed beyond loopback.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="PEM; needed beyond loopback.")] = None,
-    development: Annotated[
-        bool, typer.Option("--development", help="Allow development keys: NOT FOR SALE.")
-    ] = False,
+    development: DevelopmentOption = False,
     as_lines: Annotated[
         bool, typer.Option("--json", help="One JSON document per change, on standard output.")
     ] = False,
@@ -109,18 +98,19 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
     Exit code 1 where a unit failed. With --web the batch is started and stopped on the page, behind its login.
     """
-    with _told():
+    with told():
         definition = load_product(product)
-        config = StationConfig(
-            product=definition,
-            labels_dir=labels,
-            oscore_dir=oscore,
-            archive_dir=archive,
-            label_template=STANDARD if label_template is None else load_template(label_template),
+        config = station_config(
+            definition,
+            labels,
+            oscore_key=oscore_key,
+            station_name=station_name,
+            archive=archive,
+            image_digest=image_digest,
+            label_template=label_template,
             development=development,
-            expected_image_digest=None if image_digest is None else bytes.fromhex(image_digest),
         )
-        book = Registry(registry)
+        book = Registry(registry, files=files)
         try:
             station = Station(config, book, KeyRing(keys))
             floor = Floor(book, labels, f"{definition.brand} {definition.model}", definition.batch)

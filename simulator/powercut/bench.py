@@ -21,6 +21,7 @@ from provisioning.factory.example import EXAMPLE
 from provisioning.factory.product import Product, parse_product
 from provisioning.factory.station import Station, StationConfig
 from provisioning.registry.registry import Registry
+from provisioning.registry.sealed import ServerPrivateKey
 from provisioning.signing import keyset
 from provisioning.signing.image import key_hash, sign_image
 from provisioning.signing.keys import KeyRing
@@ -36,7 +37,7 @@ _SYMBOLS = "ABCDEFGHJKLMNPQRSTUV"
 CODE = _SYMBOLS + check_character(_SYMBOLS)
 PASSWORD = "kettle on the hob at six"  # noqa: S105 - of a unit that exists for a test
 NEW_PASSWORD = "orange bicycle under the bridge"  # noqa: S105
-CHECK_INTERVAL_S = 5
+CHECK_INTERVAL_S = 30
 BODY_BYTES = 9000  # three chunks and the image's own bytes
 COUNTERS = {1: 1, 2: 2, 3: 3}  # release 2 closes a hole: the older image never starts again
 
@@ -65,7 +66,12 @@ class Bench:
     def station(self) -> Station:
         """A station for the batch's documents."""
         registry = Registry(self.folder / "registry.db", now=lambda: self.opened_s)
-        config = StationConfig(self.product, self.folder / "labels", development=True)
+        config = StationConfig(
+            self.product,
+            self.folder / "labels",
+            development=True,
+            oscore_key=ServerPrivateKey.draw().public,
+        )
         return Station(config, registry, self.ring, now=lambda: self.opened_s)
 
     @cached_property

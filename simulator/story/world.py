@@ -20,7 +20,9 @@ from provisioning.factory.product import Product, parse_product
 from provisioning.factory.station import Station, StationConfig, UnitRefusedError
 from provisioning.publishing.mqtt import MqttPublisher
 from provisioning.publishing.store import ReleaseStore
+from provisioning.registry import export
 from provisioning.registry.registry import Registry
+from provisioning.registry.sealed import ServerPrivateKey
 from provisioning.servers.broker import BrokerSetup, make_broker
 from provisioning.servers.coap_server import CoapServer
 from provisioning.servers.errors import ServerError
@@ -134,10 +136,11 @@ class World:
         clients = self.ring.device_ca.certificate_pem + authority.certificate_pem
         try:
             self.broker = self._stack.enter_context(
-                make_broker(BrokerSetup(folder / "broker", server, clients, (setup.class_id,)))
+                make_broker(BrokerSetup(folder / "broker", server, clients, (setup.class_id,), units=()))
             )
             self.store = ReleaseStore(folder / "published", setup.class_id)
             self.oscore = OscoreStore(folder / "oscore")
+            self.oscore_key = ServerPrivateKey.draw()  # stations seal units' secrets to its public half
             self.tracker = Tracker(self.ring.signer("tracker"), setup.class_id, now=self.now)
             self.coap = self._stack.enter_context(CoapServer([self.store], self.oscore, self.tracker))
             self._stack.enter_context(MqttTracker(self.tracker, self._access(folder, "tracker")))
@@ -261,7 +264,7 @@ class World:
         config = StationConfig(
             product=self.product,
             labels_dir=self.directory / "labels",
-            oscore_dir=self.oscore.directory,
+            oscore_key=self.oscore_key.public,
             development=True,
             station_name="demo",
             timeout_s=1.0,  # a unit that restarts loses what was on the line; it is asked again soon
@@ -276,6 +279,7 @@ class World:
         self.store.put_contact(contact)
         self._publish_keys()
         result = self._station.provision(self.machine.factory_port(), self._show_phase)
+        self.serve(registry)
         found = registry.find(device_id=result.device_id)
         if found is None or found.web_fingerprint is None or result.setup_code is None:
             raise WorldError("the registry does not know the unit that the station released")
@@ -286,6 +290,11 @@ class World:
             found.web_fingerprint.hex(),
             result.label_path,
         )
+
+    def serve(self, registry: Registry) -> None:
+        """Take over from the registry, as a maker's servers do: who has access, and secrets sealed to them."""
+        self.broker.serve_units(export.served_units(registry))
+        export.import_sealed(export.sealed_json(registry), self.oscore_key, self.oscore)
 
     def provision_again(self) -> str:
         """Try the station on the same board; gives the reason of the refusal."""

@@ -49,7 +49,7 @@ def test_a_power_cut_while_provisioning_leaves_a_unit_that_is_provisioned_once(w
     config = StationConfig(
         product=world.product,
         labels_dir=world.directory / "labels",
-        oscore_dir=world.oscore.directory,
+        oscore_key=world.oscore_key.public,
         development=True,
         timeout_s=0.5,
         attempts=4,

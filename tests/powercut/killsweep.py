@@ -37,6 +37,7 @@ from provisioning.factory import steps
 from provisioning.factory.link import SocketStream
 from provisioning.factory.station import Station, StationConfig, UnitRefusedError
 from provisioning.registry.registry import Registry
+from provisioning.registry.sealed import ServerPrivateKey
 from provisioning.signing.keys import KeyRing
 from tests.postgres import Cluster, missing_reason
 from tests.unit.factory_bench import PRODUCT, MemoryUnit
@@ -45,6 +46,7 @@ DONE: Final = 0
 REFUSED: Final = 3
 OPERATIONS: Final = ("open_batch", "document", "reserve", "seal", "release", "add_phases")
 FINISH_S: Final = 60
+SERVER: Final = ServerPrivateKey.draw()  # the CoAP server's: units' OSCORE secrets are sealed to it
 COUNT_NAME: Final = "boundaries"  # how many an undisturbed run passes
 
 
@@ -101,7 +103,7 @@ def run_station(place: Place, line: socket.socket, doom: Doom) -> int:
     config = StationConfig(
         product=PRODUCT,
         labels_dir=place.folder / "labels",
-        oscore_dir=place.folder / "oscore",
+        oscore_key=SERVER.public,
         development=True,
         timeout_s=5.0,
     )

@@ -60,9 +60,7 @@ def run_under(fate: Fate, bench: Bench, unit: MemoryUnit, monkeypatch: pytest.Mo
         stream = unit.stream()
         patch.setattr(stream, "write", fate.wrap(stream.write))
         try:
-            station = bench.station()
-            patch.setattr(station, "hand_out", fate.wrap(station.hand_out))
-            station.provision(stream)
+            bench.station().provision(stream)
         except (Killed, UnitRefusedError) as end:
             return isinstance(end, UnitRefusedError)
         finally:

@@ -16,6 +16,7 @@ from provisioning.factory.link import HandlerStream
 from provisioning.factory.product import parse_product
 from provisioning.factory.station import Station, StationConfig, UnitFailedError
 from provisioning.registry.registry import Registry
+from provisioning.registry.sealed import ServerPrivateKey
 from provisioning.signing.keys import KeyRing
 from simulator.ports.flash import PowerCut, SimFlash
 from simulator.ports.records import device_records
@@ -126,6 +127,7 @@ class Bench:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.keys = KeyRing.draw_development(directory / "keys")
+        self.server = ServerPrivateKey.draw()  # the CoAP server's
         self.registry = Registry(directory / "registry.db", now=lambda: NOW)
         self.log: list[str] = []
 
@@ -140,7 +142,7 @@ class Bench:
         settings: dict[str, object] = {
             "product": product,
             "labels_dir": self.directory / "labels",
-            "oscore_dir": self.directory / "oscore",
+            "oscore_key": self.server.public,
             "development": True,
             "timeout_s": 0.05,
             "attempts": 2,

@@ -119,6 +119,7 @@ def test_a_revoked_unit_is_left_out_of_the_brokers_rights(path: Path) -> None:
     done("revoke", first.serial, "--registry", path, "--by", "E. Example", "--reason", "stolen")
     text = done(*arguments)
     assert first.device_id.hex() not in text and f"user {second.device_id.hex()}" in text
+    assert "user publisher" in text and "user tracker" in text
     assert "pattern" not in text  # a pattern would give rights to whoever has a certificate
 
 

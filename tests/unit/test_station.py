@@ -26,6 +26,7 @@ from provisioning.factory import steps
 from provisioning.factory.phases import Outcome
 from provisioning.factory.product import Support
 from provisioning.factory.station import Station, StationError, UnitRefusedError, UnitResult
+from provisioning.registry.export import import_sealed, sealed_json
 from provisioning.registry.registry import BatchError
 from provisioning.servers.oscore_store import OscoreStore
 from tests.unit.factory_bench import NOW, PRODUCT, Bench, MemoryUnit, failure
@@ -110,7 +111,9 @@ def test_the_papers_verify_with_the_units_own_anchors(made: Made) -> None:
 def test_unit_and_coap_server_share_one_secret(made: Made) -> None:
     bench, unit, result = made
     record = cbor.decode(unit.store.require("oscore"))
-    shared = OscoreStore(bench.directory / "oscore").find(record[3])
+    store = OscoreStore(bench.directory / "oscore")
+    assert import_sealed(sealed_json(bench.registry), bench.server, store) == (1, 0)
+    shared = store.find(record[3])
     assert shared is not None and (shared.secret, shared.salt) == (record[1], record[2])
     assert shared.device_id == result.device_id
 
@@ -133,7 +136,6 @@ def test_files_with_secrets_are_their_owners_alone(made: Made) -> None:
         result.label_path,
         bench.directory / "registry.db",
         bench.directory / "registry.db.key",
-        *(bench.directory / "oscore").iterdir(),
     ]
     assert {oct(path.stat().st_mode & 0o777) for path in private} == {"0o600"}
 

@@ -70,7 +70,8 @@ def provision(folder: Path, port: str, *more: str) -> Result:
         app,
         [
             "provision", "--port", port, "--product", str(folder / "product.toml"), "--keys", str(folder / "keys"),
-            "--registry", str(folder / "registry.db"), "--labels", str(folder / "labels"), *more,
+            "--registry", str(folder / "registry.db"), "--labels", str(folder / "labels"),
+            "--oscore-key", str(folder / "server" / "oscore.pub"), *more,
         ],
     )  # fmt: skip
 
@@ -185,11 +186,9 @@ def test_rework_names_who_decided_and_retires_the_serial(folder: Path, served: S
     assert (unit.status, unit.note) == ("retired", "E. Example: returned")
 
 
-def test_oscore_secrets_are_sealed_to_the_key_that_was_given(
-    folder: Path, served: ServedUnit, tmp_path: Path
-) -> None:
-    key = ServerPrivateKey.create(tmp_path / "oscore.key", tmp_path / "oscore.pub")
-    result = provision(folder, served.address, "--development", "--oscore-key", str(tmp_path / "oscore.pub"))
+def test_oscore_secrets_are_sealed_to_the_key_that_was_given(folder: Path, served: ServedUnit) -> None:
+    key = ServerPrivateKey.load(folder / "server" / "oscore.key")
+    result = provision(folder, served.address, "--development")
     assert result.exit_code == 0, result.output
     book = Registry(folder / "registry.db")
     document = json.loads(sealed_json(book))

@@ -16,10 +16,11 @@ from device.factory import signed_hello
 from provisioning.factory import steps
 from provisioning.factory.link import HandlerStream
 from provisioning.factory.phases import CheckFailedError, Limit, Outcome, Phase, no_progress, run_phase
+from provisioning.factory.station import StationError
 from provisioning.registry.errors import RegistryError
 from provisioning.registry.models import SealedSecret
 from provisioning.registry.sealed import ServerPrivateKey
-from tests.unit.factory_bench import Bench, MemoryUnit, failure
+from tests.unit.factory_bench import PRODUCT, Bench, MemoryUnit, failure
 
 
 @pytest.fixture
@@ -221,7 +222,7 @@ def test_a_measurement_that_is_missing_fails_the_phase(bench: Bench) -> None:
 def test_the_oscore_secret_opens_with_the_servers_key_only(bench: Bench, tmp_path: Path) -> None:
     server = ServerPrivateKey.create(tmp_path / "server.key", tmp_path / "server.pub")
     unit = MemoryUnit()
-    result = bench.station(oscore_dir=None, oscore_key=server.public).provision(unit.stream())
+    result = bench.station(oscore_key=server.public).provision(unit.stream())
     with bench.registry.reading() as session:
         stored = session.get_one(SealedSecret, result.device_id)
     record = cbor.decode(unit.store.require("oscore"))
@@ -238,3 +239,10 @@ def test_the_station_logs_through_no_logger(bench: Bench, caplog: pytest.LogCapt
     with caplog.at_level(logging.DEBUG):
         result = bench.station().provision(MemoryUnit().stream())
     assert (result.setup_code or "") not in caplog.text
+
+
+def test_a_product_with_a_coap_server_needs_that_servers_key(bench: Bench) -> None:
+    with pytest.raises(StationError, match="--oscore-key"):
+        bench.station(oscore_key=None)
+    only_mqtt = dataclasses.replace(PRODUCT, servers=PRODUCT.servers[:1])
+    bench.station(product=only_mqtt, oscore_key=None)

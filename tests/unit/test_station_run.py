@@ -36,7 +36,8 @@ def run(folder: Path, addresses: list[str], *more: str) -> Result:
         app,
         [
             "run", *ports, "--product", str(folder / "product.toml"), "--keys", str(folder / "keys"),
-            "--registry", str(folder / "registry.db"), "--labels", str(folder / "labels"), "--development", *more,
+            "--registry", str(folder / "registry.db"), "--labels", str(folder / "labels"), "--development",
+            "--oscore-key", str(folder / "server" / "oscore.pub"), *more,
         ],
     )  # fmt: skip
 
