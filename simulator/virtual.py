@@ -25,6 +25,9 @@ class _JumpingSelector(selectors.DefaultSelector):
     now_s = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        # The loop's own end of a pipe is always there; another thread may wake it, so it is looked at before a jump.
+        if timeout == 0 and len(self.get_map()) == 1:
+            return []
         events = super().select(0)
         if events or timeout == 0:
             return events

@@ -48,6 +48,7 @@ class SimFlash:
         self.unit_bytes: int = layout.unit_bytes
         self.operations = 0
         self.is_powered = True
+        self.changes = 0  # grows whenever contents may have changed: what was read before may be another now
         self.on_operation: Callable[[str, int, int], None] | None = None  # kind, offset, length
         self._sectors: Snapshot = {}
         self._erased = b"\xff" * self.sector_bytes
@@ -61,6 +62,10 @@ class SimFlash:
         """Give `length` bytes. Raises FlashError outside the device."""
         self._check_power()
         self._check_range(offset, length)
+        start = offset % self.sector_bytes
+        if start + length <= self.sector_bytes:  # nearly all: littlefs reads 32 to 128 bytes
+            sector: bytes = self._sectors.get(offset // self.sector_bytes, self._erased)
+            return sector[start : start + length]
         parts = []
         while length > 0:
             start = offset % self.sector_bytes
@@ -120,6 +125,7 @@ class SimFlash:
     def corrupt(self, offset: int, data: bytes) -> None:
         """Overwrite cells without any rule: a worn-out or attacked chip."""
         self._check_range(offset, len(data))
+        self.changes += 1
         self._put(offset, bytes(data))
 
     # images
@@ -131,6 +137,7 @@ class SimFlash:
     def restore(self, snapshot: Snapshot) -> None:
         """Put a snapshot's contents back and the power on."""
         self._sectors = dict(snapshot)
+        self.changes += 1
         self.power_on()
 
     def image(self) -> bytes:
@@ -144,6 +151,7 @@ class SimFlash:
         if len(image) != self.size_bytes:
             raise FlashError(reason="image size", offset=len(image))
         self._sectors = {}
+        self.changes += 1
         for start in range(0, len(image), self.sector_bytes):
             sector = image[start : start + self.sector_bytes]
             if sector != self._erased:
@@ -168,6 +176,7 @@ class SimFlash:
         self, kind: str, offset: int, length: int, whole: Callable[[], object], torn: Callable[[], object]
     ) -> None:
         self.operations += 1
+        self.changes += 1
         if self.on_operation is not None:
             self.on_operation(kind, offset, length)
         if self._countdown:

@@ -17,7 +17,9 @@ from device.errors import FlashError, StorageError, StorageFullError
 from device.layout import MPS2, NvmLayout
 from simulator.ports.flash import PowerCut, SimFlash
 
-READ_BYTES = PROG_BYTES = LOOKAHEAD_BYTES = 32
+PROG_BYTES = LOOKAHEAD_BYTES = 32
+# The board reads 32 bytes at a time; how much is read at once changes no byte on flash, and each read costs a call.
+READ_BYTES = 128
 CACHE_BYTES = 128
 TEMPORARY = ".new"
 NAME = re.compile(r"[a-z0-9._-]{1,32}")
@@ -41,7 +43,7 @@ class _FlashContext(UserContext):
 
     def read(self, cfg: object, block: int, off: int, size: int) -> bytearray:
         try:
-            return bytearray(self._flash.read(self._at(block, off), size))
+            return bytearray(self._flash.read(self._offset + block * self._flash.sector_bytes + off, size))
         except (FlashError, PowerCut) as failure:
             self.failure = failure
             return bytearray(size)  # a read cannot fail here; LfsRecords looks at `failure` afterwards
@@ -81,6 +83,10 @@ class LfsRecords:
         self._flash = flash
         self._offset = offset
         self._blocks = length // flash.sector_bytes
+        # What was read since the flash last changed. A unit asks for the same records over and over, and each time
+        # littlefs walks its directory in pieces of 32 bytes.
+        self._known: dict[str, bytes | None] = {}
+        self._known_at = -1
         self._fs = self._new()
 
     def _new(self) -> LittleFS:
@@ -100,7 +106,7 @@ class LfsRecords:
 
         A NAME.new that an interrupted write left stays, hidden, until the next write of that name replaces it.
         """
-        self._fs = self._new()
+        self._fs, self._known = self._new(), {}
         with self._errors():
             self._fs.mount()
 
@@ -119,17 +125,25 @@ class LfsRecords:
     def read(self, name: str) -> bytes | None:
         """Give the content of a record as it was written, None when absent. Raises StorageError."""
         self._check(name)
-        with self._errors():
-            try:
-                handle = lfs.file_open(self._fs.fs, name, "r")
-            except LittleFSError as error:
-                if error.code == _ERR_NO_ENTRY:
-                    return None
-                raise
-            try:
-                return bytes(lfs.file_read(self._fs.fs, handle, lfs.file_size(self._fs.fs, handle)))
-            finally:
-                lfs.file_close(self._fs.fs, handle)
+        if self._known_at != self._flash.changes or not self._flash.is_powered:
+            self._known, self._known_at = {}, self._flash.changes
+        if name not in self._known:
+            with self._errors():
+                data = self._get(name)
+            self._known[name] = data  # behind _errors: what could not be read is not known
+        return self._known[name]
+
+    def _get(self, name: str) -> bytes | None:
+        try:
+            handle = lfs.file_open(self._fs.fs, name, "r")
+        except LittleFSError as error:
+            if error.code == _ERR_NO_ENTRY:
+                return None
+            raise
+        try:
+            return bytes(lfs.file_read(self._fs.fs, handle, lfs.file_size(self._fs.fs, handle)))
+        finally:
+            lfs.file_close(self._fs.fs, handle)
 
     def write(self, name: str, data: bytes) -> None:
         """Store `data` durably in place of the old content. Raises StorageFullError, StorageError."""

@@ -6,14 +6,8 @@ campaign.run_case("set-up", 17)     one cut: what the flash says, what the unit 
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
-from multiprocessing import get_context
-from typing import Any
+from dataclasses import dataclass
 
-from device.crypto import backend
 from device.update.slots import BootState
 from simulator.ports.flash import PowerCut, SimFlash, Snapshot
 from simulator.powercut import bench as made
@@ -22,8 +16,6 @@ from simulator.powercut.checks import Findings
 from simulator.powercut.engine import Case, Recording, record, tear_seed
 from simulator.powercut.flows import FLOWS, Flow
 from simulator.powercut.machine import LostError, Machine, OpenedError, World
-
-SHARE = 20  # cases handed to a worker at a time
 
 
 @dataclass(frozen=True)
@@ -36,39 +28,6 @@ class Recorded:
     after: World
     base: int  # flash.operations when the recording began
     end: Snapshot
-
-
-@dataclass
-class Report:
-    """The figures of a campaign. `seconds` is for people; nothing depends on it."""
-
-    flows: int = 0
-    points: int = 0
-    seconds: float = 0.0
-    findings: Findings = field(default_factory=Findings)
-
-    @property
-    def is_clean(self) -> bool:
-        """Whether there was something to cut and nothing was wrong."""
-        return self.points > 0 and not self.findings.places
-
-    @property
-    def rate(self) -> float:
-        """Cuts a second, going on to the flow's end included."""
-        return self.points / self.seconds if self.seconds else 0.0
-
-    def add(self, other: Report) -> None:
-        """Take the figures of another part of the campaign."""
-        self.flows += other.flows
-        self.points += other.points
-        self.seconds += other.seconds
-        self.findings.counts.update(other.findings.counts)
-        self.findings.places += other.findings.places
-
-    def line(self) -> str:
-        """The line that a campaign ends with."""
-        counts = " ".join(f"{kind}={self.findings.counts[kind]}" for kind in checks.KINDS)
-        return f"powercut: flows={self.flows} points={self.points} {counts}"
 
 
 def bare_flash(bench: made.Bench) -> SimFlash:
@@ -126,6 +85,16 @@ class Campaign:
         world.starts += 1000  # later starts draw other random bytes than the run that was cut
         return flash, world
 
+    def unit_after(self, name: str, seed: int) -> object:
+        """Everything that the rest of the unit's life follows from: its flash, and how much it had told by then.
+
+        What was told is a beginning of the same list in every case of a flow, so its length says which.
+        """
+        recorded = self.recorded(name)
+        case = recorded.recording.case(seed)
+        told = sum(item.operations < recorded.base + case.operation for item in recorded.after.told)
+        return told, frozenset(recorded.recording.flash_after(case).snapshot().items())
+
     def state_after_rerun(self, name: str, case: Case) -> tuple[SimFlash, World]:
         """The same by running the flow again with the cut in the flash driver: what the recording stands for."""
         flow = FLOWS[name]
@@ -182,88 +151,3 @@ class Campaign:
         case = recording.case(seed)
         what = recording.operations[case.operation - 1]
         return f"--flow {name} --seed {seed} ({case.when} operation {case.operation} of {recording.total}, {what})"
-
-
-# many cases --------------------------------------------------------------------------------------------------
-RunOne = Callable[[Campaign, str, int], Findings]
-_worker: tuple[Campaign, RunOne] | None = None
-
-
-def _run_share(share: Sequence[tuple[str, int, str]]) -> tuple[int, Findings]:
-    if _worker is None:
-        raise RuntimeError("a worker without a campaign")
-    found = Findings()
-    campaign, run_one = _worker
-    for name, seed, place in share:
-        found.merge(run_one(campaign, name, seed), place)
-    return len(share), found
-
-
-def run_cases(
-    campaign: Campaign, cases: Sequence[tuple[str, int, str]], run_one: RunOne, *, workers: int = 2
-) -> Report:
-    """Run each (flow, seed, place in words) in `workers` processes; the report's `flows` counts the names."""
-    global _worker  # noqa: PLW0603 - inherited by fork: the recordings are not made again in each process
-    began = time.monotonic()
-    report = Report(flows=len({name for name, _, _ in cases}))
-    shares = [cases[at : at + SHARE] for at in range(0, len(cases), SHARE)]
-    _worker = (campaign, run_one)
-    remember_answers()
-    if workers == 1:
-        _take(report, map(_run_share, shares))
-    else:
-        with ProcessPoolExecutor(workers, mp_context=get_context("fork")) as pool:
-            _take(report, pool.map(_run_share, shares))
-    report.seconds = time.monotonic() - began
-    return report
-
-
-def _take(report: Report, results: Iterable[tuple[int, Findings]]) -> None:
-    for points, found in results:
-        report.points += points
-        report.findings.counts.update(found.counts)
-        report.findings.places += found.places
-
-
-def flow_cases(
-    campaign: Campaign, names: Iterable[str], *, tears: int = 1, stride: int = 1
-) -> list[tuple[str, int, str]]:
-    """Every cut of the flows `names`, or each `stride`-th of each flow (every way of cutting among them)."""
-    found = []
-    for name in names:
-        seeds = [case.seed for case in campaign.recorded(name).recording.cases(tears)]
-        found += [(name, seed, campaign.place(name, seed)) for seed in seeds[::stride]]
-    return found
-
-
-def sweep(
-    campaign: Campaign, names: Iterable[str], *, tears: int = 1, stride: int = 1, workers: int = 2
-) -> Report:
-    """Cut the flows `names` everywhere, as flow_cases says."""
-    remember_answers()
-    cases = flow_cases(campaign, names, tears=tears, stride=stride)
-    return run_cases(campaign, cases, Campaign.run_case, workers=workers)
-
-
-class _Remembering:
-    """A function of bytes alone, asked again and again with the same ones."""
-
-    def __init__(self, function: Any) -> None:
-        self._function = function
-        self._answers: dict[tuple[object, ...], Any] = {}
-
-    def __call__(self, *arguments: Any) -> Any:
-        key = tuple(bytes(item) if isinstance(item, bytearray | memoryview) else item for item in arguments)
-        if key not in self._answers:
-            if len(self._answers) > 50_000:
-                self._answers.clear()
-            self._answers[key] = self._function(*arguments)
-        return self._answers[key]
-
-
-def remember_answers() -> None:
-    """Let this process compute each signature check and each cipher once: most cases ask for the same ones."""
-    for name in ("p256_verify", "p256_sign", "p256_public", "aes_ccm_encrypt", "aes_ccm_decrypt"):
-        function = getattr(backend, name)
-        if not isinstance(function, _Remembering):
-            setattr(backend, name, _Remembering(function))

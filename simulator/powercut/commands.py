@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import warnings
 from enum import StrEnum
 from pathlib import Path
@@ -10,10 +11,12 @@ from typing import Annotated
 
 import typer
 
-from simulator.powercut import sectors
+from simulator.powercut import checks, sectors
 from simulator.powercut.bench import Bench, default_folder
-from simulator.powercut.campaign import Campaign, Report, run_cases, sweep
+from simulator.powercut.campaign import Campaign
 from simulator.powercut.flows import FLOWS
+from simulator.powercut.remember import remember_answers
+from simulator.powercut.sweep import Report, flow_jobs, run_jobs
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOWN = 20  # findings printed; the rest is counted
@@ -60,8 +63,15 @@ def powercut(
     for place in report.findings.places[:SHOWN]:
         typer.echo(place, err=True)
     if json_file is not None:
-        figures = {"flows": report.flows, "points": report.points, **report.findings.counts}
+        counts = {kind: report.findings.counts[kind] for kind in checks.KINDS}
+        figures = {"flows": report.flows, "points": report.points, "states": report.states, **counts}
         json_file.write_text(json.dumps({**figures, "cuts_per_s": report.rate}, indent=1) + "\n")
+    if report.seconds:
+        typer.echo(
+            f"  {report.points} cuts left {report.states} different units; {report.seconds:.0f} s, "
+            f"{report.rate:.0f} cuts a second with {workers} processes",
+            err=True,
+        )
     typer.echo(report.line())
     if not report.is_clean:
         raise typer.Exit(1)
@@ -70,27 +80,29 @@ def powercut(
 def _replay(campaign: Campaign, name: str, seed: int) -> Report:
     """One case. A flow is run again with the cut in the flash driver, not taken from its recording."""
     if name == sectors.NAME:
-        places = {number: place for _, number, place in sectors.sector_cases()}
-        if seed not in places:
-            raise typer.BadParameter(f"--seed is 0 to {len(places) - 1} for sectors")
-        found, place = sectors.run_sector(campaign, name, seed), places[seed]
+        jobs = {job.seed: job for job in sectors.sector_jobs()}
+        if seed not in jobs:
+            raise typer.BadParameter(f"--seed is 0 to {len(jobs) - 1} for sectors")
+        found, place = sectors.run_sector(campaign, name, seed), jobs[seed].places[0]
     else:
         found, place = campaign.run_case(name, seed, is_rerun=True), campaign.place(name, seed)
     typer.echo(place, err=True)
-    return Report(1, 1, findings=found)
+    return Report(1, 1, 1, findings=found)
 
 
 def _all(campaign: Campaign, names: list[str], tears: int, stride: int, workers: int) -> Report:
+    remember_answers()
+    began = time.monotonic()
+    jobs = flow_jobs(campaign, [name for name in names if name in FLOWS], tears=tears, stride=stride)
+    if sectors.NAME in names:
+        jobs += sectors.sector_jobs()[::stride]
     total = Report()
-    for name in names:
-        if name == sectors.NAME:
-            report = run_cases(
-                campaign, sectors.sector_cases()[::stride], sectors.run_sector, workers=workers
-            )
-        else:
-            report = sweep(campaign, [name], tears=tears, stride=stride, workers=workers)
+    reports = run_jobs(campaign, jobs, workers=workers, run_by={sectors.NAME: sectors.run_sector})
+    for name, report in reports.items():
         typer.echo(
-            f"  {name}: {report.points} cuts, {report.seconds:.1f} s, {report.rate:.0f} a second", err=True
+            f"  {name}: {report.points} cuts, {report.states} different units, {report.cpu_s:.1f} s of CPU",
+            err=True,
         )
         total.add(report)
+    total.seconds = time.monotonic() - began  # the uncut runs, which every cut starts from, among them
     return total

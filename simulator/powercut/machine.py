@@ -19,6 +19,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple, TypeVar, cast
 
+from device import unit
 from device.agent import Ports, run_async
 from device.codec import cbor
 from device.errors import LinkError
@@ -39,6 +40,7 @@ from simulator.powercut.pipe import FastPipe, PipeEnd
 
 T = TypeVar("T")
 MAX_STARTS = 40  # a unit that restarts more often in one flow does so for ever
+BUTTON_POLL_MS = 10_000
 MAX_FLOW_S = 4000.0  # virtual; the longest flow (three trials without a server) takes about 1000
 
 
@@ -142,30 +144,35 @@ class Machine(SimulatedMachine):
 
         Raises PowerCut when the power went meanwhile, BrickedError, and what the agent or the script raise.
         """
-        return virtual.run(self._live(script))
+        # Nobody presses the button here; looked at ten times a second it would be half of what a case costs.
+        poll_ms, vars(unit)["BUTTON_POLL_MS"] = vars(unit)["BUTTON_POLL_MS"], BUTTON_POLL_MS
+        try:
+            return virtual.run(self._live(script))
+        finally:
+            vars(unit)["BUTTON_POLL_MS"] = poll_ms
 
     async def _live(self, script: Callable[[Machine], Awaitable[T]]) -> T:
         self._power_lost = asyncio.Event()
-        unit = asyncio.ensure_future(self._run_unit())
+        running = asyncio.ensure_future(self._run_unit())
         outside = asyncio.ensure_future(script(self))
         lost = asyncio.ensure_future(self._power_lost.wait())
-        self._outside = {unit, outside, lost, asyncio.current_task()}
+        self._outside = {running, outside, lost, asyncio.current_task()}
         try:
             done, _ = await asyncio.wait(
-                {unit, outside, lost}, timeout=MAX_FLOW_S, return_when=asyncio.FIRST_COMPLETED
+                {running, outside, lost}, timeout=MAX_FLOW_S, return_when=asyncio.FIRST_COMPLETED
             )
             if not self.flash.is_powered:
                 raise PowerCut(self.flash.operations)
             if outside in done:
                 return outside.result()
-            if unit in done:
-                unit.result()
+            if running in done:
+                running.result()
             raise BrickedError("the flow does not come to its end")
         finally:
             for task in asyncio.all_tasks() - {asyncio.current_task()}:
                 task.cancel()
             with contextlib.suppress(BaseException):
-                await asyncio.gather(unit, outside, lost, return_exceptions=True)
+                await asyncio.gather(running, outside, lost, return_exceptions=True)
 
     async def _run_unit(self) -> None:
         reason = RESET_POWER_ON

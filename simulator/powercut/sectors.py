@@ -19,6 +19,7 @@ from simulator.powercut import checks
 from simulator.powercut.campaign import Campaign
 from simulator.powercut.checks import Findings
 from simulator.powercut.machine import BrickedError, Machine
+from simulator.powercut.sweep import Job
 
 NAME: Final = "sectors"
 AFTER: Final = "update-mqtt"  # provisioned, owned, updated: every kind of record is there
@@ -88,10 +89,14 @@ def run_damage(campaign: Campaign, damage: Damage) -> Findings:
     return found
 
 
-def sector_cases() -> list[tuple[str, int, str]]:
-    """All damages as campaign.run_cases takes them."""
+def sector_jobs() -> list[Job]:
+    """All damages as sweep.run_jobs takes them."""
     return [
-        (NAME, damage.seed, f"--flow {NAME} --seed {damage.seed} ({damage.mode} sector {damage.sector:#x})")
+        Job(
+            NAME,
+            damage.seed,
+            (f"--flow {NAME} --seed {damage.seed} ({damage.mode} sector {damage.sector:#x})",),
+        )
         for damage in damages()
     ]
 

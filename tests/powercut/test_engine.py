@@ -7,16 +7,18 @@ from pathlib import Path
 import pytest
 
 from device.codec.image import parse_image
+from device.crypto import backend
 from device.layout import MPS2
 from device.unit import Unit
 from device.update.slots import BootState
 from simulator.ports.flash import CUTS, TORN, PowerCut, SimFlash
-from simulator.powercut import checks, sectors
+from simulator.powercut import checks, remember, sectors
 from simulator.powercut.bench import LAYOUT, Bench
 from simulator.powercut.campaign import Campaign
 from simulator.powercut.engine import cuts, record, tear_seed
 from simulator.powercut.flows import FLOWS, Flow, register
 from simulator.powercut.machine import LostError
+from simulator.powercut.sweep import flow_jobs
 
 
 def two_writes(flash: SimFlash) -> None:
@@ -66,6 +68,32 @@ def test_a_replayed_case_finds_the_flash_of_the_recording(campaign: Campaign, na
         slow, told_again = campaign.state_after_rerun(name, case)
         assert quick.snapshot() == slow.snapshot(), case
         assert [item.what for item in told.told] == [item.what for item in told_again.told], case
+
+
+def test_cuts_that_leave_the_same_unit_are_run_once_and_counted_each(campaign: Campaign) -> None:
+    recording = campaign.recorded("set-up").recording
+    jobs = flow_jobs(campaign, ["set-up"])
+    assert sum(len(job.places) for job in jobs) == 3 * recording.total > len(jobs)
+    for job in jobs:
+        flash, world = campaign.state_after("set-up", recording.case(job.seed))
+        for place in job.places:
+            seed = int(place.split()[3])
+            same, told = campaign.state_after("set-up", recording.case(seed))
+            assert same.snapshot() == flash.snapshot(), place
+            assert told.told == world.told, place
+
+
+def test_a_campaign_that_remembers_answers_finds_what_one_that_computes_them_finds(
+    fresh: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The uncut run of the same flows, once with every function of device.crypto itself, ends in the same flash."""
+    for name in (*remember.FUNCTIONS, "Pbkdf2"):
+        monkeypatch.setattr(backend, name, getattr(backend, name))  # put back at the end
+    plain = fresh.recorded("set-up").end
+    remember.remember_answers()
+    again = Campaign(fresh.bench)
+    assert again.recorded("set-up").end == plain
+    assert again.recorded("set-up").recording == fresh.recorded("set-up").recording
 
 
 def is_found(campaign: Campaign, name: str, kind: str) -> bool:
