@@ -63,6 +63,18 @@ class SuitError(CodecError):
     code = 106
 
 
+class HeatshrinkError(CodecError):
+    """A compressed stream is damaged or asks for more RAM than there is for it. Field: `reason`."""
+
+    code = 107
+
+
+class BundleError(CodecError):
+    """The files of an application are not bundled as codec/bundle.py says. Fields: `reason`, `offset`, `file`."""
+
+    code = 110
+
+
 # 200 trust and updates -------------------------------------------------------------------------------
 class TrustError(FirstbootError):
     code = 200
@@ -162,6 +174,24 @@ class RevocationError(UpdateError):
     """An image key may not be revoked. Fields: `reason`, `key`."""
 
     code = 242
+
+
+class DeltaError(UpdateError):
+    """A delta payload cannot be used here; the full payload is taken instead. Field: `reason`."""
+
+    code = 245
+
+
+class AppSetError(UpdateError):
+    """The application set of the running image is not what was signed, and is not run. Fields: `reason`, `file`."""
+
+    code = 250
+
+
+class AppFailedError(UpdateError):
+    """The application ended by an exception. Fields: `kind` (class name), `restarts`."""
+
+    code = 251
 
 
 # 300 links -------------------------------------------------------------------------------------------

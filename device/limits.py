@@ -12,6 +12,10 @@ REPORT_BYTES = 512
 CHUNK_BYTES = 4096  # one flash sector: a wrong chunk costs one erase
 CHUNK_LIST_BYTES = 32768  # 1024 digests, so payloads up to 4 MiB
 CHUNK_WINDOW = 8  # retained chunks asked for at once: 32 KiB of RAM
+DELTA_PIECE_BYTES = 512  # of the target made at once: whole flash units; with the window below 8 KiB in all
+DELTA_EMPTY_ROUNDS = 64  # rounds of a patch that make nothing: bsdiff writes one now and then
+HEATSHRINK_WINDOW_BITS = 11  # 2 KiB of RAM
+HEATSHRINK_LOOKAHEAD_BITS = 9  # longest reference 512 bytes: runs of unchanged bytes cost little
 NONCE_BYTES = 16
 NONCE_LIFE_S = 60
 SIGNATURES_TRIED = 4
@@ -89,3 +93,13 @@ FACTORY_DATA_BYTES = 2048  # one part of a record; longer records travel in part
 # The `servers` record
 SOURCES = 4  # places to look for releases
 CHECK_INTERVAL_S = (1, 30 * 86400)  # shortest: for a test bench; longest: a month
+
+# Application sets (device/codec/bundle.py, device/apps.py)
+APP_FILES = 64
+APP_NAME_BYTES = 48
+APP_FILE_BYTES = 65536  # one file is hashed and read in one piece
+APP_INDEX_BYTES = 8192  # 64 names of 48 bytes with sizes and digests stay below 6 KiB
+APP_PROOF_S = 3  # a trial image confirms after its application ran so long without an exception
+APP_RESTARTS = 5  # after exceptions in a row; then it stays off until the next start
+APP_PAUSE_S = 1  # before the first restart; doubles with each one
+APP_REPORT_CHARS = 160  # what the application says of itself on the status page

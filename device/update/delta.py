@@ -1,0 +1,187 @@
+"""A delta payload: what a patch of detools makes of the release that runs.
+
+Format: detools 0.53, patch type *sequential* with heatshrink (github.com/eerimoq/detools, docs).
+One byte: type 0, compression 4; the target's size; one byte of heatshrink parameters; then compressed: the size of a
+data-format patch, and rounds of [size, difference to the source], [size, new bytes], [move in the source] until the
+target is whole. A number has 6 bits and a sign in its first byte, 7 in each that follows, least significant first.
+
+Rules:
+1. The target's size is the one that the author signed; sizes in the patch can only be refused by it.
+2. The source is read inside its signed size, the patch inside its own; a number is at most 2**27.
+3. Data formats, other types and other compressions are refused: RAM is what limits.py says, whatever the patch says.
+4. Rounds that make nothing are bounded, so every patch comes to an end.
+5. `finish` accepts the very end of the patch alone. Whether the target is right is its digest's business.
+"""
+
+from device.codec.heatshrink import Decoder
+from device.compat import const
+from device.errors import DeltaError
+from device.limits import DELTA_EMPTY_ROUNDS, DELTA_PIECE_BYTES
+
+TYPE_CHECKING = const(0)
+if TYPE_CHECKING:
+    from typing import Callable
+
+_HEADER = const(0x04)  # sequential, heatshrink
+_READ_BYTES = const(256)  # of the patch at once
+_NUMBER_BYTES = const(4)  # 6 + 3 * 7 = 27 bits: more than any slot
+_STRIDE = const(64)  # bytes added at once
+_ZEROS = bytes(_STRIDE)
+_LOW_BITS = int.from_bytes(b"\x7f" * _STRIDE, "little")
+_HIGH_BITS = int.from_bytes(b"\x80" * _STRIDE, "little")
+
+
+class Target:
+    """Bytes of the target, one piece after the other.
+
+    `read_patch(offset, length)` and `read_source(offset, length)` give exactly that many bytes of what is stored;
+    sizes in bytes.
+    """
+
+    def __init__(
+        self,
+        read_patch: "Callable[[int, int], bytes]",
+        patch_bytes: int,
+        read_source: "Callable[[int, int], bytes]",
+        source_bytes: int,
+        target_bytes: int,
+    ) -> None:
+        """Raises DeltaError, HeatshrinkError where the head of the patch is none for this target."""
+        self._read_patch = read_patch
+        self._patch_bytes = patch_bytes
+        self._patch_at = 0
+        self._read_source = read_source
+        self._source_bytes = source_bytes
+        self._source_at = 0
+        self._left = target_bytes  # not read yet
+        self._unplanned = target_bytes  # in no round yet
+        self._difference = self._new = 0  # bytes left of each in this round
+        self._is_new = False  # whether the size of the new bytes was read
+        self._empty_rounds = 0
+        if self._raw(1)[0] != _HEADER:
+            raise DeltaError(reason="patch type")
+        if self._number(lambda: self._raw(1)[0]) != target_bytes or not target_bytes:
+            raise DeltaError(reason="target size")
+        parameters = self._raw(1)[0]
+        self._stream = Decoder(self._more, (parameters >> 4) + 4, (parameters & 15) + 3)
+        if self._size(1 << 20):
+            raise DeltaError(reason="data format")
+        self._begin_round()
+
+    def read(self, length: int) -> bytearray:
+        """The next `length` bytes of the target, at most DELTA_PIECE_BYTES; fewer at its end, none behind it.
+
+        Raises DeltaError, HeatshrinkError.
+        """
+        length = min(length, DELTA_PIECE_BYTES, self._left)
+        made = bytearray(length)
+        at = 0
+        while at < length:
+            if self._difference:
+                count = min(length - at, self._difference)
+                self._difference -= count
+                made[at : at + count] = self._changed(count)
+                at += count
+            elif self._new:
+                count = min(length - at, self._new)
+                self._new -= count
+                made[at : at + count] = self._stream.read(count)
+                at += count
+            else:
+                self._advance()
+        self._left -= length
+        return made
+
+    def finish(self) -> None:
+        """Check that target and patch end here. Raises DeltaError, HeatshrinkError."""
+        if self._left:
+            raise DeltaError(reason="target is not whole")
+        if not self._is_new:
+            self._advance()
+        self._move()  # the last round has one as well
+        self._stream.finish()
+
+    # the patch ---------------------------------------------------------------------------------------------
+    def _raw(self, length: int) -> bytes:
+        if self._patch_at + length > self._patch_bytes:
+            raise DeltaError(reason="truncated")
+        data = self._read_patch(self._patch_at, length)
+        self._patch_at += length
+        return data
+
+    def _more(self) -> bytes:
+        """The next piece of the compressed stream, b"" at its end."""
+        length = min(_READ_BYTES, self._patch_bytes - self._patch_at)
+        return self._raw(length) if length else b""
+
+    def _number(self, next_byte: "Callable[[], int]") -> int:
+        byte = next_byte()
+        is_negative = byte & 0x40
+        value, shift = byte & 0x3F, 6
+        while byte & 0x80:
+            if shift >= 6 + 7 * (_NUMBER_BYTES - 1):
+                raise DeltaError(reason="number")
+            byte = next_byte()
+            value |= (byte & 0x7F) << shift
+            shift += 7
+        return -value if is_negative else value
+
+    def _signed(self) -> int:
+        return self._number(lambda: self._stream.read(1)[0])
+
+    def _size(self, limit: int) -> int:
+        """A size that must not be negative or above `limit`."""
+        size = self._signed()
+        if not 0 <= size <= limit:
+            raise DeltaError(reason="size")
+        return size
+
+    # rounds ------------------------------------------------------------------------------------------------
+    def _begin_round(self) -> None:
+        """Rules 1 and 2: the difference fits into what is left of the target and of the source."""
+        self._difference = self._size(min(self._unplanned, self._source_bytes - self._source_at))
+        self._unplanned -= self._difference
+        self._is_empty = self._difference == 0
+        self._is_new = False
+
+    def _advance(self) -> None:
+        """The new bytes of this round, or the next round."""
+        if self._is_new:
+            self._move()
+            self._begin_round()
+            return
+        self._new = self._size(self._unplanned)
+        self._unplanned -= self._new
+        self._is_new = True
+        if self._is_empty and not self._new:
+            self._empty_rounds += 1
+            if self._empty_rounds > DELTA_EMPTY_ROUNDS:
+                raise DeltaError(reason="rounds that make nothing")
+
+    def _move(self) -> None:
+        self._source_at += self._signed()
+        if not 0 <= self._source_at <= self._source_bytes:
+            raise DeltaError(reason="move in the source")
+
+    def _changed(self, count: int) -> bytearray:
+        """The source with `count` bytes of difference added."""
+        source = self._read_source(self._source_at, count)
+        self._source_at += count
+        return add(self._stream.read(count), source)
+
+
+def add(difference: bytearray, source: bytes) -> bytearray:
+    """Each byte of `source` plus that of `difference`, modulo 256; both of one length.
+
+    Most differences are zero. Where they are not, 64 bytes are added as one large number, their highest bits apart so
+    that nothing is carried over: a loop over bytes costs several times as much on a board.
+    """
+    total = bytearray(source)
+    for at in range(0, len(total), _STRIDE):
+        piece = difference[at : at + _STRIDE]
+        if piece != _ZEROS[: len(piece)]:
+            one = int.from_bytes(piece, "little")
+            other = int.from_bytes(total[at : at + _STRIDE], "little")
+            number = (one & _LOW_BITS) + (other & _LOW_BITS) ^ (one ^ other) & _HIGH_BITS
+            total[at : at + len(piece)] = number.to_bytes(len(piece), "little")
+    return total
