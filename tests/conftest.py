@@ -25,7 +25,7 @@ settings.register_profile(
 
 # Reasons that name one of these blame a missing tool; Renode is in no Debian archive and may always be absent.
 _TOOL = re.compile(
-    r"qemu|mosquitto|arm-none-eabi|coap|slirp|compiler|\bgcc\b|mpy-cross|firmware|apt|postgres|chromium",
+    r"qemu|mosquitto|arm-none-eabi|coap|slirp|compiler|\bgcc\b|mpy-cross|firmware|apt|postgres|chromium|detools",
     re.IGNORECASE,
 )
 _OPTIONAL = re.compile(r"renode|vectors|--nightly", re.IGNORECASE)

@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 level=${1:-run}
 venv=.venv
 packages="qemu-system-arm gcc-arm-none-eabi libnewlib-arm-none-eabi libslirp0 mosquitto libcoap3-bin
-          dpkg-dev xz-utils bzip2 make gcc libc6-dev"
+          dpkg-dev xz-utils bzip2 make gcc libc6-dev python3-dev"
 # Peers of the tests alone.
 if [ "$level" = dev ]; then packages="$packages postgresql softhsm2 chromium"; fi
 
@@ -111,7 +111,7 @@ wanted_stamp() {  # level: changes when the interpreter, the pins or the place o
     {
         pwd
         "$venv/bin/python" -c 'import sys; print(sys.version, sys.prefix)'
-        cat pyproject.toml requirements/runtime.txt
+        cat pyproject.toml requirements/runtime.txt requirements/delta.txt
         if [ "$1" = dev ]; then cat requirements/dev.txt; fi
     } | sha256sum
 }
@@ -130,6 +130,10 @@ install_python_packages() {
         pip_install --require-hashes -r requirements/runtime.txt -r requirements/dev.txt
     else
         pip_install --require-hashes -r requirements/runtime.txt
+    fi
+    # detools comes as source alone and needs a C compiler with Python's headers: the rest works without it.
+    if ! pip_install --require-hashes -r requirements/delta.txt; then
+        say "detools could not be built: releases are made without delta payloads"
     fi
     pip_install --no-deps --no-build-isolation --editable .
     wanted_stamp run >"$venv/stamp-run"
@@ -159,6 +163,7 @@ main() {
         2>/dev/null || make_venv
     install_python_packages
     missing_packages >"$venv/missing-packages"
+    if ! "$venv/bin/python" -c 'import detools' 2>/dev/null; then printf 'detools ' >>"$venv/missing-packages"; fi
     if [ -s "$venv/missing-packages" ]; then
         say "NOT INSTALLED: $(cat "$venv/missing-packages")(parts that need them are skipped, aloud)"
     fi

@@ -1,4 +1,4 @@
-"""Heatshrink decompression: LZSS over a small window, as heatshrink 0.4 writes it (github.com/atomicobject/heatshrink).
+"""Heatshrink decompression: LZSS over a small window, as heatshrink 0.4 writes it (atomicobject/heatshrink).
 
 A stream is tokens, most significant bit first: 1 and a byte, or 0, a distance back less one (window bits) and a count
 less one (lookahead bits). Zero bits fill the last byte. Rules:

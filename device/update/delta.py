@@ -1,6 +1,6 @@
 """A delta payload: what a patch of detools makes of the release that runs.
 
-Format: detools 0.53, patch type *sequential* with heatshrink (github.com/eerimoq/detools, docs).
+Format: detools 0.53, patch type *sequential* with heatshrink (eerimoq/detools, its documentation).
 One byte: type 0, compression 4; the target's size; one byte of heatshrink parameters; then compressed: the size of a
 data-format patch, and rounds of [size, difference to the source], [size, new bytes], [move in the source] until the
 target is whole. A number has 6 bits and a sign in its first byte, 7 in each that follows, least significant first.

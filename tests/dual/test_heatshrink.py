@@ -1,6 +1,6 @@
 """Heatshrink streams: published ones, references into themselves and round the window, and what is refused.
 
-PUBLISHED is from heatshrink's own tests (github.com/atomicobject/heatshrink, test_heatshrink_dynamic.c).
+PUBLISHED is from heatshrink's own tests (atomicobject/heatshrink, test_heatshrink_dynamic.c).
 """
 
 from binascii import unhexlify
