@@ -261,23 +261,7 @@ class World:
         self.machine.power_on()
         registry = Registry(self.directory / "registry.sqlite")
         self._stack.callback(registry.close)
-        config = StationConfig(
-            product=self.product,
-            labels_dir=self.directory / "labels",
-            oscore_key=self.oscore_key.public,
-            development=True,
-            station_name="demo",
-            timeout_s=1.0,  # a unit that restarts loses what was on the line; it is asked again soon
-            attempts=15,
-        )
-        self._station = Station(config, registry, self.ring, log=self._factory_log)
-        support = self._station.batch_record("support")
-        self.publisher.publish_support(support)
-        self.store.put_support(support)
-        contact = self._station.batch_record("contact")
-        self.publisher.publish_contact(contact)
-        self.store.put_contact(contact)
-        self._publish_keys()
+        self._station = self.open_station(registry)
         result = self._station.provision(self.machine.factory_port(), self._show_phase)
         self.serve(registry)
         found = registry.find(device_id=result.device_id)
@@ -290,6 +274,27 @@ class World:
             found.web_fingerprint.hex(),
             result.label_path,
         )
+
+    def open_station(self, registry: Registry) -> Station:
+        """The station of this product's batch; what all its units carry is published for those in the field too."""
+        config = StationConfig(
+            product=self.product,
+            labels_dir=self.directory / "labels",
+            oscore_key=self.oscore_key.public,
+            development=True,
+            station_name="demo",
+            timeout_s=1.0,  # a unit that restarts loses what was on the line; it is asked again soon
+            attempts=15,
+        )
+        station = Station(config, registry, self.ring, log=self._factory_log)
+        support = station.batch_record("support")
+        self.publisher.publish_support(support)
+        self.store.put_support(support)
+        contact = station.batch_record("contact")
+        self.publisher.publish_contact(contact)
+        self.store.put_contact(contact)
+        self._publish_keys()
+        return station
 
     def serve(self, registry: Registry) -> None:
         """Take over from the registry, as a maker's servers do: who has access, and secrets sealed to them."""

@@ -1,0 +1,160 @@
+"""A batch of five emulated boards: one line provisions them over their serial ports, all five onboard and update.
+
+Everything is what a maker runs: the station's line with a port for each board, labels read back by a scanner, the
+registry's exports into broker and CoAP server, the owner's terminal client, one release published over both ways.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import pytest
+
+from device.suit import report as suit_report
+from provisioning.factory.batch_commands import check_labels
+from provisioning.factory.labels import LabelText, read_label
+from provisioning.factory.line import Line, PortView, Timing
+from provisioning.factory.port_state import PortState
+from provisioning.factory.ports import CallPort, fixed
+from provisioning.onboarding import flow
+from provisioning.onboarding.client import DeviceClient
+from provisioning.registry.models import Unit
+from provisioning.registry.registry import Registry
+from renode.qemu import QemuBoard
+from simulator.story.runner import wait_until
+from simulator.story.world import World
+
+pytestmark = pytest.mark.emulated
+
+UNITS = 5
+AT_ONCE = 2  # owners who set up and update at the same moment: a board takes a core
+LINE_S = 240  # five boards on a busy machine; an idle one needs fifteen seconds
+WAIT_S = 120
+NEEDED = ("qemu-system-arm", "arm-none-eabi-gcc")
+
+
+@dataclass
+class Made:
+    """One board behind the line."""
+
+    board: QemuBoard
+    unit: Unit
+    label: LabelText
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    missing = [tool for tool in NEEDED if shutil.which(tool) is None]
+    if missing:
+        pytest.skip(f"{missing[0]} is not installed")
+    with World("qemu", ("mqtt", "coap"), tmp_path_factory.mktemp("batch"), lambda _: None) as made:
+        made.build()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def boards(world: World) -> Iterator[list[QemuBoard]]:
+    with ExitStack() as stack:
+        made = []
+        for number in range(1, UNITS + 1):
+            board = stack.enter_context(QemuBoard(world.directory / f"board{number}"))
+            board.program(world.images.rom, world.images.signed[1])
+            board.power_on()
+            made.append(board)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def registry(world: World) -> Iterator[Registry]:
+    opened = Registry(world.directory / "batch.sqlite")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def batch(world: World, boards: list[QemuBoard], registry: Registry) -> list[Made]:
+    """All boards behind one line that ran until each of its ports had shown a result."""
+    ports = [CallPort(f"bay {number}", board.factory_port) for number, board in enumerate(boards, 1)]
+    views: dict[str, PortView] = {}
+    is_done = threading.Event()
+
+    def listen(view: PortView) -> None:
+        if view.state in (PortState.PASSED, PortState.FAILED):
+            views[view.name] = view
+            if len(views) == UNITS:
+                is_done.set()
+
+    with Line(world.open_station(registry), fixed(ports), listener=listen, timing=Timing(0.5, 5.0, 60)):
+        is_done.wait(LINE_S)
+    failed = {name: view.message for name, view in views.items() if view.state is not PortState.PASSED}
+    assert not failed and len(views) == UNITS, failed or sorted(views)
+    world.serve(registry)
+    made = []
+    for port, board in zip(ports, boards, strict=True):
+        unit = registry.find(serial=views[port.name].serial)
+        assert unit is not None and unit.hardware_id == board.hardware_id
+        made.append(Made(board, unit, read_label(world.directory / "labels" / str(unit.label_name))))
+    return made
+
+
+def test_five_boards_leave_the_line_as_five_units(
+    batch: list[Made], registry: Registry, world: World
+) -> None:
+    units = registry.units(world.product.batch)
+    assert [unit.status for unit in units] == ["released"] * UNITS
+    for what in ("device_id", "serial", "device_certificate", "web_fingerprint", "record_hash"):
+        assert len({getattr(unit, what) for unit in units}) == UNITS, what
+    assert len({made.label.code for made in batch}) == UNITS
+    assert registry.verify().chains == {"demo": UNITS}
+    report = check_labels(registry, world.product.batch, world.directory / "labels")
+    assert (report.codes, report.findings) == (UNITS, ())
+
+
+def test_all_five_onboard_and_update(batch: list[Made], world: World) -> None:
+    for transport in ("mqtt", "coap"):
+        world.publish(2, transport)
+    with ThreadPoolExecutor(AT_ONCE) as owners:
+        versions = list(owners.map(onboard_and_update, batch))
+    assert versions == ["2.0.0+2"] * UNITS
+    assert reported(world) == {made.unit.device_id.hex() for made in batch}
+
+
+def onboard_and_update(made: Made) -> str:
+    """What a unit runs, confirmed, after its owner set it up with the label and the release had its time."""
+    client = DeviceClient(lambda: made.board.web_address, made.label.fingerprint)
+    wait_until("the set-up page", lambda: flow.look(client), WAIT_S)
+    password = secrets.token_urlsafe(18)
+    flow.set_up(client, made.label.code, password)
+    started = time.monotonic()
+
+    def confirmed() -> str | None:
+        try:
+            status = client.status()
+        except PermissionError:  # not signed in yet, or the restart ended the session
+            client.sign_in(password)
+            return None
+        is_there = status["version"].startswith("2.") and not status["is_trial"]
+        return str(status["version"]) if is_there else None
+
+    try:
+        return wait_until("release 2, confirmed", confirmed, WAIT_S, 1)
+    finally:
+        print(f"{made.unit.serial}: updated {time.monotonic() - started:.0f} s after its set-up")
+        made.board.cut_power()  # who is done leaves the cores to the others
+
+
+def reported(world: World) -> set[str]:
+    """Device ids whose reports say that the release's sequence number is confirmed."""
+    found = set()
+    for each in world.tracker.reports:
+        said = suit_report.decode(each.data)
+        if said.sequence == 2:
+            found.add(each.device)
+    return found
