@@ -9,7 +9,7 @@ from collections import namedtuple
 
 from device.codec import cbor
 from device.compat import const
-from device.errors import CborError
+from device.errors import CborError, ContactRecordError
 from device.limits import RECORD_BYTES
 
 TYPE_CHECKING = const(0)
@@ -52,6 +52,18 @@ def decode(payload: bytes) -> "Contact":
     if not fields[5].startswith("https://"):
         raise CborError(reason="scheme of policy")
     return Contact(fields[1], fields[2], fields[3], fields[4], fields[5])
+
+
+def accept(current: "Contact | None", offered: "Contact") -> bool:
+    """Say whether a verified `offered` contact replaces `current`: False when it is the one we hold (RP-10).
+
+    Raises ContactRecordError (reason "sequence", `have`, `offered`) for one that is not newer.
+    """
+    if current is None or offered.sequence > current.sequence:
+        return True
+    if offered == current:
+        return False
+    raise ContactRecordError(reason="sequence", have=current.sequence, offered=offered.sequence)
 
 
 def _check(text: str, name: str) -> None:

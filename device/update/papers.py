@@ -15,7 +15,7 @@ from device import contact, support
 from device.codec import cose
 from device.compat import const
 from device.crypto import backend
-from device.errors import ContactRecordError, FirstbootError, RecordDamagedError, TrustError
+from device.errors import FirstbootError, RecordDamagedError, TrustError
 from device.trust.anchors import ROLE_SUPPORT
 from device.trust.verify import verify_record
 
@@ -121,11 +121,7 @@ def support_paper(store: "Store") -> Paper:
 def contact_paper(store: "Store") -> Paper:
     """The security contact; the factory's stays beside it, shown again when the newer one's key is revoked (RP-10)."""
 
-    def is_news(current: "contact.Contact | None", found: "contact.Contact", anchors: "Anchors") -> bool:
-        if current is None or found.sequence > current.sequence:
-            return True
-        if found == current:
-            return False
-        raise ContactRecordError(reason="sequence", have=current.sequence, offered=found.sequence)
+    def is_news(current: "contact.Contact | None", found: "contact.Contact", _anchors: "Anchors") -> bool:
+        return contact.accept(current, found)
 
     return Paper(store, ("contact.newest", "contact"), contact.TYP, contact.decode, is_news)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from device.codec import cbor
 from device.errors import FirstbootError
 from device.suit import envelope, manifest, registry
 from provisioning.publishing.store import PublishError
@@ -27,16 +26,4 @@ def class_id_of_release(release: Release) -> bytes:
     (class_id,) = found
     if not isinstance(class_id, bytes) or len(class_id) != 16:
         raise PublishError("the manifest does not name one product class")
-    return class_id
-
-
-def class_id_of_support(payload: bytes) -> bytes:
-    """The class id in the payload of a support record. Raises PublishError."""
-    try:
-        fields = cbor.decode(payload)
-    except FirstbootError as error:
-        raise PublishError(f"the support record cannot be read: {error}") from error
-    class_id = fields.get(1) if isinstance(fields, dict) else None
-    if not isinstance(class_id, bytes) or len(class_id) != 16:
-        raise PublishError("the support record does not name a product class")
     return class_id

@@ -14,6 +14,7 @@ from device.trust.verify import verify_envelope
 from provisioning.signing.diagnostic import envelope_notation
 from provisioning.signing.keygen_commands import init, keygen
 from provisioning.signing.keyset_commands import add_to as add_keyset_commands
+from provisioning.signing.record_command import record_command
 from provisioning.signing.release import ENVELOPE_NAME, Release
 from provisioning.signing.release_check import check_files, choose_anchors
 from provisioning.signing.sign_command import image_command, sign
@@ -32,6 +33,7 @@ app.command()(init)
 app.command()(keygen)
 app.command("image")(image_command)
 app.command()(sign)
+app.command("record")(record_command)
 
 
 def _envelope_bytes(release: Path) -> bytes:

@@ -1,25 +1,19 @@
-"""Stores of releases and of OSCORE units, the tracker's rules, and `firstboot release publish`."""
+"""Stores of releases and of OSCORE units, and the tracker's rules."""
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 from pathlib import Path
 
 import pytest
-import typer
-from typer.testing import CliRunner
 
 from device import freshness
 from device.errors import FreshnessError
-from provisioning.publishing.commands import publish_command
 from provisioning.publishing.release_class import class_id_of_release
 from provisioning.publishing.store import PublishError, ReleaseStore
-from provisioning.servers.broker import Broker
 from provisioning.servers.oscore_store import OscoreStore, OscoreStoreError
 from provisioning.servers.tracker import Report
-from provisioning.signing.pki import write_private
 from tests.interop.support.maker import CLASS_ID, NOW_S, Maker, freshness_request
 
 pytestmark = pytest.mark.interop
@@ -191,82 +185,3 @@ def test_a_report_above_the_bound_is_not_kept(maker: Maker) -> None:
 def test_a_damaged_report_has_no_fields() -> None:
     assert Report("a", "mqtt", b"\xff").fields() == {}
     assert Report("a", "mqtt", b"\x01").fields() == {}
-
-
-# --- firstboot release publish -----------------------------------------------------------------------
-@pytest.fixture
-def publish(monkeypatch: pytest.MonkeyPatch):
-    app = typer.Typer()
-    app.command()(publish_command)
-    return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
-
-
-def test_a_release_is_published_to_both_and_reported_as_json(
-    maker: Maker, broker: Broker, publish, tmp_path: Path
-) -> None:
-    release = maker.release(20_000)
-    release.save(tmp_path / "release")
-    access = maker.access(broker.port, "publisher")
-    result = publish(
-        tmp_path / "release",
-        *("--mqtt", f"{access.host}:{access.port}", "--ca", access.ca, "--cert", access.certificate),
-        *("--key", access.key, "--name", access.server_name, "--store", tmp_path / "store"),
-        *("--remove-superseded", "--json"),
-    )
-    assert result.exit_code == 0, result.output
-    report = json.loads(result.stdout)
-    assert (report["published"], report["sequence"], report["class_id"]) == (True, 7, CLASS_ID.hex())
-    assert [where["items"] for where in report["destinations"]] == [3, 7]
-    assert ReleaseStore(tmp_path / "store", CLASS_ID).read("manifest") == release.envelope
-
-
-def test_a_folder_that_is_no_release_is_exit_code_1(publish, tmp_path: Path) -> None:
-    result = publish(tmp_path, "--store", tmp_path / "store", "--json")
-    assert result.exit_code == 1
-    assert json.loads(result.stdout)["published"] is False
-
-
-def test_a_support_record_of_another_class_is_not_published(maker: Maker, publish, tmp_path: Path) -> None:
-    from device import support
-    from provisioning.signing.signer import sign_record
-
-    maker.release(5000).save(tmp_path / "release")
-    payload = support.encode(support.SupportRecord(bytes(16), 20000, 1, 0, 30))
-    (tmp_path / "support").write_bytes(sign_record(payload, support.TYP, maker.author))
-    result = publish(tmp_path / "release", "--store", tmp_path / "store", "--support", tmp_path / "support")
-    assert result.exit_code == 1
-    assert "another product class" in result.output
-    assert not (tmp_path / "store").exists()
-
-
-@pytest.mark.parametrize(
-    "options",
-    [[], ["--mqtt", "host:1"], ["--mqtt", "nowhere"], ["--mqtt", "host:0"], ["--mqtt", "host:65536"]],
-)
-def test_a_wrong_command_line_is_exit_code_2(publish, tmp_path: Path, options: list[str]) -> None:
-    assert publish(tmp_path, *options).exit_code == 2
-
-
-def test_a_broker_that_is_not_there_is_exit_code_1_and_shows_no_key(
-    maker: Maker, publish, tmp_path: Path
-) -> None:
-    maker.release(5000).save(tmp_path / "release")
-    credentials = maker.device_ca.issue_client("publisher")
-    write_private(tmp_path / "key", credentials.private_key_pem)
-    (tmp_path / "cert").write_bytes(credentials.certificate_pem)
-    result = publish(
-        tmp_path / "release",
-        *(
-            "--mqtt",
-            "127.0.0.1:1",
-            "--ca",
-            maker.ca_path,
-            "--cert",
-            tmp_path / "cert",
-            "--key",
-            tmp_path / "key",
-        ),
-    )
-    assert result.exit_code == 1
-    assert "not published" in result.output
-    assert "PRIVATE" not in result.output

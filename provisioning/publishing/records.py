@@ -1,0 +1,76 @@
+"""Signed records that are published beside releases: what each is called, how large it may be, whom it is for.
+
+Publishing verifies no signature, units do; it refuses what no unit of the class would take a second look at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from device import contact, limits, support
+from device.codec import cbor, cose
+from device.errors import FirstbootError
+from device.trust import keyset
+from provisioning.publishing.store import PublishError
+
+CLASS_FIELD: Final = 1  # of the payload of a support record and of a key set
+
+
+@dataclass(frozen=True)
+class RecordKind:
+    """One row of the table of topics and resources (docs/design.md). `has_class`: the payload names its class."""
+
+    name: str
+    words: str
+    typ: str
+    limit: int
+    has_class: bool
+
+
+# In the order of publishing: what a newer record is signed with has to be known before it.
+KINDS: Final = (
+    RecordKind("keyset", "key set", keyset.TYP, limits.KEYSET_BYTES, True),
+    RecordKind("support", "support record", support.TYP, limits.RECORD_BYTES, True),
+    RecordKind("contact", "security contact", contact.TYP, limits.RECORD_BYTES, False),
+)
+
+
+@dataclass(frozen=True)
+class SignedRecord:
+    """A record read from a file. `class_id` is None where its kind names none."""
+
+    kind: RecordKind
+    data: bytes
+    class_id: bytes | None
+
+
+def load_record(kind: RecordKind, path: Path) -> SignedRecord:
+    """The record in a file, of this kind and size. Raises PublishError, OSError."""
+    data = path.read_bytes()
+    try:
+        signed = cose.decode(data, kind.limit, limits.KEYSET_SIGNATURES)
+        if signed.typ != kind.typ:
+            raise PublishError(f"{path.name} is no {kind.words}: its type is {signed.typ or 'not said'}")
+        fields = cbor.decode(signed.payload or b"", kind.limit)
+    except FirstbootError as error:
+        raise PublishError(f"the {kind.words} {path.name} cannot be read: {error}") from error
+    class_id = fields.get(CLASS_FIELD) if kind.has_class and isinstance(fields, dict) else None
+    if kind.has_class and (not isinstance(class_id, bytes) or len(class_id) != 16):
+        raise PublishError(f"the {kind.words} {path.name} does not name a product class")
+    return SignedRecord(kind, data, class_id)
+
+
+def common_class(release_class: bytes | None, records: list[SignedRecord], given: bytes | None) -> bytes:
+    """The one product class that release, records and command line name. Raises PublishError."""
+    named = [("the release", release_class), ("the product definition", given)]
+    named += [(f"the {one.kind.words}", one.class_id) for one in records]
+    known = [(who, class_id) for who, class_id in named if class_id is not None]
+    if not known:
+        raise PublishError("nothing here names the product class: give --product")
+    first, class_id = known[0]
+    for who, other in known[1:]:
+        if other != class_id:
+            raise PublishError(f"{who} is for another product class than {first}")
+    return class_id
