@@ -3,7 +3,8 @@
 Rules:
 1. NVM obeys NOR rules: an erased sector reads 0xFF; a program operation writes whole units, each unit
    once between two erases.
-2. The two slots are equal; the last sector of each holds its trailer marks, one mark to a unit.
+2. The two slots are equal; the last sector of each holds its trailer marks, one mark to a unit. So has each of the
+   two places for application sets (device/update/appset.py).
 3. Boot facts (lock, security counter, key revocation) are only ever programmed, never erased in the field.
 
 `provisioning.firmware` writes these numbers into the C header of the boot ROM and the port.
@@ -29,6 +30,8 @@ NvmLayout = namedtuple(
         "device_bytes",
         "user_offset",  # littlefs region erased by factory reset
         "user_bytes",
+        "set_offsets",  # two places for application sets; () on a board that takes none
+        "set_bytes",  # of each: the bundle, a sector that says what it belongs to, a sector of marks
     ),
 )
 
@@ -47,6 +50,8 @@ MPS2 = NvmLayout(
     device_bytes=0x100000,
     user_offset=0x600000,
     user_bytes=0x100000,
+    set_offsets=(0x700000, 0x780000),
+    set_bytes=0x80000,
 )
 
 # Trailer marks: offset of the unit inside the trailer sector.

@@ -79,6 +79,8 @@ def layout_of(flash: "BlockFlash", sizes: "tuple[int, ...]") -> "NvmLayout":
         device_bytes=device,
         user_offset=facts + 2 * slot_0 + device,
         user_bytes=user,
+        set_offsets=(),  # no application sets on this board yet
+        set_bytes=0,
     )
 
 

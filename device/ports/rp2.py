@@ -89,6 +89,8 @@ class Rp2Flash(BlockFlash):
             device_bytes=DEVICE_BYTES,
             user_offset=regions[4].offset,
             user_bytes=USER_BYTES,
+            set_offsets=(),  # no application sets on this board yet
+            set_bytes=0,
         )
         self.running_slot: int = _fbrp2.slot()
 

@@ -57,13 +57,79 @@ def confirm_sequence(unit: bytes) -> int:
     return sequence
 
 
-class BootState:
-    """Reads and programs the boot facts of one unit. Every method may raise FlashError."""
+class Slots:
+    """Places of one size, each with content and, in its last sector, its marks. Every method may raise FlashError."""
 
-    def __init__(self, flash: "Flash", layout: "NvmLayout") -> None:
+    def __init__(
+        self, flash: "Flash", layout: "NvmLayout", offsets: "tuple[int, ...]", size_bytes: int
+    ) -> None:
         self._flash = flash
         self._layout = layout
-        self.slot_limit_bytes = layout.slot_bytes - layout.sector_bytes  # what an image may fill
+        self._offsets = offsets
+        self._marks_offset = size_bytes - layout.sector_bytes
+        self.slot_limit_bytes = self._marks_offset  # what the content may fill
+
+    def _trailer(self, slot: int) -> int:
+        offset: int = self._offsets[slot] + self._marks_offset
+        return offset
+
+    def marks(self, slot: int) -> "Marks":
+        unit = self._layout.unit_bytes
+        trailer = self._trailer(slot)
+        sequence = confirm_sequence(self._flash.read(trailer + MARK_CONFIRMED, unit))
+        return Marks(
+            self._flash.read(trailer + MARK_STAGED, unit) == UNIT_STAGED,
+            not _is_blank(self._flash.read(trailer + MARK_TRIED, unit)),
+            sequence > 0,
+            sequence,
+        )
+
+    def is_blank_trailer(self, slot: int) -> bool:
+        """Whether no mark is programmed: the slot may be written."""
+        return _is_blank(self._flash.read(self._trailer(slot), MARK_CONFIRMED + self._layout.unit_bytes))
+
+    def clear_marks(self, slot: int) -> None:
+        """Erase the trailer: the slot holds no image any more, whatever its other sectors say."""
+        self._flash.erase(self._trailer(slot))
+
+    def stage(self, slot: int) -> None:
+        """Ask the boot ROM to try this slot at the next start."""
+        self._flash.write(self._trailer(slot) + MARK_STAGED, UNIT_STAGED)
+
+    def mark_tried(self, slot: int) -> None:
+        """What the boot ROM does before the jump; here for the simulator's boot ROM and the flash programmer."""
+        self._flash.write(self._trailer(slot) + MARK_TRIED, UNIT_TRIED)
+
+    def confirm(self, slot: int) -> None:
+        """Make `slot` the one confirmed last. Confirming a confirmed slot changes nothing."""
+        if self.marks(slot).is_confirmed:
+            return
+        last = max([self.marks(n).confirm_sequence for n in range(len(self._offsets))])
+        self._flash.write(self._trailer(slot) + MARK_CONFIRMED, confirmed_unit(last + 1))
+
+    def read(self, slot: int, offset: int, length: int) -> bytes:
+        self._check(offset, length)
+        return self._flash.read(self._offsets[slot] + offset, length)
+
+    def rewrite_sector(self, slot: int, offset: int, data: bytes) -> None:
+        """Erase the sector at `offset` of the slot and program `data` (at most a sector) into it."""
+        self._check(offset, len(data))
+        unit = self._layout.unit_bytes
+        address = self._offsets[slot] + offset
+        self._flash.erase(address)
+        padding = -len(data) % unit
+        self._flash.write(address, data + b"\xff" * padding if padding else data)
+
+    def _check(self, offset: int, length: int) -> None:
+        if offset < 0 or length < 0 or offset + length > self.slot_limit_bytes:
+            raise FlashError(reason="outside the slot", offset=offset)
+
+
+class BootState(Slots):
+    """Reads and programs the boot facts of one unit: the image slots, lock, counter, revoked keys."""
+
+    def __init__(self, flash: "Flash", layout: "NvmLayout") -> None:
+        super().__init__(flash, layout, layout.slot_offsets, layout.slot_bytes)
 
     # lock ------------------------------------------------------------------------------------------------
     def is_locked(self) -> bool:
@@ -127,59 +193,3 @@ class BootState:
             return False
         self._flash.write(self._layout.revocation_offset + number * self._layout.unit_bytes, UNIT_REVOKED)
         return True
-
-    # slots -----------------------------------------------------------------------------------------------
-    def _trailer(self, slot: int) -> int:
-        offset: int = self._layout.slot_offsets[slot] + self.slot_limit_bytes
-        return offset
-
-    def marks(self, slot: int) -> "Marks":
-        unit = self._layout.unit_bytes
-        trailer = self._trailer(slot)
-        sequence = confirm_sequence(self._flash.read(trailer + MARK_CONFIRMED, unit))
-        return Marks(
-            self._flash.read(trailer + MARK_STAGED, unit) == UNIT_STAGED,
-            not _is_blank(self._flash.read(trailer + MARK_TRIED, unit)),
-            sequence > 0,
-            sequence,
-        )
-
-    def is_blank_trailer(self, slot: int) -> bool:
-        """True where no mark is programmed: the slot may be written."""
-        return _is_blank(self._flash.read(self._trailer(slot), MARK_CONFIRMED + self._layout.unit_bytes))
-
-    def clear_marks(self, slot: int) -> None:
-        """Erase the trailer: the slot holds no image any more, whatever its other sectors say."""
-        self._flash.erase(self._trailer(slot))
-
-    def stage(self, slot: int) -> None:
-        """Ask the boot ROM to try this slot at the next start."""
-        self._flash.write(self._trailer(slot) + MARK_STAGED, UNIT_STAGED)
-
-    def mark_tried(self, slot: int) -> None:
-        """What the boot ROM does before the jump; here for the simulator's boot ROM and the flash programmer."""
-        self._flash.write(self._trailer(slot) + MARK_TRIED, UNIT_TRIED)
-
-    def confirm(self, slot: int) -> None:
-        """Make `slot` the one confirmed last. Confirming a confirmed slot changes nothing."""
-        if self.marks(slot).is_confirmed:
-            return
-        last = max([self.marks(n).confirm_sequence for n in range(len(self._layout.slot_offsets))])
-        self._flash.write(self._trailer(slot) + MARK_CONFIRMED, confirmed_unit(last + 1))
-
-    def read(self, slot: int, offset: int, length: int) -> bytes:
-        self._check(offset, length)
-        return self._flash.read(self._layout.slot_offsets[slot] + offset, length)
-
-    def rewrite_sector(self, slot: int, offset: int, data: bytes) -> None:
-        """Erase the sector at `offset` of the slot and program `data` (at most a sector) into it."""
-        self._check(offset, len(data))
-        unit = self._layout.unit_bytes
-        address = self._layout.slot_offsets[slot] + offset
-        self._flash.erase(address)
-        padding = -len(data) % unit
-        self._flash.write(address, data + b"\xff" * padding if padding else data)
-
-    def _check(self, offset: int, length: int) -> None:
-        if offset < 0 or length < 0 or offset + length > self.slot_limit_bytes:
-            raise FlashError(reason="outside the slot", offset=offset)

@@ -4,7 +4,7 @@ from device.errors import FlashError
 from device.layout import NvmLayout
 
 SMALL = NvmLayout(
-    size_bytes=0x14000,
+    size_bytes=0x1E000,
     sector_bytes=4096,
     unit_bytes=32,
     lock_offsets=(0x0000, 0x1000),
@@ -18,6 +18,8 @@ SMALL = NvmLayout(
     device_bytes=0x2000,
     user_offset=0x12000,
     user_bytes=0x2000,
+    set_offsets=(0x14000, 0x19000),
+    set_bytes=0x5000,  # three sectors for the bundle, two for what it belongs to and its marks
 )
 
 

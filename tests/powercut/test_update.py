@@ -24,7 +24,7 @@ from simulator.ports.records import device_records
 from simulator.powercut.engine import cuts
 
 LAYOUT = NvmLayout(
-    size_bytes=0x20000,
+    size_bytes=0x2A000,
     sector_bytes=4096,
     unit_bytes=32,
     lock_offsets=(0x0000, 0x1000),
@@ -38,6 +38,8 @@ LAYOUT = NvmLayout(
     device_bytes=0x8000,
     user_offset=0x18000,
     user_bytes=0x8000,
+    set_offsets=(0x20000, 0x25000),
+    set_bytes=0x5000,
 )
 
 
