@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 COMPONENTS = ((b"chunks",), (b"firmware",))
 APP_COMPONENTS = COMPONENTS + ((b"app-chunks",), (b"app",))  # with an application set
+DELTA_COMPONENTS = (
+    (b"delta-chunks",),
+    (b"delta",),
+)  # behind either: a patch from another release to this firmware
 CHUNKS = 0
 FIRMWARE = 1
 _SHA256_BYTES = const(32)
@@ -57,11 +61,14 @@ UNKNOWN = Circumstances(None, None, None, None)
 
 # What one component must become: SHA-256 (32 bytes), size in bytes, where it lies.
 Target = namedtuple("Target", ("digest", "size", "uri"))
+# How the firmware may be made from a release that runs: SHA-256 and size of that release's payload, and Targets of the
+# patch and of the list of its chunks.
+Delta = namedtuple("Delta", ("source_digest", "source_size", "chunks", "patch"))
 
 
 def check_members(content: "Manifest") -> None:
     """Rule 4: nothing that is not carried out. A reference URI is for people (draft 8.4.3) and asks for nothing."""
-    if content.components not in (COMPONENTS, APP_COMPONENTS):
+    if _without_delta(content.components) not in (COMPONENTS, APP_COMPONENTS):
         raise UnsupportedError(what="components")
     for number in sorted(content.sequences):
         if number not in (registry.MEMBER_VALIDATE, registry.MEMBER_INSTALL):
@@ -73,25 +80,35 @@ def check_members(content: "Manifest") -> None:
         raise SuitError(reason="missing", member="suit-install")
 
 
+def _without_delta(components: "tuple[tuple[bytes, ...], ...]") -> "tuple[tuple[bytes, ...], ...]":
+    """The components that every unit installs. A delta is one way to the firmware, never a thing of its own."""
+    return components[:-2] if components[-2:] == DELTA_COMPONENTS else components
+
+
 def _member(number: int) -> str:
     return registry.name_of(registry.MANIFEST_MEMBERS, number, "manifest member")
 
 
 class _Survey:
-    """Rules 5 and 6: what each component is to become, found by running the manifest without doing it."""
+    """Rules 5 and 6: what each component is to become, found by running the manifest without doing it.
 
-    def __init__(self, anchors: "Anchors", circumstances: Circumstances, count: int) -> None:
+    `count` components are to be fetched and matched; with a delta two more follow that this run goes round: the
+    condition on the release that the patch was made from is answered with no.
+    """
+
+    def __init__(self, anchors: "Anchors", circumstances: Circumstances, count: int, has_delta: bool) -> None:
         self._anchors = anchors
         self._circumstances = circumstances
         self._is_vendor = self._is_class = False
         self._mismatch: "FirstbootError | None" = None
         self._count = count
+        self._has_delta = has_delta
         self._matched = 0
         self.fetched: "list[Target | None]" = []  # None: the chunk list of what runs already
 
     def run(self, shared: "list[Any]", sequence: "list[Any]", is_install: bool) -> None:
         """Answer every effect of shared sequence and `sequence`. Raises the reason why a condition does not hold."""
-        running = commands.run((shared, sequence), self._count)
+        running = commands.run((shared, sequence), self._count + 2 * self._has_delta)
         answer: "bool | None" = None
         try:
             while True:
@@ -115,6 +132,8 @@ class _Survey:
                 return self._match(effect, is_install)
             elif isinstance(effect, commands.Fetch) and is_install:
                 self._fetch(effect)
+            elif isinstance(effect, commands.Copy) and is_install and self._copy(effect):
+                pass
             elif not isinstance(effect, _CONDITIONS):
                 place = "" if is_install else " in suit-validate"
                 raise UnsupportedError(what=_effect_name(effect) + place)
@@ -150,13 +169,19 @@ class _Survey:
         # Chunk list first, each component once, and matched before the next is fetched.
         if effect.component != len(self.fetched) or self._matched != len(self.fetched):
             raise SuitError(reason="order of fetches")
+        if effect.component >= self._count:
+            raise SuitError(reason="delta without its condition")
         self.fetched.append(Target(effect.digest, effect.size, effect.uri))
+
+    def _copy(self, effect: "Any") -> bool:
+        """Whether this copy is one that a unit carries out; none is here."""
+        return False
 
     def _match(self, effect: "Any", is_install: bool) -> bool:
         """What is matched is what was fetched, or the running image. The boot ROM validates the image at every start;
         suit-validate may ask for exactly that."""
         if is_install and effect.component == FIRMWARE and not self.fetched:
-            return self._match_running(effect)
+            return self._match_source(effect) if self._has_delta else self._match_running(effect)
         target = self.fetched[effect.component] if effect.component < len(self.fetched) else None
         if target is None:
             raise SuitError(reason="image match of what was not fetched")
@@ -177,6 +202,10 @@ class _Survey:
         self._matched = len(self.fetched)
         return True
 
+    def _match_source(self, effect: "Any") -> bool:
+        """Is the patch for what runs? Not in this run, which finds out what is fetched where it is not."""
+        return False
+
     def targets(self) -> "list[Target | None]":
         """What each component is to become. Raises SuitError where one is not fetched and matched, or none is new."""
         if self._matched != self._count:
@@ -190,18 +219,90 @@ class _Survey:
         return self.fetched
 
 
+class _DeltaSurvey(_Survey):
+    """The other run: the condition on the release that the patch was made from is answered with yes.
+
+    Then, in this order: list and patch are fetched and matched, the patch is copied into the firmware (which applies
+    it), and the firmware is matched with what it is without a delta.
+    """
+
+    def __init__(self, anchors: "Anchors", circumstances: Circumstances, full: "list[Target | None]") -> None:
+        super().__init__(anchors, circumstances, len(full), True)
+        self._full = full
+        self._source: "Target | None" = None
+        self._patch: "list[Target]" = []
+        self._matched_patch = 0
+        self._is_copied = False
+
+    def _match_source(self, effect: "Any") -> bool:
+        if self._is_copied:
+            target = self._full[FIRMWARE]
+            if target is None or (effect.digest, effect.size) != (target.digest, target.size):
+                raise SuitError(reason="image match of something else than was fetched")
+            self.fetched = self._full[: FIRMWARE + 1]
+            self._matched = len(self.fetched)
+            return True
+        if not (self._is_vendor and self._is_class):
+            raise SuitError(reason="image match before the vendor and class conditions")
+        if effect.size is None or self._source is not None:
+            raise SuitError(reason="condition on the source of a delta")
+        self._source = Target(effect.digest, effect.size, "")
+        return True
+
+    def _match(self, effect: "Any", is_install: bool) -> bool:
+        at = effect.component - self._count
+        if at < 0:
+            return super()._match(effect, is_install)
+        if at >= len(self._patch) or (effect.digest, effect.size) != self._patch[at][:2]:
+            raise SuitError(reason="image match of something else than was fetched")
+        self._matched_patch = max(self._matched_patch, at + 1)
+        return True
+
+    def _fetch(self, effect: "Any") -> None:
+        at = effect.component - self._count
+        if at < 0:
+            super()._fetch(effect)
+            return
+        if self._source is None or effect.digest is None or effect.size is None:
+            raise SuitError(reason="delta without its condition")
+        if at != len(self._patch) or self._matched_patch != at:
+            raise SuitError(reason="order of fetches")
+        self._patch.append(Target(effect.digest, effect.size, effect.uri))
+
+    def _copy(self, effect: "Any") -> bool:
+        if effect.component != FIRMWARE or effect.source != self._count + 1 or self._is_copied:
+            return False
+        self._is_copied = self._matched_patch == len(DELTA_COMPONENTS)
+        return self._is_copied
+
+    def delta(self) -> Delta:
+        """Raises SuitError unless both ways come to the same."""
+        if self._source is None or not self._is_copied or self.targets() != self._full:
+            raise SuitError(reason="delta that does not make the firmware")
+        _check_sizes(self._patch[0], self._patch[1])
+        return Delta(self._source.digest, self._source.size, self._patch[0], self._patch[1])
+
+
 def targets_of(
     content: "Manifest", anchors: "Anchors", circumstances: Circumstances
-) -> "list[Target | None]":
-    """Rules 5 and 6: a Target for each component of the manifest, None for a chunk list that is not fetched since the
-    firmware runs already. Raises what verify.verify_envelope does of these rules.
+) -> "tuple[list[Target | None], Delta | None]":
+    """Rules 5 and 6: a Target for each component that every unit installs, None for a chunk list that is not fetched
+    since the firmware runs already; and the Delta, where there is one. Raises what verify.verify_envelope does of
+    these rules.
     """
-    survey = _Survey(anchors, circumstances, len(content.components))
-    survey.run(content.shared, content.sequences[registry.MEMBER_INSTALL], True)
+    count = len(_without_delta(content.components))
+    install = content.sequences[registry.MEMBER_INSTALL]
+    survey = _Survey(anchors, circumstances, count, count < len(content.components))
+    survey.run(content.shared, install, True)
     validate = content.sequences.get(registry.MEMBER_VALIDATE)
     if validate is not None:
         survey.run(content.shared, validate, False)
-    return survey.targets()
+    targets = survey.targets()
+    if count == len(content.components):
+        return targets, None
+    other = _DeltaSurvey(anchors, circumstances, targets)
+    other.run(content.shared, install, True)
+    return targets, other.delta()
 
 
 def _effect_name(effect: "Any") -> str:

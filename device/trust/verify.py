@@ -35,6 +35,7 @@ from device.trust.anchors import ROLE_AUTHOR, ROLE_SIGNATORY, find_key, policy_o
 from device.trust.profile import COMPONENTS as COMPONENTS
 from device.trust.profile import UNKNOWN, check_members, targets_of
 from device.trust.profile import Circumstances as Circumstances
+from device.trust.profile import Delta as Delta
 from device.trust.profile import Target as Target
 from device.trust.profile import object_uri as object_uri
 from device.trust.signatures import require, verify_signer
@@ -49,10 +50,10 @@ if TYPE_CHECKING:
 
 # Made by verify_envelope alone; what device.update takes. `text`: manifest.Text, or None where it was severed;
 # `envelope_digest`: SHA-256 of the envelope as it came; `app_chunks`, `app`: Targets of the application set, None in a
-# release without one; `chunks` is None where the firmware runs already and is not fetched.
+# release without one; `chunks` is None where the firmware runs already and is not fetched; `delta`: Delta or None.
 VerifiedManifest = namedtuple(
     "VerifiedManifest",
-    ("sequence_number", "chunks", "firmware", "text", "envelope_digest", "app_chunks", "app"),
+    ("sequence_number", "chunks", "firmware", "text", "envelope_digest", "app_chunks", "app", "delta"),
 )
 
 
@@ -67,10 +68,11 @@ def verify_envelope(
     """
     content = authenticate(data, anchors, crypto)
     check_members(content)
-    chunks, firmware, app_chunks, app = (targets_of(content, anchors, circumstances) + [None, None])[:4]
+    targets, delta = targets_of(content, anchors, circumstances)
+    chunks, firmware, app_chunks, app = (targets + [None, None])[:4]
     text = None if content.text is None else manifest.decode_text(content.text)
     return VerifiedManifest(
-        content.sequence_number, chunks, firmware, text, sha256(data).digest(), app_chunks, app
+        content.sequence_number, chunks, firmware, text, sha256(data).digest(), app_chunks, app, delta
     )
 
 

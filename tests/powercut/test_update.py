@@ -55,7 +55,7 @@ class Bench:
         digests = b"".join(hashlib.sha256(chunk).digest() for chunk in self.chunks())
         chunks = Target(hashlib.sha256(digests).digest(), len(digests), "")
         firmware = Target(hashlib.sha256(self.second).digest(), len(self.second), "")
-        return VerifiedManifest(2, chunks, firmware, None, b"", None, None), digests
+        return VerifiedManifest(2, chunks, firmware, None, b"", None, None, None), digests
 
     def chunks(self) -> list[bytes]:
         return [self.second[at : at + 4096] for at in range(0, len(self.second), 4096)]
