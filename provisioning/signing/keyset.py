@@ -2,7 +2,8 @@
 
 `keyset.json` in a key folder is public: roots, thresholds, the tracker's interval, revocations, sequence number. The
 private roots are drawn into `roots/`; those of anything that is sold are taken off line from there. `roots/previous/`
-keeps those that units in the field still believe, because a new root is signed by the old ones too.
+keeps those that units in the field still believe, because a new root is signed by the old ones too: a unit that slept
+through several changes finds the signatures of the roots that it knows, as far back as there is room for them.
 
 Rules:
 1. The sequence number goes up with every change; the station provisions what the book says, so a unit fresh from the
@@ -60,6 +61,7 @@ class Book:
     author_algorithms: tuple[int, ...] = ()
     revoked: tuple[str, ...] = ()
     revoked_images: tuple[int, ...] = ()
+    earlier: tuple[tuple[int, tuple[str, ...]], ...] = ()  # (threshold, public keys in hex), the latest first
 
     @classmethod
     def load(cls, folder: Path) -> Book:
@@ -69,6 +71,10 @@ class Book:
             fields["roots"] = tuple((int(algorithm), str(public)) for algorithm, public in fields["roots"])
             for name in ("author_algorithms", "revoked", "revoked_images"):
                 fields[name] = tuple(fields[name])
+            earlier = fields.get("earlier", ())  # books of before do not say it
+            fields["earlier"] = tuple(
+                (int(threshold), tuple(map(str, publics))) for threshold, publics in earlier
+            )
             return cls(**fields)
         except FileNotFoundError:
             raise KeySetBookError(f"{folder} has no {BOOK}") from None
@@ -121,6 +127,11 @@ class Book:
         start = max(0, first_s - CLOCK_SLACK_S)
         return self.changed(tracker_first_s=start, tracker_last_s=start + TRACKER_KEY_DAYS * DAY_S)
 
+    def with_roots(self, roots: tuple[tuple[int, str], ...]) -> Book:
+        """The next book, with other roots; the ones before stay known, for units that missed the change."""
+        before = (self.root_threshold, tuple(public for _, public in self.roots))
+        return self.changed(roots=roots, earlier=(before, *self.earlier))
+
     def with_revoked(self, name: bytes) -> Book:
         """The next book, with one more key that never comes back."""
         return self.changed(revoked=tuple(sorted({*self.revoked, name.hex()})))
@@ -161,11 +172,27 @@ def root_signers(folder: Path) -> list[Signer]:
 
 
 def minimal(book: Book, signers: Sequence[Signer]) -> list[Signer]:
-    """As many signers as needed: the threshold of the book's roots, and every previous one that there is room for."""
-    publics = {bytes.fromhex(public) for _, public in book.roots}
-    own = [one for one in signers if one.public in publics][: book.root_threshold]
-    others = [one for one in signers if one.public not in publics]
-    return (own + others)[:KEYSET_SIGNATURES]
+    """As many signers as needed: the threshold of the book's roots, then of each generation before them that is
+    there and still fits, the latest first; then others that a book of before did not tell apart.
+
+    KEYSET_SIGNATURES / 2 generations fit, of two signatures each: `missed_out` says which do not.
+    """
+    generations = [(book.root_threshold, tuple(public for _, public in book.roots)), *book.earlier]
+    chosen: list[Signer] = []
+    for threshold, publics in generations:
+        there = [one for one in signers if one.public.hex() in publics]
+        # Too few of a generation convince nobody; too few of the book's own are refused by who checks the result.
+        if len(chosen) + threshold <= KEYSET_SIGNATURES and (len(there) >= threshold or not chosen):
+            chosen += there[:threshold]
+    known = {public for _, publics in generations for public in publics}
+    chosen += [one for one in signers if one.public.hex() not in known]
+    return chosen[:KEYSET_SIGNATURES]
+
+
+def missed_out(book: Book, signers: Sequence[Signer]) -> int:
+    """How many earlier generations of roots did not sign: units that know none but those cannot follow."""
+    publics = {one.public.hex() for one in signers}
+    return sum(len(publics.intersection(known)) < threshold for threshold, known in book.earlier)
 
 
 def draw_roots(folder: Path, count: int = ROOT_COUNT) -> tuple[tuple[int, str], ...]:

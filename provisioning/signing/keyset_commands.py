@@ -58,7 +58,8 @@ def keyset_command(
         book = keyset.Book.load(keys)
         book = book.with_tracker_from(now_s) if renew else book
         content = keyset.key_set(book, load_product(product).class_id, KeyRing(keys).anchor_keys(), now_s)
-        data = keyset.sign_key_set(content, keyset.minimal(book, _signers(keys, root)))
+        signers = keyset.minimal(book, _signers(keys, root))
+        data = keyset.sign_key_set(content, signers)
         book.save(keys)
         out.write_bytes(data)
     except (ValueError, OSError) as error:
@@ -66,6 +67,17 @@ def keyset_command(
     typer.echo(
         f"key set {book.sequence}: {len(content.keys)} keys, {len(book.revoked)} revoked, {len(data)} bytes"
     )
+    _warn_of_sleepers(keyset.missed_out(book, signers))
+
+
+def _warn_of_sleepers(missed: int) -> None:
+    """Say that units which slept through too many changes of roots need an older key set first."""
+    if missed:
+        typer.echo(
+            f"{missed} earlier sets of roots did not sign: units that know none but those follow only over a key set "
+            "of the time between; publish that one first, and this one when they have it",
+            err=True,
+        )
 
 
 def rotate_command(
@@ -89,7 +101,7 @@ def rotate_command(
                 raise keyset.KeySetBookError(
                     "roots are replaced together, and drop out by not being in the key set"
                 )
-            book = book.changed(roots=keyset.draw_roots(keys, len(book.roots)))
+            book = book.with_roots(keyset.draw_roots(keys, len(book.roots)))
         else:
             book = _rotate(book, role, keys, key, revoke)
         book.save(keys)

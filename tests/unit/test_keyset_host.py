@@ -1,12 +1,14 @@
 """The maker's side of the key set: the book, what is signed from it, the commands, the drill (UP-11)."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from device.errors import SignatureError
+from device.limits import KEYSET_BYTES
 from device.trust import anchors as trust_anchors
 from device.trust import keyset as device_keyset
 from provisioning.factory.example import EXAMPLE
@@ -93,6 +95,48 @@ def test_rotated_roots_are_signed_by_old_and_new(folder: Path) -> None:
     assert renewed.root_time_s == NOW_S + 9
 
 
+@pytest.mark.parametrize("missed", [1, 2, 3])
+def test_a_unit_that_slept_through_changes_of_roots_follows_at_once(folder: Path, missed: int) -> None:
+    asleep = _anchors(folder)
+    for _ in range(missed):
+        _run(folder, "rotate", "root")
+        newest = _sign(folder)
+    after = device_keyset.apply(asleep, device_keyset.verify(newest, asleep))
+    roots = {one.public for one in after.keys if one.role == trust_anchors.ROLE_ROOT}
+    assert roots == {bytes.fromhex(public) for _, public in keyset.Book.load(folder).roots}
+    assert len(newest) < KEYSET_BYTES
+
+
+def test_a_unit_that_slept_through_more_follows_over_the_key_set_of_between(folder: Path) -> None:
+    asleep = _anchors(folder)
+    sets = []
+    for _ in range(4):
+        _run(folder, "rotate", "root")
+        sets.append(_sign(folder))
+    with pytest.raises(SignatureError):
+        device_keyset.verify(sets[3], asleep)
+    between = device_keyset.apply(asleep, device_keyset.verify(sets[2], asleep))
+    assert device_keyset.verify(sets[3], between).rules.sequence == keyset.Book.load(folder).sequence
+
+
+def test_the_maker_is_told_of_roots_that_no_longer_find_room(folder: Path) -> None:
+    for _ in range(4):
+        _run(folder, "rotate", "root")
+    told = _run(
+        folder, "keyset", "--product", str(folder.parent / "product.toml"), "--out", str(folder / "set")
+    )
+    assert "1 earlier sets of roots did not sign" in told
+
+
+def test_a_book_of_before_still_has_every_previous_root_sign(folder: Path) -> None:
+    asleep = _anchors(folder)
+    _run(folder, "rotate", "root")
+    fields = json.loads((folder / "keyset.json").read_text())
+    del fields["earlier"]
+    (folder / "keyset.json").write_text(json.dumps(fields))
+    assert device_keyset.verify(_sign(folder), asleep).rules.sequence > asleep.rules.sequence
+
+
 def test_a_boot_image_key_is_revoked_and_never_the_last(folder: Path) -> None:
     _run(folder, "revoke", "image-0")
     _run(folder, "revoke", "image-2")
@@ -150,6 +194,7 @@ def test_the_book_holds_no_secret(folder: Path) -> None:
     assert set(fields) == {
         "sequence", "root_threshold", "roots", "tracker_first_s", "tracker_last_s",
         "author_threshold", "author_algorithms", "revoked", "revoked_images",
+        "earlier",
     }  # fmt: skip
     assert all(public.startswith("04") and len(public) == 130 for _, public in fields["roots"])
 
