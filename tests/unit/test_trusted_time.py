@@ -13,7 +13,10 @@ from typing import Any
 import pytest
 
 from device.errors import FreshnessError, LinkError
+from device.limits import LINK_RETRY_S, NONCE_LIFE_S
+from provisioning.signing import keyset
 from simulator.ports.flash import SimFlash
+from simulator.ports.network import Link
 from simulator.powercut import bench as made
 from simulator.powercut.campaign import Campaign
 from simulator.powercut.flows import status
@@ -53,14 +56,14 @@ async def time_known(machine: Machine) -> int:
     return await machine.until("a trusted time", probe, 60)
 
 
-async def refused(machine: Machine, code: int) -> dict[str, Any]:
+async def refused(machine: Machine, code: int, within_s: float = 60) -> dict[str, Any]:
     """The status page once the owner's journal has this error; the other source's link errors are not in it."""
 
     async def probe() -> dict[str, Any] | None:
         found = await status(machine)
         return found if code in [event["code"] for event in found["update"]["events"]] else None
 
-    return await machine.until(f"error {code}", probe, 30)
+    return await machine.until(f"error {code}", probe, within_s)
 
 
 def answering(machine: Machine, change: Callable[[bytes], bytes | None]) -> None:
@@ -196,10 +199,79 @@ def test_a_fleet_that_lost_its_broker_comes_back_spread_out(machine: Machine) ->
     machine.network.open_tls = failing  # type: ignore[method-assign]
 
     async def script(machine: Machine) -> None:
-        await asyncio.sleep(100)
+        await asyncio.sleep(20 * made.CHECK_INTERVAL_S)
 
     machine.live(script)
     machine.network.open_tls = open_tls  # type: ignore[method-assign]
     waits = [later - earlier for earlier, later in itertools.pairwise(asked_at)]
-    assert all(made.CHECK_INTERVAL_S / 2 <= wait <= made.CHECK_INTERVAL_S for wait in waits)
+    longest = [min(LINK_RETRY_S << number, made.CHECK_INTERVAL_S) for number in range(len(waits))]
+    assert len(waits) > 10
+    assert all(most / 2 <= wait <= most for wait, most in zip(waits, longest, strict=True))
     assert len({round(wait, 3) for wait in waits}) > len(waits) // 2, "no jitter"
+
+
+def test_checks_of_a_working_unit_are_spread_over_a_tenth_of_the_interval(machine: Machine) -> None:
+    """UP-05: a fleet that was switched on together does not ask together for ever."""
+    asked_at: list[float] = []
+    answering(machine, lambda record: asked_at.append(asyncio.get_running_loop().time()) or record)
+
+    async def script(machine: Machine) -> None:
+        await asyncio.sleep(20 * made.CHECK_INTERVAL_S)
+
+    machine.live(script)
+    waits = [later - earlier for earlier, later in itertools.pairwise(asked_at)]
+    spent = 10  # a check itself: retained topics that are not there are waited for
+    assert len(waits) > 10
+    assert all(made.CHECK_INTERVAL_S <= wait <= made.CHECK_INTERVAL_S * 1.1 + spent for wait in waits)
+    assert max(waits) - min(waits) > made.CHECK_INTERVAL_S / 40, "no jitter"
+
+
+def test_a_record_that_was_delayed_past_its_nonces_life_gives_no_time(machine: Machine) -> None:
+    """A CoAP server may answer as long as the request is sent again: up to 93 s, longer than a nonce lives."""
+    world = machine.world
+    world.has_mqtt, world.has_coap = False, True
+    slow = Machine(machine.flash, world)
+    slow.network.down = Link(delay_s=NONCE_LIFE_S + 1)
+
+    async def script(machine: Machine) -> Any:
+        async def probe() -> Any:
+            found = await status(machine)
+            error = found["update"]["last_error"]
+            return found if error and error["code"] == FreshnessError.code else None
+
+        return await machine.until("the refusal", probe, 900)
+
+    found = slow.live(script)
+    assert "nonce expired" in found["update"]["last_error"]["text"]
+    assert found["time"] is None
+
+
+def test_a_record_that_is_held_back_for_the_next_nonce_gives_no_time(machine: Machine) -> None:
+    kept: list[bytes] = []
+
+    def one_behind(record: bytes) -> bytes | None:
+        kept.append(record)
+        return kept[-2] if len(kept) > 1 else None
+
+    answering(machine, one_behind)
+    found = machine.live(lambda m: refused(m, FreshnessError.code, 200))
+    assert "reason=nonce" in found["update"]["events"][-1]["text"]
+    assert found["time"] is None
+
+
+def test_a_time_beyond_the_interval_of_the_trackers_key_is_refused(machine: Machine) -> None:
+    """A stolen tracker's key moves time no further than the roots said (forward-dated records)."""
+    last_s = keyset.ensure_book(machine.world.bench.ring.directory).tracker_last_s
+    machine._tracker.now = lambda: last_s + 1
+    found = machine.live(lambda m: refused(m, FreshnessError.code))
+    assert found["time"] is None
+    restarted = again(machine)
+    restarted._tracker.now = lambda: machine.world.bench.now_s
+    assert restarted.live(time_known) < machine.world.bench.now_s + 600, "the floor was moved"
+
+
+def test_a_support_state_needs_a_time_that_somebody_signed(machine: Machine) -> None:
+    """SP-10 in a whole unit: no false "supported", no false "ended", whatever the servers say instead."""
+    machine._tracker._signer = machine.world.bench.ring.signer("author")
+    machine._tracker.now = lambda: machine.world.bench.now_s + 300 * 86400
+    assert machine.live(lambda m: refused(m, 201))["support"]["state"] == "unknown"
