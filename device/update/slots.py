@@ -114,11 +114,19 @@ class Slots:
     def rewrite_sector(self, slot: int, offset: int, data: bytes) -> None:
         """Erase the sector at `offset` of the slot and program `data` (at most a sector) into it."""
         self._check(offset, len(data))
-        unit = self._layout.unit_bytes
-        address = self._offsets[slot] + offset
-        self._flash.erase(address)
-        padding = -len(data) % unit
-        self._flash.write(address, data + b"\xff" * padding if padding else data)
+        self.erase_sector(slot, offset)
+        self.program(slot, offset, data)
+
+    def erase_sector(self, slot: int, offset: int) -> None:
+        """Erase the sector at `offset` of the slot."""
+        self._check(offset, self._layout.sector_bytes)
+        self._flash.erase(self._offsets[slot] + offset)
+
+    def program(self, slot: int, offset: int, data: bytes) -> None:
+        """Program `data` into erased units at `offset` of the slot; the rest of its last unit stays erased."""
+        self._check(offset, len(data))
+        padding = -len(data) % self._layout.unit_bytes
+        self._flash.write(self._offsets[slot] + offset, data + b"\xff" * padding if padding else data)
 
     def _check(self, offset: int, length: int) -> None:
         if offset < 0 or length < 0 or offset + length > self.slot_limit_bytes:
