@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from provisioning.registry.errors import BatchError
 from provisioning.registry.ledger import Report, verify_ledger
 from provisioning.registry.models import Batch, Document
 from provisioning.registry.station_key import open_station_key, password_from_environment
+from provisioning.registry.writer import Writer
 from provisioning.signing.signer import Signer
 
 
@@ -41,10 +41,12 @@ class RegistryBase:
         self.path = location.file or location.folder
         self.now = now
         self._signer = signer
-        # In one process threads queue here; the database's own lock would make them poll.
-        self._turn = threading.Lock()
+        # In one process threads queue at the writer's lock; the database's own would make them poll.
+        self.writer = Writer(self.database)
+        self._documents: dict[tuple[str, str], bytes] = {}  # written once, so what was read stays true
 
     def close(self) -> None:
+        self.writer.close()
         self.database.engine.dispose()
 
     @property
@@ -64,7 +66,7 @@ class RegistryBase:
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """One durable transaction; for the modules of this package."""
-        with self._turn, self.database.writing() as session:
+        with self.writer.turn, self.database.writing() as session:
             yield session
 
     @contextmanager
@@ -114,6 +116,12 @@ class RegistryBase:
 
     def document(self, batch: str, kind: str, make: Callable[[], bytes]) -> bytes:
         """The batch's document of this kind; made and stored by the first unit, the same for all others."""
+        known = self._documents.get((batch, kind))
+        if known is None:
+            known = self._documents[batch, kind] = self._stored_document(batch, kind, make)
+        return known
+
+    def _stored_document(self, batch: str, kind: str, make: Callable[[], bytes]) -> bytes:
         with self.reading() as session:
             found = session.get(Document, (batch, kind))
         if found is not None:

@@ -1,60 +1,16 @@
-"""Ledger and database together: appending production records, checkpoints, reading the whole for a check."""
+"""Ledger and database together: checkpoints, reading the whole for a check. Records are appended in `works.py`."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from provisioning.registry.errors import LedgerError, RegistryError
-from provisioning.registry.ledger import GENESIS, ChainData, Entry, make_checkpoint, make_entry
+from provisioning.registry.errors import LedgerError
+from provisioning.registry.ledger import ChainData, Entry, make_checkpoint
 from provisioning.registry.models import RELEASED, Chain, Checkpoint, ProductionRecord, Unit
 from provisioning.signing.signer import Signer
-
-
-def own_chain(session: Session, station: str, signer: Signer) -> Chain:
-    """The chain that this station appends to, begun where there is none. Raises RegistryError for another's key."""
-    chains = list(session.scalars(select(Chain).where(Chain.station == station)))
-    for chain in chains:
-        if chain.is_open:
-            if chain.public_key != signer.public:
-                raise RegistryError(
-                    f"station {station} signed with another key so far; give this one another name"
-                )
-            return chain
-    name = station if not chains else f"{station}.{len(chains) + 1}"
-    chain = Chain(name=name, station=station, public_key=signer.public, is_open=True)
-    session.add(chain)
-    session.flush()
-    return chain
-
-
-def append(session: Session, unit: Unit, facts: Mapping[str, Any], station: str, signer: Signer) -> bytes:
-    """Add a unit's production record to the station's chain; its hash (32 bytes)."""
-    chain = own_chain(session, station, signer)
-    last = session.execute(
-        select(ProductionRecord.number, ProductionRecord.hash)
-        .where(ProductionRecord.chain == chain.name)
-        .order_by(ProductionRecord.number.desc())
-        .limit(1)
-    ).first()
-    number, previous = (last.number + 1, last.hash) if last is not None else (1, GENESIS)
-    entry = make_entry(chain.name, number, previous, {**facts, "time": unit.released_s}, signer)
-    session.add(
-        ProductionRecord(
-            chain=chain.name,
-            number=number,
-            unit_id=unit.id,
-            body=entry.body,
-            previous_hash=entry.previous_hash,
-            hash=entry.hash,
-            signature=entry.signature,
-        )
-    )
-    return entry.hash
 
 
 def chains(session: Session) -> list[ChainData]:

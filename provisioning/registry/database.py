@@ -16,11 +16,13 @@ import contextlib
 import hmac
 import os
 import secrets
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError
@@ -35,6 +37,11 @@ CHECK_NAME: Final = "key check"
 ID_NAME: Final = "registry id"
 BUSY_S: Final = 30
 ADVISORY_LOCK: Final = 0x46425247  # "FBRG"
+# The log grows to 4000 pages (16 MiB) before it is copied into the file, so pages that units share are copied once for
+# some hundred units; 32 MB of pages stay in memory, so new rows in a large registry's indexes need no reading.
+SQLITE_SETTINGS: Final = (
+    "journal_mode = WAL", "synchronous = FULL", "wal_autocheckpoint = 4000", "cache_size = -32000",
+)  # fmt: skip
 
 __all__ = ["Location", "RegistryError", "fingerprint", "open_database"]
 
@@ -86,11 +93,23 @@ class Database:
     registry_id: bytes
     location: Location
     key: bytes = field(repr=False)
+    file_identity: tuple[int, int] = (0, 0)
+
+    def require_file(self) -> None:
+        """Raise RegistryError unless the file that was opened is still the one of its name.
+
+        SQLite goes on with a file that was removed or replaced; what it commits there is lost with the process.
+        """
+        file = self.location.file
+        if file is None or (found := _identity(file)) == self.file_identity:
+            return
+        what = "is gone" if found == (0, 0) else "was replaced while it was in use"
+        raise RegistryError(f"{file.name} {what}: restore the registry, then start the station again")
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Session]:
         """A session in one durable transaction; RegistryError where the database fails."""
-        with _told(self.location), Session(self.engine, expire_on_commit=False) as session, session.begin():
+        with told(self), Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
 
     @contextlib.contextmanager
@@ -98,27 +117,36 @@ class Database:
         """A session that takes no lock; what it gives stays readable behind it."""
         options = {"is_reading": True}
         with (
-            _told(self.location),
+            told(self),
             Session(self.engine.execution_options(**options), expire_on_commit=False) as session,
         ):
             yield session
 
 
 @contextlib.contextmanager
-def _told(location: Location) -> Iterator[None]:
-    """Errors of the database as one sentence: disk full, file lost, server gone."""
+def told(database: Database) -> Iterator[None]:
+    """Errors of the database as one sentence: disk full, file lost, server gone. Raises RegistryError."""
     try:
         yield
-    except DatabaseError as error:
-        reason = (
-            str(error.orig).strip().splitlines()[0]
-            if error.orig and str(error.orig)
-            else type(error).__name__
-        )
-        raise RegistryError(f"the registry's database failed: {reason}") from None
-    if location.file is not None and not location.file.exists():
-        # SQLite goes on with an unlinked file; what it commits there is lost with the process.
-        raise RegistryError(f"{location.file.name} is gone: restore the registry before going on")
+    except (DatabaseError, sqlite3.Error, psycopg.Error) as error:
+        database.require_file()  # says more than what follows from it
+        cause = error.orig if isinstance(error, DatabaseError) else error
+        raise RegistryError(_failed_text(cause or error)) from None
+    database.require_file()
+
+
+def _failed_text(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return f"the registry's database failed: {lines[0] if lines else type(error).__name__}"
+
+
+def _identity(file: Path | None) -> tuple[int, int]:
+    """What tells a file from another one of its name; (0, 0) where there is none."""
+    try:
+        found = os.stat(file) if file is not None else None
+    except FileNotFoundError:
+        found = None
+    return (found.st_dev, found.st_ino) if found is not None else (0, 0)
 
 
 def open_database(location: Location, *, key: bytes | None = None) -> Database:
@@ -145,7 +173,7 @@ def open_database(location: Location, *, key: bytes | None = None) -> Database:
     except DatabaseError as error:
         name = location.file or "the address"
         raise RegistryError(f"{name} is no registry ({type(error).__name__})") from None
-    return Database(engine, registry_id, location, found)
+    return Database(engine, registry_id, location, found, _identity(location.file))
 
 
 def _migrate(location: Location) -> None:
@@ -174,9 +202,20 @@ def _engine(location: Location, *, has_foreign_keys: bool) -> Engine:
         options["connect_args"] = {"timeout": BUSY_S}
     engine = create_engine(location.url, **options)
     if location.file is not None:
+        event.listen(engine, "do_connect", _only_existing(location.file))
         event.listen(engine, "connect", _on_connect if has_foreign_keys else _on_connect_to_migrate)
     event.listen(engine, "begin", _on_begin)
     return engine
+
+
+def _only_existing(file: Path) -> Callable[..., None]:
+    """SQLite makes a file where there is none; a registry that was lost must not come back empty."""
+
+    def connect(*_: object) -> None:
+        if not file.exists():
+            raise sqlite3.OperationalError(f"{file.name} is gone")
+
+    return connect
 
 
 def fingerprint(key: bytes, purpose: str, data: bytes) -> bytes:
@@ -248,7 +287,7 @@ def _on_connect(connection: Any, record: object) -> None:
 
 def _on_connect_to_migrate(connection: Any, _: object) -> None:
     connection.isolation_level = None  # transactions begin where _on_begin says, not where the driver guesses
-    for pragma in ("journal_mode = WAL", "synchronous = FULL"):
+    for pragma in SQLITE_SETTINGS:
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -13,7 +13,7 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from provisioning.registry.errors import NumbersUsedUpError, RegistryError
+from provisioning.registry.errors import RegistryError
 from provisioning.registry.models import NumberRange, SerialCounter, Setting
 
 ROLE_NAME: Final = "branch of"  # setting of a branch: the id of its main registry
@@ -27,26 +27,15 @@ def is_branch(session: Session) -> bool:
     return session.get(Setting, ROLE_NAME) is not None
 
 
-def take_number(session: Session, prefix: str) -> int:
-    """The next serial number of a prefix. Raises NumbersUsedUpError."""
-    if not is_branch(session):
-        counter = _counter(session, prefix)
-        number = counter.next_number
-        counter.next_number += 1
-        return number
-    found = session.scalar(
-        select(NumberRange)
-        .where(NumberRange.prefix == prefix, NumberRange.next_number <= NumberRange.last_number)
-        .order_by(NumberRange.first_number)
-        .limit(1)
-    )
-    if found is None:
-        raise NumbersUsedUpError(
-            f"no serial number with prefix {prefix} is left here; get a range with `firstboot registry lease`"
-        )
-    number = found.next_number
-    found.next_number += 1
-    return number
+def used_up_text(prefix: str) -> str:
+    """What a branch says that has no number left."""
+    return f"no serial number with prefix {prefix} is left here; get a range with `firstboot registry lease`"
+
+
+def require_free(prefix: str, number: int) -> None:
+    """Raise RegistryError where a prefix comes to its end."""
+    if number >= LAST_NUMBER - MOST_NUMBERS:
+        raise RegistryError(f"the numbers of prefix {prefix} are used up; choose another prefix")
 
 
 def numbers_left(session: Session, prefix: str) -> int | None:
@@ -87,6 +76,5 @@ def _counter(session: Session, prefix: str) -> SerialCounter:
     if counter is None:
         counter = SerialCounter(prefix=prefix, next_number=1)
         session.add(counter)
-    if counter.next_number >= LAST_NUMBER - MOST_NUMBERS:
-        raise RegistryError(f"the numbers of prefix {prefix} are used up; choose another prefix")
+    require_free(prefix, counter.next_number)
     return counter

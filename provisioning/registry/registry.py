@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from provisioning.registry import book
+from provisioning.registry import works
 from provisioning.registry.base import RegistryBase
 from provisioning.registry.database import fingerprint
 from provisioning.registry.errors import (
@@ -33,51 +33,23 @@ from provisioning.registry.errors import (
 from provisioning.registry.models import (
     LIVE,
     QUARANTINED,
-    RELEASED,
-    RESERVED,
     RETIRED,
-    SEALED,
-    Batch,
     CodeFingerprint,
     PhaseEntry,
-    ProductionRecord,
-    SealedSecret,
     Unit,
 )
-from provisioning.registry.numbers import take_number
+from provisioning.registry.works import PhaseFacts, Reservation
 
 __all__ = [
     "AlreadyReleasedError", "BatchError", "DuplicateCodeError", "QuarantinedError", "Registry", "RegistryError",
     "Reservation", "SealedFacts",
 ]  # fmt: skip
 
-SERIAL_DIGITS = 6
 NOTE_CHARS = 400
-
-
-class PhaseFacts(Protocol):
-    """What the registry stores of a phase."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def outcome(self) -> str: ...
-    @property
-    def seconds(self) -> float: ...
-    @property
-    def measurements(self) -> Mapping[str, Any]: ...
-    @property
-    def error(self) -> str | None: ...
-
-
-@dataclass(frozen=True)
-class Reservation:
-    """An identity that is a unit's for good. `is_resumed`: an earlier run had reserved it."""
-
-    unit_id: int
-    device_id: bytes
-    serial: str
-    is_resumed: bool
+FACT_COLUMNS = (
+    "version", "image_digest", "device_certificate", "web_fingerprint", "record_hash", "statement_sha256",
+    "support_end_day", "label_name",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -108,95 +80,52 @@ class Registry(RegistryBase):
 
         Raises AlreadyReleasedError, QuarantinedError, DuplicateCodeError, BatchError, NumbersUsedUpError.
         """
-        mark = fingerprint(self.database.key, "set-up code", code.encode())
-        with self.writing() as session:
-            if session.get(CodeFingerprint, mark) is not None:
-                raise DuplicateCodeError(
-                    "the set-up code was drawn before; the random source is not to be trusted"
+        return self.writer.run(
+            works.reserve(
+                works.Wish(
+                    hardware_id=hardware_id,
+                    batch=batch,
+                    serial_prefix=serial_prefix,
+                    code_mark=fingerprint(self.database.key, "set-up code", code.encode()),
+                    device_id=secrets.token_bytes(16),
+                    is_development=is_development,
+                    now=self.now(),
                 )
-            owner = session.get(Batch, batch)
-            if owner is None or owner.is_closed:
-                raise BatchError(f"batch {batch} is not open")
-            unit = _by_hardware(session, hardware_id)
-            is_resumed = unit is not None
-            if unit is None:
-                unit = self._new_unit(session, hardware_id, batch, serial_prefix, is_development)
-            if unit.status == RELEASED:
-                raise AlreadyReleasedError(f"unit {unit.serial} is released; it is not provisioned again")
-            if unit.status == QUARANTINED:
-                raise QuarantinedError(quarantine_text(unit))
-            if unit.batch != batch:
-                raise BatchError(f"unit {unit.serial} was begun in batch {unit.batch}, not in {batch}")
-            unit.status = RESERVED
-            if is_resumed:
-                _burn(session, unit.id)
-            session.add(CodeFingerprint(fingerprint=mark, unit_id=unit.id, is_live=True, drawn_s=self.now()))
-            return Reservation(unit.id, unit.device_id, unit.serial, is_resumed)
-
-    def _new_unit(
-        self, session: Session, hardware_id: bytes, batch: str, prefix: str, is_development: bool
-    ) -> Unit:
-        unit = Unit(
-            hardware_id=hardware_id,
-            device_id=secrets.token_bytes(16),
-            serial=f"{prefix}{take_number(session, prefix):0{SERIAL_DIGITS}d}",
-            batch=batch,
-            status=RESERVED,
-            is_development=is_development,
-            reserved_s=self.now(),
+            )
         )
-        session.add(unit)
-        session.flush()
-        return unit
 
     def seal(self, unit_id: int, facts: SealedFacts) -> None:
         """Note what is about to be locked; from here on the unit may be locked without our knowing it."""
-        with self.writing() as session:
-            unit = get_unit(session, unit_id)
-            if unit.status == RELEASED:
-                raise AlreadyReleasedError(f"unit {unit.serial} is released")
-            if unit.status not in (RESERVED, SEALED):
-                raise QuarantinedError(quarantine_text(unit))
-            for name in (
-                "version", "image_digest", "device_certificate", "web_fingerprint", "record_hash",
-                "statement_sha256", "support_end_day", "label_name",
-            ):  # fmt: skip
-                setattr(unit, name, getattr(facts, name))
-            unit.label_mac = fingerprint(self.database.key, "label", facts.label)
-            unit.status = SEALED
-            if facts.oscore is not None:
-                key_id, sealed = facts.oscore
-                session.merge(SealedSecret(device_id=unit.device_id, server_key_id=key_id, sealed=sealed))
+        columns = {name: getattr(facts, name) for name in FACT_COLUMNS}
+        columns["label_mac"] = fingerprint(self.database.key, "label", facts.label)
+        self.writer.run(works.seal(unit_id, columns, facts.oscore))
 
-    def release(self, unit_id: int, facts: Mapping[str, Any]) -> bytes:
-        """Finish a sealed unit; the hash (32 bytes) of its production record. Repeating it changes nothing.
+    def release(
+        self,
+        unit_id: int,
+        facts: Mapping[str, Any],
+        phases: Callable[[bytes], Iterable[PhaseFacts]] = lambda entry_hash: (),
+    ) -> bytes:
+        """Finish a sealed unit; the hash (32 bytes) of its production record. Repeating it adds phases alone.
 
-        `facts["station"]` names the chain it joins.
+        `facts["station"]` names the chain it joins. `phases`: what the run came to, for that hash; stored in the
+        same commit.
         """
         signer = self.signer  # a file or token that does not open fails before the transaction
-        with self.writing() as session:
-            unit = get_unit(session, unit_id)
-            if unit.status == RELEASED:
-                return session.scalars(
-                    select(ProductionRecord.hash).where(ProductionRecord.unit_id == unit_id)
-                ).one()
-            if unit.status == QUARANTINED:
-                raise QuarantinedError(quarantine_text(unit))
-            if unit.status != SEALED:
-                raise RegistryError(f"unit {unit.serial} is not sealed")
-            unit.status = RELEASED
-            unit.released_s = self.now()
-            return book.append(session, unit, facts, str(facts.get("station", "station")), signer)
+        now, run = self.now(), secrets.token_hex(8)
+        return self.writer.run(
+            works.release(
+                unit_id,
+                facts,
+                signer,
+                now,
+                lambda entry_hash: works.phase_rows(run, unit_id, phases(entry_hash), now),
+            )
+        )
 
     def quarantine(self, unit_id: int, why: str) -> bool:
         """Stop a unit that is not finished and burn its codes; False where it is finished or stopped already."""
-        with self.writing() as session:
-            unit = get_unit(session, unit_id)
-            if unit.status not in (RESERVED, SEALED):
-                return False
-            unit.status, unit.note = QUARANTINED, why[:NOTE_CHARS]
-            _burn(session, unit.id)
-            return True
+        return self.writer.run(works.quarantine(unit_id, why[:NOTE_CHARS]))
 
     def retire(self, serial: str, *, by: str, reason: str) -> Unit:
         """Rework: give an identity up for good, so that its board can be provisioned anew. Detached unit.
@@ -272,22 +201,7 @@ class Registry(RegistryBase):
 
     def add_phases(self, run: str, unit_id: int | None, phases: Iterable[PhaseFacts]) -> None:
         """Store what the phases of a run came to."""
-        rows = [
-            {
-                "run": run,
-                "unit_id": unit_id,
-                "name": phase.name,
-                "outcome": str(phase.outcome),
-                "seconds": phase.seconds,
-                "measurements": json.dumps(dict(phase.measurements), sort_keys=True),
-                "error": phase.error,
-                "ended_s": self.now(),
-            }
-            for phase in phases
-        ]
-        with self.writing() as session:
-            if rows:
-                session.execute(PhaseEntry.__table__.insert(), rows)  # type: ignore[attr-defined]
+        self.writer.run(works.add_phases(works.phase_rows(run, unit_id, phases, self.now())))
 
     def phases(self, unit_id: int) -> list[PhaseEntry]:
         """What the phases of a unit's runs came to, in order, detached."""
@@ -306,7 +220,7 @@ def get_unit(session: Session, unit_id: int) -> Unit:
 
 def quarantine_text(unit: Unit) -> str:
     """Why a stopped unit does not go on, and what to do."""
-    return f"unit {unit.serial} is {unit.status} ({unit.note}); a person decides: firstboot station rework"
+    return works.stopped_text(unit.serial, unit.status, unit.note)
 
 
 def _by_hardware(session: Session, hardware_id: bytes) -> Unit | None:

@@ -1,0 +1,312 @@
+"""Durable transactions at the pace of the disk: statements rendered once, one commit for all who wait for one.
+
+Rules:
+1. A work is done when the commit that holds it has returned, not before. Works that wait while a commit is on its way
+   share the next one: a disk that takes its time is waited for once, not once for each port. Who finds nobody at work
+   leads; a leader that ends hands on to the first of those who came meanwhile.
+2. A work that refuses does so before it writes; the others of its commit go on without it. Where one wrote and then
+   failed, or the database refuses a row, nothing of the shared transaction stands, and each work is tried again by
+   itself, so that none fails for what another did. What may have been committed is never tried again.
+3. One connection is kept for writing. After an error it is given up, and after a pause it is asked whether it lives.
+4. Statements are SQLAlchemy's, made from the models, so that both databases have one text; they are run on the
+   driver's own connection. PostgreSQL gets them in pipeline mode: one round trip to read, one to write and commit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Generic, TypeVar
+
+import psycopg
+from sqlalchemy import Dialect
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.sql import ClauseElement
+
+from provisioning.registry.database import ADVISORY_LOCK, Database, told
+from provisioning.registry.errors import RegistryError
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+
+MOST_TOGETHER: Final = 64  # works in one commit
+IDLE_S: Final = 1.0
+DRIVER_ERRORS: Final = (sqlite3.Error, psycopg.Error)
+REFUSALS: Final = (  # the database answered, and its answer was no: nothing was committed
+    sqlite3.IntegrityError, sqlite3.DataError, psycopg.IntegrityError, psycopg.DataError,
+)  # fmt: skip
+_DIALECTS: Final[dict[str, Dialect]] = {
+    "sqlite": SQLiteDialect_pysqlite(paramstyle="named"),
+    "postgresql": PGDialect_psycopg(),  # type: ignore[no-untyped-call]
+}
+
+
+class Statement:
+    """A statement of SQLAlchemy Core with named parameters, as text for each database."""
+
+    def __init__(self, element: ClauseElement) -> None:
+        self._texts, self._fixed = {}, {}
+        for name, dialect in _DIALECTS.items():
+            compiled = element.compile(dialect=dialect)
+            self._texts[name] = str(compiled)
+            self._fixed[name] = {key: value for key, value in compiled.params.items() if value is not None}
+
+    def text(self, dialect: str) -> str:
+        """The SQL for "sqlite" or "postgresql"."""
+        return self._texts[dialect]
+
+    def parameters(self, dialect: str, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """`values` with the constants that the statement itself has."""
+        fixed = self._fixed[dialect]
+        return {**fixed, **values} if fixed else values
+
+
+Query = tuple[Statement, Mapping[str, Any]]
+
+
+class Turn:
+    """What a work has of the running transaction: it holds the write lock of the database."""
+
+    def __init__(self, connection: Any, dialect: str) -> None:
+        self._connection = connection
+        self._dialect = dialect
+        self.writes = 0
+
+    def ask(self, *queries: Query) -> list[list[Row]]:
+        """The rows of each query; independent queries asked together cost one round trip."""
+        cursors = [self._run(*query) for query in queries]
+        return [cursor.fetchall() for cursor in cursors]
+
+    def insert(self, statement: Statement, values: Mapping[str, Any]) -> Row:
+        """Run an INSERT ... RETURNING; its row."""
+        self.writes += 1
+        row: Row = self._run(statement, values).fetchone()
+        return row
+
+    def put(self, statement: Statement, values: Mapping[str, Any]) -> None:
+        """Write; an error may show here or at the commit."""
+        self.writes += 1
+        self._run(statement, values)
+
+    def _run(self, statement: Statement, values: Mapping[str, Any]) -> Any:
+        return self._connection.execute(
+            statement.text(self._dialect), statement.parameters(self._dialect, values)
+        )
+
+
+Work = Callable[[Turn], T]
+
+
+_Result = tuple[Any, Exception | None]
+
+
+class _Job(Generic[T]):
+    """A work that waits for its commit. `woken` opens when it is done, or when it has to lead."""
+
+    def __init__(self, work: Work[T]) -> None:
+        self.work = work
+        self.is_done = False
+        self.error: Exception | None = None
+        self.value: T | None = None
+        self.woken = threading.Lock()
+        self.woken.acquire()
+
+
+class Writer:
+    """Runs works of many threads on one connection. `turn` is the lock that other writers of this process take."""
+
+    def __init__(self, database: Database) -> None:
+        self.turn = threading.Lock()
+        self.commits = 0  # of this writer, for whoever measures
+        self._database = database
+        self._waiting: deque[_Job[Any]] = deque()
+        self._is_led = False
+        self._gate = threading.Lock()  # guards the two above
+        self._link = (_SqliteLink if database.engine.dialect.name == "sqlite" else _PostgresLink)(database)
+
+    def run(self, work: Work[T]) -> T:
+        """What `work` gives, behind the commit that holds it. Raises what the work raises, and RegistryError."""
+        job: _Job[T] = _Job(work)
+        with self._gate:
+            self._waiting.append(job)
+            is_leader, self._is_led = not self._is_led, True
+        if not is_leader:
+            job.woken.acquire()
+        if not job.is_done:
+            self._lead(job)
+        if job.error is not None:
+            raise job.error
+        return job.value  # type: ignore[return-value]
+
+    def close(self) -> None:
+        """Give the connection back."""
+        with self.turn:
+            self._link.drop()
+
+    def _lead(self, own: _Job[Any]) -> None:
+        """Commit what waits, `own` among it, then hand on."""
+        jobs: list[_Job[Any]] = []
+        try:
+            with self.turn:
+                with self._gate:
+                    jobs = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_TOGETHER))]
+                if not self._together(jobs):
+                    for job in jobs:
+                        self._together([job])
+        finally:
+            self._hand_on(own, jobs)
+
+    def _hand_on(self, own: _Job[Any], jobs: Sequence[_Job[Any]]) -> None:
+        """Wake who is done, and the next leader. A leader that was interrupted leaves the others' works to it."""
+        with self._gate:
+            left = [job for job in jobs if not job.is_done]
+            self._waiting.extendleft(reversed(left))
+            if own in self._waiting:
+                self._waiting.remove(own)
+            self._is_led = bool(self._waiting)
+            following = self._waiting[0] if self._waiting else None
+        if following is not None:
+            following.woken.release()
+        for job in jobs:
+            if job.is_done and job is not own:
+                job.woken.release()
+
+    # inside: the caller holds `turn` ---------------------------------------------------------------------------
+
+    def _together(self, jobs: Sequence[_Job[Any]]) -> bool:
+        """Run and commit jobs; False where they have to be tried one by one (rule 2)."""
+        results: list[_Result] = []
+        try:
+            with told(self._database):
+                try:
+                    self._commit(jobs, results)
+                except REFUSALS:
+                    if len(jobs) > 1:
+                        return False
+                    raise
+        except _TornError as error:
+            if len(jobs) > 1:
+                return False
+            results = [(None, error.cause)]
+        except RegistryError as error:
+            results = [(None, error)] * len(jobs)
+        for job, (value, failure) in zip(jobs, results, strict=True):
+            job.value, job.error, job.is_done = value, failure, True
+        return True
+
+    def _commit(self, jobs: Sequence[_Job[Any]], results: list[_Result]) -> None:
+        try:
+            turn = Turn(self._link.begin(), self._database.engine.dialect.name)
+            results += [_result(job, turn) for job in jobs]
+            self._link.commit()
+            self.commits += 1
+        except BaseException:
+            self._link.roll_back()
+            raise
+
+
+class _TornError(Exception):
+    """A work wrote and then failed: the transaction must not stand."""
+
+    def __init__(self, cause: Exception) -> None:
+        self.cause = cause
+        super().__init__()
+
+
+def _result(job: _Job[Any], turn: Turn) -> _Result:
+    before = turn.writes
+    try:
+        return job.work(turn), None
+    except DRIVER_ERRORS:
+        raise
+    except Exception as error:
+        if turn.writes > before:
+            raise _TornError(error) from None
+        return None, error
+
+
+class _Link:
+    """The connection that is kept for writing."""
+
+    def __init__(self, database: Database) -> None:
+        self._engine = database.engine
+        self._pooled: Any = None
+        self._used = 0.0
+
+    def connection(self) -> Any:
+        """The driver's connection, a new one where there is none or the old one does not answer."""
+        if self._pooled is not None and time.monotonic() - self._used > IDLE_S and not self._is_alive():
+            self.drop()
+        if self._pooled is None:
+            self._pooled = self._engine.raw_connection()
+        self._used = time.monotonic()
+        return self._pooled.driver_connection
+
+    def drop(self) -> None:
+        """Close the connection; a transaction that is open is rolled back with it."""
+        pooled, self._pooled = self._pooled, None
+        if pooled is not None:
+            with contextlib.suppress(*DRIVER_ERRORS):
+                pooled.invalidate()
+
+    def roll_back(self) -> None:
+        """End the transaction without a trace; rule 3: the connection is given up."""
+        if self._pooled is not None:
+            with contextlib.suppress(*DRIVER_ERRORS):
+                self._pooled.driver_connection.rollback()
+        self.drop()
+
+    def _is_alive(self) -> bool:
+        return True
+
+    def begin(self) -> Any:
+        raise NotImplementedError
+
+    def commit(self) -> None:
+        raise NotImplementedError
+
+
+class _SqliteLink(_Link):
+    def begin(self) -> Any:
+        connection = self.connection()
+        connection.execute("BEGIN IMMEDIATE")
+        return connection
+
+    def commit(self) -> None:
+        self._pooled.driver_connection.execute("COMMIT")
+
+
+class _PostgresLink(_Link):
+    """Statements queue in the driver's pipeline until somebody asks for rows, or for the commit."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._pipeline = contextlib.ExitStack()
+
+    def begin(self) -> Any:
+        connection = self.connection()
+        self._pipeline.enter_context(connection.pipeline())
+        connection.execute(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})")
+        return connection
+
+    def commit(self) -> None:
+        self._pooled.driver_connection.commit()
+        self._pipeline.close()
+
+    def roll_back(self) -> None:
+        with contextlib.suppress(*DRIVER_ERRORS):
+            self._pipeline.close()
+        super().roll_back()
+
+    def _is_alive(self) -> bool:
+        try:
+            self._pooled.driver_connection.execute("SELECT 1")
+            self._pooled.driver_connection.rollback()
+        except DRIVER_ERRORS:
+            return False
+        return True
