@@ -49,6 +49,7 @@ RECORDS = (
     Record("oscore.seq", DEVICE, 8, False),
     Record("unheard", DEVICE, 16, False),
     Record("progress", DEVICE, 256, False),
+    Record("appset", DEVICE, 128, False),
     Record("keyset", DEVICE, KEYSET_BYTES, False),
     Record("pending", DEVICE, ENVELOPE_BYTES, False),
     Record("credential", USER, 128, False),

@@ -8,25 +8,38 @@ Rules, in the order they are applied (design.md, Update):
    so a transfer goes on from what is stored, after a power cut and from another source.
 5. What was stored is read back and must have the signed digest.
 6. The image must be one that this board starts, its build number the manifest's sequence number (so that an image
-   knows what it is even on a unit fresh from the factory), and its security counter not below the unit's.
-7. Only then is the slot staged. Resource failure anywhere means "not installed" (UP-12).
+   knows what it is even on a unit fresh from the factory; with an application set it may be lower, never higher, since
+   the set alone may have changed), and its security counter not below the unit's.
+7. An application set goes the same way into a place of its own, before the firmware; what both become is written down
+   once both are complete (device/update/appset.py).
+8. Only then is the slot staged: that of the firmware, or where the firmware runs already that of the set. Resource
+   failure anywhere means "not installed" (UP-12).
 """
 
 from collections import namedtuple
 from hashlib import sha256
 
+from device.codec import bundle
 from device.codec.image import parse_image
 from device.compat import const
-from device.errors import DigestMismatchError, ImageFormatError, LimitError, SecurityCounterError
+from device.errors import (
+    DigestMismatchError,
+    ImageFormatError,
+    LimitError,
+    SecurityCounterError,
+    UnsupportedError,
+)
 from device.limits import CHUNK_BYTES, CHUNK_LIST_BYTES
+from device.update.appset import Binding
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from typing import Any, Generator
 
     from device.codec.image import ImageInfo
-    from device.trust.verify import VerifiedManifest
-    from device.update.slots import BootState
+    from device.trust.verify import Target, VerifiedManifest
+    from device.update.appset import AppSets
+    from device.update.slots import BootState, Slots
 
 # Effects; the runner answers each one.
 FetchObject = namedtuple("FetchObject", ("digest", "size"))  # -> bytes
@@ -48,21 +61,20 @@ def split_digests(chunk_list: bytes, payload_bytes: int) -> "list[bytes]":
     return [chunk_list[at : at + 32] for at in range(0, len(chunk_list), 32)]
 
 
-def _fetch_list(manifest: "VerifiedManifest") -> "Generator[object, Any, list[bytes]]":
-    chunks = manifest.chunks
+def _fetch_list(chunks: "Target", payload: "Target", name: str) -> "Generator[object, Any, list[bytes]]":
     if chunks.size > CHUNK_LIST_BYTES:
         raise LimitError(what="chunk list", limit=CHUNK_LIST_BYTES)
     data = yield FetchObject(chunks.digest, chunks.size)
     if len(data) != chunks.size or sha256(data).digest() != chunks.digest:
-        raise DigestMismatchError(component="chunks")
-    return split_digests(data, manifest.firmware.size)
+        raise DigestMismatchError(component=name)
+    return split_digests(data, payload.size)
 
 
-def _is_stored(boot: "BootState", slot: int, index: int, size: int, digest: bytes) -> bool:
-    return sha256(boot.read(slot, index * CHUNK_BYTES, size)).digest() == digest
+def _is_stored(area: "Slots", slot: int, index: int, size: int, digest: bytes) -> bool:
+    return sha256(area.read(slot, index * CHUNK_BYTES, size)).digest() == digest
 
 
-def slot_digest(boot: "BootState", slot: int, size: int) -> bytes:
+def slot_digest(boot: "Slots", slot: int, size: int) -> bytes:
     """SHA-256 of the first `size` bytes of a slot, read back in chunks."""
     digest = sha256()
     for offset in range(0, size, CHUNK_BYTES):
@@ -81,40 +93,92 @@ def check_image(boot: "BootState", slot: int, size: int) -> "ImageInfo":
     return info
 
 
-def install(
-    manifest: "VerifiedManifest", boot: "BootState", slot: int
-) -> "Generator[object, Any, ImageInfo]":
-    """Bring the firmware of `manifest` into `slot` and stage it; returns what the image says of itself.
+# Where an application set goes, and what it is bound to where its firmware runs already.
+Place = namedtuple("Place", ("sets", "slot", "running_digest"))
 
-    `slot` is the one that does not run. Raises DigestMismatchError, LimitError, ImageFormatError,
-    SecurityCounterError, FlashError, and whatever the runner throws in (LinkError).
+
+def install(
+    manifest: "VerifiedManifest", boot: "BootState", slot: int, place: "Place | None" = None
+) -> "Generator[object, Any, ImageInfo | None]":
+    """Bring what `manifest` names into the slots and stage it; returns what the image says, None where it runs already.
+
+    `slot` is the one that does not run; `place` a place for an application set, None on a unit that takes none. Raises
+    DigestMismatchError, LimitError, ImageFormatError, SecurityCounterError, BundleError, UnsupportedError, FlashError,
+    and whatever the runner throws in (LinkError).
     """
+    _check_room(manifest, boot, place)
+    is_alone = manifest.chunks is None
+    if not is_alone and not boot.is_blank_trailer(slot):
+        boot.clear_marks(slot)
+    info = None
+    if manifest.app is None or place is None:
+        info = yield from _bring_firmware(manifest, boot, slot)
+    else:
+        yield from _bring_set(manifest, place)
+        if not is_alone:
+            info = yield from _bring_firmware(manifest, boot, slot)
+        digest = place.running_digest if info is None else info.digest
+        place.sets.bind(
+            place.slot,
+            Binding(manifest.sequence_number, digest, manifest.app.digest, manifest.app.size, is_alone),
+        )
+        if info is None:
+            place.sets.stage(place.slot)
+            return None
+    boot.stage(slot)
+    return info
+
+
+def _check_room(manifest: "VerifiedManifest", boot: "BootState", place: "Place | None") -> None:
     size = manifest.firmware.size
     if size == 0 or size > boot.slot_limit_bytes:
         raise LimitError(what="payload", limit=boot.slot_limit_bytes)
-    digests = yield from _fetch_list(manifest)
-    if not boot.is_blank_trailer(slot):
-        boot.clear_marks(slot)
+    if manifest.app is None:
+        return
+    if place is None:
+        raise UnsupportedError(what="application set on this board")
+    if manifest.app.size > place.sets.slot_limit_bytes:
+        raise LimitError(what="application set", limit=place.sets.slot_limit_bytes)
 
+
+def _bring_firmware(
+    manifest: "VerifiedManifest", boot: "BootState", slot: int
+) -> "Generator[object, Any, ImageInfo]":
+    yield from _bring(boot, slot, manifest.chunks, manifest.firmware, ("chunks", "firmware"))
+    info = check_image(boot, slot, manifest.firmware.size)
+    build = info.version[3]
+    if build != manifest.sequence_number and (manifest.app is None or build > manifest.sequence_number):
+        raise ImageFormatError(reason="build number")
+    return info
+
+
+def _bring_set(manifest: "VerifiedManifest", place: "Place") -> "Generator[object, Any, None]":
+    """Store the application set; that it is a bundle is seen before anything is said about it."""
+    sets: "AppSets" = place.sets
+    sets.drop(place.slot)
+    yield from _bring(sets, place.slot, manifest.app_chunks, manifest.app, ("app-chunks", "app"))
+    bundle.decode(lambda offset, length: sets.read(place.slot, offset, length), manifest.app.size)
+
+
+def _bring(
+    area: "Slots", slot: int, chunks: "Target", payload: "Target", names: "tuple[str, str]"
+) -> "Generator[object, Any, None]":
+    """Bring one payload into `slot` of `area`, what is stored already kept; read back and compared at the end."""
+    size = payload.size
+    digests = yield from _fetch_list(chunks, payload, names[0])
     wanted = []
     for index in range(len(digests)):
-        if not _is_stored(boot, slot, index, chunk_size(index, size), digests[index]):
+        if not _is_stored(area, slot, index, chunk_size(index, size), digests[index]):
             wanted.append(index)
         yield Progress(0, len(digests))
-    yield PlanPayload(manifest.firmware.digest, size, digests, wanted)
+    yield PlanPayload(payload.digest, size, digests, wanted)
     done = len(digests) - len(wanted)
     for index in wanted:
         data = yield FetchChunk(index)
         if len(data) != chunk_size(index, size) or sha256(data).digest() != digests[index]:
-            raise DigestMismatchError(component="firmware", chunk=index)
-        boot.rewrite_sector(slot, index * CHUNK_BYTES, data)
+            raise DigestMismatchError(component=names[1], chunk=index)
+        area.rewrite_sector(slot, index * CHUNK_BYTES, data)
         done += 1
         yield Progress(done, len(digests))
-
-    if slot_digest(boot, slot, size) != manifest.firmware.digest:
-        raise DigestMismatchError(component="firmware")
-    info = check_image(boot, slot, size)
-    if info.version[3] != manifest.sequence_number:
-        raise ImageFormatError(reason="build number")
-    boot.stage(slot)
-    return info
+    if slot_digest(area, slot, size) != payload.digest:
+        raise DigestMismatchError(component=names[1])

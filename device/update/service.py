@@ -61,6 +61,7 @@ class UpdateService:
         pause: "Callable[[], Awaitable[None]]",
         consent: "Consent",
         device_id: "bytes | None" = None,
+        is_proven: "Callable[[], bool]" = lambda: True,
     ) -> None:
         self.trials = trials
         self._store = store
@@ -74,6 +75,7 @@ class UpdateService:
         self._entropy = entropy
         self._version = version
         self._pause = pause
+        self._is_proven = is_proven  # the self-test of a trial, beside its reaching a server
         self.consent = consent
         self.staleness = Staleness(store, time.clock)
         self.support_paper = support_paper(store)
@@ -106,10 +108,12 @@ class UpdateService:
                 # TLS dates could not be checked before there was a time: connect again and check them.
                 await source.close()
                 await source.open()
-            self.trials.confirm()
+            if self._is_proven():
+                self.trials.confirm()
             self.trials.revoke_image_keys(keyset.revoked_images(self._store.read("keyset")))
             await self._refresh_papers(source)
-            await self._update(source)
+            if not self.trials.is_trial:  # what is on trial is confirmed or given up before anything newer
+                await self._update(source)
             await self._report(source, self.last_error)
             return None
         except FirstbootError as error:
@@ -218,9 +222,10 @@ class UpdateService:
             raise
         self._reference = report.reference_of(envelope, True)
         progress = self.trials.progress
-        if manifest.sequence_number == progress.manifest_sequence:
-            return None
-        require_newer(manifest, progress.manifest_sequence)
+        if manifest.sequence_number != progress.manifest_sequence:
+            require_newer(manifest, progress.manifest_sequence)
+        elif not self.trials.lacks_set(manifest):
+            return None  # it runs; only an application set of it that does not run is fetched again
         if manifest.sequence_number == progress.failed_sequence:
             raise KnownBadError(sequence=manifest.sequence_number)
         return manifest
@@ -228,7 +233,7 @@ class UpdateService:
     async def _install(self, manifest: "VerifiedManifest", source: "Source") -> None:
         slot = self.trials.begin(manifest)
         self.state = DOWNLOADING
-        running = install(manifest, self.trials.boot_state, slot)
+        running = install(manifest, self.trials.boot_state, slot, self.trials.place())
         answer = None
         try:
             while True:

@@ -32,6 +32,10 @@ FAILED = "failed"
 
 # Why a trial ended, as far as the trial image could say itself.
 NO_SERVER = 1
+APP_FAILED = 2
+
+# `slot` of a release that changes the application set alone: this and the number of the set's place.
+FIRST_SET = 2
 
 Pending = namedtuple("Pending", ("sequence", "slot", "digest", "size", "attempts", "outcome"))
 Progress = namedtuple(
@@ -107,7 +111,9 @@ def next_attempt(pending: "Pending") -> "Pending":
 
 
 def decide(pending: "Pending | None", running_slot: int, is_trial: bool, marks: "Marks") -> str:
-    """What the start finds: `marks` are those of the pending release's slot."""
+    """What the start finds: `marks` are those of the pending release's slot, `running_slot` and `is_trial` those of the
+    image that runs, or of the application set for a release that changes that alone.
+    """
     if pending is None:
         return NOTHING
     if pending.slot == running_slot:
@@ -124,9 +130,11 @@ def decide(pending: "Pending | None", running_slot: int, is_trial: bool, marks: 
 def failure_reason(pending: "Pending", marks: "Marks", reset_reason: int) -> str:
     """One word for why a release did not stay, for events and reports."""
     if not marks.is_tried:
-        return "refused by the boot ROM"
+        return "refused by the boot ROM" if pending.slot < FIRST_SET else "application set changed"
     if pending.outcome == NO_SERVER:
         return "no server in the trial window"
+    if pending.outcome == APP_FAILED:
+        return "application failed"
     if reset_reason == RESET_WATCHDOG:
         return "watchdog"
     return "restarted before it confirmed"

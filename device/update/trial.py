@@ -2,30 +2,44 @@
 
 Order of a confirm: trailer mark, manifest sequence, security counter, `pending` removed. Each step can be repeated,
 so a power cut between any two is completed by reconcile() at the next start.
+
+Which application set runs is found before that, by choose_set(), from the image that runs (device/update/appset.py).
 """
 
+from collections import namedtuple
+
 from device.compat import const
-from device.errors import TrialFailedError
+from device.errors import AppSetError, FirstbootError, RecordDamagedError, TrialFailedError
 from device.update import tracker
-from device.update.flow import check_image, slot_digest
+from device.update.flow import Place, check_image, slot_digest
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
-    from device.errors import FirstbootError
     from device.interfaces import Boot
     from device.store import Store
-    from device.trust.verify import VerifiedManifest
-    from device.update.slots import BootState
+    from device.trust.verify import Target, VerifiedManifest
+    from device.update.appset import AppSets, Candidate
+    from device.update.slots import BootState, Slots
     from device.update.tracker import Pending, Progress
+
+# The application set that runs: its place and binding, whether this is its trial, its files.
+Running = namedtuple("Running", ("slot", "binding", "is_trial", "files"))
 
 
 class Trials:
     """The two slots of one unit and the release that is under way. Methods may raise StorageError."""
 
-    def __init__(self, boot: "Boot", boot_state: "BootState", store: "Store") -> None:
+    def __init__(
+        self, boot: "Boot", boot_state: "BootState", store: "Store", sets: "AppSets | None" = None
+    ) -> None:
         self._boot = boot
         self._store = store
         self.boot_state = boot_state
+        self.sets = (
+            sets if sets is not None and sets.count else None
+        )  # None: this board takes no application sets
+        self.app: "Running | None" = None
+        self._broken: "list[int]" = []  # places of sets for this image that cannot be run
         self.is_trial = False
         self.is_retry_wanted = False
         self.progress: "Progress" = tracker.NO_PROGRESS
@@ -70,13 +84,101 @@ class Trials:
             self._stored = progress
         self.progress = progress
 
+    # the application set -----------------------------------------------------------------------------------
+    def choose_set(self) -> "list[FirstbootError]":
+        """At every start, before reconcile: find the set that runs with this image; give what was wrong with others.
+
+        Marks a set on its trial as tried. Only a verified set becomes `app` (SE-09); without one the firmware is alone.
+        """
+        if self.sets is None:
+            return []
+        found: "list[FirstbootError]" = []
+        candidates = self.sets.candidates(self._boot.image_digest, self._boot.is_trial)
+        for one in candidates:
+            if one.is_trial and not self._is_pending(one):
+                continue  # of a release that was given up for a newer one
+            try:
+                files = self.sets.files(one.slot, one.binding)
+            except FirstbootError as error:
+                found.append(error)
+                self._broken.append(one.slot)
+                continue
+            if one.is_trial:
+                self.sets.mark_tried(one.slot)
+            self.app = Running(one.slot, one.binding, one.is_trial, files)
+            return found
+        if not candidates and self._kept_set().get(1) == self._boot.image_digest:
+            found.append(AppSetError(reason="missing", file=""))
+        return found
+
+    def _is_pending(self, one: "Candidate") -> bool:
+        pending = self.pending()
+        return pending is not None and pending.slot == tracker.FIRST_SET + one.slot
+
+    def _kept_set(self) -> "dict[object, object]":
+        """{1: image digest, 2: digest of the set} of the release confirmed last, empty where it had none."""
+        try:
+            return self._store.read_map("appset") or {}
+        except FirstbootError:
+            return {}
+
+    def _keep_set(self) -> None:
+        """Remember that the confirmed image has a set, so that one that vanishes is noticed."""
+        if self.app is not None:
+            kept = {1: self.app.binding.image_digest, 2: self.app.binding.digest}
+            if kept != self._kept_set():
+                self._store.write_map("appset", kept)
+        elif self._kept_set():
+            self._store.delete("appset")
+
+    @property
+    def is_set_broken(self) -> bool:
+        """Whether there is a set for this image and none that can be run."""
+        return self.app is None and bool(self._broken)
+
+    def place(self) -> "Place | None":
+        """Where the next set goes: never over the one that runs."""
+        if self.sets is None:
+            return None
+        if self.app is not None:
+            slot = 1 - self.app.slot
+        elif self._broken:
+            slot = self._broken[0]
+        else:
+            # A place that is free or torn first; so a transfer that goes on finds its place again.
+            ages = [
+                (found.sequence if found else -1) for found in map(self.sets.binding, range(self.sets.count))
+            ]
+            slot = ages.index(min(ages))
+        return Place(self.sets, slot, self._boot.image_digest)
+
+    def lacks_set(self, manifest: "VerifiedManifest") -> bool:
+        """Whether the firmware of this release runs without its application set: lost, changed, or never there."""
+        if self.sets is None or manifest.app is None or manifest.chunks is not None or self.is_trial:
+            return False
+        return self.app is None or self.app.binding.sequence < manifest.sequence_number
+
+    def _area(self, slot: int) -> "tuple[Slots, int]":
+        """Where the marks of a pending release's `slot` are."""
+        if slot < tracker.FIRST_SET:
+            return self.boot_state, slot
+        if self.sets is None or slot >= tracker.FIRST_SET + self.sets.count:
+            raise RecordDamagedError(name="pending")
+        return self.sets, slot - tracker.FIRST_SET
+
+    # the release that is under way ---------------------------------------------------------------------------
     def reconcile(self) -> "FirstbootError | None":
         """At every start: finish, go on with, or give up the pending release; returns why one was given up."""
         pending = self.pending()
         if pending is None:
             return None
-        marks = self.boot_state.marks(pending.slot)
-        fate = tracker.decide(pending, self._boot.slot, self._boot.is_trial, marks)
+        area, place = self._area(pending.slot)
+        marks = area.marks(place)
+        running_slot, is_trial = self._boot.slot, self._boot.is_trial
+        if pending.slot >= tracker.FIRST_SET:
+            running_slot = tracker.FIRST_SET + self.app.slot if self.app is not None else -1
+            is_trial = self.app is not None and self.app.is_trial
+        fate = tracker.decide(pending, running_slot, is_trial, marks)
         if fate == tracker.FINISH:
             self._finish(pending)
         elif fate == tracker.TRIAL:
@@ -95,19 +197,24 @@ class Trials:
         if not self.is_retry_wanted:
             return False
         pending = self.pending()
-        return pending is not None and pending.digest == manifest.firmware.digest
+        return pending is not None and pending.digest == _target(manifest).digest
 
     def begin(self, manifest: "VerifiedManifest") -> int:
         """Take a verified release on; returns the slot to install it in. Its marks are erased first."""
         slot = self.free_slot
+        place = self.place()
+        if manifest.chunks is None and place is not None:
+            slot = tracker.FIRST_SET + place.slot
         pending = self.pending()
-        if pending is None or pending.digest != manifest.firmware.digest or pending.slot != slot:
-            if not self.boot_state.is_blank_trailer(slot):
-                self.boot_state.clear_marks(slot)
+        target = _target(manifest)
+        if pending is None or pending.digest != target.digest or pending.slot != slot:
+            area, number = self._area(slot)
+            if not area.is_blank_trailer(number):
+                area.clear_marks(number)
+            if self.sets is not None and pending is not None and pending.slot >= tracker.FIRST_SET:
+                self.sets.drop(pending.slot - tracker.FIRST_SET)  # what is staged there is not tried any more
             self._save_pending(
-                tracker.Pending(
-                    manifest.sequence_number, slot, manifest.firmware.digest, manifest.firmware.size, 1, 0
-                )
+                tracker.Pending(manifest.sequence_number, slot, target.digest, target.size, 1, 0)
             )
         self.is_retry_wanted = False
         return slot
@@ -122,22 +229,24 @@ class Trials:
         if pending is None:
             return
         self._save_pending(tracker.next_attempt(pending))
-        self.boot_state.clear_marks(pending.slot)
-        self.boot_state.stage(pending.slot)
+        area, slot = self._area(pending.slot)
+        area.clear_marks(slot)
+        area.stage(slot)
         self.is_retry_wanted = False
 
-    def window_over(self) -> None:
-        """This trial image reached no server in time: leave word for the image that runs after the reset."""
+    def window_over(self, outcome: int = tracker.NO_SERVER) -> None:
+        """This trial reached no server in time, or its application failed: leave word for what runs after the reset."""
         pending = self.pending()
         if pending is not None:
-            self._save_pending(tracker.with_outcome(pending, tracker.NO_SERVER))
+            self._save_pending(tracker.with_outcome(pending, outcome))
 
     def confirm(self) -> None:
         """Keep the running trial image. The caller has proved that it works and reached its server."""
         pending = self.pending()
         if pending is None or not self.is_trial:
             return
-        self.boot_state.confirm(pending.slot)
+        area, slot = self._area(pending.slot)
+        area.confirm(slot)
         self._finish(pending)
         self.is_trial = False
 
@@ -157,6 +266,14 @@ class Trials:
         # Also where the running image's own number says as much: that is known only as long as this image runs.
         sequence = max(pending.sequence, self.progress.manifest_sequence)
         self.save_progress(tracker.with_manifest(self.progress, sequence))
-        info = check_image(self.boot_state, pending.slot, pending.size)
-        self.boot_state.raise_security_counter(info.security_counter)
+        if pending.slot < tracker.FIRST_SET:
+            info = check_image(self.boot_state, pending.slot, pending.size)
+            self.boot_state.raise_security_counter(info.security_counter)
+        self._keep_set()
         self._store.delete("pending")
+
+
+def _target(manifest: "VerifiedManifest") -> "Target":
+    """What tells this release from others: its firmware, or its set where that is all that is new."""
+    target: "Target" = manifest.firmware if manifest.chunks is not None else manifest.app
+    return target

@@ -1,0 +1,142 @@
+"""Application sets in NVM: two places, which set runs with which image, and whether it is what the author signed.
+
+Rules (docs/design.md, Application sets):
+1. A place holds a bundle (device/codec/bundle.py), in the sector behind it what the bundle belongs to (Binding), and in
+   the last sector the three marks of a slot.
+2. A set runs with one image: the one whose digest its binding names. A binding is written once, after bundle and image
+   are complete and before anything is staged, and erased before either is touched. A torn or changed one is none.
+3. A set that came with its image has no marks of its own: the image's marks are its marks, so the two are on trial,
+   confirmed and reverted together. A set that came alone, for an image that runs already, counts when it is confirmed,
+   or once, on trial, where it is staged and not tried.
+4. Of several sets of one image the newest runs, by manifest sequence. One that is not what was signed is reported and
+   never run, and the next one is looked at.
+"""
+
+from collections import namedtuple
+from hashlib import sha256
+
+from device.codec import bundle
+from device.compat import const
+from device.errors import AppSetError, CodecError, DigestMismatchError
+from device.update.slots import Slots
+
+TYPE_CHECKING = const(0)
+if TYPE_CHECKING:
+    from device.codec.bundle import File
+    from device.interfaces import Flash
+    from device.layout import NvmLayout
+
+# What a set belongs to: manifest sequence, the digest of its image as the boot ROM hands it over, digest and size of
+# the bundle, and whether it came without its image.
+Binding = namedtuple("Binding", ("sequence", "image_digest", "digest", "size", "is_alone"))
+# A set that may run: its place, whether running it is its trial.
+Candidate = namedtuple("Candidate", ("slot", "binding", "is_trial"))
+
+_MAGIC = b"firstboot:appset"
+_HEAD_BYTES = const(32)
+_DIGEST_BYTES = const(32)
+_BINDING_BYTES = const(128)  # head, two digests, SHA-256 over the three
+
+
+def encode_binding(binding: "Binding") -> bytes:
+    """Return the 128 bytes of a binding."""
+    body: bytes = _MAGIC + binding.sequence.to_bytes(8, "little") + binding.size.to_bytes(4, "little")
+    body += (1 if binding.is_alone else 0).to_bytes(4, "little") + binding.image_digest + binding.digest
+    return body + sha256(body).digest()
+
+
+def decode_binding(data: bytes) -> "Binding | None":
+    """Return what 128 bytes say, None where they are blank, torn or changed."""
+    body = data[: _BINDING_BYTES - _DIGEST_BYTES]
+    if data[: len(_MAGIC)] != _MAGIC or sha256(body).digest() != data[len(body) :]:
+        return None
+    return Binding(
+        int.from_bytes(body[16:24], "little"),
+        body[_HEAD_BYTES : _HEAD_BYTES + _DIGEST_BYTES],
+        body[_HEAD_BYTES + _DIGEST_BYTES :],
+        int.from_bytes(body[24:28], "little"),
+        body[28:32] == b"\x01\0\0\0",
+    )
+
+
+class AppSets(Slots):
+    """The places of one unit; none on a board without. Every method may raise FlashError."""
+
+    def __init__(self, flash: "Flash", layout: "NvmLayout") -> None:
+        super().__init__(flash, layout, layout.set_offsets, layout.set_bytes)
+        self._binding_offset = self._marks_offset - layout.sector_bytes
+        self.slot_limit_bytes = self._binding_offset
+        self.count = len(layout.set_offsets)
+
+    def binding(self, slot: int) -> "Binding | None":
+        """What the set in `slot` belongs to, None where no whole set is there."""
+        found = decode_binding(self._flash.read(self._offsets[slot] + self._binding_offset, _BINDING_BYTES))
+        if found is None or found.size > self.slot_limit_bytes:
+            return None
+        return found
+
+    def bind(self, slot: int, binding: "Binding") -> None:
+        """Say what the bundle in `slot` belongs to. The place was given up (`drop`) before its bundle was written."""
+        self._flash.write(self._offsets[slot] + self._binding_offset, encode_binding(binding))
+
+    def drop(self, slot: int) -> None:
+        """Give the set in `slot` up: its marks first, then its binding. A place that is free is left alone."""
+        if not self.is_blank_trailer(slot):
+            self.clear_marks(slot)
+        offset = self._offsets[slot] + self._binding_offset
+        if self._flash.read(offset, _BINDING_BYTES) != b"\xff" * _BINDING_BYTES:
+            self._flash.erase(offset)
+
+    def candidates(self, image_digest: bytes, is_image_trial: bool) -> "list[Candidate]":
+        """The sets that may run with this image, the first choice first (rules 3 and 4)."""
+        found = []
+        for slot in range(self.count):
+            binding = self.binding(slot)
+            if binding is None or binding.image_digest != image_digest:
+                continue
+            if not binding.is_alone:
+                found.append(Candidate(slot, binding, False))
+                continue
+            marks = self.marks(slot)
+            if marks.is_confirmed:
+                found.append(Candidate(slot, binding, False))
+            elif marks.is_staged and not marks.is_tried and not is_image_trial:
+                found.append(Candidate(slot, binding, True))
+        # Of the same release: the set that came alone mended the one that came with the image.
+        return sorted(found, key=lambda one: (-one.binding.sequence, not one.binding.is_alone))
+
+    def files(self, slot: int, binding: "Binding") -> "tuple[File, ...]":
+        """The files of the set in `slot`, every byte checked (SE-09).
+
+        Raises AppSetError, with the name of the first file that differs where the index can still be read.
+        """
+        if _digest(self, slot, 0, binding.size) != binding.digest:
+            raise AppSetError(reason="changed", file=self._changed(slot, binding))
+        try:
+            return bundle.decode(lambda offset, length: self.read(slot, offset, length), binding.size)
+        except CodecError as error:  # the author signed it so, and a check before staging was passed by
+            raise AppSetError(reason=error.describe(), file="")
+
+    def _changed(self, slot: int, binding: "Binding") -> str:
+        try:
+            files = bundle.decode(lambda offset, length: self.read(slot, offset, length), binding.size)
+        except CodecError:
+            return "index"
+        for file in files:
+            if _digest(self, slot, file.offset, file.size) != file.digest:
+                return str(file.name)
+        return "index"
+
+    def content(self, slot: int, file: "File") -> bytes:
+        """A file's bytes, checked again as they are read. Raises DigestMismatchError."""
+        data = self.read(slot, file.offset, file.size)
+        if sha256(data).digest() != file.digest:
+            raise DigestMismatchError(component="app", file=file.name)
+        return data
+
+
+def _digest(sets: "AppSets", slot: int, start: int, size: int) -> bytes:
+    total = sha256()
+    for offset in range(start, start + size, 4096):
+        total.update(sets.read(slot, offset, min(4096, start + size - offset)))
+    return total.digest()
