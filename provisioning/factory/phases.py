@@ -128,16 +128,15 @@ def run_phase(phase: Phase[Run], run: Run, progress: Progress) -> tuple[PhaseRes
 
 
 def run_phases(
-    phases: Sequence[Phase[Run]], run: Run, progress: Progress
-) -> tuple[list[PhaseResult], BaseException | None]:
-    """Results of the phases up to the first that did not pass, and what that one raised."""
-    results: list[PhaseResult] = []
+    phases: Sequence[Phase[Run]], run: Run, progress: Progress, results: list[PhaseResult]
+) -> BaseException | None:
+    """Append the results of the phases up to the first that did not pass; what that one raised."""
     for phase in phases:
         result, caught = run_phase(phase, run, progress)
         results.append(result)
         if caught is not None:
-            return results, caught
-    return results, None
+            return caught
+    return None
 
 
 def _judge(caught: BaseException | None) -> tuple[Outcome, str | None]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from provisioning.factory.link import FactoryLink
-from provisioning.factory.phases import CheckFailedError
+from provisioning.factory.phases import CheckFailedError, PhaseResult
 from provisioning.registry.models import Unit
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ class UnitRun:
     label_name: str = ""
     sealed: Unit | None = None
     sealed_secret: tuple[bytes, bytes] | None = field(default=None, repr=False)
+    results: list[PhaseResult] = field(default_factory=list, repr=False)
+    is_recorded: bool = False  # the registry has the results: they went in with the release
 
     @property
     def label_path(self) -> Path:

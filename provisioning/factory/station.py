@@ -183,12 +183,11 @@ class Station:
             stream, timeout_s=self.config.timeout_s, attempts=self.config.attempts, log=self._log
         )
         run = UnitRun(self, link)
-        results, caught = run_phases(FIRST_PHASES, run, progress)
+        caught = run_phases(FIRST_PHASES, run, progress, run.results)
         if caught is None:
             phases: tuple[Phase[UnitRun], ...] = LOCKED_PHASES if run.sealed is not None else OPEN_PHASES
-            more, caught = run_phases(phases, run, progress)
-            results += more
-        results = settle(run, results, caught)
+            caught = run_phases(phases, run, progress, run.results)
+        results = settle(run, run.results, caught)
         self._note(run, results, caught)
         if isinstance(caught, KeyboardInterrupt):
             raise caught
@@ -208,7 +207,9 @@ class Station:
         )
 
     def _note(self, run: UnitRun, results: list[PhaseResult], caught: BaseException | None) -> None:
-        """Keep the phases; a registry that fails here must not hide why the run failed."""
+        """Keep the phases where release did not; a registry that fails here must not hide why the run failed."""
+        if run.is_recorded:
+            return
         with contextlib.ExitStack() as stack:
             if caught is not None:
                 stack.enter_context(contextlib.suppress(Exception))
