@@ -23,7 +23,7 @@ class CoapPublisher:
             self.store.put_release(release)
         except OSError as error:
             raise PublishError(f"store {self.store.directory}: {error.strerror}") from error
-        return 3
+        return len(release.whole_objects()) + 1
 
     def publish_support(self, record: bytes) -> None:
         """Put a signed support record."""

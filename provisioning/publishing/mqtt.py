@@ -55,8 +55,7 @@ class MqttPublisher:
 
     def publish_release(self, release: Release) -> int:
         """Publish objects, then the manifest; gives the number of topics. Raises PublishError."""
-        objects = {f"o/{digest.hex()}": data for digest, data in release.chunks()}
-        objects[f"o/{release.chunk_list_digest.hex()}"] = release.chunk_list
+        objects = {f"o/{digest.hex()}": data for digest, data in release.small_objects().items()}
         self._publish({self._prefix + name: data for name, data in objects.items()})
         self._publish({self._prefix + "manifest": release.envelope})
         self._current = release
@@ -83,8 +82,7 @@ class MqttPublisher:
         current = self._current
         if current is None:
             raise PublishError("publish a release first: what is superseded follows from it")
-        keep = {f"{self._prefix}o/{digest.hex()}" for digest, _ in current.chunks()}
-        keep.add(f"{self._prefix}o/{current.chunk_list_digest.hex()}")
+        keep = {f"{self._prefix}o/{digest.hex()}" for digest in current.small_objects()}
         with self._changed:
             superseded = sorted(
                 topic

@@ -36,10 +36,7 @@ class ReleaseStore:
     # --- publishing ----------------------------------------------------------------------------------
     def put_release(self, release: Release) -> None:
         """Objects first, then the list of what is current, then the manifest."""
-        objects = {
-            release.chunk_list_digest.hex(): release.chunk_list,
-            release.payload_digest.hex(): release.payload,
-        }
+        objects = {digest.hex(): data for digest, data in release.whole_objects().items()}
         for name, data in objects.items():
             self.put_raw(f"o/{name}", data)
         current = {"sequence": release.sequence_number, "objects": sorted(objects)}

@@ -14,62 +14,104 @@ from typing import TYPE_CHECKING, cast
 
 from device.codec import cose
 from device.errors import FirstbootError
-from device.limits import CHUNK_BYTES, CHUNK_LIST_BYTES, ENVELOPE_BYTES
-from device.suit import commands, manifest, registry
+from device.limits import ENVELOPE_BYTES
 from device.suit import envelope as suit_envelope
+from device.suit import manifest, registry
 from device.trust.anchors import NO_RULES, ROLE_AUTHOR, Anchors, Key
-from device.trust.verify import COMPONENTS, VerifiedManifest, object_uri, verify_envelope
+from device.trust.verify import VerifiedManifest, verify_envelope
+from provisioning.signing.delta import make_delta
+from provisioning.signing.payload import (
+    DELTA,
+    FILES,
+    FIRMWARE,
+    MAX_PAYLOAD_BYTES,
+    Payload,
+    ReleaseError,
+    split_chunks,
+)
+from provisioning.signing.release_manifest import encode_manifest
 from provisioning.signing.signer import Signer, sign_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Release", "ReleaseError", "anchors_of", "build_release", "sign_record", "split_chunks"]
+__all__ = [
+    "MAX_PAYLOAD_BYTES",
+    "Release",
+    "ReleaseError",
+    "anchors_of",
+    "build_release",
+    "sign_record",
+    "split_chunks",
+]
 
 ENVELOPE_NAME = "release.suit"
-PAYLOAD_NAME = "payload.bin"
-CHUNKS_NAME = "chunks.bin"
-MAX_PAYLOAD_BYTES = CHUNK_LIST_BYTES // 32 * CHUNK_BYTES
-
-
-class ReleaseError(ValueError):
-    """A release cannot be built, or its files do not belong together."""
 
 
 @dataclass(frozen=True)
 class Release:
-    """Everything that is published for one release."""
+    """Everything that is published for one release. `extras`: payloads beside the firmware."""
 
     envelope: bytes
     payload: bytes
     chunk_list: bytes
     sequence_number: int
+    extras: tuple[Payload, ...] = ()
+
+    @property
+    def firmware(self) -> Payload:
+        """The firmware as one of the payloads."""
+        return Payload(FIRMWARE, self.payload, self.chunk_list)
+
+    @property
+    def payloads(self) -> tuple[Payload, ...]:
+        """Every payload, the firmware first."""
+        return (self.firmware, *self.extras)
+
+    @property
+    def delta(self) -> Payload | None:
+        """The patch, where the release has one."""
+        return next((one for one in self.extras if one.name == DELTA), None)
 
     @property
     def payload_digest(self) -> bytes:
-        """SHA-256 of the payload: its name where it is published."""
-        return hashlib.sha256(self.payload).digest()
+        """SHA-256 of the firmware: its name where it is published."""
+        return self.firmware.digest
 
     @property
     def chunk_list_digest(self) -> bytes:
-        """SHA-256 of the chunk list: its name where it is published."""
-        return hashlib.sha256(self.chunk_list).digest()
+        """SHA-256 of the firmware's chunk list: its name where it is published."""
+        return self.firmware.chunk_list_digest
 
     def chunks(self) -> list[tuple[bytes, bytes]]:
-        """(SHA-256, content) of every chunk, in order."""
-        return [
-            (self.chunk_list[at * 32 : at * 32 + 32], self.payload[at * CHUNK_BYTES : (at + 1) * CHUNK_BYTES])
-            for at in range(len(self.chunk_list) // 32)
-        ]
+        """(SHA-256, content) of every chunk of the firmware, in order."""
+        return self.firmware.chunks()
+
+    def whole_objects(self) -> dict[bytes, bytes]:
+        """SHA-256 -> content of every payload and chunk list: what a CoAP server serves."""
+        found = {}
+        for one in self.payloads:
+            found[one.chunk_list_digest] = one.chunk_list
+            found[one.digest] = one.content
+        return found
+
+    def small_objects(self) -> dict[bytes, bytes]:
+        """SHA-256 -> content of every chunk and chunk list: what a broker retains."""
+        found = {}
+        for one in self.payloads:
+            found.update(dict(one.chunks()))
+            found[one.chunk_list_digest] = one.chunk_list
+        return found
 
     def save(self, directory: Path) -> None:
-        """Write the three files; the envelope last, so that a folder with an envelope is complete."""
+        """Write the files; the envelope last, so that a folder with an envelope is complete."""
         directory.mkdir(parents=True, exist_ok=True)
-        for name, data in (
-            (PAYLOAD_NAME, self.payload),
-            (CHUNKS_NAME, self.chunk_list),
-            (ENVELOPE_NAME, self.envelope),
-        ):
+        files = {}
+        for one in self.payloads:
+            content_name, chunks_name = FILES[one.name]
+            files[content_name], files[chunks_name] = one.content, one.chunk_list
+        files[ENVELOPE_NAME] = self.envelope
+        for name, data in files.items():
             draft = directory / (name + ".new")
             draft.write_bytes(data)
             os.replace(draft, directory / name)
@@ -81,9 +123,7 @@ class Release:
         The signature is not checked here: that needs anchors (`device.trust.verify.verify_envelope`).
         """
         try:
-            envelope, payload, chunk_list = (
-                (directory / name).read_bytes() for name in (ENVELOPE_NAME, PAYLOAD_NAME, CHUNKS_NAME)
-            )
+            envelope = (directory / ENVELOPE_NAME).read_bytes()
         except OSError as error:
             raise ReleaseError(f"{directory} is no release: {error.strerror or error}") from error
         try:
@@ -91,26 +131,28 @@ class Release:
             content = manifest.decode(parts.manifest)
         except FirstbootError as error:
             raise ReleaseError(f"{directory / ENVELOPE_NAME}: {error}") from error
-        wanted = _digests(content)
-        for data, name in ((chunk_list, CHUNKS_NAME), (payload, PAYLOAD_NAME)):
-            if hashlib.sha256(data).digest() not in wanted:
-                raise ReleaseError(f"{directory / name} is not what {ENVELOPE_NAME} was signed for")
-        return cls(envelope, payload, chunk_list, content.sequence_number)
+        digests = _digests(content)
+        names = [one for one in FILES if (one.encode(),) in content.components]
+        if FIRMWARE not in names:
+            raise ReleaseError(f"{directory / ENVELOPE_NAME} is for no firmware")
+        firmware, *extras = (_load_payload(directory, name, digests) for name in names)
+        return cls(envelope, firmware.content, firmware.chunk_list, content.sequence_number, tuple(extras))
 
 
-def split_chunks(payload: bytes) -> bytes:
-    """The chunk list: SHA-256 of every CHUNK_BYTES of the payload, one behind the other.
+def _load_payload(directory: Path, name: str, digests: set[bytes]) -> Payload:
+    read = []
+    for file in FILES[name]:
+        try:
+            data = (directory / file).read_bytes()
+        except OSError as error:
+            raise ReleaseError(f"{directory} is no release: {error.strerror or error}") from error
+        if hashlib.sha256(data).digest() not in digests:
+            raise ReleaseError(f"{directory / file} is not what {ENVELOPE_NAME} was signed for")
+        read.append(data)
+    return Payload(name, read[0], read[1])
 
-    Raises ReleaseError for an empty payload or one past MAX_PAYLOAD_BYTES.
-    """
-    if not 0 < len(payload) <= MAX_PAYLOAD_BYTES:
-        raise ReleaseError(f"a payload has 1 to {MAX_PAYLOAD_BYTES} bytes, not {len(payload)}")
-    return b"".join(
-        hashlib.sha256(payload[at : at + CHUNK_BYTES]).digest() for at in range(0, len(payload), CHUNK_BYTES)
-    )
 
-
-def build_release(
+def build_release(  # noqa: PLR0913 - what a release is made of, by name
     payload: bytes,
     *,
     vendor_id: bytes,
@@ -120,15 +162,26 @@ def build_release(
     version: str,
     mitigates: str,
     interrupts: str,
+    delta_from: bytes | None = None,
 ) -> Release:
     """A signed release of `payload` for one product class; several signers give several signatures.
+
+    `delta_from`: payload of the release that a delta is made from.
 
     Raises ReleaseError for sizes, FirstbootError when a device would refuse the result.
     """
     signers = list(signer) if isinstance(signer, list | tuple) else [cast("Signer", signer)]
-    chunk_list = split_chunks(payload)
+    firmware = Payload.of(FIRMWARE, payload)
+    delta = None if delta_from is None else make_delta(delta_from, payload)
     text = manifest.encode_text(manifest.Text(version, mitigates, interrupts))
-    content = _encode_manifest(payload, chunk_list, vendor_id, class_id, sequence_number, text)
+    content = encode_manifest(
+        firmware,
+        delta,
+        vendor_id=vendor_id,
+        class_id=class_id,
+        sequence_number=sequence_number,
+        text=text,
+    )
     digest = suit_envelope.encode_digest(suit_envelope.digest_of(content))
     signatures = tuple(
         cose.sign1_encode(
@@ -141,43 +194,8 @@ def build_release(
     )
     for each in signers:
         _verify_as_device(envelope, vendor_id, class_id, each)
-    return Release(envelope, payload, chunk_list, sequence_number)
-
-
-def _encode_manifest(
-    payload: bytes, chunk_list: bytes, vendor_id: bytes, class_id: bytes, sequence_number: int, text: bytes
-) -> bytes:
-    """The manifest of docs/design.md, Release: both components, each named, fetched and matched."""
-    shared: list[tuple[int, object]] = []
-    install: list[tuple[int, object]] = []
-    for index, data in enumerate((chunk_list, payload)):
-        digest = hashlib.sha256(data).digest()
-        shared += [
-            (registry.DIRECTIVE_SET_COMPONENT_INDEX, index),
-            commands.encode_parameters(
-                {
-                    registry.PARAMETER_VENDOR_IDENTIFIER: vendor_id,
-                    registry.PARAMETER_CLASS_IDENTIFIER: class_id,
-                    registry.PARAMETER_IMAGE_DIGEST: digest,
-                    registry.PARAMETER_IMAGE_SIZE: len(data),
-                }
-            ),
-            (registry.CONDITION_VENDOR_IDENTIFIER, registry.REPORT_ALL),
-            (registry.CONDITION_CLASS_IDENTIFIER, registry.REPORT_ALL),
-        ]
-        install += [
-            (registry.DIRECTIVE_SET_COMPONENT_INDEX, index),
-            commands.encode_parameters({registry.PARAMETER_URI: object_uri(digest)}),
-            (registry.DIRECTIVE_FETCH, registry.REPORT_FAILURE),
-            (registry.CONDITION_IMAGE_MATCH, registry.REPORT_ALL),
-        ]
-    return manifest.encode(
-        sequence_number=sequence_number,
-        components=COMPONENTS,
-        shared=commands.encode(shared),
-        sequences={registry.MEMBER_INSTALL: commands.encode(install)},
-        severed={registry.MEMBER_TEXT: suit_envelope.digest_of(text)},
-    )
+    extras = () if delta is None else (delta.payload,)
+    return Release(envelope, payload, firmware.chunk_list, sequence_number, extras)
 
 
 def anchors_of(vendor_id: bytes, class_id: bytes, signer: Signer) -> Anchors:

@@ -13,18 +13,26 @@ from device.trust.verify import VerifiedManifest
 from provisioning.factory.product import load_product
 from provisioning.signing import public_keys
 from provisioning.signing.keys import key_id
-from provisioning.signing.release import Release, ReleaseError, split_chunks
+from provisioning.signing.payload import APP, DELTA, FIRMWARE, ReleaseError, split_chunks
+from provisioning.signing.release import Release
 
 
 def check_files(release: Release, verified: VerifiedManifest) -> None:
-    """Raise ReleaseError unless payload and chunk list are the signed ones and belong together."""
-    if (
-        release.chunk_list_digest != verified.chunks.digest
-        or release.payload_digest != verified.firmware.digest
-    ):
-        raise ReleaseError("payload and chunk list are not the ones that were signed")
-    if split_chunks(release.payload) != release.chunk_list:
-        raise ReleaseError("the chunk list is not that of the payload")
+    """Raise ReleaseError unless all payloads and chunk lists are the signed ones and belong together.
+
+    Where there is a delta, its patch is one that a unit takes; that it makes the firmware is seen when it is made.
+    """
+    signed = {FIRMWARE: (verified.chunks, verified.firmware), APP: (verified.app_chunks, verified.app)}
+    if verified.delta is not None:
+        signed[DELTA] = (verified.delta.chunks, verified.delta.patch)
+    for one in release.payloads:
+        chunks, payload = signed[one.name]
+        if payload is None or one.digest != payload.digest:
+            raise ReleaseError("payload and chunk list are not the ones that were signed")
+        if chunks is not None and one.chunk_list_digest != chunks.digest:
+            raise ReleaseError("payload and chunk list are not the ones that were signed")
+        if split_chunks(one.content) != one.chunk_list:
+            raise ReleaseError("the chunk list is not that of the payload")
 
 
 def choose_anchors(

@@ -20,6 +20,7 @@ from provisioning.factory.product import Product, load_product
 from provisioning.signing.hss_signer import HssSigner
 from provisioning.signing.image import ImageInfo, ImageSigningError, image_info, sign_image
 from provisioning.signing.keys import KeyRing
+from provisioning.signing.payload import FILES, FIRMWARE
 from provisioning.signing.release import ENVELOPE_NAME, Release, ReleaseError, build_release
 from provisioning.signing.release_config import ReleaseConfig, load_config
 from provisioning.signing.release_log import LogEntry, ReleaseLog
@@ -63,6 +64,14 @@ def sign(  # noqa: PLR0913, PLR0917 - one parameter for each option
         Path | None, typer.Option("--log", help="Release log; default releases.jsonl.", show_default=False)
     ] = None,
     config: ConfigOption = None,
+    delta_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--delta-from",
+            help="Image or release folder that units run: add a patch from it, so that these fetch less. "
+            "Needs the package detools.",
+        ),
+    ] = None,
     is_json: JsonOption = False,
 ) -> None:
     """Make a release of IMAGE: text, digests, SUIT envelope; checked as a unit checks it.
@@ -87,7 +96,7 @@ def sign(  # noqa: PLR0913, PLR0917 - one parameter for each option
             releases.require_counter(ids.class_id, info.security_counter)
             tell_highest(releases, signers)
             texts["version"] = info.version_text
-            release = _build(payload, ids, number, signers, texts)
+            release = _build(payload, ids, number, signers, texts, _older_image(delta_from, number))
             entry = _log_entry(release, ids.class_id, info, signers)
             releases.append(entry)  # before the envelope exists outside this process
         release.save(out)
@@ -99,9 +108,12 @@ def sign(  # noqa: PLR0913, PLR0917 - one parameter for each option
         ("version", info.version_text),
         ("security counter", str(info.security_counter)),
         ("payload", f"{len(payload)} bytes, SHA-256 {entry.payload_sha256}"),
+        *_delta_line(release),
         ("signed by", ", ".join(key_ids)),
     ]
-    document = {"release": str(out), "key_id": key_ids[0], "key_ids": key_ids}
+    delta_bytes = None if release.delta is None else len(release.delta.content)
+    ids_shown = {"key_id": key_ids[0], "key_ids": key_ids}
+    document = {"release": str(out), **ids_shown, "delta_bytes": delta_bytes}
     say(lines, document | vars(entry), is_json)
 
 
@@ -201,7 +213,12 @@ def _signers(
 
 
 def _build(
-    payload: bytes, ids: Product, number: int, signers: list[Signer], texts: dict[str, str]
+    payload: bytes,
+    ids: Product,
+    number: int,
+    signers: list[Signer],
+    texts: dict[str, str],
+    delta_from: bytes | None,
 ) -> Release:
     return build_release(
         payload,
@@ -209,8 +226,34 @@ def _build(
         class_id=ids.class_id,
         sequence_number=number,
         signer=signers,
-        **texts,
+        version=texts["version"],
+        mitigates=texts["mitigates"],
+        interrupts=texts["interrupts"],
+        delta_from=delta_from,
     )
+
+
+def _delta_line(release: Release) -> list[tuple[str, str]]:
+    if release.delta is None:
+        return []
+    patch, whole = len(release.delta.content), len(release.payload)
+    return [
+        (
+            "delta",
+            f"{patch} bytes in place of {whole} for units that run the older image ({patch / whole:.1%})",
+        )
+    ]
+
+
+def _older_image(path: Path | None, number: int) -> bytes | None:
+    """The firmware that a delta is made from: an image, or the one of a release folder. Raises ReleaseError."""
+    if path is None:
+        return None
+    data = (path / FILES[FIRMWARE][0] if path.is_dir() else path).read_bytes()
+    build = image_info(data).version[3]
+    if build >= number:
+        raise ReleaseError(f"--delta-from {path} is release {build}, which is not older than {number}")
+    return data
 
 
 def _log_entry(release: Release, class_id: bytes, info: ImageInfo, signers: Sequence[Signer]) -> LogEntry:

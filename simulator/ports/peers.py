@@ -31,10 +31,8 @@ class Content:
 
     def put_release(self, release: Release) -> None:
         """Publish as MQTT wants it (chunks) and as CoAP does (payload)."""
-        for digest, chunk in release.chunks():
-            self.published["o/" + digest.hex()] = chunk
-        self.published["o/" + release.chunk_list_digest.hex()] = release.chunk_list
-        self.published["o/" + release.payload_digest.hex()] = release.payload
+        for digest, data in (release.small_objects() | release.whole_objects()).items():
+            self.published["o/" + digest.hex()] = data
         self.published["manifest"] = release.envelope
 
     @property

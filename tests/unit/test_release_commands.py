@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from device.trust import anchors as trust_anchors
 from provisioning.factory.example import EXAMPLE
 from provisioning.factory.product import load_product
-from provisioning.signing import release as release_module
+from provisioning.signing import payload as payload_module
 from provisioning.signing.commands import app
 from provisioning.signing.file_signer import FileSigner
 from provisioning.signing.image import sign_image
@@ -206,8 +206,8 @@ def test_verify_refuses_payload_and_chunk_list_in_each_others_place(bench: Path,
 def test_verify_refuses_a_signed_chunk_list_of_another_payload(
     bench: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    honest = release_module.split_chunks
-    monkeypatch.setattr(release_module, "split_chunks", lambda payload: honest(b"other" + payload[5:]))
+    honest = payload_module.split_chunks
+    monkeypatch.setattr(payload_module, "split_chunks", lambda payload: honest(b"other" + payload[5:]))
     assert _sign(bench, "odd", tmp_path / "log").exit_code == 0
     result = _run("verify", bench / "odd", "--anchors", bench / "anchors")
     assert result.exit_code == 2
