@@ -55,6 +55,7 @@ Failure = namedtuple("Failure", ("code", "reason", "section", "offset", "compone
 NO_REFERENCE = Reference("", b"")
 FIRMWARE = (b"firmware",)
 SUPPORT_STATE = -5  # the first of the extensions
+DELTA = -7  # the release was made from a delta: 0; or why the full payload was taken (error number)
 IS_STALE = -6  # no valid freshness record for 72 h of powered-on time (device/staleness.py)
 
 REASON_CBOR = 1

@@ -92,17 +92,25 @@ def _member(number: int) -> str:
 class _Survey:
     """Rules 5 and 6: what each component is to become, found by running the manifest without doing it.
 
-    `count` components are to be fetched and matched; with a delta two more follow that this run goes round: the
-    condition on the release that the patch was made from is answered with no.
+    `count` components are to be fetched and matched. With a delta two more follow, which this run goes round: what runs
+    matches no other firmware than `target`, where that is known, so never the release that the patch was made from.
     """
 
-    def __init__(self, anchors: "Anchors", circumstances: Circumstances, count: int, has_delta: bool) -> None:
+    def __init__(
+        self,
+        anchors: "Anchors",
+        circumstances: Circumstances,
+        count: int,
+        has_delta: bool,
+        target: "Target | None" = None,
+    ) -> None:
         self._anchors = anchors
         self._circumstances = circumstances
         self._is_vendor = self._is_class = False
         self._mismatch: "FirstbootError | None" = None
         self._count = count
         self._has_delta = has_delta
+        self._target = target
         self._matched = 0
         self.fetched: "list[Target | None]" = []  # None: the chunk list of what runs already
 
@@ -202,9 +210,13 @@ class _Survey:
         self._matched = len(self.fetched)
         return True
 
+    def _is_target(self, effect: "Any") -> bool:
+        target = self._target
+        return target is not None and (effect.digest, effect.size) == (target.digest, target.size)
+
     def _match_source(self, effect: "Any") -> bool:
-        """Is the patch for what runs? Not in this run, which finds out what is fetched where it is not."""
-        return False
+        """Whether what runs matches, in a manifest with a delta."""
+        return self._is_target(effect) and self._match_running(effect)
 
     def targets(self) -> "list[Target | None]":
         """What each component is to become. Raises SuitError where one is not fetched and matched, or none is new."""
@@ -227,7 +239,7 @@ class _DeltaSurvey(_Survey):
     """
 
     def __init__(self, anchors: "Anchors", circumstances: Circumstances, full: "list[Target | None]") -> None:
-        super().__init__(anchors, circumstances, len(full), True)
+        super().__init__(anchors, circumstances, len(full), True, full[FIRMWARE])
         self._full = full
         self._source: "Target | None" = None
         self._patch: "list[Target]" = []
@@ -235,9 +247,10 @@ class _DeltaSurvey(_Survey):
         self._is_copied = False
 
     def _match_source(self, effect: "Any") -> bool:
+        if not self._is_copied and self._is_target(effect):
+            return False  # the way of a unit that has this firmware already
         if self._is_copied:
-            target = self._full[FIRMWARE]
-            if target is None or (effect.digest, effect.size) != (target.digest, target.size):
+            if not self._is_target(effect):
                 raise SuitError(reason="image match of something else than was fetched")
             self.fetched = self._full[: FIRMWARE + 1]
             self._matched = len(self.fetched)
@@ -292,17 +305,21 @@ def targets_of(
     """
     count = len(_without_delta(content.components))
     install = content.sequences[registry.MEMBER_INSTALL]
+    validate = content.sequences.get(registry.MEMBER_VALIDATE)
+    delta = None
     survey = _Survey(anchors, circumstances, count, count < len(content.components))
     survey.run(content.shared, install, True)
-    validate = content.sequences.get(registry.MEMBER_VALIDATE)
+    if count < len(content.components):
+        full = survey.targets()
+        other = _DeltaSurvey(anchors, circumstances, full)
+        other.run(content.shared, install, True)
+        delta = other.delta()
+        # Once more, now that the firmware is known: it may be what runs already.
+        survey = _Survey(anchors, circumstances, count, True, full[FIRMWARE])
+        survey.run(content.shared, install, True)
     if validate is not None:
         survey.run(content.shared, validate, False)
-    targets = survey.targets()
-    if count == len(content.components):
-        return targets, None
-    other = _DeltaSurvey(anchors, circumstances, targets)
-    other.run(content.shared, install, True)
-    return targets, other.delta()
+    return survey.targets(), delta
 
 
 def _effect_name(effect: "Any") -> str:

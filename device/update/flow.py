@@ -12,7 +12,9 @@ Rules, in the order they are applied (design.md, Update):
    the set alone may have changed), and its security counter not below the unit's.
 7. An application set goes the same way into a place of its own, before the firmware; what both become is written down
    once both are complete (device/update/appset.py).
-8. Only then is the slot staged: that of the firmware, or where the firmware runs already that of the set. Resource
+8. Where the release that runs is the one that a patch was made from, the firmware is made from both; whatever stands
+   against it, the payload is fetched as above (device/update/patching.py).
+9. Only then is the slot staged: that of the firmware, or where the firmware runs already that of the set. Resource
    failure anywhere means "not installed" (UP-12).
 """
 
@@ -30,6 +32,7 @@ from device.errors import (
     UnsupportedError,
 )
 from device.limits import CHUNK_BYTES, CHUNK_LIST_BYTES
+from device.update import patching
 from device.update.appset import Binding
 
 TYPE_CHECKING = const(0)
@@ -144,7 +147,9 @@ def _check_room(manifest: "VerifiedManifest", boot: "BootState", place: "Place |
 def _bring_firmware(
     manifest: "VerifiedManifest", boot: "BootState", slot: int
 ) -> "Generator[object, Any, ImageInfo]":
-    yield from _bring(boot, slot, manifest.chunks, manifest.firmware, ("chunks", "firmware"))
+    is_made = yield from patching.make(manifest, boot, slot, _bring, slot_digest)
+    if not is_made:
+        yield from _bring(boot, slot, manifest.chunks, manifest.firmware, ("chunks", "firmware"))
     info = check_image(boot, slot, manifest.firmware.size)
     build = info.version[3]
     if build != manifest.sequence_number and (manifest.app is None or build > manifest.sequence_number):

@@ -20,7 +20,7 @@ from device.trust import keyset
 from device.trust.anchors import ROLE_TRACKER
 from device.trust.verify import Circumstances, require_newer, verify_envelope, verify_record_key
 from device.update import flow as steps
-from device.update import tracker
+from device.update import patching, tracker
 from device.update.flow import install
 from device.update.papers import contact_paper, support_paper
 
@@ -81,6 +81,9 @@ class UpdateService:
         self.support_paper = support_paper(store)
         self.contact_paper = contact_paper(store)
         self._settled: "dict[str, bytes]" = {}  # per source, digest of the envelope last found not to be for us
+        self._delta: "int | None" = (
+            None  # of the install under way: 0 made from a delta, else why not (error number)
+        )
         self.state = IDLE
         self.done_chunks = self.total_chunks = 0
         self.last_error: "FirstbootError | None" = None
@@ -234,27 +237,52 @@ class UpdateService:
         slot = self.trials.begin(manifest)
         self.state = DOWNLOADING
         running = install(manifest, self.trials.boot_state, slot, self.trials.place())
-        answer = None
+        self._delta = None
         try:
+            effect = running.send(None)
             while True:
-                effect = running.send(answer)
-                answer = await self._perform(effect, source)
+                try:
+                    answer = await self._perform(effect, source)
+                except LinkError as error:  # the flow knows what it can do without
+                    effect = running.throw(error)
+                else:
+                    effect = running.send(answer)
         except StopIteration:
             self.is_restart_wanted = True
         finally:
             running.close()
 
-    async def _perform(self, effect: object, source: "Source") -> "bytes | None":
+    async def _perform(self, effect: object, source: "Source") -> "bytes | bool | None":
         if isinstance(effect, steps.FetchChunk):
             return await source.chunk(effect.index)
         if isinstance(effect, steps.FetchObject):
             return await source.object(effect.digest, effect.size)
         if isinstance(effect, steps.PlanPayload):
             source.plan(effect.digest, effect.size, effect.chunk_digests, effect.wanted)
-        elif isinstance(effect, steps.Progress):
+        elif isinstance(effect, patching.TryDelta):
+            return self.trials.may_try_delta()
+        elif isinstance(effect, patching.DeltaDone):
+            self._delta_done(effect)
+        elif isinstance(effect, (steps.Progress, patching.Applied)):
             self.done_chunks, self.total_chunks = effect.done, effect.total
             await self._pause()
         return None
+
+    def _delta_done(self, outcome: "patching.DeltaDone") -> None:
+        """Keep what became of a delta, for the report; a patch that was refused is an event and not tried again."""
+        self._delta = 0 if outcome.error is None else outcome.error.code
+        if outcome.error is not None and outcome.is_final:
+            self.trials.refuse_delta()
+            self.note(outcome.error)
+
+    def _extensions(self) -> "dict[int, object]":
+        found: "dict[int, object]" = {
+            report.SUPPORT_STATE: support.STATES.index(self._support_state()),
+            report.IS_STALE: self.staleness.is_stale,
+        }
+        if self._delta is not None:
+            found[report.DELTA] = self._delta
+        return found
 
     async def _report(self, source: "Source", error: "FirstbootError | None") -> None:
         """Tell the server what runs, what went wrong last (draft-ietf-suit-report), and the support state (SP-08)."""
@@ -268,10 +296,7 @@ class UpdateService:
                     self.trials.progress.manifest_sequence,
                     error.code if error else 0,
                     self.is_restart_wanted,
-                    {
-                        report.SUPPORT_STATE: support.STATES.index(self._support_state()),
-                        report.IS_STALE: self.staleness.is_stale,
-                    },
+                    self._extensions(),
                 )
             )
         )

@@ -33,6 +33,7 @@ FAILED = "failed"
 # Why a trial ended, as far as the trial image could say itself.
 NO_SERVER = 1
 APP_FAILED = 2
+NO_DELTA = 3  # said before the trial: the patch of this release does not make its firmware
 
 # `slot` of a release that changes the application set alone: this and the number of the set's place.
 FIRST_SET = 2

@@ -219,6 +219,17 @@ class Trials:
         self.is_retry_wanted = False
         return slot
 
+    def may_try_delta(self) -> bool:
+        """Whether no patch was refused for the pending release."""
+        pending = self.pending()
+        return pending is not None and pending.outcome != tracker.NO_DELTA
+
+    def refuse_delta(self) -> None:
+        """The patch of the pending release was refused: the next check goes on with the full payload."""
+        pending = self.pending()
+        if pending is not None:
+            self._save_pending(tracker.with_outcome(pending, tracker.NO_DELTA))
+
     def give_up(self) -> None:
         """The pending release turned out not to be what it says; forget it (its slot stays unstaged)."""
         self._store.delete("pending")

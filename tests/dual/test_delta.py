@@ -31,13 +31,28 @@ def number(value):
     return bytes(out)
 
 
+def packed(body, window_bits, lookahead_bits):
+    """A stream of literals, but for runs of one byte."""
+    writer = Writer(window_bits, lookahead_bits)
+    at = 0
+    while at < len(body):
+        end = at + 1
+        while end < len(body) and body[end] == body[at] and end - at <= 1 << lookahead_bits:
+            end += 1
+        writer.literal(body[at : at + 1])
+        if end - at > 1:
+            writer.back(1, end - at - 1)
+        at = end
+    return writer.data()
+
+
 def patch(rounds, target_bytes, window_bits=8, lookahead_bits=4, data_format=b"\0", head=4):
-    """A patch of (difference, new bytes, move) without compression to speak of."""
+    """A patch of (difference, new bytes, move)."""
     body = data_format
     for difference, new, move in rounds:
         body += number(len(difference)) + difference + number(len(new)) + new + number(move)
     parameters = bytes(((window_bits - 4) << 4 | (lookahead_bits - 3),))
-    stream = Writer(window_bits, lookahead_bits).literal(body).data()
+    stream = packed(body, window_bits, lookahead_bits)
     return bytes((head,)) + number(target_bytes) + parameters + stream
 
 

@@ -10,7 +10,7 @@ from device.update import flow
 from device.update.slots import BootState
 
 Component = namedtuple("Component", ("digest", "size", "uri"))
-Manifest = namedtuple("Manifest", ("sequence_number", "chunks", "firmware", "app_chunks", "app"))
+Manifest = namedtuple("Manifest", ("sequence_number", "chunks", "firmware", "app_chunks", "app", "delta"))
 
 
 def image(body_bytes=9000, counter=1):
@@ -32,6 +32,7 @@ def manifest_of(payload):
         2,
         Component(sha256(chunk_list).digest(), len(chunk_list), ""),
         Component(sha256(payload).digest(), len(payload), ""),
+        None,
         None,
         None,
     )
@@ -121,13 +122,15 @@ def test_a_short_chunk_is_refused():
 def test_a_list_that_does_not_cover_the_payload_is_refused():
     manifest, chunk_list, chunks = manifest_of(image())
     short = chunk_list[:-32]
-    made = Manifest(2, Component(sha256(short).digest(), len(short), ""), manifest.firmware, None, None)
+    made = Manifest(2, Component(sha256(short).digest(), len(short), ""), manifest.firmware, None, None, None)
     refused(DigestMismatchError, made, BootState(MemoryFlash(), SMALL), short, chunks)
 
 
 def test_a_payload_larger_than_the_slot_is_refused_before_it_is_fetched():
     manifest, chunk_list, chunks = manifest_of(image())
-    made = Manifest(2, manifest.chunks, Component(manifest.firmware.digest, 4 * 4096 + 1, ""), None, None)
+    made = Manifest(
+        2, manifest.chunks, Component(manifest.firmware.digest, 4 * 4096 + 1, ""), None, None, None
+    )
     assert refused(LimitError, made, BootState(MemoryFlash(), SMALL), chunk_list, chunks)
 
 
@@ -155,7 +158,7 @@ def test_bytes_behind_the_image_are_refused():
 
 def test_an_image_with_another_build_number_than_the_manifests_sequence_is_refused():
     manifest, chunk_list, chunks = manifest_of(image())
-    made = Manifest(3, manifest.chunks, manifest.firmware, None, None)
+    made = Manifest(3, manifest.chunks, manifest.firmware, None, None, None)
     assert refused(ImageFormatError, made, BootState(MemoryFlash(), SMALL), chunk_list, chunks).fields == {
         "reason": "build number"
     }
