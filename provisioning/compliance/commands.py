@@ -11,6 +11,7 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 
+from device.codec.cose import ALG_ESP256
 from device.errors import FirstbootError
 from provisioning.compliance import evidence as evidence_of
 from provisioning.compliance.archive import Archive, ArchiveError
@@ -24,6 +25,8 @@ from provisioning.factory.product import ProductError, load_product
 from provisioning.registry.registry import Registry, RegistryError
 from provisioning.signing.keys import ROLES, AnchorKey, key_id
 from provisioning.signing.public_keys import parse as parse_public
+from provisioning.signing.signer import Signer
+from provisioning.signing.signers import PKCS11_SCHEME
 
 FAILED: Final = 1
 WRONG_INPUT: Final = 2
@@ -130,7 +133,9 @@ def issue_command(
     product: Annotated[Path, typer.Option(help="The product definition (TOML).")],
     evidence: Annotated[list[Path], typer.Option(help="Firmware and publication evidence; given twice.")],
     archive: ArchiveOption,
-    key: Annotated[Path, typer.Option(help="The signatory's encrypted key.")],
+    key: Annotated[
+        str, typer.Option(help="The signatory's encrypted key file, or pkcs11:... for one in a token.")
+    ],
     name: Annotated[str, typer.Option(help="Name of the person who signs.")],
     function: Annotated[str, typer.Option(help="Their function in the manufacturer's company.")],
     registry: Annotated[
@@ -154,11 +159,24 @@ def issue_command(
         typed = typer.prompt(f"{name}, {function}: to sign, type the batch number")
         if typed != definition.batch:
             raise StatementError(["the batch number was not typed; nothing was signed"])
-        signer = open_key(key, typer.prompt("Passphrase", hide_input=True))
+        signer = _signatory_key(key)
         found = issue(document, Signatory(name, function, signer), store)
     typer.echo(
         f"issued {found.id}, SHA-256 {found.sha256}; kept in {found.folder} until {found.retain_until}"
     )
+
+
+def _signatory_key(key: str) -> Signer:
+    """The signatory's signer, opened by a person: neither PIN nor passphrase is taken from the environment (SC-03)."""
+    if not key.startswith(PKCS11_SCHEME):
+        return open_key(Path(key), typer.prompt("Passphrase", hide_input=True))
+    from provisioning.signing.pkcs11_signer import Pkcs11Signer
+
+    pin = str(typer.prompt("PIN of the token", hide_input=True))
+    signer = Pkcs11Signer(key, lambda: pin)
+    if signer.algorithm != ALG_ESP256:
+        raise StatementError(["the signatory's key is not a P-256 key"])
+    return signer
 
 
 def _faults(registry: Path | None, batch: str) -> list[str]:

@@ -41,6 +41,7 @@ from provisioning.factory.station import Station, UnitFailedError, UnitRefusedEr
 from provisioning.registry.models import Unit
 from provisioning.registry.registry import Registry
 from provisioning.registry.sealed import ServerPrivateKey
+from provisioning.signing.ca_commands import app as ca_app
 from provisioning.signing.keys import KeyRing
 from provisioning.web.run_command import run, set_login
 
@@ -62,6 +63,7 @@ app.command()(run)
 app.command("set-login")(set_login)
 app.command("check-batch")(check_batch)
 app.command()(rework)
+app.add_typer(ca_app, name="ca")
 
 
 @app.command()

@@ -167,7 +167,7 @@ class Station:
             "anchors": lambda: record.anchors_record(
                 product, keys.anchor_keys(), self._opened_s, Book.find(keys.directory)
             ),
-            "servers": lambda: record.servers_record(product, keys.server_ca.certificate_der),
+            "servers": lambda: record.servers_record(product, keys.server_ca_der),
         }
         if name in BATCH_DOCUMENTS:
             return self.registry.document(product.batch, name, makers[name])

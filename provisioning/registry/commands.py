@@ -14,10 +14,12 @@ from rich.console import Console
 
 from provisioning.registry import backup as backups
 from provisioning.registry import branches, export
+from provisioning.registry.database import Location
 from provisioning.registry.errors import LedgerError, RegistryError
 from provisioning.registry.ledger import Report
 from provisioning.registry.registry import Registry
 from provisioning.registry.sealed import ServerPrivateKey
+from provisioning.registry.station_key import hold_station_key, station_key_path
 from provisioning.servers.oscore_store import OscoreStore, OscoreStoreError
 
 BROKEN: Final = 1
@@ -60,8 +62,9 @@ def told() -> Iterator[None]:
     except (RegistryError, OscoreStoreError) as error:
         err.print(str(error), style="red", markup=False)
         raise typer.Exit(WRONG_INPUT) from None
-    except OSError as error:
-        err.print(f"{error.filename or 'file'}: {error.strerror}", style="red", markup=False)
+    except OSError as error:  # a token's error has its own words and no file
+        words = str(error) if error.strerror is None else f"{error.filename or 'file'}: {error.strerror}"
+        err.print(words, style="red", markup=False)
         raise typer.Exit(WRONG_INPUT) from None
 
 
@@ -91,6 +94,21 @@ def _write(path: Path | None, data: str | bytes) -> None:
         sys.stdout.write(data if data.endswith("\n") else data + "\n")
     else:
         raise RegistryError("this format needs --to FILE")
+
+
+@app.command("station-key")
+def station_key(
+    registry: Place,
+    uri: Annotated[str, typer.Argument(help="pkcs11:token=...;object=...: a P-256 key in a token.")],
+    files: Files = None,
+) -> None:
+    """Let a key in a token sign this registry's production records, before the first one is signed.
+
+    The PIN is asked for, or comes from FIRSTBOOT_PKCS11_PIN or the file that FIRSTBOOT_PKCS11_PIN_FILE names.
+    """
+    with told():
+        signer = hold_station_key(station_key_path(Location.of(registry, files)), uri)
+    typer.echo(f"key {signer.key_id.hex()} signs the records of {registry} from now on")
 
 
 @app.command()

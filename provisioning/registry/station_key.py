@@ -1,34 +1,51 @@
 """The key with which a station signs its production records: a file (encrypted where a password is given) or a token.
 
-A password comes from the environment variable FIRSTBOOT_STATION_KEY_PASSWORD, never from a command line.
+`NAME.station.pem` is the file; `NAME.station.uri` beside it names a P-256 key in a token instead. A password comes from
+the environment variable FIRSTBOOT_STATION_KEY_PASSWORD (or the file that ..._FILE names), a PIN as pkcs11_signer says;
+neither ever from a command line.
 """
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Final
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from provisioning.registry.database import create_private
+from device.codec import cose
+from provisioning.registry.database import Location, create_private
 from provisioning.registry.errors import RegistryError
 from provisioning.signing.file_signer import FileSigner
+from provisioning.signing.secret_input import SecretMissingError, from_environment
+from provisioning.signing.signer import Signer
+from provisioning.signing.signers import open_signer
 
 PASSWORD_VARIABLE: Final = "FIRSTBOOT_STATION_KEY_PASSWORD"  # noqa: S105 - the name of a variable
 
 
 def password_from_environment() -> bytes | None:
-    """The password of the station key, None where the variable is unset or empty."""
-    return os.environ.get(PASSWORD_VARIABLE, "").encode() or None
+    """The password of the station key, None where nobody set one. Raises RegistryError."""
+    try:
+        found = from_environment(PASSWORD_VARIABLE)
+    except SecretMissingError as error:
+        raise RegistryError(str(error)) from None
+    return None if found is None else found.encode()
 
 
-def open_station_key(path: Path, password: bytes | None = None) -> FileSigner:
+def station_key_path(location: Location) -> Path:
+    """Where the key file of a registry's station lies: beside the key of its fingerprints."""
+    return location.folder / f"{location.key_path.name.removesuffix('.key')}.station.pem"
+
+
+def open_station_key(path: Path, password: bytes | None = None) -> Signer:
     """The signer of the key at `path`, drawn where there is none. Raises RegistryError.
 
     With a password a new file is encrypted; an encrypted file without a password, or with a wrong one, is refused.
     """
+    uri = path.with_suffix(".uri")
+    if uri.is_file():
+        return open_held_key(uri.read_text(encoding="utf-8").strip())
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         key = ec.generate_private_key(ec.SECP256R1())
@@ -45,6 +62,37 @@ def open_station_key(path: Path, password: bytes | None = None) -> FileSigner:
     if not isinstance(found, ec.EllipticCurvePrivateKey) or not isinstance(found.curve, ec.SECP256R1):
         raise RegistryError(f"{path.name} holds no P-256 key")
     return FileSigner(found)
+
+
+def open_held_key(text: str) -> Signer:
+    """The signer that a URI names, for production records. Raises RegistryError."""
+    try:
+        signer = open_signer(text)
+    except (ValueError, OSError) as error:
+        raise RegistryError(f"the station's key does not open: {error}") from None
+    if signer.algorithm != cose.ALG_ESP256:
+        raise RegistryError("production records are signed with a P-256 key")
+    return signer
+
+
+def hold_station_key(path: Path, uri: str) -> Signer:
+    """Let the key that `uri` names sign from now on, in place of a file at `path`; tried once before it counts.
+
+    Raises RegistryError where a key is there already: a chain of records has one key for good.
+    """
+    place = path.with_suffix(".uri")
+    for known in (path, place):
+        if known.exists():
+            raise RegistryError(
+                f"{known.name} signs here already: give a key in a token to a new registry or branch"
+            )
+    signer = open_held_key(uri)
+    try:
+        signer.sign(b"firstboot station key\0")
+    except OSError as error:
+        raise RegistryError(f"the station's key does not sign: {error}") from None
+    create_private(place, uri.encode() + b"\n")
+    return signer
 
 
 def _pem(key: ec.EllipticCurvePrivateKey, password: bytes | None) -> bytes:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from device.codec import cose
 from provisioning.signing.keys import key_id, public_point
-from provisioning.signing.pki import load_private_pem
+from provisioning.signing.pki import load_any_pem, load_private_pem
 
 _DETERMINISTIC = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
 
@@ -66,12 +66,16 @@ class Ed25519FileSigner:
 
 
 def load_file_signer(path: Path) -> FileSigner | Ed25519FileSigner:
-    """The signer of a PEM file. Raises OSError, ValueError for a key that is neither P-256 nor Ed25519."""
-    data = path.read_bytes()
+    """The signer of a PEM file; the passphrase of an encrypted one is asked for (`secret_input`).
+
+    Raises OSError, ValueError for a key that is neither P-256 nor Ed25519 or does not open.
+    """
     try:
-        key = serialization.load_pem_private_key(data, password=None)
-    except (ValueError, TypeError):
-        raise ValueError(f"{path} holds no private key in PEM that is not encrypted") from None
+        key = load_any_pem(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
     if isinstance(key, ed25519.Ed25519PrivateKey):
         return Ed25519FileSigner(key)
-    return FileSigner.from_pem(data)
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise ValueError(f"{path}: neither a P-256 nor an Ed25519 key")
+    return FileSigner(key)

@@ -20,10 +20,12 @@ from provisioning.signing.lms_state import sync_folder
 from provisioning.signing.pki import write_private
 from provisioning.signing.release import ReleaseError
 from provisioning.signing.release_config import CONFIG_NAME
+from provisioning.signing.secret_input import KEY_VARIABLE, ask
 from provisioning.signing.signer import Signer
 from provisioning.signing.talk import JsonOption, say, told, warn
 
 KINDS: Final = ("p256", "ed25519", "hss")
+PASSPHRASE_CHARS: Final = 12
 _CONFIG: Final = """# firstboot release sign --config release.yaml IMAGE --out FOLDER ...; flags win over this file.
 product: {product}
 log: releases.jsonl
@@ -78,6 +80,9 @@ def keygen(
     pkcs11: Annotated[
         str | None, typer.Option("--pkcs11", help="URI of a new key in a token instead.")
     ] = None,
+    is_encrypted: Annotated[
+        bool, typer.Option("--encrypt", help="Encrypt the file under a passphrase that is asked for.")
+    ] = False,
     tree: Annotated[str, typer.Option("--tree", help=f"Form of a tree: {', '.join(FORMS)}.")] = "H10/W8",
     show: Annotated[
         Path | None, typer.Option("--show", help="Make nothing: show the tree in this folder.")
@@ -97,7 +102,7 @@ def keygen(
 
             signer = Pkcs11Signer.create(pkcs11, kind)
         elif out is not None and pkcs11 is None:
-            signer = _make(kind, out, tree)
+            signer = _make(kind, out, tree, is_encrypted=is_encrypted)
         else:
             raise ReleaseError("give one of --out PATH, --pkcs11 URI and --show DIR")
         public = public_keys.PublicKey(signer.algorithm, signer.public, signer.key_id)
@@ -121,7 +126,7 @@ def keygen(
     say(lines, document, is_json)
 
 
-def _make(kind: str, out: Path, tree: str) -> Signer:
+def _make(kind: str, out: Path, tree: str, *, is_encrypted: bool) -> Signer:
     if out.exists():
         raise ReleaseError(f"{out} exists: a key is never drawn over another")
     if kind == "hss":
@@ -134,11 +139,16 @@ def _make(kind: str, out: Path, tree: str) -> Signer:
         key = ed25519.Ed25519PrivateKey.generate()
     else:
         raise ReleaseError(f"no key of kind {kind!r}: there are {', '.join(KINDS)}")
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
+    if is_encrypted:
+        passphrase = ask(KEY_VARIABLE, "passphrase of the new key")
+        if len(passphrase) < PASSPHRASE_CHARS:
+            raise ReleaseError(f"a key's passphrase has at least {PASSPHRASE_CHARS} characters")
+        encryption = serialization.BestAvailableEncryption(passphrase.encode())
+    write_private(
+        out, key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
     )
-    write_private(out, pem)
-    return load_file_signer(out)
+    return load_file_signer(out)  # opened again: a passphrase that was mistyped at a terminal is found now
 
 
 def _yaml_text(text: str) -> str:

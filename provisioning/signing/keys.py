@@ -3,7 +3,9 @@
 Rules:
 1. Development keys are drawn per checkout and carry a marker file; whatever uses them says so.
 2. Keys of a product for sale are made by the maker, kept off line, and loaded from a folder without the marker.
-3. Key ids are the first eight bytes of the SHA-256 of the public key: stable, and say nothing else.
+3. A folder holds what its machine needs: `ROLE.pub` stands in for a key that is elsewhere, `NAME.uri` for one in a
+   token (a line like `pkcs11:token=maker;object=device-ca`), and a .pem may be encrypted.
+4. Key ids are the first eight bytes of the SHA-256 of the public key: stable, and say nothing else.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -57,16 +60,18 @@ def key_id(public: bytes) -> bytes:
 
 
 def _public_half(path: Path) -> Path:
-    """Where a role's public half may lie instead of its key, so that no station holds what a person signs with."""
-    return path.with_suffix(".pub") if path.stem in SIGNING_ROLES else path
+    """Where a key's public half may lie instead of it, so that no station holds what it does not sign with."""
+    return path.with_suffix(".pub")
 
 
 def _public_of(path: Path) -> bytes:
-    if path.is_file():
+    """The public half: from the .pub file where there is one, else from the key."""
+    half = _public_half(path)
+    if path.is_file() and not half.is_file():
         return public_point(load_private_pem(path.read_bytes()).public_key())
-    key = serialization.load_pem_public_key(_public_half(path).read_bytes())
+    key = serialization.load_pem_public_key(half.read_bytes())
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise KeyRingError(f"{_public_half(path).name} is not a P-256 public key")
+        raise KeyRingError(f"{half.name} is not a P-256 public key")
     return public_point(key)
 
 
@@ -128,8 +133,7 @@ class KeyRing:
             (directory / MARKER).write_text(MARKER_TEXT)
 
     def _expected(self) -> list[Path]:
-        names = [f"image-{n}.pem" for n in range(IMAGE_KEYS)] + [f"{role}.pem" for role in SIGNING_ROLES]
-        names += ["device-ca.crt", "device-ca.key", "server-ca.crt", "server-ca.key"]
+        names = [f"{role}.pem" for role in SIGNING_ROLES] + ["device-ca.crt", "server-ca.crt"]
         return [self.directory / name for name in names]
 
     @property
@@ -143,11 +147,27 @@ class KeyRing:
 
     @property
     def device_ca(self) -> CertificateAuthority:
-        return CertificateAuthority.load(self.directory / "device-ca.crt", self.directory / "device-ca.key")
+        """Certifies devices. Raises KeyRingError where its key is not here."""
+        return self._authority("device-ca")
 
     @property
     def server_ca(self) -> CertificateAuthority:
-        return CertificateAuthority.load(self.directory / "server-ca.crt", self.directory / "server-ca.key")
+        """Certifies servers and the maker's own clients. Raises KeyRingError where its key is not here."""
+        return self._authority("server-ca")
+
+    @property
+    def server_ca_der(self) -> bytes:
+        """The certificate that devices are told to trust; a station has no more of this authority."""
+        pem = (self.directory / "server-ca.crt").read_bytes()
+        return x509.load_pem_x509_certificate(pem).public_bytes(serialization.Encoding.DER)
+
+    def _authority(self, stem: str) -> CertificateAuthority:
+        key = self.directory / f"{stem}.key"
+        if not key.is_file() and not key.with_suffix(".uri").is_file():
+            raise KeyRingError(
+                f"key folder {self.directory} lacks {stem}.key, or {stem}.uri for a key in a token"
+            )
+        return CertificateAuthority.load(self.directory / f"{stem}.crt", key)
 
     def signer_path(self, role: str) -> Path:
         if role not in SIGNING_ROLES:
@@ -155,13 +175,24 @@ class KeyRing:
         return self.directory / f"{role}.pem"
 
     def signer(self, role: str) -> Signer:
-        """The file signer of a role: "author", "support", "tracker" or "signatory"."""
-        from provisioning.signing.file_signer import FileSigner
+        """The signer of a role: "author", "support", "tracker" or "signatory".
+
+        ROLE.uri names a key in a token, ROLE.pem is a key file. Raises KeyRingError where only the public half is here
+        or belongs to another key, ValueError, OSError.
+        """
+        from provisioning.signing.signers import open_signer
 
         path = self.signer_path(role)
-        if not path.is_file():
+        uri = path.with_suffix(".uri")
+        if uri.is_file():
+            signer = open_signer(uri.read_text(encoding="utf-8").strip())
+        elif path.is_file():
+            signer = open_signer(f"file:{path}")
+        else:
             raise KeyRingError(f"this folder holds only the public half of {role}: the key is somewhere else")
-        return FileSigner.load(path)
+        if _public_half(path).is_file() and _public_of(path) != signer.public:
+            raise KeyRingError(f"{role}.pub is not the public half of the key that signs as {role}")
+        return signer
 
     def anchor_keys(self) -> list[AnchorKey]:
         """What the factory installs as trust anchors: every role key's public half, bound to ESP256 (-9)."""

@@ -3,7 +3,8 @@
 Rules:
 1. A key is named by an RFC 7512 URI: `pkcs11:token=maker;object=author?module-path=/usr/lib/softhsm/libsofthsm2.so`.
    `token` or `serial`, `object` or `id`, and `module-path` (or the variable FIRSTBOOT_PKCS11_MODULE) are needed.
-2. The PIN comes from the variable FIRSTBOOT_PKCS11_PIN or from a prompt, never from a command line or a URI:
+2. The PIN comes from the variable FIRSTBOOT_PKCS11_PIN, from the file that FIRSTBOOT_PKCS11_PIN_FILE names, or
+   from a prompt, never from a command line or a URI:
    `pin-value` and `pin-source` are refused. It is in no message and no representation.
 3. A session is open for one operation. Keys made here are sensitive and cannot be extracted.
 4. What a token signed is verified with the device's own code before it is handed out.
@@ -13,11 +14,11 @@ SoftHSM2 and most tokens draw the number that ECDSA needs themselves: their sign
 
 from __future__ import annotations
 
-import getpass
+import contextlib
 import hashlib
 import os
 import re
-import sys
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ from pkcs11.exceptions import PKCS11Error
 from device.codec import cose
 from device.crypto import backend
 from provisioning.signing.keys import key_id
+from provisioning.signing.secret_input import SecretMissingError, ask
 
 PIN_VARIABLE: Final = "FIRSTBOOT_PKCS11_PIN"
 MODULE_VARIABLE: Final = "FIRSTBOOT_PKCS11_MODULE"
@@ -97,12 +99,10 @@ def _text(parts: dict[str, bytes], name: str) -> str | None:
 
 def ask_pin() -> str:
     """The PIN from the environment, else from a prompt. Raises TokenError where nobody can be asked."""
-    pin = os.environ.get(PIN_VARIABLE)
-    if pin:
-        return pin
-    if not sys.stdin.isatty():
-        raise TokenError(f"no PIN: set {PIN_VARIABLE}, or sign at a terminal")
-    return getpass.getpass("PIN of the token: ")
+    try:
+        return ask(PIN_VARIABLE, "PIN of the token")
+    except SecretMissingError as error:
+        raise TokenError(str(error)) from None
 
 
 @dataclass
@@ -125,6 +125,8 @@ class _Session:
             raise TokenError(f"token: {_words(error)}") from None
         except RuntimeError as error:  # the module cannot be loaded
             raise TokenError(f"PKCS#11 module {self.key.module}: {type(error).__name__}") from None
+        finally:
+            _forget_openssl_errors()
 
     def _token(self, library: Any) -> Any:
         wanted: dict[str, Any] = {}
@@ -133,6 +135,16 @@ class _Session:
         if self.key.serial is not None:
             wanted["token_serial"] = self.key.serial
         return library.get_token(**wanted)
+
+
+def _forget_openssl_errors() -> None:
+    """Empty the thread's error queue of OpenSSL.
+
+    A module that works with the same OpenSSL (SoftHSM2) leaves errors there, and the next certificate that Python's
+    ssl loads in this thread fails for them. A cipher that does not exist is the one call of ssl that clears the queue.
+    """
+    with contextlib.suppress(ssl.SSLError):
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).set_ciphers("NO-SUCH-CIPHER")
 
 
 def _words(error: PKCS11Error) -> str:

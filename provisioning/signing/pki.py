@@ -17,7 +17,10 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from provisioning.signing.secret_input import KEY_VARIABLE, ask
 
 NO_EXPIRY = dt.datetime(9999, 12, 31, 23, 59, 59, tzinfo=dt.UTC)
 BACKDATE = dt.timedelta(days=1)  # a server that starts with a slow clock still accepts what was issued now
@@ -45,11 +48,27 @@ def private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 def load_private_pem(data: bytes) -> ec.EllipticCurvePrivateKey:
-    """A P-256 private key; ValueError for any other kind of key."""
-    key = serialization.load_pem_private_key(data, password=None)
+    """A P-256 private key; ValueError for any other kind of key. For an encrypted one the passphrase is asked for
+    (`secret_input.KEY_VARIABLE`): SecretMissingError where nobody can be asked, ValueError for a wrong one.
+    """
+    key = load_any_pem(data)
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
         raise ValueError("not a P-256 private key")
     return key
+
+
+def load_any_pem(data: bytes) -> PrivateKeyTypes:
+    """A private key of any kind, as load_private_pem opens it."""
+    password = ask(KEY_VARIABLE, "passphrase of the key").encode() if b"ENCRYPTED" in data else None
+    try:
+        return serialization.load_pem_private_key(data, password)
+    except (TypeError, ValueError):
+        reason = (
+            "no private key in PEM"
+            if password is None
+            else "the key does not open: damaged, or another passphrase"
+        )
+        raise ValueError(reason) from None
 
 
 @dataclass(frozen=True)
@@ -113,18 +132,33 @@ class CertificateAuthority:
         self.credentials = credentials
 
     @classmethod
-    def create(cls, name: str) -> CertificateAuthority:
-        """Draw a key and sign a root certificate called `name`."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = _subject(name)
+    def create(
+        cls, name: str, key: ec.EllipticCurvePrivateKey | None = None, days: int | None = None
+    ) -> CertificateAuthority:
+        """A root certificate called `name`, valid for `days` or without end. `key`: None draws one."""
+        return cls._self_signed(_subject(name), key or ec.generate_private_key(ec.SECP256R1()), days)
+
+    def renewed(self, days: int | None = None) -> CertificateAuthority:
+        """The same authority with a new certificate: same key, same name, new serial number and validity.
+
+        What the old certificate certified verifies under the new one and the other way round (RFC 5280 6.1: name
+        and key decide), so neither devices nor servers have to be touched.
+        """
+        return self._self_signed(self.credentials.certificate.subject, self.credentials.key, days)
+
+    @classmethod
+    def _self_signed(
+        cls, subject: x509.Name, key: ec.EllipticCurvePrivateKey, days: int | None
+    ) -> CertificateAuthority:
+        now = dt.datetime.now(dt.UTC)
         builder = (
             x509.CertificateBuilder()
             .subject_name(subject)
             .issuer_name(subject)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(dt.datetime.now(dt.UTC) - BACKDATE)
-            .not_valid_after(NO_EXPIRY)
+            .not_valid_before(now - BACKDATE)
+            .not_valid_after(NO_EXPIRY if days is None else now + dt.timedelta(days=days))
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(_usage(is_authority=True), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -133,9 +167,19 @@ class CertificateAuthority:
 
     @classmethod
     def load(cls, certificate_path: Path, key_path: Path) -> CertificateAuthority:
-        """Read what `save` wrote; ValueError where key and certificate do not belong together."""
+        """Read what `save` wrote; ValueError where key and certificate do not belong together, OSError.
+
+        A file of the key's name with .uri in place of .key names a signer (a token) that holds the key instead.
+        """
         certificate = x509.load_pem_x509_certificate(certificate_path.read_bytes())
-        key = load_private_pem(key_path.read_bytes())
+        uri = key_path.with_suffix(".uri")
+        if uri.is_file():
+            from provisioning.signing.held_key import HeldKey
+            from provisioning.signing.signers import open_signer
+
+            key: ec.EllipticCurvePrivateKey = HeldKey(open_signer(uri.read_text(encoding="utf-8").strip()))
+        else:
+            key = load_private_pem(key_path.read_bytes())
         if certificate.public_key() != key.public_key():
             raise ValueError(f"{key_path.name} is not the key of {certificate_path.name}")
         return cls(Credentials(certificate, key))

@@ -31,6 +31,7 @@ from provisioning.servers.oscore_store import OscoreStore
 from provisioning.servers.tracker import MqttTracker, Tracker
 from provisioning.signing import keyset
 from provisioning.signing.keys import KeyRing
+from provisioning.signing.pki import CertificateAuthority
 from provisioning.signing.release import Release, anchors_of, build_release
 from simulator.story.images import ROOT, Images, firmware_images, simulated_images
 from simulator.story.owner import Owner
@@ -105,11 +106,17 @@ class World:
         self.book = keyset.ensure_book(KEYS)
         images = self.directory / "images"
         images.mkdir(exist_ok=True)
-        make = simulated_images if self.on == "sim" else firmware_images
-        self.images: Images = make(self.ring, images, self.note)
+        self.images: Images = self._make_images(images)
         self.machine = self._stack.enter_context(self._make_machine())
         self._start_servers()
         self.build_summary = f"{self.images.summary}; broker: {type(self.broker).__name__}, CoAP: aiocoap"
+
+    def _make_images(self, directory: Path) -> Images:
+        make = simulated_images if self.on == "sim" else firmware_images
+        return make(self.ring, directory, self.note)
+
+    def _make_tracker(self, class_id: bytes) -> Tracker:
+        return Tracker(self.ring.signer("tracker"), class_id, now=self.now)
 
     def _make_machine(self) -> Any:
         board = self.directory / "board"
@@ -130,10 +137,10 @@ class World:
     def _start_servers(self) -> None:
         folder = self.directory / "servers"
         folder.mkdir(exist_ok=True)
-        authority = self.ring.server_ca
+        devices, authority = self.authorities()
         server = authority.issue_server(SERVER_NAME, [SERVER_NAME], days=20 * 365)
         setup = parse_product(EXAMPLE)
-        clients = self.ring.device_ca.certificate_pem + authority.certificate_pem
+        clients = devices.certificate_pem + authority.certificate_pem
         try:
             self.broker = self._stack.enter_context(
                 make_broker(BrokerSetup(folder / "broker", server, clients, (setup.class_id,), units=()))
@@ -141,7 +148,7 @@ class World:
             self.store = ReleaseStore(folder / "published", setup.class_id)
             self.oscore = OscoreStore(folder / "oscore")
             self.oscore_key = ServerPrivateKey.draw()  # stations seal units' secrets to its public half
-            self.tracker = Tracker(self.ring.signer("tracker"), setup.class_id, now=self.now)
+            self.tracker = self._make_tracker(setup.class_id)
             self.coap = self._stack.enter_context(CoapServer([self.store], self.oscore, self.tracker))
             self._stack.enter_context(MqttTracker(self.tracker, self._access(folder, "tracker")))
             self.publisher = self._stack.enter_context(
@@ -151,8 +158,12 @@ class World:
             raise WorldError(str(error)) from error
         self.product = self._product()
 
+    def authorities(self) -> tuple[CertificateAuthority, CertificateAuthority]:
+        """The authorities of devices and of servers, as the servers have them."""
+        return self.ring.device_ca, self.ring.server_ca
+
     def _access(self, folder: Path, name: str) -> MqttAccess:
-        authority = self.ring.server_ca
+        _, authority = self.authorities()
         (folder / "ca.pem").write_bytes(authority.certificate_pem)
         certificate, key = authority.issue_client(name).save(folder, name)
         return MqttAccess(

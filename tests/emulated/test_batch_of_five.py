@@ -2,6 +2,8 @@
 
 Everything is what a maker runs: the station's line with a port for each board, labels read back by a scanner, the
 registry's exports into broker and CoAP server, the owner's terminal client, one release published over both ways.
+
+Both authorities were renewed since the units learned of them: servers have certificates under the new ones.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from provisioning.onboarding import flow
 from provisioning.onboarding.client import DeviceClient
 from provisioning.registry.models import Unit
 from provisioning.registry.registry import Registry
+from provisioning.signing.pki import CertificateAuthority
 from renode.qemu import QemuBoard
 from simulator.story.runner import wait_until
 from simulator.story.world import World
@@ -49,12 +52,20 @@ class Made:
     label: LabelText
 
 
+class RenewedWorld(World):
+    """Servers that were certified after a renewal; the station, and so every unit, has the old certificates."""
+
+    def authorities(self) -> tuple[CertificateAuthority, CertificateAuthority]:
+        devices, servers = super().authorities()
+        return devices.renewed(days=30), servers.renewed(days=30)
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     missing = [tool for tool in NEEDED if shutil.which(tool) is None]
     if missing:
         pytest.skip(f"{missing[0]} is not installed")
-    with World("qemu", ("mqtt", "coap"), tmp_path_factory.mktemp("batch"), lambda _: None) as made:
+    with RenewedWorld("qemu", ("mqtt", "coap"), tmp_path_factory.mktemp("batch"), lambda _: None) as made:
         made.build()
         yield made
 

@@ -1,5 +1,6 @@
 """Keys in a token: SoftHSM2 signs P-256 and Ed25519; the PIN is nowhere but in its variable."""
 
+import ssl
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from device.codec import cose
 from device.crypto import backend
 from provisioning.signing import pkcs11_signer
 from provisioning.signing.pkcs11_signer import Pkcs11Signer, TokenError, TokenKey, ask_pin
+from provisioning.signing.pki import CertificateAuthority
 from tests.unit.conftest import PIN
 
 
@@ -68,6 +70,13 @@ def test_another_token_and_another_module_are_typed_errors(softhsm: str, tmp_pat
 def test_the_pin_is_in_no_representation(softhsm: str) -> None:
     signer = Pkcs11Signer.create(_uri(softhsm, "quiet"), "p256", lambda: PIN)
     assert PIN not in repr(signer) + repr(signer._session) + repr(signer._key)
+
+
+def test_certificates_load_behind_the_use_of_a_token(softhsm: str) -> None:
+    """SoftHSM2 shares OpenSSL with Python and leaves errors in its queue, which the next certificate fell over."""
+    Pkcs11Signer.create(_uri(softhsm, "before"), "p256", lambda: PIN).sign(b"message")
+    der = CertificateAuthority.create("ca").certificate_der
+    ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=der)
 
 
 def test_the_pin_comes_from_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:

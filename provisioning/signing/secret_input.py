@@ -1,0 +1,59 @@
+"""Where a PIN or passphrase comes from: a variable, a file that a variable names, a person. Never a command line.
+
+`NAME` holds it; else `NAME_FILE` names a file that only its owner can read (a service manager's credential); else the
+person at the terminal is asked. Anyone who can list processes reads command lines, so there is no option for it.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+FILE_SUFFIX: Final = "_FILE"
+LONGEST: Final = 1024
+KEY_VARIABLE: Final = "FIRSTBOOT_KEY_PASSPHRASE"
+
+
+class SecretMissingError(OSError):
+    """Nobody gave the secret that is needed; the text names the variable, never a value."""
+
+
+def from_environment(variable: str) -> str | None:
+    """What `variable`, or the file that `variable`_FILE names, holds; None where neither is set.
+
+    Raises SecretMissingError for a file that others can read, that is empty, too long or not there.
+    """
+    found = os.environ.get(variable)
+    if found:
+        return found
+    place = os.environ.get(variable + FILE_SUFFIX)
+    return None if not place else _from_file(Path(place), variable + FILE_SUFFIX)
+
+
+def _from_file(path: Path, variable: str) -> str:
+    try:
+        if path.stat().st_mode & 0o077:
+            raise SecretMissingError(f"the file of {variable} can be read by others; set its mode to 0600")
+        text = path.read_bytes()[: LONGEST + 1].decode("utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        if isinstance(error, SecretMissingError):
+            raise
+        raise SecretMissingError(f"the file of {variable} cannot be read: {type(error).__name__}") from None
+    if not 0 < len(text) <= LONGEST:
+        raise SecretMissingError(f"the file of {variable} is empty or longer than {LONGEST} characters")
+    return text
+
+
+def ask(variable: str, prompt: str) -> str:
+    """The secret from the environment, else from the person at the terminal. Raises SecretMissingError."""
+    found = from_environment(variable)
+    if found is not None:
+        return found
+    if not sys.stdin.isatty():
+        raise SecretMissingError(
+            f"no {prompt}: set {variable} or {variable}{FILE_SUFFIX}, or do it at a terminal"
+        )
+    return getpass.getpass(f"{prompt}: ")
