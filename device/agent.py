@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 #   heap: callable() -> (peak bytes, free bytes)
 #   indicator: the one light
 #   key_store: KeyStore, None on a board without one
+#   load_app: callable(apps.AppSet) -> module `app` of that set; raises what the import raises
 #   board: constants of the board (board.py): NAME, PBKDF2_ITERATIONS, IS_DEVELOPMENT, HAS_BUTTON, and HOST_NAMES,
 #     under which a gateway in front of the unit makes it known
 Ports = namedtuple(
@@ -48,6 +49,7 @@ Ports = namedtuple(
         "heap",
         "indicator",
         "key_store",
+        "load_app",
         "board",
     ),
 )

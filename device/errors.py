@@ -189,7 +189,7 @@ class AppSetError(UpdateError):
 
 
 class AppFailedError(UpdateError):
-    """The application ended by an exception. Fields: `kind` (class name), `restarts`."""
+    """The application ended by an exception. Field: `kind`, its class name: its text could hold anything."""
 
     code = 251
 

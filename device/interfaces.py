@@ -76,6 +76,16 @@ if TYPE_CHECKING:
         def keyed_digest(self, data: bytes) -> bytes:
             """32 bytes that need both `data` and the chip's key (HMAC-SHA-256). Blocking. Raises StorageError."""
 
+    class AppFiles(Protocol):
+        """The files of a verified application set, read only (device/apps.py). What Ports.load_app imports from."""
+
+        def size(self, name: str) -> "int | None":
+            """Bytes of a file, None where there is none."""
+
+        def has_folder(self, name: str) -> bool: ...
+        def read(self, name: str) -> bytes:
+            """Content, checked as it is read. Raises AppSetError, DigestMismatchError, FlashError."""
+
     class Indicator(Protocol):
         """One light that the owner sees."""
 

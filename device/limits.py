@@ -101,5 +101,6 @@ APP_FILE_BYTES = 65536  # one file is hashed and read in one piece
 APP_INDEX_BYTES = 8192  # 64 names of 48 bytes with sizes and digests stay below 6 KiB
 APP_PROOF_S = 3  # a trial image confirms after its application ran so long without an exception
 APP_RESTARTS = 5  # after exceptions in a row; then it stays off until the next start
+APP_STEADY_S = 600  # one that ran so long counts as healthy again
 APP_PAUSE_S = 1  # before the first restart; doubles with each one
 APP_REPORT_CHARS = 160  # what the application says of itself on the status page

@@ -9,6 +9,7 @@ Rules:
 import asyncio
 
 from device import contact, identity, indicator, lifecycle, status, store, support
+from device.apps import Application, AppSet, Context
 from device.compat import const
 from device.crypto import backend, der
 from device.errors import FirstbootError, RecordDamagedError
@@ -22,6 +23,8 @@ from device.timekeeper import TimeKeeper
 from device.trust import anchors as trust_anchors
 from device.trust import keyset
 from device.trust.verify import verify_record
+from device.update import tracker
+from device.update.appset import AppSets
 from device.update.service import UpdateService
 from device.update.trial import Trials
 from device.updater import Updater
@@ -70,7 +73,7 @@ class Unit:
         self._owned = asyncio.Event()
         self._wake = asyncio.Event()
         self._reset_wanted = asyncio.Event()
-        trials = Trials(ports.boot, boot_state, self._device)
+        trials = Trials(ports.boot, boot_state, self._device, AppSets(ports.flash, ports.layout))
         self._time = TimeKeeper(
             ports.clock, max(self._anchors.build_time_floor_s, trials.progress.time_floor_s)
         )
@@ -85,13 +88,35 @@ class Unit:
             pause=_pause,
             consent=Consent(self._user, self._time, self._wake.set),
             device_id=self._identity.device_id,
+            is_proven=self._is_proven,
         )
+        found = trials.choose_set()
         reverted = trials.reconcile()
-        if reverted is not None:
-            self._updates.note(reverted)
-            ports.say(reverted.describe())
+        for error in found if reverted is None else found + [reverted]:
+            self._updates.note(error)
+            ports.say(error.describe())
+        self._application = self._make_application()
         if self._owner.state() == lifecycle.INITIALISED:
             self._owned.set()
+
+    def _make_application(self) -> "Application | None":
+        sets, running = self._updates.trials.sets, self._updates.trials.app
+        if sets is None or running is None:
+            return None
+        files = AppSet(sets, running)
+        self._ports.say("application of release {}".format(files.sequence))
+        context = Context(files, self.version, lambda: str(self._updates.support_status().state))
+        return Application(files, context, self._ports.load_app, self._ports.clock, self._note)
+
+    def _note(self, error: "FirstbootError") -> None:
+        self._updates.note(error)
+        self._ports.say("application: " + error.describe())
+
+    def _is_proven(self) -> bool:
+        """A trial confirms only with its application at work; one whose set cannot be run never does."""
+        if self._application is None:
+            return not self._updates.trials.is_set_broken
+        return self._application.is_proven()
 
     def _current_anchors(self) -> "Anchors":
         """The keys of the newest key set; of a damaged one the roots alone, who can send it again (UP-11)."""
@@ -108,7 +133,12 @@ class Unit:
     # tasks -----------------------------------------------------------------------------------------------
     def tasks(self) -> "list[Any]":
         """The coroutines that make this unit answer."""
-        tasks = [self._serve_pages(), self._keep_updated(), self._restart_for_reset()]
+        tasks = [
+            self._serve_pages(),
+            self._keep_updated(),
+            self._restart_for_reset(),
+            self._run_application(),
+        ]
         if self._ports.board.HAS_BUTTON:
             tasks.append(self._watch_button())
         return tasks
@@ -122,6 +152,19 @@ class Unit:
             if is_pressed and not was_pressed:
                 self._owner.pressed()
             was_pressed = is_pressed
+
+    async def _run_application(self) -> None:
+        """From when there is an owner; where it fails on trial, the trial is over (UP-04)."""
+        await self._owned.wait()
+        trials = self._updates.trials
+        is_well = not trials.is_set_broken
+        if self._application is not None:
+            is_well = await self._application.run(lambda: trials.is_trial)
+        if not is_well and trials.is_trial:
+            trials.window_over(tracker.APP_FAILED)
+            self._ports.say("restart: the application failed on trial")
+            await asyncio.sleep(_LAST_WORDS_S)
+            self._ports.boot.reset()
 
     async def _restart_for_reset(self) -> None:
         await self._reset_wanted.wait()
@@ -220,6 +263,7 @@ class Unit:
             ),
             "time": now_s,
             "update": status.update_status(self._updates),
+            "application": None if self._application is None else self._application.status(),
             "last_contact": {"source": contacted[0], "time": contacted[1]} if contacted else None,
             "heap": {"peak_bytes": peak, "free_bytes": free},
         }

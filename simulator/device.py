@@ -37,6 +37,7 @@ from device.ports.host import HostClock, HostEntropy, HostNetwork, HostServer, H
 from device.store import DEVICE
 from device.update.slots import BootState
 from simulator import boot as boot_rom
+from simulator.apps import load_app
 from simulator.ports.flash import PowerCut, SimFlash
 from simulator.ports.keystore import SimKeyStore
 from simulator.ports.records import LfsRecords, device_records, user_records
@@ -326,6 +327,7 @@ class SimulatedMachine:
             heap=lambda: (0, 0),
             indicator=self.indicator,
             key_store=self.key_store,
+            load_app=load_app,
             board=SimpleNamespace(
                 NAME="simulator",
                 PBKDF2_ITERATIONS=PBKDF2_ITERATIONS,

@@ -13,6 +13,7 @@ The shapes of the dictionaries are those of docs/design.md, "Local pages":
                             or None, "events": [{"time": unix s or None, "code", "text"}], "is_stale", "automatic",
                             "postponed_until": unix s or None, "offered", "news":
                             {"sequence", "version", "mitigates", "interrupts"} or None},
+                 "application": {"release", "state", "failures", "says"} or None,
                  "last_contact": {"source", "time"} or None, "heap": {"peak_bytes", "free_bytes"}}
 """
 

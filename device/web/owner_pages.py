@@ -102,7 +102,17 @@ def _software_rows(found: "dict[str, Any]", update: "dict[str, Any]") -> "list[t
         ("Word from the maker", "none for 72 hours of running" if update.get("is_stale") else "in time"),
         ("Time", time_text(found.get("time"))),
         ("Automatic updates", _automatic(update)),
+        ("Application", _application(found.get("application"))),
     ]
+
+
+def _application(found: "dict[str, Any] | None") -> str:
+    """What runs beside the firmware and what it says of itself."""
+    if not found:
+        return "none"
+    text = "release {}, {}".format(found.get("release"), found.get("state"))
+    says = found.get("says")
+    return "{}: {}".format(text, says) if says else text
 
 
 def _contact_time(contact: "dict[str, Any]") -> str:

@@ -13,7 +13,7 @@ CORE = ("binascii", "collections", "hashlib", "json")
 FORMATS = (*BASE, "device.suit", "device.crypto", "device.trust", "device.identity")
 POLICY = "device policy"  # every module of device that has no row of its own
 # The composition root and the parts of it that have files of their own.
-AGENT = ("device.agent", "device.sources", "device.unit", "device.updater")
+AGENT = ("device.agent", "device.apps", "device.sources", "device.unit", "device.updater")
 HARDWARE = ("machine", "network", "esp32", "rp2", "lwip", "tls", "_mps2", "socket", "ssl", "select", "vfs")
 
 # zone -> what its modules may import, beside modules of the same zone; None means anything but the "never" list.
@@ -68,6 +68,7 @@ NEVER: dict[str, tuple[str, ...]] = {
 # Modules and packages that join parts by their nature, and what each may reach beyond its row.
 JOINTS: dict[str, tuple[str, ...]] = {
     "simulator.story": ("renode",),
+    "simulator.powercut.on_board": ("renode",),
 }
 
 

@@ -93,7 +93,7 @@ def release(sequence=2, payload=None, files=None, set_bytes=None):
 
     chunks, firmware = (None, Component(b"f" * 32, 9000, "")) if payload is None else targets(payload)
     app_chunks, app = targets(bundle.encode(files or FILES) if set_bytes is None else set_bytes)
-    return Manifest(sequence, chunks, firmware, app_chunks, app), objects
+    return Manifest(sequence, chunks, firmware, app_chunks, app, None), objects
 
 
 def digest_of(payload):
@@ -328,7 +328,7 @@ def test_a_board_without_a_place_refuses_a_set_and_one_that_is_too_large_is_refu
     except UnsupportedError:
         pass
     large = Component(b"l" * 32, SMALL.set_bytes - 2 * 4096 + 1, "")
-    manifest = Manifest(2, None, manifest.firmware, manifest.app_chunks, large)
+    manifest = Manifest(2, None, manifest.firmware, manifest.app_chunks, large, None)
     place = flow.Place(AppSets(MemoryFlash(), SMALL), 0, IMAGE)
     try:
         drive(flow.install(manifest, boot, 1, place), b"", [])

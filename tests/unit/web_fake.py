@@ -49,6 +49,7 @@ class FakeDevice:
                     {"time": 1_899_999_000, "code": 214, "text": "SequenceNumberError have=3 offered=2"}
                 ],
             },
+            "application": {"release": 3, "state": "running", "failures": 0, "says": "all lamps lit"},
             "last_contact": {"source": "mqtt", "time": 1_900_000_000},
             "heap": {"peak_bytes": 1, "free_bytes": 2},
         }

@@ -5,7 +5,7 @@ from collections import namedtuple
 
 from device import agent
 from device.boards.mps2_an385 import board
-from device.ports import mps2
+from device.ports import appfiles, mps2
 
 # The heap is large and a collection cheap: collecting often keeps the figure of what really lives honest.
 _COLLECT_EVERY_BYTES = 128 * 1024
@@ -30,6 +30,7 @@ def ports() -> "agent.Ports":
         heap=mps2.heap,
         indicator=mps2.Mps2Indicator(),
         key_store=None,  # board.HAS_SECURE_ELEMENT
+        load_app=appfiles.load,
         board=Board(
             board.NAME, board.PBKDF2_ITERATIONS, mps2.is_development(), board.HAS_BUTTON, board.HOST_NAMES
         ),
