@@ -21,6 +21,7 @@ from device.trust.anchors import NO_RULES, ROLE_AUTHOR, Anchors, Key
 from device.trust.verify import VerifiedManifest, verify_envelope
 from provisioning.signing.delta import make_delta
 from provisioning.signing.payload import (
+    APP,
     DELTA,
     FILES,
     FIRMWARE,
@@ -67,6 +68,11 @@ class Release:
     def payloads(self) -> tuple[Payload, ...]:
         """Every payload, the firmware first."""
         return (self.firmware, *self.extras)
+
+    @property
+    def app(self) -> Payload | None:
+        """The application set, where the release has one."""
+        return next((one for one in self.extras if one.name == APP), None)
 
     @property
     def delta(self) -> Payload | None:
@@ -163,10 +169,11 @@ def build_release(  # noqa: PLR0913 - what a release is made of, by name
     mitigates: str,
     interrupts: str,
     delta_from: bytes | None = None,
+    app: Payload | None = None,
 ) -> Release:
     """A signed release of `payload` for one product class; several signers give several signatures.
 
-    `delta_from`: payload of the release that a delta is made from.
+    `delta_from`: payload of the release that a delta is made from; `app`: an application set (appset.build_set).
 
     Raises ReleaseError for sizes, FirstbootError when a device would refuse the result.
     """
@@ -177,6 +184,7 @@ def build_release(  # noqa: PLR0913 - what a release is made of, by name
     content = encode_manifest(
         firmware,
         delta,
+        app,
         vendor_id=vendor_id,
         class_id=class_id,
         sequence_number=sequence_number,
@@ -194,7 +202,7 @@ def build_release(  # noqa: PLR0913 - what a release is made of, by name
     )
     for each in signers:
         _verify_as_device(envelope, vendor_id, class_id, each)
-    extras = () if delta is None else (delta.payload,)
+    extras = tuple(one for one in (app, None if delta is None else delta.payload) if one is not None)
     return Release(envelope, payload, firmware.chunk_list, sequence_number, extras)
 
 

@@ -1,8 +1,9 @@
 """The SUIT manifest of a release (docs/design.md, Release): every component named, fetched and matched.
 
-With a delta the firmware has two ways, in a try-each: while the running firmware matches the release that the patch was
-made from, list and patch are fetched and matched, the patch is copied into the firmware, which is then matched; else
-the full payload, as without.
+With an application set or a delta the firmware has several ways, in a try-each, last the full payload as without.
+With a set: where the firmware runs already nothing is fetched for it, so a release may change the set alone. With a
+delta: while the running firmware matches the release that the patch was made from, list and patch are fetched and
+matched, the patch is copied into the firmware, which is then matched.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 
 from device.suit import commands, manifest, registry
 from device.suit import envelope as suit_envelope
-from device.trust.profile import COMPONENTS, DELTA_COMPONENTS, FIRMWARE, object_uri
+from device.trust.profile import APP_COMPONENTS, COMPONENTS, DELTA_COMPONENTS, FIRMWARE, object_uri
 from provisioning.signing.delta import Delta
 from provisioning.signing.payload import Payload
 
@@ -22,6 +23,7 @@ Command = tuple[int, object]
 def encode_manifest(
     firmware: Payload,
     delta: Delta | None,
+    app: Payload | None = None,
     *,
     vendor_id: bytes,
     class_id: bytes,
@@ -31,12 +33,21 @@ def encode_manifest(
     """An encoded SUIT_Manifest; `text` is severed."""
     components: tuple[tuple[bytes, ...], ...] = COMPONENTS
     contents = [firmware.chunk_list, firmware.content]
-    install = [*_fetched(0, firmware.chunk_list), *_fetched(FIRMWARE, firmware.content)]
+    in_full = [*_fetched(0, firmware.chunk_list), *_fetched(FIRMWARE, firmware.content)]
+    ways: list[list[Command]] = []
+    of_app: list[Command] = []
+    if app is not None:
+        at = len(contents)
+        contents += [app.chunk_list, app.content]
+        components = APP_COMPONENTS
+        ways.append(_runs_already())
+        of_app = [*_fetched(at, app.chunk_list), *_fetched(at + 1, app.content)]
     if delta is not None:
         at = len(contents)
         contents += [delta.payload.chunk_list, delta.payload.content]
         components += DELTA_COMPONENTS
-        install = _two_ways(firmware, delta, at, install)
+        ways.append(_by_delta(firmware, delta, at))
+    install = [*(_one_of(firmware, ways, in_full) if ways else in_full), *of_app]
     return manifest.encode(
         sequence_number=sequence_number,
         components=components,
@@ -82,14 +93,22 @@ def _fetched(index: int, content: bytes) -> list[Command]:
     ]
 
 
-def _two_ways(firmware: Payload, delta: Delta, at: int, full: list[Command]) -> list[Command]:
-    """`at`: index of the delta's chunk list; `full`: the way without it."""
+def _runs_already() -> list[Command]:
+    """The way of a unit that runs this firmware: the digest is the one that the shared sequence gave."""
+    return [
+        (registry.DIRECTIVE_SET_COMPONENT_INDEX, FIRMWARE),
+        (registry.CONDITION_IMAGE_MATCH, registry.REPORT_FAILURE),
+    ]
+
+
+def _by_delta(firmware: Payload, delta: Delta, at: int) -> list[Command]:
+    """`at`: index of the delta's chunk list."""
     source = {
         registry.PARAMETER_IMAGE_DIGEST: delta.source.digest,
         registry.PARAMETER_IMAGE_SIZE: delta.source.size,
     }
     target = _identity(firmware.content)
-    by_delta: list[Command] = [
+    return [
         (registry.DIRECTIVE_SET_COMPONENT_INDEX, FIRMWARE),
         commands.encode_parameters(source),
         (registry.CONDITION_IMAGE_MATCH, registry.REPORT_FAILURE),
@@ -100,13 +119,17 @@ def _two_ways(firmware: Payload, delta: Delta, at: int, full: list[Command]) -> 
         (registry.DIRECTIVE_COPY, registry.REPORT_FAILURE),
         (registry.CONDITION_IMAGE_MATCH, registry.REPORT_ALL),
     ]
+
+
+def _one_of(firmware: Payload, ways: list[list[Command]], in_full: list[Command]) -> list[Command]:
+    """Whichever of `ways` holds, else the full payload."""
     # A sequence that failed leaves its parameters: what the firmware is has to be said again.
-    in_full: list[Command] = [
+    last: list[Command] = [
         (registry.DIRECTIVE_SET_COMPONENT_INDEX, FIRMWARE),
-        commands.encode_parameters(target),
-        *full,
+        commands.encode_parameters(_identity(firmware.content)),
+        *in_full,
     ]
     return [
         (registry.DIRECTIVE_SET_COMPONENT_INDEX, FIRMWARE),
-        (registry.DIRECTIVE_TRY_EACH, [commands.encode(by_delta), commands.encode(in_full)]),
+        (registry.DIRECTIVE_TRY_EACH, [commands.encode(way) for way in (*ways, last)]),
     ]

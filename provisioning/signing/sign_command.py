@@ -11,16 +11,18 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from provisioning.factory.product import Product, load_product
+from provisioning.signing.appset import build_set
 from provisioning.signing.hss_signer import HssSigner
 from provisioning.signing.image import ImageInfo, ImageSigningError, image_info, sign_image
 from provisioning.signing.keys import KeyRing
-from provisioning.signing.payload import FILES, FIRMWARE
+from provisioning.signing.payload import FILES, FIRMWARE, Payload
 from provisioning.signing.release import ENVELOPE_NAME, Release, ReleaseError, build_release
 from provisioning.signing.release_config import ReleaseConfig, load_config
 from provisioning.signing.release_log import LogEntry, ReleaseLog
@@ -40,6 +42,14 @@ SignerOption = Annotated[
         "The PIN of a token: FIRSTBOOT_PKCS11_PIN or a prompt.",
     ),
 ]
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What goes out beside the firmware."""
+
+    delta_from: bytes | None
+    app: Payload | None
 
 
 def sign(  # noqa: PLR0913, PLR0917 - one parameter for each option
@@ -72,6 +82,15 @@ def sign(  # noqa: PLR0913, PLR0917 - one parameter for each option
             "Needs the package detools.",
         ),
     ] = None,
+    app: Annotated[
+        Path | None,
+        typer.Option(
+            "--app",
+            help="Folder of the application, the package `app`: goes out and comes to run together with IMAGE. With an "
+            "IMAGE of an earlier release, units that run it fetch the application alone. Without this option the "
+            "release has no application, and units drop the one that they had.",
+        ),
+    ] = None,
     is_json: JsonOption = False,
 ) -> None:
     """Make a release of IMAGE: text, digests, SUIT envelope; checked as a unit checks it.
@@ -96,7 +115,9 @@ def sign(  # noqa: PLR0913, PLR0917 - one parameter for each option
             releases.require_counter(ids.class_id, info.security_counter)
             tell_highest(releases, signers)
             texts["version"] = info.version_text
-            release = _build(payload, ids, number, signers, texts, _older_image(delta_from, number))
+            require_build(info, number, payload, app is not None, releases.entries())
+            extras = Extras(_older_image(delta_from, number), None if app is None else build_set(app))
+            release = _build(payload, ids, number, signers, texts, extras)
             entry = _log_entry(release, ids.class_id, info, signers)
             releases.append(entry)  # before the envelope exists outside this process
         release.save(out)
@@ -109,11 +130,13 @@ def sign(  # noqa: PLR0913, PLR0917 - one parameter for each option
         ("security counter", str(info.security_counter)),
         ("payload", f"{len(payload)} bytes, SHA-256 {entry.payload_sha256}"),
         *_delta_line(release),
+        *_app_line(release, info, number),
         ("signed by", ", ".join(key_ids)),
     ]
     delta_bytes = None if release.delta is None else len(release.delta.content)
     ids_shown = {"key_id": key_ids[0], "key_ids": key_ids}
     document = {"release": str(out), **ids_shown, "delta_bytes": delta_bytes}
+    document["app_bytes"] = None if release.app is None else len(release.app.content)
     say(lines, document | vars(entry), is_json)
 
 
@@ -218,7 +241,7 @@ def _build(
     number: int,
     signers: list[Signer],
     texts: dict[str, str],
-    delta_from: bytes | None,
+    extras: Extras,
 ) -> Release:
     return build_release(
         payload,
@@ -229,7 +252,8 @@ def _build(
         version=texts["version"],
         mitigates=texts["mitigates"],
         interrupts=texts["interrupts"],
-        delta_from=delta_from,
+        delta_from=extras.delta_from,
+        app=extras.app,
     )
 
 
@@ -243,6 +267,39 @@ def _delta_line(release: Release) -> list[tuple[str, str]]:
             f"{patch} bytes in place of {whole} for units that run the older image ({patch / whole:.1%})",
         )
     ]
+
+
+def _app_line(release: Release, info: ImageInfo, number: int) -> list[tuple[str, str]]:
+    if release.app is None:
+        return []
+    how = "with the firmware"
+    if info.version[3] != number:
+        how = f"alone for units that run {info.version_text}, with the firmware for others"
+    return [("application", f"{len(release.app.content)} bytes, {how}")]
+
+
+def require_build(
+    info: ImageInfo, number: int, payload: bytes, has_app: bool, entries: Sequence[LogEntry]
+) -> None:
+    """Say where units would refuse the image under this sequence number; raise ReleaseError with an application.
+
+    Its build number is the release's, so that a unit fresh from the factory knows what it runs. With an application an
+    image that was released before may go out again.
+    """
+    build = info.version[3]
+    if build == number:
+        return
+    if not has_app:
+        warn(
+            f"units will refuse this: the image is build {build} and the release {number}; sign it as +{number}"
+        )
+        return
+    digest = hashlib.sha256(payload).hexdigest()
+    if build > number or all(one.payload_sha256 != digest for one in entries):
+        raise ReleaseError(
+            f"the image is build {build}, not {number}, and no release of the log had it: an application alone goes "
+            "out with an image that was released"
+        )
 
 
 def _older_image(path: Path | None, number: int) -> bytes | None:
