@@ -16,6 +16,9 @@ from typing import Any
 from device.codec import cbor
 from device.codec.frame import FrameDecoder, encode_frame
 from device.errors import LinkError, LockedError, TrialFailedError
+from provisioning.signing.delta import has_detools
+from provisioning.signing.release import build_release
+from simulator.ports.peers import Content
 from simulator.powercut import bench as made
 from simulator.powercut.machine import BrickedError, LostError, Machine, OpenedError, World
 
@@ -264,6 +267,26 @@ def _over(*, mqtt: bool, coap: bool, number: int = 2) -> Callable[[World], None]
     return arrange
 
 
+def _by_delta(world: World) -> None:
+    """Release 2 with a patch from what the unit runs."""
+    world.has_mqtt, world.has_coap = True, False
+    bench = world.bench
+    release = build_release(
+        bench.images[2],
+        vendor_id=bench.product.vendor_id,
+        class_id=bench.product.class_id,
+        sequence_number=2,
+        signer=bench.ring.signer("author"),
+        version="2.0.0",
+        mitigates="what the campaign made up",
+        interrupts="a restart",
+        delta_from=bench.images[1],
+    )
+    content = Content(bench.product.class_id, lambda request: None)
+    content.put_release(release)
+    world.published.update(content.published)
+
+
 def _switch(world: World) -> None:
     world.has_mqtt, world.has_coap = world.has_coap, world.has_mqtt
 
@@ -288,3 +311,6 @@ register(Flow("update-coap", "set-up", updates, _over(mqtt=False, coap=True)))
 register(Flow("update-switch", "set-up", updates, _over(mqtt=True, coap=False), _switch))
 register(Flow("update-switch-back", "set-up", updates, _over(mqtt=False, coap=True), _switch))
 register(Flow("revert", "set-up", gives_up, _no_trials))
+if has_detools():
+    # A patch is applied from what is stored, and its transfer goes on over the other transport.
+    register(Flow("update-delta", "set-up", updates, _by_delta, _switch))

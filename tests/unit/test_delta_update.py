@@ -1,0 +1,178 @@
+"""A whole unit takes a release as a delta, over both transports, and as the full payload where it cannot (UP-01)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from device.errors import DeltaError, DigestMismatchError, LinkTimeoutError, PeerRefusedError
+from device.suit import report
+from provisioning.signing.delta import has_detools
+from provisioning.signing.release import Release, build_release
+from simulator.ports.flash import SimFlash
+from simulator.ports.peers import Content
+from simulator.powercut.bench import LAYOUT, Bench
+from simulator.powercut.campaign import Campaign
+from simulator.powercut.flows import status
+from simulator.powercut.machine import Machine, World
+
+if not has_detools():
+    pytest.skip("detools is not installed (make setup builds it)", allow_module_level=True)
+
+TRANSPORTS = ("mqtt", "coap")
+
+
+class Asked(dict[str, bytes]):
+    """What is published; `names` are the names that units asked for."""
+
+    def __init__(self, published: dict[str, bytes]) -> None:
+        super().__init__(published)
+        self.names: set[str] = set()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.names.add(key)
+        return super().get(key, default)
+
+
+@pytest.fixture(scope="module")
+def campaign(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
+    return Campaign(Bench(tmp_path_factory.mktemp("bench")))
+
+
+@pytest.fixture(scope="module")
+def release(campaign: Campaign) -> Release:
+    """Release 2 with a patch from release 1."""
+    return made(campaign.bench, campaign.bench.images[1])
+
+
+def made(bench: Bench, source: bytes) -> Release:
+    return build_release(
+        bench.images[2],
+        vendor_id=bench.product.vendor_id,
+        class_id=bench.product.class_id,
+        sequence_number=2,
+        signer=bench.ring.signer("author"),
+        version="2.0.0",
+        mitigates="a hole",
+        interrupts="a restart",
+        delta_from=source,
+    )
+
+
+def run(
+    campaign: Campaign,
+    release: Release,
+    transport: str,
+    change: Callable[[dict[str, bytes]], None] = lambda published: None,
+) -> tuple[Any, World, set[str]]:
+    """The unit's status after release 2 was confirmed, the world, and the objects that it asked for."""
+    before = campaign.recorded("set-up")
+    flash, world = SimFlash(LAYOUT), before.after.copy()
+    flash.restore(before.end)
+    content = Content(campaign.bench.product.class_id, lambda request: None)
+    content.put_release(release)
+    change(content.published)
+    world.published = Asked(content.published)
+    world.has_mqtt, world.has_coap = transport == "mqtt", transport == "coap"
+
+    async def script(machine: Machine) -> Any:
+        async def probe() -> Any:
+            found = await status(machine)
+            return found if str(found["version"]).startswith("2.") and not found["is_trial"] else None
+
+        return await machine.until("release 2", probe, 900.0, 1.0)
+
+    found = Machine(flash, world).live(script)
+    return found, world, {name.removeprefix("o/") for name in world.published.names if name.startswith("o/")}
+
+
+def outcomes(world: World) -> list[int]:
+    """What the unit's reports say became of the delta, without repetitions."""
+    found: list[int] = []
+    for item in world.told:
+        if item.what == "report":
+            said = report.decode(item.value).extensions.get(report.DELTA)
+            if said is not None and found[-1:] != [said]:
+                found.append(said)
+    return found
+
+
+def firmware_names(release: Release) -> set[str]:
+    one = release.firmware
+    return {digest.hex() for digest, _ in one.chunks()} | {one.digest.hex(), one.chunk_list_digest.hex()}
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_unit_that_runs_the_source_fetches_list_and_patch_and_nothing_of_the_firmware(
+    campaign: Campaign, release: Release, transport: str
+) -> None:
+    found, world, names = run(campaign, release, transport)
+    assert release.delta is not None
+    patch = release.delta.digest.hex() if transport == "coap" else release.delta.chunks()[0][0].hex()
+    assert names == {release.delta.chunk_list_digest.hex(), patch}
+    assert outcomes(world) == [0]
+    assert found["update"]["last_error"] is None
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_unit_that_runs_another_release_takes_the_full_payload_and_says_so(
+    campaign: Campaign, transport: str
+) -> None:
+    other = made(campaign.bench, campaign.bench.images[3])
+    _, world, names = run(campaign, other, transport)
+    assert other.delta is not None
+    assert other.delta.chunk_list_digest.hex() not in names
+    assert names <= firmware_names(other)
+    assert outcomes(world) == [DeltaError.code]
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_patch_that_is_missing_costs_nothing_but_the_wait(
+    campaign: Campaign, release: Release, transport: str
+) -> None:
+    assert release.delta is not None
+    gone = {release.delta.digest, release.delta.chunk_list_digest, release.delta.chunks()[0][0]}
+
+    def change(published: dict[str, bytes]) -> None:
+        for digest in gone:
+            published.pop("o/" + digest.hex(), None)
+
+    _, world, _ = run(campaign, release, transport, change)
+    code = {"mqtt": LinkTimeoutError.code, "coap": PeerRefusedError.code}[transport]
+    assert outcomes(world) == [code]
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_patch_with_a_changed_byte_is_not_applied(
+    campaign: Campaign, release: Release, transport: str
+) -> None:
+    assert release.delta is not None
+    name = release.delta.chunks()[0][0].hex() if transport == "mqtt" else release.delta.digest.hex()
+
+    def change(published: dict[str, bytes]) -> None:
+        data = bytearray(published["o/" + name])
+        data[len(data) // 2] ^= 1
+        published["o/" + name] = bytes(data)
+
+    _, world, names = run(campaign, release, transport, change)
+    assert outcomes(world) == [DigestMismatchError.code]
+    assert names & firmware_names(release)
+
+
+def test_a_signed_patch_that_makes_something_else_is_an_event_and_the_release_still_comes(
+    campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An author's mistake: the tool refuses to sign such a release, a unit still has to live with one."""
+    from provisioning.signing import delta
+
+    bench = campaign.bench
+    wrong = bytearray(bench.images[2])
+    wrong[5000] ^= 1
+    patch = delta.create_patch(bench.images[1], bytes(wrong))
+    monkeypatch.setattr(delta, "create_patch", lambda old, new: patch)
+    monkeypatch.setattr(delta, "apply_patch", lambda old, patch, size: bench.images[2])
+    found, world, _ = run(campaign, made(bench, bench.images[1]), "mqtt")
+    assert outcomes(world) == [DigestMismatchError.code]
+    assert DigestMismatchError.code in [event["code"] for event in found["update"]["events"]]
