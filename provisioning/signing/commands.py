@@ -12,18 +12,19 @@ from device.suit import envelope as suit_envelope
 from device.suit import manifest
 from device.trust.verify import verify_envelope
 from provisioning.signing.diagnostic import envelope_notation
+from provisioning.signing.explain import delta_document, delta_lines, explain
 from provisioning.signing.keygen_commands import init, keygen
 from provisioning.signing.keyset_commands import add_to as add_keyset_commands
 from provisioning.signing.record_command import record_command
 from provisioning.signing.release import ENVELOPE_NAME, Release
-from provisioning.signing.release_check import check_files, choose_anchors
+from provisioning.signing.release_check import check_files, choose_anchors, claimed_ids
 from provisioning.signing.sign_command import image_command, sign
 from provisioning.signing.talk import JsonOption, say, told
 
 HELP = """Sign firmware into releases, look into them, verify them as a unit would.
 
-A release is a folder of three files: `release.suit` (the signed SUIT envelope), `payload.bin` (the firmware) and
-`chunks.bin` (digests of its chunks).
+A release is a folder: `release.suit` (the signed SUIT envelope), `payload.bin` (the firmware) and `chunks.bin` (digests
+of its chunks), and the same two of a delta, `delta.bin` and `delta-chunks.bin`, where it has one.
 
 Exit codes: 0 done; 1 refused (the reason is said); 2 the command line, a key or a file cannot be used.
 """
@@ -51,6 +52,7 @@ def inspect(
         parts = suit_envelope.decode(data)
         content = manifest.decode(parts.manifest)
         diagnostic = envelope_notation(data)
+        what = explain(content, *claimed_ids(data))
         signers = [one for each in parts.signatures for one in cose.decode(each).signers]
     names = [
         (one.algorithm, "no key id" if one.key_id is None else f"key {one.key_id.hex()}") for one in signers
@@ -59,6 +61,7 @@ def inspect(
         ("envelope", f"{len(data)} bytes, not verified"),
         ("sequence number", str(content.sequence_number)),
         ("components", ", ".join("/".join(map(_shown, one)) for one in content.components)),
+        *what,
         *(("signature", f"algorithm {algorithm}, {name}") for algorithm, name in names),
         ("severed members", ", ".join(map(str, sorted(content.severed))) or "none"),
     ]
@@ -67,6 +70,7 @@ def inspect(
         "is_verified": False,
         "sequence_number": content.sequence_number,
         "signatures": [{"algorithm": algorithm, "key": name} for algorithm, name in names],
+        "meaning": dict(what),
         "diagnostic": diagnostic,
     }
     say(lines, document, is_json)
@@ -102,6 +106,7 @@ def verify(
         ("verified", what + ("" if release.is_dir() else "; no payload beside it")),
         ("sequence number", str(verified.sequence_number)),
         ("firmware", f"{verified.firmware.size} bytes, SHA-256 {verified.firmware.digest.hex()}"),
+        *delta_lines(verified.delta, verified.firmware),
     ]
     if verified.text is not None:
         lines += [(name, getattr(verified.text, name)) for name in verified.text._fields]
@@ -111,6 +116,7 @@ def verify(
         "is_payload_checked": release.is_dir(),
         "sequence_number": verified.sequence_number,
         "firmware_sha256": verified.firmware.digest.hex(),
+        "delta": delta_document(verified.delta),
         "text": None if verified.text is None else verified.text._asdict(),
     }
     say(lines, document, is_json)

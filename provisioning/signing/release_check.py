@@ -52,14 +52,14 @@ def choose_anchors(
         raise ReleaseError("give one key")
     author = Key(key_id(found[0].public), found[0].algorithm, ROLE_AUTHOR, found[0].public)
     if product is None:
-        vendor_id, class_id = _claimed_ids(data)
+        vendor_id, class_id = claimed_ids(data)
     else:
         ids = load_product(product)
         vendor_id, class_id = ids.vendor_id, ids.class_id
     return Anchors(vendor_id, class_id, (author,), 0, 0, NO_RULES), product is not None
 
 
-def _claimed_ids(data: bytes) -> tuple[bytes, bytes]:
+def claimed_ids(data: bytes) -> tuple[bytes, bytes]:
     """Vendor and class that the manifest itself names; zeros where it names none, which then fail."""
     content = manifest.decode(suit_envelope.decode(data).manifest)
     vendor_id = class_id = bytes(16)

@@ -1,6 +1,8 @@
 """`firstboot release`: sign, inspect and verify as a person or a script calls them."""
 
 import json
+import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -8,11 +10,13 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from typer.testing import CliRunner, Result
 
+from device.suit import envelope as suit_envelope
 from device.trust import anchors as trust_anchors
 from provisioning.factory.example import EXAMPLE
 from provisioning.factory.product import load_product
 from provisioning.signing import payload as payload_module
 from provisioning.signing.commands import app
+from provisioning.signing.delta import apply_patch, has_detools
 from provisioning.signing.file_signer import FileSigner
 from provisioning.signing.image import sign_image
 from provisioning.signing.keys import KeyRing
@@ -241,3 +245,95 @@ def test_foreign_text_does_not_reach_the_terminal_raw(bench: Path, tmp_path: Pat
     assert result.exit_code == 0
     for command in (("inspect", tmp_path / "r"), ("verify", tmp_path / "r", "--anchors", bench / "anchors")):
         assert "\x1b" not in _run(*command).output
+
+
+needs_detools = pytest.mark.skipif(
+    not has_detools(), reason="detools is not installed (make setup builds it)"
+)
+
+
+@pytest.fixture
+def newer(bench: Path, tmp_path: Path) -> Path:
+    """The next image: the same code, one constant changed, some bytes more."""
+    body = bytearray(bytes(9000))
+    body[4000:4004] = b"more"
+    (tmp_path / "body.bin").write_bytes(body + b"appended")
+    return sign_image(
+        tmp_path / "body.bin",
+        bench / "image.pem",
+        version="1.3.0+9",
+        security_counter=5,
+        out=tmp_path / "2.img",
+    )
+
+
+def _sign_newer(bench: Path, newer: Path, *more: object) -> Result:
+    return _run(
+        "sign", newer, "--out", newer.parent / "second", "--product", bench / "product.toml",
+        "--mitigates", "a hole", "--interrupts", "one restart", "--log", newer.parent / "log",
+        "--key", bench / "author.pem", "--sequence", 9, *more,
+    )  # fmt: skip
+
+
+@needs_detools
+@pytest.mark.parametrize("source", ["1.img", "first"])
+def test_sign_adds_a_delta_from_an_older_image_or_release(bench: Path, newer: Path, source: str) -> None:
+    result = _sign_newer(bench, newer, "--delta-from", bench / source, "--json")
+    assert result.exit_code == 0, result.output
+    release = Release.load(newer.parent / "second")
+    assert release.delta is not None
+    assert json.loads(result.stdout)["delta_bytes"] == len(release.delta.content) < len(release.payload) // 10
+    old = (bench / "1.img").read_bytes()
+    assert apply_patch(old, release.delta.content, len(release.payload)) == release.payload
+
+
+@needs_detools
+def test_inspect_and_verify_explain_a_delta_in_words(bench: Path, newer: Path) -> None:
+    assert _sign_newer(bench, newer, "--delta-from", bench / "1.img").exit_code == 0
+    digest = sha256((bench / "1.img").read_bytes()).hexdigest()
+    for arguments in (("inspect",), ("verify", "--anchors", bench / "anchors")):
+        result = _run(*arguments, newer.parent / "second")
+        assert result.exit_code == 0, result.output
+        assert digest in result.output.replace("\n", "")
+        assert "delta" in result.output
+    document = json.loads(
+        _run("verify", newer.parent / "second", "--anchors", bench / "anchors", "--json").stdout
+    )
+    assert document["delta"]["source_sha256"] == digest
+
+
+@needs_detools
+def test_verify_refuses_a_release_whose_patch_was_changed(bench: Path, newer: Path) -> None:
+    assert _sign_newer(bench, newer, "--delta-from", bench / "1.img").exit_code == 0
+    patch = newer.parent / "second" / "delta.bin"
+    patch.write_bytes(patch.read_bytes() + b"x")
+    result = _run("verify", newer.parent / "second", "--anchors", bench / "anchors")
+    assert result.exit_code == 2
+    assert "delta.bin" in result.output
+
+
+def test_sign_refuses_a_delta_from_an_image_that_is_not_older(bench: Path, newer: Path) -> None:
+    result = _sign_newer(bench, newer, "--delta-from", newer)
+    assert result.exit_code == 2
+    assert "not older than 9" in result.output
+    assert not (newer.parent / "second").exists()
+
+
+def test_without_detools_sign_says_what_is_missing(
+    bench: Path, newer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "detools", None)
+    result = _sign_newer(bench, newer, "--delta-from", bench / "1.img")
+    assert result.exit_code == 2
+    assert "firstboot[delta]" in result.output
+    assert not (newer.parent / "log").exists()
+
+
+def test_inspect_says_what_a_unit_would_refuse(bench: Path, tmp_path: Path) -> None:
+    release = Release.load(bench / "first")
+    parts = suit_envelope.decode(release.envelope)
+    changed = parts.manifest.replace(b"firmware", b"firmwart")
+    (tmp_path / "odd.suit").write_bytes(suit_envelope.encode(parts._replace(manifest=changed)))
+    result = _run("inspect", tmp_path / "odd.suit")
+    assert result.exit_code == 0, result.output
+    assert "refuses it (216)" in result.output
