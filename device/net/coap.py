@@ -16,7 +16,7 @@ from device.errors import LimitError, LinkTimeoutError, PeerRefusedError, Protoc
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
-    from typing import Generator, Sequence
+    from typing import Callable, Generator, Sequence
 
 # Message types (3)
 CON = const(0)
@@ -59,6 +59,7 @@ RESPONSE_OPTIONS = {
 ACK_TIMEOUT_MS = const(2000)
 ACK_RANDOM_PERCENT = const(50)  # ACK_RANDOM_FACTOR 1.5
 MAX_RETRANSMIT = const(4)
+PROBING_RATE = const(1)  # bytes a second, on average, to an endpoint that does not respond
 
 Message = namedtuple("Message", ("mtype", "code", "message_id", "token", "options", "payload"))
 Block = namedtuple("Block", ("number", "is_more", "size"))
@@ -196,6 +197,38 @@ Send = namedtuple("Send", ("data",))
 Receive = namedtuple("Receive", ("timeout_ms",))  # answered with (elapsed ms, datagram or None)
 
 
+NO_RESPONSE = "no response"
+
+
+class Probing:
+    """How long an endpoint that acknowledged a request and never answered it is left alone (4.7).
+
+    A request that nobody acknowledged needs none of this: its retransmissions back off (4.2), and it is waited for
+    until MAX_TRANSMIT_WAIT. Times are milliseconds of the driver's clock; `diff(later, earlier)` is the clock's.
+    """
+
+    def __init__(self, diff: "Callable[[int, int], int]") -> None:
+        self._diff = diff
+        self._since_ms = 0
+        self._quiet_ms = 0
+
+    def unanswered(self, begun_ms: int, sent_bytes: int) -> None:
+        """Note that `sent_bytes`, sent from `begun_ms` on, got no response."""
+        self._since_ms = begun_ms
+        self._quiet_ms = sent_bytes * 1000 // PROBING_RATE
+
+    def answered(self) -> None:
+        """The endpoint responds: nothing holds it back."""
+        self._quiet_ms = 0
+
+    def wait_ms(self, now_ms: int) -> int:
+        """Give how long nothing may be sent yet, 0 where a request may go out."""
+        left_ms = self._quiet_ms - self._diff(now_ms, self._since_ms)
+        if left_ms <= 0:
+            self._quiet_ms = 0  # settled for good: ticks wrap
+        return max(0, left_ms) if self._quiet_ms else 0
+
+
 def exchange(request: Message, jitter: int) -> "Generator[Send | Receive, tuple[int, bytes | None], Message]":
     """Send a CON request until it is acknowledged; give back the response with its token.
 
@@ -254,7 +287,7 @@ def _separate(request: Message) -> "Generator[Send | Receive, tuple[int, bytes |
         answer = _answer_to(request, datagram)
         if answer is not None and answer.code != EMPTY:
             return (yield from _acknowledge(answer))
-    raise LinkTimeoutError(reason="no response")
+    raise LinkTimeoutError(reason=NO_RESPONSE)
 
 
 # --- Block2 (RFC 7959) -------------------------------------------------------------------------------

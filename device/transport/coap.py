@@ -5,6 +5,8 @@ Rules:
 2. A server that does not know our sequence numbers challenges with Echo; it is answered once (RFC 8613 B.1.2).
 3. Blocks are asked for one after the other; each answer is bounded, matched and of the same representation.
 4. A datagram that cannot be delivered counts as lost: ICMP is not authenticated, the retransmission decides.
+5. One request is under way at a time (NSTART 1, RFC 7252 4.7). A server that acknowledged a request and never answered
+   it is not asked again before PROBING_RATE allows it, over checks as well: the check ends with LinkTimeoutError.
 """
 
 from binascii import hexlify
@@ -12,7 +14,7 @@ from collections import namedtuple
 
 from device import limits
 from device.compat import const
-from device.errors import LimitError, LinkError, PeerRefusedError, ProtocolError
+from device.errors import LimitError, LinkError, LinkTimeoutError, PeerRefusedError, ProtocolError
 from device.net import coap, oscore
 from device.transport.wait import sleep_ms
 
@@ -62,6 +64,7 @@ class CoapSource:
         self._datagram: "Datagram | None" = None
         self._message_id = 0
         self._plan: "_Plan | None" = None
+        self._probing = coap.Probing(clock.ticks_diff)
 
     async def open(self) -> None:
         """Take a local port; says nothing about the server. Raises LinkError."""
@@ -170,6 +173,11 @@ class CoapSource:
     async def _exchange(
         self, code: int, options: "tuple[tuple[int, bytes], ...]", payload: bytes
     ) -> coap.Message:
+        wait_ms = self._probing.wait_ms(self._clock.ticks_ms())
+        if wait_ms:  # rule 5
+            raise LinkTimeoutError(
+                reason="server did not respond, left alone", wait_s=(wait_ms + 999) // 1000
+            )
         self._message_id = (self._message_id + 1) & 0xFFFF
         token = self._entropy.random_bytes(4)
         message = coap.Message(coap.CON, code, self._message_id, token, options, payload)
@@ -184,16 +192,24 @@ class CoapSource:
     async def _drive(self, outer: coap.Message) -> coap.Message:
         """Run one exchange on the socket."""
         exchange = coap.exchange(outer, self._entropy.random_bytes(1)[0])
-        last_ms = self._clock.ticks_ms()
+        begun_ms = last_ms = self._clock.ticks_ms()
+        sent_bytes = 0
         try:
             effect = next(exchange)
             while True:
+                if isinstance(effect, coap.Send):
+                    sent_bytes += len(effect.data)
                 datagram = await self._perform(effect)
                 now_ms = self._clock.ticks_ms()
                 effect = exchange.send((self._clock.ticks_diff(now_ms, last_ms), datagram))
                 last_ms = now_ms
         except StopIteration as stop:
+            self._probing.answered()
             return stop.value  # type: ignore[no-any-return]
+        except LinkTimeoutError as error:
+            if error.fields.get("reason") == coap.NO_RESPONSE:
+                self._probing.unanswered(begun_ms, sent_bytes)
+            raise
         finally:
             exchange.close()
 
