@@ -38,6 +38,16 @@ LMOTS_TYPES = {
 }
 
 
+class _Slicer:
+    """Gives the slice it is indexed with: made once, it is not made anew at each step of a hash chain."""
+
+    def __getitem__(self, item: "slice") -> "slice":
+        return item
+
+
+_VALUE = _Slicer()[23:55]  # where the value stands in what a chain hashes
+
+
 def hss_verify(public: bytes, message: bytes, signature: bytes) -> bool:
     """Whether `signature` is valid for `message` under the HSS public key (60 bytes), RFC 8554 6.3.
 
@@ -53,7 +63,7 @@ def hss_verify(public: bytes, message: bytes, signature: bytes) -> bool:
     key = public[4:]
     at = 4
     if levels == 2:
-        end = at + _signature_bytes(key)
+        end = at + _signature_bytes(_parameters(key))
         next_key = signature[end : end + _PUBLIC_BYTES]
         if not lms_verify(key, next_key, signature[at:end]):
             return False
@@ -66,90 +76,95 @@ def lms_verify(key: bytes, message: bytes, signature: bytes) -> bool:
     """Whether an LMS signature is valid under an LMS public key of 56 bytes (RFC 8554 5.4.2)."""
     if len(key) != _PUBLIC_BYTES:
         return False
-    height, _, chains, _ = _parameters(key)
-    if len(signature) != _signature_bytes(key):
+    parameters = _parameters(key)
+    height, width, chains, shift = parameters
+    if len(signature) != _signature_bytes(parameters):
         return False
     leaf = _u32(signature, 0)
     path = 8 + _N + chains * _N  # behind q, LM-OTS type, C and y: the LMS type, then the path
     if signature[4:8] != key[4:8] or signature[path : path + 4] != key[:4] or leaf >> height:
         return False
-    prefix = key[8 : 8 + _ID_BYTES] + signature[:4]  # I || u32str(q)
-    return _root(key, leaf, _ots_candidate(key, prefix, message, signature), signature, path + 4) == key[24:]
-
-
-def _ots_candidate(key: bytes, prefix: bytes, message: bytes, signature: bytes) -> bytes:
-    """The LM-OTS public key that the signature leads to (RFC 8554 algorithm 4b)."""
-    _, width, chains, shift = _parameters(key)
-    sha256 = hashlib.sha256
-    digest = sha256(prefix + _D_MESG + signature[8 : 8 + _N])
+    identifier = key[8 : 8 + _ID_BYTES]
+    prefix = identifier + signature[:4]  # I || u32str(q)
+    digest = hashlib.sha256(prefix + _D_MESG + signature[8 : 8 + _N])
     digest.update(message)
-    digits = _digits(digest.digest(), width, shift)
-    last = (1 << width) - 1
+    digits = _digits(digest.digest(), width, shift)[:chains]  # w = 4: the last nibble of the checksum is none
+    candidate = _ots_candidate(prefix, digits, (1 << width) - 1, signature)
+    return _root(identifier, (1 << height) + leaf, candidate, signature, path + 4) == key[24:]
+
+
+def _ots_candidate(prefix: bytes, digits: "bytes | bytearray", last: int, signature: bytes) -> bytes:
+    """The LM-OTS public key that the signature leads to (RFC 8554 algorithm 4b).
+
+    Nearly all time of a verification passes in the inner loop: names are local, and one buffer serves all chains.
+    """
+    sha256 = hashlib.sha256
     candidate = sha256(prefix + _D_PBLK)
-    # One buffer for all chains: I || q || u16str(i) || u8str(j) || value; only j and the value change.
+    # I || q || u16str(i) || u8str(j) || value; only i, j and the value change.
     buffer = bytearray(prefix + bytes(3 + _N))
+    value_at = _VALUE
     at = 8 + _N
-    for chain in range(chains):
+    chain = 0
+    for digit in digits:
         buffer[21] = chain  # u16str(i): at most 66
         value = signature[at : at + _N]
-        for step in range(digits[chain], last):
+        for step in range(digit, last):
             buffer[22] = step
-            buffer[23:] = value
+            buffer[value_at] = value
             value = sha256(buffer).digest()
         candidate.update(value)
         at += _N
+        chain += 1
     return candidate.digest()
 
 
-def _root(key: bytes, leaf: int, candidate: bytes, signature: bytes, path: int) -> bytes:
-    """The root of the tree from a leaf and its authentication path (RFC 8554 algorithm 6a)."""
-    height = _parameters(key)[0]
-    identifier = key[8 : 8 + _ID_BYTES]
-    node = (1 << height) + leaf
-    value = hashlib.sha256(identifier + node.to_bytes(4, "big") + _D_LEAF + candidate).digest()
-    for level in range(height):
-        sibling = signature[path + level * _N : path + (level + 1) * _N]
+def _root(identifier: bytes, node: int, candidate: bytes, signature: bytes, at: int) -> bytes:
+    """The root of the tree from leaf `node`, its authentication path beginning at `at` (RFC 8554 algorithm 6a)."""
+    sha256 = hashlib.sha256
+    value = sha256(identifier + node.to_bytes(4, "big") + _D_LEAF + candidate).digest()
+    while node > 1:
+        sibling = signature[at : at + _N]
         pair = sibling + value if node & 1 else value + sibling
         node >>= 1
-        value = hashlib.sha256(identifier + node.to_bytes(4, "big") + _D_INTR + pair).digest()
+        value = sha256(identifier + node.to_bytes(4, "big") + _D_INTR + pair).digest()
+        at += _N
     return value
 
 
-def _digits(digest: bytes, width: int, shift: int) -> bytes:
+def _digits(digest: bytes, width: int, shift: int) -> "bytes | bytearray":
     """Q || Cksm(Q) in base 2**width (RFC 8554 3.1.3 and 4.4)."""
-    last = (1 << width) - 1
     digits = _split(digest, width)
-    checksum = 0
-    for digit in digits:
-        checksum += last - digit
+    checksum = ((1 << width) - 1) * len(digits) - sum(digits)
     return digits + _split((checksum << shift).to_bytes(2, "big"), width)
 
 
-def _split(data: bytes, width: int) -> bytes:
+def _split(data: bytes, width: int) -> "bytes | bytearray":
     if width == 8:
         return data
-    digits = bytearray()
+    digits = bytearray(2 * len(data))
+    at = 0
     for byte in data:
-        digits.append(byte >> 4)
-        digits.append(byte & 15)
-    return bytes(digits)
+        digits[at] = byte >> 4
+        digits[at + 1] = byte & 15
+        at += 2
+    return digits
 
 
 def _parameters(key: bytes) -> "tuple[int, int, int, int]":
     """Return (height, w, p, ls) of an LMS public key; raises ValueError with the unsupported name."""
     lms_type, ots_type = _u32(key, 0), _u32(key, 4)
-    name, height = LMS_TYPES.get(lms_type, ("LMS type {}".format(lms_type), 0))
-    if height == 0:
-        raise ValueError(name)
-    name, width, chains, shift = LMOTS_TYPES.get(ots_type, ("LM-OTS type {}".format(ots_type), 0, 0, 0))
-    if width == 0:
-        raise ValueError(name)
-    return height, width, chains, shift
+    tree = LMS_TYPES.get(lms_type)
+    if tree is None or tree[1] == 0:
+        raise ValueError("LMS type {}".format(lms_type) if tree is None else tree[0])
+    ots = LMOTS_TYPES.get(ots_type)
+    if ots is None or ots[1] == 0:
+        raise ValueError("LM-OTS type {}".format(ots_type) if ots is None else ots[0])
+    return tree[1], ots[1], ots[2], ots[3]
 
 
-def _signature_bytes(key: bytes) -> int:
-    """Length of an LMS signature under `key`: q, type, C, y[p], type, path[h] (RFC 8554 5.4)."""
-    height, _, chains, _ = _parameters(key)
+def _signature_bytes(parameters: "tuple[int, int, int, int]") -> int:
+    """Length of an LMS signature with these parameters: q, type, C, y[p], type, path[h] (RFC 8554 5.4)."""
+    height, _, chains, _ = parameters
     length: int = 12 + _N + chains * _N + height * _N
     return length
 
