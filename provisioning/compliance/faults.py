@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from provisioning.registry.branches import incidents, release_problems
+from provisioning.registry.decisions import check_faults
 from provisioning.registry.errors import RegistryError
 from provisioning.registry.models import QUARANTINED
 
@@ -29,5 +30,8 @@ def batch_faults(registry: Registry, batch: str) -> list[str]:
 
 
 def ship_faults(registry: Registry, batch: str) -> list[str]:
-    """Why nothing of a batch may leave: it is open, a branch was not synced, an incident is not settled (PR-05)."""
-    return release_problems(registry, batch)
+    """Why nothing of a batch may leave, one sentence each without its full stop (PR-05, PW-06 to PW-10).
+
+    It is open, a branch was not synced, an incident is not settled, or its set-up codes were not checked together.
+    """
+    return [*release_problems(registry, batch), *check_faults(registry, batch)]

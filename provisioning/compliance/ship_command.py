@@ -18,26 +18,33 @@ from provisioning.registry.registry import Registry
 from provisioning.signing.keys import KeyRing
 
 
-def ship(
-    registry: Annotated[Path, typer.Option(help="The station's registry.")],
+def ship(  # noqa: PLR0913, PLR0917 - one parameter for each option
+    registry: Annotated[
+        str, typer.Option(help="The main registry: a SQLite file, or postgresql://HOST/NAME.")
+    ],
     archive: ArchiveOption,
     register: Annotated[Path, typer.Option(help="The published support register (JSON lines).")],
     packing: Annotated[Path, typer.Option(help="The packing ledger, which gets a line for each unit.")],
     keys: Annotated[Path, typer.Option(help="Folder with the maker's keys: whose signatures units trust.")],
     serial: Annotated[str | None, typer.Option(help="Ship this unit.")] = None,
     batch: Annotated[str | None, typer.Option(help="Ship every unit of this batch, or none.")] = None,
+    files: Annotated[
+        Path | None, typer.Option(help="Folder of the registry's key files; needed with PostgreSQL.")
+    ] = None,
     as_document: JsonOption = False,
 ) -> None:
     """Let a unit or a whole batch leave; refused, with each reason, while its papers or records are not in order.
 
-    Looked at: verification, statement of compliance, published support period, uniqueness. Exit code 1: refused.
+    Looked at: verification, statement of compliance, published support period, uniqueness. The batch has to be closed
+    (firstboot registry close-batch), every branch synced, and its codes checked (firstboot station check-batch).
+    Exit code 1: refused.
     """
     with told():
         if (serial is None) == (batch is None):
             raise ValueError("give either --serial or --batch")
-        if not registry.is_file():
+        if "://" not in registry and not Path(registry).is_file():
             raise ValueError(f"there is no registry {registry}")
-        book = Registry(registry)
+        book = Registry(registry, files=files)
         try:
             gate = Gate(
                 book,

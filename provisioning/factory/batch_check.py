@@ -58,11 +58,16 @@ class Finding:
 
 @dataclass(frozen=True)
 class BatchReport:
-    """What became of a batch's codes. `not_made`: checks for which the batch was too small."""
+    """What became of a batch's codes. `not_made`: checks for which the batch was too small. `serials`: whose codes."""
 
-    codes: int
+    serials: tuple[str, ...]
     findings: tuple[Finding, ...]
     not_made: tuple[str, ...]
+
+    @property
+    def codes(self) -> int:
+        """How many codes were checked."""
+        return len(self.serials)
 
     @property
     def is_good(self) -> bool:
@@ -72,16 +77,17 @@ class BatchReport:
 def check_codes(units: Sequence[Coded], is_live: Callable[[Coded], bool] | None = None) -> BatchReport:
     """Check all codes of a batch, in the order of their serials. `is_live`: what the registry says of a code."""
     ordered = sorted(units, key=lambda unit: unit.serial)
+    serials = tuple(unit.serial for unit in ordered)
     findings = [*_form(ordered)]
     if findings:  # what has no form cannot be counted
-        return BatchReport(len(units), tuple(findings), ("all other checks",))
+        return BatchReport(serials, tuple(findings), ("all other checks",))
     findings += [*_repeats(ordered, is_live), *_counters(ordered), *_derived(ordered)]
     not_made: tuple[str, ...] = ()
     if len(ordered) >= LEAST_SPREAD:
         findings += _spread(ordered)
     else:
         not_made = (f"spread: needs at least {LEAST_SPREAD} codes",)
-    return BatchReport(len(units), tuple(findings), not_made)
+    return BatchReport(serials, tuple(findings), not_made)
 
 
 def _form(units: Iterable[Coded]) -> Iterator[Finding]:

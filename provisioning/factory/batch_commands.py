@@ -11,6 +11,7 @@ import typer
 from provisioning.factory.batch_check import BatchReport, Coded, check_codes
 from provisioning.factory.labels import LabelError, code_on_label
 from provisioning.registry.commands import By, Files, Place, Reason, err, opened
+from provisioning.registry.decisions import hold, note_check
 from provisioning.registry.errors import RegistryError
 from provisioning.registry.models import LIVE, Unit
 from provisioning.registry.registry import Registry
@@ -27,10 +28,13 @@ def check_batch(
 ) -> None:
     """Read every label of a batch and check that its codes are drawn and follow nothing (PW-06 to PW-10).
 
+    The result joins the registry's signed decisions: without one that saw every code, nothing of the batch is shipped.
+
     Exit codes: 0 nothing was found; 1 something was; 2 registry or labels cannot be used.
     """
     with opened(registry, files) as book:
         report = check_labels(book, batch, labels)
+        note_check(book, batch, report.serials, [f"{found.rule}: {found.text}" for found in report.findings])
     if as_document:
         findings = [{"check": f.check, "rule": f.rule, "text": f.text} for f in report.findings]
         typer.echo(json.dumps({"codes": report.codes, "findings": findings, "not_made": report.not_made}))
@@ -76,6 +80,19 @@ def _facts(unit: Unit) -> tuple[str | bytes, ...]:
         unit.web_fingerprint or b"",
         str(unit.reserved_s),
     )
+
+
+def quarantine(
+    serial: Annotated[str, typer.Argument(help="The unit's serial number.")],
+    registry: Place,
+    by: By,
+    reason: Reason,
+    files: Files = None,
+) -> None:
+    """Stop a unit, finished or not: its batch does not leave before the unit was reworked."""
+    with opened(registry, files) as book:
+        hold(book, serial, by=by, reason=reason)
+    typer.echo(f"unit {serial} is in quarantine and its codes are burned; then: firstboot station rework")
 
 
 def rework(

@@ -14,8 +14,9 @@ from rich.table import Table
 
 from device.support import date_text
 from provisioning.compliance.ship_command import ship
-from provisioning.factory.batch_commands import check_batch, rework
+from provisioning.factory.batch_commands import check_batch, quarantine, rework
 from provisioning.factory.example import EXAMPLE
+from provisioning.factory.label_command import label
 from provisioning.factory.options import (
     FAILED,
     ArchiveOption,
@@ -62,6 +63,8 @@ app.command()(ship)
 app.command()(run)
 app.command("set-login")(set_login)
 app.command("check-batch")(check_batch)
+app.command()(label)
+app.command()(quarantine)
 app.command()(rework)
 app.add_typer(ca_app, name="ca")
 

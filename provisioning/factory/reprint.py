@@ -26,8 +26,11 @@ class ReprintError(Exception):
     """No second label; the text is for the operator."""
 
 
-def reprint(registry: Registry, labels_dir: Path, serial: str, form: str = "pdf") -> bytes:
-    """The unit's label in a form of `label_forms.FORMS`; secret. Raises ReprintError, LabelError, OSError."""
+def reprint(registry: Registry, labels_dir: Path, serial: str, form: str = "pdf", *, by: str = "") -> bytes:
+    """The unit's label in a form of `label_forms.FORMS`; secret. `by`: who asked, where that is known.
+
+    Raises ReprintError, OSError.
+    """
     unit = next((unit for unit in registry.units() if unit.serial == serial), None)
     if unit is None:
         raise ReprintError(f"The registry knows no unit {serial}.")
@@ -42,7 +45,8 @@ def reprint(registry: Registry, labels_dir: Path, serial: str, form: str = "pdf"
         data = label_as(path, form)
     except LabelError as error:
         raise ReprintError(f"The label of unit {serial} cannot be printed: {error}.") from None
-    result = PhaseResult(REPRINT, Outcome.PASS, 0.0, {"serial": serial, "form": form, "status": unit.status})
+    noted = {"serial": serial, "form": form, "status": unit.status, "by": by}
+    result = PhaseResult(REPRINT, Outcome.PASS, 0.0, noted)
     registry.add_phases(secrets.token_hex(8), unit.id, [result])
     return data
 

@@ -15,7 +15,11 @@ from provisioning.registry.database import Location, open_database
 from provisioning.registry.errors import BatchError
 from provisioning.registry.ledger import Report, verify_ledger
 from provisioning.registry.models import Batch, Document
-from provisioning.registry.station_key import open_station_key, password_from_environment
+from provisioning.registry.station_key import (
+    open_station_key,
+    password_from_environment,
+    station_key_path,
+)
 from provisioning.registry.writer import Writer
 from provisioning.signing.signer import Signer
 
@@ -58,8 +62,7 @@ class RegistryBase:
     def signer(self) -> Signer:
         """The station's key. Raises RegistryError where its file does not open."""
         if self._signer is None:
-            name = self.database.location.key_path.name.removesuffix(".key")
-            path = self.database.location.folder / f"{name}.station.pem"
+            path = station_key_path(self.database.location)
             self._signer = open_station_key(path, password_from_environment())
         return self._signer
 

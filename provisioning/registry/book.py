@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
+from collections.abc import Callable
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from provisioning.registry.errors import LedgerError
 from provisioning.registry.ledger import ChainData, Entry, make_checkpoint
-from provisioning.registry.models import RELEASED, Chain, Checkpoint, ProductionRecord, Unit
+from provisioning.registry.models import (
+    QUARANTINED,
+    RELEASED,
+    RETIRED,
+    Chain,
+    Checkpoint,
+    DecisionRecord,
+    ProductionRecord,
+    Unit,
+)
 from provisioning.signing.signer import Signer
 
 
 def chains(session: Session) -> list[ChainData]:
-    """Every chain with its records in order, by name."""
-    columns = (
-        ProductionRecord.chain, ProductionRecord.number, ProductionRecord.body,
-        ProductionRecord.previous_hash, ProductionRecord.hash, ProductionRecord.signature,
-    )  # fmt: skip
+    """Every chain with its records in order, by name: production records, and decisions in chains of their own."""
     entries: dict[str, list[Entry]] = defaultdict(list)
-    for row in session.execute(select(*columns).order_by(ProductionRecord.chain, ProductionRecord.number)):
-        entries[row.chain].append(Entry(row.number, row.body, row.previous_hash, row.hash, row.signature))
+    for kind in (ProductionRecord, DecisionRecord):
+        columns = (kind.chain, kind.number, kind.body, kind.previous_hash, kind.hash, kind.signature)
+        for row in session.execute(select(*columns).order_by(kind.chain, kind.number)):
+            entries[row.chain].append(Entry(row.number, row.body, row.previous_hash, row.hash, row.signature))
     return [
         ChainData(chain.name, chain.public_key, entries[chain.name])
         for chain in session.scalars(select(Chain).order_by(Chain.name))
@@ -61,5 +71,27 @@ def check_units(session: Session) -> None:
         problems.append(f"{len(missing)} released units have no production record")
     if extra := recorded - finished:
         problems.append(f"{len(extra)} production records belong to no released unit")
+    problems += _undone(session)
     if problems:
         raise LedgerError(problems)
+
+
+_STANDS: Final[dict[str, Callable[[Unit], bool]]] = {
+    "rework": lambda unit: unit.status == RETIRED,
+    "revoke": lambda unit: unit.revoked_s is not None,
+    "quarantine": lambda unit: unit.status in (QUARANTINED, RETIRED),
+}
+
+
+def _undone(session: Session) -> list[str]:
+    """Decisions that the units do not show: somebody took them back in the database."""
+    units = {unit.device_id.hex(): unit for unit in session.scalars(select(Unit))}
+    problems = []
+    for body in session.scalars(select(DecisionRecord.body)):
+        facts = json.loads(body)
+        unit = units.get(str(facts.get("device_id")))
+        if facts["kind"] in _STANDS and (unit is None or not _STANDS[facts["kind"]](unit)):
+            problems.append(
+                f"unit {facts['serial']} does not show that {facts['by']} decided: {facts['kind']}"
+            )
+    return problems

@@ -17,7 +17,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from provisioning.registry import book, merge
+from provisioning.registry import book, decisions, merge
 from provisioning.registry.database import read_key
 from provisioning.registry.errors import BatchError, ConflictError, RegistryError
 from provisioning.registry.ledger import verify_ledger
@@ -184,11 +184,14 @@ def incidents(main: Registry, *, is_open: bool = True) -> list[Incident]:
 
 def settle(main: Registry, number: int, *, by: str, reason: str) -> None:
     """Note who settled an incident and how; its batch is free of it. Raises RegistryError."""
+    signer = main.signer
     with main.writing() as session:
         found = session.get(Incident, number)
         if found is None:
             raise RegistryError(f"there is no incident {number}")
         found.settled_by = f"{by}: {reason}"[:200]
+        facts = {"incident": found.text, "batch": found.batch, "by": by, "reason": reason}
+        decisions.add(session, signer, main.now(), decisions.SETTLE, facts)
 
 
 def _branch_row(session: Session, branch: Registry) -> Branch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ import typer
 from rich.console import Console
 
 from provisioning.registry import backup as backups
-from provisioning.registry import branches, export
+from provisioning.registry import branches, decisions, export
 from provisioning.registry.database import Location
 from provisioning.registry.errors import LedgerError, RegistryError
 from provisioning.registry.ledger import Report
@@ -83,7 +84,8 @@ def opened(place: str, files: Path | None) -> Iterator[Registry]:
 
 def _whole(report: Report) -> str:
     chains = ", ".join(f"{name} {count}" for name, count in report.chains.items()) or "none"
-    return f"whole: {report.records} production records (chains: {chains}), {report.checkpoints} checkpoints"
+    decided = f", {report.decisions} decisions" if report.decisions else ""
+    return f"whole: {report.records} production records{decided} (chains: {chains}), {report.checkpoints} checkpoints"
 
 
 def _write(path: Path | None, data: str | bytes) -> None:
@@ -248,6 +250,30 @@ def incidents(registry: Place, files: Files = None) -> None:
     if found:
         raise typer.Exit(BROKEN)
     typer.echo("no open incident")
+
+
+@app.command("decisions")
+def decisions_(
+    registry: Place,
+    as_document: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    files: Files = None,
+) -> None:
+    """List what persons and checks decided: who, what, why, when; each line is a signed record."""
+    with opened(registry, files) as book:
+        found = decisions.decisions(book)
+    if as_document:
+        typer.echo(json.dumps([{**each.facts, "chain": each.chain, "number": each.number} for each in found]))
+        return
+    for each in found:
+        when = dt.datetime.fromtimestamp(each.time_s, dt.UTC).isoformat(timespec="seconds")
+        subject = each.facts.get("serial") or f"batch {each.facts.get('batch')}"
+        typer.echo(f"{when}  {each.kind:12}{subject}  {_why(each)}")
+
+
+def _why(decision: decisions.Decision) -> str:
+    if decision.kind == decisions.CHECK_BATCH:
+        return f"{len(decision.facts['codes'])} codes, {len(decision.facts['findings'])} findings"
+    return f"{decision.facts['by']}: {decision.facts['reason']}"
 
 
 @app.command()

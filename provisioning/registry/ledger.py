@@ -28,6 +28,7 @@ from provisioning.signing.keys import key_id
 from provisioning.signing.signer import Signer
 
 GENESIS: Final = bytes(32)
+DECISIONS: Final = "decisions "  # how names of chains of decisions begin; the id of their key follows
 UNSIGNED: Final = "unsigned"  # the chain of records that were made before records were signed
 CHECKPOINT_VERSION: Final = 1
 _RECORD_DOMAIN: Final = b"firstboot production record v1\0"
@@ -65,7 +66,13 @@ class Report:
 
     @property
     def records(self) -> int:
-        return sum(self.chains.values())
+        """Production records, in all chains of stations."""
+        return sum(count for name, count in self.chains.items() if not name.startswith(DECISIONS))
+
+    @property
+    def decisions(self) -> int:
+        """Records of decisions."""
+        return sum(self.chains.values()) - self.records
 
 
 def entry_hash(previous: bytes, body: str) -> bytes:

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from sqlalchemy import inspect, select
+from sqlalchemy import Select, inspect, select
 from sqlalchemy.orm import Session
 
 from provisioning.registry import book
 from provisioning.registry.errors import ConflictError
-from provisioning.registry.ledger import ChainData
+from provisioning.registry.ledger import DECISIONS, ChainData
 from provisioning.registry.models import (
     LIVE,
     QUARANTINED,
@@ -24,6 +24,7 @@ from provisioning.registry.models import (
     Chain,
     Checkpoint,
     CodeFingerprint,
+    DecisionRecord,
     Document,
     Incident,
     PhaseEntry,
@@ -43,6 +44,7 @@ class Taken:
     chains: Sequence[ChainData]
     chain_rows: Sequence[Chain]
     records: Sequence[ProductionRecord]
+    decisions: Sequence[DecisionRecord]
     checkpoints: dict[str, list[str]]
     checkpoint_rows: Sequence[Checkpoint]
     batches: Sequence[Batch]
@@ -78,6 +80,7 @@ def read(session: Session) -> Taken:
         chains=book.chains(session),
         chain_rows=every(Chain, Chain.name),
         records=every(ProductionRecord, ProductionRecord.chain, ProductionRecord.number),
+        decisions=every(DecisionRecord, DecisionRecord.chain, DecisionRecord.number),
         checkpoints=book.checkpoints(session),
         checkpoint_rows=every(Checkpoint, Checkpoint.registry_id, Checkpoint.number),
         batches=every(Batch, Batch.number),
@@ -92,6 +95,7 @@ def read(session: Session) -> Taken:
 def fork_problem(session: Session, taken: Taken) -> str | None:
     """Where the branch lacks a record that came over before, or has another in its place; None when it follows."""
     offered = {(record.chain, record.number): record.hash for record in taken.records}
+    offered |= {(record.chain, record.number): record.hash for record in taken.decisions}
     names = [chain.name for chain in taken.chain_rows]
     for chain in session.scalars(select(Chain).where(Chain.name.in_(names))):
         known = next(row for row in taken.chain_rows if row.name == chain.name)
@@ -99,16 +103,28 @@ def fork_problem(session: Session, taken: Taken) -> str | None:
             return (
                 f"chain {chain.name} is signed with another key than before: give stations names of their own"
             )
-        query = select(ProductionRecord.number, ProductionRecord.hash).where(
-            ProductionRecord.chain == chain.name
-        )
-        for number, digest in session.execute(query.order_by(ProductionRecord.number)):
+        for number, digest in session.execute(_recorded(chain.name)):
             if offered.get((chain.name, number)) != digest:
                 return (
                     f"record {number} of chain {chain.name} was synced before and is not in the branch any more:"
                     " an old registry was restored, or records were rewritten"
                 )
     return None
+
+
+def _recorded(chain: str) -> Select[int, bytes]:
+    """Number and hash of every record of a chain, in order."""
+    if chain.startswith(DECISIONS):
+        return (
+            select(DecisionRecord.number, DecisionRecord.hash)
+            .where(DecisionRecord.chain == chain)
+            .order_by(DecisionRecord.number)
+        )
+    return (
+        select(ProductionRecord.number, ProductionRecord.hash)
+        .where(ProductionRecord.chain == chain)
+        .order_by(ProductionRecord.number)
+    )
 
 
 def note_incident(session: Session, kind: str, batch: str, text: str, now: int) -> bool:
@@ -171,6 +187,9 @@ def _records(session: Session, taken: Taken, ids: dict[int, int], result: Result
         if session.get(ProductionRecord, (record.chain, record.number)) is None:
             session.add(copy_of(record, ProductionRecord, unit_id=ids[record.unit_id]))
             result.records += 1
+    for decision in taken.decisions:
+        if session.get(DecisionRecord, (decision.chain, decision.number)) is None:
+            session.add(copy_of(decision, DecisionRecord))
     session.flush()
 
 

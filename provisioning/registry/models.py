@@ -91,6 +91,10 @@ class Branch(Base):
     registry_id: Mapped[bytes] = mapped_column(LargeBinary(16), unique=True)
     synced_s: Mapped[int | None] = mapped_column(BigInteger)
     last_phase: Mapped[int]  # id of the last phase entry that came over
+    public_key: Mapped[bytes | None] = mapped_column(
+        LargeBinary(65)
+    )  # signs its bundles; known from the first one on
+    bundle_number: Mapped[int | None]  # of the last bundle that was taken in
 
 
 class BranchBatch(Base):
@@ -188,6 +192,18 @@ class ProductionRecord(Base):
     chain: Mapped[str] = mapped_column(ForeignKey("chain.name"), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     unit_id: Mapped[int] = mapped_column(ForeignKey("unit.id"), unique=True)
+    body: Mapped[str]  # JSON, sorted keys
+    previous_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
+    hash: Mapped[bytes] = mapped_column(LargeBinary(32))
+    signature: Mapped[bytes] = mapped_column(LargeBinary(64))
+
+
+class DecisionRecord(Base):
+    """What a person or a check decided (provisioning/registry/decisions.py), chained and signed like a unit."""
+
+    __tablename__ = "decision_record"
+    chain: Mapped[str] = mapped_column(ForeignKey("chain.name"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     body: Mapped[str]  # JSON, sorted keys
     previous_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
     hash: Mapped[bytes] = mapped_column(LargeBinary(32))

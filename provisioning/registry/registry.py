@@ -20,7 +20,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from provisioning.registry import works
+from provisioning.registry import decisions, works
 from provisioning.registry.base import RegistryBase
 from provisioning.registry.database import fingerprint
 from provisioning.registry.errors import (
@@ -130,14 +130,17 @@ class Registry(RegistryBase):
     def retire(self, serial: str, *, by: str, reason: str) -> Unit:
         """Rework: give an identity up for good, so that its board can be provisioned anew. Detached unit.
 
-        A released unit is revoked with it. `by`: who decided. Raises RegistryError for an unknown or retired unit.
+        A released unit is revoked with it. `by`: who decided; a signed record names them. Raises RegistryError for
+        an unknown or retired unit.
         """
+        signer = self.signer
         with self.writing() as session:
             unit = session.scalar(select(Unit).where(Unit.serial == serial))
             if unit is None:
                 raise RegistryError(f"the registry knows no unit {serial}")
             if unit.status == RETIRED:
                 raise RegistryError(f"unit {serial} is retired already")
+            decisions.add(session, signer, self.now(), decisions.REWORK, decisions.about(unit, by, reason))
             if unit.released_s is not None:
                 unit.revoked_s = self.now()
             before, unit.status, unit.note = unit.status, RETIRED, f"{by}: {reason}"[:NOTE_CHARS]
@@ -147,11 +150,15 @@ class Registry(RegistryBase):
 
     def revoke(self, serial: str, *, by: str, reason: str) -> Unit:
         """Take a unit's access to the servers away; exports leave it out from now on. Detached unit."""
+        signer = self.signer
         with self.writing() as session:
             unit = session.scalar(select(Unit).where(Unit.serial == serial))
             if unit is None:
                 raise RegistryError(f"the registry knows no unit {serial}")
             if unit.revoked_s is None:
+                decisions.add(
+                    session, signer, self.now(), decisions.REVOKE, decisions.about(unit, by, reason)
+                )
                 unit.revoked_s = self.now()
                 session.add(_decision("revoke", unit.id, {"by": by, "reason": reason}, self.now()))
             return unit

@@ -15,8 +15,8 @@ from sqlalchemy import Connection, inspect, text
 from provisioning.registry.errors import RegistryError
 from provisioning.registry.models import Base
 
-HEAD: Final = "0002"
-KNOWN: Final = ("0001", "0002")
+HEAD: Final = "0003"
+KNOWN: Final = ("0001", "0002", "0003")
 _VERSION_TABLE: Final = "alembic_version"
 
 

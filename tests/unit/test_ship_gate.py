@@ -326,6 +326,13 @@ def ship(factory: Factory, *more: str) -> Result:
     )  # fmt: skip
 
 
+def check_codes(factory: Factory) -> Result:
+    arguments = ["--registry", str(factory.bench.registry.path), "--batch", PRODUCT.batch]
+    return RUNNER.invoke(
+        station_app, ["check-batch", *arguments, "--labels", str(factory.site / "labels"), "--json"]
+    )
+
+
 @pytest.fixture
 def on_this_day(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("provisioning.compliance.ship_command.today_utc", lambda: TODAY)
@@ -337,6 +344,7 @@ def test_the_ship_command_says_each_reason_and_then_lets_the_unit_go(
 ) -> None:
     factory.plant("UPDATE unit SET is_development = 1")
     factory.bench.registry.close_batch(PRODUCT.batch)
+    assert check_codes(factory).exit_code == 0
     refused = ship(factory, "--serial", factory.serial, "--json")
     assert refused.exit_code == 1
     assert [each["aspect"] for each in json.loads(refused.stdout)["reasons"]] == ["verification"]
@@ -360,6 +368,7 @@ def test_nothing_leaves_an_open_batch_or_one_with_an_open_incident(
 
 def test_the_verify_command_answers_from_a_serial_number(factory: Factory, on_this_day: None) -> None:
     factory.bench.registry.close_batch(PRODUCT.batch)
+    check_codes(factory)
     ship(factory, "--serial", factory.serial)
     papers = factory.papers()
     asked = [

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner, Result
 
 from device.codec.frame import FrameDecoder, encode_frame
@@ -194,3 +195,21 @@ def test_oscore_secrets_are_sealed_to_the_key_that_was_given(folder: Path, serve
     document = json.loads(sealed_json(book))
     unit = document["units"][0]
     assert key.open(bytes.fromhex(unit["device_id"]), bytes.fromhex(unit["sealed"]))
+
+
+def test_a_label_template_lays_the_label_out_or_is_refused(
+    folder: Path, served: ServedUnit, tmp_path: Path
+) -> None:
+    template = tmp_path / "label.toml"
+    lines = "".join(
+        f'[[lines]]\ntext = "{{{name}}}"\nheight_mm = 2.0\n'
+        for name in ("model", "batch", "serial", "support_end")
+    )
+    template.write_text("[label]\nwidth_mm = 90\nheight_mm = 60\ndpi = 203\nmodule_mm = 0.5\n")
+    refused = provision(folder, served.address, "--development", "--label-template", str(template))
+    assert refused.exit_code == 2 and "[[lines]]" in refused.stderr and not served.unit.is_locked()
+    template.write_text(template.read_text() + lines)
+    result = provision(folder, served.address, "--development", "--label-template", str(template), "--json")
+    assert result.exit_code == 0, result.output
+    with Image.open(json.loads(result.stdout)["label"]) as picture:
+        assert picture.size == (719, 480)
