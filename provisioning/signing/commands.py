@@ -12,7 +12,7 @@ from device.suit import envelope as suit_envelope
 from device.suit import manifest
 from device.trust.verify import verify_envelope
 from provisioning.signing.diagnostic import envelope_notation
-from provisioning.signing.explain import delta_document, delta_lines, explain
+from provisioning.signing.explain import app_lines, delta_document, delta_lines, explain
 from provisioning.signing.keygen_commands import init, keygen
 from provisioning.signing.keyset_commands import add_to as add_keyset_commands
 from provisioning.signing.record_command import record_command
@@ -24,7 +24,8 @@ from provisioning.signing.talk import JsonOption, say, told
 HELP = """Sign firmware into releases, look into them, verify them as a unit would.
 
 A release is a folder: `release.suit` (the signed SUIT envelope), `payload.bin` (the firmware) and `chunks.bin` (digests
-of its chunks), and the same two of a delta, `delta.bin` and `delta-chunks.bin`, where it has one.
+of its chunks), and the same two of an application set (`app.bin`, `app-chunks.bin`) and of a delta (`delta.bin`,
+`delta-chunks.bin`) where it has them.
 
 Exit codes: 0 done; 1 refused (the reason is said); 2 the command line, a key or a file cannot be used.
 """
@@ -52,7 +53,7 @@ def inspect(
         parts = suit_envelope.decode(data)
         content = manifest.decode(parts.manifest)
         diagnostic = envelope_notation(data)
-        what = explain(content, *claimed_ids(data))
+        what = explain(content, *claimed_ids(data)) + (app_lines(release) if release.is_dir() else [])
         signers = [one for each in parts.signatures for one in cose.decode(each).signers]
     names = [
         (one.algorithm, "no key id" if one.key_id is None else f"key {one.key_id.hex()}") for one in signers
@@ -106,6 +107,7 @@ def verify(
         ("verified", what + ("" if release.is_dir() else "; no payload beside it")),
         ("sequence number", str(verified.sequence_number)),
         ("firmware", f"{verified.firmware.size} bytes, SHA-256 {verified.firmware.digest.hex()}"),
+        *([("application set", f"{verified.app.size} bytes")] if verified.app else []),
         *delta_lines(verified.delta, verified.firmware),
     ]
     if verified.text is not None:
@@ -116,6 +118,7 @@ def verify(
         "is_payload_checked": release.is_dir(),
         "sequence_number": verified.sequence_number,
         "firmware_sha256": verified.firmware.digest.hex(),
+        "app_sha256": verified.app.digest.hex() if verified.app else None,
         "delta": delta_document(verified.delta),
         "text": None if verified.text is None else verified.text._asdict(),
     }

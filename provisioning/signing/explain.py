@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING, Any
 from device.errors import FirstbootError
 from device.trust.anchors import NO_RULES, Anchors
 from device.trust.profile import APP_COMPONENTS, UNKNOWN, check_members, targets_of
+from provisioning.signing.appset import describe
+from provisioning.signing.payload import APP, FILES
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from device.suit.manifest import Manifest
     from device.trust.profile import Delta, Target
 
@@ -25,11 +29,25 @@ def explain(content: Manifest, vendor_id: bytes, class_id: bytes) -> list[Line]:
     lines = [_payload("firmware", targets[1])]
     if len(targets) == len(APP_COMPONENTS):
         lines.append(_payload("application set", targets[3]))
+        lines.append(
+            ("together", "a unit that runs this firmware already fetches the set alone, every other one both")
+        )
     return lines + delta_lines(delta, targets[1])
 
 
 def _payload(name: str, target: Target | None) -> Line:
     return name, "" if target is None else f"{target.size} bytes at {target.uri}, matched with its SHA-256"
+
+
+def app_lines(release: Path) -> list[Line]:
+    """The files of the set in a release folder, nothing where there is none. Raises CodecError."""
+    path = release / FILES[APP][0]
+    if not path.is_file():
+        return []
+    return [
+        ("app/" + one["name"], f"{one['bytes']} bytes, " + ("whole" if one["is_whole"] else "CHANGED"))
+        for one in describe(path.read_bytes())
+    ]
 
 
 def delta_lines(delta: Delta | None, firmware: Target | None) -> list[Line]:

@@ -12,6 +12,7 @@ from device.trust.anchors import NO_RULES, ROLE_AUTHOR, Anchors, Key
 from device.trust.verify import VerifiedManifest
 from provisioning.factory.product import load_product
 from provisioning.signing import public_keys
+from provisioning.signing.appset import describe
 from provisioning.signing.keys import key_id
 from provisioning.signing.payload import APP, DELTA, FIRMWARE, ReleaseError, split_chunks
 from provisioning.signing.release import Release
@@ -33,6 +34,8 @@ def check_files(release: Release, verified: VerifiedManifest) -> None:
             raise ReleaseError("payload and chunk list are not the ones that were signed")
         if split_chunks(one.content) != one.chunk_list:
             raise ReleaseError("the chunk list is not that of the payload")
+        if one.name == APP and not all(file["is_whole"] for file in describe(one.content)):
+            raise ReleaseError("a file of the application set has another digest than its index says")
 
 
 def choose_anchors(
