@@ -125,6 +125,22 @@ class FactoryLink:
                 return self._results(operation, *answer)
         raise LinkTimeoutError(reason="no answer", operation=operation, attempts=self._attempts)
 
+    def ask(self, operation: str, arguments: dict[str, Any]) -> int:
+        """Send a request once and wait for nothing; the number of its answer. Raises LinkError."""
+        self._sequence = self._sequence % 0xFFFFFFFF + 1
+        self._send(encode_frame(cbor.encode([self._sequence, operation, arguments])))
+        return self._sequence
+
+    def answers(self, wait_s: float) -> list[tuple[int, int, dict[str, Any]]]:
+        """(number, error number, results) of the answers that arrive first, to `ask` or to others.
+
+        Empty where none did within `wait_s`. Raises LinkError.
+        """
+        for payloads in self._arrivals(time.monotonic() + wait_s):
+            if found := [answer for answer in map(_answer, payloads) if answer is not None]:
+                return found
+        return []
+
     def _results(self, operation: str, code: int, results: dict[str, Any]) -> dict[str, Any]:
         self._note(f"<- {operation} {'done' if code == 0 else f'refused, error {code}'}")
         if code == 0:
@@ -148,13 +164,17 @@ class FactoryLink:
         return None
 
     def _payloads(self, deadline: float) -> Iterator[bytes]:
+        for payloads in self._arrivals(deadline):
+            yield from payloads
+
+    def _arrivals(self, deadline: float) -> Iterator[list[bytes]]:
         while (left_s := deadline - time.monotonic()) > 0:
             try:
                 data = self._stream.read(min(left_s, READ_SLICE_S))
             except OSError as error:
                 raise LinkError(reason="read failed", error=type(error).__name__) from error
             if data:
-                yield from self._decoder.feed(data)
+                yield list(self._decoder.feed(data))
             else:
                 time.sleep(IDLE_S)
 

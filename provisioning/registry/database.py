@@ -254,14 +254,21 @@ def read_key(path: Path) -> bytes:
 
 
 def create_private(path: Path, data: bytes) -> None:
-    """A new file of mode 0600, complete and on disk under its name or not there at all."""
+    """A new file of mode 0600, complete and on disk under its name or not there at all.
+
+    Where one is there already, made by whoever was faster, it stays: read it back to have what counts.
+    """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(descriptor)
-    os.replace(draft, path)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)  # unlike a rename it replaces nothing
+    finally:
+        draft.unlink()
     directory = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(directory)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
 
-from provisioning.registry.database import Location, RegistryError
+from provisioning.registry.database import Location, RegistryError, create_private
 from provisioning.registry.registry import Registry
 from tests.unit.registry_bench import finish, open_batch, reserve
 
@@ -129,3 +130,26 @@ def test_another_key_cannot_go_on_with_a_stations_chain(path: Path, registry: Re
     path.with_suffix(".db.station.pem").unlink()
     with pytest.raises(RegistryError, match="another key"):
         finish(Registry(path), 2, "code2")
+
+
+def test_a_key_that_two_draw_at_once_is_the_one_that_was_there_first(tmp_path: Path) -> None:
+    create_private(tmp_path / "key", b"first")
+    create_private(tmp_path / "key", b"second")
+    assert (tmp_path / "key").read_bytes() == b"first" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_ports_that_finish_their_first_units_at_once_sign_with_one_key(tmp_path: Path) -> None:
+    keys, begin = set(), threading.Barrier(8)
+    book = Registry(tmp_path / "registry.db")
+
+    def sign() -> None:
+        begin.wait(60)
+        keys.add(book.signer.public)
+
+    threads = [threading.Thread(target=sign) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    book.close()
+    assert len(keys) == 1

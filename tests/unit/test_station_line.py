@@ -22,16 +22,17 @@ from provisioning.factory.port_state import PortEvent, PortState, step
 from provisioning.factory.ports import AddressPort, CallPort, finder_of, fixed, open_address, open_serial
 from tests.unit.factory_bench import Bench, MemoryUnit
 
-QUICK = Timing(poll_s=0.05, probe_s=2.0, misses=2)
+QUICK = Timing(poll_s=0.01, probe_s=0.1, misses=2)
 
 
 class Socket:
-    """A place on the bench: a board may be in it, or the whole place may be unplugged."""
+    """A place on the bench: a board may be in it, its answers may stick, or the whole place may be unplugged."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.unit: MemoryUnit | None = None
         self.is_plugged = True
+        self.is_stuck = False
 
     def open(self) -> Socket.Stream:
         if not self.is_plugged:
@@ -59,7 +60,7 @@ class Socket:
 
         def read(self, timeout_s: float) -> bytes:
             inner = self._now()
-            return b"" if inner is None else inner.read(timeout_s)
+            return b"" if inner is None or self._place.is_stuck else inner.read(timeout_s)
 
         def close(self) -> None: ...
 
@@ -153,6 +154,36 @@ def test_a_finished_board_that_comes_back_is_refused_and_unchanged(bench: Bench)
         place.unit = unit
         until(all_are(line, 1, PortState.REFUSED))
     assert unit.flash.image() == before and line.totals().refused == 1
+
+
+def test_a_board_whose_answers_were_late_was_not_taken_away(bench: Bench) -> None:
+    place = Socket("p")
+    place.unit = MemoryUnit()
+    with running(bench, [place]) as line:
+        until(all_are(line, 1, PortState.PASSED))
+        before = line.views()
+        place.is_stuck = True
+        until(all_are(line, 1, PortState.EMPTY))
+        place.is_stuck = False
+        until(lambda: line.views() == before)  # and not one that is refused because it is finished
+        time.sleep(0.2)
+        assert line.views() == before and line.totals().refused == 0
+
+
+def test_a_board_that_failed_behind_its_lock_waits_for_a_person_under_its_new_name(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Socket("p")
+    place.unit = MemoryUnit()
+
+    def lose(*_: object) -> None:
+        raise RuntimeError("the proof was lost")
+
+    monkeypatch.setattr(steps, "check_hello", lose)
+    with running(bench, [place]) as line:
+        until(all_are(line, 1, PortState.FAILED))
+        time.sleep(0.3)
+        assert place.unit.is_locked() and line.totals().failed == 1
 
 
 def test_a_port_may_come_and_go(bench: Bench) -> None:
@@ -251,9 +282,7 @@ def test_sixteen_boards_at_once_have_sixteen_identities(bench: Bench) -> None:
     places = [Socket(f"p{number:02}") for number in range(16)]
     for place in places:
         place.unit = MemoryUnit()
-    # Sixteen boards share this process and its one lock: they are asked at the pace of a line, not of a unit test.
-    patient = Timing(poll_s=0.5, probe_s=20.0, misses=2)
-    with Line(bench.station(timeout_s=30.0), fixed(places), timing=patient) as line:
+    with running(bench, places) as line:
         until(all_are(line, 16, PortState.PASSED))
     units = bench.registry.units()
     assert len({unit.device_id for unit in units}) == len({unit.serial for unit in units}) == 16
