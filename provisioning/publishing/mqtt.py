@@ -10,20 +10,20 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from provisioning.publishing.store import PublishError
 from provisioning.servers.access import PUBLISHER
 from provisioning.servers.errors import ServerError
 from provisioning.servers.mqtt_client import MqttAccess, MqttClient
+from provisioning.servers.service import Service
 from provisioning.signing.release import Release
 
 READ_BACK_S: Final = 15.0
 WINDOW: Final = 64  # messages handed to the client before their acknowledgements are awaited
 
 
-class MqttPublisher:
+class MqttPublisher(Service):
     """Publishes for one product class. Use as a context manager. Raises PublishError."""
 
     def __init__(self, access: MqttAccess, class_id: bytes) -> None:
@@ -43,15 +43,6 @@ class MqttPublisher:
 
     def stop(self) -> None:
         self._client.stop()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def publish_release(self, release: Release) -> int:
         """Publish objects, then the manifest; gives the number of topics. Raises PublishError."""

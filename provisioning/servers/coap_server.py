@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import threading
-from types import TracebackType
-from typing import Any, Final, Self
+from collections.abc import Callable
+from typing import Any, Final
 
 import aiocoap
 from aiocoap import error, resource
@@ -27,9 +26,9 @@ from provisioning.servers.broker import LOOPBACK, is_port_free
 from provisioning.servers.errors import PortBusyError, ServerError
 from provisioning.servers.oscore_context import UnitContext, UnitContexts
 from provisioning.servers.oscore_store import OscoreStore
+from provisioning.servers.service import LoopThread, Service
 from provisioning.servers.tracker import Tracker
 
-TIMEOUT_S: Final = 10.0
 BLOCK_EXPONENT: Final = 6  # 1024 bytes
 KNOWN_OPTIONS: Final = {
     OptionNumber.URI_HOST,
@@ -131,7 +130,7 @@ class _OscoreOnly:
         await self._inner.render_to_pipe(pipe)
 
 
-class CoapServer:
+class CoapServer(Service):
     """Serves stores and a tracker on a UDP port, in a thread of its own. Use as a context manager.
 
     Raises PortBusyError, ServerError.
@@ -150,66 +149,28 @@ class CoapServer:
         self._site = ReleaseSite({store.class_id.hex(): store for store in every}, tracker)
         self._units = units
         self._wanted_port = port
-        self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stopping: asyncio.Event | None = None
-        self._ready = threading.Event()
-        self._error: BaseException | None = None
+        self._thread = LoopThread("CoAP server", self._serve)
         self.host = host
         self.port = port or 0
 
     def start(self) -> None:
         """Return when the port is bound. A second start uses the same port."""
-        if self._thread is not None:
+        if self._thread.is_running:
             raise ServerError("this CoAP server is running")
         if self.port and not is_port_free(self.host, self.port, socket.SOCK_DGRAM):
             raise PortBusyError(f"UDP port {self.port} of {self.host} is in use")
-        self._ready.clear()
-        self._error = None
-        self._thread = threading.Thread(target=self._main, name="coap", daemon=True)
         self._thread.start()
-        is_ready = self._ready.wait(TIMEOUT_S)
-        if self._error is not None or not is_ready:
-            failure = self._error
-            self.stop()
-            raise ServerError(f"CoAP server did not start: {failure or 'no answer in time'}") from failure
 
     def stop(self) -> None:
         """Close the port and end the thread; can be called twice."""
-        thread, self._thread = self._thread, None
-        if thread is None:
-            return
-        if self._loop is not None and self._stopping is not None and thread.is_alive():
-            self._loop.call_soon_threadsafe(self._stopping.set)
-        thread.join(TIMEOUT_S)
-        if thread.is_alive():
-            raise ServerError("CoAP server did not stop in time")
+        self._thread.stop()
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, failure: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    def _main(self) -> None:
-        try:
-            asyncio.run(self._serve())
-        except BaseException as failure:  # reported by start(), which waits for it
-            self._error = failure
-        finally:
-            self._ready.set()
-
-    async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._stopping = asyncio.Event()
+    async def _serve(self, is_ready: Callable[[], None], stopping: asyncio.Event) -> None:
         context = await serve(_ProtectedSite(self._site, UnitContexts(self._units)), self.host, self.port)
         self.port = bound_port(context)
-        self._ready.set()
+        is_ready()
         try:
-            await self._stopping.wait()
+            await stopping.wait()
         finally:
             await context.shutdown()
 

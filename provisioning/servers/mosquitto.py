@@ -20,12 +20,12 @@ import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from provisioning.servers.access import mosquitto_acl
 from provisioning.servers.broker import BrokerSetup, free_port, is_port_free, replace_file
 from provisioning.servers.errors import PortBusyError, ServerError, ServerMissingError
+from provisioning.servers.service import Service
 from provisioning.signing.pki import write_private
 
 START_TIMEOUT_S: Final = 10.0
@@ -64,7 +64,7 @@ def find_mosquitto() -> Path | None:
     return Path(found) if found else None
 
 
-class MosquittoBroker:
+class MosquittoBroker(Service):
     """`Broker` on mosquitto. Use as a context manager, or start() and stop()."""
 
     def __init__(self, setup: BrokerSetup) -> None:
@@ -108,15 +108,6 @@ class MosquittoBroker:
         if runtime is not None:
             replace_file(runtime / STATE_FILE, self._setup.directory / STATE_FILE)
             shutil.rmtree(runtime, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def _run(self, program: Path) -> bool:
         """True when it listens, False when the port was lost to another process meanwhile."""

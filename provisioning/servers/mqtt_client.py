@@ -8,13 +8,13 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from provisioning.servers.errors import ServerError
+from provisioning.servers.service import Service
 
 TIMEOUT_S = 15.0
 _log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class _NamedContext(ssl.SSLContext):
         return super().wrap_socket(sock, *arguments, **options)
 
 
-class MqttClient:
+class MqttClient(Service):
     """One connection with a background thread; start() returns when it is accepted. Raises ServerError.
 
     `on_message(topic, payload)` runs in that thread; an exception in it is logged and does not end the thread.
@@ -105,15 +105,6 @@ class MqttClient:
                 raise ServerError(f"publish failed: {error}") from error
             if not message.is_published():
                 raise ServerError("publish was not acknowledged in time")
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def _tls(self) -> ssl.SSLContext:
         context = _NamedContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -14,8 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from device import freshness, limits
 from device.codec import cbor
@@ -23,6 +22,7 @@ from device.errors import FirstbootError, FreshnessError
 from device.suit import report
 from provisioning.servers.access import TRACKER
 from provisioning.servers.mqtt_client import MqttAccess, MqttClient
+from provisioning.servers.service import Service
 from provisioning.signing.signer import Signer
 
 _log = logging.getLogger(__name__)
@@ -110,7 +110,7 @@ class Tracker:
         return True
 
 
-class MqttTracker:
+class MqttTracker(Service):
     """A tracker behind a broker: start(), stop(), or a context manager. Raises ServerError."""
 
     def __init__(self, tracker: Tracker, access: MqttAccess) -> None:
@@ -123,15 +123,6 @@ class MqttTracker:
 
     def stop(self) -> None:
         self._client.stop()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def _received(self, topic: str, payload: bytes) -> None:
         # The broker lets a device publish below its own name only, so the topic says who asks.

@@ -139,7 +139,7 @@ def test_amqtt_ends_its_thread_and_can_start_again(maker: Maker, tmp_path: Path)
     broker = AmqttBroker(maker.broker_setup(tmp_path))
     for _ in range(2):
         with broker:
-            thread = broker._thread
+            thread = broker._thread._thread
             assert thread is not None and thread.is_alive()
             with MqttClient(maker.access(broker.port, "tracker"), "tracker"):
                 pass
