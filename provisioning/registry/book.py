@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -27,23 +27,32 @@ from provisioning.signing.signer import Signer
 
 def chains(session: Session) -> list[ChainData]:
     """Every chain with its records in order, by name: production records, and decisions in chains of their own."""
-    entries: dict[str, list[Entry]] = defaultdict(list)
+    rows: list[Any] = []
     for kind in (ProductionRecord, DecisionRecord):
         columns = (kind.chain, kind.number, kind.body, kind.previous_hash, kind.hash, kind.signature)
-        for row in session.execute(select(*columns).order_by(kind.chain, kind.number)):
-            entries[row.chain].append(Entry(row.number, row.body, row.previous_hash, row.hash, row.signature))
-    return [
-        ChainData(chain.name, chain.public_key, entries[chain.name])
-        for chain in session.scalars(select(Chain).order_by(Chain.name))
-    ]
+        rows += session.execute(select(*columns).order_by(kind.chain, kind.number))
+    return assemble(session.scalars(select(Chain).order_by(Chain.name)), rows)
+
+
+def assemble(chains: Iterable[Chain], records: Iterable[Any]) -> list[ChainData]:
+    """Chains with their records; these are rows of either kind, those of a chain in its order."""
+    entries: dict[str, list[Entry]] = defaultdict(list)
+    for row in records:
+        entries[row.chain].append(Entry(row.number, row.body, row.previous_hash, row.hash, row.signature))
+    return [ChainData(chain.name, chain.public_key, entries[chain.name]) for chain in chains]
 
 
 def checkpoints(session: Session) -> dict[str, list[str]]:
     """Stored checkpoints by registry id (hex), each list in order."""
-    found: dict[str, list[str]] = defaultdict(list)
     query = select(Checkpoint).order_by(Checkpoint.registry_id, Checkpoint.number)
-    for checkpoint in session.scalars(query):
-        found[checkpoint.registry_id.hex()].append(checkpoint.data.decode())
+    return checkpoint_texts(session.scalars(query))
+
+
+def checkpoint_texts(rows: Iterable[Checkpoint]) -> dict[str, list[str]]:
+    """The texts of checkpoints by registry id (hex)."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for checkpoint in rows:
+        found[checkpoint.registry_id.hex()].append(checkpoint.data.decode("utf-8", "replace"))
     return dict(found)
 
 

@@ -11,6 +11,7 @@ Rules:
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,23 +75,65 @@ def lease(
 
     The main registry gives the numbers away first: a lease that dies in between wastes numbers, and doubles none.
     """
+    with main.reading() as session:
+        name = branch_row(session, branch.registry_id).name
+    given = lease_by_name(main, name, prefix, count, batch)
+    with main.reading() as session:
+        leases = leases_of(session, name)
+    with branch.writing() as session:
+        take_leases(session, leases)
+    return given
+
+
+def lease_by_name(main: Registry, name: str, prefix: str, count: int, batch: str | None) -> tuple[int, int]:
+    """Lease numbers to a branch that is not at hand: they travel with the answer to its next bundle; (first, last)."""
     with main.writing() as session:
-        name = _branch_row(session, branch).name
+        if session.get(Branch, name) is None:
+            raise RegistryError(f"there is no branch {name}")
         leased = give_range(session, prefix, count, name)
         found = session.get(Batch, batch) if batch is not None else None
         if batch is not None and (found is None or found.is_closed):
             raise BatchError(f"batch {batch} is not open in the main registry")
         if batch is not None:
             session.merge(BranchBatch(branch=name, batch=batch, is_done=False))
-        documents = list(session.scalars(select(Document).where(Document.batch == batch)))
-    with branch.writing() as session:
-        session.add(merge.copy_of(leased, NumberRange))
-        if found is not None:
-            session.merge(merge.copy_of(found, Batch))
-            session.flush()
-            for document in documents:
-                session.merge(merge.copy_of(document, Document))
-    return leased.first_number, leased.last_number
+        return leased.first_number, leased.last_number
+
+
+@dataclass(frozen=True)
+class Leases:
+    """What a branch may use: ranges of numbers, batches and their documents."""
+
+    ranges: Sequence[NumberRange]
+    batches: Sequence[Batch]
+    documents: Sequence[Document]
+
+
+def leases_of(session: Session, name: str) -> Leases:
+    """Everything that the main registry ever leased to a branch."""
+    batches = select(BranchBatch.batch).where(BranchBatch.branch == name)
+    return Leases(
+        list(session.scalars(select(NumberRange).where(NumberRange.holder == name))),
+        list(session.scalars(select(Batch).where(Batch.number.in_(batches), ~Batch.is_closed))),
+        list(session.scalars(select(Document).where(Document.batch.in_(batches)))),
+    )
+
+
+def take_leases(session: Session, leases: Leases) -> int:
+    """Add to a branch what it does not have yet; how many ranges were new. What it has used up stays used up."""
+    new = 0
+    for leased in leases.ranges:
+        if session.get(NumberRange, (leased.prefix, leased.first_number)) is None:
+            session.add(merge.copy_of(leased, NumberRange))
+            new += 1
+    for batch in leases.batches:
+        if session.get(Batch, batch.number) is None:
+            session.add(merge.copy_of(batch, Batch))
+    session.flush()
+    for document in leases.documents:
+        known = session.get(Document, (document.batch, document.kind))
+        if known is None and session.get(Batch, document.batch) is not None:
+            session.add(merge.copy_of(document, Document))
+    return new
 
 
 def sync(main: Registry, branch: Registry) -> SyncReport:
@@ -100,15 +143,30 @@ def sync(main: Registry, branch: Registry) -> SyncReport:
     """
     with branch.reading() as session:
         taken = merge.read(session)
+    report, stopped = take(main, branch.registry_id, taken)
+    with branch.writing() as session:
+        stop(session, stopped)
+    return report
+
+
+def take(
+    main: Registry, registry_id: bytes, taken: merge.Taken, bundle: tuple[bytes, int] | None = None
+) -> tuple[SyncReport, dict[bytes, str]]:
+    """Take in what a branch holds; the report, and device ids that are stopped with the reason.
+
+    `bundle`: (key, number) of the bundle that brought it, noted with it. Raises as `sync`.
+    """
     verify_ledger(taken.chains, taken.checkpoints)
-    lost = _lost_records(main, branch, taken)
+    lost = _lost_records(main, registry_id, taken)
     if lost:
         raise ConflictError(lost)
     signer = main.signer
     with main.writing() as session:
-        row = _branch_row(session, branch)
+        row = branch_row(session, registry_id)
         result = merge.apply(session, taken, row, main.now())
         row.synced_s = main.now()
+        if bundle is not None:
+            row.public_key, row.bundle_number = bundle
         for batch in taken.batches:
             session.merge(BranchBatch(branch=row.name, batch=batch.number, is_done=batch.is_closed))
         session.flush()
@@ -117,21 +175,22 @@ def sync(main: Registry, branch: Registry) -> SyncReport:
             unit.device_id: str(unit.note)
             for unit in session.scalars(select(Unit).where(Unit.status == QUARANTINED))
         }
-    with branch.writing() as session:
-        for unit in session.scalars(select(Unit).where(Unit.status.in_(LIVE))):
-            if unit.device_id in stopped:
-                unit.status, unit.note = QUARANTINED, stopped[unit.device_id][:NOTE_CHARS]
-                for code in session.scalars(
-                    select(CodeFingerprint).where(CodeFingerprint.unit_id == unit.id)
-                ):
-                    code.is_live = False
-    return SyncReport(result.units, result.records, tuple(result.incidents))
+    return SyncReport(result.units, result.records, tuple(result.incidents)), stopped
 
 
-def _lost_records(main: Registry, branch: Registry, taken: merge.Taken) -> str | None:
+def stop(session: Session, stopped: Mapping[bytes, str]) -> None:
+    """In the branch: stop the units that the main registry stopped, and burn their codes."""
+    for unit in session.scalars(select(Unit).where(Unit.status.in_(LIVE))):
+        if unit.device_id in stopped:
+            unit.status, unit.note = QUARANTINED, stopped[unit.device_id][:NOTE_CHARS]
+            for code in session.scalars(select(CodeFingerprint).where(CodeFingerprint.unit_id == unit.id)):
+                code.is_live = False
+
+
+def _lost_records(main: Registry, registry_id: bytes, taken: merge.Taken) -> str | None:
     """Why the branch's ledger cannot follow the one that was synced before; noted as an incident of its batches."""
     with main.writing() as session:
-        _branch_row(session, branch)
+        branch_row(session, registry_id)
         problem = merge.fork_problem(session, taken)
         if problem is not None:
             for batch in taken.batches or [Batch(number="")]:
@@ -194,10 +253,11 @@ def settle(main: Registry, number: int, *, by: str, reason: str) -> None:
         decisions.add(session, signer, main.now(), decisions.SETTLE, facts)
 
 
-def _branch_row(session: Session, branch: Registry) -> Branch:
+def branch_row(session: Session, registry_id: bytes) -> Branch:
+    """The branch with this registry id. Raises RegistryError."""
     if is_branch(session):
         raise RegistryError("the main registry is a branch itself")
-    row = session.scalar(select(Branch).where(Branch.registry_id == branch.registry_id))
+    row = session.scalar(select(Branch).where(Branch.registry_id == registry_id))
     if row is None:
         raise RegistryError("this registry is no branch of that one: make one with `firstboot registry join`")
     return row

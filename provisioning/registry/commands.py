@@ -187,23 +187,6 @@ def join(
 
 
 @app.command()
-def lease(
-    main: MainPlace,
-    branch: Annotated[str, typer.Option(help="The branch's file.")],
-    prefix: Annotated[str, typer.Option(help="Prefix of the serial numbers.")],
-    count: Annotated[int, typer.Option(help="How many numbers.")],
-    batch: Annotated[
-        str | None, typer.Option(help="The batch they are for: its definition comes along.")
-    ] = None,
-    files: Files = None,
-) -> None:
-    """Lease a range of serial numbers to a branch."""
-    with opened(main, files) as book, opened(branch, None) as other:
-        first, last = branches.lease(book, other, prefix, count, batch)
-    typer.echo(f"numbers {prefix}{first:06d} to {prefix}{last:06d} are the branch's alone")
-
-
-@app.command()
 def sync(
     main: MainPlace,
     branch: Annotated[str, typer.Option(help="The branch's file.")],
@@ -387,3 +370,12 @@ def restore(
         report = backups.restore(folder, registry, by=by)
     typer.echo(f"{registry}: {_whole(report)}")
     typer.echo("sync the branches, count the units made since the backup, then: firstboot registry settle")
+
+
+def _add_bundle_commands() -> None:
+    from provisioning.registry.bundle_commands import add_to
+
+    add_to(app)
+
+
+_add_bundle_commands()
