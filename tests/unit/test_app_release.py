@@ -1,4 +1,4 @@
-"""`firstboot release` with an application: the same bytes every time, refused where a unit would, shown file by file."""
+"""`firstboot release` with an application: the same bytes each time, refused where a unit would, shown file by file."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from provisioning.signing.payload import ReleaseError
 from provisioning.signing.pki import private_pem, write_private
 from provisioning.signing.release import Release, anchors_of
 
+ROOT = Path(__file__).resolve().parents[2]
 START = "async def run(context):\n    pass\n"
 
 
@@ -199,6 +200,13 @@ def test_both_payloads_are_published_and_a_superseded_set_is_removed(
     assert removed == sorted("o/" + one.hex() for one in (first.app.digest, first.app.chunk_list_digest))
     assert publisher.store.read(f"o/{second.app.digest.hex()}") == second.app.content
     assert publisher.store.read(f"o/{second.payload_digest.hex()}") == second.payload
+
+
+def test_the_example_is_a_set_that_units_take() -> None:
+    files = appset.collect(ROOT / "examples" / "lamp")
+    assert list(files) == ["__init__.py", "data/day.bin", "scene.py"]
+    assert len(files["data/day.bin"]) == 24
+    assert appset.build_set(ROOT / "examples" / "lamp").name == "app"
 
 
 def test_a_bundle_says_where_each_file_lies(folder: Path) -> None:

@@ -1,0 +1,25 @@
+"""An application to begin with: the package `app` of a device. It shows what it is given and how it ends well.
+
+    firstboot release sign IMAGE --app examples/lamp ...
+
+It runs after the owner's set-up, beside the local pages and the updates, in the same event loop: it waits with `await`,
+never in a loop of its own, or the watchdog restarts the device. What it raises is an event on the status page.
+"""
+
+import asyncio
+
+from app.scene import brightness
+
+STEP_S = 60
+
+
+async def run(context):
+    """Run until the device restarts. `context` is device.apps.Context."""
+    table = context.read("data/day.bin")
+    minute = 0
+    while True:
+        context.report(
+            f"brightness {brightness(table, minute)} %, security updates: {context.support_state()}"
+        )
+        await asyncio.sleep(STEP_S)
+        minute = (minute + 1) % 1440
