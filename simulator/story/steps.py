@@ -227,7 +227,19 @@ def downgrade_refused(world: World) -> str:
 
 def update_coap(world: World) -> str:
     world.publish(3, "coap")
-    return _expect_running(world, "3.0.0", "over CoAP with OSCORE")
+    text = _expect_running(world, "3.0.0", "over CoAP with OSCORE")
+    return f"{text}, and with it its application: {_expect_application(world, 3)}"
+
+
+def _expect_application(world: World, release: int) -> str:
+    """What the application of this release says of itself, once it runs."""
+
+    def running() -> str | None:
+        found = world.status()["application"]
+        is_it = found is not None and (found["release"], found["state"]) == (release, "running")
+        return str(found["says"]) if is_it and found["says"] else None
+
+    return wait_until(f"the application of release {release} to run", running, CONTACT_S, 0.5)
 
 
 def bad_release_reverts(world: World) -> str:

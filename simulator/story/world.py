@@ -30,6 +30,7 @@ from provisioning.servers.mqtt_client import MqttAccess
 from provisioning.servers.oscore_store import OscoreStore
 from provisioning.servers.tracker import MqttTracker, Tracker
 from provisioning.signing import keyset
+from provisioning.signing.appset import build_set
 from provisioning.signing.keys import KeyRing
 from provisioning.signing.pki import CertificateAuthority
 from provisioning.signing.release import Release, anchors_of, build_release
@@ -47,6 +48,10 @@ WHAT: Final = {
     4: ("nothing: it hangs at start", "one restart"),
     5: ("a weakness found after the end of support", "one restart"),
 }
+
+
+APP_RELEASE: Final = 3  # comes with an application, the example
+APP_FOLDER: Final = ROOT / "examples" / "lamp"
 
 
 class WorldError(RuntimeError):
@@ -199,6 +204,7 @@ class World:
                 version=f"{number}.0.0",
                 mitigates=mitigates,
                 interrupts=interrupts,
+                app=build_set(APP_FOLDER) if number == APP_RELEASE else None,
             )
         return self._releases[number]
 
