@@ -9,7 +9,7 @@ Which application set runs is found before that, by choose_set(), from the image
 from collections import namedtuple
 
 from device.compat import const
-from device.errors import AppSetError, FirstbootError, RecordDamagedError, TrialFailedError
+from device.errors import AppSetError, FirstbootError, FlashError, RecordDamagedError, TrialFailedError
 from device.update import tracker
 from device.update.flow import Place, check_image, slot_digest
 
@@ -93,7 +93,10 @@ class Trials:
         if self.sets is None:
             return []
         found: "list[FirstbootError]" = []
-        candidates = self.sets.candidates(self._boot.image_digest, self._boot.is_trial)
+        try:
+            candidates = self.sets.candidates(self._boot.image_digest, self._boot.is_trial)
+        except FlashError as error:
+            return [error]  # what holds the application cannot be read: the firmware alone can still be
         for one in candidates:
             if one.is_trial and not self._is_pending(one):
                 continue  # of a release that was given up for a newer one
@@ -106,10 +109,17 @@ class Trials:
             if one.is_trial:
                 self.sets.mark_tried(one.slot)
             self.app = Running(one.slot, one.binding, one.is_trial, files)
-            return found
-        if not candidates and self._kept_set().get(1) == self._boot.image_digest:
+            break
+        if not found and self._is_set_missing():
             found.append(AppSetError(reason="missing", file=""))
         return found
+
+    def _is_set_missing(self) -> bool:
+        """Whether the set that was confirmed with this image is not the one that runs; one on trial is not yet."""
+        kept = self._kept_set()
+        if kept.get(1) != self._boot.image_digest or self.pending() is not None:
+            return False
+        return self.app is None or self.app.binding.digest != kept.get(2)
 
     def _is_pending(self, one: "Candidate") -> bool:
         pending = self.pending()

@@ -12,6 +12,7 @@ from device.errors import (
     AppSetError,
     BundleError,
     DigestMismatchError,
+    FlashError,
     ImageFormatError,
     LimitError,
     TrialFailedError,
@@ -153,6 +154,18 @@ def test_an_older_set_of_the_same_image_steps_in_for_a_changed_one():
     assert isinstance(bench.errors[0], AppSetError)
 
 
+def test_a_place_that_cannot_be_read_leaves_the_firmware_alone():
+    bench = Bench()
+
+    def fail(offset, length):
+        raise FlashError(reason="read back", offset=offset)
+
+    bench.flash.read = fail
+    trials = Trials(booted(), bench.boot_state, bench.store, bench.sets)
+    assert trials.choose_set()[0].fields["reason"] == "read back"
+    assert trials.app is None
+
+
 def test_content_is_checked_again_as_it_is_read():
     bench = Bench()
     bench.put(0, bundle.encode(FILES))
@@ -289,6 +302,20 @@ def test_a_set_that_vanished_is_reported():
     assert trials.lacks_set(manifest)
     bench.start(booted(image_digest=b"x" * 32))
     assert bench.errors == []
+
+
+def test_an_older_set_that_runs_in_place_of_a_vanished_one_is_reported():
+    bench = Bench()
+    for sequence in (2, 3):
+        manifest, objects = release(sequence, None, {"__init__.py": str(sequence).encode()})
+        bench.install(manifest, objects)
+        trials = bench.start()
+        trials.confirm()
+    assert bench.start().app.binding.sequence == 3 and bench.errors == []
+    bench.sets.drop(trials.app.slot)
+    trials = bench.start()
+    assert trials.app.binding.sequence == 2 and bench.errors[0].fields["reason"] == "missing"
+    assert trials.lacks_set(manifest)
 
 
 def test_a_set_that_is_lost_is_fetched_again_and_one_that_runs_is_not():
