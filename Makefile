@@ -33,7 +33,7 @@ firmware:  ## Build boot ROM and firmware for the emulated board
 size:  ## Firmware size by part
 	@$(CI) size $(ARGS)
 
-bench:  ## Instructions and bytes beside the best known figures (ARGS="--json FILE")
+bench:  ## Instructions and bytes beside the best known figures (ARGS="--json FILE"; --station: the factory)
 	@$(CI) bench $(ARGS)
 
 renode:  ## The board's scenarios under Renode, where it is installed

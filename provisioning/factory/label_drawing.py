@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import segno
@@ -50,6 +51,7 @@ def qr_place(label: Label) -> tuple[int, int, list[bytearray]]:
     return left, margin + quiet, list(matrix)
 
 
+@lru_cache(64)  # taken out of the package anew each time it takes longer than the drawing
 def _font(size: int) -> Any:
     return ImageFont.load_default(size)
 

@@ -25,6 +25,7 @@ from provisioning.signing.hss_signer import FORMS, HssSigner
 from provisioning.signing.image import ImageKey, image_key, key_hash, sign_image
 from provisioning.signing.pki import private_pem, write_private
 from renode.qemu import QemuBoard
+from tests.bench import station
 from tests.bench.rows import results, table
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -121,7 +122,10 @@ def _say(text: str) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0 when everything was measured, whatever was reached; 1 when something was not."""
+    """0 when everything was measured, whatever was reached; 1 when something was not. `--station`: the factory's."""
+    words = sys.argv[1:] if arguments is None else arguments
+    if words[:1] == ["--station"]:
+        return station.main(words[1:])
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
     options = parser.parse_args(arguments)
