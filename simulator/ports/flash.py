@@ -43,6 +43,7 @@ class SimFlash:
     """
 
     def __init__(self, layout: NvmLayout = MPS2, seed: int = 0) -> None:
+        self.layout = layout
         self.size_bytes: int = layout.size_bytes
         self.sector_bytes: int = layout.sector_bytes
         self.unit_bytes: int = layout.unit_bytes

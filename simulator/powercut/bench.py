@@ -29,7 +29,9 @@ from provisioning.signing.release import Release, build_release
 from simulator.device import release_body
 
 # The board's map with fewer sectors: the same places, so nothing that reads the layout knows the difference.
-LAYOUT: NvmLayout = MPS2._replace(slot_bytes=0x6000, device_bytes=0x40000, user_bytes=0x10000)
+LAYOUT: NvmLayout = MPS2._replace(
+    slot_bytes=0x6000, device_bytes=0x40000, user_bytes=0x10000, set_bytes=0x5000
+)
 DEVICE_ID = bytes(range(0x40, 0x50))
 HARDWARE_ID = bytes(range(16))
 WEB_NAME = "fb-00000001"
@@ -39,7 +41,7 @@ PASSWORD = "kettle on the hob at six"  # noqa: S105 - of a unit that exists for 
 NEW_PASSWORD = "orange bicycle under the bridge"  # noqa: S105
 CHECK_INTERVAL_S = 30
 BODY_BYTES = 9000  # three chunks and the image's own bytes
-COUNTERS = {1: 1, 2: 2, 3: 3}  # release 2 closes a hole: the older image never starts again
+COUNTERS = {1: 1, 2: 2, 3: 3, 4: 3, 5: 3}  # release 2 closes a hole: the older image never starts again
 
 
 def _product() -> Product:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from device.update.slots import BootState
 from simulator.ports.flash import PowerCut, SimFlash, Snapshot
+from simulator.powercut import app_sets as _app_sets  # noqa: F401 - its flows are registered
 from simulator.powercut import bench as made
 from simulator.powercut import checks
 from simulator.powercut.checks import Findings

@@ -20,6 +20,7 @@ from device.update.slots import BootState
 from simulator import boot as boot_rom
 from simulator.ports.flash import SimFlash
 from simulator.ports.records import user_records
+from simulator.powercut import app_sets
 from simulator.powercut import bench as made
 from simulator.powercut.machine import Machine, World
 
@@ -88,6 +89,9 @@ def check_at_rest(flash: SimFlash, world: World) -> Findings:
     confirmed = facts.get("confirmed")
     if confirmed is not None and not handover.is_trial and number < int(str(confirmed)):
         found.add(LOST, f"release {confirmed} was confirmed and {number} runs")
+    wrong = app_sets.check(flash, handover, facts)
+    if wrong is not None:
+        found.add(*wrong)
     if "locked" in facts:
         _check_progress(flash, world, facts, found)
     return found

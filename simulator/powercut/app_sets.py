@@ -1,0 +1,177 @@
+"""Releases with application sets for campaigns: what they are, which set may run with which image, and their flows.
+
+The rule that a campaign looks for (docs/design.md, Application sets): an image that was released with a set runs with a
+set of its own and whole, on trial as well as confirmed; an image that was released without one runs alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import cache
+from types import SimpleNamespace
+from typing import Any, Final
+
+from device.errors import FirstbootError, TrialFailedError
+from device.store import DEVICE, Store
+from device.update.appset import AppSets
+from device.update.slots import BootState
+from device.update.trial import Trials
+from provisioning.signing.payload import APP, Payload
+from provisioning.signing.release import Release, build_release
+from simulator import boot as boot_rom
+from simulator.ports.flash import SimFlash
+from simulator.ports.peers import Content
+from simulator.powercut import bench as made
+from simulator.powercut.flows import Flow, register, status
+from simulator.powercut.machine import BrickedError, Machine, World
+
+# Release number -> number of its image; the lower one of each pair, then what is published where a cut ended its trial.
+FIRST, SECOND = (4, 6), (7, 8)
+IMAGES: Final = {4: 4, 6: 5, 7: 4, 8: 4}
+SOURCE: Final = """\
+import asyncio
+
+
+async def run(context):
+    context.report("release {number}, {{}} bytes".format(len(context.read("table.bin"))))
+    while True:
+        await asyncio.sleep(3600)
+"""
+
+
+@cache
+def bundle_of(number: int) -> bytes:
+    """The application set of a release."""
+    from device.codec import bundle
+
+    return bundle.encode(
+        {"__init__.py": SOURCE.format(number=number).encode(), "table.bin": bytes((number,)) * 5000}
+    )
+
+
+def release(bench: made.Bench, number: int, files: bytes | None = None) -> Release:
+    """Release `number` of IMAGES, with `files` in place of its own bundle."""
+    return build_release(
+        bench.images[IMAGES[number]],
+        vendor_id=bench.product.vendor_id,
+        class_id=bench.product.class_id,
+        sequence_number=number,
+        signer=bench.ring.signer("author"),
+        version=f"{IMAGES[number]}.0.0",
+        mitigates="what the campaign made up",
+        interrupts="a restart",
+        app=Payload.of(APP, bundle_of(number) if files is None else files),
+    )
+
+
+def publish(world: World, what: Release) -> None:
+    """Put a release where units look for one, in place of the one before."""
+    content = Content(world.bench.product.class_id, lambda request: None)
+    content.put_release(what)
+    world.published.update(content.published)
+
+
+def running(flash: SimFlash, handover: boot_rom.Handover, store: Store) -> tuple[bytes | None, int]:
+    """The bundle that the next start runs with this image, and its release; (None, 0) for none. May write a mark."""
+    layout = flash.layout
+    boot = SimpleNamespace(
+        slot=handover.slot,
+        image_digest=handover.info.digest,
+        is_trial=handover.is_trial,
+        version=handover.info.version,
+    )
+    sets = AppSets(flash, layout)
+    trials = Trials(boot, BootState(flash, layout), store, sets)
+    trials.choose_set()
+    if trials.app is None:
+        return None, 0
+    return sets.read(trials.app.slot, 0, trials.app.binding.size), trials.app.binding.sequence
+
+
+def mixed(number: int, bundle: bytes | None, sequence: int) -> str | None:
+    """Why image `number` must not run with this set, None where it may."""
+    has_set = number in IMAGES.values()
+    if bundle is None:
+        return f"release {number} runs without its application set" if has_set else None
+    if IMAGES.get(sequence) != number:
+        return f"image {number} runs with the application set of release {sequence}"
+    if bundle != bundle_of(sequence):
+        return f"the application set of release {sequence} is not the one that was signed"
+    return None
+
+
+def check(flash: SimFlash, handover: boot_rom.Handover, facts: dict[str, object]) -> tuple[str, str] | None:
+    """What is wrong with the set that a start would run: (kind, text). `flash` is a copy and may be written."""
+    from simulator.ports.records import device_records
+
+    records = device_records(flash, flash.layout)
+    try:
+        records.mount()
+        bundle, sequence = running(flash, handover, Store(records, DEVICE))
+    except FirstbootError:
+        return None  # nothing of it is known before the unit is provisioned; records are looked at elsewhere
+    number = int(handover.info.version[0])
+    text = mixed(number, bundle, sequence)
+    if text is not None:
+        return "mixed", text
+    told = facts.get("app")
+    if (
+        told is not None
+        and not handover.is_trial
+        and IMAGES[int(str(told))] == number
+        and sequence < int(str(told))
+    ):
+        return "lost", f"the application of release {told} was confirmed and that of {sequence} runs"
+    return None
+
+
+# flows -------------------------------------------------------------------------------------------------------
+def takes(numbers: tuple[int, int]) -> Callable[[Machine], Awaitable[None]]:
+    """The unit comes to run release numbers[0], image and set; where a cut ended its trial, numbers[1] is published."""
+
+    async def script(machine: Machine) -> None:
+        async def probe() -> int | None:
+            found = await status(machine)
+            number = (found["application"] or {}).get("release", 0)
+            if number in numbers and not found["is_trial"]:
+                _require_pair(found, number)
+                return int(number)
+            if number not in numbers and _gave_up(found, numbers[0]):
+                publish(machine.world, release(machine.world.bench, numbers[1]))
+            return None
+
+        number = await machine.until("the application", probe, 600.0, 1.0)
+        machine.tell("confirmed", IMAGES[number])
+        machine.tell("app", number)
+
+    return script
+
+
+def _require_pair(found: Any, number: int) -> None:
+    version = int(str(found["version"]).partition(".")[0])
+    says = found["application"]["says"]
+    if version != IMAGES[number] or says != f"release {number}, 5000 bytes":
+        raise BrickedError(f"image {version} runs with an application that says {says!r}")
+
+
+def _gave_up(found: Any, number: int) -> bool:
+    texts = [event["text"] for event in found["update"]["events"] if event["code"] == TrialFailedError.code]
+    return any(f"sequence={number}" in text for text in texts)
+
+
+def over(number: int, *, mqtt: bool, coap: bool) -> Callable[[World], None]:
+    """A world that publishes release `number`."""
+
+    def arrange(world: World) -> None:
+        world.has_mqtt, world.has_coap = mqtt, coap
+        publish(world, release(world.bench, number))
+
+    return arrange
+
+
+def _switch(world: World) -> None:
+    world.has_mqtt, world.has_coap = world.has_coap, world.has_mqtt
+
+
+register(Flow("update-app", "set-up", takes(FIRST), over(FIRST[0], mqtt=True, coap=False), _switch))
+register(Flow("app-only", "update-app", takes(SECOND), over(SECOND[0], mqtt=False, coap=True)))
