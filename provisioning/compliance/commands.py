@@ -75,14 +75,12 @@ def today_utc() -> dt.date:
     return dt.datetime.now(dt.UTC).date()
 
 
-def trusted_keys(paths: list[Path]) -> list[AnchorKey]:
-    """Signatory keys from public key files. Raises PublicKeyError, OSError."""
+def trusted_keys(paths: list[Path], role: str = "signatory") -> list[AnchorKey]:
+    """A role's keys from public key files. Raises PublicKeyError, OSError."""
     found = []
     for path in paths:
         for key in parse_public(path.read_bytes()):
-            found.append(
-                AnchorKey(key.key_id or key_id(key.public), key.algorithm, ROLES["signatory"], key.public)
-            )
+            found.append(AnchorKey(key.key_id or key_id(key.public), key.algorithm, ROLES[role], key.public))
     return found
 
 

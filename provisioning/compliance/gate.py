@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from device.crypto import der
+from device.errors import FirstbootError
 from device.support import date_text
 from provisioning.compliance.archive import Archive, Archived, ArchiveError
 from provisioning.compliance.carried import check_signature
@@ -116,6 +118,7 @@ class Gate:
         every = self.registry.units()
         for name in UNIQUE:
             self._twice[name] = Counter(getattr(unit, name) for unit in every if getattr(unit, name))
+        self._twice[DEVICE_KEY] = Counter(device_key(unit) for unit in every)
 
     def statement_of(self, unit: Unit) -> Archived | None:
         """The issued statement that the unit carries."""
@@ -141,6 +144,17 @@ class Gate:
             "image_sha256": (unit.image_digest or b"").hex(),
             "on": self.today.isoformat(),
         }
+
+
+DEVICE_KEY: Final = "device key"
+
+
+def device_key(unit: Unit) -> bytes:
+    """The public key (65 bytes) in the unit's certificate; empty where it has none that can be read."""
+    try:
+        return bytes(der.certificate_facts(unit.device_certificate or b"").public_key)
+    except FirstbootError:
+        return b""
 
 
 UNIQUE: Final = ("device_id", "device_certificate", "web_fingerprint", "record_hash", "label_mac")
@@ -209,6 +223,11 @@ def _check_uniqueness(gate: Gate, unit: Unit) -> Iterator[str]:
             yield f"The registry does not hold its {name.replace('_', ' ')}."
         elif gate.how_often(name, value) != 1:
             yield f"Another unit has the same {name.replace('_', ' ')}."
+    key = device_key(unit)
+    if not key:
+        yield "The key in its certificate cannot be read."
+    elif gate.how_often(DEVICE_KEY, key) != 1:
+        yield "Another unit has the same device key (SE-02)."
 
 
 _CHECKS: Final[tuple[tuple[str, Callable[[Gate, Unit], Iterator[str]]], ...]] = (

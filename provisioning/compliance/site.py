@@ -23,13 +23,20 @@ from device.support import days_from_civil, sentence
 from provisioning.compliance import coverage, plain
 from provisioning.compliance.archive import Archive, slug
 from provisioning.compliance.check import REGISTER, SECURITY_TXT, STATEMENTS
+from provisioning.compliance.device_record import NO_RECORDS, DeviceRecords, record_problems
 from provisioning.compliance.evidence import FAIL, NOT_APPLICABLE, PASS, PUBLICATION, Check, Evidence
 from provisioning.compliance.forms import date_words, environment, period_text
 from provisioning.compliance.ledger import Ledger, LedgerError, check_continues, parse
 from provisioning.compliance.security_txt import make_security_txt
 from provisioning.compliance.site_check import check_site
 from provisioning.compliance.statement import ISO_29147
-from provisioning.compliance.support_register import Publication, RegisterError, history, publish
+from provisioning.compliance.support_register import (
+    Publication,
+    RegisterError,
+    current,
+    history,
+    publish,
+)
 
 if TYPE_CHECKING:
     from provisioning.factory.product import Product
@@ -61,12 +68,15 @@ class Site:
     today: dt.date
     earlier: Sequence[Path] = ()
     bills: Mapping[str, bytes] | None = None  # bill of materials (CycloneDX) by model
+    device: DeviceRecords = NO_RECORDS  # the support records that devices get
 
 
 def build_site(site: Site) -> list[Evidence]:
     """Build the site; the publication evidence of each product. Raises SiteError, OSError."""
     failed = {product.model: _failures(product, site) for product in site.products}
     found = _common_problems(site)
+    records, told = _records_for_devices(site)
+    found += told
     found += [f"{model}: {text}" for model, failures in failed.items() for text in failures.values()]
     if found:
         raise SiteError(found)
@@ -74,11 +84,28 @@ def build_site(site: Site) -> list[Evidence]:
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     try:
+        for model, record in records.items():
+            _write(draft / record_path(model), record)
         _publish(site, draft)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
     return [_evidence(product, failed[product.model], site.today) for product in site.products]
+
+
+def record_path(model: str) -> str:
+    """Where below the site the signed support record of a model lies."""
+    return f"records/support-{slug(model)}.cose"
+
+
+def _records_for_devices(site: Site) -> tuple[dict[str, bytes], list[str]]:
+    """The devices' records by model, and what stands against them beside the pages (SP-03)."""
+    try:
+        published = current(Ledger(site.register).lines())
+    except (LedgerError, RegisterError):
+        published = {}  # told by the build itself, with its own words
+    problems, records = record_problems(site.products, published, site.device)
+    return records, problems
 
 
 def _publish(site: Site, draft: Path) -> None:
@@ -87,13 +114,13 @@ def _publish(site: Site, draft: Path) -> None:
     try:
         if Ledger(site.register).lines():
             shutil.copyfile(site.register, trial.path)
-        current = publish(trial, site.products, site.today)
+        now = publish(trial, site.products, site.today)
         for place in (site.out / REGISTER, *site.earlier):
             if place.exists():
                 check_continues(parse(place.read_bytes(), str(place)), trial.lines())
         if site.out.exists() and not (site.out / REGISTER).exists():
             raise LedgerError(f"{site.out} is there but holds no {REGISTER}: it is no site of ours")
-        _write_pages(site, draft, current, history(trial.lines()))
+        _write_pages(site, draft, now, history(trial.lines()))
     except (LedgerError, RegisterError) as error:
         raise SiteError([f"{error} (SP-02)"]) from None
     found = check_site(draft, site.base_url, site.today)
@@ -188,7 +215,7 @@ def _evidence(product: Product, failed: Mapping[str, str], today: dt.date) -> Ev
 
 
 def _write_pages(
-    site: Site, draft: Path, current: Mapping[str, Publication], register: Sequence[Publication]
+    site: Site, draft: Path, now: Mapping[str, Publication], register: Sequence[Publication]
 ) -> None:
     first = site.products[0]
     policy = policy_path(first, site.base_url) or ""
@@ -207,7 +234,7 @@ def _write_pages(
         "products": facts,
         "statements": statements,
         "history": rows,
-        "current": [_row(0, current[model]) for model in sorted(current)],
+        "current": [_row(0, now[model]) for model in sorted(now)],
         "plain": PLAIN,
         "contact": _contact(first),
         "how_to_report": [

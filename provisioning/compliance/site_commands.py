@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
@@ -9,12 +10,14 @@ from typing import Annotated
 import typer
 
 from provisioning.compliance.archive import ArchiveError, slug
-from provisioning.compliance.commands import FAILED, ArchiveOption, err, today_utc, told
+from provisioning.compliance.commands import FAILED, ArchiveOption, err, today_utc, told, trusted_keys
 from provisioning.compliance.coverage import BillError
+from provisioning.compliance.device_record import DeviceRecords
 from provisioning.compliance.ledger import LedgerError
 from provisioning.compliance.site import Site, SiteError, build_site
 from provisioning.compliance.site_check import check_site
 from provisioning.factory.product import load_product
+from provisioning.publishing.commands import publish_command
 
 HELP = """Build the maker's public pages from the records of its units: support periods, contact, statements.
 
@@ -31,7 +34,7 @@ BaseOption = Annotated[
 
 
 @app.command()
-def build(
+def build(  # noqa: PLR0913, PLR0917 - one parameter for each option
     product: Annotated[
         list[Path], typer.Option(help="Product definitions (TOML), one for each product type.")
     ],
@@ -47,9 +50,35 @@ def build(
     bill: Annotated[
         list[str] | None, typer.Option(help="MODEL=FILE: the product's bill of materials (CycloneDX JSON).")
     ] = None,
+    record: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Signed support record for devices (firstboot release record support); needed with an extension."
+        ),
+    ] = None,
+    trust: Annotated[
+        list[Path] | None, typer.Option(help="Public key of the support role; needed with --record.")
+    ] = None,
+    store: Annotated[
+        Path | None, typer.Option(help="Folder that the CoAP server serves: the records go there too.")
+    ] = None,
+    mqtt: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Broker: the records go there too.")
+    ] = None,
+    ca: Annotated[Path | None, typer.Option(help="Authority of the broker's certificate (PEM).")] = None,
+    cert: Annotated[Path | None, typer.Option(help="Certificate of the user `publisher` (PEM).")] = None,
+    key: Annotated[Path | None, typer.Option(help="Its private key (PEM); read, never shown.")] = None,
 ) -> None:
-    """Build the site, or say everything that stands against it and change nothing."""
+    """Build the site, or say everything that stands against it and change nothing.
+
+    With --record the devices' support record joins the same run (SP-03): refused where it says another day than the
+    page, put beside the pages, and with --store and --mqtt published where devices fetch it.
+    """
+    started = time.monotonic()
     with told():
+        records = DeviceRecords(
+            [path.read_bytes() for path in record or []], trusted_keys(trust or [], "support")
+        )
         products = [load_product(path) for path in product]
         bills = dict(_bill(text) for text in bill or [])
         unknown = set(bills) - {each.model for each in products}
@@ -57,7 +86,17 @@ def build(
             raise ValueError(f"no product is called {', '.join(sorted(unknown))}")
         try:
             found = build_site(
-                Site(products, base_url, register, archive, out, today_utc(), tuple(earlier or ()), bills)
+                Site(
+                    products,
+                    base_url,
+                    register,
+                    archive,
+                    out,
+                    today_utc(),
+                    tuple(earlier or ()),
+                    bills,
+                    records,
+                )
             )
         except SiteError as error:
             _report(error.problems)
@@ -70,6 +109,12 @@ def build(
     typer.echo(
         f"built {out} for {len(products)} products; "
         + ", ".join(f"{n} {name}" for name, n in outcomes.items())
+    )
+    for path in record or []:
+        if store is not None or mqtt is not None:
+            publish_command(support=path, store=store, mqtt=mqtt, ca=ca, cert=cert, key=key)
+    typer.echo(
+        f"page, register, feed and {len(record or [])} records for devices: {time.monotonic() - started:.1f} s"
     )
 
 

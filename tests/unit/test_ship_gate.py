@@ -12,6 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from typer.testing import CliRunner, Result
 
 from provisioning.compliance import commands as statement_commands
@@ -186,6 +190,21 @@ def test_a_unit_that_shares_anything_with_another_stays_here(column: str, factor
     shared = f"UPDATE unit SET {column} = (SELECT {column} FROM unit WHERE serial = :serial)"  # noqa: S608
     factory.plant(shared, serial=factory.serial)
     assert aspects(factory.refused()) == {"uniqueness"}
+
+
+def test_two_certificates_over_one_key_keep_both_units_here(factory: Factory) -> None:
+    """SE-02: the certificates differ, the key does not."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "x")])
+    request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
+    for serial in (factory.serial, factory.make()):
+        certificate = factory.bench.keys.device_ca.issue_from_csr(request.public_bytes(Encoding.DER), serial)
+        factory.plant(
+            "UPDATE unit SET device_certificate = :made WHERE serial = :serial",
+            made=certificate,
+            serial=serial,
+        )
+    assert [each.sentence for each in factory.refused()] == ["Another unit has the same device key (SE-02)."]
 
 
 def test_a_changed_production_record_stops_everything(factory: Factory) -> None:

@@ -8,10 +8,13 @@ import json
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from typer.testing import CliRunner
 
+from device import support
 from provisioning.compliance import plain, site_commands
 from provisioning.compliance.check import REGISTER, SECURITY_TXT
+from provisioning.compliance.device_record import DeviceRecords
 from provisioning.compliance.evidence import NOT_APPLICABLE, PASS
 from provisioning.compliance.issue import draw_key
 from provisioning.compliance.ledger import Ledger
@@ -22,6 +25,10 @@ from provisioning.compliance.statement import ISO_29147
 from provisioning.compliance.support_register import RegisterError, history, publish
 from provisioning.factory.example import EXAMPLE
 from provisioning.factory.product import Product, Support
+from provisioning.factory.record import support_payload
+from provisioning.signing.file_signer import FileSigner
+from provisioning.signing.keys import ROLES, AnchorKey
+from provisioning.signing.signer import sign_record
 from tests.unit.factory_bench import PRODUCT
 from tests.unit.papers import PASSPHRASE, TODAY, issue_one
 
@@ -43,6 +50,17 @@ def site(folder: Path, *products: Product, **changes: object) -> Site:
 def until(end: dt.date, product: Product = PRODUCT) -> Product:
     support: Support = dataclasses.replace(product.support, end_date=end)
     return dataclasses.replace(product, support=support)
+
+
+SUPPORT = FileSigner(ec.generate_private_key(ec.SECP256R1()))
+
+
+def for_devices(product: Product, *, signer: FileSigner = SUPPORT) -> DeviceRecords:
+    """The record that the product's devices get, and the key that is trusted for it."""
+    record = sign_record(support_payload(product, 1), support.TYP, signer)
+    return DeviceRecords(
+        [record], [AnchorKey(SUPPORT.key_id, SUPPORT.algorithm, ROLES["support"], SUPPORT.public)]
+    )
 
 
 def refused(wanted: Site) -> list[str]:
@@ -126,7 +144,8 @@ def test_building_again_adds_no_line_and_an_extension_adds_one(tmp_path: Path) -
     build_site(site(tmp_path))
     build_site(site(tmp_path))
     assert len(Ledger(tmp_path / "register.jsonl").lines()) == 1
-    build_site(site(tmp_path, until(dt.date(2033, 12, 31))))
+    longer = until(dt.date(2033, 12, 31))
+    build_site(site(tmp_path, longer, device=for_devices(longer)))
     published = history(Ledger(tmp_path / "site" / REGISTER).lines())
     assert [each.end_date.year for each in published] == [2031, 2033]
     assert "31 December 2033" in (tmp_path / "site/support.xml").read_text()
@@ -140,7 +159,8 @@ def test_a_shortened_period_fails_the_build(tmp_path: Path) -> None:
 def test_a_supported_product_cannot_disappear(tmp_path: Path) -> None:
     build_site(site(tmp_path, PRODUCT, second()))
     assert "cannot disappear" in refused(site(tmp_path))[0]
-    build_site(site(tmp_path, until(dt.date(2040, 1, 1)), today=dt.date(2032, 1, 1)))
+    longer = until(dt.date(2040, 1, 1))
+    build_site(site(tmp_path, longer, today=dt.date(2032, 1, 1), device=for_devices(longer)))
 
 
 @pytest.mark.parametrize("how", ["register", "published"])
