@@ -3,7 +3,7 @@
 {99: [reference URI, SUIT_Digest of the manifest], 3: [records and claims], 4: true or {5: error number, 6: record,
 7: reason}}; below zero our own: {-1: version that runs (text), -2: confirmed manifest sequence, -3: number of the last
 error or 0, -4: a restart into a new release is about to happen,
--5: support state (place in support.STATES)}. Without a manifest the digest is empty. The claim
+-5: support state (place in support.STATES), -6, -7, -8: below}. Without a manifest the digest is empty. The claim
 names the image that runs. Reports travel inside TLS or OSCORE, which give their freshness, so there is no nonce.
 """
 
@@ -56,6 +56,7 @@ NO_REFERENCE = Reference("", b"")
 FIRMWARE = (b"firmware",)
 SUPPORT_STATE = -5  # the first of the extensions
 DELTA = -7  # the release was made from a delta: 0; or why the full payload was taken (error number)
+APP = -8  # SHA-256 of the application set that runs; absent where the firmware is alone
 IS_STALE = -6  # no valid freshness record for 72 h of powered-on time (device/staleness.py)
 
 REASON_CBOR = 1

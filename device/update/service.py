@@ -282,6 +282,8 @@ class UpdateService:
         }
         if self._delta is not None:
             found[report.DELTA] = self._delta
+        if self.trials.app is not None:
+            found[report.APP] = self.trials.app.binding.digest
         return found
 
     async def _report(self, source: "Source", error: "FirstbootError | None") -> None:

@@ -33,6 +33,7 @@ class FakeTrials:
 
     image_digest = b"i" * 32
     is_trial = False
+    app = None
 
     def __init__(self):
         self.progress = tracker.NO_PROGRESS

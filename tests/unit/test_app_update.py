@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from device.codec import bundle
 from device.errors import AppFailedError, AppSetError, TrialFailedError
+from device.suit import report
 from provisioning.signing import appset
 from provisioning.signing.payload import APP, Payload
 from provisioning.signing.release import build_release
@@ -72,6 +74,9 @@ def test_firmware_and_application_arrive_together(campaign: Campaign, transport:
     publish(machine, 4)
     found = machine.live(waits(runs(4)))
     assert found["version"] == "4.0.0+4" and found["update"]["sequence"] == 4
+    reports = [report.decode(item.value) for item in machine.world.told if item.what == "report"]
+    told = [one.extensions.get(report.APP) for one in reports]
+    assert told[-1] == hashlib.sha256(app_sets.bundle_of(4)).digest() and told[0] is None
     assert found["application"] == {
         "release": 4,
         "state": "running",
