@@ -13,6 +13,7 @@ from device.codec import bundle
 from device.errors import AppFailedError, AppSetError, TrialFailedError
 from device.suit import report
 from provisioning.signing import appset
+from provisioning.signing.delta import has_detools
 from provisioning.signing.payload import APP, Payload
 from provisioning.signing.release import build_release
 from simulator.ports.flash import SimFlash
@@ -208,6 +209,29 @@ def test_a_unit_fresh_from_the_factory_fetches_the_application_of_the_release_th
     found = machine.live(waits(runs(1)))
     assert found["version"] == "1.0.0+1" and found["application"]["says"] == "release 1, 5000 bytes"
     assert codes(found) == []
+
+
+@pytest.mark.skipif(not has_detools(), reason="detools is not installed (make setup builds it)")
+def test_an_application_goes_with_firmware_that_is_made_from_a_delta(campaign: Campaign) -> None:
+    machine = unit_after(campaign, "set-up")
+    bench = machine.world.bench
+    made = build_release(
+        bench.images[4],
+        vendor_id=bench.product.vendor_id,
+        class_id=bench.product.class_id,
+        sequence_number=4,
+        signer=bench.ring.signer("author"),
+        version="4.0.0",
+        mitigates="a hole",
+        interrupts="a restart",
+        delta_from=bench.images[1],
+        app=Payload.of(APP, app_sets.bundle_of(4)),
+    )
+    app_sets.publish(machine.world, made)
+    found = machine.live(waits(runs(4)))
+    assert found["version"] == "4.0.0+4" and found["application"]["says"] == "release 4, 5000 bytes"
+    reports = [report.decode(item.value) for item in machine.world.told if item.what == "report"]
+    assert 0 in [one.extensions.get(report.DELTA) for one in reports]
 
 
 def test_names_of_the_firmware_are_not_shadowed(campaign: Campaign) -> None:
