@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from device.codec import cbor, cose
+from device.codec import bundle, cbor, cose
 from device.errors import FirstbootError
 from device.net import coap, mqtt, mqtt_session
 from device.suit import commands, envelope, manifest, report
@@ -15,7 +15,11 @@ from device.trust import anchors, keyset
 
 
 def fuzz_cbor(data: bytes) -> None:
-    """Whatever is accepted is the one encoding of what it says."""
+    """Whatever is accepted is the one encoding of what it says; the same bytes as a bundle of application files."""
+    try:
+        bundle.decode(lambda offset, length: data[offset : offset + length], len(data))
+    except FirstbootError:
+        pass
     try:
         value = cbor.decode(data)
     except FirstbootError:
@@ -81,7 +85,14 @@ def _suit_seed() -> bytes:
 
 
 TARGETS: dict[str, tuple[Callable[[bytes], None], tuple[bytes, ...]]] = {
-    "cbor": (fuzz_cbor, (cbor.encode({1: [b"x", "y", -5, None, True], "z": cbor.Tag(18, {})}), b"")),
+    "cbor": (
+        fuzz_cbor,
+        (
+            cbor.encode({1: [b"x", "y", -5, None, True], "z": cbor.Tag(18, {})}),
+            b"",
+            bundle.encode({"__init__.py": b"x"}),
+        ),
+    ),
     "cose": (fuzz_cose, (cbor.encode(cbor.Tag(18, [cbor.encode({1: -9}), {4: b"k"}, None, bytes(64)])),)),
     "suit": (
         fuzz_suit,

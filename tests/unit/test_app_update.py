@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 
 from device.codec import bundle
-from device.errors import AppFailedError, AppSetError, TrialFailedError
+from device.crypto import backend
+from device.errors import AppFailedError, AppSetError, SignatureError, TrialFailedError
 from device.suit import report
-from provisioning.signing import appset
+from device.trust.anchors import ROLE_AUTHOR
+from provisioning.signing import appset, keyset
 from provisioning.signing.delta import has_detools
+from provisioning.signing.keys import AnchorKey
 from provisioning.signing.payload import APP, Payload
 from provisioning.signing.release import build_release
 from simulator.ports.flash import SimFlash
@@ -296,6 +299,24 @@ def test_the_example_runs(campaign: Campaign) -> None:
     says = "brightness 0 %, security updates: supported"
     found = machine.live(waits(lambda one: runs(7)(one) and one["application"]["says"] == says))
     assert found["application"]["state"] == "running" and codes(found) == []
+
+
+def test_revoking_the_author_stops_no_application_that_was_confirmed(campaign: Campaign) -> None:
+    machine = unit_after(campaign, "update-app")
+    bench = machine.world.bench
+    author = bench.ring.signer("author")
+    book = keyset.ensure_book(bench.ring.directory).changed().with_revoked(author.key_id)
+    keys = [one for one in bench.ring.anchor_keys() if one.key_id != author.key_id]
+    keys.append(AnchorKey(b"nextauth", -9, ROLE_AUTHOR, backend.p256_public(b"\x07" * 32)))
+    content = keyset.key_set(book, bench.product.class_id, keys, bench.now_s)
+    signers = keyset.minimal(book, keyset.root_signers(bench.ring.directory))
+    revoking = keyset.sign_key_set(content, signers)
+    machine.world.published["keyset"] = revoking
+    machine.live(waits(lambda one: machine.records().read("keyset") == revoking))
+    publish(machine, 7)  # which nobody may sign any more
+    machine = Machine(machine.flash, machine.world)
+    found = machine.live(waits(lambda one: SignatureError.code in codes(one)))
+    assert found["application"]["says"] == "release 4, 5000 bytes" and found["version"] == "4.0.0+4"
 
 
 def test_nothing_of_an_application_runs_before_there_is_an_owner(campaign: Campaign) -> None:
