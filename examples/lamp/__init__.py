@@ -1,4 +1,4 @@
-"""An application to begin with: the package `app` of a device. It shows what it is given and how it ends well.
+"""An application to begin with: the package `app` of a device. It shows what an application is given.
 
     firstboot release sign IMAGE --app examples/lamp ...
 
@@ -10,16 +10,15 @@ import asyncio
 
 from app.scene import brightness
 
-STEP_S = 60
+STEP_S = 5
 
 
 async def run(context):
     """Run until the device restarts. `context` is device.apps.Context."""
     table = context.read("data/day.bin")
-    minute = 0
+    seconds = 0
     while True:
-        context.report(
-            f"brightness {brightness(table, minute)} %, security updates: {context.support_state()}"
-        )
+        now = brightness(table, seconds // 60)
+        context.report(f"brightness {now} %, security updates: {context.support_state()}")
         await asyncio.sleep(STEP_S)
-        minute = (minute + 1) % 1440
+        seconds = (seconds + STEP_S) % 86400
