@@ -4,7 +4,8 @@ A stream is tokens, most significant bit first: 1 and a byte, or 0, a distance b
 less one (lookahead bits). Zero bits fill the last byte. Rules:
 1. Window and lookahead are bounded by limits.py before anything is allocated; the window begins as zeros.
 2. No more is read than is asked for, no more is produced than is asked for: RAM is the window, one byte string of the
-   stream and one of the output, each of a size that the caller chose.
+   stream and one buffer of the output, each of a size that the caller chose. Nothing large is allocated on the way:
+   on a heap of 2 MB each allocation of more than 16 bytes is a search.
 3. `finish` accepts the end of the stream alone: no byte and no set bit may follow.
 """
 
@@ -31,7 +32,8 @@ class Decoder:
         if not _LOOKAHEAD_MIN <= lookahead_bits <= min(HEATSHRINK_LOOKAHEAD_BITS, window_bits - 1):
             raise HeatshrinkError(reason="lookahead")
         self._read_more = read_more
-        self._window = bytearray(1 << window_bits)
+        self._window = memoryview(bytearray(1 << window_bits))
+        self._one = memoryview(bytearray(1))
         self._head = 0  # where the next byte of output goes in the window
         self._window_bits = window_bits
         self._lookahead_bits = lookahead_bits
@@ -42,21 +44,25 @@ class Decoder:
         self._distance = 0
         self._count = 0  # bytes of the last reference that are still to come
 
-    def read(self, length: int) -> bytearray:
-        """Return the next `length` bytes. Raises HeatshrinkError where the stream ends before."""
-        out = bytearray(length)
-        at = 0
-        while at < length:
+    def read_into(self, out: memoryview, at: int, end: int) -> None:
+        """Put the next bytes into `out`, from `at` up to `end`. Raises HeatshrinkError where the stream ends before."""
+        window = self._window
+        mask = len(window) - 1
+        while at < end:
             if self._count:
-                at += self._copy(out, at)
+                at += self._copy(out, at, end)
             elif self._take(1):
-                out[at] = self._window[self._head] = self._take(_BYTE_BITS)
-                self._head = (self._head + 1) & (len(self._window) - 1)
+                out[at] = window[self._head] = self._take(_BYTE_BITS)
+                self._head = (self._head + 1) & mask
                 at += 1
             else:
                 self._distance = self._take(self._window_bits) + 1
                 self._count = self._take(self._lookahead_bits) + 1
-        return out
+
+    def byte(self) -> int:
+        """The next byte. Raises HeatshrinkError as read_into."""
+        self.read_into(self._one, 0, 1)
+        return self._one[0]
 
     def finish(self) -> None:
         """Check that the stream ends here. Raises HeatshrinkError."""
@@ -81,28 +87,34 @@ class Decoder:
         self._bits &= (1 << self._bit_count) - 1
         return value
 
-    def _copy(self, out: bytearray, at: int) -> int:
-        """Copy what is left of the last reference, as far as `out` has room from `at` on; gives how much that was."""
-        count = min(self._count, len(out) - at)
-        size = len(self._window)
-        source = (self._head - self._distance) & (size - 1)
-        length = min(count, self._distance)
-        piece = self._window[source : source + length]
-        if len(piece) < length:  # it goes round the end of the window
-            piece += self._window[: length - len(piece)]
-        if length < count:  # a reference into itself repeats
-            piece = bytearray((bytes(piece) * (count // length + 1))[:count])
-        out[at : at + count] = piece
-        self._put(piece)
+    def _copy(self, out: memoryview, at: int, end: int) -> int:
+        """Copy what is left of the last reference, as far as `out` goes; gives how much that was."""
+        count = min(self._count, end - at)
+        window = self._window
+        source = (self._head - self._distance) & (len(window) - 1)
+        done = min(count, self._distance)
+        room = len(window) - source
+        if done <= room:
+            out[at : at + done] = window[source : source + done]
+        else:  # it goes round the end of the window
+            out[at : at + room] = window[source:]
+            out[at + room : at + done] = window[: done - room]
+        while done < count:  # a reference into itself repeats: what is there is doubled
+            more = min(done, count - done)
+            out[at + done : at + done + more] = out[at : at + more]
+            done += more
+        self._put(out, at, count)
         self._count -= count
         return count
 
-    def _put(self, piece: bytearray) -> None:
-        room = len(self._window) - self._head
-        if len(piece) < room:
-            self._window[self._head : self._head + len(piece)] = piece
-            self._head += len(piece)
+    def _put(self, out: memoryview, at: int, count: int) -> None:
+        """Keep `count` bytes of the output in the window."""
+        window, head = self._window, self._head
+        room = len(window) - head
+        if count < room:
+            window[head : head + count] = out[at : at + count]
+            self._head = head + count
         else:
-            self._window[self._head :] = piece[:room]
-            self._head = len(piece) - room
-            self._window[: self._head] = piece[room:]
+            window[head:] = out[at : at + room]
+            self._head = count - room
+            window[: count - room] = out[at + room : at + count]

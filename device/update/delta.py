@@ -25,10 +25,8 @@ if TYPE_CHECKING:
 _HEADER = const(0x04)  # sequential, heatshrink
 _READ_BYTES = const(256)  # of the patch at once
 _NUMBER_BYTES = const(4)  # 6 + 3 * 7 = 27 bits: more than any slot
-_STRIDE = const(64)  # bytes added at once
+_STRIDE = const(64)  # bytes looked at together: most differences are zero
 _ZEROS = bytes(_STRIDE)
-_LOW_BITS = int.from_bytes(b"\x7f" * _STRIDE, "little")
-_HIGH_BITS = int.from_bytes(b"\x80" * _STRIDE, "little")
 
 
 class Target:
@@ -58,6 +56,9 @@ class Target:
         self._difference = self._new = 0  # bytes left of each in this round
         self._is_new = False  # whether the size of the new bytes was read
         self._empty_rounds = 0
+        self._made = bytearray(DELTA_PIECE_BYTES)
+        self._made_view = memoryview(self._made)
+        self._step = memoryview(bytearray(DELTA_PIECE_BYTES))  # differences
         if self._raw(1)[0] != _HEADER:
             raise DeltaError(reason="patch type")
         if self._number(lambda: self._raw(1)[0]) != target_bytes or not target_bytes:
@@ -71,26 +72,25 @@ class Target:
     def read(self, length: int) -> bytearray:
         """The next `length` bytes of the target, at most DELTA_PIECE_BYTES; fewer at its end, none behind it.
 
-        Raises DeltaError, HeatshrinkError.
+        They are good until the next call, which may use the same buffer. Raises DeltaError, HeatshrinkError.
         """
         length = min(length, DELTA_PIECE_BYTES, self._left)
-        made = bytearray(length)
         at = 0
         while at < length:
             if self._difference:
                 count = min(length - at, self._difference)
                 self._difference -= count
-                made[at : at + count] = self._changed(count)
+                self._change(at, count)
                 at += count
             elif self._new:
                 count = min(length - at, self._new)
                 self._new -= count
-                made[at : at + count] = self._stream.read(count)
+                self._stream.read_into(self._made_view, at, at + count)
                 at += count
             else:
                 self._advance()
         self._left -= length
-        return made
+        return self._made if length == DELTA_PIECE_BYTES else self._made[:length]
 
     def finish(self) -> None:
         """Check that target and patch end here. Raises DeltaError, HeatshrinkError."""
@@ -127,7 +127,7 @@ class Target:
         return -value if is_negative else value
 
     def _signed(self) -> int:
-        return self._number(lambda: self._stream.read(1)[0])
+        return self._number(self._stream.byte)
 
     def _size(self, limit: int) -> int:
         """A size that must not be negative or above `limit`."""
@@ -163,25 +163,20 @@ class Target:
         if not 0 <= self._source_at <= self._source_bytes:
             raise DeltaError(reason="move in the source")
 
-    def _changed(self, count: int) -> bytearray:
-        """The source with `count` bytes of difference added."""
-        source = self._read_source(self._source_at, count)
+    def _change(self, at: int, count: int) -> None:
+        """Put `count` bytes of the source with the difference added at `at`."""
+        self._made[at : at + count] = self._read_source(self._source_at, count)
         self._source_at += count
-        return add(self._stream.read(count), source)
+        self._stream.read_into(self._step, 0, count)
+        add(self._made, at, self._step, count)
 
 
-def add(difference: bytearray, source: bytes) -> bytearray:
-    """Each byte of `source` plus that of `difference`, modulo 256; both of one length.
-
-    Most differences are zero. Where they are not, 64 bytes are added as one large number, their highest bits apart so
-    that nothing is carried over: a loop over bytes costs several times as much on a board.
-    """
-    total = bytearray(source)
-    for at in range(0, len(total), _STRIDE):
-        piece = difference[at : at + _STRIDE]
-        if piece != _ZEROS[: len(piece)]:
-            one = int.from_bytes(piece, "little")
-            other = int.from_bytes(total[at : at + _STRIDE], "little")
-            number = (one & _LOW_BITS) + (other & _LOW_BITS) ^ (one ^ other) & _HIGH_BITS
-            total[at : at + len(piece)] = number.to_bytes(len(piece), "little")
-    return total
+def add(made: bytearray, at: int, step: memoryview, count: int) -> None:
+    """Add each of the first `count` bytes of `step` to `made`, from `at` on, modulo 256."""
+    for start in range(0, count, _STRIDE):
+        end = min(start + _STRIDE, count)
+        if end - start < _STRIDE or step[start:end] != _ZEROS:
+            for index in range(start, end):
+                difference = step[index]
+                if difference:
+                    made[at + index] = (made[at + index] + difference) & 0xFF

@@ -147,7 +147,7 @@ def _check_room(manifest: "VerifiedManifest", boot: "BootState", place: "Place |
 def _bring_firmware(
     manifest: "VerifiedManifest", boot: "BootState", slot: int
 ) -> "Generator[object, Any, ImageInfo]":
-    is_made = yield from patching.make(manifest, boot, slot, _bring, slot_digest)
+    is_made = yield from patching.make(manifest, boot, slot, _bring)
     if not is_made:
         yield from _bring(boot, slot, manifest.chunks, manifest.firmware, ("chunks", "firmware"))
     info = check_image(boot, slot, manifest.firmware.size)

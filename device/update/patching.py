@@ -11,6 +11,7 @@ Rules, in the order they are applied (docs/adr/0015):
 """
 
 from collections import namedtuple
+from hashlib import sha256
 
 from device.compat import const
 from device.errors import (
@@ -37,6 +38,8 @@ TryDelta = namedtuple("TryDelta", ("delta",))  # -> bool: no patch was refused f
 DeltaDone = namedtuple("DeltaDone", ("error", "is_final"))
 Applied = namedtuple("Applied", ("done", "total"))  # -> None; sectors; a place to let others run
 
+_DIGEST_PIECE_BYTES = const(1024)
+
 # What may be wrong with a patch, its list or the place where they are published; a lost link is none of these.
 _FETCH_ERRORS = (DeltaError, DigestMismatchError, LimitError, LinkTimeoutError, PeerRefusedError)
 
@@ -60,12 +63,10 @@ def make(
     boot: "Slots",
     slot: int,
     bring: "Callable[..., Generator[object, Any, None]]",
-    digest_of: "Callable[[Slots, int, int], bytes]",
 ) -> "Generator[object, Any, bool]":
     """Make the firmware of `manifest` in `slot`; whether it is there, whole and with its digest.
 
-    `bring` and `digest_of` are flow's: bring a payload into a place, SHA-256 of what a slot holds. Raises FlashError
-    and LinkError where the link was lost.
+    `bring` is flow's: bring a payload into a place. Raises FlashError, and LinkError where the link was lost.
     """
     delta, firmware = manifest.delta, manifest.firmware
     if delta is None or not (yield TryDelta(delta)):
@@ -74,19 +75,18 @@ def make(
         base = _room_for(boot, firmware.size, delta.patch.size)
         if delta.source_size > boot.slot_limit_bytes:
             raise LimitError(what="source of a delta", limit=boot.slot_limit_bytes)
-        if digest_of(boot, 1 - slot, delta.source_size) != delta.source_digest:
+        if _digest(boot, 1 - slot, delta.source_size) != delta.source_digest:
             raise DeltaError(reason="made from another release")
-        if digest_of(boot, slot, firmware.size) != firmware.digest:  # else a cut came after the last sector
-            tail = Tail(boot, base)
-            yield from bring(tail, slot, delta.chunks, delta.patch, ("delta-chunks", "delta"))
-            yield from _apply(manifest, boot, slot, tail)
+        tail = Tail(boot, base)
+        yield from bring(tail, slot, delta.chunks, delta.patch, ("delta-chunks", "delta"))
+        yield from _apply(manifest, boot, slot, tail)
     except _FETCH_ERRORS as error:
         yield DeltaDone(error, False)
         return False
     except _Refused as refusal:
         yield DeltaDone(refusal.args[0], True)
         return False
-    if digest_of(boot, slot, firmware.size) != firmware.digest:
+    if _digest(boot, slot, firmware.size) != firmware.digest:
         yield DeltaDone(DigestMismatchError(component="firmware", reason="made from a delta"), True)
         return False
     yield DeltaDone(None, True)
@@ -95,6 +95,14 @@ def make(
 
 class _Refused(Exception):
     """The patch itself is refused; args: why. Never leaves this module."""
+
+
+def _digest(boot: "Slots", slot: int, size: int) -> bytes:
+    """SHA-256 of the first `size` bytes of a slot, read in pieces that leave most of 8 KiB free."""
+    digest = sha256()
+    for offset in range(0, size, _DIGEST_PIECE_BYTES):
+        digest.update(boot.read(slot, offset, min(_DIGEST_PIECE_BYTES, size - offset)))
+    return digest.digest()
 
 
 def _sectors(size: int) -> int:
@@ -126,7 +134,7 @@ def _apply(
             boot.erase_sector(slot, sector * CHUNK_BYTES)
             end = min((sector + 1) * CHUNK_BYTES, size)
             for offset in range(sector * CHUNK_BYTES, end, DELTA_PIECE_BYTES):
-                boot.program(slot, offset, bytes(target.read(min(DELTA_PIECE_BYTES, end - offset))))
+                boot.program(slot, offset, target.read(min(DELTA_PIECE_BYTES, end - offset)))
             yield Applied(sector + 1, _sectors(size))
         target.finish()
     except (DeltaError, HeatshrinkError) as error:

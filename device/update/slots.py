@@ -122,11 +122,13 @@ class Slots:
         self._check(offset, self._layout.sector_bytes)
         self._flash.erase(self._offsets[slot] + offset)
 
-    def program(self, slot: int, offset: int, data: bytes) -> None:
+    def program(self, slot: int, offset: int, data: "bytes | bytearray") -> None:
         """Program `data` into erased units at `offset` of the slot; the rest of its last unit stays erased."""
         self._check(offset, len(data))
         padding = -len(data) % self._layout.unit_bytes
-        self._flash.write(self._offsets[slot] + offset, data + b"\xff" * padding if padding else data)
+        if padding:
+            data = bytes(data) + b"\xff" * padding
+        self._flash.write(self._offsets[slot] + offset, data)  # type: ignore[arg-type]  # drivers copy any buffer
 
     def _check(self, offset: int, length: int) -> None:
         if offset < 0 or length < 0 or offset + length > self.slot_limit_bytes:

@@ -94,9 +94,11 @@ def test_differences_are_added_modulo_256_with_nothing_carried_from_byte_to_byte
     for length in (1, 63, 64, 65, 300):
         difference = bytearray([(n * 91 + 255) % 256 for n in range(length)])
         source = bytes([(n * 13 + 200) % 256 for n in range(length)])
-        assert add(difference, source) == bytes([(difference[n] + source[n]) % 256 for n in range(length)])
-    assert add(bytearray(b"\xff" * 64), b"\xff" * 64) == b"\xfe" * 64
-    assert add(bytearray(100), SOURCE[:100]) == SOURCE[:100]
+        for step in (difference, bytearray(length)):
+            found = bytearray(b"ab" + source + b"yz")
+            add(found, 2, memoryview(step), length)
+            assert found[2:-2] == bytes([(step[n] + source[n]) % 256 for n in range(length)])
+            assert found[:2] == b"ab" and found[-2:] == b"yz"
 
 
 def test_the_source_is_moved_in_both_directions():

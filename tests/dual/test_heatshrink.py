@@ -31,11 +31,18 @@ class Parts:
         return part
 
 
+def read(decoder, length):
+    """The next `length` bytes, somewhere in a larger buffer."""
+    out = bytearray(length + 3)
+    decoder.read_into(memoryview(out), 2, 2 + length)
+    return bytes(out[2 : 2 + length])
+
+
 def expand(data, window_bits, lookahead_bits, length, piece=2):
     decoder = Decoder(Parts(data), window_bits, lookahead_bits)
     out = b""
     while len(out) < length:
-        out += decoder.read(min(piece, length - len(out)))
+        out += read(decoder, min(piece, length - len(out)))
     decoder.finish()
     return out
 

@@ -54,7 +54,9 @@ def test_every_stream_of_heatshrink_expands_to_what_was_packed(
     decoder = Decoder(lambda: stream.read(in_bytes), *bits)
     found = b""
     while len(found) < len(content):
-        found += decoder.read(min(out_bytes, len(content) - len(found)))
+        part = bytearray(min(out_bytes, len(content) - len(found)))
+        decoder.read_into(memoryview(part), 0, len(part))
+        found += part
     decoder.finish()
     assert found == content
 
