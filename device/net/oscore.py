@@ -94,16 +94,23 @@ class SenderSequence:
 
 def nonce(common_iv: bytes, piv_sender_id: bytes, partial_iv: bytes) -> bytes:
     """The AEAD nonce (5.2)."""
-    padded = bytes((len(piv_sender_id),))
-    padded += bytes(_ID_BYTES - len(piv_sender_id)) + piv_sender_id
+    padded = bytes((len(piv_sender_id),)) + bytes(_ID_BYTES - len(piv_sender_id)) + piv_sender_id
     padded += bytes(5 - len(partial_iv)) + partial_iv
-    return bytes(padded[index] ^ common_iv[index] for index in range(_NONCE_BYTES))
+    return (int.from_bytes(padded, "big") ^ int.from_bytes(common_iv, "big")).to_bytes(_NONCE_BYTES, "big")
 
 
 def additional_data(kid: bytes, partial_iv: bytes) -> bytes:
-    """The AAD: Encrypt0 structure around the external AAD of request and response alike (5.4)."""
-    external = cbor.encode([1, [ALGORITHM], kid, partial_iv, b""])  # no class I options exist
-    return cbor.encode(["Encrypt0", b"", external])
+    """The AAD: Encrypt0 structure around the external AAD of request and response alike (5.4).
+
+    Written out, because each block of a transfer needs it twice: the CBOR of ["Encrypt0", h'', external] with external
+    [1, [ALGORITHM], kid, partial_iv, h''] (no class I options exist), every length so short that it stands in its head.
+    Raises ProtocolError for ids that do not fit (3.3).
+    """
+    if len(kid) > _ID_BYTES or len(partial_iv) > 5:
+        raise ProtocolError(reason="OSCORE identifiers")
+    external = b"\x85\x01\x81" + bytes((ALGORITHM, 0x40 | len(kid))) + kid
+    external += bytes((0x40 | len(partial_iv),)) + partial_iv + b"\x40"
+    return b"\x83\x68Encrypt0\x40" + bytes((0x40 | len(external),)) + external
 
 
 def encode_option(partial_iv: bytes, kid: "bytes | None", kid_context: "bytes | None") -> bytes:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device import limits
+from device.codec import cbor
 from device.errors import CodecError, LinkError, ProtocolError
 from device.net import coap, oscore
 
@@ -121,3 +122,9 @@ def test_numbers_rise_by_one_and_are_always_reserved(first: int, count: int) -> 
         assert sequence.take() == expected
         assert expected < reserved[-1]
     assert reserved == sorted(set(reserved))
+
+
+@given(st.binary(max_size=7), st.binary(max_size=5))
+def test_the_additional_data_is_the_cbor_of_its_structure(kid: bytes, partial_iv: bytes) -> None:
+    external = cbor.encode([1, [oscore.ALGORITHM], kid, partial_iv, b""])
+    assert oscore.additional_data(kid, partial_iv) == cbor.encode(["Encrypt0", b"", external])
