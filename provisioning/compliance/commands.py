@@ -162,6 +162,7 @@ def issue_command(
     typer.echo(
         f"issued {found.id}, SHA-256 {found.sha256}; kept in {found.folder} until {found.retain_until}"
     )
+    typer.echo("importers look for it on your site: publish it with firstboot site build, before units leave")
 
 
 def _signatory_key(key: str) -> Signer:

@@ -111,7 +111,8 @@ class Gate:
                 yield Refusal("", aspect, f"The records cannot be trusted: {error}.")
         for number in sorted({unit.batch for unit in units}):
             for fault in self.batch_faults(number):
-                yield Refusal("", "uniqueness", f"Batch {number}: {fault}.")
+                words = fault.removeprefix(f"batch {number} ")
+                yield Refusal("", "uniqueness", f"Batch {number}{' ' if words != fault else ': '}{words}.")
 
     def _count(self) -> None:
         """How often each thing that must be unique is there, over the whole registry."""

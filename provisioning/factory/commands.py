@@ -78,6 +78,9 @@ def init(
             "--development", help="Also draw development keys into DIR/keys and DIR/server (NOT FOR SALE)."
         ),
     ] = False,
+    board: Annotated[
+        str, typer.Option(help="The board of the product; `simulator` for boards without QEMU.")
+    ] = "mps2_an385",
 ) -> None:
     """Write an example product definition into DIR and say what to do next. Overwrites nothing."""
     product = directory / "product.toml"
@@ -89,7 +92,7 @@ def init(
             typer.echo(f"{product} is there already and was left as it is")
         else:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(EXAMPLE)
+                file.write(EXAMPLE.replace('"mps2_an385"', json.dumps(board)))
             typer.echo(f"wrote {product}: edit it")
         if development:
             KeyRing.draw_development(directory / "keys")
@@ -99,11 +102,18 @@ def init(
                 server.mkdir(mode=0o700, exist_ok=True)
                 ServerPrivateKey.create(server / "oscore.key", server / "oscore.pub")
                 typer.echo(f"the CoAP server's key pair is in {server}: a real one never leaves the server")
-    flag = f" --oscore-key {directory / 'server' / 'oscore.pub'}" + (" --development" if development else "")
-    typer.echo(
-        f"then: firstboot station provision --port tcp:HOST:PORT --product {product} --keys {directory / 'keys'}"
-        f" --registry {directory / 'registry.db'} --labels {directory / 'labels'}{flag}"
-    )
+    common = f"--product {product} --registry {directory / 'registry.db'} --labels {directory / 'labels'}"
+    if development:
+        own = f"--keys {directory / 'keys'} --oscore-key {directory / 'server' / 'oscore.pub'} --development"
+        typer.echo(f"then: firstboot station provision --port tcp:HOST:PORT {common} {own}")
+        typer.echo("no board at hand? firstboot device bare runs some")
+    else:
+        typer.echo("before units for sale can be made (docs/factory.md):")
+        typer.echo(f"  firstboot release init MAKER --product {product}      the maker's keys")
+        typer.echo("  firstboot registry server-key DIR                     on the CoAP server")
+        typer.echo("  firstboot site build, statement evidence, issue       the papers")
+        own = "--keys MAKER/keys --oscore-key DIR/oscore.pub --archive ARCHIVE"
+        typer.echo(f"then: firstboot station provision --port tcp:HOST:PORT {common} {own}")
 
 
 @app.command()
@@ -245,14 +255,16 @@ def _facts(unit: Unit, book: Registry) -> dict[str, Any]:
 
 
 def _table(units: list[dict[str, Any]]) -> Table:
-    table = Table("serial", "batch", "status", "for sale", "version", "support end", "codes drawn")
+    table = Table()
+    for name in ("serial", "batch", "status", "for sale", "version", "support end", "codes"):
+        table.add_column(name, no_wrap=name in ("serial", "support end"))
     for unit in units:
         cells = (unit["version"], unit["support_end"])
         table.add_row(
             unit["serial"],
             unit["batch"],
             unit["status"],
-            "yes" if unit["for_sale"] else "NOT FOR SALE",
+            "yes" if unit["for_sale"] else "NO",
             *(cell or "-" for cell in cells),
             str(unit["codes_drawn"]),
         )

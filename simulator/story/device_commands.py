@@ -15,16 +15,15 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from simulator.story.bare_command import bare
 from simulator.story.commands import On
 
 LOOK_S: Final = 0.3  # how often it is checked whether the unit still lives
 
-app = typer.Typer(help="A unit on this machine: simulated, or the firmware on an emulated board.")
-
-
-@app.callback()
-def root() -> None:
-    """Keeps `run` a subcommand while it is the only one."""
+app = typer.Typer(
+    help="Units on this machine: simulated, or the firmware on emulated boards; set up, or bare for a station."
+)
+app.command()(bare)
 
 
 @app.command()
@@ -57,7 +56,7 @@ def run(
         typer.echo(f"device: {keep} is not empty", err=True)
         raise typer.Exit(2)
     directory = keep if keep is not None else Path(tempfile.mkdtemp(prefix="firstboot-device-"))
-    signal.signal(signal.SIGTERM, _interrupt)
+    end_by_signal()
     is_kept = keep is not None
     try:
         with running_unit(on.value, directory, _note, is_past_support=after_support) as world:
@@ -74,6 +73,11 @@ def run(
     finally:
         if not is_kept:
             shutil.rmtree(directory, ignore_errors=True)
+
+
+def end_by_signal() -> None:
+    """Let SIGTERM end a command as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, _interrupt)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
