@@ -35,14 +35,12 @@ class Trials:
         self._boot = boot
         self._store = store
         self.boot_state = boot_state
-        self.sets = (
-            sets if sets is not None and sets.count else None
-        )  # None: this board takes no application sets
+        # None where this board takes no application sets
+        self.sets = sets if sets is not None and sets.count else None
         self.app: "Running | None" = None
         self._broken: "list[int]" = []  # places of sets for this image that cannot be run
-        self._measured: "tuple[int, bytes] | None" = (
-            None  # size and digest of the payload in the running slot
-        )
+        # size and digest of the payload in the running slot
+        self._measured: "tuple[int, bytes] | None" = None
         self.is_trial = False
         self.is_retry_wanted = False
         self.progress: "Progress" = tracker.NO_PROGRESS
