@@ -18,7 +18,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol, Self
+from typing import Final, NamedTuple, Protocol, Self
 
 from device.layout import MPS2
 from renode.errors import MachineError, PowerStateError
@@ -33,8 +33,26 @@ SEED_BYTES: Final = 32
 HARDWARE_ID_BYTES: Final = 16
 _ELF_MAGIC: Final = b"\x7fELF"
 _POWER_ON_MAGIC: Final = 0x4F504246  # "FBPO"
+_CUT_ORDER_MAGIC: Final = 0x54554346  # "FCUT"
+CUTS: Final = ("before", "torn", "after")
+CUT_COUNT_ADDRESS: Final = 0x203FE140
 _SEED_PRESENT, _SEED_FIXED = 1, 2
 POWER_ON_BUTTON_HELD: Final = 4
+
+
+class CutOrder(NamedTuple):
+    """A power cut that firmware of the variant `cut` makes by itself (port/nvm_cut.h)."""
+
+    operation: int  # counted from power-on, the first program or erase is 1
+    when: str  # one of CUTS
+    tear: int  # which random bits a torn one leaves
+
+    def page(self) -> bytes:
+        """The 16 bytes behind the power-on page. Raises MachineError for an order that cannot be."""
+        if self.operation < 1 or self.when not in CUTS:
+            raise MachineError("no such cut")
+        fields = (_CUT_ORDER_MAGIC, self.operation, CUTS.index(self.when), self.tear)
+        return b"".join((field & 0xFFFFFFFF).to_bytes(4, "little") for field in fields)
 
 
 class Machine(Protocol):
@@ -144,7 +162,10 @@ class Board(ABC):
         self.nvm.erase_all()
         self.nvm.install(0, signed_image.read_bytes(), is_tried=True, confirm_sequence=1)
 
-    def power_on(self, *, button_held: bool = False, fixed_seed: bytes | None = None) -> None:
+    def power_on(
+        self, *, button_held: bool = False, fixed_seed: bytes | None = None, cut: CutOrder | None = None
+    ) -> None:
+        """As Machine.power_on. `cut` is an order to firmware of the variant `cut`; any other does not look at it."""
         self._check_off()
         if not self.rom_path.is_file() or not self.nvm.path.is_file():
             raise PowerStateError("the board is empty: program() it first")
@@ -156,6 +177,8 @@ class Board(ABC):
         page = power_on_page(
             self.hardware_id, seed, is_seed_fixed=fixed_seed is not None, is_button_held=button_held
         )
+        if cut is not None:
+            page += cut.page()
         if self._gateway is not None:
             self._gateway.start()
         self._detach()  # of an emulator that ended by itself

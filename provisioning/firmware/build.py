@@ -202,6 +202,7 @@ class Firmware:
         console = int(self.variant.is_console_open)
         text = f'#define FIRSTBOOT_OPEN_CONSOLE {console}\n#define FIRSTBOOT_MAIN "{self.variant.main}"\n'
         text += f"#define FIRSTBOOT_MOVED_BYTES {self.variant.moved_bytes}\n"
+        text += f"#define FIRSTBOOT_POWER_CUTS {int(self.variant.has_power_cuts)}\n"
         _write_if_changed(folder / "variant.h", text)
         _write_if_changed(folder / "manifest.py", self.manifest)
         variables = {

@@ -48,6 +48,7 @@ class Variant:
     has_tests: bool = False
     has_bench: bool = False
     moved_bytes: int = 0  # how much further on the code lies than in the others
+    has_power_cuts: bool = False  # the NVM driver stops the unit at the operation that the machine orders
 
 
 VARIANTS = {
@@ -56,6 +57,7 @@ VARIANTS = {
         Variant("release", f"device/boards/{BOARD}/main.py", False, 3),
         Variant("hang", "hang.py", False, 3),
         Variant("moved", f"device/boards/{BOARD}/main.py", False, 3, moved_bytes=64),
+        Variant("cut", f"device/boards/{BOARD}/main.py", False, 3, has_power_cuts=True),
         Variant("development", f"device/boards/{BOARD}/main.py", True, 0),
         Variant("test", "dual.py", False, 0, has_tests=True),
         Variant("bench", "bench.py", False, 3, has_tests=True, has_bench=True),

@@ -17,6 +17,7 @@ _PARTS = (
     ("/shared/", "micropython core"),
     ("/port/", "port"),
     ("main.o", "port"),
+    ("nvm.o", "port"),
 )
 _CODE = (".text", ".ARM.exidx", ".data")
 _LINE = re.compile(r"^ (\.\S+|\*fill\*)(?:\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)(?:\s+(\S.*))?)?$")

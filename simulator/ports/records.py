@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 
 from littlefs import LittleFS, LittleFSError, UserContext, lfs
 
@@ -208,3 +209,11 @@ def device_records(flash: SimFlash, layout: NvmLayout = MPS2) -> LfsRecords:
 def user_records(flash: SimFlash, layout: NvmLayout = MPS2) -> LfsRecords:
     """Give the region that a factory reset erases, not yet mounted."""
     return LfsRecords(flash, layout.user_offset, layout.user_bytes)
+
+
+@cache
+def fresh_user_region(layout: NvmLayout) -> bytes:
+    """The region that a factory reset erases, byte for byte as a unit that leaves the factory has it."""
+    flash = SimFlash(layout)
+    user_records(flash, layout).format()
+    return flash.read(layout.user_offset, layout.user_bytes)

@@ -27,6 +27,7 @@ from provisioning.signing.image import key_hash, sign_image
 from provisioning.signing.keys import KeyRing
 from provisioning.signing.release import Release, build_release
 from simulator.device import release_body
+from simulator.ports.records import fresh_user_region
 
 # The board's map with fewer sectors: the same places, so nothing that reads the layout knows the difference.
 LAYOUT: NvmLayout = MPS2._replace(
@@ -80,6 +81,15 @@ class Bench:
     def key_hashes(self) -> tuple[bytes, ...]:
         """SHA-256 of the image keys that the boot ROM knows."""
         return tuple(key_hash(path) for path in self.ring.image_key_paths)
+
+    @property
+    def counters(self) -> dict[int, int]:
+        """The security counter of each release."""
+        return COUNTERS
+
+    def fresh_user_region(self, layout: NvmLayout) -> bytes:
+        """The user region of a unit that leaves the factory, byte for byte."""
+        return fresh_user_region(layout)
 
     @cached_property
     def images(self) -> dict[int, bytes]:

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Final, cast
+from typing import Final, Protocol, cast
 
 from device import lifecycle
 from device.agent import Ports, state_facts
 from device.errors import FirstbootError
+from device.layout import NvmLayout
 from device.store import DEVICE, Store
 from device.update import tracker
 from device.update.slots import BootState
 from simulator import boot as boot_rom
 from simulator.ports.flash import SimFlash
-from simulator.ports.records import user_records
 from simulator.powercut import app_sets
 from simulator.powercut import bench as made
-from simulator.powercut.machine import Machine, World
+from simulator.powercut.machine import Machine
 
 BRICKED: Final = "bricked"
 OPEN: Final = "open"
@@ -51,8 +51,42 @@ class Findings:
         self.places += [f"{place}: {text}" for text in other.places]
 
 
+class Maker(Protocol):
+    """What the maker of the unit knows."""
+
+    @property
+    def images(self) -> dict[int, bytes]:
+        """Signed images by release number."""
+
+    @property
+    def counters(self) -> dict[int, int]:
+        """The security counter of each release."""
+
+    @property
+    def key_hashes(self) -> tuple[bytes, ...]:
+        """What the boot ROM knows of the image keys."""
+
+    def fresh_user_region(self, layout: NvmLayout) -> bytes:
+        """The user region of a unit that leaves the factory, byte for byte."""
+
+
+class Outside(Protocol):
+    """What is known of a unit outside of it: simulated or on the emulated board."""
+
+    @property
+    def bench(self) -> Maker:
+        """Its maker."""
+
+    @property
+    def numbers(self) -> dict[int, bytes]:
+        """OSCORE sender numbers that were seen."""
+
+    def facts(self) -> dict[str, object]:
+        """The last value that was told under each name."""
+
+
 def _copy(flash: SimFlash) -> SimFlash:
-    twin = SimFlash(made.LAYOUT)
+    twin = SimFlash(flash.layout)
     twin.restore(flash.snapshot())
     return twin
 
@@ -60,30 +94,34 @@ def _copy(flash: SimFlash) -> SimFlash:
 class Mounts(Machine):
     """What agent.state_facts needs of ports: regions to mount, and nothing else."""
 
-    def __init__(self, flash: SimFlash, world: World) -> None:
+    def __init__(self, flash: SimFlash) -> None:
         self.flash = flash
-        self.world = world
-        self._layout = made.LAYOUT
+        self._layout = flash.layout
 
     mount = Machine._mount
 
 
-def state_of(flash: SimFlash, world: World) -> tuple[str, str]:
+def facts_of(flash: SimFlash) -> lifecycle.Facts:
+    """The durable facts that the flash holds, as the agent reads them at a start."""
+    return state_facts(cast(Ports, Mounts(flash)), BootState(flash, flash.layout))
+
+
+def state_of(flash: SimFlash) -> tuple[str, str]:
     """The life-cycle state that the flash describes, and why where it is *failed*."""
-    facts = state_facts(cast(Ports, Mounts(flash, world)), BootState(flash, made.LAYOUT))
+    facts = facts_of(flash)
     return lifecycle.derive(facts), lifecycle.reason(facts)
 
 
-def check_at_rest(flash: SimFlash, world: World) -> Findings:
+def check_at_rest(flash: SimFlash, world: Outside) -> Findings:
     """What the flash alone says: what boots, which state follows, what is still known. Changes nothing."""
     found = Findings()
     flash = _copy(flash)
     facts = world.facts()
-    handover = boot_rom.start(flash, made.LAYOUT, world.bench.key_hashes, lambda _: None)
+    handover = boot_rom.start(flash, flash.layout, world.bench.key_hashes, lambda _: None)
     if handover is None:
         found.add(BRICKED, "the boot ROM starts nothing")
         return found
-    boot = BootState(flash, made.LAYOUT)
+    boot = BootState(flash, flash.layout)
     number = _check_image(boot, handover, world, found)
     _check_state(flash, world, facts, found)
     confirmed = facts.get("confirmed")
@@ -97,7 +135,7 @@ def check_at_rest(flash: SimFlash, world: World) -> Findings:
     return found
 
 
-def _check_image(boot: BootState, handover: boot_rom.Handover, world: World, found: Findings) -> int:
+def _check_image(boot: BootState, handover: boot_rom.Handover, world: Outside, found: Findings) -> int:
     """The number of the release that runs, 0 where it is none."""
     number = int(handover.info.version[0])
     image = world.bench.images.get(number, b"")
@@ -107,47 +145,45 @@ def _check_image(boot: BootState, handover: boot_rom.Handover, world: World, fou
     marks = boot.marks(handover.slot)
     if not handover.is_trial and not marks.is_confirmed:
         found.add(MIXED, f"release {number} runs neither on trial nor confirmed")
-    least = made.COUNTERS[1]
+    least = world.bench.counters[1]
     for slot, image_number in ((n, _confirmed_number(boot, n, world)) for n in (0, 1)):
         if image_number is not None and boot.marks(slot).is_confirmed:
-            least = max(least, made.COUNTERS[image_number])
+            least = max(least, world.bench.counters[image_number])
     if boot.security_counter() > least:
         found.add(LOST, "the security counter was raised before its release was confirmed")
     return number
 
 
-def _confirmed_number(boot: BootState, slot: int, world: World) -> int | None:
+def _confirmed_number(boot: BootState, slot: int, world: Outside) -> int | None:
     for number, image in world.bench.images.items():
         if boot.read(slot, 0, len(image)) == image:
             return number
     return None
 
 
-def _check_state(flash: SimFlash, world: World, facts: dict[str, object], found: Findings) -> None:
-    state, reason = state_of(flash, world)
+def _check_state(flash: SimFlash, world: Outside, facts: dict[str, object], found: Findings) -> None:
+    state, reason = state_of(flash)
     if "locked" in facts and state == lifecycle.UNPROVISIONED:
         found.add(OPEN, "a locked unit is unprovisioned")
     if "owned" in facts and state == lifecycle.FACTORY_DEFAULT:
         if "reset" not in facts:
             found.add(OPEN, "an owned unit is in factory default")
-        elif not _is_fresh(flash):
+        elif not _is_fresh(flash, world):
             found.add(OPEN, "the last owner's data is there in factory default")
     # A factory reset that is not finished keeps the unit closed; the next start goes on with it.
     if state == lifecycle.FAILED and "reset" not in facts:
         found.add(BRICKED, "the unit failed: " + reason)
 
 
-def _is_fresh(flash: SimFlash) -> bool:
+def _is_fresh(flash: SimFlash, world: Outside) -> bool:
     """Whether the user region is a fresh unit's, byte for byte (PW-03)."""
-    fresh = SimFlash(made.LAYOUT)
-    user_records(fresh, made.LAYOUT).format()
-    start, length = made.LAYOUT.user_offset, made.LAYOUT.user_bytes
-    return flash.read(start, length) == fresh.read(start, length)
+    start, length = flash.layout.user_offset, flash.layout.user_bytes
+    return flash.read(start, length) == world.bench.fresh_user_region(flash.layout)
 
 
-def _check_progress(flash: SimFlash, world: World, facts: dict[str, object], found: Findings) -> None:
+def _check_progress(flash: SimFlash, world: Outside, facts: dict[str, object], found: Findings) -> None:
     try:
-        store = Store(Mounts(flash, world).mount(DEVICE), DEVICE)
+        store = Store(Mounts(flash).mount(DEVICE), DEVICE)
         data = store.read("progress")
         progress = tracker.NO_PROGRESS if data is None else tracker.decode_progress(data)
         held = {name: store.read(name) for name in ("identity", "anchors", "oscore", "device.key", "support")}

@@ -27,6 +27,7 @@ class On(StrEnum):
     """What is cut."""
 
     sim = "sim"
+    qemu = "qemu"
 
 
 def powercut(
@@ -36,7 +37,11 @@ def powercut(
     seed: Annotated[
         int | None, typer.Option(help="Replay this one cut of --flow, by running the flow again.", min=0)
     ] = None,
-    on: Annotated[On, typer.Option(help="sim: the firmware's own code on CPython, exhaustively.")] = On.sim,
+    on: Annotated[
+        On,
+        typer.Option(help="sim: the firmware's own code on CPython, every cut; qemu: the board, a sample."),
+    ] = On.sim,
+    sample: Annotated[int, typer.Option(help="How many cuts on qemu, drawn from all of them.", min=1)] = 300,
     tears: Annotated[int, typer.Option(help="How often each operation is torn, with other bits.", min=1)] = 1,
     stride: Annotated[int, typer.Option(help="Take each n-th cut only.", min=1)] = 1,
     workers: Annotated[int, typer.Option(help="Processes.", min=1)] = 2,
@@ -48,6 +53,9 @@ def powercut(
     all are 0, 1 otherwise, 2 for a wrong command line.
     """
     warnings.simplefilter("ignore", RuntimeWarning)  # tasks of a unit whose power went are never awaited
+    if on is On.qemu:
+        _end(_on_board(flow, seed, sample, workers), workers, json_file)
+        return
     names = flow or NAMES
     unknown = [name for name in names if name not in NAMES]
     if unknown:
@@ -60,6 +68,11 @@ def powercut(
         if seed is not None
         else _all(campaign, names, tears, stride, workers)
     )
+    _end(report, workers, json_file)
+
+
+def _end(report: Report, workers: int, json_file: Path | None) -> None:
+    """Print what was found and the last line; exit with 1 where something was."""
     for place in report.findings.places[:SHOWN]:
         typer.echo(place, err=True)
     if json_file is not None:
@@ -69,12 +82,34 @@ def powercut(
     if report.seconds:
         typer.echo(
             f"  {report.points} cuts left {report.states} different units; {report.seconds:.0f} s, "
-            f"{report.rate:.0f} cuts a second with {workers} processes",
+            f"{report.rate:.1f} cuts a second with {workers} processes",
             err=True,
         )
     typer.echo(report.line())
     if not report.is_clean:
         raise typer.Exit(1)
+
+
+def _on_board(flow: list[str] | None, seed: int | None, sample: int, workers: int) -> Report:
+    """The emulated board: a sample of the flows, or one case."""
+    from simulator.powercut.on_board import flows as board_flows
+    from simulator.powercut.on_board import sample as board
+
+    names = flow or list(board_flows.FLOWS)
+    unknown = [name for name in names if name not in board_flows.FLOWS]
+    if unknown:
+        known = ", ".join(board_flows.FLOWS)
+        raise typer.BadParameter(f"no flow {unknown[0]!r} on the board; there are {known}")
+    if seed is None:
+        note = lambda text: typer.echo(f"  {text}", err=True)  # noqa: E731
+        return board.run_sample(names, sample, 0, workers=workers, note=note)
+    if len(names) != 1:
+        raise typer.BadParameter("--seed names a cut of one --flow")
+    result = board.replay(names[0], seed)
+    typer.echo(result.place, err=True)
+    report = Report(flows=1)
+    board.take(report, result)
+    return report
 
 
 def _replay(campaign: Campaign, name: str, seed: int) -> Report:

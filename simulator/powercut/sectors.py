@@ -82,7 +82,7 @@ def run_damage(campaign: Campaign, damage: Damage) -> Findings:
     image = world.bench.images.get(handover.info.version[0], b"")
     if not image or boot.read(handover.slot, 0, len(image)) != image:
         found.add(checks.MIXED, "something runs that is no release")
-    state, _ = checks.state_of(twin, world)
+    state, _ = checks.state_of(twin)
     if state in (lifecycle.UNPROVISIONED, lifecycle.FACTORY_DEFAULT):
         found.add(checks.OPEN, f"the unit is {state}")
     _try_doors(Machine(flash, world), found)

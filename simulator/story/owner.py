@@ -8,7 +8,17 @@ __all__ = ["FingerprintError", "Owner", "Reply"]
 
 
 class Owner(DeviceClient):
-    """Talks to one device as its owner does."""
+    """Talks to one device as its owner does. `last_status` is that of the last answer."""
+
+    last_status = 0
+
+    def request(
+        self, method: str, path: str, form: dict[str, str] | None = None, *, accept: str = ""
+    ) -> Reply:
+        """As DeviceClient.request."""
+        reply = super().request(method, path, form, accept=accept)
+        self.last_status = reply.status
+        return reply
 
     def set_up(self, code: str, password: str) -> Reply:
         """Send the set-up form as a browser without script would."""

@@ -22,7 +22,7 @@ ALLOWED: dict[str, tuple[str, ...] | None] = {
     "device.errors": (),
     "device.limits": ("device.compat",),
     "device.layout": CORE,
-    "device.compat": ("micropython",),
+    "device.compat": ("micropython", "gc"),
     "device.interfaces": ("device.compat",),
     "device.crypto": (*CORE, *BASE, "_fbcrypto"),
     "device.suit": (*CORE, *BASE),

@@ -33,6 +33,18 @@ typedef struct {
 } power_on_page_t;
 _Static_assert(sizeof(power_on_page_t) == 64, "power-on page");
 
+// Behind it, for the variant `cut` of the firmware only: a power cut that a test orders (port/nvm_cut.h).
+#define CUT_ORDER_ADDRESS (POWER_ON_ADDRESS + 0x40u)
+#define CUT_ORDER_MAGIC (0x54554346u) // "FCUT"
+
+typedef struct {
+    uint32_t magic;
+    uint32_t operation; // the first one after power-on is 1
+    uint32_t when;      // 0 before it, 1 inside, 2 after
+    uint32_t tear;      // which random bits a torn one leaves
+} cut_order_t;
+_Static_assert(sizeof(cut_order_t) == 16, "cut order");
+
 // Handover page: written by the ROM, read by the firmware; survives a reset, not a power cut.
 #define HANDOVER_ADDRESS (0x203FE000u)
 #define HANDOVER_MAGIC (0x4F484246u) // "FBHO"
@@ -63,6 +75,9 @@ _Static_assert(sizeof(handover_page_t) == 84, "handover page");
 #define RUN_MARK_RUNNING (0x4E4E5552u)  // "RUNN": the ROM, before the jump
 #define RUN_MARK_SOFTWARE (0x54464F53u) // "SOFT": firmware, before SYSRESETREQ
 #define RUN_MARK_WATCHDOG (0x474F4457u) // "WDOG": firmware, in the watchdog's NMI
+
+// Operations on NVM since power-on, counted by the variant `cut` only; a reset keeps it.
+#define CUT_COUNT_ADDRESS (HANDOVER_ADDRESS + 0x140u)
 
 // CMSDK APB UART (QEMU cmsdk-apb-uart; Arm DDI 0479C 4.3).
 typedef struct {

@@ -3,6 +3,11 @@
 #include <string.h>
 
 #include "board.h"
+#include "variant.h"
+
+#if FIRSTBOOT_POWER_CUTS
+#include "nvm_cut.h"
+#endif
 
 #define ENTROPY_SECTORS (2)
 
@@ -55,11 +60,25 @@ int nvm_write_unguarded(uint32_t offset, const uint8_t *data, uint32_t length) {
             return NVM_NOT_ERASED;
         }
     }
+    #if FIRSTBOOT_POWER_CUTS
+    cut_when_t cut = length > 0 ? cut_counted() : CUT_NOT;
+    if (cut == CUT_TORN) {
+        cut_torn_write(words_at(offset), data, length);
+    }
+    if (cut == CUT_BEFORE || cut == CUT_TORN) {
+        cut_power("write", offset, length);
+    }
+    #endif
     for (uint32_t at = 0; at < length; at += 4) {
         uint32_t word;
         memcpy(&word, data + at, 4);
         *words_at(offset + at) = word;
     }
+    #if FIRSTBOOT_POWER_CUTS
+    if (cut == CUT_AFTER) {
+        cut_power("write", offset, length);
+    }
+    #endif
     return memcmp(nvm_at(offset), data, length) == 0 ? 0 : NVM_DIFFERS;
 }
 
@@ -70,9 +89,23 @@ int nvm_erase_unguarded(uint32_t offset) {
     if (offset % NVM_SECTOR_BYTES) {
         return NVM_ALIGNMENT;
     }
+    #if FIRSTBOOT_POWER_CUTS
+    cut_when_t cut = cut_counted();
+    if (cut == CUT_TORN) {
+        cut_torn_erase(words_at(offset));
+    }
+    if (cut == CUT_BEFORE || cut == CUT_TORN) {
+        cut_power("erase", offset, NVM_SECTOR_BYTES);
+    }
+    #endif
     for (uint32_t at = 0; at < NVM_SECTOR_BYTES; at += 4) {
         *words_at(offset + at) = 0xFFFFFFFFu;
     }
+    #if FIRSTBOOT_POWER_CUTS
+    if (cut == CUT_AFTER) {
+        cut_power("erase", offset, NVM_SECTOR_BYTES);
+    }
+    #endif
     return 0;
 }
 

@@ -1,0 +1,12 @@
+"""The power-cut campaign on the emulated board: the real firmware cuts itself at an operation, then has to start.
+
+bench.py makes a unit and the NVM images that flows begin at; flows.py says what people and servers do; cases.py cuts
+and checks; sample.py draws cases and runs them beside each other.
+
+What one cut exercises: the NVM driver in C stops inside the flow, at the operation that the case names, with the
+program or erase not begun, torn or done. The emulator is killed, NVM is what its file holds. The file is read as the
+simulator reads it (what boots, which state follows, what is still known); then the board starts from it, and its boot
+ROM and its firmware have to say the same; its pages are tried by somebody without a session, with a wrong password
+and with the dead set-up code, and by the owner. What it does not exercise: the one unit that the boot ROM itself
+programs, *tried*, is not cut here (it is in the simulator); the flow is gone on with only where that takes a second.
+"""

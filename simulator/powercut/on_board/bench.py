@@ -1,0 +1,251 @@
+"""One emulated unit of a campaign with its servers, and the NVM images that its flows begin at."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from device.layout import MARK_STAGED, MARK_TRIED, MPS2, UNIT_STAGED, UNIT_TRIED, NvmLayout
+from device.limits import CHUNK_BYTES
+from device.store import DEVICE, Store
+from device.update import tracker
+from provisioning.firmware.build import build, build_rom
+from provisioning.servers.tracker import Tracker
+from provisioning.signing import keyset
+from provisioning.signing.image import key_hash, sign_image
+from provisioning.signing.keys import KeyRing
+from renode.machine import CUT_COUNT_ADDRESS
+from renode.nvm import trailer_offset
+from renode.qemu import QemuBoard
+from simulator.ports.flash import SimFlash
+from simulator.ports.records import device_records
+from simulator.story.images import ROOT, Images
+from simulator.story.runner import wait_until
+from simulator.story.world import CHECK_INTERVAL_S, KEYS, World
+
+T = TypeVar("T")
+COUNTERS: Final = {1: 1, 2: 2}  # release 2 closes a hole: once it is confirmed, release 1 never starts again
+NEW_RELEASE: Final = 2
+LEFT_CHUNKS: Final = 2  # of the payload; the others lie in the slot, so that the flow takes seconds
+SETTLE_S: Final = 1.5 * CHECK_INTERVAL_S["qemu"]
+PATIENCE_S: Final = 60.0  # for a page; the board alone answers within one
+FACTORY, OWNED, BARE, UPDATING, TRIED = "factory", "owned", "bare", "updating", "tried"
+
+
+def cut_images(ring: KeyRing, directory: Path, note: Callable[[str], None]) -> Images:
+    """Both releases as firmware that can cut its power, and the boot ROM."""
+    hashes = tuple(key_hash(path) for path in ring.image_key_paths)
+    rom = build_rom([digest.hex() for digest in hashes], root=ROOT, progress=note)
+    firmware = build("cut", root=ROOT, progress=note)
+    signed = {
+        number: sign_image(
+            firmware.image,
+            ring.image_key_paths[0],
+            version=f"{number}.0.0+{number}",
+            security_counter=counter,
+            out=directory / f"release-{number}.img",
+        )
+        for number, counter in COUNTERS.items()
+    }
+    return Images(rom.elf, signed, hashes, f"firmware {firmware.sha256[:16]}…")
+
+
+class CutWorld(World):
+    """The story's surroundings with firmware of the variant `cut`; both transports."""
+
+    machine: QemuBoard
+
+    def _make_images(self, directory: Path) -> Images:
+        return cut_images(self.ring, directory, self.note)
+
+    def _make_tracker(self, class_id: bytes) -> Tracker:
+        return _NotingTracker(self.ring.signer("tracker"), class_id, now=self.now)
+
+
+class _NotingTracker(Tracker):
+    """Keeps every request that it was asked, so that a nonce which comes twice is seen."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.requests: list[bytes] = []
+
+    def answer(self, request: bytes) -> bytes:
+        """As Tracker.answer."""
+        self.requests.append(request)
+        return super().answer(request)
+
+
+class BoardBench:
+    """Implements checks.Maker. Use as a context manager; `prepare()` first."""
+
+    counters = COUNTERS
+
+    def __init__(self, directory: Path, note: Callable[[str], None] = lambda text: None) -> None:
+        self.world = CutWorld("qemu", ("mqtt", "coap"), directory, note)
+        self.directory = directory
+        self._keys_published = 0
+        self._on_mqtt = self._on_coap = 1
+
+    def __enter__(self) -> BoardBench:
+        self.world.__enter__()
+        return self
+
+    def __exit__(self, *about: Any) -> None:
+        self.world.__exit__(*about)
+
+    # what the maker knows ------------------------------------------------------------------------------------
+    @cached_property
+    def images(self) -> dict[int, bytes]:
+        """Signed images by release number."""
+        return {number: path.read_bytes() for number, path in self.world.images.signed.items()}
+
+    @property
+    def key_hashes(self) -> tuple[bytes, ...]:
+        """What the boot ROM knows of the image keys."""
+        return self.world.images.key_hashes
+
+    def fresh_user_region(self, layout: NvmLayout) -> bytes:
+        """The user region as the board itself formatted it in the factory."""
+        return self.flash_of(FACTORY).read(layout.user_offset, layout.user_bytes)
+
+    @property
+    def requests(self) -> list[bytes]:
+        """Freshness requests so far."""
+        found: list[bytes] = self.world.tracker.requests  # type: ignore[attr-defined]
+        return found
+
+    # NVM images ----------------------------------------------------------------------------------------------
+    def prepare(self) -> None:
+        """Make a unit: bare, provisioned, owned; then what an update and a failed trial leave on it."""
+        world = self.world
+        world.build()
+        if world.images.rom is None:
+            raise ValueError("an emulated board without a boot ROM")
+        world.machine.program(world.images.rom, world.images.signed[1])
+        self._keep(BARE)
+        world.provision()
+        self.wait_for_pages()
+        world.machine.cut_power()
+        self._keep(FACTORY)
+        world.publish(1, "mqtt")
+        world.publish(1, "coap")
+        world.machine.power_on()
+        self.wait_for_pages()
+        world.owner.set_up(world.unit.setup_code, world.password)
+        world.owner.sign_in(world.password)
+        self.until("trusted time", lambda: world.status()["time"] or None)
+        self.until("a settled unit", lambda: self._is_settled() or None)
+        world.machine.cut_power()
+        self._keep(OWNED)
+        self._put_update()
+        self._put_failed_trial()
+
+    def _is_settled(self) -> bool:
+        """Whether the unit wrote nothing in a time in which it has asked its servers again."""
+        before = self.operations
+        time.sleep(SETTLE_S)
+        return self.operations == before
+
+    def _put_update(self) -> None:
+        """The unit was about to fetch the last chunks of release 2."""
+        image = self.images[NEW_RELEASE]
+        kept = (len(image) // CHUNK_BYTES - LEFT_CHUNKS + 1) * CHUNK_BYTES
+        flash = self.flash_of(OWNED)
+        flash.corrupt(MPS2.slot_offsets[1], image[:kept])
+        self._path(UPDATING).write_bytes(flash.image())
+
+    def _put_failed_trial(self) -> None:
+        """Release 2 was tried and did not confirm."""
+        flash = self.flash_of(OWNED)
+        image = self.images[NEW_RELEASE]
+        flash.corrupt(MPS2.slot_offsets[1], image)
+        flash.corrupt(trailer_offset(1) + MARK_STAGED, UNIT_STAGED)
+        flash.corrupt(trailer_offset(1) + MARK_TRIED, UNIT_TRIED)
+        records = device_records(flash)
+        records.mount()
+        digest = self.world.release(NEW_RELEASE).payload_digest
+        pending = tracker.Pending(NEW_RELEASE, 1, digest, len(image), 1, 0)
+        Store(records, DEVICE).write("pending", tracker.encode_pending(pending))
+        self._path(TRIED).write_bytes(flash.image())
+
+    def _path(self, name: str) -> Path:
+        return self.directory / f"{name}.bin"
+
+    def _keep(self, name: str) -> None:
+        """Keep the board's NVM as it is; the board is off."""
+        _copy(self.world.machine.nvm.path, self._path(name))
+
+    def flash_of(self, name: str) -> SimFlash:
+        """A prepared NVM image."""
+        return _flash(self._path(name))
+
+    def put(self, name: str) -> None:
+        """Give the board this NVM image; it is off."""
+        _copy(self._path(name), self.world.machine.nvm.path)
+
+    def nvm(self) -> SimFlash:
+        """The board's NVM as its file holds it now."""
+        return _flash(self.world.machine.nvm.path)
+
+    # the unit ------------------------------------------------------------------------------------------------
+    def stored(self, name: str) -> bytes | None:
+        """A record of the unit, read from the NVM file while the unit may be running."""
+        records = device_records(self.nvm())
+        records.mount()
+        return Store(records, DEVICE).read(name)
+
+    @property
+    def operations(self) -> int:
+        """What the running firmware counted since power-on."""
+        return self.world.machine.read_word(CUT_COUNT_ADDRESS)
+
+    def until(self, what: str, probe: Callable[[], T | None]) -> T:
+        """What `probe` gives once that is not None. Raises StepFailed."""
+        return wait_until(what, probe, PATIENCE_S, 0.05)
+
+    def wait_for_pages(self) -> None:
+        """Until the unit answers. Raises StepFailed."""
+        owner = self.world.owner
+        self.until("the pages", lambda: owner.request("GET", "/").status < 500 or None)
+
+    # servers -------------------------------------------------------------------------------------------------
+    @cached_property
+    def key_sets(self) -> tuple[bytes, bytes]:
+        """The key set that the station published, and the one after it."""
+        book = self.world.book.changed()
+        content = keyset.key_set(
+            book, self.world.product.class_id, self.world.ring.anchor_keys(), self.world.now()
+        )
+        next_one = keyset.sign_key_set(content, keyset.minimal(book, keyset.root_signers(KEYS)))
+        return self.world.store.read("keyset"), next_one
+
+    def publish(self, *, keys: int = 0, on_mqtt: int = 1, on_coap: int = 1) -> None:
+        """Let the servers have this key set (0, 1) and these releases; what they have already stays."""
+        world = self.world
+        if keys != self._keys_published:
+            world.publisher.publish_keyset(self.key_sets[keys])
+            world.store.put_keyset(self.key_sets[keys])
+        if on_mqtt != self._on_mqtt:
+            world.publish(on_mqtt, "mqtt")
+        if on_coap != self._on_coap:
+            world.publish(on_coap, "coap")
+        # The unit is an earlier self of the one that the server knows, so it knows none: it asks with Echo again.
+        world.coap.stop()
+        world.coap.start()
+        self._keys_published, self._on_mqtt, self._on_coap = keys, on_mqtt, on_coap
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy an image to a file that only its owner reads: it holds the unit's secrets."""
+    target.touch(mode=0o600)
+    shutil.copyfile(source, target)
+
+
+def _flash(path: Path) -> SimFlash:
+    flash = SimFlash(MPS2)
+    flash.load_image(path.read_bytes())
+    return flash

@@ -1,0 +1,189 @@
+"""One power cut on the emulated board: cut, read the NVM file, start from it, compare and try the doors."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from dataclasses import dataclass
+from typing import Final
+
+from device import lifecycle
+from device.errors import FirstbootError
+from provisioning.factory.station import UnitFailedError
+from renode.errors import ConsoleTimeoutError, MachineError
+from renode.machine import CUTS, CutOrder
+from simulator import boot as boot_rom
+from simulator.ports.flash import SimFlash
+from simulator.powercut import checks
+from simulator.powercut.checks import Findings
+from simulator.powercut.on_board.bench import PATIENCE_S, BoardBench
+from simulator.powercut.on_board.flows import FLOWS, BoardFlow, Outside, forget_station, provision, sign_in
+from simulator.story.runner import StepFailed
+
+JOIN_S: Final = 0.5  # an answer that came before the power went is read by then
+CUT_LINE: Final = r"^nvm: power cut (\w+) operation (\d+): (.*)\n"
+ROM_LINE: Final = r"^rom: (?:slot (\d) (trial|confirmed), image (\d+)\.|no valid image)"
+STATE_LINE: Final = r"^firstboot (\S+) on mps2_an385: (.*)\n"
+WRONG_CODES: Final = (200, 303)  # what no stranger's form may get
+# What a script may see when the power goes under it; anything else is a mistake of the script.
+_GONE = (OSError, PermissionError, StepFailed, MachineError, UnitFailedError, FirstbootError)
+
+
+def order_of(seed: int) -> CutOrder:
+    """The cut that `seed` names: operation seed // 3 + 1, before, torn or after it. Any number from 0 on is one."""
+    return CutOrder(seed // len(CUTS) + 1, CUTS[seed % len(CUTS)], seed)
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """What one case found; `was_reached` False: the flow came to its end before the operation."""
+
+    was_reached: bool
+    place: str
+    found: Findings
+
+
+def count_operations(bench: BoardBench, name: str) -> int:
+    """Run the flow uncut: how many operations it takes. Raises what its script raises."""
+    flow = FLOWS[name]
+    outside = _begin(bench, flow)
+    machine = bench.world.machine
+    machine.power_on(button_held=flow.is_button_held)
+    try:
+        flow.script(outside)
+        return bench.operations
+    finally:
+        machine.cut_power()
+
+
+def run_case(bench: BoardBench, name: str, seed: int) -> CaseResult:
+    """Cut the flow as `seed` says and look at what is left."""
+    flow, order = FLOWS[name], order_of(seed)
+    outside = _begin(bench, flow)
+    machine = bench.world.machine
+    # The same power-on seed in every start of the case: what is never drawn twice rests on the stored state alone.
+    power_on_seed = hashlib.sha256(f"{name} {seed}".encode()).digest()
+    asked = len(bench.requests)
+    machine.console.skip()
+    machine.power_on(button_held=flow.is_button_held, fixed_seed=power_on_seed, cut=order)
+    what, script = _drive(outside, flow)
+    place = f"--on qemu --flow {name} --seed {seed} ({order.when} operation {order.operation}"
+    found = Findings()
+    if what is None:
+        return CaseResult(False, place + ", which it does not reach)", found)
+    flash = bench.nvm()
+    found.merge(checks.check_at_rest(flash, outside), "at rest")
+    machine.console.skip()
+    machine.power_on(fixed_seed=power_on_seed)
+    try:
+        script.join(PATIENCE_S)  # the new start ends what still waits for an answer of the old one
+        if script.is_alive():
+            raise StepFailed("the flow's script to end with the power", "it runs")
+        _look(Outside(bench, outside.told), flow, flash, found)
+    except (ConsoleTimeoutError, StepFailed, OSError, FirstbootError) as error:
+        found.add(checks.BRICKED, f"{type(error).__name__}: {error}")
+    finally:
+        machine.cut_power()
+    requests = bench.requests[asked:]
+    if len(set(requests)) != len(requests):
+        found.add(checks.NONCE_REUSE, "a freshness nonce was drawn twice")
+    return CaseResult(True, f"{place}, {what})", found)
+
+
+def _begin(bench: BoardBench, flow: BoardFlow) -> Outside:
+    bench.publish(**flow.published)
+    forget_station(bench)
+    bench.put(flow.begins_at)
+    bench.world.owner.sign_out()
+    return Outside(bench, dict.fromkeys(flow.facts, True))
+
+
+def _drive(outside: Outside, flow: BoardFlow) -> tuple[str | None, threading.Thread]:
+    """Run the script until the unit says that it cut itself: what was cut, None where the script came to its end.
+
+    The script's thread may still wait for an answer, which can no more come. Raises what broke the script.
+    """
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            flow.script(outside)
+        except _GONE as error:
+            if not outside.is_over:
+                failure.append(error)
+        except BaseException as error:
+            failure.append(error)
+
+    thread = threading.Thread(target=run, name="flow", daemon=True)
+    machine = outside.bench.world.machine
+    start = len(machine.console.text)
+    thread.start()
+    found, is_alive = None, True
+    while found is None and is_alive:
+        thread.join(0.02)
+        is_alive = thread.is_alive()  # asked first: what the unit said before the end is then there
+        found = re.search(CUT_LINE, machine.console.text[start:], re.MULTILINE)
+    outside.is_over = True
+    machine.cut_power()
+    thread.join(JOIN_S)
+    if found is None and failure:
+        raise failure[0]
+    return found.group(3) if found is not None else None, thread
+
+
+# what has to hold afterwards ---------------------------------------------------------------------------------
+def _look(outside: Outside, flow: BoardFlow, flash: SimFlash, found: Findings) -> None:
+    state = _compare_start(outside, flash, found)
+    if state == lifecycle.UNPROVISIONED:
+        provision(outside)  # the station comes again
+        machine = outside.bench.world.machine
+        machine.console.wait_for(r"^firstboot \S+ on mps2_an385: factory default\n", PATIENCE_S)
+    elif state in (lifecycle.FACTORY_DEFAULT, lifecycle.INITIALISED) and flow.name != "provision":
+        # What the station gave a unit of that flow (its certificate) is known to that station alone.
+        outside.wait_for_pages()
+        _try_doors(outside, state, found)
+
+
+def _compare_start(outside: Outside, flash: SimFlash, found: Findings) -> str:
+    """The real boot ROM and the real agent say what the simulator reads in the same flash. Gives the state."""
+    bench = outside.bench
+    twin = SimFlash(flash.layout)
+    twin.restore(flash.snapshot())
+    facts = checks.facts_of(twin)
+    # A reset that is under way is finished by the start; else a start changes no state.
+    expected = lifecycle.FACTORY_DEFAULT if facts.is_resetting else lifecycle.derive(facts)
+    handover = boot_rom.start(twin, twin.layout, bench.key_hashes, lambda _: None)
+    console = bench.world.machine.console
+    rom = console.wait_for(ROM_LINE, PATIENCE_S)
+    if handover is not None:
+        kind = "trial" if handover.is_trial else "confirmed"
+        wanted = (str(handover.slot), kind, str(handover.info.version[0]))
+        if rom.groups() != wanted:
+            found.add(checks.MIXED, f"the boot ROM starts {rom.groups()}, the flash says {wanted}")
+    state = console.wait_for(STATE_LINE, PATIENCE_S).group(2)
+    if state != expected:
+        found.add(checks.OPEN, f"the unit says {state!r}, the flash says {expected!r}")
+    return str(state)
+
+
+def _try_doors(outside: Outside, state: str, found: Findings) -> None:
+    world = outside.bench.world
+    owner = world.owner
+    if owner.request("GET", "/status.json").status == 200:
+        found.add(checks.OPEN, "the status page answers without a session")
+    if state == lifecycle.FACTORY_DEFAULT:
+        if owner.request("GET", "/setup").status != 200:
+            found.add(checks.BRICKED, "a unit in factory default offers no set-up")
+        if owner.request("POST", "/login", {"password": world.password}).status in WRONG_CODES:
+            found.add(checks.OPEN, "the last owner's password opens the device")
+        return
+    form = {"code": world.unit.setup_code, "password": checks.WRONG_PASSWORD}
+    if owner.request("POST", "/setup", form).status in WRONG_CODES:
+        found.add(checks.OPEN, "the set-up code works on an owned unit")
+    opened = [password for password in outside.passwords if sign_in(outside, password)]
+    if len(opened) != 1:
+        found.add(checks.LOST, f"{len(opened)} of the owner's passwords open the device")
+    owner.sign_out()
+    if sign_in(outside, checks.WRONG_PASSWORD):
+        found.add(checks.OPEN, "a wrong password signs in")

@@ -1,0 +1,190 @@
+"""The flows of a unit's life on the emulated board: where each begins, and what people and servers then do.
+
+A script drives the unit until the flow's goal, or until the power goes, which shows as a line that nobody answers.
+It tells what the unit had promised to the outside by then; a script that sees an answer before the power goes tells
+it, however late it gets to run.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from device.errors import TrialFailedError
+from provisioning.factory.station import Station, StationConfig
+from provisioning.registry.registry import Registry
+from simulator.powercut.on_board.bench import BARE, FACTORY, NEW_RELEASE, OWNED, TRIED, UPDATING, BoardBench
+from simulator.story.runner import StepFailed, wait_until
+
+T = TypeVar("T")
+NEW_PASSWORD = "orange bicycle under the bridge"  # noqa: S105 - of a unit that exists for a test
+FLOW_S = 90.0
+
+
+@dataclass
+class Outside:
+    """What is known of the unit in one case. Implements checks.Outside."""
+
+    bench: BoardBench
+    told: dict[str, object] = field(default_factory=dict)
+    numbers: dict[int, bytes] = field(default_factory=dict)
+    is_over: bool = False  # the power went: whoever waits for the unit gives up
+
+    def until(self, what: str, probe: Callable[[], T | None]) -> T:
+        """What `probe` gives once that is not None. Raises StepFailed."""
+
+        def asked() -> T | None:
+            if self.is_over:
+                raise StepFailed(what, "the power went")
+            return probe()
+
+        return wait_until(what, asked, FLOW_S, 0.05)
+
+    def wait_for_pages(self) -> None:
+        """Until the unit answers. Raises StepFailed."""
+        owner = self.bench.world.owner
+        self.until("the pages", lambda: owner.request("GET", "/").status < 500 or None)
+
+    def facts(self) -> dict[str, object]:
+        """The last value that was told under each name."""
+        return dict(self.told)
+
+    @property
+    def passwords(self) -> list[str]:
+        """Those of which exactly one must open an owned unit."""
+        old = self.bench.world.password
+        if "password" in self.told:
+            return [str(self.told["password"])]
+        return [old, NEW_PASSWORD] if "changing" in self.told else [old]
+
+
+Script = Callable[[Outside], None]
+
+
+@dataclass(frozen=True)
+class BoardFlow:
+    """One flow: the NVM image it begins at, what is true of that, what is published, what happens."""
+
+    name: str
+    begins_at: str
+    script: Script
+    facts: tuple[str, ...] = ()
+    published: dict[str, int] = field(default_factory=dict)
+    is_button_held: bool = False
+
+
+def provision(outside: Outside) -> None:
+    """A station takes the unit from its first hello to the lock; with a registry that it has for this case alone."""
+    bench = outside.bench
+    folder = bench.directory / "station"
+    folder.mkdir(exist_ok=True)
+    registry = Registry(folder / "registry.sqlite")
+    try:
+        station = Station(
+            StationConfig(
+                product=bench.world.product,
+                labels_dir=folder / "labels",
+                oscore_key=bench.world.oscore_key.public,
+                development=True,
+                timeout_s=0.7,
+                attempts=6,
+            ),
+            registry,
+            bench.world.ring,
+        )
+        if all(unit.status != "released" for unit in registry.units()):
+            station.provision(bench.world.machine.factory_port())
+        outside.told["locked"] = True
+    finally:
+        registry.close()
+
+
+def forget_station(bench: BoardBench) -> None:
+    """The next case begins with a registry that knows nobody."""
+    shutil.rmtree(bench.directory / "station", ignore_errors=True)
+
+
+def set_up(outside: Outside) -> None:
+    """The owner sets the device up and signs in."""
+    world = outside.bench.world
+    outside.wait_for_pages()
+    if world.owner.set_up(world.unit.setup_code, world.password).status == 303:
+        outside.told.update(owned=True)
+    sign_in(outside, world.password)
+    outside.told.update(owned=True, password=world.password)
+
+
+def sign_in(outside: Outside, password: str) -> bool:
+    """Whether `password` opens the device; waits while it throttles."""
+    owner = outside.bench.world.owner
+
+    def attempt() -> list[bool] | None:
+        is_open = owner.sign_in(password)
+        return None if owner.last_status in (429, 503) else [is_open]
+
+    return outside.until("sign-in", attempt)[0]
+
+
+def change_password(outside: Outside) -> None:
+    """The owner replaces the password."""
+    world = outside.bench.world
+    outside.told.update(changing=True)
+    outside.wait_for_pages()
+    sign_in(outside, world.password)
+    reply = world.owner.request("POST", "/password", {"current": world.password, "password": NEW_PASSWORD})
+    if reply.status in (200, 303):
+        outside.told.update(password=NEW_PASSWORD)
+
+
+def reset(outside: Outside) -> None:
+    """The button was held: the unit comes back as it left the factory."""
+    outside.told.update(reset=True)
+    outside.bench.world.machine.console.wait_for(r"^firstboot \S+ on mps2_an385: factory default\n", FLOW_S)
+
+
+def updates(outside: Outside) -> None:
+    """The release that the servers have is fetched, tried and confirmed."""
+    world = outside.bench.world
+    console = world.machine.console
+    console.wait_for(rf"^firstboot {NEW_RELEASE}\.\S+ on mps2_an385: initialised\n", FLOW_S)
+    outside.until("a confirmed release", lambda: _is_confirmed(world.status()) or None)
+    outside.told.update(confirmed=NEW_RELEASE)
+
+
+def _is_confirmed(status: dict[str, Any]) -> bool:
+    return str(status["version"]).startswith(f"{NEW_RELEASE}.") and not status["is_trial"]
+
+
+def gives_up(outside: Outside) -> None:
+    """The release whose trial failed is given up at the next start."""
+    world = outside.bench.world
+
+    def has_given_up() -> bool | None:
+        codes = [event["code"] for event in world.status()["update"]["events"]]
+        return TrialFailedError.code in codes or None
+
+    outside.until("the event", has_given_up)
+
+
+def takes_keys(outside: Outside) -> None:
+    """The unit takes over the next key set."""
+    bench = outside.bench
+    outside.until("the key set", lambda: bench.stored("keyset") == bench.key_sets[1] or None)
+
+
+_OWNED = ("locked", "owned")
+FLOWS: dict[str, BoardFlow] = {
+    flow.name: flow
+    for flow in (
+        BoardFlow("provision", BARE, provision),
+        BoardFlow("set-up", FACTORY, set_up, ("locked",)),
+        BoardFlow("password-change", OWNED, change_password, _OWNED),
+        BoardFlow("factory-reset", OWNED, reset, _OWNED, is_button_held=True),
+        BoardFlow("key-rotation", OWNED, takes_keys, _OWNED, {"keys": 1}),
+        BoardFlow("update-mqtt", UPDATING, updates, _OWNED, {"on_mqtt": NEW_RELEASE}),
+        BoardFlow("update-coap", UPDATING, updates, _OWNED, {"on_coap": NEW_RELEASE}),
+        BoardFlow("revert", TRIED, gives_up, _OWNED),
+    )
+}

@@ -1,0 +1,100 @@
+"""Draw cuts on the emulated board from a seed, and run them beside each other, each process with a unit of its own."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import NamedTuple
+
+from renode.machine import CUTS
+from simulator.powercut.on_board.bench import BoardBench
+from simulator.powercut.on_board.cases import CaseResult, count_operations, run_case
+from simulator.powercut.on_board.flows import FLOWS
+from simulator.powercut.sweep import Report
+
+LEAST = 8  # cases of a flow, however short it is
+
+
+class Share(NamedTuple):
+    """What one process runs; `seed` None draws nothing: `cases` are run as they are."""
+
+    directory: str
+    names: tuple[str, ...]
+    number: int  # which of the processes this is
+    workers: int
+    sample: int
+    seed: int
+
+
+def draw(totals: dict[str, int], sample: int, seed: int) -> dict[str, list[int]]:
+    """Cases by flow: about `sample` of all cuts, each as likely as any other, and at least LEAST of each flow.
+
+    `totals` says how many operations a flow has. The same arguments give the same cases.
+    """
+    cuts = sum(totals.values()) * len(CUTS)
+    found = {}
+    for name, total in totals.items():
+        wanted = max(LEAST, -(-sample * total * len(CUTS) // cuts))
+        every = range(total * len(CUTS))
+        found[name] = sorted(random.Random(f"{seed} {name}").sample(every, min(wanted, len(every))))  # noqa: S311
+    return found
+
+
+def _run_share(share: Share) -> dict[str, Report]:
+    reports = {}
+    with BoardBench(Path(share.directory)) as bench:
+        bench.prepare()
+        totals = {name: count_operations(bench, name) for name in share.names}
+        for name, seeds in draw(totals, share.sample, share.seed).items():
+            reports[name] = Report(flows=1)
+            for seed in seeds[share.number :: share.workers]:
+                take(reports[name], run_case(bench, name, seed))
+    return reports
+
+
+def take(report: Report, result: CaseResult) -> None:
+    """Count a case; one whose operation was not reached is no cut."""
+    if result.was_reached:
+        report.points += 1
+        report.states += 1
+        report.findings.merge(result.found, result.place)
+
+
+def run_sample(
+    names: Sequence[str], sample: int, seed: int, *, workers: int = 2, note: Callable[[str], None]
+) -> Report:
+    """Cut the flows `names` about `sample` times in `workers` processes. Raises what a world's start raises."""
+    began = time.monotonic()
+    total = Report(flows=len(names))
+    with tempfile.TemporaryDirectory(prefix="firstboot-cuts-") as folder:
+        shares = [
+            Share(f"{folder}/{number}", tuple(names), number, workers, sample, seed)
+            for number in range(workers)
+        ]
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            parts = list(pool.map(_run_share, shares))
+    for name in names:
+        points = sum(part[name].points for part in parts)
+        note(f"{name}: {points} cuts")
+        for part in parts:
+            part[name].flows = 0
+            total.add(part[name])
+    total.seconds = time.monotonic() - began
+    return total
+
+
+def replay(name: str, seed: int) -> CaseResult:
+    """One case on a unit that is made for it."""
+    if name not in FLOWS:
+        raise ValueError(f"no flow {name} on the board")
+    with (
+        tempfile.TemporaryDirectory(prefix="firstboot-cut-") as folder,
+        BoardBench(Path(folder)) as bench,
+    ):
+        bench.prepare()
+        return run_case(bench, name, seed)

@@ -1,0 +1,61 @@
+"""A sample of power cuts made by the firmware itself, at operations of its NVM driver (UP-04, PW-04, PW-12).
+
+`firstboot powercut --on qemu --flow F --seed S` replays any of them; simulator/powercut/on_board says what one is.
+"""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from provisioning.firmware.build import build
+from simulator.powercut.on_board.cases import order_of
+from simulator.powercut.on_board.flows import FLOWS
+from simulator.powercut.on_board.sample import draw, run_sample
+from simulator.story.images import ROOT
+
+pytestmark = pytest.mark.emulated
+
+SAMPLE = 300
+NIGHTLY_SAMPLE = 2000
+MARK = b"nvm: power cut"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tools() -> None:
+    missing = [tool for tool in ("qemu-system-arm", "arm-none-eabi-gcc") if shutil.which(tool) is None]
+    if missing:
+        pytest.skip(f"{missing[0]} is not installed")
+
+
+def test_a_sample_of_cuts_over_all_flows_leaves_units_that_start_closed_and_remember(
+    is_nightly: bool,
+) -> None:
+    sample = NIGHTLY_SAMPLE if is_nightly else SAMPLE
+    report = run_sample(list(FLOWS), sample, 0, workers=2, note=print)
+    print(report.line(), f"{report.rate:.2f} cuts a second")
+    assert report.points >= 0.95 * sample  # a flow may take an operation less than in its uncut run
+    assert not report.findings.places, "\n".join(report.findings.places)
+
+
+def test_firmware_that_is_shipped_cannot_cut_its_power() -> None:
+    assert MARK in build("cut", root=ROOT).image.read_bytes()
+    assert MARK not in build("release", root=ROOT).image.read_bytes()
+
+
+def test_a_sample_takes_cuts_of_every_flow_and_is_the_same_each_time() -> None:
+    totals = {"short": 4, "long": 400}
+    first = draw(totals, 300, 7)
+    assert first == draw(totals, 300, 7) != draw(totals, 300, 8)
+    assert len(first["short"]) >= 8 and 290 <= len(first["long"]) <= 300
+    assert all(seed < 3 * totals[name] for name, seeds in first.items() for seed in seeds)
+
+
+def test_a_seed_names_an_operation_and_a_way_to_cut_it() -> None:
+    assert [(order_of(seed).operation, order_of(seed).when) for seed in (0, 1, 2, 3)] == [
+        (1, "before"),
+        (1, "torn"),
+        (1, "after"),
+        (2, "before"),
+    ]
