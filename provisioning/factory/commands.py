@@ -37,7 +37,6 @@ from provisioning.factory.options import (
 )
 from provisioning.factory.phases import PhaseResult, as_json
 from provisioning.factory.ports import open_address
-from provisioning.factory.product import load_product
 from provisioning.factory.station import Station, UnitFailedError, UnitRefusedError, UnitResult
 from provisioning.registry.models import Unit
 from provisioning.registry.registry import Registry
@@ -138,7 +137,7 @@ def provision(  # noqa: PLR0913, PLR0917 - one parameter for each option
     """Provision the unit on PORT and print what became of it."""
     with told():
         config = station_config(
-            load_product(product),
+            product,
             labels,
             oscore_key=oscore_key,
             station_name=station_name,

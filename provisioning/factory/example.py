@@ -88,4 +88,8 @@ port = 5683
 
 [label]
 setup_address = "https://{name}.local/setup"
+# template = "label.toml"             # the label's layout; left out: 105 by 59 mm at 300 dpi
+
+# [firmware]                          # the only image that units of this batch may run; the statement names it too
+# image_sha256 = "..."
 """

@@ -13,7 +13,7 @@ from rich.console import Console
 from device.errors import FirstbootError
 from provisioning.compliance.statement import StatementError
 from provisioning.factory.label_template import STANDARD, load_template
-from provisioning.factory.product import Product, ProductError
+from provisioning.factory.product import ProductError, load_product
 from provisioning.factory.station import StationConfig, StationError
 from provisioning.registry.errors import RegistryError
 from provisioning.registry.sealed import ServerKey
@@ -78,7 +78,7 @@ def told() -> Iterator[None]:
 
 
 def station_config(
-    product: Product,
+    product: Path,
     labels: Path,
     *,
     oscore_key: Path | None,
@@ -88,14 +88,21 @@ def station_config(
     label_template: Path | None,
     development: bool,
 ) -> StationConfig:
-    """What the options of `provision` and `run` come to. Raises ValueError, RegistryError, OSError."""
+    """What the options of `provision` and `run` come to; an option wins over the definition at `product`.
+
+    Raises ProductError, ValueError, RegistryError, OSError.
+    """
+    definition = load_product(product)
+    image = definition.image_sha256 if image_digest is None else bytes.fromhex(image_digest)
+    if label_template is None and definition.label_template is not None:
+        label_template = product.parent / definition.label_template
     return StationConfig(
-        product=product,
+        product=definition,
         labels_dir=labels,
         oscore_key=None if oscore_key is None else ServerKey.load(oscore_key),
         station_name=station_name,
         archive_dir=archive,
         development=development,
-        expected_image_digest=None if image_digest is None else bytes.fromhex(image_digest),
+        expected_image_digest=image,
         label_template=STANDARD if label_template is None else load_template(label_template),
     )

@@ -37,6 +37,11 @@ SECURITY_REQUIREMENTS: Final = ("passwords", "reporting", "support_period")
 SERIAL_PREFIX: Final = re.compile(r"[A-Z0-9-]{1,12}")
 BATCH: Final = re.compile(r"[A-Za-z0-9._-]{1,32}")
 ADDRESS_CHARS: Final = 72
+SHA256_HEX: Final = re.compile(r"[0-9a-f]{64}")
+FILE_NAME: Final = re.compile(r"(?!.*\.\.)[\w .-]+(/[\w .-]+)*")
+NOT_DECLARED: Final = (
+    "servers", "check_interval_s", "setup_address", "publication", "image_sha256", "label_template",
+)  # fmt: skip
 HORIZON_DAYS: Final = 3650  # how far beyond its first end date a support period may be extended by default
 
 
@@ -123,12 +128,17 @@ class Product:
     scope: Scope | None = None
     components: tuple[Component, ...] = ()
     publication: Publication | None = None
+    image_sha256: bytes | None = None  # the only image that units of this definition may run
+    label_template: str | None = None  # file with the label's layout, from the definition's folder
 
     @property
     def declared_digest(self) -> bytes:
-        """SHA-256 over what may not change within a batch: all but servers, label address and the site's words."""
+        """SHA-256 over what may not change within a batch: all but servers, label and the site's words.
+
+        The image is not in it either: the statement names it, and the ship gate compares each unit's.
+        """
         fields = asdict(self)
-        for name in ("servers", "check_interval_s", "setup_address", "publication"):
+        for name in NOT_DECLARED:
             del fields[name]
         return hashlib.sha256(json.dumps(fields, sort_keys=True, default=_plain).encode()).digest()
 
@@ -160,9 +170,9 @@ def parse_product(text: str, source: str = "product definition") -> Product:
 
 TABLES: Final = (
     "product", "manufacturer", "representatives", "batch", "support", "contact", "statement", "update",
-    "servers", "label", "scope", "components", "publication",
+    "servers", "label", "scope", "components", "publication", "firmware",
 )  # fmt: skip
-_OWN_READERS: Final = ("representatives", "servers", "scope", "components", "publication")
+_OWN_READERS: Final = ("representatives", "servers", "scope", "components", "publication", "firmware")
 
 
 def _product(document: dict[str, Any], problems: list[str]) -> Product:
@@ -190,6 +200,8 @@ def _product(document: dict[str, Any], problems: list[str]) -> Product:
         scope=read_scope(document.get("scope"), problems),
         components=read_components(document.get("components"), problems),
         publication=read_publication(document.get("publication"), problems),
+        image_sha256=_image(document.get("firmware"), problems),
+        label_template=_label_template(table["label"]),
     )
     for entry in table.values():
         entry.close()
@@ -272,6 +284,22 @@ def _server(table: Table) -> Server:
     server = Server(str(transport), table.text("host"), table.number("port", 1, 65535), name)
     table.close()
     return server
+
+
+def _image(fields: Any, problems: list[str]) -> bytes | None:
+    """The image that units may run, None where the definition names none."""
+    if fields is None:
+        return None
+    table = Table(fields, "firmware", problems)
+    text = table.text("image_sha256", SHA256_HEX, "64 hexadecimal digits in small letters")
+    table.close()
+    return bytes.fromhex(text)
+
+
+def _label_template(table: Table) -> str | None:
+    if table.get("template") is None:
+        return None
+    return table.text("template", FILE_NAME, "the name of a file beside this definition or below it")
 
 
 def _setup_address(table: Table) -> str:

@@ -35,7 +35,6 @@ from provisioning.factory.options import (
 )
 from provisioning.factory.port_state import PortState
 from provisioning.factory.ports import finder_of
-from provisioning.factory.product import load_product
 from provisioning.factory.station import Station
 from provisioning.registry.registry import Registry
 from provisioning.signing.keys import KeyRing
@@ -99,9 +98,8 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option
     Exit code 1 where a unit failed. With --web the batch is started and stopped on the page, behind its login.
     """
     with told():
-        definition = load_product(product)
         config = station_config(
-            definition,
+            product,
             labels,
             oscore_key=oscore_key,
             station_name=station_name,
@@ -110,6 +108,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option
             label_template=label_template,
             development=development,
         )
+        definition = config.product
         book = Registry(registry, files=files)
         try:
             station = Station(config, book, KeyRing(keys))

@@ -213,3 +213,21 @@ def test_a_label_template_lays_the_label_out_or_is_refused(
     assert result.exit_code == 0, result.output
     with Image.open(json.loads(result.stdout)["label"]) as picture:
         assert picture.size == (719, 480)
+
+
+def test_a_unit_with_another_image_than_the_definitions_is_a_failure(
+    folder: Path, served: ServedUnit
+) -> None:
+    product = folder / "product.toml"
+    product.write_text(product.read_text() + f'[firmware]\nimage_sha256 = "{"ab" * 32}"\n')
+    result = provision(folder, served.address, "--development")
+    assert result.exit_code == 1 and "another image" in result.stderr and not served.unit.is_locked()
+    own = served.unit.image_digest.hex()
+    assert provision(folder, served.address, "--development", "--image-digest", own).exit_code == 0
+
+
+def test_a_definition_names_its_labels_layout(folder: Path, served: ServedUnit) -> None:
+    product = folder / "product.toml"
+    product.write_text(product.read_text() + 'template = "label.toml"\n')
+    missing = provision(folder, served.address, "--development")
+    assert missing.exit_code == 1 and "label.toml" in missing.stderr and not served.unit.is_locked()

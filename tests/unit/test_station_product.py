@@ -61,6 +61,10 @@ def test_the_example_is_a_valid_definition(tmp_path: Path) -> None:
         ("[scope]", '[statement.labels.passwords]\nscheme = "CE"\n[scope]', "[statement.labels.passwords] scheme"),
         ("[scope]", "[statement.labels.colour]\n[scope]", "[statement.labels] may name"),
         ('brand = "Example Brand"', 'brand = "Example Brand"\ncolour = "red"', "[product] colour"),
+        ("[label]", '[firmware]\nimage_sha256 = "AB"\n[label]', "[firmware] image_sha256"),
+        ("[label]", '[firmware]\nimage = "AB"\n[label]', "[firmware] image"),
+        ("[label]", '[label]\ntemplate = "../secret.toml"', "[label] template"),
+        ("[label]", '[label]\ntemplate = "/etc/passwd"', "[label] template"),
     ],
 )  # fmt: skip
 def test_a_wrong_line_is_named_with_its_place(old: str, new: str, place: str) -> None:
@@ -113,3 +117,12 @@ def test_the_words_of_the_site_may_change_within_a_batch() -> None:
 def test_what_a_batch_declares_does_not_depend_on_its_servers() -> None:
     assert digest(changed("port = 5683", "port = 5684")) == digest(EXAMPLE)
     assert digest(changed("end_date = 2031-12-31", "end_date = 2032-12-31")) != digest(EXAMPLE)
+
+
+def test_image_and_template_are_read_and_change_no_declaration() -> None:
+    text = changed(
+        "[label]", f'[firmware]\nimage_sha256 = "{"ab" * 32}"\n[label]\ntemplate = "labels/small.toml"'
+    )
+    product = parse_product(text)
+    assert (product.image_sha256, product.label_template) == (b"\xab" * 32, "labels/small.toml")
+    assert product.declared_digest == parse_product(EXAMPLE).declared_digest
