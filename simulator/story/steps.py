@@ -278,9 +278,18 @@ def end_of_support(world: World) -> str:
     expect("ended" in page.lower(), "the page to say that support has ended", page[:200])
     world.publish(5, world.transports[0])
     _expect_running(world, "5.0.0", "after the end")
-    return (
-        f"the page says so ({status['support']['end_date']}); release 5, validly signed, was still accepted"
-    )
+    accepted = f"release 5, validly signed, was still accepted{_by_delta(world)}"
+    return f"the page says so ({status['support']['end_date']}); {accepted}"
+
+
+def _by_delta(world: World) -> str:
+    """How much of release 5 came over the network."""
+    release = world.release(5)
+    if release.delta is None:
+        return ", in full: detools, which makes deltas, is not installed"
+    expect(world.came_as_delta(), "the unit to make release 5 from a delta", "the full payload")
+    patch, whole = len(release.delta.content), len(release.payload)
+    return f", as a delta of {patch} bytes in place of {whole} ({100 - 100 * patch / whole:.1f} % saved)"
 
 
 STEPS = (

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from device.errors import FirstbootError, SignatureError
+from device.suit import report
 from device.trust.verify import verify_envelope
 from provisioning.factory.example import EXAMPLE
 from provisioning.factory.link import FactoryLink
@@ -31,6 +32,7 @@ from provisioning.servers.oscore_store import OscoreStore
 from provisioning.servers.tracker import MqttTracker, Tracker
 from provisioning.signing import keyset
 from provisioning.signing.appset import build_set
+from provisioning.signing.delta import has_detools
 from provisioning.signing.keys import KeyRing
 from provisioning.signing.pki import CertificateAuthority
 from provisioning.signing.release import Release, anchors_of, build_release
@@ -51,6 +53,7 @@ WHAT: Final = {
 
 
 APP_RELEASE: Final = 3  # comes with an application, the example
+DELTA_RELEASE: Final = 5  # comes as a patch from what runs before it
 APP_FOLDER: Final = ROOT / "examples" / "lamp"
 
 
@@ -205,8 +208,19 @@ class World:
                 mitigates=mitigates,
                 interrupts=interrupts,
                 app=build_set(APP_FOLDER) if number == APP_RELEASE else None,
+                delta_from=self._delta_source(number),
             )
         return self._releases[number]
+
+    def _delta_source(self, number: int) -> bytes | None:
+        """What the unit runs when DELTA_RELEASE is made; None for the others, and where no deltas can be made."""
+        if number != DELTA_RELEASE or not has_detools():
+            return None
+        return self.images.signed[self.running_number].read_bytes()
+
+    def came_as_delta(self) -> bool:
+        """Whether the unit's reports say that it made a release from a patch."""
+        return any(one.fields().get(report.DELTA) == 0 for one in self.tracker.reports)
 
     def publish(self, number: int, transport: str) -> None:
         """Publish a release where units look over `transport`."""
