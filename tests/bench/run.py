@@ -1,7 +1,8 @@
-"""`make bench`: measure, print the table; `--json FILE` keeps the figures as data.
+"""`make bench`: measure rows 1 to 9, print the table and how many are reached; ARGS="--json FILE" keeps it as data.
 
 Instructions of the guest under `-icount shift=0` with frozen code that runs by itself: the same in every run. The
-board's SysTick gives them in steps of 40. No time of this machine is measured.
+board's SysTick gives them in steps of 40. Transfers are in virtual time. Only row 9 is wall time of this machine.
+ARGS="--write" puts the table into docs/performance.md; ARGS="--only board" measures one part.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -25,16 +29,19 @@ from provisioning.signing.hss_signer import FORMS, HssSigner
 from provisioning.signing.image import ImageKey, image_key, key_hash, sign_image
 from provisioning.signing.pki import private_pem, write_private
 from renode.qemu import QemuBoard
-from tests.bench import station
-from tests.bench.rows import results, table
+from tests.bench import cuts, links, station
+from tests.bench.rows import TICK, Result, results, summary, table
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-TICK = 40  # instructions: 1 GHz of guest time over 25 MHz of SysTick
-RUN_TIMEOUT_S = 900
+RUN_TIMEOUT_S = 400
+BUILD_NUMBER = 7  # of the bench image: an update installs the image that runs, as the release of this number
+PAGE = CHECKOUT / "docs" / "performance.md"
+MARKS = ("<!-- make bench --write: begin -->", "<!-- make bench --write: end -->")
 BODY_BYTES = 100 * 1024
 THIRD_IMAGE_AT = 0x500000  # any free place in NVM: the ROM's code takes an offset
 STACK = ("codec", "suit", "trust", "update", "net")
 _LINE = re.compile(r"^BENCH (\S+) (\d+) (\d+)$", re.MULTILINE)
+_FIGURE = re.compile(r"^FIGURE (\S+) (-?\d+)$", re.MULTILINE)
 
 
 def board_figures(work: Path) -> dict[str, float]:
@@ -42,11 +49,12 @@ def board_figures(work: Path) -> dict[str, float]:
     key = _new_key(work / "key.pem")
     rom = build_rom([key_hash(key).hex()], root=CHECKOUT, progress=_say).elf
     raw = build("bench", root=CHECKOUT, progress=_say).image
-    image = sign_image(raw, key, version="1.0.0", security_counter=0, out=work / "bench.img")
+    version = f"1.0.0+{BUILD_NUMBER}"
+    image = sign_image(raw, key, version=version, security_counter=0, out=work / "bench.img")
     with QemuBoard(work / "board", has_network=False, icount_shift=0) as board:
         board.program(rom, image)
         text = _console(board, r"^bench: \d+ done$")
-    found: dict[str, float] = {}
+    found: dict[str, float] = {name: int(value) for name, value in _FIGURE.findall(text)}
     for name, ticks, heap in _LINE.findall(text):
         found[name], found[f"{name}.heap"] = int(ticks) * TICK, int(heap)
     return found
@@ -104,11 +112,12 @@ def _measuring_rom(build_in: Path, keys: list[ImageKey]) -> Path:
 
 
 def _console(board: QemuBoard, end: str) -> str:
+    """What the board printed up to its end. Raises SystemExit where it failed."""
     board.power_on()
-    board.console.wait_for(end, RUN_TIMEOUT_S)
+    board.console.wait_for(rf"{end}|^firmware: main ended", RUN_TIMEOUT_S)
     text = board.console.log_path.read_text().replace("\r", "")
-    if "bench: failed" in text:
-        raise SystemExit(text)
+    if "bench: failed" in text or "firmware: main ended" in text:
+        raise SystemExit(f"bench: the board failed\n{text}")
     return text
 
 
@@ -118,31 +127,90 @@ def _new_key(path: Path) -> Path:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr)
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+Measure = Callable[[Path], dict[str, float]]
+PARTS: dict[str, tuple[str, Measure]] = {
+    "sizes": ("sizes of firmware and boot ROM", lambda work: size_figures()),
+    "rom": ("the boot ROM's code on images of 100 KiB", boot_figures),
+    "board": ("signatures, slot, manifest, transfer and update on the board", board_figures),
+    "links": ("transfers over links, in virtual time", lambda work: links.figures()),
+    "cuts-sim": ("power cuts in the simulator", lambda work: cuts.figures(work, "cuts-sim", cuts.SIM)),
+    "cuts-qemu": ("power cuts on the board", lambda work: cuts.figures(work, "cuts-qemu", cuts.BOARD)),
+}
+
+
+def measure(parts: Sequence[str]) -> tuple[dict[str, float], dict[str, str]]:
+    """What the named parts found, and why a part found nothing."""
+    found: dict[str, float] = {}
+    absent: dict[str, str] = {}
+    for number, name in enumerate(parts, 1):
+        began = time.monotonic()
+        _say(f"[{number}/{len(parts)}] {PARTS[name][0]} ...")
+        with tempfile.TemporaryDirectory(prefix="firstboot-bench-") as folder:
+            try:
+                found |= PARTS[name][1](Path(folder))
+            except cuts.NotMeasuredError as error:
+                absent[name] = str(error)
+        _say(f"[{number}/{len(parts)}] {absent.get(name, 'done')}, {time.monotonic() - began:.0f} s")
+    return found, absent
+
+
+def write_page(page: Path, found: list[Result], ending: str) -> None:
+    """Put the table between the two marks of `page`. Raises SystemExit where they are not there."""
+    text = page.read_text()
+    if any(text.count(mark) != 1 for mark in MARKS):
+        raise SystemExit(f"bench: {page.name} has no place for the table ({MARKS[0]})")
+    before, rest = text.split(MARKS[0])
+    after = rest.split(MARKS[1])[1]
+    head = subprocess.run(
+        ["git", "-C", str(page.parent), "rev-parse", "--short", "HEAD"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    when = datetime.now(UTC).date().isoformat()
+    what = (
+        f"Measured on {when}, commit {head.stdout.strip() or 'unknown'}; QEMU mps2-an385 (Cortex-M3) with "
+        "`-icount shift=0`, arm-none-eabi-gcc."
+    )
+    body = f"{MARKS[0]}\n{what}\n\n{table(found)}\n\n```\n{ending}\n```\n{MARKS[1]}"
+    _replace(page, before + body + after)
+
+
+def _replace(path: Path, text: str) -> None:
+    draft = path.with_name(path.name + ".new")
+    draft.write_text(text)
+    os.replace(draft, path)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0 when everything was measured, whatever was reached; 1 when something was not. `--station`: the factory's."""
+    """0 when every row of the chosen parts was measured, whatever was reached; 1 when one was not.
+
+    `--station` in front hands the rest to the factory's benches (tests/bench/station.py).
+    """
     words = sys.argv[1:] if arguments is None else arguments
     if words[:1] == ["--station"]:
         return station.main(words[1:])
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
-    options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
-        measured = size_figures() | boot_figures(work) | board_figures(work)
-    found = results(measured)
+    parser.add_argument("--write", action="store_true", help="put the table into docs/performance.md")
+    parser.add_argument("--only", choices=PARTS, action="append", help="this part alone; may be repeated")
+    options = parser.parse_args(words)
+    if options.write and options.only:
+        parser.error("--write needs every part: the page keeps whole tables")
+    measured, absent = measure(options.only or list(PARTS))
+    found = [one for one in results(measured) if one.value is not None or not options.only]
     print(table(found))
-    missed = [one.row.name for one in found if one.verdict == "NOT REACHED"]
-    absent = [one.row.name for one in found if one.value is None]
-    print(f"\nnot reached: {', '.join(missed) or 'none'}; not measured: {', '.join(absent) or 'none'}")
+    ending = summary(found, absent)
+    print(f"\n{ending}")
     if options.json:
         rows = [vars(one.row) | {"value": one.value, "verdict": one.verdict} for one in found]
-        draft = options.json.with_name(options.json.name + ".new")
-        draft.write_text(json.dumps({"rows": rows}, indent=1) + "\n")
-        os.replace(draft, options.json)
-    return 1 if absent else 0
+        _replace(options.json, json.dumps({"rows": rows, "not_measured": absent}, indent=1) + "\n")
+    if options.write:
+        write_page(PAGE, found, ending)
+    return 1 if absent or any(one.value is None for one in found) else 0
 
 
 if __name__ == "__main__":

@@ -1,0 +1,76 @@
+"""Row 4: the decision about a manifest, its signature apart, and about what is none.
+
+The envelope is that of the dual tests, with every check but the one of the signature. What is malformed: the same
+envelope cut short, padded, of another kind, nested, and full of items up to the largest that is looked at.
+"""
+
+import test_trust
+from bench import allocated, ticks
+
+from device import limits
+from device.crypto import backend
+from device.errors import CodecError, FirstbootError
+from device.trust import verify
+
+
+class Believing:
+    """device.crypto.backend whose signatures are all good: what they cost stands in rows 1 and 2."""
+
+    sha256 = staticmethod(backend.sha256)
+    equal = staticmethod(backend.equal)
+
+    @staticmethod
+    def p256_verify(_public, _digest, _signature):
+        return True
+
+
+GOOD = test_trust.signed(test_trust.content())
+FULL = limits.ENVELOPE_BYTES
+
+
+def decide(data=GOOD):
+    return verify.verify_envelope(data, test_trust.ANCHORS, Believing)
+
+
+def malformed():
+    """Envelopes of which none is one, made when asked for."""
+    for end in range(0, len(GOOD), 7):
+        yield GOOD[:end]
+    yield GOOD + b"\x00"
+    yield b"\xd8\x6c" + GOOD[2:]  # another tag
+    yield b"\xd8\x6b\x81" * 64  # nesting
+    yield b"\xd8\x6b\xbf" + GOOD[3:]  # a map of no stated length
+    yield GOOD + bytes(FULL)  # too long to be looked at
+    yield b"\xd8\x6b\x99\x1f\x00" + bytes(FULL - 5)  # as many small numbers as fit
+    yield b"\xd8\x6b\xb9\x0f\x80" + bytes(FULL - 5)  # the same key again and again
+    yield b"\xd8\x6b\x98\xff" + b"\x58\x1e" + bytes(FULL - 6)  # many strings
+
+
+def worst():
+    """The most ticks that refusing one of them takes. Raises ValueError where one is not refused as malformed."""
+    most = 0
+    for data in malformed():
+        most = max(most, ticks(_refusal(data)))
+    return most
+
+
+def _refusal(data):
+    return lambda: _refuse(data)
+
+
+def _refuse(data):
+    try:
+        decide(data)
+    except CodecError:
+        return
+    except FirstbootError as error:
+        raise ValueError("refused for another reason: " + error.describe()) from None
+    raise ValueError("accepted")
+
+
+MEASUREMENTS = (("manifest", decide),)
+FIGURES = (
+    ("manifest.bytes", lambda: len(GOOD)),
+    ("manifest.allocated", lambda: allocated(decide)),
+    ("malformed.ticks", worst),
+)

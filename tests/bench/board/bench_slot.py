@@ -1,0 +1,18 @@
+"""Row 3: the streaming digest of a slot, over the bytes that the bench firmware itself fills in slot 0."""
+
+from bench import growth
+
+from device.ports.mps2 import Mps2Flash, layout
+from device.update.flow import slot_digest
+from device.update.slots import BootState
+
+SIZE = 262144
+BOOT = BootState(Mps2Flash(), layout)
+
+
+def digest():
+    slot_digest(BOOT, 0, SIZE)
+
+
+MEASUREMENTS = (("slot-digest", digest),)
+FIGURES = (("slot-digest.bytes", lambda: SIZE), ("slot-digest.growth", lambda: growth(digest)))
