@@ -1,6 +1,6 @@
 """Make the firmware from the release that runs and a patch. Whatever stands against it leads to the full payload.
 
-Rules, in the order they are applied (docs/adr/0015):
+Rules, in the order they are applied (docs/adr/0016):
 1. The running slot has the digest that the author signed the patch for, over all its bytes.
 2. The patch is a payload like any other: a list of chunks, each checked as it arrives, kept over power cuts, read back
    at its end. It lies in the last sectors of the slot that is written, behind the firmware; no room, no delta.
