@@ -11,7 +11,7 @@ import pytest
 
 from device.codec import bundle
 from device.crypto import backend
-from device.errors import AppFailedError, AppSetError, SignatureError, TrialFailedError
+from device.errors import AppFailedError, AppSetError, DigestMismatchError, SignatureError, TrialFailedError
 from device.suit import report
 from device.trust.anchors import ROLE_AUTHOR
 from provisioning.signing import appset, keyset
@@ -98,6 +98,27 @@ def test_an_application_alone_leaves_the_image_where_it_is(campaign: Campaign, t
     found = machine.live(waits(runs(7)))
     assert found["version"] == "4.0.0+4" and found["update"]["sequence"] == 7
     assert image_slots == [machine.flash.read(offset, LAYOUT.slot_bytes) for offset in LAYOUT.slot_offsets]
+
+
+@pytest.mark.parametrize("transport", ["mqtt", "coap"])
+def test_a_wrong_chunk_of_an_application_is_named_and_changes_nothing(
+    campaign: Campaign, transport: str
+) -> None:
+    machine = unit_after(campaign, "update-app")
+    machine.world.has_mqtt, machine.world.has_coap = transport == "mqtt", transport == "coap"
+    made = app_sets.release(machine.world.bench, 7)
+    app_sets.publish(machine.world, made)
+    assert made.app is not None
+    for name, content in [*made.app.chunks(), (made.app.digest, made.app.content)]:
+        wrong = bytes((content[0] ^ 1,)) + content[1:]
+        machine.world.published["o/" + name.hex()] = wrong
+    found = machine.live(waits(lambda one: DigestMismatchError.code in codes(one)))
+    texts = [event["text"] for event in found["update"]["events"]]
+    assert texts == ["DigestMismatchError chunk=0 component=app"]
+    assert runs(4)(found) and found["update"]["sequence"] == 4
+    machine = Machine(machine.flash, machine.world)
+    app_sets.publish(machine.world, made)
+    assert machine.live(waits(runs(7)))["application"]["says"] == "release 7, 5000 bytes"
 
 
 def test_a_unit_that_missed_the_firmware_takes_it_with_the_newer_application(campaign: Campaign) -> None:
