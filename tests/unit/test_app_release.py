@@ -16,7 +16,7 @@ from device.trust.verify import verify_envelope
 from provisioning.factory.example import EXAMPLE
 from provisioning.factory.product import load_product
 from provisioning.publishing.coap import CoapPublisher
-from provisioning.signing import appset
+from provisioning.signing import appset, conformance_commands
 from provisioning.signing.commands import app
 from provisioning.signing.file_signer import FileSigner
 from provisioning.signing.image import sign_image
@@ -172,6 +172,15 @@ def test_inspect_shows_every_file(desk: Path, folder: Path, tmp_path: Path) -> N
     for name in ("app/__init__.py", "app/data/table.bin", "app/helper.py"):
         assert name in shown
     assert "fetches the set alone" in shown
+
+
+def test_a_release_with_an_application_conforms(desk: Path, folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "release"
+    assert sign(desk, "2.img", out, tmp_path / "log", "--sequence", 2, "--app", folder).exit_code == 0
+    result = CliRunner().invoke(
+        conformance_commands.app, ["check", str(out / "release.suit"), "--anchor", str(desk / "author.pem")]
+    )
+    assert (result.exit_code, result.output.strip()) == (0, "accept")
 
 
 def test_verify_refuses_a_changed_set(desk: Path, folder: Path, tmp_path: Path) -> None:
