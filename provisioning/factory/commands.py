@@ -37,6 +37,7 @@ from provisioning.factory.options import (
 )
 from provisioning.factory.phases import PhaseResult, as_json
 from provisioning.factory.ports import open_address
+from provisioning.factory.sample_command import sample
 from provisioning.factory.station import Station, UnitFailedError, UnitRefusedError, UnitResult
 from provisioning.registry.models import Unit
 from provisioning.registry.registry import Registry
@@ -65,6 +66,7 @@ app.command("check-batch")(check_batch)
 app.command()(label)
 app.command()(quarantine)
 app.command()(rework)
+app.command()(sample)
 app.add_typer(ca_app, name="ca")
 
 

@@ -40,6 +40,7 @@ REVOKE: Final = "revoke"
 HOLD: Final = "quarantine"
 SETTLE: Final = "settle"
 CHECK_BATCH: Final = "check-batch"
+SAMPLE: Final = "sample"
 NOTE_CHARS: Final = 400
 
 
@@ -131,6 +132,15 @@ def hold(registry: RegistryBase, serial: str, *, by: str, reason: str) -> Unit:
         for code in session.scalars(select(CodeFingerprint).where(CodeFingerprint.unit_id == unit.id)):
             code.is_live = False
         return unit
+
+
+def note_sample(registry: RegistryBase, serial: str, *, by: str, findings: Sequence[str]) -> None:
+    """Keep what reading a finished unit again came to (PR-05)."""
+    signer = registry.signer
+    with registry.writing() as session:
+        words = "; ".join(findings) or "nothing was found"
+        facts = {"serial": serial, "by": by, "reason": words, "findings": list(findings)}
+        add(session, signer, registry.now(), SAMPLE, facts)
 
 
 # Checks of batches -------------------------------------------------------------------------------------------
