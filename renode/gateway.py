@@ -111,6 +111,8 @@ class Gateway:
 
     def __init__(self, *, forwards: tuple[int, ...] = (443,), is_isolated: bool = True) -> None:
         self.counters = GatewayCounters()
+        # Called in the gateway's thread with (whether the board sent it, IPv4 packet): what a capture would show.
+        self.on_packet: Callable[[bool, bytes], None] = lambda is_from_board, packet: None
         self._ports = dict.fromkeys(forwards, 0)
         self._is_isolated = is_isolated
         self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -276,6 +278,7 @@ class Gateway:
             self.counters.dropped_queue_full += 1
             return
         self._to_line += encoded
+        self.on_packet(False, frame[ETHERNET_HEADER_BYTES:])
         self.counters.to_board_packets += 1
 
     def _read_line(self) -> None:
@@ -291,6 +294,7 @@ class Gateway:
             return
         self.counters.from_board_bytes += len(data)
         for packet in self._decoder.feed(data):
+            self.on_packet(True, packet)
             if is_wanted(packet, is_isolated=self._is_isolated):
                 self._to_stack.append(_GATEWAY_MAC + _DEVICE_MAC + _IPV4 + packet)
                 self.counters.from_board_packets += 1

@@ -106,6 +106,18 @@ class QemuBoard(Board):
         except (IndexError, ValueError):
             raise EmulatorError(f"QEMU shows no word: {text.strip()!r}") from None
 
+    def read_memory(self, address: int, length: int) -> bytes:
+        """`length` bytes of physical memory, for a search. Raises EmulatorError.
+
+        QEMU writes them into a file of a folder that only its owner opens; both are gone on return.
+        """
+        if self._qmp is None:
+            raise EmulatorError("the board is off")
+        with tempfile.TemporaryDirectory(prefix="ram-") as folder:
+            path = Path(folder) / "memory"
+            self._qmp.execute("pmemsave", val=address, size=length, filename=str(path))
+            return path.read_bytes()
+
     @contextlib.contextmanager
     def _debug_stub(self) -> Iterator[str]:
         """A socket in a folder of its owner's that leads to QEMU's debug stub, as long as it is needed."""

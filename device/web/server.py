@@ -8,7 +8,7 @@ import asyncio
 
 from microdot import Request
 
-from device.compat import const
+from device.compat import const, forget
 from device.errors import LinkError, RequestError
 from device.limits import HTTP_HEAD_BYTES, HTTP_READ_TIMEOUT_S, HTTP_WRITE_TIMEOUT_S
 from device.web import http, pages, texts
@@ -47,25 +47,33 @@ def create_handler(
     """Give the function that Network.serve_tls calls for each client; one that stalls is gone after the timeout."""
 
     async def handler(stream: "Stream") -> None:
+        has_body = False
         try:
-            await serve_client(app, stream, read_timeout_s)
+            has_body = await serve_client(app, stream, read_timeout_s)
         except (LinkError, asyncio.TimeoutError):
-            pass  # the client is gone or does not take its answer
+            has_body = True  # the client is gone or does not take its answer; what it sent is here still
         finally:
             await stream.close()
+            if has_body:
+                forget()  # a form may have held a password or the set-up code (PW-13)
 
     return handler
 
 
-async def serve_client(app: "Any", stream: "Stream", read_timeout_s: float = HTTP_READ_TIMEOUT_S) -> None:
-    """Read one request, answer it. Raises LinkError, asyncio.TimeoutError when the answer is not taken."""
+async def serve_client(app: "Any", stream: "Stream", read_timeout_s: float = HTTP_READ_TIMEOUT_S) -> bool:
+    """Read one request, answer it; say whether it may have brought a form.
+
+    Raises LinkError, asyncio.TimeoutError when the answer is not taken.
+    """
     is_head = False
+    has_body = True  # what could not be read whole may be half a form
     is_refused = True
     try:
         found = await asyncio.wait_for(http.read_request(stream), read_timeout_s)
         if found is None:
-            return
+            return False
         head, body = found
+        has_body = bool(body)
         is_head = head.method == "HEAD"
         if not app.site.is_own_host(head.headers.get("Host", "")):
             raise RequestError(status=421, reason="host")  # RFC 9110 15.5.20; keeps DNS rebinding out
@@ -79,6 +87,7 @@ async def serve_client(app: "Any", stream: "Stream", read_timeout_s: float = HTT
     await asyncio.wait_for(stream.write(data), HTTP_WRITE_TIMEOUT_S)
     if is_refused:
         await _drain(stream)
+    return has_body
 
 
 async def answer(app: "Any", head: "http.Head", body: bytes) -> "tuple[int, dict[str, str], bytes]":

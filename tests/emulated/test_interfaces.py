@@ -9,15 +9,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote_plus
 
 import pytest
 
+from device.codec import cbor
 from device.errors import FirstbootError, LockedError
 from device.layout import MPS2
 from provisioning.factory.link import FactoryLink
 from provisioning.factory.station import UnitFailedError
 from renode.qemu import QemuBoard
-from tests.emulated.firmware_support import TIMEOUT_S, kit
+from simulator.ports.flash import SimFlash
+from simulator.ports.records import device_records
+from simulator.story.world import SERVER_NAME
+from tests.emulated.firmware_support import TIMEOUT_S, Prompt, kit
 from tests.emulated.wire import TCP, UDP, Wire
 from tests.interfaces import open_ports, operations, places
 from tests.running import PASSWORD, FactoryUnit, emulated
@@ -50,6 +55,7 @@ KNOWN = (
     8888,
     9100,
 )
+RAM_ADDRESS, RAM_BYTES = 0x2000_0000, 0x40_0000
 READY = r"^firstboot \S+ on mps2_an385: (.+)$"
 KEYS = (
     b"\r\n",
@@ -182,6 +188,18 @@ def test_se_07_the_station_refuses_a_development_build(kit: Any, tmp_path: Path)
     assert refused.value.result is not None and refused.value.result.name == "identify"
 
 
+def forms(secrets: dict[str, str]) -> list[tuple[str, bytes]]:
+    """Every way in which a text may lie in memory or on a wire; a set-up code also as the label groups it."""
+    found = []
+    for what, secret in secrets.items():
+        texts = {secret, quote_plus(secret), "-".join(secret[at : at + 7] for at in range(0, len(secret), 7))}
+        for text in texts if what == "code" else {secret, quote_plus(secret)}:
+            plain = text.encode()
+            found += [(what, plain), (what, plain[::-1]), (what, plain.hex().encode())]
+            found.append((what, text.encode("utf-16-le")))
+    return found
+
+
 def test_pw_13_se_03_no_secret_in_flash_console_logs_or_what_anyone_can_read(emulated: FactoryUnit) -> None:
     """A canary password, and the set-up code: searched for after set-up, sign-in and a wrong sign-in."""
     world = emulated.owned(PASSWORD).world
@@ -209,15 +227,74 @@ def test_pw_13_se_03_no_secret_in_flash_console_logs_or_what_anyone_can_read(emu
         if path.is_file() and path.suffix in (".log", ".txt")
     }
     assert logs and shown
-    code = world.unit.setup_code
-    grouped = "-".join(code[at : at + 7] for at in range(0, 21, 7))
-    for what, secret in (("password", PASSWORD), ("code", code), ("code", grouped), ("session", session)):
-        plain = secret.encode()
-        for kind in (plain, plain[::-1], plain.hex().encode(), secret.encode("utf-16-le")):
-            assert kind not in image, f"{what} in flash"
-            assert kind not in shown, f"{what} in a page"
-            assert not [name for name, text in logs.items() if kind in text], f"{what} in a log"
+    for what, kind in forms({"password": PASSWORD, "code": world.unit.setup_code, "session": session}):
+        assert kind not in image, f"{what} in flash"
+        assert kind not in shown, f"{what} in a page"
+        assert not [name for name, text in logs.items() if kind in text], f"{what} in a log"
     assert world.unit.serial.encode() in image, "the search finds what is there"
+
+
+def test_pw_13_neither_password_nor_code_stays_in_memory(emulated: FactoryUnit) -> None:
+    """A snapshot of the board's RAM after set-up, sign-in and a wrong sign-in, as soon as each request is over."""
+    world = emulated.owned(PASSWORD).world
+    wanted = forms({"password": PASSWORD, "code": world.unit.setup_code})
+
+    def leftovers() -> set[str]:
+        ram = emulated.machine.read_memory(RAM_ADDRESS, RAM_BYTES)
+        return {what for what, kind in wanted if kind in ram}
+
+    def is_forgotten() -> bool | None:
+        return not leftovers() or None
+
+    emulated.wait("set-up to be forgotten", is_forgotten)
+    emulated.wait("sign-in", lambda: world.owner.sign_in(PASSWORD) or None)
+    emulated.wait("sign-in to be forgotten", is_forgotten)
+    found = world.unit.serial.encode() in emulated.machine.read_memory(RAM_ADDRESS, RAM_BYTES)
+    assert found, "the search finds what is there"
+    assert not world.owner.sign_in(PASSWORD + "x")
+    emulated.wait("a wrong sign-in to be forgotten", is_forgotten)
+
+
+def test_what_a_collection_frees_is_wiped(kit: Any, tmp_path: Path) -> None:
+    canary = bytes(range(0x61, 0x79)) * 2
+    with kit.board(tmp_path, "development", has_network=False) as board:
+        board.power_on()
+        prompt = Prompt(board).enter()
+        prompt.run("import gc\nkept = [bytes([(at % 24) + 0x61 for at in range(48)]) for _ in range(50)]")
+        assert board.read_memory(RAM_ADDRESS, RAM_BYTES).count(canary) >= 50
+        prompt.run("kept.clear()\nprint('the stack is used for something else', len(kept))")
+        prompt.run("gc.collect()")
+        # One that a stale word on the stack points at may live until the next collection.
+        assert board.read_memory(RAM_ADDRESS, RAM_BYTES).count(canary) <= 1
+
+
+def test_pw_13_se_03_no_secret_crosses_the_network_line_in_the_clear(emulated: FactoryUnit) -> None:
+    """Every packet on the board's line, both ways, from set-up over sign-in to a check for updates."""
+    packets: list[bytes] = []
+    emulated.fresh()
+    gateway = emulated.machine._gateway
+    gateway.on_packet = lambda is_from_board, packet: packets.append(bytes(packet))
+    try:
+        world = emulated.world
+        assert world.owner.set_up(world.unit.setup_code, PASSWORD).status == 303
+        emulated.wait("sign-in", lambda: world.owner.sign_in(PASSWORD) or None)
+        session = world.owner._session
+        emulated.wait("a check", lambda: world.owner.status()["time"])
+    finally:
+        gateway.on_packet = lambda is_from_board, packet: None
+    line = b"".join(packet[40:] for packet in packets)  # without the heads of IP and TCP, as a stream
+    for what, kind in forms({"password": PASSWORD, "code": world.unit.setup_code, "session": session}):
+        assert kind not in line, f"{what} in the clear"
+    flash = SimFlash()
+    flash.load_image(emulated.flash_image())
+    records = device_records(flash)
+    records.mount()
+    for name in ("device.key", "web.key", "oscore"):
+        stored = records.read(name)
+        assert stored is not None
+        secret = stored[32:] if name.endswith(".key") else cbor.decode(stored[32:])[1]
+        assert len(secret) >= 16 and secret not in line, name
+    assert SERVER_NAME.encode() in line, "the capture shows what TLS says in the clear"
 
 
 def test_se_01_the_image_holds_no_key_and_no_word_of_a_unit(emulated: FactoryUnit) -> None:

@@ -36,10 +36,28 @@ static void note_heap(void) {
     }
 }
 
+// What is free holds nothing of what was: a password that an owner typed is gone with the collection behind its request.
+static void wipe_free_memory(void) {
+    const mp_state_mem_area_t *area = &MP_STATE_MEM(area); // one area: MICROPY_GC_SPLIT_HEAP is off
+    const size_t blocks = area->gc_alloc_table_byte_len * 4; // two bits of the table for each, 0 is free
+    size_t begin = 0;
+    for (size_t block = 0; block <= blocks; block++) {
+        const uint8_t kinds = block < blocks ? area->gc_alloc_table_start[block / 4] : 0xFF;
+        if (block % 4 == 0 && kinds == 0) {
+            block += 3; // most of the heap is free: four blocks at a time
+        } else if (((kinds >> (2 * (block % 4))) & 3) != 0) {
+            memset(area->gc_pool_start + begin * MICROPY_BYTES_PER_GC_BLOCK, 0,
+                (block - begin) * MICROPY_BYTES_PER_GC_BLOCK);
+            begin = block + 1;
+        }
+    }
+}
+
 void gc_collect(void) {
     gc_collect_start();
     gc_helper_collect_regs_and_stack();
     gc_collect_end();
+    wipe_free_memory();
     note_heap();
 }
 
