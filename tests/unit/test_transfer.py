@@ -187,6 +187,48 @@ def test_a_wrong_chunk_costs_one_chunk(bench: Any) -> None:
     assert served[1] == 2
 
 
+class Cutting(dict[str, bytes]):
+    """The connection is lost when one of its contents is asked for, the first time."""
+
+    cut: Callable[[], None]
+
+    def __init__(self, content: dict[str, bytes], name: str) -> None:
+        super().__init__(content)
+        self.name: str | None = name
+        self.served: list[str] = []
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.served.append(key)
+        if key == self.name:
+            self.name = None
+            self.cut()
+            return default
+        return super().get(key, default)
+
+
+def test_a_transfer_goes_on_after_a_lost_connection_with_what_is_stored(bench: Any) -> None:
+    """The broker goes away in the middle; the unit comes back after its pause and asks for the rest alone."""
+    from simulator.ports.flash import SimFlash
+    from simulator.powercut import bench as made
+    from simulator.powercut.flows import updates
+    from simulator.powercut.machine import Machine
+
+    recorded = bench.recorded("update-mqtt")
+    flash, world = SimFlash(made.LAYOUT), recorded.before.copy()
+    flash.restore(bench.recorded("set-up").end)
+    names = ["o/" + digest.hex() for digest, _ in bench.bench.releases[2].chunks()]
+    kept = Cutting(world.published, names[-1])
+    world.published = kept
+    machine = Machine(flash, world)
+    kept.cut = machine.network.cut
+    machine.live(updates)
+    assert kept.name is None, "the connection was lost"
+    served = [kept.served.count(name) for name in names]
+    assert served[0] == 1, "a chunk that was stored is not fetched again"
+    assert served[-1] == 2
+    assert machine.network.opened > 2
+
+
 def test_a_server_that_falls_silent_ends_the_transfer_with_a_typed_error() -> None:
     chunks = Chunks(20)
 
