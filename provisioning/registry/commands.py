@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -90,7 +91,11 @@ def _whole(report: Report) -> str:
 
 def _write(path: Path | None, data: str | bytes) -> None:
     if path is not None:
-        path.write_bytes(data.encode() if isinstance(data, str) else data)
+        draft = path.with_name(
+            f".{path.name}.new"
+        )  # a broker that reads it meanwhile sees the old file or the new one
+        draft.write_bytes(data.encode() if isinstance(data, str) else data)
+        os.replace(draft, path)
         typer.echo(f"wrote {path}")
     elif isinstance(data, str):
         sys.stdout.write(data if data.endswith("\n") else data + "\n")

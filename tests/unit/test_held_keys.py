@@ -9,7 +9,12 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    PublicFormat,
+)
 from typer.testing import CliRunner, Result
 
 from provisioning.compliance.archive import Archive
@@ -121,6 +126,25 @@ def test_a_station_needs_no_key_that_it_does_not_use(tmp_path: Path) -> None:
     assert bench.station().provision(MemoryUnit().stream()).serial == "FB1-000001"
     with pytest.raises(KeyRingError, match="lacks server-ca"):
         KeyRing(small).server_ca  # noqa: B018 - the property is what is asked
+
+
+def test_a_station_makes_units_under_an_authority_in_an_encrypted_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(tmp_path)
+    key = bench.keys.device_ca.credentials.key
+    path = bench.keys.directory / "device-ca.key"
+    path.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(PHRASE.encode()))
+    )
+    monkeypatch.delenv(KEY_VARIABLE, raising=False)
+    with pytest.raises(SecretMissingError, match=KEY_VARIABLE):
+        bench.station()
+    monkeypatch.setenv(KEY_VARIABLE, PHRASE)
+    unit = MemoryUnit()
+    bench.station().provision(unit.stream())
+    made = x509.load_der_x509_certificate(unit.store.require("device.crt"))
+    made.verify_directly_issued_by(bench.keys.device_ca.credentials.certificate)
 
 
 def test_a_public_half_of_another_key_is_refused(keys: Path) -> None:
