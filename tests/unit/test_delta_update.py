@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from device.errors import DeltaError, DigestMismatchError, LinkTimeoutError, PeerRefusedError
 from device.suit import report
+from provisioning.signing import delta
+from provisioning.signing.appset import build_set
 from provisioning.signing.delta import has_detools
+from provisioning.signing.payload import Payload
 from provisioning.signing.release import Release, build_release
 from simulator.ports.flash import SimFlash
 from simulator.ports.peers import Content
@@ -21,6 +25,7 @@ from simulator.powercut.machine import Machine, World
 if not has_detools():
     pytest.skip("detools is not installed (make setup builds it)", allow_module_level=True)
 
+EXAMPLE_APP = Path(__file__).resolve().parents[2] / "examples" / "lamp"
 TRANSPORTS = ("mqtt", "coap")
 
 
@@ -47,7 +52,7 @@ def release(campaign: Campaign) -> Release:
     return made(campaign.bench, campaign.bench.images[1])
 
 
-def made(bench: Bench, source: bytes) -> Release:
+def made(bench: Bench, source: bytes, app: Payload | None = None) -> Release:
     return build_release(
         bench.images[2],
         vendor_id=bench.product.vendor_id,
@@ -58,7 +63,16 @@ def made(bench: Bench, source: bytes) -> Release:
         mitigates="a hole",
         interrupts="a restart",
         delta_from=source,
+        app=app,
     )
+
+
+def start(campaign: Campaign) -> tuple[SimFlash, World]:
+    """Flash and world of a unit that its owner has set up."""
+    before = campaign.recorded("set-up")
+    flash, world = SimFlash(LAYOUT), before.after.copy()
+    flash.restore(before.end)
+    return flash, world
 
 
 def run(
@@ -68,9 +82,7 @@ def run(
     change: Callable[[dict[str, bytes]], None] = lambda published: None,
 ) -> tuple[Any, World, set[str]]:
     """The unit's status after release 2 was confirmed, the world, and the objects that it asked for."""
-    before = campaign.recorded("set-up")
-    flash, world = SimFlash(LAYOUT), before.after.copy()
-    flash.restore(before.end)
+    flash, world = start(campaign)
     content = Content(campaign.bench.product.class_id, lambda request: None)
     content.put_release(release)
     change(content.published)
@@ -165,14 +177,68 @@ def test_a_signed_patch_that_makes_something_else_is_an_event_and_the_release_st
     campaign: Campaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An author's mistake: the tool refuses to sign such a release, a unit still has to live with one."""
-    from provisioning.signing import delta
+    release = wrong_release(campaign.bench, monkeypatch)
+    found, world, _ = run(campaign, release, "mqtt")
+    assert outcomes(world) == [DigestMismatchError.code]
+    assert DigestMismatchError.code in [event["code"] for event in found["update"]["events"]]
 
-    bench = campaign.bench
+
+def wrong_release(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Release:
+    """Signed, with a patch that makes something else: the tool refuses to, so its check is taken away."""
     wrong = bytearray(bench.images[2])
     wrong[5000] ^= 1
     patch = delta.create_patch(bench.images[1], bytes(wrong))
     monkeypatch.setattr(delta, "create_patch", lambda old, new: patch)
     monkeypatch.setattr(delta, "apply_patch", lambda old, patch, size: bench.images[2])
-    found, world, _ = run(campaign, made(bench, bench.images[1]), "mqtt")
-    assert outcomes(world) == [DigestMismatchError.code]
-    assert DigestMismatchError.code in [event["code"] for event in found["update"]["events"]]
+    return made(bench, bench.images[1])
+
+
+def test_a_patch_that_was_refused_is_not_applied_again_while_the_full_payload_takes_several_checks(
+    campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = wrong_release(campaign.bench, monkeypatch)
+    flash, world = start(campaign)
+    content = Content(campaign.bench.product.class_id, lambda request: None)
+    content.put_release(release)
+    missing = "o/" + release.chunks()[1][0].hex()  # the one that the patch makes wrong
+    chunk = content.published.pop(missing)
+    world.published = content.published
+    world.has_mqtt, world.has_coap = True, False
+
+    erased: list[int] = []  # sectors of the slot that is written, in order
+    first, last = LAYOUT.slot_offsets[1], LAYOUT.slot_offsets[1] + LAYOUT.slot_bytes
+
+    def note(kind: str, offset: int, length: int) -> None:
+        if kind == "erase" and first <= offset < last:
+            erased.append(offset)
+
+    flash.on_operation = note
+
+    async def script(machine: Machine) -> Any:
+        async def checks() -> bool:
+            return len([item for item in machine.world.told if item.what == "nonce"]) >= asked + 4
+
+        asked = len([item for item in machine.world.told if item.what == "nonce"])
+        await machine.until("four checks", checks, 900.0, 1.0)
+        world.published[missing] = chunk
+
+        async def probe() -> Any:
+            found = await status(machine)
+            return found if str(found["version"]).startswith("2.") and not found["is_trial"] else None
+
+        return await machine.until("release 2", probe, 900.0, 1.0)
+
+    Machine(flash, world).live(script)
+    # The patch's sector, three made from it, then of the full payload the one that was wrong.
+    assert erased.count(first) == 1
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_an_application_set_comes_with_a_firmware_that_is_made_from_a_delta(
+    campaign: Campaign, transport: str
+) -> None:
+    release = made(campaign.bench, campaign.bench.images[1], app=build_set(EXAMPLE_APP))
+    found, world, names = run(campaign, release, transport)
+    assert outcomes(world) == [0]
+    assert not names & firmware_names(release)
+    assert found["application"]["release"] == 2
