@@ -44,8 +44,12 @@ _LINE = re.compile(r"^BENCH (\S+) (\d+) (\d+)$", re.MULTILINE)
 _FIGURE = re.compile(r"^FIGURE (\S+) (-?\d+)$", re.MULTILINE)
 
 
-def board_figures(work: Path) -> dict[str, float]:
-    """Everything below tests/bench/board, on the `bench` firmware."""
+ALL_OF_THE_BOARD = r"^bench: \d+ done$"
+SHORT_OF_THE_BOARD = r"^FIGURE coap\.ticks \d+$"  # every row of the board but growth and the heap of updates
+
+
+def board_figures(work: Path, end: str = ALL_OF_THE_BOARD) -> dict[str, float]:
+    """Everything below tests/bench/board, on the `bench` firmware, up to the line `end`."""
     key = _new_key(work / "key.pem")
     rom = build_rom([key_hash(key).hex()], root=CHECKOUT, progress=_say).elf
     raw = build("bench", root=CHECKOUT, progress=_say).image
@@ -53,7 +57,11 @@ def board_figures(work: Path) -> dict[str, float]:
     image = sign_image(raw, key, version=version, security_counter=0, out=work / "bench.img")
     with QemuBoard(work / "board", has_network=False, icount_shift=0) as board:
         board.program(rom, image)
-        text = _console(board, r"^bench: \d+ done$")
+        return figures_of(_console(board, end))
+
+
+def figures_of(text: str) -> dict[str, float]:
+    """What the board printed: instructions and bytes by name."""
     found: dict[str, float] = {name: int(value) for name, value in _FIGURE.findall(text)}
     for name, ticks, heap in _LINE.findall(text):
         found[name], found[f"{name}.heap"] = int(ticks) * TICK, int(heap)

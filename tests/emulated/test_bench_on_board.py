@@ -1,0 +1,57 @@
+"""The bench's short form: every quick row of the board is measured and of the right order.
+
+Instructions under `-icount`, the same in every run; the bounds say "nothing has become half as fast again", the figures
+to reach are `make bench`'s.
+"""
+
+import shutil
+
+import pytest
+
+from provisioning.firmware.errors import FirmwareError
+from tests.bench import rows, run
+
+pytestmark = [
+    pytest.mark.emulated,
+    pytest.mark.skipif(shutil.which("qemu-system-arm") is None, reason="qemu-system-arm is not installed"),
+]
+
+MOST = {
+    "lms-w4-python": 5e6,
+    "lms-w8-python": 32e6,
+    "lms-w4-c": 3e6,
+    "lms-w8-c": 20e6,
+    "p256-c": 30e6,
+    "p256-python": 75e6,
+    "ed25519-python": 120e6,
+    "slot-digest": 66.5,
+    "slot-digest.growth": 0,
+    "lms-w4-python.heap": 6 * 1024,
+    "lms-w8-python.heap": 6 * 1024,
+    "manifest": 2.6e6,
+    "manifest.heap": 4096,
+    "malformed": 1.5e6,
+    "coap": 650e3,
+    "mqtt": 260e3,
+}
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """{row: value} of everything that the short form measures."""
+    try:
+        measured = run.board_figures(tmp_path_factory.mktemp("bench"), run.SHORT_OF_THE_BOARD)
+    except FirmwareError as error:
+        pytest.skip(f"firmware: {error}")
+    return {one.row.name: one.value for one in rows.results(measured)}
+
+
+@pytest.mark.parametrize("name", MOST)
+def test_a_row_is_measured_and_of_the_right_order(found, name):
+    assert found[name] is not None, "not measured"
+    assert 0 <= found[name] <= MOST[name]
+
+
+def test_the_c_module_is_faster_than_python(found):
+    assert found["lms-w4-c"] < found["lms-w4-python"]
+    assert found["p256-c"] < found["p256-python"]
