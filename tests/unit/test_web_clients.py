@@ -149,3 +149,30 @@ def test_other_pages_are_served_while_a_password_is_hashed() -> None:
     assert order == ["page", "sign-in"]
     assert (page.status, sign_in.status) == (200, 303)
     assert unit.state() == lifecycle.INITIALISED
+
+
+@pytest.mark.parametrize(
+    ("client", "is_wiped"),
+    [
+        (Client(GET), False),
+        (
+            Client(
+                b"POST /login HTTP/1.1\r\nHost: device.local\r\nContent-Length: 10\r\n"
+                b"Content-Type: application/x-www-form-urlencoded\r\n\r\n",
+                b"password=x",
+            ),
+            True,
+        ),
+        (Client(b"POST /login HTTP/1.1\r\nHost: device.local\r\nContent-Length: 10\r\n\r\npass"), True),
+        (Client(b"nonsense\r\n\r\n"), True),
+    ],
+    ids=["a page", "a form", "half a form", "no request"],
+)
+def test_pw_13_memory_is_given_back_behind_everything_that_may_have_held_a_password(
+    client: Client, is_wiped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And after the connection is closed: before, its buffers still hold what came."""
+    seen: list[bool] = []
+    monkeypatch.setattr(server, "forget", lambda: seen.append(client.closed.is_set()))
+    serve(client)
+    assert seen == ([True] if is_wiped else [])
