@@ -21,7 +21,7 @@ _BY_OUTCOME: Final[dict[Outcome, str]] = {
     Outcome.PASS: "Stick the label on, take the board off.",
     Outcome.FAIL: CALL,
     Outcome.TIMEOUT: "Leave the board where it is and press retry. It goes on where it stopped.",
-    Outcome.ERROR: "Check the plug and that the station's disk and database are well, then press retry.",
+    Outcome.ERROR: "Check the plug, and that the station's disk, database and clock are well; then press retry.",
     Outcome.ABORTED: "Start again; the board goes on where it stopped.",
 }
 

@@ -83,6 +83,7 @@ class Line:
         """Begin to look for ports and boards. Counts begin anew."""
         if self._watch is not None:
             return
+        self.station.clock.begin()
         self._stopping.clear()
         with self._lock:
             self._workers.clear()

@@ -106,6 +106,8 @@ _VERDICTS: Final[
     ),
     ((LabelError, StatementError, CertificateRequestError), Outcome.FAIL, _describe),
     ((RegistryError,), Outcome.ERROR, _describe),
+    # The system's own words ("No space left on device"); str() of such an error would name files too.
+    ((OSError,), Outcome.ERROR, lambda error: getattr(error, "strerror", None) or type(error).__name__),
 )
 
 

@@ -38,6 +38,7 @@ from provisioning.factory.phases import (
 )
 from provisioning.factory.product import Product
 from provisioning.factory.run import UnitRun
+from provisioning.factory.shift_clock import ShiftClock
 from provisioning.factory.steps import FIRST_PHASES, LOCKED_PHASES, OPEN_PHASES
 from provisioning.registry.registry import AlreadyReleasedError, Registry
 from provisioning.registry.sealed import ServerKey
@@ -135,6 +136,7 @@ class Station:
         self.is_development = keys.is_development or config.development
         self.device_ca = keys.device_ca
         self._log = log
+        self.clock = ShiftClock(now)
         product = config.product
         if config.oscore_key is None and any(server.transport == "coap" for server in product.servers):
             raise StationError(

@@ -126,6 +126,7 @@ def _claimed_device_id(hello: Any) -> bytes:
 def reserve(run: UnitRun) -> Measurements:
     """Identity and code are durable in the registry before anything is written (PR-04, PW-10)."""
     station, product = run.station, run.station.config.product
+    station.clock.check()
     require(
         record.day_of(product.support.end_date) * record.DAY_S >= station.now(),
         f"the support period ended on {product.support.end_date}; no unit is released (SP-11)",
@@ -241,6 +242,7 @@ def label(run: UnitRun) -> Measurements:
 def lock(run: UnitRun) -> Measurements:
     """The registry knows what is about to be locked, then the unit is locked; `prove` says whether it was."""
     require(run.unit_id is not None, "nothing is reserved")
+    run.station.clock.check()
     run.station.registry.seal(run.unit_id or 0, _sealed_facts(run))
     try:
         run.link.lock(run.record_hash)

@@ -27,6 +27,10 @@ class NumbersUsedUpError(RegistryError):
     """A branch has no serial number left; it needs another range of the main registry."""
 
 
+class ClockError(RegistryError):
+    """The station's clock was set during a shift, or contradicts the registry; nothing is reserved or locked."""
+
+
 class LedgerError(RegistryError):
     """Production records or checkpoints do not hold. `problems`: one sentence each."""
 

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Final
 
 from sqlalchemy import Table, and_, bindparam, func, insert, literal, outerjoin, select, update
+from sqlalchemy.orm import aliased
 
 from provisioning.registry.models import (
     QUARANTINED,
@@ -41,29 +42,32 @@ def _insert(model: type[Base], *names: str) -> Statement:
 _UNIT = (Unit.id, Unit.device_id, Unit.serial, Unit.batch, Unit.status, Unit.note)
 BY_ID = Statement(select(*_UNIT).where(Unit.id == bindparam("unit_id")))
 _NOTHING = select(literal(1).label("one")).subquery("asked")
-LOOK = (
-    Statement(  # all that a reservation depends on, in one row: a board that is not known has no unit in it
-        select(
-            select(CodeFingerprint.unit_id)
-            .where(CodeFingerprint.fingerprint == bindparam("fingerprint"))
-            .scalar_subquery(),
-            select(Batch.is_closed).where(Batch.number == bindparam("wanted_batch")).scalar_subquery(),
-            select(Setting.value).where(Setting.name == ROLE_NAME).scalar_subquery(),
-            select(SerialCounter.next_number)
-            .where(SerialCounter.prefix == bindparam("serial_prefix"))
-            .scalar_subquery(),
-            *_UNIT,
-        )
-        .select_from(
-            outerjoin(
-                _NOTHING,
-                Unit,
-                and_(Unit.hardware_id == bindparam("hardware_id"), Unit.status != RETIRED),
-            )
-        )
-        .order_by(Unit.id.desc())
-        .limit(1)
+_OTHER = aliased(Unit)
+_NEWEST = select(_OTHER).where(_OTHER.status != RETIRED).order_by(_OTHER.id.desc()).limit(1)
+# All that a reservation depends on, in one row: a board that is not known has no unit in it.
+LOOK = Statement(
+    select(
+        select(CodeFingerprint.unit_id)
+        .where(CodeFingerprint.fingerprint == bindparam("fingerprint"))
+        .scalar_subquery(),
+        select(Batch.is_closed).where(Batch.number == bindparam("wanted_batch")).scalar_subquery(),
+        select(Setting.value).where(Setting.name == ROLE_NAME).scalar_subquery(),
+        select(SerialCounter.next_number)
+        .where(SerialCounter.prefix == bindparam("serial_prefix"))
+        .scalar_subquery(),
+        _NEWEST.with_only_columns(_OTHER.reserved_s).scalar_subquery(),
+        _NEWEST.with_only_columns(_OTHER.serial).scalar_subquery(),
+        *_UNIT,
     )
+    .select_from(
+        outerjoin(
+            _NOTHING,
+            Unit,
+            and_(Unit.hardware_id == bindparam("hardware_id"), Unit.status != RETIRED),
+        )
+    )
+    .order_by(Unit.id.desc())
+    .limit(1)
 )
 RANGE = Statement(
     select(NumberRange.first_number, NumberRange.next_number)

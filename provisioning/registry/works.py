@@ -7,6 +7,7 @@ as finished.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from provisioning.registry import statements as sql
 from provisioning.registry.errors import (
     AlreadyReleasedError,
     BatchError,
+    ClockError,
     DuplicateCodeError,
     NumbersUsedUpError,
     QuarantinedError,
@@ -28,6 +30,7 @@ from provisioning.registry.writer import Turn, Work
 from provisioning.signing.signer import Signer
 
 SERIAL_DIGITS: Final = 6
+CLOCK_TOLERANCE_S: Final = 600  # what stations of one registry may differ by
 _JSON: Final = json.JSONEncoder(sort_keys=True)
 
 
@@ -83,15 +86,20 @@ def reserve(wish: Wish) -> Work[Reservation]:
 
     def work(turn: Turn) -> Reservation:
         ((row,),) = turn.ask((sql.LOOK, asked))
-        code_of, is_closed, role, counted = row[:4]
+        code_of, is_closed, role, counted, newest_s, newest = row[:6]
         if code_of is not None:
             raise DuplicateCodeError(
                 "the set-up code was drawn before; the random source is not to be trusted"
             )
         if is_closed is None or is_closed:
             raise BatchError(f"batch {wish.batch} is not open")
-        if row[4] is not None:
-            reservation = _go_on(turn, row[4:], wish.batch)
+        if newest_s is not None and newest_s - wish.now > CLOCK_TOLERANCE_S:
+            raise ClockError(
+                f"the station's clock is at {_moment(wish.now)}, but unit {newest} was reserved at {_moment(newest_s)}:"
+                " set the clock, or, if that one was wrong, rework the units that were made with it"
+            )
+        if row[6] is not None:
+            reservation = _go_on(turn, row[6:], wish.batch)
         else:
             reservation = _begin(turn, wish, counted, is_branch=role is not None)
         turn.put(
@@ -269,6 +277,10 @@ def phase_rows(run: str, unit_id: int | None, phases: Iterable[PhaseFacts], now:
 def stopped_text(serial: str, status: str, note: str | None) -> str:
     """Why a stopped unit does not go on, and what to do."""
     return f"unit {serial} is {status} ({note}); a person decides: firstboot station rework"
+
+
+def _moment(unix_s: int) -> str:
+    return dt.datetime.fromtimestamp(unix_s, dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _put_phases(turn: Turn, rows: Sequence[Mapping[str, Any]]) -> None:
