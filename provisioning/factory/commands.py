@@ -59,16 +59,6 @@ product definition, the keys or the registry cannot be used; 3 the unit is finis
 
 app = typer.Typer(help=HELP, no_args_is_help=True, pretty_exceptions_show_locals=False)
 
-app.command()(ship)
-app.command()(run)
-app.command("set-login")(set_login)
-app.command("check-batch")(check_batch)
-app.command()(label)
-app.command()(quarantine)
-app.command()(rework)
-app.command()(sample)
-app.add_typer(ca_app, name="ca")
-
 
 @app.command()
 def init(
@@ -270,3 +260,15 @@ def _table(units: list[dict[str, Any]]) -> Table:
             str(unit["codes_drawn"]),
         )
     return table
+
+
+# In the order of use, which is the order of the help.
+app.command()(run)
+app.command("set-login")(set_login)
+app.command()(label)
+app.command("check-batch")(check_batch)
+app.command()(ship)
+app.command()(sample)
+app.command()(quarantine)
+app.command()(rework)
+app.add_typer(ca_app, name="ca")
