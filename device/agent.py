@@ -106,14 +106,15 @@ def state_facts(ports: "Ports", boot_state: "BootState") -> "lifecycle.Facts":
     return lifecycle.gather(True, device, user)
 
 
-async def _reset_if_asked(ports: "Ports") -> None:
+async def _reset_if_asked(ports: "Ports", boot_state: "BootState") -> None:
     """Begin a factory reset where the button was held at power-on, and finish one that is under way (PW-03).
 
     This is before anything has the user region open. Where it cannot be finished, the mark keeps the unit closed.
     """
     is_asked = is_due = ports.boot.is_button_held and ports.boot.reset_reason == RESET_POWER_ON
     try:
-        device = Store(ports.mount(store.DEVICE), store.DEVICE)
+        is_confirmed = bool(boot_state.marks(ports.boot.slot).is_confirmed)
+        device = Store(ports.mount(store.DEVICE), store.DEVICE, is_confirmed)
         is_due = is_asked or lifecycle.gather(True, device, None).is_resetting
         if not is_due:
             return
@@ -143,7 +144,7 @@ async def run_async(ports: "Ports") -> None:
     """Run the unit until it resets itself or loses power."""
     boot_state = BootState(ports.flash, ports.layout)
     if boot_state.is_locked():
-        await _reset_if_asked(ports)
+        await _reset_if_asked(ports, boot_state)
     facts = state_facts(ports, boot_state)
     state = lifecycle.derive(facts)
     ports.say("firstboot {} on {}: {}".format(version_text(ports.boot.version), ports.board.NAME, state))

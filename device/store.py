@@ -6,6 +6,11 @@ Rules:
    erases the user region, takes the owner's records and leaves the maker's.
 3. "Absent" and "damaged" are different answers: absent is None, damaged raises RecordDamagedError (PW-04).
 4. Atomic writes are the port's promise (interfaces.Records: old or new, never neither).
+5. A record has a form, and the digest says which: form 1 is SHA-256(data), form k SHA-256("firstboot record", k,
+   data). Readers know every form up to their own; a release that does not know a form finds a damaged record.
+6. So a release that is on trial keeps each record in the form that it found, and a new one in form 1: the release
+   before it can read all of them as long as it may be needed again. After the confirm every record is written anew
+   in the newest form, one after the other; a power cut between two leaves the rest to the next start.
 """
 
 import hashlib
@@ -24,6 +29,12 @@ if TYPE_CHECKING:
 
 DEVICE = "device"  # littlefs region that survives a factory reset
 USER = "user"  # littlefs region that a factory reset erases
+
+# What changed the form of record `name`: `version` is the newer form, `up` gives its data from those of the form
+# before, `down` the other way round (it may leave out what the older release did not know). Both raise CodecError.
+# Never of a record from the station: its hash is part of what the unit proves, and what shipped stays as it shipped.
+Migration = namedtuple("Migration", ("name", "version", "up", "down"))
+MIGRATIONS: "tuple[Migration, ...]" = ()  # by name in the order of their versions, 2, 3, ...
 
 # max_bytes counts the data without its digest. A record `from_station` is written over the factory port and is
 # part of the record hash; keys are made on the device and reach that hash through their certificates.
@@ -71,29 +82,44 @@ def find(name: str) -> "Record | None":
     return None
 
 
-def wrap(data: bytes) -> bytes:
-    """Give what lies on flash for `data`: its SHA-256 in front of it."""
-    return hashlib.sha256(data).digest() + data
+def steps(name: str) -> "list[Migration]":
+    """Give the migrations of one record, oldest first."""
+    return [step for step in MIGRATIONS if step.name == name]
 
 
-def unwrap(name: str, stored: bytes) -> bytes:
-    """Give the data of a stored record; raises RecordDamagedError when it is not what was written."""
+def wrap(data: bytes, version: int = 1) -> bytes:
+    """Give what lies on flash for `data` of form `version`: the digest in front of it."""
+    return _digest(data, version) + data
+
+
+def _digest(data: bytes, version: int) -> bytes:
+    if version == 1:
+        return hashlib.sha256(data).digest()
+    return hashlib.sha256(b"firstboot record" + bytes((version,)) + data).digest()
+
+
+def unwrap(name: str, stored: bytes) -> "tuple[int, bytes]":
+    """Give form and data of a stored record; raises RecordDamagedError when it is not what was written."""
     data = stored[DIGEST_BYTES:]
-    if len(stored) < DIGEST_BYTES or hashlib.sha256(data).digest() != stored[:DIGEST_BYTES]:
-        raise RecordDamagedError(name=name)
-    return data
+    if len(stored) >= DIGEST_BYTES:
+        for version in range(len(steps(name)) + 1, 0, -1):
+            if _digest(data, version) == stored[:DIGEST_BYTES]:
+                return version, data
+    raise RecordDamagedError(name=name)
 
 
 class Store:
-    """The records of one region, checked on the way in and on the way out.
+    """The records of one region, checked on the way in and on the way out. Data are of the newest form.
 
+    `is_settled` False: a release on trial, which keeps the forms that it finds (rule 6).
     Every method raises StorageError (field `reason`) for a name that is not a record of this region, and what
     the port raises (StorageError, StorageFullError).
     """
 
-    def __init__(self, records: "Records", region: str = DEVICE) -> None:
+    def __init__(self, records: "Records", region: str = DEVICE, is_settled: bool = True) -> None:
         self._records = records
         self._region = region
+        self.is_settled = is_settled
 
     def read(self, name: str) -> "bytes | None":
         """Give a record's data, None when it is absent. Raises RecordDamagedError."""
@@ -101,7 +127,12 @@ class Store:
         stored = self._records.read(name)
         if stored is None:
             return None
-        data = unwrap(name, stored)
+        version, data = unwrap(name, stored)
+        try:
+            for step in steps(name)[version - 1 :]:
+                data = step.up(data)
+        except CodecError:
+            raise RecordDamagedError(name=name) from None
         if len(data) > entry.max_bytes:
             raise RecordDamagedError(name=name)
         return data
@@ -118,7 +149,37 @@ class Store:
         entry = self._entry(name)
         if len(data) > entry.max_bytes:
             raise LimitError(what=name, limit=entry.max_bytes)
-        self._records.write(name, wrap(data))
+        changes = steps(name)
+        version = len(changes) + 1 if self.is_settled else self._stored_version(name)
+        for step in reversed(changes[version - 1 :]):
+            data = step.down(data)
+        self._records.write(name, wrap(data, version))
+
+    def migrate(self) -> int:
+        """Write every record anew that is not of its newest form; gives how many. From now on this release's forms.
+
+        Called once the running release is confirmed. What is damaged stays as it is: whoever needs it says so.
+        """
+        self.is_settled = True
+        done = 0
+        for entry in RECORDS:
+            if entry.region != self._region or not steps(entry.name):
+                continue
+            try:
+                if self.has(entry.name) and self._stored_version(entry.name) <= len(steps(entry.name)):
+                    self.write(entry.name, self.require(entry.name))
+                    done += 1
+            except RecordDamagedError:
+                pass
+        return done
+
+    def _stored_version(self, name: str) -> int:
+        """The form of the stored record; 1, which every release reads, where none is there or it is damaged."""
+        stored = self._records.read(name)
+        try:
+            return 1 if stored is None else unwrap(name, stored)[0]
+        except RecordDamagedError:
+            return 1
 
     def delete(self, name: str) -> None:
         """Remove a record; one that is absent stays absent."""

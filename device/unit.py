@@ -52,8 +52,10 @@ class Unit:
     def __init__(self, ports: "Ports", boot_state: "BootState") -> None:
         self._ports = ports
         self.version = version_text(ports.boot.version)
-        self._device = Store(ports.mount(store.DEVICE), store.DEVICE)
-        self._user = Store(ports.mount(store.USER), store.USER)
+        # A release on trial keeps every record in a form that the one before it can read (store.py, rule 6).
+        is_confirmed = bool(boot_state.marks(ports.boot.slot).is_confirmed)
+        self._device = Store(ports.mount(store.DEVICE), store.DEVICE, is_confirmed)
+        self._user = Store(ports.mount(store.USER), store.USER, is_confirmed)
         self._anchors = trust_anchors.decode(self._device.require("anchors"))
         self._identity = identity.decode(self._device.require("identity"))
         self._contact = contact.decode(self._record("contact", contact.TYP, trust_anchors.ROLE_SUPPORT))
@@ -73,7 +75,8 @@ class Unit:
         self._owned = asyncio.Event()
         self._wake = asyncio.Event()
         self._reset_wanted = asyncio.Event()
-        trials = Trials(ports.boot, boot_state, self._device, AppSets(ports.flash, ports.layout))
+        sets = AppSets(ports.flash, ports.layout)
+        trials = Trials(ports.boot, boot_state, self._device, sets, self._migrate)
         self._time = TimeKeeper(
             ports.clock, max(self._anchors.build_time_floor_s, trials.progress.time_floor_s)
         )
@@ -92,12 +95,20 @@ class Unit:
         )
         found = trials.choose_set()
         reverted = trials.reconcile()
+        if is_confirmed:
+            self._migrate()
         for error in found if reverted is None else found + [reverted]:
             self._updates.note(error)
             ports.say(error.describe())
         self._application = self._make_application()
         if self._owner.state() == lifecycle.INITIALISED:
             self._owned.set()
+
+    def _migrate(self) -> None:
+        """Bring the records to this release's forms, now that it stays."""
+        done = self._device.migrate() + self._user.migrate()
+        if done:
+            self._ports.say("records brought to this release's form: {}".format(done))
 
     def _make_application(self) -> "Application | None":
         sets, running = self._updates.trials.sets, self._updates.trials.app

@@ -15,6 +15,8 @@ from device.update.flow import Place, check_image, slot_digest
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
+    from typing import Callable
+
     from device.interfaces import Boot
     from device.store import Store
     from device.trust.verify import Target, VerifiedManifest
@@ -30,9 +32,15 @@ class Trials:
     """The two slots of one unit and the release that is under way. Methods may raise StorageError."""
 
     def __init__(
-        self, boot: "Boot", boot_state: "BootState", store: "Store", sets: "AppSets | None" = None
+        self,
+        boot: "Boot",
+        boot_state: "BootState",
+        store: "Store",
+        sets: "AppSets | None" = None,
+        on_confirmed: "Callable[[], None]" = lambda: None,
     ) -> None:
         self._boot = boot
+        self._on_confirmed = on_confirmed
         self._store = store
         self.boot_state = boot_state
         # None where this board takes no application sets
@@ -273,6 +281,7 @@ class Trials:
         area.confirm(slot)
         self._finish(pending)
         self.is_trial = False
+        self._on_confirmed()
 
     def revoke_image_keys(self, numbers: "tuple[int, ...]") -> None:
         """Revoke what the roots revoke, once a confirmed image runs that is signed with another key; else later.

@@ -15,7 +15,7 @@ from device import lifecycle
 from device.agent import Ports, state_facts
 from device.errors import FirstbootError
 from device.layout import NvmLayout
-from device.store import DEVICE, Store
+from device.store import DEVICE, RECORDS, USER, Store
 from device.update import tracker
 from device.update.slots import BootState
 from simulator import boot as boot_rom
@@ -23,6 +23,7 @@ from simulator.ports.flash import SimFlash
 from simulator.powercut import app_sets
 from simulator.powercut import bench as made
 from simulator.powercut.machine import Machine
+from simulator.powercut.releases import code_of
 
 BRICKED: Final = "bricked"
 OPEN: Final = "open"
@@ -30,6 +31,7 @@ MIXED: Final = "mixed"
 LOST: Final = "lost"
 NONCE_REUSE: Final = "nonce_reuse"
 KINDS: Final = (BRICKED, OPEN, MIXED, LOST, NONCE_REUSE)
+NEEDED: Final = ("identity", "anchors", "oscore", "device.key", "support")  # of every locked unit
 WRONG_PASSWORD = "nobody ever chose this one"  # noqa: S105 - it opens nothing
 
 
@@ -81,6 +83,10 @@ class Outside(Protocol):
     def numbers(self) -> dict[int, bytes]:
         """OSCORE sender numbers that were seen."""
 
+    @property
+    def changed_from(self) -> int | None:
+        """The first release whose records have another form, None where there is none (releases.py)."""
+
     def facts(self) -> dict[str, object]:
         """The last value that was told under each name."""
 
@@ -123,15 +129,25 @@ def check_at_rest(flash: SimFlash, world: Outside) -> Findings:
         return found
     boot = BootState(flash, flash.layout)
     number = _check_image(boot, handover, world, found)
-    _check_state(flash, world, facts, found)
+    for reader in _readers(boot, handover, number, world):
+        with code_of(reader, world.changed_from):
+            _check_state(flash, world, facts, found)
+            if "locked" in facts:
+                _check_progress(flash, world, facts, found)
     confirmed = facts.get("confirmed")
     if confirmed is not None and not handover.is_trial and number < int(str(confirmed)):
         found.add(LOST, f"release {confirmed} was confirmed and {number} runs")
     wrong = app_sets.check(flash, handover, facts)
     if wrong is not None:
         found.add(*wrong)
-    if "locked" in facts:
-        _check_progress(flash, world, facts, found)
+    return found
+
+
+def _readers(boot: BootState, handover: boot_rom.Handover, number: int, world: Outside) -> set[int]:
+    """The releases that have to be able to read the records: the one that starts, and the one before a trial."""
+    found = {number}
+    if handover.is_trial:
+        found.add(_confirmed_number(boot, 1 - handover.slot, world) or number)
     return found
 
 
@@ -181,23 +197,30 @@ def _is_fresh(flash: SimFlash, world: Outside) -> bool:
     return flash.read(start, length) == world.bench.fresh_user_region(flash.layout)
 
 
+def _all_records(store: Store, region: str) -> dict[str, bytes | None]:
+    """Every record of the region; raises RecordDamagedError: a cut leaves the old one or the new one, whole."""
+    return {record.name: store.read(record.name) for record in RECORDS if record.region == region}
+
+
 def _check_progress(flash: SimFlash, world: Outside, facts: dict[str, object], found: Findings) -> None:
     try:
         store = Store(Mounts(flash).mount(DEVICE), DEVICE)
-        data = store.read("progress")
+        held = _all_records(store, DEVICE)
+        data = held["progress"]
         progress = tracker.NO_PROGRESS if data is None else tracker.decode_progress(data)
-        held = {name: store.read(name) for name in ("identity", "anchors", "oscore", "device.key", "support")}
+        if "owned" in facts and "reset" not in facts:
+            _all_records(Store(Mounts(flash).mount(USER), USER), USER)
     except FirstbootError as error:
         found.add(BRICKED, f"records cannot be read: {error.describe()}")
         return
-    for name, data in held.items():
-        if data is None:
+    for name in NEEDED:
+        if held[name] is None:
             found.add(LOST, f"record {name} is gone")
     confirmed = facts.get("confirmed")
     if confirmed is not None and progress.manifest_sequence < int(str(confirmed)):
         found.add(LOST, f"sequence {confirmed} was confirmed, {progress.manifest_sequence} is stored")
     highest = max(world.numbers, default=-1)
-    stored = store.read("oscore.seq")
+    stored = held["oscore.seq"]
     if highest >= 0 and (stored is None or int.from_bytes(stored, "big") <= highest):
         found.add(NONCE_REUSE, f"OSCORE number {highest} was used and is not reserved")
 

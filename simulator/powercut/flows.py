@@ -21,6 +21,7 @@ from provisioning.signing.release import build_release
 from simulator.ports.peers import Content
 from simulator.powercut import bench as made
 from simulator.powercut.machine import BrickedError, LostError, Machine, OpenedError, World
+from simulator.powercut.releases import left_behind
 
 Script = Callable[[Machine], Awaitable[None]]
 
@@ -239,6 +240,16 @@ async def gives_up(machine: Machine) -> None:
     await machine.until("the release is given up", probe, 3600.0, 30.0)
 
 
+async def migrates(machine: Machine) -> None:
+    """Release 2 or 3, whose records have another form, comes to run; then all of them are of that form."""
+    await updates(machine)
+
+    async def probe() -> bool | None:
+        return not left_behind(machine._mount) or None
+
+    await machine.until("records of the new form", probe)
+
+
 async def takes_keys(machine: Machine) -> None:
     """The unit takes the next key set over and still believes its tracker."""
     wanted = machine.world.bench.next_key_set()
@@ -297,8 +308,14 @@ def _nobody(world: World) -> None:
 
 def _no_trials(world: World) -> None:
     """Servers are there until the trial begins, and gone in it."""
-    _over(mqtt=True, coap=False)(world)
+    _changed(world)
     world.serves_trials = False
+
+
+def _changed(world: World) -> None:
+    """Release 2 has records of another form: what it writes on trial, release 1 has to read."""
+    _over(mqtt=True, coap=False)(world)
+    world.changed_from = 2
 
 
 register(Flow("provision", None, provision))
@@ -310,6 +327,7 @@ register(Flow("update-mqtt", "set-up", updates, _over(mqtt=True, coap=False)))
 register(Flow("update-coap", "set-up", updates, _over(mqtt=False, coap=True)))
 register(Flow("update-switch", "set-up", updates, _over(mqtt=True, coap=False), _switch))
 register(Flow("update-switch-back", "set-up", updates, _over(mqtt=False, coap=True), _switch))
+register(Flow("migrate", "set-up", migrates, _changed))
 register(Flow("revert", "set-up", gives_up, _no_trials))
 if has_detools():
     # A patch is applied from what is stored, and its transfer goes on over the other transport.

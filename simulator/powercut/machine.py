@@ -37,6 +37,7 @@ from simulator.ports.network import MemoryNetwork, MemoryServer
 from simulator.ports.peers import Content, MemoryBroker, MemoryCoapServer
 from simulator.powercut import bench as made
 from simulator.powercut.pipe import FastPipe, PipeEnd
+from simulator.powercut.releases import code_of
 
 T = TypeVar("T")
 MAX_STARTS = 40  # a unit that restarts more often in one flow does so for ever
@@ -89,6 +90,7 @@ class World:
     has_coap: bool = True
     serves_trials: bool = True  # False: servers are gone while an image is on trial
     starts: int = 0
+    changed_from: int | None = None  # releases from this one on have records of another form (releases.py)
     is_down: bool = False  # nobody answers
 
     def copy(self, operations: int | None = None) -> World:
@@ -107,6 +109,7 @@ class World:
             self.has_coap,
             self.serves_trials,
             self.starts,
+            self.changed_from,
         )
 
     def facts(self) -> dict[str, object]:
@@ -185,7 +188,8 @@ class Machine(SimulatedMachine):
             self.slot = handover.slot
             self.network.is_down = self.world.is_down or (handover.is_trial and not self.world.serves_trials)
             try:
-                await run_async(await self._ports(handover, reason))
+                with code_of(handover.info.version[0], self.world.changed_from):
+                    await run_async(await self._ports(handover, reason))
             except UnitReset:
                 pass
             reason = RESET_SOFTWARE

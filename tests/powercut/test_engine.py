@@ -9,6 +9,7 @@ import pytest
 from device.codec.image import parse_image
 from device.crypto import backend
 from device.layout import MPS2
+from device.store import Store
 from device.unit import Unit
 from device.update.slots import BootState
 from simulator.ports.flash import CUTS, TORN, PowerCut, SimFlash
@@ -17,7 +18,7 @@ from simulator.powercut.bench import LAYOUT, Bench
 from simulator.powercut.campaign import Campaign
 from simulator.powercut.engine import cuts, record, tear_seed
 from simulator.powercut.flows import FLOWS, Flow, register
-from simulator.powercut.machine import LostError
+from simulator.powercut.machine import BrickedError, LostError
 from simulator.powercut.sweep import flow_jobs
 
 
@@ -165,6 +166,23 @@ def test_a_new_password_that_is_answered_before_it_is_stored_is_found(
     with pytest.raises(LostError):
         monkeypatch.setattr(Unit, "change_password", told_only)
         fresh.recorded("password-change")
+
+
+def test_a_release_on_trial_that_writes_its_own_form_of_a_record_is_found(
+    fresh: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh.recorded("set-up")
+    monkeypatch.setattr(
+        Store, "is_settled", property(lambda self: True, lambda self, value: None), raising=False
+    )
+    assert is_found(fresh, "migrate", checks.BRICKED)
+
+
+def test_a_migration_that_never_comes_is_found(fresh: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh.recorded("set-up")
+    monkeypatch.setattr(Store, "migrate", lambda self: 0)
+    with pytest.raises(BrickedError, match="records of the new form"):
+        fresh.recorded("migrate")
 
 
 def test_a_flow_name_is_given_once() -> None:

@@ -49,6 +49,7 @@ def count_operations(bench: BoardBench, name: str) -> int:
     flow = FLOWS[name]
     outside = _begin(bench, flow)
     machine = bench.world.machine
+    machine.console.skip()
     machine.power_on(button_held=flow.is_button_held)
     try:
         flow.script(outside)

@@ -30,6 +30,7 @@ class Outside:
     bench: BoardBench
     told: dict[str, object] = field(default_factory=dict)
     numbers: dict[int, bytes] = field(default_factory=dict)
+    changed_from: int | None = None  # every release of the board has the same records
     is_over: bool = False  # the power went: whoever waits for the unit gives up
 
     def until(self, what: str, probe: Callable[[], T | None]) -> T:
