@@ -101,7 +101,7 @@ test_() {
 fuzz() {  # [seconds for each parser]
     setup dev
     found=0
-    for target in cbor cose suit coap mqtt; do
+    for target in cbor cose suit coap mqtt delta; do
         say "fuzzing $target"
         "$python" tests/fuzz/fuzz.py "$target" "${1:-20}" || found=1
     done

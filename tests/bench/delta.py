@@ -2,10 +2,13 @@
 
 The source and the target are signed images of this firmware, the patch is detools'. They lie in places of NVM that
 nothing else uses; the board's own device/update/patching.py makes the target there. Instructions as in run.py.
+
+`.venv/bin/python -m tests.bench.delta` prints them for whole images: a release and the same code 64 bytes further on.
 """
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -135,3 +138,19 @@ def _figure(printed: str) -> int:
     if made != "True":
         raise AssertionError(f"the board did not make the target: {printed}")
     return int(figure)
+
+
+def main() -> None:
+    """Measure the whole images and print what came out, beside what there is to reach."""
+    with tempfile.TemporaryDirectory() as folder:
+        kit = Kit(Path(folder))
+        source = kit.image("release", "1.0.0+1").read_bytes()
+        target = kit.image("moved", "2.0.0+2").read_bytes()
+        found = measure(kit, Path(folder) / "board", source, target)
+    print(f"firmware {len(target)} bytes, patch {found['patch']}, over the wire {found['wire']}")
+    print(f"instructions {found['instructions']} ({found['instructions'] / len(target):.0f} a byte)")
+    print(f"heap at most {found['heap']} bytes, to reach 8192; applied with {found['squeezed']} bytes free")
+
+
+if __name__ == "__main__":
+    main()

@@ -12,6 +12,7 @@ from device.errors import FirstbootError
 from device.net import coap, mqtt, mqtt_session
 from device.suit import commands, envelope, manifest, report
 from device.trust import anchors, keyset
+from device.update import delta
 
 
 def fuzz_cbor(data: bytes) -> None:
@@ -71,6 +72,29 @@ def fuzz_mqtt(data: bytes) -> None:
         pass
 
 
+def fuzz_delta(data: bytes) -> None:
+    """A patch for a target whose size the first two bytes name; source and patch are read inside their sizes."""
+    source = bytes(range(256)) * 4
+
+    def reader(stored: bytes) -> Callable[[int, int], bytes]:
+        def read(offset: int, length: int) -> bytes:
+            assert 0 <= offset <= offset + length <= len(stored)
+            return stored[offset : offset + length]
+
+        return read
+
+    size, patch = int.from_bytes(data[:2], "big"), data[2:]
+    made = 0
+    try:
+        target = delta.Target(reader(patch), len(patch), reader(source), len(source), size)
+        while piece := target.read(512):
+            made += len(piece)
+        target.finish()
+    except FirstbootError:
+        return
+    assert made == size
+
+
 def _suit_seed() -> bytes:
     content = manifest.encode(
         sequence_number=1,
@@ -84,6 +108,13 @@ def _suit_seed() -> bytes:
     return content
 
 
+def _literals(data: bytes) -> bytes:
+    """A heatshrink stream of literals."""
+    bits = "".join(f"1{byte:08b}" for byte in data)
+    bits += "0" * (-len(bits) % 8)
+    return int(bits, 2).to_bytes(len(bits) // 8, "big")
+
+
 TARGETS: dict[str, tuple[Callable[[bytes], None], tuple[bytes, ...]]] = {
     "cbor": (
         fuzz_cbor,
@@ -93,6 +124,8 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], tuple[bytes, ...]]] = {
             bundle.encode({"__init__.py": b"x"}),
         ),
     ),
+    # Four bytes of the source with one changed, then "ab": detools' format without a reference.
+    "delta": (fuzz_delta, (bytes.fromhex("0006040676") + _literals(b"\0\4\0\1\0\0\2ab\0"),)),
     "cose": (fuzz_cose, (cbor.encode(cbor.Tag(18, [cbor.encode({1: -9}), {4: b"k"}, None, bytes(64)])),)),
     "suit": (
         fuzz_suit,

@@ -14,6 +14,8 @@ from provisioning.publishing.release_class import class_id_of_release
 from provisioning.publishing.store import PublishError, ReleaseStore
 from provisioning.servers.oscore_store import OscoreStore, OscoreStoreError
 from provisioning.servers.tracker import Report
+from provisioning.signing.delta import has_detools
+from provisioning.signing.release import build_release
 from tests.interop.support.maker import CLASS_ID, NOW_S, Maker, freshness_request
 
 pytestmark = pytest.mark.interop
@@ -36,6 +38,32 @@ def test_a_release_is_stored_under_its_digests(maker: Maker, store: ReleaseStore
     assert store.read(f"o/{release.payload_digest.hex()}") == release.payload
     assert store.read(f"o/{release.chunk_list_digest.hex()}") == release.chunk_list
     assert store.read(f"o/{release.payload_digest.hex()}", 4096, 10) == release.payload[4096:4106]
+
+
+@pytest.mark.skipif(not has_detools(), reason="detools is not installed (make setup builds it)")
+def test_a_delta_is_stored_beside_the_firmware_and_kept_when_the_superseded_goes(
+    maker: Maker, store: ReleaseStore
+) -> None:
+    older = maker.release(9000)
+    store.put_release(older)
+    release = build_release(
+        older.payload + b"more",
+        vendor_id=bytes(16),
+        class_id=CLASS_ID,
+        sequence_number=older.sequence_number + 1,
+        signer=maker.author,
+        version="2",
+        mitigates="a hole",
+        interrupts="one restart",
+        delta_from=older.payload,
+    )
+    store.put_release(release)
+    assert release.delta is not None
+    removed = store.remove_superseded()
+    assert f"o/{older.payload_digest.hex()}" in removed
+    assert store.read(f"o/{release.delta.digest.hex()}") == release.delta.content
+    assert store.read(f"o/{release.delta.chunk_list_digest.hex()}") == release.delta.chunk_list
+    assert store.read(f"o/{release.payload_digest.hex()}") == release.payload
 
 
 def test_the_manifest_is_written_last(
