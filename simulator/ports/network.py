@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from device.errors import LinkError
+from simulator.ports.queue import ByteQueue
 
 Handler = Callable[[bytes], None]
 DATAGRAMS = 32  # held for a receiver that is late, as the host's port does
@@ -62,54 +63,23 @@ class MemoryStream:
 
     def __init__(self, network: MemoryNetwork, peer: StreamPeer) -> None:
         self._network = network
-        self._arrived: deque[bytes] = deque()
-        self._waiter: asyncio.Future[None] | None = None
-        self._is_closed = False
-        self._handler = peer.connect(lambda data: network.down.carry(data, self._arrive))
-
-    def _arrive(self, data: bytes) -> None:
-        self._arrived.append(data)
-        self._wake()
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        self._arriving = ByteQueue()
+        self.read = self._arriving.read
+        self.readexactly = self._arriving.readexactly
+        self._handler = peer.connect(lambda data: network.down.carry(data, self._arriving.put))
 
     def drop(self) -> None:
         """The connection is gone: the reader gets what arrived, then the end."""
-        self._is_closed = True
-        self._wake()
-
-    async def read(self, limit: int) -> bytes:
-        """Give 1..limit bytes, b"" at the end of the stream."""
-        while not self._arrived:
-            if self._is_closed:
-                return b""
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
-        data = self._arrived.popleft()
-        if len(data) > limit:
-            self._arrived.appendleft(data[limit:])
-        return data[:limit]
-
-    async def readexactly(self, length: int) -> bytes:
-        """Give `length` bytes. Raises LinkError when the stream ends before."""
-        data = b""
-        while len(data) < length:
-            part = await self.read(length - len(data))
-            if not part:
-                raise LinkError(reason="read: end of stream")
-            data += part
-        return data
+        self._arriving.end()
 
     async def write(self, data: bytes) -> None:
         """Send. Raises LinkError once the connection is gone."""
-        if self._is_closed:
+        if self._arriving.is_ended:
             raise LinkError(reason="write: closed")
         self._network.up.carry(bytes(data), self._deliver)
 
     def _deliver(self, data: bytes) -> None:
-        if not self._is_closed:
+        if not self._arriving.is_ended:
             self._handler(data)
 
     async def close(self) -> None:

@@ -205,8 +205,7 @@ class Machine(SimulatedMachine):
         self.network.pages = None
         self.network.cut()
         if self._factory is not None:
-            self._factory.ours.is_closed = True
-            self._factory.theirs.put(b"")
+            self._factory.ours.shut()
             self._factory = None
 
     async def _ports(self, handover: boot_rom.Handover, reason: int) -> Ports:

@@ -4,7 +4,7 @@ from device.errors import FlashError
 from device.layout import NvmLayout
 
 SMALL = NvmLayout(
-    size_bytes=0x1E000,
+    size_bytes=0x2A000,
     sector_bytes=4096,
     unit_bytes=32,
     lock_offsets=(0x0000, 0x1000),
@@ -15,10 +15,10 @@ SMALL = NvmLayout(
     slot_offsets=(0x6000, 0xB000),
     slot_bytes=0x5000,  # four sectors for the image, one for the trailer
     device_offset=0x10000,
-    device_bytes=0x2000,
-    user_offset=0x12000,
-    user_bytes=0x2000,
-    set_offsets=(0x14000, 0x19000),
+    device_bytes=0x8000,  # room for littlefs, where a test has one
+    user_offset=0x18000,
+    user_bytes=0x8000,
+    set_offsets=(0x20000, 0x25000),
     set_bytes=0x5000,  # three sectors for the bundle, two for what it belongs to and its marks
 )
 

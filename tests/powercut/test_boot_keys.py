@@ -17,7 +17,7 @@ from simulator import boot as boot_rom
 from simulator.ports.flash import SimFlash
 from simulator.ports.records import device_records
 from simulator.powercut.engine import cuts
-from tests.powercut.test_update import LAYOUT
+from tests.dual.memory_flash import SMALL as LAYOUT
 
 
 class Bench:

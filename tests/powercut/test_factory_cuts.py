@@ -11,19 +11,21 @@ import pytest
 
 from device import identity
 from device.codec import cbor
+from device.layout import MPS2
 from device.setup_code import verifier
 from provisioning.factory import steps
 from provisioning.factory.station import Station, UnitFailedError, UnitResult
 from simulator.ports.flash import AFTER, BEFORE, TORN, SimFlash
+from simulator.powercut.engine import Case, Recording, record, tear_seed
 from tests.unit.factory_bench import Bench, MemoryUnit
 
 
 @pytest.fixture(scope="module")
-def operations(tmp_path_factory: pytest.TempPathFactory) -> int:
-    """Flash operations of one undisturbed run, the formatting of a bare unit included."""
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    """One undisturbed run, the formatting of a bare unit included."""
     unit = MemoryUnit()
-    Bench(tmp_path_factory.mktemp("count")).station().provision(unit.stream())
-    return unit.flash.operations
+    station = Bench(tmp_path_factory.mktemp("count")).station()
+    return record(unit.flash, lambda: station.provision(unit.stream()), MPS2)
 
 
 @pytest.fixture
@@ -39,10 +41,10 @@ def quick_station(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(steps.labels, "read_back", lambda label, path: "plain")
 
 
-def bare(operation: int, when: str) -> MemoryUnit:
-    """A bare unit that dies at this operation, counted from its first start."""
-    flash = SimFlash(seed=operation)
-    flash.cut_at(operation, when)
+def bare(case: Case) -> MemoryUnit:
+    """A bare unit that dies at this cut. The station's books cannot be snapshots, so each case is a run of its own."""
+    flash = SimFlash(seed=tear_seed(case))
+    flash.cut_at(case.operation, case.when)
     return MemoryUnit(flash=flash)
 
 
@@ -75,14 +77,14 @@ def check(bench: Bench, unit: MemoryUnit, result: UnitResult) -> None:
 
 @pytest.mark.parametrize("when", [BEFORE, TORN, AFTER])
 def test_a_unit_cut_at_every_operation_ends_provisioned_once(
-    when: str, operations: int, tmp_path: Path, quick_station: None, is_nightly: bool
+    when: str, recording: Recording, tmp_path: Path, quick_station: None, is_nightly: bool
 ) -> None:
     bench = Bench(tmp_path)
     station = bench.station(timeout_s=0.01)
     stride = 1 if is_nightly or when == TORN else 3
     runs = []
-    for operation in range(1, operations + 1, stride):
-        unit = bare(operation, when)
+    for case in [case for case in recording.cases() if case.when == when][::stride]:
+        unit = bare(case)
         result, attempts = provisioned_in_the_end(station, unit)
         check(bench, unit, result)
         runs.append(attempts)

@@ -14,6 +14,7 @@ from device.layout import MPS2
 from device.store import DEVICE, USER, Store
 from simulator.ports.flash import CUTS, PowerCut, SimFlash, Snapshot
 from simulator.ports.records import device_records, user_records
+from simulator.powercut.engine import cuts
 from tests.powercut.test_onboarding import CODE, OTHER, PASSWORD, Unit, campaign, fresh
 
 LAYOUT = MPS2._replace(user_bytes=0x8000)  # eight sectors: the same steps as with 256, in less time
@@ -95,21 +96,14 @@ def test_pw_03_a_reset_that_is_cut_anywhere_is_finished_by_the_next_starts() -> 
     virgin = SimFlash()
     user_records(virgin, LAYOUT).format()  # as the station leaves it
     fresh_region = user_region(virgin)
-    before = owned.operations
     start(owned, is_asked=True)
-    total = owned.operations - before
-    assert total > LAYOUT.user_bytes // LAYOUT.sector_bytes
     assert user_region(owned) == fresh_region
     seen = set()
-    for operation in range(1, total + 1):
-        for when in CUTS:
-            flash = SimFlash(seed=operation)
-            flash.restore(begin)
-            flash.cut_at(operation, when)
-            with pytest.raises(PowerCut):
-                start(flash, is_asked=True)
-            flash.power_on()
-            seen.add(_check_after_a_cut(flash, fresh_region, f"{operation} of {total}, {when}"))
+    places = 0
+    for case, flash in cuts(begin, LAYOUT, lambda flash: start(flash, is_asked=True)):
+        places += 1
+        seen.add(_check_after_a_cut(flash, fresh_region, str(case)))
+    assert places > len(CUTS) * LAYOUT.user_bytes // LAYOUT.sector_bytes
     assert seen == {True, False}, "one kind of cut was never seen"
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from device.errors import FirstbootError
-from device.layout import NvmLayout
 from device.store import DEVICE, Store
 from device.trust.verify import Target, VerifiedManifest
 from device.update import flow
@@ -22,25 +21,7 @@ from simulator import boot as boot_rom
 from simulator.ports.flash import SimFlash
 from simulator.ports.records import device_records
 from simulator.powercut.engine import cuts
-
-LAYOUT = NvmLayout(
-    size_bytes=0x2A000,
-    sector_bytes=4096,
-    unit_bytes=32,
-    lock_offsets=(0x0000, 0x1000),
-    counter_offset=0x2000,
-    counter_sectors=1,
-    revocation_offset=0x3000,
-    entropy_offset=0x4000,
-    slot_offsets=(0x6000, 0xB000),
-    slot_bytes=0x5000,
-    device_offset=0x10000,
-    device_bytes=0x8000,
-    user_offset=0x18000,
-    user_bytes=0x8000,
-    set_offsets=(0x20000, 0x25000),
-    set_bytes=0x5000,
-)
+from tests.dual.memory_flash import SMALL as LAYOUT
 
 
 @dataclass(frozen=True)
