@@ -17,7 +17,13 @@ from provisioning.signing.keygen_commands import init, keygen
 from provisioning.signing.keyset_commands import add_to as add_keyset_commands
 from provisioning.signing.record_command import record_command
 from provisioning.signing.release import ENVELOPE_NAME, Release
-from provisioning.signing.release_check import check_files, choose_anchors, claimed_ids
+from provisioning.signing.release_check import (
+    check_delta,
+    check_files,
+    choose_anchors,
+    claimed_ids,
+    firmware_of,
+)
 from provisioning.signing.sign_command import image_command, sign
 from provisioning.signing.talk import JsonOption, say, told
 
@@ -93,15 +99,24 @@ def verify(
     product: Annotated[
         Path | None, typer.Option("--product", help="With --key: product definition, for vendor and class.")
     ] = None,
+    delta_from: Annotated[
+        Path | None,
+        typer.Option("--delta-from", help="Image or release folder that the delta was made from: apply it."),
+    ] = None,
     is_json: JsonOption = False,
 ) -> None:
-    """Check a release exactly as a unit would: author, digests, vendor, class, sizes, every chunk."""
+    """Check a release exactly as a unit would: author, digests, vendor, class, sizes, every chunk.
+
+    A delta is applied as well where --delta-from says to what.
+    """
     with told():
         data = _envelope_bytes(release)
         trusted, is_class_checked = choose_anchors(data, anchors, key, product)
         verified = verify_envelope(data, trusted)
         if release.is_dir():
             check_files(Release.load(release), verified)
+        if delta_from is not None:
+            check_delta(Release.load(release), verified, firmware_of(delta_from))
     what = "as a unit with these anchors would" if is_class_checked else "author only: any vendor and class"
     lines = [
         ("verified", what + ("" if release.is_dir() else "; no payload beside it")),
@@ -116,6 +131,7 @@ def verify(
         "is_verified": True,
         "is_class_checked": is_class_checked,
         "is_payload_checked": release.is_dir(),
+        "is_delta_checked": delta_from is not None,
         "sequence_number": verified.sequence_number,
         "firmware_sha256": verified.firmware.digest.hex(),
         "app_sha256": verified.app.digest.hex() if verified.app else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 from device.suit import commands as suit_commands
@@ -13,8 +14,9 @@ from device.trust.verify import VerifiedManifest
 from provisioning.factory.product import load_product
 from provisioning.signing import public_keys
 from provisioning.signing.appset import describe
+from provisioning.signing.delta import apply_patch
 from provisioning.signing.keys import key_id
-from provisioning.signing.payload import APP, DELTA, FIRMWARE, ReleaseError, split_chunks
+from provisioning.signing.payload import APP, DELTA, FILES, FIRMWARE, ReleaseError, split_chunks
 from provisioning.signing.release import Release
 
 
@@ -36,6 +38,21 @@ def check_files(release: Release, verified: VerifiedManifest) -> None:
             raise ReleaseError("the chunk list is not that of the payload")
         if one.name == APP and not all(file["is_whole"] for file in describe(one.content)):
             raise ReleaseError("a file of the application set has another digest than its index says")
+
+
+def firmware_of(path: Path) -> bytes:
+    """The firmware of a release folder, or the file itself. Raises OSError."""
+    return (path / FILES[FIRMWARE][0] if path.is_dir() else path).read_bytes()
+
+
+def check_delta(release: Release, verified: VerifiedManifest, old: bytes) -> None:
+    """Raise ReleaseError unless the delta was made from `old` and makes the firmware, applied by a unit's own code."""
+    if verified.delta is None or release.delta is None:
+        raise ReleaseError("the release has no delta")
+    if (sha256(old).digest(), len(old)) != (verified.delta.source_digest, verified.delta.source_size):
+        raise ReleaseError("the delta was made from another release")
+    if apply_patch(old, release.delta.content, len(release.payload)) != release.payload:
+        raise ReleaseError("the delta does not make the firmware")
 
 
 def choose_anchors(

@@ -22,8 +22,9 @@ from provisioning.signing.appset import build_set
 from provisioning.signing.hss_signer import HssSigner
 from provisioning.signing.image import ImageInfo, ImageSigningError, image_info, sign_image
 from provisioning.signing.keys import KeyRing
-from provisioning.signing.payload import FILES, FIRMWARE, Payload
+from provisioning.signing.payload import Payload
 from provisioning.signing.release import ENVELOPE_NAME, Release, ReleaseError, build_release
+from provisioning.signing.release_check import firmware_of
 from provisioning.signing.release_config import ReleaseConfig, load_config
 from provisioning.signing.release_log import LogEntry, ReleaseLog
 from provisioning.signing.signer import Signer
@@ -306,7 +307,7 @@ def _older_image(path: Path | None, number: int) -> bytes | None:
     """The firmware that a delta is made from: an image, or the one of a release folder. Raises ReleaseError."""
     if path is None:
         return None
-    data = (path / FILES[FIRMWARE][0] if path.is_dir() else path).read_bytes()
+    data = firmware_of(path)
     build = image_info(data).version[3]
     if build >= number:
         raise ReleaseError(f"--delta-from {path} is release {build}, which is not older than {number}")

@@ -303,6 +303,19 @@ def test_inspect_and_verify_explain_a_delta_in_words(bench: Path, newer: Path) -
 
 
 @needs_detools
+def test_verify_applies_a_delta_to_what_it_was_made_from(bench: Path, newer: Path) -> None:
+    assert _sign_newer(bench, newer, "--delta-from", bench / "1.img").exit_code == 0
+    ask = ("verify", newer.parent / "second", "--anchors", bench / "anchors", "--delta-from")
+    assert _run(*ask, bench / "first").exit_code == 0
+    other = _run(*ask, newer)
+    assert other.exit_code == 2
+    assert "made from another release" in other.output
+    without = _run("verify", bench / "first", "--anchors", bench / "anchors", "--delta-from", bench / "1.img")
+    assert without.exit_code == 2
+    assert "has no delta" in without.output
+
+
+@needs_detools
 def test_verify_refuses_a_release_whose_patch_was_changed(bench: Path, newer: Path) -> None:
     assert _sign_newer(bench, newer, "--delta-from", bench / "1.img").exit_code == 0
     patch = newer.parent / "second" / "delta.bin"
