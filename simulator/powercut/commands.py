@@ -115,7 +115,7 @@ def _on_board(flow: list[str] | None, seed: int | None, sample: int, workers: in
 def _replay(campaign: Campaign, name: str, seed: int) -> Report:
     """One case. A flow is run again with the cut in the flash driver, not taken from its recording."""
     if name == sectors.NAME:
-        jobs = {job.seed: job for job in sectors.sector_jobs()}
+        jobs = {job.seed: job for job in sectors.sector_jobs(campaign)}
         if seed not in jobs:
             raise typer.BadParameter(f"--seed is 0 to {len(jobs) - 1} for sectors")
         found, place = sectors.run_sector(campaign, name, seed), jobs[seed].places[0]
@@ -130,7 +130,7 @@ def _all(campaign: Campaign, names: list[str], tears: int, stride: int, workers:
     began = time.monotonic()
     jobs = flow_jobs(campaign, [name for name in names if name in FLOWS], tears=tears, stride=stride)
     if sectors.NAME in names:
-        jobs += sectors.sector_jobs()[::stride]
+        jobs += sectors.sector_jobs(campaign)[::stride]
     total = Report()
     reports = run_jobs(campaign, jobs, workers=workers, run_by={sectors.NAME: sectors.run_sector})
     for name, report in reports.items():

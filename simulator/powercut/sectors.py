@@ -11,18 +11,20 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from device import lifecycle
+from device.errors import FirstbootError
+from device.store import DEVICE, Store
 from device.update.slots import BootState
 from simulator import boot as boot_rom
 from simulator.ports.flash import SimFlash
+from simulator.powercut import app_sets, checks
 from simulator.powercut import bench as made
-from simulator.powercut import checks
 from simulator.powercut.campaign import Campaign
 from simulator.powercut.checks import Findings
 from simulator.powercut.machine import BrickedError, Machine
 from simulator.powercut.sweep import Job
 
 NAME: Final = "sectors"
-AFTER: Final = "update-mqtt"  # provisioned, owned, updated: every kind of record is there
+AFTER: Final = "update-app"  # provisioned, owned, updated, with an application: every kind of record is there
 MODES: Final = ("erase", "corrupt", "zero")
 
 
@@ -48,6 +50,7 @@ def _sectors() -> Iterator[int]:
     spans = [(offset, size) for offset in (*layout.lock_offsets, layout.revocation_offset)]
     spans += [(layout.counter_offset, layout.counter_sectors * size), (layout.entropy_offset, 2 * size)]
     spans += [(offset, layout.slot_bytes) for offset in layout.slot_offsets]
+    spans += [(offset, layout.set_bytes) for offset in layout.set_offsets]
     spans += [(layout.device_offset, layout.device_bytes), (layout.user_offset, layout.user_bytes)]
     for offset, length in spans:
         yield from range(offset // size, (offset + length) // size)
@@ -82,6 +85,7 @@ def run_damage(campaign: Campaign, damage: Damage) -> Findings:
     image = world.bench.images.get(handover.info.version[0], b"")
     if not image or boot.read(handover.slot, 0, len(image)) != image:
         found.add(checks.MIXED, "something runs that is no release")
+    _check_set(twin, handover, found)
     state, _ = checks.state_of(twin)
     if state in (lifecycle.UNPROVISIONED, lifecycle.FACTORY_DEFAULT):
         found.add(checks.OPEN, f"the unit is {state}")
@@ -89,8 +93,21 @@ def run_damage(campaign: Campaign, damage: Damage) -> Findings:
     return found
 
 
-def sector_jobs() -> list[Job]:
-    """All damages as sweep.run_jobs takes them."""
+def _check_set(flash: SimFlash, handover: boot_rom.Handover, found: Findings) -> None:
+    """A damaged application set is not run, and the firmware runs alone; another one is never run in its place."""
+    try:
+        store = Store(checks.Mounts(flash).mount(DEVICE), DEVICE)
+        bundle, sequence = app_sets.running(flash, handover, store)
+    except FirstbootError:
+        return  # its records cannot be read: the state says so
+    text = app_sets.mixed(handover.info.version[0], bundle, sequence) if bundle is not None else None
+    if text is not None:
+        found.add(checks.MIXED, text)
+
+
+def sector_jobs(campaign: Campaign) -> list[Job]:
+    """All damages as sweep.run_jobs takes them; the unit that they are done to is made here, not by each process."""
+    campaign.recorded(AFTER)
     return [
         Job(
             NAME,

@@ -134,10 +134,20 @@ def test_a_sender_sequence_that_is_not_stored_is_found(
 def test_a_half_written_lock_that_counts_as_open_is_found(
     fresh: Campaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fresh.recorded("update-mqtt")
+    fresh.recorded(sectors.AFTER)
     monkeypatch.setattr(BootState, "is_locked", lambda self: False)
     damage = sectors.damages()[0]
     assert sectors.run_damage(fresh, damage).counts[checks.OPEN] > 0
+
+
+def test_a_changed_application_that_is_run_is_found(fresh: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A unit that believes its application set without looking at the files runs what nobody signed."""
+    fresh.recorded(sectors.AFTER)
+    place = LAYOUT.set_offsets[0] // LAYOUT.sector_bytes
+    spoilt = next(one for one in sectors.damages() if (one.sector, one.mode) == (place, "corrupt"))
+    assert sectors.run_damage(fresh, spoilt).counts[checks.MIXED] == 0
+    monkeypatch.setattr("simulator.powercut.app_sets.running", lambda *about: (b"another", 4))
+    assert sectors.run_damage(fresh, spoilt).counts[checks.MIXED] > 0
 
 
 def test_an_image_that_nobody_signed_is_found(fresh: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,7 +38,7 @@ def test_a_cut_leaves_a_unit_that_starts_stays_closed_and_comes_to_its_end(
 
 
 def test_a_damaged_sector_never_opens_a_unit(campaign: Campaign, is_nightly: bool) -> None:
-    jobs = sectors.sector_jobs()
+    jobs = sectors.sector_jobs(campaign)
     assert len(jobs) > 250
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)

@@ -8,5 +8,6 @@ program or erase not begun, torn or done. The emulator is killed, NVM is what it
 simulator reads it (what boots, which state follows, what is still known); then the board starts from it, and its boot
 ROM and its firmware have to say the same; its pages are tried by somebody without a session, with a wrong password
 and with the dead set-up code, and by the owner. What it does not exercise: the one unit that the boot ROM itself
-programs, *tried*, is not cut here (it is in the simulator); the flow is gone on with only where that takes a second.
+programs, *tried*, is not cut here (it is in the simulator); of flows only the station's is gone on with; doors that
+rest on the same records as doors which were tried before are not tried again, so most cases end with the first page.
 """

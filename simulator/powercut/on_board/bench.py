@@ -87,6 +87,7 @@ class BoardBench:
     def __init__(self, directory: Path, note: Callable[[str], None] = lambda text: None) -> None:
         self.world = CutWorld("qemu", ("mqtt", "coap"), directory, note)
         self.directory = directory
+        self.tried: set[bytes] = set()  # what doors rest on that were tried (cases.py)
         self._keys_published = 0
         self._on_mqtt = self._on_coap = 1
 
