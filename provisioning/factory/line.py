@@ -12,6 +12,7 @@ Rules:
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -110,8 +111,8 @@ class Line:
         self.stop()
 
     def views(self) -> list[PortView]:
-        """Every port that was seen since the start, in the order of their names."""
-        return sorted((worker.view for worker in self._all()), key=lambda view: view.name)
+        """Every port that was seen since the start, in the order of their names: port 2 before port 10."""
+        return sorted((worker.view for worker in self._all()), key=lambda view: _in_order(view.name))
 
     def totals(self) -> Totals:
         """Counts since the start."""
@@ -172,3 +173,8 @@ class Line:
     @property
     def stopping(self) -> threading.Event:
         return self._stopping
+
+
+def _in_order(name: str) -> list[tuple[int, str]]:
+    """Numbers in a name count as numbers."""
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", name)]

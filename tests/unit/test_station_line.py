@@ -114,6 +114,13 @@ def test_every_port_provisions_its_board_and_shows_it(bench: Bench) -> None:
     assert bench.registry.verify_chain() == 4
 
 
+def test_ports_stand_in_the_order_that_people_count_in(bench: Bench) -> None:
+    places = [Socket(name) for name in ("port 10", "port 2", "rack b", "port 1", "rack a3")]
+    with running(bench, places) as line:
+        until(all_are(line, 5, PortState.EMPTY))
+        assert [view.name for view in line.views()] == ["port 1", "port 2", "port 10", "rack a3", "rack b"]
+
+
 def test_a_board_runs_once_however_long_it_stays(bench: Bench) -> None:
     place = Socket("p")
     place.unit = MemoryUnit()
