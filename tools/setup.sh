@@ -132,8 +132,9 @@ install_python_packages() {
         pip_install --require-hashes -r requirements/runtime.txt
     fi
     # detools comes as source alone and needs a C compiler with Python's headers: the rest works without it.
-    if ! pip_install --require-hashes -r requirements/delta.txt; then
-        say "detools could not be built: releases are made without delta payloads"
+    if ! pip_install --require-hashes -r requirements/delta.txt >"$venv/detools.log" 2>&1; then
+        say "detools could not be built (see $venv/detools.log): releases are made without delta payloads"
+        say "once there is a C compiler: $venv/bin/pip install --require-hashes -r requirements/delta.txt"
     fi
     pip_install --no-deps --no-build-isolation --editable .
     wanted_stamp run >"$venv/stamp-run"
