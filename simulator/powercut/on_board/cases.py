@@ -87,7 +87,7 @@ def run_case(bench: BoardBench, name: str, seed: int) -> CaseResult:
         if script.is_alive():
             raise StepFailed("the flow's script to end with the power", "it runs")
         _look(Outside(bench, outside.told), flow, flash, found)
-    except (ConsoleTimeoutError, StepFailed, OSError, FirstbootError) as error:
+    except (ConsoleTimeoutError, StepFailed, UnitFailedError, OSError, FirstbootError) as error:
         found.add(checks.BRICKED, f"{type(error).__name__}: {error}")
     finally:
         machine.cut_power()
