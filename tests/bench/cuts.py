@@ -13,7 +13,7 @@ from typing import Final
 
 HARM: Final = ("bricked", "open", "mixed", "lost", "nonce_reuse")
 SIM: Final = ("--stride", "7")
-BOARD: Final = ("--on", "qemu", "--sample", "40")
+BOARD: Final = ("--on", "qemu", "--sample", "20")
 TIMEOUT_S: Final = 300
 
 

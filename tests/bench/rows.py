@@ -87,10 +87,24 @@ ROWS: Final = (
     Row(8, "mqtt", "instructions/KiB", None, "-"),
     Row(8, "mqtt.share-100k", "of the link", 0.9, "link of 100 kB/s, round trip 100 ms", True),
     Row(8, "mqtt.share-250k", "of the link", 0.9, "link of 250 kB/s, round trip 100 ms", True),
-    Row(8, "mqtt.growth", BYTES, 0, "over 10 000 chunks of 4 KiB"),
-    Row(9, "cuts-sim", "cuts/s", 1000, "wall time of this machine, two processes, every seventh cut", True),
+    Row(8, "mqtt.growth", BYTES, 0, "over 10 048 chunks of 4 KiB"),
+    Row(
+        9,
+        "cuts-sim",
+        "cuts/s",
+        1000,
+        "wall time of this machine, two processes; every seventh cut, with the recording of the flows",
+        True,
+    ),
     Row(9, "cuts-sim.harm", "units", 0, "bricked, open, mixed, lost, nonce used twice"),
-    Row(9, "cuts-qemu", "cuts/s", 2, "wall time of this machine, two processes", True),
+    Row(
+        9,
+        "cuts-qemu",
+        "cuts/s",
+        2,
+        "wall time of this machine, two processes; twenty cuts, with the recording of the flows",
+        True,
+    ),
     Row(9, "cuts-qemu.harm", "units", 0, "the same"),
 )
 
