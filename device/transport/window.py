@@ -2,8 +2,9 @@
 
 Rules:
 1. Asked for or held, never more than limits.CHUNK_WINDOW chunks: that bounds the RAM.
-2. Chunks are asked for in the planned order and taken in it, a new one for each that was taken: a link with 100 ms
-   of round trip and 250 kB/s holds six of the eight, so waiting until half of them were free left it idle.
+2. Chunks are asked for in the planned order and taken in it, two new ones for each two that were taken. A link with
+   100 ms of round trip and 250 kB/s holds six of the eight: to wait for half of them to be free left it idle for a
+   quarter of the time, and one by one fills it no better than two by two, for twice the messages.
 3. Two chunks with the same content have the same topic: it is asked for once while either is in the window,
    and asked for anew when it comes up again later (a retained message is sent once per subscription).
 """
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from typing import Iterable, Sequence
 
 
+_REFILL = const(2)  # rule 2
+
+
 class Window:
     """Read-ahead over the chunks `wanted` (indices into `digests`)."""
 
@@ -28,7 +32,9 @@ class Window:
         self._done: "list[bytes]" = []
 
     def refill(self) -> "tuple[list[bytes], list[bytes]]":
-        """(digests to close, digests to open in the order they are needed), so that the window is full again."""
+        """(digests to close, digests to open in the order they are needed), once _REFILL of the window are free."""
+        if len(self._ahead) > limits.CHUNK_WINDOW - _REFILL:
+            return [], []
         have = set(self._digests[index] for index in self._ahead)
         to_open = []
         while len(self._ahead) < limits.CHUNK_WINDOW:
