@@ -105,8 +105,12 @@ class Unit:
             self._owned.set()
 
     def _migrate(self) -> None:
-        """Bring the records to this release's forms, now that it stays."""
-        done = self._device.migrate() + self._user.migrate()
+        """Bring the records to this release's forms, now that it stays; what cannot be written stays readable."""
+        try:
+            done = self._device.migrate() + self._user.migrate()
+        except FirstbootError as error:
+            self._ports.say("records keep their form: " + error.describe())
+            return
         if done:
             self._ports.say("records brought to this release's form: {}".format(done))
 

@@ -3,7 +3,7 @@
 from memory_unit import MemoryRecords, refused
 
 from device import store
-from device.errors import CodecError, RecordDamagedError
+from device.errors import CodecError, RecordDamagedError, StorageFullError
 from device.store import DEVICE, Migration, Store
 
 
@@ -117,6 +117,22 @@ def test_a_migration_that_was_cut_goes_on_at_the_next_start():
         Store(records, DEVICE).write("unheard", b"u+")  # this far the last start came
         assert Store(records, DEVICE, False).migrate() == 1
         assert Store(records, DEVICE).read("progress") == b"old+"
+
+
+class Full(Counted):
+    """Records with no room for another write."""
+
+    def write(self, name, data):
+        raise StorageFullError(name=name)
+
+
+def test_a_migration_without_room_leaves_every_record_readable():
+    records = Full()
+    records.content["progress"] = store.wrap(b"old")
+    with release(SECOND):
+        confirmed = Store(records, DEVICE)
+        refused(StorageFullError, confirmed.migrate)
+        assert confirmed.read("progress") == b"old+"
 
 
 def test_a_damaged_record_stays_damaged_and_stops_no_other():

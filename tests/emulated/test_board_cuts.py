@@ -10,6 +10,8 @@ import shutil
 import pytest
 
 from provisioning.firmware.build import build
+from renode.errors import MachineError
+from renode.machine import CutOrder
 from simulator.powercut.on_board.cases import order_of
 from simulator.powercut.on_board.flows import FLOWS
 from simulator.powercut.on_board.sample import draw, run_sample
@@ -50,6 +52,12 @@ def test_a_sample_takes_cuts_of_every_flow_and_is_the_same_each_time() -> None:
     assert first == draw(totals, 300, 7) != draw(totals, 300, 8)
     assert len(first["short"]) >= 8 and 290 <= len(first["long"]) <= 300
     assert all(seed < 3 * totals[name] for name, seeds in first.items() for seed in seeds)
+
+
+@pytest.mark.parametrize("order", [CutOrder(0, "before", 0), CutOrder(1, "soon", 0)])
+def test_an_order_that_cannot_be_is_refused(order: CutOrder) -> None:
+    with pytest.raises(MachineError):
+        order.page()
 
 
 def test_a_seed_names_an_operation_and_a_way_to_cut_it() -> None:
