@@ -73,9 +73,13 @@ def run_case(bench: BoardBench, name: str, seed: int) -> CaseResult:
     asked = len(bench.requests)
     machine.console.skip()
     machine.power_on(button_held=flow.is_button_held, fixed_seed=power_on_seed, cut=order)
-    what, script = _drive(outside, flow)
     place = f"--on qemu --flow {name} --seed {seed} ({order.when} operation {order.operation}"
     found = Findings()
+    try:
+        what, script = _drive(outside, flow)
+    except Exception as error:  # the flow broke with the power on
+        found.add(checks.BRICKED, f"{type(error).__name__}: {error}")
+        return CaseResult(True, place + ")", found)
     if what is None:
         return CaseResult(False, place + ", which it does not reach)", found)
     flash = bench.nvm()

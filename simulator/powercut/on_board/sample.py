@@ -45,7 +45,18 @@ def draw(totals: dict[str, int], sample: int, seed: int) -> dict[str, list[int]]
     return found
 
 
+class SampleError(Exception):
+    """A unit could not be made, or a flow does not come to its end uncut; the text says which error it was."""
+
+
 def _run_share(share: Share) -> dict[str, Report]:
+    try:
+        return _run(share)
+    except Exception as error:  # not every error of the parts can travel between processes
+        raise SampleError(f"{type(error).__name__}: {error}") from None
+
+
+def _run(share: Share) -> dict[str, Report]:
     reports = {}
     with BoardBench(Path(share.directory)) as bench:
         bench.prepare()
@@ -68,7 +79,7 @@ def take(report: Report, result: CaseResult) -> None:
 def run_sample(
     names: Sequence[str], sample: int, seed: int, *, workers: int = 2, note: Callable[[str], None]
 ) -> Report:
-    """Cut the flows `names` about `sample` times in `workers` processes. Raises what a world's start raises."""
+    """Cut the flows `names` about `sample` times in `workers` processes. Raises SampleError."""
     began = time.monotonic()
     total = Report(flows=len(names))
     with tempfile.TemporaryDirectory(prefix="firstboot-cuts-") as folder:
