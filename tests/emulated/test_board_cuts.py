@@ -20,7 +20,7 @@ from simulator.story.images import ROOT
 pytestmark = pytest.mark.emulated
 
 SAMPLE = 300
-NIGHTLY_SAMPLE = 2000
+NIGHTLY_SAMPLE = 1000
 MARK = b"nvm: power cut"
 
 
