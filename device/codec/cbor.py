@@ -167,15 +167,21 @@ def _item(data: bytes, at: "list[int]", depth: int) -> "Any":
     start = at[0]
     if start >= len(data):
         raise CborError(reason="truncated", offset=start)
-    major = data[start] >> 5
+    initial = data[start]
+    major = initial >> 5
     if major == 7:
         return _simple(data, at)
-    number = _argument(data, at)
+    number = initial & 0x1F
+    begin = start + 1
+    if number < 24:  # most items by far: the argument stands in the initial byte
+        at[0] = begin
+    else:
+        number = _argument(data, at, number)
+        begin = at[0]
     if major <= _NEGATIVE:
         return -1 - number if major else number
     if major > _TEXT:
         return _container(data, at, major, number, depth + 1)
-    begin = at[0]
     if number > len(data) - begin:
         raise CborError(reason="truncated", offset=start)
     at[0] = begin + number
@@ -195,13 +201,9 @@ def _container(data: bytes, at: "list[int]", major: int, number: int, depth: int
     return [_item(data, at, depth) for _ in range(number)]
 
 
-def _argument(data: bytes, at: "list[int]") -> int:
-    """The argument behind the initial byte; moves `at` past both."""
+def _argument(data: bytes, at: "list[int]", info: int) -> int:
+    """The argument behind the initial byte, whose lower five bits are `info` (24 or more); moves `at` past both."""
     start = at[0]
-    info = data[start] & 0x1F
-    if info < 24:
-        at[0] = start + 1
-        return info
     if info > 27:
         raise CborError(reason="indefinite length" if info == 31 else "reserved", offset=start)
     size = 1 << (info - 24)
