@@ -42,5 +42,5 @@ def test_the_patch_saves_most_of_the_transfer(figures: dict[str, int]) -> None:
 
 
 def test_an_image_is_made_in_less_than_3000_instructions_a_byte(figures: dict[str, int]) -> None:
-    """Counted, the same in every run: 1100 were measured, digests and collections of the heap included."""
+    """Counted, the same in every run: 1200 were measured, digests and collections of the heap included."""
     assert figures["instructions"] < 3000 * figures["firmware"]
