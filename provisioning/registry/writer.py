@@ -111,6 +111,7 @@ class _Job(Generic[T]):
     def __init__(self, work: Work[T]) -> None:
         self.work = work
         self.is_done = False
+        self.has_to_lead = False
         self.error: Exception | None = None
         self.value: T | None = None
         self.woken = threading.Lock()
@@ -136,12 +137,23 @@ class Writer:
             self._waiting.append(job)
             is_leader, self._is_led = not self._is_led, True
         if not is_leader:
-            job.woken.acquire()
+            self._wait(job)
         if not job.is_done:
             self._lead(job)
         if job.error is not None:
             raise job.error
         return job.value  # type: ignore[return-value]
+
+    def _wait(self, job: _Job[Any]) -> None:
+        try:
+            job.woken.acquire()
+        except BaseException:  # interrupted: nobody must wait for a leader that does not come
+            with self._gate:
+                if job in self._waiting:
+                    self._waiting.remove(job)
+            if job.has_to_lead:
+                self._hand_on(job, [])
+            raise
 
     def close(self) -> None:
         """Give the connection back."""
@@ -170,6 +182,8 @@ class Writer:
                 self._waiting.remove(own)
             self._is_led = bool(self._waiting)
             following = self._waiting[0] if self._waiting else None
+            if following is not None:
+                following.has_to_lead = True
         if following is not None:
             following.woken.release()
         for job in jobs:

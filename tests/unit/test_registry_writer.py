@@ -156,6 +156,53 @@ def test_a_leader_that_is_interrupted_leaves_the_others_to_the_next(registry: Re
     assert names(registry) == {"a", "b"}
 
 
+def test_who_is_interrupted_while_waiting_keeps_nobody_from_the_disk(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupted:
+        """The lock of a waiting thread to which a person's Ctrl-C goes."""
+
+        def acquire(self) -> None:
+            until(lambda: registry.writer._waiting[0].has_to_lead)
+            raise KeyboardInterrupt
+
+        def release(self) -> None: ...
+
+    begun, goes_on, found = threading.Event(), threading.Event(), []
+
+    def hold(turn: Turn) -> None:
+        begun.set()
+        assert goes_on.wait(60)
+
+    def wait() -> None:
+        try:
+            registry.writer.run(note("a"))
+        except KeyboardInterrupt:
+            found.append("interrupted")
+
+    threads = [threading.Thread(target=registry.writer.run, args=(hold,)), threading.Thread(target=wait)]
+    threads[0].start()
+    assert begun.wait(60)
+    real = writer_module._Job
+
+    def interrupted(work: Work[Any]) -> Any:
+        job = real(work)
+        job.woken = Interrupted()  # type: ignore[assignment]
+        return job
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writer_module, "_Job", interrupted)
+        threads[1].start()
+        until(lambda: len(registry.writer._waiting) == 1)
+    goes_on.set()
+    threads.append(threading.Thread(target=registry.writer.run, args=(note("b"),), daemon=True))
+    threads[2].start()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    assert found == ["interrupted"] and names(registry) == {"b"}
+
+
 def test_after_an_error_the_next_work_gets_a_connection_that_works(registry: Registry) -> None:
     def broken(turn: Turn) -> None:
         turn.put(Statement(text("INSERT INTO nowhere VALUES (1)")), {})
