@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from pyarrow import parquet  # in requirements/dev.txt: at run time it stays an extra
 from typer.testing import CliRunner
 
 from provisioning.registry.commands import app
@@ -36,11 +37,6 @@ def test_without_pyarrow_the_command_says_what_to_install(
 
 
 def test_a_parquet_file_holds_the_rows_of_the_csv(book: Registry) -> None:
-    pytest.importorskip(
-        "pyarrow", reason="pyarrow (the extra `parquet`, 55 MB) is not installed: no Parquet is read"
-    )
-    from pyarrow import parquet
-
     table = parquet.read_table(io.BytesIO(units_parquet(book)))
     assert tuple(table.column_names) == COLUMNS
     rows = table.to_pylist()
