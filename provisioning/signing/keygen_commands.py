@@ -51,7 +51,9 @@ def init(
         if folder.exists():
             raise ReleaseError(f"{folder} exists: keys are never drawn over others")
         if not product.is_file():
-            raise ReleaseError(f"no product definition at {product}")
+            raise ReleaseError(
+                f"no product definition at {product}; firstboot station init writes one to start from"
+            )
         folder.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=".init-", dir=folder.parent))
         try:
