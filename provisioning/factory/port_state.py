@@ -1,6 +1,7 @@
 """The states of one port of a station, as a table: what is there, what may happen, what follows.
 
-Nothing else decides a state; the worker (provisioning/factory/line.py) only sends events.
+Nothing else decides a state; the worker (provisioning/factory/worker.py) only sends events. One thing it takes back: a
+SILENT that a late answer disproves; the port then shows again what it showed before.
 """
 
 from __future__ import annotations
