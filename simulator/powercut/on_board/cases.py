@@ -72,11 +72,14 @@ def run_case(bench: BoardBench, name: str, seed: int) -> CaseResult:
     power_on_seed = hashlib.sha256(f"{name} {seed}".encode()).digest()
     asked = len(bench.requests)
     machine.console.skip()
+    said = len(
+        machine.console.text
+    )  # before power-on: on a busy machine the unit may be cut before this goes on
     machine.power_on(button_held=flow.is_button_held, fixed_seed=power_on_seed, cut=order)
     place = f"--on qemu --flow {name} --seed {seed} ({order.when} operation {order.operation}"
     found = Findings()
     try:
-        what, script = _drive(outside, flow)
+        what, script = _drive(outside, flow, said)
     except Exception as error:  # the flow broke with the power on
         found.add(checks.BRICKED, f"{type(error).__name__}: {error}")
         return CaseResult(True, place + ")", found)
@@ -84,13 +87,13 @@ def run_case(bench: BoardBench, name: str, seed: int) -> CaseResult:
         return CaseResult(False, place + ", which it does not reach)", found)
     flash = bench.nvm()
     found.merge(checks.check_at_rest(flash, outside), "at rest")
-    machine.console.skip()
+    said = len(machine.console.text)
     machine.power_on(fixed_seed=power_on_seed)
     try:
         script.join(PATIENCE_S)  # the new start ends what still waits for an answer of the old one
         if script.is_alive():
             raise StepFailed("the flow's script to end with the power", "it runs")
-        _look(Outside(bench, outside.told), flow, flash, found)
+        _look(Outside(bench, outside.told), flow, flash, said, found)
     except (ConsoleTimeoutError, StepFailed, UnitFailedError, OSError, FirstbootError) as error:
         found.add(checks.BRICKED, f"{type(error).__name__}: {error}")
     finally:
@@ -109,10 +112,11 @@ def _begin(bench: BoardBench, flow: BoardFlow) -> Outside:
     return Outside(bench, dict.fromkeys(flow.facts, True))
 
 
-def _drive(outside: Outside, flow: BoardFlow) -> tuple[str | None, threading.Thread]:
+def _drive(outside: Outside, flow: BoardFlow, start: int) -> tuple[str | None, threading.Thread]:
     """Run the script until the unit says that it cut itself: what was cut, None where the script came to its end.
 
-    The script's thread may still wait for an answer, which can no more come. Raises what broke the script.
+    `start` is where the console's text of this power-on begins. The script's thread may still wait for an answer,
+    which can no more come. Raises what broke the script.
     """
     failure: list[BaseException] = []
 
@@ -127,7 +131,6 @@ def _drive(outside: Outside, flow: BoardFlow) -> tuple[str | None, threading.Thr
 
     thread = threading.Thread(target=run, name="flow", daemon=True)
     machine = outside.bench.world.machine
-    start = len(machine.console.text)
     thread.start()
     found, is_alive = None, True
     while found is None and is_alive:
@@ -143,12 +146,11 @@ def _drive(outside: Outside, flow: BoardFlow) -> tuple[str | None, threading.Thr
 
 
 # what has to hold afterwards ---------------------------------------------------------------------------------
-def _look(outside: Outside, flow: BoardFlow, flash: SimFlash, found: Findings) -> None:
-    state = _compare_start(outside, flash, found)
+def _look(outside: Outside, flow: BoardFlow, flash: SimFlash, said: int, found: Findings) -> None:
+    state = _compare_start(outside, flash, said, found)
     if state == lifecycle.UNPROVISIONED:
         provision(outside)  # the station comes again
-        machine = outside.bench.world.machine
-        machine.console.wait_for(r"^firstboot \S+ on mps2_an385: factory default\n", PATIENCE_S)
+        _line(outside.bench, r"^firstboot \S+ on mps2_an385: factory default\n", said)
     elif state in (lifecycle.FACTORY_DEFAULT, lifecycle.INITIALISED) and flow.name != "provision":
         # What the station gave a unit of that flow (its certificate) is known to that station alone.
         outside.wait_for_pages()
@@ -158,7 +160,13 @@ def _look(outside: Outside, flow: BoardFlow, flash: SimFlash, found: Findings) -
             outside.bench.tried.add(rests_on)
 
 
-def _compare_start(outside: Outside, flash: SimFlash, found: Findings) -> str:
+def _line(bench: BoardBench, pattern: str, start: int) -> re.Match[str]:
+    """The first match in what the console said from `start` on: nobody else's waiting takes it away."""
+    console = bench.world.machine.console
+    return bench.until(pattern, lambda: re.search(pattern, console.text[start:], re.MULTILINE))
+
+
+def _compare_start(outside: Outside, flash: SimFlash, said: int, found: Findings) -> str:
     """The real boot ROM and the real agent say what the simulator reads in the same flash. Gives the state."""
     bench = outside.bench
     twin = SimFlash(flash.layout)
@@ -167,14 +175,13 @@ def _compare_start(outside: Outside, flash: SimFlash, found: Findings) -> str:
     # A reset that is under way is finished by the start; else a start changes no state.
     expected = lifecycle.FACTORY_DEFAULT if facts.is_resetting else lifecycle.derive(facts)
     handover = boot_rom.start(twin, twin.layout, bench.key_hashes, lambda _: None)
-    console = bench.world.machine.console
-    rom = console.wait_for(ROM_LINE, PATIENCE_S)
+    rom = _line(bench, ROM_LINE, said)
     if handover is not None:
         kind = "trial" if handover.is_trial else "confirmed"
         wanted = (str(handover.slot), kind, str(handover.info.version[0]))
         if rom.groups() != wanted:
             found.add(checks.MIXED, f"the boot ROM starts {rom.groups()}, the flash says {wanted}")
-    state = console.wait_for(STATE_LINE, PATIENCE_S).group(2)
+    state = _line(bench, STATE_LINE, said).group(2)
     if state != expected:
         found.add(checks.OPEN, f"the unit says {state!r}, the flash says {expected!r}")
     return str(state)
