@@ -134,7 +134,9 @@ def test_all_five_onboard_and_update(batch: list[Made], world: World) -> None:
     with ThreadPoolExecutor(AT_ONCE) as owners:
         versions = list(owners.map(onboard_and_update, batch))
     assert versions == ["2.0.0+2"] * UNITS
-    assert reported(world) == {made.unit.device_id.hex() for made in batch}
+    everyone = {made.unit.device_id.hex() for made in batch}
+    wait_until("a report of every unit", lambda: reported(world) >= everyone or None, WAIT_S)
+    assert reported(world) == everyone
 
 
 def onboard_and_update(made: Made) -> str:
