@@ -72,7 +72,7 @@ def paragraphs(document: Mapping[str, Any]) -> list[tuple[str, str, list[str]]]:
             "e",
             "Defined support period",
             [
-                f"{period_text(support['period'])}, until {date_words(support['end_date'])}"
+                f"{period_text(support['period'])}, {_start_words(support)}until {date_words(support['end_date'])}"
                 f" ({support['end_date']}).",
                 support["sentence"],
             ],
@@ -88,6 +88,11 @@ def paragraphs(document: Mapping[str, Any]) -> list[tuple[str, str, list[str]]]:
             [f"{document['issue']['place']}, {date_words(document['issue']['date'])}."],
         ),
     ]
+
+
+def _start_words(support: dict[str, Any]) -> str:
+    """ "from DAY ", where the product definition says on which day the period begins."""
+    return f"from {date_words(support['start_date'])} " if "start_date" in support else ""
 
 
 def footnotes(document: Mapping[str, Any]) -> list[str]:

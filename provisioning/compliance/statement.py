@@ -87,7 +87,7 @@ def build_statement(product: Product, issued: dt.date) -> dict[str, Any]:
 
 def schedule_4(product: Product, issued: dt.date) -> dict[str, Any]:
     """Items (a) to (g) as the product definition has them; the signature's words are the caller's."""
-    end = product.support.end_date
+    start, end = product.support.start_date, product.support.end_date
     return {
         "product": {
             "type": product.product_type,
@@ -101,6 +101,7 @@ def schedule_4(product: Product, issued: dt.date) -> dict[str, Any]:
         "declaration": {"opinion": OPINION, "requirements": _declarations(product)},
         "support_period": {
             "period": product.support.period,
+            **({} if start is None else {"start_date": start.isoformat()}),
             "end_date": end.isoformat(),
             "sentence": sentence(product.model, days_from_civil(end.year, end.month, end.day)),
         },

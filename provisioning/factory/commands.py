@@ -37,6 +37,7 @@ from provisioning.factory.options import (
 )
 from provisioning.factory.phases import PhaseResult, as_json
 from provisioning.factory.ports import open_address
+from provisioning.factory.product import product_schema
 from provisioning.factory.sample_command import sample
 from provisioning.factory.station import Station, UnitFailedError, UnitRefusedError, UnitResult
 from provisioning.registry.models import Unit
@@ -105,6 +106,12 @@ def init(
         typer.echo("  firstboot site build, statement evidence, issue       the papers")
         own = "--keys MAKER/keys --oscore-key DIR/oscore.pub --archive ARCHIVE"
         typer.echo(f"then: firstboot station provision --port tcp:HOST:PORT {common} {own}")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema (2020-12) of product definitions, for editors and other programs that write them."""
+    _print_json(product_schema())
 
 
 @app.command()

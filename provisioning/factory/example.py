@@ -22,9 +22,12 @@ address = "1 Example Street, Exampletown EX1 1EX, United Kingdom"
 [batch]
 number = "2026-001"
 serial_prefix = "FB1-"
+# first_number = 1                    # the batch's range of serial numbers; left out: the prefix counts on
+# last_number = 500
 
 [support]
 period = "P5Y"                        # ISO 8601 duration, together with
+start_date = 2026-12-01               # its first day
 end_date = 2031-12-31                 # the last day of security updates, this day included
 notice_days = 180                     # how long before the end the device tells its owner
 sequence = 1
@@ -89,6 +92,9 @@ port = 5683
 [label]
 setup_address = "https://{name}.local/setup"
 # template = "label.toml"             # the label's layout; left out: 105 by 59 mm at 300 dpi
+
+# [keys]                              # only for a board that can draw no keys: the station draws them
+# injected = true
 
 # [firmware]                          # the only image that units of this batch may run; the statement names it too
 # image_sha256 = "..."

@@ -4,11 +4,13 @@ Rules:
 1. Every problem of a file is reported at once, each with its place and what would be accepted.
 2. A support period has a duration and an end date (SP-01; SI 2023/1007 regulation 2).
 3. Times in the contact are a number and a unit; "promptly" is refused (RP-02, RP-03).
-4. What a statement of compliance declares is fixed for a batch (SC-08): `declared_digest` covers it.
+4. What may stand in the file is said once, in SECTIONS: it is read by that, and `product_schema` is made from it.
+5. What a statement of compliance declares is fixed for a batch (SC-08): `declared_digest` covers it.
 """
 
 from __future__ import annotations
 
+import calendar
 import datetime as dt
 import hashlib
 import json
@@ -19,17 +21,37 @@ from pathlib import Path
 from typing import Any, Final
 
 from device.limits import CHECK_INTERVAL_S, SOURCES
+from provisioning.factory.fields import (
+    TIMED,
+    Choice,
+    Date,
+    Entries,
+    Fields,
+    Hex,
+    Identifier,
+    MapOf,
+    Named,
+    Number,
+    Section,
+    Text,
+    Truth,
+    document_schema,
+    read_document,
+    url,
+)
 from provisioning.factory.product_papers import (
+    COMPONENT_TABLES,
+    LABEL_ROUTE,
+    PUBLICATION,
+    SCOPE,
     Component,
     LabelRoute,
     Publication,
     Scope,
-    read_components,
-    read_label_routes,
-    read_publication,
-    read_scope,
+    component_of,
+    publication_of,
+    scope_of,
 )
-from provisioning.factory.tables import Table
 
 DURATION: Final = re.compile(r"P(?=\d)(\d+Y)?(\d+M)?(\d+D)?")
 ROUTES: Final = ("schedule-1", "schedule-2", "label")
@@ -42,6 +64,8 @@ FILE_NAME: Final = re.compile(r"(?!.*\.\.)[\w .-]+(/[\w .-]+)*")
 NOT_DECLARED: Final = (
     "servers", "check_interval_s", "setup_address", "publication", "image_sha256", "label_template",
 )  # fmt: skip
+REPRESENTATIVES: Final = 32
+LAST_SERIAL: Final = 999_999  # six digits on label and in sorted lists
 HORIZON_DAYS: Final = 3650  # how far beyond its first end date a support period may be extended by default
 
 
@@ -63,13 +87,14 @@ class Party:
 
 @dataclass(frozen=True)
 class Support:
-    """The defined support period. `end_date` is inclusive."""
+    """The defined support period; both days belong to it. `start_date`: where the definition says it."""
 
     period: str
     end_date: dt.date
     sequence: int
     notice_days: int
     horizon: dt.date
+    start_date: dt.date | None = None
 
 
 @dataclass(frozen=True)
@@ -130,6 +155,10 @@ class Product:
     publication: Publication | None = None
     image_sha256: bytes | None = None  # the only image that units of this definition may run
     label_template: str | None = None  # file with the label's layout, from the definition's folder
+    numbers: tuple[int, int] | None = (
+        None  # first and last serial number of the batch; None: the prefix counts on
+    )
+    may_inject_keys: bool = False  # units that can draw no keys get theirs from the station (ADR 0020)
 
     @property
     def declared_digest(self) -> bytes:
@@ -140,6 +169,12 @@ class Product:
         fields = asdict(self)
         for name in NOT_DECLARED:
             del fields[name]
+        if self.numbers is None:  # batches that were opened before there were ranges and start dates go on
+            del fields["numbers"]
+        if self.support.start_date is None:
+            del fields["support"]["start_date"]
+        if not self.may_inject_keys:
+            del fields["may_inject_keys"]
         return hashlib.sha256(json.dumps(fields, sort_keys=True, default=_plain).encode()).digest()
 
 
@@ -168,144 +203,188 @@ def parse_product(text: str, source: str = "product definition") -> Product:
     return product
 
 
-TABLES: Final = (
-    "product", "manufacturer", "representatives", "batch", "support", "contact", "statement", "update",
-    "servers", "label", "scope", "components", "publication", "firmware",
-)  # fmt: skip
-_OWN_READERS: Final = ("representatives", "servers", "scope", "components", "publication", "firmware")
+def product_schema() -> dict[str, Any]:
+    """JSON Schema 2020-12 of a definition, made from SECTIONS, by which definitions are read."""
+    return document_schema(SECTIONS, "Firstboot product and batch definition")
+
+
+PARTY: Final = Fields({"name": Text(), "address": Text()})
+SECTIONS: Final[dict[str, Section]] = {
+    "product": Fields(
+        {
+            "model": Text(),
+            "brand": Text(),
+            "type": Text(),
+            "board": Text(),
+            "vendor_id": Identifier(),
+            "class_id": Identifier(),
+        }
+    ),
+    "manufacturer": PARTY,
+    "representatives": Entries(PARTY, 0, REPRESENTATIVES, is_optional=True),
+    "batch": Fields(
+        {
+            "number": Text(BATCH, "must be letters, digits, dots and dashes, at most 32"),
+            "serial_prefix": Text(SERIAL_PREFIX, "must be capitals, digits and dashes, at most 12"),
+            "first_number": Number(1, LAST_SERIAL, default=None),
+            "last_number": Number(1, LAST_SERIAL, default=None),
+        }
+    ),
+    "support": Fields(
+        {
+            "period": Text(
+                DURATION, 'must be an ISO 8601 duration in years, months or days, like "P5Y" (SP-01)'
+            ),
+            "start_date": Date(default=None),
+            "end_date": Date(),
+            "horizon": Date(default=None),
+            "sequence": Number(1, 2**31, default=1),
+            "notice_days": Number(0, 3650, default=180),
+        }
+    ),
+    "contact": Fields(
+        {
+            "report": url("https://", "mailto:", "tel:"),
+            "acknowledgement": TIMED,
+            "status_updates": TIMED,
+            "policy": url("https://"),
+            "sequence": Number(1, 2**31, default=1),
+        }
+    ),
+    "statement": Fields(
+        {
+            "signatory_name": Text(),
+            "signatory_function": Text(),
+            "place": Text(),
+            "routes": MapOf(
+                Choice(ROUTES),
+                f"must name {', '.join(SECURITY_REQUIREMENTS)}, each one of {', '.join(ROUTES)}",
+                SECURITY_REQUIREMENTS,
+                is_whole=True,
+                default=dict.fromkeys(SECURITY_REQUIREMENTS, "schedule-1"),
+            ),
+            "standards": MapOf(
+                None,
+                'must map a requirement to { number = "...", version = "...", date = "..." }',
+                default={},
+            ),
+            "labels": Named(LABEL_ROUTE, SECURITY_REQUIREMENTS),
+        }
+    ),
+    "scope": SCOPE,
+    "components": COMPONENT_TABLES,
+    "publication": PUBLICATION,
+    "update": Fields({"check_interval_s": Number(*CHECK_INTERVAL_S)}),
+    "servers": Entries(
+        Fields(
+            {"transport": Choice(("mqtt", "coap")), "host": Text(), "port": Number(1, 65535)},
+            by=("transport", {"mqtt": {"tls_name": Text()}, "coap": {}}),
+        ),
+        1,
+        SOURCES,
+    ),
+    "label": Fields(
+        {
+            "setup_address": Text(
+                hint=f"must begin with https:// and have at most {ADDRESS_CHARS} characters to fit the QR code",
+                found=re.compile("^https://"),
+                most=ADDRESS_CHARS,
+            ),
+            "template": Text(
+                FILE_NAME, "must be the name of a file beside this definition or below it", default=None
+            ),
+        }
+    ),
+    "firmware": Fields(
+        {"image_sha256": Hex(SHA256_HEX, "must be 64 hexadecimal digits in small letters")},
+        is_optional=True,
+    ),
+    "keys": Fields({"injected": Truth(default=False)}, is_optional=True),
+}
 
 
 def _product(document: dict[str, Any], problems: list[str]) -> Product:
-    problems += [f"[{name}] is not known" for name in sorted(set(document) - set(TABLES))]
-    table = {name: Table(document.get(name), name, problems) for name in TABLES if name not in _OWN_READERS}
-    product = Product(
-        model=table["product"].text("model"),
-        brand=table["product"].text("brand"),
-        product_type=table["product"].text("type"),
-        board=table["product"].text("board"),
-        vendor_id=table["product"].identifier("vendor_id"),
-        class_id=table["product"].identifier("class_id"),
-        manufacturer=_party(table["manufacturer"]),
-        representatives=_parties(document.get("representatives", []), problems),
-        batch=table["batch"].text("number", BATCH, "letters, digits, dots and dashes, at most 32"),
-        serial_prefix=table["batch"].text(
-            "serial_prefix", SERIAL_PREFIX, "capitals, digits and dashes, at most 12"
-        ),
-        support=_support(table["support"]),
-        contact=_contact(table["contact"]),
-        statement=_statement(table["statement"], problems),
-        servers=_servers(document.get("servers"), problems),
-        check_interval_s=table["update"].number("check_interval_s", *CHECK_INTERVAL_S),
-        setup_address=_setup_address(table["label"]),
-        scope=read_scope(document.get("scope"), problems),
-        components=read_components(document.get("components"), problems),
-        publication=read_publication(document.get("publication"), problems),
-        image_sha256=_image(document.get("firmware"), problems),
-        label_template=_label_template(table["label"]),
-    )
-    for entry in table.values():
-        entry.close()
-    return product
-
-
-def _party(table: Table) -> Party:
-    return Party(table.text("name"), table.text("address"))
-
-
-def _parties(entries: Any, problems: list[str]) -> tuple[Party, ...]:
-    found = []
-    for number, entry in enumerate(entries if isinstance(entries, list) else [None], 1):
-        table = Table(entry, f"representatives no. {number}", problems)
-        found.append(_party(table))
-        table.close()
-    return tuple(found)
-
-
-def _support(table: Table) -> Support:
-    period = table.text(
-        "period", DURATION, 'an ISO 8601 duration in years, months or days, like "P5Y" (SP-01)'
-    )
-    end_date = table.date("end_date")
-    horizon = table.date("horizon", end_date + dt.timedelta(days=HORIZON_DAYS))
-    if horizon < end_date:
-        table.problem("horizon", "must not lie before end_date")
-    return Support(
-        period,
-        end_date,
-        table.number("sequence", 1, 2**31, 1),
-        table.number("notice_days", 0, 3650, 180),
-        horizon,
+    read = read_document(SECTIONS, document, problems)
+    product, batch, label = read["product"], read["batch"], read["label"]
+    _check_address(label["setup_address"], problems)
+    return Product(
+        model=product["model"],
+        brand=product["brand"],
+        product_type=product["type"],
+        board=product["board"],
+        vendor_id=product["vendor_id"],
+        class_id=product["class_id"],
+        manufacturer=Party(**read["manufacturer"]),
+        representatives=tuple(Party(**values) for values in read["representatives"]),
+        batch=batch["number"],
+        serial_prefix=batch["serial_prefix"],
+        support=_support(read["support"], problems),
+        contact=ContactDetails(**read["contact"]),
+        statement=_statement(read["statement"]),
+        servers=tuple(Server(**({"tls_name": None} | values)) for values in read["servers"]),
+        check_interval_s=read["update"]["check_interval_s"],
+        setup_address=label["setup_address"],
+        scope=scope_of(read["scope"]),
+        components=tuple(map(component_of, read["components"])),
+        publication=publication_of(read["publication"]),
+        image_sha256=read["firmware"]["image_sha256"] if read["firmware"] else None,
+        label_template=label["template"],
+        numbers=_numbers(batch, problems),
+        may_inject_keys=bool(read["keys"] and read["keys"]["injected"]),
     )
 
 
-def _contact(table: Table) -> ContactDetails:
-    return ContactDetails(
-        table.url("report", ("https://", "mailto:", "tel:")),
-        table.timed("acknowledgement"),
-        table.timed("status_updates"),
-        table.url("policy", ("https://",)),
-        table.number("sequence", 1, 2**31, 1),
-    )
-
-
-def _statement(table: Table, problems: list[str]) -> StatementDetails:
-    routes = table.get("routes", dict.fromkeys(SECURITY_REQUIREMENTS, "schedule-1"))
-    if not isinstance(routes, dict) or set(routes) != set(SECURITY_REQUIREMENTS):
-        table.problem("routes", f"must name {', '.join(SECURITY_REQUIREMENTS)}")
-    elif not set(routes.values()) <= set(ROUTES):
-        table.problem("routes", f"must each be one of {', '.join(ROUTES)}")
-    standards = table.get("standards", {})
-    if not isinstance(standards, dict) or not all(isinstance(entry, dict) for entry in standards.values()):
-        table.problem(
-            "standards", 'must map a requirement to { number = "...", version = "...", date = "..." }'
-        )
-    return StatementDetails(
-        table.text("signatory_name"),
-        table.text("signatory_function"),
-        table.text("place"),
-        routes,
-        standards,
-        read_label_routes(table.get("labels"), SECURITY_REQUIREMENTS, problems),
-    )
-
-
-def _servers(entries: Any, problems: list[str]) -> tuple[Server, ...]:
-    if not isinstance(entries, list) or not 0 < len(entries) <= SOURCES:
-        problems.append(f"[[servers]] must appear once to {SOURCES} times")
-        return ()
-    return tuple(_server(Table(entry, f"servers no. {n}", problems)) for n, entry in enumerate(entries, 1))
-
-
-def _server(table: Table) -> Server:
-    transport = table.get("transport")
-    if transport not in ("mqtt", "coap"):
-        table.problem("transport", 'must be "mqtt" or "coap"')
-    name = table.text("tls_name") if transport == "mqtt" else None
-    server = Server(str(transport), table.text("host"), table.number("port", 1, 65535), name)
-    table.close()
-    return server
-
-
-def _image(fields: Any, problems: list[str]) -> bytes | None:
-    """The image that units may run, None where the definition names none."""
-    if fields is None:
+def _numbers(batch: dict[str, Any], problems: list[str]) -> tuple[int, int] | None:
+    """The batch's range of serial numbers, both ends included; None where its prefix counts on."""
+    first, last = batch["first_number"], batch["last_number"]
+    if first is None and last is None:
         return None
-    table = Table(fields, "firmware", problems)
-    text = table.text("image_sha256", SHA256_HEX, "64 hexadecimal digits in small letters")
-    table.close()
-    return bytes.fromhex(text)
-
-
-def _label_template(table: Table) -> str | None:
-    if table.get("template") is None:
+    if first is None or last is None:
+        problems.append("[batch] first_number and last_number belong together")
         return None
-    return table.text("template", FILE_NAME, "the name of a file beside this definition or below it")
+    if last < first:
+        problems.append("[batch] last_number must not lie before first_number")
+    return first, last
 
 
-def _setup_address(table: Table) -> str:
-    address = table.url("setup_address", ("https://",))
-    if len(address) > ADDRESS_CHARS:
-        table.problem("setup_address", f"must have at most {ADDRESS_CHARS} characters to fit the QR code")
+def _support(values: dict[str, Any], problems: list[str]) -> Support:
+    end, start = values["end_date"], values["start_date"]
+    horizon = values["horizon"] or _later(end, HORIZON_DAYS)
+    if horizon < end:
+        problems.append("[support] horizon must not lie before end_date")
+    if start is not None and DURATION.fullmatch(values["period"]):
+        least = end_of_period(start, values["period"])
+        if least is None or end < least:
+            problems.append(
+                f"[support] end_date must not lie before {least or 'any day that a calendar has'}: start_date and"
+                f" {values['period']} (SP-01)"
+            )
+    return Support(values["period"], end, values["sequence"], values["notice_days"], horizon, start)
+
+
+def _later(day: dt.date, days: int) -> dt.date:
+    return day + dt.timedelta(days=min(days, (dt.date.max - day).days))
+
+
+def end_of_period(start: dt.date, period: str) -> dt.date | None:
+    """The last day of a period that begins with the day `start`; None where no calendar has it."""
+    years, months, days = (int((part or "0")[:-1] or 0) for part in DURATION.fullmatch(period).groups())  # type: ignore[union-attr]
+    at = start.year * 12 + start.month - 1 + years * 12 + months
+    try:
+        last = calendar.monthrange(at // 12, at % 12 + 1)[1]
+        day = dt.date(at // 12, at % 12 + 1, min(start.day, last))
+        return day + dt.timedelta(days=days - 1)
+    except (ValueError, OverflowError, IndexError):
+        return None
+
+
+def _statement(values: dict[str, Any]) -> StatementDetails:
+    labels = {name: LabelRoute(**route) for name, route in values["labels"].items()}
+    return StatementDetails(**(values | {"labels": labels}))
+
+
+def _check_address(address: str, problems: list[str]) -> None:
     if any(sign in address for sign in "#?") or address.replace("{name}", "").count("{"):
-        table.problem("setup_address", "may hold {name}, but no query and no fragment: the code goes there")
-    return address
+        problems.append(
+            "[label] setup_address may hold {name}, but no query and no fragment: the code goes there"
+        )

@@ -13,7 +13,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any, Final
 
-from provisioning.factory.tables import Table
+from provisioning.factory.fields import Choice, Date, Entries, Fields, ListOf, Text, Truth
 
 CONNECTABLE: Final = ("internet", "network")
 MARKETS: Final = ("GB", "NI")
@@ -63,80 +63,55 @@ class LabelRoute:
     expires: dt.date
 
 
-def read_scope(fields: Any, problems: list[str]) -> Scope | None:
+SCOPE: Final = Fields(
+    {
+        "connectable": Choice(CONNECTABLE),
+        "exceptions": Text(),
+        "markets": ListOf(Choice(MARKETS), len(MARKETS), f"must be a list, each one of {', '.join(MARKETS)}"),
+        "decided_by": Text(),
+        "decided_on": Date(),
+    },
+    is_optional=True,
+)
+COMPONENT_TABLES: Final = Entries(
+    Fields(
+        {
+            "name": Text(),
+            "kind": Choice(COMPONENT_KINDS),
+            "updates": Truth(),
+            "support_end": Date(default=None),
+        }
+    ),
+    1,
+    COMPONENTS,
+    is_optional=True,
+)
+PUBLICATION: Final = Fields(
+    {
+        "summary": Text(),
+        "main_characteristics": ListOf(
+            Text(), CHARACTERISTICS, f"must be a list of 1 to {CHARACTERISTICS} texts of one line"
+        ),
+        "how_to_report": Text(default=None),
+    },
+    is_optional=True,
+)
+LABEL_ROUTE: Final = Fields(
+    {"scheme": Choice(tuple(SCHEMES)), "number": Text(), "expires": Date()},
+    by=("scheme", {scheme: {"level": Choice(levels)} for scheme, levels in SCHEMES.items()}),
+)
+
+
+def scope_of(values: dict[str, Any] | None) -> Scope | None:
     """The scope decision, None where the definition has none."""
-    if fields is None:
-        return None
-    table = Table(fields, "scope", problems)
-    markets = table.texts("markets", len(MARKETS))
-    if not set(markets) <= set(MARKETS):
-        table.problem("markets", f"must each be one of {', '.join(MARKETS)}")
-    scope = Scope(
-        table.choice("connectable", CONNECTABLE),
-        table.text("exceptions"),
-        markets,
-        table.text("decided_by"),
-        table.date("decided_on"),
-    )
-    table.close()
-    return scope
+    return None if values is None else Scope(**values)
 
 
-def read_components(entries: Any, problems: list[str]) -> tuple[Component, ...]:
-    """The components, in order; none where the definition has none."""
-    if entries is None:
-        return ()
-    if not isinstance(entries, list) or not 0 < len(entries) <= COMPONENTS:
-        problems.append(f"[[components]] must appear at most {COMPONENTS} times")
-        return ()
-    found = []
-    for number, entry in enumerate(entries, 1):
-        table = Table(entry, f"components no. {number}", problems)
-        end = table.get("support_end")
-        found.append(
-            Component(
-                table.text("name"),
-                table.choice("kind", COMPONENT_KINDS),
-                table.truth("updates"),
-                None if end is None else table.date("support_end"),
-            )
-        )
-        table.close()
-    return tuple(found)
+def component_of(values: dict[str, Any]) -> Component:
+    """One component."""
+    return Component(values["name"], values["kind"], values["updates"], values["support_end"])
 
 
-def read_publication(fields: Any, problems: list[str]) -> Publication | None:
+def publication_of(values: dict[str, Any] | None) -> Publication | None:
     """What the site says of the product, None where the definition has nothing."""
-    if fields is None:
-        return None
-    table = Table(fields, "publication", problems)
-    how = table.get("how_to_report")
-    publication = Publication(
-        table.text("summary"),
-        table.texts("main_characteristics", CHARACTERISTICS),
-        None if how is None else table.text("how_to_report"),
-    )
-    table.close()
-    return publication
-
-
-def read_label_routes(
-    fields: Any, requirements: tuple[str, ...], problems: list[str]
-) -> dict[str, LabelRoute]:
-    """The labels by requirement; none where the definition has none."""
-    if fields is None:
-        return {}
-    if not isinstance(fields, dict) or not set(fields) <= set(requirements):
-        problems.append(f"[statement.labels] may name {', '.join(requirements)}")
-        return {}
-    return {name: _label_route(entry, name, problems) for name, entry in fields.items()}
-
-
-def _label_route(entry: Any, requirement: str, problems: list[str]) -> LabelRoute:
-    table = Table(entry, f"statement.labels.{requirement}", problems)
-    scheme = table.choice("scheme", tuple(SCHEMES))
-    route = LabelRoute(
-        scheme, table.choice("level", SCHEMES[scheme]), table.text("number"), table.date("expires")
-    )
-    table.close()
-    return route
+    return None if values is None else Publication(**values)

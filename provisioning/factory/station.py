@@ -144,7 +144,12 @@ class Station:
                 " answer these units (firstboot registry server-key draws one on the server)"
             )
         self._opened_s = registry.open_batch(
-            product.batch, product.model, product.declared_digest, is_development=self.is_development
+            product.batch,
+            product.model,
+            product.declared_digest,
+            is_development=self.is_development,
+            serial_prefix=product.serial_prefix,
+            numbers=product.numbers,
         )
         for name in BATCH_DOCUMENTS:  # a paper that cannot be made stops the batch, not its first unit
             self.batch_record(name)

@@ -138,6 +138,7 @@ def reserve(run: UnitRun) -> Measurements:
         product.serial_prefix,
         code,
         is_development=station.is_development,
+        numbers=product.numbers,
     )
     run.code, run.unit_id = code, reservation.unit_id
     run.device_id, run.serial = reservation.device_id, reservation.serial

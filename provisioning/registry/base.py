@@ -15,6 +15,7 @@ from provisioning.registry.database import Location, open_database
 from provisioning.registry.errors import BatchError
 from provisioning.registry.ledger import Report, verify_ledger
 from provisioning.registry.models import Batch, Document
+from provisioning.registry.numbers import is_branch, keep_for_batch
 from provisioning.registry.station_key import (
     open_station_key,
     password_from_environment,
@@ -80,8 +81,21 @@ class RegistryBase:
 
     # Batches -------------------------------------------------------------------------------------------------
 
-    def open_batch(self, number: str, model: str, declared_digest: bytes, *, is_development: bool) -> int:
-        """Open a batch or go on with it; unix seconds of its opening. Raises BatchError where it differs."""
+    def open_batch(
+        self,
+        number: str,
+        model: str,
+        declared_digest: bytes,
+        *,
+        is_development: bool,
+        serial_prefix: str = "",
+        numbers: tuple[int, int] | None = None,
+    ) -> int:
+        """Open a batch or go on with it; unix seconds of its opening. Raises BatchError where it differs.
+
+        `numbers`: its range of serial numbers, both ends included. The main registry keeps it for the batch; a branch
+        leases its share. Raises RegistryError where numbers of it were given out before.
+        """
         with self.writing() as session:
             batch = session.get(Batch, number)
             if batch is None:
@@ -94,6 +108,8 @@ class RegistryBase:
                     opened_s=self.now(),
                 )
                 session.add(batch)
+                if numbers is not None and not is_branch(session):
+                    keep_for_batch(session, serial_prefix, numbers, number)
             if batch.is_closed:
                 raise BatchError(f"batch {number} is closed; its number is not used again (PR-06)")
             if batch.is_development != is_development:

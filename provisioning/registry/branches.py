@@ -90,7 +90,7 @@ def lease_by_name(main: Registry, name: str, prefix: str, count: int, batch: str
     with main.writing() as session:
         if session.get(Branch, name) is None:
             raise RegistryError(f"there is no branch {name}")
-        leased = give_range(session, prefix, count, name)
+        leased = give_range(session, prefix, count, name, batch)
         found = session.get(Batch, batch) if batch is not None else None
         if batch is not None and (found is None or found.is_closed):
             raise BatchError(f"batch {batch} is not open in the main registry")

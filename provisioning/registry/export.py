@@ -87,8 +87,8 @@ def _cell(value: object) -> object:
 def units_parquet(registry: Registry, batch: str | None = None) -> bytes:
     """The units as a Parquet file. Raises RegistryError without pyarrow, which is an optional extra."""
     try:
-        import pyarrow as pa  # type: ignore[import-not-found, unused-ignore]
-        from pyarrow import parquet  # type: ignore[import-not-found, unused-ignore]
+        import pyarrow as pa
+        from pyarrow import parquet
     except ImportError:
         raise RegistryError("Parquet needs pyarrow: pip install firstboot[parquet]") from None
     table = pa.Table.from_pylist([unit_facts(unit) for unit in registry.units(batch)])

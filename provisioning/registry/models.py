@@ -73,7 +73,10 @@ class SerialCounter(Base):
 
 
 class NumberRange(Base):
-    """Serial numbers leased to a branch: in the main registry what was given away, in the branch what it uses up."""
+    """Serial numbers taken out of a prefix: leased to a branch (`holder`), or kept for a batch here (holder "").
+
+    In the main registry what was given away or is kept, in the branch what it uses up.
+    """
 
     __tablename__ = "number_range"
     prefix: Mapped[str] = mapped_column(String(12), primary_key=True)
@@ -81,6 +84,7 @@ class NumberRange(Base):
     last_number: Mapped[int]  # inclusive
     next_number: Mapped[int]
     holder: Mapped[str] = mapped_column(String(48))
+    batch: Mapped[str | None] = mapped_column(String(32))  # its units alone; None: any batch of the prefix
 
 
 class Branch(Base):

@@ -74,9 +74,16 @@ class Registry(RegistryBase):
     # A unit's way --------------------------------------------------------------------------------------------
 
     def reserve(
-        self, hardware_id: bytes, batch: str, serial_prefix: str, code: str, *, is_development: bool
+        self,
+        hardware_id: bytes,
+        batch: str,
+        serial_prefix: str,
+        code: str,
+        *,
+        is_development: bool,
+        numbers: tuple[int, int] | None = None,
     ) -> Reservation:
-        """Give the unit its identity and take the code, in one step.
+        """Give the unit its identity and take the code, in one step. `numbers`: the batch's range, as it was opened.
 
         Raises AlreadyReleasedError, QuarantinedError, DuplicateCodeError, BatchError, NumbersUsedUpError.
         """
@@ -90,6 +97,7 @@ class Registry(RegistryBase):
                     device_id=secrets.token_bytes(16),
                     is_development=is_development,
                     now=self.now(),
+                    numbers=numbers,
                 )
             )
         )

@@ -25,7 +25,7 @@ from provisioning.registry.models import (
     Setting,
     Unit,
 )
-from provisioning.registry.numbers import ROLE_NAME
+from provisioning.registry.numbers import KEPT_HERE, ROLE_NAME
 from provisioning.registry.writer import Statement
 
 
@@ -69,13 +69,19 @@ LOOK = Statement(
     .order_by(Unit.id.desc())
     .limit(1)
 )
-RANGE = Statement(
+_RANGE = (
     select(NumberRange.first_number, NumberRange.next_number)
     .where(
         NumberRange.prefix == bindparam("serial_prefix"), NumberRange.next_number <= NumberRange.last_number
     )
     .order_by(NumberRange.first_number)
     .limit(1)
+)
+# What a branch may use for any batch, what it may use for this one, and what the main registry keeps for this one.
+RANGE = Statement(_RANGE.where(NumberRange.batch.is_(None)))
+BATCH_LEASE = Statement(_RANGE.where(NumberRange.batch == bindparam("wanted_batch")))
+BATCH_RANGE = Statement(
+    _RANGE.where(NumberRange.batch == bindparam("wanted_batch"), NumberRange.holder == KEPT_HERE)
 )
 HEAD = Statement(  # the station's open chain and its last record
     select(Chain.name, Chain.public_key, ProductionRecord.number, ProductionRecord.hash)

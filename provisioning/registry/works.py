@@ -25,7 +25,7 @@ from provisioning.registry.errors import (
 )
 from provisioning.registry.ledger import GENESIS, make_entry
 from provisioning.registry.models import QUARANTINED, RELEASED, RESERVED, SEALED
-from provisioning.registry.numbers import require_free, used_up_text
+from provisioning.registry.numbers import batch_used_up_text, require_free, used_up_text
 from provisioning.registry.writer import Turn, Work
 from provisioning.signing.signer import Signer
 
@@ -63,7 +63,8 @@ class Reservation:
 class Wish:
     """What a run asks for when it reserves: for which board, in which batch, with which code's fingerprint.
 
-    `device_id` is drawn for a board that has none yet. `now`: unix seconds.
+    `device_id` is drawn for a board that has none yet. `now`: unix seconds. `numbers`: the batch's range of serial
+    numbers, both ends included; None where its prefix counts on.
     """
 
     hardware_id: bytes
@@ -73,6 +74,7 @@ class Wish:
     device_id: bytes
     is_development: bool
     now: int
+    numbers: tuple[int, int] | None = None
 
 
 def reserve(wish: Wish) -> Work[Reservation]:
@@ -131,11 +133,8 @@ def _go_on(turn: Turn, found: Sequence[Any], batch: str) -> Reservation:
 
 def _begin(turn: Turn, wish: Wish, counted: int | None, *, is_branch: bool) -> Reservation:
     prefix = wish.serial_prefix
-    if is_branch:
-        (ranges,) = turn.ask((sql.RANGE, {"serial_prefix": prefix}))
-        if not ranges:
-            raise NumbersUsedUpError(used_up_text(prefix))
-        first, number = ranges[0]
+    if is_branch or wish.numbers is not None:
+        first, number = _of_range(turn, wish, is_branch=is_branch)
         turn.put(sql.RANGE_ON, {"serial_prefix": prefix, "first": first, "following": number + 1})
     else:
         number = 1 if counted is None else counted
@@ -158,6 +157,23 @@ def _begin(turn: Turn, wish: Wish, counted: int | None, *, is_branch: bool) -> R
         },
     )
     return Reservation(unit_id, wish.device_id, serial, is_resumed=False)
+
+
+def _of_range(turn: Turn, wish: Wish, *, is_branch: bool) -> tuple[int, int]:
+    """(first number of the range, number for the unit). Raises NumbersUsedUpError."""
+    prefix, limits = wish.serial_prefix, wish.numbers
+    asked: dict[str, Any] = {"serial_prefix": prefix}
+    if limits is None:
+        (ranges,) = turn.ask((sql.RANGE, asked))
+        if not ranges:
+            raise NumbersUsedUpError(used_up_text(prefix))
+    else:
+        asked["wanted_batch"] = wish.batch
+        (ranges,) = turn.ask((sql.BATCH_LEASE if is_branch else sql.BATCH_RANGE, asked))
+        if not ranges or not limits[0] <= ranges[0][1] <= limits[1]:
+            raise NumbersUsedUpError(batch_used_up_text(wish.batch, prefix, limits, is_branch=is_branch))
+    first, number = ranges[0]
+    return int(first), int(number)
 
 
 def seal(unit_id: int, columns: Mapping[str, Any], oscore: tuple[bytes, bytes] | None) -> Work[None]:

@@ -370,5 +370,6 @@ def test_the_build_command_names_each_problem(tmp_path: Path) -> None:
         tmp_path, EXAMPLE.replace("end_date = 2031-12-31", "end_date = 2031-12-31").replace("800 lumen", "x")
     )
     assert result.exit_code == 0
-    shorter = run_build(tmp_path, EXAMPLE.replace("end_date = 2031-12-31", "end_date = 2030-12-31"))
+    earlier = EXAMPLE.replace("end_date = 2031-12-31", "end_date = 2030-12-31").replace("P5Y", "P4Y")
+    shorter = run_build(tmp_path, earlier)
     assert shorter.exit_code == 1 and "SP-02" in shorter.stderr

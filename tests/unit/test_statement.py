@@ -13,7 +13,13 @@ import pytest
 
 from device.trust import anchors as trust_anchors
 from device.trust.verify import verify_record
-from provisioning.compliance.forms import period_text, statement_html, statement_pdf, statement_text
+from provisioning.compliance.forms import (
+    paragraphs,
+    period_text,
+    statement_html,
+    statement_pdf,
+    statement_text,
+)
 from provisioning.compliance.statement import (
     EN_303_645,
     ISO_29147,
@@ -198,3 +204,15 @@ def test_a_sign_that_the_inserts_font_does_not_have_is_refused() -> None:
     document = build_statement(dataclasses.replace(PRODUCT, brand="\u706f"), ISSUED)
     with pytest.raises(StatementError, match=r"U\+706F"):
         statement_pdf(document)
+
+
+def test_the_first_day_of_the_support_period_is_said_where_the_definition_says_it() -> None:
+    assert DOCUMENT["support_period"]["start_date"] == "2026-12-01"
+    assert "from 1 December 2026 until 31 December 2031" in str(paragraphs(DOCUMENT))
+    without_start = dataclasses.replace(
+        PRODUCT, support=dataclasses.replace(PRODUCT.support, start_date=None)
+    )
+    document = build_statement(without_start, ISSUED)
+    assert "start_date" not in document["support_period"] and "from 1 December" not in str(
+        paragraphs(document)
+    )

@@ -1,0 +1,17 @@
+"""Ranges of serial numbers that are one batch's alone."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Widen the table of ranges: those that are there are for any batch of their prefix."""
+    with op.batch_alter_table("number_range") as change:
+        change.add_column(sa.Column("batch", sa.String(32)))
