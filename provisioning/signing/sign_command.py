@@ -69,7 +69,8 @@ def sign(  # noqa: PLR0913, PLR0917 - one parameter for each option
     key: Annotated[Path | None, typer.Option("--key", help="Author's private key (PEM).")] = None,
     signer: SignerOption = None,
     sequence: Annotated[
-        int | None, typer.Option("--sequence", min=1, help="Default: last signed + 1.")
+        int | None,
+        typer.Option("--sequence", min=1, help="Default: the image's build number, or the next one."),
     ] = None,
     log: Annotated[
         Path | None, typer.Option("--log", help="Release log; default releases.jsonl.", show_default=False)
@@ -111,7 +112,7 @@ def sign(  # noqa: PLR0913, PLR0917 - one parameter for each option
         info = image_info(payload)
         releases = ReleaseLog(log or known.log or DEFAULT_LOG)
         with releases.locked():
-            number = releases.newest(ids.class_id) + 1 if sequence is None else sequence
+            number = max(releases.newest(ids.class_id) + 1, info.version[3]) if sequence is None else sequence
             releases.require_forward(ids.class_id, number)
             releases.require_counter(ids.class_id, info.security_counter)
             tell_highest(releases, signers)
@@ -282,7 +283,7 @@ def _app_line(release: Release, info: ImageInfo, number: int) -> list[tuple[str,
 def require_build(
     info: ImageInfo, number: int, payload: bytes, has_app: bool, entries: Sequence[LogEntry]
 ) -> None:
-    """Say where units would refuse the image under this sequence number; raise ReleaseError with an application.
+    """Refuse what units would refuse: an image whose build is not the release's number. Raises ReleaseError.
 
     Its build number is the release's, so that a unit fresh from the factory knows what it runs. With an application an
     image that was released before may go out again.
@@ -291,10 +292,9 @@ def require_build(
     if build == number:
         return
     if not has_app:
-        warn(
-            f"units will refuse this: the image is build {build} and the release {number}; sign it as +{number}"
+        raise ReleaseError(
+            f"units would refuse this: the image is build {build} and the release {number}; sign the image as +{number}"
         )
-        return
     digest = hashlib.sha256(payload).hexdigest()
     if build > number or all(one.payload_sha256 != digest for one in entries):
         raise ReleaseError(

@@ -70,30 +70,36 @@ def test_sign_makes_a_release_that_verify_believes(bench: Path) -> None:
 
 
 def test_sign_says_in_json_what_it_did(bench: Path, tmp_path: Path) -> None:
-    result = _sign(bench, "json", tmp_path / "log", "--sequence", 40, "--json")
+    result = _sign(bench, "json", tmp_path / "log", "--json")
     document = json.loads(result.stdout)
-    assert document["sequence_number"] == 40
+    assert document["sequence_number"] == 4
     assert document["security_counter"] == 5
     assert document["payload_sha256"] == Release.load(bench / "json").payload_digest.hex()
 
 
-def test_sign_counts_on_from_the_log(bench: Path, tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    assert _sign(bench, "n1", log, "--sequence", 7).exit_code == 0
-    assert _sign(bench, "n2", log).exit_code == 0
-    assert Release.load(bench / "n2").sequence_number == 8
+def test_a_release_has_the_build_number_of_its_image(bench: Path, tmp_path: Path) -> None:
+    assert _sign(bench, "n4", tmp_path / "log").exit_code == 0
+    assert Release.load(bench / "n4").sequence_number == 4
 
 
-@pytest.mark.parametrize("number", [6, 7])
+def test_sign_refuses_an_image_of_another_build_than_the_release(bench: Path, tmp_path: Path) -> None:
+    result = _sign(bench, "n5", tmp_path / "log", "--sequence", 5)
+    assert result.exit_code == 2
+    assert "sign the image as +5" in result.output
+    assert not (bench / "n5").exists()
+    assert not (tmp_path / "log").exists() or not (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize("number", [3, 4])
 def test_sign_refuses_a_sequence_number_that_does_not_go_forward(
     bench: Path, tmp_path: Path, number: int
 ) -> None:
     log = tmp_path / "log"
-    assert _sign(bench, f"back-{number}", log, "--sequence", 7).exit_code == 0
+    assert _sign(bench, f"back-{number}", log).exit_code == 0
     before = log.read_text()
     result = _sign(bench, f"again-{number}", log, "--sequence", number)
     assert result.exit_code == 1
-    assert "does not go forward: 7" in result.output
+    assert "does not go forward: 4" in result.output
     assert not (bench / f"again-{number}").exists()
     assert log.read_text() == before
 
@@ -140,13 +146,13 @@ def test_inspect_shows_words_and_diagnostic_notation(bench: Path) -> None:
     assert result.exit_code == 0
     assert "not verified" in result.output
     assert "chunks, firmware" in result.output
-    assert "/ suit-manifest-sequence-number / 2: 1" in result.output
+    assert "/ suit-manifest-sequence-number / 2: 4" in result.output
     assert "/ suit-directive-fetch / 21, 2" in result.output
 
 
 def test_inspect_speaks_json(bench: Path) -> None:
     document = json.loads(_run("inspect", bench / "first" / "release.suit", "--json").stdout)
-    assert document["sequence_number"] == 1
+    assert document["sequence_number"] == 4
     assert document["is_verified"] is False
     assert document["diagnostic"].startswith("107({")
 

@@ -37,9 +37,9 @@ def _run(*arguments: object) -> Result:
     return CliRunner().invoke(app, [str(one) for one in arguments])
 
 
-def _image(desk: Path, name: str, counter: int) -> None:
+def _image(desk: Path, name: str, counter: int, build: int = 1) -> None:
     key = desk / "maker" / "keys" / "image-0.pem"
-    sign_image(desk / "body.bin", key, version="1.0.0+1", security_counter=counter, out=desk / name)
+    sign_image(desk / "body.bin", key, version=f"1.0.0+{build}", security_counter=counter, out=desk / name)
 
 
 def _sign(desk: Path, out: str, *more: object, image: str = "1.img") -> Result:
@@ -130,7 +130,9 @@ def test_sign_warns_below_a_tenth(desk: Path) -> None:
     for _ in range(27):
         tree.sign(b"spent")
     assert "signatures left" not in _sign(desk, "first", "--signer", f"hss:{desk / 'tree'}").output
-    assert "3 of 32 signatures left" in _sign(desk, "second", "--signer", f"hss:{desk / 'tree'}").output
+    _image(desk, "2.img", counter=3, build=2)
+    result = _sign(desk, "second", "--signer", f"hss:{desk / 'tree'}", image="2.img")
+    assert "3 of 32 signatures left" in result.output
 
 
 def test_a_machine_that_was_set_back_as_a_whole_is_noticed_by_the_release_log(desk: Path) -> None:
@@ -141,19 +143,20 @@ def test_a_machine_that_was_set_back_as_a_whole_is_noticed_by_the_release_log(de
     for file, content in zip(files, kept, strict=True):
         file.write_bytes(content)
     assert tree.left() == 32  # nothing on this machine tells
-    result = _sign(desk, "second", "--signer", f"hss:{desk / 'tree'}")
+    _image(desk, "2.img", counter=3, build=2)
+    result = _sign(desk, "second", "--signer", f"hss:{desk / 'tree'}", image="2.img")
     assert result.exit_code == 1
     assert "release log" in result.output
     assert not (desk / "second").exists()
 
 
 def test_a_security_counter_that_goes_back_is_refused(desk: Path) -> None:
-    _image(desk, "2.img", counter=2)
+    _image(desk, "2.img", counter=2, build=2)
     assert _sign(desk, "first").exit_code == 0
     result = _sign(desk, "second", image="2.img")
     assert result.exit_code == 1
     assert "security counter 2 goes back" in result.output
-    _image(desk, "3.img", counter=3)
+    _image(desk, "3.img", counter=3, build=3)
     assert _sign(desk, "third", image="3.img").exit_code == 0
 
 
