@@ -7,7 +7,8 @@ Rules:
    made of field names and numbers, never of contents.
 3. A repeated request (same bytes) gets the same answer and is not carried out again.
 4. Only the records of store.STATION_RECORDS are written, one at a time, in order, into RAM of their own size;
-   flash changes when the last part has arrived. Private keys are made here and never leave.
+   flash changes when the last part has arrived. Private keys are made here and never leave; a unit without entropy
+   takes them from the station (`put_key`), one with entropy never does.
 5. Whatever changes a record breaks the seal; the lock wants a seal that still holds.
 6. Before the lock nothing is final: a unit that loses power is provisioned again from the start.
 """
@@ -53,6 +54,8 @@ if TYPE_CHECKING:
 
 
 HELLO_TYP = "application/vnd.firstboot.hello+cbor"
+KEY_BYTES = const(32)  # P-256 private keys, big endian
+P256_ORDER = int("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551", 16)  # SP 800-186 3.2.1.3
 _READ_BYTES = const(256)
 _REASON_CHARS = const(120)
 
@@ -68,6 +71,7 @@ class FactoryPort:
         self._last_answer = b""
         self._operations = {
             "make_key": self._make_key,
+            "put_key": self._put_key,
             "write": self._write,
             "digest": self._digest,
             "seal": self._seal,
@@ -147,8 +151,23 @@ class FactoryPort:
             raise FactoryError(reason="role")
         if not self._services.entropy.is_ready():
             raise EntropyError(what="key")
-        store = self._services.store
         private, public = backend.p256_generate(self._services.entropy.random_bytes)
+        return self._take_key(role, private, public)
+
+    def _put_key(self, arguments: "Any") -> "dict[str, Any]":
+        """Take a key that the station drew, on a unit that can draw none (ADR 0020)."""
+        cbor.check_map(arguments, (("role", str), ("key", bytes)))
+        role, private = arguments["role"], arguments["key"]
+        if role not in ("device", "web"):
+            raise FactoryError(reason="role")
+        if self._services.entropy.is_ready():
+            raise FactoryError(reason="the unit draws its own keys")
+        if len(private) != KEY_BYTES or not 0 < int.from_bytes(private, "big") < P256_ORDER:
+            raise FactoryError(reason="key")
+        return self._take_key(role, private, backend.p256_public(private))
+
+    def _take_key(self, role: str, private: bytes, public: bytes) -> "dict[str, Any]":
+        store = self._services.store
         self._break_seal()
         store.delete(role + ".crt")  # it was for the key that goes now
         store.write(role + ".key", private)

@@ -85,6 +85,12 @@ class FactoryLink:
         """Have the unit draw its key for `role` ("device" or "web"); the PKCS#10 request (DER)."""
         return _result(self.call("make_key", {"role": role}, role), "csr", bytes)
 
+    def put_key(self, role: str, key: bytearray) -> bytes:
+        """Have a unit without entropy take a private key (32 bytes); the PKCS#10 request (DER) by that key."""
+        return _result(
+            self.call("put_key", {"role": role, "key": key}, f"{role} {len(key)} bytes"), "csr", bytes
+        )
+
     def write(self, name: str, data: bytes) -> None:
         """Store a record, in parts of limits.FACTORY_DATA_BYTES."""
         for offset in range(0, len(data), FACTORY_DATA_BYTES):

@@ -19,7 +19,7 @@ from device.setup_code import grouped
 from device.support import long_date_text
 from device.trust.anchors import Key
 from device.trust.verify import verify_record_with
-from provisioning.factory import labels, record
+from provisioning.factory import labels, record, unit_keys
 from provisioning.factory.phases import (
     BoardSwappedError,
     CheckFailedError,
@@ -61,7 +61,7 @@ def identify(run: UnitRun) -> Measurements:
         facts["board"] == config.product.board,
         f"the board is {facts['board']!r}, not {config.product.board!r}",
     )
-    require(facts["has_entropy"], "the unit has no entropy: it can make no keys (PR-01)")
+    unit_keys.require_allowed(run)
     require(
         config.development or not facts["is_development"],
         "the unit runs a development build or a test seed; it is refused without --development",
@@ -76,6 +76,7 @@ def identify(run: UnitRun) -> Measurements:
         "version": facts["version"],
         "image_digest": facts["image_digest"].hex(),
         "is_development": facts["is_development"],
+        "key_origin": unit_keys.origin(run),
     }
 
 
@@ -150,10 +151,10 @@ def reserve(run: UnitRun) -> Measurements:
 
 
 def personalise(run: UnitRun) -> Measurements:
-    """Keys are drawn in the unit, certified here; identity and verifier of the code are written."""
+    """Keys are drawn (by the unit where it can), certified here; identity and verifier of the code are written."""
     product, authority = run.station.config.product, run.station.device_ca
     run.web_name = "fb-" + secrets.token_hex(4)
-    requests = {role: run.link.make_key(role) for role in ("device", "web")}
+    requests = {role: unit_keys.request_key(run, role) for role in ("device", "web")}
     run.certificates["device"] = authority.issue_from_csr(requests["device"], run.device_id.hex())
     run.certificates["web"] = authority.issue_from_csr(
         requests["web"], run.web_name, is_server=True, dns_names=(f"{run.web_name}.local",)
@@ -268,6 +269,7 @@ def _sealed_facts(run: UnitRun) -> SealedFacts:
         support_end_day=record.day_of(run.station.config.product.support.end_date),
         label=run.label_path.read_bytes(),
         label_name=run.label_name,
+        key_origin=unit_keys.origin(run),
         oscore=run.sealed_secret,
     )
 
@@ -345,6 +347,7 @@ def release(run: UnitRun) -> Measurements:
             "record_hash": run.record_hash.hex(),
             "statement_sha256": (unit.statement_sha256 or b"").hex(),
             "support_end_day": unit.support_end_day,
+            "key_origin": unit.key_origin,
             "is_development": unit.is_development,
             "for_sale": not unit.is_development,
             "station": run.station.config.station_name,

@@ -138,6 +138,7 @@ class Unit(Base):
     record_hash: Mapped[bytes | None] = mapped_column(LargeBinary(32))
     statement_sha256: Mapped[bytes | None] = mapped_column(LargeBinary(32))
     support_end_day: Mapped[int | None]  # days since 1970-01-01
+    key_origin: Mapped[str | None] = mapped_column(String(16))  # "unit", or "injected" by the station
     label_mac: Mapped[bytes | None] = mapped_column(LargeBinary(32))  # keyed: the label shows the code
     label_name: Mapped[str | None] = mapped_column(String(64))
     released_s: Mapped[int | None] = mapped_column(BigInteger)

@@ -48,7 +48,7 @@ __all__ = [
 NOTE_CHARS = 400
 FACT_COLUMNS = (
     "version", "image_digest", "device_certificate", "web_fingerprint", "record_hash", "statement_sha256",
-    "support_end_day", "label_name",
+    "support_end_day", "label_name", "key_origin",
 )  # fmt: skip
 
 
@@ -65,6 +65,7 @@ class SealedFacts:
     support_end_day: int
     label: bytes
     label_name: str
+    key_origin: str = "unit"
     oscore: tuple[bytes, bytes] | None = field(default=None, repr=False)
 
 

@@ -142,7 +142,7 @@ SET_STATUS = Statement(
 )
 SEALED_COLUMNS: Final = (
     "version", "image_digest", "device_certificate", "web_fingerprint", "record_hash", "statement_sha256",
-    "support_end_day", "label_name", "label_mac",
+    "support_end_day", "label_name", "label_mac", "key_origin",
 )  # fmt: skip
 SEAL = Statement(
     update(Unit)

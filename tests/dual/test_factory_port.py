@@ -46,6 +46,45 @@ def test_arguments_of_a_wrong_type_or_number_are_refused():
     assert unit.refused("seal", extra=1) > 0
 
 
+def test_a_unit_without_entropy_takes_a_key_and_proves_that_it_holds_it():
+    unit = Unit()
+    private, public = backend.p256_generate(unit.entropy.random_bytes)
+    unit.entropy.is_seeded = False
+    request = unit.done("put_key", role="web", key=private)["csr"]
+    assert unit.store.require("web.key") == private
+    assert public in request
+
+
+def test_a_unit_with_entropy_takes_no_key():
+    unit = Unit()
+    assert unit.refused("put_key", role="device", key=b"k" * 32) == FactoryError.code
+    assert "device.key" not in unit.records.held
+
+
+def test_a_key_that_is_none_is_refused():
+    unit = Unit()
+    unit.entropy.is_seeded = False
+    for key in (b"", b"k" * 31, b"k" * 33, bytes(32), b"\xff" * 32):
+        assert unit.refused("put_key", role="device", key=key) == FactoryError.code
+    assert unit.refused("put_key", role="root", key=b"k" * 32) == FactoryError.code
+    assert unit.refused("put_key", role="web", key="k" * 32) > 0
+
+
+def test_a_new_key_breaks_the_seal_and_drops_the_certificate_for_the_old_one():
+    unit, _ = provisioned()
+    unit.done("seal")
+    unit.entropy.is_seeded = False
+    unit.done("put_key", role="device", key=b"k" * 32)
+    assert "sealed" not in unit.records.held and "device.crt" not in unit.records.held
+
+
+def test_a_locked_unit_takes_no_key():
+    unit, _ = provisioned()
+    unit.entropy.is_seeded = False
+    unit.locks = 1
+    assert unit.refused("put_key", role="device", key=b"k" * 32) == LockedError.code
+
+
 def test_what_is_no_request_is_answered_with_sequence_0_and_changes_nothing():
     unit = Unit()
     for request in (

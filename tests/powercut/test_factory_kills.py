@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from device.setup_code import verifier
 from provisioning.factory import steps
 from provisioning.factory.station import UnitRefusedError
 from provisioning.registry.registry import Registry
-from tests.unit.factory_bench import NOW, Bench, MemoryUnit
+from tests.unit.factory_bench import NOW, PRODUCT, Bench, MemoryUnit
 
 
 class Killed(BaseException):
@@ -48,7 +49,8 @@ def print_plainly(label: steps.labels.Label, path: Path) -> bytes:
 
 
 def run_under(fate: Fate, bench: Bench, unit: MemoryUnit, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Whether the station lived through the run."""
+    """Whether the station lived through the run. A unit without entropy gets its keys from the station."""
+    product = dataclasses.replace(PRODUCT, may_inject_keys=True) if not unit.entropy.is_ready() else PRODUCT
     bench.registry = Registry(
         bench.directory / "registry.db", now=lambda: NOW
     )  # what a new process would open
@@ -60,7 +62,7 @@ def run_under(fate: Fate, bench: Bench, unit: MemoryUnit, monkeypatch: pytest.Mo
         stream = unit.stream()
         patch.setattr(stream, "write", fate.wrap(stream.write))
         try:
-            bench.station().provision(stream)
+            bench.station(product=product).provision(stream)
         except (Killed, UnitRefusedError) as end:
             return isinstance(end, UnitRefusedError)
         finally:
@@ -68,14 +70,16 @@ def run_under(fate: Fate, bench: Bench, unit: MemoryUnit, monkeypatch: pytest.Mo
     return True
 
 
+@pytest.mark.parametrize("has_entropy", [True, False], ids=["own keys", "injected keys"])
 @pytest.mark.parametrize("is_before", [True, False], ids=["before", "after"])
 def test_a_station_killed_at_every_step_is_taken_over_by_the_next(
-    is_before: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    is_before: bool, has_entropy: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench = Bench(tmp_path)
     kills = 0
     for at in range(1, 200):
         unit = MemoryUnit()
+        unit.entropy.is_seeded = has_entropy
         if run_under(Fate(at, is_before=is_before), bench, unit, monkeypatch):
             break
         kills += 1

@@ -1,4 +1,4 @@
-"""Ranges of serial numbers that are one batch's alone."""
+"""Ranges of serial numbers that are one batch's alone; who drew a unit's keys."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Widen the table of ranges: those that are there are for any batch of their prefix."""
+    """Widen the tables; ranges that are there are for any batch of their prefix."""
     with op.batch_alter_table("number_range") as change:
         change.add_column(sa.Column("batch", sa.String(32)))
+    with op.batch_alter_table("unit") as change:
+        change.add_column(sa.Column("key_origin", sa.String(16)))
