@@ -77,6 +77,15 @@ class Campaign:
         recording = record(flash, lambda: machine.live(flow.script), made.LAYOUT)
         return Recorded(flow, recording, before, world, base, flash.snapshot())
 
+    def machine_after(self, name: str) -> Machine:
+        """A unit at the end of a flow, on again: its broker answers and holds nothing new, CoAP is silent."""
+        recorded = self.recorded(name)
+        flash, world = SimFlash(made.LAYOUT), recorded.after.copy()
+        flash.restore(recorded.end)
+        world.has_mqtt, world.has_coap = True, False
+        world.starts += 500  # other random bytes than any start of the flow
+        return Machine(flash, world)
+
     # one case ------------------------------------------------------------------------------------------------
     def state_after(self, name: str, case: Case) -> tuple[SimFlash, World]:
         """Flash and world as the cut leaves them, from the recording."""

@@ -142,6 +142,12 @@ class Machine(SimulatedMachine):
         self._power_lost: asyncio.Event
 
     # power ---------------------------------------------------------------------------------------------------
+    def again(self) -> Machine:
+        """The same unit after a power cut."""
+        self.world.starts += 1
+        self.flash.power_on()
+        return Machine(self.flash, self.world)
+
     def live(self, script: Callable[[Machine], Awaitable[T]]) -> T:
         """Power on, run `script` beside the unit, give what it gives.
 

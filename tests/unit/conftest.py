@@ -1,4 +1,4 @@
-"""What several unit tests need: a token in software."""
+"""What several unit tests need: a token in software, whole units in virtual time."""
 
 import os
 import shutil
@@ -6,6 +6,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
+from simulator.powercut.bench import Bench
+from simulator.powercut.campaign import Campaign
+from simulator.powercut.machine import Machine
 
 MODULES = ("/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so")
 PIN = "85713906"
@@ -36,3 +40,14 @@ def softhsm(tmp_path_factory: pytest.TempPathFactory) -> str:
     ]
     subprocess.run(command, check=True, capture_output=True)
     return module
+
+
+@pytest.fixture(scope="module")
+def campaign(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
+    return Campaign(Bench(tmp_path_factory.mktemp("bench")))
+
+
+@pytest.fixture
+def machine(campaign: Campaign) -> Machine:
+    """An owned unit that was never on since its set-up; its broker has no release yet."""
+    return campaign.machine_after("set-up")

@@ -19,30 +19,13 @@ from provisioning.signing.delta import has_detools
 from provisioning.signing.keys import AnchorKey
 from provisioning.signing.payload import APP, Payload
 from provisioning.signing.release import build_release
-from simulator.ports.flash import SimFlash
 from simulator.powercut import app_sets
-from simulator.powercut.bench import LAYOUT, Bench
+from simulator.powercut.bench import LAYOUT
 from simulator.powercut.campaign import Campaign
 from simulator.powercut.flows import status
-from simulator.powercut.machine import Machine, World
+from simulator.powercut.machine import Machine
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="module")
-def campaign(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
-    return Campaign(Bench(tmp_path_factory.mktemp("bench")))
-
-
-def unit_after(campaign: Campaign, flow: str) -> Machine:
-    """A unit at the end of `flow`, in a world where nothing new is published."""
-    recorded = campaign.recorded(flow)
-    flash = SimFlash(LAYOUT)
-    flash.restore(recorded.end)
-    world: World = recorded.after.copy()
-    world.has_mqtt, world.has_coap = True, False
-    world.starts += 500
-    return Machine(flash, world)
 
 
 def waits(probe: Callable[[Any], object], timeout_s: float = 900.0) -> Callable[[Machine], Awaitable[Any]]:
@@ -73,7 +56,7 @@ def publish(machine: Machine, number: int, files: dict[str, bytes] | None = None
 
 @pytest.mark.parametrize("transport", ["mqtt", "coap"])
 def test_firmware_and_application_arrive_together(campaign: Campaign, transport: str) -> None:
-    machine = unit_after(campaign, "set-up")
+    machine = campaign.machine_after("set-up")
     machine.world.has_mqtt, machine.world.has_coap = transport == "mqtt", transport == "coap"
     publish(machine, 4)
     found = machine.live(waits(runs(4)))
@@ -91,7 +74,7 @@ def test_firmware_and_application_arrive_together(campaign: Campaign, transport:
 
 @pytest.mark.parametrize("transport", ["mqtt", "coap"])
 def test_an_application_alone_leaves_the_image_where_it_is(campaign: Campaign, transport: str) -> None:
-    machine = unit_after(campaign, "update-app")
+    machine = campaign.machine_after("update-app")
     machine.world.has_mqtt, machine.world.has_coap = transport == "mqtt", transport == "coap"
     image_slots = [machine.flash.read(offset, LAYOUT.slot_bytes) for offset in LAYOUT.slot_offsets]
     publish(machine, 7)
@@ -104,7 +87,7 @@ def test_an_application_alone_leaves_the_image_where_it_is(campaign: Campaign, t
 def test_a_wrong_chunk_of_an_application_is_named_and_changes_nothing(
     campaign: Campaign, transport: str
 ) -> None:
-    machine = unit_after(campaign, "update-app")
+    machine = campaign.machine_after("update-app")
     machine.world.has_mqtt, machine.world.has_coap = transport == "mqtt", transport == "coap"
     made = app_sets.release(machine.world.bench, 7)
     app_sets.publish(machine.world, made)
@@ -122,7 +105,7 @@ def test_a_wrong_chunk_of_an_application_is_named_and_changes_nothing(
 
 
 def test_a_unit_that_missed_the_firmware_takes_it_with_the_newer_application(campaign: Campaign) -> None:
-    machine = unit_after(campaign, "set-up")
+    machine = campaign.machine_after("set-up")
     publish(machine, 7)  # image 4 with the application of release 7
     found = machine.live(waits(runs(7)))
     assert found["version"] == "4.0.0+4" and codes(found) == []
@@ -136,7 +119,7 @@ def test_an_application_that_fails_on_trial_is_reverted_and_the_old_one_runs(cam
         b"def run(context):\n    return 1\n",
         b"import no_such_module\n",
     ):
-        machine = unit_after(campaign, "update-app")
+        machine = campaign.machine_after("update-app")
         publish(machine, 7, {"__init__.py": source})
         found = machine.live(waits(lambda one: TrialFailedError.code in codes(one) and runs(4)(one)))
         assert AppFailedError.code in codes(found), source
@@ -145,14 +128,14 @@ def test_an_application_that_fails_on_trial_is_reverted_and_the_old_one_runs(cam
 
 
 def test_firmware_whose_application_fails_on_trial_goes_back_with_it(campaign: Campaign) -> None:
-    machine = unit_after(campaign, "update-app")
+    machine = campaign.machine_after("update-app")
     publish(machine, 6, {"__init__.py": b"raise RuntimeError\n"})
     found = machine.live(waits(lambda one: TrialFailedError.code in codes(one) and runs(4)(one)))
     assert found["version"] == "4.0.0+4"
 
 
 def test_an_application_that_reaches_no_server_is_tried_three_times_and_given_up(campaign: Campaign) -> None:
-    machine = unit_after(campaign, "update-app")
+    machine = campaign.machine_after("update-app")
     publish(machine, 7)
     trials = []
 
@@ -177,7 +160,7 @@ def test_an_application_that_reaches_no_server_is_tried_three_times_and_given_up
 
 
 def test_an_application_that_crashes_later_is_started_again_and_then_left_off(campaign: Campaign) -> None:
-    machine = unit_after(campaign, "update-app")
+    machine = campaign.machine_after("update-app")
     source = b"import asyncio\nasync def run(context):\n    await asyncio.sleep(10)\n    raise OSError(5)\n"
     publish(machine, 7, {"__init__.py": source})
     found = machine.live(waits(lambda one: runs(7)(one) and one["application"]["state"] == "stopped"))
@@ -187,7 +170,7 @@ def test_an_application_that_crashes_later_is_started_again_and_then_left_off(ca
 
 
 def test_a_file_that_changed_is_reported_not_run_and_fetched_again(campaign: Campaign) -> None:
-    machine = unit_after(campaign, "update-app")
+    machine = campaign.machine_after("update-app")
     machine.world.has_mqtt = False
     place = next(
         offset + machine.flash.read(offset, LAYOUT.set_bytes).index(b"\x04" * 5000)
@@ -207,7 +190,7 @@ def test_a_file_that_changed_is_reported_not_run_and_fetched_again(campaign: Cam
 
 
 def test_a_release_without_an_application_drops_it(campaign: Campaign) -> None:
-    machine = unit_after(campaign, "update-app")
+    machine = campaign.machine_after("update-app")
     machine.world.publish(5)
     found = machine.live(waits(lambda one: one["version"] == "5.0.0+5" and not one["is_trial"]))
     assert found["application"] is None and codes(found) == []
@@ -216,7 +199,7 @@ def test_a_release_without_an_application_drops_it(campaign: Campaign) -> None:
 def test_a_unit_fresh_from_the_factory_fetches_the_application_of_the_release_that_it_shipped_with(
     campaign: Campaign,
 ) -> None:
-    machine = unit_after(campaign, "set-up")
+    machine = campaign.machine_after("set-up")
     bench = machine.world.bench
     release = build_release(
         bench.images[1],
@@ -237,7 +220,7 @@ def test_a_unit_fresh_from_the_factory_fetches_the_application_of_the_release_th
 
 @pytest.mark.skipif(not has_detools(), reason="detools is not installed (make setup builds it)")
 def test_an_application_goes_with_firmware_that_is_made_from_a_delta(campaign: Campaign) -> None:
-    machine = unit_after(campaign, "set-up")
+    machine = campaign.machine_after("set-up")
     bench = machine.world.bench
     made = build_release(
         bench.images[4],
@@ -283,7 +266,7 @@ def is_real():
     return hasattr(hashlib, "sha256") and hasattr(device.agent, "run") and hasattr(device.trust.verify, "require_newer")
 """
     files = {name + ".py": b"WHO = 'set'\n" for name in ("agent", "device", "hashlib", "asyncio", "app")}
-    machine = unit_after(campaign, "update-app")
+    machine = campaign.machine_after("update-app")
     publish(machine, 7, {"__init__.py": start.encode(), "look.py": look.encode(), **files})
     assert machine.live(waits(runs(7)))["application"]["says"] == "True set set set"
 
@@ -306,7 +289,7 @@ def shown(context):
         )
 """
     files = {"__init__.py": start.encode(), "helper.py": helper.encode(), "data/a.txt": b"hello"}
-    machine = unit_after(campaign, "update-app")
+    machine = campaign.machine_after("update-app")
     publish(machine, 7, files)
     found = machine.live(waits(runs(7)))
     says = "['__init__.py', 'data/a.txt', 'helper.py'] b'hello' 7 "
@@ -315,7 +298,7 @@ def shown(context):
 
 
 def test_the_example_runs(campaign: Campaign) -> None:
-    machine = unit_after(campaign, "update-app")
+    machine = campaign.machine_after("update-app")
     publish(machine, 7, appset.collect(ROOT / "examples" / "lamp"))
     says = "brightness 0 %, security updates: supported"
     found = machine.live(waits(lambda one: runs(7)(one) and one["application"]["says"] == says))
@@ -323,7 +306,7 @@ def test_the_example_runs(campaign: Campaign) -> None:
 
 
 def test_revoking_the_author_stops_no_application_that_was_confirmed(campaign: Campaign) -> None:
-    machine = unit_after(campaign, "update-app")
+    machine = campaign.machine_after("update-app")
     bench = machine.world.bench
     author = bench.ring.signer("author")
     book = keyset.ensure_book(bench.ring.directory).changed().with_revoked(author.key_id)
@@ -342,7 +325,7 @@ def test_revoking_the_author_stops_no_application_that_was_confirmed(campaign: C
 
 def test_nothing_of_an_application_runs_before_there_is_an_owner(campaign: Campaign) -> None:
     """After a factory reset the set is still there and waits (PW-02)."""
-    machine = unit_after(campaign, "update-app")
+    machine = campaign.machine_after("update-app")
     loaded: list[int] = []
     ports = machine._ports
 

@@ -42,11 +42,6 @@ class Asked(dict[str, bytes]):
 
 
 @pytest.fixture(scope="module")
-def campaign(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
-    return Campaign(Bench(tmp_path_factory.mktemp("bench")))
-
-
-@pytest.fixture(scope="module")
 def release(campaign: Campaign) -> Release:
     """Release 2 with a patch from release 1."""
     return made(campaign.bench, campaign.bench.images[1])

@@ -15,36 +15,12 @@ import pytest
 from device.errors import FreshnessError, LinkError
 from device.limits import LINK_RETRY_S, NONCE_LIFE_S
 from provisioning.signing import keyset
-from simulator.ports.flash import SimFlash
 from simulator.ports.network import Link
 from simulator.powercut import bench as made
-from simulator.powercut.campaign import Campaign
 from simulator.powercut.flows import status
 from simulator.powercut.machine import Machine
 
 Script = Callable[[Machine], Awaitable[Any]]
-
-
-@pytest.fixture(scope="module")
-def campaign(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
-    return Campaign(made.Bench(tmp_path_factory.mktemp("bench")))
-
-
-@pytest.fixture
-def machine(campaign: Campaign) -> Machine:
-    """An owned unit that was never on since its set-up; its broker answers."""
-    recorded = campaign.recorded("set-up")
-    flash, world = SimFlash(made.LAYOUT), recorded.after.copy()
-    flash.restore(recorded.end)
-    world.has_mqtt, world.has_coap = True, False
-    return Machine(flash, world)
-
-
-def again(machine: Machine) -> Machine:
-    """The same unit after a power cut."""
-    machine.world.starts += 1
-    machine.flash.power_on()
-    return Machine(machine.flash, machine.world)
 
 
 async def time_known(machine: Machine) -> int:
@@ -98,7 +74,7 @@ def test_a_replayed_record_gives_no_time(machine: Machine) -> None:
     kept: list[bytes] = []
     answering(machine, lambda record: kept.append(record) or record)
     machine.live(time_known)
-    restarted = again(machine)
+    restarted = machine.again()
     answering(restarted, lambda record: kept[0])
     assert restarted.live(lambda m: refused(m, FreshnessError.code))["time"] is None
 
@@ -117,7 +93,7 @@ def test_a_time_before_the_floor_is_refused(machine: Machine) -> None:
 def test_the_floor_outlives_the_power(machine: Machine) -> None:
     machine._tracker.now = lambda: machine.world.bench.now_s + 30 * 86400
     machine.live(time_known)
-    restarted = again(machine)
+    restarted = machine.again()
     restarted._tracker.now = lambda: machine.world.bench.now_s
     assert restarted.live(lambda m: refused(m, FreshnessError.code))["time"] is None
 
@@ -179,12 +155,12 @@ def test_a_frozen_unit_says_that_it_is_stale_across_restarts(
     unit.world.is_down = True
     for _ in range(2):
         assert unit.live(lambda m: run_for(m, 480))["update"]["is_stale"] is False
-        unit = again(unit)
+        unit = unit.again()
     assert unit.live(lambda m: run_for(m, 600))["update"]["is_stale"] is True
-    unit = again(unit)
+    unit = unit.again()
     unit.world.is_down = False
     unit.live(time_known)
-    assert again(unit).live(status)["update"]["is_stale"] is False
+    assert unit.again().live(status)["update"]["is_stale"] is False
 
 
 def test_a_fleet_that_lost_its_broker_comes_back_spread_out(machine: Machine) -> None:
@@ -265,7 +241,7 @@ def test_a_time_beyond_the_interval_of_the_trackers_key_is_refused(machine: Mach
     machine._tracker.now = lambda: last_s + 1
     found = machine.live(lambda m: refused(m, FreshnessError.code))
     assert found["time"] is None
-    restarted = again(machine)
+    restarted = machine.again()
     restarted._tracker.now = lambda: machine.world.bench.now_s
     assert restarted.live(time_known) < machine.world.bench.now_s + 600, "the floor was moved"
 

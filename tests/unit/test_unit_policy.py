@@ -5,38 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import pytest
-
-from simulator.ports.flash import SimFlash
 from simulator.powercut import bench as made
-from simulator.powercut.campaign import Campaign
 from simulator.powercut.flows import sign_in, status
 from simulator.powercut.machine import Machine
 
 DAY_S = 86400
 CHECKS_S = 3.5 * made.CHECK_INTERVAL_S  # long enough for three checks
-
-
-@pytest.fixture(scope="module")
-def campaign(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
-    return Campaign(made.Bench(tmp_path_factory.mktemp("bench")))
-
-
-@pytest.fixture
-def machine(campaign: Campaign) -> Machine:
-    """An owned unit whose broker has no release yet."""
-    recorded = campaign.recorded("set-up")
-    flash, world = SimFlash(made.LAYOUT), recorded.after.copy()
-    flash.restore(recorded.end)
-    world.has_mqtt, world.has_coap = True, False
-    return Machine(flash, world)
-
-
-def again(machine: Machine) -> Machine:
-    """The same unit after a power cut."""
-    machine.world.starts += 1
-    machine.flash.power_on()
-    return Machine(machine.flash, machine.world)
 
 
 async def owner_says(machine: Machine, **form: str) -> None:
@@ -77,7 +51,7 @@ def test_up_06_switched_off_a_release_waits_over_checks_and_restarts(machine: Ma
         await asyncio.sleep(CHECKS_S)
         return await status(machine)
 
-    for found in (machine.live(switch_off), again(machine).live(look)):
+    for found in (machine.live(switch_off), machine.again().live(look)):
         assert found["version"].startswith("1.")
         assert found["update"]["offered"]["sequence"] == 2
 
@@ -107,7 +81,7 @@ def test_up_06_a_release_that_was_put_off_comes_by_itself_when_the_days_are_over
     found = machine.live(put_off)
     assert found["version"].startswith("1.")
     assert found["update"]["offered"]["sequence"] == 2
-    restarted = again(machine)
+    restarted = machine.again()
     restarted._tracker.now = lambda: machine.world.bench.now_s + 2 * DAY_S
 
     async def look(machine: Machine) -> Any:
@@ -115,7 +89,7 @@ def test_up_06_a_release_that_was_put_off_comes_by_itself_when_the_days_are_over
         return await status(machine)
 
     assert restarted.live(look)["version"].startswith("1.")
-    later = again(restarted)
+    later = restarted.again()
     later._tracker.now = lambda: machine.world.bench.now_s + 3 * DAY_S + 3600
     assert later.live(lambda m: runs(m, 2))["update"]["automatic"] is True
 
