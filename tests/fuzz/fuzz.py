@@ -1,4 +1,4 @@
-"""Coverage-guided fuzzing of one parser: python tests/fuzz/fuzz.py TARGET SECONDS [CORPUS].
+"""Coverage-guided fuzzing of one parser: python tests/fuzz/fuzz.py TARGET SECONDS [CORPUS]; --list names the targets.
 
 Exit codes: 0 nothing was found, other: libFuzzer's (a crashing input is written to the working directory).
 """
@@ -19,6 +19,9 @@ with atheris.instrument_imports(include=["device"]):
 
 def main(arguments: list[str]) -> int:
     """Run one target for so many seconds."""
+    if arguments == ["--list"]:
+        print(" ".join(TARGETS))
+        return 0
     if len(arguments) < 2 or arguments[0] not in TARGETS:
         print(__doc__)
         return 2
