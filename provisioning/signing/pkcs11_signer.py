@@ -6,7 +6,8 @@ Rules:
 2. The PIN comes from the variable FIRSTBOOT_PKCS11_PIN, from the file that FIRSTBOOT_PKCS11_PIN_FILE names, or
    from a prompt, never from a command line or a URI:
    `pin-value` and `pin-source` are refused. It is in no message and no representation.
-3. A session is open for one operation. Keys made here are sensitive and cannot be extracted.
+3. A session is open for one operation, and one at a time in this process: a login holds for all sessions of a token,
+   and the first that ends logs the others out (PKCS#11, C_Login and C_Logout). Keys made here are never extractable.
 4. What a token signed is verified with the device's own code before it is handed out.
 
 SoftHSM2 and most tokens draw the number that ECDSA needs themselves: their signatures are not those of RFC 6979.
@@ -19,6 +20,7 @@ import hashlib
 import os
 import re
 import ssl
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -44,6 +46,9 @@ _ED25519: Final = (bytes.fromhex("06032b6570"), b"\x13\x0cedwards25519")
 
 _PATH_NAMES: Final = ("token", "serial", "object", "id")
 _QUERY_NAMES: Final = ("module-path",)
+
+
+_TURN: Final = threading.Lock()  # rule 3
 
 
 class TokenError(OSError):
@@ -115,11 +120,15 @@ class _Session:
 
     @contextmanager
     def open(self, *, is_writing: bool = False) -> Iterator[Any]:
-        if self._known is None:
-            self._known = self.pin()
+        with _TURN:
+            if self._known is None:
+                self._known = self.pin()
+            yield from self._logged_in(self._known, is_writing)
+
+    def _logged_in(self, pin: str, is_writing: bool) -> Iterator[Any]:
         try:
             library = pkcs11.lib(self.key.module)
-            with self._token(library).open(rw=is_writing, user_pin=self._known) as session:
+            with self._token(library).open(rw=is_writing, user_pin=pin) as session:
                 yield session
         except PKCS11Error as error:
             raise TokenError(f"token: {_words(error)}") from None

@@ -1,6 +1,7 @@
 """Keys in a token: SoftHSM2 signs P-256 and Ed25519; the PIN is nowhere but in its variable."""
 
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,14 @@ def test_a_token_signs_what_a_device_verifies(softhsm: str, kind: str, algorithm
     signed = backend.sha256(b"message") if kind == "p256" else b"message"
     assert verify(found.public, signed, signature)
     assert not verify(found.public, signed[:-1] + b"!", signature)
+
+
+def test_ports_that_sign_at_the_same_moment_do_not_log_each_other_out(softhsm: str) -> None:
+    signers = [Pkcs11Signer.create(_uri(softhsm, name), "p256", lambda: PIN) for name in ("left", "right")]
+    with ThreadPoolExecutor(max_workers=8) as ports:
+        signed = list(ports.map(lambda number: signers[number % 2].sign(bytes([number])), range(32)))
+    for number, signature in enumerate(signed):
+        assert backend.p256_verify(signers[number % 2].public, backend.sha256(bytes([number])), signature)
 
 
 def test_a_key_made_here_cannot_be_extracted(softhsm: str) -> None:
