@@ -24,8 +24,8 @@ from provisioning.factory.run import UnitRun, require
 BY_UNIT: Final = "unit"
 INJECTED: Final = "injected"
 NOT_ALLOWED: Final = (
-    "the unit has no entropy: it can make no keys (PR-01), and the product definition does not allow the station to"
-    " draw them ([keys] injected = true)"
+    "the unit has no entropy, so it makes no keys (PR-01), and the product definition does not let the station draw"
+    " them ([keys] injected)"
 )
 
 

@@ -62,5 +62,16 @@ def test_sixteen_verdicts_are_large_and_seen_without_scrolling(size: str, line: 
     assert not overflows(line) and not squeezed(line)
 
 
+def test_a_long_reason_is_shown_whole_when_its_tile_is_touched(line: Any) -> None:
+    width, height = SIZES["tablet-landscape"]
+    line.set_viewport_size({"width": width, "height": height})
+    reason = line.locator(".tile.failed .reason")
+    line.mouse.move(0, 0)
+    assert reason.evaluate("e => e.scrollHeight > e.clientHeight")
+    reason.hover()
+    assert reason.evaluate("e => e.scrollHeight <= e.clientHeight")
+    line.mouse.move(0, 0)
+
+
 def test_the_page_with_sixteen_tiles_breaks_no_rule_of_wcag(line: Any) -> None:
     assert axe_violations(line) == []
