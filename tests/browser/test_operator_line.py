@@ -28,6 +28,7 @@ def line(tmp_path_factory: pytest.TempPathFactory, chromium: Any) -> Iterator[An
     page = context.new_page()
     page.set_default_timeout(60_000)
     page.goto(bench.address)
+    page.wait_for_function("document.activeElement.type === 'password'")  # autofocus comes after the page
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     page.wait_for_selector("#tiles")

@@ -30,6 +30,7 @@ def shift(operator: OperatorBench, chromium: Any) -> Iterator[Any]:
     page = context.new_page()
     page.set_default_timeout(20_000)
     page.goto(operator.address)
+    page.wait_for_function("document.activeElement.type === 'password'")  # autofocus comes after the page
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     page.wait_for_selector("#tiles")
