@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from device.apps import PACKAGE
+
 if TYPE_CHECKING:
     from device.interfaces import AppFiles
-
-PACKAGE = "app"
 
 
 class SetImporter:

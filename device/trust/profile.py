@@ -33,7 +33,6 @@ DELTA_COMPONENTS = (
     (b"delta-chunks",),
     (b"delta",),
 )  # behind either: a patch from another release to this firmware
-CHUNKS = 0
 FIRMWARE = 1
 _SHA256_BYTES = const(32)
 _CONDITIONS = (

@@ -110,7 +110,7 @@ class AppSets(Slots):
 
         Raises AppSetError, with the name of the first file that differs where the index can still be read.
         """
-        if _digest(self, slot, 0, binding.size) != binding.digest:
+        if self.digest(slot, binding.size) != binding.digest:
             raise AppSetError(reason="changed", file=self._changed(slot, binding))
         try:
             return bundle.decode(lambda offset, length: self.read(slot, offset, length), binding.size)
@@ -123,7 +123,7 @@ class AppSets(Slots):
         except CodecError:
             return "index"
         for file in files:
-            if _digest(self, slot, file.offset, file.size) != file.digest:
+            if self.digest(slot, file.size, file.offset) != file.digest:
                 return str(file.name)
         return "index"
 
@@ -133,10 +133,3 @@ class AppSets(Slots):
         if sha256(data).digest() != file.digest:
             raise DigestMismatchError(component="app", file=file.name)
         return data
-
-
-def _digest(sets: "AppSets", slot: int, start: int, size: int) -> bytes:
-    total = sha256()
-    for offset in range(start, start + size, 4096):
-        total.update(sets.read(slot, offset, min(4096, start + size - offset)))
-    return total.digest()

@@ -77,14 +77,6 @@ def _is_stored(area: "Slots", slot: int, index: int, size: int, digest: bytes) -
     return sha256(area.read(slot, index * CHUNK_BYTES, size)).digest() == digest
 
 
-def slot_digest(boot: "Slots", slot: int, size: int) -> bytes:
-    """SHA-256 of the first `size` bytes of a slot, read back in chunks."""
-    digest = sha256()
-    for offset in range(0, size, CHUNK_BYTES):
-        digest.update(boot.read(slot, offset, min(CHUNK_BYTES, size - offset)))
-    return digest.digest()
-
-
 def check_image(boot: "BootState", slot: int, size: int) -> "ImageInfo":
     """The image in `slot`, when this unit may start it. Raises ImageFormatError, SecurityCounterError."""
     info = parse_image(lambda offset, length: boot.read(slot, offset, length), size)
@@ -185,5 +177,5 @@ def _bring(
         area.rewrite_sector(slot, index * CHUNK_BYTES, data)
         done += 1
         yield Progress(done, len(digests))
-    if slot_digest(area, slot, size) != payload.digest:
+    if area.digest(slot, size) != payload.digest:
         raise DigestMismatchError(component=names[1])

@@ -11,7 +11,6 @@ Rules, in the order they are applied (docs/adr/0016):
 """
 
 from collections import namedtuple
-from hashlib import sha256
 
 from device.compat import const
 from device.errors import (
@@ -38,8 +37,6 @@ TryDelta = namedtuple("TryDelta", ("delta",))  # -> bool: no patch was refused f
 DeltaDone = namedtuple("DeltaDone", ("error", "is_final"))
 Applied = namedtuple("Applied", ("done", "total"))  # -> None; sectors; a place to let others run
 
-_DIGEST_PIECE_BYTES = const(1024)
-
 # What may be wrong with a patch, its list or the place where they are published; a lost link is none of these.
 _FETCH_ERRORS = (DeltaError, DigestMismatchError, LimitError, LinkTimeoutError, PeerRefusedError)
 
@@ -53,6 +50,9 @@ class Tail:
 
     def read(self, slot: int, offset: int, length: int) -> bytes:
         return self._slots.read(slot, self._base + offset, length)
+
+    def digest(self, slot: int, size: int) -> bytes:
+        return self._slots.digest(slot, size, self._base)
 
     def rewrite_sector(self, slot: int, offset: int, data: bytes) -> None:
         self._slots.rewrite_sector(slot, self._base + offset, data)
@@ -75,7 +75,7 @@ def make(
         base = _room_for(boot, firmware.size, delta.patch.size)
         if delta.source_size > boot.slot_limit_bytes:
             raise LimitError(what="source of a delta", limit=boot.slot_limit_bytes)
-        if _digest(boot, 1 - slot, delta.source_size) != delta.source_digest:
+        if boot.digest(1 - slot, delta.source_size) != delta.source_digest:
             raise DeltaError(reason="made from another release")
         tail = Tail(boot, base)
         yield from bring(tail, slot, delta.chunks, delta.patch, ("delta-chunks", "delta"))
@@ -86,7 +86,7 @@ def make(
     except _Refused as refusal:
         yield DeltaDone(refusal.args[0], True)
         return False
-    if _digest(boot, slot, firmware.size) != firmware.digest:
+    if boot.digest(slot, firmware.size) != firmware.digest:
         yield DeltaDone(DigestMismatchError(component="firmware", reason="made from a delta"), True)
         return False
     yield DeltaDone(None, True)
@@ -95,14 +95,6 @@ def make(
 
 class _Refused(Exception):
     """The patch itself is refused; args: why. Never leaves this module."""
-
-
-def _digest(boot: "Slots", slot: int, size: int) -> bytes:
-    """SHA-256 of the first `size` bytes of a slot, read in pieces that leave most of 8 KiB free."""
-    digest = sha256()
-    for offset in range(0, size, _DIGEST_PIECE_BYTES):
-        digest.update(boot.read(slot, offset, min(_DIGEST_PIECE_BYTES, size - offset)))
-    return digest.digest()
 
 
 def _sectors(size: int) -> int:

@@ -10,6 +10,7 @@ Rules (docs/design.md, Boot; the boot ROM reads the same units):
 """
 
 from collections import namedtuple
+from hashlib import sha256
 
 from device.compat import const
 from device.errors import FlashError, RevocationError
@@ -25,6 +26,8 @@ from device.layout import (
     UNIT_TRIED,
 )
 from device.limits import IMAGE_KEYS
+
+_DIGEST_PIECE_BYTES = const(1024)
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -110,6 +113,14 @@ class Slots:
     def read(self, slot: int, offset: int, length: int) -> bytes:
         self._check(offset, length)
         return self._flash.read(self._offsets[slot] + offset, length)
+
+    def digest(self, slot: int, size: int, start: int = 0) -> bytes:
+        """SHA-256 of `size` bytes of the slot from `start` on, read in pieces that leave most of 8 KiB free."""
+        total = sha256()
+        end = start + size
+        for offset in range(start, end, _DIGEST_PIECE_BYTES):
+            total.update(self.read(slot, offset, min(_DIGEST_PIECE_BYTES, end - offset)))
+        return total.digest()
 
     def rewrite_sector(self, slot: int, offset: int, data: bytes) -> None:
         """Erase the sector at `offset` of the slot and program `data` (at most a sector) into it."""

@@ -11,7 +11,7 @@ from collections import namedtuple
 from device.compat import const
 from device.errors import AppSetError, FirstbootError, FlashError, RecordDamagedError, TrialFailedError
 from device.update import tracker
-from device.update.flow import Place, check_image, slot_digest
+from device.update.flow import Place, check_image
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Trials:
             return False
         if self._measured is None or self._measured[0] != size:
             # Half a megabyte takes a slow board a second, and what runs does not change.
-            self._measured = (size, slot_digest(self.boot_state, self._boot.slot, size))
+            self._measured = (size, self.boot_state.digest(self._boot.slot, size))
         return self._measured[1] == digest
 
     def pending(self) -> "Pending | None":
@@ -250,10 +250,6 @@ class Trials:
         pending = self.pending()
         if pending is not None:
             self._save_pending(tracker.with_outcome(pending, tracker.NO_DELTA))
-
-    def give_up(self) -> None:
-        """The pending release turned out not to be what it says; forget it (its slot stays unstaged)."""
-        self._store.delete("pending")
 
     def retry(self) -> None:
         """Stage a release again that only missed its server; the boot ROM tries it at the next start."""

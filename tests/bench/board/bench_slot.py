@@ -3,7 +3,6 @@
 from bench import growth
 
 from device.ports.mps2 import Mps2Flash, layout
-from device.update.flow import slot_digest
 from device.update.slots import BootState
 
 SIZE = 262144
@@ -11,7 +10,7 @@ BOOT = BootState(Mps2Flash(), layout)
 
 
 def digest():
-    slot_digest(BOOT, 0, SIZE)
+    BOOT.digest(0, SIZE)
 
 
 MEASUREMENTS = (("slot-digest", digest),)
