@@ -77,7 +77,7 @@ if TYPE_CHECKING:
             """32 bytes that need both `data` and the chip's key (HMAC-SHA-256). Blocking. Raises StorageError."""
 
     class AppFiles(Protocol):
-        """The files of a verified application set, read only (device/apps.py). What Ports.load_app imports from."""
+        """The files of a verified application set, read only (device/agent/apps.py). Ports.load_app imports from it."""
 
         def size(self, name: str) -> "int | None":
             """Bytes of a file, None where there is none."""

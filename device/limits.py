@@ -78,7 +78,7 @@ PBKDF2_MIN_ITERATIONS = 1000  # NIST SP 800-132 5.2; a board sets as many as it 
 PBKDF2_MAX_ITERATIONS = 10_000_000  # a damaged record must not keep the unit busy for hours
 THROTTLE_FREE = 5  # wrong guesses without a delay: slips of the owner's fingers
 THROTTLE_CAP_S = 300  # longest delay: bears on a guesser, does not lock the owner out (PW-14)
-SETUP_CODE_CHARS = 21  # 20 random symbols of 5 bits, one check character (device/setup_code.py)
+SETUP_CODE_CHARS = 21  # 20 random symbols of 5 bits, one check character (device/owner/setup_code.py)
 
 PRESS_LIFE_S = 120  # after a press of the button set-up is open this long: time to type 21 symbols
 BUTTON_POLL_MS = 50  # shorter than any press of a finger
@@ -94,7 +94,7 @@ FACTORY_DATA_BYTES = 2048  # one part of a record; longer records travel in part
 SOURCES = 4  # places to look for releases
 CHECK_INTERVAL_S = (1, 30 * 86400)  # shortest: for a test bench; longest: a month
 
-# Application sets (device/codec/bundle.py, device/apps.py)
+# Application sets (device/codec/bundle.py, device/agent/apps.py)
 APP_FILES = 64
 APP_NAME_BYTES = 48
 APP_FILE_BYTES = 65536  # one file is hashed and read in one piece

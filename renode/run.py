@@ -18,7 +18,7 @@ from typing import Final
 
 from renode.renode import REMEDY
 
-SUITES: Final = Path(__file__).parent / "tests"
+SUITES: Final = Path(__file__).parent / "suites"
 PROGRAMS: Final = ("renode", "renode-test")
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from device.apps import PACKAGE
+from device.agent.apps import PACKAGE
 
 if TYPE_CHECKING:
     from device.interfaces import AppFiles

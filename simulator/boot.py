@@ -15,7 +15,7 @@ from device.crypto import backend
 from device.errors import ImageFormatError
 from device.layout import NvmLayout
 from device.update.slots import BootState
-from provisioning.signing.image import ImageKey
+from provisioning.release.image import ImageKey
 
 if TYPE_CHECKING:
     from device.interfaces import Flash

@@ -23,7 +23,7 @@ from pathlib import Path
 from types import SimpleNamespace, TracebackType
 from typing import Any, Final
 
-from device.agent import Ports, run_async
+from device.agent.agent import Ports, run_async
 from device.layout import (
     IMAGE_HEADER_BYTES,
     MPS2,
@@ -34,7 +34,7 @@ from device.layout import (
     NvmLayout,
 )
 from device.ports.host import HostClock, HostEntropy, HostNetwork, HostServer, HostStream
-from device.store import DEVICE
+from device.records.store import DEVICE
 from device.update.slots import BootState
 from simulator import boot as boot_rom
 from simulator.apps import load_app

@@ -55,6 +55,7 @@ check() {
     run "mypy --strict: provisioning, simulator, renode" "$python" -m mypy --strict provisioning simulator renode
     run "mypy --strict: esp32 port, against its stubs" check_chip esp32 device/ports/esp32.py device/ports/rtc.py device/ports/sockets.py
     run "mypy --strict: rp2 port, against its stubs" check_chip rp2 device/ports/rp2.py device/ports/rtc.py
+    run "import-linter: who may import whom" "$venv/bin/lint-imports" --no-logo --no-cache
     run "architecture: import rules, dialect, mpy-cross, limits" "$python" -m pytest -q -p no:cacheprovider tests/architecture
     if [ -n "$failed" ]; then
         say "FAILED"
@@ -148,7 +149,7 @@ size() {
 
 bench() {
     setup dev
-    "$python" -m tests.bench.run "$@"
+    "$python" -m tests.benchmarks.run "$@"
 }
 
 clean() {

@@ -7,7 +7,7 @@ in deterministic CBOR: an array of the version, the encoded index in a byte stri
    lower-case letters, digits and _ - . in parts between slashes; no part begins with a dot. So no name leads out of
    the set, and none means something else on a file system that ignores case.
 2. Every byte of the contents belongs to one file, in the order of the index; nothing stands behind them.
-3. "__init__.py" or "__init__.mpy" is among them: the set is the package `app`, and nothing else (device/apps.py).
+3. "__init__.py" or "__init__.mpy" is among them: the set is the package `app`, and nothing else (device/agent/apps.py).
 4. Numbers of files, bytes of one file and of the index are bounded (limits.py) before anything is read by them.
 """
 

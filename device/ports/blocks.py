@@ -8,7 +8,7 @@ Rules:
 4. A record is written as NAME.new, closed, then renamed: littlefs replaces the old name in one step.
 5. Nothing here formats, except `format_region`, which a unit calls only before it is locked.
 
-Not yet run on hardware; run against block devices in memory (tests/unit/test_chip_ports.py).
+Not yet run on hardware; run against block devices in memory (tests/unit/device/ports/test_chip_ports.py).
 """
 
 from collections import namedtuple

@@ -57,7 +57,7 @@ FIRMWARE = (b"firmware",)
 SUPPORT_STATE = -5  # the first of the extensions
 DELTA = -7  # the release was made from a delta: 0; or why the full payload was taken (error number)
 APP = -8  # SHA-256 of the application set that runs; absent where the firmware is alone
-IS_STALE = -6  # no valid freshness record for 72 h of powered-on time (device/staleness.py)
+IS_STALE = -6  # no valid freshness record for 72 h of powered-on time (device/records/staleness.py)
 
 REASON_CBOR = 1
 REASON_COSE = 2

@@ -11,11 +11,11 @@ Rules:
 
 from collections import namedtuple
 
-from device import contact, support
 from device.codec import cose
 from device.compat import const
 from device.crypto import backend
 from device.errors import FirstbootError, RecordDamagedError, TrustError
+from device.records import contact, support
 from device.trust.anchors import ROLE_SUPPORT
 from device.trust.verify import verify_record
 
@@ -23,7 +23,7 @@ TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from typing import Any, Callable
 
-    from device.store import Store
+    from device.records.store import Store
     from device.trust.anchors import Anchors
 
 # `content`: what the paper's `decode` gave; `is_believed`: whether the key that signed it still is.

@@ -9,18 +9,18 @@ an event that the owner can read. A link that fails is tried again at the next c
 
 from hashlib import sha256
 
-from device import freshness, support
 from device.compat import const
 from device.crypto import backend
 from device.errors import FirstbootError, KnownBadError, LinkError, StorageError, UpdateError
 from device.limits import NONCE_BYTES
-from device.staleness import Staleness
+from device.records import freshness, support
+from device.records.staleness import Staleness
 from device.suit import report
 from device.trust import keyset
 from device.trust.anchors import ROLE_TRACKER
 from device.trust.verify import Circumstances, require_newer, verify_envelope, verify_record_key
 from device.update import flow as steps
-from device.update import patching, tracker
+from device.update import patching, trial_state
 from device.update.flow import install
 from device.update.papers import contact_paper, support_paper
 
@@ -28,12 +28,12 @@ TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from typing import Any, Awaitable, Callable
 
-    from device.contact import Contact
-    from device.events import Events
     from device.interfaces import Entropy, Source
-    from device.settings import Consent
-    from device.store import Store
-    from device.timekeeper import TimeKeeper
+    from device.owner.settings import Consent
+    from device.records.contact import Contact
+    from device.records.events import Events
+    from device.records.store import Store
+    from device.records.timekeeper import TimeKeeper
     from device.trust.anchors import Anchors
     from device.trust.verify import VerifiedManifest
     from device.update.papers import Paper
@@ -141,7 +141,7 @@ class UpdateService:
             return
         # The floor first: cut between the two, the set is offered again and lowers the same floor.
         floor_s = max(self.anchors.build_time_floor_s, found.root_time_s)
-        self.trials.save_progress(tracker.with_time_floor(self.trials.progress, floor_s))
+        self.trials.save_progress(trial_state.with_time_floor(self.trials.progress, floor_s))
         self._store.write("keyset", offered)
         self._keyset = offered
         self.anchors = keyset.apply(self.anchors, found)
@@ -159,7 +159,7 @@ class UpdateService:
         fresh = freshness.accept(payload, asked, age_ms, self._time.floor_s)
         keyset.require_interval(self.anchors, key, fresh.time_s)
         if self._time.accept(fresh.time_s):
-            self.trials.save_progress(tracker.with_time_floor(self.trials.progress, fresh.time_s))
+            self.trials.save_progress(trial_state.with_time_floor(self.trials.progress, fresh.time_s))
         self.staleness.heard()
         self.last_contact = (source.name, fresh.time_s)
         return was_unknown
@@ -178,7 +178,7 @@ class UpdateService:
         """Support record and security contact change while a unit is in use (SP-03, RP-10)."""
         record = self._take(self.support_paper, await source.support())
         if record is not None:
-            self.trials.save_progress(tracker.with_support(self.trials.progress, record.sequence))
+            self.trials.save_progress(trial_state.with_support(self.trials.progress, record.sequence))
         self._take(self.contact_paper, await source.contact())
 
     def newest_contact(self) -> "Contact | None":

@@ -10,7 +10,7 @@ from collections import namedtuple
 
 from device.compat import const
 from device.errors import AppSetError, FirstbootError, FlashError, RecordDamagedError, TrialFailedError
-from device.update import tracker
+from device.update import trial_state
 from device.update.flow import Place, check_image
 
 TYPE_CHECKING = const(0)
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from typing import Callable
 
     from device.interfaces import Boot
-    from device.store import Store
+    from device.records.store import Store
     from device.trust.verify import Target, VerifiedManifest
     from device.update.appset import AppSets, Candidate
     from device.update.slots import BootState, Slots
-    from device.update.tracker import Pending, Progress
+    from device.update.trial_state import Pending, Progress
 
 # The application set that runs: its place and binding, whether this is its trial, its files.
 Running = namedtuple("Running", ("slot", "binding", "is_trial", "files"))
@@ -51,16 +51,16 @@ class Trials:
         self._measured: "tuple[int, bytes] | None" = None
         self.is_trial = False
         self.is_retry_wanted = False
-        self.progress: "Progress" = tracker.NO_PROGRESS
+        self.progress: "Progress" = trial_state.NO_PROGRESS
         data = store.read("progress")
         if data is not None:
-            self.progress = tracker.decode_progress(data)
+            self.progress = trial_state.decode_progress(data)
         self._stored = self.progress  # what a start without this image would find
         # A unit fresh from the factory has confirmed nothing itself; its image's build number says what it shipped
         # with, so that nothing older is ever taken for new (UP-02).
         shipped = boot.version[3]
         if not boot.is_trial and shipped > self.progress.manifest_sequence:
-            self.progress = tracker.with_manifest(self.progress, shipped)
+            self.progress = trial_state.with_manifest(self.progress, shipped)
 
     @property
     def free_slot(self) -> int:
@@ -83,15 +83,15 @@ class Trials:
 
     def pending(self) -> "Pending | None":
         data = self._store.read("pending")
-        return None if data is None else tracker.decode_pending(data)
+        return None if data is None else trial_state.decode_pending(data)
 
     def _save_pending(self, pending: "Pending") -> None:
-        self._store.write("pending", tracker.encode_pending(pending))
+        self._store.write("pending", trial_state.encode_pending(pending))
 
     def save_progress(self, progress: "Progress") -> None:
         """Store `progress` when it differs from what is stored."""
         if progress != self._stored:
-            self._store.write("progress", tracker.encode_progress(progress))
+            self._store.write("progress", trial_state.encode_progress(progress))
             self._stored = progress
         self.progress = progress
 
@@ -134,7 +134,7 @@ class Trials:
 
     def _is_pending(self, one: "Candidate") -> bool:
         pending = self.pending()
-        return pending is not None and pending.slot == tracker.FIRST_SET + one.slot
+        return pending is not None and pending.slot == trial_state.FIRST_SET + one.slot
 
     def _kept_set(self) -> "dict[object, object]":
         """{1: image digest, 2: digest of the set} of the release confirmed last, empty where it had none."""
@@ -181,11 +181,11 @@ class Trials:
 
     def _area(self, slot: int) -> "tuple[Slots, int]":
         """Where the marks of a pending release's `slot` are."""
-        if slot < tracker.FIRST_SET:
+        if slot < trial_state.FIRST_SET:
             return self.boot_state, slot
-        if self.sets is None or slot >= tracker.FIRST_SET + self.sets.count:
+        if self.sets is None or slot >= trial_state.FIRST_SET + self.sets.count:
             raise RecordDamagedError(name="pending")
-        return self.sets, slot - tracker.FIRST_SET
+        return self.sets, slot - trial_state.FIRST_SET
 
     # the release that is under way ---------------------------------------------------------------------------
     def reconcile(self) -> "FirstbootError | None":
@@ -196,19 +196,19 @@ class Trials:
         area, place = self._area(pending.slot)
         marks = area.marks(place)
         running_slot, is_trial = self._boot.slot, self._boot.is_trial
-        if pending.slot >= tracker.FIRST_SET:
-            running_slot = tracker.FIRST_SET + self.app.slot if self.app is not None else -1
+        if pending.slot >= trial_state.FIRST_SET:
+            running_slot = trial_state.FIRST_SET + self.app.slot if self.app is not None else -1
             is_trial = self.app is not None and self.app.is_trial
-        fate = tracker.decide(pending, running_slot, is_trial, marks)
-        if fate == tracker.FINISH:
+        fate = trial_state.decide(pending, running_slot, is_trial, marks)
+        if fate == trial_state.FINISH:
             self._finish(pending)
-        elif fate == tracker.TRIAL:
+        elif fate == trial_state.TRIAL:
             self.is_trial = True
-        elif fate in (tracker.RETRY, tracker.FAILED):
-            reason = tracker.failure_reason(pending, marks, self._boot.reset_reason)
-            self.is_retry_wanted = fate == tracker.RETRY
+        elif fate in (trial_state.RETRY, trial_state.FAILED):
+            reason = trial_state.failure_reason(pending, marks, self._boot.reset_reason)
+            self.is_retry_wanted = fate == trial_state.RETRY
             if not self.is_retry_wanted:
-                self.save_progress(tracker.with_failed(self.progress, pending.sequence))
+                self.save_progress(trial_state.with_failed(self.progress, pending.sequence))
                 self._store.delete("pending")
             return TrialFailedError(sequence=pending.sequence, reset=reason)
         return None
@@ -225,17 +225,19 @@ class Trials:
         slot = self.free_slot
         place = self.place()
         if manifest.chunks is None and place is not None:
-            slot = tracker.FIRST_SET + place.slot
+            slot = trial_state.FIRST_SET + place.slot
         pending = self.pending()
         target = _target(manifest)
         if pending is None or pending.digest != target.digest or pending.slot != slot:
             area, number = self._area(slot)
             if not area.is_blank_trailer(number):
                 area.clear_marks(number)
-            if self.sets is not None and pending is not None and pending.slot >= tracker.FIRST_SET:
-                self.sets.drop(pending.slot - tracker.FIRST_SET)  # what is staged there is not tried any more
+            if self.sets is not None and pending is not None and pending.slot >= trial_state.FIRST_SET:
+                self.sets.drop(
+                    pending.slot - trial_state.FIRST_SET
+                )  # what is staged there is not tried any more
             self._save_pending(
-                tracker.Pending(manifest.sequence_number, slot, target.digest, target.size, 1, 0)
+                trial_state.Pending(manifest.sequence_number, slot, target.digest, target.size, 1, 0)
             )
         self.is_retry_wanted = False
         return slot
@@ -243,30 +245,30 @@ class Trials:
     def may_try_delta(self) -> bool:
         """Whether no patch was refused for the pending release."""
         pending = self.pending()
-        return pending is not None and pending.outcome != tracker.NO_DELTA
+        return pending is not None and pending.outcome != trial_state.NO_DELTA
 
     def refuse_delta(self) -> None:
         """The patch of the pending release was refused: the next check goes on with the full payload."""
         pending = self.pending()
         if pending is not None:
-            self._save_pending(tracker.with_outcome(pending, tracker.NO_DELTA))
+            self._save_pending(trial_state.with_outcome(pending, trial_state.NO_DELTA))
 
     def retry(self) -> None:
         """Stage a release again that only missed its server; the boot ROM tries it at the next start."""
         pending = self.pending()
         if pending is None:
             return
-        self._save_pending(tracker.next_attempt(pending))
+        self._save_pending(trial_state.next_attempt(pending))
         area, slot = self._area(pending.slot)
         area.clear_marks(slot)
         area.stage(slot)
         self.is_retry_wanted = False
 
-    def window_over(self, outcome: int = tracker.NO_SERVER) -> None:
+    def window_over(self, outcome: int = trial_state.NO_SERVER) -> None:
         """This trial reached no server in time, or its application failed: leave word for what runs after the reset."""
         pending = self.pending()
         if pending is not None:
-            self._save_pending(tracker.with_outcome(pending, outcome))
+            self._save_pending(trial_state.with_outcome(pending, outcome))
 
     def confirm(self) -> None:
         """Keep the running trial image. The caller has proved that it works and reached its server."""
@@ -294,8 +296,8 @@ class Trials:
     def _finish(self, pending: "Pending") -> None:
         # Also where the running image's own number says as much: that is known only as long as this image runs.
         sequence = max(pending.sequence, self.progress.manifest_sequence)
-        self.save_progress(tracker.with_manifest(self.progress, sequence))
-        if pending.slot < tracker.FIRST_SET:
+        self.save_progress(trial_state.with_manifest(self.progress, sequence))
+        if pending.slot < trial_state.FIRST_SET:
             info = check_image(self.boot_state, pending.slot, pending.size)
             self.boot_state.raise_security_counter(info.security_counter)
         self._keep_set()

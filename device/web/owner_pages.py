@@ -3,9 +3,9 @@
 Every one of them carries the navigation and, once support has ended, says so (SP-08).
 """
 
-from device import support
 from device.compat import const
 from device.limits import POSTPONE_DAYS
+from device.records import support
 from device.web import licences, texts
 from device.web.html import (
     NORMALISED,

@@ -2,8 +2,8 @@
 
 from collections import namedtuple
 
-from device import support
 from device.compat import const
+from device.records import support
 from device.web.html import (
     NORMALISED,
     SHOW,
@@ -79,7 +79,7 @@ def _contact(contact: "dict[str, Any]") -> str:
 
 
 def _link(address: str) -> str:
-    # device.contact lets only these three through; anything else is shown, not linked.
+    # device.records.contact lets only these three through; anything else is shown, not linked.
     for scheme in ("https:", "mailto:", "tel:"):
         if address.startswith(scheme):
             shown = address if scheme == "https:" else address[len(scheme) :]

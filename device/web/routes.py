@@ -5,8 +5,8 @@ A path or method that is not allowed in the unit's state answers 404 like one th
 
 from collections import namedtuple
 
-from device import lifecycle
 from device.compat import const
+from device.owner import lifecycle
 
 TYPE_CHECKING = const(0)
 

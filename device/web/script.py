@@ -1,9 +1,9 @@
 """The pages' only script, inline; the policy allows exactly this text by its hash. Every page works without it.
 
 It brings passwords to one Unicode form (NFKC), shows them on request, compares the two fields of a new one, tells how
-strong it is while it is typed (a comfort: the device decides, device/passwords.py), and takes the set-up code out of
-the address's fragment (`#code=...`, from the label's QR code), which a browser sends to nobody; then it clears it from
-address and history.
+strong it is while it is typed (a comfort: the device decides, device/owner/passwords.py), and takes the set-up code out
+of the address's fragment (`#code=...`, from the label's QR code), which a browser sends to nobody; then it clears it
+from address and history.
 """
 
 import binascii

@@ -10,10 +10,10 @@ import json
 
 from microdot import Response
 
-from device import lifecycle
 from device.compat import const
 from device.errors import FirstbootError, PasswordError, RequestError
 from device.limits import SESSION_LIFE_S
+from device.owner import lifecycle
 from device.web import answers, forms, pages, sessions, texts
 from device.web.style import CSS
 

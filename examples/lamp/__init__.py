@@ -14,7 +14,7 @@ STEP_S = 5
 
 
 async def run(context):
-    """Run until the device restarts. `context` is device.apps.Context."""
+    """Run until the device restarts. `context` is device.agent.apps.Context."""
     table = context.read("data/day.bin")
     seconds = 0
     while True:

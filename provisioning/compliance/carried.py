@@ -23,8 +23,9 @@ from provisioning.compliance.statement import TYP, StatementError, build_stateme
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from provisioning.factory.product import Product
-    from provisioning.signing.keys import AnchorKey, KeyRing
+    from provisioning.keys.key_id import AnchorKey
+    from provisioning.keys.key_ring import KeyRing
+    from provisioning.product.product import Product
 
 
 def statement_record(

@@ -26,7 +26,7 @@ from provisioning.compliance.statement import ISSUED, StatementError, check_stat
 from provisioning.compliance.support_register import RegisterError, current
 
 if TYPE_CHECKING:
-    from provisioning.signing.keys import AnchorKey
+    from provisioning.keys.key_id import AnchorKey
 
 STATEMENTS: Final = "statements"
 REGISTER: Final = "support-register.jsonl"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from provisioning.factory.product import Product
+    from provisioning.product.product import Product
 
 ALWAYS: Final = ("hardware", "pre-installed")
 PARTS: Final = ("application", "firmware", "operating-system", "device", "platform")

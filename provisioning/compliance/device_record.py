@@ -13,16 +13,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from device import support
 from device.errors import FirstbootError
-from device.support import date_text
+from device.records import support
+from device.records.support import date_text
 from device.trust.anchors import NO_RULES, ROLE_SUPPORT, Anchors, Key
 from device.trust.verify import verify_record
 
 if TYPE_CHECKING:
     from provisioning.compliance.support_register import Publication
-    from provisioning.factory.product import Product
-    from provisioning.signing.keys import AnchorKey
+    from provisioning.keys.key_id import AnchorKey
+    from provisioning.product.product import Product
 
 
 @dataclass(frozen=True)

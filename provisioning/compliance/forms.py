@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from xml.sax.saxutils import escape
 
-from device.support import days_from_civil, long_date_text
+from device.records.support import days_from_civil, long_date_text
 from provisioning.compliance.statement import (
     KIND,
     REQUIREMENTS,

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from device.crypto import der
 from device.errors import FirstbootError
-from device.support import date_text
+from device.records.support import date_text
 from provisioning.compliance.archive import Archive, Archived, ArchiveError
 from provisioning.compliance.carried import check_signature
 from provisioning.compliance.ledger import Ledger, LedgerError, Line
@@ -29,9 +29,9 @@ from provisioning.registry.models import RELEASED
 from provisioning.registry.registry import RegistryError
 
 if TYPE_CHECKING:
+    from provisioning.keys.key_id import AnchorKey
     from provisioning.registry.models import Unit
     from provisioning.registry.registry import Registry
-    from provisioning.signing.keys import AnchorKey
 
 SHIPPED: Final = "shipped"
 RETIRED: Final = "retired"

@@ -31,12 +31,12 @@ from provisioning.compliance.statement import (
     schedule_4,
     sign_statement,
 )
-from provisioning.signing.file_signer import FileSigner
-from provisioning.signing.keys import MARKER
+from provisioning.keys.file_signer import FileSigner
+from provisioning.keys.key_ring import MARKER
 
 if TYPE_CHECKING:
-    from provisioning.factory.product import Product
-    from provisioning.signing.signer import Signer
+    from provisioning.keys.signer import Signer
+    from provisioning.product.product import Product
 
 PASSPHRASE_CHARS: Final = 12
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from device.support import days_from_civil, sentence
+from device.records.support import days_from_civil, sentence
 from provisioning.compliance import coverage, plain
 from provisioning.compliance.archive import Archive, slug
 from provisioning.compliance.check import REGISTER, SECURITY_TXT, STATEMENTS
@@ -39,7 +39,7 @@ from provisioning.compliance.support_register import (
 )
 
 if TYPE_CHECKING:
-    from provisioning.factory.product import Product
+    from provisioning.product.product import Product
 
 TEMPLATES: Final = Path(__file__).parent / "templates" / "site"
 PLAIN: Final = (

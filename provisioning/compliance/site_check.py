@@ -17,7 +17,7 @@ from provisioning.compliance.check import REGISTER, SECURITY_TXT, STATEMENTS
 from provisioning.compliance.ledger import Ledger, LedgerError
 from provisioning.compliance.security_txt import ALARM_DAYS, SecurityTxtError, check_security_txt
 from provisioning.compliance.support_register import RegisterError, current
-from provisioning.factory.tables import NUMBER_AND_UNIT
+from provisioning.product.tables import NUMBER_AND_UNIT
 
 FORBIDDEN: Final = ("script", "form", "iframe", "object", "embed", "base")
 FRAGMENT: Final = "block.html"  # goes into other pages, so it is no page itself

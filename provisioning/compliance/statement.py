@@ -17,13 +17,13 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from device.limits import STATEMENT_BYTES
-from device.support import days_from_civil, sentence
+from device.records.support import days_from_civil, sentence
 
 if TYPE_CHECKING:
     import datetime as dt
 
-    from provisioning.factory.product import Party, Product
-    from provisioning.signing.signer import Signer
+    from provisioning.keys.signer import Signer
+    from provisioning.product.product import Party, Product
 
 TYP: Final = "application/vnd.firstboot.statement+json"
 KIND: Final = "demonstration"
@@ -227,6 +227,6 @@ def statement_json(document: Mapping[str, Any]) -> bytes:
 
 def sign_statement(document: Mapping[str, Any], signer: Signer) -> bytes:
     """The COSE_Sign1 that a unit carries (docs/design.md, `statement`). Raises StatementError."""
-    from provisioning.signing.release import sign_record
+    from provisioning.release.release import sign_record
 
     return sign_record(statement_json(document), TYP, signer)

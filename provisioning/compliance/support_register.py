@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from provisioning.compliance.ledger import Ledger, LedgerError, Line
 
 if TYPE_CHECKING:
-    from provisioning.factory.product import Product
+    from provisioning.product.product import Product
 
 EVENT = "published"
 

@@ -98,7 +98,7 @@ def build_rom(image_keys: Sequence[str], *, root: Path, progress: Progress = _sa
     """Return the boot ROM that accepts images signed by these keys.
 
     An entry is the SHA-256 in hex of a DER public key; with a colon and a raw HSS key in hex behind it, images of
-    this key need an HSS/LMS signature as well (provisioning.signing.image.image_key). Raises FirmwareError as
+    this key need an HSS/LMS signature as well (provisioning.release.image.image_key). Raises FirmwareError as
     `build` does.
     """
     if not 1 <= len(image_keys) <= 3 or any(not _IMAGE_KEY.fullmatch(text) for text in image_keys):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from provisioning.publishing.store import PublishError, ReleaseStore
-from provisioning.signing.release import Release
+from provisioning.release.release import Release
+from provisioning.release.store import PublishError, ReleaseStore
 
 
 class CoapPublisher:

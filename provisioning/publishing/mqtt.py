@@ -12,12 +12,12 @@ import hashlib
 import threading
 from typing import Final
 
-from provisioning.publishing.store import PublishError
+from provisioning.release.release import Release
+from provisioning.release.store import PublishError
 from provisioning.servers.access import PUBLISHER
 from provisioning.servers.errors import ServerError
 from provisioning.servers.mqtt_client import MqttAccess, MqttClient
 from provisioning.servers.service import Service
-from provisioning.signing.release import Release
 
 READ_BACK_S: Final = 15.0
 WINDOW: Final = 64  # messages handed to the client before their acknowledgements are awaited

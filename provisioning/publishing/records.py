@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from device import contact, limits, support
+from device import limits
 from device.codec import cbor, cose
 from device.errors import FirstbootError
+from device.records import contact, support
 from device.trust import keyset
-from provisioning.publishing.store import PublishError
+from provisioning.release.store import PublishError
 
 CLASS_FIELD: Final = 1  # of the payload of a support record and of a key set
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from device.errors import FirstbootError
 from device.suit import envelope, manifest, registry
-from provisioning.publishing.store import PublishError
-from provisioning.signing.release import Release
+from provisioning.release.release import Release
+from provisioning.release.store import PublishError
 
 
 def class_id_of_release(release: Release) -> bytes:

@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from provisioning.keys.signer import Signer
 from provisioning.registry import book
 from provisioning.registry.database import Location, open_database
 from provisioning.registry.errors import BatchError
@@ -22,7 +23,6 @@ from provisioning.registry.station_key import (
     station_key_path,
 )
 from provisioning.registry.writer import Writer
-from provisioning.signing.signer import Signer
 
 
 class RegistryBase:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from provisioning.keys.signer import Signer
 from provisioning.registry.errors import LedgerError
 from provisioning.registry.ledger import ChainData, Entry, make_checkpoint
 from provisioning.registry.models import (
@@ -22,7 +23,6 @@ from provisioning.registry.models import (
     ProductionRecord,
     Unit,
 )
-from provisioning.signing.signer import Signer
 
 
 def chains(session: Session) -> list[ChainData]:

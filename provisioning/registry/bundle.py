@@ -20,6 +20,8 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import ColumnElement, inspect
 
+from provisioning.keys.key_id import key_id
+from provisioning.keys.signer import Signer
 from provisioning.registry import book, branches, merge
 from provisioning.registry.errors import RegistryError
 from provisioning.registry.ledger import is_signed
@@ -40,8 +42,6 @@ from provisioning.registry.models import (
 )
 from provisioning.registry.numbers import BRANCH_NAME, ROLE_NAME
 from provisioning.registry.registry import Registry
-from provisioning.signing.keys import key_id
-from provisioning.signing.signer import Signer
 
 Row = TypeVar("Row", bound=Base)
 VERSION: Final = 1

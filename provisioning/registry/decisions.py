@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from provisioning.keys.signer import Signer
 from provisioning.registry.errors import RegistryError
 from provisioning.registry.ledger import DECISIONS, GENESIS, make_entry
 from provisioning.registry.models import (
@@ -30,7 +31,6 @@ from provisioning.registry.models import (
     DecisionRecord,
     Unit,
 )
-from provisioning.signing.signer import Signer
 
 if TYPE_CHECKING:
     from provisioning.registry.base import RegistryBase

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
-from device.support import date_text
+from device.records.support import date_text
 from provisioning.registry import book
 from provisioning.registry.errors import LedgerError, RegistryError
 from provisioning.registry.ledger import ChainData, Entry, Report, verify_ledger

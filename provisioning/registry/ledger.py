@@ -23,9 +23,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
+from provisioning.keys.key_id import key_id
+from provisioning.keys.signer import Signer
 from provisioning.registry.errors import LedgerError
-from provisioning.signing.keys import key_id
-from provisioning.signing.signer import Signer
 
 GENESIS: Final = bytes(32)
 DECISIONS: Final = "decisions "  # how names of chains of decisions begin; the id of their key follows

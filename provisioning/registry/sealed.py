@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
+from provisioning.keys.key_id import key_id, public_point
+from provisioning.keys.pem import load_private_pem, private_pem, write_private
 from provisioning.registry.errors import RegistryError
-from provisioning.signing.keys import key_id, public_point
-from provisioning.signing.pki import load_private_pem, private_pem, write_private
 
 SECRET_BYTES: Final = 16
 SALT_BYTES: Final = 8

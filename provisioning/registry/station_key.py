@@ -14,12 +14,12 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from device.codec import cose
+from provisioning.keys.file_signer import FileSigner
+from provisioning.keys.secret_input import SecretMissingError, from_environment
+from provisioning.keys.signer import Signer
+from provisioning.keys.signers import open_signer
 from provisioning.registry.database import Location, create_private
 from provisioning.registry.errors import RegistryError
-from provisioning.signing.file_signer import FileSigner
-from provisioning.signing.secret_input import SecretMissingError, from_environment
-from provisioning.signing.signer import Signer
-from provisioning.signing.signers import open_signer
 
 PASSWORD_VARIABLE: Final = "FIRSTBOOT_STATION_KEY_PASSWORD"  # noqa: S105 - the name of a variable
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from provisioning.keys.signer import Signer
 from provisioning.registry import statements as sql
 from provisioning.registry.errors import (
     AlreadyReleasedError,
@@ -27,7 +28,6 @@ from provisioning.registry.ledger import GENESIS, make_entry
 from provisioning.registry.models import QUARANTINED, RELEASED, RESERVED, SEALED
 from provisioning.registry.numbers import batch_used_up_text, require_free, used_up_text
 from provisioning.registry.writer import Turn, Work
-from provisioning.signing.signer import Signer
 
 SERIAL_DIGITS: Final = 6
 CLOCK_TOLERANCE_S: Final = 600  # what stations of one registry may differ by

@@ -19,11 +19,11 @@ import amqtt.broker
 from amqtt.errors import AMQTTError
 from amqtt.session import Session
 
+from provisioning.keys.pem import write_private
 from provisioning.servers.access import ServedUnits
 from provisioning.servers.broker import BrokerSetup, is_port_free
 from provisioning.servers.errors import PortBusyError, ServerError
 from provisioning.servers.service import LoopThread, Service
-from provisioning.signing.pki import write_private
 
 
 class _TlsBroker(amqtt.broker.Broker):  # type: ignore[misc]

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from provisioning.signing.pki import Credentials
+from provisioning.keys.pki import Credentials
 
 LOOPBACK = "127.0.0.1"
 
@@ -66,17 +66,6 @@ def is_port_free(host: str, port: int, kind: int = socket.SOCK_STREAM) -> bool:
         except OSError:
             return False
     return True
-
-
-def make_broker(setup: BrokerSetup) -> Broker:
-    """Mosquitto where it is installed, else amqtt inside this process."""
-    from provisioning.servers.mosquitto import MosquittoBroker, find_mosquitto
-
-    if find_mosquitto() is not None:
-        return MosquittoBroker(setup)
-    from provisioning.servers.amqtt_broker import AmqttBroker
-
-    return AmqttBroker(setup)
 
 
 def replace_file(source: Path, target: Path) -> None:

@@ -21,7 +21,7 @@ from aiocoap.oscore_sitewrapper import OscoreSiteWrapper
 from aiocoap.transports.oscore import OSCOREAddress
 
 from device.errors import FreshnessError
-from provisioning.publishing.store import ReleaseStore
+from provisioning.release.store import ReleaseStore
 from provisioning.servers.broker import LOOPBACK, is_port_free
 from provisioning.servers.errors import PortBusyError, ServerError
 from provisioning.servers.oscore_context import UnitContext, UnitContexts

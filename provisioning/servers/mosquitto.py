@@ -22,11 +22,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from provisioning.keys.pem import write_private
 from provisioning.servers.access import mosquitto_acl
 from provisioning.servers.broker import BrokerSetup, free_port, is_port_free, replace_file
 from provisioning.servers.errors import PortBusyError, ServerError, ServerMissingError
 from provisioning.servers.service import Service
-from provisioning.signing.pki import write_private
 
 START_TIMEOUT_S: Final = 10.0
 STOP_TIMEOUT_S: Final = 5.0

@@ -16,14 +16,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from device import freshness, limits
+from device import limits
 from device.codec import cbor
 from device.errors import FirstbootError, FreshnessError
+from device.records import freshness
 from device.suit import report
+from provisioning.keys.signer import Signer
 from provisioning.servers.access import TRACKER
 from provisioning.servers.mqtt_client import MqttAccess, MqttClient
 from provisioning.servers.service import Service
-from provisioning.signing.signer import Signer
 
 _log = logging.getLogger(__name__)
 _REQUESTS: Final = "fb/d/+/fresh/req"
@@ -86,7 +87,7 @@ class Tracker:
 
     def answer(self, request: bytes) -> bytes:
         """The signed record for `request`. Raises FreshnessError for a damaged one or another class."""
-        from provisioning.signing.signer import sign_record
+        from provisioning.keys.signer import sign_record
 
         self.asked += 1
         asked = freshness.decode_request(request)

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from provisioning.firmware.build import build, build_rom
-from provisioning.signing.image import key_hash, sign_image
+from provisioning.release.image import key_hash, sign_image
 from renode.machine import Board
 from renode.qemu import QemuBoard
 from renode.renode import RenodeBoard

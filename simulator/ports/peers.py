@@ -15,7 +15,7 @@ from hashlib import sha256
 from device import limits
 from device.crypto import backend
 from device.net import coap, mqtt, oscore
-from provisioning.signing.release import Release
+from provisioning.release.release import Release
 
 Answer = Callable[[bytes], bytes | None]  # a freshness request -> the signed record, None for silence
 

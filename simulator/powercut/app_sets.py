@@ -12,12 +12,12 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 from device.errors import FirstbootError, TrialFailedError
-from device.store import DEVICE, Store
+from device.records.store import DEVICE, Store
 from device.update.appset import AppSets
 from device.update.slots import BootState
 from device.update.trial import Trials
-from provisioning.signing.payload import APP, Payload
-from provisioning.signing.release import Release, build_release
+from provisioning.release.payload import APP, Payload
+from provisioning.release.release import Release, build_release
 from simulator import boot as boot_rom
 from simulator.ports.flash import SimFlash
 from simulator.ports.peers import Content

@@ -13,19 +13,19 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from device import store
 from device.layout import MPS2, NvmLayout
-from device.setup_code import check_character
-from provisioning.factory import record
-from provisioning.factory.example import EXAMPLE
-from provisioning.factory.product import Product, parse_product
-from provisioning.factory.station import Station, StationConfig
+from device.owner.setup_code import check_character
+from device.records import store
+from provisioning.keys import keyset
+from provisioning.keys.key_ring import KeyRing
+from provisioning.product import record
+from provisioning.product.example import EXAMPLE
+from provisioning.product.product import Product, parse_product
 from provisioning.registry.registry import Registry
 from provisioning.registry.sealed import ServerPrivateKey
-from provisioning.signing import keyset
-from provisioning.signing.image import key_hash, sign_image
-from provisioning.signing.keys import KeyRing
-from provisioning.signing.release import Release, build_release
+from provisioning.release.image import key_hash, sign_image
+from provisioning.release.release import Release, build_release
+from provisioning.station.station import Station, StationConfig
 from simulator.device import release_body
 from simulator.ports.records import fresh_user_region
 

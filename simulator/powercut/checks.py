@@ -11,12 +11,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final, Protocol, cast
 
-from device import lifecycle
-from device.agent import Ports, state_facts
+from device.agent.agent import Ports, state_facts
 from device.errors import FirstbootError
 from device.layout import NvmLayout
-from device.store import DEVICE, RECORDS, USER, Store
-from device.update import tracker
+from device.owner import lifecycle
+from device.records.store import DEVICE, RECORDS, USER, Store
+from device.update import trial_state
 from device.update.slots import BootState
 from simulator import boot as boot_rom
 from simulator.ports.flash import SimFlash
@@ -207,7 +207,7 @@ def _check_progress(flash: SimFlash, world: Outside, facts: dict[str, object], f
         store = Store(Mounts(flash).mount(DEVICE), DEVICE)
         held = _all_records(store, DEVICE)
         data = held["progress"]
-        progress = tracker.NO_PROGRESS if data is None else tracker.decode_progress(data)
+        progress = trial_state.NO_PROGRESS if data is None else trial_state.decode_progress(data)
         if "owned" in facts and "reset" not in facts:
             _all_records(Store(Mounts(flash).mount(USER), USER), USER)
     except FirstbootError as error:

@@ -16,8 +16,8 @@ from typing import Any
 from device.codec import cbor
 from device.codec.frame import FrameDecoder, encode_frame
 from device.errors import LinkError, LockedError, TrialFailedError
-from provisioning.signing.delta import has_detools
-from provisioning.signing.release import build_release
+from provisioning.release.delta import has_detools
+from provisioning.release.release import build_release
 from simulator.ports.peers import Content
 from simulator.powercut import bench as made
 from simulator.powercut.machine import BrickedError, LostError, Machine, OpenedError, World

@@ -19,14 +19,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple, TypeVar, cast
 
-from device import unit
-from device.agent import Ports, run_async
+from device.agent import unit
+from device.agent.agent import Ports, run_async
 from device.codec import cbor
 from device.errors import LinkError
 from device.layout import RESET_POWER_ON, RESET_SOFTWARE
 from device.limits import PBKDF2_MIN_ITERATIONS
 from device.net import oscore
-from device.store import DEVICE, Store
+from device.records.store import DEVICE, Store
 from provisioning.servers.tracker import Tracker
 from simulator import boot as boot_rom
 from simulator import virtual

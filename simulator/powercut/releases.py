@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from device import store
-from device.store import DEVICE, USER, Migration
+from device.records import store
+from device.records.store import DEVICE, USER, Migration
 from simulator.ports.records import LfsRecords
 
 # What a unit writes by itself and cannot live without, in both regions, and what a confirm itself writes.

@@ -10,9 +10,9 @@ import random
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from device import lifecycle
 from device.errors import FirstbootError
-from device.store import DEVICE, Store
+from device.owner import lifecycle
+from device.records.store import DEVICE, Store
 from device.update.slots import BootState
 from simulator import boot as boot_rom
 from simulator.ports.flash import SimFlash

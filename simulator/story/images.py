@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from provisioning.signing.image import key_hash, sign_image
-from provisioning.signing.keys import KeyRing
+from provisioning.keys.key_ring import KeyRing
+from provisioning.release.image import key_hash, sign_image
 from simulator.device import release_body
 
 HANGING = 4

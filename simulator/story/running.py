@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from device import setup_code
+from device.owner import setup_code
 from simulator.story.runner import StepFailed, wait_until
 from simulator.story.world import World, WorldError
 

@@ -16,9 +16,9 @@ from device.errors import (
     SignatureError,
     TrialFailedError,
 )
-from device.lifecycle import FACTORY_DEFAULT
+from device.owner.lifecycle import FACTORY_DEFAULT
 from device.web.routes import ROUTES
-from provisioning.factory.setup_code import draw_code
+from provisioning.station.setup_code import draw_code
 from simulator.story.runner import Step, StepFailed, expect, wait_until
 from simulator.story.world import World
 

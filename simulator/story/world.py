@@ -15,27 +15,28 @@ from typing import Any, Final
 from device.errors import FirstbootError, SignatureError
 from device.suit import report
 from device.trust.verify import verify_envelope
-from provisioning.factory.example import EXAMPLE
-from provisioning.factory.link import FactoryLink
-from provisioning.factory.product import Product, parse_product
-from provisioning.factory.station import Station, StationConfig, UnitRefusedError
+from provisioning.keys import keyset
+from provisioning.keys.key_ring import KeyRing
+from provisioning.keys.pki import CertificateAuthority
+from provisioning.product.example import EXAMPLE
+from provisioning.product.product import Product, parse_product
 from provisioning.publishing.mqtt import MqttPublisher
-from provisioning.publishing.store import ReleaseStore
 from provisioning.registry import export
 from provisioning.registry.registry import Registry
 from provisioning.registry.sealed import ServerPrivateKey
-from provisioning.servers.broker import BrokerSetup, make_broker
+from provisioning.release.application_set import build_set
+from provisioning.release.delta import has_detools
+from provisioning.release.release import Release, anchors_of, build_release
+from provisioning.release.store import ReleaseStore
+from provisioning.servers.broker import BrokerSetup
 from provisioning.servers.coap_server import CoapServer
 from provisioning.servers.errors import ServerError
+from provisioning.servers.local_broker import make_broker
 from provisioning.servers.mqtt_client import MqttAccess
 from provisioning.servers.oscore_store import OscoreStore
 from provisioning.servers.tracker import MqttTracker, Tracker
-from provisioning.signing import keyset
-from provisioning.signing.appset import build_set
-from provisioning.signing.delta import has_detools
-from provisioning.signing.keys import KeyRing
-from provisioning.signing.pki import CertificateAuthority
-from provisioning.signing.release import Release, anchors_of, build_release
+from provisioning.station.link import FactoryLink
+from provisioning.station.station import Station, StationConfig, UnitRefusedError
 from simulator.story.images import ROOT, Images, firmware_images, simulated_images
 from simulator.story.owner import Owner
 from simulator.story.runner import StepFailed

@@ -59,7 +59,7 @@ def test_every_make_target_that_a_document_names_exists(pages: dict[str, str], r
 
 
 def test_every_firstboot_command_that_a_document_names_exists(pages: dict[str, str]) -> None:
-    from provisioning.cli import app, load_commands
+    from provisioning.cli.main import app, load_commands
 
     if not app.registered_groups:
         load_commands(app)

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from provisioning.factory import steps
+from provisioning.station import steps
 from tests.browser.conftest import SCREENSHOTS
 from tests.browser.look import axe_violations, overflows, squeezed
-from tests.unit.factory_bench import MemoryUnit
-from tests.unit.operator_bench import PASSWORD, OperatorBench, until
+from tests.unit.provisioning.station.operator_bench import PASSWORD, OperatorBench, until
+from tests.unit.provisioning.station.station_bench import MemoryUnit
 
 PLACES = 16
 SIZES = {"desk": (1280, 800), "tablet": (820, 1180), "tablet-landscape": (1180, 820)}

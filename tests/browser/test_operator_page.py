@@ -9,8 +9,8 @@ import pytest
 
 from tests.browser.conftest import SCREENSHOTS
 from tests.browser.look import axe_violations, overflows, squeezed
-from tests.unit.factory_bench import MemoryUnit
-from tests.unit.operator_bench import PASSWORD, OperatorBench, until
+from tests.unit.provisioning.station.operator_bench import PASSWORD, OperatorBench, until
+from tests.unit.provisioning.station.station_bench import MemoryUnit
 
 SIZES = {"desk": (1280, 800), "tablet": (820, 1180), "phone": (360, 740)}
 

@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from device import setup_code
-from provisioning.factory.setup_code import draw_code
+from device.owner import setup_code
+from provisioning.station.setup_code import draw_code
 from tests.browser.look import View, Watch, view
 from tests.running import PASSWORD, FactoryUnit
 

@@ -16,7 +16,7 @@ _GIVE_UP_S = 900
 def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command as the installed script does and give what it said."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "provisioning.cli", "demo", *arguments],
+        [sys.executable, "-m", "provisioning.cli.main", "demo", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         stdin=subprocess.DEVNULL,

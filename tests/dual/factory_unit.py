@@ -1,12 +1,12 @@
 """A unit in RAM for tests of the factory port, on CPython and on the board."""
 
-from device import contact, identity, support
 from device.codec import cbor, cose
 from device.crypto import backend, der
-from device.factory import FactoryPort
-from device.factory_check import STATEMENT_TYP
+from device.factory.check import STATEMENT_TYP
+from device.factory.factory_port import FactoryPort
 from device.limits import FACTORY_DATA_BYTES
-from device.store import Store
+from device.records import contact, identity, support
+from device.records.store import Store
 from device.trust import anchors as trust_anchors
 
 DEVICE_ID = bytes(range(16))
@@ -49,7 +49,7 @@ class CountingEntropy:
 
 
 class Unit:
-    """device.factory.FactoryServices in RAM."""
+    """device.factory.factory_port.FactoryServices in RAM."""
 
     def __init__(self):
         self.board = "bench"

@@ -1,8 +1,9 @@
 """A unit's stores, clock and entropy in memory, for dual tests of policy."""
 
-from device import identity, lifecycle, onboarding, setup_code
 from device.codec import cbor
-from device.store import DEVICE, USER, Store
+from device.owner import lifecycle, onboarding, setup_code
+from device.records import identity
+from device.records.store import DEVICE, USER, Store
 
 CODE = "ABCDEFGHJKLMNPQRSTUV"
 CODE += setup_code.check_character(CODE)

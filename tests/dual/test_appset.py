@@ -18,8 +18,8 @@ from device.errors import (
     TrialFailedError,
     UnsupportedError,
 )
-from device.store import DEVICE, Store
-from device.update import flow, tracker
+from device.records.store import DEVICE, Store
+from device.update import flow, trial_state
 from device.update.appset import AppSets, Binding, decode_binding, encode_binding
 from device.update.slots import BootState
 from device.update.trial import Trials
@@ -221,7 +221,7 @@ def test_a_set_alone_is_staged_tried_and_confirmed():
 
 
 def test_a_set_alone_reverts_after_a_trial_that_did_not_confirm():
-    for outcome, text in ((0, "watchdog"), (tracker.APP_FAILED, "application failed")):
+    for outcome, text in ((0, "watchdog"), (trial_state.APP_FAILED, "application failed")):
         bench = Bench()
         bench.put(0, bundle.encode({"__init__.py": b""}), 1)
         manifest, objects = release(2)

@@ -2,12 +2,12 @@
 
 from factory_unit import CLASS_ID, DEVICE_ID, NONCE, CountingEntropy, Unit, certificate, provisioned, signed
 
-from device import identity, store, support
 from device.codec import cbor, cose
 from device.crypto import backend, der
 from device.errors import EntropyError, FactoryError, LimitError, LockedError, StorageError
-from device.factory import HELLO_TYP
+from device.factory.factory_port import HELLO_TYP
 from device.limits import FACTORY_DATA_BYTES, STATEMENT_BYTES
+from device.records import identity, store, support
 from device.trust import anchors as trust_anchors
 from device.trust.verify import verify_record_with
 

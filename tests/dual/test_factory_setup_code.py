@@ -2,7 +2,7 @@
 
 from device.errors import SetupCodeError
 from device.limits import SETUP_CODE_CHARS
-from device.setup_code import ALPHABET, check_character, grouped, normalise, verifier
+from device.owner.setup_code import ALPHABET, check_character, grouped, normalise, verifier
 
 SYMBOLS = "23456789ABCDEFGHJKLM"
 CODE = SYMBOLS + check_character(SYMBOLS)

@@ -1,8 +1,8 @@
 """Freshness records: bound to our nonce, our class, and no earlier than the floor."""
 
-from device import freshness
 from device.codec.cbor import encode
 from device.errors import FreshnessError
+from device.records import freshness
 
 CLASS = bytes(range(16))
 NONCE = b"n" * 16

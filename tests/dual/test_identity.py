@@ -2,9 +2,9 @@
 
 from memory_unit import IDENTITY, refused
 
-from device import contact, identity
 from device.codec import cbor
 from device.errors import CborError, CodecError
+from device.records import contact, identity
 
 CONTACT = contact.Contact(
     1, "https://example.com/security", "within 3 working days", "every 14 days", "https://example.com/policy"

@@ -2,7 +2,9 @@
 
 import asyncio
 
-from device import indicator, lifecycle, support
+from device.agent import indicator
+from device.owner import lifecycle
+from device.records import support
 
 
 class Light:

@@ -2,9 +2,9 @@
 
 from memory_unit import CODE, MemoryUnit, refused
 
-from device import lifecycle
 from device.errors import LifecycleError
-from device.lifecycle import (
+from device.owner import lifecycle
+from device.owner.lifecycle import (
     ABSENT,
     DAMAGED,
     FACTORY_DEFAULT,

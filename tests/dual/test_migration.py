@@ -2,9 +2,9 @@
 
 from memory_unit import MemoryRecords, refused
 
-from device import store
 from device.errors import CodecError, RecordDamagedError, StorageFullError
-from device.store import DEVICE, Migration, Store
+from device.records import store
+from device.records.store import DEVICE, Migration, Store
 
 
 class Counted(MemoryRecords):

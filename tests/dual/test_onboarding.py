@@ -2,7 +2,6 @@
 
 from memory_unit import CODE, ITERATIONS, PASSWORD, MemoryUnit, refused, run
 
-from device import onboarding, setup_code, throttle
 from device.codec import cbor
 from device.errors import (
     CredentialError,
@@ -13,8 +12,9 @@ from device.errors import (
     SetupCodeError,
     ThrottledError,
 )
-from device.lifecycle import FACTORY_DEFAULT, INITIALISED
 from device.limits import PBKDF2_MAX_ITERATIONS, THROTTLE_CAP_S, THROTTLE_FREE
+from device.owner import onboarding, setup_code, throttle
+from device.owner.lifecycle import FACTORY_DEFAULT, INITIALISED
 
 WRONG = "BBCDEFGHJKLMNPQRSTUV"
 WRONG += setup_code.check_character(WRONG)

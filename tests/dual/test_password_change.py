@@ -2,9 +2,7 @@
 
 from memory_unit import CODE, ITERATIONS, PASSWORD, MemoryUnit, refused, run
 
-from device import onboarding, setup_code
 from device.codec import cbor
-from device.credential import decode_credential
 from device.crypto import backend
 from device.errors import (
     CredentialError,
@@ -15,6 +13,8 @@ from device.errors import (
     ThrottledError,
 )
 from device.limits import THROTTLE_FREE
+from device.owner import onboarding, setup_code
+from device.owner.credential import decode_credential
 
 OTHER = "orange bicycle under the bridge"
 

@@ -2,9 +2,9 @@
 
 from memory_unit import refused
 
-from device import passwords
 from device.errors import PasswordError
 from device.limits import PASSWORD_MAX_BYTES
+from device.owner import passwords
 
 CONTEXT = ("000102030405060708090a0b0c0d0e0f", "FB-000123", "Lamp One", "Acme", "2QKX7WNP4RTB")
 
@@ -127,7 +127,7 @@ def test_the_error_says_nothing_of_the_password():
 
 
 def test_common_words_are_stored_in_the_form_they_are_compared_in():
-    from device.common_passwords import WORDS
+    from device.owner.common_passwords import WORDS
 
     for first in WORDS:
         for word in WORDS[first].split():

@@ -3,7 +3,6 @@
 from memory_flash import SMALL, MemoryFlash
 from memory_unit import CODE, PASSWORD, MemoryUnit, refused, run
 
-from device import identity, reset
 from device.errors import (
     CredentialError,
     FlashError,
@@ -12,8 +11,10 @@ from device.errors import (
     SetupCodeError,
     ThrottledError,
 )
-from device.lifecycle import FACTORY_DEFAULT, FAILED, INITIALISED
 from device.limits import PRESS_LIFE_S, THROTTLE_FREE
+from device.owner import reset
+from device.owner.lifecycle import FACTORY_DEFAULT, FAILED, INITIALISED
+from device.records import identity
 
 OTHER = "orange bicycle under the bridge"
 

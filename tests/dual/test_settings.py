@@ -4,11 +4,11 @@ from collections import namedtuple
 
 from memory_unit import MemoryRecords, refused
 
-from device import settings
 from device.errors import CodecError, SettingsError
 from device.limits import POSTPONE_DAYS
-from device.settings import DAY_S, Consent, News, Settings, may_install
-from device.store import USER, Store
+from device.owner import settings
+from device.owner.settings import DAY_S, Consent, News, Settings, may_install
+from device.records.store import USER, Store
 
 NOW_S = 1_900_000_000
 Manifest = namedtuple("Manifest", ("sequence_number", "text"))

@@ -3,8 +3,8 @@
 from memory_unit import MemoryClock, MemoryRecords
 
 from device.limits import STALE_AFTER_S, STALE_GRACE_S, STALE_STEP_S
-from device.staleness import Staleness
-from device.store import DEVICE, Store
+from device.records.staleness import Staleness
+from device.records.store import DEVICE, Store
 
 
 class Unit:

@@ -4,9 +4,9 @@ import hashlib
 
 from memory_unit import MemoryRecords, refused
 
-from device import store
 from device.errors import LimitError, RecordDamagedError, StorageError
-from device.store import DEVICE, USER, Store
+from device.records import store
+from device.records.store import DEVICE, USER, Store
 
 
 def test_a_record_comes_back_as_it_was_written():

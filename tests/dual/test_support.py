@@ -2,10 +2,10 @@
 
 from memory_unit import refused
 
-from device import support
 from device.codec import cbor
 from device.errors import SupportRecordError
-from device.support import DAY_S, ENDED, ENDING, SUPPORTED, UNKNOWN, SupportRecord, support_state
+from device.records import support
+from device.records.support import DAY_S, ENDED, ENDING, SUPPORTED, UNKNOWN, SupportRecord, support_state
 
 CLASS = b"c" * 16
 END = 22370  # 2031-04-01

@@ -2,9 +2,9 @@
 
 from memory_unit import MemoryClock, refused
 
-from device import freshness, support
 from device.errors import FreshnessError
-from device.support import (
+from device.records import freshness, support
+from device.records.support import (
     DAY_S,
     ENDED,
     ENDING,
@@ -14,7 +14,7 @@ from device.support import (
     days_from_civil,
     support_state,
 )
-from device.timekeeper import TimeKeeper
+from device.records.timekeeper import TimeKeeper
 
 BUILT_S = days_from_civil(2026, 11, 1) * DAY_S
 END = days_from_civil(2031, 12, 31)

@@ -3,7 +3,7 @@
 import test_keyset as base
 import test_update_keys as service
 
-from device import contact
+from device.records import contact
 
 
 def signed(sequence, name=b"support", report="https://example.com/report"):

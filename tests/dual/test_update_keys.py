@@ -5,15 +5,15 @@ import asyncio
 import memory_unit
 import test_keyset as base
 
-from device import freshness, support
 from device.codec import cose
 from device.crypto import backend
 from device.errors import FreshnessError, LinkError, SignatureError
-from device.store import DEVICE, Store
+from device.records import freshness, support
+from device.records.store import DEVICE, Store
+from device.records.timekeeper import TimeKeeper
 from device.suit import report
-from device.timekeeper import TimeKeeper
 from device.trust import keyset
-from device.update import tracker
+from device.update import trial_state
 from device.update.service import UpdateService
 
 NOW_S = base.BUILD_S + 10 * base.DAY
@@ -36,7 +36,7 @@ class FakeTrials:
     app = None
 
     def __init__(self):
-        self.progress = tracker.NO_PROGRESS
+        self.progress = trial_state.NO_PROGRESS
 
     def save_progress(self, progress):
         self.progress = progress
@@ -205,7 +205,7 @@ def test_a_tracker_cannot_move_time_beyond_its_interval():
     last_s = base.INTERVALS[0].last_s
     bench.source.time_s = last_s + 1
     assert isinstance(bench.check(), FreshnessError)
-    assert bench.trials.progress == tracker.NO_PROGRESS
+    assert bench.trials.progress == trial_state.NO_PROGRESS
     bench.source.time_s = last_s
     assert bench.check() is None
     assert bench.trials.progress.time_floor_s == last_s

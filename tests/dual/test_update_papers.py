@@ -4,10 +4,10 @@ import test_keyset as base
 import test_update_contact as contacts
 import test_update_keys as service
 
-from device import support
 from device.codec import cose
 from device.crypto import backend
 from device.errors import RecordDamagedError
+from device.records import support
 from device.update import papers
 
 

@@ -17,7 +17,7 @@ from device.layout import IMAGE_HEADER_BYTES, IMAGE_LOAD_ADDRESS
 from provisioning.firmware.errors import FirmwareError
 from provisioning.firmware.header import write_header
 from provisioning.firmware.sources import source_tree
-from provisioning.signing.image import ImageKey, key_hash
+from provisioning.release.image import ImageKey, key_hash
 from renode.qemu import QemuBoard
 
 HERE = Path(__file__).parent

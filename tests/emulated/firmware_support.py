@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from provisioning.firmware.build import FirmwareBuild, build, build_rom
 from provisioning.firmware.errors import MissingToolError, SourcesError
-from provisioning.signing.image import key_hash, sign_image
+from provisioning.release.image import key_hash, sign_image
 from renode.errors import MachineError
 from renode.qemu import QemuBoard
 

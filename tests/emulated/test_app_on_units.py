@@ -15,8 +15,8 @@ import pytest
 from device.codec import bundle
 from device.errors import AppSetError, TrialFailedError
 from device.layout import MPS2
-from provisioning.signing.payload import APP, Payload
-from provisioning.signing.release import build_release
+from provisioning.release.payload import APP, Payload
+from provisioning.release.release import build_release
 from simulator.story.runner import wait_until
 from simulator.story.world import World
 
@@ -39,7 +39,7 @@ LOOK = """\
 import hashlib
 import sys
 
-import device.agent
+import device.agent.agent
 from app.hashlib import WHO
 
 
@@ -51,7 +51,8 @@ def where(context):
         found = "shadowed"
     except ImportError:
         found = "none"
-    real = hasattr(hashlib, "sha256") and hasattr(device.agent, "run") and hasattr(device.trust.verify, "require_newer")
+    ours = device.agent.agent
+    real = hasattr(hashlib, "sha256") and hasattr(ours, "run") and hasattr(device.trust.verify, "require_newer")
     return "{} {} {} {} {}".format(real, WHO, found, len(context.read("table.bin")), sys.path[:2])
 """
 SHADOWS = {

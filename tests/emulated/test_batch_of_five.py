@@ -20,16 +20,16 @@ from dataclasses import dataclass
 import pytest
 
 from device.suit import report as suit_report
-from provisioning.factory.batch_commands import check_labels
-from provisioning.factory.labels import LabelText, read_label
-from provisioning.factory.line import Line, PortView, Timing
-from provisioning.factory.port_state import PortState
-from provisioning.factory.ports import CallPort, fixed
+from provisioning.cli.station_batch import check_labels
+from provisioning.keys.pki import CertificateAuthority
 from provisioning.onboarding import flow
 from provisioning.onboarding.client import DeviceClient
 from provisioning.registry.models import Unit
 from provisioning.registry.registry import Registry
-from provisioning.signing.pki import CertificateAuthority
+from provisioning.station.labels import LabelText, read_label
+from provisioning.station.line import Line, PortView, Timing
+from provisioning.station.port_state import PortState
+from provisioning.station.ports import CallPort, fixed
 from renode.qemu import QemuBoard
 from simulator.story.runner import wait_until
 from simulator.story.world import World

@@ -9,7 +9,7 @@ import shutil
 import pytest
 
 from provisioning.firmware.errors import FirmwareError
-from tests.bench import rows, run
+from tests.benchmarks import rows, run
 
 pytestmark = [
     pytest.mark.emulated,

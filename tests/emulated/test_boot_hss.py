@@ -3,8 +3,8 @@
 import pytest
 
 from device.layout import MPS2
-from provisioning.signing.hss_signer import FORMS, HssSigner
-from provisioning.signing.image import image_key, sign_image
+from provisioning.keys.hss_signer import FORMS, HssSigner
+from provisioning.release.image import image_key, sign_image
 from tests.emulated.boot_support import (
     START_TIMEOUT_S,
     Bench,

@@ -6,7 +6,7 @@ Each case lies staged in slot 1 beside a good confirmed image in slot 0: the ROM
 import pytest
 
 from device.layout import MPS2, UNIT_COUNTED, UNIT_REVOKED
-from provisioning.signing.image import image_info, sign_image
+from provisioning.release.image import image_info, sign_image
 from tests.emulated.boot_support import START_TIMEOUT_S, stub_line
 
 pytestmark = pytest.mark.emulated

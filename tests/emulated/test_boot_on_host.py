@@ -23,7 +23,7 @@ from device.layout import (
     UNIT_TRIED,
 )
 from provisioning.firmware.header import write_header
-from provisioning.signing.image import image_info, key_hash
+from provisioning.release.image import image_info, key_hash
 from renode.nvm import confirmed_unit, trailer_offset
 from tests.emulated.boot_support import BOARD, HERE, Recipe, load_key, mbedtls_tree, new_key, new_tree, run
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from provisioning.signing.delta import has_detools
-from tests.bench import delta
+from provisioning.release.delta import has_detools
+from tests.benchmarks import delta
 from tests.emulated.firmware_support import Kit, kit
 
 __all__ = ["kit"]

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 from device.codec import cose
 from device.crypto.p256 import p256_public, p256_sign, p256_verify
 from tests.emulated.firmware_support import RemoteError, kit, prompt, remote_name
-from tests.unit import vectors
+from tests.unit.device.trust import vectors
 
 __all__ = ["kit", "prompt"]
 

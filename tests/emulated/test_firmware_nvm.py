@@ -3,7 +3,7 @@
 import pytest
 
 from device.layout import MPS2
-from device.store import DEVICE
+from device.records.store import DEVICE
 from tests.emulated.firmware_support import Prompt, RemoteError, kit, prompt, remote_name
 
 __all__ = ["kit", "prompt"]

@@ -16,8 +16,8 @@ import pytest
 from device.codec import cbor
 from device.errors import FirstbootError, LockedError
 from device.layout import MPS2
-from provisioning.factory.link import FactoryLink
-from provisioning.factory.station import UnitFailedError
+from provisioning.station.link import FactoryLink
+from provisioning.station.station import UnitFailedError
 from renode.qemu import QemuBoard
 from simulator.ports.flash import SimFlash
 from simulator.ports.records import device_records
@@ -26,8 +26,8 @@ from tests.emulated.firmware_support import TIMEOUT_S, Prompt, kit
 from tests.emulated.wire import TCP, UDP, Wire
 from tests.interfaces import open_ports, operations, places
 from tests.running import PASSWORD, FactoryUnit, emulated
-from tests.unit.factory_bench import Bench
-from tests.unit.test_station import production_station
+from tests.unit.provisioning.station.station_bench import Bench
+from tests.unit.provisioning.station.test_station import production_station
 
 __all__ = ["emulated", "kit"]
 

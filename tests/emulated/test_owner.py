@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from device import support
 from device.layout import MPS2
+from device.records import support
 from device.suit import report
 from simulator.story import steps
 from simulator.story.world import World
@@ -250,5 +250,7 @@ def test_a_failed_unit_is_led_out_by_a_reset(life: Life) -> None:
 def test_sp_12_the_model_is_readable_and_that_of_statement_and_label(life: Life) -> None:
     model = life.seen["public"]["model"]
     assert model == life.seen["statement"]["product"]["model"]
-    assert model == life.world.product.model  # what the station printed (tests/unit/test_labels.py)
+    assert (
+        model == life.world.product.model
+    )  # what the station printed (tests/unit/provisioning/station/test_labels.py)
     assert model in life.seen["fresh set-up page"]

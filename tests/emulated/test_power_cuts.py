@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from device.errors import FirstbootError
-from provisioning.factory.station import Station, StationConfig, UnitFailedError
 from provisioning.registry.registry import Registry
+from provisioning.station.station import Station, StationConfig, UnitFailedError
 from simulator.story import steps
 from simulator.story.runner import wait_until
 from simulator.story.world import World

@@ -18,14 +18,15 @@ import pytest
 
 from device.errors import FreshnessError, LinkError, SignatureError
 from device.trust.anchors import ROLE_AUTHOR
-from provisioning.publishing.store import PublishError
-from provisioning.servers.broker import BrokerSetup, make_broker
-from provisioning.signing import keyset
-from provisioning.signing.hss_signer import FORMS, HssSigner
-from provisioning.signing.keys import AnchorKey
-from provisioning.signing.pki import CertificateAuthority, Credentials
-from provisioning.signing.release import build_release
-from provisioning.signing.signer import Signer
+from provisioning.keys import keyset
+from provisioning.keys.hss_signer import FORMS, HssSigner
+from provisioning.keys.key_id import AnchorKey
+from provisioning.keys.pki import CertificateAuthority, Credentials
+from provisioning.keys.signer import Signer
+from provisioning.release.release import build_release
+from provisioning.release.store import PublishError
+from provisioning.servers.broker import BrokerSetup
+from provisioning.servers.local_broker import make_broker
 from simulator.ports.flash import SimFlash
 from simulator.ports.records import device_records
 from simulator.story import world as story
@@ -170,7 +171,7 @@ class Life:
         wait_until("the publisher", attempt, ANSWERS_S)
 
     def _request_of_before(self) -> bytes:
-        from device import freshness
+        from device.records import freshness
 
         return freshness.encode_request(freshness.challenge(bytes(16), self.world.product.class_id, 0))
 
@@ -243,7 +244,7 @@ def life(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     if request.param == "qemu" and shutil.which("qemu-system-arm") is None:
         pytest.skip("qemu-system-arm is not installed")
     folder: Path = tmp_path_factory.mktemp(request.param)
-    from provisioning.signing.keys import KeyRing
+    from provisioning.keys.key_ring import KeyRing
 
     KeyRing.draw_development(story.KEYS)
     keyset.ensure_book(story.KEYS)

@@ -14,8 +14,8 @@ import pytest
 
 from device.codec import cose
 from tests.emulated.firmware_support import Prompt, kit, prompt
-from tests.unit import test_vectors_formats as formats
-from tests.unit.vectors import load
+from tests.unit.device.trust import test_vectors_formats as formats
+from tests.unit.device.trust.vectors import load
 
 __all__ = ["kit", "prompt"]
 

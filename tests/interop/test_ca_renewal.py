@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from device.errors import LinkError
+from provisioning.keys.pki import CertificateAuthority
 from provisioning.servers.amqtt_broker import AmqttBroker
 from provisioning.servers.broker import Broker, BrokerSetup
 from provisioning.servers.mosquitto import MosquittoBroker, find_mosquitto
-from provisioning.signing.pki import CertificateAuthority
 from tests.interop.support.maker import Maker, Unit
 
 pytestmark = pytest.mark.interop

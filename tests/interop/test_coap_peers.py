@@ -15,7 +15,7 @@ from pathlib import Path
 import aiocoap
 import pytest
 
-from provisioning.publishing.store import ReleaseStore
+from provisioning.release.store import ReleaseStore
 from provisioning.servers.coap_server import CoapServer, ReleaseSite, bound_port, serve
 from provisioning.servers.oscore_store import SERVER_ID, OscoreStore
 from tests.interop.support.maker import CLASS_ID, Maker

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from device import freshness
 from device.errors import LinkTimeoutError, PeerRefusedError, ProtocolError
 from device.net import coap
 from device.ports.host import HostClock, HostNetwork
+from device.records import freshness
 from provisioning.publishing.coap import CoapPublisher
 from provisioning.servers.coap_server import CoapServer
 from provisioning.servers.errors import PortBusyError

@@ -13,8 +13,8 @@ import pytest
 from provisioning.publishing.mqtt import MqttPublisher
 from provisioning.servers import mosquitto
 from provisioning.servers.amqtt_broker import AmqttBroker
-from provisioning.servers.broker import make_broker
 from provisioning.servers.errors import PortBusyError, ServerError, ServerMissingError
+from provisioning.servers.local_broker import make_broker
 from provisioning.servers.mosquitto import MosquittoBroker
 from provisioning.servers.mqtt_client import MqttClient
 from tests.interop.support.maker import CLASS_ID, Maker

@@ -10,12 +10,12 @@ from collections.abc import Callable
 
 import pytest
 
-from device import freshness
 from device.errors import LinkError, LinkTimeoutError, PeerRefusedError
 from device.net import mqtt
+from device.records import freshness
 from device.transport import mqtt as transport
 from provisioning.publishing.mqtt import MqttPublisher
-from provisioning.publishing.store import PublishError
+from provisioning.release.store import PublishError
 from provisioning.servers.broker import Broker
 from provisioning.servers.mqtt_client import MqttClient
 from provisioning.servers.tracker import MqttTracker

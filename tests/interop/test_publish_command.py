@@ -11,16 +11,16 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from device import contact, support
+from device.records import contact, support
 from device.trust import keyset
 from device.trust.anchors import NO_RULES, ROLE_ROOT, Key
-from provisioning.publishing.commands import publish_command
+from provisioning.cli.release_publish import publish_command
+from provisioning.keys.pem import write_private
+from provisioning.keys.signer import sign_record
 from provisioning.publishing.records import KINDS
-from provisioning.publishing.store import ReleaseStore
+from provisioning.release.release import Release
+from provisioning.release.store import ReleaseStore
 from provisioning.servers.broker import Broker
-from provisioning.signing.pki import write_private
-from provisioning.signing.release import Release
-from provisioning.signing.signer import sign_record
 from tests.interop.support.maker import CLASS_ID, NOW_S, Maker
 
 pytestmark = pytest.mark.interop

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from device import freshness
 from device.errors import FreshnessError
+from device.records import freshness
 from provisioning.publishing.release_class import class_id_of_release
-from provisioning.publishing.store import PublishError, ReleaseStore
+from provisioning.release.delta import has_detools
+from provisioning.release.release import build_release
+from provisioning.release.store import PublishError, ReleaseStore
 from provisioning.servers.oscore_store import OscoreStore, OscoreStoreError
 from provisioning.servers.tracker import Report
-from provisioning.signing.delta import has_detools
-from provisioning.signing.release import build_release
 from tests.interop.support.maker import CLASS_ID, NOW_S, Maker, freshness_request
 
 pytestmark = pytest.mark.interop

@@ -27,7 +27,7 @@ from provisioning.servers.mosquitto import MosquittoBroker, find_mosquitto
 from provisioning.servers.mqtt_client import MqttClient
 from provisioning.servers.oscore_store import OscoreStore
 from tests.interop.support.maker import CLASS_ID, Maker, Unit, freshness_request
-from tests.unit.registry_bench import FACTS, open_batch, reserve
+from tests.unit.provisioning.registry.registry_bench import FACTS, open_batch, reserve
 
 pytestmark = pytest.mark.interop
 

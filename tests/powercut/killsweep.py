@@ -28,19 +28,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from device import identity
 from device.codec import cbor
 from device.codec.frame import FrameDecoder, encode_frame
 from device.errors import LinkError
-from device.setup_code import verifier
-from provisioning.factory import steps
-from provisioning.factory.link import SocketStream
-from provisioning.factory.station import Station, StationConfig, UnitRefusedError
+from device.owner.setup_code import verifier
+from device.records import identity
+from provisioning.keys.key_ring import KeyRing
 from provisioning.registry.registry import Registry
 from provisioning.registry.sealed import ServerPrivateKey
-from provisioning.signing.keys import KeyRing
+from provisioning.station import steps
+from provisioning.station.link import SocketStream
+from provisioning.station.station import Station, StationConfig, UnitRefusedError
 from tests.postgres import Cluster, missing_reason
-from tests.unit.factory_bench import PRODUCT, MemoryUnit
+from tests.unit.provisioning.station.station_bench import PRODUCT, MemoryUnit
 
 DONE: Final = 0
 REFUSED: Final = 3

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from device.errors import ImageFormatError
-from device.store import DEVICE, Store
+from device.records.store import DEVICE, Store
 from device.update.slots import BootState
 from device.update.trial import Trials
-from provisioning.signing.hss_signer import FORMS, HssSigner
-from provisioning.signing.image import ImageKey, image_key, sign_image
-from provisioning.signing.keys import KeyRing
+from provisioning.keys.hss_signer import FORMS, HssSigner
+from provisioning.keys.key_ring import KeyRing
+from provisioning.release.image import ImageKey, image_key, sign_image
 from simulator import boot as boot_rom
 from simulator.ports.flash import SimFlash
 from simulator.ports.records import device_records

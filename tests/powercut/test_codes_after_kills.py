@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from provisioning.factory import steps
 from provisioning.registry.registry import Registry
+from provisioning.station import steps
 from tests.powercut.test_factory_kills import Fate, run_under
-from tests.unit.factory_bench import Bench, MemoryUnit
+from tests.unit.provisioning.station.station_bench import Bench, MemoryUnit
 
 
 def files_with(code: str, folder: Path) -> list[Path]:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from device.agent.unit import Unit
 from device.codec.image import parse_image
 from device.crypto import backend
 from device.layout import MPS2
-from device.store import Store
-from device.unit import Unit
+from device.records.store import Store
 from device.update.slots import BootState
 from simulator.ports.flash import CUTS, TORN, PowerCut, SimFlash
 from simulator.powercut import checks, remember, sectors
@@ -127,7 +127,7 @@ def test_a_sender_sequence_that_is_not_stored_is_found(
     fresh: Campaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fresh.recorded("set-up")
-    monkeypatch.setattr("device.sources._save_sequence", lambda store, upto: None)
+    monkeypatch.setattr("device.agent.sources._save_sequence", lambda store, upto: None)
     assert is_found(fresh, "update-coap", checks.NONCE_REUSE)
 
 

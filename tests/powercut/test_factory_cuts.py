@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from device import identity
 from device.codec import cbor
 from device.layout import MPS2
-from device.setup_code import verifier
-from provisioning.factory import steps
-from provisioning.factory.station import Station, UnitFailedError, UnitResult
+from device.owner.setup_code import verifier
+from device.records import identity
+from provisioning.station import steps
+from provisioning.station.station import Station, UnitFailedError, UnitResult
 from simulator.ports.flash import AFTER, BEFORE, TORN, SimFlash
 from simulator.powercut.engine import Case, Recording, record, tear_seed
-from tests.unit.factory_bench import Bench, MemoryUnit
+from tests.unit.provisioning.station.station_bench import Bench, MemoryUnit
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from device.codec import cbor
-from device.setup_code import verifier
-from provisioning.factory import steps
-from provisioning.factory.station import UnitRefusedError
+from device.owner.setup_code import verifier
 from provisioning.registry.registry import Registry
-from tests.unit.factory_bench import NOW, PRODUCT, Bench, MemoryUnit
+from provisioning.station import steps
+from provisioning.station.station import UnitRefusedError
+from tests.unit.provisioning.station.station_bench import NOW, PRODUCT, Bench, MemoryUnit
 
 
 class Killed(BaseException):

@@ -10,12 +10,13 @@ from collections.abc import Callable, Generator, Iterator
 
 import pytest
 
-from device import identity, lifecycle, setup_code
 from device.codec import cbor
 from device.errors import CredentialError, LifecycleError, SetupCodeError, StorageError
 from device.layout import MPS2
-from device.onboarding import Owner
-from device.store import DEVICE, USER, Store
+from device.owner import lifecycle, setup_code
+from device.owner.onboarding import Owner
+from device.records import identity
+from device.records.store import DEVICE, USER, Store
 from simulator.ports.clock import SimClock, SimEntropy
 from simulator.ports.flash import SimFlash, Snapshot
 from simulator.ports.records import device_records, user_records

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import pytest
 
-from device import lifecycle, reset
 from device.errors import CredentialError, LifecycleError, PressError, StorageError
 from device.layout import MPS2
-from device.store import DEVICE, USER, Store
+from device.owner import lifecycle, reset
+from device.records.store import DEVICE, USER, Store
 from simulator.ports.flash import CUTS, PowerCut, SimFlash, Snapshot
 from simulator.ports.records import device_records, user_records
 from simulator.powercut.engine import cuts

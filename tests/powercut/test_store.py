@@ -8,7 +8,7 @@ import pytest
 
 from device.errors import RecordDamagedError
 from device.layout import MPS2
-from device.store import DEVICE, Store
+from device.records.store import DEVICE, Store
 from simulator.ports.flash import CUTS, PowerCut, SimFlash
 from simulator.ports.records import device_records
 from simulator.powercut.engine import cuts

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from device.errors import FirstbootError
-from device.store import DEVICE, Store
+from device.records.store import DEVICE, Store
 from device.trust.verify import Target, VerifiedManifest
 from device.update import flow
 from device.update.flow import install
 from device.update.slots import BootState
 from device.update.trial import Trials
-from provisioning.signing.image import key_hash, sign_image
-from provisioning.signing.keys import KeyRing
+from provisioning.keys.key_ring import KeyRing
+from provisioning.release.image import key_hash, sign_image
 from simulator import boot as boot_rom
 from simulator.ports.flash import SimFlash
 from simulator.ports.records import device_records

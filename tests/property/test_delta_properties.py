@@ -13,7 +13,7 @@ from device.codec.heatshrink import Decoder
 from device.errors import DeltaError, HeatshrinkError
 from device.limits import HEATSHRINK_LOOKAHEAD_BITS, HEATSHRINK_WINDOW_BITS
 from device.update.delta import Target
-from provisioning.signing.delta import apply_patch, create_patch
+from provisioning.release.delta import apply_patch, create_patch
 
 pytest.importorskip("detools", reason="detools is not installed (make setup builds it)")
 import detools

@@ -16,12 +16,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from memory_flash import SMALL, MemoryFlash
 from memory_unit import CODE, PASSWORD, MemoryUnit, run
 
-from device import lifecycle, reset, setup_code
-from device.credential import decode_credential
+from device.owner import lifecycle, reset, setup_code
+from device.owner.credential import decode_credential
 from device.web.app import create_app
 from device.web.routes import ROUTES
 from device.web.server import serve_client
-from tests.unit.web_fake import Answer, FakeDevice, ScriptedStream
+from tests.unit.device.web.web_fake import Answer, FakeDevice, ScriptedStream
 
 WRONG_CODE = "Z" + CODE[1:-1]
 WRONG_CODE += setup_code.check_character(WRONG_CODE)

@@ -13,9 +13,6 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from memory_flash import SMALL, MemoryFlash
 from memory_unit import CODE, MemoryUnit, run
 
-from device import contact, identity, lifecycle, passwords, reset, setup_code, support
-from device import settings as settings_of_owner
-from device.credential import Credential, decode_credential, encode_credential
 from device.errors import (
     CredentialError,
     FirstbootError,
@@ -27,7 +24,11 @@ from device.errors import (
     ThrottledError,
 )
 from device.limits import PBKDF2_MAX_ITERATIONS, PBKDF2_MIN_ITERATIONS, PRESS_LIFE_S
-from device.store import find
+from device.owner import lifecycle, passwords, reset, setup_code
+from device.owner import settings as settings_of_owner
+from device.owner.credential import Credential, decode_credential, encode_credential
+from device.records import contact, identity, support
+from device.records.store import find
 
 _EPOCH = dt.date(1970, 1, 1)
 _RECORDS = st.builds(

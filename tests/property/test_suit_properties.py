@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from device.errors import CodecError, FirstbootError
 from device.suit import commands, envelope, manifest
 from device.trust.verify import verify_envelope
-from provisioning.signing.file_signer import FileSigner
-from provisioning.signing.release import anchors_of, build_release
+from provisioning.keys.file_signer import FileSigner
+from provisioning.release.release import anchors_of, build_release
 
 VENDOR, CLASS = b"v" * 16, b"c" * 16
 SIGNER = FileSigner(ec.derive_private_key(0xF1257, ec.SECP256R1()))

@@ -14,7 +14,7 @@ from device.limits import HTTP_BODY_BYTES
 from device.web import forms, http
 from device.web.html import escape
 from device.web.server import serve_client
-from tests.unit.web_fake import Answer, Browser, FakeDevice, ScriptedStream
+from tests.unit.device.web.web_fake import Answer, Browser, FakeDevice, ScriptedStream
 
 _LINES = st.sampled_from(
     [

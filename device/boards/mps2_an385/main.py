@@ -3,7 +3,7 @@
 import gc
 from collections import namedtuple
 
-from device import agent
+from device.agent import agent
 from device.boards.mps2_an385 import board
 from device.ports import appfiles, mps2
 

@@ -11,13 +11,13 @@ from typing import Any, Final, TypeVar
 
 from device.layout import MARK_STAGED, MARK_TRIED, MPS2, UNIT_STAGED, UNIT_TRIED, NvmLayout
 from device.limits import CHUNK_BYTES
-from device.store import DEVICE, Store
-from device.update import tracker
+from device.records.store import DEVICE, Store
+from device.update import trial_state
 from provisioning.firmware.build import build, build_rom
+from provisioning.keys import keyset
+from provisioning.keys.key_ring import KeyRing
+from provisioning.release.image import key_hash, sign_image
 from provisioning.servers.tracker import Tracker
-from provisioning.signing import keyset
-from provisioning.signing.image import key_hash, sign_image
-from provisioning.signing.keys import KeyRing
 from renode.machine import CUT_COUNT_ADDRESS
 from renode.nvm import trailer_offset
 from renode.qemu import QemuBoard
@@ -169,8 +169,8 @@ class BoardBench:
         records = device_records(flash)
         records.mount()
         digest = self.world.release(NEW_RELEASE).payload_digest
-        pending = tracker.Pending(NEW_RELEASE, 1, digest, len(image), 1, 0)
-        Store(records, DEVICE).write("pending", tracker.encode_pending(pending))
+        pending = trial_state.Pending(NEW_RELEASE, 1, digest, len(image), 1, 0)
+        Store(records, DEVICE).write("pending", trial_state.encode_pending(pending))
         self._path(TRIED).write_bytes(flash.image())
 
     def _path(self, name: str) -> Path:

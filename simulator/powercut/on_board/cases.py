@@ -8,10 +8,10 @@ import threading
 from dataclasses import dataclass
 from typing import Final
 
-from device import lifecycle
 from device.errors import FirstbootError
-from device.store import DEVICE, USER, Store
-from provisioning.factory.station import UnitFailedError
+from device.owner import lifecycle
+from device.records.store import DEVICE, USER, Store
+from provisioning.station.station import UnitFailedError
 from renode.errors import ConsoleTimeoutError, MachineError
 from renode.machine import CUTS, CutOrder
 from simulator import boot as boot_rom

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from device.errors import TrialFailedError
-from provisioning.factory.station import Station, StationConfig
 from provisioning.registry.registry import Registry
+from provisioning.station.station import Station, StationConfig
 from simulator.powercut.on_board.bench import BARE, FACTORY, NEW_RELEASE, OWNED, TRIED, UPDATING, BoardBench
 from simulator.story.runner import StepFailed, wait_until
 

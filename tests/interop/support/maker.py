@@ -9,20 +9,20 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from device import freshness
 from device.net import oscore
 from device.ports.host import HostClock, HostEntropy, HostNetwork
+from device.records import freshness
 from device.transport.coap import CoapPeer, CoapSource
 from device.transport.mqtt import MqttPeer, MqttSource
 from device.trust.anchors import NO_RULES, ROLE_TRACKER, Anchors, Key
 from device.trust.verify import verify_record
+from provisioning.keys.file_signer import FileSigner
+from provisioning.keys.pki import CertificateAuthority, Credentials
+from provisioning.release.release import Release, build_release
 from provisioning.servers.broker import BrokerSetup
 from provisioning.servers.mqtt_client import MqttAccess
 from provisioning.servers.oscore_store import SERVER_ID
 from provisioning.servers.tracker import Tracker
-from provisioning.signing.file_signer import FileSigner
-from provisioning.signing.pki import CertificateAuthority, Credentials
-from provisioning.signing.release import Release, build_release
 
 SERVER_NAME = "updates.firstboot.test"
 CLASS_ID = bytes(range(16))

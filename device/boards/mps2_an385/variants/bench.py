@@ -1,4 +1,4 @@
-"""Main of the `bench` firmware: run tests/bench/board, one line for each figure. Ends with `bench: N done`.
+"""Main of the `bench` firmware: run tests/benchmarks/board, one line for each figure. Ends with `bench: N done`.
 
 A module has MEASUREMENTS, pairs of a name and a function of no arguments, FIGURES, pairs of a name and a function that
 measures by itself, or both:

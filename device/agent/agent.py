@@ -1,0 +1,191 @@
+"""Composition root: ports in, a running unit out. Nothing else knows all the parts.
+
+Order at a start: durable facts -> life-cycle state -> only the tasks that this state allows
+(docs/design.md, Life cycle). A unit that failed runs no port and no network; the console says why.
+"""
+
+import asyncio
+from collections import namedtuple
+
+from device.agent import indicator
+from device.agent.unit import Unit
+from device.compat import const
+from device.errors import FirstbootError
+from device.factory.factory_port import FactoryPort
+from device.layout import RESET_POWER_ON
+from device.owner import lifecycle, reset
+from device.records import store
+from device.records.store import Store
+from device.update.slots import BootState
+from device.version import version_text
+
+TYPE_CHECKING = const(0)
+if TYPE_CHECKING:
+    from typing import Any
+
+# What a board brings (device/ports, simulator/ports). Every member is an object of device.interfaces, but:
+#   layout: layout.NvmLayout
+#   factory_stream: Stream of the factory port
+#   mount: callable(region "device" | "user") -> Records; raises StorageError where nothing mounts
+#   format: callable(region) -> Records; only an unlocked unit (or a factory reset) calls it
+#   say: callable(text), one line on the console; never a secret
+#   heap: callable() -> (peak bytes, free bytes)
+#   indicator: the one light
+#   key_store: KeyStore, None on a board without one
+#   load_app: callable(apps.AppSet) -> module `app` of that set; raises what the import raises
+#   board: constants of the board (board.py): NAME, PBKDF2_ITERATIONS, IS_DEVELOPMENT, HAS_BUTTON, and HOST_NAMES,
+#     under which a gateway in front of the unit makes it known
+Ports = namedtuple(
+    "Ports",
+    (
+        "flash",
+        "layout",
+        "boot",
+        "clock",
+        "entropy",
+        "network",
+        "factory_stream",
+        "mount",
+        "format",
+        "say",
+        "heap",
+        "indicator",
+        "key_store",
+        "load_app",
+        "board",
+    ),
+)
+
+_FEED_INTERVAL_S = const(1)  # the watchdog's first expiry comes after 10 s
+
+
+class _Factory:
+    """What the factory port needs of a unit (device.factory.factory_port.FactoryServices)."""
+
+    def __init__(self, ports: "Ports", boot_state: "BootState") -> None:
+        self._ports = ports
+        self._boot_state = boot_state
+        self.board = ports.board.NAME
+        self.hardware_id = ports.boot.hardware_id
+        self.version = version_text(ports.boot.version)
+        self.image_digest = ports.boot.image_digest
+        self.is_development = bool(ports.board.IS_DEVELOPMENT or ports.boot.is_test_seed)
+        self.entropy = ports.entropy
+        if boot_state.is_locked():
+            self.store = Store(ports.mount(store.DEVICE), store.DEVICE)
+
+    def is_locked(self) -> bool:
+        return self._boot_state.is_locked()
+
+    def format_if_needed(self) -> None:
+        """Make both regions mountable. Only the factory port of an unlocked unit calls this."""
+        for region in (store.DEVICE, store.USER):
+            try:
+                self._ports.mount(region)
+            except FirstbootError:
+                self._ports.format(region)
+        self.store = Store(self._ports.mount(store.DEVICE), store.DEVICE)
+
+    def lock(self) -> None:
+        self._boot_state.lock()
+
+    def restart(self) -> None:
+        self._ports.boot.reset()
+
+
+def state_facts(ports: "Ports", boot_state: "BootState") -> "lifecycle.Facts":
+    """Read what the life-cycle state rests on. A region that does not mount counts as damaged."""
+    if not boot_state.is_locked():
+        return lifecycle.Facts(False, lifecycle.ABSENT, lifecycle.ABSENT, False, False)
+    try:
+        device = Store(ports.mount(store.DEVICE), store.DEVICE)
+    except FirstbootError:
+        return lifecycle.Facts(True, lifecycle.DAMAGED, lifecycle.ABSENT, False, False)
+    try:
+        user: "Store | None" = Store(ports.mount(store.USER), store.USER)
+    except FirstbootError:
+        user = None
+    return lifecycle.gather(True, device, user)
+
+
+async def _reset_if_asked(ports: "Ports", boot_state: "BootState") -> None:
+    """Begin a factory reset where the button was held at power-on, and finish one that is under way (PW-03).
+
+    This is before anything has the user region open. Where it cannot be finished, the mark keeps the unit closed.
+    """
+    is_asked = is_due = ports.boot.is_button_held and ports.boot.reset_reason == RESET_POWER_ON
+    try:
+        is_confirmed = bool(boot_state.marks(ports.boot.slot).is_confirmed)
+        device = Store(ports.mount(store.DEVICE), store.DEVICE, is_confirmed)
+        is_due = is_asked or lifecycle.gather(True, device, None).is_resetting
+        if not is_due:
+            return
+        ports.say("factory reset: erasing the owner's data")
+        if is_asked:
+            reset.begin(device)
+        has_button = bool(ports.board.HAS_BUTTON)
+        for _ in reset.finish(
+            ports.flash, ports.layout, device, lambda: ports.format(store.USER), has_button
+        ):
+            ports.boot.watchdog_feed()
+            await asyncio.sleep(0)
+        ports.say("factory reset: done")
+    except FirstbootError as error:
+        # Without readable records of the device nothing is reset; state_facts says so where nobody asked.
+        if is_due:
+            ports.say("factory reset not possible: " + error.describe())
+
+
+async def _feed(ports: "Ports") -> None:
+    while True:
+        ports.boot.watchdog_feed()
+        await asyncio.sleep(_FEED_INTERVAL_S)
+
+
+async def run_async(ports: "Ports") -> None:
+    """Run the unit until it resets itself or loses power."""
+    boot_state = BootState(ports.flash, ports.layout)
+    if boot_state.is_locked():
+        await _reset_if_asked(ports, boot_state)
+    facts = state_facts(ports, boot_state)
+    state = lifecycle.derive(facts)
+    ports.say("firstboot {} on {}: {}".format(version_text(ports.boot.version), ports.board.NAME, state))
+    unit = None
+    if state == lifecycle.FAILED:
+        ports.say("failed: " + lifecycle.reason(facts))
+    elif lifecycle.ACCESS[state].web:
+        try:
+            unit = Unit(ports, boot_state)
+        except FirstbootError as error:  # a record that the unit rests on cannot be read: it stays closed
+            state = lifecycle.FAILED
+            ports.say("failed: " + error.describe())
+    tasks = [_feed(ports)]
+    access = lifecycle.ACCESS[state]
+    if access.factory_port:
+        tasks.append(FactoryPort(_Factory(ports, boot_state)).serve(ports.factory_stream))
+    light = indicator.pattern(state, "")
+    choose = lambda: light  # noqa: E731  only a unit that runs changes its light
+    if unit is not None:
+        tasks.extend(unit.tasks())
+        choose = unit.light
+    tasks.append(indicator.play(ports.indicator, choose, _sleep_ms))
+    await _run_all(ports, tasks)
+
+
+async def _sleep_ms(length_ms: int) -> None:
+    await asyncio.sleep(length_ms / 1000)
+
+
+async def _run_all(ports: "Ports", tasks: "list[Any]") -> None:
+    """Run all tasks; one that ends or fails is a fault of ours, and a restart is the way out of it."""
+    try:
+        await asyncio.gather(*tasks)
+        ports.say("agent: every task ended")
+    except FirstbootError as error:
+        ports.say("agent: " + error.describe())
+    ports.boot.reset()
+
+
+def run(ports: "Ports") -> None:
+    """Run the unit on a board; returns only where the port's reset does."""
+    asyncio.run(run_async(ports))

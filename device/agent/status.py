@@ -1,0 +1,91 @@
+"""The dictionaries that pages, JSON and tools show (shapes: docs/design.md, Local pages). Values in, values out."""
+
+from binascii import hexlify
+
+from device.compat import const
+from device.records import support
+
+TYPE_CHECKING = const(0)
+if TYPE_CHECKING:
+    from typing import Any
+
+    from device.errors import FirstbootError
+    from device.owner.settings import News
+    from device.records.contact import Contact
+    from device.records.identity import Identity
+    from device.records.support import SupportRecord
+    from device.update.service import UpdateService
+
+# Why the support state is not known; the page explains each (SP-10).
+NO_TIME = "no time"
+
+
+def public_info(
+    unit: "Identity", record: "SupportRecord", contact: "Contact", statement_digest: bytes
+) -> "dict[str, Any]":
+    """Declared public information: no serial, no version, no owner (SE-06)."""
+    return {
+        "model": unit.model,
+        "brand": unit.brand,
+        "manufacturer": unit.manufacturer,
+        "support": {
+            "end_date": support.date_text(record.end_day),
+            "sentence": support.sentence(unit.model, record.end_day),
+        },
+        "contact": {
+            "contact": contact.contact,
+            "acknowledgement": contact.acknowledgement,
+            "status_updates": contact.status_updates,
+            "policy": contact.policy,
+        },
+        "statement_sha256": hexlify(statement_digest).decode(),
+    }
+
+
+def support_status(model: str, record: "SupportRecord", now_s: "int | None") -> "dict[str, Any]":
+    """The support period at trusted time `now_s` (unix s, None = not known)."""
+    found = support.support_state(record, now_s)
+    return {
+        "state": found.state,
+        "end_date": support.date_text(record.end_day),
+        "days_left": found.days_left,
+        "sentence": support.sentence(model, record.end_day),
+        "reason": NO_TIME if found.state == support.UNKNOWN else None,
+    }
+
+
+def update_status(updates: "UpdateService") -> "dict[str, Any]":
+    """What the update service does, was refused, and waits for."""
+    error = updates.last_error
+    total = updates.total_chunks
+    consent = updates.consent
+    return {
+        "state": updates.state,
+        "sequence": updates.trials.progress.manifest_sequence,
+        "progress": updates.done_chunks * 100 // total if total else None,
+        "last_error": error_fields(error) if error is not None else None,
+        "events": [
+            {"time": entry[0] or None, "code": entry[1], "text": entry[2]} for entry in updates.events
+        ],
+        "is_stale": updates.staleness.is_stale,
+        "automatic": consent.settings.is_automatic,
+        "postponed_until": consent.settings.postponed_until_s or None,
+        "offered": _news(consent.offered),
+        "news": _news(consent.news),
+    }
+
+
+def _news(news: "News | None") -> "dict[str, Any] | None":
+    if news is None:
+        return None
+    return {
+        "sequence": news.sequence,
+        "version": news.version,
+        "mitigates": news.mitigates,
+        "interrupts": news.interrupts,
+    }
+
+
+def error_fields(error: "FirstbootError") -> "dict[str, Any]":
+    """A typed error as data: number, class name, one line."""
+    return {"code": error.code, "name": type(error).__name__, "text": error.describe()}

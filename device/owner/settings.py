@@ -1,0 +1,155 @@
+"""Whether updates install themselves (UP-06), and what the owner is told of them (UP-07).
+
+Rules:
+1. Automatic is the default, also where the record cannot be read: a damaged setting must not keep fixes away.
+2. Switched off or postponed, a release is verified and shown, and waits for the owner's one action.
+3. A postponement ends by itself: a time, counted by trusted time, at most POSTPONE_DAYS ahead.
+4. The record `settings` (CBOR {1: automatic, 2: postponed until, unix s, 0 = not}) lies in the user region: it
+   survives updates and ends with a factory reset.
+5. The record `news` keeps what the last release says of itself: CBOR {1: sequence, 2: version, 3: what it
+   mitigates, 4: whether it interrupts}, each text cut at NEWS_CHARS.
+"""
+
+from collections import namedtuple
+
+from device.codec import cbor
+from device.compat import const
+from device.errors import CodecError, SettingsError, StorageError
+from device.limits import POSTPONE_DAYS
+
+TYPE_CHECKING = const(0)
+if TYPE_CHECKING:
+    from typing import Callable
+
+    from device.records.store import Store
+    from device.records.timekeeper import TimeKeeper
+    from device.trust.verify import VerifiedManifest
+
+DAY_S = 86400
+NEWS_CHARS = 300
+
+Settings = namedtuple("Settings", ("is_automatic", "postponed_until_s"))
+News = namedtuple("News", ("sequence", "version", "mitigates", "interrupts"))
+
+DEFAULT = Settings(True, 0)
+
+
+def encode(settings: "Settings") -> bytes:
+    """Give the bytes of the `settings` record."""
+    return cbor.encode({1: settings.is_automatic, 2: settings.postponed_until_s})
+
+
+def decode(data: bytes) -> "Settings":
+    """Give the settings in a record. Raises CborError, LimitError."""
+    fields = cbor.check_map(cbor.decode(data), ((1, bool), (2, int)))
+    if fields[2] < 0:
+        raise CodecError(reason="postponed until")
+    return Settings(fields[1], fields[2])
+
+
+def may_install(settings: "Settings", now_s: "int | None") -> bool:
+    """Say whether a release may install itself at trusted time `now_s` (unix s, None = not known)."""
+    if not settings.is_automatic:
+        return False
+    if settings.postponed_until_s == 0:
+        return True
+    # Without a time the owner's word stands; each check learns the time before it looks at releases.
+    return now_s is not None and now_s >= settings.postponed_until_s
+
+
+def encode_news(news: "News") -> bytes:
+    """Give the bytes of the `news` record; longer texts are cut."""
+    texts = [text[:NEWS_CHARS] for text in (news.version, news.mitigates, news.interrupts)]
+    return cbor.encode({1: news.sequence, 2: texts[0], 3: texts[1], 4: texts[2]})
+
+
+def decode_news(data: bytes) -> "News":
+    """Give the news in a record. Raises CborError, LimitError."""
+    fields = cbor.check_map(cbor.decode(data), ((1, int), (2, str), (3, str), (4, str)))
+    return News(fields[1], fields[2], fields[3], fields[4])
+
+
+class Consent:
+    """The owner's say in updates: the settings, what is on offer, and one press of "install now".
+
+    `wake` is called when a release that waits may go on at once.
+    """
+
+    def __init__(self, user: "Store", time: "TimeKeeper", wake: "Callable[[], None]") -> None:
+        self._user = user
+        self._time = time
+        self._wake = wake
+        self._asked_sequence = 0  # of the release that the owner asked to install
+        self.settings = self._load()
+        self.offered: "News | None" = None  # verified, newer, and waiting for the owner
+        self.news = self._load_news()
+
+    def _load(self) -> "Settings":
+        try:
+            data = self._user.read("settings")
+            return DEFAULT if data is None else decode(data)
+        except (CodecError, StorageError):
+            return DEFAULT
+
+    def _load_news(self) -> "News | None":
+        try:
+            data = self._user.read("news")
+            return None if data is None else decode_news(data)
+        except (CodecError, StorageError):
+            return None
+
+    def allows(self, manifest: "VerifiedManifest") -> bool:
+        """Say whether a verified, newer release is installed now; one that is not is kept as `offered`.
+
+        One that is leaves its text as `news`, so that the owner can read it after the restart. Raises StorageError.
+        """
+        found = _news_of(manifest)
+        is_asked = found.sequence == self._asked_sequence
+        if not is_asked and not may_install(self.settings, self._time.now_s()):
+            self.offered = found
+            return False
+        self.offered = None
+        if found != self.news:
+            self._user.write("news", encode_news(found))
+            self.news = found
+        return True
+
+    def set_automatic(self, is_automatic: bool) -> None:
+        """Switch automatic updates on or off; either ends a postponement. Raises StorageError."""
+        self._save(Settings(is_automatic, 0))
+        if is_automatic:
+            self._wake()
+
+    def postpone(self, days: int) -> None:
+        """Let nothing install itself for `days` days (1 to POSTPONE_DAYS).
+
+        Raises SettingsError (reason "days", "no time", "off" where updates are off anyway), StorageError.
+        """
+        if not 1 <= days <= POSTPONE_DAYS:
+            raise SettingsError(reason="days")
+        if not self.settings.is_automatic:
+            raise SettingsError(reason="off")
+        now_s = self._time.now_s()
+        if now_s is None:
+            raise SettingsError(reason="no time")
+        self._save(Settings(True, now_s + days * DAY_S))
+
+    def install_now(self) -> None:
+        """Install what is on offer, whatever the settings say (UP-07). Raises SettingsError (reason "no offer")."""
+        if self.offered is None:
+            raise SettingsError(reason="no offer")
+        self._asked_sequence = self.offered.sequence
+        self._wake()
+
+    def _save(self, settings: "Settings") -> None:
+        if settings != self.settings:
+            self._user.write("settings", encode(settings))
+            self.settings = settings
+
+
+def _news_of(manifest: "VerifiedManifest") -> "News":
+    text = manifest.text
+    if text is None:
+        return News(manifest.sequence_number, "", "", "")
+    cut = [part[:NEWS_CHARS] for part in (text.version, text.mitigates, text.interrupts)]
+    return News(manifest.sequence_number, cut[0], cut[1], cut[2])

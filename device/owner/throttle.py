@@ -1,0 +1,91 @@
+"""How often a secret may be guessed (PW-14): a durable count of failures and a delay that grows with it.
+
+Rules:
+1. The count is stored before a guess is looked at, so that cutting the power takes no failure back and parallel
+   guesses all count.
+2. THROTTLE_FREE failures cost nothing; each further one doubles the delay up to THROTTLE_CAP_S. The cap keeps
+   the owner in: nobody can lock a device for good from outside.
+3. There is no clock that runs without power, so after a restart the whole delay begins again.
+4. A count that cannot be read counts as many.
+5. A press of the device's button opens one attempt at once (`open_once`): whoever guesses from afar cannot keep out
+   the owner who stands in front of the device. The count itself stays.
+"""
+
+from device.compat import const
+from device.errors import RecordDamagedError, ThrottledError
+from device.limits import THROTTLE_CAP_S, THROTTLE_FREE
+
+TYPE_CHECKING = const(0)
+if TYPE_CHECKING:
+    from device.interfaces import Clock
+    from device.records.store import Store
+
+_MANY = 1000
+
+
+def delay_s(failures: int) -> int:
+    """Give the seconds that must pass after the latest of `failures` failures."""
+    beyond = failures - THROTTLE_FREE
+    if beyond <= 0:
+        return 0
+    # The exponent is bounded first: 1 << 1000 would be a number of a thousand bits.
+    return min(1 << min(beyond - 1, 16), THROTTLE_CAP_S)
+
+
+class Throttle:
+    """The count of one device, kept in the user region's record `attempts`."""
+
+    def __init__(self, store: "Store", clock: "Clock") -> None:
+        self._store = store
+        self._clock = clock
+        self.failures = self._load()
+        self._since_ms = clock.ticks_ms()
+        self._is_waiting = self.failures > 0
+
+    def _load(self) -> int:
+        try:
+            fields = self._store.read_map("attempts")
+        except RecordDamagedError:
+            return _MANY
+        if fields is None:
+            return 0
+        count = fields.get(1)
+        if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+            return _MANY
+        return count
+
+    def wait_s(self) -> int:
+        """Give the seconds until a guess will be looked at, 0 when now."""
+        if not self._is_waiting:
+            return 0
+        passed_ms = self._clock.ticks_diff(self._clock.ticks_ms(), self._since_ms)
+        left_ms = delay_s(self.failures) * 1000 - passed_ms
+        # Ticks wrap: a negative distance means that days have passed.
+        if passed_ms < 0 or left_ms <= 0:
+            self._is_waiting = False
+            return 0
+        return (left_ms + 999) // 1000
+
+    def check(self) -> None:
+        """Raise ThrottledError(wait_s) while a guess must wait."""
+        wait_s = self.wait_s()
+        if wait_s:
+            raise ThrottledError(wait_s=wait_s)
+
+    def open_once(self) -> None:
+        """Let the next attempt go without waiting; a failure then waits as long as its count says."""
+        self._is_waiting = False
+
+    def count(self) -> None:
+        """Store one more failure; called before the guess is looked at. Raises StorageError."""
+        failures = min(self.failures + 1, _MANY)
+        self._store.write_map("attempts", {1: failures})
+        self.failures = failures
+        self._since_ms = self._clock.ticks_ms()
+        self._is_waiting = True
+
+    def clear(self) -> None:
+        """Forget all failures: the secret was right. Raises StorageError."""
+        self._store.delete("attempts")
+        self.failures = 0
+        self._is_waiting = False

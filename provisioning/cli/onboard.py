@@ -1,0 +1,230 @@
+"""`firstboot onboard`: set a device up from a terminal, against the fingerprint on its label."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import urllib.parse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Final, NoReturn, TextIO
+
+import typer
+
+from device.errors import PasswordError, SetupCodeError
+from device.owner import setup_code
+from provisioning.onboarding.client import DeviceClient, FingerprintError, fingerprint_of
+from provisioning.onboarding.flow import (
+    AlreadySetUpError,
+    Found,
+    OnboardError,
+    RefusedError,
+    look,
+    prove,
+    set_up,
+)
+from provisioning.station.labels import LabelError, read_label
+
+FAILED: Final = 1
+WRONG_INPUT: Final = 2
+STRANGER: Final = 3
+HAS_OWNER: Final = 4
+HTTPS_PORT: Final = 443
+LINE_CHARS: Final = 1024  # longest line of standard input that is looked at
+PATIENCE_S: Final = 130  # longest wait that a device may ask for before this gives up
+TRIES: Final = 5
+
+# Refusals that something else typed may mend.
+_TYPED_AGAIN: Final = {SetupCodeError.__name__, PasswordError.__name__}
+
+
+class InputError(Exception):
+    """What was given cannot be used; the text holds none of it."""
+
+
+def onboard(
+    label: Annotated[
+        Path | None, typer.Option(help="A picture of the device's label; its QR code is read.")
+    ] = None,
+    host: Annotated[
+        str | None, typer.Option(help="HOST or HOST:PORT; without it the address on the label.")
+    ] = None,
+    fingerprint: Annotated[
+        str | None, typer.Option(help="Certificate SHA-256 on the label; no secret. Asked for where missing.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Set a device up: prove that you hold its label, and give it a password of your own.
+
+    Only the device whose certificate has the label's fingerprint is talked to: somebody else on your network gets
+    neither code nor password. (A browser that went past its warning does not resist such an attacker.)
+
+    Code and password are never taken from the command line. They are asked for, or read from standard input where
+    that is no terminal: one line each, in the order fingerprint (unless given), code (unless the label has it),
+    password.
+
+    Exit codes: 0 done; 1 the device refused or did not answer; 2 wrong input; 3 another device answered, nothing was
+    sent to it; 4 the device has an owner already.
+    """
+    ask = _Asker(sys.stdin)
+    try:
+        address, pin, code = _from_label(label, host, fingerprint, ask)
+        client = DeviceClient(lambda: address, pin)
+        found = look(client)
+        _tell_found(found, ask)
+        password = _set_up(client, code, ask)
+        status = prove(client, password)
+    except (InputError, LabelError) as error:
+        _fail(WRONG_INPUT, str(error))
+    except FingerprintError:
+        _fail(
+            STRANGER,
+            "STOP: what answers is not the device on the label. Somebody may stand in between; nothing was sent.",
+        )
+    except AlreadySetUpError as error:
+        _fail(HAS_OWNER, str(error))
+    except (OnboardError, OSError) as error:
+        _fail(FAILED, str(error))
+    _report(address, pin, found, status, as_json)
+
+
+def _fail(code: int, text: str) -> NoReturn:
+    typer.echo(f"onboard: {text}", err=True)
+    raise typer.Exit(code)
+
+
+class _Asker:
+    """Asks a person on a terminal, or takes the next line of standard input."""
+
+    def __init__(self, stdin: TextIO) -> None:
+        self._stdin = stdin
+        self.is_person = stdin.isatty()
+
+    def line(self, question: str, *, is_secret: bool) -> str:
+        if self.is_person:
+            return str(typer.prompt(question, hide_input=is_secret, err=True))
+        text = self._stdin.readline(LINE_CHARS + 1)
+        if not text:
+            raise InputError(f"standard input ended before: {question}")
+        if len(text) > LINE_CHARS:
+            raise InputError(f"a line of standard input is too long: {question}")
+        return text.rstrip("\r\n")
+
+    def new_password(self) -> str:
+        while True:
+            first = self.line("New password (15 characters or more)", is_secret=True)
+            if not self.is_person or first == self.line("New password again", is_secret=True):
+                return first
+            typer.echo("They are not the same. Once more:", err=True)
+
+
+def _from_label(
+    label: Path | None, host: str | None, fingerprint: str | None, ask: _Asker
+) -> tuple[tuple[str, int], str, str]:
+    """Address, fingerprint and the code in its normal form ("" where it must be asked for)."""
+    if label is None and host is None:
+        raise InputError("say --label FILE or --host HOST")
+    address, pin, code = host or "", fingerprint, ""
+    if label is not None:
+        try:
+            read = read_label(label)
+        except OSError:
+            raise InputError(f"{label} cannot be read as a picture") from None
+        address, code = host or read.address, _code(read.code)
+        if pin is not None and _pin(pin) != read.fingerprint:
+            raise InputError("--fingerprint is not the one on the label")
+        pin = read.fingerprint
+    place = _address(address)
+    return place, _pin(pin or ask.line("Certificate SHA-256 on the label", is_secret=False)), code
+
+
+def _pin(text: str) -> str:
+    try:
+        return fingerprint_of(text)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+
+
+def _code(text: str) -> str:
+    try:
+        return setup_code.normalise(text)
+    except SetupCodeError as error:
+        reason = {"length": "it has 21 letters and digits", "symbol": "it has no 0, 1, I and O"}
+        raise InputError(
+            "the set-up code has a slip: " + reason.get(str(error.fields.get("reason")), "compare it again")
+        ) from None
+
+
+def _address(text: str) -> tuple[str, int]:
+    """(host, port) of HOST, HOST:PORT or an https address."""
+    try:
+        parts = urllib.parse.urlsplit(text if "://" in text else f"https://{text}")
+        port = parts.port
+    except ValueError:
+        raise InputError("the address cannot be read") from None
+    if parts.scheme != "https" or not parts.hostname or parts.username is not None:
+        raise InputError("the address is not one of https")
+    return parts.hostname, HTTPS_PORT if port is None else port
+
+
+def _tell_found(found: Found, ask: _Asker) -> None:
+    typer.echo(f"{found.brand} {found.model}: its certificate is the one on the label.", err=True)
+    typer.echo(found.sentence, err=True)
+    if found.is_press_needed:
+        typer.echo("It was reset before: press its button, then go on within two minutes.", err=True)
+        if ask.is_person:
+            typer.prompt("Enter when pressed", default="", show_default=False, err=True)
+
+
+def _set_up(client: DeviceClient, code: str, ask: _Asker) -> str:
+    """Send the form until the device takes it; the password."""
+    asks_code = not code
+    if asks_code:
+        code = _code(ask.line("Set-up code on the label", is_secret=True))
+    password = ask.new_password()
+    for _ in range(TRIES):
+        try:
+            set_up(client, code, password)
+            return password
+        except RefusedError as error:
+            _mend_or_raise(error, ask, asks_code)
+            if error.name == PasswordError.__name__:
+                password = ask.new_password()
+            elif error.name == SetupCodeError.__name__:
+                code = _code(ask.line("Set-up code on the label", is_secret=True))
+    raise OnboardError(f"the device refused {TRIES} times")
+
+
+def _mend_or_raise(
+    error: RefusedError, ask: _Asker, asks_code: bool, sleep: Callable[[float], None] = time.sleep
+) -> None:
+    """Return where another try makes sense: after a wait, or with something else typed. Raises `error`."""
+    if 0 < error.wait_s <= PATIENCE_S:
+        typer.echo(f"The device asks for {error.wait_s} s of patience.", err=True)
+        sleep(error.wait_s)
+        return
+    if not ask.is_person or error.name not in _TYPED_AGAIN:
+        raise error
+    if error.name == SetupCodeError.__name__ and not asks_code:
+        raise error  # the label's own code: typing it again would not change it
+    typer.echo(str(error), err=True)
+
+
+def _report(address: tuple[str, int], pin: str, found: Found, status: dict[str, Any], as_json: bool) -> None:
+    host = f"[{address[0]}]" if ":" in address[0] else address[0]
+    url = f"https://{host}/" if address[1] == HTTPS_PORT else f"https://{host}:{address[1]}/"
+    if as_json:
+        told = {
+            "address": url,
+            "fingerprint": pin,
+            "brand": found.brand,
+            "model": found.model,
+            "state": status.get("state"),
+            "version": status.get("version"),
+            "support": status.get("support"),
+        }
+        typer.echo(json.dumps(told, indent=2))
+        return
+    typer.echo(f"Set up, and signed in once to be sure. Its pages: {url}")
+    typer.echo("The set-up code on the label is dead until a factory reset; keep the label for that day.")

@@ -1,0 +1,83 @@
+"""`firstboot release record`: sign the support record or the security contact of a product, for publishing.
+
+Units have both from their factory; a newer one replaces them over the network. What no unit would take over after the
+record before it (a shortened period, a sequence number that did not go up) is not signed.
+"""
+
+from __future__ import annotations
+
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from device.codec import cose
+from device.limits import RECORD_BYTES
+from device.records import contact, support
+from provisioning.cli.release_output import JsonOption, say, told
+from provisioning.keys.signer import sign_record
+from provisioning.keys.signers import open_signer
+from provisioning.product import record
+from provisioning.product.product import Product, load_product
+
+
+class Kind(StrEnum):
+    """What can be signed here."""
+
+    SUPPORT = "support"
+    CONTACT = "contact"
+
+
+def record_command(
+    kind: Annotated[Kind, typer.Argument(help="Which record of the product definition.")],
+    product: Annotated[Path, typer.Option("--product", help="Product definition (TOML).")],
+    signer: Annotated[
+        str,
+        typer.Option("--signer", help="The support key: a PEM file or a pkcs11: URI."),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="File for the signed record.")],
+    previous: Annotated[
+        Path | None, typer.Option("--previous", help="The record before it, which it has to follow.")
+    ] = None,
+    published_s: Annotated[
+        int | None,
+        typer.Option("--time", min=0, help="When it is published (unix seconds). Default: this machine's."),
+    ] = None,
+    is_json: JsonOption = False,
+) -> None:
+    """Sign the support record or the security contact of a product; publish it with `firstboot release publish`.
+
+    Raise its `sequence` in the product definition with every change; a support period only grows.
+    """
+    with told():
+        found = load_product(product)
+        now_s = int(time.time()) if published_s is None else published_s
+        payload, typ = _payload(kind, found, now_s)
+        before = None if previous is None else cose.decode(previous.read_bytes(), RECORD_BYTES).payload
+        _require_newer(kind, before, payload, found)
+        data = sign_record(payload, typ, open_signer(signer))
+        out.write_bytes(data)
+    lines = [(kind.value, f"{len(data)} bytes for {found.model}, sequence {_sequence(kind, payload)}")]
+    say(lines, {"kind": kind.value, "bytes": len(data), "sequence": _sequence(kind, payload)}, is_json)
+
+
+def _payload(kind: Kind, product: Product, published_s: int) -> tuple[bytes, str]:
+    if kind is Kind.SUPPORT:
+        return record.support_payload(product, published_s), support.TYP
+    return record.contact_payload(product), contact.TYP
+
+
+def _sequence(kind: Kind, payload: bytes) -> int:
+    return int((support if kind is Kind.SUPPORT else contact).decode(payload).sequence)
+
+
+def _require_newer(kind: Kind, before: bytes | None, payload: bytes, product: Product) -> None:
+    """As a unit decides that holds `before`. Raises SupportRecordError, ContactRecordError, CborError."""
+    if kind is Kind.CONTACT:
+        contact.accept(None if before is None else contact.decode(before), contact.decode(payload))
+        return
+    current = None if before is None else support.decode(before)
+    horizon_s = (record.day_of(product.support.horizon) + 1) * support.DAY_S - 1
+    support.accept(current, support.decode(payload), product.class_id, horizon_s)

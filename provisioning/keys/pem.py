@@ -1,0 +1,52 @@
+"""Private keys as PEM: written with mode 0600, read with the passphrase that an encrypted one needs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+
+from provisioning.keys.secret_input import KEY_VARIABLE, ask
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write `data` to `path` so that it never exists with a mode other than 0600."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(descriptor, 0o600)
+        file.write(data)
+
+
+def private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """PKCS#8 PEM, not encrypted: for files of mode 0600 only."""
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def load_private_pem(data: bytes) -> ec.EllipticCurvePrivateKey:
+    """A P-256 private key; ValueError for any other kind of key. For an encrypted one the passphrase is asked for
+    (`secret_input.KEY_VARIABLE`): SecretMissingError where nobody can be asked, ValueError for a wrong one.
+    """
+    key = load_any_pem(data)
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise ValueError("not a P-256 private key")
+    return key
+
+
+def load_any_pem(data: bytes) -> PrivateKeyTypes:
+    """A private key of any kind, as load_private_pem opens it."""
+    password = ask(KEY_VARIABLE, "passphrase of the key").encode() if b"ENCRYPTED" in data else None
+    try:
+        return serialization.load_pem_private_key(data, password)
+    except (TypeError, ValueError):
+        reason = (
+            "no private key in PEM"
+            if password is None
+            else "the key does not open: damaged, or another passphrase"
+        )
+        raise ValueError(reason) from None

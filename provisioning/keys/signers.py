@@ -1,0 +1,39 @@
+"""Opens whatever signs by one text: a key file, a tree's folder, a token's URI.
+
+author.pem, file:author.pem         P-256 or Ed25519 key in a PEM file
+hss:FOLDER                          HSS/LMS tree of this machine
+pkcs11:token=...;object=...         P-256 or Ed25519 key in a token (provisioning/keys/pkcs11_signer.py)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from provisioning.keys.file_signer import load_file_signer
+from provisioning.keys.hss_signer import HssSigner
+from provisioning.keys.signer import Signer
+
+HSS_SCHEME: Final = "hss:"
+FILE_SCHEME: Final = "file:"
+PKCS11_SCHEME: Final = "pkcs11:"
+
+
+def open_signer(text: str) -> Signer:
+    """The signer that `text` names. Raises ValueError, OSError (TokenError), LmsStateError."""
+    if text.startswith(HSS_SCHEME):
+        return HssSigner(Path(text.removeprefix(HSS_SCHEME)))
+    if text.startswith(PKCS11_SCHEME):
+        from provisioning.keys.pkcs11_signer import Pkcs11Signer
+
+        return Pkcs11Signer(text)
+    return load_file_signer(Path(text.removeprefix(FILE_SCHEME)))
+
+
+def open_signers(texts: Sequence[str]) -> list[Signer]:
+    """Every signer of `texts`, in order; two that are one key are refused: they would count once."""
+    found = [open_signer(text) for text in texts]
+    if len({signer.public for signer in found}) != len(found):
+        raise ValueError("two signers are the same key: a unit counts distinct keys")
+    return found

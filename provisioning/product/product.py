@@ -1,0 +1,390 @@
+"""What a batch is made of: the product definition (TOML) that a maker writes, checked before a unit is touched.
+
+Rules:
+1. Every problem of a file is reported at once, each with its place and what would be accepted.
+2. A support period has a duration and an end date (SP-01; SI 2023/1007 regulation 2).
+3. Times in the contact are a number and a unit; "promptly" is refused (RP-02, RP-03).
+4. What may stand in the file is said once, in SECTIONS: it is read by that, and `product_schema` is made from it.
+5. What a statement of compliance declares is fixed for a batch (SC-08): `declared_digest` covers it.
+"""
+
+from __future__ import annotations
+
+import calendar
+import datetime as dt
+import hashlib
+import json
+import re
+import tomllib
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from device.limits import CHECK_INTERVAL_S, SOURCES
+from provisioning.product.fields import (
+    TIMED,
+    Choice,
+    Date,
+    Entries,
+    Fields,
+    Hex,
+    Identifier,
+    MapOf,
+    Named,
+    Number,
+    Section,
+    Text,
+    Truth,
+    document_schema,
+    read_document,
+    url,
+)
+from provisioning.product.product_papers import (
+    COMPONENT_TABLES,
+    LABEL_ROUTE,
+    PUBLICATION,
+    SCOPE,
+    Component,
+    LabelRoute,
+    Publication,
+    Scope,
+    component_of,
+    publication_of,
+    scope_of,
+)
+
+DURATION: Final = re.compile(r"P(?=\d)(\d+Y)?(\d+M)?(\d+D)?")
+ROUTES: Final = ("schedule-1", "schedule-2", "label")
+SECURITY_REQUIREMENTS: Final = ("passwords", "reporting", "support_period")
+SERIAL_PREFIX: Final = re.compile(r"[A-Z0-9-]{1,12}")
+BATCH: Final = re.compile(r"[A-Za-z0-9._-]{1,32}")
+ADDRESS_CHARS: Final = 72
+SHA256_HEX: Final = re.compile(r"[0-9a-f]{64}")
+FILE_NAME: Final = re.compile(r"(?!.*\.\.)[\w .-]+(/[\w .-]+)*")
+NOT_DECLARED: Final = (
+    "servers", "check_interval_s", "setup_address", "publication", "image_sha256", "label_template",
+)  # fmt: skip
+REPRESENTATIVES: Final = 32
+LAST_SERIAL: Final = 999_999  # six digits on label and in sorted lists
+HORIZON_DAYS: Final = 3650  # how far beyond its first end date a support period may be extended by default
+
+
+class ProductError(ValueError):
+    """The definition cannot be used. `problems`: one line each, with the place in the file."""
+
+    def __init__(self, problems: list[str], source: str = "product definition") -> None:
+        self.problems = problems
+        super().__init__(f"{source}: " + "; ".join(problems))
+
+
+@dataclass(frozen=True)
+class Party:
+    """A manufacturer or an authorised representative, as Schedule 4 wants it."""
+
+    name: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Support:
+    """The defined support period; both days belong to it. `start_date`: where the definition says it."""
+
+    period: str
+    end_date: dt.date
+    sequence: int
+    notice_days: int
+    horizon: dt.date
+    start_date: dt.date | None = None
+
+
+@dataclass(frozen=True)
+class ContactDetails:
+    """Where security issues are reported and when answers come."""
+
+    report: str
+    acknowledgement: str
+    status_updates: str
+    policy: str
+    sequence: int
+
+
+@dataclass(frozen=True)
+class StatementDetails:
+    """Who signs the statement of compliance, where, and on which route each requirement is met."""
+
+    signatory_name: str
+    signatory_function: str
+    place: str
+    routes: dict[str, str]
+    standards: dict[str, dict[str, str]]
+    labels: dict[str, LabelRoute] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Server:
+    """One place to look for releases. `tls_name` is checked in the broker's certificate (MQTT only)."""
+
+    transport: str
+    host: str
+    port: int
+    tls_name: str | None
+
+
+@dataclass(frozen=True)
+class Product:
+    """A product type and the batch that is being made."""
+
+    model: str
+    brand: str
+    product_type: str
+    board: str
+    vendor_id: bytes
+    class_id: bytes
+    manufacturer: Party
+    representatives: tuple[Party, ...]
+    batch: str
+    serial_prefix: str
+    support: Support
+    contact: ContactDetails
+    statement: StatementDetails
+    servers: tuple[Server, ...]
+    check_interval_s: int
+    setup_address: str  # "{name}" stands for the random name of the unit's web certificate
+    scope: Scope | None = None
+    components: tuple[Component, ...] = ()
+    publication: Publication | None = None
+    image_sha256: bytes | None = None  # the only image that units of this definition may run
+    label_template: str | None = None  # file with the label's layout, from the definition's folder
+    numbers: tuple[int, int] | None = (
+        None  # first and last serial number of the batch; None: the prefix counts on
+    )
+    may_inject_keys: bool = False  # units that can draw no keys get theirs from the station (ADR 0020)
+
+    @property
+    def declared_digest(self) -> bytes:
+        """SHA-256 over what may not change within a batch: all but servers, label and the site's words.
+
+        The image is not in it either: the statement names it, and the ship gate compares each unit's.
+        """
+        fields = asdict(self)
+        for name in NOT_DECLARED:
+            del fields[name]
+        if self.numbers is None:  # batches that were opened before there were ranges and start dates go on
+            del fields["numbers"]
+        if self.support.start_date is None:
+            del fields["support"]["start_date"]
+        if not self.may_inject_keys:
+            del fields["may_inject_keys"]
+        return hashlib.sha256(json.dumps(fields, sort_keys=True, default=_plain).encode()).digest()
+
+
+def _plain(value: object) -> str:
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+def load_product(path: Path) -> Product:
+    """The product that a TOML file defines. Raises ProductError, OSError."""
+    try:
+        return parse_product(path.read_text(encoding="utf-8"), path.name)
+    except UnicodeDecodeError as error:
+        raise ProductError([f"not UTF-8 at byte {error.start}"], path.name) from error
+
+
+def parse_product(text: str, source: str = "product definition") -> Product:
+    """The product that a TOML text defines. Raises ProductError with every problem found."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ProductError([str(error)], source) from error
+    problems: list[str] = []
+    product = _product(document, problems)
+    if problems:
+        raise ProductError(problems, source)
+    return product
+
+
+def product_schema() -> dict[str, Any]:
+    """JSON Schema 2020-12 of a definition, made from SECTIONS, by which definitions are read."""
+    return document_schema(SECTIONS, "Firstboot product and batch definition")
+
+
+PARTY: Final = Fields({"name": Text(), "address": Text()})
+SECTIONS: Final[dict[str, Section]] = {
+    "product": Fields(
+        {
+            "model": Text(),
+            "brand": Text(),
+            "type": Text(),
+            "board": Text(),
+            "vendor_id": Identifier(),
+            "class_id": Identifier(),
+        }
+    ),
+    "manufacturer": PARTY,
+    "representatives": Entries(PARTY, 0, REPRESENTATIVES, is_optional=True),
+    "batch": Fields(
+        {
+            "number": Text(BATCH, "must be letters, digits, dots and dashes, at most 32"),
+            "serial_prefix": Text(SERIAL_PREFIX, "must be capitals, digits and dashes, at most 12"),
+            "first_number": Number(1, LAST_SERIAL, default=None),
+            "last_number": Number(1, LAST_SERIAL, default=None),
+        }
+    ),
+    "support": Fields(
+        {
+            "period": Text(
+                DURATION, 'must be an ISO 8601 duration in years, months or days, like "P5Y" (SP-01)'
+            ),
+            "start_date": Date(default=None),
+            "end_date": Date(),
+            "horizon": Date(default=None),
+            "sequence": Number(1, 2**31, default=1),
+            "notice_days": Number(0, 3650, default=180),
+        }
+    ),
+    "contact": Fields(
+        {
+            "report": url("https://", "mailto:", "tel:"),
+            "acknowledgement": TIMED,
+            "status_updates": TIMED,
+            "policy": url("https://"),
+            "sequence": Number(1, 2**31, default=1),
+        }
+    ),
+    "statement": Fields(
+        {
+            "signatory_name": Text(),
+            "signatory_function": Text(),
+            "place": Text(),
+            "routes": MapOf(
+                Choice(ROUTES),
+                f"must name {', '.join(SECURITY_REQUIREMENTS)}, each one of {', '.join(ROUTES)}",
+                SECURITY_REQUIREMENTS,
+                is_whole=True,
+                default=dict.fromkeys(SECURITY_REQUIREMENTS, "schedule-1"),
+            ),
+            "standards": MapOf(
+                None,
+                'must map a requirement to { number = "...", version = "...", date = "..." }',
+                default={},
+            ),
+            "labels": Named(LABEL_ROUTE, SECURITY_REQUIREMENTS),
+        }
+    ),
+    "scope": SCOPE,
+    "components": COMPONENT_TABLES,
+    "publication": PUBLICATION,
+    "update": Fields({"check_interval_s": Number(*CHECK_INTERVAL_S)}),
+    "servers": Entries(
+        Fields(
+            {"transport": Choice(("mqtt", "coap")), "host": Text(), "port": Number(1, 65535)},
+            by=("transport", {"mqtt": {"tls_name": Text()}, "coap": {}}),
+        ),
+        1,
+        SOURCES,
+    ),
+    "label": Fields(
+        {
+            "setup_address": Text(
+                hint=f"must begin with https:// and have at most {ADDRESS_CHARS} characters to fit the QR code",
+                found=re.compile("^https://"),
+                most=ADDRESS_CHARS,
+            ),
+            "template": Text(
+                FILE_NAME, "must be the name of a file beside this definition or below it", default=None
+            ),
+        }
+    ),
+    "firmware": Fields(
+        {"image_sha256": Hex(SHA256_HEX, "must be 64 hexadecimal digits in small letters")},
+        is_optional=True,
+    ),
+    "keys": Fields({"injected": Truth(default=False)}, is_optional=True),
+}
+
+
+def _product(document: dict[str, Any], problems: list[str]) -> Product:
+    read = read_document(SECTIONS, document, problems)
+    product, batch, label = read["product"], read["batch"], read["label"]
+    _check_address(label["setup_address"], problems)
+    return Product(
+        model=product["model"],
+        brand=product["brand"],
+        product_type=product["type"],
+        board=product["board"],
+        vendor_id=product["vendor_id"],
+        class_id=product["class_id"],
+        manufacturer=Party(**read["manufacturer"]),
+        representatives=tuple(Party(**values) for values in read["representatives"]),
+        batch=batch["number"],
+        serial_prefix=batch["serial_prefix"],
+        support=_support(read["support"], problems),
+        contact=ContactDetails(**read["contact"]),
+        statement=_statement(read["statement"]),
+        servers=tuple(Server(**({"tls_name": None} | values)) for values in read["servers"]),
+        check_interval_s=read["update"]["check_interval_s"],
+        setup_address=label["setup_address"],
+        scope=scope_of(read["scope"]),
+        components=tuple(map(component_of, read["components"])),
+        publication=publication_of(read["publication"]),
+        image_sha256=read["firmware"]["image_sha256"] if read["firmware"] else None,
+        label_template=label["template"],
+        numbers=_numbers(batch, problems),
+        may_inject_keys=bool(read["keys"] and read["keys"]["injected"]),
+    )
+
+
+def _numbers(batch: dict[str, Any], problems: list[str]) -> tuple[int, int] | None:
+    """The batch's range of serial numbers, both ends included; None where its prefix counts on."""
+    first, last = batch["first_number"], batch["last_number"]
+    if first is None and last is None:
+        return None
+    if first is None or last is None:
+        problems.append("[batch] first_number and last_number belong together")
+        return None
+    if last < first:
+        problems.append("[batch] last_number must not lie before first_number")
+    return first, last
+
+
+def _support(values: dict[str, Any], problems: list[str]) -> Support:
+    end, start = values["end_date"], values["start_date"]
+    horizon = values["horizon"] or _later(end, HORIZON_DAYS)
+    if horizon < end:
+        problems.append("[support] horizon must not lie before end_date")
+    if start is not None and DURATION.fullmatch(values["period"]):
+        least = end_of_period(start, values["period"])
+        if least is None or end < least:
+            problems.append(
+                f"[support] end_date must not lie before {least or 'any day that a calendar has'}: start_date and"
+                f" {values['period']} (SP-01)"
+            )
+    return Support(values["period"], end, values["sequence"], values["notice_days"], horizon, start)
+
+
+def _later(day: dt.date, days: int) -> dt.date:
+    return day + dt.timedelta(days=min(days, (dt.date.max - day).days))
+
+
+def end_of_period(start: dt.date, period: str) -> dt.date | None:
+    """The last day of a period that begins with the day `start`; None where no calendar has it."""
+    years, months, days = (int((part or "0")[:-1] or 0) for part in DURATION.fullmatch(period).groups())  # type: ignore[union-attr]
+    at = start.year * 12 + start.month - 1 + years * 12 + months
+    try:
+        last = calendar.monthrange(at // 12, at % 12 + 1)[1]
+        day = dt.date(at // 12, at % 12 + 1, min(start.day, last))
+        return day + dt.timedelta(days=days - 1)
+    except (ValueError, OverflowError, IndexError):
+        return None
+
+
+def _statement(values: dict[str, Any]) -> StatementDetails:
+    labels = {name: LabelRoute(**route) for name, route in values["labels"].items()}
+    return StatementDetails(**(values | {"labels": labels}))
+
+
+def _check_address(address: str, problems: list[str]) -> None:
+    if any(sign in address for sign in "#?") or address.replace("{name}", "").count("{"):
+        problems.append(
+            "[label] setup_address may hold {name}, but no query and no fragment: the code goes there"
+        )

@@ -1,0 +1,117 @@
+"""The parts of a product definition that the papers and the maker's site are made of.
+
+Rules:
+1. All of it may be left out while units are made for development; what a statement or the site needs and does not
+   find is refused there (SC-10, SP-06), not defaulted here.
+2. A label route names scheme, level, number and expiry (SC-09; SI 2023/1007 Schedule 2 and 2A as amended by
+   SI 2025/1267: JC-STAR STAR-1, or any level of CLS(IoT)).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any, Final
+
+from provisioning.product.fields import Choice, Date, Entries, Fields, ListOf, Text, Truth
+
+CONNECTABLE: Final = ("internet", "network")
+MARKETS: Final = ("GB", "NI")
+COMPONENT_KINDS: Final = ("hardware", "pre-installed", "must-install", "associated")
+SCHEMES: Final = {"JC-STAR": ("STAR-1",), "CLS(IoT)": ("1", "2", "3", "4")}
+CHARACTERISTICS: Final = 12
+COMPONENTS: Final = 64
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Why the product is in scope of the Act (ss. 4-6), which exception of Schedule 3 was considered, and where."""
+
+    connectable: str
+    exceptions: str
+    markets: tuple[str, ...]
+    decided_by: str
+    decided_on: dt.date
+
+
+@dataclass(frozen=True)
+class Component:
+    """Hardware or software that Schedule 1 counts to the product. `support_end`: None is the product's own."""
+
+    name: str
+    kind: str
+    can_be_updated: bool
+    support_end: dt.date | None
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What the maker's pages say of the product besides its papers. `how_to_report`: for the ISO/IEC 29147 route."""
+
+    summary: str
+    main_characteristics: tuple[str, ...]
+    how_to_report: str | None
+
+
+@dataclass(frozen=True)
+class LabelRoute:
+    """A label that stands for compliance with one requirement until it expires (last day inclusive)."""
+
+    scheme: str
+    level: str
+    number: str
+    expires: dt.date
+
+
+SCOPE: Final = Fields(
+    {
+        "connectable": Choice(CONNECTABLE),
+        "exceptions": Text(),
+        "markets": ListOf(Choice(MARKETS), len(MARKETS), f"must be a list, each one of {', '.join(MARKETS)}"),
+        "decided_by": Text(),
+        "decided_on": Date(),
+    },
+    is_optional=True,
+)
+COMPONENT_TABLES: Final = Entries(
+    Fields(
+        {
+            "name": Text(),
+            "kind": Choice(COMPONENT_KINDS),
+            "updates": Truth(),
+            "support_end": Date(default=None),
+        }
+    ),
+    1,
+    COMPONENTS,
+    is_optional=True,
+)
+PUBLICATION: Final = Fields(
+    {
+        "summary": Text(),
+        "main_characteristics": ListOf(
+            Text(), CHARACTERISTICS, f"must be a list of 1 to {CHARACTERISTICS} texts of one line"
+        ),
+        "how_to_report": Text(default=None),
+    },
+    is_optional=True,
+)
+LABEL_ROUTE: Final = Fields(
+    {"scheme": Choice(tuple(SCHEMES)), "number": Text(), "expires": Date()},
+    by=("scheme", {scheme: {"level": Choice(levels)} for scheme, levels in SCHEMES.items()}),
+)
+
+
+def scope_of(values: dict[str, Any] | None) -> Scope | None:
+    """The scope decision, None where the definition has none."""
+    return None if values is None else Scope(**values)
+
+
+def component_of(values: dict[str, Any]) -> Component:
+    """One component."""
+    return Component(values["name"], values["kind"], values["updates"], values["support_end"])
+
+
+def publication_of(values: dict[str, Any] | None) -> Publication | None:
+    """What the site says of the product, None where the definition has nothing."""
+    return None if values is None else Publication(**values)

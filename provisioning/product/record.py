@@ -1,0 +1,140 @@
+"""The records that a station writes into a unit (docs/design.md, Records), made from product, keys and identity."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from device.codec import cbor
+from device.owner.setup_code import verifier
+from device.records import contact, identity, support
+from device.records.store import STATION_RECORDS, hash_item
+from device.records.support import days_from_civil
+from device.trust import anchors as trust_anchors
+
+if TYPE_CHECKING:
+    from provisioning.keys.key_id import AnchorKey
+    from provisioning.keys.keyset import Book
+    from provisioning.product.product import Product
+
+DAY_S = 86400
+OSCORE_SERVER_ID = b"fb"
+OSCORE_DEVICE_ID_BYTES = 7
+
+
+def day_of(date: dt.date) -> int:
+    """Days since 1970-01-01."""
+    return days_from_civil(date.year, date.month, date.day)
+
+
+@dataclass(frozen=True)
+class OscoreSecret:
+    """What a unit and the CoAP server share; `sender_id` is the unit's."""
+
+    sender_id: bytes
+    recipient_id: bytes
+    master_secret: bytes = field(repr=False)
+    master_salt: bytes = field(repr=False)
+
+    @classmethod
+    def draw(cls, device_id: bytes) -> OscoreSecret:
+        """A new secret of the system's CSPRNG for one unit."""
+        return cls(
+            device_id[:OSCORE_DEVICE_ID_BYTES],
+            OSCORE_SERVER_ID,
+            secrets.token_bytes(16),
+            secrets.token_bytes(8),
+        )
+
+    def record(self) -> bytes:
+        """The `oscore` record. Secret."""
+        return cbor.encode(
+            {1: self.master_secret, 2: self.master_salt, 3: self.sender_id, 4: self.recipient_id}
+        )
+
+
+def identity_record(product: Product, device_id: bytes, serial: str) -> bytes:
+    """The `identity` record. Raises CborError."""
+    return identity.encode(
+        identity.Identity(
+            device_id, serial, product.model, product.brand, product.batch, product.manufacturer.name
+        )
+    )
+
+
+def setup_record(code: str) -> bytes:
+    """The `setup` record: salt and verifier, from which the code cannot be found again."""
+    salt = secrets.token_bytes(16)
+    return cbor.encode({1: salt, 2: verifier(code, salt)})
+
+
+def anchors_record(
+    product: Product, keys: Sequence[AnchorKey], opened_s: int, book: Book | None = None
+) -> bytes:
+    """The `anchors` record. `opened_s` (unix s): when the batch was opened; no unit accepts an earlier time.
+
+    The whole day counts, so that a clock which is a little slow elsewhere is not refused. `book` is the newest key
+    set: its roots and rules go in, so a unit fresh from the line refuses older ones. Raises CborError.
+    """
+    known = tuple(trust_anchors.Key(key.key_id, key.algorithm, key.role, key.public) for key in keys)
+    rules = trust_anchors.NO_RULES
+    if book is not None:
+        known = book.keys(keys)
+        rules = book.rules(known)
+    return trust_anchors.encode(
+        trust_anchors.Anchors(
+            product.vendor_id,
+            product.class_id,
+            known,
+            (day_of(product.support.horizon) + 1) * DAY_S - 1,
+            opened_s // DAY_S * DAY_S,
+            rules,
+        )
+    )
+
+
+def support_payload(product: Product, published_s: int) -> bytes:
+    """What the support role signs for the `support` record. Raises SupportRecordError."""
+    period = product.support
+    return support.encode(
+        support.SupportRecord(
+            product.class_id, day_of(period.end_date), period.sequence, published_s, period.notice_days
+        )
+    )
+
+
+def contact_payload(product: Product) -> bytes:
+    """What the support role signs for the `contact` record. Raises CborError."""
+    details = product.contact
+    return contact.encode(
+        contact.Contact(
+            details.sequence,
+            details.report,
+            details.acknowledgement,
+            details.status_updates,
+            details.policy,
+        )
+    )
+
+
+def servers_record(product: Product, server_ca: bytes) -> bytes:
+    """The `servers` record. `server_ca`: the authority that servers' certificates must come from (DER)."""
+    sources = []
+    for server in product.servers:
+        source: dict[int, object] = {1: server.transport, 2: server.host, 3: server.port}
+        if server.tls_name is not None:
+            source[4] = server.tls_name
+        sources.append(source)
+    return cbor.encode({1: server_ca, 2: sources, 3: product.check_interval_s})
+
+
+def expected_hash(written: Mapping[str, bytes]) -> bytes:
+    """The record hash that a unit must report when it holds exactly these records. Raises KeyError."""
+    total = hashlib.sha256()
+    for name in sorted(STATION_RECORDS):
+        total.update(hash_item(name, written[name]))
+    return total.digest()

@@ -1,0 +1,94 @@
+"""Application sets on the host: a folder of files as the bundle that units take (device/codec/bundle.py).
+
+The folder is the package `app`: it has an `__init__.py` (or `.mpy`) with `async def run(context)`. What a build or an
+editor leaves behind is not taken: names that begin with a dot, `__pycache__`, `*.pyc`. Anything else that a unit would
+refuse is refused here, by name.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from pathlib import Path
+from typing import Any, Final
+
+from device.codec import bundle
+from device.errors import FirstbootError
+from device.layout import MPS2
+from provisioning.release.payload import APP, Payload, ReleaseError
+
+MAX_SET_BYTES: Final = (
+    MPS2.set_bytes - 2 * MPS2.sector_bytes
+)  # of the emulated board; a product's may be smaller
+
+
+def collect(folder: Path) -> dict[str, bytes]:
+    """Name in the set -> content, of every file below `folder`. Raises ReleaseError."""
+    if not folder.is_dir():
+        raise ReleaseError(f"{folder} is no folder of an application")
+    files: dict[str, bytes] = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        parts = name.split("/")
+        if any(part.startswith(".") or part == "__pycache__" for part in parts) or name.endswith(".pyc"):
+            continue
+        if path.is_symlink():
+            raise ReleaseError(f"{path} is a link: a set holds files")
+        if path.is_dir():
+            continue
+        if not bundle.is_name(name):
+            raise ReleaseError(f"{name!r} is no name for a file of a set: lower case letters, digits, _ - .")
+        files[name] = path.read_bytes()
+    return files
+
+
+def build_set(folder: Path) -> Payload:
+    """The set as a payload: the same bytes for the same files. Raises ReleaseError."""
+    files = collect(folder)
+    for name, content in files.items():
+        if name.endswith(".py"):
+            _check_source(name, content)
+    _check_start(files)
+    try:
+        data = bundle.encode(files)
+    except FirstbootError as error:
+        raise ReleaseError(f"{folder}: {error}") from None
+    if len(data) > MAX_SET_BYTES:
+        raise ReleaseError(f"the set has {len(data)} bytes, a unit takes {MAX_SET_BYTES}")
+    return Payload.of(APP, data)
+
+
+def _check_source(name: str, content: bytes) -> ast.Module:
+    try:
+        return ast.parse(content.decode("utf-8"), name)
+    except (UnicodeDecodeError, SyntaxError, ValueError) as error:
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
+        raise ReleaseError(f"{name}{line}: no Python source") from None
+
+
+def _check_start(files: dict[str, bytes]) -> None:
+    """A set whose `run` is missing would fail every trial; `.mpy` cannot be looked into here."""
+    start = files.get("__init__.py")
+    if start is None:
+        return
+    for node in _check_source("__init__.py", start).body:
+        named = getattr(node, "name", None) == "run" and isinstance(node, ast.AsyncFunctionDef)
+        imported = isinstance(node, ast.ImportFrom) and any(
+            (alias.asname or alias.name) == "run" for alias in node.names
+        )
+        if named or imported:
+            return
+    raise ReleaseError("__init__.py has no `async def run(context)`")
+
+
+def describe(data: bytes) -> list[dict[str, Any]]:
+    """Each file of a bundle: name, bytes, SHA-256, and whether its content has it. Raises CodecError."""
+    return [
+        {
+            "name": file.name,
+            "bytes": file.size,
+            "sha256": file.digest.hex(),
+            "is_whole": hashlib.sha256(data[file.offset : file.offset + file.size]).digest() == file.digest,
+        }
+        for file in bundle.decode(lambda offset, length: data[offset : offset + length], len(data))
+    ]

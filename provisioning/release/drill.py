@@ -1,0 +1,208 @@
+"""A drill for stolen keys: what a thief gets with each, and how units come back by a new key set (UP-11).
+
+Everything is judged by the device's own code (device.trust, device.records) on units that exist
+for the drill alone. A key that is stolen signs whatever the thief wants; what it does not sign is what the drill
+looks at. The same is shown over the whole update service in tests/dual/test_update_keys.py.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from device.errors import FirstbootError
+from device.records import freshness, support
+from device.trust import keyset as device_keyset
+from device.trust.anchors import ROLE_SUPPORT, ROLE_TRACKER, Anchors
+from device.trust.verify import verify_envelope, verify_record, verify_record_key
+from provisioning.keys import keyset
+from provisioning.keys.file_signer import FileSigner
+from provisioning.keys.key_id import AnchorKey
+from provisioning.keys.key_ring import ROLES, SIGNING_ROLES
+from provisioning.keys.signer import Signer, sign_record
+from provisioning.release.release import build_release
+
+VENDOR_ID: Final = b"vendor of drills"
+CLASS_ID: Final = b"class of drills."
+BUILD_S: Final = 1_780_000_000  # when the drill's units were built
+DAY_S: Final = 86400
+HORIZON_S: Final = BUILD_S + 3650 * DAY_S
+END_DAY: Final = BUILD_S // DAY_S + 1000
+
+
+@dataclass(frozen=True)
+class Line:
+    """One finding of the drill."""
+
+    stolen: str
+    text: str
+    is_good: bool
+
+
+def _draw() -> Signer:
+    return FileSigner(ec.generate_private_key(ec.SECP256R1()))
+
+
+def _public(signer: Signer, role: str) -> AnchorKey:
+    return AnchorKey(signer.key_id, signer.algorithm, ROLES[role], signer.public)
+
+
+@dataclass
+class Maker:
+    """All keys of a maker. `rotate` replaces one that was stolen and signs the key set that says so."""
+
+    roles: dict[str, Signer] = field(default_factory=lambda: {role: _draw() for role in SIGNING_ROLES})
+    roots: list[Signer] = field(default_factory=lambda: [_draw() for _ in range(3)])
+
+    def __post_init__(self) -> None:
+        self.book = keyset.Book(0, 2, self._publics(), 0, 0).with_tracker_from(BUILD_S)
+
+    def _publics(self) -> tuple[tuple[int, str], ...]:
+        return tuple((one.algorithm, one.public.hex()) for one in self.roots)
+
+    def content(self, time_s: int) -> device_keyset.KeySet:
+        others = [_public(signer, role) for role, signer in self.roles.items()]
+        return keyset.key_set(self.book, CLASS_ID, others, time_s)
+
+    def rotate(self, role: str, time_s: int) -> bytes:
+        """The key set after the theft of `role`'s key."""
+        signers = list(self.roots)
+        if role == "root":
+            self.roots = [_draw() for _ in range(3)]
+            self.book = self.book.changed(roots=self._publics())
+            signers = self.roots[:2] + signers[1:]  # the stolen one is not needed
+        else:
+            self.book = self.book.with_revoked(self.roles[role].key_id)
+            self.roles[role] = _draw()
+            if role == "tracker":
+                self.book = self.book.with_tracker_from(time_s)
+        return keyset.sign_key_set(self.content(time_s), signers)
+
+
+class DrillUnit:
+    """One unit as far as keys matter: whom it believes, its floor of time, its support record."""
+
+    def __init__(self, maker: Maker) -> None:
+        content = maker.content(BUILD_S)
+        self.anchors = Anchors(VENDOR_ID, CLASS_ID, content.keys, HORIZON_S, BUILD_S, content.rules)
+        self.floor_s = BUILD_S
+        self.support: support.SupportRecord | None = None
+        self.take_support(sign_record(_support(1, END_DAY), support.TYP, maker.roles["support"]))
+
+    def take_key_set(self, data: bytes) -> None:
+        found = device_keyset.verify(data, self.anchors)
+        self.anchors = device_keyset.apply(self.anchors, found)
+        self.floor_s = max(self.anchors.build_time_floor_s, found.root_time_s)
+        self.support = None  # a real unit looks whether its signer is believed still
+
+    def take_time(self, signer: Signer, time_s: int) -> None:
+        asked = freshness.challenge(secrets.token_bytes(16), CLASS_ID, 0)
+        payload = freshness.encode_payload(CLASS_ID, asked.nonce, time_s, 0, 0)
+        record = sign_record(payload, freshness.TYP, signer)
+        found, key = verify_record_key(record, freshness.TYP, ROLE_TRACKER, self.anchors)
+        accepted = freshness.accept(found, asked, 0, self.floor_s)
+        device_keyset.require_interval(self.anchors, key, accepted.time_s)
+        self.floor_s = max(self.floor_s, accepted.time_s)
+
+    def take_support(self, record: bytes) -> None:
+        offered = support.decode(verify_record(record, support.TYP, ROLE_SUPPORT, self.anchors))
+        if support.accept(self.support, offered, CLASS_ID, self.anchors.support_horizon_s):
+            self.support = offered
+
+    def take_release(self, signer: Signer, number: int) -> None:
+        release = build_release(
+            b"firmware of a drill",
+            vendor_id=VENDOR_ID,
+            class_id=CLASS_ID,
+            sequence_number=number,
+            signer=signer,
+            version="1",
+            mitigates="-",
+            interrupts="-",
+        )
+        verify_envelope(release.envelope, self.anchors)
+
+
+def _support(sequence: int, end_day: int) -> bytes:
+    return support.encode(support.SupportRecord(CLASS_ID, end_day, sequence, BUILD_S, 30))
+
+
+def _works(action: Callable[[], None]) -> bool:
+    try:
+        action()
+    except FirstbootError:
+        return False
+    return True
+
+
+def _thefts(unit: DrillUnit, thief: Signer, role: str) -> Iterator[Line]:
+    """What a thief of `role`'s key is refused, and what he gets until the key set changes."""
+    last_s = unit.anchors.rules.intervals[0].last_s
+    attempts: tuple[tuple[str, str, Callable[[], None]], ...] = (
+        ("author", "installs firmware", lambda: unit.take_release(thief, 9)),
+        ("support", "changes the support record", lambda: unit.take_support(
+            sign_record(_support(9, END_DAY + 100), support.TYP, thief))),
+        ("tracker", "moves time inside the key's interval", lambda: unit.take_time(thief, last_s)),
+        ("", "moves time beyond the key's interval", lambda: unit.take_time(thief, last_s + 1)),
+        ("", "moves time before the build", lambda: unit.take_time(thief, BUILD_S - 1)),
+        ("", "shortens the support period", lambda: unit.take_support(
+            sign_record(_support(10, END_DAY - 1), support.TYP, thief))),
+        ("", "promises support beyond the horizon", lambda: unit.take_support(
+            sign_record(_support(11, HORIZON_S // DAY_S + 2), support.TYP, thief))),
+    )  # fmt: skip
+    for owner, text, action in attempts:
+        is_done = _works(action)
+        yield Line(
+            role, f"{'thief ' + text if is_done else 'refused: thief ' + text}", is_done == (owner == role)
+        )
+
+
+def _recovery(maker: Maker, unit: DrillUnit, thief: Signer, role: str) -> Iterator[Line]:
+    time_s = BUILD_S + 50 * DAY_S
+    forged = keyset.key_set(
+        maker.book.changed(root_threshold=1), CLASS_ID, [_public(thief, "author")], time_s
+    )
+    yield Line(
+        role, "refused: thief signs a key set", not _works(lambda: unit.take_key_set(_forge(forged, thief)))
+    )
+    data = maker.rotate(role, time_s)
+    yield Line(role, "the unit takes the new key set", _works(lambda: unit.take_key_set(data)))
+    yield Line(role, "the floor of time is root's time again", unit.floor_s == time_s)
+    for check in (
+        lambda: unit.take_release(thief, 20),
+        lambda: unit.take_support(sign_record(_support(20, END_DAY), support.TYP, thief)),
+        lambda: unit.take_time(thief, time_s),
+    ):
+        yield Line(role, "refused: the stolen key is worth nothing", not _works(check))
+    yield Line(role, "refused: the key set before it", not _works(lambda: unit.take_key_set(data)))
+    new = maker.roles
+    yield Line(role, "the maker's release is taken", _works(lambda: unit.take_release(new["author"], 21)))
+    yield Line(role, "the maker's time is taken", _works(lambda: unit.take_time(new["tracker"], time_s + 60)))
+    record = sign_record(_support(21, END_DAY), support.TYP, new["support"])
+    yield Line(role, "the maker's support record is taken", _works(lambda: unit.take_support(record)))
+
+
+def _forge(content: device_keyset.KeySet, thief: Signer) -> bytes:
+    """A key set that the thief alone signs; our own tool would refuse to make it."""
+    from device.codec import cose
+
+    return cose.sign_encode(
+        device_keyset.encode(content),
+        signers=((thief.algorithm, thief.key_id, thief.sign),),
+        typ=device_keyset.TYP,
+        external_aad=device_keyset.TYP.encode(),
+    )
+
+
+def drill() -> Iterator[Line]:
+    """Every finding, theft by theft: tracker, author, support, and a minority of the roots."""
+    for role in ("tracker", "author", "support", "root"):
+        maker = Maker()
+        unit = DrillUnit(maker)
+        thief = maker.roots[0] if role == "root" else maker.roles[role]
+        yield from _thefts(unit, thief, role)
+        yield from _recovery(maker, unit, thief, role)

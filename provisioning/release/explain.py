@@ -1,0 +1,77 @@
+"""What a manifest makes a unit do, in words, for `firstboot release inspect` and `verify`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from device.errors import FirstbootError
+from device.trust.anchors import NO_RULES, Anchors
+from device.trust.profile import APP_COMPONENTS, UNKNOWN, check_members, targets_of
+from provisioning.release.application_set import describe
+from provisioning.release.payload import APP, FILES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from device.suit.manifest import Manifest
+    from device.trust.profile import Delta, Target
+
+Line = tuple[str, str]
+
+
+def explain(content: Manifest, vendor_id: bytes, class_id: bytes) -> list[Line]:
+    """What a unit of this vendor and class that runs something else would fetch. Whose manifest it is was not asked."""
+    try:
+        check_members(content)
+        targets, delta = targets_of(content, Anchors(vendor_id, class_id, (), 0, 0, NO_RULES), UNKNOWN)
+    except FirstbootError as error:
+        return [("a unit", f"refuses it ({error.code}): {error.describe()}")]
+    lines = [_payload("firmware", targets[1])]
+    if len(targets) == len(APP_COMPONENTS):
+        lines.append(_payload("application set", targets[3]))
+        lines.append(
+            ("together", "a unit that runs this firmware already fetches the set alone, every other one both")
+        )
+    return lines + delta_lines(delta, targets[1])
+
+
+def _payload(name: str, target: Target | None) -> Line:
+    return name, "" if target is None else f"{target.size} bytes at {target.uri}, matched with its SHA-256"
+
+
+def app_lines(release: Path) -> list[Line]:
+    """The files of the set in a release folder, nothing where there is none. Raises CodecError."""
+    path = release / FILES[APP][0]
+    if not path.is_file():
+        return []
+    return [
+        ("app/" + one["name"], f"{one['bytes']} bytes, " + ("whole" if one["is_whole"] else "CHANGED"))
+        for one in describe(path.read_bytes())
+    ]
+
+
+def delta_lines(delta: Delta | None, firmware: Target | None) -> list[Line]:
+    """The delta of a release, nothing where there is none."""
+    if delta is None or firmware is None:
+        return []
+    patch = delta.patch
+    return [
+        ("delta", f"{patch.size} bytes at {patch.uri} ({patch.size / firmware.size:.1%} of the firmware)"),
+        (
+            "made from",
+            f"{delta.source_size} bytes, SHA-256 {delta.source_digest.hex()}: a unit that runs this fetches the delta "
+            "and makes the firmware of both; every other one, or where that fails, the firmware",
+        ),
+    ]
+
+
+def delta_document(delta: Delta | None) -> dict[str, Any] | None:
+    """The same as data."""
+    if delta is None:
+        return None
+    return {
+        "bytes": delta.patch.size,
+        "sha256": delta.patch.digest.hex(),
+        "source_bytes": delta.source_size,
+        "source_sha256": delta.source_digest.hex(),
+    }

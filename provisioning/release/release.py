@@ -1,0 +1,227 @@
+"""A release: payload, list of its chunk digests, and the SUIT envelope that an author signs over both.
+
+The device's own codecs write it, and `build_release` reads it back through the device's own verifier: what
+a unit would refuse is never published.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from device.codec import cose
+from device.errors import FirstbootError
+from device.limits import ENVELOPE_BYTES
+from device.suit import envelope as suit_envelope
+from device.suit import manifest, registry
+from device.trust.anchors import NO_RULES, ROLE_AUTHOR, Anchors, Key
+from device.trust.verify import VerifiedManifest, verify_envelope
+from provisioning.keys.signer import Signer, sign_record
+from provisioning.release.delta import make_delta
+from provisioning.release.manifest import encode_manifest
+from provisioning.release.payload import (
+    APP,
+    DELTA,
+    FILES,
+    FIRMWARE,
+    MAX_PAYLOAD_BYTES,
+    Payload,
+    ReleaseError,
+    split_chunks,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = [
+    "MAX_PAYLOAD_BYTES",
+    "Release",
+    "ReleaseError",
+    "anchors_of",
+    "build_release",
+    "sign_record",
+    "split_chunks",
+]
+
+ENVELOPE_NAME = "release.suit"
+
+
+@dataclass(frozen=True)
+class Release:
+    """Everything that is published for one release. `extras`: payloads beside the firmware."""
+
+    envelope: bytes
+    payload: bytes
+    chunk_list: bytes
+    sequence_number: int
+    extras: tuple[Payload, ...] = ()
+
+    @property
+    def firmware(self) -> Payload:
+        """The firmware as one of the payloads."""
+        return Payload(FIRMWARE, self.payload, self.chunk_list)
+
+    @property
+    def payloads(self) -> tuple[Payload, ...]:
+        """Every payload, the firmware first."""
+        return (self.firmware, *self.extras)
+
+    @property
+    def app(self) -> Payload | None:
+        """The application set, where the release has one."""
+        return next((one for one in self.extras if one.name == APP), None)
+
+    @property
+    def delta(self) -> Payload | None:
+        """The patch, where the release has one."""
+        return next((one for one in self.extras if one.name == DELTA), None)
+
+    @property
+    def payload_digest(self) -> bytes:
+        """SHA-256 of the firmware: its name where it is published."""
+        return self.firmware.digest
+
+    @property
+    def chunk_list_digest(self) -> bytes:
+        """SHA-256 of the firmware's chunk list: its name where it is published."""
+        return self.firmware.chunk_list_digest
+
+    def chunks(self) -> list[tuple[bytes, bytes]]:
+        """(SHA-256, content) of every chunk of the firmware, in order."""
+        return self.firmware.chunks()
+
+    def whole_objects(self) -> dict[bytes, bytes]:
+        """SHA-256 -> content of every payload and chunk list: what a CoAP server serves."""
+        found = {}
+        for one in self.payloads:
+            found[one.chunk_list_digest] = one.chunk_list
+            found[one.digest] = one.content
+        return found
+
+    def small_objects(self) -> dict[bytes, bytes]:
+        """SHA-256 -> content of every chunk and chunk list: what a broker retains."""
+        found = {}
+        for one in self.payloads:
+            found.update(dict(one.chunks()))
+            found[one.chunk_list_digest] = one.chunk_list
+        return found
+
+    def save(self, directory: Path) -> None:
+        """Write the files; the envelope last, so that a folder with an envelope is complete."""
+        directory.mkdir(parents=True, exist_ok=True)
+        files = {}
+        for one in self.payloads:
+            content_name, chunks_name = FILES[one.name]
+            files[content_name], files[chunks_name] = one.content, one.chunk_list
+        files[ENVELOPE_NAME] = self.envelope
+        for name, data in files.items():
+            draft = directory / (name + ".new")
+            draft.write_bytes(data)
+            os.replace(draft, directory / name)
+
+    @classmethod
+    def load(cls, directory: Path) -> Release:
+        """Read what `save` wrote. Raises ReleaseError for missing files or ones that do not belong together.
+
+        The signature is not checked here: that needs anchors (`device.trust.verify.verify_envelope`).
+        """
+        try:
+            envelope = (directory / ENVELOPE_NAME).read_bytes()
+        except OSError as error:
+            raise ReleaseError(f"{directory} is no release: {error.strerror or error}") from error
+        try:
+            parts = suit_envelope.decode(envelope)
+            content = manifest.decode(parts.manifest)
+        except FirstbootError as error:
+            raise ReleaseError(f"{directory / ENVELOPE_NAME}: {error}") from error
+        digests = _digests(content)
+        names = [one for one in FILES if (one.encode(),) in content.components]
+        if FIRMWARE not in names:
+            raise ReleaseError(f"{directory / ENVELOPE_NAME} is for no firmware")
+        firmware, *extras = (_load_payload(directory, name, digests) for name in names)
+        return cls(envelope, firmware.content, firmware.chunk_list, content.sequence_number, tuple(extras))
+
+
+def _load_payload(directory: Path, name: str, digests: set[bytes]) -> Payload:
+    read = []
+    for file in FILES[name]:
+        try:
+            data = (directory / file).read_bytes()
+        except OSError as error:
+            raise ReleaseError(f"{directory} is no release: {error.strerror or error}") from error
+        if hashlib.sha256(data).digest() not in digests:
+            raise ReleaseError(f"{directory / file} is not what {ENVELOPE_NAME} was signed for")
+        read.append(data)
+    return Payload(name, read[0], read[1])
+
+
+def build_release(  # noqa: PLR0913 - what a release is made of, by name
+    payload: bytes,
+    *,
+    vendor_id: bytes,
+    class_id: bytes,
+    sequence_number: int,
+    signer: Signer | Sequence[Signer],
+    version: str,
+    mitigates: str,
+    interrupts: str,
+    delta_from: bytes | None = None,
+    app: Payload | None = None,
+) -> Release:
+    """A signed release of `payload` for one product class; several signers give several signatures.
+
+    `delta_from`: payload of the release that a delta is made from; `app`: an application set (appset.build_set).
+
+    Raises ReleaseError for sizes, FirstbootError when a device would refuse the result.
+    """
+    signers = list(signer) if isinstance(signer, list | tuple) else [cast("Signer", signer)]
+    firmware = Payload.of(FIRMWARE, payload)
+    delta = None if delta_from is None else make_delta(delta_from, payload)
+    text = manifest.encode_text(manifest.Text(version, mitigates, interrupts))
+    content = encode_manifest(
+        firmware,
+        delta,
+        app,
+        vendor_id=vendor_id,
+        class_id=class_id,
+        sequence_number=sequence_number,
+        text=text,
+    )
+    digest = suit_envelope.encode_digest(suit_envelope.digest_of(content))
+    signatures = tuple(
+        cose.sign1_encode(
+            digest, algorithm=each.algorithm, key_id=each.key_id, sign=each.sign, is_detached=True
+        )
+        for each in signers
+    )
+    envelope = suit_envelope.encode(
+        suit_envelope.Envelope(digest, signatures, content, {registry.MEMBER_TEXT: text})
+    )
+    for each in signers:
+        _verify_as_device(envelope, vendor_id, class_id, each)
+    extras = tuple(one for one in (app, None if delta is None else delta.payload) if one is not None)
+    return Release(envelope, payload, firmware.chunk_list, sequence_number, extras)
+
+
+def anchors_of(vendor_id: bytes, class_id: bytes, signer: Signer) -> Anchors:
+    """Anchors that know one author: to see a release as a unit of this class would."""
+    key = Key(signer.key_id, signer.algorithm, ROLE_AUTHOR, signer.public)
+    return Anchors(vendor_id, class_id, (key,), 0, 0, NO_RULES)
+
+
+def _verify_as_device(envelope: bytes, vendor_id: bytes, class_id: bytes, signer: Signer) -> VerifiedManifest:
+    if len(envelope) > ENVELOPE_BYTES:
+        raise ReleaseError(f"the envelope has {len(envelope)} bytes, a device takes {ENVELOPE_BYTES}")
+    return verify_envelope(envelope, anchors_of(vendor_id, class_id, signer))
+
+
+def _digests(content: manifest.Manifest) -> set[bytes]:
+    """Every image digest that the manifest names."""
+    found: set[bytes] = set()
+    for _command, argument in content.shared:
+        if isinstance(argument, dict) and registry.PARAMETER_IMAGE_DIGEST in argument:
+            found.add(argument[registry.PARAMETER_IMAGE_DIGEST])
+    return found

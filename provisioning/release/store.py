@@ -1,0 +1,115 @@
+"""What is published for one product class, as files: the CoAP server serves them, MQTT gets the same objects.
+
+Layout: DIRECTORY/CLASS/manifest, support, contact, keyset, o/SHA256, and current.json (what the manifest needs).
+Every file appears whole or not at all; the manifest is written last, so a device never sees one whose objects
+are missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from provisioning.release.release import Release
+
+NAME: Final = re.compile(r"manifest|support|contact|keyset|o/[0-9a-f]{64}")
+
+
+class PublishError(RuntimeError):
+    """Something could not be published, or is not there after it was."""
+
+
+class ReleaseStore:
+    """The published files of `class_id` below `directory`."""
+
+    def __init__(self, directory: Path, class_id: bytes) -> None:
+        self.class_id = class_id
+        self.directory = directory / class_id.hex()
+        (self.directory / "o").mkdir(parents=True, exist_ok=True)
+        self._etags: dict[str, tuple[tuple[int, int, int], bytes]] = {}
+
+    # --- publishing ----------------------------------------------------------------------------------
+    def put_release(self, release: Release) -> None:
+        """Objects first, then the list of what is current, then the manifest."""
+        objects = {digest.hex(): data for digest, data in release.whole_objects().items()}
+        for name, data in objects.items():
+            self.put_raw(f"o/{name}", data)
+        current = {"sequence": release.sequence_number, "objects": sorted(objects)}
+        self._replace(self.directory / "current.json", json.dumps(current).encode())
+        self.put_raw("manifest", release.envelope)
+
+    def put_support(self, record: bytes) -> None:
+        """Publish a signed support record."""
+        self.put_raw("support", record)
+
+    def put_contact(self, record: bytes) -> None:
+        """Publish a signed security contact."""
+        self.put_raw("contact", record)
+
+    def put_keyset(self, record: bytes) -> None:
+        """Publish a signed key set."""
+        self.put_raw("keyset", record)
+
+    def put_raw(self, name: str, data: bytes) -> None:
+        """Write one published name without looking at its content. Raises PublishError for a name that is none."""
+        self._replace(self._path(name), data)
+
+    def remove_superseded(self) -> list[str]:
+        """Delete objects that the current manifest does not need; gives their names."""
+        try:
+            keep = set(json.loads((self.directory / "current.json").read_bytes())["objects"])
+        except FileNotFoundError:
+            return []
+        removed = []
+        for path in sorted((self.directory / "o").iterdir()):
+            if path.name not in keep and NAME.fullmatch(f"o/{path.name}"):
+                path.unlink()
+                removed.append(f"o/{path.name}")
+        return removed
+
+    # --- serving -------------------------------------------------------------------------------------
+    def size(self, name: str) -> int | None:
+        """Bytes of a published name, None where it is not published."""
+        if not NAME.fullmatch(name):
+            return None
+        try:
+            return self._path(name).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
+        """A range of a published name. Raises FileNotFoundError."""
+        with self._path(name).open("rb") as file:
+            file.seek(start)
+            return file.read() if length is None else file.read(length)
+
+    def etag(self, name: str) -> bytes:
+        """Eight bytes that change with the content. Raises FileNotFoundError."""
+        stat = self._path(name).stat()
+        key = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+        known = self._etags.get(name)
+        if known is None or known[0] != key:
+            known = self._etags[name] = (key, hashlib.sha256(self.read(name)).digest()[:8])
+        return known[1]
+
+    def _path(self, name: str) -> Path:
+        if not NAME.fullmatch(name):
+            raise PublishError(f"{name!r} is no published name")
+        return self.directory / name
+
+    def _replace(self, path: Path, data: bytes) -> None:
+        descriptor, draft = tempfile.mkstemp(dir=self.directory, prefix=".new-")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(draft, path)
+        except OSError:
+            Path(draft).unlink(missing_ok=True)
+            raise

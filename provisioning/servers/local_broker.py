@@ -1,0 +1,16 @@
+"""The broker that this machine can run."""
+
+from __future__ import annotations
+
+from provisioning.servers.broker import Broker, BrokerSetup
+
+
+def make_broker(setup: BrokerSetup) -> Broker:
+    """Mosquitto where it is installed, else amqtt inside this process."""
+    from provisioning.servers.mosquitto import MosquittoBroker, find_mosquitto
+
+    if find_mosquitto() is not None:
+        return MosquittoBroker(setup)
+    from provisioning.servers.amqtt_broker import AmqttBroker
+
+    return AmqttBroker(setup)

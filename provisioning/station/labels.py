@@ -1,0 +1,156 @@
+"""The label of a unit: the one place where its set-up code is after the lock.
+
+Rules:
+1. A label file has mode 0600 from its first byte on; its name is the serial number, which is public.
+2. The QR code holds an https address; code and fingerprint stand in the fragment, which browsers send to no one.
+3. A label is read back from its file before the unit is locked: decoded with zxing-cpp where that is installed,
+   otherwise every module of the QR code is compared with what it should be. The result says which.
+4. Units made with development keys carry NOT FOR SALE on the label, whatever the template.
+5. The PNG is the label: a PDF or ZPL for a printer is made of its dots (`label_forms.py`).
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from PIL import Image
+
+from provisioning.product.label_template import FIELDS, STANDARD, Template
+from provisioning.station.label_drawing import TextTooLongError, draw, qr_place
+
+PNG_LEVEL: Final = 1  # a fifth larger than at zlib's usual level, in half the time
+
+
+class LabelError(Exception):
+    """A label could not be read back as it should be; the text holds no code."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """What a label shows; repr leaves the code out. `fingerprint`: SHA-256 of the web certificate."""
+
+    brand: str
+    model: str
+    batch: str
+    serial: str
+    manufacturer: str
+    support_end: str
+    address: str
+    fingerprint: bytes
+    is_development: bool
+    code: str = field(repr=False)
+    template: Template = STANDARD
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """What a template's lines may show."""
+        return {name: getattr(self, name) for name in FIELDS}
+
+    @property
+    def qr_text(self) -> str:
+        """Address of the set-up page with code and certificate fingerprint in the fragment. Secret."""
+        return f"{self.address}#code={self.code}&sha256={self.fingerprint.hex()}"
+
+
+def print_label(label: Label, path: Path) -> bytes:
+    """Draw the label into `path` (PNG, mode 0600), replacing an older one; the bytes written. Raises LabelError."""
+    buffer = io.BytesIO()
+    try:
+        picture = draw(label)
+    except TextTooLongError as error:
+        raise LabelError(str(error)) from None
+    dpi = (label.template.dpi, label.template.dpi)
+    picture.save(buffer, format="PNG", dpi=dpi, compress_level=PNG_LEVEL)
+    data = buffer.getvalue()
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path.with_name(f".{path.name}.new")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(descriptor)
+    os.replace(draft, path)
+    return data
+
+
+def read_back(label: Label, path: Path) -> str:
+    """Compare the label's file with what it should say; how that was done ("zxing-cpp" or "modules").
+
+    Raises LabelError.
+    """
+    if path.stat().st_mode & 0o077:
+        raise LabelError("the label's file can be read by others")
+    with Image.open(path) as image:
+        image.load()
+        if image.size != label.template.size:
+            raise LabelError("the label has another size")
+        try:
+            import zxingcpp
+        except ImportError:
+            _compare_modules(label, image)
+            return "modules"
+        # Nothing but QR codes is printed; grey is what a scanner sees, and a tenth of the work.
+        only_qr = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
+        found = zxingcpp.read_barcodes(image.convert("L"), formats=only_qr)
+        texts = [code.text for code in found]
+    if texts != [label.qr_text]:
+        raise LabelError(f"{len(texts)} codes read back, not the one that was printed")
+    return "zxing-cpp"
+
+
+@dataclass(frozen=True)
+class LabelText:
+    """What the QR code of a label says: address of the set-up page, certificate's SHA-256 in hex. repr has no code."""
+
+    address: str
+    fingerprint: str
+    code: str = field(repr=False)
+
+
+def parse_qr(text: str) -> LabelText:
+    """Take the text of a label's QR code apart. Raises LabelError where it is none of ours."""
+    address, _, fragment = text.partition("#")
+    parts = dict(part.partition("=")[::2] for part in fragment.split("&"))
+    code, fingerprint = parts.get("code", ""), parts.get("sha256", "").lower()
+    is_digest = len(fingerprint) == 64 and not set(fingerprint) - set("0123456789abcdef")
+    if not address.startswith("https://") or not code or not is_digest:
+        raise LabelError("the QR code is not one of a device's label")
+    return LabelText(address, fingerprint, code)
+
+
+def read_label(path: Path) -> LabelText:
+    """Read a label from a picture of it, a photograph too. Raises LabelError, OSError."""
+    try:
+        import zxingcpp
+    except ImportError:
+        raise LabelError("zxing-cpp is not installed, so no label can be read") from None
+    with Image.open(path) as image:
+        texts = [found.text for found in zxingcpp.read_barcodes(image)]
+    if len(texts) != 1:
+        raise LabelError(f"the picture shows {len(texts)} codes that can be read; one was expected")
+    return parse_qr(texts[0])
+
+
+def code_on_label(path: Path) -> str | None:
+    """The code that the label's QR shows, None where it cannot be read here. Secret."""
+    try:
+        return read_label(path).code
+    except LabelError:
+        return None
+
+
+def _compare_modules(label: Label, image: Image.Image) -> None:
+    left, top, matrix = qr_place(label)
+    module = label.template.module
+    grey = image.convert("L")
+    for row, modules in enumerate(matrix):
+        for column, is_dark in enumerate(modules):
+            place = (left + column * module + module // 2, top + row * module + module // 2)
+            level = grey.getpixel(place)
+            if not isinstance(level, int) or (level < 128) != bool(is_dark):
+                raise LabelError("the QR code in the file is not the one that was drawn")

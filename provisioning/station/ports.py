@@ -1,0 +1,157 @@
+"""Factory ports of a station: serial lines, TCP and Unix sockets, units in this process; found while it runs.
+
+An address is `serial:DEVICE[@RATE]`, `tcp:HOST:PORT` or `unix:PATH`. Opening and using a port raises LinkError, with
+the reason in words; ValueError means that the address has no such form.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fnmatch
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import serial
+from serial.tools import list_ports
+
+from device.errors import LinkError
+from provisioning.station.link import ByteStream, open_port
+
+RATE: Final = 115200
+READ_BYTES: Final = 4096
+
+
+class PortStream(ByteStream, Protocol):
+    """A stream that can be closed."""
+
+    def close(self) -> object: ...
+
+
+class Port(Protocol):
+    """A place where a board can be: `open` raises LinkError while there is none."""
+
+    @property
+    def name(self) -> str: ...
+
+    def open(self) -> PortStream: ...
+
+
+class SerialStream:
+    """A serial line through pyserial; works on Linux, macOS and Windows."""
+
+    def __init__(self, line: Any) -> None:
+        self._line = line
+
+    def write(self, data: bytes) -> None:
+        try:
+            self._line.write(data)
+            self._line.flush()
+        except (serial.SerialException, OSError) as error:
+            raise LinkError(reason="the serial line is gone", error=type(error).__name__) from None
+
+    def read(self, timeout_s: float) -> bytes:
+        try:
+            self._line.timeout = max(timeout_s, 0.001)
+            first: bytes = self._line.read(1)
+            rest: bytes = self._line.read(min(self._line.in_waiting, READ_BYTES)) if first else b""
+        except (serial.SerialException, OSError, TypeError) as error:  # pyserial: TypeError on a closed line
+            raise LinkError(reason="the serial line is gone", error=type(error).__name__) from None
+        return first + rest
+
+    def close(self) -> None:
+        with contextlib.suppress(serial.SerialException, OSError):
+            self._line.close()
+
+
+def open_serial(device: str, rate: int = RATE) -> SerialStream:
+    """Open a serial device, for this process alone where the system can. Raises LinkError."""
+    try:
+        line = serial.serial_for_url(device, baudrate=rate, timeout=1.0, write_timeout=10.0, do_not_open=True)
+        with contextlib.suppress(ValueError, AttributeError):  # not every kind of line can be held alone
+            line.exclusive = True
+        line.open()
+        line.reset_input_buffer()
+    except (serial.SerialException, OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        raise LinkError(reason=f"cannot open {device}: {reason}") from None
+    return SerialStream(line)
+
+
+@dataclass(frozen=True)
+class AddressPort:
+    """A port by its address; the name is the address."""
+
+    name: str
+
+    def __post_init__(self) -> None:
+        kind, _, rest = self.name.partition(":")
+        if kind not in ("serial", "tcp", "unix") or not rest:
+            raise ValueError(
+                f"{self.name!r} is no port; use serial:DEVICE[@RATE], tcp:HOST:PORT or unix:PATH"
+            )
+
+    def open(self) -> PortStream:
+        return open_address(self.name)
+
+
+def open_address(address: str) -> PortStream:
+    """Open a port by its address. Raises LinkError, ValueError for another form."""
+    kind, _, rest = address.partition(":")
+    if kind != "serial":
+        return open_port(address)
+    device, at, rate = rest.rpartition("@")
+    if at and rate.isdecimal():
+        return open_serial(device, int(rate))
+    return open_serial(rest)
+
+
+@dataclass(frozen=True)
+class CallPort:
+    """A port opened by a function: the simulator's units, tests."""
+
+    name: str
+    connect: Callable[[], PortStream]
+
+    def open(self) -> PortStream:
+        return self.connect()
+
+
+Finder = Callable[[], Mapping[str, Port]]
+
+
+def fixed(ports: Sequence[Port]) -> Finder:
+    """A finder for ports that are always listed, whether a board is there or not."""
+    found = {port.name: port for port in ports}
+    return lambda: found
+
+
+def serial_finder(pattern: str) -> Finder:
+    """A finder for serial devices that come and go: those whose device name matches, like "/dev/ttyACM*"."""
+
+    def find() -> Mapping[str, Port]:
+        devices = sorted(entry.device for entry in list_ports.comports())
+        names = [f"serial:{device}" for device in devices if fnmatch.fnmatch(device, pattern)]
+        return {name: AddressPort(name) for name in names}
+
+    return find
+
+
+def finder_of(addresses: Sequence[str]) -> Finder:
+    """One finder for addresses as a person gives them; a serial device with a wildcard is searched again and again.
+
+    Raises ValueError for another form.
+    """
+    patterns = [
+        a.partition(":")[2] for a in addresses if a.startswith("serial:") and any(c in a for c in "*?[")
+    ]
+    plain = {a: AddressPort(a) for a in addresses if a.partition(":")[2] not in patterns}
+    searched = [serial_finder(pattern) for pattern in patterns]
+
+    def find() -> Mapping[str, Port]:
+        found: dict[str, Port] = dict(plain)
+        for search in searched:
+            found.update(search())
+        return found
+
+    return find

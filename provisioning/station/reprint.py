@@ -1,0 +1,58 @@
+"""A second print of a label, before the unit's lock is proved; afterwards there is none.
+
+Rules:
+1. Only a unit that is reserved or sealed: behind the proof of its lock the label is in the owner's hands, and only
+   rework, which retires the serial, makes a new one.
+2. The file has to be this unit's: its code is the live one (reserved), or its bytes are those that were read back
+   (sealed).
+3. Each reprint is noted with the unit's runs before the bytes are handed out.
+"""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+from provisioning.registry.models import RESERVED, SEALED, Unit
+from provisioning.registry.registry import Registry
+from provisioning.station.label_forms import label_as
+from provisioning.station.labels import LabelError, code_on_label
+from provisioning.station.phases import Outcome, PhaseResult
+
+REPRINT = "reprint"
+
+
+class ReprintError(Exception):
+    """No second label; the text is for the operator."""
+
+
+def reprint(registry: Registry, labels_dir: Path, serial: str, form: str = "pdf", *, by: str = "") -> bytes:
+    """The unit's label in a form of `label_forms.FORMS`; secret. `by`: who asked, where that is known.
+
+    Raises ReprintError, OSError.
+    """
+    unit = next((unit for unit in registry.units() if unit.serial == serial), None)
+    if unit is None:
+        raise ReprintError(f"The registry knows no unit {serial}.")
+    if unit.status not in (RESERVED, SEALED):
+        raise ReprintError(
+            f"Unit {serial} is {unit.status}: its label cannot be printed again. Rework gives it a new serial number."
+        )
+    path = labels_dir / (unit.label_name or f"{serial}.png")
+    if not path.is_file() or not _is_its_label(registry, unit, path):
+        raise ReprintError(f"There is no label of unit {serial} as it is now; start the unit again.")
+    try:
+        data = label_as(path, form)
+    except LabelError as error:
+        raise ReprintError(f"The label of unit {serial} cannot be printed: {error}.") from None
+    noted = {"serial": serial, "form": form, "status": unit.status, "by": by}
+    result = PhaseResult(REPRINT, Outcome.PASS, 0.0, noted)
+    registry.add_phases(secrets.token_hex(8), unit.id, [result])
+    return data
+
+
+def _is_its_label(registry: Registry, unit: Unit, path: Path) -> bool:
+    if unit.status == SEALED:
+        return registry.is_label(unit.id, path.read_bytes())
+    code = code_on_label(path)
+    return code is not None and registry.is_live_code(unit.id, code)

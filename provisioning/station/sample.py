@@ -1,0 +1,108 @@
+"""A finished unit, taken out of the box and read again (PR-05): is it still what the registry says?
+
+Checks: it is locked and signs a fresh hello with the key of its certificate over the records that were written; it
+refuses a write; the label on file shows the code that the registry knows as its live one. A unit that fails any is
+quarantined under the name of who sampled it, so its batch does not leave; each sample is a signed record.
+
+Not read: image and console, which a locked unit's factory port does not show.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from device.errors import FirstbootError, LinkError, LockedError
+from device.limits import NONCE_BYTES
+from provisioning.registry import decisions
+from provisioning.registry.models import RELEASED
+from provisioning.station.aftermath import claimed_device_id
+from provisioning.station.labels import LabelError, code_on_label
+from provisioning.station.phases import CheckFailedError
+from provisioning.station.steps import check_hello
+
+if TYPE_CHECKING:
+    from provisioning.registry.models import Unit
+    from provisioning.registry.registry import Registry
+    from provisioning.station.link import FactoryLink
+
+
+class SampleError(Exception):
+    """The unit could not be sampled: nothing was decided about it."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What reading a unit again came to. `findings`: one sentence each; none is a pass."""
+
+    serial: str
+    findings: tuple[str, ...]
+
+
+def sample(link: FactoryLink, registry: Registry, labels_dir: Path, *, by: str) -> Sample:
+    """Read the unit on the port again, keep what came of it, and quarantine it where it fails.
+
+    Raises SampleError for a unit that is not finished or not known, LinkError where it does not answer.
+    """
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    answer = link.hello(nonce)
+    unit = _unit(answer, registry)
+    findings = [
+        *_about_proof(answer["hello"], nonce, unit),
+        *_about_writing(link),
+        *_about_label(unit, registry, labels_dir),
+    ]
+    decisions.note_sample(registry, unit.serial, by=by, findings=findings)
+    if findings:
+        decisions.hold(registry, unit.serial, by=by, reason=f"sample: {findings[0]}")
+    return Sample(unit.serial, tuple(findings))
+
+
+def _unit(answer: dict[str, object], registry: Registry) -> Unit:
+    if not isinstance(answer.get("hello"), bytes):
+        raise SampleError("The unit is not locked: only finished units are sampled.")
+    device_id = claimed_device_id(answer["hello"])
+    unit = None if device_id is None else registry.find(device_id=device_id)
+    if unit is None:
+        raise SampleError("The registry does not know this unit.")
+    if unit.status != RELEASED:
+        raise SampleError(f"Unit {unit.serial} is {unit.status}: only finished units are sampled.")
+    return unit
+
+
+def _about_proof(hello: bytes, nonce: bytes, unit: Unit) -> list[str]:
+    try:
+        check_hello(hello, nonce, unit.device_certificate or b"", unit.device_id, unit.record_hash or b"")
+    except (CheckFailedError, FirstbootError):
+        return ["it does not prove that it holds the key and the records it left the line with"]
+    return []
+
+
+WRITTEN: Final = "setup"
+
+
+def _about_writing(link: FactoryLink) -> list[str]:
+    try:
+        link.write(WRITTEN, bytes(1))
+    except LockedError:
+        return []
+    except LinkError:
+        raise
+    except FirstbootError:
+        return ["it answered a write with something else than a refusal"]
+    return ["it took a write although it says that it is locked"]
+
+
+def _about_label(unit: Unit, registry: Registry, labels_dir: Path) -> list[str]:
+    path = labels_dir / str(unit.label_name)
+    if not path.is_file():
+        return []  # destroyed behind the print, as it should be
+    try:
+        code = code_on_label(path)
+    except (LabelError, OSError):
+        code = None
+    if code is None or not registry.is_live_code(unit.id, code):
+        return ["the label on file does not show its live set-up code"]
+    return []

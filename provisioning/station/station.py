@@ -1,0 +1,215 @@
+"""The factory station: takes one unit from bare firmware to locked, labelled and recorded.
+
+Rules:
+1. The order is that of docs/design.md, Factory; a unit is released only behind a proof of its lock.
+2. Whenever a run dies, the next one with the same unit ends the same way: before the lock it starts anew with the
+   same identity and a new code, behind the lock it proves the unit and records it.
+3. A unit that failed is quarantined (provisioning/station/aftermath.py).
+4. A finished unit is refused, whatever its port says.
+5. Development keys, builds and seeds are refused without `development`; with it, label and registry say so.
+6. The set-up code lives in the run, on the label, and in the result's hidden field; nowhere else (PR-02).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from device.records import contact, support
+from provisioning.compliance.carried import statement_record
+from provisioning.keys.keyset import Book
+from provisioning.product import record
+from provisioning.product.label_template import STANDARD, Template
+from provisioning.product.product import Product
+from provisioning.registry.registry import AlreadyReleasedError, Registry
+from provisioning.registry.sealed import ServerKey
+from provisioning.release.release import sign_record
+from provisioning.station.aftermath import settle
+from provisioning.station.link import ByteStream, FactoryLink
+from provisioning.station.phases import Outcome, Phase, PhaseResult, Progress, failed, no_progress, run_phases
+from provisioning.station.run import UnitRun
+from provisioning.station.shift_clock import ShiftClock
+from provisioning.station.steps import FIRST_PHASES, LOCKED_PHASES, OPEN_PHASES
+
+if TYPE_CHECKING:
+    from provisioning.keys.key_ring import KeyRing
+
+BATCH_DOCUMENTS: Final = ("support", "contact", "statement")
+
+
+class StationError(Exception):
+    """The station cannot start as asked."""
+
+
+class UnitFailedError(Exception):
+    """A run did not pass. `phases` holds its results; the text names the phase and why, without secrets."""
+
+    def __init__(self, phases: tuple[PhaseResult, ...]) -> None:
+        self.phases = phases
+        self.result = failed(phases)
+        name, outcome = (self.result.name, self.result.outcome) if self.result else ("", Outcome.ERROR)
+        super().__init__(f"{name}: {outcome}: {self.result.error if self.result else 'no phase ran'}")
+
+    @property
+    def outcome(self) -> Outcome:
+        return self.result.outcome if self.result else Outcome.ERROR
+
+
+class UnitRefusedError(UnitFailedError):
+    """The unit is finished already; nothing was changed."""
+
+
+@dataclass(frozen=True)
+class StationConfig:
+    """What a station works with. `labels_dir` gets one PNG per unit, `archive_dir` holds the statements that were
+    issued: without one only development units can be made. `oscore_key`: the CoAP server's public key, to which
+    OSCORE secrets are sealed before they reach the registry; needed where the product names a CoAP server.
+    """
+
+    product: Product
+    labels_dir: Path
+    development: bool = False
+    expected_image_digest: bytes | None = None
+    archive_dir: Path | None = None
+    label_template: Template = STANDARD
+    oscore_key: ServerKey | None = None
+    station_name: str = "station"
+    timeout_s: float = 5.0
+    attempts: int = 4
+
+
+@dataclass(frozen=True)
+class UnitResult:
+    """A unit that passed. `setup_code` is secret and for the label only: None when a run was finished behind the
+    lock, where the code is on the label alone.
+    """
+
+    device_id: bytes
+    serial: str
+    label_path: Path
+    phases: tuple[PhaseResult, ...]
+    record_hash: bytes
+    is_resumed: bool
+    is_development: bool
+    setup_code: str | None = field(repr=False)
+
+
+class Station:
+    """One station for one batch; provisions units one after the other.
+
+    Raises StationError (development keys, no key of the CoAP server), BatchError, StatementError, RegistryError.
+    """
+
+    def __init__(
+        self,
+        config: StationConfig,
+        registry: Registry,
+        keys: KeyRing,
+        *,
+        log: Callable[[str], None] | None = None,
+        random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+        now: Callable[[], int] = lambda: int(time.time()),
+    ) -> None:
+        if keys.is_development and not config.development:
+            raise StationError(
+                "these are development keys: units made with them are not for sale; ask for it with --development"
+            )
+        self.config = config
+        self.registry = registry
+        self.keys = keys
+        self.now = now
+        self.random_bytes = random_bytes
+        self.is_development = keys.is_development or config.development
+        self.device_ca = keys.device_ca
+        self._log = log
+        self.clock = ShiftClock(now)
+        product = config.product
+        if config.oscore_key is None and any(server.transport == "coap" for server in product.servers):
+            raise StationError(
+                "the product names a CoAP server: give its public key with --oscore-key, or no server could ever"
+                " answer these units (firstboot registry server-key draws one on the server)"
+            )
+        self._opened_s = registry.open_batch(
+            product.batch,
+            product.model,
+            product.declared_digest,
+            is_development=self.is_development,
+            serial_prefix=product.serial_prefix,
+            numbers=product.numbers,
+        )
+        for name in BATCH_DOCUMENTS:  # a paper that cannot be made stops the batch, not its first unit
+            self.batch_record(name)
+
+    def batch_record(self, name: str) -> bytes:
+        """The record that all units of the batch carry under this name."""
+        product, keys = self.config.product, self.keys
+        makers: dict[str, Callable[[], bytes]] = {
+            "support": lambda: sign_record(
+                record.support_payload(product, self._opened_s), support.TYP, keys.signer("support")
+            ),
+            "contact": lambda: sign_record(
+                record.contact_payload(product), contact.TYP, keys.signer("support")
+            ),
+            "statement": lambda: statement_record(
+                product,
+                self.config.archive_dir,
+                keys,
+                is_development=self.is_development,
+                issued=dt.datetime.fromtimestamp(self._opened_s, dt.UTC).date(),
+            ),
+            "anchors": lambda: record.anchors_record(
+                product, keys.anchor_keys(), self._opened_s, Book.find(keys.directory)
+            ),
+            "servers": lambda: record.servers_record(product, keys.server_ca_der),
+        }
+        if name in BATCH_DOCUMENTS:
+            return self.registry.document(product.batch, name, makers[name])
+        return makers[name]()
+
+    def provision(self, stream: ByteStream, progress: Progress = no_progress) -> UnitResult:
+        """Provision the unit on `stream`.
+
+        Raises UnitRefusedError for a finished unit, UnitFailedError for any other run that did not pass, and
+        KeyboardInterrupt after an interrupted run was noted.
+        """
+        link = FactoryLink(
+            stream, timeout_s=self.config.timeout_s, attempts=self.config.attempts, log=self._log
+        )
+        run = UnitRun(self, link)
+        caught = run_phases(FIRST_PHASES, run, progress, run.results)
+        if caught is None:
+            phases: tuple[Phase[UnitRun], ...] = LOCKED_PHASES if run.sealed is not None else OPEN_PHASES
+            caught = run_phases(phases, run, progress, run.results)
+        results = settle(run, run.results, caught)
+        self._note(run, results, caught)
+        if isinstance(caught, KeyboardInterrupt):
+            raise caught
+        if caught is not None:
+            # The cause stays out: its traceback would carry the run, and the run carries the code.
+            kind = UnitRefusedError if isinstance(caught, AlreadyReleasedError) else UnitFailedError
+            raise kind(tuple(results)) from None
+        return UnitResult(
+            device_id=run.device_id,
+            serial=run.serial,
+            label_path=run.label_path,
+            phases=tuple(results),
+            record_hash=run.record_hash,
+            is_resumed=run.is_resumed,
+            is_development=self.is_development,
+            setup_code=run.code,
+        )
+
+    def _note(self, run: UnitRun, results: list[PhaseResult], caught: BaseException | None) -> None:
+        """Keep the phases where release did not; a registry that fails here must not hide why the run failed."""
+        if run.is_recorded:
+            return
+        with contextlib.ExitStack() as stack:
+            if caught is not None:
+                stack.enter_context(contextlib.suppress(Exception))
+            self.registry.add_phases(secrets.token_hex(8), run.unit_id, results)

@@ -1,0 +1,195 @@
+"""`firstboot device bare`: boards as they come off the line, each behind a factory port, for a station to work on."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from device.errors import LinkError
+from provisioning.keys.key_ring import KeyRing, KeyRingError
+from simulator.cli.options import On
+
+if TYPE_CHECKING:
+    from simulator.story.images import Images
+
+READ_BYTES: Final = 4096
+POLL_S: Final = 0.05
+MOST: Final = 32
+
+
+class PortServer:
+    """A board's factory port as a Unix socket in a folder of its owner's; one station at a time."""
+
+    def __init__(self, path: Path, line: Any) -> None:
+        self.path = path
+        self._line = line
+        self._is_open = True
+        path.unlink(missing_ok=True)
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        path.chmod(0o600)
+        self._listener.listen(1)
+        self._thread = threading.Thread(target=self._serve, name=path.name, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the connection and the thread."""
+        self._is_open = False
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join(5)
+        self.path.unlink(missing_ok=True)
+
+    def _serve(self) -> None:
+        while self._is_open:
+            try:
+                station, _ = self._listener.accept()
+            except OSError:
+                return
+            with station:
+                self._carry(station)
+
+    def _carry(self, station: socket.socket) -> None:
+        """Bytes both ways until one end closes; a board that is off is a line that nobody answers."""
+        station.settimeout(POLL_S)
+        while self._is_open:
+            with suppress(TimeoutError):
+                try:
+                    data = station.recv(READ_BYTES)
+                except ConnectionError:
+                    return
+                if not data:
+                    return
+                with suppress(LinkError, OSError):
+                    self._line.write(data)
+            try:
+                answer = self._line.read(0)
+            except (LinkError, OSError):
+                continue
+            if answer:
+                try:
+                    station.sendall(answer)
+                except OSError:
+                    return
+
+
+@contextmanager
+def bare_boards(
+    on: str, folder: Path, count: int, ring: KeyRing, note: Callable[[str], None]
+) -> Iterator[list[tuple[Any, PortServer]]]:
+    """`count` programmed, powered boards with their ports; all end with the block."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    images = _images(on, ring, folder, note)
+    with ExitStack() as stack:
+        made = []
+        for number in range(1, count + 1):
+            machine = stack.enter_context(_machine(on, folder / f"board{number}", images))
+            machine.program(images.rom, images.signed[1])
+            machine.power_on()
+            port = PortServer(folder / f"port{number}", machine.factory_port())
+            stack.callback(port.close)
+            made.append((machine, port))
+        yield made
+
+
+def _images(on: str, ring: KeyRing, folder: Path, note: Callable[[str], None]) -> Images:
+    from simulator.story.images import firmware_images, simulated_images
+
+    (folder / "images").mkdir(exist_ok=True)
+    return (simulated_images if on == "sim" else firmware_images)(ring, folder / "images", note)
+
+
+def _machine(on: str, directory: Path, images: Images) -> Any:
+    if on == "sim":
+        from simulator.device import SimulatedMachine
+
+        return SimulatedMachine(directory, images.key_hashes)
+    if on == "renode":
+        from renode.renode import RenodeBoard
+
+        return RenodeBoard(directory)
+    from renode.qemu import QemuBoard
+
+    return QemuBoard(directory)
+
+
+def bare(
+    count: Annotated[int, typer.Option(min=1, max=MOST, help="How many boards.")] = 1,
+    on: Annotated[
+        On, typer.Option(help="qemu, renode: the real firmware; sim: the same device code on CPython.")
+    ] = On.sim,
+    keys: Annotated[
+        Path | None,
+        typer.Option(
+            help="Maker's key folder, whose image keys sign; left out: this checkout's development keys."
+        ),
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where ports, flash and logs go; left out: a temporary one."),
+    ] = None,
+) -> None:
+    """Run boards that come off the line, for `firstboot station run` to work on, until Ctrl-C.
+
+    Each has its factory port behind a Unix socket. Firmware signed with the first image key is on it, nothing else.
+
+    Exit codes: 0 ended by Ctrl-C or SIGTERM; 1 a board could not start; 2 wrong command line or keys.
+    """
+    from simulator.cli.options import end_by_signal
+
+    end_by_signal()
+    place = folder if folder is not None else Path(tempfile.mkdtemp(prefix="firstboot-bare-"))
+    try:
+        ring = KeyRing(keys) if keys is not None else KeyRing.draw_development(_development_keys())
+        with bare_boards(on.value, place, count, ring, _note) as boards:
+            for machine, port in boards:
+                typer.echo(f"board {_hardware_id(machine)}  --port unix:{port.path}")
+            typer.echo(f"image --image-digest {_digest(place / 'images' / 'release-1.img')}")
+            sys.stdout.flush()  # who reads this through a pipe waits for it
+            _note("they wait at their ports; Ctrl-C ends them")
+            while True:
+                time.sleep(1)
+    except KeyboardInterrupt:
+        typer.echo("device: ended", err=True)
+    except KeyRingError as error:
+        typer.echo(f"device: {error}", err=True)
+        raise typer.Exit(2) from None
+    except (OSError, RuntimeError) as error:
+        typer.echo(f"device: {error}", err=True)
+        raise typer.Exit(1) from None
+    finally:
+        if folder is None:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def _development_keys() -> Path:
+    from simulator.story.world import KEYS
+
+    return KEYS
+
+
+def _hardware_id(machine: Any) -> str:
+    return bytes(machine.hardware_id).hex()
+
+
+def _digest(image: Path) -> str:
+    from provisioning.release.image import image_info
+
+    return image_info(image.read_bytes()).digest.hex()
+
+
+def _note(text: str) -> None:
+    if text.startswith("signing release"):
+        return  # of five, for a unit's whole story; here it is the first that counts
+    typer.echo(f"device: {text}", err=True)

@@ -1,0 +1,38 @@
+"""Row 9: power cuts a second, and what they did, by `firstboot powercut` in the simulator and on the emulated board.
+
+The only figures of this bench that are wall time of the machine it runs on. The complete campaign is `make powercut`.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+HARM: Final = ("bricked", "open", "mixed", "lost", "nonce_reuse")
+SIM: Final = ("--stride", "7")
+BOARD: Final = ("--on", "qemu", "--sample", "20")
+TIMEOUT_S: Final = 300
+
+
+class NotMeasuredError(Exception):
+    """Why a figure is missing."""
+
+
+def figures(work: Path, name: str, arguments: tuple[str, ...]) -> dict[str, float]:
+    """`NAME` (cuts a second) and `NAME.harm` of one run of the command. Raises NotMeasuredError."""
+    out = work / f"{name}.json"
+    command = [sys.executable, "-m", "provisioning.cli.main", "powercut", "--json", str(out), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        raise NotMeasuredError(
+            f"firstboot powercut {' '.join(arguments)}: not ended after {TIMEOUT_S} s"
+        ) from None
+    if not out.exists():
+        last = (done.stderr.strip().splitlines() or ["nothing said"])[-1]
+        raise NotMeasuredError(f"firstboot powercut {' '.join(arguments)}: {last}")
+    found = json.loads(out.read_text())
+    return {name: found["cuts_per_s"], f"{name}.harm": sum(found[kind] for kind in HARM)}

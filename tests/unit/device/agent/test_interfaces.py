@@ -1,0 +1,69 @@
+"""The inventory of interfaces says the same everywhere, and a simulated unit opens what it declares (SE-05)."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from device.owner import lifecycle
+from device.web.routes import ROUTES
+from tests.interfaces import DOCS, declared, open_ports, places, table_row
+from tests.running import PASSWORD, FactoryUnit, simulated
+
+__all__ = ["simulated"]
+
+LISTENING = "0A"  # TCP_LISTEN in /proc/net/tcp
+NOT_CONNECTED = "07"  # how /proc/net/udp shows a socket without a peer
+
+
+def own_sockets(protocol: str, state: str) -> set[int]:
+    """Local ports of this process's sockets in a state, as the kernel lists them."""
+    inodes = set()
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            target = os.readlink(f"/proc/self/fd/{name}")
+        except OSError:
+            continue
+        if found := re.fullmatch(r"socket:\[(\d+)\]", target):
+            inodes.add(found.group(1))
+    ports = set()
+    for family in (protocol, protocol + "6"):
+        for line in Path(f"/proc/self/net/{family}").read_text().splitlines()[1:]:
+            cells = line.split()
+            if cells[3] == state and cells[9] in inodes:
+                ports.add(int(cells[1].rpartition(":")[2], 16))
+    return ports
+
+
+@pytest.mark.parametrize("state", [lifecycle.FACTORY_DEFAULT, lifecycle.INITIALISED])
+def test_se_05_a_simulated_unit_listens_where_it_declares(simulated: FactoryUnit, state: str) -> None:
+    simulated.machine.cut_power()
+    before = own_sockets("tcp", LISTENING), own_sockets("udp", NOT_CONNECTED)
+    if state == lifecycle.FACTORY_DEFAULT:
+        simulated.fresh()
+    else:
+        simulated.owned()
+        simulated.wait("sign-in", lambda: simulated.world.owner.sign_in(PASSWORD) or None)
+    opened = own_sockets("tcp", LISTENING) - before[0]
+    assert opened == {simulated.address[1]}
+    assert len(opened) == len(open_ports("tcp", state))
+    assert own_sockets("udp", NOT_CONNECTED) - before[1] == open_ports("udp", state) == set()
+
+
+def test_every_state_of_the_life_cycle_is_in_the_inventory() -> None:
+    named = {state for entry in declared() for state in entry["states"]}
+    assert named == set(lifecycle.STATES)
+
+
+def test_pages_are_declared_in_the_states_that_have_routes() -> None:
+    with_routes = {state for route in ROUTES for state in route.states}
+    assert {state for state in lifecycle.STATES if "443" in places("tcp", "in", state)} == with_routes
+
+
+def test_the_table_is_made_of_the_data() -> None:
+    text = (DOCS / "interfaces.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
+    assert rows == [table_row(entry) for entry in declared()]

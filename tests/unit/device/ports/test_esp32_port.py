@@ -1,0 +1,249 @@
+"""The ESP32 port as far as it runs without the chip: the image reader, and the order of what is told to the boot
+loader and what is marked."""
+
+import hashlib
+import importlib
+import sys
+import types
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from device.errors import FirstbootError, FlashError, ImageFormatError
+from device.layout import MARK_CONFIRMED, MARK_STAGED, MARK_TRIED, UNIT_STAGED
+from device.ports.esp_image import parse_esp_image
+from device.update.slots import BootState, confirmed_unit
+from tests.unit.device.ports.memory_blocks import MemoryBlocks
+
+
+# The ESP image ------------------------------------------------------------------------------------------------
+def esp_image(version: bytes = b"1.2.3+4", segments: tuple[int, ...] = (256, 40)) -> bytes:
+    """An image in ESP-IDF's format, by its documentation and not by the reader under test."""
+    description = b"\x32\x54\xcd\xab" + bytes(12) + version.ljust(32, b"\0")
+    body = b""
+    for number, size in enumerate(segments):
+        data = (description if number == 0 else b"").ljust(size, b"\x5a")
+        body += bytes(4) + len(data).to_bytes(4, "little") + data
+    image = bytes([0xE9, len(segments)]) + bytes(21) + b"\x01" + body
+    image += bytes(15 - len(image) % 16) + b"\xef"
+    return image + hashlib.sha256(image).digest()
+
+
+def parse(image: bytes, limit: int = 8192) -> object:
+    padded = image.ljust(limit, b"\xff")
+    return parse_esp_image(lambda offset, length: padded[offset : offset + length], limit)
+
+
+def test_the_image_says_its_length_digest_and_version() -> None:
+    image = esp_image()
+    assert parse(image) == (len(image), image[-32:], (1, 2, 3, 4))
+
+
+def test_a_version_without_build_number_counts_as_build_0() -> None:
+    assert parse(esp_image(b"2.0.1"))[2] == (2, 0, 1, 0)  # type: ignore[index]
+
+
+@pytest.mark.parametrize("version", [b"", b"1.2", b"v1.2.3", b"1.2.3-dirty", b"1.2.3.4.5", b"1..2.3"])
+def test_a_version_that_is_no_four_numbers_is_refused(version: bytes) -> None:
+    with pytest.raises(ImageFormatError, match="version"):
+        parse(esp_image(version))
+
+
+@given(st.integers(0, 20000), st.integers(1, 255))
+def test_an_image_with_any_changed_byte_is_refused(position: int, change: int) -> None:
+    image = bytearray(esp_image())
+    image[position % len(image)] ^= change
+    with pytest.raises(ImageFormatError):
+        parse(bytes(image))
+
+
+@given(st.binary(max_size=400))
+def test_any_bytes_end_in_a_typed_refusal(noise: bytes) -> None:
+    with pytest.raises(ImageFormatError):
+        parse(b"\xe9" + noise)
+
+
+def test_a_segment_that_claims_more_than_the_slot_is_refused_unread() -> None:
+    image = bytearray(esp_image())
+    image[28:32] = b"\xff\xff\xff\x7f"
+    with pytest.raises(ImageFormatError, match="size"):
+        parse(bytes(image))
+
+
+# Boot on the ESP32 --------------------------------------------------------------------------------------------
+class Reset(BaseException):
+    """What the fake machine.reset() raises: the real one does not return."""
+
+
+class Chip:
+    """Fake `esp32` and `machine`: five partitions and a log of what the boot loader was told."""
+
+    def __init__(self) -> None:
+        self.sizes = {"fb_facts": 16, "ota_0": 8, "ota_1": 8, "fb_device": 4, "fb_user": 4}
+        self.blocks = {label: MemoryBlocks(count, 32) for label, count in self.sizes.items()}
+        self.running = "ota_0"
+        self.told: list[str] = []
+        self.refuses = False
+
+    def modules(self) -> dict[str, types.ModuleType]:
+        chip = self
+
+        class Partition(MemoryBlocks):
+            TYPE_APP, TYPE_DATA, BOOT, RUNNING = 0, 1, 0, 1
+
+            def __init__(self, which: int | str) -> None:
+                self.label = chip.running if which == self.RUNNING else str(which)
+                self.data = chip.blocks[self.label].data
+                self.page_bytes = 32
+
+            @staticmethod
+            def find(kind: int, subtype: int, label: str) -> list["Partition"]:
+                return [Partition(label)] if (kind == 0) == label.startswith("ota") else []
+
+            def info(self) -> tuple[int, int, int, int, str, bool]:
+                return 0, 0, 0, len(self.data), self.label, False
+
+            def set_boot(self) -> None:
+                if chip.refuses:
+                    raise OSError(-5379)
+                chip.told.append("boot " + self.label)
+
+            @staticmethod
+            def mark_app_valid_cancel_rollback() -> None:
+                if chip.refuses:
+                    raise OSError(-261)
+                chip.told.append("valid " + chip.running)
+
+        esp32 = types.ModuleType("esp32")
+        esp32.Partition = Partition  # type: ignore[attr-defined]
+        machine = types.ModuleType("machine")
+
+        def reset() -> None:
+            raise Reset
+
+        pin = type(
+            "Pin", (), {"IN": 0, "PULL_UP": 1, "__init__": lambda self, *a: None, "value": lambda self: 1}
+        )
+        names = {
+            "PWRON_RESET": 1,
+            "HARD_RESET": 2,
+            "WDT_RESET": 3,
+            "SOFT_RESET": 5,
+            "Pin": pin,
+            "reset": reset,
+        }
+        names |= {"reset_cause": lambda: 3, "unique_id": lambda: b"\x01\x02\x03\x04\x05\x06"}
+        names |= {"WDT": type("WDT", (), {"__init__": lambda self, timeout: None, "feed": lambda self: None})}
+        vars(machine).update(names)
+        return {"esp32": esp32, "machine": machine}
+
+    def put_image(self, label: str) -> bytes:
+        image = esp_image()
+        self.blocks[label].data[: len(image)] = image
+        return image
+
+
+@pytest.fixture
+def chip(monkeypatch: pytest.MonkeyPatch) -> Chip:
+    chip = Chip()
+    for name, module in chip.modules().items():
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.delitem(sys.modules, "device.ports.esp32", raising=False)
+    chip.put_image("ota_0")
+    return chip
+
+
+def esp32_port(chip: Chip) -> tuple:
+    """Flash, boot and boot state of a fresh start of `chip`."""
+    port = importlib.import_module("device.ports.esp32")
+    flash = port.Esp32Flash()
+    boot = port.Esp32Boot(flash)
+    boot.start()
+    return flash, boot, BootState(flash, flash.layout)
+
+
+def test_the_running_image_names_its_digest_and_version(chip: Chip) -> None:
+    image = chip.put_image("ota_0")
+    _, boot, _ = esp32_port(chip)
+    assert (boot.image_digest, boot.version, boot.slot) == (image[-32:], (1, 2, 3, 4), 0)
+    assert boot.hardware_id == b"\x01\x02\x03\x04\x05\x06" + bytes(10)
+
+
+def test_a_slot_without_an_image_stops_the_start(chip: Chip) -> None:
+    chip.blocks["ota_0"].ioctl(6, 0)
+    with pytest.raises(FirstbootError):
+        esp32_port(chip)
+
+
+def test_a_staged_slot_is_named_to_the_boot_loader_at_the_reset(chip: Chip) -> None:
+    _, boot, state = esp32_port(chip)
+    state.stage(1)
+    with pytest.raises(Reset):
+        boot.reset()
+    assert chip.told == ["boot ota_1"]
+    assert not state.marks(1).is_tried
+
+
+def test_a_reset_without_a_staged_slot_names_none(chip: Chip) -> None:
+    _, boot, _ = esp32_port(chip)
+    with pytest.raises(Reset):
+        boot.reset()
+    assert chip.told == []
+
+
+def test_an_image_that_the_boot_loader_refuses_counts_as_tried(chip: Chip) -> None:
+    _, boot, state = esp32_port(chip)
+    state.stage(1)
+    chip.refuses = True
+    with pytest.raises(Reset):
+        boot.reset()
+    assert state.marks(1).is_tried
+
+
+def test_the_first_start_of_a_staged_slot_is_a_trial_and_marks_it_tried(chip: Chip) -> None:
+    _, _, state = esp32_port(chip)
+    state.stage(1)
+    chip.running = "ota_1"
+    chip.put_image("ota_1")
+    _, boot, state = esp32_port(chip)
+    assert boot.is_trial
+    assert state.marks(1) == (True, True, False, 0)
+
+
+def test_a_confirm_is_told_to_the_boot_loader_before_it_is_marked(chip: Chip) -> None:
+    _, _, state = esp32_port(chip)
+    state.stage(0)
+    flash, _, state = esp32_port(chip)
+    chip.refuses = True
+    with pytest.raises(FlashError, match="refused the confirm"):
+        state.confirm(0)
+    assert flash.read(flash.trailer(0) + MARK_CONFIRMED, 32) == b"\xff" * 32
+    chip.refuses = False
+    state.confirm(0)
+    assert chip.told == ["valid ota_0"]
+    assert state.marks(0).is_confirmed
+
+
+def test_a_cut_between_the_boot_loaders_word_and_the_mark_leaves_a_trial(chip: Chip) -> None:
+    _, _, state = esp32_port(chip)
+    state.stage(0)
+    chip.told.append("valid ota_0")
+    _, boot, _ = esp32_port(chip)
+    assert boot.is_trial
+
+
+def test_a_confirmed_slot_is_no_trial(chip: Chip) -> None:
+    _, _, state = esp32_port(chip)
+    state.stage(0)
+    state.confirm(0)
+    _, boot, _ = esp32_port(chip)
+    assert not boot.is_trial
+
+
+def test_a_payload_sector_that_looks_like_a_confirm_tells_the_boot_loader_nothing(chip: Chip) -> None:
+    flash, _, _ = esp32_port(chip)
+    flash.write(flash.layout.slot_offsets[1], confirmed_unit(1))
+    flash.write(flash.trailer(1) + MARK_STAGED, UNIT_STAGED)
+    flash.write(flash.trailer(1) + MARK_TRIED, b"x" * 32)
+    assert chip.told == []

@@ -1,0 +1,400 @@
+"""The ship gate and the importer's check: a unit that is in order leaves, and every fault keeps it here."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime as dt
+import json
+import secrets
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from typer.testing import CliRunner, Result
+
+from provisioning.cli import statement as statement_commands
+from provisioning.cli.station import app as station_app
+from provisioning.compliance.archive import Archive
+from provisioning.compliance.check import REGISTER, SECURITY_TXT, STATEMENTS, Papers, check_serial
+from provisioning.compliance.faults import batch_faults
+from provisioning.compliance.gate import Gate, Refusal, ShipError
+from provisioning.compliance.ledger import Ledger
+from provisioning.compliance.security_txt import make_security_txt
+from provisioning.compliance.support_register import publish
+from provisioning.product.product import Product
+from provisioning.product.product_papers import LabelRoute
+from provisioning.station.station import Station
+from tests.unit.provisioning.compliance.papers import TODAY, issue_one, production_keys
+from tests.unit.provisioning.station.station_bench import PRODUCT, Bench, MemoryUnit
+
+RUNNER = CliRunner()
+
+
+def change(path: Path, statement: str, values: dict[str, object]) -> None:
+    """Change a registry's file with another program's hands."""
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        assert connection.execute(statement, values).rowcount > 0
+
+
+class Factory:
+    """A station with production keys, its archive, a published register, and one finished unit."""
+
+    def __init__(self, directory: Path, product: Product = PRODUCT) -> None:
+        self.bench = Bench(directory)
+        self.bench.keys, self.signer = production_keys(directory / "production-keys")
+        self.site = directory / "site"
+        self.archive = Archive(self.site / STATEMENTS)
+        self.register = Ledger(self.site / REGISTER)
+        self.packing = Ledger(directory / "packing.jsonl")
+        self.product = product
+        issue_one(self.archive.root, self.signer, product)
+        publish(self.register, [product], TODAY)
+        self.serial = self.make()
+
+    def make(self) -> str:
+        return self.station().provision(MemoryUnit().stream()).serial
+
+    def station(self) -> Station:
+        return self.bench.station(
+            development=False,
+            archive_dir=self.archive.root,
+            product=self.product,
+            labels_dir=self.site / "labels",
+        )
+
+    def gate(self, today: dt.date = TODAY, **changes: object) -> Gate:
+        gate = Gate(
+            self.bench.registry,
+            self.archive,
+            self.register.lines(),
+            self.packing,
+            self.bench.keys.anchor_keys(),
+            today,
+        )
+        return dataclasses.replace(gate, **changes)  # type: ignore[arg-type]
+
+    def refused(self, today: dt.date = TODAY, **changes: object) -> tuple[Refusal, ...]:
+        with pytest.raises(ShipError) as caught:
+            self.gate(today, **changes).ship(serial=self.serial)
+        assert not self.packing.entries()
+        return caught.value.refusals
+
+    def plant(self, statement: str, **values: object) -> None:
+        """Change the registry behind its back."""
+        change(self.bench.registry.path, statement, values)
+
+    def papers(self, **changes: object) -> Papers:
+        path = self.site / SECURITY_TXT
+        if not path.exists():
+            path.parent.mkdir()
+            contact = PRODUCT.contact
+            path.write_bytes(
+                make_security_txt(
+                    [contact.report], contact.policy, f"https://example.com/{SECURITY_TXT}", TODAY
+                )
+            )
+        papers = Papers(self.site, self.packing.path, self.bench.keys.anchor_keys(), TODAY)
+        return dataclasses.replace(papers, **changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def factory(tmp_path: Path) -> Factory:
+    return Factory(tmp_path)
+
+
+def aspects(refusals: tuple[Refusal, ...]) -> set[str]:
+    assert all(each.sentence.endswith(".") and "\n" not in each.sentence for each in refusals)
+    return {each.aspect for each in refusals}
+
+
+# The gate -------------------------------------------------------------------------------------------------
+
+
+def test_a_unit_in_order_leaves_and_its_line_names_its_statement(factory: Factory) -> None:
+    assert factory.gate().ship(serial=factory.serial) == [factory.serial]
+    entry = factory.packing.entries()[0]
+    statement = factory.archive.by_sha256(entry["statement"]["sha256"])
+    assert statement is not None and (entry["serial"], entry["batch"]) == (factory.serial, statement.batch)
+    unit = factory.bench.registry.units()[0]
+    assert (
+        entry["device_id"] == unit.device_id.hex()
+        and entry["statement"]["sha256"] == (unit.statement_sha256 or b"").hex()
+    )
+
+
+def test_shipping_again_writes_no_second_line(factory: Factory) -> None:
+    factory.gate().ship(serial=factory.serial)
+    assert factory.gate().ship(serial=factory.serial) == [] and len(factory.packing.entries()) == 1
+
+
+def test_a_batch_leaves_whole_or_not_at_all(factory: Factory) -> None:
+    second = factory.make()
+    factory.plant("UPDATE unit SET status = 'sealed' WHERE serial = :serial", serial=second)
+    with pytest.raises(ShipError) as caught:
+        factory.gate().ship(batch=PRODUCT.batch)
+    assert not factory.packing.entries() and caught.value.refusals
+    factory.plant("UPDATE unit SET status = 'released' WHERE serial = :serial", serial=second)
+    assert factory.gate().ship(batch=PRODUCT.batch) == [factory.serial, second]
+
+
+def test_an_unknown_unit_or_an_empty_batch_is_refused(factory: Factory) -> None:
+    for asked in ({"serial": "FB1-999999"}, {"batch": "2099-001"}):
+        with pytest.raises(ShipError):
+            factory.gate().ship(**asked)
+
+
+def test_a_unit_with_the_demonstration_statement_never_leaves(tmp_path: Path) -> None:
+    factory = Factory(tmp_path)
+    bench = Bench(tmp_path / "development")
+    bench.station().provision(MemoryUnit().stream())
+    with pytest.raises(ShipError) as caught:
+        factory.gate(registry=bench.registry, keys=bench.keys.anchor_keys()).ship(serial="FB1-000001")
+    sentences = " ".join(each.sentence for each in caught.value.refusals)
+    assert "never issued: it is a demonstration" in sentences and "not for sale" in sentences
+    # The mark of development removed behind the registry's back does not help the demonstration.
+    change(bench.registry.path, "UPDATE unit SET is_development = 0", {})
+    with pytest.raises(ShipError) as caught:
+        factory.gate(registry=bench.registry, keys=bench.keys.anchor_keys()).ship(serial="FB1-000001")
+    assert "statement" in {each.aspect for each in caught.value.refusals}
+
+
+@pytest.mark.parametrize(
+    ("planted", "aspect"),
+    [
+        ("UPDATE unit SET is_development = 1", "verification"),
+        ("UPDATE unit SET revoked_s = 1", "verification"),
+        ("DELETE FROM phase_entry WHERE name = 'prove'", "verification"),
+        ("UPDATE phase_entry SET outcome = 'FAIL' WHERE name = 'label'", "verification"),
+        ("UPDATE unit SET statement_sha256 = :other", "statement"),
+        ("UPDATE unit SET statement_sha256 = NULL", "statement"),
+        ("UPDATE unit SET image_digest = :other", "statement"),
+        ("UPDATE unit SET support_end_day = support_end_day + 1", "statement"),
+        ("UPDATE code_fingerprint SET is_live = 0", "uniqueness"),
+        ("UPDATE unit SET label_mac = NULL", "uniqueness"),
+    ],
+)
+def test_a_fault_of_a_unit_keeps_it_here(planted: str, aspect: str, factory: Factory) -> None:
+    factory.plant(planted, **({"other": secrets.token_bytes(32)} if ":other" in planted else {}))
+    assert aspect in aspects(factory.refused())
+
+
+@pytest.mark.parametrize("column", ["device_certificate", "web_fingerprint", "record_hash", "label_mac"])
+def test_a_unit_that_shares_anything_with_another_stays_here(column: str, factory: Factory) -> None:
+    factory.make()
+    shared = f"UPDATE unit SET {column} = (SELECT {column} FROM unit WHERE serial = :serial)"  # noqa: S608
+    factory.plant(shared, serial=factory.serial)
+    assert aspects(factory.refused()) == {"uniqueness"}
+
+
+def test_two_certificates_over_one_key_keep_both_units_here(factory: Factory) -> None:
+    """SE-02: the certificates differ, the key does not."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "x")])
+    request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
+    for serial in (factory.serial, factory.make()):
+        certificate = factory.bench.keys.device_ca.issue_from_csr(request.public_bytes(Encoding.DER), serial)
+        factory.plant(
+            "UPDATE unit SET device_certificate = :made WHERE serial = :serial",
+            made=certificate,
+            serial=serial,
+        )
+    assert [each.sentence for each in factory.refused()] == ["Another unit has the same device key (SE-02)."]
+
+
+def test_a_changed_production_record_stops_everything(factory: Factory) -> None:
+    factory.plant("UPDATE production_record SET body = replace(body, 'FB-1', 'FB-2')")
+    assert aspects(factory.refused()) == {"verification"}
+
+
+def test_a_fault_of_the_batch_stops_every_unit_of_it(factory: Factory) -> None:
+    found = factory.refused(batch_faults=lambda batch: [f"{batch} was not synced"])
+    assert [each.sentence for each in found] == ["Batch 2026-001: 2026-001 was not synced."]
+
+
+def test_a_changed_archive_stops_everything(factory: Factory) -> None:
+    path = factory.archive.statements()[0].folder / "insert.pdf"
+    path.chmod(0o644)
+    path.write_bytes(b"other")
+    assert aspects(factory.refused()) == {"statement"}
+
+
+def test_a_superseded_statement_keeps_its_units_here(factory: Factory) -> None:
+    issue_one(factory.archive.root, factory.signer)
+    assert "superseded by FB-1_2026-001_v2" in factory.refused()[0].sentence
+
+
+def test_a_statement_of_a_signatory_who_is_not_trusted_keeps_its_units_here(
+    factory: Factory, tmp_path: Path
+) -> None:
+    others, _ = production_keys(tmp_path / "other-keys")
+    assert aspects(factory.refused(keys=others.anchor_keys())) == {"statement"}
+
+
+def test_without_a_published_period_nothing_leaves(factory: Factory) -> None:
+    assert aspects(factory.refused(register=[])) == {"support period"}
+
+
+def test_behind_the_end_of_the_period_nothing_leaves(factory: Factory) -> None:
+    end = PRODUCT.support.end_date
+    assert aspects(factory.refused(end + dt.timedelta(1))) == {"support period"}
+    assert factory.gate(end).ship(serial=factory.serial)
+
+
+def test_a_label_that_has_expired_keeps_its_units_here(tmp_path: Path) -> None:
+    label = LabelRoute("CLS(IoT)", "2", "C-1", TODAY)
+    details = dataclasses.replace(
+        PRODUCT.statement,
+        routes=PRODUCT.statement.routes | {"passwords": "label"},
+        labels={"passwords": label},
+    )
+    factory = Factory(tmp_path, dataclasses.replace(PRODUCT, statement=details))
+    assert "SC-09" in factory.refused(TODAY + dt.timedelta(1))[0].sentence
+    assert factory.gate(TODAY).ship(serial=factory.serial)
+
+
+# The importer's check -------------------------------------------------------------------------------------
+
+
+def test_a_shipped_units_papers_are_all_in_order(factory: Factory) -> None:
+    factory.gate().ship(serial=factory.serial)
+    digest = factory.archive.statements()[0].sha256
+    answers = check_serial(factory.serial, factory.papers(), digest)
+    assert [each.question for each in answers if each.is_yes] == [
+        "packing", "statement", "signature", "support period", "contact", "in the unit",
+    ]  # fmt: skip
+
+
+def tampered_statement(factory: Factory) -> None:
+    path = factory.archive.statements()[0].folder / "statement.cose"
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes().replace(b"Example Devices", b"Another Devices"))
+
+
+def tampered_signature(factory: Factory) -> None:
+    path = factory.archive.statements()[0].folder / "statement.cose"
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[:-1] + b"\x00")
+
+
+def tampered_packing(factory: Factory) -> None:
+    path = factory.packing.path
+    path.write_text(path.read_text().replace("2026-001", "2026-002"))
+
+
+def tampered_register(factory: Factory) -> None:
+    path = factory.register.path
+    path.write_text(path.read_text().replace("2031-12-31", "2030-12-31"))
+
+
+def expired_contact(factory: Factory) -> None:
+    path = factory.site / SECURITY_TXT
+    path.write_bytes(path.read_bytes().replace(b"2027-", b"2026-"))
+
+
+@pytest.mark.parametrize(
+    ("tamper", "question"),
+    [
+        (tampered_statement, "signature"),
+        (tampered_signature, "signature"),
+        (tampered_packing, "packing"),
+        (tampered_register, "support period"),
+        (expired_contact, "contact"),
+        (lambda factory: factory.register.path.unlink(), "support period"),
+        (lambda factory: factory.packing.path.unlink(), "packing"),
+    ],
+)
+def test_each_tampering_turns_its_answer_to_no(
+    tamper: Callable[[Factory], None], question: str, factory: Factory
+) -> None:
+    factory.gate().ship(serial=factory.serial)
+    papers = factory.papers()
+    tamper(factory)
+    answers = check_serial(factory.serial, papers)
+    assert [each.question for each in answers if not each.is_yes] == [question]
+
+
+def test_a_serial_that_was_never_shipped_is_a_no(factory: Factory) -> None:
+    factory.gate().ship(serial=factory.serial)
+    answers = check_serial("FB1-999999", factory.papers())
+    assert [each.is_yes for each in answers] == [False]
+
+
+def test_another_statement_in_the_unit_is_a_no(factory: Factory) -> None:
+    factory.gate().ship(serial=factory.serial)
+    answers = check_serial(factory.serial, factory.papers(), "00" * 32)
+    assert [each.question for each in answers if not each.is_yes] == ["in the unit"]
+
+
+# As commands ----------------------------------------------------------------------------------------------
+
+
+def ship(factory: Factory, *more: str) -> Result:
+    return RUNNER.invoke(
+        station_app,
+        [
+            "ship", "--registry", str(factory.bench.registry.path), "--archive", str(factory.archive.root),
+            "--register", str(factory.register.path), "--packing", str(factory.packing.path),
+            "--keys", str(factory.bench.keys.directory), *more,
+        ],
+    )  # fmt: skip
+
+
+def check_codes(factory: Factory) -> Result:
+    arguments = ["--registry", str(factory.bench.registry.path), "--batch", PRODUCT.batch]
+    return RUNNER.invoke(
+        station_app, ["check-batch", *arguments, "--labels", str(factory.site / "labels"), "--json"]
+    )
+
+
+@pytest.fixture
+def on_this_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("provisioning.cli.station_ship.today_utc", lambda: TODAY)
+    monkeypatch.setattr(statement_commands, "today_utc", lambda: TODAY)
+
+
+def test_the_ship_command_says_each_reason_and_then_lets_the_unit_go(
+    factory: Factory, on_this_day: None
+) -> None:
+    factory.plant("UPDATE unit SET is_development = 1")
+    factory.bench.registry.close_batch(PRODUCT.batch)
+    assert check_codes(factory).exit_code == 0
+    refused = ship(factory, "--serial", factory.serial, "--json")
+    assert refused.exit_code == 1
+    assert [each["aspect"] for each in json.loads(refused.stdout)["reasons"]] == ["verification"]
+    factory.plant("UPDATE unit SET is_development = 0")
+    assert json.loads(ship(factory, "--batch", PRODUCT.batch, "--json").stdout)["serials"] == [factory.serial]
+    assert ship(factory).exit_code == 2
+
+
+def test_nothing_leaves_an_open_batch_or_one_with_an_open_incident(
+    factory: Factory, on_this_day: None
+) -> None:
+    assert "still open" in ship(factory, "--serial", factory.serial).stderr
+    factory.bench.registry.close_batch(PRODUCT.batch)
+    factory.plant(
+        "INSERT INTO incident (kind, batch, text, found_s) VALUES ('code', :batch, 'a code came twice', 1)",
+        batch=PRODUCT.batch,
+    )
+    assert "a code came twice" in ship(factory, "--batch", PRODUCT.batch).stderr
+    assert batch_faults(factory.bench.registry, PRODUCT.batch) == ["a code came twice"]
+
+
+def test_the_verify_command_answers_from_a_serial_number(factory: Factory, on_this_day: None) -> None:
+    factory.bench.registry.close_batch(PRODUCT.batch)
+    check_codes(factory)
+    ship(factory, "--serial", factory.serial)
+    papers = factory.papers()
+    asked = [
+        "verify", factory.serial, "--site", str(papers.site), "--packing", str(papers.packing),
+        "--trust", str(factory.bench.keys.directory / "signatory.pub"), "--json",
+    ]  # fmt: skip
+    result = RUNNER.invoke(statement_commands.app, asked)
+    assert result.exit_code == 0 and json.loads(result.stdout)["is_in_order"] is True
+    tampered_signature(factory)
+    assert RUNNER.invoke(statement_commands.app, asked).exit_code == 1

@@ -1,0 +1,140 @@
+"""SP-03: what devices are told joins the run that publishes the page, and never says another day."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from typer.testing import CliRunner, Result
+
+from provisioning.cli import site as site_commands
+from provisioning.cli.release import app as release_app
+from provisioning.compliance.device_record import DeviceRecords
+from provisioning.compliance.issue import draw_key
+from provisioning.compliance.site import build_site
+from provisioning.keys.file_signer import FileSigner
+from provisioning.product.example import EXAMPLE
+from provisioning.product.product import Product
+from provisioning.release.store import ReleaseStore
+from tests.unit.provisioning.compliance.papers import TODAY
+from tests.unit.provisioning.compliance.test_site import BASE, for_devices, refused, second, site, until
+from tests.unit.provisioning.station.station_bench import PRODUCT
+
+LONGER = until(dt.date(2033, 12, 31))
+
+
+def test_an_extension_without_a_record_for_devices_is_refused(tmp_path: Path) -> None:
+    build_site(site(tmp_path))
+    assert "no signed support record tells the devices" in refused(site(tmp_path, LONGER))[0]
+    build_site(site(tmp_path, LONGER, device=for_devices(LONGER)))
+
+
+def test_the_record_lies_beside_the_page_byte_for_byte(tmp_path: Path) -> None:
+    given = for_devices(PRODUCT)
+    build_site(site(tmp_path, device=given))
+    assert (tmp_path / "site/records/support-FB-1.cose").read_bytes() == given.records[0]
+
+
+def test_a_first_publication_needs_no_record(tmp_path: Path) -> None:
+    build_site(site(tmp_path))
+    assert not (tmp_path / "site/records").exists()
+
+
+def changed(**fields: object) -> Product:
+    return dataclasses.replace(PRODUCT, support=dataclasses.replace(PRODUCT.support, **fields))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        (LONGER, "devices are told 2033-12-31, the page says 2031-12-31"),
+        (until(dt.date(2030, 12, 31)), "devices are told 2030-12-31"),
+        (changed(sequence=2), "has sequence 2, the definition 1"),
+        (changed(notice_days=10), "10 days of notice, not 180"),
+        (second(), "which is not published"),
+    ],
+)
+def test_a_record_that_says_something_else_than_the_page_is_refused(
+    told: Product, words: str, tmp_path: Path
+) -> None:
+    problems = refused(site(tmp_path, device=for_devices(told)))
+    assert any(words in problem for problem in problems)
+
+
+def test_a_record_of_another_key_or_a_damaged_one_is_refused(tmp_path: Path) -> None:
+    stranger = FileSigner(ec.generate_private_key(ec.SECP256R1()))
+    assert "does not hold" in refused(site(tmp_path, device=for_devices(PRODUCT, signer=stranger)))[0]
+    good = for_devices(PRODUCT)
+    damaged = DeviceRecords([good.records[0][:-1] + bytes([good.records[0][-1] ^ 1])], good.keys)
+    assert "does not hold" in refused(site(tmp_path, device=damaged))[0]
+    assert "does not hold" in refused(site(tmp_path, device=DeviceRecords([b"x"], good.keys)))[0]
+
+
+# As a command ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A definition, the support key, and the record that it signed."""
+    (tmp_path / "product.toml").write_text(EXAMPLE)
+    made = CliRunner().invoke(release_app, ["keygen", "--out", str(tmp_path / "support.pem")])
+    assert made.exit_code == 0, made.output
+    signed = CliRunner().invoke(
+        release_app,
+        [
+            "record", "support", "--product", str(tmp_path / "product.toml"), "--signer", str(tmp_path / "support.pem"),
+            "--out", str(tmp_path / "support.cose"),
+        ],
+    )  # fmt: skip
+    assert signed.exit_code == 0, signed.output
+    return tmp_path
+
+
+def build(folder: Path, *more: object) -> Result:
+    return CliRunner().invoke(
+        site_commands.app,
+        [
+            "build", "--product", str(folder / "product.toml"), "--base-url", BASE,
+            "--register", str(folder / "register.jsonl"), "--archive", str(folder / "archive"),
+            "--out", str(folder / "site"), "--evidence", str(folder / "evidence"), *map(str, more),
+        ],
+    )  # fmt: skip
+
+
+def test_page_and_device_record_are_published_in_one_run(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site_commands, "today_utc", lambda: TODAY)
+    given = (
+        "--record",
+        folder / "support.cose",
+        "--trust",
+        folder / "support.pem",
+        "--store",
+        folder / "store",
+    )
+    result = build(folder, *given)
+    assert result.exit_code == 0, result.output
+    assert "1 records for devices" in result.output
+    served = ReleaseStore(folder / "store", PRODUCT.class_id)
+    size = served.size("support")
+    assert size is not None
+    assert served.read("support", 0, size) == (folder / "support.cose").read_bytes()
+
+
+def test_what_is_refused_reaches_no_device(folder: Path, tmp_path: Path) -> None:
+    draw_key(tmp_path / "other.pem", "a phrase of somebody else")
+    given = (
+        "--record",
+        folder / "support.cose",
+        "--trust",
+        tmp_path / "other.pub",
+        "--store",
+        folder / "store",
+    )
+    result = build(folder, *given)
+    assert result.exit_code == 1 and "SP-03" in result.stderr
+    assert not (folder / "site").exists() and not (folder / "store").exists()

@@ -1,0 +1,204 @@
+"""`firstboot statement` at a person's desk: evidence from a test run, what is read before signing, what is typed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from provisioning.cli import statement as commands
+from provisioning.compliance.archive import Archive
+from provisioning.compliance.evidence import FIRMWARE, REQUIRED, Evidence, load_evidence, read_table
+from provisioning.product.example import EXAMPLE
+from provisioning.registry import branches
+from provisioning.registry.decisions import hold
+from provisioning.registry.registry import Registry
+from tests.unit.provisioning.compliance.papers import IMAGE, PASSPHRASE, TODAY, evidence
+from tests.unit.provisioning.registry.registry_bench import finish
+from tests.unit.provisioning.station.station_bench import PRODUCT
+
+NAME, FUNCTION = PRODUCT.statement.signatory_name, PRODUCT.statement.signatory_function
+TABLE = "| ID | level | what | state | code | tests |\n|---|---|---|---|---|---|\n"
+
+
+def run(*arguments: object, typed: str | None = None) -> Result:
+    return CliRunner().invoke(commands.app, [str(one) for one in arguments], input=typed)
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A product definition, evidence that passed, and a signatory's key that was drawn by the command."""
+    monkeypatch.setattr(commands, "today_utc", lambda: TODAY)
+    (tmp_path / "product.toml").write_text(EXAMPLE)
+    for number, piece in enumerate(evidence()):
+        (tmp_path / f"evidence{number}.json").write_bytes(piece.to_json())
+    drawn = run("draw-key", tmp_path / "erika.pem", typed=f"{PASSPHRASE}\n{PASSPHRASE}\n")
+    assert drawn.exit_code == 0, drawn.output
+    return tmp_path
+
+
+def issue(desk: Path, *more: object, typed: str, **changes: object) -> Result:
+    given: dict[str, object] = {"name": NAME, "function": FUNCTION, "key": desk / "erika.pem"} | changes
+    options = [word for name, value in given.items() for word in (f"--{name}", value)]
+    return run(
+        "issue", "--product", desk / "product.toml", "--evidence", desk / "evidence0.json",
+        "--evidence", desk / "evidence1.json", "--archive", desk / "archive", *options, *more, typed=typed,
+    )  # fmt: skip
+
+
+def issued(desk: Path) -> int:
+    return len(Archive(desk / "archive").statements())
+
+
+# The signatory's key -----------------------------------------------------------------------------------------
+
+
+def test_a_drawn_key_is_encrypted_private_and_has_a_public_half(desk: Path) -> None:
+    assert b"ENCRYPTED" in (desk / "erika.pem").read_bytes()
+    assert (desk / "erika.pem").stat().st_mode & 0o777 == 0o600
+    assert b"PUBLIC KEY" in (desk / "erika.pub").read_bytes()
+
+
+def test_a_key_is_not_drawn_twice_nor_under_a_short_or_mistyped_passphrase(desk: Path) -> None:
+    again = run("draw-key", desk / "erika.pem", typed=f"{PASSPHRASE}\n{PASSPHRASE}\n")
+    assert again.exit_code == 2
+    short = run("draw-key", desk / "other.pem", typed="short\nshort\n")
+    assert short.exit_code == 1 and "at least 12" in short.stderr
+    run("draw-key", desk / "other.pem", typed=f"{PASSPHRASE}\nsomething else\n")
+    assert not (desk / "other.pem").exists()
+
+
+# Evidence from a test run ------------------------------------------------------------------------------------
+
+
+def test_run_of(outcomes: dict[str, str]) -> bytes:
+    """A JUnit file with one case per requirement."""
+    suite = ElementTree.Element("testsuite")
+    for name, outcome in outcomes.items():
+        words = f"test_{name.lower().replace('-', '_')}"
+        case = ElementTree.SubElement(suite, "testcase", classname="tests.unit.test_law", name=words)
+        if outcome != "pass":
+            ElementTree.SubElement(case, outcome)
+    return ElementTree.tostring(suite)
+
+
+test_run_of.__test__ = False  # type: ignore[attr-defined]
+
+
+def table() -> str:
+    rows = [
+        f"| {name} | L | words | built | `x.py` | `tests/unit/test_law.py::test_{name.lower().replace('-', '_')}` |"
+        for name in REQUIRED[FIRMWARE]
+    ]
+    return TABLE + "\n".join(rows) + "\n"
+
+
+def make_evidence(desk: Path, outcomes: dict[str, str], digest: str = IMAGE.hex()) -> Result:
+    (desk / "junit.xml").write_bytes(test_run_of(outcomes))
+    (desk / "requirements.md").write_text(table())
+    return run(
+        "evidence", "--junit", desk / "junit.xml", "--image-digest", digest, "--version", "1.0.0+1",
+        "--out", desk / "firmware.json", "--requirements", desk / "requirements.md",
+    )  # fmt: skip
+
+
+def passed() -> dict[str, str]:
+    return dict.fromkeys(REQUIRED[FIRMWARE], "pass")
+
+
+def test_a_run_in_which_every_legal_test_passed_is_evidence(desk: Path) -> None:
+    result = make_evidence(desk, passed())
+    assert result.exit_code == 0, result.output
+    found: Evidence = load_evidence(desk / "firmware.json")
+    assert found.of["image_sha256"] == IMAGE.hex() and not found.problems()
+    assert read_table(table()).keys() == {check.id for check in found.checks}
+
+
+@pytest.mark.parametrize("outcome", ["failure", "error", "skipped"])
+def test_a_run_with_a_test_that_did_not_pass_says_which_and_issues_nothing(outcome: str, desk: Path) -> None:
+    result = make_evidence(desk, passed() | {"PW-03": outcome})
+    assert result.exit_code == 1
+    assert "PW-03" in result.output and "no statement can be issued" in result.output
+    (desk / "evidence0.json").write_bytes((desk / "firmware.json").read_bytes())
+    refused = issue(desk, typed=f"{PRODUCT.batch}\n{PASSPHRASE}\n")
+    assert refused.exit_code == 1 and "PW-03" in refused.stderr and issued(desk) == 0
+
+
+def test_a_run_that_lost_a_test_is_no_evidence_for_it(desk: Path) -> None:
+    outcomes = passed()
+    del outcomes["SP-09"]
+    assert make_evidence(desk, outcomes).exit_code == 1
+
+
+def test_evidence_about_no_image_is_wrong_input(desk: Path) -> None:
+    assert make_evidence(desk, passed(), digest="zz").exit_code == 2
+    assert not (desk / "firmware.json").exists()
+
+
+# Issuing -----------------------------------------------------------------------------------------------------
+
+
+def test_the_whole_statement_is_shown_before_anything_is_asked(desk: Path) -> None:
+    result = issue(desk, typed=f"{PRODUCT.batch}\n{PASSPHRASE}\n")
+    assert result.exit_code == 0, result.output
+    shown, _, _ = result.output.partition("to sign, type the batch number")
+    for words in (
+        PRODUCT.model,
+        PRODUCT.manufacturer.address,
+        "31 December 2031",
+        "not signed yet",
+        "lawyer",
+    ):
+        assert words in shown
+    assert PASSPHRASE not in result.output and issued(desk) == 1
+
+
+@pytest.mark.parametrize("typed", ["", "yes", "2026-002", PASSPHRASE])
+def test_without_the_batch_number_typed_nothing_is_signed(typed: str, desk: Path) -> None:
+    assert issue(desk, typed=f"{typed}\n{PASSPHRASE}\n{PASSPHRASE}\n").exit_code == 1
+    assert issued(desk) == 0
+
+
+def test_a_wrong_passphrase_signs_nothing(desk: Path) -> None:
+    result = issue(desk, typed=f"{PRODUCT.batch}\nnot the phrase at all\n")
+    assert result.exit_code == 1 and "does not open" in result.stderr
+    assert "not the phrase" not in result.output + result.stderr and issued(desk) == 0
+
+
+@pytest.mark.parametrize("changes", [{"name": "Max Muster"}, {"function": "Intern"}])
+def test_another_person_or_function_signs_nothing(changes: dict[str, object], desk: Path) -> None:
+    result = issue(desk, typed=f"{PRODUCT.batch}\n{PASSPHRASE}\n", **changes)
+    assert result.exit_code == 1 and "names Erika Example" in result.stderr and issued(desk) == 0
+
+
+def test_faults_of_the_batch_in_the_registry_stop_the_signature(desk: Path) -> None:
+    book = Registry(desk / "registry.db")
+    book.open_batch(PRODUCT.batch, PRODUCT.model, bytes(32), is_development=False)
+    unit = finish(book, 1, "code1", batch=PRODUCT.batch)
+    hold(book, unit.serial, by="E", reason="bent")
+    book.close()
+    result = issue(desk, "--registry", desk / "registry.db", typed=f"{PRODUCT.batch}\n{PASSPHRASE}\n")
+    assert (
+        result.exit_code == 1 and "wait for a decision in quarantine" in result.stderr and issued(desk) == 0
+    )
+    again = Registry(desk / "registry.db")
+    again.retire(unit.serial, by="E", reason="bent")
+    assert branches.incidents(again) == []
+    again.close()
+    passed_now = issue(desk, "--registry", desk / "registry.db", typed=f"{PRODUCT.batch}\n{PASSPHRASE}\n")
+    assert passed_now.exit_code == 0, passed_now.output
+
+
+def test_what_was_issued_is_listed_and_not_disposed_of_early(desk: Path) -> None:
+    issue(desk, typed=f"{PRODUCT.batch}\n{PASSPHRASE}\n")
+    listed = run("list", "--archive", desk / "archive")
+    assert listed.exit_code == 0 and "FB-1_2026-001_v1" in listed.output
+    disposed = run("dispose", "FB-1_2026-001_v1", "--archive", desk / "archive")
+    assert disposed.exit_code == 1 and issued(desk) == 1
+    path = Archive(desk / "archive").statements()[0].folder / "statement.json"
+    path.chmod(0o644)
+    path.write_bytes(json.dumps({}).encode())
+    assert run("list", "--archive", desk / "archive").exit_code == 1

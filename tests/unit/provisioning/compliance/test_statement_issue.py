@@ -1,0 +1,245 @@
+"""Issuing: by a person, on evidence, once; then kept as long as the law wants (SC-01 to SC-10)."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from provisioning.compliance.archive import Archive, ArchiveError, payload_of, retain_until
+from provisioning.compliance.evidence import FAIL, NOT_RUN, REQUIRED, Check, Evidence
+from provisioning.compliance.issue import Signatory, draw_key, issue, open_key, prepare
+from provisioning.compliance.ledger import LedgerError
+from provisioning.compliance.statement import ISSUED, StatementError, build_statement, sign_statement
+from provisioning.keys.file_signer import FileSigner
+from provisioning.keys.key_ring import KeyRing
+from provisioning.product.product_papers import LabelRoute
+from tests.unit.provisioning.compliance.papers import PASSPHRASE, TODAY, evidence, issue_one, signatory
+from tests.unit.provisioning.station.station_bench import PRODUCT
+
+RUNNER = CliRunner()
+
+
+@pytest.fixture(scope="module")
+def signer(tmp_path_factory: pytest.TempPathFactory) -> FileSigner:
+    return draw_key(tmp_path_factory.mktemp("person") / "signatory.pem", PASSPHRASE)
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Archive:
+    return Archive(tmp_path / "archive")
+
+
+def refused(*pieces: Evidence, **changes: object) -> list[str]:
+    product = dataclasses.replace(PRODUCT, **changes)
+    with pytest.raises(StatementError) as caught:
+        prepare(product, pieces or evidence(product), Archive(Path("nowhere")), TODAY)
+    return caught.value.problems
+
+
+def with_outcome(name: str, outcome: str) -> list[Evidence]:
+    return [
+        dataclasses.replace(
+            each,
+            checks=tuple(
+                Check(check.id, outcome if check.id == name else check.outcome, "planted")
+                for check in each.checks
+            ),
+        )
+        for each in evidence()
+    ]
+
+
+def test_a_statement_on_passing_evidence_is_issued_and_archived(archive: Archive, signer: FileSigner) -> None:
+    found = issue_one(archive.root, signer)
+    document = found.document()
+    assert (document["kind"], document["id"], found.version) == (ISSUED, "FB-1_2026-001_v1", 1)
+    assert "notice" not in document and signer.key_id.hex() in document["signatory"]["signature"]
+    assert sorted(path.name for path in found.folder.iterdir()) == [
+        "insert.pdf", "statement.cose", "statement.html", "statement.json",
+    ]  # fmt: skip
+    assert archive.verify() == 1
+
+
+@pytest.mark.parametrize("name", [name for names in REQUIRED.values() for name in names])
+@pytest.mark.parametrize("outcome", [FAIL, NOT_RUN])
+def test_one_legal_check_that_has_not_passed_stops_the_issue(name: str, outcome: str) -> None:
+    assert [
+        problem
+        for problem in refused(*with_outcome(name, outcome))
+        if problem.startswith(f"{name}: {outcome}")
+    ]
+
+
+def test_a_check_that_the_evidence_leaves_out_stops_the_issue() -> None:
+    pieces = [dataclasses.replace(each, checks=each.checks[1:]) for each in evidence()]
+    assert [problem.split(":")[0] for problem in refused(*pieces)] == ["PW-01", "RP-01"]
+
+
+def test_without_evidence_nothing_is_issued() -> None:
+    assert len(refused(evidence()[0])) == 1 and len(refused(evidence()[1])) == 1
+
+
+def test_without_a_scope_decision_nothing_is_issued() -> None:
+    assert any("SC-10" in problem for problem in refused(scope=None))
+
+
+def test_a_published_date_other_than_the_statements_stops_the_issue() -> None:
+    support = dataclasses.replace(PRODUCT.support, end_date=dt.date(2032, 1, 1))
+    assert any("SP-07" in problem for problem in refused(*evidence(), support=support))
+
+
+def test_an_ended_support_period_stops_the_issue() -> None:
+    support = dataclasses.replace(PRODUCT.support, end_date=dt.date(2026, 11, 21))
+    assert any("SP-11" in problem for problem in refused(support=support))
+
+
+def test_an_expired_label_stops_the_issue_and_a_live_one_is_named(
+    archive: Archive, signer: FileSigner
+) -> None:
+    def labelled(expires: dt.date) -> object:
+        return dataclasses.replace(
+            PRODUCT.statement,
+            routes=PRODUCT.statement.routes | {"passwords": "label"},
+            labels={"passwords": LabelRoute("JC-STAR", "STAR-1", "JC-123", expires)},
+        )
+
+    assert any("SC-09" in problem for problem in refused(statement=labelled(TODAY - dt.timedelta(1))))
+    product = dataclasses.replace(PRODUCT, statement=labelled(TODAY))
+    found = issue_one(archive.root, signer, product)
+    assert "JC-STAR STAR-1 number JC-123" in (found.folder / "statement.html").read_text()
+
+
+def test_a_label_route_without_a_label_is_no_statement(archive: Archive, signer: FileSigner) -> None:
+    details = dataclasses.replace(PRODUCT.statement, routes=PRODUCT.statement.routes | {"passwords": "label"})
+    with pytest.raises(StatementError, match="label"):
+        issue_one(archive.root, signer, dataclasses.replace(PRODUCT, statement=details))
+
+
+def test_faults_of_the_batch_stop_the_issue(archive: Archive) -> None:
+    with pytest.raises(StatementError, match="a code was drawn twice"):
+        prepare(PRODUCT, evidence(), archive, TODAY, batch_faults=["a code was drawn twice"])
+
+
+@pytest.mark.parametrize("who", [("Somebody Else", "Managing director"), ("Erika Example", "Intern")])
+def test_only_the_person_whom_the_definition_names_can_sign(
+    who: tuple[str, str], archive: Archive, signer: FileSigner
+) -> None:
+    document = prepare(PRODUCT, evidence(), archive, TODAY)
+    with pytest.raises(StatementError, match="names Erika Example"):
+        issue(document, Signatory(*who, signer), archive)
+    assert not archive.statements()
+
+
+def test_a_development_key_is_refused(tmp_path: Path) -> None:
+    KeyRing.draw_development(tmp_path / "keys")
+    with pytest.raises(StatementError, match="development key"):
+        open_key(tmp_path / "keys" / "signatory.pem", "")
+
+
+def test_a_key_without_a_passphrase_is_refused(tmp_path: Path) -> None:
+    KeyRing.draw_development(tmp_path / "keys")
+    (tmp_path / "keys" / "DEVELOPMENT-KEYS").unlink()
+    with pytest.raises(StatementError, match="no passphrase"):
+        open_key(tmp_path / "keys" / "signatory.pem", "")
+
+
+def test_a_wrong_passphrase_opens_no_key_and_is_not_repeated(tmp_path: Path) -> None:
+    draw_key(tmp_path / "me.pem", PASSPHRASE)
+    with pytest.raises(StatementError) as caught:
+        open_key(tmp_path / "me.pem", "another phrase altogether")
+    assert "another phrase" not in str(caught.value)
+    assert open_key(tmp_path / "me.pem", PASSPHRASE).key_id
+    assert (tmp_path / "me.pem").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_demonstration_cannot_be_archived(archive: Archive, signer: FileSigner) -> None:
+    document = build_statement(PRODUCT, TODAY) | {"id": "x", "version": 1, "retain_until": "2040-01-01"}
+    with pytest.raises(ArchiveError):
+        archive.add(document, sign_statement(build_statement(PRODUCT, TODAY), signer))
+    assert not archive.statements()
+
+
+def test_a_second_issue_is_a_new_version_that_names_the_first(archive: Archive, signer: FileSigner) -> None:
+    first = issue_one(archive.root, signer)
+    bytes_before = first.signed()
+    second = issue_one(archive.root, signer)
+    assert (second.version, second.document()["supersedes"]) == (2, first.sha256)
+    assert first.signed() == bytes_before and archive.latest("FB-1", "2026-001") == second
+
+
+def test_an_issued_statement_cannot_be_replaced(archive: Archive, signer: FileSigner) -> None:
+    found = issue_one(archive.root, signer)
+    with pytest.raises(ArchiveError, match="SC-08"):
+        archive.add(found.document(), found.signed())
+
+
+@pytest.mark.parametrize("name", ["statement.cose", "statement.json", "statement.html", "insert.pdf"])
+def test_a_changed_or_lost_file_is_found(name: str, archive: Archive, signer: FileSigner) -> None:
+    path = issue_one(archive.root, signer).folder / name
+    data = path.read_bytes()
+    assert path.stat().st_mode & 0o777 == 0o444
+    path.chmod(0o644)
+    path.write_bytes(data + b" ")
+    with pytest.raises(ArchiveError, match="changed"):
+        archive.verify()
+    path.unlink()
+    with pytest.raises(ArchiveError, match="gone"):
+        archive.verify()
+
+
+def test_a_changed_line_of_the_archives_ledger_is_found(archive: Archive, signer: FileSigner) -> None:
+    issue_one(archive.root, signer)
+    path = archive.ledger.path
+    path.write_text(path.read_text().replace('"version":1', '"version":2'))
+    with pytest.raises(LedgerError, match="line 1"):
+        archive.verify()
+
+
+@pytest.mark.parametrize(
+    ("issued", "end", "kept_until"),
+    [
+        (dt.date(2026, 11, 22), dt.date(2031, 12, 31), dt.date(2036, 11, 22)),
+        (dt.date(2028, 2, 29), dt.date(2031, 12, 31), dt.date(2038, 3, 1)),
+        (dt.date(2026, 11, 22), dt.date(2041, 1, 1), dt.date(2041, 1, 1)),
+    ],
+)
+def test_retention_is_the_later_of_ten_years_and_the_support_period(
+    issued: dt.date, end: dt.date, kept_until: dt.date
+) -> None:
+    assert retain_until(issued, end) == kept_until
+
+
+def test_nothing_is_disposed_of_before_its_retention_ends(archive: Archive, signer: FileSigner) -> None:
+    found = issue_one(archive.root, signer)
+    with pytest.raises(ArchiveError, match="SC-06"):
+        archive.dispose(found.id, found.retain_until)
+    assert archive.verify() == 1
+    archive.dispose(found.id, found.retain_until + dt.timedelta(1))
+    assert archive.verify() == 0 and not found.folder.exists()
+
+
+def test_a_disposed_statements_version_is_not_given_again(archive: Archive, signer: FileSigner) -> None:
+    found = issue_one(archive.root, signer)
+    archive.dispose(found.id, found.retain_until + dt.timedelta(1))
+    assert issue_one(archive.root, signer).version == 2
+
+
+def test_what_a_crash_left_before_the_ledgers_line_is_replaced(archive: Archive, signer: FileSigner) -> None:
+    leftover = archive.root / "FB-1_2026-001_v1"
+    leftover.mkdir(parents=True)
+    (leftover / "statement.cose").write_bytes(b"half")
+    assert payload_of(issue_one(archive.root, signer).signed())
+    assert archive.verify() == 1
+
+
+def test_the_signatory_of_a_statement_is_the_one_of_its_definition(
+    archive: Archive, signer: FileSigner
+) -> None:
+    document = issue_one(archive.root, signer).document()
+    assert document["signatory"]["name"] == signatory(signer).name
+    assert json.loads((archive.root / document["id"] / "statement.json").read_bytes()) == document

@@ -1,0 +1,206 @@
+"""The maker's side of the key set: the book, what is signed from it, the commands, the drill (UP-11)."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from device.errors import SignatureError
+from device.limits import KEYSET_BYTES
+from device.trust import anchors as trust_anchors
+from device.trust import keyset as device_keyset
+from provisioning.cli.keys_set import add_to
+from provisioning.keys import keyset
+from provisioning.keys.key_ring import KeyRing
+from provisioning.product.example import EXAMPLE
+from provisioning.product.product import parse_product
+from provisioning.product.record import anchors_record
+from provisioning.release.drill import Maker, drill
+
+PRODUCT = parse_product(EXAMPLE)
+NOW_S = 1_790_000_000
+
+
+@pytest.fixture(name="folder")
+def _folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "keys"
+    KeyRing.draw_development(folder)
+    keyset.Book.load(folder).with_tracker_from(NOW_S).save(folder)
+    (tmp_path / "product.toml").write_text(EXAMPLE)
+    return folder
+
+
+def _anchors(folder: Path) -> trust_anchors.Anchors:
+    keys = KeyRing(folder).anchor_keys()
+    return trust_anchors.decode(anchors_record(PRODUCT, keys, NOW_S, keyset.Book.load(folder)))
+
+
+def _run(folder: Path, *arguments: str) -> str:
+    import typer
+
+    app = typer.Typer()
+    add_to(app)
+    result = CliRunner().invoke(app, [*arguments, "--keys", str(folder)])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def _sign(folder: Path, *options: str) -> bytes:
+    out = folder.parent / "keyset.cbor"
+    _run(folder, "keyset", "--product", str(folder.parent / "product.toml"), "--out", str(out), *options)
+    return out.read_bytes()
+
+
+def test_a_unit_of_the_line_knows_the_newest_key_set(folder: Path) -> None:
+    anchors = _anchors(folder)
+    assert anchors.rules.sequence == 2
+    assert trust_anchors.policy_of(anchors, trust_anchors.ROLE_ROOT).threshold == 2
+    assert [one.role for one in anchors.keys].count(trust_anchors.ROLE_ROOT) == 3
+    interval = anchors.rules.intervals[0]
+    assert interval.last_s - interval.first_s == 400 * 86400
+
+
+def test_development_keys_are_drawn_once_and_the_tracker_renewed_in_time(folder: Path) -> None:
+    first = keyset.Book.load(folder)
+    assert keyset.ensure_book(folder, NOW_S + 100 * 86400) == first
+    later = keyset.ensure_book(folder, NOW_S + 300 * 86400)
+    assert later.sequence == first.sequence + 1
+    assert later.roots == first.roots
+
+
+@pytest.mark.parametrize("role", ["author", "support", "tracker", "signatory"])
+def test_a_rotated_and_revoked_key_is_replaced_in_every_unit(folder: Path, role: str) -> None:
+    anchors = _anchors(folder)
+    old = next(
+        one
+        for one in KeyRing(folder).anchor_keys()
+        if one.role == trust_anchors.__dict__[f"ROLE_{role.upper()}"]
+    )
+    _run(folder, "rotate", role, "--revoke")
+    found = device_keyset.verify(_sign(folder), anchors)
+    assert old.key_id in found.rules.revoked
+    assert old.key_id not in {one.key_id for one in found.keys}
+    assert {one.role for one in found.keys} == {1, 2, 3, 4, 5}
+
+
+def test_rotated_roots_are_signed_by_old_and_new(folder: Path) -> None:
+    anchors = _anchors(folder)
+    _run(folder, "rotate", "root")
+    after = device_keyset.apply(anchors, device_keyset.verify(_sign(folder), anchors))
+    roots = {one.public for one in after.keys if one.role == trust_anchors.ROLE_ROOT}
+    assert not roots & {one.public for one in anchors.keys}
+    renewed = device_keyset.verify(_sign(folder, "--renew-tracker", "--time", str(NOW_S + 9)), after)
+    assert renewed.root_time_s == NOW_S + 9
+
+
+@pytest.mark.parametrize("missed", [1, 2, 3])
+def test_a_unit_that_slept_through_changes_of_roots_follows_at_once(folder: Path, missed: int) -> None:
+    asleep = _anchors(folder)
+    for _ in range(missed):
+        _run(folder, "rotate", "root")
+        newest = _sign(folder)
+    after = device_keyset.apply(asleep, device_keyset.verify(newest, asleep))
+    roots = {one.public for one in after.keys if one.role == trust_anchors.ROLE_ROOT}
+    assert roots == {bytes.fromhex(public) for _, public in keyset.Book.load(folder).roots}
+    assert len(newest) < KEYSET_BYTES
+
+
+def test_a_unit_that_slept_through_more_follows_over_the_key_set_of_between(folder: Path) -> None:
+    asleep = _anchors(folder)
+    sets = []
+    for _ in range(4):
+        _run(folder, "rotate", "root")
+        sets.append(_sign(folder))
+    with pytest.raises(SignatureError):
+        device_keyset.verify(sets[3], asleep)
+    between = device_keyset.apply(asleep, device_keyset.verify(sets[2], asleep))
+    assert device_keyset.verify(sets[3], between).rules.sequence == keyset.Book.load(folder).sequence
+
+
+def test_the_maker_is_told_of_roots_that_no_longer_find_room(folder: Path) -> None:
+    for _ in range(4):
+        _run(folder, "rotate", "root")
+    told = _run(
+        folder, "keyset", "--product", str(folder.parent / "product.toml"), "--out", str(folder / "set")
+    )
+    assert "1 earlier sets of roots did not sign" in told
+
+
+def test_a_book_of_before_still_has_every_previous_root_sign(folder: Path) -> None:
+    asleep = _anchors(folder)
+    _run(folder, "rotate", "root")
+    fields = json.loads((folder / "keyset.json").read_text())
+    del fields["earlier"]
+    (folder / "keyset.json").write_text(json.dumps(fields))
+    assert device_keyset.verify(_sign(folder), asleep).rules.sequence > asleep.rules.sequence
+
+
+def test_a_boot_image_key_is_revoked_and_never_the_last(folder: Path) -> None:
+    _run(folder, "revoke", "image-0")
+    _run(folder, "revoke", "image-2")
+    assert keyset.Book.load(folder).revoked_images == (0, 2)
+    with pytest.raises(AssertionError, match="image keys"):
+        _run(folder, "revoke", "image-1")
+    assert keyset.Book.load(folder).revoked_images == (0, 2)
+
+
+def test_too_few_roots_sign_nothing(folder: Path) -> None:
+    book = keyset.Book.load(folder)
+    content = keyset.key_set(book, PRODUCT.class_id, KeyRing(folder).anchor_keys(), NOW_S)
+    with pytest.raises(keyset.KeySetBookError, match="need=2"):
+        keyset.sign_key_set(content, keyset.root_signers(folder)[:1])
+
+
+def test_a_damaged_book_is_named(folder: Path) -> None:
+    for text in ("", "{}", '{"roots": 5}', "[]"):
+        (folder / keyset.BOOK).write_text(text)
+        with pytest.raises(keyset.KeySetBookError, match=r"keyset\.json"):
+            keyset.Book.load(folder)
+
+
+def test_a_station_without_a_book_writes_anchors_of_version_1(folder: Path) -> None:
+    anchors = trust_anchors.decode(anchors_record(PRODUCT, KeyRing(folder).anchor_keys(), NOW_S))
+    assert anchors.rules == trust_anchors.NO_RULES
+
+
+def test_every_stolen_key_is_made_worthless_by_a_new_key_set() -> None:
+    lines = list(drill())
+    assert {line.stolen for line in lines} == {"tracker", "author", "support", "root"}
+    assert [line for line in lines if not line.is_good] == []
+
+
+def test_the_drill_notices_a_unit_that_believes_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device_keyset, "require_interval", lambda *_: None)
+    assert [line.text for line in drill() if not line.is_good] == [
+        "thief moves time beyond the key's interval"
+    ]
+
+
+def test_a_maker_who_lost_two_of_three_roots_cannot_go_on() -> None:
+    maker = Maker()
+    with pytest.raises(keyset.KeySetBookError, match="refuse"):
+        keyset.sign_key_set(maker.content(NOW_S), maker.roots[:1])
+
+
+def test_private_roots_are_readable_by_their_owner_alone(folder: Path) -> None:
+    for path in (folder / keyset.ROOTS).glob("*.pem"):
+        assert path.stat().st_mode & 0o077 == 0
+
+
+def test_the_book_holds_no_secret(folder: Path) -> None:
+    fields = dataclasses.asdict(keyset.Book.load(folder))
+    assert set(fields) == {
+        "sequence", "root_threshold", "roots", "tracker_first_s", "tracker_last_s",
+        "author_threshold", "author_algorithms", "revoked", "revoked_images",
+        "earlier",
+    }  # fmt: skip
+    assert all(public.startswith("04") and len(public) == 130 for _, public in fields["roots"])
+
+
+def test_a_unit_that_knows_other_roots_refuses(folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "others"
+    KeyRing.draw_development(other)
+    with pytest.raises(SignatureError):
+        device_keyset.verify(_sign(folder, "--renew-tracker"), _anchors(other))

@@ -1,0 +1,166 @@
+"""Product definitions: every problem named, with its place."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+
+from provisioning.product.example import EXAMPLE
+from provisioning.product.product import Product, ProductError, end_of_period, load_product, parse_product
+
+
+def problems(text: str) -> list[str]:
+    with pytest.raises(ProductError) as caught:
+        parse_product(text)
+    return caught.value.problems
+
+
+def changed(old: str, new: str) -> str:
+    assert EXAMPLE.count(old) == 1
+    return EXAMPLE.replace(old, new)
+
+
+def test_the_example_is_a_valid_definition(tmp_path: Path) -> None:
+    (tmp_path / "product.toml").write_text(EXAMPLE)
+    product = load_product(tmp_path / "product.toml")
+    assert (product.model, len(product.servers), len(product.class_id)) == ("FB-1", 2, 16)
+
+
+WRONG_LINES = [
+    ('model = "FB-1"', "", "[product] model"),
+    ('model = "FB-1"', 'model = "two\\nlines"', "[product] model"),
+    ('class_id = "1492af14-2569-5e48-bf42-9b2d51f2ab45"', 'class_id = "1492"', "[product] class_id"),
+    ('number = "2026-001"', 'number = "a/b"', "[batch] number"),
+    ('serial_prefix = "FB1-"', 'serial_prefix = "fb1"', "[batch] serial_prefix"),
+    ('period = "P5Y" ', 'period = "lifetime" ', "[support] period"),
+    ('period = "P5Y" ', 'period = "P" ', "[support] period"),
+    ("end_date = 2031-12-31", 'end_date = "from purchase"', "[support] end_date"),
+    ("end_date = 2031-12-31", "end_date = 2031-12-31T00:00:00", "[support] end_date"),
+    ("notice_days = 180", "notice_days = true", "[support] notice_days"),
+    ('acknowledgement = "within 3 working days"', 'acknowledgement = "promptly"', "[contact] acknowl"),
+    ('status_updates = "every 14 days until resolved"', 'status_updates = "open dialogue"', "[contact] status"),
+    ('report = "mailto:security@example.com"', 'report = "javascript:alert(1)"', "[contact] report"),
+    ('place = "Exampletown"', "", "[statement] place"),
+    ("check_interval_s = 3600", "check_interval_s = 0", "[update] check_interval_s"),
+    ('transport = "coap"', 'transport = "http"', "[servers no. 2] transport"),
+    ("port = 5683", "port = 70000", "[servers no. 2] port"),
+    ('tls_name = "localhost"', "", "[servers no. 1] tls_name"),
+    ("https://{name}.local/setup", "http://{name}.local/setup", "[label] setup_address"),
+    ("https://{name}.local/setup", "https://x.example/?a=b", "[label] setup_address"),
+    ("https://{name}.local/setup", "https://x.example/" + "y" * 90, "[label] setup_address"),
+    ("[label]", "[labels]", "[label] is missing"),
+    ('connectable = "internet"', 'connectable = "by mail"', "[scope] connectable"),
+    ('markets = ["GB", "NI"]', 'markets = ["EU"]', "[scope] markets"),
+    ('markets = ["GB", "NI"]', "markets = []", "[scope] markets"),
+    ('kind = "associated"', 'kind = "cloud"', "[components no. 3] kind"),
+    ("updates = false", 'updates = "no"', "[components no. 1] updates"),
+    ('["800 lumen, warm to cool white", ', "[8, ", "[publication] main_characteristics"),
+    ("[scope]", '[statement.labels.passwords]\nscheme = "CE"\n[scope]', "[statement.labels.passwords] scheme"),
+    ("[scope]", "[statement.labels.colour]\n[scope]", "[statement.labels] may name"),
+    ('brand = "Example Brand"', 'brand = "Example Brand"\ncolour = "red"', "[product] colour"),
+    ("[label]", '[firmware]\nimage_sha256 = "AB"\n[label]', "[firmware] image_sha256"),
+    ("[label]", '[firmware]\nimage = "AB"\n[label]', "[firmware] image"),
+    ("[label]", '[label]\ntemplate = "../secret.toml"', "[label] template"),
+    ("[label]", '[label]\ntemplate = "/etc/passwd"', "[label] template"),
+    ("[label]", '[keys]\ninjected = "yes"\n[label]', "[keys] injected"),
+    ('serial_prefix = "FB1-"', 'serial_prefix = "FB1-"\nfirst_number = 0\nlast_number = 9', "[batch] first_number"),
+    ('serial_prefix = "FB1-"', 'serial_prefix = "FB1-"\nfirst_number = 5', "[batch] first_number and last_number"),
+    ('serial_prefix = "FB1-"', 'serial_prefix = "FB1-"\nfirst_number = 5\nlast_number = 4', "[batch] last_number"),
+    ("start_date = 2026-12-01", "start_date = 2027-01-02", "[support] end_date must not lie before 2032-01-01"),
+    ("start_date = 2026-12-01", 'start_date = "soon"', "[support] start_date"),
+    ('period = "P5Y" ', 'period = "P99999999999999999999Y" ', "[support] end_date must not lie before any day"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "place"), WRONG_LINES)
+def test_a_wrong_line_is_named_with_its_place(old: str, new: str, place: str) -> None:
+    assert any(place in problem for problem in problems(changed(old, new)))
+
+
+def test_all_problems_are_said_at_once() -> None:
+    text = changed('model = "FB-1"', "model = 3").replace("port = 5683", "port = 0")
+    assert len(problems(text)) == 2
+
+
+def test_a_file_that_is_no_toml_is_a_product_error(tmp_path: Path) -> None:
+    assert problems("model = ") and problems("= 3")
+    (tmp_path / "product.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(ProductError, match="UTF-8"):
+        load_product(tmp_path / "product.toml")
+
+
+def test_without_servers_there_is_nothing_to_update_from() -> None:
+    text = EXAMPLE[: EXAMPLE.index("[[servers]]")] + EXAMPLE[EXAMPLE.index("[label]") :]
+    assert any("[[servers]]" in problem for problem in problems(text))
+
+
+def test_the_default_horizon_lies_ten_years_behind_the_end() -> None:
+    product = parse_product(EXAMPLE)
+    assert (product.support.horizon - product.support.end_date).days == 3650
+
+
+def test_a_horizon_before_the_end_is_refused() -> None:
+    text = changed("notice_days = 180", "horizon = 2030-01-01\nnotice_days = 180")
+    assert any("horizon" in problem for problem in problems(text))
+
+
+def digest(text: str) -> bytes:
+    product: Product = parse_product(text)
+    return product.declared_digest
+
+
+def test_papers_may_be_left_out_of_a_definition() -> None:
+    text = EXAMPLE[: EXAMPLE.index("[scope]")] + EXAMPLE[EXAMPLE.index("[update]") :]
+    product = parse_product(text)
+    assert (product.scope, product.components, product.publication) == (None, (), None)
+
+
+def test_the_words_of_the_site_may_change_within_a_batch() -> None:
+    assert digest(changed("A lamp for your home", "The lamp for your home")) == digest(EXAMPLE)
+    assert digest(changed('markets = ["GB", "NI"]', 'markets = ["GB"]')) != digest(EXAMPLE)
+
+
+def test_what_a_batch_declares_does_not_depend_on_its_servers() -> None:
+    assert digest(changed("port = 5683", "port = 5684")) == digest(EXAMPLE)
+    assert digest(changed("end_date = 2031-12-31", "end_date = 2032-12-31")) != digest(EXAMPLE)
+
+
+def test_image_and_template_are_read_and_change_no_declaration() -> None:
+    text = changed(
+        "[label]", f'[firmware]\nimage_sha256 = "{"ab" * 32}"\n[label]\ntemplate = "labels/small.toml"'
+    )
+    product = parse_product(text)
+    assert (product.image_sha256, product.label_template) == (b"\xab" * 32, "labels/small.toml")
+    assert product.declared_digest == parse_product(EXAMPLE).declared_digest
+
+
+def test_without_range_and_start_a_batch_declares_what_it_declared_before_there_were_any() -> None:
+    """A line that was stopped by an update of this program would need new batch numbers."""
+    text = "".join(line for line in EXAMPLE.splitlines(keepends=True) if not line.startswith("start_date"))
+    assert digest(text).hex() == "24bab81c8a4db14e2bb5d3563f511fff39a5119c73942b7e5f0015f96dc6b5c3"
+
+
+@pytest.mark.parametrize(
+    ("start", "period", "end"),
+    [
+        (dt.date(2026, 1, 1), "P5Y", dt.date(2030, 12, 31)),
+        (dt.date(2027, 3, 1), "P1Y", dt.date(2028, 2, 29)),
+        (dt.date(2028, 2, 29), "P1Y", dt.date(2029, 2, 27)),
+        (dt.date(2026, 1, 31), "P1M", dt.date(2026, 2, 27)),
+        (dt.date(2026, 12, 31), "P1Y2M3D", dt.date(2028, 3, 2)),
+        (dt.date(2026, 1, 1), "P9999Y", None),
+    ],
+)
+def test_the_last_day_of_a_period_is_the_day_before_its_calendar_day(
+    start: dt.date, period: str, end: dt.date | None
+) -> None:
+    assert end_of_period(start, period) == end
+
+
+def test_a_start_date_and_a_range_are_declared_with_the_batch() -> None:
+    assert digest(changed("start_date = 2026-12-01", "start_date = 2026-12-02")) != digest(EXAMPLE)
+    ranged = changed("# first_number = 1 ", "first_number = 1 ").replace("# last_number", "last_number")
+    assert parse_product(ranged).numbers == (1, 500)
+    assert digest(ranged) != digest(EXAMPLE)

@@ -1,0 +1,108 @@
+"""`firstboot release record`: support record and security contact of a product, signed for publishing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from device.codec import cose
+from device.records import contact, support
+from provisioning.cli.release import app
+from provisioning.keys.file_signer import FileSigner
+from provisioning.keys.key_ring import KeyRing
+from provisioning.product.example import EXAMPLE
+
+Sign = Callable[..., Result]
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("maker") / "keys"
+    KeyRing.draw_development(folder)
+    return folder
+
+
+@pytest.fixture
+def sign(keys: Path, tmp_path: Path) -> Sign:
+    """Sign a record of the example product with `changes` made to its text; it lies at tmp_path/out."""
+
+    def run(kind: str, *options: object, changes: dict[str, str] | None = None) -> Result:
+        text = EXAMPLE
+        for old, new in (changes or {}).items():
+            assert old in text
+            text = text.replace(old, new)
+        product = tmp_path / "product.toml"
+        product.write_text(text)
+        arguments = ["record", kind, "--product", product, "--signer", keys / "support.pem"]
+        arguments += ["--out", tmp_path / "out", *options]
+        return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+    return run
+
+
+def payload(path: Path, typ: str) -> Any:
+    found = cose.decode(path.read_bytes())
+    assert found.typ == typ
+    return found.payload
+
+
+def test_a_support_record_says_what_the_product_definition_says(sign: Sign, tmp_path: Path) -> None:
+    result = sign("support", "--time", "1800000000", "--json")
+    assert result.exit_code == 0, result.output
+    found = support.decode(payload(tmp_path / "out", support.TYP))
+    assert (support.date_text(found.end_day), found.sequence) == ("2031-12-31", 1)
+    assert found.published_s == 1_800_000_000
+    assert json.loads(result.stdout)["sequence"] == 1
+
+
+def test_a_contact_is_signed_by_the_support_key(sign: Sign, keys: Path, tmp_path: Path) -> None:
+    assert sign("contact").exit_code == 0
+    found = contact.decode(payload(tmp_path / "out", contact.TYP))
+    assert found.contact == "mailto:security@example.com"
+    signer = cose.decode((tmp_path / "out").read_bytes()).signers[0]
+    assert signer.key_id == FileSigner.load(keys / "support.pem").key_id
+
+
+def test_a_period_that_was_shortened_is_not_signed(sign: Sign, tmp_path: Path) -> None:
+    assert sign("support").exit_code == 0
+    before = (tmp_path / "out").rename(tmp_path / "before")
+    shorter = {"2031-12-31": "2031-11-30", "sequence = 1": "sequence = 2"}
+    result = sign("support", "--previous", before, changes=shorter)
+    assert result.exit_code == 1
+    assert "shortened" in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_extended_period_needs_the_next_sequence_number(sign: Sign, tmp_path: Path) -> None:
+    assert sign("support").exit_code == 0
+    before = (tmp_path / "out").rename(tmp_path / "before")
+    longer = {"2031-12-31": "2032-06-30"}
+    result = sign("support", "--previous", before, changes=longer)
+    assert (result.exit_code, "sequence" in result.output) == (1, True)
+    assert (
+        sign("support", "--previous", before, changes=longer | {"sequence = 1": "sequence = 2"}).exit_code
+        == 0
+    )
+
+
+def test_a_changed_contact_needs_the_next_sequence_number(sign: Sign, tmp_path: Path) -> None:
+    assert sign("contact").exit_code == 0
+    before = (tmp_path / "out").rename(tmp_path / "before")
+    moved = {"mailto:security@example.com": "https://example.com/report"}
+    assert sign("contact", "--previous", before, changes=moved).exit_code == 1
+    numbered = {
+        'report = "mailto:security@example.com"': 'report = "https://example.com/report"\nsequence = 2'
+    }
+    assert sign("contact", "--previous", before, changes=numbered).exit_code == 0
+
+
+def test_another_kind_of_record_is_no_previous_one(sign: Sign, tmp_path: Path) -> None:
+    assert sign("contact").exit_code == 0
+    before = (tmp_path / "out").rename(tmp_path / "before")
+    assert sign("support", "--previous", before).exit_code == 1

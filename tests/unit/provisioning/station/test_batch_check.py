@@ -1,0 +1,138 @@
+"""The check of a batch's codes passes what is drawn and fails every weak generator that is planted."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import secrets
+from collections.abc import Callable
+
+import pytest
+
+from device.owner.setup_code import ALPHABET
+from provisioning.station.batch_check import BatchReport, Coded, check_codes, complete
+from provisioning.station.setup_code import draw_code
+
+COUNT = 55
+START = secrets.randbits(100)
+
+
+def symbols_of(data: bytes) -> str:
+    number = int.from_bytes(data, "big")
+    return "".join(ALPHABET[number >> 5 * at & 31] for at in range(20))
+
+
+def batch(make: Callable[[int, tuple[str | bytes, ...]], str], count: int = COUNT) -> BatchReport:
+    units = []
+    for number in range(1, count + 1):
+        serial = f"FB1-{number:06d}"
+        facts = (
+            serial,
+            hashlib.sha256(serial.encode()).digest()[:16],
+            "Hall sensor 2",
+            "2026-11",
+            b"\x02" * 6,
+        )
+        units.append(Coded(serial, facts, make(number, facts)))
+    return check_codes(units)
+
+
+def failing(report: BatchReport) -> set[str]:
+    return {finding.check for finding in report.findings}
+
+
+def test_codes_of_the_station_pass() -> None:
+    report = batch(lambda number, facts: draw_code(), 100)
+    assert report.is_good, report.findings
+    assert (report.codes, report.not_made) == (100, ())
+
+
+def drawn_with(source: random.Random) -> Callable[[int, tuple[str | bytes, ...]], str]:
+    return lambda number, facts: complete("".join(source.choice(ALPHABET) for _ in range(20)))
+
+
+def text(fact: str | bytes) -> bytes:
+    return fact.encode() if isinstance(fact, str) else fact
+
+
+WEAK: dict[str, tuple[str, Callable[[int, tuple[str | bytes, ...]], str]]] = {
+    "counter": ("counter", lambda n, f: complete(symbols_of(n.to_bytes(13, "big")))),
+    "counter from a random start": (
+        "counter",
+        lambda n, f: complete(symbols_of(((START + 977 * n) % 2**100).to_bytes(13, "big"))),
+    ),
+    "random part and constant part": (
+        "counter", lambda n, f: complete("FRSTBTHMSNSR" + draw_code()[:8]),
+    ),
+    "sha256 of the serial": ("derived", lambda n, f: complete(symbols_of(hashlib.sha256(text(f[0])).digest()))),
+    "md5 of model and serial": (
+        "derived", lambda n, f: complete(symbols_of(hashlib.md5(text(f[2]) + text(f[0])).digest())),  # noqa: S324
+    ),
+    "the hardware id itself": ("derived", lambda n, f: complete(symbols_of(text(f[1])))),
+    "a byte of sha1 a symbol": (
+        "derived",
+        lambda n, f: complete("".join(ALPHABET[b & 31] for b in hashlib.sha1(text(f[1])).digest())),  # noqa: S324
+    ),
+    "a generator seeded with the number": (
+        "derived", lambda n, f: drawn_with(random.Random(n))(n, f),
+    ),
+    "a generator seeded with the serial": (
+        "derived", lambda n, f: drawn_with(random.Random(text(f[0]).decode()))(n, f),
+    ),
+    "half the alphabet": (
+        "spread", lambda n, f: complete("".join(secrets.choice(ALPHABET[:16]) for _ in range(20))),
+    ),
+    "one place fixed": ("spread", lambda n, f: complete(draw_code()[:7] + "A" + draw_code()[8:20])),
+    "bytes modulo 24": (
+        "spread", lambda n, f: complete("".join(ALPHABET[b % 24] for b in secrets.token_bytes(20))),
+    ),
+    "each symbol three after the one before": (
+        "spread",
+        lambda n, f: complete("".join(ALPHABET[(n * n + 3 * at) % 32] for at in range(20))),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WEAK)
+def test_a_planted_weak_generator_fails(name: str) -> None:
+    check, make = WEAK[name]
+    report = batch(make)
+    assert check in failing(report) or failing(report) & {"counter", "repeat"}, report
+
+
+def test_one_repeat_in_a_batch_is_found() -> None:
+    codes = [draw_code() for _ in range(COUNT)]
+    codes[50] = codes[3]
+    report = batch(lambda number, facts: codes[number - 1])
+    assert [finding.text for finding in report.findings if finding.check == "repeat"] == [
+        "FB1-000004 and FB1-000051 have the same code"
+    ]
+
+
+def test_a_code_that_the_registry_does_not_know_is_found() -> None:
+    units = [Coded(f"S{number}", (), draw_code()) for number in range(3)]
+    report = check_codes(units, lambda unit: unit.serial != "S1")
+    assert [finding.check for finding in report.findings] == ["repeat"] and "S1" in report.findings[0].text
+
+
+def test_a_code_out_of_form_is_found() -> None:
+    units = [Coded("S1", (), draw_code()[:-1]), Coded("S2", (), draw_code())]
+    report = check_codes(units)
+    assert [finding.rule for finding in report.findings] == ["PW-09"] and report.not_made
+
+
+def test_a_small_batch_says_which_check_it_is_too_small_for() -> None:
+    report = batch(lambda number, facts: draw_code(), 5)
+    assert report.is_good and report.not_made == ("spread: needs at least 50 codes",)
+
+
+def test_no_finding_and_no_repr_holds_a_code() -> None:
+    codes: list[str] = []
+
+    def same(number: int, facts: tuple[str | bytes, ...]) -> str:
+        codes.append(draw_code() if number < 3 else codes[0])
+        return codes[-1]
+
+    report = batch(same)
+    shown = repr(report) + repr(Coded("S", (), codes[0]))
+    assert report.findings and not any(code[:6] in shown for code in codes)
