@@ -78,7 +78,7 @@ def frozen_files(root: Path, micropython: Path, variant: Variant, generated: Pat
         files += [FrozenFile(tests, path.name, variant.level) for path in tests.glob("*.py")]
         files.append(FrozenFile(generated, "dual_modules.py", variant.level))
     if variant.has_bench:
-        bench = root / "tests" / "bench" / "board"
+        bench = root / "tests" / "benchmarks" / "board"
         files += [FrozenFile(bench, path.name, variant.level) for path in bench.glob("*.py")]
         files.append(FrozenFile(generated, "bench_modules.py", variant.level))
     files.sort(key=lambda file: file.name)
@@ -113,7 +113,7 @@ def test_module_names(root: Path) -> list[str]:
 
 def bench_module_names(root: Path) -> list[str]:
     """Return the modules of measurements in the order in which the board runs them."""
-    return sorted(path.stem for path in (root / "tests" / "bench" / "board").glob("bench_*.py"))
+    return sorted(path.stem for path in (root / "tests" / "benchmarks" / "board").glob("bench_*.py"))
 
 
 def manifest_text(files: list[FrozenFile]) -> str:

@@ -109,7 +109,7 @@ def _measuring_rom(build_in: Path, keys: list[ImageKey]) -> Path:
         "MBEDTLS": source_tree(CHECKOUT, _say).mbedtls,
         "LAYOUT": layout,
         "IMAGE_KEYS": ",".join(key.text for key in keys),
-        "MAIN": CHECKOUT / "tests" / "bench" / "rom" / "main.c",
+        "MAIN": CHECKOUT / "tests" / "benchmarks" / "rom" / "main.c",
     }
     rom = CHECKOUT / "device" / "boards" / BOARD / "rom"
     command = ["make", "-s", "-C", str(rom), *(f"{name}={value}" for name, value in variables.items())]

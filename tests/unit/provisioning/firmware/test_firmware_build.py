@@ -58,6 +58,12 @@ def test_the_test_variant_holds_every_dual_test():
     assert "dual_modules.py" in found
 
 
+def test_the_bench_variant_holds_every_module_of_measurements():
+    modules = frozen.bench_module_names(ROOT)
+    assert "bench_manifest" in modules
+    assert {f"{name}.py" for name in modules} <= set(names("bench"))
+
+
 def test_only_development_opens_the_console():
     assert [name for name, variant in frozen.VARIANTS.items() if variant.is_console_open] == ["development"]
 
