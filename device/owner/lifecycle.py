@@ -1,18 +1,18 @@
-"""The life of a unit: four states, one table of what leads from one to another, nothing else.
+"""The life of a unit: four states, and one table of the events that each state accepts.
 
 Rules:
-1. TRANSITIONS is the whole truth; what is not in it is refused (PW-02: no way from factory default to
-   initialised but the owner's set-up).
-2. After a restart `derive` finds the state again from durable facts alone; no state lives in RAM only.
-3. Whether the unit was ever set up is known twice: by the credential (user region) and by the record `owned`
-   (device region, written right after the credential). A lock without a readable identity, an unreadable
-   user region, a damaged credential, and a credential that vanished from an owned unit all give FAILED.
-   So damage never opens the device and never brings the set-up code back to life (PW-04, PW-19); the way out
-   is a factory reset by someone who holds the device.
-4. A unit whose credential is readable is initialised even when `owned` is missing: power went between the two
-   writes of set-up, and the start repairs the mark.
-5. While `owned` says that a factory reset is under way (device/owner/reset.py), the unit is closed: FAILED, until
-   the next start has finished it. What is left of the old owner's data is neither shown nor believed (PW-03).
+1. `step` refuses every event that TRANSITIONS does not list for the state (PW-02: only the owner's set-up leads from
+   factory default to initialised). The owner's operations (onboarding.py) ask `step` before they change anything.
+2. No state is kept in RAM. `derive` computes it from durable facts, so it survives any restart. A test carries out
+   each event of the table and compares `derive` with `step`.
+3. Two records show that the unit was set up: `credential` (user region) and `owned` (device region, written right
+   after the credential). A locked unit is FAILED if its identity or user region cannot be read, if the credential is
+   damaged, or if the credential is missing although the unit is owned. So damage never opens the unit and never
+   revives the set-up code (PW-04, PW-19). The way out is a factory reset by a person who holds the device.
+4. A unit with a readable credential is initialised even if `owned` is missing: the power failed between the two
+   writes of set-up. The next start writes the mark.
+5. While `owned` says that a factory reset is under way (device/owner/reset.py), the unit is FAILED. The next start
+   finishes the reset. Until then the pages show and accept nothing of the old owner (PW-03).
 """
 
 from collections import namedtuple
@@ -30,50 +30,59 @@ INITIALISED = "initialised"
 FAILED = "failed"
 STATES = (UNPROVISIONED, FACTORY_DEFAULT, INITIALISED, FAILED)
 
-LOCK = "lock"  # the station closed the factory port for good
+LOCK = "lock"  # the station closes the factory port for good
 SETUP = "set-up"  # the owner's credential is stored
-RESET = "factory reset"  # the user region is erased, then `owned` is deleted
-FAULT = "fault"  # a durable fact that this state rests on cannot be read
-EVENTS = (LOCK, SETUP, RESET, FAULT)
+SIGN_IN = "sign-in"  # the owner's password is compared
+CHANGE_PASSWORD = "change of password"  # another credential replaces the stored one
+RESET = "factory reset"  # the mark is stored: a reset is under way
+RESET_DONE = "factory reset done"  # the user region is empty again and `owned` is deleted
+FAULT = "fault"  # a record that the state depends on cannot be read
+EVENTS = (LOCK, SETUP, SIGN_IN, CHANGE_PASSWORD, RESET, RESET_DONE, FAULT)
 
-# (state, event, next state), in the order of a unit's life. An unprovisioned unit has nothing to lose: a fault
-# there leaves it to the station, which starts anew.
+# (state, event, next state), in the order of a unit's life. An unprovisioned unit has nothing to lose: after a fault
+# the station provisions it again from the start.
 TRANSITIONS = (
     (UNPROVISIONED, LOCK, FACTORY_DEFAULT),
     (UNPROVISIONED, FAULT, UNPROVISIONED),
     (FACTORY_DEFAULT, SETUP, INITIALISED),
-    (FACTORY_DEFAULT, RESET, FACTORY_DEFAULT),
+    (FACTORY_DEFAULT, RESET, FAILED),
     (FACTORY_DEFAULT, FAULT, FAILED),
-    (INITIALISED, RESET, FACTORY_DEFAULT),
+    (INITIALISED, SIGN_IN, INITIALISED),
+    (INITIALISED, CHANGE_PASSWORD, INITIALISED),
+    (INITIALISED, RESET, FAILED),
     (INITIALISED, FAULT, FAILED),
-    (FAILED, RESET, FACTORY_DEFAULT),
+    (FAILED, RESET, FAILED),
+    (FAILED, RESET_DONE, FACTORY_DEFAULT),
     (FAILED, FAULT, FAILED),
 )
 
-# What a reader found where a record should be.
+# What `examine` finds for a record.
 ABSENT = "absent"
 PRESENT = "present"
 DAMAGED = "damaged"
 
-# The durable facts a state rests on; identity and credential are ABSENT, PRESENT or DAMAGED.
+# The durable facts that decide the state; identity and credential are ABSENT, PRESENT or DAMAGED.
 Facts = namedtuple("Facts", ("is_locked", "identity", "credential", "is_owned", "is_resetting"))
 
 # Keys of the record `owned`: both true while a factory reset is under way.
 OWNED = 1
 RESETTING = 2
 
-# What answers in a state (docs/design.md, Life cycle).
-Access = namedtuple("Access", ("factory_port", "web", "network_out"))
+# Which interfaces the agent opens in a state (docs/design.md, Life cycle).
+Access = namedtuple("Access", ("factory_port", "web"))
 ACCESS = {
-    UNPROVISIONED: Access(factory_port=True, web=False, network_out=False),
-    FACTORY_DEFAULT: Access(factory_port=True, web=True, network_out=False),
-    INITIALISED: Access(factory_port=True, web=True, network_out=True),
-    FAILED: Access(factory_port=False, web=False, network_out=False),
+    UNPROVISIONED: Access(factory_port=True, web=False),
+    FACTORY_DEFAULT: Access(factory_port=True, web=True),
+    INITIALISED: Access(factory_port=True, web=True),
+    FAILED: Access(factory_port=False, web=False),
 }
 
 
 def step(state: str, event: str) -> str:
-    """Give the state that `event` leads to; raises LifecycleError (fields `state`, `event`) where none is."""
+    """Return the state after `event`.
+
+    Raises LifecycleError (fields `state`, `event`) if TRANSITIONS does not allow `event` in `state`.
+    """
     for before, happened, after in TRANSITIONS:
         if before == state and happened == event:
             return after
@@ -81,7 +90,7 @@ def step(state: str, event: str) -> str:
 
 
 def derive(facts: "Facts") -> str:
-    """Give the state that durable facts describe."""
+    """Return the state (one of STATES) that the durable facts describe."""
     if not facts.is_locked:
         return UNPROVISIONED
     if facts.identity != PRESENT or facts.is_resetting:
@@ -94,7 +103,7 @@ def derive(facts: "Facts") -> str:
 
 
 def examine(store: "Store", name: str) -> str:
-    """Say whether a record is ABSENT, PRESENT or DAMAGED; a region that cannot be read counts as DAMAGED."""
+    """Return ABSENT, PRESENT or DAMAGED for a record; a region that cannot be read counts as DAMAGED."""
     try:
         return ABSENT if store.read(name) is None else PRESENT
     except (RecordDamagedError, StorageError):
@@ -102,9 +111,9 @@ def examine(store: "Store", name: str) -> str:
 
 
 def gather(is_locked: bool, device: "Store", user: "Store | None") -> "Facts":
-    """Read the facts of a unit; `user` is None when its region does not mount.
+    """Return the facts of a unit, read from its stores; `user` is None if its region does not mount.
 
-    An unreadable `owned` counts as owned: it errs on the side that opens less.
+    An unreadable `owned` counts as owned, because that opens less. Raises nothing.
     """
     is_owned, is_resetting = _mark(device)
     return Facts(
@@ -117,7 +126,7 @@ def gather(is_locked: bool, device: "Store", user: "Store | None") -> "Facts":
 
 
 def _mark(device: "Store") -> "tuple[bool, bool]":
-    """What the record `owned` says: (the unit has an owner, a factory reset is under way)."""
+    """Return (the unit has an owner, a factory reset is under way) from the record `owned`."""
     try:
         fields = device.read_map("owned")
     except (RecordDamagedError, StorageError):
@@ -128,7 +137,7 @@ def _mark(device: "Store") -> "tuple[bool, bool]":
 
 
 def reason(facts: "Facts") -> str:
-    """Say in words why `derive` gives FAILED, for the console; empty in every other state."""
+    """Return why `derive` gives FAILED, as words for the console; "" in every other state."""
     if derive(facts) != FAILED:
         return ""
     if facts.identity != PRESENT:

@@ -30,7 +30,6 @@ from device.errors import (
     CodecError,
     CredentialError,
     EntropyError,
-    LifecycleError,
     PasswordError,
     PressError,
     RecordDamagedError,
@@ -123,7 +122,7 @@ class Owner:
         default, or another client was first), PressError, ThrottledError, EntropyError, SetupCodeError,
         PasswordError, StorageError.
         """
-        self._demand(lifecycle.FACTORY_DEFAULT, lifecycle.SETUP)
+        self._demand(lifecycle.SETUP)
         if self.is_press_needed():
             raise PressError
         self.throttle.check()
@@ -135,7 +134,7 @@ class Owner:
         passwords.check(password, self._context(normal), is_normalised)
         made = yield from self._hash(password)
         # From here to the stored mark nothing yields (rule 5).
-        self._demand(lifecycle.FACTORY_DEFAULT, lifecycle.SETUP)
+        self._demand(lifecycle.SETUP)
         self._user.write("credential", encode_credential(made))
         self._mark_owned()
 
@@ -144,7 +143,7 @@ class Owner:
 
         Also raises LifecycleError (not set up), ThrottledError, RecordDamagedError, StorageError.
         """
-        data = yield from self._verify(password, "sign-in")
+        data = yield from self._verify(password, lifecycle.SIGN_IN)
         stored = decode_credential(data)
         is_keyed = self._key_store is not None
         if stored.iterations < self._iterations or (is_keyed and not stored.is_keyed):
@@ -155,7 +154,7 @@ class Owner:
 
         Raises what sign_in raises for `old`, PasswordError for `new`, EntropyError.
         """
-        data = yield from self._verify(old, "change of password")
+        data = yield from self._verify(old, lifecycle.CHANGE_PASSWORD)
         if new == old:
             raise PasswordError(reason="unchanged")
         passwords.check(new, self._context(), is_normalised)
@@ -164,7 +163,7 @@ class Owner:
         if not self._entropy.is_ready():
             raise EntropyError(what="salt")
         made = yield from self._hash(new)
-        self._demand_unchanged(data, "change of password")
+        self._demand_unchanged(data, lifecycle.CHANGE_PASSWORD)
         self._user.write("credential", encode_credential(made))
 
     def reset(self, password: str) -> "Generator[None, None, None]":
@@ -172,12 +171,13 @@ class Owner:
 
         Raises what sign_in raises.
         """
-        yield from self._verify(password, lifecycle.RESET)
+        yield from self._verify(password, lifecycle.SIGN_IN)
+        self._demand(lifecycle.RESET)
         reset.begin(self._device)
 
     def _verify(self, password: str, event: str) -> "Generator[None, None, bytes]":
         """Give the stored record when `password` is the owner's. Raises what sign_in raises."""
-        self._demand(lifecycle.INITIALISED, event)
+        self._demand(event)
         self.throttle.check()
         if not password or len(password.encode()) > PASSWORD_MAX_BYTES:
             raise CredentialError  # no password of ours; not worth a hash or a count
@@ -198,7 +198,7 @@ class Owner:
         return data
 
     def _demand_unchanged(self, data: bytes, event: str) -> None:
-        self._demand(lifecycle.INITIALISED, event)
+        self._demand(event)
         if self._user.require("credential") != data:
             raise CredentialError
 
@@ -207,7 +207,7 @@ class Owner:
         if not self._entropy.is_ready():
             return
         made = yield from self._hash(password)
-        self._demand_unchanged(data, "sign-in")
+        self._demand_unchanged(data, lifecycle.SIGN_IN)
         self._user.write("credential", encode_credential(made))
 
     def _hash(self, password: str) -> "Generator[None, None, Credential]":
@@ -215,10 +215,9 @@ class Owner:
         digest = yield from derive(password, salt, self._iterations, self._key_store)
         return Credential(salt, self._iterations, digest, self._key_store is not None)
 
-    def _demand(self, state: str, event: str) -> None:
-        found = self.state()
-        if found != state:
-            raise LifecycleError(state=found, event=event)
+    def _demand(self, event: str) -> None:
+        """Raise LifecycleError if the unit's state does not accept `event`."""
+        lifecycle.step(self.state(), event)
 
     def _code_record(self) -> "tuple[bytes, bytes]":
         """(salt, verifier) of the set-up code."""

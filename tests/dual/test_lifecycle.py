@@ -1,9 +1,10 @@
-"""The life of a unit: the table, the state found again from durable facts, damage that never opens."""
+"""The life of a unit: the table, the state computed from durable facts, damage that never opens."""
 
-from memory_unit import CODE, MemoryUnit, refused
+from memory_flash import SMALL, MemoryFlash
+from memory_unit import CODE, PASSWORD, MemoryUnit, refused, run
 
 from device.errors import LifecycleError
-from device.owner import lifecycle
+from device.owner import lifecycle, reset
 from device.owner.lifecycle import (
     ABSENT,
     DAMAGED,
@@ -32,8 +33,8 @@ def test_what_is_not_in_the_table_is_refused():
 
 
 def test_only_set_up_leads_to_initialised():
-    for _, event, after in lifecycle.TRANSITIONS:
-        assert after != INITIALISED or event == lifecycle.SETUP
+    for state, event, after in lifecycle.TRANSITIONS:
+        assert after != INITIALISED or state == INITIALISED or event == lifecycle.SETUP
 
 
 def test_no_event_makes_a_locked_unit_unprovisioned():
@@ -110,13 +111,8 @@ def test_a_user_region_that_does_not_mount_gives_failed():
     assert derive(lifecycle.gather(True, unit.device, None)) == FAILED
 
 
-def test_a_failed_unit_answers_nowhere():
-    assert lifecycle.ACCESS[FAILED] == lifecycle.Access(False, False, False)
-
-
-def test_only_an_initialised_unit_reaches_out():
-    reaching = [state for state in lifecycle.STATES if lifecycle.ACCESS[state].network_out]
-    assert reaching == [INITIALISED]
+def test_a_failed_unit_opens_neither_the_factory_port_nor_the_pages():
+    assert lifecycle.ACCESS[FAILED] == lifecycle.Access(False, False)
 
 
 def test_the_console_learns_why_a_unit_failed_and_nothing_otherwise():
@@ -134,3 +130,78 @@ def test_a_unit_whose_reset_is_not_finished_is_closed_whatever_else_it_holds():
             facts = Facts(True, PRESENT, credential, is_owned, True)
             assert derive(facts) == FAILED
             assert "reset" in lifecycle.reason(facts)
+
+
+# The table against what the owner's operations really do to the records ---------------------------------------------
+NEW_PASSWORD = "orange bicycle under the bridge"
+
+
+def _unit_in(state):
+    """A locked unit in `state`, by the shortest way."""
+    unit = MemoryUnit()
+    if state == INITIALISED:
+        unit.set_up()
+    elif state == FAILED:
+        reset.begin(unit.device)
+    assert unit.state() == state
+    return unit
+
+
+def _set_up(unit):
+    unit.set_up()
+
+
+def _sign_in(unit):
+    unit.sign_in()
+
+
+def _change(unit):
+    run(unit.owner.change(PASSWORD, NEW_PASSWORD))
+
+
+def _finish_reset(unit):
+    run(reset.finish(MemoryFlash(), SMALL, unit.device, unit.user_records.content.clear, False))
+
+
+def _fault(unit):
+    unit.device_records.damage("identity")
+
+
+def _begin_reset(unit):
+    reset.begin(unit.device)
+
+
+OPERATIONS = {
+    lifecycle.SETUP: _set_up,
+    lifecycle.SIGN_IN: _sign_in,
+    lifecycle.CHANGE_PASSWORD: _change,
+    lifecycle.RESET: _begin_reset,
+    lifecycle.RESET_DONE: _finish_reset,
+    lifecycle.FAULT: _fault,
+}
+
+
+def test_each_event_brings_the_records_of_a_unit_to_the_state_that_the_table_names():
+    for state, event, after in lifecycle.TRANSITIONS:
+        if state != UNPROVISIONED:
+            unit = _unit_in(state)
+            OPERATIONS[event](unit)
+            assert unit.state() == after, (state, event)
+
+
+def test_the_owners_operations_ask_the_table_and_change_nothing_when_it_refuses():
+    for event in (lifecycle.SETUP, lifecycle.SIGN_IN, lifecycle.CHANGE_PASSWORD):
+        for state in (FACTORY_DEFAULT, INITIALISED, FAILED):
+            if [row for row in lifecycle.TRANSITIONS if row[:2] == (state, event)]:
+                continue
+            unit = _unit_in(state)
+            before = dict(unit.device_records.content), dict(unit.user_records.content)
+            error = refused(LifecycleError, OPERATIONS[event], unit)
+            assert (error.fields["state"], error.fields["event"]) == (state, event)
+            assert (unit.device_records.content, unit.user_records.content) == before
+
+
+def test_a_reset_by_password_needs_an_owner():
+    for state in (FACTORY_DEFAULT, FAILED):
+        unit = _unit_in(state)
+        assert refused(LifecycleError, run, unit.owner.reset(PASSWORD)).fields["state"] == state
