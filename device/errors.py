@@ -1,7 +1,7 @@
 """Every error that device code raises on purpose: a class, a number that never changes, fields, no secrets.
 
 Rules:
-1. A number is given once and never reused; `tests/unit/test_errors.py` checks that they are distinct.
+1. A number is given once and never reused; `tests/unit/device/test_errors.py` checks that they are distinct.
 2. Fields carry facts (have, offered, limit, field names), never key material, codes or passwords.
 3. `code` travels in reports and status pages; the text is for people.
 """

@@ -90,7 +90,7 @@ class Machine(Protocol):
 def power_on_page(
     hardware_id: bytes, seed: bytes | None, *, is_seed_fixed: bool = False, is_button_held: bool = False
 ) -> bytes:
-    """The 64 bytes that the machine puts beside RAM at power-on (docs/design.md, "Power-on page")."""
+    """The 64 bytes that the machine puts beside RAM at power-on (docs/reference/memory-map.md, Power-on page)."""
     if len(hardware_id) != HARDWARE_ID_BYTES or (seed is not None and len(seed) != SEED_BYTES):
         raise MachineError(f"hardware id is {HARDWARE_ID_BYTES} bytes long, a seed {SEED_BYTES}")
     flags = (_SEED_PRESENT if seed is not None else 0) | (POWER_ON_BUTTON_HELD if is_button_held else 0)

@@ -1,4 +1,4 @@
-"""The dictionaries that pages, JSON and tools show (shapes: docs/design.md, Local pages). Values in, values out."""
+"""The dictionaries that pages, JSON and tools show (shapes: docs/reference/local-pages.md). Values in, values out."""
 
 from binascii import hexlify
 

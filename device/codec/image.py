@@ -1,6 +1,6 @@
 """MCUboot's image format, as far as a unit checks it before it asks the boot ROM to start an image.
 
-Source: MCUboot docs/design.md, "Image format". The boot ROM (C) makes the same checks again and verifies the
+Source: MCUboot's own design document, "Image format". The boot ROM (C) makes the same checks again and verifies the
 signature; here they give an early, typed refusal and the security counter.
 
 Rules:

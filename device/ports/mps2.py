@@ -41,7 +41,7 @@ _ENOENT = const(2)
 _EEXIST = const(17)
 _ENOSPC = const(28)
 
-_LFS_UNIT_BYTES = const(32)  # read, program and lookahead size (docs/design.md, NVM map)
+_LFS_UNIT_BYTES = const(32)  # read, program and lookahead size (docs/reference/memory-map.md, NVM map)
 _NAME_MAX = const(32)
 _NAME_CHARS = "abcdefghijklmnopqrstuvwxyz0123456789._-"
 _NEW = ".new"

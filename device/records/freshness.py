@@ -1,6 +1,6 @@
 """Freshness and trusted time in one record: the answer to a nonce of our own.
 
-Rules (design.md, Update):
+Rules (docs/design.md, Update):
 1. A nonce is 128 bits, kept in RAM, one outstanding, used once, dead after limits.NONCE_LIFE_S.
 2. The record must carry that nonce and this product's class.
 3. Its time is never accepted earlier than the build time in the anchors or the stored floor.

@@ -1,6 +1,6 @@
 """How long the unit has run without word of its maker: powered-on time since the last valid freshness record.
 
-A hostile broker can keep updates away (freeze); it cannot keep the unit from saying so (design.md, Update; UP-13).
+A hostile broker can keep updates away (freeze); it cannot keep the unit from saying so (docs/design.md, Update; UP-13).
 
 Rules:
 1. Powered-on time counts across restarts; a clock is not needed. *Stale* begins at limits.STALE_AFTER_S.

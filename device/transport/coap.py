@@ -1,4 +1,4 @@
-"""Releases over CoAP (RFC 7252), Block2 (RFC 7959) and OSCORE (RFC 8613): the resources of docs/design.md.
+"""Releases over CoAP (RFC 7252), Block2 (RFC 7959) and OSCORE (RFC 8613): the resources of docs/reference/topics.md.
 
 Rules:
 1. Every request is protected; an answer that is not protected is a refusal and never content.

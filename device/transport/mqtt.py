@@ -1,4 +1,4 @@
-"""Releases over MQTT 3.1.1 and TLS: the topics of docs/design.md, from any standard broker.
+"""Releases over MQTT 3.1.1 and TLS: the topics of docs/reference/topics.md, from any standard broker.
 
 Rules:
 1. The broker is not trusted: only topics that were asked for are taken, each at most as large as its row in the

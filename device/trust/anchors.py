@@ -1,4 +1,4 @@
-"""The trust anchors of one unit: whom it believes, for what, with which algorithm (docs/design.md, Anchors).
+"""The trust anchors of one unit: whom it believes, for what, with which algorithm (docs/reference/records.md, Anchors).
 
 Written once in the factory; a key set of the roots replaces keys and rules later (device/trust/keyset.py). Rules:
 1. A key is bound to one role and one algorithm; a message header must agree and never chooses.
@@ -38,7 +38,7 @@ ROLE_SIGNATORY = 5
 Anchors = namedtuple(
     "Anchors", ("vendor_id", "class_id", "keys", "support_horizon_s", "build_time_floor_s", "rules")
 )
-# `algorithm`: COSE number (cose.ALG_ESP256, ALG_ED25519, ALG_HSS_LMS); `public`: as docs/design.md says for it.
+# `algorithm`: COSE number (cose.ALG_ESP256, ALG_ED25519, ALG_HSS_LMS); `public`: docs/reference/records.md.
 Key = namedtuple("Key", ("key_id", "algorithm", "role", "public"))
 # `policies`: tuple of Policy; `intervals`: tuple of Interval; `sequence`: of the key set that this is, 0 before any;
 # `revoked`: tuple of key ids that never come back.

@@ -1,4 +1,4 @@
-"""The key set: which keys a unit believes from now on, signed by its roots (design.md, Roles and keys).
+"""The key set: which keys a unit believes from now on, signed by its roots (docs/design.md, Roles and keys).
 
 The factory's anchors are the first key set; this record replaces their keys and rules, and nothing else of them.
 Payload: CBOR {0: 1, 1: class id, 2: sequence, 3: root's time (unix s), 4: [keys], 5: [policies], 6: [revoked key

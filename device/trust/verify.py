@@ -96,7 +96,7 @@ def require_newer(verified: VerifiedManifest, have: int) -> None:
 
 
 def verify_record(data: bytes, typ: str, role: int, anchors: "Anchors", crypto: "Any" = backend) -> bytes:
-    """Return the payload of a record of type `typ` that a key of `role` signed (docs/design.md, Anchors).
+    """Return the payload of a record of type `typ` that a key of `role` signed (docs/reference/records.md, Anchors).
 
     At most RECORD_BYTES, STATEMENT_BYTES for the signatory. Raises CodecError (and subclasses), RecordTypeError,
     SignatureError, AlgorithmError, UnsupportedError.

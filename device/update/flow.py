@@ -1,6 +1,6 @@
 """Install a verified manifest into the slot that does not run: fetch, check, write, read back, stage.
 
-Rules, in the order they are applied (design.md, Update):
+Rules, in the order they are applied (docs/design.md, Update):
 1. Only a VerifiedManifest comes in: signature, class and sequence number were checked before (trust.verify).
 2. The chunk list is fetched first and must have the digest and size that the author signed.
 3. The slot's trailer is erased before the first write, so a slot that is half written is never staged.

@@ -1,7 +1,7 @@
 """The unit's conversation with its maker's servers: one check at a time, over whichever source is given.
 
-Order of one check (design.md, Update): connect, key set, fresh record for a nonce of our own, confirm a trial, support
-record, envelope, install. Nothing that a source says changes state before it is verified.
+Order of one check (docs/design.md, Update): connect, key set, fresh record for a nonce of our own, confirm a trial,
+support record, envelope, install. Nothing that a source says changes state before it is verified.
 
 A refusal becomes `last_error` (a typed error with its number) and, where it is about content and not about the link,
 an event that the owner can read. A link that fails is tried again at the next check.

@@ -1,6 +1,6 @@
 """The fate of one release on this unit: pending, on trial, confirmed, reverted.
 
-Rules (docs/design.md, Boot and Records):
+Rules (docs/design.md, Boot):
 1. `pending` names the release that is being installed; it exists from the verified envelope to confirm or failure.
    The slot's marks are erased before it is written, so marks that are found belong to the pending release.
 2. A trial confirms in this order: trailer mark, manifest sequence, security counter, `pending` removed. A power cut

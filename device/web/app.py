@@ -1,6 +1,6 @@
 """The local pages as a microdot application.
 
-Rules (docs/design.md, Local pages):
+Rules (docs/reference/local-pages.md):
 1. routes.ROUTES is the whole list; microdot's own OPTIONS and 405 answers would tell more and are off.
 2. A form is taken only from the device's own pages: SameSite=Strict on the cookie, and Sec-Fetch-Site or Origin
    where a browser sends them.

@@ -1,6 +1,6 @@
 """What the local pages need of a unit, and nothing more. device.agent.unit implements it; tests bring a fake.
 
-The shapes of the dictionaries are those of docs/design.md, "Local pages":
+The shapes of the dictionaries are those of docs/reference/local-pages.md:
 
     public_info() -> {"model", "brand", "manufacturer",
                       "support": {"end_date": "2031-03-31", "sentence": "We will provide ..."} or None,

@@ -226,7 +226,7 @@ def statement_json(document: Mapping[str, Any]) -> bytes:
 
 
 def sign_statement(document: Mapping[str, Any], signer: Signer) -> bytes:
-    """The COSE_Sign1 that a unit carries (docs/design.md, `statement`). Raises StatementError."""
+    """The COSE_Sign1 that a unit carries (docs/reference/records.md, Signed records). Raises StatementError."""
     from provisioning.release.release import sign_record
 
     return sign_record(statement_json(document), TYP, signer)

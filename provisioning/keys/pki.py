@@ -1,6 +1,6 @@
 """The maker's certificate authorities: device certificates, server chains, client certificates.
 
-Rules (design.md, Roles and keys):
+Rules (docs/design.md, Roles and keys):
 1. A device certificate is valid to 99991231235959Z (RFC 5280 4.1.2.5: no well-defined expiry); revocation is the
    servers' list. Its subject is the random device id, never a serial number.
 2. Key usage says what a key is for: a server certificate is no client certificate and the other way round.

@@ -27,7 +27,7 @@ class Signer(Protocol):
 
 
 def sign_record(payload: bytes, typ: str, signer: Signer) -> bytes:
-    """A signed record (docs/design.md): COSE_Sign1 with `typ` protected and as external_aad."""
+    """COSE_Sign1 with `typ` protected and as external_aad (docs/reference/records.md, Signed records)."""
     return cose.sign1_encode(
         payload,
         algorithm=signer.algorithm,

@@ -1,4 +1,4 @@
-"""The records that a station writes into a unit (docs/design.md, Records), made from product, keys and identity."""
+"""The records that a station writes into a unit (docs/reference/records.md), made from product, keys and identity."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Publishing over MQTT: retained topics of docs/design.md, written by the user `publisher`.
+"""Publishing over MQTT: retained topics of docs/reference/topics.md, written by the user `publisher`.
 
 Rules:
 1. Chunks and chunk list first, then the manifest, so a device never sees a manifest whose objects are missing.

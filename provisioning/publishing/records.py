@@ -21,7 +21,7 @@ CLASS_FIELD: Final = 1  # of the payload of a support record and of a key set
 
 @dataclass(frozen=True)
 class RecordKind:
-    """One row of the table of topics and resources (docs/design.md). `has_class`: the payload names its class."""
+    """One row of docs/reference/topics.md. `has_class`: the payload names its class."""
 
     name: str
     words: str

@@ -1,6 +1,6 @@
 """Checks any SUIT envelope with the device's own codecs: accepted, or refused and why.
 
-Unlike a unit, which takes the two components of docs/design.md and nothing else, this is the draft's whole manifest
+Unlike a unit, which takes two components (docs/reference/releases.md), this is the draft's whole manifest
 processor over a store that is not there: it believes what the manifest says of its payloads, and notices where the
 manifest contradicts itself. Rules:
 1. Structure, signatures, digests, severed members: exactly what a unit does (device.trust, device.suit).

@@ -1,4 +1,4 @@
-"""The SUIT manifest of a release (docs/design.md, Release): every component named, fetched and matched.
+"""The SUIT manifest of a release (docs/reference/releases.md): every component named, fetched and matched.
 
 With an application set or a delta the firmware has several ways, in a try-each, last the full payload as without.
 With a set: where the firmware runs already nothing is fetched for it, so a release may change the set alone. With a

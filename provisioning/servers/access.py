@@ -1,4 +1,4 @@
-"""Who may publish and read which MQTT topic: the one table (docs/design.md) behind both brokers.
+"""Who may publish and read which MQTT topic: the one table (docs/reference/topics.md) behind both brokers.
 
 `%u` stands for the user name, which is the common name of the TLS client certificate. Whatever no row
 allows is denied.

@@ -1,4 +1,4 @@
-"""The CoAP server: releases, freshness and reports (docs/design.md, table of resources) on aiocoap.
+"""The CoAP server: releases, freshness and reports (docs/reference/topics.md, CoAP) on aiocoap.
 
 Rules:
 1. Only OSCORE requests are answered; everything else gets 4.01, whatever the path (SE-04).

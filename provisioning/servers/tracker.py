@@ -1,7 +1,7 @@
 """The status tracker (RFC 9019 2.3): answers freshness requests with signed records, keeps what devices report.
 
 Rules:
-1. It signs freshness records and nothing else; its key is the tracker's (design.md, Roles and keys).
+1. It signs freshness records and nothing else; its key is the tracker's (docs/design.md, Roles and keys).
 2. A request is at most 64 bytes, for this class, and is answered once with the nonce it brought.
 3. A report is at most limits.REPORT_BYTES; what it says is the device's claim and is kept as such.
 """

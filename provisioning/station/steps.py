@@ -1,4 +1,4 @@
-"""What the phases do, in the order of docs/design.md. Each takes the run and gives measurements without secrets."""
+"""What the phases do (docs/design.md, Factory). Each takes the run and gives measurements without secrets."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ class NonceReuseError(AssertionError):
 
 @dataclass
 class MemoryCoapServer:
-    """The resources of docs/design.md behind OSCORE, for one device; a DatagramPeer.
+    """The resources of docs/reference/topics.md behind OSCORE, for one device; a DatagramPeer.
 
     `seen` is the replay window: a number that was used for other bytes is kept in `reused`. `needs_echo`: the
     server was started after the device, so the first request is challenged (RFC 8613 B.1.2).

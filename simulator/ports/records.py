@@ -1,7 +1,7 @@
 """Records on littlefs in simulated flash: the same on-disk format as MicroPython's VfsLfs2 on the board.
 
-Geometry as in docs/design.md (block 4096, read = prog = lookahead = 32, cache 128), so an image of a board opens
-here and the other way round. A write goes to NAME.new and is then renamed, exactly as the board's port does it.
+Geometry: docs/reference/memory-map.md, NVM map (block 4096, read = prog = lookahead = 32, cache 128). An image of a
+board opens here and the other way round. A write goes to NAME.new and is then renamed, as the board's port does it.
 Nothing formats by itself: a region that does not mount raises StorageError.
 """
 

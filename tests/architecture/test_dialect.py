@@ -1,6 +1,6 @@
 """device/ is written in what MicroPython 1.25 and CPython 3.11 both run, and mean the same by.
 
-The bans are those of docs/design.md; most of them compile on a board and then do something else there.
+The bans are those of docs/design.md, Dialect; most of them compile on a board and then do something else there.
 """
 
 import ast

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,65 @@ def test_every_link_inside_the_documents_leads_to_a_file(pages: dict[str, str], 
     assert not broken, "\n" + "\n".join(broken)
 
 
+HEADING = re.compile(r"^#{1,6} +(.+?)\s*$", re.MULTILINE)
+CITED_PAGE = re.compile(r"(?<![\w/])docs/[\w/-]+\.md")
+# `docs/design.md, Boot` or `docs/design.md "Boot"`: a section begins with a capital letter.
+CITED_SECTION = re.compile(r'(?<![\w/])(docs/[\w/-]+\.md)(?:, ?"?| "|, *\n[#/ ]*"?)([A-Z][^")\n]*)')
+UNROOTED_PAGE = re.compile(r"(?<![\w/])(?:design|porting|signing|factory|threat-model|vocabulary)\.md")
+CITING = {".py", ".c", ".h", ".ld", ".sh", ".robot", ".toml"}
+
+
+@pytest.fixture(scope="module")
+def sources(files: list[Path], root: Path) -> dict[str, str]:
+    """Text of every source file that may cite a document, by its path in the checkout; not this file."""
+    return {
+        str(path.relative_to(root)): path.read_text(encoding="utf-8")
+        for path in files
+        if path.suffix in CITING and path.name != Path(__file__).name
+    }
+
+
+def test_every_document_that_the_code_cites_exists(sources: dict[str, str], root: Path) -> None:
+    cited = [(name, page) for name, text in sources.items() for page in CITED_PAGE.findall(text)]
+    assert len(cited) > 30, "the search for citations is broken"
+    assert not [found for found in cited if not (root / found[1]).is_file()]
+
+
+def test_every_section_that_the_code_cites_exists(sources: dict[str, str], pages: dict[str, str]) -> None:
+    cited = [(name, *found) for name, text in sources.items() for found in CITED_SECTION.findall(text)]
+    assert len(cited) > 15, "the search for sections is broken"
+    missing = []
+    for name, page, words in cited:
+        if not any(words.startswith(heading) for heading in HEADING.findall(pages[page])):
+            missing.append(f"{name}: {page} has no section {words!r}")
+    assert not missing, "\n" + "\n".join(missing)
+
+
+def test_the_code_cites_documents_by_their_whole_path(sources: dict[str, str]) -> None:
+    comments = re.compile(r"(?:#|//|\"\"\"|\().*")
+    found = [
+        (name, line)
+        for name, text in sources.items()
+        for line in text.splitlines()
+        if comments.search(line) and UNROOTED_PAGE.search(line) and " / " not in line
+    ]
+    assert not found
+
+
+def test_every_test_that_the_code_names_exists(
+    sources: dict[str, str], tests_by_file: dict[str, set[str]], root: Path
+) -> None:
+    """A docstring of the product that names a test file names one that is there."""
+    named = [
+        (name, file)
+        for name, text in sources.items()
+        if name.startswith(("device/", "provisioning/", "simulator/", "renode/"))
+        for file in re.findall(r"tests/[\w/]+\.py", text)
+    ]
+    assert named
+    assert not [found for found in named if not (root / found[1]).is_file()]
+
+
 def test_every_test_that_a_document_names_exists(
     pages: dict[str, str], tests_by_file: dict[str, set[str]]
 ) -> None:
@@ -163,15 +223,50 @@ def test_the_readme_lists_the_steps_of_the_demo(pages: dict[str, str]) -> None:
     assert re.findall(r"^\| `(\w+)`", table, re.MULTILINE) == [step.name for step in STEPS]
 
 
+def _first_cells(text: str, heading: str) -> list[str]:
+    """Words in backticks in the first cells of the tables below a heading, up to the next heading."""
+    body = re.split(r"^#+ ", text[text.index(f"\n{heading}\n") + len(heading) + 1 :], flags=re.MULTILINE)[0]
+    rows = re.findall(r"^\| ([^|]*)\|", body, re.MULTILINE)
+    return [word for cell in rows for word in re.findall(r"`([^`]+)`", cell)]
+
+
+@pytest.mark.parametrize(("module", "source"), [("_fbcrypto", "mod_fbcrypto.c"), ("_mps2", "mod_mps2.c")])
+def test_the_functions_of_a_c_module_are_those_of_the_reference(
+    pages: dict[str, str], root: Path, module: str, source: str
+) -> None:
+    """The module's table of globals in C, against the first column of the page's table."""
+    code = (root / "device/boards/mps2_an385/port" / source).read_text(encoding="utf-8")
+    table = re.search(r"_globals_table\[\] = \{(.*?)\n\};", code, re.DOTALL)
+    assert table
+    built = set(re.findall(r"MP_ROM_QSTR\(MP_QSTR_(\w+)\), MP_ROM_PTR", table[1]))
+    named = {
+        word.split("(")[0] for word in _first_cells(pages["docs/reference/c-modules.md"], f"## `{module}`")
+    }
+    assert named == built
+
+
+def test_the_layers_of_the_design_are_those_of_the_import_contract(pages: dict[str, str], root: Path) -> None:
+    """Each row of the table of device/ is one layer of the contract, or one of a layer's independent halves."""
+    contracts = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    layers = next(contract["layers"] for contract in contracts if contract["id"] == "device")
+    wanted = [set(re.findall(r"\w+", layer)) for layer in layers]
+    text = pages["docs/design.md"]
+    table = text[text.index("| `device/` |") : text.index("| `provisioning/` |")]
+    rows = [set(re.findall(r"`(\w+)`", row)) for row in re.findall(r"^\| ([^|]+)\|", table, re.MULTILINE)]
+    assert [row for row in rows if row] == wanted
+
+
 def _table_topics(text: str) -> set[str]:
     return set(re.findall(r"^\| `(/?fb/[^`]+)`", text, re.MULTILINE))
 
 
-def test_topics_and_resources_in_code_are_those_of_the_design(
+def test_topics_and_resources_in_code_are_those_of_the_reference(
     files: list[Path], root: Path, pages: dict[str, str]
 ) -> None:
     """Each part of the product that speaks of topics builds them from what the table lists, and nothing else."""
-    table = _table_topics(pages["docs/design.md"])
+    table = _table_topics(pages["docs/reference/topics.md"])
     assert len(table) == 15
     allowed = {part for topic in table for part in topic.strip("/").split("/")} - {
         "CLASS",

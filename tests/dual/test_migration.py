@@ -1,4 +1,4 @@
-"""Records change their form after a confirm and not before (docs/design.md, Records)."""
+"""Records change their form after a confirm and not before (docs/reference/records.md, Records on flash)."""
 
 from memory_unit import MemoryRecords, refused
 

@@ -1,4 +1,4 @@
-"""The power goes at every flash operation of record writes and deletes: old or new, never neither (design.md)."""
+"""The power goes at every flash operation of record writes and deletes: old or new, never neither (docs/design.md)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 // The emulated board's addresses and the two pages that ROM, firmware and machine share
-// (docs/design.md, "The emulated board: memory map"). Numbers inside NVM come from nvm_layout.h.
+// (docs/reference/memory-map.md). Numbers inside NVM come from nvm_layout.h.
 #ifndef FIRSTBOOT_MEMORY_MAP_H
 #define FIRSTBOOT_MEMORY_MAP_H
 

@@ -1,4 +1,4 @@
-// The module _fbcrypto: signatures, HMAC and AES-CCM for Python, on Mbed TLS (docs/design.md, "C modules").
+// The module _fbcrypto: signatures, HMAC and AES-CCM for Python, on Mbed TLS (docs/reference/c-modules.md).
 // Wrong lengths, points off the curve, a tag that does not verify: ValueError. No entropy: OSError.
 #include <string.h>
 

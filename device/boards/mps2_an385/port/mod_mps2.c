@@ -1,5 +1,5 @@
 // The module _mps2: the board's NVM, factory UART, handover and power-on pages, watchdog, generator and TLS time
-// for device/ports/mps2.py, its only importer (docs/design.md, "C modules").
+// for device/ports/mps2.py, its only importer (docs/reference/c-modules.md).
 #include <string.h>
 
 #include "py/mperrno.h"

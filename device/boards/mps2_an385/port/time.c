@@ -86,8 +86,8 @@ mbedtls_ms_time_t mbedtls_ms_time(void) {
     return (mbedtls_ms_time_t)time_ms();
 }
 
-// Dates are the one thing that may stay unchecked, and only until a freshness record gave a time (design.md,
-// Update): chain, name, key usage and signatures are checked by the same call either way. Linked in with --wrap.
+// Dates are the one thing that may stay unchecked, and only until a freshness record gave a time
+// (docs/design.md, Update): chain, name, key usage and signatures are checked by the same call either way. Linked in with --wrap.
 int __real_mbedtls_x509_time_cmp(const mbedtls_x509_time *t1, const mbedtls_x509_time *t2);
 int __wrap_mbedtls_x509_time_cmp(const mbedtls_x509_time *t1, const mbedtls_x509_time *t2);
 

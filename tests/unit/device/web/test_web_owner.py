@@ -360,7 +360,7 @@ def test_every_part_names_a_licence_whose_text_is_there() -> None:
 
 
 def test_no_page_weighs_more_than_the_documents_say() -> None:
-    """docs/design.md, Local pages: 6 KiB, licences 18 KiB, style sheet 4.4 KiB, with headers."""
+    """docs/reference/local-pages.md: 6 KiB, licences 18 KiB, style sheet 4.4 KiB, with headers."""
     for route in ROUTES:
         if route.method != "GET" or route.path == "/statement":
             continue
