@@ -20,6 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol, Self
 
+from device.boards.mps2_an385.memory_map import (
+    CUT_ORDER_MAGIC,
+    POWER_ON_BUTTON_HELD,
+    POWER_ON_MAGIC,
+    POWER_ON_SEED_FIXED,
+    POWER_ON_SEED_PRESENT,
+)
 from device.layout import MPS2
 from renode.errors import MachineError, PowerStateError
 from renode.gateway import Gateway
@@ -27,17 +34,10 @@ from renode.lines import Console, FactoryLine
 from renode.nvm import NvmFile
 
 WEB_PORT: Final = 443
-HOST_SERVICES_ADDRESS: Final = "10.0.2.2"  # how the host's loopback appears to the board
-POWER_ON_ADDRESS: Final = 0x203FF000
 SEED_BYTES: Final = 32
 HARDWARE_ID_BYTES: Final = 16
 _ELF_MAGIC: Final = b"\x7fELF"
-_POWER_ON_MAGIC: Final = 0x4F504246  # "FBPO"
-_CUT_ORDER_MAGIC: Final = 0x54554346  # "FCUT"
 CUTS: Final = ("before", "torn", "after")
-CUT_COUNT_ADDRESS: Final = 0x203FE140
-_SEED_PRESENT, _SEED_FIXED = 1, 2
-POWER_ON_BUTTON_HELD: Final = 4
 
 
 class CutOrder(NamedTuple):
@@ -51,7 +51,7 @@ class CutOrder(NamedTuple):
         """The 16 bytes behind the power-on page. Raises MachineError for an order that cannot be."""
         if self.operation < 1 or self.when not in CUTS:
             raise MachineError("no such cut")
-        fields = (_CUT_ORDER_MAGIC, self.operation, CUTS.index(self.when), self.tear)
+        fields = (CUT_ORDER_MAGIC, self.operation, CUTS.index(self.when), self.tear)
         return b"".join((field & 0xFFFFFFFF).to_bytes(4, "little") for field in fields)
 
 
@@ -93,9 +93,11 @@ def power_on_page(
     """The 64 bytes that the machine puts beside RAM at power-on (docs/reference/memory-map.md, Power-on page)."""
     if len(hardware_id) != HARDWARE_ID_BYTES or (seed is not None and len(seed) != SEED_BYTES):
         raise MachineError(f"hardware id is {HARDWARE_ID_BYTES} bytes long, a seed {SEED_BYTES}")
-    flags = (_SEED_PRESENT if seed is not None else 0) | (POWER_ON_BUTTON_HELD if is_button_held else 0)
-    flags |= _SEED_FIXED if seed is not None and is_seed_fixed else 0
-    page = _POWER_ON_MAGIC.to_bytes(4, "little") + flags.to_bytes(4, "little")
+    flags = (POWER_ON_SEED_PRESENT if seed is not None else 0) | (
+        POWER_ON_BUTTON_HELD if is_button_held else 0
+    )
+    flags |= POWER_ON_SEED_FIXED if seed is not None and is_seed_fixed else 0
+    page = POWER_ON_MAGIC.to_bytes(4, "little") + flags.to_bytes(4, "little")
     return page + (seed or bytes(SEED_BYTES)) + hardware_id + bytes(8)
 
 

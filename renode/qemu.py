@@ -16,10 +16,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Final
 
+from device.boards.mps2_an385.memory_map import CUT_COUNT_ADDRESS, POWER_ON_ADDRESS, POWER_ON_BUTTON_HELD
 from device.layout import MPS2
 from renode.errors import EmulatorError, ToolMissingError
 from renode.gdbstub import write_memory
-from renode.machine import POWER_ON_ADDRESS, POWER_ON_BUTTON_HELD, Board, HostLines, private_file
+from renode.machine import Board, HostLines, private_file
 from renode.qmp import Qmp
 
 PROGRAM: Final = "qemu-system-arm"
@@ -105,6 +106,10 @@ class QemuBoard(Board):
             return int(text.split(":")[1], 16)
         except (IndexError, ValueError):
             raise EmulatorError(f"QEMU shows no word: {text.strip()!r}") from None
+
+    def operation_count(self) -> int:
+        """NVM operations since power-on. Only firmware of the variant `cut` counts them. Raises EmulatorError."""
+        return self.read_word(CUT_COUNT_ADDRESS)
 
     def read_memory(self, address: int, length: int) -> bytes:
         """`length` bytes of physical memory, for a search. Raises EmulatorError.

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import IO, Final
 
+from device.boards.mps2_an385.memory_map import NVM_ADDRESS
 from device.layout import MPS2
 from renode.errors import EmulatorError, ToolMissingError
 from renode.machine import Board, HostLines
@@ -26,7 +27,6 @@ REMEDY: Final = (
     "and put `renode` and `renode-test` on PATH"
 )
 HERE: Final = Path(__file__).parent
-NVM_ADDRESS: Final = 0x21000000
 _LINES: Final = ("console", "network", "factory")
 _START_TIMEOUT_S: Final = 120.0  # it compiles the watchdog at each start
 _COMMAND_TIMEOUT_S: Final = 30.0

@@ -34,7 +34,7 @@ from provisioning.firmware.frozen import (
     manifest_text,
     test_module_names,
 )
-from provisioning.firmware.header import header_text, write_header
+from provisioning.firmware.header import generated_texts, write_headers
 from provisioning.firmware.sources import (
     MICROPYTHON_VERSION,
     Progress,
@@ -57,7 +57,7 @@ _TOOLS = (
 
 @dataclass(frozen=True)
 class FirmwareBuild:
-    """One built firmware. `image` is the raw image from its vectors on (0x0010_0200), without header space:
+    """One built firmware. `image` is the raw image from its vectors on, without header space:
     what `imgtool sign -H 0x200 --pad-header` takes. `sizes` counts bytes by part, from the linker's map."""
 
     variant: str
@@ -119,7 +119,7 @@ def _build_rom(root: Path, tree: SourceTree, keys: Sequence[str], progress: Prog
             "recipe": _RECIPE,
             "sources": tree.key,
             "files": _file_hashes([board / "rom", board / "include", board / "port"]),  # it may use hss.c
-            "layout": header_text(),
+            "layout": generated_texts(),
             "keys": list(keys),
             "compiler": _compiler(),
         }
@@ -128,7 +128,7 @@ def _build_rom(root: Path, tree: SourceTree, keys: Sequence[str], progress: Prog
     if not (out / "rom.elf").exists():
         progress("building the boot ROM")
         with _fresh_folder(out) as work:
-            layout = write_header(work / "layout").parent
+            layout = write_headers(work / "layout")
             variables = {"BUILD": work / "build", "MBEDTLS": tree.mbedtls, "LAYOUT": layout}
             _make(board / "rom", {**variables, "IMAGE_KEYS": ",".join(keys)})
             shutil.copy(work / "build" / "rom.elf", work / "rom.elf")
@@ -163,7 +163,7 @@ class Firmware:
             {
                 **compiled_by,
                 "port": port_files,
-                "layout": header_text(),
+                "layout": generated_texts(),
                 "manifest": self.manifest.splitlines()[0],
                 "names": [file.name for file in self.files],
                 "variant": asdict(variant),
@@ -196,7 +196,7 @@ class Firmware:
         return self.objects / "variants" / self.variant.name
 
     def _compile(self) -> None:
-        layout = write_header(self.objects / "layout").parent
+        layout = write_headers(self.objects / "layout")
         folder = self._variant_folder()
         folder.mkdir(parents=True, exist_ok=True)
         console = int(self.variant.is_console_open)

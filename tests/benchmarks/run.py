@@ -23,7 +23,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from provisioning.firmware.build import BOARD, build, build_rom
-from provisioning.firmware.header import write_header
+from provisioning.firmware.header import write_headers
 from provisioning.firmware.sources import source_tree
 from provisioning.keys.hss_signer import FORMS, HssSigner
 from provisioning.keys.pem import private_pem, write_private
@@ -31,6 +31,7 @@ from provisioning.release.image import ImageKey, image_key, key_hash, sign_image
 from renode.qemu import QemuBoard
 from tests.benchmarks import cuts, links, station
 from tests.benchmarks.rows import TICK, Result, results, summary, table
+from tests.emulated.boot_support import VECTORS
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 RUN_TIMEOUT_S = 400
@@ -75,7 +76,7 @@ def boot_figures(work: Path) -> dict[str, float]:
         HssSigner.create(work / f"tree-{width}", FORMS[f"H5/W{width}"], work / "witness") for width in (4, 8)
     ]
     keys = [image_key(pem, tree.public if tree else b"") for pem, tree in zip(pems, trees, strict=True)]
-    (work / "body.bin").write_bytes((0x20010000).to_bytes(4, "little") + (0x00100209).to_bytes(4, "little"))
+    (work / "body.bin").write_bytes(VECTORS)
     with open(work / "body.bin", "ab") as body:
         body.write(bytes(BODY_BYTES - 8))
     images = [
@@ -103,7 +104,7 @@ def size_figures() -> dict[str, float]:
 
 
 def _measuring_rom(build_in: Path, keys: list[ImageKey]) -> Path:
-    layout = write_header(build_in / "layout").parent
+    layout = write_headers(build_in / "layout")
     variables = {
         "BUILD": build_in,
         "MBEDTLS": source_tree(CHECKOUT, _say).mbedtls,

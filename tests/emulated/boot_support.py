@@ -13,9 +13,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from pyhsslms import pyhsslms
 
+from device.boards.mps2_an385.memory_map import FIRMWARE_ADDRESS, RAM_ADDRESS
 from device.layout import IMAGE_HEADER_BYTES, IMAGE_LOAD_ADDRESS
 from provisioning.firmware.errors import FirmwareError
-from provisioning.firmware.header import write_header
+from provisioning.firmware.header import write_headers
 from provisioning.firmware.sources import source_tree
 from provisioning.release.image import ImageKey, key_hash
 from renode.qemu import QemuBoard
@@ -25,6 +26,7 @@ CHECKOUT = HERE.parent.parent
 BOARD = CHECKOUT / "device" / "boards" / "mps2_an385"
 CROSS = "arm-none-eabi-"
 MAGIC = 0x96F3B83D
+VECTORS = (RAM_ADDRESS + 0x10000).to_bytes(4, "little") + (FIRMWARE_ADDRESS + 9).to_bytes(4, "little")
 RAM_LOAD = 0x20
 START_TIMEOUT_S = 30  # generous: the machine may be busy with other things
 
@@ -70,7 +72,7 @@ def new_tree(levels: int, width: int) -> pyhsslms.HssPrivateKey:
 def build_rom(build: Path, key_hashes: list[bytes | ImageKey]) -> Path:
     layout = build / "layout"
     layout.mkdir(parents=True)
-    write_header(layout)
+    write_headers(layout)
     keys = [one if isinstance(one, ImageKey) else ImageKey(one) for one in key_hashes]
     keys_text = ",".join(key.text for key in keys)
     run(
@@ -90,13 +92,12 @@ def build_rom(build: Path, key_hashes: list[bytes | ImageKey]) -> Path:
 def build_stub(build: Path) -> bytes:
     """The stub's body: what goes behind the image header."""
     build.mkdir(parents=True, exist_ok=True)
-    write_header(build)
+    write_headers(build)
     elf, raw = build / "stub.elf", build / "stub.bin"
     flags = ["-mcpu=cortex-m3", "-mthumb", "-Os", "-ffreestanding", "-nostartfiles", "--specs=nano.specs"]
     includes = ["-I", BOARD / "include", "-I", build]
-    run(
-        CROSS + "gcc", *flags, *includes, "-T", HERE / "stub" / "stub.ld", "-o", elf, HERE / "stub" / "stub.c"
-    )
+    script = ["-L", build, "-T", HERE / "stub" / "stub.ld"]
+    run(CROSS + "gcc", *flags, *includes, *script, "-o", elf, HERE / "stub" / "stub.c")
     run(CROSS + "objcopy", "-O", "binary", elf, raw)
     return raw.read_bytes()
 

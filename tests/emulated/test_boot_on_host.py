@@ -22,10 +22,20 @@ from device.layout import (
     UNIT_STAGED,
     UNIT_TRIED,
 )
-from provisioning.firmware.header import write_header
+from provisioning.firmware.header import write_headers
 from provisioning.release.image import image_info, key_hash
 from renode.nvm import confirmed_unit, trailer_offset
-from tests.emulated.boot_support import BOARD, HERE, Recipe, load_key, mbedtls_tree, new_key, new_tree, run
+from tests.emulated.boot_support import (
+    BOARD,
+    HERE,
+    VECTORS,
+    Recipe,
+    load_key,
+    mbedtls_tree,
+    new_key,
+    new_tree,
+    run,
+)
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 
@@ -42,7 +52,7 @@ LIBRARY = (
 @pytest.fixture(scope="module")
 def decision(tmp_path_factory):
     folder = tmp_path_factory.mktemp("decision")
-    write_header(folder)
+    write_headers(folder)
     sources = [HERE / "stub" / "host_decision.c", BOARD / "rom" / "boot.c"]
     flags = ["-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-I", folder, "-I", BOARD / "rom"]
     run("gcc", *flags, "-o", folder / "decision.so", *sources)
@@ -152,7 +162,7 @@ def _bytes(data: bytes) -> str:
 def verdicts(tmp_path_factory):
     """A function: slot contents in, verdicts out; the parser runs under address and undefined-behaviour checks."""
     folder = tmp_path_factory.mktemp("image")
-    write_header(folder)
+    write_headers(folder)
     pems = [new_key(folder / f"{index}.pem") for index in range(3)]
     trees = [b"", b"", TREE.publicKey().serialize()]
     entries = [
@@ -183,7 +193,7 @@ def verdicts(tmp_path_factory):
     return judge, [load_key(pem) for pem in pems]
 
 
-BODY = (0x20010000).to_bytes(4, "little") + (0x00100209).to_bytes(4, "little") + bytes(300)
+BODY = VECTORS + bytes(300)
 
 
 def test_a_good_image_passes_and_the_units_facts_count(verdicts):

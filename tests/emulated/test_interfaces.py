@@ -13,6 +13,7 @@ from urllib.parse import quote_plus
 
 import pytest
 
+from device.boards.mps2_an385.memory_map import RAM_ADDRESS
 from device.codec import cbor
 from device.errors import FirstbootError, LockedError
 from device.layout import MPS2
@@ -55,7 +56,7 @@ KNOWN = (
     8888,
     9100,
 )
-RAM_ADDRESS, RAM_BYTES = 0x2000_0000, 0x40_0000
+RAM_BYTES = 0x40_0000  # the two pages included
 READY = r"^firstboot \S+ on mps2_an385: (.+)$"
 KEYS = (
     b"\r\n",

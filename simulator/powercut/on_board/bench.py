@@ -18,7 +18,6 @@ from provisioning.keys import keyset
 from provisioning.keys.key_ring import KeyRing
 from provisioning.release.image import key_hash, sign_image
 from provisioning.servers.tracker import Tracker
-from renode.machine import CUT_COUNT_ADDRESS
 from renode.nvm import trailer_offset
 from renode.qemu import QemuBoard
 from simulator.ports.flash import SimFlash
@@ -202,7 +201,7 @@ class BoardBench:
     @property
     def operations(self) -> int:
         """What the running firmware counted since power-on."""
-        return self.world.machine.read_word(CUT_COUNT_ADDRESS)
+        return self.world.machine.operation_count()
 
     def until(self, what: str, probe: Callable[[], T | None]) -> T:
         """What `probe` gives once that is not None. Raises StepFailed."""

@@ -174,5 +174,5 @@ static void on_watchdog(void) {
 
 typedef void (*handler_t)(void);
 __attribute__((section(".vectors"), used)) static const handler_t vectors[16] = {
-    (handler_t)0x20010000, start, on_watchdog, hang,
+    (handler_t)(RAM_ADDRESS + 0x10000u), start, on_watchdog, hang,
 };

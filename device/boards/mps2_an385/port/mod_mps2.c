@@ -105,7 +105,7 @@ static mp_obj_t mps2_power_on(void) {
 static MP_DEFINE_CONST_FUN_OBJ_0(mps2_power_on_obj, mps2_power_on);
 
 static mp_obj_t mps2_led(mp_obj_t is_on) {
-    *(volatile uint32_t *)FPGAIO_LED0 = mp_obj_is_true(is_on) ? 1 : 0;
+    *(volatile uint32_t *)FPGAIO_ADDRESS = mp_obj_is_true(is_on) ? 1 : 0;
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(mps2_led_obj, mps2_led);
