@@ -2,7 +2,7 @@
 
 The firmware is built without this module. `provisioning.firmware.header` writes every number of it into
 `addresses.h` (C) and `addresses.ld` (linker scripts); `renode` imports it. What cannot import it (the Renode
-platform and script, the tables of docs/design.md) is compared with it by
+platform and script, the tables of docs/reference/memory-map.md) is compared with it by
 tests/unit/provisioning/firmware/test_memory_map.py. Offsets inside NVM are in device/layout.py.
 """
 
