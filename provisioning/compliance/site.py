@@ -37,6 +37,7 @@ from provisioning.compliance.support_register import (
     history,
     publish,
 )
+from provisioning.product.public_texts import acknowledgement_words, status_update_words
 
 if TYPE_CHECKING:
     from provisioning.product.product import Product
@@ -296,8 +297,8 @@ def _contact(product: Product) -> dict[str, str]:
     return {
         "report": contact.report,
         "shown": contact.report.removeprefix("mailto:").removeprefix("tel:"),
-        "acknowledgement": contact.acknowledgement,
-        "status_updates": contact.status_updates,
+        "acknowledgement": acknowledgement_words(contact.acknowledgement),
+        "status_updates": status_update_words(contact.status_updates),
     }
 
 

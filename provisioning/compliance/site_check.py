@@ -17,7 +17,7 @@ from provisioning.compliance.check import REGISTER, SECURITY_TXT, STATEMENTS
 from provisioning.compliance.ledger import Ledger, LedgerError
 from provisioning.compliance.security_txt import ALARM_DAYS, SecurityTxtError, check_security_txt
 from provisioning.compliance.support_register import RegisterError, current
-from provisioning.product.tables import NUMBER_AND_UNIT
+from provisioning.product.public_texts import acknowledgement_time, status_update_time
 
 FORBIDDEN: Final = ("script", "form", "iframe", "object", "embed", "base")
 FRAGMENT: Final = "block.html"  # goes into other pages, so it is no page itself
@@ -124,7 +124,12 @@ def _check_security_txt(root: Path, base_url: str, today: dt.date) -> list[str]:
     found = []
     if not set(page.links) & set(fields.contacts):
         found.append("the reporting page does not link to the Contact of security.txt (RP-01)")
-    for name, requirement in (("acknowledgement", "RP-02"), ("status-updates", "RP-03")):
-        if not NUMBER_AND_UNIT.search(page.texts.get(name, "")):
+    for name, read, requirement in (
+        ("acknowledgement", acknowledgement_time, "RP-02"),
+        ("status-updates", status_update_time, "RP-03"),
+    ):
+        try:
+            read(page.texts.get(name, "").strip())
+        except ValueError:
             found.append(f"the reporting page gives no number and unit for {name} ({requirement})")
     return found

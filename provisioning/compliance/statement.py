@@ -95,7 +95,7 @@ def schedule_4(product: Product, issued: dt.date) -> dict[str, Any]:
             "brand": product.brand,
             "batch": product.batch,
         },
-        "manufacturers": [_party(product.manufacturer)],
+        "manufacturers": [_party(party) for party in product.manufacturers],
         "authorised_representatives": [_party(party) for party in product.representatives],
         "prepared_by": PREPARED_BY,
         "declaration": {"opinion": OPINION, "requirements": _declarations(product)},

@@ -16,7 +16,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from provisioning.product.tables import NUMBER_AND_UNIT, PRINTED, Table
+from provisioning.product.public_texts import LINE, LINE_HINT
+from provisioning.product.tables import Table
 
 LINE_CHARS: Final = 200
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|[0-9a-fA-F]{32}")
@@ -41,8 +42,8 @@ class Kind(Protocol):
 class Text:
     """One line of at most 200 characters that fits `pattern`, and `found` somewhere in it."""
 
-    pattern: re.Pattern[str] = PRINTED
-    hint: str = "must be a text of one line"
+    pattern: re.Pattern[str] = LINE
+    hint: str = LINE_HINT
     found: re.Pattern[str] | None = None
     most: int = LINE_CHARS
     default: Any = _REQUIRED
@@ -69,17 +70,6 @@ class Text:
 def portable(pattern: str) -> str:
     """A pattern of Python in the words of JSON Schema (ECMA 262 with Unicode)."""
     return pattern.replace(r"\w", r"\p{L}\p{N}_").replace(r"\d", "[0-9]")
-
-
-def url(*schemes: str, **options: Any) -> Text:
-    """A text that begins with one of `schemes`."""
-    begins = re.compile("^(?:" + "|".join(re.escape(scheme) for scheme in schemes) + ")")
-    return Text(hint=f"must begin with {' or '.join(schemes)}", found=begins, **options)
-
-
-TIMED: Final = Text(
-    hint='must say a number and a unit, like "within 3 working days" (RP-02)', found=NUMBER_AND_UNIT
-)
 
 
 @dataclass(frozen=True)
@@ -331,6 +321,24 @@ class Entries:
             "maxItems": self.most,
             "items": self.table.schema(),
         }
+
+
+@dataclass(frozen=True)
+class OneOrMore(Entries):
+    """A table `[name]`, or an array of up to `most` tables `[[name]]`."""
+
+    least: int = 1
+    most: int = 1
+
+    def read(self, found: Any, place: str, problems: list[str]) -> list[dict[str, Any]]:
+        """The values of each table; one entry for a single table."""
+        if isinstance(found, list):
+            return super().read(found, place, problems)
+        return [self.table.read(found, place, problems)]
+
+    def schema(self) -> dict[str, Any]:
+        """Table or array as JSON Schema."""
+        return {"oneOf": [self.table.schema(), super().schema()]}
 
 
 Section = Fields | Entries

@@ -2,15 +2,14 @@
 
 Rules:
 1. Every problem of a file is reported at once, each with its place and what would be accepted.
-2. A support period has a duration and an end date (SP-01; SI 2023/1007 regulation 2).
-3. Times in the contact are a number and a unit; "promptly" is refused (RP-02, RP-03).
+2. A support period has a duration and an end date that do not contradict each other (SP-01; `periods.py`).
+3. Times and addresses in the contact are values, not sentences (RP-01 to RP-03; `public_texts.py`).
 4. What may stand in the file is said once, in SECTIONS: it is read by that, and `product_schema` is made from it.
 5. What a statement of compliance declares is fixed for a batch (SC-08): `declared_digest` covers it.
 """
 
 from __future__ import annotations
 
-import calendar
 import datetime as dt
 import hashlib
 import json
@@ -22,7 +21,6 @@ from typing import Any, Final
 
 from device.limits import CHECK_INTERVAL_S, SOURCES
 from provisioning.product.fields import (
-    TIMED,
     Choice,
     Date,
     Entries,
@@ -32,13 +30,14 @@ from provisioning.product.fields import (
     MapOf,
     Named,
     Number,
+    OneOrMore,
     Section,
     Text,
     Truth,
     document_schema,
     read_document,
-    url,
 )
+from provisioning.product.periods import DURATION, DURATION_HINT, contradiction
 from provisioning.product.product_papers import (
     COMPONENT_TABLES,
     LABEL_ROUTE,
@@ -52,8 +51,17 @@ from provisioning.product.product_papers import (
     publication_of,
     scope_of,
 )
+from provisioning.product.public_texts import (
+    ACKNOWLEDGEMENT,
+    ACKNOWLEDGEMENT_HINT,
+    POLICY,
+    POLICY_HINT,
+    REPORT,
+    REPORT_HINT,
+    STATUS_UPDATES,
+    STATUS_UPDATES_HINT,
+)
 
-DURATION: Final = re.compile(r"P(?=\d)(\d+Y)?(\d+M)?(\d+D)?")
 ROUTES: Final = ("schedule-1", "schedule-2", "label")
 SECURITY_REQUIREMENTS: Final = ("passwords", "reporting", "support_period")
 SERIAL_PREFIX: Final = re.compile(r"[A-Z0-9-]{1,12}")
@@ -64,6 +72,7 @@ FILE_NAME: Final = re.compile(r"(?!.*\.\.)[\w .-]+(/[\w .-]+)*")
 NOT_DECLARED: Final = (
     "servers", "check_interval_s", "setup_address", "publication", "image_sha256", "label_template",
 )  # fmt: skip
+MANUFACTURERS: Final = 16
 REPRESENTATIVES: Final = 32
 LAST_SERIAL: Final = 999_999  # six digits on label and in sorted lists
 HORIZON_DAYS: Final = 3650  # how far beyond its first end date a support period may be extended by default
@@ -140,7 +149,7 @@ class Product:
     board: str
     vendor_id: bytes
     class_id: bytes
-    manufacturer: Party
+    manufacturers: tuple[Party, ...]  # at least one
     representatives: tuple[Party, ...]
     batch: str
     serial_prefix: str
@@ -161,6 +170,11 @@ class Product:
     may_inject_keys: bool = False  # units that can draw no keys get theirs from the station (ADR 0020)
 
     @property
+    def manufacturer(self) -> Party:
+        """The first manufacturer: the one that label and device name."""
+        return self.manufacturers[0]
+
+    @property
     def declared_digest(self) -> bytes:
         """SHA-256 over what may not change within a batch: all but servers, label and the site's words.
 
@@ -169,6 +183,8 @@ class Product:
         fields = asdict(self)
         for name in NOT_DECLARED:
             del fields[name]
+        if len(self.manufacturers) == 1:  # as batches declared it before there could be several
+            fields["manufacturer"] = fields.pop("manufacturers")[0]
         if self.numbers is None:  # batches that were opened before there were ranges and start dates go on
             del fields["numbers"]
         if self.support.start_date is None:
@@ -220,7 +236,7 @@ SECTIONS: Final[dict[str, Section]] = {
             "class_id": Identifier(),
         }
     ),
-    "manufacturer": PARTY,
+    "manufacturer": OneOrMore(PARTY, most=MANUFACTURERS),
     "representatives": Entries(PARTY, 0, REPRESENTATIVES, is_optional=True),
     "batch": Fields(
         {
@@ -232,9 +248,7 @@ SECTIONS: Final[dict[str, Section]] = {
     ),
     "support": Fields(
         {
-            "period": Text(
-                DURATION, 'must be an ISO 8601 duration in years, months or days, like "P5Y" (SP-01)'
-            ),
+            "period": Text(DURATION, DURATION_HINT),
             "start_date": Date(default=None),
             "end_date": Date(),
             "horizon": Date(default=None),
@@ -244,10 +258,10 @@ SECTIONS: Final[dict[str, Section]] = {
     ),
     "contact": Fields(
         {
-            "report": url("https://", "mailto:", "tel:"),
-            "acknowledgement": TIMED,
-            "status_updates": TIMED,
-            "policy": url("https://"),
+            "report": Text(REPORT, REPORT_HINT),
+            "acknowledgement": Text(ACKNOWLEDGEMENT, ACKNOWLEDGEMENT_HINT),
+            "status_updates": Text(STATUS_UPDATES, STATUS_UPDATES_HINT),
+            "policy": Text(POLICY, POLICY_HINT),
             "sequence": Number(1, 2**31, default=1),
         }
     ),
@@ -314,7 +328,7 @@ def _product(document: dict[str, Any], problems: list[str]) -> Product:
         board=product["board"],
         vendor_id=product["vendor_id"],
         class_id=product["class_id"],
-        manufacturer=Party(**read["manufacturer"]),
+        manufacturers=tuple(Party(**values) for values in read["manufacturer"]),
         representatives=tuple(Party(**values) for values in read["representatives"]),
         batch=batch["number"],
         serial_prefix=batch["serial_prefix"],
@@ -352,30 +366,14 @@ def _support(values: dict[str, Any], problems: list[str]) -> Support:
     horizon = values["horizon"] or _later(end, HORIZON_DAYS)
     if horizon < end:
         problems.append("[support] horizon must not lie before end_date")
-    if start is not None and DURATION.fullmatch(values["period"]):
-        least = end_of_period(start, values["period"])
-        if least is None or end < least:
-            problems.append(
-                f"[support] end_date must not lie before {least or 'any day that a calendar has'}: start_date and"
-                f" {values['period']} (SP-01)"
-            )
+    problem = contradiction(values["period"], end, start) if DURATION.fullmatch(values["period"]) else None
+    if problem is not None:
+        problems.append(f"[support] {problem}")
     return Support(values["period"], end, values["sequence"], values["notice_days"], horizon, start)
 
 
 def _later(day: dt.date, days: int) -> dt.date:
     return day + dt.timedelta(days=min(days, (dt.date.max - day).days))
-
-
-def end_of_period(start: dt.date, period: str) -> dt.date | None:
-    """The last day of a period that begins with the day `start`; None where no calendar has it."""
-    years, months, days = (int((part or "0")[:-1] or 0) for part in DURATION.fullmatch(period).groups())  # type: ignore[union-attr]
-    at = start.year * 12 + start.month - 1 + years * 12 + months
-    try:
-        last = calendar.monthrange(at // 12, at % 12 + 1)[1]
-        day = dt.date(at // 12, at % 12 + 1, min(start.day, last))
-        return day + dt.timedelta(days=days - 1)
-    except (ValueError, OverflowError, IndexError):
-        return None
 
 
 def _statement(values: dict[str, Any]) -> StatementDetails:

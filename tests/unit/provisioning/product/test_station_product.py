@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from pathlib import Path
 
 import pytest
 
 from provisioning.product.example import EXAMPLE
-from provisioning.product.product import Product, ProductError, end_of_period, load_product, parse_product
+from provisioning.product.product import Product, ProductError, load_product, parse_product
 
 
 def problems(text: str) -> list[str]:
@@ -69,8 +68,20 @@ WRONG_LINES = [
     ('serial_prefix = "FB1-"', 'serial_prefix = "FB1-"\nfirst_number = 5', "[batch] first_number and last_number"),
     ('serial_prefix = "FB1-"', 'serial_prefix = "FB1-"\nfirst_number = 5\nlast_number = 4', "[batch] last_number"),
     ("start_date = 2026-12-01", "start_date = 2027-01-02", "[support] end_date must not lie before 2032-01-01"),
+    ('period = "P5Y" ', 'period = "P0Y" ', "[support] period"),
+    ('period = "P5Y" ', 'period = "P0Y0M0D" ', "[support] period"),
+    ('model = "FB-1"', 'model = "FB-1\\u202e1302"', "[product] model"),
+    ('name = "Example Devices Ltd"', 'name = "Example\\u200bDevices"', "[manufacturer] name"),
+    ('"within 3 working days"', '"our phones are staffed 24 hours a day"', "[contact] acknowl"),
+    ('"within 3 working days"', '"we do not promise 3 days"', "[contact] acknowl"),
+    ('"within 3 working days"', '"within 0 days"', "[contact] acknowl"),
+    ('"every 14 days until resolved"', '"every 14 days"', "[contact] status"),
+    ('"mailto:security@example.com"', '"mailto:"', "[contact] report"),
+    ('"mailto:security@example.com"', '"mailto:security@localhost"', "[contact] report"),
+    ('"https://example.com/security/policy"', '"https://example.com/../../../PWN2"', "[contact] policy"),
+    ('"https://example.com/security/policy"', '"https://example.com/a/%2e%2e/b"', "[contact] policy"),
     ("start_date = 2026-12-01", 'start_date = "soon"', "[support] start_date"),
-    ('period = "P5Y" ', 'period = "P99999999999999999999Y" ', "[support] end_date must not lie before any day"),
+    ('period = "P5Y" ', 'period = "P9999Y" ', "[support] end_date must not lie before any day"),
 ]  # fmt: skip
 
 
@@ -138,25 +149,10 @@ def test_image_and_template_are_read_and_change_no_declaration() -> None:
 
 def test_without_range_and_start_a_batch_declares_what_it_declared_before_there_were_any() -> None:
     """A line that was stopped by an update of this program would need new batch numbers."""
-    text = "".join(line for line in EXAMPLE.splitlines(keepends=True) if not line.startswith("start_date"))
-    assert digest(text).hex() == "24bab81c8a4db14e2bb5d3563f511fff39a5119c73942b7e5f0015f96dc6b5c3"
-
-
-@pytest.mark.parametrize(
-    ("start", "period", "end"),
-    [
-        (dt.date(2026, 1, 1), "P5Y", dt.date(2030, 12, 31)),
-        (dt.date(2027, 3, 1), "P1Y", dt.date(2028, 2, 29)),
-        (dt.date(2028, 2, 29), "P1Y", dt.date(2029, 2, 27)),
-        (dt.date(2026, 1, 31), "P1M", dt.date(2026, 2, 27)),
-        (dt.date(2026, 12, 31), "P1Y2M3D", dt.date(2028, 3, 2)),
-        (dt.date(2026, 1, 1), "P9999Y", None),
-    ],
-)
-def test_the_last_day_of_a_period_is_the_day_before_its_calendar_day(
-    start: dt.date, period: str, end: dt.date | None
-) -> None:
-    assert end_of_period(start, period) == end
+    assert (
+        digest(without_start(EXAMPLE)).hex()
+        == "24bab81c8a4db14e2bb5d3563f511fff39a5119c73942b7e5f0015f96dc6b5c3"
+    )
 
 
 def test_a_start_date_and_a_range_are_declared_with_the_batch() -> None:
@@ -164,3 +160,33 @@ def test_a_start_date_and_a_range_are_declared_with_the_batch() -> None:
     ranged = changed("# first_number = 1 ", "first_number = 1 ").replace("# last_number", "last_number")
     assert parse_product(ranged).numbers == (1, 500)
     assert digest(ranged) != digest(EXAMPLE)
+
+
+def without_start(text: str) -> str:
+    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith("start_date"))
+
+
+@pytest.mark.parametrize(
+    ("period", "end"), [("P10Y", "2027-01-01"), ("P5Y", "2027-12-31"), ("P60M", "2028-06-30")]
+)
+def test_a_period_that_would_begin_before_the_regulations_needs_a_start_date(period: str, end: str) -> None:
+    text = without_start(changed('period = "P5Y" ', f'period = "{period}" ')).replace("2031-12-31", end)
+    assert any("[support] end_date" in problem and "start_date" in problem for problem in problems(text))
+
+
+def test_a_definition_names_any_number_of_manufacturers() -> None:
+    text = changed("[manufacturer]", "[[manufacturer]]").replace(
+        "# [[representatives]]",
+        '[[manufacturer]]\nname = "Second Ltd"\naddress = "2 Road"\n# [[representatives]]',
+    )
+    product = parse_product(text)
+    assert [party.name for party in product.manufacturers] == ["Example Devices Ltd", "Second Ltd"]
+    assert product.manufacturer == product.manufacturers[0]
+    assert digest(text) != digest(EXAMPLE)
+    assert digest(changed("[manufacturer]", "[[manufacturer]]")) == digest(EXAMPLE)
+
+
+def test_a_definition_without_a_manufacturer_is_refused() -> None:
+    text = EXAMPLE[: EXAMPLE.index("[manufacturer]")] + EXAMPLE[EXAMPLE.index("# [[representatives]]") :]
+    assert any("manufacturer" in problem for problem in problems(text))
+    assert any("manufacturer" in problem for problem in problems("manufacturer = []\n" + text))

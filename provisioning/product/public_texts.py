@@ -1,0 +1,98 @@
+"""Texts that a maker publishes, read as values: times of answers, addresses, and lines that print as they are stored.
+
+Rules:
+1. A time is a whole number of at least 1 and a unit, and nothing else: "within 3 working days", "every 14 days until
+   resolved" (RP-02, RP-03). A sentence that merely mentions a number is refused.
+2. A contact is one address that a report can be sent to: mailto: with one mailbox, tel: with an international number,
+   or an https page (RP-01).
+3. The policy is an https address whose path has plain names only: no "..", no query, no escapes.
+4. A line has no control, format or bidirectional characters: what is printed is what is stored.
+
+The patterns are also valid in JSON Schema (ECMA 262).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+_TIME: Final = r"([1-9][0-9]{0,2}) ((?:working |business |calendar )?(?:hour|day|week|month))s?"
+ACKNOWLEDGEMENT: Final = re.compile(rf"(?:[Ww]ithin )?{_TIME}")
+ACKNOWLEDGEMENT_HINT: Final = (
+    'must be a time and nothing else, a whole number and a unit, like "within 3 working days" (RP-02)'
+)
+STATUS_UPDATES: Final = re.compile(
+    rf"(?:[Aa]t least )?[Ee]very {_TIME} until (?:the (?:issue|problem) is |it is )?resolved"
+)
+STATUS_UPDATES_HINT: Final = (
+    'must be a time and nothing else, a whole number and a unit, like "every 14 days until resolved" (RP-03)'
+)
+
+_NAME: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST: Final = rf"(?:{_NAME}\.)+[A-Za-z][A-Za-z0-9-]{{0,61}}[A-Za-z0-9]"
+_SEGMENT: Final = r"(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+"
+_PAGE: Final = rf"https://{_HOST}(?::[1-9][0-9]{{0,4}})?(?:/{_SEGMENT})*/?"
+_ATOM: Final = r"[A-Za-z0-9_+-]+"
+REPORT: Final = re.compile(rf"mailto:{_ATOM}(?:\.{_ATOM})*@{_HOST}|tel:\+[1-9](?:-?[0-9]){{6,14}}|{_PAGE}")
+REPORT_HINT: Final = (
+    "must be an address that a report can be sent to, like mailto:security@maker.co.uk, tel:+442079460000 or"
+    " https://maker.co.uk/report (RP-01)"
+)
+POLICY: Final = re.compile(_PAGE)
+POLICY_HINT: Final = (
+    "must be an https address of plain names, like https://maker.co.uk/security,"
+    ' without "..", query or escapes'
+)
+
+_UNPRINTED: Final = (
+    "\x00-\x1f\x7f-\x9f\u00ad\u0600-\u0605\u061c\u06dd\u070f\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f"
+    "\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\ue000-\uf8ff"
+    "\U000110bd\U000110cd\U0001d173-\U0001d17a\U000e0000-\U0010ffff"
+)
+LINE: Final = re.compile(f"[^{_UNPRINTED}]+")
+LINE_HINT: Final = "must be a text of one line"
+
+
+@dataclass(frozen=True)
+class AnswerTime:
+    """A whole number of units, as the maker publishes it."""
+
+    count: int
+    unit: str  # "working day", "hour", ...
+
+    def in_words(self) -> str:
+        """ "3 working days"."""
+        return f"{self.count} {self.unit}{'' if self.count == 1 else 's'}"
+
+
+def acknowledgement_time(text: str) -> AnswerTime:
+    """When a report is acknowledged. Raises ValueError for a text that is anything but a time (rule 1)."""
+    return _time(ACKNOWLEDGEMENT, text, ACKNOWLEDGEMENT_HINT)
+
+
+def status_update_time(text: str) -> AnswerTime:
+    """How often a reporter hears of the progress. Raises ValueError for a text that is anything but that (rule 1)."""
+    return _time(STATUS_UPDATES, text, STATUS_UPDATES_HINT)
+
+
+def _time(pattern: re.Pattern[str], text: str, hint: str) -> AnswerTime:
+    found = pattern.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text!r} {hint}")
+    return AnswerTime(int(found[1]), found[2])
+
+
+def acknowledgement_words(text: str) -> str:
+    """What the maker's pages print: the parsed time, never the text. Raises ValueError."""
+    return f"within {acknowledgement_time(text).in_words()}"
+
+
+def status_update_words(text: str) -> str:
+    """What the maker's pages print: the parsed time, never the text. Raises ValueError."""
+    return f"every {status_update_time(text).in_words()} until resolved"
+
+
+def is_line(text: str) -> bool:
+    """Whether a text is one line without characters that change how a line is shown (rule 4)."""
+    return LINE.fullmatch(text) is not None
