@@ -295,17 +295,20 @@ class Named:
 
 @dataclass(frozen=True)
 class Entries:
-    """An array of `least` to `most` tables."""
+    """An array of `least` to `most` tables. `may_be_one`: a single table stands for an array of one."""
 
     table: Fields
     least: int
     most: int
     is_optional: bool = False
+    may_be_one: bool = False
 
     def read(self, found: Any, place: str, problems: list[str]) -> list[dict[str, Any]]:
         """The values of each table; none where the array itself is wrong."""
         if found is None and self.is_optional:
             return []
+        if self.may_be_one and not isinstance(found, list):
+            return [self.table.read(found, place, problems)]
         if not isinstance(found, list) or not self.least <= len(found) <= self.most:
             problems.append(f"[[{place}]] must appear {self.least} to {self.most} times")
             return []
@@ -315,30 +318,9 @@ class Entries:
 
     def schema(self) -> dict[str, Any]:
         """The array as JSON Schema."""
-        return {
-            "type": "array",
-            "minItems": self.least,
-            "maxItems": self.most,
-            "items": self.table.schema(),
-        }
-
-
-@dataclass(frozen=True)
-class OneOrMore(Entries):
-    """A table `[name]`, or an array of up to `most` tables `[[name]]`."""
-
-    least: int = 1
-    most: int = 1
-
-    def read(self, found: Any, place: str, problems: list[str]) -> list[dict[str, Any]]:
-        """The values of each table; one entry for a single table."""
-        if isinstance(found, list):
-            return super().read(found, place, problems)
-        return [self.table.read(found, place, problems)]
-
-    def schema(self) -> dict[str, Any]:
-        """Table or array as JSON Schema."""
-        return {"oneOf": [self.table.schema(), super().schema()]}
+        one = self.table.schema()
+        array = {"type": "array", "minItems": self.least, "maxItems": self.most, "items": one}
+        return {"oneOf": [one, array]} if self.may_be_one else array
 
 
 Section = Fields | Entries

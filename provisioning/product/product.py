@@ -30,7 +30,6 @@ from provisioning.product.fields import (
     MapOf,
     Named,
     Number,
-    OneOrMore,
     Section,
     Text,
     Truth,
@@ -236,7 +235,7 @@ SECTIONS: Final[dict[str, Section]] = {
             "class_id": Identifier(),
         }
     ),
-    "manufacturer": OneOrMore(PARTY, most=MANUFACTURERS),
+    "manufacturer": Entries(PARTY, 1, MANUFACTURERS, may_be_one=True),
     "representatives": Entries(PARTY, 0, REPRESENTATIVES, is_optional=True),
     "batch": Fields(
         {
