@@ -28,9 +28,9 @@ from provisioning.cli.registry_options import (
 from provisioning.cli.registry_sync import add_to as add_sync_commands
 from provisioning.registry import backup as backups
 from provisioning.registry import branches, decisions, export
+from provisioning.registry.chains import Report
 from provisioning.registry.database import Location
 from provisioning.registry.errors import RegistryError
-from provisioning.registry.ledger import Report
 from provisioning.registry.sealed import ServerPrivateKey
 from provisioning.registry.station_key import hold_station_key, station_key_path
 from provisioning.servers.oscore_store import OscoreStore
@@ -120,7 +120,7 @@ def verify(
         if (registry is None) == (ledger is None):
             raise RegistryError("name either --registry or --ledger")
         if ledger is not None:
-            report = export.verify_ledger_json(ledger.read_text(), exported, trusted)
+            report = export.verify_chains_json(ledger.read_text(), exported, trusted)
         else:
             with opened(registry or "", files) as book:
                 report = book.verify(exported, trusted)
@@ -183,12 +183,12 @@ def close_batch(registry: Place, batch: Batch, files: Files = None) -> None:
 def release_batch(registry: Place, batch: Batch, files: Files = None) -> None:
     """Let a batch go, or say in one sentence each why not."""
     with opened(registry, files) as book:
-        problems = branches.release_problems(book, batch)
+        problems = branches.ship_problems(book, batch)
         for problem in problems:
             err.print(problem, style="red", markup=False)
         if problems:
             raise typer.Exit(BROKEN)
-        branches.release_batch(book, batch)
+        branches.ship_batch(book, batch)
     typer.echo(f"batch {batch} is released")
 
 
@@ -246,7 +246,7 @@ def settle(
 def revoke(serial: Serial, registry: Place, by: By, reason: Reason, files: Files = None) -> None:
     """Take a unit's access to the servers away; the next export leaves it out."""
     with opened(registry, files) as book:
-        unit = book.revoke(serial, by=by, reason=reason)
+        unit = book.withdraw(serial, by=by, reason=reason)
     typer.echo(f"unit {serial} ({unit.device_id.hex()}) is revoked; export to broker and CoAP server now")
 
 
@@ -265,7 +265,7 @@ def export_(
             "csv": lambda: export.units_csv(book, batch),
             "json": lambda: export.units_json(book, batch),
             "parquet": lambda: export.units_parquet(book, batch),
-            "ledger": lambda: export.ledger_json(book),
+            "ledger": lambda: export.chains_json(book),
             "acl": lambda: export.broker_acl(book, _class_ids(class_ids)),
             "secrets": lambda: export.sealed_json(book),
         }

@@ -10,7 +10,7 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 
-from provisioning.registry.errors import LedgerError, RegistryError
+from provisioning.registry.errors import ChainError, RegistryError
 from provisioning.registry.registry import Registry
 from provisioning.servers.oscore_store import OscoreStoreError
 
@@ -53,7 +53,7 @@ def told() -> Iterator[None]:
     """Say what does not hold or cannot be used, and end with the exit code for it."""
     try:
         yield
-    except LedgerError as error:
+    except ChainError as error:
         for problem in error.problems:
             err.print(problem, style="bold red", markup=False)
         raise typer.Exit(BROKEN) from None

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from provisioning.cli.registry_options import BROKEN, Files, MainPlace, Place, err, opened, told
-from provisioning.registry import branches, bundle
+from provisioning.registry import branches, sync_file
 from provisioning.registry.errors import RegistryError
 
 Key = Annotated[
@@ -29,8 +29,8 @@ def _key(text: str | None) -> bytes | None:
 
 
 def _read(path: Path) -> str:
-    if path.stat().st_size > bundle.LARGEST_BYTES:
-        raise RegistryError(f"{path.name} is larger than {bundle.LARGEST_BYTES >> 20} MiB")
+    if path.stat().st_size > sync_file.LARGEST_BYTES:
+        raise RegistryError(f"{path.name} is larger than {sync_file.LARGEST_BYTES >> 20} MiB")
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
@@ -57,7 +57,7 @@ def export_sync(
     """At a station without a path to the main registry: write everything for it into one signed file."""
     with opened(registry, None) as book:
         _free(to)
-        _write(to, bundle.export(book))
+        _write(to, sync_file.export(book))
         signer = book.signer.key_id.hex()
     typer.echo(f"wrote {to}, signed by {signer}; then, at the main registry: firstboot registry import-sync")
 
@@ -72,7 +72,7 @@ def import_sync(
     """At the main registry: take a station's file in, as `sync` would, and write the answer for it."""
     with opened(main, files) as book:
         _free(answer)
-        report, text = bundle.take_in(book, _read(file), _key(key))
+        report, text = sync_file.take_in(book, _read(file), _key(key))
         _write(answer, text)
         signer = book.signer.key_id.hex()
     typer.echo(f"{report.units} new units, {report.records} new production records")
@@ -90,7 +90,7 @@ def finish_sync(
 ) -> None:
     """At the station: stop the units that the main registry stopped, take the numbers that it leased."""
     with opened(registry, None) as book:
-        stopped, ranges = bundle.finish(book, _read(file), _key(key))
+        stopped, ranges = sync_file.finish(book, _read(file), _key(key))
     typer.echo(f"{stopped} units are stopped, {ranges} new ranges of serial numbers")
 
 

@@ -232,7 +232,7 @@ def show(
 
 
 def _facts(unit: Unit, book: Registry) -> dict[str, Any]:
-    drawn, live = book.codes_drawn(unit.id)
+    drawn, live = book.codes_generated(unit.id)
     return {
         "serial": unit.serial,
         "device_id": unit.device_id.hex(),
@@ -241,8 +241,8 @@ def _facts(unit: Unit, book: Registry) -> dict[str, Any]:
         "status": unit.status,
         "version": unit.version,
         "support_end": None if unit.support_end_day is None else date_text(unit.support_end_day),
-        "for_sale": unit.status == "released" and not unit.is_development,
-        "codes_drawn": drawn,
+        "for_sale": unit.status == "passed" and not unit.is_development,
+        "codes_generated": drawn,
         "codes_live": live,
         "label": unit.label_name,
         "phases": [
@@ -264,7 +264,7 @@ def _table(units: list[dict[str, Any]]) -> Table:
             unit["status"],
             "yes" if unit["for_sale"] else "NO",
             *(cell or "-" for cell in cells),
-            str(unit["codes_drawn"]),
+            str(unit["codes_generated"]),
         )
     return table
 

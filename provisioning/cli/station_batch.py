@@ -106,5 +106,5 @@ def rework(
     with opened(registry, files) as book:
         unit = book.retire(serial, by=by, reason=reason)
     typer.echo(f"unit {serial} is retired and its codes are burned; destroy its label")
-    if unit.released_s is not None:
+    if unit.passed_s is not None:
         typer.echo("it was released: it is revoked too, export to broker and CoAP server now")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from provisioning.registry.branches import incidents, release_problems
+from provisioning.registry.branches import incidents, ship_problems
 from provisioning.registry.decisions import check_faults
 from provisioning.registry.errors import RegistryError
 from provisioning.registry.models import QUARANTINED
@@ -34,4 +34,4 @@ def ship_faults(registry: Registry, batch: str) -> list[str]:
 
     It is open, a branch was not synced, an incident is not settled, or its set-up codes were not checked together.
     """
-    return [*release_problems(registry, batch), *check_faults(registry, batch)]
+    return [*ship_problems(registry, batch), *check_faults(registry, batch)]

@@ -25,7 +25,7 @@ from provisioning.compliance.carried import check_signature
 from provisioning.compliance.ledger import Ledger, LedgerError, Line
 from provisioning.compliance.statement import StatementError, label_expiries
 from provisioning.compliance.support_register import Publication, RegisterError, current
-from provisioning.registry.models import RELEASED
+from provisioning.registry.models import PASSED
 from provisioning.registry.registry import RegistryError
 
 if TYPE_CHECKING:
@@ -162,12 +162,12 @@ UNIQUE: Final = ("device_id", "device_certificate", "web_fingerprint", "record_h
 
 
 def _check_verification(gate: Gate, unit: Unit) -> Iterator[str]:
-    if unit.status != RELEASED:
+    if unit.status != PASSED:
         yield f"Its lock was never proved: the registry has it as {unit.status}."
         return
     if unit.is_development:
         yield "It was made with development keys or a development build and is not for sale."
-    if unit.revoked_s is not None:
+    if unit.withdrawn_s is not None:
         yield "It was revoked: servers no longer accept it."
     passed = {phase.name for phase in gate.registry.phases(unit.id) if phase.outcome == "PASS"}
     for name in ("verify", "label", "prove"):
@@ -215,7 +215,7 @@ def _check_support(gate: Gate, unit: Unit) -> Iterator[str]:
 
 
 def _check_uniqueness(gate: Gate, unit: Unit) -> Iterator[str]:
-    _, live = gate.registry.codes_drawn(unit.id)
+    _, live = gate.registry.codes_generated(unit.id)
     if live != 1:
         yield f"It has {live} live set-up codes instead of one (PW-10)."
     for name in UNIQUE:

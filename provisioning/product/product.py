@@ -37,7 +37,17 @@ from provisioning.product.fields import (
     read_document,
 )
 from provisioning.product.periods import DURATION, DURATION_HINT, contradiction
-from provisioning.product.product_papers import (
+from provisioning.product.public_texts import (
+    ACKNOWLEDGEMENT,
+    ACKNOWLEDGEMENT_HINT,
+    POLICY,
+    POLICY_HINT,
+    REPORT,
+    REPORT_HINT,
+    STATUS_UPDATES,
+    STATUS_UPDATES_HINT,
+)
+from provisioning.product.statement_fields import (
     COMPONENT_TABLES,
     LABEL_ROUTE,
     PUBLICATION,
@@ -49,16 +59,6 @@ from provisioning.product.product_papers import (
     component_of,
     publication_of,
     scope_of,
-)
-from provisioning.product.public_texts import (
-    ACKNOWLEDGEMENT,
-    ACKNOWLEDGEMENT_HINT,
-    POLICY,
-    POLICY_HINT,
-    REPORT,
-    REPORT_HINT,
-    STATUS_UPDATES,
-    STATUS_UPDATES_HINT,
 )
 
 ROUTES: Final = ("schedule-1", "schedule-2", "label")

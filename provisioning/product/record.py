@@ -41,7 +41,7 @@ class OscoreSecret:
     master_salt: bytes = field(repr=False)
 
     @classmethod
-    def draw(cls, device_id: bytes) -> OscoreSecret:
+    def generate(cls, device_id: bytes) -> OscoreSecret:
         """A new secret of the system's CSPRNG for one unit."""
         return cls(
             device_id[:OSCORE_DEVICE_ID_BYTES],

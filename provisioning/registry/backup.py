@@ -22,9 +22,9 @@ from typing import Final
 from sqlalchemy import select, update
 
 from provisioning.registry import merge
+from provisioning.registry.chains import Report
 from provisioning.registry.database import create_private
 from provisioning.registry.errors import RegistryError
-from provisioning.registry.ledger import Report
 from provisioning.registry.models import Batch, Chain
 from provisioning.registry.numbers import skip_numbers
 from provisioning.registry.registry import Registry
@@ -84,7 +84,7 @@ def drill(folder: Path) -> Report:
 def restore(folder: Path, path: Path, *, by: str, skipped: int = SKIPPED_NUMBERS) -> Report:
     """Put a backup into service at `path`, where there is no registry; what its ledger holds (rule 2).
 
-    Raises RegistryError, LedgerError for a damaged backup.
+    Raises RegistryError, ChainError for a damaged backup.
     """
     if path.exists():
         raise RegistryError(
@@ -100,7 +100,7 @@ def restore(folder: Path, path: Path, *, by: str, skipped: int = SKIPPED_NUMBERS
             skip_numbers(session, skipped)
             session.execute(update(Chain).values(is_open=False))
             text = f"restored from a backup by {by}: units made after it may be missing; sync or count them"
-            for batch in session.scalars(select(Batch).where(Batch.released_s.is_(None))):
+            for batch in session.scalars(select(Batch).where(Batch.shipped_s.is_(None))):
                 merge.note_incident(session, "restored", batch.number, text, registry.now())
     finally:
         registry.close()

@@ -11,10 +11,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from provisioning.keys.signer import Signer
-from provisioning.registry import book
+from provisioning.registry import checkpoints
+from provisioning.registry.chains import Report, verify_chains
 from provisioning.registry.database import Location, open_database
 from provisioning.registry.errors import BatchError
-from provisioning.registry.ledger import Report, verify_ledger
 from provisioning.registry.models import Batch, Document
 from provisioning.registry.numbers import is_branch, keep_for_batch
 from provisioning.registry.station_key import (
@@ -70,7 +70,7 @@ class RegistryBase:
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """One durable transaction; for the modules of this package."""
-        with self.writer.turn, self.database.writing() as session:
+        with self.writer.lock, self.database.writing() as session:
             yield session
 
     @contextmanager
@@ -158,15 +158,15 @@ class RegistryBase:
         """Make, sign and store the next checkpoint over all chains; its text (JSON), to be kept elsewhere."""
         signer = self.signer
         with self.writing() as session:
-            return book.add_checkpoint(session, self.registry_id, self.now(), signer)
+            return checkpoints.add_checkpoint(session, self.registry_id, self.now(), signer)
 
     def verify(self, exported: Sequence[str] = (), trusted: Sequence[bytes] = ()) -> Report:
-        """Check chains, signatures, checkpoints, and units against records. Raises LedgerError with every problem."""
+        """Check chains, signatures, checkpoints, and units against records. Raises ChainError with every problem."""
         with self.reading() as session:
-            chains, stored = book.chains(session), book.checkpoints(session)
-            book.check_units(session)
-        return verify_ledger(chains, stored, exported, trusted)
+            chains, stored = checkpoints.stored_chains(session), checkpoints.stored_checkpoints(session)
+            checkpoints.check_units(session)
+        return verify_chains(chains, stored, exported, trusted)
 
     def verify_chain(self) -> int:
-        """Check the chains of production records; how many records there are. Raises LedgerError."""
+        """Check the chains of production records; how many records there are. Raises ChainError."""
         return self.verify().records

@@ -18,14 +18,14 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from provisioning.registry import book, decisions, merge
+from provisioning.registry import checkpoints, decisions, merge
+from provisioning.registry.chains import verify_chains
 from provisioning.registry.database import read_key
 from provisioning.registry.errors import BatchError, ConflictError, RegistryError
-from provisioning.registry.ledger import verify_ledger
 from provisioning.registry.models import (
     LIVE,
+    PASSED,
     QUARANTINED,
-    RELEASED,
     RETIRED,
     Batch,
     Branch,
@@ -139,7 +139,7 @@ def take_leases(session: Session, leases: Leases) -> int:
 def sync(main: Registry, branch: Registry) -> SyncReport:
     """Bring a branch's units, codes, records and checkpoints into the main registry (rules 2 to 5).
 
-    Raises ConflictError for a branch whose ledger contradicts what is known of it, LedgerError for a broken one.
+    Raises ConflictError for a branch whose ledger contradicts what is known of it, ChainError for a broken one.
     """
     with branch.reading() as session:
         taken = merge.read(session)
@@ -156,7 +156,7 @@ def take(
 
     `bundle`: (key, number) of the bundle that brought it, noted with it. Raises as `sync`.
     """
-    verify_ledger(taken.chains, taken.checkpoints)
+    verify_chains(taken.chains, taken.checkpoints)
     lost = _lost_records(main, registry_id, taken)
     if lost:
         raise ConflictError(lost)
@@ -166,11 +166,11 @@ def take(
         result = merge.apply(session, taken, row, main.now())
         row.synced_s = main.now()
         if bundle is not None:
-            row.public_key, row.bundle_number = bundle
+            row.public_key, row.sync_number = bundle
         for batch in taken.batches:
             session.merge(BranchBatch(branch=row.name, batch=batch.number, is_done=batch.is_closed))
         session.flush()
-        book.add_checkpoint(session, main.registry_id, main.now(), signer)
+        checkpoints.add_checkpoint(session, main.registry_id, main.now(), signer)
         stopped = {
             unit.device_id: str(unit.note)
             for unit in session.scalars(select(Unit).where(Unit.status == QUARANTINED))
@@ -198,7 +198,7 @@ def _lost_records(main: Registry, registry_id: bytes, taken: merge.Taken) -> str
         return problem
 
 
-def release_problems(main: Registry, batch: str) -> list[str]:
+def ship_problems(main: Registry, batch: str) -> list[str]:
     """Why a batch cannot be released: one sentence each, none when it can (rule 4, PR-05)."""
     with main.reading() as session:
         if is_branch(session):
@@ -213,7 +213,7 @@ def release_problems(main: Registry, batch: str) -> list[str]:
             if not row.is_done
         ]
         for unit in session.scalars(select(Unit).where(Unit.batch == batch).order_by(Unit.id)):
-            if unit.status not in (RELEASED, RETIRED):
+            if unit.status not in (PASSED, RETIRED):
                 problems.append(
                     f"unit {unit.serial} is {unit.status}" + (f": {unit.note}" if unit.note else "")
                 )
@@ -223,15 +223,15 @@ def release_problems(main: Registry, batch: str) -> list[str]:
     return problems
 
 
-def release_batch(main: Registry, batch: str) -> int:
+def ship_batch(main: Registry, batch: str) -> int:
     """Let a batch go; unix seconds of its release. Raises BatchError with every reason against it."""
-    if problems := release_problems(main, batch):
+    if problems := ship_problems(main, batch):
         raise BatchError("; ".join(problems))
     with main.writing() as session:
         found = session.get_one(Batch, batch)
-        if found.released_s is None:
-            found.released_s = main.now()
-        return found.released_s
+        if found.shipped_s is None:
+            found.shipped_s = main.now()
+        return found.shipped_s
 
 
 def incidents(main: Registry, *, is_open: bool = True) -> list[Incident]:

@@ -109,7 +109,7 @@ class Database:
     @contextlib.contextmanager
     def writing(self) -> Iterator[Session]:
         """A session in one durable transaction; RegistryError where the database fails."""
-        with told(self), Session(self.engine, expire_on_commit=False) as session, session.begin():
+        with reporting_errors(self), Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
 
     @contextlib.contextmanager
@@ -117,14 +117,14 @@ class Database:
         """A session that takes no lock; what it gives stays readable behind it."""
         options = {"is_reading": True}
         with (
-            told(self),
+            reporting_errors(self),
             Session(self.engine.execution_options(**options), expire_on_commit=False) as session,
         ):
             yield session
 
 
 @contextlib.contextmanager
-def told(database: Database) -> Iterator[None]:
+def reporting_errors(database: Database) -> Iterator[None]:
     """Errors of the database as one sentence: disk full, file lost, server gone. Raises RegistryError."""
     try:
         yield
@@ -277,7 +277,7 @@ def create_private(path: Path, data: bytes) -> None:
 
 
 def _check_durability(connection: Connection) -> None:
-    """PostgreSQL may be told to lie about commits; then it is no registry."""
+    """PostgreSQL may be reporting_errors to lie about commits; then it is no registry."""
     if connection.dialect.name == "postgresql":
         for name in ("fsync", "synchronous_commit"):
             value = connection.exec_driver_sql(f"SHOW {name}").scalar()

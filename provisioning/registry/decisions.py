@@ -20,8 +20,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from provisioning.keys.signer import Signer
+from provisioning.registry.chains import DECISIONS, GENESIS, make_entry
 from provisioning.registry.errors import RegistryError
-from provisioning.registry.ledger import DECISIONS, GENESIS, make_entry
 from provisioning.registry.models import (
     LIVE,
     QUARANTINED,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from provisioning.registry.base import RegistryBase
 
 REWORK: Final = "rework"
-REVOKE: Final = "revoke"
+WITHDRAW: Final = "revoke"  # the word in signed records
 HOLD: Final = "quarantine"
 SETTLE: Final = "settle"
 CHECK_BATCH: Final = "check-batch"

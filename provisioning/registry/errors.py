@@ -7,7 +7,7 @@ class RegistryError(Exception):
     """The registry refuses or cannot be used; the text holds no secret."""
 
 
-class AlreadyReleasedError(RegistryError):
+class AlreadyPassedError(RegistryError):
     """The unit is finished; it is not provisioned a second time."""
 
 
@@ -31,7 +31,7 @@ class ClockError(RegistryError):
     """The station's clock was set during a shift, or contradicts the registry; nothing is reserved or locked."""
 
 
-class LedgerError(RegistryError):
+class ChainError(RegistryError):
     """Production records or checkpoints do not hold. `problems`: one sentence each."""
 
     def __init__(self, problems: list[str]) -> None:

@@ -16,10 +16,10 @@ from typing import Any, Final
 from sqlalchemy import select
 
 from device.records.support import date_text
-from provisioning.registry import book
-from provisioning.registry.errors import LedgerError, RegistryError
-from provisioning.registry.ledger import ChainData, Entry, Report, verify_ledger
-from provisioning.registry.models import RELEASED, SealedSecret, Unit
+from provisioning.registry import checkpoints
+from provisioning.registry.chains import ChainData, Entry, Report, verify_chains
+from provisioning.registry.errors import ChainError, RegistryError
+from provisioning.registry.models import PASSED, SealedSecret, Unit
 from provisioning.registry.registry import Registry
 from provisioning.registry.sealed import ServerPrivateKey
 from provisioning.servers.access import mosquitto_acl
@@ -27,15 +27,15 @@ from provisioning.servers.oscore_store import OscoreStore
 
 COLUMNS: Final = (
     "serial", "device_id", "hardware_id", "batch", "status", "for_sale", "version", "image_digest",
-    "record_hash", "statement_sha256", "support_end", "released_s", "revoked_s", "note",
+    "record_hash", "statement_sha256", "support_end", "passed_s", "withdrawn_s", "note",
 )  # fmt: skip
-LEDGER_VERSION: Final = 1
+CHAINS_VERSION: Final = 1
 SECRETS_VERSION: Final = 1
 
 
 def has_access(unit: Unit) -> bool:
     """Whether servers serve this unit (rule 2)."""
-    return unit.status == RELEASED and unit.revoked_s is None
+    return unit.status == PASSED and unit.withdrawn_s is None
 
 
 def unit_facts(unit: Unit) -> dict[str, Any]:
@@ -56,8 +56,8 @@ def unit_facts(unit: Unit) -> dict[str, Any]:
         "record_hash": text(unit.record_hash),
         "statement_sha256": text(unit.statement_sha256),
         "support_end": None if unit.support_end_day is None else date_text(unit.support_end_day),
-        "released_s": unit.released_s,
-        "revoked_s": unit.revoked_s,
+        "passed_s": unit.passed_s,
+        "withdrawn_s": unit.withdrawn_s,
         "note": unit.note,
     }
 
@@ -100,12 +100,13 @@ def units_parquet(registry: Registry, batch: str | None = None) -> bytes:
 # The ledger ----------------------------------------------------------------------------------------------
 
 
-def ledger_json(registry: Registry) -> str:
+def chains_json(registry: Registry) -> str:
     """Every chain and checkpoint, for `firstboot registry verify --ledger` on any machine."""
     with registry.reading() as session:
-        chains, checkpoints = book.chains(session), book.checkpoints(session)
+        chains = checkpoints.stored_chains(session)
+        stored = checkpoints.stored_checkpoints(session)
     document = {
-        "version": LEDGER_VERSION,
+        "version": CHAINS_VERSION,
         "registry": registry.registry_id.hex(),
         "chains": [
             {
@@ -118,13 +119,13 @@ def ledger_json(registry: Registry) -> str:
             }
             for chain in chains
         ],
-        "checkpoints": checkpoints,
+        "checkpoints": stored,
     }
     return json.dumps(document)
 
 
-def verify_ledger_json(text: str, exported: Sequence[str] = (), trusted: Sequence[bytes] = ()) -> Report:
-    """Check an exported ledger without its registry. Raises LedgerError."""
+def verify_chains_json(text: str, exported: Sequence[str] = (), trusted: Sequence[bytes] = ()) -> Report:
+    """Check an exported ledger without its registry. Raises ChainError."""
     try:
         document = json.loads(text)
         chains = [
@@ -142,8 +143,8 @@ def verify_ledger_json(text: str, exported: Sequence[str] = (), trusted: Sequenc
             str(key): [str(item) for item in texts] for key, texts in document["checkpoints"].items()
         }
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise LedgerError(["the file is no exported ledger"]) from None
-    return verify_ledger(chains, checkpoints, exported, trusted)
+        raise ChainError(["the file is no exported ledger"]) from None
+    return verify_chains(chains, checkpoints, exported, trusted)
 
 
 # Servers -------------------------------------------------------------------------------------------------

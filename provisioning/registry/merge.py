@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 from sqlalchemy import Select, inspect, select
 from sqlalchemy.orm import Session
 
-from provisioning.registry import book
+from provisioning.registry import checkpoints
+from provisioning.registry.chains import DECISIONS, ChainData
 from provisioning.registry.errors import ConflictError
-from provisioning.registry.ledger import DECISIONS, ChainData
 from provisioning.registry.models import (
     LIVE,
     QUARANTINED,
@@ -77,11 +77,11 @@ def read(session: Session) -> Taken:
         return list(session.scalars(select(kind).order_by(*order)))
 
     return Taken(
-        chains=book.chains(session),
+        chains=checkpoints.stored_chains(session),
         chain_rows=every(Chain, Chain.name),
         records=every(ProductionRecord, ProductionRecord.chain, ProductionRecord.number),
         decisions=every(DecisionRecord, DecisionRecord.chain, DecisionRecord.number),
-        checkpoints=book.checkpoints(session),
+        checkpoints=checkpoints.stored_checkpoints(session),
         checkpoint_rows=every(Checkpoint, Checkpoint.registry_id, Checkpoint.number),
         batches=every(Batch, Batch.number),
         documents=every(Document, Document.batch, Document.kind),
@@ -164,8 +164,8 @@ def _batches(session: Session, taken: Taken) -> None:
     for batch in taken.batches:
         known = session.get(Batch, batch.number)
         if known is None:
-            session.add(copy_of(batch, Batch, is_closed=False, released_s=None))
-        elif known.released_s is not None and any(
+            session.add(copy_of(batch, Batch, is_closed=False, shipped_s=None))
+        elif known.shipped_s is not None and any(
             unit.batch == batch.number and _is_new(session, unit) for unit in taken.units
         ):
             raise ConflictError(f"batch {batch.number} was released, but the branch has more units of it")
@@ -237,7 +237,7 @@ class _Merger:
         for column in inspect(Unit).column_attrs:
             if column.key in keep or (is_stopped and column.key in ("status", "note")):
                 continue
-            if column.key == "revoked_s" and known.revoked_s is not None:
+            if column.key == "withdrawn_s" and known.withdrawn_s is not None:
                 continue
             setattr(known, column.key, getattr(unit, column.key))
         self._session.flush()

@@ -14,12 +14,14 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 RESERVED: Final = (
     "reserved"  # identity and code fingerprint are taken; the unit may be anywhere before its lock
 )
-SEALED: Final = "sealed"  # records verified, label printed and read back; the lock may have been asked for
-RELEASED: Final = "released"  # the lock is proved
+COMPLETE: Final = (
+    "complete"  # records verified, label printed and read back; the lock may have been asked for
+)
+PASSED: Final = "passed"  # the lock is proved
 QUARANTINED: Final = "quarantined"  # failed, or its code was found twice; nothing goes on without a decision
 RETIRED: Final = "retired"  # given up; serial, device id and codes stay taken for good
-LIVE: Final = (RESERVED, SEALED, RELEASED)
-_LIVE_SQL: Final = text("status IN ('reserved', 'sealed', 'released')")
+LIVE: Final = (RESERVED, COMPLETE, PASSED)
+_LIVE_SQL: Final = text("status IN ('reserved', 'complete', 'passed')")
 
 
 class Base(DeclarativeBase):
@@ -52,7 +54,7 @@ class Batch(Base):
     is_development: Mapped[bool]
     is_closed: Mapped[bool]
     opened_s: Mapped[int] = mapped_column(BigInteger)  # unix seconds
-    released_s: Mapped[int | None] = mapped_column(BigInteger)  # when the main registry let it go
+    shipped_s: Mapped[int | None] = mapped_column(BigInteger)  # when the main registry shipped it
 
 
 class Document(Base):
@@ -98,7 +100,7 @@ class Branch(Base):
     public_key: Mapped[bytes | None] = mapped_column(
         LargeBinary(65)
     )  # signs its bundles; known from the first one on
-    bundle_number: Mapped[int | None]  # of the last bundle that was taken in
+    sync_number: Mapped[int | None]  # of the last bundle that was taken in
 
 
 class BranchBatch(Base):
@@ -141,9 +143,9 @@ class Unit(Base):
     key_origin: Mapped[str | None] = mapped_column(String(16))  # "unit", or "injected" by the station
     label_mac: Mapped[bytes | None] = mapped_column(LargeBinary(32))  # keyed: the label shows the code
     label_name: Mapped[str | None] = mapped_column(String(64))
-    released_s: Mapped[int | None] = mapped_column(BigInteger)
+    passed_s: Mapped[int | None] = mapped_column(BigInteger)
     note: Mapped[str | None] = mapped_column(String(400))  # why it is quarantined, retired or revoked
-    revoked_s: Mapped[int | None] = mapped_column(BigInteger)
+    withdrawn_s: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class CodeFingerprint(Base):
@@ -153,7 +155,7 @@ class CodeFingerprint(Base):
     fingerprint: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
     unit_id: Mapped[int] = mapped_column(ForeignKey("unit.id"), index=True)
     is_live: Mapped[bool]  # at most one per unit
-    drawn_s: Mapped[int] = mapped_column(BigInteger)
+    generated_s: Mapped[int] = mapped_column(BigInteger)
 
 
 class SealedSecret(Base):
@@ -216,7 +218,7 @@ class DecisionRecord(Base):
 
 
 class Checkpoint(Base):
-    """A signed statement of where every chain stood (provisioning/registry/ledger.py)."""
+    """A signed statement of where every chain stood (provisioning/registry/chains.py)."""
 
     __tablename__ = "checkpoint"
     registry_id: Mapped[bytes] = mapped_column(LargeBinary(16), primary_key=True)

@@ -20,11 +20,11 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from provisioning.registry import decisions, works
+from provisioning.registry import decisions, operations, reservations
 from provisioning.registry.base import RegistryBase
 from provisioning.registry.database import fingerprint
 from provisioning.registry.errors import (
-    AlreadyReleasedError,
+    AlreadyPassedError,
     BatchError,
     DuplicateCodeError,
     QuarantinedError,
@@ -38,11 +38,18 @@ from provisioning.registry.models import (
     PhaseEntry,
     Unit,
 )
-from provisioning.registry.works import PhaseFacts, Reservation
+from provisioning.registry.operations import PhaseFacts
+from provisioning.registry.reservations import Reservation
 
 __all__ = [
-    "AlreadyReleasedError", "BatchError", "DuplicateCodeError", "QuarantinedError", "Registry", "RegistryError",
-    "Reservation", "SealedFacts",
+    "AlreadyPassedError",
+    "BatchError",
+    "CompletedFacts",
+    "DuplicateCodeError",
+    "QuarantinedError",
+    "Registry",
+    "RegistryError",
+    "Reservation",
 ]  # fmt: skip
 
 NOTE_CHARS = 400
@@ -53,7 +60,7 @@ FACT_COLUMNS = (
 
 
 @dataclass(frozen=True)
-class SealedFacts:
+class CompletedFacts:
     """What is known of a unit right before it is locked. `oscore`: (key id of the server, sealed secret)."""
 
     version: str
@@ -86,11 +93,11 @@ class Registry(RegistryBase):
     ) -> Reservation:
         """Give the unit its identity and take the code, in one step. `numbers`: the batch's range, as it was opened.
 
-        Raises AlreadyReleasedError, QuarantinedError, DuplicateCodeError, BatchError, NumbersUsedUpError.
+        Raises AlreadyPassedError, QuarantinedError, DuplicateCodeError, BatchError, NumbersUsedUpError.
         """
         return self.writer.run(
-            works.reserve(
-                works.Wish(
+            reservations.reserve(
+                reservations.ReservationRequest(
                     hardware_id=hardware_id,
                     batch=batch,
                     serial_prefix=serial_prefix,
@@ -103,13 +110,13 @@ class Registry(RegistryBase):
             )
         )
 
-    def seal(self, unit_id: int, facts: SealedFacts) -> None:
+    def complete(self, unit_id: int, facts: CompletedFacts) -> None:
         """Note what is about to be locked; from here on the unit may be locked without our knowing it."""
         columns = {name: getattr(facts, name) for name in FACT_COLUMNS}
         columns["label_mac"] = fingerprint(self.database.key, "label", facts.label)
-        self.writer.run(works.seal(unit_id, columns, facts.oscore))
+        self.writer.run(operations.complete(unit_id, columns, facts.oscore))
 
-    def release(
+    def record_pass(
         self,
         unit_id: int,
         facts: Mapping[str, Any],
@@ -123,18 +130,18 @@ class Registry(RegistryBase):
         signer = self.signer  # a file or token that does not open fails before the transaction
         now, run = self.now(), secrets.token_hex(8)
         return self.writer.run(
-            works.release(
+            operations.record_pass(
                 unit_id,
                 facts,
                 signer,
                 now,
-                lambda entry_hash: works.phase_rows(run, unit_id, phases(entry_hash), now),
+                lambda entry_hash: operations.phase_rows(run, unit_id, phases(entry_hash), now),
             )
         )
 
     def quarantine(self, unit_id: int, why: str) -> bool:
         """Stop a unit that is not finished and burn its codes; False where it is finished or stopped already."""
-        return self.writer.run(works.quarantine(unit_id, why[:NOTE_CHARS]))
+        return self.writer.run(operations.quarantine(unit_id, why[:NOTE_CHARS]))
 
     def retire(self, serial: str, *, by: str, reason: str) -> Unit:
         """Rework: give an identity up for good, so that its board can be provisioned anew. Detached unit.
@@ -150,25 +157,25 @@ class Registry(RegistryBase):
             if unit.status == RETIRED:
                 raise RegistryError(f"unit {serial} is retired already")
             decisions.add(session, signer, self.now(), decisions.REWORK, decisions.about(unit, by, reason))
-            if unit.released_s is not None:
-                unit.revoked_s = self.now()
+            if unit.passed_s is not None:
+                unit.withdrawn_s = self.now()
             before, unit.status, unit.note = unit.status, RETIRED, f"{by}: {reason}"[:NOTE_CHARS]
             _burn(session, unit.id)
             session.add(_decision("rework", unit.id, {"by": by, "reason": reason, "was": before}, self.now()))
             return unit
 
-    def revoke(self, serial: str, *, by: str, reason: str) -> Unit:
+    def withdraw(self, serial: str, *, by: str, reason: str) -> Unit:
         """Take a unit's access to the servers away; exports leave it out from now on. Detached unit."""
         signer = self.signer
         with self.writing() as session:
             unit = session.scalar(select(Unit).where(Unit.serial == serial))
             if unit is None:
                 raise RegistryError(f"the registry knows no unit {serial}")
-            if unit.revoked_s is None:
+            if unit.withdrawn_s is None:
                 decisions.add(
-                    session, signer, self.now(), decisions.REVOKE, decisions.about(unit, by, reason)
+                    session, signer, self.now(), decisions.WITHDRAW, decisions.about(unit, by, reason)
                 )
-                unit.revoked_s = self.now()
+                unit.withdrawn_s = self.now()
                 session.add(_decision("revoke", unit.id, {"by": by, "reason": reason}, self.now()))
             return unit
 
@@ -208,7 +215,7 @@ class Registry(RegistryBase):
         with self.reading() as session:
             return list(session.scalars(query if batch is None else query.where(Unit.batch == batch)))
 
-    def codes_drawn(self, unit_id: int) -> tuple[int, int]:
+    def codes_generated(self, unit_id: int) -> tuple[int, int]:
         """(codes drawn for the unit, how many of them are live)."""
         query = select(func.count(), func.count().filter(CodeFingerprint.is_live))
         with self.reading() as session:
@@ -217,7 +224,7 @@ class Registry(RegistryBase):
 
     def add_phases(self, run: str, unit_id: int | None, phases: Iterable[PhaseFacts]) -> None:
         """Store what the phases of a run came to."""
-        self.writer.run(works.add_phases(works.phase_rows(run, unit_id, phases, self.now())))
+        self.writer.run(operations.add_phases(operations.phase_rows(run, unit_id, phases, self.now())))
 
     def phases(self, unit_id: int) -> list[PhaseEntry]:
         """What the phases of a unit's runs came to, in order, detached."""
@@ -236,7 +243,7 @@ def get_unit(session: Session, unit_id: int) -> Unit:
 
 def quarantine_text(unit: Unit) -> str:
     """Why a stopped unit does not go on, and what to do."""
-    return works.stopped_text(unit.serial, unit.status, unit.note)
+    return operations.stopped_text(unit.serial, unit.status, unit.note)
 
 
 def _by_hardware(session: Session, hardware_id: bytes) -> Unit | None:

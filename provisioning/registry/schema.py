@@ -15,8 +15,8 @@ from sqlalchemy import Connection, inspect, text
 from provisioning.registry.errors import RegistryError
 from provisioning.registry.models import Base
 
-HEAD: Final = "0004"
-KNOWN: Final = ("0001", "0002", "0003", "0004")
+HEAD: Final = "0005"
+KNOWN: Final = ("0001", "0002", "0003", "0004", "0005")
 _VERSION_TABLE: Final = "alembic_version"
 
 

@@ -61,7 +61,7 @@ class ServerPrivateKey:
     private: ec.EllipticCurvePrivateKey = field(repr=False)
 
     @classmethod
-    def draw(cls) -> ServerPrivateKey:
+    def generate(cls) -> ServerPrivateKey:
         """A key pair in memory, for a server that lives as long as its process."""
         return cls(ec.generate_private_key(ec.SECP256R1()))
 
@@ -70,14 +70,14 @@ class ServerPrivateKey:
         """Draw a key pair into two new files, the private one mode 0600. Raises RegistryError where one exists."""
         if private_path.exists() or public_path.exists():
             raise RegistryError(f"{private_path.name} or {public_path.name} exists; it is not overwritten")
-        drawn = cls.draw()
-        write_private(private_path, private_pem(drawn.private))
+        generated = cls.generate()
+        write_private(private_path, private_pem(generated.private))
         public_path.write_bytes(
-            drawn.private.public_key().public_bytes(
+            generated.private.public_key().public_bytes(
                 serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
             )
         )
-        return drawn
+        return generated
 
     @classmethod
     def load(cls, path: Path) -> ServerPrivateKey:

@@ -28,7 +28,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.sql import ClauseElement
 
-from provisioning.registry.database import ADVISORY_LOCK, Database, told
+from provisioning.registry.database import ADVISORY_LOCK, Database, reporting_errors
 from provisioning.registry.errors import RegistryError
 
 T = TypeVar("T")
@@ -46,7 +46,7 @@ _DIALECTS: Final[dict[str, Dialect]] = {
 }
 
 
-class Statement:
+class Query:
     """A statement of SQLAlchemy Core with named parameters, as text for each database."""
 
     def __init__(self, element: ClauseElement) -> None:
@@ -66,10 +66,10 @@ class Statement:
         return {**fixed, **values} if fixed else values
 
 
-Query = tuple[Statement, Mapping[str, Any]]
+BoundQuery = tuple[Query, Mapping[str, Any]]
 
 
-class Turn:
+class Transaction:
     """What a work has of the running transaction: it holds the write lock of the database."""
 
     def __init__(self, connection: Any, dialect: str) -> None:
@@ -77,29 +77,29 @@ class Turn:
         self._dialect = dialect
         self.writes = 0
 
-    def ask(self, *queries: Query) -> list[list[Row]]:
+    def ask(self, *queries: BoundQuery) -> list[list[Row]]:
         """The rows of each query; independent queries asked together cost one round trip."""
         cursors = [self._run(*query) for query in queries]
         return [cursor.fetchall() for cursor in cursors]
 
-    def insert(self, statement: Statement, values: Mapping[str, Any]) -> Row:
+    def insert(self, statement: Query, values: Mapping[str, Any]) -> Row:
         """Run an INSERT ... RETURNING; its row."""
         self.writes += 1
         row: Row = self._run(statement, values).fetchone()
         return row
 
-    def put(self, statement: Statement, values: Mapping[str, Any]) -> None:
+    def put(self, statement: Query, values: Mapping[str, Any]) -> None:
         """Write; an error may show here or at the commit."""
         self.writes += 1
         self._run(statement, values)
 
-    def _run(self, statement: Statement, values: Mapping[str, Any]) -> Any:
+    def _run(self, statement: Query, values: Mapping[str, Any]) -> Any:
         return self._connection.execute(
             statement.text(self._dialect), statement.parameters(self._dialect, values)
         )
 
 
-Work = Callable[[Turn], T]
+Operation = Callable[[Transaction], T]
 
 
 _Result = tuple[Any, Exception | None]
@@ -108,8 +108,8 @@ _Result = tuple[Any, Exception | None]
 class _Job(Generic[T]):
     """A work that waits for its commit. `woken` opens when it is done, or when it has to lead."""
 
-    def __init__(self, work: Work[T]) -> None:
-        self.work = work
+    def __init__(self, operation: Operation[T]) -> None:
+        self.operation = operation
         self.is_done = False
         self.has_to_lead = False
         self.error: Exception | None = None
@@ -119,10 +119,10 @@ class _Job(Generic[T]):
 
 
 class Writer:
-    """Runs works of many threads on one connection. `turn` is the lock that other writers of this process take."""
+    """Runs works of many threads on one connection. `lock` is the lock that other writers of this process take."""
 
     def __init__(self, database: Database) -> None:
-        self.turn = threading.Lock()
+        self.lock = threading.Lock()
         self.commits = 0  # of this writer, for whoever measures
         self._database = database
         self._waiting: deque[_Job[Any]] = deque()
@@ -130,9 +130,9 @@ class Writer:
         self._gate = threading.Lock()  # guards the two above
         self._link = (_SqliteLink if database.engine.dialect.name == "sqlite" else _PostgresLink)(database)
 
-    def run(self, work: Work[T]) -> T:
+    def run(self, operation: Operation[T]) -> T:
         """What `work` gives, behind the commit that holds it. Raises what the work raises, and RegistryError."""
-        job: _Job[T] = _Job(work)
+        job: _Job[T] = _Job(operation)
         with self._gate:
             self._waiting.append(job)
             is_leader, self._is_led = not self._is_led, True
@@ -157,14 +157,14 @@ class Writer:
 
     def close(self) -> None:
         """Give the connection back."""
-        with self.turn:
+        with self.lock:
             self._link.drop()
 
     def _lead(self, own: _Job[Any]) -> None:
         """Commit what waits, `own` among it, then hand on."""
         jobs: list[_Job[Any]] = []
         try:
-            with self.turn:
+            with self.lock:
                 with self._gate:
                     jobs = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_TOGETHER))]
                 if not self._together(jobs):
@@ -190,13 +190,13 @@ class Writer:
             if job.is_done and job is not own:
                 job.woken.release()
 
-    # inside: the caller holds `turn` ---------------------------------------------------------------------------
+    # inside: the caller holds `lock` ---------------------------------------------------------------------------
 
     def _together(self, jobs: Sequence[_Job[Any]]) -> bool:
         """Run and commit jobs; False where they have to be tried one by one (rule 2)."""
         results: list[_Result] = []
         try:
-            with told(self._database):
+            with reporting_errors(self._database):
                 try:
                     self._commit(jobs, results)
                 except REFUSALS:
@@ -215,8 +215,8 @@ class Writer:
 
     def _commit(self, jobs: Sequence[_Job[Any]], results: list[_Result]) -> None:
         try:
-            turn = Turn(self._link.begin(), self._database.engine.dialect.name)
-            results += [_result(job, turn) for job in jobs]
+            transaction = Transaction(self._link.begin(), self._database.engine.dialect.name)
+            results += [_result(job, transaction) for job in jobs]
             self._link.commit()
             self.commits += 1
         except BaseException:
@@ -232,14 +232,14 @@ class _TornError(Exception):
         super().__init__()
 
 
-def _result(job: _Job[Any], turn: Turn) -> _Result:
-    before = turn.writes
+def _result(job: _Job[Any], transaction: Transaction) -> _Result:
+    before = transaction.writes
     try:
-        return job.work(turn), None
+        return job.operation(transaction), None
     except DRIVER_ERRORS:
         raise
     except Exception as error:
-        if turn.writes > before:
+        if transaction.writes > before:
             raise _TornError(error) from None
         return None, error
 

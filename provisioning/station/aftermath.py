@@ -19,14 +19,14 @@ from device.codec import cbor, cose
 from device.errors import CodecError, FirstbootError
 from device.limits import NONCE_BYTES
 from provisioning.compliance.statement import StatementError
-from provisioning.registry.errors import AlreadyReleasedError, QuarantinedError, RegistryError
+from provisioning.registry.errors import AlreadyPassedError, QuarantinedError, RegistryError
 from provisioning.station.labels import LabelError
 from provisioning.station.phases import Outcome, PhaseResult
 
 if TYPE_CHECKING:
     from provisioning.station.run import UnitRun
 
-_NOT_THE_UNIT: Final = (LabelError, StatementError, AlreadyReleasedError, QuarantinedError)
+_NOT_THE_UNIT: Final = (LabelError, StatementError, AlreadyPassedError, QuarantinedError)
 SWAPPED: Final = "another board is on the port than the one that this run began with; start again with each"
 
 

@@ -21,7 +21,7 @@ from device.errors import FirstbootError, LinkError, LinkTimeoutError
 from provisioning.compliance.statement import StatementError
 from provisioning.keys.pki import CertificateRequestError
 from provisioning.registry.errors import (
-    AlreadyReleasedError,
+    AlreadyPassedError,
     DuplicateCodeError,
     QuarantinedError,
     RegistryError,
@@ -100,7 +100,7 @@ _VERDICTS: Final[
     ((LinkTimeoutError,), Outcome.TIMEOUT, _describe),
     ((LinkError,), Outcome.ERROR, _describe),
     (
-        (FirstbootError, CheckFailedError, AlreadyReleasedError, QuarantinedError, DuplicateCodeError),
+        (FirstbootError, CheckFailedError, AlreadyPassedError, QuarantinedError, DuplicateCodeError),
         Outcome.FAIL,
         _describe,
     ),

@@ -13,7 +13,7 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
-from provisioning.registry.models import RESERVED, SEALED, Unit
+from provisioning.registry.models import COMPLETE, RESERVED, Unit
 from provisioning.registry.registry import Registry
 from provisioning.station.label_forms import label_as
 from provisioning.station.labels import LabelError, code_on_label
@@ -34,7 +34,7 @@ def reprint(registry: Registry, labels_dir: Path, serial: str, form: str = "pdf"
     unit = next((unit for unit in registry.units() if unit.serial == serial), None)
     if unit is None:
         raise ReprintError(f"The registry knows no unit {serial}.")
-    if unit.status not in (RESERVED, SEALED):
+    if unit.status not in (RESERVED, COMPLETE):
         raise ReprintError(
             f"Unit {serial} is {unit.status}: its label cannot be printed again. Rework gives it a new serial number."
         )
@@ -52,7 +52,7 @@ def reprint(registry: Registry, labels_dir: Path, serial: str, form: str = "pdf"
 
 
 def _is_its_label(registry: Registry, unit: Unit, path: Path) -> bool:
-    if unit.status == SEALED:
+    if unit.status == COMPLETE:
         return registry.is_label(unit.id, path.read_bytes())
     code = code_on_label(path)
     return code is not None and registry.is_live_code(unit.id, code)

@@ -31,7 +31,7 @@ class UnitRun:
     written: dict[str, bytes] = field(default_factory=dict, repr=False)
     record_hash: bytes = b""
     label_name: str = ""
-    sealed: Unit | None = None
+    completed: Unit | None = None
     sealed_secret: tuple[bytes, bytes] | None = field(default=None, repr=False)
     results: list[PhaseResult] = field(default_factory=list, repr=False)
     is_recorded: bool = False  # the registry has the results: they went in with the release

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from device.errors import FirstbootError, LinkError, LockedError
 from device.limits import NONCE_BYTES
 from provisioning.registry import decisions
-from provisioning.registry.models import RELEASED
+from provisioning.registry.models import PASSED
 from provisioning.station.aftermath import claimed_device_id
 from provisioning.station.labels import LabelError, code_on_label
 from provisioning.station.phases import CheckFailedError
@@ -67,7 +67,7 @@ def _unit(answer: dict[str, object], registry: Registry) -> Unit:
     unit = None if device_id is None else registry.find(device_id=device_id)
     if unit is None:
         raise SampleError("The registry does not know this unit.")
-    if unit.status != RELEASED:
+    if unit.status != PASSED:
         raise SampleError(f"Unit {unit.serial} is {unit.status}: only finished units are sampled.")
     return unit
 

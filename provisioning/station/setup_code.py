@@ -20,7 +20,7 @@ LEAST_DISTINCT: Final = 8  # of 32 random bytes about 30 differ; below 8 is 1 in
 RandomBytes = Callable[[int], bytes]
 
 
-def draw_code(random_bytes: RandomBytes = secrets.token_bytes) -> str:
+def generate_code(random_bytes: RandomBytes = secrets.token_bytes) -> str:
     """A new set-up code in normal form. Secret. Raises EntropyError when the source is missing or stuck."""
     number = int.from_bytes(_checked_bytes(random_bytes), "big")
     symbols = ""

@@ -6,7 +6,7 @@ that no server takes. Rules:
 2. It is looked at before a unit gets its identity, and again right before its lock: what was certified in between is
    certified anew by the next run.
 3. A person who begins the next shift answers for the clock. A clock that was wrong before the shift is found by the
-   registry alone, where its units have later times (provisioning/registry/works.py).
+   registry alone, where its units have later times (provisioning/registry/operations.py).
 """
 
 from __future__ import annotations

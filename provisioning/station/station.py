@@ -27,7 +27,7 @@ from provisioning.keys.keyset import Book
 from provisioning.product import record
 from provisioning.product.label_template import STANDARD, Template
 from provisioning.product.product import Product
-from provisioning.registry.registry import AlreadyReleasedError, Registry
+from provisioning.registry.registry import AlreadyPassedError, Registry
 from provisioning.registry.sealed import ServerKey
 from provisioning.release.release import sign_record
 from provisioning.station.aftermath import settle
@@ -184,7 +184,7 @@ class Station:
         run = UnitRun(self, link)
         caught = run_phases(FIRST_PHASES, run, progress, run.results)
         if caught is None:
-            phases: tuple[Phase[UnitRun], ...] = LOCKED_PHASES if run.sealed is not None else OPEN_PHASES
+            phases: tuple[Phase[UnitRun], ...] = LOCKED_PHASES if run.completed is not None else OPEN_PHASES
             caught = run_phases(phases, run, progress, run.results)
         results = settle(run, run.results, caught)
         self._note(run, results, caught)
@@ -192,7 +192,7 @@ class Station:
             raise caught
         if caught is not None:
             # The cause stays out: its traceback would carry the run, and the run carries the code.
-            kind = UnitRefusedError if isinstance(caught, AlreadyReleasedError) else UnitFailedError
+            kind = UnitRefusedError if isinstance(caught, AlreadyPassedError) else UnitFailedError
             raise kind(tuple(results)) from None
         return UnitResult(
             device_id=run.device_id,

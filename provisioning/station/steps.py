@@ -20,9 +20,9 @@ from device.records.support import long_date_text
 from device.trust.anchors import Key
 from device.trust.verify import verify_record_with
 from provisioning.product import record
-from provisioning.registry.errors import AlreadyReleasedError, QuarantinedError
-from provisioning.registry.models import QUARANTINED, RELEASED, RETIRED, SEALED
-from provisioning.registry.registry import SealedFacts, quarantine_text
+from provisioning.registry.errors import AlreadyPassedError, QuarantinedError
+from provisioning.registry.models import COMPLETE, PASSED, QUARANTINED, RETIRED
+from provisioning.registry.registry import CompletedFacts, quarantine_text
 from provisioning.station import labels, unit_keys
 from provisioning.station.phases import (
     BoardSwappedError,
@@ -34,7 +34,7 @@ from provisioning.station.phases import (
     PhaseResult,
 )
 from provisioning.station.run import UnitRun, require
-from provisioning.station.setup_code import draw_code
+from provisioning.station.setup_code import generate_code
 
 RESTART_S: Final = 30.0  # a locked unit answers again within this time
 
@@ -103,12 +103,12 @@ def _identify_locked(run: UnitRun) -> Measurements:
     if unit is None:
         raise CheckFailedError("the unit is locked and this registry does not know it")
     run.unit_id, run.device_id, run.serial = unit.id, unit.device_id, unit.serial
-    if unit.status == RELEASED:
-        raise AlreadyReleasedError(f"unit {unit.serial} is locked and released; it is not provisioned again")
+    if unit.status == PASSED:
+        raise AlreadyPassedError(f"unit {unit.serial} is locked and has passed; it is not provisioned again")
     if unit.status in (QUARANTINED, RETIRED):
         raise QuarantinedError(quarantine_text(unit))
-    require(unit.status == SEALED, f"unit {unit.serial} is locked, but this registry never sealed it")
-    run.sealed, run.is_resumed = unit, True
+    require(unit.status == COMPLETE, f"unit {unit.serial} is locked, but this registry never sealed it")
+    run.completed, run.is_resumed = unit, True
     run.record_hash = unit.record_hash or b""
     run.label_name = unit.label_name or ""
     run.certificates["device"] = unit.device_certificate or b""
@@ -133,7 +133,7 @@ def reserve(run: UnitRun) -> Measurements:
         record.day_of(product.support.end_date) * record.DAY_S >= station.now(),
         f"the support period ended on {product.support.end_date}; no unit is released (SP-11)",
     )
-    code = draw_code(station.random_bytes)
+    code = generate_code(station.random_bytes)
     reservation = station.registry.reserve(
         run.hello["hardware_id"],
         product.batch,
@@ -181,7 +181,7 @@ def install(name: str) -> Callable[[UnitRun], Measurements]:
 
 def share_oscore(run: UnitRun) -> Measurements:
     """A secret for this unit alone: written into the unit, and sealed at once to the CoAP server."""
-    secret = record.OscoreSecret.draw(run.device_id)
+    secret = record.OscoreSecret.generate(run.device_id)
     server = run.station.config.oscore_key
     if server is not None:  # from here on this station cannot read it back: only the unit and the server can
         run.sealed_secret = (
@@ -246,7 +246,7 @@ def lock(run: UnitRun) -> Measurements:
     """The registry knows what is about to be locked, then the unit is locked; `prove` says whether it was."""
     require(run.unit_id is not None, "nothing is reserved")
     run.station.clock.check()
-    run.station.registry.seal(run.unit_id or 0, _sealed_facts(run))
+    run.station.registry.complete(run.unit_id or 0, _sealed_facts(run))
     try:
         run.link.lock(run.record_hash)
     except LockedError:  # the answer was lost and the repeat met the locked unit
@@ -256,9 +256,9 @@ def lock(run: UnitRun) -> Measurements:
     return {"answer": "done"}
 
 
-def _sealed_facts(run: UnitRun) -> SealedFacts:
+def _sealed_facts(run: UnitRun) -> CompletedFacts:
     """What the registry keeps; the statement's digest is the one that the unit itself publishes (SC-05)."""
-    return SealedFacts(
+    return CompletedFacts(
         version=run.hello["version"],
         image_digest=run.hello["image_digest"],
         device_certificate=run.certificates["device"],
@@ -328,14 +328,14 @@ def check_hello(hello: bytes, nonce: bytes, certificate: bytes, device_id: bytes
     )
 
 
-def release(run: UnitRun) -> Measurements:
+def record_pass(run: UnitRun) -> Measurements:
     """The unit is finished: its production record joins the chain, its phases with it in one commit (PR-03)."""
     started = time.monotonic()
     registry, product = run.station.registry, run.station.config.product
     unit = registry.find(device_id=run.device_id)
     if unit is None or run.unit_id is None:
         raise CheckFailedError("the registry lost the unit")
-    entry = registry.release(
+    entry = registry.record_pass(
         run.unit_id,
         {
             "serial": unit.serial,
@@ -382,6 +382,6 @@ OPEN_PHASES: Final = (
     Phase("label", label),
     Phase("lock", lock),
     Phase("prove", prove),
-    Phase("record", release),
+    Phase("record", record_pass),
 )
-LOCKED_PHASES: Final = (Phase("label", find_label), Phase("prove", prove), Phase("record", release))
+LOCKED_PHASES: Final = (Phase("label", find_label), Phase("prove", prove), Phase("record", record_pass))

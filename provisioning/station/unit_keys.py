@@ -49,7 +49,7 @@ def request_key(run: UnitRun, role: str) -> bytes:
 
 def inject(link: FactoryLink, role: str) -> bytes:
     """Draw a key, send it once, forget it; the unit's request for it (rules 2 and 3)."""
-    key = draw_key()
+    key = generate_key()
     try:
         expected = _public(key)
         request = link.put_key(role, key)
@@ -59,7 +59,7 @@ def inject(link: FactoryLink, role: str) -> bytes:
     return request
 
 
-def draw_key() -> bytearray:
+def generate_key() -> bytearray:
     """A P-256 private key (32 bytes), uniform in 1 to n - 1 (FIPS 186-5 A.2.2)."""
     while True:
         key = bytearray(secrets.token_bytes(KEY_BYTES))

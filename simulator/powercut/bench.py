@@ -73,7 +73,7 @@ class Bench:
             self.product,
             self.folder / "labels",
             development=True,
-            oscore_key=ServerPrivateKey.draw().public,
+            oscore_key=ServerPrivateKey.generate().public,
         )
         return Station(config, registry, self.ring, now=lambda: self.opened_s)
 
@@ -139,7 +139,7 @@ class Bench:
         if name == "setup":
             return record.setup_record(CODE)
         if name == "oscore":
-            return record.OscoreSecret.draw(DEVICE_ID).record()
+            return record.OscoreSecret.generate(DEVICE_ID).record()
         return self.station.batch_record(name)
 
     def _certificate(self, role: str, requests: dict[str, bytes]) -> bytes:

@@ -18,7 +18,7 @@ from device.errors import (
 )
 from device.owner.lifecycle import FACTORY_DEFAULT
 from device.web.routes import ROUTES
-from provisioning.station.setup_code import draw_code
+from provisioning.station.setup_code import generate_code
 from simulator.story.runner import Step, StepFailed, expect, wait_until
 from simulator.story.world import World
 
@@ -125,7 +125,7 @@ def weak_password_refused(world: World) -> str:
 
 
 def setup(world: World) -> str:
-    wrong = world.owner.set_up(draw_code(), world.password)  # well-formed, drawn as the station draws
+    wrong = world.owner.set_up(generate_code(), world.password)  # well-formed, drawn as the station draws
     expect(wrong.status in (400, 403), "a wrong set-up code to be refused", wrong.status)
 
     def attempt() -> bool | None:  # a wrong code costs a short wait (429) before the next one

@@ -156,7 +156,7 @@ class World:
             )
             self.store = ReleaseStore(folder / "published", setup.class_id)
             self.oscore = OscoreStore(folder / "oscore")
-            self.oscore_key = ServerPrivateKey.draw()  # stations seal units' secrets to its public half
+            self.oscore_key = ServerPrivateKey.generate()  # stations seal units' secrets to its public half
             self.tracker = self._make_tracker(setup.class_id)
             self.coap = self._stack.enter_context(CoapServer([self.store], self.oscore, self.tracker))
             self._stack.enter_context(MqttTracker(self.tracker, self._access(folder, "tracker")))

@@ -29,7 +29,7 @@ from sqlalchemy import text
 from provisioning.registry.database import SQLITE_SETTINGS
 from provisioning.registry.registry import Registry
 from provisioning.station.phases import Outcome, PhaseResult
-from provisioning.station.setup_code import draw_code
+from provisioning.station.setup_code import generate_code
 from tests.postgres import Cluster, missing_reason
 from tests.unit.provisioning.registry.registry_bench import FACTS, open_batch
 
@@ -54,10 +54,10 @@ RECORD: Final = {
 def one_unit(registry: Registry) -> None:
     """What a unit costs a registry."""
     hardware_id = secrets.token_bytes(16)
-    reserved = registry.reserve(hardware_id, "B1", "SN-", draw_code(), is_development=False)
-    registry.seal(reserved.unit_id, SEALED)
+    reserved = registry.reserve(hardware_id, "B1", "SN-", generate_code(), is_development=False)
+    registry.complete(reserved.unit_id, SEALED)
     facts = RECORD | {"serial": reserved.serial, "device_id": reserved.device_id.hex()}
-    registry.release(reserved.unit_id, facts, lambda entry_hash: PHASES)
+    registry.record_pass(reserved.unit_id, facts, lambda entry_hash: PHASES)
 
 
 def step_bytes(registry: Registry) -> int:

@@ -12,7 +12,7 @@ from provisioning.compliance.forms import statement_html, statement_pdf
 from provisioning.compliance.statement import build_statement, statement_json
 from provisioning.station.label_forms import label_as
 from provisioning.station.labels import Label, print_label, read_back
-from provisioning.station.setup_code import draw_code
+from provisioning.station.setup_code import generate_code
 from tests.unit.provisioning.station.station_bench import PRODUCT
 
 FEWEST = 10
@@ -29,7 +29,7 @@ def _label() -> Label:
         address="https://fb-3f9a2c71.local/setup",
         fingerprint=bytes(range(32)),
         is_development=True,
-        code=draw_code(),
+        code=generate_code(),
     )
 
 

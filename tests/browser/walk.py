@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from device.owner import setup_code
-from provisioning.station.setup_code import draw_code
+from provisioning.station.setup_code import generate_code
 from tests.browser.look import View, Watch, view
 from tests.running import PASSWORD, FactoryUnit
 
@@ -71,7 +71,7 @@ class Walk:
         self.page.fill("#again", "aaaaaaaaaaaaaaaa")
         self.submit()
         self.look("weak-password")
-        self.fill(code=draw_code(), password=PASSWORD, again=PASSWORD)
+        self.fill(code=generate_code(), password=PASSWORD, again=PASSWORD)
         self.seen["strength of a good one"] = self.page.inner_text("#strength")
         self.page.check("#show")
         self.seen["type when shown"] = self.page.get_attribute("#password", "type")

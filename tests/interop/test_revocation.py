@@ -42,20 +42,20 @@ class Fleet:
     units: list[Unit]
 
     def revoke(self, number: int) -> None:
-        self.registry.revoke(self.serials[number], by="E. Example", reason="stolen")
+        self.registry.withdraw(self.serials[number], by="E. Example", reason="stolen")
 
 
 @pytest.fixture
 def fleet(maker: Maker, tmp_path: Path) -> Iterator[Fleet]:
-    registry, key = Registry(tmp_path / "registry.db"), ServerPrivateKey.draw()
+    registry, key = Registry(tmp_path / "registry.db"), ServerPrivateKey.generate()
     open_batch(registry)
     made = Fleet(registry, key, [], [])
     for number in (1, 2):
         unit = reserve(registry, number, f"code{number}")
         secret, salt = os.urandom(16), os.urandom(8)
         sealed = (key.public.key_id, key.public.seal(unit.device_id, secret, salt))
-        registry.seal(unit.unit_id, dataclasses.replace(FACTS, oscore=sealed))
-        registry.release(unit.unit_id, {"station": "station"})
+        registry.complete(unit.unit_id, dataclasses.replace(FACTS, oscore=sealed))
+        registry.record_pass(unit.unit_id, {"station": "station"})
         made.serials.append(unit.serial)
         credentials = maker.device_ca.issue_client(unit.device_id.hex())
         made.units.append(Unit(unit.device_id, credentials, secret, salt))

@@ -46,7 +46,7 @@ DONE: Final = 0
 REFUSED: Final = 3
 OPERATIONS: Final = ("open_batch", "document", "reserve", "seal", "release", "add_phases")
 FINISH_S: Final = 60
-SERVER: Final = ServerPrivateKey.draw()  # the CoAP server's: units' OSCORE secrets are sealed to it
+SERVER: Final = ServerPrivateKey.generate()  # the CoAP server's: units' OSCORE secrets are sealed to it
 COUNT_NAME: Final = "boundaries"  # how many an undisturbed run passes
 
 
@@ -158,7 +158,7 @@ def attempt(place: Place, unit: MemoryUnit, at: int | None, delay_s: float | Non
 def check(place: Place, unit: MemoryUnit, registry: Registry) -> list[str]:
     """What is wrong with a unit that was finished (1, 2)."""
     known = registry.find(hardware_id=unit.hardware_id)
-    if known is None or known.status != "released" or not unit.is_locked():
+    if known is None or known.status != "passed" or not unit.is_locked():
         return [f"a unit is lost: {known.status if known else 'unknown'}, locked {unit.is_locked()}"]
     problems = []
     held = identity.decode(unit.store.require("identity"))
@@ -169,8 +169,8 @@ def check(place: Place, unit: MemoryUnit, registry: Registry) -> list[str]:
     setup = cbor.decode(unit.store.require("setup"))
     if setup[2] != verifier(code, setup[1]) or not registry.is_live_code(known.id, code):
         problems.append(f"unit {known.serial} does not take the code of its label")
-    if registry.codes_drawn(known.id)[1] != 1:
-        problems.append(f"unit {known.serial} has {registry.codes_drawn(known.id)[1]} live codes")
+    if registry.codes_generated(known.id)[1] != 1:
+        problems.append(f"unit {known.serial} has {registry.codes_generated(known.id)[1]} live codes")
     return problems
 
 
@@ -228,7 +228,7 @@ def check_all(place: Place, count: int) -> list[str]:
     units, problems = registry.units(), []
     if not len(units) == len({u.serial for u in units}) == len({u.device_id for u in units}) == count:
         problems.append(f"{count} boards have {len(units)} units in the registry")
-    if {unit.status for unit in units} != {"released"}:
+    if {unit.status for unit in units} != {"passed"}:
         problems.append("a unit is not released")
     if registry.verify().records != count:
         problems.append("a production record is missing")

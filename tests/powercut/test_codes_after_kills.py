@@ -27,8 +27,8 @@ def test_no_file_but_the_label_holds_a_code_after_a_kill_at_any_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench, drawn = Bench(tmp_path), []
-    real = steps.draw_code
-    monkeypatch.setattr(steps, "draw_code", lambda source: drawn.append(real(source)) or drawn[-1])
+    real = steps.generate_code
+    monkeypatch.setattr(steps, "generate_code", lambda source: drawn.append(real(source)) or drawn[-1])
     labels = tmp_path / "labels"
     kills, is_on_label = 0, False
     for at in range(1, 200):

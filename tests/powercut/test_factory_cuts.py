@@ -56,14 +56,14 @@ def provisioned_in_the_end(station: Station, unit: MemoryUnit) -> tuple[UnitResu
         except UnitFailedError:
             unit.power_on()
             known = station.registry.find(hardware_id=unit.hardware_id)
-            assert known is None or known.status != "released" or unit.is_locked()
+            assert known is None or known.status != "passed" or unit.is_locked()
     raise AssertionError("not provisioned after three runs")
 
 
 def check(bench: Bench, unit: MemoryUnit, result: UnitResult) -> None:
     """One identity, locked, recorded once, and the label's code is the one that the unit takes."""
     known = bench.registry.find(hardware_id=unit.hardware_id)
-    assert known is not None and known.status == "released" and unit.is_locked()
+    assert known is not None and known.status == "passed" and unit.is_locked()
     held = identity.decode(unit.store.require("identity"))
     assert (
         (held.device_id, held.serial) == (known.device_id, known.serial) == (result.device_id, result.serial)
@@ -72,7 +72,7 @@ def check(bench: Bench, unit: MemoryUnit, result: UnitResult) -> None:
     code = result.label_path.read_text().partition("#code=")[2].partition("&")[0]
     assert setup[2] == verifier(code, setup[1])
     assert bench.registry.is_live_code(known.id, code)
-    assert bench.registry.codes_drawn(known.id)[1] == 1
+    assert bench.registry.codes_generated(known.id)[1] == 1
 
 
 @pytest.mark.parametrize("when", [BEFORE, TORN, AFTER])

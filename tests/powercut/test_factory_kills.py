@@ -85,19 +85,19 @@ def test_a_station_killed_at_every_step_is_taken_over_by_the_next(
         kills += 1
         assert run_under(Fate(0, is_before=True), bench, unit, monkeypatch), "the next run must get through"
         check(bench, unit)
-    book = Registry(tmp_path / "registry.db")
+    registry = Registry(tmp_path / "registry.db")
     assert kills >= 35
-    assert book.verify_chain() == len(book.units()) == kills + 1
+    assert registry.verify_chain() == len(registry.units()) == kills + 1
 
 
 def check(bench: Bench, unit: MemoryUnit) -> None:
     """The unit is released once, locked, and takes the code that its label shows; no other code is live."""
-    book = Registry(bench.directory / "registry.db")
-    known = book.find(hardware_id=unit.hardware_id)
-    assert known is not None and known.status == "released" and unit.is_locked()
+    registry = Registry(bench.directory / "registry.db")
+    known = registry.find(hardware_id=unit.hardware_id)
+    assert known is not None and known.status == "passed" and unit.is_locked()
     label = (bench.directory / "labels" / f"{known.serial}.png").read_text()
     code = label.partition("#code=")[2].partition("&")[0]
     setup = cbor.decode(unit.store.require("setup"))
     assert setup[2] == verifier(code, setup[1])
-    assert book.is_live_code(known.id, code) and book.codes_drawn(known.id)[1] == 1
-    book.close()
+    assert registry.is_live_code(known.id, code) and registry.codes_generated(known.id)[1] == 1
+    registry.close()

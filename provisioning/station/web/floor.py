@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from device.records.support import date_text
-from provisioning.registry.models import RELEASED, RESERVED, SEALED, Unit
+from provisioning.registry.models import COMPLETE, PASSED, RESERVED, Unit
 from provisioning.registry.registry import Registry
 from provisioning.station.line import Line, PortView, Totals
 from provisioning.station.phases import Outcome
@@ -114,7 +114,7 @@ class Floor:
 
     def batch_count(self) -> int:
         """Units of this batch that are finished, in all runs of the station."""
-        return sum((unit.batch, unit.status) == (self.batch, RELEASED) for unit in self.registry.units())
+        return sum((unit.batch, unit.status) == (self.batch, PASSED) for unit in self.registry.units())
 
     def phase_times(self) -> list[PhaseTime]:
         """Times of each phase in the order in which phases were first seen."""
@@ -155,11 +155,11 @@ class Floor:
             "serial": unit.serial,
             "batch": unit.batch,
             "status": unit.status,
-            "for_sale": unit.status == RELEASED and not unit.is_development,
+            "for_sale": unit.status == PASSED and not unit.is_development,
             "board": unit.hardware_id.hex(),
             "version": unit.version or "",
             "support_end": "" if unit.support_end_day is None else date_text(unit.support_end_day),
-            "can_reprint": unit.status in (RESERVED, SEALED),
+            "can_reprint": unit.status in (RESERVED, COMPLETE),
             "phases": [
                 {
                     "name": phase.name,

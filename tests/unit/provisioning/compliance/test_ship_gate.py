@@ -28,7 +28,7 @@ from provisioning.compliance.ledger import Ledger
 from provisioning.compliance.security_txt import make_security_txt
 from provisioning.compliance.support_register import publish
 from provisioning.product.product import Product
-from provisioning.product.product_papers import LabelRoute
+from provisioning.product.statement_fields import LabelRoute
 from provisioning.station.station import Station
 from tests.unit.provisioning.compliance.papers import TODAY, issue_one, production_keys
 from tests.unit.provisioning.station.station_bench import PRODUCT, Bench, MemoryUnit
@@ -135,11 +135,11 @@ def test_shipping_again_writes_no_second_line(factory: Factory) -> None:
 
 def test_a_batch_leaves_whole_or_not_at_all(factory: Factory) -> None:
     second = factory.make()
-    factory.plant("UPDATE unit SET status = 'sealed' WHERE serial = :serial", serial=second)
+    factory.plant("UPDATE unit SET status = 'complete' WHERE serial = :serial", serial=second)
     with pytest.raises(ShipError) as caught:
         factory.gate().ship(batch=PRODUCT.batch)
     assert not factory.packing.entries() and caught.value.refusals
-    factory.plant("UPDATE unit SET status = 'released' WHERE serial = :serial", serial=second)
+    factory.plant("UPDATE unit SET status = 'passed' WHERE serial = :serial", serial=second)
     assert factory.gate().ship(batch=PRODUCT.batch) == [factory.serial, second]
 
 
@@ -168,7 +168,7 @@ def test_a_unit_with_the_demonstration_statement_never_leaves(tmp_path: Path) ->
     ("planted", "aspect"),
     [
         ("UPDATE unit SET is_development = 1", "verification"),
-        ("UPDATE unit SET revoked_s = 1", "verification"),
+        ("UPDATE unit SET withdrawn_s = 1", "verification"),
         ("DELETE FROM phase_entry WHERE name = 'prove'", "verification"),
         ("UPDATE phase_entry SET outcome = 'FAIL' WHERE name = 'label'", "verification"),
         ("UPDATE unit SET statement_sha256 = :other", "statement"),

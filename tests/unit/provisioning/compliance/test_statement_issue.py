@@ -17,7 +17,7 @@ from provisioning.compliance.ledger import LedgerError
 from provisioning.compliance.statement import ISSUED, StatementError, build_statement, sign_statement
 from provisioning.keys.file_signer import FileSigner
 from provisioning.keys.key_ring import KeyRing
-from provisioning.product.product_papers import LabelRoute
+from provisioning.product.statement_fields import LabelRoute
 from tests.unit.provisioning.compliance.papers import PASSPHRASE, TODAY, evidence, issue_one, signatory
 from tests.unit.provisioning.station.station_bench import PRODUCT
 

@@ -18,7 +18,7 @@ from provisioning.keys.key_ring import KeyRing
 from provisioning.onboarding.client import DeviceClient, FingerprintError, fingerprint_of
 from provisioning.onboarding.flow import SHOWN_CHARS, AlreadySetUpError, look, plain, prove, set_up
 from provisioning.station.labels import LabelError, parse_qr, read_label
-from provisioning.station.setup_code import draw_code
+from provisioning.station.setup_code import generate_code
 from simulator.story.world import KEYS
 from tests.running import PASSWORD, FactoryUnit, simulated
 
@@ -85,7 +85,7 @@ def test_a_password_is_brought_to_one_form(unit: FactoryUnit) -> None:
 
 
 def test_no_output_holds_code_or_password(unit: FactoryUnit) -> None:
-    wrong = draw_code()
+    wrong = generate_code()
     weak = "my FB-1 password FB-1"
     known = unit.world.unit
     outputs = [
@@ -111,7 +111,7 @@ def test_a_wrong_code_is_refused(unit: FactoryUnit) -> None:
         place(unit),
         "--fingerprint",
         unit.world.unit.fingerprint,
-        typed=f"{draw_code()}\n{PASSWORD}\n",
+        typed=f"{generate_code()}\n{PASSWORD}\n",
     )
     assert result.exit_code == 1 and "not the set-up code" in result.stderr
     assert is_untouched(unit)

@@ -6,10 +6,10 @@ import itertools
 from collections.abc import Callable
 from pathlib import Path
 
-from provisioning.registry.registry import Registry, Reservation, SealedFacts
+from provisioning.registry.registry import CompletedFacts, Registry, Reservation
 from tests.postgres import Cluster
 
-FACTS = SealedFacts(
+FACTS = CompletedFacts(
     version="1.0.0+0",
     image_digest=bytes(32),
     device_certificate=b"certificate",
@@ -59,7 +59,7 @@ def finish(
     registry: Registry, hardware: int, code: str, station: str = "station", batch: str = "B1"
 ) -> Reservation:
     reservation = reserve(registry, hardware, code, batch)
-    registry.seal(reservation.unit_id, FACTS)
+    registry.complete(reservation.unit_id, FACTS)
     facts = {"serial": reservation.serial, "device_id": reservation.device_id.hex(), "station": station}
-    registry.release(reservation.unit_id, facts)
+    registry.record_pass(reservation.unit_id, facts)
     return reservation

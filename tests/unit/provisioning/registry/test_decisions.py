@@ -12,8 +12,8 @@ from typer.testing import CliRunner, Result
 from provisioning.cli.registry import app as registry_app
 from provisioning.cli.station import app as station_app
 from provisioning.registry import branches, decisions
-from provisioning.registry.errors import LedgerError, RegistryError
-from provisioning.registry.export import ledger_json, verify_ledger_json
+from provisioning.registry.errors import ChainError, RegistryError
+from provisioning.registry.export import chains_json, verify_chains_json
 from provisioning.registry.registry import Registry
 from tests.unit.provisioning.compliance.test_ship_gate import Factory, check_codes, on_this_day, ship
 from tests.unit.provisioning.registry.registry_bench import Places, finish, open_batch, reserve
@@ -48,12 +48,12 @@ def execute(registry: Registry, statement: str) -> None:
 
 def test_each_decision_names_who_and_why_in_a_chain_of_its_own(registry: Registry) -> None:
     serials = [finish(registry, number, f"code{number}").serial for number in (1, 2, 3)]
-    registry.revoke(serials[0], **WHO)
+    registry.withdraw(serials[0], **WHO)
     decisions.hold(registry, serials[1], **WHO)
     registry.retire(serials[2], **WHO)
     found = decisions.decisions(registry)
     assert [(each.kind, each.facts["serial"], each.facts["was"]) for each in found] == [
-        ("revoke", serials[0], "released"), ("quarantine", serials[1], "released"), ("rework", serials[2], "released"),
+        ("revoke", serials[0], "passed"), ("quarantine", serials[1], "passed"), ("rework", serials[2], "passed"),
     ]  # fmt: skip
     assert {(each.facts["by"], each.facts["reason"]) for each in found} == {tuple(WHO.values())}
     report = registry.verify()
@@ -63,21 +63,21 @@ def test_each_decision_names_who_and_why_in_a_chain_of_its_own(registry: Registr
 def test_a_unit_in_quarantine_by_a_person_blocks_its_batch_until_rework(registry: Registry) -> None:
     serial = finish(registry, 1, "code1").serial
     registry.close_batch("B1")
-    assert branches.release_problems(registry, "B1") == []
+    assert branches.ship_problems(registry, "B1") == []
     decisions.hold(registry, serial, **WHO)
-    assert "a crack in the housing" in branches.release_problems(registry, "B1")[0]
+    assert "a crack in the housing" in branches.ship_problems(registry, "B1")[0]
     with pytest.raises(RegistryError, match="quarantined already"):
         decisions.hold(registry, serial, **WHO)
     registry.retire(serial, **WHO)
-    assert branches.release_problems(registry, "B1") == []
+    assert branches.ship_problems(registry, "B1") == []
 
 
 @pytest.mark.parametrize(
     ("decide", "undo"),
     [
-        ("revoke", "UPDATE unit SET revoked_s = NULL"),
-        ("hold", "UPDATE unit SET status = 'released'"),
-        ("retire", "UPDATE unit SET status = 'released'"),
+        ("withdraw", "UPDATE unit SET withdrawn_s = NULL"),
+        ("hold", "UPDATE unit SET status = 'passed'"),
+        ("retire", "UPDATE unit SET status = 'passed'"),
     ],
 )
 def test_a_decision_that_was_taken_back_in_the_database_is_found(
@@ -90,7 +90,7 @@ def test_a_decision_that_was_taken_back_in_the_database_is_found(
         getattr(registry, decide)(serial, **WHO)
     registry.verify()
     execute(registry, undo)
-    with pytest.raises(LedgerError, match=r"E\. Example decided"):
+    with pytest.raises(ChainError, match=r"E\. Example decided"):
         registry.verify()
 
 
@@ -107,16 +107,16 @@ def test_a_decision_that_was_changed_or_dropped_is_found(change: str, registry: 
         decisions.hold(registry, finish(registry, number, f"code{number}").serial, **WHO)
     checkpoint = registry.checkpoint()
     execute(registry, change)
-    with pytest.raises(LedgerError):
+    with pytest.raises(ChainError):
         registry.verify([checkpoint])
 
 
 def test_an_exported_ledger_holds_the_decisions(registry: Registry) -> None:
-    registry.revoke(finish(registry, 1, "code1").serial, **WHO)
-    report = verify_ledger_json(ledger_json(registry))
+    registry.withdraw(finish(registry, 1, "code1").serial, **WHO)
+    report = verify_chains_json(chains_json(registry))
     assert (report.records, report.decisions) == (1, 1)
-    with pytest.raises(LedgerError):
-        verify_ledger_json(ledger_json(registry).replace("a crack", "a joke"))
+    with pytest.raises(ChainError):
+        verify_chains_json(chains_json(registry).replace("a crack", "a joke"))
 
 
 def test_decisions_of_a_branch_come_over_and_may_not_vanish_from_it(tmp_path: Path) -> None:
@@ -135,10 +135,10 @@ def test_decisions_of_a_branch_come_over_and_may_not_vanish_from_it(tmp_path: Pa
 
 def test_a_restored_registry_begins_another_chain_of_decisions(tmp_path: Path) -> None:
     place = tmp_path / "registry.db"
-    book = Registry(place)
-    open_batch(book)
-    book.revoke(finish(book, 1, "code1").serial, **WHO)
-    book.close()
+    registry = Registry(place)
+    open_batch(registry)
+    registry.withdraw(finish(registry, 1, "code1").serial, **WHO)
+    registry.close()
     run(registry_app, "backup", "--registry", place, "--to", tmp_path / "backup")
     again = tmp_path / "again" / "registry.db"
     assert run(registry_app, "restore", tmp_path / "backup", "--registry", again, "--by", "E").exit_code == 0
@@ -155,10 +155,10 @@ def test_a_restored_registry_begins_another_chain_of_decisions(tmp_path: Path) -
 
 def test_the_commands_decide_and_list(tmp_path: Path) -> None:
     place = tmp_path / "registry.db"
-    book = Registry(place)
-    open_batch(book)
-    serial = finish(book, 1, "code1").serial
-    book.close()
+    registry = Registry(place)
+    open_batch(registry)
+    serial = finish(registry, 1, "code1").serial
+    registry.close()
     who = ("--registry", place, "--by", "E. Example", "--reason", "dropped")
     assert run(station_app, "quarantine", serial, *who).exit_code == 0
     assert run(station_app, "quarantine", "SN-999999", *who).exit_code == 2

@@ -18,7 +18,7 @@ from tests.unit.provisioning.registry.registry_bench import finish, open_batch, 
 
 
 @pytest.fixture
-def book(tmp_path: Path) -> Registry:
+def registry(tmp_path: Path) -> Registry:
     made = Registry(tmp_path / "registry.db")
     open_batch(made)
     finish(made, 1, "code1")
@@ -27,18 +27,20 @@ def book(tmp_path: Path) -> Registry:
 
 
 def test_without_pyarrow_the_command_says_what_to_install(
-    book: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     out = tmp_path / "units.parquet"
-    result = CliRunner().invoke(app, ["export", "parquet", "--registry", str(book.path), "--to", str(out)])
+    result = CliRunner().invoke(
+        app, ["export", "parquet", "--registry", str(registry.path), "--to", str(out)]
+    )
     assert result.exit_code == 2 and "pip install firstboot[parquet]" in result.stderr
     assert not out.exists()
 
 
-def test_a_parquet_file_holds_the_rows_of_the_csv(book: Registry) -> None:
-    table = parquet.read_table(io.BytesIO(units_parquet(book)))
+def test_a_parquet_file_holds_the_rows_of_the_csv(registry: Registry) -> None:
+    table = parquet.read_table(io.BytesIO(units_parquet(registry)))
     assert tuple(table.column_names) == COLUMNS
     rows = table.to_pylist()
-    for row, line in zip(rows, csv.DictReader(io.StringIO(units_csv(book))), strict=True):
+    for row, line in zip(rows, csv.DictReader(io.StringIO(units_csv(registry))), strict=True):
         assert {name: "" if value is None else str(value) for name, value in row.items()} == line

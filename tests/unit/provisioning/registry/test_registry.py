@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from provisioning.registry.errors import LedgerError, QuarantinedError
+from provisioning.registry.errors import ChainError, QuarantinedError
 from provisioning.registry.registry import (
-    AlreadyReleasedError,
+    AlreadyPassedError,
     BatchError,
     DuplicateCodeError,
     Registry,
@@ -31,10 +31,10 @@ def places(request: pytest.FixtureRequest, tmp_path: Path) -> Places:
 
 @pytest.fixture
 def registry(places: Places) -> Iterator[Registry]:
-    book = places.new()
-    open_batch(book)
-    yield book
-    book.close()
+    registry = places.new()
+    open_batch(registry)
+    yield registry
+    registry.close()
 
 
 def test_serials_count_up_and_device_ids_are_random(registry: Registry) -> None:
@@ -47,7 +47,7 @@ def test_a_hardware_id_keeps_its_identity_and_gets_a_new_code(registry: Registry
     first = reserve(registry, 1, "code1")
     again = reserve(registry, 1, "code2")
     assert again == dataclasses.replace(first, is_resumed=True)
-    assert registry.codes_drawn(first.unit_id) == (2, 1)
+    assert registry.codes_generated(first.unit_id) == (2, 1)
     assert not registry.is_live_code(first.unit_id, "code1")
     assert registry.is_live_code(first.unit_id, "code2")
 
@@ -78,28 +78,28 @@ def test_everything_is_there_after_reopening(places: Places, registry: Registry)
 
 def test_a_released_unit_is_not_reserved_again(registry: Registry) -> None:
     finish(registry, 1, "code1")
-    with pytest.raises(AlreadyReleasedError):
+    with pytest.raises(AlreadyPassedError):
         reserve(registry, 1, "code2")
-    assert registry.codes_drawn(1) == (1, 1)
+    assert registry.codes_generated(1) == (1, 1)
 
 
 def test_a_unit_is_released_only_behind_its_seal(registry: Registry) -> None:
     reservation = reserve(registry, 1, "code1")
-    with pytest.raises(RegistryError, match="not sealed"):
-        registry.release(reservation.unit_id, {})
+    with pytest.raises(RegistryError, match="is not complete"):
+        registry.record_pass(reservation.unit_id, {})
 
 
 def test_a_new_reservation_takes_the_seal_away(registry: Registry) -> None:
     reservation = reserve(registry, 1, "code1")
-    registry.seal(reservation.unit_id, FACTS)
+    registry.complete(reservation.unit_id, FACTS)
     reserve(registry, 1, "code2")
-    with pytest.raises(RegistryError, match="not sealed"):
-        registry.release(reservation.unit_id, {})
+    with pytest.raises(RegistryError, match="is not complete"):
+        registry.record_pass(reservation.unit_id, {})
 
 
 def test_releasing_twice_is_one_record(registry: Registry) -> None:
     reservation = finish(registry, 1, "code1")
-    assert registry.release(reservation.unit_id, {}) == registry.release(reservation.unit_id, {})
+    assert registry.record_pass(reservation.unit_id, {}) == registry.record_pass(reservation.unit_id, {})
     assert registry.verify_chain() == 1
 
 
@@ -134,7 +134,7 @@ def test_a_closed_batch_number_is_not_used_again(registry: Registry) -> None:
 def test_a_unit_does_not_change_its_batch(registry: Registry) -> None:
     reserve(registry, 1, "code1")
     registry.open_batch("B2", "M", bytes(32), is_development=False)
-    with pytest.raises(BatchError, match="begun in batch B1"):
+    with pytest.raises(BatchError, match="started in batch B1"):
         reserve(registry, 1, "code2", "B2")
 
 
@@ -166,7 +166,7 @@ def test_phases_are_kept_in_order(registry: Registry) -> None:
         "UPDATE production_record SET number = number + 10 WHERE number = 3",
         "UPDATE production_record SET signature = previous_hash WHERE number = 3",
         "UPDATE chain SET public_key = '' WHERE name = 'station'",
-        "UPDATE unit SET status = 'released'",
+        "UPDATE unit SET status = 'passed'",
     ],
     ids=[
         "changed",
@@ -186,7 +186,7 @@ def test_tampering_with_the_chain_is_noticed(registry: Registry, statement: str)
     assert registry.verify_chain() == 3
     with registry.writing() as session:
         session.execute(text(statement))
-    with pytest.raises(LedgerError):
+    with pytest.raises(ChainError):
         registry.verify_chain()
 
 
@@ -198,22 +198,22 @@ def test_a_quarantined_unit_does_not_go_on_and_its_code_is_dead(registry: Regist
     assert registry.quarantine(reservation.unit_id, "record contact is not what was written")
     with pytest.raises(QuarantinedError, match="contact is not what was written"):
         reserve(registry, 1, "code2")
-    assert registry.codes_drawn(reservation.unit_id) == (1, 0)
+    assert registry.codes_generated(reservation.unit_id) == (1, 0)
 
 
 def test_a_quarantined_unit_is_neither_sealed_nor_released(registry: Registry) -> None:
     reservation = reserve(registry, 1, "code1")
     registry.quarantine(reservation.unit_id, "failed")
     with pytest.raises(QuarantinedError):
-        registry.seal(reservation.unit_id, FACTS)
+        registry.complete(reservation.unit_id, FACTS)
     with pytest.raises(QuarantinedError):
-        registry.release(reservation.unit_id, {})
+        registry.record_pass(reservation.unit_id, {})
 
 
 def test_a_finished_unit_is_not_quarantined_by_a_later_run(registry: Registry) -> None:
     reservation = finish(registry, 1, "code1")
     assert not registry.quarantine(reservation.unit_id, "failed")
-    assert registry.codes_drawn(reservation.unit_id) == (1, 1)
+    assert registry.codes_generated(reservation.unit_id) == (1, 1)
 
 
 def test_rework_gives_the_board_another_identity_and_keeps_the_old_code_burned(registry: Registry) -> None:
@@ -229,7 +229,7 @@ def test_rework_gives_the_board_another_identity_and_keeps_the_old_code_burned(r
 
 def test_rework_of_a_released_unit_revokes_it_and_keeps_its_record(registry: Registry) -> None:
     first = finish(registry, 1, "code1")
-    assert registry.retire(first.serial, by="E. Example", reason="returned").revoked_s == 1000
+    assert registry.retire(first.serial, by="E. Example", reason="returned").withdrawn_s == 1000
     finish(registry, 1, "code2")
     assert registry.verify_chain() == 2
 
@@ -254,9 +254,9 @@ def test_nothing_is_reserved_in_a_batch_that_is_not_open(registry: Registry) -> 
 
 
 def _many(place: Path | str, files: Path, first: int) -> None:
-    book = Registry(place, files=files)
+    registry = Registry(place, files=files)
     for number in range(first, first + 10):
-        reserve(book, number, f"code{number}")
+        reserve(registry, number, f"code{number}")
 
 
 def test_two_stations_at_once_give_no_identity_twice(places: Places, registry: Registry) -> None:

@@ -12,8 +12,8 @@ from sqlalchemy import text
 from provisioning.registry import branches
 from provisioning.registry.errors import (
     BatchError,
+    ChainError,
     ConflictError,
-    LedgerError,
     NumbersUsedUpError,
     RegistryError,
 )
@@ -101,9 +101,13 @@ def test_a_unit_moves_on_between_two_syncs(main: Registry, line1: Registry) -> N
     assert status(main, serial) == "reserved"
     finish(line1, 1, "code2", "line1")
     branches.sync(main, line1)
-    assert status(main, serial) == "released"
+    assert status(main, serial) == "passed"
     known = main.find(serial=serial)
-    assert known is not None and main.codes_drawn(known.id) == (2, 1) and main.is_live_code(known.id, "code2")
+    assert (
+        known is not None
+        and main.codes_generated(known.id) == (2, 1)
+        and main.is_live_code(known.id, "code2")
+    )
 
 
 def test_a_code_that_two_offline_stations_drew_quarantines_both_units(
@@ -136,29 +140,29 @@ def test_a_batch_is_not_released_before_every_branch_was_synced_with_it_closed(
     main.close_batch("B1")
     line1.close_batch("B1")
     branches.sync(main, line1)
-    assert branches.release_problems(main, "B1") == [
+    assert branches.ship_problems(main, "B1") == [
         "branch line2 was not synced since the batch was closed there"
     ]
     branches.sync(main, line2)  # still open there
     with pytest.raises(BatchError, match="line2"):
-        branches.release_batch(main, "B1")
+        branches.ship_batch(main, "B1")
     line2.close_batch("B1")
     branches.sync(main, line2)
-    assert branches.release_batch(main, "B1") == 1000
+    assert branches.ship_batch(main, "B1") == 1000
 
 
 def test_a_branch_releases_no_batch(line1: Registry) -> None:
     with pytest.raises(BatchError, match="main registry"):
-        branches.release_batch(line1, "B1")
+        branches.ship_batch(line1, "B1")
 
 
 def test_a_quarantined_unit_blocks_its_batch_until_it_is_retired(main: Registry) -> None:
     reservation = reserve(main, 1, "code1")
     main.quarantine(reservation.unit_id, "verify: record hash")
     main.close_batch("B1")
-    assert branches.release_problems(main, "B1") == ["unit SN-000001 is quarantined: verify: record hash"]
+    assert branches.ship_problems(main, "B1") == ["unit SN-000001 is quarantined: verify: record hash"]
     main.retire("SN-000001", by="E. Example", reason="scrapped")
-    assert branches.release_problems(main, "B1") == []
+    assert branches.ship_problems(main, "B1") == []
 
 
 def test_an_incident_blocks_until_a_named_person_settles_it(
@@ -171,9 +175,9 @@ def test_an_incident_blocks_until_a_named_person_settles_it(
     main.close_batch("B1")
     for unit in main.units():
         main.retire(unit.serial, by="E. Example", reason="same code")
-    assert len(branches.release_problems(main, "B1")) == 1
+    assert len(branches.ship_problems(main, "B1")) == 1
     branches.settle(main, branches.incidents(main)[0].id, by="E. Example", reason="both scrapped")
-    assert branches.release_problems(main, "B1") == []
+    assert branches.ship_problems(main, "B1") == []
 
 
 def test_a_branch_that_was_restored_from_an_old_copy_is_refused(
@@ -201,7 +205,7 @@ def test_a_branch_with_a_tampered_record_is_not_taken(main: Registry, line1: Reg
     finish(line1, 1, "code1", "line1")
     with line1.writing() as session:
         session.execute(text("UPDATE production_record SET body = replace(body, 'SN-', 'XX-')"))
-    with pytest.raises(LedgerError):
+    with pytest.raises(ChainError):
         branches.sync(main, line1)
     assert main.units() == []
 

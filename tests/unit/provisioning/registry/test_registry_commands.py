@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from provisioning.cli.registry import app
 from provisioning.registry import backup, branches, export
-from provisioning.registry.errors import LedgerError, RegistryError
+from provisioning.registry.errors import ChainError, RegistryError
 from provisioning.registry.registry import Registry
 from provisioning.registry.sealed import ServerPrivateKey
 from provisioning.servers.oscore_store import OscoreStore
@@ -24,11 +24,11 @@ CLASS_ID = bytes(range(16))
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    book = Registry(tmp_path / "main" / "registry.db")
-    open_batch(book)
+    registry = Registry(tmp_path / "main" / "registry.db")
+    open_batch(registry)
     for number in (1, 2):
-        finish(book, number, f"CANARY{number}")
-    book.close()
+        finish(registry, number, f"CANARY{number}")
+    registry.close()
     return tmp_path / "main" / "registry.db"
 
 
@@ -80,9 +80,9 @@ def test_a_branch_is_joined_leased_and_synced(path: Path, tmp_path: Path) -> Non
     done("join", "--main", path, "--branch", branch, "--name", "line1")
     text = done("lease", "--main", path, "--branch", branch, "--prefix", "SN-", "--count", 5, "--batch", "B1")
     assert "SN-000003 to SN-000007" in text
-    book = Registry(branch)
-    finish(book, 9, "code9", "line1")
-    book.close()
+    registry = Registry(branch)
+    finish(registry, 9, "code9", "line1")
+    registry.close()
     assert "1 new units, 1 new" in done("sync", "--main", path, "--branch", branch)
     done("close-batch", "--registry", path, "--batch", "B1")
     result = run("release-batch", "--registry", path, "--batch", "B1")
@@ -104,16 +104,16 @@ def test_units_are_exported_without_anything_secret(path: Path) -> None:
 
 
 def test_a_cell_is_no_formula(path: Path) -> None:
-    book = Registry(path)
-    book.quarantine(reserve(book, 5, "code5").unit_id, "=HYPERLINK(1)")
-    assert "'=HYPERLINK(1)" in export.units_csv(book)
-    book.close()
+    registry = Registry(path)
+    registry.quarantine(reserve(registry, 5, "code5").unit_id, "=HYPERLINK(1)")
+    assert "'=HYPERLINK(1)" in export.units_csv(registry)
+    registry.close()
 
 
 def test_a_revoked_unit_is_left_out_of_the_brokers_rights(path: Path) -> None:
-    book = Registry(path)
-    first, second = book.units()
-    book.close()
+    registry = Registry(path)
+    first, second = registry.units()
+    registry.close()
     arguments = ("export", "acl", "--registry", path, "--class", CLASS_ID.hex())
     assert f"topic write fb/d/{first.device_id.hex()}/report" in done(*arguments)
     done("revoke", first.serial, "--registry", path, "--by", "E. Example", "--reason", "stolen")
@@ -128,14 +128,14 @@ def test_sealed_secrets_reach_the_coap_server_and_leave_it_with_a_revocation(
 ) -> None:
     done("server-key", tmp_path / "server")
     key = ServerPrivateKey.load(tmp_path / "server" / "oscore.key")
-    book = Registry(path)
+    registry = Registry(path)
     import dataclasses
 
-    unit = reserve(book, 7, "code7")
+    unit = reserve(registry, 7, "code7")
     sealed = key.public.seal(unit.device_id, b"s" * 16, b"t" * 8)
-    book.seal(unit.unit_id, dataclasses.replace(FACTS, oscore=(key.public.key_id, sealed)))
-    book.release(unit.unit_id, {"station": "station"})
-    book.close()
+    registry.complete(unit.unit_id, dataclasses.replace(FACTS, oscore=(key.public.key_id, sealed)))
+    registry.record_pass(unit.unit_id, {"station": "station"})
+    registry.close()
     store, secrets_file = OscoreStore(tmp_path / "store"), tmp_path / "secrets.json"
     command = (
         "import-secrets",
@@ -174,13 +174,13 @@ def test_a_restored_registry_doubles_nothing_and_waits_for_a_person(path: Path, 
     lost.close()
     restored = tmp_path / "new" / "registry.db"
     done("restore", tmp_path / "b1", "--registry", restored, "--by", "E. Example")
-    book = Registry(restored)
-    again = finish(book, 4, "code4")
+    registry = Registry(restored)
+    again = finish(registry, 4, "code4")
     assert again.serial != after_backup.serial and again.serial == "SN-010003"
-    assert book.verify().chains == {"station": 2, "station.2": 1}
-    book.close_batch("B1")
-    assert "restored from a backup by E. Example" in branches.release_problems(book, "B1")[0]
-    book.close()
+    assert registry.verify().chains == {"station": 2, "station.2": 1}
+    registry.close_batch("B1")
+    assert "restored from a backup by E. Example" in branches.ship_problems(registry, "B1")[0]
+    registry.close()
 
 
 def test_a_backup_never_lands_on_a_registry(path: Path, tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_a_damaged_backup_is_told(path: Path, tmp_path: Path) -> None:
     done("backup", "--registry", path, "--to", tmp_path / "b1")
     file = tmp_path / "b1" / "checkpoint.json"
     file.write_text(file.read_text().replace('"records": 2', '"records": 3'))
-    with pytest.raises(LedgerError):
+    with pytest.raises(ChainError):
         backup.drill(tmp_path / "b1")
     (tmp_path / "b1" / "registry.db").unlink()
     with pytest.raises(RegistryError, match="is missing"):

@@ -20,9 +20,9 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def registry(path: Path) -> Registry:
-    book = Registry(path, now=lambda: 1000)
-    open_batch(book)
-    return book
+    registry = Registry(path, now=lambda: 1000)
+    open_batch(registry)
+    return registry
 
 
 def test_no_code_is_in_the_file(path: Path, registry: Registry) -> None:
@@ -140,16 +140,16 @@ def test_a_key_that_two_draw_at_once_is_the_one_that_was_there_first(tmp_path: P
 
 def test_ports_that_finish_their_first_units_at_once_sign_with_one_key(tmp_path: Path) -> None:
     keys, begin = set(), threading.Barrier(8)
-    book = Registry(tmp_path / "registry.db")
+    registry = Registry(tmp_path / "registry.db")
 
     def sign() -> None:
         begin.wait(60)
-        keys.add(book.signer.public)
+        keys.add(registry.signer.public)
 
     threads = [threading.Thread(target=sign) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
-    book.close()
+    registry.close()
     assert len(keys) == 1

@@ -11,8 +11,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
 
 from provisioning.registry import migrations, schema
+from provisioning.registry.chains import GENESIS, entry_hash
 from provisioning.registry.database import Location, fingerprint, open_database
-from provisioning.registry.ledger import GENESIS, entry_hash
 from provisioning.registry.models import Base
 from provisioning.registry.registry import Registry
 from tests.unit.provisioning.registry.registry_bench import Places, finish
@@ -67,7 +67,7 @@ def test_a_registry_of_the_first_kind_is_migrated_with_everything_in_it(places: 
     address, files = old_registry(places)
     registry = Registry(address, files=files, now=lambda: 1000)
     unit = registry.find(serial="SN-000001")
-    assert unit is not None and (unit.status, unit.released_s) == ("released", 960)
+    assert unit is not None and (unit.status, unit.passed_s) == ("passed", 960)
     assert registry.is_live_code(unit.id, "code1")
     assert registry.verify().chains == {"unsigned": 1}
     assert finish(registry, 5, "code2").serial == "SN-000002"

@@ -16,11 +16,11 @@ from provisioning.registry import writer as writer_module
 from provisioning.registry.errors import BatchError, RegistryError
 from provisioning.registry.models import Setting
 from provisioning.registry.registry import Registry
-from provisioning.registry.writer import Statement, Turn, Work
+from provisioning.registry.writer import Operation, Query, Transaction
 from tests.unit.provisioning.registry.registry_bench import Places, open_batch, reserve
 
-NEW = Statement(insert(Setting.__table__).values(name="x", value=b"v").compile().statement)
-ALL = Statement(select(Setting.name).order_by(Setting.name))
+NEW = Query(insert(Setting.__table__).values(name="x", value=b"v").compile().statement)
+ALL = Query(select(Setting.name).order_by(Setting.name))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -31,17 +31,17 @@ def places(request: pytest.FixtureRequest, tmp_path: Path) -> Places:
 
 @pytest.fixture
 def registry(places: Places) -> Iterator[Registry]:
-    book = places.new()
-    open_batch(book)
-    yield book
-    book.close()
+    registry = places.new()
+    open_batch(registry)
+    yield registry
+    registry.close()
 
 
-def note(name: str) -> Work[str]:
+def note(name: str) -> Operation[str]:
     """A work that writes one setting; a second one of that name is refused by the database."""
 
-    def work(turn: Turn) -> str:
-        turn.put(NEW, {"name": name, "value": b"v"})
+    def work(transaction: Transaction) -> str:
+        transaction.put(NEW, {"name": name, "value": b"v"})
         return name
 
     return work
@@ -53,16 +53,16 @@ def names(registry: Registry) -> set[str]:
         return {name for (name,) in session.execute(text("SELECT name FROM setting")) if " " not in name}
 
 
-def together(registry: Registry, works: dict[str, Work[Any]]) -> dict[str, Any]:
+def together(registry: Registry, operations: dict[str, Operation[Any]]) -> dict[str, Any]:
     """What works come to that are asked for while a commit is on its way; an exception where one is raised."""
     writer, begun, goes_on = registry.writer, threading.Event(), threading.Event()
     found: dict[str, Any] = {}
 
-    def hold(turn: Turn) -> None:
+    def hold(transaction: Transaction) -> None:
         begun.set()
         assert goes_on.wait(60)
 
-    def ask(name: str, work: Work[Any]) -> None:
+    def ask(name: str, work: Operation[Any]) -> None:
         try:
             found[name] = writer.run(work)
         except BaseException as error:
@@ -71,7 +71,7 @@ def together(registry: Registry, works: dict[str, Work[Any]]) -> dict[str, Any]:
     threads = [threading.Thread(target=ask, args=("first", hold))]
     threads[0].start()
     assert begun.wait(60)
-    for count, (name, work) in enumerate(works.items(), 1):
+    for count, (name, work) in enumerate(operations.items(), 1):
         threads.append(threading.Thread(target=ask, args=(name, work)))
         threads[-1].start()
         until(lambda count=count: len(writer._waiting) == count)  # type: ignore[misc]
@@ -116,8 +116,8 @@ def test_nothing_is_answered_before_the_commit_has_returned(
 
 
 def test_a_work_that_refuses_leaves_the_others_of_its_commit_alone(registry: Registry) -> None:
-    def refuse(turn: Turn) -> None:
-        turn.ask((ALL, {}))
+    def refuse(transaction: Transaction) -> None:
+        transaction.ask((ALL, {}))
         raise BatchError("no")
 
     before = registry.writer.commits
@@ -127,8 +127,8 @@ def test_a_work_that_refuses_leaves_the_others_of_its_commit_alone(registry: Reg
 
 
 def test_a_work_that_wrote_and_then_failed_is_undone_and_the_others_stand(registry: Registry) -> None:
-    def tear(turn: Turn) -> None:
-        note("torn")(turn)
+    def tear(transaction: Transaction) -> None:
+        note("torn")(transaction)
         raise OSError("the token is gone")
 
     found = together(registry, {"a": note("a"), "torn": tear, "b": note("b")})
@@ -146,8 +146,8 @@ def test_a_row_that_the_database_refuses_fails_its_own_work_alone(registry: Regi
 def test_a_leader_that_is_interrupted_leaves_the_others_to_the_next(registry: Registry) -> None:
     is_first = [True]
 
-    def interrupt(turn: Turn) -> None:
-        note("lost")(turn)
+    def interrupt(transaction: Transaction) -> None:
+        note("lost")(transaction)
         if is_first.pop():
             raise KeyboardInterrupt
 
@@ -170,7 +170,7 @@ def test_who_is_interrupted_while_waiting_keeps_nobody_from_the_disk(
 
     begun, goes_on, found = threading.Event(), threading.Event(), []
 
-    def hold(turn: Turn) -> None:
+    def hold(transaction: Transaction) -> None:
         begun.set()
         assert goes_on.wait(60)
 
@@ -185,7 +185,7 @@ def test_who_is_interrupted_while_waiting_keeps_nobody_from_the_disk(
     assert begun.wait(60)
     real = writer_module._Job
 
-    def interrupted(work: Work[Any]) -> Any:
+    def interrupted(work: Operation[Any]) -> Any:
         job = real(work)
         job.woken = Interrupted()  # type: ignore[assignment]
         return job
@@ -204,8 +204,8 @@ def test_who_is_interrupted_while_waiting_keeps_nobody_from_the_disk(
 
 
 def test_after_an_error_the_next_work_gets_a_connection_that_works(registry: Registry) -> None:
-    def broken(turn: Turn) -> None:
-        turn.put(Statement(text("INSERT INTO nowhere VALUES (1)")), {})
+    def broken(transaction: Transaction) -> None:
+        transaction.put(Query(text("INSERT INTO nowhere VALUES (1)")), {})
 
     with pytest.raises(RegistryError, match="nowhere"):
         registry.writer.run(broken)
@@ -232,9 +232,9 @@ def test_many_threads_at_once_lose_and_repeat_nothing(registry: Registry) -> Non
 
 @pytest.fixture
 def on_postgres(postgres_cluster: Any, tmp_path: Path) -> Iterator[Registry]:
-    book = Places(tmp_path, postgres_cluster).new()
-    yield book
-    book.close()
+    registry = Places(tmp_path, postgres_cluster).new()
+    yield registry
+    registry.close()
 
 
 def end_other_connections(registry: Registry) -> None:
@@ -249,11 +249,11 @@ def end_other_connections(registry: Registry) -> None:
 
 
 def test_a_connection_that_dies_at_work_is_told_and_the_next_work_goes_on(on_postgres: Registry) -> None:
-    def die(turn: Turn) -> None:
-        note("lost")(turn)
-        turn.ask((ALL, {}))
+    def die(transaction: Transaction) -> None:
+        note("lost")(transaction)
+        transaction.ask((ALL, {}))
         end_other_connections(on_postgres)
-        turn.ask((ALL, {}))
+        transaction.ask((ALL, {}))
 
     with pytest.raises(RegistryError, match="database failed"):
         on_postgres.writer.run(die)
@@ -271,14 +271,14 @@ def test_a_connection_that_died_while_nobody_needed_it_is_replaced(
 
 @pytest.mark.parametrize("what", ["gone", "replaced"])
 def test_a_file_that_is_gone_or_replaced_is_told_and_not_written_on(what: str, tmp_path: Path) -> None:
-    book = Registry(tmp_path / "registry.db")
+    registry = Registry(tmp_path / "registry.db")
     copy = (tmp_path / "registry.db").read_bytes()
     os.unlink(tmp_path / "registry.db")
     if what == "replaced":
         (tmp_path / "registry.db").write_bytes(copy)
     with pytest.raises(RegistryError, match=f"{what}.*restore the registry"):
-        book.writer.run(note("a"))
+        registry.writer.run(note("a"))
     with pytest.raises(RegistryError, match=f"{what}.*restore the registry"):
-        book.open_batch("B1", "M", bytes(32), is_development=False)
+        registry.open_batch("B1", "M", bytes(32), is_development=False)
     assert (tmp_path / "registry.db").exists() is (what == "replaced")  # no empty one was made in its place
-    book.close()
+    registry.close()

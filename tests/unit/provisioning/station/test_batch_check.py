@@ -11,7 +11,7 @@ import pytest
 
 from device.owner.setup_code import ALPHABET
 from provisioning.station.batch_check import BatchReport, Coded, check_codes, complete
-from provisioning.station.setup_code import draw_code
+from provisioning.station.setup_code import generate_code
 
 COUNT = 55
 START = secrets.randbits(100)
@@ -42,7 +42,7 @@ def failing(report: BatchReport) -> set[str]:
 
 
 def test_codes_of_the_station_pass() -> None:
-    report = batch(lambda number, facts: draw_code(), 100)
+    report = batch(lambda number, facts: generate_code(), 100)
     assert report.is_good, report.findings
     assert (report.codes, report.not_made) == (100, ())
 
@@ -62,7 +62,7 @@ WEAK: dict[str, tuple[str, Callable[[int, tuple[str | bytes, ...]], str]]] = {
         lambda n, f: complete(symbols_of(((START + 977 * n) % 2**100).to_bytes(13, "big"))),
     ),
     "random part and constant part": (
-        "counter", lambda n, f: complete("FRSTBTHMSNSR" + draw_code()[:8]),
+        "counter", lambda n, f: complete("FRSTBTHMSNSR" + generate_code()[:8]),
     ),
     "sha256 of the serial": ("derived", lambda n, f: complete(symbols_of(hashlib.sha256(text(f[0])).digest()))),
     "md5 of model and serial": (
@@ -82,7 +82,7 @@ WEAK: dict[str, tuple[str, Callable[[int, tuple[str | bytes, ...]], str]]] = {
     "half the alphabet": (
         "spread", lambda n, f: complete("".join(secrets.choice(ALPHABET[:16]) for _ in range(20))),
     ),
-    "one place fixed": ("spread", lambda n, f: complete(draw_code()[:7] + "A" + draw_code()[8:20])),
+    "one place fixed": ("spread", lambda n, f: complete(generate_code()[:7] + "A" + generate_code()[8:20])),
     "bytes modulo 24": (
         "spread", lambda n, f: complete("".join(ALPHABET[b % 24] for b in secrets.token_bytes(20))),
     ),
@@ -101,7 +101,7 @@ def test_a_planted_weak_generator_fails(name: str) -> None:
 
 
 def test_one_repeat_in_a_batch_is_found() -> None:
-    codes = [draw_code() for _ in range(COUNT)]
+    codes = [generate_code() for _ in range(COUNT)]
     codes[50] = codes[3]
     report = batch(lambda number, facts: codes[number - 1])
     assert [finding.text for finding in report.findings if finding.check == "repeat"] == [
@@ -110,19 +110,19 @@ def test_one_repeat_in_a_batch_is_found() -> None:
 
 
 def test_a_code_that_the_registry_does_not_know_is_found() -> None:
-    units = [Coded(f"S{number}", (), draw_code()) for number in range(3)]
+    units = [Coded(f"S{number}", (), generate_code()) for number in range(3)]
     report = check_codes(units, lambda unit: unit.serial != "S1")
     assert [finding.check for finding in report.findings] == ["repeat"] and "S1" in report.findings[0].text
 
 
 def test_a_code_out_of_form_is_found() -> None:
-    units = [Coded("S1", (), draw_code()[:-1]), Coded("S2", (), draw_code())]
+    units = [Coded("S1", (), generate_code()[:-1]), Coded("S2", (), generate_code())]
     report = check_codes(units)
     assert [finding.rule for finding in report.findings] == ["PW-09"] and report.not_made
 
 
 def test_a_small_batch_says_which_check_it_is_too_small_for() -> None:
-    report = batch(lambda number, facts: draw_code(), 5)
+    report = batch(lambda number, facts: generate_code(), 5)
     assert report.is_good and report.not_made == ("spread: needs at least 50 codes",)
 
 
@@ -130,7 +130,7 @@ def test_no_finding_and_no_repr_holds_a_code() -> None:
     codes: list[str] = []
 
     def same(number: int, facts: tuple[str | bytes, ...]) -> str:
-        codes.append(draw_code() if number < 3 else codes[0])
+        codes.append(generate_code() if number < 3 else codes[0])
         return codes[-1]
 
     report = batch(same)

@@ -35,14 +35,14 @@ def bench(tmp_path: Path) -> Bench:
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[bytes, bytearray]]:
     """(a copy, the buffer) of each key that the station draws."""
     kept: list[tuple[bytes, bytearray]] = []
-    draw = unit_keys.draw_key
+    draw = unit_keys.generate_key
 
     def noted() -> bytearray:
         key = draw()
         kept.append((bytes(key), key))
         return key
 
-    monkeypatch.setattr(unit_keys, "draw_key", noted)
+    monkeypatch.setattr(unit_keys, "generate_key", noted)
     return kept
 
 
@@ -153,7 +153,7 @@ def test_keys_come_from_the_systems_generator_and_one_that_is_none_is_drawn_agai
 ) -> None:
     drawn = iter((bytes(32), b"\xff" * 32, (7).to_bytes(32, "big")))
     monkeypatch.setattr(secrets, "token_bytes", lambda length: next(drawn))
-    assert unit_keys.draw_key() == bytearray((7).to_bytes(32, "big"))
+    assert unit_keys.generate_key() == bytearray((7).to_bytes(32, "big"))
 
 
 def test_the_origin_survives_a_station_that_dies_behind_the_lock(

@@ -25,7 +25,7 @@ from provisioning.station import label_drawing
 from provisioning.station.label_drawing import WARNING, qr_place
 from provisioning.station.label_forms import label_as
 from provisioning.station.labels import Label, LabelError, code_on_label, print_label, read_back
-from provisioning.station.setup_code import draw_code
+from provisioning.station.setup_code import generate_code
 
 LABEL = Label(
     brand="Example Brand",
@@ -37,7 +37,7 @@ LABEL = Label(
     address="https://fb-3f9a2c71.local/setup",
     fingerprint=bytes(range(32)),
     is_development=False,
-    code=draw_code(),
+    code=generate_code(),
 )
 
 
@@ -65,7 +65,7 @@ def test_a_label_of_another_code_is_refused(
 ) -> None:
     if decoder == "modules":
         monkeypatch.setitem(sys.modules, "zxingcpp", None)
-    print_label(dataclasses.replace(LABEL, code=draw_code()), tmp_path / "label.png")
+    print_label(dataclasses.replace(LABEL, code=generate_code()), tmp_path / "label.png")
     with pytest.raises(LabelError) as caught:
         read_back(LABEL, tmp_path / "label.png")
     assert LABEL.code not in str(caught.value)

@@ -210,8 +210,8 @@ def test_no_page_and_no_event_holds_the_code(
     operator: OperatorBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[str] = []
-    real = steps.draw_code
-    monkeypatch.setattr(steps, "draw_code", lambda *args: drawn.append(real(*args)) or drawn[-1])
+    real = steps.generate_code
+    monkeypatch.setattr(steps, "generate_code", lambda *args: drawn.append(real(*args)) or drawn[-1])
     browser = Browser(operator).sign_in()
     operator.units["port 1"] = MemoryUnit()
     browser.post("/start")

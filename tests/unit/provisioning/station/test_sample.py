@@ -40,7 +40,7 @@ def test_a_unit_that_is_as_it_left_the_line_passes_and_is_noted(bench: Bench) ->
     assert found.findings == ()
     (noted,) = decisions.decisions(bench.registry, decisions.SAMPLE)
     assert (noted.facts["serial"], noted.facts["by"]) == (found.serial, "E. Example")
-    assert bench.registry.units()[0].status == "released" and bench.registry.verify().decisions == 1
+    assert bench.registry.units()[0].status == "passed" and bench.registry.verify().decisions == 1
 
 
 def other_key(unit: MemoryUnit, bench: Bench) -> None:
@@ -75,7 +75,7 @@ def test_a_planted_bad_unit_is_stopped_and_keeps_its_batch_here(
     assert len(found.findings) == 1 and words in found.findings[0]
     assert bench.registry.units()[0].status == "quarantined"
     bench.registry.close_batch(PRODUCT.batch)
-    assert any(words in problem for problem in branches.release_problems(bench.registry, PRODUCT.batch))
+    assert any(words in problem for problem in branches.ship_problems(bench.registry, PRODUCT.batch))
 
 
 def test_a_unit_that_takes_a_write_although_it_says_locked_is_found(

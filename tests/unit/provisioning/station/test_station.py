@@ -122,7 +122,7 @@ def test_the_registry_holds_the_unit_as_released_and_not_for_sale(made: Made) ->
     bench, _, result = made
     unit = bench.registry.find(device_id=result.device_id)
     assert unit is not None and (unit.status, unit.serial, unit.is_development) == (
-        "released",
+        "passed",
         result.serial,
         True,
     )
@@ -163,7 +163,7 @@ def test_private_keys_are_in_no_log_or_registry(made: Made) -> None:
 def test_a_second_run_is_refused_and_changes_nothing(made: Made) -> None:
     bench, unit, result = made
     before = unit.flash.snapshot()
-    with pytest.raises(UnitRefusedError, match=f"{result.serial} is locked and released"):
+    with pytest.raises(UnitRefusedError, match=f"{result.serial} is locked and has passed"):
         bench.station().provision(unit.stream())
     assert unit.flash.snapshot() == before
     assert bench.registry.verify_chain() == 1
@@ -252,7 +252,7 @@ def test_a_code_that_was_drawn_before_is_refused_for_every_other_unit(bench: Ben
     bench.station(random_bytes=source).provision(MemoryUnit().stream())
     caught = failure(lambda: bench.station(random_bytes=source).provision(MemoryUnit().stream()))
     assert caught.result is not None and caught.result.name == "reserve"
-    assert "drawn before" in str(caught)
+    assert "generated before" in str(caught)
     assert len(bench.registry.units()) == 1
 
 
@@ -299,7 +299,7 @@ def test_a_finished_unit_that_turns_up_unlocked_is_refused(bench: Bench) -> None
     bench.station().provision(unit.stream())
     unit.flash.restore({})  # its flash was erased, lock and all
     unit.power_on()
-    with pytest.raises(UnitRefusedError, match="is released"):
+    with pytest.raises(UnitRefusedError, match="has passed"):
         bench.station().provision(unit.stream())
 
 
@@ -310,8 +310,8 @@ def test_a_run_that_died_before_the_lock_is_repeated_with_the_same_identity_and_
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unit, codes = MemoryUnit(), []
-    real = steps.draw_code
-    monkeypatch.setattr(steps, "draw_code", lambda *args: codes.append(real(*args)) or codes[-1])
+    real = steps.generate_code
+    monkeypatch.setattr(steps, "generate_code", lambda *args: codes.append(real(*args)) or codes[-1])
     with monkeypatch.context() as patch:
         patch.setattr(steps.labels, "read_back", lambda *_: (_ for _ in ()).throw(LinkError(reason="killed")))
         failure(lambda: bench.station().provision(unit.stream()))
@@ -340,7 +340,7 @@ def test_a_run_that_died_behind_the_lock_is_proved_and_recorded_by_the_next(
     result = bench.station().provision(unit.stream())
     assert [phase.name for phase in result.phases] == ["link", "identify", "label", "prove", "record"]
     assert result.setup_code is None and result.label_path.is_file()
-    assert bench.registry.units()[0].status == "released"
+    assert bench.registry.units()[0].status == "passed"
     with pytest.raises(UnitRefusedError):
         bench.station().provision(unit.stream())
 
@@ -356,7 +356,7 @@ def test_a_locked_unit_whose_label_is_lost_or_swapped_is_not_released(
     assert "not the one of this unit" in str(failure(lambda: bench.station().provision(unit.stream())))
     label.unlink()
     assert "is gone" in str(failure(lambda: bench.station().provision(unit.stream())))
-    assert bench.registry.units()[0].status == "sealed"
+    assert bench.registry.units()[0].status == "complete"
 
 
 def test_another_unit_cannot_be_released_in_the_place_of_a_sealed_one(

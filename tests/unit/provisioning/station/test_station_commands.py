@@ -134,7 +134,7 @@ def test_show_lists_units_and_checks_the_chain(folder: Path, served: ServedUnit)
     document = json.loads(result.stdout)
     assert (document["chain"], document["production_records"]) == ("whole", 1)
     unit = document["units"][0]
-    assert (unit["status"], unit["for_sale"], unit["codes_live"]) == ("released", False, 1)
+    assert (unit["status"], unit["for_sale"], unit["codes_live"]) == ("passed", False, 1)
     text = RUNNER.invoke(app, ["show", "--registry", str(folder / "registry.db"), "--serial", unit["serial"]])
     assert text.exit_code == 0 and "prove" in text.output
 
@@ -148,8 +148,8 @@ def test_no_output_holds_the_code(folder: Path, served: ServedUnit, monkeypatch:
     from provisioning.station import steps
 
     drawn: list[str] = []
-    real = steps.draw_code
-    monkeypatch.setattr(steps, "draw_code", lambda *args: drawn.append(real(*args)) or drawn[-1])
+    real = steps.generate_code
+    monkeypatch.setattr(steps, "generate_code", lambda *args: drawn.append(real(*args)) or drawn[-1])
     results = [
         provision(folder, served.address, "--development", "--json", "--verbose"),
         provision(folder, served.address, "--development"),

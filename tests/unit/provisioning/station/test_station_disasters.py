@@ -82,16 +82,16 @@ def goes_through(bench: Bench, unit: MemoryUnit) -> None:
     except UnitRefusedError:
         pass
     known = bench.registry.find(hardware_id=unit.hardware_id)
-    assert known is not None and known.status == "released" and unit.is_locked()
+    assert known is not None and known.status == "passed" and unit.is_locked()
     held = identity.decode(unit.store.require("identity"))
     assert (held.device_id, held.serial) == (known.device_id, known.serial)
-    assert bench.registry.codes_drawn(known.id)[1] == 1
+    assert bench.registry.codes_generated(known.id)[1] == 1
 
 
 def in_order(bench: Bench, units: int) -> None:
     known = bench.registry.units()
     assert len({unit.serial for unit in known}) == len({unit.device_id for unit in known}) == units
-    assert {unit.status for unit in known} == {"released"} and bench.registry.verify_chain() == units
+    assert {unit.status for unit in known} == {"passed"} and bench.registry.verify_chain() == units
 
 
 # A full disk ------------------------------------------------------------------------------------------------

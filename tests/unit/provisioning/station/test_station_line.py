@@ -276,8 +276,8 @@ def test_a_stop_lets_the_run_under_way_end(bench: Bench, monkeypatch: pytest.Mon
 
 def test_views_and_messages_hold_no_code(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[str] = []
-    real = steps.draw_code
-    monkeypatch.setattr(steps, "draw_code", lambda *args: drawn.append(real(*args)) or drawn[-1])
+    real = steps.generate_code
+    monkeypatch.setattr(steps, "generate_code", lambda *args: drawn.append(real(*args)) or drawn[-1])
     place, seen = Socket("p"), []
     place.unit = MemoryUnit()
     with running(bench, [place], listener=lambda view: seen.append(repr(view))) as line:

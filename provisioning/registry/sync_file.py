@@ -22,9 +22,9 @@ from sqlalchemy import ColumnElement, inspect
 
 from provisioning.keys.key_id import key_id
 from provisioning.keys.signer import Signer
-from provisioning.registry import book, branches, merge
+from provisioning.registry import branches, checkpoints, merge
+from provisioning.registry.chains import is_signed
 from provisioning.registry.errors import RegistryError
-from provisioning.registry.ledger import is_signed
 from provisioning.registry.models import (
     Base,
     Batch,
@@ -44,7 +44,7 @@ from provisioning.registry.numbers import BRANCH_NAME, ROLE_NAME
 from provisioning.registry.registry import Registry
 
 Row = TypeVar("Row", bound=Base)
-VERSION: Final = 1
+VERSION: Final = 2
 LARGEST_BYTES: Final = 512 << 20
 NUMBER_NAME: Final = "bundle number"  # setting of a branch: of its last bundle
 MAIN_KEY_NAME: Final = "main key"  # setting of a branch: the key that signs answers
@@ -99,7 +99,7 @@ def take_in(main: Registry, text: str, key: bytes | None = None) -> tuple[branch
     registry_id = _bytes(signed.get("registry"))
     with main.reading() as session:
         row = branches.branch_row(session, registry_id)
-        known, last, name = row.public_key, row.bundle_number or 0, row.name
+        known, last, name = row.public_key, row.sync_number or 0, row.name
     _check_key(public, known, key, f"branch {name}")
     if signed.get("to") != main.registry_id.hex():
         raise RegistryError("the bundle is for another main registry")
@@ -228,8 +228,10 @@ def _plain(value: Any) -> Any:
 
 def _taken(tables: Any) -> merge.Taken:
     parts: dict[str, Any] = {name: _read(tables, name, kind) for name, kind in _TABLES.items()}
-    parts["chains"] = book.assemble(parts["chain_rows"], (*parts["records"], *parts["decisions"]))
-    parts["checkpoints"] = book.checkpoint_texts(parts["checkpoint_rows"])
+    parts["chains"] = checkpoints.assemble_chains(
+        parts["chain_rows"], (*parts["records"], *parts["decisions"])
+    )
+    parts["checkpoints"] = checkpoints.checkpoint_texts(parts["checkpoint_rows"])
     return merge.Taken(**parts)
 
 

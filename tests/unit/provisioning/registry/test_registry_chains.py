@@ -13,24 +13,24 @@ from sqlalchemy import text
 
 from provisioning.keys.file_signer import FileSigner
 from provisioning.registry import export
-from provisioning.registry.errors import LedgerError
-from provisioning.registry.ledger import open_checkpoint
+from provisioning.registry.chains import open_checkpoint
+from provisioning.registry.errors import ChainError
 from provisioning.registry.registry import Registry
 from tests.unit.provisioning.registry.registry_bench import finish, open_batch
 
 
 @pytest.fixture
 def registry(tmp_path: Path) -> Iterator[Registry]:
-    book = Registry(tmp_path / "r" / "registry.db", now=lambda: 1000)
-    open_batch(book)
+    registry = Registry(tmp_path / "r" / "registry.db", now=lambda: 1000)
+    open_batch(registry)
     for number in (1, 2, 3):
-        finish(book, number, f"code{number}")
-    yield book
-    book.close()
+        finish(registry, number, f"code{number}")
+    yield registry
+    registry.close()
 
 
 def refused(action: object) -> str:
-    with pytest.raises(LedgerError) as caught:
+    with pytest.raises(ChainError) as caught:
         action()  # type: ignore[operator]
     return str(caught.value)
 
@@ -46,7 +46,7 @@ def test_a_whole_ledger_agrees_with_its_checkpoints(registry: Registry) -> None:
 
 def test_an_exported_ledger_is_checked_without_the_registry(registry: Registry) -> None:
     kept = registry.checkpoint()
-    report = export.verify_ledger_json(export.ledger_json(registry), [kept], [registry.signer.key_id])
+    report = export.verify_chains_json(export.chains_json(registry), [kept], [registry.signer.key_id])
     assert report.chains == {"station": 3}
 
 
@@ -54,9 +54,9 @@ def test_an_old_registry_that_was_put_back_is_found(registry: Registry, tmp_path
     registry.checkpoint()
     registry.close()
     shutil.copytree(registry.path.parent, tmp_path / "old")
-    book = Registry(registry.path)
-    finish(book, 4, "code4")
-    kept = book.checkpoint()
+    registry = Registry(registry.path)
+    finish(registry, 4, "code4")
+    kept = registry.checkpoint()
     old = Registry(tmp_path / "old" / "registry.db")
     assert old.verify().records == 3  # by itself it looks whole
     assert "an old registry was restored" in refused(lambda: old.verify([kept]))
@@ -77,9 +77,9 @@ TAMPERING = {
 @pytest.mark.parametrize("name", TAMPERING)
 def test_a_ledger_that_was_changed_on_its_way_is_found(name: str, registry: Registry) -> None:
     kept = registry.checkpoint()
-    document = json.loads(export.ledger_json(registry))
+    document = json.loads(export.chains_json(registry))
     TAMPERING[name](document["chains"][0]["records"])
-    assert refused(lambda: export.verify_ledger_json(json.dumps(document), [kept]))
+    assert refused(lambda: export.verify_chains_json(json.dumps(document), [kept]))
 
 
 def test_a_ledger_signed_anew_by_a_stranger_is_found(registry: Registry, tmp_path: Path) -> None:
@@ -89,12 +89,12 @@ def test_a_ledger_signed_anew_by_a_stranger_is_found(registry: Registry, tmp_pat
     open_batch(stranger)
     for number in (1, 2, 3):
         finish(stranger, number, f"code{number}")
-    forged = export.ledger_json(stranger)
-    assert export.verify_ledger_json(forged).records == 3
+    forged = export.chains_json(stranger)
+    assert export.verify_chains_json(forged).records == 3
     assert "not trusted" in refused(
-        lambda: export.verify_ledger_json(forged, trusted=[registry.signer.key_id])
+        lambda: export.verify_chains_json(forged, trusted=[registry.signer.key_id])
     )
-    assert "another key" in refused(lambda: export.verify_ledger_json(forged, [kept]))
+    assert "another key" in refused(lambda: export.verify_chains_json(forged, [kept]))
 
 
 def test_a_checkpoint_that_was_changed_does_not_hold(registry: Registry) -> None:
@@ -108,7 +108,7 @@ def test_a_checkpoint_that_was_changed_does_not_hold(registry: Registry) -> None
 )
 def test_damaged_checkpoints_and_ledgers_are_refused(data: str) -> None:
     assert "damaged" in refused(lambda: open_checkpoint(data))
-    assert "no exported ledger" in refused(lambda: export.verify_ledger_json(data))
+    assert "no exported ledger" in refused(lambda: export.verify_chains_json(data))
 
 
 def test_a_checkpoint_that_was_taken_out_of_the_registry_is_missed(registry: Registry) -> None:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from provisioning.cli.registry import app
 from provisioning.keys.signer import Signer
-from provisioning.registry import branches, bundle, decisions
+from provisioning.registry import branches, decisions, sync_file
 from provisioning.registry.errors import ConflictError, NumbersUsedUpError, RegistryError
 from provisioning.registry.models import Setting
 from provisioning.registry.registry import Registry
@@ -27,8 +27,10 @@ class Pair:
 
     def carry(self) -> branches.SyncReport:
         """There and back, with keys that were compared."""
-        report, answer = bundle.take_in(self.main, bundle.export(self.branch), self.branch.signer.key_id)
-        bundle.finish(self.branch, answer, self.main.signer.key_id)
+        report, answer = sync_file.take_in(
+            self.main, sync_file.export(self.branch), self.branch.signer.key_id
+        )
+        sync_file.finish(self.branch, answer, self.main.signer.key_id)
         return report
 
 
@@ -55,7 +57,7 @@ def pair_of(places: Places) -> Pair:
 def forged(text: str, signer: Signer, **changes: object) -> str:
     """The file with another content, signed by `signer`."""
     content = json.loads(json.loads(text)["content"]) | changes
-    return bundle._sign(content, signer)
+    return sync_file._sign(content, signer)
 
 
 def test_units_records_and_decisions_come_over(pair: Pair) -> None:
@@ -66,7 +68,7 @@ def test_units_records_and_decisions_come_over(pair: Pair) -> None:
     report = pair.carry()
     assert (report.units, report.records, report.incidents) == (2, 2, ())
     found = pair.main.find(device_id=unit.device_id)
-    assert found is not None and (found.status, found.serial) == ("released", unit.serial)
+    assert found is not None and (found.status, found.serial) == ("passed", unit.serial)
     assert pair.main.verify().chains["line1"] == 2 and pair.main.verify().decisions == 1
     assert pair.carry().units == 0  # the next file brings nothing twice
 
@@ -84,10 +86,10 @@ def test_a_batch_waits_for_the_file_of_every_branch(pair: Pair) -> None:
     finish(pair.branch, 1, "code1", station="line1")
     pair.main.close_batch("B1")
     pair.carry()
-    assert "line1 was not synced since" in branches.release_problems(pair.main, "B1")[0]
+    assert "line1 was not synced since" in branches.ship_problems(pair.main, "B1")[0]
     pair.branch.close_batch("B1")
     pair.carry()
-    assert branches.release_problems(pair.main, "B1") == []
+    assert branches.ship_problems(pair.main, "B1") == []
 
 
 def test_numbers_that_were_leased_by_name_travel_with_the_answer(pair: Pair) -> None:
@@ -108,59 +110,59 @@ def test_numbers_that_were_leased_by_name_travel_with_the_answer(pair: Pair) -> 
 
 
 def test_the_first_file_needs_a_key_that_somebody_compared(pair: Pair) -> None:
-    text = bundle.export(pair.branch)
+    text = sync_file.export(pair.branch)
     with pytest.raises(RegistryError, match="not known here yet"):
-        bundle.take_in(pair.main, text)
+        sync_file.take_in(pair.main, text)
     with pytest.raises(RegistryError, match="not by 0000000000000000"):
-        bundle.take_in(pair.main, text, bytes(8))
-    _, answer = bundle.take_in(pair.main, text, pair.branch.signer.key_id)
+        sync_file.take_in(pair.main, text, bytes(8))
+    _, answer = sync_file.take_in(pair.main, text, pair.branch.signer.key_id)
     with pytest.raises(RegistryError, match="not known here yet"):
-        bundle.finish(pair.branch, answer)
-    bundle.finish(pair.branch, answer, pair.main.signer.key_id)
-    text = bundle.export(pair.branch)
-    _, answer = bundle.take_in(pair.main, text)  # from now on both know each other
-    bundle.finish(pair.branch, answer)
+        sync_file.finish(pair.branch, answer)
+    sync_file.finish(pair.branch, answer, pair.main.signer.key_id)
+    text = sync_file.export(pair.branch)
+    _, answer = sync_file.take_in(pair.main, text)  # from now on both know each other
+    sync_file.finish(pair.branch, answer)
 
 
 def test_a_changed_file_is_refused_before_it_is_read(pair: Pair) -> None:
     finish(pair.branch, 1, "code1", station="line1")
-    text = bundle.export(pair.branch)
+    text = sync_file.export(pair.branch)
     with pytest.raises(RegistryError, match="was changed"):
-        bundle.take_in(pair.main, text.replace("SN-000001", "SN-000002"), pair.branch.signer.key_id)
+        sync_file.take_in(pair.main, text.replace("SN-000001", "SN-000002"), pair.branch.signer.key_id)
     assert pair.main.units() == []
 
 
 def test_a_strangers_signature_is_refused_even_if_somebody_names_it(pair: Pair, tmp_path: Path) -> None:
     pair.carry()
     stranger = Registry(tmp_path / "stranger.db").signer
-    text = forged(bundle.export(pair.branch), stranger)
+    text = forged(sync_file.export(pair.branch), stranger)
     with pytest.raises(RegistryError, match="not the key of branch line1"):
-        bundle.take_in(pair.main, text, stranger.key_id)
-    _, answer = bundle.take_in(pair.main, bundle.export(pair.branch))
+        sync_file.take_in(pair.main, text, stranger.key_id)
+    _, answer = sync_file.take_in(pair.main, sync_file.export(pair.branch))
     with pytest.raises(RegistryError, match="not the key of the main registry"):
-        bundle.finish(pair.branch, forged(answer, stranger), stranger.key_id)
+        sync_file.finish(pair.branch, forged(answer, stranger), stranger.key_id)
 
 
 def test_a_file_is_taken_once_and_in_order(pair: Pair) -> None:
-    first, second = bundle.export(pair.branch), bundle.export(pair.branch)
-    bundle.take_in(pair.main, second, pair.branch.signer.key_id)
+    first, second = sync_file.export(pair.branch), sync_file.export(pair.branch)
+    sync_file.take_in(pair.main, second, pair.branch.signer.key_id)
     for text in (first, second):
         with pytest.raises(RegistryError, match="not newer than 2"):
-            bundle.take_in(pair.main, text)
+            sync_file.take_in(pair.main, text)
 
 
 def test_an_answer_counts_for_the_last_file_only(pair: Pair) -> None:
-    _, answer = bundle.take_in(pair.main, bundle.export(pair.branch), pair.branch.signer.key_id)
-    bundle.export(pair.branch)
+    _, answer = sync_file.take_in(pair.main, sync_file.export(pair.branch), pair.branch.signer.key_id)
+    sync_file.export(pair.branch)
     with pytest.raises(RegistryError, match="the last one here is 2"):
-        bundle.finish(pair.branch, answer, pair.main.signer.key_id)
+        sync_file.finish(pair.branch, answer, pair.main.signer.key_id)
 
 
 def test_a_branch_that_was_set_back_is_not_taken_in_again(pair: Pair) -> None:
     finish(pair.branch, 1, "code1", station="line1")
     pair.carry()
     with pair.branch.writing() as session:  # what an old copy of the branch would say
-        session.merge(Setting(name=bundle.NUMBER_NAME, value=bytes(8)))
+        session.merge(Setting(name=sync_file.NUMBER_NAME, value=bytes(8)))
     with pytest.raises(RegistryError, match="not newer"):
         pair.carry()
 
@@ -168,26 +170,26 @@ def test_a_branch_that_was_set_back_is_not_taken_in_again(pair: Pair) -> None:
 def test_records_that_vanished_from_a_branch_are_an_incident(pair: Pair) -> None:
     finish(pair.branch, 1, "code1", station="line1")
     pair.carry()
-    text = bundle.export(pair.branch)
+    text = sync_file.export(pair.branch)
     tables = json.loads(json.loads(text)["content"])["tables"]
     tables |= {"records": [], "units": [], "codes": [], "phases": [], "checkpoint_rows": []}
     with pytest.raises(ConflictError, match="not in the branch any more"):
-        bundle.take_in(pair.main, forged(text, pair.branch.signer, tables=tables))
-    assert "not in the branch any more" in branches.release_problems(pair.main, "B1")[-1]
+        sync_file.take_in(pair.main, forged(text, pair.branch.signer, tables=tables))
+    assert "not in the branch any more" in branches.ship_problems(pair.main, "B1")[-1]
 
 
 def test_another_main_registry_and_another_branch_are_refused(pair: Pair, tmp_path: Path) -> None:
     other = Registry(tmp_path / "other.db")
     with pytest.raises(RegistryError, match="no branch of that one"):
-        bundle.take_in(other, bundle.export(pair.branch), pair.branch.signer.key_id)
+        sync_file.take_in(other, sync_file.export(pair.branch), pair.branch.signer.key_id)
     with pytest.raises(RegistryError, match="is no branch"):
-        bundle.export(pair.main)
-    _, answer = bundle.take_in(pair.main, bundle.export(pair.branch), pair.branch.signer.key_id)
+        sync_file.export(pair.main)
+    _, answer = sync_file.take_in(pair.main, sync_file.export(pair.branch), pair.branch.signer.key_id)
     sibling = branches.join(pair.main, tmp_path / "sibling.db", "line2")
     with pytest.raises(RegistryError, match="for another branch"):
-        bundle.finish(sibling, answer, pair.main.signer.key_id)
+        sync_file.finish(sibling, answer, pair.main.signer.key_id)
     with pytest.raises(RegistryError, match="no answer file"):
-        bundle.finish(pair.branch, bundle.export(pair.branch), pair.branch.signer.key_id)
+        sync_file.finish(pair.branch, sync_file.export(pair.branch), pair.branch.signer.key_id)
 
 
 @pytest.mark.parametrize(
@@ -208,11 +210,11 @@ def test_another_main_registry_and_another_branch_are_refused(pair: Pair, tmp_pa
 )
 def test_rows_that_are_none_change_nothing_even_if_signed(damage, local: Pair) -> None:
     finish(local.branch, 1, "code1", station="line1")
-    text = bundle.export(local.branch)
+    text = sync_file.export(local.branch)
     tables = json.loads(json.loads(text)["content"])["tables"]
     damage(tables)
     with pytest.raises(RegistryError):
-        bundle.take_in(
+        sync_file.take_in(
             local.main, forged(text, local.branch.signer, tables=tables), local.branch.signer.key_id
         )
     assert local.main.units() == [] and local.main.verify().records == 0
@@ -222,14 +224,14 @@ def test_rows_that_are_none_change_nothing_even_if_signed(damage, local: Pair) -
     "text", ["", "{}", "[]", "null", '{"content": 1, "key": "", "signature": ""}', "[" * 9000]
 )
 def test_what_is_no_bundle_is_a_typed_error(text: str, local: Pair) -> None:
-    for read in (bundle.take_in, bundle.finish):
+    for read in (sync_file.take_in, sync_file.finish):
         with pytest.raises(RegistryError):
             read(local.main, text)
 
 
 def test_no_file_holds_a_code(local: Pair) -> None:
     finish(local.branch, 1, "CANARY-CODE", station="line1")
-    assert "CANARY" not in bundle.export(local.branch)
+    assert "CANARY" not in sync_file.export(local.branch)
 
 
 # As commands -------------------------------------------------------------------------------------------------
@@ -264,6 +266,6 @@ def test_the_commands_carry_a_sync_and_say_which_keys_to_compare(tmp_path: Path)
     finished = run("finish-sync", back, "--registry", branch, "--key", head)
     assert finished.exit_code == 0 and "1 new ranges" in finished.output
     assert run("export-sync", "--registry", branch, "--to", out).exit_code == 2  # nothing is replaced
-    book = Registry(branch)
-    assert reserve(book, 1, "code1").serial == "SN-000001"
-    book.close()
+    registry = Registry(branch)
+    assert reserve(registry, 1, "code1").serial == "SN-000001"
+    registry.close()

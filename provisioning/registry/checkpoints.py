@@ -11,11 +11,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from provisioning.keys.signer import Signer
-from provisioning.registry.errors import LedgerError
-from provisioning.registry.ledger import ChainData, Entry, make_checkpoint
+from provisioning.registry.chains import ChainData, Entry, make_checkpoint
+from provisioning.registry.errors import ChainError
 from provisioning.registry.models import (
+    PASSED,
     QUARANTINED,
-    RELEASED,
     RETIRED,
     Chain,
     Checkpoint,
@@ -25,16 +25,16 @@ from provisioning.registry.models import (
 )
 
 
-def chains(session: Session) -> list[ChainData]:
+def stored_chains(session: Session) -> list[ChainData]:
     """Every chain with its records in order, by name: production records, and decisions in chains of their own."""
     rows: list[Any] = []
     for kind in (ProductionRecord, DecisionRecord):
         columns = (kind.chain, kind.number, kind.body, kind.previous_hash, kind.hash, kind.signature)
         rows += session.execute(select(*columns).order_by(kind.chain, kind.number))
-    return assemble(session.scalars(select(Chain).order_by(Chain.name)), rows)
+    return assemble_chains(session.scalars(select(Chain).order_by(Chain.name)), rows)
 
 
-def assemble(chains: Iterable[Chain], records: Iterable[Any]) -> list[ChainData]:
+def assemble_chains(chains: Iterable[Chain], records: Iterable[Any]) -> list[ChainData]:
     """Chains with their records; these are rows of either kind, those of a chain in its order."""
     entries: dict[str, list[Entry]] = defaultdict(list)
     for row in records:
@@ -42,7 +42,7 @@ def assemble(chains: Iterable[Chain], records: Iterable[Any]) -> list[ChainData]
     return [ChainData(chain.name, chain.public_key, entries[chain.name]) for chain in chains]
 
 
-def checkpoints(session: Session) -> dict[str, list[str]]:
+def stored_checkpoints(session: Session) -> dict[str, list[str]]:
     """Stored checkpoints by registry id (hex), each list in order."""
     query = select(Checkpoint).order_by(Checkpoint.registry_id, Checkpoint.number)
     return checkpoint_texts(session.scalars(query))
@@ -65,16 +65,16 @@ def add_checkpoint(session: Session, registry_id: bytes, now: int, signer: Signe
         .limit(1)
     )
     number, previous = (last.number + 1, last.data.decode()) if last is not None else (1, None)
-    text = make_checkpoint(registry_id, number, now, previous, chains(session), signer)
+    text = make_checkpoint(registry_id, number, now, previous, stored_chains(session), signer)
     session.add(Checkpoint(registry_id=registry_id, number=number, data=text.encode()))
     return text
 
 
 def check_units(session: Session) -> None:
-    """Every finished unit has its record and every record its unit. Raises LedgerError."""
+    """Every finished unit has its record and every record its unit. Raises ChainError."""
     recorded = set(session.scalars(select(ProductionRecord.unit_id)))
-    finished = set(session.scalars(select(Unit.id).where(Unit.released_s.is_not(None))))
-    released = set(session.scalars(select(Unit.id).where(Unit.status == RELEASED)))
+    finished = set(session.scalars(select(Unit.id).where(Unit.passed_s.is_not(None))))
+    released = set(session.scalars(select(Unit.id).where(Unit.status == PASSED)))
     problems = []
     if missing := (finished | released) - recorded:
         problems.append(f"{len(missing)} released units have no production record")
@@ -82,12 +82,12 @@ def check_units(session: Session) -> None:
         problems.append(f"{len(extra)} production records belong to no released unit")
     problems += _undone(session)
     if problems:
-        raise LedgerError(problems)
+        raise ChainError(problems)
 
 
 _STANDS: Final[dict[str, Callable[[Unit], bool]]] = {
     "rework": lambda unit: unit.status == RETIRED,
-    "revoke": lambda unit: unit.revoked_s is not None,
+    "revoke": lambda unit: unit.withdrawn_s is not None,
     "quarantine": lambda unit: unit.status in (QUARANTINED, RETIRED),
 }
 

@@ -9,10 +9,10 @@ from sqlalchemy import Table, and_, bindparam, func, insert, literal, outerjoin,
 from sqlalchemy.orm import aliased
 
 from provisioning.registry.models import (
+    COMPLETE,
+    PASSED,
     QUARANTINED,
-    RELEASED,
     RETIRED,
-    SEALED,
     Base,
     Batch,
     Chain,
@@ -26,7 +26,7 @@ from provisioning.registry.models import (
     Unit,
 )
 from provisioning.registry.numbers import KEPT_HERE, ROLE_NAME
-from provisioning.registry.writer import Statement
+from provisioning.registry.writer import Query
 
 
 def _table(model: type[Base]) -> Table:
@@ -35,17 +35,17 @@ def _table(model: type[Base]) -> Table:
     return table
 
 
-def _insert(model: type[Base], *names: str) -> Statement:
-    return Statement(insert(_table(model)).inline().values({name: bindparam(name) for name in names}))
+def _insert(model: type[Base], *names: str) -> Query:
+    return Query(insert(_table(model)).inline().values({name: bindparam(name) for name in names}))
 
 
 _UNIT = (Unit.id, Unit.device_id, Unit.serial, Unit.batch, Unit.status, Unit.note)
-BY_ID = Statement(select(*_UNIT).where(Unit.id == bindparam("unit_id")))
+BY_ID = Query(select(*_UNIT).where(Unit.id == bindparam("unit_id")))
 _NOTHING = select(literal(1).label("one")).subquery("asked")
 _OTHER = aliased(Unit)
 _NEWEST = select(_OTHER).where(_OTHER.status != RETIRED).order_by(_OTHER.id.desc()).limit(1)
 # All that a reservation depends on, in one row: a board that is not known has no unit in it.
-LOOK = Statement(
+LOOK = Query(
     select(
         select(CodeFingerprint.unit_id)
         .where(CodeFingerprint.fingerprint == bindparam("fingerprint"))
@@ -78,12 +78,12 @@ _RANGE = (
     .limit(1)
 )
 # What a branch may use for any batch, what it may use for this one, and what the main registry keeps for this one.
-RANGE = Statement(_RANGE.where(NumberRange.batch.is_(None)))
-BATCH_LEASE = Statement(_RANGE.where(NumberRange.batch == bindparam("wanted_batch")))
-BATCH_RANGE = Statement(
+RANGE = Query(_RANGE.where(NumberRange.batch.is_(None)))
+BATCH_LEASE = Query(_RANGE.where(NumberRange.batch == bindparam("wanted_batch")))
+BATCH_RANGE = Query(
     _RANGE.where(NumberRange.batch == bindparam("wanted_batch"), NumberRange.holder == KEPT_HERE)
 )
-HEAD = Statement(  # the station's open chain and its last record
+HEAD = Query(  # the station's open chain and its last record
     select(Chain.name, Chain.public_key, ProductionRecord.number, ProductionRecord.hash)
     .select_from(
         outerjoin(
@@ -101,25 +101,25 @@ HEAD = Statement(  # the station's open chain and its last record
     )
     .where(Chain.station == bindparam("station"), Chain.is_open)
 )
-CHAINS = Statement(select(func.count()).select_from(Chain).where(Chain.station == bindparam("station")))
-BY_ID_WITH_HASH = Statement(
+CHAINS = Query(select(func.count()).select_from(Chain).where(Chain.station == bindparam("station")))
+BY_ID_WITH_HASH = Query(
     select(*_UNIT, ProductionRecord.hash)
     .select_from(outerjoin(Unit, ProductionRecord, ProductionRecord.unit_id == Unit.id))
     .where(Unit.id == bindparam("unit_id"))
 )
 
 NEW_COUNTER = _insert(SerialCounter, "prefix", "next_number")
-COUNT_ON = Statement(
+COUNT_ON = Query(
     update(SerialCounter)
     .where(SerialCounter.prefix == bindparam("serial_prefix"))
     .values(next_number=bindparam("following"))
 )
-RANGE_ON = Statement(
+RANGE_ON = Query(
     update(NumberRange)
     .where(NumberRange.prefix == bindparam("serial_prefix"), NumberRange.first_number == bindparam("first"))
     .values(next_number=bindparam("following"))
 )
-NEW_UNIT = Statement(
+NEW_UNIT = Query(
     insert(_table(Unit))
     .values(
         {
@@ -131,32 +131,28 @@ NEW_UNIT = Statement(
     )
     .returning(Unit.id)
 )  # fmt: skip
-NEW_CODE = _insert(CodeFingerprint, "fingerprint", "unit_id", "is_live", "drawn_s")
-BURN = Statement(
+NEW_CODE = _insert(CodeFingerprint, "fingerprint", "unit_id", "is_live", "generated_s")
+BURN = Query(
     update(CodeFingerprint)
     .where(CodeFingerprint.unit_id == bindparam("unit"), CodeFingerprint.is_live)
     .values(is_live=False)
 )
-SET_STATUS = Statement(
-    update(Unit).where(Unit.id == bindparam("unit_id")).values(status=bindparam("new_status"))
-)
-SEALED_COLUMNS: Final = (
+SET_STATUS = Query(update(Unit).where(Unit.id == bindparam("unit_id")).values(status=bindparam("new_status")))
+COMPLETE_COLUMNS: Final = (
     "version", "image_digest", "device_certificate", "web_fingerprint", "record_hash", "statement_sha256",
     "support_end_day", "label_name", "label_mac", "key_origin",
 )  # fmt: skip
-SEAL = Statement(
+SET_COMPLETE = Query(
     update(Unit)
     .where(Unit.id == bindparam("unit_id"))
-    .values(status=SEALED, **{name: bindparam(f"new_{name}") for name in SEALED_COLUMNS})
+    .values(status=COMPLETE, **{name: bindparam(f"new_{name}") for name in COMPLETE_COLUMNS})
 )
-DROP_SECRET = Statement(_table(SealedSecret).delete().where(SealedSecret.device_id == bindparam("device")))
+DROP_SECRET = Query(_table(SealedSecret).delete().where(SealedSecret.device_id == bindparam("device")))
 NEW_SECRET = _insert(SealedSecret, "device_id", "server_key_id", "sealed")
-RELEASE = Statement(
-    update(Unit)
-    .where(Unit.id == bindparam("unit_id"))
-    .values(status=RELEASED, released_s=bindparam("released"))
+SET_PASSED = Query(
+    update(Unit).where(Unit.id == bindparam("unit_id")).values(status=PASSED, passed_s=bindparam("passed"))
 )
-QUARANTINE = Statement(
+SET_QUARANTINED = Query(
     update(Unit).where(Unit.id == bindparam("unit_id")).values(status=QUARANTINED, note=bindparam("why"))
 )
 NEW_CHAIN = _insert(Chain, "name", "station", "public_key", "is_open")
@@ -169,8 +165,8 @@ MOST_PHASES: Final = 8  # psycopg takes a statement of more than 50 parameters a
 
 
 @lru_cache(MOST_PHASES)
-def new_phases(count: int) -> Statement:
+def new_phases(count: int) -> Query:
     """Insert `count` phases of a run, 1 to MOST_PHASES; parameters: RUN_COLUMNS, and COLUMN_NUMBER from 0."""
     run: dict[str, object] = {name: bindparam(name) for name in RUN_COLUMNS}
     rows = [run | {name: bindparam(f"{name}_{at}") for name in PHASE_COLUMNS} for at in range(count)]
-    return Statement(insert(_table(PhaseEntry)).inline().values(rows))
+    return Query(insert(_table(PhaseEntry)).inline().values(rows))

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from provisioning.keys.key_id import key_id
 from provisioning.keys.signer import Signer
-from provisioning.registry.errors import LedgerError
+from provisioning.registry.errors import ChainError
 
 GENESIS: Final = bytes(32)
 DECISIONS: Final = "decisions "  # how names of chains of decisions begin; the id of their key follows
@@ -162,7 +162,7 @@ def make_checkpoint(
 def open_checkpoint(text: str, trusted: Sequence[bytes] = ()) -> dict[str, Any]:
     """The content of a checkpoint whose signature holds.
 
-    `trusted`: public keys or key ids (8 bytes) that may have signed it; empty: whoever it names. Raises LedgerError.
+    `trusted`: public keys or key ids (8 bytes) that may have signed it; empty: whoever it names. Raises ChainError.
     """
     try:
         document = json.loads(text)
@@ -177,14 +177,14 @@ def open_checkpoint(text: str, trusted: Sequence[bytes] = ()) -> dict[str, Any]:
             and len(content["previous"]) == 64
         )
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise LedgerError(["the checkpoint is damaged"]) from None
+        raise ChainError(["the checkpoint is damaged"]) from None
     if not is_known or any(records < 0 or len(head) != 32 for _, records, head in shape):
-        raise LedgerError(["the checkpoint is damaged"])
+        raise ChainError(["the checkpoint is damaged"])
     canonical = json.dumps(content, sort_keys=True)
     if not is_signed(public, _CHECKPOINT_DOMAIN + canonical.encode(), signature):
-        raise LedgerError([f"checkpoint {content['number']} was changed: its signature does not hold"])
+        raise ChainError([f"checkpoint {content['number']} was changed: its signature does not hold"])
     if trusted and public not in trusted and key_id(public) not in trusted:
-        raise LedgerError(
+        raise ChainError(
             [f"checkpoint {content['number']} is signed by {key_id(public).hex()}, which is not trusted"]
         )
     return content
@@ -226,7 +226,7 @@ def sequence_problems(stored: Sequence[str], contents: Sequence[Mapping[str, Any
     return []
 
 
-def verify_ledger(
+def verify_chains(
     chains: Sequence[ChainData],
     stored: Mapping[str, Sequence[str]],
     exported: Sequence[str] = (),
@@ -235,7 +235,7 @@ def verify_ledger(
     """Check everything that can be checked of a ledger.
 
     `stored`: checkpoints by registry id (hex) in their order; `exported`: checkpoints that were kept elsewhere.
-    With `trusted`, every chain's key and every checkpoint's must be among these. Raises LedgerError.
+    With `trusted`, every chain's key and every checkpoint's must be among these. Raises ChainError.
     """
     by_name = {chain.name: chain for chain in chains}
     problems = [problem for chain in chains for problem in chain_problems(chain)]
@@ -261,7 +261,7 @@ def verify_ledger(
     outside = _opened(exported, trusted, problems)
     problems += _disagreements(outside, by_name)
     if problems:
-        raise LedgerError(list(dict.fromkeys(problems))[:MOST_PROBLEMS])
+        raise ChainError(list(dict.fromkeys(problems))[:MOST_PROBLEMS])
     return Report(
         {chain.name: len(chain.entries) for chain in chains}, count + len(outside), tuple(sorted(signers))
     )
@@ -272,7 +272,7 @@ def _opened(texts: Sequence[str], trusted: Sequence[bytes], problems: list[str])
     for text in texts:
         try:
             contents.append(open_checkpoint(text, trusted))
-        except LedgerError as error:
+        except ChainError as error:
             problems += error.problems
     return contents
 

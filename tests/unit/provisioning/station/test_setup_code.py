@@ -10,11 +10,11 @@ import pytest
 
 from device.errors import EntropyError
 from device.owner.setup_code import ALPHABET, RANDOM_SYMBOLS, normalise
-from provisioning.station.setup_code import draw_code
+from provisioning.station.setup_code import generate_code
 
 
 def test_a_drawn_code_is_in_normal_form() -> None:
-    code = draw_code()
+    code = generate_code()
     assert normalise(code) == code
 
 
@@ -29,7 +29,7 @@ def test_symbols_are_evenly_distributed_at_every_place() -> None:
         state[0] = hashlib.sha256(state[0]).digest()
         return state[0][:length]
 
-    codes = [draw_code(stream) for _ in range(3200)]
+    codes = [generate_code(stream) for _ in range(3200)]
     for place in range(RANDOM_SYMBOLS):
         counts = Counter(code[place] for code in codes)
         assert set(counts) == set(ALPHABET)
@@ -37,7 +37,7 @@ def test_symbols_are_evenly_distributed_at_every_place() -> None:
 
 
 def test_codes_follow_no_counter() -> None:
-    codes = [draw_code() for _ in range(500)]
+    codes = [generate_code() for _ in range(500)]
     assert len(set(codes)) == 500
     agreeing = [sum(a == b for a, b in zip(*pair, strict=True)) for pair in itertools.pairwise(codes)]
     assert max(agreeing) <= 10  # PW-06; by chance 11 of 21 places agree once in 10**8 runs of this test
@@ -65,4 +65,4 @@ def _failing(length: int) -> bytes:
 )
 def test_a_missing_or_stuck_source_gives_no_code(source: object) -> None:
     with pytest.raises(EntropyError):
-        draw_code(source)  # type: ignore[arg-type]
+        generate_code(source)  # type: ignore[arg-type]

@@ -1,0 +1,41 @@
+"""The states of a unit and its times under their present names.
+
+A unit is complete and then passes; a batch ships; a unit is withdrawn; a code is generated. Before, "sealed" and
+"released" were the words for units, and "released" was also the word for batches and firmware.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+_COLUMNS = (
+    ("unit", "released_s", "passed_s"),
+    ("unit", "revoked_s", "withdrawn_s"),
+    ("batch", "released_s", "shipped_s"),
+    ("code_fingerprint", "drawn_s", "generated_s"),
+    ("branch", "bundle_number", "sync_number"),
+)
+_LIVE = sa.text("status IN ('reserved', 'complete', 'passed')")
+
+
+def upgrade() -> None:
+    """Rename columns and values; the index of live boards names the values, so it is made again."""
+    op.drop_index("uq_unit_live_hardware_id", table_name="unit")
+    for table, old, new in _COLUMNS:
+        op.execute(sa.text(f"ALTER TABLE {table} RENAME COLUMN {old} TO {new}"))
+    op.execute(sa.text("UPDATE unit SET status = 'complete' WHERE status = 'sealed'"))
+    op.execute(sa.text("UPDATE unit SET status = 'passed' WHERE status = 'released'"))
+    op.create_index(
+        "uq_unit_live_hardware_id",
+        "unit",
+        ["hardware_id"],
+        unique=True,
+        sqlite_where=_LIVE,
+        postgresql_where=_LIVE,
+    )
