@@ -1,12 +1,9 @@
-"""Flash and Records for chips whose MicroPython offers flash as block devices (esp32.Partition, rp2.Flash).
+"""Flash for chips whose MicroPython offers flash as block devices (esp32.Partition, rp2.Flash).
 
 Rules:
-1. Regions are block devices laid end to end in one address space, so that policy sees one NVM (layout.NvmLayout).
-2. NOR rules are enforced here, whatever the chip would let pass: only blank units are programmed, and every
-   write is read back.
+1. Regions are block devices end to end in one address space, so that policy sees one NVM (layout.NvmLayout).
+2. The port enforces NOR rules even if the chip does not: it programs blank units only and reads every write back.
 3. A write never erases. Chips that program whole pages get the rest of the page as 0xFF, which changes no bit.
-4. A record is written as NAME.new, closed, then renamed: littlefs replaces the old name in one step.
-5. Nothing here formats, except `format_region`, which a unit calls only before it is locked.
 
 Not yet run on hardware; run against block devices in memory (tests/unit/device/ports/test_chip_ports.py).
 """
@@ -14,7 +11,7 @@ Not yet run on hardware; run against block devices in memory (tests/unit/device/
 from collections import namedtuple
 
 from device.compat import const
-from device.errors import FlashError, StorageError, StorageFullError
+from device.errors import FlashError
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -24,18 +21,12 @@ if TYPE_CHECKING:
 _IOCTL_BLOCK_COUNT = const(4)
 _IOCTL_BLOCK_ERASE = const(6)
 
-_ENOENT = const(2)
-_ENOSPC = const(28)
-
 # offset: first byte of the region in the address space; size_bytes: a multiple of the sector
 Region = namedtuple("Region", ("offset", "size_bytes", "device"))
 
-_NAME_CHARS = "abcdefghijklmnopqrstuvwxyz0123456789._-"
-_NEW = ".new"
-
 
 def lay_out(devices: "Sequence[Any]", sector_bytes: int) -> "tuple[Region, ...]":
-    """Give `devices` as regions, one behind the other from offset 0."""
+    """Give `devices` as regions that follow each other from offset 0."""
     regions = []
     offset = 0
     for device in devices:
@@ -111,83 +102,3 @@ class BlockFlash:
             ):
                 return region
         raise FlashError(reason="outside", offset=offset)
-
-
-def mount_region(device: "Any", program_bytes: int) -> "LittlefsRecords":
-    """Give the records of the littlefs on `device`. Raises StorageError where there is none: never formats."""
-    from vfs import VfsLfs2
-
-    try:
-        return LittlefsRecords(VfsLfs2(device, readsize=32, progsize=program_bytes, lookahead=32))
-    except OSError:
-        raise StorageError(reason="not readable") from None
-
-
-def format_region(device: "Any", program_bytes: int) -> None:
-    """Make an empty littlefs on `device`. Raises StorageError. Only a unit that is not locked calls this."""
-    from vfs import VfsLfs2
-
-    try:
-        VfsLfs2.mkfs(device, readsize=32, progsize=program_bytes, lookahead=32)
-    except OSError:
-        raise StorageError(reason="format") from None
-
-
-class LittlefsRecords:
-    """interfaces.Records on one littlefs, used as an object and never mounted: no import can reach it."""
-
-    def __init__(self, filesystem: "Any") -> None:
-        self._files = filesystem
-
-    def read(self, name: str) -> "bytes | None":
-        """Give the stored bytes of `name`, None when there is no such record."""
-        _check_name(name)
-        try:
-            file = self._files.open(name, "rb")
-        except OSError as error:
-            if error.args[0] == _ENOENT:
-                return None
-            raise StorageError(reason="read", name=name) from None
-        try:
-            data: bytes = file.read()
-            return data
-        except OSError:
-            raise StorageError(reason="read", name=name) from None
-        finally:
-            file.close()
-
-    def write(self, name: str, data: bytes) -> None:
-        """Store `data` under `name`, durable on return; a power cut leaves the old data or the new."""
-        _check_name(name)
-        try:
-            file = self._files.open(name + _NEW, "wb")
-            try:
-                file.write(data)
-            finally:
-                file.close()
-            self._files.rename(name + _NEW, name)
-        except OSError as error:
-            if error.args[0] == _ENOSPC:
-                raise StorageFullError(name=name) from None
-            raise StorageError(reason="write", name=name) from None
-
-    def delete(self, name: str) -> None:
-        """Remove `name`; one that is absent stays absent."""
-        _check_name(name)
-        try:
-            self._files.remove(name)
-        except OSError as error:
-            if error.args[0] != _ENOENT:
-                raise StorageError(reason="delete", name=name) from None
-
-    def names(self) -> "list[str]":
-        """Give the names of all records; a half-written one is none."""
-        try:
-            return sorted([entry[0] for entry in self._files.ilistdir("/") if not entry[0].endswith(_NEW)])
-        except OSError:
-            raise StorageError(reason="list") from None
-
-
-def _check_name(name: str) -> None:
-    if not 1 <= len(name) <= 32 or name.endswith(_NEW) or any([char not in _NAME_CHARS for char in name]):
-        raise StorageError(reason="name")

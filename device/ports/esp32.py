@@ -1,15 +1,13 @@
 """ESP32 family: the ports on stock MicroPython 1.25 with OTA partitions. NOT YET RUN ON HARDWARE.
 
 What the chip maps to (docs/porting.md has the whole list and what is missing):
-1. Slots are the app partitions ota_0 and ota_1. ESP-IDF's boot loader starts a slot that `set_boot` named once and
+1. Slots are the app partitions ota_0 and ota_1. ESP-IDF's boot loader starts a slot that `set_boot` named once. It
    falls back to the other one unless `mark_app_valid_cancel_rollback` was called: the same promise as the boot ROM
-   of the emulated board, kept in `otadata`.
-2. The trailer marks stay, as what policy reads. The boot loader's own word is written first (rule 4), so a power
-   cut between the two repeats a confirm and never invents one.
-3. Lock, security counter and entropy state lie in the data partition fb_facts, in plain flash. A product burns
+   of the emulated board, kept in `otadata`. slots.py states the order of its record and the trailer marks.
+2. Lock, security counter and entropy state lie in the data partition fb_facts, in plain flash. A product burns
    them into eFuses (secure boot v2 for images, the anti-rollback field for the counter): C code of the product.
-4. A confirm is first told to the boot loader, then marked; a stage is first marked, then told at the reset.
-5. The partition table names ota_0, ota_1, fb_facts (16 sectors), fb_device and fb_user.
+3. The partition table names ota_0, ota_1, fb_facts (16 sectors), fb_device and fb_user. The flash writes 32 bytes
+   at once, as flash encryption needs.
 """
 
 import os
@@ -20,21 +18,9 @@ import machine
 
 from device.compat import const
 from device.errors import EntropyError, FlashError
-from device.layout import (
-    CONFIRMED_PREFIX,
-    MARK_CONFIRMED,
-    MARK_STAGED,
-    MARK_TRIED,
-    RESET_EXTERNAL,
-    RESET_POWER_ON,
-    RESET_SOFTWARE,
-    RESET_WATCHDOG,
-    UNIT_STAGED,
-    UNIT_TRIED,
-    NvmLayout,
-)
-from device.ports.blocks import BlockFlash, lay_out
+from device.layout import RESET_EXTERNAL, RESET_POWER_ON, RESET_SOFTWARE, RESET_WATCHDOG
 from device.ports.esp_image import parse_esp_image
+from device.ports.slots import SECTOR_BYTES, UNIT_BYTES, SlotFlash
 
 BUTTON_HOLD_MS = const(5000)
 BUTTON_POLL_MS = const(20)
@@ -44,14 +30,11 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 FACTS, SLOT_0, SLOT_1, DEVICE, USER = "fb_facts", "ota_0", "ota_1", "fb_device", "fb_user"
-SECTOR_BYTES = 4096
-UNIT_BYTES = 32  # flash encryption writes 32 bytes at once
-FACTS_BYTES = 16 * SECTOR_BYTES
 WATCHDOG_MS = 10000
 
 
 def find_partition(label: str) -> "Any":
-    """Give the partition called `label`. Raises FlashError when the table does not name it."""
+    """Give the partition called `label`. Raises FlashError if the table does not name it."""
     for kind in (esp32.Partition.TYPE_APP, esp32.Partition.TYPE_DATA):
         found = esp32.Partition.find(kind, 0xFF, label=label)
         if found:
@@ -59,56 +42,17 @@ def find_partition(label: str) -> "Any":
     raise FlashError(reason="no partition " + label, offset=0)
 
 
-def layout_of(flash: "BlockFlash", sizes: "tuple[int, ...]") -> "NvmLayout":
-    """Where things lie when facts, two slots, device and user follow each other with these sizes in bytes."""
-    facts, slot_0, slot_1, device, user = sizes
-    if facts < FACTS_BYTES or slot_0 != slot_1:
-        raise FlashError(reason="partition sizes", offset=0)
-    return NvmLayout(
-        size_bytes=flash.size_bytes,
-        sector_bytes=SECTOR_BYTES,
-        unit_bytes=UNIT_BYTES,
-        lock_offsets=(0, SECTOR_BYTES),
-        counter_offset=2 * SECTOR_BYTES,
-        counter_sectors=4,
-        revocation_offset=6 * SECTOR_BYTES,
-        entropy_offset=7 * SECTOR_BYTES,
-        slot_offsets=(facts, facts + slot_0),
-        slot_bytes=slot_0,
-        device_offset=facts + 2 * slot_0,
-        device_bytes=device,
-        user_offset=facts + 2 * slot_0 + device,
-        user_bytes=user,
-        set_offsets=(),  # no application sets on this board yet
-        set_bytes=0,
-    )
-
-
-class Esp32Flash(BlockFlash):
-    """interfaces.Flash over the five partitions; a confirm mark is told to the boot loader first (rule 4)."""
+class Esp32Flash(SlotFlash):
+    """interfaces.Flash over the five partitions. Raises FlashError if one is missing or has a wrong size."""
 
     def __init__(self) -> None:
-        regions = lay_out(
-            [find_partition(name) for name in (FACTS, SLOT_0, SLOT_1, DEVICE, USER)], SECTOR_BYTES
-        )
-        super().__init__(regions, sector_bytes=SECTOR_BYTES, unit_bytes=UNIT_BYTES, page_bytes=UNIT_BYTES)
-        self.layout = layout_of(self, tuple([region.size_bytes for region in regions]))
         running = esp32.Partition(esp32.Partition.RUNNING)  # type: ignore[arg-type]  # the stub knows labels only
-        self.running_slot = 1 if running.info()[4] == SLOT_1 else 0
+        devices = [find_partition(name) for name in (FACTS, SLOT_0, SLOT_1, DEVICE, USER)]
+        super().__init__(devices, 1 if running.info()[4] == SLOT_1 else 0, UNIT_BYTES)
 
-    def trailer(self, slot: int) -> int:
-        """Offset of the trailer sector of `slot`."""
-        end: int = self.layout.slot_offsets[slot] + self.layout.slot_bytes
-        return end - SECTOR_BYTES
-
-    def write(self, offset: int, data: bytes) -> None:
-        """As BlockFlash.write; FlashError also when the boot loader does not take the confirm."""
-        if offset == self.trailer(self.running_slot) + MARK_CONFIRMED and data.startswith(CONFIRMED_PREFIX):
-            try:
-                esp32.Partition.mark_app_valid_cancel_rollback()
-            except OSError:
-                raise FlashError(reason="boot loader refused the confirm", offset=offset) from None
-        super().write(offset, data)
+    def confirm_to_boot_loader(self) -> None:
+        """End the boot loader's rollback. Raises OSError if it refuses."""
+        esp32.Partition.mark_app_valid_cancel_rollback()
 
 
 class Esp32Boot:
@@ -135,7 +79,9 @@ class Esp32Boot:
         info = parse_esp_image(lambda offset, length: self._flash.read(base + offset, length), limit)
         self.image_digest = info.digest
         self.version = info.version
-        self.is_trial = self._begin_trial()
+        self.is_trial = self._flash.is_on_trial()
+        if self.is_trial:
+            self._flash.mark_tried(self.slot)
         self.reset_reason = {
             machine.PWRON_RESET: RESET_POWER_ON,
             machine.WDT_RESET: RESET_WATCHDOG,
@@ -159,28 +105,11 @@ class Esp32Boot:
         """Whether the button pulls its pin low now."""
         return bool(self._button.value() == 0)
 
-    def _begin_trial(self) -> bool:
-        """True while the running slot was staged and is not confirmed; marks it tried on its first start."""
-        trailer = self._flash.trailer(self.slot)
-        if self._flash.read(trailer + MARK_STAGED, UNIT_BYTES) != UNIT_STAGED:
-            return False
-        if self._flash.read(trailer + MARK_CONFIRMED, UNIT_BYTES) != b"\xff" * UNIT_BYTES:
-            return False
-        if self._flash.read(trailer + MARK_TRIED, UNIT_BYTES) == b"\xff" * UNIT_BYTES:
-            self._flash.write(trailer + MARK_TRIED, UNIT_TRIED)
-        return True
-
     def reset(self) -> "NoReturn":
-        """Restart; a slot that is staged and not tried starts, once, when the boot loader accepts its image."""
-        other = 1 - self.slot
-        trailer = self._flash.trailer(other)
-        is_staged = self._flash.read(trailer + MARK_STAGED, UNIT_BYTES) == UNIT_STAGED
-        if is_staged and self._flash.read(trailer + MARK_TRIED, UNIT_BYTES) == b"\xff" * UNIT_BYTES:
-            try:
-                find_partition((SLOT_0, SLOT_1)[other]).set_boot()  # ESP-IDF verifies the image here
-            except OSError:
-                # Refused images count as tried: the release failed, and the running one goes on.
-                self._flash.write(trailer + MARK_TRIED, UNIT_TRIED)
+        """Restart. A slot that is staged and not tried starts once, if the boot loader accepts its image."""
+        self._flash.start_staged(
+            lambda slot: find_partition((SLOT_0, SLOT_1)[slot]).set_boot()
+        )  # verifies the image
         machine.reset()
 
     def watchdog_feed(self) -> None:

@@ -1,29 +1,16 @@
 """The emulated board's ports: what device.interfaces promises, on the C module `_mps2` and MicroPython's own modules.
 
-Rules:
-1. OSError numbers and the libraries' ValueError stop here; policy sees typed errors.
-2. No file system is mounted into MicroPython's own tree: records are reached through this module alone, so no
-   import can ever find a file among them.
-3. A region is opened once; whoever asks again gets the same Records, since two littlefs instances on one region
-   would destroy it.
-4. Nothing formats by itself, and the `device` region of a locked unit not at all.
+OSError numbers and the libraries' ValueError stop here: policy sees typed errors.
 """
 
 import asyncio
-from collections import namedtuple
 
 import _mps2
-import vfs
 
 from device.compat import const
-from device.errors import (
-    EntropyError,
-    FlashError,
-    LinkError,
-    StorageError,
-    StorageFullError,
-)
+from device.errors import EntropyError, FlashError, LinkError
 from device.layout import MPS2
+from device.ports.littlefs import Regions
 from device.ports.sockets import SocketNetwork, SocketStream
 
 TYPE_CHECKING = const(0)
@@ -37,14 +24,7 @@ else:
     import time
 
 _EPERM = const(1)
-_ENOENT = const(2)
 _EEXIST = const(17)
-_ENOSPC = const(28)
-
-_LFS_UNIT_BYTES = const(32)  # read, program and lookahead size (docs/reference/memory-map.md, NVM map)
-_NAME_MAX = const(32)
-_NAME_CHARS = "abcdefghijklmnopqrstuvwxyz0123456789._-"
-_NEW = ".new"
 _FACTORY_UART = const(2)
 
 layout = MPS2
@@ -93,113 +73,14 @@ def _flash_error(error: "Exception", offset: int) -> "FlashError":
     return FlashError(reason=reason, offset=offset)
 
 
-class Mps2Records:
-    """interfaces.Records on VfsLfs2. `open()` or `format()` first; both raise StorageError."""
-
-    def __init__(self, region: str, offset: int, length: int) -> None:
-        self._region = region
-        self._block = _mps2.NvmBlock(offset, length)
-        self._fs: "Any" = None
-
-    def open(self) -> None:
-        """Mount; writes nothing. Raises StorageError where there is no file system."""
-        try:
-            self._fs = vfs.VfsLfs2(
-                self._block,
-                readsize=_LFS_UNIT_BYTES,
-                progsize=_LFS_UNIT_BYTES,
-                lookahead=_LFS_UNIT_BYTES,
-                mtime=False,  # there is no clock whose time would mean anything
-            )
-        except OSError:
-            raise StorageError(reason="does not mount", region=self._region) from None
-
-    def format(self) -> None:
-        """Make an empty file system and mount it. Raises StorageError."""
-        self._fs = None
-        try:
-            vfs.VfsLfs2.mkfs(
-                self._block,
-                readsize=_LFS_UNIT_BYTES,
-                progsize=_LFS_UNIT_BYTES,
-                lookahead=_LFS_UNIT_BYTES,
-            )
-        except OSError:
-            raise StorageError(reason="format", region=self._region) from None
-        self.open()
-
-    def read(self, name: str) -> "bytes | None":
-        """Give the content of a record as it was written, None when absent. Raises StorageError."""
-        try:
-            with self._opened(name).open(name, "rb") as file:
-                data: bytes = file.read()
-        except OSError as error:
-            if error.args[0] == _ENOENT:
-                return None
-            raise _storage_error(error, name) from None
-        return data
-
-    def write(self, name: str, data: bytes) -> None:
-        """Store durably, old or new and never neither. Raises StorageFullError, StorageError."""
-        fs = self._opened(name)
-        try:
-            with fs.open(name + _NEW, "wb") as file:
-                if file.write(data) != len(data):
-                    raise OSError(_ENOSPC)
-            fs.rename(name + _NEW, name)
-        except OSError as error:
-            self._drop_new(name)
-            raise _storage_error(error, name) from None
-
-    def delete(self, name: str) -> None:
-        """Remove a record; an absent one stays absent. Raises StorageError."""
-        try:
-            self._opened(name).remove(name)
-        except OSError as error:
-            if error.args[0] != _ENOENT:
-                raise _storage_error(error, name) from None
-
-    def names(self) -> "Sequence[str]":
-        """Give the names of all records, sorted. Raises StorageError."""
-        try:
-            found = [entry[0] for entry in self._mounted().ilistdir("/")]
-        except OSError as error:
-            raise _storage_error(error, "") from None
-        return sorted([name for name in found if not name.endswith(_NEW)])
-
-    def _mounted(self) -> "Any":
-        if self._fs is None:
-            raise StorageError(reason="not mounted", region=self._region)
-        return self._fs
-
-    def _opened(self, name: str) -> "Any":
-        """The file system, for a name that may stand in it: ".new" at the end is the port's own."""
-        is_good = 0 < len(name) <= _NAME_MAX and not name.endswith(_NEW)
-        if not is_good or any([char not in _NAME_CHARS for char in name]):
-            raise StorageError(reason="bad name")
-        return self._mounted()
-
-    def _drop_new(self, name: str) -> None:
-        try:
-            self._fs.remove(name + _NEW)
-        except OSError:
-            pass  # what is left of it is hidden, and the next write of that name replaces it
-
-
-def _storage_error(error: "OSError", name: str) -> "StorageError":
-    if error.args[0] == _ENOSPC:
-        return StorageFullError(name=name)
-    return StorageError(reason="littlefs", number=error.args[0], name=name)
-
-
 class Mps2Boot:
     """interfaces.Boot from the ROM's handover page and the machine's power-on page.
 
-    `start()` raises OSError where the firmware was not started by the ROM: there is nothing to run on then.
+    `start()` raises OSError if the ROM did not start this firmware.
     """
 
     def start(self) -> "Mps2Boot":
-        """Read both pages once; gives itself."""
+        """Read both pages once and give this object."""
         page = _mps2.handover()
         self.slot: int = page["slot"]
         self.image_digest: bytes = page["image_digest"]
@@ -215,7 +96,7 @@ class Mps2Boot:
         return self
 
     def is_button_pressed(self) -> bool:
-        """Whether the machine says so in the power-on page now."""
+        """Whether the power-on page has its button flag set now."""
         pressed: bool = _mps2.power_on()["is_button_held"]
         return pressed
 
@@ -224,22 +105,25 @@ class Mps2Boot:
         _mps2.reset()
 
     def watchdog_feed(self) -> None:
-        """Ten more seconds."""
+        """Give the firmware ten more seconds."""
         _mps2.watchdog_feed()
 
 
 class Mps2Clock:
-    """interfaces.Clock on SysTick. Mbed TLS checks certificate dates against the time set here, or not at all."""
+    """interfaces.Clock on SysTick. Without a trusted time, Mbed TLS does not check certificate dates."""
 
     def ticks_ms(self) -> int:
+        """Give milliseconds since the start; they wrap at 2**30."""
         now: int = time.ticks_ms()
         return now
 
     def ticks_diff(self, later: int, earlier: int) -> int:
+        """Give the signed distance of two ticks in milliseconds."""
         difference: int = time.ticks_diff(later, earlier)
         return difference
 
     def set_trusted_time(self, unix_s: "int | None") -> None:
+        """Set the time (Unix seconds) for certificate dates; None = do not check dates."""
         _mps2.set_time(unix_s)
 
 
@@ -247,11 +131,12 @@ class Mps2Entropy:
     """interfaces.Entropy: the generator of port/entropy.c."""
 
     def is_ready(self) -> bool:
+        """Whether the generator of this start was seeded."""
         ready: bool = _mps2.has_entropy()
         return ready
 
     def random_bytes(self, length: int) -> bytes:
-        """Give `length` random bytes, at most 65536. Raises EntropyError when the unit has no seed."""
+        """Give `length` random bytes, at most 65536. Raises EntropyError if the unit has no seed."""
         try:
             data: bytes = _mps2.random(length)
         except OSError:
@@ -263,11 +148,12 @@ class Mps2Indicator:
     """interfaces.Indicator on LED 0 of the board."""
 
     def set(self, is_on: bool) -> None:
+        """Switch the light."""
         _mps2.led(is_on)
 
 
 class Mps2Network(SocketNetwork):
-    """interfaces.Network on lwIP (address 10.0.2.15, the host is 10.0.2.2); up only where there is entropy."""
+    """interfaces.Network on lwIP (address 10.0.2.15, the host is 10.0.2.2). It is up only if there is entropy."""
 
     def require_up(self) -> None:
         """Raises LinkError on a unit without entropy."""
@@ -275,51 +161,21 @@ class Mps2Network(SocketNetwork):
             raise LinkError(reason="no network without entropy")
 
     def addresses(self) -> "Sequence[str]":
-        """The one address that network.c sets."""
+        """Give the one address that network.c sets."""
         return ("10.0.2.15",)
 
 
-Regions = namedtuple("Regions", ("mount", "format"))
-
-
 def regions(is_locked: bool) -> "Regions":
-    """Give mount(region) and format(region) for the regions "device" and "user"; both return Records.
-
-    mount raises StorageError where nothing mounts; format also for `device` once the unit is locked.
-    """
-    places = {
-        "device": (layout.device_offset, layout.device_bytes),
-        "user": (layout.user_offset, layout.user_bytes),
+    """Give mount(region) and format(region) for the regions "device" and "user" of this board."""
+    devices = {
+        "device": _mps2.NvmBlock(layout.device_offset, layout.device_bytes),
+        "user": _mps2.NvmBlock(layout.user_offset, layout.user_bytes),
     }
-    known: "dict[str, Mps2Records]" = {}
-    is_open: "dict[str, bool]" = {}
-
-    def get(region: str) -> "Mps2Records":
-        if region not in known:
-            known[region] = Mps2Records(region, places[region][0], places[region][1])
-        return known[region]
-
-    def mount(region: str) -> "Mps2Records":
-        records = get(region)
-        if not is_open.get(region):
-            records.open()
-            is_open[region] = True
-        return records
-
-    def format_region(region: str) -> "Mps2Records":
-        if is_locked and region == "device":
-            raise StorageError(reason="locked", region=region)
-        records = get(region)
-        is_open[region] = False
-        records.format()
-        is_open[region] = True
-        return records
-
-    return Regions(mount, format_region)
+    return Regions(devices, is_locked)
 
 
 def is_unit_locked() -> bool:
-    """Whether the ROM found the factory lock at this start."""
+    """Whether the ROM found the factory lock at this start. Raises OSError if the ROM did not start this firmware."""
     locked: bool = _mps2.handover()["is_locked"]
     return locked
 
@@ -331,10 +187,10 @@ def is_development() -> bool:
 
 
 def factory_stream() -> "SocketStream":
-    """The factory port (UART2) as interfaces.Stream."""
+    """Give the factory port (UART2) as interfaces.Stream."""
     return SocketStream(asyncio.StreamReader(_mps2.Uart(_FACTORY_UART)))
 
 
 def heap() -> "tuple[int, int]":
-    """(peak, free) bytes of the Python heap; the peak counts what lived after a collection."""
+    """Give (peak, free) bytes of the Python heap; the peak counts what was still in use after a collection."""
     return _mps2.heap_peak(), gc.mem_free()

@@ -16,7 +16,7 @@ from provisioning.firmware.sources import sha256_file
 
 BOARD = "mps2_an385"
 _BOARD_MODULES = ("__init__.py", "board.py", "main.py")
-_PORT_MODULES = ("__init__.py", "appfiles.py", "mps2.py", "sockets.py")
+_PORT_MODULES = ("__init__.py", "appfiles.py", "littlefs.py", "mps2.py", "sockets.py")
 _ASYNCIO = ("__init__.py", "core.py", "event.py", "funcs.py", "lock.py", "stream.py")
 _MICRODOT = ("__init__.py", "microdot.py")
 

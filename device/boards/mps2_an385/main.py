@@ -1,4 +1,4 @@
-"""Start the agent on the emulated board: build the ports, hand them over. Returning from here restarts the unit."""
+"""Start the agent on the emulated board with the board's ports. If this module returns, the unit restarts."""
 
 import gc
 from collections import namedtuple
@@ -7,14 +7,14 @@ from device.agent import agent
 from device.boards.mps2_an385 import board
 from device.ports import appfiles, mps2
 
-# The heap is large and a collection cheap: collecting often keeps the figure of what really lives honest.
+# The heap is large and a collection is cheap. Frequent collections keep the heap peak close to what is really in use.
 _COLLECT_EVERY_BYTES = 128 * 1024
 
 Board = namedtuple("Board", ("NAME", "PBKDF2_ITERATIONS", "IS_DEVELOPMENT", "HAS_BUTTON", "HOST_NAMES"))
 
 
 def ports() -> "agent.Ports":
-    """Everything that the agent asks of a board. Raises OSError where the ROM did not start this firmware."""
+    """Give everything that the agent asks of a board. Raises OSError if the ROM did not start this firmware."""
     regions = mps2.regions(mps2.is_unit_locked())
     return agent.Ports(
         flash=mps2.Mps2Flash(),
@@ -29,7 +29,7 @@ def ports() -> "agent.Ports":
         say=print,
         heap=mps2.heap,
         indicator=mps2.Mps2Indicator(),
-        key_store=None,  # board.HAS_SECURE_ELEMENT
+        key_store=None,  # no secure element
         load_app=appfiles.load,
         board=Board(
             board.NAME, board.PBKDF2_ITERATIONS, mps2.is_development(), board.HAS_BUTTON, board.HOST_NAMES

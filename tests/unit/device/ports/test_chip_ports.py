@@ -1,11 +1,9 @@
-"""Flash and Records over block devices, as the ESP32 and RP2350 ports use them."""
-
-from collections.abc import Iterator
+"""Flash over block devices, as the ESP32 and RP2350 ports use it."""
 
 import pytest
 
-from device.errors import FlashError, StorageError
-from device.ports.blocks import BlockFlash, LittlefsRecords, lay_out
+from device.errors import FlashError
+from device.ports.blocks import BlockFlash, lay_out
 from tests.unit.device.ports.memory_blocks import SECTOR, MemoryBlocks
 
 
@@ -14,7 +12,6 @@ def block_flash(*sectors: int, page_bytes: int = 32) -> BlockFlash:
     return BlockFlash(lay_out(devices, SECTOR), page_bytes=page_bytes)
 
 
-# Flash over block devices -------------------------------------------------------------------------------------
 @pytest.mark.parametrize("page_bytes", [32, 256])
 def test_units_written_one_by_one_into_a_page_all_read_back(page_bytes: int) -> None:
     flash = block_flash(2, page_bytes=page_bytes)
@@ -69,77 +66,3 @@ def test_a_driver_that_drops_a_write_is_noticed() -> None:
     blocks.writeblocks = lambda block, data, offset: None  # type: ignore[method-assign]
     with pytest.raises(FlashError, match="read back"):
         flash.write(0, b"a" * 32)
-
-
-# Records ------------------------------------------------------------------------------------------------------
-class MemoryFiles:
-    """What LittlefsRecords uses of VfsLfs2, with its OSErrors."""
-
-    def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
-        self.cut_before_rename = False
-
-    def open(self, name: str, mode: str) -> "MemoryFile":
-        if mode == "rb" and name not in self.files:
-            raise OSError(2)
-        return MemoryFile(self, name, mode)
-
-    def rename(self, old: str, new: str) -> None:
-        if self.cut_before_rename:
-            raise OSError(5)
-        self.files[new] = self.files.pop(old)
-
-    def remove(self, name: str) -> None:
-        if name not in self.files:
-            raise OSError(2)
-        del self.files[name]
-
-    def ilistdir(self, path: str) -> Iterator[tuple[str, int, int, int]]:
-        return iter([(name, 0x8000, 0, len(data)) for name, data in self.files.items()])
-
-
-class MemoryFile:
-    def __init__(self, owner: MemoryFiles, name: str, mode: str) -> None:
-        self.owner, self.name = owner, name
-        if mode == "wb":
-            owner.files[name] = b""
-
-    def read(self) -> bytes:
-        return self.owner.files[self.name]
-
-    def write(self, data: bytes) -> None:
-        self.owner.files[self.name] += data
-
-    def close(self) -> None:
-        pass
-
-
-def test_a_record_comes_back_as_it_was_written() -> None:
-    records = LittlefsRecords(MemoryFiles())
-    records.write("identity", b"one")
-    records.write("identity", b"two")
-    assert records.read("identity") == b"two"
-    assert records.names() == ["identity"]
-
-
-def test_a_record_that_is_absent_reads_as_none_and_can_be_deleted() -> None:
-    records = LittlefsRecords(MemoryFiles())
-    records.delete("identity")
-    assert records.read("identity") is None
-
-
-def test_a_write_that_ends_before_the_rename_leaves_the_old_record() -> None:
-    files = MemoryFiles()
-    records = LittlefsRecords(files)
-    records.write("identity", b"old")
-    files.cut_before_rename = True
-    with pytest.raises(StorageError):
-        records.write("identity", b"new")
-    assert records.read("identity") == b"old"
-    assert records.names() == ["identity"]
-
-
-@pytest.mark.parametrize("name", ["", "a" * 33, "A", "a/b", "..\\x", "identity.new", "identität"])
-def test_a_name_outside_the_agreed_letters_is_refused(name: str) -> None:
-    with pytest.raises(StorageError, match="name"):
-        LittlefsRecords(MemoryFiles()).write(name, b"")

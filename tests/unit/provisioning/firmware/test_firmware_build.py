@@ -29,7 +29,7 @@ def test_a_release_holds_its_main_and_no_test():
 def test_a_release_holds_no_port_or_board_of_another_machine():
     found = names("release")
     ports = {name for name in found if name.startswith("device/ports/")}
-    wanted = ("__init__.py", "appfiles.py", "mps2.py", "sockets.py")
+    wanted = ("__init__.py", "appfiles.py", "littlefs.py", "mps2.py", "sockets.py")
     assert ports == {f"device/ports/{name}" for name in wanted}
     assert all(
         name.startswith("device/boards/mps2_an385/") or name.count("/") == 2
