@@ -10,6 +10,7 @@ import typer
 
 from device.errors import FirstbootError
 from device.limits import ANCHOR_KEYS
+from provisioning.cli.commands import CommandGroup
 from provisioning.keys.public_keys import PublicKey, PublicKeyError, parse
 from provisioning.release.conformance import Recipient, check, explain
 
@@ -18,7 +19,7 @@ ALGORITHMS = {"esp256": -9, "ed25519": -19, "hss-lms": -46}
 
 HELP = """Check SUIT envelopes against draft-ietf-suit-manifest and the signature rules of this project."""
 
-app = typer.Typer(help=HELP, no_args_is_help=True, pretty_exceptions_show_locals=False)
+app = CommandGroup(HELP)
 
 
 @app.callback()

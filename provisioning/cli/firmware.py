@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
+from provisioning.cli.commands import CommandGroup
 from provisioning.firmware.build import FirmwareBuild, build, build_rom
 from provisioning.firmware.errors import FirmwareError
 from provisioning.firmware.frozen import VARIANTS
 from provisioning.firmware.sources import source_tree
 
-app = typer.Typer(help="Build the firmware and the boot ROM of the emulated board.", no_args_is_help=True)
+app = CommandGroup("Build the firmware and the boot ROM of the emulated board.")
 
 Root = Annotated[Path, typer.Option("--root", help="The checkout to build.", file_okay=False)]
 VariantName = Annotated[str, typer.Option("--variant", help=f"One of: {', '.join(VARIANTS)}.")]

@@ -1,4 +1,4 @@
-"""`firstboot station ca`: the maker's two authorities: make, renew, look at them; certify servers and tools."""
+"""`firstboot keys ca`: the maker's two certificate authorities."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ import typer
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from provisioning.cli.release_output import told
+from provisioning.cli.commands import CommandGroup
+from provisioning.cli.errors import InputError
+from provisioning.cli.options import JsonOption, KeysOption
+from provisioning.cli.output import print_json, print_result
 from provisioning.keys.held_key import HeldKey
 from provisioning.keys.key_ring import KeyRing, KeyRingError
 from provisioning.keys.pem import write_private
@@ -20,24 +23,25 @@ from provisioning.keys.pki import CertificateAuthority
 from provisioning.keys.signers import PKCS11_SCHEME, open_signer
 
 AUTHORITIES: Final = ("device", "server")
-HELP = """Look after the two authorities: `device` certifies units, `server` certifies servers and the maker's tools.
+KINDS: Final = ("server", "client")
+HELP = """Look after the two certificate authorities: `device` certifies devices, `server` certifies servers and tools.
 
-Devices and servers know an authority by its name and key. Renewing keeps both, so nothing that was certified has to
-be touched. A key lies in NAME.key (it may be encrypted), or in a token that NAME.uri names; a PIN or passphrase is
-asked for, or comes from FIRSTBOOT_PKCS11_PIN or FIRSTBOOT_KEY_PASSPHRASE (or the file that ..._FILE names).
+Devices and servers recognise an authority by its name and key. `renew` keeps both, so nothing that was certified has
+to change. The key is in the file NAME.key, which may be encrypted, or in a token that the file NAME.uri names.
+
+Example: `firstboot keys ca show --keys maker/keys`
 """
 
-app = typer.Typer(help=HELP, no_args_is_help=True, pretty_exceptions_show_locals=False)
-Keys = Annotated[Path, typer.Option("--keys", help="Folder with the maker's keys.")]
-Which = Annotated[str, typer.Argument(help=f"Which authority: {' or '.join(AUTHORITIES)}.")]
-Days = Annotated[
-    int | None, typer.Option("--days", min=1, max=36500, help="Valid this long; left out: without end.")
+app = CommandGroup(HELP)
+WhichArgument = Annotated[str, typer.Argument(metavar="AUTHORITY", help=f"One of: {', '.join(AUTHORITIES)}.")]
+DaysOption = Annotated[
+    int | None, typer.Option("--days", min=1, max=36500, help="Days of validity. Default: no end.")
 ]
 
 
 def _stem(which: str) -> str:
     if which not in AUTHORITIES:
-        raise KeyRingError(f"there is no authority {which!r}; there are {' and '.join(AUTHORITIES)}")
+        raise InputError(f"There is no authority {which!r}. Use one of: {', '.join(AUTHORITIES)}.")
     return f"{which}-ca"
 
 
@@ -47,40 +51,59 @@ def _authority(keys: Path, which: str) -> CertificateAuthority:
     return ring.device_ca if stem == "device-ca" else ring.server_ca
 
 
-def _words(certificate: x509.Certificate) -> str:
+def _facts(certificate: x509.Certificate) -> dict[str, str | None]:
     end = certificate.not_valid_after_utc
-    until = "without end" if end.year == 9999 else f"until {end.date().isoformat()}"
-    digest = hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest()
-    return f"{certificate.subject.rfc4514_string()}, valid {until}, SHA-256 {digest}"
+    return {
+        "name": certificate.subject.rfc4514_string(),
+        "valid_until": None if end.year == 9999 else end.date().isoformat(),  # RFC 5280, 4.1.2.5
+        "sha256": hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest(),
+    }
+
+
+def _line(certificate: x509.Certificate) -> str:
+    facts = _facts(certificate)
+    until = f"valid until {facts['valid_until']}" if facts["valid_until"] else "valid without end"
+    return f"{facts['name']}, {until}, SHA-256 {facts['sha256']}"
 
 
 @app.command()
-def show(keys: Keys) -> None:
-    """Show both authorities' certificates: name, end, fingerprint."""
-    with told():
-        for which in AUTHORITIES:
-            path = keys / f"{_stem(which)}.crt"
-            typer.echo(f"{which}: {_words(x509.load_pem_x509_certificate(path.read_bytes()))}")
+def show(keys: KeysOption, is_json: JsonOption = False) -> None:
+    """Show the certificates of both authorities: name, end of validity, fingerprint.
 
-
-@app.command()
-def renew(which: Which, keys: Keys, days: Days = None) -> None:
-    """Give an authority a new certificate over the same key and name; the old one is kept beside it.
-
-    Units go on as they are: their certificates verify under the new one, and servers that are certified from now on
-    verify on units that hold the old one. Put the new device-ca.crt on brokers when the old one would end.
+    Example: `firstboot keys ca show --keys maker/keys`
     """
-    with told():
-        old = _authority(keys, which)
-        new = old.renewed(days)
-        _check_same(old, new)
-        path = keys / f"{_stem(which)}.crt"
-        number = old.credentials.certificate.serial_number
-        kept = path.with_name(f"{_stem(which)}.{number:040x}.old.crt")
-        kept.write_bytes(path.read_bytes())
-        _replace(path, new.certificate_pem)
-    typer.echo(f"{which}: {_words(new.credentials.certificate)}")
-    typer.echo(f"the certificate before it is {kept.name}")
+    found = {
+        which: x509.load_pem_x509_certificate((keys / f"{_stem(which)}.crt").read_bytes())
+        for which in AUTHORITIES
+    }
+    if is_json:
+        print_json({which: _facts(certificate) for which, certificate in found.items()})
+        return
+    print_result([(which, _line(certificate)) for which, certificate in found.items()], None, False)
+
+
+@app.command()
+def renew(
+    which: WhichArgument, keys: KeysOption, days: DaysOption = None, is_json: JsonOption = False
+) -> None:
+    """Give an authority a new certificate with the same name and key. The old certificate is kept.
+
+    Devices need no change: their certificates verify under the new one, and devices that hold the old one accept
+    servers that are certified from now on. Put the new device-ca.crt on your brokers before the old one ends.
+
+    Example: `firstboot keys ca renew device --keys maker/keys --days 1825`
+    """
+    old = _authority(keys, which)
+    new = old.renewed(days)
+    _check_same(old, new)
+    path = keys / f"{_stem(which)}.crt"
+    number = old.credentials.certificate.serial_number
+    kept = path.with_name(f"{_stem(which)}.{number:040x}.old.crt")
+    kept.write_bytes(path.read_bytes())
+    _replace(path, new.certificate_pem)
+    certificate = new.credentials.certificate
+    lines = [(which, _line(certificate)), ("old certificate", kept.name)]
+    print_result(lines, _facts(certificate) | {"old_certificate": kept.name}, is_json)
 
 
 def _check_same(old: CertificateAuthority, new: CertificateAuthority) -> None:
@@ -95,52 +118,82 @@ def _check_same(old: CertificateAuthority, new: CertificateAuthority) -> None:
 
 
 @app.command()
-def create(
-    which: Which,
-    keys: Keys,
-    signer: Annotated[str, typer.Option(help="pkcs11:token=...;object=...: a P-256 key in a token.")],
-    name: Annotated[str, typer.Option(help="The authority's name, like 'Example Ltd device CA'.")],
-    days: Days = None,
+def generate(
+    which: WhichArgument,
+    keys: KeysOption,
+    signer: Annotated[
+        str,
+        typer.Option("--signer", metavar="URI", help="A P-256 key in a token: pkcs11:token=...;object=..."),
+    ],
+    name: Annotated[
+        str, typer.Option("--name", help="The authority's name, for example 'Example Ltd device CA'.")
+    ],
+    days: DaysOption = None,
+    is_json: JsonOption = False,
 ) -> None:
-    """Make an authority whose key stays in a token; refused where there is one already."""
-    with told():
-        stem = _stem(which)
-        for suffix in (".crt", ".key", ".uri"):
-            if (keys / f"{stem}{suffix}").exists():
-                raise KeyRingError(f"{stem}{suffix} is there already: units trust it; renew keeps its key")
-        if not signer.startswith(PKCS11_SCHEME):
-            raise KeyRingError("this makes authorities whose key is in a token: pkcs11:...")
-        made = CertificateAuthority.create(name, HeldKey(open_signer(signer)), days)
-        keys.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_private(keys / f"{stem}.uri", signer.encode() + b"\n")
-        _replace(keys / f"{stem}.crt", made.certificate_pem)
-    typer.echo(f"{which}: {_words(made.credentials.certificate)}")
+    """Generate an authority whose key stays in a token. An existing authority is never replaced.
+
+    `firstboot keys init` generates both authorities in files.
+
+    Example: `firstboot keys ca generate device --keys maker/keys --signer "pkcs11:token=hsm;object=device-ca" --name
+    "Example Ltd device CA"`
+    """
+    stem = _stem(which)
+    for suffix in (".crt", ".key", ".uri"):
+        if (keys / f"{stem}{suffix}").exists():
+            raise InputError(
+                f"{stem}{suffix} exists already and devices trust it. `firstboot keys ca renew` keeps its key."
+            )
+    if not signer.startswith(PKCS11_SCHEME):
+        raise InputError("--signer must be a pkcs11: URI: this command is for keys in a token.")
+    made = CertificateAuthority.create(name, HeldKey(open_signer(signer)), days)
+    keys.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_private(keys / f"{stem}.uri", signer.encode() + b"\n")
+    _replace(keys / f"{stem}.crt", made.certificate_pem)
+    certificate = made.credentials.certificate
+    print_result([(which, _line(certificate))], _facts(certificate), is_json)
 
 
 @app.command()
 def issue(
-    kind: Annotated[str, typer.Argument(help="server, or client (publisher, tracker, a tool).")],
-    name: Annotated[str, typer.Argument(help="Common name; of a client its MQTT user name.")],
-    keys: Keys,
-    out: Annotated[Path, typer.Option(help="Folder for NAME.crt and NAME.key (mode 0600).")],
-    dns: Annotated[list[str] | None, typer.Option(help="A server's DNS name; left out: its name.")] = None,
-    days: Annotated[int, typer.Option(min=1, max=3650, help="Valid this long.")] = 825,
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="KIND", help="`server`, or `client` for the publisher, the tracker or a tool."
+        ),
+    ],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Common name. For a client also its MQTT user name.")
+    ],
+    keys: KeysOption,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Folder for NAME.crt and NAME.key (mode 0600).")
+    ],
+    dns: Annotated[
+        list[str] | None, typer.Option("--dns", help="DNS name of a server. Default: NAME.")
+    ] = None,
+    days: Annotated[int, typer.Option("--days", min=1, max=3650, help="Days of validity.")] = 825,
+    is_json: JsonOption = False,
 ) -> None:
-    """Draw a key and certify it with the server authority."""
-    with told():
-        authority = _authority(keys, "server")
-        if kind not in ("server", "client"):
-            raise KeyRingError("a certificate is for a server or for a client")
-        if any((out / f"{name}{suffix}").exists() for suffix in (".crt", ".key")):
-            raise KeyRingError(f"{name} is there already; give its successor another folder")
-        out.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if kind == "server":
-            made = authority.issue_server(name, dns or [name], days)
-        else:
-            made = authority.issue_client(name, days)
-        certificate, key = made.save(out, name)
-    until = (dt.datetime.now(dt.UTC) + dt.timedelta(days=days)).date()
-    typer.echo(f"wrote {certificate} and {key}; valid until {until.isoformat()}")
+    """Generate a key for a server or a client and certify it with the `server` authority.
+
+    Example: `firstboot keys ca issue server updates.example.com --keys maker/keys --out broker`
+    """
+    authority = _authority(keys, "server")
+    if kind not in KINDS:
+        raise InputError(f"There is no kind {kind!r}. Use one of: {', '.join(KINDS)}.")
+    if any((out / f"{name}{suffix}").exists() for suffix in (".crt", ".key")):
+        raise InputError(f"{out} holds a key for {name} already. Use another folder for the new one.")
+    out.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if kind == "server":
+        made = authority.issue_server(name, dns or [name], days)
+    else:
+        made = authority.issue_client(name, days)
+    certificate, key = made.save(out, name)
+    until = (dt.datetime.now(dt.UTC) + dt.timedelta(days=days)).date().isoformat()
+    lines = [("certificate", str(certificate)), ("key", str(key)), ("valid until", until)]
+    document = {"certificate": str(certificate), "key": str(key), "valid_until": until}
+    print_result(lines, document, is_json)
 
 
 def _replace(path: Path, data: bytes) -> None:

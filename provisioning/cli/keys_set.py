@@ -1,4 +1,4 @@
-"""`firstboot release keyset | rotate | revoke | drill`: who may sign what, from now on."""
+"""`firstboot keys rotate | revoke | sign-set | drill`: which keys devices trust from now on."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ import typer
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from device.trust import keyset as device_keyset
+from provisioning.cli.errors import InputError, RefusedError, warn
+from provisioning.cli.options import JsonOption, KeysOption, ProductOption
+from provisioning.cli.output import print_json, print_line, print_result
 from provisioning.keys import keyset
 from provisioning.keys.file_signer import FileSigner
 from provisioning.keys.key_ring import SIGNING_ROLES, KeyRing
@@ -18,101 +21,116 @@ from provisioning.keys.pem import private_pem, write_private
 from provisioning.keys.signer import Signer
 from provisioning.product.product import load_product
 
-REFUSED: Final = 1
 RETIRED: Final = "retired"
-
-KeysOption = Annotated[Path, typer.Option("--keys", help="Key folder.")]
-RootsOption = Annotated[
-    list[Path] | None,
-    typer.Option("--root", help="Root's private key (PEM); repeatable. Default: roots/ of the key folder."),
-]
+ROOT: Final = "root"
+IMAGE_PREFIX: Final = "image-"
+NEXT: Final = "firstboot keys sign-set"
 
 
-def _fail(error: Exception) -> typer.Exit:
-    typer.echo(str(error), err=True)
-    return typer.Exit(REFUSED)
+def sign_set(
+    product: ProductOption,
+    keys: KeysOption,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="File for the signed key set.")],
+    root: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--root",
+            metavar="FILE",
+            help="Private key of a root (PEM). Repeat it for several. Default: `roots/` of the key folder.",
+        ),
+    ] = None,
+    time_s: Annotated[
+        int | None,
+        typer.Option("--time", min=0, help="Signing time in unix seconds. Default: now."),
+    ] = None,
+    renew: Annotated[
+        bool, typer.Option("--renew-tracker", help="Let the tracker's key be valid for another 400 days.")
+    ] = False,
+    is_json: JsonOption = False,
+) -> None:
+    """Sign the key set of a key folder with its roots. Devices of the product class then trust exactly these keys.
+
+    Publish the file with `firstboot release publish --keyset FILE`.
+
+    Example: `firstboot keys sign-set --product product.toml --keys maker/keys --out keyset.cose`
+    """
+    now_s = int(time.time()) if time_s is None else time_s
+    book = keyset.Book.load(keys)
+    book = book.with_tracker_from(now_s) if renew else book
+    content = keyset.key_set(book, load_product(product).class_id, KeyRing(keys).anchor_keys(), now_s)
+    signers = keyset.minimal(book, _root_signers(keys, root))
+    data = keyset.sign_key_set(content, signers)
+    book.save(keys)
+    out.write_bytes(data)
+    _warn_of_missed_roots(keyset.missed_out(book, signers))
+    lines = [
+        (
+            "key set",
+            f"{book.sequence}: {len(content.keys)} keys, {len(book.revoked)} revoked, {len(data)} bytes",
+        ),
+        ("next", f"firstboot release publish --keyset {out}"),
+    ]
+    document = {
+        "file": str(out),
+        "sequence": book.sequence,
+        "keys": len(content.keys),
+        "revoked": len(book.revoked),
+        "bytes": len(data),
+    }
+    print_result(lines, document, is_json)
 
 
-def _signers(keys: Path, roots: list[Path] | None) -> list[Signer]:
+def _root_signers(keys: Path, roots: list[Path] | None) -> list[Signer]:
     return [FileSigner.load(path) for path in roots] if roots else keyset.root_signers(keys)
 
 
-def keyset_command(
-    product: Annotated[Path, typer.Option("--product", help="Product definition (TOML): the class.")],
-    keys: KeysOption,
-    out: Annotated[Path, typer.Option("--out", help="File for the signed key set.")],
-    root: RootsOption = None,
-    time_s: Annotated[
-        int | None, typer.Option("--time", min=0, help="Root's time (unix seconds). Default: this machine's.")
-    ] = None,
-    renew: Annotated[
-        bool, typer.Option("--renew-tracker", help="Give the tracker's key a new interval of 400 days.")
-    ] = False,
-) -> None:
-    """Sign the key set of a folder with its roots, for one product class; units take it over by themselves.
-
-    Exit codes: 0 signed, 1 not signed (the reason is said).
-    """
-    try:
-        now_s = int(time.time()) if time_s is None else time_s
-        book = keyset.Book.load(keys)
-        book = book.with_tracker_from(now_s) if renew else book
-        content = keyset.key_set(book, load_product(product).class_id, KeyRing(keys).anchor_keys(), now_s)
-        signers = keyset.minimal(book, _signers(keys, root))
-        data = keyset.sign_key_set(content, signers)
-        book.save(keys)
-        out.write_bytes(data)
-    except (ValueError, OSError) as error:
-        raise _fail(error) from None
-    typer.echo(
-        f"key set {book.sequence}: {len(content.keys)} keys, {len(book.revoked)} revoked, {len(data)} bytes"
-    )
-    _warn_of_sleepers(keyset.missed_out(book, signers))
-
-
-def _warn_of_sleepers(missed: int) -> None:
-    """Say that units which slept through too many changes of roots need an older key set first."""
+def _warn_of_missed_roots(missed: int) -> None:
+    """A device that was off through several changes of roots needs an older key set first."""
     if missed:
-        typer.echo(
-            f"{missed} earlier sets of roots did not sign: units that know none but those follow only over a key set "
-            "of the time between; publish that one first, and this one when they have it",
-            err=True,
+        warn(
+            f"{missed} earlier sets of roots did not sign. Devices that know only those roots cannot verify this key "
+            "set. Publish an earlier key set first, and this one after they have it."
         )
 
 
-def rotate_command(
-    role: Annotated[str, typer.Argument(help="author, support, tracker, signatory or root.")],
+def rotate(
+    role: Annotated[
+        str, typer.Argument(metavar="ROLE", help=f"One of: {', '.join((*SIGNING_ROLES, ROOT))}.")
+    ],
     keys: KeysOption,
     key: Annotated[
-        Path | None, typer.Option("--key", help="New private key (PEM). Default: drawn here.")
+        Path | None,
+        typer.Option(
+            "--key", metavar="FILE", help="The new private key (PEM). Default: a new key is generated."
+        ),
     ] = None,
-    revoke: Annotated[
-        bool, typer.Option("--revoke", help="The old key was stolen: it never comes back.")
+    is_revoked: Annotated[
+        bool, typer.Option("--revoke", help="Also revoke the old key for ever, because it was stolen.")
     ] = False,
 ) -> None:
-    """Replace the key of a role and raise the sequence number of the key set. Sign it with `release keyset` then.
+    """Replace the key of a role. Then sign a new key set with `firstboot keys sign-set`.
 
-    New roots are drawn as many as there are; the old ones go on signing beside them until no unit needs them.
+    `root` replaces all roots together. The old roots sign too until no device needs them.
+
+    Example: `firstboot keys rotate author --keys maker/keys --revoke`
     """
-    try:
-        book = keyset.Book.load(keys)
-        if role == "root":
-            if key is not None or revoke:
-                raise keyset.KeySetBookError(
-                    "roots are replaced together, and drop out by not being in the key set"
-                )
-            book = book.with_roots(keyset.draw_roots(keys, len(book.roots)))
-        else:
-            book = _rotate(book, role, keys, key, revoke)
-        book.save(keys)
-    except (ValueError, OSError) as error:
-        raise _fail(error) from None
-    typer.echo(f"{role} replaced; sign key set {book.sequence} with: firstboot release keyset")
+    book = keyset.Book.load(keys)
+    if role == ROOT:
+        if key is not None or is_revoked:
+            raise InputError(
+                "Roots are replaced together: `root` takes neither --key nor --revoke. A root that is not in the next "
+                "key set is no longer trusted."
+            )
+        book = book.with_roots(keyset.draw_roots(keys, len(book.roots)))
+    else:
+        book = _rotate(book, role, keys, key, is_revoked)
+    book.save(keys)
+    print_line(f"{role}: replaced. Next, sign key set {book.sequence}: {NEXT}")
 
 
 def _rotate(book: keyset.Book, role: str, keys: Path, key: Path | None, is_revoked: bool) -> keyset.Book:
     if role not in SIGNING_ROLES:
-        raise keyset.KeySetBookError(f"no role {role!r}; there are {', '.join(SIGNING_ROLES)}, root")
+        raise InputError(f"There is no role {role!r}. Use one of: {', '.join((*SIGNING_ROLES, ROOT))}.")
     path = keys / f"{role}.pem"
     old = FileSigner.load(path).key_id
     pem = private_pem(ec.generate_private_key(ec.SECP256R1())) if key is None else key.read_bytes()
@@ -125,44 +143,46 @@ def _rotate(book: keyset.Book, role: str, keys: Path, key: Path | None, is_revok
     return book.with_revoked(old) if is_revoked else book.changed()
 
 
-def revoke_command(
-    name: Annotated[str, typer.Argument(metavar="KEYID|image-N", help="Key id in hex, or a boot image key.")],
+def revoke(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="KEY", help="Key id in hex (see `firstboot keys show`), or image-N for a boot image key."
+        ),
+    ],
     keys: KeysOption,
 ) -> None:
-    """Revoke a key for ever and raise the sequence number of the key set. Sign it with `release keyset` then."""
-    try:
-        book = keyset.Book.load(keys)
-        if name.startswith("image-"):
-            numbers = {*book.revoked_images, int(name.removeprefix("image-"))}
-            book = book.changed(revoked_images=tuple(sorted(numbers)))
-        else:
-            book = book.with_revoked(bytes.fromhex(name))
-        everything = keyset.key_set(book, bytes(16), KeyRing(keys).anchor_keys(), 0)
-        device_keyset.encode(everything)  # what no unit would accept is not written down
-        book.save(keys)
-    except (ValueError, OSError) as error:
-        raise _fail(error) from None
-    typer.echo(f"{name} revoked; sign key set {book.sequence} with: firstboot release keyset")
+    """Revoke a key for ever. Then sign a new key set with `firstboot keys sign-set`.
+
+    Example: `firstboot keys revoke image-0 --keys maker/keys`
+    """
+    book = keyset.Book.load(keys)
+    if name.startswith(IMAGE_PREFIX):
+        numbers = {*book.revoked_images, int(name.removeprefix(IMAGE_PREFIX))}
+        book = book.changed(revoked_images=tuple(sorted(numbers)))
+    else:
+        book = book.with_revoked(bytes.fromhex(name))
+    content = keyset.key_set(book, bytes(16), KeyRing(keys).anchor_keys(), 0)
+    device_keyset.encode(content)  # a key set that every device would refuse is not saved
+    book.save(keys)
+    print_line(f"{name}: revoked. Next, sign key set {book.sequence}: {NEXT}")
 
 
-def drill_command() -> None:
-    """Steal every key in turn, see what a thief gets, and take the units back with a new key set.
+def stolen_key_drill(is_json: JsonOption = False) -> None:
+    """Practise the theft of every key: show what a thief can do, and recover the devices with a new key set.
 
-    Units and keys are drawn for this run and thrown away. Exit codes: 0 all came back, 1 one did not.
+    The command generates devices and keys for this run only. It fails if a device was not recovered.
+
+    Example: `firstboot keys drill`
     """
     from provisioning.release.drill import drill
 
-    is_good = True
+    lines = []
     for line in drill():
-        typer.echo(f"{'ok ' if line.is_good else 'BAD'}  {line.stolen:14} {line.text}")
-        is_good = is_good and line.is_good
-    if not is_good:
-        raise typer.Exit(REFUSED)
-
-
-def add_to(app: typer.Typer) -> None:
-    """Hang the commands of the key set below `firstboot release`."""
-    app.command("keyset")(keyset_command)
-    app.command("rotate")(rotate_command)
-    app.command("revoke")(revoke_command)
-    app.command("drill")(drill_command)
+        lines.append(line)
+        if not is_json:
+            print_line(f"{'ok ' if line.is_good else 'BAD'}  {line.stolen:14} {line.text}")
+    if is_json:
+        print_json([{"stolen": one.stolen, "is_good": one.is_good, "text": one.text} for one in lines])
+    if not all(one.is_good for one in lines):
+        raise RefusedError(["Not every device was recovered."])

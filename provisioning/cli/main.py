@@ -1,29 +1,92 @@
-"""The `firstboot` command: subcommands of every part, found by the entry point group `firstboot.commands`.
+"""The `firstboot` command: the parts of provisioning/, and those that other packages register.
 
-Each entry is a Typer app (a group of subcommands) or a function (one command). A part registers itself in
-pyproject.toml; this module knows none of them, so provisioning never imports simulator or renode.
+A part is a Typer app (a group of commands) or a function (one command). Another package registers its parts as entry
+points of the group `firstboot.commands`, so provisioning/ never imports simulator/ or renode/.
+
+Rule: a part is imported when it is used. `firstboot --help` reads the first line of each part's docstring instead,
+which has the form "`firstboot NAME`: what it does."
 """
 
 from __future__ import annotations
 
-from importlib import metadata
-from typing import Annotated
+import ast
+from importlib import metadata, util
+from pathlib import Path
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_group
 
-GROUP = "firstboot.commands"
+from provisioning.cli.commands import Command, CommandGroup
+
+GROUP: Final = "firstboot.commands"
+OWN: Final = {
+    "conformance": "provisioning.cli.conformance:app",
+    "firmware": "provisioning.cli.firmware:app",
+    "keys": "provisioning.cli.keys:app",
+    "onboard": "provisioning.cli.onboard:onboard",
+    "registry": "provisioning.cli.registry:app",
+    "release": "provisioning.cli.release:app",
+    "site": "provisioning.cli.site:app",
+    "statement": "provisioning.cli.statement:app",
+    "station": "provisioning.cli.station:app",
+}
 
 HELP = """The open reference stack for consumer devices under the UK product-security regime (PSTI).
 
-Try `firstboot demo --on sim` first: the whole story in seconds, with nothing but Python. Every command explains
-itself with --help; --install-completion teaches your shell the names.
+Start with `firstboot demo --on sim`: it shows the whole life of a device in seconds and needs only Python.
 
-Exit codes: 0 done, 1 it did not work out (the reason is said), 2 the command line was wrong.
+Every command has `--help` with an example. `firstboot --install-completion` lets your shell complete commands and
+options with the Tab key.
 """
 
-app = typer.Typer(
-    help=HELP, no_args_is_help=True, rich_markup_mode="markdown", pretty_exceptions_show_locals=False
-)
+
+def _entries() -> dict[str, metadata.EntryPoint]:
+    """Every part by name, in the order of the names."""
+    found = {entry.name: entry for entry in metadata.entry_points(group=GROUP)}
+    found |= {name: metadata.EntryPoint(name, value, GROUP) for name, value in OWN.items()}
+    return dict(sorted(found.items()))
+
+
+class LazyGroup(TyperGroup):
+    """The root of all commands; imports a part when it is used, and none for its own help."""
+
+    _is_listing = False
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names of all parts."""
+        return sorted({*self.commands, *_entries()})
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The part called `cmd_name`, or None. While the help lists the parts: its name and one sentence only."""
+        entry = _entries().get(cmd_name)
+        if cmd_name in self.commands or entry is None:
+            return super().get_command(ctx, cmd_name)
+        if self._is_listing:
+            return TyperCommand(cmd_name, help=summary(entry))
+        holder = CommandGroup("")
+        add_command(holder, entry)
+        return get_group(holder).commands[cmd_name]
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help page."""
+        self._is_listing = True
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            self._is_listing = False
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """Complete the name of a part."""
+        self._is_listing = True
+        try:
+            return super().shell_complete(ctx, incomplete)
+        finally:
+            self._is_listing = False
+
+
+app = CommandGroup(HELP, cls=LazyGroup, add_completion=True)
 
 
 def _show_version(is_asked: bool) -> None:
@@ -41,19 +104,33 @@ def root(
     """Common options."""
 
 
+def summary(entry: metadata.EntryPoint) -> str:
+    """What the part does in one sentence, from its source file; nothing of it is run."""
+    spec = util.find_spec(entry.module)
+    if spec is None or spec.origin is None:
+        return ""
+    source = Path(spec.origin).read_text(encoding="utf-8")
+    text = (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0].partition("`: ")[2]
+    return text[:1].upper() + text[1:]
+
+
+def add_command(target: typer.Typer, entry: metadata.EntryPoint) -> None:
+    """Import one part and add it to `target` under its name."""
+    part = entry.load()
+    if isinstance(part, typer.Typer):
+        target.add_typer(part, name=entry.name)
+    else:
+        target.command(entry.name, cls=Command)(part)
+
+
 def load_commands(target: typer.Typer) -> None:
-    """Add every registered part, in the order of its name."""
-    for entry in sorted(metadata.entry_points(group=GROUP), key=lambda found: found.name):
-        part = entry.load()
-        if isinstance(part, typer.Typer):
-            target.add_typer(part, name=entry.name)
-        else:
-            target.command(entry.name)(part)
+    """Import every part and add it to `target`, for programs that walk all commands."""
+    for entry in _entries().values():
+        add_command(target, entry)
 
 
 def main() -> None:
     """Entry point of the `firstboot` script."""
-    load_commands(app)
     app(prog_name="firstboot")
 
 

@@ -8,15 +8,15 @@ import time
 import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn, TextIO
+from typing import Annotated, Any, Final, TextIO
 
 import typer
 
 from device.errors import PasswordError, SetupCodeError
 from device.owner import setup_code
+from provisioning.cli.errors import InputError
 from provisioning.onboarding.client import DeviceClient, FingerprintError, fingerprint_of
 from provisioning.onboarding.flow import (
-    AlreadySetUpError,
     Found,
     OnboardError,
     RefusedError,
@@ -24,12 +24,8 @@ from provisioning.onboarding.flow import (
     prove,
     set_up,
 )
-from provisioning.station.labels import LabelError, read_label
+from provisioning.station.labels import read_label
 
-FAILED: Final = 1
-WRONG_INPUT: Final = 2
-STRANGER: Final = 3
-HAS_OWNER: Final = 4
 HTTPS_PORT: Final = 443
 LINE_CHARS: Final = 1024  # longest line of standard input that is looked at
 PATIENCE_S: Final = 130  # longest wait that a device may ask for before this gives up
@@ -37,10 +33,6 @@ TRIES: Final = 5
 
 # Refusals that something else typed may mend.
 _TYPED_AGAIN: Final = {SetupCodeError.__name__, PasswordError.__name__}
-
-
-class InputError(Exception):
-    """What was given cannot be used; the text holds none of it."""
 
 
 def onboard(
@@ -68,30 +60,19 @@ def onboard(
     sent to it; 4 the device has an owner already.
     """
     ask = _Asker(sys.stdin)
+    address, pin, code = _from_label(label, host, fingerprint, ask)
+    client = DeviceClient(lambda: address, pin)
     try:
-        address, pin, code = _from_label(label, host, fingerprint, ask)
-        client = DeviceClient(lambda: address, pin)
         found = look(client)
         _tell_found(found, ask)
         password = _set_up(client, code, ask)
         status = prove(client, password)
-    except (InputError, LabelError) as error:
-        _fail(WRONG_INPUT, str(error))
     except FingerprintError:
-        _fail(
-            STRANGER,
-            "STOP: what answers is not the device on the label. Somebody may stand in between; nothing was sent.",
-        )
-    except AlreadySetUpError as error:
-        _fail(HAS_OWNER, str(error))
-    except (OnboardError, OSError) as error:
-        _fail(FAILED, str(error))
+        raise FingerprintError(
+            "STOP: the device that answered is not the one on the label. Somebody may be intercepting the connection. "
+            "Nothing was sent to it."
+        ) from None
     _report(address, pin, found, status, as_json)
-
-
-def _fail(code: int, text: str) -> NoReturn:
-    typer.echo(f"onboard: {text}", err=True)
-    raise typer.Exit(code)
 
 
 class _Asker:

@@ -12,6 +12,8 @@ from typing import Annotated
 
 import typer
 
+from provisioning.cli.commands import CommandGroup
+from provisioning.cli.errors import err
 from provisioning.cli.registry_options import (
     BROKEN,
     Batch,
@@ -21,18 +23,14 @@ from provisioning.cli.registry_options import (
     Place,
     Reason,
     Serial,
-    err,
     opened,
-    told,
 )
 from provisioning.cli.registry_sync import add_to as add_sync_commands
 from provisioning.registry import backup as backups
 from provisioning.registry import branches, decisions, export
 from provisioning.registry.chains import Report
-from provisioning.registry.database import Location
 from provisioning.registry.errors import RegistryError
 from provisioning.registry.sealed import ServerPrivateKey
-from provisioning.registry.station_key import hold_station_key, station_key_path
 from provisioning.servers.oscore_store import OscoreStore
 
 HELP = """Look after registries: checkpoints and checks, stations that work offline, backups, exports, revocation.
@@ -44,7 +42,7 @@ Exit codes: 0 done and whole; 1 something does not hold (each problem is said); 
 registry cannot be used.
 """
 
-app = typer.Typer(help=HELP, no_args_is_help=True, pretty_exceptions_show_locals=False)
+app = CommandGroup(HELP)
 
 
 def _whole(report: Report) -> str:
@@ -65,21 +63,6 @@ def _write(path: Path | None, data: str | bytes) -> None:
         sys.stdout.write(data if data.endswith("\n") else data + "\n")
     else:
         raise RegistryError("this format needs --to FILE")
-
-
-@app.command("station-key")
-def station_key(
-    registry: Place,
-    uri: Annotated[str, typer.Argument(help="pkcs11:token=...;object=...: a P-256 key in a token.")],
-    files: Files = None,
-) -> None:
-    """Let a key in a token sign this registry's production records, before the first one is signed.
-
-    The PIN is asked for, or comes from FIRSTBOOT_PKCS11_PIN or the file that FIRSTBOOT_PKCS11_PIN_FILE names.
-    """
-    with told():
-        signer = hold_station_key(station_key_path(Location.of(registry, files)), uri)
-    typer.echo(f"key {signer.key_id.hex()} signs the records of {registry} from now on")
 
 
 @app.command()
@@ -111,19 +94,18 @@ def verify(
     files: Files = None,
 ) -> None:
     """Find records that were changed, dropped, moved or signed by a stranger, and registries that went back in time."""
-    with told():
-        exported = [path.read_text() for path in _checkpoint_paths(checkpoint_files or [])]
-        try:
-            trusted = [bytes.fromhex(key) for key in keys or []]
-        except ValueError:
-            raise RegistryError("a key id is 16 hex digits") from None
-        if (registry is None) == (ledger is None):
-            raise RegistryError("name either --registry or --ledger")
-        if ledger is not None:
-            report = export.verify_chains_json(ledger.read_text(), exported, trusted)
-        else:
-            with opened(registry or "", files) as book:
-                report = book.verify(exported, trusted)
+    exported = [path.read_text() for path in _checkpoint_paths(checkpoint_files or [])]
+    try:
+        trusted = [bytes.fromhex(key) for key in keys or []]
+    except ValueError:
+        raise RegistryError("a key id is 16 hex digits") from None
+    if (registry is None) == (ledger is None):
+        raise RegistryError("name either --registry or --ledger")
+    if ledger is not None:
+        report = export.verify_chains_json(ledger.read_text(), exported, trusted)
+    else:
+        with opened(registry or "", files) as book:
+            report = book.verify(exported, trusted)
     typer.echo(_whole(report))
     typer.echo(
         f"signed by {', '.join(report.signers) or 'nobody'}"
@@ -179,8 +161,8 @@ def close_batch(registry: Place, batch: Batch, files: Files = None) -> None:
     typer.echo(f"batch {batch} is closed")
 
 
-@app.command("release-batch")
-def release_batch(registry: Place, batch: Batch, files: Files = None) -> None:
+@app.command("ship-batch")
+def ship_batch(registry: Place, batch: Batch, files: Files = None) -> None:
     """Let a batch go, or say in one sentence each why not."""
     with opened(registry, files) as book:
         problems = branches.ship_problems(book, batch)
@@ -189,7 +171,7 @@ def release_batch(registry: Place, batch: Batch, files: Files = None) -> None:
         if problems:
             raise typer.Exit(BROKEN)
         branches.ship_batch(book, batch)
-    typer.echo(f"batch {batch} is released")
+    typer.echo(f"batch {batch} has shipped")
 
 
 @app.command()
@@ -243,11 +225,11 @@ def settle(
 
 
 @app.command()
-def revoke(serial: Serial, registry: Place, by: By, reason: Reason, files: Files = None) -> None:
-    """Take a unit's access to the servers away; the next export leaves it out."""
+def withdraw(serial: Serial, registry: Place, by: By, reason: Reason, files: Files = None) -> None:
+    """Withdraw a unit: it loses its access to the servers with the next export."""
     with opened(registry, files) as book:
         unit = book.withdraw(serial, by=by, reason=reason)
-    typer.echo(f"unit {serial} ({unit.device_id.hex()}) is revoked; export to broker and CoAP server now")
+    typer.echo(f"unit {serial} ({unit.device_id.hex()}) is withdrawn; export to broker and CoAP server now")
 
 
 @app.command("export")
@@ -284,17 +266,6 @@ def _class_ids(texts: list[str] | None) -> list[bytes]:
     return found
 
 
-@app.command("server-key")
-def server_key(directory: Annotated[Path, typer.Argument(help="The CoAP server's folder.")]) -> None:
-    """On the CoAP server: draw the key to which stations seal OSCORE secrets."""
-    with told():
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        key = ServerPrivateKey.create(directory / "oscore.key", directory / "oscore.pub")
-    typer.echo(
-        f"give {directory / 'oscore.pub'} to the stations (key id {key.public.key_id.hex()}); oscore.key stays here"
-    )
-
-
 @app.command("import-secrets")
 def import_secrets(
     secrets_file: Annotated[Path, typer.Argument(help="What `firstboot registry export secrets` wrote.")],
@@ -302,12 +273,11 @@ def import_secrets(
     store: Annotated[Path, typer.Option(help="The CoAP server's credential store (a folder).")],
 ) -> None:
     """On the CoAP server: open sealed secrets into its store, and remove units whose access ended."""
-    with told():
-        try:
-            private = ServerPrivateKey.load(key)
-        except ValueError:
-            raise RegistryError(f"{key.name} holds no P-256 private key") from None
-        added, removed = export.import_sealed(secrets_file.read_text(), private, OscoreStore(store))
+    try:
+        private = ServerPrivateKey.load(key)
+    except ValueError:
+        raise RegistryError(f"{key.name} holds no P-256 private key") from None
+    added, removed = export.import_sealed(secrets_file.read_text(), private, OscoreStore(store))
     typer.echo(f"{added} units served, {removed} removed")
 
 
@@ -321,11 +291,10 @@ def backup(
     typer.echo(f"{made.folder}: {_whole(made.report)}")
 
 
-@app.command()
-def drill(folder: Annotated[Path, typer.Argument(help="A backup.")]) -> None:
-    """Restore a backup aside and check it: does it hold what its checkpoint says?"""
-    with told():
-        typer.echo(_whole(backups.drill(folder)))
+@app.command("check-backup")
+def check_backup(folder: Annotated[Path, typer.Argument(help="A backup.")]) -> None:
+    """Restore a backup into a temporary registry and check it against its checkpoint."""
+    typer.echo(_whole(backups.drill(folder)))
 
 
 @app.command()
@@ -335,10 +304,18 @@ def restore(
     by: By,
 ) -> None:
     """Put a backup into service. Serial numbers are skipped, chains begin anew, open batches wait for a person."""
-    with told():
-        report = backups.restore(folder, registry, by=by)
+    report = backups.restore(folder, registry, by=by)
     typer.echo(f"{registry}: {_whole(report)}")
     typer.echo("sync the branches, count the units made since the backup, then: firstboot registry settle")
 
 
 add_sync_commands(app)
+
+for old, new in (
+    ("station-key", "firstboot keys assign-station"),
+    ("server-key", "firstboot keys generate server"),
+    ("revoke", "firstboot registry withdraw"),
+    ("drill", "firstboot registry check-backup"),
+    ("release-batch", "firstboot registry ship-batch"),
+):
+    app.moved(old, new)

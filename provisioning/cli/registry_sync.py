@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from provisioning.cli.registry_options import BROKEN, Files, MainPlace, Place, err, opened, told
+from provisioning.cli.errors import err
+from provisioning.cli.registry_options import BROKEN, Files, MainPlace, Place, opened
 from provisioning.registry import branches, sync_file
 from provisioning.registry.errors import RegistryError
 
@@ -108,9 +109,8 @@ def lease(
     files: Files = None,
 ) -> None:
     """Lease a range of serial numbers to a branch."""
-    with told():
-        if (branch is None) == (name is None):
-            raise RegistryError("name the branch: either --branch FILE or --for NAME")
+    if (branch is None) == (name is None):
+        raise RegistryError("name the branch: either --branch FILE or --for NAME")
     with opened(main, files) as book:
         if branch is None:
             first, last = branches.lease_by_name(book, name or "", prefix, count, batch)

@@ -11,9 +11,8 @@ from device.codec import cose
 from device.suit import envelope as suit_envelope
 from device.suit import manifest
 from device.trust.verify import verify_envelope
-from provisioning.cli.keys_generate import init, keygen
-from provisioning.cli.keys_set import add_to as add_keyset_commands
-from provisioning.cli.release_output import JsonOption, say, told
+from provisioning.cli.commands import CommandGroup
+from provisioning.cli.release_output import JsonOption, say
 from provisioning.cli.release_record import record_command
 from provisioning.cli.release_sign import image_command, sign
 from provisioning.release.check import check_delta, check_files, choose_anchors, claimed_ids, firmware_of
@@ -30,9 +29,7 @@ of its chunks), and the same two of an application set (`app.bin`, `app-chunks.b
 Exit codes: 0 done; 1 refused (the reason is said); 2 the command line, a key or a file cannot be used.
 """
 
-app = typer.Typer(help=HELP, no_args_is_help=True, pretty_exceptions_show_locals=False)
-app.command()(init)
-app.command()(keygen)
+app = CommandGroup(HELP)
 app.command("image")(image_command)
 app.command()(sign)
 app.command("record")(record_command)
@@ -48,13 +45,12 @@ def inspect(
     is_json: JsonOption = False,
 ) -> None:
     """Show what an envelope says, in words and in CBOR diagnostic notation. Verifies nothing."""
-    with told():
-        data = _envelope_bytes(release)
-        parts = suit_envelope.decode(data)
-        content = manifest.decode(parts.manifest)
-        diagnostic = envelope_notation(data)
-        what = explain(content, *claimed_ids(data)) + (app_lines(release) if release.is_dir() else [])
-        signers = [one for each in parts.signatures for one in cose.decode(each).signers]
+    data = _envelope_bytes(release)
+    parts = suit_envelope.decode(data)
+    content = manifest.decode(parts.manifest)
+    diagnostic = envelope_notation(data)
+    what = explain(content, *claimed_ids(data)) + (app_lines(release) if release.is_dir() else [])
+    signers = [one for each in parts.signatures for one in cose.decode(each).signers]
     names = [
         (one.algorithm, "no key id" if one.key_id is None else f"key {one.key_id.hex()}") for one in signers
     ]
@@ -103,14 +99,13 @@ def verify(
 
     A delta is applied as well where --delta-from says to what.
     """
-    with told():
-        data = _envelope_bytes(release)
-        trusted, is_class_checked = choose_anchors(data, anchors, key, product)
-        verified = verify_envelope(data, trusted)
-        if release.is_dir():
-            check_files(Release.load(release), verified)
-        if delta_from is not None:
-            check_delta(Release.load(release), verified, firmware_of(delta_from))
+    data = _envelope_bytes(release)
+    trusted, is_class_checked = choose_anchors(data, anchors, key, product)
+    verified = verify_envelope(data, trusted)
+    if release.is_dir():
+        check_files(Release.load(release), verified)
+    if delta_from is not None:
+        check_delta(Release.load(release), verified, firmware_of(delta_from))
     what = "as a unit with these anchors would" if is_class_checked else "author only: any vendor and class"
     lines = [
         ("verified", what + ("" if release.is_dir() else "; no payload beside it")),
@@ -135,7 +130,15 @@ def verify(
     say(lines, document, is_json)
 
 
-add_keyset_commands(app)
+for old, new in (
+    ("init", "firstboot keys init"),
+    ("keygen", "firstboot keys generate signing"),
+    ("keyset", "firstboot keys sign-set"),
+    ("rotate", "firstboot keys rotate"),
+    ("revoke", "firstboot keys revoke"),
+    ("drill", "firstboot keys drill"),
+):
+    app.moved(old, new)
 
 
 def _add_publish() -> None:

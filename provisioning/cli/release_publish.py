@@ -56,7 +56,7 @@ def publish_command(  # noqa: PLR0913, PLR0917 - each argument is an option of t
         Path | None, typer.Option(metavar="DIR", help="Folder that the CoAP server serves.")
     ] = None,
     keyset: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Key set, as `firstboot release keyset` signs it.")
+        Path | None, typer.Option(metavar="FILE", help="Key set, as `firstboot keys sign-set` signs it.")
     ] = None,
     support: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Support record (`firstboot release record support`).")

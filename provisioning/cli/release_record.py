@@ -16,7 +16,7 @@ import typer
 from device.codec import cose
 from device.limits import RECORD_BYTES
 from device.records import contact, support
-from provisioning.cli.release_output import JsonOption, say, told
+from provisioning.cli.release_output import JsonOption, say
 from provisioning.keys.signer import sign_record
 from provisioning.keys.signers import open_signer
 from provisioning.product import record
@@ -51,14 +51,13 @@ def record_command(
 
     Raise its `sequence` in the product definition with every change; a support period only grows.
     """
-    with told():
-        found = load_product(product)
-        now_s = int(time.time()) if published_s is None else published_s
-        payload, typ = _payload(kind, found, now_s)
-        before = None if previous is None else cose.decode(previous.read_bytes(), RECORD_BYTES).payload
-        _require_newer(kind, before, payload, found)
-        data = sign_record(payload, typ, open_signer(signer))
-        out.write_bytes(data)
+    found = load_product(product)
+    now_s = int(time.time()) if published_s is None else published_s
+    payload, typ = _payload(kind, found, now_s)
+    before = None if previous is None else cose.decode(previous.read_bytes(), RECORD_BYTES).payload
+    _require_newer(kind, before, payload, found)
+    data = sign_record(payload, typ, open_signer(signer))
+    out.write_bytes(data)
     lines = [(kind.value, f"{len(data)} bytes for {found.model}, sequence {_sequence(kind, payload)}")]
     say(lines, {"kind": kind.value, "bytes": len(data), "sequence": _sequence(kind, payload)}, is_json)
 

@@ -17,7 +17,7 @@ from typing import Annotated
 
 import typer
 
-from provisioning.cli.release_output import JsonOption, say, told, warn
+from provisioning.cli.release_output import JsonOption, say, warn
 from provisioning.keys.hss_signer import HssSigner
 from provisioning.keys.key_ring import KeyRing
 from provisioning.keys.signer import Signer
@@ -100,30 +100,29 @@ def sign(  # noqa: PLR0913, PLR0917 - one parameter for each option
     The sequence number must go forward against the release log, which only grows; the security counter must not go
     back. Product, texts, signers and log may come from --config instead.
     """
-    with told():
-        if (out / ENVELOPE_NAME).exists():
-            raise ReleaseError(f"{out} holds a release already")
-        known = load_config(config)
-        ids, texts = (
-            load_product(_given(product or known.product, "--product")),
-            _texts(known, mitigates, interrupts),
-        )
-        signers, payload = _signers(keys, key, signer, known), image.read_bytes()
-        info = image_info(payload)
-        releases = ReleaseLog(log or known.log or DEFAULT_LOG)
-        with releases.locked():
-            number = max(releases.newest(ids.class_id) + 1, info.version[3]) if sequence is None else sequence
-            releases.require_forward(ids.class_id, number)
-            releases.require_counter(ids.class_id, info.security_counter)
-            tell_highest(releases, signers)
-            texts["version"] = info.version_text
-            require_build(info, number, payload, app is not None, releases.entries())
-            extras = Extras(_older_image(delta_from, number), None if app is None else build_set(app))
-            release = _build(payload, ids, number, signers, texts, extras)
-            entry = _log_entry(release, ids.class_id, info, signers)
-            releases.append(entry)  # before the envelope exists outside this process
-        release.save(out)
-        warn_of_few(signers)
+    if (out / ENVELOPE_NAME).exists():
+        raise ReleaseError(f"{out} holds a release already")
+    known = load_config(config)
+    ids, texts = (
+        load_product(_given(product or known.product, "--product")),
+        _texts(known, mitigates, interrupts),
+    )
+    signers, payload = _signers(keys, key, signer, known), image.read_bytes()
+    info = image_info(payload)
+    releases = ReleaseLog(log or known.log or DEFAULT_LOG)
+    with releases.locked():
+        number = max(releases.newest(ids.class_id) + 1, info.version[3]) if sequence is None else sequence
+        releases.require_forward(ids.class_id, number)
+        releases.require_counter(ids.class_id, info.security_counter)
+        tell_highest(releases, signers)
+        texts["version"] = info.version_text
+        require_build(info, number, payload, app is not None, releases.entries())
+        extras = Extras(_older_image(delta_from, number), None if app is None else build_set(app))
+        release = _build(payload, ids, number, signers, texts, extras)
+        entry = _log_entry(release, ids.class_id, info, signers)
+        releases.append(entry)  # before the envelope exists outside this process
+    release.save(out)
+    warn_of_few(signers)
     key_ids = [one.key_id.hex() for one in signers]
     lines = [
         ("release", str(out)),
@@ -160,20 +159,19 @@ def image_command(
     is_json: JsonOption = False,
 ) -> None:
     """Sign firmware for the boot ROM: P-256 by imgtool, and HSS/LMS over the same digest where --hss is given."""
-    with told():
-        tree = None if hss is None else HssSigner(hss)
-        signers = [] if tree is None else [tree]
-        releases = ReleaseLog(log)
-        try:
-            with releases.locked():
-                tell_highest(releases, signers)
-                sign_image(raw, key, version=version, security_counter=counter, out=out, hss=tree)
-                info = image_info(out.read_bytes())
-                if tree is not None:
-                    releases.append(_image_entry(info, out, signers))
-        except ImageSigningError as error:
-            raise ReleaseError(str(error)) from None
-        warn_of_few(signers)
+    tree = None if hss is None else HssSigner(hss)
+    signers = [] if tree is None else [tree]
+    releases = ReleaseLog(log)
+    try:
+        with releases.locked():
+            tell_highest(releases, signers)
+            sign_image(raw, key, version=version, security_counter=counter, out=out, hss=tree)
+            info = image_info(out.read_bytes())
+            if tree is not None:
+                releases.append(_image_entry(info, out, signers))
+    except ImageSigningError as error:
+        raise ReleaseError(str(error)) from None
+    warn_of_few(signers)
     signed = "P-256" if tree is None else "P-256 and HSS/LMS"
     lines = [
         ("image", str(out)),

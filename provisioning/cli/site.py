@@ -9,8 +9,10 @@ from typing import Annotated
 
 import typer
 
+from provisioning.cli.commands import CommandGroup
+from provisioning.cli.errors import err
 from provisioning.cli.release_publish import publish_command
-from provisioning.cli.statement import FAILED, ArchiveOption, err, today_utc, told, trusted_keys
+from provisioning.cli.statement import FAILED, ArchiveOption, today_utc, trusted_keys
 from provisioning.compliance.archive import ArchiveError, slug
 from provisioning.compliance.coverage import BillError
 from provisioning.compliance.device_record import DeviceRecords
@@ -27,7 +29,7 @@ days before: build and check from a job that runs every week.
 Exit codes: 0 done; 1 refused, with each reason in one sentence; 2 the input cannot be used.
 """
 
-app = typer.Typer(help=HELP, no_args_is_help=True, pretty_exceptions_show_locals=False)
+app = CommandGroup(HELP)
 BaseOption = Annotated[
     str, typer.Option("--base-url", help="Where the site will be, like https://example.com/.")
 ]
@@ -75,36 +77,35 @@ def build(  # noqa: PLR0913, PLR0917 - one parameter for each option
     page, put beside the pages, and with --store and --mqtt published where devices fetch it.
     """
     started = time.monotonic()
-    with told():
-        records = DeviceRecords(
-            [path.read_bytes() for path in record or []], trusted_keys(trust or [], "support")
-        )
-        products = [load_product(path) for path in product]
-        bills = dict(_bill(text) for text in bill or [])
-        unknown = set(bills) - {each.model for each in products}
-        if unknown:
-            raise ValueError(f"no product is called {', '.join(sorted(unknown))}")
-        try:
-            found = build_site(
-                Site(
-                    products,
-                    base_url,
-                    register,
-                    archive,
-                    out,
-                    today_utc(),
-                    tuple(earlier or ()),
-                    bills,
-                    records,
-                )
+    records = DeviceRecords(
+        [path.read_bytes() for path in record or []], trusted_keys(trust or [], "support")
+    )
+    products = [load_product(path) for path in product]
+    bills = dict(_bill(text) for text in bill or [])
+    unknown = set(bills) - {each.model for each in products}
+    if unknown:
+        raise ValueError(f"no product is called {', '.join(sorted(unknown))}")
+    try:
+        found = build_site(
+            Site(
+                products,
+                base_url,
+                register,
+                archive,
+                out,
+                today_utc(),
+                tuple(earlier or ()),
+                bills,
+                records,
             )
-        except SiteError as error:
-            _report(error.problems)
-        except (BillError, ArchiveError, LedgerError) as error:
-            _report([str(error)])
-        evidence.mkdir(parents=True, exist_ok=True)
-        for each in found:
-            (evidence / f"publication-{slug(each.of['model'])}.json").write_bytes(each.to_json())
+        )
+    except SiteError as error:
+        _report(error.problems)
+    except (BillError, ArchiveError, LedgerError) as error:
+        _report([str(error)])
+    evidence.mkdir(parents=True, exist_ok=True)
+    for each in found:
+        (evidence / f"publication-{slug(each.of['model'])}.json").write_bytes(each.to_json())
     outcomes = Counter(check.outcome for each in found for check in each.checks)
     typer.echo(
         f"built {out} for {len(products)} products; "
@@ -124,10 +125,9 @@ def check(
     base_url: BaseOption,
 ) -> None:
     """Check a finished site: links, language, security.txt and its expiry, the register."""
-    with told():
-        if not site.is_dir():
-            raise ValueError(f"there is no folder {site}")
-        found = check_site(site, base_url, today_utc())
+    if not site.is_dir():
+        raise ValueError(f"there is no folder {site}")
+    found = check_site(site, base_url, today_utc())
     if found:
         _report(found)
     typer.echo("the site is in order")

@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from rich.console import Console
 
 from device.codec.cose import ALG_ESP256
-from device.errors import FirstbootError
+from provisioning.cli.commands import CommandGroup
 from provisioning.compliance import evidence as evidence_of
-from provisioning.compliance.archive import Archive, ArchiveError
+from provisioning.compliance.archive import Archive
 from provisioning.compliance.check import Papers, as_json, check_serial
 from provisioning.compliance.faults import batch_faults
 from provisioning.compliance.forms import statement_text
-from provisioning.compliance.issue import Signatory, draw_key, issue, open_key, prepare
-from provisioning.compliance.ledger import LedgerError
+from provisioning.compliance.issue import Signatory, issue, open_key, prepare
 from provisioning.compliance.statement import OPEN_POINTS, StatementError
 from provisioning.keys.key_id import AnchorKey, key_id
 from provisioning.keys.key_ring import ROLES
 from provisioning.keys.public_keys import parse as parse_public
 from provisioning.keys.signer import Signer
 from provisioning.keys.signers import PKCS11_SCHEME
-from provisioning.product.product import ProductError, load_product
-from provisioning.registry.registry import Registry, RegistryError
+from provisioning.product.product import load_product
+from provisioning.registry.registry import Registry
 
 FAILED: Final = 1
 WRONG_INPUT: Final = 2
@@ -40,35 +36,12 @@ program checks, prints and keeps; it never signs by itself. It is no legal advic
 Exit codes: 0 done; 1 refused, or the check says no (each reason in one sentence); 2 the input cannot be used.
 """
 
-app = typer.Typer(help=HELP, no_args_is_help=True, pretty_exceptions_show_locals=False)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+app = CommandGroup(HELP)
 
 ArchiveOption = Annotated[
     Path, typer.Option("--archive", help="Folder with the statements that were issued.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document to standard output.")]
-
-
-@contextmanager
-def told() -> Iterator[None]:
-    """Say what was refused or cannot be used, and end with the exit code for it."""
-    try:
-        yield
-    except StatementError as error:
-        err.print("[bold red]refused:[/]")
-        for problem in error.problems:
-            err.print(f"  {problem}", markup=False)
-        raise typer.Exit(FAILED) from None
-    except ProductError as error:
-        for problem in error.problems:
-            err.print(f"  {problem}", style="red", markup=False)
-        raise typer.Exit(WRONG_INPUT) from None
-    except (ArchiveError, LedgerError) as error:
-        err.print(str(error), style="red", markup=False)
-        raise typer.Exit(FAILED) from None
-    except (OSError, ValueError, RegistryError, FirstbootError) as error:
-        err.print(str(error), style="red", markup=False)
-        raise typer.Exit(WRONG_INPUT) from None
 
 
 def today_utc() -> dt.date:
@@ -85,21 +58,6 @@ def trusted_keys(paths: list[Path], role: str = "signatory") -> list[AnchorKey]:
     return found
 
 
-@app.command("draw-key")
-def draw_key_command(
-    key: Annotated[
-        Path, typer.Argument(help="Where the key goes; its public half gets the same name with .pub.")
-    ],
-) -> None:
-    """Draw a signatory's key, encrypted under a passphrase that is asked for."""
-    passphrase = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=True)
-    with told():
-        signer = draw_key(key, passphrase)
-    typer.echo(
-        f"drew {key} (key id {signer.key_id.hex()}); give {key.with_suffix('.pub')} to the station's key folder"
-    )
-
-
 @app.command()
 def evidence(
     junit: Annotated[Path, typer.Option(help="JUnit XML of the whole test run for this image.")],
@@ -111,15 +69,14 @@ def evidence(
     ),
 ) -> None:
     """Make firmware evidence from a test run: which legal requirements its tests show."""
-    with told():
-        found = evidence_of.from_test_run(
-            junit.read_bytes(),
-            requirements.read_text(encoding="utf-8"),
-            image_sha256=image_digest,
-            version=version,
-            made=today_utc(),
-        )
-        out.write_bytes(found.to_json())
+    found = evidence_of.from_test_run(
+        junit.read_bytes(),
+        requirements.read_text(encoding="utf-8"),
+        image_sha256=image_digest,
+        version=version,
+        made=today_utc(),
+    )
+    out.write_bytes(found.to_json())
     for check in found.checks:
         typer.echo(f"{check.id}  {check.outcome:15}{check.detail}")
     if found.problems():
@@ -142,24 +99,23 @@ def issue_command(
     ] = None,
 ) -> None:
     """Issue the statement of compliance of a product type and batch: show it, then have the named person sign it."""
-    with told():
-        definition = load_product(product)
-        pieces = [evidence_of.load_evidence(path) for path in evidence]
-        store = Archive(archive)
-        faults = _faults(registry, definition.batch)
-        document = prepare(definition, pieces, store, today_utc(), batch_faults=faults)
-        shown = document | {"signatory": document["signatory"] | {"signature": "not signed yet"}}
-        typer.echo(statement_text(shown))
-        for check in evidence_of.partly(pieces):
-            typer.echo(f"holds only partly: {check.id}: {check.detail}")
-        typer.echo("Open points for your lawyer (this is no legal advice):")
-        for number, point in enumerate(OPEN_POINTS, 1):
-            typer.echo(f"  {number}. {point}")
-        typed = typer.prompt(f"{name}, {function}: to sign, type the batch number")
-        if typed != definition.batch:
-            raise StatementError(["the batch number was not typed; nothing was signed"])
-        signer = _signatory_key(key)
-        found = issue(document, Signatory(name, function, signer), store)
+    definition = load_product(product)
+    pieces = [evidence_of.load_evidence(path) for path in evidence]
+    store = Archive(archive)
+    faults = _faults(registry, definition.batch)
+    document = prepare(definition, pieces, store, today_utc(), batch_faults=faults)
+    shown = document | {"signatory": document["signatory"] | {"signature": "not signed yet"}}
+    typer.echo(statement_text(shown))
+    for check in evidence_of.partly(pieces):
+        typer.echo(f"holds only partly: {check.id}: {check.detail}")
+    typer.echo("Open points for your lawyer (this is no legal advice):")
+    for number, point in enumerate(OPEN_POINTS, 1):
+        typer.echo(f"  {number}. {point}")
+    typed = typer.prompt(f"{name}, {function}: to sign, type the batch number")
+    if typed != definition.batch:
+        raise StatementError(["the batch number was not typed; nothing was signed"])
+    signer = _signatory_key(key)
+    found = issue(document, Signatory(name, function, signer), store)
     typer.echo(
         f"issued {found.id}, SHA-256 {found.sha256}; kept in {found.folder} until {found.retain_until}"
     )
@@ -205,9 +161,8 @@ def verify(
     as_document: JsonOption = False,
 ) -> None:
     """Check a unit's papers from its serial number: statement, signature, batch, support period, contact."""
-    with told():
-        papers = Papers(site, packing, trusted_keys(trust), today_utc())
-        answers = check_serial(serial, papers, device_sha256)
+    papers = Papers(site, packing, trusted_keys(trust), today_utc())
+    answers = check_serial(serial, papers, device_sha256)
     if as_document:
         typer.echo(as_json(serial, answers))
     else:
@@ -220,13 +175,12 @@ def verify(
 @app.command("list")
 def list_command(archive: ArchiveOption) -> None:
     """List the statements of an archive and read all of them back."""
-    with told():
-        store = Archive(archive)
-        count = store.verify()
-        for each in store.statements():
-            typer.echo(
-                f"{each.id}  {each.model}  batch {each.batch}  kept until {each.retain_until}  {each.sha256}"
-            )
+    store = Archive(archive)
+    count = store.verify()
+    for each in store.statements():
+        typer.echo(
+            f"{each.id}  {each.model}  batch {each.batch}  kept until {each.retain_until}  {each.sha256}"
+        )
     typer.echo(f"{count} statements, all as they were issued")
 
 
@@ -235,6 +189,8 @@ def dispose(
     statement: Annotated[str, typer.Argument(help="Id of the statement.")], archive: ArchiveOption
 ) -> None:
     """Delete a statement whose retention has ended; refused before that."""
-    with told():
-        Archive(archive).dispose(statement, today_utc())
+    Archive(archive).dispose(statement, today_utc())
     typer.echo(f"disposed of {statement}")
+
+
+app.moved("draw-key", "firstboot keys generate signatory")

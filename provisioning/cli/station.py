@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from device.records.support import date_text
-from provisioning.cli.keys_authority import app as ca_app
+from provisioning.cli.commands import CommandGroup
+from provisioning.cli.errors import err
 from provisioning.cli.station_batch import check_batch, quarantine, rework
 from provisioning.cli.station_label import label
 from provisioning.cli.station_options import (
@@ -30,9 +31,7 @@ from provisioning.cli.station_options import (
     ProductOption,
     RegistryOption,
     TemplateOption,
-    err,
     station_config,
-    told,
 )
 from provisioning.cli.station_run import run, set_login
 from provisioning.cli.station_sample import sample
@@ -58,7 +57,7 @@ Exit codes: 0 done; 1 the unit or the station failed (the phase and the reason a
 product definition, the keys or the registry cannot be used; 3 the unit is finished already and was left alone.
 """
 
-app = typer.Typer(help=HELP, no_args_is_help=True, pretty_exceptions_show_locals=False)
+app = CommandGroup(HELP)
 
 
 @app.command()
@@ -76,24 +75,23 @@ def init(
 ) -> None:
     """Write an example product definition into DIR and say what to do next. Overwrites nothing."""
     product = directory / "product.toml"
-    with told():
-        directory.mkdir(parents=True, exist_ok=True)
-        try:
-            descriptor = os.open(product, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-        except FileExistsError:
-            typer.echo(f"{product} is there already and was left as it is")
-        else:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(EXAMPLE.replace('"mps2_an385"', json.dumps(board)))
-            typer.echo(f"wrote {product}: edit it")
-        if development:
-            KeyRing.draw_development(directory / "keys")
-            typer.echo(f"development keys are in {directory / 'keys'}: what they make is NOT FOR SALE")
-            server = directory / "server"
-            if not (server / "oscore.key").exists():
-                server.mkdir(mode=0o700, exist_ok=True)
-                ServerPrivateKey.create(server / "oscore.key", server / "oscore.pub")
-                typer.echo(f"the CoAP server's key pair is in {server}: a real one never leaves the server")
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(product, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    except FileExistsError:
+        typer.echo(f"{product} is there already and was left as it is")
+    else:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(EXAMPLE.replace('"mps2_an385"', json.dumps(board)))
+        typer.echo(f"wrote {product}: edit it")
+    if development:
+        KeyRing.draw_development(directory / "keys")
+        typer.echo(f"development keys are in {directory / 'keys'}: what they make is NOT FOR SALE")
+        server = directory / "server"
+        if not (server / "oscore.key").exists():
+            server.mkdir(mode=0o700, exist_ok=True)
+            ServerPrivateKey.create(server / "oscore.key", server / "oscore.pub")
+            typer.echo(f"the CoAP server's key pair is in {server}: a real one never leaves the server")
     common = f"--product {product} --registry {directory / 'registry.db'} --labels {directory / 'labels'}"
     if development:
         own = f"--keys {directory / 'keys'} --oscore-key {directory / 'server' / 'oscore.pub'} --development"
@@ -101,8 +99,8 @@ def init(
         typer.echo("no board at hand? firstboot device bare runs some")
     else:
         typer.echo("before units for sale can be made (docs/factory.md):")
-        typer.echo(f"  firstboot release init MAKER --product {product}      the maker's keys")
-        typer.echo("  firstboot registry server-key DIR                     on the CoAP server")
+        typer.echo(f"  firstboot keys init MAKER --product {product}         the maker's keys")
+        typer.echo("  firstboot keys generate server DIR                     on the CoAP server")
         typer.echo("  firstboot site build, statement evidence, issue       the papers")
         own = "--keys MAKER/keys --oscore-key DIR/oscore.pub --archive ARCHIVE"
         typer.echo(f"then: firstboot station provision --port tcp:HOST:PORT {common} {own}")
@@ -134,32 +132,31 @@ def provision(  # noqa: PLR0913, PLR0917 - one parameter for each option
     verbose: Annotated[bool, typer.Option("--verbose", help="Show operations on the port.")] = False,
 ) -> None:
     """Provision the unit on PORT and print what became of it."""
-    with told():
-        config = station_config(
-            product,
-            labels,
-            oscore_key=oscore_key,
-            station_name=station_name,
-            archive=archive,
-            image_digest=image_digest,
-            label_template=label_template,
-            development=development,
-        )
-        book = Registry(registry, files=files)
+    config = station_config(
+        product,
+        labels,
+        oscore_key=oscore_key,
+        station_name=station_name,
+        archive=archive,
+        image_digest=image_digest,
+        label_template=label_template,
+        development=development,
+    )
+    book = Registry(registry, files=files)
+    try:
+        log = (lambda text: err.print(text, style="dim", markup=False)) if verbose else None
+        station = Station(config, book, KeyRing(keys), log=log)
+        stream = open_address(port)
         try:
-            log = (lambda text: err.print(text, style="dim", markup=False)) if verbose else None
-            station = Station(config, book, KeyRing(keys), log=log)
-            stream = open_address(port)
-            try:
-                result = station.provision(stream, _show_progress)
-            finally:
-                stream.close()
-        except UnitFailedError as failure:
-            code = REFUSED if isinstance(failure, UnitRefusedError) else FAILED
-            _report_failure(failure, code, as_document)
-            raise typer.Exit(code) from None
+            result = station.provision(stream, _show_progress)
         finally:
-            book.close()
+            stream.close()
+    except UnitFailedError as failure:
+        code = REFUSED if isinstance(failure, UnitRefusedError) else FAILED
+        _report_failure(failure, code, as_document)
+        raise typer.Exit(code) from None
+    finally:
+        book.close()
     _report(result, as_document)
 
 
@@ -209,17 +206,16 @@ def show(
     as_document: JsonOption = False,
 ) -> None:
     """Show what the registry holds, and whether its chain of production records is whole."""
-    with told():
-        if "://" not in registry and not Path(registry).is_file():
-            raise ValueError(f"there is no registry {registry}")
-        book = Registry(registry, files=files)
-        try:
-            records = book.verify_chain()
-            units = [_facts(unit, book) for unit in book.units() if serial in (None, unit.serial)]
-            if serial is not None and not units:
-                raise ValueError(f"the registry knows no unit {serial}")
-        finally:
-            book.close()
+    if "://" not in registry and not Path(registry).is_file():
+        raise ValueError(f"there is no registry {registry}")
+    book = Registry(registry, files=files)
+    try:
+        records = book.verify_chain()
+        units = [_facts(unit, book) for unit in book.units() if serial in (None, unit.serial)]
+        if serial is not None and not units:
+            raise ValueError(f"the registry knows no unit {serial}")
+    finally:
+        book.close()
     if as_document:
         _print_json({"chain": "whole", "production_records": records, "units": units})
         return
@@ -278,4 +274,4 @@ app.command()(ship)
 app.command()(sample)
 app.command()(quarantine)
 app.command()(rework)
-app.add_typer(ca_app, name="ca")
+app.moved("ca", "firstboot keys ca")

@@ -8,7 +8,8 @@ from typing import Annotated, Final
 
 import typer
 
-from provisioning.cli.registry_options import By, Files, Place, Reason, err, opened
+from provisioning.cli.errors import err
+from provisioning.cli.registry_options import By, Files, Place, Reason, opened
 from provisioning.registry.decisions import hold, note_check
 from provisioning.registry.errors import RegistryError
 from provisioning.registry.models import LIVE, Unit

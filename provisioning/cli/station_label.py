@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from provisioning.cli.station_options import FilesOption, LabelsOption, RegistryOption, err, told
+from provisioning.cli.errors import err
+from provisioning.cli.station_options import FilesOption, LabelsOption, RegistryOption
 from provisioning.registry.registry import Registry
 from provisioning.station.label_forms import FORMS
 from provisioning.station.reprint import ReprintError, reprint
@@ -31,26 +32,25 @@ def label(
 
     Exit codes: 0 written; 1 there is no second label of this unit (the reason is said); 2 wrong input.
     """
-    with told():
-        if form not in FORMS:
-            raise ValueError(f"no form {form!r}; there are {', '.join(FORMS)}")
-        if "://" not in registry and not Path(registry).is_file():
-            raise ValueError(f"there is no registry {registry}")
-        # Opened first: a print that is noted and lands nowhere would look like one that somebody has.
-        descriptor = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        is_written = False
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                book = Registry(registry, files=files)
-                try:
-                    file.write(reprint(book, labels, serial, form, by=by))
-                    is_written = True
-                finally:
-                    book.close()
-        except ReprintError as error:
-            err.print(str(error), style="red", markup=False)
-            raise typer.Exit(REFUSED) from None
-        finally:
-            if not is_written:
-                to.unlink(missing_ok=True)
+    if form not in FORMS:
+        raise ValueError(f"no form {form!r}; there are {', '.join(FORMS)}")
+    if "://" not in registry and not Path(registry).is_file():
+        raise ValueError(f"there is no registry {registry}")
+    # Opened first: a print that is noted and lands nowhere would look like one that somebody has.
+    descriptor = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    is_written = False
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            book = Registry(registry, files=files)
+            try:
+                file.write(reprint(book, labels, serial, form, by=by))
+                is_written = True
+            finally:
+                book.close()
+    except ReprintError as error:
+        err.print(str(error), style="red", markup=False)
+        raise typer.Exit(REFUSED) from None
+    finally:
+        if not is_written:
+            to.unlink(missing_ok=True)
     typer.echo(f"wrote {to}; the reprint of {serial} is noted")

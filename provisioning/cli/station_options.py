@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from rich.console import Console
 
-from device.errors import FirstbootError
-from provisioning.compliance.statement import StatementError
 from provisioning.product.label_template import STANDARD, load_template
-from provisioning.product.product import ProductError, load_product
-from provisioning.registry.errors import RegistryError
+from provisioning.product.product import load_product
 from provisioning.registry.sealed import ServerKey
-from provisioning.station.station import StationConfig, StationError
+from provisioning.station.station import StationConfig
 
 FAILED: Final = 1
 WRONG_INPUT: Final = 2
@@ -35,7 +29,7 @@ OscoreKeyOption = Annotated[
     typer.Option(
         "--oscore-key",
         help="The CoAP server's public key (PEM), to which OSCORE secrets are sealed; needed where the product"
-        " names a CoAP server. The server draws it: firstboot registry server-key.",
+        " names a CoAP server. The server generates it: firstboot keys generate server.",
     ),
 ]
 NameOption = Annotated[
@@ -55,26 +49,6 @@ DevelopmentOption = Annotated[
     bool, typer.Option("--development", help="Allow development keys and builds: NOT FOR SALE.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document to standard output.")]
-
-err = Console(stderr=True, highlight=False, soft_wrap=True)
-
-
-@contextmanager
-def told() -> Iterator[None]:
-    """Say what cannot be used, and end with the exit code for it."""
-    try:
-        yield
-    except ProductError as error:
-        err.print("[bold red]the product definition cannot be used:[/]")
-        for problem in error.problems:
-            err.print(f"  {problem}", markup=False)
-        raise typer.Exit(WRONG_INPUT) from None
-    except (StationError, StatementError, RegistryError, ValueError) as error:
-        err.print(str(error), style="red", markup=False)
-        raise typer.Exit(WRONG_INPUT) from None
-    except (OSError, FirstbootError) as error:
-        err.print(str(error), style="red", markup=False)
-        raise typer.Exit(FAILED) from None
 
 
 def station_config(

@@ -15,6 +15,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from provisioning.cli.errors import err
 from provisioning.cli.station_options import (
     FAILED,
     ArchiveOption,
@@ -28,9 +29,7 @@ from provisioning.cli.station_options import (
     ProductOption,
     RegistryOption,
     TemplateOption,
-    err,
     station_config,
-    told,
 )
 from provisioning.keys.key_ring import KeyRing
 from provisioning.registry.registry import Registry
@@ -56,8 +55,7 @@ def set_login(
 ) -> None:
     """Set the password of the operator's page; it is asked for, never given on the command line."""
     password = typer.prompt("Station password", hide_input=True, confirmation_prompt=True)
-    with told():
-        set_password(login, password)
+    set_password(login, password)
     typer.echo(f"wrote {login}")
 
 
@@ -97,38 +95,37 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
     Exit code 1 where a unit failed. With --web the batch is started and stopped on the page, behind its login.
     """
-    with told():
-        config = station_config(
-            product,
-            labels,
-            oscore_key=oscore_key,
-            station_name=station_name,
-            archive=archive,
-            image_digest=image_digest,
-            label_template=label_template,
-            development=development,
-        )
-        definition = config.product
-        book = Registry(registry, files=files)
-        try:
-            station = Station(config, book, KeyRing(keys))
-            floor = Floor(book, labels, f"{definition.brand} {definition.model}", definition.batch)
-            show = _Lines() if as_lines else None
+    config = station_config(
+        product,
+        labels,
+        oscore_key=oscore_key,
+        station_name=station_name,
+        archive=archive,
+        image_digest=image_digest,
+        label_template=label_template,
+        development=development,
+    )
+    definition = config.product
+    book = Registry(registry, files=files)
+    try:
+        station = Station(config, book, KeyRing(keys))
+        floor = Floor(book, labels, f"{definition.brand} {definition.model}", definition.batch)
+        show = _Lines() if as_lines else None
 
-            def tell(view: PortView) -> None:
-                floor.tell(view)
-                if show is not None:
-                    show(view)
+        def tell(view: PortView) -> None:
+            floor.tell(view)
+            if show is not None:
+                show(view)
 
-            line = Line(station, finder_of(port), start_on_scan=scan, listener=tell)
-            floor.attach(line)
-            if web is not None:
-                _serve(floor, web, login, tls_certificate, tls_key)
-            else:
-                _watch(floor, count, is_quiet=as_lines)
-            totals = floor.totals()
-        finally:
-            book.close()
+        line = Line(station, finder_of(port), start_on_scan=scan, listener=tell)
+        floor.attach(line)
+        if web is not None:
+            _serve(floor, web, login, tls_certificate, tls_key)
+        else:
+            _watch(floor, count, is_quiet=as_lines)
+        totals = floor.totals()
+    finally:
+        book.close()
     if as_lines:
         _print({"totals": _totals(floor)})
     else:

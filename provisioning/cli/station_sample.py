@@ -8,14 +8,13 @@ from typing import Annotated
 
 import typer
 
+from provisioning.cli.errors import err
 from provisioning.cli.station_options import (
     FAILED,
     FilesOption,
     JsonOption,
     LabelsOption,
     RegistryOption,
-    err,
-    told,
 )
 from provisioning.registry.registry import Registry
 from provisioning.station.link import FactoryLink
@@ -36,21 +35,20 @@ def sample(
 
     Exit codes: 0 it is as it left the line; 1 it is not, or it could not be read; 2 wrong input.
     """
-    with told():
-        if "://" not in registry and not Path(registry).is_file():
-            raise ValueError(f"there is no registry {registry}")
-        book = Registry(registry, files=files)
+    if "://" not in registry and not Path(registry).is_file():
+        raise ValueError(f"there is no registry {registry}")
+    book = Registry(registry, files=files)
+    try:
+        stream = open_address(port)
         try:
-            stream = open_address(port)
-            try:
-                found = read_again(FactoryLink(stream, timeout_s=5.0, attempts=4), book, labels, by=by)
-            finally:
-                stream.close()
-        except SampleError as error:
-            err.print(str(error), style="red", markup=False)
-            raise typer.Exit(FAILED) from None
+            found = read_again(FactoryLink(stream, timeout_s=5.0, attempts=4), book, labels, by=by)
         finally:
-            book.close()
+            stream.close()
+    except SampleError as error:
+        err.print(str(error), style="red", markup=False)
+        raise typer.Exit(FAILED) from None
+    finally:
+        book.close()
     _say(found, as_document)
     if found.findings:
         raise typer.Exit(FAILED)

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from provisioning.cli.statement import FAILED, ArchiveOption, JsonOption, err, today_utc, told
+from provisioning.cli.errors import err
+from provisioning.cli.statement import FAILED, ArchiveOption, JsonOption, today_utc
 from provisioning.compliance.archive import Archive
 from provisioning.compliance.faults import ship_faults
 from provisioning.compliance.gate import Gate, Refusal, ShipError
@@ -39,28 +40,27 @@ def ship(  # noqa: PLR0913, PLR0917 - one parameter for each option
     (firstboot registry close-batch), every branch synced, and its codes checked (firstboot station check-batch).
     Exit code 1: refused.
     """
-    with told():
-        if (serial is None) == (batch is None):
-            raise ValueError("give either --serial or --batch")
-        if "://" not in registry and not Path(registry).is_file():
-            raise ValueError(f"there is no registry {registry}")
-        book = Registry(registry, files=files)
-        try:
-            gate = Gate(
-                book,
-                Archive(archive),
-                Ledger(register).lines(),
-                Ledger(packing),
-                KeyRing(keys).anchor_keys(),
-                today_utc(),
-                lambda number: ship_faults(book, number),
-            )
-            shipped = gate.ship(serial=serial, batch=batch)
-        except ShipError as refused:
-            _report(refused.refusals, as_document)
-            raise typer.Exit(FAILED) from None
-        finally:
-            book.close()
+    if (serial is None) == (batch is None):
+        raise ValueError("give either --serial or --batch")
+    if "://" not in registry and not Path(registry).is_file():
+        raise ValueError(f"there is no registry {registry}")
+    book = Registry(registry, files=files)
+    try:
+        gate = Gate(
+            book,
+            Archive(archive),
+            Ledger(register).lines(),
+            Ledger(packing),
+            KeyRing(keys).anchor_keys(),
+            today_utc(),
+            lambda number: ship_faults(book, number),
+        )
+        shipped = gate.ship(serial=serial, batch=batch)
+    except ShipError as refused:
+        _report(refused.refusals, as_document)
+        raise typer.Exit(FAILED) from None
+    finally:
+        book.close()
     if as_document:
         typer.echo(json.dumps({"outcome": "SHIPPED", "serials": shipped}, indent=2))
         return

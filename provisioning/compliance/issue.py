@@ -80,7 +80,10 @@ def open_key(path: Path, passphrase: str) -> FileSigner:
     data = path.read_bytes()
     if b"ENCRYPTED" not in data:
         raise StatementError(
-            ["the signatory's key has no passphrase: whoever finds it could sign; draw one with `draw-key`"]
+            [
+                "the signatory's key has no passphrase, so anyone who finds it could sign; generate one with"
+                " `firstboot keys generate signatory`"
+            ]
         )
     try:
         key = serialization.load_pem_private_key(data, password=passphrase.encode())

@@ -133,7 +133,7 @@ class Station:
         if config.oscore_key is None and any(server.transport == "coap" for server in product.servers):
             raise StationError(
                 "the product names a CoAP server: give its public key with --oscore-key, or no server could ever"
-                " answer these units (firstboot registry server-key draws one on the server)"
+                " answer these units (firstboot keys generate server makes one on the server)"
             )
         self._opened_s = registry.open_batch(
             product.batch,

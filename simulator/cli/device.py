@@ -13,12 +13,13 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from provisioning.cli.commands import CommandGroup
 from simulator.cli.device_bare import bare
 from simulator.cli.options import On, end_by_signal
 
 LOOK_S: Final = 0.3  # how often it is checked whether the unit still lives
 
-app = typer.Typer(
+app = CommandGroup(
     help="Units on this machine: simulated, or the firmware on emulated boards; set up, or bare for a station."
 )
 app.command()(bare)

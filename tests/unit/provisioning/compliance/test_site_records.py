@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from typer.testing import CliRunner, Result
 
 from provisioning.cli import site as site_commands
+from provisioning.cli.keys import app as keys_app
 from provisioning.cli.release import app as release_app
 from provisioning.compliance.device_record import DeviceRecords
 from provisioning.compliance.issue import draw_key
@@ -80,7 +81,7 @@ def test_a_record_of_another_key_or_a_damaged_one_is_refused(tmp_path: Path) -> 
 def folder(tmp_path: Path) -> Path:
     """A definition, the support key, and the record that it signed."""
     (tmp_path / "product.toml").write_text(EXAMPLE)
-    made = CliRunner().invoke(release_app, ["keygen", "--out", str(tmp_path / "support.pem")])
+    made = CliRunner().invoke(keys_app, ["generate", "signing", "--out", str(tmp_path / "support.pem")])
     assert made.exit_code == 0, made.output
     signed = CliRunner().invoke(
         release_app,

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from provisioning.cli import statement as commands
+from provisioning.cli.keys import app as keys_app
 from provisioning.compliance.archive import Archive
 from provisioning.compliance.evidence import FIRMWARE, REQUIRED, Evidence, load_evidence, read_table
 from provisioning.product.example import EXAMPLE
@@ -28,6 +29,10 @@ def run(*arguments: object, typed: str | None = None) -> Result:
     return CliRunner().invoke(commands.app, [str(one) for one in arguments], input=typed)
 
 
+def run_keys(*arguments: object, typed: str) -> Result:
+    return CliRunner().invoke(keys_app, [str(one) for one in arguments], input=typed)
+
+
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A product definition, evidence that passed, and a signatory's key that was drawn by the command."""
@@ -35,7 +40,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "product.toml").write_text(EXAMPLE)
     for number, piece in enumerate(evidence()):
         (tmp_path / f"evidence{number}.json").write_bytes(piece.to_json())
-    drawn = run("draw-key", tmp_path / "erika.pem", typed=f"{PASSPHRASE}\n{PASSPHRASE}\n")
+    drawn = run_keys("generate", "signatory", tmp_path / "erika.pem", typed=f"{PASSPHRASE}\n{PASSPHRASE}\n")
     assert drawn.exit_code == 0, drawn.output
     return tmp_path
 
@@ -63,11 +68,11 @@ def test_a_drawn_key_is_encrypted_private_and_has_a_public_half(desk: Path) -> N
 
 
 def test_a_key_is_not_drawn_twice_nor_under_a_short_or_mistyped_passphrase(desk: Path) -> None:
-    again = run("draw-key", desk / "erika.pem", typed=f"{PASSPHRASE}\n{PASSPHRASE}\n")
+    again = run_keys("generate", "signatory", desk / "erika.pem", typed=f"{PASSPHRASE}\n{PASSPHRASE}\n")
     assert again.exit_code == 2
-    short = run("draw-key", desk / "other.pem", typed="short\nshort\n")
+    short = run_keys("generate", "signatory", desk / "other.pem", typed="short\nshort\n")
     assert short.exit_code == 1 and "at least 12" in short.stderr
-    run("draw-key", desk / "other.pem", typed=f"{PASSPHRASE}\nsomething else\n")
+    run_keys("generate", "signatory", desk / "other.pem", typed=f"{PASSPHRASE}\nsomething else\n")
     assert not (desk / "other.pem").exists()
 
 

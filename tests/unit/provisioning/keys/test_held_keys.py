@@ -17,10 +17,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from typer.testing import CliRunner, Result
 
-from provisioning.cli.registry import app as registry_app
-from provisioning.cli.release import app as release_app
+from provisioning.cli.keys import app as keys_app
 from provisioning.cli.statement import app as statement_app
-from provisioning.cli.station import app as station_app
 from provisioning.compliance.archive import Archive
 from provisioning.compliance.issue import draw_key
 from provisioning.keys.file_signer import FileSigner, load_file_signer
@@ -59,7 +57,7 @@ def keys(tmp_path: Path) -> Path:
 
 def test_a_renewal_keeps_name_and_key_and_the_old_certificate(keys: Path) -> None:
     before = KeyRing(keys).device_ca.credentials.certificate
-    result = run(station_app, "ca", "renew", "device", "--keys", keys, "--days", "400")
+    result = run(keys_app, "ca", "renew", "device", "--keys", keys, "--days", "400")
     assert result.exit_code == 0, result.output
     after = KeyRing(keys).device_ca.credentials.certificate
     assert (after.subject, after.public_key()) == (before.subject, before.public_key())
@@ -70,13 +68,13 @@ def test_a_renewal_keeps_name_and_key_and_the_old_certificate(keys: Path) -> Non
 
 @pytest.mark.parametrize("arguments", [("renew", "author"), ("issue", "cat", "name", "--out", "x")])
 def test_what_is_no_authority_and_no_certificate_is_refused(keys: Path, arguments: tuple[str, ...]) -> None:
-    assert run(station_app, "ca", *arguments, "--keys", keys).exit_code == 2
+    assert run(keys_app, "ca", *arguments, "--keys", keys).exit_code == 2
 
 
 def test_a_server_gets_its_certificate_and_no_second_of_the_same_name(keys: Path, tmp_path: Path) -> None:
     arguments = ("ca", "issue", "server", "updates.example", "--keys", keys, "--out", tmp_path / "broker")
-    assert run(station_app, *arguments).exit_code == 0
-    assert run(station_app, *arguments).exit_code == 2
+    assert run(keys_app, *arguments).exit_code == 0
+    assert run(keys_app, *arguments).exit_code == 2
     made = x509.load_pem_x509_certificate((tmp_path / "broker" / "updates.example.crt").read_bytes())
     made.verify_directly_issued_by(KeyRing(keys).server_ca.credentials.certificate)
     assert (tmp_path / "broker" / "updates.example.key").stat().st_mode & 0o777 == 0o600
@@ -91,9 +89,9 @@ def test_a_station_makes_units_under_an_authority_in_a_token(
     for name in ("device-ca.crt", "device-ca.key"):
         (folder / name).unlink()
     arguments = ("--keys", folder, "--signer", uri(softhsm, "device-ca"), "--name", "Example device CA")
-    result = run(station_app, "ca", "create", "device", *arguments)
+    result = run(keys_app, "ca", "generate", "device", *arguments)
     assert result.exit_code == 0, result.output
-    assert run(station_app, "ca", "create", "device", *arguments).exit_code == 2
+    assert run(keys_app, "ca", "generate", "device", *arguments).exit_code == 2
     unit = MemoryUnit()
     bench.station().provision(unit.stream())
     certificate = x509.load_der_x509_certificate(unit.store.require("device.crt"))
@@ -103,7 +101,7 @@ def test_a_station_makes_units_under_an_authority_in_a_token(
     assert PIN not in result.output and not any(
         PIN.encode() in path.read_bytes() for path in folder.rglob("*") if path.is_file()
     )
-    renewed = run(station_app, "ca", "renew", "device", "--keys", folder)
+    renewed = run(keys_app, "ca", "renew", "device", "--keys", folder)
     assert renewed.exit_code == 0, renewed.output
     certificate.verify_directly_issued_by(
         x509.load_pem_x509_certificate((folder / "device-ca.crt").read_bytes())
@@ -163,7 +161,7 @@ def test_a_token_signs_the_chain_and_no_key_file_appears(
     monkeypatch.setenv(PIN_VARIABLE, PIN)
     place = tmp_path / "registry.db"
     named = uri(softhsm, "station")
-    result = run(registry_app, "station-key", named, "--registry", place)
+    result = run(keys_app, "assign-station", named, "--registry", place)
     assert result.exit_code == 0, result.output
     book = Registry(place)
     open_batch(book)
@@ -172,7 +170,7 @@ def test_a_token_signs_the_chain_and_no_key_file_appears(
     assert book.verify(trusted=[signer.public]).signers == (signer.key_id.hex(),)
     book.close()
     assert not list(tmp_path.glob("*.station.pem"))
-    assert run(registry_app, "station-key", named, "--registry", place).exit_code == 2
+    assert run(keys_app, "assign-station", named, "--registry", place).exit_code == 2
 
 
 def test_a_chain_that_a_file_signs_keeps_its_key(
@@ -183,7 +181,7 @@ def test_a_chain_that_a_file_signs_keeps_its_key(
     open_batch(book)
     finish(book, 1, "code1")
     book.close()
-    result = run(registry_app, "station-key", uri(softhsm, "late"), "--registry", tmp_path / "registry.db")
+    result = run(keys_app, "assign-station", uri(softhsm, "late"), "--registry", tmp_path / "registry.db")
     assert result.exit_code == 2 and "signs here already" in result.stderr
 
 
@@ -191,7 +189,7 @@ def test_a_token_that_is_away_stops_the_record_and_not_the_registry(
     softhsm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(PIN_VARIABLE, PIN)
-    run(registry_app, "station-key", uri(softhsm, "away"), "--registry", tmp_path / "registry.db")
+    run(keys_app, "assign-station", uri(softhsm, "away"), "--registry", tmp_path / "registry.db")
     monkeypatch.setenv(PIN_VARIABLE, "00000000")
     book = Registry(tmp_path / "registry.db")
     open_batch(book)
@@ -236,7 +234,7 @@ def test_an_encrypted_key_file_signs_and_shows_nothing(
 ) -> None:
     monkeypatch.setenv(KEY_VARIABLE, PHRASE)
     path = tmp_path / "author.pem"
-    result = run(release_app, "keygen", "--out", path, "--encrypt", "--json")
+    result = run(keys_app, "generate", "signing", "--out", path, "--encrypt", "--json")
     assert result.exit_code == 0, result.output
     assert b"ENCRYPTED" in path.read_bytes() and PHRASE not in result.output
     assert load_file_signer(path).key_id.hex() == json.loads(result.stdout)["key_id"]
@@ -252,7 +250,7 @@ def test_an_encrypted_key_file_signs_and_shows_nothing(
 
 def test_a_short_passphrase_makes_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(KEY_VARIABLE, "short")
-    assert run(release_app, "keygen", "--out", tmp_path / "k.pem", "--encrypt").exit_code == 2
+    assert run(keys_app, "generate", "signing", "--out", tmp_path / "k.pem", "--encrypt").exit_code == 2
     assert not (tmp_path / "k.pem").exists()
 
 

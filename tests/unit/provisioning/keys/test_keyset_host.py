@@ -11,7 +11,7 @@ from device.errors import SignatureError
 from device.limits import KEYSET_BYTES
 from device.trust import anchors as trust_anchors
 from device.trust import keyset as device_keyset
-from provisioning.cli.keys_set import add_to
+from provisioning.cli.keys import app
 from provisioning.keys import keyset
 from provisioning.keys.key_ring import KeyRing
 from provisioning.product.example import EXAMPLE
@@ -38,10 +38,6 @@ def _anchors(folder: Path) -> trust_anchors.Anchors:
 
 
 def _run(folder: Path, *arguments: str) -> str:
-    import typer
-
-    app = typer.Typer()
-    add_to(app)
     result = CliRunner().invoke(app, [*arguments, "--keys", str(folder)])
     assert result.exit_code == 0, result.output
     return result.output
@@ -49,7 +45,7 @@ def _run(folder: Path, *arguments: str) -> str:
 
 def _sign(folder: Path, *options: str) -> bytes:
     out = folder.parent / "keyset.cbor"
-    _run(folder, "keyset", "--product", str(folder.parent / "product.toml"), "--out", str(out), *options)
+    _run(folder, "sign-set", "--product", str(folder.parent / "product.toml"), "--out", str(out), *options)
     return out.read_bytes()
 
 
@@ -123,7 +119,7 @@ def test_the_maker_is_told_of_roots_that_no_longer_find_room(folder: Path) -> No
     for _ in range(4):
         _run(folder, "rotate", "root")
     told = _run(
-        folder, "keyset", "--product", str(folder.parent / "product.toml"), "--out", str(folder / "set")
+        folder, "sign-set", "--product", str(folder.parent / "product.toml"), "--out", str(folder / "set")
     )
     assert "1 earlier sets of roots did not sign" in told
 

@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 from device.codec import cose
 from device.crypto import lms
 from device.suit import envelope as suit_envelope
+from provisioning.cli.keys import app as keys_app
 from provisioning.cli.release import app
 from provisioning.keys import hss_signer
 from provisioning.keys.hss_signer import FORMS, HssSigner
@@ -27,14 +28,17 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
     (tmp_path / "product.toml").write_text(EXAMPLE)
     (tmp_path / "body.bin").write_bytes(bytes(5000))
-    result = _run("init", tmp_path / "maker", "--product", tmp_path / "product.toml")
+    result = _run("keys", "init", tmp_path / "maker", "--product", tmp_path / "product.toml")
     assert result.exit_code == 0, result.output
     _image(tmp_path, "1.img", counter=3)
     return tmp_path
 
 
 def _run(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(one) for one in arguments])
+    words = [str(one) for one in arguments]
+    if words[0] == "keys":
+        return CliRunner().invoke(keys_app, words[1:])
+    return CliRunner().invoke(app, words)
 
 
 def _image(desk: Path, name: str, counter: int, build: int = 1) -> None:
@@ -62,7 +66,7 @@ def test_init_makes_keys_for_sale_and_a_config_that_signs(desk: Path) -> None:
 
 
 def test_init_marks_development_keys(desk: Path) -> None:
-    result = _run("init", desk / "dev", "--product", desk / "product.toml", "--development")
+    result = _run("keys", "init", desk / "dev", "--product", desk / "product.toml", "--development")
     assert result.exit_code == 0
     assert "NOT FOR SALE" in result.output
     assert KeyRing(desk / "dev" / "keys").is_development
@@ -70,13 +74,13 @@ def test_init_marks_development_keys(desk: Path) -> None:
 
 def test_init_never_draws_over_a_folder(desk: Path) -> None:
     before = (desk / "maker" / "keys" / "author.pem").read_bytes()
-    assert _run("init", desk / "maker", "--product", desk / "product.toml").exit_code == 2
+    assert _run("keys", "init", desk / "maker", "--product", desk / "product.toml").exit_code == 2
     assert (desk / "maker" / "keys" / "author.pem").read_bytes() == before
 
 
 @pytest.mark.parametrize("kind", ["p256", "ed25519"])
 def test_keygen_makes_a_key_file_that_signs(desk: Path, kind: str) -> None:
-    result = _run("keygen", "--kind", kind, "--out", desk / "new.pem", "--json")
+    result = _run("keys", "generate", "signing", "--kind", kind, "--out", desk / "new.pem", "--json")
     made = json.loads(result.stdout)
     assert (desk / "new.pem").stat().st_mode & 0o777 == 0o600
     assert _sign(desk, "first", "--signer", desk / "new.pem").exit_code == 0
@@ -86,17 +90,17 @@ def test_keygen_makes_a_key_file_that_signs(desk: Path, kind: str) -> None:
 
 
 def test_keygen_never_draws_over_a_key(desk: Path) -> None:
-    assert _run("keygen", "--out", desk / "a.pem").exit_code == 0
+    assert _run("keys", "generate", "signing", "--out", desk / "a.pem").exit_code == 0
     before = (desk / "a.pem").read_bytes()
-    assert _run("keygen", "--out", desk / "a.pem").exit_code == 2
+    assert _run("keys", "generate", "signing", "--out", desk / "a.pem").exit_code == 2
     assert (desk / "a.pem").read_bytes() == before
 
 
 def test_keygen_shows_the_signatures_that_are_left(desk: Path) -> None:
-    made = _run("keygen", "--kind", "hss", "--tree", "H5/W8", "--out", desk / "tree")
+    made = _run("keys", "generate", "signing", "--kind", "hss", "--tree", "H5/W8", "--out", desk / "tree")
     assert "32 of 32" in made.output
     assert _sign(desk, "first", "--signer", f"hss:{desk / 'tree'}").exit_code == 0
-    assert "31 of 32" in _run("keygen", "--show", desk / "tree").output
+    assert "31 of 32" in _run("keys", "show", desk / "tree").output
 
 
 def test_a_token_makes_a_key_and_signs_without_a_pin_on_the_command_line(
@@ -106,7 +110,7 @@ def test_a_token_makes_a_key_and_signs_without_a_pin_on_the_command_line(
 ) -> None:
     monkeypatch.setenv(PIN_VARIABLE, PIN)
     uri = f"pkcs11:token=maker;object=desk?module-path={softhsm}"
-    made = _run("keygen", "--kind", "p256", "--pkcs11", uri, "--json")
+    made = _run("keys", "generate", "signing", "--kind", "p256", "--pkcs11", uri, "--json")
     assert made.exit_code == 0, made.output
     result = _sign(desk, "first", "--signer", uri)
     assert result.exit_code == 0, result.output

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from provisioning.cli.keys import app as keys_app
 from provisioning.cli.registry import app
 from provisioning.registry import backup, branches, export
 from provisioning.registry.errors import ChainError, RegistryError
@@ -34,6 +35,11 @@ def path(tmp_path: Path) -> Path:
 
 def run(*arguments: object) -> Result:
     return RUNNER.invoke(app, [str(argument) for argument in arguments])
+
+
+def generate_server_key(folder: Path) -> None:
+    result = CliRunner().invoke(keys_app, ["generate", "server", str(folder)])
+    assert result.exit_code == 0, result.output
 
 
 def done(*arguments: object) -> str:
@@ -61,7 +67,7 @@ def test_what_does_not_hold_has_an_exit_code_of_its_own(path: Path, tmp_path: Pa
     "arguments",
     [["verify"], ["verify", "--registry", "nowhere.db"], ["verify", "--ledger", "nowhere.json"],
      ["export", "xml", "--registry", "{path}"], ["export", "acl", "--registry", "{path}", "--class", "xy"],
-     ["revoke", "SN-9", "--registry", "{path}", "--by", "E", "--reason", "x"],
+     ["withdraw", "SN-9", "--registry", "{path}", "--by", "E", "--reason", "x"],
      ["settle", "9", "--registry", "{path}", "--by", "E", "--reason", "x"],
      ["verify", "--registry", "postgresql://u:pw@h/x", "--files", "."]],
 )  # fmt: skip
@@ -85,11 +91,11 @@ def test_a_branch_is_joined_leased_and_synced(path: Path, tmp_path: Path) -> Non
     registry.close()
     assert "1 new units, 1 new" in done("sync", "--main", path, "--branch", branch)
     done("close-batch", "--registry", path, "--batch", "B1")
-    result = run("release-batch", "--registry", path, "--batch", "B1")
+    result = run("ship-batch", "--registry", path, "--batch", "B1")
     assert result.exit_code == 1 and "line1 was not synced" in result.stderr
     done("close-batch", "--registry", branch, "--batch", "B1")
     done("sync", "--main", path, "--branch", branch)
-    assert "is released" in done("release-batch", "--registry", path, "--batch", "B1")
+    assert "has shipped" in done("ship-batch", "--registry", path, "--batch", "B1")
     assert "no open incident" in done("incidents", "--registry", path)
 
 
@@ -116,7 +122,7 @@ def test_a_revoked_unit_is_left_out_of_the_brokers_rights(path: Path) -> None:
     registry.close()
     arguments = ("export", "acl", "--registry", path, "--class", CLASS_ID.hex())
     assert f"topic write fb/d/{first.device_id.hex()}/report" in done(*arguments)
-    done("revoke", first.serial, "--registry", path, "--by", "E. Example", "--reason", "stolen")
+    done("withdraw", first.serial, "--registry", path, "--by", "E. Example", "--reason", "stolen")
     text = done(*arguments)
     assert first.device_id.hex() not in text and f"user {second.device_id.hex()}" in text
     assert "user publisher" in text and "user tracker" in text
@@ -126,7 +132,7 @@ def test_a_revoked_unit_is_left_out_of_the_brokers_rights(path: Path) -> None:
 def test_sealed_secrets_reach_the_coap_server_and_leave_it_with_a_revocation(
     path: Path, tmp_path: Path
 ) -> None:
-    done("server-key", tmp_path / "server")
+    generate_server_key(tmp_path / "server")
     key = ServerPrivateKey.load(tmp_path / "server" / "oscore.key")
     registry = Registry(path)
     import dataclasses
@@ -150,11 +156,11 @@ def test_sealed_secrets_reach_the_coap_server_and_leave_it_with_a_revocation(
     found = store.find(unit.device_id[:7])
     assert found is not None and (found.secret, found.salt) == (b"s" * 16, b"t" * 8)
     assert (b"s" * 16).hex() not in secrets_file.read_text()
-    done("revoke", unit.serial, "--registry", path, "--by", "E. Example", "--reason", "stolen")
+    done("withdraw", unit.serial, "--registry", path, "--by", "E. Example", "--reason", "stolen")
     done("export", "secrets", "--registry", path, "--to", secrets_file)
     assert "0 units served, 1 removed" in done(*command)
     assert store.find(unit.device_id[:7]) is None
-    assert run("server-key", tmp_path / "server").exit_code == 2  # a key is never drawn over another
+    assert CliRunner().invoke(keys_app, ["generate", "server", str(tmp_path / "server")]).exit_code == 2
 
 
 # Backups ---------------------------------------------------------------------------------------------------
@@ -162,7 +168,7 @@ def test_sealed_secrets_reach_the_coap_server_and_leave_it_with_a_revocation(
 
 def test_a_backup_is_made_under_work_and_proves_itself(path: Path, tmp_path: Path) -> None:
     assert "whole: 2 production" in done("backup", "--registry", path, "--to", tmp_path / "b1")
-    assert "whole: 2 production" in done("drill", tmp_path / "b1")
+    assert "whole: 2 production" in done("check-backup", tmp_path / "b1")
     assert {oct(file.stat().st_mode & 0o777) for file in (tmp_path / "b1").iterdir()} == {"0o600"}
     assert run("backup", "--registry", path, "--to", tmp_path / "b1").exit_code == 2
 

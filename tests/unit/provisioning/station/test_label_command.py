@@ -75,7 +75,7 @@ def test_wrong_input_writes_nothing(more: tuple[str, ...], sealed: Bench, tmp_pa
 
 def test_a_file_that_is_there_is_not_replaced_and_nothing_is_noted(sealed: Bench, tmp_path: Path) -> None:
     (tmp_path / "again.pdf").write_bytes(b"mine")
-    assert label(sealed, tmp_path / "again.pdf").exit_code == 1
+    assert label(sealed, tmp_path / "again.pdf").exit_code == 2
     assert (tmp_path / "again.pdf").read_bytes() == b"mine"
     book = Registry(sealed.directory / "registry.db")
     assert not [each for each in book.phases(book.units()[0].id) if each.name == "reprint"]

@@ -230,4 +230,4 @@ def test_a_definition_names_its_labels_layout(folder: Path, served: ServedUnit) 
     product = folder / "product.toml"
     product.write_text(product.read_text() + 'template = "label.toml"\n')
     missing = provision(folder, served.address, "--development")
-    assert missing.exit_code == 1 and "label.toml" in missing.stderr and not served.unit.is_locked()
+    assert missing.exit_code == 2 and "label.toml" in missing.stderr and not served.unit.is_locked()
