@@ -1,14 +1,13 @@
-"""Composition root: ports in, a running unit out. Nothing else knows all the parts.
+"""The entry point of the firmware: takes a board's ports and runs the unit.
 
-Order at a start: durable facts -> life-cycle state -> only the tasks that this state allows
-(docs/design.md, Life cycle). A unit that failed runs no port and no network; the console says why.
+Order at a start: durable facts -> life-cycle state -> only the tasks that this state allows (docs/design.md, Life
+cycle). A failed unit runs no port and no network; the console prints the reason.
 """
 
 import asyncio
 from collections import namedtuple
 
-from device.agent import indicator
-from device.agent.unit import Unit
+from device.agent import assembly, indicator
 from device.compat import const
 from device.errors import FirstbootError
 from device.factory.factory_port import FactoryPort
@@ -23,18 +22,19 @@ TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from typing import Any
 
-# What a board brings (device/ports, simulator/ports). Every member is an object of device.interfaces, but:
+    from device.agent.unit import Unit
+
+# What a board provides (device/ports, simulator/ports). Every member is an object of device.interfaces, except:
 #   layout: layout.NvmLayout
 #   factory_stream: Stream of the factory port
-#   mount: callable(region "device" | "user") -> Records; raises StorageError where nothing mounts
-#   format: callable(region) -> Records; only an unlocked unit (or a factory reset) calls it
-#   say: callable(text), one line on the console; never a secret
+#   mount: callable(region "device" | "user") -> Records; raises StorageError if the region does not mount
+#   format: callable(region) -> Records; called only by an unlocked unit or a factory reset
+#   say: callable(text), prints one line on the console; never a secret
 #   heap: callable() -> (peak bytes, free bytes)
-#   indicator: the one light
 #   key_store: KeyStore, None on a board without one
 #   load_app: callable(apps.AppSet) -> module `app` of that set; raises what the import raises
 #   board: constants of the board (board.py): NAME, PBKDF2_ITERATIONS, IS_DEVELOPMENT, HAS_BUTTON, and HOST_NAMES,
-#     under which a gateway in front of the unit makes it known
+#     the names under which a gateway publishes the unit
 Ports = namedtuple(
     "Ports",
     (
@@ -56,11 +56,11 @@ Ports = namedtuple(
     ),
 )
 
-_FEED_INTERVAL_S = const(1)  # the watchdog's first expiry comes after 10 s
+_FEED_INTERVAL_S = const(1)  # the watchdog expires after 10 s
 
 
 class _Factory:
-    """What the factory port needs of a unit (device.factory.factory_port.FactoryServices)."""
+    """What the factory port needs from a unit (device.factory.factory_port.FactoryServices)."""
 
     def __init__(self, ports: "Ports", boot_state: "BootState") -> None:
         self._ports = ports
@@ -78,7 +78,7 @@ class _Factory:
         return self._boot_state.is_locked()
 
     def format_if_needed(self) -> None:
-        """Make both regions mountable. Only the factory port of an unlocked unit calls this."""
+        """Format each region that does not mount. Only the factory port of an unlocked unit calls this."""
         for region in (store.DEVICE, store.USER):
             try:
                 self._ports.mount(region)
@@ -94,7 +94,7 @@ class _Factory:
 
 
 def state_facts(ports: "Ports", boot_state: "BootState") -> "lifecycle.Facts":
-    """Read what the life-cycle state rests on. A region that does not mount counts as damaged."""
+    """Return the facts that decide the life-cycle state. A region that does not mount counts as damaged."""
     if not boot_state.is_locked():
         return lifecycle.Facts(False, lifecycle.ABSENT, lifecycle.ABSENT, False, False)
     try:
@@ -109,9 +109,10 @@ def state_facts(ports: "Ports", boot_state: "BootState") -> "lifecycle.Facts":
 
 
 async def _reset_if_asked(ports: "Ports", boot_state: "BootState") -> None:
-    """Begin a factory reset where the button was held at power-on, and finish one that is under way (PW-03).
+    """Begin a factory reset if the button was held at power-on, and finish one that is under way (PW-03).
 
-    This is before anything has the user region open. Where it cannot be finished, the mark keeps the unit closed.
+    This runs before any other part opens the user region. If the reset cannot be finished, its mark keeps the unit
+    closed.
     """
     is_asked = is_due = ports.boot.is_button_held and ports.boot.reset_reason == RESET_POWER_ON
     try:
@@ -131,7 +132,7 @@ async def _reset_if_asked(ports: "Ports", boot_state: "BootState") -> None:
             await asyncio.sleep(0)
         ports.say("factory reset: done")
     except FirstbootError as error:
-        # Without readable records of the device nothing is reset; state_facts says so where nobody asked.
+        # Without readable device records nothing is reset. If no reset was due, state_facts reports the damage.
         if is_due:
             ports.say("factory reset not possible: " + error.describe())
 
@@ -150,21 +151,23 @@ async def run_async(ports: "Ports") -> None:
     facts = state_facts(ports, boot_state)
     state = lifecycle.derive(facts)
     ports.say("firstboot {} on {}: {}".format(version_text(ports.boot.version), ports.board.NAME, state))
-    unit = None
+    unit: "Unit | None" = None
     if state == lifecycle.FAILED:
         ports.say("failed: " + lifecycle.reason(facts))
     elif lifecycle.ACCESS[state].web:
         try:
-            unit = Unit(ports, boot_state)
-        except FirstbootError as error:  # a record that the unit rests on cannot be read: it stays closed
-            state = lifecycle.FAILED
+            unit = assembly.assemble(ports, boot_state)
+            unit.start()
+        except FirstbootError as error:  # a record that the unit needs cannot be read: it stays closed
+            unit = None
+            state = lifecycle.step(state, lifecycle.FAULT)
             ports.say("failed: " + error.describe())
     tasks = [_feed(ports)]
     access = lifecycle.ACCESS[state]
     if access.factory_port:
         tasks.append(FactoryPort(_Factory(ports, boot_state)).serve(ports.factory_stream))
     light = indicator.pattern(state, "")
-    choose = lambda: light  # noqa: E731  only a unit that runs changes its light
+    choose = lambda: light  # noqa: E731  only a running unit changes its light
     if unit is not None:
         tasks.extend(unit.tasks())
         choose = unit.light
@@ -177,7 +180,7 @@ async def _sleep_ms(length_ms: int) -> None:
 
 
 async def _run_all(ports: "Ports", tasks: "list[Any]") -> None:
-    """Run all tasks; one that ends or fails is a fault of ours, and a restart is the way out of it."""
+    """Run all tasks. If all of them end, or one fails, that is a defect; the unit restarts."""
     try:
         await asyncio.gather(*tasks)
         ports.say("agent: every task ended")
@@ -187,5 +190,5 @@ async def _run_all(ports: "Ports", tasks: "list[Any]") -> None:
 
 
 def run(ports: "Ports") -> None:
-    """Run the unit on a board; returns only where the port's reset does."""
+    """Run the unit on a board. Returns only if the port's reset does (a test double)."""
     asyncio.run(run_async(ports))

@@ -1,14 +1,14 @@
-"""The application: the verified set of the running image as a task that cannot take the unit with it.
+"""The application: the verified set of the running image, as a task that cannot stop the rest of the unit.
 
 Rules:
-1. It begins when the unit has an owner, never before (PW-02), and never from a set that did not verify (SE-09).
-2. It is the package `app` with `async def run(context)`, found behind everything that is frozen. No file of a set can
-   be imported under another name, so none stands in for a module of the firmware.
-3. An exception in it is an event. It is started again after a pause that doubles, limits.APP_RESTARTS times in a row;
-   one that ran for APP_STEADY_S counts as healthy again. On trial the first exception ends the trial.
-4. A trial confirms after the application ran for limits.APP_PROOF_S, or came to its end (device/update/service.py).
-5. It is trusted as the firmware is: authors signed it, and it runs in the same interpreter. One that never yields stops
-   the watchdog from being fed; the unit restarts, and a trial is over.
+1. It starts once the unit has an owner, never before (PW-02), and only from a verified set (SE-09).
+2. It is the package `app` with `async def run(context)`. Python finds it after everything that is frozen. No file of a
+   set can be imported under another name, so none can replace a module of the firmware.
+3. An exception in it becomes an event. It is started again after a pause that doubles, limits.APP_RESTARTS times in a
+   row. A run of at least APP_STEADY_S resets the row. On trial the first exception ends the trial.
+4. A trial confirms after the application ran for limits.APP_PROOF_S or returned (device/update/service.py).
+5. It is trusted like the firmware: authors signed it, and it runs in the same interpreter. If it never yields, nobody
+   feeds the watchdog: the unit restarts, and a trial is over.
 """
 
 import asyncio
@@ -21,14 +21,17 @@ TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from typing import Any, Callable
 
+    from device.agent.agent import Ports
     from device.errors import FirstbootError
     from device.interfaces import Clock
+    from device.update.app_choice import Running
     from device.update.appset import AppSets
-    from device.update.trial import Running
+    from device.update.releases import Releases
+    from device.update.service import UpdateService
 
 PACKAGE = "app"
 
-# Where the application is.
+# States of the application.
 WAITING = "waiting"  # for an owner
 RUNNING = "running"
 ENDED = "ended"  # run() returned
@@ -37,7 +40,7 @@ STOPPED = "stopped"  # after too many of them
 
 
 class AppSet:
-    """The files of a verified set, read only: what a port imports from and the application reads its assets by."""
+    """The files of a verified set, read only. A port imports from it, and the application reads its assets from it."""
 
     def __init__(self, sets: "AppSets", running: "Running") -> None:
         self._sets = sets
@@ -46,22 +49,22 @@ class AppSet:
         self.sequence: int = running.binding.sequence
 
     def names(self) -> "list[str]":
-        """Every file, sorted."""
+        """The names of all files, sorted."""
         return sorted(self._files)
 
     def size(self, name: str) -> "int | None":
-        """Bytes of a file, None where there is none of this name."""
+        """The size of a file in bytes, None if there is no file of this name."""
         file = self._files.get(name)
         return None if file is None else int(file.size)
 
     def has_folder(self, name: str) -> bool:
-        """Whether a file lies below this folder; "" is the set itself."""
+        """Whether a file is in this folder or below it; "" is the set itself."""
         return not name or any([one.startswith(name + "/") for one in self._files])
 
     def read(self, name: str) -> bytes:
-        """A file's content, at most limits.APP_FILE_BYTES, checked as it is read.
+        """Return a file's content, at most limits.APP_FILE_BYTES, checked as it is read.
 
-        Raises AppSetError (reason "no such file"), DigestMismatchError where it changed since the start, FlashError.
+        Raises AppSetError (reason "no such file"), DigestMismatchError if it changed after the start, FlashError.
         """
         file = self._files.get(name)
         if file is None:
@@ -70,36 +73,36 @@ class AppSet:
 
 
 class Context:
-    """What an application is given: little, and nothing that changes the unit."""
+    """What an application may use. Nothing here changes the unit."""
 
     def __init__(self, files: "AppSet", version: str, support_state: "Callable[[], str]") -> None:
         self._files = files
         self.version = version  # of the firmware
         self.release = files.sequence  # manifest sequence number of this application
         self._support_state = support_state
-        self.said = ""
+        self.reported = ""
 
     def names(self) -> "list[str]":
-        """Every file of the application, sorted."""
+        """The names of the application's files, sorted."""
         return self._files.names()
 
     def read(self, name: str) -> bytes:
-        """A file of the application, at most 64 KiB. Raises what AppSet.read does."""
+        """Return a file of the application, at most 64 KiB. Raises what AppSet.read does."""
         return self._files.read(name)
 
     def support_state(self) -> str:
-        """One of support.STATES: an application may show it in its own way (SP-08)."""
+        """One of support.STATES. An application may show it in its own way (SP-08)."""
         return self._support_state()
 
     def report(self, text: str) -> None:
         """Show `text` on the owner's status page, its first limits.APP_REPORT_CHARS characters. Raises TypeError."""
         if not isinstance(text, str):
             raise TypeError("text")
-        self.said = text[:APP_REPORT_CHARS]
+        self.reported = text[:APP_REPORT_CHARS]
 
 
 class Application:
-    """Runs the set of one unit. `load(set)` is the port's import of the package; `note(error)` keeps an event."""
+    """Runs one set. `load(set)` is the port's import of the package; `note(error)` keeps an event."""
 
     def __init__(
         self,
@@ -119,7 +122,10 @@ class Application:
         self.failures = 0  # since the start
 
     async def run(self, is_trial: "Callable[[], bool]") -> bool:
-        """Run it to its end, again after an exception; False where it stays off, or ended the trial by one."""
+        """Run the application until it returns, and restart it after an exception.
+
+        Returns True after it returned. Returns False if it failed too often, or once on trial.
+        """
         row = 0
         while True:
             kind = await self._run_once()
@@ -138,12 +144,12 @@ class Application:
             row += 1
 
     async def _run_once(self) -> "str | None":
-        """The class name of the exception that ended it, None where it returned."""
+        """Return the class name of the exception that ended the application, None if it returned."""
         self._started_ms = self._clock.ticks_ms()
         self.state = RUNNING
         try:
             await self._load(self._files).run(self._context)
-        except (Exception, SystemExit, KeyboardInterrupt) as error:  # whatever it is: rule 3
+        except (Exception, SystemExit, KeyboardInterrupt) as error:  # rule 3 covers every exception
             return type(error).__name__
         return None
 
@@ -152,14 +158,54 @@ class Application:
         return passed_ms // 1000
 
     def is_proven(self) -> bool:
-        """Whether a trial may confirm as far as the application goes (rule 4)."""
+        """Whether the application lets a trial confirm (rule 4)."""
         return self.state == ENDED or (self.state == RUNNING and self._ran_s() >= APP_PROOF_S)
 
     def status(self) -> "dict[str, Any]":
-        """What the owner sees of it."""
+        """What the owner's status page shows of it."""
         return {
             "release": self._files.sequence,
             "state": self.state,
             "failures": self.failures,
-            "says": self._context.said,
+            "says": self._context.reported,
         }
+
+
+class ApplicationHost:
+    """The application of one unit, if it has one. start() finds it; before that there is none."""
+
+    def __init__(self, ports: "Ports", releases: "Releases") -> None:
+        self._ports = ports
+        self._choice = releases.application
+        self._application: "Application | None" = None
+
+    def start(self, updates: "UpdateService") -> None:
+        """Prepare the set that was chosen at this start (device/update/app_choice.py); nothing of it runs yet."""
+        sets, running = self._choice.sets, self._choice.running
+        if sets is None or running is None:
+            return
+        files = AppSet(sets, running)
+        self._ports.say("application of release {}".format(files.sequence))
+        context = Context(files, updates.profile.version, lambda: str(updates.trusted.support_status().state))
+
+        def note(error: "FirstbootError") -> None:
+            updates.journal.note(error)
+            self._ports.say("application: " + error.describe())
+
+        self._application = Application(files, context, self._ports.load_app, self._ports.clock, note)
+
+    async def run(self, is_trial: "Callable[[], bool]") -> bool:
+        """Run the application; returns whether it ended well. Without a set: whether none was broken."""
+        if self._application is None:
+            return not self._choice.is_broken
+        return await self._application.run(is_trial)
+
+    def is_proven(self) -> bool:
+        """Whether a trial may confirm. An image whose set cannot run never confirms."""
+        if self._application is None:
+            return not self._choice.is_broken
+        return self._application.is_proven()
+
+    def status(self) -> "dict[str, Any] | None":
+        """What the owner's status page shows of the application, None without one."""
+        return None if self._application is None else self._application.status()

@@ -1,6 +1,6 @@
-"""What the one light says: which pattern for which state, and how a pattern is played (SP-08).
+"""The pattern of the one light for each state, and how a pattern is played (SP-08).
 
-Patterns differ in rhythm and not in colour, so that everybody can tell them apart and one plain LED is enough.
+Patterns differ in rhythm, not in colour. So everybody can distinguish them, and one plain LED is enough.
 """
 
 from device.compat import const
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from device.interfaces import Indicator
 
 # Milliseconds on, off, on, off ... of one round.
-OFF = (0, 1000)  # belongs to the station still
-STEADY = (1000, 0)  # all is well
+OFF = (0, 1000)  # unprovisioned: still at the factory station
+STEADY = (1000, 0)  # supported, no problem
 SETUP = (500, 500)  # waits for its owner: even blinking
 ENDING = (1000, 100, 100, 100)  # support ends soon: on, with a short flicker
-ENDED = (100, 100, 100, 1700)  # support has ended: two short flashes, long dark
-UNKNOWN = (100, 1900)  # not known yet: one short flash
-FAILED = (100, 100)  # failed, or a factory reset is at work: fast
+ENDED = (100, 100, 100, 1700)  # support has ended: two short flashes, then dark
+UNKNOWN = (100, 1900)  # support state not known yet: one short flash
+FAILED = (100, 100)  # failed, or a factory reset is under way: fast
 
 _BY_SUPPORT = {
     support.SUPPORTED: STEADY,
@@ -31,7 +31,7 @@ _BY_SUPPORT = {
 
 
 def pattern(state: str, support_state: str) -> "tuple[int, ...]":
-    """Give the pattern for a life-cycle state and, of an initialised unit, its support state."""
+    """Return the pattern for a life-cycle state; for an initialised unit the support state decides."""
     if state == lifecycle.UNPROVISIONED:
         return OFF
     if state == lifecycle.FACTORY_DEFAULT:
@@ -46,7 +46,7 @@ async def play(
     choose: "Callable[[], tuple[int, ...]]",
     sleep_ms: "Callable[[int], Awaitable[None]]",
 ) -> None:
-    """Play what `choose` gives, round after round, for ever; asked anew before each round."""
+    """Play patterns forever. `choose` is called before each round."""
     while True:
         is_on = True
         for length_ms in choose():

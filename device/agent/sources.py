@@ -1,6 +1,6 @@
-"""Where this unit looks for releases: the `servers` record turned into Source objects.
+"""Turns the `servers` record into the Source objects that this unit asks for releases.
 
-One OSCORE sender sequence serves every CoAP source of the unit, so no number is used twice (RFC 8613 7.2.1).
+All CoAP sources of the unit share one OSCORE sender sequence, so no number is used twice (RFC 8613 7.2.1).
 """
 
 from device.codec import cbor
@@ -12,16 +12,17 @@ from device.transport.mqtt import MqttPeer, MqttSource
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
-    from device.interfaces import Clock, Entropy, Network, Source
+    from device.agent.agent import Ports
+    from device.interfaces import Source
     from device.records.store import Store
 
 _SEQUENCE_BYTES = const(8)
 
 
 def load_sources(
-    store: "Store", network: "Network", clock: "Clock", entropy: "Entropy", device_id: bytes, class_id: bytes
+    store: "Store", ports: "Ports", device_id: bytes, class_id: bytes
 ) -> "tuple[list[Source], int]":
-    """The unit's sources, in the order to ask them, and the seconds between two checks.
+    """Return the unit's sources, in the order to ask them, and the seconds between two checks.
 
     Raises StorageError, RecordDamagedError, CodecError.
     """
@@ -33,15 +34,15 @@ def load_sources(
     for source in servers[2]:
         if source[1] == "mqtt":
             peer = MqttPeer(source[2], source[3], source[4], servers[1], store.require("device.crt"), key_der)
-            found.append(MqttSource(network, clock, peer, class_id, device_id))
+            found.append(MqttSource(ports.network, ports.clock, peer, class_id, device_id))
         else:
             secret = cbor.decode(store.require("oscore"))
             credentials = oscore.Credentials(secret[1], secret[2], secret[3], secret[4])
             found.append(
                 CoapSource(
-                    network,
-                    clock,
-                    entropy,
+                    ports.network,
+                    ports.clock,
+                    ports.entropy,
                     CoapPeer(source[2], source[3]),
                     class_id,
                     credentials=credentials,

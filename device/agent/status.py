@@ -1,4 +1,4 @@
-"""The dictionaries that pages, JSON and tools show (shapes: docs/reference/local-pages.md). Values in, values out."""
+"""The dictionaries that pages, JSON and tools show (shapes: docs/reference/local-pages.md). No I/O."""
 
 from binascii import hexlify
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from device.records.support import SupportRecord
     from device.update.service import UpdateService
 
-# Why the support state is not known; the page explains each (SP-10).
+# Why the support state is not known; the page explains it (SP-10).
 NO_TIME = "no time"
 
 
@@ -43,7 +43,7 @@ def public_info(
 
 
 def support_status(model: str, record: "SupportRecord", now_s: "int | None") -> "dict[str, Any]":
-    """The support period at trusted time `now_s` (unix s, None = not known)."""
+    """The support period at the trusted time `now_s` (unix s, None if it is not known)."""
     found = support.support_state(record, now_s)
     return {
         "state": found.state,
@@ -55,19 +55,20 @@ def support_status(model: str, record: "SupportRecord", now_s: "int | None") -> 
 
 
 def update_status(updates: "UpdateService") -> "dict[str, Any]":
-    """What the update service does, was refused, and waits for."""
-    error = updates.last_error
-    total = updates.total_chunks
+    """What the update service does, refused last, and waits for."""
+    error = updates.journal.last_error
+    total = updates.installer.total
     consent = updates.consent
     return {
         "state": updates.state,
-        "sequence": updates.trials.progress.manifest_sequence,
-        "progress": updates.done_chunks * 100 // total if total else None,
+        "sequence": updates.releases.progress.value.manifest_sequence,
+        "progress": updates.installer.done * 100 // total if total else None,
         "last_error": error_fields(error) if error is not None else None,
         "events": [
-            {"time": entry[0] or None, "code": entry[1], "text": entry[2]} for entry in updates.events
+            {"time": entry[0] or None, "code": entry[1], "text": entry[2]}
+            for entry in updates.journal.entries
         ],
-        "is_stale": updates.staleness.is_stale,
+        "is_stale": updates.trusted.staleness.is_stale,
         "automatic": consent.settings.is_automatic,
         "postponed_until": consent.settings.postponed_until_s or None,
         "offered": _news(consent.offered),
@@ -87,5 +88,5 @@ def _news(news: "News | None") -> "dict[str, Any] | None":
 
 
 def error_fields(error: "FirstbootError") -> "dict[str, Any]":
-    """A typed error as data: number, class name, one line."""
+    """A typed error as a dictionary: its number, class name and one line of text."""
     return {"code": error.code, "name": type(error).__name__, "text": error.describe()}

@@ -1,21 +1,21 @@
-"""Install a verified manifest into the slot that does not run: fetch, check, write, read back, stage.
+"""Install a verified manifest into the slot that is not running: fetch, check, write, read back, stage.
 
 Rules, in the order they are applied (docs/design.md, Update):
-1. Only a VerifiedManifest comes in: signature, class and sequence number were checked before (trust.verify).
-2. The chunk list is fetched first and must have the digest and size that the author signed.
-3. The slot's trailer is erased before the first write, so a slot that is half written is never staged.
-4. A chunk is written only when it has the digest of the list; a chunk that is already there is not fetched again,
-   so a transfer goes on from what is stored, after a power cut and from another source.
-5. What was stored is read back and must have the signed digest.
-6. The image must be one that this board starts, its build number the manifest's sequence number (so that an image
-   knows what it is even on a unit fresh from the factory; with an application set it may be lower, never higher, since
-   the set alone may have changed), and its security counter not below the unit's.
-7. An application set goes the same way into a place of its own, before the firmware; what both become is written down
-   once both are complete (device/update/appset.py).
-8. Where the release that runs is the one that a patch was made from, the firmware is made from both; whatever stands
-   against it, the payload is fetched as above (device/update/patching.py).
-9. Only then is the slot staged: that of the firmware, or where the firmware runs already that of the set. Resource
-   failure anywhere means "not installed" (UP-12).
+1. Only a VerifiedManifest is accepted: its signature, class and sequence number were checked before (trust.verify).
+2. The chunk list is fetched first. It must have the digest and the size that the author signed.
+3. The slot's trailer is erased before the first write, so an incomplete slot is never staged.
+4. A chunk is written only if its digest is the one in the list. A chunk that is already stored is not fetched again,
+   so a transfer continues after a power cut and from another source.
+5. The stored payload is read back. It must have the signed digest.
+6. This board must be able to start the image, and its security counter must not be below the unit's. Its build number
+   is the manifest's sequence number, so that an image knows what it is even on a unit fresh from the factory. In a
+   release with an application set the build number may be lower but not higher, because the set may be all that is new.
+7. An application set is stored first, in the same way, in an application slot. Once set and firmware are complete, the
+   binding between them is written (device/update/appset.py).
+8. If the running release is the source of the manifest's patch, the firmware is made from both. After any problem with
+   the patch the payload is fetched as above (device/update/patching.py).
+9. Only then is the slot staged: the firmware's, or the set's if the firmware is already running. After any failure
+   nothing is installed (UP-12).
 """
 
 from collections import namedtuple
@@ -41,14 +41,13 @@ if TYPE_CHECKING:
 
     from device.codec.image import ImageInfo
     from device.trust.verify import Target, VerifiedManifest
-    from device.update.appset import AppSets
     from device.update.slots import BootState, Slots
 
 # Effects; the runner answers each one.
 FetchObject = namedtuple("FetchObject", ("digest", "size"))  # -> bytes
 PlanPayload = namedtuple("PlanPayload", ("digest", "size", "chunk_digests", "wanted"))  # -> None
 FetchChunk = namedtuple("FetchChunk", ("index",))  # -> bytes
-Progress = namedtuple("Progress", ("done", "total"))  # -> None; chunks; a place to let others run
+Progress = namedtuple("Progress", ("done", "total"))  # -> None; chunks; the runner may let other tasks run
 
 
 def chunk_size(index: int, total_bytes: int) -> int:
@@ -57,7 +56,7 @@ def chunk_size(index: int, total_bytes: int) -> int:
 
 
 def split_digests(chunk_list: bytes, payload_bytes: int) -> "list[bytes]":
-    """The chunk digests of a list that covers `payload_bytes`. Raises DigestMismatchError."""
+    """Return the chunk digests of a list that covers `payload_bytes`. Raises DigestMismatchError."""
     count = (payload_bytes + CHUNK_BYTES - 1) // CHUNK_BYTES
     if len(chunk_list) != 32 * count:
         raise DigestMismatchError(component="chunks", reason="length")
@@ -73,12 +72,15 @@ def _fetch_list(chunks: "Target", payload: "Target", name: str) -> "Generator[ob
     return split_digests(data, payload.size)
 
 
-def _is_stored(area: "Slots", slot: int, index: int, size: int, digest: bytes) -> bool:
-    return sha256(area.read(slot, index * CHUNK_BYTES, size)).digest() == digest
+def _is_stored(slots: "Slots", slot: int, index: int, size: int, digest: bytes) -> bool:
+    return sha256(slots.read(slot, index * CHUNK_BYTES, size)).digest() == digest
 
 
 def check_image(boot: "BootState", slot: int, size: int) -> "ImageInfo":
-    """The image in `slot`, when this unit may start it. Raises ImageFormatError, SecurityCounterError."""
+    """Return what the image in `slot` says of itself, if this unit may start it.
+
+    Raises ImageFormatError, SecurityCounterError, FlashError.
+    """
     info = parse_image(lambda offset, length: boot.read(slot, offset, length), size)
     if info.total_bytes != size:
         raise ImageFormatError(reason="size")
@@ -88,52 +90,52 @@ def check_image(boot: "BootState", slot: int, size: int) -> "ImageInfo":
     return info
 
 
-# Where an application set goes, and what it is bound to where its firmware runs already.
-Place = namedtuple("Place", ("sets", "slot", "running_digest"))
+# The application slot for a set; `running_digest` is the image that the set belongs to if its firmware is running.
+AppSlot = namedtuple("AppSlot", ("sets", "slot", "running_digest"))
 
 
 def install(
-    manifest: "VerifiedManifest", boot: "BootState", slot: int, place: "Place | None" = None
+    manifest: "VerifiedManifest", boot: "BootState", slot: int, app_slot: "AppSlot | None" = None
 ) -> "Generator[object, Any, ImageInfo | None]":
-    """Bring what `manifest` names into the slots and stage it; returns what the image says, None where it runs already.
+    """Store what `manifest` names and stage it. Returns what the new image says, None if it is already running.
 
-    `slot` is the one that does not run; `place` a place for an application set, None on a unit that takes none. Raises
+    `slot` is the one that is not running; `app_slot` is None on a unit without application slots. Raises
     DigestMismatchError, LimitError, ImageFormatError, SecurityCounterError, BundleError, UnsupportedError, FlashError,
-    and whatever the runner throws in (LinkError).
+    and the errors that the runner throws in (LinkError).
     """
-    _check_room(manifest, boot, place)
+    _check_room(manifest, boot, app_slot)
     is_alone = manifest.chunks is None
     if not is_alone and not boot.is_blank_trailer(slot):
         boot.clear_marks(slot)
     info = None
-    if manifest.app is None or place is None:
+    if manifest.app is None or app_slot is None:
         info = yield from _bring_firmware(manifest, boot, slot)
     else:
-        yield from _bring_set(manifest, place)
+        yield from _bring_set(manifest, app_slot)
         if not is_alone:
             info = yield from _bring_firmware(manifest, boot, slot)
-        digest = place.running_digest if info is None else info.digest
-        place.sets.bind(
-            place.slot,
+        digest = app_slot.running_digest if info is None else info.digest
+        app_slot.sets.bind(
+            app_slot.slot,
             Binding(manifest.sequence_number, digest, manifest.app.digest, manifest.app.size, is_alone),
         )
         if info is None:
-            place.sets.stage(place.slot)
+            app_slot.sets.stage(app_slot.slot)
             return None
     boot.stage(slot)
     return info
 
 
-def _check_room(manifest: "VerifiedManifest", boot: "BootState", place: "Place | None") -> None:
+def _check_room(manifest: "VerifiedManifest", boot: "BootState", app_slot: "AppSlot | None") -> None:
     size = manifest.firmware.size
     if size == 0 or size > boot.slot_limit_bytes:
         raise LimitError(what="payload", limit=boot.slot_limit_bytes)
     if manifest.app is None:
         return
-    if place is None:
+    if app_slot is None:
         raise UnsupportedError(what="application set on this board")
-    if manifest.app.size > place.sets.slot_limit_bytes:
-        raise LimitError(what="application set", limit=place.sets.slot_limit_bytes)
+    if manifest.app.size > app_slot.sets.slot_limit_bytes:
+        raise LimitError(what="application set", limit=app_slot.sets.slot_limit_bytes)
 
 
 def _bring_firmware(
@@ -149,23 +151,23 @@ def _bring_firmware(
     return info
 
 
-def _bring_set(manifest: "VerifiedManifest", place: "Place") -> "Generator[object, Any, None]":
-    """Store the application set; that it is a bundle is seen before anything is said about it."""
-    sets: "AppSets" = place.sets
-    sets.drop(place.slot)
-    yield from _bring(sets, place.slot, manifest.app_chunks, manifest.app, ("app-chunks", "app"))
-    bundle.decode(lambda offset, length: sets.read(place.slot, offset, length), manifest.app.size)
+def _bring_set(manifest: "VerifiedManifest", app_slot: "AppSlot") -> "Generator[object, Any, None]":
+    """Store the application set, and check that it is a bundle before it is bound to an image."""
+    sets, slot = app_slot.sets, app_slot.slot
+    sets.drop(slot)
+    yield from _bring(sets, slot, manifest.app_chunks, manifest.app, ("app-chunks", "app"))
+    bundle.decode(lambda offset, length: sets.read(slot, offset, length), manifest.app.size)
 
 
 def _bring(
-    area: "Slots", slot: int, chunks: "Target", payload: "Target", names: "tuple[str, str]"
+    slots: "Slots", slot: int, chunks: "Target", payload: "Target", names: "tuple[str, str]"
 ) -> "Generator[object, Any, None]":
-    """Bring one payload into `slot` of `area`, what is stored already kept; read back and compared at the end."""
+    """Store one payload in `slot` of `slots`; keep the chunks that are already there; read back and compare."""
     size = payload.size
     digests = yield from _fetch_list(chunks, payload, names[0])
     wanted = []
     for index in range(len(digests)):
-        if not _is_stored(area, slot, index, chunk_size(index, size), digests[index]):
+        if not _is_stored(slots, slot, index, chunk_size(index, size), digests[index]):
             wanted.append(index)
         yield Progress(0, len(digests))
     yield PlanPayload(payload.digest, size, digests, wanted)
@@ -174,8 +176,8 @@ def _bring(
         data = yield FetchChunk(index)
         if len(data) != chunk_size(index, size) or sha256(data).digest() != digests[index]:
             raise DigestMismatchError(component=names[1], chunk=index)
-        area.rewrite_sector(slot, index * CHUNK_BYTES, data)
+        slots.rewrite_sector(slot, index * CHUNK_BYTES, data)
         done += 1
         yield Progress(done, len(digests))
-    if area.digest(slot, size) != payload.digest:
+    if slots.digest(slot, size) != payload.digest:
         raise DigestMismatchError(component=names[1])

@@ -1,13 +1,14 @@
-"""Make the firmware from the release that runs and a patch. Whatever stands against it leads to the full payload.
+"""Rebuild the firmware from the running release and a patch. On any problem, fetch the full payload.
 
 Rules, in the order they are applied (docs/adr/0016):
-1. The running slot has the digest that the author signed the patch for, over all its bytes.
+1. The running slot must have the digest that the author signed the patch for, over all its bytes.
 2. The patch is a payload like any other: a list of chunks, each checked as it arrives, kept over power cuts, read back
-   at its end. It lies in the last sectors of the slot that is written, behind the firmware; no room, no delta.
-3. It is applied from its start, into the sectors before it. A power cut leaves a slot that is not staged and the patch:
-   it is then applied anew, nothing of it is fetched again.
-4. What was made is read back and must have the digest of the firmware. A patch that is refused or makes something else
-   is not tried again for this release. The running slot is only ever read.
+   at its end. It is stored in the last sectors of the target slot, after the firmware. If both do not fit, no delta is
+   tried.
+3. The patch is applied from its start, into the sectors before it. After a power cut the slot is not staged and the
+   patch is still stored: it is applied again from the start, and nothing is fetched again.
+4. The result is read back. It must have the digest of the firmware. A patch that is refused, or that makes something
+   else, is not tried again for this release. The running slot is only read.
 """
 
 from collections import namedtuple
@@ -32,17 +33,17 @@ if TYPE_CHECKING:
     from device.update.slots import Slots
 
 # Effects; the runner answers each one.
-TryDelta = namedtuple("TryDelta", ("delta",))  # -> bool: no patch was refused for this release yet
-# -> None; `error` is why the full payload is fetched, None where the firmware was made; `is_final`: not tried again.
+TryDelta = namedtuple("TryDelta", ("delta",))  # -> bool: whether no patch was refused for this release
+# -> None; `error` is why the full payload is fetched, None if the firmware was made; `is_final`: do not try again.
 DeltaDone = namedtuple("DeltaDone", ("error", "is_final"))
-Applied = namedtuple("Applied", ("done", "total"))  # -> None; sectors; a place to let others run
+Applied = namedtuple("Applied", ("done", "total"))  # -> None; sectors; the runner may let other tasks run
 
-# What may be wrong with a patch, its list or the place where they are published; a lost link is none of these.
+# Problems of a patch, of its chunk list or of their publication. A lost link is a different error.
 _FETCH_ERRORS = (DeltaError, DigestMismatchError, LimitError, LinkTimeoutError, PeerRefusedError)
 
 
 class Tail:
-    """The part of a slot behind `base` bytes, as a place for a payload."""
+    """The part of a slot after its first `base` bytes, with the methods of Slots that store a payload."""
 
     def __init__(self, slots: "Slots", base: int) -> None:
         self._slots = slots
@@ -64,9 +65,9 @@ def make(
     slot: int,
     bring: "Callable[..., Generator[object, Any, None]]",
 ) -> "Generator[object, Any, bool]":
-    """Make the firmware of `manifest` in `slot`; whether it is there, whole and with its digest.
+    """Make the firmware of `manifest` in `slot`. Returns whether it is complete and has its digest.
 
-    `bring` is flow's: bring a payload into a place. Raises FlashError, and LinkError where the link was lost.
+    `bring` is flow's function that stores a payload. Raises FlashError, and LinkError if the link was lost.
     """
     delta, firmware = manifest.delta, manifest.firmware
     if delta is None or not (yield TryDelta(delta)):
@@ -94,7 +95,7 @@ def make(
 
 
 class _Refused(Exception):
-    """The patch itself is refused; args: why. Never leaves this module."""
+    """The patch itself is refused; args: the error. Never leaves this module."""
 
 
 def _sectors(size: int) -> int:
@@ -102,7 +103,7 @@ def _sectors(size: int) -> int:
 
 
 def _room_for(boot: "Slots", target_bytes: int, patch_bytes: int) -> int:
-    """Where the patch begins in the slot, in bytes. Raises DeltaError."""
+    """Return the offset of the patch in the slot, in bytes. Raises DeltaError if both do not fit."""
     base: int = (boot.slot_limit_bytes // CHUNK_BYTES - _sectors(patch_bytes)) * CHUNK_BYTES
     if base < _sectors(target_bytes) * CHUNK_BYTES:
         raise DeltaError(reason="no room")
@@ -112,7 +113,7 @@ def _room_for(boot: "Slots", target_bytes: int, patch_bytes: int) -> int:
 def _apply(
     manifest: "VerifiedManifest", boot: "Slots", slot: int, tail: Tail
 ) -> "Generator[object, Any, None]":
-    """Rule 3. RAM: the decoder's window and pieces of DELTA_PIECE_BYTES, whatever the sizes. Raises _Refused."""
+    """Rule 3. RAM for any size: the decoder's window and pieces of DELTA_PIECE_BYTES. Raises _Refused."""
     delta, size = manifest.delta, manifest.firmware.size
     try:
         target = Target(

@@ -1,4 +1,4 @@
-"""What the local pages need of a unit, and nothing more. device.agent.unit implements it; tests bring a fake.
+"""What the local pages need of a unit, and nothing more. device.agent.facade implements it; tests bring a fake.
 
 The shapes of the dictionaries are those of docs/reference/local-pages.md:
 

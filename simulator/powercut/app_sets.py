@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from device.errors import FirstbootError, TrialFailedError
 from device.records.store import DEVICE, Store
+from device.update import releases
 from device.update.appset import AppSets
 from device.update.slots import BootState
-from device.update.trial import Trials
 from provisioning.release.payload import APP, Payload
 from provisioning.release.release import Release, build_release
 from simulator import boot as boot_rom
@@ -81,11 +81,12 @@ def running(flash: SimFlash, handover: boot_rom.Handover, store: Store) -> tuple
         version=handover.info.version,
     )
     sets = AppSets(flash, layout)
-    trials = Trials(boot, BootState(flash, layout), store, sets)
-    trials.choose_set()
-    if trials.app is None:
+    found = releases.load(boot, BootState(flash, layout), store, sets)
+    found.application.choose(found.pending.read())
+    chosen = found.application.running
+    if chosen is None:
         return None, 0
-    return sets.read(trials.app.slot, 0, trials.app.binding.size), trials.app.binding.sequence
+    return sets.read(chosen.slot, 0, chosen.binding.size), chosen.binding.sequence
 
 
 def mixed(number: int, bundle: bytes | None, sequence: int) -> str | None:

@@ -19,10 +19,9 @@ from device.errors import (
     UnsupportedError,
 )
 from device.records.store import DEVICE, Store
-from device.update import flow, trial_state
+from device.update import flow, releases, trial_state
 from device.update.appset import AppSets, Binding, decode_binding, encode_binding
 from device.update.slots import BootState
-from device.update.trial import Trials
 
 FILES = {"__init__.py": b"async def run(context):\n    pass\n", "data.bin": bytes(5000)}
 IMAGE = b"i" * 32
@@ -36,7 +35,7 @@ def booted(slot=0, image_digest=IMAGE, is_trial=False, reset_reason=1):
 
 
 class Bench:
-    """A unit's NVM and records; `trials` is a start of it."""
+    """A unit's NVM and records; `start` gives the releases of one start."""
 
     def __init__(self):
         self.flash = MemoryFlash()
@@ -45,10 +44,13 @@ class Bench:
         self.store = Store(MemoryRecords(), DEVICE)
 
     def start(self, boot=None):
-        trials = Trials(boot or booted(), self.boot_state, self.store, self.sets)
-        self.errors = trials.choose_set()
-        self.reverted = trials.reconcile()
-        return trials
+        found = self.load(boot)
+        self.errors = found.application.choose(found.pending.read())
+        self.reverted = found.pending.reconcile()
+        return found
+
+    def load(self, boot=None):
+        return releases.load(boot or booted(), self.boot_state, self.store, self.sets)
 
     def put(self, slot, data, sequence=1, image_digest=IMAGE, is_alone=False):
         self.sets.drop(slot)
@@ -57,9 +59,9 @@ class Bench:
         self.sets.bind(slot, Binding(sequence, image_digest, sha256(data).digest(), len(data), is_alone))
 
     def install(self, manifest, objects):
-        trials = self.start()
-        install = flow.install(manifest, self.boot_state, trials.begin(manifest), trials.place())
-        return answer(install, objects)
+        found = self.start()
+        slot = found.pending.begin(manifest)
+        return answer(flow.install(manifest, self.boot_state, slot, found.application.next_slot()), objects)
 
 
 def answer(running, objects):
@@ -113,8 +115,8 @@ def test_a_binding_is_whole_or_none():
 def test_a_set_runs_with_the_image_that_it_names_and_with_no_other():
     bench = Bench()
     bench.put(0, bundle.encode(FILES))
-    assert bench.start().app.slot == 0
-    assert bench.start(booted(image_digest=b"x" * 32)).app is None
+    assert bench.start().application.running.slot == 0
+    assert bench.start(booted(image_digest=b"x" * 32)).application.running is None
     assert bench.errors == []
 
 
@@ -122,12 +124,12 @@ def test_a_set_that_came_alone_counts_when_it_is_confirmed():
     bench = Bench()
     bench.put(0, bundle.encode(FILES), 1)
     bench.put(1, bundle.encode(FILES), 2, IMAGE, True)
-    assert bench.start().app.slot == 0
+    assert bench.start().application.running.slot == 0
     bench.sets.stage(1)
-    assert bench.start().app.slot == 0  # staged for a release that nobody knows of
+    assert bench.start().application.running.slot == 0  # staged for a release that nobody knows of
     bench.sets.mark_tried(1)
     bench.sets.confirm(1)
-    assert bench.start().app.slot == 1
+    assert bench.start().application.running.slot == 1
 
 
 def test_a_changed_file_is_named_and_the_set_is_not_run():
@@ -136,8 +138,8 @@ def test_a_changed_file_is_named_and_the_set_is_not_run():
     bench.put(0, data)
     place = SMALL.set_offsets[0] + data.index(bytes(5000)) + 4990
     bench.flash.data[place] ^= 1
-    trials = bench.start()
-    assert trials.app is None and trials.is_set_broken
+    found = bench.start()
+    assert found.application.running is None and found.application.is_broken
     assert bench.errors[0].fields == {"reason": "changed", "file": "data.bin"}
     bench.flash.data[SMALL.set_offsets[0] + 4] ^= 1
     bench.start()
@@ -150,30 +152,30 @@ def test_an_older_set_of_the_same_image_steps_in_for_a_changed_one():
     bench.put(1, bundle.encode(FILES), 2, IMAGE, True)
     bench.sets.confirm(1)
     bench.flash.data[SMALL.set_offsets[1] + 100] ^= 1
-    assert bench.start().app.slot == 0
+    assert bench.start().application.running.slot == 0
     assert isinstance(bench.errors[0], AppSetError)
 
 
-def test_a_place_that_cannot_be_read_leaves_the_firmware_alone():
+def test_slots_that_cannot_be_read_leave_the_firmware_without_an_application():
     bench = Bench()
 
     def fail(offset, length):
         raise FlashError(reason="read back", offset=offset)
 
     bench.flash.read = fail
-    trials = Trials(booted(), bench.boot_state, bench.store, bench.sets)
-    assert trials.choose_set()[0].fields["reason"] == "read back"
-    assert trials.app is None
+    found = bench.load()
+    assert found.application.choose(None)[0].fields["reason"] == "read back"
+    assert found.application.running is None
 
 
 def test_content_is_checked_again_as_it_is_read():
     bench = Bench()
     bench.put(0, bundle.encode(FILES))
-    app = bench.start().app
-    assert bench.sets.content(0, app.files[0]) == FILES["__init__.py"]
-    bench.flash.data[SMALL.set_offsets[0] + app.files[0].offset] ^= 1
+    running = bench.start().application.running
+    assert bench.sets.content(0, running.files[0]) == FILES["__init__.py"]
+    bench.flash.data[SMALL.set_offsets[0] + running.files[0].offset] ^= 1
     try:
-        bench.sets.content(0, app.files[0])
+        bench.sets.content(0, running.files[0])
         raise AssertionError("read")
     except DigestMismatchError:
         pass
@@ -186,12 +188,12 @@ def test_firmware_and_set_are_staged_together():
     assert bench.install(manifest, objects).version == (2, 0, 0, 2)
     assert bench.boot_state.marks(1).is_staged
     assert bench.sets.candidates(IMAGE, False) == []  # the old image runs without it
-    trials = bench.start(booted(1, digest_of(payload), True))
-    assert trials.is_trial and trials.app.binding.sequence == 2
+    found = bench.start(booted(1, digest_of(payload), True))
+    assert found.pending.is_trial and found.application.running.binding.sequence == 2
     bench.boot_state.mark_tried(1)
-    trials.confirm()
-    assert trials.progress.manifest_sequence == 2 and bench.store.read("pending") is None
-    assert bench.start(booted(1, digest_of(payload))).app.binding.sequence == 2
+    found.pending.confirm()
+    assert found.progress.value.manifest_sequence == 2 and bench.store.read("pending") is None
+    assert bench.start(booted(1, digest_of(payload))).application.running.binding.sequence == 2
 
 
 def test_nothing_is_staged_where_the_set_is_no_bundle():
@@ -212,12 +214,12 @@ def test_a_set_alone_is_staged_tried_and_confirmed():
     manifest, objects = release(2)
     assert bench.install(manifest, objects) is None
     assert bench.boot_state.is_blank_trailer(1)
-    trials = bench.start()
-    assert trials.is_trial and trials.app.slot == 1 and bench.sets.marks(1).is_tried
-    trials.confirm()
-    assert trials.progress.manifest_sequence == 2 and not trials.is_trial
+    found = bench.start()
+    assert found.pending.is_trial and found.application.running.slot == 1 and bench.sets.marks(1).is_tried
+    found.pending.confirm()
+    assert found.progress.value.manifest_sequence == 2 and not found.pending.is_trial
     again = bench.start()
-    assert again.app.slot == 1 and not again.is_trial
+    assert again.application.running.slot == 1 and not again.pending.is_trial
 
 
 def test_a_set_alone_reverts_after_a_trial_that_did_not_confirm():
@@ -226,13 +228,13 @@ def test_a_set_alone_reverts_after_a_trial_that_did_not_confirm():
         bench.put(0, bundle.encode({"__init__.py": b""}), 1)
         manifest, objects = release(2)
         bench.install(manifest, objects)
-        trials = bench.start()
+        found = bench.start()
         if outcome:
-            trials.window_over(outcome)
-        trials = bench.start(booted(reset_reason=2))
-        assert trials.app.slot == 0 and not trials.is_trial
+            found.pending.record_outcome(outcome)
+        found = bench.start(booted(reset_reason=2))
+        assert found.application.running.slot == 0 and not found.pending.is_trial
         assert isinstance(bench.reverted, TrialFailedError) and bench.reverted.fields["reset"] == text
-        assert trials.progress.failed_sequence == 2
+        assert found.progress.value.failed_sequence == 2
 
 
 def test_a_set_that_only_missed_its_server_is_tried_three_times():
@@ -240,14 +242,14 @@ def test_a_set_that_only_missed_its_server_is_tried_three_times():
     manifest, objects = release(2)
     bench.install(manifest, objects)
     for attempt in range(3):
-        trials = bench.start()
-        assert trials.is_trial, attempt
-        trials.window_over()
-        trials = bench.start()
-        assert trials.app is None
-        assert trials.is_retry_wanted == (attempt < 2)
-        trials.retry()
-    assert bench.start().progress.failed_sequence == 2
+        found = bench.start()
+        assert found.pending.is_trial, attempt
+        found.pending.record_outcome(trial_state.NO_SERVER)
+        found = bench.start()
+        assert found.application.running is None
+        assert found.pending.is_retry_wanted == (attempt < 2)
+        found.pending.retry()
+    assert bench.start().progress.value.failed_sequence == 2
 
 
 def test_a_set_that_was_changed_before_its_trial_is_given_up():
@@ -265,71 +267,71 @@ def test_a_confirm_that_was_cut_is_completed():
     bench.install(manifest, objects)
     bench.start()
     bench.sets.confirm(0)
-    trials = bench.start()
-    assert trials.progress.manifest_sequence == 2 and bench.store.read("pending") is None
+    found = bench.start()
+    assert found.progress.value.manifest_sequence == 2 and bench.store.read("pending") is None
 
 
 def test_the_next_set_never_goes_over_the_one_that_runs():
     bench = Bench()
     for sequence in (2, 3, 4, 5):
-        before = bench.start().app
+        before = bench.start().application.running
         manifest, objects = release(sequence, None, {"__init__.py": str(sequence).encode()})
         bench.install(manifest, objects)
-        trials = bench.start()
-        assert before is None or trials.app.slot != before.slot
-        trials.confirm()
-    assert bench.start().app.binding.sequence == 5
+        found = bench.start()
+        assert before is None or found.application.running.slot != before.slot
+        found.pending.confirm()
+    assert bench.start().application.running.binding.sequence == 5
 
 
-def test_a_newer_release_takes_the_place_of_a_staged_one():
+def test_a_newer_release_replaces_a_staged_one():
     bench = Bench()
     manifest, objects = release(2)
     bench.install(manifest, objects)
-    trials = Trials(booted(), bench.boot_state, bench.store, bench.sets)  # before any restart
+    found = bench.load()  # before any restart
     newer, _ = release(3, image())
-    trials.begin(newer)
-    assert bench.sets.binding(0) is None and bench.start().app is None
+    found.pending.begin(newer)
+    assert bench.sets.binding(0) is None and bench.start().application.running is None
 
 
-def test_a_set_that_vanished_is_reported():
+def test_a_missing_set_is_reported():
     bench = Bench()
     manifest, objects = release(2)
     bench.install(manifest, objects)
-    bench.start().confirm()
+    bench.start().pending.confirm()
     bench.sets.drop(0)
-    trials = bench.start()
-    assert trials.app is None and bench.errors[0].fields["reason"] == "missing"
-    assert trials.lacks_set(manifest)
+    found = bench.start()
+    assert found.application.running is None and bench.errors[0].fields["reason"] == "missing"
+    assert found.application.lacks(manifest)
     bench.start(booted(image_digest=b"x" * 32))
     assert bench.errors == []
 
 
-def test_an_older_set_that_runs_in_place_of_a_vanished_one_is_reported():
+def test_an_older_set_that_runs_instead_of_a_missing_one_is_reported():
     bench = Bench()
     for sequence in (2, 3):
         manifest, objects = release(sequence, None, {"__init__.py": str(sequence).encode()})
         bench.install(manifest, objects)
-        trials = bench.start()
-        trials.confirm()
-    assert bench.start().app.binding.sequence == 3 and bench.errors == []
-    bench.sets.drop(trials.app.slot)
-    trials = bench.start()
-    assert trials.app.binding.sequence == 2 and bench.errors[0].fields["reason"] == "missing"
-    assert trials.lacks_set(manifest)
+        found = bench.start()
+        found.pending.confirm()
+    assert bench.start().application.running.binding.sequence == 3 and bench.errors == []
+    bench.sets.drop(found.application.running.slot)
+    found = bench.start()
+    assert found.application.running.binding.sequence == 2 and bench.errors[0].fields["reason"] == "missing"
+    assert found.application.lacks(manifest)
 
 
 def test_a_set_that_is_lost_is_fetched_again_and_one_that_runs_is_not():
     bench = Bench()
     manifest, objects = release(2)
     bench.install(manifest, objects)
-    bench.start().confirm()
-    assert not bench.start().lacks_set(manifest)
+    bench.start().pending.confirm()
+    assert not bench.start().application.lacks(manifest)
     bench.flash.data[SMALL.set_offsets[0] + 90] ^= 1
-    assert bench.start().lacks_set(manifest)
+    assert bench.start().application.lacks(manifest)
     bench.install(manifest, objects)
-    trials = bench.start()
-    trials.confirm()
-    assert bench.start().app.binding.sequence == 2 and bench.errors == []
+    found = bench.start()
+    found.pending.confirm()
+    assert bench.start().application.running.binding.sequence == 2 and bench.errors == []
 
 
 def test_an_image_may_be_older_than_its_set_and_never_newer():
@@ -346,7 +348,7 @@ def test_an_image_may_be_older_than_its_set_and_never_newer():
         assert error.fields["reason"] == "build number"
 
 
-def test_a_board_without_a_place_refuses_a_set_and_one_that_is_too_large_is_refused():
+def test_a_board_without_application_slots_refuses_a_set_and_a_set_that_is_too_large_is_refused():
     manifest, _ = release(2, image())
     boot = BootState(MemoryFlash(), SMALL)
     try:
@@ -356,9 +358,9 @@ def test_a_board_without_a_place_refuses_a_set_and_one_that_is_too_large_is_refu
         pass
     large = Component(b"l" * 32, SMALL.set_bytes - 2 * 4096 + 1, "")
     manifest = Manifest(2, None, manifest.firmware, manifest.app_chunks, large, None)
-    place = flow.Place(AppSets(MemoryFlash(), SMALL), 0, IMAGE)
+    app_slot = flow.AppSlot(AppSets(MemoryFlash(), SMALL), 0, IMAGE)
     try:
-        drive(flow.install(manifest, boot, 1, place), b"", [])
+        drive(flow.install(manifest, boot, 1, app_slot), b"", [])
         raise AssertionError("installed")
     except LimitError:
         pass

@@ -3,30 +3,22 @@
 from memory_flash import SMALL, MemoryFlash
 
 from device.errors import RevocationError
+from device.update.running_image import RunningImage
 from device.update.slots import BootState
-from device.update.trial import Trials
 
 
 class Boot:
-    def __init__(self, image_key=1, image_key_count=3, is_trial=False):
+    def __init__(self, image_key=1, image_key_count=3):
         self.slot = 0
-        self.version = (1, 0, 0, 1)
-        self.is_trial = is_trial
-        self.reset_reason = 0
         self.image_key = image_key
         self.image_key_count = image_key_count
-
-
-class NoRecords:
-    def read(self, name):
-        return None
 
 
 def unit(is_confirmed=True, **boot):
     state = BootState(MemoryFlash(), SMALL)
     if is_confirmed:
         state.confirm(0)
-    return Trials(Boot(**boot), state, NoRecords()), state
+    return RunningImage(Boot(**boot), state), state
 
 
 def refuse(state, number, running, count):
@@ -64,34 +56,34 @@ def test_the_running_images_key_and_unknown_keys_are_refused():
 
 
 def test_the_last_key_always_stays():
-    trials, state = unit(image_key=1)
-    trials.revoke_image_keys((0, 1, 2))
+    image, state = unit(image_key=1)
+    image.revoke_keys((0, 1, 2), False)
     assert state.revoked_image_keys() == (0, 2)
 
 
-def test_nothing_is_revoked_while_an_image_is_on_trial():
-    trials, state = unit(is_confirmed=False, is_trial=True)
-    trials.is_trial = True
-    trials.revoke_image_keys((0,))
-    assert state.revoked_image_keys() == ()
+def test_nothing_is_revoked_while_a_release_is_on_trial():
+    for is_confirmed in (False, True):  # True: an application set alone is on trial
+        image, state = unit(is_confirmed=is_confirmed)
+        image.revoke_keys((0,), True)
+        assert state.revoked_image_keys() == ()
 
 
 def test_nothing_is_revoked_by_an_image_that_is_not_confirmed():
-    trials, state = unit(is_confirmed=False)
-    trials.revoke_image_keys((0,))
+    image, state = unit(is_confirmed=False)
+    image.revoke_keys((0,), False)
     assert state.revoked_image_keys() == ()
 
 
 def test_a_key_whose_image_runs_waits_for_an_image_of_another_key():
-    trials, state = unit(image_key=0)
-    trials.revoke_image_keys((0,))
+    image, state = unit(image_key=0)
+    image.revoke_keys((0,), False)
     assert state.revoked_image_keys() == ()
-    next_start = Trials(Boot(image_key=2), state, NoRecords())
-    next_start.revoke_image_keys((0,))
+    next_start = RunningImage(Boot(image_key=2), state)
+    next_start.revoke_keys((0,), False)
     assert state.revoked_image_keys() == (0,)
 
 
 def test_a_board_whose_rom_takes_no_revocation_does_nothing():
-    trials, state = unit(image_key=0, image_key_count=0)
-    trials.revoke_image_keys((0, 1))
+    image, state = unit(image_key=0, image_key_count=0)
+    image.revoke_keys((0, 1), False)
     assert state.revoked_image_keys() == ()

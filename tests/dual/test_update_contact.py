@@ -29,7 +29,7 @@ def test_a_newer_contact_is_taken_over_and_kept_over_a_restart():
     made.source.offered_contact = signed(2, report="mailto:security@example.com")
     assert made.check() is None
     made.restart()
-    assert made.service.newest_contact().contact == "mailto:security@example.com"
+    assert made.trusted.newest_contact().contact == "mailto:security@example.com"
     assert made.events.entries == []
 
 
@@ -37,7 +37,7 @@ def test_the_contact_of_the_factory_is_no_news():
     made = bench()
     made.source.offered_contact = signed(1)
     assert refusal(made) is None
-    assert made.service.newest_contact() is None
+    assert made.trusted.newest_contact() is None
 
 
 def test_an_older_contact_is_refused_by_name():
@@ -46,7 +46,7 @@ def test_an_older_contact_is_refused_by_name():
     assert made.check() is None
     made.source.offered_contact = signed(2)
     assert "ContactRecordError have=3 offered=2 reason=sequence" in refusal(made)
-    assert made.service.newest_contact().sequence == 3
+    assert made.trusted.newest_contact().sequence == 3
 
 
 def test_a_contact_that_another_role_signed_is_refused():
@@ -66,7 +66,7 @@ def test_a_contact_of_a_revoked_key_is_shown_no_longer_and_binds_nobody():
     made.source.offered_keys = base.signed(keys=tuple(others), revoked=(b"support",))
     made.source.tracker = b"tracker-2"
     assert made.check() is None
-    assert made.service.newest_contact() is None
+    assert made.trusted.newest_contact() is None
     made.source.offered_contact = signed(2, b"support-2")
     assert made.check() is None
-    assert made.service.newest_contact().sequence == 2
+    assert made.trusted.newest_contact().sequence == 2

@@ -14,7 +14,10 @@ from device.records.timekeeper import TimeKeeper
 from device.suit import report
 from device.trust import keyset
 from device.update import trial_state
-from device.update.service import UpdateService
+from device.update.journal import Journal
+from device.update.releases import Releases
+from device.update.service import Hooks, Profile, UpdateService
+from device.update.trusted_state import TrustedState
 
 NOW_S = base.BUILD_S + 10 * base.DAY
 
@@ -28,27 +31,39 @@ class Clock(memory_unit.MemoryClock):
         self.trusted_s = unix_s
 
 
-class FakeTrials:
-    """Progress in memory; nothing is under way."""
-
-    image_digest = b"i" * 32
-    is_trial = False
-    app = None
+class FakeProgress:
+    """The progress in memory."""
 
     def __init__(self):
-        self.progress = trial_state.NO_PROGRESS
+        self.value = trial_state.NO_PROGRESS
 
-    def save_progress(self, progress):
-        self.progress = progress
+    def save(self, progress):
+        self.value = progress
+
+
+class FakeImage:
+    digest = b"i" * 32
+
+    def is_payload(self, digest, size):
+        return False
+
+    def revoke_keys(self, numbers, is_trial):
+        self.revoked = numbers
+
+
+class NoApplication:
+    running = None
+
+
+class NothingPending:
+    is_trial = False
 
     def confirm(self):
         pass
 
-    def runs(self, digest, size):
-        return False
 
-    def revoke_image_keys(self, numbers):
-        self.revoked_images = numbers
+async def pause():
+    pass
 
 
 class FakeEvents:
@@ -132,7 +147,7 @@ class Bench:
         self.records = memory_unit.MemoryRecords()
         self.store = Store(self.records, DEVICE)
         self.store.write("support", support_record(1, END_DAY))
-        self.trials = FakeTrials()
+        self.progress = FakeProgress()
         self.events = FakeEvents()
         self.source = FakeSource()
         self.restart()
@@ -140,18 +155,19 @@ class Bench:
     def restart(self):
         self.clock = Clock()
         anchors = keyset.effective(base.ANCHORS, self.store.read("keyset"))
-        floor_s = max(base.BUILD_S, self.trials.progress.time_floor_s)
+        floor_s = max(base.BUILD_S, self.progress.value.time_floor_s)
         self.time = TimeKeeper(self.clock, floor_s)
+        journal = Journal(self.events, self.time)
+        self.trusted = TrustedState(
+            self.store, anchors, self.time, memory_unit.CountingEntropy(), self.progress, journal
+        )
         self.service = UpdateService(
-            trials=self.trials,
-            store=self.store,
-            events=self.events,
-            anchors=anchors,
-            time=self.time,
-            entropy=memory_unit.CountingEntropy(),
-            version="1.0.0+1",
-            pause=None,
-            consent=None,
+            Profile(None, "1.0.0+1"),
+            Releases(FakeImage(), NoApplication(), NothingPending(), self.progress),
+            self.trusted,
+            None,
+            journal,
+            Hooks(pause, lambda: True),
         )
 
     def check(self):
@@ -169,7 +185,7 @@ def test_a_new_tracker_is_believed_at_once_and_after_a_restart():
     bench.source.offered_keys = base.signed(revoked=(b"tracker", b"author"))
     bench.source.tracker = b"tracker-2"
     assert bench.check() is None
-    assert bench.service.last_contact == ("fake", NOW_S)
+    assert bench.trusted.last_contact == ("fake", NOW_S)
     bench.restart()
     assert bench.check() is None
     assert bench.records.log.count("write keyset") == 1
@@ -183,7 +199,7 @@ def test_the_old_tracker_is_worth_nothing_after_the_key_set():
     assert bench.time.now_s() is None
 
 
-def test_a_key_set_that_is_refused_changes_nothing_and_is_told_once():
+def test_a_refused_key_set_changes_nothing_and_is_reported_once():
     bench = Bench()
     bench.source.offered_keys = base.signed((b"root-a",))
     for _ in range(3):
@@ -193,7 +209,7 @@ def test_a_key_set_that_is_refused_changes_nothing_and_is_told_once():
     assert "need=2" in bench.events.entries[0]
 
 
-def test_the_key_set_that_holds_already_is_no_event():
+def test_the_key_set_in_force_is_not_an_event():
     bench = Bench()
     bench.source.offered_keys = base.signed(keys=base.FIRST, sequence=1, revoked=())
     assert bench.check() is None
@@ -205,10 +221,10 @@ def test_a_tracker_cannot_move_time_beyond_its_interval():
     last_s = base.INTERVALS[0].last_s
     bench.source.time_s = last_s + 1
     assert isinstance(bench.check(), FreshnessError)
-    assert bench.trials.progress == trial_state.NO_PROGRESS
+    assert bench.progress.value == trial_state.NO_PROGRESS
     bench.source.time_s = last_s
     assert bench.check() is None
-    assert bench.trials.progress.time_floor_s == last_s
+    assert bench.progress.value.time_floor_s == last_s
 
 
 def test_a_key_set_brings_back_a_unit_whose_time_was_moved():
@@ -220,7 +236,7 @@ def test_a_key_set_brings_back_a_unit_whose_time_was_moved():
     bench.source.offered_keys = base.signed(time_s=NOW_S - 60, revoked=(b"tracker", b"author"))
     assert bench.check() is None
     assert bench.time.now_s() == NOW_S
-    assert bench.trials.progress.time_floor_s == NOW_S - 60
+    assert bench.progress.value.time_floor_s == NOW_S - 60
 
 
 def test_a_key_set_never_lowers_the_floor_below_the_build():
@@ -229,7 +245,7 @@ def test_a_key_set_never_lowers_the_floor_below_the_build():
     bench.source.offered_keys = base.signed(time_s=1, revoked=(b"author",))
     bench.source.tracker = b"tracker-2"
     assert bench.check() is None
-    assert bench.trials.progress.time_floor_s == base.BUILD_S
+    assert bench.progress.value.time_floor_s == base.BUILD_S
 
 
 def test_a_cut_before_the_key_set_is_stored_is_made_good_at_the_next_check():
@@ -256,7 +272,7 @@ def test_a_cut_before_the_key_set_is_stored_is_made_good_at_the_next_check():
     assert bench.store.read("keyset") == bench.source.offered_keys
 
 
-def test_a_support_record_of_a_stolen_key_binds_no_longer():
+def test_a_support_record_of_a_revoked_key_does_not_count():
     bench = Bench()
     bench.source.offered_support = support_record(9, END_DAY + 900)
     assert bench.check() is None
@@ -266,10 +282,10 @@ def test_a_support_record_of_a_stolen_key_binds_no_longer():
     bench.source.offered_keys = base.signed(keys=tuple(others), revoked=(b"support",))
     bench.source.tracker = b"tracker-2"
     assert bench.check() is None
-    assert bench.service.support_status().state == support.UNKNOWN
+    assert bench.trusted.support_status().state == support.UNKNOWN
     bench.source.offered_support = support_record(2, END_DAY, b"support-2")
     assert bench.check() is None
-    assert bench.service.support_status().state == support.SUPPORTED
+    assert bench.trusted.support_status().state == support.SUPPORTED
 
 
 def public_of(name):
@@ -289,7 +305,7 @@ def test_a_report_names_what_runs_and_what_went_wrong():
     assert bad.failure.reason == report.REASON_OPERATION
 
 
-def test_a_lost_link_is_no_event():
+def test_a_lost_link_is_not_an_event():
     bench = Bench()
 
     async def lost():

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from device.errors import ImageFormatError
-from device.records.store import DEVICE, Store
+from device.update.running_image import RunningImage
 from device.update.slots import BootState
-from device.update.trial import Trials
 from provisioning.keys.hss_signer import FORMS, HssSigner
 from provisioning.keys.key_ring import KeyRing
 from provisioning.release.image import ImageKey, image_key, sign_image
@@ -98,7 +97,7 @@ def test_a_revoked_key_does_not_start_and_the_other_slot_does(bench: Bench) -> N
 
 
 class Started:
-    """One start, as far as Trials needs it."""
+    """One start, with what RunningImage needs of it."""
 
     def __init__(self, bench: Bench, flash: SimFlash) -> None:
         handover = boot_rom.start(flash, LAYOUT, bench.keys, lambda _: None)
@@ -106,9 +105,8 @@ class Started:
         self.version, self.slot, self.is_trial = handover.info.version, handover.slot, handover.is_trial
         self.reset_reason = 0
         self.image_key, self.image_key_count = handover.image_key, handover.image_key_count
-        records = device_records(flash, LAYOUT)
-        records.mount()
-        self.trials = Trials(self, BootState(flash, LAYOUT), Store(records, DEVICE))
+        self.boot_state = BootState(flash, LAYOUT)
+        self.image = RunningImage(self, self.boot_state)
 
 
 @pytest.mark.parametrize("running", [0, 1, 2])
@@ -120,7 +118,7 @@ def test_a_power_cut_at_any_operation_of_a_revocation_leaves_a_unit_that_boots(
     start = bench.flash(bench.images[others[0]], bench.images[running])
 
     def revoke(flash: SimFlash) -> None:
-        Started(bench, flash).trials.revoke_image_keys((0, 1, 2))
+        Started(bench, flash).image.revoke_keys((0, 1, 2), False)
 
     count = 0
     for _, flash in cuts(start.snapshot(), LAYOUT, revoke):
@@ -128,6 +126,6 @@ def test_a_power_cut_at_any_operation_of_a_revocation_leaves_a_unit_that_boots(
         flash.power_on()
         after = Started(bench, flash)
         assert after.image_key == running
-        after.trials.revoke_image_keys((0, 1, 2))
-        assert after.trials.boot_state.revoked_image_keys() == others
+        after.image.revoke_keys((0, 1, 2), False)
+        assert after.boot_state.revoked_image_keys() == others
     assert count >= 6  # two units, each cut before, inside and after

@@ -11,10 +11,10 @@ import pytest
 from device.errors import FirstbootError
 from device.records.store import DEVICE, Store
 from device.trust.verify import Target, VerifiedManifest
-from device.update import flow
+from device.update import flow, releases
 from device.update.flow import install
 from device.update.slots import BootState
-from device.update.trial import Trials
+from device.update.trial_state import NO_SERVER, Progress
 from provisioning.keys.key_ring import KeyRing
 from provisioning.release.image import key_hash, sign_image
 from simulator import boot as boot_rom
@@ -85,13 +85,19 @@ class Started:
         records = device_records(flash, LAYOUT)
         records.mount()
         self.boot_state = BootState(flash, LAYOUT)
-        self.trials = Trials(self, self.boot_state, Store(records, DEVICE))
-        self.reverted = self.trials.reconcile()
+        self.releases = releases.load(self, self.boot_state, Store(records, DEVICE))
+        self.pending = self.releases.pending
+        self.reverted = self.pending.reconcile()
+
+    @property
+    def progress(self) -> Progress:
+        found: Progress = self.releases.progress.value
+        return found
 
 
 def fetch(bench: Bench, started: Started) -> None:
     manifest, digests = bench.manifest()
-    running = install(manifest, started.boot_state, started.trials.begin(manifest))
+    running = install(manifest, started.boot_state, started.pending.begin(manifest))
     answer = None
     try:
         while True:
@@ -108,10 +114,10 @@ def fetch(bench: Bench, started: Started) -> None:
 def update(bench: Bench, flash: SimFlash) -> None:
     """The whole update, from whatever the flash holds: fetch, restart, trial, confirm."""
     started = Started(bench, flash)
-    if started.version[0] == 1 and started.trials.progress.manifest_sequence < 2:
+    if started.version[0] == 1 and started.progress.manifest_sequence < 2:
         fetch(bench, started)
         started = Started(bench, flash)
-    started.trials.confirm()
+    started.pending.confirm()
 
 
 def check_after_cut(bench: Bench, flash: SimFlash) -> str:
@@ -141,9 +147,9 @@ def test_a_power_cut_at_any_flash_operation_of_an_update_leaves_a_unit_that_boot
         ended = Started(bench, flash)
         assert ended.version[0] in (1, 2)
         if ended.version[0] == 1:
-            assert ended.trials.progress.failed_sequence == 2, "the release is neither running nor given up"
+            assert ended.progress.failed_sequence == 2, "the release is neither running nor given up"
         else:
-            assert ended.trials.progress.manifest_sequence == 2
+            assert ended.progress.manifest_sequence == 2
             assert ended.boot_state.security_counter() == 2
     assert {"1", "2"} <= seen
 
@@ -156,7 +162,7 @@ def test_the_trial_that_never_confirms_is_reverted_and_named(bench: Bench) -> No
     assert (after.version[0], after.is_trial) == (1, False)
     assert after.reverted is not None
     assert after.reverted.fields["sequence"] == 2
-    assert after.trials.progress.failed_sequence == 2
+    assert after.progress.failed_sequence == 2
 
 
 def test_a_release_that_missed_its_server_is_tried_again_at_most_three_times(bench: Bench) -> None:
@@ -167,9 +173,9 @@ def test_a_release_that_missed_its_server_is_tried_again_at_most_three_times(ben
         started = Started(bench, flash)
         if started.is_trial:
             trials += 1
-            started.trials.window_over()
-        elif started.trials.is_retry_wanted:
-            started.trials.retry()
+            started.pending.record_outcome(NO_SERVER)
+        elif started.pending.is_retry_wanted:
+            started.pending.retry()
         else:
             break
     assert trials == 3

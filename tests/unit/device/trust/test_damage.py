@@ -172,7 +172,7 @@ def test_no_damaged_envelope_changes_what_a_unit_has_stored() -> None:
     bench_module = pytest.importorskip("test_update_keys")
     for name, envelope, reason, _ in _published()[2][::25]:
         bench = bench_module.Bench()
-        before = (dict(bench.records.content), bench.trials.progress)
+        before = (dict(bench.records.content), bench.progress.value)
 
         async def offered(data: bytes = envelope) -> bytes:
             return data
@@ -180,7 +180,7 @@ def test_no_damaged_envelope_changes_what_a_unit_has_stored() -> None:
         bench.source.envelope = offered
         error = asyncio.run(bench.service.check(bench.source))
         assert error is not None, (name, reason)
-        assert (dict(bench.records.content), bench.trials.progress._replace(time_floor_s=0)) == (
+        assert (dict(bench.records.content), bench.progress.value._replace(time_floor_s=0)) == (
             before[0],
             before[1]._replace(time_floor_s=0),
         ), name

@@ -1,4 +1,4 @@
-"""Signed papers that change while a unit is in use: verified once, refused once, damage keeps no update away."""
+"""Signed records that change while a unit is in use: verified once, refused once; damage stops no update."""
 
 import test_keyset as base
 import test_update_contact as contacts
@@ -8,20 +8,20 @@ from device.codec import cose
 from device.crypto import backend
 from device.errors import RecordDamagedError
 from device.records import support
-from device.update import papers
+from device.update import signed_records
 
 
 class Counting:
-    """Counts how often papers are verified, between `with`."""
+    """Counts how often records are verified inside `with`."""
 
     def __enter__(self):
         self.calls = 0
-        self._whole = papers.verify_record
-        papers.verify_record = self._verify
+        self._whole = signed_records.verify_record
+        signed_records.verify_record = self._verify
         return self
 
     def __exit__(self, kind, error, trace):
-        papers.verify_record = self._whole
+        signed_records.verify_record = self._whole
 
     def _verify(self, *arguments):
         self.calls += 1
@@ -37,29 +37,29 @@ def taken_over():
     return made
 
 
-def test_pages_verify_each_paper_once_after_a_start():
+def test_pages_verify_each_record_once_after_a_start():
     made = taken_over()
     made.restart()
     with Counting() as counting:
         for _ in range(5):
-            assert made.service.newest_contact().sequence == 2
-            assert made.service.support_paper.stored("support", made.service.anchors).content.sequence == 2
+            assert made.trusted.newest_contact().sequence == 2
+            assert made.trusted.support.stored("support", made.trusted.anchors).content.sequence == 2
     assert counting.calls == 2
 
 
 def test_a_new_key_set_has_them_verified_again():
     made = taken_over()
-    assert made.service.newest_contact().sequence == 2
+    assert made.trusted.newest_contact().sequence == 2
     made.source.offered_keys = base.signed(revoked=(b"tracker",))
     made.source.tracker = b"tracker-2"
     assert made.check() is None
     with Counting() as counting:
-        made.service.newest_contact()
-        made.service.newest_contact()
+        made.trusted.newest_contact()
+        made.trusted.newest_contact()
     assert counting.calls == 1
 
 
-def test_a_refused_paper_is_told_once_and_verified_once():
+def test_a_refused_record_is_reported_once_and_verified_once():
     made = taken_over()
     made.source.offered_support = service.support_record(3, service.END_DAY)
     with Counting() as counting:
@@ -67,20 +67,20 @@ def test_a_refused_paper_is_told_once_and_verified_once():
             assert made.check() is None
     assert [entry for entry in made.events.entries if "shortened" in entry] == made.events.entries
     assert len(made.events.entries) == 1
-    assert counting.calls <= 2, "the offered one, and the one that is held"
+    assert counting.calls <= 2, "the offered one and the stored one"
 
 
 def test_what_was_refused_before_a_key_set_is_looked_at_again_after_it():
     made = taken_over()
     made.source.offered_support = service.support_record(3, service.END_DAY + 60, b"support-2")
     assert made.check() is None
-    assert made.service.support_paper.believed(made.service.anchors).sequence == 2
+    assert made.trusted.support.trusted(made.trusted.anchors).sequence == 2
     keys = list(base.SECOND)
     keys.append(base.Key(b"support-2", -9, base.ROLE_SUPPORT, service.public_of(b"support-2")))
     made.source.offered_keys = base.signed(keys=tuple(keys), revoked=(b"tracker",))
     made.source.tracker = b"tracker-2"
     assert made.check() is None
-    assert made.service.support_paper.believed(made.service.anchors).sequence == 3
+    assert made.trusted.support.trusted(made.trusted.anchors).sequence == 3
 
 
 def test_a_record_signed_again_with_the_same_content_is_no_news_and_no_refusal():
@@ -106,10 +106,10 @@ def test_a_damaged_newer_contact_gives_way_to_the_factorys_and_can_come_again():
     made = taken_over()
     made.records.damage("contact.newest")
     made.restart()
-    assert made.service.newest_contact() is None
-    assert made.service.contact_paper.believed(made.service.anchors).sequence == 1
+    assert made.trusted.newest_contact() is None
+    assert made.trusted.contact.trusted(made.trusted.anchors).sequence == 1
     assert made.check() is None
-    assert made.service.newest_contact().sequence == 2
+    assert made.trusted.newest_contact().sequence == 2
 
 
 def test_a_damaged_support_record_keeps_no_update_away_and_its_state_is_unknown():

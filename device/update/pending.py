@@ -1,0 +1,178 @@
+"""The release under way: carries out what trial_state.decide returns, in records and slot marks.
+
+A confirm writes in this order: slot mark, manifest sequence, security counter, then it deletes `pending`. Each step
+can be repeated, so reconcile() completes it at the next start if the power failed in between.
+"""
+
+from device.compat import const
+from device.errors import RecordDamagedError, TrialFailedError
+from device.update import trial_state
+from device.update.flow import check_image
+
+TYPE_CHECKING = const(0)
+if TYPE_CHECKING:
+    from typing import Callable
+
+    from device.errors import FirstbootError
+    from device.records.store import Store
+    from device.trust.verify import Target, VerifiedManifest
+    from device.update.app_choice import ApplicationChoice
+    from device.update.progress import ProgressRecord
+    from device.update.running_image import RunningImage
+    from device.update.slots import Slots
+    from device.update.trial_state import Pending
+
+
+class PendingRelease:
+    """The record `pending` of one unit. Methods may raise StorageError, FlashError.
+
+    `on_confirmed` is called after a trial was confirmed.
+    """
+
+    def __init__(
+        self,
+        image: "RunningImage",
+        application: "ApplicationChoice",
+        progress: "ProgressRecord",
+        store: "Store",
+        on_confirmed: "Callable[[], None]",
+    ) -> None:
+        self._image = image
+        self._application = application
+        self._progress = progress
+        self._store = store
+        self._on_confirmed = on_confirmed
+        self.is_trial = False  # this start is the release's trial
+        self.is_retry_wanted = False  # it only missed its server; retry() stages it again
+
+    def read(self) -> "Pending | None":
+        data = self._store.read("pending")
+        return None if data is None else trial_state.decode_pending(data)
+
+    def _save(self, pending: "Pending") -> None:
+        self._store.write("pending", trial_state.encode_pending(pending))
+
+    def _slots_of(self, slot: int) -> "tuple[Slots, int]":
+        """The slots that hold the marks of a pending release, and its index in them."""
+        if slot < trial_state.FIRST_SET:
+            return self._image.boot_state, slot
+        sets = self._application.sets
+        if sets is None or slot >= trial_state.FIRST_SET + sets.count:
+            raise RecordDamagedError(name="pending")
+        return sets, slot - trial_state.FIRST_SET
+
+    # at the start ------------------------------------------------------------------------------------------
+    def reconcile(self) -> "FirstbootError | None":
+        """Finish, continue or give up the pending release. Returns why one was given up.
+
+        Call it once at every start, after the application set was chosen.
+        """
+        pending = self.read()
+        if pending is None:
+            return None
+        boot, running = self._image.boot, self._application.running
+        slots, index = self._slots_of(pending.slot)
+        marks = slots.marks(index)
+        running_slot, is_trial = boot.slot, boot.is_trial
+        if pending.slot >= trial_state.FIRST_SET:
+            running_slot = trial_state.FIRST_SET + running.slot if running is not None else -1
+            is_trial = running is not None and running.is_trial
+        fate = trial_state.decide(pending, running_slot, is_trial, marks)
+        if fate == trial_state.FINISH:
+            self._finish(pending)
+        elif fate == trial_state.TRIAL:
+            self.is_trial = True
+        elif fate in (trial_state.RETRY, trial_state.FAILED):
+            reason = trial_state.failure_reason(pending, marks, boot.reset_reason)
+            self.is_retry_wanted = fate == trial_state.RETRY
+            if not self.is_retry_wanted:
+                self._progress.save(trial_state.with_failed(self._progress.value, pending.sequence))
+                self._store.delete("pending")
+            return TrialFailedError(sequence=pending.sequence, reset=reason)
+        return None
+
+    # an install --------------------------------------------------------------------------------------------
+    def is_waiting(self, manifest: "VerifiedManifest") -> bool:
+        """Whether this release is stored and waits for its next trial. To fetch it again would evade the limit."""
+        if not self.is_retry_wanted:
+            return False
+        pending = self.read()
+        return pending is not None and pending.digest == _target(manifest).digest
+
+    def begin(self, manifest: "VerifiedManifest") -> int:
+        """Make a verified release the pending one. Returns the slot to install it in; its marks are erased first."""
+        slot = self._image.free_slot
+        app_slot = self._application.next_slot()
+        if manifest.chunks is None and app_slot is not None:
+            slot = trial_state.FIRST_SET + app_slot.slot
+        pending = self.read()
+        target = _target(manifest)
+        if pending is None or pending.digest != target.digest or pending.slot != slot:
+            slots, index = self._slots_of(slot)
+            if not slots.is_blank_trailer(index):
+                slots.clear_marks(index)
+            sets = self._application.sets
+            if sets is not None and pending is not None and pending.slot >= trial_state.FIRST_SET:
+                sets.drop(pending.slot - trial_state.FIRST_SET)  # the set staged there is not tried any more
+            self._save(trial_state.Pending(manifest.sequence_number, slot, target.digest, target.size, 1, 0))
+        self.is_retry_wanted = False
+        return slot
+
+    def may_try_delta(self) -> bool:
+        """Whether no patch was refused for the pending release."""
+        pending = self.read()
+        return pending is not None and pending.outcome != trial_state.NO_DELTA
+
+    def refuse_delta(self) -> None:
+        """Remember that the patch was refused: the next check fetches the full payload."""
+        self.record_outcome(trial_state.NO_DELTA)
+
+    # a trial -----------------------------------------------------------------------------------------------
+    def record_outcome(self, outcome: int) -> None:
+        """Store what the running image knows of the pending release, for the image that runs after the restart.
+
+        `outcome` is trial_state.NO_SERVER, APP_FAILED or NO_DELTA.
+        """
+        pending = self.read()
+        if pending is not None:
+            self._save(trial_state.with_outcome(pending, outcome))
+
+    def retry(self) -> None:
+        """Stage a release again that only missed its server. The boot ROM tries it at the next start."""
+        pending = self.read()
+        if pending is None:
+            return
+        self._save(trial_state.next_attempt(pending))
+        slots, index = self._slots_of(pending.slot)
+        slots.clear_marks(index)
+        slots.stage(index)
+        self.is_retry_wanted = False
+
+    def confirm(self) -> None:
+        """Keep the release on trial. The caller has checked that it works and reached its server."""
+        pending = self.read()
+        if pending is None or not self.is_trial:
+            return
+        slots, index = self._slots_of(pending.slot)
+        slots.confirm(index)
+        self._finish(pending)
+        self.is_trial = False
+        self._on_confirmed()
+
+    def _finish(self, pending: "Pending") -> None:
+        # The running image's own number may be higher, and it is known only while this image runs.
+        progress = self._progress
+        sequence = max(pending.sequence, progress.value.manifest_sequence)
+        progress.save(trial_state.with_manifest(progress.value, sequence))
+        if pending.slot < trial_state.FIRST_SET:
+            boot_state = self._image.boot_state
+            info = check_image(boot_state, pending.slot, pending.size)
+            boot_state.raise_security_counter(info.security_counter)
+        self._application.remember()
+        self._store.delete("pending")
+
+
+def _target(manifest: "VerifiedManifest") -> "Target":
+    """What distinguishes this release from others: its firmware, or its set if only the set is new."""
+    target: "Target" = manifest.firmware if manifest.chunks is not None else manifest.app
+    return target

@@ -1,0 +1,142 @@
+"""What this unit trusts now: the keys, the time, the support record and the security contact.
+
+Rules:
+1. Only a verified newer value replaces a value. A refusal changes nothing.
+2. Keys come first: a key set needs no clock, and everything else is signed with its keys (UP-11).
+3. A refused or unreadable record becomes an event. It never stops a security update.
+"""
+
+from device.compat import const
+from device.crypto import backend
+from device.errors import FirstbootError
+from device.limits import NONCE_BYTES
+from device.records import freshness, support
+from device.records.staleness import Staleness
+from device.trust import keyset
+from device.trust.anchors import ROLE_TRACKER
+from device.trust.verify import verify_record_key
+from device.update import trial_state
+from device.update.signed_records import contact_record, support_record
+
+TYPE_CHECKING = const(0)
+if TYPE_CHECKING:
+    from typing import Any
+
+    from device.interfaces import Entropy, Source
+    from device.records.contact import Contact
+    from device.records.store import Store
+    from device.records.timekeeper import TimeKeeper
+    from device.trust.anchors import Anchors
+    from device.update.journal import Journal
+    from device.update.progress import ProgressRecord
+    from device.update.signed_records import SignedRecord
+
+
+class TrustedState:
+    """`anchors` are the keys as the newest key set has them. Every method may raise StorageError."""
+
+    def __init__(
+        self,
+        store: "Store",
+        anchors: "Anchors",
+        time: "TimeKeeper",
+        entropy: "Entropy",
+        progress: "ProgressRecord",
+        journal: "Journal",
+    ) -> None:
+        self._store = store
+        self.anchors = anchors
+        self.time = time
+        self._entropy = entropy
+        self._progress = progress
+        self._journal = journal
+        self._keyset: "bytes | None" = None
+        self._refused_keyset: "bytes | None" = None
+        self.staleness = Staleness(store, time.clock)
+        self.support = support_record(store)
+        self.contact = contact_record(store)
+        self.last_contact: "tuple[str, int] | None" = None  # name of the source, unix s
+
+    # keys --------------------------------------------------------------------------------------------------
+    async def refresh_keys(self, source: "Source") -> bool:
+        """Take over a newer key set of `source`. Returns whether the keys changed."""
+        offered = await source.keyset()
+        if offered is None or offered in (self._keyset, self._refused_keyset):
+            return False
+        try:
+            found = keyset.verify(offered, self.anchors, backend)
+        except FirstbootError as error:
+            self._refused_keyset = offered
+            if error.fields.get("have") != error.fields.get("offered", -1):  # not the set that is in force
+                self._journal.note(error)
+            return False
+        # Store the floor first: after a power cut between the two writes the set is offered again and sets the same
+        # floor.
+        floor_s = max(self.anchors.build_time_floor_s, found.root_time_s)
+        self._save_floor(floor_s)
+        self._store.write("keyset", offered)
+        self._keyset = offered
+        self.anchors = keyset.apply(self.anchors, found)
+        self.time.set_floor(floor_s)
+        return True
+
+    def revoked_images(self) -> "tuple[int, ...]":
+        """The numbers of the image keys that the stored key set revokes."""
+        found: "tuple[int, ...]" = keyset.revoked_images(self._store.read("keyset"))
+        return found
+
+    # time --------------------------------------------------------------------------------------------------
+    async def refresh_time(self, source: "Source") -> bool:
+        """Get a freshness record for a nonce of this unit. Returns whether this is the first trusted time.
+
+        Raises LinkError, CodecError, TrustError, FreshnessError.
+        """
+        time = self.time
+        was_unknown = time.now_s() is None
+        asked_ms = time.clock.ticks_ms()
+        asked = freshness.challenge(self._entropy.random_bytes(NONCE_BYTES), self.anchors.class_id, asked_ms)
+        record = await source.freshness(freshness.encode_request(asked))
+        payload, key = verify_record_key(record, freshness.TYP, ROLE_TRACKER, self.anchors, backend)
+        age_ms = time.clock.ticks_diff(time.clock.ticks_ms(), asked_ms)
+        fresh = freshness.accept(payload, asked, age_ms, time.floor_s)
+        keyset.require_interval(self.anchors, key, fresh.time_s)
+        if time.accept(fresh.time_s):
+            self._save_floor(fresh.time_s)
+        self.staleness.heard()
+        self.last_contact = (source.name, fresh.time_s)
+        return was_unknown
+
+    def _save_floor(self, floor_s: int) -> None:
+        self._progress.save(trial_state.with_time_floor(self._progress.value, floor_s))
+
+    # records -----------------------------------------------------------------------------------------------
+    async def refresh_records(self, source: "Source") -> None:
+        """Take over a newer support record and a newer security contact (SP-03, RP-10)."""
+        newer = self._take_over(self.support, await source.support())
+        if newer is not None:
+            self._progress.save(trial_state.with_support(self._progress.value, newer.sequence))
+        self._take_over(self.contact, await source.contact())
+
+    def _take_over(self, record: "SignedRecord", offered: "bytes | None") -> "Any | None":
+        """Return the content of a newer record, None if there is none (rule 3)."""
+        try:
+            return record.refresh(offered, self.anchors)
+        except FirstbootError as error:
+            self._journal.note(error)
+            return None
+
+    def newest_contact(self) -> "Contact | None":
+        """The contact that came over the network, None if there is none or its key is not trusted any more."""
+        found = self.contact.stored("contact.newest", self.anchors)
+        return found.content if found is not None and found.is_trusted else None
+
+    def support_status(self) -> "support.SupportStatus":
+        """The support state at the trusted time now. If the record's key is not trusted any more: *unknown*."""
+        return support.support_state(self.support.trusted(self.anchors), self.time.now_s())
+
+    def support_state(self) -> str:
+        """One of support.STATES; *unknown* if the record cannot be read. Raises nothing."""
+        try:
+            return str(self.support_status().state)
+        except FirstbootError:
+            return support.UNKNOWN
