@@ -8,11 +8,16 @@ TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from device.agent.agent import Ports
 
-_DELAY_S = const(1)
+_DELAY_S = 1.5
+
+
+async def announce(ports: "Ports", reason: str) -> None:
+    """Print `reason` on the console; return when the unit may be reset."""
+    ports.say("restart: " + reason)
+    await asyncio.sleep(_DELAY_S)
 
 
 async def restart(ports: "Ports", reason: str) -> None:
-    """Print `reason` on the console and reset. Returns only if the port's reset does (a test double)."""
-    ports.say("restart: " + reason)
-    await asyncio.sleep(_DELAY_S)
+    """Announce and reset. Returns only if the port's reset does (a test double)."""
+    await announce(ports, reason)
     ports.boot.reset()

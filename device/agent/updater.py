@@ -10,7 +10,7 @@ Rules:
 
 import asyncio
 
-from device.agent.restart import restart
+from device.agent.restart import announce, restart
 from device.compat import const
 from device.errors import LinkError
 from device.limits import LINK_RETRY_S, RETRY_PAUSE_S, STALE_TICK_S, TRIAL_CHECK_INTERVAL_S, TRIAL_WINDOW_S
@@ -95,5 +95,7 @@ class Updater:
             pending = release.read()
             await asyncio.sleep(RETRY_PAUSE_S << (pending.attempts if pending else 0))
             if release.is_retry_wanted:
-                release.retry()
-                await restart(self._ports, "a release is tried again")
+                await announce(self._ports, "a release is tried again")
+                if release.is_retry_wanted:  # no newer release was begun meanwhile
+                    release.retry()
+                self._ports.boot.reset()
