@@ -1,8 +1,8 @@
 """The unit's exchange with the manufacturer's servers: one check at a time, over the source that the caller gives.
 
-One check, in this order (docs/design.md, Update): connect; key set; freshness record for a nonce of this unit; confirm a
-trial; support record and security contact; envelope; install; report. Nothing that a source sends changes state
-before it is verified.
+One check, in this order (docs/design.md, Update): connect; key set; freshness record for a nonce of this unit;
+confirm a trial; support record and security contact; envelope; install; report. Nothing that a source sends changes
+state before it is verified.
 
 A refusal becomes `journal.last_error` and, if it is about content and not about the link, an event that the owner can
 read. After a link error the next check tries again.
