@@ -1,7 +1,7 @@
 """The entry point of the firmware: takes a board's ports and runs the unit.
 
-Order at a start: durable facts -> life-cycle state -> only the tasks that this state allows (docs/design.md, Life
-cycle). A failed unit runs no port and no network; the console prints the reason.
+Order at a start: durable facts -> life-cycle state -> only the tasks that this state allows
+(docs/design.md, Life cycle). A failed unit runs no port and no network; the console prints the reason.
 """
 
 import asyncio
