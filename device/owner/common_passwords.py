@@ -1,10 +1,10 @@
-"""Well-known passwords and the pieces they are made of, for device/owner/passwords.py.
+"""Well-known passwords and the words that they are made of, for device/owner/passwords.py, by first letter.
 
-From the list of the 100 000 most used passwords that the UK's National Cyber Security Centre published from Have I
-Been Pwned's data (ncsc.gov.uk, "Passwords, passwords everywhere"): its most frequent entries of five and more
-letters, and those of fifteen and more characters that the rules of passwords.py do not refuse by themselves; without
-obscenities and account names of people; with seasons, months, days and a few words of devices added. By first letter,
-in the form that `canonical` gives.
+Source: the list of the 100 000 most used passwords that the UK's National Cyber Security Centre published from Have I
+Been Pwned's data (ncsc.gov.uk, "Passwords, passwords everywhere"). From it: the most frequent entries of five and more
+letters, and those entries of fifteen and more characters that the other rules of passwords.py do not refuse. Left out:
+obscenities and account names of people. Added: seasons, months, days and a few words for devices. Each word is in the
+form that `canonical` gives.
 """
 
 WORDS = {

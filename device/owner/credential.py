@@ -1,7 +1,7 @@
-"""The owner's password as it is stored: a salted slow hash, keyed where the board has a key store (PW-13).
+"""The owner's password as it is stored: a salted slow hash, keyed if the board has a key store (PW-13).
 
-CBOR {1: salt (16), 2: iterations, 3: PBKDF2-HMAC-SHA-256 (32), optional 4: true = the digest went through
-KeyStore.keyed_digest}. With a key store somebody who reads the flash chip cannot guess off the device.
+CBOR {1: salt (16 bytes), 2: iterations, 3: PBKDF2-HMAC-SHA-256 (32 bytes), optional 4: true = the digest went through
+KeyStore.keyed_digest}. With a key store, an attacker who has read the flash chip must still guess on the device itself.
 """
 
 from collections import namedtuple
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 SALT_BYTES = 16
 HASH_BYTES = 32
-SLICE_ITERATIONS = 200  # some 20 ms at 100 MIPS
+SLICE_ITERATIONS = 200  # about 20 ms at 100 MIPS
 
-# What the key store's digest is for, so that no other use of the same key gives it.
+# Separates this use of the key store's key from every other use.
 _CONTEXT = b"firstboot credential\0"
 
 Credential = namedtuple("Credential", ("salt", "iterations", "digest", "is_keyed"))
 
 
 def encode_credential(credential: "Credential") -> bytes:
-    """Give the bytes of the `credential` record."""
+    """Return the bytes of the `credential` record."""
     fields = {1: credential.salt, 2: credential.iterations, 3: credential.digest}
     if credential.is_keyed:
         fields[4] = True
@@ -37,7 +37,7 @@ def encode_credential(credential: "Credential") -> bytes:
 
 
 def decode_credential(data: bytes) -> "Credential":
-    """Give the credential that the record holds. Raises RecordDamagedError for anything that cannot be one."""
+    """Return the credential in a record. Raises RecordDamagedError for bytes that are not a valid credential."""
     try:
         fields = cbor.check_map(cbor.decode(data), ((1, bytes), (2, int), (3, bytes)), ((4, bool),))
     except CodecError:
@@ -54,9 +54,9 @@ def decode_credential(data: bytes) -> "Credential":
 def derive(
     password: str, salt: bytes, iterations: int, key_store: "KeyStore | None"
 ) -> "Generator[None, None, bytes]":
-    """Yield between slices of SLICE_ITERATIONS; the generator's value is the 32-byte digest to store.
+    """Return the digest to store (32 bytes); the generator yields None between slices of SLICE_ITERATIONS.
 
-    `key_store` None = not keyed. Raises what the key store raises (StorageError).
+    `key_store`: None for a digest without a key. Raises what the key store raises (StorageError).
     """
     work = backend.Pbkdf2(password.encode(), salt)
     while iterations > 0:

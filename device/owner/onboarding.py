@@ -1,26 +1,26 @@
 """How a device gets its owner, and how the owner gets in: set-up, sign-in and change of password as generators.
 
-Each generator yields (None) between slices of the slow hash, so that the unit stays responsive, and ends without a
-value; every refusal is a typed error. Nothing is changed before the code or the password was found right, except
-the count of failures.
+Each generator yields None between slices of the slow hash, so that the unit stays responsive, and returns nothing.
+Every refusal is a typed error. Until the code or the password was found correct, only the count of failures changes.
 
 Rules:
-1. Set-up exists in factory default only; the code is dead from the moment a credential is stored until a factory
+1. Set-up exists in factory default only. The code is dead from the moment a credential is stored until a factory
    reset (PW-02, PW-19).
 2. The code is compared in constant time with a keyed verifier; the device does not know the code itself.
 3. Guesses of code and password are throttled; the count is stored before the comparison (PW-14, throttle.py).
 4. The password is checked (passwords.py), then stored as PBKDF2-HMAC-SHA-256 with a salt of 128 bits; nothing
    else of it is kept (PW-13). Without entropy there is no set-up.
-5. Between the last check that no credential is there and its write nothing yields: of two clients that race,
-   exactly one wins, the other gets LifecycleError (PW-18).
-6. The credential is written first, then `owned`: a power cut leaves the unit in factory default with the code
-   alive, or set up with this password (PW-04). `repair` writes a missing mark at the next start.
+5. Nothing yields between the last check that there is no credential and its write: if two clients race, exactly one
+   wins, and the other gets LifecycleError (PW-18).
+6. The credential is written first, then `owned`. A power cut leaves the unit either in factory default with a working
+   code, or set up with this password (PW-04). `repair` writes a missing mark at the next start.
 7. After a factory reset the record `press` asks for a press of the button before set-up: the last owner knows the
-   code, but does not hold the device (PW-18). A press also opens one attempt at once, so that nobody who guesses
-   from afar keeps the owner out (PW-14).
+   code, but does not hold the device (PW-18). A press also allows one attempt at once, so that an attacker on the
+   network cannot keep the owner out (PW-14).
 8. A change of password replaces the credential in one write: a power cut leaves the old password or the new one
-   (PW-04, PW-12). Who was still being checked against the old one is refused, since the record is read again.
-9. A board that hashes more slowly now, or has a key store now, takes the password over at the next sign-in.
+   (PW-04, PW-12). The record is read again before the write, so a check against the old password that is still
+   running is refused.
+9. If the board now hashes more slowly, or has a key store, the next sign-in stores the password in the new form.
 """
 
 from device.codec import cbor
@@ -42,7 +42,7 @@ from device.limits import (
     PRESS_LIFE_S,
     SETUP_CODE_CHARS,
 )
-from device.owner import lifecycle, passwords, reset, setup_code
+from device.owner import lifecycle, passwords, reset, setup_code, typed
 from device.owner.credential import HASH_BYTES as HASH_BYTES
 from device.owner.credential import SALT_BYTES, Credential, decode_credential, derive, encode_credential
 from device.owner.credential import SLICE_ITERATIONS as SLICE_ITERATIONS
@@ -58,11 +58,10 @@ if TYPE_CHECKING:
 
 
 class Owner:
-    """What a unit knows of its owner: the stores, the throttle, the board's iteration count.
+    """The owner's credential of one unit, and the operations on it. The constructor writes nothing.
 
-    `iterations` is the PBKDF2 count for new passwords. `host_name` is what the unit calls itself on the network;
-    a password may not contain it. `key_store` is None on a board that has none. Raises ValueError for an iteration
-    count out of bounds.
+    `iterations`: PBKDF2 count for new passwords. `host_name`: the unit's name on the network, which a password may
+    not contain. `key_store`: None on a board that has none. Raises ValueError for an iteration count out of bounds.
     """
 
     def __init__(
@@ -88,23 +87,23 @@ class Owner:
         self.throttle = Throttle(user, clock)
 
     def state(self) -> str:
-        """Give the life-cycle state of this locked unit, from durable facts."""
+        """Return the state of this locked unit (lifecycle.STATES), read from durable facts."""
         return lifecycle.derive(lifecycle.gather(True, self._device, self._user))
 
     def repair(self) -> None:
-        """Write the mark `owned` where power went between the credential and it. Raises StorageError."""
+        """Write the mark `owned` if the power failed between the credential and it. Raises StorageError."""
         if self.state() == lifecycle.INITIALISED and (
             self._device.has("press") or not self._device.has("owned")
         ):
             self._mark_owned()
 
     def pressed(self) -> None:
-        """Somebody pressed the button: one attempt is open at once, and set-up for PRESS_LIFE_S."""
+        """Note a press of the button: it allows one attempt at once, and set-up for PRESS_LIFE_S seconds."""
         self._pressed_ms = self._clock.ticks_ms()
         self.throttle.open_once()
 
     def is_press_needed(self) -> bool:
-        """Say whether set-up asks for a press of the button first: after a factory reset, and none came lately."""
+        """Return whether set-up needs a press of the button first: after a reset, if there was no recent press."""
         if not self._device.has("press"):
             return False
         if self._pressed_ms is None:
@@ -112,13 +111,13 @@ class Owner:
         passed_ms = self._clock.ticks_diff(self._clock.ticks_ms(), self._pressed_ms)
         if 0 <= passed_ms < PRESS_LIFE_S * 1000:
             return False
-        self._pressed_ms = None  # ticks wrap: an old press must not look young again
+        self._pressed_ms = None  # ticks wrap: an old press must not look recent again
         return True
 
     def set_up(self, code: str, password: str, is_normalised: bool = False) -> "Generator[None, None, None]":
-        """Make whoever knows the set-up code the owner, with `password`.
+        """Store `password` as the owner's if `code` is the set-up code.
 
-        `is_normalised`: the page's script brought the password to NFKC. Raises LifecycleError (not in factory
+        `is_normalised`: the page's script converted the password to NFKC. Raises LifecycleError (not in factory
         default, or another client was first), PressError, ThrottledError, EntropyError, SetupCodeError,
         PasswordError, StorageError.
         """
@@ -128,18 +127,18 @@ class Owner:
         self.throttle.check()
         if not self._entropy.is_ready():
             raise EntropyError(what="salt")
-        # A slip of the typing is told apart by the check character and costs no attempt.
+        # The check character shows a typing mistake, which costs no attempt.
         normal = setup_code.normalise(code)
         self._check_code(normal)
         passwords.check(password, self._context(normal), is_normalised)
         made = yield from self._hash(password)
-        # From here to the stored mark nothing yields (rule 5).
+        # Nothing yields from here to the stored mark (rule 5).
         self._demand(lifecycle.SETUP)
         self._user.write("credential", encode_credential(made))
         self._mark_owned()
 
     def sign_in(self, password: str) -> "Generator[None, None, None]":
-        """End when `password` is the owner's. Raises CredentialError when it is not.
+        """Finish if `password` is the owner's; raise CredentialError if it is not.
 
         Also raises LifecycleError (not set up), ThrottledError, RecordDamagedError, StorageError.
         """
@@ -150,7 +149,7 @@ class Owner:
             yield from self._strengthen(password, data)
 
     def change(self, old: str, new: str, is_normalised: bool = False) -> "Generator[None, None, None]":
-        """Replace the password (PW-12); the caller ends all sessions.
+        """Replace the password (PW-12). The caller ends all sessions.
 
         Raises what sign_in raises for `old`, PasswordError for `new`, EntropyError.
         """
@@ -167,7 +166,7 @@ class Owner:
         self._user.write("credential", encode_credential(made))
 
     def reset(self, password: str) -> "Generator[None, None, None]":
-        """Begin a factory reset for whoever knows the password; the next start carries it out (reset.py).
+        """Begin a factory reset if `password` is the owner's; the next start carries it out (reset.py).
 
         Raises what sign_in raises.
         """
@@ -176,23 +175,22 @@ class Owner:
         reset.begin(self._device)
 
     def _verify(self, password: str, event: str) -> "Generator[None, None, bytes]":
-        """Give the stored record when `password` is the owner's. Raises what sign_in raises."""
+        """Return the stored record if `password` is the owner's. Raises what sign_in raises."""
         self._demand(event)
         self.throttle.check()
         if not password or len(password.encode()) > PASSWORD_MAX_BYTES:
-            raise CredentialError  # no password of ours; not worth a hash or a count
+            raise CredentialError  # cannot be the stored password, so it costs neither a hash nor a count
         data = self._user.require("credential")
         stored = decode_credential(data)
         if stored.is_keyed and self._key_store is None:
-            raise RecordDamagedError(
-                name="credential"
-            )  # made on a board with a key store: nothing to compare
+            # It was made on a board with a key store, so there is nothing to compare with.
+            raise RecordDamagedError(name="credential")
         self.throttle.count()
         key_store = self._key_store if stored.is_keyed else None
         digest = yield from derive(password, stored.salt, stored.iterations, key_store)
         if not backend.equal(digest, stored.digest):
             raise CredentialError
-        # A factory reset or a change of password may have come in between: no session outlives it (PW-03, PW-12).
+        # A factory reset or change of password may have happened meanwhile: no session outlives it (PW-03, PW-12).
         self._demand_unchanged(data, event)
         self.throttle.clear()
         return data
@@ -203,7 +201,7 @@ class Owner:
             raise CredentialError
 
     def _strengthen(self, password: str, data: bytes) -> "Generator[None, None, None]":
-        """Store the same password as this board hashes today (rule 9); a failure keeps the old record."""
+        """Store the same password in the form that this board uses now (rule 9); a failure keeps the old record."""
         if not self._entropy.is_ready():
             return
         made = yield from self._hash(password)
@@ -220,7 +218,7 @@ class Owner:
         lifecycle.step(self.state(), event)
 
     def _code_record(self) -> "tuple[bytes, bytes]":
-        """(salt, verifier) of the set-up code."""
+        """Return (salt, verifier) of the set-up code."""
         try:
             fields = cbor.check_map(cbor.decode(self._device.require("setup")), ((1, bytes), (2, bytes)))
         except CodecError:
@@ -232,16 +230,16 @@ class Owner:
         self.throttle.count()
         if not backend.equal(setup_code.verifier(normal, salt), expected):
             raise SetupCodeError(reason="wrong")
-        # Who knows the code may try as many passwords as it takes.
+        # A person who knows the code may try any number of passwords.
         self.throttle.clear()
 
     def _holds_code(self, password: str) -> bool:
-        """Say whether the set-up code stands in `password`, either way round (PW-16).
+        """Return whether `password` contains the set-up code, forwards or backwards (PW-16).
 
-        The device does not know its code, so every stretch of the code's length is tried against the verifier.
+        The device does not know its code, so it tries every part of the code's length against the verifier.
         """
         salt, expected = self._code_record()
-        plain = passwords.canonical(password).upper()
+        plain = typed.upper(typed.comparable(password))
         backwards = "".join([plain[at] for at in range(len(plain) - 1, -1, -1)])
         for text in (plain, backwards):
             for start in range(len(text) - SETUP_CODE_CHARS + 1):

@@ -1,22 +1,25 @@
 """Which passwords an owner may choose (PW-15, PW-16): length, no composition rules, nothing common or predictable.
 
-Rules, in the order they are applied; each refusal is PasswordError with a permanent `reason`:
+Rules, in the order in which they are applied; each refusal is PasswordError with a permanent `reason`:
 1. "length-min", "length-max": 15 to 64 characters (NIST SP 800-63B-4 3.1.1.2), at most PASSWORD_MAX_BYTES bytes.
-2. "character": control characters and line separators are refused; every other character counts, spaces too.
-3. "not-normalised": characters outside ASCII have several encodings. The page's script brings them to NFKC; a
-   form that did not pass through it may carry ASCII only, so that the same password always gives the same bytes.
+2. "character": control characters, line separators, and characters that nobody can see and type again are refused,
+   such as a zero-width space: the next sign-in would fail. All other characters are allowed, spaces too.
+3. "not-normalised": characters outside ASCII have several encodings. The page's script converts them to NFKC. A form
+   that did not pass through the script may contain ASCII only, so that the same password always gives the same bytes.
 4. "context": the password contains the device's id, serial, model, brand, host name or set-up code, or a long
-   part of one, forwards or backwards (PW-16).
-5. "repeated": one short piece again and again, or fewer than five different characters.
-6. "common", "sequence": what is left, once well-known passwords and runs count as one character each, is too
-   short. Runs are equal characters, the alphabet, digits, and walks over a keyboard.
+   part of one, forwards or backwards, with any separators (PW-16; typed.py).
+5. "repeated": one short piece is repeated, or there are fewer than five different characters.
+6. "common", "sequence": too little is left when each well-known password and each run counts as one character. Runs
+   are equal characters, the alphabet, digits, and walks over a keyboard.
 
-These are good practice, not law: SI 2023/1007 sets no strength for a password that the user defines.
+These rules are good practice, not law: SI 2023/1007 sets no strength for a password that the user defines. The page's
+strength meter runs the same rules (device/web/meter.py); a test compares both.
 """
 
 from device.compat import const
 from device.errors import PasswordError
 from device.limits import PASSWORD_MAX_BYTES, PASSWORD_MAX_CHARS, PASSWORD_MIN_CHARS
+from device.owner import typed
 from device.owner.common_passwords import WORDS
 
 TYPE_CHECKING = const(0)
@@ -29,9 +32,8 @@ RUN_CHARS = 3  # shorter runs are ordinary language
 CONTEXT_MIN_CHARS = 4  # a two-letter brand would forbid half the language
 CONTEXT_PART_CHARS = 8  # of a longer context word, any part of this length counts
 
-_SEPARATORS = " -_.,"
-# Alphabet, digits, and walks over the keyboards of the common layouts, in rows and in columns.
-_WALKS = (
+# The alphabet, digits, and walks over the keyboards of the common layouts, in rows and in columns.
+WALKS = (
     "abcdefghijklmnopqrstuvwxyz",
     "1234567890",
     "!@#$%^&*()",
@@ -46,18 +48,18 @@ _WALKS = (
     "1q2w3e4r5t6y7u8i9o0p",
     "q1w2e3r4t5y6u7i8o9p0",
 )
-_LEET = {"0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "@": "a", "$": "s", "!": "i"}
+LEET = {"0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "@": "a", "$": "s", "!": "i"}
 
 
 def check(password: str, context: "Sequence[str]", is_normalised: bool) -> None:
-    """Return when `password` may be used; raise PasswordError(reason) when not (rules above).
+    """Return if `password` may be used; raise PasswordError(reason) if not (rules above).
 
-    `context` are the words of this device (rule 4). `is_normalised` says that the page's script applied NFKC.
+    `context` lists the words of this device (rule 4). `is_normalised`: the page's script applied NFKC.
     """
     _check_length(password)
     _check_characters(password, is_normalised)
     plain = canonical(password)
-    if _has_context(plain, context):
+    if _has_context(typed.comparable(password), context):
         raise PasswordError(reason="context")
     if _is_repeated(plain):
         raise PasswordError(reason="repeated")
@@ -74,31 +76,37 @@ def _check_length(password: str) -> None:
 
 
 def _check_characters(password: str, is_normalised: bool) -> None:
-    is_ascii = True
     for character in password:
         point = ord(character)
-        if point < 0x20 or 0x7F <= point < 0xA0 or point in (0x2028, 0x2029, 0xFEFF):
+        if point < 0x20 or 0x7F <= point < 0xA0 or point in (0x2028, 0x2029):
             raise PasswordError(reason="character")
-        if point > 0x7E:
-            is_ascii = False
-    if not is_ascii and not is_normalised:
-        raise PasswordError(reason="not-normalised")
+        # NFKC turns every other space into U+0020, so one that is left did not pass through the script.
+        if point > 0x7E and (typed.is_in(point, typed.INVISIBLE) or _is_space(point)):
+            raise PasswordError(reason="character")
+    if not is_normalised:
+        check_ascii(password)
+
+
+def _is_space(point: int) -> bool:
+    return point in (0xA0, 0x1680, 0x202F, 0x205F, 0x3000) or 0x2000 <= point <= 0x200A
+
+
+def check_ascii(password: str) -> None:
+    """Raise PasswordError(reason "not-normalised") if `password` contains a character outside ASCII (rule 3)."""
+    for character in password:
+        if ord(character) > 0x7E:
+            raise PasswordError(reason="not-normalised")
 
 
 def canonical(text: str) -> str:
-    """Give `text` in lower case (ASCII letters only) without the separators that people put between words."""
-    result = []
-    for character in text:
-        if character in _SEPARATORS:
-            continue
-        point = ord(character)
-        result.append(chr(point + 32) if 65 <= point <= 90 else character)
-    return "".join(result)
+    """Return `text` as words and runs are looked for in it: ASCII lower case, no separators between words."""
+    return typed.without_separators(text)
 
 
 def _has_context(plain: str, context: "Sequence[str]") -> bool:
+    """Return whether `plain` (typed.comparable) contains a long part of a word of the device (rule 4)."""
     for word in context:
-        target = canonical(word)
+        target = typed.comparable(word)
         if len(target) < CONTEXT_MIN_CHARS:
             continue
         size = min(len(target), CONTEXT_PART_CHARS)
@@ -123,8 +131,9 @@ def _is_repeated(plain: str) -> bool:
 
 
 def _pieces(plain: str) -> "tuple[int, bool]":
-    """Count what a guesser has to guess: words and runs once, other characters each. Says if a word was seen."""
-    spoken = "".join([_LEET.get(character, character) for character in plain])
+    """Return (what a guesser has to guess: each word and each run counts once, other characters one by one; whether
+    a well-known word was found)."""
+    spoken = "".join([LEET.get(character, character) for character in plain])
     at = count = 0
     has_word = False
     while at < len(plain):
@@ -138,7 +147,7 @@ def _pieces(plain: str) -> "tuple[int, bool]":
 
 
 def _word_chars(text: str, at: int) -> int:
-    """Length of the longest well-known password that begins at `at`, 0 for none."""
+    """Return the length of the longest well-known password that begins at `at`, 0 if there is none."""
     longest = 0
     for word in WORDS.get(text[at], "").split():
         if len(word) > longest and text[at : at + len(word)] == word:
@@ -147,22 +156,22 @@ def _word_chars(text: str, at: int) -> int:
 
 
 def _run_chars(text: str, at: int) -> int:
-    """Length of the longest run that begins at `at`, 0 when it is shorter than RUN_CHARS."""
+    """Return the length of the longest run that begins at `at`, 0 if it is shorter than RUN_CHARS."""
     longest = 1
     while at + longest < len(text) and text[at + longest] == text[at]:
         longest += 1
-    for walk in _WALKS:
+    for walk in WALKS:
         if walk.find(text[at]) >= 0:
             longest = max(longest, _walked(text, at, walk, 1), _walked(text, at, walk, -1))
     return longest if longest >= RUN_CHARS else 0
 
 
 def _walked(text: str, at: int, walk: str, direction: int) -> int:
-    place = walk.find(text[at])
+    index = walk.find(text[at])
     length = 1
     while at + length < len(text):
-        place = (place + direction) % len(walk)
-        if text[at + length] != walk[place]:
+        index = (index + direction) % len(walk)
+        if text[at + length] != walk[index]:
             break
         length += 1
     return length

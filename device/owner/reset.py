@@ -1,14 +1,14 @@
-"""Factory reset: the owner's data goes, the unit's identity stays, and the set-up code is alive again (PW-03, SE-11).
+"""Factory reset: the owner's data goes, the unit's identity stays, and the set-up code works again (PW-03, SE-11).
 
 Rules:
 1. The mark comes first: `owned` = {1: true, 2: true}. From then on the unit is closed (lifecycle.py, rule 5), and
-   every start goes on with the reset until it is finished, however often the power goes.
-2. The user region is erased sector by sector, free sectors too, since littlefs leaves old content behind, and then
-   formatted: byte for byte the user region of a fresh unit.
-3. The `device` region is not touched but for the two marks; sequence numbers and the time floor stay.
+   every start continues the reset until it is finished, however often the power fails.
+2. The user region is erased sector by sector, unused sectors too, since littlefs leaves old content in them. Then it
+   is formatted. The result is byte for byte the user region of a fresh unit.
+3. In the `device` region only the marks `owned` and `press` change; sequence numbers and the time floor stay.
 4. The last owner knows the set-up code. On a board with a button the record `press` therefore asks for a press at
-   the next set-up (onboarding.py, rule 7): whoever sets the unit up then holds it.
-5. `owned` is deleted last; before that no set-up exists.
+   the next set-up (onboarding.py, rule 7), so that only a person who holds the unit can set it up.
+5. `owned` is deleted last; until then set-up does not exist.
 """
 
 from device.compat import const
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def begin(device: "Store") -> None:
-    """Store the mark: the reset will happen, now or at the next start. Raises StorageError."""
+    """Store the mark, so that this start or the next one carries out the reset. Raises StorageError."""
     device.write_map("owned", {OWNED: True, RESETTING: True})
 
 
@@ -35,10 +35,10 @@ def finish(
     format_user: "Callable[[], object]",
     has_button: bool,
 ) -> "Generator[None, None, None]":
-    """Carry the reset out; yields after each sector, so that the caller can feed the watchdog.
+    """Carry out the reset; yields None after each sector, so that the caller can feed the watchdog.
 
-    Nothing may have the user region open. `format_user` makes an empty file system there. May be cut anywhere and
-    begun anew. Raises FlashError, StorageError: the mark stays then, and the unit stays closed.
+    The user region must not be in use. `format_user` makes an empty file system there. The reset may be interrupted
+    at any point and started again. Raises FlashError, StorageError: the mark stays, and the unit stays closed.
     """
     for offset in range(layout.user_offset, layout.user_offset + layout.user_bytes, flash.sector_bytes):
         flash.erase(offset)

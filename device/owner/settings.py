@@ -1,12 +1,12 @@
-"""Whether updates install themselves (UP-06), and what the owner is told of them (UP-07).
+"""Whether updates install themselves (UP-06), and what the owner is told about them (UP-07).
 
 Rules:
-1. Automatic is the default, also where the record cannot be read: a damaged setting must not keep fixes away.
-2. Switched off or postponed, a release is verified and shown, and waits for the owner's one action.
-3. A postponement ends by itself: a time, counted by trusted time, at most POSTPONE_DAYS ahead.
-4. The record `settings` (CBOR {1: automatic, 2: postponed until, unix s, 0 = not}) lies in the user region: it
+1. Automatic is the default, also if the record cannot be read: a damaged setting must not keep security fixes away.
+2. If updates are switched off or postponed, a release is verified and shown, and waits for one action of the owner.
+3. A postponement ends by itself, at a trusted time at most POSTPONE_DAYS ahead.
+4. The record `settings` (CBOR {1: automatic, 2: postponed until, unix s, 0 = not postponed}) is in the user region: it
    survives updates and ends with a factory reset.
-5. The record `news` keeps what the last release says of itself: CBOR {1: sequence, 2: version, 3: what it
+5. The record `news` stores what the last release says about itself: CBOR {1: sequence, 2: version, 3: what it
    mitigates, 4: whether it interrupts}, each text cut at NEWS_CHARS.
 """
 
@@ -35,12 +35,12 @@ DEFAULT = Settings(True, 0)
 
 
 def encode(settings: "Settings") -> bytes:
-    """Give the bytes of the `settings` record."""
+    """Return the bytes of the `settings` record."""
     return cbor.encode({1: settings.is_automatic, 2: settings.postponed_until_s})
 
 
 def decode(data: bytes) -> "Settings":
-    """Give the settings in a record. Raises CborError, LimitError."""
+    """Return the settings in a record. Raises CodecError."""
     fields = cbor.check_map(cbor.decode(data), ((1, bool), (2, int)))
     if fields[2] < 0:
         raise CodecError(reason="postponed until")
@@ -48,31 +48,31 @@ def decode(data: bytes) -> "Settings":
 
 
 def may_install(settings: "Settings", now_s: "int | None") -> bool:
-    """Say whether a release may install itself at trusted time `now_s` (unix s, None = not known)."""
+    """Return whether a release may install itself at trusted time `now_s` (unix s, None = not known)."""
     if not settings.is_automatic:
         return False
     if settings.postponed_until_s == 0:
         return True
-    # Without a time the owner's word stands; each check learns the time before it looks at releases.
+    # Without a time the postponement holds; each check learns the time before it looks at releases.
     return now_s is not None and now_s >= settings.postponed_until_s
 
 
 def encode_news(news: "News") -> bytes:
-    """Give the bytes of the `news` record; longer texts are cut."""
+    """Return the bytes of the `news` record; longer texts are cut at NEWS_CHARS."""
     texts = [text[:NEWS_CHARS] for text in (news.version, news.mitigates, news.interrupts)]
     return cbor.encode({1: news.sequence, 2: texts[0], 3: texts[1], 4: texts[2]})
 
 
 def decode_news(data: bytes) -> "News":
-    """Give the news in a record. Raises CborError, LimitError."""
+    """Return the news in a record. Raises CodecError."""
     fields = cbor.check_map(cbor.decode(data), ((1, int), (2, str), (3, str), (4, str)))
     return News(fields[1], fields[2], fields[3], fields[4])
 
 
 class Consent:
-    """The owner's say in updates: the settings, what is on offer, and one press of "install now".
+    """The owner's consent to updates: the settings, the waiting release, and the press of "Install now".
 
-    `wake` is called when a release that waits may go on at once.
+    `wake` is called when a waiting release may be installed at once. The constructor only reads.
     """
 
     def __init__(self, user: "Store", time: "TimeKeeper", wake: "Callable[[], None]") -> None:
@@ -99,9 +99,10 @@ class Consent:
             return None
 
     def allows(self, manifest: "VerifiedManifest") -> bool:
-        """Say whether a verified, newer release is installed now; one that is not is kept as `offered`.
+        """Return whether a verified, newer release is installed now.
 
-        One that is leaves its text as `news`, so that the owner can read it after the restart. Raises StorageError.
+        If not, it becomes `offered`. If so, its text is stored as `news`, so that the owner can read it after the
+        restart. Raises StorageError.
         """
         found = _news_of(manifest)
         is_asked = found.sequence == self._asked_sequence
@@ -115,15 +116,15 @@ class Consent:
         return True
 
     def set_automatic(self, is_automatic: bool) -> None:
-        """Switch automatic updates on or off; either ends a postponement. Raises StorageError."""
+        """Switch automatic updates on or off; both end a postponement. Raises StorageError."""
         self._save(Settings(is_automatic, 0))
         if is_automatic:
             self._wake()
 
     def postpone(self, days: int) -> None:
-        """Let nothing install itself for `days` days (1 to POSTPONE_DAYS).
+        """Postpone automatic updates for `days` days (1 to POSTPONE_DAYS).
 
-        Raises SettingsError (reason "days", "no time", "off" where updates are off anyway), StorageError.
+        Raises SettingsError (reason "days"; "no time"; "off" if automatic updates are off), StorageError.
         """
         if not 1 <= days <= POSTPONE_DAYS:
             raise SettingsError(reason="days")
@@ -135,7 +136,7 @@ class Consent:
         self._save(Settings(True, now_s + days * DAY_S))
 
     def install_now(self) -> None:
-        """Install what is on offer, whatever the settings say (UP-07). Raises SettingsError (reason "no offer")."""
+        """Install the waiting release, whatever the settings are (UP-07). Raises SettingsError (reason "no offer")."""
         if self.offered is None:
             raise SettingsError(reason="no offer")
         self._asked_sequence = self.offered.sequence

@@ -1,14 +1,14 @@
 """How often a secret may be guessed (PW-14): a durable count of failures and a delay that grows with it.
 
 Rules:
-1. The count is stored before a guess is looked at, so that cutting the power takes no failure back and parallel
-   guesses all count.
-2. THROTTLE_FREE failures cost nothing; each further one doubles the delay up to THROTTLE_CAP_S. The cap keeps
-   the owner in: nobody can lock a device for good from outside.
-3. There is no clock that runs without power, so after a restart the whole delay begins again.
-4. A count that cannot be read counts as many.
-5. A press of the device's button opens one attempt at once (`open_once`): whoever guesses from afar cannot keep out
-   the owner who stands in front of the device. The count itself stays.
+1. The count is stored before a guess is compared, so that a power cut undoes no failure and parallel guesses all
+   count.
+2. The first THROTTLE_FREE failures cost nothing. Each further failure doubles the delay, up to THROTTLE_CAP_S seconds.
+   Because of the cap, nobody can lock the owner out for good from the network.
+3. No clock runs without power, so after a restart the whole delay begins again.
+4. A count that cannot be read counts as many failures.
+5. A press of the device's button allows one attempt at once (`open_once`), so that guesses from the network cannot
+   keep out an owner who stands in front of the device. The press does not change the count.
 """
 
 from device.compat import const
@@ -24,7 +24,7 @@ _MANY = 1000
 
 
 def delay_s(failures: int) -> int:
-    """Give the seconds that must pass after the latest of `failures` failures."""
+    """Return the seconds that must pass after the latest of `failures` failures."""
     beyond = failures - THROTTLE_FREE
     if beyond <= 0:
         return 0
@@ -33,7 +33,7 @@ def delay_s(failures: int) -> int:
 
 
 class Throttle:
-    """The count of one device, kept in the user region's record `attempts`."""
+    """The count of one device, stored in the user region's record `attempts`. The constructor only reads."""
 
     def __init__(self, store: "Store", clock: "Clock") -> None:
         self._store = store
@@ -55,7 +55,7 @@ class Throttle:
         return count
 
     def wait_s(self) -> int:
-        """Give the seconds until a guess will be looked at, 0 when now."""
+        """Return the seconds until the next guess is allowed, 0 if it is allowed now."""
         if not self._is_waiting:
             return 0
         passed_ms = self._clock.ticks_diff(self._clock.ticks_ms(), self._since_ms)
@@ -67,17 +67,17 @@ class Throttle:
         return (left_ms + 999) // 1000
 
     def check(self) -> None:
-        """Raise ThrottledError(wait_s) while a guess must wait."""
+        """Raise ThrottledError(wait_s) if a guess must wait."""
         wait_s = self.wait_s()
         if wait_s:
             raise ThrottledError(wait_s=wait_s)
 
     def open_once(self) -> None:
-        """Let the next attempt go without waiting; a failure then waits as long as its count says."""
+        """Allow the next attempt at once; if it fails, the delay follows from the count as before."""
         self._is_waiting = False
 
     def count(self) -> None:
-        """Store one more failure; called before the guess is looked at. Raises StorageError."""
+        """Store one more failure. Call it before the guess is compared. Raises StorageError."""
         failures = min(self.failures + 1, _MANY)
         self._store.write_map("attempts", {1: failures})
         self.failures = failures
@@ -85,7 +85,7 @@ class Throttle:
         self._is_waiting = True
 
     def clear(self) -> None:
-        """Forget all failures: the secret was right. Raises StorageError."""
+        """Delete the count, because the secret was correct. Raises StorageError."""
         self._store.delete("attempts")
         self.failures = 0
         self._is_waiting = False

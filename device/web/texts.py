@@ -1,4 +1,4 @@
-"""What the pages say when they refuse, in plain words, and the HTTP status that goes with it."""
+"""The sentence and the HTTP status that the pages give for each error: what happened, and what to do next."""
 
 from collections import namedtuple
 
@@ -19,58 +19,65 @@ TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from device.errors import FirstbootError
 
-# reason and wait_s are "" and 0 where the error has none.
+# `reason` and `wait_s` (seconds) are "" and 0 if the error has none.
 Refusal = namedtuple("Refusal", ("status", "text", "reason", "wait_s"))
 
 _PASSWORD = {
-    "length-min": "This password is too short. Use at least {} characters: four or five words that do not belong"
-    " together are a good start.".format(PASSWORD_MIN_CHARS),
+    "length-min": "This password is too short. Use at least {} characters, for example four or five words that have"
+    " nothing to do with each other.".format(PASSWORD_MIN_CHARS),
     "length-max": "This password is too long. Use at most {} characters.".format(PASSWORD_MAX_CHARS),
-    "character": "This password holds a character that cannot be printed. Leave it out.",
-    "not-normalised": "Without the page's script, use only letters A to Z, digits, spaces and signs of an English"
-    " keyboard: other characters can be written in several ways.",
-    "context": "This password holds something that stands on the device or its label, such as its name or the"
-    " set-up code. Choose something that nobody can read there.",
-    "repeated": "This password repeats itself. Choose something with more variety.",
-    "common": "This password is built from words that many people use as passwords. Choose something of your own.",
-    "sequence": "This password follows the alphabet, the digits or the keyboard. Choose something less regular.",
-    "unchanged": "This is the password that you have now. Choose another one.",
-    "mismatch": "The two passwords are not the same. Type them again.",
+    "character": "This password contains a character that cannot be seen, such as a line break, a zero-width space"
+    " or the joint of a combined emoji. Remove it: you could not type it again to sign in.",
+    "not-normalised": "Your browser runs no scripts, so use only unaccented letters, digits, spaces and the symbols"
+    " of an English keyboard. Other characters may not work the next time you sign in.",
+    "context": "This password contains something that is printed on the device or its label, such as its name, its"
+    " serial number or the set-up code. Choose a password that nobody can read there.",
+    "repeated": "This password repeats the same characters. Choose a more varied one.",
+    "common": "This password is made of words that many people use as passwords. Choose less common words.",
+    "sequence": "This password follows the alphabet, the digits or the keys of a keyboard. Choose a less regular one.",
+    "unchanged": "This is already your password. Choose a different one.",
+    "mismatch": "The two passwords are different. Type the same password in both fields.",
 }
 _CODE = {
-    "length": "The set-up code has 21 letters and digits. It stands on the label of the device.",
-    "symbol": "The set-up code has only letters and digits, without 0, 1, I and O. Look at the label again.",
-    "check": "There is a slip in the set-up code. Compare it with the label, sign by sign.",
-    "wrong": "This is not the set-up code of this device.",
+    "length": "The set-up code has 21 letters and digits. Compare what you typed with the label.",
+    "symbol": "The set-up code has only letters and digits, and never 0, 1, I or O. Compare what you typed with the"
+    " label.",
+    "check": "The set-up code contains a typing mistake. Compare it with the label, character by character.",
+    "wrong": "This is not the set-up code of this device. Use the code on its own label.",
 }
 _SETTINGS = {
-    "days": "Updates can be put off for 1 to {} days.".format(POSTPONE_DAYS),
-    "no time": "The device does not know the time yet, so it cannot count days. Try again when it has reached its"
-    " maker's server.",
-    "off": "Automatic updates are off, so there is nothing to put off.",
-    "no offer": "There is no release to install.",
-    "confirm": "Tick the box to say that everything of yours may be erased.",
+    "days": "You can pause updates for 1 to {} days. Choose a number of days.".format(POSTPONE_DAYS),
+    "no time": "The device does not know today's date yet, so it cannot count days. Try again when the device has"
+    " reached the manufacturer's server.",
+    "off": "Automatic updates are off, so there is nothing to pause.",
+    "no offer": "No update is waiting to be installed.",
+    "confirm": "Tick the box to confirm that the device may erase everything you saved on it.",
 }
-_PASSWORD_OTHER = "This password cannot be used. Choose another one."
-_CODE_OTHER = "The set-up code is not right. Look at the label again."
-_OTHER = "The device could not do this. Try again; if it goes on, restart the device."
+_PASSWORD_OTHER = "This password cannot be used. Choose a different one."
+_CODE_OTHER = "The set-up code is not correct. Compare what you typed with the label."
+_OTHER = "The device could not do this. Try again. If it fails again, unplug the device and plug it back in."
 
 
 _PLAIN = (
-    (CredentialError, 403, "This password is not right."),
-    (EntropyError, 503, "The device has no source of randomness, so it can keep no secret."),
-    (LifecycleError, 404, "There is nothing here."),
+    (CredentialError, 403, "The password is not correct. Try again."),
+    (
+        EntropyError,
+        503,
+        "The device is not ready to store a password safely. Try again in a minute. If it fails again, unplug the"
+        " device and plug it back in.",
+    ),
+    (LifecycleError, 404, "This page does not exist now. Go back to the start page."),
     (
         PressError,
         403,
-        "Press the button on the device, then send this form within two minutes. The device was reset, and this"
-        " shows that you hold it.",
+        "Press the button on the device, then send this form again within two minutes. The device was reset, so it"
+        " asks for proof that you are standing next to it.",
     ),
 )
 
 
 def refusal(error: "FirstbootError") -> "Refusal":
-    """Give status and text for a typed error. Never shows a field but `reason` and `wait_s`."""
+    """Return the Refusal for a typed error; of the error's fields only `reason` and `wait_s` are used."""
     reason = str(error.fields.get("reason", ""))
     if isinstance(error, PasswordError):
         return Refusal(422, _PASSWORD.get(reason, _PASSWORD_OTHER), reason, 0)
@@ -83,8 +90,8 @@ def refusal(error: "FirstbootError") -> "Refusal":
         wait_s = wait_s if isinstance(wait_s, int) else 1
         return Refusal(
             429,
-            "Too many wrong tries. Wait {} s, then try again. A press of the device's button,"
-            " where it has one, opens one try at once.".format(wait_s),
+            "Too many wrong attempts. Wait {} second{}, then try again. If the device has a button, press it to try"
+            " again immediately.".format(wait_s, "" if wait_s == 1 else "s"),
             "",
             wait_s,
         )
@@ -95,40 +102,40 @@ def refusal(error: "FirstbootError") -> "Refusal":
 
 
 HTTP_TEXTS = {
-    400: "The device did not understand the request.",
-    403: "The device did not accept this request. Open the page anew and try again.",
-    404: "There is nothing here.",
-    408: "The request took too long.",
-    413: "The request is too large.",
-    414: "The address is too long.",
-    421: "This is not the name of this device. Use the address on its label.",
-    415: "The device does not take this kind of form.",
-    431: "The request is too large.",
+    400: "The device did not understand the request. Go back to the start page and try again.",
+    403: "The device did not accept this request. Go back to the start page and try again.",
+    404: "There is no page at this address. Go back to the start page.",
+    408: "The request took too long. Try again.",
+    413: "The form is too long for this device. Enter less text.",
+    414: "The address is too long. Go back to the start page.",
+    415: "The device cannot read this kind of form. Use the forms on its own pages.",
+    421: "This device does not answer under this name. Use the address on its label.",
+    431: "Your browser sent more data than this device accepts. Delete the cookies for this address and try again.",
 }
 
 
 def http_text(status: int) -> str:
-    """Give the words for an HTTP status."""
+    """Return the sentence for an HTTP status."""
     return HTTP_TEXTS.get(status, _OTHER)
 
 
 _UPDATES = (
-    (201, "It is not signed by the maker of this device."),
-    (202, "It is signed in a way that this device does not accept."),
-    (211, "Its content is not what the maker signed."),
-    (212, "It is not made for this device."),
-    (213, "It is not made for this device."),
-    (214, "It is not newer than the software that is installed."),
-    (215, "It would bring back a known security hole."),
+    (201, "It was not signed by the manufacturer of this device."),
+    (202, "It was signed with a method that this device does not accept."),
+    (211, "Its content is not what the manufacturer signed."),
+    (212, "It was made for a different device."),
+    (213, "It was made for a different device."),
+    (214, "It is not newer than the installed software."),
+    (215, "It would bring back a known security problem."),
     (217, "This device could not start it."),
-    (218, "It did not work on this device before."),
-    (219, "It did not work on this device, so the device went back to the software before it."),
-    (700, "It would change the promised support period in a way that is not allowed."),
+    (218, "It failed on this device before."),
+    (219, "It failed on this device, so the device went back to its previous software."),
+    (700, "It would shorten the promised support period."),
 )
 
 
 def update_text(code: object) -> str:
-    """Give plain words for the number of a refusal that an owner may see, "" where there are none."""
+    """Return a sentence for the number of an error about an update, "" if there is none."""
     for known, text in _UPDATES:
         if code == known:
             return text

@@ -132,3 +132,19 @@ def test_common_words_are_stored_in_the_form_they_are_compared_in():
     for first in WORDS:
         for word in WORDS[first].split():
             assert word[0] == first and passwords.canonical(word) == word
+
+
+def test_characters_that_nobody_can_see_are_refused():
+    # zero-width space, joiner, no-break space, narrow no-break space, soft hyphen, word joiner, variation selector,
+    # direction mark, Hangul filler, blank Braille pattern, tag
+    for point in (0x200B, 0x200D, 0xA0, 0x202F, 0xAD, 0x2060, 0xFE0F, 0x200E, 0x3164, 0x2800, 0xE0061):
+        assert reason("kettle on the hob" + chr(point)) == "character", hex(point)
+
+
+def test_a_word_of_the_device_is_refused_with_any_separators_in_it():
+    for mark in ("\u2013", "\u2014", "\u2212", "/", ":", "+", "_", "\uff0d"):
+        assert reason("kettle on FB" + mark + "000" + mark + "123 hob") == "context", mark
+
+
+def test_full_width_letters_are_the_same_letters():
+    assert reason("kettle \uff26\uff22\uff10\uff10\uff10\uff11\uff12\uff13 hob") == "context"

@@ -1,0 +1,53 @@
+"""One normal form of what a person types: the code that is accepted is the code that is refused as a password."""
+
+from memory_unit import CODE, MemoryUnit, refused, run
+
+from device.errors import PasswordError
+from device.owner import setup_code, typed
+
+PASSWORD = "orange kettle under the bridge"
+# hyphen, en dash, em dash, horizontal bar, minus, full-width hyphen, no-break, narrow no-break, ideographic, thin
+# space, zero-width space, word joiner, byte order mark, soft hyphen, direction mark
+MARKS = (0x2010, 0x2013, 0x2014, 0x2015, 0x2212, 0xFF0D, 0xA0, 0x202F, 0x3000, 0x2009)
+INVISIBLE = (0x200B, 0x2060, 0xFEFF, 0xAD, 0x200E)
+
+
+def grouped_with(point):
+    return setup_code.grouped(CODE).replace("-", chr(point))
+
+
+def test_no_space_or_dash_or_invisible_character_matters_in_a_typed_code():
+    for point in MARKS + INVISIBLE:
+        assert setup_code.normalise(grouped_with(point)) == CODE, hex(point)
+        assert setup_code.normalise(chr(point) + CODE.lower() + chr(point)) == CODE, hex(point)
+
+
+def test_a_code_in_full_width_letters_is_the_code():
+    wide = "".join([chr(ord(character) + 0xFEE0) for character in CODE])
+    assert setup_code.normalise(wide) == CODE
+
+
+def test_the_code_is_refused_as_a_password_however_its_groups_are_separated():
+    for point in (0x2010, 0x2013, 0x2014, 0x2212, 0xFF0D, 0x2D, 0x20, 0x2F, 0x5F, 0x3A):
+        unit = MemoryUnit()
+        error = refused(PasswordError, unit.set_up, CODE, grouped_with(point), True)
+        assert error.fields["reason"] in ("context", "character"), hex(point)
+        unit.set_up(CODE, PASSWORD)
+        change = unit.owner.change(PASSWORD, "my " + grouped_with(point) + " code", True)
+        assert refused(PasswordError, run, change).fields["reason"] in ("context", "character"), hex(point)
+
+
+def test_the_printed_code_with_en_dashes_is_refused_as_the_first_and_as_a_later_password():
+    unit = MemoryUnit()
+    assert refused(PasswordError, unit.set_up, CODE, grouped_with(0x2013), True).fields["reason"] == "context"
+    unit.set_up(CODE, PASSWORD)
+    change = unit.owner.change(PASSWORD, "my " + grouped_with(0x2014) + " code", True)
+    assert refused(PasswordError, run, change).fields["reason"] == "context"
+
+
+def test_the_ranges_are_in_ascending_order_since_the_search_stops_early():
+    for ranges in (typed.SPACES_AND_DASHES, typed.INVISIBLE):
+        last = -1
+        for first, end in ranges:
+            assert last < first <= end
+            last = end
