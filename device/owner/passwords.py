@@ -32,6 +32,17 @@ RUN_CHARS = 3  # shorter runs are ordinary language
 CONTEXT_MIN_CHARS = 4  # a two-letter brand would forbid half the language
 CONTEXT_PART_CHARS = 8  # of a longer context word, any part of this length counts
 
+# Control characters and line separators; and spaces that NFKC would have turned into U+0020.
+REFUSED = (
+    (0x00, 0x1F),
+    (0x7F, 0xA0),
+    (0x1680, 0x1680),
+    (0x2000, 0x200A),
+    (0x2028, 0x2029),
+    (0x202F, 0x202F),
+    (0x205F, 0x205F),
+    (0x3000, 0x3000),
+)
 # The alphabet, digits, and walks over the keyboards of the common layouts, in rows and in columns.
 WALKS = (
     "abcdefghijklmnopqrstuvwxyz",
@@ -78,17 +89,10 @@ def _check_length(password: str) -> None:
 def _check_characters(password: str, is_normalised: bool) -> None:
     for character in password:
         point = ord(character)
-        if point < 0x20 or 0x7F <= point < 0xA0 or point in (0x2028, 0x2029):
-            raise PasswordError(reason="character")
-        # NFKC turns every other space into U+0020, so one that is left did not pass through the script.
-        if point > 0x7E and (typed.is_in(point, typed.INVISIBLE) or _is_space(point)):
+        if typed.is_in(point, REFUSED) or (point > 0x7E and typed.is_in(point, typed.INVISIBLE)):
             raise PasswordError(reason="character")
     if not is_normalised:
         check_ascii(password)
-
-
-def _is_space(point: int) -> bool:
-    return point in (0xA0, 0x1680, 0x202F, 0x205F, 0x3000) or 0x2000 <= point <= 0x200A
 
 
 def check_ascii(password: str) -> None:

@@ -18,34 +18,39 @@ JSON = "application/json"
 
 
 def wants_json(request: "Any") -> bool:
-    """Say whether the client asked for JSON instead of a page."""
+    """Return whether the client asked for JSON instead of a page."""
     return JSON in request.headers.get("Accept", "")
 
 
 def page(text: str, status: int = 200) -> "Any":
-    """Give a page."""
+    """Return a page."""
     return Response(text, status, {"Content-Type": HTML})
 
 
 def data(value: "Any", status: int = 200) -> "Any":
-    """Give a JSON value."""
+    """Return a JSON value."""
     return Response(json.dumps(value), status, {"Content-Type": JSON})
 
 
 def see(path: str) -> "Any":
-    """Send a browser on to `path`."""
+    """Return a redirect to `path`."""
     return Response(b"", 303, {"Location": path, "Content-Type": HTML})
 
 
 def done(request: "Any", path: str) -> "Any":
-    """Say that a form was carried out: 303 to `path`, for a program 200 {"next": path}."""
+    """Return that a form was carried out: 303 to `path`; for a program 200 {"next": path}."""
     return data({"next": path}) if wants_json(request) else see(path)
 
 
-def refuse(request: "Any", status: int, text: str, error: "FirstbootError | None" = None) -> "Any":
-    """Give a refusal in words; a program also gets the error's number, name, `reason` and `wait_s`."""
+def refuse(
+    request: "Any", status: int, text: str, error: "FirstbootError | None" = None, shown: str = ""
+) -> "Any":
+    """Return a refusal in words, or the page `shown` in its place.
+
+    A program gets the words as JSON, with the error's number, name, `reason` and `wait_s`.
+    """
     if not wants_json(request):
-        return page(pages.message(status, text), status)
+        return page(shown or pages.message(status, text), status)
     answer: "dict[str, Any]" = {"status": status, "text": text}
     if error is not None:
         answer["code"] = error.code

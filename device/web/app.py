@@ -1,12 +1,13 @@
 """The local pages as a microdot application.
 
 Rules (docs/reference/local-pages.md):
-1. routes.ROUTES is the whole list; microdot's own OPTIONS and 405 answers would tell more and are off.
-2. A form is taken only from the device's own pages: SameSite=Strict on the cookie, and Sec-Fetch-Site or Origin
-   where a browser sends them.
-3. A Host header that does not name this unit gets 421 (server.py): no page elsewhere can pass for one of ours.
-4. Secrets come in form bodies and nowhere else, and go out in no answer.
-5. Before sign-in no serial, no version, no owner (SE-06).
+1. routes.ROUTES is the complete list. microdot's own answers to OPTIONS and 405 would reveal more, so they are off.
+2. A form is accepted only from the device's own pages: SameSite=Strict on the cookie, and Sec-Fetch-Site or Origin
+   if the browser sends them.
+3. A Host header that does not name this unit gets 421 (server.py), so that no other site can pass for the device.
+4. Secrets come only in form bodies and go out in no answer. One exception: a refused set-up form returns the set-up
+   code, reduced to letters and digits, to the browser that sent it.
+5. Before sign-in no page shows serial, version or owner (SE-06).
 """
 
 from microdot import Microdot
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def create_app(device: "Device") -> "Any":
-    """Give the microdot application for one unit; `app.site` is its OwnerSite."""
+    """Return the microdot application of one unit; `app.site` is its OwnerSite."""
     app: "Any" = Microdot()
     app.options_handler = None
     app.site = OwnerSite(device)
@@ -44,7 +45,7 @@ def _guarded(site: "Site", route: "Route") -> "Any":
 
     async def guarded(request: "Any") -> "Any":
         try:
-            # microdot's patterns are regular expressions, in which the dot of "style.css" is any character.
+            # microdot's patterns are regular expressions, in which the dot of "style.css" matches any character.
             if request.path != route.path:
                 return await _not_found(request)
             refused = site.gate(request, route)

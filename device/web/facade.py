@@ -1,4 +1,4 @@
-"""What the local pages need of a unit, and nothing more. device.agent.facade implements it; tests bring a fake.
+"""What the local pages need from a unit. device.agent.unit implements it; tests use a fake.
 
 The shapes of the dictionaries are those of docs/reference/local-pages.md:
 
@@ -25,50 +25,50 @@ if TYPE_CHECKING:
 
     class Device(Protocol):
         def state(self) -> str:
-            """The life-cycle state (lifecycle.STATES)."""
+            """Return the life-cycle state (lifecycle.STATES)."""
 
         def public_info(self) -> "dict[str, Any]":
-            """What anyone may know, before sign-in and before set-up (SE-06): no serial, no version, no owner."""
+            """Return what anyone may know, before set-up too (SE-06): no serial, no version, no owner."""
 
         def statement(self) -> "bytes | None":
-            """The statement's payload (JSON), None where there is none."""
+            """Return the statement's payload (JSON), None if there is no statement."""
 
         def status(self) -> "dict[str, Any]":
-            """What the owner sees after sign-in."""
+            """Return what the owner sees after sign-in."""
 
         async def setup(self, code: str, password: str, is_normalised: bool) -> None:
-            """Make the caller the owner.
+            """Store the password of the new owner if the code is correct.
 
             Raises LifecycleError, PressError, ThrottledError, EntropyError, SetupCodeError, PasswordError,
             StorageError.
             """
 
         async def login(self, password: str) -> None:
-            """Return when the password is right. Raises LifecycleError, ThrottledError, CredentialError."""
+            """Return if the password is correct. Raises LifecycleError, ThrottledError, CredentialError."""
 
         def host_names(self) -> "tuple[str, ...]":
-            """What a Host header may call this unit, lower case, without a port."""
+            """Return the names and addresses that a Host header may use, lower case, without a port."""
 
         def is_press_needed(self) -> bool:
-            """Whether set-up waits for a press of the button (after a factory reset)."""
+            """Return whether set-up needs a press of the button first (after a factory reset)."""
 
         async def change_password(self, old: str, new: str, is_normalised: bool) -> None:
             """Replace the password. Raises what login raises for `old`, PasswordError, EntropyError."""
 
         async def reset(self, password: str) -> None:
-            """Begin a factory reset; from here on no page exists. Raises what login raises."""
+            """Begin a factory reset; from then on no page exists. Raises what login raises."""
 
         def set_automatic(self, is_automatic: bool) -> None:
-            """Switch automatic updates. Raises StorageError."""
+            """Switch automatic updates on or off. Raises StorageError."""
 
         def postpone(self, days: int) -> None:
-            """Put updates off. Raises SettingsError, StorageError."""
+            """Postpone automatic updates. Raises SettingsError, StorageError."""
 
         def install_now(self) -> None:
-            """Install what is on offer. Raises SettingsError."""
+            """Install the waiting release. Raises SettingsError."""
 
         def random_bytes(self, length: int) -> bytes:
-            """For session tokens. Raises EntropyError."""
+            """Return random bytes for session tokens. Raises EntropyError."""
 
         def ticks_ms(self) -> int: ...
         def ticks_diff(self, later: int, earlier: int) -> int: ...

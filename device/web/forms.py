@@ -1,7 +1,7 @@
 """Form bodies (application/x-www-form-urlencoded) into text, strictly.
 
-Rules: at most FIELDS fields, none twice, valid percent escapes, valid UTF-8. The body's size is bounded before
-(http.py). Nothing here keeps or prints a value: values are passwords.
+Rules: at most FIELDS fields, none twice, valid percent escapes, valid UTF-8. http.py has bounded the size of the body.
+Nothing here stores or prints a value, since values are passwords.
 """
 
 from device.compat import const
@@ -16,7 +16,7 @@ _HEX = b"0123456789abcdef"
 
 
 def parse(body: bytes, content_type: str) -> "dict[str, str]":
-    """Give the fields of a form. Raises RequestError: 415 for another type, 400 for anything malformed."""
+    """Return the fields of a form. Raises RequestError: 415 for another content type, 400 for a malformed body."""
     if content_type.partition(";")[0].strip().lower() != CONTENT_TYPE:
         raise RequestError(status=415, reason="content type")
     fields: "dict[str, str]" = {}
@@ -37,7 +37,7 @@ def parse(body: bytes, content_type: str) -> "dict[str, str]":
 
 
 def unescape(data: bytes) -> str:
-    """Give the text of one name or value. Raises RequestError(400)."""
+    """Return the text of one name or value. Raises RequestError(400)."""
     result = bytearray()
     at = 0
     while at < len(data):
@@ -64,7 +64,7 @@ def _text(data: bytes) -> str:
         text = data.decode()
     except (UnicodeError, ValueError):
         raise RequestError(status=400, reason="encoding") from None
-    # MicroPython lets overlong forms and surrogates pass: count what strict UTF-8 (RFC 3629) would take.
+    # MicroPython accepts overlong forms and surrogates: count the bytes that strict UTF-8 (RFC 3629) needs.
     size = 0
     for character in text:
         point = ord(character)

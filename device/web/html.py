@@ -1,4 +1,6 @@
-"""HTML as text: escaping, the frame of every page, lists of facts. Every value that is shown goes through here."""
+"""HTML as text: escaping, the frame of every page, form fields, lists of facts. Every shown value is escaped here."""
+
+from collections import namedtuple
 
 from device.compat import const
 from device.limits import PASSWORD_MIN_CHARS
@@ -8,20 +10,27 @@ TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from typing import Any, Sequence
 
-# The ampersand first: the others bring new ones.
+# What went wrong with a form, in words. `field` is the id of the field that is wrong, "" if the whole form is.
+Problem = namedtuple("Problem", ("text", "field"))
+NO_PROBLEM = Problem("", "")
+
+# The ampersand first: the other entities contain one.
 _ENTITIES = (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"), ("'", "&#39;"))
 
 
 def escape(value: object) -> str:
-    """Give the text of `value`, safe between tags and inside a quoted attribute."""
+    """Return the text of `value`, safe between tags and inside a quoted attribute."""
     text = str(value)
     for character, entity in _ENTITIES:
         text = text.replace(character, entity)
     return text
 
 
-def page(title: str, brand: str, body: str, footer: str = "", nav: str = "") -> str:
-    """Give a whole page. `title`, `brand` are plain text, `body`, `footer` and `nav` are HTML."""
+def page(title: str, brand: str, body: str, footer: str = "", nav: str = "", is_error: bool = False) -> str:
+    """Return a whole page. `title` and `brand` are plain text, `body`, `footer` and `nav` are HTML.
+
+    `is_error`: the page shows a form again; its title says so, which a screen reader reads first.
+    """
     # Joined once: each "+" would copy the page, and the board's heap is small.
     return "".join(
         (
@@ -29,7 +38,8 @@ def page(title: str, brand: str, body: str, footer: str = "", nav: str = "") -> 
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
             # Without the icon a browser asks for /favicon.ico, one more TLS handshake for a 404.
             '<link rel="icon" href="data:,">\n<link rel="stylesheet" href="/style.css">\n<title>',
-            escape(title),
+            "Error: " if is_error else "",
+            escape(title + " - " + brand if brand else title),
             "</title>\n</head>\n<body>\n<header><p>",
             escape(brand),
             "</p><h1>",
@@ -48,21 +58,30 @@ def page(title: str, brand: str, body: str, footer: str = "", nav: str = "") -> 
 
 
 def section(title: str, body: str, kind: str = "") -> str:
-    """Give one card. `title` is plain text, `body` HTML, `kind` class names of style.py."""
+    """Return one card. `title` is plain text, `body` is HTML, `kind` is a list of class names from style.py."""
     heading = "<h2>" + escape(title) + "</h2>" if title else ""
     attribute = ' class="' + kind + '"' if kind else ""
     return "<section" + attribute + ">" + heading + body + "</section>"
 
 
 def notice(text: str, is_bad: bool = True) -> str:
-    """Give a message that a screen reader speaks at once."""
-    return '<section class="notice{}" role="alert"><p>{}</p></section>'.format(
-        " bad" if is_bad else "", escape(text)
+    """Return a message that a screen reader reads at once; one that is not bad is read after the page."""
+    return '<section class="notice{}" role="{}"><p>{}</p></section>'.format(
+        " bad" if is_bad else "", "alert" if is_bad else "status", escape(text)
+    )
+
+
+def problem_notice(problem: "Problem") -> str:
+    """Return the notice for a problem of the whole form, with the focus; "" for one that a field shows itself."""
+    if not problem.text or problem.field:
+        return ""
+    return '<section class="notice bad" role="alert" tabindex="-1" autofocus><p>{}</p></section>'.format(
+        escape(problem.text)
     )
 
 
 def navigation(links: "Sequence[tuple[str, str]]", current: str) -> str:
-    """Give the list of pages; `links` are (path, plain text), `current` is the path of the page that shows it."""
+    """Return the list of pages; `links` are (path, plain text), `current` is the path of the shown page."""
     parts = ['<nav aria-label="Pages"><ul>']
     for path, text in links:
         mark = ' aria-current="page"' if path == current else ""
@@ -70,39 +89,64 @@ def navigation(links: "Sequence[tuple[str, str]]", current: str) -> str:
     return "".join(parts) + "</ul></nav>"
 
 
-def password_field(name: str, label: str, purpose: str, hint: str = "") -> str:
-    """Give a labelled password field; `purpose` is what a password manager reads (autocomplete)."""
-    described = ' aria-describedby="{}-hint"'.format(name) if hint else ""
-    # The browser says so before the form is sent, and the set-up code need not be typed again.
-    least = ' minlength="{}"'.format(PASSWORD_MIN_CHARS) if purpose == "new-password" else ""
-    return (
-        '<label for="{}">{}</label>'.format(name, escape(label))
-        + ('<p class="hint" id="{}-hint">{}</p>'.format(name, escape(hint)) if hint else "")
-        + '<input type="password" id="{0}" name="{0}" required autocomplete="{1}"{2}{3}>'.format(
-            name, purpose, described, least
-        )
-    )
+def field(name: str, label: str, attributes: str, hint: str = "", problem: "Problem" = NO_PROBLEM) -> str:
+    """Return a labelled input. `attributes` is HTML, `hint` plain text; `problem` is shown if it names this field.
+
+    A field with a problem gets the focus, and its message directly above it (WCAG 2.2, 3.3.1 and 1.3.1).
+    """
+    parts = ['<label for="', name, '">', escape(label), "</label>"]
+    described = []
+    if hint:
+        parts += ['<p class="hint" id="', name, '-hint">', escape(hint), "</p>"]
+        described.append(name + "-hint")
+    is_wrong = problem.field == name
+    if is_wrong:
+        parts += ['<p class="error" role="alert" id="', name, '-error">', escape(problem.text), "</p>"]
+        described.append(name + "-error")
+    parts += ["<input ", attributes, ' id="', name, '" name="', name, '" required']
+    if described:
+        parts += [' aria-describedby="', " ".join(described), '"']
+    if is_wrong:
+        parts.append(' aria-invalid="true" autofocus')
+    return "".join(parts) + ">"
 
 
-def new_password_fields() -> str:
-    """Give the fields for a new password; the strength that the script shows is a comfort, the device decides."""
+def password_field(
+    name: str, label: str, purpose: str, hint: str = "", problem: "Problem" = NO_PROBLEM
+) -> str:
+    """Return a labelled password field; `purpose` is what a password manager reads (autocomplete)."""
+    attributes = 'type="password" autocomplete="' + purpose + '"'
+    if purpose == "new-password":
+        # The browser reports a short password before it sends the form.
+        attributes += ' minlength="{}"'.format(PASSWORD_MIN_CHARS)
+    return field(name, label, attributes, hint, problem)
+
+
+def new_password_fields(words: "Sequence[str]", problem: "Problem") -> str:
+    """Return the fields for a new password, with the strength meter (meter.py).
+
+    `words` are words of the device that anyone may know; the meter reports a password that contains one.
+    """
     hint = (
-        "At least 15 characters. Spaces are welcome; four or five words that do not belong together are strong and"
-        " easy to keep. You may paste it from a password manager."
+        "At least 15 characters. Four or five words that have nothing to do with each other are strong and easy to"
+        " remember. You can use spaces, and you can paste a password from a password manager."
     )
     return (
-        password_field("password", "New password", "new-password", hint)
-        + '<p class="hint strength" id="strength" role="status" hidden></p>'
-        + password_field("again", "New password again", "new-password")
+        password_field("password", "New password", "new-password", hint, problem)
+        + '<p class="hint strength" id="strength" role="status" data-words="'
+        + escape("\n".join(words))
+        + '" hidden></p>'
+        + password_field("again", "New password again", "new-password", "", problem)
+        + '<script src="/meter.js" defer></script>'
     )
 
 
-SHOW = '<label class="show" hidden><input type="checkbox" id="show"> Show what I type</label>'
+SHOW = '<label class="show" hidden><input type="checkbox" id="show"> Show passwords</label>'
 NORMALISED = '<input type="hidden" name="normalised" value="">'
 
 
 def facts(rows: "Sequence[tuple[str, Any]]") -> str:
-    """Give a list of names and values; rows without a value are left out."""
+    """Return a list of names and values; rows without a value are left out."""
     parts = ["<dl>"]
     for name, value in rows:
         if value is not None and value != "":
@@ -112,7 +156,7 @@ def facts(rows: "Sequence[tuple[str, Any]]") -> str:
 
 
 def document(value: "Any", depth: int = 0) -> str:
-    """Give any JSON value as nested lists, keys sorted as words; nothing below six levels."""
+    """Return any JSON value as nested lists, with sorted keys; everything below six levels is left out."""
     if depth > 6:
         return "…"
     if isinstance(value, dict):
@@ -120,7 +164,7 @@ def document(value: "Any", depth: int = 0) -> str:
         # Dict order means nothing on MicroPython.
         for key in sorted(value):
             parts.append("<dt>" + escape(_words(str(key))) + "</dt>")
-            # What is nested stands below its name: side by side, each level would halve the width.
+            # A nested value goes below its name: side by side, each level would halve the width.
             kind = ' class="nested"' if isinstance(value[key], (dict, list)) else ""
             parts.append("<dd" + kind + ">" + document(value[key], depth + 1) + "</dd>")
         return "".join(parts) + "</dl>"

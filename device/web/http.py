@@ -1,11 +1,11 @@
-"""HTTP/1.1 requests from a Stream, bounded and strict (RFC 9112), and the bytes of an answer.
+"""Read HTTP/1.1 requests from a Stream, bounded and strict (RFC 9112), and build the bytes of an answer.
 
 Rules:
 1. Line, head, number of headers and body are bounded by limits.py; one deadline bounds the whole request
-   (server.py). A bound that is passed ends the connection.
-2. Only the headers that a page uses are kept; one of those given twice is refused, since two readers could
-   choose differently.
-3. No transfer coding, no folded header lines, no absolute target: nobody who means well sends them here.
+   (server.py). A request that exceeds a bound ends the connection.
+2. Only the headers that a page uses are kept. A request that repeats one of them is refused, since two readers could
+   choose different values.
+3. Transfer codings, folded header lines and absolute targets are refused: no browser sends them here.
 4. One request, one answer, then the connection is closed.
 """
 
@@ -19,7 +19,7 @@ TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from device.interfaces import Stream
 
-# headers: canonical names as in KEPT; the query is cut off, since no page takes one.
+# headers: canonical names as in KEPT. The query is removed, since no page uses one.
 Head = namedtuple("Head", ("method", "path", "version", "headers"))
 
 KEPT = {
@@ -55,7 +55,7 @@ _CHUNK = const(1024)
 
 
 async def read_request(stream: "Stream") -> "tuple[Head, bytes] | None":
-    """Give (head, body) of one request, None when the client closed without asking.
+    """Return (head, body) of one request, None if the client closed without sending one.
 
     Raises RequestError(status, reason) and what the stream raises (LinkError).
     """
@@ -86,7 +86,7 @@ async def read_request(stream: "Stream") -> "tuple[Head, bytes] | None":
 
 
 def parse_head(data: bytes) -> "Head":
-    """Give the request line and the headers in `data` (without the empty line). Raises RequestError."""
+    """Return the request line and the headers in `data` (without the empty line). Raises RequestError."""
     lines = data.split(b"\r\n")
     if len(lines[0]) > HTTP_LINE_BYTES:
         raise RequestError(status=414, reason="request line")
@@ -108,7 +108,7 @@ def _request_line(line: str) -> "tuple[str, str, str]":
     if len(parts) != 3 or parts[2] not in ("HTTP/1.1", "HTTP/1.0"):
         raise RequestError(status=400, reason="request line")
     if parts[0] not in _METHODS:
-        # An unknown method is answered like an unknown page: what exists is nobody's business.
+        # An unknown method is answered like an unknown page, so that the answer reveals nothing.
         raise RequestError(status=404, reason="method")
     if not parts[1].startswith("/"):
         raise RequestError(status=400, reason="target")
@@ -138,7 +138,7 @@ def _ascii(data: bytes) -> str:
 
 
 def body_length(head: "Head") -> int:
-    """Give the length of the body in bytes. Raises RequestError."""
+    """Return the length of the body in bytes. Raises RequestError."""
     text = head.headers.get("Content-Length")
     if text is None:
         return 0
@@ -151,7 +151,7 @@ def body_length(head: "Head") -> int:
 
 
 def response_bytes(status: int, headers: "dict[str, str]", body: bytes, is_head: bool) -> bytes:
-    """Give a whole answer. Raises ValueError for a header that would break it open."""
+    """Return the bytes of an answer. Raises ValueError for a header value with a line break."""
     lines = ["HTTP/1.1 {} {}".format(status, REASONS.get(status, "Unknown"))]
     for name in sorted(headers):
         value = headers[name]

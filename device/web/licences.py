@@ -1,14 +1,14 @@
-"""What the firmware is made of, and the licences in full, since they ask to travel with it.
+"""The parts of the firmware, and their licences in full, since the licences require it.
 
-A maker who links more in adds it here. None of the texts holds a character that HTML knows: the page shows them as
-they are.
+A maker that links more parts adds them here. No text contains a special character of HTML, because the page shows the
+texts unescaped.
 """
 
 from device.compat import const
 
 TYPE_CHECKING = const(0)
 
-# (name, licence, whose it is)
+# (name, licence, copyright holder)
 PARTS = (
     ("Firstboot", "Apache-2.0", "the Firstboot authors"),
     ("MicroPython", "MIT", "Copyright (c) 2013-2025 Damien P. George and others"),

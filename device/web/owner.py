@@ -1,8 +1,10 @@
-"""The owner's pages: everything behind a session. A handler takes a microdot Request and gives a Response."""
+"""The owner's pages, behind a session. A handler takes a microdot Request and returns a microdot Response."""
 
 from device.compat import const
 from device.errors import FirstbootError, RequestError, SettingsError
-from device.web import answers, licences, owner_pages, pages, sessions
+from device.owner import lifecycle
+from device.web import answers, licences, owner_pages, pages, sessions, texts
+from device.web.html import NO_PROBLEM
 from device.web.site import Site, check_again, field, read_form
 
 TYPE_CHECKING = const(0)
@@ -13,15 +15,22 @@ if TYPE_CHECKING:
 class OwnerSite(Site):
     """All pages of one unit."""
 
+    _is_resetting = False  # the factory reset that this process has begun; the restart ends it
+
+    def _elsewhere(self, path: str, state: str) -> str:
+        if self._is_resetting and state == lifecycle.FAILED:
+            return owner_pages.resetting()
+        return super()._elsewhere(path, state)
+
     def _owner_page(self, request: "Any", part: "Any", form: "Any") -> "Any":
-        """`form(info, status)` as a page, `part` of the status for a program."""
+        """Return the page `form(info, status)`; for a program, `part` of the status as JSON."""
         found = self.device.status()
         if answers.wants_json(request):
             return answers.data(found[part] if part else found)
         return answers.page(form(self.device.public_info(), found))
 
     def surroundings(self, request: "Any") -> "pages.Surroundings":
-        """Navigation, and the notice of the end of support, on public pages too for whoever is signed in (SP-08)."""
+        """Return navigation and the notice of the end of support for public pages too, if signed in (SP-08)."""
         if not self.token(request):
             return pages.NOTHING
         return owner_pages.surroundings(request.path, self.device.status())
@@ -33,7 +42,10 @@ class OwnerSite(Site):
         return answers.data(self.device.status())
 
     async def updates(self, request: "Any") -> "Any":
-        return self._owner_page(request, "update", owner_pages.updates)
+        word = self.word("/updates")
+        return self._owner_page(
+            request, "update", lambda info, found: owner_pages.updates(info, found, NO_PROBLEM, word)
+        )
 
     async def change_updates(self, request: "Any") -> "Any":
         """`action`: on, off, postpone (with `days`), install (UP-06, UP-07)."""
@@ -44,6 +56,8 @@ class OwnerSite(Site):
             if isinstance(error, RequestError):
                 raise
             return self.refused(request, error, self._with_problem(owner_pages.updates))
+        if fields["action"] == "install":
+            self.say("/updates", texts.INSTALLING)
         return answers.done(request, "/updates")
 
     def _carry_out(self, action: str, days: str) -> None:
@@ -51,7 +65,7 @@ class OwnerSite(Site):
             self.device.set_automatic(action == "on")
         elif action == "postpone":
             # Two digits are enough for limits.POSTPONE_DAYS; int() and isdigit() would take more than 0 to 9.
-            if not 1 <= len(days) <= 2 or any([sign not in "0123456789" for sign in days]):
+            if not 1 <= len(days) <= 2 or any([digit not in "0123456789" for digit in days]):
                 raise SettingsError(reason="days")
             self.device.postpone(int(days))
         elif action == "install":
@@ -66,21 +80,22 @@ class OwnerSite(Site):
         return self._owner_page(request, "", owner_pages.password)
 
     async def change_password(self, request: "Any") -> "Any":
-        """Replace the password; every session ends, this one too (PW-12)."""
+        """Replace the password; every session ends, including this one (PW-12)."""
         fields = read_form(request)
         current, new = field(fields, "current"), field(fields, "password")
         try:
             check_again(fields, new)
             await self.device.change_password(current, new, fields.get("normalised") == "1")
         except FirstbootError as error:
-            return self.refused(request, error, self._with_problem(owner_pages.password))
+            return self.refused(request, error, self._with_problem(owner_pages.password), "current")
+        self.say("/login", texts.PASSWORD_CHANGED)
         return self._signed_out(answers.done(request, "/login"))
 
     async def reset_form(self, request: "Any") -> "Any":
         return self._owner_page(request, "", owner_pages.reset)
 
     async def reset(self, request: "Any") -> "Any":
-        """Begin a factory reset: the password and the ticked box are the owner's confirmation (SE-11)."""
+        """Begin a factory reset; the password and the ticked box confirm it (SE-11)."""
         fields = read_form(request)
         password = field(fields, "password")
         try:
@@ -89,6 +104,7 @@ class OwnerSite(Site):
             await self.device.reset(password)
         except FirstbootError as error:
             return self.refused(request, error, self._with_problem(owner_pages.reset))
+        self._is_resetting = True
         if answers.wants_json(request):
             return self._signed_out(answers.data({"next": "/"}))
         return self._signed_out(answers.page(owner_pages.resetting()))
@@ -100,6 +116,7 @@ class OwnerSite(Site):
 
     async def logout(self, request: "Any") -> "Any":
         self.sessions.end(self.token(request))
+        self.say("/", texts.SIGNED_OUT)
         response = answers.done(request, "/")
         response.headers["Set-Cookie"] = sessions.no_cookie()
         return response

@@ -1,6 +1,6 @@
-"""The owner's pages, behind a session: each takes values and gives HTML. No script needed, nothing from elsewhere.
+"""The owner's pages, behind a session. Each function takes values and returns HTML that needs no script.
 
-Every one of them carries the navigation and, once support has ended, says so (SP-08).
+Every page shows the navigation and, once support has ended, says so (SP-08).
 """
 
 from device.compat import const
@@ -8,6 +8,7 @@ from device.limits import POSTPONE_DAYS
 from device.records import support
 from device.web import licences, texts
 from device.web.html import (
+    NO_PROBLEM,
     NORMALISED,
     SHOW,
     escape,
@@ -17,13 +18,16 @@ from device.web.html import (
     notice,
     page,
     password_field,
+    problem_notice,
     section,
 )
-from device.web.pages import Surroundings, footer, message, time_text, title
+from device.web.pages import NO_PERIOD, Surroundings, footer, message, time_text, title
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from typing import Any
+
+    from device.web.html import Problem
 
 LINKS = (
     ("/status", "Status"),
@@ -43,85 +47,108 @@ _SUPPORT_TEXTS = {
     support.SUPPORTED: ("Supported", "good"),
     support.ENDING: ("Support ends soon", "warn"),
     support.ENDED: ("Support has ended", "ended"),
-    support.UNKNOWN: ("Not known: the device has not learnt the time yet", "warn"),
+    support.UNKNOWN: ("Not known: the device does not know today's date yet", "warn"),
 }
 _ENDED = (
-    "Security updates for this device have ended. It goes on working, but problems that are found from now on may"
-    " stay. The page about the support period says what you can do."
+    "Security updates for this device have ended. The device still works, but security problems that are found from now"
+    " on may never be fixed. The page Support period says what you can do."
 )
 _AFTER_END = (
-    "The device goes on working. Problems that are found from now on may stay: think about replacing it, or about"
-    " taking it off the internet. An update that comes all the same will be installed."
+    "The device still works. Security problems that are found from now on may never be fixed, so think about replacing"
+    " the device or disconnecting it from the internet. If an update is still released, it will be installed."
 )
 _WHY_UNKNOWN = (
-    "The device has no clock that it can trust until it hears from its maker's server, and has not heard from it since"
-    " it was switched on. It says nothing that it does not know: the date above stands, whether it has passed does not."
+    "The device learns today's date from the manufacturer's server, and it has not reached the server since it was"
+    " switched on. The end date above is correct, but the device cannot tell yet whether it has passed. Check that the"
+    " device is connected to the internet."
 )
+# What the update service does now (device/update/service.py).
+_UPDATE_STATES = {
+    "idle": "Nothing to do",
+    "checking": "Looking for an update",
+    "downloading": "Downloading an update",
+    "restarting": "Restarting to install an update",
+}
 _POSTPONE = (1, 7, POSTPONE_DAYS)
 
 
 def surroundings(path: str, found: "dict[str, Any]") -> "Surroundings":
-    """Navigation and, once support has ended, the notice that says so."""
+    """Return the navigation and, once support has ended, the notice that says so."""
     period = found.get("support") or {}
-    told = notice(_ENDED) if period.get("state") == support.ENDED else ""
-    return Surroundings(navigation(LINKS, path), told)
+    ended = notice(_ENDED) if period.get("state") == support.ENDED else ""
+    return Surroundings(navigation(LINKS, path), ended)
 
 
-def _owner(heading: str, path: str, info: "dict[str, Any]", found: "dict[str, Any]", body: str) -> str:
+def _owner(
+    heading: str,
+    path: str,
+    info: "dict[str, Any]",
+    found: "dict[str, Any]",
+    body: str,
+    problem: "Problem" = NO_PROBLEM,
+) -> str:
     around = surroundings(path, found)
-    body = around.told + body if around.told else body
-    return page(heading, title(info), body, footer(), around.nav)
+    body = around.notice + problem_notice(problem) + body
+    return page(heading, title(info), body, footer(), around.nav, bool(problem.text))
 
 
-def status(info: "dict[str, Any]", found: "dict[str, Any]", problem: str = "") -> str:
-    """Version, support period, updates, what was refused."""
+def status(info: "dict[str, Any]", found: "dict[str, Any]", problem: "Problem" = NO_PROBLEM) -> str:
+    """Return version, support period, updates, and the last refused update."""
     update = found.get("update") or {}
-    body = _told_problem(problem) + _support(found.get("support"))
+    body = _support(found.get("support"))
     body += section("Software", facts(_software_rows(found, update)))
-    refused = update.get("last_error")
-    if refused:
-        body += notice("The last update was not installed: " + _told(refused))
-    body += _events(update.get("events") or [])
-    return _owner("Status", "/status", info, found, body + section("", _SIGN_OUT))
-
-
-def _told_problem(problem: str) -> str:
-    return notice(problem) if problem else ""
+    body += _refused(update) + _events(update.get("events") or [])
+    return _owner("Status", "/status", info, found, body + section("", _SIGN_OUT), problem)
 
 
 def _software_rows(found: "dict[str, Any]", update: "dict[str, Any]") -> "list[tuple[str, Any]]":
-    contact = found.get("last_contact")
     progress = update.get("progress")
+    state = str(update.get("state", ""))
     return [
         ("Version", found.get("version")),
-        ("On trial", "yes, until it has proved itself" if found.get("is_trial") else "no"),
-        ("Update", update.get("state")),
-        ("Progress", None if progress is None else "{} %".format(progress)),
         ("Release number", update.get("sequence")),
-        ("Last contact", None if contact is None else _contact_time(contact)),
-        ("Word from the maker", "none for 72 hours of running" if update.get("is_stale") else "in time"),
-        ("Time", time_text(found.get("time"))),
+        ("New version", "being tested; the device goes back if it fails" if found.get("is_trial") else None),
+        ("Update", _UPDATE_STATES.get(state, state)),
+        ("Progress", None if progress is None else "{} %".format(progress)),
         ("Automatic updates", _automatic(update)),
+        ("Last verified contact with the manufacturer", _contacted(found, update)),
+        ("Date and time", time_text(found.get("time"))),
         ("Application", _application(found.get("application"))),
     ]
 
 
-def _application(found: "dict[str, Any] | None") -> str:
-    """What runs beside the firmware and what it says of itself."""
+def _application(found: "dict[str, Any] | None") -> "str | None":
+    """Return which application runs and what it reports, None without one."""
     if not found:
-        return "none"
+        return None
     text = "release {}, {}".format(found.get("release"), found.get("state"))
     says = found.get("says")
     return "{}: {}".format(text, says) if says else text
 
 
-def _contact_time(contact: "dict[str, Any]") -> str:
-    return "{} ({})".format(time_text(contact.get("time")), contact.get("source", ""))
+def _contacted(found: "dict[str, Any]", update: "dict[str, Any]") -> str:
+    """Return when the device last verified a message of the manufacturer, and by which way."""
+    contact = found.get("last_contact")
+    if contact is None:
+        text = "none since the device was switched on"
+    else:
+        text = "{} ({})".format(time_text(contact.get("time")), contact.get("source", ""))
+    if update.get("is_stale"):
+        text += ". That is more than 72 hours ago: check that the device is connected to the internet."
+    return text
+
+
+def _refused(update: "dict[str, Any]") -> str:
+    found = update.get("last_error")
+    return notice("The last update was not installed. " + _in_words(found)) if found else ""
 
 
 def _support(found: "dict[str, Any] | None") -> str:
     if not found:
-        return section("Security updates", "<p>The support period of this device cannot be read.</p>")
+        return section(
+            "Security updates",
+            "<p>" + NO_PERIOD + "</p>",
+        )
     state = str(found.get("state", support.UNKNOWN))
     text, kind = _SUPPORT_TEXTS.get(state, _SUPPORT_TEXTS[support.UNKNOWN])
     body = '<p class="state {}">{}</p><p>{}</p>'.format(kind, escape(text), escape(found.get("sentence", "")))
@@ -138,73 +165,74 @@ def _support(found: "dict[str, Any] | None") -> str:
 def _events(events: "list[dict[str, Any]]") -> str:
     if not events:
         return ""
-    rows = ["<li>" + escape(time_text(event.get("time")) + ": " + _told(event)) + "</li>" for event in events]
-    return section("What happened", "<ul>" + "".join(rows) + "</ul>")
+    rows = [
+        "<li>" + escape(time_text(event.get("time")) + ": " + _in_words(event)) + "</li>" for event in events
+    ]
+    return section("Recent problems", "<ul>" + "".join(rows) + "</ul>")
 
 
-def _told(event: "dict[str, Any]") -> str:
-    """An error in plain words, with its permanent number and facts for whoever is asked for help."""
+def _in_words(event: "dict[str, Any]") -> str:
+    """Return an error in plain words, with the number and facts that a support team asks for."""
+    exact = "{}, number {}".format(event.get("text", ""), event.get("code", ""))
     words = texts.update_text(event.get("code"))
-    exact = "{} (number {})".format(event.get("text", ""), event.get("code", ""))
-    return words + " " + exact if words else exact
+    return words + " Details for support: " + exact if words else "Details for support: " + exact
 
 
-def support_period(info: "dict[str, Any]", found: "dict[str, Any]", problem: str = "") -> str:
-    """The sentence, days left, what happens after the end, why it is not known (SP-04, SP-08, SP-10)."""
+def support_period(info: "dict[str, Any]", found: "dict[str, Any]", problem: "Problem" = NO_PROBLEM) -> str:
+    """Return the sentence, the days left, what happens after the end, why it is not known (SP-04, SP-08, SP-10)."""
     period = found.get("support")
     rows = facts(
         (
             ("Last day of support", (period or {}).get("end_date")),
-            ("Time by the maker's server", time_text(found.get("time"))),
-            (
-                "Last contact",
-                _contact_time(found["last_contact"]) if found.get("last_contact") else "none yet",
-            ),
+            ("Date and time", time_text(found.get("time"))),
+            ("Last verified contact with the manufacturer", _contacted(found, {})),
         )
     )
-    body = _told_problem(problem) + _support(period) + section("How the device knows", rows)
-    return _owner("Support period", "/support", info, found, body)
+    body = _support(period) + section("How the device knows", rows)
+    return _owner("Support period", "/support", info, found, body, problem)
 
 
-def updates(info: "dict[str, Any]", found: "dict[str, Any]", problem: str = "") -> str:
-    """Automatic updates on, off, put off; what a release mends and whether it interrupts (UP-06, UP-07)."""
+def updates(
+    info: "dict[str, Any]", found: "dict[str, Any]", problem: "Problem" = NO_PROBLEM, word: str = ""
+) -> str:
+    """Return the switch for automatic updates, and what a release fixes and interrupts (UP-06, UP-07)."""
     update = found.get("update") or {}
-    body = _told_problem(problem)
+    body = notice(word, False) if word else ""
     offered = update.get("offered")
     if offered:
         install = _form("install", "Install now")
-        body += section("A release is ready", _news(offered) + install, "notice")
+        body += section("An update is ready", _news(offered) + install, "notice")
     body += section("Automatic updates", "<p>" + escape(_automatic(update)) + "</p>" + _choices(update))
     news = update.get("news")
     if news:
-        body += section("The latest release that this device took", _news(news))
-    refused = update.get("last_error")
-    if refused:
-        body += notice("The last update was not installed: " + _told(refused))
-    return _owner("Updates", "/updates", info, found, body)
+        body += section("The latest update that was installed", _news(news))
+    return _owner("Updates", "/updates", info, found, body + _refused(update), problem)
 
 
 def _automatic(update: "dict[str, Any]") -> str:
     if not update.get("automatic", True):
-        return "Off: releases wait here until you install them. Security problems may stay open meanwhile."
+        return (
+            "Off. Updates wait until you install them on the page Updates. Until then security problems may not be"
+            " fixed."
+        )
     until = update.get("postponed_until")
     if until:
-        return "On, put off until {}.".format(time_text(until))
-    return "On: the device installs signed releases by itself."
+        return "On, but paused until {}.".format(time_text(until))
+    return "On. The device installs updates by itself."
 
 
 def _choices(update: "dict[str, Any]") -> str:
     if not update.get("automatic", True):
-        return _form("on", "Switch on")
+        return _form("on", "Turn on")
     options = "".join(
         [
             '<option value="{0}">{0} {1}</option>'.format(days, "day" if days == 1 else "days")
             for days in _POSTPONE
         ]
     )
-    choose = '<label for="days">Put off for</label><select id="days" name="days">' + options + "</select>"
-    end = _form("on", "Stop putting off") if update.get("postponed_until") else ""
-    return end + _form("postpone", "Put off", choose) + _form("off", "Switch off")
+    choose = '<label for="days">Pause for</label><select id="days" name="days">' + options + "</select>"
+    end = _form("on", "Resume now") if update.get("postponed_until") else ""
+    return end + _form("postpone", "Pause", choose) + _form("off", "Turn off")
 
 
 def _form(action: str, text: str, more: str = "") -> str:
@@ -217,64 +245,79 @@ def _form(action: str, text: str, more: str = "") -> str:
 
 def _news(news: "dict[str, Any]") -> str:
     rows = (
-        ("Release", news.get("version") or news.get("sequence")),
-        ("What it mends", news.get("mitigates") or "The maker does not say."),
-        ("Interruption", news.get("interrupts") or "The maker does not say."),
+        ("Version", news.get("version") or news.get("sequence")),
+        ("What it fixes", news.get("mitigates") or "The manufacturer does not say."),
+        ("Interruption", news.get("interrupts") or "The manufacturer does not say."),
     )
     return facts(rows)
 
 
-def password(info: "dict[str, Any]", found: "dict[str, Any]", problem: str = "") -> str:
-    """Change of password (PW-12)."""
+def password(info: "dict[str, Any]", found: "dict[str, Any]", problem: "Problem" = NO_PROBLEM) -> str:
+    """Return the form for a change of password (PW-12)."""
     form = (
         '<form method="post" action="/password" data-password>'
         + NORMALISED
-        + password_field("current", "Current password", "current-password")
-        + new_password_fields()
+        + password_field("current", "Current password", "current-password", "", problem)
+        + new_password_fields((title(info), str(info.get("brand", ""))), problem)
         + SHOW
         + '<button type="submit">Change the password</button></form>'
     )
-    hint = "<p>Everybody who is signed in, you too, has to sign in with the new password afterwards.</p>"
-    return _owner("Password", "/password", info, found, _told_problem(problem) + section("", hint + form))
-
-
-def reset(info: "dict[str, Any]", found: "dict[str, Any]", problem: str = "") -> str:
-    """Factory reset, with the password and a box to tick (SE-11)."""
-    text = (
-        "<p>A factory reset erases your password, your settings and everything else of yours. It cannot be undone. The"
-        " device keeps its identity and its software, and then waits for its set-up code like a new one.</p>"
+    hint = (
+        "<p>After the change, everyone who is signed in is signed out, including you. Sign in again with the new"
+        " password.</p>"
     )
+    return _owner("Password", "/password", info, found, section("", hint + form), problem)
+
+
+def reset(info: "dict[str, Any]", found: "dict[str, Any]", problem: "Problem" = NO_PROBLEM) -> str:
+    """Return the form for a factory reset, with the password and a box to tick (SE-11)."""
+    text = (
+        "<p>A factory reset erases your password, your settings and everything else that you saved on the device. You"
+        " cannot undo it. The device keeps its software. Afterwards you set it up again with the code on its label, as"
+        " if it were new.</p>"
+    )
+    is_unticked = problem.field == "confirm"
+    tick = (
+        '<p class="error" role="alert" id="confirm-error">' + escape(problem.text) + "</p>"
+        if is_unticked
+        else ""
+    )
+    marks = ' aria-invalid="true" aria-describedby="confirm-error" autofocus' if is_unticked else ""
     form = (
         '<form method="post" action="/reset" data-password>'
         + NORMALISED
-        + password_field("password", "Password", "current-password")
+        + password_field("password", "Password", "current-password", "", problem)
         + SHOW
-        + '<label class="tick"><input type="checkbox" name="confirm" value="yes" required>'
-        " Erase everything of mine</label>"
+        + tick
+        + '<label class="tick"><input type="checkbox" id="confirm" name="confirm" value="yes" required'
+        + marks
+        + "> Erase everything that I saved on this device</label>"
         '<button class="danger" type="submit">Erase and restart</button></form>'
     )
-    return _owner("Factory reset", "/reset", info, found, _told_problem(problem) + section("", text + form))
+    return _owner("Factory reset", "/reset", info, found, section("", text + form), problem)
 
 
 def resetting() -> str:
-    """What is shown while the device restarts and erases."""
-    return message(
-        200,
-        "The device restarts and erases everything of yours. In a minute it answers again, as a device without an"
-        " owner. Do not lose the label: its code is needed for the next set-up.",
-    )
+    """Return what is shown while the device restarts and erases."""
+    return message(200, RESETTING)
 
 
-def licence_texts(info: "dict[str, Any]", found: "dict[str, Any]", problem: str = "") -> str:
-    """What this device's software is made of, and its licences in full."""
+RESETTING = (
+    "The device restarts now and erases everything that you saved on it. In about a minute you can open its start page"
+    " and set it up again. Keep the label: you need the set-up code on it."
+)
+
+
+def licence_texts(info: "dict[str, Any]", found: "dict[str, Any]", problem: "Problem" = NO_PROBLEM) -> str:
+    """Return the parts of this device's software, and their licences in full."""
     rows = "".join(
         [
             "<li><strong>{}</strong>, {}: {}</li>".format(escape(name), escape(licence), escape(holder))
             for name, licence, holder in licences.PARTS
         ]
     )
-    parts = [section("Made of", "<ul>" + rows + "</ul>")]
+    parts = [section("Software in this device", "<ul>" + rows + "</ul>")]
     for name, text in licences.TEXTS:
-        # The texts hold no character that HTML knows (a test sees to it): escaping would copy 16 kB five times.
+        # The texts contain no special character of HTML (a test checks it): escaping would copy 16 kB five times.
         parts += ["<section><h2>", name, "</h2><pre>", text, "</pre></section>"]
     return _owner("Licences", "/licences", info, found, "".join(parts))

@@ -1,19 +1,22 @@
-"""The local pages: each takes values and gives HTML. Plain words, no script needed, nothing from elsewhere."""
+"""The public pages. Each function takes values and returns HTML that needs no script and loads nothing else."""
 
 from collections import namedtuple
 
 from device.compat import const
 from device.records import support
 from device.web.html import (
+    NO_PROBLEM,
     NORMALISED,
     SHOW,
     document,
     escape,
     facts,
+    field,
     new_password_fields,
     notice,
     page,
     password_field,
+    problem_notice,
     section,
 )
 
@@ -21,42 +24,49 @@ TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from typing import Any
 
-# A browser that went past its warning does not resist somebody on the same network; the page says so.
+    from device.web.html import Problem
+
+# A browser whose warning was dismissed does not notice an attacker on the same network; the page says so.
 _WARNING = (
-    "Your browser does not know this device, so it warned you. Compare the fingerprint in the browser's certificate"
-    " details with the one on the label: if they differ, somebody on your network stands in between, so do not type"
-    " the code."
+    "Your browser warned you because it cannot check who made this page. To be sure that it comes from your device,"
+    " open the certificate details in your browser and compare the fingerprint there with the one on the label. If they"
+    " differ, do not type the code: another device on your network is pretending to be yours."
 )
 _PRESS = (
-    "This device was reset. Press its button, then send this form within two minutes: so nobody who only knows the"
-    " code can set it up from afar."
+    "This device was reset. Press the button on the device, then send this form within two minutes. The button proves"
+    " that you are standing next to the device."
 )
-# What stands around a page: `nav` and `told` (a notice) are HTML.
-Surroundings = namedtuple("Surroundings", ("nav", "told"))
+NO_PERIOD = "The device cannot read its support period. Ask the manufacturer for it."
+# The parts around a page: `nav` and `notice` are HTML.
+Surroundings = namedtuple("Surroundings", ("nav", "notice"))
 NOTHING = Surroundings("", "")
-BACK = '<p><a href="/">Back</a></p>'
+_HOME = '<p><a href="/">Go to the start page</a></p>'
+_HEADINGS = {200: "Factory reset", 404: "Page not found"}
 
 
-_HEADINGS = {200: "Factory reset", 404: "Not found"}
-
-
-def index(info: "dict[str, Any]", is_set_up: bool) -> str:
-    """The first page: what anyone may know, and the one way on."""
+def index(info: "dict[str, Any]", is_set_up: bool, word: str = "") -> str:
+    """Return the start page: public information, and the link to sign-in or set-up."""
     if is_set_up:
         way = section("Your device", '<p><a class="button" href="/login">Sign in</a></p>')
     else:
         way = section(
             "Set up your device",
-            "<p>This device does nothing until you choose a password for it. You need the set-up code from its"
+            "<p>Choose a password to start using this device. You need the set-up code that is printed on its"
             ' label.</p><p><a class="button" id="start" href="/setup">Start</a></p>',
         )
-    return page(title(info), str(info.get("brand", "")), way + public_sections(info), footer())
+    body = _good(word) + way + public_sections(info)
+    return page(title(info), str(info.get("brand", "")), body, footer())
+
+
+def _good(word: str) -> str:
+    """Return the notice of success, "" without a word."""
+    return notice(word, False) if word else ""
 
 
 def public_sections(info: "dict[str, Any]") -> str:
-    """Support period and security contact: declared public information (SI 2023/1007 Sch. 1 paras 2 and 3)."""
+    """Return support period and security contact, which are public (SI 2023/1007 Sch. 1 paras 2 and 3)."""
     period = info.get("support")
-    text = escape(period["sentence"]) if period else "The support period of this device cannot be read."
+    text = escape(period["sentence"]) if period else NO_PERIOD
     parts = [section("Security updates", "<p>" + text + "</p>")]
     contact = info.get("contact")
     if contact:
@@ -66,20 +76,20 @@ def public_sections(info: "dict[str, Any]") -> str:
 
 
 def _contact(contact: "dict[str, Any]") -> str:
-    text = "<p>Anyone can report a problem, free of charge and without giving a name: {}</p>".format(
+    text = "<p>Anyone can report a security problem, free of charge and without giving a name: {}</p>".format(
         _link(str(contact.get("contact", "")))
     )
     rows = facts(
         (
             ("We confirm your report", contact.get("acknowledgement")),
-            ("We keep you informed", contact.get("status_updates")),
+            ("We send you updates", contact.get("status_updates")),
         )
     )
-    return text + rows + "<p>Our policy: " + _link(str(contact.get("policy", ""))) + "</p>"
+    return text + rows + "<p>How we handle reports: " + _link(str(contact.get("policy", ""))) + "</p>"
 
 
 def _link(address: str) -> str:
-    # device.records.contact lets only these three through; anything else is shown, not linked.
+    # device.records.contact accepts only these three; anything else is shown as text, not as a link.
     for scheme in ("https:", "mailto:", "tel:"):
         if address.startswith(scheme):
             shown = address if scheme == "https:" else address[len(scheme) :]
@@ -88,67 +98,97 @@ def _link(address: str) -> str:
 
 
 def contact(info: "dict[str, Any]", around: "Surroundings" = NOTHING) -> str:
-    """How to report a security problem, with both times (RP-10; SI 2023/1007 Sch. 1 para 2)."""
+    """Return how to report a security problem, with both times (RP-10; SI 2023/1007 Sch. 1 para 2)."""
     found = info.get("contact")
-    body = _contact(found) if found else "<p>The contact of the maker cannot be read.</p>"
-    shown = around.told + section("", body + BACK)
+    body = (
+        _contact(found) if found else "<p>The device cannot read the contact details of its manufacturer.</p>"
+    )
+    shown = around.notice + section("", body + _HOME)
     return page("Report a security problem", title(info), shown, footer(), around.nav)
 
 
-def setup(info: "dict[str, Any]", problem: str = "", is_press_needed: bool = False) -> str:
-    """The set-up form; `problem` says in words why the last try was refused. Never shows what was typed."""
+def setup(
+    info: "dict[str, Any]", problem: "Problem" = NO_PROBLEM, is_press_needed: bool = False, code: str = ""
+) -> str:
+    """Return the set-up form.
+
+    `problem`: why the last attempt was refused. `code`: the set-up code of that attempt (letters, digits and dashes),
+    so that nobody has to scan or type it again. A password is never shown again.
+    """
+    attributes = 'type="text" autocomplete="off" autocapitalize="characters" spellcheck="false"'
+    if code:
+        attributes += ' value="' + escape(code) + '"'
+    hint = "21 letters and digits on the label of the device. Dashes, spaces and capitals do not matter."
     form = (
         '<form method="post" action="/setup" data-password>'
         + NORMALISED
-        + '<label for="code">Set-up code</label>'
-        '<p class="hint" id="code-hint">21 letters and digits on the label of the device. Dashes and spaces do not'
-        " matter.</p>"
-        '<input type="text" id="code" name="code" required autocomplete="off" autocapitalize="characters"'
-        ' spellcheck="false" aria-describedby="code-hint">'
-        + new_password_fields()
+        + field("code", "Set-up code", attributes, hint, problem)
+        + new_password_fields((title(info), str(info.get("brand", ""))), problem)
         + SHOW
         + '<button type="submit">Set this password</button></form>'
     )
-    body = notice(problem) if problem else section("Before you begin", "<p>" + escape(_WARNING) + "</p>")
+    body = problem_notice(problem)
+    if not problem.text:
+        body = section("Before you begin", "<p>" + escape(_WARNING) + "</p>")
     if is_press_needed:
         body += notice(_PRESS, False)
-    return page("Set up", title(info), body + section("", form), footer())
+    return page("Set up", title(info), body + section("", form), footer(), "", bool(problem.text))
 
 
-def login(info: "dict[str, Any]", problem: str = "") -> str:
-    """The sign-in form."""
+def login(info: "dict[str, Any]", problem: "Problem" = NO_PROBLEM, word: str = "") -> str:
+    """Return the sign-in form; `word` tells what just succeeded."""
     form = (
         '<form method="post" action="/login" data-password>'
         + NORMALISED
-        + password_field("password", "Password", "current-password")
+        + password_field("password", "Password", "current-password", "", problem)
         + SHOW
         + '<button type="submit">Sign in</button></form>'
     )
-    body = (notice(problem) if problem else "") + section("", form)
-    return page("Sign in", title(info), body + public_sections(info), footer())
+    body = _good(word) + problem_notice(problem) + section("", form) + public_sections(info)
+    return page("Sign in", title(info), body, footer(), "", bool(problem.text))
+
+
+def set_up_already() -> str:
+    """Return the page for set-up on a device that has an owner: second tab, second scan, Back, double click."""
+    text = (
+        "<p>This device is already set up, so its set-up code no longer works. If you have just set it up, sign in with"
+        " the password that you chose.</p><p>If the device is new and you did not set it up, or if you forgot the"
+        " password, reset the device with its button, then set it up again.</p>"
+        '<p><a class="button" href="/login">Sign in</a></p>'
+    )
+    return page("Already set up", "", section("", text))
+
+
+def not_set_up() -> str:
+    """Return the page for an owner's page of a device without an owner."""
+    text = (
+        "<p>This device has no password yet, so nobody can sign in. Set it up with the code on its label.</p>"
+        '<p><a class="button" id="start" href="/setup">Set up</a></p>'
+    )
+    return page("Not set up yet", "", section("", text))
 
 
 def statement(info: "dict[str, Any]", content: "Any", around: "Surroundings" = NOTHING) -> str:
-    """The statement of compliance as a page, with its hash (SC-05); `content` is the decoded JSON or None."""
+    """Return the statement of compliance with its hash (SC-05); `content` is the decoded JSON, or None."""
     if content is None:
-        body = notice("This device holds no statement of compliance.")
+        body = notice("This device has no statement of compliance.")
     else:
-        told = content.get("notice") if isinstance(content, dict) else None
-        body = (notice(str(told)) if told else "") + section("", document(content))
-        hint = "SHA-256 of the statement as it was signed, which the maker's archive names too:"
+        marked = content.get("notice") if isinstance(content, dict) else None
+        body = (notice(str(marked)) if marked else "") + section("", document(content))
+        hint = "SHA-256 of the signed statement. The manufacturer's archive lists the statement under the same value:"
         digest = escape(info.get("statement_sha256") or "not known")
         body += section("Fingerprint", "<p>" + hint + "</p><p><code>" + digest + "</code></p>")
-    return page("Statement of compliance", title(info), around.told + body, footer(), around.nav)
+    return page("Statement of compliance", title(info), around.notice + body, footer(), around.nav)
 
 
 def message(status_code: int, text: str) -> str:
-    """A page for an error; it says nothing about the unit, since anyone may see it."""
-    heading = _HEADINGS.get(status_code, "That did not work")
-    return page(heading, "", section("", "<p>" + escape(text) + '</p><p><a href="/">Back</a></p>'))
+    """Return a page with one sentence; it reveals nothing about the unit, since anyone may see it."""
+    heading = _HEADINGS.get(status_code, "Something went wrong")
+    return page(heading, "", section("", "<p>" + escape(text) + "</p>" + _HOME))
 
 
 def time_text(unix_s: "Any") -> str:
-    """Give unix seconds as "31 March 2031, 14:05 UTC"; "not known" for None and 0."""
+    """Return unix seconds as "31 March 2031, 14:05 UTC"; "not known" for None and 0."""
     if isinstance(unix_s, bool) or not isinstance(unix_s, int) or unix_s <= 0:
         return "not known"
     minutes = unix_s % support.DAY_S // 60
@@ -157,10 +197,10 @@ def time_text(unix_s: "Any") -> str:
 
 
 def title(info: "dict[str, Any]") -> str:
-    """The model, which stands above every page's own title."""
+    """Return the model, which is shown above the title of every page."""
     return str(info.get("model") or "Device")
 
 
 def footer() -> str:
-    """The line below every page."""
-    return "<p>This page comes from the device itself and asks nothing else on the network.</p>"
+    """Return the line at the end of every page."""
+    return "<p>This page comes from the device itself. It loads nothing from the internet.</p>"

@@ -1,6 +1,6 @@
-"""Every page and call of the local pages: the one list that the application, docs/openapi.json and tests share.
+"""Every page and call of the local pages: one list for the application, docs/openapi.json and the tests.
 
-A path or method that is not allowed in the unit's state answers 404 like one that does not exist (PW-02, SE-05).
+A path or method that the unit's state does not allow answers 404, like one that does not exist (PW-02, SE-05).
 """
 
 from collections import namedtuple
@@ -14,17 +14,18 @@ _BOTH = (lifecycle.FACTORY_DEFAULT, lifecycle.INITIALISED)
 _BEFORE = (lifecycle.FACTORY_DEFAULT,)
 _AFTER = (lifecycle.INITIALISED,)
 
-# states: in which it exists; handler: name of the method of device.web.owner.OwnerSite
+# states: in which the route exists; handler: name of the method of device.web.owner.OwnerSite
 Route = namedtuple("Route", ("method", "path", "states", "needs_session", "handler"))
 
 ROUTES = (
     # Declared public information and what a browser needs to show it (SE-06).
     Route("GET", "/", _BOTH, False, "index"),
     Route("GET", "/style.css", _BOTH, False, "style"),
+    Route("GET", "/meter.js", _BOTH, False, "meter"),
     Route("GET", "/public.json", _BOTH, False, "public"),
     Route("GET", "/contact", _BOTH, False, "contact"),
     Route("GET", "/statement", _BOTH, False, "statement"),
-    # The two ways in.
+    # Set-up and sign-in.
     Route("GET", "/setup", _BEFORE, False, "setup_form"),
     Route("POST", "/setup", _BEFORE, False, "setup"),
     Route("GET", "/login", _AFTER, False, "login_form"),

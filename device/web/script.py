@@ -1,9 +1,9 @@
-"""The pages' only script, inline; the policy allows exactly this text by its hash. Every page works without it.
+"""The inline script of every page; the content security policy allows exactly this text by its hash. Every page works
+without it.
 
-It brings passwords to one Unicode form (NFKC), shows them on request, compares the two fields of a new one, tells how
-strong it is while it is typed (a comfort: the device decides, device/owner/passwords.py), and takes the set-up code out
-of the address's fragment (`#code=...`, from the label's QR code), which a browser sends to nobody; then it clears it
-from address and history.
+It converts typed text to one Unicode form (NFKC), shows passwords on request, compares the two fields of a new one,
+marks a form that was sent as busy, and takes the set-up code out of the address's fragment (`#code=...`, from the
+label's QR code), which a browser sends to nobody. Then it removes the code from address and history.
 """
 
 import binascii
@@ -14,10 +14,15 @@ SCRIPT = """
   "use strict";
   var code = document.getElementById("code");
   var link = document.getElementById("start");
-  var found = /[#&]code=([0-9A-Za-z-]{1,64})/.exec(location.hash);
-  if (found && code) { code.value = found[1]; }
-  if (found && link) { link.href += "#code=" + found[1]; }
-  if (found) { history.replaceState(null, "", location.pathname); }
+  function scan() {
+    var found = /[#&]code=([0-9A-Za-z-]{1,64})/.exec(location.hash);
+    if (!found) { return; }
+    if (code) { code.value = found[1]; code.dispatchEvent(new Event("input")); }
+    if (link) { link.href = "/setup#code=" + found[1]; }
+    history.replaceState(null, "", location.pathname);
+  }
+  scan();
+  window.addEventListener("hashchange", scan);
   var fields = document.querySelectorAll("input[type=password]");
   var show = document.getElementById("show");
   if (show) {
@@ -26,44 +31,41 @@ SCRIPT = """
       fields.forEach(function (field) { field.type = show.checked ? "text" : "password"; });
     });
   }
-  var said = document.getElementById("strength");
+  function normal(field) { return field.value.normalize("NFKC"); }
   var fresh = document.getElementById("password");
-  if (said && fresh) {
-    said.hidden = false;
-    fresh.addEventListener("input", function () {
-      var points = Array.from(fresh.value.normalize("NFKC"), function (sign) { return sign.codePointAt(0); });
-      var left = 15 - points.length;
-      var pieces = points.filter(function (point, at) {
-        return at === 0 || Math.abs(point - points[at - 1]) > 1;
-      }).length;
-      var kind = left > 0 || pieces < 8 ? "bad" : pieces < 18 ? "fair" : "good";
-      said.className = "hint strength " + kind;
-      said.textContent = !points.length ? "" : left > 0 ? left + " more to go"
-        : kind === "bad" ? "Weak: it repeats itself or counts up"
-        : kind === "fair" ? "Long enough; a few more words make it stronger" : "Strong";
-    });
-  }
   var again = document.getElementById("again");
-  if (again && fresh) {
+  if (again) {
     [fresh, again].forEach(function (field) {
       field.addEventListener("input", function () {
-        var differs = again.value && again.value !== fresh.value;
-        again.setCustomValidity(differs ? "The two passwords are not the same." : "");
+        var differs = again.value && normal(again) !== normal(fresh);
+        again.setCustomValidity(differs ? "The two passwords are different." : "");
       });
     });
   }
-  var form = document.querySelector("form[data-password]");
-  if (form) {
-    form.addEventListener("submit", function () {
-      fields.forEach(function (field) { field.value = field.value.normalize("NFKC"); });
-      form.elements.normalised.value = "1";
-    });
+  function busy(form, is) {
+    var button = form.querySelector("button");
+    form.setAttribute("aria-busy", is);
+    button.disabled = is;
+    button.textContent = is ? "Please wait\u2026" : button.dataset.text;
   }
+  Array.from(document.forms).forEach(function (form) {
+    var button = form.querySelector("button");
+    button.dataset.text = button.textContent;
+    form.addEventListener("submit", function (event) {
+      if (button.disabled) { event.preventDefault(); return; }
+      form.querySelectorAll("input[type=password],input[type=text]").forEach(function (field) {
+        field.value = normal(field);
+      });
+      if (form.elements.normalised) { form.elements.normalised.value = "1"; }
+      busy(form, true);
+    });
+    window.addEventListener("pageshow", function (event) { if (event.persisted) { busy(form, false); } });
+  });
 })();
 """
 
 
 def csp_source() -> str:
-    """Give the source expression of Content-Security-Policy that allows SCRIPT and nothing else."""
+    """Return the source expression of Content-Security-Policy that allows exactly SCRIPT inline."""
     digest = hashlib.sha256(SCRIPT.encode()).digest()
     return "'sha256-" + binascii.b2a_base64(digest).decode().strip() + "'"

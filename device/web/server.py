@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
     from device.interfaces import Stream
 
-# Nothing from elsewhere, no frame around us, and only our own script and style. The referrer policy is not
-# "no-referrer", since a browser would then send "Origin: null" with our own forms.
+# Nothing from other servers, no frame around the pages, only the inline script and files of this device. The referrer
+# policy is not "no-referrer", since a browser would then send "Origin: null" with the device's own forms.
 SECURITY_HEADERS = (
     (
         "Content-Security-Policy",
         "default-src 'none'; style-src 'self'; script-src "
         + csp_source()
-        + "; img-src data:; form-action 'self';"
+        + " 'self'; img-src data:; form-action 'self';"
         " base-uri 'none'; frame-ancestors 'none'",
     ),
     ("Cross-Origin-Opener-Policy", "same-origin"),
@@ -44,14 +44,14 @@ _DRAIN_S = const(1)
 def create_handler(
     app: "Any", read_timeout_s: float = HTTP_READ_TIMEOUT_S
 ) -> "Callable[[Stream], Awaitable[None]]":
-    """Give the function that Network.serve_tls calls for each client; one that stalls is gone after the timeout."""
+    """Return the function that Network.serve_tls calls for each client; a client that stalls is closed."""
 
     async def handler(stream: "Stream") -> None:
         has_body = False
         try:
             has_body = await serve_client(app, stream, read_timeout_s)
         except (LinkError, asyncio.TimeoutError):
-            has_body = True  # the client is gone or does not take its answer; what it sent is here still
+            has_body = True  # the client is gone or does not read its answer; what it sent is still in RAM
         finally:
             await stream.close()
             if has_body:
@@ -61,12 +61,12 @@ def create_handler(
 
 
 async def serve_client(app: "Any", stream: "Stream", read_timeout_s: float = HTTP_READ_TIMEOUT_S) -> bool:
-    """Read one request, answer it; say whether it may have brought a form.
+    """Read one request and answer it. Return whether it may have contained a form.
 
-    Raises LinkError, asyncio.TimeoutError when the answer is not taken.
+    Raises LinkError, asyncio.TimeoutError if the client does not read the answer.
     """
     is_head = False
-    has_body = True  # what could not be read whole may be half a form
+    has_body = True  # a request that was not read completely may contain half a form
     is_refused = True
     try:
         found = await asyncio.wait_for(http.read_request(stream), read_timeout_s)
@@ -91,7 +91,7 @@ async def serve_client(app: "Any", stream: "Stream", read_timeout_s: float = HTT
 
 
 async def answer(app: "Any", head: "http.Head", body: bytes) -> "tuple[int, dict[str, str], bytes]":
-    """Give (status, headers, body) of the application's answer to a parsed request."""
+    """Return (status, headers, body) of the application's answer to a parsed request."""
     request = Request(
         app, ("", 0), head.method, head.path, head.version, head.headers, body=body, scheme="https"
     )
@@ -125,9 +125,9 @@ def _with_security(headers: "dict[str, str]") -> "dict[str, str]":
 
 
 async def _drain(stream: "Stream") -> None:
-    """Read what the client still sends, a little and for a moment: closing before would drop our answer."""
+    """Read some of what the client still sends, for a moment; closing at once could discard our answer."""
     try:
-        # One deadline for all of it: one for each read would let a client that drips keep its place for hours.
+        # One deadline for everything: one for each read would let a slow client keep its connection for hours.
         await asyncio.wait_for(_throw_away(stream), _DRAIN_S)
     except (LinkError, asyncio.TimeoutError):
         return

@@ -1,10 +1,10 @@
-"""Who is signed in: random tokens, few, short-lived, in RAM only; a restart signs everybody out.
+"""Sessions of the signed-in owner: few random, short-lived tokens in RAM; a restart signs everyone out.
 
 Rules:
-1. A token is 256 random bits; only its SHA-256 is kept, so that looking one up tells nothing by its timing.
-2. A session ends SESSION_LIFE_S after sign-in. At most SESSIONS at once: a new one ends the oldest.
-3. Ticks wrap after twelve days: `purge` must run more often than every six, so that an old token never comes back
-   to life. Each request does it, and while a session is open app.Site does it by itself.
+1. A token is 256 random bits; only its SHA-256 is kept, so that the time of a lookup reveals nothing.
+2. A session ends SESSION_LIFE_S seconds after sign-in. There are at most SESSIONS: a new one ends the oldest.
+3. Ticks wrap after twelve days: `purge` must run more often than every six, so that an old token never becomes
+   valid again. Each request does it, and site.Site does it while a session is open.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ class Sessions:
         self._open: "list[tuple[bytes, int]]" = []  # (hash of the token, ticks at sign-in)
 
     def create(self) -> str:
-        """Open a session; give its token in hex. Raises EntropyError."""
+        """Open a session and return its token in hex. Raises EntropyError."""
         token = "".join(["{:02x}".format(byte) for byte in self._device.random_bytes(TOKEN_BYTES)])
         self.purge()
         while len(self._open) >= SESSIONS:
@@ -37,13 +37,13 @@ class Sessions:
         return token
 
     def is_valid(self, token: str) -> bool:
-        """Say whether `token` belongs to an open session."""
+        """Return whether `token` belongs to an open session."""
         self.purge()
         wanted = _hash(token)
         return any([kept == wanted for kept, _ in self._open])
 
     def end(self, token: str) -> None:
-        """Close the session of `token`; one that is not open is no error."""
+        """Close the session of `token`, if there is one."""
         wanted = _hash(token)
         self._open = [session for session in self._open if session[0] != wanted]
 
@@ -52,11 +52,11 @@ class Sessions:
         self._open = []
 
     def count(self) -> int:
-        """Give the number of sessions that are open."""
+        """Return the number of open sessions."""
         return len(self._open)
 
     def purge(self) -> None:
-        """Drop the sessions whose time is over."""
+        """Drop the sessions whose life is over."""
         now = self._device.ticks_ms()
         self._open = [
             session
@@ -66,14 +66,14 @@ class Sessions:
 
 
 def cookie(token: str) -> str:
-    """Give the Set-Cookie value that hands `token` to a browser."""
+    """Return the Set-Cookie value that gives `token` to a browser."""
     return "{}={}; Path=/; Max-Age={}; Secure; HttpOnly; SameSite=Strict".format(
         COOKIE, token, SESSION_LIFE_S
     )
 
 
 def no_cookie() -> str:
-    """Give the Set-Cookie value that takes the token back."""
+    """Return the Set-Cookie value that deletes the token in the browser."""
     return COOKIE + "=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Strict"
 
 

@@ -1,6 +1,6 @@
-"""What anyone may ask of a unit: public information, set-up, sign-in.
+"""The public part of the local pages: public information, set-up, sign-in.
 
-A handler takes a microdot Request and gives a microdot Response.
+A handler takes a microdot Request and returns a microdot Response.
 """
 
 import asyncio
@@ -11,10 +11,11 @@ import json
 from microdot import Response
 
 from device.compat import const
-from device.errors import FirstbootError, PasswordError, RequestError
+from device.errors import FirstbootError, LifecycleError, PasswordError, RequestError
 from device.limits import SESSION_LIFE_S
-from device.owner import lifecycle
-from device.web import answers, forms, pages, sessions, texts
+from device.owner import lifecycle, passwords, typed
+from device.web import answers, forms, meter, pages, sessions, texts
+from device.web.html import NO_PROBLEM, Problem
 from device.web.style import CSS
 
 TYPE_CHECKING = const(0)
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
     from device.web.routes import Route
 
 
+# How long a page says what just succeeded.
+_WORD_LIFE_MS = const(60000)
+_CODE_CHARS = const(32)  # of a refused set-up code, so many letters and digits are shown again
+_GROUP_CHARS = const(7)  # as on the label
+
+
 class Site:
     """One unit's public pages and its sessions."""
 
@@ -32,34 +39,59 @@ class Site:
         self.device = device
         self.sessions = sessions.Sessions(device)
         self._watcher: "Any" = None
+        self._words: "dict[str, tuple[str, int]]" = {}  # path: (what just succeeded, ticks)
 
-    # what may be asked at all --------------------------------------------------------------------------------
+    # which requests are answered at all ------------------------------------------------------------------------
     def is_own_host(self, host: str) -> bool:
-        """Say whether a Host header names this unit: another name would be a page elsewhere that points here."""
+        """Return whether a Host header names this unit; another name means that another site points here."""
         return host_name(host) in self.device.host_names()
 
     def gate(self, request: "Any", route: "Route") -> "Any":
-        """Give the answer that stops a request, None for one that may go on."""
-        if self.device.state() not in route.states:
-            return answers.refuse(request, 404, texts.http_text(404))
+        """Return the answer that stops a request, None for a request that may continue."""
+        state = self.device.state()
+        if state not in route.states:
+            return answers.refuse(
+                request, 404, texts.http_text(404), None, self._elsewhere(route.path, state)
+            )
         if request.method == "POST" and not is_own_form(request.headers):
             return answers.refuse(request, 403, texts.http_text(403))
         if route.needs_session and not self.token(request):
             if answers.wants_json(request) or request.path == "/status.json":
                 return answers.refuse(request, 403, "Sign in first.")
+            if request.method == "POST" and request.path != "/logout" and "/login" not in self._words:
+                self.say("/login", texts.NOT_SENT)
             return answers.see("/login")
         return None
 
+    def _elsewhere(self, path: str, state: str) -> str:
+        """Return a page that leads on from a page of another state, "" if there is none (Back, a second tab)."""
+        if state == lifecycle.INITIALISED and path == "/setup":
+            return pages.set_up_already()
+        return pages.not_set_up() if state == lifecycle.FACTORY_DEFAULT else ""
+
     def token(self, request: "Any") -> str:
-        """Give the token of the request's open session, "" where it has none."""
+        """Return the token of the request's open session, "" if it has none."""
         if self.device.state() != lifecycle.INITIALISED:
             self.sessions.end_all()  # a factory reset ends every session (PW-03)
             return ""
         token: str = request.cookies.get(sessions.COOKIE, "")
         return token if token and self.sessions.is_valid(token) else ""
 
+    # words of success ----------------------------------------------------------------------------------------
+    def say(self, path: str, word: str) -> None:
+        """Let the page at `path` show `word` for a minute. The word must be one that anyone may read."""
+        self._words[path] = (word, self.device.ticks_ms())
+
+    def word(self, path: str) -> str:
+        """Return what the page at `path` has to say, "" if there is nothing."""
+        word, since = self._words.get(path, ("", 0))
+        if word and not 0 <= self.device.ticks_diff(self.device.ticks_ms(), since) < _WORD_LIFE_MS:
+            del self._words[path]
+            return ""
+        return word
+
     def surroundings(self, request: "Any") -> "pages.Surroundings":
-        """What stands around a public page; the owner sees more (OwnerSite)."""
+        """Return the parts around a public page; the owner sees more (OwnerSite)."""
         return pages.NOTHING
 
     # public information --------------------------------------------------------------------------------------
@@ -69,11 +101,19 @@ class Site:
         if self.token(request):
             return answers.see("/status")
         is_set_up = self.device.state() == lifecycle.INITIALISED
-        return answers.page(pages.index(self.device.public_info(), is_set_up))
+        return answers.page(pages.index(self.device.public_info(), is_set_up, self.word("/")))
 
     async def style(self, request: "Any") -> "Any":
         return Response(
             CSS, 200, {"Content-Type": "text/css; charset=UTF-8", "Cache-Control": "max-age=3600"}
+        )
+
+    async def meter(self, request: "Any") -> "Any":
+        """The script of the strength meter: the same for every device, so a browser may keep it."""
+        return Response(
+            meter.script(),
+            200,
+            {"Content-Type": "text/javascript; charset=UTF-8", "Cache-Control": "max-age=3600"},
         )
 
     async def public(self, request: "Any") -> "Any":
@@ -99,12 +139,12 @@ class Site:
         digest = binascii.hexlify(hashlib.sha256(payload).digest()).decode()
         return Response(payload, 200, {"Content-Type": answers.JSON, "ETag": '"' + digest + '"'})
 
-    # the two ways in -----------------------------------------------------------------------------------------
+    # set-up and sign-in -----------------------------------------------------------------------------------------
     async def setup_form(self, request: "Any") -> "Any":
         is_press_needed = self.device.is_press_needed()
         if answers.wants_json(request):
             return answers.data({"press_needed": is_press_needed})
-        return answers.page(pages.setup(self.device.public_info(), "", is_press_needed))
+        return answers.page(pages.setup(self.device.public_info(), NO_PROBLEM, is_press_needed))
 
     async def setup(self, request: "Any") -> "Any":
         fields = read_form(request)
@@ -112,14 +152,22 @@ class Site:
         try:
             check_again(fields, password)
             await self.device.setup(code, password, fields.get("normalised") == "1")
+        except LifecycleError as error:  # another tab, or a double click, was first
+            shown = self._elsewhere("/setup", self.device.state())
+            return answers.refuse(request, 404, texts.refusal(error).text, error, shown)
         except FirstbootError as error:
-            return self.refused(request, error, pages.setup)
+            again = code_again(code)
+            is_press_needed = self.device.is_press_needed()
+            return self.refused(
+                request, error, lambda info, problem: pages.setup(info, problem, is_press_needed, again)
+            )
+        self.say("/login", texts.SET_UP)
         return answers.done(request, "/login")
 
     async def login_form(self, request: "Any") -> "Any":
         if answers.wants_json(request):
             return answers.data({"next": "/login"})
-        return answers.page(pages.login(self.device.public_info()))
+        return answers.page(pages.login(self.device.public_info(), NO_PROBLEM, self.word("/login")))
 
     async def login(self, request: "Any") -> "Any":
         fields = read_form(request)
@@ -129,6 +177,7 @@ class Site:
             token = self.sessions.create()
         except FirstbootError as error:
             return self.refused(request, error, pages.login)
+        self._words.clear()
         if self._watcher is None:
             self._watcher = asyncio.create_task(self._watch())
         response = answers.done(request, "/status")
@@ -136,7 +185,7 @@ class Site:
         return response
 
     async def _watch(self) -> None:
-        """Drop sessions in time although nobody asks: after twelve days their ticks would look young again."""
+        """Drop sessions in time even without requests: after twelve days their ticks would look recent again."""
         try:
             while self.sessions.count():
                 await asyncio.sleep(SESSION_LIFE_S)
@@ -145,20 +194,24 @@ class Site:
             self._watcher = None
 
     # refusals ------------------------------------------------------------------------------------------------
-    def refused(self, request: "Any", error: FirstbootError, form: "Any") -> "Any":
-        """The form again with the reason in words: `form(info, problem)` gives the page."""
+    def refused(self, request: "Any", error: FirstbootError, form: "Any", present: str = "password") -> "Any":
+        """Return the form again with the reason in words: `form(info, problem)` gives the page.
+
+        `present` is the id of the field for the owner's present password.
+        """
         found = texts.refusal(error)
         if answers.wants_json(request) or found.status == 404:
             response = answers.refuse(request, found.status, found.text, error)
         else:
-            response = answers.page(form(self.device.public_info(), found.text), found.status)
+            problem = Problem(found.text, present if found.field == "secret" else found.field)
+            response = answers.page(form(self.device.public_info(), problem), found.status)
         if found.wait_s:
             response.headers["Retry-After"] = str(found.wait_s)
         return response
 
 
 def host_name(host: str) -> str:
-    """Give the name or address in a Host header, lower case, without port, brackets and the root's dot."""
+    """Return the name or address in a Host header, lower case, without port, brackets and the final dot."""
     name = host.strip().lower()
     if name.startswith("["):
         return name[1:].split("]", 1)[0]
@@ -167,7 +220,7 @@ def host_name(host: str) -> str:
 
 
 def is_own_form(headers: "dict[str, str]") -> bool:
-    """Say whether a POST may come from one of our own pages; a client that is no browser sends neither header."""
+    """Return whether a POST may come from our own pages; a client that is not a browser sends neither header."""
     site = headers.get("Sec-Fetch-Site")
     if site is not None:
         return site in ("same-origin", "none")
@@ -176,18 +229,32 @@ def is_own_form(headers: "dict[str, str]") -> bool:
 
 
 def read_form(request: "Any") -> "dict[str, str]":
-    """Give the fields of the request's form. Raises RequestError."""
+    """Return the fields of the request's form. Raises RequestError."""
     return forms.parse(request.body, request.headers.get("Content-Type", ""))
 
 
 def field(fields: "dict[str, str]", name: str) -> str:
-    """Give one field. Raises RequestError(400) where it is missing."""
+    """Return one field. Raises RequestError(400) if it is missing."""
     if name not in fields:
         raise RequestError(status=400, reason="field missing")
     return fields[name]
 
 
 def check_again(fields: "dict[str, str]", password: str) -> None:
-    """Raise PasswordError(reason "mismatch") where the field `again` is there and differs."""
-    if fields.get("again", password) != password:
+    """Raise PasswordError(reason "mismatch") if the field `again` exists and differs.
+
+    Without the script the same characters may have two encodings: then the reason is "not-normalised".
+    """
+    again = fields.get("again", password)
+    if again != password:
+        if fields.get("normalised") != "1":
+            passwords.check_ascii(password)
+            passwords.check_ascii(again)
         raise PasswordError(reason="mismatch")
+
+
+def code_again(code: str) -> str:
+    """Return what was typed as a set-up code as letters and digits in groups, to show it in the form again."""
+    symbols = [symbol for symbol in typed.upper(typed.comparable(code)) if ord(symbol) < 0x80][:_CODE_CHARS]
+    groups = [symbols[start : start + _GROUP_CHARS] for start in range(0, len(symbols), _GROUP_CHARS)]
+    return "-".join(["".join(group) for group in groups])

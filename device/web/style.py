@@ -36,6 +36,8 @@ dd.nested { grid-column: 1 / -1; padding-left: 1rem; border-left: 2px solid var(
 }
 ul, ol { margin: 0 0 .8rem; padding-left: 1.3rem; }
 label { display: block; font-weight: 600; margin: 0 0 .3rem; }
+.error { color: var(--bad); font-weight: 600; margin: 0 0 .5rem; }
+[aria-invalid] { outline: 2px solid var(--bad); }
 .hint { color: var(--soft); font-size: .92rem; margin: 0 0 .5rem; }
 input[type=text], input[type=password] { width: 100%; font: inherit; color: inherit; background: var(--paper);
   border: 1px solid var(--soft); border-radius: .5rem; padding: .65rem .75rem; margin: 0 0 1rem; }
@@ -58,6 +60,7 @@ pre { white-space: pre-wrap; font-size: .8rem; margin: 0; }
 button, .button { display: inline-block; font: inherit; font-weight: 600; border: 0; border-radius: .5rem;
   padding: .7rem 1.3rem; min-height: 2.75rem; cursor: pointer; text-decoration: none;
   background: var(--accent); color: var(--accent-ink); }
+button[disabled] { opacity: .6; cursor: wait; }
 button.danger { background: var(--bad); color: var(--paper); }
 button.quiet { background: transparent; color: var(--accent); border: 1px solid var(--accent); }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }

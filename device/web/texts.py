@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from device.errors import FirstbootError
 
 # `reason` and `wait_s` (seconds) are "" and 0 if the error has none.
-Refusal = namedtuple("Refusal", ("status", "text", "reason", "wait_s"))
+# `field` is the input that is wrong, "" if it is none of them: "code", "password" (a new one), "again", "secret" (the
+# password that the owner has now), "confirm".
+Refusal = namedtuple("Refusal", ("status", "text", "reason", "wait_s", "field"))
 
 _PASSWORD = {
     "length-min": "This password is too short. Use at least {} characters, for example four or five words that have"
@@ -57,7 +59,6 @@ _PASSWORD_OTHER = "This password cannot be used. Choose a different one."
 _CODE_OTHER = "The set-up code is not correct. Compare what you typed with the label."
 _OTHER = "The device could not do this. Try again. If it fails again, unplug the device and plug it back in."
 
-
 _PLAIN = (
     (CredentialError, 403, "The password is not correct. Try again."),
     (
@@ -76,15 +77,23 @@ _PLAIN = (
 )
 
 
+def password_text(reason: str) -> str:
+    """Return the sentence for a PasswordError's reason."""
+    return _PASSWORD.get(reason, _PASSWORD_OTHER)
+
+
 def refusal(error: "FirstbootError") -> "Refusal":
     """Return the Refusal for a typed error; of the error's fields only `reason` and `wait_s` are used."""
     reason = str(error.fields.get("reason", ""))
     if isinstance(error, PasswordError):
-        return Refusal(422, _PASSWORD.get(reason, _PASSWORD_OTHER), reason, 0)
+        field = "again" if reason == "mismatch" else "password"
+        return Refusal(422, password_text(reason), reason, 0, field)
     if isinstance(error, SetupCodeError):
-        return Refusal(403, _CODE.get(reason, _CODE_OTHER), reason, 0)
+        return Refusal(403, _CODE.get(reason, _CODE_OTHER), reason, 0, "code")
     if isinstance(error, SettingsError):
-        return Refusal(422, _SETTINGS.get(reason, _OTHER), reason, 0)
+        return Refusal(
+            422, _SETTINGS.get(reason, _OTHER), reason, 0, "confirm" if reason == "confirm" else ""
+        )
     if isinstance(error, ThrottledError):
         wait_s = error.fields.get("wait_s", 1)
         wait_s = wait_s if isinstance(wait_s, int) else 1
@@ -94,11 +103,12 @@ def refusal(error: "FirstbootError") -> "Refusal":
             " again immediately.".format(wait_s, "" if wait_s == 1 else "s"),
             "",
             wait_s,
+            "",
         )
     for kind, status, text in _PLAIN:
         if isinstance(error, kind):
-            return Refusal(status, text, "", 0)
-    return Refusal(500, _OTHER, "", 0)
+            return Refusal(status, text, "", 0, "secret" if kind is CredentialError else "")
+    return Refusal(500, _OTHER, "", 0, "")
 
 
 HTTP_TEXTS = {
@@ -140,3 +150,11 @@ def update_text(code: object) -> str:
         if code == known:
             return text
     return ""
+
+
+# What just succeeded, on the page to which the browser is sent afterwards.
+SET_UP = "Your password is saved and the device is set up. Sign in with your new password."
+PASSWORD_CHANGED = "Your new password is saved. Sign in with it."
+SIGNED_OUT = "You are signed out."
+NOT_SENT = "You were signed out, so nothing was changed. Sign in, then try again."
+INSTALLING = "The device installs the update now. This takes a few minutes; the device then restarts."

@@ -237,8 +237,8 @@ def test_pw_03_no_session_and_no_password_outlives_a_reset(life: Life) -> None:
 
 
 def test_pw_18_set_up_after_a_reset_waits_for_the_button(life: Life) -> None:
-    assert "Press its button" not in life.seen["fresh set-up page"]
-    assert "Press its button" in life.seen["page after reset"]
+    assert "Press the button" not in life.seen["fresh set-up page"]
+    assert "Press the button" in life.seen["page after reset"]
     assert life.seen["set-up without a press"] == 403
     assert life.seen["set-up after a press"]
 

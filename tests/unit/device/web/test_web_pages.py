@@ -186,7 +186,11 @@ class _Links(HTMLParser):
 def _all_pages() -> list[str]:
     before, after = Browser(FakeDevice()), signed_in()
     found = [before.get(path).text for path in ("/", "/setup", "/statement", "/nothing")]
-    return [*found, after.get("/status").text, pages.login(before.device.public_info(), "no")]
+    return [
+        *found,
+        after.get("/status").text,
+        pages.login(before.device.public_info(), html.Problem("no", "password")),
+    ]
 
 
 def test_no_page_asks_for_anything_but_the_device() -> None:
@@ -236,9 +240,9 @@ def test_the_status_page_tells_version_period_updates_and_refusals() -> None:
         "1.2.3+0",
         "We will provide security updates for Lamp One until 31 March 2031.",
         "Supported",
-        "idle",
-        "not signed by the maker",
-        "SignatureError key=unknown (number 201)",
+        "Nothing to do",
+        "not signed by the manufacturer",
+        "SignatureError key=unknown, number 201",
         "SequenceNumberError have=3 offered=2",
         "17 March 2030, 17:46 UTC",
     ):
@@ -251,7 +255,7 @@ def test_the_status_page_tells_version_period_updates_and_refusals() -> None:
         ("supported", "Supported"),
         ("ending", "Support ends soon"),
         ("ended", "Support has ended"),
-        ("unknown", "has not learnt the time"),
+        ("unknown", "does not know today&#39;s date"),
     ],
 )
 def test_each_support_state_has_its_words(state: str, words: str) -> None:
@@ -259,7 +263,7 @@ def test_each_support_state_has_its_words(state: str, words: str) -> None:
     browser.device.found["support"]["state"] = state
     text = browser.get("/status").text
     assert words in text
-    assert ("goes on working" in text) == (state == "ended")
+    assert ("The device still works" in text) == (state == "ended")
 
 
 def test_the_plain_words_for_an_update_error_belong_to_a_real_error() -> None:

@@ -101,7 +101,7 @@ def test_no_output_holds_code_or_password(unit: FactoryUnit) -> None:
 
 def test_a_weak_password_is_refused_with_the_devices_reason(unit: FactoryUnit) -> None:
     result = from_label(unit, "aaaaaaaaaaaaaaaa\n")
-    assert result.exit_code == 1 and "repeats itself" in result.stderr
+    assert result.exit_code == 1 and "repeats the same characters" in result.stderr
     assert is_untouched(unit)
 
 
