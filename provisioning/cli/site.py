@@ -70,8 +70,11 @@ def build(  # noqa: PLR0913, PLR0917 - one parameter for each option
     ca: Annotated[Path | None, typer.Option(help="Authority of the broker's certificate (PEM).")] = None,
     cert: Annotated[Path | None, typer.Option(help="Certificate of the user `publisher` (PEM).")] = None,
     key: Annotated[Path | None, typer.Option(help="Its private key (PEM); read, never shown.")] = None,
+    development: Annotated[
+        bool, typer.Option("--development", help="Allow placeholders of the example; the pages say so.")
+    ] = False,
 ) -> None:
-    """Build the site, or say everything that stands against it and change nothing.
+    """Build the site. If anything is wrong, list every problem and change nothing.
 
     With --record the devices' support record joins the same run (SP-03): refused where it says another day than the
     page, put beside the pages, and with --store and --mqtt published where devices fetch it.
@@ -97,6 +100,7 @@ def build(  # noqa: PLR0913, PLR0917 - one parameter for each option
                 tuple(earlier or ()),
                 bills,
                 records,
+                development,
             )
         )
     except SiteError as error:

@@ -34,7 +34,7 @@ JSON: Final = "statement.json"
 HTML: Final = "statement.html"
 INSERT: Final = "insert.pdf"
 LEDGER: Final = "ledger.jsonl"
-ID: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
+ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,149}")
 
 
 class ArchiveError(Exception):
@@ -85,8 +85,14 @@ def retain_until(issued: dt.date, support_end: dt.date) -> dt.date:
 
 
 def slug(text: str) -> str:
-    """`text` as a part of a file name or an address: letters, digits, dots and dashes."""
-    return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.") or "unnamed"
+    """`text` as a part of a file name or an address: letters, digits, dots and dashes.
+
+    If that loses something, a part of the text's digest follows, so that different texts have different names.
+    """
+    found = re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.")
+    if found == text:
+        return found
+    return f"{found or 'unnamed'}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 class Archive:
@@ -98,20 +104,27 @@ class Archive:
 
     def statements(self) -> list[Archived]:
         """Every statement that was issued and is kept, oldest first."""
-        gone = {entry["id"] for entry in self.ledger.entries() if entry["event"] == "disposed"}
+        entries = self.ledger.entries()
+        gone = {entry["id"] for entry in entries if entry["event"] == "disposed"}
         return [
-            Archived(
-                entry["id"],
-                entry["model"],
-                entry["batch"],
-                entry["version"],
-                entry["sha256"],
-                dt.date.fromisoformat(entry["retain_until"]),
-                self.root / entry["id"],
-            )
-            for entry in self.ledger.entries()
+            self._archived(entry)
+            for entry in entries
             if entry["event"] == "issued" and entry["id"] not in gone
         ]
+
+    def _archived(self, entry: Mapping[str, Any]) -> Archived:
+        """One line of the ledger. Raises ArchiveError for an id that is not the name of a folder here."""
+        if not ID.fullmatch(str(entry["id"])):
+            raise ArchiveError(f"the ledger names {entry['id']!r}, which is not the id of a statement")
+        return Archived(
+            entry["id"],
+            entry["model"],
+            entry["batch"],
+            entry["version"],
+            entry["sha256"],
+            dt.date.fromisoformat(entry["retain_until"]),
+            self.root / entry["id"],
+        )
 
     def latest(self, model: str, batch: str) -> Archived | None:
         """The newest statement of a product type and batch, None where there is none."""

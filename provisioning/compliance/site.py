@@ -1,12 +1,13 @@
-"""The maker's static site, made from the records that units and statements are made from: nothing is typed twice.
+"""Build the maker's static site from the product definitions, the support register and the issued statements.
 
 Rules:
-1. Everything is checked before a page is replaced: one problem and the site stays as it was, the register too.
-2. The support register only grows. What this site published before, and every earlier copy that is given, has to be
-   its beginning (SP-02).
-3. Pages need no script, no form, no account and nothing from another host (RP-04, SP-04); `site_check.py` reads the
+1. Everything is checked before a page is replaced. If there is a problem, site and register stay as they were.
+2. The support register only grows. Every copy of it (`register_copies.py`) has to be its beginning (SP-02).
+3. Pages need no script, no form, no account and nothing from another host (RP-04, SP-04). `site_check.py` checks the
    finished pages for that before they are put in place.
-4. Each build gives publication evidence, which a statement of compliance is issued on.
+4. Each build returns publication evidence. A statement of compliance is issued on it.
+5. The reporting page has an address of its own: no definition can replace another page or leave the site's folder.
+6. Placeholders of the example definition are published for development only, and the pages say so.
 """
 
 from __future__ import annotations
@@ -17,18 +18,26 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from device.records.support import days_from_civil, sentence
 from provisioning.compliance import coverage, plain
-from provisioning.compliance.archive import Archive, slug
-from provisioning.compliance.check import REGISTER, SECURITY_TXT, STATEMENTS
+from provisioning.compliance.archive import Archive, ArchiveError, slug
+from provisioning.compliance.check import REGISTER
 from provisioning.compliance.device_record import NO_RECORDS, DeviceRecords, record_problems
-from provisioning.compliance.evidence import FAIL, NOT_APPLICABLE, PASS, PUBLICATION, Check, Evidence
-from provisioning.compliance.forms import date_words, environment, period_text
-from provisioning.compliance.ledger import Ledger, LedgerError, check_continues, parse
-from provisioning.compliance.security_txt import make_security_txt
+from provisioning.compliance.evidence import (
+    FAIL,
+    NOT_APPLICABLE,
+    PASS,
+    PUBLICATION,
+    REQUIRED,
+    Check,
+    Evidence,
+)
+from provisioning.compliance.ledger import Ledger, LedgerError
+from provisioning.compliance.register_copies import archive_copy, check_copies, keep_copy, stated_problems
 from provisioning.compliance.site_check import check_site
+from provisioning.compliance.site_pages import PLAIN, write, write_pages
 from provisioning.compliance.statement import ISO_29147
 from provisioning.compliance.support_register import (
     Publication,
@@ -37,20 +46,30 @@ from provisioning.compliance.support_register import (
     history,
     publish,
 )
-from provisioning.product.public_texts import acknowledgement_words, status_update_words
+from provisioning.product.placeholders import placeholders
+from provisioning.product.public_texts import POLICY
 
 if TYPE_CHECKING:
     from provisioning.product.product import Product
 
-TEMPLATES: Final = Path(__file__).parent / "templates" / "site"
-PLAIN: Final = (
-    "A security update fixes a weak spot in your product. Your product looks for new ones on its own. They are free.",
-    "You can still use your product after the last day. But from then on we may not fix new weak spots.",
+# First parts of addresses that pages and files of the site itself have.
+RESERVED: Final = frozenset(
+    {
+        "index.html",
+        "style.css",
+        "support",
+        "support.xml",
+        "products",
+        "statements",
+        "records",
+        ".well-known",
+        REGISTER,
+    }
 )
 
 
 class SiteError(Exception):
-    """The site was not built; what was there is as it was. `problems`: one sentence each, with a requirement's id."""
+    """The site was not built, and nothing was changed. `problems`: one sentence each, with a requirement's id."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = list(problems)
@@ -59,7 +78,7 @@ class SiteError(Exception):
 
 @dataclass(frozen=True)
 class Site:
-    """What a site is made from. `register` is the maker's own ledger; `out` is replaced as a whole."""
+    """What a site is built from. `register` is the maker's own ledger; `out` is replaced as a whole."""
 
     products: Sequence[Product]
     base_url: str
@@ -70,14 +89,15 @@ class Site:
     earlier: Sequence[Path] = ()
     bills: Mapping[str, bytes] | None = None  # bill of materials (CycloneDX) by model
     device: DeviceRecords = NO_RECORDS  # the support records that devices get
+    is_development: bool = False  # placeholders are allowed, and the pages say so
 
 
 def build_site(site: Site) -> list[Evidence]:
     """Build the site; the publication evidence of each product. Raises SiteError, OSError."""
     failed = {product.model: _failures(product, site) for product in site.products}
     found = _common_problems(site)
-    records, told = _records_for_devices(site)
-    found += told
+    records, problems = _records_for_devices(site)
+    found += problems
     found += [f"{model}: {text}" for model, failures in failed.items() for text in failures.values()]
     if found:
         raise SiteError(found)
@@ -86,48 +106,51 @@ def build_site(site: Site) -> list[Evidence]:
     draft.mkdir(parents=True)
     try:
         for model, record in records.items():
-            _write(draft / record_path(model), record)
+            write(draft, record_path(model), record)
         _publish(site, draft)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
-    return [_evidence(product, failed[product.model], site.today) for product in site.products]
+    return [_evidence(product, failed[product.model], site) for product in site.products]
 
 
 def record_path(model: str) -> str:
-    """Where below the site the signed support record of a model lies."""
+    """The path below the site of the signed support record of a model."""
     return f"records/support-{slug(model)}.cose"
 
 
 def _records_for_devices(site: Site) -> tuple[dict[str, bytes], list[str]]:
-    """The devices' records by model, and what stands against them beside the pages (SP-03)."""
+    """The devices' records by model, and what contradicts them on the pages (SP-03)."""
     try:
         published = current(Ledger(site.register).lines())
     except (LedgerError, RegisterError):
-        published = {}  # told by the build itself, with its own words
+        published = {}  # the build itself reports this error
     problems, records = record_problems(site.products, published, site.device)
     return records, problems
 
 
 def _publish(site: Site, draft: Path) -> None:
-    """Register first on trial, then pages, then the check; only then the maker's own register and the site itself."""
+    """Extend a copy of the register, write and check the pages; then replace the register and the site."""
     trial = Ledger(draft / REGISTER)
+    register = Ledger(site.register)
     try:
-        if Ledger(site.register).lines():
+        if register.lines():
             shutil.copyfile(site.register, trial.path)
         now = publish(trial, site.products, site.today)
-        for place in (site.out / REGISTER, *site.earlier):
-            if place.exists():
-                check_continues(parse(place.read_bytes(), str(place)), trial.lines())
+        check_copies(trial.lines(), (site.out / REGISTER, archive_copy(site.archive), *site.earlier))
         if site.out.exists() and not (site.out / REGISTER).exists():
-            raise LedgerError(f"{site.out} is there but holds no {REGISTER}: it is no site of ours")
-        _write_pages(site, draft, now, history(trial.lines()))
+            raise LedgerError(
+                f"{site.out} exists but has no {REGISTER}: it is not a site that this command built"
+            )
+        policy = policy_path(site.products[0], site.base_url) or ""
+        write_pages(site, draft, policy, now, history(trial.lines()))
     except (LedgerError, RegisterError) as error:
         raise SiteError([f"{error} (SP-02)"]) from None
     found = check_site(draft, site.base_url, site.today)
     if found:
         raise SiteError(found)
-    publish(Ledger(site.register), site.products, site.today)
+    publish(register, site.products, site.today)
+    keep_copy(register, site.archive)
     old = site.out.with_name(f".{site.out.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if site.out.exists():
@@ -137,19 +160,23 @@ def _publish(site: Site, draft: Path) -> None:
 
 
 def policy_path(product: Product, base_url: str) -> str | None:
-    """Where below the site the reporting page lies, None where the policy's address is not on this site."""
-    if not product.contact.policy.startswith(base_url):
+    """The path below the site of the reporting page; None if the policy's address is not a page of its own there."""
+    address = product.contact.policy
+    if not POLICY.fullmatch(address) or not address.startswith(base_url):
         return None
-    return product.contact.policy[len(base_url) :].strip("/") + "/index.html"
+    path = address[len(base_url) :].strip("/")
+    if not path or path.partition("/")[0].casefold() in RESERVED:
+        return None
+    return f"{path}/index.html"
 
 
 def _common_problems(site: Site) -> list[str]:
     found = []
-    if not site.base_url.startswith("https://") or not site.base_url.endswith("/"):
-        found.append("the site's address must begin with https:// and end with /")
+    if not POLICY.fullmatch(site.base_url) or not site.base_url.endswith("/"):
+        found.append("the site's address must be a plain https address and end with /")
     if not site.products:
         found.append("there is no product to publish")
-    if len({slug(product.model) for product in site.products}) != len(site.products):
+    if len({slug(product.model).casefold() for product in site.products}) != len(site.products):
         found.append("two products have the same name in addresses")
     contacts = {
         (each.contact.report, each.contact.acknowledgement, each.contact.status_updates, each.contact.policy)
@@ -157,14 +184,23 @@ def _common_problems(site: Site) -> list[str]:
     }
     if len(contacts) > 1:
         found.append("the products name different contacts, times or policies; one site has one (RP-01)")
+    if not site.is_development:
+        found += [f"{each.model}: {text}" for each in site.products for text in placeholders(each)]
+    try:
+        found += stated_problems(site.products, Archive(site.archive))
+    except (LedgerError, ArchiveError) as error:
+        found.append(f"the archive of statements cannot be read: {error}")
     return found
 
 
 def _failures(product: Product, site: Site) -> dict[str, str]:
-    """Requirement id -> why it is not met by what would be published."""
+    """Requirement id -> why the publication would not meet it."""
     failed: dict[str, str] = {}
-    if policy_path(product, site.base_url) in (None, "/index.html"):
-        failed["RP-01"] = f"the policy {product.contact.policy} is no page of {site.base_url} (RP-01)"
+    if policy_path(product, site.base_url) is None:
+        failed["RP-01"] = (
+            f"the policy {product.contact.policy} needs an address of its own on {site.base_url}, where the site has"
+            " no other page or file (RP-01)"
+        )
     bill = (site.bills or {}).get(product.model)
     for name, gaps in (
         ("RP-05", coverage.reporting_gaps(product, bill)),
@@ -197,9 +233,7 @@ def _support_words(product: Product) -> str:
     return " ".join((summary, _sentence(product), *PLAIN))
 
 
-def _evidence(product: Product, failed: Mapping[str, str], today: dt.date) -> Evidence:
-    from provisioning.compliance.evidence import REQUIRED
-
+def _evidence(product: Product, failed: Mapping[str, str], site: Site) -> Evidence:
     checks = []
     for name in REQUIRED[PUBLICATION]:
         outcome, detail = PASS, "checked in the records and on the finished pages"
@@ -208,119 +242,11 @@ def _evidence(product: Product, failed: Mapping[str, str], today: dt.date) -> Ev
         if name in failed:
             outcome, detail = FAIL, failed[name]
         checks.append(Check(name, outcome, detail))
-    of = {"model": product.model, "end_date": product.support.end_date.isoformat()}
-    return Evidence(PUBLICATION, of, today, tuple(checks))
-
-
-# Pages ----------------------------------------------------------------------------------------------------
-
-
-def _write_pages(
-    site: Site, draft: Path, now: Mapping[str, Publication], register: Sequence[Publication]
-) -> None:
-    first = site.products[0]
-    policy = policy_path(first, site.base_url) or ""
-    archive = Archive(site.archive)
-    archive.verify()
-    statements = archive.statements()
-    facts = [
-        _facts(product, [each for each in statements if each.model == product.model])
-        for product in site.products
-    ]
-    rows = [_row(number, each) for number, each in enumerate(register, 1)]
-    common = {
-        "maker": first.manufacturer.name,
-        "policy_path": policy,
-        "base_url": site.base_url,
-        "products": facts,
-        "statements": statements,
-        "history": rows,
-        "current": [_row(0, now[model]) for model in sorted(now)],
-        "plain": PLAIN,
-        "contact": _contact(first),
-        "how_to_report": [
-            each.publication.how_to_report
-            for each in site.products
-            if each.publication is not None and each.publication.how_to_report
-        ],
-    }
-    pages: list[tuple[str, str, dict[str, Any]]] = [
-        ("index.html", "index.html", {}),
-        ("support/index.html", "register.html", {}),
-        ("support.xml", "feed.html", {}),
-        ("statements/index.html", "statements.html", {}),
-        (policy, "reporting.html", {}),
-    ]
-    for product in facts:
-        folder = f"products/{product['slug']}"
-        for name, template in (("index", "product"), ("block", "block"), ("sales-example", "sales-example")):
-            pages.append((f"{folder}/{name}.html", f"{template}.html", {"product": product}))
-    templates = environment(TEMPLATES)
-    for path, template, more in pages:
-        root = "../" * path.count("/")
-        _write(draft / path, templates.get_template(template).render(common | more | {"root": root}).encode())
-    _write(draft / "style.css", (TEMPLATES / "style.css").read_bytes())
-    canonical = site.base_url + SECURITY_TXT
-    _write(
-        draft / SECURITY_TXT,
-        make_security_txt([first.contact.report], first.contact.policy, canonical, site.today),
-    )
-    _copy_archive(archive, draft / STATEMENTS)
-
-
-def _copy_archive(archive: Archive, place: Path) -> None:
-    """A copy of the whole archive, so that the published ledger of statements can be checked too."""
-    if archive.ledger.path.exists():
-        shutil.copyfile(archive.ledger.path, place / archive.ledger.path.name)
-    for each in archive.statements():
-        shutil.copytree(each.folder, place / each.id)
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-
-
-def _row(number: int, publication: Publication) -> dict[str, Any]:
-    return {
-        "number": number,
-        "model": publication.model,
-        "period": period_text(publication.period),
-        "end_date": publication.end_date.isoformat(),
-        "end_words": date_words(publication.end_date.isoformat()),
-        "published": publication.published.isoformat(),
-    }
-
-
-def _contact(product: Product) -> dict[str, str]:
-    contact = product.contact
-    return {
-        "report": contact.report,
-        "shown": contact.report.removeprefix("mailto:").removeprefix("tel:"),
-        "acknowledgement": acknowledgement_words(contact.acknowledgement),
-        "status_updates": status_update_words(contact.status_updates),
-    }
-
-
-def _facts(product: Product, statements: Sequence[Any]) -> dict[str, Any]:
-    end = product.support.end_date.isoformat()
-    publication = product.publication
-    return {
-        "slug": slug(product.model),
-        "brand": product.brand,
+    of = {
         "model": product.model,
-        "summary": publication.summary if publication else "",
-        "characteristics": publication.main_characteristics if publication else (),
-        "sentence": _sentence(product),
-        "period": period_text(product.support.period),
-        "end_date": end,
-        "end_words": date_words(end),
-        "covered": [
-            {
-                "name": part.name,
-                "until": date_words(part.updates_until) if part.updates_until else "has none to update",
-            }
-            for part in coverage.join(product)
-        ],
-        "statements": statements,
+        "end_date": product.support.end_date.isoformat(),
+        "published_sha256": Publication.of(product, site.today).digest(),
     }
+    if site.is_development:
+        of["development"] = "placeholders were allowed"
+    return Evidence(PUBLICATION, of, site.today, tuple(checks))

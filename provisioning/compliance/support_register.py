@@ -1,21 +1,27 @@
-"""The published support periods: a ledger that only grows, in which no end date ever moves earlier (SP-02).
+"""The published support periods: a ledger that only grows, in which no support period is ever shortened (SP-02).
 
 Rules:
-1. One line per publication: model, class id, period, end date, day of publication. The first line of a model is its
-   first publication; each later one extends it (SI 2023/1007 Schedule 1 paragraph 3(3)).
-2. A line that shortens a period is refused when it is written and when it is read: the requirement fails for good
-   once a period was shortened (paragraph 3(6)).
-3. A model stays published until its period has ended, whatever the maker still sells.
+1. One line per publication: model, class id, period, first and last day, the last day of each part that can be
+   updated, day of publication. The first line of a model is its first publication; each later one extends it
+   (SI 2023/1007 Schedule 1 paragraph 3(3)).
+2. Period, end date and the last day of each part are floors. A line that lowers one of them, or moves the first day
+   to a later date, is refused when it is written and when it is read: the requirement fails for good once a period
+   was shortened (paragraph 3(6)).
+3. A line whose period and dates contradict each other is refused (`product/periods.py`).
+4. A model stays published until its period has ended, even if the maker no longer sells it.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from provisioning.compliance.ledger import Ledger, LedgerError, Line
+from provisioning.product.periods import contradiction, contradiction_today, is_shorter, parse_period
 
 if TYPE_CHECKING:
     from provisioning.product.product import Product
@@ -29,17 +35,40 @@ class RegisterError(Exception):
 
 @dataclass(frozen=True)
 class Publication:
-    """What is published of one model. Dates are days in UTC; `end_date` is inclusive."""
+    """What is published of one model. Dates are days in UTC; `end_date` is inclusive.
+
+    `parts`: the last day of updates of each part that can be updated, by name; lines of earlier versions have none.
+    """
 
     model: str
     class_id: str
     period: str
     end_date: dt.date
     published: dt.date
+    start_date: dt.date | None = None
+    parts: Mapping[str, dt.date] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, product: Product, today: dt.date) -> Publication:
+        """What is published of a product today."""
+        support = product.support
+        return cls(
+            product.model,
+            product.class_id.hex(),
+            support.period,
+            support.end_date,
+            today,
+            support.start_date,
+            {
+                part.name: part.support_end or support.end_date
+                for part in product.components
+                if part.can_be_updated
+            },
+        )
 
     def entry(self) -> dict[str, Any]:
         """As a line of the ledger."""
-        return {
+        found = {
             "event": EVENT,
             "model": self.model,
             "class_id": self.class_id,
@@ -47,6 +76,16 @@ class Publication:
             "end_date": self.end_date.isoformat(),
             "published": self.published.isoformat(),
         }
+        if self.start_date is not None:
+            found["start_date"] = self.start_date.isoformat()
+        if self.parts:
+            return found | {"parts": {name: day.isoformat() for name, day in self.parts.items()}}
+        return found
+
+    def digest(self) -> str:
+        """SHA-256 (hex) of what is published, whenever it is."""
+        fields = self.entry() | {"published": ""}
+        return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
 def _read(entry: Mapping[str, Any], number: int) -> Publication:
@@ -59,13 +98,15 @@ def _read(entry: Mapping[str, Any], number: int) -> Publication:
             str(entry["period"]),
             dt.date.fromisoformat(entry["end_date"]),
             dt.date.fromisoformat(entry["published"]),
+            dt.date.fromisoformat(entry["start_date"]) if "start_date" in entry else None,
+            {str(name): dt.date.fromisoformat(day) for name, day in entry.get("parts", {}).items()},
         )
-    except (KeyError, TypeError, ValueError):
-        raise RegisterError(f"line {number} of the register is no publication") from None
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise RegisterError(f"line {number} of the register is not a publication") from None
 
 
 def history(lines: Iterable[Line]) -> list[Publication]:
-    """All publications in order. Raises RegisterError where one shortens a period or goes back in time."""
+    """All publications in order. Raises RegisterError for one that breaks rule 2 or 3 or goes back in time."""
     found: list[Publication] = []
     newest: dict[str, Publication] = {}
     for line in lines:
@@ -73,21 +114,57 @@ def history(lines: Iterable[Line]) -> list[Publication]:
         before = newest.get(publication.model)
         if before is not None:
             _check_order(before, publication)
+        _check_terms(publication, is_first=before is None)
         newest[publication.model] = publication
         found.append(publication)
     return found
 
 
+def _check_terms(publication: Publication, *, is_first: bool) -> None:
+    """Rule 3. The first publication of a period without a first day is the latest day on which it can begin."""
+    terms = (publication.period, publication.end_date, publication.start_date)
+    problem = contradiction_today(*terms, publication.published) if is_first else contradiction(*terms)
+    if problem is not None:
+        raise RegisterError(f"{publication.model}: {problem}")
+
+
 def _check_order(before: Publication, after: Publication) -> None:
+    """Rule 2. Raises RegisterError."""
     if after.end_date < before.end_date:
         raise RegisterError(
             f"{after.model}: the support period was published until {before.end_date.isoformat()} and cannot end"
             f" earlier, on {after.end_date.isoformat()} (SP-02)"
         )
+    if is_shorter(parse_period(after.period), parse_period(before.period)):
+        raise RegisterError(
+            f"{after.model}: the support period was published as {before.period} and cannot be shortened to"
+            f" {after.period} (SP-02)"
+        )
+    if before.start_date is not None and (after.start_date is None or after.start_date > before.start_date):
+        raise RegisterError(
+            f"{after.model}: the support period was published from {before.start_date.isoformat()} and cannot begin"
+            " later (SP-02)"
+        )
+    for name, day in before.parts.items():
+        _check_part(before, after, name, day)
     if after.class_id != before.class_id:
         raise RegisterError(f"{after.model}: a published model keeps its class id")
     if after.published < before.published:
         raise RegisterError(f"{after.model}: a publication is dated before an earlier one")
+
+
+def _check_part(before: Publication, after: Publication, name: str, day: dt.date) -> None:
+    now = after.parts.get(name)
+    if now is None and day >= after.published:
+        raise RegisterError(
+            f"{after.model}: updates of {name} were published until {day.isoformat()}; the part cannot disappear or"
+            " lose its updates before (SP-02)"
+        )
+    if now is not None and now < day:
+        raise RegisterError(
+            f"{after.model}: updates of {name} were published until {day.isoformat()} and cannot end earlier, on"
+            f" {now.isoformat()} (SP-02)"
+        )
 
 
 def current(lines: Iterable[Line]) -> dict[str, Publication]:
@@ -96,10 +173,10 @@ def current(lines: Iterable[Line]) -> dict[str, Publication]:
 
 
 def publish(ledger: Ledger, products: Sequence[Product], today: dt.date) -> dict[str, Publication]:
-    """Publish the periods of these products and give what is published now, by model.
+    """Publish the periods of these products; return what is published now, by model.
 
-    A period that is published already adds no line. Nothing is written where one product is refused. Raises
-    RegisterError for a shorter period and for a supported model that is missing, LedgerError, OSError.
+    What is already published adds no line. Nothing is written if one product is refused. Raises RegisterError for
+    what breaks the rules and for a supported model that is missing, LedgerError, OSError.
     """
     now = current(ledger.lines())
     gone = set(now) - {product.model for product in products}
@@ -110,18 +187,13 @@ def publish(ledger: Ledger, products: Sequence[Product], today: dt.date) -> dict
             )
     added: list[dict[str, Any]] = []
     for product in products:
-        wanted = Publication(
-            product.model,
-            product.class_id.hex(),
-            product.support.period,
-            product.support.end_date,
-            today,
-        )
+        wanted = Publication.of(product, today)
         before = now.get(product.model)
         if before is not None:
             _check_order(before, wanted)
-            if (before.end_date, before.period) == (wanted.end_date, wanted.period):
-                continue
+        _check_terms(wanted, is_first=before is None)
+        if before is not None and before.digest() == wanted.digest():
+            continue
         now[product.model] = wanted
         added.append(wanted.entry())
     if added:

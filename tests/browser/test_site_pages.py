@@ -14,8 +14,7 @@ from provisioning.compliance.issue import draw_key
 from provisioning.compliance.site import Site, build_site
 from tests.browser.conftest import SCREENSHOTS
 from tests.browser.look import axe_violations, overflows, squeezed
-from tests.unit.provisioning.compliance.papers import PASSPHRASE, TODAY, issue_one
-from tests.unit.provisioning.station.station_bench import PRODUCT
+from tests.unit.provisioning.compliance.papers import PASSPHRASE, PRODUCT, TODAY, issue_one
 
 WIDTHS = (360, 1280)
 STATEMENT = "statements/FB-1_2026-001_v1/statement.html"
@@ -43,7 +42,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     build_site(
         Site(
             [PRODUCT],
-            "https://example.com/",
+            "https://tallowgate-lighting.co.uk/",
             folder / "register.jsonl",
             folder / "archive",
             folder / "site",

@@ -10,8 +10,10 @@ from provisioning.compliance.evidence import FIRMWARE, PASS, PUBLICATION, REQUIR
 from provisioning.compliance.issue import Signatory, draw_key, issue, prepare
 from provisioning.keys.key_ring import KeyRing
 from provisioning.keys.signer import Signer
-from provisioning.product.product import Product
-from tests.unit.provisioning.station.station_bench import PRODUCT
+from provisioning.product.product import Product, parse_product
+from tests.unit.provisioning.real_maker import REAL
+
+PRODUCT = parse_product(REAL)
 
 TODAY = dt.date(2026, 11, 22)
 PASSPHRASE = "a phrase only the signatory knows"

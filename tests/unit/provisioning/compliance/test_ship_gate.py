@@ -30,8 +30,8 @@ from provisioning.compliance.support_register import publish
 from provisioning.product.product import Product
 from provisioning.product.statement_fields import LabelRoute
 from provisioning.station.station import Station
-from tests.unit.provisioning.compliance.papers import TODAY, issue_one, production_keys
-from tests.unit.provisioning.station.station_bench import PRODUCT, Bench, MemoryUnit
+from tests.unit.provisioning.compliance.papers import PRODUCT, TODAY, issue_one, production_keys
+from tests.unit.provisioning.station.station_bench import Bench, MemoryUnit
 
 RUNNER = CliRunner()
 
@@ -96,7 +96,10 @@ class Factory:
             contact = PRODUCT.contact
             path.write_bytes(
                 make_security_txt(
-                    [contact.report], contact.policy, f"https://example.com/{SECURITY_TXT}", TODAY
+                    [contact.report],
+                    contact.policy,
+                    f"https://tallowgate-lighting.co.uk/{SECURITY_TXT}",
+                    TODAY,
                 )
             )
         papers = Papers(self.site, self.packing.path, self.bench.keys.anchor_keys(), TODAY)
@@ -273,7 +276,7 @@ def test_a_shipped_units_papers_are_all_in_order(factory: Factory) -> None:
 def tampered_statement(factory: Factory) -> None:
     path = factory.archive.statements()[0].folder / "statement.cose"
     path.chmod(0o644)
-    path.write_bytes(path.read_bytes().replace(b"Example Devices", b"Another Devices"))
+    path.write_bytes(path.read_bytes().replace(b"Tallowgate Lighting", b"Tollowgate Lighting"))
 
 
 def tampered_signature(factory: Factory) -> None:

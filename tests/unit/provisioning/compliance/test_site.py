@@ -28,13 +28,12 @@ from provisioning.keys.file_signer import FileSigner
 from provisioning.keys.key_id import AnchorKey
 from provisioning.keys.key_ring import ROLES
 from provisioning.keys.signer import sign_record
-from provisioning.product.example import EXAMPLE
 from provisioning.product.product import Product, Support
 from provisioning.product.record import support_payload
-from tests.unit.provisioning.compliance.papers import PASSPHRASE, TODAY, issue_one
-from tests.unit.provisioning.station.station_bench import PRODUCT
+from tests.unit.provisioning.compliance.papers import PASSPHRASE, PRODUCT, TODAY, issue_one
+from tests.unit.provisioning.real_maker import REAL
 
-BASE = "https://example.com/"
+BASE = "https://tallowgate-lighting.co.uk/"
 
 
 def site(folder: Path, *products: Product, **changes: object) -> Site:
@@ -49,8 +48,8 @@ def site(folder: Path, *products: Product, **changes: object) -> Site:
     return Site(**(settings | changes))  # type: ignore[arg-type]
 
 
-def until(end: dt.date, product: Product = PRODUCT) -> Product:
-    support: Support = dataclasses.replace(product.support, end_date=end)
+def until(end: dt.date, product: Product = PRODUCT, **changes: object) -> Product:
+    support: Support = dataclasses.replace(product.support, end_date=end, **changes)  # type: ignore[arg-type]
     return dataclasses.replace(product, support=support)
 
 
@@ -108,7 +107,11 @@ def test_the_sales_block_gives_the_sentence_among_the_main_characteristics(tmp_p
 def test_the_reporting_page_says_contact_and_both_times(tmp_path: Path) -> None:
     build_site(site(tmp_path))
     page = (tmp_path / "site/security/policy/index.html").read_text()
-    for fact in ("mailto:security@example.com", "within 3 working days", "every 14 days until resolved"):
+    for fact in (
+        "mailto:security@tallowgate-lighting.co.uk",
+        "within 3 working days",
+        "every 14 days until resolved",
+    ):
         assert fact in page
     assert "FB-1 hardware" in page and "Update service" in page
 
@@ -171,7 +174,7 @@ def test_a_register_that_was_begun_anew_fails_the_build(how: str, tmp_path: Path
     earlier = tmp_path / "earlier.jsonl"
     earlier.write_bytes((tmp_path / "register.jsonl").read_bytes())
     (tmp_path / "register.jsonl").unlink()
-    shorter = until(dt.date(2030, 1, 1))
+    shorter = until(dt.date(2030, 1, 1), period="P3Y")
     if how == "published":  # the site on disk is what was published
         assert "published earlier" in refused(site(tmp_path, shorter))[0]
     else:  # only a copy from elsewhere is left
@@ -197,7 +200,7 @@ def test_a_register_written_around_its_rules_is_refused_when_read(tmp_path: Path
 def test_a_folder_that_is_no_site_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "thesis.txt").write_text("mine")
-    assert "no site of ours" in refused(site(tmp_path))[0]
+    assert "not a site that this command built" in refused(site(tmp_path))[0]
 
 
 # What is refused ------------------------------------------------------------------------------------------
@@ -206,14 +209,14 @@ def test_a_folder_that_is_no_site_is_not_replaced(tmp_path: Path) -> None:
 def changed(old: str, new: str) -> Product:
     from provisioning.product.product import parse_product
 
-    assert old in EXAMPLE
-    return parse_product(EXAMPLE.replace(old, new, 1))
+    assert old in REAL
+    return parse_product(REAL.replace(old, new, 1))
 
 
 @pytest.mark.parametrize(
     ("old", "new", "requirement"),
     [
-        ('policy = "https://example.com/security/policy"', 'policy = "https://other.example/policy"', "RP-01"),
+        ("tallowgate-lighting.co.uk/security/policy", "tallowgate.uk/policy", "RP-01"),
         ('kind = "hardware"', 'kind = "associated"', "RP-05"),
         ('kind = "pre-installed"', 'kind = "associated"', "RP-05"),
         ('updates = true                        # supp', "updates = true\nsupport_end = 2030-01-01 #", "SP-06"),
@@ -285,7 +288,7 @@ def test_a_program_of_the_bill_of_materials_that_is_not_listed_is_a_gap(tmp_path
         ("security/policy/index.html", "every 14 days until resolved", "open dialogue", "RP-03"),
         ("security/policy/index.html", "mailto:security@", "mailto:nobody@", "RP-01"),
         (SECURITY_TXT, "Policy:", "X-Policy:", "RP-06"),
-        (SECURITY_TXT, "Canonical: https://example.com", "Canonical: https://example.org", "RP-06"),
+        (SECURITY_TXT, "Canonical: https://tallow", "Canonical: https://other", "RP-06"),
         (REGISTER, "2031-12-31", "2030-12-31", "SP-02"),
         ("support/index.html", "2031-12-31", "2030-12-31", "SP-01"),
     ],
@@ -347,7 +350,7 @@ def test_without_the_fixed_sentence_a_text_is_not_plain() -> None:
 # As commands ----------------------------------------------------------------------------------------------
 
 
-def run_build(folder: Path, text: str = EXAMPLE):
+def run_build(folder: Path, text: str = REAL):
     (folder / "product.toml").write_text(text)
     return CliRunner().invoke(
         site_commands.app,
@@ -369,9 +372,9 @@ def test_the_build_command_leaves_site_and_evidence(tmp_path: Path) -> None:
 
 def test_the_build_command_names_each_problem(tmp_path: Path) -> None:
     result = run_build(
-        tmp_path, EXAMPLE.replace("end_date = 2031-12-31", "end_date = 2031-12-31").replace("800 lumen", "x")
+        tmp_path, REAL.replace("end_date = 2031-12-31", "end_date = 2031-12-31").replace("800 lumen", "x")
     )
     assert result.exit_code == 0
-    earlier = EXAMPLE.replace("end_date = 2031-12-31", "end_date = 2030-12-31").replace("P5Y", "P4Y")
+    earlier = REAL.replace("end_date = 2031-12-31", "end_date = 2030-12-31").replace("P5Y", "P4Y")
     shorter = run_build(tmp_path, earlier)
     assert shorter.exit_code == 1 and "SP-02" in shorter.stderr

@@ -17,12 +17,11 @@ from provisioning.compliance.device_record import DeviceRecords
 from provisioning.compliance.issue import draw_key
 from provisioning.compliance.site import build_site
 from provisioning.keys.file_signer import FileSigner
-from provisioning.product.example import EXAMPLE
 from provisioning.product.product import Product
 from provisioning.release.store import ReleaseStore
-from tests.unit.provisioning.compliance.papers import TODAY
+from tests.unit.provisioning.compliance.papers import PRODUCT, TODAY
 from tests.unit.provisioning.compliance.test_site import BASE, for_devices, refused, second, site, until
-from tests.unit.provisioning.station.station_bench import PRODUCT
+from tests.unit.provisioning.real_maker import REAL
 
 LONGER = until(dt.date(2033, 12, 31))
 
@@ -80,7 +79,7 @@ def test_a_record_of_another_key_or_a_damaged_one_is_refused(tmp_path: Path) -> 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A definition, the support key, and the record that it signed."""
-    (tmp_path / "product.toml").write_text(EXAMPLE)
+    (tmp_path / "product.toml").write_text(REAL)
     made = CliRunner().invoke(keys_app, ["generate", "signing", "--out", str(tmp_path / "support.pem")])
     assert made.exit_code == 0, made.output
     signed = CliRunner().invoke(

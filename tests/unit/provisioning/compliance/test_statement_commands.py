@@ -13,13 +13,12 @@ from provisioning.cli import statement as commands
 from provisioning.cli.keys import app as keys_app
 from provisioning.compliance.archive import Archive
 from provisioning.compliance.evidence import FIRMWARE, REQUIRED, Evidence, load_evidence, read_table
-from provisioning.product.example import EXAMPLE
 from provisioning.registry import branches
 from provisioning.registry.decisions import hold
 from provisioning.registry.registry import Registry
-from tests.unit.provisioning.compliance.papers import IMAGE, PASSPHRASE, TODAY, evidence
+from tests.unit.provisioning.compliance.papers import IMAGE, PASSPHRASE, PRODUCT, TODAY, evidence
+from tests.unit.provisioning.real_maker import REAL
 from tests.unit.provisioning.registry.registry_bench import finish
-from tests.unit.provisioning.station.station_bench import PRODUCT
 
 NAME, FUNCTION = PRODUCT.statement.signatory_name, PRODUCT.statement.signatory_function
 TABLE = "| ID | level | what | state | code | tests |\n|---|---|---|---|---|---|\n"
@@ -37,7 +36,7 @@ def run_keys(*arguments: object, typed: str) -> Result:
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A product definition, evidence that passed, and a signatory's key that was drawn by the command."""
     monkeypatch.setattr(commands, "today_utc", lambda: TODAY)
-    (tmp_path / "product.toml").write_text(EXAMPLE)
+    (tmp_path / "product.toml").write_text(REAL)
     for number, piece in enumerate(evidence()):
         (tmp_path / f"evidence{number}.json").write_bytes(piece.to_json())
     drawn = run_keys("generate", "signatory", tmp_path / "erika.pem", typed=f"{PASSPHRASE}\n{PASSPHRASE}\n")
@@ -176,7 +175,7 @@ def test_a_wrong_passphrase_signs_nothing(desk: Path) -> None:
 @pytest.mark.parametrize("changes", [{"name": "Max Muster"}, {"function": "Intern"}])
 def test_another_person_or_function_signs_nothing(changes: dict[str, object], desk: Path) -> None:
     result = issue(desk, typed=f"{PRODUCT.batch}\n{PASSPHRASE}\n", **changes)
-    assert result.exit_code == 1 and "names Erika Example" in result.stderr and issued(desk) == 0
+    assert result.exit_code == 1 and "names Moira Tallow" in result.stderr and issued(desk) == 0
 
 
 def test_faults_of_the_batch_in_the_registry_stop_the_signature(desk: Path) -> None:

@@ -18,8 +18,14 @@ from provisioning.compliance.statement import ISSUED, StatementError, build_stat
 from provisioning.keys.file_signer import FileSigner
 from provisioning.keys.key_ring import KeyRing
 from provisioning.product.statement_fields import LabelRoute
-from tests.unit.provisioning.compliance.papers import PASSPHRASE, TODAY, evidence, issue_one, signatory
-from tests.unit.provisioning.station.station_bench import PRODUCT
+from tests.unit.provisioning.compliance.papers import (
+    PASSPHRASE,
+    PRODUCT,
+    TODAY,
+    evidence,
+    issue_one,
+    signatory,
+)
 
 RUNNER = CliRunner()
 
@@ -125,12 +131,12 @@ def test_faults_of_the_batch_stop_the_issue(archive: Archive) -> None:
         prepare(PRODUCT, evidence(), archive, TODAY, batch_faults=["a code was drawn twice"])
 
 
-@pytest.mark.parametrize("who", [("Somebody Else", "Managing director"), ("Erika Example", "Intern")])
+@pytest.mark.parametrize("who", [("Somebody Else", "Managing director"), ("Moira Tallow", "Intern")])
 def test_only_the_person_whom_the_definition_names_can_sign(
     who: tuple[str, str], archive: Archive, signer: FileSigner
 ) -> None:
     document = prepare(PRODUCT, evidence(), archive, TODAY)
-    with pytest.raises(StatementError, match="names Erika Example"):
+    with pytest.raises(StatementError, match="names Moira Tallow"):
         issue(document, Signatory(*who, signer), archive)
     assert not archive.statements()
 

@@ -1,0 +1,73 @@
+"""Where the support register is remembered besides itself, so that deleting it cannot shorten a period (SP-02).
+
+Rules:
+1. The archive of statements keeps a copy of the register, and statements keep the periods that they state. The
+   archive has to be kept for ten years (SI 2023/1007 regulations 8 and 9).
+2. The published site has a copy too, and the maker can name earlier ones.
+3. The register has to begin with every line of each copy. A period cannot end before the end date that an issued
+   statement of the same model states.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from provisioning.compliance.archive import Archive
+from provisioning.compliance.ledger import Ledger, LedgerError, check_continues, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from provisioning.compliance.ledger import Line
+    from provisioning.product.product import Product
+
+COPY: Final = "support-register.jsonl"
+
+
+def check_copies(lines: Sequence[Line], copies: Iterable[Path]) -> None:
+    """Raise LedgerError if a copy that exists holds a line that the register does not have, OSError."""
+    for path in copies:
+        if not path.exists():
+            continue
+        try:
+            check_continues(parse(path.read_bytes(), path.name), lines)
+        except LedgerError as error:
+            raise LedgerError(f"{error}; restore the support register from {path}") from None
+
+
+def archive_copy(archive: Path) -> Path:
+    """Where the archive keeps its copy."""
+    return archive / COPY
+
+
+def keep_copy(register: Ledger, archive: Path) -> None:
+    """Replace the archive's copy with the register as it is now. Raises OSError."""
+    archive.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=f".{COPY}.", dir=archive)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(register.path.read_bytes())
+        file.flush()
+        os.fsync(descriptor)
+    os.replace(name, archive_copy(archive))
+
+
+def stated_problems(products: Iterable[Product], archive: Archive) -> list[str]:
+    """One sentence for each period that ends before an issued statement says. Raises ArchiveError, LedgerError."""
+    found = []
+    for product in products:
+        stated = [
+            (each.document()["support_period"]["end_date"], each.id)
+            for each in archive.statements()
+            if each.model == product.model
+        ]
+        last, statement = max(stated, default=("", ""))
+        if product.support.end_date.isoformat() < last:
+            found.append(
+                f"{product.model}: statement {statement} states a support period until {last}; it cannot end earlier,"
+                f" on {product.support.end_date.isoformat()} (SP-02)"
+            )
+    return found
