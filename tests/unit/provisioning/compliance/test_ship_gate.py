@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import datetime as dt
 import json
 import secrets
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,90 +18,15 @@ from typer.testing import CliRunner, Result
 
 from provisioning.cli import statement as statement_commands
 from provisioning.cli.station import app as station_app
-from provisioning.compliance.archive import Archive
-from provisioning.compliance.check import REGISTER, SECURITY_TXT, STATEMENTS, Papers, check_serial
+from provisioning.compliance.check import SECURITY_TXT, check_serial
 from provisioning.compliance.faults import batch_faults
-from provisioning.compliance.gate import Gate, Refusal, ShipError
-from provisioning.compliance.ledger import Ledger
-from provisioning.compliance.security_txt import make_security_txt
-from provisioning.compliance.support_register import publish
-from provisioning.product.product import Product
+from provisioning.compliance.gate import Refusal, ShipError
 from provisioning.product.statement_fields import LabelRoute
-from provisioning.station.station import Station
 from tests.unit.provisioning.compliance.papers import PRODUCT, TODAY, issue_one, production_keys
+from tests.unit.provisioning.compliance.ship_bench import Factory, change
 from tests.unit.provisioning.station.station_bench import Bench, MemoryUnit
 
 RUNNER = CliRunner()
-
-
-def change(path: Path, statement: str, values: dict[str, object]) -> None:
-    """Change a registry's file with another program's hands."""
-    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
-        assert connection.execute(statement, values).rowcount > 0
-
-
-class Factory:
-    """A station with production keys, its archive, a published register, and one finished unit."""
-
-    def __init__(self, directory: Path, product: Product = PRODUCT) -> None:
-        self.bench = Bench(directory)
-        self.bench.keys, self.signer = production_keys(directory / "production-keys")
-        self.site = directory / "site"
-        self.archive = Archive(self.site / STATEMENTS)
-        self.register = Ledger(self.site / REGISTER)
-        self.packing = Ledger(directory / "packing.jsonl")
-        self.product = product
-        issue_one(self.archive.root, self.signer, product)
-        publish(self.register, [product], TODAY)
-        self.serial = self.make()
-
-    def make(self) -> str:
-        return self.station().provision(MemoryUnit().stream()).serial
-
-    def station(self) -> Station:
-        return self.bench.station(
-            development=False,
-            archive_dir=self.archive.root,
-            product=self.product,
-            labels_dir=self.site / "labels",
-        )
-
-    def gate(self, today: dt.date = TODAY, **changes: object) -> Gate:
-        gate = Gate(
-            self.bench.registry,
-            self.archive,
-            self.register.lines(),
-            self.packing,
-            self.bench.keys.anchor_keys(),
-            today,
-        )
-        return dataclasses.replace(gate, **changes)  # type: ignore[arg-type]
-
-    def refused(self, today: dt.date = TODAY, **changes: object) -> tuple[Refusal, ...]:
-        with pytest.raises(ShipError) as caught:
-            self.gate(today, **changes).ship(serial=self.serial)
-        assert not self.packing.entries()
-        return caught.value.refusals
-
-    def plant(self, statement: str, **values: object) -> None:
-        """Change the registry behind its back."""
-        change(self.bench.registry.path, statement, values)
-
-    def papers(self, **changes: object) -> Papers:
-        path = self.site / SECURITY_TXT
-        if not path.exists():
-            path.parent.mkdir()
-            contact = PRODUCT.contact
-            path.write_bytes(
-                make_security_txt(
-                    [contact.report],
-                    contact.policy,
-                    f"https://tallowgate-lighting.co.uk/{SECURITY_TXT}",
-                    TODAY,
-                )
-            )
-        papers = Papers(self.site, self.packing.path, self.bench.keys.anchor_keys(), TODAY)
-        return dataclasses.replace(papers, **changes)  # type: ignore[arg-type]
 
 
 @pytest.fixture
