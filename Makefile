@@ -10,7 +10,7 @@ export PATH := /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check firmware size bench renode powercut nightly fuzz killsweep clean distclean
+.PHONY: help setup demo quick test check docs picture firmware size bench renode powercut nightly fuzz killsweep clean distclean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
@@ -21,11 +21,20 @@ setup:  ## Install tools and packages, nothing else
 demo:  ## A device from bare board to end of support, on the emulated board
 	@$(CI) demo $(ARGS)
 
+quick:  ## Format, lint, architecture and dual tests, in under a minute
+	@$(CI) quick $(ARGS)
+
 test:  ## All tests: unit, dual, property, power cut, interop, emulated board, demo
 	@$(CI) test $(ARGS)
 
 check:  ## Format, lint, types, import rules, MicroPython dialect
 	@$(CI) check
+
+docs:  ## The documentation site, in build/site; a broken link fails
+	@$(CI) docs $(ARGS)
+
+picture:  ## The picture of the demo, docs/assets/demo.svg, from a run on the simulator
+	@$(CI) picture $(ARGS)
 
 firmware:  ## Build boot ROM and firmware for the emulated board
 	@$(CI) firmware $(ARGS)

@@ -65,6 +65,24 @@ check() {
     say "all checks passed"
 }
 
+quick() {  # what a change breaks first, in under a minute
+    setup dev
+    "$python" -m ruff format --check -q .
+    "$python" -m ruff check -q .
+    "$python" -m pytest -q -n 2 -p no:cacheprovider tests/architecture tests/dual "$@"
+}
+
+docs() {  # the documentation site; strict: a broken link fails
+    setup docs
+    NO_MKDOCS_2_WARNING=1 "$python" -m mkdocs build --quiet "$@"
+    echo "build/site/index.html"
+}
+
+picture() {
+    setup run
+    "$python" tools/demo_picture.py "$@"
+}
+
 # --- test -------------------------------------------------------------------------------------------------
 # The firmware is built once before the tests start, so that no two of them build it side by side.
 firmware() {
@@ -164,9 +182,9 @@ distclean() {
 }
 
 case ${1:-} in
-    bench | check | demo | killsweep | firmware | fuzz | nightly | powercut | renode | size | clean | distclean | setup) command=$1 ;;
+    bench | check | demo | docs | picture | quick | killsweep | firmware | fuzz | nightly | powercut | renode | size | clean | distclean | setup) command=$1 ;;
     test) command=test_ ;;
-    *) echo "usage: tools/ci.sh bench|check|test|demo|firmware|nightly|renode|size|powercut|fuzz|setup|killsweep|clean|distclean [ARGS]" >&2; exit 2 ;;
+    *) echo "usage: tools/ci.sh bench|check|test|demo|docs|picture|quick|firmware|nightly|renode|size|powercut|fuzz|setup|killsweep|clean|distclean [ARGS]" >&2; exit 2 ;;
 esac
 shift
 "$command" "$@"

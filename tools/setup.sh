@@ -3,6 +3,7 @@
 #
 #   tools/setup.sh run     what `make demo` needs
 #   tools/setup.sh dev     the same and what `make check` and `make test` need
+#   tools/setup.sh docs    what `make docs` needs: the first line, and the site's packages
 #
 # Repeatable: with nothing to do it starts no package manager. A Debian package that cannot be installed is no
 # failure: its name goes to .venv/missing-packages, and whoever needs it says so.
@@ -113,6 +114,7 @@ wanted_stamp() {  # level: changes when the interpreter, the pins or the place o
         "$venv/bin/python" -c 'import sys; print(sys.version, sys.prefix)'
         cat pyproject.toml requirements/runtime.txt requirements/delta.txt
         if [ "$1" = dev ]; then cat requirements/dev.txt; fi
+        if [ "$1" = docs ]; then cat requirements/docs.txt; fi
     } | sha256sum
 }
 
@@ -125,12 +127,19 @@ pip_install() {
 
 install_python_packages() {
     if is_current "$level"; then return 0; fi
+    if [ "$level" = docs ] && is_current run; then
+        say "installing the documentation site's packages, every one checked against its hash"
+        pip_install --require-hashes -r requirements/docs.txt
+        wanted_stamp docs >"$venv/stamp-docs"
+        return 0
+    fi
     say "installing Python packages ($level), every one checked against its hash"
     if [ "$level" = dev ]; then
         pip_install --require-hashes -r requirements/runtime.txt -r requirements/dev.txt
     else
         pip_install --require-hashes -r requirements/runtime.txt
     fi
+    if [ "$level" = docs ]; then pip_install --require-hashes -r requirements/docs.txt; fi
     # detools comes as source alone and needs a C compiler with Python's headers: the rest works without it.
     if ! pip_install --require-hashes -r requirements/delta.txt >"$venv/detools.log" 2>&1; then
         say "detools could not be built (see $venv/detools.log): releases are made without delta payloads"
@@ -138,7 +147,7 @@ install_python_packages() {
     fi
     pip_install --no-deps --no-build-isolation --editable .
     wanted_stamp run >"$venv/stamp-run"
-    if [ "$level" = dev ]; then wanted_stamp dev >"$venv/stamp-dev"; fi
+    if [ "$level" != run ]; then wanted_stamp "$level" >"$venv/stamp-$level"; fi
 }
 
 # A machine that could not install the same packages within the last hour is not asked again.
@@ -157,7 +166,7 @@ provide_packages() {
 }
 
 main() {
-    case $level in run | dev) ;; *) die "usage: tools/setup.sh run|dev" ;; esac
+    case $level in run | dev | docs) ;; *) die "usage: tools/setup.sh run|dev|docs" ;; esac
     provide_packages
     # A moved or half-made environment is made anew: its scripts carry the path it was made for.
     "$venv/bin/python" -c 'import sys, os; sys.exit(os.path.realpath(sys.prefix) != os.path.realpath(".venv"))' \

@@ -10,6 +10,8 @@ import typer
 
 ID = re.compile(r"\b(?:PW|RP|SP|SC|CF|UP|SE|PR)-\d{2}\b")
 STATES = {"built", "partly", "planned", "not claimed"}
+# Pages that tools/site_pages.py makes for the site; its strict build checks links to them.
+GENERATED_PAGE = re.compile(r"/docs/reference/(?:cli|errors|api/\w+)\.md$")
 COUNTS = {"PW": 19, "RP": 10, "SP": 13, "SC": 11, "CF": 5, "UP": 14, "SE": 12, "PR": 6}
 
 
@@ -87,7 +89,10 @@ def test_every_link_inside_the_documents_leads_to_a_file(pages: dict[str, str], 
     broken = []
     for page, text in pages.items():
         for target in re.findall(r"\]\((?!https?:|mailto:|#)([^)#\s]+)", text):
-            if not ((root / page).parent / target).exists():
+            path = (root / page).parent / target
+            if not path.exists() and not (
+                page.startswith("docs/") and GENERATED_PAGE.search(str(path.resolve()))
+            ):
                 broken.append(f"{page}: {target}")
     assert not broken, "\n" + "\n".join(broken)
 
@@ -219,7 +224,7 @@ def test_the_readme_lists_the_steps_of_the_demo(pages: dict[str, str]) -> None:
     from simulator.story.steps import STEPS
 
     text = pages["README.md"]
-    table = text[text.index("| step |") : text.index("`make demo ARGS")]
+    table = text[text.index("| step |") : text.index("## Meet a device")]
     assert re.findall(r"^\| `(\w+)`", table, re.MULTILINE) == [step.name for step in STEPS]
 
 
