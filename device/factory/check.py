@@ -1,9 +1,9 @@
-"""What has to be true of a unit's records before it may be locked.
+"""The checks of a unit's records before it is locked.
 
 Rules:
-1. Every record of the station and both private keys are there, whole, and of the shape their readers expect.
-2. A certificate is for the key beside it. The device certificate names the device id; the web certificate names
-   neither device id nor serial (SE-06).
+1. Every record of the station and both private keys are present, undamaged, and of the shape their readers expect.
+2. A certificate belongs to the private key of its role. The device certificate names the device id; the web
+   certificate names neither device id nor serial (SE-06).
 3. Support record, contact and statement are signed by keys of this unit's own anchors, each in its role, and the
    support record is for this unit's class and inside the horizon: a unit that would refuse its own records is
    never locked.
@@ -34,7 +34,7 @@ HOST_CHARS = 253
 
 
 def check_records(store: "Store") -> None:
-    """Raise FactoryError(reason, name) for the first record that is absent, damaged or does not fit the others."""
+    """Raise FactoryError(reason, name) for the first record that is absent, damaged or contradicts another."""
     for name, check in (
         ("identity", _check_identity),
         ("device.crt", _check_device_certificate),
@@ -66,7 +66,7 @@ def _check_identity(store: "Store", data: bytes) -> None:
 
 
 def _certificate(store: "Store", data: bytes, role: str) -> str:
-    """The common name of a certificate that is for the key of `role`."""
+    """Give the common name of a certificate, after a check that it belongs to the key of `role`."""
     facts = der.certificate_facts(data)
     private = store.require(role + ".key")
     _demand(facts.public_key == backend.p256_public(private), "key")

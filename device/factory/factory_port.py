@@ -1,15 +1,16 @@
-"""The device half of the factory port: requests in, answers out, nothing kept that a power cut could tear.
+"""The device half of the factory port: requests in, answers out. A power cut leaves nothing half done.
 
 Rules:
-1. The lock is looked at before the operation: a locked unit answers `hello`, signed, and refuses the rest.
-2. A request is [sequence, operation, {arguments}], an answer [sequence, error number, {results}]; number 0 is
-   done. A request that has no readable sequence is answered with sequence 0. A refusal carries {"reason": text}
+1. The port checks the lock before the operation: a locked unit answers `hello`, signed, and refuses the rest.
+2. A request is [sequence, operation, {arguments}], an answer [sequence, error number, {results}]; number 0 means
+   done. A request without a readable sequence is answered with sequence 0. A refusal carries {"reason": text}
    made of field names and numbers, never of contents.
 3. A repeated request (same bytes) gets the same answer and is not carried out again.
 4. Only the records of store.STATION_RECORDS are written, one at a time, in order, into RAM of their own size;
-   flash changes when the last part has arrived. Private keys are made here and never leave; a unit without entropy
-   takes them from the station (`put_key`), one with entropy never does.
-5. Whatever changes a record breaks the seal; the lock wants a seal that still holds.
+   flash changes when the last part has arrived. Private keys are generated here and never leave. A unit without
+   entropy takes them from the station (`put_key`), a unit with entropy never does.
+5. The operation `seal` checks all records and stores their record hash: the unit is then complete. A changed record
+   deletes the stored hash, and the lock needs a stored hash that equals the records.
 6. Before the lock nothing is final: a unit that loses power is provisioned again from the start.
 """
 
@@ -41,10 +42,10 @@ if TYPE_CHECKING:
         store: Store  # of the device region
 
         def is_locked(self) -> bool:
-            """Whether either copy of the lock word is anything but erased."""
+            """Whether a byte of either lock copy is programmed."""
 
         def format_if_needed(self) -> None:
-            """Make the device region mountable; called on an unlocked unit only."""
+            """Format the device region if it does not mount; only called on an unlocked unit."""
 
         def lock(self) -> None:
             """Program both copies of the lock word."""
@@ -58,10 +59,11 @@ KEY_BYTES = const(32)  # P-256 private keys, big endian
 P256_ORDER = int("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551", 16)  # SP 800-186 3.2.1.3
 _READ_BYTES = const(256)
 _REASON_CHARS = const(120)
+_HASH_RECORD = "sealed"  # the record that holds the record hash
 
 
 class FactoryPort:
-    """Answers one station. `should_restart` becomes True with the lock; `serve` then restarts the unit."""
+    """Answers one station. The lock sets `should_restart`; `serve` then restarts the unit."""
 
     def __init__(self, services: "FactoryServices") -> None:
         self.should_restart = False
@@ -74,7 +76,7 @@ class FactoryPort:
             "put_key": self._put_key,
             "write": self._write,
             "digest": self._digest,
-            "seal": self._seal,
+            "seal": self._complete,
             "lock": self._lock,
         }
 
@@ -125,7 +127,7 @@ class FactoryPort:
             raise FactoryError(reason="operation")
         return handler(arguments)
 
-    # hello -> who are you? -------------------------------------------------------------------------------
+    # hello -> facts about the unit -----------------------------------------------------------------------
 
     def _hello(self, nonce: bytes) -> "dict[str, Any]":
         if len(nonce) != NONCE_BYTES:
@@ -155,21 +157,21 @@ class FactoryPort:
         return self._take_key(role, private, public)
 
     def _put_key(self, arguments: "Any") -> "dict[str, Any]":
-        """Take a key that the station drew, on a unit that can draw none (ADR 0020)."""
+        """Take a key that the station generated, on a unit without entropy (ADR 0020)."""
         cbor.check_map(arguments, (("role", str), ("key", bytes)))
         role, private = arguments["role"], arguments["key"]
         if role not in ("device", "web"):
             raise FactoryError(reason="role")
         if self._services.entropy.is_ready():
-            raise FactoryError(reason="the unit draws its own keys")
+            raise FactoryError(reason="the unit generates its own keys")
         if len(private) != KEY_BYTES or not 0 < int.from_bytes(private, "big") < P256_ORDER:
             raise FactoryError(reason="key")
         return self._take_key(role, private, backend.p256_public(private))
 
     def _take_key(self, role: str, private: bytes, public: bytes) -> "dict[str, Any]":
         store = self._services.store
-        self._break_seal()
-        store.delete(role + ".crt")  # it was for the key that goes now
+        self._drop_record_hash()
+        store.delete(role + ".crt")  # it belongs to the key that is replaced now
         store.write(role + ".key", private)
         return {"csr": csr.certification_request(public, lambda digest: backend.p256_sign(private, digest))}
 
@@ -186,7 +188,7 @@ class FactoryPort:
             raise FactoryError(reason="part")
         if assembly.is_complete():
             self._assembly = None
-            self._break_seal()
+            self._drop_record_hash()
             self._services.store.write(name, bytes(assembly.content))
         return {}
 
@@ -196,35 +198,35 @@ class FactoryPort:
         data = self._services.store.require(name)
         return {"sha256": backend.sha256(data), "size": len(data)}
 
-    # seal, lock ------------------------------------------------------------------------------------------
+    # seal (complete), lock -------------------------------------------------------------------------------
 
-    def _seal(self, arguments: "Any") -> "dict[str, Any]":
+    def _complete(self, arguments: "Any") -> "dict[str, Any]":
         cbor.check_map(arguments, ())
         store = self._services.store
         check_records(store)
-        for record in RECORDS:  # nothing that a unit writes in its life may be there before its life begins
+        for record in RECORDS:  # what a unit writes in use must not exist before it ships
             if record.region == DEVICE and not record.from_station and not record.name.endswith(".key"):
                 store.delete(record.name)
         result = record_hash(store)
-        store.write_map("sealed", {1: result})
+        store.write_map(_HASH_RECORD, {1: result})
         return {"record_hash": result}
 
     def _lock(self, arguments: "Any") -> "dict[str, Any]":
         wanted = cbor.check_map(arguments, (("record_hash", bytes),))["record_hash"]
         store = self._services.store
-        sealed = store.read_map("sealed")
-        if sealed is None:
-            raise FactoryError(reason="not sealed")
-        if sealed.get(1) != wanted or record_hash(store) != wanted:
+        stored = store.read_map(_HASH_RECORD)
+        if stored is None:
+            raise FactoryError(reason="not complete")
+        if stored.get(1) != wanted or record_hash(store) != wanted:
             raise FactoryError(reason="record hash")
         check_records(store)
         self._services.lock()
         self.should_restart = True
         return {}
 
-    def _break_seal(self) -> None:
-        if self._services.store.has("sealed"):
-            self._services.store.delete("sealed")
+    def _drop_record_hash(self) -> None:
+        if self._services.store.has(_HASH_RECORD):
+            self._services.store.delete(_HASH_RECORD)
 
 
 class _Assembly:
@@ -256,12 +258,12 @@ class _Assembly:
 def signed_hello(store: "Store", nonce: bytes) -> bytes:
     """Give a locked unit's COSE_Sign1 {1: nonce, 2: device id, 3: is locked, 4: record hash} by its device key.
 
-    Raises StorageError, RecordDamagedError when identity, key or seal cannot be read.
+    Raises StorageError, RecordDamagedError when identity, key or record hash cannot be read.
     """
     private = store.require("device.key")
     identity = cbor.decode(store.require("identity"))
-    sealed = cbor.decode(store.require("sealed"))
-    payload = cbor.encode({1: nonce, 2: identity[1], 3: True, 4: sealed[1]})
+    stored = cbor.decode(store.require(_HASH_RECORD))
+    payload = cbor.encode({1: nonce, 2: identity[1], 3: True, 4: stored[1]})
     return cose.sign1_encode(
         payload,
         algorithm=cose.ALG_ESP256,

@@ -157,7 +157,7 @@ def station_records(unit):
 
 
 def provisioned():
-    """(unit, records) before the seal."""
+    """(unit, records) before it is complete."""
     unit = Unit()
     records = station_records(unit)
     for name in sorted(records):

@@ -70,7 +70,7 @@ def test_a_key_that_is_none_is_refused():
     assert unit.refused("put_key", role="web", key="k" * 32) > 0
 
 
-def test_a_new_key_breaks_the_seal_and_drops_the_certificate_for_the_old_one():
+def test_a_new_key_drops_the_record_hash_and_the_certificate_for_the_old_key():
     unit, _ = provisioned()
     unit.done("seal")
     unit.entropy.is_seeded = False
@@ -185,7 +185,7 @@ def test_the_digest_of_an_absent_record_is_an_error():
     assert Unit().refused("digest", name="setup") == StorageError.code
 
 
-def test_the_seal_gives_the_hash_over_all_records():
+def test_completing_gives_the_hash_over_all_records():
     unit, records = provisioned()
     for name in store.STATION_RECORDS:
         answer = unit.done("digest", name=name)
@@ -193,7 +193,7 @@ def test_the_seal_gives_the_hash_over_all_records():
     assert unit.done("seal")["record_hash"] == store.record_hash(unit.store)
 
 
-def test_the_seal_is_refused_while_any_record_is_missing():
+def test_a_unit_is_not_complete_while_any_record_is_missing():
     unit, _ = provisioned()
     assert len(unit.records.held) == len(store.STATION_RECORDS) + 2  # and the two keys
     for name in unit.records.names():
@@ -203,7 +203,7 @@ def test_the_seal_is_refused_while_any_record_is_missing():
     unit.done("seal")
 
 
-def test_the_seal_is_refused_while_any_record_is_damaged():
+def test_a_unit_is_not_complete_while_any_record_is_damaged():
     unit, _ = provisioned()
     for name in store.STATION_RECORDS:
         kept = unit.records.held[name]
@@ -213,8 +213,8 @@ def test_the_seal_is_refused_while_any_record_is_damaged():
     unit.done("seal")
 
 
-def seal_fails_with(name, data):
-    """Whether a unit that is complete but for this record refuses the seal."""
+def is_refused_with(name, data):
+    """Whether a unit refuses to be complete if only this record is wrong."""
     unit, _ = provisioned()
     unit.write(name, data)
     return unit.refused("seal") == FactoryError.code
@@ -236,12 +236,12 @@ def test_a_web_certificate_that_tells_the_serial_is_refused():
 def test_a_record_signed_by_a_stranger_is_refused():
     stranger, _ = backend.p256_generate(CountingEntropy().random_bytes)
     payload = support.encode(support.SupportRecord(CLASS_ID, 22000, 1, 1, 90))
-    assert seal_fails_with("support", signed(payload, support.TYP, stranger, b"s"))
+    assert is_refused_with("support", signed(payload, support.TYP, stranger, b"s"))
 
 
 def test_shapes_that_no_reader_takes_are_refused():
-    assert seal_fails_with("setup", cbor.encode({1: bytes(15), 2: bytes(32)}))
-    assert seal_fails_with("oscore", cbor.encode({1: bytes(16), 2: bytes(8), 3: b"fb", 4: b"fb"}))
+    assert is_refused_with("setup", cbor.encode({1: bytes(15), 2: bytes(32)}))
+    assert is_refused_with("oscore", cbor.encode({1: bytes(16), 2: bytes(8), 3: b"fb", 4: b"fb"}))
     unit, _ = provisioned()
     good = cbor.decode(unit.store.require("servers"))
     for sources in (
@@ -254,7 +254,7 @@ def test_shapes_that_no_reader_takes_are_refused():
         assert unit.refused("seal") == FactoryError.code
 
 
-def test_the_seal_clears_what_a_unit_writes_in_its_life():
+def test_completing_deletes_what_a_unit_writes_in_use():
     unit, _ = provisioned()
     unit.store.write("owned", b"x")
     unit.store.write("progress", b"x")
@@ -262,7 +262,7 @@ def test_the_seal_clears_what_a_unit_writes_in_its_life():
     assert unit.store.read("owned") is None and unit.store.read("progress") is None
 
 
-def test_the_lock_needs_a_seal_and_its_hash():
+def test_the_lock_needs_the_record_hash_of_a_complete_unit():
     unit, _ = provisioned()
     assert unit.refused("lock", record_hash=bytes(32)) == FactoryError.code
     unit.done("seal")
@@ -270,11 +270,11 @@ def test_the_lock_needs_a_seal_and_its_hash():
     assert unit.locks == 0
 
 
-def test_a_write_behind_the_seal_breaks_it():
+def test_a_write_after_the_record_hash_drops_it():
     unit, records = provisioned()
-    sealed = unit.done("seal")["record_hash"]
+    record_hash = unit.done("seal")["record_hash"]
     unit.write("setup", records["setup"])
-    assert unit.refused("lock", record_hash=sealed) == FactoryError.code
+    assert unit.refused("lock", record_hash=record_hash) == FactoryError.code
 
 
 def test_a_locked_unit_answers_hello_alone_and_signs_it():
@@ -297,17 +297,17 @@ def test_a_locked_unit_answers_hello_alone_and_signs_it():
     assert cbor.decode(payload) == {1: NONCE, 2: DEVICE_ID, 3: True, 4: record_hash}
 
 
-def test_a_new_key_behind_the_seal_breaks_it():
+def test_a_new_key_after_the_record_hash_drops_it():
     unit, _ = provisioned()
-    sealed = unit.done("seal")["record_hash"]
+    record_hash = unit.done("seal")["record_hash"]
     unit.done("make_key", role="web")
     assert unit.store.read("sealed") is None
-    assert unit.refused("lock", record_hash=sealed) == FactoryError.code
+    assert unit.refused("lock", record_hash=record_hash) == FactoryError.code
 
 
-def test_a_record_that_changed_under_the_seal_is_noticed_by_the_lock():
+def test_the_lock_notices_a_record_that_changed_after_the_record_hash():
     unit, _ = provisioned()
-    sealed = unit.done("seal")["record_hash"]
+    record_hash = unit.done("seal")["record_hash"]
     unit.store.write("setup", cbor.encode({1: bytes(16), 2: b"x" * 32}))
-    assert unit.refused("lock", record_hash=sealed) == FactoryError.code
+    assert unit.refused("lock", record_hash=record_hash) == FactoryError.code
     assert unit.locks == 0
