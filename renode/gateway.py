@@ -1,11 +1,11 @@
-"""One board's network: IP in SLIP on a serial line, joined to user-mode TCP/IP of the host.
+"""One board's network: IP packets in SLIP on a serial line, connected to user-mode TCP/IP of the host.
 
-The board is 10.0.2.15, services of the host's loopback appear at 10.0.2.2. Rules:
-1. A board talks to 10.0.2.2 and to nothing else, unless the gateway is made with is_isolated=False.
-2. What the line brings is untrusted: bounded, checked, dropped when wrong, counted.
-3. What waits for the line is bounded; beyond that packets are dropped, as a router does, and TCP repeats them.
-4. A power cycle gets a fresh stack: no connection of the old life answers the new one. Forwarded ports stay.
-One thread per gateway; it sleeps in poll() while nothing happens.
+The board is 10.0.2.15, services on the host's loopback appear at 10.0.2.2. Rules:
+1. A board reaches 10.0.2.2 only, unless the gateway was created with is_isolated=False.
+2. Data from the line is untrusted: bounded, checked, counted, and dropped if it is wrong.
+3. The queue towards the line is bounded. If it is full, packets are dropped, as a router does; TCP repeats them.
+4. A power cycle gets a new stack, so no old connection answers the new start. Forwarded ports stay the same.
+Each gateway has one thread, which sleeps in poll() while nothing happens.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from renode.errors import GatewayError
-from renode.libslirp import ETHERNET_HEADER_BYTES, MTU, SlirpStack
+from renode.libslirp import ETHERNET_HEADER_BYTES, SlirpStack
 from renode.lines import escape_mux
+from renode.slip import SlipDecoder, slip_encode
 
 DEVICE_ADDRESS: Final = "10.0.2.15"
 HOST_ADDRESS: Final = "10.0.2.2"
 DNS_ADDRESS: Final = "10.0.2.3"
-LINE_QUEUE_BYTES: Final = 128 * 1024  # towards the board: more than any TCP window that lwIP opens here
+LINE_QUEUE_BYTES: Final = 128 * 1024  # towards the board: more than any TCP window of the firmware
 _GATEWAY_MAC: Final = bytes.fromhex("52550a000202")  # libslirp derives it from the host address
 _DEVICE_MAC: Final = bytes.fromhex("525400123456")
 _IPV4: Final = b"\x08\x00"
@@ -34,69 +35,10 @@ _ARP: Final = b"\x08\x06"
 _READ_BYTES: Final = 65536
 _READY_TIMEOUT_S: Final = 10.0
 
-_END, _ESC = b"\xc0", b"\xdb"
-_ESCAPED: Final = {0xDC: _END, 0xDD: _ESC}
-
-
-def slip_encode(packet: bytes) -> bytes:
-    """One packet as a SLIP frame with END on both sides (RFC 1055), so noise before it is flushed."""
-    return _END + packet.replace(_ESC, b"\xdb\xdd").replace(_END, b"\xdb\xdc") + _END
-
-
-class SlipDecoder:
-    """Feed bytes, get packets. Damaged or oversize frames are dropped and counted in `damaged`."""
-
-    def __init__(self, max_bytes: int = MTU) -> None:
-        self._max_bytes = max_bytes
-        self._pending = bytearray()
-        self._is_skipping = False  # an oversize frame is passed over up to its END
-        self.damaged = 0
-
-    def feed(self, data: bytes) -> list[bytes]:
-        """Return the packets completed by `data`, empty frames left out."""
-        *ended, rest = data.split(_END)
-        packets = []
-        for part in ended:
-            self._append(part)
-            packet = self._finish()
-            if packet:
-                packets.append(packet)
-        self._append(rest)
-        return packets
-
-    def _append(self, part: bytes) -> None:
-        if self._is_skipping or len(self._pending) + len(part) > 2 * self._max_bytes:
-            self._is_skipping = True
-            self._pending.clear()
-        else:
-            self._pending += part
-
-    def _finish(self) -> bytes | None:
-        frame, is_skipped = bytes(self._pending), self._is_skipping
-        self._pending.clear()
-        self._is_skipping = False
-        packet = None if is_skipped else _unescape(frame)
-        if packet is None or len(packet) > self._max_bytes:
-            self.damaged += 1
-            return None
-        return packet
-
-
-def _unescape(frame: bytes) -> bytes | None:
-    """The packet, None where an escape stands for nothing."""
-    first, *escaped = frame.split(_ESC)
-    parts = [first]
-    for part in escaped:
-        meaning = _ESCAPED.get(part[0]) if part else None
-        if meaning is None:
-            return None
-        parts += (meaning, part[1:])
-    return b"".join(parts)
-
 
 @dataclass
 class GatewayCounters:
-    """What went through so far; read it at any time."""
+    """Traffic so far; any thread may read it."""
 
     to_board_bytes: int = 0
     from_board_bytes: int = 0
@@ -111,7 +53,7 @@ class Gateway:
 
     def __init__(self, *, forwards: tuple[int, ...] = (443,), is_isolated: bool = True) -> None:
         self.counters = GatewayCounters()
-        # Called in the gateway's thread with (whether the board sent it, IPv4 packet): what a capture would show.
+        # Called in the gateway's thread with (whether the board sent it, IPv4 packet), for captures.
         self.on_packet: Callable[[bool, bytes], None] = lambda is_from_board, packet: None
         self._ports = dict.fromkeys(forwards, 0)
         self._is_isolated = is_isolated
@@ -123,7 +65,7 @@ class Gateway:
         self._is_stopping = False
         self._failure: BaseException | None = None
         self._ready = threading.Event()
-        # From here on: only touched by the gateway's own thread.
+        # Only the gateway's own thread uses the attributes below.
         self._stack: SlirpStack | None = None
         self._line: socket.socket | None = None
         self._is_mux = False
@@ -132,7 +74,7 @@ class Gateway:
         self._decoder = SlipDecoder()
 
     def start(self) -> None:
-        """Return when the forwarded ports listen. Raises ToolMissingError, GatewayError."""
+        """Start the thread; return when the forwarded ports listen. Raises ToolMissingError, GatewayError."""
         if self._thread is not None:
             return
         self._thread = threading.Thread(target=self._run, name="gateway", daemon=True)
@@ -143,11 +85,11 @@ class Gateway:
             raise self._failure
 
     def host_port(self, device_port: int) -> int:
-        """The port on 127.0.0.1 that leads to `device_port`; the same for the gateway's whole life."""
+        """Return the port on 127.0.0.1 that leads to `device_port`; it never changes."""
         return self._ports[device_port]
 
     def attach(self, line: socket.socket, *, is_mux: bool) -> None:
-        """Take over the connected `line` of a board that was just powered on. Returns when it is in place."""
+        """Use the connected `line` of a board that was just powered on. Raises GatewayError."""
 
         def take() -> None:
             self._drop_line()
@@ -158,7 +100,7 @@ class Gateway:
         self._call(take)
 
     def detach(self) -> None:
-        """Close the line, if there is one."""
+        """Close the line, if there is one. Raises GatewayError."""
         if self._thread is not None:
             self._call(self._drop_line)
 
@@ -175,9 +117,9 @@ class Gateway:
     # -- the caller's thread -------------------------------------------------------------------------
 
     def _call(self, function: Callable[[], None]) -> None:
-        """Run `function` in the gateway's thread and wait; what it raises is raised here."""
+        """Run `function` in the gateway's thread and wait for it; raise its exception here."""
         if self._thread is None or not self._thread.is_alive():
-            raise GatewayError("the gateway does not run") from self._failure
+            raise GatewayError("the gateway is not running") from self._failure
         done = threading.Event()
         raised: list[BaseException] = []
 
@@ -196,7 +138,7 @@ class Gateway:
             raise raised[0]
 
     def _wake(self) -> None:
-        with contextlib.suppress(BlockingIOError):  # full of wake-ups already
+        with contextlib.suppress(BlockingIOError):  # enough wake-ups are waiting
             self._wake_write.send(b"\0")
 
     # -- the gateway's thread ------------------------------------------------------------------------
@@ -206,7 +148,7 @@ class Gateway:
             self._renew_stack()
             self._ready.set()
             while not self._is_stopping:
-                self._turn()
+                self._poll_once()
         except Exception as error:
             self._failure = error
         finally:
@@ -227,11 +169,11 @@ class Gateway:
         )
         for device_port, host_port in self._ports.items():
             self._ports[device_port] = self._stack.forward_tcp(DEVICE_ADDRESS, device_port, host_port)
-        self._to_stack = [_arp_reply()]  # so that the stack never has to ask for the board's MAC
+        self._to_stack = [_arp_reply()]  # the stack then knows the board's MAC without asking
         self._feed_stack()
 
-    def _turn(self) -> None:
-        assert self._stack is not None  # noqa: S101 (made before the first turn)
+    def _poll_once(self) -> None:
+        assert self._stack is not None  # noqa: S101 (created before the first poll)
         wanted, timeout_ms = self._stack.poll_requests()
         masks = {self._wake_read.fileno(): select.POLLIN}
         if self._line is not None:
@@ -257,7 +199,7 @@ class Gateway:
             self._calls.get()()
 
     def _feed_stack(self) -> None:
-        """Frames are handed in here only, never from inside a callback of the library."""
+        """Give waiting frames to the library; its callbacks must not do that."""
         while self._to_stack:
             frames, self._to_stack = self._to_stack, []
             for frame in frames:
@@ -265,7 +207,7 @@ class Gateway:
                     self._stack.input(frame)
 
     def _on_frame(self, frame: bytes) -> None:
-        """The stack sends towards the board."""
+        """Queue a frame of the stack for the board."""
         if frame[12:14] == _ARP:
             self._to_stack.append(_arp_reply())
             return
@@ -323,7 +265,7 @@ class Gateway:
 
 
 def is_wanted(packet: bytes, *, is_isolated: bool) -> bool:
-    """Is this an IPv4 packet of the board, whole, and to where a board may talk?"""
+    """Return whether this is a complete IPv4 packet of the board to an address that it may reach."""
     if len(packet) < 20 or packet[0] >> 4 != 4 or (packet[0] & 15) < 5:
         return False
     if int.from_bytes(packet[2:4], "big") != len(packet):
@@ -334,7 +276,7 @@ def is_wanted(packet: bytes, *, is_isolated: bool) -> bool:
 
 
 def _arp_reply() -> bytes:
-    """Ethernet frame: "10.0.2.15 is at the device's MAC", to the gateway."""
+    """Return an Ethernet frame that tells the gateway the board's MAC."""
     device, host = socket.inet_aton(DEVICE_ADDRESS), socket.inet_aton(HOST_ADDRESS)
     head = b"\x00\x01\x08\x00\x06\x04\x00\x02"
     return _GATEWAY_MAC + _DEVICE_MAC + _ARP + head + _DEVICE_MAC + device + _GATEWAY_MAC + host

@@ -1,13 +1,13 @@
-"""`python -m renode.run`: the board's scenarios under Renode, or a loud skip where Renode is not installed.
+"""`python -m renode.run`: run the board's Robot scenarios under Renode.
 
-The suite is a plain Robot suite whose keywords start Renode themselves. It runs with the Robot Framework of this
-environment, because renode-test brings a Python of its own that does not know this project; an installed
-renode-test still says that Renode is complete, so both are asked for.
+The keywords start Renode themselves, so the suite runs with the Robot Framework of this environment. `renode-test` is
+not used: it brings its own Python, which does not have this project.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -16,29 +16,27 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from renode.renode import REMEDY
+from renode.renode import PROGRAM, REMEDY
 
 SUITES: Final = Path(__file__).parent / "suites"
-PROGRAMS: Final = ("renode", "renode-test")
+NOT_INSTALLED: Final = os.EX_TEMPFAIL  # 75: nothing was run, so this is neither success nor a failed scenario
 
 
-def robot_command(back: str, output: Path, arguments: Sequence[str]) -> list[str]:
-    """The command that runs every suite on `back`; reports go to `output`."""
-    options = ["--outputdir", str(output), "--variable", f"BACK:{back}"]
+def robot_command(emulator: str, output: Path, arguments: Sequence[str]) -> list[str]:
+    """Return the command that runs every suite on `emulator`; reports go to the folder `output`."""
+    options = ["--outputdir", str(output), "--variable", f"EMULATOR:{emulator}"]
     return [sys.executable, "-m", "robot", *options, *arguments, str(SUITES)]
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Exit code of Robot; 0 with a message where Renode is not installed."""
+    """Run the suites and return the exit code of Robot, NOT_INSTALLED if Renode is not on PATH."""
     parser = argparse.ArgumentParser(prog="python -m renode.run", description=__doc__)
     parser.add_argument("--on", choices=("renode", "qemu"), default="renode", help="which emulator (renode)")
     parser.add_argument("--output", type=Path, help="folder for Robot's reports; kept")
     known, rest = parser.parse_known_args(arguments)
-    missing = [name for name in PROGRAMS if shutil.which(name) is None]
-    if known.on == "renode" and missing:
-        sys.stdout.write(f"SKIPPED: {', '.join(missing)} not on PATH, nothing was run under Renode.\n")
-        sys.stdout.write(f"To run it: {REMEDY}.\n")
-        return 0
+    if known.on == "renode" and shutil.which(PROGRAM) is None:
+        sys.stderr.write(f"Renode is not installed, so no scenario was run. To run them, {REMEDY}.\n")
+        return NOT_INSTALLED
     output = known.output or Path(tempfile.mkdtemp(prefix="firstboot-robot-"))
     sys.stdout.write(f"Robot's reports: {output}\n")
     sys.stdout.flush()

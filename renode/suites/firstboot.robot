@@ -1,13 +1,13 @@
 *** Settings ***
-Documentation       The emulated board from power to owner. The same on both backs: BACK is `renode` or `qemu`.
-Library             renode.keywords.board.BoardLibrary    ${BACK}
+Documentation       The emulated board from power-on to its owner. The suite is the same on both emulators: EMULATOR is `renode` or `qemu`.
+Library             renode.keywords.BoardLibrary    ${EMULATOR}
 Suite Setup         Build Firmware And Boot ROM
 Test Teardown       Close The Board
 Test Timeout        10 minutes
 
 
 *** Variables ***
-${BACK}             renode
+${EMULATOR}         renode
 
 
 *** Test Cases ***
@@ -27,7 +27,7 @@ A Board Starts Again After A Power Cut
     Then The Console Shows    reset: power-on
     And The Console Shows    unprovisioned
 
-The Firmware Is Told Of A Reset From Outside
+The Firmware Reports A Reset From Outside
     Given A Programmed Board
     And The Power Comes On
     And The Console Shows    unprovisioned
@@ -35,7 +35,7 @@ The Firmware Is Told Of A Reset From Outside
     Then The Console Shows    rom: slot 0 confirmed
     And The Console Shows    reset: external
 
-A Trial That Loses Power Before It Confirmed Is Taken Back
+A Trial That Loses Power Before Its Confirm Is Reverted
     Given A Programmed Board
     And Release Is Staged In Slot    2    1
     When The Power Comes On
@@ -44,7 +44,7 @@ A Trial That Loses Power Before It Confirmed Is Taken Back
     And The Power Comes On
     Then The Console Shows    rom: slot 0 confirmed, image 1.0.0, counter 1
 
-One Flipped Bit Keeps A Release From Starting
+A Release With One Flipped Bit Does Not Start
     Given A Programmed Board
     And A Release With One Flipped Bit Is Staged In Slot    1
     When The Power Comes On
@@ -53,7 +53,7 @@ One Flipped Bit Keeps A Release From Starting
     And The Console Never Showed    rom: slot 1 trial
 
 An Owner Sets The Board Up And Updates It
-    [Documentation]    `firstboot demo` on this back: factory, set-up, updates over both transports, a revert.
+    [Documentation]    `firstboot demo` on this emulator: factory, set-up, updates over both transports, a revert.
     [Tags]    story
     [Timeout]    60 minutes
     The Demo Passes With Steps    provision    setup    update_mqtt    update_coap    bad_release_reverts

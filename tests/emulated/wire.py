@@ -12,8 +12,9 @@ import socket
 import time
 from collections.abc import Callable, Iterable
 
-from renode.gateway import DEVICE_ADDRESS, HOST_ADDRESS, SlipDecoder, slip_encode
+from renode.gateway import DEVICE_ADDRESS, HOST_ADDRESS
 from renode.lines import send_all
+from renode.slip import SlipDecoder, slip_encode
 
 ICMP, TCP, UDP = 1, 6, 17
 SYN, RST, ACK = 0x02, 0x04, 0x10

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from renode import gateway as gateway_module
 from renode.errors import GatewayError, ToolMissingError
-from renode.gateway import Gateway, SlipDecoder, is_wanted, slip_encode
+from renode.gateway import Gateway, is_wanted
 from renode.libslirp import SlirpStack
+from renode.slip import SlipDecoder, slip_encode
 
 TIMEOUT_S = 20
 DEVICE, HOST = socket.inet_aton("10.0.2.15"), socket.inet_aton("10.0.2.2")

@@ -1,6 +1,6 @@
 """Robot keywords for one emulated board, the same on QEMU and Renode.
 
-Images are signed with keys drawn for the run; no keyword ever sees a key or a seed.
+Images are signed with keys that are generated for the run. No keyword receives a key or a seed.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from renode.machine import Board
 from renode.qemu import QemuBoard
 from renode.renode import RenodeBoard
 
-CHECKOUT: Final = Path(__file__).resolve().parents[2]
-BACKS: Final[dict[str, type[Board]]] = {"qemu": QemuBoard, "renode": RenodeBoard}
-WAIT_S: Final = 120.0  # Renode runs the firmware at a third of QEMU's speed
+CHECKOUT: Final = Path(__file__).resolve().parents[1]
+EMULATORS: Final[dict[str, type[Board]]] = {"qemu": QemuBoard, "renode": RenodeBoard}
+WAIT_S: Final = 120.0  # Renode runs the firmware at a third of the speed of QEMU
 STORY_TIMEOUT_S: Final = 3600
 
 
@@ -35,10 +35,10 @@ class BoardLibrary:
 
     ROBOT_LIBRARY_SCOPE = "SUITE"
 
-    def __init__(self, back: str = "qemu") -> None:
-        if back not in BACKS:
-            raise ValueError(f"no back {back!r}: there are {', '.join(BACKS)}")
-        self._back = back
+    def __init__(self, emulator: str = "qemu") -> None:
+        if emulator not in EMULATORS:
+            raise ValueError(f"no emulator {emulator!r}; choose one of {', '.join(EMULATORS)}")
+        self._emulator = emulator
         self._work = tempfile.TemporaryDirectory(prefix="fb-robot-")
         self._folder = Path(self._work.name)
         self._rom: Path | None = None
@@ -49,8 +49,8 @@ class BoardLibrary:
     # -- before the tests ----------------------------------------------------------------------------
 
     def build_firmware_and_boot_rom(self) -> None:
-        """Build both, or take them from the cache; the ROM knows a key drawn now."""
-        _draw_key(self._key)
+        """Build both, or take them from the cache. The ROM accepts a key that is generated now."""
+        _generate_key(self._key)
         self._rom = build_rom([key_hash(self._key).hex()], root=CHECKOUT).elf
 
     # -- given ---------------------------------------------------------------------------------------
@@ -59,15 +59,18 @@ class BoardLibrary:
         """A new board with release 1 in slot 0, powered off."""
         self._boards += 1
         if self._rom is None:
-            raise AssertionError("the suite set-up did not build the boot ROM")
-        self._board = BACKS[self._back](self._folder / f"board-{self._boards}")
+            raise AssertionError(
+                "the boot ROM is missing: use the keyword `Build Firmware And Boot ROM` first"
+            )
+        self._board = EMULATORS[self._emulator](self._folder / f"board-{self._boards}")
         self._board.program(self._rom, self._signed(1))
 
     def release_is_staged_in_slot(self, release: str, slot: str) -> None:
-        """Write a release with its staged mark, as an update would have left it."""
+        """Write a release and its staged mark, as an update leaves them."""
         self._here.nvm.install(int(slot), self._signed(int(release)).read_bytes())
 
     def a_release_with_one_flipped_bit_is_staged_in_slot(self, slot: str) -> None:
+        """Write release 2 with one wrong bit and its staged mark."""
         image = bytearray(self._signed(2).read_bytes())
         image[len(image) // 2] ^= 1
         self._here.nvm.install(int(slot), bytes(image))
@@ -75,36 +78,40 @@ class BoardLibrary:
     # -- when ----------------------------------------------------------------------------------------
 
     def the_power_comes_on(self) -> None:
+        """Power on with an empty RAM."""
         self._here.power_on()
 
     def the_power_is_cut(self) -> None:
+        """Power off at once."""
         self._here.cut_power()
 
     def the_board_is_reset(self) -> None:
+        """Pull the reset line; later waits look at new text only."""
         self._here.console.skip()
         self._here.reset()
 
     # -- then ----------------------------------------------------------------------------------------
 
     def the_console_shows(self, text: str) -> None:
-        """Wait for `text`, literally, behind what was waited for before."""
+        """Wait for the literal `text` after the text of the last wait."""
         self._here.console.wait_for(re.escape(text), WAIT_S)
 
     def the_console_never_showed(self, text: str) -> None:
+        """Fail if the console printed `text` at any time."""
         if text in self._here.console.text:
             raise AssertionError(f"the console showed {text!r}")
 
     def the_demo_passes_with_steps(self, *names: str) -> None:
-        """Run `firstboot demo` on this back; it has to pass, and each named step in it."""
+        """Run `firstboot demo` on this emulator. It must pass, and so must each named step."""
         result = self._folder / "demo.json"
-        command = [str(Path(sysconfig.get_path("scripts")) / "firstboot"), "demo", "--on", self._back]
+        command = [str(Path(sysconfig.get_path("scripts")) / "firstboot"), "demo", "--on", self._emulator]
         done = subprocess.run(
             [*command, "--json", str(result)], cwd=CHECKOUT, timeout=STORY_TIMEOUT_S, check=False
         )
         _check_story(json.loads(result.read_text()), done.returncode, names)
 
     def close_the_board(self) -> None:
-        """Cut the power and end everything that belongs to the board."""
+        """Cut the power and end all processes of the board."""
         board, self._board = self._board, None
         if board is not None:
             if board.console.text:
@@ -116,7 +123,7 @@ class BoardLibrary:
     @property
     def _here(self) -> Board:
         if self._board is None:
-            raise AssertionError("there is no board: start with `A Programmed Board`")
+            raise AssertionError("no board yet: use the keyword `A Programmed Board` first")
         return self._board
 
     def _signed(self, release: int) -> Path:
@@ -127,7 +134,7 @@ class BoardLibrary:
         return out
 
 
-def _draw_key(path: Path) -> None:
+def _generate_key(path: Path) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

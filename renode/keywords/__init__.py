@@ -1,1 +1,0 @@
-"""Robot keywords in the words of the domain."""
