@@ -1,14 +1,14 @@
-"""Every error of the emulated hardware, apart from the device's own."""
+"""Errors of the emulated hardware. The device's own errors are in device/errors.py."""
 
 from __future__ import annotations
 
 
 class MachineError(Exception):
-    """Base: the machine, not the firmware, failed. The text says what to look at."""
+    """Base class: the machine failed, not the firmware. The text names what to look at."""
 
 
 class ToolMissingError(MachineError):
-    """A program or library of the host is not installed; the text names where it comes from."""
+    """A program or library of the host is not installed; the text names its source."""
 
     def __init__(self, tool: str, remedy: str) -> None:
         super().__init__(f"{tool} is not installed: {remedy}")
@@ -17,20 +17,20 @@ class ToolMissingError(MachineError):
 
 
 class PowerStateError(MachineError):
-    """The operation needs the board to be in the other power state."""
+    """The operation needs a board in the other power state."""
 
 
 class EmulatorError(MachineError):
-    """The emulator ended or refused by itself; the text carries its last words."""
+    """The emulator ended or refused a command; the text contains its last output."""
 
 
 class LineClosedError(MachineError, ConnectionError):
-    """A serial line has no board at its other end (power is off)."""
+    """A serial line has no board at its other end: the power is off."""
 
 
 class ConsoleTimeoutError(MachineError, TimeoutError):
-    """The console did not print what was waited for; the text carries its last lines."""
+    """The console did not print the expected text in time; the error contains its last lines."""
 
 
 class GatewayError(MachineError):
-    """The network gateway could not start or keep going."""
+    """The network gateway could not start, or it stopped."""

@@ -1,4 +1,4 @@
-"""Two packets of GDB's remote protocol: write guest memory, let the machine go on. QMP itself cannot write memory."""
+"""Two packets of GDB's remote protocol: write guest memory and detach. QMP itself cannot write memory."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ _TIMEOUT_S = 10.0
 
 
 def packet(text: str) -> bytes:
-    """A packet: $text#checksum, the sum of its bytes modulo 256."""
+    """Return a packet: $text#checksum, where the checksum is the sum of the bytes of `text` modulo 256."""
     return f"${text}#{sum(text.encode()) % 256:02x}".encode()
 
 
 def write_memory(path: str, address: int, data: bytes) -> None:
-    """Connect to the stub on Unix socket `path`, write `data` at `address`, detach; the machine runs on.
+    """Connect to the stub on Unix socket `path`, write `data` at `address` and detach; the machine keeps running.
 
-    Raises EmulatorError where the stub refuses or does not answer.
+    Raises EmulatorError if the stub refuses or does not answer.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
         line.settimeout(_TIMEOUT_S)

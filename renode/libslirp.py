@@ -1,7 +1,7 @@
 """libslirp by ctypes: user-mode TCP/IP for one emulated board, without root and without a network device.
 
-Only what the gateway needs: one stack, Ethernet frames in and out, forwarded TCP ports, a poll loop. A stack belongs
-to the thread that made it. Structures follow libslirp.h of version 4 (SlirpConfig version 1).
+It has what the gateway needs: one stack, Ethernet frames in and out, forwarded TCP ports, a poll loop. A stack belongs
+to the thread that created it. Structures follow libslirp.h of version 4 (SlirpConfig version 1).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _IN, _OUT, _PRI, _ERR, _HUP = 1, 2, 4, 8, 16
 _TO_POLL: Final = ((_IN, select.POLLIN), (_OUT, select.POLLOUT), (_PRI, select.POLLPRI))
 _FROM_POLL: Final = (*_TO_POLL, (_ERR, select.POLLERR), (_HUP, select.POLLHUP))
 _LIBRARY_NAMES: Final = ("libslirp.so.0", "libslirp.0.dylib")
-_making = threading.Lock()  # the library initialises itself once, without a lock of its own
+_creating = threading.Lock()  # the library initialises itself once and has no lock for that
 
 
 class _In6(c.Structure):
@@ -119,7 +119,7 @@ def _in4(address: str) -> _In4:
 
 
 class SlirpStack:
-    """One user-mode network. `send_frame` receives each Ethernet frame that goes towards the board."""
+    """One user-mode network. `send_frame` gets each Ethernet frame for the board."""
 
     def __init__(
         self, *, network: str, netmask: str, host: str, dns: str, send_frame: Callable[[bytes], None]
@@ -131,7 +131,7 @@ class SlirpStack:
         self._next_timer = 1
         self._wanted: list[tuple[int, int]] = []
         self._ready: dict[int, int] = {}
-        # ctypes frees what nothing refers to: the callbacks live as long as the stack.
+        # Without these references ctypes would free the callbacks while the stack uses them.
         self._callbacks = self._make_callbacks()
         self._add_poll = _AddPoll(self._on_add_poll)
         self._get_events = _GetEvents(self._on_get_events)
@@ -141,45 +141,45 @@ class SlirpStack:
             vnetwork=_in4(network),
             vnetmask=_in4(netmask),
             vhost=_in4(host),
-            vdhcp_start=_in4(dns),  # DHCP is not used; the field must lie in the network
+            vdhcp_start=_in4(dns),  # DHCP is not used, but the field must be an address of the network
             vnameserver=_in4(dns),
             if_mtu=MTU,
             if_mru=MTU,
         )
-        with _making:
+        with _creating:
             self._stack = self._library.slirp_new(c.byref(config), c.byref(self._callbacks), None)
         if not self._stack:
             raise GatewayError("libslirp refused its configuration")
 
     def input(self, frame: bytes) -> None:
-        """Hand in one Ethernet frame that came from the board."""
+        """Give the stack one Ethernet frame of the board."""
         self._library.slirp_input(self._stack, frame, len(frame))
 
     def forward_tcp(self, device_address: str, device_port: int, host_port: int = 0) -> int:
-        """Listen on 127.0.0.1 for the board's `device_port`; return the host port, a free one when 0 was asked.
+        """Listen on 127.0.0.1 for the board's `device_port`; return the host port (a free one for 0).
 
-        The kernel chooses and keeps the port in one step, so nothing can take it in between. Raises GatewayError.
+        The kernel chooses and binds the port in one step, so nothing can take it between. Raises GatewayError.
         """
         before = {fd for fd, _ in self.poll_requests()[0]}
         error = self._library.slirp_add_hostfwd(
             self._stack, 0, _in4("127.0.0.1"), host_port, _in4(device_address), device_port
         )
         if error != 0:
-            raise GatewayError(f"no host port can be forwarded to device port {device_port}")
+            raise GatewayError(f"libslirp could not forward a host port to device port {device_port}")
         for fd, _ in self.poll_requests()[0]:
             if fd not in before:
                 return _listening_port(fd)
-        raise GatewayError("libslirp does not show the socket that it listens on")
+        raise GatewayError("libslirp did not report the socket that it listens on")
 
     def poll_requests(self) -> tuple[list[tuple[int, int]], int]:
-        """Return what to poll for, (descriptor, poll mask) each, and how long at most, in ms."""
+        """Return the (descriptor, poll mask) pairs to poll for, and the longest wait in ms."""
         self._wanted = []
         timeout_ms = c.c_uint32(1000)
         self._library.slirp_pollfds_fill(self._stack, c.byref(timeout_ms), self._add_poll, None)
         return self._wanted, self._until_timer_ms(timeout_ms.value)
 
     def poll_results(self, ready: dict[int, int]) -> None:
-        """Hand in what poll answered for the last poll_requests(), and run timers that are due."""
+        """Take the results of poll for the last poll_requests(), and run the timers that are due."""
         self._ready = ready
         self._library.slirp_pollfds_poll(self._stack, 0, self._get_events, None)
         now_ms = time.monotonic_ns() // 1_000_000
@@ -203,7 +203,9 @@ class SlirpStack:
     def _make_callbacks(self) -> _Callbacks:
         return _Callbacks(
             send_packet=_Send(self._on_send),
-            guest_error=_Text(lambda _text, _opaque: None),  # nonsense from the board: counted by the gateway
+            guest_error=_Text(
+                lambda _text, _opaque: None
+            ),  # bad packets of the board: the gateway counts them
             clock_get_ns=_Clock(lambda _opaque: time.monotonic_ns()),
             timer_new=_TimerNew(self._on_timer_new),
             timer_free=_TimerFree(self._on_timer_free),

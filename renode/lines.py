@@ -1,7 +1,7 @@
-"""The host's ends of a board's serial lines: the console, and the factory port.
+"""The host's ends of a board's serial lines: the console and the factory port.
 
-Lines outlive power cycles: `attach` joins a line to a newly started board, `detach` takes it off. QEMU's `mux=on`
-makes UARTs seven times faster and gives the byte 0x01 a meaning, so it is doubled towards the board there.
+Lines outlive power cycles: `attach` connects a line to a newly started board, `detach` disconnects it. QEMU's `mux=on`
+makes UARTs seven times faster, but gives the byte 0x01 a meaning; towards the board this byte is therefore doubled.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _JOIN_TIMEOUT_S: Final = 10.0
 
 
 def escape_mux(data: bytes) -> bytes:
-    """Return `data` as it has to be written to a QEMU chardev with mux=on."""
+    """Return `data` as a QEMU chardev with mux=on expects it."""
     return data.replace(MUX_ESCAPE, MUX_ESCAPE * 2)
 
 
 def send_all(line: socket.socket, data: bytes, *, is_mux: bool) -> None:
-    """Write `data` whole to a line. Raises LineClosedError, also for a board that stopped reading."""
+    """Write all of `data` to a line. Raises LineClosedError, also if the board stopped reading."""
     try:
         line.sendall(escape_mux(data) if is_mux else data)
     except (OSError, ValueError) as error:
@@ -38,30 +38,29 @@ def send_all(line: socket.socket, data: bytes, *, is_mux: bool) -> None:
 
 
 class Console:
-    """UART0: everything printed so far, a log file, and waiting for text."""
+    """UART0: the text printed so far, a log file, and a wait for text."""
 
     def __init__(self, log_path: Path) -> None:
         self.log_path = log_path
         self._changed = threading.Condition()
         self._text = ""
-        self._dropped_chars = 0  # from the front of the text, so positions stay valid
-        self._cursor = 0  # absolute position behind the last match
+        self._dropped_chars = 0  # from the start of the text, so that positions stay valid
+        self._cursor = 0  # absolute position after the last match
         self._line: socket.socket | None = None
         self._is_mux = False
         self._reader: threading.Thread | None = None
 
     @property
     def text(self) -> str:
-        """Everything printed since the machine was made (the last TEXT_MAX_CHARS characters of it)."""
+        """Return the last TEXT_MAX_CHARS characters that the board printed since this object was created."""
         with self._changed:
             return self._text
 
     def wait_for(self, pattern: str, timeout_s: float) -> re.Match[str]:
-        """Return the first match behind the previous one; MULTILINE, so ^ and $ mean a line.
+        """Return the first match after the previous one. ^ and $ match at lines (re.MULTILINE).
 
-        Carriage returns are left out of the text; $ also matches where the board has stopped so far, so a pattern
-        that needs the whole line ends in \\n. Raises ConsoleTimeoutError after `timeout_s`, or at once when the
-        power is off and nothing more can come.
+        The text has no carriage returns. $ also matches at the current end of the text, so a pattern that needs the
+        whole line ends in \\n. Raises ConsoleTimeoutError after `timeout_s`, or at once if the power is off.
         """
         compiled = re.compile(pattern, re.MULTILINE)
         deadline = time.monotonic() + timeout_s
@@ -78,19 +77,19 @@ class Console:
                 self._changed.wait(left_s)
 
     def skip(self) -> None:
-        """Let the next wait_for look only at what is printed from now on."""
+        """Make the next wait_for look only at text that is printed from now on."""
         with self._changed:
             self._cursor = self._dropped_chars + len(self._text)
 
     def send(self, data: bytes) -> None:
-        """Type `data` at the board. Raises LineClosedError when it is off."""
+        """Send `data` to the board. Raises LineClosedError if it is off."""
         line = self._line
         if line is None:
             raise LineClosedError("the console is closed: the board is off")
         send_all(line, data, is_mux=self._is_mux)
 
     def attach(self, line: socket.socket, *, is_mux: bool) -> None:
-        """Take over `line`, a connected socket, and read it until its end."""
+        """Use the connected socket `line` and read it until its end."""
         self.detach()
         line.settimeout(None)
         self._line, self._is_mux = line, is_mux
@@ -98,7 +97,7 @@ class Console:
         self._reader.start()
 
     def detach(self) -> None:
-        """Read what is left, then close the line. To be called when the emulator has ended."""
+        """Read the rest, then close the line. Call this after the emulator has ended."""
         line, reader = self._line, self._reader
         if reader is not None:
             if line is not None:
@@ -135,18 +134,18 @@ class Console:
     def _complaint(self, pattern: str, timeout_s: float) -> str:
         why = "the board is off" if self._line is None else f"{timeout_s:g} s passed"
         tail = "\n".join(self._text.splitlines()[-_TAIL_LINES:])
-        return f"console: {why} and {pattern!r} did not come; last lines (log: {self.log_path}):\n{tail}"
+        return f"console: {why} and {pattern!r} was not printed; last lines (log: {self.log_path}):\n{tail}"
 
 
 class FactoryLine:
-    """UART2 as a byte stream. Bytes are never logged: they can carry secrets."""
+    """UART2 as a byte stream. Bytes are never logged, because they can be secrets."""
 
     def __init__(self) -> None:
         self._line: socket.socket | None = None
         self._is_mux = False
 
     def read(self, timeout_s: float) -> bytes:
-        """Return what has come, b"" when nothing came in `timeout_s`. Raises LineClosedError when the board is off."""
+        """Return the received bytes, b"" after `timeout_s` without any. Raises LineClosedError if the board is off."""
         line = self._connected()
         readable, _, _ = select.select([line], [], [], max(0.0, timeout_s))
         if not readable:
@@ -156,15 +155,15 @@ class FactoryLine:
         except OSError:
             data = b""
         if not data:
-            raise LineClosedError("the factory port is closed: the board went off")
+            raise LineClosedError("the factory port is closed: the board lost its power")
         return data
 
     def write(self, data: bytes) -> None:
-        """Send `data` whole. Raises LineClosedError when the board is off or stopped reading."""
+        """Send all of `data`. Raises LineClosedError if the board is off or stopped reading."""
         send_all(self._connected(), data, is_mux=self._is_mux)
 
     def close(self) -> None:
-        """Forget what has come and was not read; the line itself belongs to the machine."""
+        """Drop the received bytes that were not read. The line stays open: it belongs to the machine."""
         while self._line is not None:
             try:
                 if not self.read(0):
@@ -190,6 +189,6 @@ class FactoryLine:
 
 def _shut(line: socket.socket) -> None:
     try:
-        line.shutdown(socket.SHUT_RDWR)  # what has arrived can still be read
+        line.shutdown(socket.SHUT_RDWR)  # received bytes can still be read
     except OSError:
         pass  # already closed by the other end

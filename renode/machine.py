@@ -1,10 +1,10 @@
-"""The emulated board as a thing on the desk: power, reset, console, factory port, network, NVM.
+"""The emulated board with its connections: power, reset, console, factory port, network, NVM.
 
-`Machine` is what every back offers (QEMU, Renode); `Board` is what they share. Rules:
-1. A board is a folder: NVM, the ROM, its hardware id and console log. Boards share nothing, so any number runs.
-2. A seed is drawn from the host's CSPRNG at each power-on and is never written to the board's folder; a fixed one is
-   a test's explicit wish, and the firmware says so aloud.
-3. A power cut ends the emulator at once: nothing in the board gets to finish.
+`Machine` is the interface of every emulator (QEMU, Renode); `Board` is the code that they share. Rules:
+1. A board is a folder: NVM, the ROM, its hardware id and console log. Boards share nothing, so any number can run.
+2. Each power-on generates a seed with the host's CSPRNG, and never writes it to the board's folder. A test can give a
+   fixed seed; the firmware then prints that on the console.
+3. A power cut ends the emulator at once: the board finishes nothing.
 """
 
 from __future__ import annotations
@@ -41,56 +41,56 @@ CUTS: Final = ("before", "torn", "after")
 
 
 class CutOrder(NamedTuple):
-    """A power cut that firmware of the variant `cut` makes by itself (port/nvm_cut.h)."""
+    """A power cut that firmware of the variant `cut` causes itself (port/nvm_cut.h)."""
 
     operation: int  # counted from power-on, the first program or erase is 1
     when: str  # one of CUTS
     tear: int  # which random bits a torn one leaves
 
     def page(self) -> bytes:
-        """The 16 bytes behind the power-on page. Raises MachineError for an order that cannot be."""
+        """Return the 16 bytes that follow the power-on page. Raises MachineError for an impossible order."""
         if self.operation < 1 or self.when not in CUTS:
-            raise MachineError("no such cut")
+            raise MachineError(f"a cut is {', '.join(CUTS)} operation 1 or later")
         fields = (CUT_ORDER_MAGIC, self.operation, CUTS.index(self.when), self.tear)
         return b"".join((field & 0xFFFFFFFF).to_bytes(4, "little") for field in fields)
 
 
 class Machine(Protocol):
-    """One emulated board, whatever emulates it. Every method may raise MachineError."""
+    """One emulated board on any emulator. Every method may raise MachineError."""
 
     console: Console
     nvm: NvmFile  # only while powered off
 
     def program(self, rom_elf: Path, signed_image: Path) -> None:
-        """As a flash programmer: ROM, release 1 confirmed in slot 0, the rest of NVM erased. Power is off."""
+        """Write the ROM, release 1 confirmed in slot 0, and erase the rest of NVM. The power must be off."""
 
     def power_on(self, *, button_held: bool = False, fixed_seed: bytes | None = None) -> None:
-        """Start; returns when the emulator runs. `fixed_seed` (32 bytes) is for tests only."""
+        """Start; return when the emulator runs. `fixed_seed` (32 bytes) is for tests only."""
 
     def cut_power(self) -> None:
-        """Power off at this instant. Does nothing when it is off already."""
+        """Power off at once. Does nothing if the power is off."""
 
     def reset(self) -> None:
         """Pull the reset line."""
 
     def factory_port(self) -> FactoryLine:
-        """UART2: read(timeout_s) -> bytes, write(bytes). The same object for the board's whole life."""
+        """Return UART2: read(timeout_s) -> bytes, write(bytes). Always the same object."""
 
     @property
     def web_address(self) -> tuple[str, int]:
-        """(host, port) on loopback that leads to the board's port 443. Raises ToolMissingError."""
+        """Return (host, port) on loopback that leads to the board's port 443. Raises ToolMissingError."""
 
     @property
     def is_powered(self) -> bool: ...
 
     def close(self) -> None:
-        """Cut the power and end everything that belongs to this board."""
+        """Cut the power and close every line of this board."""
 
 
 def power_on_page(
     hardware_id: bytes, seed: bytes | None, *, is_seed_fixed: bool = False, is_button_held: bool = False
 ) -> bytes:
-    """The 64 bytes that the machine puts beside RAM at power-on (docs/reference/memory-map.md, Power-on page)."""
+    """Return the 64 bytes that the machine writes at power-on (docs/reference/memory-map.md, Power-on page)."""
     if len(hardware_id) != HARDWARE_ID_BYTES or (seed is not None and len(seed) != SEED_BYTES):
         raise MachineError(f"hardware id is {HARDWARE_ID_BYTES} bytes long, a seed {SEED_BYTES}")
     flags = (POWER_ON_SEED_PRESENT if seed is not None else 0) | (
@@ -103,7 +103,7 @@ def power_on_page(
 
 @dataclass
 class HostLines:
-    """Connected sockets of a board that was just started; `network` is None for a board without one."""
+    """Connected sockets of a board that was just started; `network` is None if the board has no network."""
 
     console: socket.socket
     factory: socket.socket
@@ -117,12 +117,12 @@ class HostLines:
 
 
 class Board(ABC):
-    """What all backs share. A back starts and stops its emulator; this class does the rest."""
+    """The code that all emulators share. A subclass starts and stops its emulator; this class does the rest."""
 
     def __init__(self, directory: Path, *, has_network: bool = True, has_seed: bool = True) -> None:
-        """Make a board in `directory` (created where missing) or take up the one that is there.
+        """Create a board in `directory`, or open the existing one there.
 
-        `has_seed=False` is a board whose machine gives no entropy: its firmware refuses to make secrets.
+        `has_seed=False` is a board whose machine gives no entropy: its firmware refuses to generate secrets.
         """
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
@@ -134,32 +134,32 @@ class Board(ABC):
         self._factory = FactoryLine()
         self._gateway = Gateway(forwards=(WEB_PORT,)) if has_network else None
 
-    # -- what a back does ----------------------------------------------------------------------------
+    # -- for the subclass -----------------------------------------------------------------------------
 
     @abstractmethod
     def _start(self, page: bytes) -> HostLines:
-        """Start the emulator with `page` at POWER_ON_ADDRESS after every reset; nothing is left when it raises."""
+        """Start the emulator with `page` at POWER_ON_ADDRESS after every reset. Leaves no process if it raises."""
 
     @abstractmethod
     def _stop(self) -> None:
-        """End the emulator at once, NVM kept in the file."""
+        """End the emulator at once; the file keeps NVM."""
 
     @abstractmethod
     def _reset(self) -> None:
-        """Reset the running board: RAM and NVM stay, ROM and power-on page are restored."""
+        """Reset the running board: RAM and NVM stay, the ROM and the power-on page are restored."""
 
     @property
     @abstractmethod
     def is_powered(self) -> bool:
-        """Does the emulator run?"""
+        """Return whether the emulator is running."""
 
-    # -- what the user of a board does ---------------------------------------------------------------
+    # -- for users ------------------------------------------------------------------------------------
 
     def program(self, rom_elf: Path, signed_image: Path) -> None:
         self._check_off()
         with rom_elf.open("rb") as rom:
             if rom.read(len(_ELF_MAGIC)) != _ELF_MAGIC:
-                raise MachineError(f"{rom_elf} is no ELF file")
+                raise MachineError(f"{rom_elf} is not an ELF file")
         shutil.copyfile(rom_elf, self.rom_path)
         self.nvm.erase_all()
         self.nvm.install(0, signed_image.read_bytes(), is_tried=True, confirm_sequence=1)
@@ -167,12 +167,12 @@ class Board(ABC):
     def power_on(
         self, *, button_held: bool = False, fixed_seed: bytes | None = None, cut: CutOrder | None = None
     ) -> None:
-        """As Machine.power_on. `cut` is an order to firmware of the variant `cut`; any other does not look at it."""
+        """As Machine.power_on. `cut` is an order to firmware of the variant `cut`; other firmware ignores it."""
         self._check_off()
         if not self.rom_path.is_file() or not self.nvm.path.is_file():
-            raise PowerStateError("the board is empty: program() it first")
+            raise PowerStateError("the board is empty: call program() first")
         if self.nvm.path.stat().st_size != MPS2.size_bytes:
-            raise MachineError(f"{self.nvm.path} is no NVM of {MPS2.size_bytes} bytes")
+            raise MachineError(f"{self.nvm.path} must have {MPS2.size_bytes} bytes, the size of the NVM")
         seed = fixed_seed
         if seed is None and self._has_seed:
             seed = secrets.token_bytes(SEED_BYTES)
@@ -183,7 +183,7 @@ class Board(ABC):
             page += cut.page()
         if self._gateway is not None:
             self._gateway.start()
-        self._detach()  # of an emulator that ended by itself
+        self._detach()  # from an emulator that ended by itself
         lines = self._start(page)
         try:
             if self._gateway is not None and lines.network is not None:
@@ -201,7 +201,7 @@ class Board(ABC):
 
     def reset(self) -> None:
         if not self.is_powered:
-            raise PowerStateError("a board without power cannot be reset")
+            raise PowerStateError("the board has no power, so it cannot be reset: call power_on() first")
         self._reset()
 
     def factory_port(self) -> FactoryLine:
@@ -209,9 +209,9 @@ class Board(ABC):
 
     @property
     def gateway(self) -> Gateway:
-        """The board's network. Raises PowerStateError for a board made without one."""
+        """Return the board's network. Raises PowerStateError if the board was created without one."""
         if self._gateway is None:
-            raise PowerStateError("this board was made without a network")
+            raise PowerStateError("this board was created without a network")
         return self._gateway
 
     @property
@@ -238,14 +238,14 @@ class Board(ABC):
 
     def _check_off(self) -> None:
         if self.is_powered:
-            raise PowerStateError("the board has power: cut it first")
+            raise PowerStateError("the board has power: call cut_power() first")
 
 
 @contextlib.contextmanager
 def private_file(data: bytes, name: str) -> Iterator[int]:
-    """Yield a descriptor of an anonymous file with `data`: it never has a name in a folder.
+    """Yield a descriptor of an anonymous file with `data`; no folder lists it.
 
-    For the power-on page, which holds the seed. Where the host has no memfd, an unlinked temporary file.
+    It is for the power-on page, which contains the seed. If the host has no memfd, it is an unlinked temporary file.
     """
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create(name)
@@ -262,12 +262,12 @@ def private_file(data: bytes, name: str) -> Iterator[int]:
 
 
 def _kept_hardware_id(path: Path) -> bytes:
-    """The chip's unique id, drawn once per board."""
+    """Return the chip's unique id; it is generated once per board."""
     if path.is_file():
         kept = bytes.fromhex(path.read_text().strip())
         if len(kept) == HARDWARE_ID_BYTES:
             return kept
-        raise MachineError(f"{path} does not hold a hardware id")
-    drawn = secrets.token_bytes(HARDWARE_ID_BYTES)
-    path.write_text(drawn.hex() + "\n")
-    return drawn
+        raise MachineError(f"{path} must contain {2 * HARDWARE_ID_BYTES} hex digits, the hardware id")
+    generated = secrets.token_bytes(HARDWARE_ID_BYTES)
+    path.write_text(generated.hex() + "\n")
+    return generated

@@ -1,6 +1,6 @@
-"""Renode's monitor on a pipe: commands in, their output back, errors as exceptions.
+"""Renode's monitor on a pipe: it takes commands, returns their output, and raises errors as exceptions.
 
-With `--console` Renode leaves when its standard input ends, so it never outlives the process that started it.
+With `--console` Renode ends when its standard input ends, so it never outlives the process that started it.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from typing import IO, Final
 from renode.errors import EmulatorError
 
 _OUTPUT_MAX_CHARS: Final = 1024 * 1024
-_LAST_WORDS_CHARS: Final = 500
-_LAST_WORDS_S: Final = 5.0
+_LAST_OUTPUT_CHARS: Final = 500
+_LAST_OUTPUT_S: Final = 5.0
 _ERROR: Final = re.compile(
     r"There was an error|Could not|Parameters did not match|No such (?:command|file)|error E\d+"
 )
 
 
 class Monitor:
-    """One running Renode. Methods raise EmulatorError when it went away, refused, or does not answer in time."""
+    """One running Renode. Methods raise EmulatorError if it ended, refused a command, or does not answer in time."""
 
     def __init__(self, process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
         self._process = process
         self._log = log
         self._changed = threading.Condition()
         self._output = ""  # since the last command
-        self._last_words = ""  # whatever the command: what to quote when Renode goes away
+        self._last_output = ""  # of all commands: quoted if Renode ends
         self._is_ended = False
         self._count = 0
         self._reader = threading.Thread(target=self._read, name="monitor", daemon=True)
@@ -47,13 +47,13 @@ class Monitor:
         return output
 
     def close(self, timeout_s: float) -> None:
-        """Let the reader take what is left; to be called when the process has ended."""
+        """Let the reader take the rest. Call this after the process has ended."""
         self._reader.join(timeout_s)
         if self._process.stdin is not None:
             try:
                 self._process.stdin.close()
             except OSError:
-                pass  # what was buffered has no reader any more
+                pass  # the process that would read the buffered bytes has ended
 
     def _write(self, text: str) -> None:
         assert self._process.stdin is not None  # noqa: S101 (started with a pipe)
@@ -61,10 +61,10 @@ class Monitor:
             self._process.stdin.write(text.encode())
             self._process.stdin.flush()
         except OSError:
-            # The pipe breaks before the reader has taken what was said last.
+            # The pipe breaks before the reader has taken the last output.
             with self._changed:
-                self._changed.wait_for(lambda: self._is_ended, _LAST_WORDS_S)
-                raise EmulatorError(f"Renode is gone: {self._last_words.strip()}") from None
+                self._changed.wait_for(lambda: self._is_ended, _LAST_OUTPUT_S)
+                raise EmulatorError(f"Renode has ended: {self._last_output.strip()}") from None
 
     def _wait(self, marker: re.Pattern[str], command: str, timeout_s: float) -> str:
         with self._changed:
@@ -73,8 +73,8 @@ class Monitor:
             )
             match = marker.search(self._output)
             if match is None:
-                why = "ended" if is_there else "did not answer"
-                raise EmulatorError(f"Renode {why} at {command!r}: {self._last_words.strip()}")
+                why = "ended during" if is_there else "did not answer to"
+                raise EmulatorError(f"Renode {why} {command!r}: {self._last_output.strip()}")
             return self._output[: match.start()]
 
     def _read(self) -> None:
@@ -88,7 +88,7 @@ class Monitor:
             text = data.decode("utf-8", "replace").replace("\r", "")
             with self._changed:
                 self._output = (self._output + text)[-_OUTPUT_MAX_CHARS:]
-                self._last_words = (self._last_words + text)[-_LAST_WORDS_CHARS:]
+                self._last_output = (self._last_output + text)[-_LAST_OUTPUT_CHARS:]
                 self._changed.notify_all()
         with self._changed:
             self._is_ended = True

@@ -1,4 +1,4 @@
-"""The board's NVM as a file: what a flash programmer does to a board that has no power."""
+"""The board's NVM as a file, as a flash programmer writes it while the power is off."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ ERASED: Final = b"\xff"
 
 
 def confirmed_unit(sequence: int) -> bytes:
-    """The `confirmed` mark with its sequence (device.layout), 32 bytes."""
+    """Return the `confirmed` mark with its sequence (device.layout), 32 bytes."""
     complement = sequence ^ 0xFFFFFFFF
     return CONFIRMED_PREFIX + sequence.to_bytes(4, "little") + complement.to_bytes(4, "little") + bytes(8)
 
 
 def trailer_offset(slot: int) -> int:
-    """Where slot 0 or 1 keeps its marks: offset of its last sector in NVM."""
+    """Return the NVM offset of the last sector of slot 0 or 1, which contains its marks."""
     return int(MPS2.slot_offsets[slot] + MPS2.slot_bytes - MPS2.sector_bytes)
 
 
 class NvmFile:
-    """NVM of a board without power. Raises whatever `check_access` raises while power is on."""
+    """NVM of a board without power. Every method calls `check_access`, which raises if the power is on."""
 
     def __init__(self, path: Path, check_access: Callable[[], None] = lambda: None) -> None:
         self.path = path
         self._check_access = check_access
 
     def erase_all(self) -> None:
-        """Make the file anew, every byte 0xFF."""
+        """Create or overwrite the file: every byte is 0xFF."""
         self._check_access()
         self.path.write_bytes(ERASED * MPS2.size_bytes)
 
@@ -51,7 +51,7 @@ class NvmFile:
             return file.read(length)
 
     def write(self, offset: int, data: bytes) -> None:
-        """Overwrite bytes as they are, without NOR rules: a programmer erases first, a test may damage."""
+        """Overwrite bytes without NOR rules: a programmer erases first, a test can damage."""
         self._check_access()
         self._check_range(offset, len(data))
         with self.path.open("r+b") as file:
@@ -70,7 +70,7 @@ class NvmFile:
         is_tried: bool = False,
         confirm_sequence: int | None = None,
     ) -> None:
-        """Erase a slot, write `image` and the marks named. Raises MachineError for an image too large."""
+        """Erase a slot, write `image` and the named marks. Raises MachineError if the image is too large."""
         if len(image) > MPS2.slot_bytes - MPS2.sector_bytes:
             raise MachineError(f"an image of {len(image)} bytes does not fit a slot")
         self.erase(MPS2.slot_offsets[slot], MPS2.slot_bytes)
@@ -85,4 +85,4 @@ class NvmFile:
 
     def _check_range(self, offset: int, length: int) -> None:
         if offset < 0 or length < 0 or offset + length > MPS2.size_bytes:
-            raise MachineError(f"NVM has no bytes {offset}..{offset + length}")
+            raise MachineError(f"bytes {offset}..{offset + length} are outside the NVM")

@@ -1,6 +1,6 @@
 """The board on QEMU: `mps2-an385`, NVM as a file, serial lines over socket pairs.
 
-Lines are inherited descriptors, so there is no path, no port and no moment in which something else could connect.
+QEMU inherits the lines as descriptors: they have no path and no port, so nothing else can connect to them.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from renode.qmp import Qmp
 
 PROGRAM: Final = "qemu-system-arm"
 _END_TIMEOUT_S: Final = 10.0
-_LAST_WORDS_BYTES: Final = 2000
+_LAST_OUTPUT_BYTES: Final = 2000
 
 
 class QemuBoard(Board):
-    """A `Machine` on QEMU 7.2 or later."""
+    """A board on QEMU 7.2 or later."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class QemuBoard(Board):
 
     @property
     def process_id(self) -> int | None:
-        """Of the running emulator."""
+        """Return the process id of the running emulator, None if it is off."""
         return self._process.pid if self._process is not None and self.is_powered else None
 
     def _start(self, page: bytes) -> HostLines:
@@ -73,12 +73,12 @@ class QemuBoard(Board):
             command = [program, *self._arguments(descriptors, page_fd)]
             self._process = _spawn(command, log, (*descriptors.values(), page_fd))
             for line in theirs.values():
-                line.close()  # so that the end of QEMU is the end of the line
+                line.close()  # the line then ends when QEMU ends
             self._qmp = Qmp(ours["qmp"])
             try:
                 self._qmp.negotiate()  # QEMU has read the page by then
             except EmulatorError as error:
-                raise EmulatorError(f"{error}; QEMU's last words: {self._last_words()}") from None
+                raise EmulatorError(f"{error}; QEMU's last output: {self._last_output()}") from None
             on_error.pop_all()
         return HostLines(ours["console"], ours["factory"], ours.get("network"), is_mux=True)
 
@@ -92,7 +92,7 @@ class QemuBoard(Board):
             self._qmp = None
 
     def press_button(self, seconds: float = 0.2) -> None:
-        """Press the button of the running board and let it go: the flag in the power-on page, set and cleared."""
+        """Press the button of the running board for `seconds`: set and clear the flag in the power-on page."""
         flags = self.read_word(POWER_ON_ADDRESS + 4)
         with self._debug_stub() as path:
             write_memory(path, POWER_ON_ADDRESS + 4, (flags | POWER_ON_BUTTON_HELD).to_bytes(4, "little"))
@@ -100,21 +100,21 @@ class QemuBoard(Board):
             write_memory(path, POWER_ON_ADDRESS + 4, (flags & ~POWER_ON_BUTTON_HELD).to_bytes(4, "little"))
 
     def read_word(self, address: int) -> int:
-        """A word of physical memory or of a device, as the guest would read it. Raises EmulatorError."""
+        """Return a word of physical memory or of a device register, as the guest reads it. Raises EmulatorError."""
         text = self._command(f"xp /1wx {address:#x}")
         try:
             return int(text.split(":")[1], 16)
         except (IndexError, ValueError):
-            raise EmulatorError(f"QEMU shows no word: {text.strip()!r}") from None
+            raise EmulatorError(f"QEMU printed no word: {text.strip()!r}") from None
 
     def operation_count(self) -> int:
         """NVM operations since power-on. Only firmware of the variant `cut` counts them. Raises EmulatorError."""
         return self.read_word(CUT_COUNT_ADDRESS)
 
     def read_memory(self, address: int, length: int) -> bytes:
-        """`length` bytes of physical memory, for a search. Raises EmulatorError.
+        """Return `length` bytes of physical memory. Raises EmulatorError.
 
-        QEMU writes them into a file of a folder that only its owner opens; both are gone on return.
+        QEMU writes them to a file in a private temporary folder, which is removed on return.
         """
         if self._qmp is None:
             raise EmulatorError("the board is off")
@@ -125,10 +125,8 @@ class QemuBoard(Board):
 
     @contextlib.contextmanager
     def _debug_stub(self) -> Iterator[str]:
-        """A socket in a folder of its owner's that leads to QEMU's debug stub, as long as it is needed."""
-        with tempfile.TemporaryDirectory(
-            prefix="gdb-"
-        ) as folder:  # short: a socket's path has 108 bytes at most
+        """Yield the path of a socket to QEMU's debug stub, in a private folder; stop the stub on exit."""
+        with tempfile.TemporaryDirectory(prefix="gdb-") as folder:  # a socket's path has 108 bytes at most
             path = f"{folder}/stub"
             self._command(f"gdbserver unix:{path},server=on,wait=off")
             try:
@@ -168,24 +166,24 @@ class QemuBoard(Board):
             arguments += ["-icount", f"shift={self._icount_shift},sleep=off"]
         return arguments
 
-    def _last_words(self) -> str:
+    def _last_output(self) -> str:
         try:
             return (
-                self._log_path.read_bytes()[-_LAST_WORDS_BYTES:].decode("utf-8", "replace").strip() or "none"
+                self._log_path.read_bytes()[-_LAST_OUTPUT_BYTES:].decode("utf-8", "replace").strip() or "none"
             )
         except OSError:
             return "none"
 
 
 def _escaped(path: Path) -> str:
-    """A path as an option value of QEMU, where a comma separates."""
+    """Return a path as an option value of QEMU, in which commas are doubled."""
     return str(path).replace(",", ",,")
 
 
 def _spawn(command: list[str], log: IO[bytes], pass_fds: tuple[int, ...]) -> subprocess.Popen[bytes]:
-    """Start a process that ends with this one, however this one ends (where util-linux's setpriv is there).
+    """Start a process that the kernel kills when this process ends (if util-linux's setpriv is installed).
 
-    The kernel ties "parent" to the thread that forked, so all are started by one thread that lives to the end.
+    For the kernel the parent is the thread that forked, so one thread that lives to the end starts them all.
     """
     setpriv = shutil.which("setpriv")
     prefix = [setpriv, "--pdeathsig", "KILL"] if setpriv is not None else []

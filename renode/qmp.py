@@ -1,4 +1,4 @@
-"""QEMU's machine protocol (QMP) on a connected socket: commands and their answers, events passed over."""
+"""QEMU's machine protocol (QMP) on a connected socket: commands and their answers. Events are ignored."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TIMEOUT_S: Final = 20.0
 
 
 class Qmp:
-    """One monitor. Every method raises EmulatorError when QEMU went away, refused, or does not answer."""
+    """One monitor. Every method raises EmulatorError if QEMU ended, refused a command, or does not answer."""
 
     def __init__(self, line: socket.socket) -> None:
         self._line = line
@@ -21,9 +21,9 @@ class Qmp:
         self._pending = b""
 
     def negotiate(self) -> None:
-        """Read the greeting and leave negotiation; afterwards the machine is set up and runs."""
+        """Read the greeting and leave negotiation mode; afterwards the machine is set up and runs."""
         if "QMP" not in self._read_message():
-            raise EmulatorError("QEMU's monitor did not greet")
+            raise EmulatorError("QEMU's monitor sent no greeting")
         self.execute("qmp_capabilities")
 
     def execute(self, command: str, **arguments: object) -> Any:
@@ -34,7 +34,7 @@ class Qmp:
         try:
             self._line.sendall(json.dumps(request).encode() + b"\n")
         except OSError as error:
-            raise EmulatorError(f"QEMU's monitor is gone: {type(error).__name__}") from None
+            raise EmulatorError(f"QEMU's monitor has closed: {type(error).__name__}") from None
         while True:
             message = self._read_message()
             if "error" in message:
@@ -58,7 +58,7 @@ class Qmp:
         try:
             message = json.loads(line)
         except ValueError:
-            raise EmulatorError("QEMU's monitor sent no JSON") from None
+            raise EmulatorError("QEMU's monitor sent a line that is not JSON") from None
         if not isinstance(message, dict):
-            raise EmulatorError("QEMU's monitor sent no object")
+            raise EmulatorError("QEMU's monitor sent JSON that is not an object")
         return message

@@ -1,7 +1,7 @@
 """The board on Renode: the same ROM, firmware and NVM file as on QEMU.
 
-Renode keeps NVM in memory: it is loaded at power-on and saved at the cut, after the processor stopped, so a Renode
-that dies by itself loses what was written since power-on.
+Renode keeps NVM in memory: it is loaded at power-on and saved at the cut, after the processor stopped. If Renode
+crashes, all writes since power-on are lost.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from renode.monitor import Monitor
 
 PROGRAM: Final = "renode"
 REMEDY: Final = (
-    "take a release archive or package of Renode (1.15.3 or later), Homebrew's renode or conda-forge's renode-cli, "
-    "and put `renode` and `renode-test` on PATH"
+    "install Renode 1.15.3 or 1.16.0 (a release archive or package, Homebrew's renode or conda-forge's renode-cli) "
+    "and put `renode` on PATH"
 )
 HERE: Final = Path(__file__).parent
 _LINES: Final = ("console", "network", "factory")
-_START_TIMEOUT_S: Final = 120.0  # it compiles the watchdog at each start
+_START_TIMEOUT_S: Final = 120.0  # Renode compiles the watchdog at each start
 _COMMAND_TIMEOUT_S: Final = 30.0
 _END_TIMEOUT_S: Final = 20.0
-_ATTEMPTS: Final = 3  # a port chosen here may be taken by someone else before Renode listens
+_ATTEMPTS: Final = 3  # another program can take a chosen port before Renode listens
 
 
 class RenodeBoard(Board):
-    """A `Machine` on Renode 1.15.3 or later."""
+    """A board on Renode 1.15.3 or 1.16.0; from 1.16.1 on, the watchdog model does not compile."""
 
     def __init__(self, directory: Path, *, has_network: bool = True, has_seed: bool = True) -> None:
         super().__init__(directory, has_network=has_network, has_seed=has_seed)
@@ -62,7 +62,7 @@ class RenodeBoard(Board):
         raise EmulatorError("Renode did not start")
 
     def _start_once(self, program: str, page: bytes) -> HostLines:
-        # Short names without blanks, whatever the board's folder is called; readable by this user only.
+        # Short names without blanks for Renode's scripts; only this user can read the folder.
         self._work = tempfile.TemporaryDirectory(prefix="fb-renode-")
         work = Path(self._work.name)
         for part in ("peripherals", "platforms", "scripts"):
@@ -106,7 +106,7 @@ class RenodeBoard(Board):
             self._abandon()
 
     def _save_nvm(self, monitor: Monitor) -> None:
-        """The processor stands still first: nothing is written after the cut."""
+        """Save NVM to the board's file. The processor is paused first, so nothing is written after the cut."""
         monitor.execute("pause", _COMMAND_TIMEOUT_S)
         work = Path(self._work.name if self._work is not None else self.directory)
         saved = work / "nvm.new"
@@ -122,7 +122,7 @@ class RenodeBoard(Board):
             self._monitor.execute("machine Reset", _COMMAND_TIMEOUT_S)
 
     def _abandon(self) -> None:
-        """End the process, whatever state it is in, and remove its folder with the seed."""
+        """End the process in any state, and remove its folder, which contains the seed."""
         process, self._process = self._process, None
         monitor, self._monitor = self._monitor, None
         if process is not None:
@@ -141,7 +141,7 @@ class RenodeBoard(Board):
 
 
 def _free_ports(count: int) -> list[int]:
-    """Ports that are free now; held together so that they differ."""
+    """Return ports that are free now. All are bound at the same time, so they differ."""
     with contextlib.ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:

@@ -1,8 +1,8 @@
-// CMSDK APB watchdog (Arm DDI 0479, 4.5) for Renode, compiled when it is included.
+// CMSDK APB watchdog (Arm DDI 0479, 4.5) for Renode. Renode compiles this file when a script includes it.
 //
-// The counter runs from LOAD to zero while CTRL.INTEN is set. At zero it raises its interrupt and starts again; at
-// the next zero, if the interrupt was not cleared and CTRL.RESEN is set, it resets the machine. Every register but
-// LOCK is write-protected until 0x1ACCE551 is written to LOCK.
+// The counter runs from LOAD to zero while CTRL.INTEN is set. At zero it raises its interrupt and starts again.
+// At the next zero it resets the machine, if the interrupt was not cleared and CTRL.RESEN is set. All registers except
+// LOCK are write-protected until 0x1ACCE551 is written to LOCK.
 //
 // The interrupt is NMI on the board. Renode's NVIC has no NMI input, so it is set pending by number.
 using System;
