@@ -1,7 +1,5 @@
 """The dictionaries that pages, JSON and tools show (shapes: docs/reference/local-pages.md). No I/O."""
 
-from binascii import hexlify
-
 from device.compat import const
 from device.records import support
 
@@ -38,7 +36,7 @@ def public_info(
             "status_updates": contact.status_updates,
             "policy": contact.policy,
         },
-        "statement_sha256": hexlify(statement_digest).decode(),
+        "statement_sha256": statement_digest.hex(),
     }
 
 

@@ -1,11 +1,11 @@
 """CoAP client core (RFC 7252) and block-wise transfer (RFC 7959): values in, effects out, no I/O.
 
 Rules:
-1. A message that breaks the format, or exceeds limits.py, is refused whole (RFC 7252 section 3).
-2. An unknown critical option refuses the message that carries it (5.4.1); elective ones are skipped.
-3. Time is elapsed milliseconds given by the driver; randomness (jitter, token, message id) is an argument.
-4. A block counts only when it is the one that was asked for, of the same representation: same ETag, same
-   Size2 (RFC 7959 section 2.4).
+1. A message that breaks the format or exceeds limits.py is refused (RFC 7252 section 3).
+2. A message with an unknown critical option is refused (5.4.1); unknown elective options are skipped.
+3. The driver supplies elapsed time in milliseconds, and randomness (jitter, token, message id) as an argument.
+4. A block is accepted only if it was requested and belongs to the same representation: same ETag, same Size2
+   (RFC 7959 section 2.4).
 """
 
 from collections import namedtuple
@@ -83,7 +83,7 @@ def _extended(value: int) -> "tuple[int, bytes]":
 
 
 def encode_options(options: "Sequence[tuple[int, bytes]]") -> bytes:
-    """Options in order of number (repeated ones keep their order), as they stand in a message (3.1)."""
+    """Return the bytes of options, which must be sorted by number (3.1). Raises ProtocolError."""
     out = bytearray()
     last = 0
     for number, value in options:
@@ -109,7 +109,7 @@ def _nibble(data: bytes, offset: int, nibble: int) -> "tuple[int, int]":
 
 
 def decode_options(data: bytes, offset: int) -> "tuple[tuple[tuple[int, bytes], ...], bytes]":
-    """Options and payload of `data` from `offset`. Raises ProtocolError, LimitError."""
+    """Return options and payload of `data` from `offset` on. Raises ProtocolError, LimitError."""
     options: "list[tuple[int, bytes]]" = []
     number = 0
     while offset < len(data):
@@ -132,7 +132,7 @@ def decode_options(data: bytes, offset: int) -> "tuple[tuple[tuple[int, bytes], 
 
 
 def find_option(message: Message, number: int) -> "bytes | None":
-    """Value of the first option with this number, None where there is none."""
+    """Return the value of the first option with this number, None if there is none."""
     for seen, value in message.options:
         if seen == number:
             return bytes(value)
@@ -140,14 +140,14 @@ def find_option(message: Message, number: int) -> "bytes | None":
 
 
 def check_options(options: "Sequence[tuple[int, bytes]]", known: "dict[int, tuple[int, int]]") -> None:
-    """Refuse what 5.4 refuses: unknown critical, repeated single, or mis-sized critical options."""
+    """Raise ProtocolError for what 5.4 refuses: unknown critical options, repeated options, wrong option lengths."""
     seen: "set[int]" = set()
     for number, value in options:
         if number in known:
             low, high = known[number]
             if not low <= len(value) <= high:
                 raise ProtocolError(reason="option length", option=number)
-            if number in seen:  # 5.4.5: all that we know in a response are single
+            if number in seen:  # 5.4.5: no option that we know may be repeated in a response
                 raise ProtocolError(reason="repeated option", option=number)
             seen.add(number)
         elif number & 1:  # 5.4.6: odd numbers are critical
@@ -156,7 +156,7 @@ def check_options(options: "Sequence[tuple[int, bytes]]", known: "dict[int, tupl
 
 # --- messages ----------------------------------------------------------------------------------------
 def encode(message: Message) -> bytes:
-    """The datagram. Raises LimitError above limits.COAP_MESSAGE_BYTES."""
+    """Return the datagram. Raises ProtocolError, LimitError above limits.COAP_MESSAGE_BYTES."""
     if len(message.token) > 8:
         raise ProtocolError(reason="token length")
     data = bytearray((0x40 | message.mtype << 4 | len(message.token), message.code))
@@ -169,11 +169,11 @@ def encode(message: Message) -> bytes:
 
 
 def decode(data: bytes) -> Message:
-    """The message in one datagram. Raises ProtocolError, LimitError."""
+    """Return the message in one datagram. Raises ProtocolError, LimitError."""
     if len(data) > limits.COAP_MESSAGE_BYTES:
         raise LimitError(what="CoAP message", limit=limits.COAP_MESSAGE_BYTES)
     if len(data) < 4 or data[0] >> 6 != 1:
-        raise ProtocolError(reason="no CoAP message")
+        raise ProtocolError(reason="not a CoAP message")
     token_end = 4 + (data[0] & 15)
     code = data[1]
     if token_end > 12 or token_end > len(data):  # 3: lengths 9 to 15 are reserved
@@ -188,7 +188,7 @@ def decode(data: bytes) -> Message:
 
 
 def code_text(code: int) -> str:
-    """The dotted form of RFC 7252 section 3, like 4.04."""
+    """Return a code in the dotted form of RFC 7252 section 3, for example 4.04."""
     return "{}.{:02d}".format(code >> 5, code & 31)
 
 
@@ -196,15 +196,14 @@ def code_text(code: int) -> str:
 Send = namedtuple("Send", ("data",))
 Receive = namedtuple("Receive", ("timeout_ms",))  # answered with (elapsed ms, datagram or None)
 
-
 NO_RESPONSE = "no response"
 
 
 class Probing:
-    """How long an endpoint that acknowledged a request and never answered it is left alone (4.7).
+    """How long to send nothing to an endpoint that acknowledged a request and never answered it (4.7).
 
-    A request that nobody acknowledged needs none of this: its retransmissions back off (4.2), and it is waited for
-    until MAX_TRANSMIT_WAIT. Times are milliseconds of the driver's clock; `diff(later, earlier)` is the clock's.
+    A request without an acknowledgement does not need this: its retransmissions back off (4.2) and end after
+    MAX_TRANSMIT_WAIT. Times are milliseconds of the driver's clock; `diff(later, earlier)` is the clock's.
     """
 
     def __init__(self, diff: "Callable[[int, int], int]") -> None:
@@ -218,23 +217,23 @@ class Probing:
         self._quiet_ms = sent_bytes * 1000 // PROBING_RATE
 
     def answered(self) -> None:
-        """The endpoint responds: nothing holds it back."""
+        """Note that the endpoint responded: the next request may go out."""
         self._quiet_ms = 0
 
     def wait_ms(self, now_ms: int) -> int:
-        """Give how long nothing may be sent yet, 0 where a request may go out."""
+        """Return how many milliseconds to wait before the next request, 0 if it may go out now."""
         left_ms = self._quiet_ms - self._diff(now_ms, self._since_ms)
         if left_ms <= 0:
-            self._quiet_ms = 0  # settled for good: ticks wrap
+            self._quiet_ms = 0  # forget it: ticks wrap
         return max(0, left_ms) if self._quiet_ms else 0
 
 
 def exchange(request: Message, jitter: int) -> "Generator[Send | Receive, tuple[int, bytes | None], Message]":
-    """Send a CON request until it is acknowledged; give back the response with its token.
+    """Send a CON request until it is acknowledged; return the response with its token.
 
     Yields Send and Receive effects. `jitter` is a random byte. Waits for a separate response for
-    limits.REPLY_TIMEOUT_S after the acknowledgement. Raises LinkTimeoutError, PeerRefusedError (reset).
-    What is no answer to this request is ignored: anyone can send us a datagram.
+    limits.REPLY_TIMEOUT_S after the acknowledgement. Ignores datagrams that do not answer this request, because
+    anyone can send one. Raises LinkTimeoutError, PeerRefusedError (reset).
     """
     data = encode(request)
     wait_ms = ACK_TIMEOUT_MS + ACK_TIMEOUT_MS * ACK_RANDOM_PERCENT * jitter // (255 * 100)
@@ -265,7 +264,7 @@ def _answer_to(request: Message, datagram: bytes) -> "Message | None":
         raise PeerRefusedError(status="CoAP reset")
     if message.code == EMPTY:
         return message if message.mtype == ACK else None
-    # 5.3.2: a response has the token of its request; a request from the peer is none of ours.
+    # 5.3.2: a response has the token of its request; requests from the peer are ignored.
     if message.token != request.token or message.code >> 5 == 0:
         return None
     return message
@@ -292,7 +291,7 @@ def _separate(request: Message) -> "Generator[Send | Receive, tuple[int, bytes |
 
 # --- Block2 (RFC 7959) -------------------------------------------------------------------------------
 def encode_block(number: int, is_more: bool, size: int) -> bytes:
-    """NUM, M, SZX of a block of `size` bytes: 16, 32 ... 1024 (2.2)."""
+    """Return NUM, M, SZX of a block of `size` bytes: 16, 32 ... 1024 (2.2). Raises ProtocolError."""
     exponent = 0
     while 16 << exponent < size:
         exponent += 1
@@ -302,34 +301,35 @@ def encode_block(number: int, is_more: bool, size: int) -> bytes:
 
 
 def decode_block(value: bytes) -> Block:
+    """Return the block that NUM, M, SZX describe (2.2). Raises ProtocolError."""
     number = int.from_bytes(value, "big")
     if len(value) > 3 or number & 7 == 7:  # 2.2: SZX 7 is reserved
         raise ProtocolError(reason="block")
     return Block(number >> 4, bool(number & 8), 16 << (number & 7))
 
 
-# What a transfer knows: the bytes wanted next, the block size in use, and what the first answer fixed.
+# The state of a transfer: the range still wanted, the block size in use, and ETag and size of the first answer.
 Transfer = namedtuple("Transfer", ("offset", "end", "block_bytes", "etag", "size"))
 
 
 def start_transfer(offset: int, end: "int | None", size: "int | None" = None) -> Transfer:
-    """A transfer of bytes `offset` to `end` (None: as far as it goes); `size` where the whole is known."""
+    """Return a transfer of the bytes `offset` to `end` (None: to the last block); `size` is the whole, if known."""
     if offset % limits.COAP_BLOCK_BYTES:
         raise ProtocolError(reason="transfer offset")
     return Transfer(offset, end, limits.COAP_BLOCK_BYTES, None, size)
 
 
 def next_block(transfer: Transfer) -> "tuple[int, bytes]":
-    """The Block2 option that asks for the next block."""
+    """Return the Block2 option that requests the next block."""
     number = transfer.offset // transfer.block_bytes
     return (BLOCK2, encode_block(number, False, transfer.block_bytes))
 
 
 def accept_block(transfer: Transfer, response: Message) -> "tuple[Transfer, bytes, bool]":
-    """Take one response: (transfer after it, its bytes, whether more are to come).
+    """Return (the transfer after this response, its bytes, whether more blocks follow).
 
-    Raises ProtocolError for a block that was not asked for, a short one before the end, or another
-    representation; PeerRefusedError for anything but 2.05.
+    Raises ProtocolError for a block that was not requested, a short block before the end, or another
+    representation; PeerRefusedError for any code except 2.05.
     """
     if response.code != CONTENT:
         raise PeerRefusedError(status=code_text(response.code))
@@ -341,13 +341,13 @@ def accept_block(transfer: Transfer, response: Message) -> "tuple[Transfer, byte
         block = decode_block(option)
     payload = response.payload
     if block.number * block.size != transfer.offset or block.size > transfer.block_bytes:
-        raise ProtocolError(reason="another block than the one asked for")
+        raise ProtocolError(reason="not the requested block")
     if len(payload) > block.size or (block.is_more and len(payload) != block.size):
         raise ProtocolError(reason="block length")
     etag, size = _same_representation(transfer, response)
     offset = transfer.offset + len(payload)
     if size is not None and (offset > size or block.is_more != (offset < size)):
-        raise ProtocolError(reason="block against Size2")
+        raise ProtocolError(reason="block contradicts Size2")
     is_more = block.is_more and (transfer.end is None or offset < transfer.end)
     return Transfer(offset, transfer.end, block.size, etag, size), payload, is_more
 

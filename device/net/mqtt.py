@@ -1,12 +1,12 @@
 """MQTT 3.1.1 packets of a client: bytes in, packets out, no I/O.
 
 Rules:
-1. A packet longer than limits.MQTT_PACKET_BYTES is refused at its length field, before any of it is kept.
+1. A packet longer than limits.MQTT_PACKET_BYTES is refused at its length field, before its content is stored.
 2. Flags, lengths and return codes that the standard does not allow are refused, never skipped.
-3. Only packets that a server may send are understood; QoS 2 is not offered, so it is refused.
-4. Topics are exact names: a client of this module never subscribes to a wildcard.
+3. Only packets that a server may send are decoded. QoS 2 is not offered, so it is refused.
+4. Topics are exact names: this client never subscribes to a wildcard.
 
-Source: OASIS MQTT Version 3.1.1 (section numbers beside the checks).
+Source: OASIS MQTT Version 3.1.1 (section numbers are next to the checks).
 """
 
 from collections import namedtuple
@@ -79,7 +79,7 @@ def _packet(kind: int, flags: int, body: bytes) -> bytes:
 
 
 def encode_connect(client_id: str, keep_alive_s: int) -> bytes:
-    """CONNECT of a clean session without will, user name or password: who we are is the TLS certificate."""
+    """Return CONNECT of a clean session without will, user name or password: TLS identifies the unit."""
     header = _text("MQTT") + b"\x04\x02" + keep_alive_s.to_bytes(2, "big")  # 3.1.2: level 4, clean session
     return _packet(CONNECT, 0, header + _text(client_id))
 
@@ -87,13 +87,13 @@ def encode_connect(client_id: str, keep_alive_s: int) -> bytes:
 def encode_publish(
     topic: str, payload: bytes, *, packet_id: int = 0, is_retained: bool = False, is_duplicate: bool = False
 ) -> bytes:
-    """PUBLISH at QoS 1 where a packet id is given, at QoS 0 otherwise."""
+    """Return PUBLISH: at QoS 1 if a packet id is given, else at QoS 0."""
     flags = (8 if is_duplicate else 0) | (2 if packet_id else 0) | (1 if is_retained else 0)
     return _packet(PUBLISH, flags, _topic(topic) + (_packet_id(packet_id) if packet_id else b"") + payload)
 
 
 def encode_subscribe(packet_id: int, topics: "Sequence[str]", qos: int) -> bytes:
-    """SUBSCRIBE to exact topics, all at one QoS (0 or 1)."""
+    """Return SUBSCRIBE to exact topics, all at one QoS (0 or 1)."""
     if not topics or not 0 <= qos <= 1:  # 3.8.3-3
         raise ProtocolError(reason="subscription")
     body = _packet_id(packet_id)
@@ -116,11 +116,11 @@ def encode_puback(packet_id: int) -> bytes:
 
 
 def encode_pingreq() -> bytes:
-    return b"\xc0\x00"
+    return _packet(PINGREQ, 0, b"")
 
 
 def encode_disconnect() -> bytes:
-    return b"\xe0\x00"
+    return _packet(DISCONNECT, 0, b"")
 
 
 # --- decoding ----------------------------------------------------------------------------------------
@@ -153,14 +153,14 @@ def _decode_publish(flags: int, body: "bytes | bytearray") -> Publish:
     try:
         topic = str(body[2:end], "utf-8")
     except ValueError:
-        raise ProtocolError(reason="topic is no UTF-8")
+        raise ProtocolError(reason="topic is not UTF-8")
     if not topic or "+" in topic or "#" in topic or "\x00" in topic:  # 3.3.2-2
         raise ProtocolError(reason="topic")
     packet_id = 0
     if qos:
         packet_id = _identifier(body, end)
         end += 2
-    payload = bytes(memoryview(body)[end:])  # one copy of a chunk, not two
+    payload = bytes(memoryview(body)[end:])  # copies a chunk once, not twice
     return Publish(topic, payload, qos, packet_id, bool(flags & 1), bool(flags & 8))
 
 
@@ -170,7 +170,7 @@ def _decode_suback(flags: int, body: "bytes | bytearray") -> Suback:
     if flags or not codes:
         raise ProtocolError(reason="SUBACK")
     for code in codes:
-        if code not in (0, 1, SUBSCRIBE_REFUSED):  # 3.9.3-2; 2 was never asked for
+        if code not in (0, 1, SUBSCRIBE_REFUSED):  # 3.9.3-2; QoS 2 was never requested
             raise ProtocolError(reason="SUBACK code")
     return Suback(packet_id, codes)
 
@@ -201,18 +201,18 @@ def _decode(first: int, body: "bytes | bytearray") -> object:
 
 
 class Parser:
-    """Cuts a byte stream into packets; keeps at most one unfinished packet of the bounded size."""
+    """Splits a byte stream into packets; stores at most one unfinished packet of limited size."""
 
     def __init__(self, limit: int = limits.MQTT_PACKET_BYTES) -> None:
         self._limit = limit
         self._first = 0
         self._length = 0
-        self._length_bytes = -1  # -1: the type byte comes next
+        self._length_bytes = -1  # -1: the next byte is the type
         self._body: "bytearray | None" = None
         self._filled = 0
 
     def feed(self, data: bytes) -> "list[object]":
-        """The packets that `data` completes, in order. Raises ProtocolError, LimitError."""
+        """Return the packets that `data` completes, in order. Raises ProtocolError, LimitError."""
         view = memoryview(data)
         packets: "list[object]" = []
         offset = 0

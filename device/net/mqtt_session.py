@@ -1,9 +1,10 @@
-"""One MQTT 3.1.1 connection from the client's side: requests and their answers, topics asked for. No I/O.
+"""The client's side of one MQTT 3.1.1 connection: requests, their answers, and subscribed topics. No I/O.
 
 Rules:
-1. An answer belongs to an open request of its kind; anything else ends the connection (OASIS MQTT 3.1.1, 2.3.1).
-2. Messages are given for topics that are subscribed to now; others are dropped and counted, a flood of them ends it.
-3. Open requests are bounded by limits.MQTT_OPEN_REQUESTS.
+1. An answer must belong to an open request of its kind. Any other answer ends the connection (OASIS MQTT 3.1.1, 2.3.1).
+2. Only messages of topics that are subscribed to now are reported. Others are dropped and counted; too many of them
+   end the connection.
+3. There are at most limits.MQTT_OPEN_REQUESTS open requests.
 """
 
 from collections import namedtuple
@@ -28,11 +29,10 @@ _REFUSALS = ("protocol version", "identifier", "unavailable", "user name or pass
 
 
 class Session:
-    """State of one connection. Methods return the bytes to send; `feed` returns what happened.
+    """State of one connection. Methods return the bytes to send; `feed` returns events.
 
-    A message of a topic that is not subscribed to is dropped and counted; more than
-    limits.MQTT_STRAY_MESSAGES of them in a row end the connection (a server that floods). Raises
-    ProtocolError, LimitError, PeerRefusedError.
+    More than limits.MQTT_STRAY_MESSAGES messages in a row that were not subscribed to end the connection: the server
+    floods the unit. Raises ProtocolError, LimitError, PeerRefusedError.
     """
 
     def __init__(self, client_id: str, keep_alive_s: int = limits.MQTT_KEEP_ALIVE_S) -> None:
@@ -46,26 +46,26 @@ class Session:
         self.stray_total = 0
         self.is_connected = False
         self.is_ping_open = False
-        self.output = b""  # acknowledgements that feed() produced; the driver sends and clears them
+        self.output = b""  # acknowledgements that feed() made; the driver sends and clears them
 
     def connect(self) -> bytes:
         return mqtt.encode_connect(self._client_id, self._keep_alive_s)
 
     def subscribe(self, topics: "Sequence[str]", qos: int) -> "tuple[int, bytes]":
-        """Packet id and bytes; messages of the topics are accepted from now on."""
+        """Return packet id and bytes; messages of the topics are accepted from now on."""
         packet_id = self._open(mqtt.SUBSCRIBE, tuple(topics))
         for topic in topics:
             self._topics[topic] = qos
         return packet_id, mqtt.encode_subscribe(packet_id, topics, qos)
 
     def unsubscribe(self, topics: "Sequence[str]") -> bytes:
-        """Bytes; messages of the topics are dropped from now on (those under way count as stray)."""
+        """Return bytes; messages of the topics are dropped from now on and count as stray."""
         for topic in topics:
             self._topics.pop(topic, None)
         return mqtt.encode_unsubscribe(self._open(mqtt.UNSUBSCRIBE, ()), topics)
 
     def publish(self, topic: str, payload: bytes) -> "tuple[int, bytes]":
-        """Packet id and bytes of a QoS 1 publish."""
+        """Return packet id and bytes of a QoS 1 publish."""
         packet_id = self._open(mqtt.PUBLISH, ())
         return packet_id, mqtt.encode_publish(topic, payload, packet_id=packet_id)
 
@@ -74,11 +74,11 @@ class Session:
         return mqtt.encode_pingreq()
 
     def is_open(self, packet_id: int) -> bool:
-        """Whether the request with this id is still unanswered."""
+        """Whether the request with this id is not answered yet."""
         return packet_id in self._waiting
 
     def feed(self, data: bytes) -> "list[object]":
-        """Events that `data` completes: Connected, Subscribed, Acknowledged, Message."""
+        """Return the events that `data` completes: Connected, Subscribed, Acknowledged, Message."""
         events: "list[object]" = []
         for packet in self._parser.feed(data):
             event = self._handle(packet)
@@ -87,7 +87,7 @@ class Session:
         return events
 
     def _open(self, kind: int, topics: "tuple[str, ...]") -> int:
-        # 2.3.1-2: an identifier in use is not used again.
+        # 2.3.1-2: an identifier in use must not be used again.
         for _ in range(len(self._waiting) + 1):
             self._last_id = self._last_id % 0xFFFF + 1
             if self._last_id not in self._waiting:
@@ -129,7 +129,7 @@ class Session:
             raise ProtocolError(reason="second CONNACK")
         if packet.code:
             raise PeerRefusedError(status="MQTT " + _REFUSALS[packet.code - 1])
-        if packet.is_session_present:  # 3.2.2-1: we asked for a clean session
+        if packet.is_session_present:  # 3.2.2-1: the unit requested a clean session
             raise ProtocolError(reason="session present")
         self.is_connected = True
         return Connected()
@@ -142,7 +142,7 @@ class Session:
         for index, topic in enumerate(topics):
             code = packet.codes[index]
             if code != mqtt.SUBSCRIBE_REFUSED and code > self._topics.get(topic, code):
-                raise ProtocolError(reason="QoS above the one asked for")
+                raise ProtocolError(reason="QoS above the requested one")
             if code == mqtt.SUBSCRIBE_REFUSED:
                 refused.append(topic)
                 self._topics.pop(topic, None)
@@ -158,7 +158,7 @@ class Session:
             self._stray += 1
             self.stray_total += 1
             if self._stray > limits.MQTT_STRAY_MESSAGES:
-                raise ProtocolError(reason="messages that were not asked for")
+                raise ProtocolError(reason="unrequested messages")
             return None
         self._stray = 0
         return Message(packet.topic, packet.payload, packet.is_retained)

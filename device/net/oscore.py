@@ -1,12 +1,12 @@
-"""OSCORE client (RFC 8613): protects one CoAP request, opens the one response that belongs to it. No I/O.
+"""OSCORE client (RFC 8613): protects a CoAP request and decrypts the response that belongs to it. No I/O.
 
 Rules:
-1. A sender sequence number is durably reserved before it is used, in steps; no number is used twice, at any
-   power cut (RFC 8613 appendix B.1.1). A failed reservation means nothing is sent.
-2. A response is bound to its request by key id and partial IV in the AAD (5.4): it opens no other request.
-3. An outer option that is critical and not ours, a reserved bit, another kid, or a bad tag refuses the
-   message whole; outer options of class E are discarded (8.4).
-4. AES-CCM-16-64-128 with HKDF-SHA-256 only.
+1. Sender sequence numbers are reserved durably, in steps, before they are used. No number is used twice after any
+   power cut (RFC 8613 appendix B.1.1). If a reservation fails, nothing is sent.
+2. Key id and partial IV in the AAD bind a response to its request (5.4). It cannot answer another request.
+3. A message is refused for an unknown critical outer option, a reserved bit, another kid or a bad tag. Outer options
+   of class E are discarded (8.4).
+4. The only algorithms are AES-CCM-16-64-128 and HKDF-SHA-256.
 """
 
 from collections import namedtuple
@@ -35,21 +35,21 @@ _FLAG_KID = const(0x08)
 _FLAG_KID_CONTEXT = const(0x10)
 _FLAG_RESERVED = const(0xE0)
 
-# 4.1.3, class U: these stay outside.
+# 4.1.3, class U: these stay unprotected.
 _OUTER_OPTIONS = (coap.URI_HOST, coap.URI_PORT)
 
 Context = namedtuple(
     "Context", ("sender_id", "recipient_id", "id_context", "sender_key", "recipient_key", "common_iv")
 )
 Credentials = namedtuple("Credentials", ("secret", "salt", "sender_id", "recipient_id"))
-Binding = namedtuple("Binding", ("kid", "partial_iv"))  # ties a response to its request
-OptionValue = namedtuple("OptionValue", ("partial_iv", "kid_context", "kid"))  # b"" / None where absent
+Binding = namedtuple("Binding", ("kid", "partial_iv"))  # binds a response to its request
+OptionValue = namedtuple("OptionValue", ("partial_iv", "kid_context", "kid"))  # b"" or None if absent
 
 
 def derive(
     secret: bytes, salt: bytes, sender_id: bytes, recipient_id: bytes, id_context: "bytes | None" = None
 ) -> Context:
-    """The keys and common IV of a security context (3.2.1). Raises ProtocolError for ids that do not fit."""
+    """Return a security context: keys and common IV (3.2.1). Raises ProtocolError for ids that do not fit."""
     if len(sender_id) > _ID_BYTES or len(recipient_id) > _ID_BYTES or sender_id == recipient_id:
         raise ProtocolError(reason="OSCORE identifiers")
 
@@ -68,10 +68,10 @@ def derive(
 
 
 class SenderSequence:
-    """Hands out sender sequence numbers, each once, none before it is reserved.
+    """Gives out sender sequence numbers: each one once, and only after it is reserved.
 
-    `first` is the stored "first number not yet reserved"; `reserve(upto)` stores that number durably before
-    it returns. What reserve() raises passes through, and then no number was given.
+    `first` is the stored "first number not yet reserved"; `reserve(upto)` must store that number durably before it
+    returns. If reserve() raises, take() raises the same error and gives out no number.
     """
 
     def __init__(self, first: int, reserve: "Callable[[int], None]") -> None:
@@ -80,7 +80,7 @@ class SenderSequence:
         self._reserve = reserve
 
     def take(self) -> int:
-        """The next number. Raises ProtocolError when the context is used up (7.2.1)."""
+        """Return the next number. Raises ProtocolError after the last one (7.2.1), and what reserve() raises."""
         if self._next > _LAST_SEQUENCE:
             raise ProtocolError(reason="OSCORE sequence numbers used up")
         if self._next == self._reserved:
@@ -93,18 +93,18 @@ class SenderSequence:
 
 
 def nonce(common_iv: bytes, piv_sender_id: bytes, partial_iv: bytes) -> bytes:
-    """The AEAD nonce (5.2)."""
+    """Return the AEAD nonce (5.2)."""
     padded = bytes((len(piv_sender_id),)) + bytes(_ID_BYTES - len(piv_sender_id)) + piv_sender_id
     padded += bytes(5 - len(partial_iv)) + partial_iv
     return (int.from_bytes(padded, "big") ^ int.from_bytes(common_iv, "big")).to_bytes(_NONCE_BYTES, "big")
 
 
 def additional_data(kid: bytes, partial_iv: bytes) -> bytes:
-    """The AAD: Encrypt0 structure around the external AAD of request and response alike (5.4).
+    """Return the AAD: an Encrypt0 structure around the external AAD, the same for request and response (5.4).
 
-    Written out, because each block of a transfer needs it twice: the CBOR of ["Encrypt0", h'', external] with external
-    [1, [ALGORITHM], kid, partial_iv, h''] (no class I options exist), every length so short that it stands in its head.
-    Raises ProtocolError for ids that do not fit (3.3).
+    The bytes are written directly, because each block of a transfer needs them twice. They are the CBOR of
+    ["Encrypt0", h'', external] with external = [1, [ALGORITHM], kid, partial_iv, h'']. There are no class I options,
+    and every length fits in its initial byte. Raises ProtocolError for ids that do not fit (3.3).
     """
     if len(kid) > _ID_BYTES or len(partial_iv) > 5:
         raise ProtocolError(reason="OSCORE identifiers")
@@ -114,7 +114,7 @@ def additional_data(kid: bytes, partial_iv: bytes) -> bytes:
 
 
 def encode_option(partial_iv: bytes, kid: "bytes | None", kid_context: "bytes | None") -> bytes:
-    """The compressed COSE object of a request (6.1)."""
+    """Return the compressed COSE object of a request (6.1)."""
     first = len(partial_iv)
     tail = partial_iv
     if kid_context is not None:
@@ -127,7 +127,7 @@ def encode_option(partial_iv: bytes, kid: "bytes | None", kid_context: "bytes | 
 
 
 def decode_option(value: bytes) -> OptionValue:
-    """Read the compressed COSE object. Raises ProtocolError (6.1, 8.2 step 2)."""
+    """Return the fields of a compressed COSE object. Raises ProtocolError (6.1, 8.2 step 2)."""
     if not value:
         return OptionValue(b"", None, None)
     first, at = value[0], 1
@@ -149,7 +149,7 @@ def decode_option(value: bytes) -> OptionValue:
 
 
 def protect(context: Context, request: coap.Message, sequence: int) -> "tuple[coap.Message, Binding]":
-    """The outer POST that carries `request`, and what its response must be bound to (8.1)."""
+    """Return the outer POST that carries `request`, and the binding for its response (8.1)."""
     inner: "list[tuple[int, bytes]]" = []
     outer: "list[tuple[int, bytes]]" = []
     for option in request.options:
@@ -196,9 +196,9 @@ def _response_nonce(context: Context, binding: Binding, option: OptionValue) -> 
 
 
 def unprotect(context: Context, binding: Binding, response: coap.Message) -> "coap.Message | None":
-    """Open the response to the request of `binding` (8.4); None where it is not protected at all.
+    """Return the decrypted response to the request of `binding` (8.4), None if it is not protected.
 
-    Raises ProtocolError for everything that is not the server's answer to exactly this request.
+    Raises ProtocolError if it is not the server's answer to exactly this request.
     """
     value = _outer_value(response)
     if value is None:

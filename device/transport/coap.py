@@ -1,15 +1,16 @@
 """Releases over CoAP (RFC 7252), Block2 (RFC 7959) and OSCORE (RFC 8613): the resources of docs/reference/topics.md.
 
 Rules:
-1. Every request is protected; an answer that is not protected is a refusal and never content.
-2. A server that does not know our sequence numbers challenges with Echo; it is answered once (RFC 8613 B.1.2).
-3. Blocks are asked for one after the other; each answer is bounded, matched and of the same representation.
-4. A datagram that cannot be delivered counts as lost: ICMP is not authenticated, the retransmission decides.
-5. One request is under way at a time (NSTART 1, RFC 7252 4.7). A server that acknowledged a request and never answered
-   it is not asked again before PROBING_RATE allows it, over checks as well: the check ends with LinkTimeoutError.
+1. Every request is protected. An unprotected answer is a refusal and never content.
+2. A server that does not know the unit's sequence numbers challenges with Echo. The unit answers the challenge once
+   (RFC 8613 B.1.2).
+3. Blocks are requested one at a time. Each answer is bounded, matched and of the same representation.
+4. A datagram that cannot be delivered counts as lost. ICMP is not authenticated, so the retransmission decides.
+5. One request is under way at a time (NSTART 1, RFC 7252 4.7). If a server acknowledged a request and never answered
+   it, the next request waits until PROBING_RATE allows it, even in a later check: that check ends with
+   LinkTimeoutError.
 """
 
-from binascii import hexlify
 from collections import namedtuple
 
 from device import limits
@@ -28,15 +29,10 @@ CoapPeer = namedtuple("CoapPeer", ("host", "port"))
 _Plan = namedtuple("_Plan", ("path", "size", "etag"))
 
 
-def _hex(data: bytes) -> str:
-    return hexlify(data).decode()
-
-
 class CoapSource:
     """`Source` of device/interfaces.py over a CoAP server.
 
-    `credentials` is oscore.Credentials; `sequence` the one oscore.SenderSequence of these credentials in this
-    unit: sources that share the credentials share it.
+    `sequence` is the one SenderSequence of these credentials in this unit: sources that share the credentials share it.
     """
 
     name = "coap"
@@ -56,7 +52,7 @@ class CoapSource:
         self._clock = clock
         self._entropy = entropy
         self._peer = peer
-        self._class_path = ("fb", _hex(class_id))
+        self._class_path = ("fb", class_id.hex())
         self._context = oscore.derive(
             credentials.secret, credentials.salt, credentials.sender_id, credentials.recipient_id
         )
@@ -67,46 +63,46 @@ class CoapSource:
         self._probing = coap.Probing(clock.ticks_diff)
 
     async def open(self) -> None:
-        """Take a local port; says nothing about the server. Raises LinkError."""
+        """Open a local port. Success does not mean that the server answers. Raises LinkError."""
         await self.close()
         self._message_id = int.from_bytes(self._entropy.random_bytes(2), "big")
         self._datagram = await self._network.open_udp(self._peer.host, self._peer.port)
 
     async def freshness(self, request: bytes) -> bytes:
-        """The tracker's answer to `request`, in one datagram. Raises LinkError and its subclasses."""
+        """Return the tracker's answer to `request`, in one datagram. Raises LinkError and its subclasses."""
         return await self._post("fresh", request)
 
     async def keyset(self) -> "bytes | None":
-        """The newest key set, None where the server has none."""
+        """Return the newest key set, None if the server has none."""
         return await self._optional("keyset", limits.KEYSET_BYTES)
 
     async def envelope(self) -> "bytes | None":
-        """The newest envelope, None where the server has none."""
+        """Return the newest envelope, None if the server has none."""
         return await self._optional("manifest", limits.ENVELOPE_BYTES)
 
     async def support(self) -> "bytes | None":
-        """The newest support record, None where the server has none."""
+        """Return the newest support record, None if the server has none."""
         return await self._optional("support", limits.RECORD_BYTES)
 
     async def contact(self) -> "bytes | None":
-        """The newest security contact, None where the server has none."""
+        """Return the newest security contact, None if the server has none."""
         return await self._optional("contact", limits.RECORD_BYTES)
 
     async def object(self, digest: bytes, size: int) -> bytes:
-        """The object of this SHA-256. Raises LimitError, PeerRefusedError (4.04), LinkError."""
+        """Return the object with this SHA-256. Raises LimitError, PeerRefusedError (4.04), LinkError."""
         if size > limits.CHUNK_LIST_BYTES:
             raise LimitError(what="object", limit=limits.CHUNK_LIST_BYTES)
-        path = self._class_path + ("o", _hex(digest))
+        path = self._class_path + ("o", digest.hex())
         return await self._get(path, coap.start_transfer(0, None, size), limits.CHUNK_LIST_BYTES)
 
     def plan(
         self, digest: bytes, size: int, chunk_digests: "Sequence[bytes]", wanted: "Iterable[int]"
     ) -> None:
-        """chunk() reads from the payload of this SHA-256 from now on; any order is as good."""
-        self._plan = _Plan(self._class_path + ("o", _hex(digest)), size, None)
+        """Let chunk() read the payload with this SHA-256 from now on, in any order."""
+        self._plan = _Plan(self._class_path + ("o", digest.hex()), size, None)
 
     async def chunk(self, index: int) -> bytes:
-        """Chunk `index` of the planned payload, from the block where it starts."""
+        """Return chunk `index` of the planned payload, fetched from its first block on."""
         plan = self._plan
         if plan is None:
             raise LinkError(reason="no payload planned")
@@ -116,11 +112,11 @@ class CoapSource:
         return await self._get(plan.path, transfer, limits.CHUNK_BYTES)
 
     async def report(self, report: bytes) -> None:
-        """Tell the server."""
+        """Send a report to the server."""
         await self._post("report", report)
 
     async def close(self) -> None:
-        """Give the local port back; never raises."""
+        """Close the local port; raises nothing."""
         if self._datagram is not None:
             self._datagram.close()
         self._datagram = None
@@ -160,7 +156,7 @@ class CoapSource:
     async def _request(
         self, code: int, path: "tuple[str, ...]", options: "tuple[tuple[int, bytes], ...]", payload: bytes
     ) -> coap.Message:
-        """The protected answer to one request; an Echo challenge is answered once."""
+        """Return the protected answer to one request; an Echo challenge is answered once."""
         inner = [(coap.URI_PATH, part.encode()) for part in path] + list(options)
         for _ in range(2):
             response = await self._exchange(code, tuple(inner), payload)
@@ -175,9 +171,7 @@ class CoapSource:
     ) -> coap.Message:
         wait_ms = self._probing.wait_ms(self._clock.ticks_ms())
         if wait_ms:  # rule 5
-            raise LinkTimeoutError(
-                reason="server did not respond, left alone", wait_s=(wait_ms + 999) // 1000
-            )
+            raise LinkTimeoutError(reason="server did not respond, waiting", wait_s=(wait_ms + 999) // 1000)
         self._message_id = (self._message_id + 1) & 0xFFFF
         token = self._entropy.random_bytes(4)
         message = coap.Message(coap.CON, code, self._message_id, token, options, payload)
@@ -185,7 +179,7 @@ class CoapSource:
         response = await self._drive(outer)
         protected = oscore.unprotect(self._context, binding, response)
         if protected is None:
-            # RFC 8613 8.2: errors before decryption are not protected.
+            # RFC 8613 8.2: a server cannot protect errors that it finds before decryption.
             raise PeerRefusedError(status=coap.code_text(response.code) + " unprotected")
         return protected
 

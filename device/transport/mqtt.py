@@ -1,15 +1,15 @@
 """Releases over MQTT 3.1.1 and TLS: the topics of docs/reference/topics.md, from any standard broker.
 
 Rules:
-1. The broker is not trusted: only topics that were asked for are taken, each at most as large as its row in the
-   table; what the bytes say is checked elsewhere.
-2. Who we are is the TLS client certificate; no password exists (PW-17).
-3. Every wait is bounded. A retained topic that does not arrive is None (envelope, support) or
-   LinkTimeoutError (objects, chunks); a transfer without progress for limits.REPLY_TIMEOUT_S ends.
+1. The broker is not trusted. Only subscribed topics are accepted, each with a limit on its size. The policy checks the
+   content.
+2. The TLS client certificate identifies the unit; there is no password (PW-17).
+3. Every wait is bounded. A retained topic that does not arrive gives None (envelope, records) or LinkTimeoutError
+   (objects, chunks). A transfer without progress for limits.REPLY_TIMEOUT_S ends.
 4. RAM holds at most limits.CHUNK_WINDOW chunks.
 """
 
-from binascii import hexlify, unhexlify
+from binascii import unhexlify
 from collections import namedtuple
 
 from device import limits
@@ -25,16 +25,12 @@ if TYPE_CHECKING:
 
     from device.interfaces import Clock, Network, Stream
 
-_RETAINED_WAIT_MS = const(2000)  # a broker sends what it retains right behind the SUBACK
+_RETAINED_WAIT_MS = const(2000)  # a broker sends retained messages directly after the SUBACK
 _READ_BYTES = const(4096)
-_CLOSE_MS = const(5000)  # above what ports themselves allow a TLS goodbye
+_CLOSE_MS = const(5000)  # longer than the ports wait for the end of TLS
 
-# How to reach and recognise the broker, and what we show it; certificates and key in DER.
+# How to reach and authenticate the broker, and the certificate that the unit presents; certificates and key in DER.
 MqttPeer = namedtuple("MqttPeer", ("host", "port", "tls_name", "ca_der", "cert_der", "key_der"))
-
-
-def _hex(data: bytes) -> str:
-    return hexlify(data).decode()
 
 
 class _Connection:
@@ -52,7 +48,7 @@ class _Connection:
         await within(self.stream.write(data), limits.REPLY_TIMEOUT_S * 1000, "broker does not read")
 
     async def step(self, timeout_ms: int) -> "list[object]":
-        """Events of one read; empty when `timeout_ms` passed without one."""
+        """Return the events of one read, an empty list after `timeout_ms` without data."""
         idle_ms = self._clock.ticks_diff(self._clock.ticks_ms(), self._sent_ms)
         if idle_ms > limits.MQTT_KEEP_ALIVE_S * 500 and not self.session.is_ping_open:
             await self.send(self.session.ping())
@@ -80,8 +76,8 @@ class MqttSource:
         self._network = network
         self._clock = clock
         self._peer = peer
-        self._device = _hex(device_id)
-        self._class_topic = "fb/" + _hex(class_id) + "/"
+        self._device = device_id.hex()
+        self._class_topic = "fb/" + class_id.hex() + "/"
         self._device_topic = "fb/d/" + self._device + "/"
         self._link: "_Connection | None" = None
         self._inbox: "dict[str, bytes]" = {}
@@ -90,7 +86,7 @@ class MqttSource:
         self._object_topic = self._class_topic + "o/"
 
     async def open(self) -> None:
-        """Connect and sign on. Raises LinkError, LinkTimeoutError, ProtocolError, PeerRefusedError."""
+        """Connect and start the session. Raises LinkError, LinkTimeoutError, ProtocolError, PeerRefusedError."""
         await self.close()
         peer = self._peer
         stream = await within(
@@ -107,11 +103,11 @@ class MqttSource:
             raise LinkTimeoutError(reason="no CONNACK")
 
     async def freshness(self, request: bytes) -> bytes:
-        """The tracker's answer to `request`. Raises LinkTimeoutError where none comes."""
+        """Return the tracker's answer to `request`. Raises LinkTimeoutError if none comes."""
         topic = self._device_topic + "fresh"
         await self._subscribe(topic, limits.RECORD_BYTES, 1)
         try:
-            # An answer that was under way belongs to an older nonce.
+            # An answer that arrived earlier belongs to an older nonce.
             self._inbox.pop(topic, None)
             await self._publish(topic + "/req", request)
             if not await self._until(lambda: topic in self._inbox, limits.REPLY_TIMEOUT_S * 1000):
@@ -121,27 +117,27 @@ class MqttSource:
             await self._unsubscribe([topic])
 
     async def keyset(self) -> "bytes | None":
-        """The retained key set, None after 2 s without one."""
+        """Return the retained key set, None after 2 s without one."""
         return await self._retained(self._class_topic + "keyset", limits.KEYSET_BYTES, _RETAINED_WAIT_MS)
 
     async def envelope(self) -> "bytes | None":
-        """The retained envelope, None after 2 s without one."""
+        """Return the retained envelope, None after 2 s without one."""
         return await self._retained(self._class_topic + "manifest", limits.ENVELOPE_BYTES, _RETAINED_WAIT_MS)
 
     async def support(self) -> "bytes | None":
-        """The retained support record, None after 2 s without one."""
+        """Return the retained support record, None after 2 s without one."""
         return await self._retained(self._class_topic + "support", limits.RECORD_BYTES, _RETAINED_WAIT_MS)
 
     async def contact(self) -> "bytes | None":
-        """The retained security contact, None after 2 s without one."""
+        """Return the retained security contact, None after 2 s without one."""
         return await self._retained(self._class_topic + "contact", limits.RECORD_BYTES, _RETAINED_WAIT_MS)
 
     async def object(self, digest: bytes, size: int) -> bytes:
-        """The retained object of this SHA-256. Raises LinkTimeoutError, LimitError."""
+        """Return the retained object with this SHA-256. Raises LinkTimeoutError, LimitError."""
         if size > limits.CHUNK_LIST_BYTES:
             raise LimitError(what="object", limit=limits.CHUNK_LIST_BYTES)
         await self._leave_window()
-        topic = self._object_topic + _hex(digest)
+        topic = self._object_topic + digest.hex()
         data = await self._retained(topic, limits.CHUNK_LIST_BYTES, limits.REPLY_TIMEOUT_S * 1000)
         if data is None:
             raise LinkTimeoutError(reason="object not published")
@@ -150,11 +146,11 @@ class MqttSource:
     def plan(
         self, digest: bytes, size: int, chunk_digests: "Sequence[bytes]", wanted: "Iterable[int]"
     ) -> None:
-        """Read ahead over `wanted` from now on."""
+        """Let chunk() read the chunks `wanted` from now on, in this order and ahead of time."""
         self._window = Window(chunk_digests, wanted)
 
     async def chunk(self, index: int) -> bytes:
-        """The next planned chunk. Raises LinkTimeoutError where it is not published, ProtocolError out of plan."""
+        """Return the next planned chunk. Raises LinkTimeoutError if it is not published, ProtocolError out of order."""
         window = self._window
         if window is None:
             raise LinkError(reason="no payload planned")
@@ -167,11 +163,11 @@ class MqttSource:
         return data
 
     async def report(self, report: bytes) -> None:
-        """Tell the server; returns when the broker has it."""
+        """Send a report; return after the broker acknowledged it."""
         await self._publish(self._device_topic + "report", report)
 
     async def close(self) -> None:
-        """Disconnect; never raises."""
+        """Disconnect; raises nothing."""
         link, self._link = self._link, None
         self._window = None
         self._inbox.clear()
@@ -203,7 +199,7 @@ class MqttSource:
             raise
 
     async def _step(self, timeout_ms: int) -> bool:
-        """Read once; whether a message that was asked for arrived."""
+        """Read once. Returns whether a requested message arrived."""
         link = self._usable()
         is_progress = False
         try:
@@ -213,7 +209,7 @@ class MqttSource:
                 elif isinstance(event, mqtt_session.Subscribed) and event.refused:
                     raise PeerRefusedError(status="MQTT subscription denied")
         except FirstbootError:
-            link.is_usable = False  # what the stream holds from here on cannot be relied on
+            link.is_usable = False  # the rest of the stream is not reliable
             raise
         return is_progress
 
@@ -222,7 +218,7 @@ class MqttSource:
         if len(message.payload) > limit:
             raise LimitError(what="MQTT topic", limit=limit)
         if message.topic.startswith(self._device_topic) and message.is_retained:
-            return False  # an answer to a nonce is never an old message
+            return False  # an answer to a nonce is never a retained message
         if self._window is not None and message.topic.startswith(self._object_topic):
             digest = unhexlify(message.topic[len(self._object_topic) :])
             return self._window.accept(digest, message.payload)
@@ -239,16 +235,16 @@ class MqttSource:
         return True
 
     async def _move(self, window: Window) -> None:
-        """Close what is done and ask for what comes next, in one TLS record; the answers are not waited for."""
+        """Unsubscribe from finished chunks and subscribe to the next, in one TLS record. Does not wait for answers."""
         to_close, to_open = window.refill()
         session = self._usable().session
         data = b""
         if to_close:
-            topics = [self._object_topic + _hex(digest) for digest in to_close]
+            topics = [self._object_topic + digest.hex() for digest in to_close]
             self._forget(topics)
             data += session.unsubscribe(topics)
         if to_open:
-            topics = [self._object_topic + _hex(digest) for digest in to_open]
+            topics = [self._object_topic + digest.hex() for digest in to_open]
             for topic in topics:
                 self._bounds[topic] = limits.CHUNK_BYTES
             data += session.subscribe(topics, 0)[1]
@@ -285,7 +281,7 @@ class MqttSource:
     async def _leave_window(self) -> None:
         window, self._window = self._window, None
         if window is not None:
-            topics = [self._object_topic + _hex(digest) for digest in window.open_digests()]
+            topics = [self._object_topic + digest.hex() for digest in window.open_digests()]
             if topics:
                 await self._unsubscribe(topics)
 

@@ -1,4 +1,4 @@
-"""Waiting with a bound, the same on both asyncios: only MicroPython's has `wait_for_ms` and `sleep_ms`."""
+"""Bounded waiting for both asyncio versions: only MicroPython's has `wait_for_ms` and `sleep_ms`."""
 
 import asyncio
 
@@ -13,17 +13,17 @@ _HAS_MS = hasattr(asyncio, "wait_for_ms")
 
 
 async def within(awaitable: "Awaitable[Any]", timeout_ms: int, reason: str) -> "Any":
-    """What `awaitable` gives. Raises LinkTimeoutError(reason) after `timeout_ms` and cancels it."""
+    """Return the result of `awaitable`. After `timeout_ms` cancel it and raise LinkTimeoutError(reason)."""
     try:
         if _HAS_MS:
             return await asyncio.wait_for_ms(awaitable, timeout_ms)  # type: ignore[attr-defined]
         return await asyncio.wait_for(awaitable, timeout_ms / 1000)
-    except asyncio.TimeoutError:  # MicroPython has no builtin of that name
+    except asyncio.TimeoutError:  # MicroPython has no builtin TimeoutError
         raise LinkTimeoutError(reason=reason)
 
 
 async def sleep_ms(duration_ms: int) -> None:
-    """Let others run for `duration_ms`."""
+    """Let other tasks run for `duration_ms`."""
     if _HAS_MS:
         await asyncio.sleep_ms(duration_ms)  # type: ignore[attr-defined]
     else:

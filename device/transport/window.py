@@ -1,12 +1,12 @@
-"""Which chunks are asked for ahead of the reader. Pure: digests in, topics to open and to close out.
+"""Which chunks to request ahead of the reader. No I/O: digests in, topics to open and to close out.
 
 Rules:
-1. Asked for or held, never more than limits.CHUNK_WINDOW chunks: that bounds the RAM.
-2. Chunks are asked for in the planned order and taken in it, two new ones for each two that were taken. A link with
-   100 ms of round trip and 250 kB/s holds six of the eight: to wait for half of them to be free left it idle for a
-   quarter of the time, and one by one fills it no better than two by two, for twice the messages.
-3. Two chunks with the same content have the same topic: it is asked for once while either is in the window,
-   and asked for anew when it comes up again later (a retained message is sent once per subscription).
+1. At most limits.CHUNK_WINDOW chunks are requested or held, which bounds the RAM.
+2. Chunks are requested and taken in the planned order, two new ones for each two that were taken. A link with 100 ms
+   of round trip and 250 kB/s holds six of the eight. If half of the window had to be free first, the link was idle for
+   a quarter of the time. Single requests fill it no better than pairs and need twice the messages.
+3. Two chunks with the same content have the same topic. It is requested once while either is in the window, and again
+   if it comes up later (a retained message is sent once per subscription).
 """
 
 from device import limits
@@ -16,7 +16,6 @@ from device.errors import ProtocolError
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from typing import Iterable, Sequence
-
 
 _REFILL = const(2)  # rule 2
 
@@ -32,7 +31,7 @@ class Window:
         self._done: "list[bytes]" = []
 
     def refill(self) -> "tuple[list[bytes], list[bytes]]":
-        """(digests to close, digests to open in the order they are needed), once _REFILL of the window are free."""
+        """Return (digests to close, digests to open in order); both are empty until _REFILL of the window is free."""
         if len(self._ahead) > limits.CHUNK_WINDOW - _REFILL:
             return [], []
         have = set(self._digests[index] for index in self._ahead)
@@ -51,7 +50,7 @@ class Window:
         return to_close, to_open
 
     def accept(self, digest: bytes, data: bytes) -> bool:
-        """Keep `data` where its chunk is in the window and not held yet; False where it is not needed."""
+        """Keep `data` if its chunk is in the window and not held yet. Returns whether it was kept."""
         if digest in self._held:
             return False
         for index in self._ahead:
@@ -61,9 +60,9 @@ class Window:
         return False
 
     def take(self, index: int) -> "bytes | None":
-        """The content of chunk `index`, None where it has not arrived. Raises ProtocolError out of order."""
+        """Return the content of chunk `index`, None if it has not arrived. Raises ProtocolError out of order."""
         if not self._ahead or self._ahead[0] != index:
-            raise ProtocolError(reason="chunk out of plan", index=index)
+            raise ProtocolError(reason="chunk out of order", index=index)
         digest = self._digests[index]
         data = self._held.get(digest)
         if data is not None:
@@ -76,7 +75,7 @@ class Window:
         return data
 
     def open_digests(self) -> "list[bytes]":
-        """What is still subscribed to: in the window, or done and not closed yet."""
+        """Return the digests that are still subscribed to: in the window, or done and not closed yet."""
         every = set(self._digests[index] for index in self._ahead)
         every.update(self._done)
         return list(every)

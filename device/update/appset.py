@@ -1,15 +1,16 @@
-"""Application sets in NVM: two places, which set runs with which image, and whether it is what the author signed.
+"""Application sets in NVM: two application slots, which set runs with which image, and whether it is authentic.
 
 Rules (docs/design.md, Application sets):
-1. A place holds a bundle (device/codec/bundle.py), in the sector behind it what the bundle belongs to (Binding), and in
-   the last sector the three marks of a slot.
-2. A set runs with one image: the one whose digest its binding names. A binding is written once, after bundle and image
-   are complete and before anything is staged, and erased before either is touched. A torn or changed one is none.
-3. A set that came with its image has no marks of its own: the image's marks are its marks, so the two are on trial,
-   confirmed and reverted together. A set that came alone, for an image that runs already, counts when it is confirmed,
-   or once, on trial, where it is staged and not tried.
-4. Of several sets of one image the newest runs, by manifest sequence. One that is not what was signed is reported and
-   never run, and the next one is looked at.
+1. An application slot holds a bundle (device/codec/bundle.py), in the sector after it the Binding (which image the
+   bundle belongs to), and in the last sector the three marks of a slot.
+2. A set runs only with the image whose digest its binding names. A binding is written once, after bundle and image are
+   complete and before anything is staged. It is erased before either is changed. A torn or changed binding does not
+   count.
+3. A set that came with its image uses the image's marks, so both are on trial, confirmed and reverted together. A set
+   that came alone, for an image that was already running, counts if it is confirmed. It also runs once, on trial, if it
+   is staged and not tried.
+4. If one image has several sets, the newest runs, by manifest sequence. A set that is not what the author signed is
+   reported and never run; the next one is checked.
 """
 
 from collections import namedtuple
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
     from device.interfaces import Flash
     from device.layout import NvmLayout
 
-# What a set belongs to: manifest sequence, the digest of its image as the boot ROM hands it over, digest and size of
-# the bundle, and whether it came without its image.
+# manifest sequence; digest of the set's image, as the boot ROM hands it over; digest and size of the bundle; whether it
+# came without its image.
 Binding = namedtuple("Binding", ("sequence", "image_digest", "digest", "size", "is_alone"))
-# A set that may run: its place, whether running it is its trial.
+# A set that may run: its application slot, its binding, whether running it is its trial.
 Candidate = namedtuple("Candidate", ("slot", "binding", "is_trial"))
 
 _MAGIC = b"firstboot:appset"
@@ -46,7 +47,7 @@ def encode_binding(binding: "Binding") -> bytes:
 
 
 def decode_binding(data: bytes) -> "Binding | None":
-    """Return what 128 bytes say, None where they are blank, torn or changed."""
+    """Return the binding in 128 bytes, None if they are blank, torn or changed."""
     body = data[: _BINDING_BYTES - _DIGEST_BYTES]
     if data[: len(_MAGIC)] != _MAGIC or sha256(body).digest() != data[len(body) :]:
         return None
@@ -60,7 +61,7 @@ def decode_binding(data: bytes) -> "Binding | None":
 
 
 class AppSets(Slots):
-    """The places of one unit; none on a board without. Every method may raise FlashError."""
+    """The application slots of one unit; `count` is 0 on a board without any. Every method may raise FlashError."""
 
     def __init__(self, flash: "Flash", layout: "NvmLayout") -> None:
         super().__init__(flash, layout, layout.set_offsets, layout.set_bytes)
@@ -69,18 +70,18 @@ class AppSets(Slots):
         self.count = len(layout.set_offsets)
 
     def binding(self, slot: int) -> "Binding | None":
-        """What the set in `slot` belongs to, None where no whole set is there."""
+        """Return the binding of the set in `slot`, None if there is no complete set."""
         found = decode_binding(self._flash.read(self._offsets[slot] + self._binding_offset, _BINDING_BYTES))
         if found is None or found.size > self.slot_limit_bytes:
             return None
         return found
 
     def bind(self, slot: int, binding: "Binding") -> None:
-        """Say what the bundle in `slot` belongs to. The place was given up (`drop`) before its bundle was written."""
+        """Write the binding of the bundle in `slot`. `drop` was called before the bundle was written."""
         self._flash.write(self._offsets[slot] + self._binding_offset, encode_binding(binding))
 
     def drop(self, slot: int) -> None:
-        """Give the set in `slot` up: its marks first, then its binding. A place that is free is left alone."""
+        """Erase the marks, then the binding of the set in `slot`. An empty slot is not erased again."""
         if not self.is_blank_trailer(slot):
             self.clear_marks(slot)
         offset = self._offsets[slot] + self._binding_offset
@@ -88,7 +89,7 @@ class AppSets(Slots):
             self._flash.erase(offset)
 
     def candidates(self, image_digest: bytes, is_image_trial: bool) -> "list[Candidate]":
-        """The sets that may run with this image, the first choice first (rules 3 and 4)."""
+        """Return the sets that may run with this image, the first choice first (rules 3 and 4)."""
         found = []
         for slot in range(self.count):
             binding = self.binding(slot)
@@ -102,19 +103,19 @@ class AppSets(Slots):
                 found.append(Candidate(slot, binding, False))
             elif marks.is_staged and not marks.is_tried and not is_image_trial:
                 found.append(Candidate(slot, binding, True))
-        # Of the same release: the set that came alone mended the one that came with the image.
+        # Within one release a set that came alone repaired the one that came with the image, so it comes first.
         return sorted(found, key=lambda one: (-one.binding.sequence, not one.binding.is_alone))
 
     def files(self, slot: int, binding: "Binding") -> "tuple[File, ...]":
-        """The files of the set in `slot`, every byte checked (SE-09).
+        """Return the files of the set in `slot`, after every byte was checked (SE-09).
 
-        Raises AppSetError, with the name of the first file that differs where the index can still be read.
+        Raises AppSetError with the name of the first file that differs, or "index" if the index cannot be read.
         """
         if self.digest(slot, binding.size) != binding.digest:
             raise AppSetError(reason="changed", file=self._changed(slot, binding))
         try:
             return bundle.decode(lambda offset, length: self.read(slot, offset, length), binding.size)
-        except CodecError as error:  # the author signed it so, and a check before staging was passed by
+        except CodecError as error:  # the author signed a bad bundle, and no check before staging found it
             raise AppSetError(reason=error.describe(), file="")
 
     def _changed(self, slot: int, binding: "Binding") -> str:
@@ -128,7 +129,7 @@ class AppSets(Slots):
         return "index"
 
     def content(self, slot: int, file: "File") -> bytes:
-        """A file's bytes, checked again as they are read. Raises DigestMismatchError."""
+        """Return a file's bytes, checked again as they are read. Raises DigestMismatchError."""
         data = self.read(slot, file.offset, file.size)
         if sha256(data).digest() != file.digest:
             raise DigestMismatchError(component="app", file=file.name)

@@ -1,16 +1,17 @@
-"""A delta payload: what a patch of detools makes of the release that runs.
+"""A delta payload: the new firmware, made from the running release and a detools patch.
 
 Format: detools 0.53, patch type *sequential* with heatshrink (eerimoq/detools, its documentation).
-One byte: type 0, compression 4; the target's size; one byte of heatshrink parameters; then compressed: the size of a
+One byte: type 0, compression 4; the target's size; one byte of heatshrink parameters. Then, compressed: the size of a
 data-format patch, and rounds of [size, difference to the source], [size, new bytes], [move in the source] until the
-target is whole. A number has 6 bits and a sign in its first byte, 7 in each that follows, least significant first.
+target is complete. A number has 6 bits and a sign in its first byte, 7 bits in each further byte, least significant
+first.
 
 Rules:
-1. The target's size is the one that the author signed; sizes in the patch can only be refused by it.
-2. The source is read inside its signed size, the patch inside its own; a number is at most 2**27.
-3. Data formats, other types and other compressions are refused: RAM is what limits.py says, whatever the patch says.
-4. Rounds that make nothing are bounded, so every patch comes to an end.
-5. `finish` accepts the very end of the patch alone. Whether the target is right is its digest's business.
+1. The author signed the target's size. A patch whose sizes do not match it is refused.
+2. Source and patch are read only inside their signed sizes. A number is at most 2**27.
+3. Data formats, other types and other compressions are refused, so a patch cannot exceed the RAM in limits.py.
+4. Rounds that make no bytes are limited, so every patch ends.
+5. `finish` requires the exact end of the patch. The caller checks the target's digest.
 """
 
 from device.codec.heatshrink import Decoder
@@ -25,15 +26,14 @@ if TYPE_CHECKING:
 _HEADER = const(0x04)  # sequential, heatshrink
 _READ_BYTES = const(256)  # of the patch at once
 _NUMBER_BYTES = const(4)  # 6 + 3 * 7 = 27 bits: more than any slot
-_STRIDE = const(64)  # bytes looked at together: most differences are zero
+_STRIDE = const(64)  # bytes compared at once: most differences are zero
 _ZEROS = bytes(_STRIDE)
 
 
 class Target:
-    """Bytes of the target, one piece after the other.
+    """The bytes of the target, one piece after the other.
 
-    `read_patch(offset, length)` and `read_source(offset, length)` give exactly that many bytes of what is stored;
-    sizes in bytes.
+    `read_patch(offset, length)` and `read_source(offset, length)` return exactly that many stored bytes.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Target:
         source_bytes: int,
         target_bytes: int,
     ) -> None:
-        """Raises DeltaError, HeatshrinkError where the head of the patch is none for this target."""
+        """Raises DeltaError, HeatshrinkError if the header of the patch does not fit this target."""
         self._read_patch = read_patch
         self._patch_bytes = patch_bytes
         self._patch_at = 0
@@ -70,9 +70,9 @@ class Target:
         self._begin_round()
 
     def read(self, length: int) -> bytearray:
-        """The next `length` bytes of the target, at most DELTA_PIECE_BYTES; fewer at its end, none behind it.
+        """Return the next `length` bytes of the target, at most DELTA_PIECE_BYTES; fewer at its end, then none.
 
-        They are good until the next call, which may use the same buffer. Raises DeltaError, HeatshrinkError.
+        They are valid until the next call, which may use the same buffer. Raises DeltaError, HeatshrinkError.
         """
         length = min(length, DELTA_PIECE_BYTES, self._left)
         at = 0
@@ -95,10 +95,10 @@ class Target:
     def finish(self) -> None:
         """Check that target and patch end here. Raises DeltaError, HeatshrinkError."""
         if self._left:
-            raise DeltaError(reason="target is not whole")
+            raise DeltaError(reason="target is not complete")
         if not self._is_new:
             self._advance()
-        self._move()  # the last round has one as well
+        self._move()  # the last round has one too
         self._stream.finish()
 
     # the patch ---------------------------------------------------------------------------------------------
@@ -110,7 +110,7 @@ class Target:
         return data
 
     def _more(self) -> bytes:
-        """The next piece of the compressed stream, b"" at its end."""
+        """Return the next piece of the compressed stream, b"" at its end."""
         length = min(_READ_BYTES, self._patch_bytes - self._patch_at)
         return self._raw(length) if length else b""
 
@@ -130,7 +130,7 @@ class Target:
         return self._number(self._stream.byte)
 
     def _size(self, limit: int) -> int:
-        """A size that must not be negative or above `limit`."""
+        """Read a size. Raises DeltaError if it is negative or above `limit`."""
         size = self._signed()
         if not 0 <= size <= limit:
             raise DeltaError(reason="size")
@@ -138,14 +138,14 @@ class Target:
 
     # rounds ------------------------------------------------------------------------------------------------
     def _begin_round(self) -> None:
-        """Rules 1 and 2: the difference fits into what is left of the target and of the source."""
+        """Rules 1 and 2: the difference must fit into the rest of the target and of the source."""
         self._difference = self._size(min(self._unplanned, self._source_bytes - self._source_at))
         self._unplanned -= self._difference
         self._is_empty = self._difference == 0
         self._is_new = False
 
     def _advance(self) -> None:
-        """The new bytes of this round, or the next round."""
+        """Begin the new bytes of this round, or the next round."""
         if self._is_new:
             self._move()
             self._begin_round()
@@ -156,7 +156,7 @@ class Target:
         if self._is_empty and not self._new:
             self._empty_rounds += 1
             if self._empty_rounds > DELTA_EMPTY_ROUNDS:
-                raise DeltaError(reason="rounds that make nothing")
+                raise DeltaError(reason="too many empty rounds")
 
     def _move(self) -> None:
         self._source_at += self._signed()
@@ -164,7 +164,7 @@ class Target:
             raise DeltaError(reason="move in the source")
 
     def _change(self, at: int, count: int) -> None:
-        """Put `count` bytes of the source with the difference added at `at`."""
+        """Write `count` bytes of the source plus the difference at `at`."""
         self._made[at : at + count] = self._read_source(self._source_at, count)
         self._source_at += count
         self._stream.read_into(self._step, 0, count)

@@ -3,10 +3,10 @@
 Rules (docs/design.md, Boot; the boot ROM reads the same units):
 1. Each mark is one unit, programmed once between two erases.
 2. A torn *staged* or *confirmed* does not count; a torn *tried*, lock or counter unit does.
-3. A slot is erased trailer first, so an image that is half gone is never staged.
+3. A slot is erased from its trailer on, so a partly erased image is never staged.
 4. The slot with the highest confirm sequence was confirmed last.
-5. An image key is revoked one way, never the one that signed the running image: that one, at least, stays.
-6. The security counter only grows, one unit a step: a power cut leaves a value between old and new.
+5. A revoked image key stays revoked. The key that signed the running image cannot be revoked, so one key always stays.
+6. The security counter only grows, one unit per step. A power cut leaves a value between old and new.
 """
 
 from collections import namedtuple
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from device.interfaces import Flash
     from device.layout import NvmLayout
 
-# confirm_sequence is 0 where the slot is not confirmed
+# confirm_sequence is 0 if the slot is not confirmed
 Marks = namedtuple("Marks", ("is_staged", "is_tried", "is_confirmed", "confirm_sequence"))
 
 
@@ -43,7 +43,7 @@ def _is_blank(data: bytes) -> bool:
 
 
 def confirmed_unit(sequence: int) -> bytes:
-    """The 32 bytes that confirm a slot with `sequence` (1 .. 2**32-2)."""
+    """Return the 32 bytes that confirm a slot with `sequence` (1 .. 2**32-2)."""
     return (
         CONFIRMED_PREFIX
         + sequence.to_bytes(4, "little")
@@ -53,7 +53,7 @@ def confirmed_unit(sequence: int) -> bytes:
 
 
 def confirm_sequence(unit: bytes) -> int:
-    """The sequence of a confirmed unit, 0 for anything else (blank, torn)."""
+    """Return the sequence of a confirmed unit, 0 for a blank or torn one."""
     sequence = int.from_bytes(unit[16:20], "little")
     if sequence in (0, 0xFFFFFFFF) or bytes(unit) != confirmed_unit(sequence):
         return 0
@@ -61,7 +61,7 @@ def confirm_sequence(unit: bytes) -> int:
 
 
 class Slots:
-    """Places of one size, each with content and, in its last sector, its marks. Every method may raise FlashError."""
+    """Slots of one size. Each has content and, in its last sector, its marks. Every method may raise FlashError."""
 
     def __init__(
         self, flash: "Flash", layout: "NvmLayout", offsets: "tuple[int, ...]", size_bytes: int
@@ -70,7 +70,7 @@ class Slots:
         self._layout = layout
         self._offsets = offsets
         self._marks_offset = size_bytes - layout.sector_bytes
-        self.slot_limit_bytes = self._marks_offset  # what the content may fill
+        self.slot_limit_bytes = self._marks_offset  # largest content
 
     def _trailer(self, slot: int) -> int:
         offset: int = self._offsets[slot] + self._marks_offset
@@ -88,11 +88,11 @@ class Slots:
         )
 
     def is_blank_trailer(self, slot: int) -> bool:
-        """Whether no mark is programmed: the slot may be written."""
+        """Whether no mark is programmed. If so, the slot may be written."""
         return _is_blank(self._flash.read(self._trailer(slot), MARK_CONFIRMED + self._layout.unit_bytes))
 
     def clear_marks(self, slot: int) -> None:
-        """Erase the trailer: the slot holds no image any more, whatever its other sectors say."""
+        """Erase the trailer. After that the slot counts as empty, even if its other sectors still hold an image."""
         self._flash.erase(self._trailer(slot))
 
     def stage(self, slot: int) -> None:
@@ -100,11 +100,11 @@ class Slots:
         self._flash.write(self._trailer(slot) + MARK_STAGED, UNIT_STAGED)
 
     def mark_tried(self, slot: int) -> None:
-        """What the boot ROM does before the jump; here for the simulator's boot ROM and the flash programmer."""
+        """Mark the slot as tried, as the boot ROM does before it starts an image."""
         self._flash.write(self._trailer(slot) + MARK_TRIED, UNIT_TRIED)
 
     def confirm(self, slot: int) -> None:
-        """Make `slot` the one confirmed last. Confirming a confirmed slot changes nothing."""
+        """Make `slot` the one confirmed last. A slot that is already confirmed does not change."""
         if self.marks(slot).is_confirmed:
             return
         last = max([self.marks(n).confirm_sequence for n in range(len(self._offsets))])
@@ -115,7 +115,7 @@ class Slots:
         return self._flash.read(self._offsets[slot] + offset, length)
 
     def digest(self, slot: int, size: int, start: int = 0) -> bytes:
-        """SHA-256 of `size` bytes of the slot from `start` on, read in pieces that leave most of 8 KiB free."""
+        """Return the SHA-256 of `size` bytes of the slot from `start` on, read in pieces of 1 KiB to save RAM."""
         total = sha256()
         end = start + size
         for offset in range(start, end, _DIGEST_PIECE_BYTES):
@@ -154,21 +154,21 @@ class BootState(Slots):
 
     # lock ------------------------------------------------------------------------------------------------
     def is_locked(self) -> bool:
-        """True once any byte of either copy is programmed: half-written counts as locked."""
+        """True if any byte of either copy is programmed: a partly written lock counts."""
         for offset in self._layout.lock_offsets:
             if not _is_blank(self._flash.read(offset, self._layout.unit_bytes)):
                 return True
         return False
 
     def lock(self) -> None:
-        """Lock the factory port for good. Both copies are programmed; programmed copies are left alone."""
+        """Lock the factory port permanently. Programs each copy that is blank."""
         for offset in self._layout.lock_offsets:
             if _is_blank(self._flash.read(offset, self._layout.unit_bytes)):
                 self._flash.write(offset, UNIT_LOCKED)
 
     # security counter ------------------------------------------------------------------------------------
     def security_counter(self) -> int:
-        """Number of programmed units, 0 .. counter_sectors * sector_bytes / unit_bytes."""
+        """Return the number of programmed units, 0 .. counter_sectors * sector_bytes / unit_bytes."""
         unit = self._layout.unit_bytes
         steps: int = self._layout.counter_sectors * self._layout.sector_bytes // unit
         for step in range(steps):
@@ -179,7 +179,7 @@ class BootState(Slots):
     def raise_security_counter(self, value: int) -> None:
         """Raise the counter to `value`; a lower value changes nothing.
 
-        Raises FlashError where the board cannot count that far.
+        Raises FlashError if the board cannot count that far.
         """
         unit = self._layout.unit_bytes
         if value > self._layout.counter_sectors * self._layout.sector_bytes // unit:
@@ -189,7 +189,7 @@ class BootState(Slots):
 
     # image keys ------------------------------------------------------------------------------------------
     def revoked_image_keys(self) -> "tuple[int, ...]":
-        """Numbers of the image keys that the boot ROM refuses; a torn unit counts."""
+        """Return the numbers of the image keys that the boot ROM refuses; a torn unit counts."""
         unit = self._layout.unit_bytes
         return tuple(
             [
@@ -200,11 +200,11 @@ class BootState(Slots):
         )
 
     def revoke_image_key(self, number: int, running: int, count: int) -> bool:
-        """Make the boot ROM refuse image key `number` from now on, for good; True when this changed something.
+        """Make the boot ROM refuse image key `number` permanently. Returns whether this changed something.
 
-        `running` is the key of the image that runs and is confirmed, which the caller has made sure of; `count` is how
-        many keys the ROM knows. Never the running image's own key, which then is the one that stays.
-        Raises RevocationError for that key, and for a number that the ROM does not know.
+        `running` is the key of the running image; the caller has checked that this image is confirmed. `count` is the
+        number of keys that the ROM knows. Raises RevocationError for the running image's own key and for a number that
+        the ROM does not know.
         """
         if not 0 <= number < min(count, IMAGE_KEYS) or not 0 <= running < count:
             raise RevocationError(reason="no such image key", key=number)

@@ -1,12 +1,12 @@
 """The fate of one release on this unit: pending, on trial, confirmed, reverted.
 
 Rules (docs/design.md, Boot):
-1. `pending` names the release that is being installed; it exists from the verified envelope to confirm or failure.
-   The slot's marks are erased before it is written, so marks that are found belong to the pending release.
-2. A trial confirms in this order: trailer mark, manifest sequence, security counter, `pending` removed. A power cut
-   between any two is completed at the next start, because each step can be repeated.
-3. A release that started and did not confirm is not retried by itself, unless it only missed its server: then it is
-   tried again, at most limits.TRIAL_ATTEMPTS times.
+1. The record `pending` names the release under way. It exists from the verified envelope until confirm or failure. The
+   slot's marks are erased before it is written, so any marks in the slot belong to the pending release.
+2. A trial confirms in this order: slot mark, manifest sequence, security counter, `pending` deleted. After a power cut
+   between two steps the next start completes the rest, because each step can be repeated.
+3. A release that started and did not confirm is not tried again, unless it only missed its server. Then it is tried at
+   most limits.TRIAL_ATTEMPTS times.
 4. The confirmed manifest sequence never goes down.
 """
 
@@ -22,20 +22,20 @@ TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from device.update.slots import Marks
 
-# What to do with a pending release at the start.
+# What to do with a pending release at a start.
 NOTHING = "nothing"
-CONTINUE = "continue"  # the transfer goes on
-TRIAL = "trial"  # this is the trial run
-FINISH = "finish"  # confirmed; complete what a power cut left open
+CONTINUE = "continue"  # go on with the transfer
+TRIAL = "trial"  # this start is its trial
+FINISH = "finish"  # it is confirmed; complete the steps that a power cut left open
 RETRY = "retry"  # it only missed its server; stage it again
 FAILED = "failed"
 
-# Why a trial ended, as far as the trial image could say itself.
+# `outcome`: what the running image recorded about a release; 0 if nothing.
 NO_SERVER = 1
 APP_FAILED = 2
-NO_DELTA = 3  # said before the trial: the patch of this release does not make its firmware
+NO_DELTA = 3  # recorded before the trial: the patch of this release does not make its firmware
 
-# `slot` of a release that changes the application set alone: this and the number of the set's place.
+# `slot` of a release that changes only the application set: this plus the index of the application slot.
 FIRST_SET = 2
 
 Pending = namedtuple("Pending", ("sequence", "slot", "digest", "size", "attempts", "outcome"))
@@ -83,7 +83,7 @@ def decode_progress(data: bytes) -> "Progress":
 
 
 def with_manifest(progress: "Progress", sequence: int) -> "Progress":
-    """A release was confirmed; what failed before it is of no interest any more."""
+    """A release was confirmed; forget the one that failed before it."""
     return Progress(sequence, progress.support_sequence, progress.time_floor_s, 0)
 
 
@@ -102,7 +102,7 @@ def with_time_floor(progress: "Progress", time_floor_s: int) -> "Progress":
 
 
 def with_outcome(pending: "Pending", outcome: int) -> "Pending":
-    """The same release with what its trial image says of itself."""
+    """The same release with a recorded outcome."""
     return Pending(pending.sequence, pending.slot, pending.digest, pending.size, pending.attempts, outcome)
 
 
@@ -112,8 +112,10 @@ def next_attempt(pending: "Pending") -> "Pending":
 
 
 def decide(pending: "Pending | None", running_slot: int, is_trial: bool, marks: "Marks") -> str:
-    """What the start finds: `marks` are those of the pending release's slot, `running_slot` and `is_trial` those of the
-    image that runs, or of the application set for a release that changes that alone.
+    """Return what to do with a pending release at a start (one of the constants above).
+
+    `marks` are those of its slot. `running_slot` and `is_trial` describe the running image, or the running application
+    set for a release that changes only the set.
     """
     if pending is None:
         return NOTHING
@@ -122,14 +124,14 @@ def decide(pending: "Pending | None", running_slot: int, is_trial: bool, marks: 
             return FINISH
         return TRIAL if is_trial else FAILED
     if marks.is_confirmed or not (marks.is_staged or marks.is_tried):
-        return CONTINUE  # not staged yet, or confirmed once and damaged since: fetch what is missing
+        return CONTINUE  # not staged yet, or damaged after it was confirmed: fetch what is missing
     if marks.is_tried and pending.outcome == NO_SERVER and pending.attempts < TRIAL_ATTEMPTS:
         return RETRY
     return FAILED  # tried and not confirmed, or staged and refused by the boot ROM
 
 
 def failure_reason(pending: "Pending", marks: "Marks", reset_reason: int) -> str:
-    """One word for why a release did not stay, for events and reports."""
+    """Return why a release was given up, as words for events and reports."""
     if not marks.is_tried:
         return "refused by the boot ROM" if pending.slot < FIRST_SET else "application set changed"
     if pending.outcome == NO_SERVER:

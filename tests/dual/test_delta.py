@@ -161,7 +161,7 @@ def test_the_source_is_never_read_outside_of_its_size():
 def test_rounds_that_make_nothing_come_to_an_end():
     nothing = [(b"", b"", 0)] * 65
     nothing.append((bytes(4), b"", 0))
-    refused("rounds that make nothing", patch(nothing, 4), 4)
+    refused("too many empty rounds", patch(nothing, 4), 4)
     assert made(patch(nothing[1:], 4), 4) == SOURCE[:4]
 
 
