@@ -218,6 +218,11 @@ def _verify_as_device(envelope: bytes, vendor_id: bytes, class_id: bytes, signer
     return verify_envelope(envelope, anchors_of(vendor_id, class_id, signer))
 
 
+def image_digests(envelope: bytes) -> set[bytes]:
+    """Every image digest that an envelope names: payloads and chunk lists. Raises FirstbootError; verifies nothing."""
+    return _digests(manifest.decode(suit_envelope.decode(envelope).manifest))
+
+
 def _digests(content: manifest.Manifest) -> set[bytes]:
     """Every image digest that the manifest names."""
     found: set[bytes] = set()

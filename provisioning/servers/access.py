@@ -12,6 +12,13 @@ from typing import Final
 
 PUBLISHER: Final = "publisher"
 TRACKER: Final = "tracker"
+SERVICES: Final = (PUBLISHER, TRACKER)
+
+
+def service_of(user: str) -> str | None:
+    """The service that a user is: "publisher" for "publisher" and "publisher-NAME"; None for a device."""
+    kind = user.partition("-")[0]
+    return kind if kind in SERVICES else None
 
 
 @dataclass(frozen=True)
@@ -43,9 +50,9 @@ def rights_of(user: str, class_ids: Sequence[bytes]) -> Rights:
     """Rights of one user with `%u` filled in. A user name with a wildcard or a slash in it has none."""
     if not user or any(character in user for character in "+#/"):
         return Rights((), ())
-    service = service_rights(class_ids).get(user)
+    service = service_of(user)
     if service is not None:
-        return service
+        return service_rights(class_ids)[service]
     rights = device_rights(class_ids)
     return Rights(
         publish=tuple(topic.replace("%u", user) for topic in rights.publish),
@@ -69,7 +76,7 @@ class ServedUnits:
         """Whether a user of this name has any rights; the maker's own users always have."""
         return (
             self.ids is None
-            or user in (PUBLISHER, TRACKER)
+            or service_of(user) is not None
             or user in {device_id.hex() for device_id in self.ids}
         )
 
@@ -87,14 +94,17 @@ def covers(allowed: str, wanted: str) -> bool:
     return len(allowed_levels) == len(wanted_levels)
 
 
-def mosquitto_acl(class_ids: Sequence[bytes], units: Iterable[bytes] | None = None) -> str:
+def mosquitto_acl(
+    class_ids: Sequence[bytes], units: Iterable[bytes] | None = None, services: Sequence[str] = SERVICES
+) -> str:
     """The table in mosquitto's acl_file syntax.
 
     `units`: device ids that have access, each named with rights of its own; whoever is not named has none, whatever
     certificate it shows. None: a pattern for everyone with a certificate, which names own topics only.
     """
     lines = []
-    for user, rights in service_rights(class_ids).items():
+    for user in services:
+        rights = rights_of(user, class_ids)
         lines.append(f"user {user}")
         lines += [f"topic write {topic}" for topic in rights.publish]
         lines += [f"topic read {topic}" for topic in rights.subscribe]

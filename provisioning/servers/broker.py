@@ -8,11 +8,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Final, Protocol, Self
 
 from provisioning.keys.pki import Credentials
+from provisioning.servers.access import SERVICES
 
 LOOPBACK = "127.0.0.1"
+# mosquitto writes its database after so many changes of retained messages. A write for each change would take minutes
+# for a release of 500 chunks; the publisher ends with so many small changes instead (RetainedTopics.make_durable).
+SAVED_AFTER_CHANGES: Final = 32
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class BrokerSetup:
     port: int | None = None  # None: a free one
     host: str = LOOPBACK
     units: tuple[bytes, ...] | None = None
+    services: tuple[str, ...] = SERVICES  # user names: publisher, tracker, or publisher-NAME, tracker-NAME
 
 
 class Broker(Protocol):

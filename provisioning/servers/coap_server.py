@@ -17,12 +17,11 @@ from typing import Any, Final
 import aiocoap
 from aiocoap import error, resource
 from aiocoap.numbers.optionnumbers import OptionNumber
-from aiocoap.oscore_sitewrapper import OscoreSiteWrapper
-from aiocoap.transports.oscore import OSCOREAddress
 
 from device.errors import FreshnessError
 from provisioning.release.store import ReleaseStore
 from provisioning.servers.broker import LOOPBACK, is_port_free
+from provisioning.servers.coap_boundary import ProtectedSite, guard_datagrams
 from provisioning.servers.errors import PortBusyError, ServerError
 from provisioning.servers.oscore_context import UnitContext, UnitContexts
 from provisioning.servers.oscore_store import OscoreStore
@@ -108,28 +107,6 @@ def _device_of(request: aiocoap.Message) -> str:
     return context.unit.device_id.hex() if isinstance(context, UnitContext) else ""
 
 
-class _ProtectedSite(OscoreSiteWrapper):  # type: ignore[misc]
-    """aiocoap's wrapper opens OSCORE requests but lets others through, and speaks EDHOC; this one does neither."""
-
-    def __init__(self, inner: ReleaseSite, contexts: UnitContexts) -> None:
-        super().__init__(_OscoreOnly(inner), contexts)
-
-    async def _render_edhoc_to_pipe(self, pipe: Any) -> None:
-        raise error.Unauthorized
-
-
-class _OscoreOnly:
-    """Passes on requests that came through OSCORE, answers 4.01 to all others."""
-
-    def __init__(self, inner: ReleaseSite) -> None:
-        self._inner = inner
-
-    async def render_to_pipe(self, pipe: Any) -> None:
-        if not isinstance(pipe.request.remote, OSCOREAddress):
-            raise error.Unauthorized
-        await self._inner.render_to_pipe(pipe)
-
-
 class CoapServer(Service):
     """Serves stores and a tracker on a UDP port, in a thread of its own. Use as a context manager.
 
@@ -166,7 +143,7 @@ class CoapServer(Service):
         self._thread.stop()
 
     async def _serve(self, is_ready: Callable[[], None], stopping: asyncio.Event) -> None:
-        context = await serve(_ProtectedSite(self._site, UnitContexts(self._units)), self.host, self.port)
+        context = await serve(ProtectedSite(self._site, UnitContexts(self._units)), self.host, self.port)
         self.port = bound_port(context)
         is_ready()
         try:
@@ -177,16 +154,21 @@ class CoapServer(Service):
 
 async def serve(site: Any, host: str, port: int) -> Any:
     """An aiocoap context that serves `site` on one IPv4 address (no IPv6 is needed on the machine)."""
-    return await aiocoap.Context.create_server_context(
+    context = await aiocoap.Context.create_server_context(
         site, bind=(host, port), transports=["simplesocketserver"]
     )
+    guard_datagrams(_protocol(context))
+    return context
 
 
 def bound_port(context: Any) -> int:
     """The UDP port that a context of serve() got."""
+    return int(_protocol(context)._transport.get_extra_info("sockname")[1])
+
+
+def _protocol(context: Any) -> Any:
     (interface,) = context.request_interfaces
-    transport = interface.token_interface.message_interface._pool._transport
-    return int(transport.get_extra_info("sockname")[1])
+    return interface.token_interface.message_interface._pool
 
 
 __all__ = ["CoapServer", "ReleaseSite", "bound_port", "serve"]

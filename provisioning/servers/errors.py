@@ -1,13 +1,17 @@
-"""What goes wrong around servers, as types that a caller can tell apart."""
+"""Errors of servers and of connections to them, as types that a caller can tell apart."""
 
 
 class ServerError(RuntimeError):
-    """A server could not be started, reached or stopped; the text says which and what to do."""
+    """A server could not be started, reached or stopped; the text names it and the next step."""
 
 
 class ServerMissingError(ServerError):
-    """The server's program is not installed."""
+    """The program of the server is not installed."""
 
 
 class PortBusyError(ServerError):
-    """The port that was asked for is in use."""
+    """The requested port is in use."""
+
+
+class TrackerError(ServerError):
+    """The tracker's key does not sign."""

@@ -4,7 +4,9 @@ Rules:
 1. Loopback only, a configuration of its own, no anonymous users, no passwords (PW-17).
 2. Started by root, mosquitto drops to its own user before it reads the key, so it runs from a private
    directory that belongs to that user (mode 0700); nothing in the caller's directory changes owner.
-3. Retained messages are kept in `directory` between stop() and the next start().
+3. Retained messages outlive the broker. mosquitto saves them after SAVED_AFTER_CHANGES changes, so what a publisher
+   reported as published survives a kill. stop() copies them into `directory`; if this process was killed before, the
+   next start() finds them by the note RUN_FILE and ends the broker that was left behind.
 4. The child is stopped by its pid, also when the interpreter ends.
 """
 
@@ -24,14 +26,22 @@ from typing import Final
 
 from provisioning.keys.pem import write_private
 from provisioning.servers.access import mosquitto_acl
-from provisioning.servers.broker import BrokerSetup, free_port, is_port_free, replace_file
+from provisioning.servers.broker import (
+    SAVED_AFTER_CHANGES,
+    BrokerSetup,
+    free_port,
+    is_port_free,
+    replace_file,
+)
 from provisioning.servers.errors import PortBusyError, ServerError, ServerMissingError
 from provisioning.servers.service import Service
 
 START_TIMEOUT_S: Final = 10.0
 STOP_TIMEOUT_S: Final = 5.0
 PORT_ATTEMPTS: Final = 5
+RUNTIME_PREFIX: Final = "fb-mqtt-"
 STATE_FILE: Final = "mosquitto.db"
+RUN_FILE: Final = "mosquitto.run"  # pid and private directory of the broker that runs, one to a line
 
 CONFIGURATION: Final = """\
 per_listener_settings false
@@ -47,6 +57,8 @@ allow_anonymous false
 acl_file {runtime}/acl
 persistence true
 persistence_location {runtime}/
+autosave_on_changes true
+autosave_interval {changes}
 log_dest stderr
 log_type error
 log_type warning
@@ -84,6 +96,7 @@ class MosquittoBroker(Service):
         if program is None:
             raise ServerMissingError("mosquitto is not installed (Debian package mosquitto)")
         self._setup.directory.mkdir(parents=True, exist_ok=True)
+        self._recover()
         atexit.register(self.stop)
         for _ in range(PORT_ATTEMPTS if self._setup.port is None else 1):
             self.port = self._setup.port or self.port or free_port(self.host)
@@ -106,8 +119,31 @@ class MosquittoBroker(Service):
                 process.wait()
         runtime, self._runtime = self._runtime, None
         if runtime is not None:
-            replace_file(runtime / STATE_FILE, self._setup.directory / STATE_FILE)
-            shutil.rmtree(runtime, ignore_errors=True)
+            self._keep_state(runtime)
+
+    def _keep_state(self, runtime: Path) -> None:
+        replace_file(runtime / STATE_FILE, self._setup.directory / STATE_FILE)
+        shutil.rmtree(runtime, ignore_errors=True)
+        (self._setup.directory / RUN_FILE).unlink(missing_ok=True)
+
+    def _recover(self) -> None:
+        """Rule 3: what a process that was killed left behind."""
+        try:
+            pid_text, path = (self._setup.directory / RUN_FILE).read_text().splitlines()
+            pid, runtime = int(pid_text), Path(path)
+        except (FileNotFoundError, ValueError):
+            return
+        if _runs_from(pid, runtime):
+            os.kill(pid, signal.SIGTERM)
+            deadline = time.monotonic() + STOP_TIMEOUT_S
+            while _runs_from(pid, runtime):
+                if time.monotonic() > deadline:
+                    raise ServerError(
+                        f"the broker with the process id {pid} was left behind and does not end"
+                    )
+                time.sleep(0.01)
+        if runtime.name.startswith(RUNTIME_PREFIX) and runtime.is_dir():
+            self._keep_state(runtime)
 
     def _run(self, program: Path) -> bool:
         """True when it listens, False when the port was lost to another process meanwhile."""
@@ -121,6 +157,7 @@ class MosquittoBroker(Service):
                 stderr=log,
                 start_new_session=True,  # a Ctrl-C for the caller is not one for the broker: stop() ends it
             )
+        (self._setup.directory / RUN_FILE).write_text(f"{self._process.pid}\n{runtime}\n")
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
             text = self._log_since(log_start)
@@ -160,24 +197,33 @@ class MosquittoBroker(Service):
 
     def _write_rights(self, runtime: Path) -> None:
         draft = runtime / "acl.new"
-        draft.write_text(mosquitto_acl(self._setup.class_ids, self._units))
+        draft.write_text(mosquitto_acl(self._setup.class_ids, self._units, self._setup.services))
         os.chmod(draft, 0o600)
         draft.replace(runtime / "acl")
 
     def _prepare(self) -> Path:
         """A private directory with everything that mosquitto reads, owned by the user it runs as."""
-        runtime = Path(tempfile.mkdtemp(prefix="fb-mqtt-"))
+        runtime = Path(tempfile.mkdtemp(prefix=RUNTIME_PREFIX))
         setup = self._setup
         (runtime / "clients.crt").write_bytes(setup.client_ca_pem)
         (runtime / "server.crt").write_bytes(setup.server.certificate_pem)
         write_private(runtime / "server.key", setup.server.private_key_pem)
         self._write_rights(runtime)
         (runtime / "mosquitto.conf").write_text(
-            CONFIGURATION.format(port=self.port, host=self.host, runtime=runtime)
+            CONFIGURATION.format(port=self.port, host=self.host, runtime=runtime, changes=SAVED_AFTER_CHANGES)
         )
         replace_file(setup.directory / STATE_FILE, runtime / STATE_FILE)
         _give_away(runtime)
         return runtime
+
+
+def _runs_from(pid: int, runtime: Path) -> bool:
+    """Whether `pid` is still the broker that reads its configuration from `runtime`."""
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+    return os.fsencode(runtime / "mosquitto.conf") in command.split(b"\0")
 
 
 def _give_away(runtime: Path) -> None:

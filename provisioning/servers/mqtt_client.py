@@ -1,14 +1,16 @@
-"""A maker's own MQTT client (publisher, tracker): TLS client certificate, reconnects, typed errors. On paho-mqtt."""
+"""MQTT client of the maker's own services (publisher, tracker) on paho-mqtt: client certificate, typed errors."""
 
 from __future__ import annotations
 
 import logging
 import ssl
 import threading
-from collections.abc import Callable
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
@@ -16,24 +18,26 @@ from paho.mqtt.enums import CallbackAPIVersion
 from provisioning.servers.errors import ServerError
 from provisioning.servers.service import Service
 
-TIMEOUT_S = 15.0
+TIMEOUT_S: Final = 15.0
+TAKEOVERS: Final = 2
+TAKEOVER_S: Final = 60.0
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class MqttAccess:
-    """Where the broker is and how both ends prove who they are; paths of PEM files."""
+    """Address of a broker, and the PEM files with which both ends authenticate."""
 
     host: str
     port: int
     ca: Path
     certificate: Path
     key: Path
-    server_name: str | None = None  # name in the server certificate, where it is not `host`
+    server_name: str | None = None  # name in the server certificate, if it is not `host`
 
 
 class _NamedContext(ssl.SSLContext):
-    """Checks the certificate against `peer_name` instead of the address that was connected to."""
+    """Checks the certificate against `peer_name` instead of the address of the connection."""
 
     peer_name: str | None = None
 
@@ -47,6 +51,8 @@ class MqttClient(Service):
     """One connection with a background thread; start() returns when it is accepted. Raises ServerError.
 
     `on_message(topic, payload)` runs in that thread; an exception in it is logged and does not end the thread.
+    A lost connection is opened again, with the same topics. A broker ends a session if another client connects with
+    the same client id; `problem` and the log report it if it happens TAKEOVERS times within TAKEOVER_S.
     """
 
     def __init__(
@@ -58,15 +64,23 @@ class MqttClient(Service):
         on_message: Callable[[str, bytes], None] | None = None,
         is_retained_wanted: bool = True,
     ) -> None:
+        self.client_id = client_id
+        self.problem: str | None = None
         self._access = access
         self._topics = topics
         self._on_message = on_message
         self._is_retained_wanted = is_retained_wanted
         self._subscribed = threading.Event()
         self._refusal: str | None = None
+        self._is_stopping = False
+        self._ended: deque[float] = deque(maxlen=TAKEOVERS)  # when the broker ended an accepted session
+        self._acknowledged = threading.Condition()
+        self._answers: dict[int, bool] = {}  # message id of a (un)subscription -> whether it was granted
         client = paho.Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=paho.MQTTv311)
         client.on_connect = self._connected
+        client.on_disconnect = self._disconnected
         client.on_subscribe = self._subscription_answered
+        client.on_unsubscribe = self._subscription_answered
         client.on_message = self._received
         client.suppress_exceptions = True
         client.reconnect_delay_set(1, 10)
@@ -75,6 +89,7 @@ class MqttClient(Service):
     def start(self) -> None:
         """Connect, subscribe, and return when both are acknowledged."""
         access = self._access
+        self._is_stopping = False
         try:
             self._client.tls_set_context(self._tls())
             self._client.connect(access.host, access.port, keepalive=30)
@@ -89,22 +104,43 @@ class MqttClient(Service):
 
     def stop(self) -> None:
         """Disconnect and end the thread."""
+        self._is_stopping = True
         self._client.disconnect()
         self._client.loop_stop()
 
     def publish(self, topic: str, payload: bytes, *, is_retained: bool) -> paho.MQTTMessageInfo:
-        """Hand over a QoS 1 message; `wait` makes sure of it. An empty retained one removes what was retained."""
+        """Hand over a QoS 1 message for `wait`. An empty retained message removes what its topic retains."""
         return self._client.publish(topic, payload, qos=1, retain=is_retained)
 
     def wait(self, messages: list[paho.MQTTMessageInfo]) -> None:
-        """Return when the broker acknowledged all of `messages`. (A broker acknowledges what it denies, too.)"""
+        """Return when the broker acknowledged all of `messages`. A broker acknowledges messages that it denies, too."""
         for message in messages:
             try:
                 message.wait_for_publish(TIMEOUT_S)
             except (ValueError, RuntimeError) as error:
                 raise ServerError(f"publish failed: {error}") from error
             if not message.is_published():
-                raise ServerError("publish was not acknowledged in time")
+                raise ServerError(self.problem or "publish was not acknowledged in time")
+
+    def subscribe(self, topics: Sequence[str]) -> None:
+        """Receive `topics` until `unsubscribe`; return when the broker granted all of them."""
+        self._ask(self._client.subscribe([(topic, 1) for topic in topics]), "subscribe")
+
+    def unsubscribe(self, topics: Sequence[str]) -> None:
+        """End what `subscribe` began. No message of these topics comes after the return."""
+        self._ask(self._client.unsubscribe(list(topics)), "unsubscribe")
+
+    def _ask(self, sent: tuple[Any, int | None], what: str) -> None:
+        _, number = sent
+        with self._acknowledged:
+            is_answered = number is not None and self._acknowledged.wait_for(
+                lambda: number in self._answers, TIMEOUT_S
+            )
+            is_granted = self._answers.pop(number, False) if number is not None else False
+        if not is_answered:
+            raise ServerError(self.problem or f"{what}: no acknowledgement in time")
+        if not is_granted:
+            raise ServerError(f"{what}: the broker denies it to {self.client_id}")
 
     def _tls(self) -> ssl.SSLContext:
         context = _NamedContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -123,12 +159,33 @@ class MqttClient(Service):
         else:
             self._subscribed.set()
 
-    def _subscription_answered(
-        self, _client: paho.Client, _data: Any, _message_id: int, codes: list[Any], _properties: Any
+    def _disconnected(
+        self, _client: paho.Client, _data: Any, _flags: Any, code: Any, _properties: Any
     ) -> None:
-        if any(code.is_failure for code in codes):
-            self._refusal = "subscription denied"
-        self._subscribed.set()
+        if self._is_stopping or not self._subscribed.is_set() or self._refusal is not None:
+            return
+        now_s = time.monotonic()
+        self._ended.append(now_s)
+        if len(self._ended) == TAKEOVERS and now_s - self._ended[0] < TAKEOVER_S:
+            self.problem = (
+                f"another client takes over the session of {self.client_id!r}: "
+                "stop it, or give it a certificate with a name of its own"
+            )
+            _log.error("%s", self.problem)
+        else:
+            _log.warning("the broker ended the session of %r: %s", self.client_id, code)
+
+    def _subscription_answered(
+        self, _client: paho.Client, _data: Any, number: int, codes: list[Any], _properties: Any
+    ) -> None:
+        is_granted = not any(code.is_failure for code in codes)
+        with self._acknowledged:
+            self._answers[number] = is_granted
+            self._acknowledged.notify_all()
+        if not self._subscribed.is_set():
+            if not is_granted:
+                self._refusal = "subscription denied"
+            self._subscribed.set()
 
     def _received(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
         if self._on_message is None or (message.retain and not self._is_retained_wanted):

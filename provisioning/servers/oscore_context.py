@@ -34,6 +34,15 @@ class UnitContext(oscore.CanProtect, oscore.CanUnprotect, oscore.SecurityContext
         self.echo_recovery = secrets.token_bytes(8)
         self.sender_sequence_number = self._reserved = store.first_sequence(unit.sender_id)
 
+    def unprotect(self, protected_message: Any, request_id: Any = None) -> Any:
+        """As aiocoap has it. Raises oscore.ProtectionInvalid and its subclasses, whatever the message holds."""
+        try:
+            return super().unprotect(protected_message, request_id)
+        except oscore.ProtectionInvalid:
+            raise
+        except Exception as failure:  # of aiocoap's and cbor2's decoders: which ones is not documented
+            raise oscore.DecodeError(f"{type(failure).__name__} while decoding") from None
+
     def post_seqnoincrease(self) -> None:
         """Called by aiocoap between counting and use: the number is durable before it is used."""
         if self.sender_sequence_number > self._reserved:

@@ -2,17 +2,18 @@
 
 Rules:
 1. It signs freshness records and nothing else; its key is the tracker's (docs/design.md, Roles and keys).
-2. A request is at most 64 bytes, for this class, and is answered once with the nonce it brought.
-3. A report is at most limits.REPORT_BYTES; what it says is the device's claim and is kept as such.
+2. A request has at most 64 bytes and names a class that this tracker serves; it is answered once, with its own nonce.
+3. A report has at most limits.REPORT_BYTES; it is the device's claim and is kept as such.
+4. One tracker serves every class of a broker. Several trackers on one broker need a certificate and a name each.
+5. Only a time that the clock vouches for is signed (provisioning/servers/signing_clock.py).
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,10 +22,13 @@ from device.codec import cbor
 from device.errors import FirstbootError, FreshnessError
 from device.records import freshness
 from device.suit import report
-from provisioning.keys.signer import Signer
+from provisioning.keys.lms_state import LmsStateError
+from provisioning.keys.signer import Signer, sign_record
 from provisioning.servers.access import TRACKER
+from provisioning.servers.errors import ServerError, TrackerError
 from provisioning.servers.mqtt_client import MqttAccess, MqttClient
 from provisioning.servers.service import Service
+from provisioning.servers.signing_clock import SigningClock
 
 _log = logging.getLogger(__name__)
 _REQUESTS: Final = "fb/d/+/fresh/req"
@@ -34,14 +38,14 @@ KEPT_REPORTS: Final = 10_000
 
 @dataclass(frozen=True)
 class Report:
-    """What one device said of itself, and over which way it came."""
+    """What one device reported, and over which transport."""
 
     device: str  # device id in hex
     source: str  # "mqtt" or "coap"
     data: bytes
 
     def fields(self) -> dict[int, Any]:
-        """The decoded map; empty where it is none."""
+        """The decoded map; empty if the report is not one."""
         try:
             value = cbor.decode(self.data, limits.REPORT_BYTES)
         except FirstbootError:
@@ -49,32 +53,41 @@ class Report:
         return value if isinstance(value, dict) else {}
 
     def suit(self) -> report.Report:
-        """The decoded SUIT_Report. Raises CodecError, UnsupportedError where it is none."""
+        """The decoded SUIT_Report. Raises CodecError, UnsupportedError for anything else."""
         return report.decode(self.data)
 
 
-def unix_time() -> int:
-    return int(time.time())
+@dataclass
+class Newest:
+    """The newest numbers of one product class that the tracker knows; they only go up."""
+
+    manifest: int = 0
+    support: int = 0
+
+    def raise_to(self, manifest: int = 0, support: int = 0) -> None:
+        """Note numbers that were published."""
+        self.manifest = max(self.manifest, manifest)
+        self.support = max(self.support, support)
 
 
 class Tracker:
-    """Signs freshness records for one product class. `now` gives unix seconds; the newest numbers may be raised."""
+    """Signs freshness records for every product class in `classes` (class id -> newest numbers).
+
+    `now` gives the unix seconds to sign; it raises ClockError if they cannot be trusted. None: a SigningClock.
+    """
 
     def __init__(
         self,
         signer: Signer,
-        class_id: bytes,
-        newest_manifest: int = 0,
-        newest_support: int = 0,
-        now: Callable[[], int] = unix_time,
+        classes: Mapping[bytes, Newest],
+        *,
+        now: Callable[[], int] | None = None,
         on_report: Callable[[Report], None] | None = None,
     ) -> None:
         self._signer = signer
-        self._class_id = class_id
+        self.classes = classes
         self._lock = threading.Lock()
-        self.newest_manifest = newest_manifest
-        self.newest_support = newest_support
-        self.now = now
+        self.now = SigningClock() if now is None else now
         self.on_report = on_report
         self.asked = 0  # freshness requests so far, answered or refused
         self._reports: deque[Report] = deque(maxlen=KEPT_REPORTS)
@@ -86,21 +99,27 @@ class Tracker:
             return list(self._reports)
 
     def answer(self, request: bytes) -> bytes:
-        """The signed record for `request`. Raises FreshnessError for a damaged one or another class."""
-        from provisioning.keys.signer import sign_record
+        """The signed record for `request`.
 
+        Raises FreshnessError for a damaged request or another class, ClockError, and TrackerError if the key does not
+        sign.
+        """
         self.asked += 1
         asked = freshness.decode_request(request)
-        if asked.class_id != self._class_id:
+        newest = self.classes.get(asked.class_id)
+        if newest is None:
             raise FreshnessError(reason="class")
         payload = freshness.encode_payload(
-            self._class_id, asked.nonce, self.now(), self.newest_manifest, self.newest_support
+            asked.class_id, asked.nonce, self.now(), newest.manifest, newest.support
         )
         with self._lock:  # a token signs one thing at a time
-            return sign_record(payload, freshness.TYP, self._signer)
+            try:
+                return sign_record(payload, freshness.TYP, self._signer)
+            except (OSError, ValueError, LmsStateError) as error:
+                raise TrackerError(f"the tracker's key does not sign: {error}") from error
 
     def take_report(self, device: str, source: str, data: bytes) -> bool:
-        """Keep a report; False where it is too large to be one."""
+        """Keep a report; False if it is too large to be one."""
         if len(data) > limits.REPORT_BYTES:
             return False
         report = Report(device, source, data)
@@ -112,21 +131,25 @@ class Tracker:
 
 
 class MqttTracker(Service):
-    """A tracker behind a broker: start(), stop(), or a context manager. Raises ServerError."""
+    """A tracker behind a broker: start(), stop(), or a context manager. Raises ServerError.
 
-    def __init__(self, tracker: Tracker, access: MqttAccess) -> None:
+    `name` is the user name in the certificate: "tracker", or "tracker-NAME" for one of several on a broker. Two that
+    have the same name take each other's session over; MqttClient reports it.
+    """
+
+    def __init__(self, tracker: Tracker, access: MqttAccess, name: str = TRACKER) -> None:
         self._tracker = tracker
-        self._client = MqttClient(access, TRACKER, topics=(_REQUESTS, _REPORTS), on_message=self._received)
+        self.client = MqttClient(access, name, topics=(_REQUESTS, _REPORTS), on_message=self._received)
 
     def start(self) -> None:
         """Return when requests are being answered."""
-        self._client.start()
+        self.client.start()
 
     def stop(self) -> None:
-        self._client.stop()
+        self.client.stop()
 
     def _received(self, topic: str, payload: bytes) -> None:
-        # The broker lets a device publish below its own name only, so the topic says who asks.
+        # The broker lets a device publish below its own name only, so the topic names the device that asks.
         _, _, device, *rest = topic.split("/")
         if rest == ["report"]:
             self._tracker.take_report(device, "mqtt", payload)
@@ -136,4 +159,7 @@ class MqttTracker(Service):
         except FreshnessError as error:
             _log.info("request of %s refused: %s", device, error)
             return
-        self._client.publish(f"fb/d/{device}/fresh", record, is_retained=False)
+        except (ServerError, OSError) as error:
+            _log.error("request of %s not answered: %s", device, error)
+            return
+        self.client.publish(f"fb/d/{device}/fresh", record, is_retained=False)

@@ -27,7 +27,7 @@ from device.layout import RESET_POWER_ON, RESET_SOFTWARE
 from device.limits import PBKDF2_MIN_ITERATIONS
 from device.net import oscore
 from device.records.store import DEVICE, Store
-from provisioning.servers.tracker import Tracker
+from provisioning.servers.tracker import Newest, Tracker
 from simulator import boot as boot_rom
 from simulator import virtual
 from simulator.device import SimConsole, SimulatedMachine, UnitReset
@@ -243,7 +243,9 @@ class Machine(SimulatedMachine):
             world.published,
         )
         self._tracker = Tracker(
-            world.bench.ring.signer("tracker"), world.bench.product.class_id, now=lambda: world.bench.now_s
+            world.bench.ring.signer("tracker"),
+            {world.bench.product.class_id: Newest()},
+            now=lambda: world.bench.now_s,
         )
         self.coap: MemoryCoapServer | None = None
         if world.has_coap:
@@ -265,7 +267,9 @@ class Machine(SimulatedMachine):
             self.world.reused.append("freshness nonce")
         self.world.nonces.add(nonce)
         self.tell("nonce", nonce)
-        self._tracker.newest_manifest = max(self.world.bench.releases)
+        self._tracker.classes[self.world.bench.product.class_id].raise_to(
+            manifest=max(self.world.bench.releases)
+        )
         return self._tracker.answer(request)
 
     # what scripts use ----------------------------------------------------------------------------------------

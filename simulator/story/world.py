@@ -34,7 +34,7 @@ from provisioning.servers.errors import ServerError
 from provisioning.servers.local_broker import make_broker
 from provisioning.servers.mqtt_client import MqttAccess
 from provisioning.servers.oscore_store import OscoreStore
-from provisioning.servers.tracker import MqttTracker, Tracker
+from provisioning.servers.tracker import MqttTracker, Newest, Tracker
 from provisioning.station.link import FactoryLink
 from provisioning.station.station import Station, StationConfig, UnitRefusedError
 from simulator.story.images import ROOT, Images, firmware_images, simulated_images
@@ -125,7 +125,7 @@ class World:
         return make(self.ring, directory, self.note)
 
     def _make_tracker(self, class_id: bytes) -> Tracker:
-        return Tracker(self.ring.signer("tracker"), class_id, now=self.now)
+        return Tracker(self.ring.signer("tracker"), {class_id: Newest()}, now=self.now)
 
     def _make_machine(self) -> Any:
         board = self.directory / "board"
@@ -226,7 +226,7 @@ class World:
     def publish(self, number: int, transport: str) -> None:
         """Publish a release where units look over `transport`."""
         release = self.release(number)
-        self.tracker.newest_manifest = max(self.tracker.newest_manifest, number)
+        self.tracker.classes[self.publisher.class_id].raise_to(manifest=number)
         if transport == "mqtt":
             self.publisher.publish_release(release)
         else:

@@ -18,7 +18,7 @@ from provisioning.publishing.mqtt import MqttPublisher
 from provisioning.release.store import PublishError
 from provisioning.servers.broker import Broker
 from provisioning.servers.mqtt_client import MqttClient
-from provisioning.servers.tracker import MqttTracker
+from provisioning.servers.tracker import MqttTracker, Newest, Tracker
 from tests.interop.support.maker import CLASS_ID, NOW_S, Maker, Unit, fetch_payload, freshness_request
 
 pytestmark = pytest.mark.interop
@@ -145,6 +145,21 @@ def test_the_tracker_answers_with_the_nonce_and_its_time(maker: Maker, broker: B
     with MqttTracker(maker.tracker(), maker.access(broker.port, "tracker")):
         record = using(maker, broker, maker.unit(), lambda source: source.freshness(request))
     assert maker.verify_freshness(record) == freshness.encode_payload(CLASS_ID, nonce, NOW_S, 7, 3)
+
+
+def test_two_trackers_with_names_of_their_own_answer_every_request(maker: Maker, broker: Broker) -> None:
+    other_class = bytes(16)
+    lamps = Tracker(maker.tracker_signer, {other_class: Newest(1, 1)}, now=lambda: NOW_S)
+    first = MqttTracker(maker.tracker(), maker.access(broker.port, "tracker"))
+    second = MqttTracker(lamps, maker.access(broker.port, "tracker-lamps"), "tracker-lamps")
+    with first, second:
+        for _ in range(6):
+            for class_id in (CLASS_ID, other_class):
+                request = freshness_request(class_id)[1]
+                assert using(
+                    maker, broker, maker.unit(), lambda source, request=request: source.freshness(request)
+                )
+    assert first.client.problem is None and second.client.problem is None
 
 
 def test_a_request_for_another_class_is_not_answered(
@@ -311,6 +326,6 @@ def test_a_client_may_not_take_another_ones_client_id(maker: Maker, broker: Brok
 def test_a_publish_that_the_broker_denies_is_an_error_of_the_publisher(
     maker: Maker, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("provisioning.publishing.mqtt.READ_BACK_S", 0.5)
+    monkeypatch.setattr("provisioning.publishing.topics.READ_BACK_S", 0.5)
     with publisher(maker, broker) as sender, pytest.raises(PublishError):
         sender.publish_raw("fb/d/" + "00" * 16 + "/fresh", b"x")

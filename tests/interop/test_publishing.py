@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from device.codec import cose
 from device.errors import FreshnessError
 from device.records import freshness
 from provisioning.publishing.release_class import class_id_of_release
 from provisioning.release.delta import has_detools
 from provisioning.release.release import build_release
 from provisioning.release.store import PublishError, ReleaseStore
+from provisioning.servers.errors import TrackerError
 from provisioning.servers.oscore_store import OscoreStore, OscoreStoreError
-from provisioning.servers.tracker import Report
+from provisioning.servers.tracker import Newest, Report, Tracker
 from tests.interop.support.maker import CLASS_ID, NOW_S, Maker, freshness_request
 
 pytestmark = pytest.mark.interop
@@ -188,7 +190,8 @@ def test_the_servers_numbers_begin_above_what_was_reserved(tmp_path: Path) -> No
 def test_a_record_tells_the_time_and_the_newest_numbers_of_now(maker: Maker) -> None:
     tracker = maker.tracker()
     nonce, request = freshness_request()
-    tracker.now, tracker.newest_manifest = lambda: NOW_S + 9, 8
+    tracker.now = lambda: NOW_S + 9
+    tracker.classes[CLASS_ID].raise_to(manifest=8)
     payload = maker.verify_freshness(tracker.answer(request))
     assert payload == freshness.encode_payload(CLASS_ID, nonce, NOW_S + 9, 8, 3)
 
@@ -201,6 +204,32 @@ def test_a_record_tells_the_time_and_the_newest_numbers_of_now(maker: Maker) -> 
 def test_what_is_no_request_of_this_class_is_refused(maker: Maker, request_: bytes) -> None:
     with pytest.raises(FreshnessError):
         maker.tracker().answer(request_)
+
+
+def test_one_tracker_serves_several_classes_with_numbers_of_their_own(maker: Maker) -> None:
+    lamps = bytes(16)
+    tracker = Tracker(maker.tracker_signer, {CLASS_ID: Newest(7, 3), lamps: Newest(2, 1)}, now=lambda: NOW_S)
+    tracker.classes[lamps].raise_to(manifest=4)
+    for class_id, numbers in ((CLASS_ID, (7, 3)), (lamps, (4, 1))):
+        nonce, request = freshness_request(class_id)
+        assert cose.decode(tracker.answer(request)).payload == freshness.encode_payload(
+            class_id, nonce, NOW_S, *numbers
+        )
+
+
+class BrokenToken:
+    """A signer whose token was pulled out."""
+
+    algorithm, key_id, public = -9, b"k" * 8, b""
+
+    def sign(self, message: bytes) -> bytes:
+        raise OSError("no token")
+
+
+def test_a_tracker_whose_key_does_not_sign_raises_a_typed_error() -> None:
+    tracker = Tracker(BrokenToken(), {CLASS_ID: Newest()}, now=lambda: NOW_S)
+    with pytest.raises(TrackerError, match="no token"):
+        tracker.answer(freshness_request()[1])
 
 
 def test_a_report_above_the_bound_is_not_kept(maker: Maker) -> None:

@@ -17,7 +17,7 @@ from provisioning.firmware.build import build, build_rom
 from provisioning.keys import keyset
 from provisioning.keys.key_ring import KeyRing
 from provisioning.release.image import key_hash, sign_image
-from provisioning.servers.tracker import Tracker
+from provisioning.servers.tracker import Newest, Tracker
 from renode.nvm import trailer_offset
 from renode.qemu import QemuBoard
 from simulator.ports.flash import SimFlash
@@ -62,7 +62,7 @@ class CutWorld(World):
         return cut_images(self.ring, directory, self.note)
 
     def _make_tracker(self, class_id: bytes) -> Tracker:
-        return _NotingTracker(self.ring.signer("tracker"), class_id, now=self.now)
+        return _NotingTracker(self.ring.signer("tracker"), {class_id: Newest()}, now=self.now)
 
 
 class _NotingTracker(Tracker):

@@ -22,7 +22,7 @@ from provisioning.release.release import Release, build_release
 from provisioning.servers.broker import BrokerSetup
 from provisioning.servers.mqtt_client import MqttAccess
 from provisioning.servers.oscore_store import SERVER_ID
-from provisioning.servers.tracker import Tracker
+from provisioning.servers.tracker import Newest, Tracker
 
 SERVER_NAME = "updates.firstboot.test"
 CLASS_ID = bytes(range(16))
@@ -70,7 +70,7 @@ class Maker:
         )
 
     def tracker(self) -> Tracker:
-        return Tracker(self.tracker_signer, CLASS_ID, 7, 3, now=lambda: NOW_S)
+        return Tracker(self.tracker_signer, {CLASS_ID: Newest(7, 3)}, now=lambda: NOW_S)
 
     def unit(self) -> Unit:
         device_id = os.urandom(16)
@@ -95,7 +95,10 @@ class Maker:
         )
 
     def broker_setup(self, directory: Path, port: int | None = None) -> BrokerSetup:
-        return BrokerSetup(directory, self.server, self.device_ca.certificate_pem, (CLASS_ID,), port)
+        services = ("publisher", "tracker", "tracker-lamps")
+        return BrokerSetup(
+            directory, self.server, self.device_ca.certificate_pem, (CLASS_ID,), port, services=services
+        )
 
     def access(self, port: int, user: str) -> MqttAccess:
         stem = self.directory / user

@@ -1,0 +1,131 @@
+"""The border between the CoAP server and the network: whatever a peer sends, the answer is a CoAP code.
+
+aiocoap answers 5.00 with a traceback in the log if its parser or a resource raises an exception of another library.
+Rules:
+1. A malformed OSCORE option is answered with 4.02 (RFC 8613 8.2, step 2) before any context is looked up.
+2. A datagram whose options cannot be decoded is answered with 4.02 (RFC 7252 5.4.1) if it is a confirmable request,
+   else it is ignored.
+3. A store, a token or a tracker that fails is answered with 5.03; the log gets one line with the reason.
+4. Only OSCORE requests reach the resources (SE-04), and EDHOC is not spoken.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, Final
+
+import aiocoap
+from aiocoap import error
+from aiocoap.oscore_sitewrapper import OscoreSiteWrapper
+from aiocoap.transports.oscore import OSCOREAddress
+
+from device.errors import FirstbootError
+from provisioning.servers.errors import ServerError
+from provisioning.servers.oscore_context import UnitContexts
+from provisioning.servers.oscore_store import OscoreStoreError
+
+_log = logging.getLogger(__name__)
+
+_PIV_BYTES: Final = 0b00000111  # RFC 8613 6.1: n, the length of the Partial IV; 6 and 7 are reserved
+_HAS_KID: Final = 0b00001000
+_HAS_KID_CONTEXT: Final = 0b00010000
+_RESERVED: Final = 0b11100000
+_LONGEST_PIV: Final = 5
+
+_CON_V1: Final = 0x40  # version 1, type CON, in the upper four bits of the first byte (RFC 7252 3)
+_ACK_V1: Final = 0x60
+_BAD_OPTION: Final = 0x82
+_LONGEST_TOKEN: Final = 8
+
+
+class _MalformedOption(error.BadOption):  # type: ignore[misc]
+    """The OSCORE option breaks RFC 8613 6.1. Renders as 4.02 with Max-Age 0, so that no proxy caches it."""
+
+    def to_message(self) -> aiocoap.Message:
+        return aiocoap.Message(code=self.code, max_age=0)
+
+
+def is_request_option(value: bytes) -> bool:
+    """Whether `value` is the OSCORE option of a request (RFC 8613 6.1).
+
+    A request has a Partial IV of 1 to 5 bytes and a kid. An empty value means that all flags are 0.
+    """
+    flags = value[0] if value else 0
+    piv_bytes = flags & _PIV_BYTES
+    rest = value[1 + piv_bytes :]
+    if flags & _RESERVED or not flags & _HAS_KID:
+        return False
+    if not 0 < piv_bytes <= _LONGEST_PIV or len(value) < 1 + piv_bytes:
+        return False
+    return not flags & _HAS_KID_CONTEXT or (len(rest) > 0 and len(rest) - 1 >= rest[0])
+
+
+class ProtectedSite(OscoreSiteWrapper):  # type: ignore[misc]
+    """aiocoap's wrapper opens OSCORE requests, but lets others through and speaks EDHOC. This one does neither."""
+
+    def __init__(self, inner: Any, contexts: UnitContexts) -> None:
+        super().__init__(_OscoreOnly(inner), contexts)
+
+    async def render_to_pipe(self, pipe: Any) -> None:
+        try:
+            option = pipe.request.opt.oscore
+            if option is not None and not is_request_option(option):
+                raise _MalformedOption
+            await super().render_to_pipe(pipe)
+        except (ServerError, OscoreStoreError, FirstbootError, OSError) as failure:
+            raise unavailable(failure) from None
+
+    async def _render_edhoc_to_pipe(self, pipe: Any) -> None:
+        raise error.Unauthorized
+
+
+class _OscoreOnly:
+    """Passes on requests that came through OSCORE, answers 4.01 to all others."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    async def render_to_pipe(self, pipe: Any) -> None:
+        if not isinstance(pipe.request.remote, OSCOREAddress):
+            raise error.Unauthorized
+        try:
+            await self._inner.render_to_pipe(pipe)
+        except (ServerError, FirstbootError, OSError) as failure:
+            raise unavailable(failure) from None
+
+
+def unavailable(failure: Exception) -> error.ServiceUnavailable:
+    """5.03 for a failure on our side. The reason goes to the log, not to the peer."""
+    _log.error("a request was not served: %s: %s", type(failure).__name__, failure)
+    return error.ServiceUnavailable()
+
+
+def guard_datagrams(protocol: Any) -> None:
+    """Rule 2 for an aiocoap datagram protocol: wrap its `datagram_received`.
+
+    aiocoap 0.4 lets exceptions of option decoders (UnicodeDecodeError for a path that is not UTF-8) escape into the
+    event loop, which logs a traceback; the peer gets no answer.
+    """
+    received: Callable[[bytes, Any], None] = protocol.datagram_received
+
+    def guarded(data: bytes, address: Any) -> None:
+        try:
+            received(data, address)
+        except Exception as failure:  # of aiocoap's decoders: which ones is not documented
+            _log.info("a datagram cannot be decoded: %s", type(failure).__name__)
+            answer = bad_option_answer(data)
+            if answer:
+                protocol._transport.sendto(answer, address)
+
+    protocol.datagram_received = guarded
+
+
+def bad_option_answer(data: bytes) -> bytes:
+    """An acknowledgement with 4.02 for a confirmable request; empty for every other datagram."""
+    if len(data) < 4 or data[0] & 0xF0 != _CON_V1 or not 0 < data[1] < 0x20:
+        return b""
+    token_bytes = data[0] & 0x0F
+    if token_bytes > _LONGEST_TOKEN or len(data) < 4 + token_bytes:
+        return b""
+    return bytes((_ACK_V1 | token_bytes, _BAD_OPTION)) + data[2 : 4 + token_bytes]

@@ -1,0 +1,136 @@
+"""The time that a tracker signs: the system clock, checked before each signature.
+
+A unit accepts a signed time as the new floor of its own clock. One record from a clock that is 30 days ahead makes
+every unit that saw it refuse the right time for 30 days. Rules:
+1. The system clock must be synchronised (adjtimex(2)); a clock that nobody sets is not signed.
+2. The system clock must advance as the machine's steady clock does. A difference of more than JUMP_S is a jump:
+   nothing is signed until the clock is back, or the service is started again with a clock that was checked.
+3. The latest time that was signed is kept in a file, rounded up to RESERVE_S and written before the signature. After
+   a start, a clock that is behind it or more than PAUSE_S ahead of it is refused until `accept` confirms the time.
+How the roots undo a time that was signed all the same: docs/signing.md.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from provisioning.keys.lms_state import write_durably
+from provisioning.servers.errors import ServerError
+
+JUMP_S: Final = 30  # a leap second and any slew stay below this
+REBASE_S: Final = 3600  # a slewed clock drifts at most 500 ppm (adjtimex(2)): 1.8 s an hour
+RESERVE_S: Final = 3600
+PAUSE_S: Final = 14 * 86400  # longest pause of a tracker after which its clock is believed without a person
+DAY_S: Final = 86400
+
+_STA_UNSYNC: Final = 0x0040
+_TIME_ERROR: Final = 5
+_TIMEX_BYTES: Final = 256  # struct timex has 208 bytes on 64-bit Linux
+_TIMEX_STATUS_OFFSET: Final = 40  # modes, offset, freq, maxerror, esterror before it, each in 8 bytes
+
+
+class ClockError(ServerError):
+    """The clock cannot be trusted, so no time is signed. The text says why and what to do."""
+
+
+def system_time_s() -> int:
+    """Seconds since 1970."""
+    return int(time.time())
+
+
+def steady_s() -> float:
+    """Seconds since the machine started, suspended time included; nobody can set this clock."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def is_synchronised() -> bool:
+    """Whether the kernel says that a time service (NTP, PTP) keeps the clock."""
+    libc = ctypes.CDLL(ctypes.util.find_library("c"), use_errno=True)
+    timex = ctypes.create_string_buffer(_TIMEX_BYTES)  # modes = 0: read only
+    state = libc.adjtimex(timex)
+    status = int.from_bytes(timex.raw[_TIMEX_STATUS_OFFSET : _TIMEX_STATUS_OFFSET + 4], "little")
+    return state not in (-1, _TIME_ERROR) and not status & _STA_UNSYNC
+
+
+class SigningClock:
+    """Gives the time to sign. Calling it raises ClockError; it can be called from several threads."""
+
+    def __init__(
+        self,
+        state: Path | None = None,
+        *,
+        now: Callable[[], int] = system_time_s,
+        steady: Callable[[], float] = steady_s,
+        is_synchronised: Callable[[], bool] = is_synchronised,
+    ) -> None:
+        """`state`: the file of rule 3; None keeps nothing. Raises ClockError for a damaged file, OSError."""
+        self._state = state
+        self._now = now
+        self._steady = steady
+        self._is_synchronised = is_synchronised
+        self._lock = threading.Lock()
+        self._base: tuple[int, float] | None = None  # system time and steady time of one moment
+        self._signed_until_s = None if state is None else _read(state)
+
+    def __call__(self) -> int:
+        """Unix seconds. Raises ClockError, OSError."""
+        with self._lock:
+            now_s, steady_s = self._now(), self._steady()
+            if not self._is_synchronised():
+                raise ClockError("the clock of this machine is not synchronised: start its time service")
+            if self._base is None:
+                self._check_pause(now_s)
+                self._base = (now_s, steady_s)
+            self._check_jump(now_s, steady_s, *self._base)
+            self._reserve(now_s)
+            return now_s
+
+    def _check_pause(self, now_s: int) -> None:
+        """Rule 3."""
+        until_s = self._signed_until_s
+        if until_s is None or until_s - RESERVE_S - JUMP_S <= now_s <= until_s + PAUSE_S:
+            return
+        days = (now_s - until_s) / DAY_S
+        raise ClockError(
+            f"the clock is {abs(days):.1f} days {'after' if days > 0 else 'before'} the latest time that was signed: "
+            f"check it, then confirm it (SigningClock.accept, {self._state})"
+        )
+
+    def _check_jump(self, now_s: int, steady_s: float, base_s: int, base_steady_s: float) -> None:
+        """Rule 2."""
+        elapsed_s = steady_s - base_steady_s
+        jump_s = now_s - base_s - elapsed_s
+        if abs(jump_s) > JUMP_S:
+            raise ClockError(
+                f"the clock jumped by {jump_s:+.0f} s: correct it, or check it and start the tracker again"
+            )
+        if elapsed_s > REBASE_S:
+            self._base = (now_s, steady_s)
+
+    def _reserve(self, now_s: int) -> None:
+        if self._state is not None and (self._signed_until_s is None or now_s > self._signed_until_s):
+            until_s = now_s + RESERVE_S
+            write_durably(self._state, b"%d\n" % until_s)
+            self._signed_until_s = until_s
+
+    @staticmethod
+    def accept(state: Path, now_s: int) -> None:
+        """Confirm that `now_s` is the right time, whatever was signed before. Raises OSError."""
+        write_durably(state, b"%d\n" % now_s)
+
+
+def _read(state: Path) -> int | None:
+    try:
+        return int(state.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        raise ClockError(
+            f"{state} is damaged: check the clock, then confirm it (SigningClock.accept)"
+        ) from None
