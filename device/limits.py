@@ -2,7 +2,12 @@
 
 # CBOR (deterministic, RFC 8949 4.2)
 CBOR_DEPTH = 12  # SUIT needs 8 levels; a parser stack on the board bears 16
-CBOR_ITEMS = 512  # entries in one array or map
+CBOR_ITEMS = (
+    512  # entries of all arrays and maps in one message, keys and values counted: at most 75 KiB of heap
+)
+UNVERIFIED_ITEMS = (
+    128  # the same before a signature was verified (envelope, COSE message): at most 19 KiB of heap
+)
 ENVELOPE_BYTES = 8192  # a manifest with an HSS signature (W4, two levels) stays below 6 KiB
 RECORD_BYTES = 4096  # one signed record: one MQTT message, one littlefs block
 STATEMENT_BYTES = 16384  # a statement of compliance with all seven items and several manufacturers

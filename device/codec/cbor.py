@@ -5,7 +5,9 @@ Rules, each checked on the way in and kept on the way out:
 2. Map keys are integers, byte strings or text, strictly ascending by their encoded bytes; so no key twice.
 3. Text is valid UTF-8 (no surrogates, nothing overlong), the same verdict on every interpreter.
 4. Of the simple values only false, true and null; no floats, no undefined.
-5. One item, no bytes behind it; size, nesting and entries stay inside limits.py.
+5. One item and no bytes after it. Size, nesting and the entries of the whole message stay inside limits.py: an empty
+   array costs one byte to send and some 150 bytes of heap, so the entries of each array alone are no bound.
+6. A decoder that runs out of memory refuses the message as too large; it never ends with MemoryError.
 
 Values: None, bool, int (-2**64 .. 2**64-1), bytes, str, list, dict and Tag. Decoding gives lists for arrays;
 the encoder also takes tuples, bytearrays and memoryviews. Dict order never matters: keys are sorted.
@@ -37,27 +39,32 @@ _TRUE = const(0xF5)
 _NULL = const(0xF6)
 
 
-def encode(value: "Any") -> bytes:
+def encode(value: "Any", items: int = CBOR_ITEMS) -> bytes:
     """Return the one deterministic encoding of `value`.
 
-    Raises CborError for a type or integer that has no CBOR here, LimitError past CBOR_DEPTH or CBOR_ITEMS.
+    `items` bounds the entries of all arrays and maps. Raises CborError for a type or integer that has no CBOR here,
+    LimitError past CBOR_DEPTH or `items`.
     """
     parts: "list[bytes]" = []
-    _put(parts, value, 0)
+    _put(parts, value, 0, [items, items])
     return b"".join(parts)
 
 
-def decode(data: bytes, limit: int = ENVELOPE_BYTES) -> "Any":
-    """Return the value that `data` encodes; `limit` bounds len(data) in bytes.
+def decode(data: bytes, limit: int = ENVELOPE_BYTES, items: int = CBOR_ITEMS) -> "Any":
+    """Return the value that `data` encodes; `limit` bounds len(data) in bytes, `items` the entries of all arrays and
+    maps (keys and values counted).
 
-    Raises LimitError past a bound, CborError (with `reason`, `offset`) for everything else.
+    Raises LimitError past a bound or without memory, CborError (with `reason`, `offset`) for everything else.
     """
     if len(data) > limit:
         raise LimitError(what="CBOR bytes", limit=limit)
     if not isinstance(data, bytes):
         data = bytes(data)  # a bytearray or memoryview could change under the decoder
-    at = [0]
-    value = _item(data, at, 0)
+    at = [0, items, items]
+    try:
+        value = _item(data, at, 0)
+    except MemoryError:
+        raise LimitError(what="memory for CBOR", limit=limit) from None
     if at[0] != len(data):
         raise CborError(reason="bytes behind the item", offset=at[0])
     return value
@@ -109,7 +116,7 @@ def _head(major: int, number: int) -> bytes:
     return bytes((major << 5 | info,)) + number.to_bytes(size, "big")
 
 
-def _put(parts: "list[bytes]", value: "Any", depth: int) -> None:
+def _put(parts: "list[bytes]", value: "Any", depth: int, left: "list[int]") -> None:
     if value is None:
         parts.append(b"\xf6")
     elif isinstance(value, bool):  # before int: on CPython True is an int
@@ -125,42 +132,51 @@ def _put(parts: "list[bytes]", value: "Any", depth: int) -> None:
         parts.append(_head(_BYTES, len(data)))
         parts.append(data)
     else:
-        _put_container(parts, value, depth + 1)
+        _put_container(parts, value, depth + 1, left)
 
 
-def _put_container(parts: "list[bytes]", value: "Any", depth: int) -> None:
+def _put_container(parts: "list[bytes]", value: "Any", depth: int, left: "list[int]") -> None:
     if depth > CBOR_DEPTH:
         raise LimitError(what="CBOR nesting", limit=CBOR_DEPTH)
     if isinstance(value, Tag):  # before tuple: a Tag is one
         if isinstance(value.number, bool) or value.number < 0:
             raise CborError(reason="bad tag number")
         parts.append(_head(_TAG, value.number))
-        _put(parts, value.value, depth)
+        _spend(left, 1)
+        _put(parts, value.value, depth, left)
         return
     if not isinstance(value, (list, tuple, dict)):
         raise CborError(reason="no CBOR for " + type(value).__name__)
-    if len(value) > CBOR_ITEMS:
-        raise LimitError(what="CBOR entries", limit=CBOR_ITEMS)
+    _spend(left, len(value) * (2 if isinstance(value, dict) else 1))
     if isinstance(value, dict):
         parts.append(_head(_MAP, len(value)))
         for key, entry in sorted([(_key(k), k) for k in value], key=lambda pair: pair[0]):
             parts.append(key)
-            _put(parts, value[entry], depth)
+            _put(parts, value[entry], depth, left)
     else:
         parts.append(_head(_ARRAY, len(value)))
         for entry in value:
-            _put(parts, entry, depth)
+            _put(parts, entry, depth, left)
 
 
 def _key(key: "Any") -> bytes:
     if isinstance(key, bool) or not isinstance(key, (int, str, bytes)):
         raise CborError(reason="bad map key")
     parts: "list[bytes]" = []
-    _put(parts, key, 0)
+    _put(parts, key, 0, [0, 0])
     return b"".join(parts)
 
 
-# Decoding: `at` is a list of one, the offset of the next byte; no object is made to return it -----------
+def _spend(left: "list[int]", entries: int) -> None:
+    """Count `entries` against what one message may still hold; `left`: how many, and the limit."""
+    left[0] -= entries
+    if left[0] < 0:
+        raise LimitError(what="CBOR entries", limit=left[1])
+
+
+# Decoding --------------------------------------------------------------------------------------------
+# `at`: the offset of the next byte, how many entries the message may still hold, the limit of entries. A list, so
+# that no object is made to return them.
 
 
 def _item(data: bytes, at: "list[int]", depth: int) -> "Any":
@@ -192,10 +208,12 @@ def _item(data: bytes, at: "list[int]", depth: int) -> "Any":
 def _container(data: bytes, at: "list[int]", major: int, number: int, depth: int) -> "Any":
     if depth > CBOR_DEPTH:
         raise LimitError(what="CBOR nesting", limit=CBOR_DEPTH)
+    entries = 1 if major == _TAG else number * 2 if major == _MAP else number
+    if entries > at[1]:
+        raise LimitError(what="CBOR entries", limit=at[2])
+    at[1] -= entries
     if major == _TAG:
         return Tag(number, _item(data, at, depth))
-    if number > CBOR_ITEMS:
-        raise LimitError(what="CBOR entries", limit=CBOR_ITEMS)
     if major == _MAP:
         return _map(data, at, number, depth)
     return [_item(data, at, depth) for _ in range(number)]

@@ -15,7 +15,7 @@ from collections import namedtuple
 from device.codec import cbor
 from device.compat import const
 from device.errors import CoseError, LimitError
-from device.limits import ENVELOPE_BYTES, SIGNATURES_TRIED
+from device.limits import ENVELOPE_BYTES, SIGNATURES_TRIED, UNVERIFIED_ITEMS
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def decode(data: bytes, limit: int = ENVELOPE_BYTES, signatures: int = SIGNATURE
 
     Raises CborError, CoseError (field `reason`), LimitError. No signature is checked.
     """
-    message = cbor.decode(data, limit)
+    message = cbor.decode(data, limit, UNVERIFIED_ITEMS)
     if isinstance(message, cbor.Tag):
         for number, name in _OTHER_TAGS:
             if message.number == number:
@@ -151,7 +151,7 @@ def _headers(protected: "Any", unprotected: "Any") -> "tuple[bytes, dict[Any, An
     """Return (bytes to sign, protected headers, key id) of a checked pair of headers."""
     if not isinstance(protected, bytes) or not isinstance(unprotected, dict):
         raise CoseError(reason="headers are not a byte string and a map")
-    inside = cbor.decode(protected, ENVELOPE_BYTES) if protected else {}
+    inside = cbor.decode(protected, ENVELOPE_BYTES, UNVERIFIED_ITEMS) if protected else {}
     if not isinstance(inside, dict):
         raise CoseError(reason="protected header is no map")
     if not inside:

@@ -18,7 +18,7 @@ from collections import namedtuple
 from device.codec import cbor
 from device.compat import const
 from device.errors import ConditionError, DirectiveError, LimitError, SuitError, UnsupportedError
-from device.limits import SUIT_NESTING, SUIT_STEPS
+from device.limits import ENVELOPE_BYTES, SUIT_NESTING, SUIT_STEPS
 from device.suit import parameters, registry
 
 TYPE_CHECKING = const(0)
@@ -89,7 +89,7 @@ def _decode(data: bytes, is_shared: bool, depth: int, left: "list[int]") -> "lis
     """`left`: a list of one, how many commands there may still be, so that what is taken apart stays small."""
     if depth > SUIT_NESTING:
         raise LimitError(what="nested SUIT sequences", limit=SUIT_NESTING)
-    items = cbor.decode(data)
+    items = cbor.decode(data, ENVELOPE_BYTES, 2 * SUIT_STEPS)
     if not isinstance(items, list) or not items or len(items) % 2:
         raise SuitError(reason="sequence is not of pairs")
     left[0] -= len(items) // 2
@@ -174,7 +174,7 @@ def encode(pairs: "Iterable[Command]") -> bytes:
     for command, argument in pairs:
         items.append(command)
         items.append(argument)
-    return cbor.encode(items)
+    return cbor.encode(items, 2 * SUIT_STEPS)
 
 
 def encode_parameters(values: "dict[int, Any]") -> "Command":
@@ -184,8 +184,8 @@ def encode_parameters(values: "dict[int, Any]") -> "Command":
 
 def section_offset(data: bytes, index: int) -> int:
     """Return where command `index` of an encoded sequence begins, in bytes (draft-ietf-suit-report 4)."""
-    items = cbor.decode(data)
-    head = len(cbor.encode(items)) - sum([len(cbor.encode(item)) for item in items])
+    items = cbor.decode(data, ENVELOPE_BYTES, 2 * SUIT_STEPS)
+    head = len(cbor.encode(items, 2 * SUIT_STEPS)) - sum([len(cbor.encode(item)) for item in items])
     return head + sum([len(cbor.encode(item)) for item in items[: 2 * index]])
 
 

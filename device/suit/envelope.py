@@ -14,7 +14,7 @@ from collections import namedtuple
 from device.codec import cbor
 from device.compat import const
 from device.errors import LimitError, SuitError, UnsupportedError
-from device.limits import ENVELOPE_BYTES, SIGNATURES_TRIED
+from device.limits import ENVELOPE_BYTES, SIGNATURES_TRIED, UNVERIFIED_ITEMS
 from device.suit import registry
 
 TYPE_CHECKING = const(0)
@@ -31,7 +31,7 @@ def decode(data: bytes) -> Envelope:
 
     Raises LimitError, CborError, SuitError (field `reason`), UnsupportedError (field `what`).
     """
-    envelope = cbor.decode(data, ENVELOPE_BYTES)
+    envelope = cbor.decode(data, ENVELOPE_BYTES, UNVERIFIED_ITEMS)
     if not isinstance(envelope, cbor.Tag) or envelope.number != registry.TAG_ENVELOPE:
         raise SuitError(reason="not a SUIT envelope")
     members = envelope.value
@@ -77,7 +77,7 @@ def encode_digest(digest: bytes) -> bytes:
 
 def decode_digest(data: bytes) -> bytes:
     """Return the 32 bytes of an encoded SUIT_Digest. Raises CborError, SuitError, UnsupportedError."""
-    return check_digest(cbor.decode(data))
+    return check_digest(cbor.decode(data, ENVELOPE_BYTES, UNVERIFIED_ITEMS))
 
 
 def check_digest(value: "Any") -> bytes:
@@ -93,7 +93,7 @@ def check_digest(value: "Any") -> bytes:
 
 
 def _authentication(data: bytes) -> "tuple[bytes, tuple[bytes, ...]]":
-    parts = cbor.decode(data)
+    parts = cbor.decode(data, ENVELOPE_BYTES, UNVERIFIED_ITEMS)
     if not isinstance(parts, list) or not parts:
         raise SuitError(reason="authentication wrapper is no list")
     for part in parts:

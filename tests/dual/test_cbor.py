@@ -1,8 +1,11 @@
 """CBOR: the deterministic encoding and its strict decoder, on CPython and on the board."""
 
+import gc
+
 from device.codec import cbor
 from device.errors import CborError, LimitError
-from device.limits import CBOR_DEPTH, CBOR_ITEMS
+from device.limits import CBOR_DEPTH, CBOR_ITEMS, UNVERIFIED_ITEMS
+from device.suit import envelope
 
 
 def refused(data, reason):
@@ -167,6 +170,52 @@ def test_entries_stop_at_their_bound():
             assert error.fields["limit"] == CBOR_ITEMS
             continue
         raise AssertionError("accepted")
+
+
+def refusal(data, *limits):
+    try:
+        cbor.decode(data, *limits)
+    except LimitError as error:
+        return error
+    raise AssertionError("accepted")
+
+
+def test_entries_of_one_message_are_counted_together():
+    # 15 lists of 512 empty lists: no array is too long by itself, together they are 7 680 objects.
+    many = b"\x8f" + (b"\x99\x02\x00" + b"\x80" * 512) * 15
+    assert refusal(many).fields == {"what": "CBOR entries", "limit": CBOR_ITEMS}
+    # The siblings: maps count keys and values, tags count what they carry.
+    pairs = b"\x82" + (b"\xb8\x80" + b"".join([cbor.encode(n) + b"\x80" for n in range(128)])) * 2
+    assert refusal(pairs).fields["limit"] == CBOR_ITEMS
+    assert refusal(b"\x81" + b"\xc1" * 3 + b"\x80", 64, 3).fields["limit"] == 3
+    assert cbor.decode(b"\x81" + b"\xc1" * 2 + b"\x80", 64, 3)
+
+
+def test_encoder_keeps_the_bound_of_the_decoder():
+    value = [[0] * 300, [0] * 300]
+    try:
+        cbor.encode(value)
+    except LimitError as error:
+        assert error.fields["limit"] == CBOR_ITEMS
+        return
+    raise AssertionError("encoded")
+
+
+def test_unverified_message_is_refused_inside_its_memory_budget():
+    bomb = b"\xd8\x6b\xa1\x02\x8f" + (b"\x99\x02\x00" + b"\x80" * 512) * 15
+    if hasattr(gc, "mem_alloc"):  # a board: count what the refusal leaves as garbage
+        gc.collect()
+        gc.disable()
+        before = gc.mem_alloc()
+    try:
+        envelope.decode(bomb)
+    except LimitError as error:
+        found = error.fields["limit"]
+    if hasattr(gc, "mem_alloc"):
+        used = gc.mem_alloc() - before
+        gc.enable()
+        assert used < 19 * 1024, used
+    assert found == UNVERIFIED_ITEMS
 
 
 def test_size_stops_at_the_given_bound():
