@@ -50,9 +50,11 @@ def encode(value: "Any", items: int = CBOR_ITEMS) -> bytes:
     return b"".join(parts)
 
 
-def decode(data: bytes, limit: int = ENVELOPE_BYTES, items: int = CBOR_ITEMS) -> "Any":
+def decode(
+    data: bytes, limit: int = ENVELOPE_BYTES, items: int = CBOR_ITEMS, has_array_keys: bool = False
+) -> "Any":
     """Return the value that `data` encodes; `limit` bounds len(data) in bytes, `items` the entries of all arrays and
-    maps (keys and values counted).
+    maps (keys and values counted). With `has_array_keys` a map key may be an array too, which becomes a tuple.
 
     Raises LimitError past a bound or without memory, CborError (with `reason`, `offset`) for everything else.
     """
@@ -60,7 +62,7 @@ def decode(data: bytes, limit: int = ENVELOPE_BYTES, items: int = CBOR_ITEMS) ->
         raise LimitError(what="CBOR bytes", limit=limit)
     if not isinstance(data, bytes):
         data = bytes(data)  # a bytearray or memoryview could change under the decoder
-    at = [0, items, items]
+    at = [0, items, items, has_array_keys]
     try:
         value = _item(data, at, 0)
     except MemoryError:
@@ -175,8 +177,8 @@ def _spend(left: "list[int]", entries: int) -> None:
 
 
 # Decoding --------------------------------------------------------------------------------------------
-# `at`: the offset of the next byte, how many entries the message may still hold, the limit of entries. A list, so
-# that no object is made to return them.
+# `at`: the offset of the next byte, how many entries the message may still hold, the limit of entries, whether map
+# keys may be arrays. A list, so that no object is made to return them.
 
 
 def _item(data: bytes, at: "list[int]", depth: int) -> "Any":
@@ -256,15 +258,25 @@ def _map(data: bytes, at: "list[int]", count: int, depth: int) -> "dict[Any, Any
     previous = b""
     for _ in range(count):
         start = at[0]
-        if start < len(data) and data[start] >> 5 > _TEXT:
+        major = data[start] >> 5 if start < len(data) else _UINT
+        if major > _TEXT and not (major == _ARRAY and at[3]):
             raise CborError(reason="bad map key", offset=start)
         key = _item(data, at, depth)
+        if major == _ARRAY:
+            key = _array_key(key, start)
         encoded = data[start : at[0]]
         if encoded <= previous:  # equal: the key stands twice
             raise CborError(reason="map keys out of order", offset=start)
         previous = encoded
         result[key] = _item(data, at, depth)
     return result
+
+
+def _array_key(key: "list[Any]", offset: int) -> "tuple[Any, ...]":
+    for part in key:
+        if not isinstance(part, bytes):
+            raise CborError(reason="bad map key", offset=offset)
+    return tuple(key)
 
 
 # Text ------------------------------------------------------------------------------------------------

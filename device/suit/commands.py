@@ -215,7 +215,8 @@ class _Machine:
 
     def __init__(self, component_count: int) -> None:
         self._count = component_count
-        self._parameters: "list[dict[int, Any]]" = [{} for _ in range(component_count)]
+        # Without components the commands still need one set of parameters: vendor and class conditions (draft 6.2).
+        self._parameters: "list[dict[int, Any]]" = [{} for _ in range(component_count or 1)]
         self._steps = 0
         self.section = 0
 

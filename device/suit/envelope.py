@@ -42,7 +42,9 @@ def decode(data: bytes) -> Envelope:
         if isinstance(number, str):
             raise UnsupportedError(what="suit-integrated-payload")
         if not registry.has(registry.ENVELOPE_MEMBERS, number):
-            raise UnsupportedError(what=registry.name_of((), number, "envelope member"))
+            raise UnsupportedError(
+                what=registry.name_of(registry.OTHER_ENVELOPE_MEMBERS, number, "envelope member")
+            )
         if not isinstance(members[number], bytes):
             raise SuitError(reason="envelope member is no byte string", member=number)
         if number in registry.SEVERABLE_MEMBERS:

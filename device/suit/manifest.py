@@ -1,15 +1,20 @@
 """The SUIT manifest: version, sequence number, components, command sequences, severable text.
 
-draft-ietf-suit-manifest 8.4. To be called with authenticated bytes only. Members of the draft are split
-apart, whatever they are; what this project does with them is decided where they are run (`commands`,
-`trust.verify`). A member that the draft does not have is refused by name.
+draft-ietf-suit-manifest 8.4. Call these functions with authenticated bytes only. Rules:
+1. Members of the draft are taken apart, whatever they are; `commands` and `trust.verify` decide what is carried out.
+   Any other member is refused by name.
+2. A manifest may have no components, and a component identifier may be empty (CDDL of the draft). A unit takes
+   neither (trust/profile.py).
+3. In a manifest with several components each sequence begins with set-component-index (draft 6.2).
+4. Text is for people. `read_text` shows what it can and never refuses, so that text keeps no update away;
+   `decode_text` is strict, for the checker and the signer (draft 8.4.4).
 """
 
 from collections import namedtuple
 
 from device.codec import cbor
 from device.compat import const
-from device.errors import DigestMismatchError, LimitError, SuitError, UnsupportedError
+from device.errors import CodecError, DigestMismatchError, LimitError, SuitError, UnsupportedError
 from device.limits import SUIT_COMPONENTS
 from device.suit import commands, registry
 from device.suit.envelope import check_digest, digest_of
@@ -39,7 +44,9 @@ def decode(data: bytes) -> Manifest:
         raise SuitError(reason="manifest is no map")
     for number in members:
         if not registry.has(registry.MANIFEST_MEMBERS, number):
-            raise UnsupportedError(what=registry.name_of((), number, "manifest member"))
+            raise UnsupportedError(
+                what=registry.name_of(registry.OTHER_MANIFEST_MEMBERS, number, "manifest member")
+            )
     if _unsigned(members, registry.MEMBER_VERSION) != registry.MANIFEST_VERSION:
         raise UnsupportedError(what="manifest version")
     components, shared = _common(members.get(registry.MEMBER_COMMON))
@@ -52,7 +59,7 @@ def decode(data: bytes) -> Manifest:
         if isinstance(value, list) and number in registry.SEVERABLE_MEMBERS:
             severed[number] = check_digest(value)
         else:
-            sequences[number] = commands.decode(_bytes(value, number))
+            sequences[number] = _sequence(_bytes(value, number), len(components), number)
     text = members.get(registry.MEMBER_TEXT)
     if isinstance(text, list):
         severed[registry.MEMBER_TEXT] = check_digest(text)
@@ -81,7 +88,7 @@ def resolve(content: Manifest, parts: "Envelope") -> Manifest:
         if number == registry.MEMBER_TEXT:
             text = data
         else:
-            sequences[number] = commands.decode(data)
+            sequences[number] = _sequence(data, len(content.components), number)
     return Manifest(
         content.sequence_number,
         content.components,
@@ -120,27 +127,70 @@ def encode(
 
 
 def decode_text(data: bytes) -> Text:
-    """Return what people read: of English where there is English, else of the first language.
+    """Return what people read: in English if there is English, else in the first language.
 
-    `data` must be authenticated. Absent entries are "". Raises CborError, SuitError, UnsupportedError.
+    `data` must be authenticated. Absent entries are "". Raises CborError, LimitError, SuitError, UnsupportedError.
     """
-    languages = cbor.decode(data)
+    languages = cbor.decode(data, has_array_keys=True)
     if not isinstance(languages, dict) or not languages:
         raise SuitError(reason="text is no map of languages")
     for language in languages:
         if not isinstance(language, str) or not isinstance(languages[language], dict):
             raise SuitError(reason="text is no map of languages")
-    entries = languages[LANGUAGE if LANGUAGE in languages else sorted(languages)[0]]
-    for key in entries:
-        if not registry.has(registry.TEXTS, key):
-            raise UnsupportedError(what=registry.name_of((), key, "text"))
-        if not isinstance(entries[key], str):
-            raise SuitError(reason="text entry is no text")
-    return Text(
-        entries.get(registry.TEXT_FIRSTBOOT_VERSION, ""),
-        entries.get(registry.TEXT_UPDATE_DESCRIPTION, ""),
-        entries.get(registry.TEXT_FIRSTBOOT_INTERRUPTS, ""),
-    )
+        for key in languages[language]:
+            _check_text(key, languages[language][key])
+    return _text(languages)
+
+
+def read_text(data: bytes) -> Text:
+    """Return what people read, as decode_text does, of text of any form: what cannot be read is "". Raises nothing.
+
+    `data` must be authenticated.
+    """
+    try:
+        languages = cbor.decode(data, has_array_keys=True)
+    except CodecError:
+        languages = {}
+    found = {}
+    if isinstance(languages, dict):
+        for language in languages:
+            if isinstance(language, str) and isinstance(languages[language], dict):
+                found[language] = languages[language]
+    return _text(found)
+
+
+def _text(languages: "dict[str, dict[Any, Any]]") -> Text:
+    """The entries of the language that is shown; "" for an entry that is absent or is not text."""
+    entries: "dict[Any, Any]" = {}
+    if languages:
+        entries = languages[LANGUAGE if LANGUAGE in languages else sorted(languages)[0]]
+    texts = []
+    for key in (
+        registry.TEXT_FIRSTBOOT_VERSION,
+        registry.TEXT_UPDATE_DESCRIPTION,
+        registry.TEXT_FIRSTBOOT_INTERRUPTS,
+    ):
+        text = entries.get(key, "")
+        texts.append(text if isinstance(text, str) else "")
+    return Text(texts[0], texts[1], texts[2])
+
+
+def _check_text(key: "Any", value: "Any") -> None:
+    """One entry of a language: a text, or under a component identifier a map of texts (SUIT_Text_LMap)."""
+    if isinstance(key, tuple):
+        is_good = isinstance(value, dict)
+        for part in key:
+            is_good = is_good and isinstance(part, bytes)
+        for number in value if is_good else ():
+            if not registry.has(registry.COMPONENT_TEXTS, number):
+                raise UnsupportedError(what=registry.name_of((), number, "text of a component"))
+            is_good = is_good and isinstance(value[number], str)
+    elif not registry.has(registry.TEXTS, key):
+        raise UnsupportedError(what=registry.name_of((), key, "text"))
+    else:
+        is_good = isinstance(value, str)
+    if not is_good:
+        raise SuitError(reason="text entry is no text")
 
 
 def encode_text(text: Text) -> bytes:
@@ -162,23 +212,36 @@ def _common(value: "Any") -> "tuple[tuple[tuple[bytes, ...], ...], list[Any]]":
         raise SuitError(reason="common is no map")
     for number in common:
         if number not in (registry.COMMON_COMPONENTS, registry.COMMON_SHARED_SEQUENCE):
-            raise UnsupportedError(what=registry.name_of((), number, "common member"))
-    components = common.get(registry.COMMON_COMPONENTS)
+            raise UnsupportedError(
+                what=registry.name_of(registry.OTHER_COMMON_MEMBERS, number, "common member")
+            )
+    identifiers: "tuple[tuple[bytes, ...], ...]" = ()
+    if registry.COMMON_COMPONENTS in common:
+        identifiers = _identifiers(common[registry.COMMON_COMPONENTS])
+    shared = common.get(registry.COMMON_SHARED_SEQUENCE)
+    if shared is None:
+        return identifiers, []
+    return identifiers, _sequence(
+        _bytes(shared, registry.MEMBER_COMMON), len(identifiers), registry.MEMBER_COMMON, True
+    )
+
+
+def _sequence(data: bytes, component_count: int, member: int, is_shared: bool = False) -> "list[Any]":
+    """The commands of a sequence; rule 3."""
+    found = commands.decode(data, is_shared)
+    if component_count > 1 and found[0][0] != registry.DIRECTIVE_SET_COMPONENT_INDEX:
+        raise SuitError(reason="sequence does not begin with set-component-index", member=_member(member))
+    return found
+
+
+def _identifiers(components: "Any") -> "tuple[tuple[bytes, ...], ...]":
     if not isinstance(components, list) or not components:
         raise SuitError(reason="no components")
     if len(components) > SUIT_COMPONENTS:
         raise LimitError(what="SUIT components", limit=SUIT_COMPONENTS)
-    identifiers = _identifiers(components)
-    shared = common.get(registry.COMMON_SHARED_SEQUENCE)
-    if shared is None:
-        return identifiers, []
-    return identifiers, commands.decode(_bytes(shared, registry.MEMBER_COMMON), True)
-
-
-def _identifiers(components: "list[Any]") -> "tuple[tuple[bytes, ...], ...]":
     identifiers: "list[tuple[bytes, ...]]" = []
     for component in components:
-        if not isinstance(component, list) or not component:
+        if not isinstance(component, list):
             raise SuitError(reason="component identifier is no list")
         for part in component:
             if not isinstance(part, bytes):

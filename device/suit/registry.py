@@ -1,8 +1,9 @@
 """Every number of the SUIT manifest registries, once, with the name that a refusal gives.
 
-Source: draft-ietf-suit-manifest-37 (CDDL of its appendix A; the same numbers since -34), and
-draft-ietf-suit-update-management-14 for what it adds to commands and parameters. Tables are tuples of
-(number, name): constant tuples stay in flash on a board, a dict would be built in RAM.
+Source: draft-ietf-suit-manifest-37 (CDDL of its appendix A; the same numbers since -34). For what the project
+refuses by name: draft-ietf-suit-update-management-14, draft-ietf-suit-trust-domains and
+draft-ietf-suit-firmware-encryption (parameter 19). Tables are tuples of (number, name): constant tuples stay in
+flash on a board; a dict would be built in RAM.
 """
 
 from device.compat import const
@@ -24,6 +25,14 @@ ENVELOPE_MEMBERS = (
     (16, "suit-payload-fetch"),
     (20, "suit-install"),
     (23, "suit-text"),
+)
+
+# Members of the other drafts, which this project refuses by name: draft-ietf-suit-trust-domains and
+# draft-ietf-suit-update-management (coswid).
+OTHER_ENVELOPE_MEMBERS = (
+    (1, "suit-delegation"),
+    (14, "suit-coswid"),
+    (15, "suit-dependency-resolution"),
 )
 
 MEMBER_VERSION = 1
@@ -48,12 +57,19 @@ MANIFEST_MEMBERS = (
     (20, "suit-install"),
     (23, "suit-text"),
 )
+OTHER_MANIFEST_MEMBERS = (
+    (5, "suit-manifest-component-id"),
+    (14, "suit-coswid"),
+    (15, "suit-dependency-resolution"),
+    (24, "suit-uninstall"),
+)
 SEVERABLE_MEMBERS = (16, 20, 23)
 SEQUENCE_MEMBERS = (7, 8, 9, 16, 20)
 
 # SUIT_Common.
 COMMON_COMPONENTS = 2
 COMMON_SHARED_SEQUENCE = 4
+OTHER_COMMON_MEMBERS = ((1, "suit-dependencies"),)
 
 # Commands: conditions and directives share one number space.
 CONDITION_VENDOR_IDENTIFIER = 1
@@ -81,10 +97,14 @@ COMMANDS = (
     (4, "suit-condition-use-before"),
     (5, "suit-condition-component-slot"),
     (6, "suit-condition-check-content"),
+    (7, "suit-condition-dependency-integrity"),
+    (8, "suit-condition-is-dependency"),
+    (11, "suit-directive-process-dependency"),
     (12, "suit-directive-set-component-index"),
     (14, "suit-condition-abort"),
     (15, "suit-directive-try-each"),
     (18, "suit-directive-write"),
+    (19, "suit-directive-set-parameters"),
     (20, "suit-directive-override-parameters"),
     (21, "suit-directive-fetch"),
     (22, "suit-directive-copy"),
@@ -97,6 +117,7 @@ COMMANDS = (
     (29, "suit-directive-wait"),
     (31, "suit-directive-swap"),
     (32, "suit-directive-run-sequence"),
+    (33, "suit-directive-unlink"),
     (34, "suit-directive-override-multiple"),
     (35, "suit-directive-copy-params"),
 )
@@ -125,6 +146,7 @@ PARAMETERS = (
     (13, "suit-parameter-soft-failure"),
     (14, "suit-parameter-image-size"),
     (18, "suit-parameter-content"),
+    (19, "suit-parameter-encryption-info"),
     (21, "suit-parameter-uri"),
     (22, "suit-parameter-source-component"),
     (23, "suit-parameter-invoke-args"),
@@ -148,6 +170,16 @@ TEXTS = (
     (4, "suit-text-manifest-yaml-source"),
     (-257, "firstboot-text-version"),
     (-258, "firstboot-text-interrupts"),
+)
+
+# SUIT_Text_Component_Keys: texts of one component, under its identifier.
+COMPONENT_TEXTS = (
+    (1, "suit-text-vendor-name"),
+    (2, "suit-text-model-name"),
+    (3, "suit-text-vendor-domain"),
+    (4, "suit-text-model-info"),
+    (5, "suit-text-component-description"),
+    (6, "suit-text-component-version"),
 )
 
 # SUIT_Rep_Policy, bits: send record on success 1, on failure 2, system information on success 4, on failure 8.

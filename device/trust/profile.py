@@ -67,6 +67,8 @@ Delta = namedtuple("Delta", ("source_digest", "source_size", "chunks", "patch"))
 
 def check_members(content: "Manifest") -> None:
     """Rule 4: nothing that is not carried out. A reference URI is for people (draft 8.4.3) and asks for nothing."""
+    if not content.components:
+        raise SuitError(reason="no components")
     if _without_delta(content.components) not in (COMPONENTS, APP_COMPONENTS):
         raise UnsupportedError(what="components")
     for number in sorted(content.sequences):

@@ -70,7 +70,7 @@ def verify_envelope(
     check_members(content)
     targets, delta = targets_of(content, anchors, circumstances)
     chunks, firmware, app_chunks, app = (targets + [None, None])[:4]
-    text = None if content.text is None else manifest.decode_text(content.text)
+    text = None if content.text is None else manifest.read_text(content.text)
     return VerifiedManifest(
         content.sequence_number, chunks, firmware, text, sha256(data).digest(), app_chunks, app, delta
     )

@@ -139,6 +139,8 @@ def check(
     have = recipient.installed_sequence
     if have is not None and content.sequence_number <= have:
         raise SequenceNumberError(have=have, offered=content.sequence_number)
+    if content.text is not None:
+        suit_manifest.decode_text(content.text)
     store = StubStore(recipient)
     for procedure in (UPDATE, INVOCATION):
         _run(content, procedure, store)

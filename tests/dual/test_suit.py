@@ -58,6 +58,8 @@ def test_envelope_members_are_byte_strings():
 
 def test_unknown_envelope_members_and_integrated_payloads_are_refused_by_name():
     refused(envelope.decode, outer(changed(GOOD, 13, b"")), UnsupportedError, "envelope member 13")
+    refused(envelope.decode, outer(changed(GOOD, 1, b"")), UnsupportedError, "suit-delegation")
+    refused(envelope.decode, outer(changed(GOOD, 14, b"")), UnsupportedError, "suit-coswid")
     refused(envelope.decode, outer(changed(GOOD, "#file", b"")), UnsupportedError, "suit-integrated-payload")
 
 
@@ -91,8 +93,8 @@ def build(**changes):
     parts = {
         "sequence_number": 7,
         "components": ((b"a",), (b"b", b"c")),
-        "shared": commands.encode([(1, 15)]),
-        "sequences": {20: commands.encode([(21, 2)])},
+        "shared": commands.encode([(12, True), (1, 15)]),
+        "sequences": {20: commands.encode([(12, 0), (21, 2)])},
         "severed": {23: DIGEST},
     }
     parts.update(changes)
@@ -111,8 +113,8 @@ def test_a_manifest_round_trips():
     content = manifest.decode(build())
     assert content.sequence_number == 7
     assert content.components == ((b"a",), (b"b", b"c"))
-    assert content.shared == [(1, 15)]
-    assert content.sequences == {20: [(21, 2)]}
+    assert content.shared == [(12, True), (1, 15)]
+    assert content.sequences == {20: [(12, 0), (21, 2)]}
     assert content.severed == {23: DIGEST}
     assert (content.text, content.reference_uri) == (None, None)
 
@@ -128,9 +130,16 @@ def test_a_severed_sequence_is_told_from_a_sequence():
 
 
 def test_unknown_manifest_members_are_refused_by_name():
-    for number in (5, 14, 24, -1):
+    for number, name in (
+        (5, "suit-manifest-component-id"),
+        (14, "suit-coswid"),
+        (15, "suit-dependency-resolution"),
+        (24, "suit-uninstall"),
+        (25, "manifest member 25"),
+        (-1, "manifest member -1"),
+    ):
         data = cbor.encode(changed(cbor.decode(build()), number, b""))
-        refused(manifest.decode, data, UnsupportedError, f"manifest member {number}")
+        refused(manifest.decode, data, UnsupportedError, name)
     data = cbor.encode(changed(cbor.decode(build()), "x", b""))
     refused(manifest.decode, data, UnsupportedError, "no number")
 
@@ -150,15 +159,36 @@ def test_common_holds_components_and_the_shared_sequence_only():
     for value, error, text in (
         (None, SuitError, "suit-common"),
         (cbor.encode([]), SuitError, "common is no map"),
-        (cbor.encode({4: commands.encode([(1, 15)])}), SuitError, "no components"),
         (cbor.encode({2: []}), SuitError, "no components"),
-        (cbor.encode({2: [[]]}), SuitError, "component identifier"),
+        (cbor.encode({2: [b"a"]}), SuitError, "component identifier"),
         (cbor.encode({2: [["a"]]}), SuitError, "byte strings"),
-        (cbor.encode({1: b"", 2: good}), UnsupportedError, "common member 1"),
+        (cbor.encode({1: b"", 2: good}), UnsupportedError, "suit-dependencies"),
         (cbor.encode({2: good, 4: []}), SuitError, "no byte string"),
     ):
         refused(manifest.decode, members(m3=value), error, text)
     assert manifest.decode(members(m3=cbor.encode({2: good}))).shared == []
+
+
+def test_a_manifest_may_have_no_components_and_an_identifier_may_be_empty():
+    none = manifest.decode(members(m3=cbor.encode({4: commands.encode([(1, 15)])})))
+    assert (none.components, none.shared) == ((), [(1, 15)])
+    empty = manifest.decode(members(m3=cbor.encode({2: [[]]})))
+    assert empty.components == ((),)
+
+
+def test_each_sequence_over_several_components_begins_with_set_component_index():
+    reason = "does not begin with set-component-index"
+    without = commands.encode([(21, 2), (12, 0)])
+    shared = cbor.encode({2: [[b"a"], [b"b"]], 4: commands.encode([(1, 15)])})
+    refused(manifest.decode, members(m20=without), SuitError, reason)
+    refused(manifest.decode, members(m7=without), SuitError, "suit-validate")
+    refused(manifest.decode, members(m3=shared), SuitError, "suit-common")
+    severed = manifest.decode(members(m20=[-16, envelope.digest_of(without)]))
+    beside = envelope.Envelope(GOOD_DIGEST, (b"s",), b"", {20: without})
+    refused(lambda parts: manifest.resolve(severed, parts), beside, SuitError, reason)
+    # One component needs no index (draft 8.4.10.1).
+    one = cbor.encode({2: [[b"a"]]})
+    assert manifest.decode(members(m3=one, m20=commands.encode([(21, 2)]))).sequences[20] == [(21, 2)]
 
 
 def test_text_round_trips():
@@ -181,6 +211,35 @@ def test_text_of_another_form_is_refused():
         ({"en": {9: "x"}}, UnsupportedError, "text 9"),
     ):
         refused(manifest.decode_text, cbor.encode(value), error, text)
+
+
+# {"en": {2: "fix", [h'66']: {1: "Lamp Ltd"}}}: texts of a component under its identifier (draft 8.4.4).
+COMPONENT_TEXT = b"\xa1\x62en\xa2\x02\x63fix\x81\x41f\xa1\x01\x68Lamp Ltd"
+
+
+def test_text_with_a_map_for_a_component_is_read():
+    assert manifest.decode_text(COMPONENT_TEXT) == manifest.Text("", "fix", "")
+    refused(
+        manifest.decode_text,
+        COMPONENT_TEXT.replace(b"\x01\x68", b"\x09\x68"),
+        UnsupportedError,
+        "component 9",
+    )
+    refused(
+        manifest.decode_text, COMPONENT_TEXT.replace(b"\x81\x41f", b"\x81\x61f"), CborError, "bad map key"
+    )
+
+
+def test_an_array_is_no_map_key_outside_of_text():
+    refused(cbor.decode, COMPONENT_TEXT, CborError, "bad map key")
+
+
+def test_a_unit_reads_what_it_can_of_any_text():
+    assert manifest.read_text(COMPONENT_TEXT) == manifest.Text("", "fix", "")
+    mixed = cbor.encode({"en": {2: b"x", -257: "1.2", 9: "unknown"}, "x": 1})
+    assert manifest.read_text(mixed) == manifest.Text("1.2", "", "")
+    for data in (b"", b"\xff\xff", cbor.encode([]), cbor.encode({}), cbor.encode({1: {}}), b"\xa1\x62en\x80"):
+        assert manifest.read_text(data) == manifest.Text("", "", "")
 
 
 def test_registry_names_are_given_once():

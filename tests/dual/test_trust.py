@@ -215,7 +215,7 @@ def test_other_components_are_refused():
 
 def test_members_that_are_not_carried_out_are_refused_by_name():
     for number, name in ((8, "suit-load"), (9, "suit-invoke"), (16, "suit-payload-fetch")):
-        sequences = {20: install(), number: [(1, 15)]}
+        sequences = {20: install(), number: [(12, 0), (1, 15)]}
         refused(signed(content(sequences=sequences)), UnsupportedError, name)
 
 
@@ -231,6 +231,21 @@ def test_a_severed_sequence_beside_the_manifest_is_run():
     assert verify.verify_envelope(signed(data, severed={20: sequence}), ANCHORS).firmware.size == 5000
     other = commands.encode(install()[:4])
     refused(signed(data, severed={20: other}), DigestMismatchError, "suit-install")
+
+
+def test_text_that_cannot_be_read_keeps_no_update_away():
+    for text in (b"\xff\xff", b"", cbor.encode({"en": {9: "unknown"}})):
+        data = content(severed={23: envelope.digest_of(text)})
+        found = verify.verify_envelope(signed(data, severed={23: text}), ANCHORS)
+        assert found.text == manifest.Text("", "", "")
+        assert found.firmware.size == 5000
+
+
+def test_a_manifest_without_components_is_refused():
+    empty = manifest.encode(sequence_number=7, components=(), shared=b"", sequences={}, severed={})
+    parts = cbor.decode(empty)
+    parts[3] = cbor.encode({4: commands.encode([(1, 15)])})
+    refused(signed(cbor.encode(parts), severed={}), SuitError, "no components")
 
 
 def test_a_severed_sequence_that_is_missing_is_refused_by_name():
@@ -254,7 +269,9 @@ def test_commands_that_this_unit_does_not_carry_out_are_refused_by_name():
 
 
 def circumstances(sequence, now_s=None, device_id=None, authorise=None):
-    data = signed(content(sequences={20: sequence + install()}))
+    steps = [(12, 0)]
+    steps.extend(sequence + install())
+    data = signed(content(sequences={20: steps}))
     around = verify.Circumstances(now_s, device_id, authorise, None)
     return verify.verify_envelope(data, ANCHORS, backend, around)
 
