@@ -123,7 +123,7 @@ class ClassMismatchError(UpdateError):
 
 
 class SequenceNumberError(UpdateError):
-    """The manifest is not newer. Fields: `have`, `offered`."""
+    """The manifest is not newer, or its number is too far ahead (limits.SEQUENCE_JUMP). Fields: `have`, `offered`."""
 
     code = 214
 

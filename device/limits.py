@@ -30,6 +30,10 @@ TRACKER_KEY_DAYS = 400  # longest life of a key that stays online: a thief moves
 KEYSET_BYTES = 8192  # a key set with two HSS signatures (W4, one level) or eight of P-256
 KEYSET_SIGNATURES = 8  # old and new roots, each up to SIGNATURES_TRIED
 IMAGE_KEYS = 3  # key hashes in the boot ROM (docs/design.md, Boot)
+SEQUENCE_JUMP = (
+    1_000_000  # a record or manifest is at most so much newer than the one before: a stolen key that signs a
+)
+# huge number cannot make every later number too small
 KEYSET_REVOKED = 64  # key ids that never come back
 
 # SUIT command sequences: what one manifest may make a unit do

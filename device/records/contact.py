@@ -10,7 +10,7 @@ from collections import namedtuple
 from device.codec import cbor
 from device.compat import const
 from device.errors import CborError, ContactRecordError
-from device.limits import RECORD_BYTES
+from device.limits import RECORD_BYTES, SEQUENCE_JUMP
 
 TYPE_CHECKING = const(0)
 
@@ -57,9 +57,9 @@ def decode(payload: bytes) -> "Contact":
 def accept(current: "Contact | None", offered: "Contact") -> bool:
     """Say whether a verified `offered` contact replaces `current`: False when it is the one we hold (RP-10).
 
-    Raises ContactRecordError (reason "sequence", `have`, `offered`) for one that is not newer.
+    Raises ContactRecordError (reason "sequence", `have`, `offered`) for one that is not newer or too far ahead.
     """
-    if current is None or offered.sequence > current.sequence:
+    if current is None or 0 < offered.sequence - current.sequence <= SEQUENCE_JUMP:
         return True
     if offered == current:
         return False

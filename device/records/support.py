@@ -4,8 +4,9 @@ CBOR {1: class id, 2: end date (days since 1970-01-01, inclusive), 3: sequence, 
 notice before the end}.
 
 Rules:
-1. A period can only be extended: an earlier end date is refused even when it is validly signed (SP-09;
-   SI 2023/1007 Schedule 1 paragraph 3(6)).
+1. A period can only be extended: an earlier end date is refused even if it is validly signed (SP-09; SI 2023/1007
+   Schedule 1 paragraph 3(6)). The latest date that the unit verified stays the floor after a change of the support
+   key; only the roots lower it, after a key was stolen (trust/keyset.py, ceilings).
 2. A record is for one product class and goes no further than the horizon in the anchors, so a stolen key cannot
    promise for ever.
 3. The end date is inclusive; *ended* begins at 00:00 UTC of the second day after it, so before no reader's
@@ -18,7 +19,7 @@ from collections import namedtuple
 from device.codec import cbor
 from device.compat import const
 from device.errors import CodecError, SupportRecordError
-from device.limits import RECORD_BYTES
+from device.limits import RECORD_BYTES, SEQUENCE_JUMP
 
 TYPE_CHECKING = const(0)
 
@@ -95,26 +96,31 @@ def _check(record: "SupportRecord") -> None:
 
 
 def accept(
-    current: "SupportRecord | None", offered: "SupportRecord", class_id: bytes, horizon_s: int
+    current: "SupportRecord | None",
+    offered: "SupportRecord",
+    class_id: bytes,
+    horizon_s: int,
+    floor_day: int = 0,
 ) -> bool:
     """Say whether a verified `offered` record replaces `current`: False when it is the one we hold (SP-09).
 
-    `horizon_s` is the anchors' support horizon (unix s). Raises SupportRecordError with `reason` "class",
-    "horizon", "sequence" (not newer) or "shortened".
+    `horizon_s` is the anchors' support horizon (unix s); `floor_day` the latest end day that this unit ever verified,
+    whoever signed it: a change of the support key shortens nothing. Raises SupportRecordError with `reason` "class",
+    "horizon", "sequence" (not newer, or too far ahead) or "shortened".
     """
     if offered.class_id != class_id:
         raise SupportRecordError(reason="class")
     if offered.end_day * DAY_S > horizon_s:
         raise SupportRecordError(reason="horizon", offered=date_text(offered.end_day))
-    if current is None:
-        return True
-    if offered == current:
-        return False
-    if offered.end_day < current.end_day:
+    if current is not None:
+        if offered == current:
+            return False
+        floor_day = max(floor_day, current.end_day)
+    if offered.end_day < floor_day:
         raise SupportRecordError(
-            reason="shortened", have=date_text(current.end_day), offered=date_text(offered.end_day)
+            reason="shortened", have=date_text(floor_day), offered=date_text(offered.end_day)
         )
-    if offered.sequence <= current.sequence:
+    if current is not None and not 0 < offered.sequence - current.sequence <= SEQUENCE_JUMP:
         raise SupportRecordError(reason="sequence", have=current.sequence, offered=offered.sequence)
     return True
 

@@ -3,7 +3,9 @@
 Written once in the factory; a key set of the roots replaces keys and rules later (device/trust/keyset.py). Rules:
 1. A key is bound to one role and one algorithm; a message header must agree and never chooses.
 2. Key ids are distinct; a role may have several keys, ANCHOR_KEYS in all.
-3. Public keys have the form that their algorithm demands; other algorithms are refused by name.
+3. Public keys have the form that their algorithm demands. The factory's record with another algorithm is refused by
+   name; in a key set a key of an algorithm or role that this firmware does not know is skipped and counts for no
+   threshold, so that a fleet can move to a new algorithm while old firmware is still in use.
 4. How many distinct keys must sign, and which algorithms must be among them, is said per role; root and author may
    need several, every other role signs alone.
 5. A tracker's key is good inside one interval of at most TRACKER_KEY_DAYS; no other key has one: without a clock
@@ -78,7 +80,7 @@ def decode(data: bytes) -> Anchors:
         raise CborError(reason="vendor or class id is not 16 bytes")
     if fields[4] < 0 or fields[5] < 0:
         raise CborError(reason="time before 1970")
-    keys, intervals = decode_keys(fields[3], not is_old)
+    keys, intervals = decode_keys(fields[3], not is_old, False)
     rules = NO_RULES
     if not is_old:
         if fields[7] < 0:
@@ -157,22 +159,31 @@ def encode_keys(keys: "Iterable[Key]", intervals: "Iterable[Interval]") -> "list
     return parts
 
 
-def decode_keys(parts: "list[Any]", has_intervals: bool) -> "tuple[tuple[Key, ...], tuple[Interval, ...]]":
-    """Return checked keys, and the interval of every tracker's key. Raises CborError, LimitError, UnsupportedError."""
+def decode_keys(
+    parts: "list[Any]", has_intervals: bool, skips_unknown: bool
+) -> "tuple[tuple[Key, ...], tuple[Interval, ...]]":
+    """Return checked keys, and the interval of every tracker's key; rule 3.
+
+    Raises CborError, LimitError, and UnsupportedError for an unknown algorithm unless `skips_unknown`.
+    """
     if len(parts) > ANCHOR_KEYS:
         raise LimitError(what="anchor keys", limit=ANCHOR_KEYS)
     keys: "list[Key]" = []
+    key_ids: "list[bytes]" = []
     intervals: "list[Interval]" = []
     for part in parts:
         is_timed = has_intervals and isinstance(part, dict) and part.get(3) == ROLE_TRACKER
         fields = cbor.check_map(part, _KEY_FORM + _KEY_INTERVAL if is_timed else _KEY_FORM)
         key = Key(fields[1], fields[2], fields[3], fields[4])
-        _check_key(key)
-        for other in keys:
-            if other.key_id == key.key_id:
-                raise CborError(reason="key id twice")
-        keys.append(key)
-        if is_timed:
+        if key.key_id in key_ids:
+            raise CborError(reason="key id twice")
+        key_ids.append(key.key_id)
+        is_known = _is_known(key)
+        if not is_known and not skips_unknown:
+            raise UnsupportedError(what="role or algorithm of a key")
+        if is_known:
+            keys.append(key)
+        if is_timed and is_known:
             intervals.append(_interval(key.key_id, fields[5], fields[6]))
     return tuple(keys), tuple(intervals)
 
@@ -183,7 +194,10 @@ def encode_policies(policies: "Iterable[Policy]") -> "list[dict[int, Any]]":
 
 
 def decode_policies(parts: "list[Any]", keys: "tuple[Key, ...]") -> "tuple[Policy, ...]":
-    """Return checked policies, each of which `keys` can satisfy. Raises CborError."""
+    """Return checked policies, each of which `keys` can satisfy. Raises CborError.
+
+    A policy that needs an algorithm which this firmware does not know is refused: no update could follow it.
+    """
     policies: "list[Policy]" = []
     for part in parts:
         fields = cbor.check_map(part, _POLICY_FORM)
@@ -232,11 +246,12 @@ def _interval(key_id: bytes, first_s: int, last_s: int) -> Interval:
     return Interval(key_id, first_s, last_s)
 
 
-def _check_key(key: Key) -> None:
+def _is_known(key: Key) -> bool:
+    """Whether this firmware knows role and algorithm. Raises CborError for a key of another form."""
     if not 0 < len(key.key_id) <= KEY_ID_BYTES:
         raise CborError(reason="length of a key id")
     if not ROLE_ROOT <= key.role <= ROLE_SIGNATORY:
-        raise CborError(reason="unknown role", role=key.role)
+        return False
     if key.algorithm == cose.ALG_ESP256:
         is_good = len(key.public) == _P256_BYTES and key.public[0] == 4
     elif key.algorithm == cose.ALG_HSS_LMS:
@@ -244,6 +259,7 @@ def _check_key(key: Key) -> None:
     elif key.algorithm == cose.ALG_ED25519:
         is_good = len(key.public) == _ED25519_BYTES
     else:
-        raise UnsupportedError(what="algorithm of a key")
+        return False
     if not is_good:
         raise CborError(reason="form of a public key")
+    return True

@@ -2,12 +2,15 @@
 
 The factory's anchors are the first key set; this record replaces their keys and rules, and nothing else of them.
 Payload: CBOR {0: 1, 1: class id, 2: sequence, 3: root's time (unix s), 4: [keys], 5: [policies], 6: [revoked key
-ids], 7: [numbers of revoked image keys]}; keys and policies as in the anchors. Signed as COSE_Sign or COSE_Sign1.
+ids], 7: [numbers of revoked image keys], optional 8: highest manifest sequence number, optional 9: latest end date of
+the support period (days since 1970-01-01)}; keys and policies as in the anchors. Signed as COSE_Sign or COSE_Sign1.
+Members 8 and 9 are the way back from a stolen key that signed a huge number or a far date: a unit that is above them
+goes back to them, since its roots vouch for nothing higher.
 
 Rules, in the order they are applied (RFC 9019 4.2, UP-11; after python-tuf's root update):
 1. Size, structure, `typ`. Nothing of the payload is read before the next rule held.
 2. As many roots that this unit believes now have signed as its policy for roots asks for.
-3. For this class, with a higher sequence number than the key set that holds now.
+3. For this class, with a sequence number above that of the key set that holds now, by at most SEQUENCE_JUMP.
 4. What was revoked stays revoked, and no revoked key is among the keys.
 5. The set has roots, and as many of its own roots signed it as its own policy asks for: a new root that nobody
    holds would lock the unit out for ever.
@@ -21,7 +24,7 @@ from device.codec import cbor, cose
 from device.compat import const
 from device.crypto import backend
 from device.errors import CborError, FreshnessError, KeySetError, RecordTypeError, UnsupportedError
-from device.limits import IMAGE_KEYS, KEYSET_BYTES, KEYSET_SIGNATURES
+from device.limits import IMAGE_KEYS, KEYSET_BYTES, KEYSET_SIGNATURES, SEQUENCE_JUMP
 from device.trust import anchors as trust_anchors
 from device.trust.anchors import ROLE_ROOT, Anchors, Rules, interval_of, policy_of
 from device.trust.signatures import require
@@ -36,25 +39,32 @@ TYP = "application/vnd.firstboot.keyset+cbor"
 VERSION = 1
 
 # `rules.sequence` is this set's number; `revoked_images`: numbers of the boot ROM's image keys.
-KeySet = namedtuple("KeySet", ("class_id", "root_time_s", "keys", "rules", "revoked_images"))
+# `ceilings`: the highest values that the roots vouch for, None where they say nothing.
+KeySet = namedtuple("KeySet", ("class_id", "root_time_s", "keys", "rules", "revoked_images", "ceilings"))
+Ceilings = namedtuple("Ceilings", ("manifest_sequence", "support_end_day"))
+
+NO_CEILINGS = Ceilings(None, None)
 
 _FORM = ((0, int), (1, bytes), (2, int), (3, int), (4, list), (5, list), (6, list), (7, list))
+_CEILINGS = ((8, int), (9, int))
 
 
 def encode(keys: KeySet) -> bytes:
     """Return the payload that the roots sign; raises what decode would raise on it."""
-    data = cbor.encode(
-        {
-            0: VERSION,
-            1: keys.class_id,
-            2: keys.rules.sequence,
-            3: keys.root_time_s,
-            4: trust_anchors.encode_keys(keys.keys, keys.rules.intervals),
-            5: trust_anchors.encode_policies(keys.rules.policies),
-            6: list(keys.rules.revoked),
-            7: list(keys.revoked_images),
-        }
-    )
+    fields = {
+        0: VERSION,
+        1: keys.class_id,
+        2: keys.rules.sequence,
+        3: keys.root_time_s,
+        4: trust_anchors.encode_keys(keys.keys, keys.rules.intervals),
+        5: trust_anchors.encode_policies(keys.rules.policies),
+        6: list(keys.rules.revoked),
+        7: list(keys.revoked_images),
+    }
+    for index in range(len(_CEILINGS)):
+        if keys.ceilings[index] is not None:
+            fields[_CEILINGS[index][0]] = keys.ceilings[index]
+    data = cbor.encode(fields)
     decode(data)
     return data
 
@@ -64,10 +74,10 @@ def decode(payload: bytes) -> KeySet:
     fields = cbor.decode(payload, KEYSET_BYTES)
     if isinstance(fields, dict) and fields.get(0) != VERSION:
         raise UnsupportedError(what="version of the key set")
-    cbor.check_map(fields, _FORM)
+    cbor.check_map(fields, _FORM, _CEILINGS)
     if fields[2] < 1 or fields[3] < 0:
         raise CborError(reason="sequence number or time of the key set")
-    keys, intervals = trust_anchors.decode_keys(fields[4], True)
+    keys, intervals = trust_anchors.decode_keys(fields[4], True, True)
     if not [key for key in keys if key.role == ROLE_ROOT]:
         raise KeySetError(reason="no root")
     rules = Rules(
@@ -76,7 +86,11 @@ def decode(payload: bytes) -> KeySet:
         fields[2],
         trust_anchors.decode_revoked(fields[6], keys),
     )
-    return KeySet(fields[1], fields[3], keys, rules, _image_keys(fields[7]))
+    ceilings = Ceilings(fields.get(8), fields.get(9))
+    for ceiling in ceilings:
+        if ceiling is not None and ceiling < 0:
+            raise CborError(reason="ceiling of the key set")
+    return KeySet(fields[1], fields[3], keys, rules, _image_keys(fields[7]), ceilings)
 
 
 def verify(data: bytes, anchors: Anchors, crypto: "Any" = backend) -> KeySet:
@@ -92,7 +106,7 @@ def verify(data: bytes, anchors: Anchors, crypto: "Any" = backend) -> KeySet:
     found = decode(record.payload)
     if found.class_id != anchors.class_id:
         raise KeySetError(reason="class")
-    if found.rules.sequence <= anchors.rules.sequence:
+    if not 0 < found.rules.sequence - anchors.rules.sequence <= SEQUENCE_JUMP:
         raise KeySetError(reason="sequence", have=anchors.rules.sequence, offered=found.rules.sequence)
     for key_id in anchors.rules.revoked:
         if key_id not in found.rules.revoked:
@@ -163,9 +177,11 @@ def _require_roots(record: "cose.Signed", anchors: Anchors, crypto: "Any") -> No
 
 
 def _image_keys(numbers: "list[Any]") -> "tuple[int, ...]":
+    """The image keys that this boot ROM has; a number past them belongs to a newer board of the class."""
     for number in numbers:
-        if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < IMAGE_KEYS:
+        if isinstance(number, bool) or not isinstance(number, int) or number < 0:
             raise CborError(reason="number of an image key")
-    if len(set(numbers)) != len(numbers) or len(numbers) >= IMAGE_KEYS:
+    known = [number for number in numbers if number < IMAGE_KEYS]
+    if len(set(numbers)) != len(numbers) or len(known) >= IMAGE_KEYS:
         raise CborError(reason="revoked image keys")  # the last one is never revoked
-    return tuple(numbers)
+    return tuple(known)

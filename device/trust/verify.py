@@ -29,7 +29,7 @@ from device.errors import (
     SequenceNumberError,
     UnsupportedError,
 )
-from device.limits import RECORD_BYTES, SIGNATURES_TRIED, STATEMENT_BYTES
+from device.limits import RECORD_BYTES, SEQUENCE_JUMP, SIGNATURES_TRIED, STATEMENT_BYTES
 from device.suit import envelope, manifest
 from device.trust.anchors import ROLE_AUTHOR, ROLE_SIGNATORY, find_key, policy_of
 from device.trust.profile import COMPONENTS as COMPONENTS
@@ -90,8 +90,10 @@ def authenticate(data: bytes, anchors: "Anchors", crypto: "Any" = backend) -> "M
 
 
 def require_newer(verified: VerifiedManifest, have: int) -> None:
-    """Raise SequenceNumberError unless the manifest is newer than sequence number `have` (UP-02)."""
-    if verified.sequence_number <= have:
+    """Raise SequenceNumberError unless the manifest is newer than sequence number `have` (UP-02), by at most
+    SEQUENCE_JUMP.
+    """
+    if not 0 < verified.sequence_number - have <= SEQUENCE_JUMP:
         raise SequenceNumberError(have=have, offered=verified.sequence_number)
 
 

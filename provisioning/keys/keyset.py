@@ -140,7 +140,9 @@ class Book:
 def key_set(book: Book, class_id: bytes, others: Sequence[AnchorKey], root_time_s: int) -> keyset.KeySet:
     """What the roots sign for one product class. `root_time_s` becomes the units' floor of time."""
     keys = book.keys(others)
-    return keyset.KeySet(class_id, root_time_s, keys, book.rules(keys), book.revoked_images)
+    return keyset.KeySet(
+        class_id, root_time_s, keys, book.rules(keys), book.revoked_images, keyset.NO_CEILINGS
+    )
 
 
 def sign_key_set(content: keyset.KeySet, signers: Sequence[Signer]) -> bytes:

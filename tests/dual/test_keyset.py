@@ -14,6 +14,7 @@ from device.errors import (
     SignatureError,
     UnsupportedError,
 )
+from device.limits import SEQUENCE_JUMP
 from device.trust import anchors as trust_anchors
 from device.trust import keyset
 from device.trust.anchors import (
@@ -76,8 +77,10 @@ def make(
     time_s=BUILD_S + DAY,
     images=(),
     policies=TWO_OF_THREE,
+    ceilings=keyset.NO_CEILINGS,
 ):
-    return keyset.KeySet(klass, time_s, tuple(keys), rules(keys, sequence, revoked, policies), images)
+    found = rules(keys, sequence, revoked, policies)
+    return keyset.KeySet(klass, time_s, tuple(keys), found, images, ceilings)
 
 
 def sign(payload, names=(b"root-a", b"root-b"), typ=keyset.TYP, aad=None):
@@ -142,6 +145,12 @@ def test_only_a_higher_sequence_number_passes():
     refused(signed(sequence=4), KeySetError, "have=5 offered=4", after)
 
 
+def test_a_sequence_number_far_ahead_is_refused():
+    last = 1 + SEQUENCE_JUMP
+    assert keyset.verify(signed(sequence=last), ANCHORS).rules.sequence == last
+    refused(signed(sequence=last + 1), KeySetError, "sequence")
+
+
 def test_new_roots_are_signed_by_old_and_new():
     keys = plus(NEW_ROOTS, AUTHOR, SUPPORT, TRACKER)
     both = (b"root-a", b"root-b", b"root-d", b"root-e")
@@ -181,16 +190,57 @@ def test_fields_are_checked():
         ({0: 2}, UnsupportedError, "version"),
         ({2: 0}, CborError, "sequence number"),
         ({3: -1}, CborError, "time"),
-        ({7: [3]}, CborError, "image key"),
+        ({7: [-1]}, CborError, "image key"),
+        ({7: [True]}, CborError, "image key"),
+        ({8: -1}, CborError, "ceiling"),
+        ({9: "x"}, CborError, "wrong type"),
         ({7: [0, 0]}, CborError, "image keys"),
         ({7: [0, 1, 2]}, CborError, "image keys"),
         ({6: [b""]}, CborError, "revoked"),
         ({6: [b"x", b"x"]}, CborError, "revoked twice"),
         ({6: [b"%02d" % number for number in range(65)]}, LimitError, "revoked"),
-        ({8: 1}, CborError, "unknown key"),
+        ({10: 1}, CborError, "unknown key"),
         ({5: [{1: 4, 2: 1, 3: []}]}, CborError, "signs alone"),
     ):
         refused(sign(with_fields(changes)), error, text)
+
+
+def test_ceilings_are_kept_and_may_be_absent():
+    high = keyset.Ceilings(41, 22000)
+    assert keyset.verify(signed(ceilings=high), ANCHORS).ceilings == high
+    only = keyset.Ceilings(None, 22000)
+    assert keyset.verify(signed(ceilings=only), ANCHORS).ceilings == only
+    assert keyset.verify(signed(), ANCHORS).ceilings == keyset.NO_CEILINGS
+
+
+def with_key(**fields):
+    """A set with one more key: its parts 1 to 6 changed."""
+    part = {1: b"next", 2: -9, 3: ROLE_AUTHOR, 4: AUTHOR.public}
+    part.update({int(name[1:]): value for name, value in fields.items()})
+    return cbor.decode(keyset.encode(make()))[4] + [part]
+
+
+def test_a_key_of_an_unknown_algorithm_or_role_is_skipped():
+    for part in ({"m2": -48, "m4": bytes(1312)}, {"m2": -7}, {"m3": 6}, {"m3": 0}):
+        found = keyset.verify(sign(with_fields({4: with_key(**part)})), ANCHORS)
+        assert [one.key_id for one in found.keys] == [one.key_id for one in SECOND]
+
+
+def test_a_skipped_key_counts_for_no_threshold():
+    two_authors = [{1: ROLE_ROOT, 2: 2, 3: []}, {1: ROLE_AUTHOR, 2: 2, 3: []}]
+    refused(sign(with_fields({4: with_key(m2=-48), 5: two_authors})), CborError, "fewer keys than")
+    assert keyset.verify(sign(with_fields({4: with_key(), 5: two_authors})), ANCHORS)
+
+
+def test_what_is_wrong_with_a_key_is_refused_whether_or_not_it_is_known():
+    refused(sign(with_fields({4: with_key(m1=b"", m2=-48)})), CborError, "length of a key id")
+    refused(sign(with_fields({4: with_key(m1=b"root-a", m2=-48)})), CborError, "key id twice")
+    refused(sign(with_fields({4: with_key(m4=b"short")})), CborError, "form of a public key")
+
+
+def test_the_number_of_an_image_key_that_this_boot_rom_does_not_have_is_skipped():
+    found = keyset.verify(sign(with_fields({7: [1, 3]})), ANCHORS)
+    assert found.revoked_images == (1,)
 
 
 def test_a_tracker_without_an_interval_is_refused():

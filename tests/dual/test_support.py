@@ -4,6 +4,7 @@ from memory_unit import refused
 
 from device.codec import cbor
 from device.errors import SupportRecordError
+from device.limits import SEQUENCE_JUMP
 from device.records import support
 from device.records.support import DAY_S, ENDED, ENDING, SUPPORTED, UNKNOWN, SupportRecord, support_state
 
@@ -85,6 +86,25 @@ def test_an_older_sequence_is_refused_even_with_a_later_end_date():
 def test_the_same_sequence_with_another_content_is_refused():
     assert reason_of(changed(end_day=END + 1)) == "sequence"
     assert reason_of(changed(notice_days=91)) == "sequence"
+
+
+def test_the_latest_end_date_stays_the_floor_whoever_signed_it():
+    # The record that set the floor is not believed any more: its key was replaced.
+    def offer(end_day):
+        return support.accept(None, changed(end_day=end_day), CLASS, HORIZON, END)
+
+    assert offer(END) is True
+    try:
+        offer(END - 1)
+    except SupportRecordError as error:
+        assert error.fields["reason"] == "shortened"
+        return
+    raise AssertionError("accepted")
+
+
+def test_a_sequence_number_far_ahead_is_refused():
+    assert support.accept(RECORD, changed(sequence=RECORD.sequence + SEQUENCE_JUMP), CLASS, HORIZON) is True
+    assert reason_of(changed(sequence=RECORD.sequence + SEQUENCE_JUMP + 1)) == "sequence"
 
 
 def test_a_record_of_another_product_class_is_refused():

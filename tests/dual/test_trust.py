@@ -19,6 +19,7 @@ from device.errors import (
     UnsupportedError,
     VendorMismatchError,
 )
+from device.limits import SEQUENCE_JUMP
 from device.suit import commands, envelope, manifest
 from device.trust import verify
 from device.trust.anchors import NO_RULES, ROLE_AUTHOR, ROLE_SUPPORT, Anchors, Key
@@ -364,12 +365,24 @@ def test_only_a_newer_manifest_passes():
     verified = verify.verify_envelope(signed(content(sequence_number=7)), ANCHORS)
     verify.require_newer(verified, 6)
     for have in (7, 8):
-        try:
-            verify.require_newer(verified, have)
-        except SequenceNumberError as error:
-            assert (error.fields["have"], error.fields["offered"]) == (have, 7)
-            continue
-        raise AssertionError("accepted")
+        not_newer(verified, have)
+
+
+def not_newer(verified, have):
+    try:
+        verify.require_newer(verified, have)
+    except SequenceNumberError as error:
+        assert (error.fields["have"], error.fields["offered"]) == (have, verified.sequence_number)
+        return
+    raise AssertionError("accepted")
+
+
+def test_a_manifest_far_ahead_is_refused():
+    ahead = verify.verify_envelope(signed(content(sequence_number=6 + SEQUENCE_JUMP)), ANCHORS)
+    verify.require_newer(ahead, 6)
+    not_newer(ahead, 5)
+    last = verify.verify_envelope(signed(content(sequence_number=2**64 - 1)), ANCHORS)
+    not_newer(last, 6)
 
 
 def test_every_truncation_of_an_envelope_is_refused():

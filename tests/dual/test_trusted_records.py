@@ -124,12 +124,12 @@ def test_anchors_with_bad_keys_are_refused():
     anchors_refused(with_keys(AUTHOR, AUTHOR), CborError, "key id twice")
     anchors_refused(with_keys(Key(b"", -9, 2, public)), CborError, "key id")
     anchors_refused(with_keys(Key(b"k" * 33, -9, 2, public)), CborError, "key id")
-    anchors_refused(with_keys(Key(b"k", -9, 6, public)), CborError, "unknown role")
+    anchors_refused(with_keys(Key(b"k", -9, 6, public)), UnsupportedError, "role or algorithm")
     anchors_refused(with_keys(Key(b"k", -9, 2, public[1:])), CborError, "public key")
     anchors_refused(with_keys(Key(b"k", -9, 2, b"\x02" + public[1:])), CborError, "public key")
     anchors_refused(with_keys(Key(b"k", -46, 2, public)), CborError, "public key")
     anchors_refused(with_keys(Key(b"k", -19, 2, bytes(31))), CborError, "public key")
-    anchors_refused(with_keys(Key(b"k", -8, 2, bytes(32))), UnsupportedError, "algorithm")
+    anchors_refused(with_keys(Key(b"k", -8, 2, bytes(32))), UnsupportedError, "role or algorithm")
     anchors_refused(with_keys(Key(b"k", -7, 2, public)), UnsupportedError, "algorithm")
 
 

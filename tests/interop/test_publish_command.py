@@ -78,7 +78,7 @@ def records(maker: Maker, tmp_path: Path) -> dict[str, Path]:
     key = Key(b"root", maker.author.algorithm, ROLE_ROOT, maker.author.public)
     rules = NO_RULES._replace(sequence=3)
     payloads = {
-        "keyset": keyset.encode(keyset.KeySet(CLASS_ID, NOW_S, (key,), rules, ())),
+        "keyset": keyset.encode(keyset.KeySet(CLASS_ID, NOW_S, (key,), rules, (), keyset.NO_CEILINGS)),
         "support": support.encode(support.SupportRecord(CLASS_ID, 20000, 1, 0, 30)),
         "contact": contact.encode(
             contact.Contact(2, "https://example.com/report", "in 3 days", "monthly", "https://example.com/p")
