@@ -37,7 +37,6 @@ CHANGE_PASSWORD = "change of password"  # another credential replaces the stored
 RESET = "factory reset"  # the mark is stored: a reset is under way
 RESET_DONE = "factory reset done"  # the user region is empty again and `owned` is deleted
 FAULT = "fault"  # a record that the state depends on cannot be read
-EVENTS = (LOCK, SETUP, SIGN_IN, CHANGE_PASSWORD, RESET, RESET_DONE, FAULT)
 
 # (state, event, next state), in the order of a unit's life. An unprovisioned unit has nothing to lose: after a fault
 # the station provisions it again from the start.

@@ -1,4 +1,4 @@
-"""Whether updates install themselves (UP-06), and what the owner is told about them (UP-07).
+"""Whether updates install themselves (UP-06), and what the owner reads about them (UP-07).
 
 Rules:
 1. Automatic is the default, also if the record cannot be read: a damaged setting must not keep security fixes away.

@@ -1,4 +1,4 @@
-"""What the local pages need from a unit. device.agent.unit implements it; tests use a fake.
+"""What the local pages need from a unit. device.agent.facade implements it; tests use a fake.
 
 The shapes of the dictionaries are those of docs/reference/local-pages.md:
 
@@ -70,5 +70,8 @@ if TYPE_CHECKING:
         def random_bytes(self, length: int) -> bytes:
             """Return random bytes for session tokens. Raises EntropyError."""
 
-        def ticks_ms(self) -> int: ...
-        def ticks_diff(self, later: int, earlier: int) -> int: ...
+        def ticks_ms(self) -> int:
+            """Return the clock's ticks in ms; they wrap (interfaces.Clock)."""
+
+        def ticks_diff(self, later: int, earlier: int) -> int:
+            """Return the distance of two ticks in ms."""

@@ -36,12 +36,15 @@ class OwnerSite(Site):
         return owner_pages.surroundings(request.path, self.device.status())
 
     async def status(self, request: "Any") -> "Any":
+        """The page with version, support period, updates and recent problems."""
         return self._owner_page(request, "", owner_pages.status)
 
     async def status_json(self, request: "Any") -> "Any":
+        """The whole status for a program."""
         return answers.data(self.device.status())
 
     async def updates(self, request: "Any") -> "Any":
+        """The page about updates."""
         word = self.word("/updates")
         return self._owner_page(
             request, "update", lambda info, found: owner_pages.updates(info, found, NO_PROBLEM, word)
@@ -74,9 +77,11 @@ class OwnerSite(Site):
             raise RequestError(status=400, reason="action")
 
     async def support(self, request: "Any") -> "Any":
+        """The page about the support period (SP-08)."""
         return self._owner_page(request, "support", owner_pages.support_period)
 
     async def password_form(self, request: "Any") -> "Any":
+        """The form for a change of password."""
         return self._owner_page(request, "", owner_pages.password)
 
     async def change_password(self, request: "Any") -> "Any":
@@ -92,6 +97,7 @@ class OwnerSite(Site):
         return self._signed_out(answers.done(request, "/login"))
 
     async def reset_form(self, request: "Any") -> "Any":
+        """The form for a factory reset."""
         return self._owner_page(request, "", owner_pages.reset)
 
     async def reset(self, request: "Any") -> "Any":
@@ -110,11 +116,13 @@ class OwnerSite(Site):
         return self._signed_out(answers.page(owner_pages.resetting()))
 
     async def licences(self, request: "Any") -> "Any":
+        """The parts of the software and their licences."""
         if answers.wants_json(request):
             return answers.data([{"name": name, "licence": licence} for name, licence, _ in licences.PARTS])
         return self._owner_page(request, "", owner_pages.licence_texts)
 
     async def logout(self, request: "Any") -> "Any":
+        """End the session of this browser."""
         self.sessions.end(self.token(request))
         self.say("/", texts.SIGNED_OUT)
         response = answers.done(request, "/")

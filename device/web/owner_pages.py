@@ -127,12 +127,12 @@ def _application(found: "dict[str, Any] | None") -> "str | None":
 
 
 def _contacted(found: "dict[str, Any]", update: "dict[str, Any]") -> str:
-    """Return when the device last verified a message of the manufacturer, and by which way."""
+    """Return when the device last verified a message of the manufacturer."""
     contact = found.get("last_contact")
     if contact is None:
         text = "none since the device was switched on"
     else:
-        text = "{} ({})".format(time_text(contact.get("time")), contact.get("source", ""))
+        text = time_text(contact.get("time"))
     if update.get("is_stale"):
         text += ". That is more than 72 hours ago: check that the device is connected to the internet."
     return text
@@ -180,15 +180,13 @@ def _in_words(event: "dict[str, Any]") -> str:
 
 def support_period(info: "dict[str, Any]", found: "dict[str, Any]", problem: "Problem" = NO_PROBLEM) -> str:
     """Return the sentence, the days left, what happens after the end, why it is not known (SP-04, SP-08, SP-10)."""
-    period = found.get("support")
     rows = facts(
         (
-            ("Last day of support", (period or {}).get("end_date")),
             ("Date and time", time_text(found.get("time"))),
             ("Last verified contact with the manufacturer", _contacted(found, {})),
         )
     )
-    body = _support(period) + section("How the device knows", rows)
+    body = _support(found.get("support")) + section("How the device knows the date", rows)
     return _owner("Support period", "/support", info, found, body, problem)
 
 
@@ -223,7 +221,7 @@ def _automatic(update: "dict[str, Any]") -> str:
 
 def _choices(update: "dict[str, Any]") -> str:
     if not update.get("automatic", True):
-        return _form("on", "Turn on")
+        return _form("on", "Switch on")
     options = "".join(
         [
             '<option value="{0}">{0} {1}</option>'.format(days, "day" if days == 1 else "days")
@@ -232,7 +230,7 @@ def _choices(update: "dict[str, Any]") -> str:
     )
     choose = '<label for="days">Pause for</label><select id="days" name="days">' + options + "</select>"
     end = _form("on", "Resume now") if update.get("postponed_until") else ""
-    return end + _form("postpone", "Pause", choose) + _form("off", "Turn off")
+    return end + _form("postpone", "Pause", choose) + _form("off", "Switch off")
 
 
 def _form(action: str, text: str, more: str = "") -> str:

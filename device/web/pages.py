@@ -51,7 +51,7 @@ def index(info: "dict[str, Any]", is_set_up: bool, word: str = "") -> str:
     else:
         way = section(
             "Set up your device",
-            "<p>Choose a password to start using this device. You need the set-up code that is printed on its"
+            "<p>Before you can use this device, choose a password for it. You need the set-up code on its"
             ' label.</p><p><a class="button" id="start" href="/setup">Start</a></p>',
         )
     body = _good(word) + way + public_sections(info)

@@ -96,6 +96,7 @@ class Site:
 
     # public information --------------------------------------------------------------------------------------
     async def index(self, request: "Any") -> "Any":
+        """The start page; the status page for the signed-in owner."""
         if answers.wants_json(request):
             return answers.data(self.device.public_info())
         if self.token(request):
@@ -104,6 +105,7 @@ class Site:
         return answers.page(pages.index(self.device.public_info(), is_set_up, self.word("/")))
 
     async def style(self, request: "Any") -> "Any":
+        """The style sheet: the same for every device, so a browser may keep it."""
         return Response(
             CSS, 200, {"Content-Type": "text/css; charset=UTF-8", "Cache-Control": "max-age=3600"}
         )
@@ -117,6 +119,7 @@ class Site:
         )
 
     async def public(self, request: "Any") -> "Any":
+        """Public information for a program."""
         return answers.data(self.device.public_info())
 
     async def contact(self, request: "Any") -> "Any":
@@ -141,12 +144,14 @@ class Site:
 
     # set-up and sign-in -----------------------------------------------------------------------------------------
     async def setup_form(self, request: "Any") -> "Any":
+        """The set-up form."""
         is_press_needed = self.device.is_press_needed()
         if answers.wants_json(request):
             return answers.data({"press_needed": is_press_needed})
         return answers.page(pages.setup(self.device.public_info(), NO_PROBLEM, is_press_needed))
 
     async def setup(self, request: "Any") -> "Any":
+        """Carry out set-up, then send the browser to sign-in."""
         fields = read_form(request)
         code, password = field(fields, "code"), field(fields, "password")
         try:
@@ -165,11 +170,13 @@ class Site:
         return answers.done(request, "/login")
 
     async def login_form(self, request: "Any") -> "Any":
+        """The sign-in form."""
         if answers.wants_json(request):
             return answers.data({"next": "/login"})
         return answers.page(pages.login(self.device.public_info(), NO_PROBLEM, self.word("/login")))
 
     async def login(self, request: "Any") -> "Any":
+        """Open a session if the password is correct."""
         fields = read_form(request)
         password = field(fields, "password")
         try:

@@ -111,7 +111,7 @@ def test_set_up_and_sign_in_work_without_script(fresh: FactoryUnit, chromium: An
     page.click("button[type=submit]")
     assert page.url == fresh.url + "/status"
     page.click("text=Updates")
-    page.click("text=Turn off")
+    page.click("text=Switch off")
     assert "wait until you install them" in page.inner_text("main")
     context.close()
 

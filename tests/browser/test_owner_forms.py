@@ -169,7 +169,7 @@ def test_a_form_sent_after_the_session_ended_says_that_nothing_was_changed(
     sign_in(page, owned)
     page.goto(owned.url + "/updates")
     context.clear_cookies()
-    submit(page, "text=Turn off")
+    submit(page, "text=Switch off")
     assert page.url == owned.url + "/login" and "nothing was changed" in page.inner_text("[role=status]")
 
 

@@ -121,9 +121,9 @@ class Walk:
             self.look(f"owner-{name}")
         self.open("/updates")
         self.page.select_option("#days", "7")
-        self.submit("text=Turn off")
+        self.submit("text=Switch off")
         self.look("updates-off")
-        self.submit("text=Turn on")
+        self.submit("text=Switch on")
 
     def support_ends(self) -> None:
         self.unit.world.move_time_past_support()

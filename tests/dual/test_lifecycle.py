@@ -18,6 +18,8 @@ from device.owner.lifecycle import (
     step,
 )
 
+EVENTS = sorted({event for _, event, _ in lifecycle.TRANSITIONS})
+
 
 def test_each_step_of_the_table_leads_where_it_says():
     for state, event, after in lifecycle.TRANSITIONS:
@@ -27,7 +29,7 @@ def test_each_step_of_the_table_leads_where_it_says():
 def test_what_is_not_in_the_table_is_refused():
     known = [(state, event) for state, event, _ in lifecycle.TRANSITIONS]
     for state in lifecycle.STATES:
-        for event in lifecycle.EVENTS:
+        for event in EVENTS:
             if (state, event) not in known:
                 assert refused(LifecycleError, step, state, event).fields["event"] == event
 

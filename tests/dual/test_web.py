@@ -1,10 +1,12 @@
 """The local pages on every interpreter: parsing, forms, and one owner's way from set-up to sign-out."""
 
 import asyncio
+import json
 
 from memory_unit import CODE, PASSWORD, MemoryUnit, refused
 
 from device.errors import CodecError, RequestError
+from device.owner import passwords, setup_code, typed
 from device.web import forms, html, http
 from device.web.app import create_app
 from device.web.server import serve_client
@@ -111,6 +113,25 @@ def test_an_owner_goes_from_set_up_to_sign_out():
     assert status_of(shown) == 200 and b"1.2.3+0" in shown
     assert status_of(ask(app, "POST", "/logout", b"", cookie)) == 303
     assert status_of(ask(app, "GET", "/status", cookie=cookie)) == 303
+
+
+def test_the_strength_meter_carries_the_devices_own_rules():
+    answer = ask(create_app(Facade(MemoryUnit())), "GET", "/meter.js")
+    assert status_of(answer) == 200
+    data = answer.split(b"var D = ", 1)[1].split(b";\n", 1)[0]
+    found = json.loads(data)
+    assert [list(row) for row in typed.INVISIBLE] == found["invisible"] and list(passwords.WALKS) == found[
+        "walks"
+    ]
+    assert "correcthorsebatterystaple" in found["words"].split(" ") and found["leet"] == passwords.LEET
+
+
+def test_a_refused_form_shows_the_code_again_and_never_the_password():
+    app = create_app(Facade(MemoryUnit()))
+    form = "code=" + CODE.lower() + "&password=correct+horse+battery+staple"
+    answer = ask(app, "POST", "/setup", form.encode())
+    assert status_of(answer) == 422
+    assert ('value="' + setup_code.grouped(CODE) + '"').encode() in answer and b"staple" not in answer
 
 
 def test_a_request_may_come_byte_by_byte():
