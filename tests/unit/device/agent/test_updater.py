@@ -1,0 +1,86 @@
+"""The update tasks of a unit in virtual time: what happens around a restart."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from device.agent.updater import Updater
+from device.update import trial_state
+from simulator import virtual
+
+
+class Reset(Exception):
+    """The unit restarts."""
+
+
+class Pending:
+    """A release that only missed its server, or one on trial."""
+
+    def __init__(self, *, is_trial: bool) -> None:
+        self.is_trial = is_trial
+        self.is_retry_wanted = not is_trial
+        self.log: list[str] = []
+
+    def read(self) -> SimpleNamespace:
+        return SimpleNamespace(attempts=1)
+
+    def retry(self) -> None:
+        self.log.append("staged again")
+        self.is_retry_wanted = False
+
+    def record_outcome(self, outcome: int) -> None:
+        self.log.append(f"outcome {outcome}")
+
+
+def updater(pending: Pending) -> Updater:
+    def reset() -> None:
+        pending.log.append("reset")
+        raise Reset
+
+    ports: Any = SimpleNamespace(say=pending.log.append, boot=SimpleNamespace(reset=reset))
+    service: Any = SimpleNamespace(releases=SimpleNamespace(pending=pending))
+    return Updater(service, [], 60, ports, asyncio.Event())
+
+
+def watch(pending: Pending, meanwhile: Any = None) -> None:
+    async def run() -> None:
+        watching = asyncio.ensure_future(updater(pending).watch_trial())
+        if meanwhile is not None:
+            while not pending.log:
+                await asyncio.sleep(1)
+            meanwhile()
+        await watching
+
+    with pytest.raises(Reset):
+        virtual.run(run())
+
+
+def test_a_trial_that_reaches_no_server_is_recorded_before_the_restart() -> None:
+    pending = Pending(is_trial=True)
+    watch(pending)
+    assert pending.log == [
+        f"outcome {trial_state.NO_SERVER}",
+        "restart: no server in the trial window",
+        "reset",
+    ]
+
+
+def test_a_release_is_staged_again_right_before_the_restart() -> None:
+    """Until then it counts as waiting, so no check fetches it again."""
+    pending = Pending(is_trial=False)
+    watch(pending)
+    assert pending.log == ["restart: a release is tried again", "staged again", "reset"]
+
+
+def test_a_release_that_a_newer_one_replaced_meanwhile_is_not_staged_again() -> None:
+    pending = Pending(is_trial=False)
+
+    def replace() -> None:
+        pending.is_retry_wanted = False
+
+    watch(pending, replace)
+    assert pending.log == ["restart: a release is tried again", "reset"]
