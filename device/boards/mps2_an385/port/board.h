@@ -1,4 +1,4 @@
-// What the parts of the port offer to each other.
+// The functions that the parts of the port offer to each other.
 #ifndef FIRSTBOOT_BOARD_H
 #define FIRSTBOOT_BOARD_H
 
@@ -9,7 +9,7 @@
 #include "memory_map.h"
 #include "nvm_layout.h"
 
-// time.c: SysTick milliseconds since the start; the time that TLS checks dates against.
+// time.c: SysTick milliseconds since the start; the time for certificate dates in TLS.
 void time_init(void);
 uint64_t time_ms(void);
 void time_pause_polled(uint32_t milliseconds); // needs no interrupts: for fault handlers
@@ -24,7 +24,7 @@ void uart_start_receive(unsigned index);
 size_t uart_read(unsigned index, uint8_t *data, size_t length);
 size_t uart_available(unsigned index);
 bool uart_can_write(unsigned index);
-// Writes until done or the line stands still for a second; returns the bytes written.
+// Writes until done, or until the line takes no byte for a second; returns the bytes written.
 size_t uart_write(unsigned index, const uint8_t *data, size_t length);
 uint32_t uart_lost(unsigned index);
 void console_write(const char *text);
@@ -32,19 +32,19 @@ void console_write_hex(uint32_t word);
 
 // fault.c
 void board_reset(uint32_t run_mark) __attribute__((noreturn));
-void board_fail(const char *why) __attribute__((noreturn)); // says why, pauses, resets with the mark WDOG
+void board_fail(const char *why) __attribute__((noreturn)); // prints `why`, pauses, resets with the mark WDOG
 void watchdog_feed(void);
 
-// nvm.c: 0 or one of these; the NOR rules of device/layout.py.
-#define NVM_RANGE (-1)       // outside the NVM, or a length that is no multiple
+// nvm.c: functions return 0 or one of these; device/layout.py states the NOR rules.
+#define NVM_RANGE (-1)       // outside the NVM
 #define NVM_ALIGNMENT (-2)
 #define NVM_NOT_ERASED (-3)
-#define NVM_FORBIDDEN (-4)   // boot facts are never erased, the entropy state belongs to the driver
-#define NVM_DIFFERS (-5)     // what was read back is not what was written
+#define NVM_FORBIDDEN (-4)   // boot facts are never erased; only the driver uses the entropy state
+#define NVM_DIFFERS (-5)     // the read-back differs from what was written
 int nvm_read(uint32_t offset, uint8_t *data, uint32_t length);
 int nvm_write(uint32_t offset, const uint8_t *data, uint32_t length);
 int nvm_erase(uint32_t offset);
-// The same without the guard on the entropy sectors, for entropy.c alone.
+// The same without the guard on the entropy sectors, only for entropy.c.
 int nvm_write_unguarded(uint32_t offset, const uint8_t *data, uint32_t length);
 int nvm_erase_unguarded(uint32_t offset);
 const uint8_t *nvm_at(uint32_t offset);
@@ -55,7 +55,7 @@ bool entropy_is_ready(void);
 bool entropy_is_test_seed(void);
 int entropy_random(void *unused, unsigned char *data, size_t length); // Mbed TLS f_rng; 0 or an error
 
-// pages.c: the ROM's and the machine's pages; NULL where the magic is not there.
+// pages.c: the pages of the ROM and the machine; NULL if the magic number is wrong.
 const handover_page_t *handover_page(void);
 const power_on_page_t *power_on_page(void);
 

@@ -1,11 +1,11 @@
 // The unit's random generator: HMAC_DRBG (NIST SP 800-90A 10.1.2) with SHA-256.
 //
 // Rules:
-// 1. Its seed is the power-on seed and the state that the last start left in NVM. The seed alone repeats after
-//    a reset; with the state no two starts have the same input.
-// 2. The next state is durable before the first output is given.
-// 3. Two sectors in turn: a power cut while one is written leaves the other.
-// 4. Without a seed, or when the state cannot be written, there is no output at all: no keys, no TLS, no nonces.
+// 1. It is seeded from the power-on seed and from the state that the last start left in NVM. After a reset the
+//    power-on seed repeats; with the state no two starts have the same input.
+// 2. The next state is durable before the first output.
+// 3. The state is written to two sectors in turn: a power cut during one write leaves the other.
+// 4. Without a seed, or when the state cannot be written, there is no output: no keys, no TLS, no nonces.
 #include <string.h>
 
 #include "py/mperrno.h"
@@ -21,7 +21,7 @@
 #define STATE_BYTES (96)
 #define DIGESTED_BYTES (64)
 
-// In NVM: three units; the digest stands in the last one, so a torn write is seen.
+// In NVM this is three units. The digest is in the last one, so a torn write is detected.
 typedef struct {
     uint32_t magic;
     uint32_t struct_version;
@@ -48,7 +48,7 @@ static bool load_state(unsigned index, entropy_state_t *state) {
            && memcmp(digest, state->digest, sizeof(digest)) == 0;
 }
 
-// The newer valid state, or none; `next` is the sector that the following one goes to.
+// Finds the newer valid state, zeros if there is none. `next` is the sector for the next state.
 static bool newest_state(entropy_state_t *state, unsigned *next) {
     entropy_state_t other;
     bool has_0 = load_state(0, state);
@@ -85,7 +85,7 @@ void entropy_init(void) {
     entropy_state_t state;
     unsigned next;
     newest_state(&state, &next);
-    // Seed first, then what makes this start unlike any other of this unit and of any other unit.
+    // The seed, then what makes this start differ from every other start of this and of every other unit.
     uint8_t input[32 + 32 + 8 + 16];
     memcpy(input, page->seed, 32);
     memcpy(input + 32, state.secret, 32);
@@ -97,7 +97,7 @@ void entropy_init(void) {
     is_ready = is_seeded && store_state(&state, state.counter + 1, next);
     mbedtls_platform_zeroize(&state, sizeof(state));
     mbedtls_platform_zeroize(input, sizeof(input));
-    // Nothing after this line can read the seed; the machine puts it back at the next reset.
+    // Nothing can read the seed after this line; the machine restores it at the next reset.
     mbedtls_platform_zeroize(page->seed, sizeof(page->seed));
 }
 
@@ -126,7 +126,7 @@ int entropy_random(void *unused, unsigned char *data, size_t length) {
     return 0;
 }
 
-// What Mbed TLS's own entropy collector asks (each TLS context seeds itself from there).
+// Called by Mbed TLS's entropy collector, from which each TLS context seeds itself.
 int mbedtls_hardware_poll(void *unused, unsigned char *data, size_t length, size_t *written) {
     *written = 0;
     int error = entropy_random(unused, data, length);

@@ -1,4 +1,4 @@
-// Ends of a run: a wanted reset, the watchdog, a fault. None of them hangs, each says on the console what it was.
+// The ends of a run: a reset, the watchdog, a fault. None of them hangs; each prints its cause on the console.
 #include "board.h"
 
 #define SCB_AIRCR (*(volatile uint32_t *)0xE000ED0C)
@@ -6,7 +6,7 @@
 #define SCB_BFAR (*(volatile uint32_t *)0xE000ED38)
 #define AIRCR_SYSRESETREQ (0x05FA0004u)
 
-// A unit that crashes at every start writes its entropy state each time: the pause bounds the wear.
+// A unit that crashes at every start writes its entropy state each time. The pause limits the wear of the flash.
 #define PAUSE_BEFORE_RESET_MS (2000)
 
 void board_reset(uint32_t run_mark) {
@@ -23,7 +23,7 @@ void board_fail(const char *why) {
     console_write(why);
     console_write(": restarting\r\n");
     time_pause_polled(PAUSE_BEFORE_RESET_MS);
-    // The mark of the watchdog: this run ended by supervision, not by a decision of the firmware.
+    // The mark of the watchdog, because the firmware did not decide to end this run.
     board_reset(RUN_MARK_WATCHDOG);
 }
 
@@ -63,11 +63,11 @@ __attribute__((used)) void report_fault(const uint32_t *frame) {
 }
 
 __attribute__((used)) void report_watchdog(const uint32_t *frame) {
-    // First expiry. The second one, ten seconds later, resets even when this handler cannot.
+    // First expiry. The second one, ten seconds later, resets even if this handler fails.
     report(frame, "watchdog", false);
 }
 
-// A stack that ran out leaves no room for a handler: take the top of the same stack, nothing returns to it.
+// After a stack overflow there is no room for a handler. It starts again at the top: nothing returns to this stack.
 #define ENTER(function) \
     __asm volatile ( \
     "mrs r0, msp\n" \

@@ -1,6 +1,6 @@
 // HSS/LMS verification on Mbed TLS's SHA-256. The rules are those of device/crypto/lms.py, its reference:
 // 1. The parameters come from the public key; a signature that states others is wrong (RFC 8554 6.3).
-// 2. The key of the second level is looked into only after the first level signed it.
+// 2. The key of the second level is read only after the signature of the first level verified.
 // 3. Every length is fixed by the parameters; a signature that is longer or shorter is wrong.
 #include "hss.h"
 
@@ -81,8 +81,8 @@ static void append_checksum(uint8_t *digest, const parameters_t *p) {
     digest[N + 1] = (uint8_t)sum;
 }
 
-// One step of a chain hashes I || q || i || j || value: 55 bytes, so with its padding exactly one block. The
-// padding is laid once and only the compression function runs per step.
+// One step of a chain hashes I || q || i || j || value: 55 bytes, which with padding is exactly one block. The
+// padding is written once; each step only runs the compression function.
 static bool run_chain(mbedtls_sha256_context *scratch, uint8_t block[64], unsigned from, unsigned last) {
     for (unsigned step = from; step < last; step++) {
         block[22] = (uint8_t)step;
@@ -105,7 +105,7 @@ static bool hash_start(mbedtls_sha256_context *hash, const uint8_t *identifier, 
            && mbedtls_sha256_update(hash, head, sizeof(head)) == 0;
 }
 
-// RFC 8554 algorithm 4b: the LM-OTS public key that the signature leads to.
+// RFC 8554 algorithm 4b: compute the LM-OTS public key from the signature.
 static bool ots_candidate(const uint8_t *key, const parameters_t *p, const uint8_t *message, size_t message_bytes,
     const uint8_t *signature, uint8_t out[N]) {
     const uint8_t *identifier = key + 8;
@@ -137,7 +137,7 @@ static bool ots_candidate(const uint8_t *key, const parameters_t *p, const uint8
     return is_done;
 }
 
-// RFC 8554 algorithm 6a: from a leaf along its path to the root.
+// RFC 8554 algorithm 6a: compute the root from a leaf and its path.
 static bool tree_root(const uint8_t *key, const parameters_t *p, uint32_t leaf, const uint8_t *path, uint8_t value[N]) {
     const uint8_t *identifier = key + 8;
     uint32_t node = (1u << p->height) + leaf;
@@ -157,7 +157,7 @@ static bool tree_root(const uint8_t *key, const parameters_t *p, uint32_t leaf, 
     return is_done;
 }
 
-// RFC 8554 5.4.2. The signature has exactly the length of `p`.
+// RFC 8554 5.4.2. The caller has checked that the signature has the length that `p` gives.
 static bool lms_verify(const uint8_t *key, const parameters_t *p, const uint8_t *message, size_t message_bytes,
     const uint8_t *signature) {
     uint32_t leaf = get_u32(signature);

@@ -9,14 +9,14 @@
 
 typedef enum {
     HSS_VALID = 0,
-    HSS_WRONG,              // the signature does not verify, or its lengths or types are not the key's
+    HSS_WRONG,              // the signature does not verify, or its lengths or types differ from those of the key
     HSS_BAD_KEY,            // not 60 bytes, or no level
     HSS_LEVELS,             // more than two levels; detail = levels
     HSS_LMS_TYPE,           // detail = LMS type
     HSS_OTS_TYPE,           // detail = LM-OTS type
 } hss_result_t;
 
-// `detail` names what is not supported. Reads no byte outside the three buffers.
+// `detail` receives the unsupported number. Reads no byte outside the three buffers.
 hss_result_t hss_verify(const uint8_t *public_key, size_t public_bytes, const uint8_t *message,
     size_t message_bytes, const uint8_t *signature, size_t signature_bytes, uint32_t *detail);
 

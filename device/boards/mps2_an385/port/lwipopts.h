@@ -23,7 +23,7 @@
 #define LWIP_IGMP 0
 #define LWIP_DNS 1
 #define LWIP_NETIF_HOSTNAME 0
-#define IP_REASSEMBLY 0 // nothing on this link needs it, and it is memory that a stranger controls
+#define IP_REASSEMBLY 0 // this link does not need it, and any sender could fill its memory
 #define IP_FRAG 0
 #define IP_FORWARD 0
 #define LWIP_ICMP 1
@@ -47,7 +47,7 @@
 #define MEMP_NUM_UDP_PCB 4
 #define LWIP_TCP_KEEPALIVE 1
 
-typedef uint32_t sys_prot_t; // named by extmod/modlwip.c, which locks nothing here either
+typedef uint32_t sys_prot_t; // a type that extmod/modlwip.c names; nothing is locked
 
 // No multicast: joining a group fails.
 #define igmp_joingroup(interface, group) ((void)(interface), (void)(group), ERR_VAL)

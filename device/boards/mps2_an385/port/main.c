@@ -15,11 +15,11 @@
 #include "variant.h"
 
 #define HEAP_BYTES (2 * 1024 * 1024)
-#define STACK_RESERVE_BYTES (8 * 1024) // below the limit Python sees: interrupts and Mbed TLS's deepest call
+#define STACK_RESERVE_BYTES (8 * 1024) // below the limit that Python sees: interrupts, deepest call of Mbed TLS
 
 #if FIRSTBOOT_MOVED_BYTES
-// Everything behind the vectors lies further on, so that no chunk is that of the plain build: what a release that
-// changed all over looks like to a transfer.
+// Moves all code after the vectors, so that no chunk equals one of the plain build. A transfer then sees a release
+// that changed everywhere.
 __attribute__((section(".moved"), used)) static const uint8_t moved[FIRSTBOOT_MOVED_BYTES] = {1};
 #endif
 
@@ -36,10 +36,10 @@ static void note_heap(void) {
     }
 }
 
-// What is free holds nothing of what was: a password that an owner typed is gone with the collection behind its request.
+// Free memory keeps no old contents: the collection after a request removes the password that the owner typed.
 static void wipe_free_memory(void) {
-    const mp_state_mem_area_t *area = &MP_STATE_MEM(area); // one area: MICROPY_GC_SPLIT_HEAP is off
-    const size_t blocks = area->gc_alloc_table_byte_len * 4; // two bits of the table for each, 0 is free
+    const mp_state_mem_area_t *area = &MP_STATE_MEM(area); // the only area: MICROPY_GC_SPLIT_HEAP is off
+    const size_t blocks = area->gc_alloc_table_byte_len * 4; // two bits of the table for each block, 0 is free
     size_t begin = 0;
     for (size_t block = 0; block <= blocks; block++) {
         const uint8_t kinds = block < blocks ? area->gc_alloc_table_start[block / 4] : 0xFF;
@@ -61,7 +61,7 @@ void gc_collect(void) {
     note_heap();
 }
 
-// The most bytes that lived after any collection or are in use now, rubbish included: what a smaller heap must hold.
+// The most bytes in use after any collection or now, garbage included: what a smaller heap must hold.
 size_t heap_peak_bytes(void) {
     note_heap();
     return heap_peak;
@@ -112,7 +112,7 @@ static void python_init(void) {
     mp_cstack_init_with_top(&_stack_top, (size_t)((char *)&_stack_top - (char *)&_stack_bottom) - STACK_RESERVE_BYTES);
     gc_init(heap, heap + HEAP_BYTES / sizeof(uint32_t));
     mp_init();
-    // The whole path: a file system is never searched unless the verified application set is appended.
+    // This is the whole path. Imports search a file system only after the verified application set is appended.
     mp_sys_path = mp_obj_new_list(0, NULL);
     mp_obj_list_append(mp_sys_path, MP_OBJ_NEW_QSTR(MP_QSTR__dot_frozen));
     mp_obj_list_init(MP_OBJ_TO_PTR(mp_sys_argv), 0);

@@ -1,5 +1,5 @@
 // The module _fbcrypto: signatures, HMAC and AES-CCM for Python, on Mbed TLS (docs/reference/c-modules.md).
-// Wrong lengths, points off the curve, a tag that does not verify: ValueError. No entropy: OSError.
+// Raises ValueError for wrong lengths, points off the curve and tags that do not verify, OSError without entropy.
 #include <string.h>
 
 #include "py/mperrno.h"
@@ -44,7 +44,7 @@ static NORETURN void raise_library(int error) {
     mp_raise_OSError(MP_EIO);
 }
 
-// One P-256 operation's numbers; freed (and zeroed) before anything is raised.
+// The numbers of one P-256 operation. They are freed (and zeroed) before anything is raised.
 typedef struct {
     mbedtls_ecp_group group;
     mbedtls_ecp_point point;
@@ -74,7 +74,7 @@ static int write_point(p256_t *work, uint8_t out[PUBLIC_BYTES]) {
         PUBLIC_BYTES);
 }
 
-// Private key into work->d; ERR_ECP_INVALID_KEY where it is not in 1..n-1.
+// Reads the private key into work->d; ERR_ECP_INVALID_KEY if it is not in 1..n-1.
 static int read_private(p256_t *work, const uint8_t *private_key) {
     int error = mbedtls_mpi_read_binary(&work->d, private_key, PRIVATE_BYTES);
     return error ? error : mbedtls_ecp_check_privkey(&work->group, &work->d);
@@ -119,7 +119,7 @@ static mp_obj_t fbcrypto_p256_public(mp_obj_t private_in) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(fbcrypto_p256_public_obj, fbcrypto_p256_public);
 
-// RFC 6979: the nonce of the signature comes from key and digest; the generator only blinds.
+// RFC 6979: key and digest determine the nonce of the signature; the generator only blinds.
 static mp_obj_t fbcrypto_p256_sign(mp_obj_t private_in, mp_obj_t digest_in) {
     const uint8_t *private_key = get_bytes(private_in, PRIVATE_BYTES, MP_ERROR_TEXT("P-256 private key"));
     const uint8_t *digest = get_bytes(digest_in, DIGEST_BYTES, MP_ERROR_TEXT("digest length"));

@@ -127,7 +127,7 @@ static mp_obj_t mps2_has_entropy(void) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(mps2_has_entropy_obj, mps2_has_entropy);
 
-// None, or seconds since 1970 in 0..9999-12-31: beyond it a date has no X.509 form.
+// Takes None, or seconds since 1970 up to 9999-12-31: X.509 has no form for later dates.
 static mp_obj_t mps2_set_time(mp_obj_t unix_s_in) {
     if (unix_s_in == mp_const_none) {
         time_set_trusted(false, 0);
@@ -182,7 +182,7 @@ static mp_obj_t mps2_is_console_open(void) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(mps2_is_console_open_obj, mps2_is_console_open);
 
-// Uart(index): a non-blocking stream on the factory port. Console and network line are not Python's.
+// Uart(index): a non-blocking stream on the factory port. Python has no access to console and network line.
 typedef struct {
     mp_obj_base_t base;
 } uart_obj_t;

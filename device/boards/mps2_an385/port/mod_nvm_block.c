@@ -18,7 +18,7 @@ typedef struct {
 static mp_obj_t block_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_kw, const mp_obj_t *args) {
     mp_arg_check_num(n_args, n_kw, 2, 2, false);
     mp_int_t offset = mp_obj_get_int(args[0]), length = mp_obj_get_int(args[1]);
-    // Only the two file regions: a block device on a slot or on boot facts would be a mistake.
+    // Only the two file regions are allowed: a file system on a slot or on boot facts would destroy it.
     bool is_device = offset == NVM_DEVICE_OFFSET && length == NVM_DEVICE_BYTES;
     bool is_user = offset == NVM_USER_OFFSET && length == NVM_USER_BYTES;
     if (!is_device && !is_user) {
@@ -30,7 +30,7 @@ static mp_obj_t block_make_new(const mp_obj_type_t *type, size_t n_args, size_t 
     return MP_OBJ_FROM_PTR(self);
 }
 
-// The NVM offset of `length` bytes at `offset` in `block`, or -1 where that leaves the region.
+// The NVM offset of `length` bytes at `offset` in `block`, or -1 if they are not in the region.
 static int64_t locate(const nvm_block_t *self, mp_obj_t block_in, mp_obj_t offset_in, size_t length) {
     mp_int_t block = mp_obj_get_int(block_in);
     mp_int_t offset = offset_in == MP_OBJ_NULL ? 0 : mp_obj_get_int(offset_in);
@@ -60,7 +60,7 @@ static mp_obj_t block_writeblocks(size_t n_args, const mp_obj_t *args) {
     mp_get_buffer_raise(args[2], &data, MP_BUFFER_READ);
     int64_t at = locate(self, args[1], n_args == 4 ? args[3] : MP_OBJ_NULL, data.len);
     int error = at < 0;
-    // Without an offset the interface asks for erase before write.
+    // Without an offset, the interface requires an erase before the write.
     for (uint32_t done = 0; n_args == 3 && !error && done < data.len; done += NVM_SECTOR_BYTES) {
         error = nvm_erase((uint32_t)at + done);
     }

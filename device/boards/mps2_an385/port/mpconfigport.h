@@ -1,4 +1,4 @@
-// What of MicroPython goes into the firmware of the emulated board.
+// The parts of MicroPython in the firmware of the emulated board.
 #ifndef FIRSTBOOT_MPCONFIGPORT_H
 #define FIRSTBOOT_MPCONFIGPORT_H
 
@@ -16,14 +16,14 @@
 #define MICROPY_MALLOC_USES_ALLOCATED_SIZE (1)
 #define MICROPY_TRACKED_ALLOC (1) // Mbed TLS allocates from the Python heap
 #define MICROPY_ENABLE_EMERGENCY_EXCEPTION_BUF (1)
-#define MICROPY_EMERGENCY_EXCEPTION_BUF_SIZE (256) // a traceback is left even when the heap is full
+#define MICROPY_EMERGENCY_EXCEPTION_BUF_SIZE (256) // there is a traceback even if the heap is full
 #define MICROPY_LONGINT_IMPL (MICROPY_LONGINT_IMPL_MPZ)
 #define MICROPY_FLOAT_IMPL (MICROPY_FLOAT_IMPL_FLOAT)
 #define MICROPY_WARNINGS (1)
 #define MICROPY_ERROR_REPORTING (MICROPY_ERROR_REPORTING_NORMAL)
 
-// Import: frozen modules, then what main appends. A module compiled in is never extended or replaced by a
-// file: the scan for modules sees the extensible ones as plain ones, which are looked up before any path.
+// Imports find frozen modules, then what main appends to the path. No file extends or replaces a built-in module: the
+// scan for modules registers the extensible ones as plain ones, which are found before any path.
 #define MICROPY_PY_SYS_PATH_ARGV_DEFAULTS (0)
 #if defined(NO_QSTR)
 #define MP_REGISTER_EXTENSIBLE_MODULE MP_REGISTER_MODULE
@@ -43,12 +43,12 @@
 #define MICROPY_PY_OS_URANDOM (1)
 #define MICROPY_PY_OS_INCLUDEFILE "port_os.h"
 
-// Time: ticks only. There is no clock to trust before a freshness record; policy asks its Clock port.
+// Time: ticks only. No clock is trusted before a freshness record; policy uses its Clock port.
 #define MICROPY_PY_TIME (1)
 #define MICROPY_PY_TIME_GMTIME_LOCALTIME_MKTIME (0)
 #define MICROPY_PY_TIME_TIME_TIME_NS (0)
 
-// `random` is no source of secrets and would only invite mistakes: os.urandom is there.
+// The module `random` is not fit for secrets; os.urandom is.
 #define MICROPY_PY_RANDOM (0)
 #define MICROPY_PY_MACHINE (0)
 #define MICROPY_PY_NETWORK (0)
@@ -70,7 +70,7 @@
 #define MICROPY_HW_BOARD_NAME "MPS2 AN385 (emulated)"
 #define MICROPY_HW_MCU_NAME "Cortex-M3"
 
-// Waiting: let the network run, then sleep until an interrupt (SysTick comes every millisecond).
+// While Python waits: run the network, then sleep until an interrupt (SysTick comes every millisecond).
 void board_poll(void);
 void board_wait_for_interrupt(void);
 #define MICROPY_INTERNAL_EVENT_HOOK board_poll()

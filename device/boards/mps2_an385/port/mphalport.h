@@ -1,4 +1,4 @@
-// The hardware functions that MicroPython's core asks of a port.
+// Hardware functions that MicroPython's core needs from a port.
 #ifndef FIRSTBOOT_MPHALPORT_H
 #define FIRSTBOOT_MPHALPORT_H
 

@@ -11,7 +11,7 @@
 #include "lwip/timeouts.h"
 #include "netif/slipif.h"
 
-int mp_mod_network_prefer_dns_use_ip_version = 4; // asked by extmod/modlwip.c
+int mp_mod_network_prefer_dns_use_ip_version = 4; // used by extmod/modlwip.c
 
 static struct netif interface;
 static bool is_up;
@@ -42,8 +42,8 @@ void board_network_assert(const char *what) {
     board_fail(what);
 }
 
-// extmod/modlwip.c clears these callbacks of every socket that it closes. A listening one has no such fields: lwIP
-// would write behind it (tcp.c asserts so). Linked in with --wrap.
+// extmod/modlwip.c clears these callbacks of every socket that it closes. A listening socket has no such fields, so
+// lwIP would write beyond it (tcp.c asserts this). Linked in with --wrap.
 void __real_tcp_err(struct tcp_pcb *pcb, tcp_err_fn callback);
 void __real_tcp_recv(struct tcp_pcb *pcb, tcp_recv_fn callback);
 void __wrap_tcp_err(struct tcp_pcb *pcb, tcp_err_fn callback);
@@ -61,7 +61,7 @@ void __wrap_tcp_recv(struct tcp_pcb *pcb, tcp_recv_fn callback) {
     }
 }
 
-// Sequence numbers and ports of lwIP: guessable ones would let an outsider inject into connections.
+// For sequence numbers and ports of lwIP: if they can be guessed, an attacker can inject data into connections.
 uint32_t board_network_random(void) {
     uint32_t word = 0;
     if (entropy_random(NULL, (unsigned char *)&word, sizeof(word)) != 0) {

@@ -1,5 +1,5 @@
-// NVM driver: the emulated memory has no rules of its own, so those of NOR flash are kept here
-// (device/layout.py): erase whole sectors to 0xFF, program whole erased units, read back what was written.
+// NVM driver. The emulated memory is plain memory, so the driver keeps the rules of NOR flash (device/layout.py):
+// erase whole sectors to 0xFF, program whole erased units, read back what was written.
 #include <string.h>
 
 #include "board.h"
@@ -28,7 +28,7 @@ static bool touches_entropy(uint32_t offset, uint32_t length) {
            && offset + length > NVM_ENTROPY_OFFSET;
 }
 
-// Lock, security counter, key revocation: one way only (device/layout.py, rule 3).
+// Lock, security counter, key revocation: never erased (device/layout.py, rule 3).
 static bool is_boot_fact(uint32_t offset) {
     return offset / NVM_SECTOR_BYTES == NVM_LOCK_OFFSET_0 / NVM_SECTOR_BYTES
            || offset / NVM_SECTOR_BYTES == NVM_LOCK_OFFSET_1 / NVM_SECTOR_BYTES
@@ -54,7 +54,7 @@ int nvm_write_unguarded(uint32_t offset, const uint8_t *data, uint32_t length) {
     if (offset % NVM_UNIT_BYTES || length % NVM_UNIT_BYTES) {
         return NVM_ALIGNMENT;
     }
-    // All units first: a refused write changes nothing.
+    // All units are checked first, so a refused write changes nothing.
     for (uint32_t at = 0; at < length; at += 4) {
         if (*words_at(offset + at) != 0xFFFFFFFFu) {
             return NVM_NOT_ERASED;

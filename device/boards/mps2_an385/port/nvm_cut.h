@@ -1,12 +1,12 @@
-// Power cuts by count, for one variant of the firmware (`cut`) and no other: nvm.c takes this in only there.
+// Power cuts by count. Only the firmware variant `cut` has this: nvm.c includes it there.
 //
 // Rules:
-// 1. The machine orders a cut behind the power-on page: after how many program and erase operations, counted from
-//    power-on over all resets, and whether before the operation, inside it or after it.
-// 2. A torn program leaves whole units, then one with only some of its bits cleared; a torn erase some bits set
-//    (simulator/ports/flash.py leaves the same).
-// 3. Then nothing of the unit happens any more: it says so on the console and stands still until the machine takes
-//    the power away. NVM is a file of the machine's, so what was written is there.
+// 1. The machine writes an order after the power-on page: at which program or erase operation, counted from power-on
+//    over all resets, and whether before the operation, inside it or after it.
+// 2. A torn program leaves whole units, then one with only some of its bits cleared. A torn erase leaves only some
+//    bits set. simulator/ports/flash.py does the same.
+// 3. The unit then prints the cut on the console and does nothing until the machine switches the power off. NVM is a
+//    file of the machine, so it keeps what was written.
 #ifndef FIRSTBOOT_NVM_CUT_H
 #define FIRSTBOOT_NVM_CUT_H
 

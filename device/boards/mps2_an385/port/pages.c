@@ -1,4 +1,4 @@
-// The two pages at the end of RAM, checked before anyone reads them.
+// The two pages at the end of RAM. Their magic numbers are checked before they are used.
 #include "board.h"
 
 const handover_page_t *handover_page(void) {

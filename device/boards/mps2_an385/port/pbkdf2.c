@@ -14,7 +14,7 @@
 
 typedef struct {
     mp_obj_base_t base;
-    mbedtls_sha256_context inner, outer; // SHA-256 after the key block of HMAC: one compression saved in each
+    mbedtls_sha256_context inner, outer; // SHA-256 after the key block of HMAC: saves one compression in each
     uint8_t first[HASH_BYTES];           // HMAC over salt and block number, the message of the first iteration
     uint8_t last[HASH_BYTES];            // U of the last iteration
     uint8_t sum[HASH_BYTES];
@@ -72,8 +72,8 @@ static mp_obj_t pbkdf2_make_new(const mp_obj_type_t *type, size_t n_args, size_t
     return MP_OBJ_FROM_PTR(self);
 }
 
-// Half of an HMAC over 32 bytes: key block and value fill whole blocks, so with the padding laid once in `block`
-// each half is one compression. The result replaces the value.
+// Half of an HMAC over 32 bytes. `block` has the value and its padding, written once, so each half is one compression.
+// The result replaces the value.
 static void compress(const mbedtls_sha256_context *keyed, mbedtls_sha256_context *work, uint8_t block[BLOCK_BYTES]) {
     mbedtls_sha256_clone(work, keyed);
     check(mbedtls_internal_sha256_process(work, block));

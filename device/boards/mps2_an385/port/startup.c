@@ -26,7 +26,7 @@ static const vector_t vectors[16 + 32] = {
     Reset_Handler,
     NMI_Handler,
     HardFault_Handler,
-    HardFault_Handler, // MemManage, BusFault, UsageFault stay escalated
+    HardFault_Handler, // MemManage, BusFault, UsageFault escalate to HardFault
     HardFault_Handler,
     HardFault_Handler,
     0, 0, 0, 0,
@@ -44,7 +44,7 @@ static const vector_t vectors[16 + 32] = {
 };
 
 void Reset_Handler(void) {
-    // The ROM's stack may lie inside our data: take our own before touching memory.
+    // The ROM's stack can be inside the firmware's data: change to the firmware's stack before memory is written.
     __asm volatile ("msr msp, %0" : : "r" (&_stack_top) : "memory");
     SCB_VTOR = (uint32_t)vectors;
     memcpy(&_start_data, &_load_data, (size_t)((char *)&_end_data - (char *)&_start_data));

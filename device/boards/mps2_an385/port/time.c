@@ -50,7 +50,7 @@ void time_pause_polled(uint32_t milliseconds) {
     SYST_RVR = CYCLES_PER_MS - 1;
     SYST_CSR = 5u; // no interrupt: the handler may run above SysTick's priority
     for (uint32_t passed = 0; passed < milliseconds;) {
-        // Less than a millisecond between two looks: an emulator that is asked without a break stops the clock.
+        // Wait less than a millisecond between two reads: an emulator's clock stops if it is read without a break.
         for (uint32_t turn = 0; turn < 4000; turn++) {
             __asm volatile ("nop");
         }
@@ -68,7 +68,7 @@ static int64_t trusted_now(void) {
     return trusted.is_known ? trusted.unix_s + (int64_t)((time_ms() - trusted.at_ms) / 1000) : 0;
 }
 
-// Mbed TLS asks for the time through these (tls_config.h).
+// Mbed TLS reads the time with these functions (tls_config.h).
 mbedtls_time_t board_tls_time(mbedtls_time_t *out) {
     mbedtls_time_t now = (mbedtls_time_t)trusted_now();
     if (out != NULL) {
@@ -86,8 +86,8 @@ mbedtls_ms_time_t mbedtls_ms_time(void) {
     return (mbedtls_ms_time_t)time_ms();
 }
 
-// Dates are the one thing that may stay unchecked, and only until a freshness record gave a time
-// (docs/design.md, Update): chain, name, key usage and signatures are checked by the same call either way. Linked in with --wrap.
+// Only dates may be unchecked, and only until a freshness record has given a time (docs/design.md, Update). The same
+// call always checks chain, name, key usage and signatures. Linked in with --wrap.
 int __real_mbedtls_x509_time_cmp(const mbedtls_x509_time *t1, const mbedtls_x509_time *t2);
 int __wrap_mbedtls_x509_time_cmp(const mbedtls_x509_time *t1, const mbedtls_x509_time *t2);
 

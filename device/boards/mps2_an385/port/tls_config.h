@@ -1,5 +1,5 @@
 // Mbed TLS: TLS 1.2, ECDHE-ECDSA on P-256 with AES-128-GCM, and the primitives of _fbcrypto. Nothing else is
-// compiled in, so nothing else can be negotiated.
+// compiled in, so no peer can negotiate anything else.
 #ifndef FIRSTBOOT_TLS_CONFIG_H
 #define FIRSTBOOT_TLS_CONFIG_H
 
@@ -39,7 +39,7 @@ int64_t board_tls_time(int64_t *out);
 #define MBEDTLS_CCM_C
 #define MBEDTLS_GCM_C
 #define MBEDTLS_MD_C
-#define MBEDTLS_SHA224_C // Mbed TLS asks for it beside SHA-256
+#define MBEDTLS_SHA224_C // Mbed TLS requires it with SHA-256
 #define MBEDTLS_SHA256_C
 
 #define MBEDTLS_BIGNUM_C
@@ -66,8 +66,8 @@ int64_t board_tls_time(int64_t *out);
 #define MBEDTLS_SSL_SRV_C
 #define MBEDTLS_SSL_EXTENDED_MASTER_SECRET
 #define MBEDTLS_SSL_SERVER_NAME_INDICATION
-#define MBEDTLS_SSL_KEEP_PEER_CERTIFICATE // device/ports/mps2.py sees by it that a handshake is over
-#define MBEDTLS_SSL_IN_CONTENT_LEN 16384 // a peer may fill a record (RFC 8446 5.1)
+#define MBEDTLS_SSL_KEEP_PEER_CERTIFICATE // device/ports/sockets.py uses it to detect the end of a handshake
+#define MBEDTLS_SSL_IN_CONTENT_LEN 16384 // a peer may send full records (RFC 5246 6.2.1)
 #define MBEDTLS_SSL_OUT_CONTENT_LEN 4096
 #define MBEDTLS_SSL_CIPHERSUITES MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
 

@@ -1,12 +1,12 @@
-// The three CMSDK UARTs: transmit polled and bounded, receive by interrupt into a ring each.
+// The three CMSDK UARTs: transmit is polled and bounded, receive uses interrupts and one ring for each UART.
 #include "py/mphal.h"
 #include "py/runtime.h"
 
 #include "board.h"
 
 #define UARTS (3)
-#define RING_BYTES (64 * 1024) // a full TCP window and what arrives while Python computes
-#define STALL_MS (1000)        // a line that takes no byte for this long is given up for this write
+#define RING_BYTES (64 * 1024) // a full TCP window and the bytes that arrive while Python computes
+#define STALL_MS (1000)        // a write gives up after the line took no byte for this long
 
 #define CONTROL_TX (1u << 0)
 #define CONTROL_RX (1u << 1)
@@ -15,7 +15,7 @@
 
 #define NVIC_ISER0 (*(volatile uint32_t *)0xE000E100)
 
-// One writer (the interrupt handler moves head), one reader (tail): no lock.
+// One writer (the interrupt handler moves head) and one reader (tail) need no lock.
 typedef struct {
     volatile uint32_t head, tail;
     uint32_t lost;
@@ -43,7 +43,7 @@ static void receive(unsigned index) {
     cmsdk_uart_t *uart = UART_AT(index);
     ring_t *ring = &rings[index];
     uart->interrupt = INTERRUPT_RX;
-    // Bounded, so that one busy line cannot keep the others and the clock waiting.
+    // Bounded, so that one busy line cannot block the others and the clock.
     for (unsigned count = 0; count < 64 && (uart->state & UART_RX_FULL); count++) {
         uint8_t byte = (uint8_t)uart->data;
         #if MICROPY_KBD_EXCEPTION
@@ -101,7 +101,7 @@ size_t uart_write(unsigned index, const uint8_t *data, size_t length) {
     ring_t *ring = &rings[index];
     for (size_t count = 0; count < length; count++) {
         uint64_t start = time_ms();
-        // A real line never stands still; an emulated one whose reader sleeps must not stop the device.
+        // A real line always takes bytes; an emulated line whose reader sleeps must not block the device.
         while (!uart_can_write(index)) {
             if (ring->is_stalled || time_ms() - start > STALL_MS) {
                 ring->is_stalled = true;
@@ -114,7 +114,7 @@ size_t uart_write(unsigned index, const uint8_t *data, size_t length) {
     return length;
 }
 
-// Usable from fault handlers: no clock, so a stalled console loses the text after a bounded number of tries.
+// For fault handlers too: it uses no clock, so a stalled console loses the text after a bounded number of tries.
 void console_write(const char *text) {
     for (; *text; text++) {
         for (uint32_t tries = 0; !uart_can_write(UART_CONSOLE) && tries < 1000000; tries++) {
@@ -134,7 +134,7 @@ void console_write_hex(uint32_t word) {
 int mp_hal_stdin_rx_chr(void) {
     uint8_t byte;
     while (uart_read(UART_CONSOLE, &byte, 1) == 0) {
-        watchdog_feed(); // reached with an open console only: a person at the prompt is no hang
+        watchdog_feed(); // only with an open console: waiting for input at the prompt is not a hang
         mp_event_wait_ms(1);
     }
     return byte;

@@ -1,4 +1,4 @@
-// The boot decision: which slot starts, and whether as a trial. Pure C over a port, so a host compiler can test it.
+// The boot decision: which slot starts, and whether as a trial. Pure C over a port, so tests run it on the host.
 #ifndef FIRSTBOOT_ROM_BOOT_H
 #define FIRSTBOOT_ROM_BOOT_H
 
@@ -23,10 +23,10 @@ typedef struct {
 
 uint32_t boot_slot_offset(uint32_t slot);
 
-// Lock, security counter and revocations. A torn unit counts as programmed: it errs on the side that starts less.
+// Lock, security counter and revocations. A torn unit counts as programmed: in doubt, less starts.
 unit_facts_t boot_read_facts(const boot_port_t *port);
 
-// Choose and load a slot; the image of the chosen one is the last that was loaded. Writes `tried` for a trial.
+// Choose and load a slot; the chosen image is the last one loaded. Writes `tried` for a trial.
 boot_choice_t boot_decide(const boot_port_t *port, const unit_facts_t *facts);
 
 #endif

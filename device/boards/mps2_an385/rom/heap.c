@@ -1,5 +1,5 @@
-// Memory for Mbed TLS: power-of-two blocks, freed ones kept in a list per size. Small, bounded, and nothing of it
-// outlives the jump. A request that finds no room gets NULL, which Mbed TLS reports and the ROM calls a refusal.
+// Memory for Mbed TLS: power-of-two blocks, with a list of free blocks for each size. Small, bounded, and unused after
+// the jump. A request without room gets NULL; Mbed TLS reports that and the ROM refuses the image.
 #include "heap.h"
 
 #include <stdint.h>

@@ -3,9 +3,9 @@
 // 2. TLV areas: exact lengths, only the types listed here, each exactly once;
 // 3. SHA-256 over header, body and protected TLVs equals the digest TLV;
 // 4. the public key is one that this ROM knows, and is not revoked;
-// 5. ECDSA P-256 over that digest, and HSS/LMS over the same one where the ROM's entry for the key asks for it;
-// 6. the security counter is not below the unit's; the vectors point where code and stack may lie.
-// Every length comes from NVM and is untrusted until 5: additions are done only on values bounded before.
+// 5. ECDSA P-256 over that digest, and HSS/LMS over the same digest if the ROM's entry for the key needs it;
+// 6. the security counter is not below the unit's; the vectors point to places for code and stack.
+// Every length comes from NVM and is untrusted until 5, so it is bounded before it is added to anything.
 #include "image.h"
 
 #include <stddef.h>
@@ -127,7 +127,7 @@ static span_t *tlv_target(tlvs_t *tlvs, uint16_t type, bool is_protected) {
     }
 }
 
-// Walk one area of exactly `length` bytes, its info header included; unknown and repeated types are refused.
+// Read one area of exactly `length` bytes, info header included. Unknown and repeated types are refused.
 static bool read_area(const uint8_t *area, uint32_t length, bool is_protected, tlvs_t *tlvs) {
     uint16_t magic = is_protected ? TLV_PROTECTED_MAGIC : TLV_INFO_MAGIC;
     if (length < TLV_INFO_BYTES || get_u16(area) != magic || get_u16(area + 2) != length) {
@@ -161,7 +161,7 @@ static bool has_all(const tlvs_t *tlvs) {
 static image_status_t fetch(const image_source_t *source, uint32_t slot_offset, extent_t *extent,
                             tlvs_t *tlvs, uint32_t *total_bytes) {
     uint8_t *ram = source->code_ram;
-    uint32_t room = NVM_SLOT_BYTES - NVM_SECTOR_BYTES; // the trailer sector is not the image's
+    uint32_t room = NVM_SLOT_BYTES - NVM_SECTOR_BYTES; // the image does not use the trailer sector
     if (room > source->code_ram_bytes) {
         room = source->code_ram_bytes;
     }
@@ -228,7 +228,7 @@ static bool is_signature_good(span_t key, const uint8_t *digest, span_t signatur
     return error == 0;
 }
 
-// Exactly what the entry asks for: a signature that nobody asked for would be bytes that nobody verified.
+// The entry decides: an HSS signature that it does not need would be bytes that are never verified.
 static image_status_t check_hss(const image_key_t *key, const uint8_t *digest, span_t signature) {
     if (key->needs_hss == 0u) {
         return signature.bytes == NULL ? IMAGE_OK : IMAGE_TLV;
@@ -254,7 +254,7 @@ static image_status_t check_signatures(const image_source_t *source, const unit_
     return check_hss(&source->keys[*number], digest, tlvs->hss);
 }
 
-// Signed by the maker, so a plain check against a wrongly linked image, not against an attacker.
+// The maker signed these bytes: this check finds a wrongly linked image, not an attack.
 static bool are_vectors_sane(const uint8_t *body, uint32_t body_bytes) {
     uint32_t stack = get_u32(body);
     uint32_t entry = get_u32(body + 4);

@@ -1,4 +1,4 @@
-// An MCUboot image: what it says of itself, and whether this ROM may start it.
+// An MCUboot image: its fields, and whether this ROM may start it.
 #ifndef FIRSTBOOT_ROM_IMAGE_H
 #define FIRSTBOOT_ROM_IMAGE_H
 
@@ -39,19 +39,19 @@ typedef struct {
     image_version_t version;
     uint32_t counter;
     uint8_t digest[IMAGE_DIGEST_BYTES];
-    uint32_t total_bytes; // header, body and both TLV areas, as they lie in the slot
+    uint32_t total_bytes; // header, body and both TLV areas in the slot
     uint32_t key;         // number of the key that signed it
 } image_t;
 
-// One image key. The entry says which signatures an image of this key needs, never the image: taking one off, or
-// bringing one that is not asked for, makes an image that does not start.
+// One image key. The entry, never the image, states which signatures an image of this key needs. An image with a
+// signature less or more does not start.
 typedef struct {
     uint8_t hash[IMAGE_DIGEST_BYTES]; // SHA-256 of the P-256 key as DER SubjectPublicKeyInfo
     uint8_t needs_hss;                // 1: an HSS/LMS signature of `hss` over the same digest as well
     uint8_t hss[IMAGE_HSS_PUBLIC_BYTES];
 } image_key_t;
 
-// What the unit itself says, read from NVM before any image is looked at.
+// Facts about the unit, read from NVM before any image.
 typedef struct {
     bool is_locked;
     uint32_t counter;      // programmed units of the security counter
@@ -60,7 +60,7 @@ typedef struct {
 
 typedef void (*nvm_read_t)(void *context, uint32_t offset, void *to, uint32_t bytes);
 
-// Where an image comes from, where it is copied to, and which keys may have signed it.
+// Source and destination of an image, and the keys that may have signed it.
 typedef struct {
     nvm_read_t read;
     void *context;
@@ -72,8 +72,8 @@ typedef struct {
 
 const char *image_status_text(image_status_t status);
 
-// Copy the image at `slot_offset` to code RAM and verify it there, never in the slot: what is checked is what
-// runs. Fills `image` when the result is IMAGE_OK.
+// Copy the image at `slot_offset` to code RAM and verify it there, never in the slot, so that the checked bytes are
+// the bytes that run. Fills `image` if the result is IMAGE_OK.
 image_status_t image_load(const image_source_t *source, uint32_t slot_offset, const unit_facts_t *facts,
                           image_t *image);
 

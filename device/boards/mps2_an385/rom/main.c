@@ -1,4 +1,4 @@
-// The boot ROM's shell: start-up, console, handover page, watchdog, jump. What starts is decided in boot.c.
+// The boot ROM around boot.c, which decides what starts: start-up, console, handover page, watchdog, jump.
 #include <string.h>
 
 #include "boot.h"
@@ -169,7 +169,7 @@ _Noreturn void reset_handler(void) {
     boot();
 }
 
-// Nothing here should fault; if it does, standing still is the answer that starts least.
+// Nothing here should fault. If it does, the ROM stops and starts nothing.
 static _Noreturn void fault_handler(void) {
     console_text("rom: fault: not booting\n");
     halt();

@@ -1,4 +1,4 @@
-// Mbed TLS as the ROM needs it: SHA-256 and ECDSA P-256 verification, nothing that draws random numbers.
+// Mbed TLS for the ROM: SHA-256 and ECDSA P-256 verification, which need no random numbers.
 #define MBEDTLS_HAVE_ASM
 #define MBEDTLS_SHA256_C
 #define MBEDTLS_BIGNUM_C
@@ -7,9 +7,9 @@
 #define MBEDTLS_ECP_NIST_OPTIM
 #define MBEDTLS_ECDSA_C
 #define MBEDTLS_ASN1_PARSE_C
-#define MBEDTLS_ASN1_WRITE_C // asked for by ECDSA_C; the linker drops it
+#define MBEDTLS_ASN1_WRITE_C // ECDSA_C requires it; the linker drops it
 
-// One verification needs few, short numbers. Measured on this board, instructions per verification and ROM size:
+// A verification needs few and short numbers. Measured on this board, instructions per verification and ROM size:
 // window 2 without the table of multiples of G 36.2 M, 19.5 kB; window 4 with it 22.4 M, 21.6 kB.
 #define MBEDTLS_MPI_MAX_SIZE 64
 #define MBEDTLS_MPI_WINDOW_SIZE 1

@@ -1,14 +1,14 @@
-"""Main of the `bench` firmware: run tests/benchmarks/board, one line for each figure. Ends with `bench: N done`.
+"""Main of the `bench` firmware: run tests/benchmarks/board and print one line for each figure, then `bench: N done`.
 
-A module has MEASUREMENTS, pairs of a name and a function of no arguments, FIGURES, pairs of a name and a function that
-measures by itself, or both:
+A module has MEASUREMENTS (pairs of a name and a function without arguments), FIGURES (pairs of a name and a function
+that measures by itself), or both:
 
     BENCH name ticks heap    SysTick ticks (40 instructions each under `-icount shift=0`) of one call; and the most
-                             bytes that lived at once during another call, looked at by collections
-    FIGURE name value        what the function gave
+                             bytes in use at once during another call, found by collections
+    FIGURE name value        the result of the function
 
-Ticks are taken on a heap whose holes are filled: what an allocation costs depends on them, and so would the figure on
-whatever was imported before.
+The holes of the heap are filled before ticks are counted: the cost of an allocation depends on them, so the figure
+would depend on earlier imports.
 """
 
 import gc
@@ -18,13 +18,13 @@ import _mps2
 from bench_modules import MODULES  # type: ignore[import-not-found]  # made by the build
 
 _BLOCK_BYTES = 16  # of the collector
-_CALM_BLOCKS = 2048  # so many allocations in a row without a hole: there is none below them
-_FINE = 2048  # bytes allocated between two looks at the heap
-_COARSE = 16384  # the same where a call allocates more than a look for each _FINE can follow
+_CALM_BLOCKS = 2048  # after so many allocations in a row there is no hole below them
+_FINE = 2048  # bytes allocated between two collections
+_COARSE = 16384  # the same for a call that allocates too much for _FINE
 
 
 def settle() -> object:
-    """Collect, then fill the holes of the heap. Gives what fills them: keep it as long as they are to stay full."""
+    """Collect, then fill the holes of the heap. Give the object that fills them; holes return when it is freed."""
     gc.collect()
     chain: "object" = None
     last = calm = 0
@@ -37,7 +37,7 @@ def settle() -> object:
 
 
 def ticks(function: object) -> int:
-    """SysTick ticks of one call of `function`."""
+    """Give the SysTick ticks of one call of `function`."""
     kept = settle()
     start = time.ticks_cpu()  # type: ignore[attr-defined]
     function()  # type: ignore[operator]
@@ -47,7 +47,7 @@ def ticks(function: object) -> int:
 
 
 def allocated(function: object) -> int:
-    """Bytes that one call allocates, rubbish included; it must find them without a collection."""
+    """Give the bytes that one call allocates, garbage included. They must fit without a collection."""
     gc.collect()
     gc.disable()
     before = gc.mem_alloc()  # type: ignore[attr-defined]
@@ -58,7 +58,7 @@ def allocated(function: object) -> int:
 
 
 def heap(function: object, every: int = _FINE) -> int:
-    """The most bytes that lived at once during one call, seen every `every` bytes; at most that much is missed."""
+    """Give the most bytes in use at once during one call, checked after every `every` bytes, which is the error."""
     gc.collect()
     before = gc.mem_alloc()  # type: ignore[attr-defined]
     gc.threshold(every)  # type: ignore[attr-defined]
@@ -71,7 +71,7 @@ def heap(function: object, every: int = _FINE) -> int:
 
 
 def growth(function: object) -> int:
-    """Bytes that live after one call and did not before; the call before it made whatever is made once."""
+    """Give the bytes that stay in use after the second call; the first call does what is done once."""
     function()  # type: ignore[operator]
     gc.collect()
     before = gc.mem_alloc()  # type: ignore[attr-defined]
@@ -82,10 +82,10 @@ def growth(function: object) -> int:
 
 def _measure(name: str, function: object) -> None:
     _mps2.watchdog_feed()
-    function()  # type: ignore[operator]  # whatever is made once is made now
+    function()  # type: ignore[operator]  # the first call does what is done once
     spent = ticks(function)
     _mps2.watchdog_feed()
-    # A collection is some million instructions: a call of many is looked at more seldom, or the watchdog bites.
+    # A collection takes some million instructions: check long calls less often, or the watchdog resets the unit.
     print("BENCH", name, spent, heap(function, _FINE if spent < 1000000 else _COARSE))
 
 

@@ -1,7 +1,7 @@
-"""Main of the `test` firmware: run tests/dual on the board, one line for each test.
+"""Main of the `test` firmware: run tests/dual on the board and print one line for each test.
 
 Prints `PASS module.name` or `FAIL module.name` with a traceback, at the end `dual: N passed, N failed`, then
-waits for the machine to be switched off. A module that cannot be imported counts as one failure.
+waits until the machine is switched off. A module that cannot be imported counts as one failure.
 """
 
 import gc

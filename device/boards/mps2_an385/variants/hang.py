@@ -1,6 +1,6 @@
 """Main of the `hang` firmware: release firmware whose main never feeds the watchdog.
 
-A bad release to show and test: it must lose its trial, by the watchdog, on every unit (UP-04).
+It is a bad release for demo and tests: on every unit the watchdog must end its trial (UP-04).
 """
 
 print("hang: this release does nothing and feeds no watchdog")

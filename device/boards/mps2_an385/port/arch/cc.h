@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-// Diagnostics would go to nowhere; a broken invariant inside lwIP ends the run instead of going on with it.
+// There is no output for diagnostics. A broken invariant inside lwIP ends the run.
 void board_network_assert(const char *what) __attribute__((noreturn));
 #define LWIP_PLATFORM_DIAG(x)
 #define LWIP_PLATFORM_ASSERT(x) board_network_assert(x)
