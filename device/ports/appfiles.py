@@ -1,7 +1,7 @@
-"""A verified application set as a file system that MicroPython imports from. Read only; every read is checked.
+"""A verified application set as a read-only file system that MicroPython imports from. Every read is checked.
 
-The path of the set is appended to sys.path, which begins with ".frozen" and had nothing behind it: what is frozen or
-compiled in is found first. And only the package `app` is shown, so a file of the set has no other name to be found by.
+The path of the set is appended to sys.path, which contains only ".frozen" before, so frozen and built-in modules are
+found first. The file system shows the package `app` only, so no other import finds a file of the set.
 """
 
 import errno
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
     from device.interfaces import AppFiles
 
-_PLACE = "/set"
+_MOUNT_POINT = "/set"
 _PACKAGE = "app"
 _FOLDER = const(0x4000)  # MP_S_IFDIR
 _FILE = const(0x8000)
 
 
 class _Files:
-    """What MicroPython asks of a file system that is written in Python (`vfs.mount`) before it imports from it."""
+    """The methods that MicroPython needs of a file system in Python (`vfs.mount`) to import from it."""
 
     def __init__(self, files: "AppFiles") -> None:
         self._files = files
@@ -53,7 +53,7 @@ class _Files:
 
 
 def _inside(path: str) -> str:
-    """The name in the set: "/app/x.py" is "x.py", "/app" is "". Raises OSError for everything else."""
+    """Give the name in the set: "/app/x.py" is "x.py", "/app" is "". Raises OSError for any other path."""
     if path == "/" + _PACKAGE:
         return ""
     if path.startswith("/" + _PACKAGE + "/"):
@@ -62,14 +62,14 @@ def _inside(path: str) -> str:
 
 
 def load(files: "AppFiles") -> "Any":
-    """Give the module `app` of a set; raises what its import raises. One set for each start of the unit."""
-    if _PLACE not in sys.path:
-        vfs.mount(_Files(files), _PLACE)
-        sys.path.append(_PLACE)
+    """Give the module `app` of a set; raise what its import raises. A unit loads one set for each start."""
+    if _MOUNT_POINT not in sys.path:
+        vfs.mount(_Files(files), _MOUNT_POINT)
+        sys.path.append(_MOUNT_POINT)
     try:
         return __import__(_PACKAGE)
     except BaseException:
-        # MicroPython leaves a module whose import failed in sys.modules; the next attempt begins anew.
+        # MicroPython leaves a module whose import failed in sys.modules; the next attempt must start again.
         for name in [one for one in sys.modules if one == _PACKAGE or one.startswith(_PACKAGE + ".")]:
             del sys.modules[name]
         raise

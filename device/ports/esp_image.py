@@ -1,10 +1,10 @@
-"""What an ESP-IDF application image says of itself: its length, its SHA-256, its version.
+"""The length, SHA-256 and version of an ESP-IDF application image.
 
 Format: ESP-IDF "App Image Format". Header of 24 bytes (magic 0xE9, number of segments at 1, "SHA-256 appended" at
 23), segments of {address u32, length u32, data}, a checksum that ends a 16-byte line, then the digest. The first
 segment begins with the application description (magic 0xABCD5432), whose version is text at 16.
 
-No import of hardware: this runs, and is tested, on CPython too.
+It imports no hardware module, so its tests run on CPython.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ EspImage = namedtuple("EspImage", ("total_bytes", "digest", "version"))
 
 
 def parse_esp_image(read: "Callable[[int, int], bytes]", limit_bytes: int) -> "EspImage":
-    """Give the facts of the image that `read(offset, length)` reads, its digest checked against its bytes.
+    """Give the facts of the image that `read(offset, length)` reads, after a check of its digest.
 
     Raises ImageFormatError; every length is checked against `limit_bytes` before it is used.
     """

@@ -1,33 +1,32 @@
-"""Ports of a CPython host: TLS and UDP through asyncio, the clock, the system's entropy. Used by the simulator.
+"""Ports of a CPython host for the simulator: TLS and UDP on asyncio, the clock, the system's entropy.
 
-Certificate dates: OpenSSL's own check is switched off (X509_V_FLAG_NO_CHECK_TIME), because Python's ssl module
-cannot give OpenSSL another time than the system's. With a trusted time set, the port compares notBefore and
-notAfter of the peer's own certificate with it. Dates of the certificates above it are not compared here; the board
-does that in Mbed TLS, and the pinned maker's CA has no end anyway.
+Certificate dates: OpenSSL's own check is off (X509_V_FLAG_NO_CHECK_TIME), because Python's ssl module cannot give
+OpenSSL a time other than the system's. If there is a trusted time, the port compares notBefore and notAfter of the
+peer's certificate with it. It does not check dates of CA certificates; the board does that in Mbed TLS, and the pinned
+maker's CA does not expire.
 """
 
 import asyncio
-import binascii
 import contextlib
 import os
 import socket
 import ssl
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import IO, cast
+from typing import cast
 
 from device.errors import EntropyError, LinkError, LinkTimeoutError
 from device.limits import CONNECT_TIMEOUT_S, HTTP_CLIENTS
+from device.ports.host_identity import load_identity
 
 TICKS_PERIOD = 1 << 30
 NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME, openssl/x509_vfy.h
-DATAGRAMS = 32  # held for a receiver that is late; older ones are dropped, as a network would
+DATAGRAMS = 32  # kept for a slow receiver; older ones are dropped, as a network does
 
 
 @contextlib.contextmanager
 def _link_errors(what: str) -> Iterator[None]:
-    """Turn what sockets and TLS raise into LinkError; the text names the step and the kind, nothing secret."""
+    """Turn errors of sockets and TLS into LinkError. The text names the step and the kind, nothing secret."""
     try:
         yield
     except ssl.SSLCertVerificationError as error:
@@ -53,7 +52,7 @@ class HostStream:
             return await self._reader.read(limit)
 
     async def readexactly(self, length: int) -> bytes:
-        """Give exactly `length` bytes. Raises LinkError when the stream ends before."""
+        """Give exactly `length` bytes. Raises LinkError if the stream ends before."""
         with _link_errors("read"):
             return await self._reader.readexactly(length)
 
@@ -64,10 +63,10 @@ class HostStream:
             await self._writer.drain()
 
     async def close(self) -> None:
-        """Close; a peer that is already gone is no error."""
+        """Close. It is not an error if the peer has already closed."""
         self._writer.close()
         with contextlib.suppress(OSError):  # TimeoutError is one
-            # TLS waits for the peer's close_notify, which a vanished peer never sends.
+            # TLS waits for the peer's close_notify, which a peer without power never sends.
             await asyncio.wait_for(self._writer.wait_closed(), 1)
 
 
@@ -87,7 +86,7 @@ class HostDatagram(asyncio.DatagramProtocol):
         self._arrived.put_nowait(data)
 
     def error_received(self, exc: Exception) -> None:
-        """An ICMP error is no answer; the caller's retransmission decides."""
+        """Ignore an ICMP error: the caller sends again or gives up."""
 
     async def send(self, data: bytes) -> None:
         """Send one datagram. Raises LinkError once closed."""
@@ -97,7 +96,7 @@ class HostDatagram(asyncio.DatagramProtocol):
             self._transport.sendto(data)
 
     async def receive(self, timeout_ms: int) -> bytes | None:
-        """Give one datagram, None when `timeout_ms` passed."""
+        """Give one datagram, None after `timeout_ms`."""
         try:
             return await asyncio.wait_for(self._arrived.get(), timeout_ms / 1000)
         except TimeoutError:
@@ -139,11 +138,11 @@ class HostClock:
         return (later - earlier + half) % TICKS_PERIOD - half
 
     def set_trusted_time(self, unix_s: int | None) -> None:
-        """Set the time that certificate dates are checked against; None = dates unchecked."""
+        """Set the time (Unix seconds) for certificate dates; None = do not check dates."""
         self._trusted = None if unix_s is None else (unix_s, time.monotonic())
 
     def trusted_time(self) -> int | None:
-        """Give the trusted time, moved on since it was set (unix s), None while there is none."""
+        """Give the trusted time now (Unix seconds), None if there is none."""
         if self._trusted is None:
             return None
         return self._trusted[0] + int(time.monotonic() - self._trusted[1])
@@ -153,11 +152,11 @@ class HostEntropy:
     """The system's entropy; implements device.interfaces.Entropy."""
 
     def is_ready(self) -> bool:
-        """Say whether random_bytes will answer; a host's kernel always does."""
+        """Whether random numbers can be had: always, on a host."""
         return True
 
     def random_bytes(self, length: int) -> bytes:
-        """Give `length` random bytes. Raises EntropyError when the system has none."""
+        """Give `length` random bytes. Raises EntropyError if the system has none."""
         try:
             return os.urandom(length)
         except (NotImplementedError, OSError):
@@ -167,9 +166,9 @@ class HostEntropy:
 class HostNetwork:
     """TLS client and server and UDP; implements device.interfaces.Network.
 
-    `trusted_time` gives the unix time for certificate dates (None = unchecked), as HostClock.trusted_time does.
-    `addresses` maps a host in the device's records to the one to dial, as a gateway would: {"10.0.2.2":
-    "127.0.0.1"}. `listen_on` replaces the address and port of serve_tls: port 443 is not ours on a host.
+    `trusted_time` gives the Unix time for certificate dates (None = unchecked), as HostClock.trusted_time does.
+    `addresses` maps a host in the device's records to the host to connect to, as a gateway does: {"10.0.2.2":
+    "127.0.0.1"}. `listen_on` replaces the address and port of serve_tls, because a host may not have port 443 free.
     """
 
     def __init__(
@@ -186,7 +185,7 @@ class HostNetwork:
     async def open_tls(
         self, host: str, port: int, name: str, ca_der: bytes, cert_der: bytes, key_der: bytes
     ) -> HostStream:
-        """Connect with the client certificate; check chain to `ca_der`, `name`, key usage, dates as said above.
+        """Connect with the client certificate; check chain to `ca_der`, `name`, key usage, and dates as stated above.
 
         Raises LinkError, LinkTimeoutError.
         """
@@ -228,15 +227,15 @@ class HostNetwork:
         return datagram
 
     def addresses(self) -> tuple[str, ...]:
-        """The address that serve_tls listens on; none where it listens on all, which a host's caller then adds."""
+        """Give the address that serve_tls listens on; nothing if it listens on all, and the caller must add them."""
         return (self._listen_on[0],) if self._listen_on else ()
 
     async def serve_tls(
         self, port: int, cert_der: bytes, key_der: bytes, handler: Callable[[HostStream], Awaitable[None]]
     ) -> HostServer:
-        """Listen; call `handler(stream)` per client, at most HTTP_CLIENTS at once, the next ones are closed.
+        """Listen; call `handler(stream)` for each client. More than HTTP_CLIENTS at once are closed.
 
-        Raises LinkError when the address cannot be had.
+        Raises LinkError if the address is not available.
         """
         clients = 0
 
@@ -250,7 +249,7 @@ class HostNetwork:
             try:
                 await handler(stream)
             except LinkError:
-                pass  # the client went away; nobody is left to tell
+                pass  # the client has closed
             finally:
                 clients -= 1
                 await stream.close()
@@ -262,40 +261,3 @@ class HostNetwork:
             host, port = self._listen_on or ("0.0.0.0", port)  # noqa: S104 - a device answers on its network
             server = await asyncio.start_server(serve, host, port, ssl=context, ssl_handshake_timeout=10)
         return HostServer(server)
-
-
-def load_identity(context: ssl.SSLContext, cert_der: bytes, key_der: bytes) -> None:
-    """Give `context` a certificate and its private key (SEC1 or PKCS#8 DER). Raises LinkError.
-
-    ssl takes keys from files only, so they go through a file in memory, which never touches a disk; where the
-    system has none, through a temporary file of its owner's that is gone on return.
-    """
-    kind = "EC PRIVATE KEY" if _is_sec1(key_der) else "PRIVATE KEY"
-    with _private_file() as file:
-        file.write(_pem("CERTIFICATE", cert_der) + _pem(kind, key_der))
-        file.flush()
-        try:
-            context.load_cert_chain(_path(file))
-        except (ssl.SSLError, ValueError):
-            raise LinkError(reason="certificate and key do not load") from None
-
-
-def _private_file() -> IO[bytes]:
-    if hasattr(os, "memfd_create"):
-        return os.fdopen(os.memfd_create("identity"), "wb")
-    return tempfile.NamedTemporaryFile()  # mode 0600
-
-
-def _path(file: IO[bytes]) -> str:
-    return f"/proc/self/fd/{file.fileno()}" if hasattr(os, "memfd_create") else file.name
-
-
-def _is_sec1(key_der: bytes) -> bool:
-    """RFC 5915 begins with version 1, PKCS#8 (RFC 5958) with version 0: the INTEGER behind the SEQUENCE's head."""
-    head = 2 if len(key_der) > 1 and key_der[1] < 0x80 else 2 + (key_der[1] & 0x7F if len(key_der) > 1 else 0)
-    return key_der[head : head + 3] == b"\x02\x01\x01"
-
-
-def _pem(label: str, der: bytes) -> bytes:
-    body = b"".join(binascii.b2a_base64(der[start : start + 48]) for start in range(0, len(der), 48))
-    return f"-----BEGIN {label}-----\n".encode() + body + f"-----END {label}-----\n".encode()

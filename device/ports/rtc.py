@@ -1,4 +1,4 @@
-"""A clock on the chip's RTC, as stock MicroPython has it: shared by the ports of chips. NOT YET RUN ON HARDWARE."""
+"""A clock on the chip's RTC with stock MicroPython, for all chip ports. NOT YET RUN ON HARDWARE."""
 
 import time
 
@@ -10,22 +10,24 @@ _EPOCH_2000_S = 946684800
 class RtcClock:
     """interfaces.Clock. Mbed TLS checks certificate dates against the RTC.
 
-    A stock build cannot leave dates unchecked, so without trusted time the RTC stands at `build_time_s` (unix
-    seconds): a server certificate issued later is refused until then. A product's build wraps Mbed TLS's two date
-    functions instead, as the emulated board's does.
+    A stock build always checks dates. Without trusted time the RTC is therefore set to `build_time_s` (Unix seconds),
+    and a server certificate that was issued later is refused until there is a trusted time. A product's build wraps
+    the two date functions of Mbed TLS instead, as the emulated board's build does.
     """
 
     def __init__(self, build_time_s: int) -> None:
         self._build_time_s = build_time_s
 
     def ticks_ms(self) -> int:
+        """Give milliseconds since the start; they wrap at 2**30."""
         return time.ticks_ms()
 
     def ticks_diff(self, later: int, earlier: int) -> int:
+        """Give the signed distance of two ticks in milliseconds."""
         return time.ticks_diff(later, earlier)
 
     def set_trusted_time(self, unix_s: "int | None") -> None:
-        """Set the RTC to `unix_s`, or to the build time for None."""
+        """Set the RTC to `unix_s` (Unix seconds), or to the build time for None."""
         seconds = self._build_time_s if unix_s is None else unix_s
         # Some ports of MicroPython count from 2000 (esp32), others from 1970 (rp2).
         epoch = _EPOCH_2000_S if time.gmtime(0)[0] == 2000 else 0

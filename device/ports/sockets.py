@@ -2,12 +2,12 @@
 
 Rules:
 1. OSError numbers and the TLS library's ValueError stop here; policy sees LinkError and LinkTimeoutError.
-2. A server's certificate is always checked: chain to the one CA given, name, key usage. Whether its dates are
-   checked is the clock port's matter (docs/porting.md, step 6).
-3. A client's handshake is finished when open_tls returns; a server's runs with its handler's first read.
-4. The TCP socket below TLS is closed by us: a failed handshake leaves it open.
+2. A server's certificate is always checked: chain to the given CA, name, key usage. The clock port decides whether
+   its dates are checked (docs/porting.md, step 6).
+3. A client's handshake is finished when open_tls returns. A server's handshake runs during its handler's first read.
+4. The port closes the TCP socket below TLS, because a failed handshake leaves it open.
 
-The emulated board's port builds on it; on the ESP32 it has not yet run.
+The emulated board's port uses this module. It has not yet run on an ESP32.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ class SocketStream:
         return data
 
     async def readexactly(self, length: int) -> bytes:
-        """Give `length` bytes. Raises LinkError, also when the stream ends before."""
+        """Give `length` bytes. Raises LinkError, also if the stream ends before."""
         try:
             data: bytes = await self._stream.readexactly(length)
         except EOFError:
@@ -52,7 +52,7 @@ class SocketStream:
         return data
 
     async def write(self, data: bytes) -> None:
-        """Hand all of `data` to the network stack. Raises LinkError."""
+        """Give all of `data` to the network stack. Raises LinkError."""
         try:
             self._stream.write(data)
             await self._stream.drain()
@@ -60,7 +60,7 @@ class SocketStream:
             raise _link_error("write", error) from None
 
     async def close(self) -> None:
-        """Close; a peer that is gone already is no error."""
+        """Close. It is not an error if the peer has already closed."""
         try:
             self._stream.close()
             await self._stream.wait_closed()
@@ -69,7 +69,7 @@ class SocketStream:
 
 
 class TlsStream(SocketStream):
-    """A TLS socket as interfaces.Stream. `first` is what came with the end of the handshake."""
+    """A TLS socket as interfaces.Stream. `first` is data that arrived with the end of the handshake."""
 
     def __init__(self, secured: "Any", raw: "Any", first: bytes = b"") -> None:
         super().__init__(asyncio.StreamReader(secured))
@@ -84,12 +84,12 @@ class TlsStream(SocketStream):
         return await super().read(limit)
 
     async def readexactly(self, length: int) -> bytes:
-        """Give `length` bytes. Raises LinkError, also when the stream ends before."""
+        """Give `length` bytes. Raises LinkError, also if the stream ends before."""
         first, self._first = self._first[:length], self._first[length:]
         return first + await super().readexactly(length - len(first))
 
     async def close(self) -> None:
-        """Close TLS and the socket below; a peer that is gone already is no error."""
+        """Close TLS and the socket below. It is not an error if the peer has already closed."""
         await super().close()
         _close(self._raw)
 
@@ -109,9 +109,9 @@ class SocketDatagram:
             raise _link_error("send", error) from None
 
     async def receive(self, timeout_ms: int) -> "bytes | None":
-        """Give one datagram, None when `timeout_ms` passed. Raises LinkError."""
+        """Give one datagram, None after `timeout_ms`. Raises LinkError."""
         try:
-            # One byte more than allowed, so that the CoAP core sees an oversized message and refuses it.
+            # One byte more than allowed, so that the CoAP core can refuse an oversized message.
             data: bytes = await asyncio.wait_for_ms(self._stream.read(COAP_MESSAGE_BYTES + 1), timeout_ms)
         except asyncio.TimeoutError:
             return None
@@ -131,10 +131,10 @@ class SocketNetwork:
         self._clients = 0
 
     def require_up(self) -> None:
-        """Raise LinkError while there may be no network (a board without entropy, a radio that is off)."""
+        """Raise LinkError if there must be no network: no entropy, or the radio is off."""
 
     def addresses(self) -> "Sequence[str]":
-        """The unit's own addresses; a board's network knows them and overrides this (docs/porting.md, step 6)."""
+        """Give the unit's own addresses as text. A board's network overrides this (docs/porting.md, step 7)."""
         return ()
 
     async def open_tls(
@@ -165,7 +165,7 @@ class SocketNetwork:
             raise _link_error("connect", error) from None
 
     async def open_udp(self, host: str, port: int) -> "SocketDatagram":
-        """Give a socket that talks to `host` alone. Raises LinkError."""
+        """Give a socket that is connected to `host`. Raises LinkError."""
         self.require_up()
         try:
             address = socket.getaddrinfo(host, port)[0][-1]  # lwIP's port takes no further arguments
@@ -179,9 +179,9 @@ class SocketNetwork:
     async def serve_tls(
         self, port: int, cert_der: bytes, key_der: bytes, handler: "Callable[[TlsStream], Awaitable[None]]"
     ) -> object:
-        """Listen on every address; give the server object. Raises LinkError.
+        """Listen on every address and give the server object. Raises LinkError.
 
-        A client beyond limits.HTTP_CLIENTS is hung up on before it costs a TLS context.
+        A client beyond limits.HTTP_CLIENTS is closed before a TLS context is created for it.
         """
         self.require_up()
         context = _context(tls.PROTOCOL_TLS_SERVER, cert_der, key_der)
@@ -196,7 +196,7 @@ class SocketNetwork:
                 secured = context.wrap_socket(raw, server_side=True, do_handshake_on_connect=False)
                 await handler(TlsStream(secured, raw))
             except (LinkError, OSError, MemoryError):
-                pass  # the client went away, or this unit cannot serve one more: others go on
+                pass  # the client has closed, or there is no memory for one more: other clients continue
             finally:
                 self._clients -= 1
                 _close(raw)
@@ -208,9 +208,9 @@ class SocketNetwork:
 
 
 async def _handshake(secured: "Any", deadline: int) -> bytes:
-    """Drive the handshake to its end; give what the peer sent behind it (at most one byte, mostly none).
+    """Run the handshake to its end; give the data that the peer sent after it (at most one byte, usually none).
 
-    A read without data gives None during and after the handshake; the peer's certificate is there only after.
+    A read without data gives None during and after the handshake. The peer's certificate exists only after it.
     """
     while True:
         data = secured.read(1)
@@ -243,6 +243,6 @@ def _context(protocol: int, cert_der: bytes, key_der: bytes) -> "Any":
 
 
 def _link_error(action: str, error: "Exception") -> LinkError:
-    """The typed error for what the stack raised; the TLS library's text names the reason, never a secret."""
+    """Give the typed error for an error of the stack. The TLS library's text names the reason, never a secret."""
     detail = error.args[-1] if error.args else type(error).__name__
     return LinkError(reason="{}: {}".format(action, detail))
