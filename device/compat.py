@@ -1,4 +1,6 @@
-"""The one place that knows what the two Pythons do differently: `micropython.const`, and when memory is given back."""
+"""The one place that knows what the two Pythons do differently: `micropython.const`, when memory is given back, and
+which bytes are UTF-8.
+"""
 
 import gc
 
@@ -17,3 +19,49 @@ def forget() -> None:
     """
     if hasattr(gc, "mem_free"):
         gc.collect()
+
+
+# MicroPython takes overlong forms, surrogates and code points past U+10FFFF; CPython refuses them. An overlong form
+# shows in the number of bytes that strict UTF-8 (RFC 3629) needs for the text.
+
+
+def decode_utf8(data: "bytes | bytearray | memoryview") -> str:
+    """Return the text in `data`, by strict UTF-8 on every interpreter. Raises ValueError."""
+    text = str(data, "utf-8")
+    if len(text) != len(data) and utf8_bytes(text) != len(data):
+        raise ValueError("not UTF-8")
+    return text
+
+
+def encode_utf8(text: str) -> bytes:
+    """Return `text` in UTF-8. Raises ValueError for text that UTF-8 cannot carry (a lone surrogate)."""
+    data = text.encode("utf-8")
+    if len(text) != len(data) and utf8_bytes(text) != len(data):
+        raise ValueError("not UTF-8")
+    return data
+
+
+def clip_utf8(text: str, limit: int) -> str:
+    """Return the longest beginning of `text` that takes at most `limit` bytes in UTF-8. A character that UTF-8 cannot
+    carry becomes "?".
+    """
+    clipped = ""
+    size = 0
+    for character in text:
+        needed = utf8_bytes(character)
+        size += max(needed, 1)
+        if size > limit:
+            break
+        clipped += character if needed > 0 else "?"
+    return clipped
+
+
+def utf8_bytes(text: str) -> int:
+    """Return the bytes that strict UTF-8 takes for `text`, -1 if it cannot carry it."""
+    total = 0
+    for character in text:
+        point = ord(character)
+        if 0xD800 <= point <= 0xDFFF or point > 0x10FFFF:
+            return -1
+        total += 1 if point < 0x80 else 2 if point < 0x800 else 3 if point < 0x10000 else 4
+    return total

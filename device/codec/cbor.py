@@ -15,7 +15,7 @@ the encoder also takes tuples, bytearrays and memoryviews. Dict order never matt
 
 from collections import namedtuple
 
-from device.compat import const
+from device.compat import const, decode_utf8, encode_utf8
 from device.errors import CborError, LimitError
 from device.limits import CBOR_DEPTH, CBOR_ITEMS, ENVELOPE_BYTES
 
@@ -279,39 +279,15 @@ def _array_key(key: "list[Any]", offset: int) -> "tuple[Any, ...]":
     return tuple(key)
 
 
-# Text ------------------------------------------------------------------------------------------------
-
-
 def _text(content: bytes, offset: int) -> str:
     try:
-        text = str(content, "utf-8")
-    except (UnicodeError, ValueError):
+        return decode_utf8(content)
+    except ValueError:
         raise CborError(reason="not UTF-8", offset=offset) from None
-    if len(text) != len(content) and _utf8_bytes(text) != len(content):
-        raise CborError(reason="not UTF-8", offset=offset)
-    return text
 
 
 def _text_bytes(text: str) -> bytes:
     try:
-        data = text.encode("utf-8")
-    except (UnicodeError, ValueError):
+        return encode_utf8(text)
+    except ValueError:
         raise CborError(reason="not UTF-8") from None
-    if len(text) != len(data) and _utf8_bytes(text) != len(data):
-        raise CborError(reason="not UTF-8")
-    return data
-
-
-def _utf8_bytes(text: str) -> int:
-    """Bytes that strict UTF-8 (RFC 3629) takes for `text`, -1 when it cannot carry it.
-
-    MicroPython's own check passes overlong forms, surrogates and code points past U+10FFFF: an overlong
-    form shows as a sum that differs from the bytes it came from.
-    """
-    total = 0
-    for character in text:
-        point = ord(character)
-        if 0xD800 <= point <= 0xDFFF or point > 0x10FFFF:
-            return -1
-        total += 1 if point < 0x80 else 2 if point < 0x800 else 3 if point < 0x10000 else 4
-    return total

@@ -12,7 +12,7 @@ Source: OASIS MQTT Version 3.1.1 (section numbers are next to the checks).
 from collections import namedtuple
 
 from device import limits
-from device.compat import const
+from device.compat import const, decode_utf8
 from device.errors import LimitError, ProtocolError
 
 TYPE_CHECKING = const(0)
@@ -151,7 +151,7 @@ def _decode_publish(flags: int, body: "bytes | bytearray") -> Publish:
     if end > len(body):
         raise ProtocolError(reason="short packet")
     try:
-        topic = str(body[2:end], "utf-8")
+        topic = decode_utf8(body[2:end])
     except ValueError:
         raise ProtocolError(reason="topic is not UTF-8")
     if not topic or "+" in topic or "#" in topic or "\x00" in topic:  # 3.3.2-2

@@ -1,7 +1,7 @@
 """What the owner should know happened: refusals and reverts, newest last, bounded, kept across restarts."""
 
 from device.codec.cbor import decode, encode
-from device.compat import const
+from device.compat import clip_utf8, const
 from device.errors import CodecError, StorageError
 
 TYPE_CHECKING = const(0)
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from device.records.store import Store
 
 _KEPT = const(8)
-_TEXT_CHARS = const(160)
+_TEXT_BYTES = const(160)
 
 
 class Events:
@@ -32,7 +32,7 @@ class Events:
 
     def add(self, error: "FirstbootError", time_s: "int | None") -> None:
         """Keep `error`; the same as the last entry is not written again (flash wears)."""
-        text = error.describe()[:_TEXT_CHARS]
+        text = clip_utf8(error.describe(), _TEXT_BYTES)
         if self.entries and self.entries[-1][1:] == [error.code, text]:
             return
         self.entries = (self.entries + [[time_s or 0, error.code, text]])[-_KEPT:]

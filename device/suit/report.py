@@ -10,7 +10,7 @@ names the image that runs. Reports travel inside TLS or OSCORE, which give their
 from collections import namedtuple
 
 from device.codec import cbor
-from device.compat import const
+from device.compat import const, utf8_bytes
 from device.errors import (
     AlgorithmError,
     CborError,
@@ -70,7 +70,7 @@ REASON_SEVERING = 9
 REASON_CONDITION = 10
 REASON_OPERATION = 11
 
-_URI_CHARS = const(120)  # a longer one would not fit beside the rest
+_URI_BYTES = const(120)  # a longer one would not fit beside the rest
 _RECORDS = const(3)
 _RESULT = const(4)
 _CODE = const(5)
@@ -110,7 +110,12 @@ def reference_of(data: bytes, is_authentic: bool) -> Reference:
         uri = manifest.decode(parts.manifest).reference_uri if is_authentic else None
     except (CodecError, UnsupportedError):
         return NO_REFERENCE
-    return Reference(uri if uri and len(uri) <= _URI_CHARS else "", envelope.decode_digest(parts.digest))
+    return Reference(fitting_uri(uri), envelope.decode_digest(parts.digest))
+
+
+def fitting_uri(uri: "str | None") -> str:
+    """Return `uri` if a report has room for it, else ""."""
+    return uri if uri and 0 < utf8_bytes(uri) <= _URI_BYTES else ""
 
 
 def locate(error: "FirstbootError", data: bytes) -> None:

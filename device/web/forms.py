@@ -4,7 +4,7 @@ Rules: at most FIELDS fields, none twice, valid percent escapes, valid UTF-8. ht
 Nothing here stores or prints a value, since values are passwords.
 """
 
-from device.compat import const
+from device.compat import const, decode_utf8
 from device.errors import RequestError
 
 TYPE_CHECKING = const(0)
@@ -61,16 +61,6 @@ def _escaped(data: bytes, at: int) -> int:
 
 def _text(data: bytes) -> str:
     try:
-        text = data.decode()
-    except (UnicodeError, ValueError):
+        return decode_utf8(data)
+    except ValueError:
         raise RequestError(status=400, reason="encoding") from None
-    # MicroPython accepts overlong forms and surrogates: count the bytes that strict UTF-8 (RFC 3629) needs.
-    size = 0
-    for character in text:
-        point = ord(character)
-        if 0xD800 <= point <= 0xDFFF or point > 0x10FFFF:
-            raise RequestError(status=400, reason="encoding")
-        size += 1 if point < 0x80 else 2 if point < 0x800 else 3 if point < 0x10000 else 4
-    if size != len(data):
-        raise RequestError(status=400, reason="encoding")
-    return text
