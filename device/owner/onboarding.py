@@ -240,8 +240,7 @@ class Owner:
         """
         salt, expected = self._code_record()
         plain = typed.upper(typed.comparable(password))
-        backwards = "".join([plain[at] for at in range(len(plain) - 1, -1, -1)])
-        for text in (plain, backwards):
+        for text in (plain, passwords.backwards(plain)):
             for start in range(len(text) - SETUP_CODE_CHARS + 1):
                 part = text[start : start + SETUP_CODE_CHARS]
                 if backend.equal(setup_code.verifier(part, salt), expected):

@@ -116,12 +116,13 @@ def _has_context(plain: str, context: "Sequence[str]") -> bool:
         size = min(len(target), CONTEXT_PART_CHARS)
         for start in range(len(target) - size + 1):
             part = target[start : start + size]
-            if part in plain or _reversed(part) in plain:
+            if part in plain or backwards(part) in plain:
                 return True
     return False
 
 
-def _reversed(text: str) -> str:
+def backwards(text: str) -> str:
+    """Return `text` from its last character to its first (MicroPython slices strings with step 1 only)."""
     return "".join([text[at] for at in range(len(text) - 1, -1, -1)])
 
 

@@ -51,8 +51,7 @@ def _guarded(site: "Site", route: "Route") -> "Any":
             refused = site.gate(request, route)
             return refused if refused is not None else await handler(request)
         except RequestError as error:
-            status = error.fields.get("status")
-            status = status if isinstance(status, int) else 400
+            status = answers.status_of(error)
             return answers.refuse(request, status, texts.http_text(status))
         except FirstbootError as error:
             return answers.refuse(request, 500, texts.http_text(500), error)

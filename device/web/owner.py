@@ -104,12 +104,17 @@ class OwnerSite(Site):
         """Begin a factory reset; the password and the ticked box confirm it (SE-11)."""
         fields = read_form(request)
         password = field(fields, "password")
+        is_ticked = fields.get("confirm") == "yes"
         try:
-            if fields.get("confirm") != "yes":
+            if not is_ticked:
                 raise SettingsError(reason="confirm")
             await self.device.reset(password)
         except FirstbootError as error:
-            return self.refused(request, error, self._with_problem(owner_pages.reset))
+            return self.refused(
+                request,
+                error,
+                lambda info, problem: owner_pages.reset(info, self.device.status(), problem, is_ticked),
+            )
         self._is_resetting = True
         if answers.wants_json(request):
             return self._signed_out(answers.data({"next": "/"}))

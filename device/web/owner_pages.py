@@ -267,8 +267,13 @@ def password(info: "dict[str, Any]", found: "dict[str, Any]", problem: "Problem"
     return _owner("Password", "/password", info, found, section("", hint + form), problem)
 
 
-def reset(info: "dict[str, Any]", found: "dict[str, Any]", problem: "Problem" = NO_PROBLEM) -> str:
-    """Return the form for a factory reset, with the password and a box to tick (SE-11)."""
+def reset(
+    info: "dict[str, Any]", found: "dict[str, Any]", problem: "Problem" = NO_PROBLEM, is_ticked: bool = False
+) -> str:
+    """Return the form for a factory reset, with the password and a box to tick (SE-11).
+
+    `is_ticked`: the box was ticked in the refused form, and stays so.
+    """
     text = (
         "<p>A factory reset erases your password, your settings and everything else that you saved on the device. You"
         " cannot undo it. The device keeps its software. Afterwards you set it up again with the code on its label, as"
@@ -281,6 +286,7 @@ def reset(info: "dict[str, Any]", found: "dict[str, Any]", problem: "Problem" = 
         else ""
     )
     marks = ' aria-invalid="true" aria-describedby="confirm-error" autofocus' if is_unticked else ""
+    marks += " checked" if is_ticked else ""
     form = (
         '<form method="post" action="/reset" data-password>'
         + NORMALISED

@@ -1,6 +1,7 @@
 """Every page and call of the local pages: one list for the application, docs/openapi.json and the tests.
 
-A path or method that the unit's state does not allow answers 404, like one that does not exist (PW-02, SE-05).
+A path or method that the unit's state does not allow answers 404, like one that does not exist (PW-02, SE-05). For a
+known path of another state a browser also gets a page that leads on, for example from a second tab to sign-in.
 """
 
 from collections import namedtuple

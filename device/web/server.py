@@ -11,7 +11,7 @@ from microdot import Request
 from device.compat import const, forget
 from device.errors import LinkError, RequestError
 from device.limits import HTTP_HEAD_BYTES, HTTP_READ_TIMEOUT_S, HTTP_WRITE_TIMEOUT_S
-from device.web import http, pages, texts
+from device.web import answers, http, pages, texts
 from device.web.script import csp_source
 
 TYPE_CHECKING = const(0)
@@ -82,7 +82,7 @@ async def serve_client(app: "Any", stream: "Stream", read_timeout_s: float = HTT
     except asyncio.TimeoutError:
         status, headers, content = _message(408)
     except RequestError as error:
-        status, headers, content = _message(_status(error))
+        status, headers, content = _message(answers.status_of(error))
     data = http.response_bytes(status, _with_security(headers), content, is_head)
     await asyncio.wait_for(stream.write(data), HTTP_WRITE_TIMEOUT_S)
     if is_refused:
@@ -107,12 +107,7 @@ async def answer(app: "Any", head: "http.Head", body: bytes) -> "tuple[int, dict
 
 def _message(status: int) -> "tuple[int, dict[str, str], bytes]":
     text = pages.message(status, texts.http_text(status))
-    return status, {"Content-Type": "text/html; charset=UTF-8"}, text.encode()
-
-
-def _status(error: RequestError) -> int:
-    status = error.fields.get("status")
-    return status if isinstance(status, int) else 400
+    return status, {"Content-Type": answers.HTML}, text.encode()
 
 
 def _with_security(headers: "dict[str, str]") -> "dict[str, str]":

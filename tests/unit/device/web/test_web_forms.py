@@ -45,6 +45,14 @@ def test_two_different_passwords_keep_the_code_too() -> None:
     assert answer.status == 422 and SHOWN in answer.text
 
 
+def test_a_refused_reset_keeps_the_tick_that_was_set_and_sets_none() -> None:
+    browser = signed_in()
+    for fields, is_ticked in (({"confirm": "yes"}, True), ({}, False)):
+        text = browser.post("/reset", {"password": OTHER, **fields}).text
+        box = next(tag for tag in re.findall("<input[^>]*>", text) if 'id="confirm"' in tag)
+        assert (" checked" in box) == is_ticked
+
+
 def test_a_code_that_is_shown_again_is_letters_digits_and_dashes_only() -> None:
     for code in ('"><script>x</script>', "\u202e\u2066" + "A" * 200, "&quot;", "\u00e9\u4e2d"):
         answer = Browser(FakeDevice()).post("/setup", {"code": code, "password": PASSWORD})
