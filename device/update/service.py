@@ -127,8 +127,7 @@ class UpdateService:
         return manifest
 
     def _verified(self, envelope: bytes) -> "VerifiedManifest":
-        """Verify an envelope for this unit, and keep what the next report says of it."""
-        self._reference = report.reference_of(envelope, False)
+        """Verify an envelope for this unit, and keep the reference to it for the next report."""
         # Every manifest needs the owner's consent before it is installed, so the condition "update authorised" is true.
         circumstances = Circumstances(
             self.trusted.time.now_s(),
@@ -138,8 +137,10 @@ class UpdateService:
         )
         try:
             manifest = verify_envelope(envelope, self.trusted.anchors, backend, circumstances)
-        except UpdateError as error:
-            report.locate(error, envelope)
+        except FirstbootError as error:
+            self._reference = report.reference_of(envelope, False)
+            if isinstance(error, UpdateError):
+                report.locate(error, envelope)
             raise
         self._reference = report.reference_of(envelope, True)
         return manifest

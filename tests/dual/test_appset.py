@@ -104,7 +104,7 @@ def digest_of(payload):
     return flow.parse_image(lambda offset, length: payload[offset : offset + length], len(payload)).digest
 
 
-def test_a_binding_is_whole_or_none():
+def test_a_torn_binding_does_not_count():
     data = encode_binding(Binding(7, IMAGE, b"d" * 32, 300, True))
     assert decode_binding(data) == (7, IMAGE, b"d" * 32, 300, True)
     for at in range(0, len(data), 5):
@@ -120,7 +120,7 @@ def test_a_set_runs_with_the_image_that_it_names_and_with_no_other():
     assert bench.errors == []
 
 
-def test_a_set_that_came_alone_counts_when_it_is_confirmed():
+def test_a_set_that_came_without_its_image_counts_after_it_is_confirmed():
     bench = Bench()
     bench.put(0, bundle.encode(FILES), 1)
     bench.put(1, bundle.encode(FILES), 2, IMAGE, True)
@@ -196,7 +196,7 @@ def test_firmware_and_set_are_staged_together():
     assert bench.start(booted(1, digest_of(payload))).application.running.binding.sequence == 2
 
 
-def test_nothing_is_staged_where_the_set_is_no_bundle():
+def test_nothing_is_staged_if_the_set_is_not_a_bundle():
     for data in (b"no bundle", bundle.encode(FILES) + b"\0"):
         bench = Bench()
         manifest, objects = release(2, image(), set_bytes=data)
@@ -208,7 +208,7 @@ def test_nothing_is_staged_where_the_set_is_no_bundle():
         assert not bench.boot_state.marks(1).is_staged and bench.sets.binding(0) is None
 
 
-def test_a_set_alone_is_staged_tried_and_confirmed():
+def test_a_set_without_a_new_image_is_staged_tried_and_confirmed():
     bench = Bench()
     bench.put(0, bundle.encode({"__init__.py": b""}), 1)
     manifest, objects = release(2)
@@ -222,7 +222,7 @@ def test_a_set_alone_is_staged_tried_and_confirmed():
     assert again.application.running.slot == 1 and not again.pending.is_trial
 
 
-def test_a_set_alone_reverts_after_a_trial_that_did_not_confirm():
+def test_a_set_without_a_new_image_reverts_after_a_trial_that_did_not_confirm():
     for outcome, text in ((0, "watchdog"), (trial_state.APP_FAILED, "application failed")):
         bench = Bench()
         bench.put(0, bundle.encode({"__init__.py": b""}), 1)

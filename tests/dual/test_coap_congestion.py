@@ -33,7 +33,7 @@ def silent(request):
 
 
 async def ask(source):
-    """The error of one request, None where it is answered."""
+    """The error of one request, None if it is answered."""
     try:
         await source.freshness(b"request")
     except LinkError as error:
@@ -103,7 +103,7 @@ def test_a_server_that_acknowledges_and_never_answers_is_probed_at_one_byte_a_se
     assert (total - wire.sent[-1][2]) * 1000 <= coap.PROBING_RATE * wire.sent[-1][0]
 
 
-def test_a_server_that_is_left_alone_costs_no_sequence_number_and_no_wait():
+def test_a_request_that_must_wait_costs_no_sequence_number_and_no_time():
     wire = Wire(silent, acknowledges=True)
 
     async def work(source):
@@ -132,7 +132,7 @@ def test_a_server_that_answers_again_is_asked_as_before():
 
 
 def blocks_of(size, etag=b"etag", total=4096):
-    """A server whose blocks of a payload of zeros are `size` bytes; `etag(start)` where it is a function."""
+    """A server whose blocks of a payload of zeros are `size` bytes; `etag(start)` if it is a function."""
 
     def answer(request):
         message = coap.Message(0, 0, 0, b"", request[2], b"")

@@ -1,4 +1,4 @@
-"""CoapSource against a server made of a few lines: protection, Echo, losses, and sequence numbers before use."""
+"""CoapSource against a small test server: protection, Echo, losses, and reservation of sequence numbers."""
 
 import asyncio
 
@@ -155,7 +155,7 @@ def test_the_envelope_is_read_block_by_block_from_its_resource():
     assert server.is_closed
 
 
-def test_what_is_missing_is_none_and_a_missing_object_refused():
+def test_a_missing_record_gives_none_and_a_missing_object_is_refused():
     assert run(always(coap.NOT_FOUND), lambda source: source.support()) is None
     refused(PeerRefusedError, always(coap.NOT_FOUND), lambda source: source.object(bytes(32), 32))
 
@@ -277,7 +277,7 @@ def test_a_number_is_reserved_before_its_request_is_sent():
     assert run(server, lambda source: source.freshness(b""), reserved) == b"\x01"
 
 
-def test_nothing_is_sent_where_the_reservation_fails():
+def test_nothing_is_sent_if_the_reservation_fails():
     server = always(coap.CHANGED)
 
     def fail(upto):

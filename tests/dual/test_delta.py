@@ -115,7 +115,7 @@ def test_every_shortened_patch_is_refused():
         raise AssertionError(f"a patch of {length} bytes passed")
 
 
-def test_bytes_behind_the_patch_are_refused():
+def test_bytes_after_the_patch_are_refused():
     refused("more behind the end", GOOD + b"\0", len(TARGET))
 
 
@@ -165,6 +165,6 @@ def test_rounds_that_make_nothing_come_to_an_end():
     assert made(patch(nothing[1:], 4), 4) == SOURCE[:4]
 
 
-def test_new_bytes_behind_the_whole_target_are_refused():
+def test_new_bytes_after_the_end_of_the_target_are_refused():
     refused("size", patch([(bytes(4), b"a", 0)], 4), 4)
     refused("more behind the end", patch([(bytes(4), b"", 0), (b"", b"", 0)], 4), 4)

@@ -149,7 +149,7 @@ def test_a_signed_payload_that_is_no_image_is_refused():
     refused(ImageFormatError, manifest, BootState(MemoryFlash(), SMALL), chunk_list, chunks)
 
 
-def test_bytes_behind_the_image_are_refused():
+def test_bytes_after_the_image_are_refused():
     manifest, chunk_list, chunks = manifest_of(image() + b"\x00")
     assert refused(
         ImageFormatError, manifest, BootState(MemoryFlash(), SMALL), chunk_list, chunks

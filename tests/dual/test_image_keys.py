@@ -1,4 +1,4 @@
-"""Revocation of image keys: one way, never the running image's, only while a confirmed image runs."""
+"""Revocation of image keys: permanent, never the running image's key, only while a confirmed image runs."""
 
 from memory_flash import SMALL, MemoryFlash
 
@@ -62,7 +62,7 @@ def test_the_last_key_always_stays():
 
 
 def test_nothing_is_revoked_while_a_release_is_on_trial():
-    for is_confirmed in (False, True):  # True: an application set alone is on trial
+    for is_confirmed in (False, True):  # True: only an application set is on trial
         image, state = unit(is_confirmed=is_confirmed)
         image.revoke_keys((0,), True)
         assert state.revoked_image_keys() == ()

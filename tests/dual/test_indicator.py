@@ -1,4 +1,4 @@
-"""SP-08: what the one light says."""
+"""SP-08: the patterns of the one light."""
 
 import asyncio
 
@@ -66,5 +66,5 @@ def test_a_part_of_no_length_is_left_out():
     assert played(indicator.OFF) == [(False, 1000)]
 
 
-def test_the_pattern_is_asked_for_anew_each_round():
+def test_the_pattern_is_chosen_again_for_each_round():
     assert played(indicator.OFF, indicator.STEADY) == [(False, 1000), (True, 1000)]

@@ -1,4 +1,4 @@
-"""MqttSource against a broker made of a few lines: what it asks for, what it takes, how it ends."""
+"""MqttSource against a small test broker: what it requests, what it accepts, how it ends."""
 
 import asyncio
 from binascii import hexlify
@@ -24,7 +24,7 @@ PEER = MqttPeer("host", 8883, "name", b"ca", b"cert", b"key")
 
 
 class Clock:
-    """Time passes only where a test or an empty line lets it."""
+    """Time passes only if a test advances it or the line is empty."""
 
     def __init__(self):
         self.now_ms = 0
@@ -158,7 +158,7 @@ def test_a_retained_envelope_is_given():
     assert broker.is_closed
 
 
-def test_what_is_not_retained_is_none():
+def test_a_topic_without_a_retained_message_gives_none():
     assert run(Broker(), lambda source: source.support()) is None
 
 

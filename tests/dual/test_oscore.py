@@ -134,7 +134,7 @@ def test_a_damaged_response_is_refused():
         refused(ProtocolError, oscore.unprotect, context_1(), binding, coap.decode(bytes(data)))
 
 
-def test_an_unprotected_response_is_none():
+def test_an_unprotected_response_gives_none():
     _, binding = request(context_1())
     plain = coap.Message(coap.ACK, coap.UNAUTHORIZED, 1, b"", (), b"x")
     assert oscore.unprotect(context_1(), binding, plain) is None
@@ -174,7 +174,7 @@ def test_malformed_option_values_are_refused():
         b"\x03\x01",
         b"\x10",
         b"\x11\x01\x05\x00",
-        b"\x01\x01\x09",  # bytes behind the end
+        b"\x01\x01\x09",  # bytes after the end
     ):
         refused(ProtocolError, oscore.decode_option, value)
 

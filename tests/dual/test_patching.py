@@ -1,4 +1,4 @@
-"""Firmware made from the release that runs: when it is, when the full payload is fetched instead, what a cut leaves."""
+"""Firmware made from the running release: when a patch is used, when the full payload is fetched, what a cut leaves."""
 
 from collections import namedtuple
 from hashlib import sha256
@@ -112,7 +112,7 @@ def outcome(bench):
     return bench.outcomes[0]
 
 
-def test_a_unit_on_the_source_release_fetches_the_patch_alone():
+def test_a_unit_on_the_source_release_fetches_only_the_patch():
     bench = Bench()
     bench.install()
     assert bench.is_target_staged() and bench.is_source_whole()

@@ -1,4 +1,4 @@
-"""SUIT_Report: what a unit says of a manifest, taken apart as its server does (draft-ietf-suit-report)."""
+"""SUIT_Report: what a unit reports about a manifest, decoded as its server does (draft-ietf-suit-report)."""
 
 import test_trust as base
 
@@ -64,7 +64,7 @@ def test_every_refusal_has_a_reason_of_the_draft():
         assert report.failure_of(error).reason == reason, error
 
 
-def test_the_reference_uri_is_read_from_an_authentic_manifest_alone():
+def test_the_reference_uri_is_read_only_from_an_authentic_manifest():
     members = cbor.decode(base.content())
     members[4] = "https://example.com/m"
     data = base.signed(cbor.encode(members))

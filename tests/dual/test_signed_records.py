@@ -83,7 +83,7 @@ def test_what_was_refused_before_a_key_set_is_looked_at_again_after_it():
     assert made.trusted.support.trusted(made.trusted.anchors).sequence == 3
 
 
-def test_a_record_signed_again_with_the_same_content_is_no_news_and_no_refusal():
+def test_a_record_signed_again_with_the_same_content_is_neither_stored_nor_refused():
     made = taken_over()
     payload = cose.decode(contacts.signed(2)).payload
     private = base.PRIVATES[b"support"]

@@ -1,4 +1,4 @@
-"""The security contact over the whole update service: it can change, forwards only, by the support key (RP-10)."""
+"""The security contact in the update service: only the support key changes it, and only to a newer one (RP-10)."""
 
 import test_keyset as base
 import test_update_keys as service
@@ -33,7 +33,7 @@ def test_a_newer_contact_is_taken_over_and_kept_over_a_restart():
     assert made.events.entries == []
 
 
-def test_the_contact_of_the_factory_is_no_news():
+def test_the_factorys_contact_is_not_stored_as_a_newer_one():
     made = bench()
     made.source.offered_contact = signed(1)
     assert refusal(made) is None

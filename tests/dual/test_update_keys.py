@@ -1,4 +1,4 @@
-"""Key sets over the whole update service: taken over before anything that their keys sign, and kept (UP-11)."""
+"""Key sets in the whole update service: accepted before anything that their keys sign, and kept (UP-11)."""
 
 import asyncio
 
@@ -75,7 +75,7 @@ class FakeEvents:
 
 
 class FakeSource:
-    """A server that answers with what a test put into it; `tracker` is the name of the key that signs time."""
+    """A server that answers with what a test stored in it; `tracker` is the name of the key that signs time."""
 
     name = "fake"
 
@@ -141,7 +141,7 @@ base.key(b"support-2", base.ROLE_SUPPORT)
 
 
 class Bench:
-    """One update service over memory; `restart` makes a new one from what was stored."""
+    """One update service over memory; `restart` builds a new one from the stored records."""
 
     def __init__(self):
         self.records = memory_unit.MemoryRecords()

@@ -138,7 +138,7 @@ def test_a_power_cut_at_any_flash_operation_of_an_update_leaves_a_unit_that_boot
     seen = set()
     for case, flash in cuts(bench.new_flash().snapshot(), LAYOUT, lambda flash: update(bench, flash)):
         seen.add(check_after_cut(bench, flash))
-        for _ in range(3):  # a trial that was cut is reverted once; the release is then offered anew
+        for _ in range(3):  # a trial that was cut is reverted once; then the release is offered again
             try:
                 flash.power_on()
                 update(bench, flash)

@@ -1,4 +1,4 @@
-"""A whole unit takes application sets, with firmware and alone, over both transports; and never runs a wrong one."""
+"""A whole unit installs application sets, with or without firmware, over both transports; a wrong one never runs."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_firmware_and_application_arrive_together(campaign: Campaign, transport:
 
 
 @pytest.mark.parametrize("transport", ["mqtt", "coap"])
-def test_an_application_alone_leaves_the_image_where_it_is(campaign: Campaign, transport: str) -> None:
+def test_a_new_application_does_not_move_the_image(campaign: Campaign, transport: str) -> None:
     machine = campaign.machine_after("update-app")
     machine.world.has_mqtt, machine.world.has_coap = transport == "mqtt", transport == "coap"
     image_slots = [machine.flash.read(offset, LAYOUT.slot_bytes) for offset in LAYOUT.slot_offsets]

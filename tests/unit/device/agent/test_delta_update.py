@@ -1,4 +1,4 @@
-"""A whole unit takes a release as a delta, over both transports, and as the full payload where it cannot (UP-01)."""
+"""A whole unit installs a release from a delta, over both transports, and from the full payload otherwise (UP-01)."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def test_a_record_for_the_units_own_nonce_gives_it_the_time(machine: Machine) ->
     assert machine.live(time_known) >= machine.world.bench.now_s
 
 
-def test_a_clock_at_1970_stands_still_until_a_record_came(machine: Machine) -> None:
+def test_without_a_freshness_record_time_and_support_state_are_unknown(machine: Machine) -> None:
     machine.world.is_down = True
 
     async def script(machine: Machine) -> Any:
@@ -136,7 +136,7 @@ TOPICS = ("/keyset", "/fresh", "/fresh/req", "/manifest", "/support", "/report",
 
 
 def clock(machine: Machine) -> int | None:
-    """What the unit has told its TLS library."""
+    """The time that the unit gave its TLS library."""
     return machine.unit_clock.trusted_time()
 
 

@@ -49,7 +49,7 @@ class Chunks(dict[str, bytes]):
 def over_mqtt(
     published: dict[str, bytes], work: Callable[[MqttSource], Awaitable[Any]], rate: float = 0.0
 ) -> Any:
-    """What `work(source)` gives, over a broker behind a link of `rate` bytes a second and 100 ms of round trip."""
+    """The result of `work(source)` over a link of `rate` bytes a second and 100 ms of round trip to the broker."""
 
     async def run() -> Any:
         broker = MemoryBroker(Content(CLASS_ID, lambda request: None, published=published))
@@ -121,7 +121,7 @@ def test_coap_moves_a_block_in_each_round_trip() -> None:
     assert len(payload) / virtual.run(run()) >= 0.98 * 1024 / (2 * HALF_TRIP_S)
 
 
-def test_10_000_chunks_leave_no_memory_behind() -> None:
+def test_10_000_chunks_leave_no_memory_allocated() -> None:
     chunks = Chunks(10_000, 64)
 
     async def work(source: MqttSource) -> int:
@@ -207,7 +207,7 @@ class Cutting(dict[str, bytes]):
 
 
 def test_a_transfer_goes_on_after_a_lost_connection_with_what_is_stored(bench: Any) -> None:
-    """The broker goes away in the middle; the unit comes back after its pause and asks for the rest alone."""
+    """The broker goes away in the middle; the unit comes back after its pause and requests only the rest."""
     from simulator.ports.flash import SimFlash
     from simulator.powercut import bench as made
     from simulator.powercut.flows import updates

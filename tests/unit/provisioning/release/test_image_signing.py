@@ -129,7 +129,7 @@ def test_a_missing_body_is_refused_in_words(folder):
         )
 
 
-def test_bytes_behind_the_image_are_refused(signed):
+def test_bytes_after_the_image_are_refused(signed):
     assert refused(signed + b"\0") == "bytes behind the image"
 
 
