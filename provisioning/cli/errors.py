@@ -51,7 +51,7 @@ TABLE: Final = {
     "provisioning.cli.errors.InputError": _WRONG,
     "provisioning.cli.errors.RefusedError": _FAILED,
     "device.errors.FirstbootError": _FAILED,
-    "provisioning.keys.keyset.KeySetBookError": _FAILED,
+    "provisioning.keys.keyset.KeySetError": _FAILED,
     "provisioning.compliance.archive.ArchiveError": _FAILED,
     "provisioning.compliance.gate.ShipError": _FAILED,
     "provisioning.compliance.ledger.LedgerError": _FAILED,

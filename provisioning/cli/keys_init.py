@@ -69,7 +69,7 @@ def _generate_folder(folder: Path, product: Path, is_development: bool) -> int:
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=".init-", dir=folder.parent))
     try:
-        ring = KeyRing.draw(draft / "keys", is_development=is_development)
+        ring = KeyRing.generate(draft / "keys", is_development=is_development)
         count = len(ring.anchor_keys())
         shown = os.path.relpath(product.resolve(), folder.resolve())
         (draft / CONFIG_NAME).write_text(_CONFIG.format(product=json.dumps(shown)), encoding="utf-8")

@@ -55,26 +55,26 @@ def sign_set(
     Example: `firstboot keys sign-set --product product.toml --keys maker/keys --out keyset.cose`
     """
     now_s = int(time.time()) if time_s is None else time_s
-    book = keyset.Book.load(keys)
-    book = book.with_tracker_from(now_s) if renew else book
-    content = keyset.key_set(book, load_product(product).class_id, KeyRing(keys).anchor_keys(), now_s)
-    signers = keyset.minimal(book, _root_signers(keys, root))
+    plan = keyset.KeySetPlan.load(keys)
+    plan = plan.with_tracker_from(now_s) if renew else plan
+    content = keyset.key_set(plan, load_product(product).class_id, KeyRing(keys).anchor_keys(), now_s)
+    signers = keyset.minimal(plan, _root_signers(keys, root))
     data = keyset.sign_key_set(content, signers)
-    book.save(keys)
+    plan.save(keys)
     out.write_bytes(data)
-    _warn_of_missed_roots(keyset.missed_out(book, signers))
+    _warn_of_missed_roots(keyset.missed_out(plan, signers))
     lines = [
         (
             "key set",
-            f"{book.sequence}: {len(content.keys)} keys, {len(book.revoked)} revoked, {len(data)} bytes",
+            f"{plan.sequence}: {len(content.keys)} keys, {len(plan.revoked)} revoked, {len(data)} bytes",
         ),
         ("next", f"firstboot release publish --keyset {out}"),
     ]
     document = {
         "file": str(out),
-        "sequence": book.sequence,
+        "sequence": plan.sequence,
         "keys": len(content.keys),
-        "revoked": len(book.revoked),
+        "revoked": len(plan.revoked),
         "bytes": len(data),
     }
     print_result(lines, document, is_json)
@@ -114,21 +114,23 @@ def rotate(
 
     Example: `firstboot keys rotate author --keys maker/keys --revoke`
     """
-    book = keyset.Book.load(keys)
+    plan = keyset.KeySetPlan.load(keys)
     if role == ROOT:
         if key is not None or is_revoked:
             raise InputError(
                 "Roots are replaced together: `root` takes neither --key nor --revoke. A root that is not in the next "
                 "key set is no longer trusted."
             )
-        book = book.with_roots(keyset.draw_roots(keys, len(book.roots)))
+        plan = plan.with_roots(keyset.generate_roots(keys, len(plan.roots)))
     else:
-        book = _rotate(book, role, keys, key, is_revoked)
-    book.save(keys)
-    print_line(f"{role}: replaced. Next, sign key set {book.sequence}: {NEXT}")
+        plan = _rotate(plan, role, keys, key, is_revoked)
+    plan.save(keys)
+    print_line(f"{role}: replaced. Next, sign key set {plan.sequence}: {NEXT}")
 
 
-def _rotate(book: keyset.Book, role: str, keys: Path, key: Path | None, is_revoked: bool) -> keyset.Book:
+def _rotate(
+    plan: keyset.KeySetPlan, role: str, keys: Path, key: Path | None, is_revoked: bool
+) -> keyset.KeySetPlan:
     if role not in SIGNING_ROLES:
         raise InputError(f"There is no role {role!r}. Use one of: {', '.join((*SIGNING_ROLES, ROOT))}.")
     path = keys / f"{role}.pem"
@@ -139,8 +141,8 @@ def _rotate(book: keyset.Book, role: str, keys: Path, key: Path | None, is_revok
     os.replace(path, keys / RETIRED / f"{role}-{old.hex()}.pem")
     write_private(path, pem)
     if role == "tracker":
-        book = book.with_tracker_from(int(time.time()))
-    return book.with_revoked(old) if is_revoked else book.changed()
+        plan = plan.with_tracker_from(int(time.time()))
+    return plan.with_revoked(old) if is_revoked else plan.changed()
 
 
 def revoke(
@@ -156,16 +158,16 @@ def revoke(
 
     Example: `firstboot keys revoke image-0 --keys maker/keys`
     """
-    book = keyset.Book.load(keys)
+    plan = keyset.KeySetPlan.load(keys)
     if name.startswith(IMAGE_PREFIX):
-        numbers = {*book.revoked_images, int(name.removeprefix(IMAGE_PREFIX))}
-        book = book.changed(revoked_images=tuple(sorted(numbers)))
+        numbers = {*plan.revoked_images, int(name.removeprefix(IMAGE_PREFIX))}
+        plan = plan.changed(revoked_images=tuple(sorted(numbers)))
     else:
-        book = book.with_revoked(bytes.fromhex(name))
-    content = keyset.key_set(book, bytes(16), KeyRing(keys).anchor_keys(), 0)
+        plan = plan.with_revoked(bytes.fromhex(name))
+    content = keyset.key_set(plan, bytes(16), KeyRing(keys).anchor_keys(), 0)
     device_keyset.encode(content)  # a key set that every device would refuse is not saved
-    book.save(keys)
-    print_line(f"{name}: revoked. Next, sign key set {book.sequence}: {NEXT}")
+    plan.save(keys)
+    print_line(f"{name}: revoked. Next, sign key set {plan.sequence}: {NEXT}")
 
 
 def stolen_key_drill(is_json: JsonOption = False) -> None:

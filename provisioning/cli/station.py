@@ -85,7 +85,7 @@ def init(
             file.write(EXAMPLE.replace('"mps2_an385"', json.dumps(board)))
         typer.echo(f"wrote {product}: edit it")
     if development:
-        KeyRing.draw_development(directory / "keys")
+        KeyRing.generate_development(directory / "keys")
         typer.echo(f"development keys are in {directory / 'keys'}: what they make is NOT FOR SALE")
         server = directory / "server"
         if not (server / "oscore.key").exists():

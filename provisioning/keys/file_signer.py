@@ -19,7 +19,7 @@ _DETERMINISTIC = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
 
 
 class FileSigner:
-    """Signs ESP256 (COSE -9) with the key of one file. `repr` shows the key id alone."""
+    """Signs ESP256 (COSE -9) with the key of one file. `repr` shows only the key id."""
 
     algorithm: int = cose.ALG_ESP256
 
@@ -48,7 +48,7 @@ class FileSigner:
 
 
 class Ed25519FileSigner:
-    """Signs Ed25519 (COSE -19) with the key of one file. `repr` shows the key id alone."""
+    """Signs Ed25519 (COSE -19) with the key of one file. `repr` shows only the key id."""
 
     algorithm: int = cose.ALG_ED25519
 
@@ -66,7 +66,7 @@ class Ed25519FileSigner:
 
 
 def load_file_signer(path: Path) -> FileSigner | Ed25519FileSigner:
-    """The signer of a PEM file; the passphrase of an encrypted one is asked for (`secret_input`).
+    """The signer of a PEM file; asks for the passphrase of an encrypted one (`secret_input`).
 
     Raises OSError, ValueError for a key that is neither P-256 nor Ed25519 or does not open.
     """

@@ -1,4 +1,4 @@
-"""A P-256 private key that is held by a Signer (a token), in the form that certificates are signed with."""
+"""A P-256 private key that a Signer (a token) holds, as the type that the X.509 builders take."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from provisioning.keys.signer import Signer
 
 
 class HeldKey(ec.EllipticCurvePrivateKey):
-    """Signs ECDSA with SHA-256 through a signer; the key itself cannot be had. `sign` raises OSError with a token."""
+    """Signs ECDSA with SHA-256 through a signer; the key cannot be read. `sign` raises OSError if a token fails."""
 
     def __init__(self, signer: Signer) -> None:
         """Raises ValueError for a signer of another algorithm."""

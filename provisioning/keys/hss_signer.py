@@ -1,8 +1,8 @@
 """HSS/LMS signatures (RFC 8554, COSE -46) from a tree in a folder, one level high; pyhsslms does the hashing.
 
 A tree's folder holds `public.hss` (60 bytes), `seed` (mode 0600), `leaves` (the hashes of its one-time public keys, so
-that signing need not make them again), `lock` and `state.json` (provisioning/keys/lms_state.py: read its rules
-before you copy anything). Each signing machine has a tree of its own; an anchor names as many as there are machines.
+that signing does not compute them again), `lock` and `state.json` (provisioning/keys/lms_state.py: read its rules
+before you copy anything). Each signing machine has its own tree; an anchor names the tree of each machine.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from provisioning.keys.lms_state import LmsState, StateDamagedError, sync_folder
 PUBLIC_NAME: Final = "public.hss"
 SEED_NAME: Final = "seed"
 LEAVES_NAME: Final = "leaves"
-WARN_BELOW: Final = 0.1  # of all signatures: time to make the next tree
+WARN_BELOW: Final = 0.1  # of all signatures: time to generate the next tree
 
 _NODE_BYTES: Final = 32
 _ID_BYTES: Final = 16
@@ -50,7 +50,7 @@ _WIDTHS: Final = {4: pyhsslms.lmots_sha256_n32_w4, 8: pyhsslms.lmots_sha256_n32_
 
 
 class HssSigner:
-    """Signs with the next one-time key of a tree; `repr` shows the key id alone.
+    """Signs with the next one-time key of a tree; `repr` shows only the key id.
 
     `logged` is the highest index of this key in the release log (-1: none); `last_index` the one last used.
     """
@@ -58,7 +58,7 @@ class HssSigner:
     algorithm: int = cose.ALG_HSS_LMS
 
     def __init__(self, folder: Path, witness: Path | None = None) -> None:
-        """Raises StateDamagedError where `folder` holds no whole tree, OSError."""
+        """Raises StateDamagedError if `folder` does not hold a complete tree, OSError."""
         self.folder = folder
         self.public, self._seed, self._leaves = _read_tree(folder)
         self.key_id = key_id(self.public)
@@ -66,7 +66,7 @@ class HssSigner:
         self.signatures = 1 << self.form.height
         self._nodes = _nodes(self.public[12:28], self._leaves)
         if self._nodes[1] != self.public[28:]:
-            raise StateDamagedError("the leaves are not those of the public key")
+            raise StateDamagedError("the leaves do not belong to the public key")
         self._state = LmsState(folder, self.key_id, self.signatures, witness)
         self.logged = -1
         self.last_index: int | None = None
@@ -76,12 +76,12 @@ class HssSigner:
 
     @classmethod
     def create(cls, folder: Path, form: TreeForm, witness: Path | None = None) -> HssSigner:
-        """Make a tree in `folder`, which must not exist. The folder appears whole or not at all.
+        """Generate a tree in the new folder `folder`, which appears complete or not at all.
 
         H10/W8 takes about 10 s, H15 32 times as long. Raises StateDamagedError, OSError.
         """
         if folder.exists():
-            raise StateDamagedError(f"{folder} exists: a tree is made in a new folder")
+            raise StateDamagedError(f"{folder} exists: name a new folder for the tree")
         folder.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=".tree-", dir=folder.parent))
         try:
@@ -96,7 +96,7 @@ class HssSigner:
         return cls(folder, witness)
 
     def left(self) -> int:
-        """How many signatures are left. Raises LmsStateError where the tree would refuse to sign."""
+        """How many signatures are left. Raises LmsStateError if the tree would refuse to sign."""
         return self._state.left()
 
     def is_nearly_used_up(self) -> bool:
@@ -104,7 +104,7 @@ class HssSigner:
         return self.left() < WARN_BELOW * self.signatures
 
     def sign(self, message: bytes) -> bytes:
-        """The HSS signature over `message`. The one-time key is spent before it is used, and whatever happens next.
+        """The HSS signature over `message`. The one-time key counts as spent before it is used, whatever happens next.
 
         Raises LmsStateError, OSError.
         """
@@ -119,7 +119,7 @@ class HssSigner:
         signature: bytes = bytes(4) + index.to_bytes(4, "big") + one_time.sign(message)
         signature += self.public[4:8] + b"".join(self._path(index))
         if not lms.hss_verify(self.public, message, signature):
-            raise StateDamagedError("the tree made a signature that does not verify: seed and leaves differ")
+            raise StateDamagedError("the signature does not verify: seed and leaves of the tree differ")
         return signature
 
     def _path(self, index: int) -> list[bytes]:
@@ -134,7 +134,7 @@ class HssSigner:
 def signature_index(signature: bytes) -> int:
     """The index that an HSS signature of one level used. Raises ValueError for another form."""
     if len(signature) < 8 or signature[:4] != bytes(4):
-        raise ValueError("not an HSS signature of one level")
+        raise ValueError("not an HSS signature with one level")
     return int.from_bytes(signature[4:8], "big")
 
 
@@ -167,11 +167,13 @@ def _read_tree(folder: Path) -> tuple[bytes, bytes, bytes]:
             (folder / name).read_bytes() for name in (PUBLIC_NAME, SEED_NAME, LEAVES_NAME)
         )
     except FileNotFoundError as error:
-        raise StateDamagedError(f"{folder} holds no tree: no {Path(error.filename).name}") from None
+        raise StateDamagedError(
+            f"{folder} does not hold a tree: missing {Path(error.filename).name}"
+        ) from None
     if len(public) != 60 or len(seed) != _NODE_BYTES:
         raise StateDamagedError("the public key or the seed has another length")
     if len(leaves) != _NODE_BYTES << _form(public).height:
-        raise StateDamagedError("the leaves are not all there")
+        raise StateDamagedError("the leaves are not complete")
     return public, seed, leaves
 
 

@@ -1,4 +1,4 @@
-"""What names a public key: its point and its id."""
+"""The encoded point of a public key and its id."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 @dataclass(frozen=True)
 class AnchorKey:
-    """What a device is told of a key: id, COSE algorithm, role number, public key (65 bytes for P-256)."""
+    """What a device stores of a key: id, COSE algorithm, role number, public key (65 bytes for P-256)."""
 
     key_id: bytes
     algorithm: int

@@ -1,11 +1,12 @@
 """A maker's signing keys in one folder: image keys, role keys and authorities.
 
 Rules:
-1. Development keys are drawn per checkout and carry a marker file; whatever uses them says so.
-2. Keys of a product for sale are made by the maker, kept off line, and loaded from a folder without the marker.
-3. A folder holds what its machine needs: `ROLE.pub` stands in for a key that is elsewhere, `NAME.uri` for one in a
-   token (a line like `pkcs11:token=maker;object=device-ca`), and a .pem may be encrypted.
-4. Key ids are the first eight bytes of the SHA-256 of the public key: stable, and say nothing else.
+1. Development keys are generated for each checkout and carry a marker file; commands that use them print a warning.
+2. The maker generates the keys of a product for sale, keeps them off line, and loads them from a folder without the
+   marker.
+3. A folder holds what its machine needs: `ROLE.pub` for a key that is on another machine, `NAME.uri` for a key in a
+   token (a line like `pkcs11:token=maker;object=device-ca`). A .pem may be encrypted.
+4. A key id is the first eight bytes of the SHA-256 of the public key: stable, without any other meaning.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ SIGNING_ROLES: Final = ("author", "support", "tracker", "signatory")
 IMAGE_KEYS: Final = 3
 MARKER: Final = "DEVELOPMENT-KEYS"
 MARKER_TEXT: Final = (
-    "Drawn for development on this machine. Units provisioned with these keys are NOT FOR SALE.\n"
+    "Generated for development on this machine. Units provisioned with these keys are NOT FOR SALE.\n"
 )
 
 
@@ -41,12 +42,12 @@ class KeyRingError(ValueError):
 
 
 def _public_half(path: Path) -> Path:
-    """Where a key's public half may lie instead of it, so that no station holds what it does not sign with."""
+    """The file of a key's public half. It replaces the key on machines that do not sign with it."""
     return path.with_suffix(".pub")
 
 
 def _public_of(path: Path) -> bytes:
-    """The public half: from the .pub file where there is one, else from the key."""
+    """The public half: from the .pub file if there is one, else from the key."""
     half = _public_half(path)
     if path.is_file() and not half.is_file():
         return public_point(load_private_pem(path.read_bytes()).public_key())
@@ -56,15 +57,15 @@ def _public_of(path: Path) -> bytes:
     return public_point(key)
 
 
-def _ensure_book(directory: Path) -> None:
-    """Roots and the book of the key set beside the other keys; a product's roots are then taken off line."""
-    from provisioning.keys.keyset import ensure_book
+def _ensure_plan(directory: Path) -> None:
+    """Generate roots and the plan of the key set; the maker then takes a product's roots off line."""
+    from provisioning.keys.keyset import ensure_plan
 
-    ensure_book(directory)
+    ensure_plan(directory)
 
 
 class KeyRing:
-    """The keys of one folder; loads them when asked for."""
+    """The keys of one folder, loaded on use. Raises KeyRingError if the folder is not complete."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -75,36 +76,38 @@ class KeyRing:
             raise KeyRingError(f"key folder {directory} lacks {', '.join(missing)}")
 
     @classmethod
-    def draw_development(cls, directory: Path) -> KeyRing:
-        """Return the development keys of `directory`, drawing them first where there are none.
+    def generate_development(cls, directory: Path) -> KeyRing:
+        """Return the development keys of `directory`. Generates them first if the folder does not exist.
 
-        The folder appears complete or not at all. Raises KeyRingError where it holds other keys.
+        The folder appears complete or not at all. Raises KeyRingError if it holds other keys.
         """
         if directory.exists():
             ring = cls(directory)
             if not ring.is_development:
                 raise KeyRingError(f"{directory} holds keys that are not for development")
-            _ensure_book(directory)
+            _ensure_plan(directory)
             return ring
-        return cls.draw(directory, is_development=True)
+        return cls.generate(directory, is_development=True)
 
     @classmethod
-    def draw(cls, directory: Path, *, is_development: bool) -> KeyRing:
-        """Draw every key into `directory`, which must hold none; it appears complete or not at all. Raises OSError."""
+    def generate(cls, directory: Path, *, is_development: bool) -> KeyRing:
+        """Generate every key into the new folder `directory`, which appears complete or not at all. Raises OSError."""
         directory.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=".keys-", dir=directory.parent))
         try:
-            cls._draw_into(draft, is_development)
-            _ensure_book(draft)
+            cls._generate_into(draft, is_development)
+            _ensure_plan(draft)
             os.replace(draft, directory)
         except OSError:
             shutil.rmtree(draft, ignore_errors=True)
-            if not (is_development and directory.exists()):  # another process may have drawn them meanwhile
+            if not (
+                is_development and directory.exists()
+            ):  # another process may have generated them meanwhile
                 raise
         return cls(directory)
 
     @staticmethod
-    def _draw_into(directory: Path, is_development: bool) -> None:
+    def _generate_into(directory: Path, is_development: bool) -> None:
         for stem in [f"image-{n}" for n in range(IMAGE_KEYS)] + list(SIGNING_ROLES):
             write_private(directory / f"{stem}.pem", private_pem(ec.generate_private_key(ec.SECP256R1())))
         kind = "Firstboot development" if is_development else "Maker's"
@@ -128,17 +131,17 @@ class KeyRing:
 
     @property
     def device_ca(self) -> CertificateAuthority:
-        """Certifies devices. Raises KeyRingError where its key is not here."""
+        """Certifies devices. Raises KeyRingError if its key is not in the folder."""
         return self._authority("device-ca")
 
     @property
     def server_ca(self) -> CertificateAuthority:
-        """Certifies servers and the maker's own clients. Raises KeyRingError where its key is not here."""
+        """Certifies servers and the maker's own clients. Raises KeyRingError if its key is not in the folder."""
         return self._authority("server-ca")
 
     @property
     def server_ca_der(self) -> bytes:
-        """The certificate that devices are told to trust; a station has no more of this authority."""
+        """The certificate that devices trust. It is all that a station needs of this authority."""
         pem = (self.directory / "server-ca.crt").read_bytes()
         return x509.load_pem_x509_certificate(pem).public_bytes(serialization.Encoding.DER)
 
@@ -152,14 +155,14 @@ class KeyRing:
 
     def signer_path(self, role: str) -> Path:
         if role not in SIGNING_ROLES:
-            raise KeyRingError(f"no signing role {role!r}; there are {', '.join(SIGNING_ROLES)}")
+            raise KeyRingError(f"no signing role {role!r}; the roles are {', '.join(SIGNING_ROLES)}")
         return self.directory / f"{role}.pem"
 
     def signer(self, role: str) -> Signer:
         """The signer of a role: "author", "support", "tracker" or "signatory".
 
-        ROLE.uri names a key in a token, ROLE.pem is a key file. Raises KeyRingError where only the public half is here
-        or belongs to another key, ValueError, OSError.
+        ROLE.uri names a key in a token, ROLE.pem is a key file. Raises KeyRingError if the folder holds only the
+        public half or the public half of another key, ValueError, OSError.
         """
         from provisioning.keys.signers import open_signer
 
@@ -170,13 +173,15 @@ class KeyRing:
         elif path.is_file():
             signer = open_signer(f"file:{path}")
         else:
-            raise KeyRingError(f"this folder holds only the public half of {role}: the key is somewhere else")
+            raise KeyRingError(
+                f"{self.directory} holds only the public half of {role}: sign on the machine that has the key"
+            )
         if _public_half(path).is_file() and _public_of(path) != signer.public:
             raise KeyRingError(f"{role}.pub is not the public half of the key that signs as {role}")
         return signer
 
     def anchor_keys(self) -> list[AnchorKey]:
-        """What the factory installs as trust anchors: every role key's public half, bound to ESP256 (-9)."""
+        """The trust anchors that the factory installs: each role key's public half, bound to ESP256 (-9)."""
         found = []
         for role in SIGNING_ROLES:
             public = _public_of(self.signer_path(role))

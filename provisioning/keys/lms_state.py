@@ -1,17 +1,17 @@
-"""The state of one LMS tree on one signing machine: which one-time keys are spent, and that this is no copy.
+"""The state of one LMS tree on one signing machine: which one-time keys are spent, and whether this is the original.
 
-A one-time key that signs twice lets anyone forge (RFC 8554 9.2), so everything here errs towards losing one. Rules:
+A one-time key that signs twice lets anyone forge (RFC 8554 9.2), so every doubt here costs a one-time key. Rules:
 1. `burn` makes the next index durable, in the key's folder and in a witness outside it, before anything is signed
-   with the one it gives out. A kill at any point wastes an index, and never repeats one.
+   with the one it gives out. A kill at any point wastes an index and never repeats one.
 2. One process at a time: the folder's lock file is held from reading the state to having written it.
 3. The state belongs to its machine and its folder: to the machine id, to the inode of the lock file (a copy has
    another) and to the witness (a backup of the folder does not hold it). Anything else refuses to sign.
 4. The folder is written before the witness, so an index ahead of its witness by one is an interrupted burn; an index
-   behind its witness is an older state. Further apart, one of the two was exchanged. Both refuse.
+   behind its witness is an older state. If they are further apart, one of the two was exchanged. Both refuse.
 5. An index at or below the highest in the release log refuses: the whole machine was set back.
 
-Never back this state up. A machine that lost it makes a new tree and a key set names the new key.
-What this cannot see: a virtual machine that is cloned or set back as a whole while the release log, too, is set back.
+Never back this state up. A machine that lost it generates a new tree, and a key set names the new key.
+Not detected: a virtual machine that is cloned or set back as a whole together with the release log.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class TreeUsedUpError(LmsStateError):
 
 
 def witness_folder() -> Path:
-    """Where witnesses lie unless a caller says otherwise: the user's state folder, outside every key folder."""
+    """The default folder of witnesses: in the user's state folder, outside every key folder."""
     base = os.environ.get("XDG_STATE_HOME", "")
     home = Path(base) if base.startswith("/") else Path.home() / ".local" / "state"
     return home / "firstboot" / "lms"
@@ -96,16 +96,16 @@ class LmsState:
         self._witness = (witness or witness_folder()) / f"{key_id.hex()}.json"
 
     def create(self) -> None:
-        """The state of a tree that has signed nothing; once, by whoever made the tree."""
+        """Write the state of a new tree, once."""
         if (self._folder / STATE_NAME).exists() or self._witness.exists():
-            raise StateDamagedError(f"the tree {self._key_id.hex()} has a state already")
+            raise StateDamagedError(f"the tree {self._key_id.hex()} already has a state")
         self._witness.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         (self._folder / LOCK_NAME).touch(mode=0o600)
         with self._locked():
             self._store(0)
 
     def left(self) -> int:
-        """How many signatures are left. Raises what `burn` raises, but for a tree that is used up."""
+        """How many signatures are left. Raises what `burn` raises, except TreeUsedUpError."""
         with self._locked():
             return self._leaves - self._next()
 
@@ -115,10 +115,12 @@ class LmsState:
             index = self._next()
             if index <= logged:
                 raise StateOlderError(
-                    f"the release log holds index {logged}, the state would give out {index}"
+                    f"the release log holds index {logged}, the state would use {index} next"
                 )
             if index >= self._leaves:
-                raise TreeUsedUpError(f"all {self._leaves} signatures of this tree are spent: make a new one")
+                raise TreeUsedUpError(
+                    f"all {self._leaves} signatures of this tree are spent: generate a new tree"
+                )
             self._store(index + 1)
             return index
 
@@ -137,9 +139,9 @@ class LmsState:
                 raise StateCopiedError("the state was made on another machine or in another folder")
         index, witnessed = int(own["next"]), int(seen["next"])
         if index < witnessed:
-            raise StateOlderError(f"the state says {index} are spent, its witness {witnessed}")
+            raise StateOlderError(f"the state counts {index} spent, its witness {witnessed}")
         if index > witnessed + 1:
-            raise StateOlderError(f"the witness says {witnessed} are spent, the state {index}")
+            raise StateOlderError(f"the witness counts {witnessed} spent, the state {index}")
         return index
 
     def _store(self, index: int) -> None:
@@ -166,18 +168,20 @@ class LmsState:
                 and 0 <= state["next"] <= self._leaves
             )
         except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
-            raise StateDamagedError(f"{path.name} is no state of a tree ({type(error).__name__})") from None
+            raise StateDamagedError(
+                f"{path.name} is not a state of a tree ({type(error).__name__})"
+            ) from None
         if not is_good:
-            raise StateDamagedError(f"{path.name} is no state of a tree of {self._leaves} leaves")
+            raise StateDamagedError(f"{path.name} is not a state of a tree of {self._leaves} leaves")
         found: dict[str, Any] = state
         return found
 
     def _binding(self) -> str:
-        """What ties the state to this machine and this folder."""
+        """Ties the state to this machine and this folder."""
         try:
             machine = MACHINE_ID.read_bytes().strip()
         except OSError:
-            machine = b""  # the witness alone then stands for the machine
+            machine = b""  # then only the witness identifies the machine
         inode = (self._folder / LOCK_NAME).stat().st_ino
         return hashlib.sha256(b"firstboot lms\0%s\0%d\0%s" % (machine, inode, self._key_id)).hexdigest()
 

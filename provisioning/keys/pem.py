@@ -1,4 +1,4 @@
-"""Private keys as PEM: written with mode 0600, read with the passphrase that an encrypted one needs."""
+"""Private keys as PEM: written with mode 0600, read with a passphrase if they are encrypted."""
 
 from __future__ import annotations
 
@@ -29,8 +29,10 @@ def private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 def load_private_pem(data: bytes) -> ec.EllipticCurvePrivateKey:
-    """A P-256 private key; ValueError for any other kind of key. For an encrypted one the passphrase is asked for
-    (`secret_input.KEY_VARIABLE`): SecretMissingError where nobody can be asked, ValueError for a wrong one.
+    """A P-256 private key. Raises ValueError for any other kind of key.
+
+    Asks for the passphrase of an encrypted one (`secret_input.KEY_VARIABLE`): SecretMissingError if there is neither
+    variable nor terminal, ValueError for a wrong passphrase.
     """
     key = load_any_pem(data)
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
@@ -45,8 +47,8 @@ def load_any_pem(data: bytes) -> PrivateKeyTypes:
         return serialization.load_pem_private_key(data, password)
     except (TypeError, ValueError):
         reason = (
-            "no private key in PEM"
+            "not a private key in PEM"
             if password is None
-            else "the key does not open: damaged, or another passphrase"
+            else "the key does not open: wrong passphrase, or the file is damaged"
         )
         raise ValueError(reason) from None

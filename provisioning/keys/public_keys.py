@@ -1,7 +1,7 @@
-"""Public keys in the forms that people have them in: COSE keys, PEM, certificates, raw HSS and LMS keys.
+"""Public keys in their usual encodings: COSE keys, PEM, certificates, raw HSS and LMS keys.
 
-The form is found from the bytes themselves: PEM begins with dashes, a raw HSS key has 60 bytes, a raw LMS key 56
-(it is the one tree of an HSS key of one level, RFC 8554 6), everything else has to be a COSE_Key or COSE_KeySet.
+The bytes themselves tell the encoding: PEM begins with dashes, a raw HSS key has 60 bytes, a raw LMS key 56
+(it is the one tree of an HSS key of one level, RFC 8554 6), anything else must be a COSE_Key or COSE_KeySet.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _ALGORITHMS: Final = {
 
 
 class PublicKeyError(ValueError):
-    """Bytes hold no public key of an algorithm that is supported here."""
+    """The bytes are not a public key of a supported algorithm."""
 
 
 class PublicKey(NamedTuple):
-    """A key as an anchor holds it; `key_id` is None where the form names none."""
+    """A key as an anchor holds it; `key_id` is None if the encoding has none."""
 
     algorithm: int
     public: bytes
@@ -55,7 +55,7 @@ def parse(data: bytes) -> list[PublicKey]:
     except PublicKeyError:
         raise
     except (ValueError, TypeError, cbor2.CBORDecodeError) as error:
-        raise PublicKeyError(f"no public key: {error}") from error
+        raise PublicKeyError(f"not a public key: {error}") from error
 
 
 def _from_pem(data: bytes) -> PublicKey:
@@ -89,10 +89,10 @@ def _from_cose(key: Any) -> PublicKey:
     else:
         raise PublicKeyError(f"COSE key of type {kind} is not supported")
     if key.get(3) not in _ALGORITHMS[found.algorithm]:
-        raise PublicKeyError(f"algorithm {key.get(3)} is not one of this key")
+        raise PublicKeyError(f"algorithm {key.get(3)} does not fit this kind of key")
     key_id = key.get(2)
     if key_id is not None and not isinstance(key_id, bytes):
-        raise PublicKeyError("kid is no byte string")
+        raise PublicKeyError("kid is not a byte string")
     return found._replace(key_id=key_id)
 
 

@@ -1,7 +1,8 @@
-"""Where a PIN or passphrase comes from: a variable, a file that a variable names, a person. Never a command line.
+"""Reads a PIN or passphrase from a variable, from a file that a variable names, or from a person.
 
 `NAME` holds it; else `NAME_FILE` names a file that only its owner can read (a service manager's credential); else the
-person at the terminal is asked. Anyone who can list processes reads command lines, so there is no option for it.
+person at the terminal is asked. There is no command-line option for it, because any user of
+a machine can read command lines.
 """
 
 from __future__ import annotations
@@ -18,19 +19,19 @@ KEY_VARIABLE: Final = "FIRSTBOOT_KEY_PASSPHRASE"
 
 
 class SecretMissingError(OSError):
-    """Nobody gave the secret that is needed; the text names the variable, never a value."""
+    """A secret is needed and was not given; the text names the variable, never a value."""
 
 
 def from_environment(variable: str) -> str | None:
-    """What `variable`, or the file that `variable`_FILE names, holds; None where neither is set.
+    """The value of `variable`, or the content of the file that `variable`_FILE names; None if neither is set.
 
-    Raises SecretMissingError for a file that others can read, that is empty, too long or not there.
+    Raises SecretMissingError for a file that others can read, or that is empty, too long or missing.
     """
     found = os.environ.get(variable)
     if found:
         return found
-    place = os.environ.get(variable + FILE_SUFFIX)
-    return None if not place else _from_file(Path(place), variable + FILE_SUFFIX)
+    path = os.environ.get(variable + FILE_SUFFIX)
+    return None if not path else _from_file(Path(path), variable + FILE_SUFFIX)
 
 
 def _from_file(path: Path, variable: str) -> str:
@@ -54,6 +55,6 @@ def ask(variable: str, prompt: str) -> str:
         return found
     if not sys.stdin.isatty():
         raise SecretMissingError(
-            f"no {prompt}: set {variable} or {variable}{FILE_SUFFIX}, or do it at a terminal"
+            f"the {prompt} is missing: set {variable} or {variable}{FILE_SUFFIX}, or run the command at a terminal"
         )
     return getpass.getpass(f"{prompt}: ")

@@ -1,4 +1,4 @@
-"""What signs: one protocol for keys in files, tokens and services, so that no caller knows which it has."""
+"""One protocol for keys in files, tokens and services, so that callers do not depend on the kind."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Signer(Protocol):
 
     @property
     def key_id(self) -> bytes:
-        """What goes into the header `kid`, and into the anchor."""
+        """The value of the COSE header `kid`, and of the anchor."""
 
     @property
     def public(self) -> bytes:

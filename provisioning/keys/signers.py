@@ -1,4 +1,4 @@
-"""Opens whatever signs by one text: a key file, a tree's folder, a token's URI.
+"""Opens a signer by its text: a key file, the folder of a tree, the URI of a token.
 
 author.pem, file:author.pem         P-256 or Ed25519 key in a PEM file
 hss:FOLDER                          HSS/LMS tree of this machine
@@ -32,8 +32,8 @@ def open_signer(text: str) -> Signer:
 
 
 def open_signers(texts: Sequence[str]) -> list[Signer]:
-    """Every signer of `texts`, in order; two that are one key are refused: they would count once."""
+    """Every signer of `texts`, in order. Raises ValueError if two are the same key."""
     found = [open_signer(text) for text in texts]
     if len({signer.public for signer in found}) != len(found):
-        raise ValueError("two signers are the same key: a unit counts distinct keys")
+        raise ValueError("two signers are the same key; units count each key once, so give different keys")
     return found

@@ -18,7 +18,7 @@ from device.trust import anchors as trust_anchors
 
 if TYPE_CHECKING:
     from provisioning.keys.key_id import AnchorKey
-    from provisioning.keys.keyset import Book
+    from provisioning.keys.keyset import KeySetPlan
     from provisioning.product.product import Product
 
 DAY_S = 86400
@@ -73,7 +73,7 @@ def setup_record(code: str) -> bytes:
 
 
 def anchors_record(
-    product: Product, keys: Sequence[AnchorKey], opened_s: int, book: Book | None = None
+    product: Product, keys: Sequence[AnchorKey], opened_s: int, book: KeySetPlan | None = None
 ) -> bytes:
     """The `anchors` record. `opened_s` (unix s): when the batch was opened; no unit accepts an earlier time.
 

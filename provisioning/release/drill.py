@@ -43,7 +43,7 @@ class Line:
     is_good: bool
 
 
-def _draw() -> Signer:
+def _generate() -> Signer:
     return FileSigner(ec.generate_private_key(ec.SECP256R1()))
 
 
@@ -55,31 +55,31 @@ def _public(signer: Signer, role: str) -> AnchorKey:
 class Maker:
     """All keys of a maker. `rotate` replaces one that was stolen and signs the key set that says so."""
 
-    roles: dict[str, Signer] = field(default_factory=lambda: {role: _draw() for role in SIGNING_ROLES})
-    roots: list[Signer] = field(default_factory=lambda: [_draw() for _ in range(3)])
+    roles: dict[str, Signer] = field(default_factory=lambda: {role: _generate() for role in SIGNING_ROLES})
+    roots: list[Signer] = field(default_factory=lambda: [_generate() for _ in range(3)])
 
     def __post_init__(self) -> None:
-        self.book = keyset.Book(0, 2, self._publics(), 0, 0).with_tracker_from(BUILD_S)
+        self.plan = keyset.KeySetPlan(0, 2, self._publics(), 0, 0).with_tracker_from(BUILD_S)
 
     def _publics(self) -> tuple[tuple[int, str], ...]:
         return tuple((one.algorithm, one.public.hex()) for one in self.roots)
 
     def content(self, time_s: int) -> device_keyset.KeySet:
         others = [_public(signer, role) for role, signer in self.roles.items()]
-        return keyset.key_set(self.book, CLASS_ID, others, time_s)
+        return keyset.key_set(self.plan, CLASS_ID, others, time_s)
 
     def rotate(self, role: str, time_s: int) -> bytes:
         """The key set after the theft of `role`'s key."""
         signers = list(self.roots)
         if role == "root":
-            self.roots = [_draw() for _ in range(3)]
-            self.book = self.book.changed(roots=self._publics())
+            self.roots = [_generate() for _ in range(3)]
+            self.plan = self.plan.changed(roots=self._publics())
             signers = self.roots[:2] + signers[1:]  # the stolen one is not needed
         else:
-            self.book = self.book.with_revoked(self.roles[role].key_id)
-            self.roles[role] = _draw()
+            self.plan = self.plan.with_revoked(self.roles[role].key_id)
+            self.roles[role] = _generate()
             if role == "tracker":
-                self.book = self.book.with_tracker_from(time_s)
+                self.plan = self.plan.with_tracker_from(time_s)
         return keyset.sign_key_set(self.content(time_s), signers)
 
 
@@ -164,7 +164,7 @@ def _thefts(unit: DrillUnit, thief: Signer, role: str) -> Iterator[Line]:
 def _recovery(maker: Maker, unit: DrillUnit, thief: Signer, role: str) -> Iterator[Line]:
     time_s = BUILD_S + 50 * DAY_S
     forged = keyset.key_set(
-        maker.book.changed(root_threshold=1), CLASS_ID, [_public(thief, "author")], time_s
+        maker.plan.changed(root_threshold=1), CLASS_ID, [_public(thief, "author")], time_s
     )
     yield Line(
         role, "refused: thief signs a key set", not _works(lambda: unit.take_key_set(_forge(forged, thief)))

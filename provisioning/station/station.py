@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 
 from device.records import contact, support
 from provisioning.compliance.carried import statement_record
-from provisioning.keys.keyset import Book
+from provisioning.keys.keyset import KeySetPlan
 from provisioning.product import record
 from provisioning.product.label_template import STANDARD, Template
 from provisioning.product.product import Product
@@ -164,7 +164,7 @@ class Station:
                 issued=dt.datetime.fromtimestamp(self._opened_s, dt.UTC).date(),
             ),
             "anchors": lambda: record.anchors_record(
-                product, keys.anchor_keys(), self._opened_s, Book.find(keys.directory)
+                product, keys.anchor_keys(), self._opened_s, KeySetPlan.find(keys.directory)
             ),
             "servers": lambda: record.servers_record(product, keys.server_ca_der),
         }

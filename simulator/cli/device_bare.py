@@ -151,7 +151,7 @@ def bare(
     end_by_signal()
     place = folder if folder is not None else Path(tempfile.mkdtemp(prefix="firstboot-bare-"))
     try:
-        ring = KeyRing(keys) if keys is not None else KeyRing.draw_development(_development_keys())
+        ring = KeyRing(keys) if keys is not None else KeyRing.generate_development(_development_keys())
         with bare_boards(on.value, place, count, ring, _note) as boards:
             for machine, port in boards:
                 typer.echo(f"board {_hardware_id(machine)}  --port unix:{port.path}")

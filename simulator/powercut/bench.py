@@ -59,7 +59,7 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.ring = KeyRing.draw_development(self.folder / "keys")
+        self.ring = KeyRing.generate_development(self.folder / "keys")
         self._kept: dict[str, bytes] = {}
         # Drawn with the keys, whose tracker is believed for a time from then on; the same in every run.
         self.now_s = int(self._keep("now", lambda: b"%d" % int(time.time())))
@@ -170,10 +170,10 @@ class Bench:
         """The key set after the factory's, signed by enough roots: the same keys under the next sequence number."""
 
         def make() -> bytes:
-            book = keyset.ensure_book(self.ring.directory).changed()
-            content = keyset.key_set(book, self.product.class_id, self.ring.anchor_keys(), self.now_s)
+            plan = keyset.ensure_plan(self.ring.directory).changed()
+            content = keyset.key_set(plan, self.product.class_id, self.ring.anchor_keys(), self.now_s)
             return keyset.sign_key_set(
-                content, keyset.minimal(book, keyset.root_signers(self.ring.directory))
+                content, keyset.minimal(plan, keyset.root_signers(self.ring.directory))
             )
 
         return self._keep("keyset", make)

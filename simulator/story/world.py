@@ -111,8 +111,8 @@ class World:
 
     # build ---------------------------------------------------------------------------------------------------
     def build(self) -> None:
-        self.ring = KeyRing.draw_development(KEYS)
-        self.book = keyset.ensure_book(KEYS)
+        self.ring = KeyRing.generate_development(KEYS)
+        self.plan = keyset.ensure_plan(KEYS)
         images = self.directory / "images"
         images.mkdir(exist_ok=True)
         self.images: Images = self._make_images(images)
@@ -275,13 +275,13 @@ class World:
         end = dt.datetime.combine(self.product.support.end_date, dt.time(), dt.UTC)
         self._time_shift_s = int(end.timestamp()) + 3 * 86400 - int(time.time())
         # The tracker's key is good for 400 days; by then the roots have renewed it, as they do every year.
-        self.book = self.book.with_tracker_from(self.now())
+        self.plan = self.plan.with_tracker_from(self.now())
         self._publish_keys()
 
     def _publish_keys(self) -> None:
-        """Publish the key set of the book, signed by the development roots, at the time the tracker signs."""
-        content = keyset.key_set(self.book, self.product.class_id, self.ring.anchor_keys(), self.now())
-        signers = keyset.minimal(self.book, keyset.root_signers(KEYS))
+        """Publish the key set of the plan, signed by the development roots, at the time the tracker signs."""
+        content = keyset.key_set(self.plan, self.product.class_id, self.ring.anchor_keys(), self.now())
+        signers = keyset.minimal(self.plan, keyset.root_signers(KEYS))
         record = keyset.sign_key_set(content, signers)
         self.publisher.publish_keyset(record)
         self.store.put_keyset(record)

@@ -103,9 +103,9 @@ class Life:
         world.machine.cut_power()
         folder = story.KEYS
         for _ in range(2):
-            world.book = world.book.with_roots(keyset.draw_roots(folder))
+            world.plan = world.plan.with_roots(keyset.generate_roots(folder))
         tree = HssSigner.create(folder / "tree", FORMS["H5/W4"], folder / "witness")
-        world.book = world.book.changed(author_threshold=2, author_algorithms=(-9, -46))
+        world.plan = world.plan.changed(author_threshold=2, author_algorithms=(-9, -46))
         self.publish_keys(AnchorKey(tree.key_id, tree.algorithm, ROLE_AUTHOR, tree.public))
         author = world.ring.signer("author")
         self.publish_release(2, [author])
@@ -193,8 +193,8 @@ class Life:
     def publish_keys(self, *more: AnchorKey) -> None:
         world = self.world
         keys = [*world.ring.anchor_keys(), *more]
-        content = keyset.key_set(world.book, world.product.class_id, keys, world.now())
-        self.keys = keyset.sign_key_set(content, keyset.minimal(world.book, keyset.root_signers(story.KEYS)))
+        content = keyset.key_set(world.plan, world.product.class_id, keys, world.now())
+        self.keys = keyset.sign_key_set(content, keyset.minimal(world.plan, keyset.root_signers(story.KEYS)))
         self.publish(lambda: world.publisher.publish_keyset(self.keys))
 
     def publish_release(self, number: int, signers: list[Signer]) -> None:
@@ -246,8 +246,8 @@ def life(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     folder: Path = tmp_path_factory.mktemp(request.param)
     from provisioning.keys.key_ring import KeyRing
 
-    KeyRing.draw_development(story.KEYS)
-    keyset.ensure_book(story.KEYS)
+    KeyRing.generate_development(story.KEYS)
+    keyset.ensure_plan(story.KEYS)
     shutil.copytree(story.KEYS, folder / "keys")  # the same image keys, so the boot ROM is built already
     with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as stack:
         patch.setattr(story, "KEYS", folder / "keys")

@@ -241,7 +241,7 @@ def places(database: str) -> Iterator[Place]:
     """A new place on "sqlite" or "postgresql"."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        keys = KeyRing.draw_development(folder / "keys")
+        keys = KeyRing.generate_development(folder / "keys")
         if database == "sqlite":
             yield Place(folder, str(folder / "files" / "registry.db"), keys)
             return

@@ -23,7 +23,7 @@ class Bench:
     """Images of one body: `images[k]` signed with key k; key 2 asks for HSS/LMS as well."""
 
     def __init__(self, folder: Path) -> None:
-        self.ring = KeyRing.draw_development(folder / "keys")
+        self.ring = KeyRing.generate_development(folder / "keys")
         self.tree = HssSigner.create(folder / "tree", FORMS["H5/W4"], folder / "witness")
         (folder / "body.bin").write_bytes(bytes(range(256)) * 4)
         self.folder = folder

@@ -56,7 +56,7 @@ class Bench:
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     folder = tmp_path_factory.mktemp("images")
-    ring = KeyRing.draw_development(folder / "keys")
+    ring = KeyRing.generate_development(folder / "keys")
     (folder / "body.bin").write_bytes(bytes(range(256)) * 36)
     images = [
         sign_image(

@@ -216,11 +216,11 @@ class BoardBench:
     @cached_property
     def key_sets(self) -> tuple[bytes, bytes]:
         """The key set that the station published, and the one after it."""
-        book = self.world.book.changed()
+        plan = self.world.plan.changed()
         content = keyset.key_set(
-            book, self.world.product.class_id, self.world.ring.anchor_keys(), self.world.now()
+            plan, self.world.product.class_id, self.world.ring.anchor_keys(), self.world.now()
         )
-        next_one = keyset.sign_key_set(content, keyset.minimal(book, keyset.root_signers(KEYS)))
+        next_one = keyset.sign_key_set(content, keyset.minimal(plan, keyset.root_signers(KEYS)))
         return self.world.store.read("keyset"), next_one
 
     def publish(self, *, keys: int = 0, on_mqtt: int = 1, on_coap: int = 1) -> None:

@@ -311,11 +311,11 @@ def test_revoking_the_author_stops_no_application_that_was_confirmed(campaign: C
     machine = campaign.machine_after("update-app")
     bench = machine.world.bench
     author = bench.ring.signer("author")
-    book = keyset.ensure_book(bench.ring.directory).changed().with_revoked(author.key_id)
+    plan = keyset.ensure_plan(bench.ring.directory).changed().with_revoked(author.key_id)
     keys = [one for one in bench.ring.anchor_keys() if one.key_id != author.key_id]
     keys.append(AnchorKey(b"nextauth", -9, ROLE_AUTHOR, backend.p256_public(b"\x07" * 32)))
-    content = keyset.key_set(book, bench.product.class_id, keys, bench.now_s)
-    signers = keyset.minimal(book, keyset.root_signers(bench.ring.directory))
+    content = keyset.key_set(plan, bench.product.class_id, keys, bench.now_s)
+    signers = keyset.minimal(plan, keyset.root_signers(bench.ring.directory))
     revoking = keyset.sign_key_set(content, signers)
     machine.world.published["keyset"] = revoking
     machine.live(waits(lambda one: machine.records().read("keyset") == revoking))

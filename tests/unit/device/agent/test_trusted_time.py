@@ -237,7 +237,7 @@ def test_a_record_that_is_held_back_for_the_next_nonce_gives_no_time(machine: Ma
 
 def test_a_time_beyond_the_interval_of_the_trackers_key_is_refused(machine: Machine) -> None:
     """A stolen tracker's key moves time no further than the roots said (forward-dated records)."""
-    last_s = keyset.ensure_book(machine.world.bench.ring.directory).tracker_last_s
+    last_s = keyset.ensure_plan(machine.world.bench.ring.directory).tracker_last_s
     machine._tracker.now = lambda: last_s + 1
     found = machine.live(lambda m: refused(m, FreshnessError.code))
     assert found["time"] is None

@@ -47,7 +47,7 @@ def issue_one(
 
 def production_keys(directory: Path) -> tuple[KeyRing, Signer]:
     """(keys that are not for development, the signatory's signer): the ring holds the signatory's public half only."""
-    KeyRing.draw_development(directory)
+    KeyRing.generate_development(directory)
     (directory / "DEVELOPMENT-KEYS").unlink()
     (directory / "signatory.pem").unlink()
     person = directory.with_name(directory.name + "-person")

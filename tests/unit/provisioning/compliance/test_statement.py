@@ -141,7 +141,7 @@ def test_json_is_the_same_bytes_each_time() -> None:
 
 
 def test_the_signed_form_verifies_as_a_statement_of_the_signatory(tmp_path: Path) -> None:
-    keys = KeyRing.draw_development(tmp_path / "keys")
+    keys = KeyRing.generate_development(tmp_path / "keys")
     anchors = trust_anchors.Anchors(
         bytes(16),
         bytes(16),

@@ -142,13 +142,13 @@ def test_only_the_person_whom_the_definition_names_can_sign(
 
 
 def test_a_development_key_is_refused(tmp_path: Path) -> None:
-    KeyRing.draw_development(tmp_path / "keys")
+    KeyRing.generate_development(tmp_path / "keys")
     with pytest.raises(StatementError, match="development key"):
         open_key(tmp_path / "keys" / "signatory.pem", "")
 
 
 def test_a_key_without_a_passphrase_is_refused(tmp_path: Path) -> None:
-    KeyRing.draw_development(tmp_path / "keys")
+    KeyRing.generate_development(tmp_path / "keys")
     (tmp_path / "keys" / "DEVELOPMENT-KEYS").unlink()
     with pytest.raises(StatementError, match="no passphrase"):
         open_key(tmp_path / "keys" / "signatory.pem", "")

@@ -49,7 +49,7 @@ def uri(module: str, name: str) -> str:
 
 @pytest.fixture
 def keys(tmp_path: Path) -> Path:
-    return KeyRing.draw_development(tmp_path / "keys").directory
+    return KeyRing.generate_development(tmp_path / "keys").directory
 
 
 # Authorities -------------------------------------------------------------------------------------------------
@@ -163,12 +163,12 @@ def test_a_token_signs_the_chain_and_no_key_file_appears(
     named = uri(softhsm, "station")
     result = run(keys_app, "assign-station", named, "--registry", place)
     assert result.exit_code == 0, result.output
-    book = Registry(place)
-    open_batch(book)
-    finish(book, 1, "code1")
+    registry = Registry(place)
+    open_batch(registry)
+    finish(registry, 1, "code1")
     signer = Pkcs11Signer(named, lambda: PIN)
-    assert book.verify(trusted=[signer.public]).signers == (signer.key_id.hex(),)
-    book.close()
+    assert registry.verify(trusted=[signer.public]).signers == (signer.key_id.hex(),)
+    registry.close()
     assert not list(tmp_path.glob("*.station.pem"))
     assert run(keys_app, "assign-station", named, "--registry", place).exit_code == 2
 
@@ -177,10 +177,10 @@ def test_a_chain_that_a_file_signs_keeps_its_key(
     softhsm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(PIN_VARIABLE, PIN)
-    book = Registry(tmp_path / "registry.db")
-    open_batch(book)
-    finish(book, 1, "code1")
-    book.close()
+    registry = Registry(tmp_path / "registry.db")
+    open_batch(registry)
+    finish(registry, 1, "code1")
+    registry.close()
     result = run(keys_app, "assign-station", uri(softhsm, "late"), "--registry", tmp_path / "registry.db")
     assert result.exit_code == 2 and "signs here already" in result.stderr
 
@@ -191,13 +191,13 @@ def test_a_token_that_is_away_stops_the_record_and_not_the_registry(
     monkeypatch.setenv(PIN_VARIABLE, PIN)
     run(keys_app, "assign-station", uri(softhsm, "away"), "--registry", tmp_path / "registry.db")
     monkeypatch.setenv(PIN_VARIABLE, "00000000")
-    book = Registry(tmp_path / "registry.db")
-    open_batch(book)
+    registry = Registry(tmp_path / "registry.db")
+    open_batch(registry)
     with pytest.raises(RegistryError, match="does not open") as caught:
-        finish(book, 1, "code1")
+        finish(registry, 1, "code1")
     assert "00000000" not in str(caught.value)
-    assert [unit.status for unit in book.units()] == ["sealed"]
-    book.close()
+    assert [unit.status for unit in registry.units()] == ["complete"]
+    registry.close()
 
 
 # The signatory -----------------------------------------------------------------------------------------------

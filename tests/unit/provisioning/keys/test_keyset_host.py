@@ -1,4 +1,4 @@
-"""The maker's side of the key set: the book, what is signed from it, the commands, the drill (UP-11)."""
+"""The maker's side of the key set: the plan, what is signed from it, the commands, the drill (UP-11)."""
 
 import dataclasses
 import json
@@ -26,15 +26,15 @@ NOW_S = 1_790_000_000
 @pytest.fixture(name="folder")
 def _folder(tmp_path: Path) -> Path:
     folder = tmp_path / "keys"
-    KeyRing.draw_development(folder)
-    keyset.Book.load(folder).with_tracker_from(NOW_S).save(folder)
+    KeyRing.generate_development(folder)
+    keyset.KeySetPlan.load(folder).with_tracker_from(NOW_S).save(folder)
     (tmp_path / "product.toml").write_text(EXAMPLE)
     return folder
 
 
 def _anchors(folder: Path) -> trust_anchors.Anchors:
     keys = KeyRing(folder).anchor_keys()
-    return trust_anchors.decode(anchors_record(PRODUCT, keys, NOW_S, keyset.Book.load(folder)))
+    return trust_anchors.decode(anchors_record(PRODUCT, keys, NOW_S, keyset.KeySetPlan.load(folder)))
 
 
 def _run(folder: Path, *arguments: str) -> str:
@@ -59,9 +59,9 @@ def test_a_unit_of_the_line_knows_the_newest_key_set(folder: Path) -> None:
 
 
 def test_development_keys_are_drawn_once_and_the_tracker_renewed_in_time(folder: Path) -> None:
-    first = keyset.Book.load(folder)
-    assert keyset.ensure_book(folder, NOW_S + 100 * 86400) == first
-    later = keyset.ensure_book(folder, NOW_S + 300 * 86400)
+    first = keyset.KeySetPlan.load(folder)
+    assert keyset.ensure_plan(folder, NOW_S + 100 * 86400) == first
+    later = keyset.ensure_plan(folder, NOW_S + 300 * 86400)
     assert later.sequence == first.sequence + 1
     assert later.roots == first.roots
 
@@ -99,7 +99,7 @@ def test_a_unit_that_slept_through_changes_of_roots_follows_at_once(folder: Path
         newest = _sign(folder)
     after = device_keyset.apply(asleep, device_keyset.verify(newest, asleep))
     roots = {one.public for one in after.keys if one.role == trust_anchors.ROLE_ROOT}
-    assert roots == {bytes.fromhex(public) for _, public in keyset.Book.load(folder).roots}
+    assert roots == {bytes.fromhex(public) for _, public in keyset.KeySetPlan.load(folder).roots}
     assert len(newest) < KEYSET_BYTES
 
 
@@ -112,7 +112,7 @@ def test_a_unit_that_slept_through_more_follows_over_the_key_set_of_between(fold
     with pytest.raises(SignatureError):
         device_keyset.verify(sets[3], asleep)
     between = device_keyset.apply(asleep, device_keyset.verify(sets[2], asleep))
-    assert device_keyset.verify(sets[3], between).rules.sequence == keyset.Book.load(folder).sequence
+    assert device_keyset.verify(sets[3], between).rules.sequence == keyset.KeySetPlan.load(folder).sequence
 
 
 def test_the_maker_is_told_of_roots_that_no_longer_find_room(folder: Path) -> None:
@@ -136,24 +136,24 @@ def test_a_book_of_before_still_has_every_previous_root_sign(folder: Path) -> No
 def test_a_boot_image_key_is_revoked_and_never_the_last(folder: Path) -> None:
     _run(folder, "revoke", "image-0")
     _run(folder, "revoke", "image-2")
-    assert keyset.Book.load(folder).revoked_images == (0, 2)
+    assert keyset.KeySetPlan.load(folder).revoked_images == (0, 2)
     with pytest.raises(AssertionError, match="image keys"):
         _run(folder, "revoke", "image-1")
-    assert keyset.Book.load(folder).revoked_images == (0, 2)
+    assert keyset.KeySetPlan.load(folder).revoked_images == (0, 2)
 
 
 def test_too_few_roots_sign_nothing(folder: Path) -> None:
-    book = keyset.Book.load(folder)
-    content = keyset.key_set(book, PRODUCT.class_id, KeyRing(folder).anchor_keys(), NOW_S)
-    with pytest.raises(keyset.KeySetBookError, match="need=2"):
+    plan = keyset.KeySetPlan.load(folder)
+    content = keyset.key_set(plan, PRODUCT.class_id, KeyRing(folder).anchor_keys(), NOW_S)
+    with pytest.raises(keyset.KeySetError, match="need=2"):
         keyset.sign_key_set(content, keyset.root_signers(folder)[:1])
 
 
 def test_a_damaged_book_is_named(folder: Path) -> None:
     for text in ("", "{}", '{"roots": 5}', "[]"):
-        (folder / keyset.BOOK).write_text(text)
-        with pytest.raises(keyset.KeySetBookError, match=r"keyset\.json"):
-            keyset.Book.load(folder)
+        (folder / keyset.PLAN_NAME).write_text(text)
+        with pytest.raises(keyset.KeySetError, match=r"keyset\.json"):
+            keyset.KeySetPlan.load(folder)
 
 
 def test_a_station_without_a_book_writes_anchors_of_version_1(folder: Path) -> None:
@@ -176,7 +176,7 @@ def test_the_drill_notices_a_unit_that_believes_too_much(monkeypatch: pytest.Mon
 
 def test_a_maker_who_lost_two_of_three_roots_cannot_go_on() -> None:
     maker = Maker()
-    with pytest.raises(keyset.KeySetBookError, match="refuse"):
+    with pytest.raises(keyset.KeySetError, match="refuse"):
         keyset.sign_key_set(maker.content(NOW_S), maker.roots[:1])
 
 
@@ -186,7 +186,7 @@ def test_private_roots_are_readable_by_their_owner_alone(folder: Path) -> None:
 
 
 def test_the_book_holds_no_secret(folder: Path) -> None:
-    fields = dataclasses.asdict(keyset.Book.load(folder))
+    fields = dataclasses.asdict(keyset.KeySetPlan.load(folder))
     assert set(fields) == {
         "sequence", "root_threshold", "roots", "tracker_first_s", "tracker_last_s",
         "author_threshold", "author_algorithms", "revoked", "revoked_images",
@@ -197,6 +197,6 @@ def test_the_book_holds_no_secret(folder: Path) -> None:
 
 def test_a_unit_that_knows_other_roots_refuses(folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "others"
-    KeyRing.draw_development(other)
+    KeyRing.generate_development(other)
     with pytest.raises(SignatureError):
         device_keyset.verify(_sign(folder, "--renew-tracker"), _anchors(other))

@@ -48,27 +48,27 @@ def test_a_client_certificate_is_no_server_certificate() -> None:
 
 
 def test_development_keys_are_private_marked_and_drawn_once(tmp_path: Path) -> None:
-    ring = KeyRing.draw_development(tmp_path / "keys")
+    ring = KeyRing.generate_development(tmp_path / "keys")
     first = ring.anchor_keys()
     assert ring.is_development
-    assert KeyRing.draw_development(tmp_path / "keys").anchor_keys() == first
+    assert KeyRing.generate_development(tmp_path / "keys").anchor_keys() == first
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in ring.directory.glob("*.pem"))
 
 
 def test_two_checkouts_draw_different_keys(tmp_path: Path) -> None:
-    one, other = (KeyRing.draw_development(tmp_path / name).anchor_keys() for name in ("a", "b"))
+    one, other = (KeyRing.generate_development(tmp_path / name).anchor_keys() for name in ("a", "b"))
     assert not {key.public for key in one} & {key.public for key in other}
 
 
 def test_development_keys_never_replace_keys_of_a_product(tmp_path: Path) -> None:
-    ring = KeyRing.draw_development(tmp_path / "keys")
+    ring = KeyRing.generate_development(tmp_path / "keys")
     (ring.directory / "DEVELOPMENT-KEYS").unlink()
     with pytest.raises(KeyRingError, match="not for development"):
-        KeyRing.draw_development(tmp_path / "keys")
+        KeyRing.generate_development(tmp_path / "keys")
 
 
 def test_an_incomplete_key_folder_names_what_is_missing(tmp_path: Path) -> None:
-    ring = KeyRing.draw_development(tmp_path / "keys")
+    ring = KeyRing.generate_development(tmp_path / "keys")
     ring.signer_path("author").unlink()
     with pytest.raises(KeyRingError, match=r"author\.pem"):
         KeyRing(ring.directory)

@@ -160,7 +160,7 @@ class Impostor:
     """A TLS server on loopback with a certificate of its own; keeps every byte that a client sends inside TLS."""
 
     def __init__(self, folder: Path) -> None:
-        identity = KeyRing.draw_development(KEYS).server_ca.issue_server("lamp", ["localhost"], days=1)
+        identity = KeyRing.generate_development(KEYS).server_ca.issue_server("lamp", ["localhost"], days=1)
         certificate, key = identity.save(folder, "impostor")
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(certificate, key)

@@ -128,7 +128,7 @@ def test_sign_wants_one_source_of_the_key(bench: Path, tmp_path: Path) -> None:
 
 
 def test_sign_says_aloud_that_keys_are_for_development(bench: Path, tmp_path: Path) -> None:
-    ring = KeyRing.draw_development(tmp_path / "keys")
+    ring = KeyRing.generate_development(tmp_path / "keys")
     result = _sign(bench, "development", tmp_path / "log", "--keys", ring.directory)
     assert result.exit_code == 0, result.output
     assert "DEVELOPMENT" in result.output

@@ -24,7 +24,7 @@ Sign = Callable[..., Result]
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("maker") / "keys"
-    KeyRing.draw_development(folder)
+    KeyRing.generate_development(folder)
     return folder
 
 

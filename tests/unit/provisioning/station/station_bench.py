@@ -126,7 +126,7 @@ class Bench:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.keys = KeyRing.draw_development(directory / "keys")
+        self.keys = KeyRing.generate_development(directory / "keys")
         self.server = ServerPrivateKey.generate()  # the CoAP server's
         self.registry = Registry(directory / "registry.db", now=lambda: NOW)
         self.log: list[str] = []
