@@ -56,7 +56,7 @@ check() {
     run "mypy --strict: esp32 port, against its stubs" check_chip esp32 device/ports/esp32.py device/ports/rtc.py device/ports/sockets.py
     run "mypy --strict: rp2 port, against its stubs" check_chip rp2 device/ports/rp2.py device/ports/rtc.py
     run "import-linter: who may import whom" "$venv/bin/lint-imports" --no-logo --no-cache
-    run "architecture: import rules, dialect, mpy-cross, limits" "$python" -m pytest -q -p no:cacheprovider tests/architecture
+    run "architecture: import rules, dialect, mpy-cross, limits, documents, prose, vocabulary" "$python" -m pytest -q -p no:cacheprovider tests/architecture
     if [ -n "$failed" ]; then
         say "FAILED"
         printf '%s' "$failed"

@@ -170,6 +170,27 @@ def test_every_test_that_a_document_names_exists(
     assert not broken, "\n" + "\n".join(sorted(set(broken)))
 
 
+def test_every_decision_record_has_the_one_form(pages: dict[str, str]) -> None:
+    records = {page: text for page, text in pages.items() if re.match(r"docs/adr/\d", page)}
+    assert len(records) > 20
+    wanted = ["Context", "Options", "Decision", "Consequences", "Status"]
+    assert not [
+        page for page, text in records.items() if re.findall(r"^## (.+)$", text, re.MULTILINE) != wanted
+    ]
+    numbers = {page: re.findall(r"^# (\d+)\. ", text) for page, text in records.items()}
+    assert not [page for page, number in numbers.items() if number != [str(int(page[9:13]))]]
+
+
+def test_the_list_of_decisions_names_every_record_by_its_title(pages: dict[str, str]) -> None:
+    listed = re.findall(r"^- \[(.+)\]\((.+)\)$", pages["docs/adr/index.md"], re.MULTILINE)
+    records = [
+        (text.splitlines()[0].removeprefix("# "), page.removeprefix("docs/adr/"))
+        for page, text in sorted(pages.items())
+        if re.match(r"docs/adr/\d", page)
+    ]
+    assert listed == records
+
+
 def _rows(text: str) -> list[list[str]]:
     """Cells of every table row that begins with a requirement id."""
     rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in text.splitlines()]
