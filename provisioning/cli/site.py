@@ -16,9 +16,12 @@ from provisioning.cli.statement import FAILED, ArchiveOption, today_utc, trusted
 from provisioning.compliance.archive import ArchiveError, slug
 from provisioning.compliance.coverage import BillError
 from provisioning.compliance.device_record import DeviceRecords
+from provisioning.compliance.evidence import Evidence
 from provisioning.compliance.ledger import LedgerError
+from provisioning.compliance.signed_evidence import sign_evidence
 from provisioning.compliance.site import Site, SiteError, build_site
 from provisioning.compliance.site_check import check_site
+from provisioning.keys.signers import open_signer
 from provisioning.product.product import load_product
 
 HELP = """Build the maker's public pages from the records of its units: support periods, contact, statements.
@@ -70,6 +73,9 @@ def build(  # noqa: PLR0913, PLR0917 - one parameter for each option
     ca: Annotated[Path | None, typer.Option(help="Authority of the broker's certificate (PEM).")] = None,
     cert: Annotated[Path | None, typer.Option(help="Certificate of the user `publisher` (PEM).")] = None,
     key: Annotated[Path | None, typer.Option(help="Its private key (PEM); read, never shown.")] = None,
+    evidence_key: Annotated[
+        str | None, typer.Option(help="The test runner's key (PEM file or pkcs11: URI): signs the evidence.")
+    ] = None,
     development: Annotated[
         bool, typer.Option("--development", help="Allow placeholders of the example; the pages say so.")
     ] = False,
@@ -107,9 +113,7 @@ def build(  # noqa: PLR0913, PLR0917 - one parameter for each option
         _report(error.problems)
     except (BillError, ArchiveError, LedgerError) as error:
         _report([str(error)])
-    evidence.mkdir(parents=True, exist_ok=True)
-    for each in found:
-        (evidence / f"publication-{slug(each.of['model'])}.json").write_bytes(each.to_json())
+    _write_evidence(evidence, found, evidence_key)
     outcomes = Counter(check.outcome for each in found for check in each.checks)
     typer.echo(
         f"built {out} for {len(products)} products; "
@@ -135,6 +139,18 @@ def check(
     if found:
         _report(found)
     typer.echo("the site is in order")
+
+
+def _write_evidence(folder: Path, found: list[Evidence], key: str | None) -> None:
+    """Signed (.cose) with the runner's key; without one as JSON, on which no statement is issued."""
+    folder.mkdir(parents=True, exist_ok=True)
+    signer = None if key is None else open_signer(key)
+    for each in found:
+        path = folder / f"publication-{slug(each.of['model'])}"
+        if signer is None:
+            path.with_name(f"{path.name}.json").write_bytes(each.to_json())
+        else:
+            path.with_name(f"{path.name}.cose").write_bytes(sign_evidence(each, signer).record)
 
 
 def _bill(text: str) -> tuple[str, bytes]:

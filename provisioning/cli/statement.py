@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -12,16 +15,18 @@ from device.codec.cose import ALG_ESP256
 from provisioning.cli.commands import CommandGroup
 from provisioning.compliance import evidence as evidence_of
 from provisioning.compliance.archive import Archive
-from provisioning.compliance.check import Papers, as_json, check_serial
+from provisioning.compliance.check import Delivery, as_json, check_serial
+from provisioning.compliance.evidence_run import make_evidence, this_checkout
 from provisioning.compliance.faults import batch_faults
 from provisioning.compliance.forms import statement_text
 from provisioning.compliance.issue import Signatory, issue, open_key, prepare
+from provisioning.compliance.signed_evidence import read_evidence
 from provisioning.compliance.statement import OPEN_POINTS, StatementError
 from provisioning.keys.key_id import AnchorKey, key_id
 from provisioning.keys.key_ring import ROLES
 from provisioning.keys.public_keys import parse as parse_public
 from provisioning.keys.signer import Signer
-from provisioning.keys.signers import PKCS11_SCHEME
+from provisioning.keys.signers import PKCS11_SCHEME, open_signer
 from provisioning.product.product import load_product
 from provisioning.registry.registry import Registry
 
@@ -45,7 +50,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 
 
 def today_utc() -> dt.date:
-    """The day in UTC: the same on every machine that looks at a paper."""
+    """The day in UTC: the same on every machine."""
     return dt.datetime.now(dt.UTC).date()
 
 
@@ -60,32 +65,34 @@ def trusted_keys(paths: list[Path], role: str = "signatory") -> list[AnchorKey]:
 
 @app.command()
 def evidence(
-    junit: Annotated[Path, typer.Option(help="JUnit XML of the whole test run for this image.")],
-    image_digest: Annotated[str, typer.Option(help="SHA-256 (hex) of the image the run was about.")],
+    image: Annotated[Path, typer.Option(help="The signed image that the units of the batch run.")],
     version: Annotated[str, typer.Option(help="Version of that image.")],
-    out: Annotated[Path, typer.Option(help="Where the evidence goes (JSON).")],
-    requirements: Annotated[Path, typer.Option(help="The table that names each requirement's tests.")] = Path(
-        "docs/requirements.md"
-    ),
+    key: Annotated[str, typer.Option(help="The test runner's key: a PEM file or a pkcs11: URI.")],
+    out: Annotated[Path, typer.Option(help="File for the signed evidence.")],
+    requirements: Annotated[
+        Path | None, typer.Option(help="Another table of requirements and tests than docs/requirements.md.")
+    ] = None,
+    checkout: Annotated[Path, typer.Option(help="The source tree that built the image.")] = Path(),
 ) -> None:
-    """Make firmware evidence from a test run: which legal requirements its tests show."""
-    found = evidence_of.from_test_run(
-        junit.read_bytes(),
-        requirements.read_text(encoding="utf-8"),
-        image_sha256=image_digest,
-        version=version,
-        made=today_utc(),
-    )
-    out.write_bytes(found.to_json())
-    for check in found.checks:
+    """Run the tests of the legal requirements on the firmware of an image and sign what they show.
+
+    The source tree has no uncommitted changes and builds the image's firmware byte for byte; otherwise nothing runs.
+    """
+    table = None if requirements is None else requirements.read_text(encoding="utf-8")
+    tree = this_checkout(checkout.resolve())
+    found = make_evidence(tree, image.read_bytes(), version, open_signer(key), today_utc(), table)
+    out.write_bytes(found.record)
+    for check in found.evidence.checks:
         typer.echo(f"{check.id}  {check.outcome:15}{check.detail}")
-    if found.problems():
-        typer.echo(f"{len(found.problems())} checks have not passed: no statement can be issued on this")
+    if found.evidence.problems():
+        typer.echo(
+            f"{len(found.evidence.problems())} checks have not passed: no statement can be issued on this"
+        )
         raise typer.Exit(FAILED)
 
 
 @app.command("issue")
-def issue_command(
+def issue_command(  # noqa: PLR0913, PLR0917 - one parameter for each option
     product: Annotated[Path, typer.Option(help="The product definition (TOML).")],
     evidence: Annotated[list[Path], typer.Option(help="Firmware and publication evidence; given twice.")],
     archive: ArchiveOption,
@@ -94,20 +101,27 @@ def issue_command(
     ],
     name: Annotated[str, typer.Option(help="Name of the person who signs.")],
     function: Annotated[str, typer.Option(help="Their function in the manufacturer's company.")],
+    runner: Annotated[list[Path], typer.Option(help="Public key of a test runner whose evidence you trust.")],
+    image: Annotated[
+        Path | None,
+        typer.Option(help="The image that the batch runs, if [firmware] image_sha256 does not name it."),
+    ] = None,
     registry: Annotated[
-        Path | None, typer.Option(help="The station's registry, where the batch was begun already.")
+        Path | None, typer.Option(help="The station's registry, if the batch has begun already.")
     ] = None,
 ) -> None:
     """Issue the statement of compliance of a product type and batch: show it, then have the named person sign it."""
     definition = load_product(product)
-    pieces = [evidence_of.load_evidence(path) for path in evidence]
+    runners = trusted_keys(runner)
+    pieces = [read_evidence(path.read_bytes(), runners, path.name) for path in evidence]
+    digest = None if image is None else hashlib.sha256(image.read_bytes()).hexdigest()
     store = Archive(archive)
     faults = _faults(registry, definition.batch)
-    document = prepare(definition, pieces, store, today_utc(), batch_faults=faults)
+    document = prepare(definition, pieces, store, today_utc(), batch_faults=faults, image_sha256=digest)
     shown = document | {"signatory": document["signatory"] | {"signature": "not signed yet"}}
     typer.echo(statement_text(shown))
-    for check in evidence_of.partly(pieces):
-        typer.echo(f"holds only partly: {check.id}: {check.detail}")
+    for check in evidence_of.partly(each.evidence for each in pieces):
+        typer.echo(f"only partly shown: {check.id}: {check.detail}")
     typer.echo("Open points for your lawyer (this is no legal advice):")
     for number, point in enumerate(OPEN_POINTS, 1):
         typer.echo(f"  {number}. {point}")
@@ -115,7 +129,7 @@ def issue_command(
     if typed != definition.batch:
         raise StatementError(["the batch number was not typed; nothing was signed"])
     signer = _signatory_key(key)
-    found = issue(document, Signatory(name, function, signer), store)
+    found = issue(document, Signatory(name, function, signer), store, pieces)
     typer.echo(
         f"issued {found.id}, SHA-256 {found.sha256}; kept in {found.folder} until {found.retain_until}"
     )
@@ -135,16 +149,24 @@ def _signatory_key(key: str) -> Signer:
     return signer
 
 
-def _faults(registry: Path | None, batch: str) -> list[str]:
-    if registry is None:
-        return []
-    if not registry.is_file():
-        raise ValueError(f"there is no registry {registry}")
-    book = Registry(registry)
+@contextmanager
+def opened(path: Path | None) -> Iterator[Registry | None]:
+    """The registry in a file, or None without one. Raises ValueError if the file does not exist."""
+    if path is None:
+        yield None
+        return
+    if not path.is_file():
+        raise ValueError(f"there is no registry {path}")
+    registry = Registry(path)
     try:
-        return batch_faults(book, batch)
+        yield registry
     finally:
-        book.close()
+        registry.close()
+
+
+def _faults(path: Path | None, batch: str) -> list[str]:
+    with opened(path) as registry:
+        return [] if registry is None else batch_faults(registry, batch)
 
 
 @app.command()
@@ -155,14 +177,22 @@ def verify(
     trust: Annotated[
         list[Path], typer.Option(help="Public key of the signatory, compared with the maker once.")
     ],
+    station: Annotated[
+        list[Path],
+        typer.Option(help="Public key of the station that shipped the unit, compared with the maker once."),
+    ],
+    registry: Annotated[
+        Path | None, typer.Option(help="The maker's registry: was the unit withdrawn after it was shipped?")
+    ] = None,
     device_sha256: Annotated[
         str | None, typer.Option(help="statement_sha256 of the unit's own /public.json, to compare.")
     ] = None,
     as_document: JsonOption = False,
 ) -> None:
-    """Check a unit's papers from its serial number: statement, signature, batch, support period, contact."""
-    papers = Papers(site, packing, trusted_keys(trust), today_utc())
-    answers = check_serial(serial, papers, device_sha256)
+    """Check a unit by its serial number: packing line, statement, signatures, files, support period, contact."""
+    with opened(registry) as known:
+        delivery = Delivery(site, packing, trusted_keys(trust), today_utc(), trusted_keys(station), known)
+        answers = check_serial(serial, delivery, device_sha256)
     if as_document:
         typer.echo(as_json(serial, answers))
     else:

@@ -14,6 +14,7 @@ from provisioning.compliance.archive import Archive
 from provisioning.compliance.faults import ship_faults
 from provisioning.compliance.gate import Gate, Refusal, ShipError
 from provisioning.compliance.ledger import Ledger
+from provisioning.compliance.packing import public_pem
 from provisioning.compliance.statement import OPEN_POINTS
 from provisioning.keys.key_ring import KeyRing
 from provisioning.registry.registry import Registry
@@ -56,6 +57,9 @@ def ship(  # noqa: PLR0913, PLR0917 - one parameter for each option
             lambda number: ship_faults(book, number),
         )
         shipped = gate.ship(serial=serial, batch=batch)
+        station = packing.with_suffix(".station.pub")
+        if shipped:
+            station.write_bytes(public_pem(book.signer.public))
     except ShipError as refused:
         _report(refused.refusals, as_document)
         raise typer.Exit(FAILED) from None
@@ -64,7 +68,9 @@ def ship(  # noqa: PLR0913, PLR0917 - one parameter for each option
     if as_document:
         typer.echo(json.dumps({"outcome": "SHIPPED", "serials": shipped}, indent=2))
         return
-    typer.echo(f"shipped {len(shipped)} units; their lines are in {packing}")
+    typer.echo(
+        f"shipped {len(shipped)} units; their lines are in {packing}, signed by the key in {station.name}"
+    )
     typer.echo("Open points for your lawyer (this is no legal advice):")
     for number, point in enumerate(OPEN_POINTS, 1):
         typer.echo(f"  {number}. {point}")

@@ -1,9 +1,10 @@
 """The archive of issued statements: written once, kept until the law lets them go (SC-06, SC-08).
 
 Rules:
-1. A statement has a folder of its own, named by its id: the signed record, its JSON, HTML and insert. Files are
-   written once, mode 0444; a ledger beside them holds the digest of each, so a change or a loss is found.
-2. The ledger's line makes it issued: a folder without one is what a crash left and is replaced.
+1. A statement has a folder of its own, named by its id: the signed record, its JSON, HTML and insert, the evidence
+   it was issued on, and the signatory's signature over the digests of these files. Files are written once, mode
+   0444; a ledger beside them holds the digest of each, so a change or a loss is found.
+2. A statement is issued once the ledger has its line. A folder without a line was left by a crash and is replaced.
 3. Nothing is disposed of before its retention ends: the later of ten years from issue and the end of the support
    period in the statement (SI 2023/1007 regulations 8 and 9).
 """
@@ -19,26 +20,30 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from device.codec import cose
 from device.errors import FirstbootError
 from device.limits import STATEMENT_BYTES
 from provisioning.compliance.forms import statement_html, statement_pdf
 from provisioning.compliance.ledger import Ledger
-from provisioning.compliance.statement import statement_json
+from provisioning.compliance.statement import sign_files, statement_json
+
+if TYPE_CHECKING:
+    from provisioning.keys.signer import Signer
 
 RETENTION_YEARS: Final = 10
 SIGNED: Final = "statement.cose"
 JSON: Final = "statement.json"
 HTML: Final = "statement.html"
 INSERT: Final = "insert.pdf"
+FILES: Final = "files.cose"
 LEDGER: Final = "ledger.jsonl"
 ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,149}")
 
 
 class ArchiveError(Exception):
-    """The archive refuses, or does not hold what it says."""
+    """The archive refuses, or a file in it is missing or was changed."""
 
 
 @dataclass(frozen=True)
@@ -127,12 +132,12 @@ class Archive:
         )
 
     def latest(self, model: str, batch: str) -> Archived | None:
-        """The newest statement of a product type and batch, None where there is none."""
+        """The newest statement of a product type and batch, or None."""
         found = [each for each in self.statements() if (each.model, each.batch) == (model, batch)]
         return found[-1] if found else None
 
     def by_sha256(self, digest: str) -> Archived | None:
-        """The statement with this payload digest (hex), None where it was never issued."""
+        """The statement with this payload digest (hex), or None if it was never issued."""
         return next((each for each in self.statements() if each.sha256 == digest), None)
 
     def next_version(self, model: str, batch: str) -> int:
@@ -140,8 +145,17 @@ class Archive:
         issued = [entry for entry in self.ledger.entries() if entry["event"] == "issued"]
         return 1 + sum((entry["model"], entry["batch"]) == (model, batch) for entry in issued)
 
-    def add(self, document: Mapping[str, Any], signed: bytes) -> Archived:
-        """Keep a signed statement in all its forms. Raises ArchiveError for another payload or a taken id."""
+    def add(
+        self,
+        document: Mapping[str, Any],
+        signed: bytes,
+        signer: Signer | None = None,
+        evidence: Mapping[str, bytes] | None = None,
+    ) -> Archived:
+        """Keep a signed statement in all its forms. Raises ArchiveError for another payload or an id that is taken.
+
+        `signer` signs the digests of the forms that people read; `evidence`: what it was issued on, by file name.
+        """
         payload = statement_json(document)
         if payload_of(signed)[0] != payload or not ID.fullmatch(document["id"]):
             raise ArchiveError("the signature is not over this statement, or its id is no file name")
@@ -152,7 +166,12 @@ class Archive:
             JSON: payload,
             HTML: statement_html(document).encode(),
             INSERT: statement_pdf(document),
+            **(evidence or {}),
         }
+        digest = hashlib.sha256(payload).hexdigest()
+        if signer is not None:
+            shown = {name: hashlib.sha256(data).hexdigest() for name, data in files.items() if name != SIGNED}
+            files[FILES] = sign_files(digest, shown, signer)
         folder = self.root / document["id"]
         _write_folder(folder, files)
         self.ledger.append(
@@ -162,13 +181,13 @@ class Archive:
                 "model": document["product"]["model"],
                 "batch": document["product"]["batch"],
                 "version": document["version"],
-                "sha256": hashlib.sha256(payload).hexdigest(),
+                "sha256": digest,
                 "retain_until": document["retain_until"],
                 "supersedes": document.get("supersedes"),
                 "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
             }
         )
-        found = self.by_sha256(hashlib.sha256(payload).hexdigest())
+        found = self.by_sha256(digest)
         if found is None:
             raise ArchiveError("the statement cannot be found again")
         return found

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from device.errors import FirstbootError
 from device.trust.anchors import NO_RULES, ROLE_SIGNATORY, Anchors, Key
 from device.trust.verify import verify_record
-from provisioning.compliance.archive import Archive, Archived
-from provisioning.compliance.statement import TYP, StatementError, build_statement, sign_statement
+from provisioning.compliance.archive import FILES, HTML, INSERT, JSON, Archive, Archived
+from provisioning.compliance.statement import FILES_TYP, TYP, StatementError, build_statement, sign_statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,9 +46,28 @@ def statement_record(
     return found.signed()
 
 
-def check_signature(statement: Archived, keys: Iterable[AnchorKey]) -> None:
-    """Raise StatementError unless a signatory among `keys` signed the statement that the archive names."""
-    anchors = Anchors(
+def check_files(statement: Archived, keys: Iterable[AnchorKey]) -> None:
+    """Raise StatementError unless the files that people read are those whose digests the signatory signed, OSError."""
+    try:
+        payload = verify_record(
+            (statement.folder / FILES).read_bytes(), FILES_TYP, ROLE_SIGNATORY, _anchors(keys)
+        )
+        signed = json.loads(payload)
+        digests, stated = dict(signed["files"]), signed["statement"]
+    except (FirstbootError, OSError, ValueError, KeyError, TypeError) as error:
+        raise StatementError(
+            [f"the files of {statement.id} are not signed by a trusted signatory ({type(error).__name__})"]
+        ) from None
+    if stated != statement.sha256 or not {JSON, HTML, INSERT} <= set(digests):
+        raise StatementError([f"the signed list of files is not about {statement.id}"])
+    for name, digest in sorted(digests.items()):
+        path = statement.folder / Path(name).name
+        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            raise StatementError([f"{name} of {statement.id} is not the file that the signatory signed"])
+
+
+def _anchors(keys: Iterable[AnchorKey]) -> Anchors:
+    return Anchors(
         bytes(16),
         bytes(16),
         tuple(Key(key.key_id, key.algorithm, key.role, key.public) for key in keys),
@@ -55,8 +75,12 @@ def check_signature(statement: Archived, keys: Iterable[AnchorKey]) -> None:
         0,
         NO_RULES,
     )
+
+
+def check_signature(statement: Archived, keys: Iterable[AnchorKey]) -> None:
+    """Raise StatementError unless a signatory among `keys` signed the statement that the archive names."""
     try:
-        payload = verify_record(statement.signed(), TYP, ROLE_SIGNATORY, anchors)
+        payload = verify_record(statement.signed(), TYP, ROLE_SIGNATORY, _anchors(keys))
     except FirstbootError as error:
         raise StatementError(
             [f"{statement.id} is not signed by a signatory that is trusted here ({type(error).__name__})"]

@@ -1,11 +1,14 @@
 """What an importer or a shop can check of a unit from its serial number, without an account (SC-11).
 
 Rules:
-1. Nothing is believed but the signatory's public key, which the reader brings: it is compared with the maker once.
-2. Each question has its own answer: which statement, who signed it, which unit, how long it is supported, whom to
-   tell of a security issue. One that cannot be answered is a no.
-3. With the digest that the unit itself shows (`statement_sha256` of its /public.json) the same statement is proved to
-   lie in the unit.
+1. The reader trusts two public keys, compared with the maker once: the signatory's and the station's. The packing
+   line, the statement and the files that show it to people are believed only because these keys signed them.
+2. Each question has its own answer: which unit, which statement, who signed it, whether its files are the signed ones,
+   how long it is supported, whom to tell of a security issue. A question that cannot be answered is a no.
+3. The digest that the unit itself shows (`statement_sha256` of its /public.json) proves that the unit has the same
+   statement.
+4. With the registry the unit's state is checked too: withdrawn, in quarantine, or another statement than was shipped.
+   Without it a unit that was withdrawn after delivery cannot be recognised.
 """
 
 from __future__ import annotations
@@ -18,15 +21,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from provisioning.compliance.archive import Archive, Archived, ArchiveError
-from provisioning.compliance.carried import check_signature
-from provisioning.compliance.gate import SHIPPED
+from provisioning.compliance.carried import check_files, check_signature
 from provisioning.compliance.ledger import Ledger, LedgerError
+from provisioning.compliance.packing import SHIPPED, PackingError, check_line
 from provisioning.compliance.security_txt import SecurityTxtError, check_security_txt
 from provisioning.compliance.statement import ISSUED, StatementError, check_statement, label_expiries
 from provisioning.compliance.support_register import RegisterError, current
+from provisioning.registry.models import PASSED
 
 if TYPE_CHECKING:
     from provisioning.keys.key_id import AnchorKey
+    from provisioning.registry.registry import Registry
 
 STATEMENTS: Final = "statements"
 REGISTER: Final = "support-register.jsonl"
@@ -43,29 +48,37 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Papers:
+class Delivery:
     """What the reader has: a copy of the maker's site, the packing list of the delivery, trusted keys, today's date."""
 
     site: Path
     packing: Path
     keys: Sequence[AnchorKey]
     today: dt.date
+    stations: Sequence[AnchorKey] = ()  # keys of stations that sign packing lines
+    registry: Registry | None = None
 
 
-def check_serial(serial: str, papers: Papers, device_sha256: str | None = None) -> list[Answer]:
+def check_serial(serial: str, delivery: Delivery, device_sha256: str | None = None) -> list[Answer]:
     """The answers for one unit, in order; the first that is a no can make later ones unanswerable."""
     try:
-        entry = _packed(serial, papers.packing)
+        entry = _packed(serial, delivery.packing)
         if entry is None:
             return [Answer("packing", False, f"The packing list holds no unit {serial}.")]
-        statement = Archive(papers.site / STATEMENTS).by_sha256(entry["statement"]["sha256"])
+        check_line(entry, delivery.stations)
+        statement = Archive(delivery.site / STATEMENTS).by_sha256(entry["statement"]["sha256"])
+    except PackingError as error:
+        return [Answer("packing", False, f"The packing list names {serial}, but {error}.")]
     except (LedgerError, ArchiveError, OSError, KeyError, TypeError) as error:
-        return [Answer("packing", False, f"The papers cannot be read: {_words(error)}.")]
+        return [Answer("packing", False, f"The packing list or the site cannot be read: {_words(error)}.")]
     answers = [Answer("packing", True, f"Unit {serial} is {entry['model']} of batch {entry['batch']}.")]
     if statement is None:
         return [*answers, Answer("statement", False, "Its statement is not among the published ones.")]
-    answers += [_about_statement(statement, entry, papers), _about_signature(statement, papers)]
-    answers += [_about_support(statement, entry, papers), _about_contact(papers)]
+    answers += [_about_statement(statement, entry, delivery), _about_signature(statement, delivery)]
+    answers += [_about_files(statement, delivery)]
+    answers += [_about_support(statement, entry, delivery), _about_contact(delivery)]
+    if delivery.registry is not None:
+        answers.append(_about_unit(serial, entry, delivery.registry))
     if device_sha256 is not None:
         is_same = device_sha256.lower() == statement.sha256
         words = "The unit itself shows" if is_same else "The unit itself shows another statement, not"
@@ -87,7 +100,7 @@ def _packed(serial: str, packing: Path) -> dict[str, Any] | None:
     return dict(found[0]) if len(found) == 1 else None
 
 
-def _about_statement(statement: Archived, entry: dict[str, Any], papers: Papers) -> Answer:
+def _about_statement(statement: Archived, entry: dict[str, Any], delivery: Delivery) -> Answer:
     try:
         document = statement.document()
         check_statement(document)
@@ -106,18 +119,42 @@ def _about_statement(statement: Archived, entry: dict[str, Any], papers: Papers)
     return Answer("statement", True, f"{statement.id} holds all items of Schedule 4 for this batch.")
 
 
-def _about_signature(statement: Archived, papers: Papers) -> Answer:
+def _about_signature(statement: Archived, delivery: Delivery) -> Answer:
     try:
-        check_signature(statement, papers.keys)
+        check_signature(statement, delivery.keys)
         named = statement.document()["signatory"]
     except (StatementError, ArchiveError, OSError, KeyError) as error:
         return Answer("signature", False, f"{_words(error)}.")
     return Answer("signature", True, f"{named['name']}, {named['function']}, signed it with a key you trust.")
 
 
-def _about_support(statement: Archived, entry: dict[str, Any], papers: Papers) -> Answer:
+def _about_files(statement: Archived, delivery: Delivery) -> Answer:
     try:
-        path = papers.site / REGISTER
+        check_files(statement, delivery.keys)
+    except StatementError as error:
+        return Answer("files", False, f"{'; '.join(error.problems)}.")
+    return Answer("files", True, "Its pages and its printed insert are the files that the signatory signed.")
+
+
+def _about_unit(serial: str, entry: dict[str, Any], registry: Registry) -> Answer:
+    """Rule 4: the unit's state now, and whether the registry knows it as it was shipped."""
+    unit = registry.find(serial=serial)
+    if unit is None:
+        return Answer("registry", False, f"The registry has no unit {serial}.")
+    if unit.status != PASSED:
+        return Answer("registry", False, f"The registry has the unit as {unit.status}.")
+    if unit.withdrawn_s is not None:
+        return Answer("registry", False, "The unit was withdrawn: servers no longer accept it.")
+    shipped = (entry["device_id"], entry["batch"], entry["statement"]["sha256"], entry["image_sha256"])
+    statement, image = (unit.statement_sha256 or b"").hex(), (unit.image_digest or b"").hex()
+    if shipped != (unit.device_id.hex(), unit.batch, statement, image):
+        return Answer("registry", False, "The registry has other facts of the unit than its packing line.")
+    return Answer("registry", True, "The registry has the unit as passed and not withdrawn.")
+
+
+def _about_support(statement: Archived, entry: dict[str, Any], delivery: Delivery) -> Answer:
+    try:
+        path = delivery.site / REGISTER
         published = current(Ledger(path).lines()).get(statement.model)
         stated = statement.document()["support_period"]["end_date"]
     except (LedgerError, RegisterError, ArchiveError, OSError, KeyError) as error:
@@ -131,16 +168,16 @@ def _about_support(statement: Archived, entry: dict[str, Any], papers: Papers) -
             False,
             f"Published until {end}, stated until {stated}, in the unit {entry['support_end']}.",
         )
-    if published.end_date < papers.today:
+    if published.end_date < delivery.today:
         return Answer("support period", False, f"The support period ended on {end}.")
     return Answer(
         "support period", True, f"Security updates are published until {end}, stated until {stated}."
     )
 
 
-def _about_contact(papers: Papers) -> Answer:
+def _about_contact(delivery: Delivery) -> Answer:
     try:
-        fields = check_security_txt((papers.site / SECURITY_TXT).read_bytes(), papers.today)
+        fields = check_security_txt((delivery.site / SECURITY_TXT).read_bytes(), delivery.today)
     except (SecurityTxtError, OSError) as error:
         return Answer("contact", False, f"{_words(error)}.")
     return Answer(

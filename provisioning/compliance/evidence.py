@@ -3,9 +3,10 @@
 Rules:
 1. A statement needs a "pass" for every legal check of its firmware and of its publication. Missing, skipped and
    failed are the same here: not passed (SC-03).
-2. Firmware evidence comes from a test run's JUnit file and the table in docs/requirements.md that names the tests
-   of each id: a test that is named and did not run is not passed.
-3. A requirement that does not apply is recorded with the reason that the table gives, never silently.
+2. Firmware evidence comes from a test run (`evidence_run.py`) and the table in docs/requirements.md that names the
+   tests of each id. A test that is named and did not run has not passed.
+3. A requirement that does not apply is recorded with the reason that the table gives. `signed_evidence.py` decides
+   whether the product definition confirms it, and checks signature, age and image.
 """
 
 from __future__ import annotations
@@ -108,7 +109,7 @@ def parse_evidence(data: bytes, source: str = "evidence") -> Evidence:
             checks,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise EvidenceError(f"{source} is no evidence") from None
+        raise EvidenceError(f"{source} is not evidence") from None
     if evidence.subject not in REQUIRED or any(check.outcome not in OUTCOMES for check in checks):
         raise EvidenceError(f"{source} has a subject or outcome that is not known")
     if len({check.id for check in checks}) != len(checks):
@@ -170,7 +171,16 @@ def read_junit(data: bytes) -> dict[tuple[str, str], list[str]]:
     return outcomes
 
 
-def from_test_run(junit: bytes, table: str, *, image_sha256: str, version: str, made: dt.date) -> Evidence:
+def from_test_run(
+    junit: bytes,
+    table: str,
+    *,
+    image_sha256: str,
+    version: str,
+    made: dt.date,
+    commit: str = "",
+    tools: str = "",
+) -> Evidence:
     """The evidence that a test run gives for a firmware image. Raises EvidenceError."""
     if not re.fullmatch(r"[0-9a-f]{64}", image_sha256):
         raise EvidenceError("the image digest must be 64 hexadecimal digits in small letters")
@@ -180,6 +190,8 @@ def from_test_run(junit: bytes, table: str, *, image_sha256: str, version: str, 
         "image_sha256": image_sha256,
         "version": version,
         "junit_sha256": hashlib.sha256(junit).hexdigest(),
+        "commit": commit,
+        "tools": tools,
     }
     return Evidence(FIRMWARE, of, made, checks)
 

@@ -3,7 +3,8 @@
 Rules:
 1. Each form shows every item of Schedule 4, with its letter, and nothing that the document does not say.
 2. A form of a demonstration begins with its notice.
-3. The insert is the same bytes each time, fonts inside it; what its font cannot show is refused, not left blank.
+3. The insert is the same bytes each time, with its fonts. A character that its font does not have is refused.
+4. Every printed page bears the statement's id and its page number.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ DEMONSTRATION_TITLE: Final = "Demonstration of a statement"
 # What the buyer has to know of the label; it travels with the statement because both are in the box.
 LEAFLET: Final = (
     "Keep the label of this product. The set-up code on it is needed once, and again after a reset to factory"
-    " settings. Nobody has a copy: a lost label cannot be replaced after a reset.",
-    "This statement is also stored in the product. Its own page shows it without internet and without signing in.",
+    " settings. Nobody has a copy of it: a lost label cannot be replaced after a reset.",
+    "This statement is also stored in the product. The product shows it on its own page, without internet or sign-in.",
 )
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 
@@ -65,6 +66,7 @@ def paragraphs(document: Mapping[str, Any]) -> list[tuple[str, str, list[str]]]:
             "Declaration",
             [
                 declaration["opinion"],
+                f"The Regulations are made under the {document['law']['act']}.",
                 *[_declared_text(name, entry) for name, entry in declaration["requirements"].items()],
             ],
         ),
@@ -72,8 +74,8 @@ def paragraphs(document: Mapping[str, Any]) -> list[tuple[str, str, list[str]]]:
             "e",
             "Defined support period",
             [
-                f"{period_text(support['period'])}, {_start_words(support)}until {date_words(support['end_date'])}"
-                f" ({support['end_date']}).",
+                f"{support.get('length') or period_text(support['period'])}, {_start_words(support)}until"
+                f" {date_words(support['end_date'])} ({support['end_date']}).",
                 support["sentence"],
             ],
         ),
@@ -96,7 +98,7 @@ def _start_words(support: dict[str, Any]) -> str:
 
 
 def footnotes(document: Mapping[str, Any]) -> list[str]:
-    """What stands below the items: number of the statement, firmware, open points of a demonstration."""
+    """The notes below the items: id of the statement, firmware, open points of a demonstration."""
     notes = []
     if "id" in document:
         notes.append(f"Statement {document['id']}, version {document['version']}.")
@@ -144,12 +146,13 @@ def statement_html(document: Mapping[str, Any]) -> str:
             paragraphs=paragraphs(document),
             notes=footnotes(document),
             leaflet=LEAFLET,
+            label=document.get("id", "Demonstration"),
         )
     )
 
 
 def statement_pdf(document: Mapping[str, Any]) -> bytes:
-    """The printable insert, A5. Raises StatementError, also for text that the font has no signs for."""
+    """The printable insert, A5. Raises StatementError, also for text with characters that the font does not have."""
     from reportlab.lib.pagesizes import A5
     from reportlab.lib.units import mm
     from reportlab.platypus import Paragraph, SimpleDocTemplate, Spacer
@@ -165,7 +168,9 @@ def statement_pdf(document: Mapping[str, Any]) -> bytes:
     story += [Paragraph(escape(text), styles["note"]) for text in footnotes(document)]
     story.append(Paragraph("About the label", styles["heading"]))
     story += [Paragraph(escape(text), styles["text"]) for text in LEAFLET]
-    _check_signs([part.getPlainText() for part in story if isinstance(part, Paragraph)])
+    _check_characters(
+        [page_label(document), *(part.getPlainText() for part in story if isinstance(part, Paragraph))]
+    )
     buffer = io.BytesIO()
     pages = SimpleDocTemplate(
         buffer,
@@ -173,13 +178,49 @@ def statement_pdf(document: Mapping[str, Any]) -> bytes:
         leftMargin=14 * mm,
         rightMargin=14 * mm,
         topMargin=12 * mm,
-        bottomMargin=12 * mm,
+        bottomMargin=16 * mm,
         title=title(document),
         author=document["manufacturers"][0]["name"],
         invariant=1,
     )
-    pages.build(story)
+    pages.build(story, canvasmaker=_numbered(page_label(document)))
     return buffer.getvalue()
+
+
+def page_label(document: Mapping[str, Any]) -> str:
+    """What each page bears: the statement's id, or that it is a demonstration."""
+    if "id" in document:
+        return f"Statement {document['id']}, version {document['version']}"
+    return f"Demonstration, {document['product']['model']}, batch {document['product']['batch']}"
+
+
+def _numbered(label: str) -> type[Any]:
+    """A canvas that writes `label` and "Page 1 of 2" at the foot of each page."""
+    from reportlab.lib.pagesizes import A5
+    from reportlab.lib.units import mm
+    from reportlab.pdfgen.canvas import Canvas
+
+    class Numbered(Canvas):  # type: ignore[misc]
+        """Keeps the pages until their number is known."""
+
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            self._kept: list[dict[str, Any]] = []
+
+        def showPage(self) -> None:
+            self._kept.append(dict(self.__dict__))
+            self._startPage()
+
+        def save(self) -> None:
+            for number, state in enumerate(self._kept, 1):
+                self.__dict__.update(state)
+                self.setFont("Insert", 6.5)
+                self.drawString(14 * mm, 8 * mm, label)
+                self.drawRightString(A5[0] - 14 * mm, 8 * mm, f"Page {number} of {len(self._kept)}")
+                super().showPage()
+            super().save()
+
+    return Numbered
 
 
 def _fonts() -> tuple[Any, Any]:
@@ -194,12 +235,12 @@ def _fonts() -> tuple[Any, Any]:
     return tuple(pdfmetrics.getFont(name) for name, _ in names)
 
 
-def _check_signs(texts: list[str]) -> None:
+def _check_characters(texts: list[str]) -> None:
     known = _fonts()[0].face.charWidths
-    unknown = sorted({sign for text in texts for sign in text if ord(sign) not in known and sign != "\n"})
+    unknown = sorted({char for text in texts for char in text if ord(char) not in known and char != "\n"})
     if unknown:
         raise StatementError(
-            [f"the insert's font has no sign for {', '.join(f'U+{ord(sign):04X}' for sign in unknown)}"]
+            [f"the insert's font has no character for {', '.join(f'U+{ord(char):04X}' for char in unknown)}"]
         )
 
 

@@ -4,8 +4,8 @@ Rules:
 1. Four things have to be in order: the unit's verification, the statement it carries, the published support period
    of its type, and that nothing of it exists twice. Every fault is told, not the first alone.
 2. A batch goes whole or not at all; units that a person gave up (retired) are left behind.
-3. What leaves gets a line in the packing ledger: serial, batch, statement. The statement follows from a serial and
-   the serials from a statement (SC-07).
+3. Each unit that leaves gets a line in the packing list, signed by the station: serial, batch, statement. A serial
+   leads to its statement and a statement to its serials (SC-07).
 4. A demonstration is in no archive of issued statements, so a unit that carries one can never leave.
 """
 
@@ -23,6 +23,7 @@ from device.records.support import date_text
 from provisioning.compliance.archive import Archive, Archived, ArchiveError
 from provisioning.compliance.carried import check_signature
 from provisioning.compliance.ledger import Ledger, LedgerError, Line
+from provisioning.compliance.packing import SHIPPED, sign_line
 from provisioning.compliance.statement import StatementError, label_expiries
 from provisioning.compliance.support_register import Publication, RegisterError, current
 from provisioning.registry.models import PASSED
@@ -30,10 +31,10 @@ from provisioning.registry.registry import RegistryError
 
 if TYPE_CHECKING:
     from provisioning.keys.key_id import AnchorKey
+    from provisioning.keys.signer import Signer
     from provisioning.registry.models import Unit
     from provisioning.registry.registry import Registry
 
-SHIPPED: Final = "shipped"
 RETIRED: Final = "retired"
 
 
@@ -65,6 +66,7 @@ class Gate:
     keys: Sequence[AnchorKey]
     today: dt.date
     batch_faults: Callable[[str], Iterable[str]] = lambda _: ()
+    signer: Signer | None = None  # signs the packing list; None: the registry's station key
     _twice: dict[str, Counter[bytes]] = field(default_factory=dict, repr=False)
 
     def ship(self, *, serial: str | None = None, batch: str | None = None) -> list[str]:
@@ -82,7 +84,8 @@ class Gate:
             refusals = [refusal for unit in units for refusal in self.refusals(unit)]
         if refusals:
             raise ShipError(refusals)
-        lines = [self._line(unit) for unit in units]
+        signer = self.signer or self.registry.signer
+        lines = [sign_line(self._line(unit), signer) for unit in units]
         if lines:
             self.packing.append(*lines)
         return [unit.serial for unit in units]

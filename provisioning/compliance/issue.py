@@ -23,7 +23,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from provisioning.compliance.archive import Archive, Archived, retain_until, slug
-from provisioning.compliance.evidence import FIRMWARE, PUBLICATION, Evidence
+from provisioning.compliance.evidence import FIRMWARE
+from provisioning.compliance.signed_evidence import SignedEvidence, one_of_each
 from provisioning.compliance.statement import (
     ISSUED,
     StatementError,
@@ -33,6 +34,8 @@ from provisioning.compliance.statement import (
 )
 from provisioning.keys.file_signer import FileSigner
 from provisioning.keys.key_ring import MARKER
+from provisioning.product.periods import contradiction_today
+from provisioning.product.placeholders import placeholders
 
 if TYPE_CHECKING:
     from provisioning.keys.signer import Signer
@@ -95,9 +98,13 @@ def open_key(path: Path, passphrase: str) -> FileSigner:
 
 
 def problems_of(
-    product: Product, evidence: Sequence[Evidence], batch_faults: Sequence[str], today: dt.date
+    product: Product,
+    evidence: Sequence[SignedEvidence],
+    batch_faults: Sequence[str],
+    today: dt.date,
+    image_sha256: str | None = None,
 ) -> list[str]:
-    """Everything that stands against a statement for this product and batch today, one sentence each."""
+    """Every reason not to issue a statement for this product and batch today, one sentence each."""
     found = [f"batch {product.batch}: {fault}" for fault in batch_faults]
     if product.scope is None:
         found.append("the scope decision is missing: [scope] of the product definition (SC-10)")
@@ -106,48 +113,35 @@ def problems_of(
     for requirement, label in product.statement.labels.items():
         if label.expires < today:
             found.append(f"{requirement}: the {label.scheme} label expired on {label.expires} (SC-09)")
-    for subject in (FIRMWARE, PUBLICATION):
-        of_subject = [each for each in evidence if each.subject == subject]
-        if len(of_subject) != 1:
-            found.append(f"{len(of_subject)} pieces of {subject} evidence instead of one (SC-03)")
-        for each in of_subject:
-            found += each.problems()
-            if each.made > today:
-                found.append(f"the {subject} evidence is dated {each.made}, after today")
-    return found + _publication_problems(product, evidence)
-
-
-def _publication_problems(product: Product, evidence: Sequence[Evidence]) -> list[str]:
-    found = []
-    for each in evidence:
-        if each.subject != PUBLICATION:
-            continue
-        if each.of.get("model") != product.model:
-            found.append(f"the publication evidence is about {each.of.get('model')}, not {product.model}")
-        if each.of.get("end_date") != product.support.end_date.isoformat():
-            found.append(
-                f"the published support period ends on {each.of.get('end_date')}, the statement's on"
-                f" {product.support.end_date} (SP-07)"
-            )
-    return found
+    found += [f"{text}: a statement needs the real value" for text in placeholders(product)]
+    support = product.support
+    problem = contradiction_today(support.period, support.end_date, support.start_date, today)
+    if problem is not None:
+        found.append(f"[support] {problem}")
+    if image_sha256 is None and product.image_sha256 is not None:
+        image_sha256 = product.image_sha256.hex()
+    if product.image_sha256 is not None and product.image_sha256.hex() != image_sha256:
+        found.append("the image is not the one that [firmware] image_sha256 of the definition names")
+    return found + one_of_each(product, evidence, image_sha256, today)
 
 
 def prepare(
     product: Product,
-    evidence: Sequence[Evidence],
+    evidence: Sequence[SignedEvidence],
     archive: Archive,
     today: dt.date,
     *,
     batch_faults: Sequence[str] = (),
+    image_sha256: str | None = None,
 ) -> dict[str, Any]:
-    """The statement, complete but for the signature's words: to be read by the person who signs.
+    """The statement without the signature's words, for the person who signs to read.
 
-    Raises StatementError with everything that stands against it.
+    `image_sha256` (hex): the image that the batch runs. Raises StatementError with every reason not to issue it.
     """
-    found = problems_of(product, evidence, batch_faults, today)
+    found = problems_of(product, evidence, batch_faults, today, image_sha256)
     if found:
         raise StatementError(found)
-    firmware = next(each for each in evidence if each.subject == FIRMWARE)
+    firmware = next(each.evidence for each in evidence if each.evidence.subject == FIRMWARE)
     scope, version = product.scope, archive.next_version(product.model, product.batch)
     assert scope is not None  # noqa: S101 - problems_of has seen to it
     earlier = archive.latest(product.model, product.batch)
@@ -169,8 +163,13 @@ def prepare(
     }
 
 
-def issue(document: dict[str, Any], signatory: Signatory, archive: Archive) -> Archived:
-    """Sign a prepared statement and keep it. Raises StatementError, ArchiveError, OSError."""
+def issue(
+    document: dict[str, Any],
+    signatory: Signatory,
+    archive: Archive,
+    evidence: Sequence[SignedEvidence] = (),
+) -> Archived:
+    """Sign a prepared statement and keep it with its evidence. Raises StatementError, ArchiveError, OSError."""
     named = document["signatory"]
     if (signatory.name, signatory.function) != (named["name"], named["function"]):
         raise StatementError(
@@ -182,4 +181,9 @@ def issue(document: dict[str, Any], signatory: Signatory, archive: Archive) -> A
     signed_words = f"COSE_Sign1 (ESP256) by key {signatory.signer.key_id.hex()}"
     complete = document | {"signatory": named | {"signature": signed_words}}
     check_statement(complete)
-    return archive.add(complete, sign_statement(complete, signatory.signer))
+    return archive.add(
+        complete,
+        sign_statement(complete, signatory.signer),
+        signatory.signer,
+        {f"evidence-{each.evidence.subject}.cose": each.record for each in evidence},
+    )

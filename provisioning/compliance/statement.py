@@ -11,6 +11,7 @@ Rules:
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -18,14 +19,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from device.limits import STATEMENT_BYTES
 from device.records.support import days_from_civil, sentence
+from provisioning.keys.signer import sign_record
+from provisioning.product.periods import contradiction, period_in_words
 
 if TYPE_CHECKING:
-    import datetime as dt
-
     from provisioning.keys.signer import Signer
     from provisioning.product.product import Party, Product
 
 TYP: Final = "application/vnd.firstboot.statement+json"
+FILES_TYP: Final = "application/vnd.firstboot.statement-files+json"
 KIND: Final = "demonstration"
 ISSUED: Final = "statement of compliance"
 NOTICE: Final = (
@@ -33,9 +35,17 @@ NOTICE: Final = (
     " manufacturer can make the statement."
 )
 PREPARED_BY: Final = "This statement is prepared by or on behalf of the manufacturer of the product."
+ACT: Final = "Product Security and Telecommunications Infrastructure Act 2022 (c. 46)"
+REGULATIONS: Final = (
+    "Product Security and Telecommunications Infrastructure (Security Requirements for Relevant Connectable Products)"
+    " Regulations 2023 (SI 2023/1007)"
+)
+AMENDED_BY: Final = ("SI 2025/211", "SI 2025/1267")
+LAW: Final = {"act": ACT, "regulations": REGULATIONS, "amended_by": list(AMENDED_BY)}
 OPINION: Final = (
     "In the opinion of the manufacturer, they have complied with the applicable security requirements in"
-    " Schedule 1 or the deemed compliance conditions in Schedule 2, as listed."
+    f" Schedule 1 to the {REGULATIONS}, as amended by {' and '.join(AMENDED_BY)}, or the deemed compliance"
+    " conditions in Schedule 2 to those Regulations, as listed."
 )
 REQUIREMENTS: Final = {
     "passwords": "Passwords (Schedule 1 paragraph 1)",
@@ -97,10 +107,12 @@ def schedule_4(product: Product, issued: dt.date) -> dict[str, Any]:
         },
         "manufacturers": [_party(party) for party in product.manufacturers],
         "authorised_representatives": [_party(party) for party in product.representatives],
+        "law": LAW,
         "prepared_by": PREPARED_BY,
         "declaration": {"opinion": OPINION, "requirements": _declarations(product)},
         "support_period": {
             "period": product.support.period,
+            "length": period_in_words(product.support.period, end, start),
             **({} if start is None else {"start_date": start.isoformat()}),
             "end_date": end.isoformat(),
             "sentence": sentence(product.model, days_from_civil(end.year, end.month, end.day)),
@@ -131,6 +143,8 @@ def _declarations(product: Product) -> dict[str, dict[str, Any]]:
 
 # What has to be there, as (item of Schedule 4 paragraph 1(1), path into the document).
 ITEMS: Final = (
+    ("(d) the Act", ("law", "act")),
+    ("(d) the Regulations", ("law", "regulations")),
     ("(a) product type", ("product", "type")),
     ("(a) batch", ("product", "batch")),
     ("(b) manufacturers", ("manufacturers",)),
@@ -148,6 +162,8 @@ ITEMS: Final = (
 
 # What a statement that was issued has besides; one that was not cannot have it.
 ISSUED_ITEMS: Final = (
+    ("(d) the Act", ("law", "act")),
+    ("(d) the Regulations", ("law", "regulations")),
     ("its id", ("id",)),
     ("its version", ("version",)),
     ("the firmware's version", ("firmware", "version")),
@@ -167,6 +183,7 @@ def check_statement(document: Mapping[str, Any]) -> None:
             problems.append("it bears the mark of a demonstration")
     elif document.get("kind") != KIND or document.get("notice") != NOTICE:
         problems.append("the mark of a demonstration is missing")
+    problems += _period_problems(document.get("support_period"))
     for name in ("manufacturers", "authorised_representatives"):
         for party in document.get(name) or []:
             if not party.get("name") or not party.get("address"):
@@ -176,6 +193,19 @@ def check_statement(document: Mapping[str, Any]) -> None:
         problems += _route_problems(requirement, declared.get(requirement))
     if problems:
         raise StatementError(problems)
+
+
+def _period_problems(support: Any) -> list[str]:
+    """Why the period and its dates contradict each other (SP-01); what is missing is reported by ITEMS."""
+    if not isinstance(support, Mapping) or not support.get("period") or not support.get("end_date"):
+        return []
+    try:
+        end = dt.date.fromisoformat(support["end_date"])
+        start = dt.date.fromisoformat(support["start_date"]) if "start_date" in support else None
+    except (TypeError, ValueError):
+        return ["the support period has a date that is not a date"]
+    problem = contradiction(support["period"], end, start)
+    return [] if problem is None else [problem]
 
 
 def _at(document: Mapping[str, Any], path: tuple[str, ...]) -> Any:
@@ -225,8 +255,12 @@ def statement_json(document: Mapping[str, Any]) -> bytes:
     return data
 
 
+def sign_files(statement_sha256: str, files: Mapping[str, str], signer: Signer) -> bytes:
+    """The COSE_Sign1 over the digests (SHA-256, hex, by name) of the files that show a statement to people."""
+    payload = json.dumps({"statement": statement_sha256, "files": dict(files)}, sort_keys=True).encode()
+    return sign_record(payload, FILES_TYP, signer)
+
+
 def sign_statement(document: Mapping[str, Any], signer: Signer) -> bytes:
     """The COSE_Sign1 that a unit carries (docs/reference/records.md, Signed records). Raises StatementError."""
-    from provisioning.release.release import sign_record
-
     return sign_record(statement_json(document), TYP, signer)

@@ -5,9 +5,15 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from provisioning.compliance.archive import Archive, Archived
 from provisioning.compliance.evidence import FIRMWARE, PASS, PUBLICATION, REQUIRED, Check, Evidence
 from provisioning.compliance.issue import Signatory, draw_key, issue, prepare
+from provisioning.compliance.signed_evidence import SignedEvidence, sign_evidence
+from provisioning.compliance.support_register import Publication
+from provisioning.keys.file_signer import FileSigner
+from provisioning.keys.key_id import AnchorKey
 from provisioning.keys.key_ring import KeyRing
 from provisioning.keys.signer import Signer
 from provisioning.product.product import Product, parse_product
@@ -20,15 +26,26 @@ PASSPHRASE = "a phrase only the signatory knows"
 IMAGE = bytes(32)  # what tests/unit/factory_bench.MemoryUnit runs
 
 
-def passed(subject: str, **of: str) -> Evidence:
-    return Evidence(subject, of, TODAY, tuple(Check(name, PASS, "test") for name in REQUIRED[subject]))
+RUNNER_KEY = FileSigner(ec.generate_private_key(ec.SECP256R1()))
+RUNNER_TRUST = [AnchorKey(RUNNER_KEY.key_id, RUNNER_KEY.algorithm, 5, RUNNER_KEY.public)]
 
 
-def evidence(product: Product = PRODUCT, image: bytes = IMAGE) -> list[Evidence]:
+def passed(subject: str, **of: str) -> SignedEvidence:
+    checks = tuple(Check(name, PASS, "test") for name in REQUIRED[subject])
+    return sign_evidence(Evidence(subject, of, TODAY, checks), RUNNER_KEY)
+
+
+def evidence(product: Product = PRODUCT, image: bytes = IMAGE) -> list[SignedEvidence]:
     """Everything passed, for this product and image."""
+    run = {"commit": "c0" * 20, "tools": "Python 3", "junit_sha256": "ab" * 32}
     return [
-        passed(FIRMWARE, image_sha256=image.hex(), version="1.0.0+0"),
-        passed(PUBLICATION, model=product.model, end_date=product.support.end_date.isoformat()),
+        passed(FIRMWARE, image_sha256=image.hex(), version="1.0.0+0", **run),
+        passed(
+            PUBLICATION,
+            model=product.model,
+            end_date=product.support.end_date.isoformat(),
+            published_sha256=Publication.of(product, TODAY).digest(),
+        ),
     ]
 
 
@@ -41,8 +58,9 @@ def issue_one(
 ) -> Archived:
     """Issue the statement of a product and batch into the archive at `root`."""
     archive = Archive(root)
-    document = prepare(product, evidence(product, image), archive, today)
-    return issue(document, signatory(signer, product), archive)
+    pieces = evidence(product, image)
+    document = prepare(product, pieces, archive, today, image_sha256=image.hex())
+    return issue(document, signatory(signer, product), archive, pieces)
 
 
 def production_keys(directory: Path) -> tuple[KeyRing, Signer]:

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from provisioning.compliance.archive import Archive
-from provisioning.compliance.check import REGISTER, SECURITY_TXT, STATEMENTS, Papers
+from provisioning.compliance.check import REGISTER, SECURITY_TXT, STATEMENTS, Delivery
 from provisioning.compliance.gate import Gate, Refusal, ShipError
 from provisioning.compliance.ledger import Ledger
 from provisioning.compliance.security_txt import make_security_txt
 from provisioning.compliance.support_register import publish
+from provisioning.keys.key_id import AnchorKey
 from provisioning.product.product import Product
 from provisioning.station.station import Station
 from tests.unit.provisioning.compliance.papers import PRODUCT, TODAY, issue_one, production_keys
@@ -75,7 +76,7 @@ class Factory:
         """Change the registry behind its back."""
         change(self.bench.registry.path, statement, values)
 
-    def papers(self, **changes: object) -> Papers:
+    def papers(self, **changes: object) -> Delivery:
         path = self.site / SECURITY_TXT
         if not path.exists():
             path.parent.mkdir()
@@ -88,5 +89,7 @@ class Factory:
                     TODAY,
                 )
             )
-        papers = Papers(self.site, self.packing.path, self.bench.keys.anchor_keys(), TODAY)
+        signer = self.bench.registry.signer
+        stations = [AnchorKey(signer.key_id, signer.algorithm, 5, signer.public)]
+        papers = Delivery(self.site, self.packing.path, self.bench.keys.anchor_keys(), TODAY, stations)
         return dataclasses.replace(papers, **changes)  # type: ignore[arg-type]

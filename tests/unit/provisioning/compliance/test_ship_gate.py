@@ -192,7 +192,7 @@ def test_a_shipped_units_papers_are_all_in_order(factory: Factory) -> None:
     digest = factory.archive.statements()[0].sha256
     answers = check_serial(factory.serial, factory.papers(), digest)
     assert [each.question for each in answers if each.is_yes] == [
-        "packing", "statement", "signature", "support period", "contact", "in the unit",
+        "packing", "statement", "signature", "files", "support period", "contact", "in the unit",
     ]  # fmt: skip
 
 
@@ -218,6 +218,22 @@ def tampered_register(factory: Factory) -> None:
     path.write_text(path.read_text().replace("2031-12-31", "2030-12-31"))
 
 
+def edited(name: str) -> Callable[[Factory], None]:
+    def tamper(factory: Factory) -> None:
+        path = factory.archive.statements()[0].folder / name
+        path.chmod(0o644)
+        path.write_bytes(path.read_bytes() + b" ")
+
+    return tamper
+
+
+def forged_line(factory: Factory) -> None:
+    """A line that somebody else appends to the list, chained as the format asks."""
+    entry = dict(factory.packing.entries()[0]) | {"serial": "FB1-000777"}
+    factory.packing.append(entry)
+    factory.serial = "FB1-000777"
+
+
 def expired_contact(factory: Factory) -> None:
     path = factory.site / SECURITY_TXT
     path.write_bytes(path.read_bytes().replace(b"2027-", b"2026-"))
@@ -231,6 +247,11 @@ def expired_contact(factory: Factory) -> None:
         (tampered_packing, "packing"),
         (tampered_register, "support period"),
         (expired_contact, "contact"),
+        (forged_line, "packing"),
+        (edited("statement.html"), "files"),
+        (edited("insert.pdf"), "files"),
+        (edited("statement.json"), "files"),
+        (edited("files.cose"), "files"),
         (lambda factory: factory.register.path.unlink(), "support period"),
         (lambda factory: factory.packing.path.unlink(), "packing"),
     ],
@@ -255,6 +276,30 @@ def test_another_statement_in_the_unit_is_a_no(factory: Factory) -> None:
     factory.gate().ship(serial=factory.serial)
     answers = check_serial(factory.serial, factory.papers(), "00" * 32)
     assert [each.question for each in answers if not each.is_yes] == ["in the unit"]
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "UPDATE unit SET status = 'quarantined'",
+        "UPDATE unit SET withdrawn_s = 1",
+        "UPDATE unit SET image_digest = zeroblob(31)",
+        "UPDATE unit SET serial = 'FB1-000999'",
+    ],
+)
+def test_the_registry_knows_what_happened_after_a_unit_was_shipped(planted: str, factory: Factory) -> None:
+    factory.gate().ship(serial=factory.serial)
+    papers = factory.papers(registry=factory.bench.registry)
+    assert all(each.is_yes for each in check_serial(factory.serial, papers))
+    factory.plant(planted)
+    answers = check_serial(factory.serial, papers)
+    assert [each.question for each in answers if not each.is_yes] == ["registry"]
+
+
+def test_a_reader_who_trusts_another_station_believes_no_line(factory: Factory) -> None:
+    factory.gate().ship(serial=factory.serial)
+    answers = check_serial(factory.serial, factory.papers(stations=factory.bench.keys.anchor_keys()))
+    assert [each.is_yes for each in answers] == [False] and "station" in answers[0].sentence
 
 
 # As commands ----------------------------------------------------------------------------------------------
@@ -318,7 +363,9 @@ def test_the_verify_command_answers_from_a_serial_number(factory: Factory, on_th
     papers = factory.papers()
     asked = [
         "verify", factory.serial, "--site", str(papers.site), "--packing", str(papers.packing),
-        "--trust", str(factory.bench.keys.directory / "signatory.pub"), "--json",
+        "--trust", str(factory.bench.keys.directory / "signatory.pub"),
+        "--station", str(factory.packing.path.with_suffix(".station.pub")),
+        "--registry", str(factory.bench.registry.path), "--json",
     ]  # fmt: skip
     result = RUNNER.invoke(statement_commands.app, asked)
     assert result.exit_code == 0 and json.loads(result.stdout)["is_in_order"] is True

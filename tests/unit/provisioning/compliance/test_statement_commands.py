@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import subprocess
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from typer.testing import CliRunner, Result
 
 from provisioning.cli import statement as commands
 from provisioning.cli.keys import app as keys_app
 from provisioning.compliance.archive import Archive
-from provisioning.compliance.evidence import FIRMWARE, REQUIRED, Evidence, load_evidence, read_table
+from provisioning.compliance.evidence import FIRMWARE, REQUIRED, EvidenceError, read_table
+from provisioning.compliance.evidence_run import Checkout, clean_commit
+from provisioning.compliance.packing import public_pem
+from provisioning.compliance.signed_evidence import read_evidence
+from provisioning.keys.file_signer import FileSigner
 from provisioning.registry import branches
 from provisioning.registry.decisions import hold
 from provisioning.registry.registry import Registry
-from tests.unit.provisioning.compliance.papers import IMAGE, PASSPHRASE, PRODUCT, TODAY, evidence
+from tests.unit.provisioning.compliance.papers import PASSPHRASE, PRODUCT, RUNNER_KEY, TODAY, evidence
 from tests.unit.provisioning.real_maker import REAL
 from tests.unit.provisioning.registry.registry_bench import finish
 
 NAME, FUNCTION = PRODUCT.statement.signatory_name, PRODUCT.statement.signatory_function
+FIRMWARE_BYTES = b"the firmware that this commit builds"
+IMAGE_FILE = b"h" * 0x200 + FIRMWARE_BYTES + b"signature"
 TABLE = "| ID | level | what | state | code | tests |\n|---|---|---|---|---|---|\n"
 
 
@@ -37,8 +46,10 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A product definition, evidence that passed, and a signatory's key that was drawn by the command."""
     monkeypatch.setattr(commands, "today_utc", lambda: TODAY)
     (tmp_path / "product.toml").write_text(REAL)
-    for number, piece in enumerate(evidence()):
-        (tmp_path / f"evidence{number}.json").write_bytes(piece.to_json())
+    for number, piece in enumerate(evidence(image=hashlib.sha256(b"image").digest())):
+        (tmp_path / f"evidence{number}.cose").write_bytes(piece.record)
+    (tmp_path / "runner.pub").write_bytes(public_pem(RUNNER_KEY.public))
+    (tmp_path / "image.bin").write_bytes(b"image")
     drawn = run_keys("generate", "signatory", tmp_path / "erika.pem", typed=f"{PASSPHRASE}\n{PASSPHRASE}\n")
     assert drawn.exit_code == 0, drawn.output
     return tmp_path
@@ -48,8 +59,9 @@ def issue(desk: Path, *more: object, typed: str, **changes: object) -> Result:
     given: dict[str, object] = {"name": NAME, "function": FUNCTION, "key": desk / "erika.pem"} | changes
     options = [word for name, value in given.items() for word in (f"--{name}", value)]
     return run(
-        "issue", "--product", desk / "product.toml", "--evidence", desk / "evidence0.json",
-        "--evidence", desk / "evidence1.json", "--archive", desk / "archive", *options, *more, typed=typed,
+        "issue", "--product", desk / "product.toml", "--evidence", desk / "evidence0.cose",
+        "--evidence", desk / "evidence1.cose", "--archive", desk / "archive",
+        "--runner", desk / "runner.pub", "--image", desk / "image.bin", *options, *more, typed=typed,
     )  # fmt: skip
 
 
@@ -100,12 +112,22 @@ def table() -> str:
     return TABLE + "\n".join(rows) + "\n"
 
 
-def make_evidence(desk: Path, outcomes: dict[str, str], digest: str = IMAGE.hex()) -> Result:
-    (desk / "junit.xml").write_bytes(test_run_of(outcomes))
+def make_evidence(
+    desk: Path, monkeypatch: pytest.MonkeyPatch, outcomes: dict[str, str], image: bytes = IMAGE_FILE
+) -> Result:
+    """Run the command with a checkout whose tests end as `outcomes` says and whose firmware is `FIRMWARE_BYTES`."""
     (desk / "requirements.md").write_text(table())
+    (desk / "image.bin").write_bytes(image)
+    key = FileSigner(ec.derive_private_key(7, ec.SECP256R1()))
+    monkeypatch.setattr(commands, "open_signer", lambda _: key)
+    (desk / "runner.pub").write_bytes(public_pem(key.public))
+    tree = Checkout(
+        desk, lambda _: "c0" * 20, lambda _: FIRMWARE_BYTES, lambda _, files: test_run_of(outcomes)
+    )
+    monkeypatch.setattr(commands, "this_checkout", lambda _: tree)
     return run(
-        "evidence", "--junit", desk / "junit.xml", "--image-digest", digest, "--version", "1.0.0+1",
-        "--out", desk / "firmware.json", "--requirements", desk / "requirements.md",
+        "evidence", "--image", desk / "image.bin", "--version", "1.0.0+1", "--key", "runner.pem",
+        "--out", desk / "firmware.cose", "--requirements", desk / "requirements.md",
     )  # fmt: skip
 
 
@@ -113,33 +135,59 @@ def passed() -> dict[str, str]:
     return dict.fromkeys(REQUIRED[FIRMWARE], "pass")
 
 
-def test_a_run_in_which_every_legal_test_passed_is_evidence(desk: Path) -> None:
-    result = make_evidence(desk, passed())
+def test_a_run_in_which_every_legal_test_passed_is_signed_evidence_about_the_image(
+    desk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = make_evidence(desk, monkeypatch, passed())
     assert result.exit_code == 0, result.output
-    found: Evidence = load_evidence(desk / "firmware.json")
-    assert found.of["image_sha256"] == IMAGE.hex() and not found.problems()
+    found = read_evidence(
+        (desk / "firmware.cose").read_bytes(), commands.trusted_keys([desk / "runner.pub"])
+    ).evidence
+    assert found.of["image_sha256"] == hashlib.sha256(IMAGE_FILE).hexdigest() and not found.problems()
+    assert found.of["commit"] == "c0" * 20 and "Python" in found.of["tools"]
     assert read_table(table()).keys() == {check.id for check in found.checks}
 
 
 @pytest.mark.parametrize("outcome", ["failure", "error", "skipped"])
-def test_a_run_with_a_test_that_did_not_pass_says_which_and_issues_nothing(outcome: str, desk: Path) -> None:
-    result = make_evidence(desk, passed() | {"PW-03": outcome})
+def test_a_run_with_a_test_that_did_not_pass_says_which(
+    outcome: str, desk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = make_evidence(desk, monkeypatch, passed() | {"PW-03": outcome})
     assert result.exit_code == 1
     assert "PW-03" in result.output and "no statement can be issued" in result.output
-    (desk / "evidence0.json").write_bytes((desk / "firmware.json").read_bytes())
-    refused = issue(desk, typed=f"{PRODUCT.batch}\n{PASSPHRASE}\n")
-    assert refused.exit_code == 1 and "PW-03" in refused.stderr and issued(desk) == 0
 
 
-def test_a_run_that_lost_a_test_is_no_evidence_for_it(desk: Path) -> None:
+def test_a_run_that_lost_a_test_is_no_evidence_for_it(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     outcomes = passed()
     del outcomes["SP-09"]
-    assert make_evidence(desk, outcomes).exit_code == 1
+    assert make_evidence(desk, monkeypatch, outcomes).exit_code == 1
 
 
-def test_evidence_about_no_image_is_wrong_input(desk: Path) -> None:
-    assert make_evidence(desk, passed(), digest="zz").exit_code == 2
-    assert not (desk / "firmware.json").exists()
+@pytest.mark.parametrize("image", [b"", b"image", b"h" * 0x200 + b"other firmware" + b"signature"])
+def test_an_image_that_this_checkout_does_not_build_is_not_tested(
+    image: bytes, desk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = make_evidence(desk, monkeypatch, passed(), image)
+    assert result.exit_code == 2 and "is not the firmware that commit" in result.output + result.stderr
+    assert not (desk / "firmware.cose").exists()
+
+
+def test_a_checkout_with_changes_is_not_tested(tmp_path: Path) -> None:
+    for command in (
+        ["init", "-q"],
+        ["-c", "user.name=a", "-c", "user.email=b", "commit", "-q", "--allow-empty", "-mx"],
+    ):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    assert len(clean_commit(tmp_path)) == 40
+    (tmp_path / "new.py").write_text("")
+    with pytest.raises(EvidenceError, match="not committed"):
+        clean_commit(tmp_path)
+
+
+def test_hand_made_evidence_issues_nothing(desk: Path) -> None:
+    (desk / "evidence0.cose").write_bytes(evidence()[0].evidence.to_json())
+    result = issue(desk, typed=f"{PRODUCT.batch}\n{PASSPHRASE}\n")
+    assert result.exit_code != 0 and issued(desk) == 0
 
 
 # Issuing -----------------------------------------------------------------------------------------------------

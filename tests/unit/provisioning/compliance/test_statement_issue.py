@@ -4,23 +4,39 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from typer.testing import CliRunner
 
 from provisioning.compliance.archive import Archive, ArchiveError, payload_of, retain_until
-from provisioning.compliance.evidence import FAIL, NOT_RUN, REQUIRED, Check, Evidence
+from provisioning.compliance.evidence import (
+    FAIL,
+    NOT_APPLICABLE,
+    NOT_RUN,
+    REQUIRED,
+    Check,
+    Evidence,
+    EvidenceError,
+)
 from provisioning.compliance.issue import Signatory, draw_key, issue, open_key, prepare
 from provisioning.compliance.ledger import LedgerError
+from provisioning.compliance.signed_evidence import SignedEvidence, read_evidence, sign_evidence
 from provisioning.compliance.statement import ISSUED, StatementError, build_statement, sign_statement
 from provisioning.keys.file_signer import FileSigner
 from provisioning.keys.key_ring import KeyRing
-from provisioning.product.statement_fields import LabelRoute
+from provisioning.keys.signer import sign_record
+from provisioning.product.statement_fields import Component, LabelRoute
 from tests.unit.provisioning.compliance.papers import (
+    IMAGE,
     PASSPHRASE,
     PRODUCT,
+    RUNNER_KEY,
+    RUNNER_TRUST,
     TODAY,
     evidence,
     issue_one,
@@ -40,24 +56,31 @@ def archive(tmp_path: Path) -> Archive:
     return Archive(tmp_path / "archive")
 
 
-def refused(*pieces: Evidence, **changes: object) -> list[str]:
+def refused(*pieces: SignedEvidence, image: str = IMAGE.hex(), **changes: object) -> list[str]:
     product = dataclasses.replace(PRODUCT, **changes)
     with pytest.raises(StatementError) as caught:
-        prepare(product, pieces or evidence(product), Archive(Path("nowhere")), TODAY)
+        prepare(product, pieces or evidence(product), Archive(Path("nowhere")), TODAY, image_sha256=image)
     return caught.value.problems
 
 
-def with_outcome(name: str, outcome: str) -> list[Evidence]:
+def changed(change: Callable[[Evidence], dict[str, object]]) -> list[SignedEvidence]:
+    """The evidence with other fields, signed by the runner."""
     return [
-        dataclasses.replace(
-            each,
-            checks=tuple(
-                Check(check.id, outcome if check.id == name else check.outcome, "planted")
-                for check in each.checks
-            ),
-        )
+        sign_evidence(dataclasses.replace(each.evidence, **change(each.evidence)), RUNNER_KEY)  # type: ignore[arg-type]
         for each in evidence()
     ]
+
+
+def with_outcome(name: str, outcome: str) -> list[SignedEvidence]:
+    def planted(each: Evidence) -> dict[str, object]:
+        return {
+            "checks": tuple(
+                Check(check.id, outcome if check.id == name else check.outcome, "planted")
+                for check in each.checks
+            )
+        }
+
+    return changed(planted)
 
 
 def test_a_statement_on_passing_evidence_is_issued_and_archived(archive: Archive, signer: FileSigner) -> None:
@@ -66,7 +89,8 @@ def test_a_statement_on_passing_evidence_is_issued_and_archived(archive: Archive
     assert (document["kind"], document["id"], found.version) == (ISSUED, "FB-1_2026-001_v1", 1)
     assert "notice" not in document and signer.key_id.hex() in document["signatory"]["signature"]
     assert sorted(path.name for path in found.folder.iterdir()) == [
-        "insert.pdf", "statement.cose", "statement.html", "statement.json",
+        "evidence-firmware.cose", "evidence-publication.cose", "files.cose", "insert.pdf",
+        "statement.cose", "statement.html", "statement.json",
     ]  # fmt: skip
     assert archive.verify() == 1
 
@@ -82,7 +106,7 @@ def test_one_legal_check_that_has_not_passed_stops_the_issue(name: str, outcome:
 
 
 def test_a_check_that_the_evidence_leaves_out_stops_the_issue() -> None:
-    pieces = [dataclasses.replace(each, checks=each.checks[1:]) for each in evidence()]
+    pieces = changed(lambda each: {"checks": each.checks[1:]})
     assert [problem.split(":")[0] for problem in refused(*pieces)] == ["PW-01", "RP-01"]
 
 
@@ -135,7 +159,7 @@ def test_faults_of_the_batch_stop_the_issue(archive: Archive) -> None:
 def test_only_the_person_whom_the_definition_names_can_sign(
     who: tuple[str, str], archive: Archive, signer: FileSigner
 ) -> None:
-    document = prepare(PRODUCT, evidence(), archive, TODAY)
+    document = prepare(PRODUCT, evidence(), archive, TODAY, image_sha256=IMAGE.hex())
     with pytest.raises(StatementError, match="names Moira Tallow"):
         issue(document, Signatory(*who, signer), archive)
     assert not archive.statements()
@@ -249,3 +273,89 @@ def test_the_signatory_of_a_statement_is_the_one_of_its_definition(
     document = issue_one(archive.root, signer).document()
     assert document["signatory"]["name"] == signatory(signer).name
     assert json.loads((archive.root / document["id"] / "statement.json").read_bytes()) == document
+
+
+# Evidence --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("of", "words"),
+    [
+        ({"image_sha256": "not-a-digest"}, "not-a-digest"),
+        ({"image_sha256": "ab" * 32}, "the batch runs"),
+        ({"commit": ""}, "commit"),
+        ({"commit": "main"}, "commit"),
+        ({"tools": ""}, "tools"),
+        ({"junit_sha256": ""}, "junit_sha256"),
+        ({"development": "placeholders were allowed"}, "built for development"),
+        ({"published_sha256": "ab" * 32}, "SP-07"),
+        ({"model": "FB-2"}, "FB-2"),
+    ],
+)
+def test_evidence_about_something_else_stops_the_issue(of: dict[str, str], words: str) -> None:
+    found = refused(*changed(lambda each: {"of": dict(each.of) | of}))
+    assert any(words in problem for problem in found)
+
+
+@pytest.mark.parametrize(
+    ("days", "is_taken"), [(0, True), (30, True), (31, False), (2800, False), (-1, False)]
+)
+def test_evidence_has_an_age(days: int, is_taken: bool, archive: Archive) -> None:
+    pieces = changed(lambda each: {"made": TODAY - dt.timedelta(days)})
+    if is_taken:
+        assert prepare(PRODUCT, pieces, archive, TODAY, image_sha256=IMAGE.hex())
+    else:
+        assert any("evidence is" in problem for problem in refused(*pieces))
+
+
+def test_the_image_of_the_batch_has_to_be_known_and_the_tested_one() -> None:
+    assert any("image of the batch is not known" in each for each in refused(image=None))  # type: ignore[arg-type]
+    assert any("the batch runs" in each for each in refused(image="cd" * 32))
+    assert any("[firmware] image_sha256" in each for each in refused(image_sha256=b"\xcd" * 32))
+
+
+@pytest.mark.parametrize("name", ["PW-19", "SP-01", "PW-01"])
+def test_what_applies_to_every_product_cannot_be_left_out(name: str) -> None:
+    found = refused(*with_outcome(name, NOT_APPLICABLE))
+    assert any(problem.startswith(f"{name}: not applicable") for problem in found)
+
+
+def test_a_product_with_an_app_that_must_be_installed_needs_the_evidence_for_it(archive: Archive) -> None:
+    pieces = with_outcome("PW-05", NOT_APPLICABLE)
+    assert prepare(PRODUCT, pieces, archive, TODAY, image_sha256=IMAGE.hex())
+    app = Component("App", "must-install", True, None)
+    found = refused(*pieces, components=(*PRODUCT.components, app))
+    assert any(problem.startswith("PW-05: not applicable, but") for problem in found)
+
+
+@pytest.mark.parametrize("how", ["plain", "other key", "changed", "another record"])
+def test_evidence_that_no_trusted_runner_signed_is_refused(how: str) -> None:
+    given = evidence()[0]
+    record = {
+        "plain": given.evidence.to_json(),
+        "other key": sign_evidence(
+            given.evidence, FileSigner(ec.generate_private_key(ec.SECP256R1()))
+        ).record,
+        "changed": given.record.replace(b'"pass"', b'"past"'),
+        "another record": sign_record(given.evidence.to_json(), "application/other", RUNNER_KEY),
+    }[how]
+    assert read_evidence(given.record, RUNNER_TRUST).evidence == given.evidence
+    with pytest.raises(EvidenceError):
+        read_evidence(record, RUNNER_TRUST)
+
+
+def test_placeholders_and_a_period_without_a_beginning_are_never_stated() -> None:
+    assert any("placeholder" in each for each in refused(brand="Example Brand"))
+    late = dataclasses.replace(PRODUCT.support, start_date=None, end_date=dt.date(2031, 10, 1))
+    assert any("start_date" in each for each in refused(support=late))
+
+
+def test_the_evidence_is_archived_with_the_statement(archive: Archive, signer: FileSigner) -> None:
+    found = issue_one(archive.root, signer)
+    for piece, named in zip(evidence(), found.document()["evidence"], strict=True):
+        path = found.folder / f"evidence-{piece.evidence.subject}.cose"
+        assert read_evidence(path.read_bytes(), RUNNER_TRUST).evidence == piece.evidence
+        assert named["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    path.unlink()
+    with pytest.raises(ArchiveError, match="evidence-publication"):
+        archive.verify()

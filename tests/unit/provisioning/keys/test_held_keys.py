@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -21,17 +22,18 @@ from provisioning.cli.keys import app as keys_app
 from provisioning.cli.statement import app as statement_app
 from provisioning.compliance.archive import Archive
 from provisioning.compliance.issue import draw_key
+from provisioning.compliance.packing import public_pem
 from provisioning.keys.file_signer import FileSigner, load_file_signer
 from provisioning.keys.key_ring import KeyRing, KeyRingError
 from provisioning.keys.pkcs11_signer import PIN_VARIABLE, Pkcs11Signer
 from provisioning.keys.secret_input import KEY_VARIABLE, SecretMissingError, ask, from_environment
-from provisioning.product.example import EXAMPLE
 from provisioning.registry.errors import RegistryError
 from provisioning.registry.registry import Registry
 from tests.unit.conftest import PIN
-from tests.unit.provisioning.compliance.papers import evidence
+from tests.unit.provisioning.compliance.papers import PRODUCT, RUNNER_KEY, TODAY, evidence
+from tests.unit.provisioning.real_maker import REAL
 from tests.unit.provisioning.registry.registry_bench import finish, open_batch
-from tests.unit.provisioning.station.station_bench import PRODUCT, Bench, MemoryUnit
+from tests.unit.provisioning.station.station_bench import Bench, MemoryUnit
 
 PHRASE = "a phrase of the key's owner"
 
@@ -207,12 +209,15 @@ def test_a_signatory_signs_with_a_token_whose_pin_is_typed(
     softhsm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(PIN_VARIABLE, PIN)  # an automatic PIN is not taken: a person signs
+    monkeypatch.setattr("provisioning.cli.statement.today_utc", lambda: TODAY)
     named = uri(softhsm, "signatory")
-    (tmp_path / "product.toml").write_text(EXAMPLE)
-    pieces: list[object] = []
-    for number, piece in enumerate(evidence()):
-        (tmp_path / f"{number}.json").write_bytes(piece.to_json())
-        pieces += ["--evidence", tmp_path / f"{number}.json"]
+    (tmp_path / "product.toml").write_text(REAL)
+    (tmp_path / "runner.pub").write_bytes(public_pem(RUNNER_KEY.public))
+    (tmp_path / "image.bin").write_bytes(b"image")
+    pieces: list[object] = ["--runner", tmp_path / "runner.pub", "--image", tmp_path / "image.bin"]
+    for number, piece in enumerate(evidence(image=hashlib.sha256(b"image").digest())):
+        (tmp_path / f"{number}.cose").write_bytes(piece.record)
+        pieces += ["--evidence", tmp_path / f"{number}.cose"]
     arguments = (
         "issue", "--product", tmp_path / "product.toml", *pieces, "--archive", tmp_path / "archive", "--key", named,
         "--name", PRODUCT.statement.signatory_name, "--function", PRODUCT.statement.signatory_function,

@@ -1,0 +1,130 @@
+"""Make firmware evidence in one go: check that an image is this commit's firmware, run the tests, sign the outcome.
+
+Rules:
+1. The checkout has no changes, so that the commit names what was tested.
+2. The image's firmware is, byte for byte, what this checkout builds (builds are reproducible), so that the tests run
+   this very firmware. Its signature and header are the maker's and are not compared.
+3. Every test file that docs/requirements.md names for a legal requirement runs; nothing is taken from an older run.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version as version_of
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from provisioning.compliance.evidence import FIRMWARE, REQUIRED, EvidenceError, from_test_run, read_table
+from provisioning.compliance.signed_evidence import SignedEvidence, sign_evidence
+
+if TYPE_CHECKING:
+    from provisioning.keys.signer import Signer
+
+IMAGE_HEADER: Final = 0x200
+TABLE: Final = Path("docs/requirements.md")
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """The source tree whose tests run. The functions stand for git, the firmware's build and pytest."""
+
+    root: Path
+    commit: Callable[[Path], str]
+    firmware: Callable[[Path], bytes]
+    run_tests: Callable[[Path, Sequence[str]], bytes]
+
+
+def this_checkout(root: Path) -> Checkout:
+    """The checkout at `root` with git, the build of the release firmware, and pytest."""
+    return Checkout(root, clean_commit, release_firmware, junit_of)
+
+
+def make_evidence(
+    checkout: Checkout, image: bytes, version: str, signer: Signer, today: dt.date, table: str | None = None
+) -> SignedEvidence:
+    """Evidence for `image` (the signed image that units run). `table`: text of another table of requirements.
+
+    Raises EvidenceError for a changed checkout and for another firmware, OSError.
+    """
+    commit = checkout.commit(checkout.root)
+    raw = checkout.firmware(checkout.root)
+    if not raw or image[IMAGE_HEADER : IMAGE_HEADER + len(raw)] != raw:
+        raise EvidenceError(
+            f"the image is not the firmware that commit {commit} builds: build and sign it again"
+        )
+    text = (checkout.root / TABLE).read_text(encoding="utf-8") if table is None else table
+    junit = checkout.run_tests(checkout.root, test_files(text))
+    evidence = from_test_run(
+        junit,
+        text,
+        image_sha256=hashlib.sha256(image).hexdigest(),
+        version=version,
+        made=today,
+        commit=commit,
+        tools=tool_versions(),
+    )
+    return sign_evidence(evidence, signer)
+
+
+def test_files(table: str) -> list[str]:
+    """The test files that the table names for the legal requirements of firmware. Raises EvidenceError."""
+    rows = read_table(table)
+    return sorted({file for name in REQUIRED[FIRMWARE] if name in rows for file, _ in rows[name].tests})
+
+
+def tool_versions() -> str:
+    """The versions of this program, Python and pytest, and the system, on one line."""
+    return (
+        f"firstboot {version_of('firstboot')}, Python {platform.python_version()}, pytest {version_of('pytest')}, "
+        + (f"{platform.system()} {platform.machine()}")
+    )
+
+
+def clean_commit(root: Path) -> str:
+    """The commit of a checkout without changes. Raises EvidenceError."""
+    if _git(root, "status", "--porcelain").strip():
+        raise EvidenceError(
+            "the checkout has changes that are not committed: no commit names what would be tested"
+        )
+    return _git(root, "rev-parse", "HEAD").strip()
+
+
+def _git(root: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise EvidenceError(f"git {arguments[0]} failed: {done.stderr.strip()}")
+    return done.stdout
+
+
+def release_firmware(root: Path) -> bytes:
+    """The release firmware that this checkout builds, without header and signature."""
+    from provisioning.firmware.build import build
+
+    return build("release", root=root).image.read_bytes()
+
+
+def junit_of(root: Path, files: Sequence[str]) -> bytes:
+    """The JUnit XML of a run of these test files. A run with failures has its XML too. Raises EvidenceError."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "junit.xml"
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            f"--junitxml={out}",
+            *files,
+        ]
+        subprocess.run(command, cwd=root, check=False, stdout=sys.stderr)
+        if not out.is_file():
+            raise EvidenceError("the test run left no result: read pytest's messages above")
+        return out.read_bytes()

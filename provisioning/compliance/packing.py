@@ -1,0 +1,74 @@
+"""Lines of the packing list, each signed by the station that shipped the unit (SC-07).
+
+Rules:
+1. The signature is a COSE_Sign1 over the line without it, JSON with sorted keys. A line that anybody else adds to the
+   list, or changes, is not signed.
+2. A reader trusts the station's public key, which they compare with the maker once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from device.codec import cose
+from device.crypto import backend
+from device.errors import FirstbootError
+from device.trust.anchors import Key
+from device.trust.signatures import verify_signer
+from provisioning.keys.signer import sign_record
+
+if TYPE_CHECKING:
+    from provisioning.keys.key_id import AnchorKey
+    from provisioning.keys.signer import Signer
+
+SHIPPED: Final = "shipped"
+SIGNATURE: Final = "signature"
+TYP: Final = "application/vnd.firstboot.packing-line+json"
+LINE_BYTES: Final = 8192
+
+
+class PackingError(ValueError):
+    """A line of the packing list is not signed by a station that the reader trusts."""
+
+
+def _payload(entry: Mapping[str, Any]) -> bytes:
+    plain = {name: value for name, value in entry.items() if name != SIGNATURE}
+    return json.dumps(plain, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def sign_line(entry: Mapping[str, Any], signer: Signer) -> dict[str, Any]:
+    """The line with the station's signature."""
+    return {**entry, SIGNATURE: sign_record(_payload(entry), TYP, signer).hex()}
+
+
+def public_pem(point: bytes) -> bytes:
+    """The PEM of a P-256 public key (65 bytes), for readers of the list."""
+    key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
+    return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def check_line(entry: Mapping[str, Any], stations: Iterable[AnchorKey]) -> None:
+    """Raise PackingError unless a trusted station signed exactly this line."""
+    known = {key.key_id: key for key in stations}
+    try:
+        record = cose.decode(bytes.fromhex(str(entry[SIGNATURE])), LINE_BYTES)
+        signer = record.signers[0]
+        found = known.get(signer.key_id)
+        if (
+            record.typ != TYP
+            or len(record.signers) != 1
+            or record.payload != _payload(entry)
+            or found is None
+        ):
+            raise PackingError("its line is not signed by a station that you trust")
+        key = Key(found.key_id, found.algorithm, found.role, found.public)
+        verify_signer(record, signer, key, TYP.encode(), None, backend)
+    except (FirstbootError, KeyError, ValueError) as error:
+        if isinstance(error, PackingError):
+            raise
+        raise PackingError(f"the signature of its line is not valid ({type(error).__name__})") from None
