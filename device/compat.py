@@ -9,13 +9,13 @@ try:
 except ImportError:
 
     def const(value: int) -> int:
-        """Give `value` back; mpy-cross folds the name away on a board."""
+        """Return `value`; on a board mpy-cross replaces the name by it."""
         return value
 
 
 def forget() -> None:
-    """Collect what nobody holds any more, where that is when memory is given back (MicroPython); the emulated
-    board's port wipes it then (PW-13). CPython gives it back at once and wipes nothing.
+    """Free unreferenced memory on MicroPython, where only a collection does so; the emulated board's port then wipes it
+    (PW-13). CPython frees memory at once and wipes nothing.
     """
     if hasattr(gc, "mem_free"):
         gc.collect()

@@ -1,9 +1,9 @@
-"""Every error that device code raises on purpose: a class, a number that never changes, fields, no secrets.
+"""Every error that device code raises on purpose: a class with a permanent number and fields, without secrets.
 
 Rules:
-1. A number is given once and never reused; `tests/unit/device/test_errors.py` checks that they are distinct.
+1. A number is assigned once and never reused; `tests/unit/device/test_errors.py` checks that they are distinct.
 2. Fields carry facts (have, offered, limit, field names), never key material, codes or passwords.
-3. `code` travels in reports and status pages; the text is for people.
+3. Reports and status pages carry `code`; the text is for people.
 """
 
 
@@ -26,7 +26,7 @@ class FirstbootError(Exception):
 
 # 100 codecs ------------------------------------------------------------------------------------------
 class CodecError(FirstbootError):
-    """Bytes are not what the format allows. Fields: `reason`, optional `offset`."""
+    """The bytes do not follow the format. Fields: `reason`, optional `offset`."""
 
     code = 100
 
@@ -52,25 +52,25 @@ class LimitError(CodecError):
 
 
 class DerError(CodecError):
-    """Not the DER that is expected here (certificate, key, request). Fields: `reason`, `offset`."""
+    """The bytes are not the expected DER (certificate, key, request). Fields: `reason`, `offset`."""
 
     code = 105
 
 
 class SuitError(CodecError):
-    """A SUIT envelope or manifest is not built as the draft says. Fields: `reason`, where it helps the name."""
+    """A SUIT envelope or manifest does not follow the draft. Fields: `reason`, and names where they help."""
 
     code = 106
 
 
 class HeatshrinkError(CodecError):
-    """A compressed stream is damaged or asks for more RAM than there is for it. Field: `reason`."""
+    """A compressed stream is damaged or needs more RAM than limits.py allows. Field: `reason`."""
 
     code = 107
 
 
 class BundleError(CodecError):
-    """The files of an application are not bundled as codec/bundle.py says. Fields: `reason`, `offset`, `file`."""
+    """The files of an application are not packed as codec/bundle.py demands. Fields: `reason`, `offset`, `file`."""
 
     code = 110
 
@@ -87,19 +87,19 @@ class SignatureError(TrustError):
 
 
 class AlgorithmError(TrustError):
-    """The header names an algorithm that the anchor does not bind to this key, or one not supported."""
+    """The header names an unsupported algorithm, or one that the anchor does not bind to this key."""
 
     code = 202
 
 
 class RecordTypeError(TrustError):
-    """A signed record carries another `typ` than the one asked for."""
+    """A signed record has another `typ` than the expected one."""
 
     code = 203
 
 
 class KeySetError(TrustError):
-    """A key set is refused. Fields: `reason`, where it helps `have` and `offered`."""
+    """A key set is refused. Fields: `reason`, `have` and `offered` where they help."""
 
     code = 205
 
@@ -109,7 +109,7 @@ class UpdateError(FirstbootError):
 
 
 class DigestMismatchError(UpdateError):
-    """Content is not what the author signed. Field: `component`."""
+    """The content is not what the author signed. Field: `component`."""
 
     code = 211
 
@@ -135,13 +135,13 @@ class SecurityCounterError(UpdateError):
 
 
 class UnsupportedError(UpdateError):
-    """A manifest asks for something by name that this device does not do. Field: `what`."""
+    """A manifest asks for something that this device does not do. Field: `what`."""
 
     code = 216
 
 
 class ImageFormatError(UpdateError):
-    """The payload is no image that this board can start. Field: `reason`."""
+    """The payload is not an image that this board can start. Field: `reason`."""
 
     code = 217
 
@@ -159,13 +159,13 @@ class TrialFailedError(UpdateError):
 
 
 class ConditionError(UpdateError):
-    """A condition of a manifest does not hold. Fields: `command`, `component`, `sequence`, `index`."""
+    """A condition of a manifest failed. Fields: `command`, `component`, `sequence`, `index`."""
 
     code = 240
 
 
 class DirectiveError(UpdateError):
-    """A directive of a manifest could not be carried out. Fields: `command`, `component`, `sequence`."""
+    """A directive of a manifest failed. Fields: `command`, `component`, `sequence`."""
 
     code = 241
 
@@ -177,26 +177,26 @@ class RevocationError(UpdateError):
 
 
 class DeltaError(UpdateError):
-    """A delta payload cannot be used here; the full payload is taken instead. Field: `reason`."""
+    """A delta payload cannot be used; the unit takes the full payload instead. Field: `reason`."""
 
     code = 245
 
 
 class AppSetError(UpdateError):
-    """The application set of the running image is not what was signed, and is not run. Fields: `reason`, `file`."""
+    """The running image's application set is not what the author signed; it does not run. Fields: `reason`, `file`."""
 
     code = 250
 
 
 class AppFailedError(UpdateError):
-    """The application ended by an exception. Field: `kind`, its class name: its text could hold anything."""
+    """The application ended with an exception. Field: `kind`, the class name: the text could hold anything."""
 
     code = 251
 
 
 # 300 links -------------------------------------------------------------------------------------------
 class LinkError(FirstbootError):
-    """A peer could not be reached or went away. Field: `reason`."""
+    """A peer could not be reached, or closed the link. Field: `reason`."""
 
     code = 300
 
@@ -218,7 +218,7 @@ class PeerRefusedError(LinkError):
 
 
 class RequestError(ProtocolError):
-    """An HTTP request is refused before any page sees it. Fields: `status` (HTTP), `reason`."""
+    """An HTTP request is refused before it reaches a page. Fields: `status` (HTTP), `reason`."""
 
     code = 304
 
@@ -245,14 +245,14 @@ class StorageFullError(StorageError):
 
 
 class EntropyError(FirstbootError):
-    """No entropy: nothing secret can be made."""
+    """No entropy: the unit can make no secret."""
 
     code = 410
 
 
 # 500 life cycle and owner ----------------------------------------------------------------------------
 class LifecycleError(FirstbootError):
-    """The operation does not exist in this state. Fields: `state`, `event`."""
+    """The operation is not possible in this state. Fields: `state`, `event`."""
 
     code = 500
 
@@ -274,19 +274,19 @@ class ThrottledError(FirstbootError):
 
 
 class CredentialError(FirstbootError):
-    """Sign-in failed; says no more."""
+    """Sign-in failed, without a reason."""
 
     code = 513
 
 
 class PressError(FirstbootError):
-    """A press of the device's button is asked for before this; it shows that somebody holds the device."""
+    """The device's button must be pressed first; this shows that the person holds the device."""
 
     code = 514
 
 
 class SettingsError(FirstbootError):
-    """A setting that cannot be. Field: `reason`, a permanent word that the page explains."""
+    """The setting is not possible. Field: `reason`, a permanent word that the page explains."""
 
     code = 520
 

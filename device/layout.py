@@ -1,11 +1,11 @@
-"""Where things lie in NVM: the one definition that firmware, boot ROM, simulator and host share.
+"""The layout of NVM: the one definition that firmware, boot ROM, simulator and host share.
 
 Rules:
-1. NVM obeys NOR rules: an erased sector reads 0xFF; a program operation writes whole units, each unit
-   once between two erases.
+1. NVM follows NOR rules: an erased sector reads 0xFF; a program operation writes whole units, each unit once between
+   two erases.
 2. The two slots are equal; the last sector of each holds its trailer marks, one mark to a unit. So has each of the
-   two places for application sets (device/update/appset.py).
-3. Boot facts (lock, security counter, key revocation) are only ever programmed, never erased in the field.
+   two application slots (device/update/appset.py).
+3. Boot facts (lock, security counter, key revocation) are only programmed, never erased in the field.
 
 `provisioning.firmware` writes these numbers into the C header of the boot ROM and the port.
 """
@@ -30,8 +30,8 @@ NvmLayout = namedtuple(
         "device_bytes",
         "user_offset",  # littlefs region erased by factory reset
         "user_bytes",
-        "set_offsets",  # two places for application sets; () on a board that takes none
-        "set_bytes",  # of each: the bundle, a sector that says what it belongs to, a sector of marks
+        "set_offsets",  # two application slots; () on a board without application sets
+        "set_bytes",  # of each: the bundle, a sector with the binding, a sector of marks
     ),
 )
 
@@ -59,8 +59,8 @@ MARK_STAGED = 0
 MARK_TRIED = 32
 MARK_CONFIRMED = 64
 
-# What a programmed unit holds. A torn `staged` or `confirmed` mark does not count; a torn `tried`, lock or
-# counter unit does: each errs on the side that starts less.
+# Content of a programmed unit. A torn `staged` or `confirmed` mark does not count; a torn `tried`, lock or
+# counter unit does: each error is on the safe side: less starts.
 UNIT_STAGED = b"firstboot:staged" * 2
 UNIT_TRIED = b"firstboot:tried!" * 2
 UNIT_LOCKED = b"firstboot:locked" * 2

@@ -1,4 +1,4 @@
-"""Every bound of the device, with its unit and its reason. A bound that is not here does not exist."""
+"""The bounds that parts of the device share, each with its unit and its reason."""
 
 # CBOR (deterministic, RFC 8949 4.2)
 CBOR_DEPTH = 12  # SUIT needs 8 levels; a parser stack on the board bears 16
@@ -16,9 +16,9 @@ REPORT_BYTES = 512
 # Transfer
 CHUNK_BYTES = 4096  # one flash sector: a wrong chunk costs one erase
 CHUNK_LIST_BYTES = 32768  # 1024 digests, so payloads up to 4 MiB
-CHUNK_WINDOW = 8  # retained chunks asked for at once: 32 KiB of RAM
-DELTA_PIECE_BYTES = 512  # of the target made at once: whole flash units; with the window below 8 KiB in all
-DELTA_EMPTY_ROUNDS = 64  # rounds of a patch that make nothing: bsdiff writes one now and then
+CHUNK_WINDOW = 8  # retained chunks requested at once: 32 KiB of RAM
+DELTA_PIECE_BYTES = 512  # made at once of the target: whole flash units; with the window below 8 KiB in all
+DELTA_EMPTY_ROUNDS = 64  # rounds of a patch that make nothing: bsdiff sometimes writes one
 HEATSHRINK_WINDOW_BITS = 11  # 2 KiB of RAM
 HEATSHRINK_LOOKAHEAD_BITS = 9  # longest reference 512 bytes: runs of unchanged bytes cost little
 NONCE_BYTES = 16
@@ -26,17 +26,16 @@ NONCE_LIFE_S = 60
 SIGNATURES_TRIED = 4
 ANCHOR_KEYS = 16  # a key of each role, the next one of each role, and room for one migration
 KEY_ID_BYTES = 32  # a SHA-256; ours are 8
-TRACKER_KEY_DAYS = 400  # longest life of a key that stays online: a thief moves time at most to its end
+TRACKER_KEY_DAYS = 400  # longest life of a key that stays online: a thief moves time no further than its end
 KEYSET_BYTES = 8192  # a key set with two HSS signatures (W4, one level) or eight of P-256
 KEYSET_SIGNATURES = 8  # old and new roots, each up to SIGNATURES_TRIED
 IMAGE_KEYS = 3  # key hashes in the boot ROM (docs/design.md, Boot)
-SEQUENCE_JUMP = (
-    1_000_000  # a record or manifest is at most so much newer than the one before: a stolen key that signs a
-)
-# huge number cannot make every later number too small
+# A record or manifest is at most this much newer than the one before: a stolen key that signs a huge number cannot make
+# every later number too small.
+SEQUENCE_JUMP = 1_000_000
 KEYSET_REVOKED = 64  # key ids that never come back
 
-# SUIT command sequences: what one manifest may make a unit do
+# SUIT command sequences: the most that one manifest may ask
 SUIT_COMPONENTS = 16
 SUIT_NESTING = 4  # sequences inside sequences
 SUIT_STEPS = 512  # commands carried out in all
@@ -54,8 +53,10 @@ MQTT_OPEN_REQUESTS = 32  # requests without an answer: a window of subscriptions
 MQTT_STRAY_MESSAGES = 64  # in a row, of topics not subscribed to: leftovers of a window are at most 8
 
 # Freshness (UP-13)
-STALE_AFTER_S = 72 * 3600  # powered-on time without a valid freshness record: the unit says that it is stale
-STALE_STEP_S = 1800  # charged ahead by one write: bounds writes to 48 a day, and what a restart adds
+STALE_AFTER_S = (
+    72 * 3600
+)  # powered-on time without a valid freshness record until the unit reports that it is stale
+STALE_STEP_S = 1800  # charged in advance by one write: bounds the writes to 48 a day, and what a restart adds
 STALE_GRACE_S = 60  # after a start; a unit that reaches its server at once writes nothing
 STALE_TICK_S = 60
 
@@ -66,7 +67,7 @@ REPLY_TIMEOUT_S = 10
 TRIAL_WINDOW_S = 120  # a trial image that has not confirmed by then resets itself
 TRIAL_ATTEMPTS = 3
 TRIAL_CHECK_INTERVAL_S = 1  # a trial image asks often: it has to reach its server inside the window
-RETRY_PAUSE_S = 60  # before a release that only missed its server is tried again; doubles with each attempt
+RETRY_PAUSE_S = 60  # before a release that only missed its server is tried again; doubles each time
 
 # Local pages
 HTTP_BODY_BYTES = 2048
@@ -83,17 +84,17 @@ SESSIONS = 4
 PASSWORD_MIN_CHARS = 15
 PASSWORD_MAX_CHARS = 64
 PASSWORD_MAX_BYTES = 256
-PBKDF2_MIN_ITERATIONS = 1000  # NIST SP 800-132 5.2; a board sets as many as it bears
+PBKDF2_MIN_ITERATIONS = 1000  # NIST SP 800-132 5.2; a board sets as many as it can afford
 PBKDF2_MAX_ITERATIONS = 10_000_000  # a damaged record must not keep the unit busy for hours
-THROTTLE_FREE = 5  # wrong guesses without a delay: slips of the owner's fingers
-THROTTLE_CAP_S = 300  # longest delay: bears on a guesser, does not lock the owner out (PW-14)
-SETUP_CODE_CHARS = 21  # 20 random symbols of 5 bits, one check character (device/owner/setup_code.py)
+THROTTLE_FREE = 5  # wrong guesses without a delay: typing errors of the owner
+THROTTLE_CAP_S = 300  # longest delay: slows a guesser, does not lock the owner out (PW-14)
+SETUP_CODE_CHARS = 21  # 20 random characters of 5 bits, one check character (device/owner/setup_code.py)
 
-PRESS_LIFE_S = 120  # after a press of the button set-up is open this long: time to type 21 symbols
+PRESS_LIFE_S = 120  # after a press of the button set-up is open this long: time to type 21 characters
 BUTTON_POLL_MS = 50  # shorter than any press of a finger
 
 # The owner's settings (UP-06)
-POSTPONE_DAYS = 30  # at most: a security update that waits longer is switched off in all but name
+POSTPONE_DAYS = 30  # at most: a security update that waits longer is in effect switched off
 
 # Factory port
 FACTORY_FRAME_BYTES = 4096
@@ -108,8 +109,8 @@ APP_FILES = 64
 APP_NAME_BYTES = 48
 APP_FILE_BYTES = 65536  # one file is hashed and read in one piece
 APP_INDEX_BYTES = 8192  # 64 names of 48 bytes with sizes and digests stay below 6 KiB
-APP_PROOF_S = 3  # a trial image confirms after its application ran so long without an exception
+APP_PROOF_S = 3  # a trial image confirms after its application ran this long without an exception
 APP_RESTARTS = 5  # after exceptions in a row; then it stays off until the next start
-APP_STEADY_S = 600  # one that ran so long counts as healthy again
+APP_STEADY_S = 600  # one that ran this long counts as healthy again
 APP_PAUSE_S = 1  # before the first restart; doubles with each one
-APP_REPORT_CHARS = 160  # what the application says of itself on the status page
+APP_REPORT_CHARS = 160  # what the application shows on the status page

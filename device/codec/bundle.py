@@ -1,14 +1,14 @@
-"""The bundle: the files of an application as one payload, the index first, so that it is read without holding it whole.
+"""The bundle: the files of an application as one payload. The index comes first, so a reader never holds it whole.
 
-    [1, << [[name, size, SHA-256], ...] >>, << content of all files, one behind the other >>]
+    [1, << [[name, size, SHA-256], ...] >>, << content of all files, one after the other >>]
 
 in deterministic CBOR: an array of the version, the encoded index in a byte string, and a byte string. Rules:
-1. Names stand in ascending order, each once; no name is the folder of another. A name is 1 to limits.APP_NAME_BYTES of
+1. Names are in ascending order, each once; no name is the folder of another. A name is 1 to limits.APP_NAME_BYTES of
    lower-case letters, digits and _ - . in parts between slashes; no part begins with a dot. So no name leads out of
-   the set, and none means something else on a file system that ignores case.
-2. Every byte of the contents belongs to one file, in the order of the index; nothing stands behind them.
+   the set, and no name changes its meaning on a file system that ignores case.
+2. Every byte of the contents belongs to one file, in the order of the index; nothing follows the last one.
 3. "__init__.py" or "__init__.mpy" is among them: the set is the package `app`, and nothing else (device/agent/apps.py).
-4. Numbers of files, bytes of one file and of the index are bounded (limits.py) before anything is read by them.
+4. The number of files, the bytes of one file and the bytes of the index are checked against limits.py before use.
 """
 
 from collections import namedtuple
@@ -48,7 +48,7 @@ def encode(files: "dict[str, bytes]") -> bytes:
 
 
 def decode(read: "Read", size: int) -> "tuple[File, ...]":
-    """Return the files of a bundle of `size` bytes, by name. What they hold is not read; their digests are not checked.
+    """Return the files of a bundle of `size` bytes, by name. Neither content nor digests are checked.
 
     Raises BundleError, LimitError, CborError.
     """
@@ -66,7 +66,7 @@ def decode(read: "Read", size: int) -> "tuple[File, ...]":
 
 
 def _byte_string(read: "Read", offset: int, size: int) -> "tuple[int, int]":
-    """Where the content of the byte string at `offset` begins, and its length; it ends inside of `size` bytes."""
+    """Return where the content of the byte string at `offset` begins, and its length. It ends inside `size` bytes."""
     head = read(offset, min(9, size - offset)) if offset < size else b""
     if not head or head[0] & 0xE0 != _BYTES:
         raise BundleError(reason="no byte string", offset=offset)
@@ -108,7 +108,7 @@ def _entry(entry: "Any") -> "tuple[str, int, bytes]":
         raise BundleError(reason="entry of the index")
     name, size, digest = entry
     if not is_name(name):
-        raise BundleError(reason="name of a file")  # which is not shown: it could be anything
+        raise BundleError(reason="name of a file")  # not shown: it could hold anything
     if isinstance(size, bool) or not isinstance(size, int) or size < 0:
         raise BundleError(reason="size", file=name)
     if size > APP_FILE_BYTES:
@@ -119,7 +119,7 @@ def _entry(entry: "Any") -> "tuple[str, int, bytes]":
 
 
 def is_name(name: "Any") -> bool:
-    """Say whether a file of a bundle may be called so (rule 1)."""
+    """Return whether a file of a bundle may have this name (rule 1)."""
     if not isinstance(name, str) or not 1 <= len(name) <= APP_NAME_BYTES:
         return False
     for part in name.split("/"):

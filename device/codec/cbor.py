@@ -1,10 +1,10 @@
-"""CBOR as this project speaks it: the deterministic encoding of RFC 8949 section 4.2.1 and nothing else.
+"""CBOR in the deterministic encoding of RFC 8949 section 4.2.1 and no other.
 
-Rules, each checked on the way in and kept on the way out:
+Rules, checked by the decoder and kept by the encoder:
 1. Definite lengths only; integers and lengths in their shortest form (4.2.1).
-2. Map keys are integers, byte strings or text, strictly ascending by their encoded bytes; so no key twice.
-3. Text is valid UTF-8 (no surrogates, nothing overlong), the same verdict on every interpreter.
-4. Of the simple values only false, true and null; no floats, no undefined.
+2. Map keys are integers, byte strings or text, strictly ascending by their encoded bytes, so no key occurs twice.
+3. Text is valid UTF-8 (no surrogates, nothing overlong), with the same result on every interpreter.
+4. The only simple values are false, true and null. Floats and undefined are refused.
 5. One item and no bytes after it. Size, nesting and the entries of the whole message stay inside limits.py: an empty
    array costs one byte to send and some 150 bytes of heap, so the entries of each array alone are no bound.
 6. A decoder that runs out of memory refuses the message as too large; it never ends with MemoryError.
@@ -68,7 +68,7 @@ def decode(
     except MemoryError:
         raise LimitError(what="memory for CBOR", limit=limit) from None
     if at[0] != len(data):
-        raise CborError(reason="bytes behind the item", offset=at[0])
+        raise CborError(reason="bytes after the item", offset=at[0])
     return value
 
 
@@ -97,7 +97,7 @@ def check_map(
 
 
 def _check_type(key: "Any", value: "Any", kind: type) -> None:
-    # CPython counts bool as int, MicroPython does not; neither may pass for the other here.
+    # CPython counts bool as int, MicroPython does not; here neither passes as the other.
     if isinstance(value, bool) != (kind is bool) or not isinstance(value, kind):
         raise CborError(reason="wrong type", key=key)
 
@@ -191,7 +191,7 @@ def _item(data: bytes, at: "list[int]", depth: int) -> "Any":
         return _simple(data, at)
     number = initial & 0x1F
     begin = start + 1
-    if number < 24:  # most items by far: the argument stands in the initial byte
+    if number < 24:  # most items: the argument is in the initial byte
         at[0] = begin
     else:
         number = _argument(data, at, number)
@@ -222,7 +222,7 @@ def _container(data: bytes, at: "list[int]", major: int, number: int, depth: int
 
 
 def _argument(data: bytes, at: "list[int]", info: int) -> int:
-    """The argument behind the initial byte, whose lower five bits are `info` (24 or more); moves `at` past both."""
+    """Return the argument after an initial byte whose lower five bits are `info` (24 or more); move `at` past both."""
     start = at[0]
     if info > 27:
         raise CborError(reason="indefinite length" if info == 31 else "reserved", offset=start)
@@ -231,7 +231,7 @@ def _argument(data: bytes, at: "list[int]", info: int) -> int:
     if end > len(data):
         raise CborError(reason="truncated", offset=start)
     number = int.from_bytes(data[start + 1 : end], "big")
-    # The next shorter form would have carried it: one byte carries below 24 in the initial byte.
+    # A shorter form could hold the number; one below 24 fits into the initial byte.
     if number < 24 or (size > 1 and not number >> (4 * size)):
         raise CborError(reason="not the shortest form", offset=start)
     at[0] = end
@@ -265,7 +265,7 @@ def _map(data: bytes, at: "list[int]", count: int, depth: int) -> "dict[Any, Any
         if major == _ARRAY:
             key = _array_key(key, start)
         encoded = data[start : at[0]]
-        if encoded <= previous:  # equal: the key stands twice
+        if encoded <= previous:  # equal: the key occurs twice
             raise CborError(reason="map keys out of order", offset=start)
         previous = encoded
         result[key] = _item(data, at, depth)

@@ -4,9 +4,9 @@ Nothing here decides trust: `device.trust` picks the key, and the key picks the 
 1. A message carries its tag: 18 (COSE_Sign1) or 98 (COSE_Sign).
 2. `alg` (1) and `typ` (16, RFC 9596) count only inside the protected header; elsewhere they are refused.
 3. `crit` (2) is refused: no header here needs it (RFC 9052 3.1).
-4. Labels besides alg, content type (3), kid (4) and typ are refused; no label stands in both headers.
+4. Labels besides alg, content type (3), kid (4) and typ are refused; no label is in both headers.
 5. A payload may be detached (nil); the caller then gives it.
-6. At most SIGNATURES_TRIED signatures, more only where the caller says so.
+6. At most SIGNATURES_TRIED signatures, unless the caller allows more.
 7. COSE_Mac and COSE_Encrypt are refused by name: a unit shares no secret with its author.
 """
 

@@ -1,10 +1,10 @@
 """Frames on the factory port: SLIP (RFC 1055) around `payload || CRC-32 (4 bytes, little endian)`.
 
 Rules:
-1. A frame begins and ends with END; the first END flushes what noise left on the line (RFC 1055, page 4).
+1. A frame begins and ends with END; the first END discards noise on the line (RFC 1055, page 4).
 2. Payload and checksum together are at most limits.FACTORY_FRAME_BYTES; RAM is reserved once and never grows.
-3. A damaged frame (checksum, length, escape) is dropped without an answer and counted; the next END starts
-   afresh, so one lost byte costs one frame.
+3. A damaged frame (checksum, length, escape) is dropped without an answer and counted; the next END starts a
+   new frame, so one lost byte costs one frame.
 """
 
 import binascii
@@ -41,7 +41,7 @@ _NIBBLES = (
 
 
 def crc32_by_nibbles(data: bytes) -> int:
-    """CRC-32 of `data` without help from C; equal to binascii.crc32."""
+    """Return the CRC-32 of `data` in Python; equal to binascii.crc32."""
     crc = 0xFFFFFFFF
     for byte in data:
         crc = _NIBBLES[(crc ^ byte) & 15] ^ (crc >> 4)
@@ -53,7 +53,7 @@ crc32 = getattr(binascii, "crc32", crc32_by_nibbles)
 
 
 def encode_frame(payload: bytes) -> bytes:
-    """Give the bytes to send for `payload`, both END bytes included. Raises LimitError."""
+    """Return the bytes to send for `payload`, both END bytes included. Raises LimitError."""
     if len(payload) > PAYLOAD_BYTES:
         raise LimitError(what="frame", limit=PAYLOAD_BYTES)
     body = bytes(payload) + crc32(payload).to_bytes(4, "little")
@@ -62,7 +62,7 @@ def encode_frame(payload: bytes) -> bytes:
 
 
 def checked_payload(body: "bytes | memoryview") -> bytes:
-    """Give the payload of one unescaped frame. Raises FrameError when length or checksum is wrong."""
+    """Return the payload of one unescaped frame. Raises FrameError when length or checksum is wrong."""
     if len(body) <= CRC_BYTES:
         raise FrameError(reason="length")
     payload = bytes(body[:-CRC_BYTES])
@@ -72,7 +72,7 @@ def checked_payload(body: "bytes | memoryview") -> bytes:
 
 
 class FrameDecoder:
-    """Turns received bytes into payloads and never raises on what the line brings.
+    """Turns received bytes into payloads. Damaged input raises nothing.
 
     `dropped` counts damaged frames.
     """
@@ -85,7 +85,7 @@ class FrameDecoder:
         self._is_bad = False
 
     def feed(self, data: bytes) -> "list[bytes]":
-        """Give the payloads of the frames that `data` completes, in order; [] while none is complete."""
+        """Return the payloads of the frames that `data` completes, in order; [] if none is complete."""
         payloads = []
         for byte in data:
             if byte == END:
@@ -116,7 +116,7 @@ class FrameDecoder:
         self._length += 1
 
     def _finish(self) -> "bytes | None":
-        """Close the frame at an END; None for an empty one (two END in a row) and for a damaged one."""
+        """Return the payload of the frame that an END closes; None for an empty (two END in a row) or damaged frame."""
         length = self._length
         is_bad = self._is_bad or self._is_escaped
         self._length = 0

@@ -1,12 +1,12 @@
 """Heatshrink decompression: LZSS over a small window, as heatshrink 0.4 writes it (atomicobject/heatshrink).
 
-A stream is tokens, most significant bit first: 1 and a byte, or 0, a distance back less one (window bits) and a count
-less one (lookahead bits). Zero bits fill the last byte. Rules:
+A stream is tokens, most significant bit first: 1 and a byte, or 0, a distance back minus one (window bits) and a count
+minus one (lookahead bits). Zero bits fill the last byte. Rules:
 1. Window and lookahead are bounded by limits.py before anything is allocated; the window begins as zeros.
-2. No more is read than is asked for, no more is produced than is asked for: RAM is the window, one byte string of the
-   stream and one buffer of the output, each of a size that the caller chose. Nothing large is allocated on the way:
-   on a heap of 2 MB each allocation of more than 16 bytes is a search.
-3. `finish` accepts the end of the stream alone: no byte and no set bit may follow.
+2. The decoder reads and produces only what the caller asks for. Its RAM is the window, one byte string of the stream
+   and one buffer of the output, each of a size that the caller chose. It allocates nothing large while it runs: on a
+   heap of 2 MB each allocation of more than 16 bytes is a search.
+3. `finish` accepts only the end of the stream: no byte and no set bit may follow.
 """
 
 from device.compat import const
@@ -23,7 +23,7 @@ _BYTE_BITS = const(8)
 
 
 class Decoder:
-    """Output of one stream. `read_more()` gives the next bytes of the stream, b"" at its end."""
+    """Output of one stream. `read_more()` returns the next bytes of the stream, b"" at its end."""
 
     def __init__(self, read_more: "Callable[[], bytes]", window_bits: int, lookahead_bits: int) -> None:
         """Raises HeatshrinkError for a window or lookahead past limits.py, or one that the format does not have."""
@@ -39,13 +39,13 @@ class Decoder:
         self._lookahead_bits = lookahead_bits
         self._input = b""
         self._at = 0
-        self._bits = 0  # read and not used yet, fewer than 30 of them: a small integer on every board
+        self._bits = 0  # bits read and not used yet, fewer than 30: a small integer on every board
         self._bit_count = 0
         self._distance = 0
         self._count = 0  # bytes of the last reference that are still to come
 
     def read_into(self, out: memoryview, at: int, end: int) -> None:
-        """Put the next bytes into `out`, from `at` up to `end`. Raises HeatshrinkError where the stream ends before."""
+        """Write the next bytes into `out`, from `at` up to `end`. Raises HeatshrinkError if the stream ends earlier."""
         window = self._window
         mask = len(window) - 1
         while at < end:
@@ -88,7 +88,7 @@ class Decoder:
         return value
 
     def _copy(self, out: memoryview, at: int, end: int) -> int:
-        """Copy what is left of the last reference, as far as `out` goes; gives how much that was."""
+        """Copy the rest of the last reference, as far as `out` goes. Return the number of bytes."""
         count = min(self._count, end - at)
         window = self._window
         source = (self._head - self._distance) & (len(window) - 1)
@@ -96,10 +96,10 @@ class Decoder:
         room = len(window) - source
         if done <= room:
             out[at : at + done] = window[source : source + done]
-        else:  # it goes round the end of the window
+        else:  # the reference wraps at the end of the window
             out[at : at + room] = window[source:]
             out[at + room : at + done] = window[: done - room]
-        while done < count:  # a reference into itself repeats: what is there is doubled
+        while done < count:  # a reference into itself repeats: double what is there
             more = min(done, count - done)
             out[at + done : at + done + more] = out[at : at + more]
             done += more

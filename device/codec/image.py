@@ -1,12 +1,13 @@
-"""MCUboot's image format, as far as a unit checks it before it asks the boot ROM to start an image.
+"""MCUboot's image format: the checks of a unit before it asks the boot ROM to start an image.
 
-Source: MCUboot's own design document, "Image format". The boot ROM (C) makes the same checks again and verifies the
-signature; here they give an early, typed refusal and the security counter.
+Source: MCUboot's own design document, "Image format". The boot ROM (C) repeats these checks and verifies the
+signature. Here they give an early, typed refusal, and the security counter.
 
 Rules:
-1. Header magic, header size, flags (RAM_LOAD alone) and load address are the only accepted ones.
+1. Header magic, header size, flags (only RAM_LOAD) and load address have their one accepted value.
 2. Every length is checked against `limit` before it is used; TLV areas end exactly where they say.
-3. Each area holds the entries that the boot ROM takes, each once, and no other: what it would refuse is not staged.
+3. Each area holds the entries that the boot ROM accepts, each once, and no other. What the ROM would refuse is never
+   staged.
 """
 
 from collections import namedtuple
@@ -44,7 +45,7 @@ ImageInfo = namedtuple(
         "total_bytes",
         "public_key",
         "signature",
-        "hss_signature",  # empty where there is none
+        "hss_signature",  # empty if there is none
     ),
 )
 
@@ -64,7 +65,7 @@ def _refuse(reason: str) -> None:
 def _tlv_area(
     read: "Callable[[int, int], bytes]", offset: int, limit: int, magic: int, allowed: "tuple[int, ...]"
 ) -> "tuple[dict[int, bytes], int]":
-    """Return the entries of one TLV area and the offset behind it."""
+    """Return the entries of one TLV area and the offset after it."""
     if offset + 4 > limit:
         _refuse("truncated")
     info = read(offset, 4)

@@ -1,7 +1,7 @@
 """AES-CCM with a 128-bit key and a 13-byte nonce (RFC 3610, L = 2), as the cipher suites of OSCORE use it.
 
-The reference the C module is checked against. Table lookups depend on the key: where an attacker can time
-cache lines, use the C module.
+The C module is checked against this reference. Table lookups depend on the key: if an attacker can time cache lines,
+use the C module.
 """
 
 from device.compat import const
@@ -10,7 +10,7 @@ from device.crypto.hmac_ import equal
 _KEY_BYTES = const(16)
 _NONCE_BYTES = const(13)
 _MAX_MESSAGE = const(0xFFFF)  # L = 2: two bytes of length
-_MAX_AAD = const(0xFEFF)  # longer ones need the 6-byte length form, which nothing here sends
+_MAX_AAD = const(0xFEFF)  # longer data needs the 6-byte length form, which this project never sends
 
 
 def aes_ccm_encrypt(key: bytes, nonce: bytes, aad: bytes, plaintext: bytes, tag_bytes: int) -> bytes:
@@ -138,7 +138,7 @@ def encrypt_block(keys: bytes, block: "bytes | bytearray") -> bytes:
     mixed = bytearray(16)
     for start in range(16, 160, 16):
         for column in range(0, 16, 4):
-            # ShiftRows is in the choice of bytes: row r of this column comes from column + r.
+            # The choice of bytes does ShiftRows: row r of this column comes from column + r.
             a = state[column]
             b = state[(column + 5) & 15]
             c = state[(column + 10) & 15]

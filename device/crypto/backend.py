@@ -1,6 +1,6 @@
-"""The cryptography that device code calls: the C module `_fbcrypto` where a board has one, else the references.
+"""The cryptography that device code calls: the C module `_fbcrypto` if the board has it, else the Python references.
 
-One set of functions for both, so that no caller asks where it runs:
+Both have the same functions, so no caller asks where it runs:
 
     sha256(data) -> 32 bytes              new_sha256([data]) -> hash with update() and one digest()
     equal(first, second) -> bool          hmac_sha256(key, data) -> 32 bytes
@@ -13,7 +13,7 @@ One set of functions for both, so that no caller asks where it runs:
     Pbkdf2(password, salt) with step(iterations) and digest() -> 32 bytes
 
 Wrong lengths, a point off the curve, a wrong AES-CCM tag and parameters that are not supported raise
-ValueError; a signature that is merely wrong is False. The module itself is the `crypto` argument of
+ValueError; a wrong signature is False. The module itself is the `crypto` argument of
 `device.trust`.
 """
 
@@ -63,7 +63,7 @@ else:
     from device.crypto.p256 import p256_private, p256_public, p256_sign, p256_verify
 
     def p256_generate(random_bytes: "Callable[[int], bytes]") -> "tuple[bytes, bytes]":
-        """Return a new (private, public) pair from 40 bytes of `random_bytes`. Raises what that raises."""
+        """Return a new (private, public) pair from 40 bytes of `random_bytes`. Raises what `random_bytes` raises."""
         private = p256_private(random_bytes(40))
         return private, p256_public(private)
 

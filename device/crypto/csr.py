@@ -1,6 +1,6 @@
-"""PKCS#10 certification requests (RFC 2986), signed by the key they are for.
+"""PKCS#10 certification requests (RFC 2986), signed by the key that they are for.
 
-The subject is empty: the authority names the unit, the request proves possession of the key and nothing else.
+The subject is empty: the authority names the unit. The request only proves possession of the key.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ _NO_ATTRIBUTES = b"\xa0\x00"  # [0] IMPLICIT SET OF, empty
 
 
 def certification_request(public: bytes, sign_digest: "Callable[[bytes], bytes]") -> bytes:
-    """Give the DER request for an uncompressed P-256 point.
+    """Return the DER request for an uncompressed P-256 point.
 
     `sign_digest` takes a SHA-256 digest and gives r || s (64 bytes) of ECDSA with the private key of `public`.
     """

@@ -2,7 +2,7 @@
 
 Rules:
 1. Reading is strict: expected tag, definite shortest length, everything inside its parent.
-2. Only what is asked for is looked at; a certificate's signature is checked by the TLS peer, not here.
+2. Only the requested fields are read. The TLS peer checks a certificate's signature, not this module.
 3. P-256 only (secp256r1, RFC 5480 2.1.1.1).
 """
 
@@ -28,7 +28,7 @@ OID_COMMON_NAME = b"\x06\x03\x55\x04\x03"  # 2.5.4.3
 
 CERTIFICATE_BYTES = 4096  # longest certificate that is read
 
-# What a device reads of a certificate: its public key (65 bytes, uncompressed) and its subject's common name.
+# What a device reads from a certificate: the public key (65 bytes, uncompressed) and the subject's common name.
 CertificateFacts = namedtuple("CertificateFacts", ("public_key", "common_name"))
 
 
@@ -36,7 +36,7 @@ CertificateFacts = namedtuple("CertificateFacts", ("public_key", "common_name"))
 
 
 def encode(tag: int, content: bytes) -> bytes:
-    """Give one DER element, shortest length form (X.690 10.1)."""
+    """Return one DER element, shortest length form (X.690 10.1)."""
     length = len(content)
     if length < 0x80:
         return bytes((tag, length)) + content
@@ -45,7 +45,7 @@ def encode(tag: int, content: bytes) -> bytes:
 
 
 def encode_unsigned(number: bytes) -> bytes:
-    """Give an INTEGER from an unsigned big-endian number."""
+    """Return an INTEGER from an unsigned big-endian number."""
     start = 0
     while start < len(number) - 1 and number[start] == 0:
         start += 1
@@ -54,16 +54,16 @@ def encode_unsigned(number: bytes) -> bytes:
 
 
 def public_key_info(public: bytes) -> bytes:
-    """Give the SubjectPublicKeyInfo (RFC 5480) of an uncompressed P-256 point of 65 bytes."""
+    """Return the SubjectPublicKeyInfo (RFC 5480) of an uncompressed P-256 point of 65 bytes."""
     return encode(
         SEQUENCE, encode(SEQUENCE, OID_EC_PUBLIC_KEY + OID_P256) + encode(BIT_STRING, b"\x00" + public)
     )
 
 
 def ec_private_key(private: bytes, public: bytes) -> bytes:
-    """Give the ECPrivateKey (RFC 5915, SEC 1 C.4) of a raw P-256 key: 32 and 65 bytes. Secret.
+    """Return the ECPrivateKey (RFC 5915, SEC 1 C.4) of a raw P-256 key: 32 and 65 bytes. Secret.
 
-    Raises DerError when the lengths are not those of P-256.
+    Raises DerError if the lengths are not those of P-256.
     """
     if len(private) != 32 or len(public) != 65:
         raise DerError(reason="key length", offset=0)
@@ -77,7 +77,7 @@ def ec_private_key(private: bytes, public: bytes) -> bytes:
 
 
 def ecdsa_signature(raw: bytes) -> bytes:
-    """Give the Ecdsa-Sig-Value (RFC 3279 2.2.3) of a raw signature r || s of 64 bytes."""
+    """Return the Ecdsa-Sig-Value (RFC 3279 2.2.3) of a raw signature r || s of 64 bytes."""
     return encode(SEQUENCE, encode_unsigned(raw[:32]) + encode_unsigned(raw[32:]))
 
 
@@ -85,7 +85,7 @@ def ecdsa_signature(raw: bytes) -> bytes:
 
 
 def element(data: bytes, offset: int, end: int) -> "tuple[int, int, int]":
-    """Give (tag, start, stop) of the element at `offset`; its content is data[start:stop], stop <= end.
+    """Return (tag, start, stop) of the element at `offset`; its content is data[start:stop], stop <= end.
 
     Raises DerError for long tags, lengths that are indefinite, not shortest or beyond `end`.
     """
@@ -110,7 +110,7 @@ def element(data: bytes, offset: int, end: int) -> "tuple[int, int, int]":
 
 
 def enter(data: bytes, offset: int, end: int, tag: int) -> "tuple[int, int]":
-    """Give (start, stop) of the content at `offset`, which must have `tag`. Raises DerError."""
+    """Return (start, stop) of the content at `offset`, which must have `tag`. Raises DerError."""
     found, start, stop = element(data, offset, end)
     if found != tag:
         raise DerError(reason="tag", offset=offset)
@@ -118,9 +118,9 @@ def enter(data: bytes, offset: int, end: int, tag: int) -> "tuple[int, int]":
 
 
 def certificate_facts(certificate: bytes) -> "CertificateFacts":
-    """Give public key and common name of an X.509 certificate (RFC 5280 4.1) with a P-256 key.
+    """Return public key and common name of an X.509 certificate (RFC 5280 4.1) with a P-256 key.
 
-    Raises DerError when it is not one, or has no or several common names.
+    Raises DerError for any other certificate, and for one with no or several common names.
     """
     if len(certificate) > CERTIFICATE_BYTES:
         raise DerError(reason="length", offset=0)
@@ -139,7 +139,7 @@ def certificate_facts(certificate: bytes) -> "CertificateFacts":
 
 
 def _common_name(data: bytes, at: int, end: int) -> str:
-    """The one common name in the RDN sequence data[at:end]."""
+    """Return the one common name in the RDN sequence data[at:end]."""
     name = None
     while at < end:
         set_start, at = enter(data, at, end, SET)
@@ -163,7 +163,7 @@ def _ascii(text: bytes, offset: int) -> str:
 
 
 def _public_key(info: bytes, offset: int) -> bytes:
-    """The point in a SubjectPublicKeyInfo that must be exactly P-256's."""
+    """Return the point in a SubjectPublicKeyInfo, which must be that of P-256."""
     public = info[-65:]
     if public[:1] != b"\x04" or info != public_key_info(public):
         raise DerError(reason="public key", offset=offset)

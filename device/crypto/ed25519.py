@@ -1,9 +1,9 @@
-"""Ed25519 verification (RFC 8032 5.1.7) with integers only. A device verifies; nothing here signs.
+"""Ed25519 verification (RFC 8032 5.1.7) with integers only. This module cannot sign.
 
 Rules:
-1. S is below the group order, so no signature has a second form (RFC 8032 5.1.7, step 1).
-2. The public key is a point in its one encoding: y below the field's prime, no negative zero (5.1.3).
-3. Without the cofactor: the encoding of [S]B - [k]A must be R, byte for byte. An R in another encoding is wrong.
+1. S must be below the group order, so that no signature has a second form (RFC 8032 5.1.7, step 1).
+2. The public key must be a point in its only encoding: y below the field's prime, no negative zero (5.1.3).
+3. The check has no cofactor: the encoding of [S]B - [k]A must equal R byte for byte, so R has one valid encoding.
 
 Points are extended coordinates (X, Y, Z, T), x = X/Z, y = Y/Z, xy = T/Z (RFC 8032 5.1.4).
 """
@@ -40,9 +40,9 @@ _sha512 = _find_sha512()
 
 
 def ed25519_verify(public: bytes, message: bytes, signature: bytes) -> bool:
-    """Whether `signature` (64 bytes) is of `public` (32 bytes) over `message`.
+    """Return whether the key `public` (32 bytes) made `signature` (64 bytes) over `message`.
 
-    Raises ValueError for another length, or a public key that is no point of the curve.
+    Raises ValueError for another length, or a public key that is not a point of the curve.
     """
     if len(public) != 32 or len(signature) != 64:
         raise ValueError("Ed25519 length")
@@ -57,7 +57,7 @@ def ed25519_verify(public: bytes, message: bytes, signature: bytes) -> bool:
 
 
 def decode_point(data: bytes) -> "Point":
-    """Return the point that 32 bytes encode (RFC 8032 5.1.3); raises ValueError where they encode none."""
+    """Return the point that 32 bytes encode (RFC 8032 5.1.3); raises ValueError if they encode no point."""
     y = int.from_bytes(data, "little")
     sign = y >> 255
     y &= (1 << 255) - 1
@@ -91,7 +91,7 @@ def _base() -> "Point":
 
 
 def _add(first: "Point", second: "Point") -> "Point":
-    """Complete for every pair of points (RFC 8032 5.1.4)."""
+    """Return the sum of any two points (RFC 8032 5.1.4)."""
     x1, y1, z1, t1 = first
     x2, y2, z2, t2 = second
     a = (y1 - x1) * (y2 - x2) % P
@@ -114,7 +114,7 @@ def _double(point: "Point") -> "Point":
 
 
 def _double_multiply(u: int, first: "Point", v: int, second: "Point") -> "Point":
-    """u * first + v * second in one chain of doublings."""
+    """Return u * first + v * second, computed in one chain of doublings."""
     pairs = ((wnaf(u, _WINDOW), _odd_multiples(first)), (wnaf(v, _WINDOW), _odd_multiples(second)))
     result: "Point" = (0, 1, 1, 0)
     for index in range(max(len(pairs[0][0]), len(pairs[1][0])) - 1, -1, -1):
@@ -126,7 +126,7 @@ def _double_multiply(u: int, first: "Point", v: int, second: "Point") -> "Point"
 
 
 def _odd_multiples(point: "Point") -> "list[Point]":
-    """1, 3, 5 .. times the point, as many as the window needs."""
+    """Return 1, 3, 5 .. times the point, as many as the window needs."""
     twice = _double(point)
     result = [point]
     for _ in range((1 << (_WINDOW - 2)) - 1):

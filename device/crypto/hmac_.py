@@ -1,7 +1,7 @@
 """HMAC, HKDF and PBKDF2 over SHA-256 (RFC 2104, RFC 5869, RFC 8018), and the comparison of secrets.
 
-The references the C module is checked against; on CPython they are what runs. Hash objects are used once:
-MicroPython has no `copy()`, so every MAC starts from its key.
+The C module is checked against these references, which CPython runs. Each hash object is used once: MicroPython has no
+`copy()`, so every MAC starts from its key.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ _DIGEST = const(32)
 
 
 def equal(first: bytes, second: bytes) -> bool:
-    """Whether two byte strings are the same, in a time that depends only on their lengths."""
+    """Return whether two byte strings are equal, in a time that depends only on their lengths."""
     if len(first) != len(second):
         return False
     difference = 0
@@ -45,7 +45,7 @@ def hkdf_sha256(salt: bytes, secret: bytes, info: bytes, length: int) -> bytes:
 class Pbkdf2:
     """PBKDF2-HMAC-SHA-256 (RFC 8018 5.2, one block of 32 bytes) in slices, so that a watchdog can be fed.
 
-    `step(n)` runs n more iterations, `digest()` gives the key for all iterations so far.
+    `step(n)` runs n more iterations; `digest()` returns the key for all iterations so far.
     """
 
     def __init__(self, password: bytes, salt: bytes) -> None:

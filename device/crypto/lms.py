@@ -1,9 +1,9 @@
 """HSS/LMS signatures (RFC 8554): verification only, SHA-256 with 32-byte hashes.
 
-A device verifies and keeps no state. Supported: one or two levels, trees of height 5, 10, 15, Winternitz
+A device only verifies, so it keeps no state. Supported: one or two levels, trees of height 5, 10, 15, Winternitz
 parameter 4 or 8; everything else is refused by name. Rules:
 1. The parameters come from the public key; a signature that states others is wrong (RFC 8554 6.3).
-2. The key of the second level is looked into only after the first level signed it.
+2. The key of the second level is read only after its signature by the first level was verified.
 3. Every length is fixed by the parameters; a signature that is longer or shorter is wrong.
 """
 
@@ -39,17 +39,17 @@ LMOTS_TYPES = {
 
 
 class _Slicer:
-    """Gives the slice it is indexed with: made once, it is not made anew at each step of a hash chain."""
+    """Returns the slice that it is indexed with. A slice made once is not allocated at each step of a hash chain."""
 
     def __getitem__(self, item: "slice") -> "slice":
         return item
 
 
-_VALUE = _Slicer()[23:55]  # where the value stands in what a chain hashes
+_VALUE = _Slicer()[23:55]  # where the value is in the bytes that a chain hashes
 
 
 def hss_verify(public: bytes, message: bytes, signature: bytes) -> bool:
-    """Whether `signature` is valid for `message` under the HSS public key (60 bytes), RFC 8554 6.3.
+    """Return whether `signature` is valid for `message` under the HSS public key (60 bytes), RFC 8554 6.3.
 
     Raises ValueError with the name of a level count, tree or Winternitz parameter that is not supported.
     """
@@ -73,7 +73,7 @@ def hss_verify(public: bytes, message: bytes, signature: bytes) -> bool:
 
 
 def lms_verify(key: bytes, message: bytes, signature: bytes) -> bool:
-    """Whether an LMS signature is valid under an LMS public key of 56 bytes (RFC 8554 5.4.2)."""
+    """Return whether an LMS signature is valid under an LMS public key of 56 bytes (RFC 8554 5.4.2)."""
     if len(key) != _PUBLIC_BYTES:
         return False
     parameters = _parameters(key)
@@ -81,22 +81,24 @@ def lms_verify(key: bytes, message: bytes, signature: bytes) -> bool:
     if len(signature) != _signature_bytes(parameters):
         return False
     leaf = _u32(signature, 0)
-    path = 8 + _N + chains * _N  # behind q, LM-OTS type, C and y: the LMS type, then the path
+    path = 8 + _N + chains * _N  # after q, LM-OTS type, C and y: the LMS type, then the path
     if signature[4:8] != key[4:8] or signature[path : path + 4] != key[:4] or leaf >> height:
         return False
     identifier = key[8 : 8 + _ID_BYTES]
     prefix = identifier + signature[:4]  # I || u32str(q)
     digest = hashlib.sha256(prefix + _D_MESG + signature[8 : 8 + _N])
     digest.update(message)
-    digits = _digits(digest.digest(), width, shift)[:chains]  # w = 4: the last nibble of the checksum is none
+    digits = _digits(digest.digest(), width, shift)[
+        :chains
+    ]  # w = 4: the last nibble of the checksum is not a digit
     candidate = _ots_candidate(prefix, digits, (1 << width) - 1, signature)
     return _root(identifier, (1 << height) + leaf, candidate, signature, path + 4) == key[24:]
 
 
 def _ots_candidate(prefix: bytes, digits: "bytes | bytearray", last: int, signature: bytes) -> bytes:
-    """The LM-OTS public key that the signature leads to (RFC 8554 algorithm 4b).
+    """Return the LM-OTS public key that follows from the signature (RFC 8554 algorithm 4b).
 
-    Nearly all time of a verification passes in the inner loop: names are local, and one buffer serves all chains.
+    A verification spends nearly all its time in the inner loop, so names are local and one buffer serves all chains.
     """
     sha256 = hashlib.sha256
     candidate = sha256(prefix + _D_PBLK)
@@ -119,7 +121,7 @@ def _ots_candidate(prefix: bytes, digits: "bytes | bytearray", last: int, signat
 
 
 def _root(identifier: bytes, node: int, candidate: bytes, signature: bytes, at: int) -> bytes:
-    """The root of the tree from leaf `node`, its authentication path beginning at `at` (RFC 8554 algorithm 6a)."""
+    """Return the root of the tree from leaf `node`; its authentication path begins at `at` (RFC 8554 6a)."""
     sha256 = hashlib.sha256
     value = sha256(identifier + node.to_bytes(4, "big") + _D_LEAF + candidate).digest()
     while node > 1:
@@ -132,7 +134,7 @@ def _root(identifier: bytes, node: int, candidate: bytes, signature: bytes, at: 
 
 
 def _digits(digest: bytes, width: int, shift: int) -> "bytes | bytearray":
-    """Q || Cksm(Q) in base 2**width (RFC 8554 3.1.3 and 4.4)."""
+    """Return Q || Cksm(Q) in base 2**width (RFC 8554 3.1.3 and 4.4)."""
     digits = _split(digest, width)
     checksum = ((1 << width) - 1) * len(digits) - sum(digits)
     return digits + _split((checksum << shift).to_bytes(2, "big"), width)
@@ -163,7 +165,7 @@ def _parameters(key: bytes) -> "tuple[int, int, int, int]":
 
 
 def _signature_bytes(parameters: "tuple[int, int, int, int]") -> int:
-    """Length of an LMS signature with these parameters: q, type, C, y[p], type, path[h] (RFC 8554 5.4)."""
+    """Return the length of an LMS signature with these parameters: q, type, C, y[p], type, path[h] (RFC 8554 5.4)."""
     height, _, chains, _ = parameters
     length: int = 12 + _N + chains * _N + height * _N
     return length

@@ -1,7 +1,7 @@
-"""ECDSA over P-256 with integers only (FIPS 186-5, SEC 1): the reference the C module is checked against.
+"""ECDSA over P-256 with integers only (FIPS 186-5, SEC 1): the reference for the C module.
 
-Verification handles public data alone. Signing and key generation here are NOT constant in time: they serve
-hosts, simulators and tests; a board signs with the C module. Entropy is passed in, never taken.
+Verification handles only public data. Signing and key generation here are NOT constant in time: they are for hosts,
+simulators and tests. A board signs with the C module. The caller passes entropy in.
 
 Points are Jacobian (X, Y, Z), x = X/Z**2, y = Y/Z**3, Z = 0 for infinity. Scalars run in signed windows
 (wNAF), both scalars of a verification over one chain of doublings (Shamir's trick).
@@ -26,10 +26,10 @@ G = (
     1,
 )
 
-_WINDOW_G = const(5)  # 8 odd multiples of G lie in flash
+_WINDOW_G = const(5)  # 8 odd multiples of G, in flash
 _WINDOW_Q = const(4)  # 4 odd multiples of the public key are made for each verification
 
-# Odd multiples 1G, 3G .. 15G, each x || y (64 bytes); tests/dual/test_p256.py computes them anew.
+# Odd multiples 1G, 3G .. 15G, each x || y (64 bytes); tests/dual/test_p256.py computes them again.
 _ODD_G = (
     b"\x6b\x17\xd1\xf2\xe1\x2c\x42\x47\xf8\xbc\xe6\xe5\x63\xa4\x40\xf2"
     b"\x77\x03\x7d\x81\x2d\xeb\x33\xa0\xf4\xa1\x39\x45\xd8\x98\xc2\x96"
@@ -67,7 +67,7 @@ _ODD_G = (
 
 
 def p256_verify(public: bytes, digest: bytes, signature: bytes) -> bool:
-    """Whether r || s (64 bytes) signs the 32-byte digest under an uncompressed point (65 bytes).
+    """Return whether r || s (64 bytes) signs the 32-byte digest under an uncompressed point (65 bytes).
 
     FIPS 186-5 6.4.2. Raises ValueError for a wrong length or a point that is not on the curve.
     """
@@ -175,7 +175,7 @@ def _nonces(private: bytes, digest: bytes):  # type: ignore[no-untyped-def]
 
 
 def _double(point: "Point") -> "Point":
-    """2 * point for a = -3 (EFD dbl-2001-b, rearranged): 3 products, 5 squares."""
+    """Return 2 * point for a = -3 (EFD dbl-2001-b, rearranged): 3 products, 5 squares."""
     x, y, z = point
     p = P
     delta = z * z % p
@@ -188,7 +188,7 @@ def _double(point: "Point") -> "Point":
 
 
 def _add(first: "Point", second: "Point") -> "Point":
-    """first + second, whatever they are (EFD add-1998-cmo-2; a second point with Z = 1 saves 5 products)."""
+    """Return first + second for any two points (EFD add-1998-cmo-2; a second point with Z = 1 saves 5 products)."""
     x1, y1, z1 = first
     x2, y2, z2 = second
     if z1 == 0:
@@ -223,7 +223,7 @@ def _affine(point: "Point") -> "tuple[int, int]":
 
 
 def _double_multiply(u: int, v: int, point: "Point") -> "Point":
-    """u * G + v * point in one chain of doublings."""
+    """Return u * G + v * point, computed in one chain of doublings."""
     digits_u = wnaf(u, _WINDOW_G)
     digits_v = wnaf(v, _WINDOW_Q)
     multiples = _odd_multiples(point, 1 << (_WINDOW_Q - 2)) if v else ()
@@ -239,7 +239,7 @@ def _double_multiply(u: int, v: int, point: "Point") -> "Point":
 
 
 def wnaf(scalar: int, width: int) -> "list[int]":
-    """Return signed digits, lowest first: each 0 or odd, of size below 2**(width-1), seldom two in a row."""
+    """Return signed digits, lowest first: each 0 or odd, below 2**(width-1) in size, seldom two in a row."""
     digits = []
     window, half = 1 << width, 1 << (width - 1)
     while scalar:
@@ -255,7 +255,7 @@ def wnaf(scalar: int, width: int) -> "list[int]":
 
 
 def _odd_multiples(point: "Point", count: int) -> "list[Point]":
-    """1, 3, 5 .. (2 * count - 1) times the point."""
+    """Return 1, 3, 5 .. (2 * count - 1) times the point."""
     twice = _double(point)
     result = [point]
     for _ in range(count - 1):

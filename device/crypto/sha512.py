@@ -1,7 +1,7 @@
-"""SHA-512 (FIPS 180-4) in integers, for boards whose hashlib has none: Ed25519 needs it and nothing else here does.
+"""SHA-512 (FIPS 180-4) in integers, for boards whose hashlib lacks it. Only Ed25519 needs it.
 
-The constants are the fractional parts of roots of primes (FIPS 180-4 4.2.3 and 5.3.5), found anew at each use:
-80 cube roots cost less than one Ed25519 verification spends on a handful of points, and no table lies in flash.
+The constants are the fractional parts of roots of primes (FIPS 180-4 4.2.3 and 5.3.5), computed at each use:
+80 cube roots cost less than a few point additions of an Ed25519 verification, and no table takes flash.
 """
 
 from device.compat import const
@@ -23,7 +23,7 @@ def sha512(data: bytes) -> bytes:
 
 
 def _compress(state: "list[int]", block: bytes, rounds: "list[int]") -> "list[int]":
-    """One block (FIPS 180-4 6.4.2)."""
+    """Process one block (FIPS 180-4 6.4.2)."""
     mask = _MASK
     words = [int.from_bytes(block[at : at + 8], "big") for at in range(0, _BLOCK, 8)]
     for t in range(16, 80):
@@ -53,7 +53,7 @@ def _primes(count: int) -> "list[int]":
 
 
 def _root(value: int, degree: int) -> int:
-    """Integer root, by Newton from above."""
+    """Return an integer root, by Newton's method from above."""
     guess = 1 << 73  # above both: the cube root of 409 * 2**192 and the square root of 19 * 2**128
     while True:
         better = ((degree - 1) * guess + value // guess ** (degree - 1)) // degree

@@ -1,7 +1,7 @@
-"""Where to report a security problem, and when an answer comes: the payload of the `contact` record.
+"""The payload of the `contact` record: where to report a security problem, and when to expect an answer.
 
 CBOR {1: sequence, 2: contact (URI), 3: acknowledgement, 4: status updates, 5: policy (URI)}. SI 2023/1007
-Schedule 1 paragraph 2 asks for the point of contact and both times; the device shows them to anyone, without
+Schedule 1 paragraph 2 asks for the point of contact and both times. The device shows them to anyone, without
 sign-in, cost or questions (paragraph 2(3)).
 """
 
@@ -20,12 +20,12 @@ TEXT_CHARS = 300
 Contact = namedtuple("Contact", ("sequence", "contact", "acknowledgement", "status_updates", "policy"))
 
 _TEXTS = ((2, "contact"), (3, "acknowledgement"), (4, "status updates"), (5, "policy"))
-# `data:` and `javascript:` would turn the page's link into code; these three cannot.
+# `data:` and `javascript:` would turn the page's link into code; these three schemes cannot.
 _SCHEMES = ("https://", "mailto:", "tel:")
 
 
 def encode(contact: "Contact") -> bytes:
-    """Give the payload's bytes. Raises CborError for a field that `decode` would refuse."""
+    """Return the payload. Raises CborError for a field that `decode` would refuse."""
     data = cbor.encode(
         {
             1: contact.sequence,
@@ -40,7 +40,7 @@ def encode(contact: "Contact") -> bytes:
 
 
 def decode(payload: bytes) -> "Contact":
-    """Give the contact that a verified payload holds. Raises CborError, LimitError."""
+    """Return the contact in a verified payload. Raises CborError, LimitError."""
     required = [(1, int)] + [(key, str) for key, _ in _TEXTS]
     fields = cbor.check_map(cbor.decode(payload, RECORD_BYTES), required)
     if fields[1] < 1:
@@ -55,7 +55,7 @@ def decode(payload: bytes) -> "Contact":
 
 
 def accept(current: "Contact | None", offered: "Contact") -> bool:
-    """Say whether a verified `offered` contact replaces `current`: False when it is the one we hold (RP-10).
+    """Return whether a verified `offered` contact replaces `current`; False if the unit holds it already (RP-10).
 
     Raises ContactRecordError (reason "sequence", `have`, `offered`) for one that is not newer or too far ahead.
     """

@@ -1,10 +1,11 @@
-"""Freshness and trusted time in one record: the answer to a nonce of our own.
+"""The tracker's answer to a nonce of this unit: freshness and trusted time in one record.
 
 Rules (docs/design.md, Update):
-1. A nonce is 128 bits, kept in RAM, one outstanding, used once, dead after limits.NONCE_LIFE_S.
+1. A nonce has 128 bits, stays in RAM, is used once, and expires after limits.NONCE_LIFE_S. One is outstanding at a
+   time.
 2. The record must carry that nonce and this product's class.
 3. Its time is never accepted earlier than the build time in the anchors or the stored floor.
-4. The newest numbers in it raise flags; they are no floors.
+4. The newest sequence numbers in the record are notices; they are not floors.
 """
 
 from collections import namedtuple
@@ -20,19 +21,19 @@ Challenge = namedtuple("Challenge", ("nonce", "class_id", "drawn_ms"))
 
 
 def challenge(nonce: bytes, class_id: bytes, drawn_ms: int) -> "Challenge":
-    """A challenge for `nonce` (16 random bytes), drawn at `drawn_ms` of the clock's ticks."""
+    """Return a challenge for `nonce` (16 random bytes), made at `drawn_ms` of the clock's ticks."""
     if len(nonce) != NONCE_BYTES:
         raise FreshnessError(reason="nonce length")
     return Challenge(nonce, class_id, drawn_ms)
 
 
 def encode_request(asked: "Challenge") -> bytes:
-    """What travels to the tracker: {1: nonce, 2: class id}."""
+    """Return the request to the tracker: {1: nonce, 2: class id}."""
     return encode({1: asked.nonce, 2: asked.class_id})
 
 
 def decode_request(data: bytes) -> "Challenge":
-    """The tracker's side. Raises FreshnessError."""
+    """Return the challenge in a request, on the tracker's side. Raises FreshnessError."""
     fields = _fields(data, 64)
     nonce, class_id = fields.get(1), fields.get(2)
     if len(fields) != 2 or not isinstance(nonce, bytes) or not isinstance(class_id, bytes):
@@ -45,7 +46,7 @@ def decode_request(data: bytes) -> "Challenge":
 def encode_payload(
     class_id: bytes, nonce: bytes, time_s: int, newest_manifest: int, newest_support: int
 ) -> bytes:
-    """What the tracker signs."""
+    """Return the payload that the tracker signs."""
     return encode({1: class_id, 2: nonce, 3: time_s, 4: newest_manifest, 5: newest_support})
 
 
@@ -68,7 +69,7 @@ def _is_count(value: object) -> bool:
 def accept(payload: bytes, asked: "Challenge | None", age_ms: int, floor_s: int) -> "Freshness":
     """Check a verified record's payload against the outstanding challenge.
 
-    `age_ms` is the time since the nonce was drawn, `floor_s` the earliest time that can be true (unix seconds).
+    `age_ms` is the age of the nonce, `floor_s` the earliest time that can be true (unix seconds).
     Raises FreshnessError(reason).
     """
     if asked is None:

@@ -1,7 +1,7 @@
-"""Who a unit is: the `identity` record, written once in the factory, read for the rest of its life.
+"""The `identity` record of a unit, written once in the factory.
 
 CBOR {1: device id (bytes 16, random), 2: serial, 3: model, 4: brand, 5: batch, 6: manufacturer}; all but the
-first are text. The device id says nothing about the unit (SE-06); the serial is shown to nobody before sign-in.
+first are text. The device id is random and reveals nothing (SE-06); the serial number is shown only after sign-in.
 """
 
 from collections import namedtuple
@@ -22,7 +22,7 @@ _TEXTS = ((2, "serial"), (3, "model"), (4, "brand"), (5, "batch"), (6, "manufact
 
 
 def encode(identity: "Identity") -> bytes:
-    """Give the record's bytes. Raises CborError for a field that `decode` would refuse."""
+    """Return the record. Raises CborError for a field that `decode` would refuse."""
     data = cbor.encode(
         {
             1: identity.device_id,
@@ -38,7 +38,7 @@ def encode(identity: "Identity") -> bytes:
 
 
 def decode(data: bytes) -> "Identity":
-    """Give the identity that the record holds. Raises CborError, LimitError."""
+    """Return the identity in the record. Raises CborError, LimitError."""
     required = [(1, bytes)] + [(key, str) for key, _ in _TEXTS]
     fields = cbor.check_map(cbor.decode(data, RECORD_BYTES), required)
     if len(fields[1]) != DEVICE_ID_BYTES:
@@ -49,7 +49,7 @@ def decode(data: bytes) -> "Identity":
 
 
 def check_text(text: str, name: str) -> None:
-    """Refuse an empty, overlong or control-carrying text with CborError; `name` says which field it is."""
+    """Raise CborError for a text that is empty, too long or holds a control character; `name` is the field's name."""
     if not text or len(text) > TEXT_CHARS:
         raise CborError(reason="length of " + name)
     for character in text:
@@ -59,5 +59,5 @@ def check_text(text: str, name: str) -> None:
 
 
 def device_id_text(identity: "Identity") -> str:
-    """Give the device id as 32 hex digits: certificate subject, MQTT user name, topic."""
+    """Return the device id as 32 hex digits: certificate subject, MQTT user name, topic."""
     return "".join(["{:02x}".format(byte) for byte in identity.device_id])

@@ -1,13 +1,14 @@
-"""How long the unit has run without word of its maker: powered-on time since the last valid freshness record.
+"""Powered-on time since the last valid freshness record.
 
-A hostile broker can keep updates away (freeze); it cannot keep the unit from saying so (docs/design.md, Update; UP-13).
+A hostile broker can withhold updates (freeze attack), but it cannot stop the unit from reporting that
+(docs/design.md, Update; UP-13).
 
 Rules:
-1. Powered-on time counts across restarts; a clock is not needed. *Stale* begins at limits.STALE_AFTER_S.
-2. Time is charged when it begins, in steps of limits.STALE_STEP_S: a cut loses nothing, and a unit that is
-   restarted often errs towards *stale*. A record that comes inside the first limits.STALE_GRACE_S costs no write.
-3. Writes are bounded: one a step without word, one for the word that ends it.
-4. A damaged record counts as *stale* until word comes.
+1. Powered-on time adds up across restarts, without a clock. The unit is *stale* from limits.STALE_AFTER_S on.
+2. Time is charged in advance, in steps of limits.STALE_STEP_S: a power cut loses nothing, and a unit that restarts
+   often errs towards *stale*. A record within the first limits.STALE_GRACE_S costs no write.
+3. Writes are bounded: one for each step, and one for the record that ends the count.
+4. A damaged count means *stale* until the next valid record.
 """
 
 from device.compat import const
@@ -24,7 +25,7 @@ _SECONDS = const(1)
 
 
 class Staleness:
-    """The count of one unit, kept in the device region's record `unheard`. Methods may raise StorageError."""
+    """The count of one unit, stored in the record `unheard` of the device region. Methods may raise StorageError."""
 
     def __init__(self, store: "Store", clock: "Clock") -> None:
         self._store = store
@@ -45,11 +46,11 @@ class Staleness:
 
     @property
     def is_stale(self) -> bool:
-        """Whether the unit has run STALE_AFTER_S seconds or more without a valid freshness record."""
+        """Return whether the unit has run STALE_AFTER_S seconds or more without a valid freshness record."""
         return self.charged_s >= STALE_AFTER_S
 
     def tick(self) -> None:
-        """Let time count; to be called at least every six days (interfaces.Clock), better every minute."""
+        """Add the time since the last call. Call this every minute; at least every six days (interfaces.Clock)."""
         now_ms = self._clock.ticks_ms()
         self._left_ms -= max(0, self._clock.ticks_diff(now_ms, self._last_ms))
         self._last_ms = now_ms
@@ -57,11 +58,13 @@ class Staleness:
         while self._left_ms <= 0:
             self._left_ms += STALE_STEP_S * 1000
             steps += 1
-        if steps and not self.is_stale:  # once stale there is nothing to add: no write until word comes
+        if (
+            steps and not self.is_stale
+        ):  # a stale unit has nothing to add: no write until the next valid record
             self._save(min(self.charged_s + steps * STALE_STEP_S, STALE_AFTER_S))
 
     def heard(self) -> None:
-        """A freshness record was valid: count from zero again."""
+        """Count from zero again after a valid freshness record."""
         if self.charged_s:
             self._save(0)
         self._left_ms = STALE_STEP_S * 1000

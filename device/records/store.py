@@ -1,16 +1,16 @@
-"""Durable records: what each is called, where it lives, how large it may be, and whether it is whole.
+"""Durable records: the name, region and largest size of each, and the check that it is whole.
 
 Rules:
-1. A record on flash is SHA-256(data) || data; one that does not match its digest is damaged, never guessed at.
-2. A name that is not in RECORDS does not exist; a record lives in one region, so a factory reset, which
-   erases the user region, takes the owner's records and leaves the maker's.
+1. A record on flash is SHA-256(data) || data; a record that does not match its digest is damaged.
+2. Only names in RECORDS exist. A record is in one region, so a factory reset, which erases the user region, deletes
+   the owner's records and keeps the maker's.
 3. "Absent" and "damaged" are different answers: absent is None, damaged raises RecordDamagedError (PW-04).
-4. Atomic writes are the port's promise (interfaces.Records: old or new, never neither).
-5. A record has a form, and the digest says which: form 1 is SHA-256(data), form k SHA-256("firstboot record", k,
+4. The port promises atomic writes (interfaces.Records: the old record or the new one).
+5. A record has a form, which the digest shows: form 1 is SHA-256(data), form k SHA-256("firstboot record", k,
    data). Readers know every form up to their own; a release that does not know a form finds a damaged record.
-6. So a release that is on trial keeps each record in the form that it found, and a new one in form 1: the release
-   before it can read all of them as long as it may be needed again. After the confirm every record is written anew
-   in the newest form, one after the other; a power cut between two leaves the rest to the next start.
+6. So a release on trial keeps each record in the form that it found, and writes a new record in form 1: the previous
+   release can read all of them while a revert is possible. After the confirm the release rewrites every record in the
+   newest form, one after the other; a power cut between two leaves the rest to the next start.
 """
 
 import hashlib
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 DEVICE = "device"  # littlefs region that survives a factory reset
 USER = "user"  # littlefs region that a factory reset erases
 
-# What changed the form of record `name`: `version` is the newer form, `up` gives its data from those of the form
+# A change of the form of record `name`: `version` is the newer form, `up` makes its data from those of the form
 # before, `down` the other way round (it may leave out what the older release did not know). Both raise CodecError.
-# Never of a record from the station: its hash is part of what the unit proves, and what shipped stays as it shipped.
+# Records from the station never change form: their hash is part of what the unit proves.
 Migration = namedtuple("Migration", ("name", "version", "up", "down"))
 MIGRATIONS: "tuple[Migration, ...]" = ()  # by name in the order of their versions, 2, 3, ...
 
@@ -75,7 +75,7 @@ STATION_RECORDS = tuple([record.name for record in RECORDS if record.from_statio
 
 
 def find(name: str) -> "Record | None":
-    """Give the table's entry for `name`, None when there is no such record."""
+    """Return the table's entry for `name`, None if there is no such record."""
     for record in RECORDS:
         if record.name == name:
             return record
@@ -83,12 +83,12 @@ def find(name: str) -> "Record | None":
 
 
 def steps(name: str) -> "list[Migration]":
-    """Give the migrations of one record, oldest first."""
+    """Return the migrations of one record, oldest first."""
     return [step for step in MIGRATIONS if step.name == name]
 
 
 def wrap(data: bytes, version: int = 1) -> bytes:
-    """Give what lies on flash for `data` of form `version`: the digest in front of it."""
+    """Return the bytes to store for `data` of form `version`: the digest, then the data."""
     return _digest(data, version) + data
 
 
@@ -99,7 +99,7 @@ def _digest(data: bytes, version: int) -> bytes:
 
 
 def unwrap(name: str, stored: bytes) -> "tuple[int, bytes]":
-    """Give form and data of a stored record; raises RecordDamagedError when it is not what was written."""
+    """Return form and data of a stored record. Raises RecordDamagedError if it does not match its digest."""
     data = stored[DIGEST_BYTES:]
     if len(stored) >= DIGEST_BYTES:
         for version in range(len(steps(name)) + 1, 0, -1):
@@ -109,9 +109,9 @@ def unwrap(name: str, stored: bytes) -> "tuple[int, bytes]":
 
 
 class Store:
-    """The records of one region, checked on the way in and on the way out. Data are of the newest form.
+    """The records of one region, checked when read and when written. Data have the newest form.
 
-    `is_settled` False: a release on trial, which keeps the forms that it finds (rule 6).
+    `is_settled` is False for a release on trial, which keeps the forms that it finds (rule 6).
     Every method raises StorageError (field `reason`) for a name that is not a record of this region, and what
     the port raises (StorageError, StorageFullError).
     """
@@ -122,7 +122,7 @@ class Store:
         self.is_settled = is_settled
 
     def read(self, name: str) -> "bytes | None":
-        """Give a record's data, None when it is absent. Raises RecordDamagedError."""
+        """Return a record's data, None if it is absent. Raises RecordDamagedError."""
         entry = self._entry(name)
         stored = self._records.read(name)
         if stored is None:
@@ -138,14 +138,14 @@ class Store:
         return data
 
     def require(self, name: str) -> bytes:
-        """Give a record's data. Raises StorageError when it is absent, RecordDamagedError when damaged."""
+        """Return a record's data. Raises StorageError if it is absent, RecordDamagedError if it is damaged."""
         data = self.read(name)
         if data is None:
             raise StorageError(reason="absent", name=name)
         return data
 
     def write(self, name: str, data: bytes) -> None:
-        """Store `data` in place of what was there; durable on return. Raises LimitError when it is too long."""
+        """Store `data`, durable on return. Raises LimitError if it is too long."""
         entry = self._entry(name)
         if len(data) > entry.max_bytes:
             raise LimitError(what=name, limit=entry.max_bytes)
@@ -156,9 +156,9 @@ class Store:
         self._records.write(name, wrap(data, version))
 
     def migrate(self) -> int:
-        """Write every record anew that is not of its newest form; gives how many. From now on this release's forms.
+        """Rewrite every record in its newest form, and use the newest forms from now on. Return how many.
 
-        Called once the running release is confirmed. What is damaged stays as it is: whoever needs it says so.
+        The agent calls this when the running release is confirmed. A damaged record stays; its reader reports it.
         """
         self.is_settled = True
         done = 0
@@ -174,7 +174,7 @@ class Store:
         return done
 
     def _stored_version(self, name: str) -> int:
-        """The form of the stored record; 1, which every release reads, where none is there or it is damaged."""
+        """Return the form of the stored record; 1, which every release reads, if it is absent or damaged."""
         stored = self._records.read(name)
         try:
             return 1 if stored is None else unwrap(name, stored)[0]
@@ -182,17 +182,17 @@ class Store:
             return 1
 
     def delete(self, name: str) -> None:
-        """Remove a record; one that is absent stays absent."""
+        """Remove a record, if it is there."""
         self._entry(name)
         self._records.delete(name)
 
     def has(self, name: str) -> bool:
-        """Say whether a record is there, whole or damaged."""
+        """Return whether the record exists, whole or damaged."""
         self._entry(name)
         return self._records.read(name) is not None
 
     def read_map(self, name: str) -> "dict[Any, Any] | None":
-        """Give a record that is a CBOR map, None when it is absent. Raises RecordDamagedError for anything else."""
+        """Return a record that is a CBOR map, None if it is absent. Raises RecordDamagedError for anything else."""
         data = self.read(name)
         if data is None:
             return None
@@ -216,10 +216,10 @@ class Store:
 
 
 def record_hash(store: "Store") -> bytes:
-    """Give SHA-256 over the station's records: sorted by name, each len(name) u8, name, len(data) u32 BE, data.
+    """Return the SHA-256 over the station's records: sorted by name, each len(name) u8, name, len(data) u32 BE, data.
 
     The station computes the same from what it wrote and so knows that the unit holds it. Raises StorageError
-    when one is absent, RecordDamagedError when one is damaged.
+    if one is absent, RecordDamagedError if one is damaged.
     """
     total = hashlib.sha256()
     for name in sorted(STATION_RECORDS):
@@ -229,6 +229,6 @@ def record_hash(store: "Store") -> bytes:
 
 
 def hash_item(name: str, data: bytes) -> bytes:
-    """Give the bytes that one record adds to the record hash."""
+    """Return the bytes that one record adds to the record hash."""
     encoded = name.encode()
     return bytes((len(encoded),)) + encoded + len(data).to_bytes(4, "big") + data

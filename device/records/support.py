@@ -1,4 +1,4 @@
-"""How long the maker provides security updates: the `support` record's payload and what follows from it.
+"""The payload of the `support` record, and the support state: how long the maker provides security updates.
 
 CBOR {1: class id, 2: end date (days since 1970-01-01, inclusive), 3: sequence, 4: published (unix s), 5: days of
 notice before the end}.
@@ -9,8 +9,8 @@ Rules:
    key; only the roots lower it, after a key was stolen (trust/keyset.py, ceilings).
 2. A record is for one product class and goes no further than the horizon in the anchors, so a stolen key cannot
    promise for ever.
-3. The end date is inclusive; *ended* begins at 00:00 UTC of the second day after it, so before no reader's
-   midnight, whatever the time zone.
+3. The end date is inclusive; *ended* begins at 00:00 UTC of the second day after it, so after midnight in every
+   time zone.
 4. Without trusted time the answer is *unknown*, never a guess (SP-10).
 """
 
@@ -29,13 +29,13 @@ SUPPORTED = "supported"
 ENDING = "ending"
 ENDED = "ended"
 UNKNOWN = "unknown"
-STATES = (UNKNOWN, SUPPORTED, ENDING, ENDED)  # a report carries the place in this list (SP-08)
+STATES = (UNKNOWN, SUPPORTED, ENDING, ENDED)  # a report carries the position in this list (SP-08)
 
 CLASS_ID_BYTES = 16
 DAY_S = 86400
 GRACE_DAYS = 2
 LAST_DAY = 2932896  # 9999-12-31
-NOTICE_DAYS = 3650  # longest notice that means anything: ten years
+NOTICE_DAYS = 3650  # longest notice: ten years
 
 SupportRecord = namedtuple("SupportRecord", ("class_id", "end_day", "sequence", "published_s", "notice_days"))
 SupportStatus = namedtuple("SupportStatus", ("state", "days_left"))  # days_left None while unknown
@@ -57,7 +57,7 @@ MONTHS = (
 
 
 def encode(record: "SupportRecord") -> bytes:
-    """Give the payload that the support role signs. Raises SupportRecordError for a field out of range."""
+    """Return the payload that the support role signs. Raises SupportRecordError for a field out of range."""
     _check(record)
     return cbor.encode(
         {
@@ -71,7 +71,7 @@ def encode(record: "SupportRecord") -> bytes:
 
 
 def decode(payload: bytes) -> "SupportRecord":
-    """Give the record in a verified payload. Raises SupportRecordError(reason "structure" or a field's name)."""
+    """Return the record in a verified payload. Raises SupportRecordError(reason "structure" or a field's name)."""
     required = ((1, bytes), (2, int), (3, int), (4, int), (5, int))
     try:
         fields = cbor.check_map(cbor.decode(payload, RECORD_BYTES), required)
@@ -102,7 +102,7 @@ def accept(
     horizon_s: int,
     floor_day: int = 0,
 ) -> bool:
-    """Say whether a verified `offered` record replaces `current`: False when it is the one we hold (SP-09).
+    """Return whether a verified `offered` record replaces `current`; False if the unit holds it already (SP-09).
 
     `horizon_s` is the anchors' support horizon (unix s); `floor_day` the latest end day that this unit ever verified,
     whoever signed it: a change of the support key shortens nothing. Raises SupportRecordError with `reason` "class",
@@ -126,7 +126,7 @@ def accept(
 
 
 def support_state(record: "SupportRecord | None", trusted_time_s: "int | None") -> "SupportStatus":
-    """Give the state at a trusted time (unix s, None while there is none) and whole days to the end date.
+    """Return the state at a trusted time (unix s, None if unknown) and the whole days to the end date.
 
     Source: SP-08, SP-10. `days_left` is 0 on the end date and after it, None while unknown.
     """
@@ -140,7 +140,7 @@ def support_state(record: "SupportRecord | None", trusted_time_s: "int | None") 
 
 
 def sentence(model: str, end_day: int) -> str:
-    """Give the one sentence that every page, label and statement uses (SP-04)."""
+    """Return the sentence that every page, label and statement uses (SP-04)."""
     return "We will provide security updates for {} until {}.".format(model, long_date_text(end_day))
 
 
@@ -148,8 +148,8 @@ def sentence(model: str, end_day: int) -> str:
 
 
 def civil_from_days(day: int) -> "tuple[int, int, int]":
-    """Give (year, month, day of month) of a day counted from 1970-01-01."""
-    # The year is taken to begin in March, so that the leap day is its last day.
+    """Return (year, month, day of month) of a day counted from 1970-01-01."""
+    # The year begins in March here, so that the leap day is its last day.
     day += 719468
     era = day // 146097
     day_of_era = day - era * 146097
@@ -165,7 +165,7 @@ def civil_from_days(day: int) -> "tuple[int, int, int]":
 
 
 def days_from_civil(year: int, month: int, day: int) -> int:
-    """Give the day counted from 1970-01-01. Raises SupportRecordError for a date that does not exist."""
+    """Return the day counted from 1970-01-01. Raises SupportRecordError for a date that does not exist."""
     if not 1 <= month <= 12:
         raise SupportRecordError(reason="end date")
     shifted_year = year - 1 if month <= 2 else year
@@ -180,12 +180,12 @@ def days_from_civil(year: int, month: int, day: int) -> int:
 
 
 def date_text(day: int) -> str:
-    """Give a day as ISO 8601: 2031-03-31."""
+    """Return a day as ISO 8601: 2031-03-31."""
     year, month, day_of_month = civil_from_days(day)
     return "{:04d}-{:02d}-{:02d}".format(year, month, day_of_month)
 
 
 def long_date_text(day: int) -> str:
-    """Give a day as people write it: 31 March 2031."""
+    """Return a day as people write it: 31 March 2031."""
     year, month, day_of_month = civil_from_days(day)
     return "{} {} {}".format(day_of_month, MONTHS[month - 1], year)

@@ -1,7 +1,7 @@
-"""Trusted time: unknown until a tracker's record was accepted, then advanced by the unit's own ticks.
+"""Trusted time: unknown until the unit accepts a tracker's record, then advanced by the unit's own ticks.
 
 Rules (SP-10):
-1. Without a record there is no time: now_s() is None, never a guess.
+1. Without a record the time is unknown: now_s() is None.
 2. The floor (build time, last accepted time) bounds what may be accepted; it is not a time.
 """
 
@@ -11,7 +11,7 @@ TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from device.interfaces import Clock
 
-_FLOOR_STEP_S = const(86400)  # a stored floor moves at most daily: it bounds flash writes
+_FLOOR_STEP_S = const(86400)  # a stored floor moves at most once a day, which bounds flash writes
 _TICKS_PERIOD = const(1 << 30)  # interfaces.Clock
 
 
@@ -26,7 +26,7 @@ class TimeKeeper:
         clock.set_trusted_time(None)
 
     def accept(self, time_s: int) -> bool:
-        """Take a time from a verified record; True when the stored floor should move."""
+        """Accept a time from a verified record. Return True if the stored floor should move."""
         self._base_s = time_s
         self._base_ms = self.clock.ticks_ms()
         self.clock.set_trusted_time(time_s)
@@ -36,15 +36,15 @@ class TimeKeeper:
         return True
 
     def set_floor(self, floor_s: int) -> None:
-        """Forget the time and start again from this floor: the roots said that the tracker's word is void."""
+        """Forget the time and start again from this floor: the roots declared the tracker's records void."""
         self.floor_s = floor_s
         self._base_s = None
         self.clock.set_trusted_time(None)
 
     def now_s(self) -> "int | None":
-        """Trusted unix time in seconds, None where no record was accepted since power-on.
+        """Return trusted unix time in seconds, None if no record was accepted since power-on.
 
-        Must be called at least every six days: ticks wrap (interfaces.Clock).
+        Call this at least every six days: ticks wrap (interfaces.Clock).
         """
         if self._base_s is None:
             return None

@@ -1,16 +1,16 @@
-"""SUIT command sequences: split apart, then run as a generator that yields what it needs to know or have done.
+"""SUIT command sequences: decode them, then run them as a generator that yields conditions and directives.
 
 draft-ietf-suit-manifest 6.4 (abstract machine), 6.5 (component index) and 8.4.5 to 8.4.10. Rules:
-1. A sequence is pairs of command and argument. All of it is checked before any of it is run, sequences inside
-   sequences too: a command that no one here carries out is refused by name, also where it would not be reached.
+1. A sequence is pairs of command and argument. The whole sequence is checked before it runs, nested sequences too: a
+   command that is not carried out is refused by name, even if the run would not reach it.
 2. The shared sequence holds conditions, set component index, override parameters, try-each, run-sequence (8.4.5).
 3. The shared sequence runs first, then the others, over one set of parameters for each component (6.4).
-4. With several components at once (True or a list) a command runs for each of them, in order; a sequence inside is
-   run from its start to its end for each (6.5).
-5. A parameter must be set before a command that uses it. A condition that does not hold ends its sequence:
-   try-each then tries the next one, run-sequence fails unless soft failure is set in it, the rest fails (8.4.8.13).
-   A directive that fails ends the whole run.
-6. At most SUIT_NESTING sequences inside each other and SUIT_STEPS commands in all, so no manifest holds a unit up.
+4. With several components at once (True or a list) a command runs for each of them, in order. A nested sequence runs
+   from start to end for each (6.5).
+5. A parameter must be set before a command that uses it. A failed condition ends its sequence: try-each
+   then tries the next one, run-sequence fails unless soft failure is set in it, any other sequence fails (8.4.8.13). A
+   failed directive ends the whole run.
+6. At most SUIT_NESTING nested sequences and SUIT_STEPS commands in all, so that no manifest keeps a unit busy.
 """
 
 from collections import namedtuple
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     Command = tuple[int, Any]
 
-# Effects. The runner answers False where a condition does not hold or a directive failed; all else is success.
-# `component` is an index into the manifest's components; what was not set and need not be is None.
+# Effects. The runner answers False if a condition or directive failed; any other answer is success.
+# `component` is an index into the manifest's components; an optional parameter that was not set is None.
 MatchVendor = namedtuple("MatchVendor", ("component", "identifier"))
 MatchClass = namedtuple("MatchClass", ("component", "identifier"))
 MatchDevice = namedtuple("MatchDevice", ("component", "identifier"))
@@ -44,7 +44,7 @@ Swap = namedtuple("Swap", ("component", "source"))
 Invoke = namedtuple("Invoke", ("component", "arguments"))
 
 _P = registry
-# command -> (effect, parameters it must find, parameters it may find), each in the order of the effect's fields.
+# command -> (effect, required parameters, optional parameters), each in the order of the effect's fields.
 _EFFECTS = {
     _P.CONDITION_VENDOR_IDENTIFIER: (MatchVendor, (_P.PARAMETER_VENDOR_IDENTIFIER,), ()),
     _P.CONDITION_CLASS_IDENTIFIER: (MatchClass, (_P.PARAMETER_CLASS_IDENTIFIER,), ()),
@@ -73,7 +73,7 @@ _SHARED_DIRECTIVES = (
 )
 
 
-# Taking apart ----------------------------------------------------------------------------------------------
+# Decoding --------------------------------------------------------------------------------------------------
 
 
 def decode(data: bytes, is_shared: bool = False) -> "list[Command]":
@@ -86,7 +86,7 @@ def decode(data: bytes, is_shared: bool = False) -> "list[Command]":
 
 
 def _decode(data: bytes, is_shared: bool, depth: int, left: "list[int]") -> "list[Command]":
-    """`left`: a list of one, how many commands there may still be, so that what is taken apart stays small."""
+    """Decode one level. `left`: a list of one, how many commands may still follow."""
     if depth > SUIT_NESTING:
         raise LimitError(what="nested SUIT sequences", limit=SUIT_NESTING)
     items = cbor.decode(data, ENVELOPE_BYTES, 2 * SUIT_STEPS)
@@ -131,7 +131,7 @@ def _argument(command: int, value: "Any", is_shared: bool, depth: int, left: "li
 
 
 def _index(value: "Any") -> "Any":
-    """True, one number, or a list of numbers; whether there are such components is seen when it runs."""
+    """Return a checked index: True, a number, or a list of numbers. The run checks that the components exist."""
     if value is True:
         return value
     for one in value if isinstance(value, list) else [value]:
@@ -145,7 +145,7 @@ def _index(value: "Any") -> "Any":
 def _alternatives(
     value: "Any", is_shared: bool, depth: int, left: "list[int]"
 ) -> "list[list[Command] | None]":
-    """Two sequences or more, and nil at the end where all may fail (8.4.10.2)."""
+    """Return two sequences or more; None at the end if all may fail (8.4.10.2)."""
     if not isinstance(value, list):
         raise SuitError(reason="try-each is no list")
     sequences = value[:-1] if value and value[-1] is None else value
@@ -165,11 +165,11 @@ def _bytes(value: "Any", command: int) -> bytes:
     return value
 
 
-# Putting together ------------------------------------------------------------------------------------------
+# Encoding ---------------------------------------------------------------------------------------------------
 
 
 def encode(pairs: "Iterable[Command]") -> bytes:
-    """Return an encoded sequence of (command, argument) pairs; arguments as CBOR carries them."""
+    """Return an encoded sequence of (command, argument) pairs; arguments in the form that CBOR carries."""
     items: "list[Any]" = []
     for command, argument in pairs:
         items.append(command)
@@ -207,11 +207,11 @@ def run(sequences: "Iterable[list[Command]]", component_count: int) -> "Generato
 
 
 class _Failed(Exception):
-    """A condition does not hold; args: the command and the component. Never leaves this module."""
+    """A condition failed; args: the command and the component. Never leaves this module."""
 
 
 class _Machine:
-    """The abstract machine of draft 6.4: parameters of each component, and how much was done."""
+    """The abstract machine of draft 6.4: the parameters of each component, and the steps so far."""
 
     def __init__(self, component_count: int) -> None:
         self._count = component_count
@@ -223,7 +223,7 @@ class _Machine:
     def run(
         self, sequence: "list[Command]", current: "list[int]", depth: int, is_soft: bool = False
     ) -> "Generator[Any, Any, bool]":
-        """Whether the sequence came to its end; False only for a failed condition under soft failure."""
+        """Return whether the sequence ran to its end; False only for a failed condition under soft failure."""
         for index in range(len(sequence)):
             command, argument = sequence[index]
             self._count_step()
@@ -290,7 +290,7 @@ class _Machine:
         return effect(*values)
 
     def _override(self, component: int, values: "dict[int, Any]", is_soft: bool) -> bool:
-        """Set parameters; gives soft failure, which belongs to the sequence and not to a component."""
+        """Set parameters. Return soft failure, which belongs to the sequence and not to a component."""
         for number in values:
             if number == registry.PARAMETER_SOFT_FAILURE:
                 is_soft = values[number]

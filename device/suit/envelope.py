@@ -1,11 +1,11 @@
-"""The SUIT envelope: what lies around the manifest, apart but not yet believed.
+"""The SUIT envelope: take apart what is around the manifest, before any trust.
 
 draft-ietf-suit-manifest 8.3 (Envelope) and 8.4 (digests). Rules:
 1. Tag 107 around a map with the authentication wrapper (2) and the manifest (3).
 2. The wrapper is a digest and 1 .. SIGNATURES_TRIED signatures, each in a byte string.
-3. Severable members may stand beside the manifest; they count only with a digest inside it.
+3. Severable members may be beside the manifest; they count only if the manifest holds their digest.
 4. Integrated payloads and every other member are refused by name.
-The manifest stays bytes here: nothing in it is read before its signature was verified.
+The manifest stays bytes here: it is read only after its signature was verified.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from typing import Any
 
-# `digest`: the encoded SUIT_Digest, which is what is signed; `signatures`: tuple of encoded COSE messages;
+# `digest`: the encoded SUIT_Digest, which the authors sign; `signatures`: tuple of encoded COSE messages;
 # `manifest`: encoded SUIT_Manifest; `severed`: member number -> bytes.
 Envelope = namedtuple("Envelope", ("digest", "signatures", "manifest", "severed"))
 
@@ -83,7 +83,7 @@ def decode_digest(data: bytes) -> bytes:
 
 
 def check_digest(value: "Any") -> bytes:
-    """Return the 32 bytes of a decoded SUIT_Digest; SHA-256 alone is supported."""
+    """Return the 32 bytes of a decoded SUIT_Digest; only SHA-256 is supported."""
     if not isinstance(value, list) or len(value) != 2:
         raise SuitError(reason="digest is not two parts")
     algorithm, digest = value

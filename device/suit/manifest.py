@@ -1,8 +1,8 @@
 """The SUIT manifest: version, sequence number, components, command sequences, severable text.
 
 draft-ietf-suit-manifest 8.4. Call these functions with authenticated bytes only. Rules:
-1. Members of the draft are taken apart, whatever they are; `commands` and `trust.verify` decide what is carried out.
-   Any other member is refused by name.
+1. All members of the draft are decoded; `commands` and `trust.verify` decide what is carried out. Any other member is
+   refused by name.
 2. A manifest may have no components, and a component identifier may be empty (CDDL of the draft). A unit takes
    neither (trust/profile.py).
 3. In a manifest with several components each sequence begins with set-component-index (draft 6.2).
@@ -31,7 +31,7 @@ Manifest = namedtuple(
     "Manifest",
     ("sequence_number", "components", "shared", "sequences", "severed", "text", "reference_uri"),
 )
-# What people read about a release (UP-07), in the language that was chosen.
+# What people read about a release (UP-07), in the chosen language.
 Text = namedtuple("Text", ("version", "mitigates", "interrupts"))
 
 LANGUAGE = "en"
@@ -71,9 +71,9 @@ def decode(data: bytes) -> Manifest:
 
 
 def resolve(content: Manifest, parts: "Envelope") -> Manifest:
-    """Return the manifest with its severed members put back that stand beside it with the right digest (draft 8.5).
+    """Return the manifest with those severed members put back that are beside it with the right digest (draft 8.5).
 
-    What is not there stays in `severed`: whoever needs it refuses. Raises SuitError for a member beside the manifest
+    An absent member stays in `severed`; code that needs it refuses. Raises SuitError for a member beside the manifest
     that has no digest inside, DigestMismatchError, and what decode raises.
     """
     sequences = dict(content.sequences)
@@ -266,7 +266,7 @@ def _bytes(value: "Any", number: int) -> bytes:
 
 
 def _reference_uri(members: "dict[Any, Any]") -> "str | None":
-    """Where a full version lies: for people, carried in reports, never followed (draft 8.4.3)."""
+    """Return where a full version is: for people, carried in reports, never followed (draft 8.4.3)."""
     uri = members.get(registry.MEMBER_REFERENCE_URI)
     if registry.MEMBER_REFERENCE_URI in members and not isinstance(uri, str):
         raise SuitError(reason="no text", member=_member(registry.MEMBER_REFERENCE_URI))

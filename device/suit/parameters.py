@@ -1,7 +1,6 @@
-"""SUIT parameters: what each may hold, and its checked value (draft-ietf-suit-manifest 8.4.8, update-management 4).
+"""SUIT parameters: the values that each may have (draft-ietf-suit-manifest 8.4.8, update-management 4).
 
-A parameter that the draft has and no command here uses is refused by name, so is a custom one: an author who set it
-meant something by it.
+A parameter that no command here uses is refused by name, a custom one too: its author set it for a reason.
 """
 
 from device.codec import cbor

@@ -1,4 +1,4 @@
-"""Every number of the SUIT manifest registries, once, with the name that a refusal gives.
+"""Every number of the SUIT manifest registries, once, with the name that a refusal prints.
 
 Source: draft-ietf-suit-manifest-37 (CDDL of its appendix A; the same numbers since -34). For what the project
 refuses by name: draft-ietf-suit-update-management-14, draft-ietf-suit-trust-domains and
@@ -188,7 +188,7 @@ REPORT_FAILURE = 2
 
 
 def name_of(table: "Table", number: object, kind: str) -> str:
-    """Return the registered name of `number`, or "`kind` NUMBER" where the table does not have it."""
+    """Return the registered name of `number`, or "`kind` NUMBER" if the table does not have it."""
     for known, name in table:
         if known == number:
             return name
@@ -196,7 +196,7 @@ def name_of(table: "Table", number: object, kind: str) -> str:
 
 
 def has(table: "Table", number: object) -> bool:
-    """Whether `number` stands in the table."""
+    """Return whether `number` is in the table."""
     for known, _ in table:
         if known == number:
             return True

@@ -1,10 +1,10 @@
-"""What a unit tells its server of the manifest it last looked at (draft-ietf-suit-report, CDDL of SUIT_Report).
+"""The report of a unit to its server about the last manifest that it checked (draft-ietf-suit-report, SUIT_Report).
 
 {99: [reference URI, SUIT_Digest of the manifest], 3: [records and claims], 4: true or {5: error number, 6: record,
-7: reason}}; below zero our own: {-1: version that runs (text), -2: confirmed manifest sequence, -3: number of the last
-error or 0, -4: a restart into a new release is about to happen,
--5: support state (place in support.STATES), -6, -7, -8: below}. Without a manifest the digest is empty. The claim
-names the image that runs. Reports travel inside TLS or OSCORE, which give their freshness, so there is no nonce.
+7: reason}}; below zero, this project's own: {-1: running version (text), -2: confirmed manifest sequence, -3: number of
+the last error or 0, -4: the unit is about to restart into a new release, -5: support state (position in
+support.STATES), -6, -7, -8: below}. Without a manifest the digest is empty. The claim names the running image. Reports
+travel inside TLS or OSCORE, which prove freshness, so there is no nonce.
 """
 
 from collections import namedtuple
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from device.errors import FirstbootError
 
-# `reference`: Reference; `failure`: Failure or None; `image_digest`: SHA-256 of what runs.
+# `reference`: Reference; `failure`: Failure or None; `image_digest`: SHA-256 of the running image.
 Report = namedtuple(
     "Report",
     (
@@ -47,7 +47,7 @@ Report = namedtuple(
         "extensions",
     ),
 )
-# `digest`: 32 bytes, empty where no manifest was looked at.
+# `digest`: 32 bytes, empty if no manifest was checked.
 Reference = namedtuple("Reference", ("uri", "digest"))
 # `section`, `offset`, `component`: where the manifest failed (a SUIT_Record); `reason`: SUIT_Report_Reasons.
 Failure = namedtuple("Failure", ("code", "reason", "section", "offset", "component"))
@@ -55,8 +55,8 @@ Failure = namedtuple("Failure", ("code", "reason", "section", "offset", "compone
 NO_REFERENCE = Reference("", b"")
 FIRMWARE = (b"firmware",)
 SUPPORT_STATE = -5  # the first of the extensions
-DELTA = -7  # the release was made from a delta: 0; or why the full payload was taken (error number)
-APP = -8  # SHA-256 of the application set that runs; absent where the firmware is alone
+DELTA = -7  # 0: the release was made from a delta; else why the full payload was taken (error number)
+APP = -8  # SHA-256 of the running application set; absent without one
 IS_STALE = -6  # no valid freshness record for 72 h of powered-on time (device/records/staleness.py)
 
 REASON_CBOR = 1
@@ -70,7 +70,7 @@ REASON_SEVERING = 9
 REASON_CONDITION = 10
 REASON_OPERATION = 11
 
-_URI_BYTES = const(120)  # a longer one would not fit beside the rest
+_URI_BYTES = const(120)  # a longer one would not fit into the report
 _RECORDS = const(3)
 _RESULT = const(4)
 _CODE = const(5)
@@ -101,9 +101,9 @@ _UNSUPPORTED = (
 
 
 def reference_of(data: bytes, is_authentic: bool) -> Reference:
-    """Return what a report says of an envelope, NO_REFERENCE for one that is none.
+    """Return the reference to an envelope, NO_REFERENCE if the bytes are not one.
 
-    The reference URI is read from an authentic manifest alone.
+    The reference URI is read only from an authentic manifest.
     """
     try:
         parts = envelope.decode(data)
@@ -119,9 +119,9 @@ def fitting_uri(uri: "str | None") -> str:
 
 
 def locate(error: "FirstbootError", data: bytes) -> None:
-    """Add to the error of a condition where it stands: `section` (manifest member) and `offset` in it, in bytes.
+    """Add the place of a failed condition to its error: `section` (manifest member) and `offset` in it, in bytes.
 
-    `data` is the envelope whose manifest failed. An error that names no command stays as it is: nothing is read then.
+    `data` is the envelope whose manifest failed. An error that names no command stays as it is.
     """
     index, section = error.fields.get("index"), error.fields.get("section", registry.MEMBER_INSTALL)
     if not isinstance(index, int):
@@ -138,7 +138,7 @@ def locate(error: "FirstbootError", data: bytes) -> None:
 
 
 def failure_of(error: "FirstbootError") -> Failure:
-    """Return where and why a manifest was refused; section 20 (suit-install), offset 0 where nobody can say."""
+    """Return where and why a manifest was refused; section 20 (suit-install), offset 0 if the place is unknown."""
     section = error.fields.get("section", registry.MEMBER_INSTALL)
     return Failure(
         error.code, _reason(error), section, error.fields.get("offset", 0), error.fields.get("component", 0)
@@ -170,9 +170,9 @@ def encode(report: Report) -> bytes:
 
 
 def decode(data: bytes) -> Report:
-    """Return a report of at most REPORT_BYTES; what it says is its sender's claim.
+    """Return a report of at most REPORT_BYTES; its content is the sender's claim.
 
-    Raises CborError, LimitError, SuitError. Extensions that are not known here are kept as they are.
+    Raises CborError, LimitError, SuitError. Unknown extensions are kept as they are.
     """
     fields = cbor.decode(data, REPORT_BYTES)
     if not isinstance(fields, dict):

@@ -1,15 +1,16 @@
-"""The trust anchors of one unit: whom it believes, for what, with which algorithm (docs/reference/records.md, Anchors).
+"""The trust anchors of one unit: which keys it trusts, for which role, with which algorithm
+(docs/reference/records.md, Anchors).
 
-Written once in the factory; a key set of the roots replaces keys and rules later (device/trust/keyset.py). Rules:
+The factory writes them once; later a key set of the roots replaces keys and rules (device/trust/keyset.py). Rules:
 1. A key is bound to one role and one algorithm; a message header must agree and never chooses.
 2. Key ids are distinct; a role may have several keys, ANCHOR_KEYS in all.
 3. Public keys have the form that their algorithm demands. The factory's record with another algorithm is refused by
    name; in a key set a key of an algorithm or role that this firmware does not know is skipped and counts for no
    threshold, so that a fleet can move to a new algorithm while old firmware is still in use.
-4. How many distinct keys must sign, and which algorithms must be among them, is said per role; root and author may
-   need several, every other role signs alone.
-5. A tracker's key is good inside one interval of at most TRACKER_KEY_DAYS; no other key has one: without a clock
-   it could not be checked. Records of version 1 know neither rules 4 nor 5.
+4. A policy for a role states how many distinct keys must sign, and which algorithms must be among them. Root and
+   author may need several; one key of any other role is enough.
+5. A tracker's key is valid inside one interval of at most TRACKER_KEY_DAYS. No other key has an interval: it could not
+   be checked without a clock. Records of version 1 have neither rule 4 nor rule 5.
 """
 
 from collections import namedtuple
@@ -45,9 +46,9 @@ Key = namedtuple("Key", ("key_id", "algorithm", "role", "public"))
 # `policies`: tuple of Policy; `intervals`: tuple of Interval; `sequence`: of the key set that this is, 0 before any;
 # `revoked`: tuple of key ids that never come back.
 Rules = namedtuple("Rules", ("policies", "intervals", "sequence", "revoked"))
-# `algorithms`: COSE numbers that must each stand behind one of the counted signatures.
+# `algorithms`: COSE numbers; each must belong to one of the counted signatures.
 Policy = namedtuple("Policy", ("role", "threshold", "algorithms"))
-# When a tracker's key is good: unix seconds, both ends included.
+# When a tracker's key is valid: unix seconds, both ends included.
 Interval = namedtuple("Interval", ("key_id", "first_s", "last_s"))
 
 NO_RULES = Rules((), (), 0, ())
@@ -91,7 +92,7 @@ def decode(data: bytes) -> Anchors:
 
 
 def encode(anchors: Anchors) -> bytes:
-    """Return the encoded record; raises what decode would raise on it, so a bad one is never written."""
+    """Return the encoded record. Raises what decode would raise on it, so that no bad record is written."""
     fields = {
         1: anchors.vendor_id,
         2: anchors.class_id,
@@ -110,9 +111,9 @@ def encode(anchors: Anchors) -> bytes:
 
 
 def find_key(anchors: Anchors, key_id: "bytes | None", role: int) -> Key:
-    """Return the key with this id in this role; without an id the only key of the role.
+    """Return the key with this id in this role; without an id, the only key of the role.
 
-    Raises SignatureError when there is none, or several and no id.
+    Raises SignatureError if there is none, or several and no id.
     """
     found: "Key | None" = None
     for key in anchors.keys:
@@ -126,7 +127,7 @@ def find_key(anchors: Anchors, key_id: "bytes | None", role: int) -> Key:
 
 
 def policy_of(anchors: Anchors, role: int) -> Policy:
-    """Return how many and which keys of `role` must sign; one of any algorithm where nothing is said."""
+    """Return how many and which keys of `role` must sign; one key of any algorithm if no policy names the role."""
     found = Policy(role, 1, ())
     for policy in anchors.rules.policies:
         if policy.role == role:
@@ -135,7 +136,7 @@ def policy_of(anchors: Anchors, role: int) -> Policy:
 
 
 def interval_of(anchors: Anchors, key: Key) -> "Interval | None":
-    """Return when `key` is good, None where it has no interval."""
+    """Return when `key` is valid, None if it has no interval."""
     found: "Interval | None" = None
     for interval in anchors.rules.intervals:
         if interval.key_id == key.key_id:
@@ -147,7 +148,7 @@ def interval_of(anchors: Anchors, key: Key) -> "Interval | None":
 
 
 def encode_keys(keys: "Iterable[Key]", intervals: "Iterable[Interval]") -> "list[dict[int, Any]]":
-    """Return what decode_keys takes apart, before CBOR."""
+    """Return the form that decode_keys reads, before CBOR."""
     good = {interval.key_id: interval for interval in intervals}
     parts: "list[dict[int, Any]]" = []
     for key in keys:
@@ -162,7 +163,7 @@ def encode_keys(keys: "Iterable[Key]", intervals: "Iterable[Interval]") -> "list
 def decode_keys(
     parts: "list[Any]", has_intervals: bool, skips_unknown: bool
 ) -> "tuple[tuple[Key, ...], tuple[Interval, ...]]":
-    """Return checked keys, and the interval of every tracker's key; rule 3.
+    """Return checked keys (rule 3) and the interval of every tracker's key.
 
     Raises CborError, LimitError, and UnsupportedError for an unknown algorithm unless `skips_unknown`.
     """
@@ -189,7 +190,7 @@ def decode_keys(
 
 
 def encode_policies(policies: "Iterable[Policy]") -> "list[dict[int, Any]]":
-    """Return what decode_policies takes apart, before CBOR."""
+    """Return the form that decode_policies reads, before CBOR."""
     return [{1: one.role, 2: one.threshold, 3: list(one.algorithms)} for one in policies]
 
 

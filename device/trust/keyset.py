@@ -1,6 +1,6 @@
-"""The key set: which keys a unit believes from now on, signed by its roots (docs/design.md, Roles and keys).
+"""The key set: the keys that a unit trusts from now on, signed by its roots (docs/design.md, Roles and keys).
 
-The factory's anchors are the first key set; this record replaces their keys and rules, and nothing else of them.
+The factory's anchors are the first key set; this record replaces only their keys and rules.
 Payload: CBOR {0: 1, 1: class id, 2: sequence, 3: root's time (unix s), 4: [keys], 5: [policies], 6: [revoked key
 ids], 7: [numbers of revoked image keys], optional 8: highest manifest sequence number, optional 9: latest end date of
 the support period (days since 1970-01-01)}; keys and policies as in the anchors. Signed as COSE_Sign or COSE_Sign1.
@@ -8,14 +8,14 @@ Members 8 and 9 are the way back from a stolen key that signed a huge number or 
 goes back to them, since its roots vouch for nothing higher.
 
 Rules, in the order they are applied (RFC 9019 4.2, UP-11; after python-tuf's root update):
-1. Size, structure, `typ`. Nothing of the payload is read before the next rule held.
-2. As many roots that this unit believes now have signed as its policy for roots asks for.
-3. For this class, with a sequence number above that of the key set that holds now, by at most SEQUENCE_JUMP.
-4. What was revoked stays revoked, and no revoked key is among the keys.
-5. The set has roots, and as many of its own roots signed it as its own policy asks for: a new root that nobody
-   holds would lock the unit out for ever.
-It is accepted without a clock. Root's time becomes the floor of trusted time, lower than before if need be, so that a
-tracker's key that was stolen and lied does not keep its victims in the future; never below the build time.
+1. Size, structure, `typ`. The payload is not read before rule 2 was checked.
+2. As many of the unit's present roots signed as its policy for roots demands.
+3. For this class, with a sequence number above the present key set's, by at most SEQUENCE_JUMP.
+4. A revoked key stays revoked, and no revoked key is among the keys.
+5. The set has roots, and as many of its own roots signed it as its own policy demands: new roots that nobody holds
+   would lock the unit out for ever.
+No clock is needed. Root's time becomes the floor of trusted time, even if that lowers the floor: a stolen tracker key
+that moved units into the future loses its effect. The floor never goes below the build time.
 """
 
 from collections import namedtuple
@@ -50,7 +50,7 @@ _CEILINGS = ((8, int), (9, int))
 
 
 def encode(keys: KeySet) -> bytes:
-    """Return the payload that the roots sign; raises what decode would raise on it."""
+    """Return the payload that the roots sign. Raises what decode would raise on it."""
     fields = {
         0: VERSION,
         1: keys.class_id,
@@ -128,9 +128,9 @@ def apply(anchors: Anchors, keys: KeySet) -> Anchors:
 
 
 def effective(anchors: Anchors, stored: "bytes | None") -> Anchors:
-    """Return what holds at a start: the factory's anchors, or the key set that this unit verified and stored.
+    """Return the anchors at a start: the factory's, or those of the key set that this unit verified and stored.
 
-    Raises CodecError, UnsupportedError, KeySetError for a stored one that cannot be read.
+    Raises CodecError, UnsupportedError, KeySetError if the stored key set cannot be read.
     """
     if stored is None:
         return anchors
@@ -148,9 +148,9 @@ def revoked_images(stored: "bytes | None") -> "tuple[int, ...]":
 
 
 def roots_only(anchors: Anchors) -> Anchors:
-    """Return what holds when a stored key set is damaged: the roots, who can send it again, and nobody else.
+    """Return the anchors if the stored key set is damaged: only the roots, who can send it again.
 
-    The factory's other keys may be revoked by now, so none of them is believed.
+    The factory's other keys may be revoked by now, so the unit trusts none of them.
     """
     roots = tuple([key for key in anchors.keys if key.role == ROLE_ROOT])
     policies = tuple([one for one in anchors.rules.policies if one.role == ROLE_ROOT])
@@ -166,7 +166,7 @@ def roots_only(anchors: Anchors) -> Anchors:
 
 
 def require_interval(anchors: Anchors, key: "Key", time_s: int) -> None:
-    """Raise FreshnessError for a time outside of the interval of the tracker's key: a thief moves time to its end."""
+    """Raise FreshnessError for a time outside the interval of the tracker's key, so that a thief is bound to it."""
     interval = interval_of(anchors, key)
     if interval is not None and not interval.first_s <= time_s <= interval.last_s:
         raise FreshnessError(reason="time outside of the interval of the tracker's key")
@@ -183,5 +183,5 @@ def _image_keys(numbers: "list[Any]") -> "tuple[int, ...]":
             raise CborError(reason="number of an image key")
     known = [number for number in numbers if number < IMAGE_KEYS]
     if len(set(numbers)) != len(numbers) or len(known) >= IMAGE_KEYS:
-        raise CborError(reason="revoked image keys")  # the last one is never revoked
+        raise CborError(reason="revoked image keys")  # the last key is never revoked
     return tuple(known)

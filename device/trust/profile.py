@@ -1,7 +1,9 @@
-"""What a manifest may ask of this unit: found by running it without doing anything (verify.py, rules 4 to 6).
+"""Find what a manifest asks of this unit by running it without effects (verify.py, rules 4 to 6).
 
-Only for a manifest that authors signed. What the draft has and this unit does not do is refused by name, wherever it
-stands.
+Call this only for a manifest that authors signed. What this unit does not carry out is refused by name, wherever it
+is. Refused on purpose: integrated payloads, payload-fetch, load and invoke sequences, component slots and content
+checks, write, swap and invoke, copies other than the delta's, components other than these, and the members and
+commands of the other SUIT drafts (suit/registry.py).
 """
 
 from binascii import hexlify
@@ -32,7 +34,7 @@ APP_COMPONENTS = COMPONENTS + ((b"app-chunks",), (b"app",))  # with an applicati
 DELTA_COMPONENTS = (
     (b"delta-chunks",),
     (b"delta",),
-)  # behind either: a patch from another release to this firmware
+)  # after either: a patch from another release to this firmware
 FIRMWARE = 1
 _SHA256_BYTES = const(32)
 _CONDITIONS = (
@@ -53,20 +55,20 @@ _NOT_DONE = (
 )
 
 # What conditions may ask about besides the anchors: trusted unix time, the unit's own id (16 bytes),
-# `authorise(priority)` -> bool, the owner's consent, and `runs(digest, size)` -> bool, whether the image that runs is
-# the payload with this SHA-256 and size. None where it is not known: the condition then does not hold.
+# `authorise(priority)` -> bool, the owner's consent, and `runs(digest, size)` -> bool, whether the running image is the
+# payload with this SHA-256 and size. None if unknown: the condition then fails.
 Circumstances = namedtuple("Circumstances", ("now_s", "device_id", "authorise", "runs"))
 UNKNOWN = Circumstances(None, None, None, None)
 
-# What one component must become: SHA-256 (32 bytes), size in bytes, where it lies.
+# What one component must become: SHA-256 (32 bytes), size in bytes, URI.
 Target = namedtuple("Target", ("digest", "size", "uri"))
-# How the firmware may be made from a release that runs: SHA-256 and size of that release's payload, and Targets of the
-# patch and of the list of its chunks.
+# How to make the firmware from another release: SHA-256 and size of that release's payload, and Targets of the patch
+# and of its chunk list.
 Delta = namedtuple("Delta", ("source_digest", "source_size", "chunks", "patch"))
 
 
 def check_members(content: "Manifest") -> None:
-    """Rule 4: nothing that is not carried out. A reference URI is for people (draft 8.4.3) and asks for nothing."""
+    """Raise for a member that this unit does not carry out (rule 4). A reference URI is for people (draft 8.4.3)."""
     if not content.components:
         raise SuitError(reason="no components")
     if _without_delta(content.components) not in (COMPONENTS, APP_COMPONENTS):
@@ -75,14 +77,14 @@ def check_members(content: "Manifest") -> None:
         if number not in (registry.MEMBER_VALIDATE, registry.MEMBER_INSTALL):
             raise UnsupportedError(what=_member(number))
     for number in sorted(content.severed):
-        if number != registry.MEMBER_TEXT:  # text is for people; a unit does without it
+        if number != registry.MEMBER_TEXT:  # text is for people; a unit needs none
             raise UnsupportedError(what="severed " + _member(number))
     if registry.MEMBER_INSTALL not in content.sequences:
         raise SuitError(reason="missing", member="suit-install")
 
 
 def _without_delta(components: "tuple[tuple[bytes, ...], ...]") -> "tuple[tuple[bytes, ...], ...]":
-    """The components that every unit installs. A delta is one way to the firmware, never a thing of its own."""
+    """Return the components that every unit installs. A delta is a way to the firmware, not a component."""
     return components[:-2] if components[-2:] == DELTA_COMPONENTS else components
 
 
@@ -91,10 +93,10 @@ def _member(number: int) -> str:
 
 
 class _Survey:
-    """Rules 5 and 6: what each component is to become, found by running the manifest without doing it.
+    """Rules 5 and 6: find what each component must become by running the manifest without effects.
 
-    `count` components are to be fetched and matched. With a delta two more follow, which this run goes round: what runs
-    matches no other firmware than `target`, where that is known, so never the release that the patch was made from.
+    `count` components must be fetched and matched. A delta adds two, which this run skips: the running image matches
+    only `target`, if that is known, so never the release that the patch was made from.
     """
 
     def __init__(
@@ -113,10 +115,10 @@ class _Survey:
         self._has_delta = has_delta
         self._target = target
         self._matched = 0
-        self.fetched: "list[Target | None]" = []  # None: the chunk list of what runs already
+        self.fetched: "list[Target | None]" = []  # None: the chunk list of the running image
 
     def run(self, shared: "list[Any]", sequence: "list[Any]", is_install: bool) -> None:
-        """Answer every effect of shared sequence and `sequence`. Raises the reason why a condition does not hold."""
+        """Answer every effect of the shared sequence and `sequence`. Raises the reason of a failed condition."""
         running = commands.run((shared, sequence), self._count + 2 * self._has_delta)
         answer: "bool | None" = None
         try:
@@ -150,7 +152,7 @@ class _Survey:
         return mismatch is None
 
     def _circumstance(self, effect: "Any") -> "FirstbootError | None":
-        """Why a condition about this unit does not hold; None where it does, or where the effect is another one."""
+        """Return why a condition about this unit fails; None if it holds, or for any other effect."""
         around = self._circumstances
         if isinstance(effect, commands.MatchVendor):
             self._is_vendor = effect.identifier == self._anchors.vendor_id
@@ -162,7 +164,7 @@ class _Survey:
             is_ours = around.device_id is not None and effect.identifier == around.device_id
             return None if is_ours else ConditionError(command="suit-condition-device-identifier")
         if isinstance(effect, commands.UseBefore):
-            # Without trusted time nobody can say that it is not too late (update-management 6.1).
+            # Without trusted time the unit cannot know that it is early enough (update-management 6.1).
             is_before = around.now_s is not None and around.now_s < effect.time_s
             return None if is_before else ConditionError(command="suit-condition-use-before")
         if isinstance(effect, commands.Authorise):
@@ -183,12 +185,12 @@ class _Survey:
         self.fetched.append(Target(effect.digest, effect.size, effect.uri))
 
     def _copy(self, effect: "Any") -> bool:
-        """Whether this copy is one that a unit carries out; none is here."""
+        """Return whether a unit carries out this copy; only the delta's run does."""
         return False
 
     def _match(self, effect: "Any", is_install: bool) -> bool:
-        """What is matched is what was fetched, or the running image. The boot ROM validates the image at every start;
-        suit-validate may ask for exactly that."""
+        """Match what was fetched, or the running image. suit-validate may ask for what the boot ROM checks at every
+        start."""
         if is_install and effect.component == FIRMWARE and not self.fetched:
             return self._match_source(effect) if self._has_delta else self._match_running(effect)
         target = self.fetched[effect.component] if effect.component < len(self.fetched) else None
@@ -201,7 +203,7 @@ class _Survey:
         return True
 
     def _match_running(self, effect: "Any") -> bool:
-        """Whether this firmware runs; then it need not be fetched, nor the list of its chunks."""
+        """Return whether this firmware runs; then neither it nor its chunk list is fetched."""
         if not (self._is_vendor and self._is_class):
             raise SuitError(reason="image match before the vendor and class conditions")
         runs = self._circumstances.runs
@@ -216,11 +218,11 @@ class _Survey:
         return target is not None and (effect.digest, effect.size) == (target.digest, target.size)
 
     def _match_source(self, effect: "Any") -> bool:
-        """Whether what runs matches, in a manifest with a delta."""
+        """Return whether the running image matches, in a manifest with a delta."""
         return self._is_target(effect) and self._match_running(effect)
 
     def targets(self) -> "list[Target | None]":
-        """What each component is to become. Raises SuitError where one is not fetched and matched, or none is new."""
+        """Return what each component must become. Raises SuitError if one is not fetched and matched or none is new."""
         if self._matched != self._count:
             raise SuitError(reason="a component is not fetched and matched")
         pairs = [(self.fetched[at], self.fetched[at + 1]) for at in range(0, self._count, 2)]
@@ -233,7 +235,7 @@ class _Survey:
 
 
 class _DeltaSurvey(_Survey):
-    """The other run: the condition on the release that the patch was made from is answered with yes.
+    """The run for a delta: the condition on the release that the patch was made from holds.
 
     Then, in this order: list and patch are fetched and matched, the patch is copied into the firmware (which applies
     it), and the firmware is matched with what it is without a delta.
@@ -249,7 +251,7 @@ class _DeltaSurvey(_Survey):
 
     def _match_source(self, effect: "Any") -> bool:
         if not self._is_copied and self._is_target(effect):
-            return False  # the way of a unit that has this firmware already
+            return False  # the branch of a unit that has this firmware already
         if self._is_copied:
             if not self._is_target(effect):
                 raise SuitError(reason="image match of something else than was fetched")
@@ -290,7 +292,7 @@ class _DeltaSurvey(_Survey):
         return self._is_copied
 
     def delta(self) -> Delta:
-        """Raises SuitError unless both ways come to the same."""
+        """Return the delta. Raises SuitError unless both runs lead to the same firmware."""
         if self._source is None or not self._is_copied or self.targets() != self._full:
             raise SuitError(reason="delta that does not make the firmware")
         _check_sizes(self._patch[0], self._patch[1])
@@ -300,9 +302,10 @@ class _DeltaSurvey(_Survey):
 def targets_of(
     content: "Manifest", anchors: "Anchors", circumstances: Circumstances
 ) -> "tuple[list[Target | None], Delta | None]":
-    """Rules 5 and 6: a Target for each component that every unit installs, None for a chunk list that is not fetched
-    since the firmware runs already; and the Delta, where there is one. Raises what verify.verify_envelope does of
-    these rules.
+    """Return a Target for each component that every unit installs, and the Delta or None (rules 5 and 6).
+
+    A Target is None for the chunk list of a firmware that runs already. Raises as verify.verify_envelope for these
+    rules.
     """
     count = len(_without_delta(content.components))
     install = content.sequences[registry.MEMBER_INSTALL]
@@ -315,7 +318,7 @@ def targets_of(
         other = _DeltaSurvey(anchors, circumstances, full)
         other.run(content.shared, install, True)
         delta = other.delta()
-        # Once more, now that the firmware is known: it may be what runs already.
+        # Run again with the firmware known: it may be running already.
         survey = _Survey(anchors, circumstances, count, True, full[FIRMWARE])
         survey.run(content.shared, install, True)
     if validate is not None:
@@ -324,7 +327,7 @@ def targets_of(
 
 
 def _effect_name(effect: "Any") -> str:
-    """The draft's name of an effect that this unit does not carry out."""
+    """Return the draft's name of an effect that this unit does not carry out."""
     for kind, command in _NOT_DONE:
         if isinstance(effect, kind):
             return commands.name(command)

@@ -1,12 +1,12 @@
-"""Signatures against keys of the anchors: one at a time, or as many different keys as a policy demands.
+"""Verify signatures with keys of the anchors: one signature, or as many different keys as a policy demands.
 
 Rules:
 1. The anchor binds a key to its algorithm and role; the header must agree and never chooses.
-2. ES256 (-7) and ESP256 (-9) are one algorithm where the key is on P-256, EdDSA (-8) and Ed25519 (-19) where it is one
-   of Ed25519 (RFC 9864): two such signatures of one key are one.
-3. A threshold counts distinct public keys, not signatures and not key ids. What is unknown or fails does not count
-   and harms nothing: units that do not know a new key yet are not kept from an update by it.
-4. Trying ends as soon as the policy is satisfied.
+2. ES256 (-7) and ESP256 (-9) are one algorithm for a P-256 key; EdDSA (-8) and Ed25519 (-19) are one for an Ed25519 key
+   (RFC 9864). Two such signatures of one key count once.
+3. A threshold counts distinct public keys, not signatures and not key ids. A signature that is
+   unknown or wrong does not count and does no harm: a unit that does not know a new key yet still takes the update.
+4. Verification stops as soon as the policy is satisfied.
 """
 
 from device.codec import cose
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def verify_signature(key: "Key", message: bytes, signature: bytes, crypto: "Any" = backend) -> None:
-    """Raise SignatureError unless `signature` is of `key` over `message`; UnsupportedError for its parameters."""
+    """Raise SignatureError unless `key` made `signature` over `message`, UnsupportedError for its parameters."""
     try:
         if key.algorithm == cose.ALG_ESP256:
             is_valid = crypto.p256_verify(key.public, crypto.sha256(message), signature)
@@ -33,7 +33,7 @@ def verify_signature(key: "Key", message: bytes, signature: bytes, crypto: "Any"
             is_valid = _verify_hss(key, message, signature, crypto)
         else:
             raise UnsupportedError(what="algorithm {}".format(key.algorithm))
-    except ValueError:  # a signature of another length, or an anchor that is no point
+    except ValueError:  # a signature of another length, or an anchor that is not a point
         is_valid = False
     if not is_valid:
         raise SignatureError(reason="wrong signature", role=key.role)
@@ -74,10 +74,10 @@ def require(
     detached: "bytes | None",
     crypto: "Any",
 ) -> None:
-    """Return when the signers of `messages` satisfy `policy` with keys of its role.
+    """Return if the signers of `messages` satisfy `policy` with keys of its role.
 
-    Raises what the first signature was refused for where none counts, SignatureError with `have` and `need` where
-    too few do, with `algorithm` where one that must sign is missing.
+    If no signature counts, raises the refusal of the first one. Raises SignatureError with `have` and `need` if too few
+    count, with `algorithm` if a required algorithm is missing.
     """
     refusal: "Exception | None" = None
     counted: "list[Key]" = []
@@ -102,7 +102,7 @@ def require(
 
 
 def _missing(policy: "Policy", counted: "list[Key]") -> "int | None":
-    """An algorithm that must stand behind a signature and does not yet."""
+    """Return a required algorithm that no counted signature has, None if none is missing."""
     found = [key.algorithm for key in counted]
     for algorithm in policy.algorithms:
         if algorithm not in found:

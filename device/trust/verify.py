@@ -1,18 +1,19 @@
-"""From bytes of anyone to what this unit believes: manifests and signed records, or a typed refusal.
+"""Verify untrusted bytes: return a trusted manifest or record, or raise a typed error.
 
-Rules for a SUIT envelope, in this order; the first that fails ends it and nothing was changed:
+Rules for a SUIT envelope, in this order. The first failed rule ends the check; nothing has changed by then.
 1. Size (limits.ENVELOPE_BYTES) and structure of the envelope and of every signature in it.
-2. Signatures over the SUIT digest by keys of the role author (RFC 9019 2.1), as many and of the algorithms that
-   the anchors ask for (device/trust/signatures.py).
-3. The digest is that of the manifest (draft-ietf-suit-manifest 6.2). Only now is the manifest read.
-   Severed members that stand beside it must have their digests.
-4. Components are ours; every member, command and parameter is one that is carried out, else refused by name.
-5. Vendor and class identifier are this unit's (UP-09), checked before anything would be fetched.
-6. Every component is fetched and matched, each with a digest, a size and the URI that its digest gives. The firmware
-   alone may be matched instead before anything is fetched: where it runs already, so that a release can change the
-   application set only (docs/design.md, Application sets).
-Rules 4 to 6 are device/trust/profile.py. The caller then asks `require_newer` (UP-02): which number is newer only
-the caller can know.
+2. Enough keys of the role author (RFC 9019 2.1) signed the SUIT digest, with the algorithms that the anchors demand
+   (device/trust/signatures.py).
+3. The digest is that of the manifest (draft-ietf-suit-manifest 6.2). The manifest is read only now. Severed members
+   beside it must match their digests.
+4. The components are those of this project. A member, command or parameter that is not carried out is refused by
+   name. Text that cannot be read blocks nothing.
+5. Vendor and class identifier are this unit's (UP-09), checked before any fetch.
+6. Every component is fetched and matched, with a digest, a size and the URI of that digest. Only the firmware may be
+   matched without a fetch, if it runs already, so that a release can change only the application set
+   (docs/design.md, Application sets).
+Rules 4 to 6 are in device/trust/profile.py. The caller then calls `require_newer` (UP-02) with the number that it
+knows.
 """
 
 from collections import namedtuple
@@ -48,9 +49,9 @@ if TYPE_CHECKING:
     from device.suit.manifest import Manifest
     from device.trust.anchors import Anchors, Key
 
-# Made by verify_envelope alone; what device.update takes. `text`: manifest.Text, or None where it was severed;
+# Only verify_envelope makes one; device.update takes it. `text`: manifest.Text, or None if it was severed;
 # `envelope_digest`: SHA-256 of the envelope as it came; `app_chunks`, `app`: Targets of the application set, None in a
-# release without one; `chunks` is None where the firmware runs already and is not fetched; `delta`: Delta or None.
+# release without one; `chunks` is None if the firmware runs already and is not fetched; `delta`: Delta or None.
 VerifiedManifest = namedtuple(
     "VerifiedManifest",
     ("sequence_number", "chunks", "firmware", "text", "envelope_digest", "app_chunks", "app", "delta"),
@@ -60,11 +61,11 @@ VerifiedManifest = namedtuple(
 def verify_envelope(
     data: bytes, anchors: "Anchors", crypto: "Any" = backend, circumstances: Circumstances = UNKNOWN
 ) -> VerifiedManifest:
-    """Return the manifest that authors of these anchors signed for this vendor and class.
+    """Return the manifest that authors in these anchors signed for this vendor and class.
 
     `crypto` is device.crypto.backend or has its functions. Raises CodecError (and subclasses), SignatureError,
     AlgorithmError, DigestMismatchError, VendorMismatchError, ClassMismatchError, UnsupportedError, and
-    ConditionError for one of device identifier, use-before, update-authorised that does not hold.
+    ConditionError for a failed condition on device identifier, use-before or update-authorised.
     """
     content = authenticate(data, anchors, crypto)
     check_members(content)
@@ -77,9 +78,9 @@ def verify_envelope(
 
 
 def authenticate(data: bytes, anchors: "Anchors", crypto: "Any" = backend) -> "Manifest":
-    """Rules 1 to 3: return the manifest that authors of these anchors signed, severed members put back.
+    """Return the manifest that authors in these anchors signed, with its severed members put back (rules 1 to 3).
 
-    What it asks for is not looked at. Raises CodecError (and subclasses), SignatureError, AlgorithmError,
+    The commands are not checked. Raises CodecError (and subclasses), SignatureError, AlgorithmError,
     DigestMismatchError, UnsupportedError.
     """
     parts = envelope.decode(data)
@@ -109,7 +110,7 @@ def verify_record(data: bytes, typ: str, role: int, anchors: "Anchors", crypto: 
 def verify_record_key(
     data: bytes, typ: str, role: int, anchors: "Anchors", crypto: "Any" = backend
 ) -> "tuple[bytes, Key]":
-    """The same, and the key that signed: what a tracker says is good inside its key's interval only."""
+    """Return payload and signing key, as verify_record: a tracker's record counts only inside its key's interval."""
     limit = STATEMENT_BYTES if role == ROLE_SIGNATORY else RECORD_BYTES
     record, signer = _record(data, typ, limit)
     key = find_key(anchors, signer.key_id, role)
@@ -118,7 +119,7 @@ def verify_record_key(
 
 
 def verify_record_with(data: bytes, typ: str, key: "Key", crypto: "Any" = backend) -> bytes:
-    """The same for one given key, whatever key id the record names: a device's hello, checked by a station."""
+    """Return the payload of a record that this key signed, whatever key id it names: a device's hello at a station."""
     record, signer = _record(data, typ, RECORD_BYTES)
     verify_signer(record, signer, key, typ.encode("utf-8"), None, crypto)
     payload: bytes = record.payload
@@ -137,14 +138,14 @@ def _record(data: bytes, typ: str, limit: int) -> "tuple[cose.Signed, cose.Signe
 
 
 def _verify_author(parts: "Envelope", anchors: "Anchors", crypto: "Any") -> None:
-    """Rules 1 (signatures) and 2: as many different authors as the policy asks for; SIGNATURES_TRIED at most."""
+    """Check rules 1 (signatures) and 2: as many different authors as the policy demands, SIGNATURES_TRIED at most."""
     require(author_messages(parts), anchors, policy_of(anchors, ROLE_AUTHOR), b"", parts.digest, crypto)
 
 
 def author_messages(parts: "Envelope") -> "list[cose.Signed]":
-    """Return the signatures of an envelope, the structure of all checked before any cryptography.
+    """Return the signatures of an envelope, all checked for structure before any cryptography.
 
-    Raises CodecError (and subclasses), LimitError past SIGNATURES_TRIED.
+    Raises CodecError (and subclasses), LimitError for more than SIGNATURES_TRIED.
     """
     messages = [cose.decode(data) for data in parts.signatures]
     for message in messages:

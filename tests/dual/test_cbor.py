@@ -113,7 +113,7 @@ def test_other_simple_values_and_undefined_and_break_are_refused():
 
 
 def test_bytes_behind_the_item_are_refused():
-    refused(b"\x00\x00", "bytes behind the item")
+    refused(b"\x00\x00", "bytes after the item")
 
 
 def test_every_truncation_is_refused():

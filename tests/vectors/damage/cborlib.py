@@ -86,7 +86,7 @@ def items(data: bytes) -> list[Item]:
     found: list[Item] = []
     end = _walk(data, 0, found)
     if end != len(data):
-        raise ValueError("bytes behind the item")
+        raise ValueError("bytes after the item")
     return sorted(found, key=lambda item: (item.start, -item.end))
 
 
