@@ -10,16 +10,12 @@ from __future__ import annotations
 import ast
 import hashlib
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from device.codec import bundle
 from device.errors import FirstbootError
-from device.layout import MPS2
+from provisioning.release.capacities import require_capacity
 from provisioning.release.payload import APP, Payload, ReleaseError
-
-MAX_SET_BYTES: Final = (
-    MPS2.set_bytes - 2 * MPS2.sector_bytes
-)  # of the emulated board; a product's may be smaller
 
 
 def collect(folder: Path) -> dict[str, bytes]:
@@ -53,8 +49,7 @@ def build_set(folder: Path) -> Payload:
         data = bundle.encode(files)
     except FirstbootError as error:
         raise ReleaseError(f"{folder}: {error}") from None
-    if len(data) > MAX_SET_BYTES:
-        raise ReleaseError(f"the set has {len(data)} bytes, a unit takes {MAX_SET_BYTES}")
+    require_capacity("application set", len(data))
     return Payload.of(APP, data)
 
 

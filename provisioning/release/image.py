@@ -23,12 +23,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from device.codec import cose
 from device.codec.image import TLV_HSS, parse_image
 from device.errors import ImageFormatError
-from device.layout import IMAGE_HEADER_BYTES, IMAGE_LOAD_ADDRESS, MPS2
+from device.layout import IMAGE_HEADER_BYTES, IMAGE_LOAD_ADDRESS
 from provisioning.keys.signer import Signer
+from provisioning.release.capacities import IMAGE_MAX_BYTES, require_capacity
+from provisioning.release.payload import ReleaseError
 
-IMAGE_MAX_BYTES: Final = MPS2.slot_bytes - MPS2.sector_bytes  # the trailer sector is not the image's
 HSS_PUBLIC_BYTES: Final = 60
-COUNTER_MAX: Final = MPS2.counter_sectors * MPS2.sector_bytes // MPS2.unit_bytes
 
 _VERSION: Final = re.compile(r"(\d{1,3})\.(\d{1,3})\.(\d{1,5})(?:\+(\d{1,10}))?")
 _PUBLIC_KEY_BYTES: Final = 91  # DER SubjectPublicKeyInfo of an uncompressed P-256 point
@@ -95,8 +95,10 @@ def sign_image(
     what was asked for before `out` appears. Raises ImageSigningError and what the signer raises.
     """
     wanted = _parse_version(version)
-    if not 0 <= security_counter <= COUNTER_MAX:
-        raise ImageSigningError(f"security counter {security_counter} is outside 0..{COUNTER_MAX}")
+    try:
+        require_capacity("security counter", security_counter)
+    except ReleaseError as error:
+        raise ImageSigningError(str(error)) from None
     _load_public(key_pem)
     draft = out.with_name(out.name + ".part")
     try:

@@ -2,7 +2,7 @@
 
 A number is logged, durably, before its envelope is handed out, so no crash lets one be signed twice. The log also
 holds the security counter of each release, which never goes back, and the highest one-time index of each HSS key, so
-that a signing machine that was set back as a whole is noticed. Keep the log with the sources, not with the keys.
+that a signing machine that was set back as a whole is detected. Keep the log with the sources, not with the keys.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+from device.limits import SEQUENCE_JUMP
+from provisioning.release.capacities import require_capacity
 
 
 class ReleaseLogError(ValueError):
@@ -42,14 +45,14 @@ class ReleaseLog:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other signers out (advisory lock on a file beside the log)."""
+        """Exclude other signers (advisory lock on a file beside the log)."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with open(self.path.with_name(self.path.name + ".lock"), "w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
     def entries(self) -> list[LogEntry]:
-        """All entries, oldest first. Raises ReleaseLogError for a line that is none."""
+        """All entries, oldest first. Raises ReleaseLogError for a damaged line."""
         if not self.path.exists():
             return []
         found = []
@@ -57,9 +60,9 @@ class ReleaseLog:
             try:
                 entry = LogEntry(**json.loads(line))
             except (ValueError, TypeError) as error:
-                raise ReleaseLogError(f"{self.path}, line {number}: no entry of a release log") from error
+                raise ReleaseLogError(f"{self.path}, line {number}: not an entry of a release log") from error
             if not _is_whole(entry):
-                raise ReleaseLogError(f"{self.path}, line {number}: no entry of a release log")
+                raise ReleaseLogError(f"{self.path}, line {number}: not an entry of a release log")
             found.append(entry)
         return found
 
@@ -69,25 +72,37 @@ class ReleaseLog:
         return max((one.sequence_number for one in self.entries() if one.class_id == wanted), default=0)
 
     def require_forward(self, class_id: bytes, sequence_number: int) -> None:
-        """Raise ReleaseLogError unless `sequence_number` is above every one signed for this class."""
+        """Raise ReleaseLogError unless `sequence_number` is above every one signed for this class.
+
+        Raises ReleaseError if it is more than a unit can count.
+        """
+        require_capacity("sequence number", sequence_number)
         newest = self.newest(class_id)
         if sequence_number <= newest:
             raise ReleaseLogError(
-                f"sequence number {sequence_number} does not go forward: {newest} is signed already"
+                f"sequence number {sequence_number} does not go forward: {newest} is already signed"
+            )
+        if 0 < newest < sequence_number - SEQUENCE_JUMP:
+            raise ReleaseLogError(
+                f"sequence number {sequence_number} is more than {SEQUENCE_JUMP} after {newest}: units refuse the jump"
             )
 
     def require_counter(self, class_id: bytes, security_counter: int) -> None:
-        """Raise ReleaseLogError where `security_counter` is below one that was signed for this class."""
+        """Raise ReleaseLogError if `security_counter` is below one that was signed for this class.
+
+        Raises ReleaseError if it is more than a unit can count: the unit would confirm the image and then fail.
+        """
+        require_capacity("security counter", security_counter)
         wanted = class_id.hex()
         newest = max((one.security_counter for one in self.entries() if one.class_id == wanted), default=0)
         if security_counter < newest:
             raise ReleaseLogError(
-                f"security counter {security_counter} goes back: {newest} is signed already, "
+                f"security counter {security_counter} goes back: {newest} is already signed, "
                 "so a unit that confirmed it would never start this image"
             )
 
     def highest_index(self, key_id: bytes) -> int:
-        """The highest one-time index of this HSS key that was ever logged, for any class; -1 for none."""
+        """The highest one-time index of this HSS key that was ever logged, for any class; -1 if there is none."""
         return max((one.hss.get(key_id.hex(), -1) for one in self.entries()), default=-1)
 
     def append(self, entry: LogEntry) -> None:
@@ -99,7 +114,7 @@ class ReleaseLog:
 
 
 def _is_whole(entry: LogEntry) -> bool:
-    """Whether numbers are numbers: what is compared later must be comparable."""
+    """Whether the numbers are numbers, so that later comparisons cannot fail."""
     numbers = (entry.sequence_number, entry.security_counter)
     return (
         all(type(one) is int and one >= 0 for one in numbers)

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.errors import ImageFormatError
-from provisioning.release.image import COUNTER_MAX, ImageSigningError, image_info, key_hash, sign_image
+from provisioning.release.capacities import SECURITY_COUNTER_MAX
+from provisioning.release.image import ImageSigningError, image_info, key_hash, sign_image
 
 BODY = bytes(range(256)) * 5
 
@@ -88,7 +89,7 @@ def test_a_version_that_the_header_cannot_hold_is_refused(folder, version):
     assert not (folder / "no").exists()
 
 
-@pytest.mark.parametrize("counter", [-1, COUNTER_MAX + 1])
+@pytest.mark.parametrize("counter", [-1, SECURITY_COUNTER_MAX + 1])
 def test_a_counter_that_a_unit_cannot_hold_is_refused(folder, counter):
     with pytest.raises(ImageSigningError, match="counter"):
         sign_image(

@@ -1,0 +1,86 @@
+"""Publishing to several targets: each one is tried, and each result is reported by itself.
+
+A target that fails says nothing about the others: a store may have the release, and units install it, while the broker
+could not be reached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from provisioning.publishing.coap import CoapPublisher
+from provisioning.publishing.mqtt import MqttPublisher
+from provisioning.publishing.records import SignedRecord
+from provisioning.release.release import Release
+from provisioning.release.store import PublishError
+from provisioning.servers.mqtt_client import MqttAccess
+
+Publisher = CoapPublisher | MqttPublisher
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """What is published together, all for one product class."""
+
+    class_id: bytes
+    release: Release | None
+    records: Sequence[SignedRecord]
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where to publish. `name` is for people; `open` gives the publisher for a class, as a context manager."""
+
+    name: str
+    open: Callable[[bytes], AbstractContextManager[Publisher]]
+
+
+@dataclass(frozen=True)
+class TargetResult:
+    """What became of one target: items published and superseded ones removed, or the error."""
+
+    to: str
+    items: int = 0
+    removed: int = 0
+    error: str | None = None
+
+
+def store_target(directory: Path) -> Target:
+    """The folder that a CoAP server serves."""
+    return Target(f"store {directory}", lambda class_id: nullcontext(CoapPublisher(directory, class_id)))
+
+
+def broker_target(access: MqttAccess) -> Target:
+    """A broker."""
+    return Target(f"broker {access.host}:{access.port}", lambda class_id: MqttPublisher(access, class_id))
+
+
+def publish_to(targets: Sequence[Target], parcel: Parcel, *, is_clean: bool = False) -> list[TargetResult]:
+    """One result for each target, in order. `is_clean` also removes what the release supersedes.
+
+    An error of one target is in its result and does not keep the next one from being tried.
+    """
+    return [_publish(target, parcel, is_clean) for target in targets]
+
+
+def _publish(target: Target, parcel: Parcel, is_clean: bool) -> TargetResult:
+    items = 0
+    try:
+        with target.open(parcel.class_id) as publisher:
+            put = {
+                "keyset": publisher.publish_keyset,
+                "support": publisher.publish_support,
+                "contact": publisher.publish_contact,
+            }
+            for one in parcel.records:
+                put[one.kind.name](one.data)
+                items += 1
+            if parcel.release is not None:
+                items += publisher.publish_release(parcel.release)
+            removed = len(publisher.remove_superseded()) if is_clean else 0
+    except (PublishError, OSError) as error:
+        return TargetResult(target.name, items, error=str(error))
+    return TargetResult(target.name, items, removed)
