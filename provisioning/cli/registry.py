@@ -30,6 +30,7 @@ from provisioning.registry import backup as backups
 from provisioning.registry import branches, decisions, export
 from provisioning.registry.chains import Report
 from provisioning.registry.errors import RegistryError
+from provisioning.registry.registry import Registry
 from provisioning.registry.sealed import ServerPrivateKey
 from provisioning.servers.oscore_store import OscoreStore
 
@@ -63,6 +64,16 @@ def _write(path: Path | None, data: str | bytes) -> None:
         sys.stdout.write(data if data.endswith("\n") else data + "\n")
     else:
         raise RegistryError("this format needs --to FILE")
+
+
+@app.command()
+def init(registry: Place, files: Files = None) -> None:
+    """Create a registry. No other command creates one, so a mistyped name is an error and not a second registry."""
+    created = Registry.create(registry, files=files)
+    created.close()
+    typer.echo(
+        f"created the registry {registry}; its key is {created.database.location.key_path}: back up both"
+    )
 
 
 @app.command()

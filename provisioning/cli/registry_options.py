@@ -9,7 +9,6 @@ from typing import Annotated, Final
 
 import typer
 
-from provisioning.registry.errors import RegistryError
 from provisioning.registry.registry import Registry
 
 BROKEN: Final = 1
@@ -45,9 +44,7 @@ Serial = Annotated[str, typer.Argument(help="The unit's serial number.")]
 
 @contextmanager
 def opened(place: str, files: Path | None) -> Iterator[Registry]:
-    """An existing registry; none is made by looking at it. Ends with exit code 2 where it cannot be used."""
-    if "://" not in place and not Path(place).is_file():
-        raise RegistryError(f"there is no registry {place}")
+    """An existing registry. Raises RegistryError if it is missing or cannot be used."""
     registry = Registry(place, files=files)
     try:
         yield registry

@@ -92,6 +92,8 @@ def init(
             server.mkdir(mode=0o700, exist_ok=True)
             ServerPrivateKey.create(server / "oscore.key", server / "oscore.pub")
             typer.echo(f"the CoAP server's key pair is in {server}: a real one never leaves the server")
+    Registry.create(directory / "registry.db", exist_ok=True).close()
+    typer.echo(f"the registry is {directory / 'registry.db'}: it holds this station's serial numbers")
     common = f"--product {product} --registry {directory / 'registry.db'} --labels {directory / 'labels'}"
     if development:
         own = f"--keys {directory / 'keys'} --oscore-key {directory / 'server' / 'oscore.pub'} --development"
@@ -206,8 +208,6 @@ def show(
     as_document: JsonOption = False,
 ) -> None:
     """Show what the registry holds, and whether its chain of production records is whole."""
-    if "://" not in registry and not Path(registry).is_file():
-        raise ValueError(f"there is no registry {registry}")
     book = Registry(registry, files=files)
     try:
         records = book.verify_chain()

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -13,7 +14,7 @@ from sqlalchemy.orm import Session
 from provisioning.keys.signer import Signer
 from provisioning.registry import checkpoints
 from provisioning.registry.chains import Report, verify_chains
-from provisioning.registry.database import Location, open_database
+from provisioning.registry.database import Database, Location, create_database, open_database
 from provisioning.registry.errors import BatchError
 from provisioning.registry.models import Batch, Document
 from provisioning.registry.numbers import is_branch, keep_for_batch
@@ -28,27 +29,49 @@ from provisioning.registry.writer import Writer
 class RegistryBase:
     """One open registry, usable by many threads. Every method is one durable transaction and raises RegistryError.
 
-    `place`: a SQLite file, or `postgresql://HOST/NAME` with `files` as the folder of its key files. `signer`: the
-    station's key; without it one is drawn into a file beside the fingerprint key when the first record is signed.
+    `location`: a SQLite file, or `postgresql://HOST/NAME` with `files` as the folder of its key files; it must exist
+    (`create` makes a new one). `signer`: the station's key; without it, the first record generates one in a file beside
+    the fingerprint key.
     """
 
     def __init__(
         self,
-        place: Path | str,
+        location: Path | str,
         *,
         files: Path | None = None,
         signer: Signer | None = None,
-        key: bytes | None = None,
         now: Callable[[], int] = lambda: int(time.time()),
+        open_with: Callable[[Location], Database] = open_database,
     ) -> None:
-        location = Location.of(place, files)
-        self.database = open_database(location, key=key)
-        self.path = location.file or location.folder
+        where = Location.of(location, files)
+        self.database = open_with(where)
+        self.path = where.file or where.folder
         self.now = now
         self._signer = signer
         # In one process threads queue at the writer's lock; the database's own would make them poll.
         self.writer = Writer(self.database)
         self._documents: dict[tuple[str, str], bytes] = {}  # written once, so what was read stays true
+
+    @classmethod
+    def create(
+        cls,
+        location: Path | str,
+        *,
+        files: Path | None = None,
+        signer: Signer | None = None,
+        key: bytes | None = None,
+        exist_ok: bool = False,
+        now: Callable[[], int] = lambda: int(time.time()),
+    ) -> Self:
+        """Create a registry and open it. Raises RegistryError if there is one already, unless `exist_ok`.
+
+        `key`: the fingerprint key (32 bytes), which a branch shares with its main registry.
+        """
+
+        def made(where: Location) -> Database:
+            return create_database(where, key=key, exist_ok=exist_ok)
+
+        return cls(location, files=files, signer=signer, now=now, open_with=made)
 
     def close(self) -> None:
         self.writer.close()
@@ -140,11 +163,16 @@ class RegistryBase:
             known = self._documents[batch, kind] = self._stored_document(batch, kind, make)
         return known
 
-    def _stored_document(self, batch: str, kind: str, make: Callable[[], bytes]) -> bytes:
+    def stored_document(self, batch: str, kind: str) -> bytes | None:
+        """The batch's document of this kind; None if no station has stored it yet."""
         with self.reading() as session:
             found = session.get(Document, (batch, kind))
-        if found is not None:
-            return found.data
+        return None if found is None else found.data
+
+    def _stored_document(self, batch: str, kind: str, make: Callable[[], bytes]) -> bytes:
+        known = self.stored_document(batch, kind)
+        if known is not None:
+            return known
         with self.writing() as session:
             found = session.get(Document, (batch, kind))
             if found is None:

@@ -59,7 +59,7 @@ def join(main: Registry, path: Path, name: str) -> Registry:
             raise RegistryError("a branch has no branches of its own")
         if session.get(Branch, name) is not None:
             raise RegistryError(f"there is a branch {name} already")
-    branch = Registry(path, key=read_key(main.database.location.key_path), now=main.now)
+    branch = Registry.create(path, key=read_key(main.database.location.key_path), now=main.now)
     with branch.writing() as session:
         session.add(Setting(name=ROLE_NAME, value=main.registry_id))
         session.add(Setting(name=BRANCH_NAME, value=name.encode()))

@@ -7,7 +7,9 @@ Rules:
    two stations never decide on the same old state. Reading takes no lock.
 3. The key of the fingerprints lies in a file, mode 0600, and is checked at every start: with another key old codes
    would not be recognised, so a registry without its key is refused (PW-10).
-4. A password of a database stands in no address: PostgreSQL's own ~/.pgpass or PGPASSWORD holds it.
+4. An address holds no password: PostgreSQL's own ~/.pgpass or PGPASSWORD holds it.
+5. Only `create_database` creates a registry. A mistyped name must not start a second one, which would give out the same
+   serial numbers again. An error of disk, rights or server is reported as such, never as a missing registry.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import hmac
 import os
 import secrets
 import sqlite3
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,8 +45,16 @@ ADVISORY_LOCK: Final = 0x46425247  # "FBRG"
 SQLITE_SETTINGS: Final = (
     "journal_mode = WAL", "synchronous = FULL", "wal_autocheckpoint = 4000", "cache_size = -32000",
 )  # fmt: skip
+DATABASE_ERRORS: Final = (DatabaseError, sqlite3.Error, psycopg.Error)
+_NEXT_STEPS: Final = {  # by the start of SQLite's name of the error
+    "SQLITE_FULL": "; free space on the disk, then try again",
+    "SQLITE_READONLY": "; make the file and its folder writable for this user",
+    "SQLITE_CANTOPEN": "; check that this user may write in the registry's folder",
+    "SQLITE_BUSY": "; another program holds the registry open: end it, then try again",
+    "SQLITE_IOERR": "; check disk and file system",
+}
 
-__all__ = ["Location", "RegistryError", "fingerprint", "open_database"]
+__all__ = ["Location", "RegistryError", "create_database", "fingerprint", "open_database"]
 
 
 @dataclass(frozen=True)
@@ -83,6 +94,11 @@ class Location:
     @property
     def folder(self) -> Path:
         return self.key_path.parent
+
+    @property
+    def name(self) -> str:
+        """What a person calls it: the file, or the address (which holds no password)."""
+        return str(self.file) if self.file is not None else self.url.replace("+psycopg", "", 1)
 
 
 @dataclass(frozen=True)
@@ -125,19 +141,27 @@ class Database:
 
 @contextlib.contextmanager
 def reporting_errors(database: Database) -> Iterator[None]:
-    """Errors of the database as one sentence: disk full, file lost, server gone. Raises RegistryError."""
+    """Turn an error of the database into one sentence: disk full, file lost, server gone. Raises RegistryError."""
     try:
         yield
-    except (DatabaseError, sqlite3.Error, psycopg.Error) as error:
-        database.require_file()  # says more than what follows from it
-        cause = error.orig if isinstance(error, DatabaseError) else error
-        raise RegistryError(_failed_text(cause or error)) from None
+    except DATABASE_ERRORS as error:
+        database.require_file()  # a lost file explains more than the error that follows from it
+        raise RegistryError(f"the registry's database failed: {failure_text(error)}") from None
     database.require_file()
 
 
-def _failed_text(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return f"the registry's database failed: {lines[0] if lines else type(error).__name__}"
+def failure_text(error: BaseException) -> str:
+    """The database's own first line, and the next step if we know one."""
+    cause = (error.orig if isinstance(error, DatabaseError) else error) or error
+    lines = str(cause).strip().splitlines()
+    text = lines[0] if lines else type(cause).__name__
+    name = getattr(cause, "sqlite_errorname", "") or ""
+    return text + next((step for start, step in _NEXT_STEPS.items() if name.startswith(start)), "")
+
+
+def _is_foreign(error: BaseException) -> bool:
+    cause = error.orig if isinstance(error, DatabaseError) else error
+    return (getattr(cause, "sqlite_errorname", "") or "").startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT"))
 
 
 def _identity(file: Path | None) -> tuple[int, int]:
@@ -149,31 +173,83 @@ def _identity(file: Path | None) -> tuple[int, int]:
     return (found.st_dev, found.st_ino) if found is not None else (0, 0)
 
 
-def open_database(location: Location, *, key: bytes | None = None) -> Database:
-    """Open a registry, made where there is none (with `key`, where given). Raises RegistryError."""
-    location.folder.mkdir(parents=True, exist_ok=True)
+def open_database(location: Location) -> Database:
+    """Open an existing registry. Raises RegistryError; it distinguishes a missing registry from one that fails."""
     if location.file is not None:
-        location.file.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileExistsError):  # an empty file is an empty database; its mode stays
-            os.close(os.open(location.file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        _require_present(location.file)
+    return _opened(location, lambda connection: _require_tables(connection, location))
+
+
+def create_database(location: Location, *, key: bytes | None = None, exist_ok: bool = False) -> Database:
+    """Create a registry with `key` or a new fingerprint key. Raises RegistryError if there is one already.
+
+    `exist_ok`: open the existing registry instead. An empty file counts as no registry: a station that lost power
+    while it created one can repeat the command.
+    """
+    try:
+        location.folder.mkdir(parents=True, exist_ok=True)
+        if location.file is not None:
+            location.file.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                os.close(os.open(location.file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except OSError as error:
+        raise RegistryError(f"the registry {location.name} cannot be created: {error.strerror}") from None
+
+    def fill(connection: Connection) -> None:
+        if not schema.prepare(connection):
+            if not exist_ok:
+                raise RegistryError(f"there is a registry at {location.name} already; nothing was changed")
+            return
+        with Session(connection) as session:
+            found = _new_key(location.key_path, key)
+            session.add(Setting(name=ID_NAME, value=secrets.token_bytes(16)))
+            session.add(Setting(name=CHECK_NAME, value=_check_value(found)))
+            session.flush()
+
+    return _opened(location, fill)
+
+
+def _opened(location: Location, prepare: Callable[[Connection], None]) -> Database:
     engine = _engine(location, has_foreign_keys=True)
     try:
         _migrate(location)
         with engine.begin() as connection:
             _check_durability(connection)
-            is_new = schema.prepare(connection)
+            prepare(connection)
             with Session(connection) as session:
-                found = _key(location.key_path, key, is_new=is_new)
-                if is_new:
-                    session.add(Setting(name=ID_NAME, value=secrets.token_bytes(16)))
-                    session.add(Setting(name=CHECK_NAME, value=_check_value(found)))
-                    session.flush()
+                found = _existing_key(location.key_path)
                 _check(session, found, location.key_path)
                 registry_id = session.get_one(Setting, ID_NAME).value
-    except DatabaseError as error:
-        name = location.file or "the address"
-        raise RegistryError(f"{name} is no registry ({type(error).__name__})") from None
+    except DATABASE_ERRORS as error:
+        engine.dispose()
+        what = "is not a registry, or it is damaged" if _is_foreign(error) else "cannot be opened"
+        raise RegistryError(f"the registry {location.name} {what}: {failure_text(error)}") from None
+    except OSError as error:
+        engine.dispose()
+        raise RegistryError(f"{error.filename or location.name} cannot be read: {error.strerror}") from None
     return Database(engine, registry_id, location, found, _identity(location.file))
+
+
+def _require_present(file: Path) -> None:
+    """Raise RegistryError if the file is missing (rule 5), or if the system does not let us look."""
+    try:
+        mode = file.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise RegistryError(_absent_text(str(file))) from None
+    except OSError as error:
+        raise RegistryError(f"the registry {file} cannot be read: {error.strerror}") from None
+    if not stat.S_ISREG(mode):
+        raise RegistryError(f"{file} is not a file: name the registry's file")
+
+
+def _require_tables(connection: Connection, location: Location) -> None:
+    if schema.revision(connection) == "":
+        raise RegistryError(_absent_text(location.name))
+    schema.prepare(connection)
+
+
+def _absent_text(name: str) -> str:
+    return f"there is no registry {name}: check the name, or create one with firstboot registry init"
 
 
 def _migrate(location: Location) -> None:
@@ -233,14 +309,19 @@ def _check(session: Session, key: bytes, key_path: Path) -> None:
         raise RegistryError(f"{key_path.name} is not the key of this registry")
 
 
-def _key(path: Path, wanted: bytes | None, *, is_new: bool) -> bytes:
+def _new_key(path: Path, wanted: bytes | None) -> bytes:
     if not path.exists():
-        if not is_new:
-            raise RegistryError(
-                f"{path.name} is missing: without it old set-up codes cannot be recognised; restore it"
-            )
         create_private(path, wanted or secrets.token_bytes(KEY_BYTES))
     return read_key(path)
+
+
+def _existing_key(path: Path) -> bytes:
+    try:
+        return read_key(path)
+    except FileNotFoundError:
+        raise RegistryError(
+            f"{path.name} is missing: without it old set-up codes cannot be recognised; restore it"
+        ) from None
 
 
 def read_key(path: Path) -> bytes:

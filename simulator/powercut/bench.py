@@ -68,7 +68,7 @@ class Bench:
     @cached_property
     def station(self) -> Station:
         """A station for the batch's documents."""
-        registry = Registry(self.folder / "registry.db", now=lambda: self.opened_s)
+        registry = Registry.create(self.folder / "registry.db", exist_ok=True, now=lambda: self.opened_s)
         config = StationConfig(
             self.product,
             self.folder / "labels",

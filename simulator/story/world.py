@@ -291,7 +291,7 @@ class World:
         """A bare board comes off the line and goes through the station."""
         self.machine.program(self.images.rom, self.images.signed[1])
         self.machine.power_on()
-        registry = Registry(self.directory / "registry.sqlite")
+        registry = Registry.create(self.directory / "registry.sqlite")
         self._stack.callback(registry.close)
         self._station = self.open_station(registry)
         result = self._station.provision(self.machine.factory_port(), self._show_phase)

@@ -160,7 +160,7 @@ def compare(registry: Registry, bare: Callable[[], None], workers: int, seconds:
 @contextmanager
 def both(folder: Path) -> Iterator[list[tuple[Registry, Callable[[], None]]]]:
     """(registry, bare loop) of each database that there is, in files of `folder`."""
-    found = [Registry(folder / "registry.db")]
+    found = [Registry.create(folder / "registry.db")]
     open_batch(found[0])
     size = step_bytes(found[0])
     bares = [bare_sqlite(folder / "bare.db", size)]
@@ -168,7 +168,7 @@ def both(folder: Path) -> Iterator[list[tuple[Registry, Callable[[], None]]]]:
         yield list(zip(found, bares, strict=True))
         return
     with Cluster(is_on_disk=True) as cluster:
-        found.append(Registry(cluster.new_database(), files=folder / "pg"))
+        found.append(Registry.create(cluster.new_database(), files=folder / "pg"))
         open_batch(found[1])
         bares.append(bare_postgres(cluster.new_database(), step_bytes(found[1])))
         yield list(zip(found, bares, strict=True))

@@ -84,7 +84,7 @@ def boards(world: World) -> Iterator[list[QemuBoard]]:
 
 @pytest.fixture(scope="module")
 def registry(world: World) -> Iterator[Registry]:
-    opened = Registry(world.directory / "batch.sqlite")
+    opened = Registry.create(world.directory / "batch.sqlite")
     yield opened
     opened.close()
 

@@ -45,7 +45,7 @@ def restart(world: World) -> None:
 def test_a_power_cut_while_provisioning_leaves_a_unit_that_is_provisioned_once(world: World) -> None:
     moments = random.Random(20231007)
     world.machine.program(world.images.rom, world.images.signed[1])
-    registry = Registry(world.directory / "registry.sqlite")
+    registry = Registry.create(world.directory / "registry.sqlite")
     config = StationConfig(
         product=world.product,
         labels_dir=world.directory / "labels",

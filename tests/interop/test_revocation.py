@@ -47,7 +47,7 @@ class Fleet:
 
 @pytest.fixture
 def fleet(maker: Maker, tmp_path: Path) -> Iterator[Fleet]:
-    registry, key = Registry(tmp_path / "registry.db"), ServerPrivateKey.generate()
+    registry, key = Registry.create(tmp_path / "registry.db"), ServerPrivateKey.generate()
     open_batch(registry)
     made = Fleet(registry, key, [], [])
     for number in (1, 2):

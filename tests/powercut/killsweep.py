@@ -59,7 +59,7 @@ class Place:
     keys: KeyRing
 
     def open(self) -> Registry:
-        return Registry(self.registry, files=self.folder / "files")
+        return Registry.create(self.registry, exist_ok=True, files=self.folder / "files")
 
 
 class Doom:

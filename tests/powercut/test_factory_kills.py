@@ -51,13 +51,13 @@ def print_plainly(label: steps.labels.Label, path: Path) -> bytes:
 def run_under(fate: Fate, bench: Bench, unit: MemoryUnit, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Whether the station lived through the run. A unit without entropy gets its keys from the station."""
     product = dataclasses.replace(PRODUCT, may_inject_keys=True) if not unit.entropy.is_ready() else PRODUCT
-    bench.registry = Registry(
-        bench.directory / "registry.db", now=lambda: NOW
+    bench.registry = Registry.create(
+        bench.directory / "registry.db", exist_ok=True, now=lambda: NOW
     )  # what a new process would open
     with monkeypatch.context() as patch:
         patch.setattr(steps.labels, "print_label", fate.wrap(print_plainly))
         patch.setattr(steps.labels, "read_back", lambda label, path: "plain")
-        for name in ("reserve", "seal", "release", "add_phases", "open_batch", "document"):
+        for name in ("reserve", "complete", "record_pass", "add_phases", "open_batch", "document"):
             patch.setattr(bench.registry, name, fate.wrap(getattr(bench.registry, name)))
         stream = unit.stream()
         patch.setattr(stream, "write", fate.wrap(stream.write))

@@ -81,7 +81,7 @@ def provision(outside: Outside) -> None:
     bench = outside.bench
     folder = bench.directory / "station"
     folder.mkdir(exist_ok=True)
-    registry = Registry(folder / "registry.sqlite")
+    registry = Registry.create(folder / "registry.sqlite", exist_ok=True)
     try:
         station = Station(
             StationConfig(

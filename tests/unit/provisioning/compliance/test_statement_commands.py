@@ -227,7 +227,7 @@ def test_another_person_or_function_signs_nothing(changes: dict[str, object], de
 
 
 def test_faults_of_the_batch_in_the_registry_stop_the_signature(desk: Path) -> None:
-    book = Registry(desk / "registry.db")
+    book = Registry.create(desk / "registry.db")
     book.open_batch(PRODUCT.batch, PRODUCT.model, bytes(32), is_development=False)
     unit = finish(book, 1, "code1", batch=PRODUCT.batch)
     hold(book, unit.serial, by="E", reason="bent")

@@ -165,7 +165,7 @@ def test_a_token_signs_the_chain_and_no_key_file_appears(
     named = uri(softhsm, "station")
     result = run(keys_app, "assign-station", named, "--registry", place)
     assert result.exit_code == 0, result.output
-    registry = Registry(place)
+    registry = Registry.create(place)
     open_batch(registry)
     finish(registry, 1, "code1")
     signer = Pkcs11Signer(named, lambda: PIN)
@@ -179,7 +179,7 @@ def test_a_chain_that_a_file_signs_keeps_its_key(
     softhsm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(PIN_VARIABLE, PIN)
-    registry = Registry(tmp_path / "registry.db")
+    registry = Registry.create(tmp_path / "registry.db")
     open_batch(registry)
     finish(registry, 1, "code1")
     registry.close()
@@ -193,7 +193,7 @@ def test_a_token_that_is_away_stops_the_record_and_not_the_registry(
     monkeypatch.setenv(PIN_VARIABLE, PIN)
     run(keys_app, "assign-station", uri(softhsm, "away"), "--registry", tmp_path / "registry.db")
     monkeypatch.setenv(PIN_VARIABLE, "00000000")
-    registry = Registry(tmp_path / "registry.db")
+    registry = Registry.create(tmp_path / "registry.db")
     open_batch(registry)
     with pytest.raises(RegistryError, match="does not open") as caught:
         finish(registry, 1, "code1")

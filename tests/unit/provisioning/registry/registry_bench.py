@@ -39,7 +39,7 @@ class Places:
 
     def new(self, now: Callable[[], int] = lambda: 1000, **options: object) -> Registry:
         address, files = self.place()
-        return Registry(address, files=files, now=now, **options)  # type: ignore[arg-type]
+        return Registry.create(address, files=files, now=now, **options)  # type: ignore[arg-type]
 
     def again(self, registry: Registry, now: Callable[[], int] = lambda: 1000) -> Registry:
         location = registry.database.location

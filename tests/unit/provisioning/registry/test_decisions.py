@@ -120,7 +120,7 @@ def test_an_exported_ledger_holds_the_decisions(registry: Registry) -> None:
 
 
 def test_decisions_of_a_branch_come_over_and_may_not_vanish_from_it(tmp_path: Path) -> None:
-    main = Registry(tmp_path / "main.db", now=lambda: 1000)
+    main = Registry.create(tmp_path / "main.db", now=lambda: 1000)
     open_batch(main)
     branch = branches.join(main, tmp_path / "branch.db", "line1")
     branches.lease(main, branch, "SN-", 10, "B1")
@@ -135,7 +135,7 @@ def test_decisions_of_a_branch_come_over_and_may_not_vanish_from_it(tmp_path: Pa
 
 def test_a_restored_registry_begins_another_chain_of_decisions(tmp_path: Path) -> None:
     place = tmp_path / "registry.db"
-    registry = Registry(place)
+    registry = Registry.create(place)
     open_batch(registry)
     registry.withdraw(finish(registry, 1, "code1").serial, **WHO)
     registry.close()
@@ -155,7 +155,7 @@ def test_a_restored_registry_begins_another_chain_of_decisions(tmp_path: Path) -
 
 def test_the_commands_decide_and_list(tmp_path: Path) -> None:
     place = tmp_path / "registry.db"
-    registry = Registry(place)
+    registry = Registry.create(place)
     open_batch(registry)
     serial = finish(registry, 1, "code1").serial
     registry.close()

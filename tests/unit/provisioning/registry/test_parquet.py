@@ -19,7 +19,7 @@ from tests.unit.provisioning.registry.registry_bench import finish, open_batch, 
 
 @pytest.fixture
 def registry(tmp_path: Path) -> Registry:
-    made = Registry(tmp_path / "registry.db")
+    made = Registry.create(tmp_path / "registry.db")
     open_batch(made)
     finish(made, 1, "code1")
     reserve(made, 2, "code2")

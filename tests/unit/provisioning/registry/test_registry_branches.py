@@ -225,7 +225,7 @@ def test_papers_that_differ_are_an_incident(main: Registry, line1: Registry) -> 
 
 def test_a_stranger_is_no_branch(main: Registry, places: Places, tmp_path: Path) -> None:
     with pytest.raises(RegistryError, match="no branch"):
-        branches.sync(main, Registry(tmp_path / "stranger.db"))
+        branches.sync(main, Registry.create(tmp_path / "stranger.db"))
 
 
 def test_a_name_and_a_file_are_taken_once(main: Registry, line1: Registry, tmp_path: Path) -> None:

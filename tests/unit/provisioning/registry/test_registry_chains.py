@@ -21,7 +21,7 @@ from tests.unit.provisioning.registry.registry_bench import finish, open_batch
 
 @pytest.fixture
 def registry(tmp_path: Path) -> Iterator[Registry]:
-    registry = Registry(tmp_path / "r" / "registry.db", now=lambda: 1000)
+    registry = Registry.create(tmp_path / "r" / "registry.db", now=lambda: 1000)
     open_batch(registry)
     for number in (1, 2, 3):
         finish(registry, number, f"code{number}")
@@ -85,7 +85,7 @@ def test_a_ledger_that_was_changed_on_its_way_is_found(name: str, registry: Regi
 def test_a_ledger_signed_anew_by_a_stranger_is_found(registry: Registry, tmp_path: Path) -> None:
     """Everything recomputed with another key: whole in itself, and not the maker's."""
     kept = registry.checkpoint()
-    stranger = Registry(tmp_path / "s" / "registry.db", now=lambda: 1000)
+    stranger = Registry.create(tmp_path / "s" / "registry.db", now=lambda: 1000)
     open_batch(stranger)
     for number in (1, 2, 3):
         finish(stranger, number, f"code{number}")

@@ -25,7 +25,7 @@ CLASS_ID = bytes(range(16))
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    registry = Registry(tmp_path / "main" / "registry.db")
+    registry = Registry.create(tmp_path / "main" / "registry.db")
     open_batch(registry)
     for number in (1, 2):
         finish(registry, number, f"CANARY{number}")

@@ -20,7 +20,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def registry(path: Path) -> Registry:
-    registry = Registry(path, now=lambda: 1000)
+    registry = Registry.create(path, now=lambda: 1000)
     open_batch(registry)
     return registry
 
@@ -60,7 +60,7 @@ def test_files_are_their_owners_alone(path: Path, registry: Registry) -> None:
 
 def test_a_file_that_is_no_registry_is_refused(path: Path) -> None:
     path.write_bytes(b"not a database" * 100)
-    with pytest.raises(RegistryError, match="no registry"):
+    with pytest.raises(RegistryError, match="not a registry"):
         Registry(path)
 
 
@@ -77,7 +77,9 @@ def test_a_start_that_died_before_its_first_commit_is_repeated(path: Path) -> No
     path.touch(mode=0o600)
     path.with_suffix(".db.key").touch(mode=0o600)
     path.with_suffix(".db.key").write_bytes(b"k" * 32)
-    Registry(path).open_batch("B1", "M", bytes(32), is_development=False)
+    with pytest.raises(RegistryError, match="there is no registry"):
+        Registry(path)
+    Registry.create(path).open_batch("B1", "M", bytes(32), is_development=False)
 
 
 # Where it is ------------------------------------------------------------------------------------------------
@@ -140,7 +142,7 @@ def test_a_key_that_two_draw_at_once_is_the_one_that_was_there_first(tmp_path: P
 
 def test_ports_that_finish_their_first_units_at_once_sign_with_one_key(tmp_path: Path) -> None:
     keys, begin = set(), threading.Barrier(8)
-    registry = Registry(tmp_path / "registry.db")
+    registry = Registry.create(tmp_path / "registry.db")
 
     def sign() -> None:
         begin.wait(60)

@@ -131,7 +131,7 @@ def test_a_lease_of_more_than_is_left_or_of_another_prefix_is_refused_and_takes_
 
 
 def test_a_restored_registry_gives_out_no_number_of_a_range_twice(tmp_path: Path) -> None:
-    registry = Registry(tmp_path / "registry.db", now=lambda: 1000)
+    registry = Registry.create(tmp_path / "registry.db", now=lambda: 1000)
     open_ranged(registry)
     serials(registry, range(1))
     backup(registry, tmp_path / "backup")

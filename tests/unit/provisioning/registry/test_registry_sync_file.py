@@ -134,7 +134,7 @@ def test_a_changed_file_is_refused_before_it_is_read(pair: Pair) -> None:
 
 def test_a_strangers_signature_is_refused_even_if_somebody_names_it(pair: Pair, tmp_path: Path) -> None:
     pair.carry()
-    stranger = Registry(tmp_path / "stranger.db").signer
+    stranger = Registry.create(tmp_path / "stranger.db").signer
     text = forged(sync_file.export(pair.branch), stranger)
     with pytest.raises(RegistryError, match="not the key of branch line1"):
         sync_file.take_in(pair.main, text, stranger.key_id)
@@ -179,7 +179,7 @@ def test_records_that_vanished_from_a_branch_are_an_incident(pair: Pair) -> None
 
 
 def test_another_main_registry_and_another_branch_are_refused(pair: Pair, tmp_path: Path) -> None:
-    other = Registry(tmp_path / "other.db")
+    other = Registry.create(tmp_path / "other.db")
     with pytest.raises(RegistryError, match="no branch of that one"):
         sync_file.take_in(other, sync_file.export(pair.branch), pair.branch.signer.key_id)
     with pytest.raises(RegistryError, match="is no branch"):
@@ -242,7 +242,7 @@ def run(*arguments: object) -> Result:
 
 
 def test_the_commands_carry_a_sync_and_say_which_keys_to_compare(tmp_path: Path) -> None:
-    main = Registry(tmp_path / "main.db")
+    main = Registry.create(tmp_path / "main.db")
     open_batch(main)
     main.close()
     place, branch = tmp_path / "main.db", tmp_path / "branch.db"

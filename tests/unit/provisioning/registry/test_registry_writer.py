@@ -271,7 +271,7 @@ def test_a_connection_that_died_while_nobody_needed_it_is_replaced(
 
 @pytest.mark.parametrize("what", ["gone", "replaced"])
 def test_a_file_that_is_gone_or_replaced_is_told_and_not_written_on(what: str, tmp_path: Path) -> None:
-    registry = Registry(tmp_path / "registry.db")
+    registry = Registry.create(tmp_path / "registry.db")
     copy = (tmp_path / "registry.db").read_bytes()
     os.unlink(tmp_path / "registry.db")
     if what == "replaced":

@@ -128,7 +128,7 @@ class Bench:
         self.directory = directory
         self.keys = KeyRing.generate_development(directory / "keys")
         self.server = ServerPrivateKey.generate()  # the CoAP server's
-        self.registry = Registry(directory / "registry.db", now=lambda: NOW)
+        self.registry = Registry.create(directory / "registry.db", now=lambda: NOW)
         self.log: list[str] = []
 
     def station(
