@@ -1,26 +1,21 @@
-"""Set-up codes of a whole batch: are they drawn, or do they follow something? (PW-06 to PW-10)
+"""Check that the set-up codes of a batch look random: no repeats, no pattern, no origin (PW-06 to PW-10).
 
-Checks, each with the rule it stands for:
+Checks, each with its requirement:
 1. repeat (PW-10): no two codes are equal, and each is the one that the registry knows as live for its unit.
 2. counter (PW-06): no two codes share more than SHARED_MOST of their 20 places, no two follow each other by a constant
    step in the order of their serials.
-3. derived (PW-07, PW-08): no code is made from a public fact of its unit or batch by a hash, a checksum, an encoding, a
-   cut or a generator seeded with it.
-4. form (PW-09): 20 random symbols and their check character.
-5. spread (PW-09): symbols are evenly spread over all places together and at every place, and neighbours are not
-   linked (chi-square, each test at a false-alarm rate of FALSE_ALARM over a batch).
+3. derived (PW-07, PW-08): no code follows from public facts, small numbers or a seeded generator (`derivation.py`).
+4. form (PW-09): 20 random characters and their check character.
+5. spread (PW-09): characters are evenly spread, over all positions and at each one, and neighbours are independent
+   (chi-square, each test at a false-alarm rate of FALSE_ALARM over a batch).
 
-What passes is not proved to be random; what fails is not. A batch of fewer than LEAST_SPREAD codes is too small for
-check 5, which is then named as not made.
+A batch that passes is not proved to be random; a batch that fails is proved not to be. The report says how many
+candidates were tried, and for a batch of fewer than LEAST_SPREAD codes that spread cannot be judged.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import itertools
-import random
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -29,21 +24,24 @@ from typing import Final
 
 from device.errors import SetupCodeError
 from device.owner.setup_code import ALPHABET, RANDOM_SYMBOLS, check_character, normalise
+from provisioning.station.derivation import SECONDS_AROUND, SMALL_NUMBERS, Match, Search
+from provisioning.station.public_facts import Moment, Value, forms
 
 SHARED_MOST: Final = 10  # two random codes share 11 of 20 places once in 10**12 pairs
 LEAST_SPREAD: Final = 50
 FALSE_ALARM: Final = 1e-6
-LEAST_DERIVED: Final = 8  # symbols in a row that come from a fact: 40 bits
+PAIRED_UNITS: Final = 16  # units whose facts are tried in pairs: a station derives all its codes the same way
+PAIRED_FORMS: Final = 4  # of each fact; the others are tried alone
 STEPS_MOST: Final = 3  # equal differences between codes in a row
 SEEDS_AROUND: Final = 2
 
 
 @dataclass(frozen=True)
 class Coded:
-    """A unit's code and its public facts (text or bytes). `code` is secret."""
+    """A unit's code and its public facts: (name, value). `code` is secret."""
 
     serial: str
-    facts: tuple[str | bytes, ...]
+    facts: tuple[tuple[str, Value], ...]
     code: str = field(repr=False)
 
 
@@ -58,11 +56,15 @@ class Finding:
 
 @dataclass(frozen=True)
 class BatchReport:
-    """What became of a batch's codes. `not_made`: checks for which the batch was too small. `serials`: whose codes."""
+    """The result for a batch. `serials`: whose codes were read. `not_made`: checks for which the batch is too small.
+
+    `candidates`: how many values a code might follow from were derived and compared.
+    """
 
     serials: tuple[str, ...]
     findings: tuple[Finding, ...]
     not_made: tuple[str, ...]
+    candidates: int = 0
 
     @property
     def codes(self) -> int:
@@ -74,20 +76,32 @@ class BatchReport:
         return not self.findings
 
 
-def check_codes(units: Sequence[Coded], is_live: Callable[[Coded], bool] | None = None) -> BatchReport:
-    """Check all codes of a batch, in the order of their serials. `is_live`: what the registry says of a code."""
+def check_codes(
+    units: Sequence[Coded],
+    is_live: Callable[[Coded], bool] | None = None,
+    small_numbers: int = SMALL_NUMBERS,
+) -> BatchReport:
+    """Check all codes of a batch, in the order of their serials.
+
+    `is_live`: whether the registry knows a unit's code as its live one. `small_numbers`: how many numbers from 0 on are
+    tried as seeds and inputs.
+    """
     ordered = sorted(units, key=lambda unit: unit.serial)
     serials = tuple(unit.serial for unit in ordered)
     findings = [*_form(ordered)]
     if findings:  # what has no form cannot be counted
         return BatchReport(serials, tuple(findings), ("all other checks",))
-    findings += [*_repeats(ordered, is_live), *_counters(ordered), *_derived(ordered)]
+    search = Search([unit.code for unit in ordered])
+    findings += [*_repeats(ordered, is_live), *_counters(ordered), *_derived(ordered, search, small_numbers)]
     not_made: tuple[str, ...] = ()
     if len(ordered) >= LEAST_SPREAD:
         findings += _spread(ordered)
     else:
-        not_made = (f"spread: needs at least {LEAST_SPREAD} codes",)
-    return BatchReport(serials, tuple(findings), not_made)
+        not_made = (
+            f"spread: {len(ordered)} codes are too few to judge whether characters are evenly spread; it takes"
+            f" {LEAST_SPREAD}",
+        )
+    return BatchReport(serials, tuple(findings), not_made, search.tried)
 
 
 def _form(units: Iterable[Coded]) -> Iterator[Finding]:
@@ -156,81 +170,40 @@ def _number(code: str) -> int:
 # Derivation ----------------------------------------------------------------------------------------------
 
 
-def _derived(units: Sequence[Coded]) -> Iterator[Finding]:
+def _derived(units: Sequence[Coded], search: Search, small_numbers: int) -> Iterator[Finding]:
+    """At most one finding: one derived code shows how the others were made."""
+    seeds: set[int | str | bytes] = set()
+    match: Match | None = None
+    every = -(-len(units) // PAIRED_UNITS)
     for number, unit in enumerate(units):
-        candidates = list(_candidates(unit, number))
-        parts = [unit.code[at : at + LEAST_DERIVED] for at in range(RANDOM_SYMBOLS - LEAST_DERIVED + 1)]
-        everything = " ".join(symbols for _, symbols in candidates)
-        if any(part in everything for part in parts):
-            name = next(name for name, symbols in candidates if any(part in symbols for part in parts))
-            text = f"the code of {unit.serial} follows from its public facts: {name}"
-            yield Finding("derived", "PW-07, PW-08", text)
-            return
+        named = [*unit.facts, ("place in the batch", str(number)), ("place in the batch", str(number + 1))]
+        alone = [form for name, value in named for form in forms(name, value)]
+        pairs = named if number % every == 0 else []
+        paired = [
+            form for name, value in pairs for form in itertools.islice(forms(name, value), PAIRED_FORMS)
+        ]
+        match = search.from_facts(number, list(dict.fromkeys(alone)), list(dict.fromkeys(paired)))
+        if match is not None:
+            break
+        seeds |= _seeds(named, alone)
+    match = match or search.from_generators(itertools.chain(seeds, range(small_numbers)))
+    match = match or search.from_small_numbers(small_numbers)
+    if match is not None:
+        text = f"the code of {units[match.unit].serial} follows from what others know: {match.how}"
+        yield Finding("derived", "PW-07, PW-08", text)
 
 
-def _candidates(unit: Coded, number: int) -> Iterator[tuple[str, str]]:
-    """(how, symbols) that someone who knows the public facts would try."""
-    facts = [fact.encode() if isinstance(fact, str) else fact for fact in unit.facts]
-    facts += [str(number).encode(), str(number + 1).encode()]
-    inputs = [(f"fact {at + 1}", fact) for at, fact in enumerate(facts)]
-    inputs += [
-        (f"facts {a + 1} and {b + 1}", facts[a] + glue + facts[b])
-        for a, b in itertools.permutations(range(len(facts)), 2)
-        for glue in (b"", b"-")
-    ]
-    for name, data in inputs:
-        for way, digest in _digests(data):
-            yield from ((f"{way} of {name}", symbols) for symbols in _encodings(digest))
-    for name, data in inputs[: len(facts)]:
-        for seed in _seeds(data):
-            yield f"a generator seeded with {name}", _mersenne(seed)
-
-
-def _digests(data: bytes) -> Iterator[tuple[str, bytes]]:
-    yield "the text", data
-    for way in ("md5", "sha1", "sha256", "sha512"):
-        yield way, hashlib.new(way, data, usedforsecurity=False).digest()
-    yield "crc32", zlib.crc32(data).to_bytes(4, "big") * 4
-
-
-def _encodings(data: bytes) -> Iterator[str]:
-    """Five bits a symbol from either end, a byte a symbol, and the letters themselves. Fast: called very often."""
-    from_end = base64.b32encode(bytes(-len(data) % 5) + data).translate(_BASE32).decode()
-    yield from_end
-    yield from_end[::-1]
-    yield base64.b32encode(data).translate(_BASE32).decode()
-    yield base64.b32encode(data[::-1]).translate(_BASE32).decode()[::-1]
-    yield data.translate(_LOW_BITS).decode()
-    yield data.translate(_LOW_BITS).decode()[::-1]
-    yield data.hex().upper()
-    yield data.decode("latin-1").upper()
-
-
-_BASE32: Final = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", ALPHABET.encode())
-_LOW_BITS: Final = bytes(ord(ALPHABET[byte & 31]) for byte in range(256))
-
-
-def _seeds(data: bytes) -> set[int | str | bytes]:
-    seeds: set[int | str | bytes] = {data, data.decode("latin-1"), int.from_bytes(data, "big")}
-    digits = "".join(chr(byte) for byte in data if 48 <= byte <= 57)
-    if digits and len(digits) < 20:
-        near = range(-SEEDS_AROUND, SEEDS_AROUND + 1)
-        seeds |= {int(digits) + offset for offset in near if int(digits) + offset >= 0}
+def _seeds(named: Iterable[tuple[str, Value]], alone: Iterable[tuple[str, bytes]]) -> set[int | str | bytes]:
+    """What a generator may have been seeded with: the forms themselves, their numbers, and times around the run."""
+    seeds: set[int | str | bytes] = set()
+    for _, data in alone:
+        seeds |= {data, data.decode("latin-1"), int.from_bytes(data, "big"), int.from_bytes(data, "little")}
+        if data.isdigit():
+            seeds |= {max(int(data) + offset, 0) for offset in range(-SEEDS_AROUND, SEEDS_AROUND + 1)}
+    for _, value in named:
+        if isinstance(value, Moment):
+            seeds |= set(range(value.unix_s - SECONDS_AROUND, value.unix_s + 3))
     return seeds
-
-
-def _mersenne(seed: int | str | bytes) -> str:
-    """What Python's own generator, seeded so, would have drawn, in the usual ways of asking it."""
-    ways: tuple[Callable[[random.Random], str], ...] = (
-        lambda source: "".join(source.choice(ALPHABET) for _ in range(RANDOM_SYMBOLS)),
-        lambda source: "".join(source.choices(ALPHABET, k=RANDOM_SYMBOLS)),
-        lambda source: _symbols_of(source.getrandbits(5 * RANDOM_SYMBOLS)),
-    )
-    return " ".join(draw(random.Random(seed)) for draw in ways)  # noqa: S311 - the weak generator looked for
-
-
-def _symbols_of(number: int) -> str:
-    return "".join(ALPHABET[number >> 5 * at & 31] for at in range(RANDOM_SYMBOLS))
 
 
 # Spread --------------------------------------------------------------------------------------------------

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import random
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from device.owner.setup_code import ALPHABET
 from provisioning.station.batch_check import BatchReport, Coded, check_codes, complete
+from provisioning.station.public_facts import Moment
 from provisioning.station.setup_code import generate_code
 
 COUNT = 55
+NOW = 1_795_000_000
 START = secrets.randbits(100)
 
 
@@ -22,7 +25,9 @@ def symbols_of(data: bytes) -> str:
     return "".join(ALPHABET[number >> 5 * at & 31] for at in range(20))
 
 
-def batch(make: Callable[[int, tuple[str | bytes, ...]], str], count: int = COUNT) -> BatchReport:
+def batch(
+    make: Callable[[int, tuple[str | bytes, ...]], str], count: int = COUNT, small_numbers: int = 4096
+) -> BatchReport:
     units = []
     for number in range(1, count + 1):
         serial = f"FB1-{number:06d}"
@@ -33,8 +38,9 @@ def batch(make: Callable[[int, tuple[str | bytes, ...]], str], count: int = COUN
             "2026-11",
             b"\x02" * 6,
         )
-        units.append(Coded(serial, facts, make(number, facts)))
-    return check_codes(units)
+        named = (*((f"fact {at}", fact) for at, fact in enumerate(facts)), ("time", Moment(NOW + number)))
+        units.append(Coded(serial, named, make(number, facts)))
+    return check_codes(units, small_numbers=small_numbers)
 
 
 def failing(report: BatchReport) -> set[str]:
@@ -53,6 +59,12 @@ def drawn_with(source: random.Random) -> Callable[[int, tuple[str | bytes, ...]]
 
 def text(fact: str | bytes) -> bytes:
     return fact.encode() if isinstance(fact, str) else fact
+
+
+def libc(seed: int) -> Iterator[str]:
+    for _ in range(20):
+        seed = (seed * 1103515245 + 12345) & 0xFFFFFFFF
+        yield ALPHABET[seed >> 16 & 31]
 
 
 WEAK: dict[str, tuple[str, Callable[[int, tuple[str | bytes, ...]], str]]] = {
@@ -79,6 +91,37 @@ WEAK: dict[str, tuple[str, Callable[[int, tuple[str | bytes, ...]], str]]] = {
     "a generator seeded with the serial": (
         "derived", lambda n, f: drawn_with(random.Random(text(f[0]).decode()))(n, f),
     ),
+    "hmac-sha256 with an empty key": (
+        "derived",
+        lambda n, f: complete(symbols_of(hmac.digest(b"", text(f[0]), "sha256"))),
+    ),
+    "hmac of the serial under the model": (
+        "derived",
+        lambda n, f: complete(symbols_of(hmac.digest(text(f[2]), text(f[0]), "sha256"))),
+    ),
+    "sha256 of model and serial with a colon, cut in the middle": (
+        "derived",
+        lambda n, f: complete(symbols_of(hashlib.sha256(text(f[2]) + b":" + text(f[0])).digest()[7:20])),
+    ),
+    "sha256 of the MAC address in letters": (
+        "derived",
+        lambda n, f: complete(symbols_of(hashlib.sha256(text(f[1])[:6].hex(":").upper().encode()).digest())),
+    ),
+    "sha512 of the second of the run": (
+        "derived",
+        lambda n, f: complete(symbols_of(hashlib.sha512(str(NOW + n).encode()).digest())),
+    ),
+    "a Mersenne twister seeded with the clock": (
+        "derived", lambda n, f: complete(symbols_of(random.Random(NOW + n - 20).randbytes(32))),
+    ),
+    "16 bits of entropy in a Mersenne twister": (
+        "derived", lambda n, f: drawn_with(random.Random(60_000 + n))(n, f),
+    ),
+    "16 bits of entropy in sha256": (
+        "derived",
+        lambda n, f: complete(symbols_of(hashlib.sha256((0xE000 + 7 * n).to_bytes(2, "big")).digest())),
+    ),
+    "rand() seeded with the number": ("derived", lambda n, f: complete("".join(libc(n)))),
     "half the alphabet": (
         "spread", lambda n, f: complete("".join(secrets.choice(ALPHABET[:16]) for _ in range(20))),
     ),
@@ -96,8 +139,9 @@ WEAK: dict[str, tuple[str, Callable[[int, tuple[str | bytes, ...]], str]]] = {
 @pytest.mark.parametrize("name", WEAK)
 def test_a_planted_weak_generator_fails(name: str) -> None:
     check, make = WEAK[name]
-    report = batch(make)
-    assert check in failing(report) or failing(report) & {"counter", "repeat"}, report
+    report = batch(make, small_numbers=1 << 16 if "16 bits" in name else 4096)
+    found = failing(report)
+    assert check in found or (check == "spread" and found & {"counter", "repeat"}), report
 
 
 def test_one_repeat_in_a_batch_is_found() -> None:
@@ -123,7 +167,10 @@ def test_a_code_out_of_form_is_found() -> None:
 
 def test_a_small_batch_says_which_check_it_is_too_small_for() -> None:
     report = batch(lambda number, facts: generate_code(), 5)
-    assert report.is_good and report.not_made == ("spread: needs at least 50 codes",)
+    assert report.is_good and report.not_made == (
+        "spread: 5 codes are too few to judge whether characters are evenly spread; it takes 50",
+    )
+    assert report.candidates > 100_000
 
 
 def test_no_finding_and_no_repr_holds_a_code() -> None:

@@ -1,0 +1,272 @@
+"""Whether a set-up code follows from something that others know (PW-07, PW-08).
+
+Rules:
+1. What is tried: every public fact of a unit by itself and, for some units of the batch, every ordered pair of facts
+   with the usual separators, as they are and through the usual digests, checksums, HMACs and encodings; 16-bit numbers
+   through the usual digests; known generators seeded with small numbers, with the facts and with times near them.
+2. 40 bits (eight characters) of a code anywhere in a candidate are a finding. So every truncation, byte order,
+   character order and bit offset of a candidate counts, and one candidate in 2**33 codes matches by chance.
+3. The report says how many candidates were tried. No number of candidates proves that a code is random.
+
+A code is searched in the candidates as bits: eight needles of five bytes, one for each bit offset, for each order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import itertools
+import random
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from device.owner.setup_code import ALPHABET, RANDOM_SYMBOLS
+
+MATCHED: Final = 8  # characters in a row that come from a candidate: 40 bits
+SMALL_NUMBERS: Final = 1 << 16
+_AT_ONCE: Final = 4096  # numbers whose digests are searched together
+SECONDS_AROUND: Final = 60  # a generator may have been seeded somewhat before the unit was reserved
+_ALPHABETS: Final = (
+    ALPHABET,
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567",  # RFC 4648
+    "0123456789ABCDEFGHJKMNPQRSTVWXYZ",  # Crockford
+)
+_GLUES: Final = (b"", b"-", b":", b" ", b"|")
+_ENDS: Final = b"\xff\x00\xff\x00\xff\x00"  # between candidates, so that no match spans two
+
+
+@dataclass(frozen=True)
+class Match:
+    """A code that was found in a candidate. `unit`: its position; `how`: the way from the fact to the code."""
+
+    unit: int
+    how: str
+
+
+class Search:
+    """Tries candidates against the codes of a batch. `tried`: how many values were derived and looked at."""
+
+    def __init__(self, codes: Sequence[str]) -> None:
+        self.tried = 0
+        self._codes = [code[:RANDOM_SYMBOLS] for code in codes]
+        self._bits = [_bit_needles(code) for code in self._codes]
+        self._letters = [_letter_needles(code) for code in self._codes]
+        self._values = [_value_needles(code) for code in self._codes]
+        self._starts = {code[:MATCHED]: unit for unit, code in enumerate(self._codes)}
+
+    def from_facts(
+        self, unit: int, alone: Sequence[tuple[str, bytes]], paired: Sequence[tuple[str, bytes]]
+    ) -> Match | None:
+        """Facts of one unit: each of `alone` by itself, each ordered pair of `paired`. Both: (name, value)."""
+        inputs = [*alone, *_pairs(paired)]
+        for way, digest in _DIGESTS.items():
+            if self._is_in_any(unit, [digest(data) for _, data in inputs]):
+                name = next(name for name, data in inputs if self._is_in_any(unit, [digest(data)]))
+                return Match(unit, f"{way} of {name}")
+        keyed = list(itertools.permutations(paired, 2))
+        for way in ("md5", "sha1", "sha256"):
+            if self._is_in_any(unit, [hmac.digest(key, data, way) for (_, key), (_, data) in keyed]):
+                return Match(unit, f"HMAC-{way} of two facts")
+        return None
+
+    def from_small_numbers(self, count: int = SMALL_NUMBERS) -> Match | None:
+        """The numbers below `count` in their usual forms, through every digest, for all codes at once."""
+        for first in range(0, count, _AT_ONCE):
+            forms = [form for number in range(first, first + _AT_ONCE) for form in _number_forms(number)]
+            for way in _USUAL:
+                digest = _DIGESTS[way]
+                self.tried += len(forms)
+                unit = self._found(range(len(self._codes)), _ENDS.join(map(digest, forms)))
+                if unit is not None:
+                    return Match(unit, f"{way} of a small number")
+        return None
+
+    def from_generators(self, seeds: Iterable[int | str | bytes]) -> Match | None:
+        """The first characters that known generators give for each seed."""
+        for seed in seeds:
+            for name, start in _sequences(seed):
+                self.tried += 1
+                unit = self._starts.get(start)
+                if unit is not None:
+                    return Match(
+                        unit, f"{name}, seeded with {'a number' if isinstance(seed, int) else 'a fact'}"
+                    )
+        return None
+
+    def _is_in_any(self, unit: int, values: Sequence[bytes]) -> bool:
+        self.tried += len(values)
+        return self._found([unit], _ENDS.join(values)) is not None
+
+    def _found(self, units: Sequence[int], value: bytes) -> int | None:
+        """The first of `units` whose code is in `value`, as bits, as low or high bits of bytes, or as characters."""
+        low, high = value.translate(_LOW_BITS), value.translate(_HIGH_BITS)
+        text, digits = value.upper(), value.hex().upper().encode()
+        backwards = value[::-1]
+        for unit in units:
+            if any(needle in value or needle in backwards for needle in self._bits[unit]):
+                return unit
+            if any(needle in low or needle in high for needle in self._values[unit]):
+                return unit
+            if any(needle in text or needle in digits for needle in self._letters[unit]):
+                return unit
+        return None
+
+
+def _pairs(facts: Sequence[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
+    for (one, first), (other, second) in itertools.permutations(facts, 2):
+        for glue in _GLUES:
+            yield f"{one} and {other}", first + glue + second
+
+
+# Needles -------------------------------------------------------------------------------------------------
+
+
+def _bit_needles(code: str) -> tuple[bytes, ...]:
+    """Five bytes of the code for every bit offset, forwards and backwards, in each alphabet that has its characters."""
+    found = []
+    for alphabet in _ALPHABETS:
+        if not set(code) <= set(alphabet):
+            continue
+        for characters in (code, code[::-1]):
+            bits = "".join(f"{alphabet.index(character):05b}" for character in characters)
+            found += [int(bits[at : at + 40], 2).to_bytes(5, "big") for at in range(8)]
+            found += [int(bits[at : at + 40], 2).to_bytes(5, "big") for at in range(52, 60)]
+    return tuple(found)
+
+
+def _value_needles(code: str) -> tuple[bytes, ...]:
+    values = bytes(ALPHABET.index(character) for character in code)
+    return tuple(_windows(values)) + tuple(_windows(values[::-1]))
+
+
+def _letter_needles(code: str) -> tuple[bytes, ...]:
+    return tuple(_windows(code.encode())) + tuple(_windows(code[::-1].encode()))
+
+
+def _windows(text: bytes) -> Iterator[bytes]:
+    return (text[at : at + MATCHED] for at in range(len(text) - MATCHED + 1))
+
+
+_LOW_BITS: Final = bytes(byte & 31 for byte in range(256))
+_HIGH_BITS: Final = bytes(byte >> 3 for byte in range(256))
+
+# Digests -------------------------------------------------------------------------------------------------
+
+
+def _hashed(name: str) -> Callable[[bytes], bytes]:
+    make = getattr(hashlib, name)
+    return lambda data: make(data, usedforsecurity=False).digest()
+
+
+def _keyless(name: str) -> Callable[[bytes], bytes]:
+    return lambda data: hmac.digest(b"", data, name)
+
+
+_HASHES: Final = {
+    name: _hashed(name)
+    for name in ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "sha3_256", "blake2b", "blake2s")
+}
+_DIGESTS: Final[dict[str, Callable[[bytes], bytes]]] = {
+    "the value": bytes,
+    **_HASHES,
+    **{f"HMAC-{name} with an empty key": _keyless(name) for name in ("md5", "sha1", "sha256", "sha512")},
+    "crc32": lambda data: zlib.crc32(data).to_bytes(4, "big") * 4,
+    "adler32": lambda data: zlib.adler32(data).to_bytes(4, "big") * 4,
+    "sha256 of sha256": lambda data: hashlib.sha256(hashlib.sha256(data).digest()).digest(),
+    "sha256 of the hexadecimal sha256": lambda data: hashlib.sha256(
+        hashlib.sha256(data).hexdigest().encode()
+    ).digest(),
+    "sha256 of the hexadecimal md5": lambda data: hashlib.sha256(
+        hashlib.md5(data, usedforsecurity=False).hexdigest().encode()
+    ).digest(),
+}
+
+
+_USUAL: Final = ("the value", "md5", "sha1", "sha256", "crc32")
+
+
+def _number_forms(number: int) -> tuple[bytes, ...]:
+    return (
+        number.to_bytes(2, "big"), number.to_bytes(2, "little"), number.to_bytes(4, "big"),
+        number.to_bytes(4, "little"), str(number).encode(), f"{number:04x}".encode(),
+    )  # fmt: skip
+
+
+# Generators ----------------------------------------------------------------------------------------------
+
+
+def _sequences(seed: int | str | bytes) -> Iterator[tuple[str, str]]:
+    """(generator, its first characters) in the usual ways to ask a generator for one character of 32."""
+    source = random.Random()  # noqa: S311 - the weak generator that is looked for
+    for way in _MERSENNE:
+        source.seed(seed)
+        yield "Python's Mersenne twister", way(source)
+    if isinstance(seed, int):
+        for name, numbers in _LINEAR:
+            first = list(itertools.islice(numbers(seed), MATCHED))
+            for shift in (0, 16):
+                yield name, "".join(ALPHABET[number >> shift & 31] for number in first)
+
+
+_MERSENNE: Final[tuple[Callable[[random.Random], str], ...]] = (
+    lambda source: "".join(source.choice(ALPHABET) for _ in range(MATCHED)),
+    lambda source: "".join(source.choices(ALPHABET, k=MATCHED)),
+    lambda source: "".join(ALPHABET[source.getrandbits(32) & 31] for _ in range(MATCHED)),
+    lambda source: _low_first(source.getrandbits(5 * RANDOM_SYMBOLS)),
+    lambda source: _low_first(int.from_bytes(source.randbytes(32), "big")),
+    lambda source: "".join(ALPHABET[byte & 31] for byte in source.randbytes(MATCHED)),
+)
+
+
+def _low_first(number: int) -> str:
+    return "".join(ALPHABET[number >> 5 * at & 31] for at in range(MATCHED))
+
+
+def _congruential(factor: int, step: int, bits: int, drop: int = 0) -> Callable[[int], Iterator[int]]:
+    def numbers(seed: int) -> Iterator[int]:
+        state, mask = seed, (1 << bits) - 1
+        while True:
+            state = (state * factor + step) & mask
+            yield state >> drop
+
+    return numbers
+
+
+def _park_miller(factor: int) -> Callable[[int], Iterator[int]]:
+    def numbers(seed: int) -> Iterator[int]:
+        state = seed % 0x7FFFFFFF or 1
+        while True:
+            state = state * factor % 0x7FFFFFFF
+            yield state
+
+    return numbers
+
+
+def _java(seed: int) -> Iterator[int]:
+    state = (seed ^ 0x5DEECE66D) & (1 << 48) - 1
+    while True:
+        state = (state * 0x5DEECE66D + 11) & (1 << 48) - 1
+        yield state >> 17
+
+
+def _xorshift(seed: int) -> Iterator[int]:
+    state = seed & 0xFFFFFFFF or 2463534242
+    while True:
+        state ^= state << 13 & 0xFFFFFFFF
+        state ^= state >> 17
+        state ^= state << 5 & 0xFFFFFFFF
+        yield state
+
+
+_LINEAR: Final[tuple[tuple[str, Callable[[int], Iterator[int]]], ...]] = (
+    ("rand() of the C standard", _congruential(1103515245, 12345, 31, 0)),
+    ("rand() of the C standard", _congruential(1103515245, 12345, 32, 16)),
+    ("rand() of Microsoft's C library", _congruential(214013, 2531011, 32, 16)),
+    ("the generator of Numerical Recipes", _congruential(1664525, 1013904223, 32)),
+    ("minstd_rand0", _park_miller(16807)),
+    ("minstd_rand", _park_miller(48271)),
+    ("java.util.Random", _java),
+    ("xorshift32", _xorshift),
+)
