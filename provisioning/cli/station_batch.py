@@ -16,6 +16,7 @@ from provisioning.registry.models import LIVE, Unit
 from provisioning.registry.registry import Registry
 from provisioning.station.batch_check import BatchReport, Coded, check_codes
 from provisioning.station.labels import LabelError, code_on_label
+from provisioning.station.public_facts import batch_facts, unit_facts
 
 BAD: Final = 1
 
@@ -27,7 +28,8 @@ def check_batch(
     files: Files = None,
     as_document: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Read every label of a batch and check that its codes are drawn and follow nothing (PW-06 to PW-10).
+    """Read every label of a batch and check that the set-up codes look random: no repeats, no pattern, no
+    origin in public facts (PW-06 to PW-10).
 
     The result joins the registry's signed decisions: without one that saw every code, nothing of the batch is shipped.
 
@@ -38,13 +40,25 @@ def check_batch(
         note_check(book, batch, report.serials, [f"{found.rule}: {found.text}" for found in report.findings])
     if as_document:
         findings = [{"check": f.check, "rule": f.rule, "text": f.text} for f in report.findings]
-        typer.echo(json.dumps({"codes": report.codes, "findings": findings, "not_made": report.not_made}))
+        typer.echo(
+            json.dumps(
+                {
+                    "codes": report.codes,
+                    "findings": findings,
+                    "not_made": report.not_made,
+                    "candidates": report.candidates,
+                }
+            )
+        )
     else:
         for finding in report.findings:
             err.print(f"{finding.rule}: {finding.text}", style="bold red", markup=False)
         for name in report.not_made:
             typer.echo(f"not checked: {name}")
-        typer.echo(f"{report.codes} codes: {len(report.findings)} findings")
+        typer.echo(
+            f"{report.codes} codes: {len(report.findings)} findings;"
+            f" {report.candidates:,} values that they might follow from were tried"
+        )
     if not report.is_good:
         raise typer.Exit(BAD)
 
@@ -55,7 +69,8 @@ def check_labels(book: Registry, batch: str, labels: Path) -> BatchReport:
     if not units:
         raise RegistryError(f"batch {batch} has no labelled unit")
     by_serial = {unit.serial: unit for unit in units}
-    coded = [Coded(unit.serial, _facts(unit), _code(unit, labels)) for unit in units]
+    shared = batch_facts(book, batch)
+    coded = [Coded(unit.serial, (*shared, *unit_facts(unit)), _code(unit, labels)) for unit in units]
     return check_codes(coded, lambda entry: book.is_live_code(by_serial[entry.serial].id, entry.code))
 
 
@@ -68,19 +83,6 @@ def _code(unit: Unit, labels: Path) -> str:
     if code is None:
         raise RegistryError(f"the label of {unit.serial} shows no code")
     return code
-
-
-def _facts(unit: Unit) -> tuple[str | bytes, ...]:
-    """What anyone can learn of a unit."""
-    return (
-        unit.serial,
-        unit.hardware_id,
-        unit.device_id,
-        unit.device_id.hex(),
-        unit.batch,
-        unit.web_fingerprint or b"",
-        str(unit.reserved_s),
-    )
 
 
 def quarantine(

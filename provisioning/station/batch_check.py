@@ -30,7 +30,7 @@ from provisioning.station.public_facts import Moment, Value, forms
 SHARED_MOST: Final = 10  # two random codes share 11 of 20 places once in 10**12 pairs
 LEAST_SPREAD: Final = 50
 FALSE_ALARM: Final = 1e-6
-PAIRED_UNITS: Final = 16  # units whose facts are tried in pairs: a station derives all its codes the same way
+PAIRED_UNITS: Final = 4  # units whose facts are tried in pairs: a station derives all its codes the same way
 PAIRED_FORMS: Final = 4  # of each fact; the others are tried alone
 STEPS_MOST: Final = 3  # equal differences between codes in a row
 SEEDS_AROUND: Final = 2

@@ -7,13 +7,15 @@ import hmac
 import random
 import secrets
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from device.owner.setup_code import ALPHABET
 from provisioning.station.batch_check import BatchReport, Coded, check_codes, complete
-from provisioning.station.public_facts import Moment
+from provisioning.station.public_facts import Moment, batch_facts, forms, unit_facts
 from provisioning.station.setup_code import generate_code
+from tests.unit.provisioning.station.station_bench import PRODUCT, Bench, MemoryUnit
 
 COUNT = 55
 NOW = 1_795_000_000
@@ -26,7 +28,7 @@ def symbols_of(data: bytes) -> str:
 
 
 def batch(
-    make: Callable[[int, tuple[str | bytes, ...]], str], count: int = COUNT, small_numbers: int = 4096
+    make: Callable[[int, tuple[str | bytes, ...]], str], count: int = COUNT, small_numbers: int = 512
 ) -> BatchReport:
     units = []
     for number in range(1, count + 1):
@@ -139,7 +141,7 @@ WEAK: dict[str, tuple[str, Callable[[int, tuple[str | bytes, ...]], str]]] = {
 @pytest.mark.parametrize("name", WEAK)
 def test_a_planted_weak_generator_fails(name: str) -> None:
     check, make = WEAK[name]
-    report = batch(make, small_numbers=1 << 16 if "16 bits" in name else 4096)
+    report = batch(make, small_numbers=1 << 16 if "16 bits" in name else 512)
     found = failing(report)
     assert check in found or (check == "spread" and found & {"counter", "repeat"}), report
 
@@ -170,7 +172,7 @@ def test_a_small_batch_says_which_check_it_is_too_small_for() -> None:
     assert report.is_good and report.not_made == (
         "spread: 5 codes are too few to judge whether characters are evenly spread; it takes 50",
     )
-    assert report.candidates > 100_000
+    assert report.candidates > 10_000
 
 
 def test_no_finding_and_no_repr_holds_a_code() -> None:
@@ -183,3 +185,13 @@ def test_no_finding_and_no_repr_holds_a_code() -> None:
     report = batch(same)
     shown = repr(report) + repr(Coded("S", (), codes[0]))
     assert report.findings and not any(code[:6] in shown for code in codes)
+
+
+def test_the_facts_of_a_batch_hold_product_and_maker_from_its_statement(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.station().provision(MemoryUnit().stream())
+    texts = {value for _, value in batch_facts(bench.registry, PRODUCT.batch)}
+    assert {PRODUCT.model, PRODUCT.batch, PRODUCT.manufacturer.name} <= texts
+    unit = bench.registry.units()[0]
+    shown = {form for name, value in unit_facts(unit) for form in forms(name, value)}
+    assert {unit.hardware_id[:6].hex(":").encode(), str(unit.reserved_s).encode(), b"1"} <= shown
