@@ -73,7 +73,7 @@ class Search:
         return None
 
     def from_small_numbers(self, count: int = SMALL_NUMBERS) -> Match | None:
-        """The numbers below `count` in their usual forms, through the usual digests, compared with the first codes of the batch."""
+        """Digests of the numbers below `count`, compared with the first codes of the batch."""
         for first in range(0, count, _AT_ONCE):
             forms = [form for number in range(first, first + _AT_ONCE) for form in _number_forms(number)]
             for way in _USUAL:

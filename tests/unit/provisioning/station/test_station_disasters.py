@@ -63,7 +63,7 @@ def server() -> Iterator[Cluster]:
 
 def on_server(bench: Bench, server: Cluster) -> None:
     bench.registry.close()
-    bench.registry = Registry(server.new_database(), files=bench.directory / "pg", now=lambda: NOW)
+    bench.registry = Registry.create(server.new_database(), files=bench.directory / "pg", now=lambda: NOW)
 
 
 def after(phase: str, action: Callable[[], object]) -> Callable[[str, object], None]:
