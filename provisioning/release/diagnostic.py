@@ -1,6 +1,7 @@
 """CBOR diagnostic notation (RFC 8949 section 8) with names beside the numbers, as the SUIT draft prints it.
 
-Byte strings that hold CBOR by their place in an envelope are opened (`<< ... >>`); nothing is guessed.
+A byte string that holds CBOR by its place in an envelope is opened (`<< ... >>`); nothing is guessed. Libraries for
+this notation (cbor-diag 1.2, compiled Rust) write no names beside the numbers, so this module stays.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Commands(NamedTuple):
 
 
 def notation(value: Any, indent: str = "") -> str:
-    """`value` (decoded CBOR, or one of the classes here) as diagnostic notation, one line where it fits."""
+    """`value` (decoded CBOR, or one of the classes here) as diagnostic notation, on one line if it fits."""
     if isinstance(value, Opened):
         return f"<< {notation(value.value, indent)} >>"
     if isinstance(value, cbor.Tag):
@@ -65,7 +66,7 @@ def _items(value: Commands | list[Any], indent: str) -> list[str]:
 
 
 def envelope_notation(data: bytes) -> str:
-    """A SUIT envelope in diagnostic notation. Raises CodecError where it is none; verifies nothing."""
+    """A SUIT envelope in diagnostic notation. Raises CodecError if the bytes are not CBOR; verifies nothing."""
     tag = cbor.decode(data)
     if not isinstance(tag, cbor.Tag) or not isinstance(tag.value, dict):
         return notation(tag)
@@ -100,7 +101,7 @@ def _name(table: Any, number: Any) -> str:
 
 
 def _opened(value: Any, show: Callable[[Any], Any] = lambda inside: inside) -> Any:
-    """A byte string as the CBOR inside it, shown by `show`; as it is where it holds none that we read."""
+    """A byte string as the CBOR inside it, shown by `show`; unchanged if it holds none."""
     if not isinstance(value, bytes):
         return value
     try:

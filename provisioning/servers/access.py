@@ -1,7 +1,6 @@
 """Who may publish and read which MQTT topic: the one table (docs/reference/topics.md) behind both brokers.
 
-`%u` stands for the user name, which is the common name of the TLS client certificate. Whatever no row
-allows is denied.
+`%u` is the user name, which is the common name of the TLS client certificate. What no row allows is denied.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ def service_of(user: str) -> str | None:
 
 @dataclass(frozen=True)
 class Rights:
-    """Topic filters that a user may publish to and subscribe to."""
+    """Topic filters that a user may publish and subscribe to."""
 
     publish: tuple[str, ...]
     subscribe: tuple[str, ...]
@@ -47,7 +46,7 @@ def service_rights(class_ids: Sequence[bytes]) -> dict[str, Rights]:
 
 
 def rights_of(user: str, class_ids: Sequence[bytes]) -> Rights:
-    """Rights of one user with `%u` filled in. A user name with a wildcard or a slash in it has none."""
+    """Rights of one user with `%u` filled in. A user name with a wildcard or a slash has no rights."""
     if not user or any(character in user for character in "+#/"):
         return Rights((), ())
     service = service_of(user)
@@ -61,7 +60,7 @@ def rights_of(user: str, class_ids: Sequence[bytes]) -> Rights:
 
 
 class ServedUnits:
-    """Which devices have access now: a set that may be replaced while a broker runs. None: every device."""
+    """The devices that have access now. The set can be replaced while a broker runs. None: every device."""
 
     def __init__(self, device_ids: Iterable[bytes] | None = None) -> None:
         self.ids: frozenset[bytes] | None = None
@@ -69,11 +68,11 @@ class ServedUnits:
             self.replace(device_ids)
 
     def replace(self, device_ids: Iterable[bytes]) -> None:
-        """Only these from now on."""
+        """Give access to these devices only, from now on."""
         self.ids = frozenset(device_ids)
 
     def holds(self, user: str) -> bool:
-        """Whether a user of this name has any rights; the maker's own users always have."""
+        """Whether a user of this name has any rights. The maker's own users always have rights."""
         return (
             self.ids is None
             or service_of(user) is not None
@@ -82,7 +81,7 @@ class ServedUnits:
 
 
 def covers(allowed: str, wanted: str) -> bool:
-    """Whether the filter `allowed` covers every topic that the filter or topic `wanted` stands for."""
+    """Whether the filter `allowed` covers every topic that the filter or topic `wanted` matches."""
     allowed_levels, wanted_levels = allowed.split("/"), wanted.split("/")
     for index, level in enumerate(allowed_levels):
         if level == "#":
@@ -99,8 +98,8 @@ def mosquitto_acl(
 ) -> str:
     """The table in mosquitto's acl_file syntax.
 
-    `units`: device ids that have access, each named with rights of its own; whoever is not named has none, whatever
-    certificate it shows. None: a pattern for everyone with a certificate, which names own topics only.
+    `units`: device ids that have access, each with rights of its own; a device that is not named has no rights,
+    whatever its certificate. None: a pattern that gives each certificate rights on its own topics.
     """
     lines = []
     for user in services:

@@ -1,8 +1,8 @@
 """The embedded broker (amqtt) for a machine without mosquitto: same certificates, same rights, own thread.
 
-Weaker than mosquitto in one point: a client that connects with another's client id ends that one's session
-before its certificate is looked at (amqtt's order of steps), so a device can disturb another, never read or write
-for it.
+Weaker than mosquitto in one point: amqtt ends the session of a client id before it checks the certificate of the client
+that connects with it. A device can therefore interrupt another one, but never read or write for it. Retained messages
+live in memory only.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from provisioning.servers.service import LoopThread, Service
 
 
 class _TlsBroker(amqtt.broker.Broker):  # type: ignore[misc]
-    """amqtt with two holes closed: it insists on a client certificate (and TLS 1.2), and a client that connects is
-    not sent what is retained for other clients' subscriptions."""
+    """amqtt with two holes closed: it demands a client certificate (and TLS 1.2), and a client that connects does not
+    receive what is retained for the subscriptions of other clients."""
 
     @staticmethod
     def _create_ssl_context(listener: Any) -> ssl.SSLContext:
@@ -42,7 +42,7 @@ class _TlsBroker(amqtt.broker.Broker):  # type: ignore[misc]
     async def _publish_retained_messages_for_subscription(
         self, subscription: tuple[str, int], session: Session
     ) -> None:
-        # amqtt 0.12 calls this at every connect with every filter that anybody is subscribed to.
+        # amqtt 0.12 calls this at every connect with every filter of every client.
         subscribers = self.subscriptions.get(subscription[0], [])
         if any(subscriber.client_id == session.client_id for subscriber, _ in subscribers):
             await super()._publish_retained_messages_for_subscription(subscription, session)
@@ -50,7 +50,7 @@ class _TlsBroker(amqtt.broker.Broker):  # type: ignore[misc]
 
 @contextlib.contextmanager
 def _log_in(path: Path) -> Iterator[None]:
-    """amqtt's log goes into a file: who connected belongs there, as mosquitto has it."""
+    """Write amqtt's log, with the clients that connect, into a file, as mosquitto does."""
     handler = logging.FileHandler(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger = logging.getLogger("amqtt")
@@ -92,7 +92,7 @@ class AmqttBroker(Service):
         self._thread.stop()
 
     def serve_units(self, device_ids: Iterable[bytes]) -> None:
-        """Give access to these units alone from now on; sessions that stand lose theirs with the next message."""
+        """Give access to these units only, from now on. Open sessions lose it with their next message."""
         self._units.replace(device_ids)
 
     async def _serve(self, is_ready: Callable[[], None], stopping: asyncio.Event) -> None:

@@ -1,4 +1,4 @@
-"""Two plugins for the embedded broker: who a client is comes from its certificate, what it may do from the table."""
+"""Plugins for the embedded broker: the certificate identifies a client, the table of rights decides what it may do."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _log = logging.getLogger("amqtt.firstboot")  # below "amqtt", so it goes to the 
 
 
 def common_name(certificate_der: bytes) -> str | None:
-    """The one common name of a certificate, None where there is none or more than one."""
+    """The one common name of a certificate, None if there is not exactly one."""
     names = x509.load_der_x509_certificate(certificate_der).subject.get_attributes_for_oid(
         NameOID.COMMON_NAME
     )
@@ -27,7 +27,7 @@ def common_name(certificate_der: bytes) -> str | None:
 
 
 class CertificateIdentity(BaseAuthPlugin):  # type: ignore[misc]
-    """The user name is the certificate's common name; a client id must be the same, so none ousts another."""
+    """The user name is the certificate's common name. The client id must equal it: no client ends another's session."""
 
     @dataclass
     class Config:

@@ -1,4 +1,4 @@
-"""What a broker of ours is, whichever program it runs: mosquitto, or amqtt where mosquitto is missing."""
+"""The interface of a broker, for both programs: mosquitto, or amqtt if mosquitto is not installed."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Broker(Protocol):
 
 
 def free_port(host: str = LOOPBACK, kind: int = socket.SOCK_STREAM) -> int:
-    """A port that was free a moment ago; whoever binds it must cope with losing the race."""
+    """A port that was free a moment ago. Another process can take it before the caller binds it."""
     with socket.socket(socket.AF_INET, kind) as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
@@ -74,7 +74,7 @@ def is_port_free(host: str, port: int, kind: int = socket.SOCK_STREAM) -> bool:
 
 
 def replace_file(source: Path, target: Path) -> None:
-    """Copy `source` over `target` where it exists; the target is never seen half written."""
+    """Copy `source`, if it exists, over `target` atomically."""
     if source.exists():
         draft = target.with_name(target.name + ".new")
         shutil.copyfile(source, draft)

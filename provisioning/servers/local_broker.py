@@ -6,7 +6,7 @@ from provisioning.servers.broker import Broker, BrokerSetup
 
 
 def make_broker(setup: BrokerSetup) -> Broker:
-    """Mosquitto where it is installed, else amqtt inside this process."""
+    """Mosquitto if it is installed, else amqtt inside this process."""
     from provisioning.servers.mosquitto import MosquittoBroker, find_mosquitto
 
     if find_mosquitto() is not None:

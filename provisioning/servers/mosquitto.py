@@ -71,7 +71,7 @@ set_tcp_nodelay true
 
 
 def find_mosquitto() -> Path | None:
-    """The mosquitto program: on PATH, or where Debian puts servers."""
+    """The mosquitto program: on PATH or in /usr/sbin."""
     found = shutil.which("mosquitto", path=os.environ.get("PATH", os.defpath) + os.pathsep + "/usr/sbin")
     return Path(found) if found else None
 
@@ -146,7 +146,7 @@ class MosquittoBroker(Service):
             self._keep_state(runtime)
 
     def _run(self, program: Path) -> bool:
-        """True when it listens, False when the port was lost to another process meanwhile."""
+        """True if it listens, False if another process took the port meanwhile."""
         self._runtime = runtime = self._prepare()
         with self.log_path.open("ab") as log:
             log_start = log.tell()
@@ -180,7 +180,7 @@ class MosquittoBroker(Service):
             return log.read().decode(errors="replace")
 
     def serve_units(self, device_ids: Iterable[bytes]) -> None:
-        """Give access to these units alone; a running broker reads its rights again, for those connected too."""
+        """Give access to these units only; a running broker reads its rights again, also for open connections."""
         self._units = tuple(device_ids)
         if self._process is None or self._runtime is None:
             return
@@ -227,7 +227,7 @@ def _runs_from(pid: int, runtime: Path) -> bool:
 
 
 def _give_away(runtime: Path) -> None:
-    """Let mosquitto's own user read and write `runtime`, where we may choose owners."""
+    """Let mosquitto's own user read and write `runtime`, if this process runs as root."""
     if os.geteuid() != 0:
         return
     try:

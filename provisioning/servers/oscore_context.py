@@ -1,4 +1,4 @@
-"""Security contexts of aiocoap, made from the store's units when their first request comes."""
+"""Security contexts of aiocoap, made from the store's units at their first request."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class UnitContexts:
         self._contexts: dict[bytes, UnitContext] = {}
 
     def find_oscore(self, unprotected: dict[Any, Any]) -> UnitContext:
-        """The context named by the request's header; KeyError where there is none, as aiocoap expects."""
+        """The context named by the request's header; KeyError if there is none, as aiocoap expects."""
         kid = unprotected.get(oscore.COSE_KID)
         if not isinstance(kid, bytes) or oscore.COSE_KID_CONTEXT in unprotected:
             raise KeyError

@@ -66,7 +66,7 @@ class OscoreStore:
         return unit
 
     def find(self, sender_id: bytes) -> OscoreUnit | None:
-        """The unit with this sender id, None where there is none. Raises OscoreStoreError for a damaged entry."""
+        """The unit with this sender id, None if there is none. Raises OscoreStoreError for a damaged entry."""
         if len(sender_id) != SENDER_ID_BYTES:
             return None
         try:
@@ -83,7 +83,7 @@ class OscoreStore:
         return unit
 
     def remove(self, device_id: bytes) -> bool:
-        """Take a unit's access away; False where it had none. Its sequence stays: numbers are never used again."""
+        """Take a unit's access away; False if it had none. Its sequence number stays, so no number is used again."""
         unit = self.find(device_id[:SENDER_ID_BYTES])
         if unit is None or unit.device_id != device_id:
             return False

@@ -1,4 +1,4 @@
-"""What runs until it is stopped: a context manager, and servers on an event loop in a thread of their own."""
+"""Services with start() and stop(), also as context managers, and servers on an event loop in a thread."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TIMEOUT_S: Final = 10.0
 
 
 class Service:
-    """start() returns when it runs, stop() when it does not; `with` does both. stop() can be called twice."""
+    """start() returns when the service runs, stop() when it ended; `with` calls both. stop() can be called twice."""
 
     def start(self) -> None:
         """Raises ServerError and its subclasses."""
@@ -42,7 +42,7 @@ class Serve(Protocol):
 
 
 class LoopThread(Service):
-    """`serve` on an event loop of its own, in a thread. Raises ServerError where it does not start or stop in time."""
+    """`serve` on an event loop of its own, in a thread. Raises ServerError if it does not start or stop in time."""
 
     def __init__(
         self,
