@@ -38,7 +38,7 @@ def retained(maker: Maker, broker: MosquittoBroker, topics: list[str]) -> dict[s
 
 
 def test_a_published_release_survives_a_broker_that_is_killed(maker: Maker, tmp_path: Path) -> None:
-    release = maker.release(100_000)
+    release = maker.release(20_000)
     broker = MosquittoBroker(maker.broker_setup(tmp_path))
     broker.start()
     with MqttPublisher(maker.access(broker.port, "publisher"), CLASS_ID) as publisher:
