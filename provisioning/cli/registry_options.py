@@ -9,9 +9,11 @@ from typing import Annotated, Final
 
 import typer
 
+from provisioning.product.public_texts import is_line
 from provisioning.registry.registry import Registry
 
 BROKEN: Final = 1
+LINE_CHARS: Final = 200
 
 
 WRONG_INPUT: Final = 2
@@ -30,10 +32,19 @@ MainPlace = Annotated[
 ]
 
 
-By = Annotated[str, typer.Option("--by", help="Your name: who decided.")]
+def one_line(text: str) -> str:
+    """An option's text, which is stored and printed as one line. Raises BadParameter for anything else."""
+    if not is_line(text) or len(text) > LINE_CHARS:
+        raise typer.BadParameter(
+            f"must be one line of at most {LINE_CHARS} characters, without control or direction characters"
+        )
+    return text
 
 
-Reason = Annotated[str, typer.Option("--reason", help="Why, in a few words.")]
+By = Annotated[str, typer.Option("--by", callback=one_line, help="Your name: who decided.")]
+
+
+Reason = Annotated[str, typer.Option("--reason", callback=one_line, help="Why, in a few words.")]
 
 
 Batch = Annotated[str, typer.Option("--batch", help="The batch number.")]

@@ -41,6 +41,9 @@ def record_command(
     previous: Annotated[
         Path | None, typer.Option("--previous", help="The record before it, which it has to follow.")
     ] = None,
+    is_first: Annotated[
+        bool, typer.Option("--first", help="No record of this kind was ever signed for this product.")
+    ] = False,
     published_s: Annotated[
         int | None,
         typer.Option("--time", min=0, help="When it is published (unix seconds). Default: this machine's."),
@@ -54,12 +57,27 @@ def record_command(
     found = load_product(product)
     now_s = int(time.time()) if published_s is None else published_s
     payload, typ = _payload(kind, found, now_s)
-    before = None if previous is None else cose.decode(previous.read_bytes(), RECORD_BYTES).payload
+    before = _before(previous, out, is_first=is_first)
     _require_newer(kind, before, payload, found)
     data = sign_record(payload, typ, open_signer(signer))
     out.write_bytes(data)
     lines = [(kind.value, f"{len(data)} bytes for {found.model}, sequence {_sequence(kind, payload)}")]
     say(lines, {"kind": kind.value, "bytes": len(data), "sequence": _sequence(kind, payload)}, is_json)
+
+
+def _before(previous: Path | None, out: Path, *, is_first: bool) -> bytes | None:
+    """The payload that the new record has to follow, None for the first one. Raises BadParameter without either."""
+    if previous is not None:
+        return cose.decode(previous.read_bytes(), RECORD_BYTES).payload
+    if not is_first:
+        raise typer.BadParameter(
+            "give --previous FILE, the record that was signed last; only the first record of a product has none"
+            " (--first)",
+            param_hint="--previous",
+        )
+    if out.exists():
+        raise typer.BadParameter(f"{out} exists, so this is not the first record: give it as --previous")
+    return None
 
 
 def _payload(kind: Kind, product: Product, published_s: int) -> tuple[bytes, str]:

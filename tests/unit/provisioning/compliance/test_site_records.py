@@ -85,7 +85,8 @@ def folder(tmp_path: Path) -> Path:
     signed = CliRunner().invoke(
         release_app,
         [
-            "record", "support", "--product", str(tmp_path / "product.toml"), "--signer", str(tmp_path / "support.pem"),
+            "record", "support", "--first", "--product", str(tmp_path / "product.toml"),
+            "--signer", str(tmp_path / "support.pem"),
             "--out", str(tmp_path / "support.cose"),
         ],
     )  # fmt: skip

@@ -40,6 +40,9 @@ def sign(keys: Path, tmp_path: Path) -> Sign:
         product = tmp_path / "product.toml"
         product.write_text(text)
         arguments = ["record", kind, "--product", product, "--signer", keys / "support.pem"]
+        if "--previous" not in options and "--first" not in options:
+            (tmp_path / "out").unlink(missing_ok=True)
+            options = ("--first", *options)
         arguments += ["--out", tmp_path / "out", *options]
         return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
@@ -106,3 +109,24 @@ def test_another_kind_of_record_is_no_previous_one(sign: Sign, tmp_path: Path) -
     assert sign("contact").exit_code == 0
     before = (tmp_path / "out").rename(tmp_path / "before")
     assert sign("support", "--previous", before).exit_code == 1
+
+
+@pytest.mark.parametrize("kind", ["support", "contact"])
+def test_a_record_without_the_one_before_it_is_signed_only_as_the_first(
+    kind: str, sign: Sign, keys: Path, tmp_path: Path
+) -> None:
+    arguments = [
+        "record",
+        kind,
+        "--product",
+        str(tmp_path / "product.toml"),
+        "--signer",
+        str(keys / "support.pem"),
+    ]
+    (tmp_path / "product.toml").write_text(EXAMPLE)
+    refused = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "new")])
+    assert refused.exit_code == 2 and "--previous" in refused.output + refused.stderr
+    assert sign(kind).exit_code == 0
+    before = (tmp_path / "out").read_bytes()
+    assert sign(kind, "--first").exit_code == 2 and (tmp_path / "out").read_bytes() == before
+    assert not (tmp_path / "new").exists()
