@@ -194,9 +194,9 @@ def _progress_text(status: dict[str, Any]) -> str:
 
 def tampered_update_refused(world: World) -> str:
     transport = world.transports[0]
-    world.publish_damaged_envelope(3, transport)
+    world.releases.publish_damaged_envelope(3, transport)
     envelope = _expect_event(world, SignatureError.code, "the damaged envelope to be refused")
-    world.publish_damaged_payload(3, transport)
+    world.releases.publish_damaged_payload(3, transport)
     payload = _expect_event(world, DigestMismatchError.code, "the damaged payload to be refused")
     world.withdraw(transport)
     running = world.status()["version"]
@@ -287,7 +287,7 @@ def _by_delta(world: World) -> str:
     release = world.release(5)
     if release.delta is None:
         return ", in full: detools, which makes deltas, is not installed"
-    expect(world.came_as_delta(), "the unit to make release 5 from a delta", "the full payload")
+    expect(world.releases.came_as_delta(), "the unit to make release 5 from a delta", "the full payload")
     patch, whole = len(release.delta.content), len(release.payload)
     return f", as a delta of {patch} bytes in place of {whole} ({100 - 100 * patch / whole:.1f} % saved)"
 

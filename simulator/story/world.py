@@ -12,9 +12,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-from device.errors import FirstbootError, SignatureError
-from device.suit import report
-from device.trust.verify import verify_envelope
 from provisioning.keys import keyset
 from provisioning.keys.key_ring import KeyRing
 from provisioning.keys.pki import CertificateAuthority
@@ -24,9 +21,7 @@ from provisioning.publishing.mqtt import MqttPublisher
 from provisioning.registry import export
 from provisioning.registry.registry import Registry
 from provisioning.registry.sealed import ServerPrivateKey
-from provisioning.release.application_set import build_set
-from provisioning.release.delta import has_detools
-from provisioning.release.release import Release, anchors_of, build_release
+from provisioning.release.release import Release
 from provisioning.release.store import ReleaseStore
 from provisioning.servers.broker import BrokerSetup
 from provisioning.servers.coap_server import CoapServer
@@ -39,23 +34,12 @@ from provisioning.station.link import FactoryLink
 from provisioning.station.station import Station, StationConfig, UnitRefusedError
 from simulator.story.images import ROOT, Images, firmware_images, simulated_images
 from simulator.story.owner import Owner
+from simulator.story.releases import Releases, Shelves
 from simulator.story.runner import StepFailed
 
 SERVER_NAME: Final = "updates.firstboot.test"
 CHECK_INTERVAL_S: Final = {"sim": 1, "qemu": 3, "renode": 3}  # a product asks once an hour or less
 KEYS: Final = ROOT / ".cache" / "keys" / "development"
-WHAT: Final = {
-    1: ("what it shipped with", "no"),
-    2: ("a weakness in the pages", "one restart"),
-    3: ("a weakness in the update client", "one restart"),
-    4: ("nothing: it hangs at start", "one restart"),
-    5: ("a weakness found after the end of support", "one restart"),
-}
-
-
-APP_RELEASE: Final = 3  # comes with an application, the example
-DELTA_RELEASE: Final = 5  # comes as a patch from what runs before it
-APP_FOLDER: Final = ROOT / "examples" / "lamp"
 
 
 class WorldError(RuntimeError):
@@ -90,7 +74,7 @@ class World:
         self._heap_peak = 0
         self._last_version = ""
         self._owner: Owner | None = None
-        self._releases: dict[int, Release] = {}
+        self._releases: Releases | None = None
 
     def __enter__(self) -> World:
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -195,79 +179,29 @@ class World:
         return parse_product(text)
 
     # releases ------------------------------------------------------------------------------------------------
+    @property
+    def releases(self) -> Releases:
+        """The maker's releases of this run, made when they are first asked for."""
+        if self._releases is None:
+            self._releases = Releases(
+                self.product,
+                self.images,
+                self.ring.signer("author"),
+                Shelves(self.publisher, self.store, self.tracker),
+                lambda: self.running_number,
+            )
+        return self._releases
+
     def release(self, number: int) -> Release:
         """Release `number`, signed by the author."""
-        if number not in self._releases:
-            mitigates, interrupts = WHAT[number]
-            self._releases[number] = build_release(
-                self.images.signed[number].read_bytes(),
-                vendor_id=self.product.vendor_id,
-                class_id=self.product.class_id,
-                sequence_number=number,
-                signer=self.ring.signer("author"),
-                version=f"{number}.0.0",
-                mitigates=mitigates,
-                interrupts=interrupts,
-                app=build_set(APP_FOLDER) if number == APP_RELEASE else None,
-                delta_from=self._delta_source(number),
-            )
-        return self._releases[number]
-
-    def _delta_source(self, number: int) -> bytes | None:
-        """What the unit runs when DELTA_RELEASE is made; None for the others, and where no deltas can be made."""
-        if number != DELTA_RELEASE or not has_detools():
-            return None
-        return self.images.signed[self.running_number].read_bytes()
-
-    def came_as_delta(self) -> bool:
-        """Whether the unit's reports say that it made a release from a patch."""
-        return any(one.fields().get(report.DELTA) == 0 for one in self.tracker.reports)
+        return self.releases.release(number)
 
     def publish(self, number: int, transport: str) -> None:
         """Publish a release where units look over `transport`."""
-        release = self.release(number)
-        self.tracker.classes[self.publisher.class_id].raise_to(manifest=number)
-        if transport == "mqtt":
-            self.publisher.publish_release(release)
-        else:
-            self.store.put_release(release)
-
-    def _put_raw(self, transport: str, name: str, data: bytes) -> None:
-        """Put `data` where a release's part lies, as a hostile or broken server would."""
-        if transport == "mqtt":
-            self.publisher.publish_raw(f"fb/{self.product.class_id.hex()}/{name}", data)
-        else:
-            self.store.put_raw(name, data)
-
-    def publish_damaged_envelope(self, number: int, transport: str) -> None:
-        """Publish a release with one bit of its envelope's signature flipped."""
-        release = self.release(number)
-        anchors = anchors_of(self.product.vendor_id, self.product.class_id, self.ring.signer("author"))
-        for offset in range(len(release.envelope)):
-            damaged = bytearray(release.envelope)
-            damaged[offset] ^= 1
-            try:
-                verify_envelope(bytes(damaged), anchors)
-            except SignatureError:
-                break
-            except FirstbootError:
-                continue
-        self._put_raw(transport, "manifest", bytes(damaged))
-
-    def publish_damaged_payload(self, number: int, transport: str) -> None:
-        """Publish a release whose envelope is right and whose payload has one bit flipped."""
-        release = self.release(number)
-        self.publish(number, transport)
-        name, content = f"o/{release.payload_digest.hex()}", release.payload
-        if transport == "mqtt":
-            digest, content = release.chunks()[0]
-            name = f"o/{digest.hex()}"
-        damaged = bytearray(content)
-        damaged[len(damaged) // 2] ^= 1
-        self._put_raw(transport, name, bytes(damaged))
+        self.releases.publish(number, transport)
 
     def withdraw(self, transport: str) -> None:
-        """Publish what runs, so that units find nothing to do until the next step."""
+        """Publish the running release, so that units find nothing to do until the next step."""
         self.publish(self.running_number, transport)
 
     def move_time_past_support(self) -> None:
