@@ -68,7 +68,8 @@ def record_command(
 def _before(previous: Path | None, out: Path, *, is_first: bool) -> bytes | None:
     """The payload that the new record has to follow, None for the first one. Raises BadParameter without either."""
     if previous is not None:
-        return cose.decode(previous.read_bytes(), RECORD_BYTES).payload
+        payload: bytes | None = cose.decode(previous.read_bytes(), RECORD_BYTES).payload
+        return payload
     if not is_first:
         raise typer.BadParameter(
             "give --previous FILE, the record that was signed last; only the first record of a product has none"
