@@ -74,6 +74,15 @@ CONFIRMED_PREFIX = b"firstboot:confrm"
 IMAGE_HEADER_BYTES = 0x200
 IMAGE_LOAD_ADDRESS = 0x00100000
 
+# Limits of an image's structure: device/codec/image.py and the boot ROM refuse the same images.
+IMAGE_BODY_MIN_BYTES = 8  # initial stack pointer and entry
+IMAGE_TLV_AREA_BYTES = (
+    6144  # two levels of HSS with H15 and W4 take 5396; key, digest and ECDSA less than 300
+)
+IMAGE_PUBLIC_KEY_BYTES = 91  # DER SubjectPublicKeyInfo of an uncompressed P-256 point (RFC 5480 2)
+IMAGE_SIGNATURE_MIN_BYTES = 8  # DER Ecdsa-Sig-Value: two integers of 1 to 33 bytes
+IMAGE_SIGNATURE_MAX_BYTES = 72
+
 RESET_POWER_ON = 0
 RESET_SOFTWARE = 1
 RESET_WATCHDOG = 2

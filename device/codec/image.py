@@ -6,15 +6,24 @@ signature. Here they give an early, typed refusal, and the security counter.
 Rules:
 1. Header magic, header size, flags (only RAM_LOAD) and load address have their one accepted value.
 2. Every length is checked against `limit` before it is used; TLV areas end exactly where they say.
-3. Each area holds the entries that the boot ROM accepts, each once, and no other. What the ROM would refuse is never
-   staged.
+3. Each area holds the entries that the boot ROM accepts, each once and of its length, and no other. The limits of
+   device/layout.py and the numbers below also go into the ROM: it refuses what this module refuses, and what the ROM
+   would refuse is never staged.
 """
 
 from collections import namedtuple
 
 from device.compat import const
 from device.errors import ImageFormatError
-from device.layout import IMAGE_HEADER_BYTES, IMAGE_LOAD_ADDRESS
+from device.layout import (
+    IMAGE_BODY_MIN_BYTES,
+    IMAGE_HEADER_BYTES,
+    IMAGE_LOAD_ADDRESS,
+    IMAGE_PUBLIC_KEY_BYTES,
+    IMAGE_SIGNATURE_MAX_BYTES,
+    IMAGE_SIGNATURE_MIN_BYTES,
+    IMAGE_TLV_AREA_BYTES,
+)
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -31,7 +40,6 @@ TLV_SECURITY_COUNTER = 0x50
 TLV_HSS = 0xA0  # HSS/LMS signature over the digest; from MCUboot's range for vendors (0x__A0 to 0x__FE), unprotected
 
 _HEADER = 32  # bytes of the header that carry fields
-_TLV_AREA_LIMIT = 4096  # signature, key, digest: below 300 bytes; an HSS signature of one level: at most 2676
 
 # version: (major, minor, revision, build); hashed_bytes: header, body and protected area, what digest covers
 ImageInfo = namedtuple(
@@ -72,7 +80,7 @@ def _tlv_area(
     total = _u16(info, 2)
     if _u16(info, 0) != magic:
         _refuse("tlv magic")
-    if total < 4 or total > _TLV_AREA_LIMIT or offset + total > limit:
+    if total < 4 or total > IMAGE_TLV_AREA_BYTES or offset + total > limit:
         _refuse("tlv size")
     area = read(offset, total)
     entries: "dict[int, bytes]" = {}
@@ -112,7 +120,7 @@ def parse_image(read: "Callable[[int, int], bytes]", limit: int) -> "ImageInfo":
     header = read(0, _HEADER)
     _check_header(header)
     protected_bytes, body_bytes = _u16(header, 10), _u32(header, 12)
-    if body_bytes == 0 or body_bytes > limit - IMAGE_HEADER_BYTES:
+    if body_bytes < IMAGE_BODY_MIN_BYTES or body_bytes > limit - IMAGE_HEADER_BYTES:
         _refuse("body size")
     version = (header[20], header[21], _u16(header, 22), _u32(header, 24))
 
@@ -130,7 +138,13 @@ def parse_image(read: "Callable[[int, int], bytes]", limit: int) -> "ImageInfo":
     digest = free.get(TLV_SHA256, b"")
     if len(digest) != 32:
         _refuse("no digest")
-    if TLV_PUBLIC_KEY not in free or TLV_ECDSA not in free or free.get(TLV_HSS, b"-") == b"":
+    if len(free.get(TLV_PUBLIC_KEY, b"")) != IMAGE_PUBLIC_KEY_BYTES:
+        _refuse("no public key")
+    signature_bytes = len(free.get(TLV_ECDSA, b""))
+    if (
+        not IMAGE_SIGNATURE_MIN_BYTES <= signature_bytes <= IMAGE_SIGNATURE_MAX_BYTES
+        or free.get(TLV_HSS) == b""
+    ):
         _refuse("no signature")
     return ImageInfo(
         version,

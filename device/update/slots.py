@@ -27,7 +27,7 @@ from device.layout import (
 )
 from device.limits import IMAGE_KEYS
 
-_DIGEST_PIECE_BYTES = const(1024)
+_PIECE_BYTES = const(1024)
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -118,8 +118,8 @@ class Slots:
         """Return the SHA-256 of `size` bytes of the slot from `start` on, read in pieces of 1 KiB to save RAM."""
         total = sha256()
         end = start + size
-        for offset in range(start, end, _DIGEST_PIECE_BYTES):
-            total.update(self.read(slot, offset, min(_DIGEST_PIECE_BYTES, end - offset)))
+        for offset in range(start, end, _PIECE_BYTES):
+            total.update(self.read(slot, offset, min(_PIECE_BYTES, end - offset)))
         return total.digest()
 
     def rewrite_sector(self, slot: int, offset: int, data: bytes) -> None:
@@ -154,10 +154,12 @@ class BootState(Slots):
 
     # lock ------------------------------------------------------------------------------------------------
     def is_locked(self) -> bool:
-        """True if any byte of either copy is programmed: a partly written lock counts."""
+        """True if any byte in the sector of either copy is programmed, as the boot ROM decides."""
         for offset in self._layout.lock_offsets:
-            if not _is_blank(self._flash.read(offset, self._layout.unit_bytes)):
-                return True
+            end = offset + self._layout.sector_bytes
+            for at in range(offset, end, _PIECE_BYTES):
+                if not _is_blank(self._flash.read(at, min(_PIECE_BYTES, end - at))):
+                    return True
         return False
 
     def lock(self) -> None:

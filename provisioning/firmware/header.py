@@ -2,7 +2,7 @@
 
 | file | numbers of |
 |---|---|
-| `nvm_layout.h` | device/layout.py |
+| `nvm_layout.h` | device/layout.py, and the image format of device/codec/image.py |
 | `addresses.h`, `addresses.ld` | device/boards/mps2_an385/memory_map.py |
 
 `python -m provisioning.firmware.header FOLDER` writes the three files. A file is written only if its content
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from device import layout
 from device.boards.mps2_an385 import memory_map
+from device.codec import image
 
 
 def _bytes_literal(data: bytes) -> str:
@@ -47,6 +48,20 @@ def _numbers() -> list[tuple[str, int, str]]:
         ("MARK_CONFIRMED", layout.MARK_CONFIRMED, ""),
         ("IMAGE_HEADER_BYTES", layout.IMAGE_HEADER_BYTES, ""),
         ("IMAGE_LOAD_ADDRESS", layout.IMAGE_LOAD_ADDRESS, ""),
+        ("IMAGE_BODY_MIN_BYTES", layout.IMAGE_BODY_MIN_BYTES, "initial stack pointer and entry"),
+        ("IMAGE_TLV_AREA_BYTES", layout.IMAGE_TLV_AREA_BYTES, "at most, info header included"),
+        ("IMAGE_PUBLIC_KEY_BYTES", layout.IMAGE_PUBLIC_KEY_BYTES, ""),
+        ("IMAGE_SIGNATURE_MIN_BYTES", layout.IMAGE_SIGNATURE_MIN_BYTES, ""),
+        ("IMAGE_SIGNATURE_MAX_BYTES", layout.IMAGE_SIGNATURE_MAX_BYTES, ""),
+        ("IMAGE_MAGIC", image.MAGIC, ""),
+        ("FLAG_RAM_LOAD", image.FLAG_RAM_LOAD, ""),
+        ("TLV_INFO_MAGIC", image.TLV_MAGIC, ""),
+        ("TLV_PROTECTED_MAGIC", image.TLV_PROTECTED_MAGIC, ""),
+        ("TLV_PUBKEY", image.TLV_PUBLIC_KEY, ""),
+        ("TLV_SHA256", image.TLV_SHA256, ""),
+        ("TLV_ECDSA", image.TLV_ECDSA, ""),
+        ("TLV_COUNTER", image.TLV_SECURITY_COUNTER, "the only one in the protected area"),
+        ("TLV_HSS", image.TLV_HSS, "from MCUboot's range for vendors"),
         ("RESET_POWER_ON", layout.RESET_POWER_ON, ""),
         ("RESET_SOFTWARE", layout.RESET_SOFTWARE, ""),
         ("RESET_WATCHDOG", layout.RESET_WATCHDOG, ""),

@@ -21,8 +21,9 @@ def image(body_bytes=9000, counter=1):
     data = header + bytes(0x200 - len(header)) + bytes([n % 251 for n in range(body_bytes)])
     data += bytes((0x08, 0x69, 12, 0, 0x50, 0, 4, 0)) + counter.to_bytes(4, "little")
     digest = sha256(data).digest()
-    entries = bytes((0x10, 0, 32, 0)) + digest + bytes((0x02, 0, 1, 0, 0, 0x22, 0, 1, 0, 0))
-    return data + bytes((0x07, 0x69, 4 + len(entries), 0)) + entries
+    entries = bytes((0x10, 0, 32, 0)) + digest
+    entries += bytes((0x02, 0, 91, 0)) + bytes(91) + bytes((0x22, 0, 70, 0)) + bytes(70)
+    return data + b"\x07\x69" + (4 + len(entries)).to_bytes(2, "little") + entries
 
 
 def manifest_of(payload):

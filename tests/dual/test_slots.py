@@ -75,6 +75,14 @@ def test_either_copy_of_the_lock_locks_even_half_written():
         assert boot.is_locked()
 
 
+def test_any_byte_in_the_sector_of_a_lock_copy_locks():
+    for offset in SMALL.lock_offsets:
+        for at in (offset, offset + SMALL.unit_bytes, offset + SMALL.sector_bytes - 1):
+            flash, boot = fresh()
+            flash.data[at] = 0x7F
+            assert boot.is_locked()
+
+
 def test_locking_twice_is_allowed_and_completes_a_torn_lock():
     flash, boot = fresh()
     flash.data[SMALL.lock_offsets[0]] = 0

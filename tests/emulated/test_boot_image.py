@@ -65,7 +65,7 @@ FIELD_CASES = {
     "no signature": ({"left_out": (SIGNATURE_TLV,)}, "tlv"),
     "digest of 31 bytes": ({"left_out": (SHA_TLV,), "extra": ((SHA_TLV, bytes(31)),)}, "tlv"),
     "other digest": ({"left_out": (SHA_TLV,), "extra": ((SHA_TLV, bytes(32)),)}, "digest"),
-    "empty signature": ({"left_out": (SIGNATURE_TLV,), "extra": ((SIGNATURE_TLV, b""),)}, "signature"),
+    "empty signature": ({"left_out": (SIGNATURE_TLV,), "extra": ((SIGNATURE_TLV, b""),)}, "tlv"),
     "signature of zeros": (
         {"left_out": (SIGNATURE_TLV,), "extra": ((SIGNATURE_TLV, bytes.fromhex("3006020100020100")),)},
         "signature",

@@ -17,18 +17,8 @@
 #include "memory_map.h"
 #include "nvm_layout.h"
 
-#define IMAGE_MAGIC 0x96F3B83Du
-#define FLAG_RAM_LOAD 0x00000020u
 #define HEADER_FIXED_BYTES 32u
-
-#define TLV_INFO_MAGIC 0x6907u
-#define TLV_PROTECTED_MAGIC 0x6908u
 #define TLV_INFO_BYTES 4u
-#define TLV_PUBKEY 0x0002u
-#define TLV_SHA256 0x0010u
-#define TLV_ECDSA 0x0022u
-#define TLV_COUNTER 0x0050u
-#define TLV_HSS 0x00A0u // from MCUboot's range for vendors
 
 // SubjectPublicKeyInfo of an uncompressed P-256 point: this prefix, then x and y (RFC 5480 2).
 static const uint8_t SPKI_PREFIX[] = {
@@ -36,7 +26,7 @@ static const uint8_t SPKI_PREFIX[] = {
     0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
 };
 #define POINT_BYTES 65u
-#define SPKI_BYTES (sizeof(SPKI_PREFIX) + POINT_BYTES)
+_Static_assert(sizeof(SPKI_PREFIX) + POINT_BYTES == IMAGE_PUBLIC_KEY_BYTES, "public key");
 
 typedef struct {
     uint32_t body_bytes;
@@ -102,7 +92,7 @@ static image_status_t check_header(const uint8_t *header, uint32_t room, extent_
     extent->body_bytes = get_u32(header + 12);
     // A protected area is at most 65535 bytes long, so this sum cannot wrap.
     uint32_t around = IMAGE_HEADER_BYTES + extent->protected_bytes + TLV_INFO_BYTES;
-    if (around > room || extent->body_bytes < 8u || extent->body_bytes > room - around) {
+    if (around > room || extent->body_bytes < IMAGE_BODY_MIN_BYTES || extent->body_bytes > room - around) {
         return IMAGE_SIZE;
     }
     extent->hashed_bytes = IMAGE_HEADER_BYTES + extent->body_bytes + extent->protected_bytes;
@@ -154,7 +144,9 @@ static bool read_area(const uint8_t *area, uint32_t length, bool is_protected, t
 static bool has_all(const tlvs_t *tlvs) {
     return tlvs->counter.bytes != NULL && tlvs->counter.length == 4u && tlvs->digest.bytes != NULL &&
            tlvs->digest.length == IMAGE_DIGEST_BYTES && tlvs->public_key.bytes != NULL &&
-           tlvs->public_key.length == SPKI_BYTES && tlvs->signature.bytes != NULL;
+           tlvs->public_key.length == IMAGE_PUBLIC_KEY_BYTES && tlvs->signature.bytes != NULL &&
+           tlvs->signature.length >= IMAGE_SIGNATURE_MIN_BYTES &&
+           tlvs->signature.length <= IMAGE_SIGNATURE_MAX_BYTES && (tlvs->hss.bytes == NULL || tlvs->hss.length != 0u);
 }
 
 // Copy everything into code RAM and find the TLVs in that copy.
@@ -174,7 +166,7 @@ static image_status_t fetch(const image_source_t *source, uint32_t slot_offset, 
     source->read(source->context, slot_offset + HEADER_FIXED_BYTES, ram + HEADER_FIXED_BYTES,
                  hashed + TLV_INFO_BYTES - HEADER_FIXED_BYTES);
     uint32_t tail_bytes = get_u16(ram + hashed + 2);
-    if (tail_bytes < TLV_INFO_BYTES) {
+    if (tail_bytes < TLV_INFO_BYTES || tail_bytes > IMAGE_TLV_AREA_BYTES) {
         return IMAGE_TLV;
     }
     if (tail_bytes > room - hashed) {

@@ -21,7 +21,7 @@ def test_every_number_of_the_layout_is_there():
     plain = [name for name in nvm._fields if not name.endswith("_offsets")]
     assert all(numbers[f"NVM_{name.upper()}"] == getattr(nvm, name) for name in plain)
     marks = [name for name in dir(layout) if name.startswith(("MARK_", "RESET_", "IMAGE_"))]
-    assert len(marks) == 9 and all(numbers[name] == getattr(layout, name) for name in marks)
+    assert len(marks) == 14 and all(numbers[name] == getattr(layout, name) for name in marks)
 
 
 def test_every_unit_is_there_byte_by_byte():
