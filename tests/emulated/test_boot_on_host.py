@@ -1,24 +1,14 @@
 """The ROM's C code compiled for the host: the decision against a model, the image parser under the sanitizers."""
 
-import ctypes
 import itertools
-import os
 import random
 import shutil
-import subprocess
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.codec.image import parse_image
-from device.errors import ImageFormatError
 from device.layout import (
-    IMAGE_BODY_MIN_BYTES,
-    IMAGE_PUBLIC_KEY_BYTES,
-    IMAGE_SIGNATURE_MAX_BYTES,
-    IMAGE_SIGNATURE_MIN_BYTES,
-    IMAGE_TLV_AREA_BYTES,
     MARK_CONFIRMED,
     MARK_STAGED,
     MARK_TRIED,
@@ -29,29 +19,18 @@ from device.layout import (
     UNIT_STAGED,
     UNIT_TRIED,
 )
-from device.update.slots import BootState
-from provisioning.firmware.header import write_headers
-from provisioning.release.image import image_info, key_hash
+from provisioning.release.image import image_info
 from renode.nvm import confirmed_unit, trailer_offset
+from tests.emulated.boot_on_host import BODY, TREE, build_decision, build_judge, put
 from tests.emulated.boot_support import (
-    BOARD,
-    HERE,
-    VECTORS,
     Recipe,
-    load_key,
-    mbedtls_tree,
-    new_key,
     new_tree,
-    run,
 )
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 
 ERASED = b"\xff" * 32
 FOUND, SLOT_1, TRIAL, IMAGE_1 = 1, 2, 4, 8
-LIBRARY = (
-    "asn1parse asn1write bignum bignum_core constant_time ecdsa ecp ecp_curves platform_util sha256".split()
-)
 
 
 # -- the decision ---------------------------------------------------------------------------------------
@@ -59,24 +38,11 @@ LIBRARY = (
 
 @pytest.fixture(scope="module")
 def decision(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("decision")
-    write_headers(folder)
-    sources = [HERE / "stub" / "host_decision.c", BOARD / "rom" / "boot.c"]
-    flags = ["-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-I", folder, "-I", BOARD / "rom"]
-    run("gcc", *flags, "-o", folder / "decision.so", *sources)
-    library = ctypes.CDLL(str(folder / "decision.so"))
-    library.host_nvm.restype = ctypes.POINTER(ctypes.c_uint8 * MPS2.size_bytes)
-    nvm = library.host_nvm().contents
-    ctypes.memset(nvm, 0xFF, MPS2.size_bytes)
-    return library, nvm
-
-
-def put(nvm, offset: int, data: bytes) -> None:
-    ctypes.memmove(ctypes.byref(nvm, offset), data, len(data))
+    return build_decision(tmp_path_factory.mktemp("decision"))
 
 
 def model(slots, good_slots: int) -> int:
-    """docs/design.md "Boot", said once more in Python. A slot is (staged, tried, confirm sequence or None)."""
+    """The rules of docs/design.md, Boot, in Python. A slot is (staged, tried, confirm sequence or None)."""
     refusals = 0
     trials = [(slot, TRIAL) for slot in (0, 1) if slots[slot][0] and not slots[slot][1]]
     confirmed = sorted((slot for slot in (0, 1) if slots[slot][2] is not None), key=lambda s: -slots[s][2])
@@ -159,49 +125,9 @@ def test_every_programmed_unit_counts_whole_or_torn(decision, counted, revoked, 
 # -- the image parser -----------------------------------------------------------------------------------
 
 
-TREE = new_tree(1, 4)  # the third key asks for both signatures
-
-
-def _bytes(data: bytes) -> str:
-    return ",".join(map(str, data))
-
-
 @pytest.fixture(scope="module")
 def verdicts(tmp_path_factory):
-    """A function: slot contents in, verdicts out; the parser runs under address and undefined-behaviour checks."""
-    folder = tmp_path_factory.mktemp("image")
-    write_headers(folder)
-    pems = [new_key(folder / f"{index}.pem") for index in range(3)]
-    trees = [b"", b"", TREE.publicKey().serialize()]
-    entries = [
-        f"{{{{{_bytes(key_hash(pem))}}}, {int(bool(tree))}, {{{_bytes(tree or bytes(1))}}}}}"
-        for pem, tree in zip(pems, trees, strict=True)
-    ]
-    (folder / "image_keys.h").write_text("#define IMAGE_KEYS_INIT " + ", ".join(entries) + "\n")
-    mbedtls = mbedtls_tree()
-    rom, port = BOARD / "rom", BOARD / "port"
-    includes = [
-        part for path in (folder, rom, port, BOARD / "include", mbedtls / "include") for part in ("-I", path)
-    ]
-    library = [mbedtls / "library" / f"{name}.c" for name in LIBRARY]
-    checks = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    flags = ["-g", "-O1", "-w", "-std=gnu11", '-DMBEDTLS_CONFIG_FILE="rom_mbedtls.h"', *checks, *includes]
-    own = [HERE / "stub" / "host_image.c", rom / "image.c", rom / "heap.c", port / "hss.c"]
-    run("gcc", *flags, "-I", mbedtls / "library", "-o", folder / "image", *own, *library)
-
-    def judge(contents: list[bytes]) -> list[str]:
-        fed = b"".join(len(content).to_bytes(4, "little") + content for content in contents)
-        environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=1"}
-        done = subprocess.run(
-            [folder / "image"], input=fed, capture_output=True, env=environment, check=False
-        )
-        assert done.returncode == 0, done.stderr.decode()
-        return done.stdout.decode().splitlines()
-
-    return judge, [load_key(pem) for pem in pems]
-
-
-BODY = VECTORS + bytes(300)
+    return build_judge(tmp_path_factory.mktemp("image"))
 
 
 def test_a_good_image_passes_and_the_units_facts_count(verdicts):
@@ -309,101 +235,3 @@ def test_random_damage_to_the_structure_is_never_accepted_and_never_a_wrong_acce
         if damaged != image:
             contents.append(bytes(damaged))
     assert "ok" not in judge(contents)
-
-
-# -- unit and ROM refuse the same images ------------------------------------------------------------------
-
-STRUCTURE = {
-    "empty",
-    "header",
-    "load address",
-    "size",
-    "tlv",
-}  # verdicts of the ROM before it hashes anything
-SLOT_BYTES = MPS2.slot_bytes - MPS2.sector_bytes
-
-
-def is_refused_by_the_unit(image: bytes) -> bool:
-    """Whether parse_image refuses the image in an otherwise erased slot."""
-
-    def read(offset: int, length: int) -> bytes:
-        assert 0 <= offset and offset + length <= SLOT_BYTES, "read outside the slot"
-        return image[offset : offset + length].ljust(length, b"\xff")
-
-    try:
-        parse_image(read, SLOT_BYTES)
-    except ImageFormatError:
-        return True
-    return False
-
-
-def with_value(recipe, kind: int, value: bytes) -> bytes:
-    return recipe.but(left_out=(kind,), extra=((kind, value),)).signed()
-
-
-def images_at_the_limits(key) -> dict[str, bytes]:
-    recipe = Recipe(body=BODY, key=key, counter=2)
-    images = {f"body of {size}": recipe.but(body=VECTORS[:size] + bytes(0)).signed() for size in range(9)}
-    images |= {
-        f"body {size} by its header": recipe.but(body_bytes=size).signed()
-        for size in (0, 1, 7, 8, SLOT_BYTES)
-    }
-    for kind, edges in (
-        (0x02, (0, 1, IMAGE_PUBLIC_KEY_BYTES)),
-        (0x10, (0, 32)),
-        (0x22, (0, IMAGE_SIGNATURE_MIN_BYTES, IMAGE_SIGNATURE_MAX_BYTES)),
-    ):
-        for size in {max(0, edge + step) for edge in edges for step in (-1, 0, 1)}:
-            images[f"TLV {kind:#x} of {size}"] = with_value(recipe, kind, bytes(size))
-    rest = len(recipe.signed()) - image_info(recipe.signed()).body_bytes - 0x200 - 12 + 4
-    for size in (0, 1, 2352, 4096, IMAGE_TLV_AREA_BYTES - rest - 8, IMAGE_TLV_AREA_BYTES, 0xF000):
-        images[f"HSS of {size}"] = recipe.but(extra=((0xA0, bytes(size)),)).signed()
-    for entries in ((), ((0x50, bytes(3)),), ((0x50, bytes(5)),), ((0x50, bytes(4)), (0xA1, b"x"))):
-        images[f"protected {entries}"] = recipe.but(protected=entries).signed()
-    for level, width in itertools.product((1, 2), (4, 8)):
-        images[f"{level} levels, W{width}"] = recipe.but(key=key, hss=new_tree(level, width)).signed()
-    return images
-
-
-def test_unit_and_rom_agree_about_every_image_at_the_limits(verdicts):
-    judge, keys = verdicts
-    images = images_at_the_limits(keys[2])
-    rom = dict(zip(images, judge(list(images.values())), strict=True))
-    unit = {name: is_refused_by_the_unit(image) for name, image in images.items()}
-    assert {name: verdict in STRUCTURE for name, verdict in rom.items()} == unit
-    assert not unit["2 levels, W4"] and not unit[f"body of {IMAGE_BODY_MIN_BYTES}"]
-    assert unit[f"body of {IMAGE_BODY_MIN_BYTES - 1}"] and unit["TLV 0x2 of 90"]
-
-
-def test_unit_and_rom_agree_about_random_damage_to_the_structure(verdicts, is_nightly):
-    judge, keys = verdicts
-    chance = random.Random(386)
-    good = Recipe(body=BODY, key=keys[2], counter=2, hss=TREE).signed()
-    places = [*range(32), *range(0x200 + len(BODY), 0x200 + len(BODY) + 0x100)]
-    images = []
-    for _ in range(50_000 if is_nightly else 2000):
-        damaged = bytearray(good)
-        for _ in range(chance.randint(1, 3)):
-            damaged[chance.choice(places)] = chance.choice((0, 1, 4, 0x7F, 0xFF, chance.randrange(256)))
-        images.append(bytes(damaged))
-    rom = [verdict in STRUCTURE for verdict in judge(images)]
-    assert rom == [is_refused_by_the_unit(image) for image in images]
-    assert 0 < sum(rom) < len(rom)
-
-
-@pytest.mark.parametrize("copy", [0, 1])
-@pytest.mark.parametrize("at", [0, 31, 32, 2048, MPS2.sector_bytes - 1])
-def test_unit_and_rom_read_the_lock_in_the_same_bytes(decision, copy, at):
-    library, nvm = decision
-    offset = MPS2.lock_offsets[copy] + at
-
-    class Flash:
-        def read(self, start: int, length: int) -> bytes:
-            return bytes(nvm[start : start + length])
-
-    assert not library.host_facts() & 1 and not BootState(Flash(), MPS2).is_locked()
-    put(nvm, offset, b"\x7f")
-    try:
-        assert library.host_facts() & 1 and BootState(Flash(), MPS2).is_locked()
-    finally:
-        put(nvm, offset, b"\xff")
