@@ -21,6 +21,8 @@ from provisioning.cli.station import app as station_app
 from provisioning.compliance.check import SECURITY_TXT, check_serial
 from provisioning.compliance.faults import batch_faults
 from provisioning.compliance.gate import Refusal, ShipError
+from provisioning.compliance.packing import sign_line
+from provisioning.keys.file_signer import FileSigner
 from provisioning.product.statement_fields import LabelRoute
 from tests.unit.provisioning.compliance.papers import PRODUCT, TODAY, issue_one, production_keys
 from tests.unit.provisioning.compliance.ship_bench import Factory, change
@@ -227,6 +229,15 @@ def edited(name: str) -> Callable[[Factory], None]:
     return tamper
 
 
+def forged_signature(factory: Factory) -> None:
+    """A line whose signature names the station's key and covers the changed line, but was not made by that key."""
+    entry = {name: value for name, value in factory.packing.entries()[0].items() if name != "signature"}
+    stranger = FileSigner(ec.generate_private_key(ec.SECP256R1()))
+    stranger.key_id = factory.bench.registry.signer.key_id
+    factory.packing.append(sign_line(entry | {"serial": "FB1-000778"}, stranger))
+    factory.serial = "FB1-000778"
+
+
 def forged_line(factory: Factory) -> None:
     """A line that somebody else appends to the list, chained as the format asks."""
     entry = dict(factory.packing.entries()[0]) | {"serial": "FB1-000777"}
@@ -248,6 +259,7 @@ def expired_contact(factory: Factory) -> None:
         (tampered_register, "support period"),
         (expired_contact, "contact"),
         (forged_line, "packing"),
+        (forged_signature, "packing"),
         (edited("statement.html"), "files"),
         (edited("insert.pdf"), "files"),
         (edited("statement.json"), "files"),

@@ -216,3 +216,9 @@ def test_the_first_day_of_the_support_period_is_said_where_the_definition_says_i
     assert "start_date" not in document["support_period"] and "from 1 December" not in str(
         paragraphs(document)
     )
+
+
+def test_every_page_of_the_insert_bears_the_statement_and_its_number() -> None:
+    pages = pdf_text(statement_pdf(DOCUMENT)).count("Demonstration, FB-1, batch 2026-001")
+    insert = pdf_text(statement_pdf(DOCUMENT))
+    assert pages > 1 and all(f"Page {number} of {pages}" in insert for number in range(1, pages + 1))
