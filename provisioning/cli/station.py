@@ -41,6 +41,7 @@ from provisioning.product.example import EXAMPLE
 from provisioning.product.product import product_schema
 from provisioning.registry.models import Unit
 from provisioning.registry.registry import Registry
+from provisioning.registry.sale import is_for_sale, obstacle
 from provisioning.registry.sealed import ServerPrivateKey
 from provisioning.station.phases import PhaseResult, as_json
 from provisioning.station.ports import open_address
@@ -237,7 +238,8 @@ def _facts(unit: Unit, book: Registry) -> dict[str, Any]:
         "status": unit.status,
         "version": unit.version,
         "support_end": None if unit.support_end_day is None else date_text(unit.support_end_day),
-        "for_sale": unit.status == "passed" and not unit.is_development,
+        "for_sale": is_for_sale(unit),
+        "not_for_sale_because": obstacle(unit),
         "codes_generated": drawn,
         "codes_live": live,
         "label": unit.label_name,
@@ -258,7 +260,7 @@ def _table(units: list[dict[str, Any]]) -> Table:
             unit["serial"],
             unit["batch"],
             unit["status"],
-            "yes" if unit["for_sale"] else "NO",
+            "yes" if unit["for_sale"] else f"NO: {unit['not_for_sale_because']}",
             *(cell or "-" for cell in cells),
             str(unit["codes_generated"]),
         )

@@ -28,6 +28,7 @@ from provisioning.compliance.statement import StatementError, label_expiries
 from provisioning.compliance.support_register import Publication, RegisterError, current
 from provisioning.registry.models import PASSED
 from provisioning.registry.registry import RegistryError
+from provisioning.registry.sale import note_shipped
 
 if TYPE_CHECKING:
     from provisioning.keys.key_id import AnchorKey
@@ -77,8 +78,21 @@ class Gate:
         units = [unit for unit in self.registry.units() if serial == unit.serial or batch == unit.batch]
         units = [unit for unit in units if batch is None or unit.status != RETIRED]
         refusals = list(self._common(serial, batch, units))
+        left: list[Unit] = []
         if not refusals:
-            gone = {entry["serial"] for entry in self.packing.entries()}
+            gone = {entry["serial"]: str(entry["device_id"]) for entry in self.packing.entries()}
+            refusals = [
+                Refusal(
+                    unit.serial,
+                    "uniqueness",
+                    f"The packing list has another unit of this serial number: device {gone[unit.serial]} left with it."
+                    " Give each registry a packing list and a serial prefix of its own.",
+                )
+                for unit in units
+                if gone.get(unit.serial, unit.device_id.hex()) != unit.device_id.hex()
+            ]
+        if not refusals:
+            left = [unit for unit in units if unit.serial in gone]
             units = [unit for unit in units if unit.serial not in gone]
             self._count()
             refusals = [refusal for unit in units for refusal in self.refusals(unit)]
@@ -88,6 +102,7 @@ class Gate:
         lines = [sign_line(self._line(unit), signer) for unit in units]
         if lines:
             self.packing.append(*lines)
+        note_shipped(self.registry, [unit.device_id for unit in (*left, *units)])
         return [unit.serial for unit in units]
 
     def refusals(self, unit: Unit) -> Iterator[Refusal]:

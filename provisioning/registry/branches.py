@@ -39,6 +39,7 @@ from provisioning.registry.models import (
 )
 from provisioning.registry.numbers import BRANCH_NAME, ROLE_NAME, give_range, is_branch
 from provisioning.registry.registry import NOTE_CHARS, Registry
+from provisioning.registry.sale import ship_units
 
 
 @dataclass(frozen=True)
@@ -231,6 +232,7 @@ def ship_batch(main: Registry, batch: str) -> int:
         found = session.get_one(Batch, batch)
         if found.shipped_s is None:
             found.shipped_s = main.now()
+            ship_units(session, batch, found.shipped_s)
         return found.shipped_s
 
 

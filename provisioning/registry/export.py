@@ -21,6 +21,7 @@ from provisioning.registry.chains import ChainData, Entry, Report, verify_chains
 from provisioning.registry.errors import ChainError, RegistryError
 from provisioning.registry.models import PASSED, SealedSecret, Unit
 from provisioning.registry.registry import Registry
+from provisioning.registry.sale import is_for_sale
 from provisioning.registry.sealed import ServerPrivateKey
 from provisioning.servers.access import mosquitto_acl
 from provisioning.servers.oscore_store import OscoreStore
@@ -50,7 +51,7 @@ def unit_facts(unit: Unit) -> dict[str, Any]:
         "hardware_id": unit.hardware_id.hex(),
         "batch": unit.batch,
         "status": unit.status,
-        "for_sale": has_access(unit) and not unit.is_development,
+        "for_sale": is_for_sale(unit),
         "version": unit.version,
         "image_digest": text(unit.image_digest),
         "record_hash": text(unit.record_hash),

@@ -237,7 +237,7 @@ class _Merger:
         for column in inspect(Unit).column_attrs:
             if column.key in keep or (is_stopped and column.key in ("status", "note")):
                 continue
-            if column.key == "withdrawn_s" and known.withdrawn_s is not None:
+            if column.key in ("withdrawn_s", "shipped_s") and getattr(known, column.key) is not None:
                 continue
             setattr(known, column.key, getattr(unit, column.key))
         self._session.flush()

@@ -146,6 +146,7 @@ class Unit(Base):
     passed_s: Mapped[int | None] = mapped_column(BigInteger)
     note: Mapped[str | None] = mapped_column(String(400))  # why it is quarantined, retired or revoked
     withdrawn_s: Mapped[int | None] = mapped_column(BigInteger)
+    shipped_s: Mapped[int | None] = mapped_column(BigInteger)  # when the main registry let it leave
 
 
 class CodeFingerprint(Base):

@@ -92,6 +92,7 @@ def _text_forms(text: str) -> Iterator[bytes]:
     digits = re.sub(r"\D", "", text)
     shown = [text, text.lower(), text.upper(), re.sub(r"[\W_]", "", text), digits, digits.lstrip("0")]
     shown += re.findall(r"[^\W_]+", text)
+    shown += [part.lstrip("0") for part in re.findall(r"[0-9]+", text)]
     yield from (form.encode() for form in dict.fromkeys(shown) if form)
     if digits and len(digits) < 20:
         yield int(digits).to_bytes(8, "big")

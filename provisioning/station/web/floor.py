@@ -16,6 +16,7 @@ from typing import Any, Final
 from device.records.support import date_text
 from provisioning.registry.models import COMPLETE, PASSED, RESERVED, Unit
 from provisioning.registry.registry import Registry
+from provisioning.registry.sale import obstacle
 from provisioning.station.line import Line, PortView, Totals
 from provisioning.station.phases import Outcome
 from provisioning.station.port_state import PortState
@@ -155,7 +156,7 @@ class Floor:
             "serial": unit.serial,
             "batch": unit.batch,
             "status": unit.status,
-            "for_sale": unit.status == PASSED and not unit.is_development,
+            "not_for_sale": obstacle(unit) or "",
             "board": unit.hardware_id.hex(),
             "version": unit.version or "",
             "support_end": "" if unit.support_end_day is None else date_text(unit.support_end_day),

@@ -1,6 +1,7 @@
 """The states of a unit and its times under their present names.
 
-A unit is complete and then passes; a batch ships; a unit is withdrawn; a code is generated. Before, "sealed" and
+A unit is complete and then passes; a batch ships; a unit is withdrawn; a code is generated. A unit keeps when it was
+shipped; the units of a shipped batch get the batch's time. Before, "sealed" and
 "released" were the words for units, and "released" was also the word for batches and firmware.
 """
 
@@ -26,6 +27,13 @@ _LIVE = sa.text("status IN ('reserved', 'complete', 'passed')")
 
 def upgrade() -> None:
     """Rename columns and values; the index of live boards names the values, so it is made again."""
+    op.add_column("unit", sa.Column("shipped_s", sa.BigInteger()))
+    op.execute(
+        sa.text(
+            "UPDATE unit SET shipped_s = (SELECT released_s FROM batch WHERE batch.number = unit.batch)"
+            " WHERE status = 'released'"
+        )
+    )
     op.drop_index("uq_unit_live_hardware_id", table_name="unit")
     for table, old, new in _COLUMNS:
         op.execute(sa.text(f"ALTER TABLE {table} RENAME COLUMN {old} TO {new}"))

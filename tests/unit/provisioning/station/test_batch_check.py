@@ -193,5 +193,5 @@ def test_the_facts_of_a_batch_hold_product_and_maker_from_its_statement(tmp_path
     texts = {value for _, value in batch_facts(bench.registry, PRODUCT.batch)}
     assert {PRODUCT.model, PRODUCT.batch, PRODUCT.manufacturer.name} <= texts
     unit = bench.registry.units()[0]
-    shown = {form for name, value in unit_facts(unit) for form in forms(name, value)}
+    shown = {form for name, value in unit_facts(unit) for _, form in forms(name, value)}
     assert {unit.hardware_id[:6].hex(":").encode(), str(unit.reserved_s).encode(), b"1"} <= shown

@@ -1,0 +1,43 @@
+"""What left is known by serial number and device id, and a unit is for sale only while it may be sold."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+import pytest
+
+from provisioning.compliance.gate import ShipError
+from provisioning.registry.export import units_json
+from provisioning.registry.sale import obstacle
+from tests.unit.provisioning.compliance.papers import PRODUCT
+from tests.unit.provisioning.compliance.ship_bench import Factory
+
+
+@pytest.fixture
+def factory(tmp_path: Path) -> Factory:
+    return Factory(tmp_path)
+
+
+def test_a_serial_number_that_left_from_another_registry_is_a_refusal(factory: Factory) -> None:
+    """Two registries that share a packing list: nothing may be counted as shipped that did not leave."""
+    factory.gate().ship(serial=factory.serial)
+    factory.plant("UPDATE unit SET device_id = :other", other=secrets.token_bytes(16))
+    for asked in ({"serial": factory.serial}, {"batch": PRODUCT.batch}):
+        with pytest.raises(ShipError) as caught:
+            factory.gate().ship(**asked)
+        assert "another unit of this serial number" in caught.value.refusals[0].sentence
+    assert len(factory.packing.entries()) == 1
+
+
+def test_a_unit_is_for_sale_after_it_shipped_and_until_it_is_withdrawn(factory: Factory) -> None:
+    registry = factory.bench.registry
+    assert obstacle(registry.units()[0]) == "not shipped yet"
+    factory.gate().ship(serial=factory.serial)
+    assert obstacle(registry.units()[0]) is None
+    first = registry.units()[0].shipped_s
+    factory.gate().ship(serial=factory.serial)
+    assert registry.units()[0].shipped_s == first
+    registry.withdraw(factory.serial, by="E. Example", reason="stolen")
+    assert obstacle(registry.units()[0]) == "withdrawn"
+    assert units_json(registry).count('"for_sale": false') == len(registry.units())
