@@ -172,3 +172,37 @@ def test_old_marks_are_erased_before_the_first_chunk():
     boot.confirm(1)
     drive(flow.install(manifest, boot, 1), chunk_list, chunks)
     assert flash.erased[0] == SMALL.slot_offsets[1] + boot.slot_limit_bytes
+
+
+class ForgetfulFlash(MemoryFlash):
+    """One byte of the stored payload changes once the last sector was written."""
+
+    def __init__(self, offset, last_sector):
+        super().__init__()
+        self._offset = offset
+        self._last_sector = last_sector
+
+    def write(self, offset, data):
+        super().write(offset, data)
+        if offset - offset % self.sector_bytes == self._last_sector:
+            self.data[self._offset] ^= 1
+
+
+def test_a_sector_that_lost_a_bit_after_it_was_written_is_found_by_the_read_back():
+    manifest, chunk_list, chunks = manifest_of(image())
+    slot = SMALL.slot_offsets[1]
+    flash = ForgetfulFlash(slot + 0x250, slot + 0x2000)  # in the body, which no other check reads
+    found = refused(DigestMismatchError, manifest, BootState(flash, SMALL), chunk_list, chunks)
+    assert found.fields == {"component": "firmware"}
+
+
+def test_a_signed_list_of_another_payload_of_the_same_size_is_found_by_the_read_back():
+    manifest, chunk_list, chunks = manifest_of(image())
+    other = bytes([chunks[0][0x250] ^ 1]).join((chunks[0][:0x250], chunks[0][0x251:]))
+    other_list = sha256(other).digest() + chunk_list[32:]
+    made = Manifest(
+        2, Component(sha256(other_list).digest(), len(other_list), ""), manifest.firmware, None, None, None
+    )
+    boot = BootState(MemoryFlash(), SMALL)
+    found = refused(DigestMismatchError, made, boot, other_list, [other, *chunks[1:]])
+    assert found.fields == {"component": "firmware"}

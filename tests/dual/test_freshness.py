@@ -48,7 +48,12 @@ def test_a_record_that_nobody_asked_for_is_refused():
 
 
 def test_a_record_that_comes_too_late_is_refused():
+    assert freshness.accept(GOOD, ASKED, 60_000, 0).newest_manifest == 3
     assert refusal(GOOD, age_ms=60_001) == "nonce expired"
+
+
+def test_a_nonce_whose_age_looks_negative_has_expired():
+    assert refusal(GOOD, age_ms=-1) == "nonce expired"
 
 
 def test_a_damaged_request_is_refused_by_the_tracker():

@@ -287,3 +287,10 @@ def test_a_damaged_key_set_leaves_the_roots_alone():
     assert trust_anchors.policy_of(left, ROLE_ROOT).threshold == 2
     assert keyset.verify(signed(), left) == make()
     refused(signed((b"root-a",)), SignatureError, "have=1 need=2", left)
+
+
+def test_a_thiefs_own_roots_sign_nothing_for_a_unit_that_knows_others():
+    keys = plus(NEW_ROOTS, AUTHOR, SUPPORT, TRACKER)
+    thief = (b"root-d", b"root-e", b"root-f")
+    refused(signed(thief, keys=keys, revoked=()), SignatureError, "no such key")
+    refused(signed((b"root-a", *thief), keys=keys, revoked=()), SignatureError, "have=1 need=2")

@@ -298,3 +298,24 @@ def test_a_credential_that_cannot_be_one_is_damaged():
 def test_an_iteration_count_below_the_published_minimum_is_refused():
     unit = MemoryUnit()
     refused(ValueError, onboarding.Owner, unit.device, unit.user, unit.clock, unit.entropy, 999)
+
+
+def test_set_up_of_an_owned_unit_is_refused_before_anything_is_read_counted_or_hashed():
+    unit = MemoryUnit()
+    unit.set_up()
+    guess_wrong(unit, THROTTLE_FREE - 1)
+    drawn = unit.entropy.calls
+    unit.user_records.log = []
+    for code in (CODE, WRONG, "typing mistake"):
+        flow = unit.owner.set_up(code, PASSWORD)
+        refused(LifecycleError, next, flow)
+    assert unit.user_records.log == [] and unit.entropy.calls == drawn
+
+
+def test_the_dead_code_does_not_reset_the_count_of_wrong_passwords():
+    unit = MemoryUnit()
+    unit.set_up()
+    guess_wrong(unit, THROTTLE_FREE + 3)
+    unit.clock.ms += 4000
+    refused(LifecycleError, unit.set_up, CODE, "another kettle on the hob")
+    assert unit.user.read_map("attempts") == {1: THROTTLE_FREE + 3}

@@ -213,16 +213,27 @@ def test_one_reservation_serves_a_whole_step():
 
 
 def test_a_failed_reservation_gives_no_number():
-    stored = []
+    asked, stored = [], []
 
-    def fail(upto):
-        if not stored:
-            stored.append(upto)
+    def fail_once(upto):
+        asked.append(upto)
+        if len(asked) == 1:
             raise ProtocolError(reason="flash")
+        stored.append(upto)
 
-    sequence = oscore.SenderSequence(0, fail)
+    sequence = oscore.SenderSequence(0, fail_once)
     refused(ProtocolError, sequence.take)
     assert sequence.take() == 0
+    assert stored == [limits.OSCORE_SEQUENCE_STEP]  # number 0 went out only after this write
+
+
+def test_no_number_goes_out_while_reservations_fail():
+    def fail(_upto):
+        raise ProtocolError(reason="flash")
+
+    sequence = oscore.SenderSequence(7, fail)
+    for _ in range(3):
+        refused(ProtocolError, sequence.take)
 
 
 def test_the_last_number_ends_the_context():

@@ -195,3 +195,29 @@ def test_a_keyed_hash_is_worth_nothing_on_another_chip():
     refused(CredentialError, unit.sign_in)
     with_iterations(unit, ITERATIONS)
     refused(RecordDamagedError, unit.sign_in)
+
+
+def past_the_check(unit, flow):
+    """Run a change to its second slice of the new password's hash: the old password was found correct."""
+    for _ in range(ITERATIONS // onboarding.SLICE_ITERATIONS + 2):
+        next(flow)
+    return flow
+
+
+def test_a_change_that_found_the_old_password_correct_before_another_change_is_refused():
+    unit = owned()
+    slow = past_the_check(unit, unit.owner.change(PASSWORD, "seven green bottles on the wall"))
+    change(unit)
+    before = unit.user.require("credential")
+    refused(CredentialError, run, slow)
+    assert unit.user.require("credential") == before
+    unit.sign_in(OTHER)
+
+
+def test_a_change_under_way_writes_nothing_into_a_unit_that_was_reset_meanwhile():
+    unit = owned()
+    slow = past_the_check(unit, unit.owner.change(PASSWORD, OTHER))
+    run(unit.owner.reset(PASSWORD))
+    unit.user_records.log = []
+    refused(LifecycleError, run, slow)
+    assert unit.user_records.log == []

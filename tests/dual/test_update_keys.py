@@ -4,10 +4,11 @@ import asyncio
 
 import memory_unit
 import test_keyset as base
+import test_trust
 
 from device.codec import cose
 from device.crypto import backend
-from device.errors import FreshnessError, LinkError, SignatureError
+from device.errors import FreshnessError, LinkError, SignatureError, StorageError
 from device.records import freshness, support
 from device.records.store import DEVICE, Store
 from device.records.timekeeper import TimeKeeper
@@ -314,3 +315,66 @@ def test_a_lost_link_is_not_an_event():
     bench.source.keyset = lost
     assert isinstance(bench.check(), LinkError)
     assert bench.events.entries == []
+
+
+def test_the_floor_is_stored_before_the_key_set():
+    """A cut between the two writes must leave a unit that takes the set again, not one with its keys and an old floor."""
+    bench = Bench()
+    bench.source.offered_keys = base.signed(time_s=NOW_S - 60)
+    bench.source.tracker = b"tracker-2"
+    seen = []
+
+    def save(progress):
+        seen.append((progress.time_floor_s, bench.store.has("keyset")))
+        bench.progress.value = progress
+
+    bench.progress.save = save
+    assert bench.check() is None
+    assert seen[0] == (NOW_S - 60, False)
+
+
+def test_a_floor_that_cannot_be_stored_leaves_the_old_keys_in_force():
+    bench = Bench()
+    bench.source.offered_keys = base.signed(time_s=NOW_S - 60)
+
+    def fail(_progress):
+        raise StorageError(reason="full")
+
+    bench.progress.save = fail
+    assert isinstance(bench.check(), StorageError)
+    assert not bench.store.has("keyset")
+    assert bench.trusted.anchors == base.ANCHORS
+
+
+class KeepsWaiting:
+    """An owner who was offered a release and did not agree yet."""
+
+    def __init__(self):
+        self.offered = []
+
+    def allows(self, manifest):
+        self.offered.append(manifest.sequence_number)
+        return False
+
+
+def test_a_release_of_a_new_author_is_tried_again_after_the_key_set_that_names_it():
+    bench = Bench()
+    bench.service.consent = consent = KeepsWaiting()
+    bench.service.releases.pending.is_waiting = lambda manifest: False
+    private = base.PRIVATES[b"author-2"]
+    release = test_trust.signed(
+        test_trust.content(),
+        (lambda digest: test_trust.signature(digest, private, key_id=b"author-2"),),
+    )
+
+    async def envelope():
+        return release
+
+    bench.source.envelope = envelope
+    assert isinstance(bench.check(), SignatureError)
+    assert bench.check() is None  # the refusal is remembered, not repeated
+    assert consent.offered == []
+    bench.source.offered_keys = base.signed()
+    bench.source.tracker = b"tracker-2"
+    assert bench.check() is None
+    assert consent.offered == [7]

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from device.codec import cose
 from device.errors import SignatureError
-from device.limits import KEYSET_BYTES
+from device.limits import KEYSET_BYTES, KEYSET_SIGNATURES
 from device.trust import anchors as trust_anchors
 from device.trust import keyset as device_keyset
 from provisioning.cli.keys import app
@@ -86,7 +87,15 @@ def test_rotated_roots_are_signed_by_old_and_new(folder: Path) -> None:
     _run(folder, "rotate", "root")
     after = device_keyset.apply(anchors, device_keyset.verify(_sign(folder), anchors))
     roots = {one.public for one in after.keys if one.role == trust_anchors.ROLE_ROOT}
-    assert not roots & {one.public for one in anchors.keys}
+    old = {one.public for one in anchors.keys}
+    assert not roots & old
+    content = device_keyset.decode(cose.decode(_sign(folder), KEYSET_BYTES, KEYSET_SIGNATURES).payload)
+    signers = keyset.root_signers(folder)
+    new_alone = keyset.sign_key_set(content, [one for one in signers if one.public not in old])
+    with pytest.raises(SignatureError, match="no such key"):
+        device_keyset.verify(new_alone, anchors)
+    with pytest.raises(keyset.KeySetError, match="no such key"):
+        keyset.sign_key_set(content, [one for one in signers if one.public in old])
     renewed = device_keyset.verify(_sign(folder, "--renew-tracker", "--time", str(NOW_S + 9)), after)
     assert renewed.root_time_s == NOW_S + 9
 
