@@ -318,7 +318,7 @@ def test_a_lost_link_is_not_an_event():
 
 
 def test_the_floor_is_stored_before_the_key_set():
-    """A cut between the two writes must leave a unit that takes the set again, not one with its keys and an old floor."""
+    """After a cut between the two writes the unit takes the set again; the other order would keep an old floor."""
     bench = Bench()
     bench.source.offered_keys = base.signed(time_s=NOW_S - 60)
     bench.source.tracker = b"tracker-2"
