@@ -61,7 +61,10 @@ if TYPE_CHECKING:
 
     class Clock(Protocol):
         def ticks_ms(self) -> int:
-            """Milliseconds since power-on; wraps at 2**30; compare with ticks_diff."""
+            """Milliseconds since power-on; compare with ticks_diff.
+
+            A board's clock wraps at 2**30. The parts of a unit get one that does not (device/agent/uptime.py).
+            """
 
         def ticks_diff(self, later: int, earlier: int) -> int: ...
         def set_trusted_time(self, unix_s: "int | None") -> None:

@@ -61,6 +61,7 @@ STALE_GRACE_S = 60  # after a start; a unit that reaches its server at once writ
 STALE_TICK_S = 60
 
 # Waiting on peers
+REST_SLICE_S = 86400  # longest single wait: MicroPython's asyncio bears less than 2**29 ms
 LINK_RETRY_S = 5  # when no source could be reached; doubles up to the check interval
 CONNECT_TIMEOUT_S = 15
 REPLY_TIMEOUT_S = 10

@@ -8,6 +8,7 @@ import asyncio
 from collections import namedtuple
 
 from device.agent import assembly, indicator
+from device.agent.uptime import Uptime
 from device.compat import const
 from device.errors import FirstbootError
 from device.factory.factory_port import FactoryPort
@@ -140,11 +141,20 @@ async def _reset_if_asked(ports: "Ports", boot_state: "BootState") -> None:
 async def _feed(ports: "Ports") -> None:
     while True:
         ports.boot.watchdog_feed()
+        ports.clock.ticks_ms()  # uptime.py, rule 2
         await asyncio.sleep(_FEED_INTERVAL_S)
+
+
+def _with_uptime(ports: "Ports") -> "Ports":
+    """Return the ports with a clock whose ticks do not wrap."""
+    found = list(ports)
+    found[found.index(ports.clock)] = Uptime(ports.clock)
+    return Ports(*found)
 
 
 async def run_async(ports: "Ports") -> None:
     """Run the unit until it resets itself or loses power."""
+    ports = _with_uptime(ports)
     boot_state = BootState(ports.flash, ports.layout)
     if boot_state.is_locked():
         await _reset_if_asked(ports, boot_state)

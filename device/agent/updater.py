@@ -13,7 +13,14 @@ import asyncio
 from device.agent.restart import announce, restart
 from device.compat import const
 from device.errors import LinkError
-from device.limits import LINK_RETRY_S, RETRY_PAUSE_S, STALE_TICK_S, TRIAL_CHECK_INTERVAL_S, TRIAL_WINDOW_S
+from device.limits import (
+    LINK_RETRY_S,
+    REST_SLICE_S,
+    RETRY_PAUSE_S,
+    STALE_TICK_S,
+    TRIAL_CHECK_INTERVAL_S,
+    TRIAL_WINDOW_S,
+)
 from device.update.trial_state import NO_SERVER
 
 TYPE_CHECKING = const(0)
@@ -56,11 +63,17 @@ class Updater:
             await self._rest()
 
     async def _rest(self) -> None:
-        """Wait for the next check; the owner's "install now" ends it at once (UP-07)."""
-        try:
-            await asyncio.wait_for(self._wake.wait(), self._pause_s())
-        except asyncio.TimeoutError:
-            pass
+        """Wait for the next check; the owner's "install now" ends it at once (UP-07).
+
+        The check interval may be a month. MicroPython's asyncio raises OverflowError for more than six days at once.
+        """
+        left_s = self._pause_s()
+        while left_s > 0:
+            try:
+                await asyncio.wait_for(self._wake.wait(), min(left_s, REST_SLICE_S))
+                break
+            except asyncio.TimeoutError:
+                left_s -= REST_SLICE_S
         self._wake.clear()
 
     def _pause_s(self) -> float:

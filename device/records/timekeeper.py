@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from device.interfaces import Clock
 
 _FLOOR_STEP_S = const(86400)  # a stored floor moves at most once a day, which bounds flash writes
-_TICKS_PERIOD = const(1 << 30)  # interfaces.Clock
 
 
 class TimeKeeper:
@@ -22,13 +21,15 @@ class TimeKeeper:
         self.clock = clock
         self.floor_s = floor_s
         self._base_s: "int | None" = None
-        self._base_ms = 0
+        self._base_ms = 0  # ticks at the last call
+        self._rest_ms = 0  # passed until then, beyond whole seconds
         clock.set_trusted_time(None)
 
     def accept(self, time_s: int) -> bool:
         """Accept a time from a verified record. Return True if the stored floor should move."""
         self._base_s = time_s
         self._base_ms = self.clock.ticks_ms()
+        self._rest_ms = 0
         self.clock.set_trusted_time(time_s)
         if time_s < self.floor_s + _FLOOR_STEP_S:
             return False
@@ -48,8 +49,9 @@ class TimeKeeper:
         """
         if self._base_s is None:
             return None
-        passed_s = self.clock.ticks_diff(self.clock.ticks_ms(), self._base_ms) // 1000
-        if passed_s > 0:
-            self._base_s += passed_s
-            self._base_ms = (self._base_ms + passed_s * 1000) % _TICKS_PERIOD
+        now_ms = self.clock.ticks_ms()
+        passed_ms = self._rest_ms + max(0, self.clock.ticks_diff(now_ms, self._base_ms))
+        self._base_s += passed_ms // 1000
+        self._rest_ms = passed_ms % 1000
+        self._base_ms = now_ms
         return self._base_s

@@ -71,7 +71,7 @@ if TYPE_CHECKING:
             """Return random bytes for session tokens. Raises EntropyError."""
 
         def ticks_ms(self) -> int:
-            """Return the clock's ticks in ms; they wrap (interfaces.Clock)."""
+            """Return the clock's ticks in ms (interfaces.Clock)."""
 
         def ticks_diff(self, later: int, earlier: int) -> int:
             """Return the distance of two ticks in ms."""

@@ -3,8 +3,7 @@
 Rules:
 1. A token is 256 random bits; only its SHA-256 is kept, so that the time of a lookup reveals nothing.
 2. A session ends SESSION_LIFE_S seconds after sign-in. There are at most SESSIONS: a new one ends the oldest.
-3. Ticks wrap after twelve days: `purge` must run more often than every six, so that an old token never becomes
-   valid again. Each request does it, and site.Site does it while a session is open.
+3. Each request drops the sessions that are over, and site.Site does so while a session is open.
 """
 
 import hashlib

@@ -192,7 +192,7 @@ class Site:
         return response
 
     async def _watch(self) -> None:
-        """Drop sessions in time even without requests: after twelve days their ticks would look recent again."""
+        """Drop sessions in time even without requests: what is over leaves the memory."""
         try:
             while self.sessions.count():
                 await asyncio.sleep(SESSION_LIFE_S)

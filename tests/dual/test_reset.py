@@ -145,8 +145,14 @@ def test_a_press_is_good_for_its_time_and_no_longer():
     assert not unit.owner.is_press_needed()
     unit.clock.ms += 1
     refused(PressError, unit.set_up)
-    unit.clock.ms += 1 << 30  # ticks wrap: the old press must not look young again
-    refused(PressError, unit.set_up)
+    for age_ms in (
+        1 << 29,
+        (1 << 30) - 1,
+        1 << 30,
+        (1 << 30) + 1000,
+    ):  # ticks wrap: it must not look young again
+        unit.clock.ms = age_ms
+        refused(PressError, unit.set_up)
 
 
 def test_a_press_does_not_replace_the_code():

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from device.agent import updater as updater_module
 from device.agent.updater import Updater
+from device.limits import CHECK_INTERVAL_S
 from device.update import trial_state
 from simulator import virtual
 
@@ -84,3 +86,31 @@ def test_a_release_that_a_newer_one_replaced_meanwhile_is_not_staged_again() -> 
 
     watch(pending, replace)
     assert pending.log == ["restart: a release is tried again", "reset"]
+
+
+def test_the_wait_for_the_next_check_is_cut_into_pieces_that_the_board_bears(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """MicroPython's asyncio raises OverflowError for 2**29 ms or more; an interval of a month is allowed."""
+    longest = 0.0
+    wait_for = asyncio.wait_for
+
+    async def bounded(awaitable: Any, timeout: float) -> Any:
+        nonlocal longest
+        longest = max(longest, timeout)
+        return await wait_for(awaitable, timeout)
+
+    monkeypatch.setattr(updater_module.asyncio, "wait_for", bounded)
+
+    async def run(woken_after_s: float | None) -> float:
+        waiting = updater(Pending(is_trial=False))
+        monkeypatch.setattr(waiting, "_pause_s", lambda: CHECK_INTERVAL_S[1] * 1.1)
+        start = asyncio.get_running_loop().time()
+        if woken_after_s is not None:
+            asyncio.get_running_loop().call_later(woken_after_s, waiting._wake.set)
+        await waiting._rest()
+        return asyncio.get_running_loop().time() - start
+
+    assert virtual.run(run(None)) == pytest.approx(CHECK_INTERVAL_S[1] * 1.1)
+    assert virtual.run(run(100_000)) == pytest.approx(100_000)
+    assert longest * 1000 < 1 << 29
