@@ -59,6 +59,7 @@ def run(
     is_kept = keep is not None
     try:
         with running_unit(on.value, directory, _note, is_past_support=after_support) as world:
+            world.publisher.stop()  # the reader publishes under the same name (docs/tutorial.md)
             _tell(world, on.value, as_json)
             reason = _watch(world)
         if reason:

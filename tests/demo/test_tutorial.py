@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -38,8 +40,10 @@ def test_the_tutorial_leads_from_nothing_to_a_unit_that_updates(tmp_path: Path) 
     blocks = re.findall(r"```sh\n(.*?)```", TUTORIAL.read_text(encoding="utf-8"), re.DOTALL)
     assert len(blocks) > 4
     (tmp_path / ".cache").symlink_to(ROOT / ".cache")  # its folder is two levels below a checkout
-    script = "\n".join([*blocks[:-1], READ_STATUS, blocks[-1]])
-    result = subprocess.run(
+    # A failing block ends the script; its unit would hold the pipe of the output open.
+    trap = "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT"
+    script = "\n".join([trap, *blocks[:-1], READ_STATUS, blocks[-1]])
+    process = subprocess.Popen(
         ["bash", "-eu", "-c", script],
         cwd=tmp_path,
         env={
@@ -47,13 +51,18 @@ def test_the_tutorial_leads_from_nothing_to_a_unit_that_updates(tmp_path: Path) 
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
         },
-        input=f"{PASSWORD}\n",
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-        timeout=TIMEOUT_S,
-        check=False,
+        start_new_session=True,  # so that a block that fails leaves no unit behind
     )
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert "STATUS 2.0.0+2 initialised confirmed" in result.stdout
-    assert "payload" in result.stdout
+    try:
+        output, _ = process.communicate(f"{PASSWORD}\n", timeout=TIMEOUT_S)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+    assert process.returncode == 0, output
+    assert "STATUS 2.0.0+2 initialised confirmed" in output
+    assert "payload" in output
     assert not (tmp_path / "build" / "tutorial").exists(), "the last block cleans up"
