@@ -1,23 +1,30 @@
-"""`firstboot conformance`: does an envelope pass, and if not, why; for our envelopes and for anyone's."""
+"""`firstboot conformance`: check SUIT envelopes of this project or of anyone else."""
 
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from device.errors import FirstbootError
 from device.limits import ANCHOR_KEYS
 from provisioning.cli.commands import CommandGroup
+from provisioning.cli.errors import InputError, printable
+from provisioning.cli.exit_codes import ExitCode
+from provisioning.cli.output import print_json
+from provisioning.cli.settings import with_settings
 from provisioning.keys.public_keys import PublicKey, PublicKeyError, parse
 from provisioning.release.conformance import Recipient, check, explain
 
-WRONG_INPUT = 2
-ALGORITHMS = {"esp256": -9, "ed25519": -19, "hss-lms": -46}
+ALGORITHMS: Final = {"esp256": -9, "ed25519": -19, "hss-lms": -46}
 
-HELP = """Check SUIT envelopes against draft-ietf-suit-manifest and the signature rules of this project."""
+HELP = """Check SUIT envelopes against draft-ietf-suit-manifest and the signature rules of this project.
+
+Example: `firstboot conformance check release.suit --anchor author.pem`
+"""
 
 app = CommandGroup(HELP)
 
@@ -27,13 +34,93 @@ def group() -> None:
     """Keep `check` a subcommand."""
 
 
-def _identifier(text: str | None) -> bytes | None:
+@dataclass(frozen=True, kw_only=True)
+class CheckSettings:
+    """An envelope, the keys that may sign it, and the device that would receive it."""
+
+    envelope: Annotated[
+        Path, typer.Argument(metavar="ENVELOPE", help="The SUIT envelope.", exists=True, dir_okay=False)
+    ]
+    anchor: Annotated[
+        list[Path],
+        typer.Option(
+            "--anchor",
+            metavar="FILE",
+            help="Author's key: COSE_Key(Set), PEM, certificate, raw HSS or LMS. Repeat it for several.",
+        ),
+    ]
+    vendor: Annotated[
+        str | None, typer.Option("--vendor", metavar="UUID", help="Vendor of the receiving device.")
+    ] = None
+    klass: Annotated[
+        str | None, typer.Option("--class", metavar="UUID", help="Class of the receiving device.")
+    ] = None
+    device: Annotated[
+        str | None, typer.Option("--device", metavar="UUID", help="Id of the receiving device.")
+    ] = None
+    installed: Annotated[
+        int | None, typer.Option("--installed", min=0, help="Sequence number that is already installed.")
+    ] = None
+    now: Annotated[int | None, typer.Option("--now", min=0, help="Trusted time in unix seconds.")] = None
+    slot: Annotated[int | None, typer.Option("--slot", min=0, help="Slot that would be written.")] = None
+    threshold: Annotated[
+        int, typer.Option("--threshold", min=1, max=4, help="How many of the anchors must have signed.")
+    ] = 1
+    require: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--require",
+            metavar="ALGORITHM",
+            help=f"An algorithm that must be among the signatures: {', '.join(ALGORITHMS)}.",
+        ),
+    ] = None
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = (
+        False
+    )
+
+
+@app.command("check")
+@with_settings(CheckSettings, "conformance.check")
+def check_command(settings: CheckSettings) -> None:
+    """Print `accept`, or `refuse: REASON` and end with exit code 1.
+
+    The first word of REASON is the kind of refusal (cbor, suit, cose, signature, digest-mismatch, ...). Facts about the
+    receiving device that you leave out are not compared.
+
+    Example: `firstboot conformance check release.suit --anchor author.pem --vendor
+    fa6b4a53-d5ad-5fdf-be9d-e663e4d41ffe`
+    """
+    recipient = Recipient(
+        _identifier(settings.vendor, "--vendor"),
+        _identifier(settings.klass, "--class"),
+        _identifier(settings.device, "--device"),
+        settings.installed,
+        settings.now,
+        settings.slot,
+    )
+    keys = _keys(settings.anchor)
+    required = _required(settings.require or [])
+    reason = None
+    try:
+        data = settings.envelope.read_bytes()
+        check(data, keys, recipient, threshold=settings.threshold, required=required)
+    except FirstbootError as error:
+        reason = explain(error)
+    if settings.as_json:
+        print_json({"is_accepted": reason is None, "reason": reason})
+    else:
+        typer.echo("accept" if reason is None else printable(f"refuse: {reason}"))
+    if reason is not None:
+        raise typer.Exit(int(ExitCode.FAILED))
+
+
+def _identifier(text: str | None, option: str) -> bytes | None:
     if text is None:
         return None
     try:
         return uuid.UUID(text).bytes
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is no UUID") from None
+        raise InputError(f"{option}: {text!r} is not a UUID.") from None
 
 
 def _keys(paths: list[Path]) -> list[PublicKey]:
@@ -41,55 +128,15 @@ def _keys(paths: list[Path]) -> list[PublicKey]:
     for path in paths:
         try:
             keys += parse(path.read_bytes())
-        except (OSError, PublicKeyError) as error:
-            raise typer.BadParameter(f"{path}: {error}") from error
+        except PublicKeyError as error:
+            raise InputError(f"{path}: {error}") from error
+    if not 0 < len(keys) <= ANCHOR_KEYS:
+        raise InputError(f"Give 1 to {ANCHOR_KEYS} keys with --anchor.")
     return keys
 
 
 def _required(names: list[str]) -> list[int]:
     for name in names:
         if name not in ALGORITHMS:
-            raise typer.BadParameter(f"{name!r} is none of {', '.join(ALGORITHMS)}")
+            raise InputError(f"There is no algorithm {name!r}. Use one of: {', '.join(ALGORITHMS)}.")
     return [ALGORITHMS[name] for name in names]
-
-
-@app.command("check")
-def check_command(  # noqa: PLR0913, PLR0917 - one parameter for each option
-    envelope: Annotated[Path, typer.Argument(help="SUIT envelope.", exists=True, dir_okay=False)],
-    anchor: Annotated[
-        list[Path],
-        typer.Option(
-            "--anchor", help="Author's key: COSE_Key(Set), PEM, certificate, raw HSS or LMS; repeatable."
-        ),
-    ],
-    vendor: Annotated[str | None, typer.Option("--vendor", help="Vendor UUID of the recipient.")] = None,
-    klass: Annotated[str | None, typer.Option("--class", help="Class UUID of the recipient.")] = None,
-    device: Annotated[str | None, typer.Option("--device", help="Device UUID of the recipient.")] = None,
-    installed: Annotated[
-        int | None, typer.Option("--installed", min=0, help="Sequence number that is installed already.")
-    ] = None,
-    now: Annotated[int | None, typer.Option("--now", min=0, help="Trusted time (unix seconds).")] = None,
-    slot: Annotated[int | None, typer.Option("--slot", min=0, help="Slot that would be written.")] = None,
-    threshold: Annotated[
-        int, typer.Option("--threshold", min=1, max=4, help="How many of the anchors must have signed.")
-    ] = 1,
-    require: Annotated[
-        list[str] | None, typer.Option("--require", help="esp256, ed25519 or hss-lms among them; repeatable.")
-    ] = None,
-) -> None:
-    """Print `accept`, or `refuse: REASON`.
-
-    The first word of REASON is the kind of refusal (cbor, suit, cose, signature, digest-mismatch, ...). What is not
-    given of the recipient is not compared. Exit codes: 0 accepted, 1 refused, 2 the command line was wrong.
-    """
-    recipient = Recipient(_identifier(vendor), _identifier(klass), _identifier(device), installed, now, slot)
-    keys = _keys(anchor)
-    if not 0 < len(keys) <= ANCHOR_KEYS:
-        raise typer.BadParameter(f"1 to {ANCHOR_KEYS} anchor keys")
-    required = _required(require or [])
-    try:
-        check(envelope.read_bytes(), keys, recipient, threshold=threshold, required=required)
-    except FirstbootError as error:
-        typer.echo(f"refuse: {explain(error)}")
-        raise typer.Exit(1) from None
-    typer.echo("accept")

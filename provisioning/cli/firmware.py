@@ -1,89 +1,95 @@
-"""`firstboot firmware`: build, look at, and measure the firmware of the emulated board."""
+"""`firstboot firmware`: build and measure the firmware of the emulated board."""
 
-import json
-import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from provisioning.cli.commands import CommandGroup
+from provisioning.cli.options import JsonOption
+from provisioning.cli.output import print_json, print_line
 from provisioning.firmware.build import FirmwareBuild, build, build_rom
-from provisioning.firmware.errors import FirmwareError
 from provisioning.firmware.frozen import VARIANTS
 from provisioning.firmware.sources import source_tree
 
-app = CommandGroup("Build the firmware and the boot ROM of the emulated board.")
+HELP = """Build and measure the firmware and the boot ROM of the emulated board.
 
-Root = Annotated[Path, typer.Option("--root", help="The checkout to build.", file_okay=False)]
-VariantName = Annotated[str, typer.Option("--variant", help=f"One of: {', '.join(VARIANTS)}.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
-KeyHash = Annotated[
+Example: `firstboot firmware build --variant release`
+"""
+
+app = CommandGroup(HELP)
+
+RootOption = Annotated[
+    Path, typer.Option("--root", metavar="DIR", help="The checkout to build.", file_okay=False)
+]
+VariantOption = Annotated[
+    str, typer.Option("--variant", metavar="NAME", help=f"One of: {', '.join(VARIANTS)}.")
+]
+KeyHashOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--key-hash", help="SHA-256 (hex) of a DER image public key; up to three, builds the ROM too."
+        "--key-hash",
+        metavar="HEX",
+        help="SHA-256 of an image key (public, DER). Also builds the boot ROM. Repeat it for up to three keys.",
     ),
 ]
-HERE = Path(__file__).resolve().parents[2]
+HERE: Final = Path(__file__).resolve().parents[2]
 
 
 def _progress(text: str) -> None:
     typer.echo(text, err=True)
 
 
-def _fail(error: FirmwareError) -> typer.Exit:
-    typer.echo(f"firmware: {error}", err=True)
-    return typer.Exit(1)
-
-
 @app.command("build")
 def build_command(
-    variant: VariantName = "release", key_hash: KeyHash = None, root: Root = HERE, as_json: AsJson = False
+    variant: VariantOption = "release",
+    key_hash: KeyHashOption = None,
+    root: RootOption = HERE,
+    is_json: JsonOption = False,
 ) -> None:
-    """Build a firmware variant, with --key-hash the boot ROM too, and print what came out."""
-    try:
-        firmware = build(variant, root=root, progress=_progress)
-        rom = build_rom(key_hash, root=root, progress=_progress) if key_hash else None
-    except FirmwareError as error:
-        raise _fail(error) from None
+    """Build a firmware variant, and the boot ROM if `--key-hash` is given. Print the files and their digests.
+
+    Example: `firstboot firmware build --variant release --json`
+    """
+    firmware = build(variant, root=root, progress=_progress)
+    rom = build_rom(key_hash, root=root, progress=_progress) if key_hash else None
     result = {"variant": variant, "image": str(firmware.image), "sha256": firmware.sha256}
     result["bytes"] = str(firmware.image.stat().st_size)
     if rom is not None:
         result |= {"rom": str(rom.elf), "rom_sha256": rom.sha256, "rom_bytes": str(rom.size_bytes)}
-    if as_json:
-        json.dump(result, sys.stdout, indent=1)
-        typer.echo()
+    if is_json:
+        print_json(result)
         return
     for name, value in result.items():
-        typer.echo(f"{name:10} {value}")
+        print_line(f"{name:10} {value}")
 
 
 @app.command("sources")
-def sources_command(root: Root = HERE) -> None:
-    """Fetch and unpack the pinned C sources, or say what is missing."""
-    try:
-        tree = source_tree(root, _progress)
-    except FirmwareError as error:
-        raise _fail(error) from None
-    typer.echo(f"{tree.path}\n{'pinned' if tree.is_pinned else 'local checkout'}, content {tree.key}")
+def sources_command(root: RootOption = HERE, is_json: JsonOption = False) -> None:
+    """Fetch and unpack the pinned C sources. If something is missing, print what it is.
+
+    Example: `firstboot firmware sources`
+    """
+    tree = source_tree(root, _progress)
+    if is_json:
+        print_json({"path": str(tree.path), "is_pinned": tree.is_pinned, "content": tree.key})
+        return
+    print_line(f"{tree.path}\n{'pinned' if tree.is_pinned else 'local checkout'}, content {tree.key}")
 
 
 @app.command("size")
-def size_command(variant: VariantName = "release", root: Root = HERE, as_json: AsJson = False) -> None:
-    """Print how many bytes each part of the firmware takes, from the linker's map."""
-    try:
-        firmware = build(variant, root=root, progress=_progress)
-    except FirmwareError as error:
-        raise _fail(error) from None
-    if as_json:
-        json.dump(
-            {"variant": variant, "sha256": firmware.sha256, "sizes": dict(firmware.sizes)},
-            sys.stdout,
-            indent=1,
-        )
-        typer.echo()
+def size_command(
+    variant: VariantOption = "release", root: RootOption = HERE, is_json: JsonOption = False
+) -> None:
+    """Print the size of each part of the firmware, from the linker's map.
+
+    Example: `firstboot firmware size --variant release`
+    """
+    firmware = build(variant, root=root, progress=_progress)
+    if is_json:
+        print_json({"variant": variant, "sha256": firmware.sha256, "sizes": dict(firmware.sizes)})
         return
-    typer.echo(size_table(firmware))
+    print_line(size_table(firmware))
 
 
 def size_table(firmware: FirmwareBuild) -> str:

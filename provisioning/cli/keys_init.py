@@ -14,15 +14,18 @@ import typer
 from provisioning.cli.errors import InputError, warn
 from provisioning.cli.options import JsonOption, ProductOption
 from provisioning.cli.output import print_result
+from provisioning.cli.settings import FILE_NAME
 from provisioning.keys.key_ring import KeyRing
 from provisioning.keys.lms_state import sync_folder
-from provisioning.release.config import CONFIG_NAME
 
-_CONFIG: Final = """# firstboot release sign --config release.yaml IMAGE --out FOLDER ...; the command line wins.
-product: {product}
-log: releases.jsonl
-signers: [keys/author.pem]
-# signers: [keys/author.pem, "hss:keys/author-hss", "pkcs11:token=maker;object=author?module-path=..."]
+_SETTINGS: Final = """# Settings of firstboot commands. The command line beats this file.
+# Try: firstboot release sign IMAGE --out FOLDER --config {name} --show-config
+
+[release.sign]
+product = {product}
+log = "releases.jsonl"
+signer = ["keys/author.pem"]
+# signer = ["keys/author.pem", "hss:keys/author-hss", "pkcs11:token=maker;object=author?module-path=..."]
 """
 
 
@@ -57,7 +60,7 @@ def init(
     lines = [
         ("folder", str(folder)),
         ("keys", f"{count} role keys, 3 image keys"),
-        ("next", f"edit {CONFIG_NAME}"),
+        ("next", f"edit {folder / FILE_NAME}"),
     ]
     print_result(
         lines, {"folder": str(folder), "is_development": is_development, "role_keys": count}, is_json
@@ -72,7 +75,8 @@ def _generate_folder(folder: Path, product: Path, is_development: bool) -> int:
         ring = KeyRing.generate(draft / "keys", is_development=is_development)
         count = len(ring.anchor_keys())
         shown = os.path.relpath(product.resolve(), folder.resolve())
-        (draft / CONFIG_NAME).write_text(_CONFIG.format(product=json.dumps(shown)), encoding="utf-8")
+        text = _SETTINGS.format(name=FILE_NAME, product=json.dumps(shown))
+        (draft / FILE_NAME).write_text(text, encoding="utf-8")
         os.replace(draft, folder)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)

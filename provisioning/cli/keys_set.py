@@ -105,7 +105,7 @@ def rotate(
         ),
     ] = None,
     is_revoked: Annotated[
-        bool, typer.Option("--revoke", help="Also revoke the old key for ever, because it was stolen.")
+        bool, typer.Option("--revoke", help="Also revoke the old key permanently, because it was stolen.")
     ] = False,
 ) -> None:
     """Replace the key of a role. Then sign a new key set with `firstboot keys sign-set`.
@@ -154,7 +154,7 @@ def revoke(
     ],
     keys: KeysOption,
 ) -> None:
-    """Revoke a key for ever. Then sign a new key set with `firstboot keys sign-set`.
+    """Revoke a key permanently. Then sign a new key set with `firstboot keys sign-set`.
 
     Example: `firstboot keys revoke image-0 --keys maker/keys`
     """

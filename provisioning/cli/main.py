@@ -42,7 +42,7 @@ options with the Tab key.
 """
 
 
-def _entries() -> dict[str, metadata.EntryPoint]:
+def entries() -> dict[str, metadata.EntryPoint]:
     """Every part by name, in the order of the names."""
     found = {entry.name: entry for entry in metadata.entry_points(group=GROUP)}
     found |= {name: metadata.EntryPoint(name, value, GROUP) for name, value in OWN.items()}
@@ -56,11 +56,11 @@ class LazyGroup(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The names of all parts."""
-        return sorted({*self.commands, *_entries()})
+        return sorted({*self.commands, *entries()})
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The part called `cmd_name`, or None. While the help lists the parts: its name and one sentence only."""
-        entry = _entries().get(cmd_name)
+        entry = entries().get(cmd_name)
         if cmd_name in self.commands or entry is None:
             return super().get_command(ctx, cmd_name)
         if self._is_listing:
@@ -125,7 +125,7 @@ def add_command(target: typer.Typer, entry: metadata.EntryPoint) -> None:
 
 def load_commands(target: typer.Typer) -> None:
     """Import every part and add it to `target`, for programs that walk all commands."""
-    for entry in _entries().values():
+    for entry in entries().values():
         add_command(target, entry)
 
 

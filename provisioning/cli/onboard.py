@@ -1,4 +1,4 @@
-"""`firstboot onboard`: set a device up from a terminal, against the fingerprint on its label."""
+"""`firstboot onboard`: set up a device from a terminal, with the fingerprint and the code on its label."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import typer
 from device.errors import PasswordError, SetupCodeError
 from device.owner import setup_code
 from provisioning.cli.errors import InputError
+from provisioning.cli.options import JsonOption
 from provisioning.onboarding.client import DeviceClient, FingerprintError, fingerprint_of
 from provisioning.onboarding.flow import (
     Found,
@@ -31,40 +32,42 @@ LINE_CHARS: Final = 1024  # longest line of standard input that is looked at
 PATIENCE_S: Final = 130  # longest wait that a device may ask for before this gives up
 TRIES: Final = 5
 
-# Refusals that something else typed may mend.
+# Refusals that other input may avoid.
 _TYPED_AGAIN: Final = {SetupCodeError.__name__, PasswordError.__name__}
 
 
 def onboard(
     label: Annotated[
-        Path | None, typer.Option(help="A picture of the device's label; its QR code is read.")
+        Path | None,
+        typer.Option(metavar="FILE", help="A picture of the device's label. Its QR code is read."),
     ] = None,
     host: Annotated[
-        str | None, typer.Option(help="HOST or HOST:PORT; without it the address on the label.")
+        str | None, typer.Option(help="HOST or HOST:PORT. Default: the address on the label.")
     ] = None,
     fingerprint: Annotated[
-        str | None, typer.Option(help="Certificate SHA-256 on the label; no secret. Asked for where missing.")
+        str | None,
+        typer.Option(metavar="HEX", help="Certificate SHA-256 on the label. Not a secret."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Set a device up: prove that you hold its label, and give it a password of your own.
+    """Set up a device: enter the code on its label, and give it a password of your own.
 
-    Only the device whose certificate has the label's fingerprint is talked to: somebody else on your network gets
-    neither code nor password. (A browser that went past its warning does not resist such an attacker.)
+    The command sends code and password only to the device whose certificate has the label's fingerprint. Nobody else
+    on your network can get them. (A browser whose certificate warning you skipped does not protect you like this.)
 
-    Code and password are never taken from the command line. They are asked for, or read from standard input where
-    that is no terminal: one line each, in the order fingerprint (unless given), code (unless the label has it),
-    password.
+    Code and password are never taken from the command line. They are asked for. If standard input is not a terminal,
+    they are read from it, one line each: fingerprint (unless given), code (unless the label has it), password.
 
-    Exit codes: 0 done; 1 the device refused or did not answer; 2 wrong input; 3 another device answered, nothing was
-    sent to it; 4 the device has an owner already.
+    Exit code 3: another device answered, and nothing was sent to it. Exit code 4: the device has an owner already.
+
+    Example: `firstboot onboard --label label.png`
     """
     ask = _Asker(sys.stdin)
     address, pin, code = _from_label(label, host, fingerprint, ask)
     client = DeviceClient(lambda: address, pin)
     try:
         found = look(client)
-        _tell_found(found, ask)
+        _print_found(found, ask)
         password = _set_up(client, code, ask)
         status = prove(client, password)
     except FingerprintError:
@@ -76,7 +79,7 @@ def onboard(
 
 
 class _Asker:
-    """Asks a person on a terminal, or takes the next line of standard input."""
+    """Asks a person on a terminal, or reads the next line of standard input."""
 
     def __init__(self, stdin: TextIO) -> None:
         self._stdin = stdin
@@ -97,24 +100,24 @@ class _Asker:
             first = self.line("New password (15 characters or more)", is_secret=True)
             if not self.is_person or first == self.line("New password again", is_secret=True):
                 return first
-            typer.echo("They are not the same. Once more:", err=True)
+            typer.echo("The two passwords are different. Try again.", err=True)
 
 
 def _from_label(
     label: Path | None, host: str | None, fingerprint: str | None, ask: _Asker
 ) -> tuple[tuple[str, int], str, str]:
-    """Address, fingerprint and the code in its normal form ("" where it must be asked for)."""
+    """Address, fingerprint and the code in its normal form ("" if it must be asked for)."""
     if label is None and host is None:
-        raise InputError("say --label FILE or --host HOST")
+        raise InputError("Give --label FILE or --host HOST.")
     address, pin, code = host or "", fingerprint, ""
     if label is not None:
         try:
             read = read_label(label)
         except OSError:
-            raise InputError(f"{label} cannot be read as a picture") from None
+            raise InputError(f"{label} is not a readable picture.") from None
         address, code = host or read.address, _code(read.code)
         if pin is not None and _pin(pin) != read.fingerprint:
-            raise InputError("--fingerprint is not the one on the label")
+            raise InputError("--fingerprint is different from the one on the label.")
         pin = read.fingerprint
     place = _address(address)
     return place, _pin(pin or ask.line("Certificate SHA-256 on the label", is_secret=False)), code
@@ -133,7 +136,8 @@ def _code(text: str) -> str:
     except SetupCodeError as error:
         reason = {"length": "it has 21 letters and digits", "symbol": "it has no 0, 1, I and O"}
         raise InputError(
-            "the set-up code has a slip: " + reason.get(str(error.fields.get("reason")), "compare it again")
+            "The set-up code has a mistake: "
+            + reason.get(str(error.fields.get("reason")), "compare it again")
         ) from None
 
 
@@ -143,19 +147,19 @@ def _address(text: str) -> tuple[str, int]:
         parts = urllib.parse.urlsplit(text if "://" in text else f"https://{text}")
         port = parts.port
     except ValueError:
-        raise InputError("the address cannot be read") from None
+        raise InputError("The address is not valid.") from None
     if parts.scheme != "https" or not parts.hostname or parts.username is not None:
-        raise InputError("the address is not one of https")
+        raise InputError("The address must begin with https://.")
     return parts.hostname, HTTPS_PORT if port is None else port
 
 
-def _tell_found(found: Found, ask: _Asker) -> None:
+def _print_found(found: Found, ask: _Asker) -> None:
     typer.echo(f"{found.brand} {found.model}: its certificate is the one on the label.", err=True)
     typer.echo(found.sentence, err=True)
     if found.is_press_needed:
-        typer.echo("It was reset before: press its button, then go on within two minutes.", err=True)
+        typer.echo("It was reset before. Press its button, then continue within two minutes.", err=True)
         if ask.is_person:
-            typer.prompt("Enter when pressed", default="", show_default=False, err=True)
+            typer.prompt("Press Enter after you pressed the button", default="", show_default=False, err=True)
 
 
 def _set_up(client: DeviceClient, code: str, ask: _Asker) -> str:
@@ -180,9 +184,9 @@ def _set_up(client: DeviceClient, code: str, ask: _Asker) -> str:
 def _mend_or_raise(
     error: RefusedError, ask: _Asker, asks_code: bool, sleep: Callable[[float], None] = time.sleep
 ) -> None:
-    """Return where another try makes sense: after a wait, or with something else typed. Raises `error`."""
+    """Return if another try makes sense: after a wait, or with other input. Raises `error` otherwise."""
     if 0 < error.wait_s <= PATIENCE_S:
-        typer.echo(f"The device asks for {error.wait_s} s of patience.", err=True)
+        typer.echo(f"The device asks you to wait {error.wait_s} s.", err=True)
         sleep(error.wait_s)
         return
     if not ask.is_person or error.name not in _TYPED_AGAIN:
@@ -196,7 +200,7 @@ def _report(address: tuple[str, int], pin: str, found: Found, status: dict[str, 
     host = f"[{address[0]}]" if ":" in address[0] else address[0]
     url = f"https://{host}/" if address[1] == HTTPS_PORT else f"https://{host}:{address[1]}/"
     if as_json:
-        told = {
+        document = {
             "address": url,
             "fingerprint": pin,
             "brand": found.brand,
@@ -205,7 +209,7 @@ def _report(address: tuple[str, int], pin: str, found: Found, status: dict[str, 
             "version": status.get("version"),
             "support": status.get("support"),
         }
-        typer.echo(json.dumps(told, indent=2))
+        typer.echo(json.dumps(document, indent=2))
         return
-    typer.echo(f"Set up, and signed in once to be sure. Its pages: {url}")
-    typer.echo("The set-up code on the label is dead until a factory reset; keep the label for that day.")
+    typer.echo(f"The device is set up, and a test sign-in worked. Its pages: {url}")
+    typer.echo("The set-up code on the label works again only after a factory reset. Keep the label.")

@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
+
+from provisioning.product.public_texts import is_line
+
+LINE_CHARS: Final = 200
+
+
+def one_line(text: str) -> str:
+    """An option's text, which is stored and printed as one line. Raises BadParameter for anything else."""
+    if not is_line(text) or len(text) > LINE_CHARS:
+        raise typer.BadParameter(
+            f"must be one line of at most {LINE_CHARS} characters, without control or direction characters"
+        )
+    return text
+
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 KeysOption = Annotated[Path, typer.Option("--keys", metavar="DIR", help="Folder with the maker's keys.")]
@@ -28,9 +42,12 @@ FilesOption = Annotated[
 ArchiveOption = Annotated[
     Path, typer.Option("--archive", metavar="DIR", help="Folder with the issued statements of compliance.")
 ]
-ByOption = Annotated[str, typer.Option("--by", metavar="NAME", help="Your name, for the signed record.")]
+ByOption = Annotated[
+    str, typer.Option("--by", metavar="NAME", callback=one_line, help="Your name, for the signed record.")
+]
 ReasonOption = Annotated[
-    str, typer.Option("--reason", metavar="TEXT", help="The reason, for the signed record.")
+    str,
+    typer.Option("--reason", metavar="TEXT", callback=one_line, help="The reason, for the signed record."),
 ]
 BatchOption = Annotated[str, typer.Option("--batch", help="The batch number.")]
 SerialArgument = Annotated[str, typer.Argument(metavar="SERIAL", help="The unit's serial number.")]

@@ -1,4 +1,4 @@
-"""`firstboot registry export-sync`, `import-sync`, `finish-sync`: a sync by files that somebody carries."""
+"""`firstboot registry join`, `lease`, `sync` and the sync by files: stations that work without the main registry."""
 
 from __future__ import annotations
 
@@ -8,15 +8,145 @@ from typing import Annotated
 
 import typer
 
-from provisioning.cli.errors import err
-from provisioning.cli.registry_options import BROKEN, Files, MainPlace, Place, opened
+from provisioning.cli.errors import RefusedError
+from provisioning.cli.options import FilesOption, MainOption, RegistryOption
+from provisioning.cli.output import print_line
+from provisioning.cli.registry_access import opened
 from provisioning.registry import branches, sync_file
 from provisioning.registry.errors import RegistryError
 
-Key = Annotated[
+KeyOption = Annotated[
     str | None,
-    typer.Option("--key", help="Id (16 hex digits) of the other side's key; the first time, once compared."),
+    typer.Option(
+        "--key",
+        metavar="KEYID",
+        help="Key id of the other side (16 hex digits). Give it the first time, after comparing it.",
+    ),
 ]
+
+
+def join(
+    main: MainOption,
+    branch: Annotated[Path, typer.Option("--branch", metavar="FILE", help="New SQLite file for the branch.")],
+    name: Annotated[str, typer.Option("--name", help="The branch's name, for example the station's.")],
+    files: FilesOption = None,
+) -> None:
+    """Make a branch: a registry for a station that works without a connection to the main registry.
+
+    Example: `firstboot registry join --main registry.db --branch line1.db --name line1`
+    """
+    with opened(main, files) as source:
+        branches.join(source, branch, name).close()
+    print_line(f"{branch} is branch {name}. Next: give it serial numbers with `firstboot registry lease`")
+
+
+def lease(
+    main: MainOption,
+    prefix: Annotated[str, typer.Option("--prefix", help="Prefix of the serial numbers.")],
+    count: Annotated[int, typer.Option("--count", help="How many numbers.")],
+    branch: Annotated[
+        str | None, typer.Option("--branch", metavar="FILE", help="The branch's file, if it is at hand.")
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--for", metavar="NAME", help="The branch's name: its next answer contains the numbers."
+        ),
+    ] = None,
+    batch: Annotated[
+        str | None,
+        typer.Option("--batch", help="The batch of the numbers: its definition is copied to the branch too."),
+    ] = None,
+    files: FilesOption = None,
+) -> None:
+    """Lease a range of serial numbers to a branch. Only that branch uses them.
+
+    Example: `firstboot registry lease --main registry.db --branch line1.db --prefix FB1- --count 500 --batch B1`
+    """
+    if (branch is None) == (name is None):
+        raise RegistryError("name the branch: either --branch FILE or --for NAME")
+    with opened(main, files) as source:
+        if branch is None:
+            first, last = branches.lease_by_name(source, name or "", prefix, count, batch)
+        else:
+            with opened(branch, None) as other:
+                first, last = branches.lease(source, other, prefix, count, batch)
+    print_line(f"numbers {prefix}{first:06d} to {prefix}{last:06d} belong to the branch")
+
+
+def sync(
+    main: MainOption,
+    branch: Annotated[str, typer.Option("--branch", metavar="FILE", help="The branch's file.")],
+    files: FilesOption = None,
+) -> None:
+    """Merge a branch into the main registry. Conflicting units are quarantined and reported.
+
+    Example: `firstboot registry sync --main registry.db --branch line1.db`
+    """
+    with opened(main, files) as source, opened(branch, None) as other:
+        report = branches.sync(source, other)
+    _print_report(report)
+
+
+def _print_report(report: branches.SyncReport) -> None:
+    print_line(f"{report.units} new units, {report.records} new production records")
+    if report.incidents:
+        raise RefusedError(list(report.incidents))
+
+
+def export_sync(
+    registry: RegistryOption,
+    to: Annotated[
+        Path, typer.Option("--to", metavar="FILE", help="New file. Carry it to the main registry.")
+    ],
+) -> None:
+    """At a station without a connection: write everything for the main registry into one signed file.
+
+    Example: `firstboot registry export-sync --registry line1.db --to /media/line1.sync`
+    """
+    with opened(registry, None) as source:
+        _require_new(to)
+        _write(to, sync_file.export(source))
+        signer = source.signer.key_id.hex()
+    print_line(
+        f"Wrote {to}, signed by {signer}. Next, at the main registry: `firstboot registry import-sync`"
+    )
+
+
+def import_sync(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="File made by `export-sync`.")],
+    main: MainOption,
+    answer: Annotated[
+        Path, typer.Option("--answer", metavar="FILE", help="New file. Carry it back to the station.")
+    ],
+    key: KeyOption = None,
+    files: FilesOption = None,
+) -> None:
+    """At the main registry: merge a station's file as `sync` would, and write the answer for the station.
+
+    Example: `firstboot registry import-sync /media/line1.sync --main registry.db --answer /media/line1.answer`
+    """
+    with opened(main, files) as source:
+        _require_new(answer)
+        report, text = sync_file.take_in(source, _read(file), _key(key))
+        _write(answer, text)
+        signer = source.signer.key_id.hex()
+    print_line(f"Wrote {answer}, signed by {signer}. Next, at the station: `firstboot registry finish-sync`")
+    _print_report(report)
+
+
+def finish_sync(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The answer made by `import-sync`.")],
+    registry: RegistryOption,
+    key: KeyOption = None,
+) -> None:
+    """At the station: stop the units that the main registry stopped, and add the serial numbers that it leased.
+
+    Example: `firstboot registry finish-sync /media/line1.answer --registry line1.db`
+    """
+    with opened(registry, None) as source:
+        stopped, ranges = sync_file.finish(source, _read(file), _key(key))
+    print_line(f"{stopped} units are stopped, {ranges} new ranges of serial numbers")
 
 
 def _key(text: str | None) -> bytes | None:
@@ -35,7 +165,7 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise RegistryError(f"{path.name} is no bundle of a registry") from None
+        raise RegistryError(f"{path.name} is not a sync file of a registry") from None
 
 
 def _write(path: Path, text: str) -> None:
@@ -46,83 +176,6 @@ def _write(path: Path, text: str) -> None:
         os.fsync(descriptor)
 
 
-def _free(path: Path) -> None:
+def _require_new(path: Path) -> None:
     if path.exists():
-        raise RegistryError(f"{path} is there already; nothing is replaced")
-
-
-def export_sync(
-    registry: Place,
-    to: Annotated[Path, typer.Option("--to", help="New file, to be carried to the main registry.")],
-) -> None:
-    """At a station without a path to the main registry: write everything for it into one signed file."""
-    with opened(registry, None) as book:
-        _free(to)
-        _write(to, sync_file.export(book))
-        signer = book.signer.key_id.hex()
-    typer.echo(f"wrote {to}, signed by {signer}; then, at the main registry: firstboot registry import-sync")
-
-
-def import_sync(
-    file: Annotated[Path, typer.Argument(help="What export-sync wrote.")],
-    main: MainPlace,
-    answer: Annotated[Path, typer.Option(help="New file, to be carried back to the station.")],
-    key: Key = None,
-    files: Files = None,
-) -> None:
-    """At the main registry: take a station's file in, as `sync` would, and write the answer for it."""
-    with opened(main, files) as book:
-        _free(answer)
-        report, text = sync_file.take_in(book, _read(file), _key(key))
-        _write(answer, text)
-        signer = book.signer.key_id.hex()
-    typer.echo(f"{report.units} new units, {report.records} new production records")
-    typer.echo(f"wrote {answer}, signed by {signer}; then, at the station: firstboot registry finish-sync")
-    for incident in report.incidents:
-        err.print(incident, style="bold red", markup=False)
-    if report.incidents:
-        raise typer.Exit(BROKEN)
-
-
-def finish_sync(
-    file: Annotated[Path, typer.Argument(help="The answer that import-sync wrote.")],
-    registry: Place,
-    key: Key = None,
-) -> None:
-    """At the station: stop the units that the main registry stopped, take the numbers that it leased."""
-    with opened(registry, None) as book:
-        stopped, ranges = sync_file.finish(book, _read(file), _key(key))
-    typer.echo(f"{stopped} units are stopped, {ranges} new ranges of serial numbers")
-
-
-def lease(
-    main: MainPlace,
-    prefix: Annotated[str, typer.Option(help="Prefix of the serial numbers.")],
-    count: Annotated[int, typer.Option(help="How many numbers.")],
-    branch: Annotated[str | None, typer.Option(help="The branch's file, where it is at hand.")] = None,
-    name: Annotated[
-        str | None, typer.Option("--for", help="The branch's name: the numbers travel with its next answer.")
-    ] = None,
-    batch: Annotated[
-        str | None, typer.Option(help="The batch they are for: its definition comes along.")
-    ] = None,
-    files: Files = None,
-) -> None:
-    """Lease a range of serial numbers to a branch."""
-    if (branch is None) == (name is None):
-        raise RegistryError("name the branch: either --branch FILE or --for NAME")
-    with opened(main, files) as book:
-        if branch is None:
-            first, last = branches.lease_by_name(book, name or "", prefix, count, batch)
-        else:
-            with opened(branch, None) as other:
-                first, last = branches.lease(book, other, prefix, count, batch)
-    typer.echo(f"numbers {prefix}{first:06d} to {prefix}{last:06d} are the branch's alone")
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add these commands to `firstboot registry`."""
-    app.command()(lease)
-    app.command("export-sync")(export_sync)
-    app.command("import-sync")(import_sync)
-    app.command("finish-sync")(finish_sync)
+        raise RegistryError(f"{path} exists already and is not replaced; name a new file")

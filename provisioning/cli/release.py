@@ -1,4 +1,4 @@
-"""`firstboot release`: sign firmware into a release, look into one, verify one as a unit would."""
+"""`firstboot release`: sign firmware into a release, inspect, verify and publish it."""
 
 from __future__ import annotations
 
@@ -12,27 +12,31 @@ from device.suit import envelope as suit_envelope
 from device.suit import manifest
 from device.trust.verify import verify_envelope
 from provisioning.cli.commands import CommandGroup
-from provisioning.cli.release_output import JsonOption, say
+from provisioning.cli.options import JsonOption
+from provisioning.cli.output import print_result
+from provisioning.cli.release_image import image_command
+from provisioning.cli.release_publish import publish_command
 from provisioning.cli.release_record import record_command
-from provisioning.cli.release_sign import image_command, sign
+from provisioning.cli.release_sign import sign
 from provisioning.release.check import check_delta, check_files, choose_anchors, claimed_ids, firmware_of
 from provisioning.release.diagnostic import envelope_notation
 from provisioning.release.explain import app_lines, delta_document, delta_lines, explain
 from provisioning.release.release import ENVELOPE_NAME, Release
 
-HELP = """Sign firmware into releases, look into them, verify them as a unit would.
+HELP = """Sign firmware into releases, inspect releases, and verify them as a device would.
 
 A release is a folder: `release.suit` (the signed SUIT envelope), `payload.bin` (the firmware) and `chunks.bin` (digests
-of its chunks), and the same two of an application set (`app.bin`, `app-chunks.bin`) and of a delta (`delta.bin`,
-`delta-chunks.bin`) where it has them.
+of its chunks). If it has an application it also contains `app.bin` and `app-chunks.bin`, and for a delta `delta.bin`
+and `delta-chunks.bin`.
 
-Exit codes: 0 done; 1 refused (the reason is said); 2 the command line, a key or a file cannot be used.
+Example: `firstboot release verify release-12 --key maker/keys/author.pem --product product.toml`
 """
 
 app = CommandGroup(HELP)
 app.command("image")(image_command)
 app.command()(sign)
 app.command("record")(record_command)
+app.command("publish")(publish_command)
 
 
 def _envelope_bytes(release: Path) -> bytes:
@@ -41,10 +45,13 @@ def _envelope_bytes(release: Path) -> bytes:
 
 @app.command()
 def inspect(
-    release: Annotated[Path, typer.Argument(help="Release folder or SUIT envelope.")],
+    release: Annotated[Path, typer.Argument(metavar="RELEASE", help="Release folder or SUIT envelope.")],
     is_json: JsonOption = False,
 ) -> None:
-    """Show what an envelope says, in words and in CBOR diagnostic notation. Verifies nothing."""
+    """Show the contents of an envelope, in words and in CBOR diagnostic notation. Nothing is verified.
+
+    Example: `firstboot release inspect release-12`
+    """
     data = _envelope_bytes(release)
     parts = suit_envelope.decode(data)
     content = manifest.decode(parts.manifest)
@@ -70,7 +77,7 @@ def inspect(
         "meaning": dict(what),
         "diagnostic": diagnostic,
     }
-    say(lines, document, is_json)
+    print_result(lines, document, is_json)
     if not is_json:
         typer.echo("\n" + diagnostic)
 
@@ -81,23 +88,34 @@ def _shown(part: bytes) -> str:
 
 @app.command()
 def verify(
-    release: Annotated[Path, typer.Argument(help="Release folder, or a SUIT envelope alone.")],
-    anchors: Annotated[Path | None, typer.Option("--anchors", help="A unit's anchors record (CBOR).")] = None,
+    release: Annotated[
+        Path, typer.Argument(metavar="RELEASE", help="Release folder, or only a SUIT envelope.")
+    ],
+    anchors: Annotated[
+        Path | None, typer.Option("--anchors", metavar="FILE", help="A unit's anchors record (CBOR).")
+    ] = None,
     key: Annotated[
-        Path | None, typer.Option("--key", help="Author's P-256 public or private key (PEM).")
+        Path | None, typer.Option("--key", metavar="FILE", help="Author's P-256 public or private key (PEM).")
     ] = None,
     product: Annotated[
-        Path | None, typer.Option("--product", help="With --key: product definition, for vendor and class.")
+        Path | None,
+        typer.Option(
+            "--product", metavar="FILE", help="Product definition. With --key: checks vendor and class too."
+        ),
     ] = None,
     delta_from: Annotated[
         Path | None,
-        typer.Option("--delta-from", help="Image or release folder that the delta was made from: apply it."),
+        typer.Option(
+            "--delta-from",
+            metavar="RELEASE",
+            help="Image or release folder that the delta was made from. Applies the delta.",
+        ),
     ] = None,
     is_json: JsonOption = False,
 ) -> None:
-    """Check a release exactly as a unit would: author, digests, vendor, class, sizes, every chunk.
+    """Verify a release exactly as a device would: author, digests, vendor, class, sizes and every chunk.
 
-    A delta is applied as well where --delta-from says to what.
+    Example: `firstboot release verify release-12 --key maker/keys/author.pem --product product.toml`
     """
     data = _envelope_bytes(release)
     trusted, is_class_checked = choose_anchors(data, anchors, key, product)
@@ -106,9 +124,13 @@ def verify(
         check_files(Release.load(release), verified)
     if delta_from is not None:
         check_delta(Release.load(release), verified, firmware_of(delta_from))
-    what = "as a unit with these anchors would" if is_class_checked else "author only: any vendor and class"
+    what = (
+        "as a unit with these anchors would"
+        if is_class_checked
+        else "author only; vendor and class not checked"
+    )
     lines = [
-        ("verified", what + ("" if release.is_dir() else "; no payload beside it")),
+        ("verified", what + ("" if release.is_dir() else "; the payload was not checked")),
         ("sequence number", str(verified.sequence_number)),
         ("firmware", f"{verified.firmware.size} bytes, SHA-256 {verified.firmware.digest.hex()}"),
         *([("application set", f"{verified.app.size} bytes")] if verified.app else []),
@@ -127,7 +149,7 @@ def verify(
         "delta": delta_document(verified.delta),
         "text": None if verified.text is None else verified.text._asdict(),
     }
-    say(lines, document, is_json)
+    print_result(lines, document, is_json)
 
 
 for old, new in (
@@ -139,17 +161,3 @@ for old, new in (
     ("drill", "firstboot keys drill"),
 ):
     app.moved(old, new)
-
-
-def _add_publish() -> None:
-    """`firstboot release publish` belongs to the part that knows brokers; without it the rest works."""
-    try:
-        from provisioning.cli.release_publish import publish_command
-    except ModuleNotFoundError as error:
-        if error.name != "provisioning.cli.release_publish":
-            raise
-    else:
-        app.command("publish")(publish_command)
-
-
-_add_publish()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from device.errors import FirstbootError
+from provisioning.cli.errors import InputError, message_of
+from provisioning.cli.output import print_json, print_line
+from provisioning.cli.settings import with_settings
 from provisioning.product.product import ProductError, load_product
 from provisioning.publishing.coap import CoapPublisher
 from provisioning.publishing.mqtt import MqttPublisher
@@ -20,124 +22,178 @@ from provisioning.release.store import PublishError
 from provisioning.servers.mqtt_client import MqttAccess
 
 
-def parse_address(text: str) -> tuple[str, int]:
-    """HOST:PORT, the host in brackets where it is an IPv6 address. Raises typer.BadParameter."""
-    host, _, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise typer.BadParameter(f"{text!r} is not HOST:PORT")
-    return host, int(port)
+@dataclass(frozen=True, kw_only=True)
+class DestinationSettings:
+    """Where signed releases and records go: one definition for `release publish` and `site build`."""
+
+    mqtt: Annotated[
+        str | None,
+        typer.Option(
+            "--mqtt", metavar="HOST:PORT", help="Publish to this broker. Needs --ca, --cert and --key."
+        ),
+    ] = None
+    ca: Annotated[
+        Path | None,
+        typer.Option("--ca", metavar="FILE", help="Certificate of the authority of the broker (PEM)."),
+    ] = None
+    cert: Annotated[
+        Path | None,
+        typer.Option("--cert", metavar="FILE", help="Certificate of the user `publisher` (PEM)."),
+    ] = None
+    key: Annotated[
+        Path | None, typer.Option("--key", metavar="FILE", help="Private key of that certificate (PEM).")
+    ] = None
+    name: Annotated[
+        str | None,
+        typer.Option("--name", help="Name in the broker's certificate. Default: HOST of --mqtt."),
+    ] = None
+    store: Annotated[
+        Path | None,
+        typer.Option("--store", metavar="DIR", help="Publish to this folder, which the CoAP server serves."),
+    ] = None
+
+    @property
+    def is_given(self) -> bool:
+        """There is at least one destination."""
+        return self.mqtt is not None or self.store is not None
+
+    def access(self) -> MqttAccess | None:
+        """How the broker is reached; None without one. Raises InputError."""
+        if self.mqtt is None:
+            return None
+        host, port = parse_address(self.mqtt)
+        if self.ca is None or self.cert is None or self.key is None:
+            raise InputError("--mqtt needs --ca, --cert and --key.")
+        return MqttAccess(host, port, self.ca, self.cert, self.key, self.name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishSettings(DestinationSettings):
+    """A release, records, or both, and where they go."""
+
+    release_dir: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FOLDER", help="A release, made by `firstboot release sign`. Default: records only."
+        ),
+    ] = None
+    keyset: Annotated[
+        Path | None,
+        typer.Option("--keyset", metavar="FILE", help="A key set, made by `firstboot keys sign-set`."),
+    ] = None
+    support: Annotated[
+        Path | None,
+        typer.Option(
+            "--support", metavar="FILE", help="A support record, made by `firstboot release record support`."
+        ),
+    ] = None
+    contact: Annotated[
+        Path | None,
+        typer.Option(
+            "--contact",
+            metavar="FILE",
+            help="A security contact, made by `firstboot release record contact`.",
+        ),
+    ] = None
+    product: Annotated[
+        Path | None,
+        typer.Option(
+            "--product", metavar="FILE", help="Product definition. Needed if nothing else names the class."
+        ),
+    ] = None
+    remove_superseded: Annotated[
+        bool,
+        typer.Option("--remove-superseded", help="Afterwards remove objects that the new release replaces."),
+    ] = False
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = (
+        False
+    )
 
 
 @dataclass(frozen=True)
 class Parcel:
-    """What goes out together, all for one product class."""
+    """What is published together, all for one product class."""
 
     class_id: bytes
     release: Release | None
     records: list[SignedRecord]
 
 
-def publish_command(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
-    release_dir: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="[DIR]", help="Release folder, as `firstboot release sign` makes it; none: records alone."
-        ),
-    ] = None,
-    mqtt: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="Broker; needs --ca, --cert and --key.")
-    ] = None,
-    ca: Annotated[Path | None, typer.Option(help="Authority of the broker's certificate (PEM).")] = None,
-    cert: Annotated[Path | None, typer.Option(help="Certificate of the user `publisher` (PEM).")] = None,
-    key: Annotated[Path | None, typer.Option(help="Its private key (PEM); read, never shown.")] = None,
-    name: Annotated[str | None, typer.Option(help="Name in the broker's certificate; default: HOST.")] = None,
-    store: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder that the CoAP server serves.")
-    ] = None,
-    keyset: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Key set, as `firstboot keys sign-set` signs it.")
-    ] = None,
-    support: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Support record (`firstboot release record support`).")
-    ] = None,
-    contact: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Security contact (`firstboot release record contact`)."),
-    ] = None,
-    product: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Product definition: the class, where nothing else names it."),
-    ] = None,
-    remove_superseded: Annotated[
-        bool,
-        typer.Option("--remove-superseded", help="Then remove objects that the new release does not need."),
-    ] = False,
-    is_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
-) -> None:
-    """Publish a release, signed records, or both: over MQTT (--mqtt), into the CoAP server's store (--store), or both.
+def parse_address(text: str) -> tuple[str, int]:
+    """HOST:PORT; an IPv6 host is in brackets. Raises InputError."""
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise InputError(f"{text!r} is not HOST:PORT.")
+    return host, int(port)
 
-    The key set goes first, since it says whose signatures count; then support record and contact, the release's
-    objects, and its manifest last. What a broker holds is read back. All of them must be for one product class.
-    Exit codes: 0 published, 1 not published (the reason is said), 2 the command line was wrong.
+
+@with_settings(PublishSettings, "release.publish")
+def publish_command(settings: PublishSettings) -> None:
+    """Publish a release, signed records, or both: to a broker (`--mqtt`), to the CoAP server's folder (`--store`), or
+    both.
+
+    Everything must be for one product class. The key set is published first, because it decides whose signatures
+    count; then the records, the objects of the release, and its manifest last. What the broker holds is read back.
+
+    Example: `firstboot release publish release-12 --mqtt broker.example.com:8883 --ca ca.crt --cert publisher.crt --key
+    publisher.key`
     """
-    if mqtt is None and store is None:
-        raise typer.BadParameter("nowhere to publish: give --mqtt, --store or both")
-    given = {"keyset": keyset, "support": support, "contact": contact}
-    if release_dir is None and not any(given.values()):
-        raise typer.BadParameter("nothing to publish: give DIR, --keyset, --support or --contact")
-    if release_dir is None and remove_superseded:
-        raise typer.BadParameter("--remove-superseded needs DIR: what is superseded follows from a release")
-    access = None if mqtt is None else _access(mqtt, ca, cert, key, name)
+    _require_complete(settings)
     try:
-        parcel = _parcel(release_dir, given, product)
-        report = _publish(parcel, access, store, remove_superseded)
+        report = publish(settings)
     except (PublishError, ReleaseError, ProductError, FirstbootError, OSError) as error:
-        if is_json:
-            typer.echo(json.dumps({"published": False, "error": str(error)}))
-        else:
-            typer.echo(f"not published: {error}", err=True)
-        raise typer.Exit(1) from None
-    if is_json:
-        typer.echo(json.dumps({"published": True, **report}))
-        return
-    what = "records" if parcel.release is None else f"release {report['sequence']}"
-    typer.echo(f"{what} for class {report['class_id']}")
-    for where in report["destinations"]:
-        removed = f", {where['removed']} superseded removed" if remove_superseded else ""
-        typer.echo(f"  {where['to']}: {where['items']} items published{removed}")
+        if settings.as_json:
+            print_json({"published": False, "error": message_of(error)})
+        raise PublishError(f"Not published: {message_of(error)}") from None
+    if settings.as_json:
+        print_json({"published": True, **report})
+    else:
+        _print_report(report, settings.remove_superseded)
 
 
-def _access(mqtt: str, ca: Path | None, cert: Path | None, key: Path | None, name: str | None) -> MqttAccess:
-    host, port = parse_address(mqtt)
-    if ca is None or cert is None or key is None:
-        raise typer.BadParameter("--mqtt needs --ca, --cert and --key")
-    return MqttAccess(host, port, ca, cert, key, name)
+def _require_complete(settings: PublishSettings) -> None:
+    if not settings.is_given:
+        raise InputError("Nowhere to publish: give --mqtt, --store or both.")
+    if settings.release_dir is None:
+        if not (settings.keyset or settings.support or settings.contact):
+            raise InputError("Nothing to publish: give FOLDER, --keyset, --support or --contact.")
+        if settings.remove_superseded:
+            raise InputError("--remove-superseded needs FOLDER: a release decides what is superseded.")
+    settings.access()
 
 
-def _parcel(release_dir: Path | None, given: dict[str, Path | None], product: Path | None) -> Parcel:
-    """Everything read and found to be for one class, before anything is published."""
-    release = None if release_dir is None else Release.load(release_dir)
-    records = [load_record(kind, path) for kind in KINDS if (path := given[kind.name]) is not None]
-    named = None if product is None else load_product(product).class_id
-    of_release = None if release is None else class_id_of_release(release)
-    return Parcel(common_class(of_release, records, named), release, records)
+def publish(settings: PublishSettings) -> dict[str, Any]:
+    """Publish and report what went where.
 
-
-def _publish(parcel: Parcel, access: MqttAccess | None, store: Path | None, is_clean: bool) -> dict[str, Any]:
+    Raises PublishError, ReleaseError, ProductError, FirstbootError, OSError, InputError.
+    """
+    access = settings.access()
+    parcel = _parcel(settings)
     destinations = []
-    if store is not None:
-        files = CoapPublisher(store, parcel.class_id)
-        destinations.append(_to(files, f"store {store}", parcel, is_clean))
+    if settings.store is not None:
+        files = CoapPublisher(settings.store, parcel.class_id)
+        destinations.append(_to(files, f"store {settings.store}", parcel, settings.remove_superseded))
     if access is not None:
         with MqttPublisher(access, parcel.class_id) as topics:
-            destinations.append(_to(topics, f"broker {access.host}:{access.port}", parcel, is_clean))
+            broker = f"broker {access.host}:{access.port}"
+            destinations.append(_to(topics, broker, parcel, settings.remove_superseded))
     return {
         "sequence": None if parcel.release is None else parcel.release.sequence_number,
         "class_id": parcel.class_id.hex(),
         "records": [one.kind.name for one in parcel.records],
         "destinations": destinations,
     }
+
+
+def _parcel(settings: PublishSettings) -> Parcel:
+    """Everything is read and found to be for one class before anything is published."""
+    given = {"keyset": settings.keyset, "support": settings.support, "contact": settings.contact}
+    release = None if settings.release_dir is None else Release.load(settings.release_dir)
+    records = [load_record(kind, path) for kind in KINDS if (path := given[kind.name]) is not None]
+    named = None if settings.product is None else load_product(settings.product).class_id
+    of_release = None if release is None else class_id_of_release(release)
+    return Parcel(common_class(of_release, records, named), release, records)
 
 
 def _to(publisher: CoapPublisher | MqttPublisher, to: str, parcel: Parcel, is_clean: bool) -> dict[str, Any]:
@@ -153,3 +209,11 @@ def _to(publisher: CoapPublisher | MqttPublisher, to: str, parcel: Parcel, is_cl
         items += publisher.publish_release(parcel.release)
     removed = len(publisher.remove_superseded()) if is_clean else 0
     return {"to": to, "items": items, "removed": removed}
+
+
+def _print_report(report: dict[str, Any], is_clean: bool) -> None:
+    what = "records" if report["sequence"] is None else f"release {report['sequence']}"
+    print_line(f"{what} for class {report['class_id']}")
+    for one in report["destinations"]:
+        removed = f", {one['removed']} superseded removed" if is_clean else ""
+        print_line(f"  {one['to']}: {one['items']} items published{removed}")

@@ -1,7 +1,7 @@
-"""`firstboot release record`: sign the support record or the security contact of a product, for publishing.
+"""`firstboot release record`: sign the support record or the security contact of a product.
 
-Units have both from their factory; a newer one replaces them over the network. What no unit would take over after the
-record before it (a shortened period, a sequence number that did not go up) is not signed.
+Units get both in the factory; a newer one replaces them over the network. The command does not sign a record that units
+would refuse after the record before it: a shorter period, or a sequence number that did not go up.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import typer
 from device.codec import cose
 from device.limits import RECORD_BYTES
 from device.records import contact, support
-from provisioning.cli.release_output import JsonOption, say
+from provisioning.cli.options import JsonOption, ProductOption
+from provisioning.cli.output import print_result
 from provisioning.keys.signer import sign_record
 from provisioning.keys.signers import open_signer
 from provisioning.product import record
@@ -24,7 +25,7 @@ from provisioning.product.product import Product, load_product
 
 
 class Kind(StrEnum):
-    """What can be signed here."""
+    """The records that can be signed."""
 
     SUPPORT = "support"
     CONTACT = "contact"
@@ -32,27 +33,29 @@ class Kind(StrEnum):
 
 def record_command(
     kind: Annotated[Kind, typer.Argument(help="Which record of the product definition.")],
-    product: Annotated[Path, typer.Option("--product", help="Product definition (TOML).")],
+    product: ProductOption,
     signer: Annotated[
-        str,
-        typer.Option("--signer", help="The support key: a PEM file or a pkcs11: URI."),
+        str, typer.Option("--signer", metavar="KEY", help="The support key: a PEM file or a pkcs11: URI.")
     ],
-    out: Annotated[Path, typer.Option("--out", help="File for the signed record.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="File for the signed record.")],
     previous: Annotated[
-        Path | None, typer.Option("--previous", help="The record before it, which it has to follow.")
+        Path | None,
+        typer.Option("--previous", metavar="FILE", help="The record before it. The new one must follow it."),
     ] = None,
     is_first: Annotated[
         bool, typer.Option("--first", help="No record of this kind was ever signed for this product.")
     ] = False,
     published_s: Annotated[
         int | None,
-        typer.Option("--time", min=0, help="When it is published (unix seconds). Default: this machine's."),
+        typer.Option("--time", min=0, help="Time of publication in unix seconds. Default: now."),
     ] = None,
     is_json: JsonOption = False,
 ) -> None:
-    """Sign the support record or the security contact of a product; publish it with `firstboot release publish`.
+    """Sign the support record or the security contact of a product. Publish it with `firstboot release publish`.
 
-    Raise its `sequence` in the product definition with every change; a support period only grows.
+    Raise its `sequence` in the product definition with every change. A support period can only get longer.
+
+    Example: `firstboot release record support --product product.toml --signer support.pem --out support.cose`
     """
     found = load_product(product)
     now_s = int(time.time()) if published_s is None else published_s
@@ -61,8 +64,9 @@ def record_command(
     _require_newer(kind, before, payload, found)
     data = sign_record(payload, typ, open_signer(signer))
     out.write_bytes(data)
-    lines = [(kind.value, f"{len(data)} bytes for {found.model}, sequence {_sequence(kind, payload)}")]
-    say(lines, {"kind": kind.value, "bytes": len(data), "sequence": _sequence(kind, payload)}, is_json)
+    sequence = _sequence(kind, payload)
+    lines = [(kind.value, f"{len(data)} bytes for {found.model}, sequence {sequence}")]
+    print_result(lines, {"kind": kind.value, "bytes": len(data), "sequence": sequence}, is_json)
 
 
 def _before(previous: Path | None, out: Path, *, is_first: bool) -> bytes | None:
@@ -92,7 +96,7 @@ def _sequence(kind: Kind, payload: bytes) -> int:
 
 
 def _require_newer(kind: Kind, before: bytes | None, payload: bytes, product: Product) -> None:
-    """As a unit decides that holds `before`. Raises SupportRecordError, ContactRecordError, CborError."""
+    """Decides as a unit that holds `before`. Raises SupportRecordError, ContactRecordError, CborError."""
     if kind is Kind.CONTACT:
         contact.accept(None if before is None else contact.decode(before), contact.decode(payload))
         return

@@ -1,192 +1,210 @@
-"""`firstboot release sign` and `firstboot release image`: the two signatures over new firmware.
+"""`firstboot release sign`: make a release of firmware: manifest, digests, signatures, release log.
 
 Rules:
 1. Numbers go forward against the release log: the sequence number always, the security counter never back.
-2. The log is held from asking for a number to having written it; it is written before an envelope leaves the process.
-3. HSS signers are told the highest index in the log, so that a machine that was set back refuses.
+2. The log is locked from asking for a number until it is written; it is written before an envelope leaves the process.
+3. HSS signers learn the highest index in the log, so that a machine that was restored from a backup refuses.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 
-from provisioning.cli.release_output import JsonOption, say, warn
+from provisioning.cli.errors import InputError, warn
+from provisioning.cli.output import print_result
+from provisioning.cli.settings import RelativeText, with_settings
 from provisioning.keys.hss_signer import HssSigner
 from provisioning.keys.key_ring import KeyRing
 from provisioning.keys.signer import Signer
-from provisioning.keys.signers import open_signers
+from provisioning.keys.signers import FILE_SCHEME, HSS_SCHEME, PKCS11_SCHEME, open_signers
 from provisioning.product.product import Product, load_product
 from provisioning.release.application_set import build_set
 from provisioning.release.check import firmware_of
-from provisioning.release.config import ReleaseConfig, load_config
-from provisioning.release.image import ImageInfo, ImageSigningError, image_info, sign_image
+from provisioning.release.image import ImageInfo, image_info
 from provisioning.release.log import LogEntry, ReleaseLog
-from provisioning.release.payload import Payload
 from provisioning.release.release import ENVELOPE_NAME, Release, ReleaseError, build_release
 
-DEFAULT_LOG = Path("releases.jsonl")
-ConfigOption = Annotated[
-    Path | None, typer.Option("--config", help="release.yaml: product, log, signers, texts.")
-]
-SignerOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--signer",
-        help="PEM file, hss:FOLDER or a pkcs11: URI; several give several signatures. "
-        "The PIN of a token: FIRSTBOOT_PKCS11_PIN or a prompt.",
-    ),
-]
+DEFAULT_LOG: Final = Path("releases.jsonl")
 
 
-@dataclass(frozen=True)
-class Extras:
-    """What goes out beside the firmware."""
+def signer_from_file(text: str, folder: Path) -> str:
+    """The signer that a settings file in `folder` names: its path is relative to that folder."""
+    if text.startswith(PKCS11_SCHEME):
+        return text
+    scheme = next(one for one in (HSS_SCHEME, FILE_SCHEME, "") if text.startswith(one))
+    return scheme + os.fspath(folder / text.removeprefix(scheme))
 
-    delta_from: bytes | None
-    app: Payload | None
 
+@dataclass(frozen=True, kw_only=True)
+class SignSettings:
+    """What is signed, by whom, and what the owner of a device reads about it."""
 
-def sign(  # noqa: PLR0913, PLR0917 - one parameter for each option
-    image: Annotated[Path, typer.Argument(help="Signed boot image (MCUboot format).")],
-    out: Annotated[Path, typer.Option("--out", help="Folder for the release; must not hold one yet.")],
+    image: Annotated[
+        Path, typer.Argument(metavar="IMAGE", help="Signed boot image (`firstboot release image`).")
+    ]
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the new release.")]
     product: Annotated[
-        Path | None, typer.Option("--product", help="Product definition (TOML): vendor and class.")
-    ] = None,
+        Path,
+        typer.Option("--product", metavar="FILE", help="Product definition (TOML): vendor and class."),
+    ]
     mitigates: Annotated[
-        str | None, typer.Option("--mitigates", help="What the release mends, for the owner.")
-    ] = None,
+        str, typer.Option("--mitigates", metavar="TEXT", help="What the release fixes, for the owner.")
+    ]
     interrupts: Annotated[
-        str | None, typer.Option("--interrupts", help="What the owner notices meanwhile.")
-    ] = None,
-    keys: Annotated[Path | None, typer.Option("--keys", help="Key folder; its author signs.")] = None,
-    key: Annotated[Path | None, typer.Option("--key", help="Author's private key (PEM).")] = None,
-    signer: SignerOption = None,
+        str,
+        typer.Option(
+            "--interrupts", metavar="TEXT", help="What the owner notices during the update, for the owner."
+        ),
+    ]
+    signer: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--signer",
+            metavar="KEY",
+            help="Author's key: PEM file, hss:FOLDER or pkcs11: URI. Repeat it for several signatures.",
+        ),
+        RelativeText(signer_from_file),
+    ] = None
+    keys: Annotated[
+        Path | None,
+        typer.Option("--keys", metavar="DIR", help="Key folder whose author signs. Instead of --signer."),
+    ] = None
+    key: Annotated[
+        Path | None,
+        typer.Option("--key", metavar="FILE", help="Author's private key (PEM). The same as --signer FILE."),
+    ] = None
     sequence: Annotated[
         int | None,
-        typer.Option("--sequence", min=1, help="Default: the image's build number, or the next one."),
-    ] = None,
-    log: Annotated[
-        Path | None, typer.Option("--log", help="Release log; default releases.jsonl.", show_default=False)
-    ] = None,
-    config: ConfigOption = None,
+        typer.Option(
+            "--sequence", min=1, help="Sequence number. Default: the image's build number, or the next one."
+        ),
+    ] = None
+    log: Annotated[Path, typer.Option("--log", metavar="FILE", help="The release log.")] = DEFAULT_LOG
     delta_from: Annotated[
         Path | None,
         typer.Option(
             "--delta-from",
-            help="Image or release folder that units run: add a patch from it, so that these fetch less. "
-            "Needs the package detools.",
+            metavar="RELEASE",
+            help="Image or release folder that devices run now. They then fetch a small patch. Needs the package"
+            " detools.",
         ),
-    ] = None,
+    ] = None
     app: Annotated[
         Path | None,
         typer.Option(
             "--app",
-            help="Folder of the application, the package `app`: goes out and comes to run together with IMAGE. With an "
-            "IMAGE of an earlier release, units that run it fetch the application alone. Without this option the "
-            "release has no application, and units drop the one that they had.",
+            metavar="DIR",
+            help="The application: a folder with the package `app`. With an IMAGE that devices run already, they fetch"
+            " only the application. Without this option devices remove the application they have.",
         ),
-    ] = None,
-    is_json: JsonOption = False,
-) -> None:
-    """Make a release of IMAGE: text, digests, SUIT envelope; checked as a unit checks it.
-
-    The sequence number must go forward against the release log, which only grows; the security counter must not go
-    back. Product, texts, signers and log may come from --config instead.
-    """
-    if (out / ENVELOPE_NAME).exists():
-        raise ReleaseError(f"{out} holds a release already")
-    known = load_config(config)
-    ids, texts = (
-        load_product(_given(product or known.product, "--product")),
-        _texts(known, mitigates, interrupts),
+    ] = None
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = (
+        False
     )
-    signers, payload = _signers(keys, key, signer, known), image.read_bytes()
+
+
+class Signed(NamedTuple):
+    """A release with its line in the log."""
+
+    release: Release
+    entry: LogEntry
+    info: ImageInfo
+    signers: list[Signer]
+
+
+@with_settings(SignSettings, "release.sign")
+def sign(settings: SignSettings) -> None:
+    """Make a signed release of a boot image, and check it as a device would.
+
+    The sequence number must be higher than any in the release log for the product class. The security counter must not
+    be lower.
+
+    Example: `firstboot release sign 12.img --out release-12 --config maker/firstboot.toml --mitigates "CVE-2026-1"
+    --interrupts "restarts once"`
+    """
+    if (settings.out / ENVELOPE_NAME).exists():
+        raise InputError(f"{settings.out} contains a release already. Name a new folder.")
+    payload = settings.image.read_bytes()
+    signers = _signers(settings)
+    signed = _sign(settings, load_product(settings.product), payload, signers)
+    signed.release.save(settings.out)
+    warn_of_few(signers)
+    _report(signed, settings)
+
+
+def _sign(settings: SignSettings, ids: Product, payload: bytes, signers: list[Signer]) -> Signed:
+    """Number, build and log a release while the log is locked (rules 1 to 3)."""
     info = image_info(payload)
-    releases = ReleaseLog(log or known.log or DEFAULT_LOG)
+    releases = ReleaseLog(settings.log)
     with releases.locked():
-        number = max(releases.newest(ids.class_id) + 1, info.version[3]) if sequence is None else sequence
+        number = settings.sequence
+        if number is None:
+            number = max(releases.newest(ids.class_id) + 1, info.version[3])
         releases.require_forward(ids.class_id, number)
         releases.require_counter(ids.class_id, info.security_counter)
         tell_highest(releases, signers)
-        texts["version"] = info.version_text
-        require_build(info, number, payload, app is not None, releases.entries())
-        extras = Extras(_older_image(delta_from, number), None if app is None else build_set(app))
-        release = _build(payload, ids, number, signers, texts, extras)
+        require_build(info, number, payload, settings.app is not None, releases.entries())
+        app = None if settings.app is None else build_set(settings.app)
+        release = build_release(
+            payload,
+            vendor_id=ids.vendor_id,
+            class_id=ids.class_id,
+            sequence_number=number,
+            signer=signers,
+            version=info.version_text,
+            mitigates=settings.mitigates,
+            interrupts=settings.interrupts,
+            delta_from=_older_image(settings.delta_from, number),
+            app=app,
+        )
         entry = _log_entry(release, ids.class_id, info, signers)
         releases.append(entry)  # before the envelope exists outside this process
-    release.save(out)
-    warn_of_few(signers)
+    return Signed(release, entry, info, signers)
+
+
+def _report(signed: Signed, settings: SignSettings) -> None:
+    release, entry, info, signers = signed
     key_ids = [one.key_id.hex() for one in signers]
     lines = [
-        ("release", str(out)),
-        ("sequence number", str(number)),
+        ("release", str(settings.out)),
+        ("sequence number", str(entry.sequence_number)),
         ("version", info.version_text),
         ("security counter", str(info.security_counter)),
-        ("payload", f"{len(payload)} bytes, SHA-256 {entry.payload_sha256}"),
+        ("payload", f"{len(release.payload)} bytes, SHA-256 {entry.payload_sha256}"),
         *_delta_line(release),
-        *_app_line(release, info, number),
+        *_app_line(release, info, entry.sequence_number),
         ("signed by", ", ".join(key_ids)),
     ]
-    delta_bytes = None if release.delta is None else len(release.delta.content)
-    ids_shown = {"key_id": key_ids[0], "key_ids": key_ids}
-    document = {"release": str(out), **ids_shown, "delta_bytes": delta_bytes}
-    document["app_bytes"] = None if release.app is None else len(release.app.content)
-    say(lines, document | vars(entry), is_json)
-
-
-def image_command(
-    raw: Annotated[
-        Path, typer.Argument(help="Firmware without header, as `firstboot firmware build` makes it.")
-    ],
-    key: Annotated[Path, typer.Option("--key", help="Image key: P-256 private key (PEM).")],
-    version: Annotated[str, typer.Option("--version", help="M.m.r+b; b becomes the sequence number.")],
-    counter: Annotated[
-        int, typer.Option("--security-counter", min=0, help="Raise it to close a hole for good.")
-    ],
-    out: Annotated[Path, typer.Option("--out", help="The signed image.")],
-    hss: Annotated[
-        Path | None,
-        typer.Option("--hss", help="HSS/LMS tree of the image key, where the boot ROM demands one."),
-    ] = None,
-    log: Annotated[Path, typer.Option("--log", help="Release log.")] = DEFAULT_LOG,
-    is_json: JsonOption = False,
-) -> None:
-    """Sign firmware for the boot ROM: P-256 by imgtool, and HSS/LMS over the same digest where --hss is given."""
-    tree = None if hss is None else HssSigner(hss)
-    signers = [] if tree is None else [tree]
-    releases = ReleaseLog(log)
-    try:
-        with releases.locked():
-            tell_highest(releases, signers)
-            sign_image(raw, key, version=version, security_counter=counter, out=out, hss=tree)
-            info = image_info(out.read_bytes())
-            if tree is not None:
-                releases.append(_image_entry(info, out, signers))
-    except ImageSigningError as error:
-        raise ReleaseError(str(error)) from None
-    warn_of_few(signers)
-    signed = "P-256" if tree is None else "P-256 and HSS/LMS"
-    lines = [
-        ("image", str(out)),
-        ("version", info.version_text),
-        ("digest", info.digest.hex()),
-        ("signed", signed),
-    ]
-    document = {
-        "image": str(out),
-        "version": info.version_text,
-        "digest": info.digest.hex(),
-        "security_counter": info.security_counter,
-        "hss_index": None if tree is None else tree.last_index,
+    document: dict[str, Any] = {
+        "release": str(settings.out),
+        "key_id": key_ids[0],
+        "key_ids": key_ids,
+        "delta_bytes": None if release.delta is None else len(release.delta.content),
+        "app_bytes": None if release.app is None else len(release.app.content),
     }
-    say(lines, document, is_json)
+    print_result(lines, document | vars(entry), settings.as_json)
+
+
+def _signers(settings: SignSettings) -> list[Signer]:
+    ways = [way for way in (settings.keys, settings.key, settings.signer) if way]
+    if len(ways) != 1:
+        raise InputError(
+            "Give one of --signer, --keys and --key, on the command line or in [release.sign] of firstboot.toml."
+        )
+    if settings.keys is not None:
+        ring = KeyRing(settings.keys)
+        if ring.is_development:
+            warn("Signing with DEVELOPMENT keys.")
+        return [ring.signer("author")]
+    return open_signers([str(settings.key)] if settings.key is not None else settings.signer or [])
 
 
 def tell_highest(releases: ReleaseLog, signers: Sequence[Signer]) -> None:
@@ -197,64 +215,12 @@ def tell_highest(releases: ReleaseLog, signers: Sequence[Signer]) -> None:
 
 
 def warn_of_few(signers: Sequence[Signer]) -> None:
-    """Say so while there is time to make the next tree and to put it into a key set."""
+    """Warn while there is time to generate the next tree and to put it into a key set."""
     for one in signers:
         if isinstance(one, HssSigner) and one.is_nearly_used_up():
             warn(
                 f"tree {one.key_id.hex()}: {one.left()} of {one.signatures} signatures left; make the next one"
             )
-
-
-def _given(path: Path | None, option: str) -> Path:
-    if path is None:
-        raise ReleaseError(f"give {option}, or name it in the file of --config")
-    return path
-
-
-def _texts(known: ReleaseConfig, mitigates: str | None, interrupts: str | None) -> dict[str, str]:
-    found = {"mitigates": mitigates or known.mitigates, "interrupts": interrupts or known.interrupts}
-    for name, text in found.items():
-        if not text:
-            raise ReleaseError(f"give --{name}, or name it in the file of --config: the owner reads it")
-    return {name: text for name, text in found.items() if text}
-
-
-def _signers(
-    keys: Path | None, key: Path | None, texts: Sequence[str] | None, known: ReleaseConfig
-) -> list[Signer]:
-    ways = [way for way in (keys, key, texts) if way]
-    if len(ways) > 1 or not (ways or known.signers):
-        raise ReleaseError(
-            "give one of --keys DIR, --key PEM and --signer, or name signers in the file of --config"
-        )
-    if keys is not None:
-        ring = KeyRing(keys)
-        if ring.is_development:
-            warn("signing with DEVELOPMENT keys")
-        return [ring.signer("author")]
-    return open_signers([str(key)] if key is not None else list(texts or known.signers))
-
-
-def _build(
-    payload: bytes,
-    ids: Product,
-    number: int,
-    signers: list[Signer],
-    texts: dict[str, str],
-    extras: Extras,
-) -> Release:
-    return build_release(
-        payload,
-        vendor_id=ids.vendor_id,
-        class_id=ids.class_id,
-        sequence_number=number,
-        signer=signers,
-        version=texts["version"],
-        mitigates=texts["mitigates"],
-        interrupts=texts["interrupts"],
-        delta_from=extras.delta_from,
-        app=extras.app,
-    )
 
 
 def _delta_line(release: Release) -> list[tuple[str, str]]:
@@ -274,7 +240,7 @@ def _app_line(release: Release, info: ImageInfo, number: int) -> list[tuple[str,
         return []
     how = "with the firmware"
     if info.version[3] != number:
-        how = f"alone for units that run {info.version_text}, with the firmware for others"
+        how = f"without firmware for units that run {info.version_text}, with the firmware for others"
     return [("application", f"{len(release.app.content)} bytes, {how}")]
 
 
@@ -319,27 +285,14 @@ def _log_entry(release: Release, class_id: bytes, info: ImageInfo, signers: Sequ
         version=info.version_text,
         payload_sha256=release.payload_digest.hex(),
         envelope_sha256=hashlib.sha256(release.envelope).hexdigest(),
-        signed_at=_now(),
+        signed_at=now_text(),
         security_counter=info.security_counter,
-        hss=_indices(signers),
+        hss=indices(signers),
     )
 
 
-def _image_entry(info: ImageInfo, out: Path, signers: Sequence[Signer]) -> LogEntry:
-    """A boot image that was signed with a tree: no class, no sequence number, no envelope."""
-    return LogEntry(
-        class_id="",
-        sequence_number=0,
-        version=info.version_text,
-        payload_sha256=hashlib.sha256(out.read_bytes()).hexdigest(),
-        envelope_sha256="",
-        signed_at=_now(),
-        security_counter=info.security_counter,
-        hss=_indices(signers),
-    )
-
-
-def _indices(signers: Sequence[Signer]) -> dict[str, int]:
+def indices(signers: Sequence[Signer]) -> dict[str, int]:
+    """The last one-time key that each HSS signer used."""
     return {
         one.key_id.hex(): one.last_index
         for one in signers
@@ -347,5 +300,6 @@ def _indices(signers: Sequence[Signer]) -> dict[str, int]:
     }
 
 
-def _now() -> str:
+def now_text() -> str:
+    """This moment in ISO 8601, UTC."""
     return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")

@@ -1,148 +1,183 @@
-"""`firstboot site`: build the maker's static site from the records, and check one that is online."""
+"""`firstboot site`: build the maker's public pages, and check pages that are online."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from provisioning.cli.commands import CommandGroup
-from provisioning.cli.errors import err
-from provisioning.cli.release_publish import publish_command
-from provisioning.cli.statement import FAILED, ArchiveOption, today_utc, trusted_keys
-from provisioning.compliance.archive import ArchiveError, slug
-from provisioning.compliance.coverage import BillError
+from provisioning.cli.errors import InputError, RefusedError
+from provisioning.cli.options import JsonOption
+from provisioning.cli.output import print_json, print_line
+from provisioning.cli.release_publish import DestinationSettings, PublishSettings, publish
+from provisioning.cli.release_sign import signer_from_file
+from provisioning.cli.settings import RelativeText, with_settings
+from provisioning.cli.statement import today_utc, trusted_keys
+from provisioning.compliance.archive import slug
 from provisioning.compliance.device_record import DeviceRecords
 from provisioning.compliance.evidence import Evidence
-from provisioning.compliance.ledger import LedgerError
 from provisioning.compliance.signed_evidence import sign_evidence
-from provisioning.compliance.site import Site, SiteError, build_site
+from provisioning.compliance.site import Site, build_site
 from provisioning.compliance.site_check import check_site
 from provisioning.keys.signers import open_signer
-from provisioning.product.product import load_product
+from provisioning.product.product import Product, load_product
 
-HELP = """Build the maker's public pages from the records of its units: support periods, contact, statements.
+HELP = """Build the maker's public pages: support periods, security contact, statements of compliance.
 
-Put the folder on any web server as it is. `security.txt` is valid for 364 days and `firstboot site check` warns thirty
-days before: build and check from a job that runs every week.
+Put the folder on any web server as it is. `security.txt` is valid for 364 days, and `firstboot site check` warns 30
+days before its end. So build and check every week, in a scheduled job.
 
-Exit codes: 0 done; 1 refused, with each reason in one sentence; 2 the input cannot be used.
+Example: `firstboot site check site --base-url https://example.com/`
 """
 
 app = CommandGroup(HELP)
 BaseOption = Annotated[
-    str, typer.Option("--base-url", help="Where the site will be, like https://example.com/.")
+    str,
+    typer.Option("--base-url", metavar="URL", help="Address of the site, for example https://example.com/."),
 ]
 
 
-@app.command()
-def build(  # noqa: PLR0913, PLR0917 - one parameter for each option
+def bill_from_file(text: str, folder: Path) -> str:
+    """MODEL=FILE as a settings file in `folder` names it."""
+    model, separator, path = text.partition("=")
+    return f"{model}{separator}{folder / path}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildSettings(DestinationSettings):
+    """The records that the pages are made of, and where they go."""
+
     product: Annotated[
-        list[Path], typer.Option(help="Product definitions (TOML), one for each product type.")
-    ],
-    base_url: BaseOption,
-    register: Annotated[Path, typer.Option(help="The maker's support register (JSON lines), kept for good.")],
-    archive: ArchiveOption,
-    out: Annotated[Path, typer.Option(help="Folder of the site; replaced as a whole when all is in order.")],
-    evidence: Annotated[Path, typer.Option(help="Folder for the publication evidence of each product.")],
+        list[Path],
+        typer.Option(
+            "--product",
+            metavar="FILE",
+            help="Product definition (TOML). Repeat it for several product types.",
+        ),
+    ]
+    base_url: BaseOption
+    register: Annotated[
+        Path,
+        typer.Option(
+            "--register", metavar="FILE", help="The maker's support register (JSON lines). Keep it for ever."
+        ),
+    ]
+    archive: Annotated[
+        Path,
+        typer.Option("--archive", metavar="DIR", help="Folder with the issued statements of compliance."),
+    ]
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Folder of the site. Replaced if all is in order.")
+    ]
+    evidence: Annotated[
+        Path,
+        typer.Option(
+            "--evidence", metavar="DIR", help="Folder for the publication evidence of each product."
+        ),
+    ]
+    evidence_key: Annotated[
+        str | None,
+        typer.Option(
+            "--evidence-key",
+            metavar="KEY",
+            help="The test runner's key, which signs the evidence: PEM file or pkcs11: URI.",
+        ),
+        RelativeText(signer_from_file),
+    ] = None
     earlier: Annotated[
         list[Path] | None,
-        typer.Option(help="Earlier published registers, to prove that nothing was taken back."),
-    ] = None,
+        typer.Option(
+            "--earlier", metavar="FILE", help="Earlier published register: checks that nothing was removed."
+        ),
+    ] = None
     bill: Annotated[
-        list[str] | None, typer.Option(help="MODEL=FILE: the product's bill of materials (CycloneDX JSON).")
-    ] = None,
+        list[str] | None,
+        typer.Option(
+            "--bill", metavar="MODEL=FILE", help="The product's bill of materials (CycloneDX JSON)."
+        ),
+        RelativeText(bill_from_file),
+    ] = None
     record: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Signed support record for devices (firstboot release record support); needed with an extension."
+            "--record",
+            metavar="FILE",
+            help="Signed support record for devices (`firstboot release record support`). An extended period needs it.",
         ),
-    ] = None,
+    ] = None
     trust: Annotated[
-        list[Path] | None, typer.Option(help="Public key of the support role; needed with --record.")
-    ] = None,
-    store: Annotated[
-        Path | None, typer.Option(help="Folder that the CoAP server serves: the records go there too.")
-    ] = None,
-    mqtt: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="Broker: the records go there too.")
-    ] = None,
-    ca: Annotated[Path | None, typer.Option(help="Authority of the broker's certificate (PEM).")] = None,
-    cert: Annotated[Path | None, typer.Option(help="Certificate of the user `publisher` (PEM).")] = None,
-    key: Annotated[Path | None, typer.Option(help="Its private key (PEM); read, never shown.")] = None,
-    evidence_key: Annotated[
-        str | None, typer.Option(help="The test runner's key (PEM file or pkcs11: URI): signs the evidence.")
-    ] = None,
+        list[Path] | None,
+        typer.Option("--trust", metavar="FILE", help="Public key of the support role. --record needs it."),
+    ] = None
     development: Annotated[
-        bool, typer.Option("--development", help="Allow placeholders of the example; the pages say so.")
-    ] = False,
-) -> None:
-    """Build the site. If anything is wrong, list every problem and change nothing.
-
-    With --record the devices' support record joins the same run (SP-03): refused where it says another day than the
-    page, put beside the pages, and with --store and --mqtt published where devices fetch it.
-    """
-    started = time.monotonic()
-    records = DeviceRecords(
-        [path.read_bytes() for path in record or []], trusted_keys(trust or [], "support")
-    )
-    products = [load_product(path) for path in product]
-    bills = dict(_bill(text) for text in bill or [])
-    unknown = set(bills) - {each.model for each in products}
-    if unknown:
-        raise ValueError(f"no product is called {', '.join(sorted(unknown))}")
-    try:
-        found = build_site(
-            Site(
-                products,
-                base_url,
-                register,
-                archive,
-                out,
-                today_utc(),
-                tuple(earlier or ()),
-                bills,
-                records,
-                development,
-            )
-        )
-    except SiteError as error:
-        _report(error.problems)
-    except (BillError, ArchiveError, LedgerError) as error:
-        _report([str(error)])
-    _write_evidence(evidence, found, evidence_key)
-    outcomes = Counter(check.outcome for each in found for check in each.checks)
-    typer.echo(
-        f"built {out} for {len(products)} products; "
-        + ", ".join(f"{n} {name}" for name, n in outcomes.items())
-    )
-    for path in record or []:
-        if store is not None or mqtt is not None:
-            publish_command(support=path, store=store, mqtt=mqtt, ca=ca, cert=cert, key=key)
-    typer.echo(
-        f"page, register, feed and {len(record or [])} records for devices: {time.monotonic() - started:.1f} s"
+        bool,
+        typer.Option(
+            "--development", help="Allow placeholders of the example definition. The pages show it."
+        ),
+    ] = False
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = (
+        False
     )
 
 
 @app.command()
-def check(
-    site: Annotated[Path, typer.Argument(help="The site's folder, or a copy of what is online.")],
-    base_url: BaseOption,
-) -> None:
-    """Check a finished site: links, language, security.txt and its expiry, the register."""
-    if not site.is_dir():
-        raise ValueError(f"there is no folder {site}")
-    found = check_site(site, base_url, today_utc())
-    if found:
-        _report(found)
-    typer.echo("the site is in order")
+@with_settings(BuildSettings, "site.build")
+def build(settings: BuildSettings) -> None:
+    """Build the site. If anything is wrong, list every problem and change nothing.
+
+    With `--record`, the support record for devices is published together with the pages (SP-03): it must state the
+    same day as the page. It is put beside the pages, and with `--store` or `--mqtt` where devices fetch it.
+
+    Example: `firstboot site build --product product.toml --base-url https://example.com/ --register register.jsonl
+    --archive archive --out site --evidence evidence`
+    """
+    started = time.monotonic()
+    settings.access()  # a wrong address is found before anything is built
+    paths = settings.record or []
+    found = build_site(_site(settings))
+    _save_evidence(settings.evidence, found, settings.evidence_key)
+    for path in paths if settings.is_given else []:
+        publish(_destination(settings, path))
+    _report(settings, found, time.monotonic() - started)
 
 
-def _write_evidence(folder: Path, found: list[Evidence], key: str | None) -> None:
-    """Signed (.cose) with the runner's key; without one as JSON, on which no statement is issued."""
+def _site(settings: BuildSettings) -> Site:
+    products = [load_product(path) for path in settings.product]
+    records = [path.read_bytes() for path in settings.record or []]
+    return Site(
+        products,
+        settings.base_url,
+        settings.register,
+        settings.archive,
+        settings.out,
+        today_utc(),
+        tuple(settings.earlier or ()),
+        _bills(settings.bill or [], products),
+        DeviceRecords(records, trusted_keys(settings.trust or [], "support")),
+        settings.development,
+    )
+
+
+def _bills(texts: list[str], products: list[Product]) -> dict[str, bytes]:
+    found = {}
+    for text in texts:
+        model, separator, path = text.partition("=")
+        if not separator:
+            raise InputError("--bill must be MODEL=FILE.")
+        found[model] = Path(path).read_bytes()
+    unknown = set(found) - {each.model for each in products}
+    if unknown:
+        raise InputError(f"No product has the model {', '.join(sorted(unknown))}.")
+    return found
+
+
+def _save_evidence(folder: Path, found: list[Evidence], key: str | None) -> None:
+    """Signed (.cose) with the test runner's key. Without a key as JSON, on which no statement is issued."""
     folder.mkdir(parents=True, exist_ok=True)
     signer = None if key is None else open_signer(key)
     for each in found:
@@ -153,15 +188,48 @@ def _write_evidence(folder: Path, found: list[Evidence], key: str | None) -> Non
             path.with_name(f"{path.name}.cose").write_bytes(sign_evidence(each, signer).record)
 
 
-def _bill(text: str) -> tuple[str, bytes]:
-    model, sign, path = text.partition("=")
-    if not sign:
-        raise ValueError("a bill of materials is given as MODEL=FILE")
-    return model, Path(path).read_bytes()
+def _destination(settings: BuildSettings, record: Path) -> PublishSettings:
+    return PublishSettings(
+        support=record,
+        mqtt=settings.mqtt,
+        ca=settings.ca,
+        cert=settings.cert,
+        key=settings.key,
+        name=settings.name,
+        store=settings.store,
+    )
 
 
-def _report(problems: list[str]) -> None:
-    err.print("[bold red]refused:[/]")
-    for problem in problems:
-        err.print(f"  {problem}", markup=False)
-    raise typer.Exit(FAILED)
+def _report(settings: BuildSettings, found: list[Evidence], seconds: float) -> None:
+    outcomes = Counter(check.outcome for each in found for check in each.checks)
+    records = len(settings.record or [])
+    if settings.as_json:
+        document = {"site": str(settings.out), "products": len(settings.product), "records": records}
+        print_json(document | {"checks": dict(outcomes), "seconds": round(seconds, 3)})
+        return
+    counts = ", ".join(f"{count} {name}" for name, count in outcomes.items())
+    print_line(f"Built {settings.out} for {len(settings.product)} products; {counts}")
+    print_line(f"Page, register, feed and {records} records for devices: {seconds:.1f} s")
+
+
+@app.command()
+def check(
+    site: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="The site's folder, or a copy of the online pages.")
+    ],
+    base_url: BaseOption,
+    is_json: JsonOption = False,
+) -> None:
+    """Check a finished site: links, language, security.txt and its end date, the register.
+
+    Example: `firstboot site check site --base-url https://example.com/`
+    """
+    if not site.is_dir():
+        raise InputError(f"There is no folder {site}.")
+    found = check_site(site, base_url, today_utc())
+    if is_json:
+        print_json({"is_in_order": not found, "problems": found})
+    if found:
+        raise RefusedError(found, heading="Refused:")
+    if not is_json:
+        print_line("The site is in order.")

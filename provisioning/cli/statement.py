@@ -1,4 +1,4 @@
-"""`firstboot statement`: issue statements of compliance, keep them, check a unit by its serial number."""
+"""`firstboot statement`: issue and keep statements of compliance, check a unit by its serial number."""
 
 from __future__ import annotations
 
@@ -6,13 +6,20 @@ import datetime as dt
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from device.codec.cose import ALG_ESP256
 from provisioning.cli.commands import CommandGroup
+from provisioning.cli.errors import RefusedError
+from provisioning.cli.options import ArchiveOption, JsonOption
+from provisioning.cli.output import print_json, print_line
+from provisioning.cli.registry_access import opened
+from provisioning.cli.release_sign import signer_from_file
+from provisioning.cli.settings import RelativeText, with_settings
 from provisioning.compliance import evidence as evidence_of
 from provisioning.compliance.archive import Archive
 from provisioning.compliance.check import Delivery, as_json, check_serial
@@ -30,27 +37,19 @@ from provisioning.keys.signers import PKCS11_SCHEME, open_signer
 from provisioning.product.product import load_product
 from provisioning.registry.registry import Registry
 
-FAILED: Final = 1
-WRONG_INPUT: Final = 2
+HELP = """Issue and keep statements of compliance, and check a unit by its serial number.
 
-HELP = """Issue statements of compliance, keep them, check a unit by its serial number.
+The manufacturer makes the statement: a named person reads it and signs it with a key that only they can open. Firstboot
+checks, prints and keeps statements. It never signs by itself, and it is not legal advice.
 
-A statement is made by the manufacturer: a named person reads it and signs with a key that only they can open. This
-program checks, prints and keeps; it never signs by itself. It is no legal advice.
-
-Exit codes: 0 done; 1 refused, or the check says no (each reason in one sentence); 2 the input cannot be used.
+Example: `firstboot statement list --archive archive`
 """
 
 app = CommandGroup(HELP)
 
-ArchiveOption = Annotated[
-    Path, typer.Option("--archive", help="Folder with the statements that were issued.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document to standard output.")]
-
 
 def today_utc() -> dt.date:
-    """The day in UTC: the same on every machine."""
+    """The day in UTC: the same on every machine that checks a document."""
     return dt.datetime.now(dt.UTC).date()
 
 
@@ -63,77 +62,137 @@ def trusted_keys(paths: list[Path], role: str = "signatory") -> list[AnchorKey]:
     return found
 
 
+def open_points() -> None:
+    """Print what a lawyer should look at."""
+    print_line("Open points for your lawyer (this is not legal advice):")
+    for number, point in enumerate(OPEN_POINTS, 1):
+        print_line(f"  {number}. {point}")
+
+
 @app.command()
 def evidence(
-    image: Annotated[Path, typer.Option(help="The signed image that the units of the batch run.")],
-    version: Annotated[str, typer.Option(help="Version of that image.")],
-    key: Annotated[str, typer.Option(help="The test runner's key: a PEM file or a pkcs11: URI.")],
-    out: Annotated[Path, typer.Option(help="File for the signed evidence.")],
+    image: Annotated[
+        Path,
+        typer.Option("--image", metavar="FILE", help="The signed image that the units of the batch run."),
+    ],
+    version: Annotated[str, typer.Option("--version", help="Version of that image.")],
+    key: Annotated[
+        str, typer.Option("--key", metavar="KEY", help="The test runner's key: a PEM file or a pkcs11: URI.")
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="File for the signed evidence.")],
     requirements: Annotated[
-        Path | None, typer.Option(help="Another table of requirements and tests than docs/requirements.md.")
+        Path | None,
+        typer.Option(
+            "--requirements",
+            metavar="FILE",
+            help="Table of requirements and tests. Default: docs/requirements.md.",
+        ),
     ] = None,
-    checkout: Annotated[Path, typer.Option(help="The source tree that built the image.")] = Path(),
+    checkout: Annotated[
+        Path, typer.Option("--checkout", metavar="DIR", help="The source tree that built the image.")
+    ] = Path(),
+    is_json: JsonOption = False,
 ) -> None:
-    """Run the tests of the legal requirements on the firmware of an image and sign what they show.
+    """Run the tests of the legal requirements on the firmware of an image, and sign what they show.
 
-    The source tree has no uncommitted changes and builds the image's firmware byte for byte; otherwise nothing runs.
+    The source tree must have no uncommitted changes, and must build the image's firmware byte for byte. Otherwise no
+    test is run.
+
+    Example: `firstboot statement evidence --image 12.img --version 1.2.0 --key runner.pem --out firmware.cose`
     """
     table = None if requirements is None else requirements.read_text(encoding="utf-8")
     tree = this_checkout(checkout.resolve())
     found = make_evidence(tree, image.read_bytes(), version, open_signer(key), today_utc(), table)
     out.write_bytes(found.record)
-    for check in found.evidence.checks:
-        typer.echo(f"{check.id}  {check.outcome:15}{check.detail}")
-    if found.evidence.problems():
-        typer.echo(
-            f"{len(found.evidence.problems())} checks have not passed: no statement can be issued on this"
+    checks = found.evidence.checks
+    if is_json:
+        print_json([{"id": one.id, "outcome": one.outcome, "detail": one.detail} for one in checks])
+    else:
+        for check in checks:
+            print_line(f"{check.id}  {check.outcome:15}{check.detail}")
+    problems = found.evidence.problems()
+    if problems:
+        raise RefusedError(
+            [f"{len(problems)} checks have not passed: no statement can be issued on this evidence"]
         )
-        raise typer.Exit(FAILED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IssueSettings:
+    """What a statement is about, the evidence for it, and who signs it."""
+
+    product: Annotated[Path, typer.Option("--product", metavar="FILE", help="The product definition (TOML).")]
+    evidence: Annotated[
+        list[Path],
+        typer.Option(
+            "--evidence", metavar="FILE", help="Firmware evidence and publication evidence. Give it twice."
+        ),
+    ]
+    archive: Annotated[
+        Path,
+        typer.Option("--archive", metavar="DIR", help="Folder with the issued statements of compliance."),
+    ]
+    key: Annotated[
+        str,
+        typer.Option("--key", metavar="KEY", help="The signatory's encrypted key file, or a pkcs11: URI."),
+        RelativeText(signer_from_file),
+    ]
+    name: Annotated[str, typer.Option("--name", help="Name of the person who signs.")]
+    function: Annotated[
+        str, typer.Option("--function", help="This person's function in the manufacturer's company.")
+    ]
+    runner: Annotated[
+        list[Path],
+        typer.Option(
+            "--runner", metavar="FILE", help="Public key of a test runner whose evidence you trust."
+        ),
+    ]
+    image: Annotated[
+        Path | None,
+        typer.Option(
+            "--image",
+            metavar="FILE",
+            help="The image of the batch, if [firmware] image_sha256 of the definition does not name it.",
+        ),
+    ] = None
+    registry: Annotated[
+        Path | None,
+        typer.Option("--registry", metavar="FILE", help="The station's registry, if the batch has started."),
+    ] = None
 
 
 @app.command("issue")
-def issue_command(  # noqa: PLR0913, PLR0917 - one parameter for each option
-    product: Annotated[Path, typer.Option(help="The product definition (TOML).")],
-    evidence: Annotated[list[Path], typer.Option(help="Firmware and publication evidence; given twice.")],
-    archive: ArchiveOption,
-    key: Annotated[
-        str, typer.Option(help="The signatory's encrypted key file, or pkcs11:... for one in a token.")
-    ],
-    name: Annotated[str, typer.Option(help="Name of the person who signs.")],
-    function: Annotated[str, typer.Option(help="Their function in the manufacturer's company.")],
-    runner: Annotated[list[Path], typer.Option(help="Public key of a test runner whose evidence you trust.")],
-    image: Annotated[
-        Path | None,
-        typer.Option(help="The image that the batch runs, if [firmware] image_sha256 does not name it."),
-    ] = None,
-    registry: Annotated[
-        Path | None, typer.Option(help="The station's registry, if the batch has begun already.")
-    ] = None,
-) -> None:
-    """Issue the statement of compliance of a product type and batch: show it, then have the named person sign it."""
-    definition = load_product(product)
-    runners = trusted_keys(runner)
-    pieces = [read_evidence(path.read_bytes(), runners, path.name) for path in evidence]
+@with_settings(IssueSettings, "statement.issue")
+def issue_command(settings: IssueSettings) -> None:
+    """Issue the statement of compliance of a product type and batch: show it, then let the named person sign it.
+
+    Example: `firstboot statement issue --product product.toml --evidence firmware.cose --evidence publication.cose
+    --archive archive --key erika.pem --name "Erika Example" --function "Head of quality" --runner runner.pub`
+    """
+    definition = load_product(settings.product)
+    runners = trusted_keys(settings.runner)
+    pieces = [read_evidence(path.read_bytes(), runners, path.name) for path in settings.evidence]
+    store = Archive(settings.archive)
+    faults = _faults(settings.registry, definition.batch)
+    image = settings.image
     digest = None if image is None else hashlib.sha256(image.read_bytes()).hexdigest()
-    store = Archive(archive)
-    faults = _faults(registry, definition.batch)
     document = prepare(definition, pieces, store, today_utc(), batch_faults=faults, image_sha256=digest)
     shown = document | {"signatory": document["signatory"] | {"signature": "not signed yet"}}
-    typer.echo(statement_text(shown))
+    print_line(statement_text(shown))
     for check in evidence_of.partly(each.evidence for each in pieces):
-        typer.echo(f"only partly shown: {check.id}: {check.detail}")
-    typer.echo("Open points for your lawyer (this is no legal advice):")
-    for number, point in enumerate(OPEN_POINTS, 1):
-        typer.echo(f"  {number}. {point}")
-    typed = typer.prompt(f"{name}, {function}: to sign, type the batch number")
+        print_line(f"only partly shown: {check.id}: {check.detail}")
+    open_points()
+    typed = typer.prompt(f"{settings.name}, {settings.function}: to sign, type the batch number")
     if typed != definition.batch:
         raise StatementError(["the batch number was not typed; nothing was signed"])
-    signer = _signatory_key(key)
-    found = issue(document, Signatory(name, function, signer), store, pieces)
-    typer.echo(
-        f"issued {found.id}, SHA-256 {found.sha256}; kept in {found.folder} until {found.retain_until}"
+    signatory = Signatory(settings.name, settings.function, _signatory_key(settings.key))
+    found = issue(document, signatory, store, pieces)
+    print_line(
+        f"Issued {found.id}, SHA-256 {found.sha256}. It is kept in {found.folder} until {found.retain_until}."
     )
-    typer.echo("importers look for it on your site: publish it with firstboot site build, before units leave")
+    print_line(
+        "Next: publish it with `firstboot site build` before units leave. Importers look for it there."
+    )
 
 
 def _signatory_key(key: str) -> Signer:
@@ -150,77 +209,107 @@ def _signatory_key(key: str) -> Signer:
 
 
 @contextmanager
-def opened(path: Path | None) -> Iterator[Registry | None]:
-    """The registry in a file, or None without one. Raises ValueError if the file does not exist."""
+def opened_if_given(path: Path | None) -> Iterator[Registry | None]:
+    """The registry in a file, or None without one. Raises RegistryError if the file does not exist."""
     if path is None:
         yield None
         return
-    if not path.is_file():
-        raise ValueError(f"there is no registry {path}")
-    registry = Registry(path)
-    try:
+    with opened(str(path), None) as registry:
         yield registry
-    finally:
-        registry.close()
 
 
 def _faults(path: Path | None, batch: str) -> list[str]:
-    with opened(path) as registry:
+    with opened_if_given(path) as registry:
         return [] if registry is None else batch_faults(registry, batch)
 
 
 @app.command()
 def verify(
-    serial: Annotated[str, typer.Argument(help="The serial number on the unit's label.")],
-    site: Annotated[Path, typer.Option(help="A copy of the manufacturer's published site.")],
-    packing: Annotated[Path, typer.Option(help="The packing list that came with the delivery.")],
+    serial: Annotated[str, typer.Argument(metavar="SERIAL", help="The serial number on the unit's label.")],
+    site: Annotated[
+        Path, typer.Option("--site", metavar="DIR", help="Copy of the manufacturer's published site.")
+    ],
+    packing: Annotated[
+        Path,
+        typer.Option("--packing", metavar="FILE", help="The packing list that came with the delivery."),
+    ],
     trust: Annotated[
-        list[Path], typer.Option(help="Public key of the signatory, compared with the maker once.")
+        list[Path],
+        typer.Option(
+            "--trust",
+            metavar="FILE",
+            help="Public key of the signatory. Compare it once with the manufacturer.",
+        ),
     ],
     station: Annotated[
         list[Path],
-        typer.Option(help="Public key of the station that shipped the unit, compared with the maker once."),
+        typer.Option(
+            "--station",
+            metavar="FILE",
+            help="Public key of the station that shipped the unit. Compare it once with the manufacturer.",
+        ),
     ],
     registry: Annotated[
-        Path | None, typer.Option(help="The maker's registry: was the unit withdrawn after it was shipped?")
+        Path | None,
+        typer.Option(
+            "--registry", metavar="FILE", help="The maker's registry: shows if the unit was withdrawn later."
+        ),
     ] = None,
     device_sha256: Annotated[
-        str | None, typer.Option(help="statement_sha256 of the unit's own /public.json, to compare.")
+        str | None,
+        typer.Option("--device-sha256", metavar="HEX", help="statement_sha256 of the unit's /public.json."),
     ] = None,
-    as_document: JsonOption = False,
+    is_json: JsonOption = False,
 ) -> None:
-    """Check a unit by its serial number: packing line, statement, signatures, files, support period, contact."""
-    with opened(registry) as known:
+    """Check a unit by its serial number: packing line, statement, signatures, files, support period, contact.
+
+    Example: `firstboot statement verify FB1-000001 --site site --packing packing.jsonl --trust erika.pub --station
+    packing.station.pub`
+    """
+    with opened_if_given(registry) as known:
         delivery = Delivery(site, packing, trusted_keys(trust), today_utc(), trusted_keys(station), known)
         answers = check_serial(serial, delivery, device_sha256)
-    if as_document:
+    if is_json:
         typer.echo(as_json(serial, answers))
     else:
         for answer in answers:
-            typer.echo(f"{'ok ' if answer.is_yes else 'NO '} {answer.question}: {answer.sentence}")
-    if not all(answer.is_yes for answer in answers):
-        raise typer.Exit(FAILED)
+            print_line(f"{'ok ' if answer.is_yes else 'NO '} {answer.question}: {answer.sentence}")
+    failed = sum(not answer.is_yes for answer in answers)
+    if failed:
+        raise RefusedError([f"{failed} of {len(answers)} checks failed"])
 
 
 @app.command("list")
-def list_command(archive: ArchiveOption) -> None:
-    """List the statements of an archive and read all of them back."""
+def list_command(archive: ArchiveOption, is_json: JsonOption = False) -> None:
+    """List the statements of an archive, and check that each is unchanged.
+
+    Example: `firstboot statement list --archive archive`
+    """
     store = Archive(archive)
     count = store.verify()
-    for each in store.statements():
-        typer.echo(
+    found = store.statements()
+    if is_json:
+        facts = ("id", "model", "batch", "retain_until", "sha256")
+        print_json([{name: str(getattr(each, name)) for name in facts} for each in found])
+        return
+    for each in found:
+        print_line(
             f"{each.id}  {each.model}  batch {each.batch}  kept until {each.retain_until}  {each.sha256}"
         )
-    typer.echo(f"{count} statements, all as they were issued")
+    print_line(f"{count} statements, all as they were issued")
 
 
 @app.command()
 def dispose(
-    statement: Annotated[str, typer.Argument(help="Id of the statement.")], archive: ArchiveOption
+    statement: Annotated[str, typer.Argument(metavar="ID", help="Id of the statement.")],
+    archive: ArchiveOption,
 ) -> None:
-    """Delete a statement whose retention has ended; refused before that."""
+    """Delete a statement whose retention has ended. Before that it is refused.
+
+    Example: `firstboot statement dispose FB-1-B1-1 --archive archive`
+    """
     Archive(archive).dispose(statement, today_utc())
-    typer.echo(f"disposed of {statement}")
+    print_line(f"Deleted {statement}.")
 
 
 app.moved("draw-key", "firstboot keys generate signatory")

@@ -1,15 +1,24 @@
-"""`firstboot station check-batch` and `rework`: what a person asks or decides after units were made."""
+"""`firstboot station check-batch`, `quarantine` and `rework`: checks and decisions after units were made."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
-from provisioning.cli.errors import err
-from provisioning.cli.registry_options import By, Files, Place, Reason, opened
+from provisioning.cli.errors import RefusedError
+from provisioning.cli.options import (
+    BatchOption,
+    ByOption,
+    FilesOption,
+    JsonOption,
+    ReasonOption,
+    RegistryOption,
+    SerialArgument,
+)
+from provisioning.cli.output import print_json, print_line
+from provisioning.cli.registry_access import opened
 from provisioning.registry.decisions import hold, note_check
 from provisioning.registry.errors import RegistryError
 from provisioning.registry.models import LIVE, Unit
@@ -18,60 +27,56 @@ from provisioning.station.batch_check import BatchReport, Coded, check_codes
 from provisioning.station.labels import LabelError, code_on_label
 from provisioning.station.public_facts import batch_facts, unit_facts
 
-BAD: Final = 1
-
 
 def check_batch(
-    registry: Place,
-    batch: Annotated[str, typer.Option(help="The batch number.")],
-    labels: Annotated[Path, typer.Option(help="Folder with the batch's label PNGs.")],
-    files: Files = None,
-    as_document: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    registry: RegistryOption,
+    batch: BatchOption,
+    labels: Annotated[
+        Path, typer.Option("--labels", metavar="DIR", help="Folder with the label pictures of the batch.")
+    ],
+    files: FilesOption = None,
+    is_json: JsonOption = False,
 ) -> None:
-    """Read every label of a batch and check that the set-up codes look random: no repeats, no pattern, no
-    origin in public facts (PW-06 to PW-10).
+    """Read every label of a batch and check that its set-up codes look random: no repeats, no pattern, no
+    origin in public facts.
 
-    The result joins the registry's signed decisions: without one that saw every code, nothing of the batch is shipped.
+    The result is a signed record (PW-06 to PW-10). A batch ships only after a check that saw every code.
 
-    Exit codes: 0 nothing was found; 1 something was; 2 registry or labels cannot be used.
+    Example: `firstboot station check-batch --registry registry.db --batch B1 --labels labels`
     """
-    with opened(registry, files) as book:
-        report = check_labels(book, batch, labels)
-        note_check(book, batch, report.serials, [f"{found.rule}: {found.text}" for found in report.findings])
-    if as_document:
-        findings = [{"check": f.check, "rule": f.rule, "text": f.text} for f in report.findings]
-        typer.echo(
-            json.dumps(
-                {
-                    "codes": report.codes,
-                    "findings": findings,
-                    "not_made": report.not_made,
-                    "candidates": report.candidates,
-                }
-            )
+    with opened(registry, files) as source:
+        report = check_labels(source, batch, labels)
+        note_check(
+            source, batch, report.serials, [f"{found.rule}: {found.text}" for found in report.findings]
+        )
+    if is_json:
+        findings = [{"check": one.check, "rule": one.rule, "text": one.text} for one in report.findings]
+        print_json(
+            {
+                "codes": report.codes,
+                "findings": findings,
+                "not_made": report.not_made,
+                "candidates": report.candidates,
+            }
         )
     else:
-        for finding in report.findings:
-            err.print(f"{finding.rule}: {finding.text}", style="bold red", markup=False)
         for name in report.not_made:
-            typer.echo(f"not checked: {name}")
-        typer.echo(
-            f"{report.codes} codes: {len(report.findings)} findings;"
-            f" {report.candidates:,} values that they might follow from were tried"
-        )
+            print_line(f"not checked: {name}")
+        tried = f"{report.candidates:,} values that they might follow from were tried"
+        print_line(f"{report.codes} codes: {len(report.findings)} findings; {tried}")
     if not report.is_good:
-        raise typer.Exit(BAD)
+        raise RefusedError([f"{found.rule}: {found.text}" for found in report.findings])
 
 
-def check_labels(book: Registry, batch: str, labels: Path) -> BatchReport:
+def check_labels(registry: Registry, batch: str, labels: Path) -> BatchReport:
     """Check the codes on the labels of a batch's units. Raises RegistryError for a label that cannot be read."""
-    units = [unit for unit in book.units(batch) if unit.status in LIVE and unit.label_name is not None]
+    units = [unit for unit in registry.units(batch) if unit.status in LIVE and unit.label_name is not None]
     if not units:
         raise RegistryError(f"batch {batch} has no labelled unit")
     by_serial = {unit.serial: unit for unit in units}
-    shared = batch_facts(book, batch)
+    shared = batch_facts(registry, batch)
     coded = [Coded(unit.serial, (*shared, *unit_facts(unit)), _code(unit, labels)) for unit in units]
-    return check_codes(coded, lambda entry: book.is_live_code(by_serial[entry.serial].id, entry.code))
+    return check_codes(coded, lambda entry: registry.is_live_code(by_serial[entry.serial].id, entry.code))
 
 
 def _code(unit: Unit, labels: Path) -> str:
@@ -86,28 +91,36 @@ def _code(unit: Unit, labels: Path) -> str:
 
 
 def quarantine(
-    serial: Annotated[str, typer.Argument(help="The unit's serial number.")],
-    registry: Place,
-    by: By,
-    reason: Reason,
-    files: Files = None,
+    serial: SerialArgument,
+    registry: RegistryOption,
+    by: ByOption,
+    reason: ReasonOption,
+    files: FilesOption = None,
 ) -> None:
-    """Stop a unit, finished or not: its batch does not leave before the unit was reworked."""
-    with opened(registry, files) as book:
-        hold(book, serial, by=by, reason=reason)
-    typer.echo(f"unit {serial} is in quarantine and its codes are burned; then: firstboot station rework")
+    """Stop a unit, finished or not. Its batch does not ship before the unit was reworked.
+
+    Example: `firstboot station quarantine FB1-000001 --registry registry.db --by "E. Example" --reason "wrong case"`
+    """
+    with opened(registry, files) as source:
+        hold(source, serial, by=by, reason=reason)
+    print_line(
+        f"Unit {serial} is in quarantine and its set-up codes are void. Next: `firstboot station rework`"
+    )
 
 
 def rework(
-    serial: Annotated[str, typer.Argument(help="The unit's serial number.")],
-    registry: Place,
-    by: By,
-    reason: Reason,
-    files: Files = None,
+    serial: SerialArgument,
+    registry: RegistryOption,
+    by: ByOption,
+    reason: ReasonOption,
+    files: FilesOption = None,
 ) -> None:
-    """Give a unit's identity up for good, so that its board can be provisioned anew under another serial."""
-    with opened(registry, files) as book:
-        unit = book.retire(serial, by=by, reason=reason)
-    typer.echo(f"unit {serial} is retired and its codes are burned; destroy its label")
+    """Give up a unit's identity for good. Its board can then be provisioned with a new serial number.
+
+    Example: `firstboot station rework FB1-000001 --registry registry.db --by "E. Example" --reason "new case"`
+    """
+    with opened(registry, files) as source:
+        unit = source.retire(serial, by=by, reason=reason)
+    print_line(f"Unit {serial} is retired and its set-up codes are void. Destroy its label.")
     if unit.passed_s is not None:
-        typer.echo("it was released: it is revoked too, export to broker and CoAP server now")
+        print_line("It had passed, so it is withdrawn too: export to the broker and the CoAP server now.")

@@ -6,6 +6,7 @@ import json
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -15,24 +16,12 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from provisioning.cli.errors import err
-from provisioning.cli.station_options import (
-    FAILED,
-    ArchiveOption,
-    DevelopmentOption,
-    FilesOption,
-    ImageOption,
-    KeysOption,
-    LabelsOption,
-    NameOption,
-    OscoreKeyOption,
-    ProductOption,
-    RegistryOption,
-    TemplateOption,
-    station_config,
-)
+from provisioning.cli.errors import InputError, err
+from provisioning.cli.exit_codes import ExitCode
+from provisioning.cli.output import print_line
+from provisioning.cli.settings import with_settings
+from provisioning.cli.station_settings import RunSettings
 from provisioning.keys.key_ring import KeyRing
-from provisioning.registry.registry import Registry
 from provisioning.station.line import Line, PortView
 from provisioning.station.port_state import PortState
 from provisioning.station.ports import finder_of
@@ -41,6 +30,7 @@ from provisioning.station.web.floor import WORDS, Floor
 from provisioning.station.web.login import Login, set_password
 
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+ENDING: Final = "Ending after the runs in progress."
 _STYLES: Final = {
     PortState.PASSED: "bold white on green",
     PortState.FAILED: "bold white on red",
@@ -51,87 +41,61 @@ _STYLES: Final = {
 
 
 def set_login(
-    login: Annotated[Path, typer.Argument(help="The login file; replaced where there is one.")],
-) -> None:
-    """Set the password of the operator's page; it is asked for, never given on the command line."""
-    password = typer.prompt("Station password", hide_input=True, confirmation_prompt=True)
-    set_password(login, password)
-    typer.echo(f"wrote {login}")
-
-
-def run(  # noqa: PLR0913, PLR0917 - one parameter for each option
-    port: Annotated[
-        list[str],
-        typer.Option(help="A factory port: serial:DEVICE[@RATE] (with * for all), tcp:HOST:PORT, unix:PATH."),
-    ],
-    product: ProductOption,
-    keys: KeysOption,
-    registry: RegistryOption,
-    labels: LabelsOption,
-    oscore_key: OscoreKeyOption = None,
-    files: FilesOption = None,
-    station_name: NameOption = "station",
-    archive: ArchiveOption = None,
-    image_digest: ImageOption = None,
-    label_template: TemplateOption = None,
-    scan: Annotated[
-        bool, typer.Option("--scan", help="A board starts when scanned, not when put on.")
-    ] = False,
-    count: Annotated[
-        int, typer.Option(min=0, help="End after this many units passed or failed; 0: until Ctrl-C.")
-    ] = 0,
-    web: Annotated[str | None, typer.Option(help="Serve the operator's page on PORT or HOST:PORT.")] = None,
     login: Annotated[
-        Path | None, typer.Option(help="Login file of the page (firstboot station set-login).")
-    ] = None,
-    tls_certificate: Annotated[Path | None, typer.Option(help="PEM; needed beyond loopback.")] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="PEM; needed beyond loopback.")] = None,
-    development: DevelopmentOption = False,
-    as_lines: Annotated[
-        bool, typer.Option("--json", help="One JSON document per change, on standard output.")
-    ] = False,
+        Path, typer.Argument(metavar="FILE", help="The login file. An existing one is replaced.")
+    ],
 ) -> None:
-    """Provision boards on many ports at once. Ctrl-C ends after the runs that are under way.
+    """Set the password of the operator's page. It is asked for, never taken from the command line.
 
-    Exit code 1 where a unit failed. With --web the batch is started and stopped on the page, behind its login.
+    Example: `firstboot station set-login station.login`
     """
-    config = station_config(
-        product,
-        labels,
-        oscore_key=oscore_key,
-        station_name=station_name,
-        archive=archive,
-        image_digest=image_digest,
-        label_template=label_template,
-        development=development,
-    )
-    definition = config.product
-    book = Registry(registry, files=files)
-    try:
-        station = Station(config, book, KeyRing(keys))
-        floor = Floor(book, labels, f"{definition.brand} {definition.model}", definition.batch)
-        show = _Lines() if as_lines else None
+    password = typer.prompt("Station password", hide_input=True, confirmation_prompt=True, err=True)
+    set_password(login, password)
+    print_line(f"Wrote {login}.")
 
-        def tell(view: PortView) -> None:
-            floor.tell(view)
-            if show is not None:
-                show(view)
 
-        line = Line(station, finder_of(port), start_on_scan=scan, listener=tell)
+@with_settings(RunSettings, "station.run")
+def run(settings: RunSettings) -> None:
+    """Provision units on many ports at once until Ctrl-C or `--count`. Ctrl-C lets the runs in progress finish.
+
+    With `--web`, an operator starts and stops the batch on a web page with a login. Ends with exit code 1 if a unit
+    failed.
+
+    Example: `firstboot station run --config firstboot.toml --port "serial:/dev/ttyUSB*" --web 8080 --login
+    station.login`
+    """
+    config = settings.config()
+    with settings.opened() as registry:
+        product = config.product
+        floor = Floor(registry, settings.labels, f"{product.brand} {product.model}", product.batch)
+        listener = _listener(floor, _Lines() if settings.as_json else None)
+        station = Station(config, registry, KeyRing(settings.keys))
+        line = Line(
+            station, finder_of(settings.port), start_on_scan=settings.start_on_scan, listener=listener
+        )
         floor.attach(line)
-        if web is not None:
-            _serve(floor, web, login, tls_certificate, tls_key)
+        if settings.web is not None:
+            _serve(floor, settings.web, settings)
         else:
-            _watch(floor, count, is_quiet=as_lines)
+            _watch(floor, settings.count, is_quiet=settings.as_json)
         totals = floor.totals()
-    finally:
-        book.close()
-    if as_lines:
+    if settings.as_json:
         _print({"totals": _totals(floor)})
     else:
-        typer.echo(f"{totals.passed} passed, {totals.failed} failed, {totals.refused} finished before")
+        print_line(f"{totals.passed} passed, {totals.failed} failed, {totals.refused} were finished before")
     if totals.failed:
-        raise typer.Exit(FAILED)
+        raise typer.Exit(int(ExitCode.FAILED))
+
+
+def _listener(floor: Floor, show: Callable[[PortView], None] | None) -> Callable[[PortView], None]:
+    """What workers call with every change of a port."""
+
+    def report(view: PortView) -> None:
+        floor.tell(view)
+        if show is not None:
+            show(view)
+
+    return report
 
 
 class _Lines:
@@ -185,7 +149,7 @@ def _watch(floor: Floor, count: int, *, is_quiet: bool) -> None:
                 _wait(floor, count, lambda: live.update(_screen(floor)))
                 live.update(_screen(floor))
     except KeyboardInterrupt:
-        err.print("ending behind the runs that are under way")
+        err.print(ENDING)
     finally:
         floor.stop()
 
@@ -221,40 +185,45 @@ def _screen(floor: Floor) -> Group:
     return Group(table, Text(counts))
 
 
-def _serve(
-    floor: Floor, address: str, login: Path | None, certificate: Path | None, key: Path | None
-) -> None:
-    """The operator's page until Ctrl-C. Raises ValueError for what is not safe to serve."""
+def _serve(floor: Floor, address: str, settings: RunSettings) -> None:
+    """The operator's page until Ctrl-C. Raises InputError if it would be served unsafely."""
     import uvicorn
 
     from provisioning.station.web.app import make_app
 
-    host, _, number = address.rpartition(":")
-    host = host.strip("[]") or LOOPBACK[0]
-    if not number.isdecimal() or not 0 < int(number) < 65536:
-        raise ValueError("--web is PORT or HOST:PORT")
-    if login is None:
-        raise ValueError("the page needs --login FILE; make one with firstboot station set-login FILE")
-    is_tls = certificate is not None and key is not None
+    host, port = _page_address(address)
+    settings.require_safe_page()
+    is_tls = settings.tls_certificate is not None and settings.tls_key is not None
     if host not in LOOPBACK and not is_tls:
-        raise ValueError(f"beyond this machine ({host}) the page needs --tls-certificate and --tls-key")
+        raise InputError(
+            f"The operator's page on {host} can be reached from other machines, so it needs --tls-certificate and "
+            "--tls-key."
+        )
+    assert settings.login is not None  # noqa: S101 - require_safe_page
     hosts = list({host, *(LOOPBACK if host in LOOPBACK else ())})
-    app = make_app(floor, Login.load(login), hosts, is_tls=is_tls)
     config = uvicorn.Config(
-        app,
+        make_app(floor, Login.load(settings.login), hosts, is_tls=is_tls),
         host=host,
-        port=int(number),
+        port=port,
         log_level="warning",
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=2,
-        ssl_certfile=certificate,
-        ssl_keyfile=key,
+        ssl_certfile=settings.tls_certificate,
+        ssl_keyfile=settings.tls_key,
     )
-    err.print(f"the operator's page is on {'https' if is_tls else 'http'}://{host}:{number}/; Ctrl-C ends it")
+    err.print(f"The operator's page: {'https' if is_tls else 'http'}://{host}:{port}/ (Ctrl-C ends it)")
     try:
         uvicorn.Server(config).run()
     except KeyboardInterrupt:
-        err.print("ending behind the runs that are under way")
+        err.print(ENDING)
     finally:
         floor.stop()
+
+
+def _page_address(text: str) -> tuple[str, int]:
+    """(host, port) of PORT or HOST:PORT; loopback without a host. Raises InputError."""
+    host, _, number = text.rpartition(":")
+    if not number.isdecimal() or not 0 < int(number) < 65536:
+        raise InputError("--web must be PORT or HOST:PORT.")
+    return host.strip("[]") or LOOPBACK[0], int(number)

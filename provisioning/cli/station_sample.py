@@ -2,63 +2,48 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from provisioning.cli.errors import err
-from provisioning.cli.station_options import (
-    FAILED,
-    FilesOption,
-    JsonOption,
-    LabelsOption,
-    RegistryOption,
-)
-from provisioning.registry.registry import Registry
+from provisioning.cli.errors import RefusedError
+from provisioning.cli.options import ByOption, FilesOption, JsonOption, RegistryOption
+from provisioning.cli.output import print_json, print_line
+from provisioning.cli.registry_access import opened
 from provisioning.station.link import FactoryLink
 from provisioning.station.ports import open_address
-from provisioning.station.sample import Sample, SampleError
 from provisioning.station.sample import sample as read_again
 
 
 def sample(
-    port: Annotated[str, typer.Option(help="The unit's factory port, as for provision.")],
+    port: Annotated[
+        str, typer.Option("--port", metavar="PORT", help="The unit's factory port, as for `provision`.")
+    ],
     registry: RegistryOption,
-    labels: LabelsOption,
-    by: Annotated[str, typer.Option("--by", help="Your name: who samples.")],
+    labels: Annotated[
+        Path, typer.Option("--labels", metavar="DIR", help="Folder with the labels of the station.")
+    ],
+    by: ByOption,
     files: FilesOption = None,
-    as_document: JsonOption = False,
+    is_json: JsonOption = False,
 ) -> None:
-    """Read a finished unit again and keep what came of it; one that fails is quarantined, and its batch waits.
+    """Read a finished unit again and record the result. A unit that fails is quarantined, and its batch waits.
 
-    Exit codes: 0 it is as it left the line; 1 it is not, or it could not be read; 2 wrong input.
+    Example: `firstboot station sample --port serial:/dev/ttyUSB0 --registry registry.db --labels labels --by "E.
+    Example"`
     """
-    if "://" not in registry and not Path(registry).is_file():
-        raise ValueError(f"there is no registry {registry}")
-    book = Registry(registry, files=files)
-    try:
+    with opened(registry, files) as source:
         stream = open_address(port)
         try:
-            found = read_again(FactoryLink(stream, timeout_s=5.0, attempts=4), book, labels, by=by)
+            found = read_again(FactoryLink(stream, timeout_s=5.0, attempts=4), source, labels, by=by)
         finally:
             stream.close()
-    except SampleError as error:
-        err.print(str(error), style="red", markup=False)
-        raise typer.Exit(FAILED) from None
-    finally:
-        book.close()
-    _say(found, as_document)
+    if is_json:
+        print_json({"serial": found.serial, "findings": list(found.findings)})
     if found.findings:
-        raise typer.Exit(FAILED)
-
-
-def _say(found: Sample, as_document: bool) -> None:
-    if as_document:
-        typer.echo(json.dumps({"serial": found.serial, "findings": list(found.findings)}))
-        return
-    for finding in found.findings:
-        err.print(f"unit {found.serial}: {finding}; it is in quarantine", style="bold red", markup=False)
-    if not found.findings:
-        typer.echo(f"unit {found.serial} is as it left the line")
+        raise RefusedError(
+            [f"unit {found.serial}: {finding}; it is in quarantine" for finding in found.findings]
+        )
+    if not is_json:
+        print_line(f"unit {found.serial} is as it left the line")

@@ -1,89 +1,115 @@
-"""`firstboot station ship`: the gate between a finished unit and the market."""
+"""`firstboot station ship`: the check between a finished unit and the market."""
 
 from __future__ import annotations
 
-import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from provisioning.cli.errors import err
-from provisioning.cli.statement import FAILED, ArchiveOption, JsonOption, today_utc
+from provisioning.cli.errors import InputError, RefusedError
+from provisioning.cli.output import print_json, print_line
+from provisioning.cli.registry_access import opened
+from provisioning.cli.settings import RelativeText, with_settings
+from provisioning.cli.statement import open_points, today_utc
+from provisioning.cli.station_settings import registry_place
 from provisioning.compliance.archive import Archive
 from provisioning.compliance.faults import ship_faults
-from provisioning.compliance.gate import Gate, Refusal, ShipError
+from provisioning.compliance.gate import Gate, ShipError
 from provisioning.compliance.ledger import Ledger
 from provisioning.compliance.packing import public_pem
-from provisioning.compliance.statement import OPEN_POINTS
 from provisioning.keys.key_ring import KeyRing
-from provisioning.registry.registry import Registry
 
 
-def ship(  # noqa: PLR0913, PLR0917 - one parameter for each option
+@dataclass(frozen=True, kw_only=True)
+class ShipSettings:
+    """One unit or one batch, and the records that it is checked against."""
+
     registry: Annotated[
-        str, typer.Option(help="The main registry: a SQLite file, or postgresql://HOST/NAME.")
-    ],
-    archive: ArchiveOption,
-    register: Annotated[Path, typer.Option(help="The published support register (JSON lines).")],
-    packing: Annotated[Path, typer.Option(help="The packing ledger, which gets a line for each unit.")],
-    keys: Annotated[Path, typer.Option(help="Folder with the maker's keys: whose signatures units trust.")],
-    serial: Annotated[str | None, typer.Option(help="Ship this unit.")] = None,
-    batch: Annotated[str | None, typer.Option(help="Ship every unit of this batch, or none.")] = None,
-    files: Annotated[
-        Path | None, typer.Option(help="Folder of the registry's key files; needed with PostgreSQL.")
-    ] = None,
-    as_document: JsonOption = False,
-) -> None:
-    """Let a unit or a whole batch leave; refused, with each reason, while its papers or records are not in order.
-
-    Looked at: verification, statement of compliance, published support period, uniqueness. The batch has to be closed
-    (firstboot registry close-batch), every branch synced, and its codes checked (firstboot station check-batch).
-    Exit code 1: refused.
-    """
-    if (serial is None) == (batch is None):
-        raise ValueError("give either --serial or --batch")
-    if "://" not in registry and not Path(registry).is_file():
-        raise ValueError(f"there is no registry {registry}")
-    book = Registry(registry, files=files)
-    try:
-        gate = Gate(
-            book,
-            Archive(archive),
-            Ledger(register).lines(),
-            Ledger(packing),
-            KeyRing(keys).anchor_keys(),
-            today_utc(),
-            lambda number: ship_faults(book, number),
-        )
-        shipped = gate.ship(serial=serial, batch=batch)
-        station = packing.with_suffix(".station.pub")
-        if shipped:
-            station.write_bytes(public_pem(book.signer.public))
-    except ShipError as refused:
-        _report(refused.refusals, as_document)
-        raise typer.Exit(FAILED) from None
-    finally:
-        book.close()
-    if as_document:
-        typer.echo(json.dumps({"outcome": "SHIPPED", "serials": shipped}, indent=2))
-        return
-    typer.echo(
-        f"shipped {len(shipped)} units; their lines are in {packing}, signed by the key in {station.name}"
+        str,
+        typer.Option(
+            "--registry",
+            metavar="PLACE",
+            help="The main registry: a SQLite file, or postgresql://HOST/NAME.",
+        ),
+        RelativeText(registry_place),
+    ]
+    archive: Annotated[
+        Path,
+        typer.Option("--archive", metavar="DIR", help="Folder with the issued statements of compliance."),
+    ]
+    register: Annotated[
+        Path, typer.Option("--register", metavar="FILE", help="The published support register (JSON lines).")
+    ]
+    packing: Annotated[
+        Path,
+        typer.Option("--packing", metavar="FILE", help="The packing ledger. Gets one line for each unit."),
+    ]
+    keys: Annotated[
+        Path,
+        typer.Option("--keys", metavar="DIR", help="Folder with the maker's keys that units trust."),
+    ]
+    serial: Annotated[str | None, typer.Option("--serial", help="Ship this unit.")] = None
+    batch: Annotated[str | None, typer.Option("--batch", help="Ship all units of this batch, or none.")] = (
+        None
     )
-    typer.echo("Open points for your lawyer (this is no legal advice):")
-    for number, point in enumerate(OPEN_POINTS, 1):
-        typer.echo(f"  {number}. {point}")
+    files: Annotated[
+        Path | None,
+        typer.Option(
+            "--files", metavar="DIR", help="Folder of the registry's key files. PostgreSQL needs it."
+        ),
+    ] = None
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = (
+        False
+    )
 
 
-def _report(refusals: tuple[Refusal, ...], as_document: bool) -> None:
-    if as_document:
-        listed = [
-            {"serial": each.serial or None, "aspect": each.aspect, "sentence": each.sentence}
-            for each in refusals
-        ]
-        typer.echo(json.dumps({"outcome": "REFUSED", "reasons": listed}, indent=2))
+@with_settings(ShipSettings, "station.ship")
+def ship(settings: ShipSettings) -> None:
+    """Ship a unit or a whole batch. If a document or a record is not in order, print every reason and ship nothing.
+
+    Checked are the unit's verification, the statement of compliance, the published support period and the uniqueness
+    of the set-up codes. First close the batch (`firstboot registry close-batch`), sync every branch and check the
+    codes (`firstboot station check-batch`).
+
+    Example: `firstboot station ship --batch B1 --registry registry.db --archive archive --register register.jsonl
+    --packing packing.jsonl --keys maker/keys`
+    """
+    if (settings.serial is None) == (settings.batch is None):
+        raise InputError("Give either --serial or --batch.")
+    with opened(settings.registry, settings.files) as registry:
+        gate = Gate(
+            registry,
+            Archive(settings.archive),
+            Ledger(settings.register).lines(),
+            Ledger(settings.packing),
+            KeyRing(settings.keys).anchor_keys(),
+            today_utc(),
+            lambda number: ship_faults(registry, number),
+        )
+        try:
+            shipped = gate.ship(serial=settings.serial, batch=settings.batch)
+        except ShipError as refused:
+            raise _refusal(refused, settings.as_json) from None
+        station = settings.packing.with_suffix(".station.pub")
+        if shipped:
+            station.write_bytes(public_pem(registry.signer.public))
+    if settings.as_json:
+        print_json({"outcome": "SHIPPED", "serials": shipped})
         return
-    err.print("[bold red]nothing was shipped:[/]")
-    for each in refusals:
-        err.print(f"  {each.serial or 'all'} ({each.aspect}): {each.sentence}", markup=False)
+    print_line(
+        f"Shipped {len(shipped)} units. Their lines are in {settings.packing}, signed with the key in {station.name}."
+    )
+    open_points()
+
+
+def _refusal(error: ShipError, is_json: bool) -> RefusedError:
+    if is_json:
+        reasons = [
+            {"serial": each.serial or None, "aspect": each.aspect, "sentence": each.sentence}
+            for each in error.refusals
+        ]
+        print_json({"outcome": "REFUSED", "reasons": reasons})
+    lines = [f"{each.serial or 'all'} ({each.aspect}): {each.sentence}" for each in error.refusals]
+    return RefusedError(lines, heading="Nothing was shipped:")

@@ -1,4 +1,4 @@
-"""`firstboot demo`: the whole story on emulated or simulated hardware."""
+"""`firstboot demo`: show the whole life of a device on emulated or simulated hardware."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from typing import Annotated
 
 import typer
 
+from provisioning.cli.exit_codes import ExitCode
 from simulator.cli.options import On
 from simulator.story.runner import FAILED, PASSED, report, run_story, write_report
 
 
 class Transport(StrEnum):
-    """What carries updates."""
+    """The protocol that carries updates."""
 
     mqtt = "mqtt"
     coap = "coap"
@@ -26,37 +27,41 @@ class Transport(StrEnum):
 
 def demo(
     on: Annotated[
-        On, typer.Option(help="qemu, renode: the real firmware; sim: the same device code on CPython.")
+        On,
+        typer.Option(
+            help="`qemu` and `renode` run the real firmware, `sim` runs the same device code on CPython."
+        ),
     ] = On.sim,
-    transport: Annotated[Transport, typer.Option(help="What carries the updates.")] = Transport.both,
+    transport: Annotated[Transport, typer.Option(help="Protocol of the updates.")] = Transport.both,
     json_file: Annotated[
         Path | None,
-        typer.Option("--json", metavar="FILE", help="Write the result here; - for standard output."),
+        typer.Option(
+            "--json", metavar="FILE", help="Write the result as JSON to this file. `-` is standard output."
+        ),
     ] = None,
     keep: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Keep logs, label, registry and flash image here.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Keep logs, label, registry and flash image in this folder."),
     ] = None,
 ) -> None:
-    """Show the whole story: a board comes off the line, is provisioned, set up by its owner, and updated.
+    """Show the whole life of a device: it is provisioned, set up by its owner, updated, and reset.
 
-    Fourteen steps, each with what was seen. Exit code 0 when every step passed, 1 when one failed (it says what
-    was expected and what was seen, and keeps the logs), 2 for a wrong command line.
+    Each of the fourteen steps prints what was observed. If a step fails, the command prints what was expected, keeps
+    the logs and ends with exit code 1.
+
+    Example: `firstboot demo --on sim --transport mqtt`
     """
     from simulator.story.screen import PlainScreen, RichScreen
     from simulator.story.steps import STEPS
-    from simulator.story.world import World, WorldError
+    from simulator.story.world import World
 
     transports = ("mqtt", "coap") if transport is Transport.both else (transport.value,)
     directory = _run_folder(keep) if keep else Path(tempfile.mkdtemp(prefix="firstboot-demo-"))
     is_json_on_stdout = str(json_file) == "-"
     screen = RichScreen(on.value) if sys.stderr.isatty() else PlainScreen(on.value)
-    try:
-        with World(on.value, transports, directory, screen.note) as world:
-            results = run_story(world, STEPS, set(transports), screen)
-            screen.facts(world.facts())
-    except WorldError as error:
-        typer.echo(f"demo: {error}", err=True)
-        raise typer.Exit(1) from None
+    with World(on.value, transports, directory, screen.note) as world:
+        results = run_story(world, STEPS, set(transports), screen)
+        screen.facts(world.facts())
     found = report(on.value, results)
     found["facts"] = world.facts()
     if is_json_on_stdout:
@@ -65,14 +70,14 @@ def demo(
         write_report(json_file, found)
     screen.finish(found["result"] == PASSED, sum(result.seconds for result in results))
     if found["result"] == FAILED:
-        typer.echo(f"demo: logs are kept in {directory}", err=True)
-        raise typer.Exit(1)
+        typer.echo(f"demo: the logs are in {directory}", err=True)
+        raise typer.Exit(int(ExitCode.FAILED))
     if keep is None:
         shutil.rmtree(directory, ignore_errors=True)
 
 
 def _run_folder(keep: Path) -> Path:
-    """`keep` itself where it is empty, else the next free numbered folder in it: runs never mix."""
+    """`keep` itself if it is empty, else the next free numbered folder in it, so that runs never mix."""
     if not keep.exists() or not any(keep.iterdir()):
         return keep
     number = 2

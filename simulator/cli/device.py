@@ -1,4 +1,4 @@
-"""`firstboot device`: one unit on this machine, for anyone with a browser."""
+"""`firstboot device`: run units on this machine, ready for a browser or bare for a station."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ from typing import Annotated, Any, Final
 import typer
 
 from provisioning.cli.commands import CommandGroup
+from provisioning.cli.errors import InputError
 from simulator.cli.device_bare import bare
 from simulator.cli.options import On, end_by_signal
 
-LOOK_S: Final = 0.3  # how often it is checked whether the unit still lives
+LOOK_S: Final = 0.3  # how often the unit is checked
 
 app = CommandGroup(
-    help="Units on this machine: simulated, or the firmware on emulated boards; set up, or bare for a station."
+    help="""Run units on this machine: the firmware on emulated boards, or the same device code on CPython.
+
+Example: `firstboot device run --on sim`
+"""
 )
 app.command()(bare)
 
@@ -28,32 +32,36 @@ app.command()(bare)
 @app.command()
 def run(
     on: Annotated[
-        On, typer.Option(help="qemu, renode: the real firmware; sim: the same device code on CPython.")
+        On,
+        typer.Option(
+            help="`qemu` and `renode` run the real firmware, `sim` runs the same device code on CPython."
+        ),
     ] = On.sim,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print address and label as one JSON document.")
     ] = False,
     after_support: Annotated[
-        bool, typer.Option("--after-support", help="Its servers say that the support period is over.")
+        bool,
+        typer.Option("--after-support", help="Let its servers report that the support period has ended."),
     ] = False,
     keep: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Keep logs, label and flash here; an empty folder.")
+        Path | None, typer.Option(metavar="DIR", help="Keep logs, label and flash in this empty folder.")
     ] = None,
 ) -> None:
     """Start one unit as it comes from the factory and run it until Ctrl-C.
 
-    It is provisioned with development keys of this checkout: NOT FOR SALE. Its address and its label are printed; the
-    set-up code is part of the label. Update servers run beside it, on loopback. On a terminal, Enter presses the
-    unit's button.
+    The unit is provisioned with development keys: NOT FOR SALE. The command prints the unit's address and its label,
+    which shows the set-up code. Update servers run too, on loopback. Press Enter to press the unit's button.
 
-    Exit codes: 0 ended by Ctrl-C or SIGTERM; 1 it could not start, or died (the logs are kept); 2 wrong command line.
+    Ctrl-C or SIGTERM ends it with exit code 0. If the unit cannot start or stops, the logs are kept.
+
+    Example: `firstboot device run --on sim`
     """
     from simulator.story.running import running_unit
     from simulator.story.world import WorldError
 
     if keep is not None and keep.exists() and any(keep.iterdir()):
-        typer.echo(f"device: {keep} is not empty", err=True)
-        raise typer.Exit(2)
+        raise InputError(f"{keep} is not empty. Name a new folder.")
     directory = keep if keep is not None else Path(tempfile.mkdtemp(prefix="firstboot-device-"))
     end_by_signal()
     is_kept = keep is not None
@@ -68,8 +76,7 @@ def run(
         typer.echo("device: ended", err=True)
     except (WorldError, OSError) as error:
         is_kept = True
-        typer.echo(f"device: {error}; logs are kept in {directory}", err=True)
-        raise typer.Exit(1) from None
+        raise WorldError(f"{error}; the logs are in {directory}") from None
     finally:
         if not is_kept:
             shutil.rmtree(directory, ignore_errors=True)
@@ -97,13 +104,13 @@ def _tell(world: Any, on: str, as_json: bool) -> None:
         typer.echo(f"  label        {label['picture']}")
         typer.echo(f"\n  open         {start}")
         typer.echo(f"  or           firstboot onboard --label {label['picture']} --host {address[8:-1]}\n")
-    sys.stdout.flush()  # who reads this through a pipe waits for it
-    hint = "Enter presses its button, " if sys.stdin.isatty() else ""
-    _note(f"runs; {hint}Ctrl-C ends it")
+    sys.stdout.flush()  # a program that reads this through a pipe waits for it
+    hint = "press Enter to press its button, " if sys.stdin.isatty() else ""
+    _note(f"running; {hint}Ctrl-C ends it")
 
 
 def _watch(world: Any) -> str:
-    """Serve the terminal until Ctrl-C (KeyboardInterrupt); why the unit died, where it did."""
+    """Serve the terminal until Ctrl-C (KeyboardInterrupt). Returns the reason if the unit stopped."""
     is_person = sys.stdin.isatty()
     while world.machine.is_powered:
         if is_person and select.select([sys.stdin], [], [], LOOK_S)[0]:
@@ -114,4 +121,4 @@ def _watch(world: Any) -> str:
                 is_person = False  # the terminal is gone, the unit goes on
         elif not is_person:
             time.sleep(LOOK_S)
-    return "the unit died"
+    return "the unit stopped"

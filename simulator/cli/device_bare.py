@@ -1,4 +1,4 @@
-"""`firstboot device bare`: boards as they come off the line, each behind a factory port, for a station to work on."""
+"""`firstboot device bare`: boards as they come off the line, each with a factory port, for a station to provision."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from device.errors import LinkError
-from provisioning.keys.key_ring import KeyRing, KeyRingError
+from provisioning.keys.key_ring import KeyRing
 from simulator.cli.options import On
 
 if TYPE_CHECKING:
@@ -127,26 +127,29 @@ def _machine(on: str, directory: Path, images: Images) -> Any:
 def bare(
     count: Annotated[int, typer.Option(min=1, max=MOST, help="How many boards.")] = 1,
     on: Annotated[
-        On, typer.Option(help="qemu, renode: the real firmware; sim: the same device code on CPython.")
+        On,
+        typer.Option(
+            help="`qemu` and `renode` run the real firmware, `sim` runs the same device code on CPython."
+        ),
     ] = On.sim,
     keys: Annotated[
         Path | None,
-        typer.Option(
-            help="Maker's key folder, whose image keys sign; left out: this checkout's development keys."
-        ),
+        typer.Option(help="Key folder whose image key signs. Default: development keys."),
     ] = None,
     folder: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Where ports, flash and logs go; left out: a temporary one."),
+        typer.Option(metavar="DIR", help="Folder for ports, flash and logs. Default: a temporary folder."),
     ] = None,
 ) -> None:
-    """Run boards that come off the line, for `firstboot station run` to work on, until Ctrl-C.
+    """Run unprovisioned boards for `firstboot station run` or `provision`, until Ctrl-C.
 
-    Each has its factory port behind a Unix socket. Firmware signed with the first image key is on it, nothing else.
+    The factory port of each board is a Unix socket. The boards contain only firmware, signed with the first image key.
+    Ctrl-C or SIGTERM ends the command with exit code 0.
 
-    Exit codes: 0 ended by Ctrl-C or SIGTERM; 1 a board could not start; 2 wrong command line or keys.
+    Example: `firstboot device bare --count 3 --keys line/keys`
     """
     from simulator.cli.options import end_by_signal
+    from simulator.story.world import WorldError
 
     end_by_signal()
     place = folder if folder is not None else Path(tempfile.mkdtemp(prefix="firstboot-bare-"))
@@ -156,18 +159,14 @@ def bare(
             for machine, port in boards:
                 typer.echo(f"board {_hardware_id(machine)}  --port unix:{port.path}")
             typer.echo(f"image --image-digest {_digest(place / 'images' / 'release-1.img')}")
-            sys.stdout.flush()  # who reads this through a pipe waits for it
-            _note("they wait at their ports; Ctrl-C ends them")
+            sys.stdout.flush()  # a program that reads this through a pipe waits for it
+            _note("the boards are waiting at their ports; Ctrl-C ends them")
             while True:
                 time.sleep(1)
     except KeyboardInterrupt:
         typer.echo("device: ended", err=True)
-    except KeyRingError as error:
-        typer.echo(f"device: {error}", err=True)
-        raise typer.Exit(2) from None
     except (OSError, RuntimeError) as error:
-        typer.echo(f"device: {error}", err=True)
-        raise typer.Exit(1) from None
+        raise WorldError(f"device: {error}") from None
     finally:
         if folder is None:
             shutil.rmtree(place, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""`firstboot powercut`: cut the power at every flash operation of every flow, or replay one cut."""
+"""`firstboot powercut`: cut the power at every flash operation of every flow, or repeat one cut."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NAMES = [*FLOWS, sectors.NAME]
 
 
 class On(StrEnum):
-    """What is cut."""
+    """The unit whose power is cut."""
 
     sim = "sim"
     qemu = "qemu"
@@ -32,25 +32,32 @@ class On(StrEnum):
 
 def powercut(
     flow: Annotated[
-        list[str] | None, typer.Option(help=f"One of {', '.join(NAMES)}; may be repeated. Default: all.")
+        list[str] | None,
+        typer.Option(help=f"One of: {', '.join(NAMES)}. Repeat it for several. Default: all."),
     ] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Replay this one cut of --flow, by running the flow again.", min=0)
-    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Repeat this cut of --flow.", min=0)] = None,
     on: Annotated[
         On,
-        typer.Option(help="sim: the firmware's own code on CPython, every cut; qemu: the board, a sample."),
+        typer.Option(
+            help="`sim`: every cut, device code on CPython. `qemu`: a sample, on the emulated board."
+        ),
     ] = On.sim,
-    sample: Annotated[int, typer.Option(help="How many cuts on qemu, drawn from all of them.", min=1)] = 300,
-    tears: Annotated[int, typer.Option(help="How often each operation is torn, with other bits.", min=1)] = 1,
-    stride: Annotated[int, typer.Option(help="Take each n-th cut only.", min=1)] = 1,
-    workers: Annotated[int, typer.Option(help="Processes.", min=1)] = 2,
-    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Figures as data.")] = None,
+    sample: Annotated[int, typer.Option(help="How many cuts on qemu.", min=1)] = 300,
+    tears: Annotated[
+        int, typer.Option(help="How often each operation is torn, each time with other bits.", min=1)
+    ] = 1,
+    stride: Annotated[int, typer.Option(help="Take only every n-th cut.", min=1)] = 1,
+    workers: Annotated[int, typer.Option(help="Number of processes.", min=1)] = 2,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the figures to this file too.")
+    ] = None,
 ) -> None:
-    """Count every flash operation of every flow; cut before, inside and after each; start; check; go on to the end.
+    """Cut the power before, during and after every flash operation of every flow, and check that the unit recovers.
 
-    Ends with one line: powercut: flows=N points=N bricked=0 open=0 mixed=0 lost=0 nonce_reuse=0. Exit code 0 when
-    all are 0, 1 otherwise, 2 for a wrong command line.
+    The last line is `powercut: flows=N points=N bricked=0 open=0 mixed=0 lost=0 nonce_reuse=0`. If a count after
+    `points` is not 0, the exit code is 1. `--flow NAME --seed N` repeats one cut.
+
+    Example: `firstboot powercut --flow set-up --stride 10`
     """
     warnings.simplefilter("ignore", RuntimeWarning)  # tasks of a unit whose power went are never awaited
     if on is On.qemu:
@@ -59,9 +66,9 @@ def powercut(
     names = flow or NAMES
     unknown = [name for name in names if name not in NAMES]
     if unknown:
-        raise typer.BadParameter(f"no flow {unknown[0]!r}; there are {', '.join(NAMES)}")
+        raise typer.BadParameter(f"there is no flow {unknown[0]!r}; use one of: {', '.join(NAMES)}")
     if seed is not None and len(names) != 1:
-        raise typer.BadParameter("--seed names a cut of one --flow")
+        raise typer.BadParameter("--seed needs exactly one --flow")
     campaign = Campaign(Bench(default_folder(ROOT)))
     report = (
         _replay(campaign, names[0], seed)
@@ -72,7 +79,7 @@ def powercut(
 
 
 def _end(report: Report, workers: int, json_file: Path | None) -> None:
-    """Print what was found and the last line; exit with 1 where something was."""
+    """Print the findings and the last line. Exit code 1 if there are findings."""
     for place in report.findings.places[:SHOWN]:
         typer.echo(place, err=True)
     if json_file is not None:
@@ -99,12 +106,12 @@ def _on_board(flow: list[str] | None, seed: int | None, sample: int, workers: in
     unknown = [name for name in names if name not in board_flows.FLOWS]
     if unknown:
         known = ", ".join(board_flows.FLOWS)
-        raise typer.BadParameter(f"no flow {unknown[0]!r} on the board; there are {known}")
+        raise typer.BadParameter(f"there is no flow {unknown[0]!r} on the board; use one of: {known}")
     if seed is None:
         note = lambda text: typer.echo(f"  {text}", err=True)  # noqa: E731
         return board.run_sample(names, sample, 0, workers=workers, note=note)
     if len(names) != 1:
-        raise typer.BadParameter("--seed names a cut of one --flow")
+        raise typer.BadParameter("--seed needs exactly one --flow")
     result = board.replay(names[0], seed)
     typer.echo(result.place, err=True)
     report = Report(flows=1)

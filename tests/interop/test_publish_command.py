@@ -8,12 +8,12 @@ import os
 from pathlib import Path
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
 from device.records import contact, support
 from device.trust import keyset
 from device.trust.anchors import NO_RULES, ROLE_ROOT, Key
+from provisioning.cli.commands import CommandGroup
 from provisioning.cli.release_publish import publish_command
 from provisioning.keys.pem import write_private
 from provisioning.keys.signer import sign_record
@@ -32,7 +32,7 @@ def names(store: ReleaseStore) -> set[str]:
 
 @pytest.fixture
 def publish(monkeypatch: pytest.MonkeyPatch):
-    app = typer.Typer()
+    app = CommandGroup("Publishes.")
     app.command()(publish_command)
     return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
 
@@ -230,5 +230,5 @@ def test_a_broker_that_is_not_there_is_exit_code_1_and_shows_no_key(
         ),
     )
     assert result.exit_code == 1
-    assert "not published" in result.output
+    assert "Not published" in result.output
     assert "PRIVATE" not in result.output

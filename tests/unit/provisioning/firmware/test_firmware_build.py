@@ -179,7 +179,7 @@ def test_sizes_are_counted_by_part_and_ram_is_not():
 def test_the_command_says_what_is_wrong_and_fails(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     result = CliRunner().invoke(commands.app, ["build", "--root", str(tmp_path)])
-    assert result.exit_code == 1
+    assert result.exit_code == 75  # a tool is missing on this machine
     assert "apt-get install gcc-arm-none-eabi" in result.output
 
 

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-import yaml
 from typer.testing import CliRunner, Result
 
 from device.codec import cose
@@ -17,7 +16,6 @@ from provisioning.keys.hss_signer import FORMS, HssSigner
 from provisioning.keys.key_ring import KeyRing
 from provisioning.keys.pkcs11_signer import PIN_VARIABLE
 from provisioning.product.example import EXAMPLE
-from provisioning.release.config import ReleaseConfigError, load_config
 from provisioning.release.image import ImageSigningError, append_hss, image_info, sign_image
 from tests.unit.conftest import PIN
 
@@ -48,7 +46,7 @@ def _image(desk: Path, name: str, counter: int, build: int = 1) -> None:
 
 def _sign(desk: Path, out: str, *more: object, image: str = "1.img") -> Result:
     return _run(
-        "sign", desk / image, "--out", desk / out, "--config", desk / "maker" / "release.yaml",
+        "sign", desk / image, "--out", desk / out, "--config", desk / "maker" / "firstboot.toml",
         "--mitigates", "a hole", "--interrupts", "a restart", *more,
     )  # fmt: skip
 
@@ -184,37 +182,6 @@ def test_a_second_hss_signature_on_an_image_is_refused(desk: Path) -> None:
     with pytest.raises(ImageSigningError):
         append_hss(signed, tree)
     assert tree.left() == 31  # refused before a one-time key was spent
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "- a",
-        "colour: red",
-        "product: [1]",
-        "signers: author.pem",
-        "signers: [1]",
-        "log: !!python/name:os.system",
-        ": :",
-    ],
-)
-def test_a_config_of_another_form_is_refused(tmp_path: Path, text: str) -> None:
-    (tmp_path / "release.yaml").write_text(text)
-    with pytest.raises(ReleaseConfigError):
-        load_config(tmp_path / "release.yaml")
-
-
-def test_paths_in_a_config_are_relative_to_it(tmp_path: Path) -> None:
-    content = {"product": "p.toml", "signers": ["a.pem", "hss:t", "file:b.pem", "pkcs11:token=x"]}
-    (tmp_path / "release.yaml").write_text(yaml.safe_dump(content))
-    config = load_config(tmp_path / "release.yaml")
-    assert config.product == tmp_path / "p.toml"
-    assert config.signers == (
-        f"{tmp_path}/a.pem",
-        f"hss:{tmp_path}/t",
-        f"file:{tmp_path}/b.pem",
-        "pkcs11:token=x",
-    )
 
 
 def test_a_signature_of_two_levels_has_no_single_index() -> None:

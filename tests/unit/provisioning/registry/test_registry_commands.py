@@ -52,7 +52,7 @@ def test_a_checkpoint_is_written_and_the_registry_checked_against_it(path: Path,
     done("checkpoint", "--registry", path, "--to", tmp_path / "kept")
     text = done("verify", "--registry", path, "--checkpoint", tmp_path / "kept")
     assert "whole: 2 production records" in text and "what its owner took back" not in text
-    assert "no checkpoint from elsewhere" in done("verify", "--registry", path)
+    assert "No checkpoint from elsewhere" in done("verify", "--registry", path)
 
 
 def test_what_does_not_hold_has_an_exit_code_of_its_own(path: Path, tmp_path: Path) -> None:

@@ -151,7 +151,9 @@ def test_an_image_that_was_released_carries_a_newer_application_alone(
     log = tmp_path / "log"
     assert sign(desk, "2.img", tmp_path / "a", log, "--sequence", 2, "--app", folder).exit_code == 0
     result = sign(desk, "2.img", tmp_path / "b", log, "--app", folder)
-    assert result.exit_code == 0 and "alone for units that run 1.0.0+2" in result.output, result.output
+    assert result.exit_code == 0 and "without firmware for units that run 1.0.0+2" in result.output, (
+        result.output
+    )
     assert Release.load(tmp_path / "b").sequence_number == 3
     assert not runs(desk, tmp_path / "b", is_running=True)
     assert runs(desk, tmp_path / "b", is_running=False)

@@ -162,7 +162,7 @@ def test_no_output_holds_the_code(folder: Path, served: ServedUnit, monkeypatch:
 
 def test_the_help_names_every_exit_code() -> None:
     text = RUNNER.invoke(app, ["--help"]).output
-    assert all(f"{code} " in text for code in range(4)) and "Exit codes" in text
+    assert all(f"{code}: " in text for code in range(4)) and "Exit codes" in text
 
 
 def test_a_batch_is_checked_by_its_labels(folder: Path, served: ServedUnit) -> None:
@@ -182,7 +182,7 @@ def test_rework_names_who_decided_and_retires_the_serial(folder: Path, served: S
     provision(folder, served.address, "--development")
     arguments = ["rework", "FB1-000001", "--registry", str(folder / "registry.db"), "--by", "E. Example"]
     result = RUNNER.invoke(app, [*arguments, "--reason", "returned"])
-    assert result.exit_code == 0 and "revoked too" in result.output
+    assert result.exit_code == 0 and "withdrawn too" in result.output
     unit = Registry(folder / "registry.db").units()[0]
     assert (unit.status, unit.note) == ("retired", "E. Example: returned")
 

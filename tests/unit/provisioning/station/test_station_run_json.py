@@ -133,4 +133,4 @@ def test_ctrl_c_ends_behind_the_run_with_the_totals_and_exit_code_0(
         words = process.stderr.read()
     assert process.returncode == 0, words
     assert lines[-1]["totals"]["passed"] == 1 and served[0].unit.is_locked()
-    assert "ending behind the runs that are under way" in words and "Traceback" not in words
+    assert "Ending after the runs in progress" in words and "Traceback" not in words

@@ -1,0 +1,83 @@
+"""`firstboot registry backup`, `check-backup` and `restore`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from provisioning.cli.options import ByOption, FilesOption, JsonOption, RegistryOption
+from provisioning.cli.output import print_json, print_line
+from provisioning.cli.registry_access import opened
+from provisioning.registry import backup as backups
+from provisioning.registry.chains import Report
+
+BackupArgument = Annotated[Path, typer.Argument(metavar="BACKUP", help="Folder of a backup.")]
+
+
+def report_line(report: Report) -> str:
+    """A finished check in one line."""
+    chains = ", ".join(f"{name} {count}" for name, count in report.chains.items()) or "none"
+    decided = f", {report.decisions} decisions" if report.decisions else ""
+    return f"whole: {report.records} production records{decided} (chains: {chains}), {report.checkpoints} checkpoints"
+
+
+def report_document(report: Report) -> dict[str, Any]:
+    """A finished check for a program."""
+    return {
+        "is_whole": True,
+        "records": report.records,
+        "decisions": report.decisions,
+        "chains": dict(report.chains),
+        "checkpoints": report.checkpoints,
+        "signers": list(report.signers),
+    }
+
+
+def backup(
+    registry: RegistryOption,
+    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="New folder for the backup.")],
+    files: FilesOption = None,
+    is_json: JsonOption = False,
+) -> None:
+    """Back up a registry while stations work, and check the copy.
+
+    Example: `firstboot registry backup --registry registry.db --to backups/monday`
+    """
+    with opened(registry, files) as source:
+        made = backups.backup(source, to)
+    if is_json:
+        print_json(report_document(made.report) | {"backup": str(made.folder)})
+    else:
+        print_line(f"{made.folder}: {report_line(made.report)}")
+
+
+def check_backup(folder: BackupArgument, is_json: JsonOption = False) -> None:
+    """Restore a backup into a temporary registry and check it against its checkpoint.
+
+    Example: `firstboot registry check-backup backups/monday`
+    """
+    report = backups.drill(folder)
+    if is_json:
+        print_json(report_document(report) | {"backup": str(folder)})
+    else:
+        print_line(report_line(report))
+
+
+def restore(
+    folder: BackupArgument,
+    registry: Annotated[
+        Path, typer.Option("--registry", metavar="FILE", help="New file for the restored registry.")
+    ],
+    by: ByOption,
+) -> None:
+    """Put a backup into service. Serial numbers are skipped, new chains start, and open batches wait for a person.
+
+    Example: `firstboot registry restore backups/monday --registry registry.db --by "E. Example"`
+    """
+    report = backups.restore(folder, registry, by=by)
+    print_line(f"{registry}: {report_line(report)}")
+    print_line(
+        "Next: sync the branches, count the units made since the backup, then `firstboot registry settle`"
+    )
