@@ -64,7 +64,9 @@ class BuildSettings(DestinationSettings):
     register: Annotated[
         Path,
         typer.Option(
-            "--register", metavar="FILE", help="The maker's support register (JSON lines). Keep it for ever."
+            "--register",
+            metavar="FILE",
+            help="The maker's support register (JSON lines). Keep it permanently.",
         ),
     ]
     archive: Annotated[
