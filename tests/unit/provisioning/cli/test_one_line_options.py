@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 import typer
-from provisioning.cli.registry_options import one_line
+
+from provisioning.cli.options import one_line
 
 
 @pytest.mark.parametrize(
