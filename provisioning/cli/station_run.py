@@ -190,6 +190,7 @@ def _serve(floor: Floor, address: str, settings: RunSettings) -> None:
     import uvicorn
 
     from provisioning.station.web.app import make_app
+    from provisioning.station.web.hosts import hosts_of
 
     host, port = _page_address(address)
     settings.require_safe_page()
@@ -200,7 +201,7 @@ def _serve(floor: Floor, address: str, settings: RunSettings) -> None:
             "--tls-key."
         )
     assert settings.login is not None  # noqa: S101 - require_safe_page
-    hosts = list({host, *(LOOPBACK if host in LOOPBACK else ())})
+    hosts = hosts_of(host, settings.tls_certificate if is_tls else None)
     config = uvicorn.Config(
         make_app(floor, Login.load(settings.login), hosts, is_tls=is_tls),
         host=host,
@@ -208,6 +209,7 @@ def _serve(floor: Floor, address: str, settings: RunSettings) -> None:
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # a client names no other address than its own
         timeout_graceful_shutdown=2,
         ssl_certfile=settings.tls_certificate,
         ssl_keyfile=settings.tls_key,

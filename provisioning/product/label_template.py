@@ -95,7 +95,7 @@ STANDARD: Final = Template(
 def load_template(path: Path) -> Template:
     """The template in a TOML file. Raises TemplateError, OSError."""
     try:
-        return parse_template(path.read_text(encoding="utf-8"), path.name)
+        return parse_template(path.read_text(encoding="utf-8-sig"), path.name)
     except UnicodeDecodeError as error:
         raise TemplateError([f"not UTF-8 at byte {error.start}"], path.name) from None
 

@@ -200,7 +200,7 @@ def _plain(value: object) -> str:
 def load_product(path: Path) -> Product:
     """The product that a TOML file defines. Raises ProductError, OSError."""
     try:
-        return parse_product(path.read_text(encoding="utf-8"), path.name)
+        return parse_product(path.read_text(encoding="utf-8-sig"), path.name)
     except UnicodeDecodeError as error:
         raise ProductError([f"not UTF-8 at byte {error.start}"], path.name) from error
 

@@ -22,7 +22,6 @@ import jinja2
 from markupsafe import Markup
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -31,9 +30,12 @@ from provisioning.station.line import PortView
 from provisioning.station.reprint import ReprintError
 from provisioning.station.web.chart import phase_chart
 from provisioning.station.web.floor import WORDS, Floor, plain_reason
+from provisioning.station.web.hosts import HostCheck, Hosts
 from provisioning.station.web.login import Login
 
 COOKIE: Final = "station"
+BROWSER_COOKIE: Final = "station-browser"  # names a browser that signed in before; opens nothing by itself
+BROWSER_S: Final = 180 * 86400
 FORM_BYTES: Final = 4096
 REFRESH_S: Final = 0.25
 KEEP_ALIVE_ROUNDS: Final = 60
@@ -74,13 +76,25 @@ class Pages:
         form = await _form(request)
         if form is None or not _is_own(request):
             return self._page("login.html", status=403, note="That form did not come from this page.")
-        token = await asyncio.to_thread(self.login.sign_in, form.get("password", ""))
+        address = request.client.host if request.client is not None else ""
+        client = self.login.client(address, request.cookies.get(BROWSER_COOKIE))
+        token = await asyncio.to_thread(self.login.sign_in, form.get("password", ""), client)
         if token is None:
-            wait = self.login.wait_s()
+            wait = self.login.wait_s(client)
             note = f"Wait {wait:.0f} seconds, then try again." if wait >= 1 else "That password is not right."
             return self._page("login.html", status=429 if wait >= 1 else 403, note=note)
         response = _to("/")
         response.set_cookie(COOKIE, token, httponly=True, samesite="strict", secure=self.is_tls, path="/")
+        if not client.startswith("browser "):
+            response.set_cookie(
+                BROWSER_COOKIE,
+                self.login.known_browser(),
+                max_age=BROWSER_S,
+                httponly=True,
+                samesite="strict",
+                secure=self.is_tls,
+                path="/login",
+            )
         return response
 
     async def style(self, _: Request) -> Response:
@@ -239,8 +253,8 @@ async def _form(request: Request) -> dict[str, str] | None:
     return {name: values[0] for name, values in fields.items()}
 
 
-def make_app(floor: Floor, login: Login, hosts: list[str], *, is_tls: bool = False) -> Starlette:
-    """The application. `hosts`: names by which it may be asked; others are refused (DNS rebinding)."""
+def make_app(floor: Floor, login: Login, hosts: Hosts, *, is_tls: bool = False) -> Starlette:
+    """The application. `hosts`: the names by which it may be asked; others are refused (DNS rebinding)."""
     pages = Pages(floor, login, is_tls=is_tls)
     public = [
         Route("/login", pages.sign_in_page, methods=["GET"]),
@@ -262,4 +276,4 @@ def make_app(floor: Floor, login: Login, hosts: list[str], *, is_tls: bool = Fal
     routes = public + [
         Route(path, pages.guarded(handler), methods=[method]) for path, handler, method in guarded
     ]
-    return Starlette(routes=routes, middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts)])
+    return Starlette(routes=routes, middleware=[Middleware(HostCheck, hosts=hosts)])

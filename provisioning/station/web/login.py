@@ -3,7 +3,8 @@
 Rules:
 1. There is no default: without a login file the page does not start, and a file that others can read is refused.
 2. A password has at least 12 characters; the file holds salt and scrypt hash (RFC 7914), never the password.
-3. Failures delay the next attempt, doubling to a minute, for everyone: a shift is not locked out for longer.
+3. Failures delay the next attempt of the same client, doubling to a minute: a stranger who guesses does not delay the
+   operator. A client is a browser that signed in before (by its cookie), otherwise a network address (IPv6: its /64).
 4. A session ends with the process, at sign-out, or after 12 hours.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import ipaddress
 import json
 import secrets
 import threading
@@ -27,6 +29,7 @@ SESSION_S: Final = 12 * 3600
 SESSIONS: Final = 64
 LONGEST_DELAY_S: Final = 60.0
 FREE_ATTEMPTS: Final = 3
+CLIENTS: Final = 1024  # whose attempts are remembered
 _N, _R, _P = 1 << 15, 8, 1
 _MEMORY: Final = 128 * _N * _R * 2
 
@@ -58,6 +61,25 @@ class Session:
 
 
 @dataclass
+class _Attempts:
+    """Failed attempts of one client, and when the next one is looked at."""
+
+    failures: int = 0
+    free_at: float = 0.0
+
+
+def client_of(address: str) -> str:
+    """The part of a network address that one person has: an IPv4 address, or the first 64 bits of an IPv6 address."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv6Address):
+        return found.ipv4_mapped.compressed if found.ipv4_mapped else found.exploded[:19]
+    return found.compressed
+
+
+@dataclass
 class Login:
     """Checks passwords and keeps sessions. `now`: seconds of a clock that only goes forward."""
 
@@ -65,9 +87,10 @@ class Login:
     expected: bytes = field(repr=False)
     now: Callable[[], float] = time.monotonic
     _sessions: dict[str, Session] = field(default_factory=dict, repr=False)
-    _failures: int = 0
-    _free_at: float = 0.0
+    _attempts: dict[str, _Attempts] = field(default_factory=dict, repr=False)
+    _browsers: dict[str, None] = field(default_factory=dict, repr=False)  # in the order of their sign-in
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _hashing: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @classmethod
     def load(cls, path: Path) -> Login:
@@ -79,25 +102,44 @@ class Login:
             return cls(bytes.fromhex(stored["salt"]), bytes.fromhex(stored["hash"]))
         except (ValueError, KeyError, TypeError):
             raise LoginError(
-                f"{path.name} is no login file; make one with firstboot station set-login"
+                f"{path.name} is not a login file; make one with firstboot station set-login"
             ) from None
 
-    def wait_s(self) -> float:
-        """Seconds until the next attempt is looked at; 0.0 when it may come now."""
-        return max(0.0, self._free_at - self.now())
+    def wait_s(self, client: str = "") -> float:
+        """Seconds until the next attempt of this client is looked at; 0.0 if it may come now."""
+        known = self._attempts.get(client)
+        return 0.0 if known is None else max(0.0, known.free_at - self.now())
 
-    def sign_in(self, password: str) -> str | None:
-        """A new session's token; None for a wrong password or while attempts have to wait. Slow by intent."""
+    def client(self, address: str, browser: str | None) -> str:
+        """The name under which attempts are counted (rule 3). `browser`: the value of its cookie."""
+        return f"browser {browser}" if browser in self._browsers else client_of(address)
+
+    def known_browser(self) -> str:
+        """A new value for the cookie of a browser that signed in."""
+        name = secrets.token_urlsafe(16)
+        self._browsers[name] = None
+        while len(self._browsers) > CLIENTS:
+            self._browsers.pop(next(iter(self._browsers)))
+        return name
+
+    def sign_in(self, password: str, client: str = "") -> str | None:
+        """A new session's token; None for a wrong password, or while this client has to wait. Slow by intent."""
         with self._lock:  # counted before it is looked at, so that attempts in parallel all count
-            if self.wait_s() > 0:
+            if self.wait_s(client) > 0:
                 return None
-            self._failures += 1
-            is_slow = self._failures > FREE_ATTEMPTS
-            delay = min(LONGEST_DELAY_S, 2.0 ** (self._failures - FREE_ATTEMPTS)) if is_slow else 0.0
-            self._free_at = self.now() + delay
-        if not hmac.compare_digest(_hash(password[: PASSWORD_CHARS[1]], self.salt), self.expected):
+            attempts = self._attempts.pop(client, None) or _Attempts()
+            self._attempts[client] = attempts  # the newest is last
+            while len(self._attempts) > CLIENTS:
+                self._attempts.pop(next(iter(self._attempts)))
+            attempts.failures += 1
+            is_slow = attempts.failures > FREE_ATTEMPTS
+            delay = min(LONGEST_DELAY_S, 2.0 ** (attempts.failures - FREE_ATTEMPTS)) if is_slow else 0.0
+            attempts.free_at = self.now() + delay
+        with self._hashing:  # one at a time: a crowd of guesses takes one core and 32 MiB
+            is_right = hmac.compare_digest(_hash(password[: PASSWORD_CHARS[1]], self.salt), self.expected)
+        if not is_right:
             return None
-        self._failures, self._free_at = 0, 0.0
+        self._attempts.pop(client, None)
         if len(self._sessions) >= SESSIONS:
             del self._sessions[min(self._sessions, key=lambda token: self._sessions[token].started_s)]
         token = secrets.token_urlsafe(32)

@@ -17,6 +17,7 @@ from provisioning.station.link import HandlerStream
 from provisioning.station.ports import CallPort, fixed
 from provisioning.station.web.app import make_app
 from provisioning.station.web.floor import Floor
+from provisioning.station.web.hosts import hosts_of
 from provisioning.station.web.login import Login, set_password
 from tests.unit.provisioning.station.station_bench import PRODUCT, Bench, MemoryUnit
 
@@ -48,7 +49,7 @@ class OperatorBench:
         self.floor.attach(self.line)
         set_password(directory / "login", PASSWORD)
         self.login = Login.load(directory / "login")
-        app = make_app(self.floor, self.login, ["127.0.0.1"])
+        app = make_app(self.floor, self.login, hosts_of("127.0.0.1"))
         config = uvicorn.Config(
             app, host="127.0.0.1", port=0, log_level="error", timeout_graceful_shutdown=1, access_log=False
         )
@@ -97,8 +98,9 @@ class Browser:
             connection.request(method, path, body, sent)
             answer = connection.getresponse()
             got = {name.lower(): value for name, value in answer.getheaders()}
-            if "set-cookie" in got:
-                self.cookie = got["set-cookie"].partition(";")[0]
+            for cookie in answer.headers.get_all("Set-Cookie") or ():
+                if cookie.startswith("station="):
+                    self.cookie, got["set-cookie"] = cookie.partition(";")[0], cookie
             return answer.status, got, answer.read().decode("latin-1")
         finally:
             connection.close()
