@@ -33,7 +33,7 @@ from provisioning.compliance.statement import (
     sign_statement,
 )
 from provisioning.keys.file_signer import FileSigner
-from provisioning.keys.key_ring import MARKER
+from provisioning.keys.pem import MARKER, read_private
 from provisioning.product.periods import contradiction_today
 from provisioning.product.placeholders import placeholders
 
@@ -80,7 +80,10 @@ def open_key(path: Path, passphrase: str) -> FileSigner:
     """The signatory's signer. Raises StatementError; OSError where there is no file."""
     if (path.parent / MARKER).exists():
         raise StatementError(["a development key signs no statement of compliance"])
-    data = path.read_bytes()
+    try:
+        data = read_private(path)
+    except ValueError as error:
+        raise StatementError([str(error)]) from None
     if b"ENCRYPTED" not in data:
         raise StatementError(
             [

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from device.codec import cose
 from provisioning.keys.key_id import key_id, public_point
-from provisioning.keys.pem import load_any_pem, load_private_pem
+from provisioning.keys.pem import load_any_pem, load_private_pem, read_private
 
 _DETERMINISTIC = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
 
@@ -34,7 +34,7 @@ class FileSigner:
     @classmethod
     def load(cls, path: Path) -> FileSigner:
         """The signer of a PKCS#8 or SEC 1 PEM file. Raises OSError, ValueError for another kind of key."""
-        return cls.from_pem(path.read_bytes())
+        return cls.from_pem(read_private(path))
 
     @classmethod
     def from_pem(cls, data: bytes) -> FileSigner:
@@ -71,7 +71,7 @@ def load_file_signer(path: Path) -> FileSigner | Ed25519FileSigner:
     Raises OSError, ValueError for a key that is neither P-256 nor Ed25519 or does not open.
     """
     try:
-        key = load_any_pem(path.read_bytes())
+        key = load_any_pem(read_private(path))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     if isinstance(key, ed25519.Ed25519PrivateKey):

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from provisioning.keys.key_id import AnchorKey, key_id, public_point
-from provisioning.keys.pem import load_private_pem, private_pem, write_private
+from provisioning.keys.pem import MARKER, load_private_pem, private_pem, read_private, write_private
 from provisioning.keys.pki import CertificateAuthority
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 ROLES: Final = {"root": 1, "author": 2, "support": 3, "tracker": 4, "signatory": 5}
 SIGNING_ROLES: Final = ("author", "support", "tracker", "signatory")
 IMAGE_KEYS: Final = 3
-MARKER: Final = "DEVELOPMENT-KEYS"
 MARKER_TEXT: Final = (
     "Generated for development on this machine. Units provisioned with these keys are NOT FOR SALE.\n"
 )
@@ -50,7 +49,7 @@ def _public_of(path: Path) -> bytes:
     """The public half: from the .pub file if there is one, else from the key."""
     half = _public_half(path)
     if path.is_file() and not half.is_file():
-        return public_point(load_private_pem(path.read_bytes()).public_key())
+        return public_point(load_private_pem(read_private(path)).public_key())
     key = serialization.load_pem_public_key(half.read_bytes())
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise KeyRingError(f"{half.name} is not a P-256 public key")

@@ -31,7 +31,7 @@ from device.limits import KEYSET_SIGNATURES, TRACKER_KEY_DAYS
 from device.trust import keyset
 from device.trust.anchors import ROLE_AUTHOR, ROLE_ROOT, ROLE_TRACKER, Anchors, Interval, Key, Policy, Rules
 from provisioning.keys.key_id import AnchorKey, key_id, public_point
-from provisioning.keys.pem import load_private_pem, private_pem, write_private
+from provisioning.keys.pem import load_private_pem, private_pem, read_private, write_private
 from provisioning.keys.signer import Signer
 
 PLAN_NAME: Final = "keyset.json"
@@ -232,4 +232,4 @@ def ensure_plan(folder: Path, now_s: int | None = None) -> KeySetPlan:
 
 
 def _public(path: Path) -> bytes:
-    return public_point(load_private_pem(path.read_bytes()).public_key())
+    return public_point(load_private_pem(read_private(path)).public_key())

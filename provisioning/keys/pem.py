@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Final
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 from provisioning.keys.secret_input import KEY_VARIABLE, ask
+
+MARKER: Final = "DEVELOPMENT-KEYS"  # the file that marks a folder of development keys
 
 
 def write_private(path: Path, data: bytes) -> None:
@@ -19,6 +22,18 @@ def write_private(path: Path, data: bytes) -> None:
     with os.fdopen(descriptor, "wb") as file:
         os.fchmod(descriptor, 0o600)
         file.write(data)
+
+
+def read_private(path: Path) -> bytes:
+    """The bytes of a private key's file. Raises OSError, ValueError for a file that others can read or write.
+
+    The keys of a development folder are public by intent and may have any mode.
+    """
+    if path.stat().st_mode & 0o077 and not (path.parent / MARKER).exists():
+        raise ValueError(
+            f"{path.name} can be read or written by others; set its mode to 0600: chmod 600 {path.name}"
+        )
+    return path.read_bytes()
 
 
 def private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from provisioning.keys.pem import load_private_pem, private_pem, write_private
+from provisioning.keys.pem import load_private_pem, private_pem, read_private, write_private
 
 NO_EXPIRY = dt.datetime(9999, 12, 31, 23, 59, 59, tzinfo=dt.UTC)
 BACKDATE = dt.timedelta(days=1)  # a server that starts with a slow clock still accepts what was issued now
@@ -137,7 +137,7 @@ class CertificateAuthority:
 
             key: ec.EllipticCurvePrivateKey = HeldKey(open_signer(uri.read_text(encoding="utf-8").strip()))
         else:
-            key = load_private_pem(key_path.read_bytes())
+            key = load_private_pem(read_private(key_path))
         if certificate.public_key() != key.public_key():
             raise ValueError(f"{key_path.name} is not the key of {certificate_path.name}")
         return cls(Credentials(certificate, key))

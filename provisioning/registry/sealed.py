@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from provisioning.keys.key_id import key_id, public_point
-from provisioning.keys.pem import load_private_pem, private_pem, write_private
+from provisioning.keys.pem import load_private_pem, private_pem, read_private, write_private
 from provisioning.registry.errors import RegistryError
 
 SECRET_BYTES: Final = 16
@@ -82,7 +82,7 @@ class ServerPrivateKey:
     @classmethod
     def load(cls, path: Path) -> ServerPrivateKey:
         """The key in a PEM file. Raises ValueError for another kind, OSError."""
-        return cls(load_private_pem(path.read_bytes()))
+        return cls(load_private_pem(read_private(path)))
 
     @property
     def public(self) -> ServerKey:
