@@ -107,6 +107,11 @@ if TYPE_CHECKING:
         async def write(self, data: bytes) -> None: ...
         async def close(self) -> None: ...
 
+    class ServedStream(Stream, Protocol):
+        """A client's stream in Network.serve_tls. The handler clears `is_waiting` once the request is complete."""
+
+        is_waiting: bool
+
     class Datagram(Protocol):
         async def send(self, data: bytes) -> None: ...
         async def receive(self, timeout_ms: int) -> "bytes | None":
@@ -127,9 +132,16 @@ if TYPE_CHECKING:
             """Return the unit's own addresses as text. Pages are served only for these and the unit's name."""
 
         async def serve_tls(
-            self, port: int, cert_der: bytes, key_der: bytes, handler: "Callable[[Stream], Awaitable[None]]"
+            self,
+            port: int,
+            cert_der: bytes,
+            key_der: bytes,
+            handler: "Callable[[ServedStream], Awaitable[None]]",
         ) -> object:
-            """Listen; call `handler(stream)` per client, at most limits.HTTP_CLIENTS at once."""
+            """Listen; call `handler(stream)` per client, for as many at once as device/net/places.py has places.
+
+            A client that must give way is hung up: its handler is cancelled.
+            """
 
     class Source(Protocol):
         """One source of releases (device/transport), with the same operations over MQTT and CoAP.

@@ -33,7 +33,7 @@ from device.layout import (
     RESET_WATCHDOG,
     NvmLayout,
 )
-from device.ports.host import HostClock, HostEntropy, HostNetwork, HostServer, HostStream
+from device.ports.host import HostClock, HostEntropy, HostNetwork, HostServer, ServedHostStream
 from device.records.store import DEVICE
 from device.update.slots import BootState
 from simulator import boot as boot_rom
@@ -143,7 +143,11 @@ class _Network(HostNetwork):
         self.port = port
 
     async def serve_tls(
-        self, port: int, cert_der: bytes, key_der: bytes, handler: Callable[[HostStream], Awaitable[None]]
+        self,
+        port: int,
+        cert_der: bytes,
+        key_der: bytes,
+        handler: Callable[[ServedHostStream], Awaitable[None]],
     ) -> HostServer:
         server = await super().serve_tls(port, cert_der, key_der, handler)
         self.port = server.port

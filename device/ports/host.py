@@ -16,7 +16,8 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import cast
 
 from device.errors import EntropyError, LinkError, LinkTimeoutError
-from device.limits import CONNECT_TIMEOUT_S, HTTP_CLIENTS
+from device.limits import CONNECT_TIMEOUT_S, HTTP_READ_TIMEOUT_S
+from device.net.places import Places
 from device.ports.host_identity import load_identity
 
 TICKS_PERIOD = 1 << 30
@@ -68,6 +69,29 @@ class HostStream:
         with contextlib.suppress(OSError):  # TimeoutError is one
             # TLS waits for the peer's close_notify, which a peer without power never sends.
             await asyncio.wait_for(self._writer.wait_closed(), 1)
+
+
+class ServedHostStream(HostStream):
+    """A client of serve_tls; implements interfaces.ServedStream."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        super().__init__(reader, writer)
+        self.is_waiting = True
+        self.is_hung_up = False
+        self._task = asyncio.current_task()
+
+    async def secure(self, context: ssl.SSLContext) -> None:
+        """Run the server's handshake. Raises LinkError."""
+        # Nothing may wait before this: what the client sends meanwhile would be read as plain text.
+        with _link_errors("handshake"):
+            await self._writer.start_tls(context, ssl_handshake_timeout=HTTP_READ_TIMEOUT_S)
+
+    def hang_up(self) -> None:
+        """Drop the connection at once and end the task that serves it."""
+        self.is_hung_up = True
+        self._writer.transport.abort()
+        if self._task is not None:
+            self._task.cancel()
 
 
 class HostDatagram(asyncio.DatagramProtocol):
@@ -231,27 +255,31 @@ class HostNetwork:
         return (self._listen_on[0],) if self._listen_on else ()
 
     async def serve_tls(
-        self, port: int, cert_der: bytes, key_der: bytes, handler: Callable[[HostStream], Awaitable[None]]
+        self,
+        port: int,
+        cert_der: bytes,
+        key_der: bytes,
+        handler: Callable[[ServedHostStream], Awaitable[None]],
     ) -> HostServer:
-        """Listen; call `handler(stream)` for each client. More than HTTP_CLIENTS at once are closed.
+        """Listen; call `handler(stream)` for each client that gets a place (device/net/places.py).
 
         Raises LinkError if the address is not available.
         """
-        clients = 0
+        places = Places()
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            nonlocal clients
-            stream = HostStream(reader, writer)
-            if clients >= HTTP_CLIENTS:
-                await stream.close()
-                return
-            clients += 1
+            stream = ServedHostStream(reader, writer)
             try:
-                await handler(stream)
+                if places.enter(writer.get_extra_info("peername")[0], stream, stream.hang_up):
+                    await stream.secure(context)
+                    await handler(stream)
             except LinkError:
                 pass  # the client has closed
+            except asyncio.CancelledError:
+                if not stream.is_hung_up:
+                    raise
             finally:
-                clients -= 1
+                places.leave(stream)
                 await stream.close()
 
         with _link_errors("listen"):
@@ -259,5 +287,5 @@ class HostNetwork:
             context.minimum_version = ssl.TLSVersion.TLSv1_2
             load_identity(context, cert_der, key_der)
             host, port = self._listen_on or ("0.0.0.0", port)  # noqa: S104 - a device answers on its network
-            server = await asyncio.start_server(serve, host, port, ssl=context, ssl_handshake_timeout=10)
+            server = await asyncio.start_server(serve, host, port)
         return HostServer(server)

@@ -18,7 +18,8 @@ import tls
 
 from device.compat import const
 from device.errors import LinkError, LinkTimeoutError
-from device.limits import COAP_MESSAGE_BYTES, CONNECT_TIMEOUT_S, HTTP_CLIENTS
+from device.limits import COAP_MESSAGE_BYTES, CONNECT_TIMEOUT_S
+from device.net.places import Places
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -94,6 +95,19 @@ class TlsStream(SocketStream):
         _close(self._raw)
 
 
+class ServedTlsStream(TlsStream):
+    """A client of serve_tls; implements interfaces.ServedStream. It takes no TLS memory before `secure`."""
+
+    def __init__(self, raw: "Any") -> None:
+        super().__init__(raw, raw)
+        self.is_waiting = True
+
+    def secure(self, context: "Any") -> None:
+        """Begin TLS; the handshake runs during the first read. Raises OSError, ValueError, MemoryError."""
+        secured = context.wrap_socket(self._raw, server_side=True, do_handshake_on_connect=False)
+        self._stream = asyncio.StreamReader(secured)
+
+
 class SocketDatagram:
     """interfaces.Datagram over a connected UDP socket: datagrams of other peers are dropped by the stack."""
 
@@ -128,7 +142,7 @@ class SocketNetwork:
     """interfaces.Network over the chip's own stack; the board's main has brought the interface up."""
 
     def __init__(self) -> None:
-        self._clients = 0
+        self._places = Places()
 
     def require_up(self) -> None:
         """Raise LinkError if there must be no network: no entropy, or the radio is off."""
@@ -177,28 +191,31 @@ class SocketNetwork:
         return SocketDatagram(udp)
 
     async def serve_tls(
-        self, port: int, cert_der: bytes, key_der: bytes, handler: "Callable[[TlsStream], Awaitable[None]]"
+        self,
+        port: int,
+        cert_der: bytes,
+        key_der: bytes,
+        handler: "Callable[[ServedTlsStream], Awaitable[None]]",
     ) -> object:
         """Listen on every address and give the server object. Raises LinkError.
 
-        A client beyond limits.HTTP_CLIENTS is closed before a TLS context is created for it.
+        A client without a place (device/net/places.py) is closed before it begins its handshake.
         """
         self.require_up()
         context = _context(tls.PROTOCOL_TLS_SERVER, cert_der, key_der)
 
         async def serve(reader: "Any", writer: "Any") -> None:
             raw = reader.s
-            if self._clients >= HTTP_CLIENTS:
-                _close(raw)
-                return
-            self._clients += 1
+            stream = ServedTlsStream(raw)
             try:
-                secured = context.wrap_socket(raw, server_side=True, do_handshake_on_connect=False)
-                await handler(TlsStream(secured, raw))
-            except (LinkError, OSError, MemoryError):
+                if self._places.enter(_peer(writer), stream, asyncio.current_task().cancel):
+                    await asyncio.sleep(0)  # a client that gives way frees its memory first
+                    stream.secure(context)
+                    await handler(stream)
+            except (LinkError, OSError, ValueError, MemoryError):
                 pass  # the client has closed, or there is no memory for one more: other clients continue
             finally:
-                self._clients -= 1
+                self._places.leave(stream)
                 _close(raw)
 
         try:
@@ -223,6 +240,11 @@ async def _handshake(secured: "Any", deadline: int) -> bytes:
         if time.ticks_diff(deadline, time.ticks_ms()) <= 0:
             raise LinkTimeoutError(reason="handshake")
         await asyncio.sleep_ms(_HANDSHAKE_POLL_MS)
+
+
+def _peer(writer: "Any") -> object:
+    """Give the address of a client without its port: (address, port, ...) on lwIP and ESP-IDF."""
+    return writer.get_extra_info("peername")[0]
 
 
 def _close(raw: "Any") -> None:

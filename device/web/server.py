@@ -18,7 +18,7 @@ TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from typing import Any, Awaitable, Callable
 
-    from device.interfaces import Stream
+    from device.interfaces import ServedStream, Stream
 
 # Nothing from other servers, no frame around the pages, only the inline script and files of this device. The referrer
 # policy is not "no-referrer", since a browser would then send "Origin: null" with the device's own forms.
@@ -43,10 +43,10 @@ _DRAIN_S = const(1)
 
 def create_handler(
     app: "Any", read_timeout_s: float = HTTP_READ_TIMEOUT_S
-) -> "Callable[[Stream], Awaitable[None]]":
+) -> "Callable[[ServedStream], Awaitable[None]]":
     """Return the function that Network.serve_tls calls for each client; a client that stalls is closed."""
 
-    async def handler(stream: "Stream") -> None:
+    async def handler(stream: "ServedStream") -> None:
         has_body = False
         try:
             has_body = await serve_client(app, stream, read_timeout_s)
@@ -60,7 +60,9 @@ def create_handler(
     return handler
 
 
-async def serve_client(app: "Any", stream: "Stream", read_timeout_s: float = HTTP_READ_TIMEOUT_S) -> bool:
+async def serve_client(
+    app: "Any", stream: "ServedStream", read_timeout_s: float = HTTP_READ_TIMEOUT_S
+) -> bool:
     """Read one request and answer it. Return whether it may have contained a form.
 
     Raises LinkError, asyncio.TimeoutError if the client does not read the answer.
@@ -70,6 +72,7 @@ async def serve_client(app: "Any", stream: "Stream", read_timeout_s: float = HTT
     is_refused = True
     try:
         found = await asyncio.wait_for(http.read_request(stream), read_timeout_s)
+        stream.is_waiting = False  # device/net/places.py
         if found is None:
             return False
         head, body = found

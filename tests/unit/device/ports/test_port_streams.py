@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from device.errors import LinkError
-from device.limits import HTTP_CLIENTS
-from device.ports.host import HostNetwork, HostStream
+from device.limits import HTTP_CLIENTS_PER_PEER
+from device.ports.host import HostNetwork, HostStream, ServedHostStream
 from provisioning.keys.pki import CertificateAuthority
 from simulator.ports.serial import SerialPipe
 
@@ -32,7 +33,7 @@ def _network(time_s: int | None = None) -> HostNetwork:
 def _with_server(
     authority: CertificateAuthority,
     client: Callable[[HostNetwork, int], Awaitable[Any]],
-    handler: Callable[[HostStream], Awaitable[None]] = _echo,
+    handler: Callable[[ServedHostStream], Awaitable[None]] = _echo,
     time_s: int | None = None,
 ) -> Any:
     """Run `client(network, port)` against a TLS server for the name srv.test."""
@@ -134,18 +135,88 @@ def test_a_closed_port_is_a_link_error(authority: CertificateAuthority) -> None:
 def test_a_client_beyond_the_bound_is_closed_and_the_others_are_served(
     authority: CertificateAuthority,
 ) -> None:
+    async def echo_and_answer(stream: ServedHostStream) -> None:
+        while data := await stream.read(100):
+            stream.is_waiting = False
+            await stream.write(data)
+
     async def client(network: HostNetwork, port: int) -> bytes:
-        inside = [await _dial(authority)(network, port) for _ in range(HTTP_CLIENTS)]
-        for stream in inside:  # each is being served, not only connected
+        inside = [await _dial(authority)(network, port) for _ in range(HTTP_CLIENTS_PER_PEER)]
+        for stream in inside:  # each is being answered, not only connected
             await stream.write(b"a")
             assert await stream.readexactly(1) == b"a"
-        outside = await _dial(authority)(network, port)
-        refused = await outside.read(1)
-        for stream in [*inside, outside]:
+        with pytest.raises(LinkError):
+            await _dial(authority)(network, port)
+        for stream in inside:
+            await stream.write(b"b")
+            assert await stream.readexactly(1) == b"b"
             await stream.close()
-        return refused
+        return b""
 
-    assert _with_server(authority, client) == b""
+    assert _with_server(authority, client, echo_and_answer) == b""
+
+
+async def _answer_one(stream: ServedHostStream) -> None:
+    """Wait for a whole line, as the pages wait for a whole request, and answer it."""
+    line = b""
+    while not line.endswith(b"\n"):
+        part = await stream.read(100)
+        if not part:
+            return
+        line += part
+    stream.is_waiting = False
+    await stream.write(line.upper())
+
+
+async def _ask(authority: CertificateAuthority, network: HostNetwork, port: int) -> bytes:
+    stream = await _dial(authority)(network, port)
+    await stream.write(b"owner\n")
+    answer = await stream.readexactly(6)
+    await stream.close()
+    return answer
+
+
+def test_the_owner_is_served_while_50_silent_and_50_dripping_connections_of_the_same_host_stand(
+    authority: CertificateAuthority,
+) -> None:
+    async def client(network: HostNetwork, port: int) -> list[bytes]:
+        silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(50)]
+        answers = [await _ask(authority, network, port)]
+        dripping = []
+        for _ in range(50):
+            stream = await _dial(authority)(network, port)
+            await stream.write(b"d")
+            dripping.append(stream)
+        answers += [await _ask(authority, network, port) for _ in range(3)]
+        for _, writer in silent:
+            writer.close()
+        for stream in dripping:
+            await stream.close()
+        return answers
+
+    assert _with_server(authority, client, _answer_one) == [b"OWNER\n"] * 4
+
+
+def test_connections_of_another_host_do_not_keep_the_owner_out_although_they_come_back(
+    authority: CertificateAuthority,
+) -> None:
+    async def attack(port: int, address: str) -> None:
+        while True:
+            with contextlib.suppress(OSError):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0))
+                await reader.read(1)  # until the unit hangs up
+                writer.close()
+
+    async def client(network: HostNetwork, port: int) -> list[bytes]:
+        attacks = [asyncio.ensure_future(attack(port, "127.0.0.2")) for _ in range(20)]
+        await asyncio.sleep(0.1)
+        answers = [await _ask(authority, network, port) for _ in range(5)]
+        for one in attacks:
+            one.cancel()
+        await asyncio.gather(*attacks, return_exceptions=True)
+        return answers
+
+    assert _with_server(authority, client, _answer_one) == [b"OWNER\n"] * 5
 
 
 def test_a_datagram_arrives_or_the_wait_ends() -> None:

@@ -1,0 +1,132 @@
+"""Which clients of the local pages stay connected: places for each peer, and who gives way."""
+
+from device.limits import HTTP_CLIENTS, HTTP_CLIENTS_PER_PEER
+from device.net.places import Places
+
+OWNER, STRANGER, OTHER, FOURTH, FIFTH = "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5"
+
+
+class Client:
+    def __init__(self, listener, peer):
+        self.peer = peer
+        self.is_waiting = True
+        self.is_hung_up = False
+        self.is_in = listener.places.enter(peer, self, self.hang_up)
+
+    def hang_up(self):
+        self.is_hung_up = True
+        self.is_in = False
+
+
+class Listener:
+    def __init__(self):
+        self.places = Places()
+
+    def clients(self, *peers):
+        return [Client(self, peer) for peer in peers]
+
+    def answered(self, *peers):
+        """Clients whose requests are complete."""
+        found = self.clients(*peers)
+        for client in found:
+            client.is_waiting = False
+        return found
+
+
+def inside(clients):
+    return [client.is_in for client in clients]
+
+
+def test_the_bounds_keep_a_place_for_another_host():
+    assert 0 < HTTP_CLIENTS_PER_PEER < HTTP_CLIENTS
+
+
+def test_a_full_peer_gives_up_its_oldest_waiting_client_and_no_other():
+    listener = Listener()
+    (other,) = listener.clients(OTHER)
+    own = listener.clients(*(STRANGER,) * (HTTP_CLIENTS_PER_PEER + 2))
+    assert inside(own) == [False, False] + [True] * HTTP_CLIENTS_PER_PEER
+    assert other.is_in
+
+
+def test_a_client_that_is_answered_does_not_give_way_to_one_of_its_own_host():
+    listener = Listener()
+    first = listener.answered(OWNER, OWNER)
+    waiting = listener.clients(OWNER)
+    (new,) = listener.clients(OWNER)
+    assert inside([*first, *waiting, new]) == [True, True, False, True]
+    new.is_waiting = False
+    (refused,) = listener.clients(OWNER)
+    assert not refused.is_in and not refused.is_hung_up
+    assert inside([*first, new]) == [True] * 3
+
+
+def test_the_owner_gets_in_beside_50_silent_connections_of_one_host_and_stays():
+    listener = Listener()
+    listener.clients(*(STRANGER,) * 50)
+    (owner,) = listener.clients(OWNER)
+    listener.clients(*(STRANGER,) * 50)
+    assert owner.is_in
+    (second,) = listener.clients(OWNER)
+    listener.clients(*(STRANGER,) * 50)
+    assert owner.is_in and second.is_in
+
+
+def test_the_newest_client_of_the_greediest_peer_gives_way():
+    listener = Listener()
+    strangers = listener.clients(*(STRANGER,) * 3)
+    (other,) = listener.clients(OTHER)
+    (owner,) = listener.clients(OWNER)
+    assert inside(strangers) == [True, True, False]
+    assert other.is_in and owner.is_in
+
+
+def test_a_waiting_client_gives_way_before_one_that_is_answered():
+    listener = Listener()
+    (waiting,) = listener.clients(STRANGER)
+    answered = listener.answered(STRANGER, STRANGER, OTHER)
+    (owner,) = listener.clients(OWNER)
+    assert owner.is_in and not waiting.is_in
+    assert inside(answered) == [True, True, True]
+
+
+def test_a_host_that_takes_its_answers_slowly_gives_one_up_too():
+    listener = Listener()
+    slow = listener.answered(STRANGER, STRANGER, STRANGER, OTHER)
+    (owner,) = listener.clients(OWNER)
+    assert owner.is_in
+    assert inside(slow) == [True, True, False, True]
+
+
+def test_with_one_client_of_each_peer_the_oldest_that_waits_gives_way():
+    listener = Listener()
+    found = listener.clients(STRANGER, OTHER, FOURTH, FIFTH)
+    found[0].is_waiting = False
+    (owner,) = listener.clients(OWNER)
+    assert owner.is_in
+    assert inside(found) == [True, False, True, True]
+
+
+def test_with_one_answered_client_of_each_peer_a_new_peer_is_refused():
+    listener = Listener()
+    found = listener.answered(STRANGER, OTHER, FOURTH, FIFTH)
+    (new,) = listener.clients(OWNER)
+    assert not new.is_in and inside(found) == [True] * 4
+
+
+def test_of_two_equally_greedy_peers_a_new_client_of_one_takes_the_place_of_its_own():
+    listener = Listener()
+    found = listener.clients(STRANGER, OWNER, STRANGER, OWNER)
+    (new,) = listener.clients(STRANGER)
+    assert new.is_in
+    assert inside(found) == [False, True, True, True]
+
+
+def test_a_place_is_free_again_after_its_client_left():
+    listener = Listener()
+    found = listener.answered(*(OWNER,) * HTTP_CLIENTS_PER_PEER)
+    listener.places.leave(found[0])
+    listener.places.leave(found[0])
+    new = listener.clients(OWNER, OWNER)
+    assert inside(new) == [False, True]  # the second replaced the first, which only waited
+    assert inside(found[1:]) == [True, True]
