@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -25,9 +27,30 @@ RETIRED: Final = "retired"
 ROOT: Final = "root"
 IMAGE_PREFIX: Final = "image-"
 NEXT: Final = "firstboot keys sign-set"
+EPOCH: Final = dt.date(1970, 1, 1)
+
+ManifestCeilingOption = Annotated[
+    int | None,
+    typer.Option(
+        "--manifest-ceiling",
+        metavar="N",
+        min=0,
+        help="Use this if a stolen author key signed a huge sequence number. Devices above N go back to N and take "
+        "your next release again. N is the number of your newest release.",
+    ),
+]
+SupportEndCeilingOption = Annotated[
+    str | None,
+    typer.Option(
+        "--support-end-ceiling",
+        metavar="YYYY-MM-DD",
+        help="Use this if a stolen support key promised a date that is too late. Devices with a later end date go "
+        "back to this one. It is the latest end date that you published.",
+    ),
+]
 
 
-def sign_set(
+def sign_set(  # noqa: PLR0913, PLR0917 - one parameter for each option
     product: ProductOption,
     keys: KeysOption,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="File for the signed key set.")],
@@ -46,6 +69,11 @@ def sign_set(
     renew: Annotated[
         bool, typer.Option("--renew-tracker", help="Let the tracker's key be valid for another 400 days.")
     ] = False,
+    manifest_ceiling: ManifestCeilingOption = None,
+    support_end_ceiling: SupportEndCeilingOption = None,
+    is_without_ceilings: Annotated[
+        bool, typer.Option("--no-ceilings", help="Remove both ceilings from the key set.")
+    ] = False,
     is_json: JsonOption = False,
 ) -> None:
     """Sign the key set of a key folder with its roots. Devices of the product class then trust exactly these keys.
@@ -57,27 +85,90 @@ def sign_set(
     now_s = int(time.time()) if time_s is None else time_s
     plan = keyset.KeySetPlan.load(keys)
     plan = plan.with_tracker_from(now_s) if renew else plan
+    plan = _resolved_ceilings(plan, manifest_ceiling, support_end_ceiling, is_without_ceilings)
     content = keyset.key_set(plan, load_product(product).class_id, KeyRing(keys).anchor_keys(), now_s)
     signers = keyset.minimal(plan, _root_signers(keys, root))
     data = keyset.sign_key_set(content, signers)
     plan.save(keys)
     out.write_bytes(data)
     _warn_of_missed_roots(keyset.missed_out(plan, signers))
+    _print_signed(plan, len(content.keys), len(data), out, is_json)
+
+
+def _print_signed(plan: keyset.KeySetPlan, keys: int, size: int, out: Path, is_json: bool) -> None:
     lines = [
         (
             "key set",
-            f"{plan.sequence}: {len(content.keys)} keys, {len(plan.revoked)} revoked, {len(data)} bytes",
+            f"{plan.sequence}: {keys} keys, {len(plan.revoked)} revoked, {size} bytes",
         ),
+        *_ceiling_lines(plan),
         ("next", f"firstboot release publish --keyset {out}"),
     ]
     document = {
         "file": str(out),
         "sequence": plan.sequence,
-        "keys": len(content.keys),
+        "keys": keys,
         "revoked": len(plan.revoked),
-        "bytes": len(data),
+        "bytes": size,
+        "manifest_ceiling": plan.manifest_ceiling,
+        "support_end_ceiling": _end_date(plan),
     }
     print_result(lines, document, is_json)
+
+
+def _resolved_ceilings(
+    plan: keyset.KeySetPlan, manifest: int | None, support_end: str | None, is_without: bool
+) -> keyset.KeySetPlan:
+    """The plan with the ceilings that the options state: the next plan if that changes it. Raises InputError."""
+    if is_without and (manifest is not None or support_end is not None):
+        raise InputError("--no-ceilings removes the ceilings: give it without a ceiling.")
+    without = replace(plan, manifest_ceiling=None, support_end_ceiling_day=None)
+    changed = without if is_without else _with_ceilings(plan, manifest, support_end)
+    if changed == plan:
+        _warn_of_ceilings(plan)
+        return plan
+    return changed.changed()
+
+
+def _with_ceilings(
+    plan: keyset.KeySetPlan, manifest: int | None, support_end: str | None
+) -> keyset.KeySetPlan:
+    """The plan with the given ceilings and the same sequence number. Raises InputError."""
+    if manifest is not None:
+        plan = replace(plan, manifest_ceiling=manifest)
+    if support_end is not None:
+        try:
+            day = (dt.date.fromisoformat(support_end) - EPOCH).days
+        except ValueError:
+            day = -1
+        if day < 0:
+            raise InputError(f"{support_end!r} is not a date. Write it as YYYY-MM-DD.")
+        plan = replace(plan, support_end_ceiling_day=day)
+    return plan
+
+
+def _warn_of_ceilings(plan: keyset.KeySetPlan) -> None:
+    """A ceiling of an earlier key set also lowers what honest keys signed since then."""
+    for name, value in _ceiling_lines(plan):
+        warn(
+            f"The {name} of an earlier key set still applies: {value}. If you have published something higher since "
+            "then, state that value, or use --no-ceilings after all devices have taken the earlier key set."
+        )
+
+
+def _ceiling_lines(plan: keyset.KeySetPlan) -> list[tuple[str, str]]:
+    end_date = _end_date(plan)
+    lines = []
+    if plan.manifest_ceiling is not None:
+        lines.append(("manifest ceiling", f"devices go back to sequence number {plan.manifest_ceiling}"))
+    if end_date is not None:
+        lines.append(("support end ceiling", f"devices go back to {end_date}"))
+    return lines
+
+
+def _end_date(plan: keyset.KeySetPlan) -> str | None:
+    day = plan.support_end_ceiling_day
+    return None if day is None else (EPOCH + dt.timedelta(days=day)).isoformat()
 
 
 def _root_signers(keys: Path, roots: list[Path] | None) -> list[Signer]:
@@ -107,6 +198,8 @@ def rotate(
     is_revoked: Annotated[
         bool, typer.Option("--revoke", help="Also revoke the old key permanently, because it was stolen.")
     ] = False,
+    manifest_ceiling: ManifestCeilingOption = None,
+    support_end_ceiling: SupportEndCeilingOption = None,
 ) -> None:
     """Replace the key of a role. Then sign a new key set with `firstboot keys sign-set`.
 
@@ -114,7 +207,7 @@ def rotate(
 
     Example: `firstboot keys rotate author --keys maker/keys --revoke`
     """
-    plan = keyset.KeySetPlan.load(keys)
+    plan = _with_ceilings(keyset.KeySetPlan.load(keys), manifest_ceiling, support_end_ceiling)
     if role == ROOT:
         if key is not None or is_revoked:
             raise InputError(
@@ -153,12 +246,14 @@ def revoke(
         ),
     ],
     keys: KeysOption,
+    manifest_ceiling: ManifestCeilingOption = None,
+    support_end_ceiling: SupportEndCeilingOption = None,
 ) -> None:
     """Revoke a key permanently. Then sign a new key set with `firstboot keys sign-set`.
 
     Example: `firstboot keys revoke image-0 --keys maker/keys`
     """
-    plan = keyset.KeySetPlan.load(keys)
+    plan = _with_ceilings(keyset.KeySetPlan.load(keys), manifest_ceiling, support_end_ceiling)
     if name.startswith(IMAGE_PREFIX):
         numbers = {*plan.revoked_images, int(name.removeprefix(IMAGE_PREFIX))}
         plan = plan.changed(revoked_images=tuple(sorted(numbers)))

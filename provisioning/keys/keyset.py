@@ -10,6 +10,7 @@ Rules:
    refuses every older key set.
 2. A revoked key stays in the plan.
 3. The device's own verifier reads back what is signed here before the caller gets it.
+4. A ceiling stays in the plan until it is changed or removed, because a unit that was off needs it later too.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ ROOT_THRESHOLD: Final = 2
 DAY_S: Final = 86400
 CLOCK_SLACK_S: Final = DAY_S  # units accept a tracker whose clock is a little slow from the first minute
 RENEW_DAYS: Final = 200  # less than this left of the tracker's interval: renew it
+_CEILINGS: Final = ("manifest_ceiling", "support_end_ceiling_day")  # absent in the file if there is none
 
 
 class KeySetError(ValueError):
@@ -62,6 +64,8 @@ class KeySetPlan:
     revoked: tuple[str, ...] = ()
     revoked_images: tuple[int, ...] = ()
     earlier: tuple[tuple[int, tuple[str, ...]], ...] = ()  # (threshold, public keys in hex), the latest first
+    manifest_ceiling: int | None = None  # units above this manifest number go back to it; None: no ceiling
+    support_end_ceiling_day: int | None = None  # the same for the support end date, in days since 1970-01-01
 
     @classmethod
     def load(cls, folder: Path) -> KeySetPlan:
@@ -71,10 +75,13 @@ class KeySetPlan:
             fields["roots"] = tuple((int(algorithm), str(public)) for algorithm, public in fields["roots"])
             for name in ("author_algorithms", "revoked", "revoked_images"):
                 fields[name] = tuple(fields[name])
-            earlier = fields.get("earlier", ())  # books of before do not say it
+            earlier = fields.get("earlier", ())  # plans of version 0.1 do not have it
             fields["earlier"] = tuple(
                 (int(threshold), tuple(map(str, publics))) for threshold, publics in earlier
             )
+            for name in _CEILINGS:
+                if fields.get(name) is not None and (type(fields[name]) is not int or fields[name] < 0):
+                    raise ValueError(f"{name} must be a number from 0")
             return cls(**fields)
         except FileNotFoundError:
             raise KeySetError(f"{folder} has no {PLAN_NAME}") from None
@@ -88,9 +95,12 @@ class KeySetPlan:
 
     def save(self, folder: Path) -> None:
         """Replace the file of the plan atomically."""
+        fields = {
+            name: value for name, value in asdict(self).items() if name not in _CEILINGS or value is not None
+        }
         draft = folder / (PLAN_NAME + ".new")
         with draft.open("w", encoding="utf-8") as file:
-            json.dump(asdict(self), file, indent=2)
+            json.dump(fields, file, indent=2)
             file.write("\n")
             file.flush()
             os.fsync(file.fileno())
@@ -122,6 +132,11 @@ class KeySetPlan:
         """A plan with the next sequence number and these fields."""
         return replace(self, sequence=self.sequence + 1, **fields)
 
+    @property
+    def ceilings(self) -> keyset.Ceilings:
+        """The ceilings of the key set."""
+        return keyset.Ceilings(self.manifest_ceiling, self.support_end_ceiling_day)
+
     def with_tracker_from(self, first_s: int) -> KeySetPlan:
         """The next plan; the tracker's key is valid for TRACKER_KEY_DAYS, beginning CLOCK_SLACK_S before `first_s`."""
         start = max(0, first_s - CLOCK_SLACK_S)
@@ -142,9 +157,7 @@ def key_set(
 ) -> keyset.KeySet:
     """The key set of one product class. `root_time_s` becomes the floor of time of the units that take it."""
     keys = plan.keys(others)
-    return keyset.KeySet(
-        class_id, root_time_s, keys, plan.rules(keys), plan.revoked_images, keyset.NO_CEILINGS
-    )
+    return keyset.KeySet(class_id, root_time_s, keys, plan.rules(keys), plan.revoked_images, plan.ceilings)
 
 
 def sign_key_set(content: keyset.KeySet, signers: Sequence[Signer]) -> bytes:

@@ -1,8 +1,11 @@
-"""A drill for stolen keys: what a thief gets with each, and how units come back by a new key set (UP-11).
+"""The stolen-key drill: what a thief can do with each key, and how a new key set recovers the units (UP-11).
 
-Everything is judged by the device's own code (device.trust, device.records) on units that exist
-for the drill alone. A key that is stolen signs whatever the thief wants; what it does not sign is what the drill
-looks at. The same is shown over the whole update service in tests/dual/test_update_keys.py.
+The device's own code (device.trust, device.records) makes each decision, on units that exist only for the drill.
+tests/dual/test_update_keys.py shows the same with the whole update service.
+
+A stolen author key or support key can also raise a floor: a unit that took a huge sequence number refuses the
+maker's next release, and a unit that took a far end date refuses the maker's real one. The revocation does not lower
+the floor. The roots lower it with a ceiling in the key set.
 """
 
 from __future__ import annotations
@@ -14,16 +17,19 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from device.codec import bundle
 from device.errors import FirstbootError
+from device.limits import SEQUENCE_JUMP
 from device.records import freshness, support
 from device.trust import keyset as device_keyset
 from device.trust.anchors import ROLE_SUPPORT, ROLE_TRACKER, Anchors
-from device.trust.verify import verify_envelope, verify_record, verify_record_key
+from device.trust.verify import require_newer, verify_envelope, verify_record, verify_record_key
 from provisioning.keys import keyset
 from provisioning.keys.file_signer import FileSigner
 from provisioning.keys.key_id import AnchorKey
 from provisioning.keys.key_ring import ROLES, SIGNING_ROLES
 from provisioning.keys.signer import Signer, sign_record
+from provisioning.release.payload import APP, Payload
 from provisioning.release.release import build_release
 
 VENDOR_ID: Final = b"vendor of drills"
@@ -31,7 +37,10 @@ CLASS_ID: Final = b"class of drills."
 BUILD_S: Final = 1_780_000_000  # when the drill's units were built
 DAY_S: Final = 86400
 HORIZON_S: Final = BUILD_S + 3650 * DAY_S
+HORIZON_DAY: Final = HORIZON_S // DAY_S
 END_DAY: Final = BUILD_S // DAY_S + 1000
+INSTALLED: Final = 8  # sequence number of the maker's newest release
+NEXT: Final = INSTALLED + 1
 
 
 @dataclass(frozen=True)
@@ -68,6 +77,11 @@ class Maker:
         others = [_public(signer, role) for role, signer in self.roles.items()]
         return keyset.key_set(self.plan, CLASS_ID, others, time_s)
 
+    def lower(self, time_s: int) -> bytes:
+        """The key set that brings units back to the highest values that the maker published."""
+        self.plan = self.plan.changed(manifest_ceiling=INSTALLED, support_end_ceiling_day=END_DAY)
+        return keyset.sign_key_set(self.content(time_s), self.roots)
+
     def rotate(self, role: str, time_s: int) -> bytes:
         """The key set after the theft of `role`'s key."""
         signers = list(self.roots)
@@ -84,12 +98,14 @@ class Maker:
 
 
 class DrillUnit:
-    """One unit as far as keys matter: whom it believes, its floor of time, its support record."""
+    """The part of a unit that depends on keys: the keys that it trusts, its floors, its support record."""
 
     def __init__(self, maker: Maker) -> None:
         content = maker.content(BUILD_S)
         self.anchors = Anchors(VENDOR_ID, CLASS_ID, content.keys, HORIZON_S, BUILD_S, content.rules)
         self.floor_s = BUILD_S
+        self.manifest_sequence = INSTALLED
+        self.end_day = 0  # the latest end date that it ever verified
         self.support: support.SupportRecord | None = None
         self.take_support(sign_record(_support(1, END_DAY), support.TYP, maker.roles["support"]))
 
@@ -97,7 +113,9 @@ class DrillUnit:
         found = device_keyset.verify(data, self.anchors)
         self.anchors = device_keyset.apply(self.anchors, found)
         self.floor_s = max(self.anchors.build_time_floor_s, found.root_time_s)
-        self.support = None  # a real unit looks whether its signer is believed still
+        self.manifest_sequence = _at_most(self.manifest_sequence, found.ceilings.manifest_sequence)
+        self.end_day = _at_most(self.end_day, found.ceilings.support_end_day)
+        self.support = None  # a unit keeps it only while it trusts the signer
 
     def take_time(self, signer: Signer, time_s: int) -> None:
         asked = freshness.challenge(secrets.token_bytes(16), CLASS_ID, 0)
@@ -110,10 +128,12 @@ class DrillUnit:
 
     def take_support(self, record: bytes) -> None:
         offered = support.decode(verify_record(record, support.TYP, ROLE_SUPPORT, self.anchors))
-        if support.accept(self.support, offered, CLASS_ID, self.anchors.support_horizon_s):
+        horizon_s = self.anchors.support_horizon_s
+        if support.accept(self.support, offered, CLASS_ID, horizon_s, self.end_day):
             self.support = offered
+            self.end_day = max(self.end_day, offered.end_day)
 
-    def take_release(self, signer: Signer, number: int) -> None:
+    def take_release(self, signer: Signer, number: int, app: Payload | None = None) -> None:
         release = build_release(
             b"firmware of a drill",
             vendor_id=VENDOR_ID,
@@ -123,8 +143,15 @@ class DrillUnit:
             version="1",
             mitigates="-",
             interrupts="-",
+            app=app,
         )
-        verify_envelope(release.envelope, self.anchors)
+        verified = verify_envelope(release.envelope, self.anchors)
+        require_newer(verified, self.manifest_sequence)
+        self.manifest_sequence = verified.sequence_number
+
+
+def _at_most(value: int, ceiling: int | None) -> int:
+    return value if ceiling is None else min(value, ceiling)
 
 
 def _support(sequence: int, end_day: int) -> bytes:
@@ -140,19 +167,22 @@ def _works(action: Callable[[], None]) -> bool:
 
 
 def _thefts(unit: DrillUnit, thief: Signer, role: str) -> Iterator[Line]:
-    """What a thief of `role`'s key is refused, and what he gets until the key set changes."""
+    """What a thief with the key of `role` can do until the key set changes, and what the unit refuses."""
     last_s = unit.anchors.rules.intervals[0].last_s
     attempts: tuple[tuple[str, str, Callable[[], None]], ...] = (
-        ("author", "installs firmware", lambda: unit.take_release(thief, 9)),
-        ("support", "changes the support record", lambda: unit.take_support(
-            sign_record(_support(9, END_DAY + 100), support.TYP, thief))),
+        ("", f"installs firmware with a number more than {SEQUENCE_JUMP} ahead",
+            lambda: unit.take_release(thief, INSTALLED + SEQUENCE_JUMP + 1)),
+        ("author", f"installs firmware with a number {SEQUENCE_JUMP} ahead",
+            lambda: unit.take_release(thief, INSTALLED + SEQUENCE_JUMP)),
+        ("support", "promises support until the horizon", lambda: unit.take_support(
+            sign_record(_support(9, HORIZON_DAY), support.TYP, thief))),
         ("tracker", "moves time inside the key's interval", lambda: unit.take_time(thief, last_s)),
         ("", "moves time beyond the key's interval", lambda: unit.take_time(thief, last_s + 1)),
         ("", "moves time before the build", lambda: unit.take_time(thief, BUILD_S - 1)),
         ("", "shortens the support period", lambda: unit.take_support(
             sign_record(_support(10, END_DAY - 1), support.TYP, thief))),
         ("", "promises support beyond the horizon", lambda: unit.take_support(
-            sign_record(_support(11, HORIZON_S // DAY_S + 2), support.TYP, thief))),
+            sign_record(_support(11, HORIZON_DAY + 2), support.TYP, thief))),
     )  # fmt: skip
     for owner, text, action in attempts:
         is_done = _works(action)
@@ -172,22 +202,48 @@ def _recovery(maker: Maker, unit: DrillUnit, thief: Signer, role: str) -> Iterat
     data = maker.rotate(role, time_s)
     yield Line(role, "the unit takes the new key set", _works(lambda: unit.take_key_set(data)))
     yield Line(role, "the floor of time is root's time again", unit.floor_s == time_s)
+    yield from _way_back(maker, unit, role, time_s)
     for check in (
         lambda: unit.take_release(thief, 20),
         lambda: unit.take_support(sign_record(_support(20, END_DAY), support.TYP, thief)),
         lambda: unit.take_time(thief, time_s),
     ):
-        yield Line(role, "refused: the stolen key is worth nothing", not _works(check))
+        yield Line(role, "refused: a signature of the stolen key", not _works(check))
     yield Line(role, "refused: the key set before it", not _works(lambda: unit.take_key_set(data)))
     new = maker.roles
+    app = Payload.of(APP, bundle.encode({"__init__.py": b"async def run(context): pass"}))
     yield Line(role, "the maker's release is taken", _works(lambda: unit.take_release(new["author"], 21)))
+    with_app = _works(lambda: unit.take_release(new["author"], 22, app))
+    yield Line(role, "the maker's release with an application set is taken", with_app)
     yield Line(role, "the maker's time is taken", _works(lambda: unit.take_time(new["tracker"], time_s + 60)))
     record = sign_record(_support(21, END_DAY), support.TYP, new["support"])
     yield Line(role, "the maker's support record is taken", _works(lambda: unit.take_support(record)))
 
 
+def _way_back(maker: Maker, unit: DrillUnit, role: str, time_s: int) -> Iterator[Line]:
+    """After the thief raised a floor: the revocation is not enough, the ceiling of a key set is."""
+
+    def release() -> None:
+        unit.take_release(maker.roles["author"], NEXT)
+
+    def support_record() -> None:
+        unit.take_support(sign_record(_support(NEXT, END_DAY), support.TYP, maker.roles["support"]))
+
+    raised: dict[str, tuple[str, Callable[[], None]]] = {
+        "author": ("release", release),
+        "support": ("support record", support_record),
+    }
+    if role not in raised:
+        return
+    what, action = raised[role]
+    yield Line(role, f"refused: the maker's {what}, because the thief's is higher", not _works(action))
+    data = maker.lower(time_s)
+    yield Line(role, "the unit takes the key set with ceilings", _works(lambda: unit.take_key_set(data)))
+    yield Line(role, f"the maker's {what} is taken again", _works(action))
+
+
 def _forge(content: device_keyset.KeySet, thief: Signer) -> bytes:
-    """A key set that the thief alone signs; our own tool would refuse to make it."""
+    """A key set that only the thief signs; `sign_key_set` would refuse it."""
     from device.codec import cose
 
     return cose.sign_encode(
@@ -199,7 +255,7 @@ def _forge(content: device_keyset.KeySet, thief: Signer) -> bytes:
 
 
 def drill() -> Iterator[Line]:
-    """Every finding, theft by theft: tracker, author, support, and a minority of the roots."""
+    """Every finding, theft by theft: tracker, author, support, and one of three roots."""
     for role in ("tracker", "author", "support", "root"):
         maker = Maker()
         unit = DrillUnit(maker)

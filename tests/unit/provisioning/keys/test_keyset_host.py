@@ -9,9 +9,10 @@ from typer.testing import CliRunner
 
 from device.codec import cose
 from device.errors import SignatureError
-from device.limits import KEYSET_BYTES, KEYSET_SIGNATURES
+from device.limits import KEYSET_BYTES, KEYSET_REVOKED, KEYSET_SIGNATURES
 from device.trust import anchors as trust_anchors
 from device.trust import keyset as device_keyset
+from device.trust.keyset import NO_CEILINGS, Ceilings
 from provisioning.cli.keys import app
 from provisioning.keys import keyset
 from provisioning.keys.key_ring import KeyRing
@@ -59,7 +60,7 @@ def test_a_unit_of_the_line_knows_the_newest_key_set(folder: Path) -> None:
     assert interval.last_s - interval.first_s == 400 * 86400
 
 
-def test_development_keys_are_drawn_once_and_the_tracker_renewed_in_time(folder: Path) -> None:
+def test_development_keys_are_generated_once_and_the_tracker_renewed_in_time(folder: Path) -> None:
     first = keyset.KeySetPlan.load(folder)
     assert keyset.ensure_plan(folder, NOW_S + 100 * 86400) == first
     later = keyset.ensure_plan(folder, NOW_S + 300 * 86400)
@@ -124,7 +125,7 @@ def test_a_unit_that_slept_through_more_follows_over_the_key_set_of_between(fold
     assert device_keyset.verify(sets[3], between).rules.sequence == keyset.KeySetPlan.load(folder).sequence
 
 
-def test_the_maker_is_told_of_roots_that_no_longer_find_room(folder: Path) -> None:
+def test_the_command_warns_of_roots_that_no_longer_find_room(folder: Path) -> None:
     for _ in range(4):
         _run(folder, "rotate", "root")
     told = _run(
@@ -133,7 +134,7 @@ def test_the_maker_is_told_of_roots_that_no_longer_find_room(folder: Path) -> No
     assert "1 earlier sets of roots did not sign" in told
 
 
-def test_a_book_of_before_still_has_every_previous_root_sign(folder: Path) -> None:
+def test_a_plan_of_version_0_1_still_has_every_previous_root_sign(folder: Path) -> None:
     asleep = _anchors(folder)
     _run(folder, "rotate", "root")
     fields = json.loads((folder / "keyset.json").read_text())
@@ -158,22 +159,118 @@ def test_too_few_roots_sign_nothing(folder: Path) -> None:
         keyset.sign_key_set(content, keyset.root_signers(folder)[:1])
 
 
-def test_a_damaged_book_is_named(folder: Path) -> None:
+def test_a_damaged_plan_is_named(folder: Path) -> None:
     for text in ("", "{}", '{"roots": 5}', "[]"):
         (folder / keyset.PLAN_NAME).write_text(text)
         with pytest.raises(keyset.KeySetError, match=r"keyset\.json"):
             keyset.KeySetPlan.load(folder)
 
 
-def test_a_station_without_a_book_writes_anchors_of_version_1(folder: Path) -> None:
+def test_a_station_without_a_plan_writes_anchors_of_version_1(folder: Path) -> None:
     anchors = trust_anchors.decode(anchors_record(PRODUCT, KeyRing(folder).anchor_keys(), NOW_S))
     assert anchors.rules == trust_anchors.NO_RULES
+
+
+def _decoded(data: bytes) -> device_keyset.KeySet:
+    return device_keyset.decode(cose.decode(data, KEYSET_BYTES, KEYSET_SIGNATURES).payload)
+
+
+def test_a_key_set_without_a_stated_ceiling_has_none(folder: Path) -> None:
+    assert _decoded(_sign(folder)).ceilings == NO_CEILINGS
+    assert "ceiling" not in (folder / keyset.PLAN_NAME).read_text()
+
+
+@pytest.mark.parametrize(
+    "command", [("revoke", "0011223344556677"), ("rotate", "author", "--revoke"), ("rotate", "root")]
+)
+def test_ceilings_that_are_stated_with_a_change_are_signed_with_the_next_key_set(
+    folder: Path, command: tuple[str, ...]
+) -> None:
+    anchors = _anchors(folder)
+    _run(folder, *command, "--manifest-ceiling", "42", "--support-end-ceiling", "2031-05-31")
+    found = device_keyset.verify(_sign(folder), anchors)
+    assert found.ceilings == Ceilings(42, 22430)
+    assert found.rules.sequence == anchors.rules.sequence + 1
+
+
+def test_a_ceiling_that_is_stated_while_signing_makes_the_next_key_set(folder: Path) -> None:
+    before = keyset.KeySetPlan.load(folder).sequence
+    found = _decoded(_sign(folder, "--manifest-ceiling", "0"))
+    assert (found.ceilings, found.rules.sequence) == (Ceilings(0, None), before + 1)
+
+
+def test_a_ceiling_of_an_earlier_key_set_is_signed_again_with_a_warning_until_it_is_removed(
+    folder: Path,
+) -> None:
+    _sign(folder, "--manifest-ceiling", "42")
+    options = ("sign-set", "--product", str(folder.parent / "product.toml"), "--out", str(folder / "set"))
+    assert "manifest ceiling of an earlier key set still applies" in _run(folder, *options)
+    assert _decoded((folder / "set").read_bytes()).ceilings == Ceilings(42, None)
+    assert "still applies" not in _run(folder, *options, "--manifest-ceiling", "50")
+    assert "still applies" not in _run(folder, *options, "--no-ceilings")
+    assert _decoded((folder / "set").read_bytes()).ceilings == NO_CEILINGS
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--support-end-ceiling", "31.05.2031"),
+        ("--support-end-ceiling", "1969-12-31"),
+        ("--manifest-ceiling", "-1"),
+        ("--manifest-ceiling", "4", "--no-ceilings"),
+    ],
+)
+def test_a_ceiling_that_is_not_one_changes_nothing(folder: Path, options: tuple[str, ...]) -> None:
+    before = (folder / keyset.PLAN_NAME).read_bytes()
+    with pytest.raises(AssertionError):
+        _sign(folder, *options)
+    assert (folder / keyset.PLAN_NAME).read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["manifest_ceiling", "support_end_ceiling_day"])
+@pytest.mark.parametrize("value", [-1, "5", True, 1.5])
+def test_a_damaged_ceiling_is_named(folder: Path, name: str, value: object) -> None:
+    fields = json.loads((folder / keyset.PLAN_NAME).read_text())
+    (folder / keyset.PLAN_NAME).write_text(json.dumps({**fields, name: value}))
+    with pytest.raises(keyset.KeySetError, match=name):
+        keyset.KeySetPlan.load(folder)
+
+
+def test_a_key_set_that_is_too_large_is_not_signed(folder: Path) -> None:
+    plan = keyset.KeySetPlan.load(folder)
+    many = tuple(f"{number:016x}" for number in range(KEYSET_REVOKED + 1))
+    content = keyset.key_set(
+        dataclasses.replace(plan, revoked=many), PRODUCT.class_id, KeyRing(folder).anchor_keys(), NOW_S
+    )
+    with pytest.raises(keyset.KeySetError, match="refuse"):
+        keyset.sign_key_set(content, keyset.root_signers(folder))
 
 
 def test_every_stolen_key_is_made_worthless_by_a_new_key_set() -> None:
     lines = list(drill())
     assert {line.stolen for line in lines} == {"tracker", "author", "support", "root"}
     assert [line for line in lines if not line.is_good] == []
+
+
+@pytest.mark.parametrize(("role", "what"), [("author", "release"), ("support", "support record")])
+def test_the_drill_shows_the_way_back_from_a_fast_forward(role: str, what: str) -> None:
+    texts = [line.text for line in drill() if line.stolen == role]
+    raised = texts.index(f"refused: the maker's {what}, because the thief's is higher")
+    assert texts[raised + 1 : raised + 3] == [
+        "the unit takes the key set with ceilings",
+        f"the maker's {what} is taken again",
+    ]
+
+
+def test_the_drill_notices_ceilings_that_are_not_signed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keyset.KeySetPlan, "ceilings", NO_CEILINGS)
+    assert [(line.stolen, line.text) for line in drill() if not line.is_good] == [
+        ("author", "the maker's release is taken again"),
+        ("author", "the maker's release is taken"),
+        ("author", "the maker's release with an application set is taken"),
+        ("support", "the maker's support record is taken again"),
+        ("support", "the maker's support record is taken"),
+    ]
 
 
 def test_the_drill_notices_a_unit_that_believes_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,12 +291,12 @@ def test_private_roots_are_readable_by_their_owner_alone(folder: Path) -> None:
         assert path.stat().st_mode & 0o077 == 0
 
 
-def test_the_book_holds_no_secret(folder: Path) -> None:
+def test_the_plan_holds_no_secret(folder: Path) -> None:
     fields = dataclasses.asdict(keyset.KeySetPlan.load(folder))
     assert set(fields) == {
         "sequence", "root_threshold", "roots", "tracker_first_s", "tracker_last_s",
         "author_threshold", "author_algorithms", "revoked", "revoked_images",
-        "earlier",
+        "earlier", "manifest_ceiling", "support_end_ceiling_day",
     }  # fmt: skip
     assert all(public.startswith("04") and len(public) == 130 for _, public in fields["roots"])
 
