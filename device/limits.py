@@ -64,7 +64,10 @@ STALE_TICK_S = 60
 REST_SLICE_S = 86400  # longest single wait: MicroPython's asyncio bears less than 2**29 ms
 LINK_RETRY_S = 5  # when no source could be reached; doubles up to the check interval
 CONNECT_TIMEOUT_S = 15
-REPLY_TIMEOUT_S = 10
+REPLY_TIMEOUT_S = 10  # without progress; bytes of an answer that arrives are progress
+REPLY_BYTES_S = (
+    16  # slower than this an answer makes no progress: a peer that drips holds up no check for hours
+)
 TRIAL_WINDOW_S = 120  # a trial image that has not confirmed by then resets itself
 TRIAL_ATTEMPTS = 3
 TRIAL_CHECK_INTERVAL_S = 1  # a trial image asks often: it has to reach its server inside the window

@@ -230,6 +230,11 @@ class Parser:
                 packets.append(_decode(self._first, body))
         return packets
 
+    @property
+    def arriving_bytes(self) -> int:
+        """How many bytes of the unfinished packet's body have arrived."""
+        return 0 if self._body is None else self._filled
+
     def _header_byte(self, byte: int) -> None:
         if self._length_bytes < 0:
             self._first, self._length, self._length_bytes = byte, 0, 0

@@ -23,6 +23,8 @@ Connected = namedtuple("Connected", ())
 Message = namedtuple("Message", ("topic", "payload", "is_retained"))
 Acknowledged = namedtuple("Acknowledged", ("packet_id",))
 Subscribed = namedtuple("Subscribed", ("packet_id", "refused"))  # refused: topics the server denied
+Unsubscribed = namedtuple("Unsubscribed", ())
+Pong = namedtuple("Pong", ())
 
 # 3.2.2.3: why a server refuses a connection.
 _REFUSALS = ("protocol version", "identifier", "unavailable", "user name or password", "not authorised")
@@ -45,7 +47,8 @@ class Session:
         self._stray = 0
         self.stray_total = 0
         self.is_connected = False
-        self.is_ping_open = False
+        self._pings_sent = 0
+        self.pings_answered = 0
         self.output = b""  # acknowledgements that feed() made; the driver sends and clears them
 
     def connect(self) -> bytes:
@@ -69,16 +72,27 @@ class Session:
         packet_id = self._open(mqtt.PUBLISH, ())
         return packet_id, mqtt.encode_publish(topic, payload, packet_id=packet_id)
 
-    def ping(self) -> bytes:
-        self.is_ping_open = True
-        return mqtt.encode_pingreq()
+    def ping(self) -> "tuple[int, bytes]":
+        """Return number and bytes of a PINGREQ; it is answered if `pings_answered` has reached its number."""
+        self._pings_sent += 1
+        return self._pings_sent, mqtt.encode_pingreq()
+
+    @property
+    def is_ping_open(self) -> bool:
+        """Whether a PINGREQ is not answered yet."""
+        return self.pings_answered < self._pings_sent
+
+    @property
+    def arriving_bytes(self) -> int:
+        """How many bytes of an unfinished packet have arrived."""
+        return self._parser.arriving_bytes
 
     def is_open(self, packet_id: int) -> bool:
         """Whether the request with this id is not answered yet."""
         return packet_id in self._waiting
 
     def feed(self, data: bytes) -> "list[object]":
-        """Return the events that `data` completes: Connected, Subscribed, Acknowledged, Message."""
+        """Return the events that `data` completes: Connected, Subscribed, Unsubscribed, Acknowledged, Pong, Message."""
         events: "list[object]" = []
         for packet in self._parser.feed(data):
             event = self._handle(packet)
@@ -118,11 +132,11 @@ class Session:
             return self._suback(packet)
         if isinstance(packet, mqtt.Unsuback):
             self._close(mqtt.UNSUBSCRIBE, packet.packet_id)
-            return None
+            return Unsubscribed()
         if not self.is_ping_open:
             raise ProtocolError(reason="answer without a request")
-        self.is_ping_open = False
-        return None
+        self.pings_answered += 1
+        return Pong()
 
     def _connack(self, packet: mqtt.Connack) -> object:
         if self.is_connected:  # 3.2

@@ -9,6 +9,9 @@ Rules:
 5. One request is under way at a time (NSTART 1, RFC 7252 4.7). If a server acknowledged a request and never answered
    it, the next request waits until PROBING_RATE allows it, even in a later check: that check ends with
    LinkTimeoutError.
+6. An unprotected 4.01 says that the server has seen the request's number (RFC 8613 8.2). So it has if its answer was
+   lost and the retransmission came from another port, which a NAT gave. The request is sent once more under a new
+   number. Anyone can send a 4.01: it costs one more request at most, and never ends a transfer by itself.
 """
 
 from collections import namedtuple
@@ -156,7 +159,7 @@ class CoapSource:
     async def _request(
         self, code: int, path: "tuple[str, ...]", options: "tuple[tuple[int, bytes], ...]", payload: bytes
     ) -> coap.Message:
-        """Return the protected answer to one request; an Echo challenge is answered once."""
+        """Return the protected answer to one request; an Echo challenge is answered once (rule 2)."""
         inner = [(coap.URI_PATH, part.encode()) for part in path] + list(options)
         for _ in range(2):
             response = await self._exchange(code, tuple(inner), payload)
@@ -169,6 +172,20 @@ class CoapSource:
     async def _exchange(
         self, code: int, options: "tuple[tuple[int, bytes], ...]", payload: bytes
     ) -> coap.Message:
+        """Return the protected answer to one request. Raises PeerRefusedError for an unprotected one."""
+        for is_last in (False, True):
+            response, protected = await self._send_once(code, options, payload)
+            if protected is not None:
+                return protected
+            if response.code != coap.UNAUTHORIZED or is_last:  # rule 6
+                break
+        # RFC 8613 8.2: a server cannot protect errors that it finds before decryption.
+        raise PeerRefusedError(status=coap.code_text(response.code) + " unprotected")
+
+    async def _send_once(
+        self, code: int, options: "tuple[tuple[int, bytes], ...]", payload: bytes
+    ) -> "tuple[coap.Message, coap.Message | None]":
+        """Send one request under a new number. Return its answer, and what that protects (None: unprotected)."""
         wait_ms = self._probing.wait_ms(self._clock.ticks_ms())
         if wait_ms:  # rule 5
             raise LinkTimeoutError(reason="server did not respond, waiting", wait_s=(wait_ms + 999) // 1000)
@@ -177,11 +194,7 @@ class CoapSource:
         message = coap.Message(coap.CON, code, self._message_id, token, options, payload)
         outer, binding = oscore.protect(self._context, message, self._sequence.take())
         response = await self._drive(outer)
-        protected = oscore.unprotect(self._context, binding, response)
-        if protected is None:
-            # RFC 8613 8.2: a server cannot protect errors that it finds before decryption.
-            raise PeerRefusedError(status=coap.code_text(response.code) + " unprotected")
-        return protected
+        return response, oscore.unprotect(self._context, binding, response)
 
     async def _drive(self, outer: coap.Message) -> coap.Message:
         """Run one exchange on the socket."""

@@ -4,9 +4,12 @@ Rules:
 1. The broker is not trusted. Only subscribed topics are accepted, each with a limit on its size. The policy checks the
    content.
 2. The TLS client certificate identifies the unit; there is no password (PW-17).
-3. Every wait is bounded. A retained topic that does not arrive gives None (envelope, records) or LinkTimeoutError
-   (objects, chunks). A transfer without progress for limits.REPLY_TIMEOUT_S ends.
-4. RAM holds at most limits.CHUNK_WINDOW chunks.
+3. Every wait ends with LinkTimeoutError after limits.REPLY_TIMEOUT_S without progress (device/transport/patience.py).
+   The bytes of an answer that arrives are progress, so a slow link is not a silent one.
+4. No time that passes makes a topic empty. A broker sends a retained message before it answers a later request of the
+   same connection. So envelope and records are None only if, after the SUBACK, a PINGRESP came and no message. The
+   PINGREQ is sent after a pause, since some brokers read retained messages in a task of their own.
+5. RAM holds at most limits.CHUNK_WINDOW chunks.
 """
 
 from binascii import unhexlify
@@ -16,6 +19,7 @@ from device import limits
 from device.compat import const
 from device.errors import FirstbootError, LimitError, LinkError, LinkTimeoutError, PeerRefusedError
 from device.net import mqtt, mqtt_session
+from device.transport.patience import Patience
 from device.transport.wait import within
 from device.transport.window import Window
 
@@ -25,7 +29,7 @@ if TYPE_CHECKING:
 
     from device.interfaces import Clock, Network, Stream
 
-_RETAINED_WAIT_MS = const(2000)  # a broker sends retained messages directly after the SUBACK
+_RETAINED_WAIT_MS = const(1000)  # from the SUBACK to the PINGREQ (rule 4)
 _READ_BYTES = const(4096)
 _CLOSE_MS = const(5000)  # longer than the ports wait for the end of TLS
 
@@ -51,7 +55,7 @@ class _Connection:
         """Return the events of one read, an empty list after `timeout_ms` without data."""
         idle_ms = self._clock.ticks_diff(self._clock.ticks_ms(), self._sent_ms)
         if idle_ms > limits.MQTT_KEEP_ALIVE_S * 500 and not self.session.is_ping_open:
-            await self.send(self.session.ping())
+            await self.send(self.session.ping()[1])
         try:
             data = await within(self.stream.read(_READ_BYTES), timeout_ms, "no data")
         except LinkTimeoutError:
@@ -99,8 +103,7 @@ class MqttSource:
         session = mqtt_session.Session(self._device)
         self._link = _Connection(stream, session, self._clock)
         await self._send(session.connect())
-        if not await self._until(lambda: session.is_connected, limits.REPLY_TIMEOUT_S * 1000):
-            raise LinkTimeoutError(reason="no CONNACK")
+        await self._until(lambda: session.is_connected, "no CONNACK")
 
     async def freshness(self, request: bytes) -> bytes:
         """Return the tracker's answer to `request`. Raises LinkTimeoutError if none comes."""
@@ -110,27 +113,26 @@ class MqttSource:
             # An answer that arrived earlier belongs to an older nonce.
             self._inbox.pop(topic, None)
             await self._publish(topic + "/req", request)
-            if not await self._until(lambda: topic in self._inbox, limits.REPLY_TIMEOUT_S * 1000):
-                raise LinkTimeoutError(reason="no freshness record")
+            await self._until(lambda: topic in self._inbox, "no freshness record")
             return self._inbox.pop(topic)
         finally:
             await self._unsubscribe([topic])
 
     async def keyset(self) -> "bytes | None":
-        """Return the retained key set, None after 2 s without one."""
-        return await self._retained(self._class_topic + "keyset", limits.KEYSET_BYTES, _RETAINED_WAIT_MS)
+        """Return the retained key set, None if the broker has none (rule 4)."""
+        return await self._retained(self._class_topic + "keyset", limits.KEYSET_BYTES)
 
     async def envelope(self) -> "bytes | None":
-        """Return the retained envelope, None after 2 s without one."""
-        return await self._retained(self._class_topic + "manifest", limits.ENVELOPE_BYTES, _RETAINED_WAIT_MS)
+        """Return the retained envelope, None if the broker has none (rule 4)."""
+        return await self._retained(self._class_topic + "manifest", limits.ENVELOPE_BYTES)
 
     async def support(self) -> "bytes | None":
-        """Return the retained support record, None after 2 s without one."""
-        return await self._retained(self._class_topic + "support", limits.RECORD_BYTES, _RETAINED_WAIT_MS)
+        """Return the retained support record, None if the broker has none (rule 4)."""
+        return await self._retained(self._class_topic + "support", limits.RECORD_BYTES)
 
     async def contact(self) -> "bytes | None":
-        """Return the retained security contact, None after 2 s without one."""
-        return await self._retained(self._class_topic + "contact", limits.RECORD_BYTES, _RETAINED_WAIT_MS)
+        """Return the retained security contact, None if the broker has none (rule 4)."""
+        return await self._retained(self._class_topic + "contact", limits.RECORD_BYTES)
 
     async def object(self, digest: bytes, size: int) -> bytes:
         """Return the retained object with this SHA-256. Raises LinkTimeoutError, LimitError."""
@@ -138,10 +140,12 @@ class MqttSource:
             raise LimitError(what="object", limit=limits.CHUNK_LIST_BYTES)
         await self._leave_window()
         topic = self._object_topic + digest.hex()
-        data = await self._retained(topic, limits.CHUNK_LIST_BYTES, limits.REPLY_TIMEOUT_S * 1000)
-        if data is None:
-            raise LinkTimeoutError(reason="object not published")
-        return data
+        await self._subscribe(topic, limits.CHUNK_LIST_BYTES, 0)
+        try:
+            await self._until(lambda: topic in self._inbox, "object did not arrive")
+            return self._inbox.pop(topic)
+        finally:
+            await self._unsubscribe([topic])
 
     def plan(
         self, digest: bytes, size: int, chunk_digests: "Sequence[bytes]", wanted: "Iterable[int]"
@@ -150,15 +154,14 @@ class MqttSource:
         self._window = Window(chunk_digests, wanted)
 
     async def chunk(self, index: int) -> bytes:
-        """Return the next planned chunk. Raises LinkTimeoutError if it is not published, ProtocolError out of order."""
+        """Return the next planned chunk. Raises LinkTimeoutError if it does not arrive, ProtocolError out of order."""
         window = self._window
         if window is None:
             raise LinkError(reason="no payload planned")
         await self._move(window)
         data = window.take(index)
         while data is None:
-            if not await self._progress(window):
-                raise LinkTimeoutError(reason="chunk not published", index=index)
+            await self._until(lambda: window.holds(index), "chunk did not arrive")
             data = window.take(index)
         return data
 
@@ -199,15 +202,15 @@ class MqttSource:
             raise
 
     async def _step(self, timeout_ms: int) -> bool:
-        """Read once. Returns whether a requested message arrived."""
+        """Read once. Returns whether an answer or a wanted message arrived."""
         link = self._usable()
         is_progress = False
         try:
             for event in await link.step(timeout_ms):
-                if isinstance(event, mqtt_session.Message) and self._accept(event):
-                    is_progress = True
-                elif isinstance(event, mqtt_session.Subscribed) and event.refused:
+                if isinstance(event, mqtt_session.Subscribed) and event.refused:
                     raise PeerRefusedError(status="MQTT subscription denied")
+                if not isinstance(event, mqtt_session.Message) or self._accept(event):
+                    is_progress = True
         except FirstbootError:
             link.is_usable = False  # the rest of the stream is not reliable
             raise
@@ -225,14 +228,26 @@ class MqttSource:
         self._inbox[message.topic] = message.payload
         return True
 
-    async def _until(self, is_done: "Callable[[], bool]", timeout_ms: int) -> bool:
+    async def _until(self, is_done: "Callable[[], bool]", reason: str) -> None:
+        """Read until is_done(). Raises LinkTimeoutError(reason) if nothing arrives any more (rule 3)."""
+        session = self._usable().session
+        patience = Patience(self._clock)
+        while not is_done():
+            left_ms = patience.left_ms()
+            if left_ms <= 0:
+                raise LinkTimeoutError(reason=reason)
+            strays = session.stray_total
+            is_progress = await self._step(left_ms)
+            patience.note(is_progress, session.stray_total - strays, session.arriving_bytes)
+
+    async def _settle(self, is_done: "Callable[[], bool]") -> None:
+        """Read until is_done() or until nothing arrived for _RETAINED_WAIT_MS."""
         start = self._clock.ticks_ms()
         while not is_done():
-            left_ms = timeout_ms - self._clock.ticks_diff(self._clock.ticks_ms(), start)
+            left_ms = _RETAINED_WAIT_MS - self._clock.ticks_diff(self._clock.ticks_ms(), start)
             if left_ms <= 0:
-                return False
+                return
             await self._step(left_ms)
-        return True
 
     async def _move(self, window: Window) -> None:
         """Unsubscribe from finished chunks and subscribe to the next, in one TLS record. Does not wait for answers."""
@@ -251,22 +266,12 @@ class MqttSource:
         if data:
             await self._send(data)
 
-    async def _progress(self, window: Window) -> bool:
-        start = self._clock.ticks_ms()
-        while True:
-            left_ms = limits.REPLY_TIMEOUT_S * 1000 - self._clock.ticks_diff(self._clock.ticks_ms(), start)
-            if left_ms <= 0:
-                return False
-            if await self._step(left_ms):
-                return True
-
     async def _subscribe(self, topic: str, limit: int, qos: int) -> None:
         session = self._usable().session
         self._bounds[topic] = limit
         packet_id, data = session.subscribe((topic,), qos)
         await self._send(data)
-        if not await self._until(lambda: not session.is_open(packet_id), limits.REPLY_TIMEOUT_S * 1000):
-            raise LinkTimeoutError(reason="no SUBACK")
+        await self._until(lambda: not session.is_open(packet_id), "no SUBACK")
 
     def _forget(self, topics: "list[str]") -> None:
         for topic in topics:
@@ -289,13 +294,20 @@ class MqttSource:
         session = self._usable().session
         packet_id, data = session.publish(topic, payload)
         await self._send(data)
-        if not await self._until(lambda: not session.is_open(packet_id), limits.REPLY_TIMEOUT_S * 1000):
-            raise LinkTimeoutError(reason="no PUBACK")
+        await self._until(lambda: not session.is_open(packet_id), "no PUBACK")
 
-    async def _retained(self, topic: str, limit: int, timeout_ms: int) -> "bytes | None":
+    async def _retained(self, topic: str, limit: int) -> "bytes | None":
+        """Return the retained message of `topic`, None if the broker has none (rule 4)."""
+        session = self._usable().session
         await self._subscribe(topic, limit, 0)
         try:
-            await self._until(lambda: topic in self._inbox, timeout_ms)
+            await self._settle(lambda: topic in self._inbox)
+            if topic not in self._inbox:
+                number, data = session.ping()
+                await self._send(data)
+                await self._until(
+                    lambda: topic in self._inbox or session.pings_answered >= number, "no PINGRESP"
+                )
             return self._inbox.pop(topic, None)
         finally:
             await self._unsubscribe([topic])

@@ -59,6 +59,10 @@ class Window:
                 return True
         return False
 
+    def holds(self, index: int) -> bool:
+        """Return whether chunk `index` has arrived and was not taken yet."""
+        return self._digests[index] in self._held
+
     def take(self, index: int) -> "bytes | None":
         """Return the content of chunk `index`, None if it has not arrived. Raises ProtocolError out of order."""
         if not self._ahead or self._ahead[0] != index:

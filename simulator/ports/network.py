@@ -37,14 +37,22 @@ class DatagramPeer(Protocol):
 class Link:
     """One direction of a wire. `rate` in bytes per virtual second, 0 for no limit.
 
-    `fate(data)` gives what arrives for one datagram: [] lost, [data] whole, [data, data] doubled.
+    `fate(data)` gives what arrives for one datagram: [] lost, [data] whole, [data, data] doubled. With `piece_bytes`
+    a stream arrives in pieces of that size, as TCP segments do; without, whole as written, as a TLS record does.
     """
 
     delay_s: float = 0.0
     rate: float = 0.0
     fate: Callable[[bytes], list[bytes]] = field(default=lambda data: [data])
+    piece_bytes: int = 0
     carried_bytes: int = 0
     _free_at_s: float = 0.0
+
+    def stream(self, data: bytes, arrive: Handler) -> None:
+        """Deliver `data` of a stream, in order."""
+        step = self.piece_bytes or len(data) or 1
+        for start in range(0, len(data), step):
+            self.carry(data[start : start + step], arrive)
 
     def carry(self, data: bytes, arrive: Handler) -> None:
         """Deliver `data` after the link's delay and transmission time, in order."""
@@ -66,7 +74,7 @@ class MemoryStream:
         self._arriving = ByteQueue()
         self.read = self._arriving.read
         self.readexactly = self._arriving.readexactly
-        self._handler = peer.connect(lambda data: network.down.carry(data, self._arriving.put))
+        self._handler = peer.connect(lambda data: network.down.stream(data, self._arriving.put))
 
     def drop(self) -> None:
         """The connection is gone: the reader gets what arrived, then the end."""
@@ -76,7 +84,7 @@ class MemoryStream:
         """Send. Raises LinkError once the connection is gone."""
         if self._arriving.is_ended:
             raise LinkError(reason="write: closed")
-        self._network.up.carry(bytes(data), self._deliver)
+        self._network.up.stream(bytes(data), self._deliver)
 
     def _deliver(self, data: bytes) -> None:
         if not self._arriving.is_ended:

@@ -236,6 +236,37 @@ def test_an_unprotected_answer_is_a_refusal_and_never_content():
     assert error.fields["status"] == "2.04 unprotected"
 
 
+class Moved(Server):
+    """Loses the answer to `lost` of its requests; a number that comes again gets an unprotected 4.01 (RFC 8613 8.2)."""
+
+    def __init__(self, answer, lost):
+        Server.__init__(self, answer)
+        self.lost = lost
+
+    async def send(self, data):
+        before = list(self.numbers)
+        await Server.send(self, data)
+        if self.numbers[-1] in before:
+            outer = coap.decode(data)
+            refusal = coap.Message(coap.ACK, coap.UNAUTHORIZED, outer.message_id, outer.token, (), b"Replay")
+            self.out = [coap.encode(refusal)]
+        elif len(set(self.numbers)) in self.lost:
+            self.out = []
+
+
+def test_an_answer_that_was_lost_while_the_port_changed_costs_one_new_request():
+    server = Moved(lambda request: (coap.CONTENT, (), b"envelope"), lost=(1,))
+    assert run(server, lambda source: source.envelope()) == b"envelope"
+    assert server.numbers == [0, 0, 1]
+
+
+def test_a_second_4_01_ends_the_request():
+    server = Moved(lambda request: (coap.CONTENT, (), b"envelope"), lost=(1, 2))
+    error = refused(PeerRefusedError, server, lambda source: source.envelope())
+    assert error.fields["status"] == "4.01 unprotected"
+    assert server.numbers == [0, 0, 1, 1]
+
+
 def test_a_post_takes_2_04_in_one_block_only():
     refused(PeerRefusedError, always(coap.CONTENT), lambda source: source.report(b""))
     block = ((coap.BLOCK2, coap.encode_block(0, True, 1024)),)

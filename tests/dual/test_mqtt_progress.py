@@ -42,6 +42,41 @@ def test_a_byte_a_second_is_no_progress():
     assert broker.reads <= limits.REPLY_TIMEOUT_S + 1
 
 
+def test_every_byte_of_a_chunk_keeps_the_wait_alive():
+    """A piece of the chunk each nine seconds, which is 31 bytes a second: 129 s for the chunk."""
+    packet = mqtt.encode_publish(base.topic_of(NAMES[1]), bytes(4000), is_retained=True)
+
+    def piece(number):
+        broker.clock.now_ms += 8000
+        return packet[(number - 1) * 280 : number * 280]
+
+    broker = Dripping(piece, first_only())
+    packet_of = broker._packet  # a ping is not answered inside the chunk
+    broker._packet = lambda kind, body: None if kind == mqtt.PINGREQ else packet_of(kind, body)
+
+    async def work(source):
+        source.plan(bytes(32), 12 * limits.CHUNK_BYTES, NAMES, range(12))
+        await source.chunk(0)
+        return await source.chunk(1)
+
+    assert base.run(broker, work) == bytes(4000)
+    assert broker.reads == (len(packet) + 279) // 280
+
+
+def test_what_is_left_of_an_earlier_transfer_may_be_ahead_of_the_answer():
+    """Eight chunks that nobody wants any more take 9 s each; the object behind them is waited for."""
+    left = [mqtt.encode_publish(base.topic_of(name), bytes(4096), is_retained=True) for name in NAMES[4:]]
+    wanted = mqtt.encode_publish(base.topic_of(NAMES[0]), b"object", is_retained=True)
+
+    def answer(number):
+        broker.clock.now_ms += 8000
+        return left[number - 1] if number <= len(left) else wanted
+
+    broker = Dripping(answer)
+    assert base.run(broker, lambda source: source.object(NAMES[0], 32)) == b"object"
+    assert broker.reads == limits.CHUNK_WINDOW + 1
+
+
 def test_the_same_chunk_again_and_again_is_no_progress():
     packet = mqtt.encode_publish(base.topic_of(NAMES[2]), b"third", is_retained=True)
     broker = Dripping(lambda number: packet, first_only())

@@ -260,9 +260,10 @@ def test_an_idle_connection_is_kept_alive():
         broker.clock.now_ms += limits.MQTT_KEEP_ALIVE_S * 1000
         await source.envelope()
 
+    broker.retained[CLASS_TOPIC + "manifest"] = b"envelope"
     run(broker, work)
     assert broker.pings == 0, "what is sent keeps the connection alive as well"
-    broker = Broker()
+    broker = Broker({CLASS_TOPIC + "manifest": b"envelope"})
 
     async def waits(source):
         await source.envelope()

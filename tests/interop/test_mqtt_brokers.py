@@ -109,6 +109,25 @@ def test_what_is_not_published_is_none_or_a_timeout(
     using(maker, broker, maker.unit(), work)
 
 
+def test_the_broker_sends_a_retained_message_before_it_answers_a_later_ping(
+    maker: Maker, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What makes the device's "nothing is published" true (device/transport/mqtt.py, rule 4), without its pause."""
+    monkeypatch.setattr(transport, "_RETAINED_WAIT_MS", 0)
+    names = [f"{number:02d}" * 32 for number in range(20)]
+    content = bytes(range(256)) * 16
+    with publisher(maker, broker) as sender:
+        for name in names:
+            sender.publish_raw(CLASS_TOPIC + "o/" + name, content)
+
+    async def work(source):
+        for name in names:
+            assert await source._retained(CLASS_TOPIC + "o/" + name, 4096) == content
+            assert await source._retained(CLASS_TOPIC + "o/" + "ff" * 32, 4096) is None
+
+    using(maker, broker, maker.unit(), work)
+
+
 def test_a_support_record_is_read(maker: Maker, broker: Broker) -> None:
     with publisher(maker, broker) as sender:
         sender.publish_support(b"record")

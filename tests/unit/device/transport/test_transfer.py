@@ -47,14 +47,18 @@ class Chunks(dict[str, bytes]):
 
 
 def over_mqtt(
-    published: dict[str, bytes], work: Callable[[MqttSource], Awaitable[Any]], rate: float = 0.0
+    published: dict[str, bytes],
+    work: Callable[[MqttSource], Awaitable[Any]],
+    rate: float = 0.0,
+    piece_bytes: int = 0,
 ) -> Any:
     """The result of `work(source)` over a link of `rate` bytes a second and 100 ms of round trip to the broker."""
 
     async def run() -> Any:
         broker = MemoryBroker(Content(CLASS_ID, lambda request: None, published=published))
         delay_s = HALF_TRIP_S if rate else 0.0
-        network = MemoryNetwork(stream_peer=broker, up=Link(delay_s, rate), down=Link(delay_s, rate))
+        down = Link(delay_s, rate, piece_bytes=piece_bytes)
+        network = MemoryNetwork(stream_peer=broker, up=Link(delay_s, rate), down=down)
         peer = MqttPeer("host", 8883, "name", b"", b"", b"")
         source = MqttSource(network, virtual.LoopClock(), peer, CLASS_ID, DEVICE_ID)
         await source.open()
@@ -240,3 +244,20 @@ def test_a_server_that_falls_silent_ends_the_transfer_with_a_typed_error() -> No
             await source.chunk(4)
 
     over_mqtt(chunks, work)
+
+
+KEY_SET = bytes(range(250)) * 18  # 4.5 kB, as a key set with several signatures
+
+
+def test_a_link_of_2_kB_a_second_does_not_make_a_published_key_set_absent() -> None:
+    """Its 2.3 s pass in silence: a TLS record is readable when it is whole."""
+    assert over_mqtt({"keyset": KEY_SET}, lambda source: source.keyset(), 2_000) == KEY_SET
+
+
+def test_a_key_set_that_takes_45_seconds_is_read_because_its_bytes_are_progress() -> None:
+    assert over_mqtt({"keyset": KEY_SET}, lambda source: source.keyset(), 100, 100) == KEY_SET
+
+
+@pytest.mark.parametrize("name", ["envelope", "support", "contact", "keyset"])
+def test_on_a_slow_link_a_topic_is_still_known_to_be_empty(name: str) -> None:
+    assert over_mqtt({}, lambda source: getattr(source, name)(), 100) is None
