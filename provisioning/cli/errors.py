@@ -84,7 +84,7 @@ TABLE: Final = {
     "provisioning.station.station.StationError": _WRONG,
     "provisioning.station.station.UnitFailedError": _FAILED,
     "provisioning.station.station.UnitRefusedError": Rule(ExitCode.OTHER_DEVICE),
-    "simulator.story.world.WorldError": _FAILED,
+    "simulator.story.errors.WorldError": _FAILED,
     "builtins.ConnectionError": _FAILED,
     "builtins.TimeoutError": _FAILED,
     "builtins.OSError": _WRONG,

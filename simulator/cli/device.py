@@ -57,8 +57,8 @@ def run(
 
     Example: `firstboot device run --on sim`
     """
+    from simulator.story.errors import WorldError
     from simulator.story.running import running_unit
-    from simulator.story.world import WorldError
 
     if keep is not None and keep.exists() and any(keep.iterdir()):
         raise InputError(f"{keep} is not empty. Name a new folder.")
@@ -67,7 +67,7 @@ def run(
     is_kept = keep is not None
     try:
         with running_unit(on.value, directory, _note, is_past_support=after_support) as world:
-            world.publisher.stop()  # the reader publishes under the same name (docs/tutorial.md)
+            world.servers.publisher.stop()  # the reader publishes under the same name (docs/tutorial.md)
             _tell(world, on.value, as_json)
             reason = _watch(world)
         if reason:

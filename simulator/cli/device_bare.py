@@ -149,7 +149,7 @@ def bare(
     Example: `firstboot device bare --count 3 --keys line/keys`
     """
     from simulator.cli.options import end_by_signal
-    from simulator.story.world import WorldError
+    from simulator.story.errors import WorldError
 
     end_by_signal()
     place = folder if folder is not None else Path(tempfile.mkdtemp(prefix="firstboot-bare-"))
@@ -173,7 +173,7 @@ def bare(
 
 
 def _development_keys() -> Path:
-    from simulator.story.world import KEYS
+    from simulator.story.maker_keys import KEYS
 
     return KEYS
 

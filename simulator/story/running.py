@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from device.owner import setup_code
+from simulator.story.errors import WorldError
 from simulator.story.runner import StepFailed, wait_until
-from simulator.story.world import World, WorldError
+from simulator.story.world import World
 
 ANSWERS_S: Final = 60  # from power-on to the first page on a busy machine; an idle one takes two
 

@@ -284,7 +284,7 @@ def end_of_support(world: World) -> str:
 
 def _by_delta(world: World) -> str:
     """How much of release 5 came over the network."""
-    release = world.release(5)
+    release = world.releases.release(5)
     if release.delta is None:
         return ", in full: detools, which makes deltas, is not installed"
     expect(world.releases.came_as_delta(), "the unit to make release 5 from a delta", "the full payload")

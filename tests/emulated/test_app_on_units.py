@@ -99,16 +99,16 @@ class Life:
             vendor_id=world.product.vendor_id,
             class_id=world.product.class_id,
             sequence_number=number,
-            signer=world.ring.signer("author"),
+            signer=world.keys.ring.signer("author"),
             version="2.0.0",
             mitigates="a weakness",
             interrupts="one restart",
             app=Payload.of(APP, bundle.encode(files)),
         )
         if transport == "mqtt":
-            world.publisher.publish_release(release)
+            world.servers.publisher.publish_release(release)
         else:
-            world.store.put_release(release)
+            world.servers.store.put_release(release)
 
     def image_slots(self) -> list[bytes]:
         """Both image slots as they lie in flash; a read of a running unit."""

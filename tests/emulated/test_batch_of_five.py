@@ -106,7 +106,7 @@ def batch(world: World, boards: list[QemuBoard], registry: Registry) -> list[Mad
         is_done.wait(LINE_S)
     failed = {name: view.message for name, view in views.items() if view.state is not PortState.PASSED}
     assert not failed and len(views) == UNITS, failed or sorted(views)
-    world.serve(registry)
+    world.servers.serve(registry)
     made = []
     for port, board in zip(ports, boards, strict=True):
         unit = registry.find(serial=views[port.name].serial)
@@ -166,7 +166,7 @@ def onboard_and_update(made: Made) -> str:
 def reported(world: World) -> set[str]:
     """Device ids whose reports say that the release's sequence number is confirmed."""
     found = set()
-    for each in world.tracker.reports:
+    for each in world.servers.tracker.reports:
         said = suit_report.decode(each.data)
         if said.sequence == 2:
             found.add(each.device)

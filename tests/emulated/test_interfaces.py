@@ -22,7 +22,7 @@ from provisioning.station.station import UnitFailedError
 from renode.qemu import QemuBoard
 from simulator.ports.flash import SimFlash
 from simulator.ports.records import device_records
-from simulator.story.world import SERVER_NAME
+from simulator.story.product import SERVER_NAME
 from tests.emulated.firmware_support import TIMEOUT_S, Prompt, kit
 from tests.emulated.wire import TCP, UDP, Wire
 from tests.interfaces import open_ports, operations, places
@@ -136,7 +136,7 @@ def test_se_05_only_an_owned_unit_speaks_first(
         deadline = time.monotonic() + TIMEOUT_S
         while not wire.own_packets and time.monotonic() < deadline:
             wire.receive()
-    assert wire.own_packets[0] == (TCP, emulated.world.host_address, emulated.world.broker.port)
+    assert wire.own_packets[0] == (TCP, emulated.world.host_address, emulated.world.servers.broker.port)
 
 
 def test_se_07_the_console_is_silent_in_every_state(
@@ -305,7 +305,7 @@ def test_se_01_the_image_holds_no_key_and_no_word_of_a_unit(emulated: FactoryUni
     world = emulated.world
     image = world.images.signed[1].read_bytes() + world.images.rom.read_bytes()
     searched = 0
-    for path in sorted(world.ring.directory.rglob("*.pem")):
+    for path in sorted(world.keys.ring.directory.rglob("*.pem")):
         text = path.read_bytes()
         if b"PRIVATE KEY" not in text:
             continue

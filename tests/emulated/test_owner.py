@@ -104,7 +104,7 @@ class Life:
 
     def reported_support(self) -> set[int]:
         """The support states in the unit's reports so far."""
-        found = [report.decode(kept.data) for kept in self.world.tracker.reports]
+        found = [report.decode(kept.data) for kept in self.world.servers.tracker.reports]
         return {state for one in found if (state := one.extensions.get(report.SUPPORT_STATE)) is not None}
 
     def light_changes(self) -> set[bool]:

@@ -49,12 +49,12 @@ def test_a_power_cut_while_provisioning_leaves_a_unit_that_is_provisioned_once(w
     config = StationConfig(
         product=world.product,
         labels_dir=world.directory / "labels",
-        oscore_key=world.oscore_key.public,
+        oscore_key=world.servers.oscore_key.public,
         development=True,
         timeout_s=0.5,
         attempts=4,
     )
-    station = Station(config, registry, world.ring)
+    station = Station(config, registry, world.keys.ring)
     world.machine.power_on()
     cut = 0
     for _ in range(6):

@@ -29,9 +29,10 @@ from provisioning.servers.broker import BrokerSetup
 from provisioning.servers.local_broker import make_broker
 from simulator.ports.flash import SimFlash
 from simulator.ports.records import device_records
-from simulator.story import world as story
+from simulator.story.maker_keys import KEYS
+from simulator.story.product import CHECK_INTERVAL_S, SERVER_NAME
 from simulator.story.runner import wait_until
-from simulator.story.world import CHECK_INTERVAL_S, SERVER_NAME, World
+from simulator.story.world import World
 
 ANSWERS_S = 60
 UPDATE_S = 120
@@ -62,21 +63,21 @@ class Life:
     def hear_untrue_times(self) -> None:
         """A record of yesterday's nonce, then one from behind the interval of the tracker's key."""
         world = self.world
-        old = world.tracker.answer(self._request_of_before())
-        honest = world.tracker.answer
-        world.tracker.answer = lambda request: old  # type: ignore[method-assign]
+        old = world.servers.tracker.answer(self._request_of_before())
+        honest = world.servers.tracker.answer
+        world.servers.tracker.answer = lambda request: old  # type: ignore[method-assign]
         self.restart()
         self.seen["replayed"] = self.refusal(FreshnessError.code, "reason=nonce")
-        world.tracker.answer = honest  # type: ignore[method-assign]
-        world._time_shift_s = 500 * DAY_S
+        world.servers.tracker.answer = honest  # type: ignore[method-assign]
+        world.clock.shift_s = 500 * DAY_S
         self.seen["forward-dated"] = self.refusal(FreshnessError.code, "interval")
-        world._time_shift_s = 0
+        world.clock.shift_s = 0
         self.seen["honest"] = self.until("the time", lambda found: found["time"])
 
     def meet_wrong_servers(self) -> None:
         """Another name, another authority: the handshake ends it, so nothing of the unit reaches the server."""
         stranger = CertificateAuthority.create("somebody else's CA")
-        with self.broker_with(self.world.ring.server_ca.issue_server("other.test", ["other.test"])):
+        with self.broker_with(self.world.keys.ring.server_ca.issue_server("other.test", ["other.test"])):
             self.seen["other name"] = self.link_error("match")
         with self.broker_with(stranger.issue_server(SERVER_NAME, [SERVER_NAME])):
             self.seen["other authority"] = self.link_error(AUTHORITY_WORDS[self.world.on])
@@ -84,16 +85,16 @@ class Life:
     def meet_an_expired_server(self) -> None:
         """Dates are checked as soon as there is a time: the first connection gets it, the next one ends."""
         world = self.world
-        server = world.ring.server_ca.issue_server(SERVER_NAME, [SERVER_NAME], days=SHORT_DAYS)
+        server = world.keys.ring.server_ca.issue_server(SERVER_NAME, [SERVER_NAME], days=SHORT_DAYS)
         world.machine.cut_power()
         with self.broker_with(server):
             self.publish(lambda: world.publish(2, "mqtt"))  # the maker's own clients look at the real date
-            world._time_shift_s = LATER_S
+            world.clock.shift_s = LATER_S
             world.machine.power_on()
             self.seen["expired"] = self.until("the end of the certificate", _is_expired)
-            self.seen["asked by then"] = world.tracker.asked
+            self.seen["asked by then"] = world.servers.tracker.asked
             time.sleep(3 * CHECK_INTERVAL_S[world.on])
-            self.seen["asked later"] = world.tracker.asked
+            self.seen["asked later"] = world.servers.tracker.asked
             self.seen["version meanwhile"] = world.status()["version"]
             self.publish(lambda: world.publish(1, "mqtt"))
 
@@ -101,13 +102,13 @@ class Life:
         """Two changes of roots and a second author's key of another kind while the unit is off."""
         world = self.world
         world.machine.cut_power()
-        folder = story.KEYS
+        folder = world.keys.folder
         for _ in range(2):
-            world.plan = world.plan.with_roots(keyset.generate_roots(folder))
+            world.keys.plan = world.keys.plan.with_roots(keyset.generate_roots(folder))
         tree = HssSigner.create(folder / "tree", FORMS["H5/W4"], folder / "witness")
-        world.plan = world.plan.changed(author_threshold=2, author_algorithms=(-9, -46))
+        world.keys.plan = world.keys.plan.changed(author_threshold=2, author_algorithms=(-9, -46))
         self.publish_keys(AnchorKey(tree.key_id, tree.algorithm, ROLE_AUTHOR, tree.public))
-        author = world.ring.signer("author")
+        author = world.keys.ring.signer("author")
         self.publish_release(2, [author])
         world.machine.power_on()
         self.seen["P-256 alone"] = self.refusal(SignatureError.code, "need=2")
@@ -120,7 +121,7 @@ class Life:
     def lose_the_key_set(self) -> None:
         """The stored key set is damaged: the roots alone are believed, until it arrives again."""
         world = self.world
-        silent = world.publisher
+        silent = world.servers.publisher
         silent.publish_raw(f"fb/{world.product.class_id.hex()}/keyset", b"")
         self.edit_records(lambda records: records.write("keyset", b"not what was written"))
         world.machine.power_on()
@@ -179,7 +180,7 @@ class Life:
     def broker_with(self, server: Credentials) -> Iterator[None]:
         """The broker's port answered by one with this certificate; then the world's own again."""
         world = self.world
-        own = world.broker
+        own = world.servers.broker
         setup: BrokerSetup = dataclasses.replace(
             own._setup, server=server, port=own.port, units=(bytes.fromhex(world.unit.device_id),)
         )
@@ -192,10 +193,12 @@ class Life:
 
     def publish_keys(self, *more: AnchorKey) -> None:
         world = self.world
-        keys = [*world.ring.anchor_keys(), *more]
-        content = keyset.key_set(world.plan, world.product.class_id, keys, world.now())
-        self.keys = keyset.sign_key_set(content, keyset.minimal(world.plan, keyset.root_signers(story.KEYS)))
-        self.publish(lambda: world.publisher.publish_keyset(self.keys))
+        keys = [*world.keys.ring.anchor_keys(), *more]
+        content = keyset.key_set(world.keys.plan, world.product.class_id, keys, world.clock.now())
+        self.keys = keyset.sign_key_set(
+            content, keyset.minimal(world.keys.plan, keyset.root_signers(world.keys.folder))
+        )
+        self.publish(lambda: world.servers.publisher.publish_keyset(self.keys))
 
     def publish_release(self, number: int, signers: list[Signer]) -> None:
         world = self.world
@@ -209,7 +212,7 @@ class Life:
             mitigates="a weakness",
             interrupts="one restart",
         )
-        self.publish(lambda: world.publisher.publish_release(release))
+        self.publish(lambda: world.servers.publisher.publish_release(release))
 
     def edit_records(self, change: Callable[[Any], None]) -> None:
         """Change the unit's device region in its flash; the power is off afterwards."""
@@ -246,12 +249,12 @@ def life(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     folder: Path = tmp_path_factory.mktemp(request.param)
     from provisioning.keys.key_ring import KeyRing
 
-    KeyRing.generate_development(story.KEYS)
-    keyset.ensure_plan(story.KEYS)
-    shutil.copytree(story.KEYS, folder / "keys")  # the same image keys, so the boot ROM is built already
-    with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as stack:
-        patch.setattr(story, "KEYS", folder / "keys")
-        world = stack.enter_context(World(request.param, ("mqtt",), folder / "world", lambda text: None))
+    KeyRing.generate_development(KEYS)
+    keyset.ensure_plan(KEYS)
+    shutil.copytree(KEYS, folder / "keys")  # the same image keys, so the boot ROM is built already
+    with World(
+        request.param, ("mqtt",), folder / "world", lambda text: None, keys_folder=folder / "keys"
+    ) as world:
         world.build()
         world.provision()
         wait_until("its page", lambda: world.owner.request("GET", "/").status == 200 or None, ANSWERS_S)

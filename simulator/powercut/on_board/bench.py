@@ -14,7 +14,6 @@ from device.limits import CHUNK_BYTES
 from device.records.store import DEVICE, Store
 from device.update import trial_state
 from provisioning.firmware.build import build, build_rom
-from provisioning.keys import keyset
 from provisioning.keys.key_ring import KeyRing
 from provisioning.release.image import key_hash, sign_image
 from provisioning.servers.tracker import Newest, Tracker
@@ -23,8 +22,9 @@ from renode.qemu import QemuBoard
 from simulator.ports.flash import SimFlash
 from simulator.ports.records import device_records
 from simulator.story.images import ROOT, Images
+from simulator.story.product import CHECK_INTERVAL_S
 from simulator.story.runner import wait_until
-from simulator.story.world import CHECK_INTERVAL_S, KEYS, World
+from simulator.story.world import World
 
 T = TypeVar("T")
 COUNTERS: Final = {1: 1, 2: 2}  # release 2 closes a hole: once it is confirmed, release 1 never starts again
@@ -58,11 +58,13 @@ class CutWorld(World):
 
     machine: QemuBoard
 
-    def _make_images(self, directory: Path) -> Images:
-        return cut_images(self.ring, directory, self.note)
+    def make_images(self, directory: Path) -> Images:
+        """As World.make_images."""
+        return cut_images(self.keys.ring, directory, self.note)
 
-    def _make_tracker(self, class_id: bytes) -> Tracker:
-        return _NotingTracker(self.ring.signer("tracker"), {class_id: Newest()}, now=self.now)
+    def make_tracker(self, class_id: bytes) -> Tracker:
+        """As World.make_tracker."""
+        return _NotingTracker(self.keys.ring.signer("tracker"), {class_id: Newest()}, now=self.clock.now)
 
 
 class _NotingTracker(Tracker):
@@ -115,7 +117,7 @@ class BoardBench:
     @property
     def requests(self) -> list[bytes]:
         """Freshness requests so far."""
-        found: list[bytes] = self.world.tracker.requests  # type: ignore[attr-defined]
+        found: list[bytes] = self.world.servers.tracker.requests  # type: ignore[attr-defined]
         return found
 
     # NVM images ----------------------------------------------------------------------------------------------
@@ -167,7 +169,7 @@ class BoardBench:
         flash.corrupt(trailer_offset(1) + MARK_TRIED, UNIT_TRIED)
         records = device_records(flash)
         records.mount()
-        digest = self.world.release(NEW_RELEASE).payload_digest
+        digest = self.world.releases.release(NEW_RELEASE).payload_digest
         pending = trial_state.Pending(NEW_RELEASE, 1, digest, len(image), 1, 0)
         Store(records, DEVICE).write("pending", trial_state.encode_pending(pending))
         self._path(TRIED).write_bytes(flash.image())
@@ -216,26 +218,23 @@ class BoardBench:
     @cached_property
     def key_sets(self) -> tuple[bytes, bytes]:
         """The key set that the station published, and the one after it."""
-        plan = self.world.plan.changed()
-        content = keyset.key_set(
-            plan, self.world.product.class_id, self.world.ring.anchor_keys(), self.world.now()
-        )
-        next_one = keyset.sign_key_set(content, keyset.minimal(plan, keyset.root_signers(KEYS)))
-        return self.world.store.read("keyset"), next_one
+        world = self.world
+        changed = world.keys.plan.changed()
+        next_one = world.keys.key_set(world.product.class_id, world.clock.now(), changed)
+        return world.servers.store.read("keyset"), next_one
 
     def publish(self, *, keys: int = 0, on_mqtt: int = 1, on_coap: int = 1) -> None:
         """Let the servers have this key set (0, 1) and these releases; what they have already stays."""
         world = self.world
         if keys != self._keys_published:
-            world.publisher.publish_keyset(self.key_sets[keys])
-            world.store.put_keyset(self.key_sets[keys])
+            world.servers.publish_key_set(self.key_sets[keys])
         if on_mqtt != self._on_mqtt:
             world.publish(on_mqtt, "mqtt")
         if on_coap != self._on_coap:
             world.publish(on_coap, "coap")
         # The unit is an earlier self of the one that the server knows, so it knows none: it asks with Echo again.
-        world.coap.stop()
-        world.coap.start()
+        world.servers.coap.stop()
+        world.servers.coap.start()
         self._keys_published, self._on_mqtt, self._on_coap = keys, on_mqtt, on_coap
 
 

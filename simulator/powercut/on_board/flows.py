@@ -87,13 +87,13 @@ def provision(outside: Outside) -> None:
             StationConfig(
                 product=bench.world.product,
                 labels_dir=folder / "labels",
-                oscore_key=bench.world.oscore_key.public,
+                oscore_key=bench.world.servers.oscore_key.public,
                 development=True,
                 timeout_s=1.0,  # as in the story: a unit that restarts loses what was on the line
                 attempts=15,
             ),
             registry,
-            bench.world.ring,
+            bench.world.keys.ring,
         )
         if all(unit.status != "passed" for unit in registry.units()):
             station.provision(bench.world.machine.factory_port())

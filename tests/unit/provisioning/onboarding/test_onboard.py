@@ -19,7 +19,7 @@ from provisioning.onboarding.client import DeviceClient, FingerprintError, finge
 from provisioning.onboarding.flow import SHOWN_CHARS, AlreadySetUpError, look, plain, prove, set_up
 from provisioning.station.labels import LabelError, parse_qr, read_label
 from provisioning.station.setup_code import generate_code
-from simulator.story.world import KEYS
+from simulator.story.maker_keys import KEYS
 from tests.running import PASSWORD, FactoryUnit, simulated
 
 __all__ = ["simulated"]

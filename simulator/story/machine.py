@@ -1,0 +1,26 @@
+"""The machine that a story runs on: the simulator, or an emulated board."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from simulator.story.images import Images
+
+# How a unit on this machine reaches the servers, which listen on this host.
+HOST_ADDRESSES: Final = {"sim": "127.0.0.1", "qemu": "10.0.2.2", "renode": "10.0.2.2"}
+
+
+def make_machine(on: str, folder: Path, images: Images) -> Any:
+    """Return the machine named `on` (sim, qemu or renode), powered off and unprogrammed; a context manager."""
+    if on == "sim":
+        from simulator.device import SimulatedMachine
+
+        return SimulatedMachine(folder, images.key_hashes)
+    if on == "renode":
+        from renode.renode import RenodeBoard
+
+        return RenodeBoard(folder)
+    from renode.qemu import QemuBoard
+
+    return QemuBoard(folder)
