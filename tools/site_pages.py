@@ -96,6 +96,8 @@ def command_page() -> str:
     for words, command in _walk(typer.main.get_command(app), ("firstboot",)):
         parts.append(f"{'#' * min(len(words) + 1, 4)} `{' '.join(words)}`")
         parts.append(_paragraphs(command.help))
+        if len(words) == 1:
+            parts.append(command.epilog)  # the exit codes: one table for all commands
         rows = _parameters(command)
         if rows:
             parts.append("\n".join(["| argument or option | meaning | default |", "|---|---|---|", *rows]))

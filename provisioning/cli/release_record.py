@@ -43,7 +43,7 @@ def record_command(
         typer.Option("--previous", metavar="FILE", help="The record before it. The new one must follow it."),
     ] = None,
     is_first: Annotated[
-        bool, typer.Option("--first", help="No record of this kind was ever signed for this product.")
+        bool, typer.Option("--first", help="This is the first record of this kind for the product.")
     ] = False,
     published_s: Annotated[
         int | None,
@@ -53,9 +53,10 @@ def record_command(
 ) -> None:
     """Sign the support record or the security contact of a product. Publish it with `firstboot release publish`.
 
-    Raise its `sequence` in the product definition with every change. A support period can only get longer.
+    Give the record before it with `--previous`, or `--first` if there is none. Raise its `sequence` in the product
+    definition with every change. A support period can only get longer.
 
-    Example: `firstboot release record support --product product.toml --signer support.pem --out support.cose`
+    Example: `firstboot release record support --product product.toml --signer support.pem --out support.cose --first`
     """
     found = load_product(product)
     now_s = int(time.time()) if published_s is None else published_s
