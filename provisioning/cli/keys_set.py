@@ -22,6 +22,7 @@ from provisioning.keys.key_ring import SIGNING_ROLES, KeyRing
 from provisioning.keys.pem import private_pem, write_private
 from provisioning.keys.signer import Signer
 from provisioning.product.product import load_product
+from provisioning.release.capacities import require_capacity
 
 RETIRED: Final = "retired"
 ROOT: Final = "root"
@@ -89,6 +90,7 @@ def sign_set(  # noqa: PLR0913, PLR0917 - one parameter for each option
     content = keyset.key_set(plan, load_product(product).class_id, KeyRing(keys).anchor_keys(), now_s)
     signers = keyset.minimal(plan, _root_signers(keys, root))
     data = keyset.sign_key_set(content, signers)
+    require_capacity("key set", len(data))
     plan.save(keys)
     out.write_bytes(data)
     _warn_of_missed_roots(keyset.missed_out(plan, signers))

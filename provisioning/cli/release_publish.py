@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,10 +13,9 @@ from provisioning.cli.errors import InputError, message_of
 from provisioning.cli.output import print_json, print_line
 from provisioning.cli.settings import with_settings
 from provisioning.product.product import ProductError, load_product
-from provisioning.publishing.coap import CoapPublisher
-from provisioning.publishing.mqtt import MqttPublisher
-from provisioning.publishing.records import KINDS, SignedRecord, common_class, load_record
+from provisioning.publishing.records import KINDS, common_class, load_record
 from provisioning.publishing.release_class import class_id_of_release
+from provisioning.publishing.targets import Parcel, broker_target, publish_to, store_target
 from provisioning.release.release import Release, ReleaseError
 from provisioning.release.store import PublishError
 from provisioning.servers.mqtt_client import MqttAccess
@@ -110,15 +109,6 @@ class PublishSettings(DestinationSettings):
     )
 
 
-@dataclass(frozen=True)
-class Parcel:
-    """What is published together, all for one product class."""
-
-    class_id: bytes
-    release: Release | None
-    records: list[SignedRecord]
-
-
 def parse_address(text: str) -> tuple[str, int]:
     """HOST:PORT; an IPv6 host is in brackets. Raises InputError."""
     host, _, port = text.rpartition(":")
@@ -135,21 +125,23 @@ def publish_command(settings: PublishSettings) -> None:
 
     Everything must be for one product class. The key set is published first, because it decides whose signatures
     count; then the records, the objects of the release, and its manifest last. What the broker holds is read back.
+    A target that fails does not stop the other: the command reports each target and fails if one of them failed.
 
     Example: `firstboot release publish release-12 --mqtt broker.example.com:8883 --ca ca.crt --cert publisher.crt --key
     publisher.key`
     """
     _require_complete(settings)
     try:
-        report = publish(settings)
+        report = attempt(settings)
     except (PublishError, ReleaseError, ProductError, FirstbootError, OSError) as error:
         if settings.as_json:
             print_json({"published": False, "error": message_of(error)})
         raise PublishError(f"Not published: {message_of(error)}") from None
     if settings.as_json:
-        print_json({"published": True, **report})
+        print_json({"published": not _failures(report), **report})
     else:
         _print_report(report, settings.remove_superseded)
+    require_all(report)
 
 
 def _require_complete(settings: PublishSettings) -> None:
@@ -163,27 +155,43 @@ def _require_complete(settings: PublishSettings) -> None:
     settings.access()
 
 
-def publish(settings: PublishSettings) -> dict[str, Any]:
-    """Publish and report what went where.
+def publish(settings: PublishSettings) -> None:
+    """Publish to every target. Raises what `attempt` raises, and PublishError if one of them failed."""
+    require_all(attempt(settings))
+
+
+def attempt(settings: PublishSettings) -> dict[str, Any]:
+    """Try every target and report the result of each.
 
     Raises PublishError, ReleaseError, ProductError, FirstbootError, OSError, InputError.
     """
     access = settings.access()
     parcel = _parcel(settings)
-    destinations = []
-    if settings.store is not None:
-        files = CoapPublisher(settings.store, parcel.class_id)
-        destinations.append(_to(files, f"store {settings.store}", parcel, settings.remove_superseded))
-    if access is not None:
-        with MqttPublisher(access, parcel.class_id) as topics:
-            broker = f"broker {access.host}:{access.port}"
-            destinations.append(_to(topics, broker, parcel, settings.remove_superseded))
+    targets = [] if settings.store is None else [store_target(settings.store)]
+    targets += [] if access is None else [broker_target(access)]
+    results = publish_to(targets, parcel, is_clean=settings.remove_superseded)
     return {
         "sequence": None if parcel.release is None else parcel.release.sequence_number,
         "class_id": parcel.class_id.hex(),
         "records": [one.kind.name for one in parcel.records],
-        "destinations": destinations,
+        "destinations": [asdict(one) for one in results],
     }
+
+
+def require_all(report: dict[str, Any]) -> None:
+    """Raise PublishError, which names every target that failed and every target that was published to."""
+    failed = _failures(report)
+    if failed:
+        done = [one["to"] for one in report["destinations"] if one["error"] is None]
+        also = f" Published to: {', '.join(done)}." if done else ""
+        raise PublishError(
+            "; ".join(f"Not published to {one['to']}: {one['error']}" for one in failed)
+            + f".{also} Remove the cause and run the command again: it may repeat what was published."
+        )
+
+
+def _failures(report: dict[str, Any]) -> list[dict[str, Any]]:
+    return [one for one in report["destinations"] if one["error"] is not None]
 
 
 def _parcel(settings: PublishSettings) -> Parcel:
@@ -196,24 +204,12 @@ def _parcel(settings: PublishSettings) -> Parcel:
     return Parcel(common_class(of_release, records, named), release, records)
 
 
-def _to(publisher: CoapPublisher | MqttPublisher, to: str, parcel: Parcel, is_clean: bool) -> dict[str, Any]:
-    put = {
-        "keyset": publisher.publish_keyset,
-        "support": publisher.publish_support,
-        "contact": publisher.publish_contact,
-    }
-    for one in parcel.records:
-        put[one.kind.name](one.data)
-    items = len(parcel.records)
-    if parcel.release is not None:
-        items += publisher.publish_release(parcel.release)
-    removed = len(publisher.remove_superseded()) if is_clean else 0
-    return {"to": to, "items": items, "removed": removed}
-
-
 def _print_report(report: dict[str, Any], is_clean: bool) -> None:
     what = "records" if report["sequence"] is None else f"release {report['sequence']}"
     print_line(f"{what} for class {report['class_id']}")
     for one in report["destinations"]:
+        if one["error"] is not None:
+            print_line(f"  {one['to']}: failed")
+            continue
         removed = f", {one['removed']} superseded removed" if is_clean else ""
         print_line(f"  {one['to']}: {one['items']} items published{removed}")

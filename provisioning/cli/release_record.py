@@ -22,6 +22,7 @@ from provisioning.keys.signer import sign_record
 from provisioning.keys.signers import open_signer
 from provisioning.product import record
 from provisioning.product.product import Product, load_product
+from provisioning.release.capacities import require_capacity
 
 
 class Kind(StrEnum):
@@ -64,6 +65,7 @@ def record_command(
     before = _before(previous, out, is_first=is_first)
     _require_newer(kind, before, payload, found)
     data = sign_record(payload, typ, open_signer(signer))
+    require_capacity("record", len(data))
     out.write_bytes(data)
     sequence = _sequence(kind, payload)
     lines = [(kind.value, f"{len(data)} bytes for {found.model}, sequence {sequence}")]

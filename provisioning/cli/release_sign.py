@@ -27,6 +27,7 @@ from provisioning.keys.signer import Signer
 from provisioning.keys.signers import FILE_SCHEME, HSS_SCHEME, PKCS11_SCHEME, open_signers
 from provisioning.product.product import Product, load_product
 from provisioning.release.application_set import build_set
+from provisioning.release.capacities import require_capacity
 from provisioning.release.check import firmware_of
 from provisioning.release.image import ImageInfo, image_info
 from provisioning.release.log import LogEntry, ReleaseLog
@@ -256,6 +257,7 @@ def require_build(
     if build == number:
         return
     if not has_app:
+        require_capacity("build number", number)
         raise ReleaseError(
             f"units would refuse this: the image is build {build} and the release {number}; sign the image as +{number}"
         )

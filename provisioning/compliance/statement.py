@@ -21,6 +21,8 @@ from device.limits import STATEMENT_BYTES
 from device.records.support import days_from_civil, sentence
 from provisioning.keys.signer import sign_record
 from provisioning.product.periods import contradiction, period_in_words
+from provisioning.release.capacities import require_capacity
+from provisioning.release.payload import ReleaseError
 
 if TYPE_CHECKING:
     from provisioning.keys.signer import Signer
@@ -263,4 +265,9 @@ def sign_files(statement_sha256: str, files: Mapping[str, str], signer: Signer) 
 
 def sign_statement(document: Mapping[str, Any], signer: Signer) -> bytes:
     """The COSE_Sign1 that a unit carries (docs/reference/records.md, Signed records). Raises StatementError."""
-    return sign_record(statement_json(document), TYP, signer)
+    data = sign_record(statement_json(document), TYP, signer)
+    try:
+        require_capacity("statement", len(data))
+    except ReleaseError as error:
+        raise StatementError([str(error)]) from None
+    return data

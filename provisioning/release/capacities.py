@@ -1,7 +1,8 @@
-"""What a unit can hold and count: the one table that signing a release and signing an image ask.
+"""The capacities of a unit: one table for everything that is signed.
 
-A value beyond a capacity passes every signature check and fails in a unit after the point of no return, so it is
-refused here before anything is signed. Sizes and steps come from the NVM map (device/layout.py) and device/limits.py.
+A signature check passes a value beyond a capacity, and the unit then fails after the point of no return or never takes
+the record. The signing tools therefore refuse it. The numbers come from the NVM map (device/layout.py) and
+device/limits.py.
 """
 
 from __future__ import annotations
@@ -9,21 +10,19 @@ from __future__ import annotations
 from typing import Final
 
 from device.layout import MPS2
+from device.limits import KEYSET_BYTES, RECORD_BYTES, STATEMENT_BYTES
 from provisioning.release.payload import MAX_PAYLOAD_BYTES, ReleaseError
 
-SECURITY_COUNTER_MAX: Final = (
-    MPS2.counter_sectors * MPS2.sector_bytes // MPS2.unit_bytes
-)  # one unit for each step
+# Each step of the counter programs one unit of NVM.
+SECURITY_COUNTER_MAX: Final = MPS2.counter_sectors * MPS2.sector_bytes // MPS2.unit_bytes
 IMAGE_MAX_BYTES: Final = MPS2.slot_bytes - MPS2.sector_bytes  # the last sector holds the trailer marks
-SET_MAX_BYTES: Final = (
-    MPS2.set_bytes - 2 * MPS2.sector_bytes
-)  # the last two hold the owner's record and the marks
-SEQUENCE_MAX: Final = (
-    1 << 53
-) - 1  # device/records/freshness.py takes no larger newest number from a tracker
+# The last two sectors hold the binding and the marks.
+SET_MAX_BYTES: Final = MPS2.set_bytes - 2 * MPS2.sector_bytes
+# device/records/freshness.py takes no larger newest number from a tracker.
+SEQUENCE_MAX: Final = (1 << 53) - 1
 BUILD_MAX: Final = (1 << 32) - 1  # MCUboot's ih_ver.iv_build_num
 
-# What is measured -> (largest value, unit of measure)
+# Quantity -> (largest value, unit of measure)
 CAPACITIES: Final = {
     "security counter": (SECURITY_COUNTER_MAX, ""),
     "image": (IMAGE_MAX_BYTES, " bytes"),
@@ -31,6 +30,9 @@ CAPACITIES: Final = {
     "application set": (SET_MAX_BYTES, " bytes"),
     "sequence number": (SEQUENCE_MAX, ""),
     "build number": (BUILD_MAX, ""),
+    "record": (RECORD_BYTES, " bytes"),
+    "key set": (KEYSET_BYTES, " bytes"),
+    "statement": (STATEMENT_BYTES, " bytes"),
 }
 
 

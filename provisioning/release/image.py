@@ -25,7 +25,7 @@ from device.codec.image import TLV_HSS, parse_image
 from device.errors import ImageFormatError
 from device.layout import IMAGE_HEADER_BYTES, IMAGE_LOAD_ADDRESS
 from provisioning.keys.signer import Signer
-from provisioning.release.capacities import IMAGE_MAX_BYTES, require_capacity
+from provisioning.release.capacities import BUILD_MAX, IMAGE_MAX_BYTES, require_capacity
 from provisioning.release.payload import ReleaseError
 
 HSS_PUBLIC_BYTES: Final = 60
@@ -96,6 +96,7 @@ def sign_image(
     wanted = _parse_version(version)
     try:
         require_capacity("security counter", security_counter)
+        require_capacity("build number", wanted[3])
     except ReleaseError as error:
         raise ImageSigningError(str(error)) from None
     _load_public(key_pem)
@@ -175,10 +176,10 @@ def _parse_version(version: str) -> tuple[int, int, int, int]:
     match = _VERSION.fullmatch(version)
     numbers = tuple(int(part or 0) for part in match.groups()) if match else ()
     if len(numbers) != 4 or any(
-        number > limit for number, limit in zip(numbers, (255, 255, 65535, 0xFFFFFFFF), strict=True)
+        number > limit for number, limit in zip(numbers[:3], (255, 255, 65535), strict=True)
     ):
         raise ImageSigningError(
-            f"version {version!r} is not M.m.r or M.m.r+b within 255.255.65535+4294967295"
+            f"version {version!r} cannot be used: write M.m.r or M.m.r+b, at most 255.255.65535+{BUILD_MAX}"
         )
     return numbers[0], numbers[1], numbers[2], numbers[3]
 

@@ -193,7 +193,7 @@ def test_superseded_chunks_leave_the_broker_by_the_command(
         await source.open()
         try:
             topic = f"fb/{CLASS_ID.hex()}/o/{release.chunk_list_digest.hex()}"
-            return await source._retained(topic, 32768, 1000)
+            return await source._retained(topic, 32768)
         finally:
             await source.close()
 
@@ -209,26 +209,54 @@ def test_a_wrong_command_line_is_exit_code_2(publish, tmp_path: Path, options: l
     assert publish(tmp_path, *options).exit_code == 2
 
 
+def dead_broker(maker: Maker, folder: Path) -> list[object]:
+    credentials = maker.device_ca.issue_client("publisher")
+    write_private(folder / "key", credentials.private_key_pem)
+    (folder / "cert").write_bytes(credentials.certificate_pem)
+    options = ["--mqtt", "127.0.0.1:1", "--ca", maker.ca_path, "--cert", folder / "cert"]
+    return [*options, "--key", folder / "key"]
+
+
 def test_a_broker_that_is_not_there_is_exit_code_1_and_shows_no_key(
     maker: Maker, publish, tmp_path: Path
 ) -> None:
     maker.release(5000).save(tmp_path / "release")
-    credentials = maker.device_ca.issue_client("publisher")
-    write_private(tmp_path / "key", credentials.private_key_pem)
-    (tmp_path / "cert").write_bytes(credentials.certificate_pem)
-    result = publish(
-        tmp_path / "release",
-        *(
-            "--mqtt",
-            "127.0.0.1:1",
-            "--ca",
-            maker.ca_path,
-            "--cert",
-            tmp_path / "cert",
-            "--key",
-            tmp_path / "key",
-        ),
-    )
+    result = publish(tmp_path / "release", *dead_broker(maker, tmp_path))
     assert result.exit_code == 1
     assert "Not published" in result.output
     assert "PRIVATE" not in result.output
+
+
+def test_a_broker_that_fails_does_not_hide_that_the_store_has_the_release(
+    maker: Maker, publish, tmp_path: Path
+) -> None:
+    release = maker.release(5000)
+    release.save(tmp_path / "release")
+    arguments = [tmp_path / "release", *dead_broker(maker, tmp_path), "--store", tmp_path / "store"]
+    result = publish(*arguments, "--json")
+    assert result.exit_code == 1
+    report = json.loads(result.stdout)
+    store, broker = report["destinations"]
+    assert report["published"] is False and report["sequence"] == 7
+    assert (store["to"], store["error"]) == (f"store {tmp_path / 'store'}", None) and store["items"] > 0
+    assert broker["to"] == "broker 127.0.0.1:1" and broker["error"] and broker["items"] == 0
+    assert ReleaseStore(tmp_path / "store", CLASS_ID).read("manifest") == release.envelope
+    words = publish(*arguments)
+    assert words.exit_code == 1
+    assert f"store {tmp_path / 'store'}: {store['items']} items published" in words.output
+    assert "Not published to broker 127.0.0.1:1" in words.output
+    assert f"Published to: store {tmp_path / 'store'}" in words.output
+
+
+def test_a_store_that_fails_does_not_keep_the_broker_from_getting_the_release(
+    maker: Maker, broker: Broker, publish, tmp_path: Path
+) -> None:
+    maker.release(5000).save(tmp_path / "release")
+    (tmp_path / "store").write_text("a file")
+    result = publish(
+        tmp_path / "release", *mqtt_options(maker, broker), "--store", tmp_path / "store", "--json"
+    )
+    assert result.exit_code == 1
+    store, topics = json.loads(result.stdout)["destinations"]
+    assert store["error"] is not None and topics["error"] is None
+    assert topics["items"] > 0

@@ -8,14 +8,23 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from typer.testing import CliRunner
 
+from device.codec import cose
 from device.layout import MPS2
-from device.limits import SEQUENCE_JUMP
+from device.limits import RECORD_BYTES, SEQUENCE_JUMP
 from device.update.slots import BootState
+from provisioning.cli import release_record
 from provisioning.cli.release import app
+from provisioning.cli.release_sign import require_build
 from provisioning.keys.pem import private_pem, write_private
 from provisioning.product.example import EXAMPLE
 from provisioning.release import image as image_module
-from provisioning.release.capacities import CAPACITIES, SECURITY_COUNTER_MAX, SEQUENCE_MAX, require_capacity
+from provisioning.release.capacities import (
+    BUILD_MAX,
+    CAPACITIES,
+    SECURITY_COUNTER_MAX,
+    SEQUENCE_MAX,
+    require_capacity,
+)
 from provisioning.release.log import LogEntry, ReleaseLog, ReleaseLogError
 from provisioning.release.payload import ReleaseError
 from simulator.ports.flash import SimFlash
@@ -70,3 +79,51 @@ def test_a_sequence_number_that_jumps_further_than_units_follow_is_refused(tmp_p
     log.require_forward(CLASS_ID, 7 + SEQUENCE_JUMP)
     with pytest.raises(ReleaseLogError, match="jump"):
         log.require_forward(CLASS_ID, 8 + SEQUENCE_JUMP)
+
+
+def test_an_image_whose_build_number_does_not_fit_its_header_is_not_signed(tmp_path: Path) -> None:
+    write_private(tmp_path / "key.pem", private_pem(ec.generate_private_key(ec.SECP256R1())))
+    (tmp_path / "body.bin").write_bytes(bytes(5000))
+    for version, counter in ((f"1.0.0+{BUILD_MAX + 1}", 1), ("256.0.0+1", 1)):
+        with pytest.raises(image_module.ImageSigningError, match=r"build number|version"):
+            image_module.sign_image(
+                tmp_path / "body.bin", tmp_path / "key.pem", version=version,
+                security_counter=counter, out=tmp_path / "out",
+            )  # fmt: skip
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_release_without_application_has_no_number_that_no_image_can_have() -> None:
+    info = image_module.ImageInfo((1, 0, 0, 9), 1, b"", 0, 0, b"", b"")
+    with pytest.raises(ReleaseError, match="build number is 4294967296"):
+        require_build(info, BUILD_MAX + 1, b"", False, [])
+
+
+class LongSigner:
+    """A signer whose signature has `size` bytes, as those of HSS/LMS may have."""
+
+    algorithm = cose.ALG_HSS_LMS
+    key_id = b"long"
+    public = bytes(60)
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def sign(self, _message: bytes) -> bytes:
+        return bytes(self.size)
+
+
+def test_a_record_that_is_too_long_with_its_signature_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "product.toml").write_text(EXAMPLE)
+    arguments = ["record", "contact", "--product", str(tmp_path / "product.toml"), "--first"]
+    arguments += ["--signer", "any", "--out", str(tmp_path / "out")]
+    monkeypatch.setattr(release_record, "open_signer", lambda _: LongSigner(RECORD_BYTES))
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    assert "a unit takes 0 to 4096 bytes" in " ".join(result.output.split())
+    assert not (tmp_path / "out").exists()
+    monkeypatch.setattr(release_record, "open_signer", lambda _: LongSigner(2000))
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert (tmp_path / "out").exists()
