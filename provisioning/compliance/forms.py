@@ -24,6 +24,7 @@ from provisioning.compliance.statement import (
     StatementError,
     check_statement,
 )
+from provisioning.product.lettering import BOLD, REGULAR, face
 
 if TYPE_CHECKING:
     import jinja2
@@ -228,7 +229,7 @@ def _fonts() -> tuple[Any, Any]:
     from reportlab.pdfbase import pdfmetrics
     from reportlab.pdfbase.ttfonts import TTFont
 
-    names = (("Insert", "Vera.ttf"), ("InsertBold", "VeraBd.ttf"))
+    names = (("Insert", face(REGULAR)), ("InsertBold", face(BOLD)))
     for name, file in names:
         if name not in pdfmetrics.getRegisteredFontNames():
             pdfmetrics.registerFont(TTFont(name, file))

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+from provisioning.product.lettering import unprintable
 from provisioning.product.public_texts import LINE, LINE_HINT
 from provisioning.product.tables import Table
 
@@ -56,6 +57,14 @@ class Text:
             and self.pattern.fullmatch(value) is not None
             and (self.found is None or self.found.search(value) is not None)
         )
+
+    def reason(self, value: Any) -> str:
+        """Why a value is refused, as precisely as it can be known."""
+        if isinstance(value, str) and len(value) > self.most:
+            return f"must have at most {self.most} characters, it has {len(value)}"
+        if isinstance(value, str) and (other := unprintable(value)):
+            return f"has characters that label, insert and PDF cannot print: {', '.join(other)}"
+        return self.hint
 
     def made(self, value: Any) -> Any:
         return value
@@ -338,9 +347,19 @@ def take(table: Table, name: str, kind: Kind) -> Any:
     if value is None and kind.default is not _REQUIRED:
         return kind.default
     if not kind.accepts(value):
-        table.problem(name, kind.hint)
+        table.problem(name, _reason(kind, value))
         return kind.made(kind.blank)
     return kind.made(value)
+
+
+def _reason(kind: Kind, value: Any) -> str:
+    if isinstance(kind, Text):
+        return kind.reason(value)
+    if isinstance(kind, ListOf) and isinstance(kind.kind, Text) and isinstance(value, list):
+        refused = next((entry for entry in value if not kind.kind.accepts(entry)), None)
+        if isinstance(refused, str) and kind.kind.reason(refused) != kind.kind.hint:
+            return kind.kind.reason(refused)
+    return kind.hint
 
 
 def read_document(

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from device.limits import CHECK_INTERVAL_S, SOURCES
+from device.records.identity import TEXT_CHARS as IDENTITY_CHARS
 from provisioning.product.fields import (
     Choice,
     Date,
@@ -223,12 +224,12 @@ def product_schema() -> dict[str, Any]:
     return document_schema(SECTIONS, "Firstboot product and batch definition")
 
 
-PARTY: Final = Fields({"name": Text(), "address": Text()})
+PARTY: Final = Fields({"name": Text(most=IDENTITY_CHARS), "address": Text()})
 SECTIONS: Final[dict[str, Section]] = {
     "product": Fields(
         {
-            "model": Text(),
-            "brand": Text(),
+            "model": Text(most=IDENTITY_CHARS),
+            "brand": Text(most=IDENTITY_CHARS),
             "type": Text(),
             "board": Text(),
             "vendor_id": Identifier(),

@@ -6,7 +6,8 @@ Rules:
 2. A contact is one address that a report can be sent to: mailto: with one mailbox, tel: with an international number,
    or an https page (RP-01).
 3. The policy is an https address whose path has plain names only: no "..", no query, no escapes.
-4. A line has no control, format or bidirectional characters: what is printed is what is stored.
+4. A line has the characters that can be printed (`lettering.py`), so no control, format or bidirectional ones: what is
+   printed is what is stored.
 
 The patterns are also valid in JSON Schema (ECMA 262).
 """
@@ -16,6 +17,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Final
+
+from provisioning.product.lettering import CHARACTERS
 
 _TIME: Final = r"([1-9][0-9]{0,2}) ((?:working |business |calendar )?(?:hour|day|week|month))s?"
 ACKNOWLEDGEMENT: Final = re.compile(rf"(?:[Ww]ithin )?{_TIME}")
@@ -45,12 +48,7 @@ POLICY_HINT: Final = (
     ' without "..", query or escapes'
 )
 
-_UNPRINTED: Final = (
-    "\x00-\x1f\x7f-\x9f\u00ad\u0600-\u0605\u061c\u06dd\u070f\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f"
-    "\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\ue000-\uf8ff"
-    "\U000110bd\U000110cd\U0001d173-\U0001d17a\U000e0000-\U0010ffff"
-)
-LINE: Final = re.compile(f"[^{_UNPRINTED}]+")
+LINE: Final = re.compile(f"[{CHARACTERS}]+")
 LINE_HINT: Final = "must be a text of one line"
 
 

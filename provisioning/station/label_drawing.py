@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from device.owner.setup_code import grouped
 from provisioning.product.label_template import FRAME_MM, QUIET_MODULES
+from provisioning.product.lettering import face
 
 if TYPE_CHECKING:
     from provisioning.station.labels import Label
@@ -51,9 +52,9 @@ def qr_place(label: Label) -> tuple[int, int, list[bytearray]]:
     return left, margin + quiet, list(matrix)
 
 
-@lru_cache(64)  # taken out of the package anew each time it takes longer than the drawing
+@lru_cache(64)  # loading a font takes longer than drawing with it
 def _font(size: int) -> Any:
-    return ImageFont.load_default(size)
+    return ImageFont.truetype(face(), size)
 
 
 def _fitted(pen: ImageDraw.ImageDraw, text: str, size: int, width: int, smallest: int) -> Any:

@@ -15,18 +15,29 @@ import io
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from PIL import Image
 
+from device.limits import SETUP_CODE_CHARS
+from device.records.support import long_date_text
 from provisioning.product.label_template import FIELDS, STANDARD, Template
+from provisioning.product.record import day_of
 from provisioning.station.label_drawing import TextTooLongError, draw, qr_place
 
+if TYPE_CHECKING:
+    from provisioning.product.product import Product
+
+SERIAL_DIGITS: Final = 6
 PNG_LEVEL: Final = 1  # a fifth larger than at zlib's usual level, in half the time
 
 
 class LabelError(Exception):
     """A label could not be read back as it should be; the text holds no code."""
+
+
+class LabelReaderError(LabelError):
+    """Labels cannot be read on this machine: nothing is known about the label itself."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +65,28 @@ class Label:
     def qr_text(self) -> str:
         """Address of the set-up page with code and certificate fingerprint in the fragment. Secret."""
         return f"{self.address}#code={self.code}&sha256={self.fingerprint.hex()}"
+
+
+def require_room(product: Product, template: Template, *, is_development: bool) -> None:
+    """Raise LabelError unless every label of the batch has room for its texts, before the first unit is touched."""
+    longest = product.serial_prefix + "8" * SERIAL_DIGITS
+    label = Label(
+        brand=product.brand,
+        model=product.model,
+        batch=product.batch,
+        serial=longest,
+        manufacturer=product.manufacturer.name,
+        support_end=long_date_text(day_of(product.support.end_date)),
+        address=product.setup_address.replace("{name}", "fb-00000000"),
+        fingerprint=bytes(32),
+        is_development=is_development,
+        code="W" * SETUP_CODE_CHARS,
+        template=template,
+    )
+    try:
+        draw(label)
+    except TextTooLongError as error:
+        raise LabelError(f"{error}: shorten brand, model or manufacturer, or use a larger label") from None
 
 
 def print_label(label: Label, path: Path) -> bytes:
@@ -128,7 +161,7 @@ def read_label(path: Path) -> LabelText:
     try:
         import zxingcpp
     except ImportError:
-        raise LabelError("zxing-cpp is not installed, so no label can be read") from None
+        raise LabelReaderError("zxing-cpp is not installed, so no label can be read") from None
     with Image.open(path) as image:
         texts = [found.text for found in zxingcpp.read_barcodes(image)]
     if len(texts) != 1:
@@ -137,9 +170,14 @@ def read_label(path: Path) -> LabelText:
 
 
 def code_on_label(path: Path) -> str | None:
-    """The code that the label's QR shows, None where it cannot be read here. Secret."""
+    """The code that the label's QR shows; None if the picture shows no code of ours. Secret.
+
+    Raises LabelReaderError, OSError: then nothing is known about the label.
+    """
     try:
         return read_label(path).code
+    except LabelReaderError:
+        raise
     except LabelError:
         return None
 

@@ -39,7 +39,14 @@ def reprint(registry: Registry, labels_dir: Path, serial: str, form: str = "pdf"
             f"Unit {serial} is {unit.status}: its label cannot be printed again. Rework gives it a new serial number."
         )
     path = labels_dir / (unit.label_name or f"{serial}.png")
-    if not path.is_file() or not _is_its_label(registry, unit, path):
+    try:
+        is_its_label = _is_its_label(registry, unit, path)
+    except FileNotFoundError:
+        is_its_label = False
+    except (LabelError, OSError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ReprintError(f"The label of unit {serial} cannot be read: {reason}.") from None
+    if not is_its_label:
         raise ReprintError(f"There is no label of unit {serial} as it is now; start the unit again.")
     try:
         data = label_as(path, form)

@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from PIL import UnidentifiedImageError
+
 from device.errors import FirstbootError, LinkError, LockedError
 from device.limits import NONCE_BYTES
 from provisioning.registry import decisions
 from provisioning.registry.models import PASSED
 from provisioning.station.aftermath import claimed_device_id
-from provisioning.station.labels import LabelError, code_on_label
+from provisioning.station.labels import LabelReaderError, code_on_label
 from provisioning.station.phases import CheckFailedError
 from provisioning.station.steps import check_hello
 
@@ -97,12 +99,15 @@ def _about_writing(link: FactoryLink) -> list[str]:
 
 def _about_label(unit: Unit, registry: Registry, labels_dir: Path) -> list[str]:
     path = labels_dir / str(unit.label_name)
-    if not path.is_file():
-        return []  # destroyed behind the print, as it should be
     try:
         code = code_on_label(path)
-    except (LabelError, OSError):
+    except FileNotFoundError:
+        return []  # destroyed after it was printed, as it should be
+    except UnidentifiedImageError:
         code = None
+    except (LabelReaderError, OSError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SampleError(f"The label {path.name} cannot be read ({reason}). Nothing was decided.") from None
     if code is None or not registry.is_live_code(unit.id, code):
         return ["the label on file does not show its live set-up code"]
     return []

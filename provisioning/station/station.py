@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from device.errors import FirstbootError
 from device.records import contact, support
 from provisioning.compliance.carried import statement_record
 from provisioning.keys.keyset import KeySetPlan
@@ -31,6 +32,7 @@ from provisioning.registry.registry import AlreadyPassedError, Registry
 from provisioning.registry.sealed import ServerKey
 from provisioning.release.release import sign_record
 from provisioning.station.aftermath import settle
+from provisioning.station.labels import SERIAL_DIGITS, LabelError, require_room
 from provisioning.station.link import ByteStream, FactoryLink
 from provisioning.station.phases import Outcome, Phase, PhaseResult, Progress, failed, no_progress, run_phases
 from provisioning.station.run import UnitRun
@@ -135,6 +137,7 @@ class Station:
                 "the product names a CoAP server: give its public key with --oscore-key, or no server could ever"
                 " answer these units (firstboot keys generate server makes one on the server)"
             )
+        self._require_records()
         self._opened_s = registry.open_batch(
             product.batch,
             product.model,
@@ -145,6 +148,18 @@ class Station:
         )
         for name in BATCH_DOCUMENTS:  # a paper that cannot be made stops the batch, not its first unit
             self.batch_record(name)
+
+    def _require_records(self) -> None:
+        """Raise StationError if a text of the product fits no unit's record or label: no serial number is used yet."""
+        product = self.config.product
+        serial = product.serial_prefix + "9" * SERIAL_DIGITS
+        try:
+            record.identity_record(product, bytes(16), serial)
+            require_room(product, self.config.label_template, is_development=self.is_development)
+        except FirstbootError as error:
+            raise StationError(f"the product does not fit into a unit: {error.describe()}") from None
+        except LabelError as error:
+            raise StationError(f"the label has no room: {error}") from None
 
     def batch_record(self, name: str) -> bytes:
         """The record that all units of the batch carry under this name."""

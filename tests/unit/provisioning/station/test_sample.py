@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from provisioning.cli.station import app
 from provisioning.registry import branches, decisions
+from provisioning.station.labels import LabelReaderError
 from provisioning.station.link import FactoryLink
 from provisioning.station.sample import Sample, SampleError, sample
 from tests.unit.provisioning.station.station_bench import PRODUCT, Bench, MemoryUnit
@@ -117,3 +118,20 @@ def test_the_command_says_what_it_found(folder: Path, served: ServedUnit) -> Non
     failed = CliRunner().invoke(app, [*arguments, "--json"])
     assert failed.exit_code == 1 and json.loads(failed.stdout)["findings"]
     assert CliRunner().invoke(app, arguments).exit_code == 1  # it is in quarantine now
+
+
+@pytest.mark.parametrize(
+    "failure", [PermissionError(13, "Permission denied"), LabelReaderError("zxing-cpp is not installed")]
+)
+def test_a_label_that_the_station_cannot_read_says_nothing_against_the_unit(
+    failure: Exception, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Path) -> str:
+        raise failure
+
+    unit = made(bench)
+    monkeypatch.setattr("provisioning.station.sample.code_on_label", fail)
+    with pytest.raises(SampleError, match="cannot be read"):
+        read(bench, unit)
+    assert bench.registry.units()[0].status == "passed"
+    assert decisions.decisions(bench.registry, decisions.SAMPLE) == []
