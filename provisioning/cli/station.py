@@ -12,7 +12,7 @@ from provisioning.cli.station_run import run, set_login
 from provisioning.cli.station_sample import sample
 from provisioning.cli.station_ship import ship
 from provisioning.cli.station_show import show
-from provisioning.product.product import product_schema
+from provisioning.product.sections import product_schema
 
 HELP = """Set up a station, provision units, check and ship them.
 

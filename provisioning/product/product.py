@@ -4,7 +4,7 @@ Rules:
 1. Every problem of a file is reported at once, each with its place and what would be accepted.
 2. A support period has a duration and an end date that do not contradict each other (SP-01; `periods.py`).
 3. Times and addresses in the contact are values, not sentences (RP-01 to RP-03; `public_texts.py`).
-4. What may stand in the file is said once, in SECTIONS: it is read by that, and `product_schema` is made from it.
+4. What the file may have is defined once, in `sections.py`: definitions are read by it, the JSON Schema comes from it.
 5. What a statement of compliance declares is fixed for a batch (SC-08): `declared_digest` covers it.
 """
 
@@ -13,46 +13,15 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-import re
 import tomllib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from device.limits import CHECK_INTERVAL_S, SOURCES
-from device.records.identity import TEXT_CHARS as IDENTITY_CHARS
-from provisioning.product.fields import (
-    Choice,
-    Date,
-    Entries,
-    Fields,
-    Hex,
-    Identifier,
-    MapOf,
-    Named,
-    Number,
-    Section,
-    Text,
-    Truth,
-    document_schema,
-    read_document,
-)
-from provisioning.product.periods import DURATION, DURATION_HINT, contradiction
-from provisioning.product.public_texts import (
-    ACKNOWLEDGEMENT,
-    ACKNOWLEDGEMENT_HINT,
-    POLICY,
-    POLICY_HINT,
-    REPORT,
-    REPORT_HINT,
-    STATUS_UPDATES,
-    STATUS_UPDATES_HINT,
-)
+from provisioning.product.document import read_document
+from provisioning.product.periods import DURATION, contradiction
+from provisioning.product.sections import SECTIONS
 from provisioning.product.statement_fields import (
-    COMPONENT_TABLES,
-    LABEL_ROUTE,
-    PUBLICATION,
-    SCOPE,
     Component,
     LabelRoute,
     Publication,
@@ -62,19 +31,9 @@ from provisioning.product.statement_fields import (
     scope_of,
 )
 
-ROUTES: Final = ("schedule-1", "schedule-2", "label")
-SECURITY_REQUIREMENTS: Final = ("passwords", "reporting", "support_period")
-SERIAL_PREFIX: Final = re.compile(r"[A-Z0-9-]{1,12}")
-BATCH: Final = re.compile(r"[A-Za-z0-9._-]{1,32}")
-ADDRESS_CHARS: Final = 72
-SHA256_HEX: Final = re.compile(r"[0-9a-f]{64}")
-FILE_NAME: Final = re.compile(r"(?!.*\.\.)[\w .-]+(/[\w .-]+)*")
 NOT_DECLARED: Final = (
     "servers", "check_interval_s", "setup_address", "publication", "image_sha256", "label_template",
 )  # fmt: skip
-MANUFACTURERS: Final = 16
-REPRESENTATIVES: Final = 32
-LAST_SERIAL: Final = 999_999  # six digits on label and in sorted lists
 HORIZON_DAYS: Final = 3650  # how far beyond its first end date a support period may be extended by default
 
 
@@ -217,104 +176,6 @@ def parse_product(text: str, source: str = "product definition") -> Product:
     if problems:
         raise ProductError(problems, source)
     return product
-
-
-def product_schema() -> dict[str, Any]:
-    """JSON Schema 2020-12 of a definition, made from SECTIONS, by which definitions are read."""
-    return document_schema(SECTIONS, "Firstboot product and batch definition")
-
-
-PARTY: Final = Fields({"name": Text(most=IDENTITY_CHARS), "address": Text()})
-SECTIONS: Final[dict[str, Section]] = {
-    "product": Fields(
-        {
-            "model": Text(most=IDENTITY_CHARS),
-            "brand": Text(most=IDENTITY_CHARS),
-            "type": Text(),
-            "board": Text(),
-            "vendor_id": Identifier(),
-            "class_id": Identifier(),
-        }
-    ),
-    "manufacturer": Entries(PARTY, 1, MANUFACTURERS, may_be_one=True),
-    "representatives": Entries(PARTY, 0, REPRESENTATIVES, is_optional=True),
-    "batch": Fields(
-        {
-            "number": Text(BATCH, "must be letters, digits, dots and dashes, at most 32"),
-            "serial_prefix": Text(SERIAL_PREFIX, "must be capitals, digits and dashes, at most 12"),
-            "first_number": Number(1, LAST_SERIAL, default=None),
-            "last_number": Number(1, LAST_SERIAL, default=None),
-        }
-    ),
-    "support": Fields(
-        {
-            "period": Text(DURATION, DURATION_HINT),
-            "start_date": Date(default=None),
-            "end_date": Date(),
-            "horizon": Date(default=None),
-            "sequence": Number(1, 2**31, default=1),
-            "notice_days": Number(0, 3650, default=180),
-        }
-    ),
-    "contact": Fields(
-        {
-            "report": Text(REPORT, REPORT_HINT),
-            "acknowledgement": Text(ACKNOWLEDGEMENT, ACKNOWLEDGEMENT_HINT),
-            "status_updates": Text(STATUS_UPDATES, STATUS_UPDATES_HINT),
-            "policy": Text(POLICY, POLICY_HINT),
-            "sequence": Number(1, 2**31, default=1),
-        }
-    ),
-    "statement": Fields(
-        {
-            "signatory_name": Text(),
-            "signatory_function": Text(),
-            "place": Text(),
-            "routes": MapOf(
-                Choice(ROUTES),
-                f"must name {', '.join(SECURITY_REQUIREMENTS)}, each one of {', '.join(ROUTES)}",
-                SECURITY_REQUIREMENTS,
-                is_whole=True,
-                default=dict.fromkeys(SECURITY_REQUIREMENTS, "schedule-1"),
-            ),
-            "standards": MapOf(
-                None,
-                'must map a requirement to { number = "...", version = "...", date = "..." }',
-                default={},
-            ),
-            "labels": Named(LABEL_ROUTE, SECURITY_REQUIREMENTS),
-        }
-    ),
-    "scope": SCOPE,
-    "components": COMPONENT_TABLES,
-    "publication": PUBLICATION,
-    "update": Fields({"check_interval_s": Number(*CHECK_INTERVAL_S)}),
-    "servers": Entries(
-        Fields(
-            {"transport": Choice(("mqtt", "coap")), "host": Text(), "port": Number(1, 65535)},
-            by=("transport", {"mqtt": {"tls_name": Text()}, "coap": {}}),
-        ),
-        1,
-        SOURCES,
-    ),
-    "label": Fields(
-        {
-            "setup_address": Text(
-                hint=f"must begin with https:// and have at most {ADDRESS_CHARS} characters to fit the QR code",
-                found=re.compile("^https://"),
-                most=ADDRESS_CHARS,
-            ),
-            "template": Text(
-                FILE_NAME, "must be the name of a file beside this definition or below it", default=None
-            ),
-        }
-    ),
-    "firmware": Fields(
-        {"image_sha256": Hex(SHA256_HEX, "must be 64 hexadecimal digits in small letters")},
-        is_optional=True,
-    ),
-    "keys": Fields({"injected": Truth(default=False)}, is_optional=True),
-}
 
 
 def _product(document: dict[str, Any], problems: list[str]) -> Product:

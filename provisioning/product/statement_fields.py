@@ -13,7 +13,8 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any, Final
 
-from provisioning.product.fields import Choice, Date, Entries, Fields, ListOf, Text, Truth
+from provisioning.product.document import Entries, Fields
+from provisioning.product.fields import Choice, Date, ListOf, Text, Truth
 
 CONNECTABLE: Final = ("internet", "network")
 MARKETS: Final = ("GB", "NI")

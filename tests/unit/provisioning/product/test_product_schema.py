@@ -14,9 +14,9 @@ import pytest
 from typer.testing import CliRunner
 
 from provisioning.cli.station import app
+from provisioning.product.document import read_document
 from provisioning.product.example import EXAMPLE
-from provisioning.product.fields import read_document
-from provisioning.product.product import SECTIONS, product_schema
+from provisioning.product.sections import SECTIONS, product_schema
 from tests.unit.provisioning.product.test_station_product import WRONG_LINES, changed
 
 # Rules between two fields, or within a text, that a schema does not say; the parser alone refuses these.

@@ -20,7 +20,7 @@ from provisioning.product.label_template import (
     TemplateError,
     parse_template,
 )
-from provisioning.product.product import ADDRESS_CHARS
+from provisioning.product.sections import ADDRESS_CHARS
 from provisioning.station import label_drawing
 from provisioning.station.label_drawing import WARNING, qr_place
 from provisioning.station.label_forms import label_as
