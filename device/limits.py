@@ -69,8 +69,9 @@ REPLY_BYTES_S = (
     16  # slower than this an answer makes no progress: a peer that drips holds up no check for hours
 )
 TRIAL_WINDOW_S = 120  # a trial image that has not confirmed by then resets itself
-TRIAL_ATTEMPTS = 3
+FAILED_RELEASES = 16  # verdicts that are remembered
 TRIAL_CHECK_INTERVAL_S = 1  # a trial image asks often: it has to reach its server inside the window
+RETRY_PAUSE_CAP_S = 86400  # longest pause before a release is tried again
 RETRY_PAUSE_S = 60  # before a release that only missed its server is tried again; doubles each time
 
 # Local pages

@@ -5,7 +5,8 @@ Rules:
    could be reached, or a transfer broke off, it waits less: LINK_RETRY_S, doubled with each round, up to the check
    interval. Half of that wait is random, so that the units of a fleet do not all return at the same moment.
 2. If a trial did not confirm within limits.TRIAL_WINDOW_S, the unit records that and restarts into the other slot.
-3. A release that only missed its server is staged again after a pause that doubles with each attempt.
+3. A release whose trial said nothing about it (no server, a power cut) is staged again after a pause that doubles with
+   each attempt, up to limits.RETRY_PAUSE_CAP_S.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from device.errors import LinkError
 from device.limits import (
     LINK_RETRY_S,
     REST_SLICE_S,
+    RETRY_PAUSE_CAP_S,
     RETRY_PAUSE_S,
     STALE_TICK_S,
     TRIAL_CHECK_INTERVAL_S,
@@ -97,7 +99,7 @@ class Updater:
                 self._ports.say("stale: no contact with the manufacturer for 72 hours of running time")
 
     async def watch_trial(self) -> None:
-        """End a trial that reaches no server in time. Stage a release again that only missed its server."""
+        """End a trial that reaches no server in time. Stage a release again whose trial said nothing."""
         release = self.service.releases.pending
         if release.is_trial:
             await asyncio.sleep(TRIAL_WINDOW_S)
@@ -106,7 +108,8 @@ class Updater:
                 await restart(self._ports, "no server in the trial window")
         elif release.is_retry_wanted:
             pending = release.read()
-            await asyncio.sleep(RETRY_PAUSE_S << (pending.attempts if pending else 0))
+            attempts = min(pending.attempts, 20) if pending else 0
+            await asyncio.sleep(min(RETRY_PAUSE_S << attempts, RETRY_PAUSE_CAP_S))
             if release.is_retry_wanted:
                 await announce(self._ports, "a release is tried again")
                 if release.is_retry_wanted:  # no newer release was begun meanwhile

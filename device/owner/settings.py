@@ -105,8 +105,7 @@ class Consent:
         restart. Raises StorageError.
         """
         found = _news_of(manifest)
-        is_asked = found.sequence == self._asked_sequence
-        if not is_asked and not may_install(self.settings, self._time.now_s()):
+        if not self.is_asked(manifest) and not may_install(self.settings, self._time.now_s()):
             self.offered = found
             return False
         self.offered = None
@@ -114,6 +113,15 @@ class Consent:
             self._user.write("news", encode_news(found))
             self.news = found
         return True
+
+    def is_asked(self, manifest: "VerifiedManifest") -> bool:
+        """Return whether the owner asked to install this release now."""
+        return bool(manifest.sequence_number == self._asked_sequence)
+
+    def offer(self, manifest: "VerifiedManifest") -> None:
+        """Let the owner start the next try of a release that waits for one."""
+        if not self.is_asked(manifest):
+            self.offered = _news_of(manifest)
 
     def set_automatic(self, is_automatic: bool) -> None:
         """Switch automatic updates on or off; both end a postponement. Raises StorageError."""

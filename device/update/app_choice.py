@@ -5,6 +5,8 @@ Rules:
 2. A set on trial runs once, and only if the pending release names it.
 3. The next set never overwrites the running one.
 4. The record `appset` remembers the set that was confirmed with an image, so that a missing set is reported.
+5. A set never runs if its release number is above the confirmed one, unless its release is pending: after the roots
+   lowered the number, a set that a thief signed is out.
 """
 
 from collections import namedtuple
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from device.records.store import Store
     from device.trust.verify import VerifiedManifest
     from device.update.appset import AppSets, Candidate
+    from device.update.progress import ProgressRecord
     from device.update.running_image import RunningImage
     from device.update.trial_state import Pending
 
@@ -29,8 +32,11 @@ Running = namedtuple("Running", ("slot", "binding", "is_trial", "files"))
 class ApplicationChoice:
     """The application slots of one unit. `sets` is None on a board that has none. Methods may raise StorageError."""
 
-    def __init__(self, image: "RunningImage", store: "Store", sets: "AppSets | None") -> None:
+    def __init__(
+        self, image: "RunningImage", store: "Store", sets: "AppSets | None", progress: "ProgressRecord"
+    ) -> None:
         self._image = image
+        self._progress = progress
         self._store = store
         self.sets = sets if sets is not None and sets.count else None
         self.running: "Running | None" = None
@@ -51,6 +57,8 @@ class ApplicationChoice:
         for one in candidates:
             if one.is_trial and not _is_pending(pending, one):
                 continue  # staged by a release that a newer one replaced
+            if self.is_above(one.binding.sequence, pending):
+                continue  # the roots vouch for no release this high
             try:
                 files = self.sets.files(one.slot, one.binding)
             except FirstbootError as error:
@@ -64,6 +72,12 @@ class ApplicationChoice:
         if not errors and pending is None and self._is_missing():
             errors.append(AppSetError(reason="missing", file=""))
         return errors
+
+    def is_above(self, sequence: int, pending: "Pending | None") -> bool:
+        """Whether a set of release `sequence` is above the confirmed number and not the pending release's (rule 5)."""
+        return sequence > self._progress.value.manifest_sequence and (
+            pending is None or sequence != pending.sequence
+        )
 
     def _is_missing(self) -> bool:
         """Whether a set was confirmed with the running image and another one, or none, is running."""

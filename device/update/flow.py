@@ -7,7 +7,8 @@ Rules, in the order they are applied (docs/design.md, Update):
 4. A chunk is written only if its digest is the one in the list. A chunk that is already stored is not fetched again,
    so a transfer continues after a power cut and from another source.
 5. The stored payload is read back. It must have the signed digest.
-6. This board must be able to start the image, and its security counter must not be below the unit's. Its build number
+6. This board must be able to start the image, and its security counter must not be below the unit's, nor above what
+   the unit can count: after the confirm it would be too late to refuse. Its build number
    is the manifest's sequence number, so that an image knows what it is even on a unit fresh from the factory. In a
    release with an application set the build number may be lower but not higher, because the set may be all that is new.
 7. An application set is stored first, in the same way, in an application slot. Once set and firmware are complete, the
@@ -79,7 +80,7 @@ def _is_stored(slots: "Slots", slot: int, index: int, size: int, digest: bytes) 
 def check_image(boot: "BootState", slot: int, size: int) -> "ImageInfo":
     """Return what the image in `slot` says of itself, if this unit may start it.
 
-    Raises ImageFormatError, SecurityCounterError, FlashError.
+    Raises ImageFormatError, SecurityCounterError, LimitError, FlashError.
     """
     info = parse_image(lambda offset, length: boot.read(slot, offset, length), size)
     if info.total_bytes != size:
@@ -87,6 +88,8 @@ def check_image(boot: "BootState", slot: int, size: int) -> "ImageInfo":
     have = boot.security_counter()
     if info.security_counter < have:
         raise SecurityCounterError(have=have, offered=info.security_counter)
+    if info.security_counter > boot.counter_capacity:
+        raise LimitError(what="security counter", limit=boot.counter_capacity)
     return info
 
 

@@ -5,18 +5,20 @@ can be repeated, so reconcile() completes it at the next start if the power fail
 """
 
 from device.compat import const
-from device.errors import RecordDamagedError, TrialFailedError
+from device.errors import FirstbootError, RecordDamagedError, TrialFailedError
 from device.update import trial_state
 from device.update.flow import check_image
+
+_DIGEST_BYTES = const(32)
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from typing import Callable
 
-    from device.errors import FirstbootError
     from device.records.store import Store
     from device.trust.verify import Target, VerifiedManifest
     from device.update.app_choice import ApplicationChoice
+    from device.update.failures import Failures
     from device.update.progress import ProgressRecord
     from device.update.running_image import RunningImage
     from device.update.slots import Slots
@@ -34,20 +36,26 @@ class PendingRelease:
         image: "RunningImage",
         application: "ApplicationChoice",
         progress: "ProgressRecord",
+        failures: "Failures",
         store: "Store",
         on_confirmed: "Callable[[], None]",
     ) -> None:
         self._image = image
         self._application = application
         self._progress = progress
+        self.failures = failures
         self._store = store
         self._on_confirmed = on_confirmed
         self.is_trial = False  # this start is the release's trial
-        self.is_retry_wanted = False  # it only missed its server; retry() stages it again
+        self.is_retry_wanted = False  # its trial said nothing about it; retry() stages it again
 
     def read(self) -> "Pending | None":
-        data = self._store.read("pending")
-        return None if data is None else trial_state.decode_pending(data)
+        """The release under way. A damaged record counts as none: the release is fetched again from its chunks."""
+        try:
+            data = self._store.read("pending")
+            return None if data is None else trial_state.decode_pending(data)
+        except RecordDamagedError:
+            return None
 
     def _save(self, pending: "Pending") -> None:
         self._store.write("pending", trial_state.encode_pending(pending))
@@ -77,19 +85,24 @@ class PendingRelease:
         if pending.slot >= trial_state.FIRST_SET:
             running_slot = trial_state.FIRST_SET + running.slot if running is not None else -1
             is_trial = running is not None and running.is_trial
-        fate = trial_state.decide(pending, running_slot, is_trial, marks)
+        fate = trial_state.decide(pending, running_slot, is_trial, marks, boot.reset_reason)
         if fate == trial_state.FINISH:
-            self._finish(pending)
-        elif fate == trial_state.TRIAL:
+            return self._finish(pending)
+        if fate == trial_state.TRIAL:
             self.is_trial = True
-        elif fate in (trial_state.RETRY, trial_state.FAILED):
-            reason = trial_state.failure_reason(pending, marks, boot.reset_reason)
-            self.is_retry_wanted = fate == trial_state.RETRY
-            if not self.is_retry_wanted:
-                self._progress.save(trial_state.with_failed(self._progress.value, pending.sequence))
-                self._store.delete("pending")
-            return TrialFailedError(sequence=pending.sequence, reset=reason)
+        elif fate == trial_state.RETRY:
+            self.is_retry_wanted = True
+            return TrialFailedError(sequence=pending.sequence, reset=trial_state.retry_reason(pending))
+        elif fate == trial_state.FAILED:
+            return self._give_up(pending, trial_state.failure_cause(pending, marks, boot.reset_reason))
         return None
+
+    def _give_up(self, pending: "Pending", cause: int) -> "FirstbootError":
+        """Remember the verdict, then forget the release. A power cut in between repeats both."""
+        release, envelope = pending.identity[:_DIGEST_BYTES], pending.identity[_DIGEST_BYTES:]
+        self.failures.add(pending.sequence, release, cause, envelope)
+        self._store.delete("pending")
+        return TrialFailedError(sequence=pending.sequence, reset=trial_state.CAUSES[cause])
 
     # an install --------------------------------------------------------------------------------------------
     def is_waiting(self, manifest: "VerifiedManifest") -> bool:
@@ -97,7 +110,14 @@ class PendingRelease:
         if not self.is_retry_wanted:
             return False
         pending = self.read()
-        return pending is not None and pending.digest == _target(manifest).digest
+        return pending is not None and pending.identity[:_DIGEST_BYTES] == release_id(manifest)
+
+    def verdict(self, manifest: "VerifiedManifest", is_asked: bool) -> int:
+        """Why this release failed here and must not be installed (trial_state.CAUSES), 0 if it may be installed.
+
+        `is_asked`: the owner wants it now.
+        """
+        return self.failures.cause(release_id(manifest), manifest.envelope_digest, is_asked)
 
     def begin(self, manifest: "VerifiedManifest") -> int:
         """Make a verified release the pending one. Returns the slot to install it in; its marks are erased first."""
@@ -106,15 +126,16 @@ class PendingRelease:
         if manifest.chunks is None and app_slot is not None:
             slot = trial_state.FIRST_SET + app_slot.slot
         pending = self.read()
-        target = _target(manifest)
-        if pending is None or pending.digest != target.digest or pending.slot != slot:
+        release = release_id(manifest)
+        if pending is None or pending.identity[:_DIGEST_BYTES] != release or pending.slot != slot:
             slots, index = self._slots_of(slot)
             if not slots.is_blank_trailer(index):
                 slots.clear_marks(index)
             sets = self._application.sets
             if sets is not None and pending is not None and pending.slot >= trial_state.FIRST_SET:
                 sets.drop(pending.slot - trial_state.FIRST_SET)  # the set staged there is not tried any more
-            self._save(trial_state.Pending(manifest.sequence_number, slot, target.digest, target.size, 1, 0))
+            identity, size = release + manifest.envelope_digest, _target(manifest).size
+            self._save(trial_state.Pending(manifest.sequence_number, slot, identity, size, 1, 0))
         self.is_retry_wanted = False
         return slot
 
@@ -138,7 +159,7 @@ class PendingRelease:
             self._save(trial_state.with_outcome(pending, outcome))
 
     def retry(self) -> None:
-        """Stage a release again that only missed its server. The boot ROM tries it at the next start."""
+        """Stage a release again whose trial said nothing about it. The boot ROM tries it at the next start."""
         pending = self.read()
         if pending is None:
             return
@@ -148,31 +169,51 @@ class PendingRelease:
         slots.stage(index)
         self.is_retry_wanted = False
 
-    def confirm(self) -> None:
-        """Keep the release on trial. The caller has checked that it works and reached its server."""
+    def confirm(self) -> "FirstbootError | None":
+        """Keep the release on trial. The caller has checked that it works and reached its server.
+
+        Returns what could not be completed after the confirm mark; the release stays confirmed.
+        """
         pending = self.read()
         if pending is None or not self.is_trial:
-            return
+            return None
         slots, index = self._slots_of(pending.slot)
         slots.confirm(index)
-        self._finish(pending)
+        error = self._finish(pending)
         self.is_trial = False
         self._on_confirmed()
+        return error
 
-    def _finish(self, pending: "Pending") -> None:
+    def _finish(self, pending: "Pending") -> "FirstbootError | None":
+        """Complete a confirm. An error after the confirm mark is returned, not raised: it must not close a unit that
+        runs a confirmed release.
+        """
         # The running image's own number may be higher, and it is known only while this image runs.
         progress = self._progress
         sequence = max(pending.sequence, progress.value.manifest_sequence)
         progress.save(trial_state.with_manifest(progress.value, sequence))
+        found = None
         if pending.slot < trial_state.FIRST_SET:
             boot_state = self._image.boot_state
-            info = check_image(boot_state, pending.slot, pending.size)
-            boot_state.raise_security_counter(info.security_counter)
+            try:
+                info = check_image(boot_state, pending.slot, pending.size)
+                boot_state.raise_security_counter(info.security_counter)
+            except FirstbootError as error:
+                found = error
         self._application.remember()
+        self.failures.forget(sequence)
         self._store.delete("pending")
+        return found
+
+
+def release_id(manifest: "VerifiedManifest") -> bytes:
+    """What distinguishes this release from every other one: number, firmware and application set (32 bytes)."""
+    app = None if manifest.app is None else manifest.app.digest
+    found: bytes = trial_state.release_id(manifest.sequence_number, manifest.firmware.digest, app)
+    return found
 
 
 def _target(manifest: "VerifiedManifest") -> "Target":
-    """What distinguishes this release from others: its firmware, or its set if only the set is new."""
+    """The payload in the pending slot: the firmware, or the set if only the set is new."""
     target: "Target" = manifest.firmware if manifest.chunks is not None else manifest.app
     return target

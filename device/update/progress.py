@@ -29,12 +29,14 @@ class ProgressRecord:
 def load(store: "Store", boot: "Boot") -> ProgressRecord:
     """Read the record. Raises StorageError, RecordDamagedError.
 
-    A unit fresh from the factory has confirmed nothing itself. The build number of its image says what it shipped
-    with, so that it never takes an older release for a newer one (UP-02).
+    A unit fresh from the factory has no record. The build number of its image says what it shipped with, so that it
+    never takes an older release for a newer one (UP-02). Later only the record counts: an image that a thief signed
+    carries the thief's number.
     """
     data = store.read("progress")
-    stored = trial_state.NO_PROGRESS if data is None else trial_state.decode_progress(data)
-    shipped = boot.version[3]
-    if boot.is_trial or shipped <= stored.manifest_sequence:
+    if data is not None:
+        stored = trial_state.decode_progress(data)
         return ProgressRecord(store, stored, stored)
-    return ProgressRecord(store, stored, trial_state.with_manifest(stored, shipped))
+    nothing = trial_state.NO_PROGRESS
+    shipped = 0 if boot.is_trial else boot.version[3]
+    return ProgressRecord(store, nothing, trial_state.with_manifest(nothing, shipped))

@@ -5,6 +5,7 @@ from collections import namedtuple
 from device.compat import const
 from device.update import progress as progress_record
 from device.update.app_choice import ApplicationChoice
+from device.update.failures import Failures
 from device.update.pending import PendingRelease
 from device.update.running_image import RunningImage
 
@@ -31,11 +32,10 @@ def load(
 ) -> Releases:
     """Read the records; write nothing. Raises StorageError, RecordDamagedError."""
     image = RunningImage(boot, boot_state)
-    application = ApplicationChoice(image, store, sets)
     progress = progress_record.load(store, boot)
-    return Releases(
-        image, application, PendingRelease(image, application, progress, store, on_confirmed), progress
-    )
+    application = ApplicationChoice(image, store, sets, progress)
+    pending = PendingRelease(image, application, progress, Failures(store), store, on_confirmed)
+    return Releases(image, application, pending, progress)
 
 
 def start(releases: Releases) -> "list[FirstbootError]":

@@ -13,10 +13,11 @@ from hashlib import sha256
 
 from device.compat import const
 from device.crypto import backend
-from device.errors import FirstbootError, KnownBadError, LinkError, UpdateError
+from device.errors import ConditionError, FirstbootError, KnownBadError, LinkError, UpdateError
 from device.records import support
 from device.suit import report
 from device.trust.verify import Circumstances, require_newer, verify_envelope
+from device.update import trial_state
 from device.update.installer import Installer
 
 TYPE_CHECKING = const(0)
@@ -60,7 +61,8 @@ class UpdateService:
         self._is_proven = hooks.is_proven
         self.installer = Installer(releases, journal, hooks.pause)
         self._reference = report.NO_REFERENCE
-        self._settled: "dict[str, bytes]" = {}  # source name -> digest of the last envelope not to install
+        # Source name -> digest of the last envelope that is not to be installed, and why (None: it is running).
+        self._settled: "dict[str, tuple[bytes, FirstbootError | None]]" = {}
         self.state = IDLE
         self.is_restart_wanted = False
 
@@ -68,21 +70,27 @@ class UpdateService:
         """Do one check over `source`. Returns what went wrong in it, None after success. Raises no FirstbootError."""
         self.state = CHECKING
         pending, trusted = self.releases.pending, self.trusted
+        self.journal.begin(source.name)
         try:
             await source.open()
             if await trusted.refresh_keys(source):
                 self._settled.clear()  # the new keys may trust what the old ones did not
+                if self._is_application_void():
+                    self.is_restart_wanted = True
             if await trusted.refresh_time(source):
                 # TLS could not check dates before there was a time: connect again and check them.
                 await source.close()
                 await source.open()
             if self._is_proven():
-                pending.confirm()
+                left_open = pending.confirm()
+                if left_open is not None:
+                    self.journal.note(left_open)
             self.releases.image.revoke_keys(trusted.revoked_images(), pending.is_trial)
             await trusted.refresh_records(source)
             if not pending.is_trial:  # a trial is confirmed or given up before anything newer is fetched
                 await self._update(source)
             await self._report(source, self.journal.last_error)
+            self.journal.end()
             return None
         except FirstbootError as error:
             self.journal.note(error)
@@ -97,22 +105,38 @@ class UpdateService:
         if envelope is None:
             return
         digest = sha256(envelope).digest()
-        if digest == self._settled.get(source.name):
+        settled = self._settled.get(source.name)
+        if settled is not None and settled[0] == digest:
+            if settled[1] is not None:
+                self.journal.show(settled[1])
             return
         try:
             manifest = self._newer_manifest(envelope)
-        except FirstbootError:
-            self._settled[source.name] = digest
+        except FirstbootError as error:
+            if _is_lasting(error):
+                self._settled[source.name] = (digest, error)
             raise
         if manifest is None:
-            self._settled[source.name] = digest
+            self._settled[source.name] = (digest, None)
         elif self.releases.pending.is_waiting(manifest):
-            return  # it is stored and missed its server; the agent stages it again after a pause (UP-04)
+            # It is stored; the agent stages it again after a pause, or at once if the owner asks (UP-04, UP-07).
+            if self.consent.is_asked(manifest):
+                self.releases.pending.retry()
+                self.is_restart_wanted = True
+            else:
+                self.consent.offer(manifest)
         elif self.consent.allows(manifest):  # verified before it is offered (UP-06)
             self.state = DOWNLOADING
             await self.installer.install(manifest, source)
             self.is_restart_wanted = True
-        self.journal.last_error = None
+
+    def _is_application_void(self) -> bool:
+        """Whether the running application set is above the number that the roots vouch for."""
+        application = self.releases.application
+        running = application.running
+        return running is not None and application.is_above(
+            running.binding.sequence, self.releases.pending.read()
+        )
 
     def _newer_manifest(self, envelope: bytes) -> "VerifiedManifest | None":
         """Return the manifest to install, None if it is the running one. Raises TrustError, UpdateError."""
@@ -122,8 +146,11 @@ class UpdateService:
             require_newer(manifest, progress.manifest_sequence)
         elif not self.releases.application.lacks(manifest):
             return None  # it is running, and so is its application set
-        if manifest.sequence_number == progress.failed_sequence:
-            raise KnownBadError(sequence=manifest.sequence_number)
+        cause = self.releases.pending.verdict(manifest, self.consent.is_asked(manifest))
+        if cause:
+            if cause in trial_state.LIFTED_BY_OWNER:
+                self.consent.offer(manifest)
+            raise KnownBadError(sequence=manifest.sequence_number, cause=trial_state.CAUSES[cause])
         return manifest
 
     def _verified(self, envelope: bytes) -> "VerifiedManifest":
@@ -182,3 +209,8 @@ class UpdateService:
             await self._report(source, error)
         except LinkError:
             pass  # the refusal counts even if the server does not learn of it
+
+
+def _is_lasting(error: "FirstbootError") -> bool:
+    """Whether the same envelope would be refused again. A condition depends on the time, a verdict on the owner."""
+    return not isinstance(error, (ConditionError, KnownBadError))

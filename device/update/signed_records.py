@@ -18,6 +18,7 @@ from device.errors import FirstbootError, RecordDamagedError, TrustError
 from device.records import contact, support
 from device.trust.anchors import ROLE_SUPPORT
 from device.trust.verify import verify_record
+from device.update import trial_state
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from device.records.store import Store
     from device.trust.anchors import Anchors
+    from device.update.progress import ProgressRecord
 
 # `content`: the decoded payload; `is_trusted`: whether `anchors` still trust the key that signed it.
 Stored = namedtuple("Stored", ("signed", "anchors", "content", "is_trusted"))
@@ -35,7 +37,8 @@ class SignedRecord:
 
     `names`: the stored records that may hold it; a newer one is written to the first name.
     `decode(payload)` returns the content. `is_newer(current or None, offered, anchors)` compares two contents and
-    raises an error if the offered one must be refused.
+    raises an error if the offered one must be refused. `before_store(content)` is called before a newer one is
+    written.
     """
 
     def __init__(
@@ -45,12 +48,14 @@ class SignedRecord:
         typ: str,
         decode: "Callable[[bytes], Any]",
         is_newer: "Callable[[Any, Any, Anchors], bool]",
+        before_store: "Callable[[Any], None]" = lambda content: None,
     ) -> None:
         self._store = store
         self._names = names
         self._typ = typ
         self._decode = decode
         self._is_newer = is_newer
+        self._before_store = before_store
         self._verified: "dict[str, Stored]" = {}
         self._refused: "tuple[bytes, Anchors] | None" = None
 
@@ -95,6 +100,7 @@ class SignedRecord:
         except FirstbootError:
             self._refused = (offered, anchors)
             raise
+        self._before_store(found)
         self._store.write(self._names[0], offered)
         return found
 
@@ -108,15 +114,22 @@ class SignedRecord:
             return None
 
 
-def support_record(store: "Store") -> SignedRecord:
-    """Return the support record: the factory's, until a newer one replaces it (SP-09)."""
+def support_record(store: "Store", progress: "ProgressRecord") -> SignedRecord:
+    """Return the support record: the factory's, until a newer one replaces it (SP-09).
+
+    The end date is stored as a floor before the record is: whoever signs the next one cannot shorten the period.
+    """
 
     def is_newer(
         current: "support.SupportRecord | None", found: "support.SupportRecord", anchors: "Anchors"
     ) -> bool:
-        return support.accept(current, found, anchors.class_id, anchors.support_horizon_s)
+        floor_day = progress.value.support_end_day
+        return support.accept(current, found, anchors.class_id, anchors.support_horizon_s, floor_day)
 
-    return SignedRecord(store, ("support",), support.TYP, support.decode, is_newer)
+    def raise_floor(found: "support.SupportRecord") -> None:
+        progress.save(trial_state.with_support_end(progress.value, found.end_day))
+
+    return SignedRecord(store, ("support",), support.TYP, support.decode, is_newer, raise_floor)
 
 
 def contact_record(store: "Store") -> SignedRecord:

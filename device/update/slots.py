@@ -169,10 +169,16 @@ class BootState(Slots):
                 self._flash.write(offset, UNIT_LOCKED)
 
     # security counter ------------------------------------------------------------------------------------
+    @property
+    def counter_capacity(self) -> int:
+        """The highest value that the security counter can have."""
+        capacity: int = self._layout.counter_sectors * self._layout.sector_bytes // self._layout.unit_bytes
+        return capacity
+
     def security_counter(self) -> int:
         """Return the number of programmed units, 0 .. counter_sectors * sector_bytes / unit_bytes."""
         unit = self._layout.unit_bytes
-        steps: int = self._layout.counter_sectors * self._layout.sector_bytes // unit
+        steps = self.counter_capacity
         for step in range(steps):
             if _is_blank(self._flash.read(self._layout.counter_offset + step * unit, unit)):
                 return step
@@ -184,7 +190,7 @@ class BootState(Slots):
         Raises FlashError if the board cannot count that far.
         """
         unit = self._layout.unit_bytes
-        if value > self._layout.counter_sectors * self._layout.sector_bytes // unit:
+        if value > self.counter_capacity:
             raise FlashError(reason="security counter exhausted", offset=self._layout.counter_offset)
         for step in range(self.security_counter(), value):
             self._flash.write(self._layout.counter_offset + step * unit, UNIT_COUNTED)

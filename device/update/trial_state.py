@@ -5,21 +5,24 @@ Rules (docs/design.md, Boot):
    slot's marks are erased before it is written, so any marks in the slot belong to the pending release.
 2. A trial confirms in this order: slot mark, manifest sequence, security counter, `pending` deleted. After a power cut
    between two steps the next start completes the rest, because each step can be repeated.
-3. A release that started and did not confirm is not tried again, unless it only missed its server. Then it is tried at
-   most limits.TRIAL_ATTEMPTS times.
-4. The confirmed manifest sequence never goes down.
+3. A trial that ended by a power cut or without a server says nothing about the release: it is tried again, after a
+   pause that grows with each attempt. Only what the release or its stored copy did is a verdict, with its cause
+   (UP-04).
+4. The confirmed manifest sequence and the end of the support period never go down, except to the ceilings of a key set
+   that the roots signed (trust/keyset.py).
 """
 
 from collections import namedtuple
+from hashlib import sha256
 
 from device.codec.cbor import decode, encode
 from device.compat import const
 from device.errors import CodecError, RecordDamagedError
-from device.layout import RESET_WATCHDOG
-from device.limits import TRIAL_ATTEMPTS
+from device.layout import RESET_EXTERNAL, RESET_POWER_ON, RESET_WATCHDOG
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
+    from device.trust.keyset import Ceilings
     from device.update.slots import Marks
 
 # What to do with a pending release at a start.
@@ -27,7 +30,7 @@ NOTHING = "nothing"
 CONTINUE = "continue"  # go on with the transfer
 TRIAL = "trial"  # this start is its trial
 FINISH = "finish"  # it is confirmed; complete the steps that a power cut left open
-RETRY = "retry"  # it only missed its server; stage it again
+RETRY = "retry"  # its trial said nothing about it; stage it again
 FAILED = "failed"
 
 # `outcome`: what the running image recorded about a release; 0 if nothing.
@@ -35,15 +38,33 @@ NO_SERVER = 1
 APP_FAILED = 2
 NO_DELTA = 3  # recorded before the trial: the patch of this release does not make its firmware
 
+# Why a release was given up. What its own code did is final; a stored copy that went bad is not.
+REFUSED_BY_ROM = 1
+SET_CHANGED = 2
+APP_ENDED = 3
+WATCHDOG = 4
+RESTARTED = 5
+CAUSES = (
+    "",
+    "refused by the boot ROM",
+    "application set changed",
+    "application failed",
+    "watchdog",
+    "restarted before it confirmed",
+)
+
+LIFTED_BY_OWNER = (REFUSED_BY_ROM, SET_CHANGED)
+
 # `slot` of a release that changes only the application set: this plus the index of the application slot.
 FIRST_SET = 2
 
-Pending = namedtuple("Pending", ("sequence", "slot", "digest", "size", "attempts", "outcome"))
-Progress = namedtuple(
-    "Progress", ("manifest_sequence", "support_sequence", "time_floor_s", "failed_sequence")
-)
+# `identity`: release_id (32 bytes), then the digest of the envelope that offered it (32 bytes); `size`: bytes of its
+# firmware or set.
+Pending = namedtuple("Pending", ("sequence", "slot", "identity", "size", "attempts", "outcome"))
+# `support_end_day`: the latest end of the support period that was ever verified, in days since 1970-01-01.
+Progress = namedtuple("Progress", ("manifest_sequence", "support_end_day", "time_floor_s"))
 
-NO_PROGRESS = Progress(0, 0, 0, 0)
+NO_PROGRESS = Progress(0, 0, 0)
 
 
 def _encode(fields: "tuple[object, ...]") -> bytes:
@@ -74,48 +95,60 @@ def decode_pending(data: bytes) -> "Pending":
 
 
 def encode_progress(progress: "Progress") -> bytes:
-    return _encode(progress)
+    return _encode(tuple(progress) + (0,))  # the fourth field is the failed release of version 0.1
 
 
 def decode_progress(data: bytes) -> "Progress":
     """Raises RecordDamagedError."""
-    return Progress(*_decode(data, 4, "progress"))
+    return Progress(*_decode(data, 4, "progress")[:3])
 
 
 def with_manifest(progress: "Progress", sequence: int) -> "Progress":
-    """A release was confirmed; forget the one that failed before it."""
-    return Progress(sequence, progress.support_sequence, progress.time_floor_s, 0)
+    """A release was confirmed."""
+    return Progress(sequence, progress.support_end_day, progress.time_floor_s)
 
 
-def with_failed(progress: "Progress", sequence: int) -> "Progress":
-    return Progress(progress.manifest_sequence, progress.support_sequence, progress.time_floor_s, sequence)
-
-
-def with_support(progress: "Progress", sequence: int) -> "Progress":
-    return Progress(progress.manifest_sequence, sequence, progress.time_floor_s, progress.failed_sequence)
+def with_support_end(progress: "Progress", end_day: int) -> "Progress":
+    """A support record was verified; an earlier day changes nothing."""
+    return Progress(progress.manifest_sequence, max(progress.support_end_day, end_day), progress.time_floor_s)
 
 
 def with_time_floor(progress: "Progress", time_floor_s: int) -> "Progress":
-    return Progress(
-        progress.manifest_sequence, progress.support_sequence, time_floor_s, progress.failed_sequence
-    )
+    return Progress(progress.manifest_sequence, progress.support_end_day, time_floor_s)
+
+
+def with_ceilings(progress: "Progress", ceilings: "Ceilings") -> "Progress":
+    """The roots vouch for nothing above `ceilings`: go back to them."""
+    sequence, end_day = progress.manifest_sequence, progress.support_end_day
+    if ceilings.manifest_sequence is not None:
+        sequence = min(sequence, ceilings.manifest_sequence)
+    if ceilings.support_end_day is not None:
+        end_day = min(end_day, ceilings.support_end_day)
+    return Progress(sequence, end_day, progress.time_floor_s)
+
+
+def release_id(sequence: int, firmware: bytes, app: "bytes | None") -> bytes:
+    """What distinguishes a release from every other: SHA-256 over its number and the digests of firmware and set."""
+    return sha256(sequence.to_bytes(8, "big") + firmware + (app or b"")).digest()
 
 
 def with_outcome(pending: "Pending", outcome: int) -> "Pending":
     """The same release with a recorded outcome."""
-    return Pending(pending.sequence, pending.slot, pending.digest, pending.size, pending.attempts, outcome)
+    return Pending(pending.sequence, pending.slot, pending.identity, pending.size, pending.attempts, outcome)
 
 
 def next_attempt(pending: "Pending") -> "Pending":
     """The same release, about to be tried once more."""
-    return Pending(pending.sequence, pending.slot, pending.digest, pending.size, pending.attempts + 1, 0)
+    return Pending(pending.sequence, pending.slot, pending.identity, pending.size, pending.attempts + 1, 0)
 
 
-def decide(pending: "Pending | None", running_slot: int, is_trial: bool, marks: "Marks") -> str:
+def decide(
+    pending: "Pending | None", running_slot: int, is_trial: bool, marks: "Marks", reset_reason: int
+) -> str:
     """Return what to do with a pending release at a start (one of the constants above).
 
     `marks` are those of its slot. `running_slot` and `is_trial` describe the running image, or the running application
-    set for a release that changes only the set.
+    set for a release that changes only the set. `reset_reason`: layout.RESET_* of this start.
     """
     if pending is None:
         return NOTHING
@@ -125,19 +158,27 @@ def decide(pending: "Pending | None", running_slot: int, is_trial: bool, marks: 
         return TRIAL if is_trial else FAILED
     if marks.is_confirmed or not (marks.is_staged or marks.is_tried):
         return CONTINUE  # not staged yet, or damaged after it was confirmed: fetch what is missing
-    if marks.is_tried and pending.outcome == NO_SERVER and pending.attempts < TRIAL_ATTEMPTS:
+    if marks.is_tried and is_transient(pending, reset_reason):
         return RETRY
     return FAILED  # tried and not confirmed, or staged and refused by the boot ROM
 
 
-def failure_reason(pending: "Pending", marks: "Marks", reset_reason: int) -> str:
-    """Return why a release was given up, as words for events and reports."""
-    if not marks.is_tried:
-        return "refused by the boot ROM" if pending.slot < FIRST_SET else "application set changed"
-    if pending.outcome == NO_SERVER:
-        return "no server in the trial window"
+def is_transient(pending: "Pending", reset_reason: int) -> bool:
+    """Whether the trial ended for a reason that says nothing about the release (rule 3)."""
     if pending.outcome == APP_FAILED:
-        return "application failed"
-    if reset_reason == RESET_WATCHDOG:
-        return "watchdog"
-    return "restarted before it confirmed"
+        return False
+    return pending.outcome == NO_SERVER or reset_reason in (RESET_POWER_ON, RESET_EXTERNAL)
+
+
+def failure_cause(pending: "Pending", marks: "Marks", reset_reason: int) -> int:
+    """Return why a release was given up: one of the numbers in CAUSES."""
+    if not marks.is_tried:
+        return REFUSED_BY_ROM if pending.slot < FIRST_SET else SET_CHANGED
+    if pending.outcome == APP_FAILED:
+        return APP_ENDED
+    return WATCHDOG if reset_reason == RESET_WATCHDOG else RESTARTED
+
+
+def retry_reason(pending: "Pending") -> str:
+    """Return why a release is tried again, as words for events and reports."""
+    return "no server in the trial window" if pending.outcome == NO_SERVER else "power lost on trial"

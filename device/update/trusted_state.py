@@ -51,9 +51,9 @@ class TrustedState:
         self._progress = progress
         self._journal = journal
         self._keyset: "bytes | None" = None
-        self._refused_keyset: "bytes | None" = None
+        self._refused_keyset: "tuple[bytes, Anchors] | None" = None  # and the anchors that refused it
         self.staleness = Staleness(store, time.clock)
-        self.support = support_record(store)
+        self.support = support_record(store, progress)
         self.contact = contact_record(store)
         self.last_contact: "tuple[str, int] | None" = None  # name of the source, unix s
 
@@ -61,19 +61,26 @@ class TrustedState:
     async def refresh_keys(self, source: "Source") -> bool:
         """Take over a newer key set of `source`. Returns whether the keys changed."""
         offered = await source.keyset()
-        if offered is None or offered in (self._keyset, self._refused_keyset):
+        if offered is None or offered == self._keyset:
             return False
+        refused = self._refused_keyset
+        if refused is not None and refused[0] == offered and refused[1] is self.anchors:
+            return False  # a set that was refused for want of the one before is checked again after that one came
         try:
             found = keyset.verify(offered, self.anchors, backend)
         except FirstbootError as error:
-            self._refused_keyset = offered
+            self._refused_keyset = (offered, self.anchors)
             if error.fields.get("have") != error.fields.get("offered", -1):  # not the set that is in force
                 self._journal.note(error)
             return False
-        # Store the floor first: after a power cut between the two writes the set is offered again and sets the same
-        # floor.
+        # Store the floors first, in one record: after a power cut between the two writes the set is offered again and
+        # sets the same floors. The end date that the old keys signed stays one, unless the roots lower it.
         floor_s = max(self.anchors.build_time_floor_s, found.root_time_s)
-        self._save_floor(floor_s)
+        progress = trial_state.with_time_floor(self._progress.value, floor_s)
+        record = self.support.trusted(self.anchors)
+        if record is not None:
+            progress = trial_state.with_support_end(progress, record.end_day)
+        self._progress.save(trial_state.with_ceilings(progress, found.ceilings))
         self._store.write("keyset", offered)
         self._keyset = offered
         self.anchors = keyset.apply(self.anchors, found)
@@ -112,9 +119,7 @@ class TrustedState:
     # records -----------------------------------------------------------------------------------------------
     async def refresh_records(self, source: "Source") -> None:
         """Take over a newer support record and a newer security contact (SP-03, RP-10)."""
-        newer = self._take_over(self.support, await source.support())
-        if newer is not None:
-            self._progress.save(trial_state.with_support(self._progress.value, newer.sequence))
+        self._take_over(self.support, await source.support())
         self._take_over(self.contact, await source.contact())
 
     def _take_over(self, record: "SignedRecord", offered: "bytes | None") -> "Any | None":

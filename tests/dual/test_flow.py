@@ -10,7 +10,14 @@ from device.update import flow
 from device.update.slots import BootState
 
 Component = namedtuple("Component", ("digest", "size", "uri"))
-Manifest = namedtuple("Manifest", ("sequence_number", "chunks", "firmware", "app_chunks", "app", "delta"))
+_Manifest = namedtuple(
+    "Manifest", ("sequence_number", "chunks", "firmware", "app_chunks", "app", "delta", "envelope_digest")
+)
+
+
+def Manifest(sequence_number, chunks, firmware, app_chunks, app, delta, envelope_digest=b"e" * 32):
+    """A verified manifest as far as an install needs it."""
+    return _Manifest(sequence_number, chunks, firmware, app_chunks, app, delta, envelope_digest)
 
 
 def image(body_bytes=9000, counter=1):
@@ -133,6 +140,21 @@ def test_a_payload_larger_than_the_slot_is_refused_before_it_is_fetched():
         2, manifest.chunks, Component(manifest.firmware.digest, 4 * 4096 + 1, ""), None, None, None
     )
     assert refused(LimitError, made, BootState(MemoryFlash(), SMALL), chunk_list, chunks)
+
+
+def test_an_image_whose_counter_the_unit_cannot_reach_is_never_staged():
+    boot = BootState(MemoryFlash(), SMALL)
+    most = boot.counter_capacity
+    for counter, is_taken in ((most, True), (most + 1, False)):
+        boot = BootState(MemoryFlash(), SMALL)
+        manifest, chunk_list, chunks = manifest_of(image(counter=counter))
+        try:
+            drive(flow.install(manifest, boot, 1), chunk_list, chunks)
+        except LimitError as error:
+            assert not is_taken and error.fields == {"what": "security counter", "limit": most}
+            assert boot.is_blank_trailer(1)
+            continue
+        assert is_taken and boot.marks(1).is_staged
 
 
 def test_an_image_below_the_security_counter_is_refused():

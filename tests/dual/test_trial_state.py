@@ -1,6 +1,8 @@
 """The fate of a release: every combination of slot, marks and outcome that a start can find."""
 
 from device.errors import RecordDamagedError
+from device.layout import RESET_EXTERNAL, RESET_POWER_ON, RESET_SOFTWARE, RESET_WATCHDOG
+from device.trust.keyset import Ceilings
 from device.update import trial_state
 from device.update.slots import Marks
 from device.update.trial_state import Pending
@@ -12,7 +14,7 @@ CONFIRMED = Marks(True, True, True, 4)
 
 
 def pending(slot=1, attempts=1, outcome=0):
-    return Pending(7, slot, bytes(32), 9000, attempts, outcome)
+    return Pending(7, slot, bytes(64), 9000, attempts, outcome)
 
 
 def test_each_start_finds_one_fate():
@@ -26,15 +28,29 @@ def test_each_start_finds_one_fate():
         (pending(), 1, False, CONFIRMED, trial_state.FINISH),
         (pending(), 1, False, BLANK, trial_state.FAILED),
         (pending(outcome=1), 0, False, TRIED, trial_state.RETRY),
-        (pending(outcome=1, attempts=3), 0, False, TRIED, trial_state.FAILED),
+        (pending(outcome=1, attempts=30), 0, False, TRIED, trial_state.RETRY),
+        (pending(outcome=2), 0, False, TRIED, trial_state.FAILED),
     )
     for record, slot, is_trial, marks, expected in rows:
-        assert trial_state.decide(record, slot, is_trial, marks) == expected, (record, slot, marks)
+        found = trial_state.decide(record, slot, is_trial, marks, RESET_WATCHDOG)
+        assert found == expected, (record, slot, marks)
+
+
+def test_only_what_the_release_did_is_a_verdict():
+    for reason, expected in (
+        (RESET_POWER_ON, trial_state.RETRY),
+        (RESET_EXTERNAL, trial_state.RETRY),
+        (RESET_SOFTWARE, trial_state.FAILED),
+        (RESET_WATCHDOG, trial_state.FAILED),
+    ):
+        assert trial_state.decide(pending(), 0, False, TRIED, reason) == expected
+        # The application that failed said so before the power went.
+        assert trial_state.decide(pending(outcome=2), 0, False, TRIED, reason) == trial_state.FAILED
 
 
 def test_records_come_back_as_they_were_stored():
     assert trial_state.decode_pending(trial_state.encode_pending(pending())) == pending()
-    progress = trial_state.Progress(3, 2, 1_700_000_000, 4)
+    progress = trial_state.Progress(3, 2, 1_700_000_000)
     assert trial_state.decode_progress(trial_state.encode_progress(progress)) == progress
 
 
@@ -47,12 +63,33 @@ def test_a_damaged_record_is_a_typed_error():
             pass
 
 
-def test_a_confirm_forgets_the_failed_release_and_keeps_the_rest():
-    before = trial_state.Progress(3, 2, 1_700_000_000, 4)
-    assert trial_state.with_manifest(before, 5) == (5, 2, 1_700_000_000, 0)
+def test_a_confirm_changes_only_the_number():
+    before = trial_state.Progress(3, 2, 1_700_000_000)
+    assert trial_state.with_manifest(before, 5) == (5, 2, 1_700_000_000)
 
 
-def test_the_reason_of_a_failure_is_named():
-    assert trial_state.failure_reason(pending(), TRIED, 2) == "watchdog"
-    assert trial_state.failure_reason(pending(), STAGED, 0) == "refused by the boot ROM"
-    assert trial_state.failure_reason(pending(outcome=1), TRIED, 1) == "no server in the trial window"
+def test_the_end_of_the_support_period_only_grows():
+    before = trial_state.Progress(3, 20_000, 0)
+    assert trial_state.with_support_end(before, 20_100).support_end_day == 20_100
+    assert trial_state.with_support_end(before, 19_999).support_end_day == 20_000
+
+
+def test_ceilings_of_the_roots_lower_and_never_raise():
+    before = trial_state.Progress(900_000, 20_000, 7)
+    assert trial_state.with_ceilings(before, Ceilings(41, 19_000)) == (41, 19_000, 7)
+    assert trial_state.with_ceilings(before, Ceilings(None, 19_000)) == (900_000, 19_000, 7)
+    assert trial_state.with_ceilings(before, Ceilings(1_000_000, None)) == before
+
+
+def test_the_cause_of_a_failure_is_named():
+    rows = (
+        (pending(), TRIED, RESET_WATCHDOG, "watchdog"),
+        (pending(), TRIED, RESET_SOFTWARE, "restarted before it confirmed"),
+        (pending(), STAGED, RESET_POWER_ON, "refused by the boot ROM"),
+        (pending(slot=2), STAGED, RESET_POWER_ON, "application set changed"),
+        (pending(outcome=2), TRIED, RESET_SOFTWARE, "application failed"),
+    )
+    for record, marks, reason, text in rows:
+        assert trial_state.CAUSES[trial_state.failure_cause(record, marks, reason)] == text
+    assert trial_state.retry_reason(pending(outcome=1)) == "no server in the trial window"
+    assert trial_state.retry_reason(pending()) == "power lost on trial"

@@ -62,6 +62,12 @@ class NothingPending:
     def confirm(self):
         pass
 
+    def read(self):
+        return None
+
+    def verdict(self, manifest, is_asked):
+        return 0
+
 
 async def pause():
     pass
@@ -79,6 +85,7 @@ class FakeSource:
     """A server that answers with what a test stored in it; `tracker` is the name of the key that signs time."""
 
     name = "fake"
+    is_down = False
 
     def __init__(self):
         self.tracker = b"tracker"
@@ -91,6 +98,8 @@ class FakeSource:
 
     async def open(self):
         self.asked.append("open")
+        if self.is_down:
+            raise LinkError(reason="down")
 
     async def close(self):
         pass
@@ -280,7 +289,9 @@ def test_a_support_record_of_a_revoked_key_does_not_count():
     assert bench.store.require("support") == bench.source.offered_support
     others = [one for one in base.SECOND if one.role != base.ROLE_SUPPORT]
     others.append(base.Key(b"support-2", -9, base.ROLE_SUPPORT, public_of(b"support-2")))
-    bench.source.offered_keys = base.signed(keys=tuple(others), revoked=(b"support",))
+    bench.source.offered_keys = base.signed(
+        keys=tuple(others), revoked=(b"support",), ceilings=keyset.Ceilings(None, END_DAY)
+    )
     bench.source.tracker = b"tracker-2"
     assert bench.check() is None
     assert bench.trusted.support_status().state == support.UNKNOWN
@@ -354,6 +365,9 @@ class KeepsWaiting:
 
     def allows(self, manifest):
         self.offered.append(manifest.sequence_number)
+        return False
+
+    def is_asked(self, manifest):
         return False
 
 

@@ -1,0 +1,65 @@
+"""The releases that failed their trial on this unit, so that none of them is installed again by itself.
+
+Rules (UP-04):
+1. A release is known by release_id: number, firmware and application set together.
+2. What the release's own code did (watchdog, a failed application, a restart) is final for this release.
+3. If the stored copy was at fault (refused by the boot ROM, changed application set), the owner's "Install now" or a
+   renewed offer (the same release in another envelope) lifts the verdict.
+4. The newest FAILED_RELEASES are remembered. A confirmed release takes the place of all older ones.
+"""
+
+from device.compat import const
+from device.errors import FirstbootError
+from device.limits import FAILED_RELEASES
+from device.update.trial_state import LIFTED_BY_OWNER
+
+TYPE_CHECKING = const(0)
+if TYPE_CHECKING:
+    from device.records.store import Store
+
+
+class Failures:
+    """The record `failed` of one unit: [number, release id, cause, envelope digest] each, oldest first.
+
+    Methods may raise StorageError.
+    """
+
+    def __init__(self, store: "Store") -> None:
+        self._store = store
+        self._entries: "list[list[object]] | None" = None
+
+    def _load(self) -> "list[list[object]]":
+        if self._entries is None:
+            try:
+                found = (self._store.read_map("failed") or {}).get(1, [])
+            except FirstbootError:
+                found = []  # a lost verdict costs one more trial
+            self._entries = [entry for entry in found if isinstance(entry, list) and len(entry) == 4]
+        return self._entries
+
+    def _save(self, entries: "list[list[object]]") -> None:
+        entries = entries[-FAILED_RELEASES:]
+        if entries:
+            self._store.write_map("failed", {1: entries})
+        else:
+            self._store.delete("failed")
+        self._entries = entries
+
+    def add(self, sequence: int, release_id: bytes, cause: int, envelope_digest: bytes) -> None:
+        """Remember a verdict: `cause` is one of trial_state.CAUSES."""
+        kept = [entry for entry in self._load() if entry[1] != release_id]
+        self._save(kept + [[sequence, release_id, cause, envelope_digest]])
+
+    def cause(self, release_id: bytes, envelope_digest: bytes, is_asked: bool) -> int:
+        """Return why this release must not be installed, 0 if it may be. `is_asked`: the owner wants it now."""
+        for entry in self._load():
+            if entry[1] == release_id:
+                is_lifted = is_asked or entry[3] != envelope_digest
+                return 0 if is_lifted and entry[2] in LIFTED_BY_OWNER else int(entry[2])  # type: ignore[call-overload]
+        return 0
+
+    def forget(self, sequence: int) -> None:
+        """A release with this number was confirmed: no older one is offered again."""
+        kept = [entry for entry in self._load() if int(entry[0]) > sequence]  # type: ignore[call-overload]
+        if len(kept) != len(self._load()):
+            self._save(kept)
