@@ -1,8 +1,8 @@
-"""Application sets on CPython: the package `app` out of a verified set, apart for each unit.
+"""Application sets on CPython: imports the package `app` from a verified set, separately for each unit.
 
-On a board the set lies behind everything that is frozen. Here several units share one interpreter, so `app` never goes
-into sys.modules: modules of a set get an `__import__` that looks for `app` in their own set and hands every other name
-to Python. So a file of a set is found under `app` alone, as on the board.
+On a board, frozen modules come before the set. Here several units share one interpreter, so `app` never enters
+sys.modules. Modules of a set get an `__import__` that looks for `app` in their own set and passes every other name to
+Python. So, as on the board, a file of a set can only be imported under `app`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class SetImporter:
-    """Imports from one set. `.mpy` files are the board's alone and are not found."""
+    """Imports from one set. It does not find `.mpy` files, which only a board can run."""
 
     def __init__(self, files: AppFiles) -> None:
         self._files = files
@@ -27,7 +27,7 @@ class SetImporter:
         self._builtins = {**vars(builtins), "__import__": self._import}
 
     def load(self) -> ModuleType:
-        """The package. Raises ImportError, and what running it raises."""
+        """Return the package. Raises ImportError, and every error of the package's code."""
         return self._module(PACKAGE)
 
     def _import(
@@ -54,7 +54,7 @@ class SetImporter:
         return module if fromlist or level else self._modules[PACKAGE]
 
     def _source(self, name: str) -> tuple[str, bool] | None:
-        """The file of a module, and whether it is a package."""
+        """Return the file of a module and whether it is a package; None if the set does not contain it."""
         path = "/".join(name.split(".")[1:])
         start = f"{path}/__init__.py" if path else "__init__.py"
         for file, is_package in ((start, True), (f"{path}.py", False)):
@@ -91,5 +91,5 @@ class SetImporter:
 
 
 def load_app(files: AppFiles) -> Any:
-    """The module `app` of a set, apart from every other; what a simulated unit has for agent.Ports.load_app."""
+    """Return the module `app` of a set. A simulated unit uses this as agent.Ports.load_app."""
     return SetImporter(files).load()

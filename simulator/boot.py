@@ -1,6 +1,6 @@
-"""The boot ROM's decision, in Python, for the simulator: same rules, same NVM, same image format.
+"""The boot ROM in Python, for the simulator: the same rules, NVM and image format as the real one.
 
-The real one is C (device/boards/mps2_an385/rom). Rules: docs/design.md, Boot.
+The real boot ROM is C (device/boards/mps2_an385/rom). Rules: docs/design.md, Boot.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from provisioning.release.image import ImageKey
 if TYPE_CHECKING:
     from device.interfaces import Flash
 
-# One entry for each image key: SHA-256 of its public key, or an ImageKey, which may ask for HSS/LMS as well.
+# One entry for each image key: SHA-256 of its public key, or an ImageKey, which may also require HSS/LMS.
 ImageKeys = Sequence[bytes | ImageKey]
 SPKI_P256 = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")  # RFC 5480, then the point
 
 
 @dataclass(frozen=True)
 class Handover:
-    """What the boot ROM tells the firmware."""
+    """What the boot ROM hands over to the firmware."""
 
     slot: int
     is_trial: bool
@@ -37,7 +37,7 @@ class Handover:
 
 
 def _signature_bytes(der: bytes) -> bytes:
-    """r || s of a DER ECDSA signature (RFC 3279 2.2.3); empty where it is not one."""
+    """r || s of a DER ECDSA signature (RFC 3279 2.2.3); empty if `der` is not one."""
     from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
     try:
@@ -48,7 +48,7 @@ def _signature_bytes(der: bytes) -> bytes:
 
 
 def verify_slot(boot: BootState, slot: int, keys: ImageKeys) -> tuple[ImageInfo, int]:
-    """The image of `slot` when it may start, and the number of its key. Raises ImageFormatError(reason)."""
+    """Return the image of `slot` and the number of its key. Raises ImageFormatError(reason) if it must not start."""
     info = parse_image(lambda offset, length: boot.read(slot, offset, length), boot.slot_limit_bytes)
     digest = hashlib.sha256(boot.read(slot, 0, info.hashed_bytes)).digest()
     if digest != info.digest:
@@ -66,7 +66,7 @@ def verify_slot(boot: BootState, slot: int, keys: ImageKeys) -> tuple[ImageInfo,
 
 
 def _find_key(public_key: bytes, keys: ImageKeys) -> tuple[int, bytes]:
-    """The key's number, and the HSS key that must have signed as well (b"": none)."""
+    """Return the key's number and the HSS key that must also have signed (b"" if none). Raises ImageFormatError."""
     digest = hashlib.sha256(public_key).digest()
     for number, entry in enumerate(keys):
         known = ImageKey(entry) if isinstance(entry, bytes) else entry
@@ -76,7 +76,7 @@ def _find_key(public_key: bytes, keys: ImageKeys) -> tuple[int, bytes]:
 
 
 def _check_hss(public: bytes, digest: bytes, signature: bytes) -> None:
-    """Exactly what the key's entry asks for: no signature less, none more."""
+    """Require an HSS signature if the key's entry names an HSS key, and refuse one if it does not."""
     if not public:
         if signature:
             raise ImageFormatError(reason="tlv")
@@ -92,7 +92,7 @@ def _check_hss(public: bytes, digest: bytes, signature: bytes) -> None:
 
 
 def start(flash: Flash, layout: NvmLayout, keys: ImageKeys, say: Callable[[str], None]) -> Handover | None:
-    """Choose the slot to start and mark a trial; None where nothing valid is there."""
+    """Choose the slot to start and mark a trial. Returns None if neither slot holds a valid image."""
     boot = BootState(flash, layout)
     slots = range(len(layout.slot_offsets))
     marks = [boot.marks(slot) for slot in slots]
@@ -114,3 +114,42 @@ def start(flash: Flash, layout: NvmLayout, keys: ImageKeys, say: Callable[[str],
         return Handover(slot, is_trial, info, key, len(keys))
     say("rom: no valid image in either slot: not booting")
     return None
+
+
+class UnitReset(BaseException):
+    """The unit asked for a restart. A BaseException, because device code must not survive its own reset."""
+
+
+class BootPort:
+    """Implements device.interfaces.Boot for one start."""
+
+    def __init__(
+        self,
+        handover: Handover,
+        reason: int,
+        hardware_id: bytes,
+        is_button_held: bool,
+        is_pressed: Callable[[], bool],
+    ) -> None:
+        self.slot = handover.slot
+        self.image_digest = handover.info.digest
+        self.image_key = handover.image_key
+        self.image_key_count = handover.image_key_count
+        self.version = handover.info.version
+        self.is_trial = handover.is_trial
+        self.reset_reason = reason
+        self.hardware_id = hardware_id
+        self.is_button_held = is_button_held
+        self.is_test_seed = False
+        self._is_pressed = is_pressed
+
+    def is_button_pressed(self) -> bool:
+        """Return whether the button is pressed now."""
+        return self._is_pressed()
+
+    def reset(self) -> None:
+        """Restart the unit. Raises UnitReset."""
+        raise UnitReset
+
+    def watchdog_feed(self) -> None:
+        """Do nothing: the simulated watchdog fires only for a release whose body asks for a hang."""

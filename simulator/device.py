@@ -2,10 +2,10 @@
 
 Real: life cycle, factory port, pages over TLS, MQTT and CoAP over loopback sockets, littlefs records, slots, boot
 decision, image signatures. Simulated: the flash, the boot ROM (simulator/boot.py), the chip. The image is a signed
-MCUboot image whose body is a short JSON note, since CPython runs the device code itself; a note that says "hang"
-stands for a firmware that never feeds its watchdog.
+MCUboot image whose body is a short JSON note, because CPython runs the device code itself. A note with the behaviour
+"hang" represents firmware that never feeds its watchdog.
 
-Power: `cut_power` takes the flash away at once, then the loop; nothing is flushed or closed properly first.
+Power: `cut_power` first stops the flash, then the event loop. Nothing is flushed or closed before.
 """
 
 from __future__ import annotations
@@ -13,12 +13,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import re
 import secrets
 import threading
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace, TracebackType
 from typing import Any, Final
@@ -33,129 +30,25 @@ from device.layout import (
     RESET_WATCHDOG,
     NvmLayout,
 )
-from device.ports.host import HostClock, HostEntropy, HostNetwork, HostServer, ServedHostStream
+from device.ports.host import HostClock, HostEntropy
 from device.records.store import DEVICE
 from device.update.slots import BootState
 from simulator import boot as boot_rom
 from simulator.apps import load_app
+from simulator.ports.console import SimConsole, SimIndicator
 from simulator.ports.flash import PowerCut, SimFlash
 from simulator.ports.keystore import SimKeyStore
+from simulator.ports.loopback import LoopbackNetwork
 from simulator.ports.records import LfsRecords, device_records, user_records
 from simulator.ports.serial import SerialPipe, StationEnd
 
-WATCHDOG_S: Final = 0.3  # stands for the board's two times ten seconds
-PBKDF2_ITERATIONS: Final = 10_000  # a constant of the simulator; boards derive theirs from their clock
+WATCHDOG_S: Final = 0.3  # the board needs two times ten seconds
+PBKDF2_ITERATIONS: Final = 10_000  # fixed in the simulator; a board derives it from its clock
 _STOP_TIMEOUT_S: Final = 10
 
 
-class UnitReset(BaseException):
-    """The unit asked for a restart. A BaseException: device code must not survive its own reset."""
-
-
-class SimConsole:
-    """What the unit printed. Typing at it does nothing: a release console is closed."""
-
-    def __init__(self, log_path: Path) -> None:
-        self.log_path = log_path
-        self._changed = threading.Condition()
-        self._text = ""
-        self._cursor = 0
-
-    @property
-    def text(self) -> str:
-        with self._changed:
-            return self._text
-
-    def say(self, line: str) -> None:
-        with self._changed:
-            self._text += line + "\n"
-            with self.log_path.open("a") as log:
-                log.write(line + "\n")
-            self._changed.notify_all()
-
-    def send(self, data: bytes) -> None:
-        """Type at the console; nobody listens."""
-
-    def wait_for(self, pattern: str, timeout_s: float) -> re.Match[str]:
-        """The first match behind the previous one. Raises TimeoutError."""
-        compiled = re.compile(pattern, re.MULTILINE)
-        deadline = time.monotonic() + timeout_s
-        with self._changed:
-            while True:
-                match = compiled.search(self._text, self._cursor)
-                if match:
-                    self._cursor = match.end()
-                    return match
-                if not self._changed.wait(max(0.0, deadline - time.monotonic())):
-                    raise TimeoutError(f"console did not print {pattern!r}")
-
-
-class _Boot:
-    """Implements device.interfaces.Boot for one start."""
-
-    def __init__(
-        self,
-        handover: boot_rom.Handover,
-        reason: int,
-        hardware_id: bytes,
-        is_button_held: bool,
-        is_pressed: Callable[[], bool],
-    ) -> None:
-        self.slot = handover.slot
-        self.image_digest = handover.info.digest
-        self.image_key = handover.image_key
-        self.image_key_count = handover.image_key_count
-        self.version = handover.info.version
-        self.is_trial = handover.is_trial
-        self.reset_reason = reason
-        self.hardware_id = hardware_id
-        self.is_button_held = is_button_held
-        self.is_test_seed = False
-        self._is_pressed = is_pressed
-
-    def is_button_pressed(self) -> bool:
-        return self._is_pressed()
-
-    def reset(self) -> None:
-        raise UnitReset
-
-    def watchdog_feed(self) -> None:
-        """The simulated watchdog fires only for a release that says it hangs."""
-
-
-class SimIndicator:
-    """The unit's light; `seen` keeps its latest changes as (monotonic seconds, is_on)."""
-
-    def __init__(self) -> None:
-        self.is_on = False
-        self.seen: deque[tuple[float, bool]] = deque(maxlen=200)
-
-    def set(self, is_on: bool) -> None:
-        self.is_on = is_on
-        self.seen.append((time.monotonic(), is_on))
-
-
-class _Network(HostNetwork):
-    """Keeps the port of the pages over restarts: the first start picks a free one."""
-
-    def __init__(self, trusted_time: Callable[[], int | None], port: int) -> None:
-        super().__init__(trusted_time, listen_on=("127.0.0.1", port))
-        self.port = port
-
-    async def serve_tls(
-        self,
-        port: int,
-        cert_der: bytes,
-        key_der: bytes,
-        handler: Callable[[ServedHostStream], Awaitable[None]],
-    ) -> HostServer:
-        server = await super().serve_tls(port, cert_der, key_der, handler)
-        self.port = server.port
-        return server
-
-
 class SimulatedMachine:
-    """One unit; the same operations as renode.machine.Machine. Use as a context manager."""
+    """One unit, with the same operations as renode.machine.Machine. Use as a context manager."""
 
     name = "sim"
     host_address = "127.0.0.1"  # how the unit reaches services of this host
@@ -167,7 +60,7 @@ class SimulatedMachine:
         self.console = SimConsole(directory / "console.log")
         self.indicator = SimIndicator()
         self.is_button_pressed = False
-        self.key_store: SimKeyStore | None = None  # set before power-on: a chip that has one
+        self.key_store: SimKeyStore | None = None  # for a chip with a key store; set it before power-on
         self.hardware_id = secrets.token_bytes(16)
         self._layout = layout
         self._key_hashes = key_hashes
@@ -184,7 +77,7 @@ class SimulatedMachine:
     # the machine's interface --------------------------------------------------------------------------------
 
     def program(self, rom: object, image: Path) -> None:
-        """Put release 1 into slot 0, confirmed, as a flash programmer would; the rest of NVM is erased."""
+        """Write `image` to slot 0, confirmed, as a flash programmer would; the rest of NVM is erased."""
         self.flash = SimFlash(self._layout)
         data = image.read_bytes()
         boot = BootState(self.flash, self._layout)
@@ -196,10 +89,11 @@ class SimulatedMachine:
 
     @property
     def is_powered(self) -> bool:
-        """Does the unit run? False after a cut, and where it died."""
+        """Whether the unit runs. False after a power cut, and after an error that ended the unit."""
         return self._is_on
 
     def power_on(self, *, button_held: bool = False) -> None:
+        """Start the unit, with the button held if asked. Raises RuntimeError if it runs."""
         if self._is_on:
             raise RuntimeError("the unit is on")
         self.flash.power_on()
@@ -208,7 +102,7 @@ class SimulatedMachine:
         self._thread.start()
 
     def cut_power(self) -> None:
-        """Take the power away, wherever the unit is."""
+        """Cut the power at once, whatever the unit is doing."""
         self.flash.cut_now()
         self._is_on = False
         self._end_run()
@@ -217,17 +111,18 @@ class SimulatedMachine:
             self._thread = None
 
     def press_button(self, seconds: float = 0.2) -> None:
-        """Press the button and let it go."""
+        """Press the button for `seconds` and release it."""
         self.is_button_pressed = True
         time.sleep(seconds)
         self.is_button_pressed = False
 
     def reset(self) -> None:
-        """The reset pin."""
+        """Pull the reset pin."""
         self._is_reset_asked = True
         self._end_run()
 
     def close(self) -> None:
+        """Cut the power and close the factory line."""
         self.cut_power()
         self._line.close()
 
@@ -240,11 +135,12 @@ class SimulatedMachine:
         self.close()
 
     def factory_port(self) -> StationEnd:
+        """Return the station's end of the factory line."""
         return self._line.station
 
     @property
     def web_address(self) -> tuple[str, int]:
-        """Where the pages answer; port 0 before they first did."""
+        """Host and port of the pages; port 0 before the first start."""
         return "127.0.0.1", self._web_port
 
     # inside -------------------------------------------------------------------------------------------------
@@ -252,7 +148,7 @@ class SimulatedMachine:
     def _end_run(self) -> None:
         loop, stop = self._loop, self._stop
         if loop is not None and stop is not None:
-            with contextlib.suppress(RuntimeError):  # the loop may have ended by itself meanwhile
+            with contextlib.suppress(RuntimeError):  # the loop may have ended already
                 loop.call_soon_threadsafe(stop.set)
 
     def _run(self) -> None:
@@ -262,7 +158,7 @@ class SimulatedMachine:
                 reason = self._start(reason)
         except PowerCut:
             pass
-        except BaseException as error:  # kept for the test or story that looks why the unit is silent
+        except BaseException as error:  # kept for a test that asks why the unit is silent
             if self._is_on:
                 self.failure = error
                 self.console.say(f"unit died: {type(error).__name__}: {error}")
@@ -270,7 +166,7 @@ class SimulatedMachine:
             self._is_on = False
 
     def _start(self, reason: int) -> int:
-        """One start through the boot ROM; returns the reason of the next one."""
+        """Start once through the boot ROM. Returns the reset reason of the next start."""
         handover = boot_rom.start(self.flash, self._layout, self._key_hashes, self.console.say)
         if handover is None or self._note(handover).get("behaviour") == "hang":
             deadline = time.monotonic() + WATCHDOG_S
@@ -280,7 +176,7 @@ class SimulatedMachine:
         self._is_reset_asked = False
         try:
             asyncio.run(self._main(handover, reason))
-        except UnitReset:
+        except boot_rom.UnitReset:
             return RESET_SOFTWARE
         return RESET_EXTERNAL
 
@@ -314,11 +210,11 @@ class SimulatedMachine:
 
     async def _ports(self, handover: boot_rom.Handover, reason: int) -> Ports:
         clock = HostClock()
-        self._network = _Network(clock.trusted_time, self._web_port)
+        self._network = LoopbackNetwork(clock.trusted_time, self._web_port)
         return Ports(
             flash=self.flash,
             layout=self._layout,
-            boot=_Boot(
+            boot=boot_rom.BootPort(
                 handover, reason, self.hardware_id, self._is_button_held, lambda: self.is_button_pressed
             ),
             clock=clock,
@@ -357,6 +253,6 @@ class SimulatedMachine:
 
 
 def release_body(*, hangs: bool = False) -> bytes:
-    """The body of a simulated release's image."""
+    """Return the body of a simulated release's image."""
     note = {"simulated": True, "behaviour": "hang" if hangs else "normal"}
     return json.dumps(note).encode().ljust(256, b"\0")

@@ -6,9 +6,9 @@ Rules:
 3. `cut_at(n, when)` cuts the power at operation n, counted from the call: BEFORE it happens, TORN inside it, or
    AFTER it. From then on every access raises PowerCut until `power_on()`.
 
-PowerCut is a BaseException: device code that catches Exception must not survive its own power cut. Sectors are
-kept as immutable bytes and only where something was programmed, so a snapshot costs one small dict copy and a
-campaign can cut a thousand times a second.
+PowerCut is a BaseException, because device code that catches Exception must not survive its own power cut. The flash
+keeps only programmed sectors, as immutable bytes. So a snapshot costs one small dict copy, and a campaign can cut a
+thousand times a second.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Snapshot = dict[int, bytes]
 
 
 class PowerCut(BaseException):
-    """The power went. Carries the operation's number, counted from `cut_at`."""
+    """The power was cut at flash operation number `operation`; 0 for an access after the cut."""
 
     def __init__(self, operation: int) -> None:
         self.operation = operation
@@ -49,22 +49,24 @@ class SimFlash:
         self.unit_bytes: int = layout.unit_bytes
         self.operations = 0
         self.is_powered = True
-        self.changes = 0  # grows whenever contents may have changed: what was read before may be another now
+        self.changes = (
+            0  # grows whenever contents may have changed, so that readers can drop what they cached
+        )
         self.on_operation: Callable[[str, int, int], None] | None = None  # kind, offset, length
         self._sectors: Snapshot = {}
         self._erased = b"\xff" * self.sector_bytes
-        self._random = random.Random(seed)  # noqa: S311 - it shapes damage, it makes no secret
+        self._random = random.Random(seed)  # noqa: S311 - for damage, not for secrets
         self._countdown = 0
         self._when = BEFORE
 
     # interfaces.Flash
 
     def read(self, offset: int, length: int) -> bytes:
-        """Give `length` bytes. Raises FlashError outside the device."""
+        """Return `length` bytes. Raises FlashError outside the device."""
         self._check_power()
         self._check_range(offset, length)
         start = offset % self.sector_bytes
-        if start + length <= self.sector_bytes:  # nearly all: littlefs reads 32 to 128 bytes
+        if start + length <= self.sector_bytes:  # nearly all reads: littlefs reads 32 to 128 bytes
             sector: bytes = self._sectors.get(offset // self.sector_bytes, self._erased)
             return sector[start : start + length]
         parts = []
@@ -78,7 +80,7 @@ class SimFlash:
         return b"".join(parts)
 
     def write(self, offset: int, data: bytes) -> None:
-        """Program whole erased units. Raises FlashError(reason, offset) when NOR rules forbid it."""
+        """Program whole erased units. Raises FlashError(reason, offset) if NOR rules forbid it."""
         self._check_power()
         self._check_range(offset, len(data))
         if offset % self.unit_bytes or len(data) % self.unit_bytes or not data:
@@ -91,7 +93,7 @@ class SimFlash:
         )
 
     def erase(self, offset: int) -> None:
-        """Erase one sector. Raises FlashError when `offset` is not its start."""
+        """Erase one sector. Raises FlashError if `offset` is not its start."""
         self._check_power()
         self._check_range(offset, self.sector_bytes)
         if offset % self.sector_bytes:
@@ -115,16 +117,16 @@ class SimFlash:
         self._when = when
 
     def cut_now(self) -> None:
-        """Take the power away; every access raises PowerCut until power_on()."""
+        """Cut the power; every access raises PowerCut until power_on()."""
         self.is_powered = False
 
     def power_on(self) -> None:
-        """Give the power back and forget any planned cut; contents stay."""
+        """Restore the power and cancel any planned cut; contents stay."""
         self.is_powered = True
         self._countdown = 0
 
     def corrupt(self, offset: int, data: bytes) -> None:
-        """Overwrite cells without any rule: a worn-out or attacked chip."""
+        """Overwrite cells without NOR rules, as on a worn or attacked chip."""
         self._check_range(offset, len(data))
         self.changes += 1
         self._put(offset, bytes(data))
@@ -132,23 +134,23 @@ class SimFlash:
     # images
 
     def snapshot(self) -> Snapshot:
-        """Give the contents; cheap, unaffected by later writes."""
+        """Return the contents. Cheap; later writes do not change it."""
         return dict(self._sectors)
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Put a snapshot's contents back and the power on."""
+        """Restore a snapshot's contents and the power."""
         self._sectors = dict(snapshot)
         self.changes += 1
         self.power_on()
 
     def image(self) -> bytes:
-        """Give the whole contents as one flash image, as an emulator's NVM file holds it."""
+        """Return the contents as one flash image, the format of an emulator's NVM file."""
         return b"".join(
             self._sectors.get(number, self._erased) for number in range(self.size_bytes // self.sector_bytes)
         )
 
     def load_image(self, image: bytes) -> None:
-        """Take the contents from a flash image. Raises FlashError when its size is another."""
+        """Load the contents from a flash image. Raises FlashError if its size differs from the flash."""
         if len(image) != self.size_bytes:
             raise FlashError(reason="image size", offset=len(image))
         self._sectors = {}
@@ -159,7 +161,7 @@ class SimFlash:
                 self._sectors[start // self.sector_bytes] = sector
 
     def save(self, path: Path) -> None:
-        """Write the image to a file that only its owner reads: it holds the unit's secrets."""
+        """Write the image to a file that only its owner can read, because it contains the unit's secrets."""
         path.touch(mode=0o600)
         path.write_bytes(self.image())
 
@@ -200,13 +202,13 @@ class SimFlash:
             offset += len(part)
 
     def _tear(self, offset: int, data: bytes) -> None:
-        """Some units done, one with only some of its bits cleared, the rest untouched."""
+        """Program some units, clear some bits of the next one, leave the rest."""
         units = len(data) // self.unit_bytes
         done = self._random.randrange(units) * self.unit_bytes
         half = bytes(byte | self._random.randrange(256) for byte in data[done : done + self.unit_bytes])
         self._put(offset, data[:done] + half)
 
     def _tear_erase(self, number: int) -> None:
-        """Some bits already back at one, the others still as they were."""
+        """Set some bits to one, leave the others as they were."""
         sector = self._sectors.get(number, self._erased)
         self._sectors[number] = bytes(byte | self._random.randrange(256) for byte in sector)

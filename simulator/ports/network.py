@@ -1,8 +1,8 @@
 """A network inside the process: links with a virtual round trip, rate and loss between a device and memory peers.
 
 `MemoryNetwork` implements device.interfaces.Network. A peer is any object with `connect(send) -> handler` for
-streams or `datagram(data) -> list of answers` for datagrams. TLS is not spoken here: what a certificate would
-have said is the network's `refuse` hook. Under simulator.virtual a transfer takes virtual time only.
+streams or `datagram(data) -> list of answers` for datagrams. There is no TLS: the network's `refuse` hook replaces
+the check of a certificate. Under simulator.virtual a transfer takes virtual time only.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from device.errors import LinkError
 from simulator.ports.queue import ByteQueue
 
 Handler = Callable[[bytes], None]
-DATAGRAMS = 32  # held for a receiver that is late, as the host's port does
+DATAGRAMS = 32  # kept for a slow receiver, as in the host's port
 
 
 class StreamPeer(Protocol):
     """A server that speaks a byte stream."""
 
     def connect(self, send: Handler) -> Handler:
-        """A client connected: give what takes its bytes; `send` carries bytes to it."""
+        """Accept a client. Returns the handler of the bytes that it sends; `send` sends bytes to it."""
 
 
 class DatagramPeer(Protocol):
@@ -37,7 +37,7 @@ class DatagramPeer(Protocol):
 class Link:
     """One direction of a wire. `rate` in bytes per virtual second, 0 for no limit.
 
-    `fate(data)` gives what arrives for one datagram: [] lost, [data] whole, [data, data] doubled. With `piece_bytes`
+    `fate(data)` returns what arrives for one datagram: [] lost, [data] whole, [data, data] doubled. With `piece_bytes`
     a stream arrives in pieces of that size, as TCP segments do; without, whole as written, as a TLS record does.
     """
 
@@ -77,11 +77,11 @@ class MemoryStream:
         self._handler = peer.connect(lambda data: network.down.stream(data, self._arriving.put))
 
     def drop(self) -> None:
-        """The connection is gone: the reader gets what arrived, then the end."""
+        """End the connection: the reader gets what arrived, then the end."""
         self._arriving.end()
 
     async def write(self, data: bytes) -> None:
-        """Send. Raises LinkError once the connection is gone."""
+        """Send. Raises LinkError after the connection ended."""
         if self._arriving.is_ended:
             raise LinkError(reason="write: closed")
         self._network.up.stream(bytes(data), self._deliver)
@@ -91,7 +91,7 @@ class MemoryStream:
             self._handler(data)
 
     async def close(self) -> None:
-        """Close; what is under way is lost."""
+        """Close; bytes on the way are lost."""
         self.drop()
 
 
@@ -106,7 +106,7 @@ class MemoryDatagram:
         self._is_closed = False
 
     async def send(self, data: bytes) -> None:
-        """Send one datagram. Raises LinkError once closed."""
+        """Send one datagram. Raises LinkError after close()."""
         if self._is_closed:
             raise LinkError(reason="send: closed")
         self._network.sent += 1
@@ -128,7 +128,7 @@ class MemoryDatagram:
             self._waiter.set_result(None)
 
     async def receive(self, timeout_ms: int) -> bytes | None:
-        """Give one datagram, None when `timeout_ms` passed."""
+        """Return one datagram, None after `timeout_ms`."""
         if not self._arrived:
             self._waiter = asyncio.get_running_loop().create_future()
             try:
@@ -143,7 +143,7 @@ class MemoryDatagram:
 
 
 class MemoryServer:
-    """What serve_tls gives: nobody can connect from outside; the handler is kept for tests that want it."""
+    """The result of serve_tls. No one can connect from outside; `handler` is for tests."""
 
     def __init__(self, handler: Callable[[MemoryStream], Awaitable[None]]) -> None:
         self.handler = handler
@@ -153,9 +153,9 @@ class MemoryServer:
 
 
 class MemoryNetwork:
-    """interfaces.Network over memory peers. `is_down` True: nobody answers; `cut()` drops every stream.
+    """interfaces.Network over memory peers. `is_down` True: no peer answers. `cut()` drops every stream.
 
-    `refuse(name)` may raise LinkError in place of a TLS handshake that fails.
+    `refuse(name)` may raise LinkError, as a failed TLS handshake does.
     """
 
     def __init__(
@@ -180,10 +180,10 @@ class MemoryNetwork:
     async def open_tls(
         self, host: str, port: int, name: str, ca_der: bytes, cert_der: bytes, key_der: bytes
     ) -> MemoryStream:
-        """Connect to the stream peer; two round trips of a TLS handshake are waited. Raises LinkError."""
+        """Connect to the stream peer after two round trips, as for a TLS handshake. Raises LinkError."""
         self.opened += 1
         if self._stream_peer is None or self.is_down:
-            raise LinkError(reason="connect: nobody answers")
+            raise LinkError(reason="connect: no answer")
         if self.up.delay_s or self.down.delay_s:
             await asyncio.sleep(2 * (self.up.delay_s + self.down.delay_s))
         self._refuse(name)
@@ -192,19 +192,19 @@ class MemoryNetwork:
         return stream
 
     async def open_udp(self, host: str, port: int) -> MemoryDatagram:
-        """Give a socket to the datagram peer. Raises LinkError where there is none."""
+        """Return a socket to the datagram peer. Raises LinkError if there is none."""
         if self._datagram_peer is None:
-            raise LinkError(reason="open udp: nobody answers")
+            raise LinkError(reason="open udp: no answer")
         return MemoryDatagram(self, self._datagram_peer)
 
     async def serve_tls(
         self, port: int, cert_der: bytes, key_der: bytes, handler: Callable[[MemoryStream], Awaitable[None]]
     ) -> MemoryServer:
-        """Listen for nobody."""
+        """Keep the handler; no one can connect."""
         return MemoryServer(handler)
 
     def addresses(self) -> list[str]:
-        """The addresses under which this device is reached."""
+        """Return the addresses of this device."""
         return ["127.0.0.1"]
 
     def cut(self) -> None:

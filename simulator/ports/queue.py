@@ -1,4 +1,4 @@
-"""Bytes on their way to one reader of one event loop: what every stream in memory rests on."""
+"""Bytes on their way to one reader in one event loop. Every stream in memory uses it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from device.errors import LinkError
 
 
 class ByteQueue:
-    """What arrives is read in order; after `end()` the reader gets what is left, then b""."""
+    """Bytes are read in the order of arrival. After `end()` the reader gets what is left, then b""."""
 
     def __init__(self) -> None:
         self._arrived: deque[bytes] = deque()
@@ -17,13 +17,13 @@ class ByteQueue:
         self.is_ended = False
 
     def put(self, data: bytes) -> None:
-        """Let `data` arrive; nothing arrives as nothing."""
+        """Append `data`; empty data changes nothing."""
         if data:
             self._arrived.append(data)
             self._wake()
 
     def end(self) -> None:
-        """Nothing arrives any more."""
+        """End the stream."""
         self.is_ended = True
         self._wake()
 
@@ -32,7 +32,7 @@ class ByteQueue:
             self._waiter.set_result(None)
 
     async def read(self, limit: int) -> bytes:
-        """Give 1..limit bytes, b"" at the end of the stream."""
+        """Return 1..limit bytes, b"" at the end of the stream."""
         while not self._arrived:
             if self.is_ended:
                 return b""
@@ -44,7 +44,7 @@ class ByteQueue:
         return data[:limit]
 
     async def readexactly(self, length: int) -> bytes:
-        """Give `length` bytes. Raises LinkError when the stream ends before."""
+        """Return `length` bytes. Raises LinkError if the stream ends before."""
         data = b""
         while len(data) < length:
             part = await self.read(length - len(data))

@@ -1,8 +1,8 @@
 """Records on littlefs in simulated flash: the same on-disk format as MicroPython's VfsLfs2 on the board.
 
-Geometry: docs/reference/memory-map.md, NVM map (block 4096, read = prog = lookahead = 32, cache 128). An image of a
-board opens here and the other way round. A write goes to NAME.new and is then renamed, as the board's port does it.
-Nothing formats by itself: a region that does not mount raises StorageError.
+Geometry: docs/reference/memory-map.md, NVM map (block 4096, read = prog = lookahead = 32, cache 128). The simulator
+opens the image of a board, and a board opens that of the simulator. As in the board's port, a write goes to NAME.new,
+which is then renamed. Only `format()` formats: a region that does not mount raises StorageError.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from device.layout import MPS2, NvmLayout
 from simulator.ports.flash import PowerCut, SimFlash
 
 PROG_BYTES = LOOKAHEAD_BYTES = 32
-# The board reads 32 bytes at a time; how much is read at once changes no byte on flash, and each read costs a call.
+# The board reads 32 bytes at a time. The read size does not change what is on flash, and fewer reads are faster.
 READ_BYTES = 128
 CACHE_BYTES = 128
 TEMPORARY = ".new"
@@ -33,8 +33,8 @@ _ERR_NO_SPACE = -28
 class _FlashContext(UserContext):
     """littlefs's block device over a window of the flash.
 
-    littlefs-python drops exceptions that leave a callback and goes on as if the operation had worked, so each is
-    kept here, littlefs gets an I/O error, and LfsRecords raises the kept one.
+    littlefs-python ignores exceptions of a callback and continues as if the operation had succeeded. So each callback
+    keeps its exception, littlefs gets an I/O error, and LfsRecords raises the kept exception.
     """
 
     def __init__(self, flash: SimFlash, offset: int) -> None:
@@ -47,7 +47,7 @@ class _FlashContext(UserContext):
             return bytearray(self._flash.read(self._offset + block * self._flash.sector_bytes + off, size))
         except (FlashError, PowerCut) as failure:
             self.failure = failure
-            return bytearray(size)  # a read cannot fail here; LfsRecords looks at `failure` afterwards
+            return bytearray(size)  # a read callback cannot fail; LfsRecords checks `failure` afterwards
 
     def prog(self, cfg: object, block: int, off: int, data: bytes) -> int:
         return self._run(lambda: self._flash.write(self._at(block, off), bytes(data)))
@@ -75,7 +75,7 @@ class _FlashContext(UserContext):
 class LfsRecords:
     """One littlefs region as named records; implements device.interfaces.Records.
 
-    `mount()` first; raises StorageError when there is no file system. `format()` makes an empty one, which only
+    Call `mount()` first; it raises StorageError if there is no file system. `format()` makes an empty one, which only
     an unlocked unit or a factory reset may do.
     """
 
@@ -84,8 +84,8 @@ class LfsRecords:
         self._flash = flash
         self._offset = offset
         self._blocks = length // flash.sector_bytes
-        # What was read since the flash last changed. A unit asks for the same records over and over, and each time
-        # littlefs walks its directory in pieces of 32 bytes.
+        # Cache of what was read since the flash last changed. A unit reads the same records again and again, and each
+        # time littlefs walks its directory in pieces of 32 bytes.
         self._known: dict[str, bytes | None] = {}
         self._known_at = -1
         self._fs = self._new()
@@ -103,9 +103,9 @@ class LfsRecords:
         )
 
     def mount(self) -> None:
-        """Open the region; writes nothing. Raises StorageError where there is no file system, FlashError.
+        """Open the region; writes nothing. Raises StorageError if there is no file system, FlashError.
 
-        A NAME.new that an interrupted write left stays, hidden, until the next write of that name replaces it.
+        A NAME.new of an interrupted write stays hidden until the next write of that name replaces it.
         """
         self._fs, self._known = self._new(), {}
         with self._errors():
@@ -119,19 +119,19 @@ class LfsRecords:
         self.mount()
 
     def erase_all(self) -> None:
-        """Erase every sector of the region raw, free blocks too (factory reset)."""
+        """Erase every sector of the region, including free blocks (factory reset)."""
         for number in range(self._blocks):
             self._flash.erase(self._offset + number * self._flash.sector_bytes)
 
     def read(self, name: str) -> bytes | None:
-        """Give the content of a record as it was written, None when absent. Raises StorageError."""
+        """Return the content of a record as it was written, None if absent. Raises StorageError."""
         self._check(name)
         if self._known_at != self._flash.changes or not self._flash.is_powered:
             self._known, self._known_at = {}, self._flash.changes
         if name not in self._known:
             with self._errors():
                 data = self._get(name)
-            self._known[name] = data  # behind _errors: what could not be read is not known
+            self._known[name] = data  # after _errors, so that a failed read is not cached
         return self._known[name]
 
     def _get(self, name: str) -> bytes | None:
@@ -147,7 +147,7 @@ class LfsRecords:
             lfs.file_close(self._fs.fs, handle)
 
     def write(self, name: str, data: bytes) -> None:
-        """Store `data` durably in place of the old content. Raises StorageFullError, StorageError."""
+        """Replace the record by `data`, durably. Raises StorageFullError, StorageError."""
         self._check(name)
         try:
             with self._errors():
@@ -159,18 +159,18 @@ class LfsRecords:
             raise
 
     def delete(self, name: str) -> None:
-        """Remove a record; an absent one stays absent. Raises StorageError."""
+        """Remove a record if it exists. Raises StorageError."""
         self._check(name)
         with self._errors(), contextlib.suppress(FileNotFoundError):
             self._fs.remove(name)
 
     def names(self) -> Sequence[str]:
-        """Give the names of all records, sorted."""
+        """Return the names of all records, sorted."""
         with self._errors():
             return sorted(name for name in self._fs.listdir("/") if not name.endswith(TEMPORARY))
 
     def _put(self, name: str, data: bytes) -> None:
-        # The plain calls, since LittleFS.open() closes a file twice after a failed write and littlefs aborts.
+        # Low-level calls, because LittleFS.open() closes a file twice after a failed write and littlefs then aborts.
         handle = lfs.file_open(self._fs.fs, name, "w")
         try:
             lfs.file_write(self._fs.fs, handle, bytes(data))
@@ -178,7 +178,7 @@ class LfsRecords:
             lfs.file_close(self._fs.fs, handle)
 
     def _check(self, name: str) -> None:
-        # The room for ".new" is the port's own, so a name that ends in it would collide.
+        # The port uses the suffix ".new" itself, so such a name could collide.
         if not NAME.fullmatch(name) or name.endswith(TEMPORARY):
             raise StorageError(reason="bad name")
 
@@ -202,18 +202,18 @@ class LfsRecords:
 
 
 def device_records(flash: SimFlash, layout: NvmLayout = MPS2) -> LfsRecords:
-    """Give the region that survives a factory reset, not yet mounted."""
+    """Return the region that survives a factory reset, not yet mounted."""
     return LfsRecords(flash, layout.device_offset, layout.device_bytes)
 
 
 def user_records(flash: SimFlash, layout: NvmLayout = MPS2) -> LfsRecords:
-    """Give the region that a factory reset erases, not yet mounted."""
+    """Return the region that a factory reset erases, not yet mounted."""
     return LfsRecords(flash, layout.user_offset, layout.user_bytes)
 
 
 @cache
 def fresh_user_region(layout: NvmLayout) -> bytes:
-    """The region that a factory reset erases, byte for byte as a unit that leaves the factory has it."""
+    """Return the bytes of the user region of a unit that leaves the factory."""
     flash = SimFlash(layout)
     user_records(flash, layout).format()
     return flash.read(layout.user_offset, layout.user_bytes)

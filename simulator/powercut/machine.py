@@ -30,8 +30,9 @@ from device.records.store import DEVICE, Store
 from provisioning.servers.tracker import Newest, Tracker
 from simulator import boot as boot_rom
 from simulator import virtual
-from simulator.device import SimConsole, SimulatedMachine, UnitReset
+from simulator.device import SimulatedMachine
 from simulator.ports.clock import SimEntropy
+from simulator.ports.console import SimConsole
 from simulator.ports.flash import PowerCut, SimFlash
 from simulator.ports.network import MemoryNetwork, MemoryServer
 from simulator.ports.peers import Content, MemoryBroker, MemoryCoapServer
@@ -196,7 +197,7 @@ class Machine(SimulatedMachine):
             try:
                 with code_of(handover.info.version[0], self.world.changed_from):
                     await run_async(await self._ports(handover, reason))
-            except UnitReset:
+            except boot_rom.UnitReset:
                 pass
             reason = RESET_SOFTWARE
             await self._end_tasks()

@@ -1,8 +1,8 @@
 """The five releases of the story, as signed boot images.
 
-Release 4 hangs at start: on the board it is a build of its own whose main never feeds the watchdog, in the
-simulator its note says so. The others carry the same firmware under their own version; on the board it lies 64 bytes
-further on in releases 2, 3 and 5, so that a unit which keeps the chunks that it has finds none of the next one.
+Release 4 hangs at start. On the board it is a separate build whose main function never feeds the watchdog; in the
+simulator the image's body asks for it. The other releases contain the same firmware under their own version. On the
+board, releases 2, 3 and 5 have it 64 bytes further on, so that a unit cannot reuse any chunk of the release before.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from provisioning.release.image import key_hash, sign_image
 from simulator.device import release_body
 
 HANGING = 4
-ROOT = Path(__file__).resolve().parents[2]  # the checkout: sources to build and the cache of what was built
-# release: security counter. Release 3 closes a hole, so older images never start again once it is confirmed.
+ROOT = Path(__file__).resolve().parents[2]  # the checkout: sources and the build cache
+# By release: the security counter. Release 3 fixes a vulnerability: once it is confirmed, older images never start.
 COUNTERS = {1: 1, 2: 1, 3: 2, 4: 2, 5: 2}
 
 
 @dataclass(frozen=True)
 class Images:
-    """Signed images by release number; `rom` is None in the simulator, whose boot ROM is Python."""
+    """Signed images by release number. `rom` is None in the simulator, whose boot ROM is Python."""
 
     rom: Path | None
     signed: dict[int, Path]
@@ -48,7 +48,7 @@ def _sign_all(
 
 
 def simulated_images(ring: KeyRing, directory: Path, note: Callable[[str], None]) -> Images:
-    """Images for SimulatedMachine."""
+    """Sign the images for SimulatedMachine into `directory`."""
     bodies = {}
     for number in COUNTERS:
         bodies[number] = directory / f"body-{number}.bin"
@@ -59,7 +59,7 @@ def simulated_images(ring: KeyRing, directory: Path, note: Callable[[str], None]
 
 
 def firmware_images(ring: KeyRing, directory: Path, note: Callable[[str], None]) -> Images:
-    """Boot ROM and firmware for the emulated board, built or taken from the cache."""
+    """Build boot ROM and firmware for the emulated board, or take them from the cache; sign the images."""
     from provisioning.firmware.build import build, build_rom
 
     hashes = tuple(key_hash(path) for path in ring.image_key_paths)

@@ -1,4 +1,4 @@
-"""The person who bought the device, as far as HTTPS goes: pins the label's fingerprint, keeps a session."""
+"""The owner of the device as an HTTPS client that pins the fingerprint on the label and keeps a session."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["FingerprintError", "Owner", "Reply"]
 
 
 class Owner(DeviceClient):
-    """Talks to one device as its owner does. `last_status` is that of the last answer."""
+    """Uses the pages of one device as its owner does. `last_status` is the HTTP status of the last answer."""
 
     last_status = 0
 
@@ -21,5 +21,5 @@ class Owner(DeviceClient):
         return reply
 
     def set_up(self, code: str, password: str) -> Reply:
-        """Send the set-up form as a browser without script would."""
+        """Send the set-up form as a browser without JavaScript does."""
         return self.request("POST", "/setup", {"code": code, "password": password})

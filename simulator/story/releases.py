@@ -19,7 +19,7 @@ from provisioning.release.store import ReleaseStore
 from provisioning.servers.tracker import Tracker
 from simulator.story.images import ROOT, Images
 
-# What each release mitigates and interrupts, as units show it to their owners.
+# What each release mitigates, and how it interrupts the device, in the words that units show to their owners.
 TEXTS: Final = {
     1: ("what it shipped with", "no"),
     2: ("a weakness in the pages", "one restart"),
@@ -27,14 +27,14 @@ TEXTS: Final = {
     4: ("nothing: it hangs at start", "one restart"),
     5: ("a weakness found after the end of support", "one restart"),
 }
-APP_RELEASE: Final = 3  # comes with an application, the example
-DELTA_RELEASE: Final = 5  # comes as a patch of the running image
+APP_RELEASE: Final = 3  # contains an application, the example
+DELTA_RELEASE: Final = 5  # published as a patch of the running image
 APP_FOLDER: Final = ROOT / "examples" / "lamp"
 
 
 @dataclass(frozen=True)
 class Shelves:
-    """Where units look for releases: the broker, the CoAP store, and the tracker that names the newest."""
+    """What units fetch releases from: the broker and the CoAP store. The tracker names the newest release."""
 
     publisher: MqttPublisher
     store: ReleaseStore
@@ -42,7 +42,7 @@ class Shelves:
 
 
 class Releases:
-    """Releases 1 to 5 of the story. `running_number`: the release that the unit runs now."""
+    """Releases 1 to 5 of the story. `running_number` returns the release that the unit runs now."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Releases:
         self._built: dict[int, Release] = {}
 
     def release(self, number: int) -> Release:
-        """Release `number`, signed by the author."""
+        """Return release `number`, signed by the author."""
         if number not in self._built:
             mitigates, interrupts = TEXTS[number]
             self._built[number] = build_release(
@@ -78,7 +78,7 @@ class Releases:
         return self._built[number]
 
     def _delta_source(self, number: int) -> bytes | None:
-        """The running image, if this is DELTA_RELEASE and deltas can be made; else None."""
+        """Return the running image if this is DELTA_RELEASE and detools is installed, else None."""
         if number != DELTA_RELEASE or not has_detools():
             return None
         return self._images.signed[self._running_number()].read_bytes()

@@ -1,4 +1,4 @@
-"""Runs the story step by step: a plain sentence, a duration and a verdict for each; stops at the first failure."""
+"""Runs the story step by step, with a sentence, a duration and a result for each. Stops at the first failure."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
+CONTACT_S = 40  # until the unit has answered or asked its servers, on a busy machine
 
 
 class StepFailed(Exception):
-    """A step saw something else than the story promises."""
+    """A step saw something other than what it expected."""
 
     def __init__(self, expected: str, seen: str) -> None:
         super().__init__(f"expected {expected}; saw {seen}")
@@ -25,7 +26,7 @@ class StepFailed(Exception):
 
 @dataclass(frozen=True)
 class StepResult:
-    """What one step came to."""
+    """The result of one step. `status` is passed, failed or skipped."""
 
     name: str
     status: str
@@ -35,12 +36,12 @@ class StepResult:
 
 @dataclass(frozen=True)
 class Step:
-    """One step of the story. `run` gives the sentence that says what was seen."""
+    """One step of the story. `run` returns a sentence about what was seen."""
 
     name: str
     title: str
     run: Callable[[Any], str]
-    transport: str | None = None  # only with this one; skipped without
+    transport: str | None = None  # the step needs this transport and is skipped without it
 
 
 class Screen(Protocol):
@@ -58,7 +59,7 @@ def expect(condition: bool, expected: str, seen: object) -> None:
 
 
 def wait_until(expected: str, probe: Callable[[], T | None], seconds: float, pause: float = 0.3) -> T:
-    """Ask `probe` until it gives something; StepFailed after `seconds`, with the last thing seen."""
+    """Return the first result of `probe` that is not None. Raises StepFailed after `seconds`, with the last error."""
     end = time.monotonic() + seconds
     seen = "no answer"
     while True:
@@ -74,14 +75,14 @@ def wait_until(expected: str, probe: Callable[[], T | None], seconds: float, pau
 
 
 def run_story(world: Any, steps: Sequence[Step], transports: set[str], screen: Screen) -> list[StepResult]:
-    """Run `steps` in order; those behind a failed one do not run and are not listed."""
+    """Run `steps` in order. Steps after a failed one do not run and have no result."""
     results = []
     for number, step in enumerate(steps, 1):
         screen.begin(step, number, len(steps))
         started = time.monotonic()
         if step.transport is not None and step.transport not in transports:
             result = StepResult(
-                step.name, SKIPPED, 0.0, f"not asked for: --transport {'/'.join(sorted(transports))}"
+                step.name, SKIPPED, 0.0, f"not selected by --transport {'/'.join(sorted(transports))}"
             )
         else:
             result = _run_step(world, step, started)
@@ -97,14 +98,14 @@ def _run_step(world: Any, step: Step, started: float) -> StepResult:
         detail, status = step.run(world), PASSED
     except StepFailed as failure:
         detail, status = str(failure), FAILED
-    except Exception as error:  # the one boundary: a step that breaks is a failed step, with its trace kept
+    except Exception as error:  # a step that raises any error has failed; its trace is kept
         detail, status = f"{type(error).__name__}: {error}", FAILED
         world.keep_trace(step.name, traceback.format_exc())
     return StepResult(step.name, status, round(time.monotonic() - started, 2), detail)
 
 
 def report(on: str, results: Sequence[StepResult]) -> dict[str, Any]:
-    """The JSON form of a run: {"result", "on", "steps": [{"name", "status", "seconds", "detail"}]}."""
+    """Return the run as JSON: {"result", "on", "steps": [{"name", "status", "seconds", "detail"}]}."""
     is_passed = bool(results) and all(result.status != FAILED for result in results)
     return {
         "result": PASSED if is_passed else FAILED,
@@ -114,5 +115,6 @@ def report(on: str, results: Sequence[StepResult]) -> dict[str, Any]:
 
 
 def write_report(path: Path, found: dict[str, Any]) -> None:
+    """Write the report to `path`; its folder is made if it does not exist."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(found, indent=2) + "\n")

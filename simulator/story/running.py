@@ -1,4 +1,4 @@
-"""One provisioned unit that runs, with its servers: what `firstboot device run` shows and tests of the pages use."""
+"""One provisioned, running unit with its servers, for `firstboot device run` and for tests of the pages."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def running_unit(
     transports: tuple[str, ...] = ("mqtt", "coap"),
     is_past_support: bool = False,
 ) -> Iterator[World]:
-    """A unit from the station, made with development keys, in factory default, its first page answering.
+    """Yield a unit in factory default, provisioned with development keys, once its first page answers.
 
-    `is_past_support`: its servers sign a time behind the support period. Raises WorldError where it cannot start.
+    `is_past_support`: its servers sign a time after the support period. Raises WorldError if it cannot start.
     """
     with World(on, transports, directory, note) as world:
         world.build()
@@ -49,13 +49,13 @@ def running_unit(
 
 
 def address_of(world: World) -> str:
-    """Where a browser on this machine reaches the unit."""
+    """Return the URL at which a browser on this machine reaches the unit."""
     host, port = world.machine.web_address
     return f"https://{host}:{port}/"
 
 
 def label_of(world: World) -> dict[str, Any]:
-    """The label as data. Holds the set-up code, as the label does: secret."""
+    """Return the label as data. It contains the set-up code and is secret, as the label is."""
     unit, product = world.unit, world.product
     return {
         "brand": product.brand,

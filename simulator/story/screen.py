@@ -1,4 +1,4 @@
-"""How the story looks: on a terminal with a line that moves, elsewhere one plain line a step. Standard error."""
+"""Shows the story on standard error: with a spinner on a terminal, else with plain lines."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ WHERE = {
 }
 MARKS = {PASSED: ("PASS", "bold green"), FAILED: ("FAIL", "bold red")}
 NOT_CLAIMED = (
-    "Not claimed: on this board security counter, lock and keys lie in plain NVM. They hold against peers and the\n"
-    "update path, not against someone who reads or writes the flash chip (docs/threat-model.md)."
+    "Limit: this board stores the security counter, the lock and the keys in plain NVM. They withstand network\n"
+    "attackers and bad updates, but not someone who reads or writes the flash chip (docs/threat-model.md)."
 )
 
 
 class PlainScreen:
-    """For logs: nothing moves."""
+    """Plain lines, for logs."""
 
     def __init__(self, on: str) -> None:
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -32,12 +32,14 @@ class PlainScreen:
         self._console.print(NOT_CLAIMED, style="dim")
 
     def begin(self, step: Step, number: int, total: int) -> None:
+        """Show that a step begins."""
         self._console.print(f"{number:2}/{total} {step.title} ...", style="bold")
 
     def note(self, text: str) -> None:
-        """Progress inside a step; a log has no use for it."""
+        """Ignore progress inside a step: a log does not need it."""
 
     def end(self, result: StepResult) -> None:
+        """Show the result of a step."""
         mark, style = MARKS.get(result.status, ("SKIP", "bold yellow"))
         line = Text(f"      {mark} ", style=style)
         line.append(f"{result.name} ", style="default")
@@ -46,19 +48,20 @@ class PlainScreen:
         self._console.print(f"      {result.detail}", markup=False)
 
     def facts(self, facts: dict[str, Any]) -> None:
-        """Numbers worth keeping."""
+        """Show the figures of the run."""
         for name, value in facts.items():
             self._console.print(f"      {name}: {value}", style="dim", markup=False)
 
     def finish(self, is_passed: bool, seconds: float) -> None:
+        """Show the result of the run."""
         if is_passed:
-            self._console.print(f"PASSED: the whole story, in {seconds:.0f} s", style="bold green")
+            self._console.print(f"PASSED in {seconds:.0f} s", style="bold green")
         else:
             self._console.print(f"FAILED after {seconds:.0f} s", style="bold red")
 
 
 class RichScreen(PlainScreen):
-    """For people: the running step shows what it is doing."""
+    """Shows what the running step is doing, for people at a terminal."""
 
     def __init__(self, on: str) -> None:
         super().__init__(on)
@@ -66,15 +69,18 @@ class RichScreen(PlainScreen):
         self._title = ""
 
     def begin(self, step: Step, number: int, total: int) -> None:
+        """As PlainScreen.begin."""
         self._title = f"{number:2}/{total} {step.title}"
         self._live = Live(self._spinner(""), console=self._console, transient=True, refresh_per_second=8)
         self._live.start()
 
     def note(self, text: str) -> None:
+        """Show progress inside a step."""
         if self._live is not None:
             self._live.update(self._spinner(text))
 
     def end(self, result: StepResult) -> None:
+        """As PlainScreen.end."""
         if self._live is not None:
             self._live.stop()
             self._live = None

@@ -187,8 +187,8 @@ def life(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         pytest.skip("qemu-system-arm is not installed")
     directory: Path = tmp_path_factory.mktemp(f"owner-{on}")
     with World(on, ("mqtt",), directory, lambda text: None) as world:
-        steps.build(world)
-        steps.provision(world)
+        steps.factory.build(world)
+        steps.factory.provision(world)
         lived = Life(world)
         lived.live()
         yield lived

@@ -101,7 +101,7 @@ def test_a_power_cut_while_the_password_is_set_leaves_the_code_alive_or_the_pass
             break
         assert world.owner.request("GET", "/setup").status == 200, "neither set-up nor sign-in answers"
     if world.owner.request("GET", "/setup").status == 200:
-        steps.setup(world)
+        steps.setup.setup(world)
     wait_until("sign-in", lambda: world.owner.sign_in(world.password) or None, 60, 1)
     assert world.owner.set_up(world.unit.setup_code, "another long password 42").status == 404
 
@@ -112,7 +112,7 @@ def test_a_power_cut_while_a_slot_is_written_or_tried_ends_in_the_new_release_or
     moments = random.Random(11)
     world.provision()
     wait_until("the pages", lambda: _answers(world), 40)
-    steps.setup(world)
+    steps.setup.setup(world)
     wait_until("sign-in", lambda: world.owner.sign_in(world.password) or None, 60, 1)
     world.status()
     world.publish(2, "mqtt")
@@ -125,7 +125,7 @@ def test_a_power_cut_while_a_slot_is_written_or_tried_ends_in_the_new_release_or
     status = wait_until("a settled release", lambda: _settled(world), 90, 1)
     if status["version"].startswith("1."):
         world.publish(3, "mqtt")
-        steps._expect_running(world, "3.0.0", "after the cuts")
+        steps.updates.expect_running(world, "3.0.0", "after the cuts")
 
 
 def _settled(world: World) -> dict[str, object] | None:
