@@ -10,7 +10,7 @@ export PATH := /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick test check docs picture firmware size bench renode powercut nightly fuzz killsweep clean distclean
+.PHONY: help setup demo quick test check docs picture firmware size bench renode powercut nightly fuzz killsweep mutation clean distclean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
@@ -59,6 +59,9 @@ nightly:  ## The tests with long property runs and full power-cut sweeps
 
 killsweep:  ## A thousand stations killed at every step, on SQLite and PostgreSQL
 	@$(CI) killsweep $(ARGS)
+
+mutation:  ## Change one place at a time of what a unit trusts: does a test notice? (ARGS=device/trust/keyset.py)
+	@$(CI) mutation $(ARGS)
 
 clean:  ## Remove build output
 	@$(CI) clean

@@ -132,6 +132,11 @@ nightly() {
     run_tests --nightly "$@"
 }
 
+mutation() {  # [module ...]; tools/mutation.py says how to read the report
+    setup dev
+    nice "$python" tools/mutation.py "$@"
+}
+
 powercut() {
     setup run
     "$venv/bin/firstboot" powercut "$@"
@@ -182,9 +187,9 @@ distclean() {
 }
 
 case ${1:-} in
-    bench | check | demo | docs | picture | quick | killsweep | firmware | fuzz | nightly | powercut | renode | size | clean | distclean | setup) command=$1 ;;
+    bench | check | demo | docs | picture | quick | killsweep | firmware | fuzz | mutation | nightly | powercut | renode | size | clean | distclean | setup) command=$1 ;;
     test) command=test_ ;;
-    *) echo "usage: tools/ci.sh bench|check|test|demo|docs|picture|quick|firmware|nightly|renode|size|powercut|fuzz|setup|killsweep|clean|distclean [ARGS]" >&2; exit 2 ;;
+    *) echo "usage: tools/ci.sh bench|check|test|demo|docs|picture|quick|firmware|nightly|renode|size|powercut|fuzz|setup|killsweep|mutation|clean|distclean [ARGS]" >&2; exit 2 ;;
 esac
 shift
 "$command" "$@"

@@ -8,10 +8,10 @@ OWNER, STRANGER, OTHER, FOURTH, FIFTH = "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.
 
 class Client:
     def __init__(self, listener, peer):
-        self.peer = peer
+        self.peer = "".join(list(peer))  # an address arrives as a new string with each connection
         self.is_waiting = True
         self.is_hung_up = False
-        self.is_in = listener.places.enter(peer, self, self.hang_up)
+        self.is_in = listener.places.enter(self.peer, self, self.hang_up)
 
     def hang_up(self):
         self.is_hung_up = True
