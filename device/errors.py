@@ -244,6 +244,12 @@ class StorageFullError(StorageError):
     code = 403
 
 
+class CounterLostError(StorageError):
+    """A durable counter that the factory began is missing or damaged: what it protects is not used. Field: `name`."""
+
+    code = 404
+
+
 class EntropyError(FirstbootError):
     """No entropy: the unit can make no secret."""
 

@@ -1,11 +1,15 @@
 """Turns the `servers` record into the Source objects that this unit asks for releases.
 
-All CoAP sources of the unit share one OSCORE sender sequence, so no number is used twice (RFC 8613 7.2.1).
+Rules:
+1. All CoAP sources of the unit share one OSCORE sender sequence, so no number is used twice (RFC 8613 7.2.1).
+2. The factory begins the sequence (device/factory/factory_port.py). So a unit without the record `oscore.seq` has lost
+   it and does not know which numbers it used: its CoAP sources refuse with CounterLostError, and the others work.
 """
 
 from device.codec import cbor
 from device.compat import const
 from device.crypto import backend, der
+from device.errors import RecordDamagedError
 from device.net import oscore
 from device.transport.coap import CoapPeer, CoapSource
 from device.transport.mqtt import MqttPeer, MqttSource
@@ -15,8 +19,6 @@ if TYPE_CHECKING:
     from device.agent.agent import Ports
     from device.interfaces import Source
     from device.records.store import Store
-
-_SEQUENCE_BYTES = const(8)
 
 
 def load_sources(
@@ -52,10 +54,16 @@ def load_sources(
     return found, servers[3]
 
 
-def _load_sequence(store: "Store") -> int:
-    stored = store.read("oscore.seq")
-    return 0 if stored is None else int.from_bytes(stored, "big")
+def _load_sequence(store: "Store") -> "int | None":
+    """Return the first number that is not reserved, None if the record is missing or damaged (rule 2)."""
+    try:
+        stored = store.read(oscore.SEQUENCE_RECORD)
+    except RecordDamagedError:
+        return None
+    if stored is None or len(stored) != oscore.SEQUENCE_BYTES:
+        return None
+    return int.from_bytes(stored, "big")
 
 
 def _save_sequence(store: "Store", upto: int) -> None:
-    store.write("oscore.seq", upto.to_bytes(_SEQUENCE_BYTES, "big"))
+    store.write(oscore.SEQUENCE_RECORD, upto.to_bytes(oscore.SEQUENCE_BYTES, "big"))

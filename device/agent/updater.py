@@ -13,7 +13,7 @@ import asyncio
 
 from device.agent.restart import announce, restart
 from device.compat import const
-from device.errors import LinkError
+from device.errors import CounterLostError, LinkError
 from device.limits import (
     LINK_RETRY_S,
     REST_SLICE_S,
@@ -56,7 +56,7 @@ class Updater:
             is_broken = True
             for source in self._sources:
                 error = await self.service.check(source)
-                is_broken = is_broken and isinstance(error, LinkError)
+                is_broken = is_broken and isinstance(error, (LinkError, CounterLostError))
                 if error is not None:
                     self._ports.say("update over {}: {}".format(source.name, error.describe()))
                 if self.service.is_restart_wanted:

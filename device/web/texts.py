@@ -140,6 +140,11 @@ _UPDATES = (
     (217, "This device could not start it."),
     (218, "It failed on this device before."),
     (219, "It failed on this device, so the device went back to its previous software."),
+    (
+        404,
+        "A counter that protects one of the update connections is lost, so the device does not use that connection."
+        " It takes updates over its other connections. If there are none, ask the manufacturer for a replacement.",
+    ),
     (700, "It would shorten the promised support period."),
 )
 

@@ -31,7 +31,14 @@ MIXED: Final = "mixed"
 LOST: Final = "lost"
 NONCE_REUSE: Final = "nonce_reuse"
 KINDS: Final = (BRICKED, OPEN, MIXED, LOST, NONCE_REUSE)
-NEEDED: Final = ("identity", "anchors", "oscore", "device.key", "support")  # of every locked unit
+NEEDED: Final = (
+    "identity",
+    "anchors",
+    "oscore",
+    "oscore.seq",
+    "device.key",
+    "support",
+)  # of every locked unit
 WRONG_PASSWORD = "nobody ever chose this one"  # noqa: S105 - it opens nothing
 
 

@@ -1,0 +1,60 @@
+"""A unit without its OSCORE counter has lost it: CoAP is refused, no number is used again, MQTT works on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from device.agent.sources import load_sources
+from device.agent.unit import Unit
+from device.errors import CounterLostError
+from device.records.store import Store
+from simulator import virtual
+from simulator.ports.network import MemoryNetwork
+from simulator.powercut.machine import Machine
+from tests.unit.device.agent.test_assembly import with_unit
+
+
+def lose(store: Store) -> None:
+    store.delete("oscore.seq")
+
+
+def shorten(store: Store) -> None:
+    store.write("oscore.seq", b"1")
+
+
+def damage(store: Store) -> None:
+    store._records.write("oscore.seq", bytes(40))
+
+
+def test_the_factory_begins_the_counter(machine: Machine) -> None:
+    with_unit(machine, lambda unit, device: None)
+    found: list[bytes | None] = []
+    with_unit(machine, lambda unit, device: found.append(device.read("oscore.seq")))
+    assert found[0] is not None and len(found[0]) == 8
+
+
+@pytest.mark.parametrize("harm", [lose, shorten, damage])
+def test_coap_is_refused_without_the_counter_and_nothing_is_sent(
+    machine: Machine, harm: Callable[[Store], None]
+) -> None:
+    network = MemoryNetwork(datagram_peer=object())  # type: ignore[arg-type]
+    found: list[Any] = []
+
+    def look(unit: Unit, device: Store) -> None:
+        harm(device)
+        found.extend(load_sources(device, unit._ports._replace(network=network), bytes(16), bytes(16))[0])
+
+    with_unit(machine, look)
+    (coap,) = [source for source in found if source.name == "coap"]
+    assert any(source.name == "mqtt" for source in found)
+
+    async def ask() -> None:
+        await coap.open()
+        await coap.keyset()
+
+    with pytest.raises(CounterLostError):
+        virtual.run(ask())
+    assert network.sent == 0
