@@ -194,6 +194,12 @@ class AppFailedError(UpdateError):
     code = 251
 
 
+class AppHeldError(UpdateError):
+    """The application made the unit restart too often, so the firmware runs without it. Field: `restarts`."""
+
+    code = 252
+
+
 # 300 links -------------------------------------------------------------------------------------------
 class LinkError(FirstbootError):
     """A peer could not be reached, or closed the link. Field: `reason`."""
@@ -254,6 +260,18 @@ class EntropyError(FirstbootError):
     """No entropy: the unit can make no secret."""
 
     code = 410
+
+
+class MemoryShortError(FirstbootError):
+    """There was not enough memory for one piece of work; only that was refused. Field: `what`."""
+
+    code = 411
+
+
+class TaskFailedError(FirstbootError):
+    """A task of the firmware ended with an exception; it is started again. Fields: `task`, `kind`, the class name."""
+
+    code = 420
 
 
 # 500 life cycle and owner ----------------------------------------------------------------------------

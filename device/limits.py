@@ -120,3 +120,6 @@ APP_RESTARTS = 5  # after exceptions in a row; then it stays off until the next 
 APP_STEADY_S = 600  # one that ran this long counts as healthy again
 APP_PAUSE_S = 1  # before the first restart; doubles with each one
 APP_REPORT_CHARS = 160  # what the application shows on the status page
+APP_CRASHES = (
+    3  # watchdog restarts without APP_STEADY_S between them; then the firmware runs without the application
+)

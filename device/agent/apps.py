@@ -8,13 +8,15 @@ Rules:
    row. A run of at least APP_STEADY_S resets the row. On trial the first exception ends the trial.
 4. A trial confirms after the application ran for limits.APP_PROOF_S or returned (device/update/service.py).
 5. It is trusted like the firmware: authors signed it, and it runs in the same interpreter. If it never yields, nobody
-   feeds the watchdog: the unit restarts, and a trial is over.
+   feeds the watchdog: the unit restarts, and a trial is over. One that hangs again and again after its confirm is held
+   back (device/agent/brake.py).
 """
 
 import asyncio
 
+from device.agent.brake import Brake, running_id
 from device.compat import const
-from device.errors import AppFailedError, AppSetError
+from device.errors import AppFailedError, AppHeldError, AppSetError, FirstbootError
 from device.limits import APP_PAUSE_S, APP_PROOF_S, APP_REPORT_CHARS, APP_RESTARTS, APP_STEADY_S
 
 TYPE_CHECKING = const(0)
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
     from typing import Any, Callable
 
     from device.agent.agent import Ports
-    from device.errors import FirstbootError
     from device.interfaces import Clock
+    from device.records.store import Store
     from device.update.app_choice import Running
     from device.update.appset import AppSets
     from device.update.releases import Releases
@@ -37,6 +39,7 @@ RUNNING = "running"
 ENDED = "ended"  # run() returned
 PAUSING = "pausing"  # after an exception
 STOPPED = "stopped"  # after too many of them
+HELD = "held back"  # after too many restarts by the watchdog
 
 
 class AppSet:
@@ -174,13 +177,18 @@ class Application:
 class ApplicationHost:
     """The application of one unit, if it has one. start() finds it; before that there is none."""
 
-    def __init__(self, ports: "Ports", releases: "Releases") -> None:
+    def __init__(self, ports: "Ports", releases: "Releases", store: "Store") -> None:
         self._ports = ports
         self._choice = releases.application
         self._application: "Application | None" = None
+        self._brake = Brake(store, ports.boot)
+        self._steady: "Any" = None  # kept: asyncio forgets a task that nobody holds
 
-    def start(self, updates: "UpdateService") -> None:
-        """Prepare the set that was chosen at this start (device/update/app_choice.py); nothing of it runs yet."""
+    def start(self, updates: "UpdateService", is_owned: bool) -> None:
+        """Prepare the set that was chosen at this start (device/update/app_choice.py); nothing of it runs yet.
+
+        `is_owned`: the application ran before this start. Raises StorageError.
+        """
         sets, running = self._choice.sets, self._choice.running
         if sets is None or running is None:
             return
@@ -193,12 +201,27 @@ class ApplicationHost:
             self._ports.say("application: " + error.describe())
 
         self._application = Application(files, context, self._ports.load_app, self._ports.clock, note)
+        if is_owned and not updates.releases.pending.is_trial:
+            which = running_id(self._ports.boot.image_digest, running.binding.digest)
+            if not self._brake.start(which):
+                self._application.state = HELD
+                note(AppHeldError(restarts=self._brake.restarts))
 
     async def run(self, is_trial: "Callable[[], bool]") -> bool:
         """Run the application; returns whether it ended well. Without a set: whether none was broken."""
         if self._application is None:
             return not self._choice.is_broken
+        if self._application.state == HELD:
+            return True
+        self._steady = asyncio.create_task(self._watch_steady())
         return await self._application.run(is_trial)
+
+    async def _watch_steady(self) -> None:
+        await asyncio.sleep(APP_STEADY_S)
+        try:
+            self._brake.steady()
+        except FirstbootError as error:  # the count stays; the next start tries again
+            self._ports.say("application: " + error.describe())
 
     def is_proven(self) -> bool:
         """Whether a trial may confirm. An image whose set cannot run never confirms."""

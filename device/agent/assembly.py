@@ -70,7 +70,7 @@ def assemble(ports: "Ports", boot_state: "BootState") -> Unit:
         AppSets(ports.flash, ports.layout),
         lambda: migrate(stores, ports.say),
     )
-    host = ApplicationHost(ports, found)
+    host = ApplicationHost(ports, found, stores.device)
     updates = _update_service(ports, stores, factory, found, Hooks(_pause, host.is_proven), signals)
     parts = Parts(ports, stores, factory, owner, updates, host, signals)
     return Unit(parts, Facade(parts))

@@ -54,8 +54,9 @@ class Unit:
         for error in errors:
             self._updates.journal.note(error)
             self._ports.say(error.describe())
-        parts.host.start(self._updates)
-        if parts.owner.state() == lifecycle.INITIALISED:
+        is_owned = parts.owner.state() == lifecycle.INITIALISED
+        parts.host.start(self._updates, is_owned)
+        if is_owned:
             self._signals.owned.set()
 
     def light(self) -> "tuple[int, ...]":

@@ -141,6 +141,13 @@ _UPDATES = (
     (218, "It failed on this device before."),
     (219, "It failed on this device, so the device went back to its previous software."),
     (
+        252,
+        "The application of this device stopped responding several times, so the device runs without it and still"
+        " takes updates. To try the application again, disconnect the device from power for a moment.",
+    ),
+    (411, "The device was short of memory. It tries again."),
+    (420, "A part of the device's software stopped and was started again."),
+    (
         404,
         "A counter that protects one of the update connections is lost, so the device does not use that connection."
         " It takes updates over its other connections. If there are none, ask the manufacturer for a replacement.",
