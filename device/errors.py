@@ -268,12 +268,6 @@ class MemoryShortError(FirstbootError):
     code = 411
 
 
-class TaskFailedError(FirstbootError):
-    """A task of the firmware ended with an exception; it is started again. Fields: `task`, `kind`, the class name."""
-
-    code = 420
-
-
 # 500 life cycle and owner ----------------------------------------------------------------------------
 class LifecycleError(FirstbootError):
     """The operation is not possible in this state. Fields: `state`, `event`."""

@@ -15,7 +15,7 @@ from device.agent.updater import Updater
 from device.compat import const
 from device.crypto import backend, der
 from device.errors import FirstbootError
-from device.limits import BUTTON_POLL_MS
+from device.limits import BUTTON_POLL_MS, CHECK_INTERVAL_S
 from device.owner import lifecycle
 from device.update import releases, trial_state
 from device.web.app import create_app
@@ -89,9 +89,14 @@ class Unit:
     async def _keep_updated(self) -> None:
         await self._signals.owned.wait()
         factory = self._parts.factory
-        sources, interval_s = load_sources(
-            self._parts.stores.device, self._ports, factory.identity.device_id, factory.anchors.class_id
-        )
+        try:
+            sources, interval_s = load_sources(
+                self._parts.stores.device, self._ports, factory.identity.device_id, factory.anchors.class_id
+            )
+        except FirstbootError as error:  # a restart would not mend the record: the pages go on and show it
+            self._updates.journal.note(error)
+            self._ports.say("no sources: " + error.describe())
+            sources, interval_s = [], CHECK_INTERVAL_S[1]
         updater = Updater(self._updates, sources, interval_s, self._ports, self._signals.wake)
         await asyncio.gather(updater.run(), updater.watch_trial(), updater.watch_silence())
 

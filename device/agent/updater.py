@@ -12,8 +12,8 @@ Rules:
 import asyncio
 
 from device.agent.restart import announce, restart
-from device.compat import const
-from device.errors import CounterLostError, LinkError
+from device.compat import const, forget
+from device.errors import CounterLostError, LinkError, MemoryShortError
 from device.limits import (
     LINK_RETRY_S,
     REST_SLICE_S,
@@ -28,6 +28,7 @@ from device.update.trial_state import NO_SERVER
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from device.agent.agent import Ports
+    from device.errors import FirstbootError
     from device.interfaces import Source
     from device.update.service import UpdateService
 
@@ -55,7 +56,7 @@ class Updater:
         while True:
             is_broken = True
             for source in self._sources:
-                error = await self.service.check(source)
+                error = await self._check(source)
                 is_broken = is_broken and isinstance(error, (LinkError, CounterLostError))
                 if error is not None:
                     self._ports.say("update over {}: {}".format(source.name, error.describe()))
@@ -63,6 +64,17 @@ class Updater:
                     await restart(self._ports, "a release is staged")
             self._broken_rounds = self._broken_rounds + 1 if is_broken else 0
             await self._rest()
+
+    async def _check(self, source: "Source") -> "FirstbootError | None":
+        """Do one check. A check that ends for lack of memory is a refusal of that source, not the end of this task."""
+        try:
+            return await self.service.check(source)
+        except MemoryError:
+            error = MemoryShortError(what="update check")
+        await source.close()
+        forget()
+        self.service.journal.note(error)
+        return error
 
     async def _rest(self) -> None:
         """Wait for the next check; the owner's "install now" ends it at once (UP-07).

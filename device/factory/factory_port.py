@@ -18,7 +18,14 @@ from device.codec import cbor, cose
 from device.codec.frame import FrameDecoder, encode_frame
 from device.compat import const
 from device.crypto import backend, csr
-from device.errors import CborError, EntropyError, FactoryError, FirstbootError, LockedError
+from device.errors import (
+    CborError,
+    EntropyError,
+    FactoryError,
+    FirstbootError,
+    LockedError,
+    MemoryShortError,
+)
 from device.factory.check import check_records
 from device.limits import FACTORY_DATA_BYTES, FACTORY_FRAME_BYTES, NONCE_BYTES
 from device.records.store import DEVICE, RECORDS, STATION_RECORDS, find, record_hash
@@ -93,8 +100,11 @@ class FactoryPort:
             data = await stream.read(_READ_BYTES)
             if not data:
                 return
-            for request in decoder.feed(data):
-                await stream.write(encode_frame(self.handle(request)))
+            try:
+                for request in decoder.feed(data):
+                    await stream.write(encode_frame(self.handle(request)))
+            except MemoryError:  # the frame is lost; the station repeats a request without an answer
+                decoder = FrameDecoder()
         self._services.restart()
 
     def handle(self, request: bytes) -> bytes:
@@ -112,7 +122,9 @@ class FactoryPort:
             results = self._run(message[1], message[2])
         except FirstbootError as error:
             code, results = error.code, {"reason": error.describe()[:_REASON_CHARS]}
-        except (OSError, MemoryError, ValueError) as error:  # of the C modules: no entropy, no memory
+        except MemoryError:
+            code, results = MemoryShortError.code, {"reason": "memory"}
+        except (OSError, ValueError) as error:  # of the C modules: no entropy
             code, results = FactoryError.code, {"reason": type(error).__name__}
         return cbor.encode([sequence, code, results])
 

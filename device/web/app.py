@@ -13,7 +13,7 @@ Rules (docs/reference/local-pages.md):
 from microdot import Microdot
 
 from device.compat import const
-from device.errors import FirstbootError, RequestError
+from device.errors import FirstbootError, MemoryShortError, RequestError
 from device.web import answers, texts
 from device.web.owner import OwnerSite
 from device.web.routes import ROUTES as ROUTES
@@ -53,6 +53,8 @@ def _guarded(site: "Site", route: "Route") -> "Any":
         except RequestError as error:
             status = answers.status_of(error)
             return answers.refuse(request, status, texts.http_text(status))
+        except MemoryError:  # of this page only: other clients and tasks continue
+            return answers.refuse(request, 503, texts.http_text(503), MemoryShortError(what="page"))
         except FirstbootError as error:
             return answers.refuse(request, 500, texts.http_text(500), error)
 

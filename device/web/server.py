@@ -50,7 +50,7 @@ def create_handler(
         has_body = False
         try:
             has_body = await serve_client(app, stream, read_timeout_s)
-        except (LinkError, asyncio.TimeoutError):
+        except (LinkError, asyncio.TimeoutError, MemoryError):
             has_body = True  # the client is gone or does not read its answer; what it sent is still in RAM
         finally:
             await stream.close()
@@ -86,6 +86,9 @@ async def serve_client(
         status, headers, content = _message(408)
     except RequestError as error:
         status, headers, content = _message(answers.status_of(error))
+    except MemoryError:  # MemoryShortError of this client: what it sent is dropped, and it reads why
+        forget()
+        status, headers, content = _message(503)
     data = http.response_bytes(status, _with_security(headers), content, is_head)
     await asyncio.wait_for(stream.write(data), HTTP_WRITE_TIMEOUT_S)
     if is_refused:

@@ -120,6 +120,7 @@ HTTP_TEXTS = {
     414: "The address is too long. Go back to the start page.",
     415: "The device cannot read this kind of form. Use the forms on its own pages.",
     421: "This device does not answer under this name. Use the address on its label.",
+    503: "The device is short of memory. Wait a minute, then try again.",
     431: "Your browser sent more data than this device accepts. Delete the cookies for this address and try again.",
 }
 
@@ -146,7 +147,6 @@ _UPDATES = (
         " takes updates. To try the application again, disconnect the device from power for a moment.",
     ),
     (411, "The device was short of memory. It tries again."),
-    (420, "A part of the device's software stopped and was started again."),
     (
         404,
         "A counter that protects one of the update connections is lost, so the device does not use that connection."

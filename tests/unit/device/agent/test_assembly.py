@@ -17,17 +17,18 @@ from simulator import virtual
 from simulator.powercut.machine import Machine
 
 
-def with_unit(machine: Machine, look: Callable[[Unit, Store], None]) -> None:
+async def build(machine: Machine, look: Callable[[Unit, Store], None]) -> None:
     """Let `look` have the unit that a start of this machine builds, and its device records."""
+    handover = boot_rom.start(machine.flash, machine._layout, machine._key_hashes, lambda _: None)
+    assert handover is not None
+    ports = await machine._ports(handover, RESET_POWER_ON)
+    unit = assembly.assemble(ports, BootState(ports.flash, ports.layout))
+    look(unit, Store(ports.mount(DEVICE), DEVICE))
 
-    async def build() -> None:
-        handover = boot_rom.start(machine.flash, machine._layout, machine._key_hashes, lambda _: None)
-        assert handover is not None
-        ports = await machine._ports(handover, RESET_POWER_ON)
-        unit = assembly.assemble(ports, BootState(ports.flash, ports.layout))
-        look(unit, Store(ports.mount(DEVICE), DEVICE))
 
-    virtual.run(build())
+def with_unit(machine: Machine, look: Callable[[Unit, Store], None]) -> None:
+    """Do the same in an event loop of its own."""
+    virtual.run(build(machine, look))
 
 
 def test_building_a_unit_writes_nothing_even_if_there_is_something_to_repair(machine: Machine) -> None:

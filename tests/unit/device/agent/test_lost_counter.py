@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -9,12 +10,12 @@ import pytest
 
 from device.agent.sources import load_sources
 from device.agent.unit import Unit
-from device.errors import CounterLostError
+from device.errors import CounterLostError, RecordDamagedError
 from device.records.store import Store
 from simulator import virtual
 from simulator.ports.network import MemoryNetwork
 from simulator.powercut.machine import Machine
-from tests.unit.device.agent.test_assembly import with_unit
+from tests.unit.device.agent.test_assembly import build, with_unit
 
 
 def lose(store: Store) -> None:
@@ -58,3 +59,22 @@ def test_coap_is_refused_without_the_counter_and_nothing_is_sent(
     with pytest.raises(CounterLostError):
         virtual.run(ask())
     assert network.sent == 0
+
+
+def test_a_damaged_record_of_servers_is_an_event_and_not_a_restart_for_ever(machine: Machine) -> None:
+    def look(unit: Unit, device: Store) -> None:
+        device._records.write("servers", bytes(40))
+        unit._signals.owned.set()
+        task = asyncio.ensure_future(unit._keep_updated())
+        tasks.append((task, unit))
+
+    async def run() -> None:
+        await build(machine, look)
+        await asyncio.sleep(60)
+        task, unit = tasks[0]
+        assert not task.done()
+        assert unit._updates.journal.entries[-1][1] == RecordDamagedError.code
+        task.cancel()
+
+    tasks: list[tuple[asyncio.Task[None], Unit]] = []
+    virtual.run(run())
