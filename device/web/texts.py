@@ -150,7 +150,7 @@ _UPDATES = (
     (
         404,
         "A counter that protects one of the update connections is lost, so the device does not use that connection."
-        " It takes updates over its other connections. If there are none, ask the manufacturer for a replacement.",
+        " It takes updates over its other connections. If it has no other one, ask the manufacturer for help.",
     ),
     (700, "It would shorten the promised support period."),
 )
