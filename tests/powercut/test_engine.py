@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from device.agent.unit import Unit
+from device.agent.facade import Facade
 from device.codec.image import parse_image
 from device.crypto import backend
 from device.layout import MPS2
@@ -169,12 +169,12 @@ def _no_digest(boot: BootState, slot: int, keys: object) -> tuple[object, int]:
 def test_a_new_password_that_is_answered_before_it_is_stored_is_found(
     fresh: Campaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def told_only(self: Unit, current: str, new: str, is_normalised: bool = False) -> None:
+    async def told_only(self: Facade, current: str, new: str, is_normalised: bool = False) -> None:
         await self.login(current)
 
     fresh.recorded("set-up")
     with pytest.raises(LostError):
-        monkeypatch.setattr(Unit, "change_password", told_only)
+        monkeypatch.setattr(Facade, "change_password", told_only)
         fresh.recorded("password-change")
 
 
