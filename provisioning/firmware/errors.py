@@ -1,16 +1,16 @@
-"""Errors of the firmware build: each says what is missing and what helps."""
+"""Errors of the firmware build: each text names what is missing and the next step."""
 
 
 class FirmwareError(Exception):
-    """Base of every refusal of provisioning.firmware; its text is for people and holds no secret."""
+    """Base of the errors of provisioning.firmware. The text is for people and contains no secret."""
 
 
 class SourcesError(FirmwareError):
-    """The pinned sources can be had neither from the mirror nor from the cache."""
+    """The pinned sources are neither in the cache nor on the mirror."""
 
 
 class MissingToolError(FirmwareError):
-    """A program of the build is not installed. `package` is the Debian package that brings it."""
+    """A program of the build is not installed. `package` is the Debian package that contains it."""
 
     def __init__(self, tool: str, package: str) -> None:
         self.tool, self.package = tool, package

@@ -1,7 +1,7 @@
-"""Which Python goes into the firmware, and the manifest that MicroPython's build reads.
+"""The Python files in the firmware, and the manifest that MicroPython's build reads.
 
-The list is made here, sorted, instead of by MicroPython's manifest functions: those walk folders in the order of
-the file system, and two machines would build different bytes.
+This module sorts the list. MicroPython's manifest functions use the order of the file system, so two machines would
+build different bytes.
 """
 
 import hashlib
@@ -36,9 +36,9 @@ class FrozenFile:
 
 @dataclass(frozen=True)
 class Variant:
-    """One firmware: what its main is, whether the console is open, how Python is optimised.
+    """One firmware: its main module, whether the console is open, the optimisation level of its Python.
 
-    Level 3 drops line numbers and asserts; the others keep both for the reader of a traceback.
+    Level 3 removes line numbers and asserts; level 0 keeps both for tracebacks.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Variant:
     level: int
     has_tests: bool = False
     has_bench: bool = False
-    moved_bytes: int = 0  # how much further on the code lies than in the others
+    moved_bytes: int = 0  # offset of the code against the other variants
     has_power_cuts: bool = False  # the NVM driver stops the unit at the operation that the machine orders
 
 
@@ -66,7 +66,7 @@ VARIANTS = {
 
 
 def frozen_files(root: Path, micropython: Path, variant: Variant, generated: Path) -> list[FrozenFile]:
-    """Return every frozen file of a variant, sorted by name; files made by the build lie in `generated`."""
+    """Return every frozen file of a variant, sorted by name. `generated` contains the files that the build writes."""
     files = [FrozenFile(root, name, variant.level) for name in _device_names(root)]
     files += [FrozenFile(micropython / "extmod", f"asyncio/{name}", 3) for name in _ASYNCIO]
     files += [FrozenFile(_microdot_base(), f"microdot/{name}", variant.level) for name in _MICRODOT]
@@ -84,7 +84,7 @@ def frozen_files(root: Path, micropython: Path, variant: Variant, generated: Pat
     files.sort(key=lambda file: file.name)
     doubled = {file.name for file, after in pairwise(files) if file.name == after.name}
     if doubled:
-        raise FirmwareError(f"two frozen files share a name: {', '.join(sorted(doubled))}")
+        raise FirmwareError(f"two frozen files have the same name: {', '.join(sorted(doubled))}")
     return files
 
 
@@ -112,12 +112,12 @@ def test_module_names(root: Path) -> list[str]:
 
 
 def bench_module_names(root: Path) -> list[str]:
-    """Return the modules of measurements in the order in which the board runs them."""
+    """Return the benchmark modules in the order in which the board runs them."""
     return sorted(path.stem for path in (root / "tests" / "benchmarks" / "board").glob("bench_*.py"))
 
 
 def manifest_text(files: list[FrozenFile]) -> str:
-    """Return a manifest.py: one freeze per file, and a digest of all contents so that a change rebuilds."""
+    """Return a manifest.py: one `freeze` for each file, and a digest of all contents so that make sees a change."""
     digest = hashlib.sha256()
     lines = []
     for file in files:

@@ -1,4 +1,4 @@
-"""The numbers of the board's two Python sources for C and the linker, so that no number is typed twice.
+"""Generates C headers and linker definitions from the board's Python modules, so that each number has one source.
 
 | file | numbers of |
 |---|---|
@@ -6,67 +6,67 @@
 | `addresses.h`, `addresses.ld` | device/boards/mps2_an385/memory_map.py |
 
 `python -m provisioning.firmware.header FOLDER` writes the three files. A file is written only if its content
-changes, so make rebuilds nothing without need.
+changes, so make rebuilds only what changed.
 """
 
 import sys
 from pathlib import Path
+from typing import Final
 
 from device import layout
 from device.boards.mps2_an385 import memory_map
 from device.codec import image
 
+_NVM = layout.MPS2
+# (name, value, comment)
+_NUMBERS: Final = [
+    ("NVM_SIZE_BYTES", _NVM.size_bytes, ""),
+    ("NVM_SECTOR_BYTES", _NVM.sector_bytes, "erase unit"),
+    ("NVM_UNIT_BYTES", _NVM.unit_bytes, "smallest program operation"),
+    ("NVM_LOCK_OFFSET_0", _NVM.lock_offsets[0], "any programmed byte in either copy: locked"),
+    ("NVM_LOCK_OFFSET_1", _NVM.lock_offsets[1], ""),
+    ("NVM_COUNTER_OFFSET", _NVM.counter_offset, "number of programmed units"),
+    ("NVM_COUNTER_SECTORS", _NVM.counter_sectors, ""),
+    ("NVM_REVOCATION_OFFSET", _NVM.revocation_offset, "unit k programmed: image key k revoked"),
+    ("NVM_ENTROPY_OFFSET", _NVM.entropy_offset, "two sectors, written in turn"),
+    ("NVM_SLOT_OFFSET_0", _NVM.slot_offsets[0], ""),
+    ("NVM_SLOT_OFFSET_1", _NVM.slot_offsets[1], ""),
+    ("NVM_SLOT_BYTES", _NVM.slot_bytes, "trailer sector (the last) included"),
+    ("NVM_DEVICE_OFFSET", _NVM.device_offset, ""),
+    ("NVM_DEVICE_BYTES", _NVM.device_bytes, ""),
+    ("NVM_USER_OFFSET", _NVM.user_offset, ""),
+    ("NVM_USER_BYTES", _NVM.user_bytes, ""),
+    ("NVM_SET_OFFSET_0", _NVM.set_offsets[0], "application sets: only the firmware uses them"),
+    ("NVM_SET_OFFSET_1", _NVM.set_offsets[1], ""),
+    ("NVM_SET_BYTES", _NVM.set_bytes, ""),
+    ("MARK_STAGED", layout.MARK_STAGED, "offset in the trailer sector"),
+    ("MARK_TRIED", layout.MARK_TRIED, ""),
+    ("MARK_CONFIRMED", layout.MARK_CONFIRMED, ""),
+    ("IMAGE_HEADER_BYTES", layout.IMAGE_HEADER_BYTES, ""),
+    ("IMAGE_LOAD_ADDRESS", layout.IMAGE_LOAD_ADDRESS, ""),
+    ("IMAGE_BODY_MIN_BYTES", layout.IMAGE_BODY_MIN_BYTES, "initial stack pointer and entry"),
+    ("IMAGE_TLV_AREA_BYTES", layout.IMAGE_TLV_AREA_BYTES, "at most, info header included"),
+    ("IMAGE_PUBLIC_KEY_BYTES", layout.IMAGE_PUBLIC_KEY_BYTES, ""),
+    ("IMAGE_SIGNATURE_MIN_BYTES", layout.IMAGE_SIGNATURE_MIN_BYTES, ""),
+    ("IMAGE_SIGNATURE_MAX_BYTES", layout.IMAGE_SIGNATURE_MAX_BYTES, ""),
+    ("IMAGE_MAGIC", image.MAGIC, ""),
+    ("FLAG_RAM_LOAD", image.FLAG_RAM_LOAD, ""),
+    ("TLV_INFO_MAGIC", image.TLV_MAGIC, ""),
+    ("TLV_PROTECTED_MAGIC", image.TLV_PROTECTED_MAGIC, ""),
+    ("TLV_PUBKEY", image.TLV_PUBLIC_KEY, ""),
+    ("TLV_SHA256", image.TLV_SHA256, ""),
+    ("TLV_ECDSA", image.TLV_ECDSA, ""),
+    ("TLV_COUNTER", image.TLV_SECURITY_COUNTER, "the only one in the protected area"),
+    ("TLV_HSS", image.TLV_HSS, "from MCUboot's range for vendors"),
+    ("RESET_POWER_ON", layout.RESET_POWER_ON, ""),
+    ("RESET_SOFTWARE", layout.RESET_SOFTWARE, ""),
+    ("RESET_WATCHDOG", layout.RESET_WATCHDOG, ""),
+    ("RESET_EXTERNAL", layout.RESET_EXTERNAL, ""),
+]
+
 
 def _bytes_literal(data: bytes) -> str:
     return "{" + ", ".join(f"0x{byte:02x}" for byte in data) + "}"
-
-
-def _numbers() -> list[tuple[str, int, str]]:
-    nvm = layout.MPS2
-    return [
-        ("NVM_SIZE_BYTES", nvm.size_bytes, ""),
-        ("NVM_SECTOR_BYTES", nvm.sector_bytes, "erase unit"),
-        ("NVM_UNIT_BYTES", nvm.unit_bytes, "smallest program operation"),
-        ("NVM_LOCK_OFFSET_0", nvm.lock_offsets[0], "any programmed byte in either copy: locked"),
-        ("NVM_LOCK_OFFSET_1", nvm.lock_offsets[1], ""),
-        ("NVM_COUNTER_OFFSET", nvm.counter_offset, "number of programmed units"),
-        ("NVM_COUNTER_SECTORS", nvm.counter_sectors, ""),
-        ("NVM_REVOCATION_OFFSET", nvm.revocation_offset, "unit k programmed: image key k revoked"),
-        ("NVM_ENTROPY_OFFSET", nvm.entropy_offset, "two sectors, written in turn"),
-        ("NVM_SLOT_OFFSET_0", nvm.slot_offsets[0], ""),
-        ("NVM_SLOT_OFFSET_1", nvm.slot_offsets[1], ""),
-        ("NVM_SLOT_BYTES", nvm.slot_bytes, "trailer sector (the last) included"),
-        ("NVM_DEVICE_OFFSET", nvm.device_offset, ""),
-        ("NVM_DEVICE_BYTES", nvm.device_bytes, ""),
-        ("NVM_USER_OFFSET", nvm.user_offset, ""),
-        ("NVM_USER_BYTES", nvm.user_bytes, ""),
-        ("NVM_SET_OFFSET_0", nvm.set_offsets[0], "application sets: only the firmware uses them"),
-        ("NVM_SET_OFFSET_1", nvm.set_offsets[1], ""),
-        ("NVM_SET_BYTES", nvm.set_bytes, ""),
-        ("MARK_STAGED", layout.MARK_STAGED, "offset in the trailer sector"),
-        ("MARK_TRIED", layout.MARK_TRIED, ""),
-        ("MARK_CONFIRMED", layout.MARK_CONFIRMED, ""),
-        ("IMAGE_HEADER_BYTES", layout.IMAGE_HEADER_BYTES, ""),
-        ("IMAGE_LOAD_ADDRESS", layout.IMAGE_LOAD_ADDRESS, ""),
-        ("IMAGE_BODY_MIN_BYTES", layout.IMAGE_BODY_MIN_BYTES, "initial stack pointer and entry"),
-        ("IMAGE_TLV_AREA_BYTES", layout.IMAGE_TLV_AREA_BYTES, "at most, info header included"),
-        ("IMAGE_PUBLIC_KEY_BYTES", layout.IMAGE_PUBLIC_KEY_BYTES, ""),
-        ("IMAGE_SIGNATURE_MIN_BYTES", layout.IMAGE_SIGNATURE_MIN_BYTES, ""),
-        ("IMAGE_SIGNATURE_MAX_BYTES", layout.IMAGE_SIGNATURE_MAX_BYTES, ""),
-        ("IMAGE_MAGIC", image.MAGIC, ""),
-        ("FLAG_RAM_LOAD", image.FLAG_RAM_LOAD, ""),
-        ("TLV_INFO_MAGIC", image.TLV_MAGIC, ""),
-        ("TLV_PROTECTED_MAGIC", image.TLV_PROTECTED_MAGIC, ""),
-        ("TLV_PUBKEY", image.TLV_PUBLIC_KEY, ""),
-        ("TLV_SHA256", image.TLV_SHA256, ""),
-        ("TLV_ECDSA", image.TLV_ECDSA, ""),
-        ("TLV_COUNTER", image.TLV_SECURITY_COUNTER, "the only one in the protected area"),
-        ("TLV_HSS", image.TLV_HSS, "from MCUboot's range for vendors"),
-        ("RESET_POWER_ON", layout.RESET_POWER_ON, ""),
-        ("RESET_SOFTWARE", layout.RESET_SOFTWARE, ""),
-        ("RESET_WATCHDOG", layout.RESET_WATCHDOG, ""),
-        ("RESET_EXTERNAL", layout.RESET_EXTERNAL, ""),
-    ]
 
 
 def _units() -> list[tuple[str, bytes, str]]:
@@ -88,9 +88,9 @@ def _defines(name: str, source: str, lines: list[str]) -> str:
 
 def _layout_header() -> str:
     lines = ["// Bytes; offsets count from NVM_ADDRESS."]
-    for name, number, note in _numbers():
+    for name, number, note in _NUMBERS:
         lines.append(f"#define {name} (0x{number:08x}u)" + (f" // {note}" if note else ""))
-    lines += ["", "// What a programmed unit holds."]
+    lines += ["", "// Content of a programmed unit."]
     for name, data, note in _units():
         lines.append(f"#define {name} {_bytes_literal(data)}" + (f" // {note}" if note else ""))
     return _defines("nvm_layout.h", "device/layout.py", lines)
@@ -98,7 +98,7 @@ def _layout_header() -> str:
 
 def addresses() -> dict[str, int]:
     """Return every number of the memory map by its name, except those that `nvm_layout.h` has."""
-    in_layout = {name for name, _, _ in _numbers()}
+    in_layout = {name for name, _, _ in _NUMBERS}
     found = {
         name: value for name, value in vars(memory_map).items() if name.isupper() and isinstance(value, int)
     }

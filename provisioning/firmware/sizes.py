@@ -1,4 +1,4 @@
-"""How large the firmware is, by part: read from the linker's map, so every byte is counted once."""
+"""The size of the firmware by part, from the linker's map: every byte is counted once."""
 
 import re
 import subprocess
@@ -26,7 +26,7 @@ _OUTPUT = re.compile(r"^(\.\S+)(?:\s+0x[0-9a-f]+\s+0x[0-9a-f]+)?")
 
 
 def by_part(map_text: str, frozen_names: Sequence[str]) -> dict[str, int]:
-    """Return bytes of the image by part. `frozen: NAME` parts are Python packages, by the modules given."""
+    """Return the bytes of the image by part. A part `frozen: NAME` is a package of `frozen_names`."""
     modules = sorted(
         ((_symbol(name), _package(name)) for name in frozen_names), key=lambda pair: -len(pair[0])
     )
@@ -38,7 +38,7 @@ def by_part(map_text: str, frozen_names: Sequence[str]) -> dict[str, int]:
 
 
 def _input_sections(map_text: str) -> list[tuple[str, int, str]]:
-    """(section, bytes, object) of every input section that became part of the image."""
+    """(section, bytes, object) of every input section in the image."""
     found: list[tuple[str, int, str]] = []
     output = waiting = ""
     is_memory_map = False
@@ -77,7 +77,7 @@ def _part(section: str, where: str, modules: Sequence[tuple[str, str]]) -> str:
 
 
 def _symbol(name: str) -> str:
-    """How mpy-tool writes a module's name in its C symbols."""
+    """The name of a module in the C symbols of mpy-tool."""
     return "_" + name.removesuffix(".py").replace("/", "_") + "_"
 
 

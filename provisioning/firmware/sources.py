@@ -1,12 +1,12 @@
 """The C sources of the firmware: MicroPython, lwIP and Mbed TLS, pinned by SHA-256, cached by content.
 
 Rules:
-1. What is built is what is pinned: a tarball is hashed each time before it is unpacked.
-2. With all pinned tarballs in the cache no network is used; without them the machine's Debian mirror is asked.
-3. When the mirror has moved on, the message says what is there; when nothing helps, what was tried.
-4. A local MicroPython checkout (FIRSTBOOT_MICROPYTHON) can stand in for the tarballs; it is named in the build.
+1. Only pinned sources are built: the hash of a tarball is checked each time before it is unpacked.
+2. With all pinned tarballs in the cache, no network is used. Missing ones come from the machine's Debian mirror.
+3. If the mirror has another version, the message names it. If nothing helps, the message lists what was tried.
+4. A local MicroPython checkout (FIRSTBOOT_MICROPYTHON) can replace the tarballs; the build's key depends on it.
 
-No source of others lies in this repository: the cache is `.cache/` of the checkout or $FIRSTBOOT_CACHE.
+This repository contains no third-party sources: the cache is `.cache/` of the checkout or $FIRSTBOOT_CACHE.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ MICROPYTHON_VERSION = "1.25.0"
 
 @dataclass(frozen=True)
 class Pin:
-    """One upstream tarball: Debian source package, file name, SHA-256, and where it goes in the tree."""
+    """One upstream tarball: Debian source package, file name, SHA-256, and its folder in the tree."""
 
     package: str
     file_name: str
@@ -61,7 +61,7 @@ PINS = (
 
 @dataclass(frozen=True)
 class SourceTree:
-    """An unpacked MicroPython tree with lwIP and Mbed TLS in its lib/, and the hash that stands for its content."""
+    """An unpacked MicroPython tree with lwIP and Mbed TLS in its lib/, and the hash of its content."""
 
     path: Path
     key: str
@@ -79,7 +79,7 @@ def cache_folder(root: Path) -> Path:
 
 
 def source_tree(root: Path, progress: Progress, *, checkout: Path | None = None) -> SourceTree:
-    """Return the unpacked sources, fetching what the cache lacks. Raises SourcesError, MissingToolError.
+    """Return the unpacked sources and fetch those that the cache lacks. Raises SourcesError, MissingToolError.
 
     `checkout`, or the folder named by FIRSTBOOT_MICROPYTHON, replaces the pinned tarballs.
     """
@@ -116,7 +116,7 @@ def _download(packages: list[str], work: Path, folder: Path, apt_folder: Path) -
         return aptsource.download(packages, work, apt_folder=apt_folder)
     except SourcesError as error:
         raise SourcesError(
-            f"the sources of {', '.join(packages)} are neither in the cache ({folder}) nor to be had: {error}. "
+            f"the sources of {', '.join(packages)} are not in the cache ({folder}) and cannot be fetched: {error}. "
             "Put the pinned tarballs there, or name a MicroPython checkout in FIRSTBOOT_MICROPYTHON."
         ) from None
 
@@ -130,7 +130,7 @@ def _take(pin: Pin, arrived: list[Path], folder: Path) -> None:
         path.name for path in arrived if path.name.startswith(pin.package + "_") and ".orig." in path.name
     ]
     raise SourcesError(
-        f"the mirror has moved on: {pin.file_name} is pinned, it offers {', '.join(offered) or 'nothing'}"
+        f"the mirror has another version: {pin.file_name} is pinned, it offers {', '.join(offered) or 'nothing'}"
         + (" with another content" if pin.file_name in offered else "")
     )
 
@@ -148,19 +148,19 @@ def _is_good(path: Path, pin: Pin) -> bool:
 def _extract(archive: tarfile.TarFile, folder: Path) -> None:
     """Unpack below `folder` and nowhere else. Raises SourcesError.
 
-    The archives are pinned by hash; this guards against a wrong pin. Debian 12's Python 3.11.2 has no filters yet,
-    so names are looked at here; newer ones filter links and modes as well.
+    The archives are pinned by hash; this check limits the damage of a wrong pin. The names are checked here because
+    Python 3.11.2 (Debian 12) has no filters; newer versions also filter links and modes.
     """
     for member in archive.getmembers():
         if member.name.startswith("/") or ".." in Path(member.name).parts:
-            raise SourcesError(f"an archive holds a name outside its folder: {member.name}")
+            raise SourcesError(f"an archive contains a name outside its folder: {member.name}")
     if hasattr(tarfile, "data_filter"):
         archive.extraction_filter = tarfile.data_filter
     archive.extractall(folder)  # noqa: S202
 
 
 def _unpack(tarballs: dict[str, Path], tree: Path) -> None:
-    """Unpack into a folder beside `tree`, then rename: a tree is complete or absent."""
+    """Unpack into a folder beside `tree`, then rename it, so that a tree is complete or absent."""
     work = Path(tempfile.mkdtemp(dir=tree.parent))
     try:
         for pin in PINS:
@@ -171,7 +171,7 @@ def _unpack(tarballs: dict[str, Path], tree: Path) -> None:
             shutil.rmtree(content / pin.place, ignore_errors=True)
             shutil.move(_only_folder(work / pin.package), content / pin.place)
         (content / ".complete").write_text("")
-        # Another process may have been faster with the same content; then its tree serves.
+        # Another process may have unpacked the same content first; then that tree is used.
         with contextlib.suppress(OSError):
             content.rename(tree)
     finally:
@@ -181,7 +181,7 @@ def _unpack(tarballs: dict[str, Path], tree: Path) -> None:
 def _only_folder(folder: Path) -> Path:
     found = [path for path in folder.iterdir() if path.is_dir()]
     if len(found) != 1:
-        raise SourcesError(f"a tarball holds {len(found)} folders where one is expected")
+        raise SourcesError(f"a tarball has {len(found)} folders instead of one")
     return found[0]
 
 
@@ -193,7 +193,7 @@ def _local_tree(path: Path, progress: Progress) -> SourceTree:
         "lib/littlefs/lfs2.c",
     ):
         if not (path / needed).exists():
-            raise SourcesError(f"the named MicroPython checkout lacks {needed} (are its submodules there?)")
+            raise SourcesError(f"the named MicroPython checkout lacks {needed}: fetch its submodules")
     progress("using the named MicroPython checkout instead of the pinned sources")
     digest = hashlib.sha256()
     for file in _relevant_files(path):

@@ -2,15 +2,16 @@
 
 Rules:
 1. A key is named by an RFC 7512 URI: `pkcs11:token=maker;object=author?module-path=/usr/lib/softhsm/libsofthsm2.so`.
-   `token` or `serial`, `object` or `id`, and `module-path` (or the variable FIRSTBOOT_PKCS11_MODULE) are needed.
-2. The PIN comes from the variable FIRSTBOOT_PKCS11_PIN, from the file that FIRSTBOOT_PKCS11_PIN_FILE names, or
-   from a prompt, never from a command line or a URI:
-   `pin-value` and `pin-source` are refused. It is in no message and no representation.
-3. A session is open for one operation, and one at a time in this process: a login holds for all sessions of a token,
-   and the first that ends logs the others out (PKCS#11, C_Login and C_Logout). Keys made here are never extractable.
-4. What a token signed is verified with the device's own code before it is handed out.
+   The URI needs `token` or `serial`, `object` or `id`, and `module-path` (or the variable FIRSTBOOT_PKCS11_MODULE).
+2. The PIN comes from the variable FIRSTBOOT_PKCS11_PIN, from the file that FIRSTBOOT_PKCS11_PIN_FILE names, or from a
+   prompt, never from a command line or a URI: `pin-value` and `pin-source` are refused. No message and no `repr`
+   contains it.
+3. A session is open for one operation, and this process opens one at a time: a login applies to all sessions of a
+   token, and the first session that ends logs the others out (PKCS#11, C_Login and C_Logout). Keys that are generated
+   here cannot be extracted.
+4. A signature of the token is verified with the device's own code before it is returned.
 
-SoftHSM2 and most tokens draw the number that ECDSA needs themselves: their signatures are not those of RFC 6979.
+SoftHSM2 and most tokens use random nonces for ECDSA, so their signatures are not those of RFC 6979.
 """
 
 from __future__ import annotations
@@ -48,16 +49,16 @@ _PATH_NAMES: Final = ("token", "serial", "object", "id")
 _QUERY_NAMES: Final = ("module-path",)
 
 
-_TURN: Final = threading.Lock()  # rule 3
+_ONE_SESSION: Final = threading.Lock()  # rule 3
 
 
 class TokenError(OSError):
-    """The token, its module, its PIN or the key in it cannot be used; the text says which."""
+    """The token, its module, its PIN or its key cannot be used; the text says which."""
 
 
 @dataclass(frozen=True)
 class TokenKey:
-    """What a URI names. `object_id` is the raw CKA_ID."""
+    """The key that a URI names. `object_id` is the raw CKA_ID."""
 
     module: str
     token: str | None
@@ -69,7 +70,7 @@ class TokenKey:
     def parse(cls, uri: str) -> TokenKey:
         """The key that a PKCS#11 URI names (RFC 7512 2.3). Raises ValueError, which never repeats a PIN."""
         if not uri.startswith(SCHEME):
-            raise ValueError("a PKCS#11 URI begins with pkcs11:")
+            raise ValueError("A PKCS#11 URI begins with pkcs11:")
         path, _, query = uri.removeprefix(SCHEME).partition("?")
         parts = _attributes(path, ";", _PATH_NAMES) | _attributes(query, "&", _QUERY_NAMES)
         module = _text(parts, "module-path") or os.environ.get(MODULE_VARIABLE, "")
@@ -77,11 +78,11 @@ class TokenKey:
             module, _text(parts, "token"), parts.get("serial"), _text(parts, "object"), parts.get("id")
         )
         if not module:
-            raise ValueError(f"no PKCS#11 module: give module-path= or set {MODULE_VARIABLE}")
+            raise ValueError(f"The PKCS#11 module is missing: give module-path= or set {MODULE_VARIABLE}.")
         if found.token is None and found.serial is None:
-            raise ValueError("the URI names no token: give token= or serial=")
+            raise ValueError("The URI does not name a token: give token= or serial=.")
         if found.label is None and found.object_id is None:
-            raise ValueError("the URI names no key: give object= or id=")
+            raise ValueError("The URI does not name a key: give object= or id=.")
         return found
 
 
@@ -90,10 +91,10 @@ def _attributes(text: str, separator: str, known: tuple[str, ...]) -> dict[str, 
     for part in text.split(separator) if text else ():
         name, equals, value = part.partition("=")
         if name in ("pin-value", "pin-source"):
-            raise ValueError(f"a PIN has no place in a URI: use {PIN_VARIABLE} or the prompt")
+            raise ValueError(f"A URI must not contain a PIN: use {PIN_VARIABLE} or the prompt.")
         if name not in known or not equals or not value or name in found:
             shown = name if re.fullmatch(r"[a-z-]{1,20}", name) else "?"
-            raise ValueError(f"PKCS#11 URI: {shown} is unknown here, empty or given twice")
+            raise ValueError(f"PKCS#11 URI: {shown} is unknown, empty or given twice.")
         found[name] = unquote_to_bytes(value)
     return found
 
@@ -103,7 +104,7 @@ def _text(parts: dict[str, bytes], name: str) -> str | None:
 
 
 def ask_pin() -> str:
-    """The PIN from the environment, else from a prompt. Raises TokenError where nobody can be asked."""
+    """The PIN from the environment, else from a prompt. Raises TokenError without a terminal for the prompt."""
     try:
         return ask(PIN_VARIABLE, "PIN of the token")
     except SecretMissingError as error:
@@ -112,7 +113,7 @@ def ask_pin() -> str:
 
 @dataclass
 class _Session:
-    """Opens sessions on the token of one key; keeps the PIN, and shows it to nobody."""
+    """Opens sessions on the token of one key. Keeps the PIN, which `repr` does not show."""
 
     key: TokenKey
     pin: Callable[[], str] = field(repr=False)
@@ -120,7 +121,7 @@ class _Session:
 
     @contextmanager
     def open(self, *, is_writing: bool = False) -> Iterator[Any]:
-        with _TURN:
+        with _ONE_SESSION:
             if self._known is None:
                 self._known = self.pin()
             yield from self._logged_in(self._known, is_writing)
@@ -149,15 +150,15 @@ class _Session:
 def _forget_openssl_errors() -> None:
     """Empty the thread's error queue of OpenSSL.
 
-    A module that works with the same OpenSSL (SoftHSM2) leaves errors there, and the next certificate that Python's
-    ssl loads in this thread fails for them. A cipher that does not exist is the one call of ssl that clears the queue.
+    A module that uses the same OpenSSL (SoftHSM2) leaves errors there, and Python's ssl then fails to load the next
+    certificate in this thread. The only call of ssl that clears the queue is one with a cipher that does not exist.
     """
     with contextlib.suppress(ssl.SSLError):
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).set_ciphers("NO-SUCH-CIPHER")
 
 
 def _words(error: PKCS11Error) -> str:
-    """The name of the error in words; its text may hold what a caller gave it."""
+    """The name of the error in words. Its text is not used, because it may contain the PIN."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__).lower()
 
 
@@ -165,7 +166,7 @@ class Pkcs11Signer:
     """Signs with a P-256 or Ed25519 key of a token. `sign` raises TokenError."""
 
     def __init__(self, uri: str, pin: Callable[[], str] = ask_pin) -> None:
-        """Opens the token once, to read the public key. Raises ValueError, TokenError."""
+        """Open the token once to read the public key. Raises ValueError, TokenError."""
         self._key = TokenKey.parse(uri)
         self._session = _Session(self._key, pin)
         with self._session.open() as session:
@@ -178,14 +179,16 @@ class Pkcs11Signer:
 
     @classmethod
     def create(cls, uri: str, kind: str, pin: Callable[[], str] = ask_pin) -> Pkcs11Signer:
-        """Make a key ("p256" or "ed25519") in the token and return its signer. Raises ValueError, TokenError."""
+        """Generate a key ("p256" or "ed25519") in the token. Returns its signer. Raises ValueError, TokenError."""
         if kind not in ("p256", "ed25519"):
-            raise ValueError("a token makes p256 and ed25519 keys; HSS needs a state that tokens do not keep")
+            raise ValueError(
+                "A token generates p256 and ed25519 keys. HSS needs a state that tokens do not keep."
+            )
         key = TokenKey.parse(uri)
         session_of = _Session(key, pin)
         with session_of.open(is_writing=True) as session:
             if any(session.get_objects(_wanted(key, ObjectClass.PRIVATE_KEY))):
-                raise TokenError("the token holds a key of this name already")
+                raise TokenError("The token already has a key of this name.")
             is_p256 = kind == "p256"
             kind_of_key = KeyType.EC if is_p256 else KeyType.EC_EDWARDS
             curve = {Attribute.EC_PARAMS: _P256 if is_p256 else _ED25519[0]}
@@ -208,13 +211,13 @@ class Pkcs11Signer:
             signature = bytes(self._find(session, ObjectClass.PRIVATE_KEY).sign(data, mechanism=mechanism))
         verify = backend.p256_verify if is_p256 else backend.ed25519_verify
         if len(signature) != 64 or not verify(self.public, data, signature):
-            raise TokenError("the token's signature does not verify with its public key")
+            raise TokenError("The signature of the token does not verify with its public key.")
         return signature
 
     def _find(self, session: Any, kind: ObjectClass) -> Any:
         found = list(session.get_objects(_wanted(self._key, kind)))
         if len(found) != 1:
-            raise TokenError(f"the token holds {len(found)} keys of this name and kind, not one")
+            raise TokenError(f"The token has {len(found)} keys of this name and kind instead of one.")
         return found[0]
 
 
@@ -228,16 +231,16 @@ def _wanted(key: TokenKey, kind: ObjectClass) -> dict[Attribute, Any]:
 
 
 def _public(key: Any) -> tuple[int, bytes]:
-    """COSE algorithm and public key as an anchor holds it; a point is a DER octet string, or bare in older tokens."""
+    """COSE algorithm and public key as an anchor holds it; older tokens give the point without the DER octet string."""
     curve, point = bytes(key[Attribute.EC_PARAMS]), bytes(key[Attribute.EC_POINT])
     if curve == _P256:
         length, algorithm = 65, cose.ALG_ESP256
     elif curve in _ED25519:
         length, algorithm = 32, cose.ALG_ED25519
     else:
-        raise TokenError("the key is neither P-256 nor Ed25519")
+        raise TokenError("The key is neither P-256 nor Ed25519.")
     if len(point) == length + 2 and point[0] == 4 and point[1] == length:
         point = point[2:]
     if len(point) != length:
-        raise TokenError("the token gives the public key in a form that is not known here")
+        raise TokenError("The token gives the public key in an unknown form.")
     return algorithm, point

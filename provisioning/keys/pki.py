@@ -3,8 +3,8 @@
 Rules (docs/design.md, Roles and keys):
 1. A device certificate is valid to 99991231235959Z (RFC 5280 4.1.2.5: no well-defined expiry); revocation is the
    servers' list. Its subject is the random device id, never a serial number.
-2. Key usage says what a key is for: a server certificate is no client certificate and the other way round.
-3. Private keys are written with mode 0600 and never leave this module as text other than PEM on request.
+2. The key usage limits a certificate: a server certificate cannot be used as a client certificate, nor the reverse.
+3. Private keys are written with mode 0600 and leave this module only as PEM or DER on request.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from provisioning.keys.pem import load_private_pem, private_pem, read_private, write_private
 
 NO_EXPIRY = dt.datetime(9999, 12, 31, 23, 59, 59, tzinfo=dt.UTC)
-BACKDATE = dt.timedelta(days=1)  # a server that starts with a slow clock still accepts what was issued now
+BACKDATE = dt.timedelta(days=1)  # a server whose clock is slow accepts a new certificate
 CLIENT, SERVER = ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH
 
 
@@ -31,7 +31,7 @@ class CertificateRequestError(ValueError):
 
 @dataclass(frozen=True)
 class Credentials:
-    """A certificate and its private key; `repr` shows the subject only."""
+    """A certificate and its private key. `repr` does not show the key."""
 
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey = field(repr=False)
@@ -50,7 +50,7 @@ class Credentials:
 
     @property
     def private_key_der(self) -> bytes:
-        """SEC 1 ECPrivateKey (RFC 5915), the form that Mbed TLS on the device reads."""
+        """SEC 1 ECPrivateKey (RFC 5915), which Mbed TLS on the device reads."""
         return self.key.private_bytes(
             serialization.Encoding.DER,
             serialization.PrivateFormat.TraditionalOpenSSL,
@@ -58,7 +58,7 @@ class Credentials:
         )
 
     def save(self, directory: Path, stem: str) -> tuple[Path, Path]:
-        """Write STEM.crt and STEM.key (mode 0600) into `directory`; return both paths."""
+        """Write STEM.crt and STEM.key (mode 0600) into `directory`. Returns both paths."""
         certificate_path, key_path = directory / f"{stem}.crt", directory / f"{stem}.key"
         write_private(key_path, self.private_key_pem)
         certificate_path.write_bytes(self.certificate_pem)
@@ -93,14 +93,14 @@ class CertificateAuthority:
     def create(
         cls, name: str, key: ec.EllipticCurvePrivateKey | None = None, days: int | None = None
     ) -> CertificateAuthority:
-        """A root certificate called `name`, valid for `days` or without end. `key`: None draws one."""
+        """A root certificate called `name`, valid for `days` or without end. None for `key` generates one."""
         return cls._self_signed(_subject(name), key or ec.generate_private_key(ec.SECP256R1()), days)
 
     def renewed(self, days: int | None = None) -> CertificateAuthority:
         """The same authority with a new certificate: same key, same name, new serial number and validity.
 
-        What the old certificate certified verifies under the new one and the other way round (RFC 5280 6.1: name
-        and key decide), so neither devices nor servers have to be touched.
+        Certificates issued under the old one verify under the new one and the reverse, because verification uses name
+        and key (RFC 5280 6.1). No device or server has to change.
         """
         return self._self_signed(self.credentials.certificate.subject, self.credentials.key, days)
 
@@ -125,7 +125,7 @@ class CertificateAuthority:
 
     @classmethod
     def load(cls, certificate_path: Path, key_path: Path) -> CertificateAuthority:
-        """Read what `save` wrote; ValueError where key and certificate do not belong together, OSError.
+        """Read the files of `save`. Raises ValueError if key and certificate do not belong together, OSError.
 
         A file of the key's name with .uri in place of .key names a signer (a token) that holds the key instead.
         """
@@ -157,13 +157,13 @@ class CertificateAuthority:
     def issue_server(
         self, common_name: str, dns_names: tuple[str, ...] | list[str], days: int = 825
     ) -> Credentials:
-        """Draw a key and a server certificate for `dns_names`, valid for `days`."""
+        """Generate a key and a server certificate for `dns_names`, valid for `days`."""
         key = ec.generate_private_key(ec.SECP256R1())
         until = dt.datetime.now(dt.UTC) + dt.timedelta(days=days)
         return Credentials(self._issue(key.public_key(), common_name, [SERVER], tuple(dns_names), until), key)
 
     def issue_client(self, common_name: str, days: int = 825) -> Credentials:
-        """Draw a key and a client certificate: publisher, tracker, an operator's tool."""
+        """Generate a key and a client certificate: for the publisher, the tracker or an operator's tool."""
         key = ec.generate_private_key(ec.SECP256R1())
         until = dt.datetime.now(dt.UTC) + dt.timedelta(days=days)
         return Credentials(self._issue(key.public_key(), common_name, [CLIENT], (), until), key)
@@ -173,7 +173,7 @@ class CertificateAuthority:
     ) -> bytes:
         """Certify the key of a PKCS#10 request (RFC 2986) whose self-signature proves possession.
 
-        The subject asked for is ignored; `common_name` is used. Valid to 99991231235959Z. Returns DER.
+        The subject in the request is ignored; `common_name` is used. Valid to 99991231235959Z. Returns DER.
         Raises CertificateRequestError.
         """
         try:
@@ -181,11 +181,11 @@ class CertificateAuthority:
             key = request.public_key()
             is_proved = request.is_signature_valid
         except ValueError as error:
-            raise CertificateRequestError("not a PKCS#10 request") from error
+            raise CertificateRequestError("This is not a PKCS#10 request.") from error
         if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-            raise CertificateRequestError("not a P-256 key")
+            raise CertificateRequestError("The request is not for a P-256 key.")
         if not is_proved:
-            raise CertificateRequestError("the request is not signed by its own key")
+            raise CertificateRequestError("The request is not signed by its own key.")
         usage = SERVER if is_server else CLIENT
         certificate = self._issue(key, common_name, [usage], dns_names, NO_EXPIRY)
         return certificate.public_bytes(serialization.Encoding.DER)

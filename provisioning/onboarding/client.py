@@ -1,10 +1,10 @@
-"""HTTPS to one device whose certificate no authority signed: the fingerprint on its label decides.
+"""HTTPS to one device, which is authenticated by the certificate fingerprint on its label.
 
 Rules:
-1. The certificate is compared before the first byte of HTTP leaves: a stranger in between learns no code, no
-   password, not even a path.
-2. One connection for each request, as the device serves them.
-3. An answer is bounded; what a device says is data, never a place to go to: redirects are not followed.
+1. The certificate is compared before the first byte of HTTP is sent, so another machine in between learns no set-up
+   code, no password and no path.
+2. Each request has its own connection, because the device serves one request on each.
+3. An answer has a size limit, and redirects are not followed.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-PATIENCE_S: Final = 20  # one request; the emulated board answers within two
-ANSWER_BYTES: Final = 256 * 1024  # the largest page, the licences, is a tenth of it
+PATIENCE_S: Final = 20  # for one request; the emulated board answers within 2 s
+ANSWER_BYTES: Final = 256 * 1024  # ten times the largest page, the licences
 DIGEST_HEX: Final = 64
 
 
 class FingerprintError(ConnectionError):
-    """The device shows another certificate than the label names; nothing was sent to it."""
+    """The certificate of the device is not the one on the label. Nothing was sent to the device."""
 
 
 @dataclass(frozen=True)
@@ -41,34 +41,33 @@ class Reply:
         return self.body.decode("utf-8", "replace")
 
     def json(self) -> Any:
-        """The body as JSON. Raises ValueError where it is none."""
+        """The body as JSON. Raises ValueError if it is not JSON."""
         return json.loads(self.body)
 
 
 def fingerprint_of(text: str) -> str:
     """The normal form of a typed or printed fingerprint: 64 lower-case hex digits. Raises ValueError."""
     plain = "".join(text.split()).replace(":", "").lower()
-    if len(plain) != DIGEST_HEX or any(sign not in "0123456789abcdef" for sign in plain):
-        raise ValueError("a fingerprint has 64 digits from 0 to 9 and A to F")
+    if len(plain) != DIGEST_HEX or any(one not in "0123456789abcdef" for one in plain):
+        raise ValueError("A fingerprint has 64 digits from 0 to 9 and A to F.")
     return plain
 
 
 class DeviceClient:
     """Talks to one device; `fingerprint` is the SHA-256 of its certificate, in hex.
 
-    `address` is asked at each request: a simulated unit picks its port when it first serves. `session` is the
-    cookie of an open session, "" without one. Secret.
+    `address` is called for each request, because a simulated unit chooses its port when it starts to serve.
     """
 
     def __init__(self, address: Callable[[], tuple[str, int]], fingerprint: str) -> None:
         self._address = address
         self._fingerprint = fingerprint_of(fingerprint)
-        self._session = ""
+        self._session = ""  # cookie of the open session; secret
 
     def request(
         self, method: str, path: str, form: dict[str, str] | None = None, *, accept: str = ""
     ) -> Reply:
-        """Send one request over a connection of its own. Raises FingerprintError, OSError where no answer comes."""
+        """Send one request on a new connection. Raises FingerprintError, OSError without an answer."""
         connection = _PinnedConnection(self._address(), self._fingerprint)
         headers = {"Cookie": f"session={self._session}"} if self._session else {}
         if accept:
@@ -91,7 +90,7 @@ class DeviceClient:
             connection.close()
 
     def sign_in(self, password: str) -> bool:
-        """Open a session; False where the device refuses."""
+        """Open a session. False if the device refuses the password."""
         self._session = ""
         reply = self.request("POST", "/login", {"password": password, "normalised": "1"})
         for part in reply.headers.get("set-cookie", "").split(";"):
@@ -101,11 +100,11 @@ class DeviceClient:
         return bool(self._session)
 
     def sign_out(self) -> None:
-        """Forget the session; the device drops it by itself in time."""
+        """Forget the session. The device ends it after its lifetime."""
         self._session = ""
 
     def status(self) -> dict[str, Any]:
-        """What the status page knows. Raises PermissionError without a session, OSError without an answer."""
+        """The content of the status page. Raises PermissionError without a session, OSError without an answer."""
         reply = self.request("GET", "/status.json")
         if reply.status != 200:
             raise PermissionError(f"status answered {reply.status}")
@@ -122,7 +121,7 @@ class _PinnedConnection(http.client.HTTPConnection):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE  # the pin below is stricter than a chain would be
+        context.verify_mode = ssl.CERT_NONE  # the comparison below is stricter than a certificate chain
         plain = socket.create_connection((self.host, self.port), self.timeout)
         try:
             stream = context.wrap_socket(plain)
@@ -132,5 +131,7 @@ class _PinnedConnection(http.client.HTTPConnection):
         seen = hashlib.sha256(stream.getpeercert(binary_form=True) or b"").hexdigest()
         if seen != self._pin:
             stream.close()
-            raise FingerprintError("the device's certificate is not the one on its label")
+            raise FingerprintError(
+                "The device's certificate is not the one on its label. Nothing was sent to the device."
+            )
         self.sock = stream

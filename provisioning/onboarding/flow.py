@@ -1,10 +1,11 @@
-"""Set-up of one device from a terminal: what is asked of the device in which order, and what its answers mean.
+"""Set-up of one device from a terminal: the requests in order, and the meaning of the answers.
 
 Rules:
-1. Every exchange goes through a DeviceClient, so the certificate on the label is checked before each of them.
-2. The device decides about code and password; here a password is only brought to NFKC, as the page's script does.
-3. When an answer to the set-up form is lost, signing in tells whether the device took it: nothing is guessed.
-4. What the device says is shown without control characters and cut: it may be damaged, and a terminal obeys.
+1. Every request goes through a DeviceClient, which first compares the certificate with the label.
+2. The device decides about set-up code and password. This module only normalises a password to NFKC, as the page's
+   script does.
+3. If the answer to the set-up form is lost, a sign-in shows whether the device accepted the password.
+4. Texts of the device are shown without control characters and cut, because a terminal would obey them.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ SHOWN_CHARS: Final = 400
 
 
 class OnboardError(Exception):
-    """The device could not be set up; the text says why and holds no secret."""
+    """The device could not be set up. The text gives the reason and contains no secret."""
 
 
 class AlreadySetUpError(OnboardError):
@@ -28,13 +29,13 @@ class AlreadySetUpError(OnboardError):
 
     def __init__(self) -> None:
         super().__init__(
-            "this device is set up already: if not by you, reset it to factory default (hold its button while you"
-            " switch it on)"
+            "This device is already set up. If you did not do this, reset it to factory default: hold its button while"
+            " you switch it on."
         )
 
 
 class RefusedError(OnboardError):
-    """The device refused the form. `name`: its error's class, `wait_s`: seconds until it looks at another one."""
+    """The device refused the form. `name`: class of its error; `wait_s`: seconds until it takes the next form."""
 
     def __init__(self, status: int, text: str, name: str, wait_s: int) -> None:
         super().__init__(text)
@@ -45,7 +46,7 @@ class RefusedError(OnboardError):
 
 @dataclass(frozen=True)
 class Found:
-    """What a device that waits for set-up tells anyone."""
+    """What a device without an owner shows to everybody."""
 
     brand: str
     model: str
@@ -55,12 +56,12 @@ class Found:
 
 def plain(value: object) -> str:
     """`value` as text that is safe on a terminal, cut at SHOWN_CHARS."""
-    text = "".join(sign if sign.isprintable() else " " for sign in str(value))
+    text = "".join(one if one.isprintable() else " " for one in str(value))
     return text[:SHOWN_CHARS]
 
 
 def look(client: DeviceClient) -> Found:
-    """Ask a device who it is and whether it waits for set-up.
+    """Ask a device for its brand and model, and whether it waits for set-up.
 
     Raises AlreadySetUpError, OnboardError, FingerprintError, OSError.
     """
@@ -80,7 +81,7 @@ def look(client: DeviceClient) -> Found:
 
 
 def set_up(client: DeviceClient, code: str, password: str) -> None:
-    """Make `password` the owner's. Raises RefusedError, AlreadySetUpError, FingerprintError, OSError."""
+    """Set `password` as the owner's password. Raises RefusedError, AlreadySetUpError, FingerprintError, OSError."""
     password = unicodedata.normalize("NFKC", password)
     form = {"code": code, "password": password, "again": password, "normalised": "1"}
     try:
@@ -88,7 +89,7 @@ def set_up(client: DeviceClient, code: str, password: str) -> None:
     except FingerprintError:
         raise
     except OSError:
-        if _took_it(client, password):
+        if _has_accepted(client, password):
             return
         raise
     if reply.status == 404:
@@ -97,7 +98,7 @@ def set_up(client: DeviceClient, code: str, password: str) -> None:
         raise _refusal(reply)
 
 
-def _took_it(client: DeviceClient, password: str) -> bool:
+def _has_accepted(client: DeviceClient, password: str) -> bool:
     try:
         return client.sign_in(password)
     except OSError:
@@ -105,9 +106,12 @@ def _took_it(client: DeviceClient, password: str) -> bool:
 
 
 def prove(client: DeviceClient, password: str) -> dict[str, Any]:
-    """Sign in with the new password, give the status, sign out. Raises OnboardError, FingerprintError, OSError."""
+    """Sign in with the new password and sign out again. Returns the status.
+
+    Raises OnboardError, FingerprintError, OSError.
+    """
     if not client.sign_in(unicodedata.normalize("NFKC", password)):
-        raise OnboardError("the device took the password and then did not let it in")
+        raise OnboardError("The device accepted the new password, but then refused to sign in with it.")
     found = client.status()
     client.request("POST", "/logout", {})
     client.sign_out()
@@ -120,7 +124,9 @@ def _object(reply: Reply) -> dict[str, Any]:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise OnboardError(f"this is no device that can be set up: it answered {reply.status}")
+        raise OnboardError(
+            f"This is not a device that can be set up: it answered with status {reply.status}."
+        )
     return found
 
 
@@ -130,6 +136,6 @@ def _refusal(reply: Reply) -> RefusedError:
         wait_s = error.get("wait_s", 0)
         text, name = plain(error["text"]), plain(error.get("name", ""))
     except (ValueError, KeyError, TypeError, AttributeError):
-        return RefusedError(reply.status, f"the device answered {reply.status}", "", 0)
+        return RefusedError(reply.status, f"The device answered with status {reply.status}.", "", 0)
     is_number = isinstance(wait_s, int) and not isinstance(wait_s, bool)
     return RefusedError(reply.status, text, name, wait_s if is_number else 0)

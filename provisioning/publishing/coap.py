@@ -1,4 +1,4 @@
-"""Publishing over CoAP: files of the ReleaseStore that provisioning.servers.coap_server serves."""
+"""Publishing over CoAP: writes the ReleaseStore that provisioning.servers.coap_server serves."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from provisioning.release.store import PublishError, ReleaseStore
 
 
 class CoapPublisher:
-    """The same operations as MqttPublisher, into a store. Raises PublishError."""
+    """The operations of MqttPublisher on a store. Raises PublishError."""
 
     def __init__(self, directory: Path, class_id: bytes) -> None:
         try:
@@ -18,7 +18,7 @@ class CoapPublisher:
             raise PublishError(f"store {directory}: {error.strerror}") from error
 
     def publish_release(self, release: Release) -> int:
-        """Put objects, then the manifest; gives the number of files."""
+        """Write the objects, then the manifest. Returns the number of files."""
         try:
             self.store.put_release(release)
         except OSError as error:
@@ -26,21 +26,21 @@ class CoapPublisher:
         return len(release.whole_objects()) + 1
 
     def publish_support(self, record: bytes) -> None:
-        """Put a signed support record."""
+        """Publish a signed support record."""
         self.store.put_support(record)
 
     def publish_contact(self, record: bytes) -> None:
-        """Put a signed security contact."""
+        """Publish a signed security contact."""
         self.store.put_contact(record)
 
     def publish_keyset(self, record: bytes) -> None:
-        """Put a signed key set."""
+        """Publish a signed key set."""
         self.store.put_keyset(record)
 
     def put_raw(self, name: str, data: bytes) -> None:
-        """Put one published name ("manifest", "support", "keyset", "o/SHA256") as it is."""
+        """Write one published name ("manifest", "support", "keyset", "o/SHA256"); the content is not checked."""
         self.store.put_raw(name, data)
 
     def remove_superseded(self) -> list[str]:
-        """Delete objects that the published manifest does not need; gives their names."""
+        """Delete the objects that the published manifest does not need. Returns their names."""
         return self.store.remove_superseded()

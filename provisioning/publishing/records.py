@@ -1,6 +1,6 @@
-"""Signed records that are published beside releases: what each is called, how large it may be, whom it is for.
+"""Signed records that are published beside releases: the name, size limit and product class of each kind.
 
-Publishing verifies no signature, units do; it refuses what no unit of the class would take a second look at.
+Publishing does not verify signatures, because units do. It refuses records that no unit of the class can read.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class RecordKind:
     has_class: bool
 
 
-# In the order of publishing: what a newer record is signed with has to be known before it.
+# In the order of publishing: units need the key set before the records that its keys sign.
 KINDS: Final = (
     RecordKind("keyset", "key set", keyset.TYP, limits.KEYSET_BYTES, True),
     RecordKind("support", "support record", support.TYP, limits.RECORD_BYTES, True),
@@ -40,7 +40,7 @@ KINDS: Final = (
 
 @dataclass(frozen=True)
 class SignedRecord:
-    """A record read from a file. `class_id` is None where its kind names none."""
+    """A record from a file. `class_id` is None if its kind does not name a class."""
 
     kind: RecordKind
     data: bytes
@@ -53,25 +53,25 @@ def load_record(kind: RecordKind, path: Path) -> SignedRecord:
     try:
         signed = cose.decode(data, kind.limit, limits.KEYSET_SIGNATURES)
         if signed.typ != kind.typ:
-            raise PublishError(f"{path.name} is no {kind.words}: its type is {signed.typ or 'not said'}")
+            raise PublishError(f"{path.name} is not a {kind.words}: its type is {signed.typ or 'missing'}")
         fields = cbor.decode(signed.payload or b"", kind.limit)
     except FirstbootError as error:
-        raise PublishError(f"the {kind.words} {path.name} cannot be read: {error}") from error
+        raise PublishError(f"The {kind.words} {path.name} cannot be read: {error}") from error
     class_id = fields.get(CLASS_FIELD) if kind.has_class and isinstance(fields, dict) else None
     if kind.has_class and (not isinstance(class_id, bytes) or len(class_id) != 16):
-        raise PublishError(f"the {kind.words} {path.name} does not name a product class")
+        raise PublishError(f"The {kind.words} {path.name} does not name a product class.")
     return SignedRecord(kind, data, class_id)
 
 
 def common_class(release_class: bytes | None, records: list[SignedRecord], given: bytes | None) -> bytes:
-    """The one product class that release, records and command line name. Raises PublishError."""
+    """The product class that release, records and product definition agree on. Raises PublishError."""
     named = [("the release", release_class), ("the product definition", given)]
     named += [(f"the {one.kind.words}", one.class_id) for one in records]
-    known = [(who, class_id) for who, class_id in named if class_id is not None]
+    known = [(source, class_id) for source, class_id in named if class_id is not None]
     if not known:
-        raise PublishError("nothing here names the product class: give --product")
+        raise PublishError("The files do not name the product class: give --product.")
     first, class_id = known[0]
-    for who, other in known[1:]:
+    for source, other in known[1:]:
         if other != class_id:
-            raise PublishError(f"{who} is for another product class than {first}")
+            raise PublishError(f"{source} is for another product class than {first}")
     return class_id

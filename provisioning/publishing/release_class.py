@@ -1,4 +1,4 @@
-"""Which product class a release is for: it decides topic and folder, and the manifest says it."""
+"""The product class of a release, from its manifest. It decides topic and folder."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from provisioning.release.store import PublishError
 
 
 def class_id_of_release(release: Release) -> bytes:
-    """The class id that the manifest's conditions name. Raises PublishError unless it is exactly one."""
+    """The class id in the manifest's conditions. Raises PublishError unless there is exactly one."""
     try:
         shared = manifest.decode(envelope.decode(release.envelope).manifest).shared
     except FirstbootError as error:
-        raise PublishError(f"the envelope cannot be read: {error}") from error
+        raise PublishError(f"The envelope cannot be read: {error}") from error
     found = {
         argument[registry.PARAMETER_CLASS_IDENTIFIER]
         for command, argument in shared
@@ -22,8 +22,8 @@ def class_id_of_release(release: Release) -> bytes:
         and registry.PARAMETER_CLASS_IDENTIFIER in argument
     }
     if len(found) != 1:
-        raise PublishError("the manifest does not name one product class")
+        raise PublishError("The manifest must name exactly one product class.")
     (class_id,) = found
     if not isinstance(class_id, bytes) or len(class_id) != 16:
-        raise PublishError("the manifest does not name one product class")
+        raise PublishError("The manifest must name exactly one product class.")
     return class_id

@@ -1,8 +1,8 @@
 """Application sets on the host: a folder of files as the bundle that units take (device/codec/bundle.py).
 
 The folder is the package `app`: it has an `__init__.py` (or `.mpy`) with `async def run(context)`. What a build or an
-editor leaves behind is not taken: names that begin with a dot, `__pycache__`, `*.pyc`. Anything else that a unit would
-refuse is refused here, by name.
+editor leaves is skipped: names that begin with a dot, `__pycache__`, `*.pyc`. For any other file that a unit would
+refuse, the error names the file.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from provisioning.release.payload import APP, Payload, ReleaseError
 def collect(folder: Path) -> dict[str, bytes]:
     """Name in the set -> content, of every file below `folder`. Raises ReleaseError."""
     if not folder.is_dir():
-        raise ReleaseError(f"{folder} is no folder of an application")
+        raise ReleaseError(f"{folder} is not a folder. Name the folder of the application.")
     files: dict[str, bytes] = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
@@ -29,11 +29,13 @@ def collect(folder: Path) -> dict[str, bytes]:
         if any(part.startswith(".") or part == "__pycache__" for part in parts) or name.endswith(".pyc"):
             continue
         if path.is_symlink():
-            raise ReleaseError(f"{path} is a link: a set holds files")
+            raise ReleaseError(f"{path} is a link. An application set can contain only files.")
         if path.is_dir():
             continue
         if not bundle.is_name(name):
-            raise ReleaseError(f"{name!r} is no name for a file of a set: lower case letters, digits, _ - .")
+            raise ReleaseError(
+                f"{name!r} cannot be a file name in an application set: use lower-case letters, digits, _ - ."
+            )
         files[name] = path.read_bytes()
     return files
 
@@ -58,11 +60,11 @@ def _check_source(name: str, content: bytes) -> ast.Module:
         return ast.parse(content.decode("utf-8"), name)
     except (UnicodeDecodeError, SyntaxError, ValueError) as error:
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
-        raise ReleaseError(f"{name}{line}: no Python source") from None
+        raise ReleaseError(f"{name}{line}: not valid Python source") from None
 
 
 def _check_start(files: dict[str, bytes]) -> None:
-    """A set whose `run` is missing would fail every trial; `.mpy` cannot be looked into here."""
+    """Refuse a set without `run`, which would fail every trial. The content of `.mpy` files is not checked."""
     start = files.get("__init__.py")
     if start is None:
         return
@@ -77,7 +79,7 @@ def _check_start(files: dict[str, bytes]) -> None:
 
 
 def describe(data: bytes) -> list[dict[str, Any]]:
-    """Each file of a bundle: name, bytes, SHA-256, and whether its content has it. Raises CodecError."""
+    """Each file of a bundle: name, bytes, SHA-256, and whether the content has that digest. Raises CodecError."""
     return [
         {
             "name": file.name,

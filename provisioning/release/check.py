@@ -1,4 +1,4 @@
-"""What a release is checked against on a host: a unit's anchors, or an author's key and a product."""
+"""Check a release on a host: with the anchors of a unit, or with an author's key and a product definition."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from provisioning.release.release import Release
 def check_files(release: Release, verified: VerifiedManifest) -> None:
     """Raise ReleaseError unless all payloads and chunk lists are the signed ones and belong together.
 
-    Where there is a delta, its patch is one that a unit takes; that it makes the firmware is seen when it is made.
+    Of a delta only the patch is compared; `check_delta` applies it.
     """
     signed = {FIRMWARE: (verified.chunks, verified.firmware), APP: (verified.app_chunks, verified.app)}
     if verified.delta is not None:
@@ -31,13 +31,15 @@ def check_files(release: Release, verified: VerifiedManifest) -> None:
     for one in release.payloads:
         chunks, payload = signed[one.name]
         if payload is None or one.digest != payload.digest:
-            raise ReleaseError("payload and chunk list are not the ones that were signed")
+            raise ReleaseError("The payload and the chunk list are not the signed ones.")
         if chunks is not None and one.chunk_list_digest != chunks.digest:
-            raise ReleaseError("payload and chunk list are not the ones that were signed")
+            raise ReleaseError("The payload and the chunk list are not the signed ones.")
         if split_chunks(one.content) != one.chunk_list:
-            raise ReleaseError("the chunk list is not that of the payload")
+            raise ReleaseError("The chunk list does not belong to the payload.")
         if one.name == APP and not all(file["is_whole"] for file in describe(one.content)):
-            raise ReleaseError("a file of the application set has another digest than its index says")
+            raise ReleaseError(
+                "A file of the application set does not have the digest in the index of the set."
+            )
 
 
 def firmware_of(path: Path) -> bytes:
@@ -46,13 +48,13 @@ def firmware_of(path: Path) -> bytes:
 
 
 def check_delta(release: Release, verified: VerifiedManifest, old: bytes) -> None:
-    """Raise ReleaseError unless the delta was made from `old` and makes the firmware, applied by a unit's own code."""
+    """Raise ReleaseError unless the delta was made from `old` and the device's code turns `old` into the firmware."""
     if verified.delta is None or release.delta is None:
-        raise ReleaseError("the release has no delta")
+        raise ReleaseError("The release has no delta.")
     if (sha256(old).digest(), len(old)) != (verified.delta.source_digest, verified.delta.source_size):
-        raise ReleaseError("the delta was made from another release")
+        raise ReleaseError("The delta was made from another release.")
     if apply_patch(old, release.delta.content, len(release.payload)) != release.payload:
-        raise ReleaseError("the delta does not make the firmware")
+        raise ReleaseError("The delta does not result in the firmware.")
 
 
 def choose_anchors(
@@ -60,16 +62,16 @@ def choose_anchors(
 ) -> tuple[Anchors, bool]:
     """Anchors to verify the envelope `data` with, and whether the caller fixed vendor and class.
 
-    From a unit's anchors record, or from an author's key (PEM, public or private) and a product definition;
-    without that, vendor and class are whatever the envelope says. Raises ReleaseError, CodecError, OSError.
+    They come from a unit's anchors record, or from an author's key (PEM, public or private) and a product definition.
+    Without a product definition, vendor and class are those of the envelope. Raises ReleaseError, CodecError, OSError.
     """
     if (record is None) == (key is None):
-        raise ReleaseError("give either --anchors FILE or --key FILE")
+        raise ReleaseError("Give either --anchors FILE or --key FILE.")
     if record is not None:
         return trust_anchors.decode(record.read_bytes()), True
     found = public_keys.parse((key or Path()).read_bytes())
     if len(found) != 1:
-        raise ReleaseError("give one key")
+        raise ReleaseError("The file must contain exactly one key.")
     author = Key(key_id(found[0].public), found[0].algorithm, ROLE_AUTHOR, found[0].public)
     if product is None:
         vendor_id, class_id = claimed_ids(data)
@@ -80,7 +82,7 @@ def choose_anchors(
 
 
 def claimed_ids(data: bytes) -> tuple[bytes, bytes]:
-    """Vendor and class that the manifest itself names; zeros where it names none, which then fail."""
+    """Vendor and class that the manifest names. Zeros if it names none: the check of the conditions then fails."""
     content = manifest.decode(suit_envelope.decode(data).manifest)
     vendor_id = class_id = bytes(16)
     for effect in suit_commands.run((content.shared,), len(content.components)):

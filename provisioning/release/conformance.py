@@ -1,14 +1,14 @@
-"""Checks any SUIT envelope with the device's own codecs: accepted, or refused and why.
+"""Checks any SUIT envelope with the device's own codecs: accepted, or refused with the reason.
 
-Unlike a unit, which takes two components (docs/reference/releases.md), this is the draft's whole manifest
-processor over a store that is not there: it believes what the manifest says of its payloads, and notices where the
-manifest contradicts itself. Rules:
-1. Structure, signatures, digests, severed members: exactly what a unit does (device.trust, device.suit).
+A unit takes only the components of docs/reference/releases.md. This is the draft's whole manifest processor over an
+imaginary store: it believes what the manifest says about its payloads, and it detects contradictions in the manifest.
+Rules:
+1. Structure, signatures, digests, severed members: the same checks as a unit (device.trust, device.suit).
 2. Update procedure, then invocation procedure (draft-ietf-suit-manifest 6.3): payload-fetch, install, validate;
    validate, load, invoke. The shared sequence runs before each.
-3. Vendor and class conditions hold before anything is done. What is not given is not compared.
-4. A severed sequence that does not stand beside the manifest cannot be judged and is passed over: an envelope may be
-   stored without it once it is installed (draft 5.5). A unit refuses to install from such an envelope.
+3. Vendor and class conditions come before every directive. A value that the recipient does not give is not compared.
+4. A severed sequence that is not in the envelope is skipped: an envelope may be stored without it after the
+   installation (draft 5.5). A unit refuses to install from such an envelope.
 """
 
 from __future__ import annotations
@@ -44,7 +44,10 @@ INVOCATION: Final = (registry.MEMBER_VALIDATE, registry.MEMBER_LOAD, registry.ME
 
 @dataclass(frozen=True)
 class Recipient:
-    """Who checks. None: not compared. Ids are 16 bytes, `now_s` unix seconds, `slot` where a component would go."""
+    """The unit of the check. None: not compared.
+
+    Ids have 16 bytes; `now_s` is in unix seconds; `slot` is the slot of every component.
+    """
 
     vendor_id: bytes | None = None
     class_id: bytes | None = None
@@ -56,7 +59,7 @@ class Recipient:
 
 @dataclass
 class StubStore:
-    """Answers effects as a store would that holds whatever the manifest says; keeps what was done."""
+    """Answers each effect as a store with the content that the manifest names; records what was done."""
 
     recipient: Recipient
     contents: dict[int, bytes | None] = field(
@@ -67,7 +70,7 @@ class StubStore:
     _seen: set[type] = field(default_factory=set)
 
     def answer(self, effect: Any) -> bool:
-        """False where a condition does not hold; `mismatch` then says more than the condition's name."""
+        """Whether the effect succeeded. After False, `mismatch` can hold a more exact error than the condition."""
         if isinstance(effect, commands.MatchVendor):
             return self._identity(effect, self.recipient.vendor_id, VendorMismatchError)
         if isinstance(effect, commands.MatchClass):
@@ -148,7 +151,7 @@ def check(
 
 
 def require_signed(parts: Any, keys: Sequence[PublicKey], policy: Policy) -> None:
-    """Raise what device.trust would unless enough of `keys` signed; a key without a name goes by any name."""
+    """Raise the error of device.trust unless enough of `keys` signed. A key without a key id fits every key id."""
     messages = author_messages(parts)
     anchors_keys = []
     for number, key in enumerate(keys):
@@ -156,8 +159,7 @@ def require_signed(parts: Any, keys: Sequence[PublicKey], policy: Policy) -> Non
         anchors_keys.append(Key(name, key.algorithm, ROLE_AUTHOR, key.public))
     named = {key.key_id for key in keys if key.key_id is not None}
     nameless = [anchor.key_id for anchor, key in zip(anchors_keys, keys, strict=True) if key.key_id is None]
-    # Every nameless key is tried under every signature that names none of ours; the count of tries stays
-    # signatures times keys, both bounded.
+    # Each key without a key id is tried for every signature with an unknown key id: at most signatures times keys.
     tried = [_with_names(message, named, nameless) for message in messages]
     anchors = Anchors(bytes(16), bytes(16), tuple(anchors_keys), 0, 0, Rules((policy,), (), 0, ()))
     signatures.require(tried, anchors, policy, b"", parts.digest, backend)
@@ -190,13 +192,13 @@ def _run_sequence(content: Manifest, number: int, store: StubStore) -> None:
 
 
 def reason(error: FirstbootError) -> str:
-    """One word for the kind of a refusal, the same as in tests/vectors: "signature", "digest-mismatch", ..."""
+    """The kind of a refusal as one word, as in tests/vectors: "signature", "digest-mismatch", ..."""
     name = type(error).__name__.removesuffix("Error")
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()
 
 
 def explain(error: FirstbootError) -> str:
-    """The refusal in one line: its kind, then what is known of it, with nothing in it that a terminal would obey."""
+    """The refusal in one line: its kind, then its fields. Control characters are replaced for terminals."""
     fields = [f"{name}={error.fields[name]}" for name in sorted(error.fields) if name != "reason"]
     text = " ".join([str(error.fields.get("reason", "")), *fields]).strip()
     shown = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)

@@ -1,6 +1,6 @@
-"""Delta payloads: a patch from another release's firmware to this one, made by detools, checked as a unit applies it.
+"""Delta payloads: a patch from the firmware of another release, made by detools and applied by the device's code.
 
-detools (and with it heatshrink2) comes as source and is an optional part of the project: whoever makes deltas has it.
+detools and heatshrink2 are an optional dependency, because pip compiles them from source.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from device.limits import DELTA_PIECE_BYTES, HEATSHRINK_LOOKAHEAD_BITS, HEATSHRI
 from device.update.delta import Target
 from provisioning.release.payload import DELTA, Payload, ReleaseError
 
-MISSING: Final = "delta payloads need the package detools, which is not here: pip install 'firstboot[delta]'"
+MISSING: Final = "A delta needs the package detools, which is not installed: pip install 'firstboot[delta]'"
 
 
 @dataclass(frozen=True)
 class DeltaSource:
-    """What a delta is made from: payload of the release that units run."""
+    """The payload that a delta is made from: the firmware that units run."""
 
     digest: bytes
     size: int
@@ -35,24 +35,24 @@ class Delta:
 
 
 def make_delta(old: bytes, new: bytes) -> Delta:
-    """The patch that makes `new` of `old`, both whole payloads.
+    """The patch from `old` to `new`, both whole payloads.
 
-    Raises ReleaseError where detools is missing, where both are the same, or where the patch is not smaller than `new`.
+    Raises ReleaseError if detools is missing, if both are the same, or if the patch is not smaller than `new`.
     """
     if old == new:
-        raise ReleaseError("a delta from a release to itself: give another image to --delta-from")
+        raise ReleaseError("Both releases have the same firmware. Give another image to --delta-from.")
     patch = create_patch(old, new)
     if apply_patch(old, patch, len(new)) != new:
-        raise ReleaseError("detools made a patch that does not make the firmware")
+        raise ReleaseError("detools made a patch that does not result in the firmware.")
     if len(patch) >= len(new):
         raise ReleaseError(
-            f"the delta has {len(patch)} bytes and the firmware {len(new)}: publish it without"
+            f"The delta has {len(patch)} bytes and the firmware {len(new)}. Sign the release without --delta-from."
         )
     return Delta(DeltaSource(hashlib.sha256(old).digest(), len(old)), Payload.of(DELTA, patch))
 
 
 def has_detools() -> bool:
-    """Whether deltas can be made here."""
+    """Whether detools is installed."""
     try:
         import detools  # noqa: F401
     except ImportError:
@@ -83,12 +83,12 @@ def create_patch(
             use_mmap=False,
         )
     except detools.Error as error:
-        raise ReleaseError(f"detools makes no delta: {error}") from None
+        raise ReleaseError(f"detools cannot make the delta: {error}") from None
     return patch.getvalue()
 
 
 def apply_patch(old: bytes, patch: bytes, new_bytes: int) -> bytes:
-    """What a unit makes of `old` and `patch`. Raises ReleaseError where a unit refuses the patch."""
+    """The result of `patch` applied to `old` by the device's code. Raises ReleaseError if that refuses the patch."""
     made = bytearray()
     try:
         target = Target(
@@ -102,5 +102,5 @@ def apply_patch(old: bytes, patch: bytes, new_bytes: int) -> bytes:
             made += piece
         target.finish()
     except FirstbootError as error:
-        raise ReleaseError(f"a unit refuses the delta: {error}") from None
+        raise ReleaseError(f"A unit would refuse the delta: {error}") from None
     return bytes(made)

@@ -1,7 +1,7 @@
 """CBOR diagnostic notation (RFC 8949 section 8) with names beside the numbers, as the SUIT draft prints it.
 
-A byte string that holds CBOR by its place in an envelope is opened (`<< ... >>`); nothing is guessed. Libraries for
-this notation (cbor-diag 1.2, compiled Rust) write no names beside the numbers, so this module stays.
+A byte string is shown as CBOR (`<< ... >>`) only if its position in the envelope says that it contains CBOR. No library
+for this notation writes names beside the numbers.
 """
 
 from __future__ import annotations

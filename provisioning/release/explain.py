@@ -1,4 +1,4 @@
-"""What a manifest makes a unit do, in words, for `firstboot release inspect` and `verify`."""
+"""The effect of a manifest on a unit in words, for `firstboot release inspect` and `verify`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Line = tuple[str, str]
 
 
 def explain(content: Manifest, vendor_id: bytes, class_id: bytes) -> list[Line]:
-    """What a unit of this vendor and class that runs something else would fetch. Whose manifest it is was not asked."""
+    """What a unit of this vendor and class would fetch if it runs other firmware. Signatures are not checked."""
     try:
         check_members(content)
         targets, delta = targets_of(content, Anchors(vendor_id, class_id, (), 0, 0, NO_RULES), UNKNOWN)
@@ -30,7 +30,7 @@ def explain(content: Manifest, vendor_id: bytes, class_id: bytes) -> list[Line]:
     if len(targets) == len(APP_COMPONENTS):
         lines.append(_payload("application set", targets[3]))
         lines.append(
-            ("together", "a unit that runs this firmware already fetches the set alone, every other one both")
+            ("together", "a unit with this firmware fetches only the set; every other unit fetches both")
         )
     return lines + delta_lines(delta, targets[1])
 
@@ -40,7 +40,7 @@ def _payload(name: str, target: Target | None) -> Line:
 
 
 def app_lines(release: Path) -> list[Line]:
-    """The files of the set in a release folder, nothing where there is none. Raises CodecError."""
+    """The files of the set in a release folder; empty without a set. Raises CodecError."""
     path = release / FILES[APP][0]
     if not path.is_file():
         return []
@@ -51,7 +51,7 @@ def app_lines(release: Path) -> list[Line]:
 
 
 def delta_lines(delta: Delta | None, firmware: Target | None) -> list[Line]:
-    """The delta of a release, nothing where there is none."""
+    """The delta of a release; empty without one."""
     if delta is None or firmware is None:
         return []
     patch = delta.patch
@@ -60,13 +60,13 @@ def delta_lines(delta: Delta | None, firmware: Target | None) -> list[Line]:
         (
             "made from",
             f"{delta.source_size} bytes, SHA-256 {delta.source_digest.hex()}: a unit that runs this fetches the delta "
-            "and makes the firmware of both; every other one, or where that fails, the firmware",
+            "and applies it; every other unit fetches the firmware, and so does a unit that cannot apply it",
         ),
     ]
 
 
 def delta_document(delta: Delta | None) -> dict[str, Any] | None:
-    """The same as data."""
+    """The same for the JSON document; None without a delta."""
     if delta is None:
         return None
     return {

@@ -1,10 +1,10 @@
-"""Boot images in MCUboot's format: sign one with imgtool, and read back what one says of itself.
+"""Boot images in MCUboot's format: sign an image with imgtool, and read the fields of an image.
 
-imgtool signs with P-256. An HSS/LMS signature over the same digest is appended here, in an unprotected TLV of
-MCUboot's range for vendors; whether an image needs one is said by the boot ROM's key entry alone.
+imgtool signs with P-256. This module appends an HSS/LMS signature over the same digest, in an unprotected TLV of
+MCUboot's range for vendors. The key entry of the boot ROM decides whether an image needs one.
 
-`image_info` checks the structure that the boot ROM checks (docs/design.md "Boot"), and the digest; it does not
-decide whether the signature is good, because only the ROM's own keys say that.
+`image_info` checks the structure that the boot ROM checks (docs/design.md "Boot"), and the digest. It does not verify
+signatures: the trusted keys are in the ROM.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ _IMGTOOL_TIMEOUT_S: Final = 120
 
 
 class ImageSigningError(RuntimeError):
-    """An image could not be signed; the text says why and holds no key material."""
+    """An image could not be signed; the text gives the reason and contains no key material."""
 
 
 @dataclass(frozen=True)
 class ImageInfo:
-    """What a signed image says of itself; sizes in bytes."""
+    """The fields of a signed image; sizes in bytes."""
 
     version: tuple[int, int, int, int]  # major, minor, revision, build
     security_counter: int
@@ -63,7 +63,7 @@ class ImageInfo:
 
 @dataclass(frozen=True)
 class ImageKey:
-    """An image key as the boot ROM holds it; `text` is what `build_rom` takes."""
+    """An image key as the boot ROM stores it; `text` is the argument of `build_rom`."""
 
     key_hash: bytes
     hss_public: bytes = b""
@@ -74,7 +74,7 @@ class ImageKey:
 
 
 def key_hash(key_pem: Path) -> bytes:
-    """SHA-256 (32 bytes) of the DER SubjectPublicKeyInfo of a P-256 key: what the boot ROM is built with.
+    """SHA-256 (32 bytes) of the DER SubjectPublicKeyInfo of a P-256 key, as the boot ROM stores it.
 
     `key_pem` is a private or a public key in PEM. Raises ImageSigningError for anything else.
     """
@@ -89,9 +89,9 @@ def sign_image(
 ) -> Path:
     """Sign `raw` (body without header, linked for IMAGE_LOAD_ADDRESS + header) and return `out`.
 
-    `version` is "M.m.r" or "M.m.r+b". ECDSA of imgtool is randomised: two signed files differ, their digests
-    do not. With `hss`, an HSS/LMS signer, a second signature is appended. The result is parsed and compared with
-    what was asked for before `out` appears. Raises ImageSigningError and what the signer raises.
+    `version` is "M.m.r" or "M.m.r+b". imgtool's ECDSA is randomised: two signed files differ, but their digests are
+    equal. With `hss`, an HSS/LMS signer, a second signature is appended. The result is parsed and compared with the
+    arguments before `out` appears. Raises ImageSigningError and the errors of the signer.
     """
     wanted = _parse_version(version)
     try:
@@ -111,7 +111,7 @@ def sign_image(
             security_counter,
             key_hash(key_pem),
         ):
-            raise ImageSigningError("imgtool wrote another version, counter or key than asked for")
+            raise ImageSigningError("imgtool wrote another version, security counter or key than requested.")
         draft.replace(out)
     except ImageFormatError as error:
         raise ImageSigningError(f"imgtool wrote an image that the boot ROM would refuse: {error}") from None
@@ -121,15 +121,15 @@ def sign_image(
 
 
 def append_hss(image: bytes, signer: Signer) -> bytes:
-    """`image` with an HSS/LMS signature over its digest behind its other TLVs. Raises ImageSigningError."""
+    """`image` with an HSS/LMS signature over its digest after its other TLVs. Raises ImageSigningError."""
     if signer.algorithm != cose.ALG_HSS_LMS:
-        raise ImageSigningError("the second signature of an image is HSS/LMS")
+        raise ImageSigningError("The second signature of an image must be HSS/LMS.")
     info = image_info(image)
     if info.hss_signature:
-        raise ImageSigningError("the image has an HSS/LMS signature already")
+        raise ImageSigningError("The image already has an HSS/LMS signature.")
     parsed = parse_image(lambda offset, length: image[offset : offset + length], len(image))
     signature = signer.sign(info.digest)
-    length_at = int(parsed.hashed_bytes) + 2  # of the unprotected area: behind its magic
+    length_at = int(parsed.hashed_bytes) + 2  # of the unprotected area: after its magic number
     grown = len(image) - int(parsed.hashed_bytes) + 4 + len(signature)
     return (
         image[:length_at]
@@ -144,12 +144,12 @@ def append_hss(image: bytes, signer: Signer) -> bytes:
 def image_key(key_pem: Path, hss_public: bytes = b"") -> ImageKey:
     """The boot ROM's entry for an image key; with a raw HSS key, images need both signatures."""
     if len(hss_public) not in (0, HSS_PUBLIC_BYTES):
-        raise ImageSigningError(f"a raw HSS public key has {HSS_PUBLIC_BYTES} bytes")
+        raise ImageSigningError(f"A raw HSS public key has {HSS_PUBLIC_BYTES} bytes.")
     return ImageKey(key_hash(key_pem), hss_public)
 
 
 def image_info(data: bytes) -> ImageInfo:
-    """Parse a signed image as strictly as the boot ROM: only its TLVs, each once, nothing behind; digest compared.
+    """Parse a signed image as strictly as the boot ROM: known TLVs, each once, nothing after them; check the digest.
 
     Raises ImageFormatError(reason).
     """
@@ -157,7 +157,7 @@ def image_info(data: bytes) -> ImageInfo:
         raise ImageFormatError(reason="larger than a slot")
     parsed = parse_image(lambda offset, length: data[offset : offset + length], len(data))
     if parsed.total_bytes != len(data):
-        raise ImageFormatError(reason="bytes behind the image")
+        raise ImageFormatError(reason="bytes after the image")
     if parsed.digest != hashlib.sha256(data[: parsed.hashed_bytes]).digest():
         raise ImageFormatError(reason="digest TLV does not match the content")
     return ImageInfo(
@@ -193,14 +193,16 @@ def _load_public(key_pem: Path) -> ec.EllipticCurvePublicKey:
         else:
             public = serialization.load_pem_public_key(data)
     except (OSError, ValueError, TypeError) as error:
-        raise ImageSigningError(f"no readable key in {key_pem}: {type(error).__name__}") from None
+        raise ImageSigningError(
+            f"{key_pem} does not contain a key that can be read ({type(error).__name__})."
+        ) from None
     if not isinstance(public, ec.EllipticCurvePublicKey) or not isinstance(public.curve, ec.SECP256R1):
-        raise ImageSigningError(f"{key_pem} is no P-256 key")
+        raise ImageSigningError(f"{key_pem} is not a P-256 key.")
     return public
 
 
 def _run_imgtool(raw: Path, key_pem: Path, version: str, security_counter: int, out: Path) -> None:
-    """Only paths and public numbers stand on the command line; the key stays in its file."""
+    """The command line contains only paths and public numbers; the key stays in its file."""
     tool = Path(sysconfig.get_path("scripts")) / "imgtool"
     command = [
         str(tool),

@@ -20,7 +20,7 @@ from provisioning.release.capacities import require_capacity
 
 
 class ReleaseLogError(ValueError):
-    """The log is damaged, or the sequence number does not go forward."""
+    """The log is damaged, or a number is lower than one that was signed."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class LogEntry:
 
 
 class ReleaseLog:
-    """The log in one file. Hold `locked()` from asking for a number to `append`."""
+    """The log in one file. Use `locked()` around the choice of a number and `append`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -60,7 +60,9 @@ class ReleaseLog:
             try:
                 entry = LogEntry(**json.loads(line))
             except (ValueError, TypeError) as error:
-                raise ReleaseLogError(f"{self.path}, line {number}: not an entry of a release log") from error
+                raise ReleaseLogError(
+                    f"{self.path}, line {number}: this is this is not an entry of a release log"
+                ) from error
             if not _is_whole(entry):
                 raise ReleaseLogError(f"{self.path}, line {number}: not an entry of a release log")
             found.append(entry)
@@ -114,7 +116,7 @@ class ReleaseLog:
 
 
 def _is_whole(entry: LogEntry) -> bool:
-    """Whether the numbers are numbers, so that later comparisons cannot fail."""
+    """Whether the numbers are integers, so that later comparisons cannot fail."""
     numbers = (entry.sequence_number, entry.security_counter)
     return (
         all(type(one) is int and one >= 0 for one in numbers)

@@ -1,9 +1,9 @@
 """The SUIT manifest of a release (docs/reference/releases.md): every component named, fetched and matched.
 
-With an application set or a delta the firmware has several ways, in a try-each, last the full payload as without.
-With a set: where the firmware runs already nothing is fetched for it, so a release may change the set alone. With a
-delta: while the running firmware matches the release that the patch was made from, list and patch are fetched and
-matched, the patch is copied into the firmware, which is then matched.
+With an application set or a delta the firmware has several ways in a try-each; the last one fetches the full payload.
+With a set, a unit that already runs the firmware fetches nothing for it, so a release can change only the set. With a
+delta, a unit whose firmware matches the source of the patch fetches and matches list and patch, copies the patch into
+the firmware, and matches the firmware.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def encode_manifest(
     sequence_number: int,
     text: bytes,
 ) -> bytes:
-    """An encoded SUIT_Manifest; `text` is severed."""
+    """An encoded SUIT_Manifest. `text` is severed: only its digest is in the manifest."""
     components: tuple[tuple[bytes, ...], ...] = COMPONENTS
     contents = [firmware.chunk_list, firmware.content]
     in_full = [*_fetched(0, firmware.chunk_list), *_fetched(FIRMWARE, firmware.content)]
@@ -58,7 +58,7 @@ def encode_manifest(
 
 
 def _shared(contents: Sequence[bytes], vendor_id: bytes, class_id: bytes) -> list[Command]:
-    """Digest and size of every component, and whose unit it is for."""
+    """Digest and size of every component, and the vendor and class conditions."""
     found: list[Command] = []
     for index, content in enumerate(contents):
         values = {
@@ -83,7 +83,7 @@ def _identity(content: bytes) -> dict[int, object]:
 
 
 def _fetched(index: int, content: bytes) -> list[Command]:
-    """Fetch a component and match it with the digest that the shared sequence gave it."""
+    """Fetch a component and match it with its digest in the shared sequence."""
     uri = object_uri(hashlib.sha256(content).digest())
     return [
         (registry.DIRECTIVE_SET_COMPONENT_INDEX, index),
@@ -94,7 +94,7 @@ def _fetched(index: int, content: bytes) -> list[Command]:
 
 
 def _runs_already() -> list[Command]:
-    """The way of a unit that runs this firmware: the digest is the one that the shared sequence gave."""
+    """The way of a unit that runs this firmware: match the digest of the shared sequence."""
     return [
         (registry.DIRECTIVE_SET_COMPONENT_INDEX, FIRMWARE),
         (registry.CONDITION_IMAGE_MATCH, registry.REPORT_FAILURE),
@@ -122,8 +122,8 @@ def _by_delta(firmware: Payload, delta: Delta, at: int) -> list[Command]:
 
 
 def _one_of(firmware: Payload, ways: list[list[Command]], in_full: list[Command]) -> list[Command]:
-    """Whichever of `ways` holds, else the full payload."""
-    # A sequence that failed leaves its parameters: what the firmware is has to be said again.
+    """The first of `ways` that succeeds, else the full payload."""
+    # A failed way leaves its parameters set, so the last way sets those of the firmware again.
     last: list[Command] = [
         (registry.DIRECTIVE_SET_COMPONENT_INDEX, FIRMWARE),
         commands.encode_parameters(_identity(firmware.content)),

@@ -1,4 +1,4 @@
-"""One payload of a release and the list of its chunks: what is published of it, and under which names it is kept."""
+"""One payload of a release and its chunk list: the published objects and the file names in a release folder."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ FIRMWARE: Final = "firmware"
 APP: Final = "app"
 DELTA: Final = "delta"
 MAX_PAYLOAD_BYTES: Final = CHUNK_LIST_BYTES // 32 * CHUNK_BYTES
-# In a release folder, by payload: content and chunk list. A manifest's components are called like the payload and
-# like the payload with "-chunks"; the firmware's list is just "chunks".
+# Payload -> file names of content and chunk list in a release folder. The components of a manifest are NAME and
+# NAME-chunks; the chunk list of the firmware is "chunks".
 FILES: Final = {
     FIRMWARE: ("payload.bin", "chunks.bin"),
     APP: ("app.bin", "app-chunks.bin"),
@@ -26,12 +26,14 @@ class ReleaseError(ValueError):
 
 
 def split_chunks(payload: bytes) -> bytes:
-    """The chunk list: SHA-256 of every CHUNK_BYTES of the payload, one behind the other.
+    """The chunk list: the SHA-256 digests of the chunks (CHUNK_BYTES each) in order.
 
-    Raises ReleaseError for an empty payload or one past MAX_PAYLOAD_BYTES.
+    Raises ReleaseError for an empty payload or one above MAX_PAYLOAD_BYTES.
     """
     if not 0 < len(payload) <= MAX_PAYLOAD_BYTES:
-        raise ReleaseError(f"a payload has 1 to {MAX_PAYLOAD_BYTES} bytes, not {len(payload)}")
+        raise ReleaseError(
+            f"A payload must have 1 to {MAX_PAYLOAD_BYTES} bytes. This one has {len(payload)}."
+        )
     return b"".join(
         hashlib.sha256(payload[at : at + CHUNK_BYTES]).digest() for at in range(0, len(payload), CHUNK_BYTES)
     )
@@ -52,12 +54,12 @@ class Payload:
 
     @property
     def digest(self) -> bytes:
-        """SHA-256 of the content: its name where it is published."""
+        """SHA-256 of the content: its published name."""
         return hashlib.sha256(self.content).digest()
 
     @property
     def chunk_list_digest(self) -> bytes:
-        """SHA-256 of the chunk list: its name where it is published."""
+        """SHA-256 of the chunk list: its published name."""
         return hashlib.sha256(self.chunk_list).digest()
 
     def chunks(self) -> list[tuple[bytes, bytes]]:

@@ -1,7 +1,7 @@
-"""A release: payload, list of its chunk digests, and the SUIT envelope that an author signs over both.
+"""A release: payload, chunk list, and the SUIT envelope that an author signs over both.
 
-The device's own codecs write it, and `build_release` reads it back through the device's own verifier: what
-a unit would refuse is never published.
+The device's codecs write the envelope, and `build_release` verifies it with the device's code, so a release that a unit
+would refuse is never published.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ ENVELOPE_NAME = "release.suit"
 
 @dataclass(frozen=True)
 class Release:
-    """Everything that is published for one release. `extras`: payloads beside the firmware."""
+    """Everything that is published for one release. `extras`: application set and delta."""
 
     envelope: bytes
     payload: bytes
@@ -71,22 +71,22 @@ class Release:
 
     @property
     def app(self) -> Payload | None:
-        """The application set, where the release has one."""
+        """The application set; None without one."""
         return next((one for one in self.extras if one.name == APP), None)
 
     @property
     def delta(self) -> Payload | None:
-        """The patch, where the release has one."""
+        """The patch; None without one."""
         return next((one for one in self.extras if one.name == DELTA), None)
 
     @property
     def payload_digest(self) -> bytes:
-        """SHA-256 of the firmware: its name where it is published."""
+        """SHA-256 of the firmware: its published name."""
         return self.firmware.digest
 
     @property
     def chunk_list_digest(self) -> bytes:
-        """SHA-256 of the firmware's chunk list: its name where it is published."""
+        """SHA-256 of the firmware's chunk list: its published name."""
         return self.firmware.chunk_list_digest
 
     def chunks(self) -> list[tuple[bytes, bytes]]:
@@ -94,7 +94,7 @@ class Release:
         return self.firmware.chunks()
 
     def whole_objects(self) -> dict[bytes, bytes]:
-        """SHA-256 -> content of every payload and chunk list: what a CoAP server serves."""
+        """SHA-256 -> content of every payload and chunk list, as a CoAP server serves them."""
         found = {}
         for one in self.payloads:
             found[one.chunk_list_digest] = one.chunk_list
@@ -102,7 +102,7 @@ class Release:
         return found
 
     def small_objects(self) -> dict[bytes, bytes]:
-        """SHA-256 -> content of every chunk and chunk list: what a broker retains."""
+        """SHA-256 -> content of every chunk and chunk list, as a broker retains them."""
         found = {}
         for one in self.payloads:
             found.update(dict(one.chunks()))
@@ -110,7 +110,7 @@ class Release:
         return found
 
     def save(self, directory: Path) -> None:
-        """Write the files; the envelope last, so that a folder with an envelope is complete."""
+        """Write the files. The envelope is last, so a folder with an envelope is complete."""
         directory.mkdir(parents=True, exist_ok=True)
         files = {}
         for one in self.payloads:
@@ -124,14 +124,14 @@ class Release:
 
     @classmethod
     def load(cls, directory: Path) -> Release:
-        """Read what `save` wrote. Raises ReleaseError for missing files or ones that do not belong together.
+        """Read a folder that `save` wrote. Raises ReleaseError for files that are missing or do not belong together.
 
-        The signature is not checked here: that needs anchors (`device.trust.verify.verify_envelope`).
+        The signature is not verified: that needs anchors (`device.trust.verify.verify_envelope`).
         """
         try:
             envelope = (directory / ENVELOPE_NAME).read_bytes()
         except OSError as error:
-            raise ReleaseError(f"{directory} is no release: {error.strerror or error}") from error
+            raise ReleaseError(f"{directory} is not a release folder: {error.strerror or error}") from error
         try:
             parts = suit_envelope.decode(envelope)
             content = manifest.decode(parts.manifest)
@@ -140,7 +140,7 @@ class Release:
         digests = _digests(content)
         names = [one for one in FILES if (one.encode(),) in content.components]
         if FIRMWARE not in names:
-            raise ReleaseError(f"{directory / ENVELOPE_NAME} is for no firmware")
+            raise ReleaseError(f"{directory / ENVELOPE_NAME} has no firmware component")
         firmware, *extras = (_load_payload(directory, name, digests) for name in names)
         return cls(envelope, firmware.content, firmware.chunk_list, content.sequence_number, tuple(extras))
 
@@ -151,14 +151,14 @@ def _load_payload(directory: Path, name: str, digests: set[bytes]) -> Payload:
         try:
             data = (directory / file).read_bytes()
         except OSError as error:
-            raise ReleaseError(f"{directory} is no release: {error.strerror or error}") from error
+            raise ReleaseError(f"{directory} is not a release folder: {error.strerror or error}") from error
         if hashlib.sha256(data).digest() not in digests:
-            raise ReleaseError(f"{directory / file} is not what {ENVELOPE_NAME} was signed for")
+            raise ReleaseError(f"{directory / file} does not have the digest in {ENVELOPE_NAME}")
         read.append(data)
     return Payload(name, read[0], read[1])
 
 
-def build_release(  # noqa: PLR0913 - what a release is made of, by name
+def build_release(  # noqa: PLR0913 - the parts of a release, by name
     payload: bytes,
     *,
     vendor_id: bytes,
@@ -171,11 +171,11 @@ def build_release(  # noqa: PLR0913 - what a release is made of, by name
     delta_from: bytes | None = None,
     app: Payload | None = None,
 ) -> Release:
-    """A signed release of `payload` for one product class; several signers give several signatures.
+    """A signed release of `payload` for one product class. Each signer adds a signature.
 
-    `delta_from`: payload of the release that a delta is made from; `app`: an application set (appset.build_set).
+    `delta_from`: firmware that a delta is made from; `app`: an application set (application_set.build_set).
 
-    Raises ReleaseError for sizes, FirstbootError when a device would refuse the result.
+    Raises ReleaseError for a size, FirstbootError if a device would refuse the result.
     """
     signers = list(signer) if isinstance(signer, list | tuple) else [cast("Signer", signer)]
     firmware = Payload.of(FIRMWARE, payload)
@@ -190,6 +190,15 @@ def build_release(  # noqa: PLR0913 - what a release is made of, by name
         sequence_number=sequence_number,
         text=text,
     )
+    envelope = _signed_envelope(content, text, signers)
+    for each in signers:
+        _verify_as_device(envelope, vendor_id, class_id, each)
+    extras = tuple(one for one in (app, None if delta is None else delta.payload) if one is not None)
+    return Release(envelope, payload, firmware.chunk_list, sequence_number, extras)
+
+
+def _signed_envelope(content: bytes, text: bytes, signers: Sequence[Signer]) -> bytes:
+    """The envelope of a manifest with its severed text, signed by each signer."""
     digest = suit_envelope.encode_digest(suit_envelope.digest_of(content))
     signatures = tuple(
         cose.sign1_encode(
@@ -197,34 +206,30 @@ def build_release(  # noqa: PLR0913 - what a release is made of, by name
         )
         for each in signers
     )
-    envelope = suit_envelope.encode(
+    return suit_envelope.encode(
         suit_envelope.Envelope(digest, signatures, content, {registry.MEMBER_TEXT: text})
     )
-    for each in signers:
-        _verify_as_device(envelope, vendor_id, class_id, each)
-    extras = tuple(one for one in (app, None if delta is None else delta.payload) if one is not None)
-    return Release(envelope, payload, firmware.chunk_list, sequence_number, extras)
 
 
 def anchors_of(vendor_id: bytes, class_id: bytes, signer: Signer) -> Anchors:
-    """Anchors that know one author: to see a release as a unit of this class would."""
+    """Anchors of a unit of this class that trusts one author."""
     key = Key(signer.key_id, signer.algorithm, ROLE_AUTHOR, signer.public)
     return Anchors(vendor_id, class_id, (key,), 0, 0, NO_RULES)
 
 
 def _verify_as_device(envelope: bytes, vendor_id: bytes, class_id: bytes, signer: Signer) -> VerifiedManifest:
     if len(envelope) > ENVELOPE_BYTES:
-        raise ReleaseError(f"the envelope has {len(envelope)} bytes, a device takes {ENVELOPE_BYTES}")
+        raise ReleaseError(f"The envelope has {len(envelope)} bytes. A device takes {ENVELOPE_BYTES}.")
     return verify_envelope(envelope, anchors_of(vendor_id, class_id, signer))
 
 
 def image_digests(envelope: bytes) -> set[bytes]:
-    """Every image digest that an envelope names: payloads and chunk lists. Raises FirstbootError; verifies nothing."""
+    """Every image digest in an envelope: payloads and chunk lists. Verifies nothing. Raises FirstbootError."""
     return _digests(manifest.decode(suit_envelope.decode(envelope).manifest))
 
 
 def _digests(content: manifest.Manifest) -> set[bytes]:
-    """Every image digest that the manifest names."""
+    """Every image digest in the manifest."""
     found: set[bytes] = set()
     for _command, argument in content.shared:
         if isinstance(argument, dict) and registry.PARAMETER_IMAGE_DIGEST in argument:

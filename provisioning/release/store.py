@@ -1,8 +1,8 @@
-"""What is published for one product class, as files: the CoAP server serves them, MQTT gets the same objects.
+"""The published files of one product class, which the CoAP server serves.
 
-Layout: DIRECTORY/CLASS/manifest, support, contact, keyset, o/SHA256, and current.json (what the manifest needs).
-Every file appears whole or not at all; the manifest is written last, so a device never sees one whose objects
-are missing.
+Layout: DIRECTORY/CLASS/manifest, support, contact, keyset, o/SHA256, and current.json (the objects of the manifest).
+Each file is replaced atomically. The manifest is written last, so a device never sees a manifest whose objects are
+missing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NAME: Final = re.compile(r"manifest|support|contact|keyset|o/[0-9a-f]{64}")
 
 
 class PublishError(RuntimeError):
-    """Something could not be published, or is not there after it was."""
+    """Something could not be published, or is missing after it was published."""
 
 
 class ReleaseStore:
@@ -35,7 +35,7 @@ class ReleaseStore:
 
     # --- publishing ----------------------------------------------------------------------------------
     def put_release(self, release: Release) -> None:
-        """Objects first, then the list of what is current, then the manifest."""
+        """Write the objects, then current.json, then the manifest."""
         objects = {digest.hex(): data for digest, data in release.whole_objects().items()}
         for name, data in objects.items():
             self.put_raw(f"o/{name}", data)
@@ -56,11 +56,11 @@ class ReleaseStore:
         self.put_raw("keyset", record)
 
     def put_raw(self, name: str, data: bytes) -> None:
-        """Write one published name without looking at its content. Raises PublishError for a name that is none."""
+        """Write one published name; the content is not checked. Raises PublishError for another name."""
         self._replace(self._path(name), data)
 
     def remove_superseded(self) -> list[str]:
-        """Delete objects that the current manifest does not need; gives their names."""
+        """Delete the objects that the current manifest does not need. Returns their names."""
         try:
             keep = set(json.loads((self.directory / "current.json").read_bytes())["objects"])
         except FileNotFoundError:
@@ -74,7 +74,7 @@ class ReleaseStore:
 
     # --- serving -------------------------------------------------------------------------------------
     def size(self, name: str) -> int | None:
-        """Bytes of a published name, None where it is not published."""
+        """The size in bytes of a published name; None if it is not published."""
         if not NAME.fullmatch(name):
             return None
         try:
@@ -83,7 +83,7 @@ class ReleaseStore:
             return None
 
     def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
-        """A range of a published name. Raises FileNotFoundError."""
+        """The bytes of a published name from `start`, at most `length`. Raises FileNotFoundError."""
         with self._path(name).open("rb") as file:
             file.seek(start)
             return file.read() if length is None else file.read(length)
@@ -99,7 +99,7 @@ class ReleaseStore:
 
     def _path(self, name: str) -> Path:
         if not NAME.fullmatch(name):
-            raise PublishError(f"{name!r} is no published name")
+            raise PublishError(f"{name!r} is not a name that can be published")
         return self.directory / name
 
     def _replace(self, path: Path, data: bytes) -> None:

@@ -166,7 +166,7 @@ def test_a_contact_alone_needs_to_be_told_the_class(
 def test_a_record_of_another_kind_is_not_published(publish, records: dict[str, Path], tmp_path: Path) -> None:
     result = publish("--store", tmp_path / "store", "--keyset", records["support"])
     assert result.exit_code == 1
-    assert "is no key set" in result.output
+    assert "is not a key set" in result.output
     assert not (tmp_path / "store").exists()
 
 

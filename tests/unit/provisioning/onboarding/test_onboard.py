@@ -129,7 +129,7 @@ def test_a_slip_in_the_code_is_found_before_the_device_is_asked_to_take_it(unit:
 def test_a_device_with_an_owner_says_so_and_keeps_its_password(unit: FactoryUnit) -> None:
     assert from_label(unit, PASSWORD + "\n").exit_code == 0
     result = from_label(unit, "seven green bottles on the wall\n")
-    assert result.exit_code == 4 and "set up already" in result.stderr
+    assert result.exit_code == 4 and "already set up" in result.stderr
     assert unit.world.owner.sign_in(PASSWORD)
 
 

@@ -97,13 +97,13 @@ def test_the_same_folder_gives_the_same_set_whatever_its_dates(folder: Path) -> 
 @pytest.mark.parametrize(
     ("name", "content", "text"),
     [
-        ("Upper.py", b"", "no name for a file"),
-        ("a b.py", b"", "no name for a file"),
-        ("bad.py", b"def:\n", "bad.py, line 1: no Python source"),
-        ("latin.py", b"# \xe9\n", "latin.py: no Python source"),
+        ("Upper.py", b"", "cannot be a file name"),
+        ("a b.py", b"", "cannot be a file name"),
+        ("bad.py", b"def:\n", "bad.py, line 1: not valid Python source"),
+        ("latin.py", b"# \xe9\n", "latin.py: not valid Python source"),
         ("large.bin", bytes(65537), "limit=65536"),
         ("__init__.py", b"def run(context):\n    pass\n", "no `async def run"),
-        ("x" * 49, b"", "no name for a file"),
+        ("x" * 49, b"", "cannot be a file name"),
     ],
 )
 def test_a_set_that_a_unit_would_refuse_is_refused_by_name(
@@ -122,7 +122,7 @@ def test_a_folder_without_a_start_and_one_with_a_link_are_refused(folder: Path, 
     (folder / "__init__.py").unlink()
     with pytest.raises(ReleaseError, match="__init__"):
         appset.build_set(folder)
-    with pytest.raises(ReleaseError, match="no folder"):
+    with pytest.raises(ReleaseError, match="is not a folder"):
         appset.build_set(tmp_path / "nothing")
 
 
@@ -174,7 +174,7 @@ def test_inspect_shows_every_file(desk: Path, folder: Path, tmp_path: Path) -> N
     shown = run("inspect", out).output
     for name in ("app/__init__.py", "app/data/table.bin", "app/helper.py"):
         assert name in shown
-    assert "fetches the set alone" in shown
+    assert "fetches only the set" in shown
 
 
 def test_a_release_with_an_application_conforms(desk: Path, folder: Path, tmp_path: Path) -> None:

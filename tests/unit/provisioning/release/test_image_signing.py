@@ -131,7 +131,7 @@ def test_a_missing_body_is_refused_in_words(folder):
 
 
 def test_bytes_after_the_image_are_refused(signed):
-    assert refused(signed + b"\0") == "bytes behind the image"
+    assert refused(signed + b"\0") == "bytes after the image"
 
 
 def test_a_further_flag_is_refused(signed):
