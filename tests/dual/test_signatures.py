@@ -6,10 +6,10 @@ import test_trust as base
 
 from device.codec import cose
 from device.crypto import backend
-from device.errors import CborError, SignatureError
+from device.errors import AlgorithmError, CborError, SignatureError, UnsupportedError
 from device.suit import envelope
 from device.trust import anchors as trust_anchors
-from device.trust import verify
+from device.trust import signatures, verify
 from device.trust.anchors import ROLE_AUTHOR, ROLE_SUPPORT, Anchors, Key, Policy, Rules
 
 # RFC 8032 7.1, test 1: its secret key signs nothing here; test 2's signature is over one byte.
@@ -204,3 +204,124 @@ def test_the_digest_of_a_signed_manifest_is_what_is_signed():
     message = cose.decode(parts.signatures[0])
     signed = cose.to_be_signed(message, message.signers[0], b"", parts.digest)
     assert backend.p256_verify(KEYS[0].public, sha256(signed).digest(), message.signers[0].signature)
+
+
+def test_a_header_with_any_other_algorithm_than_the_keys_is_refused():
+    for bound, header in (
+        (-9, -19),
+        (-9, -46),
+        (-9, -1),
+        (-19, -9),
+        (-46, -9),
+        (-46, -7),
+        (-19, -7),
+        (-19, -1),
+    ):
+        key = Key(NAMES[0], bound, ROLE_AUTHOR, KEYS[0].public)
+        data = cose.sign1_encode(b"payload", algorithm=header, key_id=NAMES[0], sign=base.signer(PRIVATES[0]))
+        message = cose.decode(data)
+        try:
+            signatures.verify_signer(message, message.signers[0], key, b"", None, backend)
+        except AlgorithmError as error:
+            assert error.fields == {"header": header, "bound": bound}
+            continue
+        raise AssertionError((bound, header))
+
+
+def test_a_key_of_an_algorithm_that_the_unit_does_not_know_is_refused_by_its_number():
+    for algorithm in (-257, -48, -8, -7, -1, 0, 5):
+        key = Key(NAMES[0], algorithm, ROLE_AUTHOR, KEYS[0].public)
+        try:
+            signatures.verify_signature(key, b"message", bytes(64))
+        except UnsupportedError as error:
+            assert error.fields == {"what": f"algorithm {algorithm}"}
+            continue
+        raise AssertionError(algorithm)
+
+
+def test_a_repeated_or_unknown_signer_does_not_hide_the_ones_after_it():
+    def several(digest):
+        signers = [(-9, NAMES[at], base.signer(PRIVATES[at])) for at in (0, 0, 1)]
+        signers.insert(0, (-9, b"unknown", base.signer(PRIVATES[2])))
+        return cose.sign_encode(digest, signers=tuple(signers), is_detached=True)
+
+    assert accepted((several,), anchors(2))
+    refused((several,), anchors(3), "have=2 need=3")
+
+
+class Believing:
+    """A crypto that takes every signature, to count signatures of several algorithms."""
+
+    @staticmethod
+    def sha256(data):
+        return backend.sha256(data)
+
+    @staticmethod
+    def p256_verify(_public, _digest, _signature):
+        return True
+
+    ed25519_verify = hss_verify = p256_verify
+
+
+class Puzzled(Believing):
+    """A crypto that does not know the parameters of an HSS key."""
+
+    @staticmethod
+    def hss_verify(_public, _message, _signature):
+        raise ValueError("levels 9")
+
+
+def count(threshold, algorithms, signers, crypto=Believing):
+    """Ask for a policy of the author; each signer is (name, algorithm of key and header)."""
+    keys = tuple([Key(name, algorithm, ROLE_AUTHOR, name * 8) for name, algorithm in signers])
+    made = tuple([(algorithm, name, lambda _message: bytes(64)) for name, algorithm in signers])
+    message = cose.decode(cose.sign_encode(b"payload", signers=made))
+    policy = Policy(ROLE_AUTHOR, threshold, algorithms)
+    signatures.require((message,), anchors(1, (), keys), policy, b"", None, crypto)
+
+
+def test_a_required_algorithm_may_come_after_the_threshold_was_reached():
+    count(1, (-9, -46), ((b"one", -9), (b"two", -9), (b"hss", -46)))
+    count(1, (-19,), ((b"one", -9), (b"two", -9), (b"three", -19)))
+
+
+def test_more_signatures_than_the_threshold_without_a_required_algorithm_are_refused_for_the_algorithm():
+    try:
+        count(1, (-46,), ((b"one", -9), (b"two", -9)))
+    except SignatureError as error:
+        assert error.fields == {"reason": "required algorithm", "algorithm": -46, "role": ROLE_AUTHOR}
+        return
+    raise AssertionError("accepted")
+
+
+def test_each_algorithm_has_its_own_check():
+    calls = []
+
+    class Noting(Believing):
+        @staticmethod
+        def p256_verify(_public, digest, _signature):
+            calls.append(("p256", digest))
+            return True
+
+        @staticmethod
+        def ed25519_verify(_public, message, _signature):
+            calls.append(("ed25519", message))
+            return True
+
+        @staticmethod
+        def hss_verify(_public, message, _signature):
+            calls.append(("hss", message))
+            return True
+
+    for algorithm in (-9, -19, -46):
+        signatures.verify_signature(Key(b"k", algorithm, ROLE_AUTHOR, b""), b"message", b"", Noting)
+    assert calls == [("p256", sha256(b"message").digest()), ("ed25519", b"message"), ("hss", b"message")]
+
+
+def test_parameters_of_a_key_that_the_unit_does_not_know_are_named():
+    try:
+        count(1, (), ((b"hss", -46),), Puzzled)
+    except UnsupportedError as error:
+        assert error.fields == {"what": "levels 9"}
+        return
+    raise AssertionError("accepted")
