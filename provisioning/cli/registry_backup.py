@@ -58,7 +58,7 @@ def check_backup(folder: BackupArgument, is_json: JsonOption = False) -> None:
 
     Example: `firstboot registry check-backup backups/monday`
     """
-    report = backups.drill(folder)
+    report = backups.check_backup(folder)
     if is_json:
         print_json(report_document(report) | {"backup": str(folder)})
     else:

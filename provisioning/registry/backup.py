@@ -1,11 +1,11 @@
-"""Backup and restore of a registry in a file, and the drill that shows that a backup is good.
+"""Backup and restore of a registry in a file, and the check that a backup can be restored.
 
 Rules:
 1. A backup is one folder: a consistent copy of the database, made while stations work, the fingerprint key, and the
-   newest checkpoint. The station's key stays where it is: it is drawn anew (a new chain) where it is lost.
+   newest checkpoint. The station's key is not in it: if it is lost, a new key begins a new chain.
 2. A restored registry may be older than what its stations did. It skips serial numbers, begins new chains, and its
-   batches wait for a person (an incident), so nothing is doubled in silence.
-3. A backup that does not verify is told at once, not on the day when it is needed.
+   batches wait for a person (an incident), so nothing is given out twice unnoticed.
+3. A backup is checked when it is made, not on the day when it is needed.
 
 PostgreSQL has pg_dump for its own side; the key files belong to its backup.
 """
@@ -60,7 +60,7 @@ def backup(registry: Registry, folder: Path) -> Backup:
         _copy_database(file, draft / DATABASE_NAME)
         create_private(draft / KEY_NAME, registry.database.location.key_path.read_bytes())
         create_private(draft / CHECKPOINT_NAME, checkpoint.encode())
-        report = drill(draft)
+        report = check_backup(draft)
         draft.rename(folder)
     except OSError as error:
         raise RegistryError(f"the backup cannot be written: {error.strerror}") from None
@@ -69,7 +69,7 @@ def backup(registry: Registry, folder: Path) -> Backup:
     return Backup(folder, report)
 
 
-def drill(folder: Path) -> Report:
+def check_backup(folder: Path) -> Report:
     """Restore a backup into a folder of its own and check it there; what its ledger holds. Raises RegistryError."""
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / DATABASE_NAME
@@ -90,7 +90,7 @@ def restore(folder: Path, path: Path, *, by: str, skipped: int = SKIPPED_NUMBERS
         raise RegistryError(
             f"{path.name} exists; move the damaged registry away first, it may still be needed"
         )
-    report = drill(folder)
+    report = check_backup(folder)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.restoring")
     _take(folder, draft)
@@ -126,7 +126,7 @@ def _take(folder: Path, path: Path) -> None:
     for name, target in ((DATABASE_NAME, path), (KEY_NAME, path.with_name(path.name + ".key"))):
         source = folder / name
         if not source.is_file():
-            raise RegistryError(f"{folder.name} is no backup: {name} is missing")
+            raise RegistryError(f"{folder.name} is not a backup: {name} is missing")
         target.touch(mode=0o600)
         shutil.copyfile(source, target)
         target.chmod(0o600)

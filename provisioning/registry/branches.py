@@ -1,11 +1,11 @@
-"""Branches: registries that go on by themselves, and how they come together with the main one.
+"""Branches: registries that work without the main registry for a time, and how they are merged into it.
 
 Rules:
 1. A branch has the main registry's fingerprint key (or a repeat would not be seen) and gives out leased numbers only.
 2. A sync checks the branch's ledger first. One that lost records which the main registry holds was restored or
    rewritten: nothing of it is taken, and the incident blocks its batches.
 3. A code, hardware id or serial that both know for different units quarantines both units, on both sides (PW-10).
-4. Nothing of a batch is released before every branch that may hold units of it was synced with the batch closed.
+4. No batch is shipped until every branch that may hold units of it was synced after the batch was closed there.
 5. The main registry is changed in one transaction, then the branch; a sync that died in between is repeated.
 """
 
@@ -200,10 +200,10 @@ def _lost_records(main: Registry, registry_id: bytes, taken: merge.Taken) -> str
 
 
 def ship_problems(main: Registry, batch: str) -> list[str]:
-    """Why a batch cannot be released: one sentence each, none when it can (rule 4, PR-05)."""
+    """Why a batch cannot be shipped, one sentence each; an empty list if it can (rule 4, PR-05)."""
     with main.reading() as session:
         if is_branch(session):
-            return ["this registry is a branch: sync it, and release the batch in the main registry"]
+            return ["this registry is a branch: sync it, then ship the batch in the main registry"]
         found = session.get(Batch, batch)
         if found is None:
             return [f"there is no batch {batch}"]
@@ -225,7 +225,7 @@ def ship_problems(main: Registry, batch: str) -> list[str]:
 
 
 def ship_batch(main: Registry, batch: str) -> int:
-    """Let a batch go; unix seconds of its release. Raises BatchError with every reason against it."""
+    """Ship a batch; unix seconds of the shipping. Raises BatchError with every reason against it."""
     if problems := ship_problems(main, batch):
         raise BatchError("; ".join(problems))
     with main.writing() as session:
@@ -237,7 +237,7 @@ def ship_batch(main: Registry, batch: str) -> int:
 
 
 def incidents(main: Registry, *, is_open: bool = True) -> list[Incident]:
-    """What was found and must not be, detached; with `is_open` only what nobody settled."""
+    """Incidents, detached; with `is_open` only the unresolved ones."""
     query = select(Incident).order_by(Incident.id)
     with main.reading() as session:
         return list(session.scalars(query.where(Incident.settled_by.is_(None)) if is_open else query))

@@ -2,12 +2,12 @@
 
 Rules:
 1. A chain belongs to one station's key. Record n holds SHA-256(hash of n-1 || body); the station signs that hash
-   together with the chain's name, so no record can be moved to another place or chain (PR-03).
+   together with the name of the chain, so no record can be moved within a chain or to another one (PR-03).
 2. A checkpoint names, for every chain, how many records it has, the hash of the last one and the key; it holds the hash
    of the checkpoint before it. Checkpoints are JSON documents that anyone can keep and check.
-3. A ledger agrees with a checkpoint when each named chain still has that record at that number. A ledger that is
+3. The chains agree with a checkpoint if each named chain still has that record at that number. A chain that is
    shorter, or has another record there, was restored, cut or rewritten.
-4. What no checkpoint outside the registry has seen, its owner can still take back: export checkpoints often.
+4. The owner of the registry can still take back what no exported checkpoint covers: export checkpoints often.
 """
 
 from __future__ import annotations
@@ -182,7 +182,7 @@ def open_checkpoint(text: str, trusted: Sequence[bytes] = ()) -> dict[str, Any]:
         raise ChainError(["the checkpoint is damaged"])
     canonical = json.dumps(content, sort_keys=True)
     if not is_signed(public, _CHECKPOINT_DOMAIN + canonical.encode(), signature):
-        raise ChainError([f"checkpoint {content['number']} was changed: its signature does not hold"])
+        raise ChainError([f"checkpoint {content['number']} was changed: its signature is wrong"])
     if trusted and public not in trusted and key_id(public) not in trusted:
         raise ChainError(
             [f"checkpoint {content['number']} is signed by {key_id(public).hex()}, which is not trusted"]

@@ -1,4 +1,7 @@
-"""Ledger and database together: checkpoints, reading the whole for a check. Records are appended in `works.py`."""
+"""Reads the hash chains from the database, checks them against the units, and stores signed checkpoints.
+
+Records are appended in `operations.py`.
+"""
 
 from __future__ import annotations
 
@@ -77,15 +80,15 @@ def check_units(session: Session) -> None:
     released = set(session.scalars(select(Unit.id).where(Unit.status == PASSED)))
     problems = []
     if missing := (finished | released) - recorded:
-        problems.append(f"{len(missing)} released units have no production record")
+        problems.append(f"{len(missing)} passed units have no production record")
     if extra := recorded - finished:
-        problems.append(f"{len(extra)} production records belong to no released unit")
+        problems.append(f"{len(extra)} production records belong to no passed unit")
     problems += _undone(session)
     if problems:
         raise ChainError(problems)
 
 
-_STANDS: Final[dict[str, Callable[[Unit], bool]]] = {
+_IS_IN_EFFECT: Final[dict[str, Callable[[Unit], bool]]] = {
     "rework": lambda unit: unit.status == RETIRED,
     "revoke": lambda unit: unit.withdrawn_s is not None,
     "quarantine": lambda unit: unit.status in (QUARANTINED, RETIRED),
@@ -99,7 +102,7 @@ def _undone(session: Session) -> list[str]:
     for body in session.scalars(select(DecisionRecord.body)):
         facts = json.loads(body)
         unit = units.get(str(facts.get("device_id")))
-        if facts["kind"] in _STANDS and (unit is None or not _STANDS[facts["kind"]](unit)):
+        if facts["kind"] in _IS_IN_EFFECT and (unit is None or not _IS_IN_EFFECT[facts["kind"]](unit)):
             problems.append(
                 f"unit {facts['serial']} does not show that {facts['by']} decided: {facts['kind']}"
             )

@@ -1,4 +1,4 @@
-"""What a registry refuses, and why. No text holds a secret."""
+"""Errors of a registry. No text holds a secret."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class QuarantinedError(RegistryError):
 
 
 class DuplicateCodeError(RegistryError):
-    """The code drawn was drawn before."""
+    """The new set-up code was generated before."""
 
 
 class BatchError(RegistryError):
@@ -32,7 +32,7 @@ class ClockError(RegistryError):
 
 
 class ChainError(RegistryError):
-    """Production records or checkpoints do not hold. `problems`: one sentence each."""
+    """Records or checkpoints were changed, dropped or forged. `problems`: one sentence each."""
 
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems

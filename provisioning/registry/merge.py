@@ -168,7 +168,7 @@ def _batches(session: Session, taken: Taken) -> None:
         elif known.shipped_s is not None and any(
             unit.batch == batch.number and _is_new(session, unit) for unit in taken.units
         ):
-            raise ConflictError(f"batch {batch.number} was released, but the branch has more units of it")
+            raise ConflictError(f"batch {batch.number} was shipped, but the branch has more units of it")
         elif (known.declared_digest, known.is_development) != (batch.declared_digest, batch.is_development):
             raise ConflictError(f"batch {batch.number} has another product definition in the branch")
     session.flush()

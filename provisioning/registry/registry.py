@@ -1,12 +1,12 @@
-"""What a station knows of its units, durably: identities, burned codes, phases, released units.
+"""What a station keeps about its units on disk: identities, burned codes, phases, results.
 
 Rules:
 1. An identity and a code's fingerprint are on disk before they are used (PR-04).
 2. A hardware id has one identity for good. A run that is repeated before the lock gets the same identity and a
-   new code; the old code's fingerprint stays burned. Only rework, which a named person decides, retires an identity.
-3. A code is never given out twice, to whatever unit, in whatever run (PW-10).
-4. A unit is released once, after its lock was proved; released units form signed hash chains (PR-03).
-5. A unit that failed is quarantined: no run goes on with it before a person decided.
+   new code; the fingerprint of the old code stays burned. Only rework, decided by a named person, retires an identity.
+3. No code is given out twice, for any unit, in any run (PW-10).
+4. A unit passes once, after its lock was proved. The records of passed units form signed hash chains (PR-03).
+5. A unit that failed is quarantined: no run continues with it until a person decides.
 """
 
 from __future__ import annotations

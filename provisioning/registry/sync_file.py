@@ -1,11 +1,11 @@
-"""A sync by files, for a station without a path to the main registry: a signed bundle there, a signed answer back.
+"""Sync by files, for a station that cannot reach the main registry: a signed sync file there, a signed answer back.
 
 Rules:
-1. Nothing is read out of a file before its signature holds under the key that is known for its sender. The first time
-   a person compares the key's id with the station's and says it (`key`); from then on no other is taken.
-2. Bundles of a branch are numbered. The main registry takes each number once and none below the last: a branch that
-   was set back, or a file that was mixed up, changes nothing. An answer counts for the branch's last bundle only.
-3. What a bundle brings goes through the checks of any other sync (provisioning/registry/branches.py).
+1. A file is read only after its signature was verified with the known key of its sender. The first time, a person
+   compares the id of the key with the one that the station shows, and gives it (`key`); later no other key is accepted.
+2. The sync files of a branch are numbered. The main registry takes each number once, in order: a branch that was set
+   back, or a file that was mixed up, changes nothing. An answer counts only for the last sync file of the branch.
+3. The content of a sync file goes through the checks of any other sync (provisioning/registry/branches.py).
 4. No file holds a set-up code or an open OSCORE secret; files have mode 0600 all the same.
 
 A file is JSON {"content": text, "key": hex, "signature": hex}; the signature (r, s) is over
@@ -46,10 +46,11 @@ from provisioning.registry.registry import Registry
 Row = TypeVar("Row", bound=Base)
 VERSION: Final = 2
 LARGEST_BYTES: Final = 512 << 20
-NUMBER_NAME: Final = "bundle number"  # setting of a branch: of its last bundle
+NUMBER_NAME: Final = "bundle number"  # setting of a branch: number of its last sync file
 MAIN_KEY_NAME: Final = "main key"  # setting of a branch: the key that signs answers
 _DOMAIN: Final = b"firstboot bundle v1\0"
 BRANCH, ANSWER = "branch", "answer"
+_SENDERS: Final = {BRANCH: "a branch", ANSWER: "a main registry"}
 
 # Name in the file -> table; in the order of merge.Taken.
 _TABLES: Final[Mapping[str, type[Base]]] = {
@@ -91,7 +92,7 @@ def export(branch: Registry) -> str:
 
 
 def take_in(main: Registry, text: str, key: bytes | None = None) -> tuple[branches.SyncReport, str]:
-    """At the main registry: take a bundle in; the report, and the answer for the station.
+    """At the main registry: take a sync file in. Returns the report and the answer for the station.
 
     `key`: id (8 bytes) of the branch's key, compared by a person; needed the first time. Raises RegistryError.
     """
@@ -102,17 +103,17 @@ def take_in(main: Registry, text: str, key: bytes | None = None) -> tuple[branch
         known, last, name = row.public_key, row.sync_number or 0, row.name
     _check_key(public, known, key, f"branch {name}")
     if signed.get("to") != main.registry_id.hex():
-        raise RegistryError("the bundle is for another main registry")
+        raise RegistryError("the sync file is for another main registry")
     number = signed.get("number")
     if not isinstance(number, int) or number <= last:
         raise RegistryError(
-            f"bundle {number} of branch {name} is not newer than {last}, which was taken in; nothing was changed"
+            f"sync file {number} of branch {name} is not newer than {last}, which was taken in; nothing was changed"
         )
     taken = _taken(signed.get("tables"))
     try:
         report, stopped = branches.take(main, registry_id, taken, (public, number))
     except KeyError:
-        raise RegistryError("the bundle's parts do not fit together; nothing was changed") from None
+        raise RegistryError("the parts of the sync file contradict each other; nothing was changed") from None
     with main.reading() as session:
         leases = branches.leases_of(session, name)
     answer = {
@@ -150,7 +151,7 @@ def finish(branch: Registry, text: str, key: bytes | None = None) -> tuple[int, 
         last = _setting_number(session.get(Setting, NUMBER_NAME))
         if signed.get("number") != last:
             raise RegistryError(
-                f"the answer is to bundle {signed.get('number')}, the last one here is {last}"
+                f"the answer is to sync file {signed.get('number')}, the last one here is {last}"
             )
         session.merge(Setting(name=MAIN_KEY_NAME, value=public))
         notes = {_bytes(device_id): str(note) for device_id, note in stopped.items()}
@@ -174,16 +175,19 @@ def _opened(text: str, kind: str) -> tuple[bytes, dict[str, Any]]:
         content, public = outer["content"], bytes.fromhex(outer["key"])
         is_good = is_signed(public, _DOMAIN + content.encode(), bytes.fromhex(outer["signature"]))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise RegistryError("the file is no bundle of a registry") from None
+        raise RegistryError("the file is not a sync file of a registry") from None
     if not is_good:
-        raise RegistryError("the file was changed: its signature does not hold")
+        raise RegistryError("the file was changed: its signature is wrong")
     try:
         found = json.loads(content)
         is_known = found["version"] == VERSION and found["kind"] == kind
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise RegistryError("the file is no bundle of a registry") from None
+        raise RegistryError("the file is not a sync file of a registry") from None
     if not is_known:
-        raise RegistryError(f"the file is no {kind} file of this version")
+        raise RegistryError(
+            f"the file is not from {_SENDERS[kind]} of this version:"
+            " use the same version of this program at both ends"
+        )
     return public, found
 
 

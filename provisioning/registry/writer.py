@@ -1,15 +1,15 @@
-"""Durable transactions at the pace of the disk: statements rendered once, one commit for all who wait for one.
+"""Durable transactions: queries are rendered once, and callers that wait at the same time share one commit.
 
 Rules:
-1. A work is done when the commit that holds it has returned, not before. Works that wait while a commit is on its way
-   share the next one: a disk that takes its time is waited for once, not once for each port. Who finds nobody at work
-   leads; a leader that ends hands on to the first of those who came meanwhile.
-2. A work that refuses does so before it writes; the others of its commit go on without it. Where one wrote and then
-   failed, or the database refuses a row, nothing of the shared transaction stands, and each work is tried again by
-   itself, so that none fails for what another did. What may have been committed is never tried again.
-3. One connection is kept for writing. After an error it is given up, and after a pause it is asked whether it lives.
-4. Statements are SQLAlchemy's, made from the models, so that both databases have one text; they are run on the
-   driver's own connection. PostgreSQL gets them in pipeline mode: one round trip to read, one to write and commit.
+1. An operation is done when its commit has returned. Operations that arrive during a commit share the next one, so a
+   slow disk is waited for once, not once for each port. The first caller becomes the leader and commits for everyone in
+   the queue; then it promotes the next caller.
+2. An operation refuses before it writes; the others in its commit are not affected. If one wrote and then failed, or if
+   the database refuses a row, the shared transaction is rolled back and each operation runs again by itself, so none
+   fails because of another. An operation that may have been committed is never repeated.
+3. One connection is kept for writing. It is dropped after an error, and tested after a pause.
+4. Queries are SQLAlchemy's, made from the models, so both databases use the same text. They run on the driver's own
+   connection. PostgreSQL runs them in pipeline mode: one round trip to read, one to write and commit.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from provisioning.registry.errors import RegistryError
 T = TypeVar("T")
 Row = tuple[Any, ...]
 
-MOST_TOGETHER: Final = 64  # works in one commit
+MOST_TOGETHER: Final = 64  # operations in one commit
 IDLE_S: Final = 1.0
 DRIVER_ERRORS: Final = (sqlite3.Error, psycopg.Error)
 REFUSALS: Final = (  # the database answered, and its answer was no: nothing was committed
@@ -70,7 +70,7 @@ BoundQuery = tuple[Query, Mapping[str, Any]]
 
 
 class Transaction:
-    """What a work has of the running transaction: it holds the write lock of the database."""
+    """The running transaction, as an operation sees it. It holds the write lock of the database."""
 
     def __init__(self, connection: Any, dialect: str) -> None:
         self._connection = connection
@@ -106,7 +106,7 @@ _Result = tuple[Any, Exception | None]
 
 
 class _Job(Generic[T]):
-    """A work that waits for its commit. `woken` opens when it is done, or when it has to lead."""
+    """An operation that waits for its commit. `woken` opens when it is done, or when its caller has to lead."""
 
     def __init__(self, operation: Operation[T]) -> None:
         self.operation = operation
@@ -119,7 +119,7 @@ class _Job(Generic[T]):
 
 
 class Writer:
-    """Runs works of many threads on one connection. `lock` is the lock that other writers of this process take."""
+    """Runs the operations of many threads on one connection. Other writers of this process take `lock`."""
 
     def __init__(self, database: Database) -> None:
         self.lock = threading.Lock()
@@ -147,7 +147,7 @@ class Writer:
     def _wait(self, job: _Job[Any]) -> None:
         try:
             job.woken.acquire()
-        except BaseException:  # interrupted: nobody must wait for a leader that does not come
+        except BaseException:  # interrupted: the others must not wait for this leader
             with self._gate:
                 if job in self._waiting:
                     self._waiting.remove(job)
@@ -174,7 +174,7 @@ class Writer:
             self._hand_on(own, jobs)
 
     def _hand_on(self, own: _Job[Any], jobs: Sequence[_Job[Any]]) -> None:
-        """Wake who is done, and the next leader. A leader that was interrupted leaves the others' works to it."""
+        """Wake who is done, and the next leader. An interrupted leader leaves the others' operations to it."""
         with self._gate:
             left = [job for job in jobs if not job.is_done]
             self._waiting.extendleft(reversed(left))
@@ -225,7 +225,7 @@ class Writer:
 
 
 class _TornError(Exception):
-    """A work wrote and then failed: the transaction must not stand."""
+    """An operation wrote and then failed: the transaction must be rolled back."""
 
     def __init__(self, cause: Exception) -> None:
         self.cause = cause

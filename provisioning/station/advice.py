@@ -1,4 +1,4 @@
-"""What an operator does next, in plain words, by what a run came to. No word of cryptography."""
+"""What the operator does next, in plain words, for each result of a run. No word of cryptography."""
 
 from __future__ import annotations
 
@@ -6,28 +6,37 @@ from typing import Final
 
 from provisioning.station.phases import Outcome, PhaseResult
 
-CALL: Final = "Put the board aside and call the line's engineer."
+CALL: Final = "Put the board aside and call the line engineer."
 _BY_PHASE: Final[dict[tuple[str, Outcome], str]] = {
-    ("link", Outcome.FAIL): "Check cable and plug, then try again. If it stays, change the cable.",
-    ("link", Outcome.TIMEOUT): "Check that the board has power and sits well in the plug, then try again.",
-    ("identify", Outcome.FAIL): "This board may not be made here now. Put it aside; the reason stands above.",
-    ("reserve", Outcome.FAIL): "Put the board aside; the reason stands above. Nothing was written to it.",
-    ("label", Outcome.FAIL): "Check the label printer: paper, ribbon, cable. Then press retry.",
-    ("verify", Outcome.FAIL): f"The board did not keep what was written. {CALL}",
+    (
+        "link",
+        Outcome.FAIL,
+    ): "Check the cable and the plug, then try again. If it fails again, change the cable.",
+    ("link", Outcome.TIMEOUT): "Check that the board has power and is firmly in the fixture, then try again.",
+    (
+        "identify",
+        Outcome.FAIL,
+    ): "This station cannot provision this board. Put it aside. The reason is shown above.",
+    (
+        "reserve",
+        Outcome.FAIL,
+    ): "Put the board aside. The reason is shown above. Nothing was written to the board.",
+    ("label", Outcome.FAIL): "Check the label printer: paper, ribbon and cable. Then select Try again.",
+    ("verify", Outcome.FAIL): f"The board did not store its data correctly. {CALL}",
     ("lock", Outcome.FAIL): CALL,
-    ("prove", Outcome.FAIL): f"Keep this board and its label together and off the pallet. {CALL}",
+    ("prove", Outcome.FAIL): f"Keep this board with its label, away from the finished units. {CALL}",
 }
 _BY_OUTCOME: Final[dict[Outcome, str]] = {
-    Outcome.PASS: "Stick the label on, take the board off.",
+    Outcome.PASS: "Stick the label on the board, then remove the board.",
     Outcome.FAIL: CALL,
-    Outcome.TIMEOUT: "Leave the board where it is and press retry. It goes on where it stopped.",
-    Outcome.ERROR: "Check the plug, and that the station's disk, database and clock are well; then press retry.",
-    Outcome.ABORTED: "Start again; the board goes on where it stopped.",
+    Outcome.TIMEOUT: "Leave the board in place and select Try again. It continues where it stopped.",
+    Outcome.ERROR: "Check the plug, then the disk, database and clock of the station. Then select Try again.",
+    Outcome.ABORTED: "Start again. The board continues where it stopped.",
 }
 
 
 def advice(result: PhaseResult | None) -> str:
-    """The sentence for the phase that did not pass; None: the station itself failed."""
+    """The sentence for the phase that did not pass. `result` is None if the station itself failed."""
     if result is None:
-        return f"The station has a fault of its own. {CALL}"
+        return f"The station itself has a fault. {CALL}"
     return _BY_PHASE.get((result.name, result.outcome), _BY_OUTCOME[result.outcome])

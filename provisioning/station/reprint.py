@@ -1,10 +1,10 @@
-"""A second print of a label, before the unit's lock is proved; afterwards there is none.
+"""A second print of a label, possible until the lock of the unit is proved.
 
 Rules:
-1. Only a unit that is reserved or sealed: behind the proof of its lock the label is in the owner's hands, and only
-   rework, which retires the serial, makes a new one.
-2. The file has to be this unit's: its code is the live one (reserved), or its bytes are those that were read back
-   (sealed).
+1. Only a unit that is reserved or complete. After the proof of its lock the label is with the owner, and only rework,
+   which retires the serial number, makes a new one.
+2. The file must be the label of this unit: its code is the live one (reserved), or its bytes are those that were read
+   back (complete).
 3. Each reprint is noted with the unit's runs before the bytes are handed out.
 """
 
@@ -23,7 +23,7 @@ REPRINT = "reprint"
 
 
 class ReprintError(Exception):
-    """No second label; the text is for the operator."""
+    """The label is not printed again; the text is for the operator."""
 
 
 def reprint(registry: Registry, labels_dir: Path, serial: str, form: str = "pdf", *, by: str = "") -> bytes:

@@ -36,6 +36,7 @@ from provisioning.station.web.login import Login
 COOKIE: Final = "station"
 BROWSER_COOKIE: Final = "station-browser"  # names a browser that signed in before; opens nothing by itself
 BROWSER_S: Final = 180 * 86400
+FOREIGN_FORM: Final = "This form did not come from this page. Open the page again."
 FORM_BYTES: Final = 4096
 REFRESH_S: Final = 0.25
 KEEP_ALIVE_ROUNDS: Final = 60
@@ -75,13 +76,17 @@ class Pages:
     async def sign_in(self, request: Request) -> Response:
         form = await _form(request)
         if form is None or not _is_own(request):
-            return self._page("login.html", status=403, note="That form did not come from this page.")
+            return self._page("login.html", status=403, note=FOREIGN_FORM)
         address = request.client.host if request.client is not None else ""
         client = self.login.client(address, request.cookies.get(BROWSER_COOKIE))
         token = await asyncio.to_thread(self.login.sign_in, form.get("password", ""), client)
         if token is None:
             wait = self.login.wait_s(client)
-            note = f"Wait {wait:.0f} seconds, then try again." if wait >= 1 else "That password is not right."
+            note = (
+                f"Wait {wait:.0f} seconds, then try again."
+                if wait >= 1
+                else "The password is wrong. Try again."
+            )
             return self._page("login.html", status=429 if wait >= 1 else 403, note=note)
         response = _to("/")
         response.set_cookie(COOKIE, token, httponly=True, samesite="strict", secure=self.is_tls, path="/")
@@ -113,11 +118,11 @@ class Pages:
 
     async def start(self, request: Request) -> Response:
         await asyncio.to_thread(self.floor.start)
-        return self._told(request, "The batch runs.")
+        return self._told(request, "The batch has started.")
 
     async def stop(self, request: Request) -> Response:
         await asyncio.to_thread(self.floor.stop)
-        return self._told(request, "The batch is stopped.")
+        return self._told(request, "The batch has stopped.")
 
     async def scan(self, request: Request) -> Response:
         return self._asked(request, self.floor.scan, request.state.form.get("text", ""))
@@ -216,7 +221,7 @@ class Pages:
             if request.method == "POST":
                 request.state.form = await _form(request)
                 if request.state.form is None or not _is_own(request):
-                    return Response("That form did not come from this page.", 403, headers=HEADERS)
+                    return Response(FOREIGN_FORM, 403, headers=HEADERS)
             return await handler(request)
 
         return guard

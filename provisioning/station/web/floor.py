@@ -1,7 +1,7 @@
-"""What the operator's page and the terminal show and do: one line of ports, its counts, its units.
+"""What the operator's page and the terminal show and do, for one line: its ports, counts and units.
 
 Rules:
-1. All of it comes from the line's views and the registry; nothing here decides what becomes of a unit.
+1. Everything comes from the views of the line and from the registry. Nothing here decides about a unit.
 2. No view, count or search result holds a set-up code.
 """
 
@@ -27,15 +27,15 @@ KEPT: Final = 500  # runs that the times per phase are made of
 QUERY_CHARS: Final = 80
 DONE: Final = (PortState.PASSED, PortState.FAILED, PortState.REFUSED)
 
-# The large word of each state, and what it means for the person in front of it.
+# The large word of each state, and what the operator does.
 WORDS: Final = {
-    PortState.ABSENT: ("NO PORT", "The port is not there. Check its cable."),
-    PortState.EMPTY: ("EMPTY", "Put a board on."),
+    PortState.ABSENT: ("NO PORT", "The station does not find this port. Check its cable."),
+    PortState.EMPTY: ("EMPTY", "Insert a board."),
     PortState.READY: ("READY", "Scan the board to start."),
-    PortState.RUNNING: ("BUSY", "Leave the board where it is."),
-    PortState.PASSED: ("PASS", "Stick the label on, take the board off."),
+    PortState.RUNNING: ("BUSY", "Do not remove the board."),
+    PortState.PASSED: ("PASS", "Stick the label on the board, then remove the board."),
     PortState.FAILED: ("FAIL", ""),
-    PortState.REFUSED: ("DONE BEFORE", "This unit is finished already. Nothing was changed."),
+    PortState.REFUSED: ("DONE BEFORE", "This unit was finished earlier. Nothing was changed."),
     PortState.STOPPED: ("STOPPED", "Start the batch."),
 }
 

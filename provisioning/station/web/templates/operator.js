@@ -25,20 +25,20 @@
     }
     const running = document.querySelector("#totals dl div:last-child dd");
     if (running) {
-      document.getElementById("start").disabled = running.textContent === "runs";
-      document.getElementById("stop").disabled = running.textContent !== "runs";
+      document.getElementById("start").disabled = running.textContent === "running";
+      document.getElementById("stop").disabled = running.textContent !== "running";
     }
   };
   const source = new EventSource("/events");
   source.addEventListener("parts", (event) => show(JSON.parse(event.data)));
   source.addEventListener("error", () => {
-    document.getElementById("note").textContent = "The station does not answer. What you see may be old.";
+    document.getElementById("note").textContent = "The station does not answer. This page may be out of date.";
   });
   source.addEventListener("open", () => {
     const note = document.getElementById("note");
     if (note.textContent.startsWith("The station does not answer")) note.textContent = "";
   });
-  // A barcode scanner types: its keys go to the scan field wherever the focus is, unless somebody types elsewhere.
+  // A barcode scanner types: its keys go to the scan field wherever the focus is, unless the operator types in another field.
   document.addEventListener("keydown", (event) => {
     const at = document.activeElement;
     const isTyping = at && (at.tagName === "INPUT" || (at.tagName === "BUTTON" && (event.key === "Enter" || event.key === " ")));

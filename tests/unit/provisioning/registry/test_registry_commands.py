@@ -201,7 +201,7 @@ def test_a_damaged_backup_is_told(path: Path, tmp_path: Path) -> None:
     file = tmp_path / "b1" / "checkpoint.json"
     file.write_text(file.read_text().replace('"records": 2', '"records": 3'))
     with pytest.raises(ChainError):
-        backup.drill(tmp_path / "b1")
+        backup.check_backup(tmp_path / "b1")
     (tmp_path / "b1" / "registry.db").unlink()
     with pytest.raises(RegistryError, match="is missing"):
-        backup.drill(tmp_path / "b1")
+        backup.check_backup(tmp_path / "b1")

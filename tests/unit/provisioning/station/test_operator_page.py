@@ -230,7 +230,7 @@ def test_a_unit_is_found_by_serial_batch_or_board(operator: OperatorBench) -> No
     browser = Browser(operator).sign_in()
     for query in ("000001", "2026-001", unit.hardware_id.hex()):
         assert "FB1-000001" in browser.get(f"/units?q={query}")
-    assert "No unit fits that." in browser.get("/units?q=FB9")
+    assert "No unit matches your search." in browser.get("/units?q=FB9")
     assert "FB1-000001" not in browser.get("/units?q=")
 
 
@@ -252,7 +252,7 @@ def test_before_the_proof_of_the_lock_a_label_is_printed_again_and_noted(
 ) -> None:
     serial = sealed_unit(operator, monkeypatch)
     browser = Browser(operator).sign_in()
-    assert "Print its label again" in browser.get(f"/units?q={serial}")
+    assert "Print the label again" in browser.get(f"/units?q={serial}")
     status, headers, body = browser.ask("POST", "/reprint", {"serial": serial})
     assert (status, headers["content-type"], headers["cache-control"]) == (200, "application/pdf", "no-store")
     assert body.startswith("%PDF")
