@@ -1,7 +1,7 @@
-"""Drawing set-up codes: 100 random bits of the system's CSPRNG, or none at all.
+"""Generates set-up codes: 100 random bits of the system's CSPRNG, or an error.
 
 Rules:
-1. There is no derivation, no seed and no fallback: a source that is missing or stuck ends the run (PR-01, PW-08).
+1. A code is never derived, and there is no seed and no fallback: a missing or stuck source ends the run (PR-01, PW-08).
 2. The form of a code (alphabet, check character) is device/owner/setup_code.py's; only its verifier goes to the unit.
 """
 
@@ -14,7 +14,7 @@ from typing import Final
 from device.errors import EntropyError
 from device.owner.setup_code import ALPHABET, RANDOM_SYMBOLS, check_character
 
-DRAWN_BYTES: Final = 32
+READ_BYTES: Final = 32
 LEAST_DISTINCT: Final = 8  # of 32 random bytes about 30 differ; below 8 is 1 in 10**37
 
 RandomBytes = Callable[[int], bytes]
@@ -33,10 +33,10 @@ def generate_code(random_bytes: RandomBytes = secrets.token_bytes) -> str:
 def _checked_bytes(random_bytes: RandomBytes) -> bytes:
     """Bytes of a source that shows life: of the length asked for, not constant, not repeating."""
     try:
-        first, second = random_bytes(DRAWN_BYTES), random_bytes(DRAWN_BYTES)
+        first, second = random_bytes(READ_BYTES), random_bytes(READ_BYTES)
     except (NotImplementedError, OSError) as error:
         raise EntropyError(reason="no random source", error=type(error).__name__) from None
-    if len(first) != DRAWN_BYTES or len(second) != DRAWN_BYTES:
+    if len(first) != READ_BYTES or len(second) != READ_BYTES:
         raise EntropyError(reason="short read")
     if first == second or len(set(first)) < LEAST_DISTINCT or len(set(second)) < LEAST_DISTINCT:
         raise EntropyError(reason="stuck random source")

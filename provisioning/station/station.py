@@ -1,9 +1,9 @@
 """The factory station: takes one unit from bare firmware to locked, labelled and recorded.
 
 Rules:
-1. The order is that of docs/design.md, Factory; a unit is released only behind a proof of its lock.
-2. Whenever a run dies, the next one with the same unit ends the same way: before the lock it starts anew with the
-   same identity and a new code, behind the lock it proves the unit and records it.
+1. The order is that of docs/design.md, Factory; a unit passes only after its lock was proved.
+2. Whenever a run dies, the next one with the same unit ends the same way: before the lock it starts again with
+   the same identity and a new code; after the lock it proves the unit and records it.
 3. A unit that failed is quarantined (provisioning/station/aftermath.py).
 4. A finished unit is refused, whatever its port says.
 5. Development keys, builds and seeds are refused without `development`; with it, label and registry say so.

@@ -131,7 +131,7 @@ def reserve(run: UnitRun) -> Measurements:
     station.clock.check()
     require(
         record.day_of(product.support.end_date) * record.DAY_S >= station.now(),
-        f"the support period ended on {product.support.end_date}; no unit is released (SP-11)",
+        f"the support period ended on {product.support.end_date}; no more units are made (SP-11)",
     )
     code = generate_code(station.random_bytes)
     reservation = station.registry.reserve(
@@ -160,7 +160,7 @@ def personalise(run: UnitRun) -> Measurements:
     run.certificates["web"] = authority.issue_from_csr(
         requests["web"], run.web_name, is_server=True, dns_names=(f"{run.web_name}.local",)
     )
-    require(run.code is not None, "no set-up code was drawn")
+    require(run.code is not None, "no set-up code was generated")
     run.write("identity", record.identity_record(product, run.device_id, run.serial))
     run.write("device.crt", run.certificates["device"])
     run.write("web.crt", run.certificates["web"])
@@ -237,7 +237,7 @@ def label(run: UnitRun) -> Measurements:
         code=run.code or "",
         template=run.station.config.label_template,
     )
-    require(len(grouped(shown.code)) > 20, "no set-up code was drawn")
+    require(len(grouped(shown.code)) > 20, "no set-up code was generated")
     labels.print_label(shown, run.label_path)
     return {"file": run.label_name, "read_back_by": labels.read_back(shown, run.label_path)}
 

@@ -43,7 +43,7 @@ def test_no_file_but_the_label_holds_a_code_after_a_kill_at_any_step(
         kills += 1
     assert kills >= 30 and is_on_label
     assert files_with_label_only(labels)
-    Registry.create(tmp_path / "registry.db").close()
+    Registry(tmp_path / "registry.db").close()
 
 
 def files_with_label_only(labels: Path) -> bool:

@@ -7,6 +7,7 @@ Rules:
 
 from __future__ import annotations
 
+import re
 import statistics
 import threading
 from dataclasses import dataclass
@@ -40,6 +41,9 @@ WORDS: Final = {
 }
 
 
+_OUTCOME: Final = re.compile(rf"^[a-z]+: (?:{'|'.join(Outcome)}): ")
+
+
 @dataclass(frozen=True)
 class PhaseTime:
     """Seconds that a phase took in the runs that passed it."""
@@ -53,7 +57,7 @@ class PhaseTime:
 def plain_reason(message: str) -> str:
     """A view's message without the words that only an engineer needs."""
     _, found, reason = message.partition("reason=")
-    return reason if found else message
+    return _OUTCOME.sub("", reason if found else message)
 
 
 class Floor:

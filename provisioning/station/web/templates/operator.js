@@ -25,8 +25,8 @@
     }
     const running = document.querySelector("#totals dl div:last-child dd");
     if (running) {
-      document.getElementById("start").disabled = running.textContent === "running";
-      document.getElementById("stop").disabled = running.textContent !== "running";
+      document.getElementById("start").disabled = running.textContent === "on";
+      document.getElementById("stop").disabled = running.textContent !== "on";
     }
   };
   const source = new EventSource("/events");

@@ -161,7 +161,7 @@ def test_the_origin_survives_a_station_that_dies_behind_the_lock(
 ) -> None:
     unit = mute_unit()
     with monkeypatch.context() as patch:
-        patch.setattr(Registry, "release", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(Registry, "record_pass", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             bench.station(product=ALLOWED).provision(unit.stream())
     result = bench.station(product=ALLOWED).provision(unit.stream())
