@@ -226,5 +226,5 @@ def test_a_signed_list_of_another_payload_of_the_same_size_is_found_by_the_read_
         2, Component(sha256(other_list).digest(), len(other_list), ""), manifest.firmware, None, None, None
     )
     boot = BootState(MemoryFlash(), SMALL)
-    found = refused(DigestMismatchError, made, boot, other_list, [other, *chunks[1:]])
+    found = refused(DigestMismatchError, made, boot, other_list, [other] + chunks[1:])
     assert found.fields == {"component": "firmware"}

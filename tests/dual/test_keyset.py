@@ -293,4 +293,4 @@ def test_a_thiefs_own_roots_sign_nothing_for_a_unit_that_knows_others():
     keys = plus(NEW_ROOTS, AUTHOR, SUPPORT, TRACKER)
     thief = (b"root-d", b"root-e", b"root-f")
     refused(signed(thief, keys=keys, revoked=()), SignatureError, "no such key")
-    refused(signed((b"root-a", *thief), keys=keys, revoked=()), SignatureError, "have=1 need=2")
+    refused(signed((b"root-a",) + thief, keys=keys, revoked=()), SignatureError, "have=1 need=2")

@@ -54,11 +54,11 @@ def test_a_client_that_is_answered_does_not_give_way_to_one_of_its_own_host():
     first = listener.answered(OWNER, OWNER)
     waiting = listener.clients(OWNER)
     (new,) = listener.clients(OWNER)
-    assert inside([*first, *waiting, new]) == [True, True, False, True]
+    assert inside(first + waiting + [new]) == [True, True, False, True]
     new.is_waiting = False
     (refused,) = listener.clients(OWNER)
     assert not refused.is_in and not refused.is_hung_up
-    assert inside([*first, new]) == [True] * 3
+    assert inside(first + [new]) == [True] * 3
 
 
 def test_the_owner_gets_in_beside_50_silent_connections_of_one_host_and_stays():
