@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -16,6 +16,7 @@ from device.trust import keyset as device_keyset
 from provisioning.cli.errors import InputError, RefusedError, warn
 from provisioning.cli.options import JsonOption, KeysOption, ProductOption
 from provisioning.cli.output import print_json, print_line, print_result
+from provisioning.cli.settings import with_settings
 from provisioning.keys import keyset
 from provisioning.keys.file_signer import FileSigner
 from provisioning.keys.key_ring import SIGNING_ROLES, KeyRing
@@ -51,10 +52,13 @@ SupportEndCeilingOption = Annotated[
 ]
 
 
-def sign_set(  # noqa: PLR0913, PLR0917 - one parameter for each option
-    product: ProductOption,
-    keys: KeysOption,
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="File for the signed key set.")],
+@dataclass(frozen=True, kw_only=True)
+class SignSetSettings:
+    """The key folder whose key set is signed, what changes in it, and where the result goes."""
+
+    product: ProductOption
+    keys: KeysOption
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="File for the signed key set.")]
     root: Annotated[
         list[Path] | None,
         typer.Option(
@@ -62,39 +66,46 @@ def sign_set(  # noqa: PLR0913, PLR0917 - one parameter for each option
             metavar="FILE",
             help="Private key of a root (PEM). Repeat it for several. Default: `roots/` of the key folder.",
         ),
-    ] = None,
+    ] = None
     time_s: Annotated[
         int | None,
         typer.Option("--time", min=0, help="Signing time in unix seconds. Default: now."),
-    ] = None,
+    ] = None
     renew: Annotated[
         bool, typer.Option("--renew-tracker", help="Let the tracker's key be valid for another 400 days.")
-    ] = False,
-    manifest_ceiling: ManifestCeilingOption = None,
-    support_end_ceiling: SupportEndCeilingOption = None,
+    ] = False
+    manifest_ceiling: ManifestCeilingOption = None
+    support_end_ceiling: SupportEndCeilingOption = None
     is_without_ceilings: Annotated[
         bool, typer.Option("--no-ceilings", help="Remove both ceilings from the key set.")
-    ] = False,
-    is_json: JsonOption = False,
-) -> None:
+    ] = False
+    is_json: JsonOption = False
+
+
+@with_settings(SignSetSettings, "keys.sign-set")
+def sign_set(settings: SignSetSettings) -> None:
     """Sign the key set of a key folder with its roots. Devices of the product class then trust exactly these keys.
 
     Publish the file with `firstboot release publish --keyset FILE`.
 
     Example: `firstboot keys sign-set --product product.toml --keys maker/keys --out keyset.cose`
     """
-    now_s = int(time.time()) if time_s is None else time_s
-    plan = keyset.KeySetPlan.load(keys)
-    plan = plan.with_tracker_from(now_s) if renew else plan
-    plan = _resolved_ceilings(plan, manifest_ceiling, support_end_ceiling, is_without_ceilings)
-    content = keyset.key_set(plan, load_product(product).class_id, KeyRing(keys).anchor_keys(), now_s)
-    signers = keyset.minimal(plan, _root_signers(keys, root))
+    now_s = int(time.time()) if settings.time_s is None else settings.time_s
+    plan = keyset.KeySetPlan.load(settings.keys)
+    plan = plan.with_tracker_from(now_s) if settings.renew else plan
+    plan = _resolved_ceilings(
+        plan, settings.manifest_ceiling, settings.support_end_ceiling, settings.is_without_ceilings
+    )
+    content = keyset.key_set(
+        plan, load_product(settings.product).class_id, KeyRing(settings.keys).anchor_keys(), now_s
+    )
+    signers = keyset.minimal(plan, _root_signers(settings.keys, settings.root))
     data = keyset.sign_key_set(content, signers)
     require_capacity("key set", len(data))
-    plan.save(keys)
-    out.write_bytes(data)
+    plan.save(settings.keys)
+    settings.out.write_bytes(data)
     _warn_of_missed_roots(keyset.missed_out(plan, signers))
-    _print_signed(plan, len(content.keys), len(data), out, is_json)
+    _print_signed(plan, len(content.keys), len(data), settings.out, settings.is_json)
 
 
 def _print_signed(plan: keyset.KeySetPlan, keys: int, size: int, out: Path, is_json: bool) -> None:

@@ -54,7 +54,7 @@ def record_command(
 ) -> None:
     """Sign the support record or the security contact of a product. Publish it with `firstboot release publish`.
 
-    Give the record before it with `--previous`, or `--first` if there is none. Raise its `sequence` in the product
+    Give the earlier record with `--previous`, or `--first` for the first one. Raise its `sequence` in the product
     definition with every change. A support period can only get longer.
 
     Example: `firstboot release record support --product product.toml --signer support.pem --out support.cose --first`

@@ -17,7 +17,9 @@ from provisioning.servers.mqtt_client import MqttAccess, MqttClient
 from provisioning.servers.service import Service
 
 READ_BACK_S: Final = 15.0  # without a message of the broker; each message starts it again
-ABSENT_S: Final = 1.0  # brokers send what is retained right after they acknowledge a subscription
+ABSENT_S: Final = (
+    5.0  # without a message: brokers send what is retained right after they acknowledge a subscription
+)
 WINDOW: Final = 64
 
 

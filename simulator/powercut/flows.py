@@ -230,14 +230,16 @@ async def updates(machine: Machine) -> None:
 
 
 async def gives_up(machine: Machine) -> None:
-    """Nobody does anything: the release in the other slot cannot confirm, release 1 stays."""
+    """Nobody does anything: the release in the other slot cannot confirm. Release 1 comes back and keeps the other one
+    for another try; a cut or a missing server is no verdict.
+    """
 
     async def probe() -> bool | None:
         found = await status(machine)
-        settled = str(found["version"]).startswith("1.") and _has_given_up(found)
-        return True if settled and machine.records().read("pending") is None else None
+        settled = str(found["version"]).startswith("1.") and not found["is_trial"]
+        return True if settled and _has_given_up(found) else None
 
-    await machine.until("the release is given up", probe, 3600.0, 30.0)
+    await machine.until("the release before runs again", probe, 3600.0, 30.0)
 
 
 async def migrates(machine: Machine) -> None:

@@ -304,7 +304,7 @@ def test_a_line_of_nothing_but_noise_is_a_timeout_and_reserves_nothing(bench: Be
             return source.randbytes(64)
 
     caught = failure(lambda: bench.station().provision(Noise()))
-    assert caught.outcome is Outcome.TIMEOUT and "sits well in the plug" in advice(caught.result)
+    assert caught.outcome is Outcome.TIMEOUT and "firmly in the fixture" in advice(caught.result)
     assert bench.registry.units() == []
 
 
