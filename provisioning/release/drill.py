@@ -24,6 +24,7 @@ from device.records import freshness, support
 from device.trust import keyset as device_keyset
 from device.trust.anchors import ROLE_SUPPORT, ROLE_TRACKER, Anchors
 from device.trust.verify import require_newer, verify_envelope, verify_record, verify_record_key
+from device.update import trial_state
 from provisioning.keys import keyset
 from provisioning.keys.file_signer import FileSigner
 from provisioning.keys.key_id import AnchorKey
@@ -103,18 +104,16 @@ class DrillUnit:
     def __init__(self, maker: Maker) -> None:
         content = maker.content(BUILD_S)
         self.anchors = Anchors(VENDOR_ID, CLASS_ID, content.keys, HORIZON_S, BUILD_S, content.rules)
-        self.floor_s = BUILD_S
-        self.manifest_sequence = INSTALLED
-        self.end_day = 0  # the latest end date that it ever verified
+        self.progress = trial_state.Progress(INSTALLED, 0, BUILD_S)
         self.support: support.SupportRecord | None = None
         self.take_support(sign_record(_support(1, END_DAY), support.TYP, maker.roles["support"]))
 
     def take_key_set(self, data: bytes) -> None:
         found = device_keyset.verify(data, self.anchors)
         self.anchors = device_keyset.apply(self.anchors, found)
-        self.floor_s = max(self.anchors.build_time_floor_s, found.root_time_s)
-        self.manifest_sequence = _at_most(self.manifest_sequence, found.ceilings.manifest_sequence)
-        self.end_day = _at_most(self.end_day, found.ceilings.support_end_day)
+        floor_s = max(self.anchors.build_time_floor_s, found.root_time_s)
+        progress = trial_state.with_time_floor(self.progress, floor_s)
+        self.progress = trial_state.with_ceilings(progress, found.ceilings)
         self.support = None  # a unit keeps it only while it trusts the signer
 
     def take_time(self, signer: Signer, time_s: int) -> None:
@@ -122,16 +121,17 @@ class DrillUnit:
         payload = freshness.encode_payload(CLASS_ID, asked.nonce, time_s, 0, 0)
         record = sign_record(payload, freshness.TYP, signer)
         found, key = verify_record_key(record, freshness.TYP, ROLE_TRACKER, self.anchors)
-        accepted = freshness.accept(found, asked, 0, self.floor_s)
+        accepted = freshness.accept(found, asked, 0, self.progress.time_floor_s)
         device_keyset.require_interval(self.anchors, key, accepted.time_s)
-        self.floor_s = max(self.floor_s, accepted.time_s)
+        floor_s = max(self.progress.time_floor_s, accepted.time_s)
+        self.progress = trial_state.with_time_floor(self.progress, floor_s)
 
     def take_support(self, record: bytes) -> None:
         offered = support.decode(verify_record(record, support.TYP, ROLE_SUPPORT, self.anchors))
         horizon_s = self.anchors.support_horizon_s
-        if support.accept(self.support, offered, CLASS_ID, horizon_s, self.end_day):
+        if support.accept(self.support, offered, CLASS_ID, horizon_s, self.progress.support_end_day):
             self.support = offered
-            self.end_day = max(self.end_day, offered.end_day)
+            self.progress = trial_state.with_support_end(self.progress, offered.end_day)
 
     def take_release(self, signer: Signer, number: int, app: Payload | None = None) -> None:
         release = build_release(
@@ -146,12 +146,8 @@ class DrillUnit:
             app=app,
         )
         verified = verify_envelope(release.envelope, self.anchors)
-        require_newer(verified, self.manifest_sequence)
-        self.manifest_sequence = verified.sequence_number
-
-
-def _at_most(value: int, ceiling: int | None) -> int:
-    return value if ceiling is None else min(value, ceiling)
+        require_newer(verified, self.progress.manifest_sequence)
+        self.progress = trial_state.with_manifest(self.progress, verified.sequence_number)
 
 
 def _support(sequence: int, end_day: int) -> bytes:
@@ -201,7 +197,7 @@ def _recovery(maker: Maker, unit: DrillUnit, thief: Signer, role: str) -> Iterat
     )
     data = maker.rotate(role, time_s)
     yield Line(role, "the unit takes the new key set", _works(lambda: unit.take_key_set(data)))
-    yield Line(role, "the floor of time is root's time again", unit.floor_s == time_s)
+    yield Line(role, "the floor of time is root's time again", unit.progress.time_floor_s == time_s)
     yield from _way_back(maker, unit, role, time_s)
     for check in (
         lambda: unit.take_release(thief, 20),
