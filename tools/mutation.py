@@ -13,6 +13,7 @@ not accepted, or if the tests of an unchanged module fail.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
 import subprocess
@@ -141,7 +142,14 @@ def main(modules: list[str]) -> int:
         print(f"no tests are listed for {', '.join(unknown)}: add them to TARGETS in tools/mutation.py")
         return 2
     accepted = json.loads(ACCEPTED.read_text(encoding="utf-8"))
-    tree = copy_checkout()
+    WORK.mkdir(parents=True, exist_ok=True)
+    with (WORK / "lock").open("w") as lock:  # a second run would change the files of the first
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return run_all(copy_checkout(), chosen, accepted)
+
+
+def run_all(tree: Path, chosen: list[str], accepted: dict[str, dict[str, str]]) -> int:
+    """Run the modules in the copy; return 0 if every change was noticed or is accepted."""
     left = 0
     for module in chosen:
         try:
