@@ -6,7 +6,6 @@ checks, write, swap and invoke, copies other than the delta's, components other 
 commands of the other SUIT drafts (suit/registry.py).
 """
 
-from binascii import hexlify
 from collections import namedtuple
 
 from device.compat import const
@@ -156,10 +155,10 @@ class _Survey:
         around = self._circumstances
         if isinstance(effect, commands.MatchVendor):
             self._is_vendor = effect.identifier == self._anchors.vendor_id
-            return None if self._is_vendor else VendorMismatchError(offered=_hex(effect.identifier))
+            return None if self._is_vendor else VendorMismatchError(offered=effect.identifier.hex())
         if isinstance(effect, commands.MatchClass):
             self._is_class = effect.identifier == self._anchors.class_id
-            return None if self._is_class else ClassMismatchError(offered=_hex(effect.identifier))
+            return None if self._is_class else ClassMismatchError(offered=effect.identifier.hex())
         if isinstance(effect, commands.MatchDevice):
             is_ours = around.device_id is not None and effect.identifier == around.device_id
             return None if is_ours else ConditionError(command="suit-condition-device-identifier")
@@ -334,10 +333,6 @@ def _effect_name(effect: "Any") -> str:
     return "command"
 
 
-def _hex(data: bytes) -> str:
-    return hexlify(data).decode()
-
-
 def _check_sizes(chunks: Target, payload: Target) -> None:
     if chunks.size > CHUNK_LIST_BYTES:
         raise LimitError(what="chunk list", limit=CHUNK_LIST_BYTES)
@@ -351,4 +346,4 @@ def _check_sizes(chunks: Target, payload: Target) -> None:
 
 def object_uri(digest: bytes) -> str:
     """Return the relative URI under which an object with this SHA-256 is published."""
-    return "o/" + hexlify(digest).decode()
+    return "o/" + digest.hex()

@@ -358,7 +358,7 @@ def create_private(path: Path, data: bytes) -> None:
 
 
 def _check_durability(connection: Connection) -> None:
-    """PostgreSQL may be reporting_errors to lie about commits; then it is no registry."""
+    """Refuse a PostgreSQL that reports commits before they are on disk: it would lose units."""
     if connection.dialect.name == "postgresql":
         for name in ("fsync", "synchronous_commit"):
             value = connection.exec_driver_sql(f"SHOW {name}").scalar()

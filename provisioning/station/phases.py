@@ -45,7 +45,7 @@ class CheckFailedError(Exception):
 
 
 class BoardSwappedError(CheckFailedError):
-    """Another board is on the port than the one that the run began with; nothing is said against either."""
+    """Another board is on the port than the one that the run began with; neither board is at fault."""
 
 
 @dataclass(frozen=True)
