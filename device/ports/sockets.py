@@ -208,7 +208,8 @@ class SocketNetwork:
             raw = reader.s
             stream = ServedTlsStream(raw)
             try:
-                if self._places.enter(_peer(writer), stream, asyncio.current_task().cancel):
+                task = asyncio.current_task()
+                if task is not None and self._places.enter(_peer(writer), stream, task.cancel):
                     await asyncio.sleep(0)  # a client that gives way frees its memory first
                     stream.secure(context)
                     await handler(stream)
