@@ -80,8 +80,8 @@ def powercut(
 
 def _end(report: Report, workers: int, json_file: Path | None) -> None:
     """Print the findings and the last line. Exit code 1 if there are findings."""
-    for place in report.findings.places[:SHOWN]:
-        typer.echo(place, err=True)
+    for cut in report.findings.texts[:SHOWN]:
+        typer.echo(cut, err=True)
     if json_file is not None:
         counts = {kind: report.findings.counts[kind] for kind in checks.KINDS}
         figures = {"flows": report.flows, "points": report.points, "states": report.states, **counts}
@@ -113,7 +113,7 @@ def _on_board(flow: list[str] | None, seed: int | None, sample: int, workers: in
     if len(names) != 1:
         raise typer.BadParameter("--seed needs exactly one --flow")
     result = board.replay(names[0], seed)
-    typer.echo(result.place, err=True)
+    typer.echo(result.cut, err=True)
     report = Report(flows=1)
     board.take(report, result)
     return report
@@ -125,10 +125,10 @@ def _replay(campaign: Campaign, name: str, seed: int) -> Report:
         jobs = {job.seed: job for job in sectors.sector_jobs(campaign)}
         if seed not in jobs:
             raise typer.BadParameter(f"--seed is 0 to {len(jobs) - 1} for sectors")
-        found, place = sectors.run_sector(campaign, name, seed), jobs[seed].places[0]
+        found, cut = sectors.run_sector(campaign, name, seed), jobs[seed].cuts[0]
     else:
-        found, place = campaign.run_case(name, seed, is_rerun=True), campaign.place(name, seed)
-    typer.echo(place, err=True)
+        found, cut = campaign.run_case(name, seed, is_rerun=True), campaign.describe(name, seed)
+    typer.echo(cut, err=True)
     return Report(1, 1, 1, findings=found)
 
 

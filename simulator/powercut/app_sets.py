@@ -1,7 +1,7 @@
-"""Releases with application sets for campaigns: what they are, which set may run with which image, and their flows.
+"""Releases with application sets for campaigns: their contents, which set may run with which image, their flows.
 
-The rule that a campaign looks for (docs/design.md, Application sets): an image that was released with a set runs with a
-set of its own and whole, on trial as well as confirmed; an image that was released without one runs alone.
+The rule that a campaign checks (docs/design.md, Application sets): an image that was released with a set runs only with
+a complete set of its own, both on trial and confirmed. An image that was released without a set runs without one.
 """
 
 from __future__ import annotations
@@ -22,10 +22,13 @@ from simulator import boot as boot_rom
 from simulator.ports.flash import SimFlash
 from simulator.ports.peers import Content
 from simulator.powercut import bench as made
-from simulator.powercut.flows import Flow, register, status
-from simulator.powercut.machine import BrickedError, Machine, World
+from simulator.powercut.errors import BrickedError
+from simulator.powercut.flows import Flow, register
+from simulator.powercut.machine import Machine
+from simulator.powercut.owner_scripts import status
+from simulator.powercut.world import World
 
-# Release number -> number of its image; the lower one of each pair, then what is published where a cut ended its trial.
+# Release number -> number of its image. The second of each pair is published if a cut ended the trial of the first.
 FIRST, SECOND = (4, 6), (7, 8)
 IMAGES: Final = {4: 4, 6: 5, 7: 4, 8: 4}
 SOURCE: Final = """\
@@ -41,7 +44,7 @@ async def run(context):
 
 @cache
 def bundle_of(number: int) -> bytes:
-    """The application set of a release."""
+    """Return the application set of a release."""
     from device.codec import bundle
 
     return bundle.encode(
@@ -50,7 +53,7 @@ def bundle_of(number: int) -> bytes:
 
 
 def release(bench: made.Bench, number: int, files: bytes | None = None) -> Release:
-    """Release `number` of IMAGES, with `files` in place of its own bundle."""
+    """Return release `number` of IMAGES, with the bundle `files` (None: its own)."""
     return build_release(
         bench.images[IMAGES[number]],
         vendor_id=bench.product.vendor_id,
@@ -58,21 +61,21 @@ def release(bench: made.Bench, number: int, files: bytes | None = None) -> Relea
         sequence_number=number,
         signer=bench.ring.signer("author"),
         version=f"{IMAGES[number]}.0.0",
-        mitigates="what the campaign made up",
+        mitigates="an invented weakness",
         interrupts="a restart",
         app=Payload.of(APP, bundle_of(number) if files is None else files),
     )
 
 
 def publish(world: World, what: Release) -> None:
-    """Put a release where units look for one, in place of the one before."""
+    """Publish a release to units; it replaces the one before."""
     content = Content(world.bench.product.class_id, lambda request: None)
     content.put_release(what)
     world.published.update(content.published)
 
 
 def running(flash: SimFlash, handover: boot_rom.Handover, store: Store) -> tuple[bytes | None, int]:
-    """The bundle that the next start runs with this image, and its release; (None, 0) for none. May write a mark."""
+    """Return the bundle that the next start runs with this image, and its release; else (None, 0). May write a mark."""
     layout = flash.layout
     boot = SimpleNamespace(
         slot=handover.slot,
@@ -90,7 +93,7 @@ def running(flash: SimFlash, handover: boot_rom.Handover, store: Store) -> tuple
 
 
 def mixed(number: int, bundle: bytes | None, sequence: int) -> str | None:
-    """Why image `number` must not run with this set, None where it may."""
+    """Return why image `number` must not run with this set; None if it may."""
     has_set = number in IMAGES.values()
     if bundle is None:
         return f"release {number} runs without its application set" if has_set else None
@@ -102,7 +105,7 @@ def mixed(number: int, bundle: bytes | None, sequence: int) -> str | None:
 
 
 def check(flash: SimFlash, handover: boot_rom.Handover, facts: dict[str, object]) -> tuple[str, str] | None:
-    """What is wrong with the set that a start would run: (kind, text). `flash` is a copy and may be written."""
+    """Return what is wrong with the set of the next start: (kind, text), or None. Writes to `flash`, a copy."""
     from simulator.ports.records import device_records
 
     records = device_records(flash, flash.layout)
@@ -110,25 +113,25 @@ def check(flash: SimFlash, handover: boot_rom.Handover, facts: dict[str, object]
         records.mount()
         bundle, sequence = running(flash, handover, Store(records, DEVICE))
     except FirstbootError:
-        return None  # nothing of it is known before the unit is provisioned; records are looked at elsewhere
+        return None  # before provisioning there is no set; checks.py checks the records
     number = int(handover.info.version[0])
     text = mixed(number, bundle, sequence)
     if text is not None:
         return "mixed", text
-    told = facts.get("app")
+    known = facts.get("app")
     if (
-        told is not None
+        known is not None
         and not handover.is_trial
-        and IMAGES[int(str(told))] == number
-        and sequence < int(str(told))
+        and IMAGES[int(str(known))] == number
+        and sequence < int(str(known))
     ):
-        return "lost", f"the application of release {told} was confirmed and that of {sequence} runs"
+        return "lost", f"the application of release {known} was confirmed and that of {sequence} runs"
     return None
 
 
 # flows -------------------------------------------------------------------------------------------------------
 def takes(numbers: tuple[int, int]) -> Callable[[Machine], Awaitable[None]]:
-    """The unit comes to run release numbers[0], image and set; where a cut ended its trial, numbers[1] is published."""
+    """Wait for release numbers[0], image and set. If a cut ended its trial, publish and wait for numbers[1]."""
 
     async def script(machine: Machine) -> None:
         async def probe() -> int | None:
@@ -142,8 +145,8 @@ def takes(numbers: tuple[int, int]) -> Callable[[Machine], Awaitable[None]]:
             return None
 
         number = await machine.until("the application", probe, 600.0, 1.0)
-        machine.tell("confirmed", IMAGES[number])
-        machine.tell("app", number)
+        machine.record_fact("confirmed", IMAGES[number])
+        machine.record_fact("app", number)
 
     return script
 
@@ -161,7 +164,7 @@ def _gave_up(found: Any, number: int) -> bool:
 
 
 def over(number: int, *, mqtt: bool, coap: bool) -> Callable[[World], None]:
-    """A world that publishes release `number`."""
+    """Return the change of a world that publishes release `number` over these transports."""
 
     def arrange(world: World) -> None:
         world.has_mqtt, world.has_coap = mqtt, coap

@@ -1,7 +1,7 @@
-"""What all runs of a campaign share: keys, signed images, releases, the station's records. Kept in one folder.
+"""What all runs of a campaign share, in one folder: keys, signed images, releases and the station's records.
 
-Certificates are kept by their request, so that a run that is repeated, in this process or another, writes the same
-bytes and a seed names the same cut. The keys are development keys and worth nothing.
+Certificates are stored by their request. So a repeated run, in this process or another, writes the same bytes, and a
+seed names the same cut. The keys are development keys and protect nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from provisioning.station.station import Station, StationConfig
 from simulator.device import release_body
 from simulator.ports.records import fresh_user_region
 
-# The board's map with fewer sectors: the same places, so nothing that reads the layout knows the difference.
+# The board's memory map with fewer sectors, at the same offsets.
 LAYOUT: NvmLayout = MPS2._replace(
     slot_bytes=0x6000, device_bytes=0x40000, user_bytes=0x10000, set_bytes=0x5000
 )
@@ -38,11 +38,17 @@ HARDWARE_ID = bytes(range(16))
 WEB_NAME = "fb-00000001"
 _SYMBOLS = "ABCDEFGHJKLMNPQRSTUV"
 CODE = _SYMBOLS + check_character(_SYMBOLS)
-PASSWORD = "kettle on the hob at six"  # noqa: S105 - of a unit that exists for a test
+PASSWORD = "kettle on the hob at six"  # noqa: S105 - of a test unit
 NEW_PASSWORD = "orange bicycle under the bridge"  # noqa: S105
 CHECK_INTERVAL_S = 30
 BODY_BYTES = 9000  # three chunks and the image's own bytes
-COUNTERS = {1: 1, 2: 2, 3: 3, 4: 3, 5: 3}  # release 2 closes a hole: the older image never starts again
+COUNTERS = {
+    1: 1,
+    2: 2,
+    3: 3,
+    4: 3,
+    5: 3,
+}  # release 2 fixes a vulnerability: the older image never starts again
 
 
 def _product() -> Product:
@@ -52,7 +58,7 @@ def _product() -> Product:
 
 @dataclass
 class Bench:
-    """Made once in `folder`; cheap to open again."""
+    """Generated once in `folder`; cheap to open again."""
 
     folder: Path
     product: Product = field(default_factory=_product)
@@ -61,13 +67,13 @@ class Bench:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.ring = KeyRing.generate_development(self.folder / "keys")
         self._kept: dict[str, bytes] = {}
-        # Drawn with the keys, whose tracker is believed for a time from then on; the same in every run.
+        # From when the keys were generated, because the tracker's key is valid from then on; the same in every run.
         self.now_s = int(self._keep("now", lambda: b"%d" % int(time.time())))
         self.opened_s = self.now_s - 86_400
 
     @cached_property
     def station(self) -> Station:
-        """A station for the batch's documents."""
+        """The station that signs the batch's records."""
         registry = Registry.create(self.folder / "registry.db", exist_ok=True, now=lambda: self.opened_s)
         config = StationConfig(
             self.product,
@@ -79,7 +85,7 @@ class Bench:
 
     @cached_property
     def key_hashes(self) -> tuple[bytes, ...]:
-        """SHA-256 of the image keys that the boot ROM knows."""
+        """The SHA-256 of each image key that the boot ROM accepts."""
         return tuple(key_hash(path) for path in self.ring.image_key_paths)
 
     @property
@@ -88,7 +94,7 @@ class Bench:
         return COUNTERS
 
     def fresh_user_region(self, layout: NvmLayout) -> bytes:
-        """The user region of a unit that leaves the factory, byte for byte."""
+        """Return the bytes of the user region of a unit that leaves the factory."""
         return fresh_user_region(layout)
 
     @cached_property
@@ -123,12 +129,12 @@ class Bench:
             sequence_number=number,
             signer=self.ring.signer("author"),
             version=f"{number}.0.0",
-            mitigates="what the campaign made up",
+            mitigates="an invented weakness",
             interrupts="a restart",
         )
 
     def station_record(self, name: str, requests: dict[str, bytes]) -> bytes:
-        """What the station writes into the unit as record `name`; `requests` are its CSRs by role."""
+        """Return what the station writes as record `name`. `requests` has the unit's CSRs by role."""
         if name in ("device.crt", "web.crt"):
             return self._certificate(name.removesuffix(".crt"), requests)
         return self._keep(name, lambda: self._fresh_record(name))
@@ -167,7 +173,7 @@ class Bench:
         return self._kept[name]
 
     def next_key_set(self) -> bytes:
-        """The key set after the factory's, signed by enough roots: the same keys under the next sequence number."""
+        """Return the key set after the factory's, signed by enough roots: the same keys, the next sequence number."""
 
         def make() -> bytes:
             plan = keyset.ensure_plan(self.ring.directory).changed()
@@ -179,12 +185,12 @@ class Bench:
         return self._keep("keyset", make)
 
     def station_records(self, requests: dict[str, bytes]) -> dict[str, bytes]:
-        """Every record that a station writes, in the order of store.STATION_RECORDS."""
+        """Return every record that a station writes, in the order of store.STATION_RECORDS."""
         return {name: self.station_record(name, requests) for name in store.STATION_RECORDS}
 
 
 def default_folder(root: Path) -> Path:
-    """A folder below `root`/build for exactly this code: a seed names the same cut as long as nothing changes."""
+    """Return the folder in `root`/build for exactly this code: while no code changes, a seed names the same cut."""
     total = hashlib.sha256()
     for part in ("device", "provisioning", "simulator"):
         for path in sorted((root / part).rglob("*.py")):
@@ -193,7 +199,7 @@ def default_folder(root: Path) -> Path:
 
 
 def _body(number: int) -> bytes:
-    """A body that differs from chunk to chunk and from release to release; begins as the simulator's do."""
+    """Return an image body that differs in each chunk and release and begins as the simulator requires."""
     filler = hashlib.sha256(b"body %d" % number).digest() * (BODY_BYTES // 32)
     mixed = bytes((byte + at // 4096) & 0xFF for at, byte in enumerate(filler))
     return release_body() + mixed

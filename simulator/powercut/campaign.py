@@ -1,7 +1,7 @@
-"""Run flows, cut them everywhere, count what is wrong.
+"""Run flows, cut them at every operation, count what is wrong.
 
-campaign = Campaign(bench)          recording of each flow is made when first asked for
-campaign.run_case("set-up", 17)     one cut: what the flash says, what the unit then lets one do, the flow's end
+campaign = Campaign(bench)          each flow is recorded on first use
+campaign.run_case("set-up", 17)     one cut: check the flash, the unit's access control and the end of the flow
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ from simulator.powercut import bench as made
 from simulator.powercut import checks
 from simulator.powercut.checks import Findings
 from simulator.powercut.engine import Case, Recording, record, tear_seed
+from simulator.powercut.errors import LostError, OpenedError
 from simulator.powercut.flows import FLOWS, Flow
-from simulator.powercut.machine import LostError, Machine, OpenedError, World
+from simulator.powercut.machine import Machine
+from simulator.powercut.world import World
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """A flow that ran uncut: its flash states, and the world before and after it."""
+    """A flow that ran without a cut: its flash states, and the world before and after it."""
 
     flow: Flow
     recording: Recording
@@ -32,7 +34,7 @@ class Recorded:
 
 
 def bare_flash(bench: made.Bench) -> SimFlash:
-    """A unit as the flash programmer leaves it: release 1 confirmed in slot 0."""
+    """Return the flash of a freshly programmed unit: release 1 confirmed in slot 0."""
     flash = SimFlash(made.LAYOUT)
     boot = BootState(flash, made.LAYOUT)
     image = bench.images[1]
@@ -45,28 +47,28 @@ def bare_flash(bench: made.Bench) -> SimFlash:
 
 
 class Campaign:
-    """Recordings are kept, so that the flows behind a flow are run once."""
+    """Keeps recordings, so that the flows before a flow run only once."""
 
     def __init__(self, bench: made.Bench) -> None:
         self.bench = bench
         self._recorded: dict[str, Recorded] = {}
 
     def recorded(self, name: str) -> Recorded:
-        """The flow's uncut run. Raises KeyError for a flow that does not exist, BrickedError where it fails."""
+        """Return the flow's run without a cut. Raises KeyError for an unknown flow, BrickedError if the flow fails."""
         if name not in self._recorded:
             self._recorded[name] = self._record(FLOWS[name])
         return self._recorded[name]
 
     def _start(self, flow: Flow) -> tuple[SimFlash, World]:
-        """Where `flow` begins: flash and world."""
+        """Return the flash and the world that `flow` begins with."""
         if flow.after is None:
             flash, world = bare_flash(self.bench), World(self.bench)
         else:
             before = self.recorded(flow.after)
             flash, world = SimFlash(made.LAYOUT), before.after.copy()
             flash.restore(before.end)
-            # What was told in earlier flows stays true: it comes before every operation of this one.
-            world.told = [item._replace(operations=-1) for item in world.told]
+            # The facts of earlier flows stay true: they come before every operation of this flow.
+            world.history = [item._replace(operations=-1) for item in world.history]
         flow.arrange(world)
         return flash, world
 
@@ -78,7 +80,7 @@ class Campaign:
         return Recorded(flow, recording, before, world, base, flash.snapshot())
 
     def machine_after(self, name: str) -> Machine:
-        """A unit at the end of a flow, on again: its broker answers and holds nothing new, CoAP is silent."""
+        """Return a unit at the end of a flow. Its broker has nothing new; its CoAP server does not answer."""
         recorded = self.recorded(name)
         flash, world = SimFlash(made.LAYOUT), recorded.after.copy()
         flash.restore(recorded.end)
@@ -88,25 +90,25 @@ class Campaign:
 
     # one case ------------------------------------------------------------------------------------------------
     def state_after(self, name: str, case: Case) -> tuple[SimFlash, World]:
-        """Flash and world as the cut leaves them, from the recording."""
+        """Return flash and world as the cut leaves them, from the recording."""
         recorded = self.recorded(name)
         world = recorded.after.copy(recorded.base + case.operation)
         flash = recorded.recording.flash_after(case)
-        world.starts += 1000  # later starts draw other random bytes than the run that was cut
+        world.starts += 1000  # later starts get other random bytes than the run that was cut
         return flash, world
 
     def unit_after(self, name: str, seed: int) -> object:
-        """Everything that the rest of the unit's life follows from: its flash, and how much it had told by then.
+        """Return everything that determines the unit's further life: its flash, and how many facts were known.
 
-        What was told is a beginning of the same list in every case of a flow, so its length says which.
+        The known facts are the beginning of the same list in every case of a flow, so their number is enough.
         """
         recorded = self.recorded(name)
         case = recorded.recording.case(seed)
-        told = sum(item.operations < recorded.base + case.operation for item in recorded.after.told)
+        told = sum(item.operations < recorded.base + case.operation for item in recorded.after.history)
         return told, frozenset(recorded.recording.flash_after(case).snapshot().items())
 
     def state_after_rerun(self, name: str, case: Case) -> tuple[SimFlash, World]:
-        """The same by running the flow again with the cut in the flash driver: what the recording stands for."""
+        """Return the same as state_after, from a real run with the cut in the flash driver, to verify recordings."""
         flow = FLOWS[name]
         start, world = self._start(flow)
         flash = SimFlash(made.LAYOUT, seed=tear_seed(case))
@@ -120,7 +122,7 @@ class Campaign:
         return flash, world
 
     def run_case(self, name: str, seed: int, *, is_rerun: bool = False) -> Findings:
-        """Cut the flow as `seed` says, look, go on to its end, look again."""
+        """Cut the flow as `seed` specifies, check the unit, run the flow to its end, check again."""
         recorded = self.recorded(name)
         case = recorded.recording.case(seed)
         flash, world = (self.state_after_rerun if is_rerun else self.state_after)(name, case)
@@ -146,17 +148,17 @@ class Campaign:
         except LostError as error:
             found.add(checks.LOST, str(error))
             return
-        except Exception as error:  # whatever else ends the flow here keeps the unit from its goal
+        except Exception as error:  # any other error keeps the unit from the flow's goal
             found.add(checks.BRICKED, f"{type(error).__name__}: {error}")
             return
         end = checks.check_at_rest(flash, world)
         found.counts.update(end.counts)
-        found.places += [f"at the end of the flow: {text}" for text in end.places]
+        found.texts += [f"at the end of the flow: {text}" for text in end.texts]
         for text in world.reused:
             found.add(checks.NONCE_REUSE, text)
 
-    def place(self, name: str, seed: int) -> str:
-        """The case in words, with the command that replays it."""
+    def describe(self, name: str, seed: int) -> str:
+        """Return the case in words, beginning with the options that replay it."""
         recording = self.recorded(name).recording
         case = recording.case(seed)
         what = recording.operations[case.operation - 1]

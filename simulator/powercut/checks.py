@@ -1,8 +1,8 @@
-"""What must hold of a unit after any power cut, whatever it was doing. Each finding has one of five kinds.
+"""What must be true of a unit after any power cut. Each finding has one of five kinds.
 
-bricked: nothing boots, or the unit does not come to the end of what it was doing.  open: it lets somebody in who had
-no right to.  mixed: it runs something that is no signed release, or one without trial or confirmation.  lost: a fact
-that it had told the outside is gone.  nonce_reuse: an OSCORE or freshness nonce was used twice.
+bricked: nothing boots, or the unit does not finish what it was doing.  open: it gives access to someone without the
+right to it.  mixed: it runs something that is not a signed release, or one without trial or confirmation.  lost: a fact
+that the outside knew is no longer true.  nonce_reuse: an OSCORE or freshness nonce was used twice.
 """
 
 from __future__ import annotations
@@ -39,29 +39,29 @@ NEEDED: Final = (
     "device.key",
     "support",
 )  # of every locked unit
-WRONG_PASSWORD = "nobody ever chose this one"  # noqa: S105 - it opens nothing
+WRONG_PASSWORD = "no one ever chose this one"  # noqa: S105 - it opens nothing
 
 
 @dataclass
 class Findings:
-    """What was wrong in one case or a whole campaign; `places` names each."""
+    """What was wrong in one case or a whole campaign; `texts` describes each."""
 
     counts: Counter[str] = field(default_factory=Counter)
-    places: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
 
     def add(self, kind: str, text: str) -> None:
-        """Note one finding of `kind`."""
+        """Add one finding of `kind`."""
         self.counts[kind] += 1
-        self.places.append(f"{kind}: {text}")
+        self.texts.append(f"{kind}: {text}")
 
-    def merge(self, other: Findings, place: str) -> None:
-        """Take the findings of one case; `place` says which."""
+    def merge(self, other: Findings, cut: str) -> None:
+        """Add the findings of one case; `cut` describes it."""
         self.counts.update(other.counts)
-        self.places += [f"{place}: {text}" for text in other.places]
+        self.texts += [f"{cut}: {text}" for text in other.texts]
 
 
 class Maker(Protocol):
-    """What the maker of the unit knows."""
+    """What the maker knows about the unit."""
 
     @property
     def images(self) -> dict[int, bytes]:
@@ -73,29 +73,29 @@ class Maker(Protocol):
 
     @property
     def key_hashes(self) -> tuple[bytes, ...]:
-        """What the boot ROM knows of the image keys."""
+        """The SHA-256 of each image key that the boot ROM accepts."""
 
     def fresh_user_region(self, layout: NvmLayout) -> bytes:
-        """The user region of a unit that leaves the factory, byte for byte."""
+        """Return the bytes of the user region of a unit that leaves the factory."""
 
 
 class Outside(Protocol):
-    """What is known of a unit outside of it: simulated or on the emulated board."""
+    """What the outside knows about a unit, simulated or on the emulated board."""
 
     @property
     def bench(self) -> Maker:
-        """Its maker."""
+        """What its maker knows."""
 
     @property
     def numbers(self) -> dict[int, bytes]:
-        """OSCORE sender numbers that were seen."""
+        """The OSCORE sender numbers that a server received, with a digest of each message."""
 
     @property
     def changed_from(self) -> int | None:
-        """The first release whose records have another form, None where there is none (releases.py)."""
+        """The first release with another record format, None if there is none (releases.py)."""
 
     def facts(self) -> dict[str, object]:
-        """The last value that was told under each name."""
+        """Return the last value of each fact, by name."""
 
 
 def _copy(flash: SimFlash) -> SimFlash:
@@ -105,7 +105,7 @@ def _copy(flash: SimFlash) -> SimFlash:
 
 
 class Mounts(Machine):
-    """What agent.state_facts needs of ports: regions to mount, and nothing else."""
+    """The part of the ports that agent.state_facts needs: regions to mount."""
 
     def __init__(self, flash: SimFlash) -> None:
         self.flash = flash
@@ -115,24 +115,24 @@ class Mounts(Machine):
 
 
 def facts_of(flash: SimFlash) -> lifecycle.Facts:
-    """The durable facts that the flash holds, as the agent reads them at a start."""
+    """Return the durable facts in the flash, as the agent reads them at a start."""
     return state_facts(cast(Ports, Mounts(flash)), BootState(flash, flash.layout))
 
 
 def state_of(flash: SimFlash) -> tuple[str, str]:
-    """The life-cycle state that the flash describes, and why where it is *failed*."""
+    """Return the life-cycle state of the flash and the reason if it is *failed*."""
     facts = facts_of(flash)
     return lifecycle.derive(facts), lifecycle.reason(facts)
 
 
 def check_at_rest(flash: SimFlash, world: Outside) -> Findings:
-    """What the flash alone says: what boots, which state follows, what is still known. Changes nothing."""
+    """Check the flash of a unit that is off: what boots, its state and its records. Does not change the flash."""
     found = Findings()
     flash = _copy(flash)
     facts = world.facts()
     handover = boot_rom.start(flash, flash.layout, world.bench.key_hashes, lambda _: None)
     if handover is None:
-        found.add(BRICKED, "the boot ROM starts nothing")
+        found.add(BRICKED, "the boot ROM finds nothing to start")
         return found
     boot = BootState(flash, flash.layout)
     number = _check_image(boot, handover, world, found)
@@ -151,7 +151,7 @@ def check_at_rest(flash: SimFlash, world: Outside) -> Findings:
 
 
 def _readers(boot: BootState, handover: boot_rom.Handover, number: int, world: Outside) -> set[int]:
-    """The releases that have to be able to read the records: the one that starts, and the one before a trial."""
+    """The releases that must be able to read the records: the one that starts, and the one before a trial."""
     found = {number}
     if handover.is_trial:
         found.add(_confirmed_number(boot, 1 - handover.slot, world) or number)
@@ -159,11 +159,11 @@ def _readers(boot: BootState, handover: boot_rom.Handover, number: int, world: O
 
 
 def _check_image(boot: BootState, handover: boot_rom.Handover, world: Outside, found: Findings) -> int:
-    """The number of the release that runs, 0 where it is none."""
+    """Check the image. Returns the number of the running release, 0 if it is not a release."""
     number = int(handover.info.version[0])
     image = world.bench.images.get(number, b"")
     if not image or boot.read(handover.slot, 0, len(image)) != image:
-        found.add(MIXED, f"slot {handover.slot} holds no release and runs")
+        found.add(MIXED, f"slot {handover.slot} runs and does not contain a release")
         return 0
     marks = boot.marks(handover.slot)
     if not handover.is_trial and not marks.is_confirmed:
@@ -192,8 +192,8 @@ def _check_state(flash: SimFlash, world: Outside, facts: dict[str, object], foun
         if "reset" not in facts:
             found.add(OPEN, "an owned unit is in factory default")
         elif not _is_fresh(flash, world):
-            found.add(OPEN, "the last owner's data is there in factory default")
-    # A factory reset that is not finished keeps the unit closed; the next start goes on with it.
+            found.add(OPEN, "the last owner's data is still stored in factory default")
+    # An unfinished factory reset keeps the unit closed; the next start continues it.
     if state == lifecycle.FAILED and "reset" not in facts:
         found.add(BRICKED, "the unit failed: " + reason)
 
@@ -205,7 +205,7 @@ def _is_fresh(flash: SimFlash, world: Outside) -> bool:
 
 
 def _all_records(store: Store, region: str) -> dict[str, bytes | None]:
-    """Every record of the region; raises RecordDamagedError: a cut leaves the old one or the new one, whole."""
+    """Return every record of the region. Raises RecordDamagedError: a cut must leave the old or the new one."""
     return {record.name: store.read(record.name) for record in RECORDS if record.region == region}
 
 
@@ -233,7 +233,7 @@ def _check_progress(flash: SimFlash, world: Outside, facts: dict[str, object], f
 
 
 async def check_doors(machine: Machine, found: Findings, timeout_s: float = 300.0) -> None:
-    """Try what nobody may do: the set-up code of an owned unit, a wrong password, a page without a session."""
+    """Try what the unit must refuse: a page without a session, a wrong password, a used set-up code."""
     facts = machine.world.facts()
     if "locked" not in facts:
         return

@@ -1,12 +1,12 @@
-"""Record a run over simulated flash once, then give the flash that a power cut at any of its operations leaves.
+"""Record a run over simulated flash once, then derive the flash that a power cut at any of its operations leaves.
 
-A run that is cut and the same run that is not are the same up to the cut, so the flash before each operation is kept
-(sectors are shared, a snapshot is one small dict copy) and a cut costs no second run: `test_engine.py` compares this
-with real reruns. A case is one number, so that any can be named and replayed:
+Up to the cut, a run with a cut is the same as a run without. So the recording keeps the flash before each operation
+(snapshots share sectors), and a cut costs no second run; `test_engine.py` compares this with real reruns. A case is one
+number, so that each case can be named and replayed:
 
     operation = seed // 3 % total + 1        when = before, torn, after        tear = seed // (3 * total)
 
-so seeds 0 .. 3 * total - 1 are every cut, and each further round tears with other random bits.
+So seeds 0 .. 3 * total - 1 are all cuts, and each further round tears with other random bits.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ class Recording:
         return len(self.operations)
 
     def case(self, seed: int) -> Case:
-        """Give the case of this number; every number from 0 on is one."""
+        """Return the case of this number, 0 or greater. Raises ValueError."""
         if self.total == 0 or seed < 0:
             raise ValueError("no such case")
         operation = seed // len(CUTS) % self.total + 1
         return Case(seed, operation, CUTS[seed % len(CUTS)], seed // (len(CUTS) * self.total))
 
     def cases(self, tears: int = 1) -> Iterator[Case]:
-        """Give every cut once; torn ones `tears` times, each with other bits."""
+        """Yield every cut once, and torn cuts `tears` times, each with other bits."""
         for tear in range(tears):
             for seed in range(len(CUTS) * self.total):
                 case = self.case(tear * len(CUTS) * self.total + seed)
@@ -71,7 +71,7 @@ class Recording:
                     yield case
 
     def flash_after(self, case: Case) -> SimFlash:
-        """Give the flash as this cut leaves it, with the power back on."""
+        """Return the flash as this cut leaves it, with the power on."""
         flash = SimFlash(self.layout, seed=tear_seed(case))
         flash.restore(self.states[case.operation - 1])
         kind, offset, length = self.operations[case.operation - 1]
@@ -90,12 +90,12 @@ class Recording:
 
 
 def tear_seed(case: Case) -> int:
-    """What SimFlash is made with, so that a rerun with `cut_at` tears the same bits."""
+    """Return the seed for SimFlash with which a rerun with `cut_at` tears the same bits."""
     return case.operation * 1000 + case.tear
 
 
 def record(flash: SimFlash, action: Callable[[], object], layout: NvmLayout) -> Recording:
-    """Run `action` on `flash` to its end and keep what a campaign needs."""
+    """Run `action` on `flash` to its end and record its operations."""
     operations: list[Operation] = []
     states: list[Snapshot] = []
 
@@ -115,9 +115,9 @@ def record(flash: SimFlash, action: Callable[[], object], layout: NvmLayout) -> 
 def cuts(
     start: Snapshot, layout: NvmLayout, action: Callable[[SimFlash], object], tears: int = 1
 ) -> Iterator[tuple[Case, SimFlash]]:
-    """Give (case, flash after the cut, powered) for every cut of `action` from `start` on.
+    """Yield (case, flash after the cut, powered) for every cut of `action` from `start` on.
 
-    Raises ValueError where the action does nothing that could be cut.
+    Raises ValueError if the action has no flash operation.
     """
     flash = SimFlash(layout)
     flash.restore(start)

@@ -7,7 +7,7 @@ from simulator.ports.queue import ByteQueue
 
 
 class FastPipe:
-    """A byte pipe of one loop: `ours` is the unit's Stream, the other end has write() and read()."""
+    """A byte pipe in one event loop: `ours` is the unit's end, `theirs` the other."""
 
     def __init__(self) -> None:
         there, back = ByteQueue(), ByteQueue()
@@ -25,7 +25,7 @@ class PipeEnd:
         self.readexactly = arriving.readexactly
 
     async def write(self, data: bytes) -> None:
-        """Send. Raises LinkError once either end is closed."""
+        """Send. Raises LinkError after either end closed."""
         if self._leaving.is_ended:
             raise LinkError(reason="write: closed")
         self._leaving.put(bytes(data))
@@ -35,6 +35,6 @@ class PipeEnd:
         self.shut()
 
     def shut(self) -> None:
-        """Close at once: the unit was reset."""
+        """Close at once, as a reset of the unit does."""
         self._arriving.end()
         self._leaving.end()

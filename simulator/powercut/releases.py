@@ -1,8 +1,8 @@
-"""Releases that change the form of records: the same policy with other migrations, as far as a unit can tell.
+"""Releases that change the record format: the same code with other migrations.
 
-All simulated releases run the checkout's own device/. A release from `World.changed_from` on runs it with CHANGED in
-place of store.MIGRATIONS, the ones before it without, so that a record which is written too early is one that the
-older release cannot read.
+All simulated releases run the checkout's own device/. From release `World.changed_from` on it runs with CHANGED instead
+of store.MIGRATIONS, before that without migrations. So the older release cannot read a record that was migrated too
+early.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from device.records import store
 from device.records.store import DEVICE, USER, Migration
 from simulator.ports.records import LfsRecords
 
-# What a unit writes by itself and cannot live without, in both regions, and what a confirm itself writes.
+# Records in both regions that a unit writes and requires, and those that a confirmation writes.
 MIGRATED: Final = {
     DEVICE: ("progress", "oscore.seq", "owned", "unheard"),
     USER: ("credential", "attempts", "events"),
@@ -41,7 +41,7 @@ def code_of(number: int, changed_from: int | None) -> Iterator[None]:
 
 
 def left_behind(mount: Callable[[str], LfsRecords]) -> list[str]:
-    """The records that are not of the changed form, by name."""
+    """Return the names of the records that are not in the changed format."""
     found = []
     for region, names in MIGRATED.items():
         records = mount(region)

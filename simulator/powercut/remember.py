@@ -1,7 +1,7 @@
-"""Answers of functions of bytes alone, kept: most cases of a campaign ask for the same ones again and again.
+"""A cache for pure functions of bytes: most cases of a campaign compute the same results again and again.
 
-Nothing is made up: the first answer is computed by the function itself, in this process or in the one it was forked
-from. That a campaign with and without this gives the same is what `test_engine.py` looks at.
+The function itself computes each first result, in this process or in the one that it was forked from.
+`test_engine.py` checks that a campaign finds the same with and without the cache.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import Any
 from device.crypto import backend
 
 FUNCTIONS = ("p256_verify", "p256_sign", "p256_public", "hss_verify", "aes_ccm_encrypt", "aes_ccm_decrypt")
-KEPT = 50_000  # answers of one function; more than a campaign asks for
+KEPT = 50_000  # results of one function; more than a campaign needs
 
 
 class Remembering:
-    """A function of bytes alone that computes each answer once. Exceptions are not kept."""
+    """A pure function of bytes that computes each result once. Exceptions are not kept."""
 
     def __init__(self, function: Any) -> None:
         self.function = function
@@ -42,14 +42,14 @@ _remembered = Remembering(_derive)
 
 
 class RememberedPbkdf2:
-    """backend.Pbkdf2 that counts its iterations and computes when it is asked for the digest."""
+    """backend.Pbkdf2 that counts iterations and computes only in digest()."""
 
     def __init__(self, password: bytes, salt: bytes) -> None:
         self._arguments = (password, salt)
         self._iterations = 0
 
     def step(self, iterations: int) -> None:
-        """Count `iterations` more; raises ValueError for none."""
+        """Add `iterations`. Raises ValueError for less than 1."""
         if iterations < 1:
             raise ValueError("PBKDF2 iterations")
         self._iterations += iterations
@@ -63,7 +63,7 @@ class RememberedPbkdf2:
 
 
 def remember_answers() -> None:
-    """Let this process, and those it forks, compute each signature check, cipher and password hash once."""
+    """Make this process and its forks compute each signature check, cipher and password hash only once."""
     for name in FUNCTIONS:
         function = getattr(backend, name)
         if not isinstance(function, Remembering):

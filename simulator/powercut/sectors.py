@@ -1,7 +1,7 @@
-"""Erase or spoil each sector of a finished, owned unit in turn: it may fail, but it never opens (PW-04, SE-02).
+"""Erase or corrupt each sector of an owned unit in turn: it may fail, but it never opens (PW-04, SE-02).
 
-Here a unit that does not boot, or that boots and says *failed*, is right; one that is unprovisioned, back in factory
-default, runs what nobody signed, or lets somebody in, is not.
+A unit may refuse to boot, or boot and report *failed*. It must not become unprovisioned, return to factory default,
+run unsigned code or give access without the password.
 """
 
 from __future__ import annotations
@@ -20,16 +20,17 @@ from simulator.powercut import app_sets, checks
 from simulator.powercut import bench as made
 from simulator.powercut.campaign import Campaign
 from simulator.powercut.checks import Findings
-from simulator.powercut.machine import BrickedError, Machine
+from simulator.powercut.errors import BrickedError
+from simulator.powercut.machine import Machine
 from simulator.powercut.sweep import Job
 
 NAME: Final = "sectors"
-AFTER: Final = "update-app"  # provisioned, owned, updated, with an application: every kind of record is there
+AFTER: Final = "update-app"  # provisioned, owned, updated, with an application: it has every kind of record
 MODES: Final = ("erase", "corrupt", "zero")
 
 
 class Damage(NamedTuple):
-    """One sector and what happens to it."""
+    """One sector and how it is damaged."""
 
     seed: int
     sector: int
@@ -37,7 +38,7 @@ class Damage(NamedTuple):
 
 
 def damages() -> list[Damage]:
-    """Every sector that the layout gives a use, damaged in each way."""
+    """Return every used sector of the layout with each kind of damage."""
     found: list[Damage] = []
     for sector in sorted(set(_sectors())):
         found += [Damage(len(found) + at, sector, mode) for at, mode in enumerate(MODES)]
@@ -64,12 +65,12 @@ def _damage(flash: SimFlash, damage: Damage) -> None:
     elif damage.mode == "zero":
         flash.corrupt(offset, bytes(size))
     else:
-        noise = random.Random(damage.seed).randbytes(size)  # noqa: S311 - it shapes damage, it makes no secret
+        noise = random.Random(damage.seed).randbytes(size)  # noqa: S311 - for damage, not for secrets
         flash.corrupt(offset, bytes(a ^ b for a, b in zip(flash.read(offset, size), noise, strict=True)))
 
 
 def run_damage(campaign: Campaign, damage: Damage) -> Findings:
-    """Damage one sector of the finished unit and see what it lets one do."""
+    """Damage one sector of the unit and check what runs and who gets access."""
     recorded = campaign.recorded(AFTER)
     flash, world = SimFlash(made.LAYOUT), recorded.after.copy()
     flash.restore(recorded.end)
@@ -84,7 +85,7 @@ def run_damage(campaign: Campaign, damage: Damage) -> Findings:
     boot = BootState(twin, made.LAYOUT)
     image = world.bench.images.get(handover.info.version[0], b"")
     if not image or boot.read(handover.slot, 0, len(image)) != image:
-        found.add(checks.MIXED, "something runs that is no release")
+        found.add(checks.MIXED, "the unit runs an image that is not a release")
     _check_set(twin, handover, found)
     state, _ = checks.state_of(twin)
     if state in (lifecycle.UNPROVISIONED, lifecycle.FACTORY_DEFAULT):
@@ -94,19 +95,19 @@ def run_damage(campaign: Campaign, damage: Damage) -> Findings:
 
 
 def _check_set(flash: SimFlash, handover: boot_rom.Handover, found: Findings) -> None:
-    """A damaged application set is not run, and the firmware runs alone; another one is never run in its place."""
+    """Check that the firmware runs without a damaged application set, and never with another one."""
     try:
         store = Store(checks.Mounts(flash).mount(DEVICE), DEVICE)
         bundle, sequence = app_sets.running(flash, handover, store)
     except FirstbootError:
-        return  # its records cannot be read: the state says so
+        return  # its records cannot be read, so its state is *failed*
     text = app_sets.mixed(handover.info.version[0], bundle, sequence) if bundle is not None else None
     if text is not None:
         found.add(checks.MIXED, text)
 
 
 def sector_jobs(campaign: Campaign) -> list[Job]:
-    """All damages as sweep.run_jobs takes them; the unit that they are done to is made here, not by each process."""
+    """Return all damages as jobs for sweep.run_jobs. Records the unit first, so that workers need not."""
     campaign.recorded(AFTER)
     return [
         Job(
@@ -119,7 +120,7 @@ def sector_jobs(campaign: Campaign) -> list[Job]:
 
 
 def run_sector(campaign: Campaign, name: str, seed: int) -> Findings:
-    """The damage with this number. Raises IndexError for one that does not exist."""
+    """Run the damage with this number. Raises IndexError for an unknown number."""
     return run_damage(campaign, damages()[seed])
 
 
@@ -131,5 +132,5 @@ def _try_doors(machine: Machine, found: Findings) -> None:
         machine.live(script)
     except BrickedError:
         pass  # no pages: closed
-    except Exception as error:  # an agent that dies is closed too; say so, but it is none of the five kinds
+    except Exception as error:  # an agent that ends gives no access; print it, but it is not a finding
         machine.console.say(f"{type(error).__name__}")

@@ -1,8 +1,7 @@
-"""Many cuts, in parallel: cuts that leave the same unit are one job, every job is run to its end, all are counted.
+"""Run many cuts in parallel. Cuts that leave the same unit are one job, whose result counts for each of them.
 
-Two cuts leave the same unit when every byte of flash and everything that the unit had told the outside are the same:
-cut after an operation and cut before the next one, most of the time. A unit is a function of those two, so such cuts
-have one answer, which counts for each of them.
+Two cuts leave the same unit if every byte of flash and all known facts are the same. Most often these are the cut
+after an operation and the cut before the next one. Flash and facts determine the unit's further life.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ RunOne = Callable[[Campaign, str, int], Findings]
 
 
 class Job(NamedTuple):
-    """One state to run on from: the flow, the seed of a cut that leads there, all such cuts in words."""
+    """One state to continue from: the flow, the seed of one cut that leads there, and all such cuts in words."""
 
     flow: str
     seed: int
-    places: tuple[str, ...]
+    cuts: tuple[str, ...]
 
 
 class Result(NamedTuple):
@@ -42,51 +41,51 @@ class Result(NamedTuple):
 
 @dataclass
 class Report:
-    """The figures of a campaign. Seconds are for people; nothing depends on them."""
+    """The figures of a campaign. Times are for information only."""
 
     flows: int = 0
     points: int = 0  # cuts
-    states: int = 0  # different units that they left
+    states: int = 0  # different units after these cuts
     cpu_s: float = 0.0
-    seconds: float = 0.0  # by the clock, all processes together
+    seconds: float = 0.0  # wall time of all processes together
     findings: Findings = field(default_factory=Findings)
 
     @property
     def is_clean(self) -> bool:
-        """Whether there was something to cut and nothing was wrong."""
-        return self.points > 0 and not self.findings.places
+        """Whether at least one cut was made and nothing was wrong."""
+        return self.points > 0 and not self.findings.texts
 
     @property
     def rate(self) -> float:
-        """Cuts a second, going on to the flow's end included."""
+        """Cuts per second, including the rest of each flow."""
         return self.points / self.seconds if self.seconds else 0.0
 
     def take(self, result: Result) -> None:
-        """Count one job: a finding is one for every cut that leads to it."""
-        self.points += len(result.job.places)
+        """Add the result of one job. A finding counts once for every cut that leads to it."""
+        self.points += len(result.job.cuts)
         self.states += 1
         self.cpu_s += result.cpu_s
-        for place in result.job.places:
-            self.findings.merge(result.found, place)
+        for cut in result.job.cuts:
+            self.findings.merge(result.found, cut)
 
     def add(self, other: Report) -> None:
-        """Take the figures of another part of the campaign."""
+        """Add the figures of another part of the campaign."""
         self.flows += other.flows
         self.points += other.points
         self.states += other.states
         self.cpu_s += other.cpu_s
         self.seconds += other.seconds
         self.findings.counts.update(other.findings.counts)
-        self.findings.places += other.findings.places
+        self.findings.texts += other.findings.texts
 
     def line(self) -> str:
-        """The line that a campaign ends with."""
+        """Return the last line of a campaign's output."""
         counts = " ".join(f"{kind}={self.findings.counts[kind]}" for kind in checks.KINDS)
         return f"powercut: flows={self.flows} points={self.points} {counts}"
 
 
 def flow_jobs(campaign: Campaign, names: Iterable[str], *, tears: int = 1, stride: int = 1) -> list[Job]:
-    """Every cut of the flows `names`, or each `stride`-th of each flow (every way of cutting among them)."""
+    """Return every cut of the flows `names` as jobs, or each `stride`-th cut of each flow."""
     found = []
     for name in names:
         groups: dict[object, list[int]] = {}
@@ -94,7 +93,8 @@ def flow_jobs(campaign: Campaign, names: Iterable[str], *, tears: int = 1, strid
         for seed in seeds[::stride]:
             groups.setdefault(campaign.unit_after(name, seed), []).append(seed)
         found += [
-            Job(name, same[0], tuple(campaign.place(name, seed) for seed in same)) for same in groups.values()
+            Job(name, same[0], tuple(campaign.describe(name, seed) for seed in same))
+            for same in groups.values()
         ]
     return found
 
@@ -117,15 +117,15 @@ def _run_share(share: Sequence[Job]) -> list[Result]:
 def run_jobs(
     campaign: Campaign, jobs: Sequence[Job], *, workers: int = 2, run_by: dict[str, RunOne] | None = None
 ) -> dict[str, Report]:
-    """Run the jobs in `workers` processes; a report for each flow, in the order of the jobs.
+    """Run the jobs in `workers` processes. Returns a report for each flow, in the order of the jobs.
 
-    `run_by` names what runs the jobs of a name that is no flow. All reports share the time by the clock, in parts of
-    their CPU time.
+    `run_by` has the function for each job name that is not a flow. The wall time is divided among the reports in
+    proportion to their CPU time.
     """
-    global _worker  # noqa: PLW0603 - inherited by fork: the recordings are not made again in each process
+    global _worker  # noqa: PLW0603 - forked workers inherit the recordings
     began = time.monotonic()
     reports = {job.flow: Report(flows=1) for job in jobs}
-    # The last flows are the longest; begun first, they leave no worker alone at the end.
+    # The last flows are the longest. They start first, so that no worker runs alone at the end.
     shares = [jobs[at : at + SHARE] for at in range(0, len(jobs), SHARE)][::-1]
     _worker = (campaign, run_by or {})
     remember_answers()
@@ -147,7 +147,7 @@ def run_jobs(
 def sweep(
     campaign: Campaign, names: Iterable[str], *, tears: int = 1, stride: int = 1, workers: int = 2
 ) -> Report:
-    """Cut the flows `names` everywhere, as flow_jobs says; one report for all of them."""
+    """Cut the flows `names` as flow_jobs does. Returns one report for all of them."""
     remember_answers()
     total = Report()
     for report in run_jobs(

@@ -14,7 +14,7 @@ from renode.errors import MachineError
 from renode.machine import CutOrder
 from simulator.powercut.on_board.cases import order_of
 from simulator.powercut.on_board.flows import FLOWS
-from simulator.powercut.on_board.sample import draw, run_sample
+from simulator.powercut.on_board.sample import run_sample, select_cases
 from simulator.story.images import ROOT
 
 pytestmark = pytest.mark.emulated
@@ -38,7 +38,7 @@ def test_a_sample_of_cuts_over_all_flows_leaves_units_that_start_closed_and_reme
     report = run_sample(list(FLOWS), sample, 0, workers=2, note=print)
     print(report.line(), f"{report.rate:.2f} cuts a second")
     assert report.points >= 0.95 * sample  # a flow may take an operation less than in its uncut run
-    assert not report.findings.places, "\n".join(report.findings.places)
+    assert not report.findings.texts, "\n".join(report.findings.texts)
 
 
 def test_firmware_that_is_shipped_cannot_cut_its_power() -> None:
@@ -48,8 +48,8 @@ def test_firmware_that_is_shipped_cannot_cut_its_power() -> None:
 
 def test_a_sample_takes_cuts_of_every_flow_and_is_the_same_each_time() -> None:
     totals = {"short": 4, "long": 400}
-    first = draw(totals, 300, 7)
-    assert first == draw(totals, 300, 7) != draw(totals, 300, 8)
+    first = select_cases(totals, 300, 7)
+    assert first == select_cases(totals, 300, 7) != select_cases(totals, 300, 8)
     assert len(first["short"]) >= 8 and 290 <= len(first["long"]) <= 300
     assert all(seed < 3 * totals[name] for name, seeds in first.items() for seed in seeds)
 

@@ -14,8 +14,8 @@ from simulator.powercut import app_sets
 from simulator.powercut.bench import LAYOUT, Bench
 from simulator.powercut.campaign import Campaign
 from simulator.powercut.checks import check_at_rest
-from simulator.powercut.flows import status
 from simulator.powercut.machine import Machine
+from simulator.powercut.owner_scripts import status
 
 SECTORS = [
     offset + at for offset in LAYOUT.set_offsets for at in range(0, LAYOUT.set_bytes, LAYOUT.sector_bytes)
@@ -54,9 +54,9 @@ def test_a_spoilt_sector_never_makes_a_wrong_set_run(campaign: Campaign, sector:
     assert handover is not None and handover.info.version[0] == 4
     runs = check_at_rest(machine.flash, machine.world)
     # Nothing but an image without its set, or with its older one, may be found: both are reported and mended.
-    assert all("without its application" in text or "that of 4 runs" in text for text in runs.places)
+    assert all("without its application" in text or "that of 4 runs" in text for text in runs.texts)
     machine.world.has_mqtt, machine.world.has_coap = True, False
-    machine.network = machine._make_network()
+    machine.connect()
 
     async def mended(one: Machine) -> Any:
         async def look() -> Any:
@@ -69,7 +69,7 @@ def test_a_spoilt_sector_never_makes_a_wrong_set_run(campaign: Campaign, sector:
     found = machine.live(mended)
     assert found["application"]["says"] == "release 7, 5000 bytes"
     reported = [one["text"] for one in found["update"]["events"] if one["code"] == AppSetError.code]
-    assert bool(reported) == bool(runs.places)
+    assert bool(reported) == bool(runs.texts)
     assert app_sets.mixed(4, *_running(machine)) is None
 
 

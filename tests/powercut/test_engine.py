@@ -17,8 +17,8 @@ from simulator.powercut import checks, remember, sectors
 from simulator.powercut.bench import LAYOUT, Bench
 from simulator.powercut.campaign import Campaign
 from simulator.powercut.engine import cuts, record, tear_seed
+from simulator.powercut.errors import BrickedError, LostError
 from simulator.powercut.flows import FLOWS, Flow, register
-from simulator.powercut.machine import BrickedError, LostError
 from simulator.powercut.sweep import flow_jobs
 
 
@@ -65,23 +65,23 @@ def test_a_replayed_case_finds_the_flash_of_the_recording(campaign: Campaign, na
     recording = campaign.recorded(name).recording
     for seed in (1, 3 * (recording.total // 2), 3 * recording.total - 2):
         case = recording.case(seed)
-        quick, told = campaign.state_after(name, case)
-        slow, told_again = campaign.state_after_rerun(name, case)
+        quick, world_then = campaign.state_after(name, case)
+        slow, world_again = campaign.state_after_rerun(name, case)
         assert quick.snapshot() == slow.snapshot(), case
-        assert [item.what for item in told.told] == [item.what for item in told_again.told], case
+        assert [item.what for item in world_then.history] == [item.what for item in world_again.history], case
 
 
 def test_cuts_that_leave_the_same_unit_are_run_once_and_counted_each(campaign: Campaign) -> None:
     recording = campaign.recorded("set-up").recording
     jobs = flow_jobs(campaign, ["set-up"])
-    assert sum(len(job.places) for job in jobs) == 3 * recording.total > len(jobs)
+    assert sum(len(job.cuts) for job in jobs) == 3 * recording.total > len(jobs)
     for job in jobs:
         flash, world = campaign.state_after("set-up", recording.case(job.seed))
-        for place in job.places:
-            seed = int(place.split()[3])
-            same, told = campaign.state_after("set-up", recording.case(seed))
-            assert same.snapshot() == flash.snapshot(), place
-            assert told.told == world.told, place
+        for cut in job.cuts:
+            seed = int(cut.split()[3])
+            same, world_then = campaign.state_after("set-up", recording.case(seed))
+            assert same.snapshot() == flash.snapshot(), cut
+            assert world_then.history == world.history, cut
 
 
 def test_a_campaign_that_remembers_answers_finds_what_one_that_computes_them_finds(

@@ -34,7 +34,7 @@ def test_a_cut_leaves_a_unit_that_starts_stays_closed_and_comes_to_its_end(
     stride = 1 if is_nightly else STRIDES.get(name, ORDINARY_STRIDE)
     report = sweep(campaign, [name], stride=stride, workers=1)
     assert report.points >= 10
-    assert not report.findings.places, "\n".join(report.findings.places)
+    assert not report.findings.texts, "\n".join(report.findings.texts)
 
 
 def test_a_damaged_sector_never_opens_a_unit(campaign: Campaign, is_nightly: bool) -> None:
@@ -49,4 +49,4 @@ def test_a_damaged_sector_never_opens_a_unit(campaign: Campaign, is_nightly: boo
             run_by={sectors.NAME: sectors.run_sector},
         )
     report = reports[sectors.NAME]
-    assert not report.findings.places, "\n".join(report.findings.places)
+    assert not report.findings.texts, "\n".join(report.findings.texts)

@@ -1,7 +1,7 @@
-"""The power-cut campaign on the emulated board: the real firmware cuts itself at an operation, then has to start.
+"""The power-cut campaign on the emulated board: the real firmware cuts its own power, then must start again.
 
-bench.py makes a unit and the NVM images that flows begin at; flows.py says what people and servers do; cases.py cuts
-and checks; sample.py draws cases and runs them beside each other.
+bench.py provisions a unit and builds the NVM images that flows begin with. flows.py lists what people and servers do.
+cases.py cuts and checks. sample.py selects cases at random and runs them in parallel.
 
 What one cut exercises: the NVM driver in C stops inside the flow, at the operation that the case names, with the
 program or erase not begun, torn or done. The emulator is killed, NVM is what its file holds. The file is read as the

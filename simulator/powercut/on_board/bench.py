@@ -1,4 +1,4 @@
-"""One emulated unit of a campaign with its servers, and the NVM images that its flows begin at."""
+"""One emulated unit of a campaign with its servers, and the NVM images that its flows begin with."""
 
 from __future__ import annotations
 
@@ -27,16 +27,19 @@ from simulator.story.runner import wait_until
 from simulator.story.world import World
 
 T = TypeVar("T")
-COUNTERS: Final = {1: 1, 2: 2}  # release 2 closes a hole: once it is confirmed, release 1 never starts again
+COUNTERS: Final = {
+    1: 1,
+    2: 2,
+}  # release 2 fixes a vulnerability: once it is confirmed, release 1 never starts again
 NEW_RELEASE: Final = 2
-LEFT_CHUNKS: Final = 2  # of the payload; the others lie in the slot, so that the flow takes seconds
+LEFT_CHUNKS: Final = 2  # of the payload; the slot contains the others, so that the flow takes seconds
 SETTLE_S: Final = 1.5 * CHECK_INTERVAL_S["qemu"]
-PATIENCE_S: Final = 60.0  # for a page; the board alone answers within one
+PATIENCE_S: Final = 60.0  # for a page; on an idle machine the board answers within one second
 FACTORY, OWNED, BARE, UPDATING, TRIED = "factory", "owned", "bare", "updating", "tried"
 
 
 def cut_images(ring: KeyRing, directory: Path, note: Callable[[str], None]) -> Images:
-    """Both releases as firmware that can cut its power, and the boot ROM."""
+    """Build both releases as firmware that can cut its power, and the boot ROM."""
     hashes = tuple(key_hash(path) for path in ring.image_key_paths)
     rom = build_rom([digest.hex() for digest in hashes], root=ROOT, progress=note)
     firmware = build("cut", root=ROOT, progress=note)
@@ -54,7 +57,7 @@ def cut_images(ring: KeyRing, directory: Path, note: Callable[[str], None]) -> I
 
 
 class CutWorld(World):
-    """The story's surroundings with firmware of the variant `cut`; both transports."""
+    """The story's World with firmware of the variant `cut`."""
 
     machine: QemuBoard
 
@@ -68,7 +71,7 @@ class CutWorld(World):
 
 
 class _NotingTracker(Tracker):
-    """Keeps every request that it was asked, so that a nonce which comes twice is seen."""
+    """Keeps every request, so that a repeated nonce is found."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -88,7 +91,7 @@ class BoardBench:
     def __init__(self, directory: Path, note: Callable[[str], None] = lambda text: None) -> None:
         self.world = CutWorld("qemu", ("mqtt", "coap"), directory, note)
         self.directory = directory
-        self.tried: set[bytes] = set()  # what doors rest on that were tried (cases.py)
+        self.tried: set[bytes] = set()  # digests of the access state of units that were tried (cases.py)
         self._keys_published = 0
         self._on_mqtt = self._on_coap = 1
 
@@ -107,11 +110,11 @@ class BoardBench:
 
     @property
     def key_hashes(self) -> tuple[bytes, ...]:
-        """What the boot ROM knows of the image keys."""
+        """The SHA-256 of each image key that the boot ROM accepts."""
         return self.world.images.key_hashes
 
     def fresh_user_region(self, layout: NvmLayout) -> bytes:
-        """The user region as the board itself formatted it in the factory."""
+        """Return the user region as the board itself formatted it in the factory."""
         return self.flash_of(FACTORY).read(layout.user_offset, layout.user_bytes)
 
     @property
@@ -122,7 +125,7 @@ class BoardBench:
 
     # NVM images ----------------------------------------------------------------------------------------------
     def prepare(self) -> None:
-        """Make a unit: bare, provisioned, owned; then what an update and a failed trial leave on it."""
+        """Keep the NVM images that flows begin with: bare, factory, owned, updating, tried."""
         world = self.world
         world.build()
         if world.images.rom is None:
@@ -147,13 +150,13 @@ class BoardBench:
         self._put_failed_trial()
 
     def _is_settled(self) -> bool:
-        """Whether the unit wrote nothing in a time in which it has asked its servers again."""
+        """Whether the unit wrote nothing during more than one check interval."""
         before = self.operations
         time.sleep(SETTLE_S)
         return self.operations == before
 
     def _put_update(self) -> None:
-        """The unit was about to fetch the last chunks of release 2."""
+        """Build the image of a unit that is about to fetch the last chunks of release 2."""
         image = self.images[NEW_RELEASE]
         kept = (len(image) // CHUNK_BYTES - LEFT_CHUNKS + 1) * CHUNK_BYTES
         flash = self.flash_of(OWNED)
@@ -161,7 +164,7 @@ class BoardBench:
         self._path(UPDATING).write_bytes(flash.image())
 
     def _put_failed_trial(self) -> None:
-        """Release 2 was tried and did not confirm."""
+        """Build the image of a unit that tried release 2 and did not confirm it."""
         flash = self.flash_of(OWNED)
         image = self.images[NEW_RELEASE]
         flash.corrupt(MPS2.slot_offsets[1], image)
@@ -178,53 +181,53 @@ class BoardBench:
         return self.directory / f"{name}.bin"
 
     def _keep(self, name: str) -> None:
-        """Keep the board's NVM as it is; the board is off."""
+        """Keep the NVM of the board, which is off, as image `name`."""
         _copy(self.world.machine.nvm.path, self._path(name))
 
     def flash_of(self, name: str) -> SimFlash:
-        """A prepared NVM image."""
+        """Return a prepared NVM image."""
         return _flash(self._path(name))
 
     def put(self, name: str) -> None:
-        """Give the board this NVM image; it is off."""
+        """Load a prepared NVM image into the board, which is off."""
         _copy(self._path(name), self.world.machine.nvm.path)
 
     def nvm(self) -> SimFlash:
-        """The board's NVM as its file holds it now."""
+        """Return the board's NVM as its file contains it now."""
         return _flash(self.world.machine.nvm.path)
 
     # the unit ------------------------------------------------------------------------------------------------
     def stored(self, name: str) -> bytes | None:
-        """A record of the unit, read from the NVM file while the unit may be running."""
+        """Return a record of the unit from the NVM file. The unit may be running."""
         records = device_records(self.nvm())
         records.mount()
         return Store(records, DEVICE).read(name)
 
     @property
     def operations(self) -> int:
-        """What the running firmware counted since power-on."""
+        """The flash operations that the running firmware counted since power-on."""
         return self.world.machine.operation_count()
 
     def until(self, what: str, probe: Callable[[], T | None]) -> T:
-        """What `probe` gives once that is not None. Raises StepFailed."""
+        """Return the first result of `probe` that is not None. Raises StepFailed."""
         return wait_until(what, probe, PATIENCE_S, 0.05)
 
     def wait_for_pages(self) -> None:
-        """Until the unit answers. Raises StepFailed."""
+        """Wait until the unit answers. Raises StepFailed."""
         owner = self.world.owner
         self.until("the pages", lambda: owner.request("GET", "/").status < 500 or None)
 
     # servers -------------------------------------------------------------------------------------------------
     @cached_property
     def key_sets(self) -> tuple[bytes, bytes]:
-        """The key set that the station published, and the one after it."""
+        """The key set that the station published, and the next one."""
         world = self.world
         changed = world.keys.plan.changed()
         next_one = world.keys.key_set(world.product.class_id, world.clock.now(), changed)
         return world.servers.store.read("keyset"), next_one
 
     def publish(self, *, keys: int = 0, on_mqtt: int = 1, on_coap: int = 1) -> None:
-        """Let the servers have this key set (0, 1) and these releases; what they have already stays."""
+        """Publish this key set (0 or 1) and these releases, if they are not published."""
         world = self.world
         if keys != self._keys_published:
             world.servers.publish_key_set(self.key_sets[keys])
@@ -232,14 +235,14 @@ class BoardBench:
             world.publish(on_mqtt, "mqtt")
         if on_coap != self._on_coap:
             world.publish(on_coap, "coap")
-        # The unit is an earlier self of the one that the server knows, so it knows none: it asks with Echo again.
+        # The unit is older than the one that the server knows, so the server must forget it and challenge it with Echo.
         world.servers.coap.stop()
         world.servers.coap.start()
         self._keys_published, self._on_mqtt, self._on_coap = keys, on_mqtt, on_coap
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy an image to a file that only its owner reads: it holds the unit's secrets."""
+    """Copy an image to a file that only its owner can read, because it contains the unit's secrets."""
     target.touch(mode=0o600)
     shutil.copyfile(source, target)
 

@@ -26,31 +26,31 @@ DOOR_RECORDS: Final = {
     DEVICE: ("identity", "setup", "owned", "press", "web.key", "web.crt"),
     USER: ("credential", "attempts"),
 }
-JOIN_S: Final = 0.5  # an answer that came before the power went is read by then
+JOIN_S: Final = 0.5  # time to read an answer that arrived before the power was cut
 CUT_LINE: Final = r"^nvm: power cut (\w+) operation (\d+): (.*)\n"
 ROM_LINE: Final = r"^rom: (?:slot (\d) (trial|confirmed), image (\d+)\.|no valid image)"
 STATE_LINE: Final = r"^firstboot (\S+) on mps2_an385: (.*)\n"
-WRONG_CODES: Final = (200, 303)  # what no stranger's form may get
-# What a script may see when the power goes under it; anything else is a mistake of the script.
+WRONG_CODES: Final = (200, 303)  # answers that a stranger's form must not get
+# Errors that a script may raise when the power is cut. Any other error is a bug of the script.
 _GONE = (OSError, PermissionError, StepFailed, MachineError, UnitFailedError, FirstbootError)
 
 
 def order_of(seed: int) -> CutOrder:
-    """The cut that `seed` names: operation seed // 3 + 1, before, torn or after it. Any number from 0 on is one."""
+    """Return the cut that `seed` (0 or greater) names: operation seed // 3 + 1, and before, torn or after it."""
     return CutOrder(seed // len(CUTS) + 1, CUTS[seed % len(CUTS)], seed)
 
 
 @dataclass(frozen=True)
 class CaseResult:
-    """What one case found; `was_reached` False: the flow came to its end before the operation."""
+    """The result of one case. `was_reached` False: the flow ended before the operation."""
 
     was_reached: bool
-    place: str
+    cut: str
     found: Findings
 
 
 def count_operations(bench: BoardBench, name: str) -> int:
-    """Run the flow uncut: how many operations it takes. Raises what its script raises."""
+    """Run the flow without a cut and return its number of operations. Raises every error of its script."""
     flow = FLOWS[name]
     outside = _begin(bench, flow)
     machine = bench.world.machine
@@ -64,11 +64,11 @@ def count_operations(bench: BoardBench, name: str) -> int:
 
 
 def run_case(bench: BoardBench, name: str, seed: int) -> CaseResult:
-    """Cut the flow as `seed` says and look at what is left."""
+    """Cut the flow as `seed` specifies and check the unit."""
     flow, order = FLOWS[name], order_of(seed)
     outside = _begin(bench, flow)
     machine = bench.world.machine
-    # The same power-on seed in every start of the case: what is never drawn twice rests on the stored state alone.
+    # Every start of the case has the same power-on seed, so only the stored state keeps random values unique.
     power_on_seed = hashlib.sha256(f"{name} {seed}".encode()).digest()
     asked = len(bench.requests)
     machine.console.skip()
@@ -76,32 +76,32 @@ def run_case(bench: BoardBench, name: str, seed: int) -> CaseResult:
         machine.console.text
     )  # before power-on: on a busy machine the unit may be cut before this goes on
     machine.power_on(button_held=flow.is_button_held, fixed_seed=power_on_seed, cut=order)
-    place = f"--on qemu --flow {name} --seed {seed} ({order.when} operation {order.operation}"
+    cut = f"--on qemu --flow {name} --seed {seed} ({order.when} operation {order.operation}"
     found = Findings()
     try:
         what, script = _drive(outside, flow, said)
-    except Exception as error:  # the flow broke with the power on
+    except Exception as error:  # the flow failed before the cut
         found.add(checks.BRICKED, f"{type(error).__name__}: {error}")
-        return CaseResult(True, place + ")", found)
+        return CaseResult(True, cut + ")", found)
     if what is None:
-        return CaseResult(False, place + ", which it does not reach)", found)
+        return CaseResult(False, cut + ", which it does not reach)", found)
     flash = bench.nvm()
     found.merge(checks.check_at_rest(flash, outside), "at rest")
     said = len(machine.console.text)
     machine.power_on(fixed_seed=power_on_seed)
     try:
-        script.join(PATIENCE_S)  # the new start ends what still waits for an answer of the old one
+        script.join(PATIENCE_S)  # the new start ends requests that still wait for an answer
         if script.is_alive():
-            raise StepFailed("the flow's script to end with the power", "it runs")
-        _look(Outside(bench, outside.told), flow, flash, said, found)
+            raise StepFailed("the flow's script to end after the cut", "it still runs")
+        _look(Outside(bench, outside.known), flow, flash, said, found)
     except (ConsoleTimeoutError, StepFailed, UnitFailedError, OSError, FirstbootError) as error:
         found.add(checks.BRICKED, f"{type(error).__name__}: {error}")
     finally:
         machine.cut_power()
     requests = bench.requests[asked:]
     if len(set(requests)) != len(requests):
-        found.add(checks.NONCE_REUSE, "a freshness nonce was drawn twice")
-    return CaseResult(True, f"{place}, {what})", found)
+        found.add(checks.NONCE_REUSE, "a freshness nonce was used twice")
+    return CaseResult(True, f"{cut}, {what})", found)
 
 
 def _begin(bench: BoardBench, flow: BoardFlow) -> Outside:
@@ -113,10 +113,10 @@ def _begin(bench: BoardBench, flow: BoardFlow) -> Outside:
 
 
 def _drive(outside: Outside, flow: BoardFlow, start: int) -> tuple[str | None, threading.Thread]:
-    """Run the script until the unit says that it cut itself: what was cut, None where the script came to its end.
+    """Run the script until the unit prints that it cut its power. Returns what was cut, None if the script ended.
 
-    `start` is where the console's text of this power-on begins. The script's thread may still wait for an answer,
-    which can no more come. Raises what broke the script.
+    `start` is where the console's text of this power-on begins. The script's thread may still wait for an answer that
+    can no longer arrive. Raises the script's error.
     """
     failure: list[BaseException] = []
 
@@ -135,7 +135,7 @@ def _drive(outside: Outside, flow: BoardFlow, start: int) -> tuple[str | None, t
     found, is_alive = None, True
     while found is None and is_alive:
         thread.join(0.02)
-        is_alive = thread.is_alive()  # asked first: what the unit said before the end is then there
+        is_alive = thread.is_alive()  # first, so that everything printed before the end is in the text
         found = re.search(CUT_LINE, machine.console.text[start:], re.MULTILINE)
     outside.is_over = True
     machine.cut_power()
@@ -145,14 +145,14 @@ def _drive(outside: Outside, flow: BoardFlow, start: int) -> tuple[str | None, t
     return found.group(3) if found is not None else None, thread
 
 
-# what has to hold afterwards ---------------------------------------------------------------------------------
+# what must be true afterwards ---------------------------------------------------------------------------------
 def _look(outside: Outside, flow: BoardFlow, flash: SimFlash, said: int, found: Findings) -> None:
     state = _compare_start(outside, flash, said, found)
     if state == lifecycle.UNPROVISIONED:
-        provision(outside)  # the station comes again
+        provision(outside)  # the station tries again
         _line(outside.bench, r"^firstboot \S+ on mps2_an385: factory default\n", said)
     elif state in (lifecycle.FACTORY_DEFAULT, lifecycle.INITIALISED) and flow.name != "provision":
-        # What the station gave a unit of that flow (its certificate) is known to that station alone.
+        # Only the station of flow provision knows the certificate of its unit, so the doors of that flow are not tried.
         outside.wait_for_pages()
         rests_on = _doors_rest_on(outside, flash, state)
         if rests_on not in outside.bench.tried:
@@ -161,18 +161,18 @@ def _look(outside: Outside, flow: BoardFlow, flash: SimFlash, said: int, found: 
 
 
 def _line(bench: BoardBench, pattern: str, start: int) -> re.Match[str]:
-    """The first match in what the console said from `start` on: nobody else's waiting takes it away."""
+    """Wait for the first match in the console's text from `start` on, without moving its cursor."""
     console = bench.world.machine.console
     return bench.until(pattern, lambda: re.search(pattern, console.text[start:], re.MULTILINE))
 
 
 def _compare_start(outside: Outside, flash: SimFlash, said: int, found: Findings) -> str:
-    """The real boot ROM and the real agent say what the simulator reads in the same flash. Gives the state."""
+    """Compare what boot ROM and agent print with what the simulator reads from the same flash. Returns the state."""
     bench = outside.bench
     twin = SimFlash(flash.layout)
     twin.restore(flash.snapshot())
     facts = checks.facts_of(twin)
-    # A reset that is under way is finished by the start; else a start changes no state.
+    # The start finishes an interrupted reset; otherwise a start does not change the state.
     expected = lifecycle.FACTORY_DEFAULT if facts.is_resetting else lifecycle.derive(facts)
     handover = boot_rom.start(twin, twin.layout, bench.key_hashes, lambda _: None)
     rom = _line(bench, ROM_LINE, said)
@@ -180,16 +180,18 @@ def _compare_start(outside: Outside, flash: SimFlash, said: int, found: Findings
         kind = "trial" if handover.is_trial else "confirmed"
         wanted = (str(handover.slot), kind, str(handover.info.version[0]))
         if rom.groups() != wanted:
-            found.add(checks.MIXED, f"the boot ROM starts {rom.groups()}, the flash says {wanted}")
+            found.add(
+                checks.MIXED, f"the boot ROM starts {rom.groups()}; by the flash it should start {wanted}"
+            )
     state = _line(bench, STATE_LINE, said).group(2)
     if state != expected:
-        found.add(checks.OPEN, f"the unit says {state!r}, the flash says {expected!r}")
+        found.add(checks.OPEN, f"the unit reports {state!r}; by the flash it is {expected!r}")
     return str(state)
 
 
 def _doors_rest_on(outside: Outside, flash: SimFlash, state: str) -> bytes:
-    """A digest of all that decides who gets in: doors that rest on the same are tried once on one bench."""
-    total = hashlib.sha256(repr((state, outside.passwords, "reset" in outside.told)).encode())
+    """Return a digest of everything that decides who gets access, so that equal units are tried only once."""
+    total = hashlib.sha256(repr((state, outside.passwords, "reset" in outside.known)).encode())
     for region, names in DOOR_RECORDS.items():
         try:
             store = Store(checks.Mounts(flash).mount(region), region)

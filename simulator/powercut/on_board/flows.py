@@ -1,8 +1,8 @@
 """The flows of a unit's life on the emulated board: where each begins, and what people and servers then do.
 
-A script drives the unit until the flow's goal, or until the power goes, which shows as a line that nobody answers.
-It tells what the unit had promised to the outside by then; a script that sees an answer before the power goes tells
-it, however late it gets to run.
+A script drives the unit until the flow's goal or until the power is cut, after which the unit no longer answers. It
+records what the unit reported to the outside. If a script reads an answer from before the cut, it records it, however
+late it runs.
 """
 
 from __future__ import annotations
@@ -25,40 +25,40 @@ FLOW_S = 90.0
 
 @dataclass
 class Outside:
-    """What is known of the unit in one case. Implements checks.Outside."""
+    """What the outside knows about the unit in one case. Implements checks.Outside."""
 
     bench: BoardBench
-    told: dict[str, object] = field(default_factory=dict)
+    known: dict[str, object] = field(default_factory=dict)
     numbers: dict[int, bytes] = field(default_factory=dict)
-    changed_from: int | None = None  # every release of the board has the same records
-    is_over: bool = False  # the power went: whoever waits for the unit gives up
+    changed_from: int | None = None  # all releases of the board use the same record format
+    is_over: bool = False  # the power was cut: scripts that wait for the unit stop
 
     def until(self, what: str, probe: Callable[[], T | None]) -> T:
-        """What `probe` gives once that is not None. Raises StepFailed."""
+        """Return the first result of `probe` that is not None. Raises StepFailed."""
 
         def asked() -> T | None:
             if self.is_over:
-                raise StepFailed(what, "the power went")
+                raise StepFailed(what, "the power was cut")
             return probe()
 
         return wait_until(what, asked, FLOW_S, 0.05)
 
     def wait_for_pages(self) -> None:
-        """Until the unit answers. Raises StepFailed."""
+        """Wait until the unit answers. Raises StepFailed."""
         owner = self.bench.world.owner
         self.until("the pages", lambda: owner.request("GET", "/").status < 500 or None)
 
     def facts(self) -> dict[str, object]:
-        """The last value that was told under each name."""
-        return dict(self.told)
+        """Return the last value of each fact, by name."""
+        return dict(self.known)
 
     @property
     def passwords(self) -> list[str]:
-        """Those of which exactly one must open an owned unit."""
+        """The passwords of which exactly one must open an owned unit."""
         old = self.bench.world.password
-        if "password" in self.told:
-            return [str(self.told["password"])]
-        return [old, NEW_PASSWORD] if "changing" in self.told else [old]
+        if "password" in self.known:
+            return [str(self.known["password"])]
+        return [old, NEW_PASSWORD] if "changing" in self.known else [old]
 
 
 Script = Callable[[Outside], None]
@@ -66,7 +66,7 @@ Script = Callable[[Outside], None]
 
 @dataclass(frozen=True)
 class BoardFlow:
-    """One flow: the NVM image it begins at, what is true of that, what is published, what happens."""
+    """One flow: the NVM image that it begins with, the facts known by then, what is published, and the script."""
 
     name: str
     begins_at: str
@@ -77,7 +77,7 @@ class BoardFlow:
 
 
 def provision(outside: Outside) -> None:
-    """A station takes the unit from its first hello to the lock; with a registry that it has for this case alone."""
+    """Provision the unit, from its first hello to the lock, with a registry that is only for this case."""
     bench = outside.bench
     folder = bench.directory / "station"
     folder.mkdir(exist_ok=True)
@@ -97,28 +97,28 @@ def provision(outside: Outside) -> None:
         )
         if all(unit.status != "passed" for unit in registry.units()):
             station.provision(bench.world.machine.factory_port())
-        outside.told["locked"] = True
+        outside.known["locked"] = True
     finally:
         registry.close()
 
 
 def forget_station(bench: BoardBench) -> None:
-    """The next case begins with a registry that knows nobody."""
+    """Delete the station's registry, so that the next case begins with an empty one."""
     shutil.rmtree(bench.directory / "station", ignore_errors=True)
 
 
 def set_up(outside: Outside) -> None:
-    """The owner sets the device up and signs in."""
+    """Set the device up and sign in."""
     world = outside.bench.world
     outside.wait_for_pages()
     if world.owner.set_up(world.unit.setup_code, world.password).status == 303:
-        outside.told.update(owned=True)
+        outside.known.update(owned=True)
     sign_in(outside, world.password)
-    outside.told.update(owned=True, password=world.password)
+    outside.known.update(owned=True, password=world.password)
 
 
 def sign_in(outside: Outside, password: str) -> bool:
-    """Whether `password` opens the device; waits while it throttles."""
+    """Return whether `password` opens the device. Waits while the device throttles."""
     owner = outside.bench.world.owner
 
     def attempt() -> list[bool] | None:
@@ -129,29 +129,29 @@ def sign_in(outside: Outside, password: str) -> bool:
 
 
 def change_password(outside: Outside) -> None:
-    """The owner replaces the password."""
+    """Replace the password."""
     world = outside.bench.world
-    outside.told.update(changing=True)
+    outside.known.update(changing=True)
     outside.wait_for_pages()
     sign_in(outside, world.password)
     reply = world.owner.request("POST", "/password", {"current": world.password, "password": NEW_PASSWORD})
     if reply.status in (200, 303):
-        outside.told.update(password=NEW_PASSWORD)
+        outside.known.update(password=NEW_PASSWORD)
 
 
 def reset(outside: Outside) -> None:
-    """The button was held: the unit comes back as it left the factory."""
-    outside.told.update(reset=True)
+    """Wait for the reset of a unit whose button was held: it returns to factory default."""
+    outside.known.update(reset=True)
     outside.bench.world.machine.console.wait_for(r"^firstboot \S+ on mps2_an385: factory default\n", FLOW_S)
 
 
 def updates(outside: Outside) -> None:
-    """The release that the servers have is fetched, tried and confirmed."""
+    """Wait until the unit has fetched, tried and confirmed the published release."""
     world = outside.bench.world
     console = world.machine.console
     console.wait_for(rf"^firstboot {NEW_RELEASE}\.\S+ on mps2_an385: initialised\n", FLOW_S)
     outside.until("a confirmed release", lambda: _is_confirmed(world.status()) or None)
-    outside.told.update(confirmed=NEW_RELEASE)
+    outside.known.update(confirmed=NEW_RELEASE)
 
 
 def _is_confirmed(status: dict[str, Any]) -> bool:
@@ -159,7 +159,7 @@ def _is_confirmed(status: dict[str, Any]) -> bool:
 
 
 def gives_up(outside: Outside) -> None:
-    """The release whose trial failed is given up at the next start."""
+    """Wait until the unit gives up the release whose trial failed."""
     world = outside.bench.world
 
     def has_given_up() -> bool | None:
@@ -170,7 +170,7 @@ def gives_up(outside: Outside) -> None:
 
 
 def takes_keys(outside: Outside) -> None:
-    """The unit takes over the next key set."""
+    """Wait until the unit stores the next key set."""
     bench = outside.bench
     outside.until("the key set", lambda: bench.stored("keyset") == bench.key_sets[1] or None)
 

@@ -1,4 +1,4 @@
-"""Draw cuts on the emulated board from a seed, and run them beside each other, each process with a unit of its own."""
+"""Select cuts on the emulated board from a seed and run them in parallel; each process has its own unit."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from simulator.powercut.on_board.cases import CaseResult, count_operations, run_
 from simulator.powercut.on_board.flows import FLOWS
 from simulator.powercut.sweep import Report
 
-LEAST = 8  # cases of a flow, however short it is
+LEAST = 8  # minimum number of cases of each flow
 
 
 class Share(NamedTuple):
-    """What one process runs; `seed` None draws nothing: `cases` are run as they are."""
+    """What one process runs."""
 
     directory: str
     names: tuple[str, ...]
@@ -31,10 +31,10 @@ class Share(NamedTuple):
     seed: int
 
 
-def draw(totals: dict[str, int], sample: int, seed: int) -> dict[str, list[int]]:
-    """Cases by flow: about `sample` of all cuts, each as likely as any other, and at least LEAST of each flow.
+def select_cases(totals: dict[str, int], sample: int, seed: int) -> dict[str, list[int]]:
+    """Return seeds by flow: about `sample` of all cuts, equally likely, and at least LEAST of each flow.
 
-    `totals` says how many operations a flow has. The same arguments give the same cases.
+    `totals` has the number of operations of each flow. The same arguments return the same seeds.
     """
     cuts = sum(totals.values()) * len(CUTS)
     found = {}
@@ -46,13 +46,13 @@ def draw(totals: dict[str, int], sample: int, seed: int) -> dict[str, list[int]]
 
 
 class SampleError(Exception):
-    """A unit could not be made, or a flow does not come to its end uncut; the text says which error it was."""
+    """A unit could not be provisioned, or a flow fails without a cut. The text names the error."""
 
 
 def _run_share(share: Share) -> dict[str, Report]:
     try:
         return _run(share)
-    except Exception as error:  # not every error of the parts can travel between processes
+    except Exception as error:  # not every error can be pickled between processes
         raise SampleError(f"{type(error).__name__}: {error}") from None
 
 
@@ -61,7 +61,7 @@ def _run(share: Share) -> dict[str, Report]:
     with BoardBench(Path(share.directory)) as bench:
         bench.prepare()
         totals = {name: count_operations(bench, name) for name in share.names}
-        for name, seeds in draw(totals, share.sample, share.seed).items():
+        for name, seeds in select_cases(totals, share.sample, share.seed).items():
             reports[name] = Report(flows=1)
             for seed in seeds[share.number :: share.workers]:
                 take(reports[name], run_case(bench, name, seed))
@@ -69,11 +69,11 @@ def _run(share: Share) -> dict[str, Report]:
 
 
 def take(report: Report, result: CaseResult) -> None:
-    """Count a case; one whose operation was not reached is no cut."""
+    """Add a case to the report, unless the flow ended before its operation."""
     if result.was_reached:
         report.points += 1
         report.states += 1
-        report.findings.merge(result.found, result.place)
+        report.findings.merge(result.found, result.cut)
 
 
 def run_sample(
@@ -100,7 +100,7 @@ def run_sample(
 
 
 def replay(name: str, seed: int) -> CaseResult:
-    """One case on a unit that is made for it."""
+    """Run one case on a new unit."""
     if name not in FLOWS:
         raise ValueError(f"no flow {name} on the board")
     with (

@@ -23,8 +23,8 @@ from provisioning.release.release import build_release
 from simulator.powercut import app_sets
 from simulator.powercut.bench import LAYOUT
 from simulator.powercut.campaign import Campaign
-from simulator.powercut.flows import status
 from simulator.powercut.machine import Machine
+from simulator.powercut.owner_scripts import status
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -62,7 +62,7 @@ def test_firmware_and_application_arrive_together(campaign: Campaign, transport:
     publish(machine, 4)
     found = machine.live(waits(runs(4)))
     assert found["version"] == "4.0.0+4" and found["update"]["sequence"] == 4
-    reports = [report.decode(item.value) for item in machine.world.told if item.what == "report"]
+    reports = [report.decode(item.value) for item in machine.world.history if item.what == "report"]
     told = [one.extensions.get(report.APP) for one in reports]
     assert told[-1] == hashlib.sha256(app_sets.bundle_of(4)).digest() and told[0] is None
     assert found["application"] == {
@@ -182,7 +182,7 @@ def test_a_file_that_changed_is_reported_not_run_and_fetched_again(campaign: Cam
     assert text == ["AppSetError file=table.bin reason=changed"]
     machine = Machine(machine.flash, machine.world)
     machine.world.has_mqtt = True
-    machine.network = machine._make_network()
+    machine.connect()
     found = machine.live(waits(runs(4)))
     assert found["application"]["says"] == "release 4, 5000 bytes"
 
@@ -235,7 +235,7 @@ def test_an_application_goes_with_firmware_that_is_made_from_a_delta(campaign: C
     app_sets.publish(machine.world, made)
     found = machine.live(waits(runs(4)))
     assert found["version"] == "4.0.0+4" and found["application"]["says"] == "release 4, 5000 bytes"
-    reports = [report.decode(item.value) for item in machine.world.told if item.what == "report"]
+    reports = [report.decode(item.value) for item in machine.world.history if item.what == "report"]
     assert 0 in [one.extensions.get(report.DELTA) for one in reports]
 
 
@@ -339,7 +339,7 @@ def test_nothing_of_an_application_runs_before_there_is_an_owner(campaign: Campa
         return found._replace(load_app=note)
 
     machine._ports = watched  # type: ignore[method-assign]
-    from simulator.powercut.flows import factory_reset
+    from simulator.powercut.owner_scripts import factory_reset
 
     machine.live(factory_reset)
     assert loaded == [4]  # before the reset

@@ -19,8 +19,9 @@ from simulator.ports.flash import SimFlash
 from simulator.ports.peers import Content
 from simulator.powercut.bench import LAYOUT, Bench
 from simulator.powercut.campaign import Campaign
-from simulator.powercut.flows import status
-from simulator.powercut.machine import Machine, World
+from simulator.powercut.machine import Machine
+from simulator.powercut.owner_scripts import status
+from simulator.powercut.world import World
 
 if not has_detools():
     pytest.skip("detools is not installed (make setup builds it)", allow_module_level=True)
@@ -98,7 +99,7 @@ def run(
 def outcomes(world: World) -> list[int]:
     """What the unit's reports say became of the delta, without repetitions."""
     found: list[int] = []
-    for item in world.told:
+    for item in world.history:
         if item.what == "report":
             said = report.decode(item.value).extensions.get(report.DELTA)
             if said is not None and found[-1:] != [said]:
@@ -211,9 +212,9 @@ def test_a_patch_that_was_refused_is_not_applied_again_while_the_full_payload_ta
 
     async def script(machine: Machine) -> Any:
         async def checks() -> bool:
-            return len([item for item in machine.world.told if item.what == "nonce"]) >= asked + 4
+            return len([item for item in machine.world.history if item.what == "nonce"]) >= asked + 4
 
-        asked = len([item for item in machine.world.told if item.what == "nonce"])
+        asked = len([item for item in machine.world.history if item.what == "nonce"])
         await machine.until("four checks", checks, 900.0, 1.0)
         world.published[missing] = chunk
 

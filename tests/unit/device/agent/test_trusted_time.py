@@ -17,8 +17,8 @@ from device.limits import LINK_RETRY_S, NONCE_LIFE_S
 from provisioning.keys import keyset
 from simulator.ports.network import Link
 from simulator.powercut import bench as made
-from simulator.powercut.flows import status
 from simulator.powercut.machine import Machine
+from simulator.powercut.owner_scripts import status
 
 Script = Callable[[Machine], Awaitable[Any]]
 
@@ -80,21 +80,21 @@ def test_a_replayed_record_gives_no_time(machine: Machine) -> None:
 
 
 def test_a_record_of_another_key_gives_no_time(machine: Machine) -> None:
-    machine._tracker._signer = machine.world.bench.ring.signer("support")
+    machine.servers.tracker._signer = machine.world.bench.ring.signer("support")
     found = machine.live(lambda m: refused(m, 201))
     assert found["time"] is None
 
 
 def test_a_time_before_the_floor_is_refused(machine: Machine) -> None:
-    machine._tracker.now = lambda: machine.world.bench.opened_s - 400 * 86400
+    machine.servers.tracker.now = lambda: machine.world.bench.opened_s - 400 * 86400
     assert machine.live(lambda m: refused(m, FreshnessError.code))["time"] is None
 
 
 def test_the_floor_outlives_the_power(machine: Machine) -> None:
-    machine._tracker.now = lambda: machine.world.bench.now_s + 30 * 86400
+    machine.servers.tracker.now = lambda: machine.world.bench.now_s + 30 * 86400
     machine.live(time_known)
     restarted = machine.again()
-    restarted._tracker.now = lambda: machine.world.bench.now_s
+    restarted.servers.tracker.now = lambda: machine.world.bench.now_s
     assert restarted.live(lambda m: refused(m, FreshnessError.code))["time"] is None
 
 
@@ -238,16 +238,16 @@ def test_a_record_that_is_held_back_for_the_next_nonce_gives_no_time(machine: Ma
 def test_a_time_beyond_the_interval_of_the_trackers_key_is_refused(machine: Machine) -> None:
     """A stolen tracker's key moves time no further than the roots said (forward-dated records)."""
     last_s = keyset.ensure_plan(machine.world.bench.ring.directory).tracker_last_s
-    machine._tracker.now = lambda: last_s + 1
+    machine.servers.tracker.now = lambda: last_s + 1
     found = machine.live(lambda m: refused(m, FreshnessError.code))
     assert found["time"] is None
     restarted = machine.again()
-    restarted._tracker.now = lambda: machine.world.bench.now_s
+    restarted.servers.tracker.now = lambda: machine.world.bench.now_s
     assert restarted.live(time_known) < machine.world.bench.now_s + 600, "the floor was moved"
 
 
 def test_a_support_state_needs_a_time_that_somebody_signed(machine: Machine) -> None:
     """SP-10 in a whole unit: no false "supported", no false "ended", whatever the servers say instead."""
-    machine._tracker._signer = machine.world.bench.ring.signer("author")
-    machine._tracker.now = lambda: machine.world.bench.now_s + 300 * 86400
+    machine.servers.tracker._signer = machine.world.bench.ring.signer("author")
+    machine.servers.tracker.now = lambda: machine.world.bench.now_s + 300 * 86400
     assert machine.live(lambda m: refused(m, 201))["support"]["state"] == "unknown"

@@ -6,8 +6,8 @@ import asyncio
 from typing import Any
 
 from simulator.powercut import bench as made
-from simulator.powercut.flows import sign_in, status
 from simulator.powercut.machine import Machine
+from simulator.powercut.owner_scripts import sign_in, status
 
 DAY_S = 86400
 CHECKS_S = 3.5 * made.CHECK_INTERVAL_S  # long enough for three checks
@@ -82,7 +82,7 @@ def test_up_06_a_release_that_was_put_off_comes_by_itself_when_the_days_are_over
     assert found["version"].startswith("1.")
     assert found["update"]["offered"]["sequence"] == 2
     restarted = machine.again()
-    restarted._tracker.now = lambda: machine.world.bench.now_s + 2 * DAY_S
+    restarted.servers.tracker.now = lambda: machine.world.bench.now_s + 2 * DAY_S
 
     async def look(machine: Machine) -> Any:
         await asyncio.sleep(CHECKS_S)
@@ -90,7 +90,7 @@ def test_up_06_a_release_that_was_put_off_comes_by_itself_when_the_days_are_over
 
     assert restarted.live(look)["version"].startswith("1.")
     later = restarted.again()
-    later._tracker.now = lambda: machine.world.bench.now_s + 3 * DAY_S + 3600
+    later.servers.tracker.now = lambda: machine.world.bench.now_s + 3 * DAY_S + 3600
     assert later.live(lambda m: runs(m, 2))["update"]["automatic"] is True
 
 
