@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from provisioning.cli.commands import CommandGroup
 from provisioning.cli.errors import InputError
+from provisioning.cli.one_line import one_line
 from provisioning.cli.options import JsonOption, KeysOption
 from provisioning.cli.output import print_json, print_result
 from provisioning.keys.held_key import HeldKey
@@ -126,7 +127,12 @@ def generate(
         typer.Option("--signer", metavar="URI", help="A P-256 key in a token: pkcs11:token=...;object=..."),
     ],
     name: Annotated[
-        str, typer.Option("--name", help="The authority's name, for example 'Example Ltd device CA'.")
+        str,
+        typer.Option(
+            "--name",
+            callback=one_line("authority"),
+            help="The authority's name, for example 'Example Ltd device CA'.",
+        ),
     ],
     days: DaysOption = None,
     is_json: JsonOption = False,
@@ -163,7 +169,12 @@ def issue(
         ),
     ],
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="Common name. For a client also its MQTT user name.")
+        str,
+        typer.Argument(
+            metavar="NAME",
+            callback=one_line("authority"),
+            help="Common name. For a client also its MQTT user name.",
+        ),
     ],
     keys: KeysOption,
     out: Annotated[

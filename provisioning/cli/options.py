@@ -3,23 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
-from provisioning.product.public_texts import is_line
-
-LINE_CHARS: Final = 200
-
-
-def one_line(text: str) -> str:
-    """An option's text, which is stored and printed as one line. Raises BadParameter for anything else."""
-    if not is_line(text) or len(text) > LINE_CHARS:
-        raise typer.BadParameter(
-            f"must be one line of at most {LINE_CHARS} characters, without control or direction characters"
-        )
-    return text
-
+from provisioning.cli.one_line import one_line
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 KeysOption = Annotated[Path, typer.Option("--keys", metavar="DIR", help="Folder with the maker's keys.")]
@@ -43,14 +31,21 @@ ArchiveOption = Annotated[
     Path, typer.Option("--archive", metavar="DIR", help="Folder with the issued statements of compliance.")
 ]
 ByOption = Annotated[
-    str, typer.Option("--by", metavar="NAME", callback=one_line, help="Your name, for the signed record.")
+    str,
+    typer.Option(
+        "--by", metavar="NAME", callback=one_line("person"), help="Your name, for the signed record."
+    ),
 ]
 ReasonOption = Annotated[
     str,
-    typer.Option("--reason", metavar="TEXT", callback=one_line, help="The reason, for the signed record."),
+    typer.Option(
+        "--reason", metavar="TEXT", callback=one_line("reason"), help="The reason, for the signed record."
+    ),
 ]
-BatchOption = Annotated[str, typer.Option("--batch", help="The batch number.")]
-SerialArgument = Annotated[str, typer.Argument(metavar="SERIAL", help="The unit's serial number.")]
+BatchOption = Annotated[str, typer.Option("--batch", callback=one_line("batch"), help="The batch number.")]
+SerialArgument = Annotated[
+    str, typer.Argument(metavar="SERIAL", callback=one_line("serial"), help="The unit's serial number.")
+]
 ProductOption = Annotated[
     Path, typer.Option("--product", metavar="FILE", help="The product definition (TOML).")
 ]

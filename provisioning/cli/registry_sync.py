@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from provisioning.cli.errors import RefusedError
+from provisioning.cli.one_line import one_line
 from provisioning.cli.options import FilesOption, MainOption, RegistryOption
 from provisioning.cli.output import print_line
 from provisioning.cli.registry_access import opened
@@ -28,7 +29,12 @@ KeyOption = Annotated[
 def join(
     main: MainOption,
     branch: Annotated[Path, typer.Option("--branch", metavar="FILE", help="New SQLite file for the branch.")],
-    name: Annotated[str, typer.Option("--name", help="The branch's name, for example the station's.")],
+    name: Annotated[
+        str,
+        typer.Option(
+            "--name", callback=one_line("branch"), help="The branch's name, for example the station's."
+        ),
+    ],
     files: FilesOption = None,
 ) -> None:
     """Make a branch: a registry for a station that works without a connection to the main registry.
@@ -50,7 +56,10 @@ def lease(
     name: Annotated[
         str | None,
         typer.Option(
-            "--for", metavar="NAME", help="The branch's name: its next answer contains the numbers."
+            "--for",
+            metavar="NAME",
+            callback=one_line("branch"),
+            help="The branch's name: its next answer contains the numbers.",
         ),
     ] = None,
     batch: Annotated[

@@ -13,11 +13,15 @@ from typing import Annotated
 
 import typer
 
-from device.codec import cose
-from device.limits import RECORD_BYTES
+from device.errors import SignatureError
 from device.records import contact, support
+from device.trust.anchors import ROLE_SUPPORT
+from device.trust.verify import verify_record
 from provisioning.cli.options import JsonOption, ProductOption
 from provisioning.cli.output import print_result
+from provisioning.cli.statement import trusted_keys
+from provisioning.compliance.device_record import support_anchors
+from provisioning.keys.key_id import AnchorKey
 from provisioning.keys.signer import sign_record
 from provisioning.keys.signers import open_signer
 from provisioning.product import record
@@ -32,7 +36,7 @@ class Kind(StrEnum):
     CONTACT = "contact"
 
 
-def record_command(
+def record_command(  # noqa: PLR0913, PLR0917 - one parameter for each option
     kind: Annotated[Kind, typer.Argument(help="Which record of the product definition.")],
     product: ProductOption,
     signer: Annotated[
@@ -42,6 +46,14 @@ def record_command(
     previous: Annotated[
         Path | None,
         typer.Option("--previous", metavar="FILE", help="The record before it. The new one must follow it."),
+    ] = None,
+    previous_key: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--previous-key",
+            metavar="FILE",
+            help="Public key that signed --previous, if it is not the --signer's.",
+        ),
     ] = None,
     is_first: Annotated[
         bool, typer.Option("--first", help="This is the first record of this kind for the product.")
@@ -62,9 +74,12 @@ def record_command(
     found = load_product(product)
     now_s = int(time.time()) if published_s is None else published_s
     payload, typ = _payload(kind, found, now_s)
-    before = _before(previous, out, is_first=is_first)
+    support_key = open_signer(signer)
+    keys = [AnchorKey(support_key.key_id, support_key.algorithm, ROLE_SUPPORT, support_key.public)]
+    keys += trusted_keys(previous_key or [], "support")
+    before = _before(previous, out, typ, keys, is_first=is_first)
     _require_newer(kind, before, payload, found)
-    data = sign_record(payload, typ, open_signer(signer))
+    data = sign_record(payload, typ, support_key)
     require_capacity("record", len(data))
     out.write_bytes(data)
     sequence = _sequence(kind, payload)
@@ -72,11 +87,22 @@ def record_command(
     print_result(lines, {"kind": kind.value, "bytes": len(data), "sequence": sequence}, is_json)
 
 
-def _before(previous: Path | None, out: Path, *, is_first: bool) -> bytes | None:
-    """The payload that the new record has to follow, None for the first one. Raises BadParameter without either."""
+def _before(
+    previous: Path | None, out: Path, typ: str, keys: list[AnchorKey], *, is_first: bool
+) -> bytes | None:
+    """The payload that the new record has to follow, None for the first one.
+
+    Raises BadParameter without either, and for a record that none of these support keys signed.
+    """
     if previous is not None:
-        payload: bytes | None = cose.decode(previous.read_bytes(), RECORD_BYTES).payload
-        return payload
+        try:
+            return verify_record(previous.read_bytes(), typ, ROLE_SUPPORT, support_anchors(keys))
+        except SignatureError as error:
+            raise typer.BadParameter(
+                f"{previous} is not signed by the support key ({type(error).__name__}); if another support key signed"
+                " it, give that public key as --previous-key",
+                param_hint="--previous",
+            ) from None
     if not is_first:
         raise typer.BadParameter(
             "give --previous FILE, the record that was signed last; only the first record of a product has none"

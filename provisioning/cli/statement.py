@@ -15,7 +15,8 @@ import typer
 from device.codec.cose import ALG_ESP256
 from provisioning.cli.commands import CommandGroup
 from provisioning.cli.errors import RefusedError
-from provisioning.cli.options import ArchiveOption, JsonOption
+from provisioning.cli.one_line import one_line
+from provisioning.cli.options import ArchiveOption, FilesOption, JsonOption, RegistryOption
 from provisioning.cli.output import print_json, print_line
 from provisioning.cli.registry_access import opened
 from provisioning.cli.release_sign import signer_from_file
@@ -29,6 +30,7 @@ from provisioning.compliance.forms import statement_text
 from provisioning.compliance.issue import Signatory, issue, open_key, prepare
 from provisioning.compliance.signed_evidence import read_evidence
 from provisioning.compliance.statement import OPEN_POINTS, StatementError
+from provisioning.compliance.withdrawals import sign_list
 from provisioning.keys.key_id import AnchorKey, key_id
 from provisioning.keys.key_ring import ROLES
 from provisioning.keys.public_keys import parse as parse_public
@@ -75,7 +77,9 @@ def evidence(
         Path,
         typer.Option("--image", metavar="FILE", help="The signed image that the units of the batch run."),
     ],
-    version: Annotated[str, typer.Option("--version", help="Version of that image.")],
+    version: Annotated[
+        str, typer.Option("--version", callback=one_line("version"), help="Version of that image.")
+    ],
     key: Annotated[
         str, typer.Option("--key", metavar="KEY", help="The test runner's key: a PEM file or a pkcs11: URI.")
     ],
@@ -137,9 +141,16 @@ class IssueSettings:
         typer.Option("--key", metavar="KEY", help="The signatory's encrypted key file, or a pkcs11: URI."),
         RelativeText(signer_from_file),
     ]
-    name: Annotated[str, typer.Option("--name", help="Name of the person who signs.")]
+    name: Annotated[
+        str, typer.Option("--name", callback=one_line("person"), help="Name of the person who signs.")
+    ]
     function: Annotated[
-        str, typer.Option("--function", help="This person's function in the manufacturer's company.")
+        str,
+        typer.Option(
+            "--function",
+            callback=one_line("function"),
+            help="This person's function in the manufacturer's company.",
+        ),
     ]
     runner: Annotated[
         list[Path],
@@ -252,7 +263,9 @@ def verify(
     registry: Annotated[
         Path | None,
         typer.Option(
-            "--registry", metavar="FILE", help="The maker's registry: shows if the unit was withdrawn later."
+            "--registry",
+            metavar="FILE",
+            help="The maker's registry, instead of the site's list of withdrawn units.",
         ),
     ] = None,
     device_sha256: Annotated[
@@ -261,7 +274,7 @@ def verify(
     ] = None,
     is_json: JsonOption = False,
 ) -> None:
-    """Check a unit by its serial number: packing line, statement, signatures, files, support period, contact.
+    """Check a unit by its serial number: packing line, statement, files, support period, contact, withdrawal.
 
     Example: `firstboot statement verify FB1-000001 --site site --packing packing.jsonl --trust erika.pub --station
     packing.station.pub`
@@ -277,6 +290,19 @@ def verify(
     failed = sum(not answer.is_yes for answer in answers)
     if failed:
         raise RefusedError([f"{failed} of {len(answers)} checks failed"])
+
+
+@app.command("sign-withdrawals")
+def sign_withdrawals(registry: RegistryOption, archive: ArchiveOption, files: FilesOption = None) -> None:
+    """Sign the list of units that were withdrawn or quarantined after they shipped, for importers and shops.
+
+    Run it after every withdrawal and every week: `firstboot statement verify` refuses a list older than 30 days.
+
+    Example: `firstboot statement sign-withdrawals --registry registry.db --archive archive`
+    """
+    with opened(registry, files) as known:
+        path, count = sign_list(known, archive, today_utc())
+    print_line(f"Wrote {path} with {count} units. Next: publish it with `firstboot site build`.")
 
 
 @app.command("list")

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from provisioning.cli.errors import InputError
+from provisioning.cli.one_line import one_line
 from provisioning.cli.settings import RelativeText
 from provisioning.product.label_template import STANDARD, load_template
 from provisioning.product.product import load_product
@@ -56,7 +57,13 @@ class StationSettings:
         ),
     ] = None
     station_name: Annotated[
-        str, typer.Option("--station", metavar="NAME", help="This station's name in its signed records.")
+        str,
+        typer.Option(
+            "--station",
+            metavar="NAME",
+            callback=one_line("station"),
+            help="This station's name in its signed records.",
+        ),
     ] = "station"
     archive: Annotated[
         Path | None,

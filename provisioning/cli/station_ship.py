@@ -19,6 +19,7 @@ from provisioning.compliance.faults import ship_faults
 from provisioning.compliance.gate import Gate, ShipError
 from provisioning.compliance.ledger import Ledger
 from provisioning.compliance.packing import public_pem
+from provisioning.compliance.withdrawals import sign_list
 from provisioning.keys.key_ring import KeyRing
 
 
@@ -95,6 +96,7 @@ def ship(settings: ShipSettings) -> None:
         station = settings.packing.with_suffix(".station.pub")
         if shipped:
             station.write_bytes(public_pem(registry.signer.public))
+            sign_list(registry, settings.archive, today_utc())
     if settings.as_json:
         print_json({"outcome": "SHIPPED", "serials": shipped})
         return

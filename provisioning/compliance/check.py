@@ -1,14 +1,14 @@
-"""What an importer or a shop can check of a unit from its serial number, without an account (SC-11).
+"""Check a unit from its serial number, as an importer or a shop without an account (SC-11).
 
 Rules:
 1. The reader trusts two public keys, compared with the maker once: the signatory's and the station's. The packing
    line, the statement and the files that show it to people are believed only because these keys signed them.
 2. Each question has its own answer: which unit, which statement, who signed it, whether its files are the signed ones,
-   how long it is supported, whom to tell of a security issue. A question that cannot be answered is a no.
+   how long it is supported, where to report a security issue. A question that cannot be answered is a no.
 3. The digest that the unit itself shows (`statement_sha256` of its /public.json) proves that the unit has the same
    statement.
-4. With the registry the unit's state is checked too: withdrawn, in quarantine, or another statement than was shipped.
-   Without it a unit that was withdrawn after delivery cannot be recognised.
+4. A unit that was withdrawn or quarantined after delivery is found in the signed list on the site
+   (`withdrawals.py`). Somebody who has the registry checks the unit's state there instead.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from provisioning.compliance.packing import SHIPPED, PackingError, check_line
 from provisioning.compliance.security_txt import SecurityTxtError, check_security_txt
 from provisioning.compliance.statement import ISSUED, StatementError, check_statement, label_expiries
 from provisioning.compliance.support_register import RegisterError, current
+from provisioning.compliance.withdrawals import WithdrawalsError, find_list
 from provisioning.registry.models import PASSED
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def check_serial(serial: str, delivery: Delivery, device_sha256: str | None = No
         entry = _packed(serial, delivery.packing)
         if entry is None:
             return [Answer("packing", False, f"The packing list holds no unit {serial}.")]
-        check_line(entry, delivery.stations)
+        signer = check_line(entry, delivery.stations)
         statement = Archive(delivery.site / STATEMENTS).by_sha256(entry["statement"]["sha256"])
     except PackingError as error:
         return [Answer("packing", False, f"The packing list names {serial}, but {error}.")]
@@ -79,6 +80,8 @@ def check_serial(serial: str, delivery: Delivery, device_sha256: str | None = No
     answers += [_about_support(statement, entry, delivery), _about_contact(delivery)]
     if delivery.registry is not None:
         answers.append(_about_unit(serial, entry, delivery.registry))
+    else:
+        answers.append(_about_withdrawal(serial, entry, signer, delivery))
     if device_sha256 is not None:
         is_same = device_sha256.lower() == statement.sha256
         words = "The unit itself shows" if is_same else "The unit itself shows another statement, not"
@@ -91,7 +94,7 @@ def _words(error: Exception) -> str:
 
 
 def _packed(serial: str, packing: Path) -> dict[str, Any] | None:
-    """The unit's line of the packing list, None where there is not exactly one."""
+    """The unit's line of the packing list, None unless there is exactly one."""
     if not packing.is_file():
         raise LedgerError(f"there is no packing list {packing.name}")
     found = [
@@ -150,6 +153,23 @@ def _about_unit(serial: str, entry: dict[str, Any], registry: Registry) -> Answe
     if shipped != (unit.device_id.hex(), unit.batch, statement, image):
         return Answer("registry", False, "The registry has other facts of the unit than its packing line.")
     return Answer("registry", True, "The registry has the unit as passed and not withdrawn.")
+
+
+def _about_withdrawal(serial: str, entry: dict[str, Any], signer: str, delivery: Delivery) -> Answer:
+    """Rule 4, without the registry."""
+    try:
+        found = find_list(delivery.site / STATEMENTS, delivery.stations, signer, delivery.today)
+    except WithdrawalsError as error:
+        return Answer("withdrawal", False, f"{str(error)[0].upper()}{str(error)[1:]}.")
+    except OSError as error:
+        return Answer("withdrawal", False, f"{_words(error)}.")
+    state = found.units.get((serial, str(entry["device_id"])))
+    day = found.issued.isoformat()
+    if state is not None:
+        return Answer("withdrawal", False, f"The manufacturer's list of {day} has the unit as {state}.")
+    return Answer(
+        "withdrawal", True, f"The unit is not on the manufacturer's list of withdrawn units of {day}."
+    )
 
 
 def _about_support(statement: Archived, entry: dict[str, Any], delivery: Delivery) -> Answer:

@@ -2,8 +2,8 @@
 
 Rules:
 1. Hardware and pre-installed software are always listed; Schedule 1 names them first.
-2. A part that can be updated and loses its updates before the product does is a gap.
-3. With a bill of materials (CycloneDX) every program in it that the product consists of is a listed part.
+2. A part whose updates end before the product's is a gap.
+3. With a bill of materials (CycloneDX), every program and device in it must be a listed part.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def join(product: Product) -> list[Covered]:
 
 
 def reporting_gaps(product: Product, bill: bytes | None = None) -> list[str]:
-    """What the reporting route does not cover. Raises BillError."""
+    """Parts that the reporting route does not cover, one sentence each. Raises BillError."""
     kinds = {part.kind for part in product.components}
     gaps = [f"no part of kind {kind} is listed in [[components]]" for kind in ALWAYS if kind not in kinds]
     listed = {part.name for part in product.components}
@@ -61,7 +61,7 @@ def reporting_gaps(product: Product, bill: bytes | None = None) -> list[str]:
 
 
 def support_gaps(product: Product) -> list[str]:
-    """What the support period does not cover."""
+    """Parts that the support period does not cover, one sentence each."""
     gaps = [
         f"{part.name} has updates until {part.support_end}, the product until {product.support.end_date}"
         for part in product.components
@@ -85,4 +85,4 @@ def _bill_parts(data: bytes) -> list[str]:
         entries: list[Any] = [document["metadata"]["component"], *document.get("components", [])]
         return [str(entry["name"]) for entry in entries if entry["type"] in PARTS]
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise BillError("the bill of materials is no CycloneDX document with a main component") from None
+        raise BillError("the bill of materials is not a CycloneDX document with a main component") from None

@@ -1,9 +1,9 @@
-"""The signed support records that devices get, against what the maker's pages say (SP-03, SP-07).
+"""Compare the signed support records that devices get with the maker's pages (SP-03, SP-07).
 
 Rules:
-1. A record that is given has to verify under the support role's key that the builder trusts, be for a product that is
-   published, and say that product's end date, notice and sequence: page and device never say different days.
-2. An extension is not published without the record that tells the devices: both in one run, or neither.
+1. A support key that the maker trusts must have signed each record. The record must be for a published product and
+   have its end date, notice and sequence number, so page and device never show different days.
+2. An extension is published together with the record for devices, or not at all.
 """
 
 from __future__ import annotations
@@ -39,14 +39,16 @@ NO_RECORDS: Final = DeviceRecords()
 def record_problems(
     products: Iterable[Product], published: Mapping[str, Publication], given: DeviceRecords
 ) -> tuple[list[str], dict[str, bytes]]:
-    """What stands against publishing these periods (rules 1 and 2), and each model's record."""
+    """Why these periods cannot be published (rules 1 and 2), and each model's record."""
     problems: list[str] = []
     read: dict[bytes, tuple[support.SupportRecord, bytes]] = {}
     for record in given.records:
         try:
             content = _read(record, given.keys)
         except FirstbootError as error:
-            problems.append(f"a support record for devices does not hold: {type(error).__name__} (SP-03)")
+            problems.append(
+                f"a support record for devices cannot be verified: {type(error).__name__} (SP-03)"
+            )
             continue
         read[content.class_id] = (content, record)
     found: dict[str, bytes] = {}
@@ -59,8 +61,8 @@ def record_problems(
         end = product.support.end_date
         if before is not None and end > before.end_date:
             problems.append(
-                f"{product.model}: the period is extended to {end.isoformat()}, and no signed support record tells the"
-                " devices: firstboot release record support (SP-03)"
+                f"{product.model}: the period is extended to {end.isoformat()}, but there is no signed support record for"
+                " devices: make one with firstboot release record support (SP-03)"
             )
     problems += [
         f"a support record is for class {class_id.hex()}, which is not published" for class_id in read
@@ -68,28 +70,28 @@ def record_problems(
     return problems, found
 
 
+def support_anchors(keys: Iterable[AnchorKey]) -> Anchors:
+    """Anchors that hold these keys in the support role, each once."""
+    by_id = {key.key_id: Key(key.key_id, key.algorithm, ROLE_SUPPORT, key.public) for key in keys}
+    return Anchors(bytes(16), bytes(16), tuple(by_id.values()), 0, 0, NO_RULES)
+
+
 def _read(record: bytes, keys: Sequence[AnchorKey]) -> support.SupportRecord:
-    anchors = Anchors(
-        bytes(16),
-        bytes(16),
-        tuple(Key(key.key_id, key.algorithm, ROLE_SUPPORT, key.public) for key in keys),
-        0,
-        0,
-        NO_RULES,
-    )
-    return support.decode(verify_record(record, support.TYP, ROLE_SUPPORT, anchors))
+    return support.decode(verify_record(record, support.TYP, ROLE_SUPPORT, support_anchors(keys)))
 
 
 def _differences(product: Product, content: support.SupportRecord) -> list[str]:
-    told, period = dt.date.fromisoformat(date_text(content.end_day)), product.support
+    shown, period = dt.date.fromisoformat(date_text(content.end_day)), product.support
     found = []
-    if told != period.end_date:
+    if shown != period.end_date:
         found.append(
-            f"{product.model}: devices are told {told.isoformat()}, the page says {period.end_date.isoformat()} (SP-03)"
+            f"{product.model}: the record for devices says {shown.isoformat()}, the page"
+            f" {period.end_date.isoformat()} (SP-03)"
         )
     if content.notice_days != period.notice_days:
         found.append(
-            f"{product.model}: devices are told {content.notice_days} days of notice, not {period.notice_days} (SP-03)"
+            f"{product.model}: the record for devices has {content.notice_days} days of notice, not"
+            f" {period.notice_days} (SP-03)"
         )
     if content.sequence != period.sequence:
         found.append(

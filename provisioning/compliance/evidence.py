@@ -69,7 +69,7 @@ class Evidence:
         for name in REQUIRED[self.subject]:
             check = by_id.get(name)
             if check is None:
-                found.append(f"{name}: the {self.subject} evidence does not hold this check")
+                found.append(f"{name}: the {self.subject} evidence does not have this check")
             elif check.outcome not in (PASS, NOT_APPLICABLE):
                 found.append(f"{name}: {check.outcome} ({check.detail})")
         return found

@@ -1,4 +1,4 @@
-"""What the registry holds against a batch as a whole, one sentence each without its full stop."""
+"""Faults of a whole batch in the registry, one sentence each without its full stop."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def batch_faults(registry: Registry, batch: str) -> list[str]:
-    """Open faults of a batch that may still be made: a chain that is not whole, incidents, units in quarantine."""
+    """Faults of a batch that may still be in production: a damaged chain, incidents, units in quarantine."""
     faults = []
     try:
         registry.verify_chain()
     except RegistryError as error:
-        faults.append(f"the production records are not whole: {error}")
+        faults.append(f"the production records are damaged: {error}")
     faults += [incident.text for incident in incidents(registry) if incident.batch == batch]
     serials = [unit.serial for unit in registry.units(batch) if unit.status == QUARANTINED]
     if serials:
@@ -30,8 +30,8 @@ def batch_faults(registry: Registry, batch: str) -> list[str]:
 
 
 def ship_faults(registry: Registry, batch: str) -> list[str]:
-    """Why nothing of a batch may leave, one sentence each without its full stop (PR-05, PW-06 to PW-10).
+    """Why no unit of a batch may ship, one sentence each without its full stop (PR-05, PW-06 to PW-10).
 
-    It is open, a branch was not synced, an incident is not settled, or its set-up codes were not checked together.
+    It is open, a branch was not synced, an incident is open, or its set-up codes were not checked together.
     """
     return [*ship_problems(registry, batch), *check_faults(registry, batch)]

@@ -4,7 +4,7 @@ Rules:
 1. Each form shows every item of Schedule 4, with its letter, and nothing that the document does not say.
 2. A form of a demonstration begins with its notice.
 3. The insert is the same bytes each time, with its fonts. A character that its font does not have is refused.
-4. Every printed page bears the statement's id and its page number.
+4. Every printed page has the statement's id and its page number.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 TITLE: Final = "Statement of compliance"
 DEMONSTRATION_TITLE: Final = "Demonstration of a statement"
-# What the buyer has to know of the label; it travels with the statement because both are in the box.
+# What the buyer must know about the label; it comes with the statement because both are in the box.
 LEAFLET: Final = (
-    "Keep the label of this product. The set-up code on it is needed once, and again after a reset to factory"
-    " settings. Nobody has a copy of it: a lost label cannot be replaced after a reset.",
+    "Keep the label of this product. You need the set-up code on it once, and again after a reset to factory"
+    " settings. Nobody keeps a copy of the code. Without the label you cannot set the product up after a reset.",
     "This statement is also stored in the product. The product shows it on its own page, without internet or sign-in.",
 )
 _TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -94,7 +94,7 @@ def paragraphs(document: Mapping[str, Any]) -> list[tuple[str, str, list[str]]]:
 
 
 def _start_words(support: dict[str, Any]) -> str:
-    """ "from DAY ", where the product definition says on which day the period begins."""
+    """ "from DAY ", if the product definition states the first day."""
     return f"from {date_words(support['start_date'])} " if "start_date" in support else ""
 
 
@@ -106,7 +106,9 @@ def footnotes(document: Mapping[str, Any]) -> list[str]:
         notes.append(
             f"Firmware {document['firmware']['version']}, SHA-256 {document['firmware']['image_sha256']}."
         )
-        notes.append(f"Kept by the manufacturer until {date_words(document['retain_until'])} at least.")
+        notes.append(
+            f"The manufacturer keeps this statement until at least {date_words(document['retain_until'])}."
+        )
     points = document.get("open_points") or []
     if points:
         notes.append("Open points for the manufacturer's lawyer:")
@@ -189,7 +191,7 @@ def statement_pdf(document: Mapping[str, Any]) -> bytes:
 
 
 def page_label(document: Mapping[str, Any]) -> str:
-    """What each page bears: the statement's id, or that it is a demonstration."""
+    """The foot of each page: the statement's id, or that it is a demonstration."""
     if "id" in document:
         return f"Statement {document['id']}, version {document['version']}"
     return f"Demonstration, {document['product']['model']}, batch {document['product']['batch']}"

@@ -1,12 +1,12 @@
 """The ship gate: whether a unit may leave the factory, and if not, why, in one sentence each (SC-04, SP-11).
 
 Rules:
-1. Four things have to be in order: the unit's verification, the statement it carries, the published support period
-   of its type, and that nothing of it exists twice. Every fault is told, not the first alone.
-2. A batch goes whole or not at all; units that a person gave up (retired) are left behind.
-3. Each unit that leaves gets a line in the packing list, signed by the station: serial, batch, statement. A serial
+1. Four things must be in order: the unit's verification, the statement it carries, the published support period of
+   its type, and that no other unit shares anything that must be unique. Every fault is reported, not only the first.
+2. A batch ships whole or not at all. Retired units are left out.
+3. Each unit that ships gets a line in the packing list, signed by the station: serial, batch, statement. A serial
    leads to its statement and a statement to its serials (SC-07).
-4. A demonstration is in no archive of issued statements, so a unit that carries one can never leave.
+4. No archive of issued statements holds a demonstration, so a unit that carries one can never ship.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ RETIRED: Final = "retired"
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a unit, or with serial "" the whole batch, may not leave. `aspect` is one of rule 1's four."""
+    """Why a unit may not ship, or with serial "" the whole batch. `aspect` is one of rule 1's four."""
 
     serial: str
     aspect: str
@@ -71,9 +71,9 @@ class Gate:
     _twice: dict[str, Counter[bytes]] = field(default_factory=dict, repr=False)
 
     def ship(self, *, serial: str | None = None, batch: str | None = None) -> list[str]:
-        """Let one unit or a whole batch go; the serials that got a line now. Raises ShipError, OSError.
+        """Ship one unit or a whole batch; return the serial numbers that got a line now. Raises ShipError, OSError.
 
-        What left already is left as it is: repeating a command that was cut off changes nothing.
+        A unit that already shipped gets no second line, so an interrupted command can be repeated.
         """
         units = [unit for unit in self.registry.units() if serial == unit.serial or batch == unit.batch]
         units = [unit for unit in units if batch is None or unit.status != RETIRED]
@@ -106,7 +106,7 @@ class Gate:
         return [unit.serial for unit in units]
 
     def refusals(self, unit: Unit) -> Iterator[Refusal]:
-        """Everything that keeps this unit here."""
+        """Every reason why this unit may not ship."""
         if not self._twice:
             self._count()
         for aspect, check in _CHECKS:
@@ -114,7 +114,7 @@ class Gate:
                 yield Refusal(unit.serial, aspect, sentence)
 
     def _common(self, serial: str | None, batch: str | None, units: Sequence[Unit]) -> Iterator[Refusal]:
-        """What concerns all: the records themselves."""
+        """Faults of the records themselves, which concern every unit."""
         if not units:
             yield Refusal("", "verification", f"The registry knows no unit of {batch or serial}.")
         for aspect, check in (
@@ -169,7 +169,7 @@ DEVICE_KEY: Final = "device key"
 
 
 def device_key(unit: Unit) -> bytes:
-    """The public key (65 bytes) in the unit's certificate; empty where it has none that can be read."""
+    """The public key (65 bytes) in the unit's certificate; empty if it cannot be read."""
     try:
         return bytes(der.certificate_facts(unit.device_certificate or b"").public_key)
     except FirstbootError:
@@ -181,12 +181,12 @@ UNIQUE: Final = ("device_id", "device_certificate", "web_fingerprint", "record_h
 
 def _check_verification(gate: Gate, unit: Unit) -> Iterator[str]:
     if unit.status != PASSED:
-        yield f"Its lock was never proved: the registry has it as {unit.status}."
+        yield f"Its lock was never verified: the registry has it as {unit.status}."
         return
     if unit.is_development:
         yield "It was made with development keys or a development build and is not for sale."
     if unit.withdrawn_s is not None:
-        yield "It was revoked: servers no longer accept it."
+        yield "It was withdrawn: servers no longer accept it."
     passed = {phase.name for phase in gate.registry.phases(unit.id) if phase.outcome == "PASS"}
     for name in ("verify", "label", "prove"):
         if name not in passed:
@@ -196,7 +196,7 @@ def _check_verification(gate: Gate, unit: Unit) -> Iterator[str]:
 def _check_statement(gate: Gate, unit: Unit) -> Iterator[str]:
     statement = gate.statement_of(unit)
     if statement is None:
-        yield "The statement it carries was never issued: it is a demonstration or a foreign one."
+        yield "The statement it carries was never issued: it is a demonstration, or another maker's."
         return
     if statement.batch != unit.batch:
         yield f"It carries the statement of batch {statement.batch}."
@@ -206,14 +206,14 @@ def _check_statement(gate: Gate, unit: Unit) -> Iterator[str]:
     try:
         check_signature(statement, gate.keys)
     except StatementError as error:
-        yield f"Its statement does not hold: {'; '.join(error.problems)}."
+        yield f"Its statement cannot be verified: {'; '.join(error.problems)}."
         return
     document = statement.document()
     for requirement, last_day in label_expiries(document).items():
         if last_day < gate.today.isoformat():
             yield f"The label that its statement relies on for {requirement} expired on {last_day} (SC-09)."
     if document["firmware"]["image_sha256"] != (unit.image_digest or b"").hex():
-        yield "It runs another image than the one that its statement's evidence is about."
+        yield "It runs another image than the one in its statement's evidence."
     if document["support_period"]["end_date"] != date_text(unit.support_end_day or 0):
         yield "Its own support record ends on another day than its statement says (SP-07)."
 
@@ -239,7 +239,7 @@ def _check_uniqueness(gate: Gate, unit: Unit) -> Iterator[str]:
     for name in UNIQUE:
         value = getattr(unit, name)
         if not value:
-            yield f"The registry does not hold its {name.replace('_', ' ')}."
+            yield f"The registry does not have its {name.replace('_', ' ')}."
         elif gate.how_often(name, value) != 1:
             yield f"Another unit has the same {name.replace('_', ' ')}."
     key = device_key(unit)

@@ -3,8 +3,8 @@
 Rules:
 1. A line is {"number", "previous", "entry", "hash"}; hash = SHA-256(previous || JSON of [number, entry] with sorted
    keys), both hashes in hex, the first `previous` is 64 zeros.
-2. A line is written when its newline is on disk. What stands behind the last newline was cut off by a crash, was
-   never acknowledged, and is removed by the next append.
+2. A line is written when its newline is on disk. Bytes after the last newline come from a crash and were never
+   acknowledged. The next append removes them.
 3. A chain alone cannot show that its end was cut away. `check_continues` compares with a copy that was published
    earlier, which is why earlier publications are kept.
 """
@@ -84,7 +84,7 @@ class Ledger:
         self.path = path
 
     def lines(self) -> list[Line]:
-        """All lines, checked; none where there is no file yet. Raises LedgerError, OSError."""
+        """All lines, checked; none if the file does not exist yet. Raises LedgerError, OSError."""
         try:
             return parse(self.path.read_bytes(), self.path.name)
         except FileNotFoundError:
@@ -95,7 +95,7 @@ class Ledger:
         return [line.entry for line in self.lines()]
 
     def append(self, *entries: Mapping[str, Any]) -> str:
-        """Put the entries on disk behind all others; the hash of the last line. Raises LedgerError, OSError."""
+        """Append the entries and sync them to disk; return the hash of the last line. Raises LedgerError, OSError."""
         with self._locked() as descriptor:
             data = self.path.read_bytes()
             lines = parse(data, self.path.name)
@@ -114,7 +114,7 @@ class Ledger:
 
     @contextmanager
     def _locked(self) -> Iterator[int]:
-        """The open file, held by this process alone."""
+        """The open file, locked by this process."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
         try:

@@ -15,11 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from device.codec import cose
-from device.crypto import backend
-from device.errors import FirstbootError
-from device.trust.anchors import Key
-from device.trust.signatures import verify_signer
+from provisioning.compliance.station_record import StationRecordError, read
 from provisioning.keys.signer import sign_record
 
 if TYPE_CHECKING:
@@ -52,23 +48,14 @@ def public_pem(point: bytes) -> bytes:
     return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
-def check_line(entry: Mapping[str, Any], stations: Iterable[AnchorKey]) -> None:
-    """Raise PackingError unless a trusted station signed exactly this line."""
-    known = {key.key_id: key for key in stations}
+def check_line(entry: Mapping[str, Any], stations: Iterable[AnchorKey]) -> str:
+    """The key id (hex) of the trusted station that signed exactly this line. Raises PackingError."""
     try:
-        record = cose.decode(bytes.fromhex(str(entry[SIGNATURE])), LINE_BYTES)
-        signer = record.signers[0]
-        found = known.get(signer.key_id)
-        if (
-            record.typ != TYP
-            or len(record.signers) != 1
-            or record.payload != _payload(entry)
-            or found is None
-        ):
-            raise PackingError("its line is not signed by a station that you trust")
-        key = Key(found.key_id, found.algorithm, found.role, found.public)
-        verify_signer(record, signer, key, TYP.encode(), None, backend)
-    except (FirstbootError, KeyError, ValueError) as error:
-        if isinstance(error, PackingError):
-            raise
-        raise PackingError(f"the signature of its line is not valid ({type(error).__name__})") from None
+        payload, signer = read(bytes.fromhex(str(entry[SIGNATURE])), TYP, stations, LINE_BYTES)
+    except StationRecordError as error:
+        raise PackingError(f"its line is wrong: {error}") from None
+    except (KeyError, ValueError):
+        raise PackingError("its line has no signature of a station") from None
+    if payload != _payload(entry):
+        raise PackingError("its line is not the one that the station signed")
+    return signer.hex()

@@ -1,7 +1,7 @@
-"""Whether a text can be understood without technical knowledge: a score, a list of words, and the one sentence (SP-04).
+"""Check that a reader without technical knowledge can understand a text: a score, a word list, one sentence (SP-04).
 
-The score is the Flesch-Kincaid grade: 0.39 words per sentence + 11.8 syllables per word - 15.59. Syllables are counted
-by groups of vowels, which is how the formula's own tools do it. Grade 8 and the list of words are our choice.
+The score is the Flesch-Kincaid grade: 0.39 words per sentence + 11.8 syllables per word - 15.59. Syllables are
+groups of vowels, as in the formula's usual tools. Grade 8 and the list of words are our choice.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ def _syllables(word: str) -> int:
 
 
 def problems(text: str, sentence: str) -> list[str]:
-    """Why a reader without technical knowledge may not understand a page; nothing where they will."""
+    """Why a reader without technical knowledge may not understand a page, one phrase each; empty if they can."""
     found = []
     if sentence not in text:
-        found.append(f'the sentence "{sentence}" is not there')
+        found.append(f'the sentence "{sentence}" is missing')
     score = grade(text)
     if score > HIGHEST_GRADE:
         found.append(f"its reading grade is {score}, above {HIGHEST_GRADE}")

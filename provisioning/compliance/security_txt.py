@@ -4,7 +4,7 @@ Rules (RFC 9116 2.5):
 1. At least one Contact, a URI; https, mailto or tel. 2. Exactly one Expires, in the future and less than a year away.
 3. At most one Preferred-Languages. 4. Web addresses are https. 5. Ours also has Policy, which leads to the page with
    the times of acknowledgement and status updates (RP-06), and Canonical.
-6. Thirty days before Expires the file is to be made anew: what is closer than that is refused by the site's check.
+6. The site's check refuses a file that expires in less than thirty days, so that it is renewed in time.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def check_security_txt(data: bytes, today: dt.date, *, alarm_days: int = 0) -> S
         if len(fields.get(name, [])) > 1:
             raise SecurityTxtError(f"security.txt has {name} more than once")
     if not all(value.startswith(SCHEMES) for value in fields["Contact"]):
-        raise SecurityTxtError("a Contact of security.txt is no https, mailto or tel address")
+        raise SecurityTxtError("a Contact of security.txt is not an https, mailto or tel address")
     for name in ("Policy", "Canonical"):
         if not all(value.startswith("https://") for value in fields[name]):
             raise SecurityTxtError(f"{name} of security.txt must be an https address")
@@ -71,7 +71,7 @@ def check_security_txt(data: bytes, today: dt.date, *, alarm_days: int = 0) -> S
     now = dt.datetime.combine(today, dt.time(), dt.UTC)
     if expires <= now + dt.timedelta(alarm_days):
         raise SecurityTxtError(
-            f"security.txt expires on {expires.date().isoformat()}: make the site anew (RP-06)"
+            f"security.txt expires on {expires.date().isoformat()}: build the site again (RP-06)"
         )
     if expires >= now + dt.timedelta(365):
         raise SecurityTxtError("security.txt expires more than a year from now")
@@ -80,11 +80,11 @@ def check_security_txt(data: bytes, today: dt.date, *, alarm_days: int = 0) -> S
 
 def _expires(text: str) -> dt.datetime:
     if not _DATE.fullmatch(text):
-        raise SecurityTxtError("Expires of security.txt is no date and time of RFC 3339")
+        raise SecurityTxtError("Expires of security.txt is not a date and time of RFC 3339")
     try:
         return dt.datetime.fromisoformat(text)
     except ValueError:
-        raise SecurityTxtError("Expires of security.txt is no date and time of RFC 3339") from None
+        raise SecurityTxtError("Expires of security.txt is not a date and time of RFC 3339") from None
 
 
 def _fields(data: bytes) -> dict[str, list[str]]:
@@ -100,6 +100,6 @@ def _fields(data: bytes) -> dict[str, list[str]]:
             continue
         found = _FIELD.fullmatch(line.rstrip(" \t"))
         if found is None:
-            raise SecurityTxtError(f"line {number} of security.txt is no field")
+            raise SecurityTxtError(f"line {number} of security.txt is not a field")
         fields.setdefault(found[1].title(), []).append(found[2])
     return fields

@@ -103,7 +103,7 @@ def _check_page(path: Path, root: Path) -> list[str]:
     for target in [*page.links, *page.loaded]:
         plain, _ = urldefrag(target)
         if plain and ":" not in plain and not (path.parent / unquote(plain)).is_file():
-            found.append(f"{name} links to {target}, which is not there")
+            found.append(f"{name} links to {target}, which does not exist")
     return found
 
 

@@ -18,6 +18,7 @@ from provisioning.compliance.archive import Archive, Archived, slug
 from provisioning.compliance.check import SECURITY_TXT, STATEMENTS
 from provisioning.compliance.forms import date_words, environment
 from provisioning.compliance.security_txt import make_security_txt
+from provisioning.compliance.withdrawals import PATTERN
 from provisioning.product.periods import period_in_words
 from provisioning.product.public_texts import acknowledgement_words, status_update_words
 
@@ -111,9 +112,11 @@ def write(root: Path, path: str, data: bytes) -> None:
 
 
 def _copy_archive(archive: Archive, place: Path) -> None:
-    """Copy the whole archive, so that a reader can check the published ledger of statements too."""
+    """Copy the whole archive: statements, their ledger, and the signed lists of withdrawn units."""
     if archive.ledger.path.exists():
         shutil.copyfile(archive.ledger.path, place / archive.ledger.path.name)
+    for withdrawals in sorted(archive.root.glob(PATTERN)):
+        shutil.copyfile(withdrawals, place / withdrawals.name)
     for each in archive.statements():
         shutil.copytree(each.folder, place / each.id)
 

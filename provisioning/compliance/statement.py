@@ -2,11 +2,11 @@
 
 Rules:
 1. A station makes demonstration statements for development. Each says that it is NOT A STATEMENT OF COMPLIANCE.
-   A real one is made by `firstboot statement issue` alone (`issue.py`), with evidence, by a named person (SC-03).
-2. All items of Schedule 4 paragraph 1(1)(a) to (g) are there and filled in, else there is no statement (SC-01).
+   Only `firstboot statement issue` (`issue.py`) makes a real one, with evidence and a named person (SC-03).
+2. A statement has all items of Schedule 4 paragraph 1(1)(a) to (g), filled in (SC-01).
 3. A requirement met on the Schedule 2 route names exactly the standard that the Regulations define (SC-02); one
    met by a label names scheme, level, number and expiry (SC-09).
-4. The forms that people read are made from this document and no other (`forms.py`).
+4. The forms that people read are made only from this document (`forms.py`).
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ OPEN_POINTS: Final = (
 
 
 class StatementError(ValueError):
-    """The statement is incomplete or claims what cannot be claimed. `problems`: one line each."""
+    """The statement is incomplete or makes a claim that it cannot make. `problems`: one line each."""
 
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
@@ -182,7 +182,7 @@ def check_statement(document: Mapping[str, Any]) -> None:
     if document.get("kind") == ISSUED:
         problems += [f"{name} is missing" for name, path in ISSUED_ITEMS if not _at(document, path)]
         if "notice" in document:
-            problems.append("it bears the mark of a demonstration")
+            problems.append("it has the mark of a demonstration")
     elif document.get("kind") != KIND or document.get("notice") != NOTICE:
         problems.append("the mark of a demonstration is missing")
     problems += _period_problems(document.get("support_period"))
@@ -243,7 +243,7 @@ def _label_problems(requirement: str, label: Any) -> list[str]:
 
 
 def label_expiries(document: Mapping[str, Any]) -> dict[str, str]:
-    """Requirement -> last day (ISO 8601, inclusive) of the label it relies on; empty where none does."""
+    """Requirement -> last day (ISO 8601, inclusive) of the label it relies on; empty if none does."""
     declared = document["declaration"]["requirements"]
     return {name: entry["label"]["expires"] for name, entry in declared.items() if "label" in entry}
 

@@ -1,20 +1,73 @@
-"""A reason or a name is one line: it is stored and printed, so it cannot forge another line."""
+"""A name or a reason is one line: it is stored and printed, so it cannot forge another line."""
 
 from __future__ import annotations
 
+import click
 import pytest
 import typer
 
-from provisioning.cli.options import one_line
+from provisioning.cli.main import app, load_commands
+from provisioning.cli.one_line import LINE_CHARS, one_line
+from provisioning.registry.models import Batch, Branch, Chain, Incident, Unit
+
+# Options whose text a person makes up, by their names on the command line.
+FREE_TEXTS = {"--by", "--reason", "--station", "--function", "--for"}
+FORGED = "bent\nFB1-000002 passed"
 
 
-@pytest.mark.parametrize(
-    "text", ["bent\nFB1-000002 passed", "a\u202eb", "a\x1b[2K", "a\u2028b", "", "x" * 201]
-)
-def test_a_text_that_is_not_one_line_is_refused(text: str) -> None:
+@pytest.mark.parametrize("text", [FORGED, "a\u202eb", "a\x1b[2K", "a\u2028b", "", " "])
+@pytest.mark.parametrize("kind", sorted(LINE_CHARS))
+def test_a_text_that_is_not_one_line_is_refused(kind: str, text: str) -> None:
     with pytest.raises(typer.BadParameter, match="one line"):
-        one_line(text)
+        one_line(kind)(text)
+
+
+@pytest.mark.parametrize(("kind", "most"), sorted(LINE_CHARS.items()))
+def test_a_text_of_the_greatest_length_is_taken_and_one_more_character_is_refused(
+    kind: str, most: int
+) -> None:
+    assert one_line(kind)("x" * most) == "x" * most
+    with pytest.raises(typer.BadParameter, match=f"at most {most}"):
+        one_line(kind)("x" * (most + 1))
 
 
 def test_one_line_is_taken_as_it_is() -> None:
-    assert one_line("Gehäuse zerkratzt, Łódź") == "Gehäuse zerkratzt, Łódź"
+    assert one_line("reason")("Gehäuse zerkratzt, Łódź") == "Gehäuse zerkratzt, Łódź"
+    assert one_line("branch")(None) is None
+
+
+def _options(command: click.Command) -> list[tuple[str, click.Parameter]]:
+    commands = getattr(command, "commands", None)
+    if commands is not None:
+        return [found for each in commands.values() for found in _options(each)]
+    return [(f"{command.name} {each.name}", each) for each in command.params if FREE_TEXTS & {*each.opts}]
+
+
+def test_every_command_refuses_a_free_text_of_two_lines() -> None:
+    if not app.registered_groups:
+        load_commands(app)
+    found = _options(typer.main.get_command(app))
+    assert len(found) >= 10, [name for name, _ in found]
+    taken = []
+    for name, option in found:
+        try:
+            option.process_value(click.Context(click.Command(name)), FORGED)
+        except typer.BadParameter:
+            continue
+        taken.append(name)
+    assert not taken
+
+
+def test_the_registry_holds_the_longest_text_of_each_kind() -> None:
+    """Columns of the registry, by the kind of text they hold."""
+    columns = {
+        "batch": Batch.__table__.c.number,
+        "branch": Branch.__table__.c.name,
+        "person": Incident.__table__.c.settled_by,
+        "reason": Unit.__table__.c.note,
+        "serial": Unit.__table__.c.serial,
+        "station": Chain.__table__.c.station,
+        "version": Unit.__table__.c.version,
+    }
+    lengths = {kind: column.type.length for kind, column in columns.items()}
+    assert not {kind: length for kind, length in lengths.items() if length < LINE_CHARS[kind]}

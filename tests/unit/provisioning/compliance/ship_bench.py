@@ -16,6 +16,7 @@ from provisioning.compliance.gate import Gate, Refusal, ShipError
 from provisioning.compliance.ledger import Ledger
 from provisioning.compliance.security_txt import make_security_txt
 from provisioning.compliance.support_register import publish
+from provisioning.compliance.withdrawals import PATTERN, sign_list
 from provisioning.keys.key_id import AnchorKey
 from provisioning.product.product import Product
 from provisioning.station.station import Station
@@ -90,6 +91,8 @@ class Factory:
                 )
             )
         signer = self.bench.registry.signer
+        if not list(self.archive.root.glob(PATTERN)):
+            sign_list(self.bench.registry, self.archive.root, TODAY)
         stations = [AnchorKey(signer.key_id, signer.algorithm, 5, signer.public)]
         papers = Delivery(self.site, self.packing.path, self.bench.keys.anchor_keys(), TODAY, stations)
         return dataclasses.replace(papers, **changes)  # type: ignore[arg-type]

@@ -194,7 +194,7 @@ def test_a_shipped_units_papers_are_all_in_order(factory: Factory) -> None:
     digest = factory.archive.statements()[0].sha256
     answers = check_serial(factory.serial, factory.papers(), digest)
     assert [each.question for each in answers if each.is_yes] == [
-        "packing", "statement", "signature", "files", "support period", "contact", "in the unit",
+        "packing", "statement", "signature", "files", "support period", "contact", "withdrawal", "in the unit",
     ]  # fmt: skip
 
 

@@ -50,8 +50,8 @@ def changed(**fields: object) -> Product:
 @pytest.mark.parametrize(
     ("told", "words"),
     [
-        (LONGER, "devices are told 2033-12-31, the page says 2031-12-31"),
-        (until(dt.date(2030, 12, 31)), "devices are told 2030-12-31"),
+        (LONGER, "the record for devices says 2033-12-31, the page 2031-12-31"),
+        (until(dt.date(2030, 12, 31)), "the record for devices says 2030-12-31"),
         (changed(sequence=2), "has sequence 2, the definition 1"),
         (changed(notice_days=10), "10 days of notice, not 180"),
         (second(), "which is not published"),
@@ -66,11 +66,11 @@ def test_a_record_that_says_something_else_than_the_page_is_refused(
 
 def test_a_record_of_another_key_or_a_damaged_one_is_refused(tmp_path: Path) -> None:
     stranger = FileSigner(ec.generate_private_key(ec.SECP256R1()))
-    assert "does not hold" in refused(site(tmp_path, device=for_devices(PRODUCT, signer=stranger)))[0]
+    assert "cannot be verified" in refused(site(tmp_path, device=for_devices(PRODUCT, signer=stranger)))[0]
     good = for_devices(PRODUCT)
     damaged = DeviceRecords([good.records[0][:-1] + bytes([good.records[0][-1] ^ 1])], good.keys)
-    assert "does not hold" in refused(site(tmp_path, device=damaged))[0]
-    assert "does not hold" in refused(site(tmp_path, device=DeviceRecords([b"x"], good.keys)))[0]
+    assert "cannot be verified" in refused(site(tmp_path, device=damaged))[0]
+    assert "cannot be verified" in refused(site(tmp_path, device=DeviceRecords([b"x"], good.keys)))[0]
 
 
 # As a command ------------------------------------------------------------------------------------------------

@@ -112,6 +112,32 @@ def test_another_kind_of_record_is_no_previous_one(sign: Sign, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("kind", ["support", "contact"])
+def test_a_previous_record_counts_only_with_a_signature_of_the_support_key(
+    kind: str, sign: Sign, tmp_path: Path
+) -> None:
+    assert sign(kind).exit_code == 0
+    before = (tmp_path / "out").rename(tmp_path / "before")
+    data = before.read_bytes()
+    before.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    refused = sign(kind, "--previous", before)
+    assert refused.exit_code == 2 and "not signed by the support key" in refused.output + refused.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_previous_record_of_another_support_key_needs_that_public_key(
+    sign: Sign, keys: Path, tmp_path: Path
+) -> None:
+    KeyRing.generate_development(tmp_path / "others")
+    assert sign("support", "--signer", tmp_path / "others" / "support.pem").exit_code == 0
+    before = (tmp_path / "out").rename(tmp_path / "before")
+    later = {"sequence = 1": "sequence = 2"}
+    assert sign("support", "--previous", before, changes=later).exit_code == 2
+    old_key = tmp_path / "others" / "support.pem"
+    result = sign("support", "--previous", before, "--previous-key", old_key, changes=later)
+    assert result.exit_code == 0, result.output + result.stderr
+
+
+@pytest.mark.parametrize("kind", ["support", "contact"])
 def test_a_record_without_the_one_before_it_is_signed_only_as_the_first(
     kind: str, sign: Sign, keys: Path, tmp_path: Path
 ) -> None:

@@ -1,0 +1,40 @@
+"""Free texts of options, which are stored and printed: each is one line of a bounded length.
+
+A line break, an escape sequence or a direction character could forge another line of a log, a decision or a page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import typer
+
+from provisioning.product.public_texts import is_line
+
+# Characters at most, by what the text is. The registry's columns (registry/models.py) hold at least as many.
+LINE_CHARS: Final = {
+    "authority": 64,  # RFC 5280 appendix A.1: ub-common-name
+    "batch": 32,
+    "branch": 48,
+    "function": 200,
+    "person": 200,
+    "reason": 200,
+    "serial": 80,
+    "station": 48,
+    "version": 32,
+}
+
+
+def one_line(kind: str) -> Callable[[str | None], str | None]:
+    """The callback of an option whose text is a `kind` of LINE_CHARS; it raises BadParameter for anything else."""
+    most = LINE_CHARS[kind]
+
+    def check(text: str | None) -> str | None:
+        if text is not None and not (is_line(text) and text.strip() and len(text) <= most):
+            raise typer.BadParameter(
+                f"must be one line of at most {most} characters, without control or direction characters"
+            )
+        return text
+
+    return check

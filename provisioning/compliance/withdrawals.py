@@ -1,0 +1,144 @@
+"""The signed list of units that were withdrawn or quarantined after they shipped (SC-11, s. 11 and 16 of the Act).
+
+Rules:
+1. The list names only units that shipped. Its file is in the archive of statements, and the site publishes a copy, so
+   an importer needs no registry to recognise such a unit.
+2. The station's key signs the list. It also names every key that signed this registry's chains, so a list covers the
+   packing lines of an earlier key of the same station.
+3. A withdrawal is not taken back: a unit that the archive's list names as withdrawn stays on it, even if the registry
+   was restored from an older backup.
+4. An old list would hide what happened since: a list older than MAX_AGE_DAYS does not count.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import select
+
+from device.trust.anchors import ROLE_SIGNATORY
+from provisioning.compliance.station_record import StationRecordError, read
+from provisioning.keys.key_id import AnchorKey, key_id
+from provisioning.keys.signer import sign_record
+from provisioning.registry.models import PASSED, Chain
+
+if TYPE_CHECKING:
+    from provisioning.registry.models import Unit
+    from provisioning.registry.registry import Registry
+
+TYP: Final = "application/vnd.firstboot.withdrawn-units+json"
+PATTERN: Final = "withdrawn-*.cose"
+LIST_BYTES: Final = 8 << 20
+MAX_AGE_DAYS: Final = 30  # our number: a site is built every week (security_txt.py)
+WITHDRAWN: Final = "withdrawn"
+
+
+class WithdrawalsError(ValueError):
+    """The list of withdrawn units cannot be believed, is too old, or is missing."""
+
+
+@dataclass(frozen=True)
+class Withdrawals:
+    """A list. `signers`: key ids (hex) of the registry; `units`: (serial number, device id in hex) -> state."""
+
+    issued: dt.date
+    signers: frozenset[str]
+    units: dict[tuple[str, str], str]
+
+
+def state_after_shipping(unit: Unit) -> str | None:
+    """Why a unit that shipped must not be sold now; None if it may be, or if it never shipped."""
+    if unit.shipped_s is None:
+        return None
+    if unit.withdrawn_s is not None:
+        return WITHDRAWN
+    return None if unit.status == PASSED else unit.status
+
+
+def sign_list(registry: Registry, archive: Path, today: dt.date) -> tuple[Path, int]:
+    """Sign today's list into the archive; its file and how many units it names. Raises RegistryError, OSError."""
+    stopped = [
+        {"serial": unit.serial, "device_id": unit.device_id.hex(), "state": state}
+        for unit in registry.units()
+        if (state := state_after_shipping(unit)) is not None
+    ]
+    path = archive / PATTERN.replace("*", registry.registry_id.hex()[:16])
+    stopped += _withdrawn_before(path, registry, {each["device_id"] for each in stopped})
+    signers = sorted({*registry.verify([], []).signers, registry.signer.key_id.hex()})
+    payload = json.dumps(
+        {"issued": today.isoformat(), "signers": signers, "units": stopped},
+        sort_keys=True,
+        ensure_ascii=False,
+    )
+    archive.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.new")
+    draft.write_bytes(sign_record(payload.encode(), TYP, registry.signer))
+    os.replace(draft, path)
+    return path, len(stopped)
+
+
+def _withdrawn_before(path: Path, registry: Registry, listed: set[str]) -> list[dict[str, str]]:
+    """Withdrawn units of the archive's list that the registry no longer lists (rule 3). Raises WithdrawalsError."""
+    if not path.exists():
+        return []
+    with registry.reading() as session:
+        points = {point for point in session.scalars(select(Chain.public_key)) if point}
+    points.add(registry.signer.public)
+    own = [AnchorKey(key_id(point), registry.signer.algorithm, ROLE_SIGNATORY, point) for point in points]
+    try:
+        before = read_list(path.read_bytes(), own)
+    except WithdrawalsError as error:
+        raise WithdrawalsError(f"{error}: none of this registry's keys signed {path}") from None
+    return [
+        {"serial": serial, "device_id": device, "state": state}
+        for (serial, device), state in before.units.items()
+        if state == WITHDRAWN and device not in listed
+    ]
+
+
+def read_list(data: bytes, stations: Iterable[AnchorKey]) -> Withdrawals:
+    """A list that a trusted station signed. Raises WithdrawalsError."""
+    try:
+        payload, signer = read(data, TYP, stations, LIST_BYTES)
+        content = json.loads(payload)
+        units = {
+            (str(each["serial"]), str(each["device_id"])): str(each["state"]) for each in content["units"]
+        }
+        return Withdrawals(
+            dt.date.fromisoformat(content["issued"]),
+            frozenset(str(each) for each in content["signers"]) | {signer.hex()},
+            units,
+        )
+    except StationRecordError as error:
+        raise WithdrawalsError(f"the list of withdrawn units is {error}") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise WithdrawalsError(
+            "the list of withdrawn units has another form than this version reads"
+        ) from None
+
+
+def find_list(folder: Path, stations: Iterable[AnchorKey], signer: str, today: dt.date) -> Withdrawals:
+    """The newest list in `folder` of the registry that key id `signer` (hex) belongs to.
+
+    Raises WithdrawalsError if there is none, if it is older than MAX_AGE_DAYS, or if a list is not signed.
+    """
+    trusted = tuple(stations)
+    lists = [read_list(path.read_bytes(), trusted) for path in sorted(folder.glob(PATTERN))]
+    covering = [each for each in lists if signer in each.signers]
+    if not covering:
+        raise WithdrawalsError(
+            "the site has no list of withdrawn units for the station that shipped this unit"
+        )
+    newest = max(covering, key=lambda each: each.issued)
+    if newest.issued < today - dt.timedelta(MAX_AGE_DAYS):
+        raise WithdrawalsError(
+            f"the list of withdrawn units is of {newest.issued.isoformat()}, more than {MAX_AGE_DAYS} days old;"
+            " get a new copy of the site"
+        )
+    return newest

@@ -1,0 +1,161 @@
+"""The signed list of withdrawn units: an importer without the registry sees what happened after shipping."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from typer.testing import CliRunner
+
+from provisioning.cli import statement as statement_commands
+from provisioning.compliance.check import STATEMENTS, Answer, check_serial
+from provisioning.compliance.withdrawals import (
+    MAX_AGE_DAYS,
+    PATTERN,
+    TYP,
+    WithdrawalsError,
+    read_list,
+    sign_list,
+)
+from provisioning.keys.file_signer import FileSigner
+from provisioning.keys.signer import sign_record
+from tests.unit.provisioning.compliance.papers import TODAY
+from tests.unit.provisioning.compliance.ship_bench import Factory
+
+
+@pytest.fixture
+def factory(tmp_path: Path) -> Factory:
+    """One unit that has shipped."""
+    factory = Factory(tmp_path)
+    factory.gate().ship(serial=factory.serial)
+    return factory
+
+
+def refused(factory: Factory, today: dt.date = TODAY) -> list[Answer]:
+    """What an importer without the registry hears, except the yeses."""
+    return [each for each in check_serial(factory.serial, factory.papers(today=today)) if not each.is_yes]
+
+
+def lists(factory: Factory) -> list[Path]:
+    return sorted(factory.archive.root.glob(PATTERN))
+
+
+def sign(factory: Factory, today: dt.date = TODAY) -> int:
+    return sign_list(factory.bench.registry, factory.archive.root, today)[1]
+
+
+@pytest.mark.parametrize(
+    ("planted", "state"),
+    [
+        ("UPDATE unit SET withdrawn_s = 1", "withdrawn"),
+        ("UPDATE unit SET status = 'quarantined'", "quarantined"),
+        ("UPDATE unit SET status = 'retired'", "retired"),
+    ],
+)
+def test_a_unit_that_was_stopped_after_shipping_is_a_no_without_the_registry(
+    planted: str, state: str, factory: Factory
+) -> None:
+    assert sign(factory) == 0 and not refused(factory)
+    factory.plant(planted)
+    assert sign(factory) == 1
+    found = refused(factory)
+    assert [each.question for each in found] == ["withdrawal"] and f"as {state}." in found[0].sentence
+
+
+def test_a_unit_that_never_shipped_is_not_on_the_list(tmp_path: Path) -> None:
+    factory = Factory(tmp_path)
+    factory.plant("UPDATE unit SET withdrawn_s = 1")
+    assert sign(factory) == 0
+
+
+def test_without_a_list_the_question_is_answered_no(factory: Factory) -> None:
+    delivery = factory.papers()
+    for path in lists(factory):
+        path.unlink()
+    answers = check_serial(factory.serial, delivery)
+    assert [each.question for each in answers if not each.is_yes] == ["withdrawal"]
+
+
+def test_a_list_is_believed_for_thirty_days_and_not_for_thirty_one(factory: Factory) -> None:
+    sign(factory)
+    assert not refused(factory, TODAY + dt.timedelta(MAX_AGE_DAYS))
+    found = refused(factory, TODAY + dt.timedelta(MAX_AGE_DAYS + 1))
+    assert [each.question for each in found] == ["withdrawal"] and "30 days old" in found[0].sentence
+
+
+@pytest.mark.parametrize("where", [20, 200, -1])
+def test_a_changed_list_is_not_believed(where: int, factory: Factory) -> None:
+    factory.plant("UPDATE unit SET withdrawn_s = 1")
+    sign(factory)
+    data = bytearray(lists(factory)[0].read_bytes())
+    data[where] ^= 1
+    lists(factory)[0].write_bytes(data)
+    assert [each.question for each in refused(factory)] == ["withdrawal"]
+
+
+def test_a_list_of_a_stranger_is_not_believed(factory: Factory) -> None:
+    stranger = FileSigner(ec.generate_private_key(ec.SECP256R1()))
+    signer = factory.bench.registry.signer.key_id.hex()
+    payload = f'{{"issued": "{TODAY.isoformat()}", "signers": ["{signer}"], "units": []}}'.encode()
+    factory.archive.root.joinpath(PATTERN.replace("*", "x")).write_bytes(sign_record(payload, TYP, stranger))
+    assert [each.question for each in refused(factory)] == ["withdrawal"]
+
+
+def test_a_list_of_another_registry_does_not_cover_the_unit(factory: Factory, tmp_path: Path) -> None:
+    other = Factory(tmp_path / "other")
+    sign(other)
+    shutil.copy(lists(other)[0], factory.archive.root)
+    both = [*factory.papers().stations, *other.papers().stations]
+    answers = check_serial(factory.serial, factory.papers(stations=both))
+    assert [each.question for each in answers if not each.is_yes] == ["withdrawal"]
+    sign(factory)
+    assert all(each.is_yes for each in check_serial(factory.serial, factory.papers(stations=both)))
+
+
+def test_a_withdrawal_stays_on_the_list_after_an_older_backup_was_restored(factory: Factory) -> None:
+    factory.plant("UPDATE unit SET withdrawn_s = 1")
+    sign(factory)
+    factory.plant("UPDATE unit SET withdrawn_s = NULL")
+    assert sign(factory) == 1
+    assert [each.question for each in refused(factory)] == ["withdrawal"]
+
+
+def test_an_edited_list_in_the_archive_is_not_signed_again(factory: Factory) -> None:
+    sign(factory)
+    lists(factory)[0].write_bytes(lists(factory)[0].read_bytes()[:-1] + b"\x00")
+    with pytest.raises(WithdrawalsError, match="none of this registry's keys"):
+        sign(factory)
+
+
+def test_a_list_with_another_form_is_refused_by_type(factory: Factory) -> None:
+    signer = factory.bench.registry.signer
+    for payload in (b"", b"[]", b"{}", b"\xff", b'{"issued": "x", "signers": [], "units": []}'):
+        with pytest.raises(WithdrawalsError):
+            read_list(sign_record(payload, TYP, signer), factory.papers().stations)
+
+
+def test_the_command_signs_a_list_that_a_built_site_publishes(
+    factory: Factory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from provisioning.compliance.site_pages import _copy_archive
+
+    monkeypatch.setattr(statement_commands, "today_utc", lambda: TODAY)
+    factory.plant("UPDATE unit SET withdrawn_s = 1")
+    result = CliRunner().invoke(
+        statement_commands.app,
+        [
+            "sign-withdrawals",
+            "--registry",
+            str(factory.bench.registry.path),
+            "--archive",
+            str(factory.archive.root),
+        ],
+    )
+    assert result.exit_code == 0 and "1 units" in result.stdout
+    (tmp_path / "copy" / STATEMENTS).mkdir(parents=True)
+    _copy_archive(factory.archive, tmp_path / "copy" / STATEMENTS)
+    copied = (tmp_path / "copy" / STATEMENTS / lists(factory)[0].name).read_bytes()
+    assert read_list(copied, factory.papers().stations).units
