@@ -203,13 +203,26 @@ def effective(
 
 
 def build(kind: type[S], table: str, values: Mapping[str, Value | None]) -> S:
-    """The settings object. Raises SettingsError that names every missing option."""
+    """The settings object. Raises SettingsError that names every missing option, or the text that is not allowed."""
     missing = [one.shown for one in fields_of(kind) if values[one.name] is None]
     if missing:
         raise SettingsError(
             f"Missing: {', '.join(missing)}. Give it on the command line, or set an option in [{table}] of {FILE_NAME}."
         )
+    _check_texts(kind, values)
     return kind(**{name: found.value for name, found in values.items() if found is not None})
+
+
+def _check_texts(kind: type[Any], values: Mapping[str, Value | None]) -> None:
+    """Apply the check of an option (`one_line`) to a value of the file, too. Raises SettingsError."""
+    for one in fields_of(kind):
+        found = values[one.name]
+        if found is None or found.source in (COMMAND_LINE, DEFAULT) or one.info.callback is None:
+            continue
+        try:
+            one.info.callback(found.value)
+        except typer.BadParameter as error:
+            raise SettingsError(f"{one.shown} in {found.source} {error.message}") from None
 
 
 def print_config(kind: type[Any], values: Mapping[str, Value | None], *, is_json: bool) -> None:

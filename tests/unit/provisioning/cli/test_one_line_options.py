@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 import pytest
 import typer
 
 from provisioning.cli.main import app, load_commands
 from provisioning.cli.one_line import LINE_CHARS, one_line
+from provisioning.cli.settings import SettingsError, _check_texts, effective
+from provisioning.cli.station_run import RunSettings
 from provisioning.registry.models import Batch, Branch, Chain, Incident, Unit
 
 # Options whose text a person makes up, by their names on the command line.
@@ -56,6 +60,14 @@ def test_every_command_refuses_a_free_text_of_two_lines() -> None:
             continue
         taken.append(name)
     assert not taken
+
+
+def test_a_settings_file_cannot_give_a_text_of_two_lines(tmp_path: Path) -> None:
+    path = tmp_path / "firstboot.toml"
+    path.write_text('[station.run]\nstation = "line 1\\nline 2"\n')
+    values = effective(RunSettings, "station.run", {}, path)
+    with pytest.raises(SettingsError, match="--station .* one line"):
+        _check_texts(RunSettings, values)
 
 
 def test_the_registry_holds_the_longest_text_of_each_kind() -> None:
