@@ -61,8 +61,8 @@ def record_problems(
         end = product.support.end_date
         if before is not None and end > before.end_date:
             problems.append(
-                f"{product.model}: the period is extended to {end.isoformat()}, but there is no signed support record for"
-                " devices: make one with firstboot release record support (SP-03)"
+                f"{product.model}: the period is extended to {end.isoformat()}, but there is no signed support record"
+                " for devices: make one with firstboot release record support (SP-03)"
             )
     problems += [
         f"a support record is for class {class_id.hex()}, which is not published" for class_id in read

@@ -66,7 +66,7 @@ def test_a_settings_file_cannot_give_a_text_of_two_lines(tmp_path: Path) -> None
     path = tmp_path / "firstboot.toml"
     path.write_text('[station.run]\nstation = "line 1\\nline 2"\n')
     values = effective(RunSettings, "station.run", {}, path)
-    with pytest.raises(SettingsError, match="--station .* one line"):
+    with pytest.raises(SettingsError, match=r"--station .* one line"):
         _check_texts(RunSettings, values)
 
 

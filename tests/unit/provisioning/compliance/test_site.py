@@ -283,7 +283,7 @@ def test_a_program_of_the_bill_of_materials_that_is_not_listed_is_a_gap(tmp_path
         ("index.html", "</main>", '<form action="x"></form></main>', "form"),
         ("index.html", "<main>", '<main onclick="x()">', "main"),
         ("index.html", 'href="style.css"', 'href="https://cdn.example/style.css"', "somewhere else"),
-        ("index.html", "products/FB-1/index.html", "products/FB-1/gone.html", "not there"),
+        ("index.html", "products/FB-1/index.html", "products/FB-1/gone.html", "does not exist"),
         ("security/policy/index.html", "within 3 working days", "promptly", "RP-02"),
         ("security/policy/index.html", "every 14 days until resolved", "open dialogue", "RP-03"),
         ("security/policy/index.html", "mailto:security@", "mailto:nobody@", "RP-01"),
