@@ -203,6 +203,8 @@ def _numbered(label: str) -> type[Any]:
     from reportlab.lib.units import mm
     from reportlab.pdfgen.canvas import Canvas
 
+    left = 14 * mm + 6  # the margin, and the padding of the frame that holds the text
+
     class Numbered(Canvas):  # type: ignore[misc]
         """Keeps the pages until their number is known."""
 
@@ -218,8 +220,8 @@ def _numbered(label: str) -> type[Any]:
             for number, state in enumerate(self._kept, 1):
                 self.__dict__.update(state)
                 self.setFont("Insert", 6.5)
-                self.drawString(14 * mm, 8 * mm, label)
-                self.drawRightString(A5[0] - 14 * mm, 8 * mm, f"Page {number} of {len(self._kept)}")
+                self.drawString(left, 8 * mm, label)
+                self.drawRightString(A5[0] - left, 8 * mm, f"Page {number} of {len(self._kept)}")
                 super().showPage()
             super().save()
 

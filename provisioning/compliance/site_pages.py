@@ -130,6 +130,7 @@ def _row(number: int, publication: Publication) -> dict[str, Any]:
         "end_date": end.isoformat(),
         "end_words": date_words(end.isoformat()),
         "published": publication.published.isoformat(),
+        "published_words": date_words(publication.published.isoformat()),
     }
 
 
@@ -160,9 +161,7 @@ def _facts(product: Product, statements: Sequence[Archived]) -> dict[str, Any]:
         "covered": [
             {
                 "name": part.name,
-                "until": date_words(part.updates_until)
-                if part.updates_until
-                else "no updates: nothing to update",
+                "until": date_words(part.updates_until) if part.updates_until else "does not get updates",
             }
             for part in coverage.join(product)
         ],
