@@ -17,7 +17,7 @@ from device.update import releases
 from device.update.appset import AppSets
 from device.update.slots import BootState
 from provisioning.release.payload import APP, Payload
-from provisioning.release.release import Release, build_release
+from provisioning.release.release import Release
 from simulator import boot as boot_rom
 from simulator.ports.flash import SimFlash
 from simulator.ports.peers import Content
@@ -54,17 +54,8 @@ def bundle_of(number: int) -> bytes:
 
 def release(bench: made.Bench, number: int, files: bytes | None = None) -> Release:
     """Return release `number` of IMAGES, with the bundle `files` (None: its own)."""
-    return build_release(
-        bench.images[IMAGES[number]],
-        vendor_id=bench.product.vendor_id,
-        class_id=bench.product.class_id,
-        sequence_number=number,
-        signer=bench.ring.signer("author"),
-        version=f"{IMAGES[number]}.0.0",
-        mitigates="an invented weakness",
-        interrupts="a restart",
-        app=Payload.of(APP, bundle_of(number) if files is None else files),
-    )
+    app = Payload.of(APP, bundle_of(number) if files is None else files)
+    return bench.release(number, IMAGES[number], app=app)
 
 
 def publish(world: World, what: Release) -> None:

@@ -24,6 +24,7 @@ from provisioning.product.product import Product, parse_product
 from provisioning.registry.registry import Registry
 from provisioning.registry.sealed import ServerPrivateKey
 from provisioning.release.image import key_hash, sign_image
+from provisioning.release.payload import Payload
 from provisioning.release.release import Release, build_release
 from provisioning.station.station import Station, StationConfig
 from simulator.device import release_body
@@ -119,18 +120,23 @@ class Bench:
     @cached_property
     def releases(self) -> dict[int, Release]:
         """The same images as releases signed by the author."""
-        return {number: self._release(number, image) for number, image in self.images.items()}
+        return {number: self.release(number, number) for number in self.images}
 
-    def _release(self, number: int, image: bytes) -> Release:
+    def release(
+        self, number: int, image: int, *, delta_from: bytes | None = None, app: Payload | None = None
+    ) -> Release:
+        """Release `number` of image `image`, signed by the author, with a patch or an application set if given."""
         return build_release(
-            image,
+            self.images[image],
             vendor_id=self.product.vendor_id,
             class_id=self.product.class_id,
             sequence_number=number,
             signer=self.ring.signer("author"),
-            version=f"{number}.0.0",
+            version=f"{image}.0.0",
             mitigates="an invented weakness",
             interrupts="a restart",
+            delta_from=delta_from,
+            app=app,
         )
 
     def station_record(self, name: str, requests: dict[str, bytes]) -> bytes:

@@ -15,7 +15,6 @@ from typing import Any
 
 from device.errors import TrialFailedError
 from provisioning.release.delta import has_detools
-from provisioning.release.release import build_release
 from simulator.ports.peers import Content
 from simulator.powercut.errors import LostError
 from simulator.powercut.machine import Machine
@@ -123,17 +122,7 @@ def _by_delta(world: World) -> None:
     """Release 2 with a patch from what the unit runs."""
     world.has_mqtt, world.has_coap = True, False
     bench = world.bench
-    release = build_release(
-        bench.images[2],
-        vendor_id=bench.product.vendor_id,
-        class_id=bench.product.class_id,
-        sequence_number=2,
-        signer=bench.ring.signer("author"),
-        version="2.0.0",
-        mitigates="an invented weakness",
-        interrupts="a restart",
-        delta_from=bench.images[1],
-    )
+    release = bench.release(2, 2, delta_from=bench.images[1])
     content = Content(bench.product.class_id, lambda request: None)
     content.put_release(release)
     world.published.update(content.published)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.running import emulated, simulated
+from tests.running import FactoryUnit, emulated, simulated
 
 __all__ = ["emulated", "simulated"]
 
@@ -60,3 +60,21 @@ def context(chromium: Browser) -> Iterator[Any]:
     made.set_default_timeout(30_000)
     yield made
     made.close()
+
+
+@pytest.fixture
+def page(context: Any) -> Any:
+    """A page of a clean profile."""
+    return context.new_page()
+
+
+@pytest.fixture
+def fresh(simulated: FactoryUnit) -> FactoryUnit:
+    """A simulated unit as the station released it."""
+    return simulated.fresh()
+
+
+@pytest.fixture
+def owned(simulated: FactoryUnit) -> FactoryUnit:
+    """A simulated unit that its owner has set up."""
+    return simulated.owned()

@@ -15,21 +15,6 @@ DECOMPOSED = "cafe\u0301 on the corner of main"
 
 
 @pytest.fixture
-def page(context: Any) -> Any:
-    return context.new_page()
-
-
-@pytest.fixture
-def fresh(simulated: FactoryUnit) -> FactoryUnit:
-    return simulated.fresh()
-
-
-@pytest.fixture
-def owned(simulated: FactoryUnit) -> FactoryUnit:
-    return simulated.owned()
-
-
-@pytest.fixture
 def foreign(chromium: Any) -> Iterator[Any]:
     """A page that is not the device's, in a profile that is signed in nowhere."""
     context = chromium.new_context(ignore_https_errors=True)

@@ -19,21 +19,6 @@ COMMON = "correct horse battery staple"
 OTHER = "seven green bottles on the wall"
 
 
-@pytest.fixture
-def page(context: Any) -> Any:
-    return context.new_page()
-
-
-@pytest.fixture
-def fresh(simulated: FactoryUnit) -> FactoryUnit:
-    return simulated.fresh()
-
-
-@pytest.fixture
-def owned(simulated: FactoryUnit) -> FactoryUnit:
-    return simulated.owned()
-
-
 def printed(unit: FactoryUnit) -> str:
     return setup_code.grouped(unit.world.unit.setup_code)
 

@@ -19,7 +19,6 @@ from provisioning.keys.key_id import AnchorKey
 from provisioning.release import application_set as appset
 from provisioning.release.delta import has_detools
 from provisioning.release.payload import APP, Payload
-from provisioning.release.release import build_release
 from simulator.powercut import app_sets
 from simulator.powercut.bench import LAYOUT
 from simulator.powercut.campaign import Campaign
@@ -199,17 +198,7 @@ def test_a_unit_fresh_from_the_factory_fetches_the_application_of_the_release_th
 ) -> None:
     machine = campaign.machine_after("set-up")
     bench = machine.world.bench
-    release = build_release(
-        bench.images[1],
-        vendor_id=bench.product.vendor_id,
-        class_id=bench.product.class_id,
-        sequence_number=1,
-        signer=bench.ring.signer("author"),
-        version="1.0.0",
-        mitigates="nothing",
-        interrupts="a restart",
-        app=Payload.of(APP, app_sets.bundle_of(1)),
-    )
+    release = bench.release(1, 1, app=Payload.of(APP, app_sets.bundle_of(1)))
     app_sets.publish(machine.world, release)
     found = machine.live(waits(runs(1)))
     assert found["version"] == "1.0.0+1" and found["application"]["says"] == "release 1, 5000 bytes"
@@ -220,18 +209,8 @@ def test_a_unit_fresh_from_the_factory_fetches_the_application_of_the_release_th
 def test_an_application_goes_with_firmware_that_is_made_from_a_delta(campaign: Campaign) -> None:
     machine = campaign.machine_after("set-up")
     bench = machine.world.bench
-    made = build_release(
-        bench.images[4],
-        vendor_id=bench.product.vendor_id,
-        class_id=bench.product.class_id,
-        sequence_number=4,
-        signer=bench.ring.signer("author"),
-        version="4.0.0",
-        mitigates="a hole",
-        interrupts="a restart",
-        delta_from=bench.images[1],
-        app=Payload.of(APP, app_sets.bundle_of(4)),
-    )
+    app = Payload.of(APP, app_sets.bundle_of(4))
+    made = bench.release(4, 4, delta_from=bench.images[1], app=app)
     app_sets.publish(machine.world, made)
     found = machine.live(waits(runs(4)))
     assert found["version"] == "4.0.0+4" and found["application"]["says"] == "release 4, 5000 bytes"

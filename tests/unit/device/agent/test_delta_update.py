@@ -14,7 +14,7 @@ from provisioning.release import delta
 from provisioning.release.application_set import build_set
 from provisioning.release.delta import has_detools
 from provisioning.release.payload import Payload
-from provisioning.release.release import Release, build_release
+from provisioning.release.release import Release
 from simulator.ports.flash import SimFlash
 from simulator.ports.peers import Content
 from simulator.powercut.bench import LAYOUT, Bench
@@ -49,18 +49,7 @@ def release(campaign: Campaign) -> Release:
 
 
 def made(bench: Bench, source: bytes, app: Payload | None = None) -> Release:
-    return build_release(
-        bench.images[2],
-        vendor_id=bench.product.vendor_id,
-        class_id=bench.product.class_id,
-        sequence_number=2,
-        signer=bench.ring.signer("author"),
-        version="2.0.0",
-        mitigates="a hole",
-        interrupts="a restart",
-        delta_from=source,
-        app=app,
-    )
+    return bench.release(2, 2, delta_from=source, app=app)
 
 
 def start(campaign: Campaign) -> tuple[SimFlash, World]:
