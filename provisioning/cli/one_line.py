@@ -10,8 +10,6 @@ from typing import Final
 
 import typer
 
-from provisioning.product.public_texts import is_line
-
 # Characters at most, by what the text is. The registry's columns (registry/models.py) hold at least as many.
 LINE_CHARS: Final = {
     "authority": 64,  # RFC 5280 appendix A.1: ub-common-name
@@ -30,8 +28,9 @@ def one_line(kind: str) -> Callable[[str | None], str | None]:
     """The callback of an option whose text is a `kind` of LINE_CHARS; it raises BadParameter for anything else."""
     most = LINE_CHARS[kind]
 
+    # isprintable: any script, and no control, format, bidirectional or line-separating character.
     def check(text: str | None) -> str | None:
-        if text is not None and not (is_line(text) and text.strip() and len(text) <= most):
+        if text is not None and not (text.isprintable() and text.strip() and len(text) <= most):
             raise typer.BadParameter(
                 f"must be one line of at most {most} characters, without control or direction characters"
             )

@@ -89,8 +89,3 @@ def acknowledgement_words(text: str) -> str:
 def status_update_words(text: str) -> str:
     """What the maker's pages print: the parsed time, never the text. Raises ValueError."""
     return f"every {status_update_time(text).in_words()} until resolved"
-
-
-def is_line(text: str) -> bool:
-    """Whether a text is one line without characters that change how a line is shown (rule 4)."""
-    return LINE.fullmatch(text) is not None

@@ -36,7 +36,7 @@ def test_a_text_of_the_greatest_length_is_taken_and_one_more_character_is_refuse
 
 
 def test_one_line_is_taken_as_it_is() -> None:
-    assert one_line("reason")("Gehäuse zerkratzt, Łódź") == "Gehäuse zerkratzt, Łódź"
+    assert one_line("reason")("Gehäuse zerkratzt, Łódź, 外壳") == "Gehäuse zerkratzt, Łódź, 外壳"
     assert one_line("branch")(None) is None
 
 

@@ -28,7 +28,7 @@ LONGER = until(dt.date(2033, 12, 31))
 
 def test_an_extension_without_a_record_for_devices_is_refused(tmp_path: Path) -> None:
     build_site(site(tmp_path))
-    assert "no signed support record tells the devices" in refused(site(tmp_path, LONGER))[0]
+    assert "there is no signed support record for devices" in refused(site(tmp_path, LONGER))[0]
     build_site(site(tmp_path, LONGER, device=for_devices(LONGER)))
 
 
