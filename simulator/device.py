@@ -41,6 +41,7 @@ from simulator.ports.keystore import SimKeyStore
 from simulator.ports.loopback import LoopbackNetwork
 from simulator.ports.records import LfsRecords, device_records, user_records
 from simulator.ports.serial import SerialPipe, StationEnd
+from simulator.tasks import end_tasks
 
 WATCHDOG_S: Final = 0.3  # the board needs two times ten seconds
 PBKDF2_ITERATIONS: Final = 10_000  # fixed in the simulator; a board derives it from its clock
@@ -197,10 +198,7 @@ class SimulatedMachine:
             if agent.done():
                 agent.result()
         finally:
-            for task in (agent, stopped, watch):
-                task.cancel()
-            with contextlib.suppress(BaseException):
-                await asyncio.gather(agent, stopped, watch, return_exceptions=True)
+            await end_tasks((agent, stopped, watch))
             self._loop = self._stop = None
 
     async def _watch_port(self) -> None:

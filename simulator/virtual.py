@@ -12,6 +12,8 @@ import selectors
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from simulator.tasks import end_tasks
+
 T = TypeVar("T")
 
 
@@ -58,7 +60,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Run `main` in virtual time and return its result. As asyncio.run: tasks that are left are cancelled."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return runner.run(main)
+        try:
+            return runner.run(main)
+        finally:
+            runner.run(end_tasks(asyncio.all_tasks(runner.get_loop())))
 
 
 class LoopClock:

@@ -35,6 +35,7 @@ from simulator.powercut.pipe import FastPipe, PipeEnd
 from simulator.powercut.releases import code_of
 from simulator.powercut.servers import UnitServers
 from simulator.powercut.world import Fact, World
+from simulator.tasks import end_tasks
 
 T = TypeVar("T")
 MAX_STARTS = 40  # a unit that restarts more often in one flow never stops
@@ -97,10 +98,7 @@ class Machine(SimulatedMachine):
                 running.result()
             raise BrickedError("the flow does not finish")
         finally:
-            for task in asyncio.all_tasks() - {asyncio.current_task()}:
-                task.cancel()
-            with contextlib.suppress(BaseException):
-                await asyncio.gather(running, outside, lost, return_exceptions=True)
+            await end_tasks(asyncio.all_tasks() - {asyncio.current_task()})
 
     async def _run_unit(self) -> None:
         reason = RESET_POWER_ON
@@ -123,10 +121,7 @@ class Machine(SimulatedMachine):
 
     async def _end_tasks(self) -> None:
         """End all tasks of the unit, as a reset does."""
-        left = asyncio.all_tasks() - self._outside
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        await end_tasks(asyncio.all_tasks() - self._outside)
         self.network.pages = None
         self.network.cut()
         if self._factory is not None:
