@@ -44,7 +44,7 @@ from tests.unit.provisioning.station.station_bench import PRODUCT, MemoryUnit
 
 DONE: Final = 0
 REFUSED: Final = 3
-OPERATIONS: Final = ("open_batch", "document", "reserve", "seal", "release", "add_phases")
+OPERATIONS: Final = ("open_batch", "document", "reserve", "complete", "record_pass", "add_phases")
 FINISH_S: Final = 60
 SERVER: Final = ServerPrivateKey.generate()  # the CoAP server's: units' OSCORE secrets are sealed to it
 COUNT_NAME: Final = "boundaries"  # how many an undisturbed run passes
