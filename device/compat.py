@@ -1,5 +1,5 @@
-"""The one place that knows what the two Pythons do differently: `micropython.const`, when memory is given back, and
-which bytes are UTF-8.
+"""The differences between MicroPython and CPython: `micropython.const`, when memory is freed, and which bytes are
+UTF-8.
 """
 
 import gc

@@ -257,7 +257,7 @@ class CounterLostError(StorageError):
 
 
 class EntropyError(FirstbootError):
-    """No entropy: the unit can make no secret."""
+    """The unit has no entropy, so it cannot generate a secret."""
 
     code = 410
 

@@ -60,7 +60,7 @@ MARK_TRIED = 32
 MARK_CONFIRMED = 64
 
 # Content of a programmed unit. A torn `staged` or `confirmed` mark does not count; a torn `tried`, lock or
-# counter unit does: each error is on the safe side: less starts.
+# counter unit does: both errors are on the safe side: fewer images start.
 UNIT_STAGED = b"firstboot:staged" * 2
 UNIT_TRIED = b"firstboot:tried!" * 2
 UNIT_LOCKED = b"firstboot:locked" * 2

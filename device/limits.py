@@ -17,7 +17,7 @@ REPORT_BYTES = 512
 CHUNK_BYTES = 4096  # one flash sector: a wrong chunk costs one erase
 CHUNK_LIST_BYTES = 32768  # 1024 digests, so payloads up to 4 MiB
 CHUNK_WINDOW = 8  # retained chunks requested at once: 32 KiB of RAM
-DELTA_PIECE_BYTES = 512  # made at once of the target: whole flash units; with the window below 8 KiB in all
+DELTA_PIECE_BYTES = 512  # of the target, made at once: whole flash units; with the window below 8 KiB in all
 DELTA_EMPTY_ROUNDS = 64  # rounds of a patch that make nothing: bsdiff sometimes writes one
 HEATSHRINK_WINDOW_BITS = 11  # 2 KiB of RAM
 HEATSHRINK_LOOKAHEAD_BITS = 9  # longest reference 512 bytes: runs of unchanged bytes cost little
@@ -65,9 +65,7 @@ REST_SLICE_S = 86400  # longest single wait: MicroPython's asyncio bears less th
 LINK_RETRY_S = 5  # when no source could be reached; doubles up to the check interval
 CONNECT_TIMEOUT_S = 15
 REPLY_TIMEOUT_S = 10  # without progress; bytes of an answer that arrives are progress
-REPLY_BYTES_S = (
-    16  # slower than this an answer makes no progress: a peer that drips holds up no check for hours
-)
+REPLY_BYTES_S = 16  # a slower answer counts as no progress, so that no peer holds up a check for hours
 TRIAL_WINDOW_S = 120  # a trial image that has not confirmed by then resets itself
 FAILED_RELEASES = 16  # verdicts that are remembered
 TRIAL_CHECK_INTERVAL_S = 1  # a trial image asks often: it has to reach its server inside the window

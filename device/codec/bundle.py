@@ -36,7 +36,7 @@ STARTS = ("__init__.py", "__init__.mpy")  # of a package, whichever is there
 
 
 def encode(files: "dict[str, bytes]") -> bytes:
-    """Return the one bundle of `files` (name -> content). Raises BundleError, LimitError for what decode would."""
+    """Return the bundle of `files` (name -> content). Raises BundleError, LimitError, as decode would."""
     names = sorted(files)
     index = cbor.encode([[name, len(files[name]), sha256(files[name]).digest()] for name in names])
     if len(index) > APP_INDEX_BYTES:

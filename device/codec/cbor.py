@@ -6,7 +6,7 @@ Rules, checked by the decoder and kept by the encoder:
 3. Text is valid UTF-8 (no surrogates, nothing overlong), with the same result on every interpreter.
 4. The only simple values are false, true and null. Floats and undefined are refused.
 5. One item and no bytes after it. Size, nesting and the entries of the whole message stay inside limits.py: an empty
-   array costs one byte to send and some 150 bytes of heap, so the entries of each array alone are no bound.
+   array costs one byte to send and some 150 bytes of heap, so a limit for each single array would not bound the heap.
 6. A decoder that runs out of memory refuses the message as too large; it never ends with MemoryError.
 
 Values: None, bool, int (-2**64 .. 2**64-1), bytes, str, list, dict and Tag. Decoding gives lists for arrays;
@@ -40,7 +40,7 @@ _NULL = const(0xF6)
 
 
 def encode(value: "Any", items: int = CBOR_ITEMS) -> bytes:
-    """Return the one deterministic encoding of `value`.
+    """Return the deterministic encoding of `value`.
 
     `items` bounds the entries of all arrays and maps. Raises CborError for a type or integer that has no CBOR here,
     LimitError past CBOR_DEPTH or `items`.
@@ -106,7 +106,7 @@ def _check_type(key: "Any", value: "Any", kind: type) -> None:
 
 
 def _head(major: int, number: int) -> bytes:
-    """Initial byte and argument in the shortest form (RFC 8949 3 and 4.2.1)."""
+    """Return the initial byte and the argument in the shortest form (RFC 8949 3 and 4.2.1)."""
     if number < 24:
         return bytes((major << 5 | number,))
     size, info = 1, 24

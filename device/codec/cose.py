@@ -28,7 +28,7 @@ _OTHER_TAGS = ((16, "COSE_Encrypt0"), (17, "COSE_Mac0"), (96, "COSE_Encrypt"), (
 
 # IANA COSE Algorithms. -7 is the older name of -9 (RFC 9864): ECDSA with SHA-256; here both mean P-256.
 ALG_ES256 = -7
-ALG_EDDSA = -8  # the older name of -19 where the key is one of Ed25519 (RFC 9864)
+ALG_EDDSA = -8  # the older name of -19 for an Ed25519 key (RFC 9864)
 ALG_ESP256 = -9
 ALG_ED25519 = -19
 ALG_HSS_LMS = -46
@@ -101,7 +101,7 @@ def sign1_encode(
 ) -> bytes:
     """Return a tagged COSE_Sign1; `sign` gets the Sig_structure and returns the raw signature.
 
-    `key_id` and `typ` are left out where None; a detached payload is signed but not carried.
+    `key_id` and `typ` are left out if None; a detached payload is signed but not carried.
     """
     headers: "dict[int, Any]" = {HEADER_ALG: algorithm}
     if typ is not None:

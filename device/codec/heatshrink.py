@@ -60,7 +60,7 @@ class Decoder:
                 self._count = self._take(self._lookahead_bits) + 1
 
     def byte(self) -> int:
-        """The next byte. Raises HeatshrinkError as read_into."""
+        """Return the next byte. Raises HeatshrinkError as read_into."""
         self.read_into(self._one, 0, 1)
         return self._one[0]
 
@@ -72,7 +72,7 @@ class Decoder:
             raise HeatshrinkError(reason="padding")
 
     def _take(self, count: int) -> int:
-        """The next `count` bits of the stream, at most 16."""
+        """Return the next `count` bits of the stream, at most 16."""
         while self._bit_count < count:
             if self._at == len(self._input):
                 self._input = self._read_more()

@@ -14,7 +14,7 @@ _MAX_AAD = const(0xFEFF)  # longer data needs the 6-byte length form, which this
 
 
 def aes_ccm_encrypt(key: bytes, nonce: bytes, aad: bytes, plaintext: bytes, tag_bytes: int) -> bytes:
-    """Return ciphertext and tag in one string. Raises ValueError for a wrong length of anything."""
+    """Return ciphertext and tag in one string. Raises ValueError for an argument of a wrong length."""
     keys = _checked_keys(key, nonce, aad, len(plaintext), tag_bytes)
     tag = _mac(keys, nonce, aad, plaintext, tag_bytes)
     return _counter_mode(keys, nonce, plaintext) + _mask_tag(keys, nonce, tag)
@@ -44,7 +44,7 @@ def _checked_keys(key: bytes, nonce: bytes, aad: bytes, length: int, tag_bytes: 
 
 
 def _mac(keys: bytes, nonce: bytes, aad: bytes, plaintext: bytes, tag_bytes: int) -> bytes:
-    """CBC-MAC over B_0, the additional data and the message (RFC 3610 2.2)."""
+    """Return the CBC-MAC over B_0, the additional data and the message (RFC 3610 2.2)."""
     flags = (0x40 if aad else 0) | ((tag_bytes - 2) // 2) << 3 | 1
     state = encrypt_block(keys, bytes((flags,)) + nonce + len(plaintext).to_bytes(2, "big"))
     if aad:
@@ -85,13 +85,13 @@ def _stream_block(keys: bytes, nonce: bytes, counter: int) -> bytes:
 
 
 def _double(byte: int) -> int:
-    """Multiplication by x in GF(2**8), FIPS 197 4.2.1."""
+    """Return `value` times x in GF(2**8), FIPS 197 4.2.1."""
     byte <<= 1
     return (byte ^ 0x11B) if byte & 0x100 else byte
 
 
 def _make_sbox() -> bytes:
-    """The S-box of FIPS 197 5.1.1, from its definition: inverse in GF(2**8), then the affine map."""
+    """Return the S-box of FIPS 197 5.1.1, from its definition: inverse in GF(2**8), then the affine map."""
     box = bytearray(256)
     value, inverse = 1, 1
     while True:

@@ -39,7 +39,7 @@ LMOTS_TYPES = {
 
 
 class _Slicer:
-    """Returns the slice that it is indexed with. A slice made once is not allocated at each step of a hash chain."""
+    """Returns the slice that it is indexed with. One slice serves all steps of a hash chain."""
 
     def __getitem__(self, item: "slice") -> "slice":
         return item

@@ -66,7 +66,7 @@ def _check_identity(store: "Store", data: bytes) -> None:
 
 
 def _certificate(store: "Store", data: bytes, role: str) -> str:
-    """Give the common name of a certificate, after a check that it belongs to the key of `role`."""
+    """Return the common name of a certificate, after a check that it belongs to the key of `role`."""
     facts = der.certificate_facts(data)
     private = store.require(role + ".key")
     _demand(facts.public_key == backend.p256_public(private), "key")

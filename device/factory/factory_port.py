@@ -49,7 +49,7 @@ if TYPE_CHECKING:
         store: Store  # of the device region
 
         def is_locked(self) -> bool:
-            """Whether a byte of either lock copy is programmed."""
+            """Return whether a byte of either lock copy is programmed."""
 
         def format_if_needed(self) -> None:
             """Format the device region if it does not mount; only called on an unlocked unit."""
@@ -108,7 +108,7 @@ class FactoryPort:
         self._services.restart()
 
     def handle(self, request: bytes) -> bytes:
-        """Give the answer (CBOR) to one request (CBOR, the payload of a frame). Never raises."""
+        """Return the answer (CBOR) to one request (CBOR, the payload of a frame). Never raises."""
         if request != self._last_request:
             self._last_answer = self._answer(request)
             self._last_request = bytes(request)
@@ -216,7 +216,7 @@ class FactoryPort:
         cbor.check_map(arguments, ())
         store = self._services.store
         check_records(store)
-        for record in RECORDS:  # what a unit writes in use must not exist before it ships
+        for record in RECORDS:  # records that a unit writes in use must not exist before it ships
             if record.region == DEVICE and not record.from_station and not record.name.endswith(".key"):
                 store.delete(record.name)
         # The first OSCORE number. A unit that finds no counter later has lost it (device/agent/sources.py, rule 2).
@@ -255,7 +255,7 @@ class _Assembly:
         self.filled = 0
 
     def take(self, name: str, offset: int, data: bytes, total: int) -> bool:
-        """Add the next part; False when it is not the next part of this record."""
+        """Add a part. Return False if it is not the next part of this record."""
         end = offset + len(data)
         if name != self.name or total != len(self.content) or offset != self.filled:
             return False
@@ -270,7 +270,7 @@ class _Assembly:
 
 
 def signed_hello(store: "Store", nonce: bytes) -> bytes:
-    """Give a locked unit's COSE_Sign1 {1: nonce, 2: device id, 3: is locked, 4: record hash} by its device key.
+    """Return a locked unit's COSE_Sign1 {1: nonce, 2: device id, 3: is locked, 4: record hash} by its device key.
 
     Raises StorageError, RecordDamagedError when identity, key or record hash cannot be read.
     """
@@ -289,7 +289,7 @@ def signed_hello(store: "Store", nonce: bytes) -> bytes:
 
 
 def _sequence(message: "Any") -> int:
-    """The sequence number of [sequence, operation, {arguments}]. Raises CborError for another shape."""
+    """Return the sequence number of [sequence, operation, {arguments}]. Raises CborError for another shape."""
     if not isinstance(message, list) or len(message) != 3:
         raise CborError(reason="not a request")
     sequence = message[0]
@@ -299,7 +299,7 @@ def _sequence(message: "Any") -> int:
 
 
 def _station_record(name: str) -> "Any":
-    """The table's entry of a record that the station may write. Raises FactoryError."""
+    """Return the table's entry of a record that the station may write. Raises FactoryError."""
     if name not in STATION_RECORDS:
         raise FactoryError(reason="name")
     return find(name)

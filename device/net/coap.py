@@ -45,7 +45,7 @@ BLOCK2 = const(23)
 SIZE2 = const(28)
 ECHO = const(252)
 
-# What this client understands in a response, and the length of each value in bytes (5.10, 2.1, RFC 9175 2.2.1).
+# Options that this client understands in a response, and the length of each value in bytes (5.10, 2.1, RFC 9175 2.2.1).
 RESPONSE_OPTIONS = {
     ETAG: (1, 8),
     CONTENT_FORMAT: (0, 2),
@@ -67,7 +67,7 @@ Block = namedtuple("Block", ("number", "is_more", "size"))
 
 # --- options -----------------------------------------------------------------------------------------
 def encode_uint(value: int) -> bytes:
-    """The shortest big-endian form; 0 is empty (3.2)."""
+    """Return the shortest big-endian form; 0 is empty (3.2)."""
     length = 0
     while value >> (8 * length):
         length += 1
@@ -200,7 +200,7 @@ NO_RESPONSE = "no response"
 
 
 class Probing:
-    """How long to send nothing to an endpoint that acknowledged a request and never answered it (4.7).
+    """The pause before the next request to an endpoint that acknowledged one and never answered it (4.7).
 
     A request without an acknowledgement does not need this: its retransmissions back off (4.2) and end after
     MAX_TRANSMIT_WAIT. Times are milliseconds of the driver's clock; `diff(later, earlier)` is the clock's.

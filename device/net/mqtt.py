@@ -232,7 +232,7 @@ class Parser:
 
     @property
     def arriving_bytes(self) -> int:
-        """How many bytes of the unfinished packet's body have arrived."""
+        """Return how many bytes of the unfinished packet's body have arrived."""
         return 0 if self._body is None else self._filled
 
     def _header_byte(self, byte: int) -> None:

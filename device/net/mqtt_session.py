@@ -62,7 +62,7 @@ class Session:
         return packet_id, mqtt.encode_subscribe(packet_id, topics, qos)
 
     def unsubscribe(self, topics: "Sequence[str]") -> bytes:
-        """Return bytes; messages of the topics are dropped from now on and count as stray."""
+        """Return the bytes to send; messages of the topics are dropped from now on and count as stray."""
         for topic in topics:
             self._topics.pop(topic, None)
         return mqtt.encode_unsubscribe(self._open(mqtt.UNSUBSCRIBE, ()), topics)
@@ -84,11 +84,11 @@ class Session:
 
     @property
     def arriving_bytes(self) -> int:
-        """How many bytes of an unfinished packet have arrived."""
+        """Return how many bytes of an unfinished packet have arrived."""
         return self._parser.arriving_bytes
 
     def is_open(self, packet_id: int) -> bool:
-        """Whether the request with this id is not answered yet."""
+        """Return whether the request with this id is not answered yet."""
         return packet_id in self._waiting
 
     def feed(self, data: bytes) -> "list[object]":

@@ -86,7 +86,7 @@ class SenderSequence:
     def take(self) -> int:
         """Return the next number. Raises ProtocolError after the last one (7.2.1), and what reserve() raises.
 
-        Raises CounterLostError if nobody knows which numbers were used.
+        Raises CounterLostError if the stored number is lost.
         """
         if self._is_lost:
             raise CounterLostError(name=SEQUENCE_RECORD)

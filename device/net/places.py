@@ -1,4 +1,4 @@
-"""Who may stay connected to the local pages: a share for each peer, so that no host keeps the others out. No I/O.
+"""The clients that may stay connected to the local pages: each peer gets a share, so no host keeps others out. No I/O.
 
 A client *waits* from its connection until its request is complete: TLS handshake, head, body. After that the unit
 *answers* it. Every port's `serve_tls` asks `Places` before it spends memory on a client.

@@ -55,7 +55,7 @@ TRANSITIONS = (
     (FAILED, FAULT, FAILED),
 )
 
-# What `examine` finds for a record.
+# Results of `examine`.
 ABSENT = "absent"
 PRESENT = "present"
 DAMAGED = "damaged"

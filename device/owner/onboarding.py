@@ -1,10 +1,10 @@
-"""How a device gets its owner, and how the owner gets in: set-up, sign-in and change of password as generators.
+"""Set-up, sign-in, change of password and factory reset of a device, as generators.
 
 Each generator yields None between slices of the slow hash, so that the unit stays responsive, and returns nothing.
 Every refusal is a typed error. Until the code or the password was found correct, only the count of failures changes.
 
 Rules:
-1. Set-up exists in factory default only. The code is dead from the moment a credential is stored until a factory
+1. Set-up exists in factory default only. The code does not work from the moment a credential is stored until a factory
    reset (PW-02, PW-19).
 2. The code is compared in constant time with a keyed verifier; the device does not know the code itself.
 3. Guesses of code and password are throttled; the count is stored before the comparison (PW-14, throttle.py).

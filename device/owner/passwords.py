@@ -1,4 +1,4 @@
-"""Which passwords an owner may choose (PW-15, PW-16): length, no composition rules, nothing common or predictable.
+"""The rules for an owner's password (PW-15, PW-16): length, no composition rules, nothing common or predictable.
 
 Rules, in the order in which they are applied; each refusal is PasswordError with a permanent `reason`:
 1. "length-min", "length-max": 15 to 64 characters (NIST SP 800-63B-4 3.1.1.2), at most PASSWORD_MAX_BYTES bytes.
@@ -103,7 +103,7 @@ def check_ascii(password: str) -> None:
 
 
 def canonical(text: str) -> str:
-    """Return `text` as words and runs are looked for in it: ASCII lower case, no separators between words."""
+    """Return `text` in the form that is searched for words and runs: ASCII lower case, no separators between words."""
     return typed.without_separators(text)
 
 

@@ -1,4 +1,4 @@
-"""Whether updates install themselves (UP-06), and what the owner reads about them (UP-07).
+"""The owner's settings for automatic updates (UP-06), and the texts about a release that the owner reads (UP-07).
 
 Rules:
 1. Automatic is the default, also if the record cannot be read: a damaged setting must not keep security fixes away.

@@ -1,4 +1,4 @@
-"""How often a secret may be guessed (PW-14): a durable count of failures and a delay that grows with it.
+"""The limit on guesses of a secret (PW-14): a durable count of failures, and a delay that grows with it.
 
 Rules:
 1. The count is stored before a guess is compared, so that a power cut undoes no failure and parallel guesses all

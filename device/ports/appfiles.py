@@ -53,7 +53,7 @@ class _Files:
 
 
 def _inside(path: str) -> str:
-    """Give the name in the set: "/app/x.py" is "x.py", "/app" is "". Raises OSError for any other path."""
+    """Return the name in the set: "/app/x.py" is "x.py", "/app" is "". Raises OSError for any other path."""
     if path == "/" + _PACKAGE:
         return ""
     if path.startswith("/" + _PACKAGE + "/"):
@@ -62,7 +62,7 @@ def _inside(path: str) -> str:
 
 
 def load(files: "AppFiles") -> "Any":
-    """Give the module `app` of a set; raise what its import raises. A unit loads one set for each start."""
+    """Return the module `app` of a set; raise what its import raises. A unit loads one set for each start."""
     if _MOUNT_POINT not in sys.path:
         vfs.mount(_Files(files), _MOUNT_POINT)
         sys.path.append(_MOUNT_POINT)

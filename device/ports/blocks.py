@@ -26,7 +26,7 @@ Region = namedtuple("Region", ("offset", "size_bytes", "device"))
 
 
 def lay_out(devices: "Sequence[Any]", sector_bytes: int) -> "tuple[Region, ...]":
-    """Give `devices` as regions that follow each other from offset 0."""
+    """Return `devices` as regions that follow each other from offset 0."""
     regions = []
     offset = 0
     for device in devices:
@@ -54,7 +54,7 @@ class BlockFlash:
         self.size_bytes = sum([region.size_bytes for region in regions])
 
     def read(self, offset: int, length: int) -> bytes:
-        """Give `length` bytes from `offset`; they lie in one region."""
+        """Return `length` bytes from `offset`; they lie in one region."""
         region = self._region(offset, length)
         data = bytearray(length)
         at = offset - region.offset

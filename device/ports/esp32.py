@@ -1,6 +1,6 @@
 """ESP32 family: the ports on stock MicroPython 1.25 with OTA partitions. NOT YET RUN ON HARDWARE.
 
-What the chip maps to (docs/porting.md has the whole list and what is missing):
+How the ports use the chip (docs/porting.md has the whole list, and the gaps):
 1. Slots are the app partitions ota_0 and ota_1. ESP-IDF's boot loader starts a slot that `set_boot` named once. It
    falls back to the other one unless `mark_app_valid_cancel_rollback` was called: the same promise as the boot ROM
    of the emulated board, kept in `otadata`. slots.py states the order of its record and the trailer marks.
@@ -34,7 +34,7 @@ WATCHDOG_MS = 10000
 
 
 def find_partition(label: str) -> "Any":
-    """Give the partition called `label`. Raises FlashError if the table does not name it."""
+    """Return the partition called `label`. Raises FlashError if the table does not name it."""
     for kind in (esp32.Partition.TYPE_APP, esp32.Partition.TYPE_DATA):
         found = esp32.Partition.find(kind, 0xFF, label=label)
         if found:
@@ -73,7 +73,7 @@ class Esp32Boot:
         self.is_test_seed = False
 
     def start(self) -> None:
-        """Learn what runs and why. Raises FlashError, ImageFormatError (the slot does not hold an ESP image)."""
+        """Read which slot runs and why. Raises FlashError, ImageFormatError (the slot does not hold an ESP image)."""
         base = self._flash.layout.slot_offsets[self.slot]
         limit = self._flash.layout.slot_bytes - SECTOR_BYTES
         info = parse_esp_image(lambda offset, length: self._flash.read(base + offset, length), limit)
@@ -94,7 +94,7 @@ class Esp32Boot:
         self._watchdog = machine.WDT(timeout=WATCHDOG_MS)
 
     def _is_held_long(self) -> bool:
-        """True when the button stays down for BUTTON_HOLD_MS; a factory reset follows (interfaces.Boot)."""
+        """Return whether the button stays down for BUTTON_HOLD_MS; a factory reset follows (interfaces.Boot)."""
         for _ in range(BUTTON_HOLD_MS // BUTTON_POLL_MS):
             if not self.is_button_pressed():
                 return False
@@ -102,7 +102,7 @@ class Esp32Boot:
         return True
 
     def is_button_pressed(self) -> bool:
-        """Whether the button pulls its pin low now."""
+        """Return whether the button pulls its pin low now."""
         return bool(self._button.value() == 0)
 
     def reset(self) -> "NoReturn":
@@ -130,7 +130,7 @@ class Esp32Entropy:
         return bool(self._radio.active())
 
     def random_bytes(self, length: int) -> bytes:
-        """Give `length` random bytes. Raises EntropyError while the radio is off."""
+        """Return `length` random bytes. Raises EntropyError while the radio is off."""
         if not self.is_ready():
             raise EntropyError(reason="radio is off")
         return os.urandom(length)

@@ -31,7 +31,7 @@ EspImage = namedtuple("EspImage", ("total_bytes", "digest", "version"))
 
 
 def parse_esp_image(read: "Callable[[int, int], bytes]", limit_bytes: int) -> "EspImage":
-    """Give the facts of the image that `read(offset, length)` reads, after a check of its digest.
+    """Return the facts of the image that `read(offset, length)` reads, after a check of its digest.
 
     Raises ImageFormatError; every length is checked against `limit_bytes` before it is used.
     """

@@ -48,12 +48,12 @@ class HostStream:
         self._writer = writer
 
     async def read(self, limit: int) -> bytes:
-        """Give 1..limit bytes, b"" at the end of the stream. Raises LinkError."""
+        """Return 1..limit bytes, b"" at the end of the stream. Raises LinkError."""
         with _link_errors("read"):
             return await self._reader.read(limit)
 
     async def readexactly(self, length: int) -> bytes:
-        """Give exactly `length` bytes. Raises LinkError if the stream ends before."""
+        """Return exactly `length` bytes. Raises LinkError if the stream ends before."""
         with _link_errors("read"):
             return await self._reader.readexactly(length)
 
@@ -120,7 +120,7 @@ class HostDatagram(asyncio.DatagramProtocol):
             self._transport.sendto(data)
 
     async def receive(self, timeout_ms: int) -> bytes | None:
-        """Give one datagram, None after `timeout_ms`."""
+        """Return one datagram, None after `timeout_ms`."""
         try:
             return await asyncio.wait_for(self._arrived.get(), timeout_ms / 1000)
         except TimeoutError:
@@ -153,11 +153,11 @@ class HostClock:
         self._trusted: tuple[int, float] | None = None
 
     def ticks_ms(self) -> int:
-        """Give the milliseconds since construction, modulo 2**30."""
+        """Return the milliseconds since construction, modulo 2**30."""
         return int((time.monotonic() - self._start) * 1000) % TICKS_PERIOD
 
     def ticks_diff(self, later: int, earlier: int) -> int:
-        """Give the signed distance in ms, right for distances below 2**29."""
+        """Return the signed distance in ms, right for distances below 2**29."""
         half = TICKS_PERIOD // 2
         return (later - earlier + half) % TICKS_PERIOD - half
 
@@ -166,7 +166,7 @@ class HostClock:
         self._trusted = None if unix_s is None else (unix_s, time.monotonic())
 
     def trusted_time(self) -> int | None:
-        """Give the trusted time now (Unix seconds), None if there is none."""
+        """Return the trusted time now (Unix seconds), None if there is none."""
         if self._trusted is None:
             return None
         return self._trusted[0] + int(time.monotonic() - self._trusted[1])
@@ -176,11 +176,11 @@ class HostEntropy:
     """The system's entropy; implements device.interfaces.Entropy."""
 
     def is_ready(self) -> bool:
-        """Whether random numbers can be had: always, on a host."""
+        """Return whether random numbers are available: always, on a host."""
         return True
 
     def random_bytes(self, length: int) -> bytes:
-        """Give `length` random bytes. Raises EntropyError if the system has none."""
+        """Return `length` random bytes. Raises EntropyError if the system has none."""
         try:
             return os.urandom(length)
         except (NotImplementedError, OSError):
@@ -241,7 +241,7 @@ class HostNetwork:
             raise LinkError(reason="connect: certificate has expired")
 
     async def open_udp(self, host: str, port: int) -> HostDatagram:
-        """Give a UDP socket connected to `host`. Raises LinkError."""
+        """Return a UDP socket connected to `host`. Raises LinkError."""
         loop = asyncio.get_running_loop()
         address = (self._addresses.get(host, host), port)
         with _link_errors("open udp"):
@@ -251,7 +251,7 @@ class HostNetwork:
         return datagram
 
     def addresses(self) -> tuple[str, ...]:
-        """Give the address that serve_tls listens on; nothing if it listens on all, and the caller must add them."""
+        """Return the address that serve_tls listens on; nothing if it listens on all, and the caller must add them."""
         return (self._listen_on[0],) if self._listen_on else ()
 
     async def serve_tls(

@@ -1,4 +1,4 @@
-"""Certificate and private key from bytes into an SSL context of CPython."""
+"""Load a certificate and a private key from bytes into an SSL context of CPython."""
 
 import binascii
 import os
@@ -10,7 +10,7 @@ from device.errors import LinkError
 
 
 def load_identity(context: ssl.SSLContext, cert_der: bytes, key_der: bytes) -> None:
-    """Give `context` a certificate and its private key (SEC1 or PKCS#8 DER). Raises LinkError.
+    """Load a certificate and its private key (SEC1 or PKCS#8 DER) into `context`. Raises LinkError.
 
     ssl reads keys from files only, so they are written to a file in memory, never to a disk. If the system has no such
     files, a private temporary file is used and removed on return.
@@ -36,7 +36,7 @@ def _path(file: IO[bytes]) -> str:
 
 
 def _is_sec1(key_der: bytes) -> bool:
-    """Whether a key is SEC1: RFC 5915 begins with version 1, PKCS#8 (RFC 5958) with version 0."""
+    """Return whether a key is SEC1: RFC 5915 begins with version 1, PKCS#8 (RFC 5958) with version 0."""
     head = 2 if len(key_der) > 1 and key_der[1] < 0x80 else 2 + (key_der[1] & 0x7F if len(key_der) > 1 else 0)
     return key_der[head : head + 3] == b"\x02\x01\x01"
 

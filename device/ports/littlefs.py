@@ -62,7 +62,7 @@ class LittlefsRecords:
         self.open()
 
     def read(self, name: str) -> "bytes | None":
-        """Give the content of a record as it was written, None if it is absent. Raises StorageError."""
+        """Return the content of a record as it was written, None if it is absent. Raises StorageError."""
         try:
             with self._opened(name).open(name, "rb") as file:
                 data: bytes = file.read()
@@ -73,7 +73,7 @@ class LittlefsRecords:
         return data
 
     def write(self, name: str, data: bytes) -> None:
-        """Store durably: old or new, never neither. Raises StorageFullError, StorageError."""
+        """Store durably: a power cut leaves the old content or the new. Raises StorageFullError, StorageError."""
         fs = self._opened(name)
         try:
             with fs.open(name + _NEW, "wb") as file:
@@ -93,7 +93,7 @@ class LittlefsRecords:
                 raise _storage_error(error, name) from None
 
     def names(self) -> "Sequence[str]":
-        """Give the names of all records, sorted; a half-written record does not count. Raises StorageError."""
+        """Return the names of all records, sorted; a half-written record does not count. Raises StorageError."""
         try:
             found = [entry[0] for entry in self._mounted().ilistdir("/")]
         except OSError as error:
@@ -106,7 +106,7 @@ class LittlefsRecords:
         return self._fs
 
     def _opened(self, name: str) -> "Any":
-        """The file system, if `name` is allowed in it: only the port itself uses names that end in ".new"."""
+        """Return the file system if `name` is allowed in it: only the port itself uses names that end in ".new"."""
         is_good = 0 < len(name) <= _NAME_MAX and not name.endswith(_NEW)
         if not is_good or any([char not in _NAME_CHARS for char in name]):
             raise StorageError(reason="bad name")
@@ -116,7 +116,7 @@ class LittlefsRecords:
         try:
             self._fs.remove(name + _NEW)
         except OSError:
-            pass  # `names` hides what is left of it, and the next write of that name replaces it
+            pass  # `names` leaves the file out, and the next write of that name replaces it
 
 
 def _storage_error(error: "OSError", name: str) -> "StorageError":
@@ -137,7 +137,7 @@ class Regions:
         self._is_locked = is_locked
 
     def mount(self, region: str) -> "LittlefsRecords":
-        """Give the records of `region`. Raises StorageError if nothing mounts."""
+        """Return the records of `region`. Raises StorageError if nothing mounts."""
         records = self._records[region]
         if region not in self._open:
             records.open()

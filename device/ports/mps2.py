@@ -1,4 +1,4 @@
-"""The emulated board's ports: what device.interfaces promises, on the C module `_mps2` and MicroPython's own modules.
+"""The emulated board's ports: device.interfaces on the C module `_mps2` and MicroPython's own modules.
 
 OSError numbers and the libraries' ValueError stop here: policy sees typed errors.
 """
@@ -31,7 +31,7 @@ layout = MPS2
 
 
 class Mps2Flash:
-    """interfaces.Flash: the whole NVM. The driver keeps the NOR rules and reads back what it wrote.
+    """interfaces.Flash: the whole NVM. The driver enforces the NOR rules and reads back each write.
 
     It refuses to erase boot facts (layout.py, rule 3) and to touch the entropy state in any way.
     """
@@ -41,7 +41,7 @@ class Mps2Flash:
     unit_bytes = MPS2.unit_bytes
 
     def read(self, offset: int, length: int) -> bytes:
-        """Give `length` bytes at `offset`. Raises FlashError."""
+        """Return `length` bytes at `offset`. Raises FlashError."""
         try:
             data: bytes = _mps2.nvm_read(offset, length)
         except (OSError, ValueError, OverflowError) as error:
@@ -80,7 +80,7 @@ class Mps2Boot:
     """
 
     def start(self) -> "Mps2Boot":
-        """Read both pages once and give this object."""
+        """Read both pages once and return this object."""
         page = _mps2.handover()
         self.slot: int = page["slot"]
         self.image_digest: bytes = page["image_digest"]
@@ -96,7 +96,7 @@ class Mps2Boot:
         return self
 
     def is_button_pressed(self) -> bool:
-        """Whether the power-on page has its button flag set now."""
+        """Return whether the power-on page has its button flag set now."""
         pressed: bool = _mps2.power_on()["is_button_held"]
         return pressed
 
@@ -105,7 +105,7 @@ class Mps2Boot:
         _mps2.reset()
 
     def watchdog_feed(self) -> None:
-        """Give the firmware ten more seconds."""
+        """Restart the watchdog's ten seconds."""
         _mps2.watchdog_feed()
 
 
@@ -113,12 +113,12 @@ class Mps2Clock:
     """interfaces.Clock on SysTick. Without a trusted time, Mbed TLS does not check certificate dates."""
 
     def ticks_ms(self) -> int:
-        """Give milliseconds since the start; they wrap at 2**30."""
+        """Return milliseconds since the start; they wrap at 2**30."""
         now: int = time.ticks_ms()
         return now
 
     def ticks_diff(self, later: int, earlier: int) -> int:
-        """Give the signed distance of two ticks in milliseconds."""
+        """Return the signed distance of two ticks in milliseconds."""
         difference: int = time.ticks_diff(later, earlier)
         return difference
 
@@ -131,12 +131,12 @@ class Mps2Entropy:
     """interfaces.Entropy: the generator of port/entropy.c."""
 
     def is_ready(self) -> bool:
-        """Whether the generator of this start was seeded."""
+        """Return whether the generator of this start was seeded."""
         ready: bool = _mps2.has_entropy()
         return ready
 
     def random_bytes(self, length: int) -> bytes:
-        """Give `length` random bytes, at most 65536. Raises EntropyError if the unit has no seed."""
+        """Return `length` random bytes, at most 65536. Raises EntropyError if the unit has no seed."""
         try:
             data: bytes = _mps2.random(length)
         except OSError:
@@ -161,12 +161,12 @@ class Mps2Network(SocketNetwork):
             raise LinkError(reason="no network without entropy")
 
     def addresses(self) -> "Sequence[str]":
-        """Give the one address that network.c sets."""
+        """Return the one address that network.c sets."""
         return ("10.0.2.15",)
 
 
 def regions(is_locked: bool) -> "Regions":
-    """Give mount(region) and format(region) for the regions "device" and "user" of this board."""
+    """Return mount(region) and format(region) for the regions "device" and "user" of this board."""
     devices = {
         "device": _mps2.NvmBlock(layout.device_offset, layout.device_bytes),
         "user": _mps2.NvmBlock(layout.user_offset, layout.user_bytes),
@@ -175,22 +175,22 @@ def regions(is_locked: bool) -> "Regions":
 
 
 def is_unit_locked() -> bool:
-    """Whether the ROM found the factory lock at this start. Raises OSError if the ROM did not start this firmware."""
+    """Return whether the ROM found the factory lock at this start. Raises OSError if it did not start this firmware."""
     locked: bool = _mps2.handover()["is_locked"]
     return locked
 
 
 def is_development() -> bool:
-    """Whether this firmware was built with an open console."""
+    """Return whether this firmware was built with an open console."""
     is_open: bool = _mps2.is_console_open()
     return is_open
 
 
 def factory_stream() -> "SocketStream":
-    """Give the factory port (UART2) as interfaces.Stream."""
+    """Return the factory port (UART2) as interfaces.Stream."""
     return SocketStream(asyncio.StreamReader(_mps2.Uart(_FACTORY_UART)))
 
 
 def heap() -> "tuple[int, int]":
-    """Give (peak, free) bytes of the Python heap; the peak counts what was still in use after a collection."""
+    """Return (peak, free) bytes of the Python heap; the peak counts what was still in use after a collection."""
     return _mps2.heap_peak(), gc.mem_free()

@@ -1,6 +1,6 @@
 """RP2350 (Pico 2 W): the ports on MicroPython 1.25. NOT YET RUN ON HARDWARE.
 
-What the chip maps to (docs/porting.md has the whole list and what is missing):
+How the ports use the chip (docs/porting.md has the whole list, and the gaps):
 1. Slots are two A/B partitions of the RP2350's partition table. Its boot ROM starts an image that is marked "try
    before you buy" once, under its own watchdog, and only `buy` makes it stay. Stock MicroPython reaches neither the
    partitions that hold code nor these ROM calls, so a product's build brings the C module `_fbrp2`:
@@ -11,7 +11,7 @@ What the chip maps to (docs/porting.md has the whole list and what is missing):
        buy()                                 OSError when the boot ROM refuses
        reboot_into(slot)                     does not return; OSError when the boot ROM refuses the image
        random(n) -> bytes                    from the chip's TRNG through a DRBG; OSError when it fails its tests
-   Nothing here guesses its answers: without the module, importing this file fails. slots.py states the order of the
+   Without the module, importing this file fails. slots.py states the order of the
    boot ROM's record and the trailer marks.
 2. Boot facts and both littlefs regions lie in the storage part of the flash, which `rp2.Flash` gives.
 3. On a product, lock, security counter and revocation belong in OTP (rows that only go from 0 to 1); here they are
@@ -38,7 +38,7 @@ WATCHDOG_MS = 8000  # the chip's longest is 8388 ms
 
 
 def storage_devices() -> "tuple[Any, Any, Any]":
-    """Give the block devices of boot facts, `device` region and `user` region.
+    """Return the block devices of boot facts, `device` region and `user` region.
 
     Raises FlashError if the build's storage part is smaller than the three together.
     """
@@ -86,7 +86,7 @@ class Rp2Boot:
         self.is_test_seed = False
 
     def start(self) -> None:
-        """Learn what runs and why. Raises FlashError."""
+        """Read which slot runs and why. Raises FlashError."""
         self.image_digest, self.version = _fbrp2.image()
         self.is_trial = _fbrp2.is_trial()
         if self.is_trial:
@@ -120,11 +120,11 @@ class Rp2Entropy:
     """
 
     def is_ready(self) -> bool:
-        """Whether random numbers can be had: always, on this chip."""
+        """Return whether random numbers are available: always, on this chip."""
         return True
 
     def random_bytes(self, length: int) -> bytes:
-        """Give `length` random bytes. Raises EntropyError if the generator fails its own tests."""
+        """Return `length` random bytes. Raises EntropyError if the generator fails its own tests."""
         try:
             data: bytes = _fbrp2.random(length)
         except OSError:

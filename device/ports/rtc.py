@@ -19,11 +19,11 @@ class RtcClock:
         self._build_time_s = build_time_s
 
     def ticks_ms(self) -> int:
-        """Give milliseconds since the start; they wrap at 2**30."""
+        """Return milliseconds since the start; they wrap at 2**30."""
         return time.ticks_ms()
 
     def ticks_diff(self, later: int, earlier: int) -> int:
-        """Give the signed distance of two ticks in milliseconds."""
+        """Return the signed distance of two ticks in milliseconds."""
         return time.ticks_diff(later, earlier)
 
     def set_trusted_time(self, unix_s: "int | None") -> None:

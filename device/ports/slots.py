@@ -32,7 +32,7 @@ _BLANK = b"\xff" * UNIT_BYTES
 
 
 def chip_layout(sizes: "Sequence[int]") -> "NvmLayout":
-    """Give the layout for regions of these sizes in bytes (rule 3). Raises FlashError if they cannot be right."""
+    """Return the layout for regions of these sizes in bytes (rule 3). Raises FlashError if they cannot be right."""
     facts, slot_0, slot_1, device, user = sizes
     if facts < FACTS_BYTES or slot_0 != slot_1:
         raise FlashError(reason="partition sizes", offset=0)
@@ -57,7 +57,7 @@ def chip_layout(sizes: "Sequence[int]") -> "NvmLayout":
 
 
 class SlotFlash(BlockFlash):
-    """interfaces.Flash over the five block devices of rule 3; a subclass tells its boot loader of a confirm."""
+    """interfaces.Flash over the five block devices of rule 3; a subclass reports a confirm to its boot loader."""
 
     def __init__(self, devices: "Sequence[Any]", running_slot: int, page_bytes: int) -> None:
         regions = lay_out(devices, SECTOR_BYTES)
@@ -79,12 +79,12 @@ class SlotFlash(BlockFlash):
         super().write(offset, data)
 
     def trailer(self, slot: int) -> int:
-        """Offset of the trailer sector of `slot`."""
+        """Return the offset of the trailer sector of `slot`."""
         end: int = self.layout.slot_offsets[slot] + self.layout.slot_bytes
         return end - SECTOR_BYTES
 
     def is_on_trial(self) -> bool:
-        """Whether the running slot is staged and not confirmed. Raises FlashError."""
+        """Return whether the running slot is staged and not confirmed. Raises FlashError."""
         trailer = self.trailer(self.running_slot)
         is_staged = self.read(trailer + MARK_STAGED, UNIT_BYTES) == UNIT_STAGED
         return is_staged and self.read(trailer + MARK_CONFIRMED, UNIT_BYTES) == _BLANK

@@ -35,7 +35,7 @@ class SocketStream:
         self._stream = stream
 
     async def read(self, limit: int) -> bytes:
-        """Give 1..limit bytes, b"" at the end of the stream. Raises LinkError."""
+        """Return 1..limit bytes, b"" at the end of the stream. Raises LinkError."""
         try:
             data: bytes = await self._stream.read(limit)
         except (OSError, ValueError) as error:
@@ -43,7 +43,7 @@ class SocketStream:
         return data
 
     async def readexactly(self, length: int) -> bytes:
-        """Give `length` bytes. Raises LinkError, also if the stream ends before."""
+        """Return `length` bytes. Raises LinkError, also if the stream ends before."""
         try:
             data: bytes = await self._stream.readexactly(length)
         except EOFError:
@@ -53,7 +53,7 @@ class SocketStream:
         return data
 
     async def write(self, data: bytes) -> None:
-        """Give all of `data` to the network stack. Raises LinkError."""
+        """Pass all of `data` to the network stack. Raises LinkError."""
         try:
             self._stream.write(data)
             await self._stream.drain()
@@ -78,14 +78,14 @@ class TlsStream(SocketStream):
         self._first = first
 
     async def read(self, limit: int) -> bytes:
-        """Give 1..limit bytes, b"" at the end of the stream. Raises LinkError."""
+        """Return 1..limit bytes, b"" at the end of the stream. Raises LinkError."""
         if self._first:
             first, self._first = self._first, b""
             return first
         return await super().read(limit)
 
     async def readexactly(self, length: int) -> bytes:
-        """Give `length` bytes. Raises LinkError, also if the stream ends before."""
+        """Return `length` bytes. Raises LinkError, also if the stream ends before."""
         first, self._first = self._first[:length], self._first[length:]
         return first + await super().readexactly(length - len(first))
 
@@ -123,7 +123,7 @@ class SocketDatagram:
             raise _link_error("send", error) from None
 
     async def receive(self, timeout_ms: int) -> "bytes | None":
-        """Give one datagram, None after `timeout_ms`. Raises LinkError."""
+        """Return one datagram, None after `timeout_ms`. Raises LinkError."""
         try:
             # One byte more than allowed, so that the CoAP core can refuse an oversized message.
             data: bytes = await asyncio.wait_for_ms(self._stream.read(COAP_MESSAGE_BYTES + 1), timeout_ms)
@@ -145,10 +145,10 @@ class SocketNetwork:
         self._places = Places()
 
     def require_up(self) -> None:
-        """Raise LinkError if there must be no network: no entropy, or the radio is off."""
+        """Raise LinkError if the network must not be used: no entropy, or the radio is off."""
 
     def addresses(self) -> "Sequence[str]":
-        """Give the unit's own addresses as text. A board's network overrides this (docs/porting.md, step 7)."""
+        """Return the unit's own addresses as text. A board's network overrides this (docs/porting.md, step 7)."""
         return ()
 
     async def open_tls(
@@ -179,7 +179,7 @@ class SocketNetwork:
             raise _link_error("connect", error) from None
 
     async def open_udp(self, host: str, port: int) -> "SocketDatagram":
-        """Give a socket that is connected to `host`. Raises LinkError."""
+        """Return a socket that is connected to `host`. Raises LinkError."""
         self.require_up()
         try:
             address = socket.getaddrinfo(host, port)[0][-1]  # lwIP's port takes no further arguments
@@ -197,7 +197,7 @@ class SocketNetwork:
         key_der: bytes,
         handler: "Callable[[ServedTlsStream], Awaitable[None]]",
     ) -> object:
-        """Listen on every address and give the server object. Raises LinkError.
+        """Listen on every address and return the server object. Raises LinkError.
 
         A client without a place (device/net/places.py) is closed before it begins its handshake.
         """
@@ -226,7 +226,7 @@ class SocketNetwork:
 
 
 async def _handshake(secured: "Any", deadline: int) -> bytes:
-    """Run the handshake to its end; give the data that the peer sent after it (at most one byte, usually none).
+    """Run the handshake to its end; return the data that the peer sent after it (at most one byte, usually none).
 
     A read without data gives None during and after the handshake. The peer's certificate exists only after it.
     """
@@ -244,7 +244,7 @@ async def _handshake(secured: "Any", deadline: int) -> bytes:
 
 
 def _peer(writer: "Any") -> object:
-    """Give the address of a client without its port: (address, port, ...) on lwIP and ESP-IDF."""
+    """Return the address of a client without its port: (address, port, ...) on lwIP and ESP-IDF."""
     return writer.get_extra_info("peername")[0]
 
 
@@ -266,6 +266,6 @@ def _context(protocol: int, cert_der: bytes, key_der: bytes) -> "Any":
 
 
 def _link_error(action: str, error: "Exception") -> LinkError:
-    """Give the typed error for an error of the stack. The TLS library's text names the reason, never a secret."""
+    """Return the typed error for an error of the stack. The TLS library's text names the reason, never a secret."""
     detail = error.args[-1] if error.args else type(error).__name__
     return LinkError(reason="{}: {}".format(action, detail))

@@ -1,4 +1,4 @@
-"""The SUIT envelope: take apart what is around the manifest, before any trust.
+"""The SUIT envelope: decode the parts around the manifest. Nothing is trusted yet.
 
 draft-ietf-suit-manifest 8.3 (Envelope) and 8.4 (digests). Rules:
 1. Tag 107 around a map with the authentication wrapper (2) and the manifest (3).

@@ -6,7 +6,7 @@ draft-ietf-suit-manifest 8.4. Call these functions with authenticated bytes only
 2. A manifest may have no components, and a component identifier may be empty (CDDL of the draft). A unit takes
    neither (trust/profile.py).
 3. In a manifest with several components each sequence begins with set-component-index (draft 6.2).
-4. Text is for people. `read_text` shows what it can and never refuses, so that text keeps no update away;
+4. Text is for people. `read_text` returns the readable part and raises nothing, so that text blocks no update;
    `decode_text` is strict, for the checker and the signer (draft 8.4.4).
 """
 
@@ -31,7 +31,7 @@ Manifest = namedtuple(
     "Manifest",
     ("sequence_number", "components", "shared", "sequences", "severed", "text", "reference_uri"),
 )
-# What people read about a release (UP-07), in the chosen language.
+# The texts about a release for people (UP-07), in one language.
 Text = namedtuple("Text", ("version", "mitigates", "interrupts"))
 
 LANGUAGE = "en"
@@ -127,7 +127,7 @@ def encode(
 
 
 def decode_text(data: bytes) -> Text:
-    """Return what people read: in English if there is English, else in the first language.
+    """Return the texts for people: in English if there are any, else in the first language.
 
     `data` must be authenticated. Absent entries are "". Raises CborError, LimitError, SuitError, UnsupportedError.
     """
@@ -143,7 +143,7 @@ def decode_text(data: bytes) -> Text:
 
 
 def read_text(data: bytes) -> Text:
-    """Return what people read, as decode_text does, of text of any form: what cannot be read is "". Raises nothing.
+    """Return the texts as decode_text does, with "" for each entry that cannot be read. Raises nothing.
 
     `data` must be authenticated.
     """
@@ -160,7 +160,7 @@ def read_text(data: bytes) -> Text:
 
 
 def _text(languages: "dict[str, dict[Any, Any]]") -> Text:
-    """The entries of the language that is shown; "" for an entry that is absent or is not text."""
+    """Return the entries of the language that is shown; "" for an entry that is absent or is not text."""
     entries: "dict[Any, Any]" = {}
     if languages:
         entries = languages[LANGUAGE if LANGUAGE in languages else sorted(languages)[0]]
@@ -176,7 +176,7 @@ def _text(languages: "dict[str, dict[Any, Any]]") -> Text:
 
 
 def _check_text(key: "Any", value: "Any") -> None:
-    """One entry of a language: a text, or under a component identifier a map of texts (SUIT_Text_LMap)."""
+    """Check one entry of a language: a text, or under a component identifier a map of texts (SUIT_Text_LMap)."""
     if isinstance(key, tuple):
         is_good = isinstance(value, dict)
         for part in key:
@@ -227,7 +227,7 @@ def _common(value: "Any") -> "tuple[tuple[tuple[bytes, ...], ...], list[Any]]":
 
 
 def _sequence(data: bytes, component_count: int, member: int, is_shared: bool = False) -> "list[Any]":
-    """The commands of a sequence; rule 3."""
+    """Return the commands of a sequence, checked by rule 3."""
     found = commands.decode(data, is_shared)
     if component_count > 1 and found[0][0] != registry.DIRECTIVE_SET_COMPONENT_INDEX:
         raise SuitError(reason="sequence does not begin with set-component-index", member=_member(member))

@@ -9,9 +9,9 @@ Rules:
 5. One request is under way at a time (NSTART 1, RFC 7252 4.7). If a server acknowledged a request and never answered
    it, the next request waits until PROBING_RATE allows it, even in a later check: that check ends with
    LinkTimeoutError.
-6. An unprotected 4.01 says that the server has seen the request's number (RFC 8613 8.2). So it has if its answer was
-   lost and the retransmission came from another port, which a NAT gave. The request is sent once more under a new
-   number. Anyone can send a 4.01: it costs one more request at most, and never ends a transfer by itself.
+6. An unprotected 4.01 says that the server has seen the request's number (RFC 8613 8.2). This happens if its
+   answer was lost and a NAT gave the retransmission another port. The request is sent once more under a new number.
+   Anyone can send a 4.01: it costs one more request at most, and never ends a transfer by itself.
 """
 
 from collections import namedtuple

@@ -5,10 +5,10 @@ Rules:
    content.
 2. The TLS client certificate identifies the unit; there is no password (PW-17).
 3. Every wait ends with LinkTimeoutError after limits.REPLY_TIMEOUT_S without progress (device/transport/patience.py).
-   The bytes of an answer that arrives are progress, so a slow link is not a silent one.
-4. No time that passes makes a topic empty. A broker sends a retained message before it answers a later request of the
-   same connection. So envelope and records are None only if, after the SUBACK, a PINGRESP came and no message. The
-   PINGREQ is sent after a pause, since some brokers read retained messages in a task of their own.
+   The bytes of an answer that arrives are progress, so a slow link does not time out.
+4. A topic never counts as empty because time passed. A broker sends a retained message before it answers a later
+   request of the same connection. So envelope and records are None only if, after the SUBACK, a PINGRESP came and no
+   message. The PINGREQ is sent after a pause, since some brokers read retained messages in a task of their own.
 5. RAM holds at most limits.CHUNK_WINDOW chunks.
 """
 
@@ -33,7 +33,7 @@ _RETAINED_WAIT_MS = const(1000)  # from the SUBACK to the PINGREQ (rule 4)
 _READ_BYTES = const(4096)
 _CLOSE_MS = const(5000)  # longer than the ports wait for the end of TLS
 
-# How to reach and authenticate the broker, and the certificate that the unit presents; certificates and key in DER.
+# The broker's address and authentication, and the certificate that the unit presents; certificates and key in DER.
 MqttPeer = namedtuple("MqttPeer", ("host", "port", "tls_name", "ca_der", "cert_der", "key_der"))
 
 

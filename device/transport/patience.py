@@ -1,10 +1,10 @@
-"""How long to wait for an answer that may be large and whose link may be slow. No I/O: the caller notes what arrived.
+"""The wait for an answer that may be large, over a link that may be slow. No I/O: the caller notes what arrived.
 
 Rules:
 1. The wait is over after limits.REPLY_TIMEOUT_S without a byte of the answer.
-2. A packet that arrives has to come at limits.REPLY_BYTES_S on average, so a peer cannot drip it for hours.
+2. A packet must arrive at limits.REPLY_BYTES_S on average, so that a peer cannot stretch it over hours.
 3. A complete answer or a wanted message begins the wait again. A message that is not wanted does so only
-   limits.CHUNK_WINDOW times: it may belong to a transfer that was left, and be ahead of the answer.
+   limits.CHUNK_WINDOW times: it may belong to an abandoned transfer and arrive before the answer.
 """
 
 from device import limits

@@ -1,4 +1,4 @@
-"""Which chunks to request ahead of the reader. No I/O: digests in, topics to open and to close out.
+"""The chunks to request ahead of the reader. No I/O: digests in, topics to open and to close out.
 
 Rules:
 1. At most limits.CHUNK_WINDOW chunks are requested or held, which bounds the RAM.

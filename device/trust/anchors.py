@@ -228,7 +228,7 @@ def decode_revoked(parts: "list[Any]", keys: "tuple[Key, ...]") -> "tuple[bytes,
 
 
 def _check_policy(policy: Policy, keys: "list[Key]") -> None:
-    """A policy that no set of signatures could satisfy would stop updates for ever."""
+    """A policy that no set of signatures could satisfy would stop updates permanently."""
     if not 1 <= policy.threshold <= SIGNATURES_TRIED:
         raise CborError(reason="threshold", role=policy.role)
     if len({key.public for key in keys}) < policy.threshold:
@@ -248,7 +248,7 @@ def _interval(key_id: bytes, first_s: int, last_s: int) -> Interval:
 
 
 def _is_known(key: Key) -> bool:
-    """Whether this firmware knows role and algorithm. Raises CborError for a key of another form."""
+    """Return whether this firmware knows role and algorithm. Raises CborError for a key of another form."""
     if not 0 < len(key.key_id) <= KEY_ID_BYTES:
         raise CborError(reason="length of a key id")
     if not ROLE_ROOT <= key.role <= ROLE_SIGNATORY:

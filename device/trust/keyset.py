@@ -13,9 +13,9 @@ Rules, in the order they are applied (RFC 9019 4.2, UP-11; after python-tuf's ro
 3. For this class, with a sequence number above the present key set's, by at most SEQUENCE_JUMP.
 4. A revoked key stays revoked, and no revoked key is among the keys.
 5. The set has roots, and as many of its own roots signed it as its own policy demands: new roots that nobody holds
-   would lock the unit out for ever.
+   would lock the unit out permanently.
 No clock is needed. Root's time becomes the floor of trusted time, even if that lowers the floor: a stolen tracker key
-that moved units into the future loses its effect. The floor never goes below the build time.
+that moved the units' time into the future loses its effect. The floor never goes below the build time.
 """
 
 from collections import namedtuple
@@ -39,7 +39,7 @@ TYP = "application/vnd.firstboot.keyset+cbor"
 VERSION = 1
 
 # `rules.sequence` is this set's number; `revoked_images`: numbers of the boot ROM's image keys.
-# `ceilings`: the highest values that the roots vouch for, None where they say nothing.
+# `ceilings`: the highest values that the roots vouch for, None if they set none.
 KeySet = namedtuple("KeySet", ("class_id", "root_time_s", "keys", "rules", "revoked_images", "ceilings"))
 Ceilings = namedtuple("Ceilings", ("manifest_sequence", "support_end_day"))
 
@@ -166,7 +166,7 @@ def roots_only(anchors: Anchors) -> Anchors:
 
 
 def require_interval(anchors: Anchors, key: "Key", time_s: int) -> None:
-    """Raise FreshnessError for a time outside the interval of the tracker's key, so that a thief is bound to it."""
+    """Raise FreshnessError for a time outside the interval of the tracker's key: a stolen key is useless then."""
     interval = interval_of(anchors, key)
     if interval is not None and not interval.first_s <= time_s <= interval.last_s:
         raise FreshnessError(reason="time outside of the interval of the tracker's key")

@@ -53,15 +53,15 @@ _NOT_DONE = (
     (commands.Invoke, registry.DIRECTIVE_INVOKE),
 )
 
-# What conditions may ask about besides the anchors: trusted unix time, the unit's own id (16 bytes),
+# Facts for conditions, besides the anchors: trusted unix time, the unit's own id (16 bytes),
 # `authorise(priority)` -> bool, the owner's consent, and `runs(digest, size)` -> bool, whether the running image is the
 # payload with this SHA-256 and size. None if unknown: the condition then fails.
 Circumstances = namedtuple("Circumstances", ("now_s", "device_id", "authorise", "runs"))
 UNKNOWN = Circumstances(None, None, None, None)
 
-# What one component must become: SHA-256 (32 bytes), size in bytes, URI.
+# The content that one component must get: SHA-256 (32 bytes), size in bytes, URI.
 Target = namedtuple("Target", ("digest", "size", "uri"))
-# How to make the firmware from another release: SHA-256 and size of that release's payload, and Targets of the patch
+# The way from another release to the firmware: SHA-256 and size of that release's payload, and Targets of the patch
 # and of its chunk list.
 Delta = namedtuple("Delta", ("source_digest", "source_size", "chunks", "patch"))
 

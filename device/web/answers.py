@@ -38,7 +38,7 @@ def see(path: str) -> "Any":
 
 
 def done(request: "Any", path: str) -> "Any":
-    """Return that a form was carried out: 303 to `path`; for a program 200 {"next": path}."""
+    """Return the answer to a form that was carried out: 303 to `path`; for a program 200 {"next": path}."""
     return data({"next": path}) if wants_json(request) else see(path)
 
 

@@ -10,7 +10,7 @@ TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from typing import Any, Sequence
 
-# What went wrong with a form, in words. `field` is the id of the field that is wrong, "" if the whole form is.
+# A problem with a form, in words. `field` is the id of the field that is wrong, "" if the whole form is.
 Problem = namedtuple("Problem", ("text", "field"))
 NO_PROBLEM = Problem("", "")
 

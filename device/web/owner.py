@@ -1,4 +1,4 @@
-"""The owner's pages, behind a session. A handler takes a microdot Request and returns a microdot Response."""
+"""The owner's pages, which need a session. A handler takes a microdot Request and returns a microdot Response."""
 
 from device.compat import const
 from device.errors import FirstbootError, RequestError, SettingsError
@@ -36,22 +36,22 @@ class OwnerSite(Site):
         return owner_pages.surroundings(request.path, self.device.status())
 
     async def status(self, request: "Any") -> "Any":
-        """The page with version, support period, updates and recent problems."""
+        """Return the page with version, support period, updates and recent problems."""
         return self._owner_page(request, "", owner_pages.status)
 
     async def status_json(self, request: "Any") -> "Any":
-        """The whole status for a program."""
+        """Return the whole status for a program."""
         return answers.data(self.device.status())
 
     async def updates(self, request: "Any") -> "Any":
-        """The page about updates."""
+        """Return the page about updates."""
         word = self.word("/updates")
         return self._owner_page(
             request, "update", lambda info, found: owner_pages.updates(info, found, NO_PROBLEM, word)
         )
 
     async def change_updates(self, request: "Any") -> "Any":
-        """`action`: on, off, postpone (with `days`), install (UP-06, UP-07)."""
+        """Carry out `action`: on, off, postpone (with `days`), install (UP-06, UP-07)."""
         fields = read_form(request)
         try:
             self._carry_out(field(fields, "action"), fields.get("days", ""))
@@ -77,11 +77,11 @@ class OwnerSite(Site):
             raise RequestError(status=400, reason="action")
 
     async def support(self, request: "Any") -> "Any":
-        """The page about the support period (SP-08)."""
+        """Return the page about the support period (SP-08)."""
         return self._owner_page(request, "support", owner_pages.support_period)
 
     async def password_form(self, request: "Any") -> "Any":
-        """The form for a change of password."""
+        """Return the form for a change of password."""
         return self._owner_page(request, "", owner_pages.password)
 
     async def change_password(self, request: "Any") -> "Any":
@@ -97,7 +97,7 @@ class OwnerSite(Site):
         return self._signed_out(answers.done(request, "/login"))
 
     async def reset_form(self, request: "Any") -> "Any":
-        """The form for a factory reset."""
+        """Return the form for a factory reset."""
         return self._owner_page(request, "", owner_pages.reset)
 
     async def reset(self, request: "Any") -> "Any":
@@ -121,7 +121,7 @@ class OwnerSite(Site):
         return self._signed_out(answers.page(owner_pages.resetting()))
 
     async def licences(self, request: "Any") -> "Any":
-        """The parts of the software and their licences."""
+        """Return the parts of the software and their licences."""
         if answers.wants_json(request):
             return answers.data([{"name": name, "licence": licence} for name, licence, _ in licences.PARTS])
         return self._owner_page(request, "", owner_pages.licence_texts)

@@ -1,6 +1,6 @@
-"""The owner's pages, behind a session. Each function takes values and returns HTML that needs no script.
+"""The owner's pages, which need a session. Each function takes values and returns HTML that needs no script.
 
-Every page shows the navigation and, once support has ended, says so (SP-08).
+Every page shows the navigation and, once support has ended, a notice about it (SP-08).
 """
 
 from device.compat import const
@@ -62,7 +62,7 @@ _WHY_UNKNOWN = (
     " switched on. The end date above is correct, but the device cannot tell yet whether it has passed. Check that the"
     " device is connected to the internet."
 )
-# What the update service does now (device/update/service.py).
+# The present action of the update service (device/update/service.py).
 _UPDATE_STATES = {
     "idle": "Nothing to do",
     "checking": "Looking for an update",
@@ -73,7 +73,7 @@ _POSTPONE = (1, 7, POSTPONE_DAYS)
 
 
 def surroundings(path: str, found: "dict[str, Any]") -> "Surroundings":
-    """Return the navigation and, once support has ended, the notice that says so."""
+    """Return the navigation and, once support has ended, the notice about it."""
     period = found.get("support") or {}
     ended = notice(_ENDED) if period.get("state") == support.ENDED else ""
     return Surroundings(navigation(LINKS, path), ended)

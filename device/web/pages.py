@@ -59,7 +59,7 @@ def index(info: "dict[str, Any]", is_set_up: bool, word: str = "") -> str:
 
 
 def _good(word: str) -> str:
-    """Return the notice of success, "" without a word."""
+    """Return the notice of success, "" if `word` is empty."""
     return notice(word, False) if word else ""
 
 
@@ -113,7 +113,7 @@ def setup(
     """Return the set-up form.
 
     `problem`: why the last attempt was refused. `code`: the set-up code of that attempt (letters, digits and dashes),
-    so that nobody has to scan or type it again. A password is never shown again.
+    so that the owner need not scan or type it again. A password is never shown again.
     """
     attributes = 'type="text" autocomplete="off" autocapitalize="characters" spellcheck="false"'
     if code:
@@ -136,7 +136,7 @@ def setup(
 
 
 def login(info: "dict[str, Any]", problem: "Problem" = NO_PROBLEM, word: str = "") -> str:
-    """Return the sign-in form; `word` tells what just succeeded."""
+    """Return the sign-in form; `word` is the message of what just succeeded."""
     form = (
         '<form method="post" action="/login" data-password>'
         + NORMALISED

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from device.web.routes import Route
 
 
-# How long a page says what just succeeded.
+# How long a page shows a message of success.
 _WORD_LIFE_MS = const(60000)
 _CODE_CHARS = const(32)  # of a refused set-up code, so many letters and digits are shown again
 _GROUP_CHARS = const(7)  # as on the label
@@ -41,7 +41,7 @@ class Site:
         self._watcher: "Any" = None
         self._words: "dict[str, tuple[str, int]]" = {}  # path: (what just succeeded, ticks)
 
-    # which requests are answered at all ------------------------------------------------------------------------
+    # the requests that are answered at all ------------------------------------------------------------------------
     def is_own_host(self, host: str) -> bool:
         """Return whether a Host header names this unit; another name means that another site points here."""
         return host_name(host) in self.device.host_names()
@@ -83,7 +83,7 @@ class Site:
         self._words[path] = (word, self.device.ticks_ms())
 
     def word(self, path: str) -> str:
-        """Return what the page at `path` has to say, "" if there is nothing."""
+        """Return the message of the page at `path`, "" if there is none."""
         word, since = self._words.get(path, ("", 0))
         if word and not 0 <= self.device.ticks_diff(self.device.ticks_ms(), since) < _WORD_LIFE_MS:
             del self._words[path]
@@ -96,7 +96,7 @@ class Site:
 
     # public information --------------------------------------------------------------------------------------
     async def index(self, request: "Any") -> "Any":
-        """The start page; the status page for the signed-in owner."""
+        """Return the start page; the status page for the signed-in owner."""
         if answers.wants_json(request):
             return answers.data(self.device.public_info())
         if self.token(request):
@@ -105,13 +105,13 @@ class Site:
         return answers.page(pages.index(self.device.public_info(), is_set_up, self.word("/")))
 
     async def style(self, request: "Any") -> "Any":
-        """The style sheet: the same for every device, so a browser may keep it."""
+        """Return the style sheet: the same for every device, so a browser may keep it."""
         return Response(
             CSS, 200, {"Content-Type": "text/css; charset=UTF-8", "Cache-Control": "max-age=3600"}
         )
 
     async def meter(self, request: "Any") -> "Any":
-        """The script of the strength meter: the same for every device, so a browser may keep it."""
+        """Return the script of the strength meter: the same for every device, so a browser may keep it."""
         return Response(
             meter.script(),
             200,
@@ -119,18 +119,18 @@ class Site:
         )
 
     async def public(self, request: "Any") -> "Any":
-        """Public information for a program."""
+        """Return the public information for a program."""
         return answers.data(self.device.public_info())
 
     async def contact(self, request: "Any") -> "Any":
-        """How to report a security problem, offline and without sign-in (RP-10)."""
+        """Return the page about reporting a security problem, offline and without sign-in (RP-10)."""
         info = self.device.public_info()
         if answers.wants_json(request):
             return answers.data(info["contact"])
         return answers.page(pages.contact(info, self.surroundings(request)))
 
     async def statement(self, request: "Any") -> "Any":
-        """The JSON that was signed, byte for byte (SC-05); as a page for a browser that asks for one."""
+        """Return the JSON that was signed, byte for byte (SC-05); as a page for a browser that asks for one."""
         payload = self.device.statement()
         if "text/html" in request.headers.get("Accept", ""):
             content = None if payload is None else json.loads(payload)
@@ -144,7 +144,7 @@ class Site:
 
     # set-up and sign-in -----------------------------------------------------------------------------------------
     async def setup_form(self, request: "Any") -> "Any":
-        """The set-up form."""
+        """Return the set-up form."""
         is_press_needed = self.device.is_press_needed()
         if answers.wants_json(request):
             return answers.data({"press_needed": is_press_needed})
@@ -170,7 +170,7 @@ class Site:
         return answers.done(request, "/login")
 
     async def login_form(self, request: "Any") -> "Any":
-        """The sign-in form."""
+        """Return the sign-in form."""
         if answers.wants_json(request):
             return answers.data({"next": "/login"})
         return answers.page(pages.login(self.device.public_info(), NO_PROBLEM, self.word("/login")))

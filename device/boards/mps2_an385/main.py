@@ -14,7 +14,7 @@ Board = namedtuple("Board", ("NAME", "PBKDF2_ITERATIONS", "IS_DEVELOPMENT", "HAS
 
 
 def ports() -> "agent.Ports":
-    """Give everything that the agent asks of a board. Raises OSError if the ROM did not start this firmware."""
+    """Return the ports that the agent needs. Raises OSError if the ROM did not start this firmware."""
     regions = mps2.regions(mps2.is_unit_locked())
     return agent.Ports(
         flash=mps2.Mps2Flash(),

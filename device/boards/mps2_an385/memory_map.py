@@ -1,8 +1,8 @@
 """Addresses of the emulated board, and the numbers of the two pages that machine, boot ROM and firmware share.
 
 The firmware is built without this module. `provisioning.firmware.header` writes every number of it into
-`addresses.h` (C) and `addresses.ld` (linker scripts); `renode` imports it. What cannot import it (the Renode
-platform and script, the tables of docs/reference/memory-map.md) is compared with it by
+`addresses.h` (C) and `addresses.ld` (linker scripts); `renode` imports it. Files that cannot import it (the Renode
+platform and script, the tables of docs/reference/memory-map.md) are compared with it by
 tests/unit/provisioning/firmware/test_memory_map.py. Offsets inside NVM are in device/layout.py.
 """
 

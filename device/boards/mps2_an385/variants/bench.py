@@ -24,7 +24,7 @@ _COARSE = 16384  # the same for a call that allocates too much for _FINE
 
 
 def settle() -> object:
-    """Collect, then fill the holes of the heap. Give the object that fills them; holes return when it is freed."""
+    """Collect, then fill the holes of the heap. Return the object that fills them until it is freed."""
     gc.collect()
     chain: "object" = None
     last = calm = 0
@@ -37,7 +37,7 @@ def settle() -> object:
 
 
 def ticks(function: object) -> int:
-    """Give the SysTick ticks of one call of `function`."""
+    """Return the SysTick ticks of one call of `function`."""
     kept = settle()
     start = time.ticks_cpu()  # type: ignore[attr-defined]
     function()  # type: ignore[operator]
@@ -47,7 +47,7 @@ def ticks(function: object) -> int:
 
 
 def allocated(function: object) -> int:
-    """Give the bytes that one call allocates, garbage included. They must fit without a collection."""
+    """Return the bytes that one call allocates, garbage included. They must fit without a collection."""
     gc.collect()
     gc.disable()
     before = gc.mem_alloc()  # type: ignore[attr-defined]
@@ -58,7 +58,7 @@ def allocated(function: object) -> int:
 
 
 def heap(function: object, every: int = _FINE) -> int:
-    """Give the most bytes in use at once during one call, checked after every `every` bytes, which is the error."""
+    """Return the peak of the bytes in use during one call. It is measured once for every `every` bytes."""
     gc.collect()
     before = gc.mem_alloc()  # type: ignore[attr-defined]
     gc.threshold(every)  # type: ignore[attr-defined]
@@ -71,7 +71,7 @@ def heap(function: object, every: int = _FINE) -> int:
 
 
 def growth(function: object) -> int:
-    """Give the bytes that stay in use after the second call; the first call does what is done once."""
+    """Return the bytes that stay in use after the second call; the first call does what is done once."""
     function()  # type: ignore[operator]
     gc.collect()
     before = gc.mem_alloc()  # type: ignore[attr-defined]
