@@ -110,8 +110,23 @@ def _check_header(header: bytes) -> None:
         _refuse("header size")
 
 
+def _check_entries(protected: "dict[int, bytes]", free: "dict[int, bytes]") -> None:
+    """Check that no entry is missing and that each has a length that the boot ROM accepts."""
+    if len(protected.get(TLV_SECURITY_COUNTER, b"")) != 4:
+        _refuse("no security counter")
+    if len(free.get(TLV_SHA256, b"")) != 32:
+        _refuse("no digest")
+    if len(free.get(TLV_PUBLIC_KEY, b"")) != IMAGE_PUBLIC_KEY_BYTES:
+        _refuse("no public key")
+    signature_bytes = len(free.get(TLV_ECDSA, b""))
+    if not IMAGE_SIGNATURE_MIN_BYTES <= signature_bytes <= IMAGE_SIGNATURE_MAX_BYTES:
+        _refuse("no signature")
+    if free.get(TLV_HSS) == b"":
+        _refuse("no signature")
+
+
 def parse_image(read: "Callable[[int, int], bytes]", limit: int) -> "ImageInfo":
-    """Check structure and bounds of the image that `read(offset, length)` gives, at most `limit` bytes.
+    """Check structure and bounds of the image that `read(offset, length)` returns, at most `limit` bytes.
 
     Does not check digest or signature. Raises ImageFormatError(reason).
     """
@@ -132,24 +147,11 @@ def parse_image(read: "Callable[[int, int], bytes]", limit: int) -> "ImageInfo":
         _refuse("protected size")
     known = (TLV_PUBLIC_KEY, TLV_SHA256, TLV_ECDSA, TLV_HSS)
     free, total = _tlv_area(read, end_of_protected, limit, TLV_MAGIC, known)
-    counter = protected.get(TLV_SECURITY_COUNTER)
-    if counter is None or len(counter) != 4:
-        _refuse("no security counter")
-    digest = free.get(TLV_SHA256, b"")
-    if len(digest) != 32:
-        _refuse("no digest")
-    if len(free.get(TLV_PUBLIC_KEY, b"")) != IMAGE_PUBLIC_KEY_BYTES:
-        _refuse("no public key")
-    signature_bytes = len(free.get(TLV_ECDSA, b""))
-    if (
-        not IMAGE_SIGNATURE_MIN_BYTES <= signature_bytes <= IMAGE_SIGNATURE_MAX_BYTES
-        or free.get(TLV_HSS) == b""
-    ):
-        _refuse("no signature")
+    _check_entries(protected, free)
     return ImageInfo(
         version,
-        _u32(counter or b"", 0),
-        digest,
+        _u32(protected[TLV_SECURITY_COUNTER], 0),
+        free[TLV_SHA256],
         body_bytes,
         end_of_protected,
         total,

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from provisioning.cli.exit_codes import ExitCode
-from simulator.cli.options import On
+from simulator.cli.options import On, OnOption
 from simulator.story.runner import FAILED, PASSED, report, run_story, write_report
 
 
@@ -26,12 +26,7 @@ class Transport(StrEnum):
 
 
 def demo(
-    on: Annotated[
-        On,
-        typer.Option(
-            help="`qemu` and `renode` run the real firmware, `sim` runs the same device code on CPython."
-        ),
-    ] = On.sim,
+    on: OnOption = On.sim,
     transport: Annotated[Transport, typer.Option(help="Protocol of the updates.")] = Transport.both,
     json_file: Annotated[
         Path | None,
@@ -51,33 +46,38 @@ def demo(
 
     Example: `firstboot demo --on sim --transport mqtt`
     """
-    from simulator.story.screen import PlainScreen, RichScreen
-    from simulator.story.steps import STEPS
-    from simulator.story.world import World
-
-    transports = ("mqtt", "coap") if transport is Transport.both else (transport.value,)
     directory = _run_folder(keep) if keep else Path(tempfile.mkdtemp(prefix="firstboot-demo-"))
-    is_json_on_stdout = str(json_file) == "-"
-    screen = RichScreen(on.value) if sys.stderr.isatty() else PlainScreen(on.value)
-    with World(on.value, transports, directory, screen.note) as world:
-        results = run_story(world, STEPS, set(transports), screen)
-        screen.facts(world.facts())
-    found = report(on.value, results)
-    found["facts"] = world.facts()
-    if is_json_on_stdout:
-        typer.echo(json.dumps(found, indent=2))
-    elif json_file is not None:
-        write_report(json_file, found)
-    screen.finish(found["result"] == PASSED, sum(result.seconds for result in results))
-    if found["result"] == FAILED:
+    result = _run(on, transport, directory, json_file)
+    if result == FAILED:
         typer.echo(f"demo: the logs are in {directory}", err=True)
         raise typer.Exit(int(ExitCode.FAILED))
     if keep is None:
         shutil.rmtree(directory, ignore_errors=True)
 
 
+def _run(on: On, transport: Transport, directory: Path, json_file: Path | None) -> str:
+    """Run the story in `directory` and write its report. Return PASSED or FAILED."""
+    from simulator.story.screen import PlainScreen, RichScreen
+    from simulator.story.steps import STEPS
+    from simulator.story.world import World
+
+    transports = ("mqtt", "coap") if transport is Transport.both else (transport.value,)
+    screen = RichScreen(on.value) if sys.stderr.isatty() else PlainScreen(on.value)
+    with World(on.value, transports, directory, screen.note) as world:
+        results = run_story(world, STEPS, set(transports), screen)
+        screen.facts(world.facts())
+    found = report(on.value, results)
+    found["facts"] = world.facts()
+    if str(json_file) == "-":
+        typer.echo(json.dumps(found, indent=2))
+    elif json_file is not None:
+        write_report(json_file, found)
+    screen.finish(found["result"] == PASSED, sum(result.seconds for result in results))
+    return str(found["result"])
+
+
 def _run_folder(keep: Path) -> Path:
-    """`keep` itself if it is empty, else the next free numbered folder in it, so that runs never mix."""
+    """Return `keep` if it is empty, else the next free numbered folder in it, so that runs never mix."""
     if not keep.exists() or not any(keep.iterdir()):
         return keep
     number = 2

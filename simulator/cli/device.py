@@ -16,7 +16,8 @@ import typer
 from provisioning.cli.commands import CommandGroup
 from provisioning.cli.errors import InputError
 from simulator.cli.device_bare import bare
-from simulator.cli.options import On, end_by_signal
+from simulator.cli.options import On, OnOption, end_by_signal
+from simulator.story.errors import WorldError
 
 LOOK_S: Final = 0.3  # how often the unit is checked
 
@@ -31,18 +32,15 @@ app.command()(bare)
 
 @app.command()
 def run(
-    on: Annotated[
-        On,
-        typer.Option(
-            help="`qemu` and `renode` run the real firmware, `sim` runs the same device code on CPython."
-        ),
-    ] = On.sim,
+    on: OnOption = On.sim,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print address and label as one JSON document.")
     ] = False,
     after_support: Annotated[
         bool,
-        typer.Option("--after-support", help="Let its servers report that the support period has ended."),
+        typer.Option(
+            "--after-support", help="Let the update servers report a time after the support period."
+        ),
     ] = False,
     keep: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Keep logs, label and flash in this empty folder.")
@@ -57,21 +55,13 @@ def run(
 
     Example: `firstboot device run --on sim`
     """
-    from simulator.story.errors import WorldError
-    from simulator.story.running import running_unit
-
     if keep is not None and keep.exists() and any(keep.iterdir()):
         raise InputError(f"{keep} is not empty. Name a new folder.")
     directory = keep if keep is not None else Path(tempfile.mkdtemp(prefix="firstboot-device-"))
     end_by_signal()
     is_kept = keep is not None
     try:
-        with running_unit(on.value, directory, _note, is_past_support=after_support) as world:
-            world.servers.publisher.stop()  # the reader publishes under the same name (docs/tutorial.md)
-            _tell(world, on.value, as_json)
-            reason = _watch(world)
-        if reason:
-            raise WorldError(reason)
+        _serve(on.value, directory, as_json, after_support)
     except KeyboardInterrupt:
         typer.echo("device: ended", err=True)
     except (WorldError, OSError) as error:
@@ -82,13 +72,25 @@ def run(
             shutil.rmtree(directory, ignore_errors=True)
 
 
+def _serve(on: str, directory: Path, as_json: bool, is_past_support: bool) -> None:
+    """Run the unit until Ctrl-C (KeyboardInterrupt). Raises WorldError if it cannot start or stops."""
+    from simulator.story.running import running_unit
+
+    with running_unit(on, directory, _note, is_past_support=is_past_support) as world:
+        world.servers.publisher.stop()  # the reader publishes under the same name (docs/tutorial.md)
+        _print_unit(world, on, as_json)
+        _watch(world)
+    raise WorldError("the unit stopped")
+
+
 def _note(text: str) -> None:
     if text.startswith("phase "):
-        return  # the station's own twenty steps, done in a second
+        return  # the station's own twenty steps, which take a second
     typer.echo(f"device: {text}", err=True)
 
 
-def _tell(world: Any, on: str, as_json: bool) -> None:
+def _print_unit(world: Any, on: str, as_json: bool) -> None:
+    """Print the address and the label of the unit, and how to end the command."""
     from simulator.story.running import address_of, label_of
 
     label, address = label_of(world), address_of(world)
@@ -109,8 +111,8 @@ def _tell(world: Any, on: str, as_json: bool) -> None:
     _note(f"running; {hint}Ctrl-C ends it")
 
 
-def _watch(world: Any) -> str:
-    """Serve the terminal until Ctrl-C (KeyboardInterrupt). Returns the reason if the unit stopped."""
+def _watch(world: Any) -> None:
+    """Press the button at each Enter, until the unit stops or Ctrl-C ends the command (KeyboardInterrupt)."""
     is_person = sys.stdin.isatty()
     while world.machine.is_powered:
         if is_person and select.select([sys.stdin], [], [], LOOK_S)[0]:
@@ -118,7 +120,6 @@ def _watch(world: Any) -> str:
                 world.machine.press_button()
                 _note("button pressed")
             else:
-                is_person = False  # the terminal is gone, the unit goes on
+                is_person = False  # the terminal is closed; the unit continues
         elif not is_person:
             time.sleep(LOOK_S)
-    return "the unit stopped"

@@ -1,4 +1,4 @@
-"""`firstboot device bare`: boards as they come off the line, each with a factory port, for a station to provision."""
+"""`firstboot device bare`: unprovisioned boards, each with a factory port, for a station to provision."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ import typer
 
 from device.errors import LinkError
 from provisioning.keys.key_ring import KeyRing
-from simulator.cli.options import On
+from simulator.cli.options import On, OnOption, end_by_signal
+from simulator.story.errors import WorldError
 
 if TYPE_CHECKING:
     from simulator.story.images import Images
@@ -28,7 +29,7 @@ MOST: Final = 32
 
 
 class PortServer:
-    """A board's factory port as a Unix socket in a folder of its owner's; one station at a time."""
+    """A board's factory port as a Unix socket that only this user can open; one station at a time."""
 
     def __init__(self, path: Path, line: Any) -> None:
         self.path = path
@@ -61,7 +62,7 @@ class PortServer:
                 self._carry(station)
 
     def _carry(self, station: socket.socket) -> None:
-        """Bytes both ways until one end closes; a board that is off is a line that nobody answers."""
+        """Carry bytes both ways until the station or this server closes. A board that is off does not answer."""
         station.settimeout(POLL_S)
         while self._is_open:
             with suppress(TimeoutError):
@@ -88,7 +89,7 @@ class PortServer:
 def bare_boards(
     on: str, folder: Path, count: int, ring: KeyRing, note: Callable[[str], None]
 ) -> Iterator[list[tuple[Any, PortServer]]]:
-    """`count` programmed, powered boards with their ports; all end with the block."""
+    """Yield `count` programmed, powered boards with their ports; all end with the block."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     images = _images(on, ring, folder, note)
     with ExitStack() as stack:
@@ -125,16 +126,11 @@ def _machine(on: str, directory: Path, images: Images) -> Any:
 
 
 def bare(
-    count: Annotated[int, typer.Option(min=1, max=MOST, help="How many boards.")] = 1,
-    on: Annotated[
-        On,
-        typer.Option(
-            help="`qemu` and `renode` run the real firmware, `sim` runs the same device code on CPython."
-        ),
-    ] = On.sim,
+    count: Annotated[int, typer.Option(min=1, max=MOST, help="Number of boards.")] = 1,
+    on: OnOption = On.sim,
     keys: Annotated[
         Path | None,
-        typer.Option(help="Key folder whose image key signs. Default: development keys."),
+        typer.Option(help="Key folder whose image key signs the firmware. Default: development keys."),
     ] = None,
     folder: Annotated[
         Path | None,
@@ -148,28 +144,30 @@ def bare(
 
     Example: `firstboot device bare --count 3 --keys line/keys`
     """
-    from simulator.cli.options import end_by_signal
-    from simulator.story.errors import WorldError
-
     end_by_signal()
-    place = folder if folder is not None else Path(tempfile.mkdtemp(prefix="firstboot-bare-"))
+    directory = folder if folder is not None else Path(tempfile.mkdtemp(prefix="firstboot-bare-"))
     try:
         ring = KeyRing(keys) if keys is not None else KeyRing.generate_development(_development_keys())
-        with bare_boards(on.value, place, count, ring, _note) as boards:
-            for machine, port in boards:
-                typer.echo(f"board {_hardware_id(machine)}  --port unix:{port.path}")
-            typer.echo(f"image --image-digest {_digest(place / 'images' / 'release-1.img')}")
-            sys.stdout.flush()  # a program that reads this through a pipe waits for it
-            _note("the boards are waiting at their ports; Ctrl-C ends them")
-            while True:
-                time.sleep(1)
+        _serve(on.value, directory, count, ring)
     except KeyboardInterrupt:
         typer.echo("device: ended", err=True)
     except (OSError, RuntimeError) as error:
         raise WorldError(f"device: {error}") from None
     finally:
         if folder is None:
-            shutil.rmtree(place, ignore_errors=True)
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def _serve(on: str, directory: Path, count: int, ring: KeyRing) -> None:
+    """Run the boards until Ctrl-C (KeyboardInterrupt). Print their ports and the digest of their image."""
+    with bare_boards(on, directory, count, ring, _note) as boards:
+        for machine, port in boards:
+            typer.echo(f"board {_hardware_id(machine)}  --port unix:{port.path}")
+        typer.echo(f"image --image-digest {_digest(directory / 'images' / 'release-1.img')}")
+        sys.stdout.flush()  # a program that reads this through a pipe waits for it
+        _note("the boards are waiting at their ports; Ctrl-C ends them")
+        while True:
+            time.sleep(1)
 
 
 def _development_keys() -> Path:
@@ -190,5 +188,5 @@ def _digest(image: Path) -> str:
 
 def _note(text: str) -> None:
     if text.startswith("signing release"):
-        return  # of five, for a unit's whole story; here it is the first that counts
+        return  # the images are those of the whole story; the boards use the first
     typer.echo(f"device: {text}", err=True)

@@ -1,10 +1,13 @@
-"""What the simulator's commands share."""
+"""Options and signal handling that the simulator's commands share."""
 
 from __future__ import annotations
 
 import signal
 from enum import StrEnum
 from types import FrameType
+from typing import Annotated
+
+import typer
 
 
 class On(StrEnum):
@@ -13,6 +16,14 @@ class On(StrEnum):
     qemu = "qemu"
     renode = "renode"
     sim = "sim"
+
+
+OnOption = Annotated[
+    On,
+    typer.Option(
+        help="`qemu` and `renode` run the real firmware, `sim` runs the same device code on CPython."
+    ),
+]
 
 
 def end_by_signal() -> None:

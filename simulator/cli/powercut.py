@@ -22,6 +22,17 @@ ROOT = Path(__file__).resolve().parents[2]
 SHOWN = 20  # findings printed; the rest is counted
 NAMES = [*FLOWS, sectors.NAME]
 
+Flows = Annotated[
+    list[str] | None,
+    typer.Option(help=f"One of: {', '.join(NAMES)}. Repeat it for several. Default: all."),
+]
+Tears = Annotated[
+    int, typer.Option(help="How often each operation is torn, each time with other bits.", min=1)
+]
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="Write the figures to this file too.")
+]
+
 
 class On(StrEnum):
     """The unit whose power is cut."""
@@ -31,10 +42,7 @@ class On(StrEnum):
 
 
 def powercut(
-    flow: Annotated[
-        list[str] | None,
-        typer.Option(help=f"One of: {', '.join(NAMES)}. Repeat it for several. Default: all."),
-    ] = None,
+    flow: Flows = None,
     seed: Annotated[int | None, typer.Option(help="Repeat this cut of --flow.", min=0)] = None,
     on: Annotated[
         On,
@@ -42,15 +50,11 @@ def powercut(
             help="`sim`: every cut, device code on CPython. `qemu`: a sample, on the emulated board."
         ),
     ] = On.sim,
-    sample: Annotated[int, typer.Option(help="How many cuts on qemu.", min=1)] = 300,
-    tears: Annotated[
-        int, typer.Option(help="How often each operation is torn, each time with other bits.", min=1)
-    ] = 1,
+    sample: Annotated[int, typer.Option(help="Number of cuts on qemu.", min=1)] = 300,
+    tears: Tears = 1,
     stride: Annotated[int, typer.Option(help="Take only every n-th cut.", min=1)] = 1,
     workers: Annotated[int, typer.Option(help="Number of processes.", min=1)] = 2,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write the figures to this file too.")
-    ] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Cut the power before, during and after every flash operation of every flow, and check that the unit recovers.
 
@@ -59,7 +63,7 @@ def powercut(
 
     Example: `firstboot powercut --flow set-up --stride 10`
     """
-    warnings.simplefilter("ignore", RuntimeWarning)  # tasks of a unit whose power went are never awaited
+    warnings.simplefilter("ignore", RuntimeWarning)  # tasks of a unit without power are never awaited
     if on is On.qemu:
         _end(_on_board(flow, seed, sample, workers), workers, json_file)
         return
@@ -98,7 +102,7 @@ def _end(report: Report, workers: int, json_file: Path | None) -> None:
 
 
 def _on_board(flow: list[str] | None, seed: int | None, sample: int, workers: int) -> Report:
-    """The emulated board: a sample of the flows, or one case."""
+    """Run a sample of the flows on the emulated board, or one case."""
     from simulator.powercut.on_board import flows as board_flows
     from simulator.powercut.on_board import sample as board
 
@@ -120,7 +124,7 @@ def _on_board(flow: list[str] | None, seed: int | None, sample: int, workers: in
 
 
 def _replay(campaign: Campaign, name: str, seed: int) -> Report:
-    """One case. A flow is run again with the cut in the flash driver, not taken from its recording."""
+    """Run one case. A flow is run again with the cut in the flash driver, not taken from its recording."""
     if name == sectors.NAME:
         jobs = {job.seed: job for job in sectors.sector_jobs(campaign)}
         if seed not in jobs:
@@ -146,5 +150,5 @@ def _all(campaign: Campaign, names: list[str], tears: int, stride: int, workers:
             err=True,
         )
         total.add(report)
-    total.seconds = time.monotonic() - began  # the uncut runs, which every cut starts from, among them
+    total.seconds = time.monotonic() - began  # with the uncut runs, from which every cut starts
     return total

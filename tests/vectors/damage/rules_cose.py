@@ -1,4 +1,4 @@
-"""Damage to signatures: headers, tags, payloads, algorithms, keys; and signatures that do not add up to a policy."""
+"""Damage to signatures: headers, tags, payloads, algorithms, keys; and signatures that do not satisfy a policy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _message(
     signature: Any = None,
     tag: int = 18,
 ) -> Any:
-    """A function of the digest: a COSE_Sign1 with parts exchanged, signed over the protected bytes it carries."""
+    """Return a function of the digest: a COSE_Sign1 with replaced parts, signed over the protected bytes it carries."""
 
     def make(digest: bytes) -> bytes:
         head = enc({1: -9}) if protected is None else protected
@@ -55,6 +55,10 @@ def _structures() -> Iterator[tuple[str, Any, str]]:
     ):
         yield f"message-{name}", (lambda digest, value=value: enc(value)), "cose"
         yield f"tagged-{name}", (lambda digest, value=value: enc(Tag(18, value))), "cose"
+    yield from _shapes()
+
+
+def _shapes() -> Iterator[tuple[str, Any, str]]:
     for count in (1, 2, 3, 5, 6):
         yield f"parts-{count}", (lambda digest, count=count: enc(Tag(18, [b""] * count))), "cose"
     for name, value in (("null", None), ("map", {1: -9}), ("text", "x"), ("integer", 1), ("array", [])):
@@ -131,6 +135,20 @@ def _signatures() -> Iterator[tuple[str, Any, str]]:
         over(lambda protected, digest: sig_structure(protected, enc(forge.members()))),
         "signature",
     )
+    yield from _scalars()
+    yield "swapped-halves", _swapped, "signature"
+    other = p256("another")
+    yield "another-key-under-our-name", lambda digest: sign1(digest, other, kid=b"author"), "signature"
+    yield "another-key", lambda digest: sign1(digest, other), "signature"
+    for kid in (b"", b"Author", b"author\x00", b"x" * 33, b"x" * 200):
+        yield (
+            f"kid-{kid[:8].hex()}-{len(kid)}",
+            (lambda digest, kid=kid: sign1(digest, AUTHOR, kid=kid)),
+            "signature",
+        )
+
+
+def _scalars() -> Iterator[tuple[str, Any, str]]:
     for length in (1, 32, 63, 65, 70, 71, 72, 96, 128):
         yield f"length-{length}", _message(signature=b"\x01" * length), "signature"
     for name, r, s in (
@@ -144,16 +162,6 @@ def _signatures() -> Iterator[tuple[str, Any, str]]:
     ):
         signature = r.to_bytes(32, "big") + s.to_bytes(32, "big")
         yield f"scalars-{name}", _message(signature=signature), "signature"
-    yield "swapped-halves", _swapped, "signature"
-    other = p256("another")
-    yield "another-key-under-our-name", lambda digest: sign1(digest, other, kid=b"author"), "signature"
-    yield "another-key", lambda digest: sign1(digest, other), "signature"
-    for kid in (b"", b"Author", b"author\x00", b"x" * 33, b"x" * 200):
-        yield (
-            f"kid-{kid[:8].hex()}-{len(kid)}",
-            (lambda digest, kid=kid: sign1(digest, AUTHOR, kid=kid)),
-            "signature",
-        )
 
 
 def _swapped(digest: bytes) -> bytes:
@@ -193,7 +201,7 @@ def _pure() -> Iterator[tuple[str, bytes, str]]:
             if reason in {
                 "cose",
                 "limit",
-            }:  # the structure of every signature is looked at, whatever stands before
+            }:  # the structure of every signature is checked, after a good one too
                 both = [lambda digest: sign1(digest, AUTHOR), make]
                 yield f"cose-second-{name}", forge.envelope(signatures=both), reason
     good = lambda digest: sign1(digest, AUTHOR)  # noqa: E731
