@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class MachineError(Exception):
-    """Base class: the machine failed, not the firmware. The text names what to look at."""
+    """Base class: the machine failed, not the firmware. The text names the log to read."""
 
 
 class ToolMissingError(MachineError):

@@ -199,7 +199,7 @@ class Gateway:
             self._calls.get()()
 
     def _feed_stack(self) -> None:
-        """Give waiting frames to the library; its callbacks must not do that."""
+        """Pass waiting frames to the library; its callbacks must not do that."""
         while self._to_stack:
             frames, self._to_stack = self._to_stack, []
             for frame in frames:

@@ -56,7 +56,7 @@ class BoardLibrary:
     # -- given ---------------------------------------------------------------------------------------
 
     def a_programmed_board(self) -> None:
-        """A new board with release 1 in slot 0, powered off."""
+        """Create a board with release 1 in slot 0, powered off."""
         self._boards += 1
         if self._rom is None:
             raise AssertionError(

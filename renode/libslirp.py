@@ -152,7 +152,7 @@ class SlirpStack:
             raise GatewayError("libslirp refused its configuration")
 
     def input(self, frame: bytes) -> None:
-        """Give the stack one Ethernet frame of the board."""
+        """Pass one Ethernet frame of the board to the stack."""
         self._library.slirp_input(self._stack, frame, len(frame))
 
     def forward_tcp(self, device_address: str, device_port: int, host_port: int = 0) -> int:

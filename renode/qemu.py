@@ -108,7 +108,7 @@ class QemuBoard(Board):
             raise EmulatorError(f"QEMU printed no word: {text.strip()!r}") from None
 
     def operation_count(self) -> int:
-        """NVM operations since power-on. Only firmware of the variant `cut` counts them. Raises EmulatorError."""
+        """Return the number of NVM operations since power-on (variant `cut` only). Raises EmulatorError."""
         return self.read_word(CUT_COUNT_ADDRESS)
 
     def read_memory(self, address: int, length: int) -> bytes:

@@ -11,12 +11,12 @@ _ESCAPED: Final = {0xDC: _END, 0xDD: _ESC}
 
 
 def slip_encode(packet: bytes) -> bytes:
-    """One packet as a SLIP frame with END on both sides (RFC 1055): the first END flushes noise on the line."""
+    """Return one packet as a SLIP frame with END on both sides (RFC 1055): the first END flushes noise on the line."""
     return _END + packet.replace(_ESC, b"\xdb\xdd").replace(_END, b"\xdb\xdc") + _END
 
 
 class SlipDecoder:
-    """Takes bytes and gives packets. Damaged or oversize frames are dropped and counted in `damaged`."""
+    """Turns bytes into packets. Damaged or oversize frames are dropped and counted in `damaged`."""
 
     def __init__(self, max_bytes: int = MTU) -> None:
         self._max_bytes = max_bytes

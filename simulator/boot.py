@@ -27,7 +27,7 @@ SPKI_P256 = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200"
 
 @dataclass(frozen=True)
 class Handover:
-    """What the boot ROM hands over to the firmware."""
+    """The facts that the boot ROM hands over to the firmware."""
 
     slot: int
     is_trial: bool
@@ -37,7 +37,7 @@ class Handover:
 
 
 def _signature_bytes(der: bytes) -> bytes:
-    """r || s of a DER ECDSA signature (RFC 3279 2.2.3); empty if `der` is not one."""
+    """Return r || s of a DER ECDSA signature (RFC 3279 2.2.3); empty if `der` is not one."""
     from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
     try:

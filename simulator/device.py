@@ -1,11 +1,11 @@
-"""One simulated unit: the firmware's own device/ code on CPython, behind the same interface as an emulated board.
+"""One simulated unit: the firmware's own device/ code on CPython, with the same interface as an emulated board.
 
 Real: life cycle, factory port, pages over TLS, MQTT and CoAP over loopback sockets, littlefs records, slots, boot
 decision, image signatures. Simulated: the flash, the boot ROM (simulator/boot.py), the chip. The image is a signed
 MCUboot image whose body is a short JSON note, because CPython runs the device code itself. A note with the behaviour
 "hang" represents firmware that never feeds its watchdog.
 
-Power: `cut_power` first stops the flash, then the event loop. Nothing is flushed or closed before.
+`cut_power` stops the flash first, then the event loop; nothing is flushed or closed.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class SimulatedMachine:
         self.console = SimConsole(directory / "console.log")
         self.indicator = SimIndicator()
         self.is_button_pressed = False
-        self.key_store: SimKeyStore | None = None  # for a chip with a key store; set it before power-on
+        self.key_store: SimKeyStore | None = None  # for a chip with a key store; set before power-on
         self.hardware_id = secrets.token_bytes(16)
         self._layout = layout
         self._key_hashes = key_hashes
@@ -141,7 +141,7 @@ class SimulatedMachine:
 
     @property
     def web_address(self) -> tuple[str, int]:
-        """Host and port of the pages; port 0 before the first start."""
+        """Return host and port of the pages; port 0 before the first start."""
         return "127.0.0.1", self._web_port
 
     # inside -------------------------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ class SimulatedMachine:
                 reason = self._start(reason)
         except PowerCut:
             pass
-        except BaseException as error:  # kept for a test that asks why the unit is silent
+        except BaseException as error:  # kept for a test that checks why the unit stopped
             if self._is_on:
                 self.failure = error
                 self.console.say(f"unit died: {type(error).__name__}: {error}")

@@ -1,7 +1,7 @@
 """Draw the demo as an animated terminal: `.venv/bin/python tools/demo_picture.py` writes docs/assets/demo.svg.
 
-Each row comes from a real run of `firstboot demo --on sim`: the step, its result, what was seen. The rows appear one
-after the other, once; with reduced motion they are all there from the start.
+Each row comes from a real run of `firstboot demo --on sim`: the step, its result, its observation. The rows appear one
+after the other; with reduced motion all of them are visible from the start.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ g{opacity:0;animation:a .2s forwards}@keyframes a{to{opacity:1}}
 
 
 def run_demo() -> dict[str, Any]:
-    """The result of the demo on the simulator, as it reports it. Raises CalledProcessError if a step failed."""
+    """Return the demo's report of a run on the simulator. Raises CalledProcessError if a step failed."""
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "demo.json"
         command = [
@@ -50,14 +50,14 @@ def run_demo() -> dict[str, Any]:
 
 
 def shortened(text: str) -> str:
-    """The text in one row: cut at a word, with an ellipsis, if it is too long."""
+    """Return the text in one row: cut at a word, with an ellipsis, if it is too long."""
     if len(text) <= DETAIL_LETTERS:
         return text
     return text[: DETAIL_LETTERS - 1].rsplit(" ", 1)[0] + " …"
 
 
 def draw(steps: list[dict[str, Any]]) -> str:
-    """The SVG of a list of steps (`name`, `status`, `seconds`, `detail`)."""
+    """Return the SVG of a list of steps (`name`, `status`, `seconds`, `detail`)."""
     rows = ['<tspan class="p">$</tspan> <tspan class="n">firstboot demo --on sim</tspan>']
     for step in steps:
         rows.append(

@@ -1,4 +1,4 @@
-"""Mutation testing of the code that decides what a unit trusts (`make mutation`): does a test notice each change?
+"""Mutation testing of the code that decides what a unit trusts (`make mutation`): a test must notice each change.
 
 cosmic-ray changes one place of a module at a time and runs the tests that cover it. A change that no test notices is
 a survivor. It runs in a copy of the checkout, in one process, one module after the other.
@@ -49,7 +49,7 @@ TARGETS: Final[dict[str, tuple[str, ...]]] = {
 HOST_TARGETS: Final[dict[str, tuple[str, ...]]] = {
     "simulator/boot.py": ("tests/powercut/test_engine.py", "tests/unit/simulator")
 }
-# Changes that say nothing about this code: identity for equality, one arithmetic for another of the same size.
+# Changes that do not matter for this code: identity for equality, one arithmetic for another of the same size.
 SKIPPED: Final = (
     "core/ReplaceComparisonOperator_.*_(Is|IsNot)",
     "core/ReplaceComparisonOperator_(Is|IsNot)_(Lt|LtE|Gt|GtE|Eq|NotEq)",

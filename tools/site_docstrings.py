@@ -12,7 +12,7 @@ LIST_START: Final = re.compile(r"(?m)^(?P<before>(?!\s*(?:\d+\.|-) )\S.*)\n(?=(?
 
 
 def as_markdown(text: str) -> str:
-    """The docstring with the blank line that Markdown wants before a list."""
+    """Return the docstring with the blank line that Markdown requires before a list."""
     return LIST_START.sub(lambda match: f"{match['before']}\n\n", text)
 
 

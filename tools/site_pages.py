@@ -1,4 +1,4 @@
-"""MkDocs hook: the reference pages that are made from the code (commands, errors, the device's public names).
+"""MkDocs hook: the reference pages that are generated from the code (commands, errors, the device's public names).
 
 1. A page is generated at every build and is never a file of the checkout, so it cannot disagree with the code.
 2. `reference/cli.md` comes from the Typer commands, `reference/errors.md` from device/errors.py, and
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
 
-# Packages in the order of the layers, the upper first. Boards hold no public names.
+# Packages in the order of the layers, from the top. Boards have no public names.
 PACKAGES: Final = (
     "agent",
     "ports",
@@ -42,7 +42,7 @@ PACKAGES: Final = (
 
 # --- commands -----------------------------------------------------------------------------------------------
 def _paragraphs(text: str | None) -> str:
-    """A docstring as Markdown: common indentation removed, line breaks inside a paragraph kept as spaces."""
+    """Return a docstring as Markdown: common indentation removed, line breaks inside a paragraph kept as spaces."""
     return inspect.cleandoc(text or "").replace("\b", "").replace("<", "&lt;")
 
 
@@ -51,7 +51,7 @@ def _cell(text: str | None) -> str:
 
 
 def _walk(command: Any, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every visible command below `command`, depth first, with the words that call it."""
+    """Yield every visible command below `command`, depth first, with the words that call it."""
     yield words, command
     for name in sorted(getattr(command, "commands", {})):
         child = command.commands[name]
@@ -82,7 +82,7 @@ def _parameters(command: Any) -> list[str]:
 
 
 def command_page() -> str:
-    """Markdown of every `firstboot` command: what it does, its arguments and options, with their defaults."""
+    """Return Markdown of every `firstboot` command: its help, its arguments and options, with their defaults."""
     import typer
 
     from provisioning.cli.main import app, load_commands
@@ -106,7 +106,7 @@ def command_page() -> str:
 
 # --- errors -------------------------------------------------------------------------------------------------
 def error_page(source: str) -> str:
-    """Markdown table of the error classes in the text of device/errors.py: number, name, meaning."""
+    """Return a Markdown table of the error classes in the text of device/errors.py: number, name, meaning."""
     parts = [
         "# Errors",
         "Generated from `device/errors.py`. A number belongs to one class for good; reports carry it.",
@@ -147,7 +147,7 @@ def _modules(package: str) -> list[str]:
 
 
 def api_pages() -> dict[str, str]:
-    """Markdown of the API pages by path: an index, the root modules, one page for each package."""
+    """Return Markdown of the API pages by path: an index, the root modules, one page for each package."""
     roots = sorted(path.stem for path in (ROOT / "device").glob("*.py") if not path.stem.startswith("_"))
     index = [
         "# Device API",
@@ -165,7 +165,7 @@ def api_pages() -> dict[str, str]:
 
 
 def generated() -> dict[str, str]:
-    """Every generated page: its path in the site, its Markdown."""
+    """Return every generated page by its path in the site, as Markdown."""
     errors = (ROOT / "device" / "errors.py").read_text(encoding="utf-8")
     return {"reference/cli.md": command_page(), "reference/errors.md": error_page(errors), **api_pages()}
 

@@ -15,7 +15,7 @@ Rules:
 6. The credential is written first, then `owned`. A power cut leaves the unit either in factory default with a working
    code, or set up with this password (PW-04). `repair` writes a missing mark at the next start.
 7. After a factory reset the record `press` asks for a press of the button before set-up: the last owner knows the
-   code, but does not hold the device (PW-18). A press also allows one attempt at once, so that an attacker on the
+code, but does not have the device (PW-18). A press also allows one attempt at once, so that an attacker on the
    network cannot keep the owner out (PW-14).
 8. A change of password replaces the credential in one write: a power cut leaves the old password or the new one
    (PW-04, PW-12). The record is read again before the write, so a check against the old password that is still

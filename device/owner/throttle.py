@@ -8,7 +8,7 @@ Rules:
 3. No clock runs without power, so after a restart the whole delay begins again.
 4. A count that cannot be read counts as many failures.
 5. A press of the device's button allows one attempt at once (`open_once`), so that guesses from the network cannot
-   keep out an owner who stands in front of the device. The press does not change the count.
+   keep out an owner who is at the device. The press does not change the count.
 """
 
 from device.compat import const

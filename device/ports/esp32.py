@@ -73,7 +73,7 @@ class Esp32Boot:
         self.is_test_seed = False
 
     def start(self) -> None:
-        """Read which slot runs and why. Raises FlashError, ImageFormatError (the slot does not hold an ESP image)."""
+        """Read which slot runs and why. Raises FlashError, ImageFormatError (the slot has no ESP image)."""
         base = self._flash.layout.slot_offsets[self.slot]
         limit = self._flash.layout.slot_bytes - SECTOR_BYTES
         info = parse_esp_image(lambda offset, length: self._flash.read(base + offset, length), limit)

@@ -303,7 +303,7 @@ def targets_of(
 ) -> "tuple[list[Target | None], Delta | None]":
     """Return a Target for each component that every unit installs, and the Delta or None (rules 5 and 6).
 
-    A Target is None for the chunk list of a firmware that runs already. Raises as verify.verify_envelope for these
+    A Target is None for the chunk list of the running firmware. Raises as verify.verify_envelope for these
     rules.
     """
     count = len(_without_delta(content.components))

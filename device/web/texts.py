@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from device.errors import FirstbootError
 
 # `reason` and `wait_s` (seconds) are "" and 0 if the error has none.
-# `field` is the input that is wrong, "" if it is none of them: "code", "password" (a new one), "again", "secret" (the
+# `field` is the wrong input, "" if the whole form was refused: "code", "password" (a new one), "again", "secret" (the
 # password that the owner has now), "confirm".
 Refusal = namedtuple("Refusal", ("status", "text", "reason", "wait_s", "field"))
 

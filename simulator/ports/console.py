@@ -1,4 +1,4 @@
-"""The console and the light of a simulated unit, as the person beside it reads and sees them."""
+"""The console and the light of a simulated unit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 class SimConsole:
-    """What the unit printed, also in the file `log_path`. A release console is closed, so it ignores input."""
+    """The text that the unit printed, also in the file `log_path`. A release console is closed, so it ignores input."""
 
     def __init__(self, log_path: Path) -> None:
         self.log_path = log_path

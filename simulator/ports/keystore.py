@@ -19,7 +19,7 @@ class SimKeyStore:
         return "SimKeyStore()"
 
     def keyed_digest(self, data: bytes) -> bytes:
-        """HMAC-SHA-256 of `data` under the chip's key. Raises StorageError if `is_broken`."""
+        """Return the HMAC-SHA-256 of `data` under the chip's key. Raises StorageError if `is_broken`."""
         if self.is_broken:
             raise StorageError(reason="key store")
         return hmac.digest(self._chip_key, data, hashlib.sha256)

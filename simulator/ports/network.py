@@ -37,8 +37,8 @@ class DatagramPeer(Protocol):
 class Link:
     """One direction of a wire. `rate` in bytes per virtual second, 0 for no limit.
 
-    `fate(data)` returns what arrives for one datagram: [] lost, [data] whole, [data, data] doubled. With `piece_bytes`
-    a stream arrives in pieces of that size, as TCP segments do; without, whole as written, as a TLS record does.
+    `fate(data)` returns the datagrams that arrive for one sent: [] lost, [data] whole, [data, data] doubled. With
+    `piece_bytes` a stream arrives in pieces of that size, as TCP segments do; without, it arrives as it was written.
     """
 
     delay_s: float = 0.0
@@ -149,7 +149,7 @@ class MemoryServer:
         self.handler = handler
 
     async def close(self) -> None:
-        """Nothing to stop."""
+        """Do nothing: there is nothing to stop."""
 
 
 class MemoryNetwork:

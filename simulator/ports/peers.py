@@ -1,8 +1,8 @@
 """Servers in memory for a simulated device: a broker, and a CoAP server with OSCORE. For campaigns and benchmarks.
 
-They keep the rules that a device relies on (retained messages, replay window, Echo) and are quick; that real
-servers behave the same is what tests/interop is for. Both take the same content: `published`, by topic below the
-class ("manifest", "support", "o/SHA256"), and a tracker that answers freshness requests.
+They keep the rules that a device relies on (retained messages, replay window, Echo) and are quick; tests/interop checks
+that real servers keep them too. Both take the same content: `published`, by topic below the class ("manifest",
+"support", "o/SHA256"), and a tracker that answers freshness requests.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Answer = Callable[[bytes], bytes | None]  # a freshness request -> the signed re
 
 @dataclass
 class Content:
-    """What is published for one class, and what devices said. `freshness` answers their requests."""
+    """The objects published for one class, and the reports of devices. `freshness` answers their requests."""
 
     class_id: bytes
     freshness: Answer
@@ -42,7 +42,7 @@ class Content:
 
 
 class MemoryBroker:
-    """MQTT 3.1.1 for clients that keep to it; a StreamPeer. Messages that nobody waits for are retained."""
+    """MQTT 3.1.1 for clients that follow it; a StreamPeer. A message without a subscriber is retained."""
 
     def __init__(self, content: Content) -> None:
         self.content = content
@@ -50,7 +50,7 @@ class MemoryBroker:
         self.subscriptions = 0  # topics asked for so far
 
     def connect(self, send: Callable[[bytes], None]) -> Callable[[bytes], None]:
-        """One client's connection."""
+        """Accept a client; return the handler of the bytes that it sends."""
         return _Client(self, send).feed
 
 
@@ -130,7 +130,7 @@ class NonceReuseError(AssertionError):
 
 @dataclass
 class MemoryCoapServer:
-    """The resources of docs/reference/topics.md behind OSCORE, for one device; a DatagramPeer.
+    """The resources of docs/reference/topics.md over OSCORE, for one device; a DatagramPeer.
 
     `seen` is the replay window: a number that was used for other bytes is kept in `reused`. `needs_echo`: the
     server was started after the device, so the first request is challenged (RFC 8613 B.1.2).
@@ -149,7 +149,7 @@ class MemoryCoapServer:
         self._context = oscore.derive(*self.credentials)
 
     def datagram(self, data: bytes) -> list[bytes]:
-        """The answer to one request; a retransmission gets the same one again (RFC 7252 4.5)."""
+        """Return the answer to one request; a retransmission gets the same one again (RFC 7252 4.5)."""
         known = self._answers.get(data)
         if known is not None:
             return [known]

@@ -96,7 +96,7 @@ def mixed(number: int, bundle: bytes | None, sequence: int) -> str | None:
 
 
 def check(flash: SimFlash, handover: boot_rom.Handover, facts: dict[str, object]) -> tuple[str, str] | None:
-    """Return what is wrong with the set of the next start: (kind, text), or None. Writes to `flash`, a copy."""
+    """Return the finding about the set of the next start: (kind, text), or None. Writes to `flash`, a copy."""
     from simulator.ports.records import device_records
 
     records = device_records(flash, flash.layout)

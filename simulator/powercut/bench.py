@@ -1,4 +1,4 @@
-"""What all runs of a campaign share, in one folder: keys, signed images, releases and the station's records.
+"""The files that all runs of a campaign share, in one folder: keys, signed images, releases, the station's records.
 
 Certificates are stored by their request. So a repeated run, in this process or another, writes the same bytes, and a
 seed names the same cut. The keys are development keys and protect nothing.
@@ -68,7 +68,7 @@ class Bench:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.ring = KeyRing.generate_development(self.folder / "keys")
         self._kept: dict[str, bytes] = {}
-        # From when the keys were generated, because the tracker's key is valid from then on; the same in every run.
+        # The time when the keys were generated, from which the tracker's key is valid. It is the same in every run.
         self.now_s = int(self._keep("now", lambda: b"%d" % int(time.time())))
         self.opened_s = self.now_s - 86_400
 
@@ -140,7 +140,7 @@ class Bench:
         )
 
     def station_record(self, name: str, requests: dict[str, bytes]) -> bytes:
-        """Return what the station writes as record `name`. `requests` has the unit's CSRs by role."""
+        """Return the content that the station writes into record `name`. `requests` has the unit's CSRs by role."""
         if name in ("device.crt", "web.crt"):
             return self._certificate(name.removesuffix(".crt"), requests)
         return self._keep(name, lambda: self._fresh_record(name))
@@ -196,7 +196,7 @@ class Bench:
 
 
 def default_folder(root: Path) -> Path:
-    """Return the folder in `root`/build for exactly this code: while no code changes, a seed names the same cut."""
+    """Return the folder in `root`/build for exactly this code: if no code changes, a seed names the same cut."""
     total = hashlib.sha256()
     for part in ("device", "provisioning", "simulator"):
         for path in sorted((root / part).rglob("*.py")):

@@ -1,4 +1,4 @@
-"""Run flows, cut them at every operation, count what is wrong.
+"""Run flows, cut them at every operation, count the findings.
 
 campaign = Campaign(bench)          each flow is recorded on first use
 campaign.run_case("set-up", 17)     one cut: check the flash, the unit's access control and the end of the flow
@@ -104,8 +104,8 @@ class Campaign:
         """
         recorded = self.recorded(name)
         case = recorded.recording.case(seed)
-        told = sum(item.operations < recorded.base + case.operation for item in recorded.after.history)
-        return told, frozenset(recorded.recording.flash_after(case).snapshot().items())
+        known = sum(item.operations < recorded.base + case.operation for item in recorded.after.history)
+        return known, frozenset(recorded.recording.flash_after(case).snapshot().items())
 
     def state_after_rerun(self, name: str, case: Case) -> tuple[SimFlash, World]:
         """Return the same as state_after, from a real run with the cut in the flash driver, to verify recordings."""

@@ -1,8 +1,8 @@
-"""What must be true of a unit after any power cut. Each finding has one of five kinds.
+"""The conditions that a unit must meet after any power cut. Each finding has one of five kinds.
 
 bricked: nothing boots, or the unit does not finish what it was doing.  open: it gives access to someone without the
 right to it.  mixed: it runs something that is not a signed release, or one without trial or confirmation.  lost: a fact
-that the outside knew is no longer true.  nonce_reuse: an OSCORE or freshness nonce was used twice.
+that was known outside of the unit is no longer true.  nonce_reuse: an OSCORE or freshness nonce was used twice.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ WRONG_PASSWORD = "no one ever chose this one"  # noqa: S105 - it opens nothing
 
 @dataclass
 class Findings:
-    """What was wrong in one case or a whole campaign; `texts` describes each."""
+    """The findings of one case or a whole campaign; `texts` describes each."""
 
     counts: Counter[str] = field(default_factory=Counter)
     texts: list[str] = field(default_factory=list)
@@ -61,7 +61,7 @@ class Findings:
 
 
 class Maker(Protocol):
-    """What the maker knows about the unit."""
+    """The maker's knowledge about the unit."""
 
     @property
     def images(self) -> dict[int, bytes]:
@@ -80,11 +80,11 @@ class Maker(Protocol):
 
 
 class Outside(Protocol):
-    """What the outside knows about a unit, simulated or on the emulated board."""
+    """Facts about a unit that are known outside of it, simulated or on the emulated board."""
 
     @property
     def bench(self) -> Maker:
-        """What its maker knows."""
+        """The maker's knowledge about it."""
 
     @property
     def numbers(self) -> dict[int, bytes]:
@@ -199,7 +199,7 @@ def _check_state(flash: SimFlash, world: Outside, facts: dict[str, object], foun
 
 
 def _is_fresh(flash: SimFlash, world: Outside) -> bool:
-    """Whether the user region is a fresh unit's, byte for byte (PW-03)."""
+    """Return whether the user region is a fresh unit's, byte for byte (PW-03)."""
     start, length = flash.layout.user_offset, flash.layout.user_bytes
     return flash.read(start, length) == world.bench.fresh_user_region(flash.layout)
 
@@ -233,7 +233,7 @@ def _check_progress(flash: SimFlash, world: Outside, facts: dict[str, object], f
 
 
 async def check_doors(machine: Machine, found: Findings, timeout_s: float = 300.0) -> None:
-    """Try what the unit must refuse: a page without a session, a wrong password, a used set-up code."""
+    """Try the requests that the unit must refuse: a page without a session, a wrong password, a used set-up code."""
     facts = machine.world.facts()
     if "locked" not in facts:
         return

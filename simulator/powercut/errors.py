@@ -1,4 +1,4 @@
-"""What a flow raises when a unit does something that no power cut may lead to."""
+"""Errors that a flow raises if a unit does something that no power cut may lead to."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The flows of a unit's life. Each can start again in any state that a cut left.
 
-A flow has a starting point (the end of another flow, and what is then published) and a script. The script acts as a
+A flow has a starting point (the end of another flow, and the objects published then) and a script. The script acts as a
 station or an owner, or only waits, until the flow reaches its goal. It reads the unit's state first, because it may
-resume after a cut. `machine.record_fact` records what the unit reported to the outside.
+resume after a cut. `machine.record_fact` records each fact that the unit reported.
 
 New flows are added with `register`; `firstboot powercut` and `make powercut` run every one.
 """
@@ -50,7 +50,7 @@ def register(flow: Flow) -> None:
 
 # --- updates ---------------------------------------------------------------------------------------------------
 def _has_given_up(found: Any) -> bool:
-    """Whether the status page reports a failed trial (error 219, TrialFailedError)."""
+    """Return whether the status page reports a failed trial (error 219, TrialFailedError)."""
     return TrialFailedError.code in [event["code"] for event in found["update"]["events"]]
 
 
@@ -68,8 +68,8 @@ async def updates(machine: Machine) -> None:
 
 
 async def gives_up(machine: Machine) -> None:
-    """Nobody does anything: the release in the other slot cannot confirm. Release 1 comes back and keeps the other one
-    for another try; a cut or a missing server is no verdict.
+    """Only wait: the release in the other slot cannot confirm. Release 1 comes back and keeps the other one
+    for another try; a cut or a missing server does not condemn it.
     """
 
     async def probe() -> bool | None:
@@ -119,7 +119,7 @@ def _over(*, mqtt: bool, coap: bool, number: int = 2) -> Callable[[World], None]
 
 
 def _by_delta(world: World) -> None:
-    """Release 2 with a patch from what the unit runs."""
+    """Publish release 2 with a patch from the running release."""
     world.has_mqtt, world.has_coap = True, False
     bench = world.bench
     release = bench.release(2, 2, delta_from=bench.images[1])
@@ -137,7 +137,7 @@ def _nobody(world: World) -> None:
 
 
 def _no_trials(world: World) -> None:
-    """Servers answer until the trial begins, but not during it."""
+    """Let servers answer until the trial begins, but not during it."""
     _changed(world)
     world.serves_trials = False
 

@@ -3,7 +3,7 @@
 The composition is that of simulator.device.SimulatedMachine (its ports, its boot ROM). It replaces the ports that
 would make a run slow or not repeatable: the clock is the loop's, entropy follows from the number of starts, the
 network and the factory line are in memory. The world keeps every fact that left the unit with the number of flash
-operations at that moment, so that a campaign knows which facts were known before a cut.
+operations at that moment, so that a campaign can select the facts that were known before a cut.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ class Machine(SimulatedMachine):
 
     # servers -------------------------------------------------------------------------------------------------
     def record_fact(self, what: str, value: object = True) -> None:
-        """Record that the outside knows this about the unit from now on."""
+        """Record a fact that is known outside of the unit from now on."""
         self.world.history.append(Fact(self.flash.operations, what, value))
 
     def connect(self) -> None:

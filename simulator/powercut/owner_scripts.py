@@ -1,4 +1,4 @@
-"""What an owner does in a flow: set the device up, sign in, change the password, reset it. Each can start again."""
+"""The owner's actions in a flow: set the device up, sign in, change the password, reset it. Each can start again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from simulator.powercut.machine import Machine
 
 
 async def answers(machine: Machine, path: str) -> bool:
-    """Whether the unit has this page now. Raises LinkError."""
+    """Return whether the unit has this page now. Raises LinkError."""
     return (await machine.request("GET", path)).status == 200
 
 

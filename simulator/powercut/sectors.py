@@ -70,7 +70,7 @@ def _damage(flash: SimFlash, damage: Damage) -> None:
 
 
 def run_damage(campaign: Campaign, damage: Damage) -> Findings:
-    """Damage one sector of the unit and check what runs and who gets access."""
+    """Damage one sector of the unit, then check the running image and the access to the unit."""
     recorded = campaign.recorded(AFTER)
     flash, world = SimFlash(made.LAYOUT), recorded.after.copy()
     flash.restore(recorded.end)

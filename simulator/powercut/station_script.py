@@ -1,4 +1,4 @@
-"""What a factory station does in a flow: it provisions the unit, from the start again after each cut."""
+"""The factory station's actions in a flow: it provisions the unit, from the start again after each cut."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class Job(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What one job found, and the CPU time it took in seconds."""
+    """The findings of one job, and its CPU time in seconds."""
 
     job: Job
     found: Findings
@@ -57,7 +57,7 @@ class Report:
 
     @property
     def rate(self) -> float:
-        """Cuts per second, including the rest of each flow."""
+        """Return the cuts per second, including the rest of each flow."""
         return self.points / self.seconds if self.seconds else 0.0
 
     def take(self, result: Result) -> None:

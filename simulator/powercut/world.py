@@ -1,4 +1,4 @@
-"""Everything outside a unit of a campaign: what it reported, what its servers publish and whether they answer."""
+"""Everything outside a unit of a campaign: the facts it reported, the published objects, whether servers answer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from simulator.powercut.bench import Bench
 
 
 class Fact(NamedTuple):
-    """Something that the outside knew about the unit after `operations` flash operations."""
+    """A fact about the unit that was known outside of it after `operations` flash operations."""
 
     operations: int
     what: str

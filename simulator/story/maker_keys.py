@@ -13,7 +13,7 @@ KEYS: Final = ROOT / ".cache" / "keys" / "development"
 
 
 class MakerKeys:
-    """The keys in `folder`, generated on first use. `plan` says what the next key set contains."""
+    """The keys in `folder`, generated on first use. `plan` describes the next key set."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -19,7 +19,7 @@ from provisioning.release.store import ReleaseStore
 from provisioning.servers.tracker import Tracker
 from simulator.story.images import ROOT, Images
 
-# What each release mitigates, and how it interrupts the device, in the words that units show to their owners.
+# Vulnerabilities that each release fixes, and how it interrupts the device, as units show it to their owners.
 TEXTS: Final = {
     1: ("what it shipped with", "no"),
     2: ("a weakness in the pages", "one restart"),
@@ -34,7 +34,7 @@ APP_FOLDER: Final = ROOT / "examples" / "lamp"
 
 @dataclass(frozen=True)
 class Shelves:
-    """What units fetch releases from: the broker and the CoAP store. The tracker names the newest release."""
+    """The servers of releases: the broker and the CoAP store. The tracker names the newest release."""
 
     publisher: MqttPublisher
     store: ReleaseStore
@@ -84,7 +84,7 @@ class Releases:
         return self._images.signed[self._running_number()].read_bytes()
 
     def came_as_delta(self) -> bool:
-        """Whether the unit reported that it built a release from a patch."""
+        """Return whether the unit reported that it built a release from a patch."""
         return any(one.fields().get(report.DELTA) == 0 for one in self._shelves.tracker.reports)
 
     def publish(self, number: int, transport: str) -> None:

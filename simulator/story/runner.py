@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
-CONTACT_S = 40  # until the unit has answered or asked its servers, on a busy machine
+CONTACT_S = 40  # until the unit has answered or contacted its servers, on a busy machine
 
 
 class StepFailed(Exception):
@@ -36,7 +36,7 @@ class StepResult:
 
 @dataclass(frozen=True)
 class Step:
-    """One step of the story. `run` returns a sentence about what was seen."""
+    """One step of the story. `run` returns a sentence about its observation."""
 
     name: str
     title: str
@@ -45,7 +45,7 @@ class Step:
 
 
 class Screen(Protocol):
-    """Where progress is shown."""
+    """The place where progress is shown."""
 
     def begin(self, step: Step, number: int, total: int) -> None: ...
     def note(self, text: str) -> None: ...

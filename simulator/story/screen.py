@@ -61,7 +61,7 @@ class PlainScreen:
 
 
 class RichScreen(PlainScreen):
-    """Shows what the running step is doing, for people at a terminal."""
+    """Shows the progress of the running step, for people at a terminal."""
 
     def __init__(self, on: str) -> None:
         super().__init__(on)

@@ -1,4 +1,4 @@
-"""The factory station in the story: it provisions the one unit, and is tried on it a second time."""
+"""The factory station in the story: it provisions the unit, then is run on it a second time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from simulator.story.runner import StepFailed
 
 @dataclass(frozen=True)
 class KnownUnit:
-    """What the label and the registry hold about the unit. `setup_code` is the label's secret."""
+    """The unit's data on the label and in the registry. `setup_code` is the label's secret."""
 
     serial: str
     device_id: str
@@ -67,7 +67,7 @@ class StationRun:
         )
 
     def provision_again(self, station: Station, machine: Any) -> str:
-        """Try the station on a provisioned machine. Returns the reason of the refusal, raises StepFailed without."""
+        """Run the station again on this machine. Returns the reason of the refusal; raises StepFailed without one."""
         try:
             station.provision(machine.factory_port())
         except UnitRefusedError as error:

@@ -1,6 +1,6 @@
 """Everything around the device in the story: keys, images, machine, servers, station and owner.
 
-`World` starts the parts in order, ends them, and offers the steps one name for each thing that they do. The parts:
+`World` starts the parts in order, ends them, and has one method for each action of the steps. The parts:
 maker_keys.py, images.py, machine.py, servers.py, releases.py, station_run.py, owner.py and unit_status.py.
 """
 
@@ -111,7 +111,7 @@ class World:
 
     @property
     def build_summary(self) -> str:
-        """What was built and which servers run, in one line."""
+        """Return one line about the build and the running servers."""
         return f"{self.images.summary}; broker: {type(self.servers.broker).__name__}, CoAP: aiocoap"
 
     # maker ---------------------------------------------------------------------------------------------------
@@ -165,7 +165,7 @@ class World:
         return station
 
     def provision_again(self) -> str:
-        """Try the station on the same board. Returns the reason of the refusal, raises StepFailed without one."""
+        """Try the station on the same board. Returns the reason of the refusal; raises StepFailed if there is none."""
         return self.station.provision_again(self._opened, self.machine)
 
     def factory_link(self) -> FactoryLink:

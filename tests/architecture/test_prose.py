@@ -1,9 +1,10 @@
-"""The house style of prose.toml over what people read: documents, page texts, command help, clean docstrings."""
+"""The house style of prose.toml: documents, page texts, command help, docstrings and comments of clean packages."""
 
 from __future__ import annotations
 
 import ast
 import re
+import tokenize
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,6 +80,21 @@ def in_docstrings(root: Path, part: str) -> Iterator[Passage]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
                 yield from paragraphs(str(path.relative_to(root)), ast.get_docstring(node) or "")
+        yield from in_comments(path, str(path.relative_to(root)))
+
+
+def in_comments(path: Path, place: str) -> Iterator[Passage]:
+    """Comments of a module; comments on lines that follow each other are one paragraph."""
+    found: list[tuple[int, str]] = []
+    with path.open("rb") as source:
+        for token in tokenize.tokenize(source.readline):
+            if token.type == tokenize.COMMENT:
+                words = token.string.lstrip("#! ")
+                if found and found[-1][0] == token.start[0] - 1:
+                    words = f"{found.pop()[1]} {words}"
+                found.append((token.start[0], words))
+    for line, words in found:
+        yield from paragraphs(f"{place}:{line}", words)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""One emulated unit of a campaign with its servers, and the NVM images that its flows begin with."""
+"""An emulated unit of a campaign, its servers, and the NVM images that its flows begin with."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class BoardBench:
     def __exit__(self, *about: Any) -> None:
         self.world.__exit__(*about)
 
-    # what the maker knows ------------------------------------------------------------------------------------
+    # the maker's knowledge ------------------------------------------------------------------------------------
     @cached_property
     def images(self) -> dict[int, bytes]:
         """Signed images by release number."""
@@ -150,7 +150,7 @@ class BoardBench:
         self._put_failed_trial()
 
     def _is_settled(self) -> bool:
-        """Whether the unit wrote nothing during more than one check interval."""
+        """Return whether the unit wrote nothing during more than one check interval."""
         before = self.operations
         time.sleep(SETTLE_S)
         return self.operations == before

@@ -72,14 +72,14 @@ def run_case(bench: BoardBench, name: str, seed: int) -> CaseResult:
     power_on_seed = hashlib.sha256(f"{name} {seed}".encode()).digest()
     asked = len(bench.requests)
     machine.console.skip()
-    said = len(
+    begin = len(
         machine.console.text
-    )  # before power-on: on a busy machine the unit may be cut before this goes on
+    )  # before power-on: on a busy machine the cut may come before the next line
     machine.power_on(button_held=flow.is_button_held, fixed_seed=power_on_seed, cut=order)
     cut = f"--on qemu --flow {name} --seed {seed} ({order.when} operation {order.operation}"
     found = Findings()
     try:
-        what, script = _drive(outside, flow, said)
+        what, script = _drive(outside, flow, begin)
     except Exception as error:  # the flow failed before the cut
         found.add(checks.BRICKED, f"{type(error).__name__}: {error}")
         return CaseResult(True, cut + ")", found)
@@ -87,13 +87,13 @@ def run_case(bench: BoardBench, name: str, seed: int) -> CaseResult:
         return CaseResult(False, cut + ", which it does not reach)", found)
     flash = bench.nvm()
     found.merge(checks.check_at_rest(flash, outside), "at rest")
-    said = len(machine.console.text)
+    begin = len(machine.console.text)
     machine.power_on(fixed_seed=power_on_seed)
     try:
         script.join(PATIENCE_S)  # the new start ends requests that still wait for an answer
         if script.is_alive():
             raise StepFailed("the flow's script to end after the cut", "it still runs")
-        _look(Outside(bench, outside.known), flow, flash, said, found)
+        _look(Outside(bench, outside.known), flow, flash, begin, found)
     except (ConsoleTimeoutError, StepFailed, UnitFailedError, OSError, FirstbootError) as error:
         found.add(checks.BRICKED, f"{type(error).__name__}: {error}")
     finally:
@@ -113,7 +113,7 @@ def _begin(bench: BoardBench, flow: BoardFlow) -> Outside:
 
 
 def _drive(outside: Outside, flow: BoardFlow, start: int) -> tuple[str | None, threading.Thread]:
-    """Run the script until the unit prints that it cut its power. Returns what was cut, None if the script ended.
+    """Run the script until the unit prints that it cut its power. Returns the operation, None if the script ended.
 
     `start` is where the console's text of this power-on begins. The script's thread may still wait for an answer that
     can no longer arrive. Raises the script's error.
@@ -145,12 +145,12 @@ def _drive(outside: Outside, flow: BoardFlow, start: int) -> tuple[str | None, t
     return found.group(3) if found is not None else None, thread
 
 
-# what must be true afterwards ---------------------------------------------------------------------------------
-def _look(outside: Outside, flow: BoardFlow, flash: SimFlash, said: int, found: Findings) -> None:
-    state = _compare_start(outside, flash, said, found)
+# checks after the cut ---------------------------------------------------------------------------------
+def _look(outside: Outside, flow: BoardFlow, flash: SimFlash, begin: int, found: Findings) -> None:
+    state = _compare_start(outside, flash, begin, found)
     if state == lifecycle.UNPROVISIONED:
         provision(outside)  # the station tries again
-        _line(outside.bench, r"^firstboot \S+ on mps2_an385: factory default\n", said)
+        _line(outside.bench, r"^firstboot \S+ on mps2_an385: factory default\n", begin)
     elif state in (lifecycle.FACTORY_DEFAULT, lifecycle.INITIALISED) and flow.name != "provision":
         # Only the station of flow provision knows the certificate of its unit, so the doors of that flow are not tried.
         outside.wait_for_pages()
@@ -166,8 +166,8 @@ def _line(bench: BoardBench, pattern: str, start: int) -> re.Match[str]:
     return bench.until(pattern, lambda: re.search(pattern, console.text[start:], re.MULTILINE))
 
 
-def _compare_start(outside: Outside, flash: SimFlash, said: int, found: Findings) -> str:
-    """Compare what boot ROM and agent print with what the simulator reads from the same flash. Returns the state."""
+def _compare_start(outside: Outside, flash: SimFlash, begin: int, found: Findings) -> str:
+    """Compare the output of boot ROM and agent with what the simulator reads from the same flash. Returns the state."""
     bench = outside.bench
     twin = SimFlash(flash.layout)
     twin.restore(flash.snapshot())
@@ -175,7 +175,7 @@ def _compare_start(outside: Outside, flash: SimFlash, said: int, found: Findings
     # The start finishes an interrupted reset; otherwise a start does not change the state.
     expected = lifecycle.FACTORY_DEFAULT if facts.is_resetting else lifecycle.derive(facts)
     handover = boot_rom.start(twin, twin.layout, bench.key_hashes, lambda _: None)
-    rom = _line(bench, ROM_LINE, said)
+    rom = _line(bench, ROM_LINE, begin)
     if handover is not None:
         kind = "trial" if handover.is_trial else "confirmed"
         wanted = (str(handover.slot), kind, str(handover.info.version[0]))
@@ -183,7 +183,7 @@ def _compare_start(outside: Outside, flash: SimFlash, said: int, found: Findings
             found.add(
                 checks.MIXED, f"the boot ROM starts {rom.groups()}; by the flash it should start {wanted}"
             )
-    state = _line(bench, STATE_LINE, said).group(2)
+    state = _line(bench, STATE_LINE, begin).group(2)
     if state != expected:
         found.add(checks.OPEN, f"the unit reports {state!r}; by the flash it is {expected!r}")
     return str(state)

@@ -1,8 +1,7 @@
-"""The flows of a unit's life on the emulated board: where each begins, and what people and servers then do.
+"""The flows of a unit's life on the emulated board: the start of each, and the actions of people and servers.
 
-A script drives the unit until the flow's goal or until the power is cut, after which the unit no longer answers. It
-records what the unit reported to the outside. If a script reads an answer from before the cut, it records it, however
-late it runs.
+A script drives the unit until the flow's goal or until the power is cut; then the unit no longer answers. It records
+each fact that the unit reported, also from an answer that arrived before the cut and is read after it.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ FLOW_S = 90.0
 
 @dataclass
 class Outside:
-    """What the outside knows about the unit in one case. Implements checks.Outside."""
+    """Facts about the unit that are known outside of it in one case. Implements checks.Outside."""
 
     bench: BoardBench
     known: dict[str, object] = field(default_factory=dict)
@@ -66,7 +65,7 @@ Script = Callable[[Outside], None]
 
 @dataclass(frozen=True)
 class BoardFlow:
-    """One flow: the NVM image that it begins with, the facts known by then, what is published, and the script."""
+    """One flow: the NVM image that it begins with, the facts known by then, the published objects, and the script."""
 
     name: str
     begins_at: str

@@ -21,7 +21,7 @@ LEAST = 8  # minimum number of cases of each flow
 
 
 class Share(NamedTuple):
-    """What one process runs."""
+    """The cases that one process runs."""
 
     directory: str
     names: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""The fourteen steps of the story, in order. Each returns a sentence about what was seen, or raises StepFailed.
+"""The fourteen steps of the story, in order. Each returns a sentence about its observation, or raises StepFailed.
 
 Every claim is read from the unit itself (pages, factory port, console) or from the servers, never assumed.
 """

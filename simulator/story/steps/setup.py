@@ -15,7 +15,7 @@ WEAK_PASSWORDS = (
 
 
 def weak_password_refused(world: World) -> str:
-    """Offer weak passwords with the right code."""
+    """Try weak passwords with the right code."""
     reasons = []
     weak = (*WEAK_PASSWORDS, ("its own serial", f"my {world.unit.serial} password"))
     for why, password in weak:
@@ -42,7 +42,7 @@ def setup(world: World) -> str:
 
 
 def setup_code_dead(world: World) -> str:
-    """Offer the code on the label a second time."""
+    """Try the code on the label a second time."""
     reply = world.owner.set_up(world.unit.setup_code, "another long password 42")
     expect(reply.status == 404, "no set-up page", reply.status)
     return "the unit no longer accepts the set-up code"

@@ -32,7 +32,7 @@ def tampered_update_refused(world: World) -> str:
 
 
 def downgrade_refused(world: World) -> str:
-    """Publish release 1, validly signed, to a unit that runs a newer one."""
+    """Publish release 1, validly signed, to a unit with a newer one."""
     if world.running_number < 2:  # over CoAP only, no step has updated the unit yet
         world.publish(2, world.transports[0])
         expect_running(world, "2.0.0", "first")
@@ -75,7 +75,7 @@ def end_of_support(world: World) -> str:
     return f"the page reports the end of support ({status['support']['end_date']}); {accepted}"
 
 
-# what the steps wait for ---------------------------------------------------------------------------------------
+# conditions to wait for ----------------------------------------------------------------------------------------
 def expect_running(world: World, version: str, how: str, seconds: float = UPDATE_S) -> str:
     """Wait until release `version` is confirmed. Returns the sentence about it, raises StepFailed."""
 
@@ -98,7 +98,7 @@ def _progress_text(status: dict[str, Any]) -> str:
 
 
 def _latest_event(status: dict[str, Any], code: int) -> str | None:
-    """The text of the newest event with this error code; None if there is no such event."""
+    """Return the text of the newest event with this error code, None if there is none."""
     for event in reversed(status["update"]["events"]):
         if event["code"] == code:
             return str(event["text"])
@@ -128,7 +128,7 @@ def _expect_application(world: World, release: int) -> str:
 
 
 def _by_delta(world: World) -> str:
-    """How much of release 5 came over the network."""
+    """Return a sentence about how much of release 5 came over the network."""
     release = world.releases.release(5)
     if release.delta is None:
         return ", in full, because detools, which makes deltas, is not installed"
