@@ -1,4 +1,4 @@
-"""What is measured, against what: the rows of shared/performance.md, with the figures to reach and their anchors.
+"""The measured rows, with the figures to reach and the best known ones.
 
 A row is added here and its measurement below `board/` (runs on the board), `rom/` or in a module of its own with a
 function that `run.py` calls. Figures not reached stay in the table and are said so.

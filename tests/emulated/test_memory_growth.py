@@ -1,4 +1,4 @@
-"""10 000 chunks of a transfer on the board's own heap (shared/performance.md, row 8)."""
+"""10 000 chunks of a transfer on the board's own heap (tests/benchmarks/rows.py, row 8)."""
 
 from __future__ import annotations
 
