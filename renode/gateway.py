@@ -38,12 +38,8 @@ _READY_TIMEOUT_S: Final = 10.0
 
 @dataclass
 class GatewayCounters:
-    """Traffic so far; any thread may read it."""
+    """Dropped packets so far; any thread may read it."""
 
-    to_board_bytes: int = 0
-    from_board_bytes: int = 0
-    to_board_packets: int = 0
-    from_board_packets: int = 0
     dropped_queue_full: int = 0
     dropped_unwanted: int = 0  # wrong addresses, lengths, protocols
 
@@ -221,7 +217,6 @@ class Gateway:
             return
         self._to_line += encoded
         self.on_packet(False, frame[ETHERNET_HEADER_BYTES:])
-        self.counters.to_board_packets += 1
 
     def _read_line(self) -> None:
         assert self._line is not None  # noqa: S101
@@ -234,12 +229,10 @@ class Gateway:
         if not data:
             self._drop_line()
             return
-        self.counters.from_board_bytes += len(data)
         for packet in self._decoder.feed(data):
             self.on_packet(True, packet)
             if is_wanted(packet, is_isolated=self._is_isolated):
                 self._to_stack.append(_GATEWAY_MAC + _DEVICE_MAC + _IPV4 + packet)
-                self.counters.from_board_packets += 1
             else:
                 self.counters.dropped_unwanted += 1
 
@@ -254,7 +247,6 @@ class Gateway:
             self._drop_line()
             return
         del self._to_line[:sent]
-        self.counters.to_board_bytes += sent
 
     def _drop_line(self) -> None:
         if self._line is not None:

@@ -70,7 +70,6 @@ class SimulatedMachine:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._is_on = False
-        self._is_reset_asked = False
         self._is_button_held = False
         self._web_port = 0
         self.failure: BaseException | None = None
@@ -119,7 +118,6 @@ class SimulatedMachine:
 
     def reset(self) -> None:
         """Pull the reset pin."""
-        self._is_reset_asked = True
         self._end_run()
 
     def close(self) -> None:
@@ -174,7 +172,6 @@ class SimulatedMachine:
             while self._is_on and (handover is None or time.monotonic() < deadline):
                 time.sleep(0.01)
             return RESET_WATCHDOG
-        self._is_reset_asked = False
         try:
             asyncio.run(self._main(handover, reason))
         except boot_rom.UnitReset:

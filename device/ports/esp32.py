@@ -20,7 +20,7 @@ from device.compat import const
 from device.errors import EntropyError, FlashError
 from device.layout import RESET_EXTERNAL, RESET_POWER_ON, RESET_SOFTWARE, RESET_WATCHDOG
 from device.ports.esp_image import parse_esp_image
-from device.ports.slots import SECTOR_BYTES, UNIT_BYTES, SlotFlash
+from device.ports.slots import SECTOR_BYTES, UNIT_BYTES, SlotBoot, SlotFlash
 
 BUTTON_HOLD_MS = const(5000)
 BUTTON_POLL_MS = const(20)
@@ -55,22 +55,12 @@ class Esp32Flash(SlotFlash):
         esp32.Partition.mark_app_valid_cancel_rollback()
 
 
-class Esp32Boot:
+class Esp32Boot(SlotBoot):
     """interfaces.Boot. `start()` reads the running image once; the watchdog starts with it."""
 
     def __init__(self, flash: "Esp32Flash", button_pin: int = 0) -> None:
-        self._flash = flash
+        super().__init__(flash)
         self._button_pin = button_pin
-        self._watchdog: "Any" = None
-        self.slot = flash.running_slot
-        self.image_digest = bytes(32)
-        self.image_key = self.image_key_count = 0  # eFuses or OTP revoke image keys, not the firmware
-        self.version = (0, 0, 0, 0)
-        self.is_trial = False
-        self.reset_reason = RESET_EXTERNAL
-        self.hardware_id = bytes(16)
-        self.is_button_held = False
-        self.is_test_seed = False
 
     def start(self) -> None:
         """Read which slot runs and why. Raises FlashError, ImageFormatError (the slot has no ESP image)."""
@@ -111,10 +101,6 @@ class Esp32Boot:
             lambda slot: find_partition((SLOT_0, SLOT_1)[slot]).set_boot()
         )  # verifies the image
         machine.reset()
-
-    def watchdog_feed(self) -> None:
-        """Feed the watchdog that `start()` armed."""
-        self._watchdog.feed()
 
 
 class Esp32Entropy:

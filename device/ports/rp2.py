@@ -25,7 +25,7 @@ import rp2
 from device.compat import const
 from device.errors import EntropyError, FlashError
 from device.layout import RESET_EXTERNAL, RESET_POWER_ON, RESET_WATCHDOG
-from device.ports.slots import FACTS_BYTES, SECTOR_BYTES, SlotFlash
+from device.ports.slots import FACTS_BYTES, SECTOR_BYTES, SlotBoot, SlotFlash
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -65,25 +65,12 @@ class Rp2Flash(SlotFlash):
             _fbrp2.buy()
 
 
-class Rp2Boot:
+class Rp2Boot(SlotBoot):
     """interfaces.Boot. `start()` asks the boot ROM what runs, and starts the watchdog.
 
     The chip only distinguishes a watchdog reset from any other. `reset()` also goes through the watchdog, so a
     software reset reads as RESET_WATCHDOG here.
     """
-
-    def __init__(self, flash: "Rp2Flash") -> None:
-        self._flash = flash
-        self._watchdog: "Any" = None
-        self.slot = flash.running_slot
-        self.image_digest = bytes(32)
-        self.image_key = self.image_key_count = 0  # eFuses or OTP revoke image keys, not the firmware
-        self.version = (0, 0, 0, 0)
-        self.is_trial = False
-        self.reset_reason = RESET_EXTERNAL
-        self.hardware_id = bytes(16)
-        self.is_button_held = False
-        self.is_test_seed = False
 
     def start(self) -> None:
         """Read which slot runs and why. Raises FlashError."""
@@ -107,10 +94,6 @@ class Rp2Boot:
         """Restart. A slot that is staged and not tried starts once, if the boot ROM accepts its image."""
         self._flash.start_staged(_fbrp2.reboot_into)
         machine.reset()
-
-    def watchdog_feed(self) -> None:
-        """Feed the watchdog that `start()` armed."""
-        self._watchdog.feed()
 
 
 class Rp2Entropy:

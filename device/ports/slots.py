@@ -14,6 +14,7 @@ from device.layout import (
     MARK_CONFIRMED,
     MARK_STAGED,
     MARK_TRIED,
+    RESET_EXTERNAL,
     UNIT_STAGED,
     UNIT_TRIED,
     NvmLayout,
@@ -110,3 +111,24 @@ class SlotFlash(BlockFlash):
             start(slot)
         except OSError:
             self.mark_tried(slot)
+
+
+class SlotBoot:
+    """The shared part of interfaces.Boot: the watchdog, and the facts that a subclass reads in `start()`."""
+
+    def __init__(self, flash: SlotFlash) -> None:
+        self._flash = flash
+        self._watchdog: "Any" = None
+        self.slot = flash.running_slot
+        self.image_digest = bytes(32)
+        self.image_key = self.image_key_count = 0  # eFuses or OTP revoke image keys, not the firmware
+        self.version = (0, 0, 0, 0)
+        self.is_trial = False
+        self.reset_reason = RESET_EXTERNAL
+        self.hardware_id = bytes(16)
+        self.is_button_held = False
+        self.is_test_seed = False
+
+    def watchdog_feed(self) -> None:
+        """Feed the watchdog that `start()` armed."""
+        self._watchdog.feed()

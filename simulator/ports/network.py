@@ -45,7 +45,6 @@ class Link:
     rate: float = 0.0
     fate: Callable[[bytes], list[bytes]] = field(default=lambda data: [data])
     piece_bytes: int = 0
-    carried_bytes: int = 0
     _free_at_s: float = 0.0
 
     def stream(self, data: bytes, arrive: Handler) -> None:
@@ -56,7 +55,6 @@ class Link:
 
     def carry(self, data: bytes, arrive: Handler) -> None:
         """Deliver `data` after the link's delay and transmission time, in order."""
-        self.carried_bytes += len(data)
         if not self.delay_s and not self.rate:
             arrive(data)
             return

@@ -46,7 +46,6 @@ class MemoryBroker:
 
     def __init__(self, content: Content) -> None:
         self.content = content
-        self.served_bytes = 0
         self.subscriptions = 0  # topics asked for so far
 
     def connect(self, send: Callable[[bytes], None]) -> Callable[[bytes], None]:
@@ -108,7 +107,6 @@ class _Client:
         for topic, _ in topics:
             data = self._broker.content.published.get(topic.removeprefix(prefix))
             if topic.startswith(prefix) and data is not None:
-                self._broker.served_bytes += len(data)
                 self._send(mqtt.encode_publish(topic, data, is_retained=True))
 
     def _publish(self, body: bytes) -> None:
@@ -122,10 +120,6 @@ class _Client:
                 self._send(mqtt.encode_publish(topic.removesuffix("/req"), record))
         elif topic.endswith("/report"):
             content.on_report(payload)
-
-
-class NonceReuseError(AssertionError):
-    """A device protected two different messages under one sender sequence number."""
 
 
 @dataclass

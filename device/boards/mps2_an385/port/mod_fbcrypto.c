@@ -6,8 +6,8 @@
 #include "py/runtime.h"
 
 #include "board.h"
+#include "fbcrypto.h"
 #include "hss.h"
-#include "mbedtls/ccm.h"
 #include "mbedtls/ecdsa.h"
 #include "mbedtls/md.h"
 #include "mbedtls/platform_util.h"
@@ -17,12 +17,8 @@
 #define PUBLIC_BYTES (65)
 #define DIGEST_BYTES (32)
 #define SIGNATURE_BYTES (64)
-#define CCM_KEY_BYTES (16)
-#define CCM_NONCE_BYTES (13)
-#define CCM_MAX_MESSAGE (0xFFFF) // a nonce of 13 bytes leaves two for the length (RFC 3610)
-#define CCM_MAX_AAD (0xFEFF)
 
-static const uint8_t *get_bytes(mp_obj_t obj, size_t length, mp_rom_error_text_t what) {
+const uint8_t *fbcrypto_bytes(mp_obj_t obj, size_t length, mp_rom_error_text_t what) {
     mp_buffer_info_t info;
     mp_get_buffer_raise(obj, &info, MP_BUFFER_READ);
     if (info.len != length) {
@@ -37,7 +33,7 @@ static void need_entropy(void) {
     }
 }
 
-static NORETURN void raise_library(int error) {
+NORETURN void fbcrypto_raise(int error) {
     if (error == MBEDTLS_ERR_MPI_ALLOC_FAILED || error == MBEDTLS_ERR_ECP_ALLOC_FAILED) {
         mp_raise_type(&mp_type_MemoryError);
     }
@@ -90,7 +86,7 @@ static mp_obj_t fbcrypto_p256_generate(void) {
     error = error ? error : write_point(&work, public_key);
     p256_end(&work);
     if (error) {
-        raise_library(error);
+        fbcrypto_raise(error);
     }
     mp_obj_t pair[2] = {mp_obj_new_bytes(private_key, PRIVATE_BYTES), mp_obj_new_bytes(public_key, PUBLIC_BYTES)};
     mbedtls_platform_zeroize(private_key, sizeof(private_key));
@@ -99,7 +95,7 @@ static mp_obj_t fbcrypto_p256_generate(void) {
 static MP_DEFINE_CONST_FUN_OBJ_0(fbcrypto_p256_generate_obj, fbcrypto_p256_generate);
 
 static mp_obj_t fbcrypto_p256_public(mp_obj_t private_in) {
-    const uint8_t *private_key = get_bytes(private_in, PRIVATE_BYTES, MP_ERROR_TEXT("P-256 private key"));
+    const uint8_t *private_key = fbcrypto_bytes(private_in, PRIVATE_BYTES, MP_ERROR_TEXT("P-256 private key"));
     need_entropy(); // blinds the multiplication
     p256_t work;
     uint8_t public_key[PUBLIC_BYTES];
@@ -113,7 +109,7 @@ static mp_obj_t fbcrypto_p256_public(mp_obj_t private_in) {
         mp_raise_ValueError(MP_ERROR_TEXT("P-256 private key"));
     }
     if (error) {
-        raise_library(error);
+        fbcrypto_raise(error);
     }
     return mp_obj_new_bytes(public_key, PUBLIC_BYTES);
 }
@@ -121,8 +117,8 @@ static MP_DEFINE_CONST_FUN_OBJ_1(fbcrypto_p256_public_obj, fbcrypto_p256_public)
 
 // RFC 6979: key and digest determine the nonce of the signature; the generator only blinds.
 static mp_obj_t fbcrypto_p256_sign(mp_obj_t private_in, mp_obj_t digest_in) {
-    const uint8_t *private_key = get_bytes(private_in, PRIVATE_BYTES, MP_ERROR_TEXT("P-256 private key"));
-    const uint8_t *digest = get_bytes(digest_in, DIGEST_BYTES, MP_ERROR_TEXT("digest length"));
+    const uint8_t *private_key = fbcrypto_bytes(private_in, PRIVATE_BYTES, MP_ERROR_TEXT("P-256 private key"));
+    const uint8_t *digest = fbcrypto_bytes(digest_in, DIGEST_BYTES, MP_ERROR_TEXT("digest length"));
     need_entropy();
     p256_t work;
     uint8_t signature[SIGNATURE_BYTES];
@@ -138,16 +134,16 @@ static mp_obj_t fbcrypto_p256_sign(mp_obj_t private_in, mp_obj_t digest_in) {
         mp_raise_ValueError(MP_ERROR_TEXT("P-256 private key"));
     }
     if (error) {
-        raise_library(error);
+        fbcrypto_raise(error);
     }
     return mp_obj_new_bytes(signature, SIGNATURE_BYTES);
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(fbcrypto_p256_sign_obj, fbcrypto_p256_sign);
 
 static mp_obj_t fbcrypto_p256_verify(mp_obj_t public_in, mp_obj_t digest_in, mp_obj_t signature_in) {
-    const uint8_t *public_key = get_bytes(public_in, PUBLIC_BYTES, MP_ERROR_TEXT("P-256 public key"));
-    const uint8_t *digest = get_bytes(digest_in, DIGEST_BYTES, MP_ERROR_TEXT("digest length"));
-    const uint8_t *signature = get_bytes(signature_in, SIGNATURE_BYTES, MP_ERROR_TEXT("signature length"));
+    const uint8_t *public_key = fbcrypto_bytes(public_in, PUBLIC_BYTES, MP_ERROR_TEXT("P-256 public key"));
+    const uint8_t *digest = fbcrypto_bytes(digest_in, DIGEST_BYTES, MP_ERROR_TEXT("digest length"));
+    const uint8_t *signature = fbcrypto_bytes(signature_in, SIGNATURE_BYTES, MP_ERROR_TEXT("signature length"));
     p256_t work;
     int error = p256_start(&work);
     int key_error = error ? error
@@ -165,10 +161,10 @@ static mp_obj_t fbcrypto_p256_verify(mp_obj_t public_in, mp_obj_t digest_in, mp_
         mp_raise_ValueError(MP_ERROR_TEXT("P-256 public key"));
     }
     if (key_error) {
-        raise_library(key_error);
+        fbcrypto_raise(key_error);
     }
     if (error && error != MBEDTLS_ERR_ECP_VERIFY_FAILED) {
-        raise_library(error);
+        fbcrypto_raise(error);
     }
     return mp_obj_new_bool(error == 0);
 }
@@ -182,79 +178,11 @@ static mp_obj_t fbcrypto_hmac_sha256(mp_obj_t key_in, mp_obj_t data_in) {
     int error = mbedtls_md_hmac(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), key.buf, key.len, data.buf, data.len,
         mac);
     if (error) {
-        raise_library(error);
+        fbcrypto_raise(error);
     }
     return mp_obj_new_bytes(mac, sizeof(mac));
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(fbcrypto_hmac_sha256_obj, fbcrypto_hmac_sha256);
-
-// Arguments of both directions: key, nonce, additional data, text, tag length.
-typedef struct {
-    const uint8_t *key, *nonce;
-    mp_buffer_info_t aad, text;
-    size_t tag_bytes;
-} ccm_arguments_t;
-
-static void ccm_arguments(const mp_obj_t *args, bool has_tag, ccm_arguments_t *out) {
-    out->key = get_bytes(args[0], CCM_KEY_BYTES, MP_ERROR_TEXT("AES key length"));
-    out->nonce = get_bytes(args[1], CCM_NONCE_BYTES, MP_ERROR_TEXT("AES-CCM nonce length"));
-    mp_get_buffer_raise(args[2], &out->aad, MP_BUFFER_READ);
-    mp_get_buffer_raise(args[3], &out->text, MP_BUFFER_READ);
-    mp_int_t tag_bytes = mp_obj_get_int(args[4]);
-    if (tag_bytes != 8 && tag_bytes != 16) {
-        mp_raise_ValueError(MP_ERROR_TEXT("AES-CCM tag length"));
-    }
-    out->tag_bytes = (size_t)tag_bytes;
-    size_t overhead = has_tag ? out->tag_bytes : 0;
-    if (out->aad.len > CCM_MAX_AAD || out->text.len < overhead || out->text.len - overhead > CCM_MAX_MESSAGE) {
-        mp_raise_ValueError(MP_ERROR_TEXT("AES-CCM message length"));
-    }
-}
-
-static mp_obj_t fbcrypto_aes_ccm_encrypt(size_t n_args, const mp_obj_t *args) {
-    (void)n_args;
-    ccm_arguments_t a;
-    ccm_arguments(args, false, &a);
-    vstr_t out;
-    vstr_init_len(&out, a.text.len + a.tag_bytes);
-    mbedtls_ccm_context ccm;
-    mbedtls_ccm_init(&ccm);
-    int error = mbedtls_ccm_setkey(&ccm, MBEDTLS_CIPHER_ID_AES, a.key, CCM_KEY_BYTES * 8);
-    error = error ? error
-        : mbedtls_ccm_encrypt_and_tag(&ccm, a.text.len, a.nonce, CCM_NONCE_BYTES, a.aad.buf, a.aad.len, a.text.buf,
-        (uint8_t *)out.buf, (uint8_t *)out.buf + a.text.len, a.tag_bytes);
-    mbedtls_ccm_free(&ccm);
-    if (error) {
-        raise_library(error);
-    }
-    return mp_obj_new_bytes_from_vstr(&out);
-}
-static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(fbcrypto_aes_ccm_encrypt_obj, 5, 5, fbcrypto_aes_ccm_encrypt);
-
-static mp_obj_t fbcrypto_aes_ccm_decrypt(size_t n_args, const mp_obj_t *args) {
-    (void)n_args;
-    ccm_arguments_t a;
-    ccm_arguments(args, true, &a);
-    size_t length = a.text.len - a.tag_bytes;
-    const uint8_t *text = a.text.buf;
-    vstr_t out;
-    vstr_init_len(&out, length);
-    mbedtls_ccm_context ccm;
-    mbedtls_ccm_init(&ccm);
-    int error = mbedtls_ccm_setkey(&ccm, MBEDTLS_CIPHER_ID_AES, a.key, CCM_KEY_BYTES * 8);
-    error = error ? error
-        : mbedtls_ccm_auth_decrypt(&ccm, length, a.nonce, CCM_NONCE_BYTES, a.aad.buf, a.aad.len, text,
-        (uint8_t *)out.buf, text + length, a.tag_bytes);
-    mbedtls_ccm_free(&ccm);
-    if (error == MBEDTLS_ERR_CCM_AUTH_FAILED) {
-        mp_raise_ValueError(MP_ERROR_TEXT("AES-CCM tag"));
-    }
-    if (error) {
-        raise_library(error);
-    }
-    return mp_obj_new_bytes_from_vstr(&out);
-}
-static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(fbcrypto_aes_ccm_decrypt_obj, 5, 5, fbcrypto_aes_ccm_decrypt);
 
 static mp_obj_t fbcrypto_hss_verify(mp_obj_t public_in, mp_obj_t message_in, mp_obj_t signature_in) {
     mp_buffer_info_t key, message, signature;
