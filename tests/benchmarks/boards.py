@@ -1,10 +1,10 @@
-"""Boards that take their time and none of the station's: real device code on Unix sockets, in a process of its own.
+"""Boards with realistic waiting times that use no processor time of the station: device code in its own process.
 
     python -m tests.benchmarks.boards FOLDER --places 16 --seconds 15
 
-Each place is FOLDER/pNN. A board waits where a slow one works (its keys, its own check, the lock), then it answers at
-once; computing is left out of its time. When a locked board has refused the station's last write, the next one is put
-in its place. Ends with its standard input.
+Each place is the Unix socket FOLDER/pNN. A board waits at the steps that take a slow board time (its keys, its own
+check, the lock), then it answers at once. After a locked board has refused the station's last write, the next board
+takes its place. The process ends when its standard input closes.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from device.limits import FACTORY_FRAME_BYTES
 from tests.unit.provisioning.station.station_bench import MemoryUnit
 
 # Shares of a board's time; each wait stays below the station's patience of 5 s for an answer.
-SHARES: Final = {"make_key": 0.2, "seal": 0.3, "lock": 0.3}  # make_key comes twice
+SHARES: Final = {"make_key": 0.2, "seal": 0.3, "lock": 0.3}  # make_key is requested twice
 
 
 class Place:
-    """One place: the board that is in it, and how long boards take."""
+    """One place: its present board, and the seconds that a board takes."""
 
     def __init__(self, path: Path, seconds: float) -> None:
         self._unit = MemoryUnit()

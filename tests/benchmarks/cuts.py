@@ -1,6 +1,6 @@
-"""Row 9: power cuts a second, and what they did, by `firstboot powercut` in the simulator and on the emulated board.
+"""Row 9: power cuts a second and their findings, by `firstboot powercut` in the simulator and on the emulated board.
 
-The only figures of this bench that are wall time of the machine it runs on. The complete campaign is `make powercut`.
+These are the only figures in wall time of the machine. The complete campaign is `make powercut`.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ TIMEOUT_S: Final = 300
 
 
 class NotMeasuredError(Exception):
-    """Why a figure is missing."""
+    """A figure could not be measured; the text is the reason."""
 
 
 def figures(work: Path, name: str, arguments: tuple[str, ...]) -> dict[str, float]:
-    """`NAME` (cuts a second) and `NAME.harm` of one run of the command. Raises NotMeasuredError."""
+    """Return `NAME` (cuts a second) and `NAME.harm` of one run of the command. Raises NotMeasuredError."""
     out = work / f"{name}.json"
     command = [sys.executable, "-m", "provisioning.cli.main", "powercut", "--json", str(out), *arguments]
     try:

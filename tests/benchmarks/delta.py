@@ -1,10 +1,10 @@
-"""What a delta payload costs the emulated board: instructions, RAM and bytes, with real firmware.
+"""The cost of a delta payload on the emulated board: instructions, RAM and bytes, with real firmware.
 
-The source and the target are signed images of this firmware, the patch is detools'. They lie in places of NVM that
-nothing else uses; the board's own device/update/patching.py makes the target there. Instructions as in run.py.
+The source and the target are signed images of this firmware, the patch is detools'. They are in unused places of NVM,
+where the board's own device/update/patching.py builds the target. Instructions as in run.py.
 
 `.venv/bin/python -m tests.benchmarks.delta` prints them for whole images: a release and the same code
-64 bytes further on.
+moved by 64 bytes.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ spoil(); gc.collect(); before = gc.mem_alloc(); gc.threshold(2048); _mps2.heap_p
 made = make(); gc.collect(); peak = _mps2.heap_peak(); gc.threshold(-1)
 print(made, peak - before)
 """
-# One block of FREE_BYTES is kept, every other free place of the heap is taken, then the block is given back: what does
-# not fit into it raises MemoryError.
+# One block of FREE_BYTES is reserved, all other free places of the heap are filled, then the block is freed. An
+# allocation that does not fit into it raises MemoryError.
 _SQUEEZED: Final = """
 spoil()
 def fill():
@@ -92,9 +92,9 @@ print(made, free)
 def measure(
     kit: Kit, folder: Path, source: bytes, target: bytes, patch: bytes | None = None
 ) -> dict[str, int]:
-    """{"patch": bytes, "wire": bytes with the list, "instructions", "heap": most that lived, "squeezed": free before}.
+    """Return {"patch": bytes, "wire": bytes with the list, "instructions", "heap": its peak, "squeezed": free before}.
 
-    Raises AssertionError where the board does not make the target, RemoteError where it raises.
+    Raises AssertionError if the board does not build the target, RemoteError for an exception on the board.
     """
     patch = create_patch(source, target) if patch is None else patch
     with kit.board(folder, "development", has_network=False, icount_shift=0) as board:
@@ -142,7 +142,7 @@ def _figure(printed: str) -> int:
 
 
 def main() -> None:
-    """Measure the whole images and print what came out, beside what there is to reach."""
+    """Measure the whole images; print each figure and the figure to reach."""
     with tempfile.TemporaryDirectory() as folder:
         kit = Kit(Path(folder))
         source = kit.image("release", "1.0.0+1").read_bytes()

@@ -1,8 +1,8 @@
 """A line at its pace: `firstboot station run` over sixteen boards of fifteen seconds each.
 
-The boards are in another process (tests/benchmarks/boards.py) and the station is the command itself, so the CPU time
-that the system counts for the station's process is the station's own, start included. Sixteen boards of fifteen seconds
-can be 3 840 an hour: a board is followed by the next without a pause.
+The boards are in another process (tests/benchmarks/boards.py) and the station is the command itself, so the CPU time of
+that process, with its start, is the station's. Sixteen boards of fifteen seconds are at most 3 840 an hour, because
+there is no pause between boards.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ COMMAND: Final = [sys.executable, "-c", "from provisioning.cli.main import main;
 
 @dataclass(frozen=True)
 class Shift:
-    """What a line came to: units and seconds from the first start to the last pass, CPU seconds of its process."""
+    """A line's result: units and seconds from the first start to the last pass, CPU seconds of its process."""
 
     units: int
     failed: int
@@ -43,13 +43,13 @@ class Shift:
 
     @property
     def cpu_percent(self) -> float:
-        """Of one core, over the life of the process."""
+        """Return the share of one core, over the life of the process."""
         return 100 * self.cpu_s / self.process_s
 
 
 @contextmanager
 def boards(folder: Path, places: int, seconds: float) -> Iterator[list[str]]:
-    """Addresses of boards that are served by another process."""
+    """Yield the addresses of boards that another process serves."""
     command = [sys.executable, "-m", "tests.benchmarks.boards", str(folder)]
     command += ["--places", str(places), "--seconds", str(seconds)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -64,7 +64,7 @@ def boards(folder: Path, places: int, seconds: float) -> Iterator[list[str]]:
 
 
 def shift(units: int, places: int = PLACES, board_s: float = BOARD_S) -> Shift:
-    """Let a line make `units` units. Raises RuntimeError where the command fails."""
+    """Let a line provision `units` units. Raises RuntimeError if the command fails."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         station = folder / "station"
@@ -109,7 +109,7 @@ def _run(station: Path, addresses: list[str], units: int) -> Shift:
 
 
 def report(*, is_full: bool) -> None:
-    """Print a shift of ten minutes, or of one."""
+    """Print the figures of ten minutes, or of one."""
     units = PLACES * (40 if is_full else 4)
     found = shift(units)
     pace = "reached" if found.per_hour > REACH_PER_HOUR else "NOT REACHED"

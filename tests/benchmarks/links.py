@@ -1,7 +1,7 @@
 """Rows 7 and 8 over links with a round trip of 100 ms: the device's own sources, in virtual time.
 
-Virtual time holds the link's delay and rate and nothing else, so the figures are the same in every run: what the
-protocol leaves unused of a link. What a unit needs to compute stands in the rows of instructions.
+Virtual time contains only the link's delay and rate, so every run gives the same figures: the share of the link that
+the protocol uses. The rows of instructions have the cost of computing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MQTT_CHUNKS: Final = 124  # as many as a firmware of 500 kB has
 
 
 def figures() -> dict[str, float]:
-    """Shares of what the link could carry."""
+    """Return the used shares of the links."""
     found = {"coap.share": COAP_BYTES / virtual.run(_coap_s()) / (BLOCK / (2 * HALF_TRIP_S))}
     for name, rate in (("100k", 100_000), ("250k", 250_000)):
         found[f"mqtt.share-{name}"] = MQTT_CHUNKS * CHUNK / virtual.run(_mqtt_s(rate)) / rate
@@ -36,7 +36,7 @@ def figures() -> dict[str, float]:
 
 
 async def _coap_s() -> float:
-    """Virtual seconds that COAP_BYTES take, block by block."""
+    """Return the virtual seconds of COAP_BYTES, block by block."""
     payload = bytes(range(256)) * (COAP_BYTES // 256)
     content = Content(CLASS_ID, lambda request: b"record")
     content.published["o/" + "00" * 32] = payload
@@ -53,14 +53,14 @@ async def _coap_s() -> float:
         sequence=oscore.SenderSequence(0, lambda upto: None),
     )
     await source.open()
-    await source.freshness(b"request")  # the Echo challenge of a server that just started comes here
+    await source.freshness(b"request")  # a server that just started sends its Echo challenge now
     chunks = [payload[at : at + CHUNK] for at in range(0, COAP_BYTES, CHUNK)]
     source.plan(bytes(32), COAP_BYTES, [], range(len(chunks)))
     return await _timed(_take(source, chunks))
 
 
 async def _mqtt_s(rate: float) -> float:
-    """Virtual seconds that MQTT_CHUNKS take over a link of `rate` bytes a second."""
+    """Return the virtual seconds of MQTT_CHUNKS over a link of `rate` bytes a second."""
     chunks = [index.to_bytes(4, "big") * (CHUNK // 4) for index in range(MQTT_CHUNKS)]
     digests = [hashlib.sha256(chunk).digest() for chunk in chunks]
     published = {"o/" + digest.hex(): chunk for digest, chunk in zip(digests, chunks, strict=True)}

@@ -1,9 +1,9 @@
-"""How long the local pages take on the emulated board: prints figures, asserts none.
+"""Times of the local pages on the emulated board: prints figures, asserts none.
 
     .venv/bin/python -m tests.benchmarks.pages            # --on sim for the simulator
 
-Wall time of QEMU says little of a chip: the emulator runs some hundred million instructions a second, the real board
-25 million. What it shows is which part takes the time.
+The wall time of QEMU does not predict that of a chip: the emulator runs about a hundred million instructions a second,
+the real board 25 million. It shows only which part takes the time.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ FAILURES: list[str] = []
 
 
 def median_s(world: World, path: str) -> tuple[float, int]:
-    """Seconds for one request with its TLS handshake, median; bytes of the body."""
+    """Return the median seconds of one request with its TLS handshake, and the bytes of the body."""
     taken, size = [], 0
     while len(taken) < ROUNDS:
         began = time.perf_counter()
         try:
             size = len(world.owner.request("GET", path).body)
-        except OSError as error:  # said, not hidden: a page that does not come is a finding
+        except OSError as error:  # printed, because a page that does not answer is a finding
             print(f"GET {path}: {type(error).__name__} after {time.perf_counter() - began:.1f} s")
             print("  console: " + " / ".join(world.machine.console.text.splitlines()[-4:]))
             FAILURES.append(path)

@@ -1,12 +1,12 @@
-"""The registry's pace: durable steps of the station beside a bare durable commit loop of the same database.
+"""The registry's pace: durable steps of the station compared with a bare loop of durable commits in the same database.
 
-Boards are instant (no link, no labels): a unit costs the registry reserve, seal and release with its phases, three
-steps, each of which returns when it is on disk. The bare loop commits one row at a time, with as many bytes as a step
-stores on average, on one connection with the registry's own settings. Both loops run in turns in one process, in files
-of one folder, so the ratio says something where the times of this machine do not.
+Boards answer at once (no link, no labels). A unit takes three steps in the registry: reserve, complete, and pass with
+its phases; each returns when it is on disk. The bare loop commits one row at a time, with the average bytes of a step,
+on one connection with the registry's own settings. Both loops alternate in one process, in files of one folder, so their
+ratio depends less on the machine than the times do.
 
 Steps that wait for the disk together share a commit (provisioning/registry/writer.py): with many ports there are fewer
-commits than steps, which is why the ratio can go beyond 1. Both numbers are printed.
+commits than steps, so the ratio can be above 1. Both numbers are printed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ TURN_S: Final = 0.25
 REACH: Final = 0.8
 WORKERS: Final = (1, 4, 16)
 TABLES: Final = ("unit", "code_fingerprint", "production_record", "phase_entry")
-# What a unit really stores: 15 phases with their measurements, a certificate of usual size.
+# The data of a real unit: 15 phases with their measurements, a certificate of usual size.
 PHASES: Final = [
     PhaseResult(f"phase{number}", Outcome.PASS, 0.1, {"bytes": 1000, "sha256": "0" * 64})
     for number in range(15)
@@ -52,7 +52,7 @@ RECORD: Final = {
 
 
 def one_unit(registry: Registry) -> None:
-    """What a unit costs a registry."""
+    """Take one unit through the three steps of the registry."""
     hardware_id = secrets.token_bytes(16)
     reserved = registry.reserve(hardware_id, "B1", "SN-", generate_code(), is_development=False)
     registry.complete(reserved.unit_id, SEALED)
@@ -61,7 +61,7 @@ def one_unit(registry: Registry) -> None:
 
 
 def step_bytes(registry: Registry) -> int:
-    """How many bytes of values a step stores on average; a unit is made for it."""
+    """Return the bytes of values that a step stores on average, measured with one unit."""
     one_unit(registry)
     with registry.reading() as session:
         rows = [row for table in TABLES for row in session.execute(text(f"SELECT * FROM {table}"))]  # noqa: S608
@@ -71,7 +71,7 @@ def step_bytes(registry: Registry) -> int:
 
 
 def bare_sqlite(path: Path, size: int) -> Callable[[], None]:
-    """A commit of one row with the registry's own settings."""
+    """Yield a function that commits one row with the registry's own settings."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     for pragma in SQLITE_SETTINGS:
         connection.execute(f"PRAGMA {pragma}")
@@ -86,7 +86,7 @@ def bare_sqlite(path: Path, size: int) -> Callable[[], None]:
 
 
 def bare_postgres(address: str, size: int) -> Callable[[], None]:
-    """The same on PostgreSQL."""
+    """Yield the same function for PostgreSQL."""
     connection = psycopg.connect(address, autocommit=False)
     connection.execute("CREATE TABLE bare (data BYTEA)")
     connection.commit()
@@ -99,7 +99,7 @@ def bare_postgres(address: str, size: int) -> Callable[[], None]:
 
 
 def pace(action: Callable[[], None], seconds: float, threads: int = 1) -> tuple[int, float]:
-    """(calls, seconds they took)."""
+    """Return (calls, their seconds)."""
     counts, until = [0] * threads, time.monotonic() + seconds
 
     def work(index: int) -> None:
@@ -147,7 +147,7 @@ class Pace:
 
 
 def compare(registry: Registry, bare: Callable[[], None], workers: int, seconds: float) -> Pace:
-    """Both loops in turns, half of the seconds each."""
+    """Run both loops in turns, half of the seconds each."""
     ours, floor, commits = Loop(), Loop(), registry.writer.commits
     while ours.seconds + floor.seconds < seconds:
         floor.add(*pace(bare, TURN_S))
@@ -159,7 +159,7 @@ def compare(registry: Registry, bare: Callable[[], None], workers: int, seconds:
 
 @contextmanager
 def both(folder: Path) -> Iterator[list[tuple[Registry, Callable[[], None]]]]:
-    """(registry, bare loop) of each database that there is, in files of `folder`."""
+    """Yield (registry, bare loop) of each available database, in files of `folder`."""
     found = [Registry.create(folder / "registry.db")]
     open_batch(found[0])
     size = step_bytes(found[0])
@@ -175,7 +175,7 @@ def both(folder: Path) -> Iterator[list[tuple[Registry, Callable[[], None]]]]:
 
 
 def measure(seconds: float) -> Iterator[Pace]:
-    """Each database with each number of workers, `seconds` for each."""
+    """Measure each database with each number of workers, `seconds` for each."""
     with tempfile.TemporaryDirectory() as folder, both(Path(folder)) as pairs:
         for registry, bare in pairs:
             for workers in WORKERS:

@@ -34,7 +34,7 @@ def _label() -> Label:
 
 
 def per_second(action: Callable[[], object], seconds: float) -> float:
-    """Calls per second of processor time; the first call, which loads fonts and templates, is not counted."""
+    """Return the calls per second of processor time, without the first call, which loads fonts and templates."""
     action()
     calls, began = 0, time.process_time()
     while (used := time.process_time() - began) < seconds or calls < FEWEST:

@@ -1,7 +1,7 @@
 """The measured rows, with the figures to reach and the best known ones.
 
-A row is added here and its measurement below `board/` (runs on the board), `rom/` or in a module of its own with a
-function that `run.py` calls. Figures not reached stay in the table and are said so.
+Add a row here, and its measurement in `board/` (runs on the board), in `rom/` or in a new module with a function that
+`run.py` calls. Figures that are not reached stay in the table and are marked.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ TICK: Final = 40  # instructions: 1 GHz of guest time over 25 MHz of SysTick
 
 @dataclass(frozen=True)
 class Row:
-    """One figure: `name` of the measurement, what is to be reached (None: no figure), best known floor in words.
+    """One figure: `name` of the measurement, the value to reach (None: no value), the best known figure in words.
 
     At most `reach`, unless `is_floor`: then at least.
     """
@@ -111,14 +111,14 @@ ROWS: Final = (
 
 @dataclass(frozen=True)
 class Result:
-    """A row and what was measured; None where nothing was."""
+    """A row and its measured value, None if there is none."""
 
     row: Row
     value: float | None
 
     @property
     def verdict(self) -> str:
-        """One of "reached", "NOT REACHED", "not measured", "-" (no figure to reach)."""
+        """Return "reached", "NOT REACHED", "not measured" or "-" (no figure to reach)."""
         if self.value is None:
             return "not measured"
         if self.row.reach is None:
@@ -128,7 +128,7 @@ class Result:
 
 
 def results(measured: dict[str, float]) -> list[Result]:
-    """Every row with its value. Raises ValueError for a measurement that no row asks for: it would be lost."""
+    """Return every row with its value. Raises ValueError for a measurement without a row, which would be lost."""
     derived = {**measured, **_derived(measured)}
     names = {row.name for row in ROWS} | _PARTS
     unknown = sorted(set(derived) - names)
@@ -148,7 +148,7 @@ _PARTS: Final = frozenset(
 
 
 def _derived(measured: dict[str, float]) -> dict[str, float]:
-    """What is said for a byte, a KiB, or beside another figure."""
+    """Return the figures for each byte or KiB, and the ratios to other figures."""
     found = _over_bare(measured)
     if "slot-digest" in measured:
         found["slot-digest"] = measured["slot-digest"] / measured["slot-digest.bytes"]
@@ -161,7 +161,7 @@ def _derived(measured: dict[str, float]) -> dict[str, float]:
 
 
 def _over_bare(measured: dict[str, float]) -> dict[str, float]:
-    """How much is added to the bare library calls: by the ROM's own checks (load less copy and hash), by Python."""
+    """Return the ratios to the bare library calls: of the ROM's own checks (load without copy and hash), of Python."""
     found: dict[str, float] = {}
     if "boot-load-p256" not in measured:
         return found
@@ -176,7 +176,7 @@ def _over_bare(measured: dict[str, float]) -> dict[str, float]:
 
 
 def table(found: list[Result]) -> str:
-    """The results as a Markdown table."""
+    """Return the results as a Markdown table."""
     lines = ["| # | what | measured | to reach | | best known |", "|---|---|---:|---:|---|---|"]
     for one in found:
         row = one.row
@@ -189,7 +189,7 @@ def table(found: list[Result]) -> str:
 
 
 def summary(found: list[Result], absent: dict[str, str]) -> str:
-    """How many are reached, which are not, and why something was not measured; `absent`: name -> reason."""
+    """Return how many are reached, which are not, and the reason for each missing one; `absent`: name -> reason."""
     verdicts = [one.verdict for one in found]
     asked = [verdict for verdict in verdicts if verdict != "-"]
     lines = [f"bench: {asked.count('reached')} of {len(asked)} figures reached"]

@@ -1,8 +1,8 @@
-"""`make bench`: measure rows 1 to 9, print the table and how many are reached; ARGS="--json FILE" keeps it as data.
+"""`make bench`: measure rows 1 to 9, print the table and how many are reached; ARGS="--json FILE" writes it as data.
 
-Instructions of the guest under `-icount shift=0` with frozen code that runs by itself: the same in every run. The
-board's SysTick gives them in steps of 40. Transfers are in virtual time. Only row 9 is wall time of this machine.
-ARGS="--write" puts the table into docs/performance.md; ARGS="--only board" measures one part.
+Instructions are those of the guest under `-icount shift=0` with frozen code that runs by itself: the same in every run.
+The board's SysTick counts them in steps of 40. Transfers are in virtual time. Only row 9 is wall time of this machine.
+ARGS="--write" writes the table into docs/performance.md; ARGS="--only board" measures one part.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from tests.emulated.boot_support import VECTORS
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 RUN_TIMEOUT_S = 400
-BUILD_NUMBER = 7  # of the bench image: an update installs the image that runs, as the release of this number
+BUILD_NUMBER = 7  # of the benchmark image: an update installs the running image as the release of this number
 PAGE = CHECKOUT / "docs" / "performance.md"
 MARKS = ("<!-- make bench --write: begin -->", "<!-- make bench --write: end -->")
 BODY_BYTES = 100 * 1024
@@ -46,11 +46,13 @@ _FIGURE = re.compile(r"^FIGURE (\S+) (-?\d+)$", re.MULTILINE)
 
 
 ALL_OF_THE_BOARD = r"^bench: \d+ done$"
-SHORT_OF_THE_BOARD = r"^FIGURE coap\.ticks \d+$"  # every row of the board but growth and the heap of updates
+SHORT_OF_THE_BOARD = (
+    r"^FIGURE coap\.ticks \d+$"  # every row of the board except growth and the heap of updates
+)
 
 
 def board_figures(work: Path, end: str = ALL_OF_THE_BOARD) -> dict[str, float]:
-    """Everything below tests/benchmarks/board, on the `bench` firmware, up to the line `end`."""
+    """Run tests/benchmarks/board on the `bench` firmware, up to the line `end`."""
     key = _new_key(work / "key.pem")
     rom = build_rom([key_hash(key).hex()], root=CHECKOUT, progress=_say).elf
     raw = build("bench", root=CHECKOUT, progress=_say).image
@@ -62,7 +64,7 @@ def board_figures(work: Path, end: str = ALL_OF_THE_BOARD) -> dict[str, float]:
 
 
 def figures_of(text: str) -> dict[str, float]:
-    """What the board printed: instructions and bytes by name."""
+    """Return the figures that the board printed: instructions and bytes by name."""
     found: dict[str, float] = {name: int(value) for name, value in _FIGURE.findall(text)}
     for name, ticks, heap in _LINE.findall(text):
         found[name], found[f"{name}.heap"] = int(ticks) * TICK, int(heap)
@@ -70,7 +72,7 @@ def figures_of(text: str) -> dict[str, float]:
 
 
 def boot_figures(work: Path) -> dict[str, float]:
-    """The boot ROM's own code on an image of 100 KiB, by another main (tests/benchmarks/rom/main.c)."""
+    """Run the boot ROM's own code on an image of 100 KiB, with another main (tests/benchmarks/rom/main.c)."""
     pems = [_new_key(work / f"image-{number}.pem") for number in range(3)]
     trees = [None] + [
         HssSigner.create(work / f"tree-{width}", FORMS[f"H5/W{width}"], work / "witness") for width in (4, 8)
@@ -96,7 +98,7 @@ def boot_figures(work: Path) -> dict[str, float]:
 
 
 def size_figures() -> dict[str, float]:
-    """Bytes of the release firmware's update stack, and of the boot ROM with one key."""
+    """Return the bytes of the release firmware's update stack, and of the boot ROM with one key."""
     sizes = build("release", root=CHECKOUT, progress=_say).sizes
     rom = build_rom(["ab" * 32], root=CHECKOUT, progress=_say)
     stack = sum(size for part, size in sizes.items() if part in {f"frozen: device.{name}" for name in STACK})
@@ -121,7 +123,7 @@ def _measuring_rom(build_in: Path, keys: list[ImageKey]) -> Path:
 
 
 def _console(board: QemuBoard, end: str) -> str:
-    """What the board printed up to its end. Raises SystemExit where it failed."""
+    """Return the board's output up to its end. Raises SystemExit if it failed."""
     board.power_on()
     board.console.wait_for(rf"{end}|^firmware: main ended", RUN_TIMEOUT_S)
     text = board.console.log_path.read_text().replace("\r", "")
@@ -151,7 +153,7 @@ PARTS: dict[str, tuple[str, Measure]] = {
 
 
 def measure(parts: Sequence[str]) -> tuple[dict[str, float], dict[str, str]]:
-    """What the named parts found, and why a part found nothing."""
+    """Return the figures of the named parts, and the reason for each part without figures."""
     found: dict[str, float] = {}
     absent: dict[str, str] = {}
     for number, name in enumerate(parts, 1):
@@ -167,7 +169,7 @@ def measure(parts: Sequence[str]) -> tuple[dict[str, float], dict[str, str]]:
 
 
 def write_page(page: Path, found: list[Result], ending: str) -> None:
-    """Put the table between the two marks of `page`. Raises SystemExit where they are not there."""
+    """Write the table between the two marks of `page`. Raises SystemExit if they are missing."""
     text = page.read_text()
     if any(text.count(mark) != 1 for mark in MARKS):
         raise SystemExit(f"bench: {page.name} has no place for the table ({MARKS[0]})")
@@ -195,9 +197,9 @@ def _replace(path: Path, text: str) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0 when every row of the chosen parts was measured, whatever was reached; 1 when one was not.
+    """Return 0 if every row of the chosen parts was measured, reached or not; 1 if one was not.
 
-    `--station` in front hands the rest to the factory's benches (tests/benchmarks/station.py).
+    `--station` as the first argument runs the factory's benchmarks (tests/benchmarks/station.py) with the others.
     """
     words = sys.argv[1:] if arguments is None else arguments
     if words[:1] == ["--station"]:

@@ -1,10 +1,10 @@
-"""`make bench ARGS=--station`: the factory station's pace. Prints, and says what is not reached; asserts nothing.
+"""`make bench ARGS=--station`: the factory station's pace. Prints the figures and marks those that are not reached.
 
     python -m tests.benchmarks.station [--full] [--seconds 6] [--part registry|rendering|line ...]
 
-Three parts: the registry beside a bare commit loop of its database, labels and statements per second, and a line of
-sixteen boards of fifteen seconds each for a minute (--full: ten). Times of one machine mean nothing by themselves: the
-registry's figure is a ratio within one run, the station's is processor time.
+Three parts: the registry compared with a bare commit loop of its database, labels and statements per second, and a line
+of sixteen boards of fifteen seconds each for a minute (--full: ten). Times of one machine cannot be compared, so the
+registry's figure is a ratio within one run, and the station's is processor time.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PARTS: Final = ("registry", "rendering", "line")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print the parts that are asked for; 0."""
+    """Run the chosen parts and print their figures. Return 0."""
     parser = argparse.ArgumentParser(
         prog="make bench ARGS=--station",
         description=__doc__,

@@ -34,7 +34,7 @@ class MemoryRecords:
 
 
 class CountingEntropy:
-    """Numbers that differ; for tests only. A board's C module draws keys from its own generator."""
+    """Numbers that differ; for tests only. A board's C module generates keys with its own generator."""
 
     def __init__(self):
         self.count = 0
@@ -79,7 +79,7 @@ class Unit:
         self.restarts += 1
 
     def ask(self, operation, **arguments):
-        """(error number, results) of one request with a new sequence number."""
+        """Return (error number, results) of one request with a new sequence number."""
         self.sequence += 1
         answer = cbor.decode(self.port.handle(cbor.encode([self.sequence, operation, arguments])))
         assert answer[0] == self.sequence
@@ -91,7 +91,7 @@ class Unit:
         return results
 
     def refused(self, operation, **arguments):
-        """The error number of a request that must change nothing."""
+        """Return the error number of a request that must change nothing."""
         before = dict(self.records.held)
         code, results = self.ask(operation, **arguments)
         assert code != 0 and sorted(results) == ["reason"]
@@ -105,7 +105,7 @@ class Unit:
 
 
 def certificate(name, public):
-    """What RFC 5280 4.1 lays out, empty where the device does not look; nobody signed it."""
+    """Return a certificate as RFC 5280 4.1 defines it, unsigned, with empty fields that the device does not read."""
     subject = der.encode(der.SEQUENCE, der.OID_COMMON_NAME + der.encode(der.UTF8_STRING, name.encode()))
     empty = der.encode(der.SEQUENCE, b"")
     body = der.encode(der.CONTEXT_0, b"\x02\x01\x02") + b"\x02\x01\x05" + empty + empty + empty
@@ -127,7 +127,7 @@ def signed(payload, typ, private, key_id):
 
 
 def station_records(unit):
-    """Every record that a station writes, as dict; the unit's keys are drawn on the way."""
+    """Return every record that a station writes, as a dict. Generates the unit's keys."""
     for role in ("device", "web"):
         unit.done("make_key", role=role)
     public = {role: backend.p256_public(unit.store.require(role + ".key")) for role in ("device", "web")}
@@ -157,7 +157,7 @@ def station_records(unit):
 
 
 def provisioned():
-    """(unit, records) before it is complete."""
+    """Return (unit, records) before the unit is complete."""
     unit = Unit()
     records = station_records(unit)
     for name in sorted(records):

@@ -15,11 +15,11 @@ SMALL = NvmLayout(
     slot_offsets=(0x6000, 0xB000),
     slot_bytes=0x5000,  # four sectors for the image, one for the trailer
     device_offset=0x10000,
-    device_bytes=0x8000,  # room for littlefs, where a test has one
+    device_bytes=0x8000,  # room for littlefs, if a test has one
     user_offset=0x18000,
     user_bytes=0x8000,
     set_offsets=(0x20000, 0x25000),
-    set_bytes=0x5000,  # three sectors for the bundle, two for what it belongs to and its marks
+    set_bytes=0x5000,  # three sectors for the bundle, two for its binding and its marks
 )
 
 

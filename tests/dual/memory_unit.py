@@ -39,7 +39,7 @@ class MemoryRecords:
 
 
 class MemoryClock:
-    """interfaces.Clock that moves when told to."""
+    """interfaces.Clock that moves only by a call."""
 
     def __init__(self):
         self.ms = 0
@@ -52,7 +52,7 @@ class MemoryClock:
 
 
 class CountingEntropy:
-    """Bytes that differ from call to call; `ready` False stands for a unit without a source."""
+    """Bytes that differ from call to call; `ready` False simulates a unit without a source."""
 
     def __init__(self):
         self.calls = 0
@@ -105,7 +105,7 @@ def run(flow):
 
 
 def refused(kind, function, *arguments, **keywords):
-    """Call `function`; give the error of class `kind` that it must raise."""
+    """Call `function`; return the error of class `kind` that it must raise."""
     try:
         function(*arguments, **keywords)
     except kind as error:

@@ -1,4 +1,4 @@
-"""Application sets: which one runs with which image, what is never run, and how a release brings one."""
+"""Application sets: which set runs with which image, which sets never run, and how a release installs one."""
 
 from collections import namedtuple
 from hashlib import sha256
@@ -35,7 +35,7 @@ def booted(slot=0, image_digest=IMAGE, is_trial=False, reset_reason=1):
 
 
 class Bench:
-    """A unit's NVM and records; `start` gives the releases of one start."""
+    """A unit's NVM and records; `start` returns the releases of one start."""
 
     def __init__(self):
         self.flash = MemoryFlash()
@@ -44,7 +44,7 @@ class Bench:
         self.store = Store(MemoryRecords(), DEVICE)
 
     def confirmed(self, sequence):
-        """The unit confirmed releases up to this number before."""
+        """Let the unit have confirmed releases up to this number."""
         self.store.write("progress", trial_state.encode_progress(trial_state.Progress(sequence, 0, 0)))
 
     def start(self, boot=None):
@@ -86,7 +86,7 @@ def answer(running, objects):
 
 
 def release(sequence=2, payload=None, files=None, set_bytes=None):
-    """A manifest and every object that it names; `payload` None: the firmware runs already."""
+    """Return a manifest and every object that it names; `payload` None: the firmware runs already."""
     objects = {}
 
     def targets(data):
@@ -104,7 +104,7 @@ def release(sequence=2, payload=None, files=None, set_bytes=None):
 
 
 def digest_of(payload):
-    """The digest of an image as the boot ROM hands it over."""
+    """Return the digest of an image as the boot ROM hands it over."""
     return flow.parse_image(lambda offset, length: payload[offset : offset + length], len(payload)).digest
 
 
@@ -131,7 +131,7 @@ def test_a_set_that_came_without_its_image_counts_after_it_is_confirmed():
     bench.put(1, bundle.encode(FILES), 2, IMAGE, True)
     assert bench.start().application.running.slot == 0
     bench.sets.stage(1)
-    assert bench.start().application.running.slot == 0  # staged for a release that nobody knows of
+    assert bench.start().application.running.slot == 0  # staged for an unknown release
     bench.sets.mark_tried(1)
     bench.sets.confirm(1)
     assert bench.start().application.running.slot == 1

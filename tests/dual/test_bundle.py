@@ -1,4 +1,4 @@
-"""Bundles of application files: one encoding, and each damage its refusal."""
+"""Bundles of application files: there is one encoding, and each damage is refused."""
 
 from hashlib import sha256
 
@@ -18,7 +18,7 @@ def files_of(data):
 
 
 def built(index, contents=b"", version=1):
-    """A bundle whose index may be wrong."""
+    """Return a bundle whose index may be wrong."""
     return cbor.encode([version, cbor.encode(index), contents])
 
 

@@ -184,7 +184,7 @@ def test_entries_of_one_message_are_counted_together():
     # 15 lists of 512 empty lists: no array is too long by itself, together they are 7 680 objects.
     many = b"\x8f" + (b"\x99\x02\x00" + b"\x80" * 512) * 15
     assert refusal(many).fields == {"what": "CBOR entries", "limit": CBOR_ITEMS}
-    # The siblings: maps count keys and values, tags count what they carry.
+    # Maps count keys and values, tags count their content.
     pairs = b"\x82" + (b"\xb8\x80" + b"".join([cbor.encode(n) + b"\x80" for n in range(128)])) * 2
     assert refusal(pairs).fields["limit"] == CBOR_ITEMS
     assert refusal(b"\x81" + b"\xc1" * 3 + b"\x80", 64, 3).fields["limit"] == 3
@@ -203,7 +203,7 @@ def test_encoder_keeps_the_bound_of_the_decoder():
 
 def test_unverified_message_is_refused_inside_its_memory_budget():
     bomb = b"\xd8\x6b\xa1\x02\x8f" + (b"\x99\x02\x00" + b"\x80" * 512) * 15
-    if hasattr(gc, "mem_alloc"):  # a board: count what the refusal leaves as garbage
+    if hasattr(gc, "mem_alloc"):  # a board: count the garbage that the refusal leaves
         gc.collect()
         gc.disable()
         before = gc.mem_alloc()

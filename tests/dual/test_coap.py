@@ -8,7 +8,7 @@ REQUEST = coap.Message(coap.CON, coap.GET, 0x7D34, b"tk", ((coap.URI_PATH, b"tem
 
 
 def refused(error, call, *arguments):
-    """The error that `call` raises; it must be of that class."""
+    """Return the error that `call` raises; it must be of that class."""
     try:
         call(*arguments)
     except FirstbootError as seen:
@@ -30,7 +30,7 @@ def block(number, is_more, payload, size=1024, options=()):
 
 
 def run(exchange, answers):
-    """Drive an exchange: (what it sent, what it waited for, its result). `answers` as Receive expects them."""
+    """Drive an exchange; return (sent datagrams, waits, result). `answers` as Receive expects them."""
     sent, waited = [], []
     answers = list(answers)
     effect = next(exchange)

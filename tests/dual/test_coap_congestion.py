@@ -1,4 +1,4 @@
-"""Congestion limits of RFC 7252 4.7 and 4.8 as a whole source keeps them, and transfers that make no progress."""
+"""Congestion limits of RFC 7252 4.7 and 4.8 in a whole source, and transfers that make no progress."""
 
 import test_coap_source as base
 
@@ -8,7 +8,7 @@ from device.net import coap
 
 
 class Wire(base.Server):
-    """A server whose time of each datagram is kept; `acknowledges` without ever answering while that is set."""
+    """A server that records the time of each datagram. With `acknowledges` it acknowledges and never answers."""
 
     def __init__(self, answer, acknowledges=False):
         base.Server.__init__(self, answer)
@@ -33,7 +33,7 @@ def silent(request):
 
 
 async def ask(source):
-    """The error of one request, None if it is answered."""
+    """Return the error of one request, None if it is answered."""
     try:
         await source.freshness(b"request")
     except LinkError as error:
@@ -132,7 +132,7 @@ def test_a_server_that_answers_again_is_asked_as_before():
 
 
 def blocks_of(size, etag=b"etag", total=4096):
-    """A server whose blocks of a payload of zeros are `size` bytes; `etag(start)` if it is a function."""
+    """Return a server of a payload of zeros in blocks of `size` bytes; `etag` may be a function of the start."""
 
     def answer(request):
         message = coap.Message(0, 0, 0, b"", request[2], b"")
@@ -160,7 +160,7 @@ def test_the_smallest_blocks_end_in_as_many_requests_as_there_are():
 
 
 def test_blocks_without_content_are_refused_at_the_first():
-    """More to come, and nothing in it: a transfer would never end."""
+    """An empty block with the flag "more" would never end a transfer."""
     wire = Wire(lambda request: (coap.CONTENT, ((coap.BLOCK2, coap.encode_block(0, True, 1024)),), b""))
     base.refused(ProtocolError, wire, chunk)
     assert len(wire.sent) == 1

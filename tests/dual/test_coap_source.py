@@ -43,7 +43,7 @@ class Entropy:
 
 
 class Server:
-    """Network and Datagram of a source: opens each request, lets `answer` decide, protects what it gives."""
+    """Network and Datagram of a source: decrypts each request, calls `answer`, protects the result."""
 
     def __init__(self, answer):
         self.clock = Clock()
@@ -117,7 +117,7 @@ def run(server, work, reserved=None):
 
 
 def refused(error, server, work):
-    """The error that `work` ends with; it must be of that class."""
+    """Return the error that `work` raises; it must be of that class."""
     try:
         run(server, work)
     except FirstbootError as seen:
@@ -131,7 +131,7 @@ def always(code, options=(), payload=b""):
 
 
 def body(data, size=None):
-    """A server of one resource in blocks of 1024."""
+    """Return a server of one resource in blocks of 1024."""
 
     def answer(request):
         asked = coap.decode_block(coap.find_option(coap.Message(0, 0, 0, b"", request[2], b""), coap.BLOCK2))

@@ -22,7 +22,7 @@ def refused(action):
 
 
 def small_certificate(name_tag=der.UTF8_STRING, name=b"unit", names=1, key=None):
-    """A structure as RFC 5280 4.1 lays it out, with nothing in the parts that are not read."""
+    """Return a certificate as RFC 5280 4.1 defines it, with empty parts where the device does not read them."""
     attribute = der.encode(der.SEQUENCE, der.OID_COMMON_NAME + der.encode(name_tag, name))
     subject = der.encode(der.SEQUENCE, der.encode(der.SET, attribute) * names)
     empty = der.encode(der.SEQUENCE, b"")

@@ -1,4 +1,4 @@
-"""Patches of detools: what they make, and every way in which one can be refused.
+"""Patches of detools: their results, and every way in which a patch is refused.
 
 GOOD was made by detools 0.53.0 from SOURCE and TARGET; tests/property/test_delta_properties.py makes many more.
 """
@@ -19,7 +19,7 @@ GOOD = unhexlify(
 
 
 def number(value):
-    """A size as detools packs it."""
+    """Return a size as detools packs it."""
     sign = 0x40 if value < 0 else 0
     value = abs(value)
     out = [sign | value & 0x3F]
@@ -32,7 +32,7 @@ def number(value):
 
 
 def packed(body, window_bits, lookahead_bits):
-    """A stream of literals, but for runs of one byte."""
+    """Return a stream of literals, and references for runs of one byte."""
     writer = Writer(window_bits, lookahead_bits)
     at = 0
     while at < len(body):
@@ -47,7 +47,7 @@ def packed(body, window_bits, lookahead_bits):
 
 
 def patch(rounds, target_bytes, window_bits=8, lookahead_bits=4, data_format=b"\0", head=4):
-    """A patch of (difference, new bytes, move)."""
+    """Return a patch of (difference, new bytes, move)."""
     body = data_format
     for difference, new, move in rounds:
         body += number(len(difference)) + difference + number(len(new)) + new + number(move)

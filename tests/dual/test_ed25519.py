@@ -1,4 +1,4 @@
-"""Ed25519 (RFC 8032) and the SHA-512 below it, in plain Python: published values, and every second form refused."""
+"""Ed25519 (RFC 8032) and its SHA-512, in plain Python: published values, and refusal of every second encoding."""
 
 import hashlib
 

@@ -214,7 +214,7 @@ def test_a_unit_is_not_complete_while_any_record_is_damaged():
 
 
 def is_refused_with(name, data):
-    """Whether a unit refuses to be complete if only this record is wrong."""
+    """Return whether a unit refuses to be complete if only this record is wrong."""
     unit, _ = provisioned()
     unit.write(name, data)
     return unit.refused("seal") == FactoryError.code

@@ -1,4 +1,4 @@
-"""Installing a verified manifest: what is fetched, what is written, what is refused."""
+"""Installing a verified manifest: fetches, writes and refusals."""
 
 from collections import namedtuple
 from hashlib import sha256
@@ -16,12 +16,12 @@ _Manifest = namedtuple(
 
 
 def Manifest(sequence_number, chunks, firmware, app_chunks, app, delta, envelope_digest=b"e" * 32):
-    """A verified manifest as far as an install needs it."""
+    """The part of a verified manifest that an install needs."""
     return _Manifest(sequence_number, chunks, firmware, app_chunks, app, delta, envelope_digest)
 
 
 def image(body_bytes=9000, counter=1):
-    """An image with a well-formed header and TLV areas; its signature is the boot ROM's business."""
+    """Return an image with a well-formed header and TLV areas; only the boot ROM checks its signature."""
     header = (0x96F3B83D).to_bytes(4, "little") + (0x100000).to_bytes(4, "little")
     header += (0x200).to_bytes(2, "little") + (12).to_bytes(2, "little") + body_bytes.to_bytes(4, "little")
     header += (0x20).to_bytes(4, "little") + bytes((2, 0, 0, 0, 2, 0, 0, 0))
@@ -48,7 +48,7 @@ def manifest_of(payload):
 
 
 def drive(running, chunk_list, chunks, asked=None, break_after=None):
-    """Answer the effects of install(); returns its result."""
+    """Answer the effects of install(); return its result."""
     answer = None
     fetched = 0
     while True:
@@ -197,7 +197,7 @@ def test_old_marks_are_erased_before_the_first_chunk():
 
 
 class ForgetfulFlash(MemoryFlash):
-    """One byte of the stored payload changes once the last sector was written."""
+    """A flash that changes one byte of the stored payload after the last sector was written."""
 
     def __init__(self, offset, last_sector):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Heatshrink streams: published ones, references into themselves and round the window, and what is refused.
+"""Heatshrink streams: published ones, references into themselves and around the window, and refusals.
 
 PUBLISHED is from heatshrink's own tests (atomicobject/heatshrink, test_heatshrink_dynamic.c).
 """
@@ -8,7 +8,7 @@ from binascii import unhexlify
 from device.codec.heatshrink import Decoder
 from device.errors import HeatshrinkError
 
-# window bits, lookahead bits, stream, what it expands to
+# window bits, lookahead bits, stream, expanded bytes
 PUBLISHED = (
     (7, 3, "b35bede0", b"foo"),
     (7, 6, "b35bede04100", b"foofoo"),
@@ -20,7 +20,7 @@ PUBLISHED = (
 
 
 class Parts:
-    """A stream that comes `size` bytes at a time."""
+    """A stream that arrives `size` bytes at a time."""
 
     def __init__(self, data, size=3):
         self.data = data
@@ -32,7 +32,7 @@ class Parts:
 
 
 def read(decoder, length):
-    """The next `length` bytes, somewhere in a larger buffer."""
+    """Return the next `length` bytes, read into the middle of a larger buffer."""
     out = bytearray(length + 3)
     decoder.read_into(memoryview(out), 2, 2 + length)
     return bytes(out[2 : 2 + length])
@@ -48,7 +48,7 @@ def expand(data, window_bits, lookahead_bits, length, piece=2):
 
 
 class Writer:
-    """Tokens as a stream."""
+    """Writes tokens into a stream."""
 
     def __init__(self, window_bits, lookahead_bits):
         self.bits = []

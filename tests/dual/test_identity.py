@@ -1,4 +1,4 @@
-"""The identity and contact records: strict on the way in, the same on the way out."""
+"""The identity and contact records: strict decoding, and the same bytes when encoded again."""
 
 from memory_unit import IDENTITY, refused
 

@@ -1,4 +1,4 @@
-"""Boot images as a unit reads them before it stages one: every structural damage has its name."""
+"""Boot images as a unit reads them before it stages one: each structural damage is refused by name."""
 
 from test_flow import image
 

@@ -16,7 +16,7 @@ class Light:
 
 
 def played(*patterns):
-    """Play each pattern once; give [(is_on, ms)]."""
+    """Play each pattern once; return [(is_on, ms)]."""
     light = Light()
     rounds = list(patterns)
     times = []

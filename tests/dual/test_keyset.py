@@ -1,4 +1,4 @@
-"""The key set: who may change whom a unit believes, and the way back from every stolen key (UP-11)."""
+"""The key set: which keys may change the trusted keys, and the way back from every stolen key (UP-11)."""
 
 from hashlib import sha256
 
@@ -36,7 +36,7 @@ PRIVATES = {}
 
 
 def key(name, role):
-    """A key with a name; its private half is found again by the name."""
+    """Return the public key of this name; PRIVATES has its private half."""
     private = sha256(name).digest()
     PRIVATES[name] = private
     return Key(name, -9, role, backend.p256_public(private))
@@ -214,7 +214,7 @@ def test_ceilings_are_kept_and_may_be_absent():
 
 
 def with_key(**fields):
-    """A set with one more key: its parts 1 to 6 changed."""
+    """Return a set with one more key: its parts 1 to 6 changed."""
     part = {1: b"next", 2: -9, 3: ROLE_AUTHOR, 4: AUTHOR.public}
     part.update({int(name[1:]): value for name, value in fields.items()})
     return cbor.decode(keyset.encode(make()))[4] + [part]

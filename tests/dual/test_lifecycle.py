@@ -134,12 +134,12 @@ def test_a_unit_whose_reset_is_not_finished_is_closed_whatever_else_it_holds():
             assert "reset" in lifecycle.reason(facts)
 
 
-# The table against what the owner's operations really do to the records ---------------------------------------------
+# The table against the effect of the owner's operations on the records ----------------------------------------------
 NEW_PASSWORD = "orange bicycle under the bridge"
 
 
 def _unit_in(state):
-    """A locked unit in `state`, by the shortest way."""
+    """Return a locked unit in `state`, by the shortest way."""
     unit = MemoryUnit()
     if state == INITIALISED:
         unit.set_up()

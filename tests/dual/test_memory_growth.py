@@ -1,6 +1,6 @@
-"""A transfer over MQTT keeps nothing of what went through it: memory after many chunks is what it was after some.
+"""A transfer over MQTT does not keep what it transferred: many chunks use as much memory as a few.
 
-Imports no other test, so that the nightly run can send this file to a board whole (tests/emulated).
+It imports no other test, so that the nightly run can send this whole file to a board (tests/emulated).
 """
 
 import asyncio
@@ -17,7 +17,7 @@ CHUNK = bytes(range(256)) * 16
 
 
 class Names:
-    """The digests of as many chunks as are asked for, made anew each time."""
+    """The digests of any number of chunks, computed at each access."""
 
     def __getitem__(self, index):
         return index.to_bytes(32, "big")
@@ -32,7 +32,7 @@ class Clock:
 
 
 class Broker:
-    """Network and Stream: one chunk for every topic that is subscribed to. Keeps nothing but what is not read yet."""
+    """Network and Stream: one chunk for every topic that is subscribed to. Keeps only bytes that are not read yet."""
 
     def __init__(self):
         self.out = []
@@ -76,13 +76,13 @@ class Broker:
 
 
 def memory():
-    """Bytes in use on a board, blocks in use on CPython."""
+    """Return the bytes in use on a board, the blocks in use on CPython."""
     gc.collect()
     return gc.mem_alloc() if hasattr(gc, "mem_alloc") else sys.getallocatedblocks()
 
 
 async def transfer(first, count):
-    """What memory grew by between chunks `first` and `count`, both in one transfer, its window as full at either."""
+    """Return the growth of memory between chunks `first` and `count` of one transfer, with an equally full window."""
     broker = Broker()
     source = MqttSource(broker, Clock(), PEER, b"\x01" * 16, b"\x02" * 16)
     await source.open()
@@ -98,7 +98,7 @@ async def transfer(first, count):
 
 
 def grown(first, count):
-    """As transfer(), for a caller without a loop."""
+    """Return transfer()'s result to a caller without a loop."""
     return asyncio.run(transfer(first, count))
 
 

@@ -1,4 +1,4 @@
-"""Records change their form after a confirm and not before (docs/reference/records.md, Records on flash)."""
+"""Records change their format after a confirm and not before (docs/reference/records.md, Records on flash)."""
 
 from memory_unit import MemoryRecords, refused
 
@@ -8,7 +8,7 @@ from device.records.store import DEVICE, Migration, Store
 
 
 class Counted(MemoryRecords):
-    """Records that count what is written to them."""
+    """Records that count the writes."""
 
     def __init__(self):
         super().__init__()
@@ -34,7 +34,7 @@ THIRD = Migration("progress", 3, _longer, _shorter)
 
 
 class release:
-    """Run as the release that brought these migrations."""
+    """Run as the release with these migrations."""
 
     def __init__(self, *migrations):
         self._migrations = migrations
@@ -48,7 +48,7 @@ class release:
 
 
 def _written(data, *migrations):
-    """Records in which a confirmed release with these migrations wrote `progress`."""
+    """Return records in which a confirmed release with these migrations wrote `progress`."""
     records = Counted()
     with release(*migrations):
         Store(records, DEVICE).write("progress", data)
@@ -114,7 +114,7 @@ def test_a_migration_that_was_cut_goes_on_at_the_next_start():
         Store(records, DEVICE).write("unheard", b"u")
     both = (SECOND, Migration("unheard", 2, _longer, _shorter))
     with release(*both):
-        Store(records, DEVICE).write("unheard", b"u+")  # this far the last start came
+        Store(records, DEVICE).write("unheard", b"u+")  # the last start came to this point
         assert Store(records, DEVICE, False).migrate() == 1
         assert Store(records, DEVICE).read("progress") == b"old+"
 

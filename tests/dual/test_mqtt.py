@@ -8,7 +8,7 @@ CONNACK_OK = b"\x20\x02\x00\x00"
 
 
 def refused(error, call, *arguments):
-    """The error that `call` raises; it must be of that class."""
+    """Return the error that `call` raises; it must be of that class."""
     try:
         call(*arguments)
     except FirstbootError as seen:

@@ -1,4 +1,4 @@
-"""When a retained topic is empty: the broker says so, no passed time does."""
+"""A retained topic counts as empty by the broker's answer, never because time passed."""
 
 import test_mqtt_source as base
 

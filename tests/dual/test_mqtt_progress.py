@@ -1,4 +1,4 @@
-"""A transfer over MQTT that makes no progress ends with a typed error, whatever the broker sends meanwhile."""
+"""A transfer over MQTT without progress ends with a typed error, whatever else the broker sends."""
 
 import test_mqtt_source as base
 
@@ -10,7 +10,7 @@ NAMES = base.digests(12)
 
 
 class Dripping(base.Broker):
-    """A broker that, once a chunk was asked for, gives only what `drip(number)` gives; a second for each read."""
+    """A broker that answers a chunk's request with the pieces of `drip(number)` only, one second for each read."""
 
     def __init__(self, drip, retained=None):
         base.Broker.__init__(self, retained)
@@ -43,7 +43,7 @@ def test_a_byte_a_second_is_no_progress():
 
 
 def test_every_byte_of_a_chunk_keeps_the_wait_alive():
-    """A piece of the chunk each nine seconds, which is 31 bytes a second: 129 s for the chunk."""
+    """The chunk arrives in pieces every nine seconds, 31 bytes a second: 129 s in all."""
     packet = mqtt.encode_publish(base.topic_of(NAMES[1]), bytes(4000), is_retained=True)
 
     def piece(number):
@@ -64,7 +64,7 @@ def test_every_byte_of_a_chunk_keeps_the_wait_alive():
 
 
 def test_what_is_left_of_an_earlier_transfer_may_be_ahead_of_the_answer():
-    """Eight chunks that nobody wants any more take 9 s each; the object behind them is waited for."""
+    """Eight chunks that are no longer wanted take 9 s each; the source still waits for the object after them."""
     left = [mqtt.encode_publish(base.topic_of(name), bytes(4096), is_retained=True) for name in NAMES[4:]]
     wanted = mqtt.encode_publish(base.topic_of(NAMES[0]), b"object", is_retained=True)
 

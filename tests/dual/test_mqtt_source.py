@@ -1,4 +1,4 @@
-"""MqttSource against a small test broker: what it requests, what it accepts, how it ends."""
+"""MqttSource against a small test broker: its requests, the answers that it accepts, its errors."""
 
 import asyncio
 from binascii import hexlify
@@ -37,7 +37,7 @@ class Clock:
 
 
 class Broker:
-    """Both the Network and the Stream of a source: answers requests, serves `retained`, keeps what it saw."""
+    """Both the Network and the Stream of a source: answers requests, serves `retained`, records the packets."""
 
     def __init__(self, retained=None, connack=b"\x20\x02\x00\x00"):
         self.clock = Clock()
@@ -122,7 +122,7 @@ def run(broker, work):
 
 
 def refused(error, broker, work):
-    """The error that `work` ends with; it must be of that class."""
+    """Return the error that `work` raises; it must be of that class."""
     try:
         run(broker, work)
     except FirstbootError as seen:
@@ -136,7 +136,7 @@ def topic_of(digest):
 
 
 async def chunks(source, count):
-    """Chunks 0 to `count`; MicroPython knows no `await` in a comprehension."""
+    """Return chunks 0 to `count`; MicroPython has no `await` in a comprehension."""
     found = []
     for index in range(count):
         found.append(await source.chunk(index))
@@ -275,7 +275,7 @@ def test_an_idle_connection_is_kept_alive():
 
 
 def test_chunks_are_asked_for_ahead_in_order_and_never_more_than_the_window():
-    names = list(reversed(digests(20)))  # the order of need is not that of the names
+    names = list(reversed(digests(20)))  # the order of need differs from that of the names
     broker = Broker(dict((topic_of(digest), digest) for digest in names))
 
     async def work(source):

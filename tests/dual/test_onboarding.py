@@ -1,4 +1,4 @@
-"""Set-up and sign-in: who gets in, what is stored when, what guessing costs."""
+"""Set-up and sign-in: accepted and refused attempts, the order of writes, the cost of guessing."""
 
 from memory_unit import CODE, ITERATIONS, PASSWORD, MemoryUnit, refused, run
 
@@ -21,7 +21,7 @@ WRONG += setup_code.check_character(WRONG)
 
 
 def guess_wrong(unit, times):
-    """Fail `times` sign-ins, waiting as long as it takes."""
+    """Fail `times` sign-ins, after each delay of the throttle."""
     for _ in range(times):
         unit.clock.ms += unit.owner.throttle.wait_s() * 1000
         refused(CredentialError, unit.sign_in, "not the password at all")

@@ -17,7 +17,7 @@ C8_RESPONSE = h("64445d1f00003974920100ff4d4c13669384b67354b2b6175ff4b8658c666a6
 
 
 def refused(error, call, *arguments):
-    """The error that `call` raises; it must be of that class."""
+    """Return the error that `call` raises; it must be of that class."""
     try:
         call(*arguments)
     except FirstbootError as seen:
@@ -39,7 +39,7 @@ def context_3():
 
 
 def answer(context, binding, options=(), inner=b"\x45\xffok", option=b""):
-    """A response as the server of `context` makes it: inner message, outer options beside OSCORE."""
+    """Return a response of the server of `context`: inner message, and outer options beside OSCORE."""
     nonce = oscore.nonce(context.common_iv, binding.kid, binding.partial_iv)
     aad = oscore.additional_data(binding.kid, binding.partial_iv)
     payload = backend.aes_ccm_encrypt(context.recipient_key, nonce, aad, inner, 8)

@@ -1,4 +1,4 @@
-"""ECDSA over P-256: the reference and whatever the backend uses agree with the published vectors."""
+"""ECDSA over P-256: the reference and the backend agree with the published vectors."""
 
 from hashlib import sha256
 
@@ -67,7 +67,7 @@ def test_r_and_s_outside_their_range_do_not_verify():
 def test_a_point_off_the_curve_is_refused():
     wrong = bytearray(PUBLIC)
     wrong[64] ^= 1
-    # x = 0 lies on the curve; written as P it is the same point in a form that must not pass.
+    # x = 0 is on the curve; x = P is the same point in an encoding that must be refused.
     beyond = b"\x04" + p256.P.to_bytes(32, "big") + Y_OF_ZERO
     assert p256.decode_point(b"\x04" + bytes(32) + Y_OF_ZERO)[0] == 0
     for public in (bytes(wrong), beyond, bytes(65), b"\x04" + bytes(64)):

@@ -1,4 +1,4 @@
-"""PW-12: change of password; PW-13: how the stored hash grows with the board."""
+"""PW-12: change of password; PW-13: the stored hash follows the board's speed."""
 
 from memory_unit import CODE, ITERATIONS, PASSWORD, MemoryUnit, refused, run
 
@@ -40,7 +40,7 @@ def change(unit, old=PASSWORD, new=OTHER, is_normalised=False):
 
 
 def with_iterations(unit, iterations, key_store=None):
-    """The same unit after an update whose board hashes `iterations` times."""
+    """Return the same unit after an update whose board hashes `iterations` times."""
     unit.owner = onboarding.Owner(
         unit.device, unit.user, unit.clock, unit.entropy, iterations, "lamp-one.local", key_store
     )
@@ -113,7 +113,7 @@ def test_a_change_follows_the_same_rules_as_set_up():
 
 def test_pw_16_the_set_up_code_is_no_part_of_a_new_password_although_the_device_does_not_know_it():
     unit = owned()
-    code = "QK7WZ4MTB9XGR2HNV5PC"  # no alphabet in it, which would be refused for itself
+    code = "QK7WZ4MTB9XGR2HNV5PC"  # without the alphabet, which would be refused by another rule
     code += setup_code.check_character(code)
     unit.device.write("setup", cbor.encode({1: b"t" * 16, 2: setup_code.verifier(code, b"t" * 16)}))
     backwards = "".join([code[at] for at in range(len(code) - 1, -1, -1)])
@@ -198,7 +198,7 @@ def test_a_keyed_hash_is_worth_nothing_on_another_chip():
 
 
 def past_the_check(unit, flow):
-    """Run a change to its second slice of the new password's hash: the old password was found correct."""
+    """Run a change up to the second slice of the new password's hash, after the old password was verified."""
     for _ in range(ITERATIONS // onboarding.SLICE_ITERATIONS + 2):
         next(flow)
     return flow

@@ -1,4 +1,4 @@
-"""Which passwords are refused, and why (PW-15, PW-16)."""
+"""The refused passwords, with the reason of each refusal (PW-15, PW-16)."""
 
 from memory_unit import refused
 

@@ -1,4 +1,4 @@
-"""Firmware made from the running release: when a patch is used, when the full payload is fetched, what a cut leaves."""
+"""Firmware built from the running release: use of the patch, fallback to the full payload, power cuts."""
 
 from collections import namedtuple
 from hashlib import sha256
@@ -25,11 +25,11 @@ PATCH = patch([(difference(SOURCE, TARGET), b"", 0)], len(TARGET), 8, 7)
 
 
 class Cut(Exception):
-    """The power goes."""
+    """The power is cut."""
 
 
 class Bench:
-    """A unit that runs SOURCE in slot 0, a server that has everything of the release, and what was asked of it."""
+    """A unit that runs SOURCE in slot 0, a server with all objects of the release, and the requests to it."""
 
     def __init__(self, data=PATCH, source=SOURCE, target=TARGET, layout=SMALL):
         self.flash = MemoryFlash(layout)
@@ -99,7 +99,7 @@ class Bench:
         return whole and self.boot.marks(1).is_staged
 
     def fetched(self):
-        """(chunks of the patch, chunks of the firmware) that were fetched."""
+        """Return (chunks of the patch, chunks of the firmware) that were fetched."""
         patches = [one for one in self.asked if one[0] == self.delta.patch.digest]
         return len(patches), len(self.asked) - len(patches)
 

@@ -1,4 +1,4 @@
-"""Which clients of the local pages stay connected: places for each peer, and who gives way."""
+"""The clients of the local pages that stay connected: places for each peer, and the client that gives way."""
 
 from device.limits import HTTP_CLIENTS, HTTP_CLIENTS_PER_PEER
 from device.net.places import Places
@@ -26,7 +26,7 @@ class Listener:
         return [Client(self, peer) for peer in peers]
 
     def answered(self, *peers):
-        """Clients whose requests are complete."""
+        """Return clients whose requests are complete."""
         found = self.clients(*peers)
         for client in found:
             client.is_waiting = False

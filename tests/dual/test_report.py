@@ -1,4 +1,4 @@
-"""SUIT_Report: what a unit reports about a manifest, decoded as its server does (draft-ietf-suit-report)."""
+"""SUIT_Report: a unit's report about a manifest, decoded as its server does (draft-ietf-suit-report)."""
 
 import test_trust as base
 

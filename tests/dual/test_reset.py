@@ -1,4 +1,4 @@
-"""PW-03, SE-11: factory reset; PW-14, PW-18: what a press of the button opens."""
+"""PW-03, SE-11: factory reset; PW-14, PW-18: the effect of a press of the button."""
 
 from memory_flash import SMALL, MemoryFlash
 from memory_unit import CODE, PASSWORD, MemoryUnit, refused, run
@@ -26,7 +26,7 @@ def owned():
 
 
 def finish(unit, flash=None, has_button=True):
-    """What the next start does: erase, format, and forget the marks."""
+    """Do what the next start does: erase, format, delete the marks."""
 
     def format_user():
         unit.user_records.content = {}
@@ -150,7 +150,7 @@ def test_a_press_is_good_for_its_time_and_no_longer():
         (1 << 30) - 1,
         1 << 30,
         (1 << 30) + 1000,
-    ):  # ticks wrap: it must not look young again
+    ):  # ticks wrap: the press must not look recent again
         unit.clock.ms = age_ms
         refused(PressError, unit.set_up)
 
@@ -189,7 +189,7 @@ def test_a_damaged_mark_of_the_press_asks_for_one():
 
 def test_a_mark_of_the_press_that_set_up_left_behind_is_taken_away_at_the_next_start():
     unit = owned()
-    unit.device.write_map("press", {1: True})  # power went between the two writes
+    unit.device.write_map("press", {1: True})  # the power was cut between the two writes
     unit.restart()
     assert not unit.device.has("press")
     unit.sign_in()
@@ -203,8 +203,8 @@ def test_pw_14_a_press_opens_one_attempt_at_once_and_no_second():
     refused(ThrottledError, unit.sign_in)
     unit.owner.pressed()
     refused(CredentialError, unit.sign_in, OTHER)
-    assert refused(ThrottledError, unit.sign_in).fields["wait_s"] == 8  # the count went on
+    assert refused(ThrottledError, unit.sign_in).fields["wait_s"] == 8  # the count continued
     unit.owner.pressed()
     unit.sign_in()
-    refused(CredentialError, unit.sign_in, OTHER)  # and the right password cleared it
+    refused(CredentialError, unit.sign_in, OTHER)  # and the correct password cleared it
     unit.sign_in()

@@ -1,4 +1,4 @@
-"""UP-06: automatic updates on, off, put off; UP-07: what a release says of itself, and one action to take it."""
+"""UP-06: automatic updates on, off, postponed; UP-07: a release's own text, and one action to install it."""
 
 from collections import namedtuple
 

@@ -1,4 +1,4 @@
-"""Several signatures on one manifest: thresholds, required algorithms, and what does not count."""
+"""Several signatures on one manifest: thresholds, required algorithms, and signatures that do not count."""
 
 from hashlib import sha256
 
@@ -123,7 +123,7 @@ def test_ed25519_signs_under_both_its_numbers():
     key = Key(b"ed", -19, ROLE_AUTHOR, ED25519_PUBLIC)
 
     class Recorded:
-        """Whatever is signed, the one published signature is checked over the one published message."""
+        """A crypto that always checks the one published signature over the one published message."""
 
         sha256 = backend.sha256
         equal = backend.equal
@@ -250,7 +250,7 @@ def test_a_repeated_or_unknown_signer_does_not_hide_the_ones_after_it():
 
 
 class Believing:
-    """A crypto that takes every signature, to count signatures of several algorithms."""
+    """A crypto that accepts every signature, to count signatures of several algorithms."""
 
     @staticmethod
     def sha256(data):
@@ -272,7 +272,7 @@ class Puzzled(Believing):
 
 
 def count(threshold, algorithms, signers, crypto=Believing):
-    """Ask for a policy of the author; each signer is (name, algorithm of key and header)."""
+    """Require a policy of the author; each signer is (name, algorithm of key and header)."""
     keys = tuple([Key(name, algorithm, ROLE_AUTHOR, name * 8) for name, algorithm in signers])
     made = tuple([(algorithm, name, lambda _message: bytes(64)) for name, algorithm in signers])
     message = cose.decode(cose.sign_encode(b"payload", signers=made))

@@ -29,7 +29,7 @@ class Counting:
 
 
 def taken_over():
-    """A unit that took a newer contact and a newer support record over."""
+    """Return a unit that accepted a newer contact and a newer support record."""
     made = contacts.bench()
     made.source.offered_contact = contacts.signed(2)
     made.source.offered_support = service.support_record(2, service.END_DAY + 30)

@@ -1,4 +1,4 @@
-"""Staleness: 72 hours of powered-on time without word, counted across restarts, with bounded writes (UP-13)."""
+"""Staleness: 72 hours of powered-on time without a freshness record, counted over restarts, few writes (UP-13)."""
 
 from memory_unit import MemoryClock, MemoryRecords
 
@@ -8,7 +8,7 @@ from device.records.store import DEVICE, Store
 
 
 class Unit:
-    """A device region that lives through restarts."""
+    """A unit whose device region survives restarts."""
 
     def __init__(self):
         self.records = MemoryRecords()
@@ -19,7 +19,7 @@ class Unit:
         self.staleness = Staleness(Store(self.records, DEVICE), self.clock)
 
     def run(self, seconds):
-        """Powered on for so long, looked at every minute."""
+        """Keep the unit powered on for so long and check it every minute."""
         for _ in range(seconds // 60):
             self.clock.ms += 60000
             self.staleness.tick()

@@ -1,4 +1,4 @@
-"""SUIT: envelope, manifest and command sequences, apart and run, without any trust."""
+"""SUIT: envelope, manifest and command sequences, decoded and run, without any trust."""
 
 from device.codec import cbor
 from device.errors import CborError, CodecError, LimitError, SuitError, UnsupportedError
@@ -102,7 +102,7 @@ def build(**changes):
 
 
 def members(**changes):
-    """The members of a good manifest, changed by number ("m20": value); None takes one away."""
+    """Return the members of a good manifest, changed by number ("m20": value); None removes one."""
     result = cbor.decode(build())
     for name, value in changes.items():
         result = changed(result, int(name[1:]), value)

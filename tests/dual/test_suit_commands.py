@@ -1,4 +1,4 @@
-"""SUIT command sequences: taken apart strictly, and run as the draft's abstract machine does."""
+"""SUIT command sequences: decoded strictly, and run as the draft's abstract machine does."""
 
 from device.codec import cbor
 from device.errors import ConditionError, DirectiveError, LimitError, SuitError, UnsupportedError
@@ -18,7 +18,7 @@ def refused(function, data, error, text):
 
 
 def run(pairs, components=2, answer=None):
-    """The effects of one sequence; `answer(effect)` says what the runner answers."""
+    """Return the effects of one sequence; `answer(effect)` is the runner's answer."""
     running = commands.run((commands.decode(commands.encode(pairs)),), components)
     effects = []
     reply = None

@@ -89,7 +89,7 @@ def test_the_same_sequence_with_another_content_is_refused():
 
 
 def test_the_latest_end_date_stays_the_floor_whoever_signed_it():
-    # The record that set the floor is not believed any more: its key was replaced.
+    # The record that set the floor is no longer trusted: its key was replaced.
     def offer(end_day):
         return support.accept(None, changed(end_day=end_day), CLASS, HORIZON, END)
 

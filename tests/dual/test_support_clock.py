@@ -1,4 +1,4 @@
-"""SP-08, SP-10: the support state at every clock: around the end, far off, on leap days, rolled back, unknown."""
+"""SP-08, SP-10: the support state for each time: around the end, far from it, on leap days, rolled back, unknown."""
 
 from memory_unit import MemoryClock, refused
 
@@ -27,7 +27,7 @@ class Clock(MemoryClock):
 
 
 def state_at(time_s, record=RECORD, floor_s=BUILT_S):
-    """The state after a tracker's record with `time_s` was offered to a unit that knew no time."""
+    """Return the state after a tracker's record with `time_s` was offered to a unit without trusted time."""
     time = TimeKeeper(Clock(), floor_s)
     asked = freshness.challenge(b"n" * 16, b"c" * 16, 0)
     try:

@@ -44,7 +44,7 @@ def test_only_what_the_release_did_is_a_verdict():
         (RESET_WATCHDOG, trial_state.FAILED),
     ):
         assert trial_state.decide(pending(), 0, False, TRIED, reason) == expected
-        # The application that failed said so before the power went.
+        # The failed application was reported before the power was cut.
         assert trial_state.decide(pending(outcome=2), 0, False, TRIED, reason) == trial_state.FAILED
 
 

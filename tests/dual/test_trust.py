@@ -1,4 +1,4 @@
-"""Trust: what an envelope or a signed record must be before a unit believes it."""
+"""Trust: the conditions on an envelope or a signed record before a unit accepts it."""
 
 from hashlib import sha256
 

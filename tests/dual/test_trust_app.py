@@ -1,4 +1,4 @@
-"""A manifest with an application set: firmware that runs already or is fetched, and what of it is refused."""
+"""A manifest with an application set: firmware that runs already or is fetched, and refusals."""
 
 import test_trust as base
 

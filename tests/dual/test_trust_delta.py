@@ -1,4 +1,4 @@
-"""A manifest that offers the firmware as a delta: what is understood, and what of it is refused by name."""
+"""A manifest that offers the firmware as a delta: accepted forms, and refusals by name."""
 
 import test_trust as base
 

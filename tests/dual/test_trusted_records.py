@@ -1,4 +1,4 @@
-"""Signed records and anchors: what a record must be before a unit believes it, and what an anchor may hold."""
+"""Signed records and anchors: the conditions on a record before a unit accepts it, and on an anchor."""
 
 from hashlib import sha256
 

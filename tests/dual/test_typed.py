@@ -1,4 +1,4 @@
-"""One normal form of what a person types: the code that is accepted is the code that is refused as a password."""
+"""One normal form of typed text: each text that is accepted as the code is refused as a password."""
 
 from memory_unit import CODE, MemoryUnit, refused, run
 

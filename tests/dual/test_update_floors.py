@@ -1,4 +1,4 @@
-"""What survives a change of keys, and what ends each error that is shown."""
+"""Floors survive a change of keys, and each shown error ends by the right event."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from device.update import trial_state
 
 
 def next_support_key(bench, revoked=()):
-    """A key set in which another support key takes the place of the one before."""
+    """Return a key set in which another support key replaces the previous one."""
     others = [one for one in base.SECOND if one.role != base.ROLE_SUPPORT]
     others.append(base.Key(b"support-2", -9, base.ROLE_SUPPORT, public_of(b"support-2")))
     bench.source.offered_keys = base.signed(keys=tuple(others), revoked=revoked)
@@ -59,7 +59,7 @@ def both_roots():
 
 
 def plus_root_signed():
-    """A set that only the new roots signed: a unit needs the set before it."""
+    """Return a set that only the new roots signed: a unit needs the previous set first."""
     keys = base.plus(base.NEW_ROOTS, *base.SECOND[3:])
     return base.signed((b"root-d", b"root-e"), keys=keys, sequence=3, revoked=())
 

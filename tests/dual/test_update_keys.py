@@ -82,7 +82,7 @@ class FakeEvents:
 
 
 class FakeSource:
-    """A server that answers with what a test stored in it; `tracker` is the name of the key that signs time."""
+    """A server that returns the objects that a test stored; `tracker` is the name of the key that signs time."""
 
     name = "fake"
     is_down = False
@@ -329,7 +329,7 @@ def test_a_lost_link_is_not_an_event():
 
 
 def test_the_floor_is_stored_before_the_key_set():
-    """After a cut between the two writes the unit takes the set again; the other order would keep an old floor."""
+    """After a cut between the two writes the unit accepts the set again; the other order would keep an old floor."""
     bench = Bench()
     bench.source.offered_keys = base.signed(time_s=NOW_S - 60)
     bench.source.tracker = b"tracker-2"
@@ -358,7 +358,7 @@ def test_a_floor_that_cannot_be_stored_leaves_the_old_keys_in_force():
 
 
 class KeepsWaiting:
-    """An owner who was offered a release and did not agree yet."""
+    """The consent of an owner who has not agreed yet to an offered release."""
 
     def __init__(self):
         self.offered = []

@@ -1,4 +1,4 @@
-"""Ages of weeks: nothing looks young again after the board's ticks wrapped (2**30 ms, about twelve days)."""
+"""Ages of weeks: nothing looks recent again after the board's ticks wrapped (2**30 ms, about twelve days)."""
 
 from memory_unit import PASSWORD, MemoryClock, MemoryUnit, refused, run
 
@@ -15,7 +15,7 @@ DAY_MS = 86400 * 1000
 
 
 class Board:
-    """A board's clock, and the unit's clock over it, which somebody asks once a day."""
+    """A board's clock, and the unit's clock over it, which is read once a day."""
 
     def __init__(self, start_ms=0):
         self.clock = MemoryClock()

@@ -1,4 +1,4 @@
-"""Text from outside: the same verdict on every interpreter, and bounds that count bytes."""
+"""Untrusted text: the same verdict on every interpreter, and limits that count bytes."""
 
 from device.codec import cbor
 from device.compat import clip_utf8, decode_utf8, encode_utf8, utf8_bytes

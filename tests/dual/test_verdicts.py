@@ -1,4 +1,4 @@
-"""Verdicts on releases: what is one, what is not, how long each is remembered, and what lifts it (UP-04)."""
+"""Verdicts on releases: which failures count, how long a verdict is remembered, and what ends it (UP-04)."""
 
 from memory_flash import SMALL
 from test_appset import FILES, IMAGE, Bench, booted, release
@@ -10,7 +10,7 @@ from device.update import trial_state
 
 
 def test_a_set_above_the_confirmed_number_does_not_run():
-    # The roots lowered the number after a thief's set was confirmed: the set below runs, then none.
+    # The roots lowered the number after a thief's set was confirmed: the previous set runs, then none.
     bench = Bench()
     bench.put(0, bundle.encode(FILES), 3)
     bench.put(1, bundle.encode(FILES), 900_000, IMAGE, True)

@@ -1,4 +1,4 @@
-"""The local pages on every interpreter: parsing, forms, and one owner's way from set-up to sign-out."""
+"""The local pages on every interpreter: parsing, forms, and an owner's requests from set-up to sign-out."""
 
 import asyncio
 import json

@@ -32,7 +32,7 @@ def put(nvm, offset: int, data: bytes) -> None:
     ctypes.memmove(ctypes.byref(nvm, offset), data, len(data))
 
 
-TREE = new_tree(1, 4)  # the third key asks for both signatures
+TREE = new_tree(1, 4)  # the third key requires both signatures
 
 
 def _bytes(data: bytes) -> str:

@@ -1,4 +1,4 @@
-"""What the tests of the boot ROM share: a ROM with keys of its own, stub images, images signed by hand."""
+"""Parts that the tests of the boot ROM share: a ROM with its own keys, stub images, images signed by hand."""
 
 import hashlib
 import os
@@ -37,7 +37,7 @@ def missing_tools() -> list[str]:
 
 
 def mbedtls_tree() -> Path:
-    """The unpacked Mbed TLS sources; skips the test where they are not there and cannot be fetched."""
+    """Return the unpacked Mbed TLS sources; skip the test if they are absent and cannot be fetched."""
     named = os.environ.get("FIRSTBOOT_MBEDTLS")
     if named:
         return Path(named)
@@ -54,7 +54,7 @@ def run(*command: object) -> str:
 
 
 def new_key(path: Path) -> Path:
-    """A P-256 key as PEM."""
+    """Return a new P-256 key as PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -64,7 +64,7 @@ def new_key(path: Path) -> Path:
 
 
 def new_tree(levels: int, width: int) -> pyhsslms.HssPrivateKey:
-    """An HSS key of small trees (H5), made and signed with by another implementation than the project's own."""
+    """Return an HSS key of small trees (H5) that signs with another implementation than the project's own."""
     kind = {4: pyhsslms.lmots_sha256_n32_w4, 8: pyhsslms.lmots_sha256_n32_w8}[width]
     return pyhsslms.HssPrivateKey(levels, pyhsslms.lms_sha256_m32_h5, kind)
 
@@ -90,7 +90,7 @@ def build_rom(build: Path, key_hashes: list[bytes | ImageKey]) -> Path:
 
 
 def build_stub(build: Path) -> bytes:
-    """The stub's body: what goes behind the image header."""
+    """Return the stub's body, which follows the image header."""
     build.mkdir(parents=True, exist_ok=True)
     write_headers(build)
     elf, raw = build / "stub.elf", build / "stub.bin"
@@ -114,10 +114,10 @@ class Recipe:
     flags: int = RAM_LOAD
     version: tuple[int, int, int, int] = (1, 0, 0, 0)
     counter: int = 0
-    protected: tuple[tuple[int, bytes], ...] | None = None  # None: the counter alone
-    extra: tuple[tuple[int, bytes], ...] = ()  # unprotected, behind the regular ones
+    protected: tuple[tuple[int, bytes], ...] | None = None  # None: only the counter
+    extra: tuple[tuple[int, bytes], ...] = ()  # unprotected, after the regular ones
     left_out: tuple[int, ...] = ()  # unprotected types that are not written
-    body_bytes: int | None = None  # what the header says instead of the truth
+    body_bytes: int | None = None  # header fields with wrong values
     hss: pyhsslms.HssPrivateKey | None = None  # signs the digest as well
 
     def but(self, **changes: object) -> "Recipe":
@@ -165,7 +165,7 @@ def tlv_area(magic: int, entries) -> bytes:
 
 
 def stub_line(board, timeout_s: float = START_TIMEOUT_S) -> dict[str, str]:
-    """What the stub printed of its start: names and values."""
+    """Return the names and values that the stub printed about its start."""
     match = board.console.wait_for(r"^stub: (magic=.*)\n", timeout_s)
     return dict(re.findall(r"(\w+)=(\S+)", match.group(1)))
 
@@ -185,7 +185,7 @@ class Bench:
         return Recipe(body=self.stub, key=self.keys[0])
 
     def board(self, directory: Path, **options: object) -> QemuBoard:
-        """A board with this ROM and erased NVM, powered off."""
+        """Return a board with this ROM and erased NVM, powered off."""
         board = QemuBoard(directory, has_network=False, **options)
         shutil.copyfile(self.rom, board.rom_path)
         board.nvm.erase_all()

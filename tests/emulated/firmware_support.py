@@ -1,4 +1,4 @@
-"""What the tests of the firmware share: built variants signed with a key of their own, boards, a prompt on one."""
+"""Parts that the tests of the firmware share: built variants signed with their own key, boards, a board's prompt."""
 
 import re
 import shutil
@@ -40,7 +40,7 @@ class Kit:
         return build(variant, root=CHECKOUT)
 
     def image(self, variant: str, version: str = "1.0.0+1") -> Path:
-        """The signed image of a variant."""
+        """Return the signed image of a variant."""
         if (variant, version) not in self._images:
             raw = self.firmware(variant).image
             self._images[variant, version] = self.sign(raw, f"{variant}-{version}.img", version)
@@ -53,14 +53,14 @@ class Kit:
 
     @contextmanager
     def board(self, directory: Path, variant: str = "development", **options):
-        """A programmed board, powered off; closed at the end."""
+        """Return a programmed board, powered off; it is closed at the end."""
         with QemuBoard(directory, **options) as board:
             board.program(self.rom, self.image(variant))
             yield board
 
 
 class RemoteError(AssertionError):
-    """Code at the board's prompt raised; the text is its traceback."""
+    """Code at the board's prompt raised an exception; the text is its traceback."""
 
 
 class Prompt:
@@ -81,7 +81,7 @@ class Prompt:
         return self
 
     def run(self, code: str, timeout_s: float = TIMEOUT_S) -> str:
-        """What `code` prints; raises RemoteError with the traceback where it raised one."""
+        """Return the output of `code`. Raises RemoteError with the traceback of an exception."""
         console = self.board.console
         console.skip()
         console.send(code.encode() + _RUN)
@@ -91,7 +91,7 @@ class Prompt:
         return found.group(1)
 
     def evaluate(self, expression: str) -> str:
-        """The repr of an expression."""
+        """Return the repr of an expression."""
         return self.run(f"print(repr({expression}))").strip()
 
 
@@ -111,14 +111,14 @@ def kit(tmp_path_factory) -> Kit:
 
 @pytest.fixture(scope="module")
 def prompt(kit, tmp_path_factory):
-    """A development board at its prompt, one for a whole module: tests leave nothing behind that others see."""
+    """A development board at its prompt, one for a whole module: no test leaves a state that another one sees."""
     with kit.board(tmp_path_factory.mktemp("board")) as board:
         board.power_on()
         yield Prompt(board).enter()
 
 
 def remote_name(error: BaseException) -> str:
-    """The name and text of the exception in a traceback."""
+    """Return the name and text of the exception in a traceback."""
     lines = [line for line in str(error).splitlines() if re.match(r"\w+", line)]
     return lines[-1] if lines else ""
 

@@ -1,4 +1,4 @@
-"""An application set on whole units, on every machine that is here: with firmware, alone, reverted, changed in flash.
+"""An application set on whole units, on every available machine: with and without firmware, reverted, damaged.
 
 One life on each machine. On the board MicroPython imports the set from the NVM; the simulator runs the same files.
 """
@@ -58,7 +58,7 @@ def where(context):
 SHADOWS = {
     f"{name}.py": b"WHO = 'set'\n" for name in ("agent", "asyncio", "device", "hashlib", "ssl", "typing")
 }
-# What a bad application does: on the board it never yields, so the watchdog bites; the simulator's stands for a crash.
+# A bad application: on the board it never yields, so the watchdog resets the unit; in the simulator it crashes.
 BAD = {
     "qemu": b"async def run(context):\n    while True:\n        pass\n",
     "sim": b"async def run(context):\n    raise ValueError\n",
@@ -67,7 +67,7 @@ WHY = {"qemu": "watchdog", "sim": "application failed"}
 
 
 class Life:
-    """One unit's life; `seen` keeps what each part found, for the tests below."""
+    """One unit's life; `seen` has the observations of each part, for the tests below."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -92,7 +92,7 @@ class Life:
         self.seen["console"] = world.machine.console.log_path.read_text(errors="replace")
 
     def publish(self, transport: str, number: int, files: dict[str, bytes]) -> None:
-        """Release `number`: the image of release 2 with these files."""
+        """Publish release `number`: the image of release 2 with these files."""
         world = self.world
         release = build_release(
             world.images.signed[2].read_bytes(),
@@ -111,7 +111,7 @@ class Life:
             world.servers.store.put_release(release)
 
     def image_slots(self) -> list[bytes]:
-        """Both image slots as they lie in flash; a read of a running unit."""
+        """Return both image slots as they are in flash, read from a running unit."""
         data = self.flash_image()
         return [data[at : at + MPS2.slot_bytes] for at in MPS2.slot_offsets]
 
@@ -121,7 +121,7 @@ class Life:
         return found
 
     def change_a_file(self) -> None:
-        """Flip one bit of a file of the set that runs, with the power off."""
+        """Flip one bit of a file of the running set, with the power off."""
         machine = self.world.machine
         machine.cut_power()
         data = self.flash_image()

@@ -1,9 +1,9 @@
-"""A batch of five emulated boards: one line provisions them over their serial ports, all five onboard and update.
+"""A batch of five emulated boards: one line provisions them over their serial ports; all are set up and updated.
 
-Everything is what a maker runs: the station's line with a port for each board, labels read back by a scanner, the
-registry's exports into broker and CoAP server, the owner's terminal client, one release published over both ways.
+The parts are those of a maker: the station's line with a port for each board, labels read back by a scanner, the
+registry's exports into broker and CoAP server, the owner's terminal client, one release over both transports.
 
-Both authorities were renewed since the units learned of them: servers have certificates under the new ones.
+Both authorities were renewed after the units got them: servers have certificates of the renewed ones.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ NEEDED = ("qemu-system-arm", "arm-none-eabi-gcc")
 
 @dataclass
 class Made:
-    """One board behind the line."""
+    """One board of the line."""
 
     board: QemuBoard
     unit: Unit
@@ -91,7 +91,7 @@ def registry(world: World) -> Iterator[Registry]:
 
 @pytest.fixture(scope="module")
 def batch(world: World, boards: list[QemuBoard], registry: Registry) -> list[Made]:
-    """All boards behind one line that ran until each of its ports had shown a result."""
+    """All boards of one line, which ran until each of its ports showed a result."""
     ports = [CallPort(f"bay {number}", board.factory_port) for number, board in enumerate(boards, 1)]
     views: dict[str, PortView] = {}
     is_done = threading.Event()
@@ -140,7 +140,7 @@ def test_all_five_onboard_and_update(batch: list[Made], world: World) -> None:
 
 
 def onboard_and_update(made: Made) -> str:
-    """What a unit runs, confirmed, after its owner set it up with the label and the release had its time."""
+    """Set a unit up with its label, wait for the release, and return the confirmed version."""
     client = DeviceClient(lambda: made.board.web_address, made.label.fingerprint)
     wait_until("the set-up page", lambda: flow.look(client), WAIT_S)
     password = secrets.token_urlsafe(18)
@@ -160,11 +160,11 @@ def onboard_and_update(made: Made) -> str:
         return wait_until("release 2, confirmed", confirmed, WAIT_S, 1)
     finally:
         print(f"{made.unit.serial}: updated {time.monotonic() - started:.0f} s after its set-up")
-        made.board.cut_power()  # who is done leaves the cores to the others
+        made.board.cut_power()  # a finished unit leaves the cores to the others
 
 
 def reported(world: World) -> set[str]:
-    """Device ids whose reports say that the release's sequence number is confirmed."""
+    """Return the device ids whose reports have the release's sequence number as confirmed."""
     found = set()
     for each in world.servers.tracker.reports:
         said = suit_report.decode(each.data)

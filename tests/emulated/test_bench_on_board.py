@@ -1,7 +1,7 @@
-"""The bench's short form: every quick row of the board is measured and of the right order.
+"""The benchmark's short form: every quick row of the board is measured and has the right order of magnitude.
 
-Instructions under `-icount`, the same in every run; the bounds say "nothing has become half as fast again", the figures
-to reach are `make bench`'s.
+Instructions under `-icount` are the same in every run. The bounds allow 1.5 times the measured figures; the figures to
+reach are those of `make bench`.
 """
 
 import shutil
@@ -38,7 +38,7 @@ MOST = {
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
-    """{row: value} of everything that the short form measures."""
+    """Return {row: value} for all rows of the short form."""
     try:
         measured = run.board_figures(tmp_path_factory.mktemp("bench"), run.SHORT_OF_THE_BOARD)
     except FirmwareError as error:

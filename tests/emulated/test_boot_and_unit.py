@@ -45,7 +45,7 @@ SLOT_BYTES = MPS2.slot_bytes - MPS2.sector_bytes
 
 
 def is_refused_by_the_unit(image: bytes) -> bool:
-    """Whether parse_image refuses the image in an otherwise erased slot."""
+    """Return whether parse_image refuses the image in an otherwise erased slot."""
 
     def read(offset: int, length: int) -> bytes:
         assert 0 <= offset and offset + length <= SLOT_BYTES, "read outside the slot"

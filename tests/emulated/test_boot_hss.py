@@ -1,4 +1,4 @@
-"""The boot ROM with keys that ask for HSS/LMS beside P-256: both signatures, or no start."""
+"""The boot ROM with keys that require HSS/LMS beside P-256: both signatures, or no start."""
 
 import pytest
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.emulated
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
-    """(bench, trees): key 0 asks for P-256 alone, key 1 for a tree of ours too, key 2 for one of two levels."""
+    """Return (bench, trees): key 0 requires only P-256, key 1 also a tree of ours, key 2 one of two levels."""
     if missing_tools():
         pytest.skip("not installed: " + ", ".join(missing_tools()))
     work = tmp_path_factory.mktemp("both")

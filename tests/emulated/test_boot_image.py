@@ -1,6 +1,6 @@
-"""The boot ROM refuses every image that is not whole, meant for this board and signed by one of its keys.
+"""The boot ROM refuses every image that is not complete, for this board, and signed by one of its keys.
 
-Each case lies staged in slot 1 beside a good confirmed image in slot 0: the ROM names the reason and falls back.
+Each case is staged in slot 1, with a good confirmed image in slot 0: the ROM prints the reason and starts slot 0.
 """
 
 import pytest
@@ -86,7 +86,7 @@ def test_a_signed_image_with_a_wrong_field_is_refused_by_name(bench, board, chan
 
 
 def tlv_at(image: bytes, kind: int) -> int:
-    """Offset of the value of the one TLV of `kind`."""
+    """Return the offset of the value of the only TLV of `kind`."""
     info = image_info(image)
     value = {SHA_TLV: info.digest, KEY_TLV: info.public_key, SIGNATURE_TLV: info.signature}[kind]
     return image.rindex(value)
@@ -133,7 +133,7 @@ def test_an_image_of_a_stranger_is_refused(bench, board):
 def test_a_known_key_with_a_signature_of_another_known_key_is_refused(bench, board):
     mine, other = bench.recipe.signed(), bench.recipe.but(key=bench.keys[1]).signed()
     start(board, mine[: tlv_at(mine, SIGNATURE_TLV) - 4] + other[tlv_at(other, SIGNATURE_TLV) - 4 :], mine)
-    assert refusal(board) in ("signature", "tlv")  # DER lengths differ by a byte now and then
+    assert refusal(board) in ("signature", "tlv")  # DER lengths sometimes differ by a byte
 
 
 def test_an_image_of_a_revoked_key_is_refused_and_of_another_key_starts(bench, board):

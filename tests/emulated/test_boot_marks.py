@@ -1,4 +1,4 @@
-"""Which slot the ROM starts, seen on the machine: staged, tried, confirmed, torn, watchdog, lock."""
+"""The slot that the ROM starts on the machine: staged, tried, confirmed, torn, watchdog, lock."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def old_and_new(bench, board):
 
 
 def started(board) -> tuple[str, str, str]:
-    """(slot, is it a trial, reset reason) of the image that starts next."""
+    """Return (slot, is it a trial, reset reason) of the image that starts next."""
     said = stub_line(board)
     return said["slot"], said["trial"], said["reset"]
 

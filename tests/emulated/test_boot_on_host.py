@@ -42,7 +42,7 @@ def decision(tmp_path_factory):
 
 
 def model(slots, good_slots: int) -> int:
-    """The rules of docs/design.md, Boot, in Python. A slot is (staged, tried, confirm sequence or None)."""
+    """Apply the rules of docs/design.md, Boot, in Python. A slot is (staged, tried, confirm sequence or None)."""
     refusals = 0
     trials = [(slot, TRIAL) for slot in (0, 1) if slots[slot][0] and not slots[slot][1]]
     confirmed = sorted((slot for slot in (0, 1) if slots[slot][2] is not None), key=lambda s: -slots[s][2])
@@ -54,7 +54,7 @@ def model(slots, good_slots: int) -> int:
 
 
 def torn(unit: bytes):
-    """Every way a unit can be left by a cut: some bytes programmed, the rest erased."""
+    """Return every state in which a cut can leave a unit: some bytes programmed, the rest erased."""
     return st.integers(1, 31).map(lambda count: unit[:count].ljust(32, b"\xff"))
 
 
@@ -148,9 +148,9 @@ def test_the_keys_entry_says_which_signatures_an_image_needs(verdicts):
     cases = [
         both,
         both.but(hss=None),  # stripped
-        both.but(hss=new_tree(1, 4)),  # a stranger's tree
-        both.but(left_out=(0x22,)),  # HSS alone
-        both.but(key=keys[0]),  # not asked for
+        both.but(hss=new_tree(1, 4)),  # a tree of an unknown key
+        both.but(left_out=(0x22,)),  # only HSS
+        both.but(key=keys[0]),  # not required
         both.but(hss=None, extra=((0xA0, b""),)),
         both.but(hss=None, extra=((0xA0, bytes(2352)),)),
         both.but(extra=((0xA0, bytes(2352)),)),  # twice
@@ -191,7 +191,7 @@ def test_no_change_of_any_single_byte_is_accepted(verdicts, signed_by):
 def test_no_cut_of_an_image_is_accepted(verdicts):
     judge, keys = verdicts
     image = Recipe(body=BODY, key=keys[0], counter=2).signed()
-    # an erased byte behind the cut reads 0xFF, so a cut changes the image unless the byte was 0xFF
+    # an erased byte after the cut reads 0xFF, so a cut changes the image unless the byte was 0xFF
     assert "ok" not in judge([image[:cut] for cut in range(len(image) - 8)])
 
 

@@ -19,7 +19,7 @@ PART = 96 * 1024  # of the images: RAM does not depend on their size; `make benc
 
 @pytest.fixture(scope="module")
 def figures(kit: Kit, tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
-    """Of a delta from one firmware to the same code 64 bytes further on, where most addresses differ."""
+    """Return the figures of a delta to the same code moved by 64 bytes, in which most addresses differ."""
     source = kit.image("release", "1.0.0+1").read_bytes()[:PART]
     target = kit.image("moved", "2.0.0+2").read_bytes()[: PART + 64]
     found = delta.measure(kit, tmp_path_factory.mktemp("delta"), source, target)
@@ -29,7 +29,7 @@ def figures(kit: Kit, tmp_path_factory: pytest.TempPathFactory) -> dict[str, int
 
 
 def test_the_board_makes_the_firmware_with_8_kib_of_heap_and_no_more(figures: dict[str, int]) -> None:
-    """All other heap was taken away before: what needs more raises MemoryError. A few blocks of 16 bytes stay free."""
+    """All other heap is allocated before, so a larger need raises MemoryError. A few blocks of 16 bytes stay free."""
     assert figures["squeezed"] <= 8192 + 512
 
 
@@ -42,5 +42,5 @@ def test_the_patch_saves_most_of_the_transfer(figures: dict[str, int]) -> None:
 
 
 def test_an_image_is_made_in_less_than_3000_instructions_a_byte(figures: dict[str, int]) -> None:
-    """Counted, the same in every run: 1200 were measured, digests and collections of the heap included."""
+    """The count is the same in every run: 1200 were measured, with digests and collections of the heap."""
     assert figures["instructions"] < 3000 * figures["firmware"]

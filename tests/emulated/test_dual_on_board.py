@@ -1,4 +1,4 @@
-"""The dual tests, run once more by MicroPython on the emulated board: one test here for each of them there."""
+"""The dual tests, run by MicroPython on the emulated board: one test here for each of them."""
 
 import ast
 import re
@@ -16,7 +16,7 @@ RUN_TIMEOUT_S = 540  # pure-Python P-256 and LMS take most of it; the machine ma
 
 
 def dual_tests():
-    """module.function of every dual test, found without importing anything."""
+    """Return module.function of every dual test, found without importing anything."""
     for path in sorted(DUAL.glob("test_*.py")):
         for node in ast.parse(path.read_text()).body:
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
@@ -25,7 +25,7 @@ def dual_tests():
 
 @pytest.fixture(scope="module")
 def results(kit, tmp_path_factory):
-    """{name: "PASS" or "FAIL", followed by its traceback} of the whole run, and the board's own summary."""
+    """Return {name: "PASS" or "FAIL", followed by its traceback} of the whole run, and the board's own summary."""
     with kit.board(tmp_path_factory.mktemp("dual"), "test", has_network=False) as board:
         board.power_on()
         board.console.wait_for(r"^dual: \d+ passed, \d+ failed$", RUN_TIMEOUT_S)

@@ -37,7 +37,7 @@ def crypto(prompt):
 
 
 def call(crypto, function, *arguments):
-    """What the C function prints: the repr of its result, or ValueError and its text."""
+    """Return the repr of the C function's result, or ValueError and its text."""
     text = ", ".join(repr(argument) for argument in arguments)
     return crypto.run(f"attempt(c.{function}, {text})").strip()
 

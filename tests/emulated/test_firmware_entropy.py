@@ -1,4 +1,4 @@
-"""The unit's generator: what it is seeded with, what it leaves in NVM, and when it refuses (PR-01)."""
+"""The unit's generator: its seed, its state in NVM, and its refusals (PR-01)."""
 
 import pytest
 
@@ -14,7 +14,7 @@ FIXED = bytes(range(32))
 
 
 def draw(board):
-    """Start the board with the fixed seed, draw 32 bytes, cut the power."""
+    """Start the board with the fixed seed, read 32 random bytes, cut the power."""
     board.power_on(fixed_seed=FIXED)
     value = (
         Prompt(board)
@@ -85,7 +85,7 @@ def test_a_torn_newest_state_falls_back_to_the_older_one(kit, tmp_path):
 
 
 def test_the_output_depends_on_the_stored_state(kit, tmp_path):
-    """The same unit, seed and counter with other stored secrets: other bytes."""
+    """The same unit, seed and counter with other stored secrets give other bytes."""
     with kit.board(tmp_path) as board:
         erased = board.nvm.path.read_bytes()
         first = draw(board)

@@ -1,4 +1,4 @@
-"""No file can stand in for a module of the firmware, wherever a file system is mounted and however the path grows."""
+"""No file replaces a module of the firmware, wherever a file system is mounted and whatever the path contains."""
 
 import subprocess
 
@@ -21,14 +21,14 @@ BUILT_IN = (
 
 def frozen_top_level():
     tree = source_tree(CHECKOUT, lambda text: None)
-    generated = tree.path  # only names are asked for
+    generated = tree.path  # only names are requested
     files = frozen_files(CHECKOUT, tree.path, VARIANTS["development"], generated)
     return sorted({file.name.split("/")[0].removesuffix(".py") for file in files})
 
 
 @pytest.fixture(scope="module")
 def mounted(prompt):
-    """The prompt with a littlefs on /app that holds a file for each name, and /app at the end of the path."""
+    """The prompt with a littlefs on /app that has a file for each name, and /app at the end of the path."""
     prompt.run("""
 import sys, vfs, _mps2
 from device.layout import MPS2
@@ -94,7 +94,7 @@ def test_every_frozen_top_level_name_is_guarded(mounted):
 
 
 def test_no_boot_or_main_file_is_run(kit, tmp_path):
-    """Files of those names in both regions change nothing at the next start: nothing is mounted by itself."""
+    """Files of those names in both regions change nothing at the next start: no region is mounted automatically."""
     from tests.emulated.firmware_support import Prompt
 
     with kit.board(tmp_path) as board:

@@ -242,7 +242,7 @@ def ask(address, text):
 
 @pytest.fixture
 def serving(board):
-    """The board's web address while it serves; its prompt is busy meanwhile."""
+    """Yield the board's web address while it serves; its prompt is busy during that time."""
     prompt = board.prompt
     prompt.run(SERVE)
     board.console.skip()
@@ -271,7 +271,7 @@ def connections(stack, address, count):
 
 
 def ask_again(address, text, tries=20):
-    """Ask, and again as a browser does after a lost connection: clients of one host may arrive in another order."""
+    """Send a request, and again after a lost connection as a browser does: the order of clients may change."""
     for _ in range(tries - 1):
         with contextlib.suppress(OSError):
             return ask(address, text)
@@ -291,7 +291,7 @@ def test_the_owner_is_served_beside_50_silent_and_50_dripping_connections(servin
         connections(stack, serving, 50)
         assert ask_again(serving, b"owner") == b"seen owner"
         for client in connections(stack, serving, 50):
-            client.sendall(b"\x16")  # the first byte of a handshake that never goes on
+            client.sendall(b"\x16")  # the first byte of a handshake that does not continue
         assert ask_again(serving, b"owner") == b"seen owner"
         for _ in range(HTTP_CLIENTS_PER_PEER):  # and these finished theirs
             raw = stack.enter_context(socket.create_connection(serving, TIMEOUT_S))

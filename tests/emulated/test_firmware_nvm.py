@@ -21,7 +21,7 @@ def board_prompt(prompt):
 
 
 def refused(prompt, code):
-    """The reason of the FlashError that `code` raises."""
+    """Return the reason of the FlashError that `code` raises."""
     with pytest.raises(RemoteError) as caught:
         prompt.run(code)
     name = remote_name(caught.value)

@@ -1,4 +1,4 @@
-"""The same content gives the same bytes, in whatever folder it is built, and is built once."""
+"""The same content gives the same bytes in every folder, and is built once."""
 
 import shutil
 

@@ -17,7 +17,7 @@ READY = r"^firstboot \S+ on mps2_an385: (\w+)"
 
 
 def ask_factory_port(board, operation="hello"):
-    """One request over the factory port and its answer, decoded."""
+    """Send one request over the factory port; return its decoded answer."""
     port = board.factory_port()
     port.write(encode_frame(cbor.encode([1, operation, {"nonce": bytes(16)}])))
     decoder = FrameDecoder()
@@ -46,7 +46,7 @@ def test_an_unlocked_unit_answers_on_its_factory_port(kit, tmp_path):
 
 
 def test_the_release_console_answers_nothing(kit, tmp_path):
-    """SE-07: Ctrl-C, Ctrl-A, raw paste, Ctrl-D and plain text get silence, and the unit goes on."""
+    """SE-07: Ctrl-C, Ctrl-A, raw paste, Ctrl-D and plain text get no answer, and the unit continues."""
     with kit.board(tmp_path, "release") as board:
         board.power_on()
         board.console.wait_for(READY, TIMEOUT_S)
@@ -54,7 +54,7 @@ def test_the_release_console_answers_nothing(kit, tmp_path):
         before = board.console.text
         for attack in (b"\r\n", b"\x03\x03", b"\x01", b"\x05A\x01", b"\x04", b"import os\r\n", b"\x02"):
             board.console.send(attack)
-        assert ask_factory_port(board)[1] == 0  # the unit had time to answer, and lives
+        assert ask_factory_port(board)[1] == 0  # the unit had time to answer, and still runs
         assert board.console.text == before
 
 
@@ -140,14 +140,14 @@ except RuntimeError as error:
 
 
 def symbol_offset(elf, name):
-    """Where a function lies in the raw image."""
+    """Return the offset of a function in the raw image."""
     table = subprocess.run(["arm-none-eabi-nm", str(elf)], capture_output=True, text=True, check=True).stdout
     address = int(re.search(rf"^(\w+) . {name}$", table, re.MULTILINE).group(1), 16)
     return (address & ~1) - 0x00100200
 
 
 def damaged_board(kit, tmp_path, change):
-    """A signed development image whose raw bytes `change(bytearray, elf)` was let loose on."""
+    """Return a board with a signed development image whose raw bytes `change(bytearray, elf)` modified."""
     firmware = kit.firmware("development")
     raw = bytearray(firmware.image.read_bytes())
     change(raw, firmware.elf)
@@ -175,7 +175,7 @@ def test_a_fault_says_where_and_restarts(kit, tmp_path):
 
 def test_a_stack_that_runs_out_below_ram_is_a_fault(kit, tmp_path):
     def move_stack_down(raw, elf):
-        # The first thing main() does: `mov.w sp, #0x20000000`, and everything it pushes falls out of RAM.
+        # main() begins with `mov.w sp, #0x20000000`, so everything that it pushes is outside of the RAM.
         at = symbol_offset(elf, "time_init")
         raw[at : at + 6] = b"\x4f\xf0\x00\x5d" + b"\x01\xb4"
 

@@ -51,7 +51,7 @@ def test_garbage_on_the_console_is_not_answered_and_the_pages_go_on(world: World
 
 def test_garbage_on_the_network_line_leaves_the_pages_answering(world: World) -> None:
     gateway = world.machine.gateway
-    garbage = escape_mux(noise(7, 30_000))  # as a line that drops and invents bytes
+    garbage = escape_mux(noise(7, 30_000))  # as a line that drops and adds bytes
 
     def put() -> None:
         gateway._to_line.extend(garbage)

@@ -1,7 +1,7 @@
 """Nothing in the firmware looks like a secret: no unexplained random stretch, no private key's structure (SE-01).
 
-What it cannot see: a single key of 32 bytes is as random as machine code; keys that are known are searched for in
-test_interfaces.py.
+It cannot find a single key of 32 bytes, which is as random as machine code; test_interfaces.py searches for known
+keys.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ pytestmark = pytest.mark.emulated
 WINDOW, STEP = 256, 64
 BITS = 7.0  # per byte; 256 random bytes have about 7.17, machine code stays below 6.6
 CODE_ADDRESS = 0x0010_0000 + IMAGE_HEADER_BYTES
-# Tables of published constants, by their names in the libraries: what is random there is public.
+# Tables of published constants, by their names in the libraries: their random bytes are public.
 TABLES = re.compile(
     r"mp_qstr_(frozen_)?const_(hashes|lengths)(_static)?"  # MicroPython: hashes of names
     r"|[FR]T[0-3]|[FR]Sb|round_constants"  # Mbed TLS: AES
     r"|secp256r1_(T|a|b|gx|gy|n|p)\w*"  # Mbed TLS: multiples of the curve's base point
     r"|K|two_over_pi"  # Mbed TLS: SHA-256; newlib: digits of pi
 )
-# How private keys on P-256 begin: SEC 1 (RFC 5915), PKCS #8 (RFC 5958), PEM of either.
+# The first bytes of private keys on P-256: SEC 1 (RFC 5915), PKCS #8 (RFC 5958), PEM of either.
 KEY_FORMS = (
     bytes.fromhex("30770201010420"),
     bytes.fromhex("308187020100301306072a8648ce3d020106082a8648ce3d030107046d306b0201010420"),
@@ -43,12 +43,12 @@ KEY_FORMS = (
 
 
 def entropy(data: bytes) -> float:
-    """Bits per byte of the distribution of `data`'s bytes."""
+    """Return the bits per byte of the distribution of `data`'s bytes."""
     return -sum(count / len(data) * math.log2(count / len(data)) for count in Counter(data).values())
 
 
 def random_stretches(image: bytes) -> list[tuple[int, int]]:
-    """Begin and end of every stretch of the image whose windows are as random as a key's."""
+    """Return begin and end of every stretch of the image whose windows are as random as a key's."""
     found: list[tuple[int, int]] = []
     for at in range(0, len(image) - WINDOW, STEP):
         if entropy(image[at : at + WINDOW]) > BITS:
@@ -60,7 +60,7 @@ def random_stretches(image: bytes) -> list[tuple[int, int]]:
 
 
 def tables(elf: Path) -> list[tuple[int, int]]:
-    """Where the known tables lie in the raw image."""
+    """Return the places of the known tables in the raw image."""
     text = subprocess.run(
         ["arm-none-eabi-nm", "--print-size", str(elf)], check=True, capture_output=True, text=True
     ).stdout
@@ -74,7 +74,7 @@ def tables(elf: Path) -> list[tuple[int, int]]:
 
 
 def literals(image: bytes) -> list[tuple[int, int]]:
-    """Where the image holds what stands as bytes in the published sources of the firmware (constants of curves)."""
+    """Return the places of byte literals of the firmware's published sources in the image (constants of curves)."""
     found = []
     for path in sorted((CHECKOUT / "device").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -86,12 +86,12 @@ def literals(image: bytes) -> list[tuple[int, int]]:
 
 
 def known_stretches(release: FirmwareBuild) -> list[tuple[int, int]]:
-    """Everything random that is published: tables of libraries, constants of our own."""
+    """Return all random stretches that are published: tables of libraries, our own constants."""
     return tables(release.elf) + literals(release.image.read_bytes())
 
 
 def unexplained(image: bytes, known: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Stretches of which less than half are known tables; a window reaches over a table's edge."""
+    """Return the stretches of which known tables cover less than half; a window may reach over a table's edge."""
     left = []
     for begin, end in random_stretches(image):
         covered = sum(max(0, min(end, last) - max(begin, first)) for first, last in known)

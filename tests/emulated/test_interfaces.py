@@ -35,7 +35,7 @@ __all__ = ["emulated", "kit"]
 pytestmark = pytest.mark.emulated
 
 STATES = ("unprovisioned", "factory default", "initialised", "failed")
-# Beyond 2048 what such devices are known for: UPnP, databases, mDNS, CoAP, alternative web, WebREPL, MQTT.
+# Ports above 2048 that such devices are known for: UPnP, databases, mDNS, CoAP, alternative web, WebREPL, MQTT.
 KNOWN = (
     2323,
     3000,
@@ -81,7 +81,7 @@ CALLS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def images(emulated: FactoryUnit) -> dict[str, bytes]:
-    """The flash of one unit in each state of its life."""
+    """Return the flash of one unit in each state of its life."""
     machine, world = emulated.machine, emulated.world
     fresh = emulated.fresh().flash_image()
     owned = emulated.owned().flash_image()
@@ -94,7 +94,7 @@ def images(emulated: FactoryUnit) -> dict[str, bytes]:
 
 @contextmanager
 def wired(emulated: FactoryUnit, image: bytes, directory: Path) -> Iterator[tuple[QemuBoard, Wire]]:
-    """The unit with this flash, running, its network line in the test's hands."""
+    """Yield the running unit with this flash; the test drives its network line."""
     wire = Wire()
     with QemuBoard(directory) as board:
         shutil.copyfile(emulated.machine.rom_path, board.rom_path)
@@ -102,7 +102,7 @@ def wired(emulated: FactoryUnit, image: bytes, directory: Path) -> Iterator[tupl
         board._gateway = wire  # type: ignore[assignment]
         board.power_on()
         board.console.wait_for(READY + r"|^failed: .*$", TIMEOUT_S)
-        time.sleep(1)  # it says its state just before it listens
+        time.sleep(1)  # it prints its state just before it listens
         yield board, wire
 
 
@@ -131,7 +131,7 @@ def test_se_05_open_ports_are_the_declared_ones(
 def test_se_05_only_an_owned_unit_speaks_first(
     emulated: FactoryUnit, images: dict[str, bytes], tmp_path: Path
 ) -> None:
-    """The check above can fail: an owned unit's connection to its server is seen on the line."""
+    """The check above can fail: it sees an owned unit's connection to its server on the line."""
     with wired(emulated, images["initialised"], tmp_path) as (_, wire):
         deadline = time.monotonic() + TIMEOUT_S
         while not wire.own_packets and time.monotonic() < deadline:
@@ -146,10 +146,10 @@ def test_se_07_the_console_is_silent_in_every_state(
         before = board.console.text
         for keys in KEYS:
             board.console.send(keys)
-            wire.answers_ping()  # the unit had its turn
+            wire.answers_ping()  # the unit had time to run
         said = board.console.text[len(before) :]
     assert "42" not in said and ">" not in said
-    # An owned unit reports that its server does not answer; nothing else is said.
+    # An owned unit reports that its server does not answer, and nothing else.
     assert not said.strip() or state == "initialised"
 
 
@@ -167,7 +167,7 @@ def test_the_factory_port_carries_out_what_is_declared(
                 refused.add(name)
             except FirstbootError as error:
                 if error.fields.get("reason") != "no answer":
-                    carried.add(name)  # it was looked at, and the arguments were wrong
+                    carried.add(name)  # it was read, and the arguments were wrong
     if state == "failed":
         assert not carried and not refused, "a failed unit has no factory port"
     else:
@@ -190,7 +190,7 @@ def test_se_07_the_station_refuses_a_development_build(kit: Any, tmp_path: Path)
 
 
 def forms(secrets: dict[str, str]) -> list[tuple[str, bytes]]:
-    """Every way in which a text may lie in memory or on a wire; a set-up code also as the label groups it."""
+    """Return every form of a text in memory or on a wire; a set-up code also as the label groups it."""
     found = []
     for what, secret in secrets.items():
         texts = {secret, quote_plus(secret), "-".join(secret[at : at + 7] for at in range(0, len(secret), 7))}
@@ -202,7 +202,7 @@ def forms(secrets: dict[str, str]) -> list[tuple[str, bytes]]:
 
 
 def test_pw_13_se_03_no_secret_in_flash_console_logs_or_what_anyone_can_read(emulated: FactoryUnit) -> None:
-    """A canary password, and the set-up code: searched for after set-up, sign-in and a wrong sign-in."""
+    """Search for a canary password and the set-up code after set-up, sign-in and a wrong sign-in."""
     world = emulated.owned(PASSWORD).world
     emulated.wait("sign-in", lambda: world.owner.sign_in(PASSWORD) or None)
     session = world.owner._session
@@ -236,7 +236,7 @@ def test_pw_13_se_03_no_secret_in_flash_console_logs_or_what_anyone_can_read(emu
 
 
 def test_pw_13_neither_password_nor_code_stays_in_memory(emulated: FactoryUnit) -> None:
-    """A snapshot of the board's RAM after set-up, sign-in and a wrong sign-in, as soon as each request is over."""
+    """Search a snapshot of the board's RAM after set-up, sign-in and a wrong sign-in, when each request has ended."""
     world = emulated.owned(PASSWORD).world
     wanted = forms({"password": PASSWORD, "code": world.unit.setup_code})
 
@@ -265,12 +265,12 @@ def test_what_a_collection_frees_is_wiped(kit: Any, tmp_path: Path) -> None:
         assert board.read_memory(RAM_ADDRESS, RAM_BYTES).count(canary) >= 50
         prompt.run("kept.clear()\nprint('the stack is used for something else', len(kept))")
         prompt.run("gc.collect()")
-        # One that a stale word on the stack points at may live until the next collection.
+        # An object to which a stale word on the stack points may stay until the next collection.
         assert board.read_memory(RAM_ADDRESS, RAM_BYTES).count(canary) <= 1
 
 
 def test_pw_13_se_03_no_secret_crosses_the_network_line_in_the_clear(emulated: FactoryUnit) -> None:
-    """Every packet on the board's line, both ways, from set-up over sign-in to a check for updates."""
+    """Search every packet on the board's line, in both directions, from set-up to a check for updates."""
     packets: list[bytes] = []
     emulated.fresh()
     gateway = emulated.machine._gateway
@@ -299,7 +299,7 @@ def test_pw_13_se_03_no_secret_crosses_the_network_line_in_the_clear(emulated: F
 
 
 def test_se_01_the_image_holds_no_key_and_no_word_of_a_unit(emulated: FactoryUnit) -> None:
-    """Private keys of the maker in every form that they are stored in, and what the unit was given."""
+    """Search for the maker's private keys in every stored form, and for the data that the unit was given."""
     from cryptography.hazmat.primitives import serialization
 
     world = emulated.world

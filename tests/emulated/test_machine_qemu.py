@@ -46,7 +46,7 @@ def is_alive(process_id: int) -> bool:
         os.kill(process_id, 0)
     except ProcessLookupError:
         return False
-    try:  # an orphan that nobody reaps stays as a zombie: dead all the same
+    try:  # an orphan that is not reaped stays as a zombie; the process has ended
         with open(f"/proc/{process_id}/stat") as stat:
             return stat.read().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -127,7 +127,7 @@ def test_every_byte_value_passes_the_factory_port_both_ways(programmed):
     stub_line(programmed)
     programmed.console.send(b"e")
     programmed.console.wait_for("^stub: echo\n", START_TIMEOUT_S)
-    sent = bytes(range(256)) + b"\x01x\x01\x01c"  # 0x01 x would end QEMU where the escape is not doubled
+    sent = bytes(range(256)) + b"\x01x\x01\x01c"  # 0x01 x would end QEMU if the escape were not doubled
     programmed.factory_port().write(sent)
     assert read_exactly(programmed.factory_port(), len(sent)) == sent
 

@@ -1,4 +1,4 @@
-"""The Renode back's own half against a stand-in; the scenarios themselves run under `make renode` where Renode is."""
+"""The Renode machine's own code against a fake Renode; `make renode` runs the scenarios on the real one."""
 
 import sys
 from pathlib import Path

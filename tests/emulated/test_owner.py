@@ -1,4 +1,4 @@
-"""What an owner does on a whole unit, on every machine that is here: change of password, reset, button."""
+"""An owner's actions on a whole unit, on every available machine: change of password, reset, button."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ANSWERS_S = 60
 
 
 class Life:
-    """One unit's life; `seen` keeps what each part found, for the tests below."""
+    """One unit's life; `seen` has the observations of each part, for the tests below."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -48,7 +48,7 @@ class Life:
         return self.world.owner.request("POST", path, form)
 
     def user_region(self) -> bytes:
-        """The user region as it lies in flash; the power is off afterwards."""
+        """Return the user region as it is in flash; the power is off afterwards."""
         machine = self.world.machine
         machine.cut_power()
         image = machine.flash.image() if self.world.on == "sim" else machine.nvm.path.read_bytes()
@@ -82,7 +82,7 @@ class Life:
         assert world.owner.status()["update"]["automatic"] is False
 
     def take_an_update(self) -> None:
-        """Automatic updates are off: release 2 waits, is told of, and comes with one action."""
+        """Automatic updates are off: release 2 waits, is shown, and is installed by one action."""
         world = self.world
         world.publish(2, "mqtt")
         offered = self.wait("the offer", lambda: world.owner.status()["update"]["offered"])
@@ -103,7 +103,7 @@ class Life:
         self.seen["after the update"] = self.wait("release 2", installed, 3 * ANSWERS_S)
 
     def reported_support(self) -> set[int]:
-        """The support states in the unit's reports so far."""
+        """Return the support states in the unit's reports so far."""
         found = [report.decode(kept.data) for kept in self.world.servers.tracker.reports]
         return {state for one in found if (state := one.extensions.get(report.SUPPORT_STATE)) is not None}
 

@@ -1,7 +1,7 @@
-"""The power goes on the emulated board: while it is provisioned, set up, updated. It comes back as the design says.
+"""Power cuts on the emulated board while it is provisioned, set up and updated: it recovers as the design requires.
 
-The exhaustive sweeps run in the simulator (tests/powercut), cut by flash operation; here the emulator is killed at
-moments drawn from a seed, so that the real firmware, its drivers and the real boot ROM go through the same.
+The complete sweeps run in the simulator (tests/powercut), one cut for each flash operation. Here the emulator is killed
+at pseudo-random moments, so that the real firmware, its drivers and the boot ROM are tested too.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def test_a_power_cut_while_provisioning_leaves_a_unit_that_is_provisioned_once(w
     try:
         station.provision(world.machine.factory_port())
     except UnitFailedError as error:
-        assert "passed" in str(error), error  # it came through in one of the runs above
+        assert "passed" in str(error), error  # it succeeded in one of the runs above
     assert cut >= 1
     assert len(registry_units) == 1
     assert [unit.status for unit in registry.units()] == ["passed"]
@@ -93,7 +93,7 @@ def test_a_power_cut_while_the_password_is_set_leaves_the_code_alive_or_the_pass
         try:
             world.owner.set_up(world.unit.setup_code, world.password)
         except OSError:
-            pass  # the power went before the answer
+            pass  # the power was cut before the answer
         timer.join()
         world.machine.power_on()
         wait_until("the pages", lambda: _answers(world), 40)
@@ -121,7 +121,7 @@ def test_a_power_cut_while_a_slot_is_written_or_tried_ends_in_the_new_release_or
         restart(world)
         status = wait_until("the status page", world.status, 60, 0.5)
         assert status["version"][0] in "12"
-    # Whatever was cut, the unit ends where its maker wants it: release 2, or the next one where 2 was given up.
+    # After each cut the unit ends with its maker's release: 2, or the next one if 2 was given up.
     status = wait_until("a settled release", lambda: _settled(world), 90, 1)
     if status["version"].startswith("1."):
         world.publish(3, "mqtt")

@@ -1,4 +1,4 @@
-"""The story that `firstboot demo` shows, as a test: every step on every machine that is here."""
+"""The story that `firstboot demo` shows, as a test: every step on every available machine."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Whom a whole unit believes, on every machine that is here: TLS, trusted time, key sets, two kinds of signature.
+"""Trust of a whole unit, on every available machine: TLS, trusted time, key sets, two kinds of signature.
 
-One life on each machine; its servers do what hostile, wrong or rotated ones would. The unit is the firmware itself,
-its broker a real one, TLS the machine's own (OpenSSL in the simulator, Mbed TLS on the emulated board).
+One life on each machine; its servers behave as hostile, wrong or rotated ones. The unit is the firmware itself, with a
+real broker and the machine's own TLS (OpenSSL in the simulator, Mbed TLS on the emulated board).
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ from simulator.story.world import World
 ANSWERS_S = 60
 UPDATE_S = 120
 DAY_S = 86400
-SHORT_DAYS = 30  # what the short-lived certificate is good for
+SHORT_DAYS = 30  # validity of the short-lived certificate
 AUTHORITY_WORDS = {"sim": "issuer certificate", "qemu": "not correctly signed"}
 LATER_S = (SHORT_DAYS + 10) * DAY_S
 
 
 class Life:
-    """One unit's life; `seen` keeps what each part found, for the tests below."""
+    """One unit's life; `seen` has the observations of each part, for the tests below."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -61,7 +61,7 @@ class Life:
 
     # parts -------------------------------------------------------------------------------------------------
     def hear_untrue_times(self) -> None:
-        """A record of yesterday's nonce, then one from behind the interval of the tracker's key."""
+        """Send a record with yesterday's nonce, then one from after the interval of the tracker's key."""
         world = self.world
         old = world.servers.tracker.answer(self._request_of_before())
         honest = world.servers.tracker.answer
@@ -75,7 +75,7 @@ class Life:
         self.seen["honest"] = self.until("the time", lambda found: found["time"])
 
     def meet_wrong_servers(self) -> None:
-        """Another name, another authority: the handshake ends it, so nothing of the unit reaches the server."""
+        """Offer servers of another name and authority: the handshake fails, so they receive nothing from the unit."""
         stranger = CertificateAuthority.create("somebody else's CA")
         with self.broker_with(self.world.keys.ring.server_ca.issue_server("other.test", ["other.test"])):
             self.seen["other name"] = self.link_error("match")
@@ -83,12 +83,12 @@ class Life:
             self.seen["other authority"] = self.link_error(AUTHORITY_WORDS[self.world.on])
 
     def meet_an_expired_server(self) -> None:
-        """Dates are checked as soon as there is a time: the first connection gets it, the next one ends."""
+        """Offer an expired server: the first connection gets the trusted time, and the next one then fails."""
         world = self.world
         server = world.keys.ring.server_ca.issue_server(SERVER_NAME, [SERVER_NAME], days=SHORT_DAYS)
         world.machine.cut_power()
         with self.broker_with(server):
-            self.publish(lambda: world.publish(2, "mqtt"))  # the maker's own clients look at the real date
+            self.publish(lambda: world.publish(2, "mqtt"))  # the maker's own clients check the real date
             world.clock.shift_s = LATER_S
             world.machine.power_on()
             self.seen["expired"] = self.until("the end of the certificate", _is_expired)
@@ -99,7 +99,7 @@ class Life:
             self.publish(lambda: world.publish(1, "mqtt"))
 
     def sleep_through_changes_of_roots(self) -> None:
-        """Two changes of roots and a second author's key of another kind while the unit is off."""
+        """Change the roots twice and add a second author's key of another kind while the unit is off."""
         world = self.world
         world.machine.cut_power()
         folder = world.keys.folder
@@ -119,7 +119,7 @@ class Life:
         )
 
     def lose_the_key_set(self) -> None:
-        """The stored key set is damaged: the roots alone are believed, until it arrives again."""
+        """Damage the stored key set: the unit trusts only the roots until the set arrives again."""
         world = self.world
         silent = world.servers.publisher
         silent.publish_raw(f"fb/{world.product.class_id.hex()}/keyset", b"")
@@ -143,7 +143,7 @@ class Life:
         self.world.machine.power_on()
 
     def refusal(self, code: int, words: str) -> Any:
-        """The status once the newest event is this one."""
+        """Return the status once the newest event is this one."""
 
         def is_refused(found: Any) -> bool:
             error = found["update"]["last_error"]
@@ -152,7 +152,7 @@ class Life:
         return self.until(f"a refusal: {words}", is_refused)
 
     def link_error(self, words: str) -> str:
-        """The text of a link's error once it says this; that the old broker hung up is not yet it."""
+        """Return the text of a link error that contains this; an error about the old broker does not count."""
 
         def is_it(found: Any) -> bool:
             error = found["update"]["last_error"]
@@ -178,7 +178,7 @@ class Life:
 
     @contextlib.contextmanager
     def broker_with(self, server: Credentials) -> Iterator[None]:
-        """The broker's port answered by one with this certificate; then the world's own again."""
+        """Let a broker with this certificate answer at the broker's port, then the world's own again."""
         world = self.world
         own = world.servers.broker
         setup: BrokerSetup = dataclasses.replace(
@@ -243,7 +243,7 @@ MACHINES = [
 
 @pytest.fixture(scope="module", params=MACHINES)
 def life(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
-    """The life of a unit, with keys of its own: roots are rotated here."""
+    """The life of a unit, with its own keys, because it rotates the roots."""
     if request.param == "qemu" and shutil.which("qemu-system-arm") is None:
         pytest.skip("qemu-system-arm is not installed")
     folder: Path = tmp_path_factory.mktemp(request.param)
@@ -282,7 +282,7 @@ def test_a_server_of_another_authority_is_refused_by_a_unit(life: Life) -> None:
 
 
 def test_an_expired_chain_gives_the_time_and_then_nothing(life: Life) -> None:
-    """TLS before trusted time: its dates bear nothing yet; the connection is opened again with them checked."""
+    """Before trusted time TLS does not check dates; then the connection is opened again, with dates checked."""
     found = life.seen["expired"]
     assert abs(found["time"] - time.time() - LATER_S) < DAY_S
     assert found["last_contact"]["source"] == "mqtt"

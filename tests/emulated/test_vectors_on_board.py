@@ -1,7 +1,7 @@
-"""The published vectors on the board: one program, run by CPython and by MicroPython, gives the same answer to each.
+"""The published vectors on the board: one program on CPython and MicroPython gives the same answer to each.
 
-What the answer has to be is tested on CPython (tests/unit/test_vectors_*.py); ECDSA and AES-CCM of Wycheproof, which
-the board's C module answers, are in test_firmware_crypto.py.
+The right answers are tested on CPython (tests/unit/device/trust/test_vectors_*.py). ECDSA and AES-CCM of Wycheproof,
+which the board's C module computes, are in test_firmware_crypto.py.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ BATCH = 4000  # characters sent at a time
 
 
 def on_cpython() -> Callable[[str], str]:
-    """Runs a line of code behind PROGRAM, gives what it printed."""
+    """Runs a line of code after PROGRAM and returns its output."""
     names: dict[str, object] = {}
     exec(PROGRAM, names)  # noqa: S102  the same text that the board gets
 
@@ -74,7 +74,7 @@ def on_cpython() -> Callable[[str], str]:
 
 
 def compare(board: Prompt, lines: list[str]) -> list[str]:
-    """What CPython prints for each line; the board has to print the same."""
+    """Compare the board's output for each line with CPython's."""
     board.run(PROGRAM)
     here = on_cpython()
     seen: list[str] = []

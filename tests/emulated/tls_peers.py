@@ -62,7 +62,7 @@ def issue(
     usages: Sequence[x509.ObjectIdentifier] = (),
     years: tuple[int, int] = (2020, 2090),
 ) -> Identity:
-    """A certificate authority where there is no issuer, else a leaf."""
+    """Return a certificate authority if there is no issuer, else a leaf."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     builder = (
@@ -84,7 +84,7 @@ def issue(
 
 @dataclass
 class TlsServer:
-    """What a server saw: one entry for each connection, the client's common name or the error's text."""
+    """A server's record: one entry for each connection, the client's common name or the error's text."""
 
     port: int
     seen: list[str]
@@ -92,7 +92,7 @@ class TlsServer:
 
 @contextmanager
 def tls_server(identity: Identity, client_ca: Identity, folder: Path) -> Iterator[TlsServer]:
-    """Echo in upper case over TLS 1.2, client certificate required, until the block ends."""
+    """Serve an echo in upper case over TLS 1.2, with required client certificates, until the block ends."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(identity.write_pem(folder / "server.pem"))

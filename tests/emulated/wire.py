@@ -1,8 +1,8 @@
-"""The board's network line without a network behind it: packets by hand, so that every port can be asked.
+"""The board's network line without a network: the test writes packets itself, so that it can probe every port.
 
 A scan through the gateway would see forwarded ports only. Here each probe is one packet on the line and each answer is
-read from it: TCP by SYN (SYN-ACK: open, RST: closed), UDP by a datagram (ICMP port unreachable: closed), and what the
-board sends of its own accord is kept.
+read from it: TCP by SYN (SYN-ACK: open, RST: closed), UDP by a datagram (ICMP port unreachable: closed). Packets that
+the board sends without a probe are kept.
 """
 
 from __future__ import annotations
@@ -64,17 +64,15 @@ def ping() -> bytes:
 
 
 class Wire:
-    """Stands in for renode.gateway.Gateway on one board."""
+    """Replaces renode.gateway.Gateway of one board."""
 
     def __init__(self) -> None:
         self._line: socket.socket | None = None
         self._is_mux = False
         self._decoder = SlipDecoder()
-        self.own_packets: list[
-            tuple[int, str, int]
-        ] = []  # (protocol, destination, port) that nobody asked for
+        self.own_packets: list[tuple[int, str, int]] = []  # (protocol, destination, port) without a probe
 
-    # what a Board asks of its gateway
+    # the methods that a Board calls on its gateway
     def start(self) -> None:
         pass
 
@@ -95,7 +93,7 @@ class Wire:
         send_all(self._line, b"".join(slip_encode(packet) for packet in packets), is_mux=self._is_mux)
 
     def receive(self, quiet_s: float = _QUIET_S) -> list[bytes]:
-        """Packets of the board, until none has come for `quiet_s`; those of its own accord are kept apart."""
+        """Return the board's packets, until none came for `quiet_s`; unsolicited ones are kept apart."""
         assert self._line is not None, "the board is off"
         found = []
         while select.select([self._line], [], [], quiet_s)[0]:
@@ -120,7 +118,7 @@ class Wire:
         probe: Callable[[int], bytes],
         verdict: Callable[[bytes], tuple[int, bool] | None],
     ) -> set[int]:
-        """Open ports. Every port is asked until the board has said one or the other."""
+        """Return the open ports. Each port is probed until the board answers for it."""
         waiting, is_open = list(ports), set()
         for _ in range(_ROUNDS):
             answered: set[int] = set()
@@ -144,7 +142,7 @@ class Wire:
         raise AssertionError(f"{len(waiting)} ports said neither open nor closed, {waiting[:5]} among them")
 
     def _some(self) -> list[bytes]:
-        """The next packets, [] when none comes for a while."""
+        """Return the next packets, [] if none comes for a while."""
         assert self._line is not None
         while select.select([self._line], [], [], _QUIET_S)[0]:
             data = self._line.recv(65536)
@@ -161,7 +159,7 @@ class Wire:
             port, flags = int.from_bytes(packet[20:22], "big"), packet[33]
             is_open = flags & (SYN | ACK) == SYN | ACK
             if is_open:
-                self.send(tcp(port, RST, 2))  # nobody is left waiting in the board's table
+                self.send(tcp(port, RST, 2))  # no connection is left in the board's table
             return (port, is_open) if is_open or flags & RST else None
 
         return self._scan(ports, lambda port: tcp(port, SYN), verdict)

@@ -1,14 +1,14 @@
-"""Stations killed with SIGKILL, at every step boundary and at random in between; what is left must be whole.
+"""Stations killed with SIGKILL at every step boundary and at random moments; registry and units must stay complete.
 
     python -m tests.powercut.killsweep --kills 1000 --database both
 
-A unit lives in this process (its flash survives the station); each station is a forked process with nothing but what
-is on disk. A boundary is a call that changes something: a request to the unit, a commit, the label's file. A random
-kill comes from outside, at any instruction. After each kill another station finishes the unit, which is checked:
+The unit runs in this process (its flash survives the station); each station is a forked process with only the data on
+disk. A boundary is a call that changes something: a request to the unit, a commit, the label's file. A random kill may
+come at any instruction. After each kill another station finishes the unit, which is checked:
 
-1. the unit is locked and released once, under one identity, the one that it holds itself;
-2. the label shows the code that the unit takes and that the registry knows as live; no other code of it is live;
-3. at the end: no serial or device id twice, every unit released, chains and signatures whole.
+1. the unit is locked and passed once, under one identity, the one that it stores itself;
+2. the label shows the code that the unit accepts and that the registry has as live; no other code of it is live;
+3. at the end: no serial or device id occurs twice, every unit passed, chains and signatures are complete.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ REFUSED: Final = 3
 OPERATIONS: Final = ("open_batch", "document", "reserve", "complete", "record_pass", "add_phases")
 FINISH_S: Final = 60
 SERVER: Final = ServerPrivateKey.generate()  # the CoAP server's: units' OSCORE secrets are sealed to it
-COUNT_NAME: Final = "boundaries"  # how many an undisturbed run passes
+COUNT_NAME: Final = "boundaries"  # boundaries of an undisturbed run
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where the stations of a sweep find everything."""
+    """The files of the stations of a sweep."""
 
     folder: Path
     registry: str
@@ -63,7 +63,7 @@ class Place:
 
 
 class Doom:
-    """Counts boundaries in a station's process and kills it at one of them: before the call, or right behind it."""
+    """Counts boundaries in a station's process and kills it at one of them: before or directly after the call."""
 
     def __init__(self, at: int | None) -> None:
         self._at = at
@@ -85,14 +85,14 @@ class Doom:
 
 
 def print_plainly(label: steps.labels.Label, path: Path) -> bytes:
-    """The label as the text of its QR code: drawing a picture takes most of a run and is tested elsewhere."""
+    """Print the label as the text of its QR code: a picture would take most of a run, and other tests draw it."""
     path.parent.mkdir(exist_ok=True)
     path.write_text(label.qr_text)
     return b""
 
 
 def run_station(place: Place, line: socket.socket, doom: Doom) -> int:
-    """One station for one unit, in a process of its own; its exit code."""
+    """Run one station for one unit in a new process; return its exit code."""
     steps.labels.print_label = doom.wrap(print_plainly)
     steps.labels.read_back = lambda label, path: "plain"
     registry = place.open()
@@ -116,7 +116,7 @@ def run_station(place: Place, line: socket.socket, doom: Doom) -> int:
 
 
 def serve(unit: MemoryUnit, line: socket.socket) -> None:
-    """The unit's side of the line, until the station's end closes."""
+    """Serve the unit's side of the line until the station's end closes."""
     decoder = FrameDecoder()
     with line:
         while True:
@@ -131,7 +131,7 @@ def serve(unit: MemoryUnit, line: socket.socket) -> None:
 
 
 def attempt(place: Place, unit: MemoryUnit, at: int | None, delay_s: float | None) -> int | None:
-    """One station on the unit, killed at boundary `at` or after `delay_s`; its exit code, None when it was killed."""
+    """Run one station on the unit, killed at boundary `at` or after `delay_s`. Return its exit code, None if killed."""
     ours, theirs = socket.socketpair()
     sys.stdout.flush()
     child = os.fork()
@@ -140,7 +140,7 @@ def attempt(place: Place, unit: MemoryUnit, at: int | None, delay_s: float | Non
         try:
             ours.close()
             code = run_station(place, theirs, Doom(at))
-        except BaseException as error:  # the parent sees the code; the text goes where a person may look
+        except BaseException as error:  # the parent sees the exit code; the text is for a person
             sys.stderr.write(f"station: {type(error).__name__}: {error}\n")
         finally:
             os._exit(code)
@@ -156,7 +156,7 @@ def attempt(place: Place, unit: MemoryUnit, at: int | None, delay_s: float | Non
 
 
 def check(place: Place, unit: MemoryUnit, registry: Registry) -> list[str]:
-    """What is wrong with a unit that was finished (1, 2)."""
+    """Return the faults of a finished unit (rules 1, 2)."""
     known = registry.find(hardware_id=unit.hardware_id)
     if known is None or known.status != "passed" or not unit.is_locked():
         return [f"a unit is lost: {known.status if known else 'unknown'}, locked {unit.is_locked()}"]
@@ -189,7 +189,7 @@ def sweep(place: Place, kills: int, seed: int, say: Callable[[str], None] = lamb
     """Kill `kills` stations: each boundary once (or evenly among them), the rest at random; then check it all."""
     source, result, problems = random.Random(seed), Sweep(), []
     run_s = 0.0
-    for _ in range(2):  # the first one makes the registry, the second is like all others
+    for _ in range(2):  # the first one creates the registry, the second is like all others
         started = time.monotonic()
         if attempt(place, MemoryUnit(), None, None) != DONE:
             return Sweep(problems=("a station that nobody disturbs does not finish",))
@@ -223,7 +223,7 @@ def sweep(place: Place, kills: int, seed: int, say: Callable[[str], None] = lamb
 
 
 def check_all(place: Place, count: int) -> list[str]:
-    """What is wrong with the registry as a whole (3)."""
+    """Return the faults of the whole registry (rule 3)."""
     registry = place.open()
     units, problems = registry.units(), []
     if not len(units) == len({u.serial for u in units}) == len({u.device_id for u in units}) == count:
@@ -238,7 +238,7 @@ def check_all(place: Place, count: int) -> list[str]:
 
 @contextmanager
 def places(database: str) -> Iterator[Place]:
-    """A new place on "sqlite" or "postgresql"."""
+    """Yield a new place on "sqlite" or "postgresql"."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         keys = KeyRing.generate_development(folder / "keys")
@@ -250,7 +250,7 @@ def places(database: str) -> Iterator[Place]:
 
 
 def main() -> int:
-    """Exit code 0 when nothing was found."""
+    """Run a sweep. Return exit code 0 if there was no fault."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,4 +1,4 @@
-"""Every sector of the places for application sets, erased or spoilt: no wrong set runs, the unit goes on (SE-09)."""
+"""Every sector of the application slots, erased or damaged: no wrong set runs, the unit keeps working (SE-09)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def campaign(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
 
 
 def damaged(campaign: Campaign, sector: int, mode: str) -> Machine:
-    """The unit after release 7, whose application came alone, with one sector changed."""
+    """Return the unit after release 7, an application without firmware, with one sector changed."""
     recorded = campaign.recorded("app-only")
     flash = SimFlash(LAYOUT)
     flash.restore(recorded.end)
@@ -53,7 +53,7 @@ def test_a_spoilt_sector_never_makes_a_wrong_set_run(campaign: Campaign, sector:
     handover = boot_rom.start(rest, LAYOUT, machine.world.bench.key_hashes, lambda _: None)
     assert handover is not None and handover.info.version[0] == 4
     runs = check_at_rest(machine.flash, machine.world)
-    # Nothing but an image without its set, or with its older one, may be found: both are reported and mended.
+    # The only allowed findings are an image without its set, or with its older one: both are reported and repaired.
     assert all("without its application" in text or "that of 4 runs" in text for text in runs.texts)
     machine.world.has_mqtt, machine.world.has_coap = True, False
     machine.connect()

@@ -1,4 +1,4 @@
-"""Image keys in the simulator's boot ROM: both signatures, revocation; the power goes at every operation of it."""
+"""Image keys in the simulator's boot ROM: both signatures, and revocation with a power cut at every operation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.dual.memory_flash import SMALL as LAYOUT
 
 
 class Bench:
-    """Images of one body: `images[k]` signed with key k; key 2 asks for HSS/LMS as well."""
+    """Images of one body: `images[k]` is signed with key k; key 2 also requires HSS/LMS."""
 
     def __init__(self, folder: Path) -> None:
         self.ring = KeyRing.generate_development(folder / "keys")
@@ -41,7 +41,7 @@ class Bench:
         return out.read_bytes()
 
     def flash(self, first: bytes, second: bytes | None = None) -> SimFlash:
-        """Both confirmed, the second last."""
+        """Return a flash with both images confirmed, the second one last."""
         flash = SimFlash(LAYOUT)
         state = BootState(flash, LAYOUT)
         for slot, image in enumerate(one for one in (first, second) if one is not None):
@@ -113,7 +113,7 @@ class Started:
 def test_a_power_cut_at_any_operation_of_a_revocation_leaves_a_unit_that_boots(
     bench: Bench, running: int
 ) -> None:
-    """The roots revoke every key but the running image's, the most they may; the other slot holds a revoked one."""
+    """The roots revoke all keys but the running image's, as many as they can; the other slot has a revoked one."""
     others = tuple(number for number in range(3) if number != running)
     start = bench.flash(bench.images[others[0]], bench.images[running])
 

@@ -13,7 +13,7 @@ from tests.unit.provisioning.station.station_bench import Bench, MemoryUnit
 
 
 def files_with(code: str, folder: Path) -> list[Path]:
-    """Files below `folder` that hold the code, or half of it, in any of the forms it is written in."""
+    """Return the files below `folder` that contain the code, or half of it, in any of its written forms."""
     halves = (code[:10], code[10:20])
     wanted = [half.encode(form) for half in halves for form in ("utf-8", "utf-16-le")]
     found = []
@@ -36,7 +36,7 @@ def test_no_file_but_the_label_holds_a_code_after_a_kill_at_any_step(
         is_through = run_under(Fate(at, is_before=False), bench, unit, monkeypatch)
         outside = [path for code in drawn for path in files_with(code, tmp_path) if path.parent != labels]
         assert not outside, f"killed behind boundary {at}: {outside}"
-        is_on_label |= any(files_with(code, labels) for code in drawn)  # what would be found is found
+        is_on_label |= any(files_with(code, labels) for code in drawn)  # the search finds a planted code
         drawn.clear()
         if is_through:
             break
@@ -47,5 +47,5 @@ def test_no_file_but_the_label_holds_a_code_after_a_kill_at_any_step(
 
 
 def files_with_label_only(labels: Path) -> bool:
-    """The labels' folder holds finished labels and no draft of one."""
+    """Check that the labels' folder has finished labels and no draft of one."""
     return all(path.suffix == ".png" and not path.name.startswith(".") for path in labels.iterdir())

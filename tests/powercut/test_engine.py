@@ -87,7 +87,7 @@ def test_cuts_that_leave_the_same_unit_are_run_once_and_counted_each(campaign: C
 def test_a_campaign_that_remembers_answers_finds_what_one_that_computes_them_finds(
     fresh: Campaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The uncut run of the same flows, once with every function of device.crypto itself, ends in the same flash."""
+    """The uncut run of the same flows with device.crypto's own functions ends in the same flash."""
     for name in (*remember.FUNCTIONS, "Pbkdf2"):
         monkeypatch.setattr(backend, name, getattr(backend, name))  # put back at the end
     plain = fresh.recorded("set-up").end
@@ -98,7 +98,7 @@ def test_a_campaign_that_remembers_answers_finds_what_one_that_computes_them_fin
 
 
 def is_found(campaign: Campaign, name: str, kind: str) -> bool:
-    """Whether some cut of the flow gives a finding of this kind."""
+    """Return whether some cut of the flow gives a finding of this kind."""
     recording = campaign.recorded(name).recording
     return any(campaign.run_case(name, case.seed).counts[kind] for case in reversed(list(recording.cases())))
 
@@ -141,7 +141,7 @@ def test_a_half_written_lock_that_counts_as_open_is_found(
 
 
 def test_a_changed_application_that_is_run_is_found(fresh: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A unit that believes its application set without looking at the files runs what nobody signed."""
+    """A unit that does not check the files of its application set runs an unsigned application."""
     fresh.recorded(sectors.AFTER)
     place = LAYOUT.set_offsets[0] // LAYOUT.sector_bytes
     spoilt = next(one for one in sectors.damages() if (one.sector, one.mode) == (place, "corrupt"))
@@ -151,7 +151,7 @@ def test_a_changed_application_that_is_run_is_found(fresh: Campaign, monkeypatch
 
 
 def test_an_image_that_nobody_signed_is_found(fresh: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A boot ROM that forgot the digest starts a changed image; the campaign compares the bytes itself."""
+    """A boot ROM that does not check the digest starts a changed image; the campaign compares the bytes itself."""
     recorded = fresh.recorded("set-up")
     flash = SimFlash(LAYOUT)
     flash.restore(recorded.end)
@@ -162,7 +162,7 @@ def test_an_image_that_nobody_signed_is_found(fresh: Campaign, monkeypatch: pyte
 
 
 def _no_digest(boot: BootState, slot: int, keys: object) -> tuple[object, int]:
-    """A boot ROM that believes every image that is well-formed: it and the number of its key."""
+    """Return any well-formed image and the number of its key, as a boot ROM without a digest check would."""
     return parse_image(lambda offset, length: boot.read(slot, offset, length), boot.slot_limit_bytes), 0
 
 

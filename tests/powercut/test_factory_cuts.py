@@ -1,6 +1,6 @@
-"""The power goes at every flash operation of a unit while it is provisioned; the station runs again.
+"""Power cuts at every flash operation of a unit while it is provisioned; the station runs again.
 
-Whatever happened: the unit ends provisioned once, with one identity, and is released only when it is locked.
+In every case the unit is provisioned once, has one identity, and passes only after it is locked.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.unit.provisioning.station.station_bench import Bench, MemoryUnit
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
-    """One undisturbed run, the formatting of a bare unit included."""
+    """Return the recording of one undisturbed run, with the formatting of a bare unit."""
     unit = MemoryUnit()
     station = Bench(tmp_path_factory.mktemp("count")).station()
     return record(unit.flash, lambda: station.provision(unit.stream()), MPS2)
@@ -30,7 +30,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 
 @pytest.fixture
 def quick_station(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Labels as their QR text: drawing and decoding a picture takes most of a run and is tested elsewhere."""
+    """Print labels as their QR text: a picture would take most of a run, and other tests draw and decode it."""
 
     def write(label: steps.labels.Label, path: Path) -> bytes:
         path.parent.mkdir(exist_ok=True)
@@ -42,14 +42,14 @@ def quick_station(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def bare(case: Case) -> MemoryUnit:
-    """A bare unit that dies at this cut. The station's books cannot be snapshots, so each case is a run of its own."""
+    """Return a bare unit with this power cut. The station's files have no snapshots, so each case is a whole run."""
     flash = SimFlash(seed=tear_seed(case))
     flash.cut_at(case.operation, case.when)
     return MemoryUnit(flash=flash)
 
 
 def provisioned_in_the_end(station: Station, unit: MemoryUnit) -> tuple[UnitResult, int]:
-    """The result of the run that passed and how many runs it took; the unit is powered on before each."""
+    """Return the result of the run that passed, and the number of runs; the unit is powered on before each."""
     for attempt in range(1, 4):
         try:
             return station.provision(unit.stream()), attempt
@@ -61,7 +61,7 @@ def provisioned_in_the_end(station: Station, unit: MemoryUnit) -> tuple[UnitResu
 
 
 def check(bench: Bench, unit: MemoryUnit, result: UnitResult) -> None:
-    """One identity, locked, recorded once, and the label's code is the one that the unit takes."""
+    """Check that the unit is locked and recorded once, with one identity, and accepts the label's code."""
     known = bench.registry.find(hardware_id=unit.hardware_id)
     assert known is not None and known.status == "passed" and unit.is_locked()
     held = identity.decode(unit.store.require("identity"))

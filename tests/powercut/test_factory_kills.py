@@ -1,4 +1,4 @@
-"""The station dies at every thing it does; another one, started from what is on disk, takes over (PR-04, PW-10)."""
+"""The station is killed at each of its actions; another one continues from the data on disk (PR-04, PW-10)."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tests.unit.provisioning.station.station_bench import NOW, PRODUCT, Bench, M
 
 
 class Killed(BaseException):
-    """kill -9: nothing of the station runs after it."""
+    """kill -9: no code of the station runs after it."""
 
 
 class Fate:
-    """Counts what the station does to unit, registry, label and server store; kills it at one of them."""
+    """Counts the station's actions on unit, registry, label and server store; kills it at one of them."""
 
     def __init__(self, at: int, *, is_before: bool) -> None:
         self.at = at
@@ -49,11 +49,11 @@ def print_plainly(label: steps.labels.Label, path: Path) -> bytes:
 
 
 def run_under(fate: Fate, bench: Bench, unit: MemoryUnit, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Whether the station lived through the run. A unit without entropy gets its keys from the station."""
+    """Return whether the station survived the run. A unit without entropy gets its keys from the station."""
     product = dataclasses.replace(PRODUCT, may_inject_keys=True) if not unit.entropy.is_ready() else PRODUCT
     bench.registry = Registry.create(
         bench.directory / "registry.db", exist_ok=True, now=lambda: NOW
-    )  # what a new process would open
+    )  # a new process would open these
     with monkeypatch.context() as patch:
         patch.setattr(steps.labels, "print_label", fate.wrap(print_plainly))
         patch.setattr(steps.labels, "read_back", lambda label, path: "plain")
@@ -91,7 +91,7 @@ def test_a_station_killed_at_every_step_is_taken_over_by_the_next(
 
 
 def check(bench: Bench, unit: MemoryUnit) -> None:
-    """The unit is released once, locked, and takes the code that its label shows; no other code is live."""
+    """Check that the unit passed once, is locked, and accepts the code on its label; no other code is live."""
     registry = Registry(bench.directory / "registry.db")
     known = registry.find(hardware_id=unit.hardware_id)
     assert known is not None and known.status == "passed" and unit.is_locked()

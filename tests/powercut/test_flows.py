@@ -1,7 +1,7 @@
-"""Every flow of a unit's life, cut at its flash operations: it starts, it is closed, it forgets nothing (UP-04, PW-04).
+"""Every flow of a unit's life, cut at its flash operations: it starts, stays closed, loses no fact (UP-04, PW-04).
 
-The ordinary run takes every cut of most flows and a part of the longest ones; `make powercut` and the nightly run take
-every one of all.
+The ordinary run makes every cut of most flows and a part of those of the longest; `make powercut` and the nightly run
+make all of them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from simulator.powercut.campaign import Campaign
 from simulator.powercut.flows import FLOWS
 from simulator.powercut.sweep import run_jobs, sweep
 
-# What one cut costs differs: three trials without a server are 500 virtual seconds of polling.
+# The cost of a cut differs: three trials without a server are 500 virtual seconds of polling.
 STRIDES = {"provision": 4, "revert": 10}
 ORDINARY_STRIDE = 1
 
@@ -26,7 +26,7 @@ def campaign(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
     return Campaign(Bench(tmp_path_factory.mktemp("bench")))
 
 
-@pytest.mark.filterwarnings("ignore:coroutine:RuntimeWarning")  # of a unit whose power went
+@pytest.mark.filterwarnings("ignore:coroutine:RuntimeWarning")  # of a unit whose power was cut
 @pytest.mark.parametrize("name", sorted(FLOWS))
 def test_a_cut_leaves_a_unit_that_starts_stays_closed_and_comes_to_its_end(
     campaign: Campaign, name: str, is_nightly: bool

@@ -1,4 +1,4 @@
-"""A short sample of `make killsweep`; the thousand kills of the full run are the nightly's."""
+"""A short sample of `make killsweep`; the nightly run makes its thousand kills."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _sweep(database: str, kills: int, seed: int, answers) -> None:  # type: igno
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_killed_stations_leave_every_unit_with_one_identity(database: str, is_nightly: bool) -> None:
-    """In a process of its own, which forks stations: pytest's own threads must not be forked."""
+    """The sweep runs in a new process, because it forks stations, and pytest's threads must not be forked."""
     if database == "postgresql" and (reason := missing_reason()):
         pytest.skip(reason)
     context = multiprocessing.get_context("spawn")

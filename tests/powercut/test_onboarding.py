@@ -1,7 +1,7 @@
-"""The power goes at every flash operation of set-up and sign-in, before, inside and after it (PW-04, PW-14).
+"""Power cuts before, inside and after every flash operation of set-up and sign-in (PW-04, PW-14).
 
-Afterwards the unit is in factory default with its code alive, or set up with the password that was chosen; never
-open, never without its identity, and never with fewer failures than were made.
+Afterwards the unit is in factory default with a working code, or set up with the chosen password. It is never open and
+never without its identity, and it never has fewer failures than were made.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SALT = b"s" * 16
 
 
 class Unit:
-    """A locked unit on simulated flash; `start` is what a restart does with it."""
+    """A locked unit on simulated flash; `start` does what a restart does."""
 
     def __init__(self, flash: SimFlash) -> None:
         self.flash = flash
@@ -88,7 +88,7 @@ def owned() -> Snapshot:
 
 
 def campaign(start: Snapshot, action: Callable[[Unit], object]) -> Iterator[tuple[str, Unit]]:
-    """Cut `action` at each of its operations in each way; give the place and the unit after the next start."""
+    """Cut `action` at each of its operations in each way; yield the case and the unit after the next start."""
     for case, after in cuts(start, MPS2, lambda flash: action(Unit(flash))):
         yield str(case), Unit(after)
 
@@ -156,7 +156,7 @@ def test_a_cut_during_sign_in_neither_opens_nor_locks_out(owned: Snapshot) -> No
 
 
 def test_a_failure_that_was_looked_at_stays_counted(owned: Snapshot) -> None:
-    """The answer to a guess comes after its count is durable: no cut gives a free one."""
+    """The answer to a guess comes after its count is durable, so no cut gives a free guess."""
     counted = []
     # The first yield of the flow comes after the count and before the comparison.
     for place, unit in campaign(owned, lambda unit: next(unit.owner.sign_in(OTHER))):
@@ -167,7 +167,7 @@ def test_a_failure_that_was_looked_at_stays_counted(owned: Snapshot) -> None:
 
 
 def test_a_damaged_credential_sector_never_opens_and_never_revives_the_code(owned: Snapshot) -> None:
-    """Bits rot anywhere in the user region: the old password, or nothing (PW-04)."""
+    """Damage anywhere in the user region leaves the old password, or no access (PW-04)."""
     first = MPS2.user_offset // MPS2.sector_bytes
     sectors = [n for n in owned if first <= n < first + MPS2.user_bytes // MPS2.sector_bytes]
     assert sectors

@@ -1,7 +1,7 @@
-"""The power goes at every flash operation of a change of password and of a factory reset (PW-03, PW-04, PW-12).
+"""Power cuts at every flash operation of a change of password and of a factory reset (PW-03, PW-04, PW-12).
 
-A change leaves the old password or the new one. A reset that was begun is finished by the next start, whatever was
-cut; the user region is then that of a fresh unit byte for byte, and in between nothing opens the unit.
+A change leaves the old password or the new one. The next start finishes a begun reset after any cut. The user region is
+then that of a fresh unit, byte for byte, and nothing opens the unit before.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def test_pw_04_a_cut_change_of_password_leaves_the_old_one_or_the_new_one(owned:
 
 
 def small_unit() -> SimFlash:
-    """A unit with a user region of eight sectors that holds an owner's records."""
+    """Return a unit with an owner's records in a user region of eight sectors."""
     flash = fresh()
     user_records(flash, LAYOUT).format()
     device, user = device_records(flash, LAYOUT), user_records(flash, LAYOUT)
@@ -65,7 +65,7 @@ def small_unit() -> SimFlash:
 
 
 def start(flash: SimFlash, is_asked: bool = False) -> Store:
-    """What the agent does at a start before anything mounts the user region; gives the device's records."""
+    """Do what the agent does at a start before it mounts the user region; return the device's records."""
     device = device_records(flash, LAYOUT)
     device.mount()
     store = Store(device, DEVICE)
@@ -108,17 +108,17 @@ def test_pw_03_a_reset_that_is_cut_anywhere_is_finished_by_the_next_starts() -> 
 
 
 def _check_after_a_cut(flash: SimFlash, fresh_region: bytes, place: str) -> bool:
-    """Say whether the cut came late enough for the reset to count as begun."""
+    """Check the unit, and return whether the reset counts as begun."""
     device = device_records(flash, LAYOUT)
     device.mount()
     facts = lifecycle.gather(True, Store(device, DEVICE), None)
-    if facts.is_resetting:  # the mark is there: closed until it is finished, and finished by the next start
+    if facts.is_resetting:  # the mark is stored: the unit is closed until the next start finishes the reset
         assert state_of(flash, Store(device, DEVICE)) == lifecycle.FAILED, place
         store = start(flash)
         assert state_of(flash, store) == lifecycle.FACTORY_DEFAULT, place
         assert store.has("press") and user_region(flash) == fresh_region, place
         return True
-    if facts.is_owned:  # the mark was never whole: nothing has happened
+    if facts.is_owned:  # the mark was never complete: nothing has changed
         store = start(flash)
         assert state_of(flash, store) == lifecycle.INITIALISED, place
         return False
@@ -147,7 +147,7 @@ def test_a_reset_that_is_cut_again_and_again_comes_to_its_end() -> None:
 
 
 def test_pw_04_whatever_sector_rots_during_a_reset_the_old_password_is_gone(owned: Snapshot) -> None:
-    """Damage after the mark leaves a closed unit or a fresh one, never the old owner's."""
+    """Damage after the mark leaves a closed unit or a fresh one, never one with the old owner."""
     for offset in range(MPS2.user_offset, MPS2.user_offset + 4 * MPS2.sector_bytes, 512):
         flash = SimFlash()
         flash.restore(owned)

@@ -1,4 +1,4 @@
-"""The power goes at every flash operation of record writes and deletes: old or new, never neither (docs/design.md)."""
+"""Power cuts at every flash operation of record writes and deletes leave the old or the new record (docs/design.md)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def prepared(content: dict[str, bytes]) -> SimFlash:
 def cut_everywhere(
     flash: SimFlash, action: Callable[[Store], None], check: Callable[[Store, str], None]
 ) -> int:
-    """Cut `action` at each operation in each way, check what the next start finds; give the number of cuts."""
+    """Cut `action` at each operation in each way and check the next start; return the number of cuts."""
     total = 0
     for case, after in cuts(flash.snapshot(), MPS2, lambda flash: action(mounted(flash)), tears=5):
         check(mounted(after), str(case))
@@ -91,7 +91,7 @@ def test_power_may_go_again_and_again_at_the_same_place() -> None:
 
 
 def test_the_check_itself_sees_a_store_that_writes_in_place() -> None:
-    """What the campaign is worth: a store without a rename is caught by it."""
+    """The campaign can fail: it finds a store that writes without a rename."""
 
     def in_place(store: Store) -> None:
         records = store._records

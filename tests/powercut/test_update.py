@@ -1,4 +1,4 @@
-"""The power goes at every flash operation of an update: fetch, stage, trial, confirm. Nothing bricks (UP-04)."""
+"""Power cuts at every flash operation of an update (fetch, stage, trial, confirm): no unit is bricked (UP-04)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.dual.memory_flash import SMALL as LAYOUT
 
 @dataclass(frozen=True)
 class Bench:
-    """Two signed releases, what verifies them, and a flash that runs the first."""
+    """Two signed releases, their keys, and a flash that runs the first."""
 
     first: bytes
     second: bytes
@@ -74,7 +74,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 
 
 class Started:
-    """One start of the unit: what the boot ROM handed over, and the update records."""
+    """One start of the unit: the boot ROM's handover, and the update records."""
 
     def __init__(self, bench: Bench, flash: SimFlash, reset_reason: int = RESET_POWER_ON) -> None:
         handover = boot_rom.start(flash, LAYOUT, bench.key_hashes, lambda _: None)
@@ -113,7 +113,7 @@ def fetch(bench: Bench, started: Started) -> None:
 
 
 def update(bench: Bench, flash: SimFlash) -> None:
-    """The whole update, from whatever the flash holds: fetch, restart, trial, confirm."""
+    """Run the whole update from the present state of the flash: fetch, restart, trial, confirm."""
     started = Started(bench, flash)
     if started.pending.is_retry_wanted:
         started.pending.retry()
@@ -125,7 +125,7 @@ def update(bench: Bench, flash: SimFlash) -> None:
 
 
 def check_after_cut(bench: Bench, flash: SimFlash) -> str:
-    """What the unit is after the power came back; asserts that it is something the design names."""
+    """Return the state of the unit after the power came back; assert that the design allows it."""
     flash.power_on()
     started = Started(bench, flash)
     marks = started.boot_state.marks(started.slot)

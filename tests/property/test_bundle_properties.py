@@ -1,4 +1,4 @@
-"""Bundles of application files under any files and any damage; cbor2 reads them as an independent peer."""
+"""Bundles with arbitrary files and arbitrary damage; cbor2 reads them as an independent peer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ contents = st.binary(max_size=400)
 
 @st.composite
 def file_sets(draw: st.DrawFn) -> dict[str, bytes]:
-    """Files of which no name is the folder of another, with a start among them."""
+    """Generate files with a start module, of which no name is the folder of another."""
     files = draw(st.dictionaries(names, contents, max_size=6))
     files[draw(st.sampled_from(bundle.STARTS))] = draw(contents)
     taken = bundle.folders(list(files))
@@ -28,7 +28,7 @@ def file_sets(draw: st.DrawFn) -> dict[str, bytes]:
 
 
 class Bytes:
-    """A bundle to read from; it remembers the longest read."""
+    """A bundle that records the longest read."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data

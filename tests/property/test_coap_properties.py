@@ -136,5 +136,5 @@ def test_an_exchange_ends_in_bounded_time_whatever_arrives(
             effect = exchange.send((wait_ms, datagram))
     except (StopIteration, LinkError):
         pass
-    # RFC 7252 4.8.2: MAX_TRANSMIT_WAIT, and a separate response behind it.
+    # RFC 7252 4.8.2: MAX_TRANSMIT_WAIT, and a separate response after it.
     assert elapsed_ms <= 93_000 + limits.REPLY_TIMEOUT_S * 1000

@@ -1,4 +1,4 @@
-"""The reference cryptography against `cryptography` (OpenSSL) and hashlib on drawn inputs."""
+"""The reference cryptography against `cryptography` (OpenSSL) and hashlib on generated inputs."""
 
 import hashlib
 import hmac

@@ -1,4 +1,4 @@
-"""The device's decoder of patches against detools and heatshrink2, which it shares no code with."""
+"""The device's decoder of patches against detools and heatshrink2, which share no code with it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ windows = st.integers(4, HEATSHRINK_WINDOW_BITS).flatmap(
 
 @st.composite
 def releases(draw: st.DrawFn) -> tuple[bytes, bytes]:
-    """An old payload, and a new one made of parts of it and of new bytes."""
+    """Generate an old payload, and a new one from parts of it and new bytes."""
     old = draw(contents)
     parts = []
     for _ in range(draw(st.integers(1, 6))):
@@ -76,7 +76,7 @@ def test_every_patch_of_detools_makes_what_detools_makes_of_it(
 def test_a_damaged_patch_ends_with_a_typed_error_or_a_target_of_the_signed_size(
     pair: tuple[bytes, bytes], data: st.DataObject
 ) -> None:
-    """And nothing is read outside of source and patch: the readers here refuse that."""
+    """The decoder never reads outside of source and patch: the readers here refuse that."""
     old, new = pair
     damaged = bytearray(create_patch(old, new))
     for _ in range(data.draw(st.integers(1, 3))):

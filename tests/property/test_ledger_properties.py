@@ -1,4 +1,4 @@
-"""Ledgers of the papers: any history reads back, any change to its bytes is found, a torn end is cut off."""
+"""Compliance ledgers: any history is read back, any change to its bytes is found, a torn end is cut off."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_changed_byte_never_reads_as_the_same_history(
         lines = parse(changed)
     except LedgerError:
         return
-    # A newline that is gone takes its line away (rule 2); what remains is a beginning, which rule 3 finds.
+    # A missing newline removes its line (rule 2); the rest is a shorter ledger, which rule 3 finds.
     before = parse(original)
     assert lines == before[: len(lines)] and len(lines) < len(before)
     with pytest.raises(LedgerError, match="gone"):

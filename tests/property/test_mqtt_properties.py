@@ -1,4 +1,4 @@
-"""MQTT parser: whatever a peer sends, typed errors and bounded memory; what we encode, we read back."""
+"""MQTT parser: any input gives typed errors and bounded memory; it reads back the packets that we encode."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PACKETS = st.one_of(
 
 
 def cut(data: bytes, places: list[int]) -> list[bytes]:
-    """`data` in pieces, cut at `places` (taken modulo its length)."""
+    """Return `data` in pieces, cut at `places` (modulo its length)."""
     marks = sorted({0, len(data), *(place % (len(data) + 1) for place in places)})
     return [data[start:end] for start, end in pairwise(marks)]
 

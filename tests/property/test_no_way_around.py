@@ -1,7 +1,7 @@
 """Random walks over all routes, methods, forms and lives of a unit: no way around set-up (PW-02, PW-18, SE-04).
 
-The real application, server and policy run on records in memory. The walker knows everything but the set-up code: all
-routes and near misses, all field names, old cookies, strings of the pages; it may press the button, restart, reset.
+The real application, server and policy run on records in memory. The walker has everything except the set-up code: all
+routes and similar ones, all field names, old cookies, strings of the pages. It may press the button, restart and reset.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ HEADERS: tuple[dict[str, str], ...] = (
 
 
 class RealDevice(FakeDevice):
-    """The pages' facade over the real policy; what is not policy stays the fake's."""
+    """The pages' facade over the real policy; the rest is the fake's."""
 
     def __init__(self, unit: MemoryUnit) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class RealDevice(FakeDevice):
 
 
 class Walk(RuleBasedStateMachine):
-    """What any client can do to one unit. `is_owned`: the holder of the code set it up in this life."""
+    """The actions of any client on one unit. `is_owned`: the holder of the code set it up in this life."""
 
     is_code_known = False
 
@@ -150,7 +150,7 @@ class Walk(RuleBasedStateMachine):
         word=st.sampled_from(VALUES),
     )
     def plausible_form(self, known: tuple[str, str], word: str) -> None:
-        """A whole form as its page would send it, so that walks get past the first check."""
+        """Send a whole form as its page would, so that walks get past the first check."""
         form = {
             "code": WRONG_CODE,
             "password": word,
@@ -205,11 +205,11 @@ class Walk(RuleBasedStateMachine):
 
 
 class Stranger(Walk):
-    """Never has the code: the unit never leaves factory default but for a reset that somebody began with the button."""
+    """Never has the code: the unit never leaves factory default, except for a reset that was begun with the button."""
 
 
 class Neighbour(Walk):
-    """Signs in now and then, and has every cookie that ever was: no page of the owner's answers without a session."""
+    """Signs in sometimes, and has every old cookie: no page of the owner's answers without a session."""
 
     is_code_known = True
 

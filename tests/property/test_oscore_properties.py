@@ -18,7 +18,7 @@ CONTEXT = oscore.derive(SECRET, SALT, DEVICE, SERVER)
 
 
 class PeerContext(peer.CanProtect, peer.CanUnprotect, peer.SecurityContextUtils):  # type: ignore[misc]
-    """The server's side as aiocoap has it."""
+    """The server's side in aiocoap."""
 
     echo_recovery = None
 

@@ -183,8 +183,8 @@ def test_any_eight_characters_of_a_context_word_are_found(word: str, start: int,
 
 
 class LifeOfAUnit(RuleBasedStateMachine):
-    """PW-02, PW-03, PW-04, PW-12, PW-14: whatever clients, restarts, resets and lost records do, only the code's holder
-    gets in, after a reset only with a press of the button, and only one password ever opens."""
+    """PW-02, PW-03, PW-04, PW-12, PW-14: through all requests, restarts, resets and lost records only the holder of the
+    code gets access, after a reset only with a press of the button, and only one password is valid."""
 
     def __init__(self) -> None:
         super().__init__()

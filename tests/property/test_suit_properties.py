@@ -1,4 +1,4 @@
-"""Releases over all payload sizes and texts, and every kind of damage to an envelope (UP-01)."""
+"""Releases with all payload sizes and texts, and every kind of damage to an envelope (UP-01)."""
 
 from hashlib import sha256
 

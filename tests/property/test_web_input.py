@@ -1,4 +1,4 @@
-"""Whatever bytes reach the local pages: a parsed value or one typed refusal, and nothing that was sent comes back."""
+"""Any bytes to the local pages give a parsed value or one typed refusal, and no sent byte is returned."""
 
 from __future__ import annotations
 

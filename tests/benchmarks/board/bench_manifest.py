@@ -1,7 +1,7 @@
-"""Row 4: the decision about a manifest, its signature apart, and about what is none.
+"""Row 4: the decision about a manifest without its signature, and about malformed input.
 
-The envelope is that of the dual tests, with every check but the one of the signature. What is malformed: the same
-envelope cut short, padded, of another kind, nested, and full of items up to the largest that is looked at.
+The envelope is that of the dual tests, with every check except that of the signature. Malformed input is the same
+envelope cut short, padded, with another tag, nested, and full of items up to the largest accepted size.
 """
 
 import test_trust
@@ -14,7 +14,7 @@ from device.trust import verify
 
 
 class Believing:
-    """device.crypto.backend whose signatures are all good: what they cost stands in rows 1 and 2."""
+    """device.crypto.backend that accepts every signature: rows 1 and 2 have their cost."""
 
     sha256 = staticmethod(backend.sha256)
     equal = staticmethod(backend.equal)
@@ -33,21 +33,21 @@ def decide(data=GOOD):
 
 
 def malformed():
-    """Envelopes of which none is one, made when asked for."""
+    """Yield malformed envelopes."""
     for end in range(0, len(GOOD), 7):
         yield GOOD[:end]
     yield GOOD + b"\x00"
     yield b"\xd8\x6c" + GOOD[2:]  # another tag
     yield b"\xd8\x6b\x81" * 64  # nesting
     yield b"\xd8\x6b\xbf" + GOOD[3:]  # a map of no stated length
-    yield GOOD + bytes(FULL)  # too long to be looked at
-    yield b"\xd8\x6b\x99\x1f\x00" + bytes(FULL - 5)  # as many small numbers as fit
-    yield b"\xd8\x6b\xb9\x0f\x80" + bytes(FULL - 5)  # the same key again and again
+    yield GOOD + bytes(FULL)  # too long to be read
+    yield b"\xd8\x6b\x99\x1f\x00" + bytes(FULL - 5)  # the most small numbers that fit
+    yield b"\xd8\x6b\xb9\x0f\x80" + bytes(FULL - 5)  # the same key many times
     yield b"\xd8\x6b\x98\xff" + b"\x58\x1e" + bytes(FULL - 6)  # many strings
 
 
 def worst():
-    """The most ticks that refusing one of them takes. Raises ValueError where one is not refused as malformed."""
+    """Return the most ticks of one refusal. Raises ValueError for an envelope that is not refused as malformed."""
     most = 0
     for data in malformed():
         most = max(most, ticks(_refusal(data)))

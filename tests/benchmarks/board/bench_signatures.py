@@ -13,7 +13,7 @@ ONE_LEVEL = (1).to_bytes(4, "big")
 
 
 def hss(verify, public, message, signature):
-    """A tree of one level, as HSS."""
+    """Return a tree of one level, as HSS."""
     public, signature = ONE_LEVEL + public, bytes(4) + signature
     return lambda: require(verify(public, message, signature))
 
@@ -27,7 +27,7 @@ def eddsa():
 
 
 def require(is_good):
-    """A verification that fails is no measurement."""
+    """Raise ValueError for a failed verification: it measures nothing."""
     if not is_good:
         raise ValueError("the vector does not verify")
 

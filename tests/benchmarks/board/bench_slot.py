@@ -1,4 +1,4 @@
-"""Row 3: the streaming digest of a slot, over the bytes that the bench firmware itself fills in slot 0."""
+"""Row 3: the streaming digest of a slot, over the bytes of the benchmark firmware in slot 0."""
 
 from bench import growth
 

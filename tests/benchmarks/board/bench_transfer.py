@@ -1,7 +1,7 @@
-"""Rows 6, 7 and 8 on the board: what a chunk costs over each transport, and the heap of a whole update.
+"""Rows 6, 7 and 8 on the board: the cost of a chunk over each transport, and the heap of a whole update.
 
-Peers live in the same memory and give bytes of slot 0, read when they are asked for: they hold nothing, and the ticks
-spent in them are taken off. The TLS library is not part of it.
+Peers are in the same memory and read bytes of slot 0 at each request: they store nothing, and their ticks are
+subtracted. The TLS library is not measured.
 """
 
 import asyncio
@@ -28,11 +28,11 @@ CHUNK = 4096
 BOOT = BootState(Mps2Flash(), layout)
 CHUNKS = 64  # of slot 0, for the transfers
 WARM, MANY = 40 * CHUNKS, 157 * CHUNKS  # whole rounds: both end at the same place; the second is 10 048
-LOOK = 8192  # bytes allocated between two looks at the heap of an update
+LOOK = 8192  # bytes allocated between two measurements of the heap of an update
 
 
 def payload_digest(count):
-    """SHA-256 of each of the first `count` chunks of slot 0."""
+    """Return the SHA-256 of each of the first `count` chunks of slot 0."""
     return [sha256(BOOT.read(0, index * CHUNK, CHUNK)).digest() for index in range(count)]
 
 
@@ -95,7 +95,7 @@ class Broker(test_mqtt_source.Broker):
 
 
 def publish_header(topic, size):
-    """The bytes of a retained PUBLISH at QoS 0 in front of `size` bytes of payload."""
+    """Return the bytes of a retained PUBLISH at QoS 0 before `size` bytes of payload."""
     whole = mqtt.encode_publish(topic, b"", is_retained=True)
     length = len(whole) - 2 + size
     digits = bytearray()
@@ -161,7 +161,7 @@ def over_coap(server, work):
 
 
 async def fetch(source, digests, count):
-    """Plan and take `count` chunks, `digests` again and again."""
+    """Plan and take `count` chunks, with `digests` repeated."""
     source.plan(bytes(32), CHUNKS * CHUNK, Repeated(digests), range(count))
     for index in range(count):
         data = await source.chunk(index)
@@ -172,7 +172,7 @@ async def fetch(source, digests, count):
 
 
 class Repeated:
-    """A list without end that repeats another one, without holding more than it."""
+    """An endless list that repeats another one without copying it."""
 
     def __init__(self, items):
         self.items = items
@@ -186,11 +186,11 @@ def contents(digests):
 
 
 def ticks_of_transfer(over, peer, digests):
-    """Ticks of CHUNKS chunks on the unit's side: `peer` and what it does inside are taken off."""
+    """Return the ticks of CHUNKS chunks on the unit's side, without those of `peer`."""
     spent = []
 
     async def work(source):
-        await fetch(source, digests, 2)  # what is made once
+        await fetch(source, digests, 2)  # creates everything that is created once
         gc.collect()
         before, start = peer.ticks, time.ticks_cpu()
         await fetch(source, digests, CHUNKS)
@@ -210,13 +210,13 @@ def coap_ticks():
 
 
 def mqtt_growth():
-    """Bytes that live after MANY chunks and did not before them; tables had their size after the WARM ones."""
+    """Return the growth of the heap by MANY chunks; tables have their size after the WARM ones."""
     digests = payload_digest(CHUNKS)
     grown = []
     broker = Broker(contents(digests))
 
     def alive():
-        broker.ticks = 0  # it would outgrow a small int, and be 32 bytes of heap
+        broker.ticks = 0  # it would exceed a small int and take 32 bytes of heap
         gc.collect()
         return gc.mem_alloc()
 
@@ -232,7 +232,7 @@ def mqtt_growth():
 
 # --- a whole update ------------------------------------------------------------------------------------
 def release():
-    """(signed envelope, chunk list, digests, size) of a release whose payload is the image that runs."""
+    """Return (signed envelope, chunk list, digests, size) of a release whose payload is the running image."""
     facts = _mps2.handover()
     size = facts["image_bytes"]
     count = (size + CHUNK - 1) // CHUNK
@@ -258,7 +258,7 @@ def release():
 
 
 async def update(source, data):
-    """Decide, fetch, check, write, read back, stage: what a check does with an envelope. Slot 1 is written."""
+    """Decide, fetch, check, write, read back and stage, as an update check does. Writes slot 1."""
     manifest = verify.verify_envelope(data, test_trust.ANCHORS)
     running = flow.install(manifest, BOOT, 1)
     answer = None
@@ -278,10 +278,10 @@ async def update(source, data):
 
 
 def update_heap(kind):
-    """The most heap that lives at once in an update over `kind`, the envelope and its peer's tables taken off."""
+    """Return the peak of the heap in an update over `kind`, without the envelope and the peer's tables."""
     data, chunk_list, digests, size = release()
     BOOT.clear_marks(1)
-    for index in range(len(digests)):  # nothing of it is there yet
+    for index in range(len(digests)):  # slot 1 is empty
         BOOT.erase_sector(1, index * CHUNK)
     if kind == "mqtt":
         places = {}

@@ -1,6 +1,6 @@
-"""Stands in for Renode where it is not installed: the monitor commands that renode.renode uses, and no processor.
+"""A fake Renode for machines without it: the monitor commands that renode.renode uses, and no processor.
 
-It shows that our half keeps to the protocol; that Renode does what the commands say is checked where Renode is.
+It shows that our side follows the protocol. `make renode` checks the commands' effect on a machine with Renode.
 """
 
 import re

@@ -1,6 +1,6 @@
-"""As much CBOR as the grammar needs: an encoder that writes what it is told, and a walk over the items of bytes.
+"""The CBOR that the grammar needs: an encoder that also writes wrong forms, and a walk over the items of bytes.
 
-It shares nothing with the implementation that is checked.
+It shares no code with the implementation that is checked.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Raw:
-    """Bytes that stand as they are."""
+    """Bytes that are written without a change."""
 
     data: bytes
 
@@ -25,13 +25,13 @@ class Tag:
 
 @dataclass(frozen=True)
 class Pairs:
-    """A map whose entries keep their order, and may stand twice."""
+    """A map whose entries keep their order, and may occur twice."""
 
     entries: tuple[tuple[Any, Any], ...]
 
 
 def head(major: int, number: int, width: int | None = None) -> bytes:
-    """Initial byte and argument; `width` (1, 2, 4, 8 bytes) forces a longer form than needed."""
+    """Return initial byte and argument; `width` (1, 2, 4, 8 bytes) forces a longer form than needed."""
     if width is None and number < 24:
         return bytes([major << 5 | number])
     for info, size in ((24, 1), (25, 2), (26, 4), (27, 8)):
@@ -41,7 +41,7 @@ def head(major: int, number: int, width: int | None = None) -> bytes:
 
 
 def enc(value: Any) -> bytes:
-    """The encoding of `value`; maps sorted by their encoded keys, unless they are Pairs."""
+    """Return the encoding of `value`; maps are sorted by their encoded keys, unless they are Pairs."""
     if isinstance(value, Raw):
         return value.data
     if isinstance(value, Tag):
@@ -72,7 +72,7 @@ def _container(value: Any) -> bytes:
 
 @dataclass(frozen=True)
 class Item:
-    """One item of well-formed, definite CBOR: where it starts, how long head and all of it are."""
+    """One item of well-formed, definite CBOR: its start, the length of its head, its whole length."""
 
     start: int
     head_bytes: int
@@ -82,7 +82,7 @@ class Item:
 
 
 def items(data: bytes) -> list[Item]:
-    """Every item of `data`, outermost first; byte strings are not opened."""
+    """Yield every item of `data`, the outermost first; byte strings are not opened."""
     found: list[Item] = []
     end = _walk(data, 0, found)
     if end != len(data):
@@ -105,7 +105,7 @@ def _walk(data: bytes, start: int, found: list[Item]) -> int:
 
 
 def children(data: bytes, item: Item) -> Iterator[tuple[int, int]]:
-    """(start, end) of the direct entries of an array or map (keys and values in turn)."""
+    """Return (start, end) of the direct entries of an array or map (keys and values in turn)."""
     at = item.start + item.head_bytes
     while at < item.end:
         end = _walk(data, at, [])
@@ -114,7 +114,7 @@ def children(data: bytes, item: Item) -> Iterator[tuple[int, int]]:
 
 
 def misencodings(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """Every form of `data` that RFC 8949 4.2.1 or the subset without floats forbids, one damage each."""
+    """Yield every form of `data` that RFC 8949 4.2.1 or the subset without floats forbids, each with one damage."""
     for item in items(data):
         before, after = data[: item.start], data[item.end :]
         body = data[item.start + item.head_bytes : item.end]

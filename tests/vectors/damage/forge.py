@@ -1,4 +1,4 @@
-"""Makes signed envelopes, good ones and ones with damage inside the signature. Keys are for tests, drawn from names."""
+"""Signed envelopes: good ones, and ones with damage inside the signature. Test keys are derived from their names."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SHA256 = -16
 
 @dataclass(frozen=True)
 class Key:
-    """One key: kid, COSE algorithm, COSE_Key (encoded), and how it signs."""
+    """One key: kid, COSE algorithm, COSE_Key (encoded), and its signing function."""
 
     kid: bytes
     algorithm: int
@@ -59,7 +59,7 @@ def ed(name: str) -> Key:
 
 @cache
 def hss(name: str) -> Key:
-    """One tree of 32 leaves (W8: short signatures)."""
+    """Return a tree of 32 leaves (W8: short signatures)."""
     tree = Tree(name.encode())
     return Key(name.encode(), -46, enc({1: 5, 2: name.encode(), 3: -46, -1: tree.public}), tree.sign)
 
@@ -68,7 +68,7 @@ def hss(name: str) -> Key:
 
 
 def digest(data: bytes) -> bytes:
-    """An encoded SUIT_Digest of a member, its byte string head included."""
+    """Return the encoded SUIT_Digest of a member with its byte string head."""
     return enc([SHA256, hashlib.sha256(enc(data)).digest()])
 
 
@@ -81,7 +81,7 @@ def image(digest_bytes: bytes) -> bytes:
 
 
 def shared(vendor: Any = VENDOR, klass: Any = CLASS) -> list[Any]:
-    """The shared sequence as a flat list, ready to be changed."""
+    """Return the shared sequence as a flat list, which the caller may change."""
     found: list[Any] = []
     for index, (name, size) in enumerate(((CHUNK_DIGEST, 64), (FIRMWARE_DIGEST, 5000))):
         found += [12, index, *parameters({1: vendor, 2: klass, 3: image(name), 14: size}), 1, 15, 2, 15]
@@ -101,7 +101,7 @@ def common(sequence: Any = None, components: Any = None) -> bytes:
 
 
 def members(**changes: Any) -> dict[int, Any]:
-    """The manifest's members; m20=b"..." changes one, m20=None takes it away."""
+    """Return the manifest's members; m20=b"..." changes one, m20=None removes it."""
     found: dict[int, Any] = {1: 1, 2: SEQUENCE, 3: common(), 20: enc(install()), 23: Raw(digest(TEXT))}
     for name, value in changes.items():
         number = int(name[1:])
@@ -119,14 +119,14 @@ def sig_structure(protected: bytes, payload: bytes, aad: bytes = b"", signer: by
 
 
 def sign1(payload: bytes, key: Key, algorithm: int | None = None, kid: bytes | None = None) -> bytes:
-    """A tagged COSE_Sign1 with a detached payload."""
+    """Return a tagged COSE_Sign1 with a detached payload."""
     protected = enc({1: key.algorithm if algorithm is None else algorithm})
     signature = key.sign(sig_structure(protected, payload))
     return enc(Tag(18, [protected, {4: key.kid if kid is None else kid}, None, signature]))
 
 
 def sign_many(payload: bytes, keys: Sequence[Key]) -> bytes:
-    """A tagged COSE_Sign with one signature of each key."""
+    """Return a tagged COSE_Sign with one signature of each key."""
     parts = []
     for key in keys:
         protected = enc({1: key.algorithm})
@@ -143,9 +143,9 @@ def envelope(
     severed: dict[Any, Any] | None = None,
     signed: bytes | None = None,
 ) -> bytes:
-    """An envelope around `manifest` (members or bytes). `signatures`: functions of the digest, or bytes.
+    """Return an envelope of `manifest` (members or bytes). `signatures`: functions of the digest, or bytes.
 
-    `signed`: the encoded SUIT_Digest that is signed, where it is not that of the manifest.
+    `signed`: the encoded SUIT_Digest that is signed, if it is not that of the manifest.
     """
     content = manifest if isinstance(manifest, bytes) else enc(members() if manifest is None else manifest)
     value = digest(content) if signed is None else signed

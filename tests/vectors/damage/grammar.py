@@ -16,7 +16,7 @@ NOW_S = 1_700_000_000  # trusted time of the recipient
 
 @dataclass(frozen=True)
 class Anchors:
-    """Whom the recipient believes: `threshold` distinct ones of `keys`, COSE algorithms `required` among them."""
+    """The recipient's trust: `threshold` distinct keys of `keys`, with the COSE algorithms `required` among them."""
 
     keys: tuple[Key, ...]
     threshold: int = 1
@@ -43,7 +43,7 @@ ANCHORS = {
 
 
 def bases() -> Iterator[Case]:
-    """One good envelope for each set of anchors; every other case is one of these, damaged."""
+    """Return a good envelope for each set of anchors; every other case is one of these with damage."""
     for name, anchors in ANCHORS.items():
         signers = anchors.keys[: anchors.threshold] if name != "p256-and-hss" else anchors.keys[::2]
         made = [lambda digest, key=key: sign1(digest, key) for key in signers]
@@ -51,7 +51,7 @@ def bases() -> Iterator[Case]:
 
 
 def damaged() -> Iterator[Case]:
-    """Every damaged envelope, always the same ones in the same order."""
+    """Yield every damaged envelope: always the same ones in the same order."""
     for rules in (rules_bytes.rules(), rules_suit.rules()):
         for name, data, reason in rules:
             yield Case(name, data, reason, "author")

@@ -1,4 +1,4 @@
-"""A tree of 32 one-time keys that always signs with the first: for test vectors alone, where it is no harm.
+"""A tree of 32 one-time keys that always signs with the first one. For test vectors only: it is not secure.
 
 RFC 8554 with LMS_SHA256_M32_H5 and LMOTS_SHA256_N32_W8; private values by its appendix A.
 """
@@ -46,7 +46,7 @@ class Tree:
         return _hash(self._id, _u32(number), b"\x82\x82", key)
 
     def sign(self, message: bytes, q: int = 0) -> bytes:
-        """An HSS signature of `message` with leaf `q`."""
+        """Return an HSS signature of `message` with leaf `q`."""
         randomizer = _hash(b"randomizer", self._seed, message)
         value = _hash(self._id, _u32(q), b"\x81\x81", randomizer, message)
         checksum = sum(255 - digit for digit in value)

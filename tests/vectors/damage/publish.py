@@ -13,11 +13,11 @@ from grammar import ANCHORS, NOW_S, bases, damaged
 
 CASES = Path(__file__).with_name("cases.jsonl")
 ALGORITHMS = {-9: "esp256", -19: "ed25519", -46: "hss-lms"}
-SMALLEST_MATCH = 12  # a shorter match costs more as a patch of its own
+SMALLEST_MATCH = 12  # a shorter match would cost more as a patch
 
 
 def patch(base: bytes, data: bytes) -> list[list[Any]]:
-    """[offset in base, bytes to take out, hex to put in], in ascending order."""
+    """Return [offset in base, bytes to remove, hex to insert] in ascending order."""
     if base.startswith(data):
         return [[len(data), len(base) - len(data), ""]]
     found: list[list[Any]] = []
@@ -33,7 +33,7 @@ def patch(base: bytes, data: bytes) -> list[list[Any]]:
 
 
 def lines() -> list[dict[str, Any]]:
-    """The published file, line by line: recipient, anchors, good envelopes, damaged ones."""
+    """Yield the lines of the published file: recipient, anchors, good envelopes, damaged ones."""
     recipient = {"vendor": forge.VENDOR, "class": forge.CLASS}
     result: list[dict[str, Any]] = [
         {name: str(uuid.UUID(bytes=value)) for name, value in recipient.items()}

@@ -1,4 +1,4 @@
-"""Damage to bytes: cut off, changed, put in; and everything that deterministic CBOR forbids, at every level."""
+"""Damage to bytes: removed, changed, inserted; and everything that deterministic CBOR forbids, at every level."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ Case = tuple[str, bytes, str]  # name, envelope, the refusal it must get
 
 
 def truncations(good: bytes) -> Iterator[Case]:
-    """Whatever is missing, the CBOR ends early."""
+    """Yield envelopes that end early."""
     for length in range(len(good)):
         yield f"truncated-{length}", good[:length], "cbor"
 
 
 def extensions(good: bytes) -> Iterator[Case]:
-    """Nothing may stand behind the envelope, in front of it, or be put into its heads."""
+    """Yield envelopes with bytes after them, before them, or in their heads."""
     for extra in (b"\x00", b"\xff", b"\xf6", b"\x40", good, b"\x00" * 64):
         yield f"appended-{len(extra)}-{extra[0]}", good + extra, "cbor"
     for size in (8193, 8300):
@@ -26,7 +26,7 @@ def extensions(good: bytes) -> Iterator[Case]:
 
 
 def flips(good: bytes) -> Iterator[Case]:
-    """One changed bit in a region whose meaning is known: signature, signed digest, manifest, severed text."""
+    """Yield envelopes with one changed bit in a known region: signature, signed digest, manifest, severed text."""
     content = enc(forge.members())
     value = forge.digest(content)
     signature = forge.sign1(value, AUTHOR)[-64:]
@@ -45,7 +45,7 @@ def flips(good: bytes) -> Iterator[Case]:
 
 
 def encodings(good: bytes) -> Iterator[Case]:
-    """Every forbidden encoding of every item, outside and inside the signature."""
+    """Yield every forbidden encoding of every item, outside and inside the signature."""
     for name, data in misencodings(good):
         yield f"envelope-{name}", data, "cbor"
     content = enc(forge.members())
@@ -88,7 +88,7 @@ def _wrapped(wrapper: bytes, content: bytes) -> bytes:
 
 
 def nesting() -> Iterator[Case]:
-    """Depth and counts that would exhaust a small unit."""
+    """Yield envelopes with a depth or a count that would exhaust a small unit."""
     for depth in (13, 64, 1000):
         yield f"depth-{depth}", b"\x81" * depth + b"\x00", "limit"
         yield f"tags-{depth}", b"\xd8\x6b" * depth + b"\x00", "limit"
@@ -105,7 +105,7 @@ def _long(major: int, number: int) -> bytes:
 
 
 def rules() -> Iterator[Case]:
-    """All damage of this file."""
+    """Yield all damage of this file."""
     good = forge.envelope()
     for rule in (truncations, extensions, flips, encodings):
         yield from rule(good)

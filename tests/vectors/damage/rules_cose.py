@@ -280,7 +280,7 @@ def _other_leaf(digest: bytes, key: Any) -> bytes:
 
 
 def rules() -> Iterator[PolicyCase]:
-    """All damage of this file."""
+    """Yield all damage of this file."""
     for name, data, reason in _pure():
         yield name, data, reason, "author"
     yield from _policies()

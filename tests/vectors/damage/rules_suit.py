@@ -25,7 +25,7 @@ def _outer(value: Any, tag: int = 107) -> bytes:
 
 
 def envelopes() -> Iterator[Case]:
-    """Members of the envelope; nothing of this needs a signature to be seen."""
+    """Yield damage to members of the envelope, which is visible without a signature."""
     content = enc(members())
     digest = forge.digest(content)
     message = sign1(digest, AUTHOR)
@@ -81,7 +81,7 @@ def _wrappers(good: dict[int, Any], digest: bytes, message: bytes) -> Iterator[C
 
 
 def manifests() -> Iterator[Case]:
-    """Members of the manifest, signed by its author."""
+    """Yield damage to members of the manifest, signed by its author."""
     for number in (0, 5, 6, 10, 11, 12, 13, 14, 15, 17, 18, 19, 21, 22, 24, 100, -1, -257):
         yield f"manifest-member-{number}", forge.envelope(members(**{f"m{number}": b""})), "unsupported"
     yield "manifest-member-text", forge.envelope({**members(), "x": b""}), "unsupported"
@@ -160,7 +160,7 @@ def _severed() -> Iterator[Case]:
 
 
 def _with(where: str, extra: list[Any]) -> bytes:
-    """The good envelope with more commands at the end of a sequence."""
+    """Return the good envelope with more commands at the end of a sequence."""
     if where == "shared":
         return forge.envelope(members(m3=forge.common(forge.shared() + extra)))
     if where == "validate":
@@ -169,7 +169,7 @@ def _with(where: str, extra: list[Any]) -> bytes:
 
 
 def sequences() -> Iterator[Case]:
-    """Commands and their arguments in every sequence that a unit runs."""
+    """Yield wrong commands and arguments in every sequence that a unit runs."""
     for where in ("shared", "install", "validate"):
         for number in (*range(41), 100, 255, -1, -2, -256, -257, 1 << 32):
             if number not in KNOWN_COMMANDS:
@@ -239,7 +239,7 @@ def _structured(where: str) -> Iterator[Case]:
 
 
 def parameters() -> Iterator[Case]:
-    """Parameters that do not exist, of the wrong type, missing, or in the wrong place."""
+    """Yield parameters that do not exist, have the wrong type, are missing, or are in the wrong place."""
     for where in ("shared", "install"):
         for number in (*range(33), 99, 255, -1, -256, -300):
             if number not in KNOWN_PARAMETERS:
@@ -264,7 +264,7 @@ def parameters() -> Iterator[Case]:
 
 
 def _wrong_type(number: int, name: str) -> str | None:
-    """What a value of this type must get, None where it is good or another rule has it."""
+    """Return the refusal of a value of this type, None if it is good or another rule covers it."""
     kinds = {
         21: {"text"},
         12: {"true"},
@@ -277,14 +277,14 @@ def _wrong_type(number: int, name: str) -> str | None:
     if name in kinds.get(number, {"integer"} if number in unsigned else set()):
         return None
     if number == 3 and name == "bytes":
-        return "suit"  # b"\x01" is CBOR, but no digest
+        return "suit"  # b"\x01" is CBOR, but not a digest
     if number == 1 and name == "tag":
         return "unsupported"
     return "unsupported" if number in {1, 2, 24} and name == "tag" else "suit"
 
 
 def identities() -> Iterator[Case]:
-    """Manifests for others, or for nobody in particular."""
+    """Yield manifests for other recipients, or without a recipient."""
     for position in range(16):
         vendor, klass = bytearray(VENDOR), bytearray(CLASS)
         vendor[position] ^= 0x10
@@ -309,12 +309,12 @@ def identities() -> Iterator[Case]:
         for at in (3, 11):
             sequence[at] = {key: value for key, value in sequence[at].items() if key != number}
         reason = "suit"
-        if number != 14:  # an image match may do without a size; what a unit fetches has one
+        if number != 14:  # an image match may have no size; a fetched payload has one
             yield f"without-parameter-{number}", forge.envelope(members(m3=forge.common(sequence))), reason
     yield "past-its-use", _with("install", [20, {4: 1}, 4, 15]), "condition"
 
 
 def rules() -> Iterator[tuple[str, bytes, str]]:
-    """All damage of this file."""
+    """Yield all damage of this file."""
     for rule in (envelopes, manifests, sequences, parameters, identities):
         yield from rule()

@@ -40,7 +40,7 @@ def load(path=CASES):
 
 
 def apply(base, patch):
-    """`base` with every [offset, bytes to take out, hex to put in] carried out."""
+    """Return `base` with every patch [offset, bytes to remove, hex to insert] applied."""
     parts, at = [], 0
     for offset, removed, added in patch:
         parts += [base[at:offset], bytes.fromhex(added)]
@@ -49,7 +49,7 @@ def apply(base, patch):
 
 
 def verdict(command, folder, envelope, trusted, recipient):
-    """What the implementation says: (accepted, first word of the reason)."""
+    """Return the implementation's verdict: (accepted, first word of the reason)."""
     path = folder / "envelope.suit"
     path.write_bytes(envelope)
     arguments = [str(path), "--threshold", str(trusted["threshold"])]
@@ -71,7 +71,7 @@ def verdict(command, folder, envelope, trusted, recipient):
 
 
 def main(arguments):
-    """Run every case, or N of them evenly spread; print what is wrong and a last line."""
+    """Run every case, or N of them evenly spread; print each wrong verdict and a last line."""
     if "--" not in arguments or not arguments[arguments.index("--") + 1 :]:
         print(__doc__)
         return 2
