@@ -2,7 +2,7 @@
 
 Boards answer at once (no link, no labels). A unit takes three steps in the registry: reserve, complete, and pass with
 its phases; each returns when it is on disk. The bare loop commits one row at a time, with the average bytes of a step,
-on one connection with the registry's own settings. Both loops alternate in one process, in files of one folder, so their
+its phases; each returns when it is on disk. The bare loop commits one row at a time, with as many bytes as a step,
 ratio depends less on the machine than the times do.
 
 Steps that wait for the disk together share a commit (provisioning/registry/writer.py): with many ports there are fewer
