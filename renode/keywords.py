@@ -9,7 +9,6 @@ import json
 import re
 import subprocess
 import sys
-import sysconfig
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,13 +17,13 @@ from typing import Final
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from firstboot.locations import source_root
 from provisioning.firmware.build import build, build_rom
 from provisioning.release.image import key_hash, sign_image
 from renode.machine import Board
 from renode.qemu import QemuBoard
 from renode.renode import RenodeBoard
 
-CHECKOUT: Final = Path(__file__).resolve().parents[1]
 EMULATORS: Final[dict[str, type[Board]]] = {"qemu": QemuBoard, "renode": RenodeBoard}
 WAIT_S: Final = 120.0  # Renode runs the firmware at a third of the speed of QEMU
 STORY_TIMEOUT_S: Final = 3600
@@ -51,7 +50,7 @@ class BoardLibrary:
     def build_firmware_and_boot_rom(self) -> None:
         """Build both, or take them from the cache. The ROM accepts a key that is generated now."""
         _generate_key(self._key)
-        self._rom = build_rom([key_hash(self._key).hex()], root=CHECKOUT).elf
+        self._rom = build_rom([key_hash(self._key).hex()], root=source_root()).elf
 
     # -- given ---------------------------------------------------------------------------------------
 
@@ -104,10 +103,8 @@ class BoardLibrary:
     def the_demo_passes_with_steps(self, *names: str) -> None:
         """Run `firstboot demo` on this emulator. It must pass, and so must each named step."""
         result = self._folder / "demo.json"
-        command = [str(Path(sysconfig.get_path("scripts")) / "firstboot"), "demo", "--on", self._emulator]
-        done = subprocess.run(
-            [*command, "--json", str(result)], cwd=CHECKOUT, timeout=STORY_TIMEOUT_S, check=False
-        )
+        command = [sys.executable, "-P", "-m", "firstboot", "demo", "--on", self._emulator]
+        done = subprocess.run([*command, "--json", str(result)], timeout=STORY_TIMEOUT_S, check=False)
         _check_story(json.loads(result.read_text()), done.returncode, names)
 
     def close_the_board(self) -> None:
@@ -129,7 +126,7 @@ class BoardLibrary:
     def _signed(self, release: int) -> Path:
         out = self._folder / f"release-{release}.img"
         if not out.exists():
-            firmware = build("release", root=CHECKOUT)
+            firmware = build("release", root=source_root())
             sign_image(firmware.image, self._key, version=f"{release}.0.0", security_counter=1, out=out)
         return out
 

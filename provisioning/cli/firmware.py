@@ -1,10 +1,11 @@
 """`firstboot firmware`: build and measure the firmware of the emulated board."""
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
+from firstboot.locations import source_root
 from provisioning.cli.commands import CommandGroup
 from provisioning.cli.options import JsonOption
 from provisioning.cli.output import print_json, print_line
@@ -20,7 +21,23 @@ Example: `firstboot firmware build --variant release`
 app = CommandGroup(HELP)
 
 RootOption = Annotated[
-    Path, typer.Option("--root", metavar="DIR", help="The checkout to build.", file_okay=False)
+    Path | None,
+    typer.Option(
+        "--root",
+        metavar="DIR",
+        help="The checkout to build. Default: the sources of this installation.",
+        file_okay=False,
+    ),
+]
+FirmwareOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--firmware",
+        metavar="DIR",
+        help="A folder with `device/`: its files replace those of the same name in the firmware.",
+        file_okay=False,
+        exists=True,
+    ),
 ]
 VariantOption = Annotated[
     str, typer.Option("--variant", metavar="NAME", help=f"One of: {', '.join(VARIANTS)}.")
@@ -33,7 +50,6 @@ KeyHashOption = Annotated[
         help="SHA-256 of an image key (public, DER). Also builds the boot ROM. Repeat it for up to three keys.",
     ),
 ]
-HERE: Final = Path(__file__).resolve().parents[2]
 
 
 def _progress(text: str) -> None:
@@ -44,15 +60,15 @@ def _progress(text: str) -> None:
 def build_command(
     variant: VariantOption = "release",
     key_hash: KeyHashOption = None,
-    root: RootOption = HERE,
+    root: RootOption = None,
     is_json: JsonOption = False,
 ) -> None:
     """Build a firmware variant, and the boot ROM if `--key-hash` is given. Print the files and their digests.
 
     Example: `firstboot firmware build --variant release --json`
     """
-    firmware = build(variant, root=root, progress=_progress)
-    rom = build_rom(key_hash, root=root, progress=_progress) if key_hash else None
+    firmware = build(variant, root=root or source_root(), progress=_progress)
+    rom = build_rom(key_hash, root=root or source_root(), progress=_progress) if key_hash else None
     result = {"variant": variant, "image": str(firmware.image), "sha256": firmware.sha256}
     result["bytes"] = str(firmware.image.stat().st_size)
     if rom is not None:
@@ -65,12 +81,12 @@ def build_command(
 
 
 @app.command("sources")
-def sources_command(root: RootOption = HERE, is_json: JsonOption = False) -> None:
+def sources_command(root: RootOption = None, is_json: JsonOption = False) -> None:
     """Fetch and unpack the pinned C sources. If something is missing, print what it is.
 
     Example: `firstboot firmware sources`
     """
-    tree = source_tree(root, _progress)
+    tree = source_tree(root or source_root(), _progress)
     if is_json:
         print_json({"path": str(tree.path), "is_pinned": tree.is_pinned, "content": tree.key})
         return
@@ -79,13 +95,13 @@ def sources_command(root: RootOption = HERE, is_json: JsonOption = False) -> Non
 
 @app.command("size")
 def size_command(
-    variant: VariantOption = "release", root: RootOption = HERE, is_json: JsonOption = False
+    variant: VariantOption = "release", root: RootOption = None, is_json: JsonOption = False
 ) -> None:
     """Print the size of each part of the firmware, from the linker's map.
 
     Example: `firstboot firmware size --variant release`
     """
-    firmware = build(variant, root=root, progress=_progress)
+    firmware = build(variant, root=root or source_root(), progress=_progress)
     if is_json:
         print_json({"variant": variant, "sha256": firmware.sha256, "sizes": dict(firmware.sizes)})
         return

@@ -11,12 +11,12 @@ from typing import Annotated, Final
 
 import typer
 
+from provisioning import file_system
 from provisioning.cli.errors import InputError, warn
 from provisioning.cli.options import JsonOption, ProductOption
 from provisioning.cli.output import print_result
 from provisioning.cli.settings import FILE_NAME
 from provisioning.keys.key_ring import KeyRing
-from provisioning.keys.lms_state import sync_folder
 
 _SETTINGS: Final = """# Settings of firstboot commands. The command line beats this file.
 # Try: firstboot release sign IMAGE --out FOLDER --config {name} --show-config
@@ -81,5 +81,5 @@ def _generate_folder(folder: Path, product: Path, is_development: bool) -> int:
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
-    sync_folder(folder.parent)
+    file_system.sync_folder(folder.parent)
     return count

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 from device.codec import cose
 from device.errors import FirstbootError
 from device.limits import STATEMENT_BYTES
+from provisioning import file_system
 from provisioning.compliance.forms import statement_html, statement_pdf
 from provisioning.compliance.ledger import Ledger
 from provisioning.compliance.statement import sign_files, statement_json
@@ -233,14 +234,6 @@ def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
             file.write(data)
             file.flush()
             os.fsync(descriptor)
-    _sync_folder(draft)
+    file_system.sync_folder(draft)
     draft.rename(folder)
-    _sync_folder(folder.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    file_system.sync_folder(folder.parent)

@@ -11,7 +11,6 @@ Rules:
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -20,6 +19,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from provisioning import file_system
 
 GENESIS: Final = "0" * 64
 LINE_BYTES: Final = 65536
@@ -118,7 +119,7 @@ class Ledger:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            file_system.lock(descriptor)
             yield descriptor
         finally:
             os.close(descriptor)

@@ -9,7 +9,6 @@ Rules:
 4. One build at a time in a cache: a lock file keeps parallel callers apart.
 """
 
-import fcntl
 import hashlib
 import json
 import re
@@ -21,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from provisioning import file_system
 from provisioning.firmware import sizes
 from provisioning.firmware.errors import FirmwareError
 from provisioning.firmware.frozen import (
@@ -257,7 +257,7 @@ def _mirror(source: Path, target: Path) -> None:
 def _locked(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        file_system.lock(file.fileno())
         yield
 
 

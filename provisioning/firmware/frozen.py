@@ -75,6 +75,8 @@ def frozen_files(root: Path, micropython: Path, variant: Variant, generated: Pat
         files.append(FrozenFile(variants, variant.main, variant.level))
     if variant.has_tests:
         tests = root / "tests" / "dual"
+        if not tests.is_dir():
+            raise FirmwareError(f"The variant {variant.name!r} contains the tests. Build it in a checkout.")
         files += [FrozenFile(tests, path.name, variant.level) for path in tests.glob("*.py")]
         files.append(FrozenFile(generated, "dual_modules.py", variant.level))
     if variant.has_bench:

@@ -6,7 +6,8 @@ Rules:
 3. If the mirror has another version, the message names it. If nothing helps, the message lists what was tried.
 4. A local MicroPython checkout (FIRSTBOOT_MICROPYTHON) can replace the tarballs; the build's key depends on it.
 
-This repository contains no third-party sources: the cache is `.cache/` of the checkout or $FIRSTBOOT_CACHE.
+This repository contains no third-party sources. The cache is $FIRSTBOOT_CACHE, `.cache/` of a checkout, or the user's
+cache folder if the program comes from a wheel.
 """
 
 import contextlib
@@ -19,6 +20,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from firstboot.locations import cache_folder as cache_of_installation
+from firstboot.locations import source_root
 from provisioning.firmware import aptsource
 from provisioning.firmware.errors import SourcesError
 
@@ -73,9 +76,10 @@ class SourceTree:
 
 
 def cache_folder(root: Path) -> Path:
-    """Return $FIRSTBOOT_CACHE, or `.cache` of the checkout `root`."""
-    named = os.environ.get("FIRSTBOOT_CACHE", "")
-    return Path(named).absolute() if named else root.absolute() / ".cache"
+    """Return the cache of the source tree `root`: this installation's, or `.cache` of another checkout."""
+    if root == source_root() or os.environ.get("FIRSTBOOT_CACHE", ""):
+        return cache_of_installation()
+    return root.absolute() / ".cache"
 
 
 def source_tree(root: Path, progress: Progress, *, checkout: Path | None = None) -> SourceTree:

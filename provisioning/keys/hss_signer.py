@@ -19,8 +19,9 @@ from pyhsslms import pyhsslms
 
 from device.codec import cose
 from device.crypto import lms
+from provisioning import file_system
 from provisioning.keys.key_id import key_id
-from provisioning.keys.lms_state import LmsState, StateDamagedError, sync_folder, write_durably
+from provisioning.keys.lms_state import LmsState, StateDamagedError, write_durably
 
 PUBLIC_NAME: Final = "public.hss"
 SEED_NAME: Final = "seed"
@@ -90,7 +91,7 @@ class HssSigner:
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
             raise
-        sync_folder(folder.parent)
+        file_system.sync_folder(folder.parent)
         public = (folder / PUBLIC_NAME).read_bytes()
         LmsState(folder, key_id(public), 1 << form.height, witness).create()
         return cls(folder, witness)

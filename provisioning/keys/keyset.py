@@ -15,7 +15,6 @@ Rules:
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import time
@@ -31,6 +30,7 @@ from device.errors import FirstbootError
 from device.limits import KEYSET_SIGNATURES, TRACKER_KEY_DAYS
 from device.trust import keyset
 from device.trust.anchors import ROLE_AUTHOR, ROLE_ROOT, ROLE_TRACKER, Anchors, Interval, Key, Policy, Rules
+from provisioning import file_system
 from provisioning.keys.key_id import AnchorKey, key_id, public_point
 from provisioning.keys.pem import load_private_pem, private_pem, read_private, write_private
 from provisioning.keys.signer import Signer
@@ -233,7 +233,7 @@ def ensure_plan(folder: Path, now_s: int | None = None) -> KeySetPlan:
     with open(
         folder / (PLAN_NAME + ".lock"), "w"
     ) as lock:  # tests and demos run side by side over one folder
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        file_system.lock(lock.fileno())
         plan = KeySetPlan.find(folder)
         if plan is None:
             plan = KeySetPlan(0, ROOT_THRESHOLD, generate_roots(folder), 0, 0).with_tracker_from(now)

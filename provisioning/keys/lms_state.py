@@ -16,7 +16,6 @@ Not detected: a virtual machine that is cloned or set back as a whole together w
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -24,6 +23,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+
+from provisioning import file_system
 
 STATE_NAME: Final = "state.json"
 LOCK_NAME: Final = "lock"
@@ -71,16 +72,7 @@ def write_durably(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(draft, path)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in `folder` durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    file_system.sync_folder(path.parent)
 
 
 class LmsState:
@@ -192,7 +184,7 @@ class LmsState:
         except FileNotFoundError:
             raise StateDamagedError("the tree has no lock file") from None
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file_system.lock(descriptor, is_waiting=False)
             yield
         except BlockingIOError:
             raise StateBusyError("another process signs with this tree") from None

@@ -31,6 +31,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError
 from sqlalchemy.orm import Session
 
+from provisioning import file_system
 from provisioning.registry import schema
 from provisioning.registry.errors import RegistryError
 from provisioning.registry.models import Setting
@@ -350,11 +351,7 @@ def create_private(path: Path, data: bytes) -> None:
             os.link(draft, path)  # unlike a rename it replaces nothing
     finally:
         draft.unlink()
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    file_system.sync_folder(path.parent)
 
 
 def _check_durability(connection: Connection) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 import subprocess
-import sysconfig
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -203,9 +203,8 @@ def _load_public(key_pem: Path) -> ec.EllipticCurvePublicKey:
 
 def _run_imgtool(raw: Path, key_pem: Path, version: str, security_counter: int, out: Path) -> None:
     """The command line contains only paths and public numbers; the key stays in its file."""
-    tool = Path(sysconfig.get_path("scripts")) / "imgtool"
     command = [
-        str(tool),
+        *(sys.executable, "-P", "-m", "imgtool.main"),  # -P: nothing is imported from the current folder
         "sign",
         *("--key", str(key_pem)),
         *("--public-key-format", "full"),

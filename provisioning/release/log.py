@@ -7,7 +7,6 @@ that a signing machine that was set back as a whole is detected. Keep the log wi
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from device.limits import SEQUENCE_JUMP
+from provisioning import file_system
 from provisioning.release.capacities import require_capacity
 
 
@@ -48,7 +48,7 @@ class ReleaseLog:
         """Exclude other signers (advisory lock on a file beside the log)."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with open(self.path.with_name(self.path.name + ".lock"), "w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            file_system.lock(file.fileno())
             yield
 
     def entries(self) -> list[LogEntry]:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import pwd
 import shutil
 import signal
 import subprocess
@@ -230,6 +229,8 @@ def _give_away(runtime: Path) -> None:
     """Let mosquitto's own user read and write `runtime`, if this process runs as root."""
     if os.geteuid() != 0:
         return
+    import pwd
+
     try:
         user = pwd.getpwnam("mosquitto")
     except KeyError:  # then mosquitto falls back to nobody

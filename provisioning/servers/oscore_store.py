@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from provisioning import file_system
+
 SERVER_ID: Final = b"fb"
 DEVICE_ID_BYTES: Final = 16
 SENDER_ID_BYTES: Final = 7
@@ -116,8 +118,4 @@ class OscoreStore:
             file.flush()
             os.fsync(file.fileno())
         os.replace(draft, path)
-        directory = os.open(self.directory, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        file_system.sync_folder(self.directory)

@@ -18,7 +18,6 @@ from simulator.powercut.flows import FLOWS
 from simulator.powercut.remember import remember_answers
 from simulator.powercut.sweep import Report, flow_jobs, run_jobs
 
-ROOT = Path(__file__).resolve().parents[2]
 SHOWN = 20  # findings printed; the rest is counted
 NAMES = [*FLOWS, sectors.NAME]
 
@@ -73,7 +72,7 @@ def powercut(
         raise typer.BadParameter(f"there is no flow {unknown[0]!r}; use one of: {', '.join(NAMES)}")
     if seed is not None and len(names) != 1:
         raise typer.BadParameter("--seed needs exactly one --flow")
-    campaign = Campaign(Bench(default_folder(ROOT)))
+    campaign = Campaign(Bench(default_folder()))
     report = (
         _replay(campaign, names[0], seed)
         if seed is not None

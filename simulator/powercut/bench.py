@@ -16,6 +16,7 @@ from pathlib import Path
 from device.layout import MPS2, NvmLayout
 from device.owner.setup_code import check_character
 from device.records import store
+from firstboot.locations import cache_folder, is_checkout
 from provisioning.keys import keyset
 from provisioning.keys.key_ring import KeyRing
 from provisioning.product import record
@@ -195,13 +196,15 @@ class Bench:
         return {name: self.station_record(name, requests) for name in store.STATION_RECORDS}
 
 
-def default_folder(root: Path) -> Path:
-    """Return the folder in `root`/build for exactly this code: if no code changes, a seed names the same cut."""
+def default_folder() -> Path:
+    """Return the folder for exactly this code: if no code changes, a seed names the same cut."""
+    root = Path(__file__).resolve().parents[2]
     total = hashlib.sha256()
     for part in ("device", "provisioning", "simulator"):
         for path in sorted((root / part).rglob("*.py")):
             total.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
-    return root / "build" / "powercut" / total.hexdigest()[:16]
+    work = root / "build" if is_checkout() else cache_folder()
+    return work / "powercut" / total.hexdigest()[:16]
 
 
 def _body(number: int) -> bytes:

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from firstboot.locations import source_root
 from provisioning.keys.key_ring import KeyRing
 from provisioning.release.image import key_hash, sign_image
 from simulator.device import release_body
 
 HANGING = 4
-ROOT = Path(__file__).resolve().parents[2]  # the checkout: sources and the build cache
 # By release: the security counter. Release 3 fixes a vulnerability: once it is confirmed, older images never start.
 COUNTERS = {1: 1, 2: 1, 3: 2, 4: 2, 5: 2}
 
@@ -62,11 +62,12 @@ def firmware_images(ring: KeyRing, directory: Path, note: Callable[[str], None])
     """Build boot ROM and firmware for the emulated board, or take them from the cache; sign the images."""
     from provisioning.firmware.build import build, build_rom
 
+    root = source_root()
     hashes = tuple(key_hash(path) for path in ring.image_key_paths)
-    rom = build_rom([digest.hex() for digest in hashes], root=ROOT, progress=note)
-    release = build("release", root=ROOT, progress=note)
-    moved = build("moved", root=ROOT, progress=note)
-    hang = build("hang", root=ROOT, progress=note)
+    rom = build_rom([digest.hex() for digest in hashes], root=root, progress=note)
+    release = build("release", root=root, progress=note)
+    moved = build("moved", root=root, progress=note)
+    hang = build("hang", root=root, progress=note)
     variants = {2: moved, 3: moved, HANGING: hang, 5: moved}
     bodies = {number: variants.get(number, release).image for number in COUNTERS}
     signed = _sign_all(ring, bodies, directory, note)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from firstboot.locations import cache_folder
 from provisioning.keys import keyset
 from provisioning.keys.key_ring import KeyRing
-from simulator.story.images import ROOT
 
-KEYS: Final = ROOT / ".cache" / "keys" / "development"
+KEYS: Final = cache_folder() / "keys" / "development"
 
 
 class MakerKeys:

@@ -9,6 +9,7 @@ from typing import Final
 from device.errors import FirstbootError, SignatureError
 from device.suit import report
 from device.trust.verify import verify_envelope
+from firstboot.locations import source_root
 from provisioning.keys.signer import Signer
 from provisioning.product.product import Product
 from provisioning.publishing.mqtt import MqttPublisher
@@ -17,7 +18,7 @@ from provisioning.release.delta import has_detools
 from provisioning.release.release import Release, anchors_of, build_release
 from provisioning.release.store import ReleaseStore
 from provisioning.servers.tracker import Tracker
-from simulator.story.images import ROOT, Images
+from simulator.story.images import Images
 
 # Vulnerabilities that each release fixes, and how it interrupts the device, as units show it to their owners.
 TEXTS: Final = {
@@ -29,7 +30,7 @@ TEXTS: Final = {
 }
 APP_RELEASE: Final = 3  # contains an application, the example
 DELTA_RELEASE: Final = 5  # published as a patch of the running image
-APP_FOLDER: Final = ROOT / "examples" / "lamp"
+APP_FOLDER: Final = source_root() / "examples" / "lamp"
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ import shutil
 
 import pytest
 
+from firstboot.locations import source_root
 from provisioning.firmware.build import build
 from renode.errors import MachineError
 from renode.machine import CutOrder
 from simulator.powercut.on_board.cases import order_of
 from simulator.powercut.on_board.flows import FLOWS
 from simulator.powercut.on_board.sample import run_sample, select_cases
-from simulator.story.images import ROOT
 
 pytestmark = pytest.mark.emulated
 
@@ -42,8 +42,8 @@ def test_a_sample_of_cuts_over_all_flows_leaves_units_that_start_closed_and_reme
 
 
 def test_firmware_that_is_shipped_cannot_cut_its_power() -> None:
-    assert MARK in build("cut", root=ROOT).image.read_bytes()
-    assert MARK not in build("release", root=ROOT).image.read_bytes()
+    assert MARK in build("cut", root=source_root()).image.read_bytes()
+    assert MARK not in build("release", root=source_root()).image.read_bytes()
 
 
 def test_a_sample_takes_cuts_of_every_flow_and_is_the_same_each_time() -> None:

@@ -13,6 +13,7 @@ from device.layout import MARK_STAGED, MARK_TRIED, MPS2, UNIT_STAGED, UNIT_TRIED
 from device.limits import CHUNK_BYTES
 from device.records.store import DEVICE, Store
 from device.update import trial_state
+from firstboot.locations import source_root
 from provisioning.firmware.build import build, build_rom
 from provisioning.keys.key_ring import KeyRing
 from provisioning.release.image import key_hash, sign_image
@@ -21,7 +22,7 @@ from renode.nvm import trailer_offset
 from renode.qemu import QemuBoard
 from simulator.ports.flash import SimFlash
 from simulator.ports.records import device_records
-from simulator.story.images import ROOT, Images
+from simulator.story.images import Images
 from simulator.story.product import CHECK_INTERVAL_S
 from simulator.story.runner import wait_until
 from simulator.story.world import World
@@ -41,8 +42,8 @@ FACTORY, OWNED, BARE, UPDATING, TRIED = "factory", "owned", "bare", "updating", 
 def cut_images(ring: KeyRing, directory: Path, note: Callable[[str], None]) -> Images:
     """Build both releases as firmware that can cut its power, and the boot ROM."""
     hashes = tuple(key_hash(path) for path in ring.image_key_paths)
-    rom = build_rom([digest.hex() for digest in hashes], root=ROOT, progress=note)
-    firmware = build("cut", root=ROOT, progress=note)
+    rom = build_rom([digest.hex() for digest in hashes], root=source_root(), progress=note)
+    firmware = build("cut", root=source_root(), progress=note)
     signed = {
         number: sign_image(
             firmware.image,
