@@ -44,7 +44,7 @@ def use_device_code(change: Path | None) -> None:
     """
     if change is None:
         return
-    from firstboot.locations import source_root, use_source_root
+    from firstboot.locations import own_source_root, use_source_root
 
     change = change.absolute()
     if not (change / "device").is_dir():
@@ -52,7 +52,7 @@ def use_device_code(change: Path | None) -> None:
     import device as package
 
     loaded = [name for name in sys.modules if name.startswith(package.__name__ + ".")]
-    tree = merged(source_root(), change)
+    tree = merged(own_source_root(), change)
     if loaded and Path(package.__path__[0]) != imported_folder(tree):
         raise DeviceCodeError(f"{loaded[0]} is imported already. Set {VARIABLE} before the process starts.")
     package.__path__ = [str(imported_folder(tree))]

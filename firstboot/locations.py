@@ -14,11 +14,14 @@ def is_checkout() -> bool:
     return not (_HERE / "_source").is_dir()
 
 
+def own_source_root() -> Path:
+    """Return the folder with this installation's `device/` and `examples/`."""
+    return _HERE.parent if is_checkout() else _HERE / "_source"
+
+
 def source_root() -> Path:
     """Return the folder with `device/` and `examples/` as the firmware's build reads them."""
-    if _chosen is not None:
-        return _chosen
-    return _HERE.parent if is_checkout() else _HERE / "_source"
+    return own_source_root() if _chosen is None else _chosen
 
 
 def use_source_root(root: Path) -> None:

@@ -11,9 +11,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-_LOCKED_BYTE: Final = (
-    1 << 62
-)  # beyond every content: Windows keeps other processes from reading a locked byte
+_LOCKED_BYTE: Final = 0x7FFFFFFF  # beyond every content: on Windows, no other process can read a locked byte
 
 
 def lock(descriptor: int, *, is_waiting: bool = True) -> None:

@@ -31,7 +31,7 @@ sys.path.insert(0, str(ROOT))
 from firstboot.renaming import PACKAGES, copy_renamed, is_reference, module_names  # noqa: E402
 
 DATE = "1580601600"  # 2020-02-02, where no SOURCE_DATE_EPOCH is given
-JUNK = {".git", ".venv", ".cache", ".ci", ".github", "build", "dist", "keys", "__pycache__", "site"}
+NOT_OURS = {".git", ".venv", ".cache", "build", "dist", "keys"}  # at the top of the tree
 WHEEL_FILES = ("README.md", "LICENSE")
 
 get_requires_for_build_wheel = build_meta.get_requires_for_build_wheel
@@ -93,6 +93,8 @@ def lay_out(folder: Path) -> None:
         shutil.copytree(ROOT / name, package / "_source" / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in WHEEL_FILES:
         shutil.copyfile(ROOT / name, folder / name)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (folder / "README.md").write_text(_without_local_links(readme), encoding="utf-8")
     modules = module_names(ROOT)
 
     def below(match: re.Match[str]) -> str:
@@ -100,6 +102,12 @@ def lay_out(folder: Path) -> None:
 
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     (folder / "pyproject.toml").write_text(re.sub(r'"([\w.:]+)"', below, text), encoding="utf-8")
+
+
+def _without_local_links(text: str) -> str:
+    """Return Markdown without images and links that lead to a file of the checkout, which an index does not have."""
+    text = re.sub(r"!\[[^\]]*\]\((?!https?:)[^)]*\)\n*", "", text)
+    return re.sub(r"\[([^\]]*)\]\((?!https?:|#|mailto:)[^)]*\)", r"\1", text)
 
 
 def _is_imported(path: Path) -> bool:
@@ -129,9 +137,10 @@ def _tracked() -> list[Path]:
         path
         for path in found
         if path.is_file()
-        and not JUNK & set(path.relative_to(ROOT).parts)
-        and not path.name.endswith((".pyc", ".egg-info"))
-        and not any(part.endswith(".egg-info") for part in path.relative_to(ROOT).parts)
+        and path.relative_to(ROOT).parts[0] not in NOT_OURS
+        and not any(
+            part.endswith((".egg-info", "__pycache__", "_cache")) for part in path.relative_to(ROOT).parts
+        )
         and (path.parent != ROOT or path.name not in made)
     )
 

@@ -5,8 +5,10 @@ from typing import Annotated
 
 import typer
 
-from firstboot.locations import source_root
+from firstboot.device_code import merged
+from firstboot.locations import own_source_root, source_root
 from provisioning.cli.commands import CommandGroup
+from provisioning.cli.errors import InputError
 from provisioning.cli.options import JsonOption
 from provisioning.cli.output import print_json, print_line
 from provisioning.firmware.build import FirmwareBuild, build, build_rom
@@ -52,6 +54,13 @@ KeyHashOption = Annotated[
 ]
 
 
+def _tree(root: Path | None, changed: Path | None) -> Path:
+    """Return the source tree to build. Raises InputError."""
+    if root is not None and changed is not None:
+        raise InputError("Use --root or --firmware, not both.")
+    return root or (merged(own_source_root(), changed.absolute()) if changed is not None else source_root())
+
+
 def _progress(text: str) -> None:
     typer.echo(text, err=True)
 
@@ -61,14 +70,16 @@ def build_command(
     variant: VariantOption = "release",
     key_hash: KeyHashOption = None,
     root: RootOption = None,
+    changed: FirmwareOption = None,
     is_json: JsonOption = False,
 ) -> None:
     """Build a firmware variant, and the boot ROM if `--key-hash` is given. Print the files and their digests.
 
     Example: `firstboot firmware build --variant release --json`
     """
-    firmware = build(variant, root=root or source_root(), progress=_progress)
-    rom = build_rom(key_hash, root=root or source_root(), progress=_progress) if key_hash else None
+    tree = _tree(root, changed)
+    firmware = build(variant, root=tree, progress=_progress)
+    rom = build_rom(key_hash, root=tree, progress=_progress) if key_hash else None
     result = {"variant": variant, "image": str(firmware.image), "sha256": firmware.sha256}
     result["bytes"] = str(firmware.image.stat().st_size)
     if rom is not None:
@@ -95,13 +106,17 @@ def sources_command(root: RootOption = None, is_json: JsonOption = False) -> Non
 
 @app.command("size")
 def size_command(
-    variant: VariantOption = "release", root: RootOption = None, is_json: JsonOption = False
+    variant: VariantOption = "release",
+    root: RootOption = None,
+    changed: FirmwareOption = None,
+    is_json: JsonOption = False,
 ) -> None:
     """Print the size of each part of the firmware, from the linker's map.
 
     Example: `firstboot firmware size --variant release`
     """
-    firmware = build(variant, root=root or source_root(), progress=_progress)
+    tree = _tree(root, changed)
+    firmware = build(variant, root=tree, progress=_progress)
     if is_json:
         print_json({"variant": variant, "sha256": firmware.sha256, "sizes": dict(firmware.sizes)})
         return
