@@ -200,6 +200,12 @@ class AppHeldError(UpdateError):
     code = 252
 
 
+class WithheldError(UpdateError):
+    """The tracker names something newer, and no source gives it. Fields: `what`, `named`, `have`."""
+
+    code = 253
+
+
 # 300 links -------------------------------------------------------------------------------------------
 class LinkError(FirstbootError):
     """A peer could not be reached, or closed the link. Field: `reason`."""

@@ -59,6 +59,9 @@ STALE_AFTER_S = (
 STALE_STEP_S = 1800  # charged in advance by one write: bounds the writes to 48 a day, and what a restart adds
 STALE_GRACE_S = 60  # after a start; a unit that reaches its server at once writes nothing
 STALE_TICK_S = 60
+WITHHELD_S = (
+    72 * 3600
+)  # powered-on time behind the tracker's newest numbers until the unit reports that they are withheld
 
 # Waiting on peers
 REST_SLICE_S = 86400  # longest single wait: MicroPython's asyncio bears less than 2**29 ms

@@ -2,6 +2,8 @@
 
 from device.compat import const
 from device.records import support
+from device.update import withheld
+from device.update.service import IDLE
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 # Why the support state is not known; the page explains it (SP-10).
 NO_TIME = "no time"
+
+WITHHELD = "withheld"  # the update state between checks while a source withholds what the tracker names
 
 
 def public_info(
@@ -57,8 +61,9 @@ def update_status(updates: "UpdateService") -> "dict[str, Any]":
     error = updates.journal.last_error
     total = updates.installer.total
     consent = updates.consent
+    bits = updates.trusted.withheld.bits
     return {
-        "state": updates.state,
+        "state": WITHHELD if bits and updates.state == IDLE else updates.state,
         "sequence": updates.releases.progress.value.manifest_sequence,
         "progress": updates.installer.done * 100 // total if total else None,
         "last_error": error_fields(error) if error is not None else None,
@@ -67,6 +72,7 @@ def update_status(updates: "UpdateService") -> "dict[str, Any]":
             for entry in updates.journal.entries
         ],
         "is_stale": updates.trusted.staleness.is_stale,
+        "withheld": withheld.words(bits),
         "automatic": consent.settings.is_automatic,
         "postponed_until": consent.settings.postponed_until_s or None,
         "offered": _news(consent.offered),

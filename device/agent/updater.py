@@ -107,6 +107,7 @@ class Updater:
             await asyncio.sleep(STALE_TICK_S)
             was_stale = staleness.is_stale
             staleness.tick()
+            self.service.trusted.withheld.tick()
             if staleness.is_stale and not was_stale:
                 self._ports.say("stale: no contact with the manufacturer for 72 hours of running time")
 

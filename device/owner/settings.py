@@ -118,6 +118,13 @@ class Consent:
         """Return whether the owner asked to install this release now."""
         return bool(manifest.sequence_number == self._asked_sequence)
 
+    def waiting_sequence(self) -> int:
+        """Return the number of the release that waits for the owner, 0 if none waits or the owner asked for it."""
+        if self.offered is None or self.offered.sequence == self._asked_sequence:
+            return 0
+        found: int = self.offered.sequence
+        return found
+
     def offer(self, manifest: "VerifiedManifest") -> None:
         """Let the owner start the next try of a release that waits for one."""
         if not self.is_asked(manifest):

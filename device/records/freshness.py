@@ -5,7 +5,9 @@ Rules (docs/design.md, Update):
    time.
 2. The record must carry that nonce and this product's class.
 3. Its time is never accepted earlier than the build time in the anchors or the stored floor.
-4. The newest sequence numbers in the record are notices; they are not floors.
+4. The newest sequence numbers in the record are notices; they are not floors. update/withheld.py compares them with
+   what the unit has.
+5. A member that this release does not know is ignored. A record without member 6 says nothing about key sets.
 """
 
 from collections import namedtuple
@@ -16,7 +18,8 @@ from device.limits import NONCE_BYTES, NONCE_LIFE_S, RECORD_BYTES
 
 TYP = "application/vnd.firstboot.freshness+cbor"
 
-Freshness = namedtuple("Freshness", ("time_s", "newest_manifest", "newest_support"))
+# `newest_keyset`: None if the record says nothing about key sets.
+Freshness = namedtuple("Freshness", ("time_s", "newest_manifest", "newest_support", "newest_keyset"))
 Challenge = namedtuple("Challenge", ("nonce", "class_id", "drawn_ms"))
 
 
@@ -44,10 +47,20 @@ def decode_request(data: bytes) -> "Challenge":
 
 
 def encode_payload(
-    class_id: bytes, nonce: bytes, time_s: int, newest_manifest: int, newest_support: int
+    class_id: bytes,
+    nonce: bytes,
+    time_s: int,
+    newest_manifest: int,
+    newest_support: int,
+    newest_keyset: int = 0,
 ) -> bytes:
-    """Return the payload that the tracker signs."""
-    return encode({1: class_id, 2: nonce, 3: time_s, 4: newest_manifest, 5: newest_support})
+    """Return the payload that the tracker signs. Without a number of a key set it has the form of version 0.1, which
+    that version demands.
+    """
+    fields = {1: class_id, 2: nonce, 3: time_s, 4: newest_manifest, 5: newest_support}
+    if newest_keyset:
+        fields[6] = newest_keyset
+    return encode(fields)
 
 
 def _fields(data: bytes, limit: int) -> dict:  # type: ignore[type-arg]
@@ -77,7 +90,7 @@ def accept(payload: bytes, asked: "Challenge | None", age_ms: int, floor_s: int)
     if age_ms < 0 or age_ms > NONCE_LIFE_S * 1000:
         raise FreshnessError(reason="nonce expired")
     fields = _fields(payload, RECORD_BYTES)
-    if len(fields) != 5 or not all(_is_count(fields.get(key)) for key in (3, 4, 5)):
+    if not all(_is_count(fields.get(key)) for key in (3, 4, 5)) or not _is_count(fields.get(6, 0)):
         raise FreshnessError(reason="structure")
     if fields.get(2) != asked.nonce:
         raise FreshnessError(reason="nonce")
@@ -85,4 +98,4 @@ def accept(payload: bytes, asked: "Challenge | None", age_ms: int, floor_s: int)
         raise FreshnessError(reason="class")
     if fields[3] < floor_s:
         raise FreshnessError(reason="time before the floor")
-    return Freshness(fields[3], fields[4], fields[5])
+    return Freshness(fields[3], fields[4], fields[5], fields.get(6))

@@ -59,6 +59,7 @@ RECORDS = (
     Record("press", DEVICE, 16, False),
     Record("oscore.seq", DEVICE, 8, False),
     Record("unheard", DEVICE, 16, False),
+    Record("withheld", DEVICE, 64, False),
     Record("crashes", DEVICE, 32, False),
     Record("progress", DEVICE, 256, False),
     Record("appset", DEVICE, 128, False),

@@ -3,7 +3,7 @@
 {99: [reference URI, SUIT_Digest of the manifest], 3: [records and claims], 4: true or {5: error number, 6: record,
 7: reason}}; below zero, this project's own: {-1: running version (text), -2: confirmed manifest sequence, -3: number of
 the last error or 0, -4: the unit is about to restart into a new release, -5: support state (position in
-support.STATES), -6, -7, -8: below}. Without a manifest the digest is empty. The claim names the running image. Reports
+support.STATES), -6 to -9: below}. Without a manifest the digest is empty. The claim names the running image. Reports
 travel inside TLS or OSCORE, which prove freshness, so there is no nonce.
 """
 
@@ -58,6 +58,9 @@ SUPPORT_STATE = -5  # the first of the extensions
 DELTA = -7  # 0: the release was made from a delta; else why the full payload was taken (error number)
 APP = -8  # SHA-256 of the running application set; absent without one
 IS_STALE = -6  # no valid freshness record for 72 h of powered-on time (device/records/staleness.py)
+WITHHELD = (
+    -9
+)  # bits: what the tracker names and no source gave for 72 h (update/withheld.py); absent if nothing
 
 REASON_CBOR = 1
 REASON_COSE = 2

@@ -67,7 +67,13 @@ def verify_envelope(
     AlgorithmError, DigestMismatchError, VendorMismatchError, ClassMismatchError, UnsupportedError, and
     ConditionError for a failed condition on device identifier, use-before or update-authorised.
     """
-    content = authenticate(data, anchors, crypto)
+    return examine(authenticate(data, anchors, crypto), data, anchors, circumstances)
+
+
+def examine(
+    content: "Manifest", data: bytes, anchors: "Anchors", circumstances: Circumstances = UNKNOWN
+) -> VerifiedManifest:
+    """Return the manifest of an envelope that `authenticate` took (rules 4 to 6). Raises as verify_envelope."""
     check_members(content)
     targets, delta = targets_of(content, anchors, circumstances)
     chunks, firmware, app_chunks, app = (targets + [None, None])[:4]

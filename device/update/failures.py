@@ -58,6 +58,10 @@ class Failures:
                 return 0 if is_lifted and entry[2] in LIFTED_BY_OWNER else int(entry[2])  # type: ignore[call-overload]
         return 0
 
+    def newest(self) -> int:
+        """Return the highest number of a release that failed here, 0 if none did."""
+        return max([0] + [int(entry[0]) for entry in self._load()])  # type: ignore[call-overload]
+
     def forget(self, sequence: int) -> None:
         """A release with this number was confirmed: no older one is offered again."""
         kept = [entry for entry in self._load() if int(entry[0]) > sequence]  # type: ignore[call-overload]

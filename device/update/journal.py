@@ -42,6 +42,10 @@ class Journal:
             self.last_error = None
         self._checked = ""
 
+    def record(self, error: "FirstbootError") -> None:
+        """Add an event that is not the error of a check: it has a state of its own that ends it."""
+        self._events.add(error, self._time.now_s())
+
     def show(self, error: "FirstbootError") -> None:
         """Keep `error` as the last one: it still holds."""
         self.last_error, self._source, self._is_clean = error, self._checked, False
@@ -50,4 +54,4 @@ class Journal:
         """Keep `error` as the last one. It becomes an event too, unless it is only about the link."""
         self.show(error)
         if not isinstance(error, LinkError):
-            self._events.add(error, self._time.now_s())
+            self.record(error)

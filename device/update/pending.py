@@ -119,6 +119,14 @@ class PendingRelease:
         """
         return self.failures.cause(release_id(manifest), manifest.envelope_digest, is_asked)
 
+    def known_sequence(self) -> int:
+        """The highest number of a release that is on trial, waits for its next trial, or failed here; 0 if none."""
+        found = self.failures.newest()
+        if self.is_trial or self.is_retry_wanted:
+            pending = self.read()
+            found = max(found, pending.sequence if pending else 0)
+        return found
+
     def begin(self, manifest: "VerifiedManifest") -> int:
         """Make a verified release the pending one. Returns the slot to install it in; its marks are erased first."""
         slot = self._image.free_slot

@@ -13,11 +13,20 @@ from hashlib import sha256
 
 from device.compat import const
 from device.crypto import backend
-from device.errors import ConditionError, FirstbootError, KnownBadError, LinkError, UpdateError
+from device.errors import (
+    ClassMismatchError,
+    ConditionError,
+    FirstbootError,
+    KnownBadError,
+    LinkError,
+    UpdateError,
+    VendorMismatchError,
+    WithheldError,
+)
 from device.records import support
 from device.suit import report
-from device.trust.verify import Circumstances, require_newer, verify_envelope
-from device.update import trial_state
+from device.trust.verify import Circumstances, authenticate, examine, require_newer
+from device.update import trial_state, withheld
 from device.update.installer import Installer
 
 TYPE_CHECKING = const(0)
@@ -61,8 +70,11 @@ class UpdateService:
         self._is_proven = hooks.is_proven
         self.installer = Installer(releases, journal, hooks.pause)
         self._reference = report.NO_REFERENCE
-        # Source name -> digest of the last envelope that is not to be installed, and why (None: it is running).
-        self._settled: "dict[str, tuple[bytes, FirstbootError | None]]" = {}
+        # Source name -> digest of the last envelope that is not to be installed, why (None: it is running), its number.
+        self._settled: "dict[str, tuple[bytes, FirstbootError | None, int]]" = {}
+        # The check under way: the number of the authentic release of this class that it was offered, and whether it
+        # compared the tracker's numbers.
+        self._arrived, self._is_compared = 0, False
         self.state = IDLE
         self.is_restart_wanted = False
 
@@ -71,6 +83,7 @@ class UpdateService:
         self.state = CHECKING
         pending, trusted = self.releases.pending, self.trusted
         self.journal.begin(source.name)
+        self._arrived, self._is_compared = 0, False
         try:
             await source.open()
             if await trusted.refresh_keys(source):
@@ -86,9 +99,12 @@ class UpdateService:
                 if left_open is not None:
                     self.journal.note(left_open)
             self.releases.image.revoke_keys(trusted.revoked_images(), pending.is_trial)
-            await trusted.refresh_records(source)
-            if not pending.is_trial:  # a trial is confirmed or given up before anything newer is fetched
-                await self._update(source)
+            try:
+                await trusted.refresh_records(source)
+                if not pending.is_trial:  # a trial is confirmed or given up before anything newer is fetched
+                    await self._update(source)
+            finally:
+                self._compare()
             await self._report(source, self.journal.last_error)
             self.journal.end()
             return None
@@ -107,6 +123,7 @@ class UpdateService:
         digest = sha256(envelope).digest()
         settled = self._settled.get(source.name)
         if settled is not None and settled[0] == digest:
+            self._arrived = settled[2]
             if settled[1] is not None:
                 self.journal.show(settled[1])
             return
@@ -114,10 +131,10 @@ class UpdateService:
             manifest = self._newer_manifest(envelope)
         except FirstbootError as error:
             if _is_lasting(error):
-                self._settled[source.name] = (digest, error)
+                self._settled[source.name] = (digest, error, self._arrived)
             raise
         if manifest is None:
-            self._settled[source.name] = (digest, None)
+            self._settled[source.name] = (digest, None, self._arrived)
         elif self.releases.pending.is_waiting(manifest):
             # It is stored; the agent stages it again after a pause, or at once if the owner asks (UP-04, UP-07).
             if self.consent.is_asked(manifest):
@@ -127,8 +144,31 @@ class UpdateService:
                 self.consent.offer(manifest)
         elif self.consent.allows(manifest):  # verified before it is offered (UP-06)
             self.state = DOWNLOADING
-            await self.installer.install(manifest, source)
+            await self._install(manifest, source)
             self.is_restart_wanted = True
+
+    async def _install(self, manifest: "VerifiedManifest", source: "Source") -> None:
+        done = self.installer.done
+        try:
+            await self.installer.install(manifest, source)
+        except LinkError:
+            if self.installer.done == done:
+                self._arrived = 0  # a source that gives the manifest and not a chunk gives no release
+            raise
+
+    def _compare(self) -> None:
+        """Compare what the tracker names with what this unit has (update/withheld.py)."""
+        self._is_compared = True
+        found = self.trusted.withheld
+        release = max(self._arrived, self.releases.progress.value.manifest_sequence)
+        if release < found.named(0):  # only then are more records read
+            release = max(release, self.releases.pending.known_sequence(), self.consent.waiting_sequence())
+        have = (release,) + self.trusted.numbers()
+        began = found.compare(have)
+        for index in range(len(have)):
+            if began >> index & 1:
+                what = withheld.KINDS[index]
+                self.journal.record(WithheldError(what=what, named=found.named(index), have=have[index]))
 
     def _is_application_void(self) -> bool:
         """Whether the running application set is above the number that the roots vouch for."""
@@ -163,8 +203,12 @@ class UpdateService:
             self.releases.image.is_payload,
         )
         try:
-            manifest = verify_envelope(envelope, self.trusted.anchors, backend, circumstances)
+            content = authenticate(envelope, self.trusted.anchors, backend)
+            self._arrived = content.sequence_number
+            manifest = examine(content, envelope, self.trusted.anchors, circumstances)
         except FirstbootError as error:
+            if isinstance(error, (VendorMismatchError, ClassMismatchError)):
+                self._arrived = 0
             self._reference = report.reference_of(envelope, False)
             if isinstance(error, UpdateError):
                 report.locate(error, envelope)
@@ -195,6 +239,8 @@ class UpdateService:
             report.SUPPORT_STATE: support.STATES.index(self.trusted.support_state()),
             report.IS_STALE: self.trusted.staleness.is_stale,
         }
+        if self.trusted.withheld.bits:
+            found[report.WITHHELD] = self.trusted.withheld.bits
         if self.installer.delta is not None:
             found[report.DELTA] = self.installer.delta
         running = self.releases.application.running
@@ -203,7 +249,8 @@ class UpdateService:
         return found
 
     async def _report_refusal(self, source: "Source", error: "FirstbootError") -> None:
-        if isinstance(error, LinkError):
+        # A link error is usually the end of the link. A source that withholds may break off the transfer only.
+        if isinstance(error, LinkError) and not (self._is_compared and self.trusted.withheld.bits):
             return
         try:
             await self._report(source, error)

@@ -58,6 +58,7 @@ class SignedRecord:
         self._before_store = before_store
         self._verified: "dict[str, Stored]" = {}
         self._refused: "tuple[bytes, Anchors] | None" = None
+        self.offered: "Stored | None" = None  # verified last of what sources offered, taken over or refused
 
     def stored(self, name: str, anchors: "Anchors") -> "Stored | None":
         """Return what the record `name` holds, None if it is absent. Raises StorageError."""
@@ -95,6 +96,7 @@ class SignedRecord:
             return None
         try:
             found = self._decode(verify_record(offered, self._typ, ROLE_SUPPORT, anchors, backend))
+            self.offered = Stored(offered, anchors, found, True)
             if not self._is_newer(self.trusted(anchors), found, anchors):
                 return None
         except FirstbootError:

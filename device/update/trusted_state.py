@@ -17,6 +17,7 @@ from device.trust.anchors import ROLE_TRACKER
 from device.trust.verify import verify_record_key
 from device.update import trial_state
 from device.update.signed_records import contact_record, support_record
+from device.update.withheld import ABOVE_ALL, Withheld
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class TrustedState:
         self._keyset: "bytes | None" = None
         self._refused_keyset: "tuple[bytes, Anchors] | None" = None  # and the anchors that refused it
         self.staleness = Staleness(store, time.clock)
+        self.withheld = Withheld(store, time.clock)
         self.support = support_record(store, progress)
         self.contact = contact_record(store)
         self.last_contact: "tuple[str, int] | None" = None  # name of the source, unix s
@@ -85,6 +87,7 @@ class TrustedState:
         self._keyset = offered
         self.anchors = keyset.apply(self.anchors, found)
         self.time.set_floor(floor_s)
+        self.withheld.forget()
         return True
 
     def revoked_images(self) -> "tuple[int, ...]":
@@ -110,6 +113,7 @@ class TrustedState:
         if time.accept(fresh.time_s):
             self._save_floor(fresh.time_s)
         self.staleness.heard()
+        self.withheld.hear(fresh)
         self.last_contact = (source.name, fresh.time_s)
         return was_unknown
 
@@ -129,6 +133,22 @@ class TrustedState:
         except FirstbootError as error:
             self._journal.note(error)
             return None
+
+    def numbers(self) -> "tuple[int, int]":
+        """The numbers of the newest support record that a source gave, refused or not, and of the key set.
+
+        A damaged support record is a fault of its own (its state is *unknown*) and is not compared.
+        """
+        try:
+            record = self.support.trusted(self.anchors)
+            number = 0 if record is None else record.sequence
+        except FirstbootError:
+            number = ABOVE_ALL
+        offered = self.support.offered
+        if offered is not None and offered.anchors is self.anchors:
+            if offered.content.class_id == self.anchors.class_id:
+                number = max(number, offered.content.sequence)
+        return number, self.anchors.rules.sequence
 
     def newest_contact(self) -> "Contact | None":
         """The contact that came over the network, None if there is none or its key is not trusted any more."""

@@ -10,8 +10,8 @@ The shapes of the dictionaries are those of docs/reference/local-pages.md:
                  "support": {"state", "end_date", "days_left", "sentence", "reason" (why not known, or None)} or None,
                  "time": unix s or None,
                  "update": {"state", "sequence", "progress" (0..100 or None), "last_error": {"code", "name", "text"}
-                            or None, "events": [{"time": unix s or None, "code", "text"}], "is_stale", "automatic",
-                            "postponed_until": unix s or None, "offered", "news":
+                            or None, "events": [{"time": unix s or None, "code", "text"}], "is_stale", "withheld":
+                            [what], "automatic", "postponed_until": unix s or None, "offered", "news":
                             {"sequence", "version", "mitigates", "interrupts"} or None},
                  "application": {"release", "state", "failures", "says"} or None,
                  "last_contact": {"source", "time"} or None, "heap": {"peak_bytes", "free_bytes"}}

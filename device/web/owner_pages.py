@@ -68,6 +68,13 @@ _UPDATE_STATES = {
     "checking": "Looking for an update",
     "downloading": "Downloading an update",
     "restarting": "Restarting to install an update",
+    "withheld": "Something newer is published, but the device does not receive it",
+}
+# What the manufacturer published (update/withheld.py, KINDS).
+_WITHHELD = {
+    "release": "a newer version of the software",
+    "support record": "newer information about the support period",
+    "key set": "newer keys for checking updates",
 }
 _POSTPONE = (1, 7, POSTPONE_DAYS)
 
@@ -97,7 +104,7 @@ def status(info: "dict[str, Any]", found: "dict[str, Any]", problem: "Problem" =
     update = found.get("update") or {}
     body = _support(found.get("support"))
     body += section("Software", facts(_software_rows(found, update)))
-    body += _refused(update) + _events(update.get("events") or [])
+    body += _withheld(update) + _refused(update) + _events(update.get("events") or [])
     return _owner("Status", "/status", info, found, body + section("", _SIGN_OUT), problem)
 
 
@@ -136,6 +143,12 @@ def _contacted(found: "dict[str, Any]", update: "dict[str, Any]") -> str:
     if update.get("is_stale"):
         text += ". That is more than 72 hours ago: check that the device is connected to the internet."
     return text
+
+
+def _withheld(update: "dict[str, Any]") -> str:
+    """Return a notice if the sources withhold what the manufacturer published, "" if not (UP-13)."""
+    kinds = [_WITHHELD.get(kind, kind) for kind in update.get("withheld") or []]
+    return notice(texts.WITHHELD.format(" and ".join(kinds))) if kinds else ""
 
 
 def _refused(update: "dict[str, Any]") -> str:

@@ -146,6 +146,7 @@ _UPDATES = (
         "The application of this device stopped responding several times, so the device runs without it and still"
         " takes updates. To try the application again, disconnect the device from power for a moment.",
     ),
+    (253, "The manufacturer has published something newer, but this device does not receive it."),
     (411, "The device was short of memory. It tries again."),
     (
         404,
@@ -163,6 +164,13 @@ def update_text(code: object) -> str:
             return text
     return ""
 
+
+# `{}`: what is withheld.
+WITHHELD = (
+    "The manufacturer has published {}, but in 72 hours of running time this device did not receive it. The update"
+    " server or the network may be holding it back. Check that the device is connected to the internet. If this"
+    " message stays for some days, ask the manufacturer for help."
+)
 
 # What just succeeded, on the page to which the browser is sent afterwards.
 SET_UP = "Your password is saved and the device is set up. Sign in with your new password."

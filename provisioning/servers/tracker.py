@@ -59,15 +59,22 @@ class Report:
 
 @dataclass
 class Newest:
-    """The newest numbers of one product class that the tracker knows; they only go up."""
+    """The newest numbers of one product class that the tracker knows; they only go up.
+
+    A unit reports what it does not receive although it is named here, so note a number after it was published to every
+    source. `keyset` 0 leaves the key set out: firmware of version 0.1 refuses a freshness record that names one, so set
+    it when all units have a later version.
+    """
 
     manifest: int = 0
     support: int = 0
+    keyset: int = 0
 
-    def raise_to(self, manifest: int = 0, support: int = 0) -> None:
+    def raise_to(self, manifest: int = 0, support: int = 0, keyset: int = 0) -> None:
         """Note numbers that were published."""
         self.manifest = max(self.manifest, manifest)
         self.support = max(self.support, support)
+        self.keyset = max(self.keyset, keyset)
 
 
 class Tracker:
@@ -110,7 +117,7 @@ class Tracker:
         if newest is None:
             raise FreshnessError(reason="class")
         payload = freshness.encode_payload(
-            asked.class_id, asked.nonce, self.now(), newest.manifest, newest.support
+            asked.class_id, asked.nonce, self.now(), newest.manifest, newest.support, newest.keyset
         )
         with self._lock:  # a token signs one thing at a time
             try:

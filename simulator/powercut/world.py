@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from device.suit import envelope, manifest
 from simulator.ports.peers import Content
 from simulator.powercut.bench import Bench
 
@@ -64,3 +65,11 @@ class World:
         content = Content(self.bench.product.class_id, lambda request: None)
         content.put_release(self.bench.releases[number])
         self.published.update(content.published)
+
+    def published_number(self) -> int:
+        """Return the number of the release that is published, 0 if there is none."""
+        data = self.published.get("manifest")
+        if data is None:
+            return 0
+        number: int = manifest.decode(envelope.decode(data).manifest).sequence_number
+        return number

@@ -91,11 +91,11 @@ class Releases:
     def publish(self, number: int, transport: str) -> None:
         """Publish a release where units look over `transport`."""
         release = self.release(number)
-        self._shelves.tracker.classes[self._shelves.publisher.class_id].raise_to(manifest=number)
         if transport == "mqtt":
             self._shelves.publisher.publish_release(release)
         else:
             self._shelves.store.put_release(release)
+        self._shelves.tracker.classes[self._shelves.publisher.class_id].raise_to(manifest=number)
 
     def _put_raw(self, transport: str, name: str, data: bytes) -> None:
         """Replace a part of a release with `data`, as a hostile or broken server would."""

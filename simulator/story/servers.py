@@ -6,6 +6,10 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from device.codec import cose
+from device.limits import KEYSET_BYTES, KEYSET_SIGNATURES
+from device.records import support as support_record
+from device.trust import keyset
 from provisioning.keys.pki import CertificateAuthority
 from provisioning.publishing.mqtt import MqttPublisher
 from provisioning.registry import export
@@ -55,6 +59,7 @@ class Servers:
         self._folder = folder
         self._devices, self._authority = authorities
         self.tracker = tracker
+        self.newest = tracker.classes[class_id]
         self.oscore_key = ServerPrivateKey.generate()  # stations encrypt units' secrets to its public half
         try:
             self._start(class_id, stack)
@@ -88,12 +93,15 @@ class Servers:
         """Publish a signed key set over both transports."""
         self.publisher.publish_keyset(record)
         self.store.put_keyset(record)
+        number = keyset.decode(cose.decode(record, KEYSET_BYTES, KEYSET_SIGNATURES).payload).rules.sequence
+        self.newest.raise_to(keyset=number)
 
     def publish_batch_records(self, station: Station) -> None:
         """Publish the signed records that all units of the station's batch carry, over both transports."""
         support = station.batch_record("support")
         self.publisher.publish_support(support)
         self.store.put_support(support)
+        self.newest.raise_to(support=support_record.decode(cose.decode(support).payload).sequence)
         contact = station.batch_record("contact")
         self.publisher.publish_contact(contact)
         self.store.put_contact(contact)

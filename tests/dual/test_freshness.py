@@ -19,7 +19,20 @@ def refusal(payload, asked=ASKED, age_ms=10, floor_s=1_700_000_000):
 
 
 def test_a_record_for_our_nonce_gives_time_and_the_newest_numbers():
-    assert freshness.accept(GOOD, ASKED, 10, 1_700_000_000) == (1_800_000_000, 3, 1)
+    assert freshness.accept(GOOD, ASKED, 10, 1_700_000_000) == (1_800_000_000, 3, 1, None)
+
+
+def test_a_record_may_name_the_newest_key_set_and_need_not():
+    named = freshness.encode_payload(CLASS, NONCE, 1_800_000_000, 3, 1, 5)
+    assert freshness.accept(named, ASKED, 10, 0).newest_keyset == 5
+    without = encode({1: CLASS, 2: NONCE, 3: 1_800_000_000, 4: 3, 5: 1})
+    assert freshness.encode_payload(CLASS, NONCE, 1_800_000_000, 3, 1) == without, "version 0.1 takes no more"
+    assert freshness.accept(without, ASKED, 10, 0).newest_keyset is None
+
+
+def test_a_member_of_a_later_version_is_ignored():
+    later = encode({1: CLASS, 2: NONCE, 3: 1_800_000_000, 4: 3, 5: 1, 6: 5, 7: b"later"})
+    assert freshness.accept(later, ASKED, 10, 0) == (1_800_000_000, 3, 1, 5)
 
 
 def test_the_request_comes_back_as_it_was_asked():
@@ -35,6 +48,10 @@ def test_each_wrong_record_is_refused_by_name():
         (encode({1: CLASS, 2: NONCE, 3: True, 4: 3, 5: 1}), "structure"),
         (encode({1: CLASS, 2: NONCE, 3: -1, 4: 3, 5: 1}), "structure"),
         (encode({1: CLASS, 2: NONCE, 3: 1_800_000_000}), "structure"),
+        (encode({1: CLASS, 2: NONCE, 3: 1_800_000_000, 4: 3, 5: 1, 6: -1}), "structure"),
+        (encode({1: CLASS, 2: NONCE, 3: 1_800_000_000, 4: 3, 5: 1, 6: True}), "structure"),
+        (encode({1: CLASS, 2: NONCE, 3: 1_800_000_000, 4: 3, 5: 1, 6: (1 << 64) - 1}), "structure"),
+        (encode({1: CLASS, 2: NONCE, 3: 1_800_000_000, 4: (1 << 64) - 1, 5: 1}), "structure"),
         (encode([]), "structure"),
         (GOOD + b"\x00", "encoding"),
         (bytes(5000), "size"),

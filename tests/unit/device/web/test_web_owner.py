@@ -369,3 +369,15 @@ def test_no_page_weighs_more_than_the_documents_say() -> None:
             route.path, 6 * 1024
         )
         assert len(browser.get(route.path).raw) <= limit, route.path
+
+
+def test_up_13_the_status_page_says_in_a_sentence_what_is_withheld() -> None:
+    browser = signed_in()
+    assert "did not receive it" not in browser.get("/status").text
+    browser.device.found["update"].update(withheld=["release", "key set"], state="withheld")
+    page = browser.get("/status").text
+    assert (
+        "The manufacturer has published a newer version of the software and newer keys for checking updates, but in"
+        " 72 hours of running time this device did not receive it." in page
+    )
+    assert "Something newer is published, but the device does not receive it" in page

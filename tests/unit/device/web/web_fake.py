@@ -55,7 +55,7 @@ class FakeDevice:
         }
         self.found["support"]["reason"] = None
         self.found["update"].update(
-            is_stale=False, automatic=True, postponed_until=None, offered=None, news=None
+            is_stale=False, withheld=[], automatic=True, postponed_until=None, offered=None, news=None
         )
         self.press_needed = False
         self.calls: list[tuple[object, ...]] = []
