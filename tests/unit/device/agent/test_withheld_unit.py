@@ -80,7 +80,7 @@ def test_a_release_that_no_source_gives_is_reported_and_ends_with_its_arrival(
     assert late["update"]["withheld"] == ["release"]
     assert late["update"]["state"] == "withheld"
     assert codes(late).count(WithheldError.code) == 1
-    assert (late["update"]["last_error"] or {}).get("code") != WithheldError.code, "it is no error of a check"
+    assert (late["update"]["last_error"] or {}).get("code") != WithheldError.code, "the check itself was good"
     assert late["version"].startswith("1.")
     assert reported(unit.world)[-1] == 1
     unit = unit.again()
@@ -141,7 +141,7 @@ def test_what_a_stolen_tracker_key_named_ends_with_the_next_key_set(unit: Machin
     names(unit, manifest=huge, support=huge, keyset=huge)
     found = after(unit, 2 * BOUND_S)
     assert found["update"]["withheld"] == ["release", "support record", "key set"]
-    assert found["update"]["sequence"] == 1, "a number that is only named is no floor"
+    assert found["update"]["sequence"] == 1, "a number that is only named binds nothing"
     unit = unit.again()
     unit.world.published["keyset"] = unit.world.bench.next_key_set()
     unit.world.publish(2)
