@@ -1,7 +1,7 @@
-"""What every test shares: options, property-test profiles, and skips that are counted and shown.
+"""The parts that all tests share: options, property-test profiles, and skips that are counted and shown.
 
-A skip is a hole in what was checked, so the summary lists every one with its reason. With `--tools-present`
-(which `make test` passes when every tool is installed) a skip for want of a tool fails instead.
+A skip leaves something unchecked, so the summary lists each one with its reason. With `--tools-present` (which
+`make test` passes if every tool is installed) a skip because of a missing tool fails instead.
 """
 
 import re
@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, settings
 
 from tests.postgres import Cluster, missing_reason
 
-# No test asserts wall time, so hypothesis does not either. Ordinary runs draw the same examples each time;
-# the nightly run draws new ones and many more.
+# No test asserts wall time, so hypothesis does not either. Ordinary runs generate the same examples each time;
+# the nightly run generates new ones and many more.
 _SLOW_MACHINE_IS_FINE = [HealthCheck.too_slow]
 settings.register_profile(
     "ordinary", deadline=None, derandomize=True, max_examples=100, suppress_health_check=_SLOW_MACHINE_IS_FINE
@@ -23,7 +23,7 @@ settings.register_profile(
     "nightly", deadline=None, max_examples=2000, print_blob=True, suppress_health_check=_SLOW_MACHINE_IS_FINE
 )
 
-# Reasons that name one of these blame a missing tool; Renode is in no Debian archive and may always be absent.
+# A reason that names one of these means a missing tool. Renode is not in Debian's archive and may be absent.
 _TOOL = re.compile(
     r"qemu|mosquitto|arm-none-eabi|coap|slirp|compiler|\bgcc\b|mpy-cross|firmware|apt|postgres|chromium|detools",
     re.IGNORECASE,
@@ -55,13 +55,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def is_nightly(request: pytest.FixtureRequest) -> bool:
-    """True when sweeps and searches should be complete rather than quick."""
+    """Return whether sweeps and searches must be complete instead of quick."""
     return bool(request.config.getoption("--nightly"))
 
 
 @pytest.fixture(scope="session")
 def postgres_cluster() -> Iterator[Cluster]:
-    """A PostgreSQL server of the tests' own, in a folder of its own; skips aloud where the package is absent."""
+    """The tests' own PostgreSQL server in its own folder; without the package the test is skipped with a reason."""
     if reason := missing_reason():
         pytest.skip(reason)
     with Cluster() as cluster:
@@ -69,13 +69,13 @@ def postgres_cluster() -> Iterator[Cluster]:
 
 
 def skip_reason(report: pytest.TestReport | pytest.CollectReport) -> str:
-    """The reason that a skipped test or module gave, without pytest's prefix."""
+    """Return the reason of a skipped test or module, without pytest's prefix."""
     text = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
     return text.removeprefix("Skipped: ")
 
 
 def blames_a_tool(reason: str) -> bool:
-    """True when `reason` says that a tool is missing that `make setup` installs."""
+    """Return whether `reason` names a missing tool that `make setup` installs."""
     return bool(_TOOL.search(reason)) and not _OPTIONAL.search(reason)
 
 

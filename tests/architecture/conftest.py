@@ -1,4 +1,4 @@
-"""The checkout as data: its root, the files it tracks, and its modules as syntax trees."""
+"""The checkout as data: its root, its tracked files, and its modules as syntax trees."""
 
 import ast
 import subprocess
@@ -11,7 +11,7 @@ _NOT_OURS = {".git", ".venv", ".cache", "build", "keys", "node_modules"}
 
 
 def _listed_files() -> list[Path]:
-    """Tracked and new files as git sees them; without git (an unpacked archive), everything but build output."""
+    """Return tracked and new files as git lists them; without git (an unpacked archive), all but build output."""
     try:
         listing = subprocess.run(
             ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -37,7 +37,7 @@ def root() -> Path:
 
 @pytest.fixture(scope="session")
 def files() -> list[Path]:
-    """Every file of the project, build output apart."""
+    """Every file of the project, without build output."""
     found = _listed_files()
     assert len(found) > 30, "the listing of the checkout is broken"
     return found
@@ -45,7 +45,7 @@ def files() -> list[Path]:
 
 @pytest.fixture(scope="session")
 def modules(files: list[Path]) -> dict[str, ast.Module]:
-    """Dotted module name -> syntax tree, for the four packages."""
+    """The syntax trees of the four packages by dotted module name."""
     trees = {}
     for path in files:
         parts = path.relative_to(_ROOT).with_suffix("").parts

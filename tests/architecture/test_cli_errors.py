@@ -1,4 +1,4 @@
-"""The error boundary's table names classes by path: each exists, and no public error of the tools is without a rule."""
+"""The error boundary's table names classes by path: each exists, and every public error of the tools has a rule."""
 
 from __future__ import annotations
 

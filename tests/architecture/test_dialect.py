@@ -1,6 +1,6 @@
-"""device/ is written in what MicroPython 1.25 and CPython 3.11 both run, and mean the same by.
+"""device/ uses only what MicroPython 1.25 and CPython 3.11 both run with the same meaning.
 
-The bans are those of docs/design.md, Dialect; most of them compile on a board and then do something else there.
+The bans are those of docs/design.md, Dialect. Most of them compile on a board and then behave differently there.
 """
 
 import ast
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-# Absent on the board, or (struct) silently truncating there.
+# Absent on the board, or (struct) truncating silently there.
 BANNED_MODULES = {
     "struct", "enum", "dataclasses", "typing", "functools", "pathlib", "logging", "contextlib", "abc",
     "__future__", "unittest", "hmac", "secrets", "datetime", "itertools", "operator", "threading", "subprocess",
@@ -38,7 +38,7 @@ CPYTHON_ONLY = {"device.ports.host", "device.ports.host_identity"}
 
 
 def _typing_only(tree: ast.Module) -> set[ast.AST]:
-    """Every node below an `if TYPE_CHECKING:`; mypy reads them, a board never does."""
+    """Return every node below an `if TYPE_CHECKING:`; mypy reads them, a board never does."""
     found: set[ast.AST] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
@@ -116,7 +116,7 @@ RULES: tuple[Callable[[ast.AST], str | None], ...] = (_imports, _names, _syntax,
 
 
 def findings(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """(line, what) of everything in `tree` that the dialect bans."""
+    """Return (line, name) of everything in `tree` that the dialect bans."""
     typing_only = _typing_only(tree)
     for node in ast.walk(tree):
         if node in typing_only:

@@ -1,4 +1,4 @@
-"""Documents say what is so: commands exist, links lead somewhere, and every test and id that is named is there."""
+"""Documents are correct: every named command, link target, test and requirement id exists."""
 
 import ast
 import re
@@ -17,7 +17,7 @@ COUNTS = {"PW": 19, "RP": 10, "SP": 13, "SC": 11, "CF": 5, "UP": 14, "SE": 12, "
 
 @pytest.fixture(scope="module")
 def pages(files: list[Path], root: Path) -> dict[str, str]:
-    """Text of every Markdown file, by its path in the checkout."""
+    """The text of every Markdown file, by its path in the checkout."""
     return {
         str(path.relative_to(root)): path.read_text(encoding="utf-8")
         for path in files
@@ -27,7 +27,7 @@ def pages(files: list[Path], root: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def tests_by_file(files: list[Path], root: Path) -> dict[str, set[str]]:
-    """Names of the test functions of each test file."""
+    """The names of the test functions of each test file."""
     found = {}
     for path in files:
         name = path.relative_to(root)
@@ -40,7 +40,7 @@ def tests_by_file(files: list[Path], root: Path) -> dict[str, set[str]]:
 
 
 def _commands(pages: dict[str, str]) -> list[tuple[str, str]]:
-    """(page, command line) of every line in a sh block or in backticks that starts one of our commands."""
+    """Yield (page, command line) of every line in a sh block or in backticks that starts one of our commands."""
     found = []
     for page, text in pages.items():
         lines = [
@@ -107,7 +107,7 @@ CITING = {".py", ".c", ".h", ".ld", ".sh", ".robot", ".toml"}
 
 @pytest.fixture(scope="module")
 def sources(files: list[Path], root: Path) -> dict[str, str]:
-    """Text of every source file that may cite a document, by its path in the checkout; not this file."""
+    """The text of every source file that may cite a document, by its path; not this file."""
     return {
         str(path.relative_to(root)): path.read_text(encoding="utf-8")
         for path in files
@@ -145,7 +145,7 @@ def test_the_code_cites_documents_by_their_whole_path(sources: dict[str, str]) -
 def test_every_test_that_the_code_names_exists(
     sources: dict[str, str], tests_by_file: dict[str, set[str]], root: Path
 ) -> None:
-    """A docstring of the product that names a test file names one that is there."""
+    """A test file that a docstring of the product names exists."""
     named = [
         (name, file)
         for name, text in sources.items()
@@ -192,7 +192,7 @@ def test_the_list_of_decisions_names_every_record_by_its_title(pages: dict[str, 
 
 
 def _rows(text: str) -> list[list[str]]:
-    """Cells of every table row that begins with a requirement id."""
+    """Yield the cells of every table row that begins with a requirement id."""
     rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in text.splitlines()]
     return [row for row in rows if ID.fullmatch(row[0])]
 
@@ -250,7 +250,7 @@ def test_the_readme_lists_the_steps_of_the_demo(pages: dict[str, str]) -> None:
 
 
 def _first_cells(text: str, heading: str) -> list[str]:
-    """Words in backticks in the first cells of the tables below a heading, up to the next heading."""
+    """Return the words in backticks in the first cells of the tables below a heading, up to the next heading."""
     body = re.split(r"^#+ ", text[text.index(f"\n{heading}\n") + len(heading) + 1 :], flags=re.MULTILINE)[0]
     rows = re.findall(r"^\| ([^|]*)\|", body, re.MULTILINE)
     return [word for cell in rows for word in re.findall(r"`([^`]+)`", cell)]
@@ -260,7 +260,7 @@ def _first_cells(text: str, heading: str) -> list[str]:
 def test_the_functions_of_a_c_module_are_those_of_the_reference(
     pages: dict[str, str], root: Path, module: str, source: str
 ) -> None:
-    """The module's table of globals in C, against the first column of the page's table."""
+    """The module's table of globals in C equals the first column of the page's table."""
     code = (root / "device/boards/mps2_an385/port" / source).read_text(encoding="utf-8")
     table = re.search(r"_globals_table\[\] = \{(.*?)\n\};", code, re.DOTALL)
     assert table
@@ -291,7 +291,7 @@ def _table_topics(text: str) -> set[str]:
 def test_topics_and_resources_in_code_are_those_of_the_reference(
     files: list[Path], root: Path, pages: dict[str, str]
 ) -> None:
-    """Each part of the product that speaks of topics builds them from what the table lists, and nothing else."""
+    """Each part of the product that uses topics builds only those that the table lists."""
     table = _table_topics(pages["docs/reference/topics.md"])
     assert len(table) == 16
     allowed = {part for topic in table for part in topic.strip("/").split("/")} - {

@@ -1,4 +1,4 @@
-"""What holds for files as such: size, numbers given once, nothing of the machine that wrote them."""
+"""Rules for all files: their size, unique numbers, no trace of the machine that wrote them."""
 
 import re
 import subprocess
@@ -46,7 +46,7 @@ def _hosts(text: str) -> set[str]:
 
 
 def _hosts_of_this_machine() -> set[str]:
-    """Hosts that this machine's own package managers are pointed at, and the public registries."""
+    """Return the hosts that this machine's package managers use, and the public registries."""
     config = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
     ).stdout
@@ -54,7 +54,7 @@ def _hosts_of_this_machine() -> set[str]:
         for path in Path("/").glob(pattern.lstrip("/")):
             if path.is_file():
                 config += _text(path)
-    # In two parts, so that this file does not name them itself.
+    # Written in two parts, so that this file does not contain them.
     return _hosts(config) | {"pypi" + ".org", "files.pythonhosted" + ".org", "deb.debian" + ".org"}
 
 
@@ -67,7 +67,7 @@ def _findings(files: list[Path], root: Path, words: set[str]) -> list[str]:
 
 
 def test_no_file_names_a_place_on_this_machine(files: list[Path], root: Path) -> None:
-    # A folder that every machine has (a checkout in /tmp) says nothing about this one.
+    # A folder that every machine has (a checkout in /tmp) does not identify this one.
     ordinary = {Path(name) for name in ("/", "/tmp", "/var/tmp", "/opt", "/srv", "/src", "/home", "/usr/src")}
     places = {f"{place}/" for place in {root, root.parent, Path.home()} - ordinary}
     assert not _findings(files, root, places)

@@ -1,5 +1,5 @@
-"""What modules of device/ may import from outside of the project. Who may import whom inside it is said by the
-contracts of import-linter (pyproject.toml), which `make check` and the first test here run.
+"""The imports of device/ from outside of the project. For imports inside it the contracts of import-linter
+(pyproject.toml) have the rules; `make check` and the first test here run them.
 
 An import under `if TYPE_CHECKING:` does not count (it is gone on a board); one inside a function does.
 """
@@ -16,7 +16,7 @@ OURS = ("device", "provisioning", "simulator", "renode")
 CORE = ("binascii", "collections", "hashlib", "json")
 HARDWARE = ("machine", "network", "esp32", "rp2", "lwip", "tls", "_mps2", "socket", "ssl", "select", "vfs")
 
-# package or module of device/ -> what it may import from outside; None: anything but HARDWARE.
+# package or module of device/ -> its allowed imports from outside; None: all except HARDWARE.
 OUTSIDE: dict[str, tuple[str, ...] | None] = {
     "device.codec": CORE,
     "device.errors": (),
@@ -41,7 +41,7 @@ ANYTHING = ("device.ports", "device.boards")
 
 
 def imports_of(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """(line, module) of every import that runs."""
+    """Yield (line, module) of every import that runs."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
             continue
@@ -54,7 +54,7 @@ def imports_of(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def violation(module: str, imported: str) -> str | None:
-    """Why `module` may not import `imported`, or None."""
+    """Return why `module` may not import `imported`, or None."""
     top = imported.split(".", maxsplit=1)[0]
     zone = ".".join(module.split(".")[:2])
     if top in OURS or zone in ANYTHING or zone == "device":

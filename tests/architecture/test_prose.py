@@ -19,14 +19,14 @@ FENCE: Final = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 
 
 class Passage(NamedTuple):
-    """A paragraph that somebody reads, and where it is."""
+    """A paragraph for people, and its place."""
 
     place: str
     text: str
 
 
 def paragraphs(place: str, text: str) -> Iterator[Passage]:
-    """The paragraphs of a text, each on one line; code is left out."""
+    """Yield the paragraphs of a text, each on one line, without code."""
     for block in re.split(r"\n\s*\n|\n(?=\s*(?:[-*|]|\d+\.) ?)", text):
         words = " ".join(CODE.sub("`", block).split())
         if words:
@@ -41,7 +41,7 @@ def in_documents(files: list[Path], root: Path) -> Iterator[Passage]:
 
 
 def in_page_texts(root: Path) -> Iterator[Passage]:
-    """String constants of the owner's pages, which are no docstrings and hold more than one word."""
+    """Yield the string constants of the owner's pages with more than one word, without docstrings."""
     for path in sorted((root / "device" / "web").glob("*.py")):
         if path.stem in {"style", "script"}:
             continue
@@ -54,7 +54,7 @@ def in_page_texts(root: Path) -> Iterator[Passage]:
 
 
 def in_help() -> Iterator[Passage]:
-    """Help of every visible command and option."""
+    """Yield the help of every visible command and option."""
     import typer
 
     from provisioning.cli.main import load_commands
@@ -84,7 +84,7 @@ def in_docstrings(root: Path, part: str) -> Iterator[Passage]:
 
 
 def in_comments(path: Path, place: str) -> Iterator[Passage]:
-    """Comments of a module; comments on lines that follow each other are one paragraph."""
+    """Yield the comments of a module; comments on adjacent lines are one paragraph."""
     found: list[tuple[int, str]] = []
     with path.open("rb") as source:
         for token in tokenize.tokenize(source.readline):

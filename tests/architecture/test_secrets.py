@@ -1,4 +1,4 @@
-"""The list of authenticating secrets is whole: a verifier in the code that it does not name fails (PW-11)."""
+"""The list of authenticating secrets is complete: it names every verifier in the code (PW-11)."""
 
 import json
 import re
@@ -11,7 +11,7 @@ VERIFIER = re.compile(
 )
 CLASSES = {"password", "cryptographic key", "API key", "pairing PIN outside the internet protocol suite"}
 KINDS_OF_PASSWORD = {"unique per product", "defined by the user"}  # Schedule 1 paragraph 1(2)
-# Where the comparison itself is written, not used.
+# Files that define the comparison, and do not use it.
 TOOLS = {"device/crypto/backend.py", "device/crypto/hmac_.py"}
 
 

@@ -1,4 +1,4 @@
-"""The documentation site: what is generated is whole, and the picture shows the demo that the code runs."""
+"""The documentation site: generated pages are complete, and the picture shows the steps of the demo."""
 
 from __future__ import annotations
 

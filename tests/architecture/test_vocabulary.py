@@ -19,7 +19,7 @@ PART_OF_NAME: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
 def identifiers(path: Path) -> Iterator[str]:
-    """Names that the module defines: itself, classes, functions, arguments, variables, attributes."""
+    """Yield the names that the module defines: itself, classes, functions, arguments, variables, attributes."""
     yield path.stem
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
@@ -43,7 +43,7 @@ def names(files: list[Path], root: Path) -> dict[str, set[str]]:
 
 
 def uses(names: dict[str, set[str]], rule: dict[str, Any]) -> dict[str, list[str]]:
-    """The identifiers with the dropped word, by file; allowed and pending files are left out."""
+    """Return the identifiers with the dropped word, by file, without allowed and pending files."""
     word = re.compile(rule["word"], re.IGNORECASE)
     found = {}
     for path, defined in names.items():

@@ -26,7 +26,7 @@ def test_no_workflow_has_a_permission_for_all_its_jobs(workflows: dict[str, str]
 
 
 def test_no_workflow_runs_a_command_of_its_own(workflows: dict[str, str], root: Path) -> None:
-    """A run step installs the container's packages or calls make or .ci/run, so that anyone can run the same."""
+    """A run step only installs the container's packages or calls make or .ci/run, so that anyone can run the same."""
     targets = set(re.findall(r"^([a-z]+):", (root / "Makefile").read_text("utf-8"), re.MULTILINE))
     for text in workflows.values():
         for job in yaml.safe_load(text)["jobs"].values():

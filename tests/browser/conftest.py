@@ -1,7 +1,7 @@
-"""A headless Chromium that can reach loopback and nothing else, and a look at every page it shows.
+"""A headless Chromium that reaches only loopback, and a check of every page that it shows.
 
-Chromium is Debian's, found by name; Playwright only steers it. The browser resolves no name and takes part in no
-service of its maker, so a request that leaves the device's pages is the pages' own and is seen.
+Chromium is Debian's; Playwright only controls it. The browser resolves no name and uses no service of its maker, so
+each request to another host comes from the pages and is found.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ FLAGS = (
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """One browser for a module. Module-wide and no longer: Playwright's loop would be in the way of other tests'."""
+    """One browser for a module. It ends with the module, because Playwright's loop would disturb other tests."""
     program = next((found for name in NAMES if (found := shutil.which(name))), None)
     if program is None:
         pytest.skip("chromium is not installed")
-    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium refuses its sandbox to root
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium has no sandbox for root
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=[*FLAGS, *sandbox])
         yield browser
@@ -70,7 +70,7 @@ def page(context: Any) -> Any:
 
 @pytest.fixture
 def fresh(simulated: FactoryUnit) -> FactoryUnit:
-    """A simulated unit as the station released it."""
+    """A simulated unit in factory default."""
     return simulated.fresh()
 
 

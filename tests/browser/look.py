@@ -1,4 +1,4 @@
-"""What a look at a page finds: its words, requests, complaints of the browser, width, and what axe says."""
+"""The facts of a shown page: its words, requests, the browser's messages, its width, axe's findings."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class View:
 
 
 def axe_violations(page: Any) -> list[str]:
-    """What axe finds against WCAG 2.2 AA, as "rule: element"; [] where it finds nothing."""
+    """Return axe's findings against WCAG 2.2 AA as "rule: element", [] if there are none."""
     found = _AXE.run(page, options={"runOnly": {"type": "tag", "values": RULES}}).response
     assert len(found["passes"]) > 5, "axe looked at nothing"
     return [
@@ -41,7 +41,7 @@ def axe_violations(page: Any) -> list[str]:
 
 
 def overflows(page: Any) -> bool:
-    """Whether a person would have to scroll sideways."""
+    """Return whether a person would have to scroll sideways."""
     return bool(page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"))
 
 
@@ -54,12 +54,12 @@ Array.from(document.querySelectorAll("p, li, dt, dd, h1, h2, label, button, a"))
 
 
 def squeezed(page: Any) -> list[str]:
-    """Texts whose column is so narrow that their words are broken into letters."""
+    """Return texts whose column is so narrow that words are broken into letters."""
     return list(page.evaluate(_SQUEEZED))
 
 
 class Watch:
-    """Notes what a page asks for and what the browser complains about."""
+    """Records the requests of a page and the browser's messages."""
 
     def __init__(self, page: Any) -> None:
         self.requests: list[str] = []
@@ -75,13 +75,13 @@ class Watch:
             self.last_status = response.status
 
     def _said(self, message: Any) -> None:
-        # A refused form is a refused form: the browser mentions each 4xx answer.
+        # The browser reports each 4xx answer, also for a form that is refused on purpose.
         if message.type in ("error", "warning") and "Failed to load resource" not in message.text:
             self.complaints.append(message.text)
 
 
 def view(page: Any, watch: Watch, name: str, folder: Path) -> View:
-    """Look at the page that is shown: at every width, light and dark, with axe, with a picture of each."""
+    """Check the shown page at every width, light and dark, with axe; keep a picture of each."""
     seen = View(name, page.evaluate("location.pathname"), page.inner_text("body"), watch.last_status)
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": HEIGHT})

@@ -1,4 +1,4 @@
-"""What a browser does with our pages when somebody means harm: injected markup, foreign pages, no script at all."""
+"""Our pages in a browser under attack: injected markup, foreign pages, no script."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DECOMPOSED = "cafe\u0301 on the corner of main"
 
 @pytest.fixture
 def foreign(chromium: Any) -> Iterator[Any]:
-    """A page that is not the device's, in a profile that is signed in nowhere."""
+    """A page that is not the device's, in a profile without a session."""
     context = chromium.new_context(ignore_https_errors=True)
     yield context.new_page()
     context.close()
@@ -47,7 +47,7 @@ ATTACKS = {
 
 @pytest.mark.parametrize("directive", sorted(ATTACKS))
 def test_markup_that_is_injected_can_do_nothing(fresh: FactoryUnit, page: Any, directive: str) -> None:
-    """The policy in effect, not its text: each attack is tried and the browser names the directive that stopped it."""
+    """The test tries each attack, and the browser names the directive that stopped it."""
     page.goto(fresh.url + "/setup")
     script = f"""() => new Promise(done => {{
         document.addEventListener("securitypolicyviolation", event => done(event.effectiveDirective));
@@ -66,7 +66,7 @@ def test_a_foreign_page_cannot_frame_the_device(fresh: FactoryUnit, foreign: Any
 
 
 def test_a_foreign_page_cannot_send_our_forms(owned: FactoryUnit, page: Any) -> None:
-    """Even in the profile that is signed in: the cookie stays at home and the form is refused."""
+    """Also in the signed-in profile the cookie is not sent and the form is refused."""
     sign_in(page, owned)
     elsewhere = page.context.new_page()
     watch = Watch(elsewhere)
@@ -104,7 +104,7 @@ def test_set_up_and_sign_in_work_without_script(fresh: FactoryUnit, chromium: An
 def test_without_script_a_password_that_can_be_written_in_two_ways_is_refused(
     fresh: FactoryUnit, chromium: Any
 ) -> None:
-    """PW-15: it would be another password in a browser that runs the script."""
+    """PW-15: a browser that runs the script would send another password."""
     context = chromium.new_context(ignore_https_errors=True, java_script_enabled=False)
     page = context.new_page()
     page.goto(fresh.url + "/setup")
@@ -138,7 +138,7 @@ def test_set_up_needs_no_mouse(fresh: FactoryUnit, page: Any) -> None:
 
 
 def test_a_password_can_be_pasted(fresh: FactoryUnit, page: Any) -> None:
-    """No page may stop a paste: password managers live on it."""
+    """No page may prevent a paste, because password managers need it."""
     page.goto(fresh.url + "/setup")
     stopped = page.evaluate("""() => ["#code", "#password", "#again"].filter(name => {
         const event = new ClipboardEvent("paste", {cancelable: true, bubbles: true});
@@ -156,7 +156,7 @@ def test_the_back_button_shows_nothing_after_sign_out(owned: FactoryUnit, page: 
 
 
 def test_the_check_of_accessibility_finds_a_field_without_a_label(fresh: FactoryUnit, page: Any) -> None:
-    """The check can fail: a mutant of our own page is caught."""
+    """The check can fail: it finds a mutant of our own page."""
     page.goto(fresh.url + "/setup")
     assert axe_violations(page) == []
     page.evaluate("document.querySelector('label[for=code]').remove()")

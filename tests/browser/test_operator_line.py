@@ -1,4 +1,4 @@
-"""The operator's page with sixteen boards: every verdict at a glance, from two metres, on a desk and a tablet."""
+"""The operator's page with sixteen boards: every verdict is visible from two metres, on a desk and a tablet."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CAPITAL = 0.7 * 0.265  # millimetres of a capital letter for each CSS pixel of i
 
 @pytest.fixture(scope="module")
 def line(tmp_path_factory: pytest.TempPathFactory, chromium: Any) -> Iterator[Any]:
-    """Sixteen places: fourteen boards passed, one failed, one place is without a board."""
+    """Sixteen places: fourteen boards passed, one failed, one place has no board."""
     patch = pytest.MonkeyPatch()
     patch.setattr(steps.labels, "read_back", lambda label, path: "plain")
     bench = OperatorBench(tmp_path_factory.mktemp("line"), places=PLACES)
@@ -59,7 +59,7 @@ def test_sixteen_verdicts_are_large_and_seen_without_scrolling(size: str, line: 
         assert box["y"] + box["height"] <= height and box["x"] + box["width"] <= width, (text, box)
         size_px = word.evaluate("e => parseFloat(getComputedStyle(e).fontSize)")
         if text in ("PASS", "FAIL"):  # 20 arc minutes from two metres
-            assert size_px * CAPITAL >= 12 and box["height"] < 1.5 * size_px  # and in one piece
+            assert size_px * CAPITAL >= 12 and box["height"] < 1.5 * size_px  # and not hyphenated
     assert not overflows(line) and not squeezed(line)
 
 

@@ -25,7 +25,7 @@ def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorBench
 
 @pytest.fixture(scope="module")
 def shift(operator: OperatorBench, chromium: Any) -> Iterator[Any]:
-    """A browser whose operator has only a keyboard and a scanner, which types and ends with Enter."""
+    """A browser whose operator has only a keyboard and a scanner, which types text and Enter."""
     context = chromium.new_context(viewport={"width": 1280, "height": 800})
     page = context.new_page()
     page.set_default_timeout(20_000)
@@ -43,7 +43,7 @@ def shift(operator: OperatorBench, chromium: Any) -> Iterator[Any]:
     for place, unit in (("port 1", good), ("port 2", bad)):
         until(lambda place=place: operator.state(place) == "ready")
         page.wait_for_selector(".tile.ready")
-        page.locator("h1").click()  # the focus is somewhere; the scanner's keys find their field
+        page.locator("h1").click()  # the scanner's keys reach their field from any focus
         page.keyboard.type(unit.hardware_id.hex())
         page.keyboard.press("Enter")
         until(lambda place=place: operator.state(place) in ("passed", "failed"))

@@ -1,4 +1,4 @@
-"""The owner's forms in headless Chromium: nothing a person did is lost, and the page never contradicts the device."""
+"""The owner's forms in headless Chromium: no input is lost, and the page never contradicts the device."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def sign_in(page: Any, unit: FactoryUnit) -> None:
     submit(page)
 
 
-# what the person did is kept ------------------------------------------------------------------------------------
+# the owner's input is kept -------------------------------------------------------------------------------------
 
 
 def test_a_refused_password_keeps_the_code_of_the_label(page: Any, fresh: FactoryUnit) -> None:
@@ -111,7 +111,7 @@ def test_a_second_scan_after_set_up_leads_to_sign_in_and_clears_the_address(
     page.wait_for_url(fresh.url + "/login")
 
 
-# success is said ------------------------------------------------------------------------------------------------
+# success is shown ------------------------------------------------------------------------------------------------
 
 
 def test_set_up_ends_with_a_word_of_success_that_sign_in_ends(page: Any, fresh: FactoryUnit) -> None:
@@ -250,7 +250,7 @@ def device_reason(password: str, words: list[str]) -> str:
 
 
 def samples(unit: FactoryUnit, words: list[str]) -> list[str]:
-    """Passwords that touch every rule: pieces of common words, walks, words of the device and rare characters."""
+    """Return passwords for every rule: pieces of common words, walks, words of the device and rare characters."""
     chance = random.Random(9)
     pieces = [word for group in WORDS.values() for word in group.split()]
     pieces += [walk[at : at + 5] for walk in passwords.WALKS for at in range(0, len(walk) - 5, 3)]

@@ -31,12 +31,12 @@ PAGES = {
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
-        """Says nothing."""
+        """Print nothing."""
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of a built site on loopback."""
+    """The address of a built site on loopback."""
     folder = tmp_path_factory.mktemp("site")
     issue_one(folder / "archive", draw_key(folder / "me.pem", PASSPHRASE))
     build_site(
@@ -88,7 +88,7 @@ def test_a_page_fits_its_window_and_breaks_no_rule_of_wcag(name: str, served: st
     assert axe_violations(page) == []
 
 
-# Luminance and contrast as WCAG 2.2 defines them; each list item with what a reader sees of it.
+# Luminance and contrast as WCAG 2.2 defines them; each list item with the text that a reader sees.
 PROMINENCE = """() => [...document.querySelectorAll('.main-characteristics li')].map(item => {
   const style = getComputedStyle(item), box = item.getBoundingClientRect();
   const levels = text => text.match(/[\\d.]+/g).slice(0, 3).map(Number).map(v => v / 255)

@@ -1,4 +1,4 @@
-"""An owner's way through every page in headless Chromium, on the simulator and on the emulated board.
+"""An owner's use of every page in headless Chromium, on the simulator and on the emulated board.
 
 Pictures of every page at 1280 and 360 pixels, and dark at 320, are kept in build/screenshots.
 """

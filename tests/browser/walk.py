@@ -1,4 +1,4 @@
-"""An owner's way through all pages in a real browser, on one unit; what was seen is kept for the tests."""
+"""An owner's use of all pages in a real browser, on one unit; the observations are kept for the tests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.browser.look import View, Watch, view
 from tests.running import PASSWORD, FactoryUnit
 
 PAGES = ("status", "updates", "support", "contact", "statement", "password", "reset", "licences")
-TRIES = 12  # wrong passwords until the device must have asked for patience
+TRIES = 12  # wrong passwords until the device must have required a wait
 
 
 class Walk:
@@ -52,7 +52,7 @@ class Walk:
         for name, value in fields.items():
             self.page.fill(f"#{name}", value)
 
-    # the way -------------------------------------------------------------------------------------------------
+    # the walk ------------------------------------------------------------------------------------------------
     def before_set_up(self) -> None:
         code = setup_code.grouped(self.unit.world.unit.setup_code)
         self.open("/")
@@ -84,7 +84,7 @@ class Walk:
         self.look("login")
 
     def until_taken(self, fill: Any, path: str) -> None:
-        """Send a form until the device takes it: a wrong try before costs a wait."""
+        """Send a form until the device accepts it: an earlier wrong attempt costs a wait."""
         deadline = time.monotonic() + 60
         while True:
             fill()
@@ -159,7 +159,7 @@ class Walk:
         self.look("resetting")
 
         def is_fresh() -> bool | None:
-            # The old unit answers for a second yet, then none does.
+            # The unit answers for one more second, then it restarts.
             return self.unit.world.owner.request("GET", "/setup").status == 200 or None
 
         self.unit.wait("the unit after its reset", is_fresh)

@@ -1,4 +1,4 @@
-"""`firstboot demo` as a user starts it. What its steps show is tests/emulated/test_story.py's matter."""
+"""`firstboot demo` as a user starts it. tests/emulated/test_story.py tests its steps."""
 
 import json
 import os
@@ -9,12 +9,12 @@ from pathlib import Path
 
 from simulator.story.steps import STEPS
 
-# A hung demo must not hang the tests; it is no measure of speed.
+# A hung demo must not hang the tests; this does not measure speed.
 _GIVE_UP_S = 900
 
 
 def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command as the installed script does and give what it said."""
+    """Run the command as the installed script does; return its output and exit code."""
     process = subprocess.Popen(
         [sys.executable, "-m", "provisioning.cli.main", "demo", *arguments],
         stdout=subprocess.PIPE,
@@ -28,7 +28,7 @@ def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
     try:
         out, err = process.communicate(timeout=_GIVE_UP_S)
     except subprocess.TimeoutExpired:
-        # Its broker and its emulator are in its session: all of it ends, and nothing else.
+        # Its broker and its emulator are in its session, so only they end with it.
         os.killpg(process.pid, signal.SIGKILL)
         raise
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)

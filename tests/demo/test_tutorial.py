@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TUTORIAL = ROOT / "docs" / "tutorial.md"
-PASSWORD = "seven copper lanterns under Tay bridge"  # what the reader types
+PASSWORD = "seven copper lanterns under Tay bridge"  # the reader's input
 TIMEOUT_S = 300
 # Inserted before the last block, while the unit still runs: sign in as its owner and print the status.
 READ_STATUS = f"""

@@ -1,6 +1,6 @@
 """Coverage-guided fuzzing of one parser: python tests/fuzz/fuzz.py TARGET SECONDS [CORPUS]; --list names the targets.
 
-Exit codes: 0 nothing was found, other: libFuzzer's (a crashing input is written to the working directory).
+Exit codes: 0 no fault was found, other: libFuzzer's (a crashing input is written to the working directory).
 """
 
 from __future__ import annotations

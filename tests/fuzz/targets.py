@@ -1,6 +1,6 @@
-"""What is fuzzed: one function for each parser of foreign bytes. It returns, or the parser has a fault.
+"""The fuzz targets: one function for each parser of untrusted bytes. If it raises, the parser has a fault.
 
-A parser may raise FirstbootError and nothing else. What it accepts has to survive a round trip, where there is one.
+A parser may raise FirstbootError and nothing else. Accepted input must survive a round trip, if there is an encoder.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from device.update import delta
 
 
 def fuzz_cbor(data: bytes) -> None:
-    """Whatever is accepted is the one encoding of what it says; the same bytes as a bundle of application files."""
+    """Fuzz CBOR: accepted bytes are the one encoding of their value; also as a bundle of application files."""
     try:
         bundle.decode(lambda offset, length: data[offset : offset + length], len(data))
     except FirstbootError:
@@ -29,7 +29,7 @@ def fuzz_cbor(data: bytes) -> None:
 
 
 def fuzz_cose(data: bytes) -> None:
-    """Structure of signatures, and the records around them."""
+    """Fuzz the structure of signatures, and the records with them."""
     for parse in (cose.decode, anchors.decode, keyset.decode):
         try:
             parse(data)
@@ -38,7 +38,7 @@ def fuzz_cose(data: bytes) -> None:
 
 
 def fuzz_suit(data: bytes) -> None:
-    """Envelope, manifest, sequences and text, each from the same bytes; an accepted sequence is run."""
+    """Fuzz envelope, manifest, sequences and text, each with the same bytes; an accepted sequence is run."""
     for parse in (envelope.decode, manifest.decode, manifest.decode_text, report.decode):
         try:
             parse(data)
@@ -52,7 +52,7 @@ def fuzz_suit(data: bytes) -> None:
 
 
 def fuzz_coap(data: bytes) -> None:
-    """One datagram."""
+    """Fuzz one datagram."""
     try:
         message = coap.decode(data)
     except FirstbootError:
@@ -61,7 +61,7 @@ def fuzz_coap(data: bytes) -> None:
 
 
 def fuzz_mqtt(data: bytes) -> None:
-    """A broker's stream, cut at a place that the first byte names."""
+    """Fuzz a broker's stream, cut at a place that the first byte names."""
     session = mqtt_session.Session("unit")
     session.connect()
     cut = data[0] if data else 0
@@ -73,7 +73,7 @@ def fuzz_mqtt(data: bytes) -> None:
 
 
 def fuzz_delta(data: bytes) -> None:
-    """A patch for a target whose size the first two bytes name; source and patch are read inside their sizes."""
+    """Fuzz a patch for a target whose size the first two bytes name; source and patch are read inside their sizes."""
     source = bytes(range(256)) * 4
 
     def reader(stored: bytes) -> Callable[[int, int], bytes]:
@@ -109,7 +109,7 @@ def _suit_seed() -> bytes:
 
 
 def _literals(data: bytes) -> bytes:
-    """A heatshrink stream of literals."""
+    """Return a heatshrink stream of literals."""
     bits = "".join(f"1{byte:08b}" for byte in data)
     bits += "0" * (-len(bits) % 8)
     return int(bits, 2).to_bytes(len(bits) // 8, "big")

@@ -22,7 +22,7 @@ def maker(tmp_path_factory: pytest.TempPathFactory) -> Maker:
 def broker(
     request: pytest.FixtureRequest, maker: Maker, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Broker]:
-    """Each broker in turn; a missing mosquitto skips aloud."""
+    """Each broker in turn; without mosquitto the test is skipped with a reason."""
     setup = maker.broker_setup(tmp_path_factory.mktemp(request.param))
     if request.param == "mosquitto" and find_mosquitto() is None:
         pytest.skip("mosquitto is not installed")

@@ -1,4 +1,4 @@
-"""The table of rights: what it covers, and that both brokers get the same one."""
+"""The table of rights: its content, and that both brokers get the same one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TOPICS = st.lists(st.sampled_from(["fb", "d", "a", "b"]), min_size=1, max_size=5
 
 
 def matches(topic: str, pattern: str) -> bool:
-    """MQTT 3.1.1 section 4.7, written once more as a regular expression."""
+    """Return whether a filter matches a topic (MQTT 3.1.1 section 4.7), as an independent regular expression."""
     levels = ["[^/]+" if level == "+" else re.escape(level) for level in pattern.split("/")]
     text = "/".join(levels)
     if text.endswith("/\\#"):

@@ -1,4 +1,4 @@
-"""Authorities get new certificates; devices and brokers that hold the old ones, or the new ones, go on as before."""
+"""Authorities get new certificates; devices and brokers with the old ones or the new ones keep working."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def kind(request: pytest.FixtureRequest) -> type[MosquittoBroker] | type[AmqttBr
 
 
 def renewed_setup(maker: Maker, directory: Path) -> BrokerSetup:
-    """A broker certified under the renewed server authority, which knows the renewed device authority only."""
+    """A broker certified by the renewed server authority, which trusts only the renewed device authority."""
     server = maker.server_ca.renewed(days=30).issue_server(
         "updates.firstboot.test", ["updates.firstboot.test"]
     )
@@ -53,7 +53,7 @@ def connects(maker: Maker, broker: Broker, unit: Unit, **changes: object) -> boo
 def test_a_unit_with_the_old_certificates_meets_servers_with_the_new_ones(
     maker: Maker, kind: type[MosquittoBroker] | type[AmqttBroker], tmp_path: Path
 ) -> None:
-    unit = maker.unit()  # certified under, and told of, what was there before
+    unit = maker.unit()  # certified by the old authority, and trusting the old one
     with kind(renewed_setup(maker, tmp_path)) as broker:
         assert connects(maker, broker, unit)
 

@@ -1,4 +1,4 @@
-"""Other people's CoAP clients against our server: aiocoap with OSCORE, libcoap without."""
+"""Independent CoAP clients against our server: aiocoap with OSCORE, libcoap without."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def server(maker: Maker, store: ReleaseStore, units: OscoreStore) -> Iterator[Co
 
 @contextmanager
 def plain_site(store: ReleaseStore, maker: Maker) -> Iterator[int]:
-    """The same resources without protection, for clients that cannot do OSCORE; gives the port."""
+    """The same resources without protection, for clients without OSCORE; yields the port."""
     ready, stop = threading.Event(), threading.Event()
     ports: list[int] = []
 
@@ -84,7 +84,7 @@ def test_libcoap_without_oscore_gets_4_01_and_no_content(server: CoapServer, sto
 @needs_libcoap
 @pytest.mark.parametrize("block", ["", "6,1024", "3,128"])
 def test_libcoap_transfers_100_kb_block_by_block(maker: Maker, tmp_path: Path, block: str) -> None:
-    short = ReleaseStore(tmp_path / "short", b"\x01")  # libcoap's client takes no path above 100 bytes
+    short = ReleaseStore(tmp_path / "short", b"\x01")  # libcoap's client accepts no path above 100 bytes
     release = maker.release()
     short.put_release(release)
     target = tmp_path / "received"
@@ -104,7 +104,7 @@ def test_libcoap_learns_of_a_missing_object(maker: Maker, store: ReleaseStore) -
 
 
 async def ask_plain(port: int, **options: object) -> aiocoap.Message:
-    """One request of aiocoap's client with the block options given, and no block-wise help of its own."""
+    """Send one request of aiocoap's client with these block options, without its own block-wise transfer."""
     context = await aiocoap.Context.create_client_context(transports=["simple6"])
     try:
         code = options.pop("code", aiocoap.GET)
@@ -227,7 +227,7 @@ def test_fifty_units_are_served_side_by_side(
 def test_the_server_sends_its_own_numbers_once_even_after_a_restored_store(
     maker: Maker, tmp_path: Path
 ) -> None:
-    """A backup of the store is put back after the server used it: its next numbers lie above all it ever used."""
+    """After an old backup of the store is restored, the server's next numbers are above all that it used."""
     clock_s = [2_000_000_000.0]
     units = OscoreStore(tmp_path / "units", lambda: clock_s[0])
     unit_id = os.urandom(16)

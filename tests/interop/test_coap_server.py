@@ -65,7 +65,7 @@ def host_network() -> HostNetwork:
 
 @pytest.fixture(autouse=True)
 def quick_retransmission(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Loopback answers in milliseconds: a lost datagram need not be waited for as long as on the internet."""
+    """Loopback answers in milliseconds, so the wait for a lost datagram can be shorter than on the internet."""
     monkeypatch.setattr(coap, "ACK_TIMEOUT_MS", 200)
 
 

@@ -1,4 +1,4 @@
-"""What a publisher reported as published survives the death of the broker and of the process that started it."""
+"""Objects that a publisher reported as published survive a kill of the broker and of its parent process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A broker that holds several releases: nothing rests on a wildcard, and superseded objects go by a list."""
+"""A broker with several releases: nothing depends on a wildcard, and superseded objects are removed by a list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mosquitto as a child: how it starts, fails, keeps what is retained, and leaves nothing behind."""
+"""Mosquitto as a child process: its start, its failures, its retained messages, its clean end."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_what_is_retained_outlives_a_restart(maker: Maker, tmp_path: Path) -> No
             on_message=lambda _, payload: seen.append(payload),
         )
         with client:
-            # The broker answers a publish behind what it sends for the subscription.
+            # The broker answers a publish after it sent the messages of the subscription.
             client.wait([client.publish(f"fb/d/{unit.device_id.hex()}/report", b"", is_retained=False)])
     assert seen == [b"record"]
 

@@ -29,7 +29,7 @@ CLASS_TOPIC = f"fb/{CLASS_ID.hex()}/"
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What never comes is waited for briefly."""
+    """Shorten the wait for messages that never come."""
     monkeypatch.setattr(transport, "_RETAINED_WAIT_MS", 300)
 
 
@@ -54,7 +54,7 @@ def publisher(maker: Maker, broker: Broker) -> MqttPublisher:
 def raw_publish(
     maker: Maker, broker: Broker, user: str, topic: str, payload: bytes, is_retained: bool = False
 ) -> None:
-    """Publish as `user`, acknowledged by the broker, whatever it thinks of it."""
+    """Publish as `user`; the broker acknowledges it, even if it then drops the message."""
     with MqttClient(maker.access(broker.port, user), user) as client:
         client.wait([client.publish(topic, payload, is_retained=is_retained)])
 
@@ -113,7 +113,7 @@ def test_what_is_not_published_is_none_or_a_timeout(
 def test_the_broker_sends_a_retained_message_before_it_answers_a_later_ping(
     maker: Maker, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What makes the device's "nothing is published" true (device/transport/mqtt.py, rule 4), without its pause."""
+    """The device's "nothing is published" needs this (device/transport/mqtt.py, rule 4), here without its pause."""
     monkeypatch.setattr(transport, "_RETAINED_WAIT_MS", 0)
     names = [f"{number:02d}" * 32 for number in range(20)]
     content = bytes(range(256)) * 16
@@ -239,7 +239,7 @@ def test_a_device_can_not_publish_under_another_ones_name(maker: Maker, broker: 
     tracker = maker.tracker()
     with MqttTracker(tracker, maker.access(broker.port, "tracker")):
         raw_publish(maker, broker, intruder, f"fb/d/{victim}/{name}", b"forged")
-        # The same client's own report comes behind it: when that is there, the forged one never will be.
+        # The same client's own report comes after it: once that arrived, the forged one never will.
         arrived = threading.Event()
         tracker.on_report = lambda report: arrived.set()
         raw_publish(maker, broker, intruder, f"fb/d/{intruder}/report", b"\xa0")
@@ -248,7 +248,7 @@ def test_a_device_can_not_publish_under_another_ones_name(maker: Maker, broker: 
 
 
 def arrives(is_there: Callable[[], bool], seconds: float = 10) -> None:
-    """Give a delivery the time it takes; whether it came is the test's to say."""
+    """Wait for a delivery. The test decides whether it came."""
     deadline = time.monotonic() + seconds
     while not is_there() and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -271,9 +271,9 @@ def test_a_device_can_not_read_another_ones_topics(maker: Maker, broker: Broker)
                 raw_publish(maker, broker, "tracker", f"fb/d/{intruder}/fresh", b"own")
                 if topic.endswith(f"{intruder}/fresh"):
                     arrives(lambda: f"fb/d/{intruder}/fresh" in heard)
-        except Exception as error:  # amqtt denies aloud, mosquitto in silence
+        except Exception as error:  # amqtt refuses with an answer, mosquitto without one
             assert "denied" in str(error)
-    # Releases are for every device; of the topics of devices it hears its own and no other.
+    # Releases are for every device; of the topics of devices it receives only its own.
     assert {topic for topic in heard if topic.startswith("fb/d/")} == {f"fb/d/{intruder}/fresh"}
 
 

@@ -1,4 +1,4 @@
-"""A unit that was revoked is refused by the MQTT broker and by the CoAP server; its neighbour is served on."""
+"""MQTT broker and CoAP server refuse a withdrawn unit and keep serving another one."""
 
 from __future__ import annotations
 
@@ -76,13 +76,13 @@ def broker(request: pytest.FixtureRequest, maker: Maker, fleet: Fleet, tmp_path:
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What never comes is waited for briefly."""
+    """Shorten the wait for messages that never come."""
     monkeypatch.setattr(transport, "_RETAINED_WAIT_MS", 300)
     monkeypatch.setattr(coap, "ACK_TIMEOUT_MS", 200)
 
 
 def envelope_by_mqtt(maker: Maker, broker: Broker, unit: Unit) -> bytes | None:
-    """What the unit's own source reads as the newest envelope; None where the broker refuses or gives nothing."""
+    """Return the newest envelope that the unit's source reads, None if the broker refuses or sends nothing."""
 
     async def work() -> bytes | None:
         source = maker.mqtt_source(unit, broker.port)
@@ -129,7 +129,7 @@ def test_a_unit_that_is_connected_hears_nothing_behind_its_revocation(
         with MqttPublisher(maker.access(broker.port, "publisher"), CLASS_ID) as publisher:
             publisher.publish_support(b"news")
         revoked, other = (unit.device_id.hex() for unit in fleet.units)
-        # The broker answers a publish of a client behind what it has for that client.
+        # The broker answers a client's publish after it sent that client's messages.
         clients[1].wait([clients[1].publish(f"fb/d/{other}/report", b"", is_retained=False)])
         assert heard == {revoked: [], other: [b"news"]}
     finally:

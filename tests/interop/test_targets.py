@@ -1,4 +1,4 @@
-"""Publishing to a store and a broker: each target has a result of its own."""
+"""Publishing to a store and a broker: each target has its own result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What several unit tests need: a token in software, whole units in virtual time."""
+"""Fixtures of several unit tests: a token in software, whole units in virtual time."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ PIN = "85713906"
 
 @pytest.fixture(scope="session")
 def softhsm(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The path of SoftHSM2's module, with a token `maker` of its own."""
+    """Return the path of SoftHSM2's module, with its own token `maker`."""
     module = next((one for one in MODULES if Path(one).exists()), None)
     if module is None or shutil.which("softhsm2-util") is None:
         pytest.skip("softhsm2 is not installed")
@@ -49,5 +49,5 @@ def campaign(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
 
 @pytest.fixture
 def machine(campaign: Campaign) -> Machine:
-    """An owned unit that was never on since its set-up; its broker has no release yet."""
+    """Return an owned unit that is off since its set-up; its broker has no release yet."""
     return campaign.machine_after("set-up")

@@ -1,4 +1,4 @@
-"""Networks that misbehave: datagrams lost, doubled, or from a stranger, in a pattern that a test chooses."""
+"""Faulty networks: datagrams lost, doubled, or of an unknown sender, in a pattern that a test chooses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class LossyNetwork:
-    """`inner` with `filter_sent(count, data) -> list of datagrams to send` and the same for what arrives."""
+    """`inner` with `filter_sent(count, data) -> list of datagrams to send`, and the same for received ones."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""A maker with keys, one product class, devices and releases: what the tests of real peers need."""
+"""A maker with keys, one product class, devices and releases, for the tests with real peers."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ class Unit:
         return oscore.Credentials(self.secret, self.salt, self.device_id[:7], SERVER_ID)
 
     def sequence(self) -> oscore.SenderSequence:
-        """As after a start: from the number that was stored last."""
+        """Return the sequence as after a start: from the number that was stored last."""
         return oscore.SenderSequence(self.reserved[-1] if self.reserved else 0, self.reserved.append)
 
 
 class Maker:
-    """Authorities and signers are drawn once per test session."""
+    """A maker. Authorities and signers are generated once per test session."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -62,7 +62,7 @@ class Maker:
         self.ca_path.write_bytes(self.server_ca.certificate_pem)
 
     def verify_freshness(self, record: bytes) -> bytes:
-        """The payload of a record that this maker's tracker signed, checked as a device does."""
+        """Return the payload of a record that this maker's tracker signed, checked as a device does."""
         signer = self.tracker_signer
         key = Key(signer.key_id, signer.algorithm, ROLE_TRACKER, signer.public)
         return verify_record(
@@ -78,7 +78,7 @@ class Maker:
         return Unit(device_id, credentials, os.urandom(16), os.urandom(8))
 
     def release(self, payload_bytes: int = 100_000, sequence_number: int = 7) -> Release:
-        # The same content at two places, as images have it: runs of equal chunks share a topic.
+        # The same content at two places, as in images: runs of equal chunks share a topic.
         payload = bytearray(os.urandom(payload_bytes))
         if payload_bytes > 45056:
             payload[4096:12288] = b"\xff" * 8192
@@ -139,7 +139,7 @@ class Maker:
 
 
 def freshness_request(class_id: bytes = CLASS_ID) -> tuple[bytes, bytes]:
-    """(nonce, request) as a device sends it."""
+    """Return (nonce, request) as a device sends it."""
     nonce = os.urandom(16)
     return nonce, freshness.encode_request(freshness.challenge(nonce, class_id, 0))
 
@@ -147,7 +147,7 @@ def freshness_request(class_id: bytes = CLASS_ID) -> tuple[bytes, bytes]:
 async def fetch_payload(
     source: MqttSource | CoapSource, release: Release, wanted: list[int] | None = None
 ) -> bytes:
-    """The chunks `wanted` (all) of a release over a source, each checked against the chunk list."""
+    """Return the chunks `wanted` (default: all) of a release over a source, each checked against the chunk list."""
     chunk_list = await source.object(release.chunk_list_digest, len(release.chunk_list))
     assert chunk_list == release.chunk_list
     digests = [chunk_list[at : at + 32] for at in range(0, len(chunk_list), 32)]

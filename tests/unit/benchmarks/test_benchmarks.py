@@ -1,4 +1,4 @@
-"""The bench's own judgement: what counts as reached, what is derived, and the page that it keeps."""
+"""The benchmark's own rules: reached figures, derived figures, and the page that it updates."""
 
 import pytest
 
@@ -86,7 +86,7 @@ def test_the_kept_page_has_a_place_for_the_table():
 
 
 def test_transfers_reach_their_share_of_the_link():
-    """Virtual time: the same in every run."""
+    """The figures are in virtual time, so every run gives the same."""
     figures = links.figures()
     found = [one for one in rows.results(figures) if one.row.name in figures]
     assert [one.row.name for one in found if one.verdict != "reached"] == []

@@ -1,4 +1,4 @@
-"""Error numbers travel in reports and status pages, so each number belongs to one class for good."""
+"""Error numbers are sent in reports and shown on status pages, so each number belongs to one class permanently."""
 
 from __future__ import annotations
 

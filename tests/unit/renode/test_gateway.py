@@ -1,4 +1,4 @@
-"""The network gateway, with a board made of Python: SLIP, isolation, forwarded ports, power cycles, bounds."""
+"""The network gateway with a fake board in Python: SLIP, isolation, forwarded ports, power cycles, limits."""
 
 import contextlib
 import socket
@@ -45,7 +45,7 @@ def udp(payload: bytes, port: int) -> bytes:
 
 
 def tcp_reply(request: bytes, flags: int) -> bytes:
-    """A TCP segment without data that answers `request`, an IPv4 packet with a TCP segment."""
+    """Return a TCP segment without data that answers `request`, an IPv4 packet with a TCP segment."""
     segment = request[20:]
     acknowledged = (int.from_bytes(segment[4:8], "big") + 1) & 0xFFFFFFFF
     head = segment[2:4] + segment[0:2] + b"\0\0\0\1" + acknowledged.to_bytes(4, "big")
@@ -101,7 +101,7 @@ def board(gateway):
 
 @pytest.fixture
 def echo_port():
-    """A UDP service on the host's loopback that answers with what it got, reversed."""
+    """Run a UDP service on the host's loopback that answers with the reversed datagram."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as service:
         service.bind(("127.0.0.1", 0))
         service.settimeout(0.05)

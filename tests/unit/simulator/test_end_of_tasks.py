@@ -7,7 +7,7 @@ from simulator.tasks import end_tasks
 
 
 async def _loses_cancellations(count: int, ended: list[str]) -> None:
-    """Run for ever, as a unit whose wait ended in the same turn in which it was cancelled."""
+    """Ignore cancellations, as a unit whose wait ended in the same turn in which it was cancelled."""
     for _ in range(count):
         try:
             await asyncio.sleep(3600)

@@ -1,4 +1,4 @@
-"""The simulator's faults do what they say: cuts before, inside and after an operation, snapshots, damage."""
+"""The simulator's faults: cuts before, inside and after an operation, snapshots, damage."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[4]
 
 
 def waits(probe: Callable[[Any], object], timeout_s: float = 900.0) -> Callable[[Machine], Awaitable[Any]]:
-    """A script that waits until `probe(status)` holds, and gives the status then."""
+    """Return a script that waits until `probe(status)` is true, and returns that status."""
 
     async def script(machine: Machine) -> Any:
         async def look() -> Any:
@@ -143,7 +143,7 @@ def test_a_release_whose_trials_reached_no_server_is_tried_until_one_does(campai
         async def look() -> Any:
             found = await status(one)
             if found["is_trial"] and not one.network.is_down and len(trials) < 4:
-                one.network.is_down = True  # from here on nobody answers, until the trial is over
+                one.network.is_down = True  # from here on no server answers, until the trial is over
                 trials.append(one.world.starts)
             elif not found["is_trial"]:
                 one.network.is_down = False
@@ -162,8 +162,8 @@ def test_an_application_that_crashes_later_is_started_again_and_then_left_off(ca
     publish(machine, 7, {"__init__.py": source})
     found = machine.live(waits(lambda one: runs(7)(one) and one["application"]["state"] == "stopped"))
     assert found["application"]["failures"] == 6  # the first and five restarts
-    assert codes(found).count(AppFailedError.code) == 1  # said once
-    assert machine.world.is_down is False and found["update"]["sequence"] == 7  # the agent goes on
+    assert codes(found).count(AppFailedError.code) == 1  # reported once
+    assert machine.world.is_down is False and found["update"]["sequence"] == 7  # the agent continues
 
 
 def test_a_file_that_changed_is_reported_not_run_and_fetched_again(campaign: Campaign) -> None:
@@ -295,7 +295,7 @@ def test_revoking_the_author_stops_no_application_that_was_confirmed(campaign: C
     revoking = keyset.sign_key_set(content, signers)
     machine.world.published["keyset"] = revoking
     machine.live(waits(lambda one: machine.records().read("keyset") == revoking))
-    publish(machine, 7)  # which nobody may sign any more
+    publish(machine, 7)  # which no key may sign any more
     machine = Machine(machine.flash, machine.world)
     found = machine.live(waits(lambda one: SignatureError.code in codes(one)))
     assert found["application"]["says"] == "release 4, 5000 bytes" and found["version"] == "4.0.0+4"

@@ -1,4 +1,4 @@
-"""Building a unit and starting it: construction writes nothing, start() completes what a power cut left open."""
+"""Building and starting a unit: the constructor writes nothing; start() completes interrupted operations."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from simulator.powercut.machine import Machine
 
 
 async def build(machine: Machine, look: Callable[[Unit, Store], None]) -> None:
-    """Let `look` have the unit that a start of this machine builds, and its device records."""
+    """Call `look` with the unit that a start of this machine builds, and its device records."""
     handover = boot_rom.start(machine.flash, machine._layout, machine._key_hashes, lambda _: None)
     assert handover is not None
     ports = await machine._ports(handover, RESET_POWER_ON)

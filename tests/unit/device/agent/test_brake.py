@@ -82,7 +82,7 @@ def test_a_damaged_count_lets_the_application_run() -> None:
 
 
 def restarted(machine: Machine, reason: int) -> tuple[str, list[Any]]:
-    """The state of the application after a start for `reason`, and the numbers of the events so far."""
+    """Return the application's state after a start for `reason`, and the numbers of the events so far."""
     found: list[Any] = []
 
     async def build() -> None:

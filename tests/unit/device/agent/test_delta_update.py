@@ -31,7 +31,7 @@ TRANSPORTS = ("mqtt", "coap")
 
 
 class Asked(dict[str, bytes]):
-    """What is published; `names` are the names that units asked for."""
+    """The published objects; `names` are the requested names."""
 
     def __init__(self, published: dict[str, bytes]) -> None:
         super().__init__(published)
@@ -44,7 +44,7 @@ class Asked(dict[str, bytes]):
 
 @pytest.fixture(scope="module")
 def release(campaign: Campaign) -> Release:
-    """Release 2 with a patch from release 1."""
+    """Return release 2 with a patch from release 1."""
     return made(campaign.bench, campaign.bench.images[1])
 
 
@@ -53,7 +53,7 @@ def made(bench: Bench, source: bytes, app: Payload | None = None) -> Release:
 
 
 def start(campaign: Campaign) -> tuple[SimFlash, World]:
-    """Flash and world of a unit that its owner has set up."""
+    """Return flash and world of a unit that its owner has set up."""
     before = campaign.recorded("set-up")
     flash, world = SimFlash(LAYOUT), before.after.copy()
     flash.restore(before.end)
@@ -66,7 +66,7 @@ def run(
     transport: str,
     change: Callable[[dict[str, bytes]], None] = lambda published: None,
 ) -> tuple[Any, World, set[str]]:
-    """The unit's status after release 2 was confirmed, the world, and the objects that it asked for."""
+    """Return the unit's status after release 2 was confirmed, the world, and the objects that it requested."""
     flash, world = start(campaign)
     content = Content(campaign.bench.product.class_id, lambda request: None)
     content.put_release(release)
@@ -86,7 +86,7 @@ def run(
 
 
 def outcomes(world: World) -> list[int]:
-    """What the unit's reports say became of the delta, without repetitions."""
+    """Return the delta's results in the unit's reports, without repetitions."""
     found: list[int] = []
     for item in world.history:
         if item.what == "report":
@@ -161,7 +161,7 @@ def test_a_patch_with_a_changed_byte_is_not_applied(
 def test_a_signed_patch_that_makes_something_else_is_an_event_and_the_release_still_comes(
     campaign: Campaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An author's mistake: the tool refuses to sign such a release, a unit still has to live with one."""
+    """An author's mistake: the tool refuses to sign such a release, but a unit must still handle it."""
     release = wrong_release(campaign.bench, monkeypatch)
     found, world, _ = run(campaign, release, "mqtt")
     assert outcomes(world) == [DigestMismatchError.code]
@@ -169,7 +169,7 @@ def test_a_signed_patch_that_makes_something_else_is_an_event_and_the_release_st
 
 
 def wrong_release(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Release:
-    """Signed, with a patch that makes something else: the tool refuses to, so its check is taken away."""
+    """Return a signed release whose patch gives another result. The tool refuses that, so its check is removed."""
     wrong = bytearray(bench.images[2])
     wrong[5000] ^= 1
     patch = delta.create_patch(bench.images[1], bytes(wrong))
@@ -185,7 +185,7 @@ def test_a_patch_that_was_refused_is_not_applied_again_while_the_full_payload_ta
     flash, world = start(campaign)
     content = Content(campaign.bench.product.class_id, lambda request: None)
     content.put_release(release)
-    missing = "o/" + release.chunks()[1][0].hex()  # the one that the patch makes wrong
+    missing = "o/" + release.chunks()[1][0].hex()  # the chunk that the patch makes wrong
     chunk = content.published.pop(missing)
     world.published = content.published
     world.has_mqtt, world.has_coap = True, False
@@ -214,7 +214,7 @@ def test_a_patch_that_was_refused_is_not_applied_again_while_the_full_payload_ta
         return await machine.until("release 2", probe, 900.0, 1.0)
 
     Machine(flash, world).live(script)
-    # The patch's sector, three made from it, then of the full payload the one that was wrong.
+    # The patch's sector, three sectors made from it, then the wrong one from the full payload.
     assert erased.count(first) == 1
 
 

@@ -1,4 +1,4 @@
-"""The inventory of interfaces says the same everywhere, and a simulated unit opens what it declares (SE-05)."""
+"""The inventory of interfaces is the same in all files, and a simulated unit opens what it declares (SE-05)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOT_CONNECTED = "07"  # how /proc/net/udp shows a socket without a peer
 
 
 def own_sockets(protocol: str, state: str) -> set[int]:
-    """Local ports of this process's sockets in a state, as the kernel lists them."""
+    """Return the local ports of this process's sockets in a state, as the kernel lists them."""
     inodes = set()
     for name in os.listdir("/proc/self/fd"):
         try:

@@ -1,4 +1,4 @@
-"""A unit without its OSCORE counter has lost it: CoAP is refused, no number is used again, MQTT works on."""
+"""A unit that lost its OSCORE counter refuses CoAP and uses no number again; MQTT keeps working."""
 
 from __future__ import annotations
 

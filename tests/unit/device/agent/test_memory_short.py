@@ -1,4 +1,4 @@
-"""Lack of memory refuses one check, one client or one request: every other part of the unit goes on."""
+"""Lack of memory refuses one check, one client or one request; every other part of the unit continues."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""After set-up nothing but the owner's password opens the unit: not what others ship, not what the image holds (PW-01).
+"""After set-up only the owner's password opens the unit: no well-known password and no text of the image does (PW-01).
 
 Factory port, console, MQTT and CoAP take no password at all (docs/secrets.json, tests/emulated/test_interfaces.py), so
-sign-in is the one place to try. The throttle is waited out on a clock in memory; it has tests of its own.
+only sign-in is tried. The throttle's delay passes on a clock in memory; the throttle has its own tests.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from device.owner.common_passwords import WORDS
 
 ROOT = Path(__file__).resolve().parents[4]
 
-# User names and passwords that the Mirai worm tried (published with its source in 2016), as pairs and alone.
+# User names and passwords that the Mirai worm tried (published with its source in 2016), as pairs and separately.
 MIRAI = (
     "root xc3511 vizxv admin 888888 xmhdipc default juantech 123456 54321 support password 12345 user pass admin1234 "
     "1111 smcadmin 666666 1234 klv123 Administrator service supervisor guest 1111111 ubnt klv1234 Zte521 hi3518 jvbzd "

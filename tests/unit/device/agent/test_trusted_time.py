@@ -1,6 +1,6 @@
 """Freshness and trusted time of a whole unit in virtual time: frozen, replayed, back-dated and forged records.
 
-The unit is the firmware's own agent (simulator.powercut.machine); the servers do what a hostile one would.
+The unit is the firmware's own agent (simulator.powercut.machine); the servers behave as a hostile one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Script = Callable[[Machine], Awaitable[Any]]
 
 
 async def time_known(machine: Machine) -> int:
-    """The unit's trusted time once it has one."""
+    """Return the unit's trusted time once it has one."""
 
     async def probe() -> int | None:
         return (await status(machine))["time"]
@@ -33,7 +33,7 @@ async def time_known(machine: Machine) -> int:
 
 
 async def refused(machine: Machine, code: int, within_s: float = 60) -> dict[str, Any]:
-    """The status page once the owner's journal has this error; the other source's link errors are not in it."""
+    """Return the status page once the owner's journal has this error, without link errors of the other source."""
 
     async def probe() -> dict[str, Any] | None:
         found = await status(machine)
@@ -43,7 +43,7 @@ async def refused(machine: Machine, code: int, within_s: float = 60) -> dict[str
 
 
 def answering(machine: Machine, change: Callable[[bytes], bytes | None]) -> None:
-    """Let the broker change what the tracker says."""
+    """Let the broker change the tracker's answer."""
     content = machine.network._stream_peer.content  # type: ignore[union-attr]
     honest = content.freshness
 
@@ -99,7 +99,7 @@ def test_the_floor_outlives_the_power(machine: Machine) -> None:
 
 
 def test_before_trusted_time_only_keys_and_freshness_are_exchanged(machine: Machine) -> None:
-    """The first connection, whose dates nobody could check, asks for nothing else; the second one has the dates."""
+    """The first connection, without checked dates, requests nothing else; the second one checks dates."""
     broker = machine.network._stream_peer
     connections: list[list[str]] = []
     times: list[int | None] = []
@@ -136,14 +136,14 @@ TOPICS = ("/keyset", "/fresh", "/fresh/req", "/manifest", "/support", "/report",
 
 
 def clock(machine: Machine) -> int | None:
-    """The time that the unit gave its TLS library."""
+    """Return the time that the unit gave its TLS library."""
     return machine.unit_clock.trusted_time()
 
 
 def test_a_frozen_unit_says_that_it_is_stale_across_restarts(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The bound of 72 hours is tests/dual/test_staleness.py; here it is 20 minutes, in a whole unit."""
+    """tests/dual/test_staleness.py tests the limit of 72 hours; here it is 20 minutes, in a whole unit."""
     monkeypatch.setattr("device.records.staleness.STALE_AFTER_S", 1200)
     monkeypatch.setattr("device.records.staleness.STALE_STEP_S", 60)
 
@@ -164,7 +164,7 @@ def test_a_frozen_unit_says_that_it_is_stale_across_restarts(
 
 
 def test_a_fleet_that_lost_its_broker_comes_back_spread_out(machine: Machine) -> None:
-    """Link failures are tried again soon, then ever later, never later than the check interval."""
+    """A failed link is tried again soon, then later each time, at most after the check interval."""
     asked_at: list[float] = []
     open_tls = machine.network.open_tls
 
@@ -187,7 +187,7 @@ def test_a_fleet_that_lost_its_broker_comes_back_spread_out(machine: Machine) ->
 
 
 def test_checks_of_a_working_unit_are_spread_over_a_tenth_of_the_interval(machine: Machine) -> None:
-    """UP-05: a fleet that was switched on together does not ask together for ever."""
+    """UP-05: units that were switched on together do not send their checks together permanently."""
     asked_at: list[float] = []
     answering(machine, lambda record: asked_at.append(asyncio.get_running_loop().time()) or record)
 
@@ -196,7 +196,7 @@ def test_checks_of_a_working_unit_are_spread_over_a_tenth_of_the_interval(machin
 
     machine.live(script)
     waits = [later - earlier for earlier, later in itertools.pairwise(asked_at)]
-    spent = 10  # a check itself: retained topics that are not there are waited for
+    spent = 10  # the check itself, which waits for absent retained topics
     assert len(waits) > 10
     assert all(made.CHECK_INTERVAL_S <= wait <= made.CHECK_INTERVAL_S * 1.1 + spent for wait in waits)
     assert max(waits) - min(waits) > made.CHECK_INTERVAL_S / 40, "no jitter"
@@ -236,7 +236,7 @@ def test_a_record_that_is_held_back_for_the_next_nonce_gives_no_time(machine: Ma
 
 
 def test_a_time_beyond_the_interval_of_the_trackers_key_is_refused(machine: Machine) -> None:
-    """A stolen tracker's key moves time no further than the roots said (forward-dated records)."""
+    """A stolen tracker's key moves time no further than the roots allowed (forward-dated records)."""
     last_s = keyset.ensure_plan(machine.world.bench.ring.directory).tracker_last_s
     machine.servers.tracker.now = lambda: last_s + 1
     found = machine.live(lambda m: refused(m, FreshnessError.code))
@@ -247,7 +247,7 @@ def test_a_time_beyond_the_interval_of_the_trackers_key_is_refused(machine: Mach
 
 
 def test_a_support_state_needs_a_time_that_somebody_signed(machine: Machine) -> None:
-    """SP-10 in a whole unit: no false "supported", no false "ended", whatever the servers say instead."""
+    """SP-10 in a whole unit: no false "supported" and no false "ended", whatever the servers send."""
     machine.servers.tracker._signer = machine.world.bench.ring.signer("author")
     machine.servers.tracker.now = lambda: machine.world.bench.now_s + 300 * 86400
     assert machine.live(lambda m: refused(m, 201))["support"]["state"] == "unknown"

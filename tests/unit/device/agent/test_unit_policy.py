@@ -1,4 +1,4 @@
-"""What the owner decides about updates, in a whole unit and virtual time: on, off, put off (UP-06, UP-07)."""
+"""The owner's settings for updates, in a whole unit and virtual time: on, off, postponed (UP-06, UP-07)."""
 
 from __future__ import annotations
 

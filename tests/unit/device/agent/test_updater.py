@@ -1,4 +1,4 @@
-"""The update tasks of a unit in virtual time: what happens around a restart."""
+"""The update tasks of a unit in virtual time, around a restart."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from simulator import virtual
 
 
 class CountingClock(virtual.LoopClock):
-    """A board's clock that counts how often it was asked."""
+    """A board's clock that counts its readings."""
 
     asked = 0
 
@@ -21,7 +21,7 @@ class CountingClock(virtual.LoopClock):
 
 
 def run(days: int) -> tuple[int, int]:
-    """Run the agent's heartbeat for `days` of virtual time; give the age in ms of a mark set at the start."""
+    """Run the agent's heartbeat for `days` of virtual time; return the age in ms of a mark set at the start."""
 
     async def main() -> tuple[int, int]:
         members: dict[str, Any] = dict.fromkeys(agent.Ports._fields)

@@ -1,4 +1,4 @@
-"""A parser of foreign bytes that runs out of memory refuses them by type."""
+"""A parser of untrusted bytes that runs out of memory refuses them with a typed error."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from device.errors import LimitError
 
 
 class NoMemory(bytes):
-    """Bytes of which no part can be copied, as on a full heap."""
+    """Bytes that cannot be copied, as on a full heap."""
 
     def __getitem__(self, part):
         if isinstance(part, slice):

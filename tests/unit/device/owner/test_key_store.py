@@ -1,4 +1,4 @@
-"""interfaces.KeyStore on its twin, and a password that is keyed with it (PW-13)."""
+"""interfaces.KeyStore with the simulated one, and a password that is keyed with it (PW-13)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_the_key_is_in_no_text() -> None:
 def test_pw_13_a_copy_of_the_flash_alone_bears_no_guessing() -> None:
     unit = MemoryUnit()
     unit.set_up()
-    run(owner(unit, SimKeyStore(b"a" * 32)).sign_in(PASSWORD))  # takes the password over
+    run(owner(unit, SimKeyStore(b"a" * 32)).sign_in(PASSWORD))  # stores the password in the new form
     stored = decode_credential(unit.user.require("credential"))
     assert stored.is_keyed
     with pytest.raises(CredentialError):  # the right password, on another chip

@@ -1,4 +1,4 @@
-"""The file system that MicroPython imports an application from: the package `app` is all that it shows."""
+"""The file system from which MicroPython imports an application: it shows only the package `app`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Files:
 
 @pytest.fixture
 def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """device.ports.appfiles with a stand-in for MicroPython's `vfs`; `port.mounted` is what was mounted."""
+    """Return device.ports.appfiles with a fake of MicroPython's `vfs`; `port.mounted` has the mounted objects."""
     vfs = ModuleType("vfs")
     mounted: list[tuple[Any, str]] = []
     vfs.mount = lambda files, place: mounted.append((files, place))  # type: ignore[attr-defined]

@@ -1,5 +1,5 @@
-"""The ESP32 port as far as it runs without the chip: the image reader, and the order of what is told to the boot
-loader and what is marked."""
+"""The part of the ESP32 port that runs without the chip: the image reader, and the order of boot loader calls and
+trailer marks."""
 
 import hashlib
 import importlib
@@ -19,7 +19,7 @@ from tests.unit.device.ports.memory_blocks import MemoryBlocks
 
 # The ESP image ------------------------------------------------------------------------------------------------
 def esp_image(version: bytes = b"1.2.3+4", segments: tuple[int, ...] = (256, 40)) -> bytes:
-    """An image in ESP-IDF's format, by its documentation and not by the reader under test."""
+    """Return an image in ESP-IDF's format, built from its documentation and not from the reader under test."""
     description = b"\x32\x54\xcd\xab" + bytes(12) + version.ljust(32, b"\0")
     body = b""
     for number, size in enumerate(segments):
@@ -73,11 +73,11 @@ def test_a_segment_that_claims_more_than_the_slot_is_refused_unread() -> None:
 
 # Boot on the ESP32 --------------------------------------------------------------------------------------------
 class Reset(BaseException):
-    """What the fake machine.reset() raises: the real one does not return."""
+    """Raised by the fake machine.reset(): the real one does not return."""
 
 
 class Chip:
-    """Fake `esp32` and `machine`: five partitions and a log of what the boot loader was told."""
+    """Fake `esp32` and `machine`: five partitions and a log of calls to the boot loader."""
 
     def __init__(self) -> None:
         self.sizes = {"fb_facts": 16, "ota_0": 8, "ota_1": 8, "fb_device": 4, "fb_user": 4}
@@ -155,7 +155,7 @@ def chip(monkeypatch: pytest.MonkeyPatch) -> Chip:
 
 
 def esp32_port(chip: Chip) -> tuple:
-    """Flash, boot and boot state of a fresh start of `chip`."""
+    """Return flash, boot and boot state of a fresh start of `chip`."""
     port = importlib.import_module("device.ports.esp32")
     flash = port.Esp32Flash()
     boot = port.Esp32Boot(flash)

@@ -14,7 +14,7 @@ ENOENT, EIO, ENOSPC = 2, 5, 28
 
 
 class Device:
-    """A block device: all that the fake file system asks is whether it was formatted."""
+    """A block device: the fake file system only reads whether it was formatted."""
 
     def __init__(self, is_formatted: bool = True) -> None:
         self.is_formatted = is_formatted
@@ -25,7 +25,7 @@ class Device:
 
 
 class MemoryFiles:
-    """What LittlefsRecords uses of VfsLfs2, with its OSErrors."""
+    """The part of VfsLfs2 that LittlefsRecords uses, with its OSErrors."""
 
     def __init__(self, device: Device, **_options: int) -> None:
         if not device.is_formatted:
@@ -72,7 +72,7 @@ class MemoryFile:
         return self.device.files[self.name]
 
     def write(self, data: bytes) -> int:
-        """Write what there is room for, as littlefs may."""
+        """Write as many bytes as fit, as littlefs may."""
         taken = data[: self.device.room]
         self.device.files[self.name] += taken
         return len(taken)

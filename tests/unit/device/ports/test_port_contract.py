@@ -1,4 +1,4 @@
-"""What device.interfaces promises, tried on every port that runs here: the simulator's twins and the host's own.
+"""The contract of device.interfaces, tested with every port that runs here: the simulator's and the host's.
 
 A new port adds itself to the fixtures; the tests are the contract (docs/porting.md).
 """

@@ -1,4 +1,4 @@
-"""What device.interfaces promises of streams and datagrams, tried on TLS over loopback, UDP and the serial pipe."""
+"""The contract of streams and datagrams in device.interfaces, tested with TLS, UDP and the serial pipe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The RP2350 port as far as it runs without the chip: what it tells the boot ROM, and what it marks."""
+"""The part of the RP2350 port that runs without the chip: its calls to the boot ROM, and its marks."""
 
 import importlib
 import sys
@@ -13,7 +13,7 @@ from tests.unit.device.ports.memory_blocks import SECTOR, MemoryBlocks
 
 
 class Reset(BaseException):
-    """What the fake machine.reset() raises: the real one does not return."""
+    """Raised by the fake machine.reset(): the real one does not return."""
 
 
 class Chip:
@@ -72,7 +72,7 @@ def chip(monkeypatch: pytest.MonkeyPatch) -> Chip:
 
 
 def start(chip: Chip) -> tuple:
-    """Flash, boot and boot state of a fresh start of `chip`."""
+    """Return flash, boot and boot state of a fresh start of `chip`."""
     port = importlib.import_module("device.ports.rp2")
     flash = port.Rp2Flash()
     boot = port.Rp2Boot(flash)

@@ -16,7 +16,7 @@ OWNER, STRANGER, OTHER = "192.0.2.1", "192.0.2.2", "192.0.2.3"
 
 
 class Raw:
-    """A client's socket. `written` is what the unit answered."""
+    """A client's socket. `written` is the unit's answer."""
 
     def __init__(self, peer: str) -> None:
         self.peer = peer
@@ -44,7 +44,7 @@ class Raw:
 
 
 class Port:
-    """The port's listener, and the TLS contexts that it spent on clients."""
+    """The port's listener, and the TLS contexts that it created for clients."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         tls = ModuleType("tls")
@@ -70,7 +70,7 @@ class Port:
         await self.sockets.SocketNetwork().serve_tls(443, b"", b"", handler)
 
     async def connect(self, peer: str) -> Raw:
-        """A new client, taken as far as the unit goes without a word of it."""
+        """Connect a client and let the unit handle it up to the point where it waits for bytes."""
         raw = Raw(peer)
         asyncio.ensure_future(self._serve(raw, raw))  # noqa: RUF006  it ends with its client
         await settle()
@@ -83,7 +83,7 @@ async def settle() -> None:
 
 
 async def answer(stream: Any) -> None:
-    """As the pages: wait for the whole request, answer, close."""
+    """Act as the pages do: wait for the whole request, answer, close."""
     line = await stream.read(100)
     while not line.endswith(b"\n"):
         line += await stream.read(100)

@@ -1,6 +1,6 @@
-"""Transfers over links with a round trip, in virtual time: how fast, how much memory, what a wrong chunk costs.
+"""Transfers over links with a round trip, in virtual time: their pace, their memory, the cost of a wrong chunk.
 
-The figures are virtual time and bytes counted, the same in every run; no wall time is looked at.
+The figures are virtual time and counted bytes, the same in every run. No wall time is measured.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CHUNK = 4096
 
 
 class Chunks(dict[str, bytes]):
-    """`count` different chunks of `size` bytes, made when asked for: the test holds none of them."""
+    """`count` different chunks of `size` bytes, computed at each access, so that the test stores none of them."""
 
     def __init__(self, count: int, size: int = CHUNK) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ def over_mqtt(
     rate: float = 0.0,
     piece_bytes: int = 0,
 ) -> Any:
-    """The result of `work(source)` over a link of `rate` bytes a second and 100 ms of round trip to the broker."""
+    """Return the result of `work(source)` over a link of `rate` bytes a second with 100 ms of round trip."""
 
     async def run() -> Any:
         broker = MemoryBroker(Content(CLASS_ID, lambda request: None, published=published))
@@ -71,7 +71,7 @@ def over_mqtt(
 
 
 async def elapsed(work: Awaitable[Any]) -> float:
-    """Virtual seconds that `work` takes."""
+    """Return the virtual seconds of `work`."""
     import asyncio
 
     loop = asyncio.get_running_loop()
@@ -88,7 +88,7 @@ async def fetch(source: MqttSource | CoapSource, chunks: Chunks, count: int) -> 
 
 @pytest.mark.parametrize("rate", [10_000, 100_000, 250_000])
 def test_mqtt_fills_nine_tenths_of_a_link_with_100_ms_round_trip(rate: int) -> None:
-    """As far as the window's 32 KiB reach: 100 ms at 250 kB/s are 25 kB under way. 124 chunks are the firmware's."""
+    """The window's 32 KiB are enough: 100 ms at 250 kB/s are 25 kB under way. The firmware has 124 chunks."""
     count = 124
     chunks = Chunks(count)
     seconds = over_mqtt(chunks, lambda source: elapsed(fetch(source, chunks, count)), rate)
@@ -146,7 +146,7 @@ def test_10_000_chunks_leave_no_memory_allocated() -> None:
 
 
 class Spoiling(dict[str, bytes]):
-    """Gives one of its contents damaged, once."""
+    """Damages one of its contents, once."""
 
     def __init__(self, content: dict[str, bytes], name: str) -> None:
         super().__init__(content)
@@ -172,7 +172,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 def test_a_wrong_chunk_costs_one_chunk(bench: Any) -> None:
-    """The unit refuses it, keeps the others, and asks again for this one and those it had not yet."""
+    """The unit refuses it, keeps the others, and requests only this one and the missing ones again."""
     from simulator.ports.flash import SimFlash
     from simulator.powercut import bench as made
     from simulator.powercut.flows import updates
@@ -192,7 +192,7 @@ def test_a_wrong_chunk_costs_one_chunk(bench: Any) -> None:
 
 
 class Cutting(dict[str, bytes]):
-    """The connection is lost when one of its contents is asked for, the first time."""
+    """Loses the connection when one of its contents is requested for the first time."""
 
     cut: Callable[[], None]
 
@@ -211,7 +211,7 @@ class Cutting(dict[str, bytes]):
 
 
 def test_a_transfer_goes_on_after_a_lost_connection_with_what_is_stored(bench: Any) -> None:
-    """The broker goes away in the middle; the unit comes back after its pause and requests only the rest."""
+    """The broker disappears during the transfer; after its pause the unit connects again and requests only the rest."""
     from simulator.ports.flash import SimFlash
     from simulator.powercut import bench as made
     from simulator.powercut.flows import updates
@@ -250,7 +250,7 @@ KEY_SET = bytes(range(250)) * 18  # 4.5 kB, as a key set with several signatures
 
 
 def test_a_link_of_2_kB_a_second_does_not_make_a_published_key_set_absent() -> None:
-    """Its 2.3 s pass in silence: a TLS record is readable when it is whole."""
+    """Nothing is readable for 2.3 s, because a TLS record is readable only when it is complete."""
     assert over_mqtt({"keyset": KEY_SET}, lambda source: source.keyset(), 2_000) == KEY_SET
 
 

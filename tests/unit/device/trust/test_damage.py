@@ -42,7 +42,7 @@ def _published() -> tuple[dict[str, Any], dict[str, Any], list[tuple[str, bytes,
 
 
 class _FastCrypto:
-    """The backend, with P-256 by OpenSSL: its verdicts are compared elsewhere, here thousands of them are needed."""
+    """The backend, with P-256 of OpenSSL: other tests compare its verdicts; here thousands of them are needed."""
 
     sha256 = staticmethod(backend.sha256)
     equal = staticmethod(backend.equal)
@@ -81,7 +81,7 @@ def _anchors(name: str) -> Anchors:
 
 
 def _as_unit(envelope: bytes, anchors: str) -> str | None:
-    """What a unit says: None, or the kind of its refusal."""
+    """Return the unit's verdict: None, or the kind of its refusal."""
     recipient = _published()[0]
     around = verify.Circumstances(recipient["now"], None, lambda _priority: True, None)
     try:
@@ -93,7 +93,7 @@ def _as_unit(envelope: bytes, anchors: str) -> str | None:
 
 
 def _as_checker(envelope: bytes, anchors: str) -> str | None:
-    """What `firstboot conformance check` says."""
+    """Return the verdict of `firstboot conformance check`."""
     recipient, sets, _ = _published()
     entry, trusted = sets[anchors], _anchors(anchors)
     keys = [key for data in entry["keys"] for key in public_keys.parse(bytes.fromhex(data))]
@@ -134,7 +134,7 @@ def test_a_unit_refuses_each_with_its_reason_and_accepts_the_good_ones() -> None
 
 def test_the_checker_gives_the_same_reasons() -> None:
     cases = _published()[2]
-    step = 7  # P-256 in Python takes its time; the nightly run has all
+    step = 7  # P-256 in Python is slow; the nightly run checks all
     wrong = [
         f"{name}: {_as_checker(envelope, anchors)} instead of {reason}"
         for name, envelope, reason, anchors in cases[:5] + cases[5::step]
@@ -156,7 +156,7 @@ def test_the_checker_gives_the_same_reasons_for_every_case() -> None:
 def test_memory_stays_bounded() -> None:
     cases = [case for case in _published()[2] if len(case[1]) <= ENVELOPE_BYTES]
     high: list[tuple[str, int]] = []
-    for _, envelope, reason, anchors in cases[:5]:  # what is loaded once is not counted
+    for _, envelope, reason, anchors in cases[:5]:  # do not count objects that are loaded once
         assert _as_unit(envelope, anchors) == reason
     for name, envelope, _, anchors in cases[::3]:
         tracemalloc.start()

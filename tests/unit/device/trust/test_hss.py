@@ -1,4 +1,4 @@
-"""HSS/LMS: device code verifies what an independent signer (pyhsslms) signs."""
+"""HSS/LMS: device code verifies signatures of an independent signer (pyhsslms)."""
 
 import pytest
 from pyhsslms import pyhsslms

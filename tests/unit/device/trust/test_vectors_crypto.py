@@ -49,7 +49,7 @@ def _opens(case: dict[str, Any], tag_bytes: int) -> bool:
 
 
 def _aes_ccm_cases() -> list[dict[str, Any]]:
-    """The few with the nonce of OSCORE; tests/property compares many more with another implementation."""
+    """Yield the few cases with OSCORE's nonce length; tests/property compares many more with another implementation."""
     sizes = {"keySize": 128, "ivSize": 104, "tagSize": 128}
     cases = [
         case

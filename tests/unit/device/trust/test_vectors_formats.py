@@ -36,7 +36,7 @@ pytestmark = pytest.mark.vectors
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether the CBOR of this project carries `value`: no floats, no simple values, no undefined."""
+    """Return whether the CBOR of this project supports `value`: no floats, no simple values, no undefined."""
     if isinstance(value, dict):
         return all(_is_plain(key) and _is_plain(entry) for key, entry in value.items())
     if isinstance(value, list):
@@ -45,7 +45,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def _appendix() -> list[tuple[bytes, bool]]:
-    """(encoding, whether it is to be accepted) of every example of RFC 8949 appendix A."""
+    """Return (encoding, whether it must be accepted) of every example of RFC 8949 appendix A."""
     examples = []
     for entry in load("cbor/appendix_a.json"):
         data = bytes.fromhex(entry["hex"])
@@ -92,15 +92,15 @@ P256_FAILS = {
     "sign1-tests/sign-fail-04": CoseError,  # alg is a name
     "sign1-tests/sign-fail-06": SignatureError,
     "sign1-tests/sign-fail-07": SignatureError,
-    "sign1-tests/sign-pass-01": CoseError,  # a pass there: alg outside the protected header
-    "sign1-tests/sign-pass-03": CoseError,  # a pass there: no tag
+    "sign1-tests/sign-pass-01": CoseError,  # accepted there: alg outside the protected header
+    "sign1-tests/sign-pass-03": CoseError,  # accepted there: no tag
     "ecdsa-examples/ecdsa-04": AlgorithmError,  # P-256 with SHA-512
     "ecdsa-examples/ecdsa-sig-04": AlgorithmError,
 }
 
 
 def _example(name: str) -> tuple[bytes, bytes, bytes, dict[str, Any]]:
-    """(message, external_aad, ToBeSigned of the last signer, COSE key) of one example."""
+    """Return (message, external_aad, ToBeSigned of the last signer, COSE key) of one example."""
     example = load(f"cose/{name}.json")
     given = example["input"].get("sign0") or example["input"]["sign"]
     signer = given["signers"][-1] if "signers" in given else given
@@ -189,7 +189,7 @@ EXAMPLES = range(6)
 
 
 def _suit_example(number: int) -> list[bytes]:
-    """The envelopes of one example, in the order of the draft: unsigned, signed, and with severed members."""
+    """Return the envelopes of one example, in the order of the draft: unsigned, signed, and with severed members."""
     text = read(f"suit-manifest/example{number}.txt").decode()
     blocks = re.findall(r"~~~\n([0-9a-f\n]+)~~~", text)
     return [bytes.fromhex(block.replace("\n", "")) for block in blocks]
@@ -201,7 +201,7 @@ def _author() -> Key:
 
 
 def _authentic(data: bytes, key: Key) -> manifest.Manifest:
-    """The manifest of an envelope whose author and digest were checked."""
+    """Return the manifest of an envelope after a check of author and digest."""
     parts = envelope.decode(data)
     verify._verify_author(parts, Anchors(VENDOR, CLASS, (key,), 0, 0, NO_RULES), backend)
     assert envelope.decode_digest(parts.digest) == envelope.digest_of(parts.manifest)
@@ -219,7 +219,7 @@ def test_suit_verifies_and_decodes_every_example_of_the_draft(number: int) -> No
 @pytest.mark.parametrize("number", EXAMPLES)
 def test_suit_refuses_every_example_with_one_changed_bit(number: int) -> None:
     data, key = _suit_example(number)[1], _author()
-    start = data.index(b"\x58\x40") + 2  # the 64 bytes of the signature, and everything behind them
+    start = data.index(b"\x58\x40") + 2  # the 64 bytes of the signature, and everything after them
     for offset in range(start, len(data), 5):
         damaged = bytearray(data)
         damaged[offset] ^= 0x01

@@ -1,4 +1,4 @@
-"""The published test vectors, which lie beside the checkout: loaded, or the test is skipped aloud."""
+"""The published test vectors, from a folder beside the checkout. Without them a test is skipped with a reason."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ FOLDER = Path(__file__).resolve().parents[5] / "shared" / "vectors"
 
 
 def read(name: str) -> bytes:
-    """The bytes of one file of vectors; skips the calling test or module where there is none."""
+    """Return the bytes of one file of vectors; skip the calling test or module if it is absent."""
     path = FOLDER / name
     if not path.is_file():
         pytest.skip(f"no published vectors ({name})", allow_module_level=True)
@@ -18,5 +18,5 @@ def read(name: str) -> bytes:
 
 
 def load(name: str) -> Any:
-    """One file of vectors as JSON."""
+    """Return one file of vectors as JSON."""
     return json.loads(read(name))

@@ -1,4 +1,4 @@
-"""docs/openapi.json says what the pages do: the same routes, states, sessions, and answers of the shapes it names."""
+"""docs/openapi.json describes the pages: the same routes, states and sessions, and answers of its shapes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def resolve(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def wrong(value: Any, schema: dict[str, Any], place: str = "$") -> list[str]:
-    """What of `value` is not as `schema` says; knows the keywords that the document uses and refuses others."""
+    """Return the differences between `value` and `schema`. Refuses keywords that the document does not use."""
     schema = resolve(schema)
     unknown = set(schema) - {
         "type", "required", "properties", "additionalProperties", "items", "enum", "pattern", "format",
@@ -107,7 +107,7 @@ def test_each_page_gives_a_program_the_declared_shape(route: Route) -> None:
     assert wrong(json.loads(answer.body), schema_of("GET", route.path, 200)) == []
 
 
-POSTS: dict[str, tuple[dict[str, str], dict[str, str]]] = {  # path -> (what is carried out, what is refused)
+POSTS: dict[str, tuple[dict[str, str], dict[str, str]]] = {  # path -> (an accepted form, a refused form)
     "/setup": ({"code": CODE, "password": PASSWORD}, {"code": "x", "password": PASSWORD}),
     "/login": ({"password": PASSWORD}, {"password": "wrong"}),
     "/updates": ({"action": "on"}, {"action": "postpone", "days": "x"}),

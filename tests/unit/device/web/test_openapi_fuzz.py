@@ -1,7 +1,7 @@
 """schemathesis drives docs/openapi.json against a simulated unit: no server error, no undocumented answer.
 
-Before set-up, after it without a session, and with one. Whatever was sent, the unit is in the state it was in, and its
-code or password still works.
+It runs before set-up, after it without a session, and with one. Afterwards the unit is in the same state, and its code
+or password still works.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ EXAMPLES = 8
 
 
 def cases_of(unit: FactoryUnit, session: str, examples: int) -> dict[str, int]:
-    """Send `examples` drawn requests for each operation; how often each status came. Raises where one is wrong."""
+    """Send `examples` generated requests for each operation; return the count of each status. Raises if one fails."""
     schema = schemathesis.openapi.from_path(DOCS / "openapi.json")
     schema.config.update(base_url=unit.url)
     seen: dict[str, int] = {}
@@ -111,7 +111,7 @@ def test_after_set_up_every_answer_is_a_documented_one(
 
 
 def test_the_checks_find_an_answer_that_is_not_documented(simulated: FactoryUnit) -> None:
-    """They can fail: a description without the answers that the unit gives."""
+    """The checks can fail: here the description lacks answers of the unit."""
     raw = json.loads((DOCS / "openapi.json").read_text(encoding="utf-8"))
     get = raw["paths"]["/public.json"]["get"]
     get["responses"] = {"404": get["responses"]["404"]}

@@ -1,4 +1,4 @@
-"""Several clients at once, some slow, stuck or hostile: the others are served, and nobody keeps a place for long."""
+"""Several clients at once, some slow, stuck or hostile: the others are served, and no client keeps a place for long."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from device.web.server import create_handler
 from tests.unit.device.web.web_fake import FakeDevice
 
 GET = b"GET / HTTP/1.1\r\nHost: device.local\r\n\r\n"
-TIMEOUT_S = 0.3  # stands for limits.HTTP_READ_TIMEOUT_S
-LONG_S = 30  # far beyond: a test that has to wait for it fails
+TIMEOUT_S = 0.3  # replaces limits.HTTP_READ_TIMEOUT_S
+LONG_S = 30  # far longer: a test that waits for it fails
 
 
 class Client:
-    """A stream whose client sends `parts`, one every `pause_s`, and then waits without a word."""
+    """A stream whose client sends `parts`, one every `pause_s`, and then sends nothing more."""
 
     def __init__(self, *parts: bytes, pause_s: float = 0.0, takes_answers: bool = True) -> None:
         self.parts = list(parts)
@@ -55,7 +55,7 @@ class Client:
 
 
 def serve(*clients: Client) -> list[int]:
-    """Serve all at the same time, to the end; give the order in which they were done with."""
+    """Serve all at the same time, to the end; return the order in which they ended."""
     order: list[int] = []
 
     async def run() -> None:
@@ -124,7 +124,7 @@ def test_a_client_that_goes_on_sending_after_its_refusal_is_hung_up_on(
     client = Client(b"GET /" + b"a" * 1019, b"a" * 1024, *[b"a" * 1024] * 100)
     serve(client)
     assert client.status == 414 and client.closed.is_set()
-    assert len(client.parts) > 50  # what is thrown away is bounded, too
+    assert len(client.parts) > 50  # discarded bytes are limited, too
 
 
 def test_other_pages_are_served_while_a_password_is_hashed() -> None:
@@ -171,7 +171,7 @@ def test_other_pages_are_served_while_a_password_is_hashed() -> None:
 def test_pw_13_memory_is_given_back_behind_everything_that_may_have_held_a_password(
     client: Client, is_wiped: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And after the connection is closed: before, its buffers still hold what came."""
+    """Memory is freed after the connection is closed, because its buffers have the received bytes until then."""
     seen: list[bool] = []
     monkeypatch.setattr(server, "forget", lambda: seen.append(client.closed.is_set()))
     serve(client)

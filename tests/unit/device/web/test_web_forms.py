@@ -1,4 +1,4 @@
-"""What a form gives back over plain HTTP, without a script: the code, the field of the error, the word of success."""
+"""Answers to a form without a script: the set-up code, the field of the error, the message of success."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The owner's pages: updates, support period, password, reset, licences; whose Host header is answered."""
+"""The owner's pages: updates, support period, password, reset, licences; accepted Host headers."""
 
 from __future__ import annotations
 
@@ -216,7 +216,7 @@ def test_a_refused_change_keeps_password_and_session(error: Exception, status: i
 
 
 def test_a_new_password_that_is_too_short_is_not_sent_by_the_browser() -> None:
-    """The person learns it at once, and no password has to be typed again."""
+    """The owner sees the problem at once, and need not type another password again."""
     for text in (Browser(FakeDevice()).get("/setup").text, signed_in().get("/password").text):
         fields = re.findall('<input type="password"[^>]*>', text)
         fresh = [field for field in fields if "new-password" in field]

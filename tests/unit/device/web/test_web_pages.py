@@ -1,4 +1,4 @@
-"""The local pages: what exists in which state, who may do what, and what leaks (PW-02, SE-04, SE-06)."""
+"""The local pages: routes by state, access rights, and the data that the public pages show (PW-02, SE-04, SE-06)."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def test_the_policy_allows_exactly_our_script() -> None:
 
 
 class _Links(HTMLParser):
-    """Every address that a page makes a browser load or offers to go to, and every label."""
+    """Collects every address that a page loads or links to, and every label."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -300,7 +300,7 @@ def test_a_fault_of_ours_answers_500_and_tells_nothing(capsys: pytest.CaptureFix
     browser.device.public_info = None  # type: ignore[assignment,method-assign]
     answer = browser.get("/")
     assert answer.status == 500 and "NoneType" not in answer.text
-    assert "NoneType" in capsys.readouterr().err  # microdot tells the console
+    assert "NoneType" in capsys.readouterr().err  # microdot prints on the console
 
 
 def test_a_request_never_takes_more_memory_than_its_limits() -> None:

@@ -1,4 +1,4 @@
-"""Who is signed in to the local pages, for how long, and whose forms are taken (SE-04, PW-03)."""
+"""Sessions of the local pages: their start and end, and the forms that are accepted (SE-04, PW-03)."""
 
 from __future__ import annotations
 
@@ -71,13 +71,13 @@ def test_a_session_does_not_come_back_when_ticks_have_wrapped() -> None:
 
 def test_a_session_is_over_when_its_age_looks_negative() -> None:
     browser = signed_in()
-    browser.device.clock.advance_ms((1 << 30) // 4 * 3)  # nine days in which nobody asked
+    browser.device.clock.advance_ms((1 << 30) // 4 * 3)  # nine days without a request
     assert browser.get("/status.json").status == 403
 
 
 def test_a_session_ends_in_time_although_nobody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     browser = Browser(FakeDevice(lifecycle.INITIALISED))
-    monkeypatch.setattr(site_module, "SESSION_LIFE_S", 0)  # how long the watcher sleeps
+    monkeypatch.setattr(site_module, "SESSION_LIFE_S", 0)  # the watcher's pause
 
     async def run() -> int:
         body = f"password={PASSWORD}".replace(" ", "+").encode()
@@ -88,7 +88,7 @@ def test_a_session_ends_in_time_although_nobody_asks(monkeypatch: pytest.MonkeyP
         browser.device.clock.advance_ms(SESSION_LIFE_S * 1000)
         for _ in range(5):
             await asyncio.sleep(0)
-        browser.device.clock.advance_ms((1 << 30) - SESSION_LIFE_S * 1000)  # the ticks of sign-in come again
+        browser.device.clock.advance_ms((1 << 30) - SESSION_LIFE_S * 1000)  # the ticks of sign-in occur again
         return int(browser.app.site.sessions.count())
 
     assert asyncio.run(run()) == 0

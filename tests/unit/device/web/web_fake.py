@@ -1,4 +1,4 @@
-"""A unit for the local pages without a unit behind it, and a client that speaks to the pages over a Stream."""
+"""A fake unit for the local pages, and a client that sends requests to the pages over a Stream."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ class FakeDevice:
 
 
 class ScriptedStream:
-    """A client that has sent `parts` already; what the server writes is kept. `is_slow`: it then says no more."""
+    """A client that has already sent `parts`; the server's bytes are kept. `is_slow`: it sends nothing more."""
 
     def __init__(self, parts: list[bytes], is_slow: bool = False) -> None:
         self.parts = list(parts)
@@ -224,7 +224,7 @@ class Browser:
 
 
 def signed_in() -> Browser:
-    """A browser with an open session on a unit that is set up."""
+    """Return a browser with an open session on a unit that is set up."""
     browser = Browser(FakeDevice(lifecycle.INITIALISED))
     browser.post("/login", {"password": PASSWORD})
     return browser
