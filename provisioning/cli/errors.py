@@ -77,6 +77,8 @@ TABLE: Final = {
     "provisioning.servers.errors.ServerError": _FAILED,
     "provisioning.servers.errors.ServerMissingError": _LATER,
     "provisioning.servers.errors.PortBusyError": _LATER,
+    "provisioning.servers.folder_lock.FolderInUseError": _LATER,
+    "provisioning.servers.broker_link.AccessFilesError": _WRONG,
     "provisioning.station.labels.LabelError": _WRONG,
     "provisioning.station.phases.CheckFailedError": _FAILED,
     "provisioning.station.reprint.ReprintError": _FAILED,

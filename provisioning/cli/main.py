@@ -28,6 +28,7 @@ OWN: Final = {
     "onboard": "provisioning.cli.onboard:onboard",
     "registry": "provisioning.cli.registry:app",
     "release": "provisioning.cli.release:app",
+    "serve": "provisioning.cli.serve:app",
     "site": "provisioning.cli.site:app",
     "statement": "provisioning.cli.statement:app",
     "station": "provisioning.cli.station:app",

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from device.errors import FirstbootError
+from provisioning.cli.addresses import parse_address
 from provisioning.cli.errors import InputError, message_of
 from provisioning.cli.output import print_json, print_line
 from provisioning.cli.settings import with_settings
@@ -107,15 +108,6 @@ class PublishSettings(DestinationSettings):
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = (
         False
     )
-
-
-def parse_address(text: str) -> tuple[str, int]:
-    """HOST:PORT; an IPv6 host is in brackets. Raises InputError."""
-    host, _, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise InputError(f"{text!r} is not HOST:PORT.")
-    return host, int(port)
 
 
 @with_settings(PublishSettings, "release.publish")

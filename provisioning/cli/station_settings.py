@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from provisioning.cli.addresses import registry_place
 from provisioning.cli.errors import InputError
 from provisioning.cli.one_line import one_line
 from provisioning.cli.settings import RelativeText
@@ -18,11 +19,6 @@ from provisioning.product.product import load_product
 from provisioning.registry.registry import Registry
 from provisioning.registry.sealed import ServerKey
 from provisioning.station.station import StationConfig
-
-
-def registry_place(text: str, folder: Path) -> str:
-    """The registry that a settings file in `folder` names."""
-    return text if "://" in text else str(folder / text)
 
 
 @dataclass(frozen=True, kw_only=True)

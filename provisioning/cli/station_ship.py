@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
+from provisioning.cli.addresses import registry_place
 from provisioning.cli.errors import InputError, RefusedError
 from provisioning.cli.output import print_json, print_line
 from provisioning.cli.registry_access import opened
 from provisioning.cli.settings import RelativeText, with_settings
 from provisioning.cli.statement import open_points, today_utc
-from provisioning.cli.station_settings import registry_place
 from provisioning.compliance.archive import Archive
 from provisioning.compliance.faults import ship_faults
 from provisioning.compliance.gate import Gate, ShipError

@@ -27,13 +27,20 @@ def write_private(path: Path, data: bytes) -> None:
 def read_private(path: Path) -> bytes:
     """The bytes of a private key's file. Raises OSError, ValueError for a file that others can read or write.
 
-    The keys of a development folder are public by intent and may have any mode.
+    The keys of a development folder are public by intent and may have any mode. A credential of systemd has mode 0440
+    in a folder that only the service can enter (systemd.exec(5), LoadCredential).
     """
-    if path.stat().st_mode & 0o077 and not (path.parent / MARKER).exists():
+    forbidden = 0o037 if _is_credential(path) else 0o077
+    if path.stat().st_mode & forbidden and not (path.parent / MARKER).exists():
         raise ValueError(
             f"{path.name} can be read or written by others; set its mode to 0600: chmod 600 {path.name}"
         )
     return path.read_bytes()
+
+
+def _is_credential(path: Path) -> bool:
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    return bool(folder) and path.parent == Path(str(folder))
 
 
 def private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:

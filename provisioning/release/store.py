@@ -17,6 +17,7 @@ from typing import Final
 
 from provisioning.release.release import Release
 
+FILE_MODE: Final = 0o644  # what is published is public; the server may run as another user than the publisher
 NAME: Final = re.compile(r"manifest|support|contact|keyset|o/[0-9a-f]{64}")
 
 
@@ -27,10 +28,12 @@ class PublishError(RuntimeError):
 class ReleaseStore:
     """The published files of `class_id` below `directory`."""
 
-    def __init__(self, directory: Path, class_id: bytes) -> None:
+    def __init__(self, directory: Path, class_id: bytes, *, is_reader: bool = False) -> None:
+        """`is_reader`: for a server, which reads only; the folder may be missing until something is published."""
         self.class_id = class_id
         self.directory = directory / class_id.hex()
-        (self.directory / "o").mkdir(parents=True, exist_ok=True)
+        if not is_reader:
+            (self.directory / "o").mkdir(parents=True, exist_ok=True)
         self._etags: dict[str, tuple[tuple[int, int, int], bytes]] = {}
 
     # --- publishing ----------------------------------------------------------------------------------
@@ -88,6 +91,17 @@ class ReleaseStore:
             file.seek(start)
             return file.read() if length is None else file.read(length)
 
+    def totals(self) -> tuple[int, int]:
+        """How many published files there are, and their size in bytes."""
+        sizes = []
+        for folder in (self.directory, self.directory / "o"):
+            if not folder.is_dir():
+                continue
+            prefix = "o/" if folder.name == "o" else ""
+            with os.scandir(folder) as entries:
+                sizes += [one.stat().st_size for one in entries if NAME.fullmatch(prefix + one.name)]
+        return len(sizes), sum(sizes)
+
     def etag(self, name: str) -> bytes:
         """Eight bytes that change with the content. Raises FileNotFoundError."""
         stat = self._path(name).stat()
@@ -106,6 +120,7 @@ class ReleaseStore:
         descriptor, draft = tempfile.mkstemp(dir=self.directory, prefix=".new-")
         try:
             with os.fdopen(descriptor, "wb") as file:
+                os.fchmod(descriptor, FILE_MODE)
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())

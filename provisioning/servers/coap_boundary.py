@@ -21,7 +21,9 @@ from aiocoap.oscore_sitewrapper import OscoreSiteWrapper
 from aiocoap.transports.oscore import OSCOREAddress
 
 from device.errors import FirstbootError
+from provisioning.servers.coap_events import COAP, reason_of
 from provisioning.servers.errors import ServerError
+from provisioning.servers.observer import REFUSED, Observer, ignore
 from provisioning.servers.oscore_context import UnitContexts
 from provisioning.servers.oscore_store import OscoreStoreError
 
@@ -64,10 +66,22 @@ def is_request_option(value: bytes) -> bool:
 class ProtectedSite(OscoreSiteWrapper):  # type: ignore[misc]
     """aiocoap's wrapper opens OSCORE requests, but lets others through and speaks EDHOC. This one does neither."""
 
-    def __init__(self, inner: Any, contexts: UnitContexts) -> None:
+    def __init__(self, inner: Any, contexts: UnitContexts, observe: Observer = ignore) -> None:
         super().__init__(_OscoreOnly(inner), contexts)
+        self._observe = observe
 
     async def render_to_pipe(self, pipe: Any) -> None:
+        """Answer one request. Refusals before it is decrypted are counted here; UnitContext counts the others."""
+        try:
+            await self._render(pipe)
+        except (error.Unauthorized, error.BadOption, error.MethodNotAllowed) as refusal:
+            reason = reason_of(refusal)
+            if isinstance(refusal, error.Unauthorized):
+                reason = "unprotected" if pipe.request.opt.oscore is None else "unknown unit"
+            self._observe(REFUSED, source=COAP, kind="message", reason=reason)
+            raise
+
+    async def _render(self, pipe: Any) -> None:
         try:
             option = pipe.request.opt.oscore
             if option is not None and not is_request_option(option):

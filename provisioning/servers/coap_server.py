@@ -20,8 +20,10 @@ from aiocoap.numbers.optionnumbers import OptionNumber
 
 from device.errors import FreshnessError
 from provisioning.release.store import ReleaseStore
+from provisioning.servers import observer
 from provisioning.servers.broker import LOOPBACK, is_port_free
 from provisioning.servers.coap_boundary import ProtectedSite, guard_datagrams
+from provisioning.servers.coap_events import COAP, kind_of, reason_of
 from provisioning.servers.errors import PortBusyError, ServerError
 from provisioning.servers.oscore_context import UnitContext, UnitContexts
 from provisioning.servers.oscore_store import OscoreStore
@@ -36,6 +38,9 @@ KNOWN_OPTIONS: Final = {
     OptionNumber.BLOCK2,
     OptionNumber.OBJECT_SECURITY,
 }
+
+
+POSTS: Final = {("fb", "fresh"), ("fb", "report")}
 
 
 class ReleaseSite(resource.Resource, resource.PathCapable):  # type: ignore[misc]
@@ -55,23 +60,29 @@ class ReleaseSite(resource.Resource, resource.PathCapable):  # type: ignore[misc
 
     async def render(self, request: aiocoap.Message) -> aiocoap.Message:
         """One request; what it gives follows from path and method, errors are aiocoap's renderable ones."""
-        if any(
-            option.number.is_critical() and option.number not in KNOWN_OPTIONS
-            for option in request.opt.option_list()
-        ):
-            raise error.BadOption  # RFC 7252 5.4.1; Block1 among them: nothing that devices send needs it
         path = tuple(request.opt.uri_path)
-        if path in {("fb", "fresh"), ("fb", "report")}:
-            if request.code != aiocoap.POST:
-                raise error.UnallowedMethod
-            return self._post(path[1], request)
-        if len(path) >= 3 and path[0] == "fb" and path[1] in self._stores:
-            if request.code != aiocoap.GET:
-                raise error.UnallowedMethod
-            return self._get(self._stores[path[1]], "/".join(path[2:]), request)
-        raise error.NotFound
+        kind = kind_of(path)
+        if path in POSTS and request.code == aiocoap.POST and not _has_unknown_option(request):
+            return self._post(path[1], request)  # the tracker counts it
+        self._tracker.observe(observer.REQUEST, source=COAP, kind=kind)
+        try:
+            return self._get(path, kind, request)
+        except (error.RenderableError, OSError) as refusal:
+            self._tracker.observe(observer.REFUSED, source=COAP, kind=kind, reason=reason_of(refusal))
+            raise
 
-    def _get(self, store: ReleaseStore, name: str, request: aiocoap.Message) -> aiocoap.Message:
+    def _get(self, path: tuple[str, ...], kind: str, request: aiocoap.Message) -> aiocoap.Message:
+        if _has_unknown_option(request):
+            raise error.BadOption  # RFC 7252 5.4.1; Block1 among them: nothing that devices send needs it
+        if path in POSTS:
+            raise error.UnallowedMethod
+        if len(path) < 3 or path[0] != "fb" or path[1] not in self._stores:
+            raise error.NotFound
+        if request.code != aiocoap.GET:
+            raise error.UnallowedMethod
+        return self._block(self._stores[path[1]], "/".join(path[2:]), kind, request)
+
+    def _block(self, store: ReleaseStore, name: str, kind: str, request: aiocoap.Message) -> aiocoap.Message:
         size = store.size(name)
         if size is None:
             raise error.NotFound
@@ -87,18 +98,28 @@ class ReleaseSite(resource.Resource, resource.PathCapable):  # type: ignore[misc
         response.opt.size2 = size
         if asked or size > block_bytes:
             response.opt.block2 = (number, start + block_bytes < size, exponent)
+        sent = len(response.payload)
+        self._tracker.observe(observer.SENT, source=COAP, kind=kind, size=sent, start=start)
         return response
 
     def _post(self, name: str, request: aiocoap.Message) -> aiocoap.Message:
         if name == "report":
-            if not self._tracker.take_report(_device_of(request), "coap", request.payload):
+            if not self._tracker.take_report(_device_of(request), COAP, request.payload):
                 raise error.RequestEntityTooLarge
             return aiocoap.Message(code=aiocoap.CHANGED)
         try:
-            record = self._tracker.answer(request.payload)
+            record = self._tracker.answer(request.payload, COAP)
         except FreshnessError as refusal:
             raise error.BadRequest from refusal
         return aiocoap.Message(code=aiocoap.CHANGED, payload=record)
+
+
+def _has_unknown_option(request: aiocoap.Message) -> bool:
+    """Whether a critical option is not one of KNOWN_OPTIONS."""
+    return any(
+        option.number.is_critical() and option.number not in KNOWN_OPTIONS
+        for option in request.opt.option_list()
+    )
 
 
 def _device_of(request: aiocoap.Message) -> str:
@@ -125,10 +146,16 @@ class CoapServer(Service):
         every = stores if isinstance(stores, list) else [stores]
         self._site = ReleaseSite({store.class_id.hex(): store for store in every}, tracker)
         self._units = units
+        self._observe = tracker.observe
         self._wanted_port = port
         self._thread = LoopThread("CoAP server", self._serve)
         self.host = host
         self.port = port or 0
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its thread lives."""
+        return self._thread.is_alive
 
     def start(self) -> None:
         """Return when the port is bound. A second start uses the same port."""
@@ -143,7 +170,8 @@ class CoapServer(Service):
         self._thread.stop()
 
     async def _serve(self, is_ready: Callable[[], None], stopping: asyncio.Event) -> None:
-        context = await serve(ProtectedSite(self._site, UnitContexts(self._units)), self.host, self.port)
+        contexts = UnitContexts(self._units, self._observe)
+        context = await serve(ProtectedSite(self._site, contexts, self._observe), self.host, self.port)
         self.port = bound_port(context)
         is_ready()
         try:

@@ -26,13 +26,13 @@ from typing import Final
 from provisioning.keys.pem import write_private
 from provisioning.servers.access import mosquitto_acl
 from provisioning.servers.broker import (
-    SAVED_AFTER_CHANGES,
     BrokerSetup,
     free_port,
     is_port_free,
     replace_file,
 )
 from provisioning.servers.errors import PortBusyError, ServerError, ServerMissingError
+from provisioning.servers.mosquitto_config import CONFIGURATION, BrokerFiles, configuration_text
 from provisioning.servers.service import Service
 
 START_TIMEOUT_S: Final = 10.0
@@ -41,32 +41,6 @@ PORT_ATTEMPTS: Final = 5
 RUNTIME_PREFIX: Final = "fb-mqtt-"
 STATE_FILE: Final = "mosquitto.db"
 RUN_FILE: Final = "mosquitto.run"  # pid and private directory of the broker that runs, one to a line
-
-CONFIGURATION: Final = """\
-per_listener_settings false
-listener {port} {host}
-cafile {runtime}/clients.crt
-certfile {runtime}/server.crt
-keyfile {runtime}/server.key
-tls_version tlsv1.2
-require_certificate true
-use_identity_as_username true
-use_username_as_clientid true
-allow_anonymous false
-acl_file {runtime}/acl
-persistence true
-persistence_location {runtime}/
-autosave_on_changes true
-autosave_interval {changes}
-log_dest stderr
-log_type error
-log_type warning
-log_type notice
-log_type information
-connection_messages true
-max_packet_size 65536
-set_tcp_nodelay true
-"""
 
 
 def find_mosquitto() -> Path | None:
@@ -204,12 +178,15 @@ class MosquittoBroker(Service):
         """A private directory with everything that mosquitto reads, owned by the user it runs as."""
         runtime = Path(tempfile.mkdtemp(prefix=RUNTIME_PREFIX))
         setup = self._setup
-        (runtime / "clients.crt").write_bytes(setup.client_ca_pem)
-        (runtime / "server.crt").write_bytes(setup.server.certificate_pem)
-        write_private(runtime / "server.key", setup.server.private_key_pem)
+        files = BrokerFiles(
+            runtime / "clients.crt", runtime / "server.crt", runtime / "server.key", runtime / "acl", runtime
+        )
+        files.clients.write_bytes(setup.client_ca_pem)
+        files.certificate.write_bytes(setup.server.certificate_pem)
+        write_private(files.key, setup.server.private_key_pem)
         self._write_rights(runtime)
         (runtime / "mosquitto.conf").write_text(
-            CONFIGURATION.format(port=self.port, host=self.host, runtime=runtime, changes=SAVED_AFTER_CHANGES)
+            configuration_text(files, self.host, self.port, CONFIGURATION)
         )
         replace_file(setup.directory / STATE_FILE, runtime / STATE_FILE)
         _give_away(runtime)

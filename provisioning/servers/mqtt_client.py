@@ -15,6 +15,8 @@ from typing import Any, Final
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
+from provisioning.keys.pem import read_private
+from provisioning.keys.secret_input import KEY_VARIABLE, ask
 from provisioning.servers.errors import ServerError
 from provisioning.servers.service import Service
 
@@ -47,6 +49,22 @@ class _NamedContext(ssl.SSLContext):
         return super().wrap_socket(sock, *arguments, **options)
 
 
+def tls_context(access: MqttAccess) -> ssl.SSLContext:
+    """The TLS settings of a connection. The passphrase of an encrypted key comes from `secret_input`.
+
+    Raises OSError (ssl.SSLError among them), and ValueError for a private key that others can read.
+    """
+    read_private(access.key)
+    context = _NamedContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.peer_name = access.server_name
+    context.load_verify_locations(cafile=access.ca)
+    context.load_cert_chain(
+        access.certificate, access.key, lambda: ask(KEY_VARIABLE, "passphrase of the key")
+    )
+    return context
+
+
 class MqttClient(Service):
     """One connection with a background thread; start() returns when it is accepted. Raises ServerError.
 
@@ -63,13 +81,16 @@ class MqttClient(Service):
         topics: tuple[str, ...] = (),
         on_message: Callable[[str, bytes], None] | None = None,
         is_retained_wanted: bool = True,
+        on_state: Callable[[bool, str], None] | None = None,
     ) -> None:
+        """`on_state(is_connected, reason)` is called when the topics are granted and when the connection ends."""
         self.client_id = client_id
         self.problem: str | None = None
         self._access = access
         self._topics = topics
         self._on_message = on_message
         self._is_retained_wanted = is_retained_wanted
+        self._on_state = on_state or (lambda is_connected, reason: None)
         self._subscribed = threading.Event()
         self._refusal: str | None = None
         self._is_stopping = False
@@ -91,7 +112,7 @@ class MqttClient(Service):
         access = self._access
         self._is_stopping = False
         try:
-            self._client.tls_set_context(self._tls())
+            self._client.tls_set_context(tls_context(access))
             self._client.connect(access.host, access.port, keepalive=30)
         except (OSError, ValueError) as error:
             raise ServerError(f"broker {access.host}:{access.port}: {error}") from error
@@ -142,14 +163,6 @@ class MqttClient(Service):
         if not is_granted:
             raise ServerError(f"{what}: the broker denies it to {self.client_id}")
 
-    def _tls(self) -> ssl.SSLContext:
-        context = _NamedContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.peer_name = self._access.server_name
-        context.load_verify_locations(cafile=self._access.ca)
-        context.load_cert_chain(self._access.certificate, self._access.key)
-        return context
-
     def _connected(self, client: paho.Client, _data: Any, _flags: Any, code: Any, _properties: Any) -> None:
         if code.is_failure:
             self._refusal = str(code)
@@ -174,6 +187,7 @@ class MqttClient(Service):
             _log.error("%s", self.problem)
         else:
             _log.warning("the broker ended the session of %r: %s", self.client_id, code)
+        self._on_state(False, self.problem or str(code))
 
     def _subscription_answered(
         self, _client: paho.Client, _data: Any, number: int, codes: list[Any], _properties: Any
@@ -186,6 +200,8 @@ class MqttClient(Service):
             if not is_granted:
                 self._refusal = "subscription denied"
             self._subscribed.set()
+        if is_granted and self._topics:
+            self._on_state(True, "")
 
     def _received(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
         if self._on_message is None or (message.retain and not self._is_retained_wanted):

@@ -7,6 +7,8 @@ from typing import Any
 
 from aiocoap import oscore
 
+from provisioning.servers.coap_events import COAP, reason_of
+from provisioning.servers.observer import REFUSED, Observer, ignore
 from provisioning.servers.oscore_store import (
     RESERVE_STEP,
     SERVER_ID,
@@ -21,8 +23,9 @@ REPLAY_WINDOW = 32  # RFC 8613 section 7.4: the default
 class UnitContext(oscore.CanProtect, oscore.CanUnprotect, oscore.SecurityContextUtils):  # type: ignore[misc]
     """One unit's context. Its replay window starts unknown, so the first request is challenged with Echo."""
 
-    def __init__(self, unit: OscoreUnit, store: OscoreStore) -> None:
+    def __init__(self, unit: OscoreUnit, store: OscoreStore, observe: Observer = ignore) -> None:
         self.unit = unit
+        self._observe = observe
         self._store = store
         self.alg_aead = oscore.algorithms["AES-CCM-16-64-128"]
         self.hashfun = oscore.hashfunctions["sha256"]
@@ -38,10 +41,19 @@ class UnitContext(oscore.CanProtect, oscore.CanUnprotect, oscore.SecurityContext
         """As aiocoap has it. Raises oscore.ProtectionInvalid and its subclasses, whatever the message holds."""
         try:
             return super().unprotect(protected_message, request_id)
-        except oscore.ProtectionInvalid:
+        except oscore.ReplayErrorWithEcho:  # the challenge of the first request (RFC 8613 appendix B.1.2)
+            raise
+        except oscore.ProtectionInvalid as refusal:
+            self._refused(refusal)
             raise
         except Exception as failure:  # of aiocoap's and cbor2's decoders: which ones is not documented
-            raise oscore.DecodeError(f"{type(failure).__name__} while decoding") from None
+            damaged = oscore.DecodeError(f"{type(failure).__name__} while decoding")
+            self._refused(damaged)
+            raise damaged from None
+
+    def _refused(self, refusal: Exception) -> None:
+        device = self.unit.device_id.hex()
+        self._observe(REFUSED, source=COAP, kind="message", reason=reason_of(refusal), device=device)
 
     def post_seqnoincrease(self) -> None:
         """Called by aiocoap between counting and use: the number is durable before it is used."""
@@ -54,8 +66,9 @@ class UnitContext(oscore.CanProtect, oscore.CanUnprotect, oscore.SecurityContext
 class UnitContexts:
     """What aiocoap asks for the context of a request. A unit added to the store is found at once."""
 
-    def __init__(self, store: OscoreStore) -> None:
+    def __init__(self, store: OscoreStore, observe: Observer = ignore) -> None:
         self._store = store
+        self._observe = observe
         self._contexts: dict[bytes, UnitContext] = {}
 
     def find_oscore(self, unprotected: dict[Any, Any]) -> UnitContext:
@@ -71,5 +84,5 @@ class UnitContexts:
             raise KeyError
         context = self._contexts.get(kid)
         if context is None or context.unit != unit:  # new, or given a new secret
-            context = self._contexts[kid] = UnitContext(unit, self._store)
+            context = self._contexts[kid] = UnitContext(unit, self._store, self._observe)
         return context

@@ -92,6 +92,11 @@ class OscoreStore:
         self._path(unit.sender_id, "unit").unlink(missing_ok=True)
         return True
 
+    def count(self) -> int:
+        """How many units have access."""
+        with os.scandir(self.directory) as entries:
+            return sum(one.name.endswith(".unit") for one in entries)
+
     def first_sequence(self, sender_id: bytes) -> int:
         """The first number that the server may use with this unit after a start."""
         elapsed_s = max(0, int(self._clock()) - RESTORE_EPOCH_S)

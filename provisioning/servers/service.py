@@ -65,6 +65,11 @@ class LoopThread(Service):
         """Whether it was started and not stopped."""
         return self._thread is not None
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread runs; False after an error ended it."""
+        return self._thread is not None and self._thread.is_alive()
+
     def start(self) -> None:
         """Return when `serve` is ready."""
         if self._thread is not None:

@@ -4,7 +4,9 @@ A unit accepts a signed time as the new floor of its own clock. One record from 
 every unit that saw it refuse the right time for 30 days. Rules:
 1. The system clock must be synchronised (adjtimex(2)); a clock that nobody sets is not signed.
 2. The system clock must advance as the machine's steady clock does. A difference of more than JUMP_S is a jump:
-   nothing is signed until the clock is back, or the service is started again with a clock that was checked.
+   nothing is signed until the clock is back, or `accept` confirms the time. The moment that both clocks are compared
+   with is kept in a file beside that of rule 3, so a restart of the service does not lift the refusal. A restart of the
+   machine starts the steady clock again; then rule 3 decides.
 3. The latest time that was signed is kept in a file, rounded up to RESERVE_S and written before the signature. After
    a start, a clock that is behind it or more than PAUSE_S ahead of it is refused until `accept` confirms the time.
 How the roots undo a time that was signed all the same: docs/signing.md.
@@ -29,6 +31,7 @@ RESERVE_S: Final = 3600
 PAUSE_S: Final = 14 * 86400  # longest pause of a tracker after which its clock is believed without a person
 DAY_S: Final = 86400
 
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _STA_UNSYNC: Final = 0x0040
 _TIME_ERROR: Final = 5
 _TIMEX_BYTES: Final = 256  # struct timex has 208 bytes on 64-bit Linux
@@ -47,6 +50,14 @@ def system_time_s() -> int:
 def steady_s() -> float:
     """Seconds since the machine started, suspended time included; nobody can set this clock."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def boot_id() -> str:
+    """Text that is different after each start of the machine; empty if the kernel gives none."""
+    try:
+        return _BOOT_ID.read_text().strip()
+    except OSError:
+        return ""
 
 
 def is_synchronised() -> bool:
@@ -68,6 +79,7 @@ class SigningClock:
         now: Callable[[], int] = system_time_s,
         steady: Callable[[], float] = steady_s,
         is_synchronised: Callable[[], bool] = is_synchronised,
+        boot_id: Callable[[], str] = boot_id,
     ) -> None:
         """`state`: the file of rule 3; None keeps nothing. Raises ClockError for a damaged file, OSError."""
         self._state = state
@@ -75,7 +87,9 @@ class SigningClock:
         self._steady = steady
         self._is_synchronised = is_synchronised
         self._lock = threading.Lock()
-        self._base: tuple[int, float] | None = None  # system time and steady time of one moment
+        self._boot_id = boot_id()
+        # System time and steady time of one moment.
+        self._base = None if state is None else _read_base(state, self._boot_id)
         self._signed_until_s = None if state is None else _read(state)
 
     def __call__(self) -> int:
@@ -86,7 +100,8 @@ class SigningClock:
                 raise ClockError("the clock of this machine is not synchronised: start its time service")
             if self._base is None:
                 self._check_pause(now_s)
-                self._base = (now_s, steady_s)
+                self._set_base(now_s, steady_s)
+            assert self._base is not None  # noqa: S101 - set above
             self._check_jump(now_s, steady_s, *self._base)
             self._reserve(now_s)
             return now_s
@@ -99,7 +114,7 @@ class SigningClock:
         days = (now_s - until_s) / DAY_S
         raise ClockError(
             f"the clock is {abs(days):.1f} days {'after' if days > 0 else 'before'} the latest time that was signed: "
-            f"check it, then confirm it (SigningClock.accept, {self._state})"
+            f"check it, then confirm it: {_confirm(self._state)}"
         )
 
     def _check_jump(self, now_s: int, steady_s: float, base_s: int, base_steady_s: float) -> None:
@@ -108,10 +123,15 @@ class SigningClock:
         jump_s = now_s - base_s - elapsed_s
         if abs(jump_s) > JUMP_S:
             raise ClockError(
-                f"the clock jumped by {jump_s:+.0f} s: correct it, or check it and start the tracker again"
+                f"the clock jumped by {jump_s:+.0f} s: correct it, or check it and confirm it: {_confirm(self._state)}"
             )
         if elapsed_s > REBASE_S:
-            self._base = (now_s, steady_s)
+            self._set_base(now_s, steady_s)
+
+    def _set_base(self, now_s: int, steady_s: float) -> None:
+        self._base = (now_s, steady_s)
+        if self._state is not None and self._boot_id:
+            write_durably(_base_path(self._state), f"{self._boot_id} {now_s} {steady_s}\n".encode())
 
     def _reserve(self, now_s: int) -> None:
         if self._state is not None and (self._signed_until_s is None or now_s > self._signed_until_s):
@@ -121,7 +141,11 @@ class SigningClock:
 
     @staticmethod
     def accept(state: Path, now_s: int) -> None:
-        """Confirm that `now_s` is the right time, whatever was signed before. Raises OSError."""
+        """Confirm that `now_s` is the right time, whatever was signed before. Raises OSError.
+
+        A service that runs now has to be started again.
+        """
+        _base_path(state).unlink(missing_ok=True)
         write_durably(state, b"%d\n" % now_s)
 
 
@@ -131,6 +155,28 @@ def _read(state: Path) -> int | None:
     except FileNotFoundError:
         return None
     except ValueError:
+        raise ClockError(f"{state} is damaged: check the clock, then confirm it: {_confirm(state)}") from None
+
+
+def _confirm(state: Path | None) -> str:
+    """The command that confirms the time."""
+    return (
+        "start the tracker again" if state is None else f"firstboot serve accept-clock --state {state.parent}"
+    )
+
+
+def _base_path(state: Path) -> Path:
+    return state.with_name(state.name + ".base")
+
+
+def _read_base(state: Path, boot_id: str) -> tuple[int, float] | None:
+    """The moment that was kept in this start of the machine; None if there is none. A damaged file is a ClockError."""
+    try:
+        kept, now_text, steady_text = _base_path(state).read_text(encoding="ascii").split()
+        return (int(now_text), float(steady_text)) if kept == boot_id else None
+    except FileNotFoundError:
+        return None
+    except ValueError:
         raise ClockError(
-            f"{state} is damaged: check the clock, then confirm it (SigningClock.accept)"
+            f"{_base_path(state)} is damaged: check the clock, then confirm it: {_confirm(state)}"
         ) from None

@@ -24,13 +24,16 @@ from device.records import freshness
 from device.suit import report
 from provisioning.keys.lms_state import LmsStateError
 from provisioning.keys.signer import Signer, sign_record
+from provisioning.servers import observer
 from provisioning.servers.access import TRACKER
 from provisioning.servers.errors import ServerError, TrackerError
 from provisioning.servers.mqtt_client import MqttAccess, MqttClient
+from provisioning.servers.observer import Observer
 from provisioning.servers.service import Service
 from provisioning.servers.signing_clock import SigningClock
 
 _log = logging.getLogger(__name__)
+MQTT: Final = "mqtt"
 _REQUESTS: Final = "fb/d/+/fresh/req"
 _REPORTS: Final = "fb/d/+/report"
 KEPT_REPORTS: Final = 10_000
@@ -41,7 +44,7 @@ class Report:
     """What one device reported, and over which transport."""
 
     device: str  # device id in hex
-    source: str  # "mqtt" or "coap"
+    source: str  # MQTT, or "coap"
     data: bytes
 
     def fields(self) -> dict[int, Any]:
@@ -59,7 +62,7 @@ class Report:
 
 @dataclass
 class Newest:
-    """The newest numbers of one product class that the tracker knows; they only go up.
+    """The newest numbers of one product class that the tracker knows.
 
     A unit reports what it does not receive although it is named here, so note a number after it was published to every
     source. `keyset` 0 leaves the key set out: firmware of version 0.1 refuses a freshness record that names one, so set
@@ -70,8 +73,12 @@ class Newest:
     support: int = 0
     keyset: int = 0
 
+    def current(self) -> tuple[int, int, int]:
+        """The numbers of manifest, support record and key set, as the tracker signs them."""
+        return self.manifest, self.support, self.keyset
+
     def raise_to(self, manifest: int = 0, support: int = 0, keyset: int = 0) -> None:
-        """Note numbers that were published."""
+        """Note numbers that were published; they only go up."""
         self.manifest = max(self.manifest, manifest)
         self.support = max(self.support, support)
         self.keyset = max(self.keyset, keyset)
@@ -90,12 +97,14 @@ class Tracker:
         *,
         now: Callable[[], int] | None = None,
         on_report: Callable[[Report], None] | None = None,
+        observe: Observer = observer.ignore,
     ) -> None:
         self._signer = signer
         self.classes = classes
         self._lock = threading.Lock()
         self.now = SigningClock() if now is None else now
         self.on_report = on_report
+        self.observe = observe
         self.asked = 0  # freshness requests so far, answered or refused
         self._reports: deque[Report] = deque(maxlen=KEPT_REPORTS)
 
@@ -105,20 +114,33 @@ class Tracker:
         with self._lock:
             return list(self._reports)
 
-    def answer(self, request: bytes) -> bytes:
-        """The signed record for `request`.
+    def answer(self, request: bytes, source: str = MQTT) -> bytes:
+        """The signed record for `request`, which came over `source`.
 
         Raises FreshnessError for a damaged request or another class, ClockError, and TrackerError if the key does not
         sign.
         """
         self.asked += 1
+        self.observe(observer.REQUEST, source=source, kind="freshness")
+        try:
+            record = self._answer(request)
+        except FreshnessError as error:
+            reason = str(error.fields.get("reason", ""))
+            self.observe(observer.REFUSED, source=source, kind="freshness", reason=reason)
+            raise
+        except (ServerError, OSError) as error:
+            self.observe(observer.NOT_SIGNED, reason="key" if isinstance(error, TrackerError) else "clock")
+            raise
+        self.observe(observer.ANSWERED, source=source)
+        return record
+
+    def _answer(self, request: bytes) -> bytes:
         asked = freshness.decode_request(request)
         newest = self.classes.get(asked.class_id)
         if newest is None:
             raise FreshnessError(reason="class")
-        payload = freshness.encode_payload(
-            asked.class_id, asked.nonce, self.now(), newest.manifest, newest.support, newest.keyset
-        )
+        numbers = newest.current()
+        payload = freshness.encode_payload(asked.class_id, asked.nonce, self.now(), *numbers)
         with self._lock:  # a token signs one thing at a time
             try:
                 return sign_record(payload, freshness.TYP, self._signer)
@@ -127,8 +149,11 @@ class Tracker:
 
     def take_report(self, device: str, source: str, data: bytes) -> bool:
         """Keep a report; False if it is too large to be one."""
+        self.observe(observer.REQUEST, source=source, kind="report")
         if len(data) > limits.REPORT_BYTES:
+            self.observe(observer.REFUSED, source=source, kind="report", reason="size")
             return False
+        self.observe(observer.REPORTED, source=source, device=device)
         report = Report(device, source, data)
         with self._lock:
             self._reports.append(report)
@@ -144,9 +169,19 @@ class MqttTracker(Service):
     have the same name take each other's session over; MqttClient reports it.
     """
 
-    def __init__(self, tracker: Tracker, access: MqttAccess, name: str = TRACKER) -> None:
+    def __init__(
+        self,
+        tracker: Tracker,
+        access: MqttAccess,
+        name: str = TRACKER,
+        *,
+        on_state: Callable[[bool, str], None] | None = None,
+    ) -> None:
+        """`on_state`: as MqttClient calls it."""
         self._tracker = tracker
-        self.client = MqttClient(access, name, topics=(_REQUESTS, _REPORTS), on_message=self._received)
+        self.client = MqttClient(
+            access, name, topics=(_REQUESTS, _REPORTS), on_message=self._received, on_state=on_state
+        )
 
     def start(self) -> None:
         """Return when requests are being answered."""
@@ -159,7 +194,7 @@ class MqttTracker(Service):
         # The broker lets a device publish below its own name only, so the topic names the device that asks.
         _, _, device, *rest = topic.split("/")
         if rest == ["report"]:
-            self._tracker.take_report(device, "mqtt", payload)
+            self._tracker.take_report(device, MQTT, payload)
             return
         try:
             record = self._tracker.answer(payload)

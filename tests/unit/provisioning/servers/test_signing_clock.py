@@ -30,6 +30,7 @@ class Machine:
         self.steady_s = 1000.0
         self.offset_s = START_S - 1000
         self.is_synchronised = True
+        self.boot_id = "first"
 
     def clock(self, state: Path | None = None) -> SigningClock:
         return SigningClock(
@@ -37,6 +38,7 @@ class Machine:
             now=lambda: int(self.steady_s) + self.offset_s,
             steady=lambda: self.steady_s,
             is_synchronised=lambda: self.is_synchronised,
+            boot_id=lambda: self.boot_id,
         )
 
 
@@ -83,14 +85,38 @@ def test_a_clock_that_nobody_keeps_is_not_signed(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("jump_s", [30 * DAY_S, -DAY_S, PAUSE_S + 2 * RESERVE_S])
-def test_a_clock_that_jumped_while_the_tracker_was_stopped_is_not_signed(
+def test_a_clock_that_jumped_while_the_machine_was_off_is_not_signed(
     machine: Machine, tmp_path: Path, jump_s: int
 ) -> None:
     state = tmp_path / "signed"
     machine.clock(state)()
     machine.offset_s += jump_s
+    machine.boot_id = "second"
     with pytest.raises(ClockError, match=r"days (after|before) the latest time"):
         machine.clock(state)()
+
+
+@pytest.mark.parametrize("jump_s", [10 * DAY_S, 2 * JUMP_S, -2 * JUMP_S])
+def test_a_restart_of_the_tracker_does_not_lift_the_refusal_of_a_jump(
+    machine: Machine, tmp_path: Path, jump_s: int
+) -> None:
+    state = tmp_path / "signed"
+    machine.clock(state)()
+    machine.offset_s += jump_s
+    machine.steady_s += 5
+    for _ in range(3):
+        with pytest.raises(ClockError, match="jumped by"):
+            machine.clock(state)()
+    SigningClock.accept(state, START_S + jump_s + 5)
+    assert machine.clock(state)() == START_S + jump_s + 5
+
+
+def test_a_damaged_file_of_the_compared_moment_is_a_typed_error(machine: Machine, tmp_path: Path) -> None:
+    state = tmp_path / "signed"
+    machine.clock(state)()
+    state.with_name("signed.base").write_text("first now")
+    with pytest.raises(ClockError, match="damaged"):
+        machine.clock(state)
 
 
 def test_a_person_confirms_the_time_after_a_long_pause(machine: Machine, tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Recipes that `firstboot serve recipe` prints."""

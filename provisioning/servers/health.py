@@ -1,0 +1,127 @@
+"""The health endpoint of the maker's servers: HTTP for a service manager and a monitoring system, on loopback.
+
+GET /healthz   200 while the process can do its work, else 503: start it again
+GET /readyz    200 if every part answers, else 503; JSON that names each part
+GET /metrics   counters as OpenMetrics text, for Prometheus
+
+Rules:
+1. Answers contain no secret and no device id, so the endpoint has no login. It listens on loopback unless the maker
+   names another address.
+2. A request has REQUEST_S seconds and one line of at most 64 KiB (http.server); a client that sends nothing holds one
+   thread until then. At most CONNECTIONS are served at a time.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final
+
+from provisioning.servers.errors import PortBusyError, ServerError
+from provisioning.servers.service import Service
+
+REQUEST_S: Final = 5
+CONNECTIONS: Final = 16
+
+# The name of each part, and why it does not answer; an empty text: it answers.
+Checks = Callable[[], Mapping[str, str]]
+
+
+class HealthServer(Service):
+    """The endpoint on `host`:`port` (0: a free port). start() raises PortBusyError, ServerError."""
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        *,
+        alive: Checks,
+        ready: Checks,
+        metrics: Callable[[], tuple[str, bytes]],
+    ) -> None:
+        """`metrics` returns content type and text."""
+        self.host, self.port = address
+        self._answers: Mapping[str, Callable[[], tuple[int, str, bytes]]] = {
+            "/healthz": lambda: _report(alive()),
+            "/readyz": lambda: _report(ready()),
+            "/metrics": lambda: (200, *metrics()),
+        }
+        self._server: ThreadingHTTPServer | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Return when the port is bound."""
+        if self._server is not None:
+            raise ServerError("this health endpoint is running")
+        try:
+            self._server = _Server((self.host, self.port), _handler(self._answers))
+        except OSError as error:
+            raise PortBusyError(
+                f"the health endpoint cannot listen on {self.host}:{self.port}: {error.strerror}"
+            ) from error
+        self.port = int(self._server.server_address[1])
+        self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close the port."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.shutdown()
+            server.server_close()
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join()
+
+
+def _report(checks: Mapping[str, str]) -> tuple[int, str, bytes]:
+    is_good = not any(checks.values())
+    parts = {name: problem or "ok" for name, problem in checks.items()}
+    body = json.dumps({"ok": is_good, "parts": parts}).encode() + b"\n"
+    return (200 if is_good else 503), "application/json", body
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False  # a client that sends nothing does not delay the stop
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self._free = threading.BoundedSemaphore(CONNECTIONS)
+        super().__init__(address, handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if not self._free.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is not worth a traceback."""
+
+
+def _handler(answers: Mapping[str, Callable[[], tuple[int, str, bytes]]]) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        timeout = REQUEST_S
+        server_version, sys_version = "firstboot", ""
+
+        def do_GET(self) -> None:
+            answer = answers.get(self.path.partition("?")[0])
+            status, kind, body = answer() if answer else (404, "text/plain", b"not found\n")
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Cache-Control", "no-store")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Requests of a monitoring system are not logged."""
+
+    return Handler

@@ -1,0 +1,186 @@
+"""The servers that a maker runs, put together: the tracker on a broker, the CoAP server, the health endpoint.
+
+Rules:
+1. They are ready when every part answers: the broker sends requests, the CoAP port answers, the clock can be signed
+   and the store can be read. `readiness` names each part that does not.
+2. A broker that is down and a clock that is not synchronised are waited for. A wrong key, a wrong certificate and a
+   port in use end the start with a typed error. An empty store is a store without releases.
+3. The key signs once at the start, a record that is thrown away, so a key that does not sign is found at once.
+4. What has to survive a restart is durable before it is used: the OSCORE numbers, the latest signed time, the release
+   store. A lock keeps a second process out of each folder.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from device.records import freshness
+from provisioning.keys.lms_state import LmsStateError
+from provisioning.keys.signer import Signer, sign_record
+from provisioning.release.store import ReleaseStore
+from provisioning.servers.broker_link import BrokerLink
+from provisioning.servers.coap_server import CoapServer
+from provisioning.servers.errors import ServerError, TrackerError
+from provisioning.servers.folder_lock import FolderLock
+from provisioning.servers.health import HealthServer
+from provisioning.servers.metrics import ClassFacts, Metrics
+from provisioning.servers.mqtt_client import MqttAccess
+from provisioning.servers.observer import Observer, observe_all
+from provisioning.servers.oscore_store import OscoreStore
+from provisioning.servers.published_numbers import PublishedNumbers
+from provisioning.servers.service import Service
+from provisioning.servers.signing_clock import ClockError, SigningClock, is_synchronised
+from provisioning.servers.tracker import Tracker
+
+PING_S: Final = 2.0
+_PING: Final = b"\x40\x00\xfb\x01"  # an empty confirmable message; the answer is a reset (RFC 7252 4.3)
+_PONG: Final = b"\x70\x00\xfb\x01"
+
+
+@dataclass(frozen=True)
+class ServerPlan:
+    """What to run. `mqtt`: the tracker's connection; `coap`: address and credential store; at least one of them."""
+
+    class_ids: Sequence[bytes]
+    store: Path
+    state: Path
+    signer: Signer
+    mqtt: MqttAccess | None = None
+    coap: tuple[str, int] | None = None
+    oscore: Path | None = None
+    health: tuple[str, int] | None = None
+    is_keyset_named: bool = False  # published_numbers.py, rule 3
+    is_clock_trusted: bool = False  # sign although the kernel does not report a synchronised clock
+
+
+class MakerServers(Service):
+    """The servers of a plan. start() returns when the ports are bound; the broker is connected in the background."""
+
+    def __init__(self, plan: ServerPlan, observe: Observer) -> None:
+        """Reads nothing and binds nothing. Raises AccessFilesError, ClockError, OSError."""
+        self._plan = plan
+        self._stack = ExitStack()
+        self._stores = [ReleaseStore(plan.store, class_id, is_reader=True) for class_id in plan.class_ids]
+        self._numbers = {
+            store.class_id: PublishedNumbers(store, is_keyset_named=plan.is_keyset_named)
+            for store in self._stores
+        }
+        self.metrics = Metrics(
+            classes=self._class_facts,
+            units=self._count_units,
+            is_ready=lambda: not any(self.readiness().values()),
+        )
+        self.oscore = None if plan.oscore is None else OscoreStore(plan.oscore)
+        self.tracker = Tracker(
+            plan.signer, self._numbers, now=self._now, observe=observe_all([self.metrics, observe])
+        )
+        self._clock: SigningClock | None = None
+        self.link = None if plan.mqtt is None else BrokerLink(self.tracker, plan.mqtt)
+        self.coap: CoapServer | None = None
+        self.health: HealthServer | None = None
+
+    def start(self) -> None:
+        """Raises PortBusyError, FolderInUseError, ClockError, TrackerError, ServerError, OSError."""
+        with ExitStack() as stack:
+            self._start(stack)
+            self._stack = stack.pop_all()
+
+    def _start(self, stack: ExitStack) -> None:
+        plan = self._plan
+        name = "coap" if self.link is None else "tracker"
+        stack.enter_context(FolderLock(plan.state, name))
+        self._clock = SigningClock(
+            plan.state / f"{name}.clock",
+            is_synchronised=(lambda: True) if plan.is_clock_trusted else is_synchronised,
+        )
+        self._check_key()
+        if plan.health is not None:
+            self.health = stack.enter_context(
+                HealthServer(
+                    plan.health, alive=self.liveness, ready=self.readiness, metrics=self.metrics.text
+                )
+            )
+        if plan.coap is not None and self.oscore is not None:
+            stack.enter_context(FolderLock(self.oscore.directory, "server"))
+            host, port = plan.coap
+            self.coap = stack.enter_context(
+                CoapServer(self._stores, self.oscore, self.tracker, host=host, port=port)
+            )
+        if self.link is not None:
+            stack.enter_context(self.link)
+
+    def stop(self) -> None:
+        """End every part, the last one first."""
+        self._stack.close()
+
+    def liveness(self) -> Mapping[str, str]:
+        """By part: why it cannot go on without a new start; empty if it can."""
+        is_dead = self.coap is not None and not self.coap.is_running
+        return {"coap": "its thread ended" if is_dead else ""}
+
+    def readiness(self) -> Mapping[str, str]:
+        """By part: why it does not answer; empty if it does."""
+        checks: dict[str, str] = {}
+        if self.link is not None:
+            checks["broker"] = "" if self.link.is_connected else self.link.reason or "not connected"
+        if self._plan.coap is not None:
+            checks["coap"] = self._ping()
+        checks["clock"] = self._problem_of(self._now)
+        checks["store"] = next((one for one in map(self._store_problem, self._stores) if one), "")
+        return checks
+
+    def _now(self) -> int:
+        if self._clock is None:
+            raise ClockError("the servers have not started")
+        return self._clock()
+
+    def _problem_of(self, read: Callable[[], object]) -> str:
+        try:
+            read()
+        except (ServerError, OSError) as error:
+            return str(error)
+        return ""
+
+    def _store_problem(self, store: ReleaseStore) -> str:
+        numbers = self._numbers[store.class_id]
+        numbers.current()
+        return numbers.problem or ""
+
+    def _check_key(self) -> None:
+        """Rule 3. The class of the record is no product's, so nobody can use it."""
+        payload = freshness.encode_payload(bytes(16), bytes(16), 0, 0, 0)
+        try:
+            sign_record(payload, freshness.TYP, self._plan.signer)
+        except (OSError, ValueError, LmsStateError) as error:
+            raise TrackerError(f"the tracker's key does not sign: {error}") from error
+
+    def _ping(self) -> str:
+        """Whether the CoAP port answers (RFC 7252 4.3)."""
+        if self.coap is None:
+            return "not started"
+        host = "127.0.0.1" if self.coap.host in ("", "0.0.0.0") else self.coap.host  # noqa: S104 - compared, not bound
+        try:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+                probe.settimeout(PING_S)
+                probe.connect((host, self.coap.port))
+                probe.send(_PING)
+                return "" if probe.recv(16) == _PONG else "the port answers in another protocol"
+        except OSError as error:
+            return f"the port does not answer: {error}"
+
+    def _class_facts(self) -> Mapping[str, ClassFacts]:
+        found = {}
+        for store in self._stores:
+            files, size = store.totals()
+            found[store.class_id.hex()] = ClassFacts(
+                files, size, *self._numbers[store.class_id].current()[:2]
+            )
+        return found
+
+    def _count_units(self) -> int:
+        return 0 if self.oscore is None else self.oscore.count()

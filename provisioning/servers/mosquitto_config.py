@@ -1,0 +1,59 @@
+"""mosquitto's configuration, for the broker of demo and tests and for a maker's own: one text for both.
+
+TLS 1.2 or newer, a client certificate for every connection, its common name as user name and client id, the rights of
+provisioning.servers.access, and retained messages that are saved before a publisher reports success.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from provisioning.servers.broker import SAVED_AFTER_CHANGES
+from provisioning.servers.errors import ServerError
+
+CONFIGURATION: Final = """\
+per_listener_settings false
+listener {port} {host}
+cafile {clients}
+certfile {certificate}
+keyfile {key}
+tls_version tlsv1.2
+require_certificate true
+use_identity_as_username true
+use_username_as_clientid true
+allow_anonymous false
+acl_file {acl}
+persistence true
+persistence_location {data}/
+autosave_on_changes true
+autosave_interval {changes}
+log_dest stderr
+log_type error
+log_type warning
+log_type notice
+log_type information
+connection_messages true
+max_packet_size 65536
+set_tcp_nodelay true
+"""
+
+
+@dataclass(frozen=True)
+class BrokerFiles:
+    """The files and folders that a configuration names. `data` keeps the retained messages."""
+
+    clients: Path  # the authorities of devices and of the maker's own clients (PEM)
+    certificate: Path
+    key: Path
+    acl: Path
+    data: Path
+
+
+def configuration_text(files: BrokerFiles, host: str, port: int, template: str = CONFIGURATION) -> str:
+    """The text of mosquitto.conf. Raises ServerError for a path that mosquitto would read as something else."""
+    paths = {name: str(path) for name, path in vars(files).items()}
+    if any("\n" in path or path != path.strip() for path in paths.values()):
+        raise ServerError("a path for mosquitto may not contain a line end, or begin or end with a space")
+    return template.format(host=host, port=port, changes=SAVED_AFTER_CHANGES, **paths)

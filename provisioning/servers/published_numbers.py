@@ -1,0 +1,86 @@
+"""The newest sequence numbers of a product class, read from its release store.
+
+Rules:
+1. The store is the only source: `firstboot release publish --store` replaces each file atomically, so a restart or a
+   kill changes nothing, and there is no second copy to get out of step. A maker with a broker publishes to both.
+2. The numbers are read again when a file changes. They may go down: the roots can set a ceiling after a key was stolen.
+3. The key set is named only if the maker allows it, because firmware of version 0.1 refuses such an answer.
+4. A file that is missing counts as 0. A file that cannot be read keeps the number that was read last.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from device import limits
+from device.codec import cose
+from device.errors import FirstbootError
+from device.records import support
+from device.suit import envelope, manifest
+from device.trust import keyset
+from provisioning.release.store import ReleaseStore
+from provisioning.servers.tracker import Newest
+
+_log = logging.getLogger(__name__)
+
+
+def manifest_number(data: bytes) -> int:
+    """The sequence number of an envelope's manifest. Raises FirstbootError."""
+    return int(manifest.decode(envelope.decode(data).manifest).sequence_number)
+
+
+def support_number(data: bytes) -> int:
+    """The sequence number of a signed support record. Raises FirstbootError."""
+    signed = cose.decode(data, limits.RECORD_BYTES, limits.KEYSET_SIGNATURES)
+    return int(support.decode(signed.payload or b"").sequence)
+
+
+def keyset_number(data: bytes) -> int:
+    """The sequence number of a signed key set. Raises FirstbootError."""
+    signed = cose.decode(data, limits.KEYSET_BYTES, limits.KEYSET_SIGNATURES)
+    return int(keyset.decode(signed.payload or b"").rules.sequence)
+
+
+_READERS: Final[dict[str, Callable[[bytes], int]]] = {
+    "manifest": manifest_number,
+    "support": support_number,
+    "keyset": keyset_number,
+}
+
+
+class PublishedNumbers(Newest):
+    """`Newest` of the class that `store` holds."""
+
+    def __init__(self, store: ReleaseStore, *, is_keyset_named: bool = False) -> None:
+        super().__init__()
+        self._is_keyset_named = is_keyset_named
+        self._store = store
+        self._etags: dict[str, bytes] = {}
+        self.problem: str | None = None  # why the store cannot be read now
+
+    def current(self) -> tuple[int, int, int]:
+        """The numbers of manifest, support record and key set; 0 for a key set that is not named."""
+        self.problem = None
+        self.manifest = self._read("manifest", self.manifest)
+        self.support = self._read("support", self.support)
+        if self._is_keyset_named:
+            self.keyset = self._read("keyset", self.keyset)
+        return self.manifest, self.support, self.keyset
+
+    def _read(self, name: str, known: int) -> int:
+        try:
+            if self._store.size(name) is None:
+                self._etags.pop(name, None)
+                return 0
+            etag = self._store.etag(name)
+            if self._etags.get(name) == etag:
+                return known
+            number = _READERS[name](self._store.read(name))
+        except (OSError, FirstbootError) as error:
+            self.problem = f"the published {name} cannot be read: {type(error).__name__}"
+            _log.error("%s", self.problem)
+            return known
+        self._etags[name] = etag
+        return number
