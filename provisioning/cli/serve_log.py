@@ -21,7 +21,8 @@ from provisioning.cli.errors import printable, redacted
 from provisioning.servers import observer
 from provisioning.servers.observer import Fact
 
-LOGGER: Final = "provisioning.serve"
+OURS: Final = __name__.rpartition(".cli.")[0]  # in a wheel the packages have longer names (ADR 24)
+LOGGER: Final = f"{OURS}.serve"
 BURST: Final = 20
 WINDOW_S: Final = 10.0
 _WARNINGS: Final = {observer.REFUSED, observer.BROKER_DOWN, "not_ready", "stop_late"}
@@ -96,7 +97,7 @@ def begin(*, is_json: bool) -> EventLog:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
-    logging.getLogger("provisioning").setLevel(logging.INFO)
-    for name in ("provisioning.servers.tracker", "provisioning.servers.coap_boundary"):
-        logging.getLogger(name).setLevel(logging.ERROR)  # their refusals are events
+    logging.getLogger(OURS).setLevel(logging.INFO)
+    for name in ("tracker", "coap_boundary"):
+        logging.getLogger(f"{OURS}.servers.{name}").setLevel(logging.ERROR)  # their refusals are events
     return EventLog()

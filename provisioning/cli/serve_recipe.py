@@ -10,7 +10,6 @@ import typer
 
 from provisioning.cli.errors import InputError
 
-FOLDER: Final = "provisioning.servers.deploy"
 RECIPES: Final = {
     "systemd": "firstboot-serve.service",
     "tmpfiles": "firstboot-serve.conf",
@@ -20,7 +19,9 @@ RECIPES: Final = {
 
 def recipe_text(name: str) -> str:
     """The recipe of this name in RECIPES."""
-    return (resources.files(FOLDER) / RECIPES[name]).read_text(encoding="utf-8")
+    from provisioning.servers import deploy
+
+    return (resources.files(deploy) / RECIPES[name]).read_text(encoding="utf-8")
 
 
 def recipe(

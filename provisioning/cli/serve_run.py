@@ -47,7 +47,8 @@ class _Signals:
         self._woken = threading.Event()
         for number in _ENDING:
             signal.signal(number, self._end)
-        signal.signal(signal.SIGHUP, self._reload)
+        if hasattr(signal, "SIGHUP"):  # not on Windows
+            signal.signal(signal.SIGHUP, self._reload)
 
     def wait(self, timeout_s: float) -> None:
         """Return after `timeout_s`, or at a signal."""

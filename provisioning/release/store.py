@@ -120,10 +120,10 @@ class ReleaseStore:
         descriptor, draft = tempfile.mkstemp(dir=self.directory, prefix=".new-")
         try:
             with os.fdopen(descriptor, "wb") as file:
-                os.fchmod(descriptor, FILE_MODE)
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
+            os.chmod(draft, FILE_MODE)
             os.replace(draft, path)
         except OSError:
             Path(draft).unlink(missing_ok=True)

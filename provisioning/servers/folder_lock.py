@@ -6,10 +6,10 @@ trackers that share a clock file would not see each other's jumps.
 
 from __future__ import annotations
 
-import fcntl
 import os
 from pathlib import Path
 
+from provisioning.file_system import lock
 from provisioning.servers.errors import ServerError
 from provisioning.servers.service import Service
 
@@ -19,7 +19,7 @@ class FolderInUseError(ServerError):
 
 
 class FolderLock(Service):
-    """Holds the file `NAME.lock` in a folder, from start() to stop(). The kernel releases it after a kill."""
+    """Holds the file `NAME.lock` in a folder, from start() to stop(). The system releases it after a kill."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self._path = folder / f"{name}.lock"
@@ -28,9 +28,9 @@ class FolderLock(Service):
     def start(self) -> None:
         """Make the folder (mode 0700) if it is missing, and take the lock. Raises FolderInUseError, OSError."""
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(descriptor, is_waiting=False)
         except BlockingIOError:
             os.close(descriptor)
             raise FolderInUseError(
