@@ -17,7 +17,7 @@ from firstboot.locations import source_root
 from provisioning.firmware.build import build, build_rom
 from provisioning.keys.key_ring import KeyRing
 from provisioning.release.image import key_hash, sign_image
-from provisioning.servers.tracker import Newest, Tracker
+from provisioning.servers.tracker import MQTT, Newest, Tracker
 from renode.nvm import trailer_offset
 from renode.qemu import QemuBoard
 from simulator.ports.flash import SimFlash
@@ -78,10 +78,10 @@ class _NotingTracker(Tracker):
         super().__init__(*arguments, **options)
         self.requests: list[bytes] = []
 
-    def answer(self, request: bytes) -> bytes:
+    def answer(self, request: bytes, source: str = MQTT) -> bytes:
         """As Tracker.answer."""
         self.requests.append(request)
-        return super().answer(request)
+        return super().answer(request, source)
 
 
 class BoardBench:
