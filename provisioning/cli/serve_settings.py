@@ -77,8 +77,8 @@ class ServeSettings:
         bool,
         typer.Option(
             "--name-keyset",
-            help="Also name the newest key set, so that units notice if it is withheld. Use it when no unit has firmware"
-            " of version 0.1 or older: that firmware refuses the answer.",
+            help="Also name the newest key set, so that units notice if it is withheld. Use it when no unit has"
+            " firmware of version 0.1: that firmware refuses the answer.",
         ),
     ] = False
     trust_clock: Annotated[
