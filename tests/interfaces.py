@@ -1,4 +1,4 @@
-"""The declared inventory of interfaces (docs/interfaces.json), as the tests that scan need it."""
+"""The declared inventory of interfaces (docs/interfaces.json), for the tests that scan a unit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def declared() -> list[dict[str, Any]]:
 
 
 def places(kind: str, direction: str, state: str) -> set[str]:
-    """Where interfaces of a kind are in a state."""
+    """Return the places of the interfaces of a kind in a state."""
     return {
         entry["place"]
         for entry in declared()
@@ -26,12 +26,12 @@ def places(kind: str, direction: str, state: str) -> set[str]:
 
 
 def open_ports(kind: str, state: str) -> set[int]:
-    """Ports that are declared to be open for others."""
+    """Return the ports that are declared to be open for others."""
     return {int(place) for place in places(kind, "in", state)}
 
 
 def operations(state: str) -> set[str]:
-    """Operations of the factory port that are declared to be carried out."""
+    """Return the operations of the factory port that are declared to be carried out."""
     answers = [
         entry["answers"]
         for entry in declared()
@@ -43,7 +43,7 @@ def operations(state: str) -> set[str]:
 
 
 def table_row(entry: dict[str, Any]) -> str:
-    """One line of the table in docs/interfaces.md."""
+    """Return one line of the table in docs/interfaces.md."""
     where = f"{entry['kind']} {entry['place']}"
     cells = (
         entry["name"],

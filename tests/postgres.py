@@ -1,4 +1,4 @@
-"""A PostgreSQL cluster of the tests' own: in a new folder, on a Unix socket there, gone afterwards.
+"""The tests' own PostgreSQL cluster: in a new folder, on a Unix socket there, deleted afterwards.
 
 No TCP port is opened and the package's own cluster is not touched. initdb refuses root, so as root everything runs
 as the package's user postgres.
@@ -28,7 +28,7 @@ def binaries() -> Path | None:
 
 
 def missing_reason() -> str | None:
-    """Why there can be no cluster here; None where there can."""
+    """Return why this machine cannot run a cluster, None if it can."""
     if binaries() is None:
         return "PostgreSQL is not installed (Debian package postgresql)"
     if os.geteuid() == 0 and shutil.which("runuser") is None:
@@ -37,10 +37,10 @@ def missing_reason() -> str | None:
 
 
 class Cluster:
-    """One server with as many databases as tests ask for. Use as a context manager."""
+    """One server with any number of databases. Use as a context manager."""
 
     def __init__(self, *, is_on_disk: bool = False) -> None:
-        """`is_on_disk`: for measuring; tests keep it in memory, where waiting for a disk costs nothing."""
+        """`is_on_disk`: for benchmarks; tests keep it in memory, where syncs take no time."""
         found = binaries()
         if found is None:
             raise RuntimeError("PostgreSQL is not installed")
@@ -77,7 +77,7 @@ class Cluster:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self) -> None:
-        """Start the server and wait for it. Durability stays at its defaults: on."""
+        """Start the server and wait for it. Durability stays on, as by default."""
         options = f"-c listen_addresses='' -c unix_socket_directories='{self.folder}' -c max_connections=60"
         log = str(self.folder / "log")
         self._run("pg_ctl", "-D", str(self.data), "-o", options, "-l", log, "-t", START_S, "-w", "start")
@@ -87,7 +87,7 @@ class Cluster:
         self._run("pg_ctl", "-D", str(self.data), "-m", mode, "-w", "stop")
 
     def new_database(self) -> str:
-        """The address of a new, empty database."""
+        """Return the address of a new, empty database."""
         name = f"t{next(self._numbers)}"
         self._run("createdb", "-h", str(self.folder), "-U", USER, name)
         return f"postgresql://{USER}@/{name}?host={self.folder}"
@@ -96,7 +96,7 @@ class Cluster:
         command = [str(self._binaries / program), *arguments]
         if os.geteuid() == 0:
             command = ["runuser", "-u", self._user, "--", *command]
-        # pg_ctl's server would keep a pipe open for good, so output goes to a file.
+        # pg_ctl's server would keep a pipe open permanently, so output goes to a file.
         with tempfile.TemporaryFile() as output:
             done = subprocess.run(
                 command, cwd="/", stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False

@@ -1,6 +1,6 @@
-"""A unit fresh from the factory for each test: provisioned once in a module, then put back in flash.
+"""A fresh unit for each test: provisioned once in a module, then restored in flash.
 
-A fresh unit is the flash image right after the station; nothing of an earlier test is left in it.
+A fresh unit is the flash image directly after the station, without any data of an earlier test.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PASSWORD = "orange kettle under the bridge"
 
 
 class FactoryUnit:
-    """One unit and its servers; `fresh()` gives it back as the station released it."""
+    """One unit and its servers; `fresh()` restores it to factory default."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -34,12 +34,12 @@ class FactoryUnit:
         return bytes(self.machine.nvm.path.read_bytes())
 
     def flash_image(self) -> bytes:
-        """Everything in flash, after the power went."""
+        """Return the whole flash; the power is off afterwards."""
         self.machine.cut_power()
         return self._flash_image()
 
     def fresh(self) -> FactoryUnit:
-        """Put the unit back as the station released it, switch it on, wait for its first page."""
+        """Restore the unit to factory default, switch it on, wait for its first page."""
         self.machine.cut_power()
         if self.world.on == "sim":
             self.machine.flash.load_image(self._image)
@@ -92,13 +92,13 @@ def simulated() -> Iterator[FactoryUnit]:
 
 @pytest.fixture(scope="module")
 def simulated_past_support() -> Iterator[FactoryUnit]:
-    """A unit whose servers say that its support is over."""
+    """A unit whose servers report a time after its support period."""
     yield from _unit("sim", transports=("mqtt",), is_past_support=True)
 
 
 @pytest.fixture(scope="module")
 def emulated() -> Iterator[FactoryUnit]:
-    """The real firmware on the emulated board. Skips aloud without QEMU."""
+    """The real firmware on the emulated board. Without QEMU the test is skipped with a reason."""
     import shutil
 
     if shutil.which("qemu-system-arm") is None:

@@ -70,7 +70,7 @@ def test_the_verdict_is_large_enough_to_read_from_two_metres(shift: Any) -> None
     assert size * 0.7 * 0.265 >= 12
 
 
-def test_the_verdict_does_not_depend_on_colour_alone(shift: Any) -> None:
+def test_the_verdict_does_not_depend_only_on_colour(shift: Any) -> None:
     words = [word.strip() for word in shift.locator(".word").all_inner_texts()]
     assert {"PASS", "FAIL", "READY", "NO PORT"} <= set(words)
 

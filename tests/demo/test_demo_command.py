@@ -42,7 +42,7 @@ def test_the_demo_ends_with_0_and_its_report_alone_is_on_standard_output() -> No
     assert [step["name"] for step in found["steps"]] == [step.name for step in STEPS]
 
 
-def test_every_step_is_said_in_a_log(tmp_path: Path) -> None:
+def test_a_log_has_every_step(tmp_path: Path) -> None:
     run = demo("--on", "sim", "--transport", "mqtt", "--keep", str(tmp_path / "kept"))
     assert run.returncode == 0, run.stderr
     assert not [step.name for step in STEPS if step.name not in run.stderr]

@@ -262,7 +262,7 @@ def test_a_confirm_that_was_cut_is_completed():
     assert found.progress.value.manifest_sequence == 2 and bench.store.read("pending") is None
 
 
-def test_the_next_set_never_goes_over_the_one_that_runs():
+def test_the_next_set_never_overwrites_the_running_one():
     bench = Bench()
     for sequence in (2, 3, 4, 5):
         before = bench.start().application.running
@@ -297,7 +297,7 @@ def test_a_missing_set_is_reported():
     assert bench.errors == []
 
 
-def test_an_older_set_that_runs_instead_of_a_missing_one_is_reported():
+def test_an_older_set_that_replaces_a_missing_one_is_reported():
     bench = Bench()
     for sequence in (2, 3):
         manifest, objects = release(sequence, None, {"__init__.py": str(sequence).encode()})
@@ -311,7 +311,7 @@ def test_an_older_set_that_runs_instead_of_a_missing_one_is_reported():
     assert found.application.lacks(manifest)
 
 
-def test_a_set_that_is_lost_is_fetched_again_and_one_that_runs_is_not():
+def test_a_lost_set_is_fetched_again_and_a_running_one_is_not():
     bench = Bench()
     manifest, objects = release(2)
     bench.install(manifest, objects)

@@ -51,7 +51,7 @@ def test_the_same_files_give_the_same_bytes_in_any_order():
     assert bundle.encode(turned) == bundle.encode(FILES)
 
 
-def test_every_truncation_and_every_byte_behind_is_refused():
+def test_every_truncation_and_every_byte_after_it_is_refused():
     data = bundle.encode({"__init__.py": b"pass\n"})
     for length in range(len(data)):
         refused((BundleError, CborError), data[:length])

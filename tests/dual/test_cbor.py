@@ -74,7 +74,7 @@ def test_unsorted_keys_are_refused():
     refused(b"\xa2\x02\x00\x01\x00", "map keys out of order")
 
 
-def test_a_key_that_stands_twice_is_refused():
+def test_a_key_that_occurs_twice_is_refused():
     refused(b"\xa2\x01\x00\x01\x00", "map keys out of order")
 
 
@@ -112,7 +112,7 @@ def test_other_simple_values_and_undefined_and_break_are_refused():
         refused(bytes.fromhex(text), "simple value")
 
 
-def test_bytes_behind_the_item_are_refused():
+def test_bytes_after_the_item_are_refused():
     refused(b"\x00\x00", "bytes after the item")
 
 

@@ -67,7 +67,7 @@ def test_key_and_name_of_a_certificate_are_read():
     assert der.certificate_facts(small_certificate()) == (PUBLIC, "unit")
 
 
-def test_bytes_behind_a_certificate_are_refused():
+def test_bytes_after_a_certificate_are_refused():
     assert refused(lambda: der.certificate_facts(small_certificate() + b"\x00"))
 
 

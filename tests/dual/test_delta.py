@@ -130,7 +130,7 @@ def test_a_target_of_another_size_than_the_signed_one_is_refused():
     refused("target size", b"\x04" + number(-4) + GOOD[3:], 4)
 
 
-def test_a_number_that_goes_on_is_refused():
+def test_a_number_with_too_many_bytes_is_refused():
     refused("number", b"\x04" + b"\x80" * 9 + b"\0", 4)
     refused("number", patch([], 4, data_format=b"\0" + b"\x80" * 12 + b"\0"), 4)
 

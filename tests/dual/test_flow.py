@@ -88,7 +88,7 @@ def test_a_good_release_is_stored_read_back_and_staged():
     assert boot.is_blank_trailer(0)
 
 
-def test_a_transfer_goes_on_from_the_chunks_that_are_stored():
+def test_a_transfer_continues_from_the_stored_chunks():
     payload = image()
     manifest, chunk_list, chunks = manifest_of(payload)
     boot = BootState(MemoryFlash(), SMALL)

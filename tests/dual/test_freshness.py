@@ -60,7 +60,7 @@ def test_each_wrong_record_is_refused_by_name():
         assert refusal(payload) == reason, reason
 
 
-def test_a_record_that_nobody_asked_for_is_refused():
+def test_a_record_that_was_not_requested_is_refused():
     assert refusal(GOOD, asked=None) == "nothing was asked"
 
 

@@ -281,7 +281,7 @@ def test_a_tracker_moves_time_no_further_than_its_interval():
         raise AssertionError("accepted")
 
 
-def test_a_damaged_key_set_leaves_the_roots_alone():
+def test_a_damaged_key_set_leaves_only_the_roots():
     left = keyset.roots_only(ANCHORS)
     assert left.keys == ROOTS
     assert trust_anchors.policy_of(left, ROLE_ROOT).threshold == 2

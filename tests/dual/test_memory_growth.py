@@ -102,5 +102,5 @@ def grown(first, count):
     return asyncio.run(transfer(first, count))
 
 
-def test_chunks_leave_no_memory_behind():
+def test_chunks_leave_no_memory_allocated():
     assert grown(100, 700) < 256  # one forgotten topic for each chunk would be 600 blocks, or 70 000 bytes

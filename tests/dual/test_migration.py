@@ -108,7 +108,7 @@ def test_after_the_confirm_each_record_is_written_once_and_never_again():
     assert records.content["identity"] == store.wrap(b"untouched")
 
 
-def test_a_migration_that_was_cut_goes_on_at_the_next_start():
+def test_a_migration_that_was_cut_continues_at_the_next_start():
     records = _written(b"old")
     with release():
         Store(records, DEVICE).write("unheard", b"u")

@@ -91,7 +91,7 @@ def test_every_other_chunk_of_the_window_is_progress_only_once():
     assert broker.reads <= limits.CHUNK_WINDOW * (limits.REPLY_TIMEOUT_S + 1)
 
 
-def test_messages_that_nobody_asked_for_end_the_connection():
+def test_unrequested_messages_end_the_connection():
     stray = mqtt.encode_publish("fb/elsewhere", b"x")
     broker = Dripping(lambda number: stray * 10, first_only())
     base.refused(ProtocolError, broker, second_chunk)

@@ -55,7 +55,7 @@ def test_a_slip_of_the_typing_costs_no_attempt():
     assert unit.user_records.log == []
 
 
-def test_the_code_is_dead_after_set_up():
+def test_the_code_is_invalid_after_set_up():
     unit = MemoryUnit()
     unit.set_up()
     unit.restart()
@@ -312,7 +312,7 @@ def test_set_up_of_an_owned_unit_is_refused_before_anything_is_read_counted_or_h
     assert unit.user_records.log == [] and unit.entropy.calls == drawn
 
 
-def test_the_dead_code_does_not_reset_the_count_of_wrong_passwords():
+def test_the_used_code_does_not_reset_the_count_of_wrong_passwords():
     unit = MemoryUnit()
     unit.set_up()
     guess_wrong(unit, THROTTLE_FREE + 3)

@@ -50,7 +50,7 @@ def stored(unit):
     return decode_credential(unit.user.require("credential"))
 
 
-def test_pw_12_the_new_password_opens_and_the_old_one_is_dead_at_once():
+def test_pw_12_the_new_password_opens_and_the_old_one_is_invalid_at_once():
     unit = owned()
     change(unit)
     refused(CredentialError, unit.sign_in, PASSWORD)
@@ -133,7 +133,7 @@ def test_a_change_without_entropy_leaves_the_old_password():
     unit.sign_in()
 
 
-def test_a_change_draws_a_new_salt():
+def test_a_change_generates_a_new_salt():
     unit = owned()
     before = stored(unit)
     change(unit)

@@ -134,7 +134,7 @@ def test_common_words_are_stored_in_the_form_they_are_compared_in():
             assert word[0] == first and passwords.canonical(word) == word
 
 
-def test_characters_that_nobody_can_see_are_refused():
+def test_invisible_characters_are_refused():
     # zero-width space, joiner, no-break space, narrow no-break space, soft hyphen, word joiner, variation selector,
     # direction mark, Hangul filler, blank Braille pattern, tag
     for point in (0x200B, 0x200D, 0xA0, 0x202F, 0xAD, 0x2060, 0xFE0F, 0x200E, 0x3164, 0x2800, 0xE0061):

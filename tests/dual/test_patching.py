@@ -173,7 +173,7 @@ def test_a_changed_patch_is_not_applied():
     assert outcome(bench).error.fields == {"component": "delta", "chunk": 0}
 
 
-def test_a_lost_link_ends_the_check_and_the_patch_goes_on_at_the_next():
+def test_a_lost_link_ends_the_check_and_the_next_check_continues_the_patch():
     bench = Bench()
     bench.missing[bench.delta.patch.digest] = LinkError(reason="closed by the broker")
     try:

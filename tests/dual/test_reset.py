@@ -35,7 +35,7 @@ def finish(unit, flash=None, has_button=True):
     unit.restart()
 
 
-def test_pw_03_after_a_reset_the_password_is_dead_and_the_code_alive():
+def test_pw_03_after_a_reset_the_password_is_invalid_and_the_code_valid():
     unit = owned()
     run(unit.owner.reset(PASSWORD))
     finish(unit, has_button=False)
@@ -187,7 +187,7 @@ def test_a_damaged_mark_of_the_press_asks_for_one():
     refused(PressError, unit.set_up)
 
 
-def test_a_mark_of_the_press_that_set_up_left_behind_is_taken_away_at_the_next_start():
+def test_a_mark_of_the_press_that_set_up_left_is_deleted_at_the_next_start():
     unit = owned()
     unit.device.write_map("press", {1: True})  # the power was cut between the two writes
     unit.restart()

@@ -79,7 +79,7 @@ def test_up_06_a_postponement_ends_by_itself():
     assert bench.consent.allows(RELEASE)
 
 
-def test_without_a_time_a_postponement_stands():
+def test_without_a_time_a_postponement_continues():
     assert not may_install(Settings(True, NOW_S), None)
     assert may_install(Settings(True, 0), None)
 

@@ -97,7 +97,7 @@ def test_one_cose_sign_with_several_signers_counts_each_of_them():
     assert accepted((both, by(2)), anchors(3))
 
 
-def test_a_required_algorithm_must_stand_behind_a_signature():
+def test_a_required_algorithm_must_belong_to_a_valid_signature():
     trusted = anchors(2, (-9, -46), WITH_HSS)
     refused((by(0), by(1)), trusted, "algorithm=-46")
 
@@ -158,7 +158,7 @@ def test_anchors_with_rules_round_trip():
     assert trust_anchors.decode(trust_anchors.encode(trusted)) == trusted
 
 
-def test_policies_that_nobody_could_satisfy_are_refused():
+def test_policies_that_cannot_be_satisfied_are_refused():
     twin = Key(b"twin", -9, ROLE_AUTHOR, KEYS[0].public)
     for trusted, text in (
         (anchors(0), "threshold"),

@@ -15,7 +15,7 @@ def test_a_record_comes_back_as_it_was_written():
     assert Store(records).read("identity") == b"abc"
 
 
-def test_a_record_lies_on_flash_behind_its_sha256():
+def test_a_record_is_on_flash_after_its_sha256():
     records = MemoryRecords()
     Store(records).write("identity", b"abc")
     assert records.content["identity"] == hashlib.sha256(b"abc").digest() + b"abc"

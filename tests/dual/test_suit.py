@@ -123,7 +123,7 @@ def test_text_inside_the_manifest_is_kept():
     assert manifest.decode(members(m23=b"text")).text == b"text"
 
 
-def test_a_severed_sequence_is_told_from_a_sequence():
+def test_a_severed_sequence_differs_from_a_sequence():
     content = manifest.decode(members(m20=[-16, DIGEST]))
     assert content.severed[20] == DIGEST
     assert 20 not in content.sequences

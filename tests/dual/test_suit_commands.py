@@ -235,7 +235,7 @@ def test_try_each_with_nil_may_come_to_nothing():
     assert uris(run([(TRY_EACH, [failing, failing, None]), uri("u"), (21, 2)])) == [(0, "u")]
 
 
-def test_try_each_has_two_sequences_or_more_and_nil_at_its_end_alone():
+def test_try_each_has_two_sequences_or_more_and_nil_only_at_its_end():
     good = inside((12, 0))
     for argument in ([], [good], [good, None], 5, None):
         refused(run, [(TRY_EACH, argument)], SuitError, "try-each")
@@ -259,7 +259,7 @@ def test_soft_failure_ends_with_its_sequence():
     refused(run, [(20, {SOFT: True})], SuitError, "soft failure outside")
 
 
-def test_a_failed_condition_says_where_it_stands():
+def test_a_failed_condition_names_its_place():
     try:
         list(commands.run(([(12, 0)], [(12, 1), ABORT]), 2))
     except ConditionError as error:

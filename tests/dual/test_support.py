@@ -88,7 +88,7 @@ def test_the_same_sequence_with_another_content_is_refused():
     assert reason_of(changed(notice_days=91)) == "sequence"
 
 
-def test_the_latest_end_date_stays_the_floor_whoever_signed_it():
+def test_the_latest_end_date_stays_the_floor_for_every_signer():
     # The record that set the floor is no longer trusted: its key was replaced.
     def offer(end_day):
         return support.accept(None, changed(end_day=end_day), CLASS, HORIZON, END)

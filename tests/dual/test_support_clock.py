@@ -53,7 +53,7 @@ def test_sp_08_the_notice_begins_as_many_days_before_as_the_record_says():
         assert state_at((END - notice) * DAY_S, record) == ENDING
 
 
-def test_sp_10_a_clock_at_1970_or_2000_is_not_believed():
+def test_sp_10_a_clock_at_1970_or_2000_is_not_trusted():
     for year in (1970, 2000, 2025):
         assert state_at(days_from_civil(year, 1, 1) * DAY_S) == UNKNOWN
 
@@ -62,7 +62,7 @@ def test_sp_10_a_signed_time_far_ahead_is_after_the_end():
     assert state_at(days_from_civil(2099, 12, 31) * DAY_S) == ENDED
 
 
-def test_sp_10_a_time_before_the_last_trusted_one_is_not_believed():
+def test_sp_10_a_time_before_the_last_trusted_one_is_not_accepted():
     assert state_at(BUILT_S + DAY_S, floor_s=BUILT_S + 30 * DAY_S) == UNKNOWN
 
 

@@ -159,7 +159,7 @@ def test_a_second_signature_that_is_not_known_does_not_matter():
         assert verify.verify_envelope(signed(content(), signatures), ANCHORS).sequence_number == 7
 
 
-def test_every_signature_is_looked_at_before_one_is_believed():
+def test_every_signature_is_decoded_before_one_is_accepted():
     refused(signed(content(), (signature, lambda digest: b"\x00")), CoseError, "not a tagged")
 
 

@@ -96,7 +96,7 @@ def test_firmware_without_its_set_is_refused():
     refused(either() + fetched(2, LIST_DIGEST), text="not fetched and matched")
 
 
-def test_a_set_comes_behind_its_firmware_and_its_list_before_it():
+def test_a_set_comes_after_its_firmware_and_its_list_before_it():
     refused(of_app() + either(), text="order")
     refused(either() + fetched(3, APP_DIGEST) + fetched(2, LIST_DIGEST), text="order")
 

@@ -68,7 +68,7 @@ def test_both_ways_to_the_firmware_are_found():
     )
 
 
-def test_a_unit_that_runs_this_firmware_already_is_told_so_beside_a_delta():
+def test_a_unit_with_this_firmware_already_recognises_it_in_a_manifest_with_a_delta():
     ways = [condition(base.FIRMWARE_DIGEST, FIRMWARE_SIZE), by_delta(), in_full()]
     asked = []
 
@@ -97,7 +97,7 @@ def test_a_patch_is_not_fetched_before_the_condition_on_its_source():
     refused([way, in_full()])
 
 
-def test_a_patch_is_fetched_behind_its_list_and_matched_before_it_is_applied():
+def test_a_patch_is_fetched_after_its_list_and_matched_before_it_is_applied():
     refused([condition() + fetched(3, PATCH_DIGEST) + fetched(2, LIST_DIGEST) + applied(), in_full()])
     unmatched = fetched(3, PATCH_DIGEST)[:-1]
     refused(

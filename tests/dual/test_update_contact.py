@@ -56,7 +56,7 @@ def test_a_contact_that_another_role_signed_is_refused():
     assert made.store.read("contact.newest") is None
 
 
-def test_a_contact_of_a_revoked_key_is_shown_no_longer_and_binds_nobody():
+def test_a_contact_of_a_revoked_key_is_no_longer_shown_and_sets_no_floor():
     made = bench()
     made.source.offered_contact = signed(90)
     assert made.check() is None

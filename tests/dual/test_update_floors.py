@@ -20,7 +20,7 @@ def next_support_key(bench, revoked=()):
     assert bench.check() is None
 
 
-def test_the_end_date_once_verified_is_a_floor_whoever_signs_next():
+def test_the_end_date_once_verified_is_a_floor_for_every_signer():
     for revoked in ((), (b"support",)):
         for is_from_network in (False, True):
             bench = Bench()

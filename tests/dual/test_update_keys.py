@@ -190,7 +190,7 @@ def test_the_key_set_comes_before_everything_else():
     assert bench.source.asked[:3] == ["open", "keyset", "freshness"]
 
 
-def test_a_new_tracker_is_believed_at_once_and_after_a_restart():
+def test_a_new_tracker_is_trusted_at_once_and_after_a_restart():
     bench = Bench()
     bench.source.offered_keys = base.signed(revoked=(b"tracker", b"author"))
     bench.source.tracker = b"tracker-2"

@@ -63,7 +63,7 @@ def owner_after_a_reset(board):
     return Owner(unit.device, unit.user, board.uptime, unit.entropy, 1000)
 
 
-def test_a_press_of_the_button_is_over_for_good_although_nobody_looked_when_it_ended():
+def test_a_press_of_the_button_stays_over_without_a_check_when_it_ended():
     board = Board()
     for passed_ms in (
         PRESS_LIFE_S * 1000,
@@ -79,7 +79,7 @@ def test_a_press_of_the_button_is_over_for_good_although_nobody_looked_when_it_e
         refused(PressError, next, owner.set_up("", PASSWORD))
 
 
-def test_a_delay_after_wrong_passwords_is_over_for_good_although_nobody_tried():
+def test_a_delay_after_wrong_passwords_stays_over_without_an_attempt():
     board = Board()
     unit = MemoryUnit()
     unit.set_up()
@@ -110,7 +110,7 @@ def test_an_application_that_ran_for_a_week_counts_as_healthy():
         assert application._ran_s() >= APP_STEADY_S
 
 
-def test_trusted_time_goes_on_through_wraps_with_either_clock():
+def test_trusted_time_advances_through_wraps_with_either_clock():
     clock = SettableClock()
     for shown in (clock, Uptime(clock)):
         time = TimeKeeper(shown, 0)

@@ -139,7 +139,7 @@ def test_a_request_may_come_byte_by_byte():
     assert status_of(ask(app, "POST", "/setup", set_up_form(), step=1)) == 303
 
 
-def test_a_client_that_says_no_more_is_told_so():
+def test_a_client_that_stops_sending_gets_an_answer():
     app = create_app(Facade(MemoryUnit()))
     wire = Wire(b"GET / HTTP/1.1\r\nHost", waits=True)
     asyncio.run(serve_client(app, wire, 0.01))

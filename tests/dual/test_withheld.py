@@ -117,7 +117,7 @@ def test_a_tracker_that_names_no_key_set_says_nothing_about_one():
     assert words(unit.withheld.bits) == ["release", "support record"]
 
 
-def test_a_unit_that_is_one_release_late_but_advances_is_never_behind_for_long():
+def test_a_unit_that_is_one_release_late_but_advances_is_never_late_for_long():
     unit = Unit()
     for number in range(1, 60):
         assert unit.check((number + 1, 1, 1), (number, 1, 1)) == 0
@@ -171,7 +171,7 @@ def test_restarting_does_not_keep_the_state_away():
     assert unit.withheld.bits == 1
 
 
-def test_a_damaged_record_counts_as_a_full_time_where_the_unit_is_behind():
+def test_a_damaged_record_counts_as_a_full_time_if_the_unit_is_late():
     for named, bits in ((ALL, 7), (RELEASE, 1), (HAVE, 0)):
         unit = Unit()
         unit.check(ALL)

@@ -69,7 +69,7 @@ def test_the_rom_carries_no_path_of_the_machine_that_built_it(tmp_path):
         "$(ab)",
     ],
 )
-def test_keys_that_are_none_are_refused(tmp_path, image_keys):
+def test_invalid_keys_are_refused(tmp_path, image_keys):
     done = make(tmp_path, image_keys)
     assert done.returncode != 0
     assert "IMAGE_KEYS" in done.stderr

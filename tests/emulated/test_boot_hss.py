@@ -52,7 +52,7 @@ def refusal(board) -> str:
     return board.console.wait_for(r"^rom: slot 1 refused: (.*)\n", START_TIMEOUT_S).group(1)
 
 
-def test_an_image_that_imgtool_and_our_tree_signed_starts_and_is_told_its_key(both, board, tmp_path):
+def test_an_image_that_imgtool_and_our_tree_signed_starts_and_gets_its_key_number(both, board, tmp_path):
     bench, trees = both
     raw, signed = tmp_path / "raw.bin", tmp_path / "signed.bin"
     raw.write_bytes(bench.stub)

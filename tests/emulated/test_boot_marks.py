@@ -139,7 +139,7 @@ def test_a_confirm_whose_complement_is_wrong_does_not_count(bench, board):
     assert started(board)[:2] == ("0", "0")
 
 
-def test_a_slot_tried_but_never_confirmed_does_not_start_even_alone(bench, board):
+def test_a_slot_tried_but_never_confirmed_does_not_start_even_as_the_only_one(bench, board):
     board.nvm.install(0, bench.recipe.signed(), is_tried=True)
     board.power_on()
     board.console.wait_for(r"^rom: no valid image in either slot: not booting\n", START_TIMEOUT_S)

@@ -53,7 +53,7 @@ def is_hijacked(name):
     return prompt
 
 
-def test_the_path_is_the_frozen_modules_alone(prompt):
+def test_the_path_has_only_the_frozen_modules(prompt):
     assert prompt.evaluate("__import__('sys').path[:1]") == "['.frozen']"
 
 

@@ -124,7 +124,7 @@ def test_dates_are_checked_against_the_trusted_time(at_prompt, ca, tmp_path, now
     assert ("HELLO" in answer) if reason is None else (reason in answer)
 
 
-def test_the_trusted_time_goes_on_with_the_clock(at_prompt, ca, tmp_path):
+def test_the_trusted_time_advances_with_the_clock(at_prompt, ca, tmp_path):
     at_prompt.run(f"import time\nclock.set_trusted_time({unix_s(2032) - 1})\ntime.sleep_ms(2100)")
     with tls_server(issue(SERVER_NAME, ca, years=(2030, 2032)), ca, tmp_path) as server:
         assert "expired" in talk(at_prompt, server)
@@ -160,7 +160,7 @@ def test_a_server_that_stays_silent_is_a_timeout(at_prompt):
     assert answer.startswith("LinkTimeoutError")
 
 
-def test_failed_handshakes_leave_nothing_behind(at_prompt, ca, tmp_path):
+def test_failed_handshakes_leave_nothing_open(at_prompt, ca, tmp_path):
     with tls_server(issue("other.test", ca), ca, tmp_path) as server:
         talk(at_prompt, server)
         before = int(at_prompt.run("gc.collect(); print(gc.mem_alloc())"))

@@ -87,7 +87,7 @@ def test_boot_facts_are_never_erased(board_prompt, offset):
         f"flash.erase({MPS2.entropy_offset})",
     ],
 )
-def test_the_entropy_state_is_the_drivers_alone(board_prompt, code):
+def test_only_the_driver_reaches_the_entropy_state(board_prompt, code):
     assert refused(board_prompt, code) == "forbidden"
 
 

@@ -66,7 +66,7 @@ def test_a_development_build_says_so_and_opens_the_console(kit, tmp_path):
         assert Prompt(board).enter().evaluate("6 * 7") == "42"
 
 
-def test_a_fixed_seed_is_said_aloud(kit, tmp_path):
+def test_a_fixed_seed_is_printed(kit, tmp_path):
     with kit.board(tmp_path, "release") as board:
         board.power_on(fixed_seed=bytes(32))
         board.console.wait_for("FIXED TEST SEED: EVERY KEY CAN BE KNOWN. NOT FOR SALE", TIMEOUT_S)

@@ -42,7 +42,7 @@ def test_garbage_on_the_factory_port_changes_nothing_and_the_next_hello_is_answe
     assert set(answer) == {"hello"}
 
 
-def test_garbage_on_the_console_is_not_answered_and_the_pages_go_on(world: World) -> None:
+def test_garbage_on_the_console_is_not_answered_and_the_pages_keep_working(world: World) -> None:
     before = world.machine.console.text
     world.machine.console.send(noise(1, 20_000) + b"\x03\x04\x01\x02" * 50)
     assert world.owner.request("GET", "/").status == 200
@@ -67,7 +67,7 @@ def test_garbage_at_the_web_port_leaves_the_pages_answering(world: World) -> Non
     assert world.owner.request("GET", "/").status == 200
 
 
-def test_an_oversized_request_is_refused_and_the_pages_go_on(world: World) -> None:
+def test_an_oversized_request_is_refused_and_the_pages_keep_working(world: World) -> None:
     assert world.owner.request("POST", "/setup", {"code": "x" * 5000, "password": "y"}).status == 413
     assert world.owner.request("GET", "/" + "a" * 2000).status in (414, 431, 400)
     assert world.owner.request("GET", "/").status == 200

@@ -298,7 +298,7 @@ def test_pw_13_se_03_no_secret_crosses_the_network_line_in_the_clear(emulated: F
     assert SERVER_NAME.encode() in line, "the capture shows what TLS says in the clear"
 
 
-def test_se_01_the_image_holds_no_key_and_no_word_of_a_unit(emulated: FactoryUnit) -> None:
+def test_se_01_the_image_contains_no_key_and_no_data_of_a_unit(emulated: FactoryUnit) -> None:
     """Search for the maker's private keys in every stored form, and for the data that the unit was given."""
     from cryptography.hazmat.primitives import serialization
 

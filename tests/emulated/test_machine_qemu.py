@@ -91,7 +91,7 @@ def test_a_reset_restores_the_power_on_page(programmed):
     assert stub_line(programmed)["seed"] == before["seed"]
 
 
-def test_a_fixed_seed_and_a_held_button_are_told_by_flags(programmed):
+def test_flags_report_a_fixed_seed_and_a_held_button(programmed):
     programmed.power_on(fixed_seed=bytes(range(32)), button_held=True)
     said = stub_line(programmed)
     assert said["seed"] == bytes(range(32)).hex()

@@ -309,7 +309,7 @@ def test_a_release_of_p256_and_hss_is_installed_and_confirmed(life: Life) -> Non
     assert life.seen["both"]["slot"] == 1
 
 
-def test_a_damaged_key_set_leaves_the_roots_alone(life: Life) -> None:
+def test_a_damaged_key_set_leaves_only_the_roots(life: Life) -> None:
     assert "RecordDamagedError" in life.seen["told"]
     assert life.seen["roots alone"]["time"] is None
 

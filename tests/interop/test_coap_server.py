@@ -149,7 +149,7 @@ def test_a_unit_with_another_secret_is_refused(site: Site) -> None:
     site.using(unit, work)
 
 
-def test_after_a_restart_of_the_unit_its_numbers_go_on(site: Site) -> None:
+def test_after_a_restart_of_the_unit_its_numbers_continue(site: Site) -> None:
     unit = site.unit()
     for _ in range(3):
         site.using(unit, lambda source: source.report(b"\xa0"))
@@ -171,7 +171,7 @@ def test_a_unit_whose_numbers_went_back_is_refused(site: Site) -> None:
     assert len(site.tracker.reports) == 2
 
 
-def test_a_restarted_server_challenges_with_echo_and_goes_on(site: Site) -> None:
+def test_a_restarted_server_challenges_with_echo_and_then_answers(site: Site) -> None:
     release = site.maker.release()
     site.publisher.publish_release(release)
     unit = site.unit()

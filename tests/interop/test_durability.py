@@ -81,7 +81,7 @@ sys.stdin.read()
 """
 
 
-def test_a_record_survives_a_killed_owner_of_the_broker_and_no_broker_is_left_behind(
+def test_a_record_survives_a_kill_of_the_brokers_parent_and_no_broker_keeps_running(
     maker: Maker, tmp_path: Path
 ) -> None:
     folder = tmp_path / "broker"

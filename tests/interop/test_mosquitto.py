@@ -45,7 +45,7 @@ def test_it_is_stopped_by_its_pid_and_leaves_only_its_log_and_state(maker: Maker
     broker.stop()
 
 
-def test_its_key_is_readable_by_its_own_user_alone(maker: Maker, tmp_path: Path) -> None:
+def test_its_key_is_readable_by_its_own_user_only(maker: Maker, tmp_path: Path) -> None:
     with MosquittoBroker(maker.broker_setup(tmp_path)) as broker:
         assert broker._runtime is not None and broker._process is not None
         assert stat.S_IMODE(broker._runtime.stat().st_mode) == 0o700
@@ -146,7 +146,7 @@ def test_amqtt_ends_its_thread_and_can_start_again(maker: Maker, tmp_path: Path)
         assert not thread.is_alive()
 
 
-def test_a_client_that_reaches_nobody_gets_a_typed_error(maker: Maker) -> None:
+def test_a_client_that_reaches_no_server_gets_a_typed_error(maker: Maker) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         with pytest.raises(ServerError):

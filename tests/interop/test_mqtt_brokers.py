@@ -71,7 +71,7 @@ def test_a_release_travels_whole_and_in_order(maker: Maker, broker: Broker) -> N
     assert using(maker, broker, maker.unit(), work) == release.payload
 
 
-def test_a_transfer_goes_on_with_the_chunks_that_are_missing(maker: Maker, broker: Broker) -> None:
+def test_a_transfer_continues_with_the_missing_chunks(maker: Maker, broker: Broker) -> None:
     release = maker.release()
     with publisher(maker, broker) as sender:
         sender.publish_release(release)

@@ -154,7 +154,7 @@ def test_the_key_set_is_published_before_what_its_keys_sign(
     assert (written[0], written[-1]) == ("keyset", "manifest")
 
 
-def test_a_contact_alone_needs_to_be_told_the_class(
+def test_a_contact_without_a_release_needs_the_class(
     publish, records: dict[str, Path], tmp_path: Path
 ) -> None:
     result = publish("--store", tmp_path / "store", "--contact", records["contact"])

@@ -111,7 +111,7 @@ def test_superseded_objects_are_deleted_and_current_ones_kept(maker: Maker, stor
 @pytest.mark.parametrize(
     "name", ["", "../x", "o/../manifest", "o/" + "A" * 64, "o/" + "0" * 63, "current.json", "manifest\n"]
 )
-def test_names_that_are_none_are_refused(store: ReleaseStore, name: str) -> None:
+def test_invalid_names_are_refused(store: ReleaseStore, name: str) -> None:
     with pytest.raises(PublishError):
         store.put_raw(name, b"x")
     assert store.size(name) is None

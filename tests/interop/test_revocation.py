@@ -108,7 +108,7 @@ def test_a_revoked_unit_reads_nothing_from_the_broker(maker: Maker, broker: Brok
     assert [envelope_by_mqtt(maker, broker, unit) for unit in fleet.units] == [None, b"envelope"]
 
 
-def test_a_unit_that_is_connected_hears_nothing_behind_its_revocation(
+def test_a_connected_unit_receives_nothing_after_its_withdrawal(
     maker: Maker, broker: Broker, fleet: Fleet
 ) -> None:
     heard: dict[str, list[bytes]] = {unit.device_id.hex(): [] for unit in fleet.units}

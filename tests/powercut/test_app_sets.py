@@ -46,7 +46,7 @@ def damaged(campaign: Campaign, sector: int, mode: str) -> Machine:
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("sector", SECTORS, ids=hex)
-def test_a_spoilt_sector_never_makes_a_wrong_set_run(campaign: Campaign, sector: int, mode: str) -> None:
+def test_a_damaged_sector_never_makes_a_wrong_set_run(campaign: Campaign, sector: int, mode: str) -> None:
     machine = damaged(campaign, sector, mode)
     rest = SimFlash(LAYOUT)
     rest.restore(machine.flash.snapshot())

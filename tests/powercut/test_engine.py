@@ -150,7 +150,7 @@ def test_a_changed_application_that_is_run_is_found(fresh: Campaign, monkeypatch
     assert sectors.run_damage(fresh, spoilt).counts[checks.MIXED] > 0
 
 
-def test_an_image_that_nobody_signed_is_found(fresh: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unsigned_image_is_found(fresh: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
     """A boot ROM that does not check the digest starts a changed image; the campaign compares the bytes itself."""
     recorded = fresh.recorded("set-up")
     flash = SimFlash(LAYOUT)

@@ -136,7 +136,7 @@ def check_after_cut(bench: Bench, flash: SimFlash) -> str:
     return "trial" if started.is_trial else str(started.version[0])
 
 
-def test_a_power_cut_at_any_flash_operation_of_an_update_leaves_a_unit_that_boots_and_goes_on(
+def test_a_power_cut_at_any_flash_operation_of_an_update_leaves_a_unit_that_boots_and_continues(
     bench: Bench,
 ) -> None:
     seen = set()

@@ -63,7 +63,7 @@ def test_damage_is_refused_or_read_as_another_one_encoding(value: object, draw: 
 
 
 @given(VALUES, st.binary(min_size=1, max_size=4))
-def test_an_encoding_is_no_prefix_and_has_no_bytes_behind_it(value: object, tail: bytes) -> None:
+def test_an_encoding_is_not_a_prefix_and_has_no_bytes_after_it(value: object, tail: bytes) -> None:
     data = cbor.encode(value)
     for wrong in (data[:-1], data + tail):
         with pytest.raises(CborError):

@@ -40,7 +40,7 @@ def test_openssl_verifies_what_we_sign_and_so_do_we(scalar: int, message: bytes)
 
 @settings(max_examples=50)
 @given(SCALARS, _exactly(32), _exactly(64))
-def test_drawn_signatures_do_not_verify(scalar: int, digest: bytes, signature: bytes) -> None:
+def test_random_signatures_do_not_verify(scalar: int, digest: bytes, signature: bytes) -> None:
     assert not p256.p256_verify(p256.p256_public(scalar.to_bytes(32, "big")), digest, signature)
 
 

@@ -39,7 +39,7 @@ def test_a_row_that_nothing_measured_stays_in_the_table():
     assert text.count("not measured") == len(rows.ROWS)
 
 
-def test_what_is_said_for_a_byte_and_a_kib_comes_from_what_the_board_counted():
+def test_figures_for_a_byte_and_a_kib_come_from_the_boards_counts():
     found = {
         one.row.name: one.value
         for one in rows.results(
@@ -63,7 +63,7 @@ def test_the_summary_counts_what_is_reached_and_names_the_rest():
     assert "cuts-qemu: no emulator" in text
 
 
-def test_the_page_keeps_what_stands_around_the_table(tmp_path):
+def test_the_page_keeps_the_text_around_the_table(tmp_path):
     page = tmp_path / "performance.md"
     page.write_text(f"before\n{run.MARKS[0]}\nold\n{run.MARKS[1]}\nafter\n")
     run.write_page(page, rows.results({}), "the end")

@@ -102,7 +102,7 @@ def firmware_names(release: Release) -> set[str]:
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-def test_a_unit_that_runs_the_source_fetches_list_and_patch_and_nothing_of_the_firmware(
+def test_a_unit_with_the_source_release_fetches_list_and_patch_and_nothing_of_the_firmware(
     campaign: Campaign, release: Release, transport: str
 ) -> None:
     found, world, names = run(campaign, release, transport)
@@ -114,7 +114,7 @@ def test_a_unit_that_runs_the_source_fetches_list_and_patch_and_nothing_of_the_f
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-def test_a_unit_that_runs_another_release_takes_the_full_payload_and_says_so(
+def test_a_unit_with_another_release_takes_the_full_payload_and_reports_it(
     campaign: Campaign, transport: str
 ) -> None:
     other = made(campaign.bench, campaign.bench.images[3])

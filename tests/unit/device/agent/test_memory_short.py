@@ -64,7 +64,7 @@ def test_a_factory_request_without_memory_is_refused_by_number(monkeypatch: pyte
     assert answer == [1, MemoryShortError.code, {"reason": "memory"}]
 
 
-def test_the_factory_port_goes_on_after_a_frame_without_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_factory_port_continues_after_a_frame_without_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     unit = FactoryUnit()
     request = factory_port.encode_frame(cbor.encode([1, "hello", {"nonce": bytes(16)}]))
     parts, written = [request, request], []

@@ -246,7 +246,7 @@ def test_a_time_beyond_the_interval_of_the_trackers_key_is_refused(machine: Mach
     assert restarted.live(time_known) < machine.world.bench.now_s + 600, "the floor was moved"
 
 
-def test_a_support_state_needs_a_time_that_somebody_signed(machine: Machine) -> None:
+def test_a_support_state_needs_a_signed_time(machine: Machine) -> None:
     """SP-10 in a whole unit: no false "supported" and no false "ended", whatever the servers send."""
     machine.servers.tracker._signer = machine.world.bench.ring.signer("author")
     machine.servers.tracker.now = lambda: machine.world.bench.now_s + 300 * 86400

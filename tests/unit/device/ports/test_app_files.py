@@ -66,7 +66,7 @@ def test_a_file_opens_for_reading_and_for_nothing_else(port: Any) -> None:
             shown.open(path, mode)
 
 
-def test_the_set_is_appended_behind_what_is_frozen_and_mounted_once(
+def test_the_set_is_appended_after_the_frozen_modules_and_mounted_once(
     port: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = ModuleType("app")
@@ -77,7 +77,7 @@ def test_the_set_is_appended_behind_what_is_frozen_and_mounted_once(
     assert [place for _, place in port.mounted] == ["/set"]
 
 
-def test_an_import_that_failed_leaves_nothing_behind(port: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_import_leaves_no_module(port: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(name: str, *rest: Any) -> ModuleType:
         sys.modules["app"] = ModuleType("app")
         sys.modules["app.helper"] = ModuleType("app.helper")

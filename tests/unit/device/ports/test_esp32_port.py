@@ -211,7 +211,7 @@ def test_the_first_start_of_a_staged_slot_is_a_trial_and_marks_it_tried(chip: Ch
     assert state.marks(1) == (True, True, False, 0)
 
 
-def test_a_confirm_is_told_to_the_boot_loader_before_it_is_marked(chip: Chip) -> None:
+def test_a_confirm_goes_to_the_boot_loader_before_it_is_marked(chip: Chip) -> None:
     _, _, state = esp32_port(chip)
     state.stage(0)
     flash, _, state = esp32_port(chip)

@@ -186,7 +186,7 @@ def test_random_bytes_have_the_length_asked_for(entropy: Any, length: int) -> No
     assert len(entropy.random_bytes(length)) == length
 
 
-def test_two_draws_differ(entropy: Any) -> None:
+def test_two_random_numbers_differ(entropy: Any) -> None:
     assert entropy.is_ready() and entropy.random_bytes(16) != entropy.random_bytes(16)
 
 

@@ -210,7 +210,7 @@ class Cutting(dict[str, bytes]):
         return super().get(key, default)
 
 
-def test_a_transfer_goes_on_after_a_lost_connection_with_what_is_stored(bench: Any) -> None:
+def test_a_transfer_continues_after_a_lost_connection_with_the_stored_chunks(bench: Any) -> None:
     """The broker disappears during the transfer; after its pause the unit connects again and requests only the rest."""
     from simulator.ports.flash import SimFlash
     from simulator.powercut import bench as made

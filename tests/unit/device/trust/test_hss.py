@@ -87,7 +87,7 @@ def _anchors(public: bytes) -> Anchors:
     return Anchors(bytes(16), bytes(16), (Key(b"h", cose.ALG_HSS_LMS, ROLE_SUPPORT, public),), 0, 0, NO_RULES)
 
 
-def test_a_record_signed_with_hss_is_believed() -> None:
+def test_a_record_signed_with_hss_is_accepted() -> None:
     key = _key(2, W8)
     data = _record(key, cose.ALG_HSS_LMS)
     anchors = _anchors(key.publicKey().serialize())

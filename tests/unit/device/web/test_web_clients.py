@@ -77,7 +77,7 @@ def test_as_many_clients_as_there_are_places_are_served_at_once() -> None:
     assert [client.status for client in clients] == [200] * HTTP_CLIENTS
 
 
-def test_silent_clients_keep_nobody_waiting_and_are_told_and_closed() -> None:
+def test_silent_clients_keep_no_other_waiting_and_get_an_answer_and_are_closed() -> None:
     silent = [Client(), Client(GET[:20]), Client(GET[:-2])]
     order = serve(*silent, Client(GET))
     assert order[0] == 3
@@ -117,7 +117,7 @@ def test_a_client_that_drips_after_its_refusal_is_bounded_by_one_deadline_too(
     assert client.status == 404 and len(client.parts) > 40
 
 
-def test_a_client_that_goes_on_sending_after_its_refusal_is_hung_up_on(
+def test_a_client_that_keeps_sending_after_its_refusal_is_disconnected(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(server, "_DRAIN_S", 0.05)
@@ -168,7 +168,7 @@ def test_other_pages_are_served_while_a_password_is_hashed() -> None:
     ],
     ids=["a page", "a form", "half a form", "no request"],
 )
-def test_pw_13_memory_is_given_back_behind_everything_that_may_have_held_a_password(
+def test_pw_13_memory_is_freed_after_everything_that_may_have_held_a_password(
     client: Client, is_wiped: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Memory is freed after the connection is closed, because its buffers have the received bytes until then."""

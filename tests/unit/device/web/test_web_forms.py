@@ -126,7 +126,7 @@ def test_a_refused_change_says_nothing_of_success() -> None:
     assert texts.PASSWORD_CHANGED not in browser.get("/login").text
 
 
-def test_the_start_of_an_installation_and_the_end_of_a_session_are_said() -> None:
+def test_the_start_of_an_installation_and_the_end_of_a_session_are_shown() -> None:
     browser = signed_in()
     browser.post("/updates", {"action": "install"})
     assert texts.INSTALLING in browser.get("/updates").text

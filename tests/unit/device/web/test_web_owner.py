@@ -48,7 +48,7 @@ def test_se_04_without_a_session_no_owner_page_answers_and_nothing_changes(metho
 
 
 @pytest.mark.parametrize(("method", "path"), SESSION_ROUTES)
-def test_se_04_a_program_without_a_session_is_told_so(method: str, path: str) -> None:
+def test_se_04_a_program_without_a_session_gets_403(method: str, path: str) -> None:
     browser = Browser(FakeDevice(lifecycle.INITIALISED))
     browser.accept = "application/json"
     answer = browser.get(path) if method == "GET" else browser.post(path, FORMS[path])
@@ -107,7 +107,7 @@ def test_sp_08_sp_10_the_support_page_says_what_is_known_and_why_not(
     assert ("left." in text) == (state in (support.SUPPORTED, support.ENDING))
 
 
-def test_up_07_a_release_on_offer_is_told_with_what_it_mends_and_one_action_takes_it() -> None:
+def test_up_07_an_offered_release_is_shown_with_its_fixes_and_one_action_installs_it() -> None:
     browser = signed_in()
     browser.device.found["update"].update(offered=OFFER, automatic=False)
     text = browser.get("/updates").text
@@ -116,7 +116,7 @@ def test_up_07_a_release_on_offer_is_told_with_what_it_mends_and_one_action_take
     assert browser.device.calls == [("install",)]
 
 
-def test_up_07_the_latest_release_is_told_after_it_was_installed() -> None:
+def test_up_07_the_latest_release_is_shown_after_it_was_installed() -> None:
     browser = signed_in()
     browser.device.found["update"]["news"] = OFFER
     assert "A stranger could read the lamp&#39;s name." in browser.get("/updates").text

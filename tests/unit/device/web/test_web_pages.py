@@ -290,7 +290,7 @@ def test_a_unit_without_a_statement_says_so() -> None:
     assert browser.get("/statement").status == 404
 
 
-def test_head_gives_the_headers_alone() -> None:
+def test_head_returns_only_the_headers() -> None:
     answer = Browser(FakeDevice()).ask("HEAD", "/")
     assert answer.status == 200 and answer.body == b"" and int(answer.headers["content-length"]) > 0
 

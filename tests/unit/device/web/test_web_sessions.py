@@ -75,7 +75,7 @@ def test_a_session_is_over_when_its_age_looks_negative() -> None:
     assert browser.get("/status.json").status == 403
 
 
-def test_a_session_ends_in_time_although_nobody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_session_ends_in_time_without_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
     browser = Browser(FakeDevice(lifecycle.INITIALISED))
     monkeypatch.setattr(site_module, "SESSION_LIFE_S", 0)  # the watcher's pause
 

@@ -120,7 +120,7 @@ def test_an_old_spelling_names_the_new_one_and_runs_nothing() -> None:
     assert "keygen" not in CliRunner().invoke(app, ["--help"]).stdout
 
 
-def test_every_exit_code_has_a_meaning_and_stands_in_the_help() -> None:
+def test_every_exit_code_has_a_meaning_and_is_in_the_help() -> None:
     assert set(MEANINGS) == set(ExitCode)
     shown = exit_codes.help_text()
     for code, meaning in MEANINGS.items():

@@ -168,7 +168,7 @@ def test_without_a_published_period_nothing_leaves(factory: Factory) -> None:
     assert aspects(factory.refused(register=[])) == {"support period"}
 
 
-def test_behind_the_end_of_the_period_nothing_leaves(factory: Factory) -> None:
+def test_after_the_end_of_the_period_nothing_ships(factory: Factory) -> None:
     end = PRODUCT.support.end_date
     assert aspects(factory.refused(end + dt.timedelta(1))) == {"support period"}
     assert factory.gate(end).ship(serial=factory.serial)
@@ -189,7 +189,7 @@ def test_a_label_that_has_expired_keeps_its_units_here(tmp_path: Path) -> None:
 # The importer's check -------------------------------------------------------------------------------------
 
 
-def test_a_shipped_units_papers_are_all_in_order(factory: Factory) -> None:
+def test_all_documents_of_a_shipped_unit_are_in_order(factory: Factory) -> None:
     factory.gate().ship(serial=factory.serial)
     digest = factory.archive.statements()[0].sha256
     answers = check_serial(factory.serial, factory.papers(), digest)
@@ -308,7 +308,7 @@ def test_the_registry_knows_what_happened_after_a_unit_was_shipped(planted: str,
     assert [each.question for each in answers if not each.is_yes] == ["registry"]
 
 
-def test_a_reader_who_trusts_another_station_believes_no_line(factory: Factory) -> None:
+def test_a_reader_who_trusts_another_station_accepts_no_line(factory: Factory) -> None:
     factory.gate().ship(serial=factory.serial)
     answers = check_serial(factory.serial, factory.papers(stations=factory.bench.keys.anchor_keys()))
     assert [each.is_yes for each in answers] == [False] and "station" in answers[0].sentence

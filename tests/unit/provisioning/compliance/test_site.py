@@ -169,7 +169,7 @@ def test_a_supported_product_cannot_disappear(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["register", "published"])
-def test_a_register_that_was_begun_anew_fails_the_build(how: str, tmp_path: Path) -> None:
+def test_a_register_that_was_started_again_fails_the_build(how: str, tmp_path: Path) -> None:
     build_site(site(tmp_path))
     earlier = tmp_path / "earlier.jsonl"
     earlier.write_bytes((tmp_path / "register.jsonl").read_bytes())

@@ -206,7 +206,7 @@ def test_a_sign_that_the_inserts_font_does_not_have_is_refused() -> None:
         statement_pdf(document)
 
 
-def test_the_first_day_of_the_support_period_is_said_where_the_definition_says_it() -> None:
+def test_the_first_day_of_the_support_period_is_printed_if_the_definition_has_it() -> None:
     assert DOCUMENT["support_period"]["start_date"] == "2026-12-01"
     assert "from 1 December 2026 until 31 December 2031" in str(paragraphs(DOCUMENT))
     without_start = dataclasses.replace(

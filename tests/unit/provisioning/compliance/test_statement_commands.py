@@ -72,13 +72,13 @@ def issued(desk: Path) -> int:
 # The signatory's key -----------------------------------------------------------------------------------------
 
 
-def test_a_drawn_key_is_encrypted_private_and_has_a_public_half(desk: Path) -> None:
+def test_a_generated_key_is_encrypted_private_and_has_a_public_half(desk: Path) -> None:
     assert b"ENCRYPTED" in (desk / "erika.pem").read_bytes()
     assert (desk / "erika.pem").stat().st_mode & 0o777 == 0o600
     assert b"PUBLIC KEY" in (desk / "erika.pub").read_bytes()
 
 
-def test_a_key_is_not_drawn_twice_nor_under_a_short_or_mistyped_passphrase(desk: Path) -> None:
+def test_a_key_is_not_generated_twice_nor_under_a_short_or_mistyped_passphrase(desk: Path) -> None:
     again = run_keys("generate", "signatory", desk / "erika.pem", typed=f"{PASSPHRASE}\n{PASSPHRASE}\n")
     assert again.exit_code == 2
     short = run_keys("generate", "signatory", desk / "other.pem", typed="short\nshort\n")

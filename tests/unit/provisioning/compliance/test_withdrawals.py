@@ -79,7 +79,7 @@ def test_without_a_list_the_question_is_answered_no(factory: Factory) -> None:
     assert [each.question for each in answers if not each.is_yes] == ["withdrawal"]
 
 
-def test_a_list_is_believed_for_thirty_days_and_not_for_thirty_one(factory: Factory) -> None:
+def test_a_list_is_accepted_for_thirty_days_and_not_for_thirty_one(factory: Factory) -> None:
     sign(factory)
     assert not refused(factory, TODAY + dt.timedelta(MAX_AGE_DAYS))
     found = refused(factory, TODAY + dt.timedelta(MAX_AGE_DAYS + 1))
@@ -87,7 +87,7 @@ def test_a_list_is_believed_for_thirty_days_and_not_for_thirty_one(factory: Fact
 
 
 @pytest.mark.parametrize("where", [20, 200, -1])
-def test_a_changed_list_is_not_believed(where: int, factory: Factory) -> None:
+def test_a_changed_list_is_not_accepted(where: int, factory: Factory) -> None:
     factory.plant("UPDATE unit SET withdrawn_s = 1")
     sign(factory)
     data = bytearray(lists(factory)[0].read_bytes())
@@ -96,7 +96,7 @@ def test_a_changed_list_is_not_believed(where: int, factory: Factory) -> None:
     assert [each.question for each in refused(factory)] == ["withdrawal"]
 
 
-def test_a_list_of_a_stranger_is_not_believed(factory: Factory) -> None:
+def test_a_list_of_an_unknown_signer_is_not_accepted(factory: Factory) -> None:
     stranger = FileSigner(ec.generate_private_key(ec.SECP256R1()))
     signer = factory.bench.registry.signer.key_id.hex()
     payload = f'{{"issued": "{TODAY.isoformat()}", "signers": ["{signer}"], "units": []}}'.encode()

@@ -46,7 +46,7 @@ def test_everything_else_of_device_is_frozen():
             assert name in found
 
 
-def test_the_hang_variant_differs_by_its_main_alone():
+def test_the_hang_variant_differs_only_by_its_main():
     hang, release = names("hang"), names("release")
     assert set(hang) - set(release) == {"hang.py"} and set(release) <= set(hang)
     assert all(hang[name] == level for name, level in release.items())

@@ -161,7 +161,7 @@ def test_only_what_is_missing_is_fetched(tmp_path, pinned, monkeypatch):
     assert sources.source_tree(tmp_path, quiet).is_pinned
 
 
-def test_a_damaged_tarball_in_the_cache_is_fetched_anew(tmp_path, pinned, monkeypatch):
+def test_a_damaged_tarball_in_the_cache_is_fetched_again(tmp_path, pinned, monkeypatch):
     folder = fill_cache(tmp_path, pinned)
     name = next(iter(pinned))
     (folder / name).write_bytes(pinned[name][:-1])
@@ -210,7 +210,7 @@ def test_the_cache_can_lie_elsewhere(tmp_path, pinned, monkeypatch):
     assert sources.cache_folder(tmp_path) == tmp_path / "elsewhere"
 
 
-def test_a_named_checkout_stands_in_for_the_tarballs(tmp_path, monkeypatch):
+def test_a_named_checkout_replaces_the_tarballs(tmp_path, monkeypatch):
     for name in (
         "py/mpconfig.h",
         "lib/lwip/src/core/tcp.c",
@@ -234,13 +234,13 @@ def test_a_checkout_without_its_libraries_is_refused(tmp_path, monkeypatch):
         sources.source_tree(tmp_path, quiet)
 
 
-def test_a_machine_without_apt_is_told_so(tmp_path, monkeypatch):
+def test_a_machine_without_apt_gets_a_message(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(MissingToolError, match="apt-get"):
         aptsource.download(["lwip"], tmp_path)
 
 
-def test_a_machine_without_a_debian_mirror_is_told_so(tmp_path, apt_folder, monkeypatch):
+def test_a_machine_without_a_debian_mirror_gets_a_message(tmp_path, apt_folder, monkeypatch):
     tool = tmp_path / "apt-get"
     tool.write_text("#!/bin/sh\nexit 1\n")
     tool.chmod(0o755)

@@ -37,7 +37,7 @@ def test_every_leaf_signs_once_and_then_none(tree: HssSigner) -> None:
         tree.sign(b"one more")
 
 
-def test_a_tree_opened_again_goes_on_behind_the_last_index(tree: HssSigner, tmp_path: Path) -> None:
+def test_a_tree_opened_again_continues_after_the_last_index(tree: HssSigner, tmp_path: Path) -> None:
     tree.sign(b"one")
     again = HssSigner(tmp_path / "tree", tmp_path / "witness")
     assert signature_index(again.sign(b"two")) == 1

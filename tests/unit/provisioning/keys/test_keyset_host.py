@@ -273,20 +273,20 @@ def test_the_drill_notices_ceilings_that_are_not_signed(monkeypatch: pytest.Monk
     ]
 
 
-def test_the_drill_notices_a_unit_that_believes_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_drill_notices_a_unit_that_accepts_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device_keyset, "require_interval", lambda *_: None)
     assert [line.text for line in drill() if not line.is_good] == [
         "thief moves time beyond the key's interval"
     ]
 
 
-def test_a_maker_who_lost_two_of_three_roots_cannot_go_on() -> None:
+def test_a_maker_who_lost_two_of_three_roots_cannot_sign_a_key_set() -> None:
     maker = Maker()
     with pytest.raises(keyset.KeySetError, match="refuse"):
         keyset.sign_key_set(maker.content(NOW_S), maker.roots[:1])
 
 
-def test_private_roots_are_readable_by_their_owner_alone(folder: Path) -> None:
+def test_private_roots_are_readable_by_their_owner_only(folder: Path) -> None:
     for path in (folder / keyset.ROOTS).glob("*.pem"):
         assert path.stat().st_mode & 0o077 == 0
 

@@ -140,7 +140,7 @@ def test_two_processes_do_not_sign_at_once(state: LmsState, tmp_path: Path) -> N
     assert _open(tmp_path).burn() == 0
 
 
-def test_files_are_for_their_owner_alone(state: LmsState, tmp_path: Path) -> None:
+def test_files_are_readable_by_their_owner_only(state: LmsState, tmp_path: Path) -> None:
     files = [tmp_path / "tree" / "state.json", next((tmp_path / "witness").glob("*.json"))]
     assert [file.stat().st_mode & 0o777 for file in files] == [0o600, 0o600]
 

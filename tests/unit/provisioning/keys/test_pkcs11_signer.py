@@ -81,7 +81,7 @@ def test_the_pin_is_in_no_representation(softhsm: str) -> None:
     assert PIN not in repr(signer) + repr(signer._session) + repr(signer._key)
 
 
-def test_certificates_load_behind_the_use_of_a_token(softhsm: str) -> None:
+def test_certificates_load_after_the_use_of_a_token(softhsm: str) -> None:
     """SoftHSM2 shares OpenSSL with Python and leaves errors in its queue, which the next certificate fell over."""
     Pkcs11Signer.create(_uri(softhsm, "before"), "p256", lambda: PIN).sign(b"message")
     der = CertificateAuthority.create("ca").certificate_der

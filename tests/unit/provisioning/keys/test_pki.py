@@ -47,7 +47,7 @@ def test_a_client_certificate_is_no_server_certificate() -> None:
     assert x509.ExtendedKeyUsageOID.SERVER_AUTH not in usage.value
 
 
-def test_development_keys_are_private_marked_and_drawn_once(tmp_path: Path) -> None:
+def test_development_keys_are_private_marked_and_generated_once(tmp_path: Path) -> None:
     ring = KeyRing.generate_development(tmp_path / "keys")
     first = ring.anchor_keys()
     assert ring.is_development

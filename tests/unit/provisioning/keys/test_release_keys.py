@@ -70,7 +70,7 @@ def test_init_marks_development_keys(desk: Path) -> None:
     assert KeyRing(desk / "dev" / "keys").is_development
 
 
-def test_init_never_draws_over_a_folder(desk: Path) -> None:
+def test_init_never_overwrites_a_folder(desk: Path) -> None:
     before = (desk / "maker" / "keys" / "author.pem").read_bytes()
     assert _run("keys", "init", desk / "maker", "--product", desk / "product.toml").exit_code == 2
     assert (desk / "maker" / "keys" / "author.pem").read_bytes() == before
@@ -87,7 +87,7 @@ def test_keygen_makes_a_key_file_that_signs(desk: Path, kind: str) -> None:
     assert checked.exit_code == 0, checked.output
 
 
-def test_keygen_never_draws_over_a_key(desk: Path) -> None:
+def test_generate_never_overwrites_a_key(desk: Path) -> None:
     assert _run("keys", "generate", "signing", "--out", desk / "a.pem").exit_code == 0
     before = (desk / "a.pem").read_bytes()
     assert _run("keys", "generate", "signing", "--out", desk / "a.pem").exit_code == 2

@@ -148,7 +148,7 @@ def test_a_lost_answer_is_settled_by_signing_in(unit: FactoryUnit, monkeypatch: 
     assert unit.world.owner.sign_in(PASSWORD)
 
 
-def test_set_up_that_somebody_else_won_is_no_success(unit: FactoryUnit) -> None:
+def test_set_up_that_another_client_won_is_not_a_success(unit: FactoryUnit) -> None:
     client = DeviceClient(lambda: unit.address, unit.world.unit.fingerprint)
     look(client)
     assert unit.world.owner.set_up(unit.world.unit.setup_code, PASSWORD).status == 303
@@ -215,7 +215,7 @@ def test_a_stranger_who_comes_in_the_middle_hears_nothing_either(unit: FactoryUn
     assert impostor.heard == b""
 
 
-def test_nobody_there_is_said(tmp_path: Path) -> None:
+def test_a_missing_device_is_reported(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     result = run("--host", f"127.0.0.1:{port}", "--fingerprint", "ab" * 32)

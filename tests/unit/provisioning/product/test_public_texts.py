@@ -77,7 +77,7 @@ def test_an_address_that_a_report_reaches_is_taken(text: str) -> None:
         "tel:999", "tel:+44", "https://", "https://maker", "https://user:pass@maker.uk/", "http://maker.uk/",
     ],
 )  # fmt: skip
-def test_an_address_that_reaches_nobody_is_refused(text: str) -> None:
+def test_an_address_without_a_server_is_refused(text: str) -> None:
     assert not REPORT.fullmatch(text)
 
 

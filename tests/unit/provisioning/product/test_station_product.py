@@ -90,7 +90,7 @@ def test_a_wrong_line_is_named_with_its_place(old: str, new: str, place: str) ->
     assert any(place in problem for problem in problems(changed(old, new)))
 
 
-def test_all_problems_are_said_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     text = changed('model = "FB-1"', "model = 3").replace("port = 5683", "port = 0")
     assert len(problems(text)) == 2
 
@@ -107,7 +107,7 @@ def test_without_servers_there_is_nothing_to_update_from() -> None:
     assert any("[[servers]]" in problem for problem in problems(text))
 
 
-def test_the_default_horizon_lies_ten_years_behind_the_end() -> None:
+def test_the_default_horizon_is_ten_years_after_the_end() -> None:
     product = parse_product(EXAMPLE)
     assert (product.support.horizon - product.support.end_date).days == 3650
 
@@ -122,7 +122,7 @@ def digest(text: str) -> bytes:
     return product.declared_digest
 
 
-def test_papers_may_be_left_out_of_a_definition() -> None:
+def test_statement_fields_may_be_left_out_of_a_definition() -> None:
     text = EXAMPLE[: EXAMPLE.index("[scope]")] + EXAMPLE[EXAMPLE.index("[update]") :]
     product = parse_product(text)
     assert (product.scope, product.components, product.publication) == (None, (), None)

@@ -184,7 +184,7 @@ def test_nothing_leaves_whose_codes_were_not_checked(tmp_path: Path, on_this_day
     assert ship(factory, "--batch", PRODUCT.batch).exit_code == 0
 
 
-def test_a_code_that_was_drawn_after_the_check_is_named(tmp_path: Path) -> None:
+def test_a_code_that_was_generated_after_the_check_is_named(tmp_path: Path) -> None:
     factory = Factory(tmp_path)
     check_codes(factory)
     assert faults(factory) == []

@@ -15,7 +15,7 @@ from tests.postgres import Cluster
 from tests.unit.provisioning.registry.registry_bench import Places, open_batch, reserve
 
 
-def test_a_mistyped_name_is_refused_and_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_mistyped_name_is_refused_and_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(RegistryError, match=r"there is no registry .*firstboot registry init"):
         Registry(tmp_path / "line" / "registri.db")
     assert list(tmp_path.iterdir()) == []

@@ -83,7 +83,7 @@ def test_a_released_unit_is_not_reserved_again(registry: Registry) -> None:
     assert registry.codes_generated(1) == (1, 1)
 
 
-def test_a_unit_is_released_only_behind_its_seal(registry: Registry) -> None:
+def test_a_unit_passes_only_after_it_is_complete(registry: Registry) -> None:
     reservation = reserve(registry, 1, "code1")
     with pytest.raises(RegistryError, match="is not complete"):
         registry.record_pass(reservation.unit_id, {})
@@ -193,7 +193,7 @@ def test_tampering_with_the_chain_is_noticed(registry: Registry, statement: str)
 # Quarantine and rework --------------------------------------------------------------------------------------
 
 
-def test_a_quarantined_unit_does_not_go_on_and_its_code_is_dead(registry: Registry) -> None:
+def test_a_quarantined_unit_does_not_continue_and_its_code_is_revoked(registry: Registry) -> None:
     reservation = reserve(registry, 1, "code1")
     assert registry.quarantine(reservation.unit_id, "record contact is not what was written")
     with pytest.raises(QuarantinedError, match="contact is not what was written"):

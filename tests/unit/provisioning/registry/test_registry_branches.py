@@ -81,7 +81,7 @@ def test_a_branch_stops_when_its_numbers_are_used_up(main: Registry, tmp_path: P
     assert reserve(branch, 3, "code3").serial == "SN-000003"
 
 
-def test_the_batchs_papers_come_with_the_lease(line1: Registry) -> None:
+def test_the_batchs_signed_records_come_with_the_lease(line1: Registry) -> None:
     assert line1.document("B1", "support", lambda: b"another") == b"the batch's support record"
 
 
@@ -217,7 +217,7 @@ def test_a_batch_with_another_definition_is_not_taken(main: Registry, line1: Reg
         branches.sync(main, line1)
 
 
-def test_papers_that_differ_are_an_incident(main: Registry, line1: Registry) -> None:
+def test_signed_records_that_differ_are_an_incident(main: Registry, line1: Registry) -> None:
     with line1.writing() as session:
         session.execute(text("UPDATE document SET data = kind"))
     assert "another support" in branches.sync(main, line1).incidents[0]

@@ -82,7 +82,7 @@ def test_a_ledger_that_was_changed_on_its_way_is_found(name: str, registry: Regi
     assert refused(lambda: export.verify_chains_json(json.dumps(document), [kept]))
 
 
-def test_a_ledger_signed_anew_by_a_stranger_is_found(registry: Registry, tmp_path: Path) -> None:
+def test_a_ledger_signed_again_by_another_key_is_found(registry: Registry, tmp_path: Path) -> None:
     """Everything recomputed with another key: whole in itself, and not the maker's."""
     kept = registry.checkpoint()
     stranger = Registry.create(tmp_path / "s" / "registry.db", now=lambda: 1000)

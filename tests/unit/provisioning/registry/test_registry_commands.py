@@ -196,7 +196,7 @@ def test_a_backup_never_lands_on_a_registry(path: Path, tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_a_damaged_backup_is_told(path: Path, tmp_path: Path) -> None:
+def test_a_damaged_backup_is_reported(path: Path, tmp_path: Path) -> None:
     done("backup", "--registry", path, "--to", tmp_path / "b1")
     file = tmp_path / "b1" / "checkpoint.json"
     file.write_text(file.read_text().replace('"records": 2', '"records": 3'))

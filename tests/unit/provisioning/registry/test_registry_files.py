@@ -53,7 +53,7 @@ def test_a_key_that_others_can_read_is_refused(path: Path, registry: Registry) -
         Registry(path)
 
 
-def test_files_are_their_owners_alone(path: Path, registry: Registry) -> None:
+def test_only_their_owner_can_read_files(path: Path, registry: Registry) -> None:
     reserve(registry, 1, "code1")
     assert {oct(file.stat().st_mode & 0o777) for file in path.parent.iterdir()} == {"0o600"}
 
@@ -101,7 +101,7 @@ def test_a_registry_in_postgresql_needs_a_folder_for_its_keys() -> None:
         Location.of("postgresql://db/registry")
 
 
-def test_a_file_that_was_deleted_under_the_station_is_told(path: Path, registry: Registry) -> None:
+def test_a_file_that_was_deleted_during_a_run_is_reported(path: Path, registry: Registry) -> None:
     path.unlink()
     with pytest.raises(RegistryError, match="is gone"):
         reserve(registry, 1, "code1")
@@ -126,7 +126,7 @@ def test_an_encrypted_station_key_opens_with_its_password_only(
     assert Registry(path).verify_chain() == 2
 
 
-def test_another_key_cannot_go_on_with_a_stations_chain(path: Path, registry: Registry) -> None:
+def test_another_key_cannot_continue_a_stations_chain(path: Path, registry: Registry) -> None:
     finish(registry, 1, "code1")
     registry.close()
     path.with_suffix(".db.station.pem").unlink()

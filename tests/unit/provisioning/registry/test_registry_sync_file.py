@@ -109,7 +109,7 @@ def test_numbers_that_were_leased_by_name_travel_with_the_answer(pair: Pair) -> 
 # Refused files -----------------------------------------------------------------------------------------------
 
 
-def test_the_first_file_needs_a_key_that_somebody_compared(pair: Pair) -> None:
+def test_the_first_file_needs_a_key_that_a_person_compared(pair: Pair) -> None:
     text = sync_file.export(pair.branch)
     with pytest.raises(RegistryError, match="not known here yet"):
         sync_file.take_in(pair.main, text)
@@ -132,7 +132,7 @@ def test_a_changed_file_is_refused_before_it_is_read(pair: Pair) -> None:
     assert pair.main.units() == []
 
 
-def test_a_strangers_signature_is_refused_even_if_somebody_names_it(pair: Pair, tmp_path: Path) -> None:
+def test_an_unknown_keys_signature_is_refused_even_if_its_name_is_known(pair: Pair, tmp_path: Path) -> None:
     pair.carry()
     stranger = Registry.create(tmp_path / "stranger.db").signer
     text = forged(sync_file.export(pair.branch), stranger)
@@ -208,7 +208,7 @@ def test_another_main_registry_and_another_branch_are_refused(pair: Pair, tmp_pa
         lambda rows: rows["units"].append(5),
     ],
 )
-def test_rows_that_are_none_change_nothing_even_if_signed(damage, local: Pair) -> None:
+def test_invalid_rows_change_nothing_even_if_signed(damage, local: Pair) -> None:
     finish(local.branch, 1, "code1", station="line1")
     text = sync_file.export(local.branch)
     tables = json.loads(json.loads(text)["content"])["tables"]

@@ -115,7 +115,7 @@ def test_nothing_is_answered_before_the_commit_has_returned(
     assert seen == [(set(), [True])] and names(registry) == {"a"}
 
 
-def test_a_work_that_refuses_leaves_the_others_of_its_commit_alone(registry: Registry) -> None:
+def test_a_refused_operation_does_not_affect_the_others_of_its_commit(registry: Registry) -> None:
     def refuse(transaction: Transaction) -> None:
         transaction.ask((ALL, {}))
         raise BatchError("no")
@@ -136,7 +136,7 @@ def test_a_work_that_wrote_and_then_failed_is_undone_and_the_others_stand(regist
     assert names(registry) == {"a", "b"}
 
 
-def test_a_row_that_the_database_refuses_fails_its_own_work_alone(registry: Registry) -> None:
+def test_a_row_that_the_database_refuses_fails_only_its_own_operation(registry: Registry) -> None:
     registry.writer.run(note("taken"))
     found = together(registry, {"a": note("a"), "again": note("taken"), "b": note("b")})
     assert isinstance(found["again"], RegistryError) and (found["a"], found["b"]) == ("a", "b")
@@ -156,7 +156,7 @@ def test_a_leader_that_is_interrupted_leaves_the_others_to_the_next(registry: Re
     assert names(registry) == {"a", "b"}
 
 
-def test_who_is_interrupted_while_waiting_keeps_nobody_from_the_disk(
+def test_an_interrupted_waiter_releases_the_commit_queue(
     registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Interrupted:
@@ -248,7 +248,9 @@ def end_other_connections(registry: Registry) -> None:
         )
 
 
-def test_a_connection_that_dies_at_work_is_told_and_the_next_work_goes_on(on_postgres: Registry) -> None:
+def test_a_connection_that_ends_during_an_operation_is_reported_and_the_next_one_works(
+    on_postgres: Registry,
+) -> None:
     def die(transaction: Transaction) -> None:
         note("lost")(transaction)
         transaction.ask((ALL, {}))
@@ -260,7 +262,7 @@ def test_a_connection_that_dies_at_work_is_told_and_the_next_work_goes_on(on_pos
     assert on_postgres.writer.run(note("a")) == "a" and names(on_postgres) == {"a"}
 
 
-def test_a_connection_that_died_while_nobody_needed_it_is_replaced(
+def test_a_connection_that_ended_while_it_was_idle_is_replaced(
     on_postgres: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     on_postgres.writer.run(note("a"))
@@ -270,7 +272,7 @@ def test_a_connection_that_died_while_nobody_needed_it_is_replaced(
 
 
 @pytest.mark.parametrize("what", ["gone", "replaced"])
-def test_a_file_that_is_gone_or_replaced_is_told_and_not_written_on(what: str, tmp_path: Path) -> None:
+def test_a_file_that_is_missing_or_replaced_is_reported_and_not_written(what: str, tmp_path: Path) -> None:
     registry = Registry.create(tmp_path / "registry.db")
     copy = (tmp_path / "registry.db").read_bytes()
     os.unlink(tmp_path / "registry.db")

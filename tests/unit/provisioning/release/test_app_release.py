@@ -83,7 +83,7 @@ def runs(desk: Path, out: Path, is_running: bool) -> bool:
     return found.chunks is not None
 
 
-def test_a_set_holds_the_files_and_nothing_that_was_left_behind(folder: Path) -> None:
+def test_a_set_has_the_files_and_no_leftovers(folder: Path) -> None:
     assert list(appset.collect(folder)) == ["__init__.py", "data/table.bin", "helper.py"]
 
 
@@ -145,7 +145,7 @@ def test_firmware_and_application_go_out_as_one_release(desk: Path, folder: Path
     assert json.loads(result.stdout)["app_sha256"] == release.app.digest.hex()
 
 
-def test_an_image_that_was_released_carries_a_newer_application_alone(
+def test_a_released_image_can_get_a_newer_application_without_firmware(
     desk: Path, folder: Path, tmp_path: Path
 ) -> None:
     log = tmp_path / "log"

@@ -61,7 +61,7 @@ def _build(payload: bytes = PAYLOAD, **changes: object) -> Release:
 RELEASE = _build()
 
 
-def test_a_unit_believes_what_was_built() -> None:
+def test_a_unit_accepts_a_built_release() -> None:
     verified = verify.verify_envelope(RELEASE.envelope, ANCHORS)
     assert verified.sequence_number == RELEASE.sequence_number == 3
     assert verified.firmware == verify.Target(
@@ -139,7 +139,7 @@ def test_signing_is_deterministic() -> None:
     assert len(SIGNER.sign(b"message")) == 64
 
 
-def test_a_signer_shows_its_key_id_alone() -> None:
+def test_a_signer_shows_only_its_key_id() -> None:
     assert repr(SIGNER) == f"FileSigner({SIGNER.key_id.hex()})"
 
 
@@ -151,7 +151,7 @@ def test_a_signer_is_loaded_from_a_pem_file(tmp_path: Path) -> None:
         FileSigner.load(tmp_path / "p384.pem")
 
 
-def test_a_signed_record_is_believed_in_its_type_and_role_only() -> None:
+def test_a_signed_record_is_accepted_in_its_type_and_role_only() -> None:
     data = sign_record(b"payload", TYP, SIGNER)
     anchors = Anchors(VENDOR, CLASS, (Key(SIGNER.key_id, -9, ROLE_SUPPORT, SIGNER.public),), 0, 0, NO_RULES)
     assert verify.verify_record(data, TYP, ROLE_SUPPORT, anchors) == b"payload"

@@ -61,7 +61,7 @@ def _sign(desk: Path, out: str, log: Path, *more: object) -> Result:
     )  # fmt: skip
 
 
-def test_sign_makes_a_release_that_verify_believes(bench: Path) -> None:
+def test_sign_makes_a_release_that_verify_accepts(bench: Path) -> None:
     result = _run("verify", bench / "first", "--anchors", bench / "anchors")
     assert result.exit_code == 0, result.output
     assert "as a unit with these anchors would" in result.output
@@ -127,7 +127,7 @@ def test_sign_wants_one_source_of_the_key(bench: Path, tmp_path: Path) -> None:
     assert "one of --signer, --keys and --key" in result.output
 
 
-def test_sign_says_aloud_that_keys_are_for_development(bench: Path, tmp_path: Path) -> None:
+def test_sign_reports_that_keys_are_for_development(bench: Path, tmp_path: Path) -> None:
     ring = KeyRing.generate_development(tmp_path / "keys")
     result = _sign(bench, "development", tmp_path / "log", "--keys", ring.directory)
     assert result.exit_code == 0, result.output

@@ -75,7 +75,7 @@ def test_a_clock_that_is_slewed_is_signed_for_days(machine: Machine) -> None:
         clock()
 
 
-def test_a_clock_that_nobody_keeps_is_not_signed(machine: Machine) -> None:
+def test_a_clock_that_is_not_synchronised_is_not_signed(machine: Machine) -> None:
     machine.is_synchronised = False
     clock = machine.clock()
     with pytest.raises(ClockError, match="not synchronised"):

@@ -70,7 +70,7 @@ def test_a_unit_without_entropy_is_provisioned_and_its_record_says_who_drew_its_
     assert bench.registry.verify_chain() == 1
 
 
-def test_a_unit_that_can_draws_its_own_keys_whatever_is_allowed(
+def test_a_unit_with_entropy_generates_its_own_keys_even_if_injection_is_allowed(
     bench: Bench, drawn: list[tuple[bytes, bytearray]]
 ) -> None:
     result = bench.station(product=ALLOWED).provision(MemoryUnit().stream())
@@ -116,7 +116,7 @@ def test_a_locked_unit_takes_no_key_from_the_station(bench: Bench) -> None:
         unit_keys.inject(FactoryLink(unit.stream()), "device")
 
 
-def test_a_power_cut_while_keys_are_injected_leaves_a_unit_that_is_provisioned_anew(bench: Bench) -> None:
+def test_a_power_cut_while_keys_are_injected_leaves_a_unit_that_is_provisioned_again(bench: Bench) -> None:
     cuts = 0
     for later in range(1, 60, 6):
         unit = mute_unit()
@@ -148,7 +148,7 @@ def test_two_units_never_share_an_injected_key(bench: Bench) -> None:
     assert len(keys) == 6
 
 
-def test_keys_come_from_the_systems_generator_and_one_that_is_none_is_drawn_again(
+def test_keys_come_from_the_systems_generator_and_an_invalid_one_is_generated_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     drawn = iter((bytes(32), b"\xff" * 32, (7).to_bytes(32, "big")))
@@ -156,7 +156,7 @@ def test_keys_come_from_the_systems_generator_and_one_that_is_none_is_drawn_agai
     assert unit_keys.generate_key() == bytearray((7).to_bytes(32, "big"))
 
 
-def test_the_origin_survives_a_station_that_dies_behind_the_lock(
+def test_the_origin_survives_a_station_that_is_killed_after_the_lock(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unit = mute_unit()

@@ -59,7 +59,7 @@ def test_the_png_is_the_label_that_was_read_back(sealed: Bench, tmp_path: Path) 
     ).read_bytes()
 
 
-def test_behind_the_lock_there_is_no_second_label_and_no_file(tmp_path: Path) -> None:
+def test_after_the_lock_there_is_no_second_label_and_no_file(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.station().provision(MemoryUnit().stream())
     result = label(bench, tmp_path / "again.pdf")

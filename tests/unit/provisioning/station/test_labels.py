@@ -100,7 +100,7 @@ def test_a_label_that_others_can_read_is_refused(tmp_path: Path) -> None:
         read_back(LABEL, tmp_path / "label.png")
 
 
-def test_a_label_file_is_its_owners_alone(tmp_path: Path) -> None:
+def test_a_label_file_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     path = tmp_path / "labels" / "label.png"
     print_label(LABEL, path)
     assert path.stat().st_mode & 0o777 == 0o600

@@ -49,7 +49,7 @@ def test_a_wrong_password_opens_nothing_and_is_not_repeated(operator: OperatorBe
     assert status == 403 and "not this one" not in body and not browser.cookie
 
 
-def test_the_cookie_is_for_this_page_alone(operator: OperatorBench) -> None:
+def test_the_cookie_is_for_this_page_only(operator: OperatorBench) -> None:
     _, headers, _ = Browser(operator).ask("POST", "/login", {"password": PASSWORD})
     cookie = headers["set-cookie"].lower()
     assert "httponly" in cookie and "samesite=strict" in cookie and PASSWORD not in cookie
@@ -281,7 +281,7 @@ def test_a_label_that_was_swapped_is_not_printed(
         operator.floor.reprint("FB1-999999")
 
 
-def test_the_chart_draws_each_phase_and_says_it_in_words() -> None:
+def test_the_chart_draws_each_phase_and_names_it_in_words() -> None:
     chart = phase_chart([PhaseTime("<link>", 1.0, 2.0, 3), PhaseTime("lock", 0.5, 0.5, 3)])
     assert chart.count("<rect") == 4 and "&lt;link&gt; 1.00 s; lock 0.50 s" in chart
     assert phase_chart([]) == ""

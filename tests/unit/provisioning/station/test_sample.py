@@ -87,7 +87,7 @@ def test_a_unit_that_takes_a_write_although_it_says_locked_is_found(
     assert read(bench, unit).findings == ("it took a write although it says that it is locked",)
 
 
-def test_a_label_that_was_destroyed_behind_the_print_is_no_finding(bench: Bench) -> None:
+def test_a_label_that_was_destroyed_after_the_print_is_not_a_finding(bench: Bench) -> None:
     unit = made(bench)
     (bench.directory / "labels" / "FB1-000001.png").unlink()
     assert read(bench, unit).findings == ()

@@ -13,7 +13,7 @@ from device.owner.setup_code import ALPHABET, RANDOM_SYMBOLS, normalise
 from provisioning.station.setup_code import generate_code
 
 
-def test_a_drawn_code_is_in_normal_form() -> None:
+def test_a_generated_code_is_in_normal_form() -> None:
     code = generate_code()
     assert normalise(code) == code
 

@@ -92,7 +92,7 @@ def test_the_web_certificate_has_a_key_of_its_own_and_a_random_name(made: Made) 
     assert result.serial.encode() not in unit.store.require("web.crt")
 
 
-def test_the_papers_verify_with_the_units_own_anchors(made: Made) -> None:
+def test_the_signed_records_verify_with_the_units_own_anchors(made: Made) -> None:
     _, unit, _ = made
     anchors = trust_anchors.decode(unit.store.require("anchors"))
     period = support.decode(
@@ -130,7 +130,7 @@ def test_the_registry_holds_the_unit_as_released_and_not_for_sale(made: Made) ->
     assert [phase.outcome for phase in bench.registry.phases(unit.id)] == ["PASS"] * len(PHASES)
 
 
-def test_files_with_secrets_are_their_owners_alone(made: Made) -> None:
+def test_files_with_secrets_are_readable_by_their_owner_only(made: Made) -> None:
     bench, _, result = made
     private = [
         result.label_path,
@@ -242,7 +242,7 @@ def test_a_stuck_random_source_stops_the_run_before_anything_is_reserved(bench: 
     assert bench.registry.units() == []
 
 
-def test_a_code_that_was_drawn_before_is_refused_for_every_other_unit(bench: Bench) -> None:
+def test_a_code_that_was_generated_before_is_refused_for_every_other_unit(bench: Bench) -> None:
     replay = [secrets.token_bytes(32) for _ in range(2)]
 
     def source(length: int) -> bytes:
@@ -277,7 +277,7 @@ def test_a_closed_batch_makes_no_more_units(bench: Bench) -> None:
         bench.station()
 
 
-def test_a_locked_unit_that_the_registry_does_not_know_is_left_alone(bench: Bench, tmp_path: Path) -> None:
+def test_a_locked_unit_that_the_registry_does_not_have_is_not_changed(bench: Bench, tmp_path: Path) -> None:
     unit = MemoryUnit()
     bench.station().provision(unit.stream())
     other = Bench(tmp_path / "other")
@@ -332,7 +332,7 @@ def die_behind_the_lock(bench: Bench, unit: MemoryUnit, monkeypatch: pytest.Monk
     assert unit.is_locked()
 
 
-def test_a_run_that_died_behind_the_lock_is_proved_and_recorded_by_the_next(
+def test_a_run_that_ended_after_the_lock_is_proved_and_recorded_by_the_next(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unit = MemoryUnit()

@@ -112,7 +112,7 @@ def test_a_wrong_product_definition_lists_its_problems(folder: Path, served: Ser
     assert result.exit_code == 2 and "[product] model" in result.stderr
 
 
-def test_a_port_that_nobody_serves_is_a_failure(folder: Path) -> None:
+def test_a_port_without_a_server_is_a_failure(folder: Path) -> None:
     result = provision(folder, "tcp:127.0.0.1:1", "--development")
     assert result.exit_code == 1 and "cannot open" in result.stderr
 

@@ -358,7 +358,7 @@ def test_the_next_shift_answers_for_its_clock(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("behind_s", [DAY_S, YEAR_S])
-def test_a_station_that_starts_with_a_clock_behind_the_registry_reserves_nothing(
+def test_a_station_that_starts_with_a_clock_earlier_than_the_registry_reserves_nothing(
     behind_s: int, bench: Bench
 ) -> None:
     clocked(bench, [NOW]).provision(MemoryUnit().stream())

@@ -177,7 +177,7 @@ def test_a_board_whose_answers_were_late_was_not_taken_away(bench: Bench) -> Non
         assert line.views() == before and line.totals().refused == 0
 
 
-def test_a_board_that_failed_behind_its_lock_waits_for_a_person_under_its_new_name(
+def test_a_board_that_failed_after_its_lock_waits_for_a_person_under_its_new_name(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = Socket("p")
@@ -220,7 +220,7 @@ def test_a_board_waits_for_its_own_scan(bench: Bench) -> None:
         until(all_are(line, 2, PortState.PASSED))
 
 
-def test_a_scan_with_nothing_waiting_is_told(bench: Bench) -> None:
+def test_a_scan_without_a_waiting_board_is_reported(bench: Bench) -> None:
     with (
         running(bench, [Socket("p")], start_on_scan=True) as line,
         pytest.raises(ValueError, match="no board is"),
@@ -300,7 +300,7 @@ def test_sixteen_boards_at_once_have_sixteen_identities(bench: Bench) -> None:
 
 
 @given(st.lists(st.sampled_from(PortEvent)))
-def test_a_run_begins_behind_a_board_that_answered_only(events: list[PortEvent]) -> None:
+def test_a_run_begins_only_after_a_board_answered(events: list[PortEvent]) -> None:
     now = PortState.STOPPED
     for event in events:
         before, now = now, step(now, event)
@@ -350,7 +350,7 @@ def test_bytes_go_through_a_serial_line_both_ways() -> None:
         os.close(theirs)
 
 
-def test_a_wildcard_is_searched_anew_at_each_look(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wildcard_is_searched_again_at_each_look(monkeypatch: pytest.MonkeyPatch) -> None:
     class Found:
         def __init__(self, device: str) -> None:
             self.device = device

@@ -197,6 +197,6 @@ def test_an_address_of_another_form_is_refused(address: str) -> None:
         open_port(address)
 
 
-def test_a_port_that_nobody_serves_is_a_link_error(tmp_path: Path) -> None:
+def test_a_port_without_a_server_is_a_link_error(tmp_path: Path) -> None:
     with pytest.raises(LinkError, match="cannot open"):
         open_port(f"unix:{tmp_path / 'nothing'}")

@@ -115,7 +115,7 @@ def test_an_answer_that_was_never_asked_for_says_nothing() -> None:
     assert presence.answered(7, 0.01) is None and presence.verdict is Verdict.PROBING
 
 
-def test_behind_a_run_old_answers_are_nobodys_and_the_pace_is_kept() -> None:
+def test_after_a_run_old_answers_are_ignored_and_the_pace_is_kept() -> None:
     bench = Bench(lambda n: 0.5).run(20)
     asked = len(bench.asked)
     bench.coming.clear()
@@ -126,7 +126,7 @@ def test_behind_a_run_old_answers_are_nobodys_and_the_pace_is_kept() -> None:
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(0.0, 3.0)), min_size=1, max_size=40))
-def test_a_board_counts_as_gone_only_behind_three_questions_without_an_answer(
+def test_a_board_counts_as_gone_only_after_three_questions_without_an_answer(
     latencies: list[float | None],
 ) -> None:
     bench = Bench(lambda n: latencies[n % len(latencies)])

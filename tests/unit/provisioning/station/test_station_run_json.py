@@ -74,7 +74,7 @@ def test_no_line_holds_a_set_up_code(folder: Path, served: list[ServedUnit]) -> 
     assert normalise(code)[:7] not in letters and code[:7] not in letters
 
 
-def test_one_failure_among_passes_is_exit_code_1_and_stands_in_the_totals(
+def test_one_failure_among_passes_is_exit_code_1_and_is_in_the_totals(
     folder: Path, served: list[ServedUnit]
 ) -> None:
     served[1].unit.entropy.is_seeded = False
@@ -108,7 +108,7 @@ def test_what_cannot_be_used_is_exit_code_2_with_one_reason_and_no_line(fault: s
     assert "Traceback" not in result.stderr
 
 
-def test_ctrl_c_ends_behind_the_run_with_the_totals_and_exit_code_0(
+def test_ctrl_c_ends_after_the_run_with_the_totals_and_exit_code_0(
     folder: Path, served: list[ServedUnit]
 ) -> None:
     command = [*COMMAND, "station", "run", "--json", "--development", "--port", served[0].address]
