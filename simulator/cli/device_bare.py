@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 READ_BYTES: Final = 4096
 POLL_S: Final = 0.05
+LOOK_S: Final = 0.5  # how often the boards are looked at
 MOST: Final = 32
 
 
@@ -140,7 +141,8 @@ def bare(
     """Run unprovisioned boards for `firstboot station run` or `provision`, until Ctrl-C.
 
     The factory port of each board is a Unix socket. The boards contain only firmware, signed with the first image key.
-    Ctrl-C or SIGTERM ends the command with exit code 0.
+    After the station is done, a simulated board serves its pages, and the command prints their address for `firstboot
+    onboard`. Ctrl-C or SIGTERM ends the command with exit code 0.
 
     Example: `firstboot device bare --count 3 --keys line/keys`
     """
@@ -166,8 +168,21 @@ def _serve(on: str, directory: Path, count: int, ring: KeyRing) -> None:
         typer.echo(f"image --image-digest {_digest(directory / 'images' / 'release-1.img')}")
         sys.stdout.flush()  # a program that reads this through a pipe waits for it
         _note("the boards are waiting at their ports; Ctrl-C ends them")
+        shown: set[str] = set()
         while True:
-            time.sleep(1)
+            time.sleep(LOOK_S)
+            if on == On.sim:
+                _print_pages([machine for machine, _ in boards], shown)
+
+
+def _print_pages(machines: list[Any], shown: set[str]) -> None:
+    """Print the address of each simulated unit's pages once it serves them: after the station is done."""
+    for machine in machines:
+        host, port = machine.web_address
+        if port and _hardware_id(machine) not in shown:
+            shown.add(_hardware_id(machine))
+            typer.echo(f"pages {_hardware_id(machine)}  --host {host}:{port}")
+            sys.stdout.flush()
 
 
 def _development_keys() -> Path:
