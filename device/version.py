@@ -1,4 +1,4 @@
-"""How an image version is written."""
+"""The text form of an image version."""
 
 
 def version_text(version: "tuple[int, int, int, int]") -> str:

@@ -89,7 +89,7 @@ class SimulatedMachine:
 
     @property
     def is_powered(self) -> bool:
-        """Whether the unit runs. False after a power cut, and after an error that ended the unit."""
+        """Return whether the unit runs: not after a power cut, and after an error that ended the unit."""
         return self._is_on
 
     def power_on(self, *, button_held: bool = False) -> None:

@@ -111,7 +111,7 @@ def _without_local_links(text: str) -> str:
 
 
 def _is_imported(path: Path) -> bool:
-    """Whether a file is used from its package: the boards' C files are used from `_source` only."""
+    """Return whether a file is used from its package: the boards' C files are used from `_source` only."""
     return path.relative_to(ROOT).parts[0] != "device" or path.suffix in (".py", ".typed")
 
 

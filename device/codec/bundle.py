@@ -32,7 +32,7 @@ VERSION = 1
 _START = b"\x83\x01"  # an array of three, the version
 _BYTES = const(0x40)  # major type 2
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789_-."
-STARTS = ("__init__.py", "__init__.mpy")  # of a package, whichever is there
+STARTS = ("__init__.py", "__init__.mpy")  # of a package, either of them
 
 
 def encode(files: "dict[str, bytes]") -> bytes:

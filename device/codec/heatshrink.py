@@ -99,7 +99,7 @@ class Decoder:
         else:  # the reference wraps at the end of the window
             out[at : at + room] = window[source:]
             out[at + room : at + done] = window[: done - room]
-        while done < count:  # a reference into itself repeats: double what is there
+        while done < count:  # a reference into itself repeats: double the copied part
             more = min(done, count - done)
             out[at + done : at + done + more] = out[at : at + more]
             done += more

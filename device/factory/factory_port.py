@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from device.records.store import Store
 
     class FactoryServices(Protocol):
-        """What the agent gives the port. Methods raise StorageError, FlashError."""
+        """The agent's services for the port. Methods raise StorageError, FlashError."""
 
         board: str
         hardware_id: bytes  # 16 bytes

@@ -79,7 +79,7 @@ class Session:
 
     @property
     def is_ping_open(self) -> bool:
-        """Whether a PINGREQ is not answered yet."""
+        """Return whether a PINGREQ is not answered yet."""
         return self.pings_answered < self._pings_sent
 
     @property

@@ -71,10 +71,10 @@ def derive(
 
 
 class SenderSequence:
-    """Gives out sender sequence numbers: each one once, and only after it is reserved.
+    """Assigns sender sequence numbers: each one once, and only after it is reserved.
 
     `first` is the stored "first number not yet reserved", None if it is lost; `reserve(upto)` must store that number
-    durably before it returns. If reserve() raises, take() raises the same error and gives out no number.
+    durably before it returns. If reserve() raises, take() raises the same error and assigns no number.
     """
 
     def __init__(self, first: "int | None", reserve: "Callable[[int], None]") -> None:

@@ -1,4 +1,4 @@
-"""What the local pages need from a unit. device.agent.facade implements it; tests use a fake.
+"""The interface between the local pages and a unit. device.agent.facade implements it; tests use a fake.
 
 The shapes of the dictionaries are those of docs/reference/local-pages.md:
 

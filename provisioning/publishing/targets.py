@@ -23,7 +23,7 @@ Publisher = CoapPublisher | MqttPublisher
 
 @dataclass(frozen=True)
 class Parcel:
-    """What is published together, all for one product class."""
+    """The objects that are published together, all for one product class."""
 
     class_id: bytes
     release: Release | None
@@ -40,7 +40,7 @@ class Target:
 
 @dataclass(frozen=True)
 class TargetResult:
-    """What became of one target: items published and superseded ones removed, or the error."""
+    """The result of one target: items published and superseded ones removed, or the error."""
 
     to: str
     items: int = 0

@@ -117,7 +117,7 @@ class RetainedTopics(Service):
             raise PublishError(str(error)) from error
 
     def _unsubscribe(self, topics: Sequence[str]) -> dict[str, bytes]:
-        """What was received meanwhile."""
+        """Unsubscribe. Return the messages that were received since `_subscribe`."""
         try:
             self._client.unsubscribe(topics)
         except ServerError as error:

@@ -37,7 +37,7 @@ class Content:
 
     @property
     def class_name(self) -> str:
-        """The class id in hex, as topics and paths have it."""
+        """Return the class id in hex, as in topics and paths."""
         return hexlify(self.class_id).decode()
 
 

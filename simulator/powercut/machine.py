@@ -44,7 +44,7 @@ MAX_FLOW_S = 4000.0  # virtual; the longest flow (three trials without a server)
 
 
 class Machine(SimulatedMachine):
-    """A unit with `flash` in `world`. `live(script)` powers it on until the script ends or the power goes."""
+    """A unit with `flash` in `world`. `live(script)` powers it on until the script ends or the power is cut."""
 
     def __init__(self, flash: SimFlash, world: World) -> None:
         super().__init__(world.bench.folder, world.bench.key_hashes, made.LAYOUT)

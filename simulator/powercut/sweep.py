@@ -52,7 +52,7 @@ class Report:
 
     @property
     def is_clean(self) -> bool:
-        """Whether at least one cut was made and nothing was wrong."""
+        """Return whether at least one cut was made and there was no finding."""
         return self.points > 0 and not self.findings.texts
 
     @property

@@ -75,7 +75,7 @@ class StationRun:
         raise StepFailed("the station to refuse a second run", "a second provisioning")
 
     def link(self, machine: Any) -> FactoryLink:
-        """Return the factory port as anyone with a cable has it."""
+        """Return the factory port, as for anyone with a cable."""
         return FactoryLink(machine.factory_port(), timeout_s=2.0, log=self.log)
 
     def log(self, text: str) -> None:

@@ -169,7 +169,7 @@ class World:
         return self.station.provision_again(self._opened, self.machine)
 
     def factory_link(self) -> FactoryLink:
-        """Return the factory port as anyone with a cable has it."""
+        """Return the factory port, as for anyone with a cable."""
         return self.station.link(self.machine)
 
     def contacts(self) -> list[str]:

@@ -29,7 +29,7 @@ class Cut(Exception):
 
 
 class Bench:
-    """A unit that runs SOURCE in slot 0, a server with all objects of the release, and the requests to it."""
+    """A unit with SOURCE in slot 0, a server with all objects of the release, and the requests to it."""
 
     def __init__(self, data=PATCH, source=SOURCE, target=TARGET, layout=SMALL):
         self.flash = MemoryFlash(layout)

@@ -1,4 +1,4 @@
-"""A manifest with an application set: firmware that runs already or is fetched, and refusals."""
+"""A manifest with an application set: firmware that is running or is fetched, and refusals."""
 
 import test_trust as base
 

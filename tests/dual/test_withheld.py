@@ -1,4 +1,4 @@
-"""What the tracker names and no source gives: counted in powered-on time, reported from a bound on (UP-13)."""
+"""Releases that the tracker names and no source has: powered-on time is counted, and reported past a limit (UP-13)."""
 
 from memory_unit import MemoryClock, MemoryRecords
 

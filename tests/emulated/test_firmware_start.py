@@ -1,4 +1,4 @@
-"""How the firmware starts, ends and keeps its console: banners, reset reasons, crashes, the closed prompt."""
+"""The firmware's start, end and console: banners, reset reasons, crashes, the closed prompt."""
 
 import re
 import subprocess

@@ -40,7 +40,7 @@ class Application(fakes.NoApplication):
 
 
 class WholeUnit:
-    """The update service of a unit that runs release 1 and has a clock that a test moves."""
+    """The update service of a unit with release 1 and a clock that a test moves."""
 
     def __init__(self, maker: Maker, broker: Broker) -> None:
         keys = tuple(

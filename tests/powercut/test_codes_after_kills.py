@@ -1,4 +1,4 @@
-"""PR-02: a station that dies at any step leaves its set-up code in no file but the label's."""
+"""PR-02: a station that is killed at any step leaves its set-up code in no file but the label's."""
 
 from __future__ import annotations
 

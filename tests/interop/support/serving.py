@@ -137,7 +137,7 @@ class Serving:
         return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
 
     def wait_for(self, what: str, probe: Any) -> Any:
-        """What `probe()` returns as soon as it is true."""
+        """Return the first true result of `probe()`."""
         deadline = time.monotonic() + ANSWERS_S
         while time.monotonic() < deadline:
             found = probe()

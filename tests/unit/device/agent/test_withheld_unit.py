@@ -1,6 +1,6 @@
 """A whole unit whose servers withhold what the tracker names (UP-13), in virtual time over both transports.
 
-The bound of 72 hours is tests/dual/test_withheld.py; here it is 20 minutes.
+tests/dual/test_withheld.py tests the limit of 72 hours; here it is 20 minutes.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def after(machine: Machine, seconds: float) -> Any:
 
 
 def reported(world: World) -> list[int]:
-    """What each report of the unit says is withheld."""
+    """Return the withheld objects in each report of the unit."""
     found = [report.decode(item.value) for item in world.history if item.what == "report"]  # type: ignore[arg-type]
     return [one.extensions.get(report.WITHHELD, 0) for one in found]
 
