@@ -132,14 +132,22 @@ def _reloader(settings: ServeSettings, store: OscoreStore | None) -> Callable[[]
 
 
 def _stop(servers: MakerServers, settings: ServeSettings, log: serve_log.EventLog) -> None:
-    """Stop within the bound; a stop that takes longer ends the process with FAILED."""
+    """Stop within the bound; a stop that takes longer, or fails, ends the process with FAILED."""
     notify("STOPPING=1")
     began_s = time.monotonic()
-    thread = threading.Thread(target=servers.stop, name="stop", daemon=True)
+    failures: list[str] = []
+
+    def stop() -> None:
+        try:
+            servers.stop()
+        except Exception as error:  # a thread has no error boundary
+            failures.append(message_of(error))
+
+    thread = threading.Thread(target=stop, name="stop", daemon=True)
     thread.start()
     thread.join(settings.stop_within)
-    if thread.is_alive():
-        log("stop_late", seconds=settings.stop_within)
+    if thread.is_alive() or failures:
+        log("stop_late", seconds=settings.stop_within, reason="; ".join(failures))
         sys.stdout.flush()
         os._exit(int(ExitCode.FAILED))
     _report(settings, log, "stopped", {"milliseconds": round(1000 * (time.monotonic() - began_s))})
