@@ -1,4 +1,4 @@
-"""What `firstboot serve` does with secrets: encrypted keys, the units' secrets, and nothing of them in any output."""
+"""Secrets in `firstboot serve`: encrypted keys, the secrets of units, and no secret in any output."""
 
 from __future__ import annotations
 
