@@ -14,7 +14,7 @@ from provisioning.compliance.issue import draw_key
 from provisioning.compliance.site import Site, build_site
 from tests.browser.conftest import SCREENSHOTS
 from tests.browser.look import axe_violations, overflows, squeezed
-from tests.unit.provisioning.compliance.papers import PASSPHRASE, PRODUCT, TODAY, issue_one
+from tests.unit.provisioning.compliance.statement_bench import PASSPHRASE, PRODUCT, TODAY, issue_one
 
 WIDTHS = (360, 1280)
 STATEMENT = "statements/FB-1_2026-001_v1/statement.html"

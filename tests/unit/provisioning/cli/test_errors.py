@@ -1,4 +1,4 @@
-"""The error boundary: which error ends with which exit code, and what reaches the terminal."""
+"""The error boundary: the exit code of each error, and the text on the terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every command keeps to: few options or a settings object, help that teaches, plain words."""
+"""Rules for every command: few options or a settings object, help with an example, plain words."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from provisioning.cli.settings import SettingsError, _check_texts, effective
 from provisioning.cli.station_run import RunSettings
 from provisioning.registry.models import Batch, Branch, Chain, Incident, Unit
 
-# Options whose text a person makes up, by their names on the command line.
+# Options with free text, by their names on the command line.
 FREE_TEXTS = {"--by", "--reason", "--station", "--function", "--for"}
 FORGED = "bent\nFB1-000002 passed"
 
@@ -71,7 +71,7 @@ def test_a_settings_file_cannot_give_a_text_of_two_lines(tmp_path: Path) -> None
 
 
 def test_the_registry_holds_the_longest_text_of_each_kind() -> None:
-    """Columns of the registry, by the kind of text they hold."""
+    """Each column of the registry is as long as the longest text of its kind."""
     columns = {
         "batch": Batch.__table__.c.number,
         "branch": Branch.__table__.c.name,

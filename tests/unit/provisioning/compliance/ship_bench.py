@@ -20,12 +20,12 @@ from provisioning.compliance.withdrawals import PATTERN, sign_list
 from provisioning.keys.key_id import AnchorKey
 from provisioning.product.product import Product
 from provisioning.station.station import Station
-from tests.unit.provisioning.compliance.papers import PRODUCT, TODAY, issue_one, production_keys
+from tests.unit.provisioning.compliance.statement_bench import PRODUCT, TODAY, issue_one, production_keys
 from tests.unit.provisioning.station.station_bench import Bench, MemoryUnit
 
 
 def change(path: Path, statement: str, values: dict[str, object]) -> None:
-    """Change a registry's file with another program's hands."""
+    """Change a registry's file as another program would."""
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         assert connection.execute(statement, values).rowcount > 0
 
@@ -74,10 +74,10 @@ class Factory:
         return caught.value.refusals
 
     def plant(self, statement: str, **values: object) -> None:
-        """Change the registry behind its back."""
+        """Change the registry without its own code."""
         change(self.bench.registry.path, statement, values)
 
-    def papers(self, **changes: object) -> Delivery:
+    def delivery(self, **changes: object) -> Delivery:
         path = self.site / SECURITY_TXT
         if not path.exists():
             path.parent.mkdir()
@@ -94,5 +94,5 @@ class Factory:
         if not list(self.archive.root.glob(PATTERN)):
             sign_list(self.bench.registry, self.archive.root, TODAY)
         stations = [AnchorKey(signer.key_id, signer.algorithm, 5, signer.public)]
-        papers = Delivery(self.site, self.packing.path, self.bench.keys.anchor_keys(), TODAY, stations)
-        return dataclasses.replace(papers, **changes)  # type: ignore[arg-type]
+        delivery = Delivery(self.site, self.packing.path, self.bench.keys.anchor_keys(), TODAY, stations)
+        return dataclasses.replace(delivery, **changes)  # type: ignore[arg-type]

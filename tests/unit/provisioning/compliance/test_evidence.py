@@ -1,4 +1,4 @@
-"""Evidence from a test run: what is named has to have run and passed."""
+"""Evidence from a test run: every named test must have run and passed."""
 
 from __future__ import annotations
 

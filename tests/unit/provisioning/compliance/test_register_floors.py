@@ -1,4 +1,4 @@
-"""Period, first day, end date and each part are floors, and the register is remembered in more than one place."""
+"""Period, first day, end date and each part are floors, and more than one place keeps the register."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from provisioning.compliance.site import SiteError, build_site
 from provisioning.compliance.support_register import RegisterError, current, history, publish
 from provisioning.product.product import Product
 from provisioning.product.statement_fields import Component
-from tests.unit.provisioning.compliance.papers import PASSPHRASE, PRODUCT, TODAY, issue_one
+from tests.unit.provisioning.compliance.statement_bench import PASSPHRASE, PRODUCT, TODAY, issue_one
 from tests.unit.provisioning.compliance.test_site import site, until
 
 

@@ -1,4 +1,4 @@
-"""The ship gate and the importer's check: a unit that is in order leaves, and every fault keeps it here."""
+"""The ship gate and the importer's check: a unit in order ships, and every fault stops it."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from provisioning.compliance.gate import Refusal, ShipError
 from provisioning.compliance.packing import sign_line
 from provisioning.keys.file_signer import FileSigner
 from provisioning.product.statement_fields import LabelRoute
-from tests.unit.provisioning.compliance.papers import PRODUCT, TODAY, issue_one, production_keys
 from tests.unit.provisioning.compliance.ship_bench import Factory, change
+from tests.unit.provisioning.compliance.statement_bench import PRODUCT, TODAY, issue_one, production_keys
 from tests.unit.provisioning.station.station_bench import Bench, MemoryUnit
 
 RUNNER = CliRunner()
@@ -85,7 +85,7 @@ def test_a_unit_with_the_demonstration_statement_never_leaves(tmp_path: Path) ->
         factory.gate(registry=bench.registry, keys=bench.keys.anchor_keys()).ship(serial="FB1-000001")
     sentences = " ".join(each.sentence for each in caught.value.refusals)
     assert "never issued: it is a demonstration" in sentences and "not for sale" in sentences
-    # The mark of development removed behind the registry's back does not help the demonstration.
+    # Removing the development mark in the database does not help.
     change(bench.registry.path, "UPDATE unit SET is_development = 0", {})
     with pytest.raises(ShipError) as caught:
         factory.gate(registry=bench.registry, keys=bench.keys.anchor_keys()).ship(serial="FB1-000001")
@@ -192,7 +192,7 @@ def test_a_label_that_has_expired_keeps_its_units_here(tmp_path: Path) -> None:
 def test_all_documents_of_a_shipped_unit_are_in_order(factory: Factory) -> None:
     factory.gate().ship(serial=factory.serial)
     digest = factory.archive.statements()[0].sha256
-    answers = check_serial(factory.serial, factory.papers(), digest)
+    answers = check_serial(factory.serial, factory.delivery(), digest)
     assert [each.question for each in answers if each.is_yes] == [
         "packing", "statement", "signature", "files", "support period", "contact", "withdrawal", "in the unit",
     ]  # fmt: skip
@@ -230,7 +230,7 @@ def edited(name: str) -> Callable[[Factory], None]:
 
 
 def forged_signature(factory: Factory) -> None:
-    """A line whose signature names the station's key and covers the changed line, but was not made by that key."""
+    """Return a line whose signature names the station's key and covers the changed line, but is by another key."""
     entry = {name: value for name, value in factory.packing.entries()[0].items() if name != "signature"}
     stranger = FileSigner(ec.generate_private_key(ec.SECP256R1()))
     stranger.key_id = factory.bench.registry.signer.key_id
@@ -239,7 +239,7 @@ def forged_signature(factory: Factory) -> None:
 
 
 def forged_line(factory: Factory) -> None:
-    """A line that somebody else appends to the list, chained as the format asks."""
+    """Return a line of another signer that is appended to the list, chained as the format requires."""
     entry = dict(factory.packing.entries()[0]) | {"serial": "FB1-000777"}
     factory.packing.append(entry)
     factory.serial = "FB1-000777"
@@ -272,21 +272,21 @@ def test_each_tampering_turns_its_answer_to_no(
     tamper: Callable[[Factory], None], question: str, factory: Factory
 ) -> None:
     factory.gate().ship(serial=factory.serial)
-    papers = factory.papers()
+    delivery = factory.delivery()
     tamper(factory)
-    answers = check_serial(factory.serial, papers)
+    answers = check_serial(factory.serial, delivery)
     assert [each.question for each in answers if not each.is_yes] == [question]
 
 
 def test_a_serial_that_was_never_shipped_is_a_no(factory: Factory) -> None:
     factory.gate().ship(serial=factory.serial)
-    answers = check_serial("FB1-999999", factory.papers())
+    answers = check_serial("FB1-999999", factory.delivery())
     assert [each.is_yes for each in answers] == [False]
 
 
 def test_another_statement_in_the_unit_is_a_no(factory: Factory) -> None:
     factory.gate().ship(serial=factory.serial)
-    answers = check_serial(factory.serial, factory.papers(), "00" * 32)
+    answers = check_serial(factory.serial, factory.delivery(), "00" * 32)
     assert [each.question for each in answers if not each.is_yes] == ["in the unit"]
 
 
@@ -301,16 +301,16 @@ def test_another_statement_in_the_unit_is_a_no(factory: Factory) -> None:
 )
 def test_the_registry_knows_what_happened_after_a_unit_was_shipped(planted: str, factory: Factory) -> None:
     factory.gate().ship(serial=factory.serial)
-    papers = factory.papers(registry=factory.bench.registry)
-    assert all(each.is_yes for each in check_serial(factory.serial, papers))
+    delivery = factory.delivery(registry=factory.bench.registry)
+    assert all(each.is_yes for each in check_serial(factory.serial, delivery))
     factory.plant(planted)
-    answers = check_serial(factory.serial, papers)
+    answers = check_serial(factory.serial, delivery)
     assert [each.question for each in answers if not each.is_yes] == ["registry"]
 
 
 def test_a_reader_who_trusts_another_station_accepts_no_line(factory: Factory) -> None:
     factory.gate().ship(serial=factory.serial)
-    answers = check_serial(factory.serial, factory.papers(stations=factory.bench.keys.anchor_keys()))
+    answers = check_serial(factory.serial, factory.delivery(stations=factory.bench.keys.anchor_keys()))
     assert [each.is_yes for each in answers] == [False] and "station" in answers[0].sentence
 
 
@@ -372,9 +372,9 @@ def test_the_verify_command_answers_from_a_serial_number(factory: Factory, on_th
     factory.bench.registry.close_batch(PRODUCT.batch)
     check_codes(factory)
     ship(factory, "--serial", factory.serial)
-    papers = factory.papers()
+    delivery = factory.delivery()
     asked = [
-        "verify", factory.serial, "--site", str(papers.site), "--packing", str(papers.packing),
+        "verify", factory.serial, "--site", str(delivery.site), "--packing", str(delivery.packing),
         "--trust", str(factory.bench.keys.directory / "signatory.pub"),
         "--station", str(factory.packing.path.with_suffix(".station.pub")),
         "--registry", str(factory.bench.registry.path), "--json",

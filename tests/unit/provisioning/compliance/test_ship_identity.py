@@ -1,4 +1,4 @@
-"""What left is known by serial number and device id, and a unit is for sale only while it may be sold."""
+"""Shipped units are identified by serial number and device id, and a unit is for sale only while it may be sold."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from provisioning.compliance.gate import ShipError
 from provisioning.registry.export import units_json
 from provisioning.registry.sale import obstacle
-from tests.unit.provisioning.compliance.papers import PRODUCT
 from tests.unit.provisioning.compliance.ship_bench import Factory
+from tests.unit.provisioning.compliance.statement_bench import PRODUCT
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def factory(tmp_path: Path) -> Factory:
 
 
 def test_a_serial_number_that_left_from_another_registry_is_a_refusal(factory: Factory) -> None:
-    """Two registries that share a packing list: nothing may be counted as shipped that did not leave."""
+    """Two registries share a packing list: no unit counts as shipped that did not ship."""
     factory.gate().ship(serial=factory.serial)
     factory.plant("UPDATE unit SET device_id = :other", other=secrets.token_bytes(16))
     for asked in ({"serial": factory.serial}, {"batch": PRODUCT.batch}):

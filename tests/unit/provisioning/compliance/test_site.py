@@ -1,4 +1,4 @@
-"""The maker's site: built from the records, or refused and left as it was (RP-01 to RP-07, SP-01 to SP-06)."""
+"""The maker's site: built from the records, or refused and not changed (RP-01 to RP-07, SP-01 to SP-06)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from provisioning.keys.key_ring import ROLES
 from provisioning.keys.signer import sign_record
 from provisioning.product.product import Product, Support
 from provisioning.product.record import support_payload
-from tests.unit.provisioning.compliance.papers import PASSPHRASE, PRODUCT, TODAY, issue_one
+from tests.unit.provisioning.compliance.statement_bench import PASSPHRASE, PRODUCT, TODAY, issue_one
 from tests.unit.provisioning.real_maker import REAL
 
 BASE = "https://tallowgate-lighting.co.uk/"
@@ -57,7 +57,7 @@ SUPPORT = FileSigner(ec.generate_private_key(ec.SECP256R1()))
 
 
 def for_devices(product: Product, *, signer: FileSigner = SUPPORT) -> DeviceRecords:
-    """The record that the product's devices get, and the key that is trusted for it."""
+    """Return the record for the product's devices, and the key that is trusted for it."""
     record = sign_record(support_payload(product, 1), support.TYP, signer)
     return DeviceRecords(
         [record], [AnchorKey(SUPPORT.key_id, SUPPORT.algorithm, ROLES["support"], SUPPORT.public)]
@@ -79,7 +79,7 @@ def second(model: str = "FB-2") -> Product:
     return dataclasses.replace(PRODUCT, model=model, class_id=bytes(16))
 
 
-# What is published ----------------------------------------------------------------------------------------
+# Published pages -----------------------------------------------------------------------------------------
 
 
 def test_the_example_builds_and_every_publication_check_passes(tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_a_folder_that_is_no_site_is_not_replaced(tmp_path: Path) -> None:
     assert "not a site that this command built" in refused(site(tmp_path))[0]
 
 
-# What is refused ------------------------------------------------------------------------------------------
+# Refusals -------------------------------------------------------------------------------------------------
 
 
 def changed(old: str, new: str) -> Product:

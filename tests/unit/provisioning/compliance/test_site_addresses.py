@@ -1,4 +1,4 @@
-"""Text of a definition never becomes another page, a file elsewhere, or a name of somebody who does not exist."""
+"""Text of a definition never becomes another page, a file elsewhere, or an invented name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from provisioning.compliance.site import SiteError, build_site
 from provisioning.compliance.site_pages import write
 from provisioning.product.example import EXAMPLE
 from provisioning.product.product import Product, parse_product
-from tests.unit.provisioning.compliance.papers import PRODUCT
+from tests.unit.provisioning.compliance.statement_bench import PRODUCT
 from tests.unit.provisioning.compliance.test_site import BASE, site
 
 

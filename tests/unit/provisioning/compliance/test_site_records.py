@@ -1,4 +1,4 @@
-"""SP-03: what devices are told joins the run that publishes the page, and never says another day."""
+"""SP-03: the record for devices is published together with the page, and never has another date."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from provisioning.compliance.site import build_site
 from provisioning.keys.file_signer import FileSigner
 from provisioning.product.product import Product
 from provisioning.release.store import ReleaseStore
-from tests.unit.provisioning.compliance.papers import PRODUCT, TODAY
+from tests.unit.provisioning.compliance.statement_bench import PRODUCT, TODAY
 from tests.unit.provisioning.compliance.test_site import BASE, for_devices, refused, second, site, until
 from tests.unit.provisioning.real_maker import REAL
 
@@ -78,7 +78,7 @@ def test_a_record_of_another_key_or_a_damaged_one_is_refused(tmp_path: Path) -> 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A definition, the support key, and the record that it signed."""
+    """Return a folder with a definition, the support key, and the record that it signed."""
     (tmp_path / "product.toml").write_text(REAL)
     made = CliRunner().invoke(keys_app, ["generate", "signing", "--out", str(tmp_path / "support.pem")])
     assert made.exit_code == 0, made.output

@@ -1,4 +1,4 @@
-"""`firstboot statement` at a person's desk: evidence from a test run, what is read before signing, what is typed."""
+"""`firstboot statement` as a person uses it: evidence from a test run, the text before signing, the typed input."""
 
 from __future__ import annotations
 
@@ -23,7 +23,13 @@ from provisioning.keys.file_signer import FileSigner
 from provisioning.registry import branches
 from provisioning.registry.decisions import hold
 from provisioning.registry.registry import Registry
-from tests.unit.provisioning.compliance.papers import PASSPHRASE, PRODUCT, RUNNER_KEY, TODAY, evidence
+from tests.unit.provisioning.compliance.statement_bench import (
+    PASSPHRASE,
+    PRODUCT,
+    RUNNER_KEY,
+    TODAY,
+    evidence,
+)
 from tests.unit.provisioning.real_maker import REAL
 from tests.unit.provisioning.registry.registry_bench import finish
 
@@ -43,7 +49,7 @@ def run_keys(*arguments: object, typed: str) -> Result:
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A product definition, evidence that passed, and a signatory's key that was drawn by the command."""
+    """A product definition, evidence that passed, and a signatory's key that the command generated."""
     monkeypatch.setattr(commands, "today_utc", lambda: TODAY)
     (tmp_path / "product.toml").write_text(REAL)
     for number, piece in enumerate(evidence(image=hashlib.sha256(b"image").digest())):
@@ -115,7 +121,7 @@ def table() -> str:
 def make_evidence(
     desk: Path, monkeypatch: pytest.MonkeyPatch, outcomes: dict[str, str], image: bytes = IMAGE_FILE
 ) -> Result:
-    """Run the command with a checkout whose tests end as `outcomes` says and whose firmware is `FIRMWARE_BYTES`."""
+    """Run the command with a checkout whose tests end with `outcomes` and whose firmware is `FIRMWARE_BYTES`."""
     (desk / "requirements.md").write_text(table())
     (desk / "image.bin").write_bytes(image)
     key = FileSigner(ec.derive_private_key(7, ec.SECP256R1()))

@@ -1,4 +1,4 @@
-"""SC-05: what a unit for sale carries is the issued statement itself, byte for byte."""
+"""SC-05: a unit for sale has the issued statement itself, byte for byte."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ def test_sc_05_a_unit_carries_the_statement_that_was_issued(tmp_path: Path) -> N
     carried = unit.store.require("statement")
     assert carried == issued.signed()
     payload = cose.decode(carried, STATEMENT_BYTES).payload or b""
-    assert hashlib.sha256(payload).hexdigest() == issued.sha256  # what /public.json and the pages show of it
+    assert (
+        hashlib.sha256(payload).hexdigest() == issued.sha256
+    )  # the part that /public.json and the pages show
     known = factory.bench.registry.find(device_id=result.device_id)
     assert known is not None and known.statement_sha256 == bytes.fromhex(issued.sha256)

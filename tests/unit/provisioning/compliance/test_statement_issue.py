@@ -1,4 +1,4 @@
-"""Issuing: by a person, on evidence, once; then kept as long as the law wants (SC-01 to SC-10)."""
+"""Issuing: by a person, on evidence, once; then kept as long as the law requires (SC-01 to SC-10)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from provisioning.keys.file_signer import FileSigner
 from provisioning.keys.key_ring import KeyRing
 from provisioning.keys.signer import sign_record
 from provisioning.product.statement_fields import Component, LabelRoute
-from tests.unit.provisioning.compliance.papers import (
+from tests.unit.provisioning.compliance.statement_bench import (
     IMAGE,
     PASSPHRASE,
     PRODUCT,
@@ -64,7 +64,7 @@ def refused(*pieces: SignedEvidence, image: str = IMAGE.hex(), **changes: object
 
 
 def changed(change: Callable[[Evidence], dict[str, object]]) -> list[SignedEvidence]:
-    """The evidence with other fields, signed by the runner."""
+    """Return the evidence with other fields, signed by the runner."""
     return [
         sign_evidence(dataclasses.replace(each.evidence, **change(each.evidence)), RUNNER_KEY)  # type: ignore[arg-type]
         for each in evidence()

@@ -1,4 +1,4 @@
-"""The signed list of withdrawn units: an importer without the registry sees what happened after shipping."""
+"""The signed list of withdrawn units: an importer without the registry sees later withdrawals."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from provisioning.compliance.withdrawals import (
 )
 from provisioning.keys.file_signer import FileSigner
 from provisioning.keys.signer import sign_record
-from tests.unit.provisioning.compliance.papers import TODAY
 from tests.unit.provisioning.compliance.ship_bench import Factory
+from tests.unit.provisioning.compliance.statement_bench import TODAY
 
 
 @pytest.fixture
@@ -35,8 +35,8 @@ def factory(tmp_path: Path) -> Factory:
 
 
 def refused(factory: Factory, today: dt.date = TODAY) -> list[Answer]:
-    """What an importer without the registry hears, except the yeses."""
-    return [each for each in check_serial(factory.serial, factory.papers(today=today)) if not each.is_yes]
+    """Return the failed checks of an importer without the registry."""
+    return [each for each in check_serial(factory.serial, factory.delivery(today=today)) if not each.is_yes]
 
 
 def lists(factory: Factory) -> list[Path]:
@@ -72,7 +72,7 @@ def test_a_unit_that_never_shipped_is_not_on_the_list(tmp_path: Path) -> None:
 
 
 def test_without_a_list_the_question_is_answered_no(factory: Factory) -> None:
-    delivery = factory.papers()
+    delivery = factory.delivery()
     for path in lists(factory):
         path.unlink()
     answers = check_serial(factory.serial, delivery)
@@ -108,11 +108,11 @@ def test_a_list_of_another_registry_does_not_cover_the_unit(factory: Factory, tm
     other = Factory(tmp_path / "other")
     sign(other)
     shutil.copy(lists(other)[0], factory.archive.root)
-    both = [*factory.papers().stations, *other.papers().stations]
-    answers = check_serial(factory.serial, factory.papers(stations=both))
+    both = [*factory.delivery().stations, *other.delivery().stations]
+    answers = check_serial(factory.serial, factory.delivery(stations=both))
     assert [each.question for each in answers if not each.is_yes] == ["withdrawal"]
     sign(factory)
-    assert all(each.is_yes for each in check_serial(factory.serial, factory.papers(stations=both)))
+    assert all(each.is_yes for each in check_serial(factory.serial, factory.delivery(stations=both)))
 
 
 def test_a_withdrawal_stays_on_the_list_after_an_older_backup_was_restored(factory: Factory) -> None:
@@ -134,7 +134,7 @@ def test_a_list_with_another_form_is_refused_by_type(factory: Factory) -> None:
     signer = factory.bench.registry.signer
     for payload in (b"", b"[]", b"{}", b"\xff", b'{"issued": "x", "signers": [], "units": []}'):
         with pytest.raises(WithdrawalsError):
-            read_list(sign_record(payload, TYP, signer), factory.papers().stations)
+            read_list(sign_record(payload, TYP, signer), factory.delivery().stations)
 
 
 def test_the_command_signs_a_list_that_a_built_site_publishes(
@@ -158,4 +158,4 @@ def test_the_command_signs_a_list_that_a_built_site_publishes(
     (tmp_path / "copy" / STATEMENTS).mkdir(parents=True)
     _copy_archive(factory.archive, tmp_path / "copy" / STATEMENTS)
     copied = (tmp_path / "copy" / STATEMENTS / lists(factory)[0].name).read_bytes()
-    assert read_list(copied, factory.papers().stations).units
+    assert read_list(copied, factory.delivery().stations).units

@@ -1,4 +1,4 @@
-"""What goes into a firmware, what a build says of itself, and what it says when it cannot be made."""
+"""The inputs of a firmware, the output of a build, and the messages of a failed build."""
 
 import json
 import os
@@ -201,7 +201,7 @@ def test_a_changed_source_is_compiled_again_even_when_it_was_dated_back(tmp_path
     (source / "arch" / "same.h").write_text("1")
     building._mirror(source, target)
     kept = (target / "arch" / "same.h").stat().st_mtime_ns
-    compiled = (target / "a.c").stat().st_mtime_ns  # the earliest date an object of it could have
+    compiled = (target / "a.c").stat().st_mtime_ns  # the earliest possible date of one of its objects
     (source / "a.c").write_text("2")
     os.utime(source / "a.c", (1, 1))
     building._mirror(source, target)

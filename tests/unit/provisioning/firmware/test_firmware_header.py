@@ -1,4 +1,4 @@
-"""The generated files hold the numbers of both Python sources, and are written only when these change."""
+"""The generated files have the numbers of both Python sources, and are written only if these change."""
 
 import re
 
@@ -8,7 +8,7 @@ from provisioning.firmware.header import addresses, generated_texts, main, write
 
 
 def defined(text):
-    """{name: number} of the header."""
+    """Return {name: number} of the header."""
     return {name: int(number, 16) for name, number in re.findall(r"#define (\w+) \(0x(\w+)u\)", text)}
 
 

@@ -1,4 +1,4 @@
-"""Where the C sources come from: apt's own configuration, pins, cache, and what is said when they cannot be had."""
+"""The origin of the C sources: apt's own configuration, pins, cache, and messages if they are not available."""
 
 import hashlib
 import io
@@ -78,7 +78,7 @@ def test_no_message_carries_the_mirrors_address():
 
 
 def tarball(name, files, mode):
-    """A tarball with one folder as bytes."""
+    """Return a tarball with one folder as bytes."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode=mode) as archive:
         for path, content in files.items():
@@ -90,7 +90,7 @@ def tarball(name, files, mode):
 
 @pytest.fixture
 def pinned(monkeypatch):
-    """Small tarballs of the three packages with pins of their own; {file name: bytes}."""
+    """Small tarballs of the three packages with their own pins; {file name: bytes}."""
     contents = {
         "micropython": tarball("micropython-1", {"py/mpconfig.h": b"m", "lib/lwip/old": b"x"}, "w:xz"),
         "lwip": tarball("lwip-2", {"src/core/tcp.c": b"l"}, "w:xz"),

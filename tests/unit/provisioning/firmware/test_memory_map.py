@@ -1,4 +1,4 @@
-"""The memory map is typed once: Renode's files and the documented tables equal it, and no other file repeats it."""
+"""The memory map is written once: Renode's files and the documented tables equal it; no other file repeats it."""
 
 import re
 from collections.abc import Iterator
@@ -23,12 +23,12 @@ MEBIBYTE, KIBIBYTE = 1 << 20, 1 << 10
 
 
 def spaced(address: int) -> str:
-    """An address as the documentation writes it: 0x2100_0000."""
+    """Return an address as the documentation writes it: 0x2100_0000."""
     return f"0x{address >> 16:04X}_{address & 0xFFFF:04X}"
 
 
 def table_below(heading: str) -> dict[str, str]:
-    """The first two columns of the table under a heading of docs/reference/memory-map.md."""
+    """Return the first two columns of the table under a heading of docs/reference/memory-map.md."""
     text = PAGE.read_text()
     section = text.split(f"\n## {heading}", 1)[1].split("\n## ", 1)[0]
     rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("|")]

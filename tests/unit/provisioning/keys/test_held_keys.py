@@ -1,4 +1,4 @@
-"""Keys that no file shows: authorities, the station's chain and the signatory in a token; files under a passphrase."""
+"""Keys that are not in plain files: authorities, the station's chain and the signatory in a token; encrypted files."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from provisioning.keys.secret_input import KEY_VARIABLE, SecretMissingError, ask
 from provisioning.registry.errors import RegistryError
 from provisioning.registry.registry import Registry
 from tests.unit.conftest import PIN
-from tests.unit.provisioning.compliance.papers import PRODUCT, RUNNER_KEY, TODAY, evidence
+from tests.unit.provisioning.compliance.statement_bench import PRODUCT, RUNNER_KEY, TODAY, evidence
 from tests.unit.provisioning.real_maker import REAL
 from tests.unit.provisioning.registry.registry_bench import finish, open_batch
 from tests.unit.provisioning.station.station_bench import Bench, MemoryUnit
@@ -43,7 +43,7 @@ def run(app: object, *arguments: object, typed: str | None = None) -> Result:
 
 
 def uri(module: str, name: str) -> str:
-    """The URI of a P-256 key of this name, made in the token where it is new."""
+    """Return the URI of a P-256 key of this name; generate it in the token if it is new."""
     found = f"pkcs11:token=maker;object={name}?module-path={module}"
     Pkcs11Signer.create(found, "p256", lambda: PIN)
     return found
@@ -208,7 +208,7 @@ def test_a_token_that_is_away_stops_the_record_and_not_the_registry(
 def test_a_signatory_signs_with_a_token_whose_pin_is_typed(
     softhsm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(PIN_VARIABLE, PIN)  # an automatic PIN is not taken: a person signs
+    monkeypatch.setenv(PIN_VARIABLE, PIN)  # an automatic PIN is not accepted: a person signs
     monkeypatch.setattr("provisioning.cli.statement.today_utc", lambda: TODAY)
     named = uri(softhsm, "signatory")
     (tmp_path / "product.toml").write_text(REAL)

@@ -1,4 +1,4 @@
-"""HSS signer: what it signs verifies elsewhere; what is not whole, or not here, does not sign."""
+"""HSS signer: another implementation verifies its signatures; an incomplete or absent tree does not sign."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Files of private keys that others can read or write are refused, whatever the key is for."""
+"""Files of private keys that others can read or write are refused, for every kind of key."""
 
 from __future__ import annotations
 

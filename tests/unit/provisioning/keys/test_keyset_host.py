@@ -1,4 +1,4 @@
-"""The maker's side of the key set: the plan, what is signed from it, the commands, the drill (UP-11)."""
+"""The maker's side of the key set: the plan, the signed set, the commands, the drill (UP-11)."""
 
 import dataclasses
 import json

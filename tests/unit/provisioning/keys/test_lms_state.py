@@ -1,4 +1,4 @@
-"""State of a tree: no index twice, whatever is killed, copied or set back."""
+"""State of a tree: no index is used twice after a kill, a copy or a restored backup."""
 
 import json
 import multiprocessing
@@ -146,7 +146,7 @@ def test_files_are_readable_by_their_owner_only(state: LmsState, tmp_path: Path)
 
 
 class _Cut(BaseException):
-    """The power goes."""
+    """The power is cut."""
 
 
 STEPS = ("open", "fsync", "replace")
@@ -156,7 +156,7 @@ STEPS = ("open", "fsync", "replace")
 def test_a_cut_before_any_durable_step_wastes_at_most_the_index(
     state: LmsState, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
-    """Every system call that makes the state durable is cut in turn; what follows never repeats an index."""
+    """Each system call that makes the state durable is cut in turn; later signatures never repeat an index."""
     given = [state.burn(), state.burn()]
     done = 0
     real = {name: getattr(os, name) for name in STEPS}

@@ -1,4 +1,4 @@
-"""Keys in a token: SoftHSM2 signs P-256 and Ed25519; the PIN is nowhere but in its variable."""
+"""Keys in a token: SoftHSM2 signs P-256 and Ed25519; the PIN is only in its variable."""
 
 import ssl
 from concurrent.futures import ThreadPoolExecutor
@@ -82,7 +82,7 @@ def test_the_pin_is_in_no_representation(softhsm: str) -> None:
 
 
 def test_certificates_load_after_the_use_of_a_token(softhsm: str) -> None:
-    """SoftHSM2 shares OpenSSL with Python and leaves errors in its queue, which the next certificate fell over."""
+    """SoftHSM2 shares OpenSSL with Python and leaves errors in its queue, which made the next certificate fail."""
     Pkcs11Signer.create(_uri(softhsm, "before"), "p256", lambda: PIN).sign(b"message")
     der = CertificateAuthority.create("ca").certificate_der
     ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=der)

@@ -22,7 +22,7 @@ from tests.unit.conftest import PIN
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A maker's folder, a product definition, firmware; witnesses lie below it too."""
+    """A maker's folder, a product definition, firmware; witness files are below it too."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
     (tmp_path / "product.toml").write_text(EXAMPLE)
     (tmp_path / "body.bin").write_bytes(bytes(5000))
@@ -144,7 +144,7 @@ def test_a_machine_that_was_set_back_as_a_whole_is_noticed_by_the_release_log(de
     assert _sign(desk, "first", "--signer", f"hss:{desk / 'tree'}").exit_code == 0
     for file, content in zip(files, kept, strict=True):
         file.write_bytes(content)
-    assert tree.left() == 32  # nothing on this machine tells
+    assert tree.left() == 32  # nothing on this machine shows it
     _image(desk, "2.img", counter=3, build=2)
     result = _sign(desk, "second", "--signer", f"hss:{desk / 'tree'}", image="2.img")
     assert result.exit_code == 1

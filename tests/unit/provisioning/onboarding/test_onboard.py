@@ -1,4 +1,4 @@
-"""`firstboot onboard` against a simulated unit: the terminal's way through set-up, and who it refuses to talk to."""
+"""`firstboot onboard` against a simulated unit: set-up from a terminal, and the peers that it refuses."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_without_a_label_fingerprint_and_code_come_from_standard_input(unit: Fac
 def test_the_proving_session_is_closed_on_the_device(
     unit: FactoryUnit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A session that nobody uses is one more secret that lives."""
+    """An unused session is a secret that can be stolen."""
     client = DeviceClient(lambda: unit.address, unit.world.unit.fingerprint)
     set_up(client, unit.world.unit.setup_code, PASSWORD)
     ask, sessions = client.status, []
@@ -78,7 +78,7 @@ def test_the_proving_session_is_closed_on_the_device(
 
 
 def test_a_password_is_brought_to_one_form(unit: FactoryUnit) -> None:
-    """PW-15: what a phone types decomposed and a terminal composed is one password."""
+    """PW-15: the decomposed text of a phone and the composed text of a terminal are one password."""
     decomposed = "cafe\u0301 on the corner of main"
     assert from_label(unit, decomposed + "\n").exit_code == 0
     assert unit.world.owner.sign_in("caf\u00e9 on the corner of main")
@@ -157,7 +157,7 @@ def test_set_up_that_another_client_won_is_not_a_success(unit: FactoryUnit) -> N
 
 
 class Impostor:
-    """A TLS server on loopback with a certificate of its own; keeps every byte that a client sends inside TLS."""
+    """A TLS server on loopback with its own certificate; keeps every byte that a client sends inside TLS."""
 
     def __init__(self, folder: Path) -> None:
         identity = KeyRing.generate_development(KEYS).server_ca.issue_server("lamp", ["localhost"], days=1)
@@ -190,7 +190,7 @@ class Impostor:
 
 
 def test_a_stranger_in_between_hears_nothing(unit: FactoryUnit, tmp_path: Path) -> None:
-    """The claim of the command: a LAN attacker with a certificate of their own gets no byte of HTTP."""
+    """The command's claim: an attacker on the LAN with their own certificate gets no byte of HTTP."""
     impostor = Impostor(tmp_path)
     label = str(unit.world.unit.label_path)
     result = run("--label", label, "--host", f"127.0.0.1:{impostor.port}", typed=PASSWORD + "\n")
@@ -240,7 +240,7 @@ def test_wrong_input_is_exit_code_2(arguments: tuple[str, ...], typed: str) -> N
 
 
 def test_code_and_password_are_no_options() -> None:
-    """Everybody on a machine can read command lines."""
+    """All users of a machine can read command lines."""
     text = run("--help").output
     assert "--label" in text
     for option in ("--code", "--password", "--setup-code"):

@@ -1,4 +1,4 @@
-"""One table says which characters a definition may have, and both fonts print all of them."""
+"""One table lists the characters that a definition may have, and both fonts print all of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Periods: their last day, what contradicts them, and how they are printed."""
+"""Periods: their last day, contradictions, and their printed form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The JSON schema of product definitions: it refuses what the parser refuses, and takes what the parser takes."""
+"""The JSON schema of product definitions refuses and accepts the same definitions as the parser."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from provisioning.product.example import EXAMPLE
 from provisioning.product.sections import SECTIONS, product_schema
 from tests.unit.provisioning.product.test_station_product import WRONG_LINES, changed
 
-# Rules between two fields, or within a text, that a schema does not say; the parser alone refuses these.
+# Rules between two fields, or within a text, that a schema cannot express; only the parser refuses these.
 BETWEEN_FIELDS = (
     "[label] setup_address", "[batch] first_number and last_number", "[batch] last_number", "[support] end_date must",
 )  # fmt: skip
@@ -38,7 +38,7 @@ EVERYTHING = (
 
 
 def as_json(value: Any) -> Any:
-    """What an editor makes of TOML: a date is a text."""
+    """Return TOML as an editor validates it: a date is a text."""
     if isinstance(value, dict):
         return {name: as_json(entry) for name, entry in value.items()}
     if isinstance(value, list):
@@ -50,7 +50,7 @@ VALIDATOR = jsonschema_rs.Draft202012Validator(product_schema(), validate_format
 
 
 def is_taken(document: dict[str, Any]) -> bool:
-    """Whether the schema takes it; a test fails where parser and schema are of two minds."""
+    """Return whether the schema accepts it; the test fails if parser and schema differ."""
     problems: list[str] = []
     read_document(SECTIONS, document, problems)
     assert VALIDATOR.is_valid(as_json(document)) is not bool(problems), problems
@@ -58,7 +58,7 @@ def is_taken(document: dict[str, Any]) -> bool:
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The path of every field and table."""
+    """Return the path of every field and table."""
     if isinstance(value, (dict, list)):
         for key, entry in value.items() if isinstance(value, dict) else enumerate(value):
             yield (*path, key)
@@ -96,7 +96,7 @@ def test_every_field_that_is_known_is_in_the_definition_that_the_walks_change() 
         return found | (named(schema["items"]) if "items" in schema else set())
 
     walked = {key for path in places(tomllib.loads(EVERYTHING)) for key in path if isinstance(key, str)}
-    # One label route stands for three, a map has the names of its maker, and `standards` is free inside.
+    # One label route represents three, a map has its maker's names, and `standards` has free content.
     assert named(product_schema()) - walked == {"standards"}
 
 

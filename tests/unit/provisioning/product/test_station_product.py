@@ -1,4 +1,4 @@
-"""Product definitions: every problem named, with its place."""
+"""Product definitions: every problem is named with its place."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_image_and_template_are_read_and_change_no_declaration() -> None:
 
 
 def test_without_range_and_start_a_batch_declares_what_it_declared_before_there_were_any() -> None:
-    """A line that was stopped by an update of this program would need new batch numbers."""
+    """Otherwise a line would need new batch numbers after an update of this program."""
     assert (
         digest(without_start(EXAMPLE)).hex()
         == "24bab81c8a4db14e2bb5d3563f511fff39a5119c73942b7e5f0015f96dc6b5c3"

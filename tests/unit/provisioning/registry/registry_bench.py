@@ -1,4 +1,4 @@
-"""What tests of the registry share: places on both databases, units by number, facts of a sealed unit."""
+"""Parts that tests of the registry share: locations on both databases, units by number, facts of a complete unit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FACTS = CompletedFacts(
 
 
 class Places:
-    """New registries of one kind of database; `again` opens one that was made here a second time."""
+    """New registries of one kind of database; `again` opens one of them a second time."""
 
     def __init__(self, folder: Path, cluster: Cluster | None) -> None:
         self.folder = folder
@@ -31,7 +31,7 @@ class Places:
         self._numbers = itertools.count(1)
 
     def place(self) -> tuple[Path | str, Path]:
-        """(address, folder of the key files) of a registry that does not exist yet."""
+        """Return (address, folder of the key files) of a registry that does not exist yet."""
         files = self.folder / f"files{next(self._numbers)}"
         if self._cluster is not None:
             return self._cluster.new_database(), files

@@ -1,4 +1,4 @@
-"""What persons and checks decide: signed records that nobody takes back, and a gate that asks for them."""
+"""Decisions of persons and checks: signed records that cannot be removed, and a gate that requires them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def run(app: object, *arguments: object) -> Result:
 
 
 def execute(registry: Registry, statement: str) -> None:
-    """Change a registry behind its back."""
+    """Change a registry without its own code."""
     with registry.database.engine.begin() as connection:
         assert connection.execute(text(statement)).rowcount > 0
 

@@ -1,4 +1,4 @@
-"""Units as Parquet: with pyarrow the same rows as in CSV, without it a sentence that says what to install."""
+"""Units as Parquet: with pyarrow the same rows as in CSV, without it a message that names the package to install."""
 
 from __future__ import annotations
 

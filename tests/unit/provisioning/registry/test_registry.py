@@ -1,4 +1,4 @@
-"""The registry on both databases: one identity for a unit, no code twice, chains that show tampering."""
+"""The registry on both databases: one identity for each unit, no code twice, chains that show tampering."""
 
 from __future__ import annotations
 

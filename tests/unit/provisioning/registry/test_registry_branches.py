@@ -1,4 +1,4 @@
-"""Stations that were offline: leased numbers, and what a sync finds."""
+"""Stations that were offline: leased numbers, and the findings of a sync."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ def test_a_branch_that_was_restored_from_an_old_copy_is_refused(
     with pytest.raises(ConflictError, match="an old registry was restored"):
         branches.sync(main, restored)
     assert "restored" in branches.incidents(main)[0].text
-    again = finish(restored, 3, "code3", "line1")  # it forks: the number is given a second time
+    again = finish(restored, 3, "code3", "line1")  # it forks: the number is assigned a second time
     assert again.serial == "SN-000002"
     with pytest.raises(ConflictError, match="record 2 of chain line1"):
         branches.sync(main, restored)

@@ -58,9 +58,9 @@ def test_an_old_registry_that_was_put_back_is_found(registry: Registry, tmp_path
     finish(registry, 4, "code4")
     kept = registry.checkpoint()
     old = Registry(tmp_path / "old" / "registry.db")
-    assert old.verify().records == 3  # by itself it looks whole
+    assert old.verify().records == 3  # without a checkpoint it looks complete
     assert "an old registry was restored" in refused(lambda: old.verify([kept]))
-    finish(old, 5, "code5")  # going on with it does not hide it
+    finish(old, 5, "code5")  # using it further does not hide it
     assert "is not the one that checkpoint" in refused(lambda: old.verify([kept]))
 
 
@@ -83,7 +83,7 @@ def test_a_ledger_that_was_changed_on_its_way_is_found(name: str, registry: Regi
 
 
 def test_a_ledger_signed_again_by_another_key_is_found(registry: Registry, tmp_path: Path) -> None:
-    """Everything recomputed with another key: whole in itself, and not the maker's."""
+    """All records are recomputed with another key: consistent, and not the maker's."""
     kept = registry.checkpoint()
     stranger = Registry.create(tmp_path / "s" / "registry.db", now=lambda: 1000)
     open_batch(stranger)

@@ -1,4 +1,4 @@
-"""`firstboot registry` as a person uses it; backups and exports behind it."""
+"""`firstboot registry` as a person uses it, with backups and exports."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_a_revoked_unit_is_left_out_of_the_brokers_rights(path: Path) -> None:
     text = done(*arguments)
     assert first.device_id.hex() not in text and f"user {second.device_id.hex()}" in text
     assert "user publisher" in text and "user tracker" in text
-    assert "pattern" not in text  # a pattern would give rights to whoever has a certificate
+    assert "pattern" not in text  # a pattern would give rights to every holder of a certificate
 
 
 def test_sealed_secrets_reach_the_coap_server_and_leave_it_with_a_revocation(

@@ -1,4 +1,4 @@
-"""A registry's files: its key, its modes, its schema; what is refused when it is opened."""
+"""A registry's files: its key, its modes, its schema; refusals when it is opened."""
 
 from __future__ import annotations
 

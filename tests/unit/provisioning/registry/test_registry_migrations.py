@@ -1,4 +1,4 @@
-"""Migrations: an old registry becomes a new one with everything in it, and they end where the models are."""
+"""Migrations: an old registry becomes a new one with all its data, and its schema then equals the models."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_a_migration_that_fails_leaves_the_old_registry(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("secrets.token_bytes", burst)  # the last thing that the migration asks for
+        patch.setattr("secrets.token_bytes", burst)  # the last query of the migration
         with pytest.raises(KeyboardInterrupt):
             Registry(address, files=files)
     assert Registry(address, files=files).verify().chains == {"unsigned": 1}

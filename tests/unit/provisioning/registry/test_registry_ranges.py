@@ -1,4 +1,4 @@
-"""A batch's range of serial numbers: nothing outside it is given out, and used up is used up."""
+"""A batch's range of serial numbers: no number outside it is assigned, and a used-up range stays used up."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_a_restored_registry_gives_out_no_number_of_a_range_twice(tmp_path: Path
     open_ranged(registry)
     serials(registry, range(1))
     backup(registry, tmp_path / "backup")
-    assert serials(registry, range(1, 2)) == [11]  # which the backup does not know
+    assert serials(registry, range(1, 2)) == [11]  # which the backup does not have
     registry.close()
     restore(tmp_path / "backup", tmp_path / "again.db", by="E", skipped=2)
     registry = Registry(tmp_path / "again.db", now=lambda: 1000)

@@ -1,4 +1,4 @@
-"""A sync by files: what a station without a network hands over, what comes back, and which files are refused."""
+"""A sync by files: the files of a station without a network, the answers, and the refused files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Pair:
     branch: Registry
 
     def carry(self) -> branches.SyncReport:
-        """There and back, with keys that were compared."""
+        """Carry a sync file and its answer, with compared keys."""
         report, answer = sync_file.take_in(
             self.main, sync_file.export(self.branch), self.branch.signer.key_id
         )
@@ -42,7 +42,7 @@ def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Pair:
 
 @pytest.fixture
 def local(tmp_path: Path) -> Pair:
-    """For what no database has a say in."""
+    """Return a pair on SQLite, for checks that do not depend on the database."""
     return pair_of(Places(tmp_path, None))
 
 
@@ -55,7 +55,7 @@ def pair_of(places: Places) -> Pair:
 
 
 def forged(text: str, signer: Signer, **changes: object) -> str:
-    """The file with another content, signed by `signer`."""
+    """Return the file with another content, signed by `signer`."""
     content = json.loads(json.loads(text)["content"]) | changes
     return sync_file._sign(content, signer)
 
@@ -100,7 +100,7 @@ def test_numbers_that_were_leased_by_name_travel_with_the_answer(pair: Pair) -> 
     assert branches.lease_by_name(pair.main, "line1", "SN-", 2, "B1") == (4, 5)
     pair.carry()
     assert reserve(pair.branch, 9, "code9").serial == "SN-000004"
-    pair.carry()  # the same leases again: what was used up stays used up
+    pair.carry()  # the same leases again: used numbers stay used
     assert reserve(pair.branch, 10, "code10").serial == "SN-000005"
     with pytest.raises(NumbersUsedUpError):
         reserve(pair.branch, 11, "code11")
@@ -120,7 +120,7 @@ def test_the_first_file_needs_a_key_that_a_person_compared(pair: Pair) -> None:
         sync_file.finish(pair.branch, answer)
     sync_file.finish(pair.branch, answer, pair.main.signer.key_id)
     text = sync_file.export(pair.branch)
-    _, answer = sync_file.take_in(pair.main, text)  # from now on both know each other
+    _, answer = sync_file.take_in(pair.main, text)  # from now on each has the other's key
     sync_file.finish(pair.branch, answer)
 
 
@@ -161,7 +161,7 @@ def test_an_answer_counts_for_the_last_file_only(pair: Pair) -> None:
 def test_a_branch_that_was_set_back_is_not_taken_in_again(pair: Pair) -> None:
     finish(pair.branch, 1, "code1", station="line1")
     pair.carry()
-    with pair.branch.writing() as session:  # what an old copy of the branch would say
+    with pair.branch.writing() as session:  # the content of an old copy of the branch
         session.merge(Setting(name=sync_file.NUMBER_NAME, value=bytes(8)))
     with pytest.raises(RegistryError, match="not newer"):
         pair.carry()

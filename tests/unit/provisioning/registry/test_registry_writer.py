@@ -1,4 +1,4 @@
-"""The writer: one commit for all who wait, nobody fails for what another did, nothing counts before it is on disk."""
+"""The writer: one commit for all waiting callers, no failure because of another one, no result before it is on disk."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def registry(places: Places) -> Iterator[Registry]:
 
 
 def note(name: str) -> Operation[str]:
-    """A work that writes one setting; a second one of that name is refused by the database."""
+    """Return an operation that writes one setting; the database refuses a second one of that name."""
 
     def work(transaction: Transaction) -> str:
         transaction.put(NEW, {"name": name, "value": b"v"})
@@ -48,13 +48,13 @@ def note(name: str) -> Operation[str]:
 
 
 def names(registry: Registry) -> set[str]:
-    """The settings that another connection sees, those that a registry makes itself left out."""
+    """Return the settings that another connection sees, without those that a registry writes itself."""
     with registry.reading() as session:
         return {name for (name,) in session.execute(text("SELECT name FROM setting")) if " " not in name}
 
 
 def together(registry: Registry, operations: dict[str, Operation[Any]]) -> dict[str, Any]:
-    """What works come to that are asked for while a commit is on its way; an exception where one is raised."""
+    """Return the results of operations that arrive during a commit; an exception if one is raised."""
     writer, begun, goes_on = registry.writer, threading.Event(), threading.Event()
     found: dict[str, Any] = {}
 
@@ -95,7 +95,7 @@ def test_works_that_wait_share_one_commit_and_each_gets_its_own_answer(registry:
     before = registry.writer.commits
     found = together(registry, {name: note(name) for name in ("a", "b", "c", "d")})
     assert found == {name: name for name in "abcd"} and names(registry) == set("abcd")
-    assert registry.writer.commits - before == 2  # the one that was on its way, and the shared one
+    assert registry.writer.commits - before == 2  # the one that was under way, and the shared one
 
 
 def test_nothing_is_answered_before_the_commit_has_returned(
@@ -238,7 +238,7 @@ def on_postgres(postgres_cluster: Any, tmp_path: Path) -> Iterator[Registry]:
 
 
 def end_other_connections(registry: Registry) -> None:
-    """What a restart of the server does to a connection, without one for the other tests' databases."""
+    """End the other connections as a restart of the server would, without one for the other tests' databases."""
     with registry.reading() as session:
         session.execute(
             text(
@@ -282,5 +282,7 @@ def test_a_file_that_is_missing_or_replaced_is_reported_and_not_written(what: st
         registry.writer.run(note("a"))
     with pytest.raises(RegistryError, match=f"{what}.*restore the registry"):
         registry.open_batch("B1", "M", bytes(32), is_development=False)
-    assert (tmp_path / "registry.db").exists() is (what == "replaced")  # no empty one was made in its place
+    assert (tmp_path / "registry.db").exists() is (
+        what == "replaced"
+    )  # no empty one was created in its place
     registry.close()

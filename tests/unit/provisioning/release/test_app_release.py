@@ -1,4 +1,4 @@
-"""`firstboot release` with an application: the same bytes each time, refused where a unit would, shown file by file."""
+"""`firstboot release` with an application: the same bytes each time, refused as by a unit, shown file by file."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ START = "async def run(context):\n    pass\n"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """An application of three files, and what an editor leaves behind."""
+    """An application of three files, and leftovers of an editor."""
     place = tmp_path / "app"
     (place / "data").mkdir(parents=True)
     (place / "__pycache__").mkdir()
@@ -74,7 +74,7 @@ def sign(desk: Path, image: str, out: Path, log: Path, *more: object) -> Result:
 
 
 def runs(desk: Path, out: Path, is_running: bool) -> bool:
-    """Whether a unit fetches the firmware; `is_running`: it runs the release's image."""
+    """Return whether a unit fetches the firmware; `is_running`: it runs the release's image."""
     ids = load_product(desk / "product.toml")
     anchors = anchors_of(ids.vendor_id, ids.class_id, FileSigner.load(desk / "author.pem"))
     around = Circumstances(None, None, None, lambda digest, size: is_running)

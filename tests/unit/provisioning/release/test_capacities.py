@@ -1,4 +1,4 @@
-"""What a unit cannot hold or count is refused before it is signed."""
+"""Content that no unit can store or count is refused before it is signed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`firstboot conformance check`: what it prints, for keys of every form."""
+"""`firstboot conformance check`: its output, for keys of every form."""
 
 import uuid
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Releases: what is built, saved, loaded and refused; which damage a unit answers with which refusal (UP-01)."""
+"""Releases: building, saving, loading and refusals; a unit's refusal of each damage (UP-01)."""
 
 from hashlib import sha256
 from pathlib import Path

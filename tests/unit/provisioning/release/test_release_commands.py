@@ -260,7 +260,7 @@ needs_detools = pytest.mark.skipif(
 
 @pytest.fixture
 def newer(bench: Path, tmp_path: Path) -> Path:
-    """The next image: the same code, one constant changed, some bytes more."""
+    """Return the next image: the same code, one constant changed, some bytes more."""
     body = bytearray(bytes(9000))
     body[4000:4004] = b"more"
     (tmp_path / "body.bin").write_bytes(body + b"appended")

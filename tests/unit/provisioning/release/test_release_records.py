@@ -30,7 +30,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def sign(keys: Path, tmp_path: Path) -> Sign:
-    """Sign a record of the example product with `changes` made to its text; it lies at tmp_path/out."""
+    """Sign a record of the example product with `changes` in its text; it is at tmp_path/out."""
 
     def run(kind: str, *options: object, changes: dict[str, str] | None = None) -> Result:
         text = EXAMPLE

@@ -1,4 +1,4 @@
-"""The border of the CoAP server: datagrams of strangers and failures on our side are answered with a CoAP code."""
+"""The boundary of the CoAP server: it answers untrusted datagrams and its own failures with a CoAP code."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DEVICE_ID = bytes(range(16))
 KID = DEVICE_ID[:7]
 BAD_OPTION = "4.02"
 
-# From a stranger: CON POST whose OSCORE option announces a Partial IV that is not there.
+# Untrusted: CON POST whose OSCORE option announces a Partial IV that is missing.
 FOUND_IN_THE_FIELD = bytes.fromhex("41021b58749101ff") + b"x" * 20
 
 Ask = Callable[[bytes], str]
@@ -31,7 +31,7 @@ Ask = Callable[[bytes], str]
 
 @pytest.fixture
 def ask(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Ask]:
-    """Send a datagram; gives the code of the answer. No request may leave a traceback in a log."""
+    """Send a datagram; return the code of the answer. No request may leave a traceback in a log."""
     units = OscoreStore(tmp_path / "units")
     units.add(DEVICE_ID, b"s" * 16, b"t" * 8)
     tracker = Tracker(FileSigner(p256()), {bytes(16): Newest()}, now=lambda: 0)
@@ -51,7 +51,7 @@ def ask(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Ask]:
 
 
 def post(number: int, value: bytes, message_id: int = 1) -> bytes:
-    """A confirmable POST with one option."""
+    """Return a confirmable POST with one option."""
     return coap.encode(coap.Message(coap.CON, coap.POST, message_id, b"t", ((number, value),), b"x" * 20))
 
 

@@ -1,4 +1,4 @@
-"""Servers on a loop in a thread of their own: start, failure, stop, and start again."""
+"""Servers on a loop in their own thread: start, failure, stop, and start again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from provisioning.servers.service import LoopThread
 
 
 class Server:
-    """What the thread runs; `began` and `ended` count its lives."""
+    """A server for the thread; `began` and `ended` count its runs."""
 
     def __init__(self) -> None:
         self.began = self.ended = 0

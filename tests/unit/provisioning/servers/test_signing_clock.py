@@ -1,4 +1,4 @@
-"""The clock of a tracker: when it signs, when it refuses, what outlives a restart."""
+"""The clock of a tracker: signatures, refusals, and the state that survives a restart."""
 
 from __future__ import annotations
 

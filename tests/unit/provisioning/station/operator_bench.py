@@ -33,7 +33,7 @@ class Stream(HandlerStream):
 
 
 class OperatorBench:
-    """Places for boards, a line over them, the page in a thread of its own. `close` ends all of it."""
+    """Places for boards, a line over them, the page in its own thread. `close` ends all of them."""
 
     def __init__(self, directory: Path, places: int = 3, *, start_on_scan: bool = False) -> None:
         self.bench = Bench(directory)
@@ -86,7 +86,7 @@ class Browser:
     def ask(
         self, method: str, path: str, form: dict[str, str] | None = None, **headers: str
     ) -> tuple[int, dict[str, str], str]:
-        """(status, headers in small letters, body)."""
+        """Send a request; return (status, headers in lower case, body)."""
         connection = http.client.HTTPConnection("127.0.0.1", self.bench.port, timeout=60)
         sent: dict[str, str] = {"Cookie": self.cookie} if self.cookie else {}
         body: Any = None
@@ -117,7 +117,7 @@ class Browser:
 
 
 def until(condition: Any) -> None:
-    """Wait for another thread; a test that hangs is ended by this, not judged by it."""
+    """Wait for another thread. The limit only ends a test that hangs."""
     for _ in range(12000):
         if condition():
             return

@@ -1,4 +1,4 @@
-"""A bench without hardware: a unit in memory (real device code on simulated flash) and a station beside it."""
+"""A bench without hardware: a unit in memory (real device code on simulated flash), and a station."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class HostEntropy:
 
 
 class MemoryUnit:
-    """One unit; implements device.factory.factory_port.FactoryServices. A power cut leaves it dead until power_on()."""
+    """One unit; implements device.factory.factory_port.FactoryServices. A power cut stops it until power_on()."""
 
     board = "mps2_an385"
     version = "1.0.0+0"
@@ -54,12 +54,12 @@ class MemoryUnit:
         self.start()
 
     def power_on(self) -> None:
-        """Start (again) with what flash holds."""
+        """Start (again) with the content of the flash."""
         self.flash.power_on()
         self.start()
 
     def start(self) -> None:
-        """Run what a unit runs at its start; a planned cut stays planned."""
+        """Do what a unit does at its start; a planned cut stays planned."""
         self.is_dead = False
         self._store: Store | None = None
         self._records = device_records(self.flash)
@@ -96,7 +96,7 @@ class MemoryUnit:
     # the line
 
     def handle(self, request: bytes) -> bytes:
-        """One request; LinkError once the power went."""
+        """Handle one request; LinkError after a power cut."""
         if self.is_dead:
             raise LinkError(reason="no power")
         try:
@@ -113,7 +113,7 @@ class MemoryUnit:
 
 
 def failure(action: Callable[[], object]) -> UnitFailedError:
-    """The failure that `action` ends with; a test fails where there is none."""
+    """Return the failure of `action`; the test fails if there is none."""
     try:
         action()
     except UnitFailedError as error:

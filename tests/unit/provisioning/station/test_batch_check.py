@@ -1,4 +1,4 @@
-"""The check of a batch's codes passes what is drawn and fails every weak generator that is planted."""
+"""The check of a batch's codes passes random codes and fails every planted weak generator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/factory.md as an operator with an empty folder follows it, and the boards that stand in for hardware."""
+"""docs/factory.md as an operator with an empty folder follows it, with the boards that replace hardware."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys that the station draws for a unit that cannot: allowed by the definition alone, kept nowhere (ADR 0020)."""
+"""Keys that the station generates for a unit without entropy: if the definition allows it, never stored (ADR 0020)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def bench(tmp_path: Path) -> Bench:
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[bytes, bytearray]]:
-    """(a copy, the buffer) of each key that the station draws."""
+    """(a copy, the buffer) of each key that the station generates."""
     kept: list[tuple[bytes, bytearray]] = []
     draw = unit_keys.generate_key
 

@@ -1,4 +1,4 @@
-"""`firstboot station label`: a label once more, before the lock is proved and never behind it."""
+"""`firstboot station label`: a second label, before the lock is proved and never after it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.unit.provisioning.station.station_bench import Bench, MemoryUnit
 
 @pytest.fixture
 def sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    """A bench with one unit whose run died between seal and proof."""
+    """A bench with one unit whose run ended between seal and proof."""
     bench = Bench(tmp_path)
 
     def die(*_: object) -> None:

@@ -1,4 +1,4 @@
-"""Labels: what they show, to whom, and that they are read back before a unit is locked."""
+"""Labels: their content, their readers, and the read-back before a unit is locked."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_label_is_read_back_by_its_qr_code(tmp_path: Path) -> None:
 def test_without_a_decoder_every_module_is_compared(tmp_path: Path, without_zxing: None) -> None:
     print_label(LABEL, tmp_path / "label.png")
     assert read_back(LABEL, tmp_path / "label.png") == "modules"
-    with pytest.raises(LabelReaderError):  # nothing is known about the label: not the same as no code
+    with pytest.raises(LabelReaderError):  # the label is unknown, which differs from a label without a code
         code_on_label(tmp_path / "label.png")
 
 
@@ -228,7 +228,7 @@ def test_a_template_that_cannot_be_read_later_is_refused_now(old: str, new: str,
 
 
 def unpacked(zpl: bytes) -> Image.Image:
-    """What a printer makes of our ZPL: the graphic field, by Zebra's description of its compression."""
+    """Return a printer's picture of our ZPL: the graphic field, by Zebra's description of its compression."""
     found = re.fullmatch(
         r"\^XA\^PW(\d+)\^LL(\d+)\^LH0,0\^FO0,0\^GFA,(\d+),(\d+),(\d+),(.*)\^FS\^PQ1\^XZ\n",
         zpl.decode("ascii"),

@@ -1,4 +1,4 @@
-"""Who reaches the operator's page, and by which names."""
+"""Access to the operator's page, and the names under which it answers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.unit.provisioning.station.operator_bench import PASSWORD, Browser, Op
 
 
 def pem_for(name: str | None) -> bytes:
-    """A self-signed certificate for one DNS name, or for none."""
+    """Return a self-signed certificate for one DNS name, or for none."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "station")])
     start = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -57,7 +57,9 @@ def test_a_stranger_who_guesses_does_not_keep_the_operator_out(login: Login) -> 
     for _ in range(8):
         assert login.sign_in("a guess of a stranger", "192.0.2.9") is None
     assert login.wait_s("192.0.2.9") > 0
-    assert login.sign_in(PASSWORD, "192.0.2.9") is None  # the stranger waits, also with the right one
+    assert (
+        login.sign_in(PASSWORD, "192.0.2.9") is None
+    )  # the other client waits, also with the right password
     assert login.sign_in(PASSWORD, "192.0.2.1") is not None
 
 

@@ -1,4 +1,4 @@
-"""The operator's page: behind its login, true to the line, and without a set-up code anywhere."""
+"""The operator's page: it needs a login, shows the line correctly, and never shows a set-up code."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_failures_delay_the_next_attempt_and_not_for_ever(tmp_path: Path) -> Non
     for _ in range(8):
         assert login.sign_in("wrong") is None
         waits.append(login.wait_s())
-        assert login.sign_in(PASSWORD) is None  # not looked at before its time
+        assert login.sign_in(PASSWORD) is None  # not checked before its time
         now[0] += login.wait_s()
     assert waits == sorted(waits) and waits[0] == 2 and waits[-1] == 60
     assert login.session(login.sign_in(PASSWORD)) is not None and login.wait_s() == 0
@@ -235,7 +235,7 @@ def test_a_unit_is_found_by_serial_batch_or_board(operator: OperatorBench) -> No
 
 
 def sealed_unit(operator: OperatorBench, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A unit whose run died between seal and proof."""
+    """A unit whose run ended between seal and proof."""
 
     def die(run: UnitRun) -> dict[str, object]:
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""Finished units that are read again: a planted bad one is found, stopped, and keeps its batch here (PR-05)."""
+"""Finished units that are read again: a planted bad one is found and stopped, and stops its batch (PR-05)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Drawing set-up codes: enough randomness, or none at all."""
+"""Generating set-up codes: with enough randomness, or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole station against a unit in memory: what it does, what it refuses, what it leaves behind."""
+"""The whole station against a unit in memory: its actions, its refusals, its files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from provisioning.servers.oscore_store import OscoreStore
 from provisioning.station import steps
 from provisioning.station.phases import Outcome
 from provisioning.station.station import Station, StationError, UnitRefusedError, UnitResult
-from tests.unit.provisioning.compliance.papers import issue_one, production_keys
+from tests.unit.provisioning.compliance.statement_bench import issue_one, production_keys
 from tests.unit.provisioning.station.station_bench import NOW, PRODUCT, Bench, MemoryUnit, failure
 
 PHASES = [
@@ -45,7 +45,7 @@ def bench(tmp_path: Path) -> Bench:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bench, MemoryUnit, UnitResult]:
-    """A unit that was provisioned once; tests only look at it."""
+    """A unit that was provisioned once; tests only read it."""
     bench, unit = Bench(tmp_path_factory.mktemp("made")), MemoryUnit()
     return bench, unit, bench.station().provision(unit.stream())
 
@@ -180,7 +180,7 @@ def test_two_units_share_nothing_that_should_be_their_own(bench: Bench) -> None:
     assert [result.serial for result in results] == ["FB1-000001", "FB1-000002", "FB1-000003"]
 
 
-# What is refused -------------------------------------------------------------------------------------------
+# Refusals --------------------------------------------------------------------------------------------------
 
 
 def test_development_keys_are_refused_unless_asked_for(bench: Bench) -> None:
@@ -189,7 +189,7 @@ def test_development_keys_are_refused_unless_asked_for(bench: Bench) -> None:
 
 
 def production_station(bench: Bench) -> Station:
-    """A station without development, behind a statement that was issued for its batch."""
+    """Return a station without development, with a statement that was issued for its batch."""
     bench.keys, signer = production_keys(bench.directory / "production-keys")
     issue_one(bench.directory / "archive", signer)
     return bench.station(development=False, archive_dir=bench.directory / "archive")
@@ -297,7 +297,7 @@ def test_a_locked_unit_that_was_never_sealed_here_fails_and_is_not_called_finish
 def test_a_finished_unit_that_turns_up_unlocked_is_refused(bench: Bench) -> None:
     unit = MemoryUnit()
     bench.station().provision(unit.stream())
-    unit.flash.restore({})  # its flash was erased, lock and all
+    unit.flash.restore({})  # its flash was erased, with the lock
     unit.power_on()
     with pytest.raises(UnitRefusedError, match="has passed"):
         bench.station().provision(unit.stream())
@@ -373,7 +373,7 @@ def test_another_unit_cannot_be_released_in_the_place_of_a_sealed_one(
     assert "proof does not hold" in str(caught)
 
 
-# What agrees ----------------------------------------------------------------------------------------------
+# Consistency ----------------------------------------------------------------------------------------------
 
 
 def test_the_record_hash_is_the_stations_own_computation(made: Made) -> None:

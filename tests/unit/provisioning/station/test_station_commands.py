@@ -1,4 +1,4 @@
-"""`firstboot station` as a person uses it: a unit behind a socket, files in a folder, exit codes."""
+"""`firstboot station` as a person uses it: a unit on a socket, files in a folder, exit codes."""
 
 from __future__ import annotations
 

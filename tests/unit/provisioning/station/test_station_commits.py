@@ -1,4 +1,4 @@
-"""What a unit costs the disk: three commits, none of which says more than what is true at its moment."""
+"""A unit's commits: three, and none records more than what is true at that moment."""
 
 from __future__ import annotations
 

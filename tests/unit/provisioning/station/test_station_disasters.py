@@ -1,10 +1,10 @@
-"""Disk full, database lost, board pulled or swapped anywhere, noise, clocks: a clear message and the right end state.
+"""Disk full, database lost, board pulled or swapped, noise, clocks: a clear message and the right end state.
 
-The right end state is always the same: no identity is lost or doubled, nothing that was not proved counts as made, no
-unit is blamed for what the station suffered, and once the fault is gone the same boards go through.
+The right end state is always the same: no identity is lost or doubled, no unproved unit counts as provisioned, no unit
+is marked as failed because of the station's fault, and after the fault the same boards pass.
 
-The disks: SQLite's is SQLite's own SQLITE_FULL by a limit of pages on the writing connection; PostgreSQL's is an error
-of the server's class 53100 (disk_full), raised by a trigger in the server, which takes the way of a real one.
+A full disk in SQLite is its own SQLITE_FULL, by a limit of pages on the writing connection. In PostgreSQL it is an
+error of the server's class 53100 (disk_full), raised by a trigger in the server, so it is handled like a real one.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ OPEN = [phase.name for phase in (*steps.FIRST_PHASES, *steps.OPEN_PHASES)]
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    """Labels are plain text: drawing them is tested elsewhere, and here there are many."""
+    """Labels are plain text: other tests draw them, and here there are many."""
 
     def write(label: steps.labels.Label, path: Path) -> bytes:
         path.parent.mkdir(exist_ok=True)
@@ -67,7 +67,7 @@ def on_server(bench: Bench, server: Cluster) -> None:
 
 
 def after(phase: str, action: Callable[[], object]) -> Callable[[str, object], None]:
-    """A progress function that does something right behind a phase."""
+    """Return a progress function that acts directly after a phase."""
     return lambda name, result: action() if name == phase and result is not None else None  # type: ignore[func-returns-value]
 
 
@@ -76,7 +76,7 @@ def before(phase: str, action: Callable[[], object]) -> Callable[[str, object], 
 
 
 def goes_through(bench: Bench, unit: MemoryUnit) -> None:
-    """The unit is made, or was made already; it holds the identity that the registry knows, and only that one."""
+    """Check that the unit is provisioned, with the one identity that the registry has."""
     try:
         bench.station().provision(unit.stream())
     except UnitRefusedError:
@@ -98,7 +98,7 @@ def in_order(bench: Bench, units: int) -> None:
 
 
 def test_a_full_disk_under_sqlite_is_named_and_harmless(bench: Bench) -> None:
-    """The file may not grow: a run ends at the first commit that needs a page, which is now this one and now that."""
+    """The file may not grow: a run ends at the first commit that needs a page, which differs from run to run."""
     seen: set[str] = set()
     for made in range(1, 60):
         station, unit = bench.station(), MemoryUnit()
@@ -186,7 +186,7 @@ def test_a_file_that_vanishes_in_a_run_is_named_and_nothing_is_written_elsewhere
     path, away = bench.directory / "registry.db", bench.directory / "away.db"
     caught = failure(lambda: station.provision(unit.stream(), after(phase, lambda: path.rename(away))))
     assert caught.outcome is Outcome.ERROR and "registry.db is gone: restore the registry" in str(caught)
-    assert not path.exists()  # no empty registry was begun in its place
+    assert not path.exists()  # no empty registry was created in its place
     away.rename(path)
     bench.registry.close()
     bench.registry = Registry(path, now=lambda: NOW)
@@ -273,7 +273,7 @@ def test_boards_that_are_swapped_at_any_request_keep_their_own_identities(
 
 
 class Noisy(HandlerStream):
-    """Bytes from nowhere between the answers, and some answers damaged."""
+    """Random bytes between the answers, and some damaged answers."""
 
     def __init__(self, unit: MemoryUnit, seed: int, share: float) -> None:
         super().__init__(unit.handle)
@@ -312,7 +312,7 @@ def test_a_line_of_nothing_but_noise_is_a_timeout_and_reserves_nothing(bench: Be
 
 
 def clocked(bench: Bench, clock: list[int]) -> Any:
-    """A station and a registry that read `clock`."""
+    """Return a station and a registry that read `clock`."""
     bench.registry.now = lambda: clock[0]
     station = bench.station()
     station.now = lambda: clock[0]
@@ -343,7 +343,7 @@ def test_a_clock_that_jumps_in_a_shift_stops_it_before_identity_and_before_lock(
     clock[0] = NOW
     result = station.provision(unit.stream())
     assert result.is_resumed == (phase == "verify")
-    assert unit.store.require("device.crt") != certified  # what was certified meanwhile is certified anew
+    assert unit.store.require("device.crt") != certified  # certificates of that time are issued again
     in_order(bench, 2)
     assert all(abs(one.reserved_s - NOW) < DAY_S for one in bench.registry.units())
 

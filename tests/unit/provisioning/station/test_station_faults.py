@@ -1,4 +1,4 @@
-"""What goes wrong at a station: silent, lying and failing units, labels, people; and what counts as a proof."""
+"""Faults at a station: silent, lying and failing units, labels, people; and valid proofs."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_a_proof_counts_for_its_nonce_unit_and_records_only(bench: Bench) -> Non
             steps.check_hello(*changed)
 
 
-# What becomes of the unit -----------------------------------------------------------------------------------
+# The unit's end state ---------------------------------------------------------------------------------------
 
 
 def test_a_unit_that_failed_is_quarantined_until_a_person_decides(

@@ -1,4 +1,4 @@
-"""Many ports at once: boards that come and go, a start by scan, views for a page, and what a port never does."""
+"""Many ports at once: boards that come and go, a start by scan, views for a page, and limits of a port."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def running(bench: Bench, places: list[Socket], **options: object) -> Iterator[L
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """Wait for another thread; a test that hangs is ended by this, not judged by it."""
+    """Wait for another thread. The limit only ends a test that hangs."""
     for _ in range(12000):
         if condition():
             return

@@ -1,4 +1,4 @@
-"""Both halves of the factory port against each other, over a line that loses, repeats and invents bytes."""
+"""Both halves of the factory port against each other, over a line that loses, repeats and adds bytes."""
 
 from __future__ import annotations
 

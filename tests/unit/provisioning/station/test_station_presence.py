@@ -1,4 +1,4 @@
-"""Who is on a port: a slow board is not a missing one, however fast the line looks. Virtual time, no threads."""
+"""The board on a port: a slow board is not a missing one, however often the line checks. Virtual time, no threads."""
 
 from __future__ import annotations
 

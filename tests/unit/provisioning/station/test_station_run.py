@@ -1,4 +1,4 @@
-"""`firstboot station run` in a terminal and as JSON lines: boards behind sockets, many at once."""
+"""`firstboot station run` in a terminal and as JSON lines: many boards on sockets at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`firstboot station run --json` for programs: what its lines say, in which order, and how it ends."""
+"""`firstboot station run --json` for programs: the content and order of its lines, and its end."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def passed(subject: str, **of: str) -> SignedEvidence:
 
 
 def evidence(product: Product = PRODUCT, image: bytes = IMAGE) -> list[SignedEvidence]:
-    """Everything passed, for this product and image."""
+    """Return evidence that everything passed, for this product and image."""
     run = {"commit": "c0" * 20, "tools": "Python 3", "junit_sha256": "ab" * 32}
     return [
         passed(FIRMWARE, image_sha256=image.hex(), version="1.0.0+0", **run),
@@ -64,7 +64,7 @@ def issue_one(
 
 
 def production_keys(directory: Path) -> tuple[KeyRing, Signer]:
-    """(keys that are not for development, the signatory's signer): the ring holds the signatory's public half only."""
+    """Return (production keys, the signatory's signer): the ring has only the signatory's public half."""
     KeyRing.generate_development(directory)
     (directory / "DEVELOPMENT-KEYS").unlink()
     (directory / "signatory.pem").unlink()
