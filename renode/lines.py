@@ -10,10 +10,10 @@ import re
 import select
 import socket
 import threading
-import time
 from pathlib import Path
 from typing import IO, Final
 
+from provisioning import fair_time
 from renode.errors import ConsoleTimeoutError, LineClosedError
 
 MUX_ESCAPE: Final = b"\x01"
@@ -60,10 +60,11 @@ class Console:
         """Return the first match after the previous one. ^ and $ match at lines (re.MULTILINE).
 
         The text has no carriage returns. $ also matches at the current end of the text, so a pattern that needs the
-        whole line ends in \\n. Raises ConsoleTimeoutError after `timeout_s`, or at once if the power is off.
+        whole line ends in \\n. Raises ConsoleTimeoutError after `timeout_s` of provisioning/fair_time.py, or at once if
+        the power is off.
         """
         compiled = re.compile(pattern, re.MULTILINE)
-        deadline = time.monotonic() + timeout_s
+        deadline = fair_time.now() + timeout_s
         with self._changed:
             while True:
                 start = max(0, self._cursor - self._dropped_chars)
@@ -71,10 +72,10 @@ class Console:
                 if match:
                     self._cursor = self._dropped_chars + match.end()
                     return match
-                left_s = deadline - time.monotonic()
+                left_s = deadline - fair_time.now()
                 if self._line is None or left_s <= 0:
                     raise ConsoleTimeoutError(self._complaint(pattern, timeout_s))
-                self._changed.wait(left_s)
+                self._changed.wait(min(left_s, fair_time.SLICE_S))
 
     def skip(self) -> None:
         """Make the next wait_for look only at text that is printed from now on."""

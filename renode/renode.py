@@ -17,6 +17,7 @@ from typing import IO, Final
 
 from device.boards.mps2_an385.memory_map import NVM_ADDRESS
 from device.layout import MPS2
+from provisioning import fair_time
 from renode.errors import EmulatorError, ToolMissingError
 from renode.machine import Board, HostLines
 from renode.monitor import Monitor
@@ -150,11 +151,11 @@ def _free_ports(count: int) -> list[int]:
 
 
 def _connected(port: int) -> socket.socket:
-    deadline = time.monotonic() + _COMMAND_TIMEOUT_S
+    deadline = fair_time.now() + _COMMAND_TIMEOUT_S
     while True:
         try:
             return socket.create_connection(("127.0.0.1", port), _COMMAND_TIMEOUT_S)
         except OSError as error:
-            if time.monotonic() > deadline:
+            if fair_time.now() > deadline:
                 raise EmulatorError(f"Renode does not listen: {type(error).__name__}") from None
             time.sleep(0.05)

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from provisioning import fair_time
 from provisioning.release.store import PublishError
 from provisioning.servers.broker import SAVED_AFTER_CHANGES
 from provisioning.servers.errors import ServerError
@@ -25,6 +26,7 @@ class RetainedTopics(Service):
 
     def __init__(self, access: MqttAccess, name: str) -> None:
         self._changed = threading.Condition()
+        self._messages = 0
         self._received: dict[str, bytes] = {}  # of the topics that are subscribed to now
         self._client = MqttClient(access, name, on_message=self._keep)
 
@@ -129,12 +131,15 @@ class RetainedTopics(Service):
     def _wait(self, is_done: Callable[[], bool], quiet_s: float) -> None:
         """Return when `is_done`, or after `quiet_s` without a message."""
         with self._changed:
-            while not is_done() and self._changed.wait(quiet_s):
-                pass
+            while not is_done():
+                seen = self._messages
+                if not fair_time.wait_for(self._changed, lambda seen=seen: self._messages != seen, quiet_s):  # type: ignore[misc]
+                    return
 
     def _keep(self, topic: str, payload: bytes) -> None:
         with self._changed:
             self._received[topic] = payload
+            self._messages += 1
             self._changed.notify_all()
 
 

@@ -23,6 +23,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from provisioning import fair_time
 from provisioning.keys.pem import write_private
 from provisioning.servers.access import mosquitto_acl
 from provisioning.servers.broker import (
@@ -108,9 +109,9 @@ class MosquittoBroker(Service):
             return
         if _runs_from(pid, runtime):
             os.kill(pid, signal.SIGTERM)
-            deadline = time.monotonic() + STOP_TIMEOUT_S
+            deadline = fair_time.now() + STOP_TIMEOUT_S
             while _runs_from(pid, runtime):
-                if time.monotonic() > deadline:
+                if fair_time.now() > deadline:
                     raise ServerError(
                         f"the broker with the process id {pid} was left behind and does not end"
                     )
@@ -131,8 +132,8 @@ class MosquittoBroker(Service):
                 start_new_session=True,  # a Ctrl-C for the caller is not one for the broker: stop() ends it
             )
         (self._setup.directory / RUN_FILE).write_text(f"{self._process.pid}\n{runtime}\n")
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while time.monotonic() < deadline:
+        deadline = fair_time.now() + START_TIMEOUT_S
+        while fair_time.now() < deadline:
             text = self._log_since(log_start)
             if " running" in text:
                 return True
@@ -162,9 +163,9 @@ class MosquittoBroker(Service):
         with self.log_path.open("rb") as log:
             begin = log.seek(0, os.SEEK_END)
         self._process.send_signal(signal.SIGHUP)  # mosquitto(8): reload the configuration, rights among it
-        deadline = time.monotonic() + START_TIMEOUT_S
+        deadline = fair_time.now() + START_TIMEOUT_S
         while "Reloading config" not in self._log_since(begin):
-            if time.monotonic() > deadline or self._process.poll() is not None:
+            if fair_time.now() > deadline or self._process.poll() is not None:
                 raise ServerError(f"mosquitto did not read its rights again (log: {self.log_path})")
             time.sleep(0.01)
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
+from provisioning import fair_time
 from provisioning.keys.pem import read_private
 from provisioning.keys.secret_input import KEY_VARIABLE, ask
 from provisioning.servers.errors import ServerError
@@ -117,7 +118,7 @@ class MqttClient(Service):
         except (OSError, ValueError) as error:
             raise ServerError(f"broker {access.host}:{access.port}: {error}") from error
         self._client.loop_start()
-        if not self._subscribed.wait(TIMEOUT_S) or self._refusal is not None:
+        if not fair_time.wait(self._subscribed, TIMEOUT_S) or self._refusal is not None:
             self.stop()
             raise ServerError(
                 f"broker {access.host}:{access.port}: {self._refusal or 'no acknowledgement in time'}"
@@ -137,7 +138,9 @@ class MqttClient(Service):
         """Return when the broker acknowledged all of `messages`. A broker acknowledges messages that it denies, too."""
         for message in messages:
             try:
-                message.wait_for_publish(TIMEOUT_S)
+                end_s = fair_time.now() + TIMEOUT_S
+                while not message.is_published() and fair_time.now() < end_s:
+                    message.wait_for_publish(fair_time.SLICE_S)
             except (ValueError, RuntimeError) as error:
                 raise ServerError(f"publish failed: {error}") from error
             if not message.is_published():
@@ -154,8 +157,8 @@ class MqttClient(Service):
     def _ask(self, sent: tuple[Any, int | None], what: str) -> None:
         _, number = sent
         with self._acknowledged:
-            is_answered = number is not None and self._acknowledged.wait_for(
-                lambda: number in self._answers, TIMEOUT_S
+            is_answered = number is not None and fair_time.wait_for(
+                self._acknowledged, lambda: number in self._answers, TIMEOUT_S
             )
             is_granted = self._answers.pop(number, False) if number is not None else False
         if not is_answered:

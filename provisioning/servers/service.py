@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Final, Protocol, Self
 
+from provisioning import fair_time
 from provisioning.servers.errors import ServerError
 
 TIMEOUT_S: Final = 10.0
@@ -79,7 +80,7 @@ class LoopThread(Service):
         self._loop = self._stopping = None
         self._thread = threading.Thread(target=self._main, name=self._what, daemon=True)
         self._thread.start()
-        is_ready = self._ready.wait(TIMEOUT_S)
+        is_ready = fair_time.wait(self._ready, TIMEOUT_S)
         if self._error is not None or not is_ready:
             error = self._error
             self.stop()
@@ -92,7 +93,9 @@ class LoopThread(Service):
             return
         if self._loop is not None and self._stopping is not None and thread.is_alive():
             self._loop.call_soon_threadsafe(self._stopping.set)
-        thread.join(TIMEOUT_S)
+        end_s = fair_time.now() + TIMEOUT_S
+        while thread.is_alive() and fair_time.now() < end_s:
+            thread.join(fair_time.SLICE_S)
         if thread.is_alive():
             raise ServerError(f"{self._what} did not stop in time")
 

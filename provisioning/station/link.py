@@ -23,6 +23,7 @@ from device.codec import cbor
 from device.codec.frame import FrameDecoder, encode_frame
 from device.errors import CodecError, FactoryError, FirstbootError, LinkError, LinkTimeoutError
 from device.limits import FACTORY_DATA_BYTES, FACTORY_FRAME_BYTES
+from provisioning import fair_time
 
 READ_SLICE_S: Final = 0.2
 IDLE_S: Final = 0.002  # pause after an empty read, for streams whose read returns at once
@@ -142,7 +143,7 @@ class FactoryLink:
 
         Empty where none did within `wait_s`. Raises LinkError.
         """
-        for payloads in self._arrivals(time.monotonic() + wait_s):
+        for payloads in self._arrivals(fair_time.now() + wait_s):
             if found := [answer for answer in map(_answer, payloads) if answer is not None]:
                 return found
         return []
@@ -161,7 +162,7 @@ class FactoryLink:
             raise LinkError(reason="write failed", error=type(error).__name__) from error
 
     def _await(self, sequence: int) -> tuple[int, dict[str, Any]] | None:
-        deadline = time.monotonic() + self._timeout_s
+        deadline = fair_time.now() + self._timeout_s
         for payload in self._payloads(deadline):
             answer = _answer(payload)
             if answer is not None and answer[0] == sequence:
@@ -174,7 +175,7 @@ class FactoryLink:
             yield from payloads
 
     def _arrivals(self, deadline: float) -> Iterator[list[bytes]]:
-        while (left_s := deadline - time.monotonic()) > 0:
+        while (left_s := deadline - fair_time.now()) > 0:
             try:
                 data = self._stream.read(min(left_s, READ_SLICE_S))
             except OSError as error:

@@ -19,6 +19,7 @@ from device.records import store
 from device.records.support import long_date_text
 from device.trust.anchors import Key
 from device.trust.verify import verify_record_with
+from provisioning import fair_time
 from provisioning.product import record
 from provisioning.registry.errors import AlreadyPassedError, QuarantinedError
 from provisioning.registry.models import COMPLETE, PASSED, QUARANTINED, RETIRED
@@ -302,14 +303,14 @@ def prove(run: UnitRun) -> Measurements:
 
 def _locked_hello(run: UnitRun) -> tuple[bytes, bytes]:
     """(hello, nonce) once the unit is back; an unlocked answer may still come from before its restart."""
-    deadline = time.monotonic() + RESTART_S
+    deadline = fair_time.now() + RESTART_S
     while True:
         nonce = secrets.token_bytes(NONCE_BYTES)
         with contextlib.suppress(LinkTimeoutError):  # a line that is gone will not come back by waiting
             hello = run.link.hello(nonce).get("hello")
             if isinstance(hello, bytes):
                 return hello, nonce
-        if time.monotonic() > deadline:
+        if fair_time.now() > deadline:
             raise CheckFailedError("the unit does not answer as a locked one")
         time.sleep(0.05)
 

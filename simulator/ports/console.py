@@ -8,6 +8,8 @@ import time
 from collections import deque
 from pathlib import Path
 
+from provisioning import fair_time
+
 
 class SimConsole:
     """The text that the unit printed, also in the file `log_path`. A release console is closed, so it ignores input."""
@@ -38,15 +40,17 @@ class SimConsole:
     def wait_for(self, pattern: str, timeout_s: float) -> re.Match[str]:
         """Return the first match after the previous one. Raises TimeoutError."""
         compiled = re.compile(pattern, re.MULTILINE)
-        deadline = time.monotonic() + timeout_s
+        deadline = fair_time.now() + timeout_s
         with self._changed:
             while True:
                 match = compiled.search(self._text, self._cursor)
                 if match:
                     self._cursor = match.end()
                     return match
-                if not self._changed.wait(max(0.0, deadline - time.monotonic())):
+                left_s = deadline - fair_time.now()
+                if left_s <= 0:
                     raise TimeoutError(f"console did not print {pattern!r}")
+                self._changed.wait(min(left_s, fair_time.SLICE_S))
 
 
 class SimIndicator:

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from provisioning import fair_time
+
 T = TypeVar("T")
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 CONTACT_S = 40  # until the unit has answered or contacted its servers, on a busy machine
@@ -60,7 +62,7 @@ def expect(condition: bool, expected: str, seen: object) -> None:
 
 def wait_until(expected: str, probe: Callable[[], T | None], seconds: float, pause: float = 0.3) -> T:
     """Return the first result of `probe` that is not None. Raises StepFailed after `seconds`, with the last error."""
-    end = time.monotonic() + seconds
+    end = fair_time.now() + seconds
     seen = "no answer"
     while True:
         try:
@@ -69,7 +71,7 @@ def wait_until(expected: str, probe: Callable[[], T | None], seconds: float, pau
             found, seen = None, f"{type(error).__name__}: {error}"
         if found is not None:
             return found
-        if time.monotonic() > end:
+        if fair_time.now() > end:
             raise StepFailed(f"{expected} within {seconds:.0f} s", seen)
         time.sleep(pause)
 

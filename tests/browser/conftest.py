@@ -57,7 +57,7 @@ def chromium() -> Iterator[Browser]:
 def context(chromium: Browser) -> Iterator[Any]:
     """A clean profile."""
     made = chromium.new_context(ignore_https_errors=True)
-    made.set_default_timeout(30_000)
+    made.set_default_timeout(300_000)
     yield made
     made.close()
 

@@ -26,7 +26,7 @@ def line(tmp_path_factory: pytest.TempPathFactory, chromium: Any) -> Iterator[An
     bench = OperatorBench(tmp_path_factory.mktemp("line"), places=PLACES)
     context = chromium.new_context(viewport={"width": 1280, "height": 800})
     page = context.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(300_000)
     page.goto(bench.address)
     page.wait_for_function("document.activeElement.type === 'password'")  # autofocus comes after the page
     page.keyboard.type(PASSWORD)

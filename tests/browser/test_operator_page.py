@@ -28,7 +28,7 @@ def shift(operator: OperatorBench, chromium: Any) -> Iterator[Any]:
     """A browser whose operator has only a keyboard and a scanner, which types text and Enter."""
     context = chromium.new_context(viewport={"width": 1280, "height": 800})
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(300_000)
     page.goto(operator.address)
     page.wait_for_function("document.activeElement.type === 'password'")  # autofocus comes after the page
     page.keyboard.type(PASSWORD)

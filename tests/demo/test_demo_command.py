@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from simulator.story.steps import STEPS
+from tests.patience import communicate
 
 # A hung demo must not hang the tests; this does not measure speed.
 _GIVE_UP_S = 900
@@ -26,7 +27,7 @@ def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, "TERM": "dumb"},
     )
     try:
-        out, err = process.communicate(timeout=_GIVE_UP_S)
+        out, err = communicate(process, _GIVE_UP_S)
     except subprocess.TimeoutExpired:
         # Its broker and its emulator are in its session, so only they end with it.
         os.killpg(process.pid, signal.SIGKILL)

@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.patience import communicate
+
 ROOT = Path(__file__).resolve().parents[2]
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 PASSWORD = "seven copper lanterns under Tay bridge"  # the reader's input
@@ -58,7 +60,7 @@ def test_the_tutorial_leads_from_nothing_to_a_unit_that_updates(tmp_path: Path) 
         start_new_session=True,  # so that a block that fails leaves no unit behind
     )
     try:
-        output, _ = process.communicate(f"{PASSWORD}\n", timeout=TIMEOUT_S)
+        output, _ = communicate(process, TIMEOUT_S, f"{PASSWORD}\n")
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import pytest
 
 from device.suit import report as suit_report
+from provisioning import fair_time
 from provisioning.cli.station_batch import check_labels
 from provisioning.keys.pki import CertificateAuthority
 from provisioning.onboarding import flow
@@ -103,7 +104,7 @@ def batch(world: World, boards: list[QemuBoard], registry: Registry) -> list[Mad
                 is_done.set()
 
     with Line(world.open_station(registry), fixed(ports), listener=listen, timing=Timing(0.5, 5.0, 60)):
-        is_done.wait(LINE_S)
+        fair_time.wait(is_done, LINE_S)
     failed = {name: view.message for name, view in views.items() if view.state is not PortState.PASSED}
     assert not failed and len(views) == UNITS, failed or sorted(views)
     world.servers.serve(registry)

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from device.layout import MPS2
+from provisioning import fair_time
 from renode.errors import (
     ConsoleTimeoutError,
     EmulatorError,
@@ -54,8 +55,8 @@ def is_alive(process_id: int) -> bool:
 
 
 def wait_until(condition) -> bool:
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while not condition() and time.monotonic() < deadline:
+    deadline = fair_time.now() + START_TIMEOUT_S
+    while not condition() and fair_time.now() < deadline:
         time.sleep(0.01)
     return condition()
 
@@ -211,8 +212,8 @@ def test_an_emulator_that_died_is_noticed_and_can_be_powered_on_again(programmed
     os.kill(programmed.process_id, signal.SIGKILL)
     with pytest.raises(ConsoleTimeoutError, match="board is off"):
         programmed.console.wait_for("never printed", START_TIMEOUT_S)
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while programmed.is_powered and time.monotonic() < deadline:  # its lines close before the process is gone
+    deadline = fair_time.now() + START_TIMEOUT_S
+    while programmed.is_powered and fair_time.now() < deadline:  # its lines close before the process is gone
         time.sleep(0.01)
     programmed.power_on()
     assert stub_line(programmed)["reset"] == "0"

@@ -13,6 +13,7 @@ import pytest
 from device.layout import MPS2
 from device.records import support
 from device.suit import report
+from provisioning import fair_time
 from simulator.story import steps
 from simulator.story.world import World
 
@@ -29,7 +30,7 @@ class Life:
         self.seen: dict[str, Any] = {}
 
     def wait(self, what: str, found: Callable[[], Any], seconds: float = ANSWERS_S) -> Any:
-        deadline = time.monotonic() + seconds
+        deadline = fair_time.now() + seconds
         while True:
             try:
                 result = found()
@@ -37,7 +38,7 @@ class Life:
                 result = None
             if result:
                 return result
-            if time.monotonic() > deadline:
+            if fair_time.now() > deadline:
                 raise AssertionError(f"{what}: not within {seconds} s")
             time.sleep(0.3)
 

@@ -12,6 +12,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable
 
+from provisioning import fair_time
 from renode.gateway import DEVICE_ADDRESS, HOST_ADDRESS
 from renode.lines import send_all
 from renode.slip import SlipDecoder, slip_encode
@@ -176,8 +177,8 @@ class Wire:
 
     def answers_ping(self) -> bool:
         self.send(ping())
-        deadline = time.monotonic() + 2
-        while time.monotonic() < deadline:
+        deadline = fair_time.now() + 2
+        while fair_time.now() < deadline:
             if any(packet[9] == ICMP and packet[20] == 0 for packet in self._some()):
                 return True
         return False

@@ -15,6 +15,7 @@ from pathlib import Path
 import aiocoap
 import pytest
 
+from provisioning import fair_time
 from provisioning.release.store import ReleaseStore
 from provisioning.servers.coap_server import CoapServer, ReleaseSite, bound_port, serve
 from provisioning.servers.oscore_store import SERVER_ID, OscoreStore
@@ -60,7 +61,7 @@ def plain_site(store: ReleaseStore, maker: Maker) -> Iterator[int]:
     thread = threading.Thread(target=asyncio.run, args=(run(),))
     thread.start()
     try:
-        assert ready.wait(10)
+        assert fair_time.wait(ready, 10)
         yield ports[0]
     finally:
         stop.set()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from provisioning import fair_time
 from provisioning.registry.database import Location, RegistryError, create_private
 from provisioning.registry.registry import Registry
 from tests.unit.provisioning.registry.registry_bench import finish, open_batch, reserve
@@ -145,7 +146,7 @@ def test_ports_that_finish_their_first_units_at_once_sign_with_one_key(tmp_path:
     registry = Registry.create(tmp_path / "registry.db")
 
     def sign() -> None:
-        begin.wait(60)
+        fair_time.wait(begin, 60)
         keys.add(registry.signer.public)
 
     threads = [threading.Thread(target=sign) for _ in range(8)]

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select, text
 
+from provisioning import fair_time
 from provisioning.registry import writer as writer_module
 from provisioning.registry.errors import BatchError, RegistryError
 from provisioning.registry.models import Setting
@@ -60,7 +61,7 @@ def together(registry: Registry, operations: dict[str, Operation[Any]]) -> dict[
 
     def hold(transaction: Transaction) -> None:
         begun.set()
-        assert goes_on.wait(60)
+        assert fair_time.wait(goes_on, 60)
 
     def ask(name: str, work: Operation[Any]) -> None:
         try:
@@ -70,7 +71,7 @@ def together(registry: Registry, operations: dict[str, Operation[Any]]) -> dict[
 
     threads = [threading.Thread(target=ask, args=("first", hold))]
     threads[0].start()
-    assert begun.wait(60)
+    assert fair_time.wait(begun, 60)
     for count, (name, work) in enumerate(operations.items(), 1):
         threads.append(threading.Thread(target=ask, args=(name, work)))
         threads[-1].start()
@@ -172,7 +173,7 @@ def test_an_interrupted_waiter_releases_the_commit_queue(
 
     def hold(transaction: Transaction) -> None:
         begun.set()
-        assert goes_on.wait(60)
+        assert fair_time.wait(goes_on, 60)
 
     def wait() -> None:
         try:
@@ -182,7 +183,7 @@ def test_an_interrupted_waiter_releases_the_commit_queue(
 
     threads = [threading.Thread(target=registry.writer.run, args=(hold,)), threading.Thread(target=wait)]
     threads[0].start()
-    assert begun.wait(60)
+    assert fair_time.wait(begun, 60)
     real = writer_module._Job
 
     def interrupted(work: Operation[Any]) -> Any:

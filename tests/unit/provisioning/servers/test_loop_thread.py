@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from provisioning import fair_time
 from provisioning.servers.errors import ServerError
 from provisioning.servers.service import LoopThread
 
@@ -71,7 +72,7 @@ def test_a_server_that_is_never_ready_is_ended(monkeypatch: pytest.MonkeyPatch) 
 
     with pytest.raises(ServerError, match="no answer in time"):
         LoopThread("server", idle).start()
-    assert ended.wait(10)
+    assert fair_time.wait(ended, 10)
 
 
 def test_one_that_does_not_stop_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.errors import LinkError
+from provisioning import fair_time
 from provisioning.station import steps
 from provisioning.station.advice import advice
 from provisioning.station.line import Line, PortView, Timing
@@ -260,13 +261,13 @@ def test_a_stop_lets_the_run_under_way_end(bench: Bench, monkeypatch: pytest.Mon
 
     def slow(*arguments: object) -> object:
         printing.set()
-        goes_on.wait(30)
+        fair_time.wait(goes_on, 30)
         return printer(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(steps.labels, "print_label", slow)
     line = Line(bench.station(timeout_s=10.0), fixed([place]), timing=QUICK)
     line.start()
-    assert printing.wait(30)
+    assert fair_time.wait(printing, 30)
     stopper = threading.Thread(target=line.stop)
     stopper.start()
     goes_on.set()

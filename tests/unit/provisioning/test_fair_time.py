@@ -1,0 +1,75 @@
+"""Time limits on a busy machine."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from provisioning import fair_time
+
+
+class Moments:
+    """A monotonic clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.at_s = 100.0
+
+    def __call__(self) -> float:
+        return self.at_s
+
+
+def test_a_second_of_an_idle_machine_is_a_second() -> None:
+    moments = Moments()
+    clock = fair_time.FairClock(lambda: 1.0, moments)
+    began = clock.now()
+    moments.at_s += 7
+    assert clock.now() - began == pytest.approx(7)
+
+
+def test_a_second_counts_a_tenth_if_a_program_gets_a_tenth() -> None:
+    moments = Moments()
+    clock = fair_time.FairClock(lambda: 0.1, moments)
+    began = clock.now()
+    moments.at_s += 10
+    assert clock.now() - began == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("load", "processors", "expected"),
+    [
+        ("0.10 0.20 0.30 1/300 1234", 2, 1.0),
+        ("9.00 2.00 1.00 22/300 1234", 2, 2 / 22),
+        ("0.10 0.20 0.30 0/300 1234", 2, 1.0),
+        ("", 2, 1.0),
+        ("0.10 0.20 0.30 many/300 1234", 2, 1.0),
+    ],
+)
+def test_the_share_is_processors_by_programs_that_want_to_run(
+    load: str, processors: int, expected: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "loadavg"
+    path.write_text(load)
+    monkeypatch.setattr(fair_time, "_LOAD", path)
+    monkeypatch.setattr(fair_time, "_processors", lambda: processors)
+    assert fair_time.share() == pytest.approx(expected)
+
+
+def test_a_system_without_the_file_counts_whole_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fair_time, "_LOAD", tmp_path / "none")
+    assert fair_time.share() == 1.0
+
+
+def test_waiting_for_an_event_ends_with_it_or_with_the_limit() -> None:
+    event = threading.Event()
+    assert not fair_time.wait(event, 0.01)
+    event.set()
+    assert fair_time.wait(event, 60)
+
+
+def test_waiting_for_a_condition_ends_with_it_or_with_the_limit() -> None:
+    condition = threading.Condition()
+    with condition:
+        assert not fair_time.wait_for(condition, lambda: False, 0.01)
+        assert fair_time.wait_for(condition, lambda: True, 60)
