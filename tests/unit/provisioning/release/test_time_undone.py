@@ -19,4 +19,4 @@ def test_a_key_set_of_the_roots_undoes_a_time_that_was_signed_30_days_ahead() ->
     maker.plan = maker.plan.changed()
     unit.take_key_set(keyset.sign_key_set(maker.content(now_s), maker.roots))
     unit.take_time(tracker, now_s + 60)
-    assert unit.floor_s == now_s + 60
+    assert unit.progress.time_floor_s == now_s + 60

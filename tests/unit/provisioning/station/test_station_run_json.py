@@ -108,6 +108,11 @@ def test_what_cannot_be_used_is_exit_code_2_with_one_reason_and_no_line(fault: s
     assert "Traceback" not in result.stderr
 
 
+def _heed_interrupts() -> None:
+    """Undo what a shell does to a program that it starts in the background: it makes it ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_ends_after_the_run_with_the_totals_and_exit_code_0(
     folder: Path, served: list[ServedUnit]
 ) -> None:
@@ -120,7 +125,13 @@ def test_ctrl_c_ends_after_the_run_with_the_totals_and_exit_code_0(
         "--oscore-key": "server/oscore.pub",
     }.items():
         command += [option, str(folder / name)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_heed_interrupts,  # noqa: PLW1509 - it sets one signal
+    )
     assert process.stdout is not None and process.stderr is not None
     with process:
         lines = []
