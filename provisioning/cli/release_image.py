@@ -11,7 +11,7 @@ import typer
 
 from provisioning.cli.options import JsonOption
 from provisioning.cli.output import print_result
-from provisioning.cli.release_sign import DEFAULT_LOG, indices, now_text, tell_highest, warn_of_few
+from provisioning.cli.release_sign import DEFAULT_LOG, indices, now_text, report_highest, warn_of_few
 from provisioning.keys.hss_signer import HssSigner
 from provisioning.keys.signer import Signer
 from provisioning.release.image import ImageInfo, image_info, sign_image
@@ -52,7 +52,7 @@ def image_command(
     signers = [] if tree is None else [tree]
     releases = ReleaseLog(log)
     with releases.locked():
-        tell_highest(releases, signers)
+        report_highest(releases, signers)
         sign_image(raw, key, version=version, security_counter=counter, out=out, hss=tree)
         info = image_info(out.read_bytes())
         if tree is not None:

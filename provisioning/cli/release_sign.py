@@ -151,7 +151,7 @@ def _sign(settings: SignSettings, ids: Product, payload: bytes, signers: list[Si
             number = max(releases.newest(ids.class_id) + 1, info.version[3])
         releases.require_forward(ids.class_id, number)
         releases.require_counter(ids.class_id, info.security_counter)
-        tell_highest(releases, signers)
+        report_highest(releases, signers)
         require_build(info, number, payload, settings.app is not None, releases.entries())
         app = None if settings.app is None else build_set(settings.app)
         release = build_release(
@@ -208,7 +208,7 @@ def _signers(settings: SignSettings) -> list[Signer]:
     return open_signers([str(settings.key)] if settings.key is not None else settings.signer or [])
 
 
-def tell_highest(releases: ReleaseLog, signers: Sequence[Signer]) -> None:
+def report_highest(releases: ReleaseLog, signers: Sequence[Signer]) -> None:
     """Rule 3."""
     for one in signers:
         if isinstance(one, HssSigner):

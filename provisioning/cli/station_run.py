@@ -91,7 +91,7 @@ def _listener(floor: Floor, show: Callable[[PortView], None] | None) -> Callable
     """What workers call with every change of a port."""
 
     def report(view: PortView) -> None:
-        floor.tell(view)
+        floor.report(view)
         if show is not None:
             show(view)
 

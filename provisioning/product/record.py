@@ -73,18 +73,18 @@ def setup_record(code: str) -> bytes:
 
 
 def anchors_record(
-    product: Product, keys: Sequence[AnchorKey], opened_s: int, book: KeySetPlan | None = None
+    product: Product, keys: Sequence[AnchorKey], opened_s: int, plan: KeySetPlan | None = None
 ) -> bytes:
     """The `anchors` record. `opened_s` (unix s): when the batch was opened; no unit accepts an earlier time.
 
-    The whole day counts, so that a clock which is a little slow elsewhere is not refused. `book` is the newest key
+    The whole day counts, so that a clock which is a little slow elsewhere is not refused. `plan` is the newest key
     set: its roots and rules go in, so a unit fresh from the line refuses older ones. Raises CborError.
     """
     known = tuple(trust_anchors.Key(key.key_id, key.algorithm, key.role, key.public) for key in keys)
     rules = trust_anchors.NO_RULES
-    if book is not None:
-        known = book.keys(keys)
-        rules = book.rules(known)
+    if plan is not None:
+        known = plan.keys(keys)
+        rules = plan.rules(known)
     return trust_anchors.encode(
         trust_anchors.Anchors(
             product.vendor_id,

@@ -1,13 +1,14 @@
-"""Backup and restore of a registry in a file, and the check that a backup can be restored.
+"""Back up and restore a registry in a file, and check that a backup can be restored.
 
 Rules:
-1. A backup is one folder: a consistent copy of the database, made while stations work, the fingerprint key, and the
-   newest checkpoint. The station's key is not in it: if it is lost, a new key begins a new chain.
-2. A restored registry may be older than what its stations did. It skips serial numbers, begins new chains, and its
-   batches wait for a person (an incident), so nothing is given out twice unnoticed.
-3. A backup is checked when it is made, not on the day when it is needed.
+1. A backup is one folder: a consistent copy of the database (stations can go on working), the fingerprint
+   key, and the newest checkpoint. The station's key is not in it: if that key is lost, a new key begins a new
+   chain.
+2. A restored registry may be older than what its stations did. So it skips serial numbers, begins new chains,
+   and opens an incident for each batch. No number or code is given out twice unnoticed.
+3. A backup is checked when it is made.
 
-PostgreSQL has pg_dump for its own side; the key files belong to its backup.
+For a registry in PostgreSQL, use pg_dump and back up the key files with it.
 """
 
 from __future__ import annotations
@@ -37,21 +38,21 @@ SKIPPED_NUMBERS: Final = 10_000
 
 @dataclass(frozen=True)
 class Backup:
-    """A backup that was read back. `report`: what its ledger holds."""
+    """A checked backup. `report`: what its chains hold."""
 
     folder: Path
     report: Report
 
 
 def backup(registry: Registry, folder: Path) -> Backup:
-    """Write a backup into a new folder and prove it by opening it. Raises RegistryError."""
+    """Write a backup into a new folder, open it to check it, and return it. Raises RegistryError."""
     file = registry.database.location.file
     if file is None:
         raise RegistryError(
-            "this registry is in PostgreSQL: back it up with pg_dump, and its key files with it"
+            "this registry is in PostgreSQL: back it up with pg_dump, together with its key files"
         )
     if folder.exists():
-        raise RegistryError(f"{folder.name} exists already; a backup is never written over another")
+        raise RegistryError(f"{folder.name} exists already; name a new folder for the backup")
     checkpoint = registry.checkpoint()
     draft = folder.with_name(f".{folder.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
@@ -70,7 +71,10 @@ def backup(registry: Registry, folder: Path) -> Backup:
 
 
 def check_backup(folder: Path) -> Report:
-    """Restore a backup into a folder of its own and check it there; what its ledger holds. Raises RegistryError."""
+    """Restore a backup into a temporary folder, check it there, and return what its chains hold.
+
+    Raises RegistryError.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / DATABASE_NAME
         _take(folder, path)
@@ -82,9 +86,9 @@ def check_backup(folder: Path) -> Report:
 
 
 def restore(folder: Path, path: Path, *, by: str, skipped: int = SKIPPED_NUMBERS) -> Report:
-    """Put a backup into service at `path`, where there is no registry; what its ledger holds (rule 2).
+    """Restore a backup to `path`, where no registry exists yet, and return what its chains hold (rule 2).
 
-    Raises RegistryError, ChainError for a damaged backup.
+    Raises RegistryError; ChainError if the backup is damaged.
     """
     if path.exists():
         raise RegistryError(
@@ -110,7 +114,7 @@ def restore(folder: Path, path: Path, *, by: str, skipped: int = SKIPPED_NUMBERS
 
 
 def _copy_database(source: Path, target: Path) -> None:
-    """A consistent copy through SQLite itself, so that what is in the WAL is in it too."""
+    """Copy through SQLite itself, so that the copy includes what is still in the WAL."""
     target.touch(mode=0o600)
     reader, writer = sqlite3.connect(source), sqlite3.connect(target)
     try:

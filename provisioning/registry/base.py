@@ -1,4 +1,4 @@
-"""A registry that is open: its database, its key, the station's signer; batches, their documents, the ledger."""
+"""An open registry: its database, its key, the station's signer, batches, their documents and the chains."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from provisioning.registry.writer import Writer
 
 
 class RegistryBase:
-    """One open registry, usable by many threads. Every method is one durable transaction and raises RegistryError.
+    """An open registry, usable by many threads. Every method is one durable transaction and raises RegistryError.
 
-    `location`: a SQLite file, or `postgresql://HOST/NAME` with `files` as the folder of its key files; it must exist
-    (`create` makes a new one). `signer`: the station's key; without it, the first record generates one in a file beside
-    the fingerprint key.
+    `location`: a SQLite file, or `postgresql://HOST/NAME` with `files` as the folder of its key files. The
+    registry must exist; `create` creates one. `signer`: the station's key. If it is None, the first record
+    generates a key in a file next to the fingerprint key.
     """
 
     def __init__(
@@ -48,9 +48,11 @@ class RegistryBase:
         self.path = where.file or where.folder
         self.now = now
         self._signer = signer
-        # In one process threads queue at the writer's lock; the database's own would make them poll.
+        # The threads of one process queue at the writer's lock. With only the database's lock they would
+        # poll.
         self.writer = Writer(self.database)
-        self._documents: dict[tuple[str, str], bytes] = {}  # written once, so what was read stays true
+        # a document is written once, so a cached one stays correct
+        self._documents: dict[tuple[str, str], bytes] = {}
 
     @classmethod
     def create(
@@ -63,9 +65,9 @@ class RegistryBase:
         exist_ok: bool = False,
         now: Callable[[], int] = lambda: int(time.time()),
     ) -> Self:
-        """Create a registry and open it. Raises RegistryError if there is one already, unless `exist_ok`.
+        """Create a registry and open it. Raises RegistryError if it exists, unless `exist_ok`.
 
-        `key`: the fingerprint key (32 bytes), which a branch shares with its main registry.
+        `key`: the fingerprint key (32 bytes) if this is a branch, which shares the key of its main registry.
         """
 
         def made(where: Location) -> Database:
@@ -79,12 +81,12 @@ class RegistryBase:
 
     @property
     def registry_id(self) -> bytes:
-        """16 random bytes, drawn when the registry was made; a copy has the same."""
+        """Return the 16 random bytes that were generated with the registry. A copy has the same id."""
         return self.database.registry_id
 
     @property
     def signer(self) -> Signer:
-        """The station's key. Raises RegistryError where its file does not open."""
+        """Return the station's signer. Raises RegistryError if its key file cannot be opened."""
         if self._signer is None:
             path = station_key_path(self.database.location)
             self._signer = open_station_key(path, password_from_environment())
@@ -92,13 +94,13 @@ class RegistryBase:
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
-        """One durable transaction; for the modules of this package."""
+        """Open a session in one durable transaction. For the modules of this package."""
         with self.writer.lock, self.database.writing() as session:
             yield session
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """A session for reading; what it gives stays readable behind it."""
+        """Open a session for reading. The objects that it returns stay readable after it ends."""
         with self.database.reading() as session:
             yield session
 
@@ -114,10 +116,11 @@ class RegistryBase:
         serial_prefix: str = "",
         numbers: tuple[int, int] | None = None,
     ) -> int:
-        """Open a batch or go on with it; unix seconds of its opening. Raises BatchError where it differs.
+        """Open a batch, or continue it. Return the time when it was opened, in unix seconds.
 
-        `numbers`: its range of serial numbers, both ends included. The main registry keeps it for the batch; a branch
-        leases its share. Raises RegistryError where numbers of it were given out before.
+        `numbers`: the batch's range of serial numbers, both ends included. The main registry keeps this range
+        for the batch; a branch leases its share. Raises BatchError if the batch is closed or was opened with
+        other values, RegistryError if a number of the range was given out before.
         """
         with self.writing() as session:
             batch = session.get(Batch, number)
@@ -144,7 +147,7 @@ class RegistryBase:
             return batch.opened_s
 
     def close_batch(self, number: str) -> None:
-        """Close a batch for good."""
+        """Close a batch permanently. Raises RegistryError if the batch does not exist."""
         with self.writing() as session:
             batch = session.get(Batch, number)
             if batch is None:
@@ -152,19 +155,19 @@ class RegistryBase:
             batch.is_closed = True
 
     def batches(self) -> list[Batch]:
-        """All batches by number, detached."""
+        """Return all batches, sorted by number, detached."""
         with self.reading() as session:
             return list(session.scalars(select(Batch).order_by(Batch.number)))
 
     def document(self, batch: str, kind: str, make: Callable[[], bytes]) -> bytes:
-        """The batch's document of this kind; made and stored by the first unit, the same for all others."""
+        """Return the batch's document of this kind. The first unit makes and stores it; all others get the same."""
         known = self._documents.get((batch, kind))
         if known is None:
             known = self._documents[batch, kind] = self._stored_document(batch, kind, make)
         return known
 
     def stored_document(self, batch: str, kind: str) -> bytes | None:
-        """The batch's document of this kind; None if no station has stored it yet."""
+        """Return the batch's document of this kind; None if no station has stored it yet."""
         with self.reading() as session:
             found = session.get(Document, (batch, kind))
         return None if found is None else found.data
@@ -180,10 +183,11 @@ class RegistryBase:
                 session.add(found)
             return found.data
 
-    # The ledger ----------------------------------------------------------------------------------------------
+    # Chains
+    # --------------------------------------------------------------------------------------------------
 
     def checkpoint(self) -> str:
-        """Make, sign and store the next checkpoint over all chains; its text (JSON), to be kept elsewhere."""
+        """Sign and store the next checkpoint over all chains. Return its JSON text, to be kept elsewhere."""
         signer = self.signer
         with self.writing() as session:
             return checkpoints.add_checkpoint(session, self.registry_id, self.now(), signer)
@@ -196,5 +200,5 @@ class RegistryBase:
         return verify_chains(chains, stored, exported, trusted)
 
     def verify_chain(self) -> int:
-        """Check the chains of production records; how many records there are. Raises ChainError."""
+        """Check the chains and return the number of production records. Raises ChainError."""
         return self.verify().records

@@ -1,12 +1,15 @@
 """Branches: registries that work without the main registry for a time, and how they are merged into it.
 
 Rules:
-1. A branch has the main registry's fingerprint key (or a repeat would not be seen) and gives out leased numbers only.
-2. A sync checks the branch's ledger first. One that lost records which the main registry holds was restored or
-   rewritten: nothing of it is taken, and the incident blocks its batches.
-3. A code, hardware id or serial that both know for different units quarantines both units, on both sides (PW-10).
-4. No batch is shipped until every branch that may hold units of it was synced after the batch was closed there.
-5. The main registry is changed in one transaction, then the branch; a sync that died in between is repeated.
+1. A branch has the main registry's fingerprint key, so that repeated codes are found. It gives out leased
+   numbers only.
+2. A sync checks the branch's chains first. If the branch lost records that the main registry has, it was
+   restored or rewritten: the main registry takes nothing from it and opens an incident for its batches.
+3. If a code, hardware id or serial belongs to different units in the two registries, both units are
+   quarantined, on both sides (PW-10).
+4. A batch ships only when every branch that may hold its units was synced after it closed the batch.
+5. The main registry changes in one transaction, then the branch. A sync that was interrupted between the two
+   is repeated.
 """
 
 from __future__ import annotations
@@ -44,7 +47,7 @@ from provisioning.registry.sale import ship_units
 
 @dataclass(frozen=True)
 class SyncReport:
-    """What a sync brought: counts, and what it found (one sentence each)."""
+    """The result of a sync: counts, and one sentence for each thing it found."""
 
     units: int
     records: int
@@ -52,12 +55,12 @@ class SyncReport:
 
 
 def join(main: Registry, path: Path, name: str) -> Registry:
-    """Make a branch of `main` in a new SQLite file. Raises RegistryError where file or name are taken."""
+    """Create a branch of `main` in a new SQLite file. Raises RegistryError if the file or the name exists."""
     if path.exists():
         raise RegistryError(f"{path.name} exists already")
     with main.reading() as session:
         if is_branch(session):
-            raise RegistryError("a branch has no branches of its own")
+            raise RegistryError("this registry is a branch; only a main registry can have branches")
         if session.get(Branch, name) is not None:
             raise RegistryError(f"there is a branch {name} already")
     branch = Registry.create(path, key=read_key(main.database.location.key_path), now=main.now)
@@ -72,9 +75,10 @@ def join(main: Registry, path: Path, name: str) -> Registry:
 def lease(
     main: Registry, branch: Registry, prefix: str, count: int, batch: str | None = None
 ) -> tuple[int, int]:
-    """Lease `count` serial numbers to a branch; (first, last). With `batch`, its definition and documents come along.
+    """Lease `count` serial numbers to a branch. Return (first, last).
 
-    The main registry gives the numbers away first: a lease that dies in between wastes numbers, and doubles none.
+    With `batch`, its definition and documents are copied too. The main registry gives the numbers away first,
+    so an interrupted lease wastes numbers but never gives one out twice. Raises RegistryError.
     """
     with main.reading() as session:
         name = branch_row(session, branch.registry_id).name
@@ -87,7 +91,10 @@ def lease(
 
 
 def lease_by_name(main: Registry, name: str, prefix: str, count: int, batch: str | None) -> tuple[int, int]:
-    """Lease numbers to a branch that is not at hand: they travel with the answer to its next bundle; (first, last)."""
+    """Lease numbers to a branch that cannot be reached. Return (first, last).
+
+    The numbers travel with the answer to its next sync file. Raises RegistryError.
+    """
     with main.writing() as session:
         if session.get(Branch, name) is None:
             raise RegistryError(f"there is no branch {name}")
@@ -102,7 +109,7 @@ def lease_by_name(main: Registry, name: str, prefix: str, count: int, batch: str
 
 @dataclass(frozen=True)
 class Leases:
-    """What a branch may use: ranges of numbers, batches and their documents."""
+    """What a branch may use: ranges of numbers, and batches with their documents."""
 
     ranges: Sequence[NumberRange]
     batches: Sequence[Batch]
@@ -110,7 +117,7 @@ class Leases:
 
 
 def leases_of(session: Session, name: str) -> Leases:
-    """Everything that the main registry ever leased to a branch."""
+    """Return everything that the main registry has ever leased to a branch."""
     batches = select(BranchBatch.batch).where(BranchBatch.branch == name)
     return Leases(
         list(session.scalars(select(NumberRange).where(NumberRange.holder == name))),
@@ -120,7 +127,7 @@ def leases_of(session: Session, name: str) -> Leases:
 
 
 def take_leases(session: Session, leases: Leases) -> int:
-    """Add to a branch what it does not have yet; how many ranges were new. What it has used up stays used up."""
+    """Add what the branch does not have yet. Return the number of new ranges. Used numbers stay used."""
     new = 0
     for leased in leases.ranges:
         if session.get(NumberRange, (leased.prefix, leased.first_number)) is None:
@@ -138,9 +145,10 @@ def take_leases(session: Session, leases: Leases) -> int:
 
 
 def sync(main: Registry, branch: Registry) -> SyncReport:
-    """Bring a branch's units, codes, records and checkpoints into the main registry (rules 2 to 5).
+    """Merge a branch's units, codes, records and checkpoints into the main registry (rules 2 to 5).
 
-    Raises ConflictError for a branch whose ledger contradicts what is known of it, ChainError for a broken one.
+    Raises ConflictError if the branch's chains contradict what was synced before, ChainError if a chain is
+    broken.
     """
     with branch.reading() as session:
         taken = merge.read(session)
@@ -151,11 +159,11 @@ def sync(main: Registry, branch: Registry) -> SyncReport:
 
 
 def take(
-    main: Registry, registry_id: bytes, taken: merge.Taken, bundle: tuple[bytes, int] | None = None
+    main: Registry, registry_id: bytes, taken: merge.Taken, sync_file: tuple[bytes, int] | None = None
 ) -> tuple[SyncReport, dict[bytes, str]]:
-    """Take in what a branch holds; the report, and device ids that are stopped with the reason.
+    """Merge what a branch holds. Return the report, and the stopped units as device id -> reason.
 
-    `bundle`: (key, number) of the bundle that brought it, noted with it. Raises as `sync`.
+    `sync_file`: (key, number) of the sync file that carried it; both are stored. Raises the errors of `sync`.
     """
     verify_chains(taken.chains, taken.checkpoints)
     lost = _lost_records(main, registry_id, taken)
@@ -166,8 +174,8 @@ def take(
         row = branch_row(session, registry_id)
         result = merge.apply(session, taken, row, main.now())
         row.synced_s = main.now()
-        if bundle is not None:
-            row.public_key, row.sync_number = bundle
+        if sync_file is not None:
+            row.public_key, row.sync_number = sync_file
         for batch in taken.batches:
             session.merge(BranchBatch(branch=row.name, batch=batch.number, is_done=batch.is_closed))
         session.flush()
@@ -189,7 +197,7 @@ def stop(session: Session, stopped: Mapping[bytes, str]) -> None:
 
 
 def _lost_records(main: Registry, registry_id: bytes, taken: merge.Taken) -> str | None:
-    """Why the branch's ledger cannot follow the one that was synced before; noted as an incident of its batches."""
+    """Return why the branch's chains do not continue those synced before, and note an incident; None if they do."""
     with main.writing() as session:
         branch_row(session, registry_id)
         problem = merge.fork_problem(session, taken)
@@ -200,7 +208,7 @@ def _lost_records(main: Registry, registry_id: bytes, taken: merge.Taken) -> str
 
 
 def ship_problems(main: Registry, batch: str) -> list[str]:
-    """Why a batch cannot be shipped, one sentence each; an empty list if it can (rule 4, PR-05)."""
+    """Return why a batch cannot ship, one sentence each; an empty list if it can (rule 4, PR-05)."""
     with main.reading() as session:
         if is_branch(session):
             return ["this registry is a branch: sync it, then ship the batch in the main registry"]
@@ -225,7 +233,7 @@ def ship_problems(main: Registry, batch: str) -> list[str]:
 
 
 def ship_batch(main: Registry, batch: str) -> int:
-    """Ship a batch; unix seconds of the shipping. Raises BatchError with every reason against it."""
+    """Ship a batch. Return the time, in unix seconds. Raises BatchError with every reason against it."""
     if problems := ship_problems(main, batch):
         raise BatchError("; ".join(problems))
     with main.writing() as session:
@@ -237,14 +245,14 @@ def ship_batch(main: Registry, batch: str) -> int:
 
 
 def incidents(main: Registry, *, is_open: bool = True) -> list[Incident]:
-    """Incidents, detached; with `is_open` only the unresolved ones."""
+    """Return incidents, detached; with `is_open` only the unresolved ones."""
     query = select(Incident).order_by(Incident.id)
     with main.reading() as session:
         return list(session.scalars(query.where(Incident.settled_by.is_(None)) if is_open else query))
 
 
 def settle(main: Registry, number: int, *, by: str, reason: str) -> None:
-    """Note who settled an incident and how; its batch is free of it. Raises RegistryError."""
+    """Record who settled an incident and how. It no longer blocks its batch. Raises RegistryError."""
     signer = main.signer
     with main.writing() as session:
         found = session.get(Incident, number)
@@ -256,10 +264,12 @@ def settle(main: Registry, number: int, *, by: str, reason: str) -> None:
 
 
 def branch_row(session: Session, registry_id: bytes) -> Branch:
-    """The branch with this registry id. Raises RegistryError."""
+    """Return the branch with this registry id. Raises RegistryError."""
     if is_branch(session):
         raise RegistryError("the main registry is a branch itself")
     row = session.scalar(select(Branch).where(Branch.registry_id == registry_id))
     if row is None:
-        raise RegistryError("this registry is no branch of that one: make one with `firstboot registry join`")
+        raise RegistryError(
+            "this registry is not a branch of that one: create a branch with `firstboot registry join`"
+        )
     return row

@@ -1,13 +1,14 @@
-"""The hash chains of production records, their signatures, and the signed checkpoints over them. Pure: no database.
+"""The hash chains of production records, their signatures, and signed checkpoints over them. No database access.
 
 Rules:
-1. A chain belongs to one station's key. Record n holds SHA-256(hash of n-1 || body); the station signs that hash
-   together with the name of the chain, so no record can be moved within a chain or to another one (PR-03).
-2. A checkpoint names, for every chain, how many records it has, the hash of the last one and the key; it holds the hash
-   of the checkpoint before it. Checkpoints are JSON documents that anyone can keep and check.
-3. The chains agree with a checkpoint if each named chain still has that record at that number. A chain that is
-   shorter, or has another record there, was restored, cut or rewritten.
-4. The owner of the registry can still take back what no exported checkpoint covers: export checkpoints often.
+1. A chain belongs to one station's key. Record n holds SHA-256(hash of n-1 || body). The station signs that
+   hash together with the name of the chain, so no record can be moved within a chain or to another one
+   (PR-03).
+2. A checkpoint names, for every chain, how many records it has, the hash of the last one and the key; it
+   holds the hash of the checkpoint before it. Checkpoints are JSON documents that anyone can keep and check.
+3. The chains agree with a checkpoint if each named chain still has that record at that number. If a chain is
+   shorter, or has another record there, it was restored, cut or rewritten.
+4. The owner of the registry can still undo what no exported checkpoint covers: export checkpoints often.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from provisioning.keys.signer import Signer
 from provisioning.registry.errors import ChainError
 
 GENESIS: Final = bytes(32)
-DECISIONS: Final = "decisions "  # how names of chains of decisions begin; the id of their key follows
+DECISIONS: Final = "decisions "  # prefix of the chains of decisions; the id of their key follows
 UNSIGNED: Final = "unsigned"  # the chain of records that were made before records were signed
 CHECKPOINT_VERSION: Final = 1
 _RECORD_DOMAIN: Final = b"firstboot production record v1\0"
@@ -38,7 +39,7 @@ MOST_PROBLEMS: Final = 20
 
 @dataclass(frozen=True)
 class Entry:
-    """One production record as it stands in its chain."""
+    """One production record in its chain."""
 
     number: int
     body: str
@@ -49,7 +50,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class ChainData:
-    """A chain and its key (65 bytes, empty for the chain from before signatures)."""
+    """A chain and its key (65 bytes; empty for the chain from before records were signed)."""
 
     name: str
     public_key: bytes
@@ -58,7 +59,7 @@ class ChainData:
 
 @dataclass(frozen=True)
 class Report:
-    """What was checked: records per chain, checkpoints, the key ids that signed."""
+    """What was checked: records per chain, checkpoints, the ids of the keys that signed."""
 
     chains: Mapping[str, int]
     checkpoints: int
@@ -66,22 +67,22 @@ class Report:
 
     @property
     def records(self) -> int:
-        """Production records, in all chains of stations."""
+        """Return the number of production records in the chains of all stations."""
         return sum(count for name, count in self.chains.items() if not name.startswith(DECISIONS))
 
     @property
     def decisions(self) -> int:
-        """Records of decisions."""
+        """Return the number of decision records."""
         return sum(self.chains.values()) - self.records
 
 
 def entry_hash(previous: bytes, body: str) -> bytes:
-    """The hash of a production record behind `previous` (32 bytes)."""
+    """Return the hash (32 bytes) of the production record that follows `previous` (32 bytes)."""
     return hashlib.sha256(previous + body.encode()).digest()
 
 
 def make_entry(chain: str, number: int, previous: bytes, facts: Mapping[str, Any], signer: Signer) -> Entry:
-    """The next record of a chain, signed. May raise OSError where the signer is a token."""
+    """Return the next record of a chain, signed. Raises OSError if the signer is a token that fails."""
     body = json.dumps({**facts, "chain": chain, "number": number}, sort_keys=True)
     digest = entry_hash(previous, body)
     return Entry(number, body, previous, digest, signer.sign(_record_message(chain, digest)))
@@ -92,7 +93,7 @@ def _record_message(chain: str, digest: bytes) -> bytes:
 
 
 def is_signed(public_key: bytes, message: bytes, signature: bytes) -> bool:
-    """Whether `signature` (r || s) over `message` is the P-256 key's."""
+    """Return whether `signature` (r || s, 64 bytes) over `message` was made with the P-256 key."""
     if len(signature) != 64 or len(public_key) != 65:
         return False
     try:
@@ -108,18 +109,18 @@ def is_signed(public_key: bytes, message: bytes, signature: bytes) -> bool:
 
 
 def chain_problems(chain: ChainData) -> list[str]:
-    """What is wrong with one chain, in the order of its numbers; the first break only, what follows depends on it."""
+    """Return the first problem of a chain, or an empty list. Later records depend on the first broken one."""
     previous = GENESIS
     for expected, entry in enumerate(chain.entries, 1):
-        place = f"production record {entry.number} of chain {chain.name}"
+        name = f"production record {entry.number} of chain {chain.name}"
         if entry.number != expected:
-            return [f"{place} stands where number {expected} should be: one was dropped or moved"]
+            return [f"{name} is where number {expected} should be: a record was dropped or moved"]
         if (entry.previous_hash, entry.hash) != (previous, entry_hash(previous, entry.body)):
-            return [f"{place} was changed, dropped or moved"]
+            return [f"{name} was changed, dropped or moved"]
         if chain.public_key and not is_signed(
             chain.public_key, _record_message(chain.name, entry.hash), entry.signature
         ):
-            return [f"{place} is not signed by the chain's key"]
+            return [f"{name} is not signed by the chain's key"]
         if not chain.public_key and chain.name != UNSIGNED:
             return [f"chain {chain.name} has no key"]
         previous = entry.hash
@@ -137,7 +138,7 @@ def make_checkpoint(
     chains: Iterable[ChainData],
     signer: Signer,
 ) -> str:
-    """A signed checkpoint (JSON text) over `chains`; `previous`: the text of the one before it, None for the first."""
+    """Return a signed checkpoint (JSON text) over `chains`. `previous`: the text of the last one, or None."""
     content = {
         "version": CHECKPOINT_VERSION,
         "registry": registry_id.hex(),
@@ -160,9 +161,10 @@ def make_checkpoint(
 
 
 def open_checkpoint(text: str, trusted: Sequence[bytes] = ()) -> dict[str, Any]:
-    """The content of a checkpoint whose signature holds.
+    """Return the content of a checkpoint after its signature was verified.
 
-    `trusted`: public keys or key ids (8 bytes) that may have signed it; empty: whoever it names. Raises ChainError.
+    `trusted`: public keys or key ids (8 bytes) that may have signed it; empty accepts the key that it names.
+    Raises ChainError.
     """
     try:
         document = json.loads(text)
@@ -191,10 +193,10 @@ def open_checkpoint(text: str, trusted: Sequence[bytes] = ()) -> dict[str, Any]:
 
 
 def checkpoint_problems(content: Mapping[str, Any], chains: Mapping[str, ChainData]) -> list[str]:
-    """Where the ledger does not agree with a checkpoint (rule 3)."""
+    """Return where the chains disagree with a checkpoint (rule 3), one sentence each."""
     problems = []
-    for name, said in content["chains"].items():
-        count, head = said["records"], bytes.fromhex(said["head"])
+    for name, claim in content["chains"].items():
+        count, head = claim["records"], bytes.fromhex(claim["head"])
         chain = chains.get(name)
         if chain is None:
             if count:
@@ -202,7 +204,7 @@ def checkpoint_problems(content: Mapping[str, Any], chains: Mapping[str, ChainDa
                     f"chain {name} is gone; checkpoint {content['number']} saw {count} records in it"
                 )
             continue
-        if chain.public_key.hex() != said["key"]:
+        if chain.public_key.hex() != claim["key"]:
             problems.append(f"chain {name} has another key than in checkpoint {content['number']}")
         if len(chain.entries) < count:
             problems.append(
@@ -217,7 +219,7 @@ def checkpoint_problems(content: Mapping[str, Any], chains: Mapping[str, ChainDa
 
 
 def sequence_problems(stored: Sequence[str], contents: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Where checkpoints of one registry do not follow each other without a gap."""
+    """Return where the checkpoints of one registry have a gap, one sentence each."""
     previous = GENESIS.hex()
     for expected, (text, content) in enumerate(zip(stored, contents, strict=True), 1):
         if content["number"] != expected or content["previous"] != previous:
@@ -232,10 +234,11 @@ def verify_chains(
     exported: Sequence[str] = (),
     trusted: Sequence[bytes] = (),
 ) -> Report:
-    """Check everything that can be checked of a ledger.
+    """Check chains and checkpoints completely and return what was checked.
 
-    `stored`: checkpoints by registry id (hex) in their order; `exported`: checkpoints that were kept elsewhere.
-    With `trusted`, every chain's key and every checkpoint's must be among these. Raises ChainError.
+    `stored`: checkpoints by registry id (hex), in order; `exported`: checkpoints that were kept elsewhere.
+    With `trusted`, every chain and checkpoint must be signed by one of these keys. Raises ChainError with
+    every problem.
     """
     by_name = {chain.name: chain for chain in chains}
     problems = [problem for chain in chains for problem in chain_problems(chain)]

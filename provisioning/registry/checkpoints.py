@@ -29,7 +29,7 @@ from provisioning.registry.models import (
 
 
 def stored_chains(session: Session) -> list[ChainData]:
-    """Every chain with its records in order, by name: production records, and decisions in chains of their own."""
+    """Return every chain with its records in order, by name: production records and decisions, in separate chains."""
     rows: list[Any] = []
     for kind in (ProductionRecord, DecisionRecord):
         columns = (kind.chain, kind.number, kind.body, kind.previous_hash, kind.hash, kind.signature)
@@ -38,7 +38,7 @@ def stored_chains(session: Session) -> list[ChainData]:
 
 
 def assemble_chains(chains: Iterable[Chain], records: Iterable[Any]) -> list[ChainData]:
-    """Chains with their records; these are rows of either kind, those of a chain in its order."""
+    """Return chains with their records. `records`: rows of either kind; those of one chain are in order."""
     entries: dict[str, list[Entry]] = defaultdict(list)
     for row in records:
         entries[row.chain].append(Entry(row.number, row.body, row.previous_hash, row.hash, row.signature))
@@ -46,13 +46,13 @@ def assemble_chains(chains: Iterable[Chain], records: Iterable[Any]) -> list[Cha
 
 
 def stored_checkpoints(session: Session) -> dict[str, list[str]]:
-    """Stored checkpoints by registry id (hex), each list in order."""
+    """Return the stored checkpoints by registry id (hex), each list in order."""
     query = select(Checkpoint).order_by(Checkpoint.registry_id, Checkpoint.number)
     return checkpoint_texts(session.scalars(query))
 
 
 def checkpoint_texts(rows: Iterable[Checkpoint]) -> dict[str, list[str]]:
-    """The texts of checkpoints by registry id (hex)."""
+    """Return the texts of checkpoints by registry id (hex)."""
     found: dict[str, list[str]] = defaultdict(list)
     for checkpoint in rows:
         found[checkpoint.registry_id.hex()].append(checkpoint.data.decode("utf-8", "replace"))
@@ -60,7 +60,7 @@ def checkpoint_texts(rows: Iterable[Checkpoint]) -> dict[str, list[str]]:
 
 
 def add_checkpoint(session: Session, registry_id: bytes, now: int, signer: Signer) -> str:
-    """Make, sign and store the next checkpoint of this registry; its text."""
+    """Sign and store the next checkpoint of this registry. Return its text."""
     last = session.scalar(
         select(Checkpoint)
         .where(Checkpoint.registry_id == registry_id)
@@ -74,7 +74,7 @@ def add_checkpoint(session: Session, registry_id: bytes, now: int, signer: Signe
 
 
 def check_units(session: Session) -> None:
-    """Every finished unit has its record and every record its unit. Raises ChainError."""
+    """Check that each passed unit has one record and each record a passed unit. Raises ChainError."""
     recorded = set(session.scalars(select(ProductionRecord.unit_id)))
     finished = set(session.scalars(select(Unit.id).where(Unit.passed_s.is_not(None))))
     released = set(session.scalars(select(Unit.id).where(Unit.status == PASSED)))
@@ -96,7 +96,7 @@ _IS_IN_EFFECT: Final[dict[str, Callable[[Unit], bool]]] = {
 
 
 def _undone(session: Session) -> list[str]:
-    """Decisions that the units do not show: somebody took them back in the database."""
+    """Return decisions that the units do not show: they were undone in the database."""
     units = {unit.device_id.hex(): unit for unit in session.scalars(select(Unit))}
     problems = []
     for body in session.scalars(select(DecisionRecord.body)):
@@ -104,6 +104,6 @@ def _undone(session: Session) -> list[str]:
         unit = units.get(str(facts.get("device_id")))
         if facts["kind"] in _IS_IN_EFFECT and (unit is None or not _IS_IN_EFFECT[facts["kind"]](unit)):
             problems.append(
-                f"unit {facts['serial']} does not show that {facts['by']} decided: {facts['kind']}"
+                f"unit {facts['serial']} does not show the decision of {facts['by']}: {facts['kind']}"
             )
     return problems

@@ -1,15 +1,16 @@
-"""A registry's database and its key: opened durably, readable by its owner only.
+"""Open a registry's database durably, and its fingerprint key so that only its owner can read it.
 
 Rules:
-1. A commit is on disk when it returns (SQLite: WAL, synchronous FULL; PostgreSQL: synchronous_commit as configured on
-   the server, checked to be on).
-2. A write transaction takes the write lock when it begins (SQLite: BEGIN IMMEDIATE; PostgreSQL: an advisory lock), so
-   two stations never decide on the same old state. Reading takes no lock.
-3. The key of the fingerprints lies in a file, mode 0600, and is checked at every start: with another key old codes
+1. A commit is on disk when it returns (SQLite: WAL, synchronous FULL; PostgreSQL: synchronous_commit as
+   configured on the server, checked to be on).
+2. A write transaction takes the write lock when it begins (SQLite: BEGIN IMMEDIATE; PostgreSQL: an advisory
+   lock), so two stations never decide on the same old state. Reading takes no lock.
+3. The fingerprint key is in a file with mode 0600 and is checked at every start. With another key, old codes
    would not be recognised, so a registry without its key is refused (PW-10).
 4. An address holds no password: PostgreSQL's own ~/.pgpass or PGPASSWORD holds it.
-5. Only `create_database` creates a registry. A mistyped name must not start a second one, which would give out the same
-   serial numbers again. An error of disk, rights or server is reported as such, never as a missing registry.
+5. Only `create_database` creates a registry. A mistyped name must not start a second one, which would give
+   out the same serial numbers again. An error of disk, rights or server is reported as such, never as a
+   missing registry.
 """
 
 from __future__ import annotations
@@ -41,17 +42,18 @@ CHECK_NAME: Final = "key check"
 ID_NAME: Final = "registry id"
 BUSY_S: Final = 30
 ADVISORY_LOCK: Final = 0x46425247  # "FBRG"
-# The log grows to 4000 pages (16 MiB) before it is copied into the file, so pages that units share are copied once for
-# some hundred units; 32 MB of pages stay in memory, so new rows in a large registry's indexes need no reading.
+# The log grows to 4000 pages (16 MiB) before it is copied into the file, so that pages which many units share
+# are copied once for several hundred units. SQLite keeps 32 MB of pages in memory, so that new rows in a
+# large registry's indexes need no read.
 SQLITE_SETTINGS: Final = (
     "journal_mode = WAL", "synchronous = FULL", "wal_autocheckpoint = 4000", "cache_size = -32000",
 )  # fmt: skip
 DATABASE_ERRORS: Final = (DatabaseError, sqlite3.Error, psycopg.Error)
-_NEXT_STEPS: Final = {  # by the start of SQLite's name of the error
+_NEXT_STEPS: Final = {  # by the beginning of SQLite's error name
     "SQLITE_FULL": "; free space on the disk, then try again",
     "SQLITE_READONLY": "; make the file and its folder writable for this user",
     "SQLITE_CANTOPEN": "; check that this user may write in the registry's folder",
-    "SQLITE_BUSY": "; another program holds the registry open: end it, then try again",
+    "SQLITE_BUSY": "; another program has locked the registry: end it, then try again",
     "SQLITE_IOERR": "; check disk and file system",
 }
 
@@ -67,24 +69,26 @@ class Location:
     file: Path | None
 
     @classmethod
-    def of(cls, place: Path | str, files: Path | None = None) -> Location:
-        """The location that a person names. `files`: folder for the keys, needed with PostgreSQL.
+    def of(cls, named: Path | str, files: Path | None = None) -> Location:
+        """Return the location that a person names. `files`: folder for the keys; PostgreSQL needs it.
 
-        Raises RegistryError for another form, and for a password in the address (rule 4).
+        Raises RegistryError for any other form, and for a password in the address (rule 4).
         """
-        text = str(place)
+        text = str(named)
         if "://" not in text:
-            path = Path(place)
+            path = Path(named)
             key_path = path.with_suffix(path.suffix + ".key") if files is None else files / f"{path.name}.key"
             return cls(f"sqlite:///{path}", key_path, path)
         try:
             url = make_url(text)
         except (ArgumentError, ValueError):
             raise RegistryError(
-                "the registry's address is not understood; use a file or postgresql://..."
+                "the registry's address is not valid; use a file or postgresql://..."
             ) from None
         if url.password:
-            raise RegistryError("no password in the registry's address: put it into ~/.pgpass or PGPASSWORD")
+            raise RegistryError(
+                "the registry's address must not hold a password: put it into ~/.pgpass or PGPASSWORD"
+            )
         if not url.drivername.startswith("postgresql"):
             raise RegistryError(f"registries are SQLite files or postgresql://, not {url.drivername}")
         if files is None:
@@ -98,13 +102,13 @@ class Location:
 
     @property
     def name(self) -> str:
-        """What a person calls it: the file, or the address (which holds no password)."""
+        """Return the name for messages: the file, or the address, which holds no password."""
         return str(self.file) if self.file is not None else self.url.replace("+psycopg", "", 1)
 
 
 @dataclass(frozen=True)
 class Database:
-    """An open database; `key` is secret."""
+    """An open database. `key` is secret."""
 
     engine: Engine
     registry_id: bytes
@@ -113,9 +117,9 @@ class Database:
     file_identity: tuple[int, int] = (0, 0)
 
     def require_file(self) -> None:
-        """Raise RegistryError unless the file that was opened is still the one of its name.
+        """Raise RegistryError if the open file was removed or replaced.
 
-        SQLite goes on with a file that was removed or replaced; what it commits there is lost with the process.
+        SQLite keeps using such a file, and everything it commits there is lost when the process ends.
         """
         file = self.location.file
         if file is None or (found := _identity(file)) == self.file_identity:
@@ -125,13 +129,13 @@ class Database:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Session]:
-        """A session in one durable transaction; RegistryError where the database fails."""
+        """Open a session in one durable transaction. Raises RegistryError if the database fails."""
         with reporting_errors(self), Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Session]:
-        """A session that takes no lock; what it gives stays readable behind it."""
+        """Open a session that takes no lock. The objects that it returns stay readable after it ends."""
         options = {"is_reading": True}
         with (
             reporting_errors(self),
@@ -142,17 +146,17 @@ class Database:
 
 @contextlib.contextmanager
 def reporting_errors(database: Database) -> Iterator[None]:
-    """Turn an error of the database into one sentence: disk full, file lost, server gone. Raises RegistryError."""
+    """Turn a database error into one sentence: disk full, file lost, server gone. Raises RegistryError."""
     try:
         yield
     except DATABASE_ERRORS as error:
-        database.require_file()  # a lost file explains more than the error that follows from it
+        database.require_file()  # a lost file explains more than the error that it causes
         raise RegistryError(f"the registry's database failed: {failure_text(error)}") from None
     database.require_file()
 
 
 def failure_text(error: BaseException) -> str:
-    """The database's own first line, and the next step if we know one."""
+    """Return the first line of the database's message, and the next step if it is known."""
     cause = (error.orig if isinstance(error, DatabaseError) else error) or error
     lines = str(cause).strip().splitlines()
     text = lines[0] if lines else type(cause).__name__
@@ -166,7 +170,7 @@ def _is_foreign(error: BaseException) -> bool:
 
 
 def _identity(file: Path | None) -> tuple[int, int]:
-    """What tells a file from another one of its name; (0, 0) where there is none."""
+    """Return (device, inode) of the file, which changes if the file is replaced; (0, 0) if it does not exist."""
     try:
         found = os.stat(file) if file is not None else None
     except FileNotFoundError:
@@ -175,17 +179,17 @@ def _identity(file: Path | None) -> tuple[int, int]:
 
 
 def open_database(location: Location) -> Database:
-    """Open an existing registry. Raises RegistryError; it distinguishes a missing registry from one that fails."""
+    """Open an existing registry. Raises RegistryError, with different texts for a missing and a failing registry."""
     if location.file is not None:
         _require_present(location.file)
     return _opened(location, lambda connection: _require_tables(connection, location))
 
 
 def create_database(location: Location, *, key: bytes | None = None, exist_ok: bool = False) -> Database:
-    """Create a registry with `key` or a new fingerprint key. Raises RegistryError if there is one already.
+    """Create a registry with `key` or a new fingerprint key. Raises RegistryError if it exists already.
 
-    `exist_ok`: open the existing registry instead. An empty file counts as no registry: a station that lost power
-    while it created one can repeat the command.
+    `exist_ok`: open the existing registry instead. An empty file counts as no registry, so that a station
+    which lost power while it created one can repeat the command.
     """
     try:
         location.folder.mkdir(parents=True, exist_ok=True)
@@ -232,7 +236,7 @@ def _opened(location: Location, prepare: Callable[[Connection], None]) -> Databa
 
 
 def _require_present(file: Path) -> None:
-    """Raise RegistryError if the file is missing (rule 5), or if the system does not let us look."""
+    """Raise RegistryError if the file is missing (rule 5) or cannot be examined."""
     try:
         mode = file.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -254,10 +258,10 @@ def _absent_text(name: str) -> str:
 
 
 def _migrate(location: Location) -> None:
-    """Bring an older schema up to date, in one transaction.
+    """Migrate an older schema, in one transaction.
 
-    SQLite changes a table by making it anew, which it allows only while it does not look at foreign keys; they are
-    checked before the commit.
+    SQLite changes a table by replacing it, which it allows only while foreign keys are off. They are checked
+    before the commit.
     """
     engine = _engine(location, has_foreign_keys=False)
     try:
@@ -286,7 +290,7 @@ def _engine(location: Location, *, has_foreign_keys: bool) -> Engine:
 
 
 def _only_existing(file: Path) -> Callable[..., None]:
-    """SQLite makes a file where there is none; a registry that was lost must not come back empty."""
+    """SQLite creates a missing file; a lost registry must not come back empty."""
 
     def connect(*_: object) -> None:
         if not file.exists():
@@ -296,7 +300,7 @@ def _only_existing(file: Path) -> Callable[..., None]:
 
 
 def fingerprint(key: bytes, purpose: str, data: bytes) -> bytes:
-    """HMAC-SHA-256 of `data` for one purpose; 32 bytes, useless without the registry's key."""
+    """Return the HMAC-SHA-256 of `data` for one purpose: 32 bytes, useless without the registry's key."""
     return hmac.digest(key, purpose.encode() + b"\0" + data, "sha256")
 
 
@@ -326,7 +330,7 @@ def _existing_key(path: Path) -> bytes:
 
 
 def read_key(path: Path) -> bytes:
-    """The fingerprint key in a file. Raises RegistryError where others can read it or it is damaged."""
+    """Return the fingerprint key in a file. Raises RegistryError if other users can read it or if it is damaged."""
     if path.stat().st_mode & 0o077:
         raise RegistryError(f"{path.name} can be read by others; set its mode to 0600")
     key = path.read_bytes()
@@ -336,9 +340,9 @@ def read_key(path: Path) -> bytes:
 
 
 def create_private(path: Path, data: bytes) -> None:
-    """A new file of mode 0600, complete and on disk under its name or not there at all.
+    """Write a new file with mode 0600. It appears complete and on disk, or not at all.
 
-    Where one is there already, made by whoever was faster, it stays: read it back to have what counts.
+    If another process creates the file first, that file stays: read it back to get the valid content.
     """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -348,7 +352,7 @@ def create_private(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(descriptor)
         with contextlib.suppress(FileExistsError):
-            os.link(draft, path)  # unlike a rename it replaces nothing
+            os.link(draft, path)  # unlike a rename, a link replaces nothing
     finally:
         draft.unlink()
     file_system.sync_folder(path.parent)
@@ -371,7 +375,7 @@ def _on_connect(connection: Any, record: object) -> None:
 
 
 def _on_connect_to_migrate(connection: Any, _: object) -> None:
-    connection.isolation_level = None  # transactions begin where _on_begin says, not where the driver guesses
+    connection.isolation_level = None  # _on_begin begins transactions, not the driver
     for pragma in SQLITE_SETTINGS:
         connection.execute(f"PRAGMA {pragma}")
 

@@ -1,11 +1,13 @@
-"""What persons and checks decide of units and batches, as records in signed chains of their own.
+"""Decisions of persons and checks about units and batches, stored as records in signed chains of their own.
 
 Rules:
-1. A decision names who made it, why, and when; it joins the chain of the key that signed it, so it cannot be changed,
-   dropped or dated back without `firstboot registry verify` finding it, as little as a production record can.
-2. What is decided and the record of it are one transaction.
-3. A check of a batch's codes (`check-batch`) is such a record too: the gate asks for one that saw every code that
-   leaves and found nothing. It names codes by a digest of their keyed fingerprints, which says nothing of a code.
+1. A decision names who made it, why, and when. It joins the chain of the key that signed it, so `firstboot
+   registry verify` finds a decision that was changed, dropped or backdated, as it does for production
+   records.
+2. The decision and its record are one transaction.
+3. A check of a batch's codes (`check-batch`) is such a record too: the gate requires one that covered every
+   code that ships and found nothing. It names codes by a digest of their keyed fingerprints, which reveals
+   nothing about a code.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from provisioning.registry.base import RegistryBase
 
 REWORK: Final = "rework"
-WITHDRAW: Final = "revoke"  # the word in signed records
+WITHDRAW: Final = "revoke"  # the word in signed records, which cannot change
 HOLD: Final = "quarantine"
 SETTLE: Final = "settle"
 CHECK_BATCH: Final = "check-batch"
@@ -46,7 +48,7 @@ NOTE_CHARS: Final = 400
 
 @dataclass(frozen=True)
 class Decision:
-    """One decision as its record has it. `time_s`: unix seconds."""
+    """One decision. `time_s`: unix seconds."""
 
     chain: str
     number: int
@@ -56,7 +58,7 @@ class Decision:
 
 
 def add(session: Session, signer: Signer, now: int, kind: str, facts: Mapping[str, Any]) -> None:
-    """Append a decision to the chain of `signer`, inside the transaction that does what was decided."""
+    """Append a decision to the chain of `signer`, inside the transaction that carries it out."""
     chain = _own_chain(session, signer)
     last = session.execute(
         select(DecisionRecord.number, DecisionRecord.hash)
@@ -79,7 +81,7 @@ def add(session: Session, signer: Signer, now: int, kind: str, facts: Mapping[st
 
 
 def _own_chain(session: Session, signer: Signer) -> Chain:
-    """The open chain of this key's decisions, begun where there is none; a restored registry begins another."""
+    """Return the open chain of this key's decisions; begin one if none is open, as in a restored registry."""
     station = f"{DECISIONS}{signer.key_id.hex()}"
     known = list(session.scalars(select(Chain).where(Chain.station == station)))
     for chain in known:
@@ -93,7 +95,7 @@ def _own_chain(session: Session, signer: Signer) -> Chain:
 
 
 def about(unit: Unit, by: str, reason: str) -> dict[str, Any]:
-    """What a decision about a unit says of it. `was`: its state before."""
+    """Return the facts of a decision about a unit. `was`: the unit's state before it."""
     return {
         "serial": unit.serial,
         "device_id": unit.device_id.hex(),
@@ -104,7 +106,7 @@ def about(unit: Unit, by: str, reason: str) -> dict[str, Any]:
 
 
 def decisions(registry: RegistryBase, kind: str | None = None) -> list[Decision]:
-    """All decisions (of one kind) in the order of their times."""
+    """Return all decisions (of one kind), sorted by time."""
     query = select(DecisionRecord).order_by(DecisionRecord.chain, DecisionRecord.number)
     with registry.reading() as session:
         rows = list(session.scalars(query))
@@ -116,9 +118,11 @@ def decisions(registry: RegistryBase, kind: str | None = None) -> list[Decision]
 
 
 def hold(registry: RegistryBase, serial: str, *, by: str, reason: str) -> Unit:
-    """Quarantine a unit by a person's decision, finished or not: its codes are burned, only rework leads on.
+    """Quarantine a unit by a person's decision, before or after it passed.
 
-    Raises RegistryError for a unit that is unknown, stopped or given up. Detached unit.
+    Its codes are burned; only rework makes the board usable again.
+
+    Returns the unit, detached. Raises RegistryError if the unit is unknown, stopped or retired.
     """
     signer = registry.signer
     with registry.writing() as session:
@@ -135,7 +139,7 @@ def hold(registry: RegistryBase, serial: str, *, by: str, reason: str) -> Unit:
 
 
 def note_sample(registry: RegistryBase, serial: str, *, by: str, findings: Sequence[str]) -> None:
-    """Keep what reading a finished unit again came to (PR-05)."""
+    """Record the result of reading a passed unit again (PR-05)."""
     signer = registry.signer
     with registry.writing() as session:
         words = "; ".join(findings) or "nothing was found"
@@ -147,7 +151,7 @@ def note_sample(registry: RegistryBase, serial: str, *, by: str, findings: Seque
 
 
 def code_marks(session: Session, batch: str) -> dict[str, str]:
-    """Serial -> what names its live code in a check, for the units of a batch that are not given up (rule 3)."""
+    """Return serial -> digest that names its live code in a check, for the units that are not retired (rule 3)."""
     query = (
         select(Unit.serial, CodeFingerprint.fingerprint)
         .join(CodeFingerprint, CodeFingerprint.unit_id == Unit.id)
@@ -157,7 +161,7 @@ def code_marks(session: Session, batch: str) -> dict[str, str]:
 
 
 def note_check(registry: RegistryBase, batch: str, serials: Sequence[str], findings: Sequence[str]) -> None:
-    """Keep what a check of a batch's codes came to; `serials`: the units whose codes it read."""
+    """Record the result of a check of a batch's codes. `serials`: the units whose codes it read."""
     signer = registry.signer
     with registry.writing() as session:
         marks = code_marks(session, batch)
@@ -170,7 +174,7 @@ def note_check(registry: RegistryBase, batch: str, serials: Sequence[str], findi
 
 
 def check_faults(registry: RegistryBase, batch: str) -> list[str]:
-    """Why the last check of a batch's codes lets nothing leave: one sentence each, without its full stop."""
+    """Return why the last check of a batch's codes blocks shipping: one phrase each; empty if it does not."""
     checks = [each for each in decisions(registry, CHECK_BATCH) if each.facts["batch"] == batch]
     if not checks:
         return ["its set-up codes were never checked together: firstboot station check-batch"]
@@ -182,5 +186,5 @@ def check_faults(registry: RegistryBase, batch: str) -> list[str]:
     unseen = sorted(serial for serial, mark in marks.items() if last["codes"].get(serial) != mark)
     if unseen:
         shown = ", ".join(unseen[:5])
-        return [f"{len(unseen)} of its set-up codes were drawn after the last check-batch: {shown}"]
+        return [f"{len(unseen)} of its set-up codes were generated after the last check-batch: {shown}"]
     return []

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 
 class RegistryError(Exception):
-    """The registry refuses or cannot be used; the text holds no secret."""
+    """The registry refuses, or cannot be used."""
 
 
 class AlreadyPassedError(RegistryError):
-    """The unit is finished; it is not provisioned a second time."""
+    """The unit has passed; it is not provisioned a second time."""
 
 
 class QuarantinedError(RegistryError):
-    """The unit failed or its identity is in doubt; a person has to decide."""
+    """The unit failed, or its identity is in doubt; a person has to decide."""
 
 
 class DuplicateCodeError(RegistryError):
-    """The new set-up code was generated before."""
+    """The new set-up code was generated before, for this or another unit."""
 
 
 class BatchError(RegistryError):
-    """The batch is closed, or was opened for something else."""
+    """The batch is closed, or was opened with other values."""
 
 
 class NumbersUsedUpError(RegistryError):
-    """A branch has no serial number left; it needs another range of the main registry."""
+    """A branch has no serial number left; it needs another range from the main registry."""
 
 
 class ClockError(RegistryError):
-    """The station's clock was set during a shift, or contradicts the registry; nothing is reserved or locked."""
+    """The station's clock changed during a shift, or contradicts the registry; nothing is reserved or locked."""
 
 
 class ChainError(RegistryError):
@@ -40,4 +40,4 @@ class ChainError(RegistryError):
 
 
 class ConflictError(RegistryError):
-    """Two registries contradict each other in a way that cannot be settled by quarantine."""
+    """Two registries contradict each other in a way that quarantine cannot settle."""

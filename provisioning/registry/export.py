@@ -1,8 +1,8 @@
-"""What leaves a registry: units as CSV or JSON, the ledger for anyone to check, rights and secrets for the servers.
+"""Exports of a registry: units as CSV, JSON or Parquet, checkable chains, and access and secrets for the servers.
 
 Rules:
-1. No export holds a set-up code or its fingerprint; OSCORE secrets leave sealed.
-2. A unit that is revoked, retired or quarantined, or not released yet, has no access to any server.
+1. No export holds a set-up code or its fingerprint; OSCORE secrets are exported sealed.
+2. A unit that is withdrawn, retired or quarantined, or has not passed yet, has no access to any server.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ SECRETS_VERSION: Final = 1
 
 
 def has_access(unit: Unit) -> bool:
-    """Whether servers serve this unit (rule 2)."""
+    """Return whether servers serve this unit (rule 2)."""
     return unit.status == PASSED and unit.withdrawn_s is None
 
 
 def unit_facts(unit: Unit) -> dict[str, Any]:
-    """One unit as plain values; bytes in hex, times in unix seconds, dates as YYYY-MM-DD."""
+    """Return one unit as plain values: bytes in hex, times in unix seconds, dates as YYYY-MM-DD."""
 
     def text(value: bytes | None) -> str | None:
         return None if value is None else value.hex()
@@ -64,14 +64,14 @@ def unit_facts(unit: Unit) -> dict[str, Any]:
 
 
 def units_json(registry: Registry, batch: str | None = None) -> str:
-    """The units as a JSON list."""
+    """Return the units as a JSON list."""
     return json.dumps([unit_facts(unit) for unit in registry.units(batch)], indent=1)
 
 
 def units_csv(registry: Registry, batch: str | None = None) -> str:
-    """The units as CSV (RFC 4180) with a heading.
+    """Return the units as CSV (RFC 4180) with a heading row.
 
-    A cell that a spreadsheet would take for a formula is led by an apostrophe.
+    A cell that a spreadsheet would evaluate as a formula gets an apostrophe in front.
     """
     out = io.StringIO()
     writer = csv.DictWriter(out, COLUMNS)
@@ -86,7 +86,7 @@ def _cell(value: object) -> object:
 
 
 def units_parquet(registry: Registry, batch: str | None = None) -> bytes:
-    """The units as a Parquet file. Raises RegistryError without pyarrow, which is an optional extra."""
+    """Return the units as a Parquet file. Raises RegistryError without pyarrow, an optional dependency."""
     try:
         import pyarrow as pa
         from pyarrow import parquet
@@ -98,11 +98,11 @@ def units_parquet(registry: Registry, batch: str | None = None) -> bytes:
     return bytes(sink.getvalue())
 
 
-# The ledger ----------------------------------------------------------------------------------------------
+# Chains --------------------------------------------------------------------------------------------------
 
 
 def chains_json(registry: Registry) -> str:
-    """Every chain and checkpoint, for `firstboot registry verify --ledger` on any machine."""
+    """Return every chain and checkpoint, for `firstboot registry verify --ledger` on any machine."""
     with registry.reading() as session:
         chains = checkpoints.stored_chains(session)
         stored = checkpoints.stored_checkpoints(session)
@@ -126,7 +126,7 @@ def chains_json(registry: Registry) -> str:
 
 
 def verify_chains_json(text: str, exported: Sequence[str] = (), trusted: Sequence[bytes] = ()) -> Report:
-    """Check an exported ledger without its registry. Raises ChainError."""
+    """Check exported chains without their registry. Raises ChainError."""
     try:
         document = json.loads(text)
         chains = [
@@ -144,7 +144,7 @@ def verify_chains_json(text: str, exported: Sequence[str] = (), trusted: Sequenc
             str(key): [str(item) for item in texts] for key, texts in document["checkpoints"].items()
         }
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise ChainError(["the file is no exported ledger"]) from None
+        raise ChainError(["the file is not an export of chains"]) from None
     return verify_chains(chains, checkpoints, exported, trusted)
 
 
@@ -152,21 +152,21 @@ def verify_chains_json(text: str, exported: Sequence[str] = (), trusted: Sequenc
 
 
 def broker_acl(registry: Registry, class_ids: Sequence[bytes]) -> str:
-    """A whole acl_file for mosquitto: publisher, tracker, and every unit with access by its name.
+    """Return a complete acl_file for mosquitto: publisher, tracker, and by name every unit that has access.
 
-    A unit that is revoked is not in it, and so has no rights, whatever its certificate.
+    A withdrawn unit is not in it, so it has no rights even with a valid certificate.
     """
     heading = "# made by firstboot registry export; units that are not named here have no rights\n\n"
     return heading + mosquitto_acl(class_ids, served_units(registry))
 
 
 def served_units(registry: Registry) -> list[bytes]:
-    """Device ids of the units that servers serve (rule 2)."""
+    """Return the device ids of the units that servers serve (rule 2)."""
     return [unit.device_id for unit in registry.units() if has_access(unit)]
 
 
 def sealed_json(registry: Registry) -> str:
-    """Sealed OSCORE secrets of units with access, and the units whose access ended, for the CoAP server."""
+    """Return the sealed OSCORE secrets of units with access, and the units whose access ended, for the CoAP server."""
     with registry.reading() as session:
         secrets = {entry.device_id: entry for entry in session.scalars(select(SealedSecret))}
     units = registry.units()
@@ -187,9 +187,10 @@ def sealed_json(registry: Registry) -> str:
 
 
 def import_sealed(text: str, key: ServerPrivateKey, store: OscoreStore) -> tuple[int, int]:
-    """On the CoAP server: open what was sealed to it; (units added, units removed).
+    """On the CoAP server: open the secrets that were sealed to it. Return (units added, units removed).
 
-    A unit whose secret is the same stays as it is. Raises RegistryError; nothing is changed where one does not open.
+    A unit whose secret did not change is not touched. Raises RegistryError; if one secret does not open,
+    nothing changes.
     """
     try:
         document = json.loads(text)

@@ -1,6 +1,6 @@
-"""How the rows of a branch become rows of the main registry. Units are known by their device id, never by row numbers.
+"""Turn the rows of a branch into rows of the main registry. Units are matched by device id, never by row number.
 
-Rules are those of provisioning/registry/branches.py.
+The rules are those of provisioning/registry/branches.py.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ NOTE_CHARS = 400
 
 @dataclass(frozen=True)
 class Taken:
-    """What a branch holds, detached."""
+    """Everything that a branch holds, detached."""
 
     chains: Sequence[ChainData]
     chain_rows: Sequence[Chain]
@@ -57,7 +57,7 @@ class Taken:
 
 @dataclass
 class Result:
-    """What came over."""
+    """What was merged."""
 
     units: int = 0
     records: int = 0
@@ -65,13 +65,13 @@ class Result:
 
 
 def copy_of(row: Base, kind: type[Row], **changes: Any) -> Row:
-    """A new row with the same values, for another session."""
+    """Return a new row with the same values, for another session."""
     values = {column.key: getattr(row, column.key) for column in inspect(kind).column_attrs}
     return kind(**{**values, **changes})
 
 
 def read(session: Session) -> Taken:
-    """Everything of a branch that comes over."""
+    """Read everything of a branch that is merged."""
 
     def every(kind: type[Row], *order: Any) -> list[Row]:
         return list(session.scalars(select(kind).order_by(*order)))
@@ -93,7 +93,7 @@ def read(session: Session) -> Taken:
 
 
 def fork_problem(session: Session, taken: Taken) -> str | None:
-    """Where the branch lacks a record that came over before, or has another in its place; None when it follows."""
+    """Return which record that was synced before the branch lacks or replaced; None if there is none."""
     offered = {(record.chain, record.number): record.hash for record in taken.records}
     offered |= {(record.chain, record.number): record.hash for record in taken.decisions}
     names = [chain.name for chain in taken.chain_rows]
@@ -101,19 +101,19 @@ def fork_problem(session: Session, taken: Taken) -> str | None:
         known = next(row for row in taken.chain_rows if row.name == chain.name)
         if known.public_key != chain.public_key:
             return (
-                f"chain {chain.name} is signed with another key than before: give stations names of their own"
+                f"chain {chain.name} is signed with another key than before: give each station its own name"
             )
         for number, digest in session.execute(_recorded(chain.name)):
             if offered.get((chain.name, number)) != digest:
                 return (
-                    f"record {number} of chain {chain.name} was synced before and is not in the branch any more:"
+                    f"record {number} of chain {chain.name} was synced before and is no longer in the branch:"
                     " an old registry was restored, or records were rewritten"
                 )
     return None
 
 
 def _recorded(chain: str) -> Select[int, bytes]:
-    """Number and hash of every record of a chain, in order."""
+    """Select number and hash of every record of a chain, in order."""
     if chain.startswith(DECISIONS):
         return (
             select(DecisionRecord.number, DecisionRecord.hash)
@@ -128,7 +128,7 @@ def _recorded(chain: str) -> Select[int, bytes]:
 
 
 def note_incident(session: Session, kind: str, batch: str, text: str, now: int) -> bool:
-    """Keep an incident once; False where the same stands there already."""
+    """Store an incident once. Return False if the same one is stored already."""
     same = select(Incident).where(
         Incident.kind == kind, Incident.batch == batch, Incident.text == text[:NOTE_CHARS]
     )
@@ -140,7 +140,7 @@ def note_incident(session: Session, kind: str, batch: str, text: str, now: int) 
 
 
 def apply(session: Session, taken: Taken, branch: Branch, now: int) -> Result:
-    """Bring everything over, in an order that foreign keys allow. Raises ConflictError, for batches that differ."""
+    """Merge everything, in an order that foreign keys allow. Raises ConflictError if a batch differs."""
     result = Result()
     _batches(session, taken)
     merger = _Merger(session, branch.name, now, result)
@@ -194,7 +194,7 @@ def _records(session: Session, taken: Taken, ids: dict[int, int], result: Result
 
 
 class _Merger:
-    """Units and codes of one branch; keeps what it finds."""
+    """Merges the units and codes of one branch and collects what it finds."""
 
     def __init__(self, session: Session, branch: str, now: int, result: Result) -> None:
         self._session = session
@@ -203,7 +203,7 @@ class _Merger:
         self._result = result
 
     def unit(self, unit: Unit) -> int:
-        """Bring one unit over; its id here."""
+        """Merge one unit. Return its id here."""
         session = self._session
         known = session.scalar(select(Unit).where(Unit.device_id == unit.device_id))
         if known is not None:
@@ -231,7 +231,7 @@ class _Merger:
         return mine.id
 
     def _update(self, known: Unit, unit: Unit) -> None:
-        """A unit that came over before: it moves on, but what was stopped here stays stopped."""
+        """Update a unit that was merged before. What was stopped here stays stopped."""
         keep = ("id", "serial", "device_id", "hardware_id")
         is_stopped = known.status == QUARANTINED and unit.status in LIVE
         for column in inspect(Unit).column_attrs:
@@ -243,7 +243,7 @@ class _Merger:
         self._session.flush()
 
     def codes(self, codes: Sequence[CodeFingerprint], ids: dict[int, int]) -> None:
-        """Bring codes over; one that another unit has is the incident that all this is for (PW-10)."""
+        """Merge codes. A code that another unit has is an incident (PW-10)."""
         for code in codes:
             unit_id = ids[code.unit_id]
             known = self._session.get(CodeFingerprint, code.fingerprint)
@@ -259,7 +259,7 @@ class _Merger:
         self._session.flush()
 
     def documents(self, documents: Sequence[Document]) -> None:
-        """The batch's papers are the same everywhere."""
+        """The documents of a batch must be the same in every registry."""
         for document in documents:
             known = self._session.get(Document, (document.batch, document.kind))
             if known is None:

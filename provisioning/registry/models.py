@@ -1,7 +1,7 @@
-"""Tables of a registry: one SQLite file for one station, PostgreSQL for many; the same models for both.
+"""The tables of a registry: one SQLite file for one station, PostgreSQL for many, with the same models.
 
-No column holds a set-up code, a private key or a shared secret that a station or registry could read (PR-02): codes are
-kept as keyed fingerprints, OSCORE secrets sealed to the CoAP server's public key.
+No column holds a set-up code, a private key or a shared secret that a station or registry could read (PR-02): codes
+are stored as keyed fingerprints, OSCORE secrets sealed to the CoAP server's public key.
 """
 
 from __future__ import annotations
@@ -11,15 +11,13 @@ from typing import Final
 from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, MetaData, String, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-RESERVED: Final = (
-    "reserved"  # identity and code fingerprint are taken; the unit may be anywhere before its lock
-)
+RESERVED: Final = "reserved"  # identity and code fingerprint are taken; the lock was not asked for yet
 COMPLETE: Final = (
     "complete"  # records verified, label printed and read back; the lock may have been asked for
 )
 PASSED: Final = "passed"  # the lock is proved
-QUARANTINED: Final = "quarantined"  # failed, or its code was found twice; nothing goes on without a decision
-RETIRED: Final = "retired"  # given up; serial, device id and codes stay taken for good
+QUARANTINED: Final = "quarantined"  # failed, or its code was found twice; a person has to decide
+RETIRED: Final = "retired"  # given up; serial, device id and codes stay taken permanently
 LIVE: Final = (RESERVED, COMPLETE, PASSED)
 _LIVE_SQL: Final = text("status IN ('reserved', 'complete', 'passed')")
 
@@ -37,7 +35,7 @@ class Base(DeclarativeBase):
 
 
 class Setting(Base):
-    """Facts about the registry itself: its id, its role, the check value of its key."""
+    """A fact about the registry itself: its id, its role, the check value of its key."""
 
     __tablename__ = "setting"
     name: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -45,7 +43,7 @@ class Setting(Base):
 
 
 class Batch(Base):
-    """A batch of one product; what it declares cannot change once it is open (SC-08, PR-06)."""
+    """A batch of one product. Its definition cannot change after it was opened (SC-08, PR-06)."""
 
     __tablename__ = "batch"
     number: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -77,7 +75,7 @@ class SerialCounter(Base):
 class NumberRange(Base):
     """Serial numbers taken out of a prefix: leased to a branch (`holder`), or kept for a batch here (holder "").
 
-    In the main registry what was given away or is kept, in the branch what it uses up.
+    In the main registry these numbers are given away or kept; in the branch they are used up.
     """
 
     __tablename__ = "number_range"
@@ -86,25 +84,26 @@ class NumberRange(Base):
     last_number: Mapped[int]  # inclusive
     next_number: Mapped[int]
     holder: Mapped[str] = mapped_column(String(48))
-    batch: Mapped[str | None] = mapped_column(String(32))  # its units alone; None: any batch of the prefix
+    # only this batch uses the range; None: any batch of the prefix
+    batch: Mapped[str | None] = mapped_column(String(32))
 
 
 class Branch(Base):
-    """A registry that went on by itself and is brought together with this one (the main registry's table)."""
+    """A registry that worked without this one and is merged into it (the main registry's table)."""
 
     __tablename__ = "branch"
     name: Mapped[str] = mapped_column(String(48), primary_key=True)
     registry_id: Mapped[bytes] = mapped_column(LargeBinary(16), unique=True)
     synced_s: Mapped[int | None] = mapped_column(BigInteger)
-    last_phase: Mapped[int]  # id of the last phase entry that came over
+    last_phase: Mapped[int]  # id of the last phase entry that was merged
     public_key: Mapped[bytes | None] = mapped_column(
         LargeBinary(65)
-    )  # signs its bundles; known from the first one on
-    sync_number: Mapped[int | None]  # of the last bundle that was taken in
+    )  # signs its sync files; known from the first one on
+    sync_number: Mapped[int | None]  # of the last sync file that was taken in
 
 
 class BranchBatch(Base):
-    """A branch that may hold units of a batch; `is_done` once it was synced with the batch closed there."""
+    """A branch that may hold units of a batch. `is_done`: it was synced after it closed the batch."""
 
     __tablename__ = "branch_batch"
     branch: Mapped[str] = mapped_column(ForeignKey("branch.name"), primary_key=True)
@@ -113,7 +112,7 @@ class BranchBatch(Base):
 
 
 class Unit(Base):
-    """One physical unit: one hardware id, one identity, for good (PR-04); only rework gives the board another."""
+    """One physical unit. A hardware id has one identity (PR-04); only rework gives the board another."""
 
     __tablename__ = "unit"
     __table_args__ = (
@@ -141,16 +140,17 @@ class Unit(Base):
     statement_sha256: Mapped[bytes | None] = mapped_column(LargeBinary(32))
     support_end_day: Mapped[int | None]  # days since 1970-01-01
     key_origin: Mapped[str | None] = mapped_column(String(16))  # "unit", or "injected" by the station
-    label_mac: Mapped[bytes | None] = mapped_column(LargeBinary(32))  # keyed: the label shows the code
+    # keyed, because the label shows the code
+    label_mac: Mapped[bytes | None] = mapped_column(LargeBinary(32))
     label_name: Mapped[str | None] = mapped_column(String(64))
     passed_s: Mapped[int | None] = mapped_column(BigInteger)
-    note: Mapped[str | None] = mapped_column(String(400))  # why it is quarantined, retired or revoked
+    note: Mapped[str | None] = mapped_column(String(400))  # why it is quarantined, retired or withdrawn
     withdrawn_s: Mapped[int | None] = mapped_column(BigInteger)
-    shipped_s: Mapped[int | None] = mapped_column(BigInteger)  # when the main registry let it leave
+    shipped_s: Mapped[int | None] = mapped_column(BigInteger)  # when the main registry shipped it
 
 
 class CodeFingerprint(Base):
-    """HMAC of a set-up code that was ever drawn. One is never drawn again, whatever became of its unit (PW-10)."""
+    """HMAC of a set-up code that was ever generated. No code is used twice, even if its unit is retired (PW-10)."""
 
     __tablename__ = "code_fingerprint"
     fingerprint: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
@@ -169,7 +169,7 @@ class SealedSecret(Base):
 
 
 class PhaseEntry(Base):
-    """What one phase of one run came to."""
+    """The result of one phase of one run."""
 
     __tablename__ = "phase_entry"
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
@@ -194,7 +194,7 @@ class Chain(Base):
 
 
 class ProductionRecord(Base):
-    """One released unit in a chain (PR-03): hash = SHA-256(previous hash || body), signed by the station."""
+    """A passed unit in a chain (PR-03): hash = SHA-256(previous hash || body), signed by the station."""
 
     __tablename__ = "production_record"
     chain: Mapped[str] = mapped_column(ForeignKey("chain.name"), primary_key=True)
@@ -207,7 +207,7 @@ class ProductionRecord(Base):
 
 
 class DecisionRecord(Base):
-    """What a person or a check decided (provisioning/registry/decisions.py), chained and signed like a unit."""
+    """A decision of a person or a check (provisioning/registry/decisions.py), chained and signed like a record."""
 
     __tablename__ = "decision_record"
     chain: Mapped[str] = mapped_column(ForeignKey("chain.name"), primary_key=True)
@@ -219,7 +219,7 @@ class DecisionRecord(Base):
 
 
 class Checkpoint(Base):
-    """A signed statement of where every chain stood (provisioning/registry/chains.py)."""
+    """A signed list of the heads of all chains (provisioning/registry/chains.py)."""
 
     __tablename__ = "checkpoint"
     registry_id: Mapped[bytes] = mapped_column(LargeBinary(16), primary_key=True)
@@ -228,7 +228,7 @@ class Checkpoint(Base):
 
 
 class Incident(Base):
-    """Something that must not be: a code or an identity found twice. It blocks its batches until it is settled."""
+    """A conflict: a code or an identity was found twice. It blocks its batches until a person settles it."""
 
     __tablename__ = "incident"
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)

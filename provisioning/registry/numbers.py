@@ -1,10 +1,11 @@
-"""Serial numbers: counted up in the main registry, leased in ranges to branches that go on by themselves.
+"""Serial numbers: the main registry counts them up, and leases ranges to branches that work without it.
 
 Rules:
-1. A number is given out once: the main registry's counter is moved behind a range before the branch learns of it.
-2. A branch takes numbers of its ranges alone, in order; with none left it stops (NumbersUsedUpError).
-3. A batch that names its range takes it out of the prefix when it is opened, as a lease does, and its units get numbers
-   of it alone; a branch leases its share of it. Used up is used up: the batch is closed, the next has another range.
+1. A number is given out once: the main registry moves its counter past a range before the branch learns of it.
+2. A branch uses only numbers of its ranges, in order. With none left it stops (NumbersUsedUpError).
+3. A batch with its own range takes it out of the prefix when it is opened, as a lease does, and its units get numbers
+   only from it; a branch leases its share. When the range is used up, the batch is closed; the next batch has another
+   range.
 4. Serial numbers are public; nothing secret is derived from them (PW-07).
 """
 
@@ -27,30 +28,32 @@ LAST_NUMBER: Final = 2**31 - 1
 
 
 def is_branch(session: Session) -> bool:
-    """Whether this registry gives out leased numbers only."""
+    """Return whether this registry gives out leased numbers only."""
     return session.get(Setting, ROLE_NAME) is not None
 
 
 def used_up_text(prefix: str) -> str:
-    """What a branch says that has no number left."""
+    """Return the message of a branch that has no number left."""
     return f"no serial number with prefix {prefix} is left here; get a range with `firstboot registry lease`"
 
 
 def batch_used_up_text(batch: str, prefix: str, limits: tuple[int, int], *, is_branch: bool) -> str:
-    """What a registry says that has no number left of a batch's range."""
+    """Return the message of a registry that has no number left in a batch's range."""
     text = (
         f"batch {batch} has no serial number left here of {prefix}{limits[0]:06d} to {prefix}{limits[1]:06d}"
     )
     if is_branch:
-        return f"{text}; get a range with `firstboot registry lease --batch {batch}`, where the batch has any left"
+        return (
+            f"{text}; get a range with `firstboot registry lease --batch {batch}`, if the batch has any left"
+        )
     return f"{text}; close it and open the next batch with a range of its own"
 
 
 def keep_for_batch(session: Session, prefix: str, limits: tuple[int, int], batch: str) -> None:
-    """Take the range of a batch that is opened out of its prefix (rule 3). Raises RegistryError.
+    """Take the range of a new batch out of its prefix (rule 3). Raises RegistryError.
 
-    Ranges of a prefix are opened in rising order: what lies behind the counter may have been given out already, even
-    where a restored registry does not know of it.
+    Ranges of a prefix are opened in rising order: a number below the counter may have been given out, even if a
+    restored registry does not know it.
     """
     counter = _counter(session, prefix)
     first, last = limits
@@ -73,7 +76,7 @@ def keep_for_batch(session: Session, prefix: str, limits: tuple[int, int], batch
 
 
 def require_free(prefix: str, number: int) -> None:
-    """Raise RegistryError where a prefix comes to its end."""
+    """Raise RegistryError if the prefix has no such number."""
     if number >= LAST_NUMBER - MOST_NUMBERS:
         raise RegistryError(f"the numbers of prefix {prefix} are used up; choose another prefix")
 
@@ -81,12 +84,12 @@ def require_free(prefix: str, number: int) -> None:
 def give_range(
     session: Session, prefix: str, count: int, holder: str, batch: str | None = None
 ) -> NumberRange:
-    """Take `count` numbers out of the main registry for a branch, of the batch's range where it has one.
+    """Take `count` numbers out of the main registry for a branch, from the batch's range if it has one.
 
     Raises RegistryError.
     """
     if is_branch(session):
-        raise RegistryError("a branch leases no numbers to others")
+        raise RegistryError("this registry is a branch: lease numbers from the main registry")
     if not 0 < count <= MOST_NUMBERS:
         raise RegistryError(f"a range has 1 to {MOST_NUMBERS} numbers")
     kept = list(session.scalars(select(NumberRange).where(NumberRange.batch == batch))) if batch else []
@@ -105,7 +108,7 @@ def give_range(
 def _share_of(
     session: Session, kept: Sequence[NumberRange], prefix: str, count: int, holder: str
 ) -> NumberRange:
-    """The next `count` numbers of what is left here of a batch's range: its row is split."""
+    """Split the batch's range: give the branch its next `count` numbers."""
     own = [row for row in kept if row.holder == KEPT_HERE and row.next_number <= row.last_number]
     left = own[0].last_number - own[0].next_number + 1 if own else 0
     if kept[0].prefix != prefix:
@@ -114,7 +117,7 @@ def _share_of(
         raise RegistryError(f"batch {kept[0].batch} has {left} serial numbers left here, not {count}")
     row, batch = own[0], own[0].batch
     first, last, end = row.next_number, row.next_number + count - 1, row.last_number
-    if first == row.first_number:  # nothing of it was used: the row itself goes to the branch
+    if first == row.first_number:  # no number of it was used: the row itself goes to the branch
         leased, row.holder, row.last_number = row, holder, last
     else:
         row.last_number = first - 1
@@ -131,12 +134,12 @@ def _share_of(
 
 
 def skip_numbers(session: Session, count: int) -> None:
-    """Leave numbers out in every counter: what a lost registry may have given out behind its backup."""
+    """Skip numbers in every counter: a lost registry may have given them out after its backup."""
     for counter in session.scalars(select(SerialCounter)):
         counter.next_number += count
     for kept in session.scalars(select(NumberRange).where(NumberRange.holder == KEPT_HERE)):
         kept.next_number = min(kept.next_number + count, kept.last_number + 1)
-    if is_branch(session):  # what is left of its ranges may be used up already: it needs new ones
+    if is_branch(session):  # the branch may have used up its ranges: it needs new ones
         for leased in session.scalars(select(NumberRange)):
             leased.next_number = leased.last_number + 1
 

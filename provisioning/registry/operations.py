@@ -26,7 +26,7 @@ _JSON: Final = json.JSONEncoder(sort_keys=True)
 
 
 class PhaseFacts(Protocol):
-    """What the registry stores of a phase."""
+    """The fields of a phase that the registry stores."""
 
     @property
     def name(self) -> str: ...
@@ -41,7 +41,7 @@ class PhaseFacts(Protocol):
 
 
 def complete(unit_id: int, columns: Mapping[str, Any], oscore: tuple[bytes, bytes] | None) -> Operation[None]:
-    """The operation of Registry.complete. `columns`: values of queries.COMPLETE_COLUMNS."""
+    """Return the operation of Registry.complete. `columns`: values of queries.COMPLETE_COLUMNS."""
     values = {"unit_id": unit_id} | {f"new_{name}": columns[name] for name in queries.COMPLETE_COLUMNS}
 
     def operation(transaction: Transaction) -> None:
@@ -69,7 +69,7 @@ def record_pass(
     now: int,
     phases: Callable[[bytes], list[dict[str, Any]]],
 ) -> Operation[bytes]:
-    """The operation of Registry.record_pass. `phases`: rows for the hash of the unit's production record."""
+    """Return the operation of Registry.record_pass. `phases`: rows for the hash of the unit's production record."""
     station = str(facts.get("station", "station"))
 
     def operation(transaction: Transaction) -> bytes:
@@ -108,12 +108,12 @@ def record_pass(
 def _own_chain(
     transaction: Transaction, heads: Sequence[Sequence[Any]], station: str, signer: Signer
 ) -> tuple[str, int, bytes]:
-    """(chain, next number, hash before it) of the station's open chain; begins one if there is none."""
+    """Return (chain, next number, previous hash) of the station's open chain; begin one if none is open."""
     if heads:
         name, public_key, number, last = heads[0]
         if public_key != signer.public:
             raise RegistryError(
-                f"station {station} has signed with another key until now; give this station another name"
+                f"station {station} has signed with another key before; give this station another name"
             )
         return (name, number + 1, last) if number is not None else (name, 1, GENESIS)
     ((count,),) = transaction.ask((queries.CHAINS, {"station": station}))[0]
@@ -125,7 +125,7 @@ def _own_chain(
 
 
 def quarantine(unit_id: int, why: str) -> Operation[bool]:
-    """The operation of Registry.quarantine."""
+    """Return the operation of Registry.quarantine."""
 
     def operation(transaction: Transaction) -> bool:
         status = _unit(transaction.ask((queries.BY_ID, {"unit_id": unit_id}))[0], unit_id)[4]
@@ -139,12 +139,12 @@ def quarantine(unit_id: int, why: str) -> Operation[bool]:
 
 
 def add_phases(rows: list[dict[str, Any]]) -> Operation[None]:
-    """The operation of Registry.add_phases."""
+    """Return the operation of Registry.add_phases."""
     return lambda transaction: _put_phases(transaction, rows)
 
 
 def phase_rows(run: str, unit_id: int | None, phases: Iterable[PhaseFacts], now: int) -> list[dict[str, Any]]:
-    """Rows of the phases of a run."""
+    """Return the rows of a run's phases."""
     return [
         {
             "run": run,
@@ -161,7 +161,7 @@ def phase_rows(run: str, unit_id: int | None, phases: Iterable[PhaseFacts], now:
 
 
 def stopped_text(serial: str, status: str, note: str | None) -> str:
-    """Why the unit is stopped, and what a person can do."""
+    """Return why the unit is stopped, and the next step."""
     return f"unit {serial} is {status} ({note}); to make its board again, a named person runs: firstboot station rework"
 
 

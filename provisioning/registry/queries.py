@@ -1,4 +1,4 @@
-"""The statements of a unit's way through the registry, rendered once, when this module is loaded."""
+"""The SQL queries for one unit, rendered once when this module is loaded."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ BY_ID = Query(select(*_UNIT).where(Unit.id == bindparam("unit_id")))
 _NOTHING = select(literal(1).label("one")).subquery("asked")
 _OTHER = aliased(Unit)
 _NEWEST = select(_OTHER).where(_OTHER.status != RETIRED).order_by(_OTHER.id.desc()).limit(1)
-# All that a reservation depends on, in one row: a board that is not known has no unit in it.
+# Everything that a reservation depends on, in one row. A board that is not known has no unit columns.
 LOOK = Query(
     select(
         select(CodeFingerprint.unit_id)
@@ -77,7 +77,7 @@ _RANGE = (
     .order_by(NumberRange.first_number)
     .limit(1)
 )
-# What a branch may use for any batch, what it may use for this one, and what the main registry keeps for this one.
+# Ranges that a branch may use for any batch, for this batch, and that the main registry keeps for this batch.
 RANGE = Query(_RANGE.where(NumberRange.batch.is_(None)))
 BATCH_LEASE = Query(_RANGE.where(NumberRange.batch == bindparam("wanted_batch")))
 BATCH_RANGE = Query(
@@ -159,14 +159,17 @@ NEW_CHAIN = _insert(Chain, "name", "station", "public_key", "is_open")
 NEW_RECORD = _insert(
     ProductionRecord, "chain", "number", "unit_id", "body", "previous_hash", "hash", "signature"
 )
-RUN_COLUMNS: Final = ("run", "unit_id", "ended_s")  # the same for all phases of a run
+RUN_COLUMNS: Final = ("run", "unit_id", "ended_s")  # equal in all phases of a run
 PHASE_COLUMNS: Final = ("name", "outcome", "seconds", "measurements", "error")
-MOST_PHASES: Final = 8  # psycopg takes a statement of more than 50 parameters apart anew each time
+MOST_PHASES: Final = 8  # psycopg parses a query with more than 50 parameters again each time
 
 
 @lru_cache(MOST_PHASES)
 def new_phases(count: int) -> Query:
-    """Insert `count` phases of a run, 1 to MOST_PHASES; parameters: RUN_COLUMNS, and COLUMN_NUMBER from 0."""
+    """Return the query that inserts `count` phases of a run, 1 to MOST_PHASES.
+
+    Parameters: RUN_COLUMNS, and COLUMN_NUMBER from 0.
+    """
     run: dict[str, object] = {name: bindparam(name) for name in RUN_COLUMNS}
     rows = [run | {name: bindparam(f"{name}_{at}") for name in PHASE_COLUMNS} for at in range(count)]
     return Query(insert(_table(PhaseEntry)).inline().values(rows))

@@ -1,9 +1,9 @@
-"""What a station keeps about its units on disk: identities, burned codes, phases, results.
+"""The station's durable data about its units: identities, burned codes, phases, results.
 
 Rules:
 1. An identity and a code's fingerprint are on disk before they are used (PR-04).
-2. A hardware id has one identity for good. A run that is repeated before the lock gets the same identity and a
-   new code; the fingerprint of the old code stays burned. Only rework, decided by a named person, retires an identity.
+2. A hardware id has one identity. A run that is repeated before the lock gets the same identity and a new code; the
+   fingerprint of the old code stays burned. Only rework, decided by a named person, retires an identity.
 3. No code is given out twice, for any unit, in any run (PW-10).
 4. A unit passes once, after its lock was proved. The records of passed units form signed hash chains (PR-03).
 5. A unit that failed is quarantined: no run continues with it until a person decides.
@@ -61,7 +61,7 @@ FACT_COLUMNS = (
 
 @dataclass(frozen=True)
 class CompletedFacts:
-    """What is known of a unit right before it is locked. `oscore`: (key id of the server, sealed secret)."""
+    """The facts of a unit immediately before its lock. `oscore`: (key id of the server, sealed secret)."""
 
     version: str
     image_digest: bytes
@@ -77,9 +77,9 @@ class CompletedFacts:
 
 
 class Registry(RegistryBase):
-    """One open registry; provisioning/registry/base.py says how it is opened."""
+    """An open registry; RegistryBase describes how it is opened."""
 
-    # A unit's way --------------------------------------------------------------------------------------------
+    # Steps of a unit -----------------------------------------------------------------------------------------
 
     def reserve(
         self,
@@ -91,7 +91,9 @@ class Registry(RegistryBase):
         is_development: bool,
         numbers: tuple[int, int] | None = None,
     ) -> Reservation:
-        """Give the unit its identity and take the code, in one step. `numbers`: the batch's range, as it was opened.
+        """Give the unit its identity and take the code, in one transaction.
+
+        `numbers`: the range that the batch was opened with.
 
         Raises AlreadyPassedError, QuarantinedError, DuplicateCodeError, BatchError, NumbersUsedUpError.
         """
@@ -111,7 +113,12 @@ class Registry(RegistryBase):
         )
 
     def complete(self, unit_id: int, facts: CompletedFacts) -> None:
-        """Note what is about to be locked; from here on the unit may be locked without our knowing it."""
+        """Store what is about to be locked.
+
+        From here on the unit may be locked even if the station does not learn of it.
+
+        Raises AlreadyPassedError, QuarantinedError.
+        """
         columns = {name: getattr(facts, name) for name in FACT_COLUMNS}
         columns["label_mac"] = fingerprint(self.database.key, "label", facts.label)
         self.writer.run(operations.complete(unit_id, columns, facts.oscore))
@@ -122,12 +129,12 @@ class Registry(RegistryBase):
         facts: Mapping[str, Any],
         phases: Callable[[bytes], Iterable[PhaseFacts]] = lambda entry_hash: (),
     ) -> bytes:
-        """Finish a sealed unit; the hash (32 bytes) of its production record. Repeating it adds phases alone.
+        """Record that a complete unit passed. Return the hash (32 bytes) of its production record.
 
-        `facts["station"]` names the chain it joins. `phases`: what the run came to, for that hash; stored in the
-        same commit.
+        `facts["station"]` names the chain that the record joins. `phases`: returns the phases of the run, given that
+        hash; they are stored in the same commit. If the unit has passed already, only the phases are added.
         """
-        signer = self.signer  # a file or token that does not open fails before the transaction
+        signer = self.signer  # a key file or token that does not open fails before the transaction
         now, run = self.now(), secrets.token_hex(8)
         return self.writer.run(
             operations.record_pass(
@@ -140,14 +147,14 @@ class Registry(RegistryBase):
         )
 
     def quarantine(self, unit_id: int, why: str) -> bool:
-        """Stop a unit that is not finished and burn its codes; False where it is finished or stopped already."""
+        """Stop a unit and burn its codes. Return False if it has passed or is stopped already."""
         return self.writer.run(operations.quarantine(unit_id, why[:NOTE_CHARS]))
 
     def retire(self, serial: str, *, by: str, reason: str) -> Unit:
-        """Rework: give an identity up for good, so that its board can be provisioned anew. Detached unit.
+        """Rework: retire an identity, so that its board can be provisioned again. Return the unit, detached.
 
-        A released unit is revoked with it. `by`: who decided; a signed record names them. Raises RegistryError for
-        an unknown or retired unit.
+        If the unit has passed, it is withdrawn too. `by`: the person who decided; a signed record names them. Raises
+        RegistryError if the unit is unknown or retired.
         """
         signer = self.signer
         with self.writing() as session:
@@ -165,7 +172,10 @@ class Registry(RegistryBase):
             return unit
 
     def withdraw(self, serial: str, *, by: str, reason: str) -> Unit:
-        """Take a unit's access to the servers away; exports leave it out from now on. Detached unit."""
+        """Withdraw a unit: later exports give it no access to any server. Return the unit, detached.
+
+        Raises RegistryError if the unit is unknown.
+        """
         signer = self.signer
         with self.writing() as session:
             unit = session.scalar(select(Unit).where(Unit.serial == serial))
@@ -179,16 +189,16 @@ class Registry(RegistryBase):
                 session.add(_decision("revoke", unit.id, {"by": by, "reason": reason}, self.now()))
             return unit
 
-    # Questions -----------------------------------------------------------------------------------------------
+    # Queries ---------------------------------------------------------------------------------------------------
 
     def is_label(self, unit_id: int, label: bytes) -> bool:
-        """Whether these bytes are the label that was read back before the lock."""
+        """Return whether these bytes are the label that was read back before the lock."""
         with self.reading() as session:
             mac = get_unit(session, unit_id).label_mac
         return mac is not None and secrets.compare_digest(mac, fingerprint(self.database.key, "label", label))
 
     def is_live_code(self, unit_id: int, code: str) -> bool:
-        """Whether `code` is the code that the unit's device knows; for reading labels back."""
+        """Return whether `code` is the code that the unit's device knows. For reading labels back."""
         mark = fingerprint(self.database.key, "set-up code", code.encode())
         with self.reading() as session:
             found = session.get(CodeFingerprint, mark)
@@ -197,9 +207,9 @@ class Registry(RegistryBase):
     def find(
         self, *, hardware_id: bytes | None = None, device_id: bytes | None = None, serial: str | None = None
     ) -> Unit | None:
-        """The unit with this hardware id, device id or serial, detached; None when it is not known.
+        """Return the unit with this hardware id, device id or serial, detached; None if it is unknown.
 
-        Of several with one hardware id (rework) the one that is not retired, else the newest.
+        If several units have the hardware id (rework), return the one that is not retired, else the newest.
         """
         with self.reading() as session:
             if hardware_id is not None:
@@ -210,31 +220,31 @@ class Registry(RegistryBase):
             return session.scalar(select(Unit).where(column == value))
 
     def units(self, batch: str | None = None) -> list[Unit]:
-        """All units (of one batch) in the order of their reservation, detached."""
+        """Return all units (of one batch) in the order of their reservation, detached."""
         query = select(Unit).order_by(Unit.id)
         with self.reading() as session:
             return list(session.scalars(query if batch is None else query.where(Unit.batch == batch)))
 
     def codes_generated(self, unit_id: int) -> tuple[int, int]:
-        """(codes drawn for the unit, how many of them are live)."""
+        """Return (codes generated for the unit, how many of them are live)."""
         query = select(func.count(), func.count().filter(CodeFingerprint.is_live))
         with self.reading() as session:
-            drawn, live = session.execute(query.where(CodeFingerprint.unit_id == unit_id)).one()
-        return int(drawn), int(live)
+            generated, live = session.execute(query.where(CodeFingerprint.unit_id == unit_id)).one()
+        return int(generated), int(live)
 
     def add_phases(self, run: str, unit_id: int | None, phases: Iterable[PhaseFacts]) -> None:
-        """Store what the phases of a run came to."""
+        """Store the phases of a run."""
         self.writer.run(operations.add_phases(operations.phase_rows(run, unit_id, phases, self.now())))
 
     def phases(self, unit_id: int) -> list[PhaseEntry]:
-        """What the phases of a unit's runs came to, in order, detached."""
+        """Return the phases of a unit's runs, in order, detached."""
         query = select(PhaseEntry).where(PhaseEntry.unit_id == unit_id).order_by(PhaseEntry.id)
         with self.reading() as session:
             return list(session.scalars(query))
 
 
 def get_unit(session: Session, unit_id: int) -> Unit:
-    """The unit with this id. Raises RegistryError."""
+    """Return the unit with this id. Raises RegistryError."""
     unit = session.get(Unit, unit_id)
     if unit is None:
         raise RegistryError(f"there is no unit {unit_id}")
@@ -242,7 +252,7 @@ def get_unit(session: Session, unit_id: int) -> Unit:
 
 
 def quarantine_text(unit: Unit) -> str:
-    """Why a stopped unit does not go on, and what to do."""
+    """Return why a stopped unit cannot continue, and the next step."""
     return operations.stopped_text(unit.serial, unit.status, unit.note)
 
 

@@ -2,8 +2,8 @@
 
 Rules:
 1. A board has one identity. A run that is repeated before the lock gets the same identity and a new code (PR-04).
-2. A code that was ever generated is refused, whatever unit it was for (PW-10).
-3. Serial numbers come from the prefix's counter; from the batch's range if it has one; in a branch from a lease.
+2. A code that was ever generated is refused, whichever unit it was for (PW-10).
+3. Serial numbers come from the batch's range if it has one, in a branch from a lease, else from the prefix's counter.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from provisioning.registry.operations import stopped_text
 from provisioning.registry.writer import Operation, Transaction
 
 SERIAL_DIGITS: Final = 6
-CLOCK_TOLERANCE_S: Final = 600  # how far the clocks of stations that share a registry may differ
+CLOCK_TOLERANCE_S: Final = 600  # how much the clocks of stations that share a registry may differ
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Reservation:
 
 @dataclass(frozen=True)
 class ReservationRequest:
-    """What a run asks for: an identity for a board, in a batch, with the fingerprint of a new code.
+    """A run's request: an identity for a board, in a batch, with the fingerprint of a new code.
 
     `device_id`: 16 random bytes, used if the board has no identity yet. `now`: unix seconds. `numbers`: first and
     last serial number of the batch's range; None if the prefix's counter is used.
@@ -60,7 +60,7 @@ class ReservationRequest:
 
 
 def reserve(request: ReservationRequest) -> Operation[Reservation]:
-    """The operation of Registry.reserve; its errors are listed there."""
+    """Return the operation of Registry.reserve, which lists its errors."""
     asked = {
         "hardware_id": request.hardware_id,
         "fingerprint": request.code_mark,
@@ -73,13 +73,13 @@ def reserve(request: ReservationRequest) -> Operation[Reservation]:
         code_of, is_closed, role, counted, newest_s, newest = row[:6]
         if code_of is not None:
             raise DuplicateCodeError(
-                "this set-up code was generated before; stop the station, its random source repeats itself"
+                "this set-up code was generated before; stop the station and have its random source checked"
             )
         if is_closed is None or is_closed:
             raise BatchError(f"batch {request.batch} is not open")
         if newest_s is not None and newest_s - request.now > CLOCK_TOLERANCE_S:
             raise ClockError(
-                f"the station's clock says {_moment(request.now)}, but unit {newest} was reserved at"
+                f"the station's clock shows {_moment(request.now)}, but unit {newest} was reserved at"
                 f" {_moment(newest_s)}: set the clock. If the clock was wrong then, rework the units made with it"
             )
         if row[6] is not None:
@@ -144,7 +144,7 @@ def _begin(
 
 
 def _of_range(transaction: Transaction, request: ReservationRequest, *, is_branch: bool) -> tuple[int, int]:
-    """(first number of the range, number for the unit). Raises NumbersUsedUpError."""
+    """Return (first number of the range, number for the unit). Raises NumbersUsedUpError."""
     prefix, limits = request.serial_prefix, request.numbers
     asked: dict[str, Any] = {"serial_prefix": prefix}
     if limits is None:

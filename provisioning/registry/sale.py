@@ -1,6 +1,6 @@
-"""Whether a unit may be sold, and if not, why.
+"""Decide whether a unit may be sold.
 
-A unit is for sale after the gate let it leave (`station ship`, or `registry ship-batch`), until it is withdrawn or
+A unit is for sale after the gate shipped it (`station ship`, or `registry ship-batch`), until it is withdrawn or
 stopped. That a unit passed says only that it works.
 """
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def obstacle(unit: Unit) -> str | None:
-    """Why the unit is not for sale, in a few words; None if it is for sale."""
+    """Return why the unit is not for sale, in a few words; None if it is for sale."""
     if unit.is_development:
         return "made for development"
     if unit.withdrawn_s is not None:
@@ -31,12 +31,12 @@ def obstacle(unit: Unit) -> str | None:
 
 
 def is_for_sale(unit: Unit) -> bool:
-    """Whether the unit may be sold now."""
+    """Return whether the unit may be sold now."""
     return obstacle(unit) is None
 
 
 def note_shipped(registry: RegistryBase, device_ids: Iterable[bytes]) -> None:
-    """Keep that these units left; a unit that left before keeps its time. Raises RegistryError."""
+    """Record that these units were shipped. A unit that was shipped before keeps its time. Raises RegistryError."""
     with registry.writing() as session:
         for device_id in device_ids:
             unit = session.scalar(select(Unit).where(Unit.device_id == device_id))
@@ -45,7 +45,7 @@ def note_shipped(registry: RegistryBase, device_ids: Iterable[bytes]) -> None:
 
 
 def ship_units(session: Session, batch: str, now: int) -> None:
-    """Keep, inside a transaction, that every passed unit of a batch left."""
+    """Record, inside a transaction, that every passed unit of a batch was shipped."""
     session.execute(
         update(Unit)
         .where(Unit.batch == batch, Unit.status == PASSED, Unit.shipped_s.is_(None))

@@ -1,9 +1,10 @@
-"""The tables of a registry: made where there are none, brought up to date where they are older (alembic).
+"""The tables of a registry: created if there are none, migrated if they are older (alembic).
 
 Rules:
-1. A new registry gets its tables from the models, in one transaction; tests show that the migrations end at the same.
-2. An older one is migrated in one transaction: it is the old one or the new one, whatever happens meanwhile.
-3. One that a newer program wrote is refused and left alone.
+1. A new registry gets its tables from the models, in one transaction. Tests show that the migrations lead to the same
+   tables.
+2. An older registry is migrated in one transaction, so an interruption leaves either the old or the new schema.
+3. A registry that a newer program wrote is refused and not changed.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _VERSION_TABLE: Final = "alembic_version"
 
 
 def prepare(connection: Connection) -> bool:
-    """Make the tables inside the running transaction where there are none: then True. Raises RegistryError."""
+    """Create the tables inside the running transaction. Return False if they exist already. Raises RegistryError."""
     found = revision(connection)
     if found == "":
         Base.metadata.create_all(connection)
@@ -31,12 +32,14 @@ def prepare(connection: Connection) -> bool:
         connection.execute(text(f"INSERT INTO {_VERSION_TABLE} VALUES (:head)"), {"head": HEAD})  # noqa: S608
         return True
     if found not in KNOWN:
-        raise RegistryError(f"the registry was written by another version of this program (schema {found})")
+        raise RegistryError(
+            f"the registry was written by another version of this program (schema {found}): use that version"
+        )
     return False
 
 
 def revision(connection: Connection) -> str:
-    """The schema's revision; "" where there are no tables, "0001" for registries from before alembic."""
+    """Return the schema's revision; "" if there are no tables, "0001" for registries from before alembic."""
     tables = set(inspect(connection).get_table_names())
     if _VERSION_TABLE in tables:
         row = connection.execute(text(f"SELECT version_num FROM {_VERSION_TABLE}")).first()  # noqa: S608

@@ -1,4 +1,4 @@
-"""OSCORE secrets sealed to the CoAP server: who draws or stores them cannot read them back.
+"""OSCORE secrets sealed to the CoAP server. The station that generates or stores a secret cannot read it back.
 
 HPKE base mode (RFC 9180), DHKEM(P-256, HKDF-SHA256), HKDF-SHA256, AES-128-GCM. `info` names purpose and device, so a
 sealed secret opens for its own unit only. Content: master secret (16 bytes) || master salt (8 bytes).
@@ -33,12 +33,12 @@ class ServerKey:
 
     @property
     def key_id(self) -> bytes:
-        """First eight bytes of the SHA-256 of the point."""
+        """Return the first 8 bytes of the SHA-256 of the point."""
         return key_id(public_point(self.public))
 
     @classmethod
     def load(cls, path: Path) -> ServerKey:
-        """The key in a PEM file (SubjectPublicKeyInfo). Raises RegistryError for another kind, OSError."""
+        """Load the key from a PEM file (SubjectPublicKeyInfo). Raises RegistryError for another kind, OSError."""
         try:
             key = serialization.load_pem_public_key(path.read_bytes())
         except ValueError:
@@ -48,7 +48,7 @@ class ServerKey:
         return cls(key)
 
     def seal(self, device_id: bytes, secret: bytes, salt: bytes) -> bytes:
-        """What only the server can open, 105 bytes. Raises ValueError for other lengths."""
+        """Return the sealed secret (105 bytes), which only the server can open. Raises ValueError for wrong lengths."""
         if len(secret) != SECRET_BYTES or len(salt) != SALT_BYTES:
             raise ValueError("secret of 16 and salt of 8 bytes are needed")
         return _SUITE.encrypt(secret + salt, self.public, _DOMAIN + device_id)
@@ -56,18 +56,18 @@ class ServerKey:
 
 @dataclass(frozen=True)
 class ServerPrivateKey:
-    """The CoAP server's half; it stays on the server."""
+    """The CoAP server's private key, which stays on the server."""
 
     private: ec.EllipticCurvePrivateKey = field(repr=False)
 
     @classmethod
     def generate(cls) -> ServerPrivateKey:
-        """A key pair in memory, for a server that lives as long as its process."""
+        """Generate a key pair in memory, for a server that keeps nothing when its process ends."""
         return cls(ec.generate_private_key(ec.SECP256R1()))
 
     @classmethod
     def create(cls, private_path: Path, public_path: Path) -> ServerPrivateKey:
-        """Draw a key pair into two new files, the private one mode 0600. Raises RegistryError where one exists."""
+        """Generate a key pair into two new files (private: mode 0600). Raises RegistryError if one exists."""
         if private_path.exists() or public_path.exists():
             raise RegistryError(f"{private_path.name} or {public_path.name} exists; it is not overwritten")
         generated = cls.generate()
@@ -81,7 +81,7 @@ class ServerPrivateKey:
 
     @classmethod
     def load(cls, path: Path) -> ServerPrivateKey:
-        """The key in a PEM file. Raises ValueError for another kind, OSError."""
+        """Load the key from a PEM file. Raises ValueError for another kind of key, OSError."""
         return cls(load_private_pem(read_private(path)))
 
     @property
@@ -89,7 +89,7 @@ class ServerPrivateKey:
         return ServerKey(self.private.public_key())
 
     def open(self, device_id: bytes, sealed: bytes) -> tuple[bytes, bytes]:
-        """(secret, salt) of a unit. Raises RegistryError where it was sealed for another unit or key, or changed."""
+        """Return (secret, salt). Raises RegistryError if it was changed, or sealed for another unit or key."""
         try:
             content = _SUITE.decrypt(sealed, self.private, _DOMAIN + device_id)
         except (InvalidTag, ValueError):
@@ -97,5 +97,5 @@ class ServerPrivateKey:
                 f"the sealed secret of {device_id.hex()} does not open with this key"
             ) from None
         if len(content) != SECRET_BYTES + SALT_BYTES:
-            raise RegistryError(f"the sealed secret of {device_id.hex()} has another length")
+            raise RegistryError(f"the sealed secret of {device_id.hex()} has a wrong length")
         return content[:SECRET_BYTES], content[SECRET_BYTES:]

@@ -1,8 +1,8 @@
-"""The key with which a station signs its production records: a file (encrypted where a password is given) or a token.
+"""The key with which a station signs its production records: a file (encrypted if a password is given) or a token.
 
-`NAME.station.pem` is the file; `NAME.station.uri` beside it names a P-256 key in a token instead. A password comes from
-the environment variable FIRSTBOOT_STATION_KEY_PASSWORD (or the file that ..._FILE names), a PIN as pkcs11_signer says;
-neither ever from a command line.
+`NAME.station.pem` is the key file; `NAME.station.uri` in its place names a P-256 key in a token. A password comes
+from the environment variable FIRSTBOOT_STATION_KEY_PASSWORD (or the file that ..._FILE names), a PIN as
+provisioning/keys/pkcs11_signer.py describes; neither ever comes from a command line.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PASSWORD_VARIABLE: Final = "FIRSTBOOT_STATION_KEY_PASSWORD"  # noqa: S105 - the 
 
 
 def password_from_environment() -> bytes | None:
-    """The password of the station key, None where nobody set one. Raises RegistryError."""
+    """Return the password of the station key; None if none is set. Raises RegistryError."""
     try:
         found = from_environment(PASSWORD_VARIABLE)
     except SecretMissingError as error:
@@ -34,14 +34,14 @@ def password_from_environment() -> bytes | None:
 
 
 def station_key_path(location: Location) -> Path:
-    """Where the key file of a registry's station lies: beside the key of its fingerprints."""
+    """Return the path of the station's key file, next to the registry's fingerprint key."""
     return location.folder / f"{location.key_path.name.removesuffix('.key')}.station.pem"
 
 
 def open_station_key(path: Path, password: bytes | None = None) -> Signer:
-    """The signer of the key at `path`, drawn where there is none. Raises RegistryError.
+    """Return the signer of the key at `path`. Generate the key if the file does not exist. Raises RegistryError.
 
-    With a password a new file is encrypted; an encrypted file without a password, or with a wrong one, is refused.
+    With a password a new file is encrypted. An encrypted file is refused without a password or with a wrong one.
     """
     uri = path.with_suffix(".uri")
     if uri.is_file():
@@ -65,7 +65,7 @@ def open_station_key(path: Path, password: bytes | None = None) -> Signer:
 
 
 def open_held_key(text: str) -> Signer:
-    """The signer that a URI names, for production records. Raises RegistryError."""
+    """Return the signer that a URI names, for production records. Raises RegistryError."""
     try:
         signer = open_signer(text)
     except (ValueError, OSError) as error:
@@ -76,22 +76,22 @@ def open_held_key(text: str) -> Signer:
 
 
 def hold_station_key(path: Path, uri: str) -> Signer:
-    """Let the key that `uri` names sign from now on, in place of a file at `path`; tried once before it counts.
+    """Use the key that `uri` names from now on, in place of a file at `path`, after a test signature.
 
-    Raises RegistryError where a key is there already: a chain of records has one key for good.
+    Raises RegistryError if a key exists already: a chain of records has one key, permanently.
     """
-    place = path.with_suffix(".uri")
-    for known in (path, place):
+    uri_path = path.with_suffix(".uri")
+    for known in (path, uri_path):
         if known.exists():
             raise RegistryError(
-                f"{known.name} signs here already: give a key in a token to a new registry or branch"
+                f"{known.name} signs here already: use a key in a token only for a new registry or branch"
             )
     signer = open_held_key(uri)
     try:
         signer.sign(b"firstboot station key\0")
     except OSError as error:
         raise RegistryError(f"the station's key does not sign: {error}") from None
-    create_private(place, uri.encode() + b"\n")
+    create_private(uri_path, uri.encode() + b"\n")
     return signer
 
 

@@ -1,15 +1,15 @@
-"""Sync by files, for a station that cannot reach the main registry: a signed sync file there, a signed answer back.
+"""Sync by files, for a station that cannot reach the main registry: a signed sync file, and a signed answer.
 
 Rules:
-1. A file is read only after its signature was verified with the known key of its sender. The first time, a person
-   compares the id of the key with the one that the station shows, and gives it (`key`); later no other key is accepted.
-2. The sync files of a branch are numbered. The main registry takes each number once, in order: a branch that was set
-   back, or a file that was mixed up, changes nothing. An answer counts only for the last sync file of the branch.
+1. A file is used only after its signature was verified with the known key of its sender. The first time, a person
+   compares the key id with the one that the other side shows, and passes it as `key`. Later no other key is accepted.
+2. The sync files of a branch are numbered. The main registry takes each number once, in order, so a branch that was
+   set back or a file that was mixed up changes nothing. An answer counts only for the last sync file of the branch.
 3. The content of a sync file goes through the checks of any other sync (provisioning/registry/branches.py).
-4. No file holds a set-up code or an open OSCORE secret; files have mode 0600 all the same.
+4. No file holds a set-up code or an open OSCORE secret; files still have mode 0600.
 
-A file is JSON {"content": text, "key": hex, "signature": hex}; the signature (r, s) is over
-"firstboot bundle v1\\0" and the text, which is JSON itself.
+A file is JSON {"content": text, "key": hex, "signature": hex}; the signature (r, s) is over "firstboot bundle v1\\0"
+and the text, which is JSON itself.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _DOMAIN: Final = b"firstboot bundle v1\0"
 BRANCH, ANSWER = "branch", "answer"
 _SENDERS: Final = {BRANCH: "a branch", ANSWER: "a main registry"}
 
-# Name in the file -> table; in the order of merge.Taken.
+# Name in the file -> table, in the order of merge.Taken.
 _TABLES: Final[Mapping[str, type[Base]]] = {
     "chain_rows": Chain,
     "records": ProductionRecord,
@@ -72,12 +72,12 @@ _LEASES: Final[Mapping[str, type[Base]]] = {"ranges": NumberRange, "batches": Ba
 
 
 def export(branch: Registry) -> str:
-    """At the station: everything that the main registry has to know, as a signed file. Raises RegistryError."""
+    """At the station: return everything that the main registry has to know, as a signed file. Raises RegistryError."""
     signer = branch.signer
     with branch.writing() as session:
         role, name = session.get(Setting, ROLE_NAME), session.get(Setting, BRANCH_NAME)
         if role is None or name is None:
-            raise RegistryError("this registry is no branch; only branches are synced by files")
+            raise RegistryError("this registry is not a branch; only branches are synced by files")
         number = _setting_number(session.get(Setting, NUMBER_NAME)) + 1
         session.merge(Setting(name=NUMBER_NAME, value=number.to_bytes(8, "big")))
         taken = merge.read(session)
@@ -92,7 +92,7 @@ def export(branch: Registry) -> str:
 
 
 def take_in(main: Registry, text: str, key: bytes | None = None) -> tuple[branches.SyncReport, str]:
-    """At the main registry: take a sync file in. Returns the report and the answer for the station.
+    """At the main registry: take a sync file in. Return the report and the answer for the station.
 
     `key`: id (8 bytes) of the branch's key, compared by a person; needed the first time. Raises RegistryError.
     """
@@ -128,7 +128,7 @@ def take_in(main: Registry, text: str, key: bytes | None = None) -> tuple[branch
 
 
 def finish(branch: Registry, text: str, key: bytes | None = None) -> tuple[int, int]:
-    """At the station: do what the answer says; (units that are stopped, ranges of numbers that are new).
+    """At the station: carry out the answer. Return (units that are now stopped, new ranges of numbers).
 
     `key`: id (8 bytes) of the main registry's key, needed the first time. Raises RegistryError.
     """
@@ -169,7 +169,7 @@ def _sign(content: Mapping[str, Any], signer: Signer) -> str:
 
 
 def _opened(text: str, kind: str) -> tuple[bytes, dict[str, Any]]:
-    """(key, content) of a file whose signature holds under the key that it names. Raises RegistryError."""
+    """Return (key, content) of a file that is correctly signed with the key that it names. Raises RegistryError."""
     try:
         outer = json.loads(text)
         content, public = outer["content"], bytes.fromhex(outer["key"])
@@ -191,20 +191,20 @@ def _opened(text: str, kind: str) -> tuple[bytes, dict[str, Any]]:
     return public, found
 
 
-def _check_key(public: bytes, known: bytes | None, said: bytes | None, whose: str) -> None:
-    """Rule 1. Raises RegistryError."""
+def _check_key(public: bytes, known: bytes | None, expected: bytes | None, whose: str) -> None:
+    """Check the sender's key (rule 1). `expected`: the key id that the person gave. Raises RegistryError."""
     if known is not None:
         if public != known:
             raise RegistryError(
                 f"the file is signed by {key_id(public).hex()}, which is not the key of {whose}"
             )
-    elif said is None:
+    elif expected is None:
         raise RegistryError(
             f"the key of {whose} is not known here yet: compare {key_id(public).hex()} with what the other side shows,"
             f" then repeat with --key {key_id(public).hex()}"
         )
-    elif said != key_id(public):
-        raise RegistryError(f"the file is signed by {key_id(public).hex()}, not by {said.hex()}")
+    elif expected != key_id(public):
+        raise RegistryError(f"the file is signed by {key_id(public).hex()}, not by {expected.hex()}")
 
 
 def _setting_number(setting: Setting | None) -> int:
@@ -240,7 +240,7 @@ def _taken(tables: Any) -> merge.Taken:
 
 
 def _read(tables: Any, name: str, kind: type[Row]) -> list[Row]:
-    """The rows of one table, each value of its column's type. Raises RegistryError."""
+    """Return the rows of one table, each value with its column's type. Raises RegistryError."""
     rows = tables.get(name) if isinstance(tables, dict) else None
     if not isinstance(rows, list):
         raise RegistryError(f"the file is damaged: it has no {name}")
@@ -255,7 +255,7 @@ def _row(row: Any, kind: type[Row]) -> Row:
 
 
 def _value(value: Any, column: ColumnElement[Any]) -> Any:
-    """A value of the column's type. Raises RegistryError."""
+    """Return a value with the column's type. Raises RegistryError."""
     wanted = column.type.python_type
     if value is None and getattr(column, "nullable", False):
         return None
@@ -264,5 +264,5 @@ def _value(value: Any, column: ColumnElement[Any]) -> Any:
     if wanted is float and type(value) is int:
         return float(value)
     if type(value) is not wanted or (wanted is int and abs(value) >= 1 << 63):
-        raise RegistryError(f"the file is damaged: {column} is no {wanted.__name__} of a registry")
+        raise RegistryError(f"the file is damaged: {column} is not a {wanted.__name__} of a registry")
     return value

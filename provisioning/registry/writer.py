@@ -37,7 +37,7 @@ Row = tuple[Any, ...]
 MOST_TOGETHER: Final = 64  # operations in one commit
 IDLE_S: Final = 1.0
 DRIVER_ERRORS: Final = (sqlite3.Error, psycopg.Error)
-REFUSALS: Final = (  # the database answered, and its answer was no: nothing was committed
+REFUSALS: Final = (  # the database refused the row: nothing was committed
     sqlite3.IntegrityError, sqlite3.DataError, psycopg.IntegrityError, psycopg.DataError,
 )  # fmt: skip
 _DIALECTS: Final[dict[str, Dialect]] = {
@@ -47,7 +47,7 @@ _DIALECTS: Final[dict[str, Dialect]] = {
 
 
 class Query:
-    """A statement of SQLAlchemy Core with named parameters, as text for each database."""
+    """A SQLAlchemy Core query with named parameters, as text for each database."""
 
     def __init__(self, element: ClauseElement) -> None:
         self._texts, self._fixed = {}, {}
@@ -57,11 +57,11 @@ class Query:
             self._fixed[name] = {key: value for key, value in compiled.params.items() if value is not None}
 
     def text(self, dialect: str) -> str:
-        """The SQL for "sqlite" or "postgresql"."""
+        """Return the SQL for "sqlite" or "postgresql"."""
         return self._texts[dialect]
 
     def parameters(self, dialect: str, values: Mapping[str, Any]) -> Mapping[str, Any]:
-        """`values` with the constants that the statement itself has."""
+        """Return `values` and the query's own constants."""
         fixed = self._fixed[dialect]
         return {**fixed, **values} if fixed else values
 
@@ -70,7 +70,7 @@ BoundQuery = tuple[Query, Mapping[str, Any]]
 
 
 class Transaction:
-    """The running transaction, as an operation sees it. It holds the write lock of the database."""
+    """The running transaction, as an operation sees it. It holds the database's write lock."""
 
     def __init__(self, connection: Any, dialect: str) -> None:
         self._connection = connection
@@ -78,25 +78,23 @@ class Transaction:
         self.writes = 0
 
     def ask(self, *queries: BoundQuery) -> list[list[Row]]:
-        """The rows of each query; independent queries asked together cost one round trip."""
+        """Return the rows of each query. Independent queries asked together cost one round trip."""
         cursors = [self._run(*query) for query in queries]
         return [cursor.fetchall() for cursor in cursors]
 
-    def insert(self, statement: Query, values: Mapping[str, Any]) -> Row:
-        """Run an INSERT ... RETURNING; its row."""
+    def insert(self, query: Query, values: Mapping[str, Any]) -> Row:
+        """Run an INSERT ... RETURNING. Return its row."""
         self.writes += 1
-        row: Row = self._run(statement, values).fetchone()
+        row: Row = self._run(query, values).fetchone()
         return row
 
-    def put(self, statement: Query, values: Mapping[str, Any]) -> None:
-        """Write; an error may show here or at the commit."""
+    def put(self, query: Query, values: Mapping[str, Any]) -> None:
+        """Run a query that writes. An error may appear here or at the commit."""
         self.writes += 1
-        self._run(statement, values)
+        self._run(query, values)
 
-    def _run(self, statement: Query, values: Mapping[str, Any]) -> Any:
-        return self._connection.execute(
-            statement.text(self._dialect), statement.parameters(self._dialect, values)
-        )
+    def _run(self, query: Query, values: Mapping[str, Any]) -> Any:
+        return self._connection.execute(query.text(self._dialect), query.parameters(self._dialect, values))
 
 
 Operation = Callable[[Transaction], T]
@@ -123,7 +121,7 @@ class Writer:
 
     def __init__(self, database: Database) -> None:
         self.lock = threading.Lock()
-        self.commits = 0  # of this writer, for whoever measures
+        self.commits = 0  # of this writer, for measurements
         self._database = database
         self._waiting: deque[_Job[Any]] = deque()
         self._is_led = False
@@ -131,7 +129,7 @@ class Writer:
         self._link = (_SqliteLink if database.engine.dialect.name == "sqlite" else _PostgresLink)(database)
 
     def run(self, operation: Operation[T]) -> T:
-        """What `work` gives, behind the commit that holds it. Raises what the work raises, and RegistryError."""
+        """Return the operation's result after its commit. Raises the operation's errors, and RegistryError."""
         job: _Job[T] = _Job(operation)
         with self._gate:
             self._waiting.append(job)
@@ -156,12 +154,12 @@ class Writer:
             raise
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""
         with self.lock:
             self._link.drop()
 
     def _lead(self, own: _Job[Any]) -> None:
-        """Commit what waits, `own` among it, then hand on."""
+        """Commit the waiting jobs, `own` among them, then promote the next leader."""
         jobs: list[_Job[Any]] = []
         try:
             with self.lock:
@@ -174,7 +172,7 @@ class Writer:
             self._hand_on(own, jobs)
 
     def _hand_on(self, own: _Job[Any], jobs: Sequence[_Job[Any]]) -> None:
-        """Wake who is done, and the next leader. An interrupted leader leaves the others' operations to it."""
+        """Wake the finished callers and the next leader, which takes over what an interrupted leader left."""
         with self._gate:
             left = [job for job in jobs if not job.is_done]
             self._waiting.extendleft(reversed(left))
@@ -190,10 +188,10 @@ class Writer:
             if job.is_done and job is not own:
                 job.woken.release()
 
-    # inside: the caller holds `lock` ---------------------------------------------------------------------------
+    # The caller of these methods holds `lock` -----------------------------------------------------------------------
 
     def _together(self, jobs: Sequence[_Job[Any]]) -> bool:
-        """Run and commit jobs; False where they have to be tried one by one (rule 2)."""
+        """Run and commit jobs. Return False if each has to run by itself (rule 2)."""
         results: list[_Result] = []
         try:
             with reporting_errors(self._database):
@@ -253,7 +251,7 @@ class _Link:
         self._used = 0.0
 
     def connection(self) -> Any:
-        """The driver's connection, a new one where there is none or the old one does not answer."""
+        """Return the driver's connection; a new one if there is none or the old one does not answer."""
         if self._pooled is not None and time.monotonic() - self._used > IDLE_S and not self._is_alive():
             self.drop()
         if self._pooled is None:
@@ -262,14 +260,14 @@ class _Link:
         return self._pooled.driver_connection
 
     def drop(self) -> None:
-        """Close the connection; a transaction that is open is rolled back with it."""
+        """Close the connection. The database rolls an open transaction back."""
         pooled, self._pooled = self._pooled, None
         if pooled is not None:
             with contextlib.suppress(*DRIVER_ERRORS):
                 pooled.invalidate()
 
     def roll_back(self) -> None:
-        """End the transaction without a trace; rule 3: the connection is given up."""
+        """Roll the transaction back and drop the connection (rule 3)."""
         if self._pooled is not None:
             with contextlib.suppress(*DRIVER_ERRORS):
                 self._pooled.driver_connection.rollback()
@@ -296,7 +294,7 @@ class _SqliteLink(_Link):
 
 
 class _PostgresLink(_Link):
-    """Statements queue in the driver's pipeline until somebody asks for rows, or for the commit."""
+    """Queries wait in the driver's pipeline until rows or the commit are needed."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)

@@ -154,7 +154,7 @@ def _support(sequence: int, end_day: int) -> bytes:
     return support.encode(support.SupportRecord(CLASS_ID, end_day, sequence, BUILD_S, 30))
 
 
-def _works(action: Callable[[], None]) -> bool:
+def _succeeds(action: Callable[[], None]) -> bool:
     try:
         action()
     except FirstbootError:
@@ -181,7 +181,7 @@ def _thefts(unit: DrillUnit, thief: Signer, role: str) -> Iterator[Line]:
             sign_record(_support(11, HORIZON_DAY + 2), support.TYP, thief))),
     )  # fmt: skip
     for owner, text, action in attempts:
-        is_done = _works(action)
+        is_done = _succeeds(action)
         yield Line(
             role, f"{'thief ' + text if is_done else 'refused: thief ' + text}", is_done == (owner == role)
         )
@@ -193,10 +193,12 @@ def _recovery(maker: Maker, unit: DrillUnit, thief: Signer, role: str) -> Iterat
         maker.plan.changed(root_threshold=1), CLASS_ID, [_public(thief, "author")], time_s
     )
     yield Line(
-        role, "refused: thief signs a key set", not _works(lambda: unit.take_key_set(_forge(forged, thief)))
+        role,
+        "refused: thief signs a key set",
+        not _succeeds(lambda: unit.take_key_set(_forge(forged, thief))),
     )
     data = maker.rotate(role, time_s)
-    yield Line(role, "the unit takes the new key set", _works(lambda: unit.take_key_set(data)))
+    yield Line(role, "the unit takes the new key set", _succeeds(lambda: unit.take_key_set(data)))
     yield Line(role, "the floor of time is root's time again", unit.progress.time_floor_s == time_s)
     yield from _way_back(maker, unit, role, time_s)
     for check in (
@@ -204,16 +206,18 @@ def _recovery(maker: Maker, unit: DrillUnit, thief: Signer, role: str) -> Iterat
         lambda: unit.take_support(sign_record(_support(20, END_DAY), support.TYP, thief)),
         lambda: unit.take_time(thief, time_s),
     ):
-        yield Line(role, "refused: a signature of the stolen key", not _works(check))
-    yield Line(role, "refused: the key set before it", not _works(lambda: unit.take_key_set(data)))
+        yield Line(role, "refused: a signature of the stolen key", not _succeeds(check))
+    yield Line(role, "refused: the key set before it", not _succeeds(lambda: unit.take_key_set(data)))
     new = maker.roles
     app = Payload.of(APP, bundle.encode({"__init__.py": b"async def run(context): pass"}))
-    yield Line(role, "the maker's release is taken", _works(lambda: unit.take_release(new["author"], 21)))
-    with_app = _works(lambda: unit.take_release(new["author"], 22, app))
+    yield Line(role, "the maker's release is taken", _succeeds(lambda: unit.take_release(new["author"], 21)))
+    with_app = _succeeds(lambda: unit.take_release(new["author"], 22, app))
     yield Line(role, "the maker's release with an application set is taken", with_app)
-    yield Line(role, "the maker's time is taken", _works(lambda: unit.take_time(new["tracker"], time_s + 60)))
+    yield Line(
+        role, "the maker's time is taken", _succeeds(lambda: unit.take_time(new["tracker"], time_s + 60))
+    )
     record = sign_record(_support(21, END_DAY), support.TYP, new["support"])
-    yield Line(role, "the maker's support record is taken", _works(lambda: unit.take_support(record)))
+    yield Line(role, "the maker's support record is taken", _succeeds(lambda: unit.take_support(record)))
 
 
 def _way_back(maker: Maker, unit: DrillUnit, role: str, time_s: int) -> Iterator[Line]:
@@ -232,10 +236,10 @@ def _way_back(maker: Maker, unit: DrillUnit, role: str, time_s: int) -> Iterator
     if role not in raised:
         return
     what, action = raised[role]
-    yield Line(role, f"refused: the maker's {what}, because the thief's is higher", not _works(action))
+    yield Line(role, f"refused: the maker's {what}, because the thief's is higher", not _succeeds(action))
     data = maker.lower(time_s)
-    yield Line(role, "the unit takes the key set with ceilings", _works(lambda: unit.take_key_set(data)))
-    yield Line(role, f"the maker's {what} is taken again", _works(action))
+    yield Line(role, "the unit takes the key set with ceilings", _succeeds(lambda: unit.take_key_set(data)))
+    yield Line(role, f"the maker's {what} is taken again", _succeeds(action))
 
 
 def _forge(content: device_keyset.KeySet, thief: Signer) -> bytes:

@@ -1,4 +1,4 @@
-"""What the operator does next, in plain words, for each result of a run. No word of cryptography."""
+"""The operator's next step for each result of a run, in plain words and without cryptography."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _BY_OUTCOME: Final[dict[Outcome, str]] = {
 
 
 def advice(result: PhaseResult | None) -> str:
-    """The sentence for the phase that did not pass. `result` is None if the station itself failed."""
+    """Return the sentence for the phase that did not pass. `result` is None if the station itself failed."""
     if result is None:
         return f"The station itself has a fault. {CALL}"
     return _BY_PHASE.get((result.name, result.outcome), _BY_OUTCOME[result.outcome])

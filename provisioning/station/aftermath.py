@@ -1,12 +1,12 @@
-"""What becomes of a unit whose run did not pass.
+"""Decide what happens to a unit whose run did not pass.
 
 Rules:
-1. FAIL means that the unit or a check said no: the unit is quarantined, its code is burned, and no run goes on with it
-   before a person decided (`firstboot station rework`).
-2. TIMEOUT, ERROR and ABORTED say nothing against the unit: the next run goes on with it.
-3. What the station's own printer or papers did is no fault of the unit.
-4. Before a unit is blamed it is asked who it is: where another board answers, the boards were swapped. Neither is
-   blamed, and each goes on under its own identity.
+1. FAIL means that the unit or a check failed: the unit is quarantined, its code is burned, and no run continues with
+   it before a person has decided (`firstboot station rework`).
+2. TIMEOUT, ERROR and ABORTED are no evidence against the unit: the next run continues with it.
+3. A fault of the station's own printer or documents is not a fault of the unit.
+4. Before the unit is quarantined, the station asks the port again. If another board answers, the boards were swapped:
+   neither is quarantined, and each continues with its own identity.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from provisioning.station.run import UnitRun
 
 _NOT_THE_UNIT: Final = (LabelError, StatementError, AlreadyPassedError, QuarantinedError)
-SWAPPED: Final = "another board is on the port than the one that this run began with; start again with each"
+SWAPPED: Final = "the board was replaced by another one during the run; start again with each board"
 
 
 def settle(run: UnitRun, results: list[PhaseResult], caught: BaseException | None) -> list[PhaseResult]:
-    """Quarantine the unit where rule 1 says so; the results, whose last one may have become ABORTED (rule 4)."""
+    """Quarantine the unit if rule 1 applies. Return the results; the last one may have become ABORTED (rule 4)."""
     if caught is None or not results or results[-1].outcome is not Outcome.FAIL:
         return results
     if run.unit_id is None or isinstance(caught, _NOT_THE_UNIT):
@@ -40,13 +40,13 @@ def settle(run: UnitRun, results: list[PhaseResult], caught: BaseException | Non
         return [*results[:-1], dataclasses.replace(results[-1], outcome=Outcome.ABORTED, error=SWAPPED)]
     try:
         run.station.registry.quarantine(run.unit_id, f"{results[-1].name}: {results[-1].error}")
-    except RegistryError:  # it cannot be noted; the run failed all the same, and says why
+    except RegistryError:  # the registry failed: the run has failed anyway, with its own reason
         return results
     return results
 
 
 def is_swapped(run: UnitRun) -> bool:
-    """Whether a board with another identity answers on the port; False where nobody answers."""
+    """Return whether a board with another identity answers on the port; False if no board answers."""
     try:
         facts = run.link.hello(secrets.token_bytes(NONCE_BYTES))
     except FirstbootError:
@@ -59,7 +59,7 @@ def is_swapped(run: UnitRun) -> bool:
 
 
 def claimed_device_id(hello: object) -> bytes | None:
-    """The device id that a signed hello names, unverified; None where it is not understood."""
+    """Return the device id that a signed hello names, unverified; None if it cannot be parsed."""
     try:
         claimed = cbor.decode(cose.decode(hello).payload or b"")  # type: ignore[arg-type]
         found = claimed[2]

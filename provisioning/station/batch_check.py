@@ -1,16 +1,16 @@
-"""Check that the set-up codes of a batch look random: no repeats, no pattern, no origin (PW-06 to PW-10).
+"""Check that the set-up codes of a batch look random: no repeats, no pattern, no known source (PW-06 to PW-10).
 
 Checks, each with its requirement:
-1. repeat (PW-10): no two codes are equal, and each is the one that the registry knows as live for its unit.
-2. counter (PW-06): no two codes share more than SHARED_MOST of their 20 places, no two follow each other by a constant
-   step in the order of their serials.
+1. repeat (PW-10): no two codes are equal, and the registry knows each one as the live code of its unit.
+2. counter (PW-06): no two codes share more than SHARED_MOST of their 20 characters, and codes in the order of their
+   serials do not differ by a constant step.
 3. derived (PW-07, PW-08): no code follows from public facts, small numbers or a seeded generator (`derivation.py`).
 4. form (PW-09): 20 random characters and their check character.
 5. spread (PW-09): characters are evenly spread, over all positions and at each one, and neighbours are independent
    (chi-square, each test at a false-alarm rate of FALSE_ALARM over a batch).
 
-A batch that passes is not proved to be random; a batch that fails is proved not to be. The report says how many
-candidates were tried, and for a batch of fewer than LEAST_SPREAD codes that spread cannot be judged.
+A batch that passes is not proved to be random; a batch that fails is proved not to be. The report gives the number of
+candidates that were tried, and says if a batch of fewer than LEAST_SPREAD codes is too small to judge their spread.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from device.owner.setup_code import ALPHABET, RANDOM_SYMBOLS, check_character, n
 from provisioning.station.derivation import SECONDS_AROUND, SMALL_NUMBERS, Match, Search
 from provisioning.station.public_facts import Moment, Value, forms
 
-SHARED_MOST: Final = 10  # two random codes share 11 of 20 places once in 10**12 pairs
+SHARED_MOST: Final = 10  # two random codes share 11 of 20 characters once in 10**12 pairs
 LEAST_SPREAD: Final = 50
 FALSE_ALARM: Final = 1e-6
 PAIRED_UNITS: Final = 4  # units whose facts are tried in pairs: a station derives all its codes the same way
-PAIRED_FORMS: Final = 4  # of each fact; the others are tried alone
-STEPS_MOST: Final = 3  # equal differences between codes in a row
+PAIRED_FORMS: Final = 4  # of each fact; the other forms are tried without a partner
+STEPS_MOST: Final = 3  # equal differences between consecutive codes
 SEEDS_AROUND: Final = 2
 
 
@@ -47,7 +47,7 @@ class Coded:
 
 @dataclass(frozen=True)
 class Finding:
-    """One check that failed; the text names units, never codes."""
+    """A check that failed. The text names units, never codes."""
 
     check: str
     rule: str
@@ -56,9 +56,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class BatchReport:
-    """The result for a batch. `serials`: whose codes were read. `not_made`: checks for which the batch is too small.
+    """The result for a batch. `serials`: the units whose codes were read.
 
-    `candidates`: how many values a code might follow from were derived and compared.
+    `not_made`: checks for which the batch is too small. `candidates`: how many derived values were compared with the
+    codes.
     """
 
     serials: tuple[str, ...]
@@ -68,7 +69,7 @@ class BatchReport:
 
     @property
     def codes(self) -> int:
-        """How many codes were checked."""
+        """Return how many codes were checked."""
         return len(self.serials)
 
     @property
@@ -81,15 +82,15 @@ def check_codes(
     is_live: Callable[[Coded], bool] | None = None,
     small_numbers: int = SMALL_NUMBERS,
 ) -> BatchReport:
-    """Check all codes of a batch, in the order of their serials.
+    """Check all codes of a batch, in the order of their serials, and return the report.
 
-    `is_live`: whether the registry knows a unit's code as its live one. `small_numbers`: how many numbers from 0 on are
-    tried as seeds and inputs.
+    `is_live`: whether a code is the live one of a unit in the registry. `small_numbers`: how many numbers from 0 on
+    are tried as seeds and inputs.
     """
     ordered = sorted(units, key=lambda unit: unit.serial)
     serials = tuple(unit.serial for unit in ordered)
     findings = [*_form(ordered)]
-    if findings:  # what has no form cannot be counted
+    if findings:  # a code without the right form cannot be tested further
         return BatchReport(serials, tuple(findings), ("all other checks",))
     search = Search([unit.code for unit in ordered])
     findings += [*_repeats(ordered, is_live), *_counters(ordered), *_derived(ordered, search, small_numbers)]
@@ -127,13 +128,15 @@ def _repeats(units: Sequence[Coded], is_live: Callable[[Coded], bool] | None) ->
 
 
 def _counters(units: Sequence[Coded]) -> Iterator[Finding]:
-    """Codes that are nearly the same, and codes that follow each other."""
+    """Yield codes that are nearly the same, and codes that follow each other."""
     for one, other in _near_pairs(units):
         shared = sum(
             a == b for a, b in zip(one.code[:RANDOM_SYMBOLS], other.code[:RANDOM_SYMBOLS], strict=True)
         )
         if shared > SHARED_MOST and one.code != other.code:
-            text = f"the codes of {one.serial} and {other.serial} share {shared} of {RANDOM_SYMBOLS} places"
+            text = (
+                f"the codes of {one.serial} and {other.serial} share {shared} of {RANDOM_SYMBOLS} characters"
+            )
             yield Finding("counter", "PW-06", text)
             return
     values = [_number(unit.code) for unit in units]
@@ -147,7 +150,7 @@ def _counters(units: Sequence[Coded]) -> Iterator[Finding]:
 
 
 def _near_pairs(units: Sequence[Coded]) -> Iterator[tuple[Coded, Coded]]:
-    """Pairs with two equal neighbouring places: who shares 11 of 20 is among them, since 11 cannot stand apart."""
+    """Yield pairs with two equal neighbouring characters. Every pair that shares 11 of 20 characters is among them."""
     seen: set[tuple[str, str]] = set()
     for at in range(RANDOM_SYMBOLS - 1):
         buckets: dict[str, list[Coded]] = {}
@@ -171,12 +174,16 @@ def _number(code: str) -> int:
 
 
 def _derived(units: Sequence[Coded], search: Search, small_numbers: int) -> Iterator[Finding]:
-    """At most one finding: one derived code shows how the others were made."""
+    """Yield at most one finding: one derived code shows how the others were made."""
     seeds: set[int | str | bytes] = set()
     match: Match | None = None
     every = -(-len(units) // PAIRED_UNITS)
     for number, unit in enumerate(units):
-        named = [*unit.facts, ("place in the batch", str(number)), ("place in the batch", str(number + 1))]
+        named = [
+            *unit.facts,
+            ("position in the batch", str(number)),
+            ("position in the batch", str(number + 1)),
+        ]
         alone = [form for name, value in named for form in forms(name, value)]
         pairs = named if number % every == 0 else []
         paired = [
@@ -189,12 +196,12 @@ def _derived(units: Sequence[Coded], search: Search, small_numbers: int) -> Iter
     match = match or search.from_generators(itertools.chain(seeds, range(small_numbers)))
     match = match or search.from_small_numbers(small_numbers)
     if match is not None:
-        text = f"the code of {units[match.unit].serial} follows from what others know: {match.how}"
+        text = f"the code of {units[match.unit].serial} follows from public facts: {match.how}"
         yield Finding("derived", "PW-07, PW-08", text)
 
 
 def _seeds(named: Iterable[tuple[str, Value]], alone: Iterable[tuple[str, bytes]]) -> set[int | str | bytes]:
-    """What a generator may have been seeded with: the forms themselves, their numbers, and times around the run."""
+    """Return likely seeds of a generator: the forms themselves, their numbers, and times near the run."""
     seeds: set[int | str | bytes] = set()
     for _, data in alone:
         seeds |= {data, data.decode("latin-1"), int.from_bytes(data, "big"), int.from_bytes(data, "little")}
@@ -212,23 +219,23 @@ def _seeds(named: Iterable[tuple[str, Value]], alone: Iterable[tuple[str, bytes]
 def _spread(units: Sequence[Coded]) -> Iterator[Finding]:
     codes = [unit.code[:RANDOM_SYMBOLS] for unit in units]
     tests = [("all places", "".join(codes), 32)]
-    tests += [(f"place {at + 1}", "".join(code[at] for code in codes), 32) for at in range(RANDOM_SYMBOLS)]
+    tests += [(f"position {at + 1}", "".join(code[at] for code in codes), 32) for at in range(RANDOM_SYMBOLS)]
     limit = FALSE_ALARM / (len(tests) + 2)
     for name, symbols, kinds in tests:
         if _is_uneven([ALPHABET.index(symbol) for symbol in symbols], kinds, limit):
-            yield Finding("spread", "PW-09", f"symbols are not evenly spread: {name}")
+            yield Finding("spread", "PW-09", f"characters are not evenly spread: {name}")
             return
     values = [[ALPHABET.index(symbol) for symbol in code] for code in codes]
     inside = [(b - a) % 32 for row in values for a, b in itertools.pairwise(row)]
     across = [(b[at] - a[at]) % 32 for a, b in itertools.pairwise(values) for at in range(RANDOM_SYMBOLS)]
     for name, differences in (("neighbours in a code", inside), ("codes that follow each other", across)):
         if _is_uneven(differences, 32, limit):
-            yield Finding("spread", "PW-09", f"symbols are linked: {name}")
+            yield Finding("spread", "PW-09", f"characters are not independent: {name}")
             return
 
 
 def _is_uneven(values: Sequence[int], kinds: int, false_alarm: float) -> bool:
-    """Chi-square against even spread, upper tail by Wilson and Hilferty's approximation."""
+    """Return whether a chi-square test finds uneven values (upper tail by Wilson and Hilferty's approximation)."""
     expected = len(values) / kinds
     counts = Counter(values)
     statistic = sum((counts.get(kind, 0) - expected) ** 2 for kind in range(kinds)) / expected
@@ -239,5 +246,5 @@ def _is_uneven(values: Sequence[int], kinds: int, false_alarm: float) -> bool:
 
 
 def complete(symbols: str) -> str:
-    """A code of these 20 symbols, with its check character."""
+    """Return the code of these 20 characters with its check character."""
     return symbols + check_character(symbols)

@@ -1,12 +1,13 @@
-"""Whether a set-up code follows from something that others know (PW-07, PW-08).
+"""Find set-up codes that follow from public facts (PW-07, PW-08).
 
 Rules:
-1. What is tried: every public fact of a unit by itself and, for some units of the batch, every ordered pair of facts
-   with the usual separators, as they are and through the usual digests, checksums, HMACs and encodings; 16-bit numbers
-   through the usual digests; known generators seeded with small numbers, with the facts and with times near them.
-2. 40 bits (eight characters) of a code anywhere in a candidate are a finding. So every truncation, byte order,
+1. Candidates are: every public fact of a unit by itself and, for some units of the batch, every ordered pair of facts
+   with the usual separators, as they are and through the usual digests, checksums, HMACs and encodings; 16-bit
+   numbers through the usual digests; known generators seeded with small numbers, with the facts and with times near
+   them.
+2. Forty bits (eight characters) of a code anywhere in a candidate are a finding. So every truncation, byte order,
    character order and bit offset of a candidate counts, and one candidate in 2**33 codes matches by chance.
-3. The report says how many candidates were tried. No number of candidates proves that a code is random.
+3. The report gives the number of candidates. No number of candidates proves that a code is random.
 
 A code is searched in the candidates as bits: eight needles of five bytes, one for each bit offset, for each order.
 """
@@ -24,11 +25,11 @@ from typing import Final
 
 from device.owner.setup_code import ALPHABET, RANDOM_SYMBOLS
 
-MATCHED: Final = 8  # characters in a row that come from a candidate: 40 bits
+MATCHED: Final = 8  # consecutive characters that come from a candidate: 40 bits
 SMALL_NUMBERS: Final = 1 << 16
 _SAMPLED: Final = 2  # codes that are compared with digests of small numbers
 _AT_ONCE: Final = 512  # numbers whose digests are searched together
-SECONDS_AROUND: Final = 60  # a generator may have been seeded somewhat before the unit was reserved
+SECONDS_AROUND: Final = 60  # a generator may have been seeded some time before the unit was reserved
 _ALPHABETS: Final = (
     ALPHABET,
     "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567",  # RFC 4648
@@ -40,14 +41,14 @@ _ENDS: Final = b"\xff\x00\xff\x00\xff\x00"  # between candidates, so that no mat
 
 @dataclass(frozen=True)
 class Match:
-    """A code that was found in a candidate. `unit`: its position; `how`: the way from the fact to the code."""
+    """A code that was found in a candidate. `unit`: its position; `how`: how the code follows from the fact."""
 
     unit: int
     how: str
 
 
 class Search:
-    """Tries candidates against the codes of a batch. `tried`: how many values were derived and looked at."""
+    """Tries candidates against the codes of a batch. `tried`: how many values were derived and compared."""
 
     def __init__(self, codes: Sequence[str]) -> None:
         self.tried = 0
@@ -60,7 +61,7 @@ class Search:
     def from_facts(
         self, unit: int, alone: Sequence[tuple[str, bytes]], paired: Sequence[tuple[str, bytes]]
     ) -> Match | None:
-        """Facts of one unit: each of `alone` by itself, each ordered pair of `paired`. Both: (name, value)."""
+        """Try the facts of one unit: each of `alone` by itself, each ordered pair of `paired`. Both: (name, value)."""
         inputs = [*alone, *_pairs(paired)]
         for way, digest in _DIGESTS.items():
             if self._is_in_any(unit, [digest(data) for _, data in inputs]):
@@ -73,7 +74,7 @@ class Search:
         return None
 
     def from_small_numbers(self, count: int = SMALL_NUMBERS) -> Match | None:
-        """Digests of the numbers below `count`, compared with the first codes of the batch."""
+        """Compare digests of the numbers below `count` with the first codes of the batch."""
         for first in range(0, count, _AT_ONCE):
             forms = [form for number in range(first, first + _AT_ONCE) for form in _number_forms(number)]
             for way in _USUAL:
@@ -85,7 +86,7 @@ class Search:
         return None
 
     def from_generators(self, seeds: Iterable[int | str | bytes]) -> Match | None:
-        """The first characters that known generators give for each seed."""
+        """Try the first characters that known generators produce from each seed."""
         for seed in seeds:
             for name, start in _sequences(seed):
                 self.tried += 1
@@ -101,7 +102,7 @@ class Search:
         return self._found([unit], _ENDS.join(values)) is not None
 
     def _found(self, units: Sequence[int], value: bytes) -> int | None:
-        """The first of `units` whose code is in `value`, as bits, as low or high bits of bytes, or as characters."""
+        """Return the first of `units` with its code in `value`: as bits, low or high bits of bytes, or characters."""
         low, high = value.translate(_LOW_BITS), value.translate(_HIGH_BITS)
         text, digits = value.upper(), value.hex().upper().encode()
         backwards = value[::-1]
@@ -125,7 +126,7 @@ def _pairs(facts: Sequence[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
 
 
 def _bit_needles(code: str) -> tuple[bytes, ...]:
-    """Five bytes of the code for every bit offset, forwards and backwards, in each alphabet that has its characters."""
+    """Return five bytes of the code for every bit offset, in both directions, in each alphabet that fits."""
     found = []
     for alphabet in _ALPHABETS:
         if not set(code) <= set(alphabet):
@@ -199,7 +200,7 @@ def _number_forms(number: int) -> tuple[bytes, ...]:
 
 
 def _sequences(seed: int | str | bytes) -> Iterator[tuple[str, str]]:
-    """(generator, its first characters) in the usual ways to ask a generator for one character of 32."""
+    """Yield (generator, its first characters) for the usual ways to get one character of 32 from a generator."""
     source = random.Random()  # noqa: S311 - the weak generator that is looked for
     for way in _MERSENNE:
         source.seed(seed)

@@ -1,4 +1,4 @@
-"""Drawing a label by its template: the same dots for the file that is read back and for every printer."""
+"""Draw a label from its template: the same dots for the file that is read back and for every printer."""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ NOT_FOR_SALE: Final = "NOT FOR SALE"
 
 
 class TextTooLongError(ValueError):
-    """A line has more text than the label has room for; the text itself is left out."""
+    """A text does not fit on its line of the label. The message leaves the text out."""
 
 
 def draw(label: Label) -> Image.Image:
-    """The label in its template's size and resolution; secret, for it shows the code. Raises TextTooLongError."""
+    """Return the label in its template's size and resolution; secret, because it shows the code.
+
+    Raises TextTooLongError.
+    """
     image = Image.new("RGB", label.template.size, PAPER)
     pen = ImageDraw.Draw(image)
     left, top, matrix = qr_place(label)
@@ -43,11 +46,11 @@ def draw(label: Label) -> Image.Image:
 
 
 def qr_place(label: Label) -> tuple[int, int, list[bytearray]]:
-    """(left, top, rows of modules) of the QR code in dots, quiet zone outside."""
+    """Return (left, top, rows of modules) of the QR code in dots, without its quiet zone."""
     template = label.template
     matrix: Any = segno.make_qr(label.qr_text, error="m", boost_error=False).matrix
     quiet = QUIET_MODULES * template.module
-    margin = template.dots(FRAME_MM)  # clear of the frame; the quiet zone does the rest
+    margin = template.dots(FRAME_MM)  # clear of the frame, including the quiet zone
     left = template.size[0] - margin - quiet - len(matrix) * template.module
     return left, margin + quiet, list(matrix)
 
@@ -58,12 +61,10 @@ def _font(size: int) -> Any:
 
 
 def _fitted(pen: ImageDraw.ImageDraw, text: str, size: int, width: int, smallest: int) -> Any:
-    """The font at `size` dots, smaller where the text would be wider than `width`. Raises TextTooLongError."""
+    """Return the font at `size` dots, or smaller if the text would be wider than `width`. Raises TextTooLongError."""
     while pen.textlength(text, font=_font(size)) > width:
         if size <= smallest:
-            raise TextTooLongError(
-                f"{len(text)} characters do not fit on the label in letters that can be read"
-            )
+            raise TextTooLongError(f"{len(text)} characters do not fit on the label in a readable size")
         size -= 1
     return _font(size)
 
@@ -87,7 +88,7 @@ def _draw_facts(pen: ImageDraw.ImageDraw, label: Label, right: int) -> None:
 
 
 def _draw_code(pen: ImageDraw.ImageDraw, label: Label) -> None:
-    """Set-up code and fingerprint, across the lower quarter; the fingerprint in two lines where one is too long."""
+    """Draw set-up code and fingerprint across the lower quarter; a long fingerprint takes two lines."""
     template = label.template
     margin, smallest = template.dots(template.margin_mm), template.dots(SMALLEST_TEXT_MM)
     width = template.size[0] - 2 * margin

@@ -1,9 +1,9 @@
-"""A label for printers: the picture that was read back, dot by dot, as PDF or ZPL.
+"""A label for printers: the image that was read back, dot by dot, as PDF or ZPL.
 
 Rules:
-1. What is printed is what was read back before the lock: PDF and ZPL carry the dots of the PNG, drawn by no font and
-   by no QR maker of a printer.
-2. A PDF has the label's size in millimetres, so it prints to scale; colours stay.
+1. The printed label is the one that was read back before the lock: PDF and ZPL carry the dots of the PNG. No font or
+   QR generator of the printer is used.
+2. A PDF has the label's size in millimetres, so it prints to scale, in colour.
 3. ZPL is one graphic field (^GFA) in black and white, with ZPL's own run-length compression.
 """
 
@@ -26,12 +26,12 @@ _RUNS: Final = [("z", 400)] + [(chr(ord("g") + n - 1), 20 * n) for n in range(19
 
 
 def label_as(path: Path, form: str) -> bytes:
-    """The label's file in one of FORMS. The bytes are secret. Raises LabelError, OSError."""
+    """Return the label's file in one of FORMS. The bytes are secret. Raises LabelError, OSError."""
     if form == "png":
         return path.read_bytes()
     makers = {"pdf": to_pdf, "zpl": to_zpl}
     if form not in makers:
-        raise LabelError(f"no form {form!r}; there are {', '.join(FORMS)}")
+        raise LabelError(f"unknown form {form!r}; use one of {', '.join(FORMS)}")
     with Image.open(path) as image:
         image.load()
         if max(image.size) > MAX_DOTS:
@@ -40,7 +40,7 @@ def label_as(path: Path, form: str) -> bytes:
 
 
 def to_pdf(image: Image.Image) -> bytes:
-    """One page of the label's own size; the dots are stored without loss."""
+    """Return one page of the label's own size. The dots are stored without loss."""
     from reportlab.lib.utils import ImageReader
     from reportlab.pdfgen.canvas import Canvas
 
@@ -56,7 +56,10 @@ def to_pdf(image: Image.Image) -> bytes:
 
 
 def to_zpl(image: Image.Image) -> bytes:
-    """The label as ZPL II for a printer of the label's own resolution. Anything but white is printed."""
+    """Return the label as ZPL II for a printer of the label's own resolution. Every dot that is not white is printed.
+
+    Every dot that is not white is printed.
+    """
     dark = image.convert("L").point(lambda level: 255 if level < 192 else 0, mode="1")
     width, height = dark.size
     row_bytes = (width + 7) // 8
@@ -68,7 +71,7 @@ def to_zpl(image: Image.Image) -> bytes:
 
 
 def _compress(rows: list[str]) -> str:
-    """ZPL's own form: ":" repeats a row, "," fills with white and "!" with black to its end, letters repeat a digit."""
+    """Compress rows: ":" repeats a row, "," fills it up with white and "!" with black, letters repeat a digit."""
     out, before = [], None
     for row in rows:
         out.append(":" if row == before else _compress_row(row))

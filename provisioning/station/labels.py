@@ -1,12 +1,12 @@
-"""The label of a unit: the one place where its set-up code is after the lock.
+"""The label of a unit: after the lock its set-up code is nowhere else.
 
 Rules:
 1. A label file has mode 0600 from its first byte on; its name is the serial number, which is public.
-2. The QR code holds an https address; code and fingerprint stand in the fragment, which browsers send to no one.
-3. A label is read back from its file before the unit is locked: decoded with zxing-cpp where that is installed,
-   otherwise every module of the QR code is compared with what it should be. The result says which.
-4. Units made with development keys carry NOT FOR SALE on the label, whatever the template.
-5. The PNG is the label: a PDF or ZPL for a printer is made of its dots (`label_forms.py`).
+2. The QR code holds an https address. Code and fingerprint are in the fragment, which browsers do not send.
+3. A label is read back from its file before the unit is locked: decoded with zxing-cpp if that is installed,
+   otherwise by comparing every module of the QR code with its expected value. The result names the method.
+4. Labels of units made with development keys show NOT FOR SALE, whatever the template has.
+5. The PNG is the label: a PDF or ZPL for a printer is made from its dots (`label_forms.py`).
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ if TYPE_CHECKING:
     from provisioning.product.product import Product
 
 SERIAL_DIGITS: Final = 6
-PNG_LEVEL: Final = 1  # a fifth larger than at zlib's usual level, in half the time
+PNG_LEVEL: Final = 1  # a fifth larger than at zlib's default level, in half the time
 
 
 class LabelError(Exception):
-    """A label could not be read back as it should be; the text holds no code."""
+    """The label does not read back as it was drawn. The text holds no code."""
 
 
 class LabelReaderError(LabelError):
-    """Labels cannot be read on this machine: nothing is known about the label itself."""
+    """Labels cannot be read on this machine; this says nothing about the label itself."""
 
 
 @dataclass(frozen=True)
 class Label:
-    """What a label shows; repr leaves the code out. `fingerprint`: SHA-256 of the web certificate."""
+    """The content of a label; repr leaves the code out. `fingerprint`: SHA-256 of the web certificate."""
 
     brand: str
     model: str
@@ -58,17 +58,17 @@ class Label:
 
     @property
     def texts(self) -> dict[str, str]:
-        """What a template's lines may show."""
+        """Return the texts that a template's lines may use, by name."""
         return {name: getattr(self, name) for name in FIELDS}
 
     @property
     def qr_text(self) -> str:
-        """Address of the set-up page with code and certificate fingerprint in the fragment. Secret."""
+        """Return the address of the set-up page with code and certificate fingerprint in the fragment. Secret."""
         return f"{self.address}#code={self.code}&sha256={self.fingerprint.hex()}"
 
 
 def require_room(product: Product, template: Template, *, is_development: bool) -> None:
-    """Raise LabelError unless every label of the batch has room for its texts, before the first unit is touched."""
+    """Raise LabelError if a text of the batch does not fit on the label, before the first unit is touched."""
     longest = product.serial_prefix + "8" * SERIAL_DIGITS
     label = Label(
         brand=product.brand,
@@ -90,7 +90,7 @@ def require_room(product: Product, template: Template, *, is_development: bool) 
 
 
 def print_label(label: Label, path: Path) -> bytes:
-    """Draw the label into `path` (PNG, mode 0600), replacing an older one; the bytes written. Raises LabelError."""
+    """Draw the label into `path` (PNG, mode 0600), replacing an older one. Return the bytes. Raises LabelError."""
     buffer = io.BytesIO()
     try:
         picture = draw(label)
@@ -112,7 +112,7 @@ def print_label(label: Label, path: Path) -> bytes:
 
 
 def read_back(label: Label, path: Path) -> str:
-    """Compare the label's file with what it should say; how that was done ("zxing-cpp" or "modules").
+    """Compare the label's file with its expected content. Return the method ("zxing-cpp" or "modules").
 
     Raises LabelError.
     """
@@ -127,18 +127,18 @@ def read_back(label: Label, path: Path) -> str:
         except ImportError:
             _compare_modules(label, image)
             return "modules"
-        # Nothing but QR codes is printed; grey is what a scanner sees, and a tenth of the work.
+        # Only QR codes are printed. A scanner sees grey, and grey takes a tenth of the time.
         only_qr = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
         found = zxingcpp.read_barcodes(image.convert("L"), formats=only_qr)
         texts = [code.text for code in found]
     if texts != [label.qr_text]:
-        raise LabelError(f"{len(texts)} codes read back, not the one that was printed")
+        raise LabelError(f"{len(texts)} codes read back; expected only the one that was printed")
     return "zxing-cpp"
 
 
 @dataclass(frozen=True)
 class LabelText:
-    """What the QR code of a label says: address of the set-up page, certificate's SHA-256 in hex. repr has no code."""
+    """The content of a label's QR code: address of the set-up page, certificate's SHA-256 in hex. repr has no code."""
 
     address: str
     fingerprint: str
@@ -146,7 +146,7 @@ class LabelText:
 
 
 def parse_qr(text: str) -> LabelText:
-    """Take the text of a label's QR code apart. Raises LabelError where it is none of ours."""
+    """Parse the text of a label's QR code. Raises LabelError if it is not the text of a device's label."""
     address, _, fragment = text.partition("#")
     parts = dict(part.partition("=")[::2] for part in fragment.split("&"))
     code, fingerprint = parts.get("code", ""), parts.get("sha256", "").lower()
@@ -157,20 +157,20 @@ def parse_qr(text: str) -> LabelText:
 
 
 def read_label(path: Path) -> LabelText:
-    """Read a label from a picture of it, a photograph too. Raises LabelError, OSError."""
+    """Read a label from a picture of it; a photograph works too. Raises LabelError, OSError."""
     try:
         import zxingcpp
     except ImportError:
-        raise LabelReaderError("zxing-cpp is not installed, so no label can be read") from None
+        raise LabelReaderError("no label can be read: install zxing-cpp") from None
     with Image.open(path) as image:
         texts = [found.text for found in zxingcpp.read_barcodes(image)]
     if len(texts) != 1:
-        raise LabelError(f"the picture shows {len(texts)} codes that can be read; one was expected")
+        raise LabelError(f"the picture shows {len(texts)} readable codes; one was expected")
     return parse_qr(texts[0])
 
 
 def code_on_label(path: Path) -> str | None:
-    """The code that the label's QR shows; None if the picture shows no code of ours. Secret.
+    """Return the code that the label's QR shows; None if the picture shows no code of a device's label. Secret.
 
     Raises LabelReaderError, OSError: then nothing is known about the label.
     """

@@ -1,11 +1,11 @@
-"""Many ports at once: one worker for each, boards that come and go, a start by scan or by plugging in.
+"""Many ports at once: one worker for each. Boards come and go; a run starts by a scan or when a board is inserted.
 
 Rules:
-1. Workers share nothing but the station, whose registry settles who gets which identity.
-2. A board runs once: what it came to stays on show until the board is taken away, another is there, or a person asks
-   for a retry. A board that is slow to answer is not taken away (provisioning/station/presence.py).
+1. Workers share only the station; its registry decides which unit gets which identity.
+2. A board runs once. Its result stays on show until the board is removed, another board answers, or a person asks for
+   a retry. A board that is slow to answer does not count as removed (provisioning/station/presence.py).
 3. With `start_on_scan` a board waits for its scan: its hardware id, its device id, or the name of its port.
-4. `stop` lets runs that are under way end; whoever cannot wait kills the process, and the next run goes on.
+4. `stop` waits for the runs under way. If the process is killed instead, the next run continues.
 5. Views hold no set-up code (PR-02).
 """
 
@@ -31,7 +31,7 @@ SCAN_CHARS: Final = 200
 
 @dataclass(frozen=True)
 class Totals:
-    """What the line came to since it was started. `seconds`: how long it has been running."""
+    """Counts since the line was started. `seconds`: how long it has been running."""
 
     passed: int
     failed: int
@@ -52,7 +52,7 @@ Listener = Callable[[PortView], None]
 
 
 class Line:
-    """A station with many ports. `listener` is called from workers' threads with every change of a view."""
+    """A station with many ports. Worker threads call `listener` with every change of a view."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class Line:
         return self._watch is not None
 
     def start(self) -> None:
-        """Begin to look for ports and boards. Counts begin anew."""
+        """Start to look for ports and boards. The counts start at zero."""
         if self._watch is not None:
             return
         self.station.clock.begin()
@@ -93,7 +93,7 @@ class Line:
         self._watch.start()
 
     def stop(self) -> None:
-        """End after the runs that are under way; returns when every worker has ended."""
+        """Stop after the runs that are under way. Returns when every worker has ended."""
         watch, self._watch = self._watch, None
         if watch is None:
             return
@@ -111,11 +111,11 @@ class Line:
         self.stop()
 
     def views(self) -> list[PortView]:
-        """Every port that was seen since the start, in the order of their names: port 2 before port 10."""
+        """Return a view of every port seen since the start, sorted by name: port 2 before port 10."""
         return sorted((worker.view for worker in self._all()), key=lambda view: _in_order(view.name))
 
     def totals(self) -> Totals:
-        """Counts since the start."""
+        """Return the counts since the start."""
         views = self.views()
         until = self._ended if self._ended is not None else time.monotonic()
         seconds = until - self._started if self._started else 0.0
@@ -124,23 +124,28 @@ class Line:
         )
 
     def scan(self, text: str) -> str:
-        """Start the waiting board that a scanned or typed text names (rule 3); the port's name. Raises ValueError."""
+        """Start the waiting board that a scanned or typed text names (rule 3).
+
+        Return the port's name. Raises ValueError.
+        """
         wanted = text.strip()[:SCAN_CHARS]
         waiting = [worker for worker in self._all() if worker.view.state is PortState.READY]
         for worker in waiting:
             if wanted.lower() == worker.view.board or wanted == worker.view.name:
                 worker.is_scanned.set()
                 return worker.view.name
-        raise ValueError(f"no waiting board is {wanted!r}" if waiting else "no board is waiting for a scan")
+        raise ValueError(
+            f"no waiting board has the name {wanted!r}" if waiting else "no board is waiting for a scan"
+        )
 
     def retry(self, name: str) -> None:
-        """Let the failed board on a port run again. Raises ValueError where none failed there."""
+        """Run the failed board on a port again. Raises ValueError if no board failed there."""
         worker = self._workers.get(name)
         if worker is None or worker.view.state is not PortState.FAILED:
             raise ValueError(f"no failed board is on {name}")
         worker.is_retried.set()
 
-    # inside --------------------------------------------------------------------------------------------------
+    # Inside --------------------------------------------------------------------------------------------------
 
     def _all(self) -> list[Worker]:
         with self._lock:
@@ -148,7 +153,7 @@ class Line:
 
     def _look(self) -> None:
         while not self._stopping.is_set():
-            # A finder that fails (no right to list devices) leaves the ports that are known.
+            # If the finder fails (no right to list devices), the known ports stay.
             with contextlib.suppress(OSError):
                 for name, port in self._finder().items():
                     known = self._workers.get(name)
@@ -162,8 +167,8 @@ class Line:
             self._workers[port.name] = worker
         worker.thread.start()
 
-    def tell(self, view: PortView) -> None:
-        """Hand a view to the listener; one that fails must not stop a worker."""
+    def report(self, view: PortView) -> None:
+        """Pass a view to the listener. An error of the listener must not stop a worker."""
         if view.state is PortState.REFUSED:
             self._refused += 1
         if self._listener is not None:
@@ -176,5 +181,5 @@ class Line:
 
 
 def _in_order(name: str) -> list[tuple[int, str]]:
-    """Numbers in a name count as numbers."""
+    """Return a sort key in which numbers in a name count as numbers."""
     return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", name)]

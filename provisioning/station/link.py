@@ -1,11 +1,11 @@
 """The station's half of the factory port: a blocking client over any byte stream.
 
 Rules:
-1. One request is under way; it is repeated, byte for byte, until its answer arrives or the attempts are used up.
-   The unit answers a repeat without doing the work again (device/factory/factory_port.py, rule 3).
-2. An answer counts when its frame is whole and its sequence number is the request's; anything else on the line
-   is counted in `ignored` and forgotten, so late duplicates and noise cannot be taken for an answer.
-3. A refusal arrives as the error class of its number (device/errors.py), marked `by="unit"`.
+1. One request is under way. It is repeated, byte for byte, until its answer arrives or the attempts are used up. The
+   unit answers a repeat without doing the work again (device/factory/factory_port.py, rule 3).
+2. An answer counts if its frame is whole and its sequence number is the request's. Everything else on the line is
+   counted in `ignored` and dropped, so late duplicates and noise cannot be taken for an answer.
+3. A refusal is raised as the error class of its number (device/errors.py), marked `by="unit"`.
 4. The log names operations, records and lengths. Contents are never logged (requirement PR-02).
 """
 
@@ -30,17 +30,17 @@ IDLE_S: Final = 0.002  # pause after an empty read, for streams whose read retur
 
 
 class ByteStream(Protocol):
-    """What a port gives: a serial line, a socket, a simulated unit."""
+    """The stream of a port: a serial line, a socket, a simulated unit."""
 
     def write(self, data: bytes, /) -> object:
         """Send all of `data`. Raises OSError or LinkError."""
 
     def read(self, timeout_s: float, /) -> bytes:
-        """Bytes that have arrived, b"" when none did within `timeout_s`. Raises OSError or LinkError."""
+        """Return bytes that have arrived, b"" if none did within `timeout_s`. Raises OSError or LinkError."""
 
 
 def error_classes() -> dict[int, type[FirstbootError]]:
-    """Every error class of the device by its number."""
+    """Return every error class of the device by its number."""
     found = [item for item in vars(errors).values() if isinstance(item, type)]
     return {item.code: item for item in found if issubclass(item, FirstbootError)}
 
@@ -51,7 +51,7 @@ ERRORS: Final = error_classes()
 
 
 class FactoryLink:
-    """Calls operations of one unit; not for use by two threads."""
+    """Calls operations of one unit. Not for use by two threads."""
 
     def __init__(
         self,
@@ -68,26 +68,26 @@ class FactoryLink:
         self._attempts = attempts
         self._log = log
         self._decoder = FrameDecoder()
-        # A random start: a request of an earlier station run is never taken for a repeat.
+        # A random start, so that no request is taken for a repeat of an earlier run's request.
         self._sequence = secrets.randbelow(1 << 31)
 
     @property
     def damaged(self) -> int:
-        """Frames that arrived damaged so far."""
+        """Return the number of damaged frames so far."""
         return self._decoder.dropped
 
     # Operations ------------------------------------------------------------------------------------------
 
     def hello(self, nonce: bytes) -> dict[str, Any]:
-        """What the unit says of itself: facts when open, {"hello": COSE_Sign1} when locked."""
+        """Return the facts of an open unit, or {"hello": COSE_Sign1} of a locked one."""
         return self.call("hello", {"nonce": nonce}, "")
 
     def make_key(self, role: str) -> bytes:
-        """Have the unit draw its key for `role` ("device" or "web"); the PKCS#10 request (DER)."""
+        """Make the unit generate its key for `role` ("device" or "web"). Return the PKCS#10 request (DER)."""
         return _result(self.call("make_key", {"role": role}, role), "csr", bytes)
 
     def put_key(self, role: str, key: bytearray) -> bytes:
-        """Have a unit without entropy take a private key (32 bytes); the PKCS#10 request (DER) by that key."""
+        """Send a private key (32 bytes) to a unit without entropy. Return the PKCS#10 request (DER) signed with it."""
         return _result(
             self.call("put_key", {"role": role, "key": key}, f"{role} {len(key)} bytes"), "csr", bytes
         )
@@ -100,22 +100,22 @@ class FactoryLink:
             self.call("write", {"name": name, "offset": offset, "data": part, "total": len(data)}, note)
 
     def digest(self, name: str) -> tuple[bytes, int]:
-        """SHA-256 and length in bytes of a stored record."""
+        """Return SHA-256 and length in bytes of a stored record."""
         results = self.call("digest", {"name": name}, name)
         return _result(results, "sha256", bytes), _result(results, "size", int)
 
     def seal(self) -> bytes:
-        """Have the unit check all its records; the record hash (32 bytes)."""
+        """Make the unit check all its records. Return the record hash (32 bytes)."""
         return _result(self.call("seal", {}, ""), "record_hash", bytes)
 
     def lock(self, record_hash: bytes) -> None:
-        """Lock the unit for good; it restarts."""
+        """Lock the unit permanently. It restarts."""
         self.call("lock", {"record_hash": record_hash}, "")
 
     # The exchange ----------------------------------------------------------------------------------------
 
     def call(self, operation: str, arguments: dict[str, Any], note: str = "") -> dict[str, Any]:
-        """The results of one operation.
+        """Return the results of one operation.
 
         Raises LinkTimeoutError without an answer, LinkError for a broken stream, and the unit's own refusal.
         """
@@ -133,15 +133,15 @@ class FactoryLink:
         raise LinkTimeoutError(reason="no answer", operation=operation, attempts=self._attempts)
 
     def ask(self, operation: str, arguments: dict[str, Any]) -> int:
-        """Send a request once and wait for nothing; the number of its answer. Raises LinkError."""
+        """Send a request once without waiting for its answer. Return the answer's number. Raises LinkError."""
         self._sequence = self._sequence % 0xFFFFFFFF + 1
         self._send(encode_frame(cbor.encode([self._sequence, operation, arguments])))
         return self._sequence
 
     def answers(self, wait_s: float) -> list[tuple[int, int, dict[str, Any]]]:
-        """(number, error number, results) of the answers that arrive first, to `ask` or to others.
+        """Return (number, error number, results) of the answers that arrive first, to `ask` or to others.
 
-        Empty where none did within `wait_s`. Raises LinkError.
+        Empty if none arrives within `wait_s`. Raises LinkError.
         """
         for payloads in self._arrivals(fair_time.now() + wait_s):
             if found := [answer for answer in map(_answer, payloads) if answer is not None]:
@@ -191,7 +191,7 @@ class FactoryLink:
 
 
 def _answer(payload: bytes) -> tuple[int, int, dict[str, Any]] | None:
-    """(sequence, error number, results), None for anything else."""
+    """Return (sequence, error number, results), None if the payload is not an answer."""
     try:
         message = cbor.decode(payload, FACTORY_FRAME_BYTES)
     except CodecError:
@@ -209,7 +209,7 @@ def _result(results: dict[str, Any], name: str, kind: type[T]) -> T:
 
 
 class HandlerStream:
-    """A unit in this process: frames go to `handle`, its answers come back. For the simulator and for tests."""
+    """A unit in this process: `handle` takes frames and returns answers. For the simulator and for tests."""
 
     def __init__(self, handle: Callable[[bytes], bytes]) -> None:
         self._handle = handle
@@ -251,7 +251,7 @@ class SocketStream:
 
 
 def open_port(address: str, timeout_s: float = 5.0) -> SocketStream:
-    """Connect to `tcp:HOST:PORT` or `unix:PATH`. Raises LinkError, ValueError for another form."""
+    """Connect to `tcp:HOST:PORT` or `unix:PATH`. Raises LinkError; ValueError for any other form."""
     kind, _, rest = address.partition(":")
     host, _, port = rest.rpartition(":")
     try:
@@ -264,4 +264,4 @@ def open_port(address: str, timeout_s: float = 5.0) -> SocketStream:
             return SocketStream(connection)
     except OSError as error:
         raise LinkError(reason=f"cannot open {address}: {error.strerror or type(error).__name__}") from error
-    raise ValueError(f"{address!r} is no port; use tcp:HOST:PORT or unix:PATH")
+    raise ValueError(f"{address!r} is not a port; use tcp:HOST:PORT or unix:PATH")

@@ -1,12 +1,12 @@
-"""Phases of a run: what each came to, how long it took, what it measured (OpenHTF's words).
+"""Phases of a run: the outcome of each, its duration and its measurements (OpenHTF's words).
 
 Rules:
-1. PASS: done and checked. FAIL: the unit or a check said no. TIMEOUT: the unit did not answer. ERROR: the station
-   itself could not go on. ABORTED: somebody stopped it.
+1. PASS: done and checked. FAIL: the unit or a check failed. TIMEOUT: the unit did not answer. ERROR: the station
+   itself could not continue. ABORTED: a person stopped it.
 2. The first phase that does not pass ends the run.
-3. A measurement outside its limits is a FAIL, whatever the phase itself thought of it.
-4. What a phase reports is made for logs and the registry: no code, no key. The text of an error that is not one
-   of ours is therefore left out; its class is named.
+3. A measurement outside its limits is a FAIL, even if the phase itself passed.
+4. Results go to logs and the registry, so they hold no code and no key. The text of an error that is not one of ours
+   is therefore left out; only its class is named.
 """
 
 from __future__ import annotations
@@ -41,23 +41,23 @@ class Outcome(StrEnum):
 
 
 class CheckFailedError(Exception):
-    """The unit is not as it has to be; the text says how and holds no secret."""
+    """The unit is not as required. The text names the difference and holds no secret."""
 
 
 class BoardSwappedError(CheckFailedError):
-    """Another board is on the port than the one that the run began with; neither board is at fault."""
+    """The board on the port is not the one that the run began with. Neither board is at fault."""
 
 
 @dataclass(frozen=True)
 class Limit:
-    """What a measurement of this name must lie in, both ends included."""
+    """The range of a measurement with this name, both ends included."""
 
     name: str
     low: float
     high: float
 
     def check(self, measurements: Measurements) -> None:
-        """Raise CheckFailedError where the measurement is missing, no number or outside."""
+        """Raise CheckFailedError if the measurement is missing, not a number, or out of range."""
         value = measurements.get(self.name)
         if isinstance(value, (bool, str)) or value is None or not self.low <= value <= self.high:
             raise CheckFailedError(f"{self.name} is {value}; the limits are {self.low} and {self.high}")
@@ -65,7 +65,7 @@ class Limit:
 
 @dataclass(frozen=True)
 class PhaseResult:
-    """What a phase came to. `error` is None when it passed."""
+    """The result of a phase. `error` is None if it passed."""
 
     name: str
     outcome: Outcome
@@ -76,7 +76,7 @@ class PhaseResult:
 
 @dataclass(frozen=True)
 class Phase(Generic[Run]):
-    """One phase: a name and what it does with the run; it gives its measurements."""
+    """A phase: its name, and the action that works on the run and returns measurements."""
 
     name: str
     action: Callable[[Run], Measurements]
@@ -91,7 +91,7 @@ def _describe(error: BaseException) -> str:
     return error.describe() if isinstance(error, FirstbootError) else str(error)
 
 
-# The first line that fits decides; what fits none is an ERROR of which only the class is named.
+# The first matching line decides. An error without one is an ERROR, and only its class is named.
 _VERDICTS: Final[
     tuple[tuple[tuple[type[BaseException], ...], Outcome, Callable[[BaseException], str]], ...]
 ] = (
@@ -112,7 +112,7 @@ _VERDICTS: Final[
 
 
 def run_phase(phase: Phase[Run], run: Run, progress: Progress) -> tuple[PhaseResult, BaseException | None]:
-    """(result, exception) of one phase; only exceptions that are no Exception, KeyboardInterrupt apart, leave."""
+    """Run one phase. Return (result, exception). Only KeyboardInterrupt and subclasses of Exception are caught."""
     progress(phase.name, None)
     started = time.monotonic()
     measurements: Measurements = {}
@@ -132,7 +132,7 @@ def run_phase(phase: Phase[Run], run: Run, progress: Progress) -> tuple[PhaseRes
 def run_phases(
     phases: Sequence[Phase[Run]], run: Run, progress: Progress, results: list[PhaseResult]
 ) -> BaseException | None:
-    """Append the results of the phases up to the first that did not pass; what that one raised."""
+    """Append the results of the phases up to the first that did not pass. Return the exception of that one."""
     for phase in phases:
         result, caught = run_phase(phase, run, progress)
         results.append(result)
@@ -151,16 +151,16 @@ def _judge(caught: BaseException | None) -> tuple[Outcome, str | None]:
 
 
 def no_progress(name: str, result: PhaseResult | None) -> None:
-    """Shows nothing."""
+    """Show nothing."""
 
 
 def failed(results: Sequence[PhaseResult]) -> PhaseResult | None:
-    """The phase that did not pass, None when all did."""
+    """Return the phase that did not pass; None if all passed."""
     return next((result for result in results if result.outcome is not Outcome.PASS), None)
 
 
 def as_json(results: Sequence[PhaseResult]) -> list[dict[str, Any]]:
-    """The results as plain values."""
+    """Return the results as plain values."""
     return [
         {
             "name": result.name,

@@ -1,7 +1,7 @@
-"""The states of one port of a station, as a table: what is there, what may happen, what follows.
+"""The states of one port of a station, as a table of states and events.
 
-Nothing else decides a state; the worker (provisioning/station/worker.py) only sends events. One thing it takes back: a
-SILENT that a late answer disproves; the port then shows again what it showed before.
+Nothing else decides a state; the worker (provisioning/station/worker.py) only sends events, with one exception: if a
+late answer disproves a SILENT, the port shows its earlier state again.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from typing import Final
 class PortState(StrEnum):
     """What a port shows."""
 
-    ABSENT = "absent"  # the port itself is not there
-    EMPTY = "empty"  # the port is there, no board answers
+    ABSENT = "absent"  # the port itself does not exist
+    EMPTY = "empty"  # the port exists, no board answers
     READY = "ready"  # a board answers and waits for its scan, or for its turn
     RUNNING = "running"
     PASSED = "passed"
     FAILED = "failed"
-    REFUSED = "refused"  # the unit is finished already; nothing was changed
-    STOPPED = "stopped"  # the line stands still
+    REFUSED = "refused"  # the unit has passed already; nothing was changed
+    STOPPED = "stopped"  # the line is stopped
 
 
 class PortEvent(StrEnum):
     """What happens at a port."""
 
     FOUND = "found"  # the port could be opened
-    LOST = "lost"  # the port is gone, or failed
-    ANSWERED = "answered"  # a board that was not there before answers
-    SILENT = "silent"  # the board that was there does not answer any more
+    LOST = "lost"  # the port disappeared or failed
+    ANSWERED = "answered"  # a new board answers
+    SILENT = "silent"  # the board no longer answers
     STARTED = "started"
     PASSED = "passed"
     FAILED = "failed"
@@ -64,5 +64,5 @@ TRANSITIONS: Final[dict[tuple[PortState, PortEvent], PortState]] = {
 
 
 def step(state: PortState, event: PortEvent) -> PortState:
-    """The state behind `event`; an event that the table does not know changes nothing."""
+    """Return the state after `event`. An event that the table does not list changes nothing."""
     return TRANSITIONS.get((state, event), state)

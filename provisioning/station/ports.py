@@ -1,7 +1,9 @@
-"""Factory ports of a station: serial lines, TCP and Unix sockets, units in this process; found while it runs.
+"""Factory ports of a station: serial lines, TCP and Unix sockets, units in this process.
 
-An address is `serial:DEVICE[@RATE]`, `tcp:HOST:PORT` or `unix:PATH`. Opening and using a port raises LinkError, with
-the reason in words; ValueError means that the address has no such form.
+Ports may appear at any time.
+
+An address is `serial:DEVICE[@RATE]`, `tcp:HOST:PORT` or `unix:PATH`. Opening and using a port raises LinkError with a
+readable reason, and ValueError if the address has another form.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ class PortStream(ByteStream, Protocol):
 
 
 class Port(Protocol):
-    """A place where a board can be: `open` raises LinkError while there is none."""
+    """A port where a board can be. `open` raises LinkError if the port does not exist."""
 
     @property
     def name(self) -> str: ...
@@ -65,10 +67,11 @@ class SerialStream:
 
 
 def open_serial(device: str, rate: int = RATE) -> SerialStream:
-    """Open a serial device, for this process alone where the system can. Raises LinkError."""
+    """Open a serial device, exclusively if the system can. Raises LinkError."""
     try:
         line = serial.serial_for_url(device, baudrate=rate, timeout=1.0, write_timeout=10.0, do_not_open=True)
-        with contextlib.suppress(ValueError, AttributeError):  # not every kind of line can be held alone
+        # some kinds of line cannot be opened exclusively
+        with contextlib.suppress(ValueError, AttributeError):
             line.exclusive = True
         line.open()
         line.reset_input_buffer()
@@ -80,7 +83,7 @@ def open_serial(device: str, rate: int = RATE) -> SerialStream:
 
 @dataclass(frozen=True)
 class AddressPort:
-    """A port by its address; the name is the address."""
+    """A port by its address, which is its name."""
 
     name: str
 
@@ -88,7 +91,7 @@ class AddressPort:
         kind, _, rest = self.name.partition(":")
         if kind not in ("serial", "tcp", "unix") or not rest:
             raise ValueError(
-                f"{self.name!r} is no port; use serial:DEVICE[@RATE], tcp:HOST:PORT or unix:PATH"
+                f"{self.name!r} is not a port; use serial:DEVICE[@RATE], tcp:HOST:PORT or unix:PATH"
             )
 
     def open(self) -> PortStream:
@@ -96,7 +99,7 @@ class AddressPort:
 
 
 def open_address(address: str) -> PortStream:
-    """Open a port by its address. Raises LinkError, ValueError for another form."""
+    """Open a port by its address. Raises LinkError; ValueError for any other form."""
     kind, _, rest = address.partition(":")
     if kind != "serial":
         return open_port(address)
@@ -108,7 +111,7 @@ def open_address(address: str) -> PortStream:
 
 @dataclass(frozen=True)
 class CallPort:
-    """A port opened by a function: the simulator's units, tests."""
+    """A port that a function opens: the simulator's units, tests."""
 
     name: str
     connect: Callable[[], PortStream]
@@ -121,13 +124,13 @@ Finder = Callable[[], Mapping[str, Port]]
 
 
 def fixed(ports: Sequence[Port]) -> Finder:
-    """A finder for ports that are always listed, whether a board is there or not."""
+    """Return a finder for ports that are always listed, with or without a board."""
     found = {port.name: port for port in ports}
     return lambda: found
 
 
 def serial_finder(pattern: str) -> Finder:
-    """A finder for serial devices that come and go: those whose device name matches, like "/dev/ttyACM*"."""
+    """Return a finder for serial devices that come and go, whose names match a pattern like "/dev/ttyACM*"."""
 
     def find() -> Mapping[str, Port]:
         devices = sorted(entry.device for entry in list_ports.comports())
@@ -138,9 +141,9 @@ def serial_finder(pattern: str) -> Finder:
 
 
 def finder_of(addresses: Sequence[str]) -> Finder:
-    """One finder for addresses as a person gives them; a serial device with a wildcard is searched again and again.
+    """Return one finder for several addresses. A serial device with a wildcard is searched again and again.
 
-    Raises ValueError for another form.
+    Raises ValueError for any other form.
     """
     patterns = [
         a.partition(":")[2] for a in addresses if a.startswith("serial:") and any(c in a for c in "*?[")

@@ -1,12 +1,14 @@
-"""Who is on a port, by questions that a slow board survives. No stream, no clock: events and times come from outside.
+"""Detect which board is on a port with questions that tolerate a slow board.
+
+Pure: events and times come from the caller.
 
 Rules:
 1. One question is open at a time. It is not repeated while its answer may still come.
-2. A question that stays unanswered is a miss; the next one has twice the time, up to a bound. Patience grows with the
-   answers that were seen: a board that takes long is given longer.
-3. A board is taken away after `misses` misses in a row, never before.
-4. A late answer counts. One to a question from before the board was taken for gone takes that verdict back.
-5. A board is asked during a fifth of its time at most, however fast the line looks.
+2. A question without an answer is a miss; the next one has twice the time, up to a bound. The waiting time grows with
+   the answers seen: a slow board is given longer.
+3. A board counts as removed after `misses` misses in a row, never before.
+4. A late answer counts. If it answers a question from before the board counted as removed, that verdict is withdrawn.
+5. Questions take at most a fifth of a board's time, however fast the line looks.
 
 Times are seconds of any monotonic clock.
 """
@@ -16,21 +18,23 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-REMEMBERED: Final = 16  # questions whose late answers are known
-SLOWER: Final = 4  # times the answer that was seen: patience (rule 2) and rest between questions (rule 5)
-MOST_PATIENCE_S: Final = 2.0  # without a board: who puts one on waits no longer for the next question
+REMEMBERED: Final = 16  # questions whose late answers are recognised
+# multiples of the measured answer time: waiting time (rule 2) and rest between questions (rule 5)
+SLOWER: Final = 4
+# rest without a board: a new board waits no longer than this for the next question
+MOST_PATIENCE_S: Final = 2.0
 
 
 class Verdict(StrEnum):
     """What is known of a port."""
 
-    PROBING = "probing"  # asked, and nothing is decided yet
+    PROBING = "probing"  # asked; nothing is decided yet
     PRESENT = "present"
     ABSENT = "absent"
 
 
 class Presence:
-    """One port between two runs. `poll_s`: rest between questions; `probe_s`: patience with the first one."""
+    """One port between two runs. `poll_s`: rest between questions; `probe_s`: waiting time of the first one."""
 
     def __init__(self, poll_s: float, probe_s: float, misses: int) -> None:
         self.verdict = Verdict.PROBING
@@ -38,29 +42,29 @@ class Presence:
         self._probe_s = probe_s
         self._most_misses = misses
         self._missed = 0
-        self._slowest_s = 0.0  # how long answers take, fading
-        self._asked: dict[int, float] = {}  # when which question was sent
+        self._slowest_s = 0.0  # how long answers take, as a fading average
+        self._asked: dict[int, float] = {}  # question number -> when it was sent
         self._open: int | None = None
-        self._until = 0.0  # the open question is a miss from here on, or the next one is due
+        self._until = 0.0  # when the open question becomes a miss, or when the next one is due
         self._before_absence: frozenset[int] = frozenset()
 
     def begin_anew(self) -> None:
-        """Behind a run: what was asked before is forgotten, how slow the board is is not."""
+        """Forget earlier questions after a run, but keep the measured answer time."""
         self.verdict, self._missed, self._open, self._until = Verdict.PROBING, 0, None, 0.0
         self._asked.clear()
         self._before_absence = frozenset()
 
     @property
     def is_open(self) -> bool:
-        """Whether an answer is waited for."""
+        """Return whether a question is open."""
         return self._open is not None
 
     def wait_s(self, now: float) -> float:
-        """How long nothing is due."""
+        """Return the seconds until something is due."""
         return max(self._until - now, 0.0)
 
     def is_due(self, now: float) -> bool:
-        """Whether to ask now; an open question whose time is up becomes a miss."""
+        """Return whether to ask now. An open question whose time is up becomes a miss."""
         if now < self._until:
             return False
         if self._open is not None:
@@ -72,7 +76,7 @@ class Presence:
         return True
 
     def asked(self, number: int, now: float) -> None:
-        """A question was sent; `number` tells its answer from others."""
+        """Note that a question was sent. `number` identifies its answer."""
         self._open = number
         self._asked[number] = now
         while len(self._asked) > REMEMBERED:
@@ -80,7 +84,7 @@ class Presence:
         self._until = now + self._patience_s()
 
     def answered(self, number: int, now: float) -> bool | None:
-        """An answer came: True where it takes an absence back (rule 4), None where it answers no question of ours."""
+        """Note an answer. Return True if it withdraws an absence (rule 4), None if it answers none of our questions."""
         sent = self._asked.pop(number, None)
         if sent is None:
             return None

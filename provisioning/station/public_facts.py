@@ -1,4 +1,4 @@
-"""What others can know of a unit, in the forms in which people write it: input of the check of set-up codes.
+"""Public facts of a unit, in the forms in which people write them: input of the check of set-up codes.
 
 Sources: the unit's row and its batch in the registry, and the statement that the batch carries (model, type, maker).
 """
@@ -25,7 +25,7 @@ _NAMED = ("model", "brand", "type", "name", "id")  # members of a statement that
 
 @dataclass(frozen=True)
 class Moment:
-    """A time of the run, unix seconds."""
+    """A time of the run, in unix seconds."""
 
     unix_s: int
 
@@ -34,7 +34,7 @@ Value = str | bytes | Moment
 
 
 def batch_facts(registry: Registry, batch: str) -> list[tuple[str, Value]]:
-    """What all units of a batch share: its number, model and time, and the names in its statement."""
+    """Return the facts that all units of a batch share: its number, model and time, and the names in its statement."""
     found: list[tuple[str, Value]] = [("batch", batch)]
     for row in registry.batches():
         if row.number == batch:
@@ -44,7 +44,7 @@ def batch_facts(registry: Registry, batch: str) -> list[tuple[str, Value]]:
 
 
 def unit_facts(unit: Unit) -> list[tuple[str, Value]]:
-    """What one unit has for itself: numbers, hardware, times, certificate."""
+    """Return the facts of one unit: numbers, hardware, times, certificate."""
     found: list[tuple[str, Value]] = [
         ("serial number", unit.serial),
         ("hardware id", unit.hardware_id),
@@ -79,7 +79,7 @@ def _names(value: Any) -> Iterator[tuple[str, str]]:
 
 
 def forms(name: str, value: Value) -> Iterator[tuple[str, bytes]]:
-    """(name, bytes) of a fact in every common form: letters, digits, hexadecimal, MAC addresses, dates and times."""
+    """Yield (name, bytes) of a fact in every common form: letters, digits, hexadecimal, MAC address, date, time."""
     if isinstance(value, Moment):
         yield from ((name, form) for form in _time_forms(value.unix_s))
     elif isinstance(value, bytes):

@@ -1,11 +1,11 @@
 """A second print of a label, possible until the lock of the unit is proved.
 
 Rules:
-1. Only a unit that is reserved or complete. After the proof of its lock the label is with the owner, and only rework,
-   which retires the serial number, makes a new one.
+1. Only the label of a reserved or complete unit can be printed again. After the lock is proved the label belongs to
+   the owner; then only rework, which retires the serial number, makes a new one.
 2. The file must be the label of this unit: its code is the live one (reserved), or its bytes are those that were read
    back (complete).
-3. Each reprint is noted with the unit's runs before the bytes are handed out.
+3. Each reprint is recorded with the unit's runs before the bytes are returned.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ REPRINT = "reprint"
 
 
 class ReprintError(Exception):
-    """The label is not printed again; the text is for the operator."""
+    """The label is not printed again. The text is for the operator."""
 
 
 def reprint(registry: Registry, labels_dir: Path, serial: str, form: str = "pdf", *, by: str = "") -> bytes:
-    """The unit's label in a form of `label_forms.FORMS`; secret. `by`: who asked, where that is known.
+    """Return the unit's label in a form of `label_forms.FORMS`; secret. `by`: the person who asked, if known.
 
     Raises ReprintError, OSError.
     """
@@ -47,7 +47,7 @@ def reprint(registry: Registry, labels_dir: Path, serial: str, form: str = "pdf"
         reason = getattr(error, "strerror", None) or error
         raise ReprintError(f"The label of unit {serial} cannot be read: {reason}.") from None
     if not is_its_label:
-        raise ReprintError(f"There is no label of unit {serial} as it is now; start the unit again.")
+        raise ReprintError(f"The label of unit {serial} is missing or outdated; start the unit again.")
     try:
         data = label_as(path, form)
     except LabelError as error:

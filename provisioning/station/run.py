@@ -1,4 +1,4 @@
-"""One run for one unit: what its phases hand on to each other."""
+"""One run for one unit: the data that its phases pass on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class UnitRun:
-    """One run for one unit: what the phases learn and make. repr shows no secret."""
+    """One run for one unit: what the phases read and make. repr shows no secret."""
 
     station: Station
     link: FactoryLink
@@ -34,14 +34,14 @@ class UnitRun:
     completed: Unit | None = None
     sealed_secret: tuple[bytes, bytes] | None = field(default=None, repr=False)
     results: list[PhaseResult] = field(default_factory=list, repr=False)
-    is_recorded: bool = False  # the registry has the results: they went in with the release
+    is_recorded: bool = False  # the registry has the results: they were stored with the pass
 
     @property
     def label_path(self) -> Path:
         return self.station.config.labels_dir / self.label_name
 
     def write(self, name: str, data: bytes) -> None:
-        """Store a record in the unit and remember what it must be."""
+        """Store a record in the unit and keep its expected content."""
         self.link.write(name, data)
         self.written[name] = data
 

@@ -1,10 +1,11 @@
-"""A finished unit, taken out of the box and read again (PR-05): is it still what the registry says?
+"""Read a passed unit again and compare it with the registry (PR-05).
 
-Checks: it is locked and signs a fresh hello with the key of its certificate over the records that were written; it
-refuses a write; the label on file shows the code that the registry knows as its live one. A unit that fails any is
-quarantined under the name of who sampled it, so its batch does not leave; each sample is a signed record.
+Checks: the unit is locked and signs a fresh hello with the key of its certificate over the records that were written;
+it refuses a write; the label on file shows the code that the registry knows as its live one. A unit that fails a
+check is quarantined in the name of the person who sampled it, so its batch does not ship. Each sample is a signed
+record.
 
-Not read: image and console, which a locked unit's factory port does not show.
+Image and console are not read: a locked unit's factory port does not show them.
 """
 
 from __future__ import annotations
@@ -32,21 +33,21 @@ if TYPE_CHECKING:
 
 
 class SampleError(Exception):
-    """The unit could not be sampled: nothing was decided about it."""
+    """The unit could not be sampled; nothing was decided about it."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What reading a unit again came to. `findings`: one sentence each; none is a pass."""
+    """The result of reading a unit again. `findings`: one sentence each; empty if the unit passed."""
 
     serial: str
     findings: tuple[str, ...]
 
 
 def sample(link: FactoryLink, registry: Registry, labels_dir: Path, *, by: str) -> Sample:
-    """Read the unit on the port again, keep what came of it, and quarantine it where it fails.
+    """Read the unit on the port again, record the result, and quarantine the unit if it failed.
 
-    Raises SampleError for a unit that is not finished or not known, LinkError where it does not answer.
+    Raises SampleError if the unit has not passed or is unknown, LinkError if it does not answer.
     """
     nonce = secrets.token_bytes(NONCE_BYTES)
     answer = link.hello(nonce)
@@ -64,13 +65,13 @@ def sample(link: FactoryLink, registry: Registry, labels_dir: Path, *, by: str) 
 
 def _unit(answer: dict[str, object], registry: Registry) -> Unit:
     if not isinstance(answer.get("hello"), bytes):
-        raise SampleError("The unit is not locked: only finished units are sampled.")
+        raise SampleError("The unit is not locked: only units that passed are sampled.")
     device_id = claimed_device_id(answer["hello"])
     unit = None if device_id is None else registry.find(device_id=device_id)
     if unit is None:
         raise SampleError("The registry does not know this unit.")
     if unit.status != PASSED:
-        raise SampleError(f"Unit {unit.serial} is {unit.status}: only finished units are sampled.")
+        raise SampleError(f"Unit {unit.serial} is {unit.status}: only units that passed are sampled.")
     return unit
 
 
@@ -78,7 +79,7 @@ def _about_proof(hello: bytes, nonce: bytes, unit: Unit) -> list[str]:
     try:
         check_hello(hello, nonce, unit.device_certificate or b"", unit.device_id, unit.record_hash or b"")
     except (CheckFailedError, FirstbootError):
-        return ["it does not prove that it holds the key and the records it left the line with"]
+        return ["it does not prove that it has the key and the records of its production"]
     return []
 
 
@@ -93,8 +94,8 @@ def _about_writing(link: FactoryLink) -> list[str]:
     except LinkError:
         raise
     except FirstbootError:
-        return ["it answered a write with something else than a refusal"]
-    return ["it took a write although it says that it is locked"]
+        return ["it did not refuse a write"]
+    return ["it accepted a write although it reports that it is locked"]
 
 
 def _about_label(unit: Unit, registry: Registry, labels_dir: Path) -> list[str]:
@@ -102,7 +103,7 @@ def _about_label(unit: Unit, registry: Registry, labels_dir: Path) -> list[str]:
     try:
         code = code_on_label(path)
     except FileNotFoundError:
-        return []  # destroyed after it was printed, as it should be
+        return []  # the file was destroyed after it was printed, as it should be
     except UnidentifiedImageError:
         code = None
     except (LabelReaderError, OSError) as error:

@@ -1,8 +1,9 @@
-"""Generates set-up codes: 100 random bits of the system's CSPRNG, or an error.
+"""Generate set-up codes: 100 random bits of the system's CSPRNG, or an error.
 
 Rules:
-1. A code is never derived, and there is no seed and no fallback: a missing or stuck source ends the run (PR-01, PW-08).
-2. The form of a code (alphabet, check character) is device/owner/setup_code.py's; only its verifier goes to the unit.
+1. A code is never derived; there is no seed and no fallback. A missing or stuck source ends the run (PR-01, PW-08).
+2. device/owner/setup_code.py defines the form of a code (alphabet, check character). Only its verifier goes to the
+   unit.
 """
 
 from __future__ import annotations
@@ -15,23 +16,23 @@ from device.errors import EntropyError
 from device.owner.setup_code import ALPHABET, RANDOM_SYMBOLS, check_character
 
 READ_BYTES: Final = 32
-LEAST_DISTINCT: Final = 8  # of 32 random bytes about 30 differ; below 8 is 1 in 10**37
+LEAST_DISTINCT: Final = 8  # of 32 random bytes about 30 differ; fewer than 8 happens once in 10**37
 
 RandomBytes = Callable[[int], bytes]
 
 
 def generate_code(random_bytes: RandomBytes = secrets.token_bytes) -> str:
-    """A new set-up code in normal form. Secret. Raises EntropyError when the source is missing or stuck."""
+    """Return a new set-up code in normal form. Secret. Raises EntropyError if the source is missing or stuck."""
     number = int.from_bytes(_checked_bytes(random_bytes), "big")
     symbols = ""
-    for _ in range(RANDOM_SYMBOLS):  # 32 symbols: five bits each, no bias
+    for _ in range(RANDOM_SYMBOLS):  # 32 characters: five bits each, no bias
         symbols += ALPHABET[number & 31]
         number >>= 5
     return symbols + check_character(symbols)
 
 
 def _checked_bytes(random_bytes: RandomBytes) -> bytes:
-    """Bytes of a source that shows life: of the length asked for, not constant, not repeating."""
+    """Return bytes of the source that have the requested length, are not constant and do not repeat."""
     try:
         first, second = random_bytes(READ_BYTES), random_bytes(READ_BYTES)
     except (NotImplementedError, OSError) as error:

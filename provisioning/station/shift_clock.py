@@ -1,12 +1,12 @@
-"""A station's clock beside one that nobody sets: a jump during a shift is noticed before it gets into papers.
+"""Detect a jump of the station's clock during a shift, by comparing it with a clock that nobody sets.
 
-Certificates begin at the station's time and a batch's oldest time is built into its units, so a wrong clock makes units
-that no server takes. Rules:
-1. Both clocks are read when a shift begins. From then on they may drift apart by TOLERANCE_S, no more.
-2. It is looked at before a unit gets its identity, and again right before its lock: what was certified in between is
-   certified anew by the next run.
-3. A person who begins the next shift answers for the clock. A clock that was wrong before the shift is found by the
-   registry alone, where its units have later times (provisioning/registry/operations.py).
+Certificates begin at the station's time, and each unit holds the time of its batch as its earliest time, so no server
+accepts units that were made with a wrong clock. Rules:
+1. Both clocks are read when a shift begins. From then on they may differ by at most TOLERANCE_S.
+2. The station checks before a unit gets its identity, and again immediately before its lock. If the clock jumped in
+   between, the next run certifies the unit again.
+3. The person who starts the next shift is responsible for the clock. If it was wrong before the shift, only the
+   registry finds it, because its units have later times (provisioning/registry/reservations.py).
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class ShiftClock:
         self.begin()
 
     def begin(self) -> None:
-        """A shift begins: the clock as it is now counts."""
+        """Start a shift: the present time counts as correct."""
         self._offset_s = self._now() - self._steady()
 
     def check(self) -> None:
-        """Raise ClockError where the station's clock was set since the shift began."""
+        """Raise ClockError if the station's clock was set since the shift began."""
         jump_s = round(self._now() - self._steady() - self._offset_s)
         if abs(jump_s) > TOLERANCE_S:
             raise ClockError(

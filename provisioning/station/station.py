@@ -1,13 +1,13 @@
-"""The factory station: takes one unit from bare firmware to locked, labelled and recorded.
+"""The factory station takes one unit from bare firmware to locked, labelled and recorded.
 
 Rules:
 1. The order is that of docs/design.md, Factory; a unit passes only after its lock was proved.
-2. Whenever a run dies, the next one with the same unit ends the same way: before the lock it starts again with
+2. If a run is interrupted, the next run with the same unit has the same result: before the lock it starts again with
    the same identity and a new code; after the lock it proves the unit and records it.
 3. A unit that failed is quarantined (provisioning/station/aftermath.py).
-4. A finished unit is refused, whatever its port says.
-5. Development keys, builds and seeds are refused without `development`; with it, label and registry say so.
-6. The set-up code lives in the run, on the label, and in the result's hidden field; nowhere else (PR-02).
+4. A unit that has passed is refused, whatever its port reports.
+5. Development keys, builds and seeds are refused without `development`; with it, label and registry show it.
+6. The set-up code is in the run, on the label, and in the result's hidden field; nowhere else (PR-02).
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ BATCH_DOCUMENTS: Final = ("support", "contact", "statement")
 
 
 class StationError(Exception):
-    """The station cannot start as asked."""
+    """The station cannot start with these settings."""
 
 
 class UnitFailedError(Exception):
-    """A run did not pass. `phases` holds its results; the text names the phase and why, without secrets."""
+    """A run did not pass. `phases` holds its results; the text names the phase and the reason, without secrets."""
 
     def __init__(self, phases: tuple[PhaseResult, ...]) -> None:
         self.phases = phases
@@ -64,14 +64,16 @@ class UnitFailedError(Exception):
 
 
 class UnitRefusedError(UnitFailedError):
-    """The unit is finished already; nothing was changed."""
+    """The unit has passed already; nothing was changed."""
 
 
 @dataclass(frozen=True)
 class StationConfig:
-    """What a station works with. `labels_dir` gets one PNG per unit, `archive_dir` holds the statements that were
-    issued: without one only development units can be made. `oscore_key`: the CoAP server's public key, to which
-    OSCORE secrets are sealed before they reach the registry; needed where the product names a CoAP server.
+    """The settings of a station.
+
+    `labels_dir` gets one PNG per unit. `archive_dir` holds the issued statements; without it only development units
+    can be made. `oscore_key`: the CoAP server's public key, to which OSCORE secrets are sealed before they reach the
+    registry; required if the product names a CoAP server.
     """
 
     product: Product
@@ -88,8 +90,9 @@ class StationConfig:
 
 @dataclass(frozen=True)
 class UnitResult:
-    """A unit that passed. `setup_code` is secret and for the label only: None when a run was finished behind the
-    lock, where the code is on the label alone.
+    """A unit that passed. `setup_code` is secret and for the label only.
+
+    It is None if this run continued after the lock: then only the label has the code.
     """
 
     device_id: bytes
@@ -103,7 +106,7 @@ class UnitResult:
 
 
 class Station:
-    """One station for one batch; provisions units one after the other.
+    """A station for one batch; it provisions units one after the other.
 
     Raises StationError (development keys, no key of the CoAP server), BatchError, StatementError, RegistryError.
     """
@@ -120,7 +123,7 @@ class Station:
     ) -> None:
         if keys.is_development and not config.development:
             raise StationError(
-                "these are development keys: units made with them are not for sale; ask for it with --development"
+                "these are development keys, for units that are not for sale: to make such units, add --development"
             )
         self.config = config
         self.registry = registry
@@ -146,11 +149,12 @@ class Station:
             serial_prefix=product.serial_prefix,
             numbers=product.numbers,
         )
-        for name in BATCH_DOCUMENTS:  # a paper that cannot be made stops the batch, not its first unit
+        # a record that cannot be made stops the batch here, not at its first unit
+        for name in BATCH_DOCUMENTS:
             self.batch_record(name)
 
     def _require_records(self) -> None:
-        """Raise StationError if a text of the product fits no unit's record or label: no serial number is used yet."""
+        """Raise StationError if a text of the product is too long for a record or the label. Uses no serial number."""
         product = self.config.product
         serial = product.serial_prefix + "9" * SERIAL_DIGITS
         try:
@@ -162,7 +166,7 @@ class Station:
             raise StationError(f"the label has no room: {error}") from None
 
     def batch_record(self, name: str) -> bytes:
-        """The record that all units of the batch carry under this name."""
+        """Return the record that all units of the batch carry under this name."""
         product, keys = self.config.product, self.keys
         makers: dict[str, Callable[[], bytes]] = {
             "support": lambda: sign_record(
@@ -190,8 +194,8 @@ class Station:
     def provision(self, stream: ByteStream, progress: Progress = no_progress) -> UnitResult:
         """Provision the unit on `stream`.
 
-        Raises UnitRefusedError for a finished unit, UnitFailedError for any other run that did not pass, and
-        KeyboardInterrupt after an interrupted run was noted.
+        Raises UnitRefusedError if the unit has passed already, UnitFailedError if the run did not pass, and
+        KeyboardInterrupt after the interrupted run was recorded.
         """
         link = FactoryLink(
             stream, timeout_s=self.config.timeout_s, attempts=self.config.attempts, log=self._log
@@ -206,7 +210,7 @@ class Station:
         if isinstance(caught, KeyboardInterrupt):
             raise caught
         if caught is not None:
-            # The cause stays out: its traceback would carry the run, and the run carries the code.
+            # The cause stays out: its traceback holds the run, and the run holds the code.
             kind = UnitRefusedError if isinstance(caught, AlreadyPassedError) else UnitFailedError
             raise kind(tuple(results)) from None
         return UnitResult(
@@ -221,7 +225,7 @@ class Station:
         )
 
     def _note(self, run: UnitRun, results: list[PhaseResult], caught: BaseException | None) -> None:
-        """Keep the phases where release did not; a registry that fails here must not hide why the run failed."""
+        """Store the phases if the pass did not. A registry that fails here must not hide why the run failed."""
         if run.is_recorded:
             return
         with contextlib.ExitStack() as stack:

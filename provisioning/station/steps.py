@@ -1,4 +1,4 @@
-"""What the phases do (docs/design.md, Factory). Each takes the run and gives measurements without secrets."""
+"""The phases' actions (docs/design.md, Factory). Each takes the run and returns measurements without secrets."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ RESTART_S: Final = 30.0  # a locked unit answers again within this time
 
 
 def reach(run: UnitRun) -> Measurements:
-    """The unit answers; noise and repeats on the line are counted."""
+    """Check that the unit answers. The measurements count repeats and damaged frames on the line."""
     run.hello = run.link.hello(secrets.token_bytes(NONCE_BYTES))
     return {
         "repeats": run.link.repeats,
@@ -54,7 +54,7 @@ def reach(run: UnitRun) -> Measurements:
 
 
 def identify(run: UnitRun) -> Measurements:
-    """Which unit this is, and that it is one this station may provision."""
+    """Identify the unit and check that this station may provision it."""
     if "hello" in run.hello:
         return _identify_locked(run)
     facts, config = run.hello, run.station.config
@@ -70,7 +70,7 @@ def identify(run: UnitRun) -> Measurements:
     )
     wanted = config.expected_image_digest
     require(
-        wanted is None or wanted == facts["image_digest"], "the unit runs another image than the release's"
+        wanted is None or wanted == facts["image_digest"], "the unit's image is not the one of the release"
     )
     return {
         "board": facts["board"],
@@ -90,7 +90,7 @@ def _check_types(facts: dict[str, Any]) -> None:
     try:
         cbor.check_map(facts, expected)
     except CodecError as error:
-        raise CheckFailedError(f"the unit's hello is not understood: {error.describe()}") from error
+        raise CheckFailedError(f"the unit's hello cannot be parsed: {error.describe()}") from error
     require(len(facts["hardware_id"]) == 16, "the hardware id is not 16 bytes")
     require(
         len(facts["image_digest"]) == 32 and not facts["is_locked"], "the unit's hello contradicts itself"
@@ -98,7 +98,7 @@ def _check_types(facts: dict[str, Any]) -> None:
 
 
 def _identify_locked(run: UnitRun) -> Measurements:
-    """A locked unit: only one that this station was about to release goes on, and only to be proved."""
+    """Continue with a locked unit only if it is complete in the registry, and only to prove and record it."""
     device_id = _claimed_device_id(run.hello["hello"])
     unit = run.station.registry.find(device_id=device_id)
     if unit is None:
@@ -108,7 +108,7 @@ def _identify_locked(run: UnitRun) -> Measurements:
         raise AlreadyPassedError(f"unit {unit.serial} is locked and has passed; it is not provisioned again")
     if unit.status in (QUARANTINED, RETIRED):
         raise QuarantinedError(quarantine_text(unit))
-    require(unit.status == COMPLETE, f"unit {unit.serial} is locked, but this registry never sealed it")
+    require(unit.status == COMPLETE, f"unit {unit.serial} is locked, but not complete in this registry")
     run.completed, run.is_resumed = unit, True
     run.record_hash = unit.record_hash or b""
     run.label_name = unit.label_name or ""
@@ -117,22 +117,22 @@ def _identify_locked(run: UnitRun) -> Measurements:
 
 
 def _claimed_device_id(hello: Any) -> bytes:
-    """The device id that a signed hello names; who signed it is checked in `prove`."""
+    """Return the device id that a signed hello names. `prove` checks the signature."""
     try:
         payload = cose.decode(hello).payload
         claimed = cbor.decode(payload or b"")
         return bytes(claimed[2])
     except (CodecError, KeyError, TypeError) as error:
-        raise CheckFailedError("the locked unit's hello is not understood") from error
+        raise CheckFailedError("the locked unit's hello cannot be parsed") from error
 
 
 def reserve(run: UnitRun) -> Measurements:
-    """Identity and code are durable in the registry before anything is written (PR-04, PW-10)."""
+    """Make identity and code durable in the registry before anything is written into the unit (PR-04, PW-10)."""
     station, product = run.station, run.station.config.product
     station.clock.check()
     require(
         record.day_of(product.support.end_date) * record.DAY_S >= station.now(),
-        f"the support period ended on {product.support.end_date}; no more units are made (SP-11)",
+        f"the support period ended on {product.support.end_date}; extend it before making more units (SP-11)",
     )
     code = generate_code(station.random_bytes)
     reservation = station.registry.reserve(
@@ -153,7 +153,7 @@ def reserve(run: UnitRun) -> Measurements:
 
 
 def personalise(run: UnitRun) -> Measurements:
-    """Keys are drawn (by the unit where it can), certified here; identity and verifier of the code are written."""
+    """Get the unit's keys, certify them, and write identity, certificates and the code's verifier."""
     product, authority = run.station.config.product, run.station.device_ca
     run.web_name = "fb-" + secrets.token_hex(4)
     requests = {role: unit_keys.request_key(run, role) for role in ("device", "web")}
@@ -170,7 +170,7 @@ def personalise(run: UnitRun) -> Measurements:
 
 
 def install(name: str) -> Callable[[UnitRun], Measurements]:
-    """A phase that writes the batch's record of this name, the same for all its units."""
+    """Return a phase that writes the batch's record of this name, which is the same for all units."""
 
     def action(run: UnitRun) -> Measurements:
         data = run.station.batch_record(name)
@@ -181,10 +181,10 @@ def install(name: str) -> Callable[[UnitRun], Measurements]:
 
 
 def share_oscore(run: UnitRun) -> Measurements:
-    """A secret for this unit alone: written into the unit, and sealed at once to the CoAP server."""
+    """Generate an OSCORE secret for this unit: write it into the unit and seal it to the CoAP server."""
     secret = record.OscoreSecret.generate(run.device_id)
     server = run.station.config.oscore_key
-    if server is not None:  # from here on this station cannot read it back: only the unit and the server can
+    if server is not None:  # from here on only the unit and the server can read it
         run.sealed_secret = (
             server.key_id,
             server.seal(run.device_id, secret.master_secret, secret.master_salt),
@@ -197,32 +197,32 @@ def share_oscore(run: UnitRun) -> Measurements:
 
 
 def verify(run: UnitRun) -> Measurements:
-    """The unit reads everything back: each record, then all of them by its own checks and hash."""
+    """Make the unit read everything back: each record, then all of them with its own checks and hash."""
     require_same_board(run)
     for name in store.STATION_RECORDS:
         digest, size = run.link.digest(name)
         expected = run.written[name]
         require(
             (digest, size) == (hashlib.sha256(expected).digest(), len(expected)),
-            f"record {name} is not what was written",
+            f"record {name} differs from what was written",
         )
     run.record_hash = run.link.seal()
-    require(run.record_hash == record.expected_hash(run.written), "the unit's record hash is another")
+    require(run.record_hash == record.expected_hash(run.written), "the unit's record hash is wrong")
     return {"records": len(store.STATION_RECORDS), "record_hash": run.record_hash.hex()}
 
 
 def require_same_board(run: UnitRun) -> None:
-    """The board on the port is the one whose identity was written. Raises BoardSwappedError."""
+    """Check that the board on the port is the one whose identity was written. Raises BoardSwappedError."""
     facts = run.link.hello(secrets.token_bytes(NONCE_BYTES))
     if facts.get("hardware_id") != run.hello["hardware_id"]:
-        raise BoardSwappedError("another board is on the port than the one that this run began with")
+        raise BoardSwappedError("the board was replaced by another one during the run")
 
 
 # label -> lock -> prove -> record ------------------------------------------------------------------------
 
 
 def label(run: UnitRun) -> Measurements:
-    """The label is printed and read back from its file."""
+    """Draw the label and read it back from its file."""
     product = run.station.config.product
     run.label_name = f"{run.serial}.png"
     shown = labels.Label(
@@ -244,21 +244,21 @@ def label(run: UnitRun) -> Measurements:
 
 
 def lock(run: UnitRun) -> Measurements:
-    """The registry knows what is about to be locked, then the unit is locked; `prove` says whether it was."""
+    """Store in the registry what is about to be locked, then lock the unit; `prove` checks that it is locked."""
     require(run.unit_id is not None, "nothing is reserved")
     run.station.clock.check()
-    run.station.registry.complete(run.unit_id or 0, _sealed_facts(run))
+    run.station.registry.complete(run.unit_id or 0, _completed_facts(run))
     try:
         run.link.lock(run.record_hash)
-    except LockedError:  # the answer was lost and the repeat met the locked unit
+    except LockedError:  # the answer was lost, and the repeat reached the locked unit
         return {"answer": "already locked"}
-    except LinkError as error:  # the unit restarted before its answer was through
+    except LinkError as error:  # the unit restarted before its answer arrived
         return {"answer": type(error).__name__}
     return {"answer": "done"}
 
 
-def _sealed_facts(run: UnitRun) -> CompletedFacts:
-    """What the registry keeps; the statement's digest is the one that the unit itself publishes (SC-05)."""
+def _completed_facts(run: UnitRun) -> CompletedFacts:
+    """Return the facts for the registry. The statement's digest is the one that the unit itself publishes (SC-05)."""
     return CompletedFacts(
         version=run.hello["version"],
         image_digest=run.hello["image_digest"],
@@ -277,19 +277,19 @@ def _sealed_facts(run: UnitRun) -> CompletedFacts:
 
 
 def find_label(run: UnitRun) -> Measurements:
-    """After a station died behind the lock: the label must still be the one that was read back.
+    """Find the label again after a run was interrupted after the lock: it must be the one that was read back.
 
-    LabelError otherwise: that is no fault of the unit, and the label may be found again.
+    Raises LabelError, which is not a fault of the unit: the label may be found later.
     """
     if not run.label_path.is_file():
         raise labels.LabelError(f"label {run.label_name} is gone and the code exists nowhere else")
     if not run.station.registry.is_label(run.unit_id or 0, run.label_path.read_bytes()):
-        raise labels.LabelError(f"label {run.label_name} is not the one of this unit")
+        raise labels.LabelError(f"label {run.label_name} does not belong to this unit")
     return {"file": run.label_name}
 
 
 def prove(run: UnitRun) -> Measurements:
-    """The unit says, signed and fresh, that it is locked with these records, and refuses a write."""
+    """Check the unit's signed and fresh proof that it is locked with these records, and that it refuses a write."""
     hello, asked = _locked_hello(run)
     check_hello(hello, asked, run.certificates["device"], run.device_id, run.record_hash)
     refused = False
@@ -297,21 +297,22 @@ def prove(run: UnitRun) -> Measurements:
         run.link.write("setup", bytes(1))
     except LockedError:
         refused = True
-    require(refused, "the locked unit took a write")
+    require(refused, "the locked unit accepted a write")
     return {"hello": "signature, nonce, identity and record hash agree", "write": "refused"}
 
 
 def _locked_hello(run: UnitRun) -> tuple[bytes, bytes]:
-    """(hello, nonce) once the unit is back; an unlocked answer may still come from before its restart."""
+    """Return (hello, nonce) when the unit is back. An unlocked answer may still come from before its restart."""
     deadline = fair_time.now() + RESTART_S
     while True:
         nonce = secrets.token_bytes(NONCE_BYTES)
-        with contextlib.suppress(LinkTimeoutError):  # a line that is gone will not come back by waiting
+        # a lost line raises LinkError at once; only a timeout is worth waiting for
+        with contextlib.suppress(LinkTimeoutError):
             hello = run.link.hello(nonce).get("hello")
             if isinstance(hello, bytes):
                 return hello, nonce
         if fair_time.now() > deadline:
-            raise CheckFailedError("the unit does not answer as a locked one")
+            raise CheckFailedError("the unit does not answer as a locked unit")
         time.sleep(0.05)
 
 
@@ -322,20 +323,20 @@ def check_hello(hello: bytes, nonce: bytes, certificate: bytes, device_id: bytes
         payload = verify_record_with(hello, HELLO_TYP, Key(b"", cose.ALG_ESP256, 0, public))
         claimed = cbor.decode(payload)
     except (CodecError, TrustError, FirstbootError) as error:
-        raise CheckFailedError(f"the unit's proof does not hold: {type(error).__name__}") from error
+        raise CheckFailedError(f"the unit's proof is not valid: {type(error).__name__}") from error
     require(
         claimed == {1: nonce, 2: device_id, 3: True, 4: record_hash},
-        "the unit proves something else than what was written",
+        "the unit's proof does not match what was written",
     )
 
 
 def record_pass(run: UnitRun) -> Measurements:
-    """The unit is finished: its production record joins the chain, its phases with it in one commit (PR-03)."""
+    """Record the pass: its production record joins the chain, with the run's phases, in one commit (PR-03)."""
     started = time.monotonic()
     registry, product = run.station.registry, run.station.config.product
     unit = registry.find(device_id=run.device_id)
     if unit is None or run.unit_id is None:
-        raise CheckFailedError("the registry lost the unit")
+        raise CheckFailedError("the registry no longer has the unit")
     entry = registry.record_pass(
         run.unit_id,
         {
@@ -361,12 +362,12 @@ def record_pass(run: UnitRun) -> Measurements:
 
 
 def _record_result(entry_hash: bytes, started: float) -> PhaseResult:
-    """What the last phase comes to, as it is stored with what it stores: it stands where the commit does."""
+    """Return the result of the last phase, which is stored in the commit that it reports."""
     seconds = round(time.monotonic() - started, 4)
     return PhaseResult("record", Outcome.PASS, seconds, {"chain_hash": entry_hash.hex()})
 
 
-# A line that needs more repeats, or damages more frames, is repaired before a unit is touched.
+# A line that needs more repeats, or damages more frames, must be repaired before a unit is touched.
 LINE_LIMITS: Final = (Limit("repeats", 0, 16), Limit("damaged_frames", 0, 64))
 
 FIRST_PHASES: Final = (Phase("link", reach, LINE_LIMITS), Phase("identify", identify))

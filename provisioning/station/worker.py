@@ -1,4 +1,4 @@
-"""One port of a line: who is on it, when it runs, what it shows. Only the worker's own thread changes its view."""
+"""One port of a line: which board is on it, when it runs, what it shows. Only the worker's thread changes its view."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ from provisioning.station.station import Station, UnitFailedError, UnitRefusedEr
 from provisioning.station.steps import FIRST_PHASES, OPEN_PHASES
 
 PHASES: Final = len(FIRST_PHASES) + len(OPEN_PHASES)
-UNKNOWN: Final = "unknown"  # a board that answers, if only nonsense; its run says why
+UNKNOWN: Final = "unknown"  # a board that answers, even with nonsense; its run reports why
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds between questions to a board, seconds of patience with the first one, and how many have to stay
-    unanswered in a row before a board counts as taken away.
+    """Seconds between questions to a board, and seconds to wait for the first answer.
+
+    `misses`: how many questions in a row must stay unanswered before a board counts as removed.
     """
 
     poll_s: float = 0.5
@@ -57,7 +58,7 @@ class PortView:
 
 
 class LineOfWorker(Protocol):
-    """What a worker needs of its line."""
+    """The part of a line that a worker needs."""
 
     @property
     def station(self) -> Station: ...
@@ -68,7 +69,7 @@ class LineOfWorker(Protocol):
     @property
     def stopping(self) -> threading.Event: ...
 
-    def tell(self, view: PortView) -> None: ...
+    def report(self, view: PortView) -> None: ...
 
 
 class Worker:
@@ -84,8 +85,8 @@ class Worker:
         self._presence = Presence(timing.poll_s, timing.probe_s, timing.misses)
         self._names: set[str] = (
             set()
-        )  # what the board on show answers with: hardware id, once locked its device id
-        self._gone: PortView | None = None  # what was shown before the board was taken for gone
+        )  # the name with which the shown board answers: hardware id, or its device id once it is locked
+        self._gone: PortView | None = None  # what was shown before the board counted as removed
         self.thread = threading.Thread(target=self._main, name=port.name, daemon=True)
 
     def _main(self) -> None:
@@ -111,7 +112,7 @@ class Worker:
         self._happened(PortEvent.LOST, board="", message=error.describe())
 
     def _serve(self, stream: PortStream) -> None:
-        """Look for boards on an open port until the line stops. Raises LinkError when the port is lost."""
+        """Look for boards on an open port until the line stops. Raises LinkError if the port is lost."""
         stop = self._line.stopping
         link = self._new_link(stream)
         while not stop.is_set():
@@ -121,12 +122,12 @@ class Worker:
                 link = self._new_link(stream)
 
     def _new_link(self, stream: PortStream) -> FactoryLink:
-        """What was asked before is nobody's any more; the board is asked anew."""
+        """Return a new link. Answers to earlier questions no longer count; the board is asked again."""
         self._presence.begin_anew()
         return FactoryLink(stream)
 
     def _look_for_board(self, link: FactoryLink) -> None:
-        """Ask where it is time to, and take what answers until something else is due."""
+        """Ask when a question is due, and take answers until the next thing is due."""
         presence, poll_s = self._presence, self._line.timing.poll_s
         if presence.is_due(time.monotonic()):
             number = link.ask("hello", {"nonce": secrets.token_bytes(NONCE_BYTES)})
@@ -145,7 +146,7 @@ class Worker:
 
     def _answered(self, board: str, *, is_taken_back: bool) -> None:
         if is_taken_back and self._gone is not None and board in self._names:
-            self._show(self._gone)  # it never was away: its answer was late
+            self._show(self._gone)  # the board was there all the time: its answer was late
         elif board not in self._names or not self.view.board:
             self.is_scanned.clear()
             self._names = {board}
@@ -171,7 +172,7 @@ class Worker:
         except UnitFailedError as failure:
             self._failed(failure, time.monotonic() - started)
             return
-        except Exception as error:  # a worker lives on; the text of a foreign error may hold anything
+        except Exception as error:  # a worker must not end; the text of a foreign error may hold anything
             self._happened(
                 PortEvent.FAILED,
                 message=f"the station failed: {type(error).__name__}",
@@ -220,11 +221,11 @@ class Worker:
     def _show(self, view: PortView) -> None:
         if view != self.view:
             self.view = view
-            self._line.tell(view)
+            self._line.report(view)
 
 
 def _name(code: int, facts: dict[str, Any]) -> str:
-    """Hardware id, or device id of a locked unit, in hex."""
+    """Return the hardware id, or the device id of a locked unit, in hex."""
     if code:
         return UNKNOWN
     if "hello" in facts:
@@ -234,6 +235,6 @@ def _name(code: int, facts: dict[str, Any]) -> str:
 
 
 def _names(phases: Sequence[PhaseResult]) -> set[str]:
-    """Under which names the board of a run may answer: it may have been locked meanwhile."""
+    """Return the names under which a run's board may answer now: it may have been locked meanwhile."""
     found = (phase.measurements.get(name) for phase in phases for name in ("hardware_id", "device_id"))
     return {str(name) for name in found if name}

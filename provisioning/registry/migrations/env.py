@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the migrations on the connection that provisioning/registry/schema.py hands over."""
+"""Alembic's entry point: runs the migrations on the connection that provisioning/registry/schema.py hands over."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from provisioning.registry.models import Base
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=Base.metadata,
-    render_as_batch=True,  # SQLite changes a table by making it anew
+    render_as_batch=True,  # SQLite changes a table by replacing it
     transactional_ddl=True,
 )
 with context.begin_transaction():

@@ -1,11 +1,11 @@
-"""The operator's page: tiles of ports, counts, start and stop, search, behind the station's login.
+"""The operator's page: tiles of ports, counts, start and stop, search, protected by the station's login.
 
 Rules:
-1. Nothing but the sign-in page and its style answers without a session. What changes something is a POST from this
-   page: the cookie is SameSite=Strict and a foreign Origin is refused.
-2. Pages are made here and work without script; the script only keeps tiles fresh from server-sent events.
-3. Nothing is loaded from another host, nothing secret stands in an address, and no page holds a set-up code; a
-   reprinted label is the one exception, handed out by POST, not cached and noted in the registry.
+1. Without a session only the sign-in page and its style answer. Every change is a POST from this page: the cookie is
+   SameSite=Strict and a foreign Origin is refused.
+2. The server renders the pages and they work without script; the script only updates tiles from server-sent events.
+3. Nothing is loaded from another host, no address holds a secret, and no page holds a set-up code. A reprinted label
+   is the one exception: it is sent by POST, not cached, and recorded in the registry.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ from provisioning.station.web.hosts import HostCheck, Hosts
 from provisioning.station.web.login import Login
 
 COOKIE: Final = "station"
-BROWSER_COOKIE: Final = "station-browser"  # names a browser that signed in before; opens nothing by itself
+# identifies a browser that signed in before; does not grant access by itself
+BROWSER_COOKIE: Final = "station-browser"
 BROWSER_S: Final = 180 * 86400
 FOREIGN_FORM: Final = "This form did not come from this page. Open the page again."
 FORM_BYTES: Final = 4096
@@ -118,11 +119,11 @@ class Pages:
 
     async def start(self, request: Request) -> Response:
         await asyncio.to_thread(self.floor.start)
-        return self._told(request, "The batch has started.")
+        return self._noted(request, "The batch has started.")
 
     async def stop(self, request: Request) -> Response:
         await asyncio.to_thread(self.floor.stop)
-        return self._told(request, "The batch has stopped.")
+        return self._noted(request, "The batch has stopped.")
 
     async def scan(self, request: Request) -> Response:
         return self._asked(request, self.floor.scan, request.state.form.get("text", ""))
@@ -134,7 +135,7 @@ class Pages:
         try:
             data = await asyncio.to_thread(self.floor.reprint, request.state.form.get("serial", ""))
         except ReprintError as error:
-            return self._told(request, str(error))
+            return self._noted(request, str(error))
         return Response(data, media_type="application/pdf", headers=HEADERS)
 
     async def units(self, request: Request) -> Response:
@@ -152,7 +153,7 @@ class Pages:
         return StreamingResponse(self._changes(request), media_type="text/event-stream", headers=HEADERS)
 
     async def _changes(self, request: Request) -> AsyncIterator[bytes]:
-        """Each part of the page that is not what was sent last, until the session or the connection ends."""
+        """Yield each changed part of the page, until the session or the connection ends."""
         sent: dict[str, str] = {}
         quiet = 0
         while self._session(request) is not None and not await request.is_disconnected():
@@ -172,7 +173,7 @@ class Pages:
     # Inside ------------------------------------------------------------------------------------------------
 
     def _parts(self) -> dict[str, str]:
-        """Element id -> HTML of everything that changes while a batch runs."""
+        """Return element id -> HTML of everything that changes while a batch runs."""
         views = self.floor.views()
         parts = {
             "totals": self._render("totals.html", floor=self.floor, totals=self.floor.totals(),
@@ -199,9 +200,9 @@ class Pages:
     def _session(self, request: Request) -> Any:
         return self.login.session(request.cookies.get(COOKIE))
 
-    def _told(self, request: Request, note: str) -> Response:
+    def _noted(self, request: Request, note: str) -> Response:
         session = self._session(request)
-        if session is not None:  # it may have ended while a batch was stopping
+        if session is not None:  # the session may have ended while a batch was stopping
             session.note = note
         return _to("/")
 
@@ -210,10 +211,10 @@ class Pages:
             note = action(text)
         except ValueError as error:
             note = f"{str(error)[:1].upper()}{str(error)[1:]}."
-        return self._told(request, note)
+        return self._noted(request, note)
 
     def guarded(self, handler: Handler) -> Handler:
-        """The handler behind a session, and for a POST behind a form of this page."""
+        """Return the handler with a check of the session and, for a POST, of the form's origin."""
 
         async def guard(request: Request) -> Response:
             if self._session(request) is None:
@@ -228,7 +229,7 @@ class Pages:
 
 
 def tile_id(view: PortView) -> str:
-    """The element id of a port: any name, as letters and digits."""
+    """Return the element id of a port: any name, as letters and digits."""
     return "port-" + hashlib.sha256(view.name.encode()).hexdigest()[:12]
 
 
@@ -237,7 +238,7 @@ def _to(path: str) -> Response:
 
 
 def _is_own(request: Request) -> bool:
-    """Whether a POST comes from a page of this host; browsers send Origin or Sec-Fetch-Site with every form."""
+    """Return whether a POST comes from a page of this host; browsers send Origin or Sec-Fetch-Site with every form."""
     origin = request.headers.get("origin")
     if origin is not None:
         return origin == f"{request.url.scheme}://{request.headers.get('host', '')}"
@@ -245,7 +246,7 @@ def _is_own(request: Request) -> bool:
 
 
 async def _form(request: Request) -> dict[str, str] | None:
-    """The fields of a form; None for one that is too large or is none."""
+    """Return the fields of a form; None if the body is too large or is not a form."""
     data = b""
     async for part in request.stream():
         data += part
@@ -259,7 +260,7 @@ async def _form(request: Request) -> dict[str, str] | None:
 
 
 def make_app(floor: Floor, login: Login, hosts: Hosts, *, is_tls: bool = False) -> Starlette:
-    """The application. `hosts`: the names by which it may be asked; others are refused (DNS rebinding)."""
+    """Return the application. `hosts`: the accepted names; requests for others are refused (DNS rebinding)."""
     pages = Pages(floor, login, is_tls=is_tls)
     public = [
         Route("/login", pages.sign_in_page, methods=["GET"]),

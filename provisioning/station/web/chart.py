@@ -1,4 +1,4 @@
-"""Time per phase as a drawing: horizontal bars in SVG, with the numbers in words for whoever cannot see them."""
+"""Time per phase as a drawing: horizontal bars in SVG, with the numbers as text for screen readers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WIDTH: Final = NAME + BARS + NUMBER
 
 
 def phase_chart(times: Sequence[PhaseTime]) -> str:
-    """An SVG element: a dark bar to the median, a pale one to the slowest run. "" without times."""
+    """Return an SVG element: a dark bar to the median, a pale one to the slowest run. "" without times."""
     if not times:
         return ""
     longest = max(0.001, *(time.slowest_s for time in times))

@@ -1,4 +1,4 @@
-"""What the operator's page and the terminal show and do, for one line: its ports, counts and units.
+"""The data and actions of the operator's page and the terminal, for one line: its ports, counts and units.
 
 Rules:
 1. Everything comes from the views of the line and from the registry. Nothing here decides about a unit.
@@ -24,11 +24,11 @@ from provisioning.station.port_state import PortState
 from provisioning.station.reprint import reprint
 
 FOUND: Final = 50
-KEPT: Final = 500  # runs that the times per phase are made of
+KEPT: Final = 500  # runs from which the times per phase are calculated
 QUERY_CHARS: Final = 80
 DONE: Final = (PortState.PASSED, PortState.FAILED, PortState.REFUSED)
 
-# The large word of each state, and what the operator does.
+# The large word of each state, and the operator's next step.
 WORDS: Final = {
     PortState.ABSENT: ("NO PORT", "The station does not find this port. Check its cable."),
     PortState.EMPTY: ("EMPTY", "Insert a board."),
@@ -55,13 +55,13 @@ class PhaseTime:
 
 
 def plain_reason(message: str) -> str:
-    """A view's message without the words that only an engineer needs."""
+    """Return a view's message without the words that only an engineer needs."""
     _, found, reason = message.partition("reason=")
     return _OUTCOME.sub("", reason if found else message)
 
 
 class Floor:
-    """One line with the numbers that a shift wants to see. Thread-safe: workers tell, the page asks."""
+    """A line with the numbers of a shift. Thread-safe: workers report, the page asks."""
 
     def __init__(self, registry: Registry, labels_dir: Path, product: str, batch: str) -> None:
         self.registry = registry
@@ -74,7 +74,7 @@ class Floor:
         self._turn = threading.Lock()
 
     def attach(self, line: Line) -> None:
-        """The line to show; made with this floor's `tell` as its listener."""
+        """Set the line to show. It must have this floor's `report` as its listener."""
         self._line = line
 
     @property
@@ -83,8 +83,8 @@ class Floor:
             raise RuntimeError("no line is attached")
         return self._line
 
-    def tell(self, view: PortView) -> None:
-        """A view of the line has changed: a finished run adds its times."""
+    def report(self, view: PortView) -> None:
+        """Take a changed view of the line. A run that ended adds its times."""
         if view.state not in DONE or not view.results:
             return
         with self._lock:
@@ -95,7 +95,7 @@ class Floor:
                     del times[:-KEPT]
 
     def start(self) -> None:
-        """Start the batch; nothing where it runs."""
+        """Start the batch; do nothing if it is running."""
         with self._turn:
             if not self.line.is_running:
                 with self._lock:
@@ -103,7 +103,7 @@ class Floor:
                 self.line.start()
 
     def stop(self) -> None:
-        """Stop the batch behind the runs that are under way; blocks until they have ended."""
+        """Stop the batch after the runs that are under way; blocks until they have ended."""
         with self._turn:
             self.line.stop()
 
@@ -118,11 +118,11 @@ class Floor:
         return self.line.totals()
 
     def batch_count(self) -> int:
-        """Units of this batch that are finished, in all runs of the station."""
+        """Return how many units of this batch have passed, in all runs of the station."""
         return sum((unit.batch, unit.status) == (self.batch, PASSED) for unit in self.registry.units())
 
     def phase_times(self) -> list[PhaseTime]:
-        """Times of each phase in the order in which phases were first seen."""
+        """Return the times of each phase, in the order in which phases were first seen."""
         with self._lock:
             return [
                 PhaseTime(name, statistics.median(times), max(times), len(times))
@@ -130,20 +130,20 @@ class Floor:
             ]
 
     def scan(self, text: str) -> str:
-        """Start the board that was scanned; a sentence. Raises ValueError."""
+        """Start the scanned board. Return a sentence for the page. Raises ValueError."""
         return f"Started the board on {self.line.scan(text)}."
 
     def retry(self, port: str) -> str:
-        """Let the failed board on a port run again; a sentence. Raises ValueError."""
+        """Run the failed board on a port again. Return a sentence for the page. Raises ValueError."""
         self.line.retry(port)
         return f"The board on {port} runs again."
 
     def reprint(self, serial: str, form: str = "pdf") -> bytes:
-        """A second label before the lock; secret. Raises ReprintError, OSError."""
+        """Return a second label before the lock; secret. Raises ReprintError, OSError."""
         return reprint(self.registry, self.labels_dir, serial, form)
 
     def search(self, text: str) -> list[dict[str, Any]]:
-        """Units whose serial holds the text, or whose device id, board or batch it is; at most FOUND."""
+        """Return units whose serial contains the text, or whose device id, board or batch equals it; at most FOUND."""
         wanted = text.strip()[:QUERY_CHARS].lower()
         if not wanted:
             return []

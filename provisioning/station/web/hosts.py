@@ -1,9 +1,9 @@
-"""The names by which the operator's page may be asked; any other is refused, so that DNS rebinding leads nowhere.
+"""The host names that the operator's page accepts. It refuses all others, which prevents DNS rebinding.
 
 Rules:
-1. A page on loopback answers to loopback's names only.
-2. A page beyond loopback answers to the address that it listens on, to the names of its TLS certificate, to the
-   machine's own names, and to any numeric address: a numeric address cannot be rebound.
+1. A page on loopback accepts the names of loopback only.
+2. A page on another interface accepts the address that it listens on, the names of its TLS certificate, the machine's
+   own names, and any numeric address: a numeric address cannot be rebound.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 @dataclass(frozen=True)
 class Hosts:
-    """The names in small letters. `has_addresses`: whether every numeric address counts (rule 2)."""
+    """The names in lower case. `has_addresses`: whether every numeric address is accepted (rule 2)."""
 
     names: frozenset[str]
     has_addresses: bool = False
 
     def accepts(self, header: str) -> bool:
-        """Whether a Host header (NAME, NAME:PORT, [IPv6]:PORT) is one of ours."""
+        """Return whether a Host header (NAME, NAME:PORT, [IPv6]:PORT) is accepted."""
         name = _name_of(header)
         return name in self.names or (self.has_addresses and _is_address(name))
 
 
 def hosts_of(host: str, certificate: Path | None = None) -> Hosts:
-    """The hosts of a page that listens on `host`. Raises OSError, ValueError for a certificate that cannot be read."""
+    """Return the hosts of a page that listens on `host`. Raises OSError; ValueError for an unreadable certificate."""
     if host in LOOPBACK:
         return Hosts(frozenset(LOOPBACK))
     names = {host.lower(), *certificate_names(certificate)}
@@ -46,7 +46,7 @@ def hosts_of(host: str, certificate: Path | None = None) -> Hosts:
 
 
 def certificate_names(path: Path | None) -> set[str]:
-    """The DNS names in a certificate (PEM). Raises OSError, ValueError."""
+    """Return the DNS names in a certificate (PEM). Raises OSError, ValueError."""
     if path is None:
         return set()
     found = x509.load_pem_x509_certificate(path.read_bytes())
@@ -58,7 +58,7 @@ def certificate_names(path: Path | None) -> set[str]:
 
 
 class HostCheck:
-    """Refuses a request for a host that is not ours, with 400."""
+    """Refuses a request for any other host with status 400."""
 
     def __init__(self, app: ASGIApp, hosts: Hosts) -> None:
         self._app = app

@@ -1,10 +1,11 @@
-"""The station's login: one password for the operator's page, kept as a slow hash; sessions live in memory.
+"""The station's login: one password for the operator's page, kept as a slow hash; sessions are in memory only.
 
 Rules:
 1. There is no default: without a login file the page does not start, and a file that others can read is refused.
 2. A password has at least 12 characters; the file holds salt and scrypt hash (RFC 7914), never the password.
-3. Failures delay the next attempt of the same client, doubling to a minute: a stranger who guesses does not delay the
-   operator. A client is a browser that signed in before (by its cookie), otherwise a network address (IPv6: its /64).
+3. Each failure delays the next attempt of the same client, doubling up to a minute, so a stranger who guesses does
+   not delay the operator. A client is a browser that signed in before (by its cookie), otherwise a network address
+   (IPv6: its /64).
 4. A session ends with the process, at sign-out, or after 12 hours.
 """
 
@@ -29,13 +30,13 @@ SESSION_S: Final = 12 * 3600
 SESSIONS: Final = 64
 LONGEST_DELAY_S: Final = 60.0
 FREE_ATTEMPTS: Final = 3
-CLIENTS: Final = 1024  # whose attempts are remembered
+CLIENTS: Final = 1024  # clients whose attempts are remembered
 _N, _R, _P = 1 << 15, 8, 1
 _MEMORY: Final = 128 * _N * _R * 2
 
 
 class LoginError(ValueError):
-    """The login file cannot be used, or a password cannot be set; the text holds no password."""
+    """The login file cannot be used, or a password cannot be set. The text holds no password."""
 
 
 def _hash(password: str, salt: bytes) -> bytes:
@@ -54,7 +55,7 @@ def set_password(path: Path, password: str) -> None:
 
 @dataclass
 class Session:
-    """One signed-in browser. `note`: what the last action came to, shown once."""
+    """A signed-in browser. `note`: the result of the last action, shown once."""
 
     started_s: float
     note: str = ""
@@ -62,14 +63,14 @@ class Session:
 
 @dataclass
 class _Attempts:
-    """Failed attempts of one client, and when the next one is looked at."""
+    """Failed attempts of one client, and when its next attempt is accepted."""
 
     failures: int = 0
     free_at: float = 0.0
 
 
 def client_of(address: str) -> str:
-    """The part of a network address that one person has: an IPv4 address, or the first 64 bits of an IPv6 address."""
+    """Return the part of a network address that one person has: an IPv4 address, or an IPv6 address's first 64 bits."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
@@ -81,7 +82,7 @@ def client_of(address: str) -> str:
 
 @dataclass
 class Login:
-    """Checks passwords and keeps sessions. `now`: seconds of a clock that only goes forward."""
+    """Checks passwords and keeps sessions. `now`: seconds of a monotonic clock."""
 
     salt: bytes
     expected: bytes = field(repr=False)
@@ -94,7 +95,7 @@ class Login:
 
     @classmethod
     def load(cls, path: Path) -> Login:
-        """The login of a file. Raises LoginError, OSError."""
+        """Load the login from a file. Raises LoginError, OSError."""
         if path.stat().st_mode & 0o077:
             raise LoginError(f"{path.name} can be read by others; set its mode to 0600")
         try:
@@ -102,20 +103,20 @@ class Login:
             return cls(bytes.fromhex(stored["salt"]), bytes.fromhex(stored["hash"]))
         except (ValueError, KeyError, TypeError):
             raise LoginError(
-                f"{path.name} is not a login file; make one with firstboot station set-login"
+                f"{path.name} is not a login file; create one with firstboot station set-login"
             ) from None
 
     def wait_s(self, client: str = "") -> float:
-        """Seconds until the next attempt of this client is looked at; 0.0 if it may come now."""
+        """Return the seconds until the next attempt of this client is accepted; 0.0 if it is accepted now."""
         known = self._attempts.get(client)
         return 0.0 if known is None else max(0.0, known.free_at - self.now())
 
     def client(self, address: str, browser: str | None) -> str:
-        """The name under which attempts are counted (rule 3). `browser`: the value of its cookie."""
+        """Return the name under which attempts are counted (rule 3). `browser`: the value of its cookie."""
         return f"browser {browser}" if browser in self._browsers else client_of(address)
 
     def known_browser(self) -> str:
-        """A new value for the cookie of a browser that signed in."""
+        """Return a new cookie value for a browser that signed in."""
         name = secrets.token_urlsafe(16)
         self._browsers[name] = None
         while len(self._browsers) > CLIENTS:
@@ -123,8 +124,8 @@ class Login:
         return name
 
     def sign_in(self, password: str, client: str = "") -> str | None:
-        """A new session's token; None for a wrong password, or while this client has to wait. Slow by intent."""
-        with self._lock:  # counted before it is looked at, so that attempts in parallel all count
+        """Return a new session's token; None for a wrong password, or while this client has to wait. Slow by intent."""
+        with self._lock:  # counted before the check, so that parallel attempts all count
             if self.wait_s(client) > 0:
                 return None
             attempts = self._attempts.pop(client, None) or _Attempts()
@@ -135,7 +136,7 @@ class Login:
             is_slow = attempts.failures > FREE_ATTEMPTS
             delay = min(LONGEST_DELAY_S, 2.0 ** (attempts.failures - FREE_ATTEMPTS)) if is_slow else 0.0
             attempts.free_at = self.now() + delay
-        with self._hashing:  # one at a time: a crowd of guesses takes one core and 32 MiB
+        with self._hashing:  # one at a time: many parallel guesses take one core and 32 MiB
             is_right = hmac.compare_digest(_hash(password[: PASSWORD_CHARS[1]], self.salt), self.expected)
         if not is_right:
             return None
@@ -147,7 +148,7 @@ class Login:
         return token
 
     def session(self, token: str | None) -> Session | None:
-        """The live session of a token."""
+        """Return the live session of a token; None if there is none."""
         found = self._sessions.get(token or "")
         if found is None or token is None:
             return None

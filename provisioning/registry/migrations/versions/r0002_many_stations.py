@@ -1,6 +1,6 @@
 """Many stations: chains with signatures, checkpoints, leased numbers, branches, quarantine, sealed secrets.
 
-Production records of before stay as they are, in a chain called "unsigned" to which nothing is appended.
+Earlier production records stay as they are, in a chain called "unsigned" to which nothing is appended.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SECONDS = (
 
 
 def upgrade() -> None:
-    """Make the new tables, widen the old ones, move the old chain."""
+    """Create the new tables, widen the old ones, move the old chain."""
     for table, column, is_nullable in SECONDS:
         with op.batch_alter_table(table) as change:
             change.alter_column(column, type_=sa.BigInteger(), existing_nullable=is_nullable)
@@ -126,7 +126,8 @@ def _move_chain() -> None:
     if op.get_bind().execute(sa.select(old.c.number).limit(1)).first() is not None:
         unsigned = {"name": "unsigned", "station": "unsigned", "public_key": b"", "is_open": False}
         op.bulk_insert(chain, [unsigned])
-    # By way of a copy: names of constraints belong to the whole schema in PostgreSQL, so the old table goes first.
+    # Copy the rows first: names of constraints belong to the whole schema in PostgreSQL, so the old table
+    # must go before the new one exists.
     columns = "number, unit_id, body, previous_hash, hash"
     op.execute(f"CREATE TABLE old_record AS SELECT {columns} FROM production_record")  # noqa: S608 - constants
     op.drop_table("production_record")

@@ -1,4 +1,4 @@
-"""Decisions as signed records; what the main registry knows of a branch that is synced by files."""
+"""Decisions as signed records; what the main registry knows of a branch that syncs by files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the new table, widen the table of branches."""
+    """Create the new table and widen the table of branches."""
     op.create_table(
         "decision_record",
         sa.Column("chain", sa.String(64), nullable=False),

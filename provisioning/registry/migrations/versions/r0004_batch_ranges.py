@@ -1,4 +1,4 @@
-"""Ranges of serial numbers that are one batch's alone; who drew a unit's keys."""
+"""Ranges of serial numbers that only one batch uses; where a unit's keys were generated."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Widen the tables; ranges that are there are for any batch of their prefix."""
+    """Widen the tables. Existing ranges are for any batch of their prefix."""
     with op.batch_alter_table("number_range") as change:
         change.add_column(sa.Column("batch", sa.String(32)))
     with op.batch_alter_table("unit") as change:

@@ -1,8 +1,8 @@
 """The states of a unit and its times under their present names.
 
-A unit is complete and then passes; a batch ships; a unit is withdrawn; a code is generated. A unit keeps when it was
-shipped; the units of a shipped batch get the batch's time. Before, "sealed" and
-"released" were the words for units, and "released" was also the word for batches and firmware.
+A unit is complete and then passes; a batch ships; a unit is withdrawn; a code is generated. Each unit keeps
+the time when it was shipped; the units of a shipped batch get the batch's time. Earlier schemas called a
+complete unit "sealed" and a passed unit "released", which was also the word for batches and firmware.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LIVE = sa.text("status IN ('reserved', 'complete', 'passed')")
 
 
 def upgrade() -> None:
-    """Rename columns and values; the index of live boards names the values, so it is made again."""
+    """Rename columns and values. The index of live boards names the values, so it is created again."""
     op.add_column("unit", sa.Column("shipped_s", sa.BigInteger()))
     op.execute(
         sa.text(

@@ -106,9 +106,9 @@ def test_a_checkpoint_that_was_changed_does_not_hold(registry: Registry) -> None
 @pytest.mark.parametrize(
     "data", ["", "{}", "[]", '{"checkpoint": {}, "signature": "00"}', '{"checkpoint": 1}']
 )
-def test_damaged_checkpoints_and_ledgers_are_refused(data: str) -> None:
+def test_damaged_checkpoints_and_chains_are_refused(data: str) -> None:
     assert "damaged" in refused(lambda: open_checkpoint(data))
-    assert "no exported ledger" in refused(lambda: export.verify_chains_json(data))
+    assert "not an export of chains" in refused(lambda: export.verify_chains_json(data))
 
 
 def test_a_checkpoint_that_was_taken_out_of_the_registry_is_missed(registry: Registry) -> None:

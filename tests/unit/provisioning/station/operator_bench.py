@@ -44,7 +44,7 @@ class OperatorBench:
             self.bench.registry, directory / "labels", f"{PRODUCT.brand} {PRODUCT.model}", PRODUCT.batch
         )
         self.line = Line(
-            station, fixed(ports), start_on_scan=start_on_scan, listener=self.floor.tell, timing=QUICK
+            station, fixed(ports), start_on_scan=start_on_scan, listener=self.floor.report, timing=QUICK
         )
         self.floor.attach(self.line)
         set_password(directory / "login", PASSWORD)

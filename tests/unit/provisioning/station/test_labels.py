@@ -312,5 +312,5 @@ def test_a_picture_without_a_resolution_is_no_label(tmp_path: Path) -> None:
     Image.new("RGB", (100, 100)).save(tmp_path / "plain.png")
     with pytest.raises(LabelError, match="resolution"):
         label_as(tmp_path / "plain.png", "pdf")
-    with pytest.raises(LabelError, match="no form"):
+    with pytest.raises(LabelError, match="unknown form"):
         label_as(tmp_path / "plain.png", "docx")

@@ -84,7 +84,7 @@ def test_a_unit_that_takes_a_write_although_it_says_locked_is_found(
 ) -> None:
     unit = made(bench)
     monkeypatch.setattr(FactoryLink, "write", lambda *_: None)
-    assert read(bench, unit).findings == ("it took a write although it says that it is locked",)
+    assert read(bench, unit).findings == ("it accepted a write although it reports that it is locked",)
 
 
 def test_a_label_that_was_destroyed_after_the_print_is_not_a_finding(bench: Bench) -> None:
@@ -121,7 +121,7 @@ def test_the_command_says_what_it_found(folder: Path, served: ServedUnit) -> Non
 
 
 @pytest.mark.parametrize(
-    "failure", [PermissionError(13, "Permission denied"), LabelReaderError("zxing-cpp is not installed")]
+    "failure", [PermissionError(13, "Permission denied"), LabelReaderError("install zxing-cpp")]
 )
 def test_a_label_that_the_station_cannot_read_says_nothing_against_the_unit(
     failure: Exception, bench: Bench, monkeypatch: pytest.MonkeyPatch

@@ -320,7 +320,7 @@ def test_every_outcome_of_every_phase_has_advice() -> None:
 
 @pytest.mark.parametrize("address", ["usb:x", "tcp:", "serial:", "", "COM3"])
 def test_an_address_of_another_form_is_refused(address: str) -> None:
-    with pytest.raises(ValueError, match="is no port"):
+    with pytest.raises(ValueError, match="is not a port"):
         AddressPort(address)
 
 
