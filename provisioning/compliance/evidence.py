@@ -183,7 +183,7 @@ def from_test_run(
 ) -> Evidence:
     """The evidence that a test run gives for a firmware image. Raises EvidenceError."""
     if not re.fullmatch(r"[0-9a-f]{64}", image_sha256):
-        raise EvidenceError("the image digest must be 64 hexadecimal digits in small letters")
+        raise EvidenceError("the image digest must be 64 hexadecimal digits in lower case")
     rows, outcomes = read_table(table), read_junit(junit)
     checks = tuple(_judge(name, rows.get(name), outcomes) for name in REQUIRED[FIRMWARE])
     of = {

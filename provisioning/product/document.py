@@ -1,4 +1,4 @@
-"""Tables of a definition in TOML, made of the kinds in `fields.py`: read from a document, and as JSON Schema.
+"""Tables of a TOML definition, made of the kinds in `fields.py`: read from a document, written as JSON Schema.
 
 A wrong value is a problem in the list; `blank` of its kind takes its place, so that the rest is checked too.
 """
@@ -15,14 +15,14 @@ from provisioning.product.tables import Table
 
 @dataclass(frozen=True)
 class Fields:
-    """A table. `by`: (field, its value -> further fields), for tables that hold more where a field says so."""
+    """A table. `by`: (field, its value -> further fields), for tables whose fields depend on the value of one field."""
 
     fields: Mapping[str, Kind | Named]
     by: tuple[str, Mapping[str, Mapping[str, Kind]]] | None = None
     is_optional: bool = False
 
     def read(self, found: Any, place: str, problems: list[str]) -> Any:
-        """The values of a table, with defaults and stand-ins; None for an optional one that is not there."""
+        """Return the values of a table, with defaults and blanks; None for an optional table that is missing."""
         if found is None and self.is_optional:
             return None
         table = Table(found, place, problems)
@@ -32,7 +32,8 @@ class Fields:
             known = variants.get(table.get(name)) if isinstance(table.get(name), str) else None
             for key, kind in known.items() if known is not None else ():
                 values[key] = take(table, key, kind)
-            if known is None:  # the field was said to be wrong; what depends on it cannot be judged
+            # the field was reported as wrong; the fields that depend on it cannot be judged
+            if known is None:
                 for key, kind in (pair for kinds in variants.values() for pair in kinds.items()):
                     table.get(key)
                     values[key] = kind.made(kind.blank)
@@ -40,7 +41,7 @@ class Fields:
         return values
 
     def schema(self) -> dict[str, Any]:
-        """The table as JSON Schema."""
+        """Return the table as JSON Schema."""
         if self.by is None:
             return _object(self.fields)
         name, more = self.by
@@ -52,14 +53,14 @@ class Fields:
 
 @dataclass(frozen=True)
 class Named:
-    """A table of tables, one for each of a few names; may be left out."""
+    """A table of optional tables with fixed names. It may be left out."""
 
     table: Fields
     names: tuple[str, ...]
     is_optional: bool = True
 
     def read(self, found: Any, place: str, problems: list[str]) -> dict[str, dict[str, Any]]:
-        """The values of each table by name."""
+        """Return the values of each table by name."""
         if found is None:
             return {}
         if not isinstance(found, dict) or not set(found) <= set(self.names):
@@ -68,14 +69,14 @@ class Named:
         return {name: self.table.read(entry, f"{place}.{name}", problems) for name, entry in found.items()}
 
     def schema(self) -> dict[str, Any]:
-        """The table as JSON Schema."""
+        """Return the table as JSON Schema."""
         properties = dict.fromkeys(self.names, self.table.schema())
         return {"type": "object", "additionalProperties": False, "properties": properties}
 
 
 @dataclass(frozen=True)
 class Entries:
-    """An array of `least` to `most` tables. `may_be_one`: a single table stands for an array of one."""
+    """An array of `least` to `most` tables. `may_be_one`: a single table is accepted as an array of one."""
 
     table: Fields
     least: int
@@ -84,7 +85,7 @@ class Entries:
     may_be_one: bool = False
 
     def read(self, found: Any, place: str, problems: list[str]) -> list[dict[str, Any]]:
-        """The values of each table; none where the array itself is wrong."""
+        """Return the values of each table; an empty list if the array itself is wrong."""
         if found is None and self.is_optional:
             return []
         if self.may_be_one and not isinstance(found, list):
@@ -97,7 +98,7 @@ class Entries:
         ]
 
     def schema(self) -> dict[str, Any]:
-        """The array as JSON Schema."""
+        """Return the array as JSON Schema."""
         one = self.table.schema()
         array = {"type": "array", "minItems": self.least, "maxItems": self.most, "items": one}
         return {"oneOf": [one, array]} if self.may_be_one else array
@@ -113,7 +114,7 @@ def _read(table: Table, name: str, kind: Kind | Named) -> Any:
 
 
 def take(table: Table, name: str, kind: Kind) -> Any:
-    """The value of one field, its default, or a stand-in and a problem."""
+    """Return the value of one field, its default, or a blank and a problem."""
     value = table.get(name)
     if value is None and kind.default is not REQUIRED:
         return kind.default
@@ -136,13 +137,13 @@ def _reason(kind: Kind, value: Any) -> str:
 def read_document(
     sections: Mapping[str, Section], document: Mapping[str, Any], problems: list[str]
 ) -> dict[str, Any]:
-    """What a file holds, section by section; a section that nobody asked for is a problem."""
+    """Return the values of a file, section by section. An unknown section is a problem."""
     problems += [f"[{name}] is not known" for name in sorted(set(document) - set(sections))]
     return {name: section.read(document.get(name), name, problems) for name, section in sections.items()}
 
 
 def document_schema(sections: Mapping[str, Section], title: str) -> dict[str, Any]:
-    """The file as JSON Schema 2020-12."""
+    """Return the file as JSON Schema 2020-12."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": title,

@@ -11,11 +11,11 @@ board = "mps2_an385"
 vendor_id = "fa6b4a53-d5ad-5fdf-be9d-e663e4d41ffe"
 class_id = "1492af14-2569-5e48-bf42-9b2d51f2ab45"
 
-[manufacturer]                        # several: write it in double brackets, once for each
+[manufacturer]                        # several: write [[manufacturer]], once for each
 name = "Example Devices Ltd"
 address = "1 Example Street, Exampletown EX1 1EX, United Kingdom"
 
-# [[representatives]]                 # authorised representatives, where there are any
+# [[representatives]]                 # authorised representatives, if there are any
 # name = "..."
 # address = "..."
 
@@ -29,7 +29,7 @@ serial_prefix = "FB1-"
 period = "P5Y"                        # ISO 8601 duration, together with
 start_date = 2026-12-01               # its first day
 end_date = 2031-12-31                 # the last day of security updates, this day included
-notice_days = 180                     # how long before the end the device tells its owner
+notice_days = 180                     # how long before the end the device warns its owner
 sequence = 1
 
 [contact]
@@ -56,7 +56,7 @@ markets = ["GB", "NI"]
 decided_by = "Erika Example"
 decided_on = 2026-11-02
 
-[[components]]                        # everything Schedule 1 counts to the product
+[[components]]                        # every part of the product that Schedule 1 covers
 name = "FB-1 hardware"
 kind = "hardware"                     # hardware, pre-installed, must-install, associated
 updates = false
@@ -64,14 +64,14 @@ updates = false
 [[components]]
 name = "FB-1 firmware"
 kind = "pre-installed"
-updates = true                        # support_end = DATE where it differs from the product's
+updates = true                        # support_end = DATE if it differs from the product's
 
 [[components]]
 name = "Update service"
 kind = "associated"
 updates = true
 
-[publication]                         # what the site says besides the papers; may change within a batch
+[publication]                         # further texts of the site; may change within a batch
 summary = "A lamp for your home that you set up from your phone."
 main_characteristics = ["800 lumen, warm to cool white", "Fits E27 sockets", "Works without an account"]
 
@@ -93,7 +93,7 @@ port = 5683
 setup_address = "https://{name}.local/setup"
 # template = "label.toml"             # the label's layout; left out: 105 by 59 mm at 300 dpi
 
-# [keys]                              # only for a board that can draw no keys: the station draws them
+# [keys]                              # only for a board that cannot generate keys: the station does
 # injected = true
 
 # [firmware]                          # the only image that units of this batch may run; the statement names it too

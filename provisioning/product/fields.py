@@ -1,10 +1,10 @@
-"""What a definition in TOML may hold, as data: the parser reads by it, the JSON schema is written from it.
+"""The kinds of values in a TOML definition, as data: the parser and the JSON schema both use them.
 
 Rules:
-1. One kind of value is one class: what it accepts, in words for a person, and as JSON Schema 2020-12. A test holds the
-   two against each other; nothing about a field stands in a second place.
-2. A wrong value is a problem in the list, and `blank` stands in for it, so that the rest can be looked at too.
-3. JSON has no dates: in the schema a date is a text of format "date", as editors for TOML read it.
+1. Each kind of value is one class: what it accepts, in words for a person, and as JSON Schema 2020-12. A test
+   compares parser and schema. Nothing about a field is defined in a second place.
+2. A wrong value becomes a problem in the list, and `blank` replaces it, so that the rest is checked too.
+3. JSON has no dates: in the schema a date is a text of format "date", as TOML editors read it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ REQUIRED: Final = object()
 
 
 class Kind(Protocol):
-    """One kind of value. `default`: what stands for a field that was left out; required where there is none."""
+    """A kind of value. `default`: the value of a field that was left out; without it the field is required."""
 
     @property
     def hint(self) -> str: ...
@@ -40,7 +40,7 @@ class Kind(Protocol):
 
 @dataclass(frozen=True)
 class Text:
-    """One line of at most 200 characters that fits `pattern`, and `found` somewhere in it."""
+    """One line of at most 200 characters that matches `pattern` completely and `found` somewhere."""
 
     pattern: re.Pattern[str] = LINE
     hint: str = LINE_HINT
@@ -58,7 +58,7 @@ class Text:
         )
 
     def reason(self, value: Any) -> str:
-        """Why a value is refused, as precisely as it can be known."""
+        """Return why a value is refused, as precisely as possible."""
         if isinstance(value, str) and len(value) > self.most:
             return f"must have at most {self.most} characters, it has {len(value)}"
         if isinstance(value, str) and (other := unprintable(value)):
@@ -76,7 +76,7 @@ class Text:
 
 
 def portable(pattern: str) -> str:
-    """A pattern of Python in the words of JSON Schema (ECMA 262 with Unicode)."""
+    """Return a Python pattern in the syntax of JSON Schema (ECMA 262 with Unicode)."""
     return pattern.replace(r"\w", r"\p{L}\p{N}_").replace(r"\d", "[0-9]")
 
 
@@ -90,7 +90,7 @@ class Hex(Text):
 
 @dataclass(frozen=True)
 class Identifier(Text):
-    """A UUID; its 16 bytes."""
+    """A UUID, read as its 16 bytes."""
 
     pattern: re.Pattern[str] = _UUID
     hint: str = "must be a UUID like 7c9e6679-7425-40de-944b-e07fc1f90ae7"
@@ -163,7 +163,7 @@ class Truth:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of a few words."""
+    """One of several words."""
 
     allowed: tuple[str, ...]
     default: Any = REQUIRED
@@ -208,9 +208,9 @@ class ListOf:
 
 @dataclass(frozen=True)
 class MapOf:
-    """A table of one value for each name; all `names` where `is_whole`, any name where there are none."""
+    """A table with one value for each name: all of `names` if `is_whole`; any name if `names` is empty."""
 
-    kind: Kind | None  # None: tables, read elsewhere
+    kind: Kind | None  # None: tables that are read elsewhere
     hint: str
     names: tuple[str, ...] = ()
     is_whole: bool = False

@@ -1,10 +1,10 @@
-"""How a label is laid out: size, resolution, lines and QR code, from a template in TOML.
+"""The layout of a label: size, resolution, lines and QR code, from a template in TOML.
 
 Rules:
 1. Lengths are millimetres, so one template prints the same on every printer; `dpi` is the printer's.
-2. A template that leaves out what a label must say, or on which it cannot be read, is refused when it is loaded: the
-   QR code of the longest address fits, and one module has at least three dots and 0.25 mm.
-3. Set-up code, certificate fingerprint and NOT FOR SALE are no matter of a template: every label has them.
+2. A template is refused when it is loaded if it omits a required text or would not be readable: the QR code of the
+   longest address must fit, and one module must have at least three dots and 0.25 mm.
+3. Every label has set-up code, certificate fingerprint and NOT FOR SALE; a template does not control them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class TemplateError(ValueError):
 
 @dataclass(frozen=True)
 class Line:
-    """One line of text: what it says, with fields in braces, how high it is, and the gap below it (mm)."""
+    """One line of text: its text with fields in braces, its height, and the gap below it (mm)."""
 
     text: str
     height_mm: float
@@ -56,22 +56,22 @@ class Template:
     lines: tuple[Line, ...]
 
     def dots(self, length_mm: float) -> int:
-        """A length in dots of the printer, the nearest whole number."""
+        """Return a length in dots of the printer, rounded."""
         return round(length_mm * self.dpi / MM_PER_INCH)
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height in dots."""
+        """Return width and height in dots."""
         return self.dots(self.width_mm), self.dots(self.height_mm)
 
     @property
     def module(self) -> int:
-        """Edge of one QR module in dots."""
+        """Return the edge of one QR module in dots."""
         return self.dots(self.module_mm)
 
     @property
     def code_top_mm(self) -> float:
-        """Where the set-up code's lines begin; the lower quarter of the label is theirs."""
+        """Return where the set-up code's lines begin; they fill the lower quarter of the label."""
         return self.height_mm * 0.735
 
 
@@ -93,7 +93,7 @@ STANDARD: Final = Template(
 
 
 def load_template(path: Path) -> Template:
-    """The template in a TOML file. Raises TemplateError, OSError."""
+    """Return the template in a TOML file. Raises TemplateError, OSError."""
     try:
         return parse_template(path.read_text(encoding="utf-8-sig"), path.name)
     except UnicodeDecodeError as error:
@@ -101,7 +101,7 @@ def load_template(path: Path) -> Template:
 
 
 def parse_template(text: str, source: str = "label template") -> Template:
-    """The template that a TOML text defines. Raises TemplateError with every problem found."""
+    """Return the template of a TOML text. Raises TemplateError with every problem found."""
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -157,7 +157,7 @@ def _lines(entries: Any, problems: list[str]) -> tuple[Line, ...]:
 
 
 def _fields(text: str) -> set[str] | None:
-    """The names in braces, None where the text is no format or does more than name fields."""
+    """Return the names in braces; None if the text is not a format or has more than plain names in braces."""
     try:
         parts = list(string.Formatter().parse(text))
     except ValueError:
@@ -168,7 +168,7 @@ def _fields(text: str) -> set[str] | None:
 
 
 def _room(template: Template) -> list[str]:
-    """Why the label would not be readable, or would overlap."""
+    """Return why the label would not be readable or would overlap."""
     problems = []
     if template.module < 3:
         problems.append(

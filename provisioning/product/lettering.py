@@ -1,8 +1,8 @@
 """The characters that a product definition may have: those that the font of label, insert and PDF can print.
 
 Rules:
-1. Label, insert and PDF are set in one family, Bitstream Vera, which reportlab brings along. A text with any other
-   character is refused when the definition is loaded, not printed as a box.
+1. Label, insert and PDF use one font family, Bitstream Vera, which is part of reportlab. A text with any other
+   character is refused when the definition is loaded, so that no text prints as a box.
 2. The table has letters of Western and most Central European languages. Characters that change how a line is shown
    (control, format, bidirectional, soft hyphen, no-break space) are not in it.
 3. A test compares the table with both fonts.
@@ -28,7 +28,7 @@ _OTHER: Final = re.compile(f"[^{CHARACTERS}]")
 
 @lru_cache
 def face(name: str = REGULAR) -> str:
-    """The path of a font file of the family. Raises FileNotFoundError if reportlab is not installed."""
+    """Return the path of a font file of the family. Raises FileNotFoundError if reportlab is not installed."""
     found = importlib.util.find_spec("reportlab")
     for folder in (found.submodule_search_locations if found is not None else None) or ():
         path = Path(folder) / "fonts" / name
@@ -38,6 +38,6 @@ def face(name: str = REGULAR) -> str:
 
 
 def unprintable(text: str) -> list[str]:
-    """The characters of a text that cannot be printed, as "U+4E2D", each once, at most five."""
+    """Return the characters of a text that cannot be printed, as "U+4E2D", each once, at most five."""
     found = dict.fromkeys(_OTHER.findall(text))
     return [f"U+{ord(character):04X}" for character in list(found)[:5]]

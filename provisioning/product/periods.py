@@ -36,13 +36,13 @@ class Period:
     days: int
 
     def in_words(self) -> str:
-        """ "5 years 6 months" for P5Y6M."""
+        """Return "5 years 6 months" for P5Y6M."""
         counts = (("year", self.months // 12), ("month", self.months % 12), ("day", self.days))
         return " ".join(f"{count} {unit}{'' if count == 1 else 's'}" for unit, count in counts if count)
 
 
 def parse_period(text: str) -> Period:
-    """The period that an ISO 8601 duration states. Raises ValueError for any other text and for an empty period."""
+    """Return the period of an ISO 8601 duration. Raises ValueError for any other text and for an empty period."""
     found = DURATION.fullmatch(text)
     if found is None:
         raise ValueError(f"{text!r} {DURATION_HINT}")
@@ -51,7 +51,7 @@ def parse_period(text: str) -> Period:
 
 
 def last_day(start: dt.date, period: Period) -> dt.date | None:
-    """The last day of a period whose first day is `start` (rule 2). None if it is beyond the calendar."""
+    """Return the last day of a period whose first day is `start` (rule 2); None if it is beyond the calendar."""
     first_after = _months_later(start, period.months)
     try:
         return None if first_after is None else first_after + dt.timedelta(days=period.days - 1)
@@ -60,7 +60,7 @@ def last_day(start: dt.date, period: Period) -> dt.date | None:
 
 
 def _months_later(day: dt.date, months: int) -> dt.date | None:
-    """The same date `months` later; the first day of the month after it if that month has no such date."""
+    """Return the same date `months` later; if that month has no such date, the first day of the month after it."""
     at = day.year * 12 + day.month - 1 + months
     year, month = at // 12, at % 12 + 1
     if year > dt.MAXYEAR:
@@ -71,7 +71,7 @@ def _months_later(day: dt.date, months: int) -> dt.date | None:
 
 
 def contradiction(text: str, end: dt.date, start: dt.date | None) -> str | None:
-    """Why an ISO 8601 duration and its dates contradict each other (rules 1, 3 and 4), or None if they agree."""
+    """Return why a duration and its dates contradict each other (rules 1, 3 and 4); None if they agree."""
     try:
         period = parse_period(text)
     except ValueError as error:
@@ -82,14 +82,17 @@ def contradiction(text: str, end: dt.date, start: dt.date | None) -> str | None:
     earliest = "any day that a calendar has" if least is None else least.isoformat()
     if start is None:
         return (
-            f"end_date must not lie before {earliest}: {text} until {end.isoformat()} would begin before the"
+            f"end_date must not be before {earliest}: {text} until {end.isoformat()} would begin before the"
             f" Regulations came into force on {IN_FORCE.isoformat()}; state start_date (SP-01)"
         )
-    return f"end_date must not lie before {earliest}: start_date and {text} (SP-01)"
+    return f"end_date must not be before {earliest}: start_date and {text} (SP-01)"
 
 
 def contradiction_today(text: str, end: dt.date, start: dt.date | None, today: dt.date) -> str | None:
-    """The same for a period that is first published or stated `today`: without a first day it begins then."""
+    """Return the contradiction of a period that is first published or stated `today`; None if there is none.
+
+    Without a first day the period begins today.
+    """
     found = contradiction(text, end, start)
     if found is not None or start is not None:
         return found
@@ -103,7 +106,7 @@ def contradiction_today(text: str, end: dt.date, start: dt.date | None, today: d
 
 
 def is_shorter(new: Period, old: Period) -> bool:
-    """Whether `new` ends before `old` for any first day: P1Y is shorter than P366D if the year has 366 days."""
+    """Return whether `new` ends before `old` for any first day: P1Y is shorter than P366D if the year has 366 days."""
     if new.days == old.days or new.months == old.months:
         return (new.months, new.days) < (old.months, old.days)
     for start in _REFERENCE_STARTS:
@@ -114,7 +117,7 @@ def is_shorter(new: Period, old: Period) -> bool:
 
 
 def span(start: dt.date, end: dt.date) -> Period:
-    """The whole time from the first day to the last, both included, as years, months and days."""
+    """Return the time from the first day to the last, both included, as years, months and days."""
     after = end + dt.timedelta(days=1)
     months = (after.year - start.year) * 12 + after.month - start.month
     while months and (_months_later(start, months) or dt.date.max) > after:
@@ -124,7 +127,7 @@ def span(start: dt.date, end: dt.date) -> Period:
 
 
 def period_in_words(text: str, end: dt.date, start: dt.date | None) -> str:
-    """What is printed beside the dates: the exact time between them, or the stated duration without a first day.
+    """Return the words beside the dates: the exact time between them, or the duration without a first day.
 
     Raises ValueError for a text that is not a duration.
     """

@@ -1,9 +1,10 @@
-"""Values of the example definition, and names that are reserved for examples: no buyer may ever read them.
+"""Values of the example definition, and names reserved for examples, which must never reach a buyer.
 
 Rules:
 1. A domain that is reserved for examples and tests (RFC 2606, RFC 6761) reaches nobody.
 2. A party, signatory or place that the example definition names does not exist.
 3. A telephone number of the ranges that Ofcom keeps for drama reaches nobody.
+
 Development may use them; a statement of compliance and a public site may not.
 """
 
@@ -29,7 +30,7 @@ FILLER: Final = re.compile(
 
 
 def placeholders(product: Product) -> list[str]:
-    """One sentence for each published value of a definition that is a placeholder; an empty list if none is."""
+    """Return one sentence for each published value of a definition that is a placeholder."""
     return [
         f"{place} is a placeholder: {value!r}"
         for place, value in _published(product)
@@ -41,7 +42,7 @@ def placeholders(product: Product) -> list[str]:
 
 
 def _published(product: Product) -> Iterator[tuple[str, str]]:
-    """The values that a statement or a page shows and that name somebody or somewhere."""
+    """Yield the values that a statement or a page shows and that name a person, company or place."""
     yield "[product] brand", product.brand
     for party in product.manufacturers:
         yield "[manufacturer] name", party.name

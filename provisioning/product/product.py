@@ -1,11 +1,11 @@
-"""What a batch is made of: the product definition (TOML) that a maker writes, checked before a unit is touched.
+"""The product definition (TOML) that a maker writes for a batch, checked before a unit is touched.
 
 Rules:
-1. Every problem of a file is reported at once, each with its place and what would be accepted.
+1. Every problem of a file is reported at once, each with its place and the accepted values.
 2. A support period has a duration and an end date that do not contradict each other (SP-01; `periods.py`).
 3. Times and addresses in the contact are values, not sentences (RP-01 to RP-03; `public_texts.py`).
-4. What the file may have is defined once, in `sections.py`: definitions are read by it, the JSON Schema comes from it.
-5. What a statement of compliance declares is fixed for a batch (SC-08): `declared_digest` covers it.
+4. The fields of the file are defined once, in `sections.py`: the parser and the JSON Schema both use them.
+5. The declarations of a statement of compliance are fixed for a batch (SC-08): `declared_digest` covers them.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class ProductError(ValueError):
 
 @dataclass(frozen=True)
 class Party:
-    """A manufacturer or an authorised representative, as Schedule 4 wants it."""
+    """A manufacturer or an authorised representative, as Schedule 4 requires it."""
 
     name: str
     address: str
@@ -55,7 +55,7 @@ class Party:
 
 @dataclass(frozen=True)
 class Support:
-    """The defined support period; both days belong to it. `start_date`: where the definition says it."""
+    """The defined support period; both days belong to it. `start_date`: None if the definition does not have it."""
 
     period: str
     end_date: dt.date
@@ -67,7 +67,7 @@ class Support:
 
 @dataclass(frozen=True)
 class ContactDetails:
-    """Where security issues are reported and when answers come."""
+    """Where security issues are reported, and when answers come."""
 
     report: str
     acknowledgement: str
@@ -78,7 +78,7 @@ class ContactDetails:
 
 @dataclass(frozen=True)
 class StatementDetails:
-    """Who signs the statement of compliance, where, and on which route each requirement is met."""
+    """The signatory of the statement of compliance, the place, and the route of each requirement."""
 
     signatory_name: str
     signatory_function: str
@@ -90,7 +90,7 @@ class StatementDetails:
 
 @dataclass(frozen=True)
 class Server:
-    """One place to look for releases. `tls_name` is checked in the broker's certificate (MQTT only)."""
+    """A server that releases come from. `tls_name` is checked in the broker's certificate (MQTT only)."""
 
     transport: str
     host: str
@@ -117,34 +117,36 @@ class Product:
     statement: StatementDetails
     servers: tuple[Server, ...]
     check_interval_s: int
-    setup_address: str  # "{name}" stands for the random name of the unit's web certificate
+    setup_address: str  # "{name}" becomes the random name of the unit's web certificate
     scope: Scope | None = None
     components: tuple[Component, ...] = ()
     publication: Publication | None = None
     image_sha256: bytes | None = None  # the only image that units of this definition may run
-    label_template: str | None = None  # file with the label's layout, from the definition's folder
+    label_template: str | None = None  # file with the label's layout, relative to the definition's folder
     numbers: tuple[int, int] | None = (
         None  # first and last serial number of the batch; None: the prefix counts on
     )
-    may_inject_keys: bool = False  # units that can draw no keys get theirs from the station (ADR 0020)
+    may_inject_keys: bool = False  # the station generates the keys of units that cannot (ADR 0020)
 
     @property
     def manufacturer(self) -> Party:
-        """The first manufacturer: the one that label and device name."""
+        """Return the first manufacturer, which label and device show."""
         return self.manufacturers[0]
 
     @property
     def declared_digest(self) -> bytes:
-        """SHA-256 over what may not change within a batch: all but servers, label and the site's words.
+        """Return the SHA-256 of all that cannot change within a batch: not servers, label and the site's texts.
 
-        The image is not in it either: the statement names it, and the ship gate compares each unit's.
+        It leaves out the image: the statement names it, and the ship gate compares it with each unit's.
         """
         fields = asdict(self)
         for name in NOT_DECLARED:
             del fields[name]
-        if len(self.manufacturers) == 1:  # as batches declared it before there could be several
+        # the form of batches from before there could be several manufacturers
+        if len(self.manufacturers) == 1:
             fields["manufacturer"] = fields.pop("manufacturers")[0]
-        if self.numbers is None:  # batches that were opened before there were ranges and start dates go on
+        # batches that were opened before ranges and start dates existed keep their digest
+        if self.numbers is None:
             del fields["numbers"]
         if self.support.start_date is None:
             del fields["support"]["start_date"]
@@ -158,7 +160,7 @@ def _plain(value: object) -> str:
 
 
 def load_product(path: Path) -> Product:
-    """The product that a TOML file defines. Raises ProductError, OSError."""
+    """Return the product of a TOML file. Raises ProductError, OSError."""
     try:
         return parse_product(path.read_text(encoding="utf-8-sig"), path.name)
     except UnicodeDecodeError as error:
@@ -166,7 +168,7 @@ def load_product(path: Path) -> Product:
 
 
 def parse_product(text: str, source: str = "product definition") -> Product:
-    """The product that a TOML text defines. Raises ProductError with every problem found."""
+    """Return the product of a TOML text. Raises ProductError with every problem found."""
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -210,7 +212,7 @@ def _product(document: dict[str, Any], problems: list[str]) -> Product:
 
 
 def _numbers(batch: dict[str, Any], problems: list[str]) -> tuple[int, int] | None:
-    """The batch's range of serial numbers, both ends included; None where its prefix counts on."""
+    """Return the batch's range of serial numbers, both ends included; None if its prefix counts on."""
     first, last = batch["first_number"], batch["last_number"]
     if first is None and last is None:
         return None
@@ -218,7 +220,7 @@ def _numbers(batch: dict[str, Any], problems: list[str]) -> tuple[int, int] | No
         problems.append("[batch] first_number and last_number belong together")
         return None
     if last < first:
-        problems.append("[batch] last_number must not lie before first_number")
+        problems.append("[batch] last_number must not be before first_number")
     return first, last
 
 
@@ -226,7 +228,7 @@ def _support(values: dict[str, Any], problems: list[str]) -> Support:
     end, start = values["end_date"], values["start_date"]
     horizon = values["horizon"] or _later(end, HORIZON_DAYS)
     if horizon < end:
-        problems.append("[support] horizon must not lie before end_date")
+        problems.append("[support] horizon must not be before end_date")
     problem = contradiction(values["period"], end, start) if DURATION.fullmatch(values["period"]) else None
     if problem is not None:
         problems.append(f"[support] {problem}")

@@ -60,17 +60,17 @@ class AnswerTime:
     unit: str  # "working day", "hour", ...
 
     def in_words(self) -> str:
-        """ "3 working days"."""
+        """Return "3 working days"."""
         return f"{self.count} {self.unit}{'' if self.count == 1 else 's'}"
 
 
 def acknowledgement_time(text: str) -> AnswerTime:
-    """When a report is acknowledged. Raises ValueError for a text that is anything but a time (rule 1)."""
+    """Return when a report is acknowledged. Raises ValueError for a text that is anything but a time (rule 1)."""
     return _time(ACKNOWLEDGEMENT, text, ACKNOWLEDGEMENT_HINT)
 
 
 def status_update_time(text: str) -> AnswerTime:
-    """How often a reporter hears of the progress. Raises ValueError for a text that is anything but that (rule 1)."""
+    """Return how often a reporter gets an update. Raises ValueError for a text that is anything but a time (rule 1)."""
     return _time(STATUS_UPDATES, text, STATUS_UPDATES_HINT)
 
 
@@ -82,10 +82,10 @@ def _time(pattern: re.Pattern[str], text: str, hint: str) -> AnswerTime:
 
 
 def acknowledgement_words(text: str) -> str:
-    """What the maker's pages print: the parsed time, never the text. Raises ValueError."""
+    """Return the words for the maker's pages: the parsed time, never the text. Raises ValueError."""
     return f"within {acknowledgement_time(text).in_words()}"
 
 
 def status_update_words(text: str) -> str:
-    """What the maker's pages print: the parsed time, never the text. Raises ValueError."""
+    """Return the words for the maker's pages: the parsed time, never the text. Raises ValueError."""
     return f"every {status_update_time(text).in_words()} until resolved"

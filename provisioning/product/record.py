@@ -27,13 +27,13 @@ OSCORE_DEVICE_ID_BYTES = 7
 
 
 def day_of(date: dt.date) -> int:
-    """Days since 1970-01-01."""
+    """Return the days since 1970-01-01."""
     return days_from_civil(date.year, date.month, date.day)
 
 
 @dataclass(frozen=True)
 class OscoreSecret:
-    """What a unit and the CoAP server share; `sender_id` is the unit's."""
+    """The OSCORE secret of a unit and the CoAP server. `sender_id` is the unit's."""
 
     sender_id: bytes
     recipient_id: bytes
@@ -42,7 +42,7 @@ class OscoreSecret:
 
     @classmethod
     def generate(cls, device_id: bytes) -> OscoreSecret:
-        """A new secret of the system's CSPRNG for one unit."""
+        """Generate a secret for one unit, from the system's CSPRNG."""
         return cls(
             device_id[:OSCORE_DEVICE_ID_BYTES],
             OSCORE_SERVER_ID,
@@ -51,14 +51,14 @@ class OscoreSecret:
         )
 
     def record(self) -> bytes:
-        """The `oscore` record. Secret."""
+        """Return the `oscore` record. Secret."""
         return cbor.encode(
             {1: self.master_secret, 2: self.master_salt, 3: self.sender_id, 4: self.recipient_id}
         )
 
 
 def identity_record(product: Product, device_id: bytes, serial: str) -> bytes:
-    """The `identity` record. Raises CborError."""
+    """Return the `identity` record. Raises CborError."""
     return identity.encode(
         identity.Identity(
             device_id, serial, product.model, product.brand, product.batch, product.manufacturer.name
@@ -67,7 +67,7 @@ def identity_record(product: Product, device_id: bytes, serial: str) -> bytes:
 
 
 def setup_record(code: str) -> bytes:
-    """The `setup` record: salt and verifier, from which the code cannot be found again."""
+    """Return the `setup` record: salt and verifier, from which the code cannot be recovered."""
     salt = secrets.token_bytes(16)
     return cbor.encode({1: salt, 2: verifier(code, salt)})
 
@@ -75,10 +75,12 @@ def setup_record(code: str) -> bytes:
 def anchors_record(
     product: Product, keys: Sequence[AnchorKey], opened_s: int, plan: KeySetPlan | None = None
 ) -> bytes:
-    """The `anchors` record. `opened_s` (unix s): when the batch was opened; no unit accepts an earlier time.
+    """Return the `anchors` record.
 
-    The whole day counts, so that a clock which is a little slow elsewhere is not refused. `plan` is the newest key
-    set: its roots and rules go in, so a unit fresh from the line refuses older ones. Raises CborError.
+    `opened_s`: unix seconds when the batch was opened; no unit accepts an earlier time.
+
+    The record has the beginning of that day, so that a clock which is a little slow is not refused. `plan` is the
+    newest key set: its roots and rules go in, so a new unit refuses older ones. Raises CborError.
     """
     known = tuple(trust_anchors.Key(key.key_id, key.algorithm, key.role, key.public) for key in keys)
     rules = trust_anchors.NO_RULES
@@ -98,7 +100,7 @@ def anchors_record(
 
 
 def support_payload(product: Product, published_s: int) -> bytes:
-    """What the support role signs for the `support` record. Raises SupportRecordError."""
+    """Return the payload of the `support` record, which the support role signs. Raises SupportRecordError."""
     period = product.support
     return support.encode(
         support.SupportRecord(
@@ -108,7 +110,7 @@ def support_payload(product: Product, published_s: int) -> bytes:
 
 
 def contact_payload(product: Product) -> bytes:
-    """What the support role signs for the `contact` record. Raises CborError."""
+    """Return the payload of the `contact` record, which the support role signs. Raises CborError."""
     details = product.contact
     return contact.encode(
         contact.Contact(
@@ -122,7 +124,10 @@ def contact_payload(product: Product) -> bytes:
 
 
 def servers_record(product: Product, server_ca: bytes) -> bytes:
-    """The `servers` record. `server_ca`: the authority that servers' certificates must come from (DER)."""
+    """Return the `servers` record. `server_ca`: certificate (DER) of the authority that issues servers' certificates.
+
+    `server_ca`: certificate (DER) of the authority that issues servers' certificates.
+    """
     sources = []
     for server in product.servers:
         source: dict[int, object] = {1: server.transport, 2: server.host, 3: server.port}
@@ -133,7 +138,7 @@ def servers_record(product: Product, server_ca: bytes) -> bytes:
 
 
 def expected_hash(written: Mapping[str, bytes]) -> bytes:
-    """The record hash that a unit must report when it holds exactly these records. Raises KeyError."""
+    """Return the record hash that a unit with exactly these records must report. Raises KeyError."""
     total = hashlib.sha256()
     for name in sorted(STATION_RECORDS):
         total.update(hash_item(name, written[name]))

@@ -1,4 +1,4 @@
-"""Every table and field of a product definition: definitions are read by it, and the JSON Schema comes from it."""
+"""Every table and field of a product definition. The parser and the JSON Schema both use them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ SECTIONS: Final[dict[str, Section]] = {
     "batch": Fields(
         {
             "number": Text(BATCH, "must be letters, digits, dots and dashes, at most 32"),
-            "serial_prefix": Text(SERIAL_PREFIX, "must be capitals, digits and dashes, at most 12"),
+            "serial_prefix": Text(SERIAL_PREFIX, "must be capital letters, digits and dashes, at most 12"),
             "first_number": Number(1, LAST_SERIAL, default=None),
             "last_number": Number(1, LAST_SERIAL, default=None),
         }
@@ -119,12 +119,12 @@ SECTIONS: Final[dict[str, Section]] = {
                 most=ADDRESS_CHARS,
             ),
             "template": Text(
-                FILE_NAME, "must be the name of a file beside this definition or below it", default=None
+                FILE_NAME, "must be the name of a file in the definition's folder or below it", default=None
             ),
         }
     ),
     "firmware": Fields(
-        {"image_sha256": Hex(SHA256_HEX, "must be 64 hexadecimal digits in small letters")},
+        {"image_sha256": Hex(SHA256_HEX, "must be 64 hexadecimal digits in lower case")},
         is_optional=True,
     ),
     "keys": Fields({"injected": Truth(default=False)}, is_optional=True),
@@ -132,5 +132,5 @@ SECTIONS: Final[dict[str, Section]] = {
 
 
 def product_schema() -> dict[str, Any]:
-    """JSON Schema 2020-12 of a definition, made from SECTIONS, by which definitions are read."""
+    """Return the JSON Schema 2020-12 of a definition, made from SECTIONS."""
     return document_schema(SECTIONS, "Firstboot product and batch definition")

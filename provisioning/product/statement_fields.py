@@ -1,10 +1,10 @@
-"""The parts of a product definition that the papers and the maker's site are made of.
+"""The parts of a product definition that the statement, the insert and the maker's site are made from.
 
 Rules:
-1. All of it may be left out while units are made for development; what a statement or the site needs and does not
-   find is refused there (SC-10, SP-06), not defaulted here.
-2. A label route names scheme, level, number and expiry (SC-09; SI 2023/1007 Schedule 2 and 2A as amended by
-   SI 2025/1267: JC-STAR STAR-1, or any level of CLS(IoT)).
+1. All of these parts may be left out while units are made for development. A statement or site that needs a missing
+   part is refused then (SC-10, SP-06); there is no default.
+2. A label route names scheme, level, number and expiry (SC-09; SI 2023/1007 Schedule 2 and 2A as amended by SI
+   2025/1267: JC-STAR STAR-1, or any level of CLS(IoT)).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ COMPONENTS: Final = 64
 
 @dataclass(frozen=True)
 class Scope:
-    """Why the product is in scope of the Act (ss. 4-6), which exception of Schedule 3 was considered, and where."""
+    """Why the product is in scope of the Act (ss. 4-6), which exception of Schedule 3 was considered, the markets."""
 
     connectable: str
     exceptions: str
@@ -37,7 +37,7 @@ class Scope:
 
 @dataclass(frozen=True)
 class Component:
-    """Hardware or software that Schedule 1 counts to the product. `support_end`: None is the product's own."""
+    """Hardware or software that Schedule 1 covers. `support_end`: None is the product's own end date."""
 
     name: str
     kind: str
@@ -47,7 +47,7 @@ class Component:
 
 @dataclass(frozen=True)
 class Publication:
-    """What the maker's pages say of the product besides its papers. `how_to_report`: for the ISO/IEC 29147 route."""
+    """Further texts of the maker's pages about the product. `how_to_report`: for the ISO/IEC 29147 route."""
 
     summary: str
     main_characteristics: tuple[str, ...]
@@ -56,7 +56,7 @@ class Publication:
 
 @dataclass(frozen=True)
 class LabelRoute:
-    """A label that stands for compliance with one requirement until it expires (last day inclusive)."""
+    """A label that shows compliance with one requirement until it expires (last day inclusive)."""
 
     scheme: str
     level: str
@@ -104,15 +104,15 @@ LABEL_ROUTE: Final = Fields(
 
 
 def scope_of(values: dict[str, Any] | None) -> Scope | None:
-    """The scope decision, None where the definition has none."""
+    """Return the scope decision; None if the definition has none."""
     return None if values is None else Scope(**values)
 
 
 def component_of(values: dict[str, Any]) -> Component:
-    """One component."""
+    """Return one component."""
     return Component(values["name"], values["kind"], values["updates"], values["support_end"])
 
 
 def publication_of(values: dict[str, Any] | None) -> Publication | None:
-    """What the site says of the product, None where the definition has nothing."""
+    """Return the site's texts about the product; None if the definition has none."""
     return None if values is None else Publication(**values)

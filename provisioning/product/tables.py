@@ -1,8 +1,8 @@
-"""One table of a definition in TOML, read field by field; what is wrong is collected, not raised.
+"""One table of a definition in TOML, read field by field. Problems are collected, not raised.
 
 Rules:
-1. Every problem names its table and field and what would be accepted.
-2. A field that nobody asked for is a problem too: a misspelt name is not silently a default.
+1. Every problem names its table and field and the accepted values.
+2. An unknown field is a problem too, so that a misspelt name does not silently become a default.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from provisioning.product.public_texts import LINE
 
 
 class Table:
-    """One table of the file, read field by field; problems go to a common list, fields asked for are ticked."""
+    """A table of the file, read field by field.
+
+    Problems go to a common list; the fields that were asked for are noted.
+    """
 
     def __init__(self, fields: Any, place: str, problems: list[str]) -> None:
         self.place = place
@@ -26,7 +29,7 @@ class Table:
             problems.append(f"[{place}] is missing")
 
     def problem(self, name: str, text: str) -> None:
-        if self._is_missing:  # said once; its fields would only repeat it
+        if self._is_missing:  # reported once; reports about its fields would only repeat it
             return
         self.problems.append(f"[{self.place}] {name} {text}")
 

@@ -67,7 +67,7 @@ WRONG_LINES = [
     ('serial_prefix = "FB1-"', 'serial_prefix = "FB1-"\nfirst_number = 0\nlast_number = 9', "[batch] first_number"),
     ('serial_prefix = "FB1-"', 'serial_prefix = "FB1-"\nfirst_number = 5', "[batch] first_number and last_number"),
     ('serial_prefix = "FB1-"', 'serial_prefix = "FB1-"\nfirst_number = 5\nlast_number = 4', "[batch] last_number"),
-    ("start_date = 2026-12-01", "start_date = 2027-01-02", "[support] end_date must not lie before 2032-01-01"),
+    ("start_date = 2026-12-01", "start_date = 2027-01-02", "[support] end_date must not be before 2032-01-01"),
     ('period = "P5Y" ', 'period = "P0Y" ', "[support] period"),
     ('period = "P5Y" ', 'period = "P0Y0M0D" ', "[support] period"),
     ('model = "FB-1"', 'model = "FB-1\\u202e1302"', "[product] model"),
@@ -81,7 +81,7 @@ WRONG_LINES = [
     ('"https://example.com/security/policy"', '"https://example.com/../../../PWN2"', "[contact] policy"),
     ('"https://example.com/security/policy"', '"https://example.com/a/%2e%2e/b"', "[contact] policy"),
     ("start_date = 2026-12-01", 'start_date = "soon"', "[support] start_date"),
-    ('period = "P5Y" ', 'period = "P9999Y" ', "[support] end_date must not lie before any day"),
+    ('period = "P5Y" ', 'period = "P9999Y" ', "[support] end_date must not be before any day"),
 ]  # fmt: skip
 
 

@@ -221,7 +221,11 @@ def test_a_unit_with_another_image_than_the_definitions_is_a_failure(
     product = folder / "product.toml"
     product.write_text(product.read_text() + f'[firmware]\nimage_sha256 = "{"ab" * 32}"\n')
     result = provision(folder, served.address, "--development")
-    assert result.exit_code == 1 and "not the one of the release" in result.stderr and not served.unit.is_locked()
+    assert (
+        result.exit_code == 1
+        and "not the one of the release" in result.stderr
+        and not served.unit.is_locked()
+    )
     own = served.unit.image_digest.hex()
     assert provision(folder, served.address, "--development", "--image-digest", own).exit_code == 0
 
