@@ -11,7 +11,7 @@ board = "mps2_an385"
 vendor_id = "fa6b4a53-d5ad-5fdf-be9d-e663e4d41ffe"
 class_id = "1492af14-2569-5e48-bf42-9b2d51f2ab45"
 
-[manufacturer]                        # several: write [[manufacturer]], once for each
+[manufacturer]                        # several: write it in double brackets, once for each
 name = "Example Devices Ltd"
 address = "1 Example Street, Exampletown EX1 1EX, United Kingdom"
 
