@@ -166,7 +166,7 @@ def test_a_board_starts_when_it_is_scanned(tmp_path: Path) -> None:
         browser.post("/start")
         until(lambda: operator.state("port 1") == "ready")
         browser.post("/scan", text="something else")
-        assert "No waiting board is" in browser.get("/")
+        assert "No waiting board has the name" in browser.get("/")
         browser.post("/scan", text=unit.hardware_id.hex().upper() + "\n")
         assert "Started the board on port 1." in browser.get("/")
         until(lambda: operator.state("port 1") == "passed")
@@ -275,7 +275,7 @@ def test_a_label_that_was_swapped_is_not_printed(
     serial = sealed_unit(operator, monkeypatch)
     path = operator.floor.labels_dir / f"{serial}.png"
     path.write_bytes(path.read_bytes() + b"x")
-    with pytest.raises(ReprintError, match="no label"):
+    with pytest.raises(ReprintError, match="missing or outdated"):
         operator.floor.reprint(serial)
     with pytest.raises(ReprintError, match="no unit"):
         operator.floor.reprint("FB1-999999")

@@ -198,7 +198,7 @@ def test_boards_that_are_swapped_in_a_run_keep_their_own_identities(phase: str, 
             super().__init__(lambda request: units[0].handle(request))  # noqa: PLW0108 - looked up at each request
 
     caught = failure(lambda: bench.station().provision(Line(), swap))
-    assert caught.outcome is Outcome.ABORTED and "another board" in str(caught)
+    assert caught.outcome is Outcome.ABORTED and "replaced by another" in str(caught)
     assert not first.is_locked() and not second.is_locked()
     results = [bench.station().provision(unit.stream()) for unit in (first, second)]
     assert [result.is_resumed for result in results] == [True, False]
