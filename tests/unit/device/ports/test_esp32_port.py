@@ -76,6 +76,28 @@ class Reset(BaseException):
     """Raised by the fake machine.reset(): the real one does not return."""
 
 
+def fake_machine() -> types.ModuleType:
+    """Return MicroPython's `machine` after a watchdog reset, with a button that is not pressed."""
+    machine = types.ModuleType("machine")
+
+    def reset() -> None:
+        raise Reset
+
+    pin = type("Pin", (), {"IN": 0, "PULL_UP": 1, "__init__": lambda self, *a: None, "value": lambda self: 1})
+    names = {
+        "PWRON_RESET": 1,
+        "HARD_RESET": 2,
+        "WDT_RESET": 3,
+        "SOFT_RESET": 5,
+        "Pin": pin,
+        "reset": reset,
+    }
+    names |= {"reset_cause": lambda: 3, "unique_id": lambda: b"\x01\x02\x03\x04\x05\x06"}
+    names |= {"WDT": type("WDT", (), {"__init__": lambda self, timeout: None, "feed": lambda self: None})}
+    vars(machine).update(names)
+    return machine
+
+
 class Chip:
     """Fake `esp32` and `machine`: five partitions and a log of calls to the boot loader."""
 
@@ -117,26 +139,7 @@ class Chip:
 
         esp32 = types.ModuleType("esp32")
         esp32.Partition = Partition  # type: ignore[attr-defined]
-        machine = types.ModuleType("machine")
-
-        def reset() -> None:
-            raise Reset
-
-        pin = type(
-            "Pin", (), {"IN": 0, "PULL_UP": 1, "__init__": lambda self, *a: None, "value": lambda self: 1}
-        )
-        names = {
-            "PWRON_RESET": 1,
-            "HARD_RESET": 2,
-            "WDT_RESET": 3,
-            "SOFT_RESET": 5,
-            "Pin": pin,
-            "reset": reset,
-        }
-        names |= {"reset_cause": lambda: 3, "unique_id": lambda: b"\x01\x02\x03\x04\x05\x06"}
-        names |= {"WDT": type("WDT", (), {"__init__": lambda self, timeout: None, "feed": lambda self: None})}
-        vars(machine).update(names)
-        return {"esp32": esp32, "machine": machine}
+        return {"esp32": esp32, "machine": fake_machine()}
 
     def put_image(self, label: str) -> bytes:
         image = esp_image()

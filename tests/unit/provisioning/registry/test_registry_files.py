@@ -83,7 +83,7 @@ def test_a_start_that_died_before_its_first_commit_is_repeated(path: Path) -> No
     Registry.create(path).open_batch("B1", "M", bytes(32), is_development=False)
 
 
-# Where it is ------------------------------------------------------------------------------------------------
+# Its place ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

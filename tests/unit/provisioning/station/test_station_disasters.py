@@ -174,7 +174,7 @@ def test_a_server_that_stops_in_a_run_is_named_and_the_run_repeated(
     assert caught.outcome is Outcome.ERROR and "database failed" in str(caught)
     assert unit.is_locked() == (phase == "prove")
     server.start()
-    goes_through(bench, unit)  # the same registry object: connections that died are replaced
+    goes_through(bench, unit)  # the same registry object: connections that ended are replaced
     in_order(bench, 1)
 
 
