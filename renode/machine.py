@@ -204,6 +204,13 @@ class Board(ABC):
             raise PowerStateError("the board has no power, so it cannot be reset: call power_on() first")
         self._reset()
 
+    def plan_cut(self, operation: int, when: str) -> None:
+        """Let the power of the running board go at its next flash operation number `operation`; `when` is in CUTS.
+
+        Only firmware of the variant `cut` obeys. Raises MachineError if this emulator cannot order it.
+        """
+        raise MachineError(f"{type(self).__name__} cannot plan a power cut. Use QEMU or the simulator.")
+
     def factory_port(self) -> FactoryLine:
         return self._factory
 

@@ -6,6 +6,7 @@ QEMU inherits the lines as descriptors: they have no path and no port, so nothin
 from __future__ import annotations
 
 import contextlib
+import shlex
 import shutil
 import socket
 import subprocess
@@ -16,11 +17,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Final
 
-from device.boards.mps2_an385.memory_map import CUT_COUNT_ADDRESS, POWER_ON_ADDRESS, POWER_ON_BUTTON_HELD
+from device.boards.mps2_an385.memory_map import (
+    CUT_COUNT_ADDRESS,
+    CUT_ORDER_ADDRESS,
+    POWER_ON_ADDRESS,
+    POWER_ON_BUTTON_HELD,
+)
 from device.layout import MPS2
-from renode.errors import EmulatorError, ToolMissingError
+from renode.errors import EmulatorError, MachineError, ToolMissingError
 from renode.gdbstub import write_memory
-from renode.machine import Board, HostLines, private_file
+from renode.machine import Board, CutOrder, HostLines, private_file
 from renode.qmp import Qmp
 
 PROGRAM: Final = "qemu-system-arm"
@@ -79,6 +85,7 @@ class QemuBoard(Board):
             on_error.callback(self._stop)
             descriptors = {name: line.fileno() for name, line in theirs.items()}
             command = [program, *self._arguments(descriptors, page_fd)]
+            (self.directory / "command-line.txt").write_text(shlex.join(command) + "\n")
             self._process = _spawn(command, log, (*descriptors.values(), page_fd))
             for line in theirs.values():
                 line.close()  # the line then ends when QEMU ends
@@ -118,6 +125,18 @@ class QemuBoard(Board):
     def operation_count(self) -> int:
         """Return the number of NVM operations since power-on (variant `cut` only). Raises EmulatorError."""
         return self.read_word(CUT_COUNT_ADDRESS)
+
+    def plan_cut(self, operation: int, when: str) -> None:
+        """As Board.plan_cut."""
+        if operation < 1:
+            raise MachineError("The first flash operation that a cut can be planned for is number 1.")
+        self._command("stop")  # so that the count stays; the debug stub's detach continues
+        try:
+            order = CutOrder(self.operation_count() + operation, when, operation)
+            with self._debug_stub() as path:
+                write_memory(path, CUT_ORDER_ADDRESS, order.page())
+        finally:
+            self._command("cont")
 
     def read_memory(self, address: int, length: int) -> bytes:
         """Return `length` bytes of physical memory. Raises EmulatorError.

@@ -110,6 +110,10 @@ class SimulatedMachine:
             self._thread.join(_STOP_TIMEOUT_S)
             self._thread = None
 
+    def plan_cut(self, operation: int, when: str) -> None:
+        """Let the power of the running unit go at its next flash operation number `operation` (SimFlash.cut_at)."""
+        self.flash.cut_at(operation, when)
+
     def press_button(self, seconds: float = 0.2) -> None:
         """Press the button for `seconds` and release it."""
         self.is_button_pressed = True

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from simulator.story.rig import RigBoard
 from simulator.story.runner import wait_until
 from simulator.story.running import ANSWERS_S, running_unit
 from simulator.story.world import World
@@ -19,24 +20,13 @@ from simulator.story.world import World
 PASSWORD = "orange kettle under the bridge"
 
 
-class FactoryUnit:
+class FactoryUnit(RigBoard):
     """One unit and its servers; `fresh()` restores it to factory default."""
 
     def __init__(self, world: World) -> None:
+        super().__init__(world)
         self.world = world
-        self.machine: Any = world.machine
-        self.machine.cut_power()
-        self._image = self._flash_image()
-
-    def _flash_image(self) -> bytes:
-        if self.world.on == "sim":
-            return bytes(self.machine.flash.image())
-        return bytes(self.machine.nvm.path.read_bytes())
-
-    def flash_image(self) -> bytes:
-        """Return the whole flash; the power is off afterwards."""
-        self.machine.cut_power()
-        return self._flash_image()
+        self._image = self.flash_image()
 
     def fresh(self) -> FactoryUnit:
         """Restore the unit to factory default, switch it on, wait for its first page."""
@@ -54,9 +44,6 @@ class FactoryUnit:
         """Switch on and wait for the first page."""
         self.machine.power_on(button_held=button_held)
         self.wait_for_page()
-
-    def wait_for_page(self) -> None:
-        self.wait("the first page", lambda: self.world.owner.request("GET", "/").status == 200 or None)
 
     def wait(self, what: str, probe: Any) -> Any:
         return wait_until(what, probe, ANSWERS_S, 0.05)

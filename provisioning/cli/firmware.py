@@ -1,5 +1,6 @@
 """`firstboot firmware`: build and measure the firmware of the emulated board."""
 
+import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -121,6 +122,40 @@ def size_command(
         print_json({"variant": variant, "sha256": firmware.sha256, "sizes": dict(firmware.sizes)})
         return
     print_line(size_table(firmware))
+
+
+@app.command("copy")
+def copy_command(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE", help="A file or folder of `device/`, for example `device/web/texts.py`."
+        ),
+    ],
+    to: Annotated[
+        Path,
+        typer.Option("--to", metavar="DIR", help="The folder for your changes, made if it does not exist."),
+    ],
+) -> None:
+    """Copy a file of the device code into your project, to change it. Existing files are not overwritten.
+
+    `--firmware DIR` and the pytest option `--firstboot-firmware DIR` then use the changed file.
+
+    Example: `firstboot firmware copy device/web/texts.py --to firmware`
+    """
+    root = own_source_root().resolve()
+    source = (root / name).resolve()
+    if not source.is_relative_to(root / "device") or not source.exists():
+        raise InputError(f"{name!r} is not a file or folder of `device/`.")
+    for file in [source] if source.is_file() else sorted(source.rglob("*")):
+        if not file.is_file() or "__pycache__" in file.parts:
+            continue
+        copy = to / file.relative_to(root)
+        if copy.exists():
+            raise InputError(f"{copy} exists already. Remove it first.")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, copy)
+        print_line(str(copy))
 
 
 def size_table(firmware: FirmwareBuild) -> str:

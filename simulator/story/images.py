@@ -11,10 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from device.errors import ImageFormatError
 from firstboot.locations import source_root
 from provisioning.keys.key_ring import KeyRing
-from provisioning.release.image import key_hash, sign_image
+from provisioning.release.image import image_info, key_hash, sign_image
 from simulator.device import release_body
+from simulator.story.errors import WorldError
 
 HANGING = 4
 # By release: the security counter. Release 3 fixes a vulnerability: once it is confirmed, older images never start.
@@ -58,15 +60,20 @@ def simulated_images(ring: KeyRing, directory: Path, note: Callable[[str], None]
     return Images(None, signed, hashes, "five releases signed by imgtool for the simulated boot ROM")
 
 
-def firmware_images(ring: KeyRing, directory: Path, note: Callable[[str], None]) -> Images:
-    """Build boot ROM and firmware for the emulated board, or take them from the cache; sign the images."""
+def firmware_images(
+    ring: KeyRing, directory: Path, note: Callable[[str], None], *, has_power_cuts: bool = False
+) -> Images:
+    """Build boot ROM and firmware for the emulated board, or take them from the cache; sign the images.
+
+    `has_power_cuts`: the firmware stops at the flash operation that the machine orders (renode.machine.CutOrder).
+    """
     from provisioning.firmware.build import build, build_rom
 
     root = source_root()
     hashes = tuple(key_hash(path) for path in ring.image_key_paths)
     rom = build_rom([digest.hex() for digest in hashes], root=root, progress=note)
-    release = build("release", root=root, progress=note)
-    moved = build("moved", root=root, progress=note)
+    release = build("cut" if has_power_cuts else "release", root=root, progress=note)
+    moved = release if has_power_cuts else build("moved", root=root, progress=note)
     hang = build("hang", root=root, progress=note)
     variants = {2: moved, 3: moved, HANGING: hang, 5: moved}
     bodies = {number: variants.get(number, release).image for number in COUNTERS}
@@ -77,3 +84,15 @@ def firmware_images(ring: KeyRing, directory: Path, note: Callable[[str], None])
         "five releases signed by imgtool"
     )
     return Images(rom.elf, signed, hashes, summary)
+
+
+def require_key(image: Path, key_hashes: tuple[bytes, ...]) -> None:
+    """Raise WorldError unless `image` is a boot image that one of the keys signed."""
+    try:
+        info = image_info(image.read_bytes())
+    except (OSError, ImageFormatError) as error:
+        raise WorldError(f"{image} is not a signed boot image: {error}") from None
+    if info.key_hash not in key_hashes:
+        raise WorldError(
+            f"{image} is signed with a key that is not in the key folder. The boot ROM refuses it."
+        )

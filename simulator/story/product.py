@@ -6,17 +6,16 @@ from collections.abc import Mapping
 from typing import Final
 
 from provisioning.product.example import EXAMPLE
+from simulator.story.inputs import for_board, without_servers
 
 SERVER_NAME: Final = "updates.firstboot.test"
 CHECK_INTERVAL_S: Final = {"sim": 1, "qemu": 3, "renode": 3}  # a real product asks at most once an hour
 
 
-def product_text(on: str, host: str, ports: Mapping[str, int]) -> str:
-    """Return the product definition (TOML). `ports` has one server for each transport, mqtt or coap."""
-    text = EXAMPLE[: EXAMPLE.index("[update]")]
-    text += f"[update]\ncheck_interval_s = {CHECK_INTERVAL_S[on]}\n"
+def product_text(on: str, host: str, ports: Mapping[str, int], base: str = EXAMPLE) -> str:
+    """Return the product definition `base` (TOML) with the servers of this run. `ports` is by transport: mqtt, coap."""
+    text = without_servers(base) + f"\n[update]\ncheck_interval_s = {CHECK_INTERVAL_S[on]}\n"
     for transport, port in ports.items():
         text += f'[[servers]]\ntransport = "{transport}"\nhost = "{host}"\nport = {port}\n'
         text += f'tls_name = "{SERVER_NAME}"\n' if transport == "mqtt" else ""
-    text += EXAMPLE[EXAMPLE.index("[label]") :]
-    return text.replace('board = "mps2_an385"', 'board = "simulator"') if on == "sim" else text
+    return for_board(text, "simulator" if on == "sim" else "mps2_an385")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from device.errors import FirstbootError, SignatureError
@@ -31,6 +32,7 @@ TEXTS: Final = {
 APP_RELEASE: Final = 3  # contains an application, the example
 DELTA_RELEASE: Final = 5  # published as a patch of the running image
 APP_FOLDER: Final = source_root() / "examples" / "lamp"
+APP_RELEASES: Final = (2, 3, 5)  # contain the application of a maker who names one
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,16 @@ class Releases:
         author: Signer,
         shelves: Shelves,
         running_number: Callable[[], int],
+        app: Path | None = None,
     ) -> None:
         self._product = product
         self._images = images
         self._author = author
         self._shelves = shelves
         self._running_number = running_number
+        self._apps: Mapping[int, Path] = (
+            {APP_RELEASE: APP_FOLDER} if app is None else dict.fromkeys(APP_RELEASES, app)
+        )
         self._built: dict[int, Release] = {}
 
     def release(self, number: int) -> Release:
@@ -73,7 +79,7 @@ class Releases:
                 version=f"{number}.0.0",
                 mitigates=mitigates,
                 interrupts=interrupts,
-                app=build_set(APP_FOLDER) if number == APP_RELEASE else None,
+                app=build_set(self._apps[number]) if number in self._apps else None,
                 delta_from=self._delta_source(number),
             )
         return self._built[number]

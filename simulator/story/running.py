@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from device.owner import setup_code
 from simulator.story.errors import WorldError
+from simulator.story.inputs import Inputs
 from simulator.story.runner import StepFailed, wait_until
 from simulator.story.world import World
 
@@ -27,12 +28,13 @@ def running_unit(
     *,
     transports: tuple[str, ...] = ("mqtt", "coap"),
     is_past_support: bool = False,
+    inputs: Inputs | None = None,
 ) -> Iterator[World]:
     """Yield a unit in factory default, provisioned with development keys, once its first page answers.
 
     `is_past_support`: its servers sign a time after the support period. Raises WorldError if it cannot start.
     """
-    with World(on, transports, directory, note) as world:
+    with World(on, transports, directory, note, inputs=inputs) as world:
         world.build()
         note("the station provisions the unit")
         world.provision()

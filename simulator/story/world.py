@@ -16,20 +16,20 @@ from types import TracebackType
 from typing import Any
 
 from provisioning.keys.pki import CertificateAuthority
-from provisioning.product.example import EXAMPLE
 from provisioning.product.product import parse_product
 from provisioning.registry.registry import Registry
 from provisioning.servers.tracker import Newest, Tracker
 from provisioning.station.link import FactoryLink
 from provisioning.station.station import Station
-from simulator.story.images import Images, firmware_images, simulated_images
+from simulator.story.images import Images, firmware_images, require_key, simulated_images
+from simulator.story.inputs import Inputs
 from simulator.story.machine import HOST_ADDRESSES, make_machine
 from simulator.story.maker_keys import KEYS, MakerKeys
 from simulator.story.owner import Owner
 from simulator.story.product import product_text
 from simulator.story.releases import Releases, Shelves
 from simulator.story.servers import Servers, TrackerClock
-from simulator.story.station_run import StationRun
+from simulator.story.station_run import KnownUnit, StationRun
 from simulator.story.unit_status import UnitStatus
 
 _DAY_S = 86_400
@@ -49,6 +49,7 @@ class World:
         note: Callable[[str], None],
         *,
         keys_folder: Path = KEYS,
+        inputs: Inputs | None = None,
     ) -> None:
         self.on = on
         self.transports = transports
@@ -57,7 +58,8 @@ class World:
         self.password = "-".join(secrets.token_hex(3) for _ in range(4))
         self.host_address = HOST_ADDRESSES[on]
         self.clock = TrackerClock()
-        self._keys_folder = keys_folder
+        self.inputs = inputs or Inputs()
+        self._keys_folder = self.inputs.keys or keys_folder
         self._stack = ExitStack()
         self._unit_status = UnitStatus(lambda: self.owner, self.password)
 
@@ -81,15 +83,14 @@ class World:
         images = self.directory / "images"
         images.mkdir(exist_ok=True)
         self.images = self.make_images(images)
-        self.machine: Any = self._stack.enter_context(
-            make_machine(self.on, self.directory / "board", self.images)
-        )
-        class_id = parse_product(EXAMPLE).class_id
+        self.machine: Any = self._make_machine("board")
+        base = self.inputs.product_base()
+        class_id = parse_product(base).class_id
         self.servers = Servers(
             self.directory / "servers", class_id, self.make_tracker(class_id), self.authorities(), self._stack
         )
         ports = {transport: self.servers.ports[transport] for transport in self.transports}
-        text = product_text(self.on, self.host_address, ports)
+        text = product_text(self.on, self.host_address, ports, base)
         (self.directory / "product.toml").write_text(text)
         self.product = parse_product(text)
         self.station = StationRun(
@@ -98,8 +99,18 @@ class World:
 
     def make_images(self, directory: Path) -> Images:
         """Sign the releases' images into `directory`."""
-        make = simulated_images if self.on == "sim" else firmware_images
-        return make(self.keys.ring, directory, self.note)
+        ring = self.keys.ring
+        if self.on == "sim":
+            images = simulated_images(ring, directory, self.note)
+        else:
+            images = firmware_images(ring, directory, self.note, has_power_cuts=self.inputs.has_power_cuts)
+        if self.inputs.image is not None:
+            require_key(self.inputs.image, images.key_hashes)
+            images.signed[1] = self.inputs.image
+        return images
+
+    def _make_machine(self, name: str) -> Any:
+        return self._stack.enter_context(make_machine(self.on, self.directory / name, self.images))
 
     def make_tracker(self, class_id: bytes) -> Tracker:
         """Return the status tracker of the one class."""
@@ -124,6 +135,7 @@ class World:
             self.keys.ring.signer("author"),
             Shelves(self.servers.publisher, self.servers.store, self.servers.tracker),
             lambda: self.running_number,
+            self.inputs.app,
         )
 
     def publish(self, number: int, transport: str) -> None:
@@ -153,9 +165,19 @@ class World:
         self.machine.power_on()
         registry = Registry.create(self.directory / "registry.sqlite")
         self._stack.callback(registry.close)
-        self._opened = self.open_station(registry)
-        self.unit = self.station.provision(self._opened, registry, self.machine, self.note)
+        self.opened_station = self.open_station(registry)
+        self.unit = self.station.provision(self.opened_station, registry, self.machine, self.note)
         self.servers.serve(registry)
+        self._registry = registry
+
+    def provision_another(self, number: int) -> tuple[Any, KnownUnit]:
+        """Make one more board and provision it; it uses the same servers. Returns machine and unit."""
+        machine = self._make_machine(f"board-{number}")
+        machine.program(self.images.rom, self.images.signed[1])
+        machine.power_on()
+        unit = self.station.provision(self.opened_station, self._registry, machine, self.note)
+        self.servers.serve(self._registry)
+        return machine, unit
 
     def open_station(self, registry: Registry) -> Station:
         """Return the station of this product's batch; publish the batch's signed records and the key set."""
@@ -166,7 +188,7 @@ class World:
 
     def provision_again(self) -> str:
         """Try the station on the same board. Returns the reason of the refusal; raises StepFailed if there is none."""
-        return self.station.provision_again(self._opened, self.machine)
+        return self.station.provision_again(self.opened_station, self.machine)
 
     def factory_link(self) -> FactoryLink:
         """Return the factory port, as for anyone with a cable."""

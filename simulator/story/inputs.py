@@ -1,0 +1,51 @@
+"""What a maker brings to a story in place of the examples: product, application, image, keys."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from provisioning.product.example import EXAMPLE
+from simulator.story.errors import WorldError
+
+# Of a product definition: a run replaces these sections by its own servers.
+_REPLACED: Final = ("[update]", "[[servers]]")
+_SECTION: Final = re.compile(r"^(?=\[)", re.MULTILINE)
+_BOARD: Final = re.compile(r"^board *=.*$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """None is the example. `has_power_cuts`: an emulated board has firmware that stops at an ordered flash operation.
+
+    `product`: product definition (TOML). `app`: folder of an application, which releases 2, 3 and 5 then contain.
+    `image`: a signed boot image that the station finds on the board. `keys`: folder with development keys.
+    """
+
+    product: Path | None = None
+    app: Path | None = None
+    image: Path | None = None
+    keys: Path | None = None
+    has_power_cuts: bool = False
+
+    def product_base(self) -> str:
+        """Return the text of the product definition. Raises WorldError."""
+        if self.product is None:
+            return EXAMPLE
+        try:
+            return self.product.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise WorldError(f"The product definition {self.product} cannot be read: {error}") from None
+
+
+def without_servers(text: str) -> str:
+    """Return a product definition without its update section and its servers."""
+    parts = _SECTION.split(text)
+    return "".join(part for part in parts if not part.startswith(_REPLACED))
+
+
+def for_board(text: str, board: str) -> str:
+    """Return a product definition for `board`."""
+    return _BOARD.sub(f'board = "{board}"', text, count=1)
