@@ -1,4 +1,4 @@
-"""What a maker brings to a story in place of the examples: product, application, image, keys."""
+"""The inputs of a maker, in place of the examples of a story: product, application, image, keys."""
 
 from __future__ import annotations
 

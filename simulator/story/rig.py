@@ -112,7 +112,7 @@ class RigBoard:
 
     @property
     def label(self) -> dict[str, Any]:
-        """What its label shows, the set-up code too."""
+        """The content of its label, with the set-up code."""
         return label_of(self._world)
 
     @property
@@ -121,7 +121,7 @@ class RigBoard:
 
     @property
     def console(self) -> str:
-        """What it printed since it was programmed."""
+        """The text that it printed since it was programmed."""
         return str(self.machine.console.text)
 
     @property
