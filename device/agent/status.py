@@ -52,6 +52,7 @@ def support_status(model: str, record: "SupportRecord", now_s: "int | None") -> 
         "end_date": support.date_text(record.end_day),
         "days_left": found.days_left,
         "sentence": support.sentence(model, record.end_day),
+        "published": support.date_text(record.published_s // support.DAY_S),
         "reason": NO_TIME if found.state == support.UNKNOWN else None,
     }
 

@@ -7,7 +7,8 @@ The shapes of the dictionaries are those of docs/reference/local-pages.md:
                       "contact": {"contact", "acknowledgement", "status_updates", "policy"} or None,
                       "statement_sha256": hex or None}
     status() -> {"version", "state", "slot", "is_trial",
-                 "support": {"state", "end_date", "days_left", "sentence", "reason" (why not known, or None)} or None,
+                 "support": {"state", "end_date", "days_left", "sentence", "published",
+                             "reason" (why not known, or None)} or None,
                  "time": unix s or None,
                  "update": {"state", "sequence", "progress" (0..100 or None), "last_error": {"code", "name", "text"}
                             or None, "events": [{"time": unix s or None, "code", "text"}], "is_stale", "withheld":

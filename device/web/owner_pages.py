@@ -165,6 +165,9 @@ def _support(found: "dict[str, Any] | None") -> str:
     state = str(found.get("state", support.UNKNOWN))
     text, kind = _SUPPORT_TEXTS.get(state, _SUPPORT_TEXTS[support.UNKNOWN])
     body = '<p class="state {}">{}</p><p>{}</p>'.format(kind, escape(text), escape(found.get("sentence", "")))
+    published = found.get("published")
+    if published:
+        body += "<p>The manufacturer published this on {}.</p>".format(escape(published))
     if state == support.UNKNOWN:
         body += "<p>" + escape(_WHY_UNKNOWN) + "</p>"
     days = found.get("days_left")

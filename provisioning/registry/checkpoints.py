@@ -74,7 +74,10 @@ def add_checkpoint(session: Session, registry_id: bytes, now: int, signer: Signe
 
 
 def check_units(session: Session) -> None:
-    """Check that each passed unit has one record and each record a passed unit. Raises ChainError."""
+    """Check that each passed unit has one record with the same facts, and each record a passed unit.
+
+    Raises ChainError.
+    """
     recorded = set(session.scalars(select(ProductionRecord.unit_id)))
     finished = set(session.scalars(select(Unit.id).where(Unit.passed_s.is_not(None))))
     released = set(session.scalars(select(Unit.id).where(Unit.status == PASSED)))
@@ -83,9 +86,40 @@ def check_units(session: Session) -> None:
         problems.append(f"{len(missing)} passed units have no production record")
     if extra := recorded - finished:
         problems.append(f"{len(extra)} production records belong to no passed unit")
-    problems += _undone(session)
+    problems += _changed(session) + _undone(session)
     if problems:
         raise ChainError(problems)
+
+
+# What the production record and the unit's row both hold: name in the record -> column.
+_RECORDED: Final = {
+    "serial": Unit.serial,
+    "device_id": Unit.device_id,
+    "hardware_id": Unit.hardware_id,
+    "batch": Unit.batch,
+    "version": Unit.version,
+    "image_digest": Unit.image_digest,
+    "record_hash": Unit.record_hash,
+    "statement_sha256": Unit.statement_sha256,
+    "support_end_day": Unit.support_end_day,
+    "key_origin": Unit.key_origin,
+    "is_development": Unit.is_development,
+}
+
+
+def _changed(session: Session) -> list[str]:
+    """Return the units whose row differs from the production record that the station signed."""
+    problems = []
+    query = select(ProductionRecord.body, *_RECORDED.values()).join(Unit, Unit.id == ProductionRecord.unit_id)
+    for body, *values in session.execute(query):
+        facts = json.loads(body)
+        for name, value in zip(_RECORDED, values, strict=True):
+            stored = value.hex() if isinstance(value, bytes) else value
+            if name in facts and facts[name] != stored and (facts[name] or stored):
+                problems.append(
+                    f"unit {facts.get('serial')}: {name} is {stored}, its production record has {facts[name]}"
+                )
+    return problems
 
 
 _IS_IN_EFFECT: Final[dict[str, Callable[[Unit], bool]]] = {

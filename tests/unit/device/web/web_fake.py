@@ -53,7 +53,7 @@ class FakeDevice:
             "last_contact": {"source": "mqtt", "time": 1_900_000_000},
             "heap": {"peak_bytes": 1, "free_bytes": 2},
         }
-        self.found["support"]["reason"] = None
+        self.found["support"].update(published="2026-01-01", reason=None)
         self.found["update"].update(
             is_stale=False, withheld=[], automatic=True, postponed_until=None, offered=None, news=None
         )

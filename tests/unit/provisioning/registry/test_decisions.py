@@ -16,7 +16,7 @@ from provisioning.registry.errors import ChainError, RegistryError
 from provisioning.registry.export import chains_json, verify_chains_json
 from provisioning.registry.registry import Registry
 from tests.unit.provisioning.compliance.test_ship_gate import Factory, check_codes, on_this_day, ship
-from tests.unit.provisioning.registry.registry_bench import Places, finish, open_batch, reserve
+from tests.unit.provisioning.registry.registry_bench import FACTS, Places, finish, open_batch, reserve
 from tests.unit.provisioning.station.station_bench import PRODUCT
 
 __all__ = ["on_this_day"]
@@ -91,6 +91,37 @@ def test_a_decision_that_was_taken_back_in_the_database_is_found(
     registry.verify()
     execute(registry, undo)
     with pytest.raises(ChainError, match=r"decision of E\. Example"):
+        registry.verify()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE unit SET support_end_day = support_end_day + 1",
+        "UPDATE unit SET serial = 'SN-000099'",
+        "UPDATE unit SET is_development = NOT is_development",
+        "UPDATE unit SET statement_sha256 = NULL",
+    ],
+)
+def test_a_unit_whose_row_differs_from_its_signed_record_is_found(change: str, registry: Registry) -> None:
+    reservation = reserve(registry, 1, "code1")
+    registry.complete(reservation.unit_id, FACTS)
+    unit = registry.units()[0]
+    registry.record_pass(
+        reservation.unit_id,
+        {
+            "station": "station",
+            "serial": unit.serial,
+            "device_id": unit.device_id.hex(),
+            "image_digest": FACTS.image_digest.hex(),
+            "statement_sha256": FACTS.statement_sha256.hex(),
+            "support_end_day": unit.support_end_day,
+            "is_development": unit.is_development,
+        },
+    )
+    registry.verify()
+    execute(registry, change)
+    with pytest.raises(ChainError, match="its production record has"):
         registry.verify()
 
 
