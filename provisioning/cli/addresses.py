@@ -28,5 +28,5 @@ def parse_listen(text: str, option: str) -> tuple[str, int]:
 
 
 def registry_place(text: str, folder: Path) -> str:
-    """The registry that a settings file in `folder` names."""
+    """Return the registry that a settings file in `folder` names."""
     return text if "://" in text else str(folder / text)

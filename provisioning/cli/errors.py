@@ -115,7 +115,7 @@ def printable(text: str) -> str:
 
 
 def rule_of(error: BaseException) -> Rule | None:
-    """The rule of the most specific class of `error` that has one; None: the error is not expected."""
+    """Return the rule of the most specific class of `error` that has one; None: the error is not expected."""
     for kind in type(error).__mro__:
         rule = TABLE.get(f"{kind.__module__}.{kind.__qualname__}")
         if rule is not None:
@@ -124,7 +124,7 @@ def rule_of(error: BaseException) -> Rule | None:
 
 
 def message_of(error: BaseException) -> str:
-    """The text of one error as a person reads it, without secrets and control characters."""
+    """Return the text of one error as a person reads it, without secrets and control characters."""
     if isinstance(error, OSError) and error.strerror is not None:
         text = f"{error.filename or 'file'}: {error.strerror}"
     else:

@@ -33,7 +33,7 @@ MEANINGS: Final = {
 
 
 def help_text() -> str:
-    """The table as the last part of a help page (Markdown)."""
+    """Return the table as the last part of a help page (Markdown)."""
     return "\n".join(
         ["Exit codes:", "", *(f"- {int(code)}: {meaning}" for code, meaning in MEANINGS.items())]
     )

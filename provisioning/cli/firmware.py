@@ -159,7 +159,7 @@ def copy_command(
 
 
 def size_table(firmware: FirmwareBuild) -> str:
-    """The sizes of a build as lines of text, largest part first, with the total."""
+    """Return the sizes of a build as lines of text, largest part first, with the total."""
     rows = sorted(firmware.sizes.items(), key=lambda row: -row[1])
     rows.append(("total", sum(firmware.sizes.values())))
     return "\n".join(f"{size:9,d}  {part}" for part, size in rows)

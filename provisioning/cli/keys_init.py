@@ -68,7 +68,7 @@ def init(
 
 
 def _generate_folder(folder: Path, product: Path, is_development: bool) -> int:
-    """The folder appears whole or not at all. Returns the number of role keys."""
+    """Return the number of role keys. The folder appears whole or not at all."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=".init-", dir=folder.parent))
     try:

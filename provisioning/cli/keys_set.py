@@ -132,7 +132,7 @@ def _print_signed(plan: keyset.KeySetPlan, keys: int, size: int, out: Path, is_j
 def _resolved_ceilings(
     plan: keyset.KeySetPlan, manifest: int | None, support_end: str | None, is_without: bool
 ) -> keyset.KeySetPlan:
-    """The plan with the ceilings that the options state: the next plan if that changes it. Raises InputError."""
+    """Return the plan with the ceilings that the options state: the next plan if that changes it. Raises InputError."""
     if is_without and (manifest is not None or support_end is not None):
         raise InputError("--no-ceilings removes the ceilings: give it without a ceiling.")
     without = replace(plan, manifest_ceiling=None, support_end_ceiling_day=None)
@@ -146,7 +146,7 @@ def _resolved_ceilings(
 def _with_ceilings(
     plan: keyset.KeySetPlan, manifest: int | None, support_end: str | None
 ) -> keyset.KeySetPlan:
-    """The plan with the given ceilings and the same sequence number. Raises InputError."""
+    """Return the plan with the given ceilings and the same sequence number. Raises InputError."""
     if manifest is not None:
         plan = replace(plan, manifest_ceiling=manifest)
     if support_end is not None:

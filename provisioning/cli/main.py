@@ -44,7 +44,7 @@ options with the Tab key.
 
 
 def entries() -> dict[str, metadata.EntryPoint]:
-    """Every part by name, in the order of the names."""
+    """Return every part by name, in the order of the names."""
     found = {entry.name: entry for entry in metadata.entry_points(group=GROUP)}
     found |= {name: metadata.EntryPoint(name, value, GROUP) for name, value in OWN.items()}
     return dict(sorted(found.items()))
@@ -56,7 +56,7 @@ class LazyGroup(TyperGroup):
     _is_listing = False
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """The names of all parts."""
+        """Return the names of all parts."""
         return sorted({*self.commands, *entries()})
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
@@ -106,7 +106,7 @@ def root(
 
 
 def summary(entry: metadata.EntryPoint) -> str:
-    """What the part does in one sentence, from its source file; nothing of it is run."""
+    """Return what the part does in one sentence, from its source file; nothing of it is run."""
     spec = util.find_spec(entry.module)
     if spec is None or spec.origin is None:
         return ""

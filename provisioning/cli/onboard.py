@@ -142,7 +142,7 @@ def _code(text: str) -> str:
 
 
 def _address(text: str) -> tuple[str, int]:
-    """(host, port) of HOST, HOST:PORT or an https address."""
+    """Return (host, port) of HOST, HOST:PORT or an https address."""
     try:
         parts = urllib.parse.urlsplit(text if "://" in text else f"https://{text}")
         port = parts.port

@@ -17,14 +17,14 @@ BackupArgument = Annotated[Path, typer.Argument(metavar="BACKUP", help="Folder o
 
 
 def report_line(report: Report) -> str:
-    """A finished check in one line."""
+    """Return a finished check in one line."""
     chains = ", ".join(f"{name} {count}" for name, count in report.chains.items()) or "none"
     decided = f", {report.decisions} decisions" if report.decisions else ""
     return f"whole: {report.records} production records{decided} (chains: {chains}), {report.checkpoints} checkpoints"
 
 
 def report_document(report: Report) -> dict[str, Any]:
-    """A finished check for a program."""
+    """Return a finished check for a program."""
     return {
         "is_whole": True,
         "records": report.records,

@@ -75,7 +75,7 @@ def image_command(
 
 
 def _log_entry(info: ImageInfo, out: Path, signers: Sequence[Signer]) -> LogEntry:
-    """A boot image that was signed with a tree: no class, no sequence number, no envelope."""
+    """Return a boot image that was signed with a tree: no class, no sequence number, no envelope."""
     return LogEntry(
         class_id="",
         sequence_number=0,

@@ -58,7 +58,7 @@ class DestinationSettings:
         return self.mqtt is not None or self.store is not None
 
     def access(self) -> MqttAccess | None:
-        """How the broker is reached; None without one. Raises InputError."""
+        """Return how the broker is reached; None without one. Raises InputError."""
         if self.mqtt is None:
             return None
         host, port = parse_address(self.mqtt)
@@ -187,7 +187,7 @@ def _failures(report: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _parcel(settings: PublishSettings) -> Parcel:
-    """Everything is read and found to be for one class before anything is published."""
+    """Read everything and check that it is for one class before anything is published."""
     given = {"keyset": settings.keyset, "support": settings.support, "contact": settings.contact}
     release = None if settings.release_dir is None else Release.load(settings.release_dir)
     records = [load_record(kind, path) for kind in KINDS if (path := given[kind.name]) is not None]

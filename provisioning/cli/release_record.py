@@ -90,7 +90,7 @@ def record_command(  # noqa: PLR0913, PLR0917 - one parameter for each option
 def _before(
     previous: Path | None, out: Path, typ: str, keys: list[AnchorKey], *, is_first: bool
 ) -> bytes | None:
-    """The payload that the new record has to follow, None for the first one.
+    """Return the payload that the new record has to follow, None for the first one.
 
     Raises BadParameter without either, and for a record that none of these support keys signed.
     """

@@ -37,7 +37,7 @@ DEFAULT_LOG: Final = Path("releases.jsonl")
 
 
 def signer_from_file(text: str, folder: Path) -> str:
-    """The signer that a settings file in `folder` names: its path is relative to that folder."""
+    """Return the signer that a settings file in `folder` names: its path is relative to that folder."""
     if text.startswith(PKCS11_SCHEME):
         return text
     scheme = next(one for one in (HSS_SCHEME, FILE_SCHEME, "") if text.startswith(one))
@@ -270,7 +270,7 @@ def require_build(
 
 
 def _older_image(path: Path | None, number: int) -> bytes | None:
-    """The firmware that a delta is made from: an image, or the one of a release folder. Raises ReleaseError."""
+    """Return the firmware that a delta is made from: an image, or the one of a release folder. Raises ReleaseError."""
     if path is None:
         return None
     data = firmware_of(path)
@@ -294,7 +294,7 @@ def _log_entry(release: Release, class_id: bytes, info: ImageInfo, signers: Sequ
 
 
 def indices(signers: Sequence[Signer]) -> dict[str, int]:
-    """The last one-time key that each HSS signer used."""
+    """Return the last one-time key that each HSS signer used."""
     return {
         one.key_id.hex(): one.last_index
         for one in signers

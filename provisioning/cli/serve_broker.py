@@ -154,7 +154,7 @@ def _check_server(certificate: Path, key: Path) -> None:
 
 
 def _served(settings: BrokerConfigSettings) -> list[bytes] | None:
-    """Device ids of the units with access; None: every certified unit."""
+    """Return device ids of the units with access; None: every certified unit."""
     if settings.registry is None:
         warn(
             "Without --registry every unit that your authorities certified has access, also a withdrawn one."

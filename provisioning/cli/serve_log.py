@@ -38,7 +38,7 @@ class LineFormatter(logging.Formatter):
         self._is_json = is_json
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as a line without secrets, line ends and control characters."""
+        """Return the record as a line without secrets, line ends and control characters."""
         event = getattr(record, "event", "log")
         facts: dict[str, Any] = dict(getattr(record, "facts", {}))
         if event == "log":

@@ -18,7 +18,7 @@ RECIPES: Final = {
 
 
 def recipe_text(name: str) -> str:
-    """The recipe of this name in RECIPES."""
+    """Return the recipe of this name in RECIPES."""
     from provisioning.servers import deploy
 
     return (resources.files(deploy) / RECIPES[name]).read_text(encoding="utf-8")

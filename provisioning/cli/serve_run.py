@@ -65,7 +65,7 @@ class _Signals:
 
 
 def addresses_of(servers: MakerServers) -> dict[str, str]:
-    """Where the running servers listen, and the name under which the tracker connects."""
+    """Return where the running servers listen, and the name under which the tracker connects."""
     found = {}
     if servers.coap is not None:
         found["coap"] = f"{servers.coap.host}:{servers.coap.port}"

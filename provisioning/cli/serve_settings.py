@@ -22,7 +22,7 @@ STOP_S: Final = 10
 
 
 def signer_place(text: str, folder: Path) -> str:
-    """A signer that a settings file in `folder` names."""
+    """Return a signer that a settings file in `folder` names."""
     if text.startswith("pkcs11:"):
         return text
     for scheme in ("hss:", "file:", ""):
@@ -107,15 +107,15 @@ class ServeSettings:
     ] = False
 
     def access(self) -> MqttAccess | None:
-        """How the broker is reached; None: these servers use none."""
+        """Return how the broker is reached; None: these servers use none."""
         return None
 
     def coap_address(self) -> tuple[str, int] | None:
-        """Where the CoAP server listens; None without one."""
+        """Return where the CoAP server listens; None without one."""
         return None
 
     def oscore_folder(self) -> Path | None:
-        """The CoAP server's credential store."""
+        """Return the CoAP server's credential store."""
         return None
 
     def plan(self) -> ServerPlan:

@@ -94,7 +94,7 @@ _KINDS: Final[dict[str, type[Any]]] = {}  # "station.run" -> its settings, for t
 
 
 def fields_of(kind: type[Any]) -> list[Field]:
-    """The options and arguments that a settings class declares, in order."""
+    """Return the options and arguments that a settings class declares, in order."""
     hints = get_type_hints(kind, include_extras=True)
     found = []
     for field in dataclasses.fields(kind):
@@ -173,7 +173,7 @@ def _optional(base: Any) -> Any:
 
 
 def _with_default(field: Field) -> ParameterInfo:
-    """The same option; its help ends with the default, because Typer sees None."""
+    """Return the same option; its help ends with the default, because Typer sees None."""
     info = copy(field.info)
     words = [info.help or ""]
     if field.is_required:
@@ -189,7 +189,7 @@ def _with_default(field: Field) -> ParameterInfo:
 def effective(
     kind: type[Any], table: str, typed: Mapping[str, Any], config: Path | None
 ) -> dict[str, Value | None]:
-    """The value of every field: None if a required one has none. Raises SettingsError, OSError."""
+    """Return the value of every field: None if a required one has none. Raises SettingsError, OSError."""
     from_file = _from_file(kind, table, config)
     found: dict[str, Value | None] = {}
     for one in fields_of(kind):
@@ -290,7 +290,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _groups() -> set[str]:
-    """The names that a table of the file may have: every command of `firstboot`."""
+    """Return the names that a table of the file may have: every command of `firstboot`."""
     from provisioning.cli.main import entries
 
     return set(entries())
@@ -314,7 +314,7 @@ def _require_known(path: Path, table: str, content: Mapping[str, Any], known: se
 
 
 def _checked(path: Path, table: str, field: Field, value: Any) -> Any:
-    """The value as the option's type. Raises SettingsError."""
+    """Return the value as the option's type. Raises SettingsError."""
     import pydantic
 
     limits = {"ge": getattr(field.info, "min", None), "le": getattr(field.info, "max", None)}

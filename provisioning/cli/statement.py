@@ -51,12 +51,12 @@ app = CommandGroup(HELP)
 
 
 def today_utc() -> dt.date:
-    """The day in UTC: the same on every machine that checks a document."""
+    """Return the day in UTC: the same on every machine that checks a document."""
     return dt.datetime.now(dt.UTC).date()
 
 
 def trusted_keys(paths: list[Path], role: str = "signatory") -> list[AnchorKey]:
-    """A role's keys from public key files. Raises PublicKeyError, OSError."""
+    """Return a role's keys from public key files. Raises PublicKeyError, OSError."""
     found = []
     for path in paths:
         for key in parse_public(path.read_bytes()):
@@ -207,7 +207,7 @@ def issue_command(settings: IssueSettings) -> None:
 
 
 def _signatory_key(key: str) -> Signer:
-    """The signatory's signer, opened by a person: neither PIN nor passphrase is taken from the environment (SC-03)."""
+    """Return the signatory's signer, opened by a person: no PIN or passphrase comes from the environment (SC-03)."""
     if not key.startswith(PKCS11_SCHEME):
         return open_key(Path(key), typer.prompt("Passphrase", hide_input=True))
     from provisioning.keys.pkcs11_signer import Pkcs11Signer

@@ -88,7 +88,7 @@ def run(settings: RunSettings) -> None:
 
 
 def _listener(floor: Floor, show: Callable[[PortView], None] | None) -> Callable[[PortView], None]:
-    """What workers call with every change of a port."""
+    """Return what workers call with every change of a port."""
 
     def report(view: PortView) -> None:
         floor.report(view)
@@ -164,7 +164,7 @@ def _wait(floor: Floor, count: int, show: Any) -> None:
 
 
 def _screen(floor: Floor) -> Group:
-    """The line as a table, with a line of counts below."""
+    """Return the line as a table, with a line of counts below."""
     table = Table("port", "", "unit", "progress", "what to do", title=f"{floor.product}, batch {floor.batch}")
     for view in floor.views():
         word, meaning = WORDS[view.state]
@@ -224,7 +224,7 @@ def _serve(floor: Floor, address: str, settings: RunSettings) -> None:
 
 
 def _page_address(text: str) -> tuple[str, int]:
-    """(host, port) of PORT or HOST:PORT; loopback without a host. Raises InputError."""
+    """Return (host, port) of PORT or HOST:PORT; loopback without a host. Raises InputError."""
     host, _, number = text.rpartition(":")
     if not number.isdecimal() or not 0 < int(number) < 65536:
         raise InputError("--web must be PORT or HOST:PORT.")

@@ -84,7 +84,7 @@ class StationSettings:
     ] = False
 
     def config(self) -> StationConfig:
-        """The station's configuration; an option beats the product definition.
+        """Return the station's configuration; an option beats the product definition.
 
         Raises ProductError, ValueError, RegistryError, OSError.
         """

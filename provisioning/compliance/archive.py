@@ -1,4 +1,4 @@
-"""The archive of issued statements: written once, kept until the law lets them go (SC-06, SC-08).
+"""The archive of issued statements: written once, kept until their retention ends (SC-06, SC-08).
 
 Rules:
 1. A statement has a folder of its own, named by its id: the signed record, its JSON, HTML and insert, the evidence
@@ -60,16 +60,16 @@ class Archived:
     folder: Path
 
     def signed(self) -> bytes:
-        """The COSE_Sign1 as units carry it. Raises OSError."""
+        """Return the COSE_Sign1 as units carry it. Raises OSError."""
         return (self.folder / SIGNED).read_bytes()
 
     def document(self) -> dict[str, Any]:
-        """The statement, read from the signed record and no other file. Raises ArchiveError, OSError."""
+        """Return the statement, read from the signed record and no other file. Raises ArchiveError, OSError."""
         return payload_of(self.signed())[1]
 
 
 def payload_of(signed: bytes) -> tuple[bytes, dict[str, Any]]:
-    """(payload, document) of a signed statement; its signature is not checked here. Raises ArchiveError."""
+    """Return (payload, document) of a signed statement; its signature is not checked here. Raises ArchiveError."""
     try:
         payload = cose.decode(signed, STATEMENT_BYTES).payload or b""
         document = json.loads(payload)
@@ -81,7 +81,7 @@ def payload_of(signed: bytes) -> tuple[bytes, dict[str, Any]]:
 
 
 def retain_until(issued: dt.date, support_end: dt.date) -> dt.date:
-    """The last day a statement has to be kept. Ten years after a 29 February end on 1 March, not a day early."""
+    """Return the last day a statement has to be kept. Ten years after a 29 February end on 1 March, not a day early."""
     year = issued.year + RETENTION_YEARS
     try:
         ten_years = issued.replace(year=year)
@@ -109,7 +109,7 @@ class Archive:
         self.ledger = Ledger(root / LEDGER)
 
     def statements(self) -> list[Archived]:
-        """Every statement that was issued and is kept, oldest first."""
+        """Return every statement that was issued and is kept, oldest first."""
         entries = self.ledger.entries()
         gone = {entry["id"] for entry in entries if entry["event"] == "disposed"}
         return [
@@ -133,16 +133,16 @@ class Archive:
         )
 
     def latest(self, model: str, batch: str) -> Archived | None:
-        """The newest statement of a product type and batch, or None."""
+        """Return the newest statement of a product type and batch, or None."""
         found = [each for each in self.statements() if (each.model, each.batch) == (model, batch)]
         return found[-1] if found else None
 
     def by_sha256(self, digest: str) -> Archived | None:
-        """The statement with this payload digest (hex), or None if it was never issued."""
+        """Return the statement with this payload digest (hex), or None if it was never issued."""
         return next((each for each in self.statements() if each.sha256 == digest), None)
 
     def next_version(self, model: str, batch: str) -> int:
-        """The version that a new statement of this type and batch gets. Disposed ones count: no id comes twice."""
+        """Return the version of the next statement of this type and batch. Disposed ones count: no id is used twice."""
         issued = [entry for entry in self.ledger.entries() if entry["event"] == "issued"]
         return 1 + sum((entry["model"], entry["batch"]) == (model, batch) for entry in issued)
 

@@ -3,7 +3,7 @@
 Rules:
 1. Without development a batch carries the newest issued statement of its type and batch, or nothing is made: no
    statement, no unit (SC-04).
-2. What is carried verifies under the signatory key that the same units are told to trust.
+2. The carried statement verifies under the signatory key that the same units trust.
 3. A development batch never carries an issued statement.
 """
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def statement_record(
     product: Product, archive: Path | None, keys: KeyRing, *, is_development: bool, issued: dt.date
 ) -> bytes:
-    """The `statement` record of the batch. `issued`: the day a demonstration names. Raises StatementError."""
+    """Return the `statement` record of the batch. `issued`: the day a demonstration names. Raises StatementError."""
     if is_development:
         return sign_statement(build_statement(product, issued), keys.signer("signatory"))
     found = None if archive is None else Archive(archive).latest(product.model, product.batch)

@@ -2,13 +2,13 @@
 
 Rules:
 1. The reader trusts two public keys, compared with the maker once: the signatory's and the station's. The packing
-   line, the statement and the files that show it to people are believed only because these keys signed them.
+   line, the statement and the files that show it to people count only because these keys signed them.
 2. Each question has its own answer: which unit, which statement, who signed it, whether its files are the signed ones,
    how long it is supported, where to report a security issue. A question that cannot be answered is a no.
 3. The digest that the unit itself shows (`statement_sha256` of its /public.json) proves that the unit has the same
    statement.
 4. A unit that was withdrawn or quarantined after delivery is found in the signed list on the site
-   (`withdrawals.py`). Somebody who has the registry checks the unit's state there instead.
+   (`withdrawals.py`). With the registry at hand, the unit's state is checked there instead.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Delivery:
-    """What the reader has: a copy of the maker's site, the packing list of the delivery, trusted keys, today's date."""
+    """The reader's files: a copy of the maker's site, the packing list of the delivery, trusted keys, today's date."""
 
     site: Path
     packing: Path
@@ -61,7 +61,7 @@ class Delivery:
 
 
 def check_serial(serial: str, delivery: Delivery, device_sha256: str | None = None) -> list[Answer]:
-    """The answers for one unit, in order; the first that is a no can make later ones unanswerable."""
+    """Return the answers for one unit, in order; the first that is a no can make later ones unanswerable."""
     try:
         entry = _packed(serial, delivery.packing)
         if entry is None:
@@ -94,7 +94,7 @@ def _words(error: Exception) -> str:
 
 
 def _packed(serial: str, packing: Path) -> dict[str, Any] | None:
-    """The unit's line of the packing list, None unless there is exactly one."""
+    """Return the unit's line of the packing list, None unless there is exactly one."""
     if not packing.is_file():
         raise LedgerError(f"there is no packing list {packing.name}")
     found = [
@@ -206,7 +206,7 @@ def _about_contact(delivery: Delivery) -> Answer:
 
 
 def as_json(serial: str, answers: Sequence[Answer]) -> str:
-    """The answers as one JSON document."""
+    """Return the answers as one JSON document."""
     listed = [
         {"question": each.question, "is_yes": each.is_yes, "sentence": each.sentence} for each in answers
     ]

@@ -1,4 +1,4 @@
-"""Which parts of a product the reporting route and the support period cover (RP-05, SP-06).
+"""Find the parts of a product that the reporting route and the support period do not cover (RP-05, SP-06).
 
 Rules:
 1. Hardware and pre-installed software are always listed; Schedule 1 names them first.
@@ -35,7 +35,7 @@ class Covered:
 
 
 def join(product: Product) -> list[Covered]:
-    """Every part with its support period and contact."""
+    """Return every part with its support period and contact."""
     return [
         Covered(
             part.name,
@@ -48,7 +48,7 @@ def join(product: Product) -> list[Covered]:
 
 
 def reporting_gaps(product: Product, bill: bytes | None = None) -> list[str]:
-    """Parts that the reporting route does not cover, one sentence each. Raises BillError."""
+    """Return the parts that the reporting route does not cover, one sentence each. Raises BillError."""
     kinds = {part.kind for part in product.components}
     gaps = [f"no part of kind {kind} is listed in [[components]]" for kind in ALWAYS if kind not in kinds]
     listed = {part.name for part in product.components}
@@ -61,7 +61,7 @@ def reporting_gaps(product: Product, bill: bytes | None = None) -> list[str]:
 
 
 def support_gaps(product: Product) -> list[str]:
-    """Parts that the support period does not cover, one sentence each."""
+    """Return the parts that the support period does not cover, one sentence each."""
     gaps = [
         f"{part.name} has updates until {part.support_end}, the product until {product.support.end_date}"
         for part in product.components
@@ -75,7 +75,7 @@ def support_gaps(product: Product) -> list[str]:
 
 
 def _bill_parts(data: bytes) -> list[str]:
-    """Names of the programs and devices of a CycloneDX document."""
+    """Return the names of the programs and devices of a CycloneDX document."""
     if len(data) > SBOM_BYTES:
         raise BillError(f"the bill of materials is larger than {SBOM_BYTES} bytes")
     try:

@@ -39,7 +39,7 @@ NO_RECORDS: Final = DeviceRecords()
 def record_problems(
     products: Iterable[Product], published: Mapping[str, Publication], given: DeviceRecords
 ) -> tuple[list[str], dict[str, bytes]]:
-    """Why these periods cannot be published (rules 1 and 2), and each model's record."""
+    """Return why these periods cannot be published (rules 1 and 2), and each model's record."""
     problems: list[str] = []
     read: dict[bytes, tuple[support.SupportRecord, bytes]] = {}
     for record in given.records:

@@ -1,4 +1,4 @@
-"""What was checked before a statement may be issued: outcomes by requirement id, for one firmware or one publication.
+"""The checks before a statement may be issued: outcomes by requirement id, for one firmware or one publication.
 
 Rules:
 1. A statement needs a "pass" for every legal check of its firmware and of its publication. Missing, skipped and
@@ -55,7 +55,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What was checked, of what (`of`: image_sha256 and version, or model and end_date), and on which day."""
+    """Outcomes of checks, their subject (`of`: image_sha256 and version, or model and end_date), and their day."""
 
     subject: str
     of: Mapping[str, str]
@@ -63,7 +63,7 @@ class Evidence:
     checks: tuple[Check, ...]
 
     def problems(self) -> list[str]:
-        """One sentence for each required check that has not passed."""
+        """Return one sentence for each required check that has not passed."""
         by_id = {check.id: check for check in self.checks}
         found = []
         for name in REQUIRED[self.subject]:
@@ -75,7 +75,7 @@ class Evidence:
         return found
 
     def to_json(self) -> bytes:
-        """The file's bytes: sorted, so that equal evidence has one digest."""
+        """Return the file's bytes: sorted, so that equal evidence has one digest."""
         document = {
             "kind": "evidence",
             "subject": self.subject,
@@ -86,7 +86,7 @@ class Evidence:
         return json.dumps(document, sort_keys=True, ensure_ascii=False, indent=1).encode() + b"\n"
 
     def summary(self) -> dict[str, Any]:
-        """How a statement names this evidence."""
+        """Return how a statement names this evidence."""
         passed = sum(check.outcome == PASS for check in self.checks)
         return {
             "subject": self.subject,
@@ -98,7 +98,7 @@ class Evidence:
 
 
 def parse_evidence(data: bytes, source: str = "evidence") -> Evidence:
-    """The evidence in a file's bytes. Raises EvidenceError."""
+    """Return the evidence in a file's bytes. Raises EvidenceError."""
     try:
         document = json.loads(data)
         checks = tuple(Check(str(c["id"]), c["outcome"], str(c["detail"])) for c in document["checks"])
@@ -118,7 +118,7 @@ def parse_evidence(data: bytes, source: str = "evidence") -> Evidence:
 
 
 def load_evidence(path: Path) -> Evidence:
-    """The evidence in a file. Raises EvidenceError, OSError."""
+    """Return the evidence in a file. Raises EvidenceError, OSError."""
     return parse_evidence(path.read_bytes(), path.name)
 
 
@@ -136,7 +136,7 @@ class Row:
 
 
 def read_table(text: str) -> dict[str, Row]:
-    """The rows of docs/requirements.md by id. Raises EvidenceError where there are none."""
+    """Return the rows of docs/requirements.md by id. Raises EvidenceError if there are none."""
     rows = {}
     for line in text.splitlines():
         if not _ROW.match(line):
@@ -152,7 +152,7 @@ def read_table(text: str) -> dict[str, Row]:
 
 
 def read_junit(data: bytes) -> dict[tuple[str, str], list[str]]:
-    """(file, test name without parameters) -> outcomes of its cases. Raises EvidenceError."""
+    """Return (file, test name without parameters) -> outcomes of its cases. Raises EvidenceError."""
     if len(data) > FILE_BYTES or b"<!DOCTYPE" in data or b"<!ENTITY" in data:
         raise EvidenceError("the JUnit file is too large or declares entities")
     try:
@@ -181,7 +181,7 @@ def from_test_run(
     commit: str = "",
     tools: str = "",
 ) -> Evidence:
-    """The evidence that a test run gives for a firmware image. Raises EvidenceError."""
+    """Return the evidence that a test run gives for a firmware image. Raises EvidenceError."""
     if not re.fullmatch(r"[0-9a-f]{64}", image_sha256):
         raise EvidenceError("the image digest must be 64 hexadecimal digits in lower case")
     rows, outcomes = read_table(table), read_junit(junit)
@@ -222,5 +222,5 @@ def _cases(outcomes: Mapping[tuple[str, str], list[str]], file: str, test: str) 
 
 
 def partly(evidence: Iterable[Evidence]) -> list[Check]:
-    """The checks that passed as far as they go, to be read before signing."""
+    """Return the checks that passed as far as they go, to be read before signing."""
     return [check for each in evidence for check in each.checks if "; partly:" in check.detail]

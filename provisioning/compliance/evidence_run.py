@@ -33,7 +33,7 @@ TABLE: Final = Path("docs/requirements.md")
 
 @dataclass(frozen=True)
 class Checkout:
-    """The source tree whose tests run. The functions stand for git, the firmware's build and pytest."""
+    """The source tree whose tests run. The functions call git, the firmware's build and pytest; tests replace them."""
 
     root: Path
     commit: Callable[[Path], str]
@@ -42,7 +42,7 @@ class Checkout:
 
 
 def this_checkout(root: Path) -> Checkout:
-    """The checkout at `root` with git, the build of the release firmware, and pytest."""
+    """Return the checkout at `root` with git, the build of the release firmware, and pytest."""
     return Checkout(root, clean_commit, release_firmware, junit_of)
 
 
@@ -74,13 +74,13 @@ def make_evidence(
 
 
 def test_files(table: str) -> list[str]:
-    """The test files that the table names for the legal requirements of firmware. Raises EvidenceError."""
+    """Return the test files that the table names for the legal requirements of firmware. Raises EvidenceError."""
     rows = read_table(table)
     return sorted({file for name in REQUIRED[FIRMWARE] if name in rows for file, _ in rows[name].tests})
 
 
 def tool_versions() -> str:
-    """The versions of this program, Python and pytest, and the system, on one line."""
+    """Return the versions of this program, Python and pytest, and the system, on one line."""
     return (
         f"firstboot {version_of('firstboot')}, Python {platform.python_version()}, pytest {version_of('pytest')}, "
         + (f"{platform.system()} {platform.machine()}")
@@ -88,7 +88,7 @@ def tool_versions() -> str:
 
 
 def clean_commit(root: Path) -> str:
-    """The commit of a checkout without changes. Raises EvidenceError."""
+    """Return the commit of a checkout without changes. Raises EvidenceError."""
     if _git(root, "status", "--porcelain").strip():
         raise EvidenceError(
             "the checkout has changes that are not committed: no commit names what would be tested"
@@ -104,14 +104,14 @@ def _git(root: Path, *arguments: str) -> str:
 
 
 def release_firmware(root: Path) -> bytes:
-    """The release firmware that this checkout builds, without header and signature."""
+    """Return the release firmware that this checkout builds, without header and signature."""
     from provisioning.firmware.build import build
 
     return build("release", root=root).image.read_bytes()
 
 
 def junit_of(root: Path, files: Sequence[str]) -> bytes:
-    """The JUnit XML of a run of these test files. A run with failures has its XML too. Raises EvidenceError."""
+    """Return the JUnit XML of a run of these test files. A run with failures has its XML too. Raises EvidenceError."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "junit.xml"
         command = [

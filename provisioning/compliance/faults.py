@@ -30,7 +30,7 @@ def batch_faults(registry: Registry, batch: str) -> list[str]:
 
 
 def ship_faults(registry: Registry, batch: str) -> list[str]:
-    """Why no unit of a batch may ship, one sentence each without its full stop (PR-05, PW-06 to PW-10).
+    """Return why no unit of a batch may ship, one sentence each without its full stop (PR-05, PW-06 to PW-10).
 
     It is open, a branch was not synced, an incident is open, or its set-up codes were not checked together.
     """

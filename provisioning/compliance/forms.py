@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 TITLE: Final = "Statement of compliance"
 DEMONSTRATION_TITLE: Final = "Demonstration of a statement"
-# What the buyer must know about the label; it comes with the statement because both are in the box.
+# The buyer must know this about the label. It is printed with the statement because both are in the box.
 LEAFLET: Final = (
     "Keep the label of this product. You need the set-up code on it once, and again after a reset to factory"
     " settings. Nobody keeps a copy of the code. Without the label you cannot set the product up after a reset.",
@@ -45,7 +45,7 @@ def title(document: Mapping[str, Any]) -> str:
 
 
 def paragraphs(document: Mapping[str, Any]) -> list[tuple[str, str, list[str]]]:
-    """(letter, heading, lines) of every item of Schedule 4 paragraph 1(1). Raises StatementError."""
+    """Return (letter, heading, lines) of every item of Schedule 4 paragraph 1(1). Raises StatementError."""
     check_statement(document)
     product, support, signatory = document["product"], document["support_period"], document["signatory"]
     makers = [f"Manufacturer: {party['name']}, {party['address']}." for party in document["manufacturers"]]
@@ -99,7 +99,7 @@ def _start_words(support: dict[str, Any]) -> str:
 
 
 def footnotes(document: Mapping[str, Any]) -> list[str]:
-    """The notes below the items: id of the statement, firmware, open points of a demonstration."""
+    """Return the notes below the items: id of the statement, firmware, open points of a demonstration."""
     notes = []
     if "id" in document:
         notes.append(f"Statement {document['id']}, version {document['version']}.")
@@ -117,7 +117,7 @@ def footnotes(document: Mapping[str, Any]) -> list[str]:
 
 
 def statement_text(document: Mapping[str, Any]) -> str:
-    """The statement as plain text. Raises StatementError."""
+    """Return the statement as plain text. Raises StatementError."""
     lines = [document["notice"]] if "notice" in document else [TITLE]
     for letter, heading, texts in paragraphs(document):
         lines.append(f"({letter}) {heading}")
@@ -139,7 +139,7 @@ def environment(*folders: Path) -> jinja2.Environment:
 
 
 def statement_html(document: Mapping[str, Any]) -> str:
-    """The statement as one HTML page that needs nothing else. Raises StatementError."""
+    """Return the statement as one HTML page that needs nothing else. Raises StatementError."""
     return (
         environment()
         .get_template("statement.html")
@@ -155,7 +155,7 @@ def statement_html(document: Mapping[str, Any]) -> str:
 
 
 def statement_pdf(document: Mapping[str, Any]) -> bytes:
-    """The printable insert, A5. Raises StatementError, also for text with characters that the font does not have."""
+    """Return the printable insert, A5. Raises StatementError, also for characters that the font does not have."""
     from reportlab.lib.pagesizes import A5
     from reportlab.lib.units import mm
     from reportlab.platypus import Paragraph, SimpleDocTemplate, Spacer
@@ -191,14 +191,14 @@ def statement_pdf(document: Mapping[str, Any]) -> bytes:
 
 
 def page_label(document: Mapping[str, Any]) -> str:
-    """The foot of each page: the statement's id, or that it is a demonstration."""
+    """Return the foot of each page: the statement's id, or that it is a demonstration."""
     if "id" in document:
         return f"Statement {document['id']}, version {document['version']}"
     return f"Demonstration, {document['product']['model']}, batch {document['product']['batch']}"
 
 
 def _numbered(label: str) -> type[Any]:
-    """A canvas that writes `label` and "Page 1 of 2" at the foot of each page."""
+    """Return a canvas that writes `label` and "Page 1 of 2" at the foot of each page."""
     from reportlab.lib.pagesizes import A5
     from reportlab.lib.units import mm
     from reportlab.pdfgen.canvas import Canvas
@@ -229,7 +229,7 @@ def _numbered(label: str) -> type[Any]:
 
 
 def _fonts() -> tuple[Any, Any]:
-    """(regular, bold), registered once."""
+    """Return (regular, bold), registered once."""
     from reportlab.pdfbase import pdfmetrics
     from reportlab.pdfbase.ttfonts import TTFont
 
@@ -266,14 +266,14 @@ def _styles() -> dict[str, Any]:
 
 
 def period_text(period: str) -> str:
-    """An ISO 8601 duration of years, months and days in words: "P5Y6M" is "5 years 6 months"."""
+    """Return an ISO 8601 duration of years, months and days in words: "P5Y6M" is "5 years 6 months"."""
     units = {"Y": "year", "M": "month", "D": "day"}
     parts = re.findall(r"(\d+)([YMD])", period)
     return " ".join(f"{int(count)} {units[unit]}{'' if int(count) == 1 else 's'}" for count, unit in parts)
 
 
 def date_words(text: str) -> str:
-    """An ISO 8601 date as "31 December 2031"."""
+    """Return an ISO 8601 date as "31 December 2031"."""
     year, month, day = (int(part) for part in text.split("-"))
     return long_date_text(days_from_civil(year, month, day))
 

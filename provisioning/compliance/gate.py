@@ -41,7 +41,7 @@ RETIRED: Final = "retired"
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a unit may not ship, or with serial "" the whole batch. `aspect` is one of rule 1's four."""
+    """A reason why a unit may not ship, or with serial "" the whole batch. `aspect` is one of rule 1's four."""
 
     serial: str
     aspect: str
@@ -106,7 +106,7 @@ class Gate:
         return [unit.serial for unit in units]
 
     def refusals(self, unit: Unit) -> Iterator[Refusal]:
-        """Every reason why this unit may not ship."""
+        """Yield every reason why this unit may not ship."""
         if not self._twice:
             self._count()
         for aspect, check in _CHECKS:
@@ -133,14 +133,14 @@ class Gate:
                 yield Refusal("", "uniqueness", f"Batch {number}{' ' if words != fault else ': '}{words}.")
 
     def _count(self) -> None:
-        """How often each thing that must be unique is there, over the whole registry."""
+        """Count each value that must be unique, over the whole registry."""
         every = self.registry.units()
         for name in UNIQUE:
             self._twice[name] = Counter(getattr(unit, name) for unit in every if getattr(unit, name))
         self._twice[DEVICE_KEY] = Counter(device_key(unit) for unit in every)
 
     def statement_of(self, unit: Unit) -> Archived | None:
-        """The issued statement that the unit carries."""
+        """Return the issued statement that the unit carries."""
         return None if unit.statement_sha256 is None else self.archive.by_sha256(unit.statement_sha256.hex())
 
     def how_often(self, name: str, value: bytes) -> int:
@@ -169,7 +169,7 @@ DEVICE_KEY: Final = "device key"
 
 
 def device_key(unit: Unit) -> bytes:
-    """The public key (65 bytes) in the unit's certificate; empty if it cannot be read."""
+    """Return the public key (65 bytes) in the unit's certificate; empty if it cannot be read."""
     try:
         return bytes(der.certificate_facts(unit.device_certificate or b"").public_key)
     except FirstbootError:

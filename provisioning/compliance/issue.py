@@ -46,7 +46,7 @@ PASSPHRASE_CHARS: Final = 12
 
 @dataclass(frozen=True)
 class Signatory:
-    """Who signs, as they name themselves, and with what."""
+    """The person who signs, as they name themselves, and their signer."""
 
     name: str
     function: str
@@ -77,7 +77,7 @@ def draw_key(path: Path, passphrase: str) -> FileSigner:
 
 
 def open_key(path: Path, passphrase: str) -> FileSigner:
-    """The signatory's signer. Raises StatementError; OSError where there is no file."""
+    """Return the signatory's signer. Raises StatementError; OSError if there is no file."""
     if (path.parent / MARKER).exists():
         raise StatementError(["a development key signs no statement of compliance"])
     try:
@@ -107,7 +107,7 @@ def problems_of(
     today: dt.date,
     image_sha256: str | None = None,
 ) -> list[str]:
-    """Every reason not to issue a statement for this product and batch today, one sentence each."""
+    """Return every reason not to issue a statement for this product and batch today, one sentence each."""
     found = [f"batch {product.batch}: {fault}" for fault in batch_faults]
     if product.scope is None:
         found.append("the scope decision is missing: [scope] of the product definition (SC-10)")
@@ -137,7 +137,7 @@ def prepare(
     batch_faults: Sequence[str] = (),
     image_sha256: str | None = None,
 ) -> dict[str, Any]:
-    """The statement without the signature's words, for the person who signs to read.
+    """Return the statement without the signature's words, for the person who signs to read.
 
     `image_sha256` (hex): the image that the batch runs. Raises StatementError with every reason not to issue it.
     """

@@ -51,7 +51,7 @@ def _encode(line: Line) -> bytes:
 
 
 def parse(data: bytes, name: str = "ledger") -> list[Line]:
-    """The lines of a ledger's bytes, checked. Raises LedgerError."""
+    """Return the lines of a ledger's bytes, checked. Raises LedgerError."""
     lines: list[Line] = []
     previous = GENESIS
     for number, raw in enumerate(data.split(b"\n")[:-1], 1):
@@ -85,14 +85,14 @@ class Ledger:
         self.path = path
 
     def lines(self) -> list[Line]:
-        """All lines, checked; none if the file does not exist yet. Raises LedgerError, OSError."""
+        """Return all lines, checked; none if the file does not exist yet. Raises LedgerError, OSError."""
         try:
             return parse(self.path.read_bytes(), self.path.name)
         except FileNotFoundError:
             return []
 
     def entries(self) -> list[Mapping[str, Any]]:
-        """All entries, checked. Raises LedgerError, OSError."""
+        """Return all entries, checked. Raises LedgerError, OSError."""
         return [line.entry for line in self.lines()]
 
     def append(self, *entries: Mapping[str, Any]) -> str:

@@ -1,8 +1,8 @@
 """Lines of the packing list, each signed by the station that shipped the unit (SC-07).
 
 Rules:
-1. The signature is a COSE_Sign1 over the line without it, JSON with sorted keys. A line that anybody else adds to the
-   list, or changes, is not signed.
+1. The signature is a COSE_Sign1 over the line without it, JSON with sorted keys. A line that another party adds to
+   the list, or changes, is not signed.
 2. A reader trusts the station's public key, which they compare with the maker once.
 """
 
@@ -38,18 +38,18 @@ def _payload(entry: Mapping[str, Any]) -> bytes:
 
 
 def sign_line(entry: Mapping[str, Any], signer: Signer) -> dict[str, Any]:
-    """The line with the station's signature."""
+    """Return the line with the station's signature."""
     return {**entry, SIGNATURE: sign_record(_payload(entry), TYP, signer).hex()}
 
 
 def public_pem(point: bytes) -> bytes:
-    """The PEM of a P-256 public key (65 bytes), for readers of the list."""
+    """Return the PEM of a P-256 public key (65 bytes), for readers of the list."""
     key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
     return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def check_line(entry: Mapping[str, Any], stations: Iterable[AnchorKey]) -> str:
-    """The key id (hex) of the trusted station that signed exactly this line. Raises PackingError."""
+    """Return the key id (hex) of the trusted station that signed exactly this line. Raises PackingError."""
     try:
         payload, signer = read(bytes.fromhex(str(entry[SIGNATURE])), TYP, stations, LINE_BYTES)
     except StationRecordError as error:

@@ -19,7 +19,7 @@ _WORD: Final = re.compile(r"[A-Za-z][A-Za-z'-]*|\d+")
 
 
 def grade(text: str) -> float:
-    """The Flesch-Kincaid grade of a text; 0.0 for one without words."""
+    """Return the Flesch-Kincaid grade of a text; 0.0 for one without words."""
     words = _WORD.findall(text)
     if not words:
         return 0.0
@@ -37,7 +37,7 @@ def _syllables(word: str) -> int:
 
 
 def problems(text: str, sentence: str) -> list[str]:
-    """Why a reader without technical knowledge may not understand a page, one phrase each; empty if they can."""
+    """Return why a reader without technical knowledge may not understand a page, one phrase each; empty if they can."""
     found = []
     if sentence not in text:
         found.append(f'the sentence "{sentence}" is missing')

@@ -40,7 +40,7 @@ def check_copies(lines: Sequence[Line], copies: Iterable[Path]) -> None:
 
 
 def archive_copy(archive: Path) -> Path:
-    """Where the archive keeps its copy."""
+    """Return where the archive keeps its copy."""
     return archive / COPY
 
 
@@ -56,7 +56,7 @@ def keep_copy(register: Ledger, archive: Path) -> None:
 
 
 def stated_problems(products: Iterable[Product], archive: Archive) -> list[str]:
-    """One sentence for each period that ends before an issued statement says. Raises ArchiveError, LedgerError."""
+    """Return each period that ends before an issued statement says, as a sentence. Raises ArchiveError, LedgerError."""
     found = []
     for product in products:
         stated = [

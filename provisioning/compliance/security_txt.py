@@ -39,7 +39,7 @@ class SecurityTxt:
 
 
 def make_security_txt(contacts: Sequence[str], policy: str, canonical: str, today: dt.date) -> bytes:
-    """The file's bytes, valid for LIFETIME_DAYS. Raises SecurityTxtError for fields that RFC 9116 does not allow."""
+    """Return the file, valid for LIFETIME_DAYS. Raises SecurityTxtError for fields that RFC 9116 does not allow."""
     expires = dt.datetime.combine(today + dt.timedelta(LIFETIME_DAYS), dt.time(), dt.UTC)
     lines = [f"Contact: {contact}" for contact in contacts]
     lines += [
@@ -54,7 +54,7 @@ def make_security_txt(contacts: Sequence[str], policy: str, canonical: str, toda
 
 
 def check_security_txt(data: bytes, today: dt.date, *, alarm_days: int = 0) -> SecurityTxt:
-    """The fields of a file that is valid today and for `alarm_days` more. Raises SecurityTxtError."""
+    """Return the fields of a file that is valid today and for `alarm_days` more. Raises SecurityTxtError."""
     fields = _fields(data)
     for name in ("Contact", "Expires", "Policy", "Canonical"):
         if name not in fields:

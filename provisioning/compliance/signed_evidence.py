@@ -57,7 +57,7 @@ class SignedEvidence:
     key_id: bytes
 
     def summary(self) -> dict[str, Any]:
-        """How a statement names this evidence."""
+        """Return how a statement names this evidence."""
         return self.evidence.summary() | {
             "sha256": hashlib.sha256(self.record).hexdigest(),
             "runner": self.key_id.hex(),
@@ -70,7 +70,7 @@ def sign_evidence(evidence: Evidence, signer: Signer) -> SignedEvidence:
 
 
 def read_evidence(data: bytes, runners: Iterable[AnchorKey], source: str = "evidence") -> SignedEvidence:
-    """The evidence in a signed file (rule 1). Raises EvidenceError."""
+    """Return the evidence in a signed file (rule 1). Raises EvidenceError."""
     known = {key.key_id: key for key in runners}
     try:
         record = cose.decode(data, EVIDENCE_BYTES)
@@ -90,7 +90,7 @@ def read_evidence(data: bytes, runners: Iterable[AnchorKey], source: str = "evid
 def weaknesses(
     product: Product, given: SignedEvidence, image_sha256: str | None, today: dt.date
 ) -> list[str]:
-    """Why a statement for this product and image cannot rest on this evidence today, one sentence each."""
+    """Return why a statement for this product and image cannot rest on this evidence today, one sentence each."""
     evidence = given.evidence
     found = evidence.problems()
     age = (today - evidence.made).days
@@ -164,7 +164,7 @@ def _about_publication(
 def one_of_each(
     product: Product, given: Sequence[SignedEvidence], image_sha256: str | None, today: dt.date
 ) -> list[str]:
-    """Everything that is missing or weak in the evidence: one of each subject is needed."""
+    """Return everything that is missing or weak in the evidence: one of each subject is needed."""
     found = []
     for subject in (FIRMWARE, PUBLICATION):
         count = sum(each.evidence.subject == subject for each in given)

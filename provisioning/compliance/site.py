@@ -78,7 +78,7 @@ class SiteError(Exception):
 
 @dataclass(frozen=True)
 class Site:
-    """What a site is built from. `register` is the maker's own ledger; `out` is replaced as a whole."""
+    """The sources of a site. `register` is the maker's own ledger; `out` is replaced as a whole."""
 
     products: Sequence[Product]
     base_url: str
@@ -115,12 +115,12 @@ def build_site(site: Site) -> list[Evidence]:
 
 
 def record_path(model: str) -> str:
-    """The path below the site of the signed support record of a model."""
+    """Return the path below the site of the signed support record of a model."""
     return f"records/support-{slug(model)}.cose"
 
 
 def _records_for_devices(site: Site) -> tuple[dict[str, bytes], list[str]]:
-    """The devices' records by model, and what contradicts them on the pages (SP-03)."""
+    """Return the devices' records by model, and what contradicts them on the pages (SP-03)."""
     try:
         published = current(Ledger(site.register).lines())
     except (LedgerError, RegisterError):
@@ -160,7 +160,7 @@ def _publish(site: Site, draft: Path) -> None:
 
 
 def policy_path(product: Product, base_url: str) -> str | None:
-    """The path below the site of the reporting page; None if the policy's address is not a page of its own there."""
+    """Return the path of the reporting page below the site; None if the policy's address is not there."""
     address = product.contact.policy
     if not POLICY.fullmatch(address) or not address.startswith(base_url):
         return None

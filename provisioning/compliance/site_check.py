@@ -20,12 +20,12 @@ from provisioning.compliance.support_register import RegisterError, current
 from provisioning.product.public_texts import acknowledgement_time, status_update_time
 
 FORBIDDEN: Final = ("script", "form", "iframe", "object", "embed", "base")
-FRAGMENT: Final = "block.html"  # goes into other pages, so it is no page itself
+FRAGMENT: Final = "block.html"  # a part of other pages, not a page itself
 LOADED: Final = {"link": "href", "img": "src", "source": "src", "video": "src", "audio": "src"}
 
 
 class _Page(HTMLParser):
-    """What a check needs of a page."""
+    """The parts of a page that a check needs."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class _Page(HTMLParser):
 
 
 def check_site(root: Path, base_url: str, today: dt.date) -> list[str]:
-    """Every problem of the site in `root`, one sentence each; nothing for one that is in order. Raises OSError."""
+    """Return every problem of the site in `root`, one sentence each; empty if it has none. Raises OSError."""
     found: list[str] = []
     for path in sorted(root.rglob("*.html")):
         found += _check_page(path, root)

@@ -64,7 +64,7 @@ def _common(
     now: Mapping[str, Publication],
     register: Sequence[Publication],
 ) -> dict[str, Any]:
-    """What every template gets."""
+    """Return what every template gets."""
     first = site.products[0]
     return {
         "maker": first.manufacturer.name,
@@ -89,7 +89,7 @@ def _common(
 
 
 def _pages(policy: str, products: Sequence[dict[str, Any]]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """(path, template, further values) of each page."""
+    """Yield (path, template, further values) of each page."""
     yield "index.html", "index.html", {}
     yield "support/index.html", "register.html", {}
     yield "support.xml", "feed.html", {}

@@ -86,7 +86,7 @@ class StatementError(ValueError):
 
 
 def build_statement(product: Product, issued: dt.date) -> dict[str, Any]:
-    """The demonstration statement of a product and batch. Raises StatementError."""
+    """Return the demonstration statement of a product and batch. Raises StatementError."""
     document = schedule_4(product, issued) | {
         "kind": KIND,
         "notice": NOTICE,
@@ -143,7 +143,7 @@ def _declarations(product: Product) -> dict[str, dict[str, Any]]:
     return declared
 
 
-# What has to be there, as (item of Schedule 4 paragraph 1(1), path into the document).
+# The required fields, as (item of Schedule 4 paragraph 1(1), path into the document).
 ITEMS: Final = (
     ("(d) the Act", ("law", "act")),
     ("(d) the Regulations", ("law", "regulations")),
@@ -162,7 +162,7 @@ ITEMS: Final = (
     ("(g) date of issue", ("issue", "date")),
 )
 
-# What a statement that was issued has besides; one that was not cannot have it.
+# Further fields of an issued statement; a demonstration cannot have them.
 ISSUED_ITEMS: Final = (
     ("(d) the Act", ("law", "act")),
     ("(d) the Regulations", ("law", "regulations")),
@@ -198,7 +198,7 @@ def check_statement(document: Mapping[str, Any]) -> None:
 
 
 def _period_problems(support: Any) -> list[str]:
-    """Why the period and its dates contradict each other (SP-01); what is missing is reported by ITEMS."""
+    """Return why the period and its dates contradict each other (SP-01); what is missing is reported by ITEMS."""
     if not isinstance(support, Mapping) or not support.get("period") or not support.get("end_date"):
         return []
     try:
@@ -249,7 +249,7 @@ def label_expiries(document: Mapping[str, Any]) -> dict[str, str]:
 
 
 def statement_json(document: Mapping[str, Any]) -> bytes:
-    """The bytes that are signed: JSON, sorted keys, UTF-8. Raises StatementError when incomplete or too long."""
+    """Return the bytes that are signed: JSON, sorted keys, UTF-8. Raises StatementError when incomplete or too long."""
     check_statement(document)
     data = json.dumps(document, sort_keys=True, ensure_ascii=False, indent=1).encode()
     if len(data) > STATEMENT_BYTES - 512:  # room for the COSE headers and the signature
@@ -258,13 +258,13 @@ def statement_json(document: Mapping[str, Any]) -> bytes:
 
 
 def sign_files(statement_sha256: str, files: Mapping[str, str], signer: Signer) -> bytes:
-    """The COSE_Sign1 over the digests (SHA-256, hex, by name) of the files that show a statement to people."""
+    """Return the COSE_Sign1 over the digests (SHA-256, hex, by name) of the files that show a statement to people."""
     payload = json.dumps({"statement": statement_sha256, "files": dict(files)}, sort_keys=True).encode()
     return sign_record(payload, FILES_TYP, signer)
 
 
 def sign_statement(document: Mapping[str, Any], signer: Signer) -> bytes:
-    """The COSE_Sign1 that a unit carries (docs/reference/records.md, Signed records). Raises StatementError."""
+    """Return the COSE_Sign1 that a unit carries (docs/reference/records.md, Signed records). Raises StatementError."""
     data = sign_record(statement_json(document), TYP, signer)
     try:
         require_capacity("statement", len(data))

@@ -1,4 +1,4 @@
-"""A record that a station signed, read by somebody who compared the station's public key with the maker once."""
+"""A record that a station signed, for a reader who compared the station's public key with the maker once."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class RegisterError(Exception):
 
 @dataclass(frozen=True)
 class Publication:
-    """What is published of one model. Dates are days in UTC; `end_date` is inclusive.
+    """A publication about one model. Dates are days in UTC; `end_date` is inclusive.
 
     `parts`: the last day of updates of each part that can be updated, by name; lines of earlier versions have none.
     """
@@ -50,7 +50,7 @@ class Publication:
 
     @classmethod
     def of(cls, product: Product, today: dt.date) -> Publication:
-        """What is published of a product today."""
+        """Return what is published of a product today."""
         support = product.support
         return cls(
             product.model,
@@ -83,7 +83,7 @@ class Publication:
         return found
 
     def digest(self) -> str:
-        """SHA-256 (hex) of what is published, whenever it is."""
+        """Return the SHA-256 (hex) of what is published, without its day."""
         fields = self.entry() | {"published": ""}
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
@@ -106,7 +106,7 @@ def _read(entry: Mapping[str, Any], number: int) -> Publication:
 
 
 def history(lines: Iterable[Line]) -> list[Publication]:
-    """All publications in order. Raises RegisterError for one that breaks rule 2 or 3 or goes back in time."""
+    """Return all publications in order. Raises RegisterError if one breaks rule 2 or 3 or is dated too early."""
     found: list[Publication] = []
     newest: dict[str, Publication] = {}
     for line in lines:
@@ -168,15 +168,15 @@ def _check_part(before: Publication, after: Publication, name: str, day: dt.date
 
 
 def current(lines: Iterable[Line]) -> dict[str, Publication]:
-    """What is published now, by model. Raises RegisterError."""
+    """Return what is published now, by model. Raises RegisterError."""
     return {publication.model: publication for publication in history(lines)}
 
 
 def publish(ledger: Ledger, products: Sequence[Product], today: dt.date) -> dict[str, Publication]:
     """Publish the periods of these products; return what is published now, by model.
 
-    What is already published adds no line. Nothing is written if one product is refused. Raises RegisterError for
-    what breaks the rules and for a supported model that is missing, LedgerError, OSError.
+    A period that is published already adds no line. Nothing is written if one product is refused. Raises
+    RegisterError for a period that breaks the rules and for a missing supported model, LedgerError, OSError.
     """
     now = current(ledger.lines())
     gone = set(now) - {product.model for product in products}

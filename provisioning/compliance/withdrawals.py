@@ -40,7 +40,7 @@ WITHDRAWN: Final = "withdrawn"
 
 
 class WithdrawalsError(ValueError):
-    """The list of withdrawn units cannot be believed, is too old, or is missing."""
+    """The list of withdrawn units is not correctly signed, is too old, or is missing."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Withdrawals:
 
 
 def state_after_shipping(unit: Unit) -> str | None:
-    """Why a unit that shipped must not be sold now; None if it may be, or if it never shipped."""
+    """Return why a unit that shipped must not be sold now; None if it may be, or if it never shipped."""
     if unit.shipped_s is None:
         return None
     if unit.withdrawn_s is not None:
@@ -103,7 +103,7 @@ def _withdrawn_before(path: Path, registry: Registry, listed: set[str]) -> list[
 
 
 def read_list(data: bytes, stations: Iterable[AnchorKey]) -> Withdrawals:
-    """A list that a trusted station signed. Raises WithdrawalsError."""
+    """Return a list that a trusted station signed. Raises WithdrawalsError."""
     try:
         payload, signer = read(data, TYP, stations, LIST_BYTES)
         content = json.loads(payload)
@@ -124,7 +124,7 @@ def read_list(data: bytes, stations: Iterable[AnchorKey]) -> Withdrawals:
 
 
 def find_list(folder: Path, stations: Iterable[AnchorKey], signer: str, today: dt.date) -> Withdrawals:
-    """The newest list in `folder` of the registry that key id `signer` (hex) belongs to.
+    """Return the newest list in `folder` of the registry that key id `signer` (hex) belongs to.
 
     Raises WithdrawalsError if there is none, if it is older than MAX_AGE_DAYS, or if a list is not signed.
     """

@@ -39,7 +39,7 @@ def mirrors(apt_folder: Path = APT_FOLDER) -> list[str]:
 
 
 def _deb822(text: str) -> Iterator[tuple[str, list[str]]]:
-    """Each URI with its suites, from stanzas in deb822 form (sources.list(5)). Disabled stanzas are skipped."""
+    """Yield each URI with its suites, from stanzas in deb822 form (sources.list(5)). Disabled stanzas are skipped."""
     for stanza in text.split("\n\n"):
         fields: dict[str, str] = {}
         name = ""
@@ -59,7 +59,7 @@ def _deb822(text: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def _one_line(text: str) -> Iterator[tuple[str, list[str]]]:
-    """Each URI with its suite, from lines `deb [options] uri suite components`."""
+    """Yield each URI with its suite, from lines `deb [options] uri suite components`."""
     for line in text.splitlines():
         words = re.sub(r"\[[^]]*\]", "", line.split("#", 1)[0]).split()
         if len(words) >= 3 and words[0] in ("deb", "deb-src"):

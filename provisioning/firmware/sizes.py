@@ -38,7 +38,7 @@ def by_part(map_text: str, frozen_names: Sequence[str]) -> dict[str, int]:
 
 
 def _input_sections(map_text: str) -> list[tuple[str, int, str]]:
-    """(section, bytes, object) of every input section in the image."""
+    """Return (section, bytes, object) of every input section in the image."""
     found: list[tuple[str, int, str]] = []
     output = waiting = ""
     is_memory_map = False
@@ -77,7 +77,7 @@ def _part(section: str, where: str, modules: Sequence[tuple[str, str]]) -> str:
 
 
 def _symbol(name: str) -> str:
-    """The name of a module in the C symbols of mpy-tool."""
+    """Return the name of a module in the C symbols of mpy-tool."""
     return "_" + name.removesuffix(".py").replace("/", "_") + "_"
 
 

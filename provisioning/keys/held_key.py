@@ -28,7 +28,7 @@ class HeldKey(ec.EllipticCurvePrivateKey):
         return f"HeldKey({hashlib.sha256(self._signer.public).hexdigest()[:16]})"
 
     def sign(self, data: Any, signature_algorithm: ec.EllipticCurveSignatureAlgorithm) -> bytes:
-        """A DER signature over `data`."""
+        """Return a DER signature over `data`."""
         algorithm = signature_algorithm.algorithm
         if isinstance(algorithm, Prehashed) or not isinstance(algorithm, hashes.SHA256):
             raise UnsupportedAlgorithm("a held key signs SHA-256 only")

@@ -59,7 +59,7 @@ class HssSigner:
     algorithm: int = cose.ALG_HSS_LMS
 
     def __init__(self, folder: Path, witness: Path | None = None) -> None:
-        """Raises StateDamagedError if `folder` does not hold a complete tree, OSError."""
+        """Raises StateDamagedError if `folder` has no complete tree, OSError."""
         self.folder = folder
         self.public, self._seed, self._leaves = _read_tree(folder)
         self.key_id = key_id(self.public)
@@ -97,7 +97,7 @@ class HssSigner:
         return cls(folder, witness)
 
     def left(self) -> int:
-        """How many signatures are left. Raises LmsStateError if the tree would refuse to sign."""
+        """Return how many signatures are left. Raises LmsStateError if the tree would refuse to sign."""
         return self._state.left()
 
     def is_nearly_used_up(self) -> bool:
@@ -105,7 +105,7 @@ class HssSigner:
         return self.left() < WARN_BELOW * self.signatures
 
     def sign(self, message: bytes) -> bytes:
-        """The HSS signature over `message`. The one-time key counts as spent before it is used, whatever happens next.
+        """Return the HSS signature over `message`. The one-time key counts as spent before it is used.
 
         Raises LmsStateError, OSError.
         """
@@ -133,7 +133,7 @@ class HssSigner:
 
 
 def signature_index(signature: bytes) -> int:
-    """The index that an HSS signature of one level used. Raises ValueError for another form."""
+    """Return the index that an HSS signature of one level used. Raises ValueError for another form."""
     if len(signature) < 8 or signature[:4] != bytes(4):
         raise ValueError("not an HSS signature with one level")
     return int.from_bytes(signature[4:8], "big")
@@ -179,7 +179,7 @@ def _read_tree(folder: Path) -> tuple[bytes, bytes, bytes]:
 
 
 def _nodes(identity: bytes, leaves: bytes) -> list[bytes]:
-    """Every node of the tree, by its number r (RFC 8554 5.3); node 1 is the root, node 0 does not exist."""
+    """Return every node of the tree, by its number r (RFC 8554 5.3); node 1 is the root, node 0 does not exist."""
     count = len(leaves) // _NODE_BYTES
     nodes = [b""] * (2 * count)
     for number in range(2 * count - 1, 0, -1):

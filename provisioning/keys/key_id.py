@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 @dataclass(frozen=True)
 class AnchorKey:
-    """What a device stores of a key: id, COSE algorithm, role number, public key (65 bytes for P-256)."""
+    """The fields of a key on a device: id, COSE algorithm, role number, public key (65 bytes for P-256)."""
 
     key_id: bytes
     algorithm: int
@@ -20,7 +20,7 @@ class AnchorKey:
 
 
 def public_point(key: ec.EllipticCurvePublicKey) -> bytes:
-    """The uncompressed point: 0x04, x, y; 65 bytes."""
+    """Return the uncompressed point: 0x04, x, y; 65 bytes."""
     return key.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
 
 

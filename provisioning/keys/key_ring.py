@@ -41,12 +41,12 @@ class KeyRingError(ValueError):
 
 
 def _public_half(path: Path) -> Path:
-    """The file of a key's public half. It replaces the key on machines that do not sign with it."""
+    """Return the file of a key's public half. It replaces the key on machines that do not sign with it."""
     return path.with_suffix(".pub")
 
 
 def _public_of(path: Path) -> bytes:
-    """The public half: from the .pub file if there is one, else from the key."""
+    """Return the public half: from the .pub file if there is one, else from the key."""
     half = _public_half(path)
     if path.is_file() and not half.is_file():
         return public_point(load_private_pem(read_private(path)).public_key())
@@ -158,7 +158,7 @@ class KeyRing:
         return self.directory / f"{role}.pem"
 
     def signer(self, role: str) -> Signer:
-        """The signer of a role: "author", "support", "tracker" or "signatory".
+        """Return the signer of a role: "author", "support", "tracker" or "signatory".
 
         ROLE.uri names a key in a token, ROLE.pem is a key file. Raises KeyRingError if the folder holds only the
         public half or the public half of another key, ValueError, OSError.
@@ -180,7 +180,7 @@ class KeyRing:
         return signer
 
     def anchor_keys(self) -> list[AnchorKey]:
-        """The trust anchors that the factory installs: each role key's public half, bound to ESP256 (-9)."""
+        """Return the trust anchors that the factory installs: each role key's public half, bound to ESP256 (-9)."""
         found = []
         for role in SIGNING_ROLES:
             public = _public_of(self.signer_path(role))

@@ -69,7 +69,7 @@ class KeySetPlan:
 
     @classmethod
     def load(cls, folder: Path) -> KeySetPlan:
-        """The plan of a key folder. Raises KeySetError."""
+        """Return the plan of a key folder. Raises KeySetError."""
         try:
             fields = json.loads((folder / PLAN_NAME).read_text(encoding="utf-8"))
             fields["roots"] = tuple((int(algorithm), str(public)) for algorithm, public in fields["roots"])
@@ -90,7 +90,7 @@ class KeySetPlan:
 
     @classmethod
     def find(cls, folder: Path) -> KeySetPlan | None:
-        """The plan of a key folder, None if there is none. Raises KeySetError."""
+        """Return the plan of a key folder, None if there is none. Raises KeySetError."""
         return cls.load(folder) if (folder / PLAN_NAME).exists() else None
 
     def save(self, folder: Path) -> None:
@@ -107,7 +107,7 @@ class KeySetPlan:
         os.replace(draft, folder / PLAN_NAME)
 
     def keys(self, others: Sequence[AnchorKey]) -> tuple[Key, ...]:
-        """The roots and `others` (the role keys of the folder), without revoked keys."""
+        """Return the roots and `others` (the role keys of the folder), without revoked keys."""
         publics = [(algorithm, bytes.fromhex(public)) for algorithm, public in self.roots]
         roots = [Key(key_id(public), algorithm, ROLE_ROOT, public) for algorithm, public in publics]
         rest = [
@@ -129,7 +129,7 @@ class KeySetPlan:
         return Rules(policies, intervals, self.sequence, tuple(bytes.fromhex(one) for one in self.revoked))
 
     def changed(self, **fields: Any) -> KeySetPlan:
-        """A plan with the next sequence number and these fields."""
+        """Return a plan with the next sequence number and these fields."""
         return replace(self, sequence=self.sequence + 1, **fields)
 
     @property
@@ -138,30 +138,30 @@ class KeySetPlan:
         return keyset.Ceilings(self.manifest_ceiling, self.support_end_ceiling_day)
 
     def with_tracker_from(self, first_s: int) -> KeySetPlan:
-        """The next plan; the tracker's key is valid for TRACKER_KEY_DAYS, beginning CLOCK_SLACK_S before `first_s`."""
+        """Return the next plan. The tracker's key is valid for TRACKER_KEY_DAYS from CLOCK_SLACK_S before `first_s`."""
         start = max(0, first_s - CLOCK_SLACK_S)
         return self.changed(tracker_first_s=start, tracker_last_s=start + TRACKER_KEY_DAYS * DAY_S)
 
     def with_roots(self, roots: tuple[tuple[int, str], ...]) -> KeySetPlan:
-        """The next plan, with other roots. It keeps the previous ones for units that missed the change."""
+        """Return the next plan, with other roots. It keeps the previous ones for units that missed the change."""
         before = (self.root_threshold, tuple(public for _, public in self.roots))
         return self.changed(roots=roots, earlier=(before, *self.earlier))
 
     def with_revoked(self, name: bytes) -> KeySetPlan:
-        """The next plan, with one more key revoked for good."""
+        """Return the next plan, with one more key revoked for good."""
         return self.changed(revoked=tuple(sorted({*self.revoked, name.hex()})))
 
 
 def key_set(
     plan: KeySetPlan, class_id: bytes, others: Sequence[AnchorKey], root_time_s: int
 ) -> keyset.KeySet:
-    """The key set of one product class. `root_time_s` becomes the floor of time of the units that take it."""
+    """Return the key set of one product class. `root_time_s` becomes the floor of time of the units that take it."""
     keys = plan.keys(others)
     return keyset.KeySet(class_id, root_time_s, keys, plan.rules(keys), plan.revoked_images, plan.ceilings)
 
 
 def sign_key_set(content: keyset.KeySet, signers: Sequence[Signer]) -> bytes:
-    """The signed key set. Raises KeySetError if too few of its own roots signed it."""
+    """Return the signed key set. Raises KeySetError if too few of its own roots signed it."""
     try:
         data = cose.sign_encode(
             keyset.encode(content),
@@ -179,7 +179,7 @@ def sign_key_set(content: keyset.KeySet, signers: Sequence[Signer]) -> bytes:
 
 
 def root_signers(folder: Path) -> list[Signer]:
-    """The roots of a key folder, then those that they replaced. Raises KeySetError if there are none."""
+    """Return the roots of a key folder, then those that they replaced. Raises KeySetError if there are none."""
     from provisioning.keys.file_signer import FileSigner
 
     paths = sorted((folder / ROOTS).glob("*.pem")) + sorted((folder / ROOTS / PREVIOUS).glob("*.pem"))
@@ -207,7 +207,7 @@ def minimal(plan: KeySetPlan, signers: Sequence[Signer]) -> list[Signer]:
 
 
 def missed_out(plan: KeySetPlan, signers: Sequence[Signer]) -> int:
-    """How many earlier generations of roots did not sign: units that know only those cannot follow."""
+    """Return how many earlier generations of roots did not sign: units that know only those cannot follow."""
     publics = {one.public.hex() for one in signers}
     return sum(len(publics.intersection(known)) < threshold for threshold, known in plan.earlier)
 
@@ -228,7 +228,7 @@ def generate_roots(folder: Path, count: int = ROOT_COUNT) -> tuple[tuple[int, st
 
 
 def ensure_plan(folder: Path, now_s: int | None = None) -> KeySetPlan:
-    """The plan of a key folder. Generates roots and plan if there are none, renews the tracker before it ends."""
+    """Return the plan of a key folder. Generate missing roots and plan; renew the tracker's key before it ends."""
     now = int(time.time()) if now_s is None else now_s
     with open(
         folder / (PLAN_NAME + ".lock"), "w"

@@ -5,7 +5,7 @@ A one-time key that signs twice lets anyone forge (RFC 8554 9.2), so every doubt
    with the one it gives out. A kill at any point wastes an index and never repeats one.
 2. One process at a time: the folder's lock file is held from reading the state to having written it.
 3. The state belongs to its machine and its folder: to the machine id, to the inode of the lock file (a copy has
-   another) and to the witness (a backup of the folder does not hold it). Anything else refuses to sign.
+   another) and to the witness (which a backup of the folder does not include). Anything else refuses to sign.
 4. The folder is written before the witness, so an index ahead of its witness by one is an interrupted burn; an index
    behind its witness is an older state. If they are further apart, one of the two was exchanged. Both refuse.
 5. An index at or below the highest in the release log refuses: the whole machine was set back.
@@ -57,7 +57,7 @@ class TreeUsedUpError(LmsStateError):
 
 
 def witness_folder() -> Path:
-    """The default folder of witnesses: in the user's state folder, outside every key folder."""
+    """Return the default folder of witnesses: in the user's state folder, outside every key folder."""
     base = os.environ.get("XDG_STATE_HOME", "")
     home = Path(base) if base.startswith("/") else Path.home() / ".local" / "state"
     return home / "firstboot" / "lms"
@@ -97,12 +97,12 @@ class LmsState:
             self._store(0)
 
     def left(self) -> int:
-        """How many signatures are left. Raises what `burn` raises, except TreeUsedUpError."""
+        """Return how many signatures are left. Raises what `burn` raises, except TreeUsedUpError."""
         with self._locked():
             return self._leaves - self._next()
 
     def burn(self, logged: int = -1) -> int:
-        """The index to sign with, spent durably. `logged`: the highest that the release log holds, -1 for none."""
+        """Return the index to sign with, spent durably. `logged`: the highest in the release log, -1 for none."""
         with self._locked():
             index = self._next()
             if index <= logged:
@@ -117,7 +117,7 @@ class LmsState:
             return index
 
     def _next(self) -> int:
-        """The first index that is not spent, after every check of rules 3 and 4."""
+        """Return the first index that is not spent, after every check of rules 3 and 4."""
         own = self._read(self._folder / STATE_NAME)
         if not self._witness.exists():
             raise StateCopiedError(

@@ -25,7 +25,7 @@ def write_private(path: Path, data: bytes) -> None:
 
 
 def read_private(path: Path) -> bytes:
-    """The bytes of a private key's file. Raises OSError, ValueError for a file that others can read or write.
+    """Return the bytes of a private key's file. Raises OSError, ValueError for a file that others can read or write.
 
     The keys of a development folder are public by intent and may have any mode. A credential of systemd has mode 0440
     in a folder that only the service can enter (systemd.exec(5), LoadCredential).
@@ -51,7 +51,7 @@ def private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 def load_private_pem(data: bytes) -> ec.EllipticCurvePrivateKey:
-    """A P-256 private key. Raises ValueError for any other kind of key.
+    """Return a P-256 private key. Raises ValueError for any other kind of key.
 
     Asks for the passphrase of an encrypted one (`secret_input.KEY_VARIABLE`): SecretMissingError if there is neither
     variable nor terminal, ValueError for a wrong passphrase.
@@ -63,7 +63,7 @@ def load_private_pem(data: bytes) -> ec.EllipticCurvePrivateKey:
 
 
 def load_any_pem(data: bytes) -> PrivateKeyTypes:
-    """A private key of any kind, as load_private_pem opens it."""
+    """Return a private key of any kind, as load_private_pem opens it."""
     password = ask(KEY_VARIABLE, "passphrase of the key").encode() if b"ENCRYPTED" in data else None
     try:
         return serialization.load_pem_private_key(data, password)

@@ -68,7 +68,7 @@ class TokenKey:
 
     @classmethod
     def parse(cls, uri: str) -> TokenKey:
-        """The key that a PKCS#11 URI names (RFC 7512 2.3). Raises ValueError, which never repeats a PIN."""
+        """Return the key that a PKCS#11 URI names (RFC 7512 2.3). Raises ValueError, which never repeats a PIN."""
         if not uri.startswith(SCHEME):
             raise ValueError("A PKCS#11 URI begins with pkcs11:")
         path, _, query = uri.removeprefix(SCHEME).partition("?")
@@ -104,7 +104,7 @@ def _text(parts: dict[str, bytes], name: str) -> str | None:
 
 
 def ask_pin() -> str:
-    """The PIN from the environment, else from a prompt. Raises TokenError without a terminal for the prompt."""
+    """Return the PIN from the environment, else from a prompt. Raises TokenError without a terminal for the prompt."""
     try:
         return ask(PIN_VARIABLE, "PIN of the token")
     except SecretMissingError as error:
@@ -158,7 +158,7 @@ def _forget_openssl_errors() -> None:
 
 
 def _words(error: PKCS11Error) -> str:
-    """The name of the error in words. Its text is not used, because it may contain the PIN."""
+    """Return the name of the error in words. Its text is not used, because it may contain the PIN."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__).lower()
 
 

@@ -93,11 +93,11 @@ class CertificateAuthority:
     def create(
         cls, name: str, key: ec.EllipticCurvePrivateKey | None = None, days: int | None = None
     ) -> CertificateAuthority:
-        """A root certificate called `name`, valid for `days` or without end. None for `key` generates one."""
+        """Return a root certificate called `name`, valid for `days` or without end. None for `key` generates one."""
         return cls._self_signed(_subject(name), key or ec.generate_private_key(ec.SECP256R1()), days)
 
     def renewed(self, days: int | None = None) -> CertificateAuthority:
-        """The same authority with a new certificate: same key, same name, new serial number and validity.
+        """Return the same authority with a new certificate: same key, same name, new serial number and validity.
 
         Certificates issued under the old one verify under the new one and the reverse, because verification uses name
         and key (RFC 5280 6.1). No device or server has to change.

@@ -42,7 +42,7 @@ class PublicKey(NamedTuple):
 
 
 def parse(data: bytes) -> list[PublicKey]:
-    """The public keys in `data`. Raises PublicKeyError."""
+    """Return the public keys in `data`. Raises PublicKeyError."""
     try:
         if data.lstrip().startswith(b"-----BEGIN"):
             return [_from_pem(data)]

@@ -23,7 +23,7 @@ class SecretMissingError(OSError):
 
 
 def from_environment(variable: str) -> str | None:
-    """The value of `variable`, or the content of the file that `variable`_FILE names; None if neither is set.
+    """Return the value of `variable`, or the content of the file that `variable`_FILE names; None if neither is set.
 
     Raises SecretMissingError for a file that others can read, or that is empty, too long or missing.
     """
@@ -49,7 +49,7 @@ def _from_file(path: Path, variable: str) -> str:
 
 
 def ask(variable: str, prompt: str) -> str:
-    """The secret from the environment, else from the person at the terminal. Raises SecretMissingError."""
+    """Return the secret from the environment, else from the person at the terminal. Raises SecretMissingError."""
     found = from_environment(variable)
     if found is not None:
         return found

@@ -23,7 +23,7 @@ class Signer(Protocol):
         """The public key as an anchor holds it: 65 bytes for P-256, 32 for Ed25519, the raw HSS key for HSS/LMS."""
 
     def sign(self, message: bytes) -> bytes:
-        """The raw signature over `message` (hashing included), as COSE carries it."""
+        """Return the raw signature over `message` (hashing included), as COSE carries it."""
 
 
 def sign_record(payload: bytes, typ: str, signer: Signer) -> bytes:

@@ -21,7 +21,7 @@ PKCS11_SCHEME: Final = "pkcs11:"
 
 
 def open_signer(text: str) -> Signer:
-    """The signer that `text` names. Raises ValueError, OSError (TokenError), LmsStateError."""
+    """Return the signer that `text` names. Raises ValueError, OSError (TokenError), LmsStateError."""
     if text.startswith(HSS_SCHEME):
         return HssSigner(Path(text.removeprefix(HSS_SCHEME)))
     if text.startswith(PKCS11_SCHEME):
@@ -32,7 +32,7 @@ def open_signer(text: str) -> Signer:
 
 
 def open_signers(texts: Sequence[str]) -> list[Signer]:
-    """Every signer of `texts`, in order. Raises ValueError if two are the same key."""
+    """Return every signer of `texts`, in order. Raises ValueError if two are the same key."""
     found = [open_signer(text) for text in texts]
     if len({signer.public for signer in found}) != len(found):
         raise ValueError("two signers are the same key; units count each key once, so give different keys")

@@ -41,12 +41,12 @@ class Reply:
         return self.body.decode("utf-8", "replace")
 
     def json(self) -> Any:
-        """The body as JSON. Raises ValueError if it is not JSON."""
+        """Return the body as JSON. Raises ValueError if it is not JSON."""
         return json.loads(self.body)
 
 
 def fingerprint_of(text: str) -> str:
-    """The normal form of a typed or printed fingerprint: 64 lower-case hex digits. Raises ValueError."""
+    """Return the normal form of a typed or printed fingerprint: 64 lower-case hex digits. Raises ValueError."""
     plain = "".join(text.split()).replace(":", "").lower()
     if len(plain) != DIGEST_HEX or any(one not in "0123456789abcdef" for one in plain):
         raise ValueError("A fingerprint has 64 digits from 0 to 9 and A to F.")
@@ -104,7 +104,7 @@ class DeviceClient:
         self._session = ""
 
     def status(self) -> dict[str, Any]:
-        """The content of the status page. Raises PermissionError without a session, OSError without an answer."""
+        """Return the status page's content. Raises PermissionError without a session, OSError without an answer."""
         reply = self.request("GET", "/status.json")
         if reply.status != 200:
             raise PermissionError(f"status answered {reply.status}")

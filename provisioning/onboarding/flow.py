@@ -46,7 +46,7 @@ class RefusedError(OnboardError):
 
 @dataclass(frozen=True)
 class Found:
-    """What a device without an owner shows to everybody."""
+    """The facts that a device without an owner shows to everyone."""
 
     brand: str
     model: str

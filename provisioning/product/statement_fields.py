@@ -26,7 +26,7 @@ COMPONENTS: Final = 64
 
 @dataclass(frozen=True)
 class Scope:
-    """Why the product is in scope of the Act (ss. 4-6), which exception of Schedule 3 was considered, the markets."""
+    """The decision that the Act applies (ss. 4-6): connection, exceptions considered (Schedule 3), markets."""
 
     connectable: str
     exceptions: str

@@ -113,7 +113,7 @@ class MqttPublisher(Service):
         return self._topics.get([topic]).get(topic)
 
     def _chunks_of(self, chunk_list: bytes) -> set[bytes]:
-        """The digests in a chunk list that the broker holds; empty if it is gone or is not the one of its name."""
+        """Return the digests of a chunk list on the broker; empty if it is gone or does not match its name."""
         data = self._read(f"o/{chunk_list.hex()}") or b""
         return _split(data) if hashlib.sha256(data).digest() == chunk_list else set()
 
@@ -142,6 +142,6 @@ def _chunk_lists(release: Release) -> set[bytes]:
 
 
 def _split(data: bytes) -> set[bytes]:
-    """The digests of a list; a last one that is incomplete is left out."""
+    """Return the digests of a list; a last one that is incomplete is left out."""
     whole = len(data) - len(data) % DIGEST_BYTES
     return {data[at : at + DIGEST_BYTES] for at in range(0, whole, DIGEST_BYTES)}

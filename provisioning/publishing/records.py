@@ -48,7 +48,7 @@ class SignedRecord:
 
 
 def load_record(kind: RecordKind, path: Path) -> SignedRecord:
-    """The record in a file, of this kind and size. Raises PublishError, OSError."""
+    """Return the record in a file, of this kind and size. Raises PublishError, OSError."""
     data = path.read_bytes()
     try:
         signed = cose.decode(data, kind.limit, limits.KEYSET_SIGNATURES)
@@ -64,7 +64,7 @@ def load_record(kind: RecordKind, path: Path) -> SignedRecord:
 
 
 def common_class(release_class: bytes | None, records: list[SignedRecord], given: bytes | None) -> bytes:
-    """The product class that release, records and product definition agree on. Raises PublishError."""
+    """Return the product class that release, records and product definition agree on. Raises PublishError."""
     named = [("the release", release_class), ("the product definition", given)]
     named += [(f"the {one.kind.words}", one.class_id) for one in records]
     known = [(source, class_id) for source, class_id in named if class_id is not None]

@@ -9,7 +9,7 @@ from provisioning.release.store import PublishError
 
 
 def class_id_of_release(release: Release) -> bytes:
-    """The class id in the manifest's conditions. Raises PublishError unless there is exactly one."""
+    """Return the class id in the manifest's conditions. Raises PublishError unless there is exactly one."""
     try:
         shared = manifest.decode(envelope.decode(release.envelope).manifest).shared
     except FirstbootError as error:

@@ -49,12 +49,12 @@ class TargetResult:
 
 
 def store_target(directory: Path) -> Target:
-    """The folder that a CoAP server serves."""
+    """Return the folder that a CoAP server serves."""
     return Target(f"store {directory}", lambda class_id: nullcontext(CoapPublisher(directory, class_id)))
 
 
 def broker_target(access: MqttAccess) -> Target:
-    """A broker."""
+    """Return a broker."""
     return Target(f"broker {access.host}:{access.port}", lambda class_id: MqttPublisher(access, class_id))
 
 

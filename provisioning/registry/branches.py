@@ -109,7 +109,7 @@ def lease_by_name(main: Registry, name: str, prefix: str, count: int, batch: str
 
 @dataclass(frozen=True)
 class Leases:
-    """What a branch may use: ranges of numbers, and batches with their documents."""
+    """The rights of a branch: ranges of numbers, and batches with their documents."""
 
     ranges: Sequence[NumberRange]
     batches: Sequence[Batch]

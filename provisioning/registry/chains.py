@@ -59,7 +59,7 @@ class ChainData:
 
 @dataclass(frozen=True)
 class Report:
-    """What was checked: records per chain, checkpoints, the ids of the keys that signed."""
+    """The checked items: records per chain, checkpoints, the ids of the keys that signed."""
 
     chains: Mapping[str, int]
     checkpoints: int

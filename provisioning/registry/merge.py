@@ -57,7 +57,7 @@ class Taken:
 
 @dataclass
 class Result:
-    """What was merged."""
+    """The result of a merge."""
 
     units: int = 0
     records: int = 0

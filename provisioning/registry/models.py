@@ -144,7 +144,9 @@ class Unit(Base):
     label_mac: Mapped[bytes | None] = mapped_column(LargeBinary(32))
     label_name: Mapped[str | None] = mapped_column(String(64))
     passed_s: Mapped[int | None] = mapped_column(BigInteger)
-    note: Mapped[str | None] = mapped_column(String(400))  # why it is quarantined, retired or withdrawn
+    note: Mapped[str | None] = mapped_column(
+        String(400)
+    )  # the reason for quarantine, retirement or withdrawal
     withdrawn_s: Mapped[int | None] = mapped_column(BigInteger)
     shipped_s: Mapped[int | None] = mapped_column(BigInteger)  # when the main registry shipped it
 

@@ -91,7 +91,7 @@ class Registry(RegistryBase):
         is_development: bool,
         numbers: tuple[int, int] | None = None,
     ) -> Reservation:
-        """Give the unit its identity and take the code, in one transaction.
+        """Reserve the unit's identity and the code, in one transaction.
 
         `numbers`: the range that the batch was opened with.
 

@@ -28,7 +28,7 @@ from provisioning.registry.operations import stopped_text
 from provisioning.registry.writer import Operation, Transaction
 
 SERIAL_DIGITS: Final = 6
-CLOCK_TOLERANCE_S: Final = 600  # how much the clocks of stations that share a registry may differ
+CLOCK_TOLERANCE_S: Final = 600  # allowed difference between the clocks of stations that share a registry
 
 
 @dataclass(frozen=True)

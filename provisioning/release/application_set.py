@@ -19,7 +19,7 @@ from provisioning.release.payload import APP, Payload, ReleaseError
 
 
 def collect(folder: Path) -> dict[str, bytes]:
-    """Name in the set -> content, of every file below `folder`. Raises ReleaseError."""
+    """Return name in the set -> content, of every file below `folder`. Raises ReleaseError."""
     if not folder.is_dir():
         raise ReleaseError(f"{folder} is not a folder. Name the folder of the application.")
     files: dict[str, bytes] = {}
@@ -41,7 +41,7 @@ def collect(folder: Path) -> dict[str, bytes]:
 
 
 def build_set(folder: Path) -> Payload:
-    """The set as a payload: the same bytes for the same files. Raises ReleaseError."""
+    """Return the set as a payload: the same bytes for the same files. Raises ReleaseError."""
     files = collect(folder)
     for name, content in files.items():
         if name.endswith(".py"):
@@ -79,7 +79,7 @@ def _check_start(files: dict[str, bytes]) -> None:
 
 
 def describe(data: bytes) -> list[dict[str, Any]]:
-    """Each file of a bundle: name, bytes, SHA-256, and whether the content has that digest. Raises CodecError."""
+    """Return each file of a bundle: name, bytes, SHA-256, whether the content matches it. Raises CodecError."""
     return [
         {
             "name": file.name,

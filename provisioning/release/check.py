@@ -43,7 +43,7 @@ def check_files(release: Release, verified: VerifiedManifest) -> None:
 
 
 def firmware_of(path: Path) -> bytes:
-    """The firmware of a release folder, or the file itself. Raises OSError."""
+    """Return the firmware of a release folder, or the file itself. Raises OSError."""
     return (path / FILES[FIRMWARE][0] if path.is_dir() else path).read_bytes()
 
 

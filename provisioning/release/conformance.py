@@ -1,7 +1,7 @@
 """Checks any SUIT envelope with the device's own codecs: accepted, or refused with the reason.
 
 A unit takes only the components of docs/reference/releases.md. This is the draft's whole manifest processor over an
-imaginary store: it believes what the manifest says about its payloads, and it detects contradictions in the manifest.
+imaginary store: it accepts what the manifest states about its payloads, and it detects contradictions in the manifest.
 Rules:
 1. Structure, signatures, digests, severed members: the same checks as a unit (device.trust, device.suit).
 2. Update procedure, then invocation procedure (draft-ietf-suit-manifest 6.3): payload-fetch, install, validate;
@@ -70,7 +70,7 @@ class StubStore:
     _seen: set[type] = field(default_factory=set)
 
     def answer(self, effect: Any) -> bool:
-        """Whether the effect succeeded. After False, `mismatch` can hold a more exact error than the condition."""
+        """Return whether the effect succeeded. If not, `mismatch` can hold a more exact error than the condition."""
         if isinstance(effect, commands.MatchVendor):
             return self._identity(effect, self.recipient.vendor_id, VendorMismatchError)
         if isinstance(effect, commands.MatchClass):
@@ -83,7 +83,7 @@ class StubStore:
         return holds is not False
 
     def _circumstance(self, effect: Any) -> bool | None:
-        """Whether a condition about the recipient holds; None for every other effect."""
+        """Return whether a condition about the recipient holds; None for every other effect."""
         if isinstance(effect, commands.MatchDevice):
             return self.recipient.device_id in (None, effect.identifier)
         if isinstance(effect, commands.MatchSlot):
@@ -93,7 +93,7 @@ class StubStore:
         return True if isinstance(effect, commands.Authorise) else None
 
     def _content(self, effect: Any) -> bool | None:
-        """Whether a condition about a component holds; None for every other effect."""
+        """Return whether a condition about a component holds; None for every other effect."""
         if isinstance(effect, commands.MatchImage):
             return self.contents.setdefault(effect.component, effect.digest) in (None, effect.digest)
         if isinstance(effect, commands.MatchContent):
@@ -192,13 +192,13 @@ def _run_sequence(content: Manifest, number: int, store: StubStore) -> None:
 
 
 def reason(error: FirstbootError) -> str:
-    """The kind of a refusal as one word, as in tests/vectors: "signature", "digest-mismatch", ..."""
+    """Return the kind of a refusal as one word, as in tests/vectors: "signature", "digest-mismatch", ..."""
     name = type(error).__name__.removesuffix("Error")
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()
 
 
 def explain(error: FirstbootError) -> str:
-    """The refusal in one line: its kind, then its fields. Control characters are replaced for terminals."""
+    """Return the refusal in one line: its kind, then its fields. Control characters are replaced for terminals."""
     fields = [f"{name}={error.fields[name]}" for name in sorted(error.fields) if name != "reason"]
     text = " ".join([str(error.fields.get("reason", "")), *fields]).strip()
     shown = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)

@@ -35,7 +35,7 @@ class Delta:
 
 
 def make_delta(old: bytes, new: bytes) -> Delta:
-    """The patch from `old` to `new`, both whole payloads.
+    """Return the patch from `old` to `new`, both whole payloads.
 
     Raises ReleaseError if detools is missing, if both are the same, or if the patch is not smaller than `new`.
     """
@@ -52,7 +52,7 @@ def make_delta(old: bytes, new: bytes) -> Delta:
 
 
 def has_detools() -> bool:
-    """Whether detools is installed."""
+    """Return whether detools is installed."""
     try:
         import detools  # noqa: F401
     except ImportError:
@@ -66,7 +66,7 @@ def create_patch(
     window_bits: int = HEATSHRINK_WINDOW_BITS,
     lookahead_bits: int = HEATSHRINK_LOOKAHEAD_BITS,
 ) -> bytes:
-    """A sequential patch of detools with heatshrink. Raises ReleaseError."""
+    """Return a sequential patch of detools with heatshrink. Raises ReleaseError."""
     try:
         import detools
     except ImportError:
@@ -88,7 +88,7 @@ def create_patch(
 
 
 def apply_patch(old: bytes, patch: bytes, new_bytes: int) -> bytes:
-    """The result of `patch` applied to `old` by the device's code. Raises ReleaseError if that refuses the patch."""
+    """Return `old` patched by the device's code. Raises ReleaseError if that code refuses the patch."""
     made = bytearray()
     try:
         target = Target(

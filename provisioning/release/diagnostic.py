@@ -66,7 +66,7 @@ def _items(value: Commands | list[Any], indent: str) -> list[str]:
 
 
 def envelope_notation(data: bytes) -> str:
-    """A SUIT envelope in diagnostic notation. Raises CodecError if the bytes are not CBOR; verifies nothing."""
+    """Return a SUIT envelope in diagnostic notation. Raises CodecError if the bytes are not CBOR; verifies nothing."""
     tag = cbor.decode(data)
     if not isinstance(tag, cbor.Tag) or not isinstance(tag.value, dict):
         return notation(tag)
@@ -101,7 +101,7 @@ def _name(table: Any, number: Any) -> str:
 
 
 def _opened(value: Any, show: Callable[[Any], Any] = lambda inside: inside) -> Any:
-    """A byte string as the CBOR inside it, shown by `show`; unchanged if it holds none."""
+    """Return a byte string as the CBOR inside it, shown by `show`; unchanged if it holds none."""
     if not isinstance(value, bytes):
         return value
     try:
@@ -125,7 +125,7 @@ def _authentication(parts: Any) -> Any:
 
 
 def _named(table: registry.Table, members: Any, show: Callable[[Any, Any], Any]) -> Any:
-    """A map with the names of `table`, each value shown by `show(key, value)`."""
+    """Return a map with the names of `table`, each value shown by `show(key, value)`."""
     if not isinstance(members, dict):
         return members
     return Named([(key, _name(table, key), show(key, members[key])) for key in members])

@@ -79,12 +79,12 @@ class Maker:
         return keyset.key_set(self.plan, CLASS_ID, others, time_s)
 
     def lower(self, time_s: int) -> bytes:
-        """The key set that brings units back to the highest values that the maker published."""
+        """Return the key set that brings units back to the highest values that the maker published."""
         self.plan = self.plan.changed(manifest_ceiling=INSTALLED, support_end_ceiling_day=END_DAY)
         return keyset.sign_key_set(self.content(time_s), self.roots)
 
     def rotate(self, role: str, time_s: int) -> bytes:
-        """The key set after the theft of `role`'s key."""
+        """Return the key set after the theft of `role`'s key."""
         signers = list(self.roots)
         if role == "root":
             self.roots = [_generate() for _ in range(3)]
@@ -163,7 +163,7 @@ def _succeeds(action: Callable[[], None]) -> bool:
 
 
 def _thefts(unit: DrillUnit, thief: Signer, role: str) -> Iterator[Line]:
-    """What a thief with the key of `role` can do until the key set changes, and what the unit refuses."""
+    """Yield what a thief with the key of `role` can do until the key set changes, and what the unit refuses."""
     last_s = unit.anchors.rules.intervals[0].last_s
     attempts: tuple[tuple[str, str, Callable[[], None]], ...] = (
         ("", f"installs firmware with a number more than {SEQUENCE_JUMP} ahead",
@@ -243,7 +243,7 @@ def _way_back(maker: Maker, unit: DrillUnit, role: str, time_s: int) -> Iterator
 
 
 def _forge(content: device_keyset.KeySet, thief: Signer) -> bytes:
-    """A key set that only the thief signs; `sign_key_set` would refuse it."""
+    """Return a key set that only the thief signs; `sign_key_set` would refuse it."""
     from device.codec import cose
 
     return cose.sign_encode(
@@ -255,7 +255,7 @@ def _forge(content: device_keyset.KeySet, thief: Signer) -> bytes:
 
 
 def drill() -> Iterator[Line]:
-    """Every finding, theft by theft: tracker, author, support, and one of three roots."""
+    """Yield every finding, theft by theft: tracker, author, support, and one of three roots."""
     for role in ("tracker", "author", "support", "root"):
         maker = Maker()
         unit = DrillUnit(maker)

@@ -20,7 +20,7 @@ Line = tuple[str, str]
 
 
 def explain(content: Manifest, vendor_id: bytes, class_id: bytes) -> list[Line]:
-    """What a unit of this vendor and class would fetch if it runs other firmware. Signatures are not checked."""
+    """Return what a unit of this vendor and class would fetch if it runs other firmware. Signatures are not checked."""
     try:
         check_members(content)
         targets, delta = targets_of(content, Anchors(vendor_id, class_id, (), 0, 0, NO_RULES), UNKNOWN)
@@ -40,7 +40,7 @@ def _payload(name: str, target: Target | None) -> Line:
 
 
 def app_lines(release: Path) -> list[Line]:
-    """The files of the set in a release folder; empty without a set. Raises CodecError."""
+    """Return the files of the set in a release folder; empty without a set. Raises CodecError."""
     path = release / FILES[APP][0]
     if not path.is_file():
         return []
@@ -51,7 +51,7 @@ def app_lines(release: Path) -> list[Line]:
 
 
 def delta_lines(delta: Delta | None, firmware: Target | None) -> list[Line]:
-    """The delta of a release; empty without one."""
+    """Return the delta of a release; empty without one."""
     if delta is None or firmware is None:
         return []
     patch = delta.patch
@@ -66,7 +66,7 @@ def delta_lines(delta: Delta | None, firmware: Target | None) -> list[Line]:
 
 
 def delta_document(delta: Delta | None) -> dict[str, Any] | None:
-    """The same for the JSON document; None without a delta."""
+    """Return the same for the JSON document; None without a delta."""
     if delta is None:
         return None
     return {

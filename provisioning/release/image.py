@@ -74,7 +74,7 @@ class ImageKey:
 
 
 def key_hash(key_pem: Path) -> bytes:
-    """SHA-256 (32 bytes) of the DER SubjectPublicKeyInfo of a P-256 key, as the boot ROM stores it.
+    """Return SHA-256 (32 bytes) of the DER SubjectPublicKeyInfo of a P-256 key, as the boot ROM stores it.
 
     `key_pem` is a private or a public key in PEM. Raises ImageSigningError for anything else.
     """
@@ -142,7 +142,7 @@ def append_hss(image: bytes, signer: Signer) -> bytes:
 
 
 def image_key(key_pem: Path, hss_public: bytes = b"") -> ImageKey:
-    """The boot ROM's entry for an image key; with a raw HSS key, images need both signatures."""
+    """Return the boot ROM's entry for an image key; with a raw HSS key, images need both signatures."""
     if len(hss_public) not in (0, HSS_PUBLIC_BYTES):
         raise ImageSigningError(f"A raw HSS public key has {HSS_PUBLIC_BYTES} bytes.")
     return ImageKey(key_hash(key_pem), hss_public)

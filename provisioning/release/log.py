@@ -1,4 +1,4 @@
-"""Which sequence numbers were signed for which product class: a file of JSON lines that only grows.
+"""The log of signed sequence numbers per product class: a file of JSON lines that only grows.
 
 A number is logged, durably, before its envelope is handed out, so no crash lets one be signed twice. The log also
 holds the security counter of each release, which never goes back, and the highest one-time index of each HSS key, so
@@ -52,7 +52,7 @@ class ReleaseLog:
             yield
 
     def entries(self) -> list[LogEntry]:
-        """All entries, oldest first. Raises ReleaseLogError for a damaged line."""
+        """Return all entries, oldest first. Raises ReleaseLogError for a damaged line."""
         if not self.path.exists():
             return []
         found = []
@@ -69,7 +69,7 @@ class ReleaseLog:
         return found
 
     def newest(self, class_id: bytes) -> int:
-        """The highest sequence number signed for this class, 0 before the first."""
+        """Return the highest sequence number signed for this class, 0 before the first."""
         wanted = class_id.hex()
         return max((one.sequence_number for one in self.entries() if one.class_id == wanted), default=0)
 
@@ -104,7 +104,7 @@ class ReleaseLog:
             )
 
     def highest_index(self, key_id: bytes) -> int:
-        """The highest one-time index of this HSS key that was ever logged, for any class; -1 if there is none."""
+        """Return the highest one-time index of this HSS key in the log, for any class; -1 if there is none."""
         return max((one.hss.get(key_id.hex(), -1) for one in self.entries()), default=-1)
 
     def append(self, entry: LogEntry) -> None:
@@ -116,7 +116,7 @@ class ReleaseLog:
 
 
 def _is_whole(entry: LogEntry) -> bool:
-    """Whether the numbers are integers, so that later comparisons cannot fail."""
+    """Return whether the numbers are integers, so that later comparisons cannot fail."""
     numbers = (entry.sequence_number, entry.security_counter)
     return (
         all(type(one) is int and one >= 0 for one in numbers)

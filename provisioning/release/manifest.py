@@ -30,7 +30,7 @@ def encode_manifest(
     sequence_number: int,
     text: bytes,
 ) -> bytes:
-    """An encoded SUIT_Manifest. `text` is severed: only its digest is in the manifest."""
+    """Return an encoded SUIT_Manifest. `text` is severed: only its digest is in the manifest."""
     components: tuple[tuple[bytes, ...], ...] = COMPONENTS
     contents = [firmware.chunk_list, firmware.content]
     in_full = [*_fetched(0, firmware.chunk_list), *_fetched(FIRMWARE, firmware.content)]
@@ -94,7 +94,7 @@ def _fetched(index: int, content: bytes) -> list[Command]:
 
 
 def _runs_already() -> list[Command]:
-    """The way of a unit that runs this firmware: match the digest of the shared sequence."""
+    """Return the commands for units with this firmware: match the digest of the shared sequence."""
     return [
         (registry.DIRECTIVE_SET_COMPONENT_INDEX, FIRMWARE),
         (registry.CONDITION_IMAGE_MATCH, registry.REPORT_FAILURE),
@@ -122,7 +122,7 @@ def _by_delta(firmware: Payload, delta: Delta, at: int) -> list[Command]:
 
 
 def _one_of(firmware: Payload, ways: list[list[Command]], in_full: list[Command]) -> list[Command]:
-    """The first of `ways` that succeeds, else the full payload."""
+    """Return the first of `ways` that succeeds, else the full payload."""
     # A failed way leaves its parameters set, so the last way sets those of the firmware again.
     last: list[Command] = [
         (registry.DIRECTIVE_SET_COMPONENT_INDEX, FIRMWARE),

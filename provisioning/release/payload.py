@@ -26,7 +26,7 @@ class ReleaseError(ValueError):
 
 
 def split_chunks(payload: bytes) -> bytes:
-    """The chunk list: the SHA-256 digests of the chunks (CHUNK_BYTES each) in order.
+    """Return the chunk list: the SHA-256 digests of the chunks (CHUNK_BYTES each) in order.
 
     Raises ReleaseError for an empty payload or one above MAX_PAYLOAD_BYTES.
     """
@@ -63,7 +63,7 @@ class Payload:
         return hashlib.sha256(self.chunk_list).digest()
 
     def chunks(self) -> list[tuple[bytes, bytes]]:
-        """(SHA-256, content) of every chunk, in order."""
+        """Return (SHA-256, content) of every chunk, in order."""
         return [
             (self.chunk_list[at * 32 : at * 32 + 32], self.content[at * CHUNK_BYTES : (at + 1) * CHUNK_BYTES])
             for at in range(len(self.chunk_list) // 32)

@@ -90,11 +90,11 @@ class Release:
         return self.firmware.chunk_list_digest
 
     def chunks(self) -> list[tuple[bytes, bytes]]:
-        """(SHA-256, content) of every chunk of the firmware, in order."""
+        """Return (SHA-256, content) of every chunk of the firmware, in order."""
         return self.firmware.chunks()
 
     def whole_objects(self) -> dict[bytes, bytes]:
-        """SHA-256 -> content of every payload and chunk list, as a CoAP server serves them."""
+        """Return SHA-256 -> content of every payload and chunk list, as a CoAP server serves them."""
         found = {}
         for one in self.payloads:
             found[one.chunk_list_digest] = one.chunk_list
@@ -102,7 +102,7 @@ class Release:
         return found
 
     def small_objects(self) -> dict[bytes, bytes]:
-        """SHA-256 -> content of every chunk and chunk list, as a broker retains them."""
+        """Return SHA-256 -> content of every chunk and chunk list, as a broker retains them."""
         found = {}
         for one in self.payloads:
             found.update(dict(one.chunks()))
@@ -171,7 +171,7 @@ def build_release(  # noqa: PLR0913 - the parts of a release, by name
     delta_from: bytes | None = None,
     app: Payload | None = None,
 ) -> Release:
-    """A signed release of `payload` for one product class. Each signer adds a signature.
+    """Return a signed release of `payload` for one product class. Each signer adds a signature.
 
     `delta_from`: firmware that a delta is made from; `app`: an application set (application_set.build_set).
 
@@ -198,7 +198,7 @@ def build_release(  # noqa: PLR0913 - the parts of a release, by name
 
 
 def _signed_envelope(content: bytes, text: bytes, signers: Sequence[Signer]) -> bytes:
-    """The envelope of a manifest with its severed text, signed by each signer."""
+    """Return the envelope of a manifest with its severed text, signed by each signer."""
     digest = suit_envelope.encode_digest(suit_envelope.digest_of(content))
     signatures = tuple(
         cose.sign1_encode(
@@ -224,12 +224,12 @@ def _verify_as_device(envelope: bytes, vendor_id: bytes, class_id: bytes, signer
 
 
 def image_digests(envelope: bytes) -> set[bytes]:
-    """Every image digest in an envelope: payloads and chunk lists. Verifies nothing. Raises FirstbootError."""
+    """Return every image digest in an envelope: payloads and chunk lists. Verifies nothing. Raises FirstbootError."""
     return _digests(manifest.decode(suit_envelope.decode(envelope).manifest))
 
 
 def _digests(content: manifest.Manifest) -> set[bytes]:
-    """Every image digest in the manifest."""
+    """Return every image digest in the manifest."""
     found: set[bytes] = set()
     for _command, argument in content.shared:
         if isinstance(argument, dict) and registry.PARAMETER_IMAGE_DIGEST in argument:

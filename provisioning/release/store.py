@@ -17,7 +17,7 @@ from typing import Final
 
 from provisioning.release.release import Release
 
-FILE_MODE: Final = 0o644  # what is published is public; the server may run as another user than the publisher
+FILE_MODE: Final = 0o644  # published files are public; the server may run as another user than the publisher
 NAME: Final = re.compile(r"manifest|support|contact|keyset|o/[0-9a-f]{64}")
 
 
@@ -77,7 +77,7 @@ class ReleaseStore:
 
     # --- serving -------------------------------------------------------------------------------------
     def size(self, name: str) -> int | None:
-        """The size in bytes of a published name; None if it is not published."""
+        """Return the size in bytes of a published name; None if it is not published."""
         if not NAME.fullmatch(name):
             return None
         try:
@@ -86,13 +86,13 @@ class ReleaseStore:
             return None
 
     def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
-        """The bytes of a published name from `start`, at most `length`. Raises FileNotFoundError."""
+        """Return the bytes of a published name from `start`, at most `length`. Raises FileNotFoundError."""
         with self._path(name).open("rb") as file:
             file.seek(start)
             return file.read() if length is None else file.read(length)
 
     def totals(self) -> tuple[int, int]:
-        """How many published files there are, and their size in bytes."""
+        """Return how many published files there are, and their size in bytes."""
         sizes = []
         for folder in (self.directory, self.directory / "o"):
             if not folder.is_dir():

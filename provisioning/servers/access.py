@@ -15,7 +15,7 @@ SERVICES: Final = (PUBLISHER, TRACKER)
 
 
 def service_of(user: str) -> str | None:
-    """The service that a user is: "publisher" for "publisher" and "publisher-NAME"; None for a device."""
+    """Return the service that a user is: "publisher" for "publisher" and "publisher-NAME"; None for a device."""
     kind = user.partition("-")[0]
     return kind if kind in SERVICES else None
 
@@ -29,7 +29,7 @@ class Rights:
 
 
 def device_rights(class_ids: Sequence[bytes]) -> Rights:
-    """What every device may do: its own topics, and read what its maker publishes for these classes."""
+    """Return what every device may do: its own topics, and read what its maker publishes for these classes."""
     return Rights(
         publish=("fb/d/%u/fresh/req", "fb/d/%u/report"),
         subscribe=("fb/d/%u/fresh", *(f"fb/{class_id.hex()}/#" for class_id in class_ids)),
@@ -37,7 +37,7 @@ def device_rights(class_ids: Sequence[bytes]) -> Rights:
 
 
 def service_rights(class_ids: Sequence[bytes]) -> dict[str, Rights]:
-    """What the maker's own users may do; the publisher reads back what it wrote."""
+    """Return what the maker's own users may do; the publisher reads back what it wrote."""
     releases = tuple(f"fb/{class_id.hex()}/#" for class_id in class_ids)
     return {
         PUBLISHER: Rights(publish=releases, subscribe=releases),
@@ -72,7 +72,7 @@ class ServedUnits:
         self.ids = frozenset(device_ids)
 
     def holds(self, user: str) -> bool:
-        """Whether a user of this name has any rights. The maker's own users always have rights."""
+        """Return whether a user of this name has any rights. The maker's own users always have rights."""
         return (
             self.ids is None
             or service_of(user) is not None
@@ -81,7 +81,7 @@ class ServedUnits:
 
 
 def covers(allowed: str, wanted: str) -> bool:
-    """Whether the filter `allowed` covers every topic that the filter or topic `wanted` matches."""
+    """Return whether the filter `allowed` covers every topic that the filter or topic `wanted` matches."""
     allowed_levels, wanted_levels = allowed.split("/"), wanted.split("/")
     for index, level in enumerate(allowed_levels):
         if level == "#":
@@ -96,7 +96,7 @@ def covers(allowed: str, wanted: str) -> bool:
 def mosquitto_acl(
     class_ids: Sequence[bytes], units: Iterable[bytes] | None = None, services: Sequence[str] = SERVICES
 ) -> str:
-    """The table in mosquitto's acl_file syntax.
+    """Return the table in mosquitto's acl_file syntax.
 
     `units`: device ids that have access, each with rights of its own; a device that is not named has no rights,
     whatever its certificate. None: a pattern that gives each certificate rights on its own topics.

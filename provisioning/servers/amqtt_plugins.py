@@ -19,7 +19,7 @@ _log = logging.getLogger("amqtt.firstboot")  # below "amqtt", so it goes to the 
 
 
 def common_name(certificate_der: bytes) -> str | None:
-    """The one common name of a certificate, None if there is not exactly one."""
+    """Return the one common name of a certificate, None if there is not exactly one."""
     names = x509.load_der_x509_certificate(certificate_der).subject.get_attributes_for_oid(
         NameOID.COMMON_NAME
     )

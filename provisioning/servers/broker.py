@@ -56,7 +56,7 @@ class Broker(Protocol):
 
 
 def free_port(host: str = LOOPBACK, kind: int = socket.SOCK_STREAM) -> int:
-    """A port that was free a moment ago. Another process can take it before the caller binds it."""
+    """Return a port that was free a moment ago. Another process can take it before the caller binds it."""
     with socket.socket(socket.AF_INET, kind) as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])

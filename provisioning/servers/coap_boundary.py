@@ -49,7 +49,7 @@ class _MalformedOption(error.BadOption):  # type: ignore[misc]
 
 
 def is_request_option(value: bytes) -> bool:
-    """Whether `value` is the OSCORE option of a request (RFC 8613 6.1).
+    """Return whether `value` is the OSCORE option of a request (RFC 8613 6.1).
 
     A request has a Partial IV of 1 to 5 bytes and a kid. An empty value means that all flags are 0.
     """
@@ -136,7 +136,7 @@ def guard_datagrams(protocol: Any) -> None:
 
 
 def bad_option_answer(data: bytes) -> bytes:
-    """An acknowledgement with 4.02 for a confirmable request; empty for every other datagram."""
+    """Return an acknowledgement with 4.02 for a confirmable request; empty for every other datagram."""
     if len(data) < 4 or data[0] & 0xF0 != _CON_V1 or not 0 < data[1] < 0x20:
         return b""
     token_bytes = data[0] & 0x0F

@@ -28,13 +28,13 @@ _REASONS: Final = {
 
 
 def kind_of(path: Sequence[str]) -> str:
-    """What a path of the CoAP server names; "other" for anything else."""
+    """Return what a path of the CoAP server names; "other" for anything else."""
     if len(path) == 2:
         return _POSTS.get(path[1], "other")
     return _FILES.get(path[2], "other") if len(path) >= 3 else "other"
 
 
 def reason_of(refusal: Exception) -> str:
-    """Why a request was refused; "other" for an exception without a word of its own."""
+    """Return why a request was refused; "other" for an exception without a word of its own."""
     found = (_REASONS.get(kind.__name__) for kind in type(refusal).__mro__)
     return next((reason for reason in found if reason is not None), "other")

@@ -115,7 +115,7 @@ class ReleaseSite(resource.Resource, resource.PathCapable):  # type: ignore[misc
 
 
 def _has_unknown_option(request: aiocoap.Message) -> bool:
-    """Whether a critical option is not one of KNOWN_OPTIONS."""
+    """Return whether a critical option is not one of KNOWN_OPTIONS."""
     return any(
         option.number.is_critical() and option.number not in KNOWN_OPTIONS
         for option in request.opt.option_list()
@@ -181,7 +181,7 @@ class CoapServer(Service):
 
 
 async def serve(site: Any, host: str, port: int) -> Any:
-    """An aiocoap context that serves `site` on one IPv4 address (no IPv6 is needed on the machine)."""
+    """Return an aiocoap context that serves `site` on one IPv4 address (no IPv6 is needed on the machine)."""
     context = await aiocoap.Context.create_server_context(
         site, bind=(host, port), transports=["simplesocketserver"]
     )
@@ -190,7 +190,7 @@ async def serve(site: Any, host: str, port: int) -> Any:
 
 
 def bound_port(context: Any) -> int:
-    """The UDP port that a context of serve() got."""
+    """Return the UDP port that a context of serve() got."""
     return int(_protocol(context)._transport.get_extra_info("sockname")[1])
 
 

@@ -160,7 +160,7 @@ class MakerServers(Service):
             raise TrackerError(f"the tracker's key does not sign: {error}") from error
 
     def _ping(self) -> str:
-        """Whether the CoAP port answers (RFC 7252 4.3)."""
+        """Return whether the CoAP port answers (RFC 7252 4.3)."""
         if self.coap is None:
             return "not started"
         host = "127.0.0.1" if self.coap.host in ("", "0.0.0.0") else self.coap.host  # noqa: S104 - compared, not bound

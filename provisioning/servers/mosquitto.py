@@ -45,7 +45,7 @@ RUN_FILE: Final = "mosquitto.run"  # pid and private directory of the broker tha
 
 
 def find_mosquitto() -> Path | None:
-    """The mosquitto program: on PATH or in /usr/sbin."""
+    """Return the mosquitto program: on PATH or in /usr/sbin."""
     found = shutil.which("mosquitto", path=os.environ.get("PATH", os.defpath) + os.pathsep + "/usr/sbin")
     return Path(found) if found else None
 
@@ -176,7 +176,7 @@ class MosquittoBroker(Service):
         draft.replace(runtime / "acl")
 
     def _prepare(self) -> Path:
-        """A private directory with everything that mosquitto reads, owned by the user it runs as."""
+        """Return a private directory with everything that mosquitto reads, owned by the user it runs as."""
         runtime = Path(tempfile.mkdtemp(prefix=RUNTIME_PREFIX))
         setup = self._setup
         files = BrokerFiles(
@@ -195,7 +195,7 @@ class MosquittoBroker(Service):
 
 
 def _runs_from(pid: int, runtime: Path) -> bool:
-    """Whether `pid` is still the broker that reads its configuration from `runtime`."""
+    """Return whether `pid` is still the broker that reads its configuration from `runtime`."""
     try:
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:

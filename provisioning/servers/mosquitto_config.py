@@ -52,7 +52,7 @@ class BrokerFiles:
 
 
 def configuration_text(files: BrokerFiles, host: str, port: int, template: str = CONFIGURATION) -> str:
-    """The text of mosquitto.conf. Raises ServerError for a path that mosquitto would read as something else."""
+    """Return the text of mosquitto.conf. Raises ServerError for a path that mosquitto would read as something else."""
     paths = {name: str(path) for name, path in vars(files).items()}
     if any("\n" in path or path != path.strip() for path in paths.values()):
         raise ServerError("a path for mosquitto may not contain a line end, or begin or end with a space")

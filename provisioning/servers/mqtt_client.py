@@ -51,7 +51,7 @@ class _NamedContext(ssl.SSLContext):
 
 
 def tls_context(access: MqttAccess) -> ssl.SSLContext:
-    """The TLS settings of a connection. The passphrase of an encrypted key comes from `secret_input`.
+    """Return the TLS settings of a connection. The passphrase of an encrypted key comes from `secret_input`.
 
     Raises OSError (ssl.SSLError among them), and ValueError for a private key that others can read.
     """

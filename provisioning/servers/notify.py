@@ -25,6 +25,6 @@ def notify(*assignments: str, environment: Mapping[str, str] = os.environ) -> bo
 
 
 def watchdog_interval_s(environment: Mapping[str, str] = os.environ) -> float | None:
-    """How often to send WATCHDOG=1: half of systemd's limit. None if it does not watch."""
+    """Return how often to send WATCHDOG=1: half of systemd's limit. None if it does not watch."""
     text = environment.get(WATCHDOG, "")
     return int(text) / 2_000_000 if text.isdecimal() and int(text) > 0 else None

@@ -68,7 +68,7 @@ class OscoreStore:
         return unit
 
     def find(self, sender_id: bytes) -> OscoreUnit | None:
-        """The unit with this sender id, None if there is none. Raises OscoreStoreError for a damaged entry."""
+        """Return the unit with this sender id, None if there is none. Raises OscoreStoreError for a damaged entry."""
         if len(sender_id) != SENDER_ID_BYTES:
             return None
         try:
@@ -93,12 +93,12 @@ class OscoreStore:
         return True
 
     def count(self) -> int:
-        """How many units have access."""
+        """Return how many units have access."""
         with os.scandir(self.directory) as entries:
             return sum(one.name.endswith(".unit") for one in entries)
 
     def first_sequence(self, sender_id: bytes) -> int:
-        """The first number that the server may use with this unit after a start."""
+        """Return the first number that the server may use with this unit after a start."""
         elapsed_s = max(0, int(self._clock()) - RESTORE_EPOCH_S)
         try:
             stored = int(self._path(sender_id, "sequence").read_text())

@@ -27,18 +27,18 @@ _log = logging.getLogger(__name__)
 
 
 def manifest_number(data: bytes) -> int:
-    """The sequence number of an envelope's manifest. Raises FirstbootError."""
+    """Return the sequence number of an envelope's manifest. Raises FirstbootError."""
     return int(manifest.decode(envelope.decode(data).manifest).sequence_number)
 
 
 def support_number(data: bytes) -> int:
-    """The sequence number of a signed support record. Raises FirstbootError."""
+    """Return the sequence number of a signed support record. Raises FirstbootError."""
     signed = cose.decode(data, limits.RECORD_BYTES, limits.KEYSET_SIGNATURES)
     return int(support.decode(signed.payload or b"").sequence)
 
 
 def keyset_number(data: bytes) -> int:
-    """The sequence number of a signed key set. Raises FirstbootError."""
+    """Return the sequence number of a signed key set. Raises FirstbootError."""
     signed = cose.decode(data, limits.KEYSET_BYTES, limits.KEYSET_SIGNATURES)
     return int(keyset.decode(signed.payload or b"").rules.sequence)
 
@@ -61,7 +61,7 @@ class PublishedNumbers(Newest):
         self.problem: str | None = None  # why the store cannot be read now
 
     def current(self) -> tuple[int, int, int]:
-        """The numbers of manifest, support record and key set; 0 for a key set that is not named."""
+        """Return the numbers of manifest, support record and key set; 0 for a key set that is not named."""
         self.problem = None
         self.manifest = self._read("manifest", self.manifest)
         self.support = self._read("support", self.support)

@@ -43,12 +43,12 @@ class ClockError(ServerError):
 
 
 def system_time_s() -> int:
-    """Seconds since 1970."""
+    """Return seconds since 1970."""
     return int(time.time())
 
 
 def steady_s() -> float:
-    """Seconds since the machine started, suspended time included; nobody can set this clock."""
+    """Return seconds since the machine started, suspended time included; nobody can set this clock."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
@@ -61,7 +61,7 @@ def boot_id() -> str:
 
 
 def is_synchronised() -> bool:
-    """Whether the kernel says that a time service (NTP, PTP) keeps the clock."""
+    """Return whether the kernel says that a time service (NTP, PTP) keeps the clock."""
     libc = ctypes.CDLL(ctypes.util.find_library("c"), use_errno=True)
     timex = ctypes.create_string_buffer(_TIMEX_BYTES)  # modes = 0: read only
     state = libc.adjtimex(timex)
@@ -159,7 +159,7 @@ def _read(state: Path) -> int | None:
 
 
 def _confirm(state: Path | None) -> str:
-    """The command that confirms the time."""
+    """Return the command that confirms the time."""
     return (
         "start the tracker again" if state is None else f"firstboot serve accept-clock --state {state.parent}"
     )
@@ -170,7 +170,7 @@ def _base_path(state: Path) -> Path:
 
 
 def _read_base(state: Path, boot_id: str) -> tuple[int, float] | None:
-    """The moment that was kept in this start of the machine; None if there is none. A damaged file is a ClockError."""
+    """Return the moment kept since the machine started; None if there is none. Raises ClockError."""
     try:
         kept, now_text, steady_text = _base_path(state).read_text(encoding="ascii").split()
         return (int(now_text), float(steady_text)) if kept == boot_id else None

@@ -48,7 +48,7 @@ class Report:
     data: bytes
 
     def fields(self) -> dict[int, Any]:
-        """The decoded map; empty if the report is not one."""
+        """Return the decoded map; empty if the report is not one."""
         try:
             value = cbor.decode(self.data, limits.REPORT_BYTES)
         except FirstbootError:
@@ -56,7 +56,7 @@ class Report:
         return value if isinstance(value, dict) else {}
 
     def suit(self) -> report.Report:
-        """The decoded SUIT_Report. Raises CodecError, UnsupportedError for anything else."""
+        """Return the decoded SUIT_Report. Raises CodecError, UnsupportedError for anything else."""
         return report.decode(self.data)
 
 
@@ -74,7 +74,7 @@ class Newest:
     keyset: int = 0
 
     def current(self) -> tuple[int, int, int]:
-        """The numbers of manifest, support record and key set, as the tracker signs them."""
+        """Return the numbers of manifest, support record and key set, as the tracker signs them."""
         return self.manifest, self.support, self.keyset
 
     def raise_to(self, manifest: int = 0, support: int = 0, keyset: int = 0) -> None:
@@ -115,7 +115,7 @@ class Tracker:
             return list(self._reports)
 
     def answer(self, request: bytes, source: str = MQTT) -> bytes:
-        """The signed record for `request`, which came over `source`.
+        """Return the signed record for `request`, which came over `source`.
 
         Raises FreshnessError for a damaged request or another class, ClockError, and TrackerError if the key does not
         sign.

@@ -3,7 +3,7 @@
 Rules:
 1. FAIL means that the unit or a check failed: the unit is quarantined, its code is burned, and no run continues with
    it before a person has decided (`firstboot station rework`).
-2. TIMEOUT, ERROR and ABORTED are no evidence against the unit: the next run continues with it.
+2. TIMEOUT, ERROR and ABORTED do not count against the unit: the next run continues with it.
 3. A fault of the station's own printer or documents is not a fault of the unit.
 4. Before the unit is quarantined, the station asks the port again. If another board answers, the boards were swapped:
    neither is quarantined, and each continues with its own identity.

@@ -11,7 +11,7 @@ from typing import Final
 
 
 class PortState(StrEnum):
-    """What a port shows."""
+    """The state that a port shows."""
 
     ABSENT = "absent"  # the port itself does not exist
     EMPTY = "empty"  # the port exists, no board answers
@@ -24,7 +24,7 @@ class PortState(StrEnum):
 
 
 class PortEvent(StrEnum):
-    """What happens at a port."""
+    """An event at a port."""
 
     FOUND = "found"  # the port could be opened
     LOST = "lost"  # the port disappeared or failed

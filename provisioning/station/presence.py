@@ -26,7 +26,7 @@ MOST_PATIENCE_S: Final = 2.0
 
 
 class Verdict(StrEnum):
-    """What is known of a port."""
+    """The result of the questions to a port."""
 
     PROBING = "probing"  # asked; nothing is decided yet
     PRESENT = "present"
@@ -42,7 +42,7 @@ class Presence:
         self._probe_s = probe_s
         self._most_misses = misses
         self._missed = 0
-        self._slowest_s = 0.0  # how long answers take, as a fading average
+        self._slowest_s = 0.0  # duration of answers, as a fading average
         self._asked: dict[int, float] = {}  # question number -> when it was sent
         self._open: int | None = None
         self._until = 0.0  # when the open question becomes a miss, or when the next one is due

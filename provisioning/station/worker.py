@@ -39,7 +39,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class PortView:
-    """What a port shows now. `board`: hardware id or device id in hex. Times are seconds."""
+    """The present view of a port. `board`: hardware id or device id in hex. Times are seconds."""
 
     name: str
     state: PortState = PortState.STOPPED
