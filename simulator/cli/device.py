@@ -8,16 +8,21 @@ import shutil
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from provisioning.cli.commands import CommandGroup
 from provisioning.cli.errors import InputError
-from simulator.cli.device_bare import bare
-from simulator.cli.options import On, OnOption, end_by_signal
+from simulator.cli.device_bare import MOST, bare
+from simulator.cli.options import FirmwareOption, On, OnOption, end_by_signal
 from simulator.story.errors import WorldError
+from simulator.story.inputs import Inputs
+
+if TYPE_CHECKING:
+    from simulator.story.running import RunningUnit
 
 LOOK_S: Final = 0.3  # how often the unit is checked
 
@@ -31,10 +36,13 @@ app.command()(bare)
 
 
 @app.command()
-def run(
+def run(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     on: OnOption = On.sim,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print address and label as one JSON document.")
+        bool,
+        typer.Option(
+            "--json", help="Print every address, port, key file and label as one line of JSON, then run on."
+        ),
     ] = False,
     after_support: Annotated[
         bool,
@@ -45,15 +53,43 @@ def run(
     keep: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Keep logs, label and flash in this empty folder.")
     ] = None,
+    units: Annotated[int, typer.Option(min=1, max=MOST, help="How many units. They share the servers.")] = 1,
+    product: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Product definition (TOML). Its servers are replaced by those of the run."
+        ),
+    ] = None,
+    keys: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Development keys. They are generated if the folder does not exist."
+        ),
+    ] = None,
+    image: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Signed boot image that the units run, signed with a key of the key folder."
+        ),
+    ] = None,
+    app_folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--app", metavar="DIR", help="Application: published as release 2, installed after set-up."
+        ),
+    ] = None,
+    firmware: FirmwareOption = None,
 ) -> None:
-    """Start one unit as it comes from the factory and run it until Ctrl-C.
+    """Start units as they come from the factory and run them until Ctrl-C.
 
     The unit is provisioned with development keys: NOT FOR SALE. The command prints the unit's address and its label,
     which shows the set-up code. Update servers run too, on loopback. Press Enter to press the unit's button.
 
     Ctrl-C or SIGTERM ends it with exit code 0. If the unit cannot start or stops, the logs are kept.
 
-    Example: `firstboot device run --on sim`
+    `--json` prints one line when the units answer; the command then runs on. The line contains the set-up codes.
+
+    Example: `firstboot device run --on sim --units 3 --json`
     """
     if keep is not None and keep.exists() and any(keep.iterdir()):
         raise InputError(f"{keep} is not empty. Name a new folder.")
@@ -61,7 +97,8 @@ def run(
     end_by_signal()
     is_kept = keep is not None
     try:
-        _serve(on.value, directory, as_json, after_support)
+        inputs = Inputs(product=product, app=app_folder, image=image, keys=keys)
+        _serve(on.value, directory, inputs, Shown(as_json, after_support, units))
     except KeyboardInterrupt:
         typer.echo("device: ended", err=True)
     except (WorldError, OSError) as error:
@@ -72,14 +109,34 @@ def run(
             shutil.rmtree(directory, ignore_errors=True)
 
 
-def _serve(on: str, directory: Path, as_json: bool, is_past_support: bool) -> None:
-    """Run the unit until Ctrl-C (KeyboardInterrupt). Raises WorldError if it cannot start or stops."""
-    from simulator.story.running import running_unit
+@dataclass(frozen=True)
+class Shown:
+    """The choices of the command line that are not inputs of the maker."""
 
-    with running_unit(on, directory, _note, is_past_support=is_past_support) as world:
+    is_json: bool
+    is_past_support: bool
+    units: int
+
+
+def _serve(on: str, directory: Path, inputs: Inputs, shown: Shown) -> None:
+    """Run the units until Ctrl-C (KeyboardInterrupt). Raises WorldError if one cannot start or stops."""
+    from simulator.story.running import all_units, running_unit
+
+    with running_unit(on, directory, _note, is_past_support=shown.is_past_support, inputs=inputs) as world:
+        units = all_units(world, shown.units)
+        if inputs.app is not None:
+            for transport in world.transports:
+                world.publish(2, transport)
         world.servers.publisher.stop()  # the reader publishes under the same name (docs/tutorial.md)
-        _print_unit(world, on, as_json)
-        _watch(world)
+        if shown.is_json:
+            from simulator.story.facts import facts_of
+
+            typer.echo(json.dumps(facts_of(world, units)))
+        else:
+            for unit in units:
+                _print_unit(unit)
+        _print_end()
+        _watch([unit.machine for unit in units])
     raise WorldError("the unit stopped")
 
 
@@ -89,35 +146,32 @@ def _note(text: str) -> None:
     typer.echo(f"device: {text}", err=True)
 
 
-def _print_unit(world: Any, on: str, as_json: bool) -> None:
-    """Print the address and the label of the unit, and how to end the command."""
-    from simulator.story.running import address_of, label_of
+def _print_unit(unit: RunningUnit) -> None:
+    """Print the address and the label of a unit."""
+    label = unit.label
+    typer.echo(f"\n  {label['brand']} {label['model']}   {label['note']}")
+    typer.echo(f"  serial       {label['serial']}")
+    typer.echo(f"  set-up code  {label['setup_code']}")
+    typer.echo(f"  certificate  {label['certificate_sha256']}")
+    typer.echo(f"  label        {label['picture']}")
+    typer.echo(f"\n  open         {unit.setup_url}")
+    typer.echo(f"  or           firstboot onboard --label {label['picture']} --host {unit.address[8:-1]}\n")
 
-    label, address = label_of(world), address_of(world)
-    # The fragment stays in the browser: the page's script reads it, and no request carries it.
-    start = f"{address}setup#code={label['setup_code']}"
-    if as_json:
-        typer.echo(json.dumps({"on": on, "address": address, "setup_url": start, "label": label}))
-    else:
-        typer.echo(f"\n  {label['brand']} {label['model']}   {label['note']}")
-        typer.echo(f"  serial       {label['serial']}")
-        typer.echo(f"  set-up code  {label['setup_code']}")
-        typer.echo(f"  certificate  {label['certificate_sha256']}")
-        typer.echo(f"  label        {label['picture']}")
-        typer.echo(f"\n  open         {start}")
-        typer.echo(f"  or           firstboot onboard --label {label['picture']} --host {address[8:-1]}\n")
+
+def _print_end() -> None:
+    """Print how to end the command."""
     sys.stdout.flush()  # a program that reads this through a pipe waits for it
     hint = "press Enter to press its button, " if sys.stdin.isatty() else ""
     _note(f"running; {hint}Ctrl-C ends it")
 
 
-def _watch(world: Any) -> None:
-    """Press the button at each Enter, until the unit stops or Ctrl-C ends the command (KeyboardInterrupt)."""
+def _watch(machines: list[Any]) -> None:
+    """Press the first unit's button at each Enter, until a unit stops. Ctrl-C raises KeyboardInterrupt."""
     is_person = sys.stdin.isatty()
-    while world.machine.is_powered:
+    while all(machine.is_powered for machine in machines):
         if is_person and select.select([sys.stdin], [], [], LOOK_S)[0]:
             if sys.stdin.readline():
-                world.machine.press_button()
+                machines[0].press_button()
                 _note("button pressed")
             else:
                 is_person = False  # the terminal is closed; the unit continues

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from device.owner import setup_code
+from provisioning.onboarding.client import DeviceClient
 from simulator.story.errors import WorldError
 from simulator.story.inputs import Inputs
 from simulator.story.runner import StepFailed, wait_until
+from simulator.story.station_run import KnownUnit
 from simulator.story.world import World
 
 ANSWERS_S: Final = 60  # from power-on to the first page on a busy machine; an idle one takes two
@@ -50,15 +53,54 @@ def running_unit(
         yield world
 
 
+@dataclass(frozen=True)
+class RunningUnit:
+    """One provisioned, running unit."""
+
+    machine: Any
+    known: KnownUnit
+    label: dict[str, Any]
+
+    @property
+    def address(self) -> str:
+        """The URL at which a browser on this machine reaches the unit."""
+        host, port = self.machine.web_address
+        return f"https://{host}:{port}/"
+
+    def is_answering(self) -> bool | None:
+        """Return True if the first page answers, else None. Raises OSError without an answer."""
+        client = DeviceClient(lambda: self.machine.web_address, self.known.fingerprint)
+        return client.request("GET", "/").status == 200 or None
+
+    @property
+    def setup_url(self) -> str:
+        """The URL of set-up. The fragment with the code stays in the browser: no request carries it."""
+        return f"{self.address}setup#code={self.label['setup_code']}"
+
+
+def all_units(world: World, count: int) -> list[RunningUnit]:
+    """Return `count` running units: the world's own and more that are made now. Raises WorldError."""
+    units = [RunningUnit(world.machine, world.unit, label_of(world))]
+    for number in range(2, count + 1):
+        machine, known = world.provision_another(number)
+        unit = RunningUnit(machine, known, label_of(world, known))
+        try:
+            wait_until("the first page", unit.is_answering, ANSWERS_S)
+        except StepFailed as error:
+            raise WorldError(f"unit {known.serial}: {error}") from error
+        units.append(unit)
+    return units
+
+
 def address_of(world: World) -> str:
     """Return the URL at which a browser on this machine reaches the unit."""
     host, port = world.machine.web_address
     return f"https://{host}:{port}/"
 
 
-def label_of(world: World) -> dict[str, Any]:
+def label_of(world: World, known: KnownUnit | None = None) -> dict[str, Any]:
     """Return the label as data. It contains the set-up code and is secret, as the label is."""
-    unit, product = world.unit, world.product
+    unit, product = known or world.unit, world.product
     return {
         "brand": product.brand,
         "model": product.model,

@@ -116,7 +116,9 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-@pytest.mark.parametrize("part", ["demo", "device", "firmware", "keys", "release", "station", "powercut"])
+@pytest.mark.parametrize(
+    "part", ["demo", "device", "firmware", "keys", "release", "station", "powercut", "nvm"]
+)
 def test_every_part_of_the_program_starts(installed: Installed, maker_folder: Path, part: str) -> None:
     text = installed.run("-m", "firstboot", part, "--help", cwd=maker_folder.parent)
     assert f"firstboot {part}" in text

@@ -1,0 +1,123 @@
+"""The content of a flash image: littlefs records by name, slots, marks and the facts of the boot ROM.
+
+Rules:
+1. Secrets are redacted: of a secret record, only name, size and state are shown. The entropy sectors are never read.
+2. The image is not changed, and nothing is formatted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from device.codec.image import parse_image
+from device.errors import FirstbootError, ImageFormatError, StorageError
+from device.layout import MPS2
+from device.records import store
+from device.update.slots import BootState
+from simulator.ports.flash import SimFlash
+from simulator.ports.records import LfsRecords, device_records, user_records
+
+# Keys, OSCORE secrets, the verifiers of the set-up code and of the password (docs/secrets.json).
+SECRET: Final = frozenset({"device.key", "web.key", "oscore", "setup", "credential"})
+REDACTED: Final = "(secret: --reveal shows it)"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing in a flash image. `data` is empty if it is redacted or is not a record."""
+
+    name: str  # region/record, or slot0, slot1, lock, counter
+    size: int
+    detail: str
+    data: bytes = b""
+
+
+class NvmImage:
+    """The content of the flash image in `path`. Raises OSError, ValueError if the file has another size."""
+
+    def __init__(self, path: Path) -> None:
+        content = path.read_bytes()
+        if len(content) != MPS2.size_bytes:
+            raise ValueError(f"{path} has {len(content)} bytes. A flash image has {MPS2.size_bytes}.")
+        self._flash = SimFlash()
+        self._flash.load_image(content)
+
+    def entries(self) -> list[Entry]:
+        """Return everything in the image, secrets with their data: use `shown` before printing."""
+        return [*self._boot_facts(), *self._slots(), *self._records()]
+
+    def find(self, name: str) -> Entry | None:
+        """Return the entry `region/record`; None if there is none."""
+        return next((one for one in self.entries() if one.name == name), None)
+
+    def _boot_facts(self) -> Iterator[Entry]:
+        boot = BootState(self._flash, MPS2)
+        yield Entry("lock", 64, "locked" if boot.is_locked() else "open")
+        yield Entry("counter", 4, str(boot.security_counter()))
+        yield Entry(
+            "revoked-image-keys", 32, ", ".join(map(str, sorted(boot.revoked_image_keys()))) or "none"
+        )
+
+    def _slots(self) -> Iterator[Entry]:
+        boot = BootState(self._flash, MPS2)
+        for slot in range(len(MPS2.slot_offsets)):
+            marks = boot.marks(slot)
+            names = [name for name in ("staged", "tried", "confirmed") if getattr(marks, f"is_{name}")]
+            if marks.is_confirmed:
+                names[-1] += f" (sequence {marks.confirm_sequence})"
+            try:
+                info = parse_image(partial(boot.read, slot), boot.slot_limit_bytes)
+                image = f"image {'.'.join(map(str, info.version[:3]))}, counter {info.security_counter}"
+                size = info.body_bytes
+            except ImageFormatError as error:
+                image, size = f"no valid image ({error.fields['reason']})", 0
+            yield Entry(f"slot{slot}", size, f"{image}; marks: {', '.join(names) or 'none'}")
+
+    def _records(self) -> Iterator[Entry]:
+        for region, records in (
+            (store.DEVICE, device_records(self._flash)),
+            (store.USER, user_records(self._flash)),
+        ):
+            try:
+                records.mount()
+                names = records.names()
+            except StorageError:
+                yield Entry(f"{region}/", 0, "no file system")
+                continue
+            yield from (_entry(region, name, records) for name in names)
+
+
+def _entry(region: str, name: str, records: LfsRecords) -> Entry:
+    stored = records.read(name) or b""
+    try:
+        form, data = store.unwrap(name, stored)
+        detail = f"form {form}, digest correct"
+    except FirstbootError:
+        data, detail = stored, "DAMAGED: the digest does not match"
+    return Entry(f"{region}/{name}", len(data), detail, data)
+
+
+def is_secret(entry: Entry) -> bool:
+    """Return whether the data of an entry must not be printed. A record that this version does not know is secret."""
+    _, _, name = entry.name.partition("/")
+    return bool(name) and (name in SECRET or store.find(name) is None)
+
+
+def differences(before: NvmImage, after: NvmImage) -> list[str]:
+    """Return a line for each entry that was added (+), removed (-) or changed (~), without the data."""
+    old = {one.name: one for one in before.entries()}
+    new = {one.name: one for one in after.entries()}
+    lines = []
+    for name in sorted(old.keys() | new.keys()):
+        one, other = old.get(name), new.get(name)
+        if one is None and other is not None:
+            lines.append(f"+ {name}: {other.size} bytes, {other.detail}")
+        elif other is None and one is not None:
+            lines.append(f"- {name}: {one.size} bytes, {one.detail}")
+        elif one is not None and other is not None and one != other:
+            lines.append(f"~ {name}: {one.size} bytes, {one.detail} -> {other.size} bytes, {other.detail}")
+    return lines

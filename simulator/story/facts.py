@@ -1,0 +1,86 @@
+"""Running units and their servers, as data for scripts: `firstboot device run --json`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from provisioning.keys.key_ring import SIGNING_ROLES
+from simulator.story.product import SERVER_NAME
+from simulator.story.running import RunningUnit
+from simulator.story.world import World
+
+_LOGS: Final = {"sim": (), "qemu": ("qemu.log", "command-line.txt"), "renode": ("renode.log",)}
+
+
+def facts_of(world: World, units: list[RunningUnit]) -> dict[str, Any]:
+    """Return ports, brokers, authorities, key files and labels. Labels contain set-up codes, so this is secret."""
+    first = units[0]
+    return {
+        "on": world.on,
+        "address": first.address,
+        "setup_url": first.setup_url,
+        "label": first.label,
+        "units": [_unit(world, one) for one in units],
+        "servers": _servers(world),
+        "keys": _keys(world),
+        "folder": str(world.directory),
+        "product": str(world.directory / "product.toml"),
+        "class_id": world.product.class_id.hex(),
+        "registry": str(world.directory / "registry.sqlite"),
+        "images": {str(number): str(path) for number, path in sorted(world.images.signed.items())},
+        "rom": None if world.images.rom is None else str(world.images.rom),
+    }
+
+
+def _unit(world: World, unit: RunningUnit) -> dict[str, Any]:
+    host, port = unit.machine.web_address
+    folder: Path = unit.machine.directory
+    return {
+        "serial": unit.known.serial,
+        "device_id": unit.known.device_id,
+        "address": unit.address,
+        "host": host,
+        "port": port,
+        "setup_url": unit.setup_url,
+        "label": unit.label,
+        "folder": str(folder),
+        "console": str(folder / "console.log"),
+        "flash": None if world.on == "sim" else str(folder / "nvm.bin"),
+        "logs": [str(folder / name) for name in _LOGS[world.on]],
+    }
+
+
+def _servers(world: World) -> dict[str, Any]:
+    """Addresses on this host, and the host name under which a unit reaches them."""
+    folder, servers = world.directory / "servers", world.servers
+    found: dict[str, Any] = {"unit_host": world.host_address, "ca": str(folder / "ca.pem")}
+    if "mqtt" in world.transports:
+        found["mqtt"] = {
+            "host": servers.broker.host,
+            "port": servers.broker.port,
+            "tls_name": SERVER_NAME,
+            "program": type(servers.broker).__name__,
+            "log": str(servers.broker.log_path),
+            "publisher": {"cert": str(folder / "publisher.crt"), "key": str(folder / "publisher.key")},
+        }
+    if "coap" in world.transports:
+        found["coap"] = {
+            "host": servers.coap.host,
+            "port": servers.coap.port,
+            "store": str(folder / "published"),
+            "oscore": str(folder / "oscore"),
+        }
+    return found
+
+
+def _keys(world: World) -> dict[str, Any]:
+    ring = world.keys.ring
+    return {
+        "folder": str(ring.directory),
+        "is_development": ring.is_development,
+        "image": [str(path) for path in ring.image_key_paths],
+        **{role: str(ring.signer_path(role)) for role in SIGNING_ROLES},
+        "device_ca": str(ring.directory / "device-ca.crt"),
+        "server_ca": str(ring.directory / "server-ca.crt"),
+    }

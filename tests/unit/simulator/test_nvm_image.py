@@ -1,0 +1,76 @@
+"""`firstboot nvm`: the content of a flash image, without its secrets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from device.records import store
+from simulator.cli.nvm import app
+from simulator.ports.flash import SimFlash
+from simulator.ports.records import device_records, user_records
+
+SECRET = b"\xa5secret-of-the-unit"
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    """An image with one public and two secret records, one of them unknown to this version."""
+    flash = SimFlash()
+    device, user = device_records(flash), user_records(flash)
+    device.format()
+    user.format()
+    device.write("identity", store.wrap(b"\x82\x01\x02"))
+    device.write("later.record", store.wrap(SECRET))
+    user.write("credential", store.wrap(SECRET))
+    flash.save(tmp_path / "nvm.bin")
+    return tmp_path / "nvm.bin"
+
+
+def _run(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, arguments)
+    return result.exit_code, result.output
+
+
+def test_ls_lists_records_and_slots_and_no_content(image: Path) -> None:
+    code, text = _run("ls", str(image))
+    assert code == 0
+    assert "device/identity" in text and "slot0" in text and "user/credential" in text
+    assert SECRET.decode("latin-1") not in text and SECRET.hex() not in text
+
+
+def test_cat_decodes_a_public_record(image: Path) -> None:
+    code, text = _run("cat", str(image), "device/identity")
+    assert code == 0 and text.strip() in ("[1, 2]", "(1, 2)")
+
+
+@pytest.mark.parametrize("name", ["user/credential", "device/later.record"])
+def test_cat_prints_a_secret_or_unknown_record_only_with_reveal(image: Path, name: str) -> None:
+    code, text = _run("cat", str(image), name)
+    assert code == 1 and SECRET.hex() not in text and "--reveal" in text
+    code, text = _run("cat", str(image), name, "--reveal")
+    assert code == 0 and SECRET.hex() in text
+
+
+def test_diff_names_a_changed_record_without_its_content(image: Path, tmp_path: Path) -> None:
+    assert _run("diff", str(image), str(image)) == (0, "")
+    flash = SimFlash()
+    flash.load_image(image.read_bytes())
+    user = user_records(flash)
+    user.mount()
+    user.write("credential", store.wrap(SECRET + b"2"))
+    flash.save(tmp_path / "after.bin")
+    code, text = _run("diff", str(image), str(tmp_path / "after.bin"))
+    assert code == 1 and text.startswith("~ user/credential") and SECRET.hex() not in text
+
+
+def test_a_damaged_record_is_named(image: Path) -> None:
+    flash = SimFlash()
+    flash.load_image(image.read_bytes())
+    device = device_records(flash)
+    device.mount()
+    device.write("identity", b"x" * 40)
+    flash.save(image)
+    assert "DAMAGED" in next(line for line in _run("ls", str(image))[1].splitlines() if "identity" in line)
