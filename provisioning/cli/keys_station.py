@@ -8,7 +8,7 @@ import typer
 
 from provisioning.cli.options import FilesOption, JsonOption, RegistryOption
 from provisioning.cli.output import print_result
-from provisioning.registry.database import Location
+from provisioning.registry.location import Location
 from provisioning.registry.station_key import hold_station_key, station_key_path
 
 

@@ -24,8 +24,8 @@ from sqlalchemy import select, update
 
 from provisioning.registry import merge
 from provisioning.registry.chains import Report
-from provisioning.registry.database import create_private
 from provisioning.registry.errors import RegistryError
+from provisioning.registry.fingerprint_key import create_private
 from provisioning.registry.models import Batch, Chain
 from provisioning.registry.numbers import skip_numbers
 from provisioning.registry.registry import Registry

@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session
 from provisioning.keys.signer import Signer
 from provisioning.registry import checkpoints
 from provisioning.registry.chains import Report, verify_chains
-from provisioning.registry.database import Database, Location, create_database, open_database
+from provisioning.registry.database import Database, create_database, open_database
 from provisioning.registry.errors import BatchError
+from provisioning.registry.location import Location
 from provisioning.registry.models import Batch, Document
 from provisioning.registry.numbers import is_branch, keep_for_batch
 from provisioning.registry.station_key import (

@@ -23,8 +23,8 @@ from sqlalchemy.orm import Session
 
 from provisioning.registry import checkpoints, decisions, merge
 from provisioning.registry.chains import verify_chains
-from provisioning.registry.database import read_key
 from provisioning.registry.errors import BatchError, ConflictError, RegistryError
+from provisioning.registry.fingerprint_key import read_key
 from provisioning.registry.models import (
     LIVE,
     PASSED,

@@ -28,16 +28,15 @@ from typing import Any, Final
 
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
-from provisioning import file_system
 from provisioning.registry import schema
 from provisioning.registry.errors import RegistryError
+from provisioning.registry.fingerprint_key import KEY_BYTES, create_private, fingerprint, read_key
+from provisioning.registry.location import Location
 from provisioning.registry.models import Setting
 
-KEY_BYTES: Final = 32
 CHECK_NAME: Final = "key check"
 ID_NAME: Final = "registry id"
 BUSY_S: Final = 30
@@ -56,54 +55,6 @@ _NEXT_STEPS: Final = {  # by the beginning of SQLite's error name
     "SQLITE_BUSY": "; another program has locked the registry: end it, then try again",
     "SQLITE_IOERR": "; check disk and file system",
 }
-
-__all__ = ["Location", "RegistryError", "create_database", "fingerprint", "open_database"]
-
-
-@dataclass(frozen=True)
-class Location:
-    """Where a registry is: a file, or `postgresql://...` with a folder for its key files."""
-
-    url: str
-    key_path: Path
-    file: Path | None
-
-    @classmethod
-    def of(cls, named: Path | str, files: Path | None = None) -> Location:
-        """Return the location that a person names. `files`: folder for the keys; PostgreSQL needs it.
-
-        Raises RegistryError for any other form, and for a password in the address (rule 4).
-        """
-        text = str(named)
-        if "://" not in text:
-            path = Path(named)
-            key_path = path.with_suffix(path.suffix + ".key") if files is None else files / f"{path.name}.key"
-            return cls(f"sqlite:///{path}", key_path, path)
-        try:
-            url = make_url(text)
-        except (ArgumentError, ValueError):
-            raise RegistryError(
-                "the registry's address is not valid; use a file or postgresql://..."
-            ) from None
-        if url.password:
-            raise RegistryError(
-                "the registry's address must not hold a password: put it into ~/.pgpass or PGPASSWORD"
-            )
-        if not url.drivername.startswith("postgresql"):
-            raise RegistryError(f"registries are SQLite files or postgresql://, not {url.drivername}")
-        if files is None:
-            raise RegistryError("a registry in PostgreSQL needs a folder for its key files")
-        text = url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
-        return cls(text, files / "registry.key", None)
-
-    @property
-    def folder(self) -> Path:
-        return self.key_path.parent
-
-    @property
-    def name(self) -> str:
-        """Return the name for messages: the file, or the address, which holds no password."""
-        return str(self.file) if self.file is not None else self.url.replace("+psycopg", "", 1)
 
 
 @dataclass(frozen=True)
@@ -299,11 +250,6 @@ def _only_existing(file: Path) -> Callable[..., None]:
     return connect
 
 
-def fingerprint(key: bytes, purpose: str, data: bytes) -> bytes:
-    """Return the HMAC-SHA-256 of `data` for one purpose: 32 bytes, useless without the registry's key."""
-    return hmac.digest(key, purpose.encode() + b"\0" + data, "sha256")
-
-
 def _check_value(key: bytes) -> bytes:
     return fingerprint(key, "registry key check", b"")
 
@@ -327,35 +273,6 @@ def _existing_key(path: Path) -> bytes:
         raise RegistryError(
             f"{path.name} is missing: without it old set-up codes cannot be recognised; restore it"
         ) from None
-
-
-def read_key(path: Path) -> bytes:
-    """Return the fingerprint key in a file. Raises RegistryError if other users can read it or if it is damaged."""
-    if path.stat().st_mode & 0o077:
-        raise RegistryError(f"{path.name} can be read by others; set its mode to 0600")
-    key = path.read_bytes()
-    if len(key) != KEY_BYTES:
-        raise RegistryError(f"{path.name} is damaged: {len(key)} bytes instead of {KEY_BYTES}")
-    return key
-
-
-def create_private(path: Path, data: bytes) -> None:
-    """Write a new file with mode 0600. It appears complete and on disk, or not at all.
-
-    If another process creates the file first, that file stays: read it back to get the valid content.
-    """
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
-        with contextlib.suppress(FileExistsError):
-            os.link(draft, path)  # unlike a rename, a link replaces nothing
-    finally:
-        draft.unlink()
-    file_system.sync_folder(path.parent)
 
 
 def _check_durability(connection: Connection) -> None:

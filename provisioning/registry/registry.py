@@ -22,7 +22,6 @@ from sqlalchemy.orm import Session
 
 from provisioning.registry import decisions, operations, reservations
 from provisioning.registry.base import RegistryBase
-from provisioning.registry.database import fingerprint
 from provisioning.registry.errors import (
     AlreadyPassedError,
     BatchError,
@@ -30,6 +29,7 @@ from provisioning.registry.errors import (
     QuarantinedError,
     RegistryError,
 )
+from provisioning.registry.fingerprint_key import fingerprint
 from provisioning.registry.models import (
     LIVE,
     QUARANTINED,

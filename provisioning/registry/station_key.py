@@ -18,8 +18,9 @@ from provisioning.keys.file_signer import FileSigner
 from provisioning.keys.secret_input import SecretMissingError, from_environment
 from provisioning.keys.signer import Signer
 from provisioning.keys.signers import open_signer
-from provisioning.registry.database import Location, create_private
 from provisioning.registry.errors import RegistryError
+from provisioning.registry.fingerprint_key import create_private
+from provisioning.registry.location import Location
 
 PASSWORD_VARIABLE: Final = "FIRSTBOOT_STATION_KEY_PASSWORD"  # noqa: S105 - the name of a variable
 

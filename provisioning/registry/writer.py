@@ -14,10 +14,8 @@ Rules:
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Generic, TypeVar
@@ -28,15 +26,14 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.sql import ClauseElement
 
-from provisioning.registry.database import ADVISORY_LOCK, Database, reporting_errors
+from provisioning.registry.database import Database, reporting_errors
 from provisioning.registry.errors import RegistryError
+from provisioning.registry.write_link import DRIVER_ERRORS, PostgresLink, SqliteLink
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
 
 MOST_TOGETHER: Final = 64  # operations in one commit
-IDLE_S: Final = 1.0
-DRIVER_ERRORS: Final = (sqlite3.Error, psycopg.Error)
 REFUSALS: Final = (  # the database refused the row: nothing was committed
     sqlite3.IntegrityError, sqlite3.DataError, psycopg.IntegrityError, psycopg.DataError,
 )  # fmt: skip
@@ -126,7 +123,7 @@ class Writer:
         self._waiting: deque[_Job[Any]] = deque()
         self._is_led = False
         self._gate = threading.Lock()  # guards the two above
-        self._link = (_SqliteLink if database.engine.dialect.name == "sqlite" else _PostgresLink)(database)
+        self._link = (SqliteLink if database.engine.dialect.name == "sqlite" else PostgresLink)(database)
 
     def run(self, operation: Operation[T]) -> T:
         """Return the operation's result after its commit. Raises the operation's errors, and RegistryError."""
@@ -240,85 +237,3 @@ def _result(job: _Job[Any], transaction: Transaction) -> _Result:
         if transaction.writes > before:
             raise _TornError(error) from None
         return None, error
-
-
-class _Link:
-    """The connection that is kept for writing."""
-
-    def __init__(self, database: Database) -> None:
-        self._engine = database.engine
-        self._pooled: Any = None
-        self._used = 0.0
-
-    def connection(self) -> Any:
-        """Return the driver's connection; a new one if there is none or the old one does not answer."""
-        if self._pooled is not None and time.monotonic() - self._used > IDLE_S and not self._is_alive():
-            self.drop()
-        if self._pooled is None:
-            self._pooled = self._engine.raw_connection()
-        self._used = time.monotonic()
-        return self._pooled.driver_connection
-
-    def drop(self) -> None:
-        """Close the connection. The database rolls an open transaction back."""
-        pooled, self._pooled = self._pooled, None
-        if pooled is not None:
-            with contextlib.suppress(*DRIVER_ERRORS):
-                pooled.invalidate()
-
-    def roll_back(self) -> None:
-        """Roll the transaction back and drop the connection (rule 3)."""
-        if self._pooled is not None:
-            with contextlib.suppress(*DRIVER_ERRORS):
-                self._pooled.driver_connection.rollback()
-        self.drop()
-
-    def _is_alive(self) -> bool:
-        return True
-
-    def begin(self) -> Any:
-        raise NotImplementedError
-
-    def commit(self) -> None:
-        raise NotImplementedError
-
-
-class _SqliteLink(_Link):
-    def begin(self) -> Any:
-        connection = self.connection()
-        connection.execute("BEGIN IMMEDIATE")
-        return connection
-
-    def commit(self) -> None:
-        self._pooled.driver_connection.execute("COMMIT")
-
-
-class _PostgresLink(_Link):
-    """Queries wait in the driver's pipeline until rows or the commit are needed."""
-
-    def __init__(self, database: Database) -> None:
-        super().__init__(database)
-        self._pipeline = contextlib.ExitStack()
-
-    def begin(self) -> Any:
-        connection = self.connection()
-        self._pipeline.enter_context(connection.pipeline())
-        connection.execute(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})")
-        return connection
-
-    def commit(self) -> None:
-        self._pooled.driver_connection.commit()
-        self._pipeline.close()
-
-    def roll_back(self) -> None:
-        with contextlib.suppress(*DRIVER_ERRORS):
-            self._pipeline.close()
-        super().roll_back()
-
-    def _is_alive(self) -> bool:
-        try:
-            self._pooled.driver_connection.execute("SELECT 1")
-            self._pooled.driver_connection.rollback()
-        except DRIVER_ERRORS:
-            return False
-        return True

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from provisioning import fair_time
-from provisioning.registry.database import Location, RegistryError, create_private
+from provisioning.registry.errors import RegistryError
+from provisioning.registry.fingerprint_key import create_private
+from provisioning.registry.location import Location
 from provisioning.registry.registry import Registry
 from tests.unit.provisioning.registry.registry_bench import finish, open_batch, reserve
 

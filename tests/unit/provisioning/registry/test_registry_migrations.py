@@ -12,7 +12,9 @@ from sqlalchemy import Connection, create_engine, text
 
 from provisioning.registry import migrations, schema
 from provisioning.registry.chains import GENESIS, entry_hash
-from provisioning.registry.database import Location, fingerprint, open_database
+from provisioning.registry.database import open_database
+from provisioning.registry.fingerprint_key import fingerprint
+from provisioning.registry.location import Location
 from provisioning.registry.models import Base
 from provisioning.registry.registry import Registry
 from tests.unit.provisioning.registry.registry_bench import Places, finish

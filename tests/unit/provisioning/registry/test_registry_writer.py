@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import insert, select, text
 
 from provisioning import fair_time
+from provisioning.registry import write_link
 from provisioning.registry import writer as writer_module
 from provisioning.registry.errors import BatchError, RegistryError
 from provisioning.registry.models import Setting
@@ -268,7 +269,7 @@ def test_a_connection_that_ended_while_it_was_idle_is_replaced(
 ) -> None:
     on_postgres.writer.run(note("a"))
     end_other_connections(on_postgres)
-    monkeypatch.setattr(writer_module, "IDLE_S", 0.0)
+    monkeypatch.setattr(write_link, "IDLE_S", 0.0)
     assert on_postgres.writer.run(note("b")) == "b"
 
 
