@@ -140,7 +140,16 @@ def test_a_key_set_of_the_roots_ends_what_a_stolen_tracker_key_named():
     assert unit.withheld.bits == 0 and unit.stored() is None
     assert unit.withheld.compare(HAVE) == 0, "nothing is named until the next record"
     unit.run(WITHHELD_S)
+    assert unit.stored() is None, "so nothing is counted"
     assert unit.check(HAVE) == 0 and unit.stored() is None
+
+
+def test_the_lowest_number_that_was_named_is_the_one_that_is_waited_for():
+    unit = Unit()
+    unit.check((10, 1, 1))
+    unit.check((12, 1, 1))
+    unit.run(WITHHELD_S)
+    assert unit.check((12, 1, 1), (10, 1, 1)) == 0, "what was missing arrived"
 
 
 def test_an_ordinary_update_writes_nothing():
