@@ -10,7 +10,7 @@ export PATH := /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick test check docs picture firmware size bench renode powercut nightly fuzz killsweep mutation clean distclean
+.PHONY: help setup demo quick test check docs picture firmware size dist bench renode powercut nightly fuzz killsweep mutation clean distclean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18

@@ -170,6 +170,14 @@ size() {
     "$venv/bin/firstboot" firmware size "$@"
 }
 
+dist() {  # tools/wheel_backend.py
+    setup run
+    rm -rf build/dist
+    mkdir -p build/dist
+    PYTHONPATH=tools "$python" -c 'import wheel_backend as one; one.build_sdist("build/dist"); one.build_wheel("build/dist")' >build/dist.log
+    (cd build/dist && sha256sum -- *)
+}
+
 bench() {
     setup dev
     "$python" -m tests.benchmarks.run "$@"
@@ -187,7 +195,7 @@ distclean() {
 }
 
 case ${1:-} in
-    bench | check | demo | docs | picture | quick | killsweep | firmware | fuzz | mutation | nightly | powercut | renode | size | clean | distclean | setup) command=$1 ;;
+    bench | check | dist | demo | docs | picture | quick | killsweep | firmware | fuzz | mutation | nightly | powercut | renode | size | clean | distclean | setup) command=$1 ;;
     test) command=test_ ;;
     *) echo "usage: tools/ci.sh bench|check|test|demo|docs|picture|quick|firmware|nightly|renode|size|powercut|fuzz|setup|killsweep|mutation|clean|distclean [ARGS]" >&2; exit 2 ;;
 esac
