@@ -39,6 +39,9 @@ picture:  ## Draw docs/assets/demo.svg from a run of the demo on the simulator
 firmware:  ## Build boot ROM and firmware for the emulated board
 	@$(CI) firmware $(ARGS)
 
+dist:  ## Source archive and wheel in build/dist, the same bytes on every machine
+	@$(CI) dist
+
 size:  ## Print the firmware size by part
 	@$(CI) size $(ARGS)
 

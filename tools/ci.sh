@@ -195,7 +195,7 @@ distclean() {
 }
 
 case ${1:-} in
-    bench | check | dist | demo | docs | picture | quick | killsweep | firmware | fuzz | mutation | nightly | powercut | renode | size | clean | distclean | setup) command=$1 ;;
+    bench | check | dist | demo | docs | picture | quick | killsweep | firmware | fuzz | mutation | nightly | powercut | renode | size | clean | dist | distclean | setup) command=$1 ;;
     test) command=test_ ;;
     *) echo "usage: tools/ci.sh bench|check|test|demo|docs|picture|quick|firmware|nightly|renode|size|powercut|fuzz|setup|killsweep|mutation|clean|distclean [ARGS]" >&2; exit 2 ;;
 esac
