@@ -23,6 +23,7 @@ import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from copy import copy
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple, TypeVar, get_args, get_type_hints
 
@@ -318,7 +319,7 @@ def _checked(path: Path, table: str, field: Field, value: Any) -> Any:
     import pydantic
 
     limits = {"ge": getattr(field.info, "min", None), "le": getattr(field.info, "max", None)}
-    is_exact = not _holds_path(field.base)  # true is no number, "yes" is not true; a path is given as text
+    is_exact = not _is_text(field.base)  # true is no number, "yes" is not true
     given = {name: one for name, one in limits.items() if one is not None}
     kind: Any = Annotated.__class_getitem__((field.base, pydantic.Field(strict=is_exact, **given)))  # type: ignore[attr-defined]
     try:
@@ -328,8 +329,13 @@ def _checked(path: Path, table: str, field: Field, value: Any) -> Any:
         raise SettingsError(f"{path}: `{field.key}` in [{table}]: {reason}.") from None
 
 
-def _holds_path(base: Any) -> bool:
-    return base is Path or any(_holds_path(one) for one in get_args(base))
+def _is_text(base: Any) -> bool:
+    """Return whether the file gives this type as text: a path, or one of several words."""
+    return (
+        base is Path
+        or (isinstance(base, type) and issubclass(base, StrEnum))
+        or any(_is_text(one) for one in get_args(base))
+    )
 
 
 def _relative(field: Field, value: Any, folder: Path) -> Any:

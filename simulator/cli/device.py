@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from firstboot.device_code import DeviceCodeError, use_device_code
 from provisioning.cli.commands import CommandGroup
 from provisioning.cli.errors import InputError
+from provisioning.cli.settings import with_settings
 from simulator.cli.device_bare import MOST, bare
 from simulator.cli.options import FirmwareOption, On, OnOption, end_by_signal
 from simulator.story.errors import WorldError
@@ -35,51 +37,64 @@ Example: `firstboot device run --on sim`
 app.command()(bare)
 
 
-@app.command()
-def run(  # noqa: PLR0913, PLR0917 - each is an option of the command line
-    on: OnOption = On.sim,
+@dataclass(frozen=True, kw_only=True)
+class DeviceSettings:
+    """Where the units run, how many, and what a maker gives them."""
+
+    on: OnOption = On.sim
     as_json: Annotated[
         bool,
         typer.Option(
             "--json", help="Print every address, port, key file and label as one line of JSON, then run on."
         ),
-    ] = False,
+    ] = False
     after_support: Annotated[
         bool,
         typer.Option(
             "--after-support", help="Let the update servers report a time after the support period."
         ),
-    ] = False,
+    ] = False
     keep: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Keep logs, label and flash in this empty folder.")
-    ] = None,
-    units: Annotated[int, typer.Option(min=1, max=MOST, help="How many units. They share the servers.")] = 1,
+        Path | None,
+        typer.Option("--keep", metavar="DIR", help="Keep logs, label and flash in this empty folder."),
+    ] = None
+    units: Annotated[
+        int, typer.Option("--units", min=1, max=MOST, help="How many units. They share the servers.")
+    ] = 1
     product: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Product definition (TOML). Its servers are replaced by those of the run."
+            "--product",
+            metavar="FILE",
+            help="Product definition (TOML). Its servers are replaced by those of the run.",
         ),
-    ] = None,
+    ] = None
     keys: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Development keys. They are generated if the folder does not exist."
+            "--keys", metavar="DIR", help="Development keys. They are generated if the folder does not exist."
         ),
-    ] = None,
+    ] = None
     image: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Signed boot image that the units run, signed with a key of the key folder."
+            "--image",
+            metavar="FILE",
+            help="Signed boot image that the units run, signed with a key of the key folder.",
         ),
-    ] = None,
-    app_folder: Annotated[
+    ] = None
+    app: Annotated[
         Path | None,
         typer.Option(
             "--app", metavar="DIR", help="Application: published as release 2, installed after set-up."
         ),
-    ] = None,
-    firmware: FirmwareOption = None,
-) -> None:
+    ] = None
+    firmware: FirmwareOption = None
+
+
+@app.command()
+@with_settings(DeviceSettings, "device.run")
+def run(settings: DeviceSettings) -> None:
     """Start units as they come from the factory and run them until Ctrl-C.
 
     The unit is provisioned with development keys: NOT FOR SALE. The command prints the unit's address and its label,
@@ -91,14 +106,20 @@ def run(  # noqa: PLR0913, PLR0917 - each is an option of the command line
 
     Example: `firstboot device run --on sim --units 3 --json`
     """
+    keep = settings.keep
     if keep is not None and keep.exists() and any(keep.iterdir()):
         raise InputError(f"{keep} is not empty. Name a new folder.")
+    try:
+        use_device_code(settings.firmware)
+    except (
+        DeviceCodeError
+    ) as error:  # the folder is named in the settings file: device code is imported already
+        raise InputError(str(error)) from None
     directory = keep if keep is not None else Path(tempfile.mkdtemp(prefix="firstboot-device-"))
     end_by_signal()
     is_kept = keep is not None
     try:
-        inputs = Inputs(product=product, app=app_folder, image=image, keys=keys)
-        _serve(on.value, directory, inputs, Shown(as_json, after_support, units))
+        _serve(settings, directory)
     except KeyboardInterrupt:
         typer.echo("device: ended", err=True)
     except (WorldError, OSError) as error:
@@ -109,26 +130,20 @@ def run(  # noqa: PLR0913, PLR0917 - each is an option of the command line
             shutil.rmtree(directory, ignore_errors=True)
 
 
-@dataclass(frozen=True)
-class Shown:
-    """The choices of the command line that are not inputs of the maker."""
-
-    is_json: bool
-    is_past_support: bool
-    units: int
-
-
-def _serve(on: str, directory: Path, inputs: Inputs, shown: Shown) -> None:
+def _serve(settings: DeviceSettings, directory: Path) -> None:
     """Run the units until Ctrl-C (KeyboardInterrupt). Raises WorldError if one cannot start or stops."""
     from simulator.story.running import all_units, running_unit
 
-    with running_unit(on, directory, _note, is_past_support=shown.is_past_support, inputs=inputs) as world:
-        units = all_units(world, shown.units)
+    inputs = Inputs(product=settings.product, app=settings.app, image=settings.image, keys=settings.keys)
+    with running_unit(
+        settings.on.value, directory, _note, is_past_support=settings.after_support, inputs=inputs
+    ) as world:
+        units = all_units(world, settings.units)
         if inputs.app is not None:
             for transport in world.transports:
                 world.publish(2, transport)
         world.servers.publisher.stop()  # the reader publishes under the same name (docs/tutorial.md)
-        if shown.is_json:
+        if settings.as_json:
             from simulator.story.facts import facts_of
 
             typer.echo(json.dumps(facts_of(world, units)))

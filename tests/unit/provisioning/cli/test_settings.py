@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from provisioning.cli.commands import CommandGroup
 from provisioning.cli.release_sign import signer_from_file
-from provisioning.cli.settings import UnknownKeyError, effective, with_settings
+from provisioning.cli.settings import SettingsError, UnknownKeyError, effective, with_settings
 from provisioning.cli.station import app as station_app
 from provisioning.cli.station_settings import RunSettings
 
@@ -141,6 +142,28 @@ def test_a_value_of_another_type_names_its_key_and_table(line: str, key: str) ->
     result = run("run", "--show-config")
     assert result.exit_code == 2
     assert f"`{key}` in [station.run]" in result.stderr
+
+
+class Word(StrEnum):
+    """What an option may be."""
+
+    one = "one"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WordSettings:
+    """An option that takes one of several words."""
+
+    word: Annotated[Word, typer.Option(help="A word.")] = Word.one
+
+
+def test_an_option_of_several_words_is_a_text_in_the_file() -> None:
+    with_settings(WordSettings, "device.words")
+    path = write('[device.words]\nword = "one"\n')
+    assert effective(WordSettings, "device.words", {}, path)["word"].value is Word.one
+    path = write('[device.words]\nword = "two"\n')
+    with pytest.raises(SettingsError, match="'one'"):
+        effective(WordSettings, "device.words", {}, path)
 
 
 @pytest.mark.parametrize("text", ["station = 1", "a = ", "\x00", "[station]\nrun = 3"])
