@@ -30,9 +30,6 @@ from renode.machine import Board, CutOrder, HostLines, private_file
 from renode.qmp import Qmp
 
 PROGRAM: Final = "qemu-system-arm"
-# 8 ns an instruction. Guest time then follows the guest's work: on a busy host the guest's clock is slow as well, so
-# neither its watchdog nor its time limits end work that the host did not let it do.
-GUEST_SHIFT: Final = 3
 _END_TIMEOUT_S: Final = 10.0
 _LAST_OUTPUT_BYTES: Final = 2000
 
@@ -48,11 +45,8 @@ class QemuBoard(Board):
         has_seed: bool = True,
         icount_shift: int | None = None,
     ) -> None:
-        """As Board. With `icount_shift` each instruction takes 2**icount_shift ns, and an idle guest skips to its next
-        timer.
-
-        Then the same work takes the same guest time in every run, but a guest that waits for the host times out at
-        once. Without it each instruction takes 2**GUEST_SHIFT ns and an idle guest waits in real time.
+        """As Board. With `icount_shift` guest time counts instructions: each takes 2**icount_shift ns, and an idle guest
+        skips to its next timer. The same work then takes the same guest time in every run.
         """
         super().__init__(directory, has_network=has_network, has_seed=has_seed)
         self._icount_shift = icount_shift
@@ -189,8 +183,8 @@ class QemuBoard(Board):
             else:
                 arguments += ["-chardev", f"null,id={name}"]
             arguments += ["-serial", f"chardev:{name}"]
-        shift, sleep = (GUEST_SHIFT, "on") if self._icount_shift is None else (self._icount_shift, "off")
-        arguments += ["-icount", f"shift={shift},sleep={sleep}"]
+        if self._icount_shift is not None:
+            arguments += ["-icount", f"shift={self._icount_shift},sleep=off"]
         return arguments
 
     def _last_output(self) -> str:

@@ -145,7 +145,7 @@ def test_a_value_of_another_type_names_its_key_and_table(line: str, key: str) ->
 
 
 class Word(StrEnum):
-    """What an option may be."""
+    """The words of an option."""
 
     one = "one"
 
