@@ -45,8 +45,9 @@ class QemuBoard(Board):
         has_seed: bool = True,
         icount_shift: int | None = None,
     ) -> None:
-        """As Board. With `icount_shift` guest time counts instructions: each takes 2**icount_shift ns, and an idle guest
-        skips to its next timer. The same work then takes the same guest time in every run.
+        """As Board. With `icount_shift` guest time counts instructions: each takes 2**icount_shift ns.
+
+        An idle guest then skips to its next timer. The same work takes the same guest time in every run.
         """
         super().__init__(directory, has_network=has_network, has_seed=has_seed)
         self._icount_shift = icount_shift
