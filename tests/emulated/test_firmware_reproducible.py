@@ -43,7 +43,7 @@ def test_a_second_build_starts_no_compiler(kit, monkeypatch):
 
     firmware = building.Firmware(CHECKOUT, source_tree(CHECKOUT, str), VARIANTS["release"])
     first = firmware.build(str)
-    monkeypatch.setattr(building, "_make", refuse)
+    monkeypatch.setattr(building, "make", refuse)
     assert firmware.build(str) == first
 
 
