@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from pathlib import Path
 
 import pytest
@@ -19,10 +18,13 @@ def factory(tmp_path: Path) -> Factory:
     return Factory(tmp_path)
 
 
-def test_a_serial_number_that_left_from_another_registry_is_a_refusal(factory: Factory) -> None:
+def test_a_serial_number_that_left_from_another_registry_is_a_refusal(
+    factory: Factory, tmp_path: Path
+) -> None:
     """Two registries share a packing list: no unit counts as shipped that did not ship."""
-    factory.gate().ship(serial=factory.serial)
-    factory.plant("UPDATE unit SET device_id = :other", other=secrets.token_bytes(16))
+    other = Factory(tmp_path / "other")
+    assert other.serial == factory.serial
+    other.gate(packing=factory.packing).ship(serial=other.serial)
     for asked in ({"serial": factory.serial}, {"batch": PRODUCT.batch}):
         with pytest.raises(ShipError) as caught:
             factory.gate().ship(**asked)
