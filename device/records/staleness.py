@@ -24,15 +24,41 @@ _RECORD = "unheard"
 _SECONDS = const(1)
 
 
+class Steps:
+    """Powered-on time in steps of STALE_STEP_S. A step is charged when it begins (rule 2)."""
+
+    def __init__(self, clock: "Clock") -> None:
+        self._clock = clock
+        self._left_ms = STALE_GRACE_S * 1000  # until the next step is charged
+        self._last_ms = clock.ticks_ms()
+
+    def charge(self) -> int:
+        """Return the steps that began since the last call.
+
+        Call this every minute; at least every six days (interfaces.Clock).
+        """
+        now_ms = self._clock.ticks_ms()
+        self._left_ms -= max(0, self._clock.ticks_diff(now_ms, self._last_ms))
+        self._last_ms = now_ms
+        steps = 0
+        while self._left_ms <= 0:
+            self._left_ms += STALE_STEP_S * 1000
+            steps += 1
+        return steps
+
+    def restart(self) -> None:
+        """Let the next step begin STALE_STEP_S from now."""
+        self._left_ms = STALE_STEP_S * 1000
+        self._last_ms = self._clock.ticks_ms()
+
+
 class Staleness:
     """The count of one unit, stored in the record `unheard` of the device region. Methods may raise StorageError."""
 
     def __init__(self, store: "Store", clock: "Clock") -> None:
         self._store = store
-        self._clock = clock
+        self._steps = Steps(clock)
         self.charged_s = self._load()
-        self._left_ms = STALE_GRACE_S * 1000  # until the next step is charged
-        self._last_ms = clock.ticks_ms()
 
     def _load(self) -> int:
         try:
@@ -51,24 +77,16 @@ class Staleness:
 
     def tick(self) -> None:
         """Add the time since the last call. Call this every minute; at least every six days (interfaces.Clock)."""
-        now_ms = self._clock.ticks_ms()
-        self._left_ms -= max(0, self._clock.ticks_diff(now_ms, self._last_ms))
-        self._last_ms = now_ms
-        steps = 0
-        while self._left_ms <= 0:
-            self._left_ms += STALE_STEP_S * 1000
-            steps += 1
-        if (
-            steps and not self.is_stale
-        ):  # a stale unit has nothing to add: no write until the next valid record
+        steps = self._steps.charge()
+        # A stale unit has nothing to add: no write until the next valid record.
+        if steps and not self.is_stale:
             self._save(min(self.charged_s + steps * STALE_STEP_S, STALE_AFTER_S))
 
     def heard(self) -> None:
         """Count from zero again after a valid freshness record."""
         if self.charged_s:
             self._save(0)
-        self._left_ms = STALE_STEP_S * 1000
-        self._last_ms = self._clock.ticks_ms()
+        self._steps.restart()
 
     def _save(self, seconds: int) -> None:
         self._store.write_map(_RECORD, {_SECONDS: seconds})

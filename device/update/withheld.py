@@ -18,7 +18,8 @@ Rules:
 
 from device.compat import const
 from device.errors import RecordDamagedError
-from device.limits import STALE_GRACE_S, STALE_STEP_S, WITHHELD_S
+from device.limits import STALE_STEP_S, WITHHELD_S
+from device.records.staleness import Steps
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -52,15 +53,13 @@ class Withheld:
 
     def __init__(self, store: "Store", clock: "Clock") -> None:
         self._store = store
-        self._clock = clock
+        self._steps = Steps(clock)
         self._named: "tuple[int, ...]" = ()
         self.bits = 0
         self.numbers = [0] * len(KINDS)
         self.seconds = [0] * len(KINDS)
         self._stored: "dict[int, object] | None" = None
         self._load()
-        self._left_ms = STALE_GRACE_S * 1000  # until the next step is charged
-        self._last_ms = clock.ticks_ms()
 
     def _load(self) -> None:
         try:
@@ -137,13 +136,7 @@ class Withheld:
 
     def tick(self) -> None:
         """Add the time since the last call. Call this every minute; at least every six days (interfaces.Clock)."""
-        now_ms = self._clock.ticks_ms()
-        self._left_ms -= max(0, self._clock.ticks_diff(now_ms, self._last_ms))
-        self._last_ms = now_ms
-        steps = 0
-        while self._left_ms <= 0:
-            self._left_ms += STALE_STEP_S * 1000
-            steps += 1
+        steps = self._steps.charge()
         if not steps:
             return
         for index in range(len(KINDS)):
@@ -153,7 +146,7 @@ class Withheld:
 
 
 def _are_counts(values: object, length: int, most: int) -> bool:
-    """Whether `values` is a list of `length` numbers from 0 to `most`."""
+    """Return whether `values` is a list of `length` numbers from 0 to `most`."""
     if not isinstance(values, list) or len(values) != length:
         return False
     for value in values:

@@ -14,6 +14,7 @@ from device.limits import ANCHOR_KEYS
 from provisioning.cli.commands import CommandGroup
 from provisioning.cli.errors import InputError, printable
 from provisioning.cli.exit_codes import ExitCode
+from provisioning.cli.options import JsonOption
 from provisioning.cli.output import print_json
 from provisioning.cli.settings import with_settings
 from provisioning.keys.public_keys import PublicKey, PublicKeyError, parse
@@ -74,9 +75,7 @@ class CheckSettings:
             help=f"An algorithm that must be among the signatures: {', '.join(ALGORITHMS)}.",
         ),
     ] = None
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = (
-        False
-    )
+    as_json: JsonOption = False
 
 
 @app.command("check")

@@ -10,7 +10,7 @@ from firstboot.device_code import merged
 from firstboot.locations import own_source_root, source_root
 from provisioning.cli.commands import CommandGroup
 from provisioning.cli.errors import InputError
-from provisioning.cli.options import JsonOption
+from provisioning.cli.options import FirmwareOption, JsonOption
 from provisioning.cli.output import print_json, print_line
 from provisioning.firmware.build import FirmwareBuild, build, build_rom
 from provisioning.firmware.frozen import VARIANTS
@@ -30,16 +30,6 @@ RootOption = Annotated[
         metavar="DIR",
         help="The checkout to build. Default: the sources of this installation.",
         file_okay=False,
-    ),
-]
-FirmwareOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--firmware",
-        metavar="DIR",
-        help="A folder with `device/`: its files replace those of the same name in the firmware.",
-        file_okay=False,
-        exists=True,
     ),
 ]
 VariantOption = Annotated[

@@ -11,6 +11,17 @@ from provisioning.cli.one_line import one_line
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 KeysOption = Annotated[Path, typer.Option("--keys", metavar="DIR", help="Folder with the maker's keys.")]
+# The program reads this option before it imports device code (firstboot.__main__).
+FirmwareOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--firmware",
+        metavar="DIR",
+        help="A folder with `device/`: its files replace those of the same name in the firmware.",
+        file_okay=False,
+        exists=True,
+    ),
+]
 RegistryOption = Annotated[
     str,
     typer.Option(

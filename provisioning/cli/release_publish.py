@@ -11,6 +11,7 @@ import typer
 from device.errors import FirstbootError
 from provisioning.cli.addresses import parse_address
 from provisioning.cli.errors import InputError, message_of
+from provisioning.cli.options import JsonOption
 from provisioning.cli.output import print_json, print_line
 from provisioning.cli.settings import with_settings
 from provisioning.product.product import ProductError, load_product
@@ -105,9 +106,7 @@ class PublishSettings(DestinationSettings):
         bool,
         typer.Option("--remove-superseded", help="Afterwards remove objects that the new release replaces."),
     ] = False
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = (
-        False
-    )
+    as_json: JsonOption = False
 
 
 @with_settings(PublishSettings, "release.publish")

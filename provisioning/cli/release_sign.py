@@ -19,6 +19,7 @@ from typing import Annotated, Any, Final, NamedTuple
 import typer
 
 from provisioning.cli.errors import InputError, warn
+from provisioning.cli.options import JsonOption
 from provisioning.cli.output import print_result
 from provisioning.cli.settings import RelativeText, with_settings
 from provisioning.keys.hss_signer import HssSigner
@@ -107,9 +108,7 @@ class SignSettings:
             " only the application. Without this option devices remove the application they have.",
         ),
     ] = None
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = (
-        False
-    )
+    as_json: JsonOption = False
 
 
 class Signed(NamedTuple):

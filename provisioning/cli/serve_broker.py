@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 from provisioning.cli.addresses import parse_listen, registry_place
 from provisioning.cli.errors import InputError, warn
+from provisioning.cli.options import JsonOption
 from provisioning.cli.output import print_result
 from provisioning.cli.settings import RelativeText, with_settings
 
@@ -96,9 +97,7 @@ class BrokerConfigSettings:
             help="The user that mosquitto changes to if root starts it. It must be able to read the files.",
         ),
     ] = None
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = (
-        False
-    )
+    as_json: JsonOption = False
 
 
 @with_settings(BrokerConfigSettings, "serve.broker-config")

@@ -122,9 +122,7 @@ class BuildSettings(DestinationSettings):
             "--development", help="Allow placeholders of the example definition. The pages show it."
         ),
     ] = False
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = (
-        False
-    )
+    as_json: JsonOption = False
 
 
 @app.command()

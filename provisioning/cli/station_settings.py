@@ -13,6 +13,7 @@ import typer
 from provisioning.cli.addresses import registry_place
 from provisioning.cli.errors import InputError
 from provisioning.cli.one_line import one_line
+from provisioning.cli.options import JsonOption
 from provisioning.cli.settings import RelativeText
 from provisioning.product.label_template import STANDARD, load_template
 from provisioning.product.product import load_product
@@ -126,9 +127,7 @@ class ProvisionSettings(StationSettings):
             help="The unit's factory port: serial:DEVICE[@RATE], tcp:HOST:PORT or unix:PATH.",
         ),
     ]
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = (
-        False
-    )
+    as_json: JsonOption = False
     is_verbose: Annotated[bool, typer.Option("--verbose", help="Show each operation on the port.")] = False
 
 

@@ -10,6 +10,7 @@ import typer
 
 from provisioning.cli.addresses import registry_place
 from provisioning.cli.errors import InputError, RefusedError
+from provisioning.cli.options import JsonOption
 from provisioning.cli.output import print_json, print_line
 from provisioning.cli.registry_access import opened
 from provisioning.cli.settings import RelativeText, with_settings
@@ -61,9 +62,7 @@ class ShipSettings:
             "--files", metavar="DIR", help="Folder of the registry's key files. PostgreSQL needs it."
         ),
     ] = None
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = (
-        False
-    )
+    as_json: JsonOption = False
 
 
 @with_settings(ShipSettings, "station.ship")

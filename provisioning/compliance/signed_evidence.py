@@ -19,11 +19,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from device.codec import cose
-from device.crypto import backend
 from device.errors import FirstbootError
-from device.trust.anchors import Key
-from device.trust.signatures import verify_signer
+from provisioning.compliance import signed_record
 from provisioning.compliance.evidence import (
     FIRMWARE,
     NOT_APPLICABLE,
@@ -71,20 +68,15 @@ def sign_evidence(evidence: Evidence, signer: Signer) -> SignedEvidence:
 
 def read_evidence(data: bytes, runners: Iterable[AnchorKey], source: str = "evidence") -> SignedEvidence:
     """Return the evidence in a signed file (rule 1). Raises EvidenceError."""
-    known = {key.key_id: key for key in runners}
     try:
-        record = cose.decode(data, EVIDENCE_BYTES)
-        signer = record.signers[0]
-        found = known.get(signer.key_id)
-        if record.typ != TYP or len(record.signers) != 1 or record.payload is None or found is None:
-            raise EvidenceError(f"{source} is not signed by a test runner that you trust")
-        key = Key(found.key_id, found.algorithm, found.role, found.public)
-        verify_signer(record, signer, key, TYP.encode(), None, backend)
+        payload, key_id = signed_record.read(data, TYP, runners, EVIDENCE_BYTES)
+    except signed_record.UntrustedError:
+        raise EvidenceError(f"{source} is not signed by a test runner that you trust") from None
     except FirstbootError as error:
         raise EvidenceError(
             f"{source} is not evidence that a test runner signed ({type(error).__name__})"
         ) from None
-    return SignedEvidence(parse_evidence(record.payload, source), data, found.key_id)
+    return SignedEvidence(parse_evidence(payload, source), data, key_id)
 
 
 def weaknesses(

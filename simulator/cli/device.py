@@ -17,9 +17,10 @@ import typer
 from firstboot.device_code import DeviceCodeError, use_device_code
 from provisioning.cli.commands import CommandGroup
 from provisioning.cli.errors import InputError
+from provisioning.cli.options import FirmwareOption
 from provisioning.cli.settings import with_settings
 from simulator.cli.device_bare import MOST, bare
-from simulator.cli.options import FirmwareOption, On, OnOption, end_by_signal
+from simulator.cli.options import On, OnOption, end_by_signal
 from simulator.story.errors import WorldError
 from simulator.story.inputs import Inputs
 

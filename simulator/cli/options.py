@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 from enum import StrEnum
-from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
@@ -23,19 +22,6 @@ OnOption = Annotated[
     On,
     typer.Option(
         help="`qemu` and `renode` run the real firmware, `sim` runs the same device code on CPython."
-    ),
-]
-
-
-# The program reads this option before it imports device code (firstboot.__main__).
-FirmwareOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--firmware",
-        metavar="DIR",
-        help="A folder with `device/`: its files replace those of the same name in the firmware.",
-        file_okay=False,
-        exists=True,
     ),
 ]
 

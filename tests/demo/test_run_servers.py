@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from provisioning.servers.broker import free_port
 from provisioning.servers.mosquitto import find_mosquitto
+from tests.demo.blocks import ROOT, run
 
-ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "how-to" / "run-servers.md"
 PASSWORD = "seven copper lanterns under Tay bridge"  # what the owner types
 TIMEOUT_S = 400
@@ -41,27 +37,11 @@ def script() -> str:
 def test_the_page_leads_from_nothing_to_a_unit_that_updates_over_both_transports(tmp_path: Path) -> None:
     if find_mosquitto() is None:
         pytest.skip("mosquitto is not installed")
-    process = subprocess.Popen(
-        ["bash", "-eu", "-c", script()],
-        cwd=tmp_path,
-        env={
-            **os.environ,
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}{os.pathsep}/usr/sbin",
-            "PYTHONPATH": str(ROOT),
-        },
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,  # so that a block that fails leaves no server behind
+    exit_code, output = run(
+        script(), tmp_path, PASSWORD, timeout_s=TIMEOUT_S, end=signal.SIGKILL, programs=("/usr/sbin",)
     )
-    try:
-        output, _ = process.communicate(f"{PASSWORD}\n", timeout=TIMEOUT_S)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
     log = (tmp_path / "serve.log").read_text() if (tmp_path / "serve.log").exists() else ""
-    assert process.returncode == 0, output[-TAIL:] + log[-TAIL:]
+    assert exit_code == 0, output[-TAIL:] + log[-TAIL:]
     events = [json.loads(line)["event"] for line in (tmp_path / "serve.txt").read_text().splitlines()]
     assert [one for one in events if one != "not_ready"] == ["listening", "ready", "stopped"]
     logged = [json.loads(line) for line in log.splitlines()]

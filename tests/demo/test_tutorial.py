@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
-from tests.patience import communicate
+from tests.demo.blocks import ROOT, run
 
-ROOT = Path(__file__).resolve().parents[2]
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 PASSWORD = "seven copper lanterns under Tay bridge"  # the reader's input
 TIMEOUT_S = 300
@@ -45,26 +41,8 @@ def test_the_tutorial_leads_from_nothing_to_a_unit_that_updates(tmp_path: Path) 
     # A failing block ends the script; its unit would hold the pipe of the output open.
     trap = "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT"
     script = "\n".join([trap, *blocks[:-1], READ_STATUS, blocks[-1]])
-    process = subprocess.Popen(
-        ["bash", "-eu", "-c", script],
-        cwd=tmp_path,
-        env={
-            **os.environ,
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(ROOT),
-        },
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,  # so that a block that fails leaves no unit behind
-    )
-    try:
-        output, _ = communicate(process, TIMEOUT_S, f"{PASSWORD}\n")
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-    assert process.returncode == 0, output
+    exit_code, output = run(script, tmp_path, PASSWORD, timeout_s=TIMEOUT_S, end=signal.SIGTERM)
+    assert exit_code == 0, output
     assert "STATUS 2.0.0+2 initialised confirmed" in output
     assert "payload" in output
     assert not (tmp_path / "build" / "tutorial").exists(), "the last block cleans up"

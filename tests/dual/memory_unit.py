@@ -51,6 +51,25 @@ class MemoryClock:
         return (later - earlier + (1 << 29)) % (1 << 30) - (1 << 29)
 
 
+class PoweredUnit:
+    """A unit whose device region survives restarts. `counter` counts its powered-on time by tick()."""
+
+    def __init__(self, counter):
+        self._new_counter = counter
+        self.records = MemoryRecords()
+        self.restart()
+
+    def restart(self):
+        self.clock = MemoryClock()
+        self.counter = self._new_counter(Store(self.records, DEVICE), self.clock)
+
+    def run(self, seconds):
+        """Keep the unit powered on for so long and tick every minute."""
+        for _ in range(seconds // 60):
+            self.clock.ms += 60000
+            self.counter.tick()
+
+
 class CountingEntropy:
     """Bytes that differ from call to call; `ready` False simulates a unit without a source."""
 

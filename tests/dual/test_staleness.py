@@ -1,28 +1,19 @@
 """Staleness: 72 hours of powered-on time without a freshness record, counted over restarts, few writes (UP-13)."""
 
-from memory_unit import MemoryClock, MemoryRecords
+from memory_unit import PoweredUnit
 
 from device.limits import STALE_AFTER_S, STALE_GRACE_S, STALE_STEP_S
 from device.records.staleness import Staleness
 from device.records.store import DEVICE, Store
 
 
-class Unit:
-    """A unit whose device region survives restarts."""
-
+class Unit(PoweredUnit):
     def __init__(self):
-        self.records = MemoryRecords()
-        self.restart()
+        super().__init__(Staleness)
 
-    def restart(self):
-        self.clock = MemoryClock()
-        self.staleness = Staleness(Store(self.records, DEVICE), self.clock)
-
-    def run(self, seconds):
-        """Keep the unit powered on for so long and check it every minute."""
-        for _ in range(seconds // 60):
-            self.clock.ms += 60000
-            self.staleness.tick()
+    @property
+    def staleness(self):
+        return self.counter
 
     def writes(self):
         return len(self.records.log)

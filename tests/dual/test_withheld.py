@@ -1,6 +1,6 @@
 """Releases that the tracker names and no source has: powered-on time is counted, and reported past a limit (UP-13)."""
 
-from memory_unit import MemoryClock, MemoryRecords
+from memory_unit import PoweredUnit
 
 from device.limits import STALE_GRACE_S, STALE_STEP_S, WITHHELD_S
 from device.records.freshness import Freshness
@@ -12,26 +12,18 @@ ALL = (9, 9, 9)
 HAVE = (1, 1, 1)
 
 
-class Unit:
-    """A device region that lives through restarts."""
-
+class Unit(PoweredUnit):
     def __init__(self):
-        self.records = MemoryRecords()
-        self.restart()
+        super().__init__(Withheld)
 
-    def restart(self):
-        self.clock = MemoryClock()
-        self.withheld = Withheld(Store(self.records, DEVICE), self.clock)
+    @property
+    def withheld(self):
+        return self.counter
 
     def check(self, named=RELEASE, have=HAVE):
         """One exchange with a source. Returns the bits that it adds."""
         self.withheld.hear(Freshness(0, named[0], named[1], named[2]))
         return self.withheld.compare(have)
-
-    def run(self, seconds):
-        for _ in range(seconds // 60):
-            self.clock.ms += 60000
-            self.withheld.tick()
 
     def stored(self):
         return self.records.content.get("withheld")

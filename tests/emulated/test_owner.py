@@ -13,8 +13,8 @@ import pytest
 from device.layout import MPS2
 from device.records import support
 from device.suit import report
-from provisioning import fair_time
 from simulator.story import steps
+from simulator.story.runner import wait_until
 from simulator.story.world import World
 
 NEW_PASSWORD = "seven green bottles on the wall"
@@ -30,17 +30,7 @@ class Life:
         self.seen: dict[str, Any] = {}
 
     def wait(self, what: str, found: Callable[[], Any], seconds: float = ANSWERS_S) -> Any:
-        deadline = fair_time.now() + seconds
-        while True:
-            try:
-                result = found()
-            except OSError:
-                result = None
-            if result:
-                return result
-            if fair_time.now() > deadline:
-                raise AssertionError(f"{what}: not within {seconds} s")
-            time.sleep(0.3)
+        return wait_until(what, lambda: found() or None, seconds)
 
     def page(self, path: str) -> Any:
         return self.world.owner.request("GET", path)

@@ -9,8 +9,10 @@ import pytest
 
 from provisioning.servers.amqtt_broker import AmqttBroker
 from provisioning.servers.broker import Broker
+from provisioning.servers.local_broker import make_broker
 from provisioning.servers.mosquitto import MosquittoBroker, find_mosquitto
 from tests.interop.support.maker import Maker
+from tests.interop.support.serving import MakersFolder
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +30,18 @@ def broker(
         pytest.skip("mosquitto is not installed")
     running = MosquittoBroker(setup) if request.param == "mosquitto" else AmqttBroker(setup)
     with running:
+        yield running
+
+
+@pytest.fixture
+def folder(maker: Maker, tmp_path: Path) -> MakersFolder:
+    """The files of a maker who runs `firstboot serve`."""
+    return MakersFolder(tmp_path / "maker", maker)
+
+
+@pytest.fixture
+def own_broker(folder: MakersFolder) -> Iterator[Broker]:
+    with make_broker(folder.broker_setup()) as running:
         yield running
 
 

@@ -6,7 +6,6 @@ import asyncio
 import json
 import signal
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,21 +20,10 @@ from provisioning.release.store import ReleaseStore
 from provisioning.servers.broker import Broker, free_port
 from provisioning.servers.local_broker import make_broker
 from provisioning.servers.signing_clock import is_synchronised
-from tests.interop.support.maker import CLASS_ID, Maker, fetch_payload, freshness_request
+from tests.interop.support.maker import CLASS_ID, fetch_payload, freshness_request
 from tests.interop.support.serving import MakersFolder, Serving
 
 pytestmark = pytest.mark.interop
-
-
-@pytest.fixture
-def folder(maker: Maker, tmp_path: Path) -> MakersFolder:
-    return MakersFolder(tmp_path / "maker", maker)
-
-
-@pytest.fixture
-def own_broker(folder: MakersFolder) -> Iterator[Broker]:
-    with make_broker(folder.broker_setup()) as running:
-        yield running
 
 
 def numbers(folder: MakersFolder, source) -> tuple[int, int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,24 +20,12 @@ from provisioning.cli.exit_codes import ExitCode
 from provisioning.keys.pem import write_private
 from provisioning.registry.sealed import ServerPrivateKey
 from provisioning.servers.broker import Broker
-from provisioning.servers.local_broker import make_broker
-from tests.interop.support.maker import Maker, Unit, freshness_request
+from tests.interop.support.maker import Unit, freshness_request
 from tests.interop.support.serving import MakersFolder, Serving
 
 pytestmark = pytest.mark.interop
 
 PASSPHRASE = "correct-horse-battery-staple"
-
-
-@pytest.fixture
-def folder(maker: Maker, tmp_path: Path) -> MakersFolder:
-    return MakersFolder(tmp_path / "maker", maker)
-
-
-@pytest.fixture
-def own_broker(folder: MakersFolder) -> Iterator[Broker]:
-    with make_broker(folder.broker_setup()) as running:
-        yield running
 
 
 def encrypt(path: Path) -> None:

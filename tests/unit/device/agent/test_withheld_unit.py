@@ -29,6 +29,7 @@ STEP_S = 60
 def _short_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("device.update.withheld.WITHHELD_S", BOUND_S)
     monkeypatch.setattr("device.update.withheld.STALE_STEP_S", STEP_S)
+    monkeypatch.setattr("device.records.staleness.STALE_STEP_S", STEP_S)
 
 
 @pytest.fixture(params=["mqtt", "coap"])
