@@ -175,7 +175,7 @@ class Application:
 
 
 class ApplicationHost:
-    """The application of one unit, if it has one. start() finds it; before that there is none."""
+    """The application of one unit, if it has one. start() finds it."""
 
     def __init__(self, ports: "Ports", releases: "Releases", store: "Store") -> None:
         self._ports = ports

@@ -53,7 +53,7 @@ ImageInfo = namedtuple(
         "total_bytes",
         "public_key",
         "signature",
-        "hss_signature",  # empty if there is none
+        "hss_signature",  # empty without one
     ),
 )
 

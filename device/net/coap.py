@@ -132,7 +132,7 @@ def decode_options(data: bytes, offset: int) -> "tuple[tuple[tuple[int, bytes], 
 
 
 def find_option(message: Message, number: int) -> "bytes | None":
-    """Return the value of the first option with this number, None if there is none."""
+    """Return the value of the first option with this number, or None."""
     for seen, value in message.options:
         if seen == number:
             return bytes(value)

@@ -152,7 +152,7 @@ def _pieces(plain: str) -> "tuple[int, bool]":
 
 
 def _word_chars(text: str, at: int) -> int:
-    """Return the length of the longest well-known password that begins at `at`, 0 if there is none."""
+    """Return the length of the longest well-known password that begins at `at`, or 0."""
     longest = 0
     for word in WORDS.get(text[at], "").split():
         if len(word) > longest and text[at : at + len(word)] == word:

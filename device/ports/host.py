@@ -166,7 +166,7 @@ class HostClock:
         self._trusted = None if unix_s is None else (unix_s, time.monotonic())
 
     def trusted_time(self) -> int | None:
-        """Return the trusted time now (Unix seconds), None if there is none."""
+        """Return the trusted time now (Unix seconds), or None."""
         if self._trusted is None:
             return None
         return self._trusted[0] + int(time.monotonic() - self._trusted[1])

@@ -113,7 +113,7 @@ def encode(anchors: Anchors) -> bytes:
 def find_key(anchors: Anchors, key_id: "bytes | None", role: int) -> Key:
     """Return the key with this id in this role; without an id, the only key of the role.
 
-    Raises SignatureError if there is none, or several and no id.
+    Raises SignatureError if no key fits, or several do and there is no id.
     """
     found: "Key | None" = None
     for key in anchors.keys:

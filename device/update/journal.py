@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Journal:
-    """`last_error`: the newest error that still holds, None if there is none. `entries` survive a restart."""
+    """`last_error`: the newest error that still holds, or None. `entries` survive a restart."""
 
     def __init__(self, events: "Events", time: "TimeKeeper") -> None:
         self._events = events

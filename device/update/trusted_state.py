@@ -127,7 +127,7 @@ class TrustedState:
         self._take_over(self.contact, await source.contact())
 
     def _take_over(self, record: "SignedRecord", offered: "bytes | None") -> "Any | None":
-        """Return the content of a newer record, None if there is none (rule 3)."""
+        """Return the content of a newer record, or None (rule 3)."""
         try:
             return record.refresh(offered, self.anchors)
         except FirstbootError as error:
@@ -151,7 +151,7 @@ class TrustedState:
         return number, self.anchors.rules.sequence
 
     def newest_contact(self) -> "Contact | None":
-        """The contact that came over the network, None if there is none or its key is not trusted any more."""
+        """The contact that came over the network, or None or its key is not trusted any more."""
         found = self.contact.stored("contact.newest", self.anchors)
         return found.content if found is not None and found.is_trusted else None
 

@@ -64,7 +64,7 @@ class Site:
         return None
 
     def _elsewhere(self, path: str, state: str) -> str:
-        """Return a page that leads on from a page of another state, "" if there is none (Back, a second tab)."""
+        """Return a page that leads on from a page of another state, or "" (Back, a second tab)."""
         if state == lifecycle.INITIALISED and path == "/setup":
             return pages.set_up_already()
         return pages.not_set_up() if state == lifecycle.FACTORY_DEFAULT else ""
@@ -83,7 +83,7 @@ class Site:
         self._words[path] = (word, self.device.ticks_ms())
 
     def word(self, path: str) -> str:
-        """Return the message of the page at `path`, "" if there is none."""
+        """Return the message of the page at `path`, or ""."""
         word, since = self._words.get(path, ("", 0))
         if word and not 0 <= self.device.ticks_diff(self.device.ticks_ms(), since) < _WORD_LIFE_MS:
             del self._words[path]

@@ -158,7 +158,7 @@ _UPDATES = (
 
 
 def update_text(code: object) -> str:
-    """Return a sentence for the number of an error about an update, "" if there is none."""
+    """Return a sentence for the number of an error about an update, or ""."""
     for known, text in _UPDATES:
         if code == known:
             return text

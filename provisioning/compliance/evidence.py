@@ -136,7 +136,7 @@ class Row:
 
 
 def read_table(text: str) -> dict[str, Row]:
-    """Return the rows of docs/requirements.md by id. Raises EvidenceError if there are none."""
+    """Return the rows of docs/requirements.md by id. Raises EvidenceError if it has no rows."""
     rows = {}
     for line in text.splitlines():
         if not _ROW.match(line):

@@ -126,7 +126,7 @@ def read_list(data: bytes, stations: Iterable[AnchorKey]) -> Withdrawals:
 def find_list(folder: Path, stations: Iterable[AnchorKey], signer: str, today: dt.date) -> Withdrawals:
     """Return the newest list in `folder` of the registry that key id `signer` (hex) belongs to.
 
-    Raises WithdrawalsError if there is none, if it is older than MAX_AGE_DAYS, or if a list is not signed.
+    Raises WithdrawalsError if the list is missing, if it is older than MAX_AGE_DAYS, or if a list is not signed.
     """
     trusted = tuple(stations)
     lists = [read_list(path.read_bytes(), trusted) for path in sorted(folder.glob(PATTERN))]

@@ -43,7 +43,7 @@ ROOT_THRESHOLD: Final = 2
 DAY_S: Final = 86400
 CLOCK_SLACK_S: Final = DAY_S  # units accept a tracker whose clock is a little slow from the first minute
 RENEW_DAYS: Final = 200  # less than this left of the tracker's interval: renew it
-_CEILINGS: Final = ("manifest_ceiling", "support_end_ceiling_day")  # absent in the file if there is none
+_CEILINGS: Final = ("manifest_ceiling", "support_end_ceiling_day")  # absent in the file without a ceiling
 
 
 class KeySetError(ValueError):
@@ -90,7 +90,7 @@ class KeySetPlan:
 
     @classmethod
     def find(cls, folder: Path) -> KeySetPlan | None:
-        """Return the plan of a key folder, None if there is none. Raises KeySetError."""
+        """Return the plan of a key folder, or None. Raises KeySetError."""
         return cls.load(folder) if (folder / PLAN_NAME).exists() else None
 
     def save(self, folder: Path) -> None:
@@ -179,7 +179,7 @@ def sign_key_set(content: keyset.KeySet, signers: Sequence[Signer]) -> bytes:
 
 
 def root_signers(folder: Path) -> list[Signer]:
-    """Return the roots of a key folder, then those that they replaced. Raises KeySetError if there are none."""
+    """Return the roots of a key folder, then those that they replaced. Raises KeySetError if the folder has no root."""
     from provisioning.keys.file_signer import FileSigner
 
     paths = sorted((folder / ROOTS).glob("*.pem")) + sorted((folder / ROOTS / PREVIOUS).glob("*.pem"))

@@ -89,7 +89,7 @@ def contradiction(text: str, end: dt.date, start: dt.date | None) -> str | None:
 
 
 def contradiction_today(text: str, end: dt.date, start: dt.date | None, today: dt.date) -> str | None:
-    """Return the contradiction of a period that is first published or stated `today`; None if there is none.
+    """Return the contradiction of a period that is first published or stated `today`, or None.
 
     Without a first day the period begins today.
     """

@@ -93,7 +93,7 @@ def read(session: Session) -> Taken:
 
 
 def fork_problem(session: Session, taken: Taken) -> str | None:
-    """Return which record that was synced before the branch lacks or replaced; None if there is none."""
+    """Return which record that was synced before the branch lacks or replaced, or None."""
     offered = {(record.chain, record.number): record.hash for record in taken.records}
     offered |= {(record.chain, record.number): record.hash for record in taken.decisions}
     names = [chain.name for chain in taken.chain_rows]

@@ -1,4 +1,4 @@
-"""The tables of a registry: created if there are none, migrated if they are older (alembic).
+"""The tables of a registry: created if they are missing, migrated if they are older (alembic).
 
 Rules:
 1. A new registry gets its tables from the models, in one transaction. Tests show that the migrations lead to the same

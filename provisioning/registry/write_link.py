@@ -24,7 +24,7 @@ class WriteLink:
         self._used = 0.0
 
     def connection(self) -> Any:
-        """Return the driver's connection; a new one if there is none or the old one does not answer."""
+        """Return the driver's connection; a new one for the first call and if the old one does not answer."""
         if self._pooled is not None and time.monotonic() - self._used > IDLE_S and not self._is_alive():
             self.drop()
         if self._pooled is None:

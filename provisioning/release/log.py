@@ -104,7 +104,7 @@ class ReleaseLog:
             )
 
     def highest_index(self, key_id: bytes) -> int:
-        """Return the highest one-time index of this HSS key in the log, for any class; -1 if there is none."""
+        """Return the highest one-time index of this HSS key in the log, for any class, or -1."""
         return max((one.hss.get(key_id.hex(), -1) for one in self.entries()), default=-1)
 
     def append(self, entry: LogEntry) -> None:

@@ -72,7 +72,7 @@ class UnitContexts:
         self._contexts: dict[bytes, UnitContext] = {}
 
     def find_oscore(self, unprotected: dict[Any, Any]) -> UnitContext:
-        """Return the context named by the request's header; KeyError if there is none, as aiocoap expects."""
+        """Return the context named by the request's header, or KeyError, as aiocoap expects."""
         kid = unprotected.get(oscore.COSE_KID)
         if not isinstance(kid, bytes) or oscore.COSE_KID_CONTEXT in unprotected:
             raise KeyError

@@ -68,7 +68,7 @@ class OscoreStore:
         return unit
 
     def find(self, sender_id: bytes) -> OscoreUnit | None:
-        """Return the unit with this sender id, None if there is none. Raises OscoreStoreError for a damaged entry."""
+        """Return the unit with this sender id, or None. Raises OscoreStoreError for a damaged entry."""
         if len(sender_id) != SENDER_ID_BYTES:
             return None
         try:

@@ -170,7 +170,7 @@ def _base_path(state: Path) -> Path:
 
 
 def _read_base(state: Path, boot_id: str) -> tuple[int, float] | None:
-    """Return the moment kept since the machine started; None if there is none. Raises ClockError."""
+    """Return the moment kept since the machine started, or None. Raises ClockError."""
     try:
         kept, now_text, steady_text = _base_path(state).read_text(encoding="ascii").split()
         return (int(now_text), float(steady_text)) if kept == boot_id else None

@@ -190,7 +190,7 @@ class MemoryNetwork:
         return stream
 
     async def open_udp(self, host: str, port: int) -> MemoryDatagram:
-        """Return a socket to the datagram peer. Raises LinkError if there is none."""
+        """Return a socket to the datagram peer. Raises LinkError without a peer."""
         if self._datagram_peer is None:
             raise LinkError(reason="open udp: no answer")
         return MemoryDatagram(self, self._datagram_peer)

@@ -51,7 +51,7 @@ class NvmImage:
         return [*self._boot_facts(), *self._slots(), *self._records()]
 
     def find(self, name: str) -> Entry | None:
-        """Return the entry `region/record`; None if there is none."""
+        """Return the entry `region/record`, or None."""
         return next((one for one in self.entries() if one.name == name), None)
 
     def _boot_facts(self) -> Iterator[Entry]:

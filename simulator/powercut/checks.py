@@ -92,7 +92,7 @@ class Outside(Protocol):
 
     @property
     def changed_from(self) -> int | None:
-        """The first release with another record format, None if there is none (releases.py)."""
+        """The first release with another record format, or None (releases.py)."""
 
     def facts(self) -> dict[str, object]:
         """Return the last value of each fact, by name."""

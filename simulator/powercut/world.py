@@ -67,7 +67,7 @@ class World:
         self.published.update(content.published)
 
     def published_number(self) -> int:
-        """Return the number of the release that is published, 0 if there is none."""
+        """Return the number of the release that is published, or 0."""
         data = self.published.get("manifest")
         if data is None:
             return 0

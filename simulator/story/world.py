@@ -187,7 +187,7 @@ class World:
         return station
 
     def provision_again(self) -> str:
-        """Try the station on the same board. Returns the reason of the refusal; raises StepFailed if there is none."""
+        """Try the station on the same board. Returns the reason of the refusal; raises StepFailed without one."""
         return self.station.provision_again(self.opened_station, self.machine)
 
     def factory_link(self) -> FactoryLink:

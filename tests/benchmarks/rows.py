@@ -111,7 +111,7 @@ ROWS: Final = (
 
 @dataclass(frozen=True)
 class Result:
-    """A row and its measured value, None if there is none."""
+    """A row and its measured value, or None."""
 
     row: Row
     value: float | None

@@ -30,7 +30,7 @@ class View:
 
 
 def axe_violations(page: Any) -> list[str]:
-    """Return axe's findings against WCAG 2.2 AA as "rule: element", [] if there are none."""
+    """Return axe's findings against WCAG 2.2 AA as "rule: element", or []."""
     found = _AXE.run(page, options={"runOnly": {"type": "tag", "values": RULES}}).response
     assert len(found["passes"]) > 5, "axe looked at nothing"
     return [

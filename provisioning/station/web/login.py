@@ -148,7 +148,7 @@ class Login:
         return token
 
     def session(self, token: str | None) -> Session | None:
-        """Return the live session of a token; None if there is none."""
+        """Return the live session of a token, or None."""
         found = self._sessions.get(token or "")
         if found is None or token is None:
             return None

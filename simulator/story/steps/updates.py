@@ -98,7 +98,7 @@ def _progress_text(status: dict[str, Any]) -> str:
 
 
 def _latest_event(status: dict[str, Any], code: int) -> str | None:
-    """Return the text of the newest event with this error code, None if there is none."""
+    """Return the text of the newest event with this error code, or None."""
     for event in reversed(status["update"]["events"]):
         if event["code"] == code:
             return str(event["text"])

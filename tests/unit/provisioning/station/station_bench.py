@@ -113,7 +113,7 @@ class MemoryUnit:
 
 
 def failure(action: Callable[[], object]) -> UnitFailedError:
-    """Return the failure of `action`; the test fails if there is none."""
+    """Return the failure of `action`; the test fails if it succeeds."""
     try:
         action()
     except UnitFailedError as error:
