@@ -1,10 +1,12 @@
-"""Addresses and locations that options name."""
+"""Addresses, locations and key ids that options name."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from provisioning.cli.errors import InputError
+from provisioning.keys.schemes import FILE_SCHEME, HSS_SCHEME, PKCS11_SCHEME
 
 
 def parse_address(text: str) -> tuple[str, int]:
@@ -25,6 +27,25 @@ def parse_listen(text: str, option: str) -> tuple[str, int]:
         return parse_address(text)
     except InputError:
         raise InputError(f"{option}: {text!r} is not HOST:PORT.") from None
+
+
+def parse_key_id(text: str) -> bytes:
+    """Return the 8 bytes of a key id. Raises InputError."""
+    try:
+        found = bytes.fromhex(text)
+    except ValueError:
+        found = b""
+    if len(found) != 8:
+        raise InputError(f"{text!r} is not a key id: it has 16 hex digits.")
+    return found
+
+
+def signer_place(text: str, folder: Path) -> str:
+    """Return the signer that a settings file in `folder` names: a path is relative to that folder."""
+    if text.startswith(PKCS11_SCHEME):
+        return text
+    scheme = next(one for one in (HSS_SCHEME, FILE_SCHEME, "") if text.startswith(one))
+    return scheme + os.fspath(folder / text.removeprefix(scheme))
 
 
 def registry_place(text: str, folder: Path) -> str:

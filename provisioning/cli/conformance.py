@@ -12,10 +12,10 @@ import typer
 from device.errors import FirstbootError
 from device.limits import ANCHOR_KEYS
 from provisioning.cli.commands import CommandGroup
-from provisioning.cli.errors import InputError, printable
+from provisioning.cli.errors import InputError
 from provisioning.cli.exit_codes import ExitCode
 from provisioning.cli.options import JsonOption
-from provisioning.cli.output import print_json
+from provisioning.cli.output import print_report
 from provisioning.cli.settings import with_settings
 from provisioning.keys.public_keys import PublicKey, PublicKeyError, parse
 from provisioning.release.conformance import Recipient, check, explain
@@ -75,7 +75,7 @@ class CheckSettings:
             help=f"An algorithm that must be among the signatures: {', '.join(ALGORITHMS)}.",
         ),
     ] = None
-    as_json: JsonOption = False
+    is_json: JsonOption = False
 
 
 @app.command("check")
@@ -105,10 +105,8 @@ def check_command(settings: CheckSettings) -> None:
         check(data, keys, recipient, threshold=settings.threshold, required=required)
     except FirstbootError as error:
         reason = explain(error)
-    if settings.as_json:
-        print_json({"is_accepted": reason is None, "reason": reason})
-    else:
-        typer.echo("accept" if reason is None else printable(f"refuse: {reason}"))
+    line = "accept" if reason is None else f"refuse: {reason}"
+    print_report([line], {"is_accepted": reason is None, "reason": reason}, settings.is_json)
     if reason is not None:
         raise typer.Exit(int(ExitCode.FAILED))
 

@@ -11,7 +11,7 @@ from firstboot.locations import own_source_root, source_root
 from provisioning.cli.commands import CommandGroup
 from provisioning.cli.errors import InputError
 from provisioning.cli.options import FirmwareOption, JsonOption
-from provisioning.cli.output import print_json, print_line
+from provisioning.cli.output import print_report, print_result
 from provisioning.firmware.build import FirmwareBuild, build, build_rom
 from provisioning.firmware.frozen import VARIANTS
 from provisioning.firmware.sources import source_tree
@@ -71,15 +71,11 @@ def build_command(
     tree = _tree(root, changed)
     firmware = build(variant, root=tree, progress=_progress)
     rom = build_rom(key_hash, root=tree, progress=_progress) if key_hash else None
-    result = {"variant": variant, "image": str(firmware.image), "sha256": firmware.sha256}
-    result["bytes"] = str(firmware.image.stat().st_size)
+    result: dict[str, str | int] = {"variant": variant, "image": str(firmware.image)}
+    result |= {"sha256": firmware.sha256, "bytes": firmware.image.stat().st_size}
     if rom is not None:
-        result |= {"rom": str(rom.elf), "rom_sha256": rom.sha256, "rom_bytes": str(rom.size_bytes)}
-    if is_json:
-        print_json(result)
-        return
-    for name, value in result.items():
-        print_line(f"{name:10} {value}")
+        result |= {"rom": str(rom.elf), "rom_sha256": rom.sha256, "rom_bytes": rom.size_bytes}
+    print_result([(name, str(value)) for name, value in result.items()], result, is_json)
 
 
 @app.command("sources")
@@ -89,10 +85,9 @@ def sources_command(root: RootOption = None, is_json: JsonOption = False) -> Non
     Example: `firstboot firmware sources`
     """
     tree = source_tree(root or source_root(), _progress)
-    if is_json:
-        print_json({"path": str(tree.path), "is_pinned": tree.is_pinned, "content": tree.key})
-        return
-    print_line(f"{tree.path}\n{'pinned' if tree.is_pinned else 'local checkout'}, content {tree.key}")
+    origin = "pinned" if tree.is_pinned else "local checkout"
+    document = {"path": str(tree.path), "is_pinned": tree.is_pinned, "content": tree.key}
+    print_report([str(tree.path), f"{origin}, content {tree.key}"], document, is_json)
 
 
 @app.command("size")
@@ -108,10 +103,8 @@ def size_command(
     """
     tree = _tree(root, changed)
     firmware = build(variant, root=tree, progress=_progress)
-    if is_json:
-        print_json({"variant": variant, "sha256": firmware.sha256, "sizes": dict(firmware.sizes)})
-        return
-    print_line(size_table(firmware))
+    document = {"variant": variant, "sha256": firmware.sha256, "sizes": dict(firmware.sizes)}
+    print_report(size_table(firmware), document, is_json)
 
 
 @app.command("copy")
@@ -126,6 +119,7 @@ def copy_command(
         Path,
         typer.Option("--to", metavar="DIR", help="The folder for your changes, made if it does not exist."),
     ],
+    is_json: JsonOption = False,
 ) -> None:
     """Copy a file of the device code into your project, to change it. Existing files are not overwritten.
 
@@ -137,6 +131,7 @@ def copy_command(
     source = (root / name).resolve()
     if not source.is_relative_to(root / "device") or not source.exists():
         raise InputError(f"{name!r} is not a file or folder of `device/`.")
+    copies = []
     for file in [source] if source.is_file() else sorted(source.rglob("*")):
         if not file.is_file() or "__pycache__" in file.parts:
             continue
@@ -145,11 +140,12 @@ def copy_command(
             raise InputError(f"{copy} exists already. Remove it first.")
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, copy)
-        print_line(str(copy))
+        copies.append(str(copy))
+    print_report(copies, {"files": copies}, is_json)
 
 
-def size_table(firmware: FirmwareBuild) -> str:
+def size_table(firmware: FirmwareBuild) -> list[str]:
     """Return the sizes of a build as lines of text, largest part first, with the total."""
     rows = sorted(firmware.sizes.items(), key=lambda row: -row[1])
     rows.append(("total", sum(firmware.sizes.values())))
-    return "\n".join(f"{size:9,d}  {part}" for part, size in rows)
+    return [f"{size:9,d}  {part}" for part, size in rows]

@@ -16,12 +16,13 @@ from provisioning.cli.commands import CommandGroup
 from provisioning.cli.errors import InputError
 from provisioning.cli.one_line import one_line
 from provisioning.cli.options import JsonOption, KeysOption
-from provisioning.cli.output import print_json, print_result
+from provisioning.cli.output import print_result
 from provisioning.keys.held_key import HeldKey
 from provisioning.keys.key_ring import KeyRing, KeyRingError
 from provisioning.keys.pem import write_private
 from provisioning.keys.pki import CertificateAuthority
-from provisioning.keys.signers import PKCS11_SCHEME, open_signer
+from provisioning.keys.schemes import PKCS11_SCHEME
+from provisioning.keys.signers import open_signer
 
 AUTHORITIES: Final = ("device", "server")
 KINDS: Final = ("server", "client")
@@ -77,10 +78,8 @@ def show(keys: KeysOption, is_json: JsonOption = False) -> None:
         which: x509.load_pem_x509_certificate((keys / f"{_stem(which)}.crt").read_bytes())
         for which in AUTHORITIES
     }
-    if is_json:
-        print_json({which: _facts(certificate) for which, certificate in found.items()})
-        return
-    print_result([(which, _line(certificate)) for which, certificate in found.items()], None, False)
+    rows = [(which, _line(certificate)) for which, certificate in found.items()]
+    print_result(rows, {which: _facts(certificate) for which, certificate in found.items()}, is_json)
 
 
 @app.command()

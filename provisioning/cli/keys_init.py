@@ -15,7 +15,7 @@ from provisioning import file_system
 from provisioning.cli.errors import InputError, warn
 from provisioning.cli.options import JsonOption, ProductOption
 from provisioning.cli.output import print_result
-from provisioning.cli.settings import FILE_NAME
+from provisioning.cli.settings_fields import FILE_NAME
 from provisioning.keys.key_ring import KeyRing
 
 _SETTINGS: Final = """# Settings of firstboot commands. The command line beats this file.

@@ -12,10 +12,12 @@ from typing import Annotated, Final
 import typer
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from device.limits import IMAGE_KEYS
 from device.trust import keyset as device_keyset
+from provisioning.cli.addresses import parse_key_id
 from provisioning.cli.errors import InputError, RefusedError, warn
 from provisioning.cli.options import JsonOption, KeysOption, ProductOption
-from provisioning.cli.output import print_json, print_line, print_result
+from provisioning.cli.output import print_line, print_report, print_result
 from provisioning.cli.settings import with_settings
 from provisioning.keys import keyset
 from provisioning.keys.file_signer import FileSigner
@@ -213,6 +215,7 @@ def rotate(
     ] = False,
     manifest_ceiling: ManifestCeilingOption = None,
     support_end_ceiling: SupportEndCeilingOption = None,
+    is_json: JsonOption = False,
 ) -> None:
     """Replace the key of a role. Then sign a new key set with `firstboot keys sign-set`.
 
@@ -231,7 +234,8 @@ def rotate(
     else:
         plan = _rotate(plan, role, keys, key, is_revoked)
     plan.save(keys)
-    print_line(f"{role}: replaced. Next, sign key set {plan.sequence}: {NEXT}")
+    lines = [f"{role}: replaced. Next, sign key set {plan.sequence}: {NEXT}"]
+    print_report(lines, {"role": role, "is_revoked": is_revoked, "next_sequence": plan.sequence}, is_json)
 
 
 def _rotate(
@@ -261,6 +265,7 @@ def revoke(
     keys: KeysOption,
     manifest_ceiling: ManifestCeilingOption = None,
     support_end_ceiling: SupportEndCeilingOption = None,
+    is_json: JsonOption = False,
 ) -> None:
     """Revoke a key permanently. Then sign a new key set with `firstboot keys sign-set`.
 
@@ -268,14 +273,22 @@ def revoke(
     """
     plan = _with_ceilings(keyset.KeySetPlan.load(keys), manifest_ceiling, support_end_ceiling)
     if name.startswith(IMAGE_PREFIX):
-        numbers = {*plan.revoked_images, int(name.removeprefix(IMAGE_PREFIX))}
+        numbers = {*plan.revoked_images, _image_number(name)}
         plan = plan.changed(revoked_images=tuple(sorted(numbers)))
     else:
-        plan = plan.with_revoked(bytes.fromhex(name))
+        plan = plan.with_revoked(parse_key_id(name))
     content = keyset.key_set(plan, bytes(16), KeyRing(keys).anchor_keys(), 0)
     device_keyset.encode(content)  # a key set that every device would refuse is not saved
     plan.save(keys)
-    print_line(f"{name}: revoked. Next, sign key set {plan.sequence}: {NEXT}")
+    lines = [f"{name}: revoked. Next, sign key set {plan.sequence}: {NEXT}"]
+    print_report(lines, {"key": name, "is_revoked": True, "next_sequence": plan.sequence}, is_json)
+
+
+def _image_number(name: str) -> int:
+    number = name.removeprefix(IMAGE_PREFIX)
+    if number not in map(str, range(IMAGE_KEYS)):
+        raise InputError(f"There is no image key {name!r}. Use one of: image-0 to image-{IMAGE_KEYS - 1}.")
+    return int(number)
 
 
 def stolen_key_drill(is_json: JsonOption = False) -> None:
@@ -287,12 +300,12 @@ def stolen_key_drill(is_json: JsonOption = False) -> None:
     """
     from provisioning.release.drill import drill
 
-    lines = []
-    for line in drill():
-        lines.append(line)
+    attempts = []
+    for line in drill():  # a line is printed when it is known: the drill takes seconds
+        attempts.append(line)
         if not is_json:
             print_line(f"{'ok ' if line.is_good else 'BAD'}  {line.stolen:14} {line.text}")
-    if is_json:
-        print_json([{"stolen": one.stolen, "is_good": one.is_good, "text": one.text} for one in lines])
-    if not all(one.is_good for one in lines):
+    document = [{"stolen": one.stolen, "is_good": one.is_good, "text": one.text} for one in attempts]
+    print_report([], document, is_json)
+    if not all(one.is_good for one in attempts):
         raise RefusedError(["Not every device was recovered."])

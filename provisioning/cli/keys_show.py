@@ -9,12 +9,13 @@ import typer
 
 from provisioning.cli.errors import warn
 from provisioning.cli.options import JsonOption
-from provisioning.cli.output import print_json, print_result
+from provisioning.cli.output import print_result
 from provisioning.keys.hss_signer import HssSigner
 from provisioning.keys.key_id import key_id
 from provisioning.keys.public_keys import PublicKey, encode_cose, parse
+from provisioning.keys.schemes import PKCS11_SCHEME
 from provisioning.keys.signer import Signer
-from provisioning.keys.signers import PKCS11_SCHEME, open_signer
+from provisioning.keys.signers import open_signer
 
 
 def show(
@@ -39,28 +40,25 @@ def show(
         print_key(open_signer(key), is_json)
     else:
         found = [(one.algorithm, one.public, one.key_id or key_id(one.public)) for one in parse(data)]
-        if is_json:
-            documents = [_document(*one) for one in found]
-            print_json(documents[0] if len(documents) == 1 else documents)
-        else:
-            for one in found:
-                print_result(_lines(*one), None, False)
+        rows = [row for one in found for row in _rows(*one)]
+        documents = [_document(*one) for one in found]
+        print_result(rows, documents[0] if len(documents) == 1 else documents, is_json)
 
 
 def print_key(signer: Signer, is_json: bool) -> None:
     """Print the public part of a signer; warn if a tree is nearly used up."""
-    lines = _lines(signer.algorithm, signer.public, signer.key_id)
+    rows = _rows(signer.algorithm, signer.public, signer.key_id)
     document = _document(signer.algorithm, signer.public, signer.key_id)
     if isinstance(signer, HssSigner):
         left = signer.left()
-        lines.append(("signatures left", f"{left} of {signer.signatures}"))
+        rows.append(("signatures left", f"{left} of {signer.signatures}"))
         document |= {"signatures_left": left, "signatures": signer.signatures}
         if signer.is_nearly_used_up():
             warn("Less than a tenth of the signatures are left. Generate the next tree.")
-    print_result(lines, document, is_json)
+    print_result(rows, document, is_json)
 
 
-def _lines(algorithm: int, public: bytes, identifier: bytes) -> list[tuple[str, str]]:
+def _rows(algorithm: int, public: bytes, identifier: bytes) -> list[tuple[str, str]]:
     return [
         ("key id", identifier.hex()),
         ("algorithm", f"COSE {algorithm}"),

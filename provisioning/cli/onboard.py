@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 import urllib.parse
@@ -16,6 +15,7 @@ from device.errors import PasswordError, SetupCodeError
 from device.owner import setup_code
 from provisioning.cli.errors import InputError
 from provisioning.cli.options import JsonOption
+from provisioning.cli.output import print_report
 from provisioning.onboarding.client import DeviceClient, FingerprintError, fingerprint_of
 from provisioning.onboarding.flow import (
     Found,
@@ -48,7 +48,7 @@ def onboard(
         str | None,
         typer.Option(metavar="HEX", help="Certificate SHA-256 on the label. Not a secret."),
     ] = None,
-    as_json: JsonOption = False,
+    is_json: JsonOption = False,
 ) -> None:
     """Set up a device: enter the code on its label, and give it a password of your own.
 
@@ -75,7 +75,7 @@ def onboard(
             "STOP: the device that answered is not the one on the label. Somebody may be intercepting the connection. "
             "Nothing was sent to it."
         ) from None
-    _report(address, pin, found, status, as_json)
+    _report(address, pin, found, status, is_json)
 
 
 class _Asker:
@@ -196,20 +196,20 @@ def _mend_or_raise(
     typer.echo(str(error), err=True)
 
 
-def _report(address: tuple[str, int], pin: str, found: Found, status: dict[str, Any], as_json: bool) -> None:
+def _report(address: tuple[str, int], pin: str, found: Found, status: dict[str, Any], is_json: bool) -> None:
     host = f"[{address[0]}]" if ":" in address[0] else address[0]
     url = f"https://{host}/" if address[1] == HTTPS_PORT else f"https://{host}:{address[1]}/"
-    if as_json:
-        document = {
-            "address": url,
-            "fingerprint": pin,
-            "brand": found.brand,
-            "model": found.model,
-            "state": status.get("state"),
-            "version": status.get("version"),
-            "support": status.get("support"),
-        }
-        typer.echo(json.dumps(document, indent=2))
-        return
-    typer.echo(f"The device is set up, and a test sign-in worked. Its pages: {url}")
-    typer.echo("The set-up code on the label works again only after a factory reset. Keep the label.")
+    document = {
+        "address": url,
+        "fingerprint": pin,
+        "brand": found.brand,
+        "model": found.model,
+        "state": status.get("state"),
+        "version": status.get("version"),
+        "support": status.get("support"),
+    }
+    lines = [
+        f"The device is set up, and a test sign-in worked. Its pages: {url}",
+        "The set-up code on the label works again only after a factory reset. Keep the label.",
+    ]
+    print_report(lines, document, is_json)

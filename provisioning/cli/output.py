@@ -1,4 +1,13 @@
-"""How commands print results on standard output: lines for a person, or one JSON document for a program."""
+"""How commands print results on standard output: text for a person, or JSON for a program.
+
+Rules of `--json`, for every command:
+1. Standard output is one JSON document and nothing else. A command that runs until it is stopped prints one document
+   per line instead. Warnings, questions and errors go to standard error.
+2. The document is an object, or an array of objects if the command lists things. Names are in snake_case. Bytes are
+   lower-case hexadecimal text, and a time that is a number has a unit in its name.
+3. The exit code is the same as without `--json`. A command that is refused prints its document only if there is more
+   to report than the reason, which is on standard error.
+"""
 
 from __future__ import annotations
 
@@ -18,16 +27,27 @@ def print_json(document: Any) -> None:
     sys.stdout.write("\n")
 
 
+def print_json_line(document: Any) -> None:
+    """One JSON document as one line, written at once: the reader waits for it while the command continues."""
+    sys.stdout.write(json.dumps(document) + "\n")
+    sys.stdout.flush()
+
+
 def print_line(text: str) -> None:
     """One line without control characters: parts of it may come from a device or a file of somebody else."""
     typer.echo(printable(text))
 
 
-def print_result(lines: Sequence[tuple[str, str]], document: Any, is_json: bool) -> None:
-    """A result: aligned lines of name and value, or `document` as JSON."""
+def print_report(lines: Sequence[str], document: Any, is_json: bool) -> None:
+    """A report: lines of text, or `document` as JSON."""
     if is_json:
         print_json(document)
         return
-    width = max(len(name) for name, _ in lines)
-    for name, value in lines:
-        print_line(f"{name:{width}}  {value}")
+    for line in lines:
+        print_line(line)
+
+
+def print_result(rows: Sequence[tuple[str, str]], document: Any, is_json: bool) -> None:
+    """A report of (name, value) rows, which are aligned, or `document` as JSON."""
+    width = max((len(name) for name, _ in rows), default=0)
+    print_report([f"{name:{width}}  {value}" for name, value in rows], document, is_json)

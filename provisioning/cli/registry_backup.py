@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from provisioning.cli.options import ByOption, FilesOption, JsonOption, RegistryOption
-from provisioning.cli.output import print_json, print_line
+from provisioning.cli.output import print_report
 from provisioning.cli.registry_access import opened
 from provisioning.registry import backup as backups
 from provisioning.registry.chains import Report
@@ -47,10 +47,8 @@ def backup(
     """
     with opened(registry, files) as source:
         made = backups.backup(source, to)
-    if is_json:
-        print_json(report_document(made.report) | {"backup": str(made.folder)})
-    else:
-        print_line(f"{made.folder}: {report_line(made.report)}")
+    document = report_document(made.report) | {"backup": str(made.folder)}
+    print_report([f"{made.folder}: {report_line(made.report)}"], document, is_json)
 
 
 def check_backup(folder: BackupArgument, is_json: JsonOption = False) -> None:
@@ -59,10 +57,7 @@ def check_backup(folder: BackupArgument, is_json: JsonOption = False) -> None:
     Example: `firstboot registry check-backup backups/monday`
     """
     report = backups.check_backup(folder)
-    if is_json:
-        print_json(report_document(report) | {"backup": str(folder)})
-    else:
-        print_line(report_line(report))
+    print_report([report_line(report)], report_document(report) | {"backup": str(folder)}, is_json)
 
 
 def restore(
@@ -71,13 +66,15 @@ def restore(
         Path, typer.Option("--registry", metavar="FILE", help="New file for the restored registry.")
     ],
     by: ByOption,
+    is_json: JsonOption = False,
 ) -> None:
     """Put a backup into service. Serial numbers are skipped, new chains start, and open batches wait for a person.
 
     Example: `firstboot registry restore backups/monday --registry registry.db --by "E. Example"`
     """
     report = backups.restore(folder, registry, by=by)
-    print_line(f"{registry}: {report_line(report)}")
-    print_line(
-        "Next: sync the branches, count the units made since the backup, then `firstboot registry settle`"
-    )
+    lines = [
+        f"{registry}: {report_line(report)}",
+        "Next: sync the branches, count the units made since the backup, then `firstboot registry settle`",
+    ]
+    print_report(lines, report_document(report) | {"registry": str(registry)}, is_json)

@@ -10,8 +10,8 @@ from typing import Annotated, Final
 
 import typer
 
-from provisioning.cli.options import FilesOption, RegistryOption
-from provisioning.cli.output import print_line
+from provisioning.cli.options import FilesOption, JsonOption, RegistryOption
+from provisioning.cli.output import print_report
 from provisioning.cli.registry_access import opened
 from provisioning.registry import export
 from provisioning.registry.errors import RegistryError
@@ -35,17 +35,27 @@ def export_command(
         list[str] | None, typer.Option("--class", metavar="HEX", help="Class id in hex (acl).")
     ] = None,
     files: FilesOption = None,
+    is_json: JsonOption = False,
 ) -> None:
     """Export units (csv, json, parquet), the signed chains (ledger), the broker's rights (acl) or the encrypted
     secrets for the CoAP server (secrets).
 
+    `--json` reports on the file that --to names; it does not change the export.
+
     Example: `firstboot registry export acl --registry registry.db --class 1492af1425695e48bf429b2d51f2ab45 --to acl`
     """
+    if is_json and to is None:
+        raise RegistryError("--json reports on a file: name it with --to")
     with opened(registry, files) as source:
         makers = _makers(source, batch, class_ids)
         if what not in makers:
             raise RegistryError(f"there is no export {what!r}; there are {', '.join(makers)}")
-        _write(to, makers[what]())
+        data = makers[what]()
+    if to is None:
+        _print(data)
+        return
+    size = _write(to, data)
+    print_report([f"Wrote {to}"], {"format": what, "file": str(to), "bytes": size}, is_json)
 
 
 def _makers(
@@ -71,17 +81,18 @@ def _class_ids(texts: list[str] | None) -> list[bytes]:
     return found
 
 
-def _write(path: Path | None, data: str | bytes) -> None:
-    if path is not None:
-        # Replaced at once: a broker that reads the file sees the old content or the new one.
-        draft = path.with_name(f".{path.name}.new")
-        draft.write_bytes(data.encode() if isinstance(data, str) else data)
-        os.replace(draft, path)
-        print_line(f"Wrote {path}")
-    elif isinstance(data, str):
-        sys.stdout.write(data if data.endswith("\n") else data + "\n")
-    else:
+def _write(path: Path, data: str | bytes) -> int:
+    """Replace the file at once: a broker that reads it sees the old content or the new one. Return its size."""
+    draft = path.with_name(f".{path.name}.new")
+    size = draft.write_bytes(data.encode() if isinstance(data, str) else data)
+    os.replace(draft, path)
+    return size
+
+
+def _print(data: str | bytes) -> None:
+    if isinstance(data, bytes):
         raise RegistryError("this format needs --to FILE")
+    sys.stdout.write(data if data.endswith("\n") else data + "\n")
 
 
 def import_secrets(
@@ -92,6 +103,7 @@ def import_secrets(
     store: Annotated[
         Path, typer.Option("--store", metavar="DIR", help="The CoAP server's credential store.")
     ],
+    is_json: JsonOption = False,
 ) -> None:
     """Decrypt the secrets into the CoAP server's store, and remove withdrawn units. Run this on the CoAP server.
 
@@ -102,4 +114,5 @@ def import_secrets(
     except ValueError:
         raise RegistryError(f"{key.name} contains no P-256 private key") from None
     added, removed = export.import_sealed(secrets_file.read_text(), private, OscoreStore(store))
-    print_line(f"{added} units served, {removed} removed")
+    lines = [f"{added} units served, {removed} removed"]
+    print_report(lines, {"served_units": added, "removed_units": removed}, is_json)

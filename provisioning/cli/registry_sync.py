@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
+from provisioning.cli.addresses import parse_key_id
 from provisioning.cli.errors import RefusedError
 from provisioning.cli.one_line import one_line
-from provisioning.cli.options import FilesOption, MainOption, RegistryOption
-from provisioning.cli.output import print_line
+from provisioning.cli.options import FilesOption, JsonOption, MainOption, RegistryOption
+from provisioning.cli.output import print_report
 from provisioning.cli.registry_access import opened
 from provisioning.registry import branches, sync_file
 from provisioning.registry.errors import RegistryError
@@ -36,14 +37,18 @@ def join(
         ),
     ],
     files: FilesOption = None,
+    is_json: JsonOption = False,
 ) -> None:
     """Make a branch: a registry for a station that works without a connection to the main registry.
 
     Example: `firstboot registry join --main registry.db --branch line1.db --name line1`
     """
     with opened(main, files) as source:
-        branches.join(source, branch, name).close()
-    print_line(f"{branch} is branch {name}. Next: give it serial numbers with `firstboot registry lease`")
+        made = branches.join(source, branch, name)
+        made.close()
+    lines = [f"{branch} is branch {name}. Next: give it serial numbers with `firstboot registry lease`"]
+    document = {"branch": str(branch), "name": name, "registry_id": made.registry_id.hex()}
+    print_report(lines, document, is_json)
 
 
 def lease(
@@ -67,6 +72,7 @@ def lease(
         typer.Option("--batch", help="The batch of the numbers: its definition is copied to the branch too."),
     ] = None,
     files: FilesOption = None,
+    is_json: JsonOption = False,
 ) -> None:
     """Lease a range of serial numbers to a branch. Only that branch uses them.
 
@@ -80,13 +86,16 @@ def lease(
         else:
             with opened(branch, None) as other:
                 first, last = branches.lease(source, other, prefix, count, batch)
-    print_line(f"numbers {prefix}{first:06d} to {prefix}{last:06d} belong to the branch")
+    serials = [f"{prefix}{number:06d}" for number in (first, last)]
+    lines = [f"numbers {serials[0]} to {serials[1]} belong to the branch"]
+    print_report(lines, {"first": serials[0], "last": serials[1], "count": last - first + 1}, is_json)
 
 
 def sync(
     main: MainOption,
     branch: Annotated[str, typer.Option("--branch", metavar="FILE", help="The branch's file.")],
     files: FilesOption = None,
+    is_json: JsonOption = False,
 ) -> None:
     """Merge a branch into the main registry. Conflicting units are quarantined and reported.
 
@@ -94,11 +103,18 @@ def sync(
     """
     with opened(main, files) as source, opened(branch, None) as other:
         report = branches.sync(source, other)
-    _print_report(report)
+    _report(report, [], {}, is_json)
 
 
-def _print_report(report: branches.SyncReport) -> None:
-    print_line(f"{report.units} new units, {report.records} new production records")
+def _report(report: branches.SyncReport, lines: list[str], document: dict[str, str], is_json: bool) -> None:
+    """Print the result of a sync after `lines`. Raises RefusedError if it found incidents."""
+    counts = f"{report.units} new units, {report.records} new production records"
+    found = {
+        "new_units": report.units,
+        "new_records": report.records,
+        "incidents": list(report.incidents),
+    }
+    print_report([*lines, counts], document | found, is_json)
     if report.incidents:
         raise RefusedError(list(report.incidents))
 
@@ -108,6 +124,7 @@ def export_sync(
     to: Annotated[
         Path, typer.Option("--to", metavar="FILE", help="New file. Carry it to the main registry.")
     ],
+    is_json: JsonOption = False,
 ) -> None:
     """At a station without a connection: write everything for the main registry into one signed file.
 
@@ -117,9 +134,8 @@ def export_sync(
         _require_new(to)
         _write(to, sync_file.export(source))
         signer = source.signer.key_id.hex()
-    print_line(
-        f"Wrote {to}, signed by {signer}. Next, at the main registry: `firstboot registry import-sync`"
-    )
+    lines = [f"Wrote {to}, signed by {signer}. Next, at the main registry: `firstboot registry import-sync`"]
+    print_report(lines, {"file": str(to), "signed_by": signer}, is_json)
 
 
 def import_sync(
@@ -130,6 +146,7 @@ def import_sync(
     ],
     key: KeyOption = None,
     files: FilesOption = None,
+    is_json: JsonOption = False,
 ) -> None:
     """At the main registry: merge a station's file as `sync` would, and write the answer for the station.
 
@@ -140,14 +157,15 @@ def import_sync(
         report, text = sync_file.take_in(source, _read(file), _key(key))
         _write(answer, text)
         signer = source.signer.key_id.hex()
-    print_line(f"Wrote {answer}, signed by {signer}. Next, at the station: `firstboot registry finish-sync`")
-    _print_report(report)
+    line = f"Wrote {answer}, signed by {signer}. Next, at the station: `firstboot registry finish-sync`"
+    _report(report, [line], {"answer": str(answer), "signed_by": signer}, is_json)
 
 
 def finish_sync(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The answer made by `import-sync`.")],
     registry: RegistryOption,
     key: KeyOption = None,
+    is_json: JsonOption = False,
 ) -> None:
     """At the station: stop the units that the main registry stopped, and add the serial numbers that it leased.
 
@@ -155,17 +173,12 @@ def finish_sync(
     """
     with opened(registry, None) as source:
         stopped, ranges = sync_file.finish(source, _read(file), _key(key))
-    print_line(f"{stopped} units are stopped, {ranges} new ranges of serial numbers")
+    lines = [f"{stopped} units are stopped, {ranges} new ranges of serial numbers"]
+    print_report(lines, {"stopped_units": stopped, "new_ranges": ranges}, is_json)
 
 
 def _key(text: str | None) -> bytes | None:
-    try:
-        found = None if text is None else bytes.fromhex(text)
-    except ValueError:
-        found = b""
-    if found is not None and len(found) != 8:
-        raise RegistryError("a key id is 16 hex digits")
-    return found
+    return None if text is None else parse_key_id(text)
 
 
 def _read(path: Path) -> str:

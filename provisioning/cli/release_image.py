@@ -11,11 +11,12 @@ import typer
 
 from provisioning.cli.options import JsonOption
 from provisioning.cli.output import print_result
-from provisioning.cli.release_sign import DEFAULT_LOG, indices, now_text, report_highest, warn_of_few
+from provisioning.cli.release_sign import DEFAULT_LOG, warn_of_few
 from provisioning.keys.hss_signer import HssSigner
 from provisioning.keys.signer import Signer
 from provisioning.release.image import ImageInfo, image_info, sign_image
 from provisioning.release.log import LogEntry, ReleaseLog
+from provisioning.release.numbering import indices, now_text, report_highest
 
 
 def image_command(

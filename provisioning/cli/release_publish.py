@@ -12,7 +12,7 @@ from device.errors import FirstbootError
 from provisioning.cli.addresses import parse_address
 from provisioning.cli.errors import InputError, message_of
 from provisioning.cli.options import JsonOption
-from provisioning.cli.output import print_json, print_line
+from provisioning.cli.output import print_json, print_report
 from provisioning.cli.settings import with_settings
 from provisioning.product.product import ProductError, load_product
 from provisioning.publishing.records import KINDS, common_class, load_record
@@ -106,7 +106,7 @@ class PublishSettings(DestinationSettings):
         bool,
         typer.Option("--remove-superseded", help="Afterwards remove objects that the new release replaces."),
     ] = False
-    as_json: JsonOption = False
+    is_json: JsonOption = False
 
 
 @with_settings(PublishSettings, "release.publish")
@@ -125,13 +125,11 @@ def publish_command(settings: PublishSettings) -> None:
     try:
         report = attempt(settings)
     except (PublishError, ReleaseError, ProductError, FirstbootError, OSError) as error:
-        if settings.as_json:
+        if settings.is_json:
             print_json({"published": False, "error": message_of(error)})
         raise PublishError(f"Not published: {message_of(error)}") from None
-    if settings.as_json:
-        print_json({"published": not _failures(report), **report})
-    else:
-        _print_report(report, settings.remove_superseded)
+    document = {"published": not _failures(report), **report}
+    print_report(_lines(report, settings.remove_superseded), document, settings.is_json)
     require_all(report)
 
 
@@ -195,12 +193,13 @@ def _parcel(settings: PublishSettings) -> Parcel:
     return Parcel(common_class(of_release, records, named), release, records)
 
 
-def _print_report(report: dict[str, Any], is_clean: bool) -> None:
+def _lines(report: dict[str, Any], is_clean: bool) -> list[str]:
     what = "records" if report["sequence"] is None else f"release {report['sequence']}"
-    print_line(f"{what} for class {report['class_id']}")
+    lines = [f"{what} for class {report['class_id']}"]
     for one in report["destinations"]:
         if one["error"] is not None:
-            print_line(f"  {one['to']}: failed")
+            lines.append(f"  {one['to']}: failed")
             continue
         removed = f", {one['removed']} superseded removed" if is_clean else ""
-        print_line(f"  {one['to']}: {one['items']} items published{removed}")
+        lines.append(f"  {one['to']}: {one['items']} items published{removed}")
+    return lines

@@ -17,9 +17,9 @@ from device.errors import SignatureError
 from device.records import contact, support
 from device.trust.anchors import ROLE_SUPPORT
 from device.trust.verify import verify_record
+from provisioning.cli.compliance_inputs import trusted_keys
 from provisioning.cli.options import JsonOption, ProductOption
 from provisioning.cli.output import print_result
-from provisioning.cli.statement import trusted_keys
 from provisioning.compliance.device_record import support_anchors
 from provisioning.keys.key_id import AnchorKey
 from provisioning.keys.signer import sign_record

@@ -8,9 +8,7 @@ Rules:
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,31 +16,24 @@ from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 
+from provisioning.cli.addresses import signer_place
 from provisioning.cli.errors import InputError, warn
 from provisioning.cli.options import JsonOption
 from provisioning.cli.output import print_result
-from provisioning.cli.settings import RelativeText, with_settings
+from provisioning.cli.settings import with_settings
+from provisioning.cli.settings_fields import RelativeText
 from provisioning.keys.hss_signer import HssSigner
 from provisioning.keys.key_ring import KeyRing
 from provisioning.keys.signer import Signer
-from provisioning.keys.signers import FILE_SCHEME, HSS_SCHEME, PKCS11_SCHEME, open_signers
+from provisioning.keys.signers import open_signers
 from provisioning.product.product import Product, load_product
 from provisioning.release.application_set import build_set
-from provisioning.release.capacities import require_capacity
-from provisioning.release.check import firmware_of
 from provisioning.release.image import ImageInfo, image_info
 from provisioning.release.log import LogEntry, ReleaseLog
-from provisioning.release.release import ENVELOPE_NAME, Release, ReleaseError, build_release
+from provisioning.release.numbering import indices, now_text, older_image, report_highest, require_build
+from provisioning.release.release import ENVELOPE_NAME, Release, build_release
 
 DEFAULT_LOG: Final = Path("releases.jsonl")
-
-
-def signer_from_file(text: str, folder: Path) -> str:
-    """Return the signer that a settings file in `folder` names: its path is relative to that folder."""
-    if text.startswith(PKCS11_SCHEME):
-        return text
-    scheme = next(one for one in (HSS_SCHEME, FILE_SCHEME, "") if text.startswith(one))
-    return scheme + os.fspath(folder / text.removeprefix(scheme))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +64,7 @@ class SignSettings:
             metavar="KEY",
             help="Author's key: PEM file, hss:FOLDER or pkcs11: URI. Repeat it for several signatures.",
         ),
-        RelativeText(signer_from_file),
+        RelativeText(signer_place),
     ] = None
     keys: Annotated[
         Path | None,
@@ -108,7 +99,7 @@ class SignSettings:
             " only the application. Without this option devices remove the application they have.",
         ),
     ] = None
-    as_json: JsonOption = False
+    is_json: JsonOption = False
 
 
 class Signed(NamedTuple):
@@ -162,7 +153,7 @@ def _sign(settings: SignSettings, ids: Product, payload: bytes, signers: list[Si
             version=info.version_text,
             mitigates=settings.mitigates,
             interrupts=settings.interrupts,
-            delta_from=_older_image(settings.delta_from, number),
+            delta_from=older_image(settings.delta_from, number),
             app=app,
         )
         entry = _log_entry(release, ids.class_id, info, signers)
@@ -190,7 +181,7 @@ def _report(signed: Signed, settings: SignSettings) -> None:
         "delta_bytes": None if release.delta is None else len(release.delta.content),
         "app_bytes": None if release.app is None else len(release.app.content),
     }
-    print_result(lines, document | vars(entry), settings.as_json)
+    print_result(lines, document | vars(entry), settings.is_json)
 
 
 def _signers(settings: SignSettings) -> list[Signer]:
@@ -205,13 +196,6 @@ def _signers(settings: SignSettings) -> list[Signer]:
             warn("Signing with DEVELOPMENT keys.")
         return [ring.signer("author")]
     return open_signers([str(settings.key)] if settings.key is not None else settings.signer or [])
-
-
-def report_highest(releases: ReleaseLog, signers: Sequence[Signer]) -> None:
-    """Rule 3."""
-    for one in signers:
-        if isinstance(one, HssSigner):
-            one.logged = releases.highest_index(one.key_id)
 
 
 def warn_of_few(signers: Sequence[Signer]) -> None:
@@ -244,41 +228,6 @@ def _app_line(release: Release, info: ImageInfo, number: int) -> list[tuple[str,
     return [("application", f"{len(release.app.content)} bytes, {how}")]
 
 
-def require_build(
-    info: ImageInfo, number: int, payload: bytes, has_app: bool, entries: Sequence[LogEntry]
-) -> None:
-    """Refuse what units would refuse: an image whose build is not the release's number. Raises ReleaseError.
-
-    Its build number is the release's, so that a unit fresh from the factory knows what it runs. With an application an
-    image that was released before may go out again.
-    """
-    build = info.version[3]
-    if build == number:
-        return
-    if not has_app:
-        require_capacity("build number", number)
-        raise ReleaseError(
-            f"units would refuse this: the image is build {build} and the release {number}; sign the image as +{number}"
-        )
-    digest = hashlib.sha256(payload).hexdigest()
-    if build > number or all(one.payload_sha256 != digest for one in entries):
-        raise ReleaseError(
-            f"the image is build {build}, not {number}, and no release of the log had it: an application alone goes "
-            "out with an image that was released"
-        )
-
-
-def _older_image(path: Path | None, number: int) -> bytes | None:
-    """Return the firmware that a delta is made from: an image, or the one of a release folder. Raises ReleaseError."""
-    if path is None:
-        return None
-    data = firmware_of(path)
-    build = image_info(data).version[3]
-    if build >= number:
-        raise ReleaseError(f"--delta-from {path} is release {build}, which is not older than {number}")
-    return data
-
-
 def _log_entry(release: Release, class_id: bytes, info: ImageInfo, signers: Sequence[Signer]) -> LogEntry:
     return LogEntry(
         class_id=class_id.hex(),
@@ -290,17 +239,3 @@ def _log_entry(release: Release, class_id: bytes, info: ImageInfo, signers: Sequ
         security_counter=info.security_counter,
         hss=indices(signers),
     )
-
-
-def indices(signers: Sequence[Signer]) -> dict[str, int]:
-    """Return the last one-time key that each HSS signer used."""
-    return {
-        one.key_id.hex(): one.last_index
-        for one in signers
-        if isinstance(one, HssSigner) and one.last_index is not None
-    }
-
-
-def now_text() -> str:
-    """This moment in ISO 8601, UTC."""
-    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")

@@ -10,7 +10,8 @@ import typer
 from provisioning.cli import serve_broker, serve_recipe
 from provisioning.cli.commands import CommandGroup
 from provisioning.cli.errors import InputError
-from provisioning.cli.output import print_line
+from provisioning.cli.options import JsonOption
+from provisioning.cli.output import print_report
 from provisioning.cli.serve_settings import AllSettings, CoapSettings, ServeSettings, TrackerSettings
 from provisioning.cli.settings import with_settings
 
@@ -75,6 +76,7 @@ def serve_all(settings: AllSettings) -> None:
 @app.command("accept-clock")
 def accept_clock(
     state: Annotated[Path, typer.Option("--state", metavar="DIR", help="The server's --state folder.")],
+    is_json: JsonOption = False,
 ) -> None:
     """Confirm that the clock of this machine is right, after a server refused to sign its time.
 
@@ -92,7 +94,10 @@ def accept_clock(
     for file in files:
         with FolderLock(state, file.stem):
             SigningClock.accept(file, system_time_s())
-    print_line(f"Confirmed for {', '.join(file.stem for file in files)}. Start the server again.")
+    servers = [file.stem for file in files]
+    print_report(
+        [f"Confirmed for {', '.join(servers)}. Start the server again."], {"servers": servers}, is_json
+    )
 
 
 app.command("broker-config")(serve_broker.broker_config)

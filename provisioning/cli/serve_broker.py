@@ -17,7 +17,8 @@ from provisioning.cli.addresses import parse_listen, registry_place
 from provisioning.cli.errors import InputError, warn
 from provisioning.cli.options import JsonOption
 from provisioning.cli.output import print_result
-from provisioning.cli.settings import RelativeText, with_settings
+from provisioning.cli.settings import with_settings
+from provisioning.cli.settings_fields import RelativeText
 
 LISTEN: Final = "127.0.0.1:8883"
 
@@ -97,7 +98,7 @@ class BrokerConfigSettings:
             help="The user that mosquitto changes to if root starts it. It must be able to read the files.",
         ),
     ] = None
-    as_json: JsonOption = False
+    is_json: JsonOption = False
 
 
 @with_settings(BrokerConfigSettings, "serve.broker-config")
@@ -133,7 +134,7 @@ def broker_config(settings: BrokerConfigSettings) -> None:
         ("next", f"mosquitto -c {files.acl.with_name('mosquitto.conf')}"),
     ]
     document = {"configuration": lines[0][1], "acl": lines[1][1], "host": host, "port": port}
-    print_result(lines, document, settings.as_json)
+    print_result(lines, document, settings.is_json)
 
 
 def _check_server(certificate: Path, key: Path) -> None:

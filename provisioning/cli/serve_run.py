@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -14,6 +13,7 @@ from typing import Any, Final
 from provisioning.cli import serve_log
 from provisioning.cli.errors import message_of, rule_of
 from provisioning.cli.exit_codes import ExitCode
+from provisioning.cli.output import print_json_line
 from provisioning.cli.serve_settings import CoapSettings, ServeSettings
 from provisioning.servers.maker_servers import MakerServers
 from provisioning.servers.notify import notify, watchdog_interval_s
@@ -155,6 +155,5 @@ def _stop(servers: MakerServers, settings: ServeSettings, log: serve_log.EventLo
 
 def _report(settings: ServeSettings, log: serve_log.EventLog, event: str, facts: dict[str, Any]) -> None:
     log(event, **facts)
-    if settings.as_json:
-        sys.stdout.write(json.dumps({"event": event, **facts}) + "\n")
-        sys.stdout.flush()
+    if settings.is_json:
+        print_json_line({"event": event, **facts})

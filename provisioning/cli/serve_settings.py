@@ -12,23 +12,13 @@ if TYPE_CHECKING:
     from provisioning.servers.maker_servers import ServerPlan
     from provisioning.servers.mqtt_client import MqttAccess
 
-from provisioning.cli.addresses import parse_address, parse_listen
+from provisioning.cli.addresses import parse_address, parse_listen, signer_place
 from provisioning.cli.errors import InputError
-from provisioning.cli.settings import RelativeText
+from provisioning.cli.settings_fields import RelativeText
 
 HEALTH: Final = "127.0.0.1:9465"
 COAP: Final = "127.0.0.1:5683"
 STOP_S: Final = 10
-
-
-def signer_place(text: str, folder: Path) -> str:
-    """Return a signer that a settings file in `folder` names."""
-    if text.startswith("pkcs11:"):
-        return text
-    for scheme in ("hss:", "file:", ""):
-        if text.startswith(scheme):
-            return f"{scheme}{folder / text.removeprefix(scheme)}"
-    return text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +89,7 @@ class ServeSettings:
         bool,
         typer.Option("--log-json", help="Write the log on standard error as one JSON document per line."),
     ] = False
-    as_json: Annotated[
+    is_json: Annotated[
         bool,
         typer.Option(
             "--json", help="Print one JSON document per change on standard output: listening, ready, stopped."

@@ -10,14 +10,15 @@ from typing import Annotated
 
 import typer
 
+from provisioning.cli.addresses import signer_place
 from provisioning.cli.commands import CommandGroup
+from provisioning.cli.compliance_inputs import today_utc, trusted_keys
 from provisioning.cli.errors import InputError, RefusedError
 from provisioning.cli.options import JsonOption
-from provisioning.cli.output import print_json, print_line
+from provisioning.cli.output import print_report
 from provisioning.cli.release_publish import DestinationSettings, PublishSettings, publish
-from provisioning.cli.release_sign import signer_from_file
-from provisioning.cli.settings import RelativeText, with_settings
-from provisioning.cli.statement import today_utc, trusted_keys
+from provisioning.cli.settings import with_settings
+from provisioning.cli.settings_fields import RelativeText
 from provisioning.compliance.archive import slug
 from provisioning.compliance.device_record import DeviceRecords
 from provisioning.compliance.evidence import Evidence
@@ -89,7 +90,7 @@ class BuildSettings(DestinationSettings):
             metavar="KEY",
             help="The test runner's key, which signs the evidence: PEM file or pkcs11: URI.",
         ),
-        RelativeText(signer_from_file),
+        RelativeText(signer_place),
     ] = None
     earlier: Annotated[
         list[Path] | None,
@@ -122,7 +123,7 @@ class BuildSettings(DestinationSettings):
             "--development", help="Allow placeholders of the example definition. The pages show it."
         ),
     ] = False
-    as_json: JsonOption = False
+    is_json: JsonOption = False
 
 
 @app.command()
@@ -203,13 +204,14 @@ def _destination(settings: BuildSettings, record: Path) -> PublishSettings:
 def _report(settings: BuildSettings, found: list[Evidence], seconds: float) -> None:
     outcomes = Counter(check.outcome for each in found for check in each.checks)
     records = len(settings.record or [])
-    if settings.as_json:
-        document = {"site": str(settings.out), "products": len(settings.product), "records": records}
-        print_json(document | {"checks": dict(outcomes), "seconds": round(seconds, 3)})
-        return
     counts = ", ".join(f"{count} {name}" for name, count in outcomes.items())
-    print_line(f"Built {settings.out} for {len(settings.product)} products; {counts}")
-    print_line(f"Page, register, feed and {records} records for devices: {seconds:.1f} s")
+    lines = [
+        f"Built {settings.out} for {len(settings.product)} products; {counts}",
+        f"Page, register, feed and {records} records for devices: {seconds:.1f} s",
+    ]
+    document = {"site": str(settings.out), "products": len(settings.product), "records": records}
+    document |= {"checks": dict(outcomes), "seconds": round(seconds, 3)}
+    print_report(lines, document, settings.is_json)
 
 
 @app.command()
@@ -227,9 +229,7 @@ def check(
     if not site.is_dir():
         raise InputError(f"There is no folder {site}.")
     found = check_site(site, base_url, today_utc())
-    if is_json:
-        print_json({"is_in_order": not found, "problems": found})
+    lines = [] if found else ["The site is in order."]
+    print_report(lines, {"is_in_order": not found, "problems": found}, is_json)
     if found:
         raise RefusedError(found, heading="Refused:")
-    if not is_json:
-        print_line("The site is in order.")

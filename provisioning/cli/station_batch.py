@@ -17,11 +17,11 @@ from provisioning.cli.options import (
     RegistryOption,
     SerialArgument,
 )
-from provisioning.cli.output import print_json, print_line
+from provisioning.cli.output import print_report
 from provisioning.cli.registry_access import opened
 from provisioning.registry.decisions import hold, note_check
 from provisioning.registry.errors import RegistryError
-from provisioning.registry.models import LIVE, Unit
+from provisioning.registry.models import LIVE, QUARANTINED, RETIRED, Unit
 from provisioning.registry.registry import Registry
 from provisioning.station.batch_check import BatchReport, Coded, check_codes
 from provisioning.station.labels import LabelError, code_on_label
@@ -49,21 +49,18 @@ def check_batch(
         note_check(
             source, batch, report.serials, [f"{found.rule}: {found.text}" for found in report.findings]
         )
-    if is_json:
-        findings = [{"check": one.check, "rule": one.rule, "text": one.text} for one in report.findings]
-        print_json(
-            {
-                "codes": report.codes,
-                "findings": findings,
-                "not_made": report.not_made,
-                "candidates": report.candidates,
-            }
-        )
-    else:
-        for name in report.not_made:
-            print_line(f"not checked: {name}")
-        tried = f"{report.candidates:,} values that they might follow from were tried"
-        print_line(f"{report.codes} codes: {len(report.findings)} findings; {tried}")
+    tried = f"{report.candidates:,} values that they might follow from were tried"
+    lines = [
+        *(f"not checked: {name}" for name in report.not_made),
+        f"{report.codes} codes: {len(report.findings)} findings; {tried}",
+    ]
+    document = {
+        "codes": report.codes,
+        "findings": [{"check": one.check, "rule": one.rule, "text": one.text} for one in report.findings],
+        "not_made": report.not_made,
+        "candidates": report.candidates,
+    }
+    print_report(lines, document, is_json)
     if not report.is_good:
         raise RefusedError([f"{found.rule}: {found.text}" for found in report.findings])
 
@@ -96,6 +93,7 @@ def quarantine(
     by: ByOption,
     reason: ReasonOption,
     files: FilesOption = None,
+    is_json: JsonOption = False,
 ) -> None:
     """Stop a unit, finished or not. Its batch does not ship before the unit was reworked.
 
@@ -103,9 +101,10 @@ def quarantine(
     """
     with opened(registry, files) as source:
         hold(source, serial, by=by, reason=reason)
-    print_line(
+    lines = [
         f"Unit {serial} is in quarantine and its set-up codes are void. Next: `firstboot station rework`"
-    )
+    ]
+    print_report(lines, {"serial": serial, "status": QUARANTINED}, is_json)
 
 
 def rework(
@@ -114,6 +113,7 @@ def rework(
     by: ByOption,
     reason: ReasonOption,
     files: FilesOption = None,
+    is_json: JsonOption = False,
 ) -> None:
     """Give up a unit's identity for good. Its board can then be provisioned with a new serial number.
 
@@ -121,6 +121,8 @@ def rework(
     """
     with opened(registry, files) as source:
         unit = source.retire(serial, by=by, reason=reason)
-    print_line(f"Unit {serial} is retired and its set-up codes are void. Destroy its label.")
-    if unit.passed_s is not None:
-        print_line("It had passed, so it is withdrawn too: export to the broker and the CoAP server now.")
+    is_withdrawn = unit.passed_s is not None
+    lines = [f"Unit {serial} is retired and its set-up codes are void. Destroy its label."]
+    if is_withdrawn:
+        lines.append("It had passed, so it is withdrawn too: export to the broker and the CoAP server now.")
+    print_report(lines, {"serial": serial, "status": RETIRED, "is_withdrawn": is_withdrawn}, is_json)

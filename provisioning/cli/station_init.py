@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
-from provisioning.cli.output import print_line
+from provisioning.cli.options import JsonOption
+from provisioning.cli.output import print_report
 from provisioning.keys.key_ring import KeyRing
 from provisioning.product.example import EXAMPLE
 from provisioning.registry.registry import Registry
@@ -33,50 +34,88 @@ def init(
             "--board", help="The product's board. `simulator` for boards that QEMU does not emulate."
         ),
     ] = "mps2_an385",
+    is_json: JsonOption = False,
 ) -> None:
     """Write an example product definition and print the next commands. Overwrites nothing.
 
     Example: `firstboot station init line --development`
     """
     directory.mkdir(parents=True, exist_ok=True)
-    product = directory / "product.toml"
-    _write_example(product, board)
-    common = f"--product {product} --registry {directory / 'registry.db'} --labels {directory / 'labels'}"
-    command = f"firstboot station provision --port tcp:HOST:PORT {common}"
-    Registry.create(directory / "registry.db", exist_ok=True).close()
-    print_line(f"The registry is {directory / 'registry.db'}. It contains this station's serial numbers.")
+    files = _Files.of(directory)
+    lines = [_write_example(files.product, board)]
+    Registry.create(files.registry, exist_ok=True).close()
+    lines.append(f"The registry is {files.registry}. It contains this station's serial numbers.")
     if development:
-        _generate_development_keys(directory)
-        own = f"--keys {directory / 'keys'} --oscore-key {directory / 'server' / 'oscore.pub'} --development"
-        print_line(f"Next: {command} {own}")
-        print_line("No board at hand? `firstboot device bare` runs some.")
-        return
-    print_line("Before you make units for sale (docs/factory.md):")
-    print_line(f"  firstboot keys init MAKER --product {product}   the maker's keys")
-    print_line("  firstboot keys generate server DIR              on the CoAP server")
-    print_line("  firstboot site build                            the public pages")
-    print_line("  firstboot statement evidence, issue             the statement of compliance")
-    print_line(f"Then: {command} --keys MAKER/keys --oscore-key DIR/oscore.pub --archive ARCHIVE")
+        lines += _generate_development_keys(files)
+    lines += _next_development(files) if development else _next(files)
+    document: dict[str, str | bool] = {name: str(path) for name, path in files._asdict().items()}
+    print_report(lines, document | {"is_development": development}, is_json)
 
 
-def _write_example(product: Path, board: str) -> None:
+class _Files(NamedTuple):
+    """The files of a station in one folder."""
+
+    product: Path
+    registry: Path
+    labels: Path
+    keys: Path
+    server_key: Path
+
+    @classmethod
+    def of(cls, folder: Path) -> _Files:
+        return cls(
+            folder / "product.toml",
+            folder / "registry.db",
+            folder / "labels",
+            folder / "keys",
+            folder / "server" / "oscore.pub",
+        )
+
+    @property
+    def command(self) -> str:
+        return (
+            f"firstboot station provision --port tcp:HOST:PORT --product {self.product} --registry {self.registry}"
+            f" --labels {self.labels}"
+        )
+
+
+def _next_development(files: _Files) -> list[str]:
+    return [
+        f"Next: {files.command} --keys {files.keys} --oscore-key {files.server_key} --development",
+        "No board at hand? `firstboot device bare` runs some.",
+    ]
+
+
+def _next(files: _Files) -> list[str]:
+    return [
+        "Before you make units for sale (docs/factory.md):",
+        f"  firstboot keys init MAKER --product {files.product}   the maker's keys",
+        "  firstboot keys generate server DIR              on the CoAP server",
+        "  firstboot site build                            the public pages",
+        "  firstboot statement evidence, issue             the statement of compliance",
+        f"Then: {files.command} --keys MAKER/keys --oscore-key DIR/oscore.pub --archive ARCHIVE",
+    ]
+
+
+def _write_example(product: Path, board: str) -> str:
     try:
         descriptor = os.open(product, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     except FileExistsError:
-        print_line(f"{product} exists already and was not changed.")
-        return
+        return f"{product} exists already and was not changed."
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(EXAMPLE.replace('"mps2_an385"', json.dumps(board)))
-    print_line(f"Wrote {product}. Edit it for your product.")
+    return f"Wrote {product}. Edit it for your product."
 
 
-def _generate_development_keys(directory: Path) -> None:
-    keys, server = directory / "keys", directory / "server"
-    KeyRing.generate_development(keys)
-    print_line(f"Development keys are in {keys}: units made with them are NOT FOR SALE.")
-    if not (server / "oscore.key").exists():
-        server.mkdir(mode=0o700, exist_ok=True)
-        ServerPrivateKey.create(server / "oscore.key", server / "oscore.pub")
-        print_line(
-            f"The CoAP server's key pair is in {server}. For units for sale, generate it on the server itself."
+def _generate_development_keys(files: _Files) -> list[str]:
+    KeyRing.generate_development(files.keys)
+    lines = [f"Development keys are in {files.keys}: units made with them are NOT FOR SALE."]
+    public = files.server_key
+    private = public.with_suffix(".key")
+    if not private.exists():
+        public.parent.mkdir(mode=0o700, exist_ok=True)
+        ServerPrivateKey.create(private, public)
+        lines.append(
+            f"The CoAP server's key pair is in {public.parent}. For units for sale, generate it on the server itself."
         )
+    return lines

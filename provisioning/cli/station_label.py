@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from provisioning.cli.errors import InputError
-from provisioning.cli.options import ByOption, FilesOption, RegistryOption, SerialArgument
-from provisioning.cli.output import print_line
+from provisioning.cli.options import ByOption, FilesOption, JsonOption, RegistryOption, SerialArgument
+from provisioning.cli.output import print_report
 from provisioning.cli.registry_access import opened
 from provisioning.station.label_forms import FORMS
 from provisioning.station.reprint import reprint
@@ -33,6 +33,7 @@ def label(
         str, typer.Option("--format", metavar="FORM", help=f"One of: {', '.join(FORMS)}.")
     ] = "pdf",
     files: FilesOption = None,
+    is_json: JsonOption = False,
 ) -> None:
     """Print the label of an unfinished unit again. Your name is recorded, because the label shows the set-up code.
 
@@ -53,4 +54,5 @@ def label(
         finally:
             if not is_written:
                 to.unlink(missing_ok=True)
-    print_line(f"Wrote {to}. The reprint of {serial} is recorded.")
+    lines = [f"Wrote {to}. The reprint of {serial} is recorded."]
+    print_report(lines, {"serial": serial, "file": str(to), "format": form}, is_json)

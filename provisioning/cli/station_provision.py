@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from provisioning.cli.errors import err, printable
-from provisioning.cli.output import print_json, print_line
+from provisioning.cli.output import print_json, print_report
 from provisioning.cli.settings import with_settings
 from provisioning.cli.station_settings import ProvisionSettings
 from provisioning.keys.key_ring import KeyRing
-from provisioning.station.phases import PhaseResult, as_json
+from provisioning.station.phases import PhaseResult, phase_facts
 from provisioning.station.ports import open_address
 from provisioning.station.station import Station, UnitFailedError, UnitRefusedError, UnitResult
 
@@ -32,12 +32,12 @@ def provision(settings: ProvisionSettings) -> None:
         try:
             result = station.provision(stream, _show_progress)
         except UnitFailedError as failure:
-            if settings.as_json:
+            if settings.is_json:
                 print_json(_failed(failure))
             raise
         finally:
             stream.close()
-    _report(result, settings.as_json)
+    _report(result, settings.is_json)
 
 
 def _show_progress(name: str, result: PhaseResult | None) -> None:
@@ -49,23 +49,21 @@ def _show_progress(name: str, result: PhaseResult | None) -> None:
 
 def _failed(failure: UnitFailedError) -> dict[str, object]:
     outcome = "REFUSED" if isinstance(failure, UnitRefusedError) else str(failure.outcome)
-    return {"outcome": outcome, "error": str(failure), "phases": as_json(failure.phases)}
+    return {"outcome": outcome, "error": str(failure), "phases": phase_facts(failure.phases)}
 
 
 def _report(result: UnitResult, is_json: bool) -> None:
-    if is_json:
-        document = {
-            "outcome": "PASS",
-            "serial": result.serial,
-            "device_id": result.device_id.hex(),
-            "record_hash": result.record_hash.hex(),
-            "label": str(result.label_path),
-            "for_sale": not result.is_development,
-            "is_resumed": result.is_resumed,
-            "phases": as_json(result.phases),
-        }
-        print_json(document)
-        return
-    print_line(f"Unit {result.serial} is locked, labelled and recorded. Label: {result.label_path}")
+    document = {
+        "outcome": "PASS",
+        "serial": result.serial,
+        "device_id": result.device_id.hex(),
+        "record_hash": result.record_hash.hex(),
+        "label": str(result.label_path),
+        "for_sale": not result.is_development,
+        "is_resumed": result.is_resumed,
+        "phases": phase_facts(result.phases),
+    }
+    lines = [f"Unit {result.serial} is locked, labelled and recorded. Label: {result.label_path}"]
     if result.is_development:
-        print_line("NOT FOR SALE: made with development keys.")
+        lines.append("NOT FOR SALE: made with development keys.")
+    print_report(lines, document, is_json)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -18,7 +16,7 @@ from rich.text import Text
 
 from provisioning.cli.errors import InputError, err
 from provisioning.cli.exit_codes import ExitCode
-from provisioning.cli.output import print_line
+from provisioning.cli.output import print_json_line, print_line
 from provisioning.cli.settings import with_settings
 from provisioning.cli.station_settings import RunSettings
 from provisioning.keys.key_ring import KeyRing
@@ -68,7 +66,7 @@ def run(settings: RunSettings) -> None:
     with settings.opened() as registry:
         product = config.product
         floor = Floor(registry, settings.labels, f"{product.brand} {product.model}", product.batch)
-        listener = _listener(floor, _Lines() if settings.as_json else None)
+        listener = _listener(floor, _Lines() if settings.is_json else None)
         station = Station(config, registry, KeyRing(settings.keys))
         line = Line(
             station, finder_of(settings.port), start_on_scan=settings.start_on_scan, listener=listener
@@ -77,10 +75,10 @@ def run(settings: RunSettings) -> None:
         if settings.web is not None:
             _serve(floor, settings.web, settings)
         else:
-            _watch(floor, settings.count, is_quiet=settings.as_json)
+            _watch(floor, settings.count, is_quiet=settings.is_json)
         totals = floor.totals()
-    if settings.as_json:
-        _print({"totals": _totals(floor)})
+    if settings.is_json:
+        print_json_line({"totals": _totals(floor)})
     else:
         print_line(f"{totals.passed} passed, {totals.failed} failed, {totals.refused} were finished before")
     if totals.failed:
@@ -106,7 +104,7 @@ class _Lines:
 
     def __call__(self, view: PortView) -> None:
         with self._lock:
-            _print(
+            print_json_line(
                 {
                     "port": view.name,
                     "state": str(view.state),
@@ -119,11 +117,6 @@ class _Lines:
                     "seconds": round(view.seconds, 3),
                 }
             )
-
-
-def _print(document: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(document) + "\n")
-    sys.stdout.flush()
 
 
 def _totals(floor: Floor) -> dict[str, Any]:

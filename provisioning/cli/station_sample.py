@@ -9,7 +9,7 @@ import typer
 
 from provisioning.cli.errors import RefusedError
 from provisioning.cli.options import ByOption, FilesOption, JsonOption, RegistryOption
-from provisioning.cli.output import print_json, print_line
+from provisioning.cli.output import print_report
 from provisioning.cli.registry_access import opened
 from provisioning.station.link import FactoryLink
 from provisioning.station.ports import open_address
@@ -39,11 +39,9 @@ def sample(
             found = read_again(FactoryLink(stream, timeout_s=5.0, attempts=4), source, labels, by=by)
         finally:
             stream.close()
-    if is_json:
-        print_json({"serial": found.serial, "findings": list(found.findings)})
+    lines = [] if found.findings else [f"unit {found.serial} is as it left the line"]
+    print_report(lines, {"serial": found.serial, "findings": list(found.findings)}, is_json)
     if found.findings:
         raise RefusedError(
             [f"unit {found.serial}: {finding}; it is in quarantine" for finding in found.findings]
         )
-    if not is_json:
-        print_line(f"unit {found.serial} is as it left the line")

@@ -14,7 +14,7 @@ from provisioning.cli.addresses import registry_place
 from provisioning.cli.errors import InputError
 from provisioning.cli.one_line import one_line
 from provisioning.cli.options import JsonOption
-from provisioning.cli.settings import RelativeText
+from provisioning.cli.settings_fields import RelativeText
 from provisioning.product.label_template import STANDARD, load_template
 from provisioning.product.product import load_product
 from provisioning.registry.registry import Registry
@@ -127,7 +127,7 @@ class ProvisionSettings(StationSettings):
             help="The unit's factory port: serial:DEVICE[@RATE], tcp:HOST:PORT or unix:PATH.",
         ),
     ]
-    as_json: JsonOption = False
+    is_json: JsonOption = False
     is_verbose: Annotated[bool, typer.Option("--verbose", help="Show each operation on the port.")] = False
 
 
@@ -174,7 +174,7 @@ class RunSettings(StationSettings):
             "--tls-key", metavar="FILE", help="PEM. Needed if the page is not on this machine only."
         ),
     ] = None
-    as_json: Annotated[
+    is_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document per change on standard output.")
     ] = False
 

@@ -9,12 +9,13 @@ from typing import Annotated
 import typer
 
 from provisioning.cli.addresses import registry_place
+from provisioning.cli.compliance_inputs import open_points, today_utc
 from provisioning.cli.errors import InputError, RefusedError
 from provisioning.cli.options import JsonOption
-from provisioning.cli.output import print_json, print_line
+from provisioning.cli.output import print_json, print_report
 from provisioning.cli.registry_access import opened
-from provisioning.cli.settings import RelativeText, with_settings
-from provisioning.cli.statement import open_points, today_utc
+from provisioning.cli.settings import with_settings
+from provisioning.cli.settings_fields import RelativeText
 from provisioning.compliance.archive import Archive
 from provisioning.compliance.faults import ship_faults
 from provisioning.compliance.gate import Gate, ShipError
@@ -62,7 +63,7 @@ class ShipSettings:
             "--files", metavar="DIR", help="Folder of the registry's key files. PostgreSQL needs it."
         ),
     ] = None
-    as_json: JsonOption = False
+    is_json: JsonOption = False
 
 
 @with_settings(ShipSettings, "station.ship")
@@ -91,18 +92,16 @@ def ship(settings: ShipSettings) -> None:
         try:
             shipped = gate.ship(serial=settings.serial, batch=settings.batch)
         except ShipError as refused:
-            raise _refusal(refused, settings.as_json) from None
+            raise _refusal(refused, settings.is_json) from None
         station = settings.packing.with_suffix(".station.pub")
         if shipped:
             station.write_bytes(public_pem(registry.signer.public))
             sign_list(registry, settings.archive, today_utc())
-    if settings.as_json:
-        print_json({"outcome": "SHIPPED", "serials": shipped})
-        return
-    print_line(
-        f"Shipped {len(shipped)} units. Their lines are in {settings.packing}, signed with the key in {station.name}."
-    )
-    open_points()
+    lines = [
+        f"Shipped {len(shipped)} units. Their lines are in {settings.packing}, signed with the key in {station.name}.",
+        *open_points(),
+    ]
+    print_report(lines, {"outcome": "SHIPPED", "serials": shipped}, settings.is_json)
 
 
 def _refusal(error: ShipError, is_json: bool) -> RefusedError:

@@ -14,7 +14,6 @@ Rules:
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -205,11 +204,9 @@ def _about_contact(delivery: Delivery) -> Answer:
     )
 
 
-def as_json(serial: str, answers: Sequence[Answer]) -> str:
-    """Return the answers as one JSON document."""
+def answer_facts(serial: str, answers: Sequence[Answer]) -> dict[str, Any]:
+    """Return the answers as plain values, for a JSON document."""
     listed = [
         {"question": each.question, "is_yes": each.is_yes, "sentence": each.sentence} for each in answers
     ]
-    return json.dumps(
-        {"serial": serial, "is_in_order": all(each.is_yes for each in answers), "answers": listed}, indent=2
-    )
+    return {"serial": serial, "is_in_order": all(each.is_yes for each in answers), "answers": listed}

@@ -9,15 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 from provisioning.keys.file_signer import load_file_signer
 from provisioning.keys.hss_signer import HssSigner
+from provisioning.keys.schemes import FILE_SCHEME, HSS_SCHEME, PKCS11_SCHEME
 from provisioning.keys.signer import Signer
-
-HSS_SCHEME: Final = "hss:"
-FILE_SCHEME: Final = "file:"
-PKCS11_SCHEME: Final = "pkcs11:"
 
 
 def open_signer(text: str) -> Signer:

@@ -159,8 +159,8 @@ def failed(results: Sequence[PhaseResult]) -> PhaseResult | None:
     return next((result for result in results if result.outcome is not Outcome.PASS), None)
 
 
-def as_json(results: Sequence[PhaseResult]) -> list[dict[str, Any]]:
-    """Return the results as plain values."""
+def phase_facts(results: Sequence[PhaseResult]) -> list[dict[str, Any]]:
+    """Return the results as plain values, for a JSON document."""
     return [
         {
             "name": result.name,

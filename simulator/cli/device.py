@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import select
 import shutil
 import sys
@@ -18,6 +17,7 @@ from firstboot.device_code import DeviceCodeError, use_device_code
 from provisioning.cli.commands import CommandGroup
 from provisioning.cli.errors import InputError
 from provisioning.cli.options import FirmwareOption
+from provisioning.cli.output import print_json_line
 from provisioning.cli.settings import with_settings
 from simulator.cli.device_bare import MOST, bare
 from simulator.cli.options import On, OnOption, end_by_signal
@@ -43,7 +43,7 @@ class DeviceSettings:
     """Where the units run, how many, and what a maker gives them."""
 
     on: OnOption = On.sim
-    as_json: Annotated[
+    is_json: Annotated[
         bool,
         typer.Option(
             "--json", help="Print every address, port, key file and label as one line of JSON, then run on."
@@ -144,10 +144,10 @@ def _serve(settings: DeviceSettings, directory: Path) -> None:
             for transport in world.transports:
                 world.publish(2, transport)
         world.servers.publisher.stop()  # the reader publishes under the same name (docs/tutorial.md)
-        if settings.as_json:
+        if settings.is_json:
             from simulator.story.facts import facts_of
 
-            typer.echo(json.dumps(facts_of(world, units)))
+            print_json_line(facts_of(world, units))
         else:
             for unit in units:
                 _print_unit(unit)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from device.errors import LinkError
+from provisioning.cli.output import print_json_line
 from provisioning.keys.key_ring import KeyRing
 from simulator.cli.options import On, OnOption, end_by_signal
 from simulator.story.errors import WorldError
@@ -137,6 +138,13 @@ def bare(
         Path | None,
         typer.Option(metavar="DIR", help="Folder for ports, flash and logs. Default: a temporary folder."),
     ] = None,
+    is_json: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help="Print one JSON document per line: the boards and their image, then each unit's pages.",
+        ),
+    ] = False,
 ) -> None:
     """Run unprovisioned boards for `firstboot station run` or `provision`, until Ctrl-C.
 
@@ -150,7 +158,7 @@ def bare(
     directory = folder if folder is not None else Path(tempfile.mkdtemp(prefix="firstboot-bare-"))
     try:
         ring = KeyRing(keys) if keys is not None else KeyRing.generate_development(_development_keys())
-        _serve(on.value, directory, count, ring)
+        _serve(on.value, directory, count, ring, is_json)
     except KeyboardInterrupt:
         typer.echo("device: ended", err=True)
     except (OSError, RuntimeError) as error:
@@ -160,28 +168,43 @@ def bare(
             shutil.rmtree(directory, ignore_errors=True)
 
 
-def _serve(on: str, directory: Path, count: int, ring: KeyRing) -> None:
+def _serve(on: str, directory: Path, count: int, ring: KeyRing, is_json: bool) -> None:
     """Run the boards until Ctrl-C (KeyboardInterrupt). Print their ports and the digest of their image."""
     with bare_boards(on, directory, count, ring, _note) as boards:
-        for machine, port in boards:
-            typer.echo(f"board {_hardware_id(machine)}  --port unix:{port.path}")
-        typer.echo(f"image --image-digest {_digest(directory / 'images' / 'release-1.img')}")
-        sys.stdout.flush()  # a program that reads this through a pipe waits for it
+        ports = {_hardware_id(machine): f"unix:{port.path}" for machine, port in boards}
+        _print_boards(ports, _digest(directory / "images" / "release-1.img"), is_json)
         _note("the boards are waiting at their ports; Ctrl-C ends them")
         shown: set[str] = set()
         while True:
             time.sleep(LOOK_S)
             if on == On.sim:
-                _print_pages([machine for machine, _ in boards], shown)
+                _print_pages([machine for machine, _ in boards], shown, is_json)
 
 
-def _print_pages(machines: list[Any], shown: set[str]) -> None:
+def _print_boards(ports: dict[str, str], digest: str, is_json: bool) -> None:
+    """Print the port of each board, by hardware id, and the digest of their image."""
+    if is_json:
+        boards = [{"hardware_id": name, "port": port} for name, port in ports.items()]
+        print_json_line({"boards": boards, "image_digest": digest})
+        return
+    for name, port in ports.items():
+        typer.echo(f"board {name}  --port {port}")
+    typer.echo(f"image --image-digest {digest}")
+    sys.stdout.flush()  # a program that reads this through a pipe waits for it
+
+
+def _print_pages(machines: list[Any], shown: set[str], is_json: bool) -> None:
     """Print the address of each simulated unit's pages once it serves them: after the station is done."""
     for machine in machines:
         host, port = machine.web_address
-        if port and _hardware_id(machine) not in shown:
-            shown.add(_hardware_id(machine))
-            typer.echo(f"pages {_hardware_id(machine)}  --host {host}:{port}")
+        name = _hardware_id(machine)
+        if not port or name in shown:
+            continue
+        shown.add(name)
+        if is_json:
+            print_json_line({"hardware_id": name, "host": f"{host}:{port}"})
+        else:
+            typer.echo(f"pages {name}  --host {host}:{port}")
             sys.stdout.flush()
 
 

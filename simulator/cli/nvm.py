@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from provisioning.cli.commands import CommandGroup
-from provisioning.cli.errors import InputError
+from provisioning.cli.errors import InputError, RefusedError
 from provisioning.cli.exit_codes import ExitCode
 from provisioning.cli.options import JsonOption
-from provisioning.cli.output import print_json, print_line
+from provisioning.cli.output import print_report
 
 if TYPE_CHECKING:
     from simulator.ports.nvm_image import Entry, NvmImage
@@ -50,11 +50,8 @@ def ls_command(image: ImageArgument, is_json: JsonOption = False) -> None:
     Example: `firstboot nvm ls unit/board/nvm.bin`
     """
     entries = _open(image).entries()
-    if is_json:
-        print_json([{"name": one.name, "bytes": one.size, "state": _shown(one)} for one in entries])
-        return
-    for one in entries:
-        print_line(f"{one.name:24} {one.size:8}  {_shown(one)}")
+    document = [{"name": one.name, "bytes": one.size, "state": _shown(one)} for one in entries]
+    print_report([f"{one.name:24} {one.size:8}  {_shown(one)}" for one in entries], document, is_json)
 
 
 @app.command("cat")
@@ -64,6 +61,7 @@ def cat_command(
         str, typer.Argument(metavar="RECORD", help="As `ls` prints it, for example device/identity.")
     ],
     reveal: RevealOption = False,
+    is_json: JsonOption = False,
 ) -> None:
     """Print one record: its CBOR in diagnostic notation, or hexadecimal. A secret record needs `--reveal`.
 
@@ -75,9 +73,11 @@ def cat_command(
     if entry is None or "/" not in name:
         raise InputError(f"There is no record {name!r} in {image}. `firstboot nvm ls {image}` lists them.")
     if is_secret(entry) and not reveal:
-        print_line(f"{name}: {entry.size} bytes, secret. `--reveal` prints it; use it for test units only.")
-        raise typer.Exit(int(ExitCode.FAILED))
-    print_line(_text(entry.data))
+        raise RefusedError(
+            [f"{name}: {entry.size} bytes, secret. `--reveal` prints it; use it for test units only."]
+        )
+    text = _text(entry.data)
+    print_report([text], {"name": name, "bytes": entry.size, "content": text}, is_json)
 
 
 def _text(data: bytes) -> str:
@@ -91,7 +91,7 @@ def _text(data: bytes) -> str:
 
 
 @app.command("diff")
-def diff_command(before: ImageArgument, after: ImageArgument) -> None:
+def diff_command(before: ImageArgument, after: ImageArgument, is_json: JsonOption = False) -> None:
     """Print what differs between two images. Exit code 1 if anything does. Prints no content.
 
     Example: `firstboot nvm diff before.bin after.bin`
@@ -99,7 +99,6 @@ def diff_command(before: ImageArgument, after: ImageArgument) -> None:
     from simulator.ports.nvm_image import differences
 
     lines = differences(_open(before), _open(after))
-    for line in lines:
-        print_line(line)
+    print_report(lines, {"is_same": not lines, "differences": lines}, is_json)
     if lines:
         raise typer.Exit(int(ExitCode.FAILED))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,12 @@ from provisioning.cli.main import app, entries, load_commands, summary
 
 MOST_OPTIONS = 8
 EXEMPT = {"--help", "--config", "--show-config"}
+# Commands without --json, and why.
+WITHOUT_JSON = {
+    "firstboot station schema": "its output is JSON already",
+    "firstboot serve recipe": "its output is the file that was asked for",
+    "firstboot station set-login": "a person types a password; the only result is the file that the person named",
+}
 # Words of a foreign grammar, and words that have another meaning here (docs/vocabulary.md).
 BANNED = (
     r"\bbehind\b", r"\banew\b", r"\btold\b", r"\bis none\b", r"\bwhoever\b", r"\bwho (runs|finds|comes|asks)\b",
@@ -56,6 +64,28 @@ def test_a_command_with_many_options_has_a_settings_object(path: str) -> None:
     options = options_of(COMMANDS[path])
     if len(options - EXEMPT) > MOST_OPTIONS:
         assert {"--config", "--show-config"} <= options
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_every_command_that_reports_something_does_it_as_json_too(path: str) -> None:
+    assert ("--json" in options_of(COMMANDS[path])) == (path not in WITHOUT_JSON)
+
+
+def test_every_command_without_json_exists_and_has_a_reason() -> None:
+    assert set(WITHOUT_JSON) <= set(COMMANDS) and all(WITHOUT_JSON.values())
+
+
+@pytest.mark.parametrize("path", [path for path in COMMANDS if "--show-config" in options_of(COMMANDS[path])])
+def test_the_settings_of_every_command_are_shown_as_json_too(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = [*path.split()[1:], "--show-config", "--json"]
+    for one in COMMANDS[path].params:
+        arguments += ["x"] if one.param_type_name == "argument" and one.required else []
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert all(set(value) == {"value", "source"} for value in json.loads(result.stdout).values())
 
 
 @pytest.mark.parametrize("path", ALL)

@@ -10,7 +10,8 @@ import typer
 
 from provisioning.cli.main import app, load_commands
 from provisioning.cli.one_line import LINE_CHARS, one_line
-from provisioning.cli.settings import SettingsError, _check_texts, effective
+from provisioning.cli.settings import _check_texts, effective
+from provisioning.cli.settings_fields import SettingsError
 from provisioning.cli.station_run import RunSettings
 from provisioning.registry.models import Batch, Branch, Chain, Incident, Unit
 

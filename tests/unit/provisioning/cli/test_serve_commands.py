@@ -18,7 +18,6 @@ from typer.testing import CliRunner
 from provisioning.cli import serve, serve_log
 from provisioning.cli.exit_codes import ExitCode
 from provisioning.cli.serve_recipe import RECIPES, recipe_text
-from provisioning.cli.serve_settings import signer_place
 from provisioning.keys.pki import CertificateAuthority
 from provisioning.product.example import EXAMPLE
 from provisioning.registry.registry import Registry
@@ -179,16 +178,3 @@ def test_of_a_file_in_blocks_the_first_one_is_logged(caplog: pytest.LogCaptureFi
         for start in (0, 1024, 2048):
             log(observer.SENT, source="coap", kind="object", size=1024, start=start)
     assert len(caplog.records) == 1
-
-
-@pytest.mark.parametrize(
-    ("text", "placed"),
-    [
-        ("tracker.pem", "/maker/tracker.pem"),
-        ("file:tracker.pem", "file:/maker/tracker.pem"),
-        ("hss:tree", "hss:/maker/tree"),
-        ("pkcs11:token=maker;object=tracker", "pkcs11:token=maker;object=tracker"),
-    ],
-)
-def test_a_signer_of_a_settings_file_is_relative_to_the_file(text: str, placed: str) -> None:
-    assert signer_place(text, Path("/maker")) == placed

@@ -22,7 +22,7 @@ def stop(servers: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         raise SystemExit(code)
 
     monkeypatch.setattr(os, "_exit", end)
-    settings = SimpleNamespace(stop_within=0.05, as_json=False)
+    settings = SimpleNamespace(stop_within=0.05, is_json=False)
     serve_run._stop(servers, settings, lambda event, **facts: events.append(event))  # type: ignore[arg-type]
     return events
 

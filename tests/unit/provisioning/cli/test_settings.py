@@ -14,9 +14,11 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from provisioning.cli.addresses import signer_place
 from provisioning.cli.commands import CommandGroup
-from provisioning.cli.release_sign import signer_from_file
-from provisioning.cli.settings import SettingsError, UnknownKeyError, effective, with_settings
+from provisioning.cli.settings import effective, with_settings
+from provisioning.cli.settings_fields import SettingsError
+from provisioning.cli.settings_file import UnknownKeyError
 from provisioning.cli.station import app as station_app
 from provisioning.cli.station_settings import RunSettings
 
@@ -104,7 +106,7 @@ def test_an_address_in_the_file_is_not_a_path() -> None:
     ],
 )
 def test_the_path_of_a_signer_is_relative_to_the_file(text: str, expected: str) -> None:
-    assert signer_from_file(text, Path("maker")) == expected
+    assert signer_place(text, Path("maker")) == expected
 
 
 # Errors ------------------------------------------------------------------------------------------------------

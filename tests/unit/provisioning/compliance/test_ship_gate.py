@@ -339,7 +339,7 @@ def check_codes(factory: Factory) -> Result:
 @pytest.fixture
 def on_this_day(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("provisioning.cli.station_ship.today_utc", lambda: TODAY)
-    monkeypatch.setattr(statement_commands, "today_utc", lambda: TODAY)
+    monkeypatch.setattr("provisioning.cli.statement_verify.today_utc", lambda: TODAY)
 
 
 def test_the_ship_command_says_each_reason_and_then_lets_the_unit_go(

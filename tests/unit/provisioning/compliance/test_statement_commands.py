@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from typer.testing import CliRunner, Result
 
 from provisioning.cli import statement as commands
+from provisioning.cli import statement_archive, statement_evidence, statement_issue
+from provisioning.cli.compliance_inputs import trusted_keys
 from provisioning.cli.keys import app as keys_app
 from provisioning.compliance.archive import Archive
 from provisioning.compliance.evidence import FIRMWARE, REQUIRED, EvidenceError, read_table
@@ -50,7 +52,8 @@ def run_keys(*arguments: object, typed: str) -> Result:
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A product definition, evidence that passed, and a signatory's key that the command generated."""
-    monkeypatch.setattr(commands, "today_utc", lambda: TODAY)
+    for module in (statement_archive, statement_evidence, statement_issue):
+        monkeypatch.setattr(module, "today_utc", lambda: TODAY)
     (tmp_path / "product.toml").write_text(REAL)
     for number, piece in enumerate(evidence(image=hashlib.sha256(b"image").digest())):
         (tmp_path / f"evidence{number}.cose").write_bytes(piece.record)
@@ -125,12 +128,12 @@ def make_evidence(
     (desk / "requirements.md").write_text(table())
     (desk / "image.bin").write_bytes(image)
     key = FileSigner(ec.derive_private_key(7, ec.SECP256R1()))
-    monkeypatch.setattr(commands, "open_signer", lambda _: key)
+    monkeypatch.setattr(statement_evidence, "open_signer", lambda _: key)
     (desk / "runner.pub").write_bytes(public_pem(key.public))
     tree = Checkout(
         desk, lambda _: "c0" * 20, lambda _: FIRMWARE_BYTES, lambda _, files: test_run_of(outcomes)
     )
-    monkeypatch.setattr(commands, "this_checkout", lambda _: tree)
+    monkeypatch.setattr(statement_evidence, "this_checkout", lambda _: tree)
     return run(
         "evidence", "--image", desk / "image.bin", "--version", "1.0.0+1", "--key", "runner.pem",
         "--out", desk / "firmware.cose", "--requirements", desk / "requirements.md",
@@ -146,9 +149,7 @@ def test_a_run_in_which_every_legal_test_passed_is_signed_evidence_about_the_ima
 ) -> None:
     result = make_evidence(desk, monkeypatch, passed())
     assert result.exit_code == 0, result.output
-    found = read_evidence(
-        (desk / "firmware.cose").read_bytes(), commands.trusted_keys([desk / "runner.pub"])
-    ).evidence
+    found = read_evidence((desk / "firmware.cose").read_bytes(), trusted_keys([desk / "runner.pub"])).evidence
     assert found.of["image_sha256"] == hashlib.sha256(IMAGE_FILE).hexdigest() and not found.problems()
     assert found.of["commit"] == "c0" * 20 and "Python" in found.of["tools"]
     assert read_table(table()).keys() == {check.id for check in found.checks}

@@ -142,7 +142,7 @@ def test_the_command_signs_a_list_that_a_built_site_publishes(
 ) -> None:
     from provisioning.compliance.site_pages import _copy_archive
 
-    monkeypatch.setattr(statement_commands, "today_utc", lambda: TODAY)
+    monkeypatch.setattr("provisioning.cli.statement_archive.today_utc", lambda: TODAY)
     factory.plant("UPDATE unit SET withdrawn_s = 1")
     result = CliRunner().invoke(
         statement_commands.app,

@@ -14,7 +14,6 @@ from device.limits import RECORD_BYTES, SEQUENCE_JUMP
 from device.update.slots import BootState
 from provisioning.cli import release_record
 from provisioning.cli.release import app
-from provisioning.cli.release_sign import require_build
 from provisioning.keys.pem import private_pem, write_private
 from provisioning.product.example import EXAMPLE
 from provisioning.release import image as image_module
@@ -26,6 +25,7 @@ from provisioning.release.capacities import (
     require_capacity,
 )
 from provisioning.release.log import LogEntry, ReleaseLog, ReleaseLogError
+from provisioning.release.numbering import require_build
 from provisioning.release.payload import ReleaseError
 from simulator.ports.flash import SimFlash
 

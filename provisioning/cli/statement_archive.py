@@ -1,0 +1,59 @@
+"""`firstboot statement list`, `dispose` and `sign-withdrawals`: look after the archive of issued statements."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from provisioning.cli.compliance_inputs import today_utc
+from provisioning.cli.options import ArchiveOption, FilesOption, JsonOption, RegistryOption
+from provisioning.cli.output import print_report
+from provisioning.cli.registry_access import opened
+from provisioning.compliance.archive import Archive
+from provisioning.compliance.withdrawals import sign_list
+
+
+def sign_withdrawals(
+    registry: RegistryOption, archive: ArchiveOption, files: FilesOption = None, is_json: JsonOption = False
+) -> None:
+    """Sign the list of units that were withdrawn or quarantined after they shipped, for importers and shops.
+
+    Run it after every withdrawal and every week: `firstboot statement verify` refuses a list older than 30 days.
+
+    Example: `firstboot statement sign-withdrawals --registry registry.db --archive archive`
+    """
+    with opened(registry, files) as known:
+        path, count = sign_list(known, archive, today_utc())
+    lines = [f"Wrote {path} with {count} units. Next: publish it with `firstboot site build`."]
+    print_report(lines, {"file": str(path), "units": count}, is_json)
+
+
+def list_command(archive: ArchiveOption, is_json: JsonOption = False) -> None:
+    """List the statements of an archive, and check that each is unchanged.
+
+    Example: `firstboot statement list --archive archive`
+    """
+    store = Archive(archive)
+    count = store.verify()
+    found = store.statements()
+    lines = [
+        f"{each.id}  {each.model}  batch {each.batch}  kept until {each.retain_until}  {each.sha256}"
+        for each in found
+    ]
+    names = ("id", "model", "batch", "retain_until", "sha256")
+    document = [{name: str(getattr(each, name)) for name in names} for each in found]
+    print_report([*lines, f"{count} statements, all as they were issued"], document, is_json)
+
+
+def dispose(
+    statement: Annotated[str, typer.Argument(metavar="ID", help="Id of the statement.")],
+    archive: ArchiveOption,
+    is_json: JsonOption = False,
+) -> None:
+    """Delete a statement whose retention has ended. Before that it is refused.
+
+    Example: `firstboot statement dispose FB-1-B1-1 --archive archive`
+    """
+    Archive(archive).dispose(statement, today_utc())
+    print_report([f"Deleted {statement}."], {"statement": statement, "is_deleted": True}, is_json)
