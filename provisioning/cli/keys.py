@@ -6,8 +6,9 @@ from provisioning.cli.commands import CommandGroup
 from provisioning.cli.keys_authority import app as authority_app
 from provisioning.cli.keys_generate import app as generate_app
 from provisioning.cli.keys_init import init
-from provisioning.cli.keys_set import revoke, rotate, sign_set, stolen_key_drill
+from provisioning.cli.keys_replace import revoke, rotate, stolen_key_drill
 from provisioning.cli.keys_show import show
+from provisioning.cli.keys_sign_set import sign_set
 from provisioning.cli.keys_station import assign_station
 
 HELP = """Generate, show, rotate and revoke keys.
