@@ -256,8 +256,10 @@ class StorageFullError(StorageError):
     code = 403
 
 
-class CounterLostError(StorageError):
-    """A durable counter that the factory began is missing or damaged: what it protects is not used. Field: `name`."""
+class CounterLostError(RecordDamagedError):
+    """A durable counter that this unit began is missing. It is not begun again; its reader assumes the worst or
+    refuses. Field: `name`.
+    """
 
     code = 404
 

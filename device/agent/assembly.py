@@ -13,6 +13,7 @@ from device.owner.onboarding import Owner
 from device.owner.settings import Consent
 from device.records import contact, identity, store
 from device.records.events import Events
+from device.records.floors import Floors
 from device.records.store import Store
 from device.records.timekeeper import TimeKeeper
 from device.trust import anchors as trust_anchors
@@ -62,6 +63,7 @@ def assemble(ports: "Ports", boot_state: "BootState") -> Unit:
         ports.board.PBKDF2_ITERATIONS,
         factory.name,
         ports.key_store,
+        bool(ports.board.HAS_BUTTON),
     )
     found = releases.load(
         ports.boot,
@@ -133,12 +135,13 @@ def _update_service(
 
 
 def _newest_anchors(ports: "Ports", device: "Store", factory_anchors: "Anchors") -> "Anchors":
-    """The keys of the stored key set. If it is damaged: only the roots, who can send a new one (UP-11)."""
+    """The keys of the stored key set. If it is damaged or lost: only the roots, who can send it again (UP-11)."""
+    floor = Floors(device).keyset
     try:
-        return keyset.effective(factory_anchors, device.read("keyset"))
+        return keyset.effective(factory_anchors, device.read("keyset"), floor)
     except FirstbootError as error:
         ports.say("key set: " + error.describe())
-        return keyset.roots_only(factory_anchors)
+        return keyset.roots_only(factory_anchors, floor)
 
 
 async def _pause() -> None:

@@ -17,6 +17,7 @@ from device.crypto import backend, der
 from device.errors import FirstbootError
 from device.limits import BUTTON_POLL_MS, CHECK_INTERVAL_S
 from device.owner import lifecycle
+from device.records import counters
 from device.update import releases, trial_state
 from device.web.app import create_app
 from device.web.server import create_handler
@@ -47,8 +48,10 @@ class Unit:
         Raises StorageError, FlashError; what can be reported instead becomes an event.
         """
         parts = self._parts
-        parts.owner.repair()
-        errors = releases.start(self._updates.releases)
+        errors: "list[FirstbootError]" = list(counters.lost(parts.stores.device, parts.stores.user))
+        errors += releases.start(self._updates.releases)
+        errors += self._updates.trusted.start()
+        parts.owner.repair()  # after the records that it vouches for
         if parts.stores.is_confirmed:
             migrate(parts.stores, self._ports.say)
         for error in errors:

@@ -219,8 +219,9 @@ class FactoryPort:
         for record in RECORDS:  # records that a unit writes in use must not exist before it ships
             if record.region == DEVICE and not record.from_station and not record.name.endswith(".key"):
                 store.delete(record.name)
-        # The first OSCORE number. A unit that finds no counter later has lost it (device/agent/sources.py, rule 2).
+        # A unit that does not find these later has lost them (agent/sources.py, rule 2; owner/onboarding.py, rule 7).
         store.write("oscore.seq", bytes(8))
+        store.write_map("press", {1: False})
         result = record_hash(store)
         store.write_map(_HASH_RECORD, {1: result})
         return {"record_hash": result}

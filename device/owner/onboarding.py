@@ -15,7 +15,8 @@ Rules:
 6. The credential is written first, then `owned`. A power cut leaves the unit either in factory default with a working
    code, or set up with this password (PW-04). `repair` writes a missing mark at the next start.
 7. After a factory reset the record `press` asks for a press of the button before set-up: the last owner knows the
-code, but does not have the device (PW-18). A press also allows one attempt at once, so that an attacker on the
+   code, but does not have the device (PW-18). The factory writes that no press is needed. A unit with a button that
+   has lost the record asks for one. A press also allows one attempt at once, so that an attacker on the
    network cannot keep the owner out (PW-14).
 8. A change of password replaces the credential in one write: a power cut leaves the old password or the new one
    (PW-04, PW-12). The record is read again before the write, so a check against the old password that is still
@@ -47,7 +48,7 @@ from device.owner.credential import HASH_BYTES as HASH_BYTES
 from device.owner.credential import SALT_BYTES, Credential, decode_credential, derive, encode_credential
 from device.owner.credential import SLICE_ITERATIONS as SLICE_ITERATIONS
 from device.owner.throttle import Throttle
-from device.records import identity
+from device.records import counters, identity
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ class Owner:
     """The owner's credential of one unit, and the operations on it. The constructor writes nothing.
 
     `iterations`: PBKDF2 count for new passwords. `host_name`: the unit's name on the network, which a password may
-    not contain. `key_store`: None on a board that has none. Raises ValueError for an iteration count out of bounds.
+    not contain. `key_store`: None on a board that has none. `has_button`: whether the board has one. Raises ValueError
+    for an iteration count out of bounds.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Owner:
         iterations: int,
         host_name: str = "",
         key_store: "KeyStore | None" = None,
+        has_button: bool = False,
     ) -> None:
         if not PBKDF2_MIN_ITERATIONS <= iterations <= PBKDF2_MAX_ITERATIONS:
             raise ValueError("PBKDF2 iterations")
@@ -83,17 +86,22 @@ class Owner:
         self._host_name = host_name
         self._key_store = key_store
         self._clock = clock
+        self._has_button = has_button
         self._pressed_ms: "int | None" = None
-        self.throttle = Throttle(user, clock)
+        self.throttle = Throttle(user, clock, counters.are_kept(device))
 
     def state(self) -> str:
         """Return the state of this locked unit (lifecycle.STATES), read from durable facts."""
         return lifecycle.derive(lifecycle.gather(True, self._device, self._user))
 
     def repair(self) -> None:
-        """Write the mark `owned` if the power failed between the credential and it. Raises StorageError."""
-        if self.state() == lifecycle.INITIALISED and (
-            self._device.has("press") or not self._device.has("owned")
+        """Complete the record `owned` if the power failed between the credential and it, or if a release before this
+        one wrote it (counters.py, rule 3). Raises StorageError.
+        """
+        device = self._device
+        is_begun = counters.are_kept(device) or not device.is_settled
+        if self.state() == lifecycle.INITIALISED and not (
+            is_begun and device.has("owned") and not device.has("press")
         ):
             self._mark_owned()
 
@@ -104,7 +112,7 @@ class Owner:
 
     def is_press_needed(self) -> bool:
         """Return whether set-up needs a press of the button first: after a reset, if there was no recent press."""
-        if not self._device.has("press"):
+        if not self._is_press_asked():
             return False
         if self._pressed_ms is None:
             return True
@@ -113,6 +121,14 @@ class Owner:
             return False
         self._pressed_ms = None  # ticks wrap: an old press must not look recent again
         return True
+
+    def _is_press_asked(self) -> bool:
+        """Return what the record `press` says; a damaged one asks for a press, a missing one if there is a button."""
+        try:
+            fields = self._device.read_map("press")
+        except RecordDamagedError:
+            return True
+        return self._has_button if fields is None else fields.get(1) is not False
 
     def set_up(self, code: str, password: str, is_normalised: bool = False) -> "Generator[None, None, None]":
         """Store `password` as the owner's if `code` is the set-up code.
@@ -260,5 +276,9 @@ class Owner:
         ]
 
     def _mark_owned(self) -> None:
-        self._device.write_map("owned", {lifecycle.OWNED: True})
+        fields = {lifecycle.OWNED: True}
+        if self._device.is_settled:
+            counters.begin(self._device, self._user)
+            fields[counters.COUNTED] = True
+        self._device.write_map("owned", fields)
         self._device.delete("press")

@@ -6,7 +6,8 @@ Rules:
 2. The first THROTTLE_FREE failures cost nothing. Each further failure doubles the delay, up to THROTTLE_CAP_S seconds.
    Because of the cap, nobody can lock the owner out for good from the network.
 3. No clock runs without power, so after a restart the whole delay begins again.
-4. A count that cannot be read counts as many failures.
+4. A count that cannot be read counts as many failures, and so does one that is missing in a unit that must have one
+   (records/counters.py): a correct secret stores a zero.
 5. A press of the device's button allows one attempt at once (`open_once`), so that guesses from the network cannot
    keep out an owner who is at the device. The press does not change the count.
 """
@@ -14,6 +15,7 @@ Rules:
 from device.compat import const
 from device.errors import RecordDamagedError, ThrottledError
 from device.limits import THROTTLE_CAP_S, THROTTLE_FREE
+from device.records import counters
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -33,18 +35,21 @@ def delay_s(failures: int) -> int:
 
 
 class Throttle:
-    """The count of one device, stored in the user region's record `attempts`. The constructor only reads."""
+    """The count of one device, stored in the user region's record `attempts`. The constructor only reads.
 
-    def __init__(self, store: "Store", clock: "Clock") -> None:
+    `is_kept`: whether the record must exist (counters.are_kept).
+    """
+
+    def __init__(self, store: "Store", clock: "Clock", is_kept: bool = False) -> None:
         self._store = store
         self._clock = clock
-        self.failures = self._load()
+        self.failures = self._load(is_kept)
         self._since_ms = clock.ticks_ms()
         self._is_waiting = self.failures > 0
 
-    def _load(self) -> int:
+    def _load(self, is_kept: bool) -> int:
         try:
-            fields = self._store.read_map("attempts")
+            fields = counters.read(self._store, counters.ATTEMPTS, is_kept)
         except RecordDamagedError:
             return _MANY
         if fields is None:
@@ -79,13 +84,13 @@ class Throttle:
     def count(self) -> None:
         """Store one more failure. Call it before the guess is compared. Raises StorageError."""
         failures = min(self.failures + 1, _MANY)
-        self._store.write_map("attempts", {1: failures})
+        self._store.write_map(counters.ATTEMPTS, {1: failures})
         self.failures = failures
         self._since_ms = self._clock.ticks_ms()
         self._is_waiting = True
 
     def clear(self) -> None:
-        """Delete the count, because the secret was correct. Raises StorageError."""
-        self._store.delete("attempts")
+        """Store a count of zero, because the secret was correct. Raises StorageError."""
+        self._store.write_map(counters.ATTEMPTS, counters.NO_ATTEMPTS)
         self.failures = 0
         self._is_waiting = False

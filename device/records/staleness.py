@@ -8,12 +8,13 @@ Rules:
 2. Time is charged in advance, in steps of limits.STALE_STEP_S: a power cut loses nothing, and a unit that restarts
    often errs towards *stale*. A record within the first limits.STALE_GRACE_S costs no write.
 3. Writes are bounded: one for each step, and one for the record that ends the count.
-4. A damaged count means *stale* until the next valid record.
+4. A damaged or lost count (counters.py) means *stale* until the next valid record.
 """
 
 from device.compat import const
 from device.errors import RecordDamagedError
 from device.limits import STALE_AFTER_S, STALE_GRACE_S, STALE_STEP_S
+from device.records import counters
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Staleness:
 
     def _load(self) -> int:
         try:
-            fields = self._store.read_map(_RECORD)
+            fields = counters.read(self._store, _RECORD, counters.are_kept(self._store))
         except RecordDamagedError:
             return STALE_AFTER_S
         seconds = 0 if fields is None else fields.get(_SECONDS)

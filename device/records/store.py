@@ -62,6 +62,7 @@ RECORDS = (
     Record("withheld", DEVICE, 64, False),
     Record("crashes", DEVICE, 32, False),
     Record("progress", DEVICE, 256, False),
+    Record("floors", DEVICE, 32, False),
     Record("appset", DEVICE, 128, False),
     Record("keyset", DEVICE, KEYSET_BYTES, False),
     Record("pending", DEVICE, ENVELOPE_BYTES, False),

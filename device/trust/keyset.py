@@ -23,7 +23,14 @@ from collections import namedtuple
 from device.codec import cbor, cose
 from device.compat import const
 from device.crypto import backend
-from device.errors import CborError, FreshnessError, KeySetError, RecordTypeError, UnsupportedError
+from device.errors import (
+    CborError,
+    CounterLostError,
+    FreshnessError,
+    KeySetError,
+    RecordTypeError,
+    UnsupportedError,
+)
 from device.limits import IMAGE_KEYS, KEYSET_BYTES, KEYSET_SIGNATURES, SEQUENCE_JUMP
 from device.trust import anchors as trust_anchors
 from device.trust.anchors import ROLE_ROOT, Anchors, Rules, interval_of, policy_of
@@ -127,14 +134,18 @@ def apply(anchors: Anchors, keys: KeySet) -> Anchors:
     )
 
 
-def effective(anchors: Anchors, stored: "bytes | None") -> Anchors:
+def effective(anchors: Anchors, stored: "bytes | None", floor: int = 0) -> Anchors:
     """Return the anchors at a start: the factory's, or those of the key set that this unit verified and stored.
 
-    Raises CodecError, UnsupportedError, KeySetError if the stored key set cannot be read.
+    `floor`: the number of the newest key set that this unit stored (records/floors.py). Raises CodecError,
+    UnsupportedError, KeySetError if the stored key set cannot be read, CounterLostError if it is lost.
     """
-    if stored is None:
-        return anchors
-    return apply(anchors, decode(cose.decode(stored, KEYSET_BYTES, KEYSET_SIGNATURES).payload))
+    found = anchors
+    if stored is not None:
+        found = apply(anchors, decode(cose.decode(stored, KEYSET_BYTES, KEYSET_SIGNATURES).payload))
+    if found.rules.sequence < floor:
+        raise CounterLostError(name="keyset")
+    return found
 
 
 def revoked_images(stored: "bytes | None") -> "tuple[int, ...]":
@@ -147,14 +158,16 @@ def revoked_images(stored: "bytes | None") -> "tuple[int, ...]":
     return numbers
 
 
-def roots_only(anchors: Anchors) -> Anchors:
-    """Return the anchors if the stored key set is damaged: only the roots, who can send it again.
+def roots_only(anchors: Anchors, floor: int = 0) -> Anchors:
+    """Return the anchors if the stored key set is damaged or lost: only the roots, who can send it again.
 
-    The factory's other keys may be revoked by now, so the unit trusts none of them.
+    The factory's other keys may be revoked by now, so the unit trusts none of them. A key set below `floor` is older
+    than the one that was stored, and is refused.
     """
     roots = tuple([key for key in anchors.keys if key.role == ROLE_ROOT])
     policies = tuple([one for one in anchors.rules.policies if one.role == ROLE_ROOT])
-    rules = Rules(policies, (), anchors.rules.sequence, anchors.rules.revoked)
+    sequence = max(anchors.rules.sequence, floor - 1)
+    rules = Rules(policies, (), sequence, anchors.rules.revoked)
     return Anchors(
         anchors.vendor_id,
         anchors.class_id,

@@ -76,9 +76,12 @@ class PendingRelease:
         Call it once at every start, after the application set was chosen.
         """
         pending = self.read()
-        if pending is None:
-            return None
         boot, running = self._image.boot, self._application.running
+        if pending is None:
+            # A trial that lost its record is still one: it confirms nothing, installs nothing over the confirmed
+            # image in the other slot, and ends with the trial window.
+            self.is_trial = bool(boot.is_trial)
+            return RecordDamagedError(name="pending") if self.is_trial else None
         slots, index = self._slots_of(pending.slot)
         marks = slots.marks(index)
         running_slot, is_trial = boot.slot, boot.is_trial

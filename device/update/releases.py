@@ -32,7 +32,7 @@ def load(
 ) -> Releases:
     """Read the records; write nothing. Raises StorageError, RecordDamagedError."""
     image = RunningImage(boot, boot_state)
-    progress = progress_record.load(store, boot)
+    progress = progress_record.load(store, boot, boot_state, sets)
     application = ApplicationChoice(image, store, sets, progress)
     pending = PendingRelease(image, application, progress, Failures(store), store, on_confirmed)
     return Releases(image, application, pending, progress)
@@ -43,6 +43,7 @@ def start(releases: Releases) -> "list[FirstbootError]":
 
     Call it once at every start. It writes marks and records. Raises StorageError, FlashError.
     """
-    errors: "list[FirstbootError]" = releases.application.choose(releases.pending.read())
+    errors: "list[FirstbootError]" = releases.progress.begin()
+    errors += releases.application.choose(releases.pending.read())
     given_up = releases.pending.reconcile()
     return errors if given_up is None else errors + [given_up]

@@ -14,7 +14,7 @@ from collections import namedtuple
 from device.codec import cose
 from device.compat import const
 from device.crypto import backend
-from device.errors import FirstbootError, RecordDamagedError, TrustError
+from device.errors import ContactRecordError, FirstbootError, RecordDamagedError, TrustError
 from device.records import contact, support
 from device.trust.anchors import ROLE_SUPPORT
 from device.trust.verify import verify_record
@@ -24,6 +24,7 @@ TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from typing import Any, Callable
 
+    from device.records.floors import Floors
     from device.records.store import Store
     from device.trust.anchors import Anchors
     from device.update.progress import ProgressRecord
@@ -134,12 +135,14 @@ def support_record(store: "Store", progress: "ProgressRecord") -> SignedRecord:
     return SignedRecord(store, ("support",), support.TYP, support.decode, is_newer, raise_floor)
 
 
-def contact_record(store: "Store") -> SignedRecord:
+def contact_record(store: "Store", floors: "Floors") -> SignedRecord:
     """Return the security contact. The factory's stays stored and counts again if the newer one's key is revoked
-    (RP-10).
+    (RP-10). If the newer one is lost, no older one takes its place.
     """
 
     def is_newer(current: "contact.Contact | None", found: "contact.Contact", _anchors: "Anchors") -> bool:
+        if found.sequence < floors.contact:
+            raise ContactRecordError(reason="sequence", have=floors.contact, offered=found.sequence)
         return contact.accept(current, found)
 
     return SignedRecord(store, ("contact.newest", "contact"), contact.TYP, contact.decode, is_newer)

@@ -8,9 +8,10 @@ Rules:
 
 from device.compat import const
 from device.crypto import backend
-from device.errors import FirstbootError
+from device.errors import CounterLostError, FirstbootError
 from device.limits import NONCE_BYTES
 from device.records import freshness, support
+from device.records.floors import Floors
 from device.records.staleness import Staleness
 from device.trust import keyset
 from device.trust.anchors import ROLE_TRACKER
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from device.trust.anchors import Anchors
     from device.update.journal import Journal
     from device.update.progress import ProgressRecord
-    from device.update.signed_records import SignedRecord
+    from device.update.signed_records import SignedRecord, Stored
 
 
 class TrustedState:
@@ -56,8 +57,38 @@ class TrustedState:
         self.staleness = Staleness(store, time.clock)
         self.withheld = Withheld(store, time.clock)
         self.support = support_record(store, progress)
-        self.contact = contact_record(store)
+        self._floors = Floors(store)
+        self.contact = contact_record(store, self._floors)
         self.last_contact: "tuple[str, int] | None" = None  # name of the source, unix s
+
+    def start(self) -> "list[FirstbootError]":
+        """Bring the floors up to the stored records. Returns an error for each record that is lost.
+
+        Call it once at every start.
+        """
+        floors = self._floors
+        errors: "list[FirstbootError]" = [] if floors.fault is None else [floors.fault]
+        if self.anchors.rules.sequence < floors.keyset:
+            errors.append(CounterLostError(name="keyset"))
+        if not self._store.has("support"):
+            errors.append(CounterLostError(name="support"))
+        newest = self._stored_contact()
+        if newest is None or newest.is_trusted:
+            if (0 if newest is None else newest.content.sequence) < floors.contact:
+                errors.append(CounterLostError(name="contact.newest"))
+        self._save_floors()
+        return errors
+
+    def _stored_contact(self) -> "Stored | None":
+        """The contact that came over the network, whether its key is still trusted or not."""
+        return self.contact.stored("contact.newest", self.anchors)
+
+    def _save_floors(self) -> None:
+        """Raise the floors to the stored records (floors.py, rules 1 and 3)."""
+        newest, contact = self._stored_contact(), self._floors.contact
+        if newest is not None:
+            contact = max(contact, newest.content.sequence) if newest.is_trusted else 0
+        self._floors.save(max(self._floors.keyset, self.anchors.rules.sequence), contact)
 
     # keys --------------------------------------------------------------------------------------------------
     async def refresh_keys(self, source: "Source") -> bool:
@@ -88,6 +119,7 @@ class TrustedState:
         self.anchors = keyset.apply(self.anchors, found)
         self.time.set_floor(floor_s)
         self.withheld.forget()
+        self._save_floors()
         return True
 
     def revoked_images(self) -> "tuple[int, ...]":
@@ -124,7 +156,8 @@ class TrustedState:
     async def refresh_records(self, source: "Source") -> None:
         """Take over a newer support record and a newer security contact (SP-03, RP-10)."""
         self._take_over(self.support, await source.support())
-        self._take_over(self.contact, await source.contact())
+        if self._take_over(self.contact, await source.contact()) is not None:
+            self._save_floors()
 
     def _take_over(self, record: "SignedRecord", offered: "bytes | None") -> "Any | None":
         """Return the content of a newer record, or None (rule 3)."""
@@ -152,7 +185,7 @@ class TrustedState:
 
     def newest_contact(self) -> "Contact | None":
         """The contact that came over the network, or None or its key is not trusted any more."""
-        found = self.contact.stored("contact.newest", self.anchors)
+        found = self._stored_contact()
         return found.content if found is not None and found.is_trusted else None
 
     def support_status(self) -> "support.SupportStatus":

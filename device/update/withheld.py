@@ -13,12 +13,14 @@ Rules:
 4. *Withheld* begins from limits.WITHHELD_S on, at the end of an exchange with a source: a unit that checks once a month
    compares before it reports. It ends as rule 3 says.
 5. A new key set ends it: the roots may have revoked the tracker that named the numbers.
-6. A damaged record counts as a full time for each kind in which the next exchange finds the unit behind.
+6. A damaged or lost record (records/counters.py) counts as a full time for each kind in which the next exchange finds
+   the unit behind.
 """
 
 from device.compat import const
 from device.errors import RecordDamagedError
 from device.limits import STALE_STEP_S, WITHHELD_S
+from device.records import counters
 from device.records.staleness import Steps
 
 TYPE_CHECKING = const(0)
@@ -58,12 +60,12 @@ class Withheld:
         self.bits = 0
         self.numbers = [0] * len(KINDS)
         self.seconds = [0] * len(KINDS)
-        self._stored: "dict[int, object] | None" = None
+        self._stored = self._content()
         self._load()
 
     def _load(self) -> None:
         try:
-            fields = self._store.read_map(_RECORD)
+            fields = counters.read(self._store, _RECORD, counters.are_kept(self._store))
         except RecordDamagedError:
             fields = {}
         if fields is None:
@@ -82,20 +84,17 @@ class Withheld:
             self.numbers, self.seconds = [ABOVE_ALL] * len(KINDS), [WITHHELD_S] * len(KINDS)
             self._stored = {}  # whatever the next exchange finds is written
 
-    def _content(self) -> "dict[int, object] | None":
-        """Return what to store, None if there is no time to remember."""
+    def _content(self) -> "dict[int, object]":
+        """Return what to store; all zero if there is no time to remember."""
         if not any(self.seconds):
-            return None
+            return dict(counters.NOTHING_WITHHELD)
         return {_BITS: self.bits, _NUMBERS: list(self.numbers), _SECONDS: list(self.seconds)}
 
     def _save(self) -> None:
         content = self._content()
         if content == self._stored:
             return
-        if content is None:
-            self._store.delete(_RECORD)
-        else:
-            self._store.write_map(_RECORD, content)
+        self._store.write_map(_RECORD, content)
         self._stored = content
 
     def hear(self, fresh: "Freshness") -> None:

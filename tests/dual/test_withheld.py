@@ -3,6 +3,7 @@
 from memory_unit import PoweredUnit
 
 from device.limits import STALE_GRACE_S, STALE_STEP_S, WITHHELD_S
+from device.records.counters import NOTHING_WITHHELD
 from device.records.freshness import Freshness
 from device.records.store import DEVICE, RECORDS, Store
 from device.update.withheld import ABOVE_ALL, KINDS, Withheld, words
@@ -25,8 +26,8 @@ class Unit(PoweredUnit):
         self.withheld.hear(Freshness(0, named[0], named[1], named[2]))
         return self.withheld.compare(have)
 
-    def stored(self):
-        return self.records.content.get("withheld")
+    def is_zero(self):
+        return Store(self.records, DEVICE).read_map("withheld") == NOTHING_WITHHELD
 
 
 def withheld_unit(named=ALL):
@@ -92,7 +93,7 @@ def test_it_ends_when_the_newest_arrives_and_stays_ended():
     assert unit.check(ALL, (9, 1, 9)) == 0
     assert words(unit.withheld.bits) == ["support record"]
     assert unit.check(ALL, ALL) == 0
-    assert unit.withheld.bits == 0 and unit.stored() is None
+    assert unit.withheld.bits == 0 and unit.is_zero()
     unit.restart()
     assert unit.withheld.bits == 0
 
@@ -100,7 +101,7 @@ def test_it_ends_when_the_newest_arrives_and_stays_ended():
 def test_it_ends_when_the_tracker_names_what_the_unit_has():
     unit = withheld_unit()
     unit.check(HAVE)
-    assert unit.withheld.bits == 0 and unit.stored() is None
+    assert unit.withheld.bits == 0 and unit.is_zero()
 
 
 def test_a_tracker_that_names_no_key_set_says_nothing_about_one():
@@ -129,11 +130,11 @@ def test_a_key_set_of_the_roots_ends_what_a_stolen_tracker_key_named():
     unit = withheld_unit((ABOVE_ALL - 1, ABOVE_ALL - 1, ABOVE_ALL - 1))
     assert unit.withheld.bits == 7
     unit.withheld.forget()
-    assert unit.withheld.bits == 0 and unit.stored() is None
+    assert unit.withheld.bits == 0 and unit.is_zero()
     assert unit.withheld.compare(HAVE) == 0, "nothing is named until the next record"
     unit.run(WITHHELD_S)
-    assert unit.stored() is None, "so nothing is counted"
-    assert unit.check(HAVE) == 0 and unit.stored() is None
+    assert unit.is_zero(), "so nothing is counted"
+    assert unit.check(HAVE) == 0 and unit.is_zero()
 
 
 def test_the_lowest_number_that_was_named_is_the_one_that_is_waited_for():
@@ -183,7 +184,7 @@ def test_a_damaged_record_counts_as_a_full_time_if_the_unit_is_late():
         assert unit.check(named) == bits
         unit.restart()
         assert unit.withheld.bits == bits
-        assert (unit.stored() is None) == (bits == 0)
+        assert unit.is_zero() == (bits == 0)
 
 
 def test_a_record_that_cannot_be_counts_as_a_damaged_one():
