@@ -107,10 +107,16 @@ if TYPE_CHECKING:
         async def write(self, data: bytes) -> None: ...
         async def close(self) -> None: ...
 
-    class ServedStream(Stream, Protocol):
-        """A client's stream in Network.serve_tls. The handler clears `is_waiting` once the request is complete."""
+    class Guest(Protocol):
+        """A connection that has a place (device/net/places.py). `is_waiting` until its request is complete;
+        `is_reading` from when its answer is sent.
+        """
 
         is_waiting: bool
+        is_reading: bool
+
+    class ServedStream(Stream, Guest, Protocol):
+        """A client's stream in Network.serve_tls. The handler keeps `is_waiting` and `is_reading` up to date."""
 
     class Datagram(Protocol):
         async def send(self, data: bytes) -> None: ...

@@ -77,6 +77,7 @@ class ServedHostStream(HostStream):
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         super().__init__(reader, writer)
         self.is_waiting = True
+        self.is_reading = False
         self.is_hung_up = False
         self._task = asyncio.current_task()
 

@@ -101,6 +101,7 @@ class ServedTlsStream(TlsStream):
     def __init__(self, raw: "Any") -> None:
         super().__init__(raw, raw)
         self.is_waiting = True
+        self.is_reading = False
 
     def secure(self, context: "Any") -> None:
         """Begin TLS; the handshake runs during the first read. Raises OSError, ValueError, MemoryError."""

@@ -90,6 +90,7 @@ async def serve_client(
         forget()
         status, headers, content = _message(503)
     data = http.response_bytes(status, _with_security(headers), content, is_head)
+    stream.is_reading = True
     await asyncio.wait_for(stream.write(data), HTTP_WRITE_TIMEOUT_S)
     if is_refused:
         await _drain(stream)

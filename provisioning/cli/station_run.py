@@ -184,6 +184,7 @@ def _serve(floor: Floor, address: str, settings: RunSettings) -> None:
 
     from provisioning.station.web.app import make_app
     from provisioning.station.web.hosts import hosts_of
+    from provisioning.station.web.listener import listen
 
     host, port = _page_address(address)
     settings.require_safe_page()
@@ -199,6 +200,7 @@ def _serve(floor: Floor, address: str, settings: RunSettings) -> None:
         make_app(floor, Login.load(settings.login), hosts, is_tls=is_tls),
         host=host,
         port=port,
+        loop="asyncio",  # listener.py
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -207,9 +209,14 @@ def _serve(floor: Floor, address: str, settings: RunSettings) -> None:
         ssl_certfile=settings.tls_certificate,
         ssl_keyfile=settings.tls_key,
     )
+    try:
+        listener = listen(host, port)
+    except OSError as error:
+        floor.stop()
+        raise InputError(f"The operator's page cannot listen on {host}:{port}: {error.strerror}.") from error
     err.print(f"The operator's page: {'https' if is_tls else 'http'}://{host}:{port}/ (Ctrl-C ends it)")
     try:
-        uvicorn.Server(config).run()
+        uvicorn.Server(config).run(sockets=[listener])
     except KeyboardInterrupt:
         err.print(ENDING)
     finally:

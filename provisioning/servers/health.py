@@ -7,23 +7,29 @@ GET /metrics   counters as OpenMetrics text, for Prometheus
 Rules:
 1. Answers contain no secret and no device id, so the endpoint has no login. It listens on loopback unless the maker
    names another address.
-2. A request has REQUEST_S seconds and one line of at most 64 KiB (http.server); a client that sends nothing holds one
-   thread until then. At most CONNECTIONS are served at a time.
+2. A connection has REQUEST_S seconds in all, however slowly it sends or reads, and lines of at most 64 KiB
+   (http.server). At most CONNECTIONS are served at a time, and clients that wait or read give way to new ones
+   (device/net/places.py): a host that holds connections does not keep the monitoring out.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import threading
+import time
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
+from device.net.places import Places
 from provisioning.servers.errors import PortBusyError, ServerError
 from provisioning.servers.service import Service
 
 REQUEST_S: Final = 5
 CONNECTIONS: Final = 16
+CONNECTIONS_PER_PEER: Final = 12
 
 # The name of each part, and why it does not answer; an empty text: it answers.
 Checks = Callable[[], Mapping[str, str]]
@@ -82,16 +88,38 @@ def _report(checks: Mapping[str, str]) -> tuple[int, str, bytes]:
     return (200 if is_good else 503), "application/json", body
 
 
+class _Client:
+    """A connection, as Places sees it."""
+
+    def __init__(self, request: socket.socket) -> None:
+        self._request = request
+        self.is_waiting = True
+        self.is_reading = False
+        self.end_s = time.monotonic() + REQUEST_S
+
+    def hang_up(self) -> None:
+        """End both directions: the thread that serves the connection then ends by itself."""
+        with contextlib.suppress(OSError):
+            self._request.shutdown(socket.SHUT_RDWR)
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False  # a client that sends nothing does not delay the stop
 
     def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
-        self._free = threading.BoundedSemaphore(CONNECTIONS)
+        self._lock = threading.Lock()
+        self._places = Places(CONNECTIONS, CONNECTIONS_PER_PEER)
+        self._clients: dict[Any, _Client] = {}
         super().__init__(address, handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        if not self._free.acquire(blocking=False):
+        client = _Client(request)
+        with self._lock:
+            is_in = self._places.enter(client_address[0], client, client.hang_up)
+            if is_in:
+                self._clients[request] = client
+        if not is_in:
             self.shutdown_request(request)
             return
         super().process_request(request, client_address)
@@ -100,7 +128,21 @@ class _Server(ThreadingHTTPServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._free.release()
+            with self._lock:
+                self._places.leave(self._clients.pop(request))
+
+    def service_actions(self) -> None:
+        """Hang up clients whose time is over; http.server calls this twice a second."""
+        with self._lock:
+            for client in self._clients.values():
+                if client.end_s <= time.monotonic():
+                    client.hang_up()
+
+    def answers(self, request: Any, *, is_reading: bool) -> None:
+        """The request of this connection is complete; with `is_reading`, its answer is on the way."""
+        with self._lock:
+            client = self._clients[request]
+            client.is_waiting, client.is_reading = False, is_reading
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is not worth a traceback."""
@@ -108,12 +150,15 @@ class _Server(ThreadingHTTPServer):
 
 def _handler(answers: Mapping[str, Callable[[], tuple[int, str, bytes]]]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
+        server: _Server
         timeout = REQUEST_S
         server_version, sys_version = "firstboot", ""
 
         def do_GET(self) -> None:
+            self.server.answers(self.connection, is_reading=False)
             answer = answers.get(self.path.partition("?")[0])
             status, kind, body = answer() if answer else (404, "text/plain", b"not found\n")
+            self.server.answers(self.connection, is_reading=True)
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))

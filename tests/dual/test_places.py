@@ -10,6 +10,7 @@ class Client:
     def __init__(self, listener, peer):
         self.peer = "".join(list(peer))  # an address arrives as a new string with each connection
         self.is_waiting = True
+        self.is_reading = False
         self.is_hung_up = False
         self.is_in = listener.places.enter(self.peer, self, self.hang_up)
 
@@ -30,6 +31,13 @@ class Listener:
         found = self.clients(*peers)
         for client in found:
             client.is_waiting = False
+        return found
+
+    def reading(self, *peers):
+        """Return clients that take their time with the answer."""
+        found = self.answered(*peers)
+        for client in found:
+            client.is_reading = True
         return found
 
 
@@ -130,3 +138,35 @@ def test_a_place_is_free_again_after_its_client_left():
     new = listener.clients(OWNER, OWNER)
     assert inside(new) == [False, True]  # the second replaced the first, which only waited
     assert inside(found[1:]) == [True, True]
+
+
+def test_the_owner_gets_in_beside_four_hosts_that_read_their_answers_slowly():
+    listener = Listener()
+    slow = listener.reading(STRANGER, OTHER, FOURTH, FIFTH)
+    (owner,) = listener.clients(OWNER)
+    assert owner.is_in and inside(slow) == [False, True, True, True]
+
+
+def test_a_host_that_reads_slowly_does_not_keep_itself_out():
+    listener = Listener()
+    slow = listener.reading(*(OWNER,) * HTTP_CLIENTS_PER_PEER)
+    (new,) = listener.clients(OWNER)
+    assert new.is_in and inside(slow) == [False] + [True] * (HTTP_CLIENTS_PER_PEER - 1)
+
+
+def test_a_client_that_waits_gives_way_before_one_that_reads_and_one_that_is_answered_never():
+    listener = Listener()
+    clients = listener.reading(STRANGER) + listener.answered(OTHER) + listener.clients(FOURTH, FIFTH)
+    listener.clients(OWNER)
+    assert inside(clients) == [True, True, False, True]
+    listener.clients("10.0.0.6", "10.0.0.7", "10.0.0.8")
+    assert clients[1].is_in
+
+
+def test_an_address_counts_once_whatever_its_form():
+    listener = Listener()
+    first = listener.clients(*(STRANGER,) * HTTP_CLIENTS_PER_PEER)
+    (mapped,) = listener.clients("::ffff:" + STRANGER)
+    assert mapped.is_in and not first[0].is_in
+    other = Listener()
+    assert inside(other.clients(*("fe80::1",) * 2 + ("fe80::2",) * 2)) == [True] * 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import socket
@@ -138,6 +139,34 @@ def test_clients_that_send_nothing_delay_neither_others_nor_the_stop() -> None:
     server.stop()
     for one in idle:
         one.close()
+
+
+def test_a_host_that_drips_into_every_place_keeps_the_monitoring_out_for_no_request() -> None:
+    with health({}) as server:
+        dripping = [socket.create_connection((server.host, server.port)) for _ in range(2 * CONNECTIONS)]
+        for one in dripping:
+            with contextlib.suppress(OSError):  # hung up already
+                one.sendall(b"GET /healthz HTTP/1.1\r\nX-Slow: ")
+        for _ in range(CONNECTIONS):
+            assert get(server, "/healthz")[0] == 200
+        for one in dripping:
+            one.close()
+
+
+def test_a_connection_ends_with_its_time_however_often_it_sends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("provisioning.servers.health.REQUEST_S", 1)
+    with health({}) as server, socket.create_connection((server.host, server.port)) as slow:
+        slow.sendall(b"GET /healthz HTTP/1.1\r\nX-Slow: ")
+        slow.settimeout(0.2)
+        while True:  # until the server hangs up
+            try:
+                slow.sendall(b"a")
+                if slow.recv(1) == b"":
+                    break
+            except TimeoutError:
+                continue
+            except OSError:
+                break
 
 
 def test_a_taken_port_of_the_health_endpoint_is_a_typed_error() -> None:

@@ -18,6 +18,7 @@ from provisioning.station.ports import CallPort, fixed
 from provisioning.station.web.app import make_app
 from provisioning.station.web.floor import Floor
 from provisioning.station.web.hosts import hosts_of
+from provisioning.station.web.listener import listen
 from provisioning.station.web.login import Login, set_password
 from tests.unit.provisioning.station.station_bench import PRODUCT, Bench, MemoryUnit
 
@@ -51,13 +52,14 @@ class OperatorBench:
         self.login = Login.load(directory / "login")
         app = make_app(self.floor, self.login, hosts_of("127.0.0.1"))
         config = uvicorn.Config(
-            app, host="127.0.0.1", port=0, log_level="error", timeout_graceful_shutdown=1, access_log=False
+            app, loop="asyncio", log_level="error", timeout_graceful_shutdown=1, access_log=False
         )
         self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run)
+        self.listener = listen("127.0.0.1", 0)
+        self.port = self.listener.getsockname()[1]
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self.listener]})
         self._thread.start()
         until(lambda: self._server.started)
-        self.port = self._server.servers[0].sockets[0].getsockname()[1]
         self.address = f"http://127.0.0.1:{self.port}"
 
     def _stream(self, name: str) -> Stream:

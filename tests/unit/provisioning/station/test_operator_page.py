@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from provisioning.station.reprint import ReprintError
 from provisioning.station.steps import UnitRun
 from provisioning.station.web.chart import phase_chart
 from provisioning.station.web.floor import PhaseTime
+from provisioning.station.web.listener import CONNECTIONS, CONNECTIONS_PER_PEER
 from provisioning.station.web.login import Login, LoginError, set_password
 from tests.unit.provisioning.station.operator_bench import PASSWORD, Browser, OperatorBench, until
 from tests.unit.provisioning.station.station_bench import MemoryUnit, failure
@@ -291,3 +294,18 @@ def test_a_failing_unit_of_the_bench_fails(operator: OperatorBench) -> None:
     unit = MemoryUnit()
     unit.entropy.is_seeded = False
     assert failure(lambda: operator.bench.station().provision(unit.stream())).result is not None
+
+
+def test_a_host_that_holds_connections_keeps_no_operator_out_and_takes_few_of_the_stations_files(
+    operator: OperatorBench,
+) -> None:
+    held = []
+    for number in range(2 * CONNECTIONS):
+        source = (f"127.0.0.{2 + number % 2}", 0)
+        held.append(socket.create_connection(("127.0.0.1", operator.port), source_address=source))
+        with contextlib.suppress(OSError):  # hung up already
+            held[-1].sendall(b"GET / HTTP/1.1\r\nX-Slow: ")
+    Browser(operator).sign_in()
+    until(lambda: operator.listener.count() <= 2 * CONNECTIONS_PER_PEER + 1)
+    for one in held:
+        one.close()

@@ -1,0 +1,79 @@
+"""The listening socket of the operator's page: each host has a share of the connections.
+
+uvicorn limits neither the connections of one host nor the time of a handshake, and each connection takes a file
+descriptor of the station, which also holds the serial ports and the registry. So connections are counted where they are
+accepted, before TLS begins.
+
+Rules:
+1. At most CONNECTIONS, and at most CONNECTIONS_PER_PEER of one address (device/net/places.py).
+2. A new connection always gets in: the oldest of its own host, or of the host with the most, is hung up. A page that
+   loses its stream of events opens it again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from typing import Any, Final
+
+from device.net.places import Places
+
+CONNECTIONS: Final = 128
+CONNECTIONS_PER_PEER: Final = 24
+BACKLOG: Final = 128
+
+
+class _Connection:
+    """An accepted connection, as Places sees it. The socket says itself when it is closed."""
+
+    is_waiting = True
+    is_reading = False
+
+    def __init__(self, accepted: socket.socket) -> None:
+        self.socket = accepted
+
+    def hang_up(self) -> None:
+        """End both directions. Its owner reads the end of the stream and closes the socket."""
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+
+
+class SharedListener(socket.socket):
+    """A listening TCP socket whose accept() keeps the rules above. For asyncio's own event loop."""
+
+    def __init__(self, family: int) -> None:
+        super().__init__(family, socket.SOCK_STREAM)
+        self._places = Places(CONNECTIONS, CONNECTIONS_PER_PEER)
+        self._open: list[_Connection] = []
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """Return the next connection and its address. Raises OSError, as socket.accept does."""
+        accepted, address = super().accept()
+        self.count()
+        connection = _Connection(accepted)
+        self._open.append(connection)
+        self._places.enter(address[0], connection, connection.hang_up)
+        return accepted, address
+
+    def count(self) -> int:
+        """Return how many connections are open; the places of the others become free."""
+        for one in self._open:
+            if one.socket.fileno() < 0:
+                self._places.leave(one)
+        self._open = [one for one in self._open if one.socket.fileno() >= 0]
+        return len(self._open)
+
+
+def listen(host: str, port: int) -> SharedListener:
+    """Return a socket that listens on `host`:`port`. Raises OSError if it cannot."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, _, _, _, address = found[0]
+    listener = SharedListener(family)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
