@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from provisioning.cli.compliance_inputs import today_utc
-from provisioning.cli.errors import RefusedError
+from provisioning.cli.errors import InputError, RefusedError
 from provisioning.cli.one_line import one_line
 from provisioning.cli.options import JsonOption
 from provisioning.cli.output import print_report
-from provisioning.compliance.evidence_run import make_evidence, this_checkout
+from provisioning.compliance.evidence_run import TABLE, make_evidence, signed_image, this_checkout
 from provisioning.keys.signers import open_signer
 
 
@@ -21,21 +21,26 @@ def evidence(
         Path,
         typer.Option("--image", metavar="FILE", help="The signed image that the units of the batch run."),
     ],
-    version: Annotated[
-        str, typer.Option("--version", callback=one_line("version"), help="Version of that image.")
-    ],
     key: Annotated[
         str, typer.Option("--key", metavar="KEY", help="The test runner's key: a PEM file or a pkcs11: URI.")
     ],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="File for the signed evidence.")],
-    requirements: Annotated[
-        Path | None,
+    version: Annotated[
+        str | None,
         typer.Option(
-            "--requirements",
-            metavar="FILE",
-            help="Table of requirements and tests. Default: docs/requirements.md.",
+            "--version",
+            callback=one_line("version"),
+            help="Expected version. An image of another version is refused before any test runs.",
         ),
     ] = None,
+    requirements: Annotated[
+        str,
+        typer.Option(
+            "--requirements",
+            metavar="PATH",
+            help="Table of requirements and tests, in the source tree's commit.",
+        ),
+    ] = TABLE,
     checkout: Annotated[
         Path, typer.Option("--checkout", metavar="DIR", help="The source tree that built the image.")
     ] = Path(),
@@ -46,11 +51,14 @@ def evidence(
     The source tree must have no uncommitted changes, and must build the image's firmware byte for byte. Otherwise no
     test is run.
 
-    Example: `firstboot statement evidence --image 12.img --version 1.2.0 --key runner.pem --out firmware.cose`
+    Example: `firstboot statement evidence --image 12.img --key runner.pem --out firmware.cose`
     """
-    table = None if requirements is None else requirements.read_text(encoding="utf-8")
+    data = image.read_bytes()
+    contained = signed_image(data, str(image)).version_text
+    if version not in (None, contained):
+        raise InputError(f"{image} has version {contained}, not {version}.")
     tree = this_checkout(checkout.resolve())
-    found = make_evidence(tree, image.read_bytes(), version, open_signer(key), today_utc(), table)
+    found = make_evidence(tree, data, open_signer(key), today_utc(), requirements)
     out.write_bytes(found.record)
     checks = found.evidence.checks
     document = [{"id": one.id, "outcome": one.outcome, "detail": one.detail} for one in checks]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +19,7 @@ from provisioning.cli.settings import with_settings
 from provisioning.cli.settings_fields import RelativeText
 from provisioning.compliance.archive import Archive
 from provisioning.compliance.evidence import partly
+from provisioning.compliance.evidence_run import signed_image
 from provisioning.compliance.faults import batch_faults
 from provisioning.compliance.forms import statement_text
 from provisioning.compliance.issue import Signatory, issue, open_key, prepare
@@ -95,7 +95,7 @@ def issue_command(settings: IssueSettings) -> None:
     store = Archive(settings.archive)
     faults = _faults(settings.registry, definition.batch)
     image = settings.image
-    digest = None if image is None else hashlib.sha256(image.read_bytes()).hexdigest()
+    digest = None if image is None else signed_image(image.read_bytes(), str(image)).digest.hex()
     document = prepare(definition, pieces, store, today_utc(), batch_faults=faults, image_sha256=digest)
     _require_consent(document, pieces, definition.batch, settings)
     key = _signatory_key(settings.key, is_json=settings.is_json)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import subprocess
 from pathlib import Path
@@ -17,14 +16,16 @@ from provisioning.cli import statement_archive, statement_evidence, statement_is
 from provisioning.cli.compliance_inputs import trusted_keys
 from provisioning.cli.keys import app as keys_app
 from provisioning.compliance.archive import Archive
-from provisioning.compliance.evidence import FIRMWARE, REQUIRED, EvidenceError, read_table
-from provisioning.compliance.evidence_run import Checkout, clean_commit
+from provisioning.compliance.evidence import FIRMWARE, REQUIRED, EvidenceError, read_junit, read_table
+from provisioning.compliance.evidence_run import Checkout, clean_commit, committed_text, junit_of
 from provisioning.compliance.packing import public_pem
 from provisioning.compliance.signed_evidence import read_evidence
 from provisioning.keys.file_signer import FileSigner
 from provisioning.registry import branches
 from provisioning.registry.decisions import hold
 from provisioning.registry.registry import Registry
+from provisioning.release.image import image_info
+from tests.unit.provisioning.compliance.image_bench import signed
 from tests.unit.provisioning.compliance.statement_bench import (
     PASSPHRASE,
     PRODUCT,
@@ -36,8 +37,9 @@ from tests.unit.provisioning.real_maker import REAL
 from tests.unit.provisioning.registry.registry_bench import finish
 
 NAME, FUNCTION = PRODUCT.statement.signatory_name, PRODUCT.statement.signatory_function
-FIRMWARE_BYTES = b"the firmware that this commit builds"
-IMAGE_FILE = b"h" * 0x200 + FIRMWARE_BYTES + b"signature"
+FIRMWARE_BYTES = b"the firmware that this commit builds" * 40
+IMAGE = signed(FIRMWARE_BYTES)
+INFO = image_info(IMAGE)
 TABLE = "| ID | level | what | state | code | tests |\n|---|---|---|---|---|---|\n"
 
 
@@ -55,10 +57,10 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for module in (statement_archive, statement_evidence, statement_issue):
         monkeypatch.setattr(module, "today_utc", lambda: TODAY)
     (tmp_path / "product.toml").write_text(REAL)
-    for number, piece in enumerate(evidence(image=hashlib.sha256(b"image").digest())):
+    for number, piece in enumerate(evidence(image=INFO.digest)):
         (tmp_path / f"evidence{number}.cose").write_bytes(piece.record)
     (tmp_path / "runner.pub").write_bytes(public_pem(RUNNER_KEY.public))
-    (tmp_path / "image.bin").write_bytes(b"image")
+    (tmp_path / "image.bin").write_bytes(IMAGE)
     drawn = run_keys("generate", "signatory", tmp_path / "erika.pem", typed=f"{PASSPHRASE}\n{PASSPHRASE}\n")
     assert drawn.exit_code == 0, drawn.output
     return tmp_path
@@ -122,21 +124,28 @@ def table() -> str:
 
 
 def make_evidence(
-    desk: Path, monkeypatch: pytest.MonkeyPatch, outcomes: dict[str, str], image: bytes = IMAGE_FILE
+    desk: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    outcomes: dict[str, str],
+    image: bytes = IMAGE,
+    *more: object,
 ) -> Result:
     """Run the command with a checkout whose tests end with `outcomes` and whose firmware is `FIRMWARE_BYTES`."""
-    (desk / "requirements.md").write_text(table())
     (desk / "image.bin").write_bytes(image)
     key = FileSigner(ec.derive_private_key(7, ec.SECP256R1()))
     monkeypatch.setattr(statement_evidence, "open_signer", lambda _: key)
     (desk / "runner.pub").write_bytes(public_pem(key.public))
     tree = Checkout(
-        desk, lambda _: "c0" * 20, lambda _: FIRMWARE_BYTES, lambda _, files: test_run_of(outcomes)
+        desk,
+        lambda _: "c0" * 20,
+        lambda _: FIRMWARE_BYTES,
+        lambda _, files: test_run_of(outcomes),
+        lambda _, path: table(),
     )
     monkeypatch.setattr(statement_evidence, "this_checkout", lambda _: tree)
     return run(
-        "evidence", "--image", desk / "image.bin", "--version", "1.0.0+1", "--key", "runner.pem",
-        "--out", desk / "firmware.cose", "--requirements", desk / "requirements.md",
+        "evidence", "--image", desk / "image.bin", "--key", "runner.pem",
+        "--out", desk / "firmware.cose", *more,
     )  # fmt: skip
 
 
@@ -150,7 +159,8 @@ def test_a_run_in_which_every_legal_test_passed_is_signed_evidence_about_the_ima
     result = make_evidence(desk, monkeypatch, passed())
     assert result.exit_code == 0, result.output
     found = read_evidence((desk / "firmware.cose").read_bytes(), trusted_keys([desk / "runner.pub"])).evidence
-    assert found.of["image_sha256"] == hashlib.sha256(IMAGE_FILE).hexdigest() and not found.problems()
+    assert found.of["image_sha256"] == INFO.digest.hex() and not found.problems()
+    assert found.of["version"] == "1.2.3+4"
     assert found.of["commit"] == "c0" * 20 and "Python" in found.of["tools"]
     assert read_table(table()).keys() == {check.id for check in found.checks}
 
@@ -170,13 +180,59 @@ def test_a_run_that_lost_a_test_is_no_evidence_for_it(desk: Path, monkeypatch: p
     assert make_evidence(desk, monkeypatch, outcomes).exit_code == 1
 
 
-@pytest.mark.parametrize("image", [b"", b"image", b"h" * 0x200 + b"other firmware" + b"signature"])
+@pytest.mark.parametrize(
+    ("image", "reason"),
+    [
+        (b"", "is not a signed boot image"),
+        (b"image", "is not a signed boot image"),
+        (IMAGE + b"more", "is not a signed boot image"),
+        (signed(b"other firmware" * 100), "is not the firmware that commit"),
+        (signed(FIRMWARE_BYTES + b"and more code"), "is not the firmware that commit"),
+        (signed(FIRMWARE_BYTES[:-1]), "is not the firmware that commit"),
+    ],
+)
 def test_an_image_that_this_checkout_does_not_build_is_not_tested(
-    image: bytes, desk: Path, monkeypatch: pytest.MonkeyPatch
+    image: bytes, reason: str, desk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     result = make_evidence(desk, monkeypatch, passed(), image)
-    assert result.exit_code == 2 and "is not the firmware that commit" in result.output + result.stderr
+    assert result.exit_code == 2 and reason in result.output + result.stderr
     assert not (desk / "firmware.cose").exists()
+
+
+def test_an_image_of_another_version_than_expected_is_not_tested(
+    desk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = make_evidence(desk, monkeypatch, passed(), IMAGE, "--version", "1.2.4+4")
+    assert result.exit_code == 2 and "has version 1.2.3+4, not 1.2.4+4" in result.stderr
+    assert not (desk / "firmware.cose").exists()
+    assert make_evidence(desk, monkeypatch, passed(), IMAGE, "--version", "1.2.3+4").exit_code == 0
+
+
+def test_the_table_is_the_one_of_the_commit(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "requirements.md").write_text("committed")
+    for command in (
+        ["init", "-q"],
+        ["add", "."],
+        ["-c", "user.name=a", "-c", "user.email=b", "commit", "-q", "-mx"],
+    ):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    (tmp_path / "docs" / "requirements.md").write_text("changed")
+    assert committed_text(tmp_path, "docs/requirements.md") == "committed"
+    (tmp_path / "other.md").write_text("not committed")
+    for path in ("other.md", "../other.md", "/etc/hostname"):
+        with pytest.raises(EvidenceError):
+            committed_text(tmp_path, path)
+
+
+def test_no_setting_of_the_environment_reaches_the_tests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "test_one.py").write_text("def test_one() -> None:\n    assert False\n")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--co")
+    monkeypatch.setenv("PYTHONOPTIMIZE", "2")
+    outcomes = read_junit(junit_of(tmp_path, ["test_one.py"]))
+    assert outcomes == {("test_one.py", "test_one"): ["fail"]}
 
 
 def test_a_checkout_with_changes_is_not_tested(tmp_path: Path) -> None:
