@@ -1,14 +1,15 @@
-"""Mutation testing of the code that decides what a unit trusts (`make mutation`): a test must notice each change.
+"""Mutation testing of the code that decides what a unit trusts and starts (`make mutation`).
 
-cosmic-ray changes one place of a module at a time and runs the tests that cover it. A change that no test notices is
-a survivor. It runs in a copy of the checkout, in one process, one module after the other.
+One place of a module changes at a time (tools/mutants.py: operators and numbers, and statements that are removed), and
+the tests that reach it run (tools/mutation_run.py). A change that no test notices is a survivor. It runs in a copy of
+the checkout, one module after the other.
 
     make mutation                                    every module of TARGETS
     make mutation ARGS="device/trust/keyset.py"      one module
 
 How to read the report: `killed` is good. For a survivor, write the test that notices it, with the right value asserted.
-If the changed code behaves the same, add its two lines to ACCEPTED with the reason. The command fails if a survivor is
-not accepted, or if the tests of an unchanged module fail.
+If the changed code behaves the same, add its lines to ACCEPTED with the reason. The command fails if a survivor is
+not accepted, if an accepted change is not a survivor any more, or if the tests of an unchanged module fail.
 """
 
 from __future__ import annotations
@@ -18,55 +19,83 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
+
+from mutants import mutants_of
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 WORK: Final = ROOT / "build" / "mutation"
 ACCEPTED: Final = ROOT / "tests" / "mutation-accepted.json"
-TIMEOUT_S: Final = 60  # of one run of the tests; a change that makes a loop endless counts as noticed
+RUNNER: Final = ROOT / "tools" / "mutation_run.py"
 
 DUAL: Final = "tests/dual/test_{}.py"
+_BOARD: Final = "device/boards/mps2_an385"
+# A name without a slash is a dual test.
 TARGETS: Final[dict[str, tuple[str, ...]]] = {
     "device/trust/signatures.py": ("signatures", "keyset", "trusted_records"),
-    "device/trust/keyset.py": ("keyset", "update_keys"),
+    "device/trust/keyset.py": ("keyset", "keyset_fields", "update_keys", "update_floors"),
     "device/trust/anchors.py": ("trusted_records", "keyset", "signatures", "trust"),
     "device/trust/verify.py": ("trust", "trust_app", "trust_delta", "trusted_records", "signatures"),
     "device/trust/profile.py": ("trust", "trust_app", "trust_delta"),
+    "device/update/trial_state.py": ("trial_state", "update_floors", "verdicts"),
+    "device/update/trusted_state.py": ("update_keys", "update_contact", "update_floors", "signed_records"),
+    "device/update/signed_records.py": ("signed_records", "update_contact", "update_keys"),
+    "device/update/failures.py": ("verdicts", "appset"),
+    "device/update/releases.py": ("verdicts", "appset", "update_keys"),
+    "device/update/pending.py": ("verdicts", "tests/unit/device/agent/test_updater.py"),
+    "device/update/service.py": ("verdicts", "update_keys", "update_contact", "update_floors"),
+    "device/update/withheld.py": ("withheld", "tests/unit/device/agent/test_withheld_unit.py"),
+    "device/update/slots.py": ("slots", "flow", "image_keys"),
+    "device/update/running_image.py": ("image_keys",),
+    "device/update/app_choice.py": ("appset",),
+    "device/update/appset.py": ("appset", "flow"),
     "device/update/flow.py": ("flow", "appset", "patching"),
     "device/update/patching.py": ("patching", "delta"),
-    "device/update/signed_records.py": ("signed_records", "update_contact", "update_keys"),
-    "device/update/slots.py": ("slots", "flow", "image_keys"),
-    "device/update/trial_state.py": ("trial_state",),
-    "device/update/trusted_state.py": ("update_keys", "update_contact", "signed_records"),
-    "device/update/appset.py": ("appset", "flow"),
-    "device/owner/onboarding.py": ("onboarding", "password_change", "reset"),
+    "device/update/delta.py": ("delta", "patching"),
+    "device/update/journal.py": ("update_keys", "verdicts"),
+    "device/update/progress.py": ("update_keys", "update_floors"),
+    "device/update/installer.py": ("verdicts", "appset"),
+    "device/owner/onboarding.py": (
+        "onboarding",
+        "password_change",
+        "reset",
+        "tests/unit/device/owner/test_key_store.py",
+    ),
+    "device/owner/credential.py": (
+        "onboarding",
+        "password_change",
+        "tests/unit/device/owner/test_key_store.py",
+    ),
+    "device/owner/setup_code.py": ("typed", "factory_setup_code", "onboarding"),
     "device/owner/throttle.py": ("onboarding", "reset"),
+    "device/owner/reset.py": ("reset", "lifecycle"),
     "device/owner/lifecycle.py": ("lifecycle", "onboarding", "reset"),
+    "device/owner/passwords.py": ("passwords", "password_change"),
+    "device/owner/typed.py": ("typed", "passwords", "tests/unit/device/owner/test_typed_ranges.py"),
+    "device/records/freshness.py": ("freshness",),
+    "device/records/support.py": ("support", "support_clock"),
+    "device/records/timekeeper.py": ("support_clock", "update_keys", "uptime"),
+    "device/records/staleness.py": ("staleness", "tests/unit/device/agent/test_trusted_time.py"),
     "device/net/places.py": ("places",),
+    # The boot decision: of the board's boot ROM, compiled for the host, and of its twin in the simulator.
+    f"{_BOARD}/rom/boot.c": ("tests/emulated/test_boot_on_host.py",),
+    "simulator/boot.py": ("tests/powercut/test_engine.py", "tests/powercut/test_boot_keys.py"),
 }
-# The boot decision on the host: the twin of the boot ROM.
-HOST_TARGETS: Final[dict[str, tuple[str, ...]]] = {
-    "simulator/boot.py": ("tests/powercut/test_engine.py", "tests/unit/simulator")
-}
-# Changes that do not matter for this code: identity for equality, one arithmetic for another of the same size.
-SKIPPED: Final = (
-    "core/ReplaceComparisonOperator_.*_(Is|IsNot)",
-    "core/ReplaceComparisonOperator_(Is|IsNot)_(Lt|LtE|Gt|GtE|Eq|NotEq)",
-    "core/ReplaceBinaryOperator_.*_(BitXor|BitOr|BitAnd|LShift|RShift|Pow|Mod|Div|FloorDiv)",
-    "core/ReplaceUnaryOperator_.*",
-)
+
+
+class FailedError(Exception):
+    """A module could not be judged."""
 
 
 def tests_of(module: str) -> list[str]:
     """Return the tests to run for a module. Raises KeyError for a module without an entry."""
-    if module in HOST_TARGETS:
-        return list(HOST_TARGETS[module])
-    return [DUAL.format(name) for name in TARGETS[module]]
+    return [name if "/" in name else DUAL.format(name) for name in TARGETS[module]]
 
 
 def copy_checkout() -> Path:
-    """Return a fresh copy of the tracked files, which cosmic-ray may change."""
+    """Return a fresh copy of the tracked files."""
     tree = WORK / "tree"
     shutil.rmtree(tree, ignore_errors=True)
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True).stdout
@@ -78,66 +107,50 @@ def copy_checkout() -> Path:
     return tree
 
 
-def run(tree: Path, name: str, *arguments: str) -> str:
-    """Run a program of cosmic-ray in the copy and return what it printed. Raises CalledProcessError."""
-    program = Path(sys.executable).parent / name
-    return subprocess.run(
-        [str(program), *arguments], cwd=tree, check=True, stdout=subprocess.PIPE, text=True
-    ).stdout
-
-
-def mutate(tree: Path, module: str) -> list[dict[str, Any]]:
-    """Return one result for each change of `module`: `outcome`, `diff`. Raises CalledProcessError."""
+def mutate(tree: Path, module: str) -> list[dict[str, str]]:
+    """Return `outcome` and `key` of each change of `module`. Raises FailedError if the unchanged module fails."""
     name = module.replace("/", "-")
-    config, session = WORK / f"{name}.toml", WORK / f"{name}.sqlite"
-    session.unlink(missing_ok=True)
-    command = f"{sys.executable} -m pytest -q -x -p no:cacheprovider -p no:xdist {' '.join(tests_of(module))}"
-    config.write_text(
-        "[cosmic-ray]\n"
-        f'module-path = "{module}"\n'
-        f"timeout = {TIMEOUT_S}.0\n"
-        "excluded-modules = []\n"
-        f'test-command = "{command}"\n'
-        '[cosmic-ray.distributor]\nname = "local"\n'
-        f"[cosmic-ray.filters.operators-filter]\nexclude-operators = {json.dumps(SKIPPED)}\n"
-    )
-    run(tree, "cosmic-ray", "baseline", str(config))
-    run(tree, "cosmic-ray", "init", str(config), str(session))
-    run(tree, "cr-filter-operators", str(session), str(config))
-    run(tree, "cosmic-ray", "exec", str(config), str(session))
-    found = []
-    for line in run(tree, "cosmic-ray", "dump", str(session)).splitlines():
-        _, result = json.loads(line)
-        is_skipped = result is None or result["worker_outcome"] == "skipped"
-        if not is_skipped and "TYPE_CHECKING" not in change_of(result["diff"] or ""):
-            found.append({"outcome": result["test_outcome"], "diff": result["diff"] or ""})
+    job, out = WORK / f"{name}.json", WORK / f"{name}.results"
+    mutants = mutants_of(module, (tree / module).read_text(encoding="utf-8"))
+    told = {"module": module, "tests": tests_of(module), "mutants": [asdict(one) for one in mutants]}
+    job.write_text(json.dumps(told), encoding="utf-8")
+    out.unlink(missing_ok=True)
+    done = subprocess.run([sys.executable, str(RUNNER), str(job), str(out)], cwd=tree, check=False)
+    lines = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    for line in lines:
+        if "error" in line:
+            raise FailedError(line["error"])
+    found = [
+        {"outcome": line["outcome"], "key": mutants[line["number"]].key} for line in lines if "number" in line
+    ]
+    if done.returncode or len(found) != len(mutants):
+        raise FailedError(f"stopped after {len(found)} of {len(mutants)} changes")
     return found
 
 
-def change_of(diff: str) -> str:
-    """Return the changed lines of a diff, which name a change although line numbers move."""
-    lines = [line for line in diff.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")]
-    return "\n".join(line[0] + " " + line[1:].strip() for line in lines)
-
-
-def report(module: str, results: list[dict[str, Any]], accepted: dict[str, dict[str, str]]) -> int:
-    """Print the score and the survivors of a module; return how many are not accepted."""
-    survivors = [change_of(one["diff"]) for one in results if one["outcome"] == "survived"]
+def report(module: str, results: list[dict[str, str]], accepted: dict[str, dict[str, str]]) -> int:
+    """Print the score and the survivors of a module; return how many lines of the report ask for work."""
+    survivors = [one for one in results if one["outcome"] != "killed"]
     reasons = accepted.get(module, {})
-    open_ones = [change for change in survivors if change not in reasons]
+    open_ones = [one for one in survivors if one["key"] not in reasons]
+    stale = sorted(set(reasons) - {one["key"] for one in survivors})
     killed = len(results) - len(survivors)
     print(
-        f"{module}: {killed} of {len(results)} killed, {len(survivors) - len(open_ones)} accepted", flush=True
+        f"{module}: {killed} of {len(results)} killed, {len(survivors) - len(open_ones)} accepted,"
+        f" {len(open_ones)} open",
+        flush=True,
     )
-    for change in open_ones:
-        print("  survivor:\n    " + change.replace("\n", "\n    "), flush=True)
-    return len(open_ones)
+    for one in open_ones:
+        print(f"  {one['outcome']}: " + one["key"].replace("\n", "\n    "), flush=True)
+    for key in stale:
+        print("  accepted, but no survivor: " + key.replace("\n", "\n    "), flush=True)
+    return len(open_ones) + len(stale)
 
 
 def main(modules: list[str]) -> int:
     """Run the modules; return 0 if every change was noticed or is accepted."""
-    chosen = modules or [*TARGETS, *HOST_TARGETS]
-    unknown = [module for module in chosen if module not in TARGETS and module not in HOST_TARGETS]
+    chosen = modules or list(TARGETS)
+    unknown = [module for module in chosen if module not in TARGETS]
     if unknown:
         print(f"no tests are listed for {', '.join(unknown)}: add them to TARGETS in tools/mutation.py")
         return 2
@@ -154,10 +167,8 @@ def run_all(tree: Path, chosen: list[str], accepted: dict[str, dict[str, str]]) 
     for module in chosen:
         try:
             results = mutate(tree, module)
-        except subprocess.CalledProcessError as error:
-            print(
-                f"{module}: cosmic-ray stopped ({error.cmd[1]}); its tests must pass on the unchanged module"
-            )
+        except FailedError as error:
+            print(f"{module}: {error}", flush=True)
             left += 1
             continue
         left += report(module, results, accepted)

@@ -155,6 +155,15 @@ def test_a_press_is_good_for_its_time_and_no_longer():
         refused(PressError, unit.set_up)
 
 
+def test_a_press_long_ago_is_not_recent_although_its_distance_looks_negative():
+    unit = owned()
+    run(unit.owner.reset(PASSWORD))
+    finish(unit)
+    unit.owner.pressed()
+    unit.clock.ms += (1 << 29) + 1000  # more than half the period of the ticks
+    assert unit.owner.is_press_needed()
+
+
 def test_a_press_does_not_replace_the_code():
     unit = owned()
     run(unit.owner.reset(PASSWORD))
