@@ -180,7 +180,7 @@ def _removals(source: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def _says_nothing(statement: ast.stmt) -> bool:
-    """Whether a statement has no effect: a docstring or a declaration without a value."""
+    """Return whether a statement has no effect: a docstring or a declaration without a value."""
     is_text = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
     return is_text or (isinstance(statement, ast.AnnAssign) and statement.value is None)
 

@@ -41,7 +41,7 @@ OPTIONS: Final = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist"]
 
 
 def in_child(work: Callable[[], Any], processor_s: float) -> Any:
-    """Return what `work` returns in a fork of this process, None if it died or used more than `processor_s`."""
+    """Return what `work` returns in a fork of this process, None if it ended or used more than `processor_s`."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -114,7 +114,7 @@ def functions_of(holder: ModuleType | type) -> Iterator[FunctionType]:
 
 
 def put(module: ModuleType, codes: dict[tuple[str, int], CodeType]) -> bool:
-    """Give the functions of a live module new code. Returns whether every one was found and took it."""
+    """Replace the code of functions of a live module. Returns whether every one was found and took it."""
     left = dict(codes)
     for function in functions_of(module):
         code = left.pop((function.__code__.co_qualname, function.__code__.co_firstlineno), None)

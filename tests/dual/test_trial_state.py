@@ -1,5 +1,8 @@
 """The fate of a release: every combination of slot, marks and outcome that a start can find."""
 
+from hashlib import sha256
+
+from device.codec.cbor import decode, encode
 from device.errors import RecordDamagedError
 from device.layout import RESET_EXTERNAL, RESET_POWER_ON, RESET_SOFTWARE, RESET_WATCHDOG
 from device.trust.keyset import Ceilings
@@ -24,6 +27,7 @@ def test_each_start_finds_one_fate():
         (pending(), 0, False, STAGED, trial_state.FAILED),
         (pending(), 0, False, TRIED, trial_state.FAILED),
         (pending(), 0, False, CONFIRMED, trial_state.CONTINUE),
+        (pending(slot=0), 1, False, CONFIRMED, trial_state.CONTINUE),
         (pending(), 1, True, TRIED, trial_state.TRIAL),
         (pending(), 1, False, CONFIRMED, trial_state.FINISH),
         (pending(), 1, False, BLANK, trial_state.FAILED),
@@ -54,8 +58,44 @@ def test_records_come_back_as_they_were_stored():
     assert trial_state.decode_progress(trial_state.encode_progress(progress)) == progress
 
 
+def test_the_stored_forms_are_those_of_every_earlier_version():
+    stored = decode(trial_state.encode_progress(trial_state.Progress(3, 2, 1_700_000_000)))
+    assert stored == {1: 3, 2: 2, 3: 1_700_000_000, 4: 0}
+    stored = decode(trial_state.encode_pending(pending(slot=1, attempts=2, outcome=3)))
+    assert stored == {1: 7, 2: 1, 3: bytes(64), 4: 9000, 5: 2, 6: 3}
+    assert (trial_state.NO_SERVER, trial_state.APP_FAILED, trial_state.NO_DELTA) == (1, 2, 3)
+    assert trial_state.NO_PROGRESS == (0, 0, 0)
+
+
+def test_the_next_attempt_is_counted_and_has_no_outcome_yet():
+    assert trial_state.next_attempt(pending(attempts=2, outcome=1)) == pending(attempts=3, outcome=0)
+
+
+def test_a_release_is_its_number_its_firmware_and_its_set():
+    firmware, app = bytes(range(32)), bytes(range(32, 64))
+    number = b"\0\0\0\0\0\0\x01\x02"
+    assert trial_state.release_id(0x102, firmware, None) == sha256(number + firmware).digest()
+    assert trial_state.release_id(0x102, firmware, app) == sha256(number + firmware + app).digest()
+
+
+def test_a_delta_that_did_not_fit_is_no_failure_of_the_release():
+    record = pending(outcome=trial_state.NO_DELTA)
+    assert trial_state.decide(record, 0, False, TRIED, RESET_POWER_ON) == trial_state.RETRY
+    assert trial_state.decide(record, 0, False, TRIED, RESET_WATCHDOG) == trial_state.FAILED
+    assert trial_state.failure_cause(record, TRIED, RESET_WATCHDOG) == trial_state.WATCHDOG
+    assert trial_state.retry_reason(record) == "power lost on trial"
+
+
 def test_a_damaged_record_is_a_typed_error():
-    for data in (b"", b"\xa0", b"\x01", trial_state.encode_progress(trial_state.NO_PROGRESS), b"\xff" * 40):
+    good = decode(trial_state.encode_pending(pending()))
+    wrong = [encode(dict(list(good.items()) + [extra])) for extra in ((7, 0), (1, True), (1, "7"), (1, None))]
+    for data in wrong + [
+        b"",
+        b"\xa0",
+        b"\x01",
+        trial_state.encode_progress(trial_state.NO_PROGRESS),
+        b"\xff" * 40,
+    ]:
         try:
             trial_state.decode_pending(data)
             raise AssertionError(data)
@@ -85,8 +125,10 @@ def test_the_cause_of_a_failure_is_named():
     rows = (
         (pending(), TRIED, RESET_WATCHDOG, "watchdog"),
         (pending(), TRIED, RESET_SOFTWARE, "restarted before it confirmed"),
+        (pending(), TRIED, RESET_EXTERNAL, "restarted before it confirmed"),
         (pending(), STAGED, RESET_POWER_ON, "refused by the boot ROM"),
         (pending(slot=2), STAGED, RESET_POWER_ON, "application set changed"),
+        (pending(slot=3), STAGED, RESET_POWER_ON, "application set changed"),
         (pending(outcome=2), TRIED, RESET_SOFTWARE, "application failed"),
     )
     for record, marks, reason, text in rows:
