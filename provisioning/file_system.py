@@ -42,7 +42,7 @@ def _lock_on_windows(descriptor: int, is_waiting: bool) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in `folder` durable. Does nothing on Windows, which cannot open folders."""
+    """Make the names in `folder` durable (fsync). Does nothing on Windows, which cannot open folders."""
     if not hasattr(os, "O_DIRECTORY"):
         return
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -164,7 +164,7 @@ class SimulatedMachine:
         except BaseException as error:  # kept for a test that checks why the unit stopped
             if self._is_on:
                 self.failure = error
-                self.console.say(f"unit died: {type(error).__name__}: {error}")
+                self.console.say(f"the unit ended: {type(error).__name__}: {error}")
         finally:
             self._is_on = False
 

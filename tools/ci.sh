@@ -1,5 +1,5 @@
 #!/bin/sh
-# What the Makefile's targets do, one function each: tools/ci.sh check | test [ARGS] | demo [ARGS] | ...
+# The Makefile's targets, one function each: tools/ci.sh check | test [ARGS] | demo [ARGS] | ...
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -13,12 +13,12 @@ setup() { sh tools/setup.sh "$1"; }
 
 has_all_tools() { [ ! -s "$missing_list" ]; }
 
-# The emulated board runs without these: amqtt stands in for the broker, the others are peers of the tests.
+# The emulated board runs without these: amqtt replaces the broker, and only tests use the others.
 has_board_tools() { [ -z "$(tr ' ' '\n' <"$missing_list" | grep -v -e '^$' -e '^mosquitto$' -e '^libcoap3-bin$' -e '^postgresql$' -e '^softhsm2$' -e '^chromium$' -e '^python3-dev$' -e '^detools$')" ]; }
 
 # --- check ------------------------------------------------------------------------------------------------
 # Stubs of one chip's MicroPython (requirements/stubs-CHIP.txt), kept out of the environment's own packages:
-# their `time`, `socket` and `machine` belong to that chip alone.
+# their `time`, `socket` and `machine` are for that chip only.
 install_stubs() {  # chip
     pins=requirements/stubs-$1.txt
     target=$venv/typings/$1
@@ -42,7 +42,7 @@ check_chip() {  # chip, files: against the stubs of that chip's MicroPython
 check() {
     setup dev
     failed=
-    run() {  # title, command: every check runs, the failures are named at the end
+    run() {  # title, command: all checks run, and the failed ones are listed at the end
         say "$1"
         title=$1
         shift
@@ -65,7 +65,7 @@ check() {
     say "all checks passed"
 }
 
-quick() {  # what a change breaks first, in under a minute
+quick() {  # the checks and tests that a change is most likely to break, in under a minute
     setup dev
     "$python" -m ruff format --check -q .
     "$python" -m ruff check -q .
@@ -84,7 +84,7 @@ picture() {
 }
 
 # --- test -------------------------------------------------------------------------------------------------
-# The firmware is built once before the tests start, so that no two of them build it side by side.
+# The firmware is built before the tests start, so that no two of them build it at the same time.
 firmware() {
     setup run
     "$venv/bin/firstboot" firmware build "$@"
@@ -93,7 +93,7 @@ firmware() {
 run_tests() {
     built=yes
     if has_all_tools; then
-        # A test that skips for want of a tool is then a failure.
+        # A test that skips because a tool is missing is then a failure.
         set -- --tools-present "$@"
     else
         say "not installed: $(cat "$missing_list")- tests that need them skip"

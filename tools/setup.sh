@@ -5,8 +5,8 @@
 #   tools/setup.sh dev     the same and what `make check` and `make test` need
 #   tools/setup.sh docs    what `make docs` needs: the first line, and the site's packages
 #
-# Repeatable: with nothing to do it starts no package manager. A Debian package that cannot be installed is no
-# failure: its name goes to .venv/missing-packages, and whoever needs it says so.
+# It can be repeated: if everything is installed, it starts no package manager. A Debian package that cannot be
+# installed is not a failure: its name goes to .venv/missing-packages, and each command that needs it reports that.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -14,7 +14,7 @@ level=${1:-run}
 venv=.venv
 packages="qemu-system-arm gcc-arm-none-eabi libnewlib-arm-none-eabi libslirp0 mosquitto libcoap3-bin
           dpkg-dev xz-utils bzip2 make gcc libc6-dev python3-dev"
-# Peers of the tests alone.
+# Programs that only the tests use.
 if [ "$level" = dev ]; then packages="$packages postgresql softhsm2 chromium"; fi
 
 say() { printf 'setup: %s\n' "$*" >&2; }
@@ -67,7 +67,7 @@ install_packages() {  # names
     for service in mosquitto postgresql; do
         if is_installed "$service"; then had_services="$had_services $service "; fi
     done
-    # Package lists may be absent or old on a fresh machine: one refresh, only when the first try fails.
+    # Package lists can be missing or old on a fresh machine: they are refreshed once, if the first try fails.
     if ! apt_install "$@"; then
         as_root apt-get update -qq >>"$log" 2>&1 </dev/null || true
         if ! apt_install "$@"; then
@@ -108,7 +108,7 @@ make_venv() {
     "$python" -m venv "$venv"
 }
 
-wanted_stamp() {  # level: changes when the interpreter, the pins or the place of the checkout change
+wanted_stamp() {  # level: changes if the interpreter, the pins or the path of the checkout change
     {
         pwd
         "$venv/bin/python" -c 'import sys; print(sys.version, sys.prefix)'
@@ -140,17 +140,17 @@ install_python_packages() {
         pip_install --require-hashes -r requirements/runtime.txt
     fi
     if [ "$level" = docs ]; then pip_install --require-hashes -r requirements/docs.txt; fi
-    # detools comes as source alone and needs a C compiler with Python's headers: the rest works without it.
+    # detools is published only as source and needs a C compiler with Python's headers. The rest works without it.
     if ! pip_install --require-hashes -r requirements/delta.txt >"$venv/detools.log" 2>&1; then
-        say "detools could not be built (see $venv/detools.log): releases are made without delta payloads"
-        say "once there is a C compiler: $venv/bin/pip install --require-hashes -r requirements/delta.txt"
+        say "detools could not be built (see $venv/detools.log): releases will have no delta payloads"
+        say "after you install a C compiler, run: $venv/bin/pip install --require-hashes -r requirements/delta.txt"
     fi
     pip_install --no-deps --no-build-isolation --editable .
     wanted_stamp run >"$venv/stamp-run"
     if [ "$level" != run ]; then wanted_stamp "$level" >"$venv/stamp-$level"; fi
 }
 
-# A machine that could not install the same packages within the last hour is not asked again.
+# If the same packages could not be installed within the last hour, the script does not try again.
 failed_lately() {  # names
     [ -n "$(find .cache/packages-failed -mmin -60 2>/dev/null)" ] && [ "$(cat .cache/packages-failed)" = "$1" ]
 }
@@ -168,14 +168,14 @@ provide_packages() {
 main() {
     case $level in run | dev | docs) ;; *) die "usage: tools/setup.sh run|dev|docs" ;; esac
     provide_packages
-    # A moved or half-made environment is made anew: its scripts carry the path it was made for.
+    # A moved or incomplete environment is made again, because its scripts contain the path it was made for.
     "$venv/bin/python" -c 'import sys, os; sys.exit(os.path.realpath(sys.prefix) != os.path.realpath(".venv"))' \
         2>/dev/null || make_venv
     install_python_packages
     missing_packages >"$venv/missing-packages"
     if ! "$venv/bin/python" -c 'import detools' 2>/dev/null; then printf 'detools ' >>"$venv/missing-packages"; fi
     if [ -s "$venv/missing-packages" ]; then
-        say "NOT INSTALLED: $(cat "$venv/missing-packages")(parts that need them are skipped, aloud)"
+        say "NOT INSTALLED: $(cat "$venv/missing-packages")(parts that need them are skipped and reported)"
     fi
 }
 

@@ -109,7 +109,7 @@ def error_page(source: str) -> str:
     """Return a Markdown table of the error classes in the text of device/errors.py: number, name, meaning."""
     parts = [
         "# Errors",
-        "Generated from `device/errors.py`. A number belongs to one class for good; reports carry it.",
+        "Generated from `device/errors.py`. A number belongs permanently to one class; reports carry it.",
     ]
     groups = [
         (number, match[1].strip())

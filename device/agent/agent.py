@@ -1,4 +1,4 @@
-"""The entry point of the firmware: takes a board's ports and runs the unit.
+"""The entry point of the firmware: it takes a board's ports and runs the unit.
 
 Order at a start: durable facts -> life-cycle state -> only the tasks that this state allows
 (docs/design.md, Life cycle). A failed unit runs no port and no network; the console prints the reason.
@@ -61,7 +61,7 @@ _FEED_INTERVAL_S = const(1)  # the watchdog expires after 10 s
 
 
 class _Factory:
-    """What the factory port needs from a unit (device.factory.factory_port.FactoryServices)."""
+    """The services that the factory port needs from a unit (device.factory.factory_port.FactoryServices)."""
 
     def __init__(self, ports: "Ports", boot_state: "BootState") -> None:
         self._ports = ports
@@ -190,7 +190,7 @@ async def _sleep_ms(length_ms: int) -> None:
 
 
 async def _run_all(ports: "Ports", tasks: "list[Any]") -> None:
-    """Run all tasks. If all of them end, or one fails, that is a defect; the unit restarts."""
+    """Run all tasks. They are meant to run forever: if one fails, or all of them end, the unit restarts."""
     try:
         await asyncio.gather(*tasks)
         ports.say("agent: every task ended")

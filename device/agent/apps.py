@@ -52,16 +52,16 @@ class AppSet:
         self.sequence: int = running.binding.sequence
 
     def names(self) -> "list[str]":
-        """The names of all files, sorted."""
+        """Return the names of all files, sorted."""
         return sorted(self._files)
 
     def size(self, name: str) -> "int | None":
-        """The size of a file in bytes, None if there is no file of this name."""
+        """Return the size of a file in bytes, None if there is no file of this name."""
         file = self._files.get(name)
         return None if file is None else int(file.size)
 
     def has_folder(self, name: str) -> bool:
-        """Whether a file is in this folder or below it; "" is the set itself."""
+        """Return whether the set has a file below this folder; "" is the whole set."""
         return not name or any([one.startswith(name + "/") for one in self._files])
 
     def read(self, name: str) -> bytes:
@@ -76,7 +76,7 @@ class AppSet:
 
 
 class Context:
-    """What an application may use. Nothing here changes the unit."""
+    """The services that an application may use. None of them changes the unit."""
 
     def __init__(self, files: "AppSet", version: str, support_state: "Callable[[], str]") -> None:
         self._files = files
@@ -86,7 +86,7 @@ class Context:
         self.reported = ""
 
     def names(self) -> "list[str]":
-        """The names of the application's files, sorted."""
+        """Return the names of the application's files, sorted."""
         return self._files.names()
 
     def read(self, name: str) -> bytes:
@@ -94,7 +94,7 @@ class Context:
         return self._files.read(name)
 
     def support_state(self) -> str:
-        """One of support.STATES. An application may show it in its own way (SP-08)."""
+        """Return one of support.STATES. An application may show it in its own way (SP-08)."""
         return self._support_state()
 
     def report(self, text: str) -> None:
@@ -105,7 +105,7 @@ class Context:
 
 
 class Application:
-    """Runs one set. `load(set)` is the port's import of the package; `note(error)` keeps an event."""
+    """A set as a task. `load(set)` is the port's import of the package; `note(error)` keeps an event."""
 
     def __init__(
         self,
@@ -125,7 +125,7 @@ class Application:
         self.failures = 0  # since the start
 
     async def run(self, is_trial: "Callable[[], bool]") -> bool:
-        """Run the application until it returns, and restart it after an exception.
+        """Run the application until it returns; after an exception, start it again.
 
         Returns True after it returned. Returns False if it failed too often, or once on trial.
         """
@@ -161,11 +161,11 @@ class Application:
         return passed_ms // 1000
 
     def is_proven(self) -> bool:
-        """Whether the application lets a trial confirm (rule 4)."""
+        """Return whether the application ran long enough to confirm a trial (rule 4)."""
         return self.state == ENDED or (self.state == RUNNING and self._ran_s() >= APP_PROOF_S)
 
     def status(self) -> "dict[str, Any]":
-        """What the owner's status page shows of it."""
+        """Return what the owner's status page shows about this application."""
         return {
             "release": self._files.sequence,
             "state": self.state,
@@ -208,7 +208,7 @@ class ApplicationHost:
                 note(AppHeldError(restarts=self._brake.restarts))
 
     async def run(self, is_trial: "Callable[[], bool]") -> bool:
-        """Run the application; returns whether it ended well. Without a set: whether none was broken."""
+        """Run the application. Returns False if it failed, or if its set is broken and nothing could run."""
         if self._application is None:
             return not self._choice.is_broken
         if self._application.state == HELD:
@@ -224,11 +224,11 @@ class ApplicationHost:
             self._ports.say("application: " + error.describe())
 
     def is_proven(self) -> bool:
-        """Whether a trial may confirm. An image whose set cannot run never confirms."""
+        """Return whether a trial may confirm. An image whose set cannot run never confirms."""
         if self._application is None:
             return not self._choice.is_broken
         return self._application.is_proven()
 
     def status(self) -> "dict[str, Any] | None":
-        """What the owner's status page shows of the application, None without one."""
+        """Return what the owner's status page shows about the application, None without one."""
         return None if self._application is None else self._application.status()

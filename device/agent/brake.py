@@ -1,4 +1,4 @@
-"""Keeps a confirmed application that hangs from restarting the unit for ever.
+"""Stop a confirmed application that hangs from restarting the unit again and again.
 
 Rules:
 1. A restart by the watchdog counts against the application that ran. After limits.APP_CRASHES of them the application
@@ -28,7 +28,7 @@ _RUNNING = const(2)
 
 
 def running_id(image_digest: bytes, set_digest: bytes) -> bytes:
-    """Return 8 bytes that name an image and the application set that runs with it."""
+    """Return 8 bytes that name an image and its running application set."""
     return sha256(image_digest + set_digest).digest()[:8]
 
 
@@ -41,7 +41,7 @@ class Brake:
         self.restarts = 0
 
     def start(self, running: bytes) -> bool:
-        """Count this start of the application `running` (running_id). Return whether it may run."""
+        """Count one start of the application `running` (a running_id). Return whether it may run."""
         self.restarts = 0 if self._boot.reset_reason == RESET_POWER_ON else self._load(running)
         if self.restarts >= APP_CRASHES:
             return False

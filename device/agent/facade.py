@@ -1,4 +1,4 @@
-"""What the local pages may ask of a unit: implements device/web/facade.py.
+"""Everything that the local pages may ask of a unit. Implements device/web/facade.py.
 
 Rules:
 1. public_info() and statement() are for everyone; the pages ask for everything else only inside a session (SE-06).
@@ -41,7 +41,7 @@ class Facade:
         return found
 
     def public_info(self) -> "dict[str, Any]":
-        """Declared public information: no serial, no version, no owner (SE-06)."""
+        """Return the information that is declared public: no serial number, no version, no owner (SE-06)."""
         return status.public_info(
             self._factory.identity,
             self._support().content,
@@ -50,13 +50,13 @@ class Facade:
         )
 
     def host_names(self) -> "tuple[str, ...]":
-        """The names of this unit in a Host header, lower case: its addresses and the name in its certificate."""
+        """Return the lower-case names of this unit in a Host header: its addresses and the name in its certificate."""
         names = list(self._ports.network.addresses()) + list(self._ports.board.HOST_NAMES)
         names += [self._factory.name, self._factory.name + ".local"]
         return tuple([name.lower() for name in names])
 
     def status(self) -> "dict[str, Any]":
-        """What the owner sees after sign-in."""
+        """Return what the owner sees after sign-in."""
         updates = self._updates
         now_s = updates.trusted.time.now_s()
         stored = self._support()
@@ -92,7 +92,7 @@ class Facade:
         self._signals.owned.set()
 
     async def login(self, password: str) -> None:
-        """Return if `password` is the owner's. Raises what Owner.sign_in raises."""
+        """Return normally if `password` is the owner's. Raises what Owner.sign_in raises."""
         await _finish(self._owner.sign_in(password))
 
     async def change_password(self, old: str, new: str, is_normalised: bool = False) -> None:
@@ -100,17 +100,17 @@ class Facade:
         await _finish(self._owner.change(old, new, is_normalised))
 
     async def reset(self, password: str) -> None:
-        """Begin a factory reset: the unit restarts a second later and erases. Raises what Owner.reset raises."""
+        """Begin a factory reset: a second later the unit restarts and erases. Raises what Owner.reset raises."""
         await _finish(self._owner.reset(password))
         self._signals.reset.set()
 
     def is_press_needed(self) -> bool:
-        """Whether set-up waits for a press of the button."""
+        """Return whether set-up waits for a press of the button."""
         found: bool = self._owner.is_press_needed()
         return found
 
     def set_automatic(self, is_automatic: bool) -> None:
-        """Switch automatic updates (UP-06). Raises StorageError."""
+        """Switch automatic updates on or off (UP-06). Raises StorageError."""
         self._updates.consent.set_automatic(is_automatic)
 
     def postpone(self, days: int) -> None:

@@ -1,6 +1,6 @@
-"""The pattern of the one light for each state, and how a pattern is played (SP-08).
+"""The light's blinking pattern for each state, and the task that plays it (SP-08).
 
-Patterns differ in rhythm, not in colour. So everybody can distinguish them, and one plain LED is enough.
+Patterns differ in rhythm, not in colour, so colour-blind people can distinguish them and one plain LED is enough.
 """
 
 from device.compat import const

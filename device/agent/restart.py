@@ -1,4 +1,4 @@
-"""Restart the unit through the boot ROM, after a page or a console line had time to go out."""
+"""Restart the unit through the boot ROM, after a short wait in which the last page and console line are sent."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ _DELAY_S = 1.5
 
 
 async def announce(ports: "Ports", reason: str) -> None:
-    """Print `reason` on the console; return when the unit may be reset."""
+    """Print `reason` on the console, and return when the unit may be reset."""
     ports.say("restart: " + reason)
     await asyncio.sleep(_DELAY_S)
 

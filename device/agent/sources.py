@@ -1,9 +1,9 @@
-"""Turns the `servers` record into the Source objects that this unit asks for releases.
+"""Build the Source objects, from which a unit gets its releases, out of the `servers` record.
 
 Rules:
 1. All CoAP sources of the unit share one OSCORE sender sequence, so no number is used twice (RFC 8613 7.2.1).
-2. The factory begins the sequence (device/factory/factory_port.py). So a unit without the record `oscore.seq` has lost
-   it and does not know which numbers it used: its CoAP sources refuse with CounterLostError, and the others work.
+2. The factory writes the first number (device/factory/factory_port.py). So a unit without the record `oscore.seq` has
+   lost it and does not know which numbers it used: its CoAP sources raise CounterLostError, and the others work.
 """
 
 from device.codec import cbor

@@ -25,7 +25,7 @@ WITHHELD = "withheld"  # the update state between checks while a source withhold
 def public_info(
     unit: "Identity", record: "SupportRecord", contact: "Contact", statement_digest: bytes
 ) -> "dict[str, Any]":
-    """Declared public information: no serial, no version, no owner (SE-06)."""
+    """Return the information that is declared public: no serial number, no version, no owner (SE-06)."""
     return {
         "model": unit.model,
         "brand": unit.brand,
@@ -45,7 +45,7 @@ def public_info(
 
 
 def support_status(model: str, record: "SupportRecord", now_s: "int | None") -> "dict[str, Any]":
-    """The support period at the trusted time `now_s` (unix s, None if it is not known)."""
+    """Return the support period as of the trusted time `now_s` (unix s, None if it is not known)."""
     found = support.support_state(record, now_s)
     return {
         "state": found.state,
@@ -58,7 +58,7 @@ def support_status(model: str, record: "SupportRecord", now_s: "int | None") -> 
 
 
 def update_status(updates: "UpdateService") -> "dict[str, Any]":
-    """What the update service does, refused last, and waits for."""
+    """Return what the update service does, what it refused last, and what it waits for."""
     error = updates.journal.last_error
     total = updates.installer.total
     consent = updates.consent
@@ -93,5 +93,5 @@ def _news(news: "News | None") -> "dict[str, Any] | None":
 
 
 def error_fields(error: "FirstbootError") -> "dict[str, Any]":
-    """A typed error as a dictionary: its number, class name and one line of text."""
+    """Return a typed error as a dictionary: its number, class name and one line of text."""
     return {"code": error.code, "name": type(error).__name__, "text": error.describe()}

@@ -43,7 +43,7 @@ class Unit:
         self._signals = parts.signals
 
     def start(self) -> None:
-        """Complete what a power cut or an update left open, and find the application set that runs.
+        """Complete what a power cut or an update left open, and choose the application set.
 
         Raises StorageError, FlashError; what can be reported instead becomes an event.
         """
@@ -63,11 +63,11 @@ class Unit:
             self._signals.owned.set()
 
     def light(self) -> "tuple[int, ...]":
-        """The pattern of the indicator now (SP-08)."""
+        """Return the light's pattern for the present state (SP-08)."""
         return indicator.pattern(self._parts.owner.state(), self._updates.trusted.support_state())
 
     def tasks(self) -> "list[Any]":
-        """The coroutines of this unit. None of them ends, except by a restart or after its work is done."""
+        """Return the coroutines of this unit. Each runs until the unit restarts or its work is done."""
         tasks = [
             self._serve_pages(),
             self._keep_updated(),
@@ -96,7 +96,9 @@ class Unit:
             sources, interval_s = load_sources(
                 self._parts.stores.device, self._ports, factory.identity.device_id, factory.anchors.class_id
             )
-        except FirstbootError as error:  # a restart would not mend the record: the pages go on and show it
+        except (
+            FirstbootError
+        ) as error:  # a restart would not repair the record: the pages keep running and show the error
             self._updates.journal.note(error)
             self._ports.say("no sources: " + error.describe())
             sources, interval_s = [], CHECK_INTERVAL_S[1]
@@ -131,7 +133,7 @@ class Unit:
 
 
 def migrate(stores: "Stores", say: "Callable[[str], None]") -> None:
-    """Rewrite the records in this release's form, once it is confirmed. A record that fails stays readable as it is."""
+    """Rewrite the records in this release's form, once it is confirmed. A record that fails keeps its form."""
     try:
         done = stores.device.migrate() + stores.user.migrate()
     except FirstbootError as error:

@@ -1,12 +1,12 @@
-"""Runs the update service of a unit: when to check, how long a trial may last, when to restart.
+"""Run the update service of a unit: when to check, how long a trial may last, when to restart.
 
 Rules:
 1. Sources are asked in turn. Then the unit waits the check interval with up to a tenth of jitter (UP-05). If no source
    could be reached, or a transfer broke off, it waits less: LINK_RETRY_S, doubled with each round, up to the check
    interval. Half of that wait is random, so that the units of a fleet do not all return at the same moment.
 2. If a trial did not confirm within limits.TRIAL_WINDOW_S, the unit records that and restarts into the other slot.
-3. A release whose trial said nothing about it (no server, a power cut) is staged again after a pause that doubles with
-   each attempt, up to limits.RETRY_PAUSE_CAP_S.
+3. A trial that ended for another reason than the release (no server, a power cut) proves nothing about it. The release
+   is staged again after a pause that doubles with each attempt, up to limits.RETRY_PAUSE_CAP_S.
 """
 
 import asyncio
@@ -66,7 +66,7 @@ class Updater:
             await self._rest()
 
     async def _check(self, source: "Source") -> "FirstbootError | None":
-        """Do one check. A check that ends for lack of memory is a refusal of that source, not the end of this task."""
+        """Do one check. If it runs out of memory, only this source is refused; the task goes on."""
         try:
             return await self.service.check(source)
         except MemoryError:
@@ -101,7 +101,7 @@ class Updater:
         return self._interval_s * (1 + jitter / 10)
 
     async def watch_silence(self) -> None:
-        """Count powered-on time without contact with the manufacturer (staleness.py), forever."""
+        """Forever count powered-on time without contact with the manufacturer (staleness.py)."""
         staleness = self.service.trusted.staleness
         while True:
             await asyncio.sleep(STALE_TICK_S)
@@ -112,7 +112,7 @@ class Updater:
                 self._ports.say("stale: no contact with the manufacturer for 72 hours of running time")
 
     async def watch_trial(self) -> None:
-        """End a trial that reaches no server in time. Stage a release again whose trial said nothing."""
+        """End a trial that reaches no server in time; repeat a trial that proved nothing (rules 2 and 3)."""
         release = self.service.releases.pending
         if release.is_trial:
             await asyncio.sleep(TRIAL_WINDOW_S)

@@ -5,7 +5,7 @@ measured with them comes round: after twelve days an old press of the button, se
 
 Rules:
 1. `ticks_ms` adds up the distances between its own calls. The caller may compare any two results.
-2. Somebody must call it at least every six days. The agent does so each second, from power-on (agent.py, `_feed`).
+2. It must be called at least every six days. The agent calls it each second, from power-on (agent.py, `_feed`).
 """
 
 from device.compat import const

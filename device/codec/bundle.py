@@ -69,7 +69,7 @@ def _byte_string(read: "Read", offset: int, size: int) -> "tuple[int, int]":
     """Return where the content of the byte string at `offset` begins, and its length. It ends inside `size` bytes."""
     head = read(offset, min(9, size - offset)) if offset < size else b""
     if not head or head[0] & 0xE0 != _BYTES:
-        raise BundleError(reason="no byte string", offset=offset)
+        raise BundleError(reason="not a byte string", offset=offset)
     information = head[0] & 0x1F
     extra = 0 if information < 24 else 1 << (information - 24)
     if information > 26 or len(head) < 1 + extra:  # four bytes of length are more than any NVM has

@@ -66,7 +66,7 @@ def decode(data: bytes, limit: int = ENVELOPE_BYTES, signatures: int = SIGNATURE
     protected, headers, key_id = _headers(parts[0], parts[1])
     payload = parts[2]
     if payload is not None and not isinstance(payload, bytes):
-        raise CoseError(reason="payload is no byte string")
+        raise CoseError(reason="payload is not a byte string")
     if message.number == TAG_SIGN1:
         signers: "tuple[Signer, ...]" = (_signer(headers, key_id, None, parts[3]),)
     else:
@@ -153,7 +153,7 @@ def _headers(protected: "Any", unprotected: "Any") -> "tuple[bytes, dict[Any, An
         raise CoseError(reason="headers are not a byte string and a map")
     inside = cbor.decode(protected, ENVELOPE_BYTES, UNVERIFIED_ITEMS) if protected else {}
     if not isinstance(inside, dict):
-        raise CoseError(reason="protected header is no map")
+        raise CoseError(reason="protected header is not a map")
     if not inside:
         protected = b""  # RFC 9052 4.4: no protected header is signed as the empty string
     for label in inside:
@@ -188,7 +188,7 @@ def _signer(
     if HEADER_ALG not in headers:
         raise CoseError(reason="no alg in the protected header")
     if not isinstance(signature, bytes) or not signature:
-        raise CoseError(reason="signature is no byte string")
+        raise CoseError(reason="signature is not a byte string")
     return Signer(headers[HEADER_ALG], key_id, protected, signature)
 
 

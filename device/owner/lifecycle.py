@@ -30,7 +30,7 @@ INITIALISED = "initialised"
 FAILED = "failed"
 STATES = (UNPROVISIONED, FACTORY_DEFAULT, INITIALISED, FAILED)
 
-LOCK = "lock"  # the station closes the factory port for good
+LOCK = "lock"  # the station closes the factory port permanently
 SETUP = "set-up"  # the owner's credential is stored
 SIGN_IN = "sign-in"  # the owner's password is compared
 CHANGE_PASSWORD = "change of password"  # another credential replaces the stored one

@@ -4,7 +4,7 @@ Rules:
 1. The count is stored before a guess is compared, so that a power cut undoes no failure and parallel guesses all
    count.
 2. The first THROTTLE_FREE failures cost nothing. Each further failure doubles the delay, up to THROTTLE_CAP_S seconds.
-   Because of the cap, nobody can lock the owner out for good from the network.
+   Because of the cap, nobody can lock the owner out permanently from the network.
 3. No clock runs without power, so after a restart the whole delay begins again.
 4. A count that cannot be read counts as many failures, and so does one that is missing in a unit that must have one
    (records/counters.py): a correct secret stores a zero.

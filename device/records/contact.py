@@ -1,4 +1,4 @@
-"""The payload of the `contact` record: where to report a security problem, and when to expect an answer.
+"""The payload of the `contact` record: how to report a security problem, and when to expect an answer.
 
 CBOR {1: sequence, 2: contact (URI), 3: acknowledgement, 4: status updates, 5: policy (URI)}. SI 2023/1007
 Schedule 1 paragraph 2 asks for the point of contact and both times. The device shows them to anyone, without

@@ -1,4 +1,4 @@
-"""The owner's journal: refusals and reverts, newest last, bounded, kept across restarts."""
+"""The owner's journal: refusals and reverts, newest last, limited in length, kept across restarts."""
 
 from device.codec.cbor import decode, encode
 from device.compat import clip_utf8, const
@@ -25,13 +25,13 @@ class Events:
             data = self._store.read("events")
             found = decode(data) if data else []
         except (CodecError, StorageError):
-            return []  # a damaged journal stops nothing: it holds no state
+            return []  # a damaged journal is replaced by an empty one: nothing depends on it
         if not isinstance(found, list):
             return []
         return [entry for entry in found if isinstance(entry, list) and len(entry) == 3][-_KEPT:]
 
     def add(self, error: "FirstbootError", time_s: "int | None") -> None:
-        """Add `error` to the journal. A repetition of the last entry is not written: flash wears."""
+        """Add `error` to the journal. A repetition of the last entry is not written, to spare the flash."""
         text = clip_utf8(error.describe(), _TEXT_BYTES)
         if self.entries and self.entries[-1][1:] == [error.code, text]:
             return

@@ -5,9 +5,9 @@ Rules (docs/design.md, Update):
    time.
 2. The record must carry that nonce and this product's class.
 3. Its time is never accepted earlier than the build time in the anchors or the stored floor.
-4. The newest sequence numbers in the record are notices; they are not floors. update/withheld.py compares them with
-   what the unit has.
-5. A member that this release does not know is ignored. A record without member 6 says nothing about key sets.
+4. The newest sequence numbers in the record are notices, not floors. update/withheld.py compares them with the numbers
+   that the unit has.
+5. A member that this release does not know is ignored. A record without member 6 names no key set.
 """
 
 from collections import namedtuple
@@ -18,7 +18,7 @@ from device.limits import NONCE_BYTES, NONCE_LIFE_S, RECORD_BYTES
 
 TYP = "application/vnd.firstboot.freshness+cbor"
 
-# `newest_keyset`: None if the record says nothing about key sets.
+# `newest_keyset`: None if the record names no key set.
 Freshness = namedtuple("Freshness", ("time_s", "newest_manifest", "newest_support", "newest_keyset"))
 Challenge = namedtuple("Challenge", ("nonce", "class_id", "drawn_ms"))
 
@@ -54,9 +54,7 @@ def encode_payload(
     newest_support: int,
     newest_keyset: int = 0,
 ) -> bytes:
-    """Return the payload that the tracker signs. Without a number of a key set it has the form of version 0.1, which
-    that version demands.
-    """
+    """Return the payload that the tracker signs. Firmware 0.1 accepts it only without a key set's number."""
     fields = {1: class_id, 2: nonce, 3: time_s, 4: newest_manifest, 5: newest_support}
     if newest_keyset:
         fields[6] = newest_keyset

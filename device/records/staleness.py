@@ -1,12 +1,12 @@
 """Powered-on time since the last valid freshness record.
 
-A hostile broker can withhold updates (freeze attack), but it cannot stop the unit from reporting that
+A hostile broker can withhold updates (freeze attack), but it cannot stop the unit from noticing and reporting that
 (docs/design.md, Update; UP-13).
 
 Rules:
 1. Powered-on time adds up across restarts, without a clock. The unit is *stale* from limits.STALE_AFTER_S on.
-2. Time is charged in advance, in steps of limits.STALE_STEP_S: a power cut loses nothing, and a unit that restarts
-   often errs towards *stale*. A record within the first limits.STALE_GRACE_S costs no write.
+2. Time is charged in advance, in steps of limits.STALE_STEP_S. So a power cut loses nothing, and a unit that restarts
+   often counts too much rather than too little. A record within the first limits.STALE_GRACE_S costs no write.
 3. Writes are bounded: one for each step, and one for the record that ends the count.
 4. A damaged or lost count (counters.py) means *stale* until the next valid record.
 """
@@ -26,7 +26,7 @@ _SECONDS = const(1)
 
 
 class Steps:
-    """Powered-on time in steps of STALE_STEP_S. A step is charged when it begins (rule 2)."""
+    """The powered-on time in steps of STALE_STEP_S. A step is charged when it begins (rule 2)."""
 
     def __init__(self, clock: "Clock") -> None:
         self._clock = clock
@@ -84,7 +84,7 @@ class Staleness:
             self._save(min(self.charged_s + steps * STALE_STEP_S, STALE_AFTER_S))
 
     def heard(self) -> None:
-        """Count from zero again after a valid freshness record."""
+        """Start again from zero, because a valid freshness record arrived."""
         if self.charged_s:
             self._save(0)
         self._steps.restart()

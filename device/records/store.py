@@ -1,4 +1,4 @@
-"""Durable records: the name, region and largest size of each, and the check that it is whole.
+"""Durable records: the name, region and largest size of each, and the check that its bytes are undamaged.
 
 Rules:
 1. A record on flash is SHA-256(data) || data; a record that does not match its digest is damaged.
@@ -31,7 +31,7 @@ DEVICE = "device"  # littlefs region that survives a factory reset
 USER = "user"  # littlefs region that a factory reset erases
 
 # A change of the form of record `name`: `version` is the newer form, `up` makes its data from those of the form
-# before, `down` the other way round (it may leave out what the older release did not know). Both raise CodecError.
+# before, `down` the other way round (it may leave out what the older release does not know). Both raise CodecError.
 # Records from the station never change form: their hash is part of what the unit proves.
 Migration = namedtuple("Migration", ("name", "version", "up", "down"))
 MIGRATIONS: "tuple[Migration, ...]" = ()  # by name in the order of their versions, 2, 3, ...
@@ -186,7 +186,7 @@ class Store:
             return 1
 
     def delete(self, name: str) -> None:
-        """Remove a record, if it is there."""
+        """Remove a record if it exists."""
         self._entry(name)
         self._records.delete(name)
 
@@ -220,10 +220,10 @@ class Store:
 
 
 def record_hash(store: "Store") -> bytes:
-    """Return the SHA-256 over the station's records: sorted by name, each len(name) u8, name, len(data) u32 BE, data.
+    """Return the SHA-256 over the station's records in the order of their names, each as hash_item() encodes it.
 
-    The station computes the same from what it wrote and so knows that the unit holds it. Raises StorageError
-    if one is absent, RecordDamagedError if one is damaged.
+    The station computes the same from the records that it wrote, and so checks that the unit stored them. Raises
+    StorageError if one is absent, RecordDamagedError if one is damaged.
     """
     total = hashlib.sha256()
     for name in sorted(STATION_RECORDS):
@@ -233,6 +233,6 @@ def record_hash(store: "Store") -> bytes:
 
 
 def hash_item(name: str, data: bytes) -> bytes:
-    """Return the bytes that one record adds to the record hash."""
+    """Return the bytes that one record adds to the record hash: len(name) u8, name, len(data) u32 BE, data."""
     encoded = name.encode()
     return bytes((len(encoded),)) + encoded + len(data).to_bytes(4, "big") + data

@@ -1,4 +1,4 @@
-"""The payload of the `support` record, and the support state: how long the maker provides security updates.
+"""The payload of the `support` record, and the support state that follows from it: supported, ending, ended, unknown.
 
 CBOR {1: class id, 2: end date (days since 1970-01-01, inclusive), 3: sequence, 4: published (unix s), 5: days of
 notice before the end}.
@@ -7,11 +7,11 @@ Rules:
 1. A period can only be extended: an earlier end date is refused even if it is validly signed (SP-09; SI 2023/1007
    Schedule 1 paragraph 3(6)). The latest date that the unit verified stays the floor after a change of the support
    key; only the roots lower it, after a key was stolen (trust/keyset.py, ceilings).
-2. A record is for one product class and goes no further than the horizon in the anchors, so a stolen key cannot
-   promise for ever.
+2. A record is for one product class, and its end date is not after the horizon in the anchors. So a stolen key cannot
+   promise support without end.
 3. The end date is inclusive; *ended* begins at 00:00 UTC of the second day after it, so after midnight in every
    time zone.
-4. Without trusted time the answer is *unknown*, never a guess (SP-10).
+4. Without trusted time the state is *unknown*, never a guess (SP-10).
 """
 
 from collections import namedtuple
@@ -105,7 +105,7 @@ def accept(
     """Return whether a verified `offered` record replaces `current`; False if the unit holds it already (SP-09).
 
     `horizon_s` is the anchors' support horizon (unix s); `floor_day` the latest end day that this unit ever verified,
-    whoever signed it: a change of the support key shortens nothing. Raises SupportRecordError with `reason` "class",
+    by any key: a change of the support key shortens nothing. Raises SupportRecordError with `reason` "class",
     "horizon", "sequence" (not newer, or too far ahead) or "shortened".
     """
     if offered.class_id != class_id:

@@ -15,7 +15,7 @@ _FLOOR_STEP_S = const(86400)  # a stored floor moves at most once a day, which b
 
 
 class TimeKeeper:
-    """Keeps the last trusted time. `floor_s` is the earliest time that can be true, unix seconds."""
+    """The clock of one unit. `floor_s` is the earliest time that can be true, unix seconds."""
 
     def __init__(self, clock: "Clock", floor_s: int) -> None:
         self.clock = clock
@@ -37,7 +37,7 @@ class TimeKeeper:
         return True
 
     def set_floor(self, floor_s: int) -> None:
-        """Forget the time and start again from this floor: the roots declared the tracker's records void."""
+        """Forget the time and start again from this floor, because a key set may have revoked the tracker."""
         self.floor_s = floor_s
         self._base_s = None
         self.clock.set_trusted_time(None)

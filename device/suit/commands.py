@@ -99,7 +99,7 @@ def _decode(data: bytes, is_shared: bool, depth: int, left: "list[int]") -> "lis
     for index in range(0, len(items), 2):
         command = items[index]
         if isinstance(command, bool) or not isinstance(command, int):
-            raise SuitError(reason="command is no number")
+            raise SuitError(reason="command is not a number")
         if is_shared and command not in _CONDITIONS and command not in _SHARED_DIRECTIVES:
             raise UnsupportedError(what=name(command) + " in the shared sequence")
         pairs.append((command, _argument(command, items[index + 1], is_shared, depth, left)))
@@ -147,7 +147,7 @@ def _alternatives(
 ) -> "list[list[Command] | None]":
     """Return two sequences or more; None at the end if all may fail (8.4.10.2)."""
     if not isinstance(value, list):
-        raise SuitError(reason="try-each is no list")
+        raise SuitError(reason="try-each is not a list")
     sequences = value[:-1] if value and value[-1] is None else value
     if len(sequences) < 2:
         raise SuitError(reason="try-each has fewer than two sequences")
@@ -161,7 +161,7 @@ def _alternatives(
 
 def _bytes(value: "Any", command: int) -> bytes:
     if not isinstance(value, bytes):
-        raise SuitError(reason="sequence is no byte string", command=name(command))
+        raise SuitError(reason="sequence is not a byte string", command=name(command))
     return value
 
 

@@ -36,7 +36,7 @@ def decode(data: bytes) -> Envelope:
         raise SuitError(reason="not a SUIT envelope")
     members = envelope.value
     if not isinstance(members, dict):
-        raise SuitError(reason="envelope is no map")
+        raise SuitError(reason="envelope is not a map")
     severed = {}
     for number in members:
         if isinstance(number, str):
@@ -46,7 +46,7 @@ def decode(data: bytes) -> Envelope:
                 what=registry.name_of(registry.OTHER_ENVELOPE_MEMBERS, number, "envelope member")
             )
         if not isinstance(members[number], bytes):
-            raise SuitError(reason="envelope member is no byte string", member=number)
+            raise SuitError(reason="envelope member is not a byte string", member=number)
         if number in registry.SEVERABLE_MEMBERS:
             severed[number] = members[number]
     for number in (registry.AUTHENTICATION_WRAPPER, registry.MANIFEST):
@@ -97,10 +97,10 @@ def check_digest(value: "Any") -> bytes:
 def _authentication(data: bytes) -> "tuple[bytes, tuple[bytes, ...]]":
     parts = cbor.decode(data, ENVELOPE_BYTES, UNVERIFIED_ITEMS)
     if not isinstance(parts, list) or not parts:
-        raise SuitError(reason="authentication wrapper is no list")
+        raise SuitError(reason="authentication wrapper is not a list")
     for part in parts:
         if not isinstance(part, bytes):
-            raise SuitError(reason="part of the authentication wrapper is no byte string")
+            raise SuitError(reason="part of the authentication wrapper is not a byte string")
     if len(parts) < 2:
         raise SuitError(reason="no signature")
     if len(parts) - 1 > SIGNATURES_TRIED:

@@ -41,7 +41,7 @@ def decode(data: bytes) -> Manifest:
     """Return the parts of an encoded SUIT_Manifest. Raises CborError, SuitError, UnsupportedError."""
     members = cbor.decode(data)
     if not isinstance(members, dict):
-        raise SuitError(reason="manifest is no map")
+        raise SuitError(reason="manifest is not a map")
     for number in members:
         if not registry.has(registry.MANIFEST_MEMBERS, number):
             raise UnsupportedError(
@@ -133,10 +133,10 @@ def decode_text(data: bytes) -> Text:
     """
     languages = cbor.decode(data, has_array_keys=True)
     if not isinstance(languages, dict) or not languages:
-        raise SuitError(reason="text is no map of languages")
+        raise SuitError(reason="text is not a map of languages")
     for language in languages:
         if not isinstance(language, str) or not isinstance(languages[language], dict):
-            raise SuitError(reason="text is no map of languages")
+            raise SuitError(reason="text is not a map of languages")
         for key in languages[language]:
             _check_text(key, languages[language][key])
     return _text(languages)
@@ -190,7 +190,7 @@ def _check_text(key: "Any", value: "Any") -> None:
     else:
         is_good = isinstance(value, str)
     if not is_good:
-        raise SuitError(reason="text entry is no text")
+        raise SuitError(reason="text entry is not a text")
 
 
 def encode_text(text: Text) -> bytes:
@@ -209,7 +209,7 @@ def encode_text(text: Text) -> bytes:
 def _common(value: "Any") -> "tuple[tuple[tuple[bytes, ...], ...], list[Any]]":
     common = cbor.decode(_bytes(value, registry.MEMBER_COMMON))
     if not isinstance(common, dict):
-        raise SuitError(reason="common is no map")
+        raise SuitError(reason="common is not a map")
     for number in common:
         if number not in (registry.COMMON_COMPONENTS, registry.COMMON_SHARED_SEQUENCE):
             raise UnsupportedError(
@@ -242,7 +242,7 @@ def _identifiers(components: "Any") -> "tuple[tuple[bytes, ...], ...]":
     identifiers: "list[tuple[bytes, ...]]" = []
     for component in components:
         if not isinstance(component, list):
-            raise SuitError(reason="component identifier is no list")
+            raise SuitError(reason="component identifier is not a list")
         for part in component:
             if not isinstance(part, bytes):
                 raise SuitError(reason="component identifier is not of byte strings")
@@ -261,7 +261,7 @@ def _unsigned(members: "dict[Any, Any]", number: int) -> int:
 
 def _bytes(value: "Any", number: int) -> bytes:
     if not isinstance(value, bytes):
-        raise SuitError(reason="no byte string", member=_member(number))
+        raise SuitError(reason="not a byte string", member=_member(number))
     return value
 
 
@@ -269,7 +269,7 @@ def _reference_uri(members: "dict[Any, Any]") -> "str | None":
     """Return where a full version is: for people, carried in reports, never followed (draft 8.4.3)."""
     uri = members.get(registry.MEMBER_REFERENCE_URI)
     if registry.MEMBER_REFERENCE_URI in members and not isinstance(uri, str):
-        raise SuitError(reason="no text", member=_member(registry.MEMBER_REFERENCE_URI))
+        raise SuitError(reason="not a text", member=_member(registry.MEMBER_REFERENCE_URI))
     return uri
 
 

@@ -40,7 +40,7 @@ def check(argument: "Any") -> "dict[int, Any]":
     Raises SuitError, CborError, UnsupportedError.
     """
     if not isinstance(argument, dict) or not argument:
-        raise SuitError(reason="parameters are no map")
+        raise SuitError(reason="parameters are not a map")
     return {number: _checked(number, argument[number]) for number in argument}
 
 
@@ -61,7 +61,7 @@ def name(number: "Any") -> str:
 def _checked(number: "Any", value: "Any") -> "Any":
     if number in _UUIDS:
         if isinstance(value, cbor.Tag):
-            raise UnsupportedError(what="vendor identifier that is no UUID")
+            raise UnsupportedError(what="vendor identifier that is not a UUID")
         is_good = isinstance(value, bytes) and len(value) == _UUID_BYTES
     elif number in _UNSIGNED:
         is_good = _is_integer(value) and value >= 0

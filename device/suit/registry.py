@@ -192,7 +192,7 @@ def name_of(table: "Table", number: object, kind: str) -> str:
     for known, name in table:
         if known == number:
             return name
-    return "{} {}".format(kind, number if isinstance(number, int) else "that is no number")
+    return "{} {}".format(kind, number if isinstance(number, int) else "that is not a number")
 
 
 def has(table: "Table", number: object) -> bool:

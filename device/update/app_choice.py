@@ -1,12 +1,12 @@
-"""Which application set runs with the running image, and where the next set goes (device/update/appset.py).
+"""Choose the application set for the running image, and the slot for the next set (device/update/appset.py).
 
 Rules:
 1. Only a verified set becomes `running` (SE-09). Without one the firmware runs without an application.
 2. A set on trial runs once, and only if the pending release names it.
 3. The next set never overwrites the running one.
 4. The record `appset` remembers the set that was confirmed with an image, so that a missing set is reported.
-5. A set never runs if its release number is above the confirmed one, unless its release is pending: after the roots
-   lowered the number, a set that a thief signed is out.
+5. A set never runs if its release number is above the confirmed one, unless its release is pending. So after the root
+   keys lower the confirmed number, a set signed with a stolen key no longer runs.
 """
 
 from collections import namedtuple
@@ -43,7 +43,7 @@ class ApplicationChoice:
         self._broken: "list[int]" = []  # slots of sets for this image that failed their check
 
     def choose(self, pending: "Pending | None") -> "list[FirstbootError]":
-        """Choose the set that runs; return what was wrong with the others. Marks a set on trial as tried.
+        """Choose the set to run. Returns the errors of the sets that were passed over. Marks a set on trial as tried.
 
         Call it once at every start, before the pending release is reconciled.
         """
@@ -58,7 +58,7 @@ class ApplicationChoice:
             if one.is_trial and not _is_pending(pending, one):
                 continue  # staged by a release that a newer one replaced
             if self.is_above(one.binding.sequence, pending):
-                continue  # the roots vouch for no release this high
+                continue  # the root keys lowered the confirmed number
             try:
                 files = self.sets.files(one.slot, one.binding)
             except FirstbootError as error:
@@ -74,20 +74,20 @@ class ApplicationChoice:
         return errors
 
     def is_above(self, sequence: int, pending: "Pending | None") -> bool:
-        """Whether a set of release `sequence` is above the confirmed number and not the pending release's (rule 5)."""
+        """Return whether `sequence` is above the confirmed number and is not the pending release's (rule 5)."""
         return sequence > self._progress.value.manifest_sequence and (
             pending is None or sequence != pending.sequence
         )
 
     def _is_missing(self) -> bool:
-        """Whether a set was confirmed with the running image and another one, or none, is running."""
+        """Return whether the set that was confirmed with the running image is not the running one."""
         confirmed = self._confirmed()
         if confirmed.get(1) != self._image.digest:
             return False
         return self.running is None or self.running.binding.digest != confirmed.get(2)
 
     def _confirmed(self) -> "dict[object, object]":
-        """{1: image digest, 2: digest of the set} of the release confirmed last, empty if it had no set."""
+        """Return {1: image digest, 2: digest of the set} of the release confirmed last, empty if it had no set."""
         try:
             return self._store.read_map("appset") or {}
         except FirstbootError:
@@ -104,11 +104,11 @@ class ApplicationChoice:
 
     @property
     def is_broken(self) -> bool:
-        """Whether this image has sets and none of them can run."""
+        """Return whether this image has sets and none of them can run."""
         return self.running is None and bool(self._broken)
 
     def next_slot(self) -> "AppSlot | None":
-        """The application slot for the next set (rule 3), None on a board that has none."""
+        """Return the application slot for the next set (rule 3), None on a board without application slots."""
         if self.sets is None:
             return None
         if self.running is not None:
@@ -123,9 +123,9 @@ class ApplicationChoice:
         return AppSlot(self.sets, slot, self._image.digest)
 
     def lacks(self, manifest: "VerifiedManifest") -> bool:
-        """Whether the running firmware is this release's and its application set is missing, changed or older.
+        """Return whether the firmware of this release is running but its application set is missing, changed or older.
 
-        Ask only while nothing is on trial.
+        Call it only while nothing is on trial.
         """
         if self.sets is None or manifest.app is None or manifest.chunks is not None:
             return False

@@ -1,4 +1,4 @@
-"""Application sets in NVM: two application slots, which set runs with which image, and whether it is authentic.
+"""Application sets in NVM: two application slots, the image that each set belongs to, and the check of its bytes.
 
 Rules (docs/design.md, Application sets):
 1. An application slot holds a bundle (device/codec/bundle.py), in the sector after it the Binding (which image the
@@ -7,10 +7,10 @@ Rules (docs/design.md, Application sets):
    complete and before anything is staged. It is erased before either is changed. A torn or changed binding does not
    count.
 3. A set that came with its image uses the image's marks, so both are on trial, confirmed and reverted together. A set
-   that came alone, for an image that was already running, counts if it is confirmed. It also runs once, on trial, if it
-   is staged and not tried.
-4. If one image has several sets, the newest runs, by manifest sequence. A set that is not what the author signed is
-   reported and never run; the next one is checked.
+   that came by itself, for an image that was already running, has its own marks: it runs once, on trial, if it is
+   staged and not tried, and always once it is confirmed.
+4. If one image has several sets, the one with the highest manifest sequence runs. If its bytes are not those that the
+   author signed, it is reported and never runs, and the next set is checked.
 """
 
 from collections import namedtuple
@@ -103,7 +103,7 @@ class AppSets(Slots):
                 found.append(Candidate(slot, binding, False))
             elif marks.is_staged and not marks.is_tried and not is_image_trial:
                 found.append(Candidate(slot, binding, True))
-        # Within one release a set that came alone repaired the one that came with the image, so it comes first.
+        # In one release, a set that came by itself is a repair of the one that came with the image, so it comes first.
         return sorted(found, key=lambda one: (-one.binding.sequence, not one.binding.is_alone))
 
     def files(self, slot: int, binding: "Binding") -> "tuple[File, ...]":

@@ -110,7 +110,7 @@ class Target:
         return data
 
     def _more(self) -> bytes:
-        """Return the next piece of the compressed stream, b"" at its end."""
+        """Return the next piece of the compressed patch, b"" at its end."""
         length = min(_READ_BYTES, self._patch_bytes - self._patch_at)
         return self._raw(length) if length else b""
 
@@ -138,7 +138,7 @@ class Target:
 
     # rounds ------------------------------------------------------------------------------------------------
     def _begin_round(self) -> None:
-        """Rules 1 and 2: the difference must fit into the rest of the target and of the source."""
+        """Begin a round. Its difference must fit into the rest of the target and of the source (rules 1 and 2)."""
         self._difference = self._size(min(self._unplanned, self._source_bytes - self._source_at))
         self._unplanned -= self._difference
         self._is_empty = self._difference == 0

@@ -1,11 +1,11 @@
-"""The releases that failed their trial on this unit, so that none of them is installed again by itself.
+"""The releases that failed their trial on this unit, so that none of them is installed again automatically.
 
 Rules (UP-04):
 1. A release is known by release_id: number, firmware and application set together.
-2. What the release's own code did (watchdog, a failed application, a restart) is final for this release.
+2. A failure that the release's own code caused (watchdog, failed application, restart) is final for this release.
 3. If the stored copy was at fault (refused by the boot ROM, changed application set), the owner's "Install now" or a
    renewed offer (the same release in another envelope) lifts the verdict.
-4. The newest FAILED_RELEASES are remembered. A confirmed release takes the place of all older ones.
+4. The newest FAILED_RELEASES are remembered. When a release is confirmed, all older ones are forgotten.
 """
 
 from device.compat import const
@@ -63,7 +63,7 @@ class Failures:
         return max([0] + [int(entry[0]) for entry in self._load()])  # type: ignore[call-overload]
 
     def forget(self, sequence: int) -> None:
-        """A release with this number was confirmed: no older one is offered again."""
+        """Forget every release up to this confirmed number: none of them can be offered again."""
         kept = [entry for entry in self._load() if int(entry[0]) > sequence]  # type: ignore[call-overload]
         if len(kept) != len(self._load()):
             self._save(kept)

@@ -7,10 +7,10 @@ Rules, in the order they are applied (docs/design.md, Update):
 4. A chunk is written only if its digest is the one in the list. A chunk that is already stored is not fetched again,
    so a transfer continues after a power cut and from another source.
 5. The stored payload is read back. It must have the signed digest.
-6. This board must be able to start the image, and its security counter must not be below the unit's, nor above what
-   the unit can count: after the confirm it would be too late to refuse. Its build number
-   is the manifest's sequence number, so that an image knows what it is even on a unit fresh from the factory. In a
-   release with an application set the build number may be lower but not higher, because the set may be all that is new.
+6. This board must be able to start the image. Its security counter must not be below the unit's, nor above the highest
+   value that the unit can store, because after the confirm it would be too late to refuse. Its build number is the
+   manifest's sequence number, so that an image knows its release even on a unit fresh from the factory. In a release
+   with an application set the build number may be lower but not higher, because perhaps only the set is new.
 7. An application set is stored first, in the same way, in an application slot. Once set and firmware are complete, the
    binding between them is written (device/update/appset.py).
 8. If the running release is the source of the manifest's patch, the firmware is made from both. After any problem with
@@ -52,7 +52,7 @@ Progress = namedtuple("Progress", ("done", "total"))  # -> None; chunks; the run
 
 
 def chunk_size(index: int, total_bytes: int) -> int:
-    """Bytes of chunk `index` of a payload of `total_bytes`."""
+    """Return the size in bytes of chunk `index` of a payload of `total_bytes`."""
     return min(CHUNK_BYTES, total_bytes - index * CHUNK_BYTES)
 
 
@@ -78,7 +78,7 @@ def _is_stored(slots: "Slots", slot: int, index: int, size: int, digest: bytes) 
 
 
 def check_image(boot: "BootState", slot: int, size: int) -> "ImageInfo":
-    """Return what the image in `slot` says of itself, if this unit may start it.
+    """Return the header of the image in `slot`, if this unit may start it.
 
     Raises ImageFormatError, SecurityCounterError, LimitError, FlashError.
     """
@@ -100,7 +100,7 @@ AppSlot = namedtuple("AppSlot", ("sets", "slot", "running_digest"))
 def install(
     manifest: "VerifiedManifest", boot: "BootState", slot: int, app_slot: "AppSlot | None" = None
 ) -> "Generator[object, Any, ImageInfo | None]":
-    """Store what `manifest` names and stage it. Returns what the new image says, None if it is already running.
+    """Store the payloads of `manifest` and stage them. Returns the new image's header, None if it is already running.
 
     `slot` is the one that is not running; `app_slot` is None on a unit without application slots. Raises
     DigestMismatchError, LimitError, ImageFormatError, SecurityCounterError, BundleError, UnsupportedError, FlashError,
@@ -155,7 +155,7 @@ def _bring_firmware(
 
 
 def _bring_set(manifest: "VerifiedManifest", app_slot: "AppSlot") -> "Generator[object, Any, None]":
-    """Store the application set, and check that it is a bundle before it is bound to an image."""
+    """Store the application set, and check that it is a bundle, before it is bound to an image."""
     sets, slot = app_slot.sets, app_slot.slot
     sets.drop(slot)
     yield from _bring(sets, slot, manifest.app_chunks, manifest.app, ("app-chunks", "app"))

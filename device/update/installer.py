@@ -1,4 +1,4 @@
-"""Runs the install flow (device/update/flow.py) of one verified manifest over one source."""
+"""Run the install flow (device/update/flow.py) of one verified manifest over one source."""
 
 from device.compat import const
 from device.errors import LinkError
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class Installer:
-    """Answers the effects of the flow. `pause()` lets other tasks run between two steps.
+    """The runner of the flow: it carries out the flow's effects. `pause()` lets other tasks run between two steps.
 
-    `done` and `total` count the steps of the payload under way. `delta` says what became of the last delta: None
+    `done` and `total` count the steps of the payload under way. `delta` is the result of the last delta: None
     without one, 0 if the firmware was made from it, else the error number.
     """
 
@@ -67,7 +67,7 @@ class Installer:
         return None
 
     def _delta_done(self, outcome: "patching.DeltaDone") -> None:
-        """Keep the outcome for the report. A refused patch becomes an event and is not tried again."""
+        """Keep the outcome of a delta for the report. A refused patch becomes an event and is not tried again."""
         self.delta = 0 if outcome.error is None else outcome.error.code
         if outcome.error is not None and outcome.is_final:
             self._releases.pending.refuse_delta()

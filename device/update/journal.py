@@ -1,8 +1,8 @@
-"""What went wrong last, and the events that the owner can read.
+"""The last error, and the events that the owner can read.
 
-Rule: every shown error has the event that clears it. A link error ends with the next good check over any source, since
-the unit is served. Another error of a source ends with the next good check over that source. An error of the start ends
-with the first check that could report it.
+Rule: every error that is shown has a way to be cleared. A successful check over any source clears a link error. A
+successful check over the same source clears another error of that source. The first check that could report an error
+of the start clears it.
 """
 
 from device.compat import const
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Journal:
-    """`last_error`: the newest error that still holds, or None. `entries` survive a restart."""
+    """The errors of one unit. `last_error`: the newest that still applies, or None. `entries` survive a restart."""
 
     def __init__(self, events: "Events", time: "TimeKeeper") -> None:
         self._events = events
@@ -28,30 +28,30 @@ class Journal:
 
     @property
     def entries(self) -> "list[list[object]]":
-        """The events, newest last: [unix s or 0, error number, text]."""
+        """Return the events, newest last: [unix s or 0, error number, text]."""
         return self._events.entries
 
     def begin(self, source: str) -> None:
-        """A check over `source` begins."""
+        """Note that a check over `source` begins."""
         self._checked, self._is_clean = source, True
 
     def end(self) -> None:
-        """The check under way was completed: clear the last error if the check shows that it is over."""
+        """Complete the check under way. If it was successful, clear the last error as the rule above says."""
         is_over = self._source in ("", self._checked) or isinstance(self.last_error, LinkError)
         if self._is_clean and is_over:
             self.last_error = None
         self._checked = ""
 
     def record(self, error: "FirstbootError") -> None:
-        """Add an event that is not the error of a check: it has a state of its own that ends it."""
+        """Add an event that is not the error of a check, and so does not change `last_error`."""
         self._events.add(error, self._time.now_s())
 
     def show(self, error: "FirstbootError") -> None:
-        """Keep `error` as the last one: it still holds."""
+        """Set `error` as the last error."""
         self.last_error, self._source, self._is_clean = error, self._checked, False
 
     def note(self, error: "FirstbootError") -> None:
-        """Keep `error` as the last one. It becomes an event too, unless it is only about the link."""
+        """Set `error` as the last error. It becomes an event too, unless it is a link error."""
         self.show(error)
         if not isinstance(error, LinkError):
             self.record(error)

@@ -7,8 +7,8 @@ Rules, in the order they are applied (docs/adr/0016):
    tried.
 3. The patch is applied from its start, into the sectors before it. After a power cut the slot is not staged and the
    patch is still stored: it is applied again from the start, and nothing is fetched again.
-4. The result is read back. It must have the digest of the firmware. A patch that is refused, or that makes something
-   else, is not tried again for this release. The running slot is only read.
+4. The result is read back. It must have the digest of the firmware. A patch that is refused, or whose result has
+   another digest, is not tried again for this release. The running slot is only read.
 """
 
 from collections import namedtuple
@@ -65,7 +65,7 @@ def make(
     slot: int,
     bring: "Callable[..., Generator[object, Any, None]]",
 ) -> "Generator[object, Any, bool]":
-    """Make the firmware of `manifest` in `slot`. Returns whether it is complete and has its digest.
+    """Make the firmware of `manifest` in `slot` from the patch. Returns whether it is complete and has its digest.
 
     `bring` is flow's function that stores a payload. Raises FlashError, and LinkError if the link was lost.
     """
@@ -95,7 +95,7 @@ def make(
 
 
 class _Refused(Exception):
-    """The patch itself is refused; args: the error. Never leaves this module."""
+    """Raised inside this module if the patch itself is refused; args: the error."""
 
 
 def _sectors(size: int) -> int:
@@ -113,7 +113,7 @@ def _room_for(boot: "Slots", target_bytes: int, patch_bytes: int) -> int:
 def _apply(
     manifest: "VerifiedManifest", boot: "Slots", slot: int, tail: Tail
 ) -> "Generator[object, Any, None]":
-    """Rule 3. RAM for any size: the decoder's window and pieces of DELTA_PIECE_BYTES. Raises _Refused."""
+    """Apply the stored patch (rule 3). RAM: the decoder's window and pieces of DELTA_PIECE_BYTES. Raises _Refused."""
     delta, size = manifest.delta, manifest.firmware.size
     try:
         target = Target(

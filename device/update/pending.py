@@ -1,4 +1,4 @@
-"""The release under way: carries out what trial_state.decide returns, in records and slot marks.
+"""The release under way. It carries out what trial_state.decide returns, in records and slot marks.
 
 A confirm writes in this order: slot mark, manifest sequence, security counter, then it deletes `pending`. Each step
 can be repeated, so reconcile() completes it at the next start if the power failed in between.
@@ -47,10 +47,10 @@ class PendingRelease:
         self._store = store
         self._on_confirmed = on_confirmed
         self.is_trial = False  # this start is the release's trial
-        self.is_retry_wanted = False  # its trial said nothing about it; retry() stages it again
+        self.is_retry_wanted = False  # its trial proved nothing about it; retry() stages it again
 
     def read(self) -> "Pending | None":
-        """The release under way. A damaged record counts as none: the release is fetched again from its chunks."""
+        """Return the release under way. A damaged record counts as absent: the next check uses the stored chunks."""
         try:
             data = self._store.read("pending")
             return None if data is None else trial_state.decode_pending(data)
@@ -61,7 +61,7 @@ class PendingRelease:
         self._store.write("pending", trial_state.encode_pending(pending))
 
     def _slots_of(self, slot: int) -> "tuple[Slots, int]":
-        """The slots that hold the marks of a pending release, and its index in them."""
+        """Return the slots that hold the marks of a pending release, and its index in them."""
         if slot < trial_state.FIRST_SET:
             return self._image.boot_state, slot
         sets = self._application.sets
@@ -71,7 +71,7 @@ class PendingRelease:
 
     # at the start ------------------------------------------------------------------------------------------
     def reconcile(self) -> "FirstbootError | None":
-        """Finish, continue or give up the pending release. Returns why one was given up.
+        """Finish, continue or give up the pending release. Returns the error if it was given up, None otherwise.
 
         Call it once at every start, after the application set was chosen.
         """
@@ -101,7 +101,7 @@ class PendingRelease:
         return None
 
     def _give_up(self, pending: "Pending", cause: int) -> "FirstbootError":
-        """Remember the verdict, then forget the release. A power cut in between repeats both."""
+        """Store the verdict, then forget the release. After a power cut in between, the next start repeats both."""
         release, envelope = pending.identity[:_DIGEST_BYTES], pending.identity[_DIGEST_BYTES:]
         self.failures.add(pending.sequence, release, cause, envelope)
         self._store.delete("pending")
@@ -109,21 +109,21 @@ class PendingRelease:
 
     # an install --------------------------------------------------------------------------------------------
     def is_waiting(self, manifest: "VerifiedManifest") -> bool:
-        """Whether this release is stored and waits for its next trial. To fetch it again would evade the limit."""
+        """Return whether this release is stored and waits for its next trial. A new fetch would skip the pause."""
         if not self.is_retry_wanted:
             return False
         pending = self.read()
         return pending is not None and pending.identity[:_DIGEST_BYTES] == release_id(manifest)
 
     def verdict(self, manifest: "VerifiedManifest", is_asked: bool) -> int:
-        """Why this release failed here and must not be installed (trial_state.CAUSES), 0 if it may be installed.
+        """Return why this release failed here and must not be installed (trial_state.CAUSES), 0 if it may be installed.
 
         `is_asked`: the owner wants it now.
         """
         return self.failures.cause(release_id(manifest), manifest.envelope_digest, is_asked)
 
     def known_sequence(self) -> int:
-        """The highest number of a release that is on trial, waits for its next trial, or failed here; 0 if none."""
+        """Return the highest number of a release that is on trial, waits for its next one or failed here; 0 if none."""
         found = self.failures.newest()
         if self.is_trial or self.is_retry_wanted:
             pending = self.read()
@@ -131,7 +131,7 @@ class PendingRelease:
         return found
 
     def begin(self, manifest: "VerifiedManifest") -> int:
-        """Make a verified release the pending one. Returns the slot to install it in; its marks are erased first."""
+        """Erase the marks of the next slot, and store a verified release as the pending one. Returns the slot."""
         slot = self._image.free_slot
         app_slot = self._application.next_slot()
         if manifest.chunks is None and app_slot is not None:
@@ -151,7 +151,7 @@ class PendingRelease:
         return slot
 
     def may_try_delta(self) -> bool:
-        """Whether no patch was refused for the pending release."""
+        """Return whether a release is pending and no patch was refused for it."""
         pending = self.read()
         return pending is not None and pending.outcome != trial_state.NO_DELTA
 
@@ -161,7 +161,7 @@ class PendingRelease:
 
     # a trial -----------------------------------------------------------------------------------------------
     def record_outcome(self, outcome: int) -> None:
-        """Store what the running image knows of the pending release, for the image that runs after the restart.
+        """Store an outcome of the pending release for the next start.
 
         `outcome` is trial_state.NO_SERVER, APP_FAILED or NO_DELTA.
         """
@@ -170,7 +170,7 @@ class PendingRelease:
             self._save(trial_state.with_outcome(pending, outcome))
 
     def retry(self) -> None:
-        """Stage a release again whose trial said nothing about it. The boot ROM tries it at the next start."""
+        """Stage a release again if its trial proved nothing about it. The boot ROM tries it at the next start."""
         pending = self.read()
         if pending is None:
             return
@@ -183,7 +183,7 @@ class PendingRelease:
     def confirm(self) -> "FirstbootError | None":
         """Keep the release on trial. The caller has checked that it works and reached its server.
 
-        Returns what could not be completed after the confirm mark; the release stays confirmed.
+        Returns the error of a step after the confirm mark, or None; the release stays confirmed in any case.
         """
         pending = self.read()
         if pending is None or not self.is_trial:
@@ -196,9 +196,7 @@ class PendingRelease:
         return error
 
     def _finish(self, pending: "Pending") -> "FirstbootError | None":
-        """Complete a confirm. An error after the confirm mark is returned, not raised: it must not close a unit that
-        runs a confirmed release.
-        """
+        """Complete a confirm. Errors are returned, not raised: they must not stop a unit with a confirmed release."""
         # The running image's own number may be higher, and it is known only while this image runs.
         progress = self._progress
         sequence = max(pending.sequence, progress.value.manifest_sequence)
@@ -218,13 +216,13 @@ class PendingRelease:
 
 
 def release_id(manifest: "VerifiedManifest") -> bytes:
-    """What distinguishes this release from every other one: number, firmware and application set (32 bytes)."""
+    """Return the release_id (32 bytes) of a manifest: a digest of its number, firmware and application set."""
     app = None if manifest.app is None else manifest.app.digest
     found: bytes = trial_state.release_id(manifest.sequence_number, manifest.firmware.digest, app)
     return found
 
 
 def _target(manifest: "VerifiedManifest") -> "Target":
-    """The payload in the pending slot: the firmware, or the set if only the set is new."""
+    """Return the payload for the pending slot: the firmware, or the set if only the set is new."""
     target: "Target" = manifest.firmware if manifest.chunks is not None else manifest.app
     return target

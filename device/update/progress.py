@@ -1,4 +1,8 @@
+<<<<<<< HEAD
 """The record `progress`: what this unit confirmed, and the floors that never go down by a restart.
+=======
+"""The record `progress`: the confirmed release, and the floors that a restart never lowers."""
+>>>>>>> 3d5968d (language: docstrings of agent, update, records and servers say what the thing is; the prose check reads messages, scripts and every package)
 
 Rules:
 1. The first start stores it, before there is an owner. So an owned unit without it has lost it: that is a fault, which
@@ -30,7 +34,11 @@ if TYPE_CHECKING:
 
 
 class ProgressRecord:
+<<<<<<< HEAD
     """`value` is the progress now; `stored` is what the store holds, None if it holds none. `fault`: why not."""
+=======
+    """The progress of one unit in RAM (`value`), and in the store."""
+>>>>>>> 3d5968d (language: docstrings of agent, update, records and servers say what the thing is; the prose check reads messages, scripts and every package)
 
     def __init__(
         self,
@@ -53,7 +61,7 @@ class ProgressRecord:
         return errors
 
     def save(self, progress: "Progress") -> None:
-        """Store `progress` if it differs from what is stored. Raises StorageError."""
+        """Store `progress` if it differs from the stored record. Raises StorageError."""
         if progress != self._stored:
             self._store.write("progress", trial_state.encode_progress(progress))
             self._stored = progress
@@ -76,6 +84,7 @@ def load(
         fault = error
     return ProgressRecord(store, None, derive(store, boot, boot_state, sets), fault)
 
+<<<<<<< HEAD
 
 def derive(store: "Store", boot: "Boot", boot_state: "BootState", sets: "AppSets | None") -> "Progress":
     """Return the floors that images, application sets, support record and key set imply (rules 2 and 3)."""
@@ -136,3 +145,16 @@ def _build_number(boot_state: "BootState", slot: int) -> int:
         return 0
     number: int = info.version[3]
     return number
+=======
+    A unit fresh from the factory has no record. The build number of its image is then the release that it shipped with,
+    so it never takes an older release for a newer one (UP-02). Later only the record counts: an image that was signed
+    with a stolen key carries a number that the thief chose.
+    """
+    data = store.read("progress")
+    if data is not None:
+        stored = trial_state.decode_progress(data)
+        return ProgressRecord(store, stored, stored)
+    nothing = trial_state.NO_PROGRESS
+    shipped = 0 if boot.is_trial else boot.version[3]
+    return ProgressRecord(store, nothing, trial_state.with_manifest(nothing, shipped))
+>>>>>>> 3d5968d (language: docstrings of agent, update, records and servers say what the thing is; the prose check reads messages, scripts and every package)

@@ -1,4 +1,4 @@
-"""The image that runs: its slot, whether a payload is the same image, and the keys that it makes superfluous."""
+"""The running image: its slot, its digest, and the image keys that it revokes."""
 
 from device.compat import const
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class RunningImage:
-    """What the boot ROM handed over, and the slots. Every method may raise FlashError."""
+    """The image that the boot ROM started, and the slots. Every method may raise FlashError."""
 
     def __init__(self, boot: "Boot", boot_state: "BootState") -> None:
         self.boot = boot
@@ -20,16 +20,16 @@ class RunningImage:
 
     @property
     def free_slot(self) -> int:
-        """The slot for the next release: the one that is not running."""
+        """Return the slot for the next release: the one that is not running."""
         return 1 - self.boot.slot
 
     @property
     def digest(self) -> bytes:
-        """SHA-256 of the running image, as the boot ROM handed it over."""
+        """Return the SHA-256 of the running image, as the boot ROM handed it over."""
         return self.boot.image_digest
 
     def is_payload(self, digest: bytes, size: int) -> bool:
-        """Whether the running image is the payload with this SHA-256 and size in bytes."""
+        """Return whether the running image is the payload with this SHA-256 and size in bytes."""
         if not 0 < size <= self.boot_state.slot_limit_bytes:
             return False
         if self._measured is None or self._measured[0] != size:

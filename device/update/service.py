@@ -45,13 +45,13 @@ RESTARTING = "restarting"
 
 # How a unit identifies itself: device id (bytes, None if no manifest may ask for it) and version text.
 Profile = namedtuple("Profile", ("device_id", "version"))
-# What the service asks of the agent: pause() is a coroutine function that lets other tasks run; is_proven() says
+# What the service needs from the agent: pause() is a coroutine function that lets other tasks run; is_proven() returns
 # whether the release on trial passed its self-test.
 Hooks = namedtuple("Hooks", ("pause", "is_proven"))
 
 
 class UpdateService:
-    """Update state of one unit. `is_restart_wanted` asks the agent for a reset through the boot ROM."""
+    """The update state of one unit. `is_restart_wanted` asks the agent for a reset through the boot ROM."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class UpdateService:
         try:
             await source.open()
             if await trusted.refresh_keys(source):
-                self._settled.clear()  # the new keys may trust what the old ones did not
+                self._settled.clear()  # the new key set may trust keys that the old one did not
                 if self._is_application_void():
                     self.is_restart_wanted = True
             if await trusted.refresh_time(source):
@@ -153,7 +153,7 @@ class UpdateService:
             await self.installer.install(manifest, source)
         except LinkError:
             if self.installer.done == done:
-                self._arrived = 0  # a source that gives the manifest and not a chunk gives no release
+                self._arrived = 0  # a source that serves the manifest and no chunk serves no release
             raise
 
     def _compare(self) -> None:
@@ -171,7 +171,7 @@ class UpdateService:
                 self.journal.record(WithheldError(what=what, named=found.named(index), have=have[index]))
 
     def _is_application_void(self) -> bool:
-        """Whether the running application set is above the number that the roots vouch for."""
+        """Return whether the running application set has a number above the one that the root keys allow."""
         application = self.releases.application
         running = application.running
         return running is not None and application.is_above(
@@ -259,5 +259,5 @@ class UpdateService:
 
 
 def _is_lasting(error: "FirstbootError") -> bool:
-    """Whether the same envelope would be refused again. A condition depends on the time, a verdict on the owner."""
+    """Return whether the same envelope would be refused again. Time can change a condition, the owner a verdict."""
     return not isinstance(error, (ConditionError, KnownBadError))

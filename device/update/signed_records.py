@@ -2,8 +2,8 @@
 
 Rules:
 1. A record counts while the unit trusts the support key that signed it. A later key set may revoke that key.
-2. An offered record replaces the current one only if the record type's own rule says that it is newer. A refused
-   record changes nothing and is reported once, not at every check.
+2. An offered record replaces the current one only if it is newer by the record type's own rule. A refused record
+   changes nothing and is reported once, not at every check.
 3. Nothing is stored before it is verified.
 4. Each record is verified once per key set. A signature costs about 11 million instructions, and the pages and the
    light ask often.
@@ -34,7 +34,7 @@ Stored = namedtuple("Stored", ("signed", "anchors", "content", "is_trusted"))
 
 
 class SignedRecord:
-    """One replaceable record.
+    """A record that can be replaced over the network.
 
     `names`: the stored records that may hold it; a newer one is written to the first name.
     `decode(payload)` returns the content. `is_newer(current or None, offered, anchors)` compares two contents and
@@ -120,7 +120,7 @@ class SignedRecord:
 def support_record(store: "Store", progress: "ProgressRecord") -> SignedRecord:
     """Return the support record: the factory's, until a newer one replaces it (SP-09).
 
-    The end date is stored as a floor before the record is: whoever signs the next one cannot shorten the period.
+    The end date is stored as a floor before the record itself, so that no later record can shorten the period.
     """
 
     def is_newer(
@@ -135,9 +135,15 @@ def support_record(store: "Store", progress: "ProgressRecord") -> SignedRecord:
     return SignedRecord(store, ("support",), support.TYP, support.decode, is_newer, raise_floor)
 
 
+<<<<<<< HEAD
 def contact_record(store: "Store", floors: "Floors") -> SignedRecord:
     """Return the security contact. The factory's stays stored and counts again if the newer one's key is revoked
     (RP-10). If the newer one is lost, no older one takes its place.
+=======
+def contact_record(store: "Store") -> SignedRecord:
+    """Return the security contact. The factory's stays stored; it counts again if the newer one's key is revoked
+    (RP-10).
+>>>>>>> 3d5968d (language: docstrings of agent, update, records and servers say what the thing is; the prose check reads messages, scripts and every package)
     """
 
     def is_newer(current: "contact.Contact | None", found: "contact.Contact", _anchors: "Anchors") -> bool:

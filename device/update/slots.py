@@ -61,7 +61,7 @@ def confirm_sequence(unit: bytes) -> int:
 
 
 class Slots:
-    """Slots of one size. Each has content and, in its last sector, its marks. Every method may raise FlashError."""
+    """The slots of one size. Each has content and, in its last sector, its marks. Every method may raise FlashError."""
 
     def __init__(
         self, flash: "Flash", layout: "NvmLayout", offsets: "tuple[int, ...]", size_bytes: int
@@ -88,7 +88,7 @@ class Slots:
         )
 
     def is_blank_trailer(self, slot: int) -> bool:
-        """Whether no mark is programmed. If so, the slot may be written."""
+        """Return whether no mark is programmed. If so, the slot may be written."""
         return _is_blank(self._flash.read(self._trailer(slot), MARK_CONFIRMED + self._layout.unit_bytes))
 
     def clear_marks(self, slot: int) -> None:
@@ -154,7 +154,7 @@ class BootState(Slots):
 
     # lock ------------------------------------------------------------------------------------------------
     def is_locked(self) -> bool:
-        """True if any byte in the sector of either copy is programmed, as the boot ROM decides."""
+        """Return whether any byte in the sector of either copy is programmed. The boot ROM uses the same rule."""
         for offset in self._layout.lock_offsets:
             end = offset + self._layout.sector_bytes
             for at in range(offset, end, _PIECE_BYTES):
@@ -171,7 +171,7 @@ class BootState(Slots):
     # security counter ------------------------------------------------------------------------------------
     @property
     def counter_capacity(self) -> int:
-        """The highest value that the security counter can have."""
+        """Return the highest value that the security counter can have."""
         capacity: int = self._layout.counter_sectors * self._layout.sector_bytes // self._layout.unit_bytes
         return capacity
 
@@ -208,7 +208,7 @@ class BootState(Slots):
         )
 
     def revoke_image_key(self, number: int, running: int, count: int) -> bool:
-        """Make the boot ROM refuse image key `number` permanently. Returns whether this changed something.
+        """Make the boot ROM refuse image key `number` permanently. Returns False if it was already revoked.
 
         `running` is the key of the running image; the caller has checked that this image is confirmed. `count` is the
         number of keys that the ROM knows. Raises RevocationError for the running image's own key and for a number that

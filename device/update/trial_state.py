@@ -5,9 +5,9 @@ Rules (docs/design.md, Boot):
    slot's marks are erased before it is written, so any marks in the slot belong to the pending release.
 2. A trial confirms in this order: slot mark, manifest sequence, security counter, `pending` deleted. After a power cut
    between two steps the next start completes the rest, because each step can be repeated.
-3. A trial that ended by a power cut or without a server says nothing about the release: it is tried again, after a
-   pause that grows with each attempt. Only what the release or its stored copy did is a verdict, with its cause
-   (UP-04).
+3. A trial that ended by a power cut or without a server proves nothing about the release: it is tried again, after a
+   pause that grows with each attempt. Only a failure of the release or of its stored copy gives a verdict, with its
+   cause (UP-04).
 4. The confirmed manifest sequence and the end of the support period never go down, except to the ceilings of a key set
    that the roots signed (trust/keyset.py).
 """
@@ -30,7 +30,7 @@ NOTHING = "nothing"
 CONTINUE = "continue"  # go on with the transfer
 TRIAL = "trial"  # this start is its trial
 FINISH = "finish"  # it is confirmed; complete the steps that a power cut left open
-RETRY = "retry"  # its trial said nothing about it; stage it again
+RETRY = "retry"  # its trial proved nothing about it; stage it again
 FAILED = "failed"
 
 # `outcome`: what the running image recorded about a release; 0 if nothing.
@@ -38,7 +38,7 @@ NO_SERVER = 1
 APP_FAILED = 2
 NO_DELTA = 3  # recorded before the trial: the patch of this release does not make its firmware
 
-# Why a release was given up. What its own code did is final; a stored copy that went bad is not.
+# Why a release was given up. A failure of its own code is final; a damaged stored copy is not.
 REFUSED_BY_ROM = 1
 SET_CHANGED = 2
 APP_ENDED = 3
@@ -90,7 +90,7 @@ def encode_pending(pending: "Pending") -> bytes:
 
 
 def decode_pending(data: bytes) -> "Pending":
-    """Raises RecordDamagedError."""
+    """Return the pending release in a stored record. Raises RecordDamagedError."""
     return Pending(*_decode(data, 6, "pending"))
 
 
@@ -99,17 +99,17 @@ def encode_progress(progress: "Progress") -> bytes:
 
 
 def decode_progress(data: bytes) -> "Progress":
-    """Raises RecordDamagedError."""
+    """Return the progress in a stored record. Raises RecordDamagedError."""
     return Progress(*_decode(data, 4, "progress")[:3])
 
 
 def with_manifest(progress: "Progress", sequence: int) -> "Progress":
-    """A release was confirmed."""
+    """Return the progress after release `sequence` was confirmed."""
     return Progress(sequence, progress.support_end_day, progress.time_floor_s)
 
 
 def with_support_end(progress: "Progress", end_day: int) -> "Progress":
-    """A support record was verified; an earlier day changes nothing."""
+    """Return the progress after a support record was verified; an earlier end day changes nothing."""
     return Progress(progress.manifest_sequence, max(progress.support_end_day, end_day), progress.time_floor_s)
 
 
@@ -118,7 +118,7 @@ def with_time_floor(progress: "Progress", time_floor_s: int) -> "Progress":
 
 
 def with_ceilings(progress: "Progress", ceilings: "Ceilings") -> "Progress":
-    """The roots vouch for nothing above `ceilings`: go back to them."""
+    """Return the progress, lowered to the `ceilings` of a key set: the root keys trust nothing above them."""
     sequence, end_day = progress.manifest_sequence, progress.support_end_day
     if ceilings.manifest_sequence is not None:
         sequence = min(sequence, ceilings.manifest_sequence)
@@ -128,17 +128,17 @@ def with_ceilings(progress: "Progress", ceilings: "Ceilings") -> "Progress":
 
 
 def release_id(sequence: int, firmware: bytes, app: "bytes | None") -> bytes:
-    """What distinguishes a release from every other: SHA-256 over its number and the digests of firmware and set."""
+    """Return the identity of a release: the SHA-256 over its number and the digests of firmware and set."""
     return sha256(sequence.to_bytes(8, "big") + firmware + (app or b"")).digest()
 
 
 def with_outcome(pending: "Pending", outcome: int) -> "Pending":
-    """The same release with a recorded outcome."""
+    """Return the same release with a recorded outcome."""
     return Pending(pending.sequence, pending.slot, pending.identity, pending.size, pending.attempts, outcome)
 
 
 def next_attempt(pending: "Pending") -> "Pending":
-    """The same release, about to be tried once more."""
+    """Return the same release with one more attempt and no outcome."""
     return Pending(pending.sequence, pending.slot, pending.identity, pending.size, pending.attempts + 1, 0)
 
 
@@ -164,7 +164,7 @@ def decide(
 
 
 def is_transient(pending: "Pending", reset_reason: int) -> bool:
-    """Whether the trial ended for a reason that says nothing about the release (rule 3)."""
+    """Return whether the trial ended for a reason that proves nothing about the release (rule 3)."""
     if pending.outcome == APP_FAILED:
         return False
     return pending.outcome == NO_SERVER or reset_reason in (RESET_POWER_ON, RESET_EXTERNAL)

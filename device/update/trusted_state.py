@@ -1,4 +1,4 @@
-"""What this unit trusts now: the keys, the time, the support record and the security contact.
+"""The keys, the time, the support record and the security contact that this unit trusts now.
 
 Rules:
 1. Only a verified newer value replaces a value. A refusal changes nothing.
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class TrustedState:
-    """`anchors` are the keys as the newest key set has them. Every method may raise StorageError."""
+    """The trust of one unit. `anchors`: the keys of the newest key set. Every method may raise StorageError."""
 
     def __init__(
         self,
@@ -92,22 +92,26 @@ class TrustedState:
 
     # keys --------------------------------------------------------------------------------------------------
     async def refresh_keys(self, source: "Source") -> bool:
-        """Take over a newer key set of `source`. Returns whether the keys changed."""
+        """Fetch the key set of `source` and use it if it is newer. Returns whether the keys changed."""
         offered = await source.keyset()
         if offered is None or offered == self._keyset:
             return False
         refused = self._refused_keyset
         if refused is not None and refused[0] == offered and refused[1] is self.anchors:
-            return False  # a set that was refused for want of the one before is checked again after that one came
+            return (
+                False  # a set refused because its predecessor is missing is checked again after that arrived
+            )
         try:
             found = keyset.verify(offered, self.anchors, backend)
         except FirstbootError as error:
             self._refused_keyset = (offered, self.anchors)
-            if error.fields.get("have") != error.fields.get("offered", -1):  # not the set that is in force
+            if error.fields.get("have") != error.fields.get(
+                "offered", -1
+            ):  # a set with the number of the current one is not an error
                 self._journal.note(error)
             return False
         # Store the floors first, in one record: after a power cut between the two writes the set is offered again and
-        # sets the same floors. The end date that the old keys signed stays one, unless the roots lower it.
+        # sets the same floors. The end date that the old keys signed stays a floor, unless the root keys lower it.
         floor_s = max(self.anchors.build_time_floor_s, found.root_time_s)
         progress = trial_state.with_time_floor(self._progress.value, floor_s)
         record = self.support.trusted(self.anchors)
@@ -123,7 +127,7 @@ class TrustedState:
         return True
 
     def revoked_images(self) -> "tuple[int, ...]":
-        """The numbers of the image keys that the stored key set revokes."""
+        """Return the numbers of the image keys that the stored key set revokes."""
         found: "tuple[int, ...]" = keyset.revoked_images(self._store.read("keyset"))
         return found
 
@@ -154,7 +158,7 @@ class TrustedState:
 
     # records -----------------------------------------------------------------------------------------------
     async def refresh_records(self, source: "Source") -> None:
-        """Take over a newer support record and a newer security contact (SP-03, RP-10)."""
+        """Fetch support record and security contact, and store each that is newer (SP-03, RP-10)."""
         self._take_over(self.support, await source.support())
         if self._take_over(self.contact, await source.contact()) is not None:
             self._save_floors()
@@ -168,7 +172,7 @@ class TrustedState:
             return None
 
     def numbers(self) -> "tuple[int, int]":
-        """The numbers of the newest support record that a source gave, refused or not, and of the key set.
+        """Return two numbers: of the newest support record that a source sent, refused or not, and of the key set.
 
         A damaged support record is a fault of its own (its state is *unknown*) and is not compared.
         """
@@ -184,16 +188,21 @@ class TrustedState:
         return number, self.anchors.rules.sequence
 
     def newest_contact(self) -> "Contact | None":
+<<<<<<< HEAD
         """The contact that came over the network, or None or its key is not trusted any more."""
         found = self._stored_contact()
+=======
+        """Return the contact that came over the network, None without one or if its key is no longer trusted."""
+        found = self.contact.stored("contact.newest", self.anchors)
+>>>>>>> 3d5968d (language: docstrings of agent, update, records and servers say what the thing is; the prose check reads messages, scripts and every package)
         return found.content if found is not None and found.is_trusted else None
 
     def support_status(self) -> "support.SupportStatus":
-        """The support state at the trusted time now. If the record's key is not trusted any more: *unknown*."""
+        """Return the support state at the trusted time. It is *unknown* if the record's key is no longer trusted."""
         return support.support_state(self.support.trusted(self.anchors), self.time.now_s())
 
     def support_state(self) -> str:
-        """One of support.STATES; *unknown* if the record cannot be read. Raises nothing."""
+        """Return one of support.STATES; *unknown* if the record cannot be read. Raises nothing."""
         try:
             return str(self.support_status().state)
         except FirstbootError:

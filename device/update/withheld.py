@@ -1,10 +1,11 @@
-"""Whether the sources withhold what the tracker names: a newer release, support record or key set (UP-13).
+"""Detect sources that withhold what the tracker names: a newer release, support record or key set (UP-13).
 
 A hostile broker can pass on the tracker's records, so that the unit is not stale (records/staleness.py), and leave out
-what they name.
+the release, support record or key set that they name.
 
 Rules:
 1. The tracker's numbers are notices. They change nothing that the unit accepts, installs or refuses.
+<<<<<<< HEAD
 2. The unit is *behind* in a kind if the tracker names a higher number than the unit has. A release counts as one that
    it has if the unit runs it, tests it, stores it for its next trial, downloads it, shows it to its owner, or refused
    it after it had verified its signature.
@@ -15,6 +16,18 @@ Rules:
 5. A new key set ends it: the roots may have revoked the tracker that named the numbers.
 6. A damaged or lost record (records/counters.py) counts as a full time for each kind in which the next exchange finds
    the unit behind.
+=======
+2. The unit is *behind* in a kind if the tracker names a higher number than the unit has. The unit *has* a release if it
+   runs it, tries it, stores it for its next trial, downloads it, shows it to its owner, or refused it after it had
+   verified its signature.
+3. The powered-on time for which a unit is behind adds up across restarts. It is charged in advance, as in
+   records/staleness.py. It is set to zero if what was named at its beginning arrives, or if the tracker names no more
+   than the unit has.
+4. A kind is *withheld* after limits.WITHHELD_S of this time. That is decided at the end of an exchange with a source,
+   so a unit that checks once a month compares before it reports. It ends as rule 3 describes.
+5. A new key set ends it, because it may have revoked the tracker that named the numbers.
+6. If the record is damaged, the full time counts for each kind in which the next exchange finds the unit behind.
+>>>>>>> 3d5968d (language: docstrings of agent, update, records and servers say what the thing is; the prose check reads messages, scripts and every package)
 """
 
 from device.compat import const
@@ -31,7 +44,7 @@ if TYPE_CHECKING:
     from device.records.freshness import Freshness
     from device.records.store import Store
 
-# Bit 1 << index stands for a kind in the record and in reports.
+# The bit 1 << index represents a kind in the record and in reports.
 KINDS = ("release", "support record", "key set")
 
 _RECORD = "withheld"
@@ -47,7 +60,7 @@ def words(bits: int) -> "list[str]":
 
 
 class Withheld:
-    """The state of one unit, stored in the record `withheld` of the device region. Methods may raise StorageError.
+    """The comparison of one unit, stored in the record `withheld` of the device region. Methods may raise StorageError.
 
     `bits`: the kinds that are withheld. `numbers`, `seconds`: for each kind the number that was named when the unit
     fell behind (0: it is not behind) and the powered-on time since.
@@ -82,10 +95,15 @@ class Withheld:
             self._stored = self._content()
         else:
             self.numbers, self.seconds = [ABOVE_ALL] * len(KINDS), [WITHHELD_S] * len(KINDS)
-            self._stored = {}  # whatever the next exchange finds is written
+            self._stored = {}  # differs from any content, so the next exchange writes its result
 
+<<<<<<< HEAD
     def _content(self) -> "dict[int, object]":
         """Return what to store; all zero if there is no time to remember."""
+=======
+    def _content(self) -> "dict[int, object] | None":
+        """Return what to store, None if every time is zero."""
+>>>>>>> 3d5968d (language: docstrings of agent, update, records and servers say what the thing is; the prose check reads messages, scripts and every package)
         if not any(self.seconds):
             return dict(counters.NOTHING_WITHHELD)
         return {_BITS: self.bits, _NUMBERS: list(self.numbers), _SECONDS: list(self.seconds)}
@@ -98,11 +116,11 @@ class Withheld:
         self._stored = content
 
     def hear(self, fresh: "Freshness") -> None:
-        """Keep what an accepted freshness record names."""
+        """Keep the numbers that an accepted freshness record names."""
         self._named = (fresh.newest_manifest, fresh.newest_support, fresh.newest_keyset or 0)
 
     def compare(self, have: "tuple[int, ...]") -> int:
-        """Compare at the end of an exchange. Returns the bits of the kinds that are withheld from now on.
+        """Compare at the end of an exchange. Returns the bits of the kinds whose withholding was found only now.
 
         `have`: the highest number that the unit has of each kind (rule 2).
         """
@@ -127,7 +145,7 @@ class Withheld:
         return self._named[index]
 
     def forget(self) -> None:
-        """A new key set is in force (rule 5)."""
+        """Start again from zero, because a new key set is in use (rule 5)."""
         self._named, self.bits = (), 0
         for index in range(len(KINDS)):
             self.numbers[index] = self.seconds[index] = 0

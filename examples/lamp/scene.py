@@ -1,4 +1,4 @@
-"""How bright the lamp is: a table of 24 values in percent, one for each hour, and straight lines between them."""
+"""The lamp's brightness: a table of 24 values in percent, one for each hour, and straight lines between them."""
 
 
 def brightness(table, minute):

@@ -4,7 +4,7 @@ Rules:
 1. `TABLE` decides. The rule of the most specific class wins. An error without a rule is a fault in this program and
    ends with a traceback.
 2. A message never shows a password or PIN that stood in an address or URI, and never sends a control character to the
-   terminal: parts of it may come from a device or a file of somebody else.
+   terminal: parts of it may come from a device or from another person's file.
 3. Classes are named by their import path, so that reporting an error costs no import (tests/architecture compares).
 """
 
@@ -23,7 +23,7 @@ from provisioning.cli.exit_codes import ExitCode
 
 
 class Rule(NamedTuple):
-    """How errors of one class end: the exit code, and a line that is printed before the list of problems."""
+    """The exit code for errors of one class, and the line that is printed before their list of problems."""
 
     code: ExitCode
     heading: str = ""

@@ -10,7 +10,7 @@ from typing import Final
 
 
 class ExitCode(IntEnum):
-    """How a command ended."""
+    """The result of a command."""
 
     DONE = 0
     FAILED = 1

@@ -86,7 +86,7 @@ def show(keys: KeysOption, is_json: JsonOption = False) -> None:
 def renew(
     which: WhichArgument, keys: KeysOption, days: DaysOption = None, is_json: JsonOption = False
 ) -> None:
-    """Give an authority a new certificate with the same name and key. The old certificate is kept.
+    """Renew the certificate of an authority, with the same name and key. The old certificate is kept.
 
     Devices need no change: their certificates verify under the new one, and devices that hold the old one accept
     servers that are certified from now on. Put the new device-ca.crt on your brokers before the old one ends.

@@ -72,8 +72,8 @@ def onboard(
         status = prove(client, password)
     except FingerprintError:
         raise FingerprintError(
-            "STOP: the device that answered is not the one on the label. Somebody may be intercepting the connection. "
-            "Nothing was sent to it."
+            "STOP: the device that answered is not the one on the label. Another computer may be intercepting the "
+            "connection. Nothing was sent to it."
         ) from None
     _report(address, pin, found, status, is_json)
 

@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 """How commands print results on standard output: text for a person, or JSON for a program.
 
 Rules of `--json`, for every command:
@@ -8,6 +9,9 @@ Rules of `--json`, for every command:
 3. The exit code is the same as without `--json`. A command that is refused prints its document only if there is more
    to report than the reason, which is on standard error.
 """
+=======
+"""Print results on standard output: lines for a person, or one JSON document for a program."""
+>>>>>>> 3d5968d (language: docstrings of agent, update, records and servers say what the thing is; the prose check reads messages, scripts and every package)
 
 from __future__ import annotations
 
@@ -34,12 +38,17 @@ def print_json_line(document: Any) -> None:
 
 
 def print_line(text: str) -> None:
-    """One line without control characters: parts of it may come from a device or a file of somebody else."""
+    """Print one line without control characters: parts of it may come from a device or from another person's file."""
     typer.echo(printable(text))
 
 
+<<<<<<< HEAD
 def print_report(lines: Sequence[str], document: Any, is_json: bool) -> None:
     """A report: lines of text, or `document` as JSON."""
+=======
+def print_result(lines: Sequence[tuple[str, str]], document: Any, is_json: bool) -> None:
+    """Print a result: aligned lines of name and value, or `document` as JSON."""
+>>>>>>> 3d5968d (language: docstrings of agent, update, records and servers say what the thing is; the prose check reads messages, scripts and every package)
     if is_json:
         print_json(document)
         return

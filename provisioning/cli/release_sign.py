@@ -38,7 +38,7 @@ DEFAULT_LOG: Final = Path("releases.jsonl")
 
 @dataclass(frozen=True, kw_only=True)
 class SignSettings:
-    """What is signed, by whom, and what the owner of a device reads about it."""
+    """The options of `release sign`: the payloads, the keys, and the texts for the owner of a device."""
 
     image: Annotated[
         Path, typer.Argument(metavar="IMAGE", help="Signed boot image (`firstboot release image`).")

@@ -25,7 +25,7 @@ LISTEN: Final = "127.0.0.1:8883"
 
 @dataclass(frozen=True, kw_only=True)
 class BrokerConfigSettings:
-    """What a broker's configuration is made of."""
+    """The options from which a broker's configuration is made."""
 
     product: Annotated[
         list[Path],

@@ -23,7 +23,7 @@ STOP_S: Final = 10
 
 @dataclass(frozen=True, kw_only=True)
 class ServeSettings:
-    """What every server needs: products, release store, the tracker's key, state, health endpoint."""
+    """The options of every server: products, release store, the tracker's key, state, health endpoint."""
 
     product: Annotated[
         list[Path],

@@ -115,7 +115,7 @@ def rework(
     files: FilesOption = None,
     is_json: JsonOption = False,
 ) -> None:
-    """Give up a unit's identity for good. Its board can then be provisioned with a new serial number.
+    """Retire a unit's identity permanently. Its board can then be provisioned with a new serial number.
 
     Example: `firstboot station rework FB1-000001 --registry registry.db --by "E. Example" --reason "new case"`
     """

@@ -44,7 +44,7 @@ def label(
     if form not in FORMS:
         raise InputError(f"There is no format {form!r}. Use one of: {', '.join(FORMS)}.")
     with opened(registry, files) as source:
-        # The file is opened first: a recorded print that went nowhere would look like a label that somebody has.
+        # The file is opened first: if the print failed after it was recorded, a label would seem to exist.
         descriptor = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         is_written = False
         try:

@@ -132,7 +132,7 @@ def _totals(floor: Floor) -> dict[str, Any]:
 
 
 def _watch(floor: Floor, count: int, *, is_quiet: bool) -> None:
-    """Run the line until `count` units are done or somebody presses Ctrl-C."""
+    """Run the line until `count` units are done or a person presses Ctrl-C."""
     floor.start()
     try:
         if is_quiet:

@@ -24,7 +24,7 @@ from provisioning.station.station import StationConfig
 
 @dataclass(frozen=True, kw_only=True)
 class StationSettings:
-    """What every unit of a station needs: one definition for `provision` and `run`."""
+    """The options for every unit of a station, shared by `provision` and `run`."""
 
     product: Annotated[Path, typer.Option("--product", metavar="FILE", help="The product definition (TOML).")]
     keys: Annotated[Path, typer.Option("--keys", metavar="DIR", help="Folder with the maker's keys.")]

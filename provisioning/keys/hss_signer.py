@@ -169,7 +169,7 @@ def _read_tree(folder: Path) -> tuple[bytes, bytes, bytes]:
         )
     except FileNotFoundError as error:
         raise StateDamagedError(
-            f"{folder} does not hold a tree: missing {Path(error.filename).name}"
+            f"{folder} has no complete tree: {Path(error.filename).name} is missing"
         ) from None
     if len(public) != 60 or len(seed) != _NODE_BYTES:
         raise StateDamagedError("the public key or the seed has another length")

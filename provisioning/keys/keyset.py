@@ -148,7 +148,7 @@ class KeySetPlan:
         return self.changed(roots=roots, earlier=(before, *self.earlier))
 
     def with_revoked(self, name: bytes) -> KeySetPlan:
-        """Return the next plan, with one more key revoked for good."""
+        """Return the next plan, with one more key revoked permanently."""
         return self.changed(revoked=tuple(sorted({*self.revoked, name.hex()})))
 
 

@@ -59,8 +59,8 @@ def delta_lines(delta: Delta | None, firmware: Target | None) -> list[Line]:
         ("delta", f"{patch.size} bytes at {patch.uri} ({patch.size / firmware.size:.1%} of the firmware)"),
         (
             "made from",
-            f"{delta.source_size} bytes, SHA-256 {delta.source_digest.hex()}: a unit that runs this fetches the delta "
-            "and applies it; every other unit fetches the firmware, and so does a unit that cannot apply it",
+            f"{delta.source_size} bytes, SHA-256 {delta.source_digest.hex()}: a unit with this release fetches the "
+            "delta and applies it; every other unit, and a unit that cannot apply it, fetches the firmware",
         ),
     ]
 

@@ -1,6 +1,6 @@
-"""Who may publish and read which MQTT topic: the one table (docs/reference/topics.md) behind both brokers.
+"""The rights on MQTT topics: one table (docs/reference/topics.md) from which both brokers get their rules.
 
-`%u` is the user name, which is the common name of the TLS client certificate. What no row allows is denied.
+`%u` is the user name, which is the common name of the TLS client certificate. A right that no row gives is denied.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ def service_of(user: str) -> str | None:
 
 @dataclass(frozen=True)
 class Rights:
-    """Topic filters that a user may publish and subscribe to."""
+    """The topic filters that a user may publish and subscribe to."""
 
     publish: tuple[str, ...]
     subscribe: tuple[str, ...]
 
 
 def device_rights(class_ids: Sequence[bytes]) -> Rights:
-    """Return what every device may do: its own topics, and read what its maker publishes for these classes."""
+    """Return the rights of every device: use its own topics, and read what its maker publishes for these classes."""
     return Rights(
         publish=("fb/d/%u/fresh/req", "fb/d/%u/report"),
         subscribe=("fb/d/%u/fresh", *(f"fb/{class_id.hex()}/#" for class_id in class_ids)),
@@ -37,7 +37,7 @@ def device_rights(class_ids: Sequence[bytes]) -> Rights:
 
 
 def service_rights(class_ids: Sequence[bytes]) -> dict[str, Rights]:
-    """Return what the maker's own users may do; the publisher reads back what it wrote."""
+    """Return the rights of the maker's own services. The publisher may also read, to check what it wrote."""
     releases = tuple(f"fb/{class_id.hex()}/#" for class_id in class_ids)
     return {
         PUBLISHER: Rights(publish=releases, subscribe=releases),
@@ -46,7 +46,7 @@ def service_rights(class_ids: Sequence[bytes]) -> dict[str, Rights]:
 
 
 def rights_of(user: str, class_ids: Sequence[bytes]) -> Rights:
-    """Rights of one user with `%u` filled in. A user name with a wildcard or a slash has no rights."""
+    """Return the rights of one user, with `%u` filled in. A user name with a wildcard or a slash has no rights."""
     if not user or any(character in user for character in "+#/"):
         return Rights((), ())
     service = service_of(user)
@@ -60,7 +60,7 @@ def rights_of(user: str, class_ids: Sequence[bytes]) -> Rights:
 
 
 class ServedUnits:
-    """The devices that have access now. The set can be replaced while a broker runs. None: every device."""
+    """The devices that have access now; None: every device. The set can be replaced while a broker runs."""
 
     def __init__(self, device_ids: Iterable[bytes] | None = None) -> None:
         self.ids: frozenset[bytes] | None = None
@@ -68,7 +68,7 @@ class ServedUnits:
             self.replace(device_ids)
 
     def replace(self, device_ids: Iterable[bytes]) -> None:
-        """Give access to these devices only, from now on."""
+        """Replace the set: from now on only these devices have access."""
         self.ids = frozenset(device_ids)
 
     def holds(self, user: str) -> bool:
@@ -98,8 +98,8 @@ def mosquitto_acl(
 ) -> str:
     """Return the table in mosquitto's acl_file syntax.
 
-    `units`: device ids that have access, each with rights of its own; a device that is not named has no rights,
-    whatever its certificate. None: a pattern that gives each certificate rights on its own topics.
+    `units`: the device ids that have access, each with rights of its own; any other device has no rights, even with a
+    valid certificate. None: a pattern that gives each certificate rights on its own topics.
     """
     lines = []
     for user in services:

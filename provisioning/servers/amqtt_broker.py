@@ -1,8 +1,8 @@
-"""The embedded broker (amqtt) for a machine without mosquitto: same certificates, same rights, own thread.
+"""The embedded broker (amqtt) for a machine without mosquitto: same certificates, same rights, in its own thread.
 
 Weaker than mosquitto in one point: amqtt ends the session of a client id before it checks the certificate of the client
 that connects with it. A device can therefore interrupt another one, but never read or write for it. Retained messages
-live in memory only.
+are kept in memory only.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from provisioning.servers.service import LoopThread, Service
 
 
 class _TlsBroker(amqtt.broker.Broker):  # type: ignore[misc]
-    """amqtt with two holes closed: it demands a client certificate (and TLS 1.2), and a client that connects does not
-    receive what is retained for the subscriptions of other clients."""
+    """The amqtt broker with two corrections: it demands a client certificate (and TLS 1.2), and a client that connects
+    does not receive messages retained for the subscriptions of other clients."""
 
     @staticmethod
     def _create_ssl_context(listener: Any) -> ssl.SSLContext:
@@ -50,7 +50,7 @@ class _TlsBroker(amqtt.broker.Broker):  # type: ignore[misc]
 
 @contextlib.contextmanager
 def _log_in(path: Path) -> Iterator[None]:
-    """Write amqtt's log, with the clients that connect, into a file, as mosquitto does."""
+    """Write amqtt's log, which names the clients that connect, into a file, as mosquitto does."""
     handler = logging.FileHandler(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger = logging.getLogger("amqtt")
@@ -68,7 +68,7 @@ def _log_in(path: Path) -> Iterator[None]:
 
 
 class AmqttBroker(Service):
-    """`Broker` on amqtt. Retained messages live in memory and end with stop()."""
+    """A `Broker` on amqtt. Retained messages are kept in memory until stop()."""
 
     def __init__(self, setup: BrokerSetup) -> None:
         self._setup = setup
@@ -92,7 +92,7 @@ class AmqttBroker(Service):
         self._thread.stop()
 
     def serve_units(self, device_ids: Iterable[bytes]) -> None:
-        """Give access to these units only, from now on. Open sessions lose it with their next message."""
+        """From now on, serve these units only. Open sessions of other units lose access with their next message."""
         self._units.replace(device_ids)
 
     async def _serve(self, is_ready: Callable[[], None], stopping: asyncio.Event) -> None:

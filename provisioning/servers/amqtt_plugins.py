@@ -27,11 +27,12 @@ def common_name(certificate_der: bytes) -> str | None:
 
 
 class CertificateIdentity(BaseAuthPlugin):  # type: ignore[misc]
-    """The user name is the certificate's common name. The client id must equal it: no client ends another's session."""
+    """The log-in: the user name is the certificate's common name. The client id must be the same, so that no client can
+    end another's session."""
 
     @dataclass
     class Config:
-        """Nothing to configure."""
+        """This plugin has no settings."""
 
     async def authenticate(self, *, session: Session) -> bool:
         certificate = session.ssl_object.getpeercert(binary_form=True) if session.ssl_object else None
@@ -45,7 +46,7 @@ class CertificateIdentity(BaseAuthPlugin):  # type: ignore[misc]
 
 
 class TopicRights(BaseTopicPlugin):  # type: ignore[misc]
-    """Publish and subscribe by provisioning.servers.access; receiving follows from the subscription."""
+    """The rights to publish and to subscribe, by provisioning.servers.access. A subscriber may receive."""
 
     @dataclass
     class Config:

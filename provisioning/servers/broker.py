@@ -1,4 +1,4 @@
-"""The interface of a broker, for both programs: mosquitto, or amqtt if mosquitto is not installed."""
+"""The interface of both brokers: mosquitto, and amqtt for machines without mosquitto."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from provisioning.keys.pki import Credentials
 from provisioning.servers.access import SERVICES
 
 LOOPBACK = "127.0.0.1"
-# mosquitto writes its database after so many changes of retained messages. A write for each change would take minutes
-# for a release of 500 chunks; the publisher ends with so many small changes instead (RetainedTopics.make_durable).
+# mosquitto writes its database after this many changes of retained messages. A write for each change would take minutes
+# for a release of 500 chunks. Instead the publisher ends with this many small changes (RetainedTopics.make_durable).
 SAVED_AFTER_CHANGES: Final = 32
 
 
 @dataclass(frozen=True)
 class BrokerSetup:
-    """What a broker needs. `client_ca_pem`: one or more authorities of devices and of the maker's own clients.
+    """The settings of a broker. `client_ca_pem`: one or more authorities of devices and of the maker's own clients.
     `units`: device ids that have access from the start; None: every device that these authorities certified.
     """
 
@@ -38,8 +38,8 @@ class BrokerSetup:
 class Broker(Protocol):
     """A running MQTT broker with client certificates and the rights of provisioning.servers.access.
 
-    start() returns when it listens; raises ServerError and its subclasses. stop() can be called twice. serve_units()
-    gives access to these device ids and to no other device from now on, those that are connected too.
+    start() returns when the broker listens; it raises ServerError and its subclasses. stop() can be called twice. After
+    serve_units() only these device ids have access; other devices lose it even if they are connected.
     """
 
     host: str

@@ -1,6 +1,7 @@
-"""The tracker's connection to a broker that may be down: it is opened with a growing wait, and kept open.
+"""The tracker's connection to a broker that may be down: it tries again after growing waits, and stays connected.
 
-The files of the connection are checked before the first attempt, so an error that no wait can mend ends the start.
+The files of the connection are checked before the first attempt, so that an error that waiting cannot fix ends the
+start.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ class AccessFilesError(ServerError):
 
 
 def user_of(access: MqttAccess) -> str:
-    """The MQTT user name: the common name of the client certificate. Raises AccessFilesError unless it is a tracker's.
+    """Return the MQTT user name, the client certificate's common name. Raises AccessFilesError for any other client.
 
-    Also opens the private key once, so a key that others can read or a wrong passphrase is found at the start.
+    It also opens the private key once, to find a wrong passphrase or a key that other users can read at the start.
     """
     try:
         tls_context(access)
@@ -52,7 +53,7 @@ def user_of(access: MqttAccess) -> str:
 
 
 class BrokerLink(Service):
-    """Connects the tracker, again and again until stop(). start() returns at once; `is_connected` is the state."""
+    """The connection of the tracker, tried until stop(). start() returns at once; `is_connected` is the state."""
 
     def __init__(
         self,
@@ -92,7 +93,7 @@ class BrokerLink(Service):
         self.is_connected = False
 
     def _connect(self) -> None:
-        """One attempt after the other; paho keeps an accepted connection open itself."""
+        """Try until the broker accepts a connection; paho keeps it open after that."""
         wait_s, longest_s = self._waits_s
         while not self._stopping.is_set():
             service = MqttTracker(self._tracker, self._access, self.name, on_state=self._changed)

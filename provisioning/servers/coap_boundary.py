@@ -1,12 +1,12 @@
-"""The border between the CoAP server and the network: whatever a peer sends, the answer is a CoAP code.
+"""The border between the CoAP server and the network: any input from a peer is answered with a CoAP code or ignored.
 
 aiocoap answers 5.00 with a traceback in the log if its parser or a resource raises an exception of another library.
 Rules:
 1. A malformed OSCORE option is answered with 4.02 (RFC 8613 8.2, step 2) before any context is looked up.
 2. A datagram whose options cannot be decoded is answered with 4.02 (RFC 7252 5.4.1) if it is a confirmable request,
    else it is ignored.
-3. A store, a token or a tracker that fails is answered with 5.03; the log gets one line with the reason.
-4. Only OSCORE requests reach the resources (SE-04), and EDHOC is not spoken.
+3. If a store, a token or a tracker fails, the answer is 5.03; the log gets one line with the reason.
+4. Only OSCORE requests reach the resources (SE-04). EDHOC is not supported.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _LONGEST_TOKEN: Final = 8
 
 
 class _MalformedOption(error.BadOption):  # type: ignore[misc]
-    """The OSCORE option breaks RFC 8613 6.1. Renders as 4.02 with Max-Age 0, so that no proxy caches it."""
+    """The OSCORE option violates RFC 8613 6.1. The answer is 4.02 with Max-Age 0, so that no proxy caches it."""
 
     def to_message(self) -> aiocoap.Message:
         return aiocoap.Message(code=self.code, max_age=0)
@@ -64,14 +64,14 @@ def is_request_option(value: bytes) -> bool:
 
 
 class ProtectedSite(OscoreSiteWrapper):  # type: ignore[misc]
-    """aiocoap's wrapper opens OSCORE requests, but lets others through and speaks EDHOC. This one does neither."""
+    """The wrapper that decrypts OSCORE requests. aiocoap's own also lets other requests through and supports EDHOC."""
 
     def __init__(self, inner: Any, contexts: UnitContexts, observe: Observer = ignore) -> None:
         super().__init__(_OscoreOnly(inner), contexts)
         self._observe = observe
 
     async def render_to_pipe(self, pipe: Any) -> None:
-        """Answer one request. Refusals before it is decrypted are counted here; UnitContext counts the others."""
+        """Answer one request. Refusals before decryption are counted here; UnitContext counts the others."""
         try:
             await self._render(pipe)
         except (error.Unauthorized, error.BadOption, error.MethodNotAllowed) as refusal:
@@ -95,7 +95,7 @@ class ProtectedSite(OscoreSiteWrapper):  # type: ignore[misc]
 
 
 class _OscoreOnly:
-    """Passes on requests that came through OSCORE, answers 4.01 to all others."""
+    """The site behind the wrapper: it passes on requests that came through OSCORE, and answers all others with 4.01."""
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
@@ -110,13 +110,13 @@ class _OscoreOnly:
 
 
 def unavailable(failure: Exception) -> error.ServiceUnavailable:
-    """5.03 for a failure on our side. The reason goes to the log, not to the peer."""
+    """Return 5.03 for a failure on our side. The reason goes to the log, not to the peer."""
     _log.error("a request was not served: %s: %s", type(failure).__name__, failure)
     return error.ServiceUnavailable()
 
 
 def guard_datagrams(protocol: Any) -> None:
-    """Rule 2 for an aiocoap datagram protocol: wrap its `datagram_received`.
+    """Apply rule 2 to an aiocoap datagram protocol: wrap its `datagram_received`.
 
     aiocoap 0.4 lets exceptions of option decoders (UnicodeDecodeError for a path that is not UTF-8) escape into the
     event loop, which logs a traceback; the peer gets no answer.
@@ -126,7 +126,7 @@ def guard_datagrams(protocol: Any) -> None:
     def guarded(data: bytes, address: Any) -> None:
         try:
             received(data, address)
-        except Exception as failure:  # of aiocoap's decoders: which ones is not documented
+        except Exception as failure:  # aiocoap does not document which errors its decoders raise
             _log.info("a datagram cannot be decoded: %s", type(failure).__name__)
             answer = bad_option_answer(data)
             if answer:

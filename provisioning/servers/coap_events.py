@@ -1,4 +1,4 @@
-"""The words of metrics and log for CoAP requests and refusals."""
+"""The words by which metrics and log name CoAP requests and refusals."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _REASONS: Final = {
 
 
 def kind_of(path: Sequence[str]) -> str:
-    """Return what a path of the CoAP server names; "other" for anything else."""
+    """Return the kind of resource that a path of the CoAP server names; "other" for an unknown path."""
     if len(path) == 2:
         return _POSTS.get(path[1], "other")
     return _FILES.get(path[2], "other") if len(path) >= 3 else "other"
 
 
 def reason_of(refusal: Exception) -> str:
-    """Return why a request was refused; "other" for an exception without a word of its own."""
+    """Return the word for the reason of a refusal; "other" for any other exception."""
     found = (_REASONS.get(kind.__name__) for kind in type(refusal).__mro__)
     return next((reason for reason in found if reason is not None), "other")

@@ -44,7 +44,7 @@ POSTS: Final = {("fb", "fresh"), ("fb", "report")}
 
 
 class ReleaseSite(resource.Resource, resource.PathCapable):  # type: ignore[misc]
-    """The resources, without protection: the server wraps it, tests may serve it plain."""
+    """The resources, without protection: the server adds OSCORE around it, tests may serve it without."""
 
     def __init__(self, stores: dict[str, ReleaseStore], tracker: Tracker) -> None:
         super().__init__()
@@ -55,11 +55,11 @@ class ReleaseSite(resource.Resource, resource.PathCapable):  # type: ignore[misc
         return False
 
     def get_resources_as_linkheader(self) -> None:
-        """There is no directory of resources."""
+        """Return an empty directory: devices know the paths."""
         raise error.NotFound
 
     async def render(self, request: aiocoap.Message) -> aiocoap.Message:
-        """One request; what it gives follows from path and method, errors are aiocoap's renderable ones."""
+        """Return the answer to one request, by its path and method. Raises aiocoap's renderable errors."""
         path = tuple(request.opt.uri_path)
         kind = kind_of(path)
         if path in POSTS and request.code == aiocoap.POST and not _has_unknown_option(request):
@@ -73,7 +73,7 @@ class ReleaseSite(resource.Resource, resource.PathCapable):  # type: ignore[misc
 
     def _get(self, path: tuple[str, ...], kind: str, request: aiocoap.Message) -> aiocoap.Message:
         if _has_unknown_option(request):
-            raise error.BadOption  # RFC 7252 5.4.1; Block1 among them: nothing that devices send needs it
+            raise error.BadOption  # RFC 7252 5.4.1; this includes Block1, because no request of a device needs it
         if path in POSTS:
             raise error.UnallowedMethod
         if len(path) < 3 or path[0] != "fb" or path[1] not in self._stores:
@@ -123,13 +123,13 @@ def _has_unknown_option(request: aiocoap.Message) -> bool:
 
 
 def _device_of(request: aiocoap.Message) -> str:
-    """Device id in hex of an authenticated request; empty on a plain test site."""
+    """Return the device id in hex of an authenticated request; empty on a test site without OSCORE."""
     context = getattr(request.remote, "security_context", None)
     return context.unit.device_id.hex() if isinstance(context, UnitContext) else ""
 
 
 class CoapServer(Service):
-    """Serves stores and a tracker on a UDP port, in a thread of its own. Use as a context manager.
+    """The server of stores and a tracker on a UDP port, in a thread of its own. Use it as a context manager.
 
     Raises PortBusyError, ServerError.
     """
@@ -154,7 +154,7 @@ class CoapServer(Service):
 
     @property
     def is_running(self) -> bool:
-        """Whether its thread lives."""
+        """Return whether its thread is running."""
         return self._thread.is_alive
 
     def start(self) -> None:

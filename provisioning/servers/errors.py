@@ -1,4 +1,4 @@
-"""Errors of servers and of connections to them, as types that a caller can tell apart."""
+"""Errors of servers and of connections to them, one class for each case that a caller handles differently."""
 
 
 class ServerError(RuntimeError):

@@ -1,4 +1,4 @@
-"""One process at a time for a folder of durable state.
+"""A lock that lets one process at a time use a folder of durable state.
 
 Two CoAP servers that share a credential store would use the same OSCORE numbers, and with them the same nonces. Two
 trackers that share a clock file would not see each other's jumps.
@@ -19,14 +19,14 @@ class FolderInUseError(ServerError):
 
 
 class FolderLock(Service):
-    """Holds the file `NAME.lock` in a folder, from start() to stop(). The system releases it after a kill."""
+    """The lock on the file `NAME.lock` in a folder, from start() to stop(). The system releases it after a kill."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self._path = folder / f"{name}.lock"
         self._descriptor: int | None = None
 
     def start(self) -> None:
-        """Make the folder (mode 0700) if it is missing, and take the lock. Raises FolderInUseError, OSError."""
+        """Create the folder (mode 0700) if it is missing, and take the lock. Raises FolderInUseError, OSError."""
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         try:

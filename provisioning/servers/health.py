@@ -1,6 +1,6 @@
 """The health endpoint of the maker's servers: HTTP for a service manager and a monitoring system, on loopback.
 
-GET /healthz   200 while the process can do its work, else 503: start it again
+GET /healthz   200 while the process can do its work, else 503: it has to be restarted
 GET /readyz    200 if every part answers, else 503; JSON that names each part
 GET /metrics   counters as OpenMetrics text, for Prometheus
 
@@ -31,7 +31,7 @@ REQUEST_S: Final = 5
 CONNECTIONS: Final = 16
 CONNECTIONS_PER_PEER: Final = 12
 
-# The name of each part, and why it does not answer; an empty text: it answers.
+# The name of each part, and why it does not answer; the text is empty if it does.
 Checks = Callable[[], Mapping[str, str]]
 
 
@@ -46,7 +46,7 @@ class HealthServer(Service):
         ready: Checks,
         metrics: Callable[[], tuple[str, bytes]],
     ) -> None:
-        """`metrics` returns content type and text."""
+        """Keep the settings; start() opens the port. `metrics` returns content type and text."""
         self.host, self.port = address
         self._answers: Mapping[str, Callable[[], tuple[int, str, bytes]]] = {
             "/healthz": lambda: _report(alive()),
@@ -145,7 +145,7 @@ class _Server(ThreadingHTTPServer):
             client.is_waiting, client.is_reading = False, is_reading
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is not worth a traceback."""
+        """Ignore a client that closed the connection: that needs no traceback."""
 
 
 def _handler(answers: Mapping[str, Callable[[], tuple[int, str, bytes]]]) -> type[BaseHTTPRequestHandler]:
@@ -167,6 +167,6 @@ def _handler(answers: Mapping[str, Callable[[], tuple[int, str, bytes]]]) -> typ
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Requests of a monitoring system are not logged."""
+            """Log nothing: a monitoring system asks often."""
 
     return Handler

@@ -1,4 +1,4 @@
-"""The broker that this machine can run."""
+"""The choice of the broker that this machine can run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from provisioning.servers.broker import Broker, BrokerSetup
 
 
 def make_broker(setup: BrokerSetup) -> Broker:
-    """Mosquitto if it is installed, else amqtt inside this process."""
+    """Return a mosquitto broker if mosquitto is installed, else an amqtt broker inside this process."""
     from provisioning.servers.mosquitto import MosquittoBroker, find_mosquitto
 
     if find_mosquitto() is not None:

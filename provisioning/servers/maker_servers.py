@@ -1,13 +1,13 @@
-"""The servers that a maker runs, put together: the tracker on a broker, the CoAP server, the health endpoint.
+"""All servers that a maker runs: the tracker on a broker, the CoAP server, the health endpoint.
 
 Rules:
-1. They are ready when every part answers: the broker sends requests, the CoAP port answers, the clock can be signed
-   and the store can be read. `readiness` names each part that does not.
-2. A broker that is down and a clock that is not synchronised are waited for. A wrong key, a wrong certificate and a
-   port in use end the start with a typed error. An empty store is a store without releases.
-3. The key signs once at the start, a record that is thrown away, so a key that does not sign is found at once.
-4. What has to survive a restart is durable before it is used: the OSCORE numbers, the latest signed time, the release
-   store. A lock keeps a second process out of each folder.
+1. The servers are ready when every part works: the broker sends requests, the CoAP port answers, the clock's time can
+   be signed and the store can be read. `readiness` names each part that does not work.
+2. If the broker is down or the clock is not synchronised, the servers wait. A wrong key, a wrong certificate or a port
+   in use ends the start with a typed error. An empty store is valid: it has no releases.
+3. At the start the key signs one record, which is thrown away, so that a key that cannot sign is found at once.
+4. Everything that must survive a restart (OSCORE numbers, latest signed time, release store) is durable before it is
+   used. A lock keeps a second process out of each folder.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _PONG: Final = b"\x70\x00\xfb\x01"
 
 @dataclass(frozen=True)
 class ServerPlan:
-    """What to run. `mqtt`: the tracker's connection; `coap`: address and credential store; at least one of them."""
+    """The servers to run: at least one of `mqtt` (the tracker's connection) and `coap` (address, credential store)."""
 
     class_ids: Sequence[bytes]
     store: Path
@@ -59,10 +59,10 @@ class ServerPlan:
 
 
 class MakerServers(Service):
-    """The servers of a plan. start() returns when the ports are bound; the broker is connected in the background."""
+    """The servers of a plan. start() returns when the ports are open; the broker is connected in the background."""
 
     def __init__(self, plan: ServerPlan, observe: Observer) -> None:
-        """Reads nothing and binds nothing. Raises AccessFilesError, ClockError, OSError."""
+        """Prepare the servers; start() opens the ports. Raises AccessFilesError, ClockError, OSError."""
         self._plan = plan
         self._stack = ExitStack()
         self._stores = [ReleaseStore(plan.store, class_id, is_reader=True) for class_id in plan.class_ids]
@@ -85,7 +85,7 @@ class MakerServers(Service):
         self.health: HealthServer | None = None
 
     def start(self) -> None:
-        """Raises PortBusyError, FolderInUseError, ClockError, TrackerError, ServerError, OSError."""
+        """Start every part. Raises PortBusyError, FolderInUseError, ClockError, TrackerError, ServerError, OSError."""
         with ExitStack() as stack:
             self._start(stack)
             self._stack = stack.pop_all()
@@ -119,12 +119,12 @@ class MakerServers(Service):
         self._stack.close()
 
     def liveness(self) -> Mapping[str, str]:
-        """By part: why it cannot go on without a new start; empty if it can."""
+        """Return, for each part, why it needs a restart; the text is empty if it does not."""
         is_dead = self.coap is not None and not self.coap.is_running
         return {"coap": "its thread ended" if is_dead else ""}
 
     def readiness(self) -> Mapping[str, str]:
-        """By part: why it does not answer; empty if it does."""
+        """Return, for each part, why it does not answer; the text is empty if it does."""
         checks: dict[str, str] = {}
         if self.link is not None:
             checks["broker"] = "" if self.link.is_connected else self.link.reason or "not connected"
@@ -152,7 +152,7 @@ class MakerServers(Service):
         return numbers.problem or ""
 
     def _check_key(self) -> None:
-        """Rule 3. The class of the record is no product's, so nobody can use it."""
+        """Let the key sign once (rule 3). No product has the class of this record, so nobody can use it."""
         payload = freshness.encode_payload(bytes(16), bytes(16), 0, 0, 0)
         try:
             sign_record(payload, freshness.TYP, self._plan.signer)

@@ -38,7 +38,7 @@ REASONS: Final = frozenset(
 
 @dataclass(frozen=True)
 class ClassFacts:
-    """What the store holds for one product class: sizes, and the numbers that the tracker signs."""
+    """The store's content for one product class: sizes, and the numbers that the tracker signs."""
 
     files: int
     size: int
@@ -47,7 +47,7 @@ class ClassFacts:
 
 
 class Metrics:
-    """An observer that counts; `text()` gives the counters."""
+    """An observer that counts the events; `text()` returns the counters."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Metrics:
         units: Callable[[], int],
         is_ready: Callable[[], bool],
     ) -> None:
-        """`classes` by class id in hex; `units`: how many have access over CoAP."""
+        """`classes`: by class id in hex; `units`: returns how many units have access over CoAP."""
         self._registry = CollectorRegistry()
         self._requests = self._counter("requests", "Requests received", "source", "kind")
         self._refused = self._counter("refused_requests", "Requests refused", "source", "kind", "reason")
@@ -106,12 +106,12 @@ class Metrics:
                 self._takeovers.inc()
 
     def text(self) -> tuple[str, bytes]:
-        """Content type and text."""
+        """Return content type and text."""
         return CONTENT_TYPE_LATEST, generate_latest(self._registry)  # type: ignore[no-untyped-call, unused-ignore]
 
 
 class _StoreCollector:
-    """The sizes and numbers of each class at the time of the scrape."""
+    """A collector of each class's sizes and numbers at the time of the scrape."""
 
     def __init__(self, classes: Callable[[], Mapping[str, ClassFacts]]) -> None:
         self._classes = classes
@@ -145,7 +145,7 @@ def _bounded(value: Fact | None, known: frozenset[str]) -> str:
 
 
 def _rarely(measure: Callable[[], Any]) -> Callable[[], Any]:
-    """`measure`, called at most once in STORE_S."""
+    """Return `measure` with its result kept for STORE_S, so that it is called at most once in that time."""
     kept: list[Any] = []
 
     def measured() -> Any:

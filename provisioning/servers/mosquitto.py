@@ -1,13 +1,13 @@
 """Debian's mosquitto as a child process: TLS with client certificates, rights by certificate name.
 
 Rules:
-1. Loopback only, a configuration of its own, no anonymous users, no passwords (PW-17).
-2. Started by root, mosquitto drops to its own user before it reads the key, so it runs from a private
-   directory that belongs to that user (mode 0700); nothing in the caller's directory changes owner.
-3. Retained messages outlive the broker. mosquitto saves them after SAVED_AFTER_CHANGES changes, so what a publisher
-   reported as published survives a kill. stop() copies them into `directory`; if this process was killed before, the
-   next start() finds them by the note RUN_FILE and ends the broker that was left behind.
-4. The child is stopped by its pid, also when the interpreter ends.
+1. It listens on loopback only, with its own configuration, no anonymous users and no passwords (PW-17).
+2. If root starts it, mosquitto changes to its own user before it reads the key. So it runs from a private directory
+   that belongs to that user (mode 0700), and nothing in the caller's directory changes owner.
+3. Retained messages outlive the broker. mosquitto saves them after SAVED_AFTER_CHANGES changes, so that messages that a
+   publisher reported as published survive a kill. stop() copies them into `directory`. If this process was killed
+   before that, the next start() finds them with the file RUN_FILE, and ends the mosquitto that is still running.
+4. The child is stopped by its pid, at the latest when the interpreter ends.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ STOP_TIMEOUT_S: Final = 5.0
 PORT_ATTEMPTS: Final = 5
 RUNTIME_PREFIX: Final = "fb-mqtt-"
 STATE_FILE: Final = "mosquitto.db"
-RUN_FILE: Final = "mosquitto.run"  # pid and private directory of the broker that runs, one to a line
+RUN_FILE: Final = "mosquitto.run"  # pid and private directory of the running broker, one on each line
 
 
 def find_mosquitto() -> Path | None:
@@ -51,7 +51,7 @@ def find_mosquitto() -> Path | None:
 
 
 class MosquittoBroker(Service):
-    """`Broker` on mosquitto. Use as a context manager, or start() and stop()."""
+    """A `Broker` on mosquitto. Use it as a context manager, or with start() and stop()."""
 
     def __init__(self, setup: BrokerSetup) -> None:
         self._setup = setup
@@ -101,7 +101,7 @@ class MosquittoBroker(Service):
         (self._setup.directory / RUN_FILE).unlink(missing_ok=True)
 
     def _recover(self) -> None:
-        """Rule 3: what a process that was killed left behind."""
+        """Take over the messages of a killed process, and end its broker (rule 3)."""
         try:
             pid_text, path = (self._setup.directory / RUN_FILE).read_text().splitlines()
             pid, runtime = int(pid_text), Path(path)
@@ -120,7 +120,7 @@ class MosquittoBroker(Service):
             self._keep_state(runtime)
 
     def _run(self, program: Path) -> bool:
-        """True if it listens, False if another process took the port meanwhile."""
+        """Start the child. Returns whether it listens; False if another process took the port meanwhile."""
         self._runtime = runtime = self._prepare()
         with self.log_path.open("ab") as log:
             log_start = log.tell()
@@ -129,7 +129,7 @@ class MosquittoBroker(Service):
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,  # a Ctrl-C for the caller is not one for the broker: stop() ends it
+                start_new_session=True,  # Ctrl-C goes to the caller only; stop() ends the broker
             )
         (self._setup.directory / RUN_FILE).write_text(f"{self._process.pid}\n{runtime}\n")
         deadline = fair_time.now() + START_TIMEOUT_S
@@ -154,7 +154,7 @@ class MosquittoBroker(Service):
             return log.read().decode(errors="replace")
 
     def serve_units(self, device_ids: Iterable[bytes]) -> None:
-        """Give access to these units only; a running broker reads its rights again, also for open connections."""
+        """Serve these units only. A running broker reads its rights again and applies them to open connections too."""
         self._units = tuple(device_ids)
         if self._process is None or self._runtime is None:
             return

@@ -1,4 +1,4 @@
-"""mosquitto's configuration, for the broker of demo and tests and for a maker's own: one text for both.
+"""mosquitto's configuration: one text for the broker of demo and tests and for a maker's own broker.
 
 TLS 1.2 or newer, a client certificate for every connection, its common name as user name and client id, the rights of
 provisioning.servers.access, and retained messages that are saved before a publisher reports success.
@@ -44,7 +44,7 @@ set_tcp_nodelay true
 class BrokerFiles:
     """The files and folders that a configuration names. `data` keeps the retained messages."""
 
-    clients: Path  # the authorities of devices and of the maker's own clients (PEM)
+    clients: Path  # authorities of devices and of the maker's own clients (PEM)
     certificate: Path
     key: Path
     acl: Path

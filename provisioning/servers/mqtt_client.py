@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class MqttAccess:
-    """Address of a broker, and the PEM files with which both ends authenticate."""
+    """The address of a broker, and the PEM files with which both ends authenticate."""
 
     host: str
     port: int
@@ -40,7 +40,7 @@ class MqttAccess:
 
 
 class _NamedContext(ssl.SSLContext):
-    """Checks the certificate against `peer_name` instead of the address of the connection."""
+    """A TLS context that checks the certificate against `peer_name` instead of the address of the connection."""
 
     peer_name: str | None = None
 
@@ -95,7 +95,9 @@ class MqttClient(Service):
         self._subscribed = threading.Event()
         self._refusal: str | None = None
         self._is_stopping = False
-        self._ended: deque[float] = deque(maxlen=TAKEOVERS)  # when the broker ended an accepted session
+        self._ended: deque[float] = deque(
+            maxlen=TAKEOVERS
+        )  # times at which the broker ended an accepted session
         self._acknowledged = threading.Condition()
         self._answers: dict[int, bool] = {}  # message id of a (un)subscription -> whether it was granted
         client = paho.Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=paho.MQTTv311)
@@ -131,11 +133,11 @@ class MqttClient(Service):
         self._client.loop_stop()
 
     def publish(self, topic: str, payload: bytes, *, is_retained: bool) -> paho.MQTTMessageInfo:
-        """Hand over a QoS 1 message for `wait`. An empty retained message removes what its topic retains."""
+        """Send a QoS 1 message; pass the result to `wait`. An empty retained message deletes the retained one."""
         return self._client.publish(topic, payload, qos=1, retain=is_retained)
 
     def wait(self, messages: list[paho.MQTTMessageInfo]) -> None:
-        """Return when the broker acknowledged all of `messages`. A broker acknowledges messages that it denies, too."""
+        """Return when the broker acknowledged all of `messages`. It also acknowledges messages that it denies."""
         for message in messages:
             try:
                 end_s = fair_time.now() + TIMEOUT_S
@@ -147,11 +149,11 @@ class MqttClient(Service):
                 raise ServerError(self.problem or "publish was not acknowledged in time")
 
     def subscribe(self, topics: Sequence[str]) -> None:
-        """Receive `topics` until `unsubscribe`; return when the broker granted all of them."""
+        """Subscribe to `topics` until `unsubscribe`; return when the broker granted all of them."""
         self._ask(self._client.subscribe([(topic, 1) for topic in topics]), "subscribe")
 
     def unsubscribe(self, topics: Sequence[str]) -> None:
-        """End what `subscribe` began. No message of these topics comes after the return."""
+        """End a subscription. No message of these topics arrives after the return."""
         self._ask(self._client.unsubscribe(list(topics)), "unsubscribe")
 
     def _ask(self, sent: tuple[Any, int | None], what: str) -> None:
@@ -211,5 +213,5 @@ class MqttClient(Service):
             return
         try:
             self._on_message(message.topic, bytes(message.payload))
-        except Exception:  # one bad message must not end the service for everyone else
+        except Exception:  # one bad message must not end the service for other devices
             _log.exception("message of topic %s was not handled", message.topic)

@@ -11,7 +11,7 @@ WATCHDOG = "WATCHDOG_USEC"
 
 
 def notify(*assignments: str, environment: Mapping[str, str] = os.environ) -> bool:
-    """Send `assignments` ("READY=1", "STOPPING=1", "STATUS=..."). False if nobody listens; raises nothing."""
+    """Send `assignments` ("READY=1", "STOPPING=1", "STATUS=..."). Returns False without a listener; raises nothing."""
     address = environment.get(VARIABLE, "")
     if address[:1] not in ("/", "@"):
         return False

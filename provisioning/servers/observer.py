@@ -1,7 +1,7 @@
-"""What the servers report while they run: one call for each event, for metrics and for the log.
+"""The events that running servers report, for metrics and for the log: one call for each event.
 
-Facts are text or numbers. They never contain a key, a passphrase, an OSCORE secret or the content of a message. The
-fact `device` is for the log only; it is never the label of a metric.
+The facts of an event are text or numbers. They never contain a key, a passphrase, an OSCORE secret or the content of a
+message. The fact `device` is for the log only; it is never the label of a metric.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ TAKEOVER: Final = "broker_takeover"  # reason: another client has the same name
 
 
 class Observer(Protocol):
-    """Receives events, from any thread. It must not raise."""
+    """A receiver of events. Any thread may call it. It must not raise."""
 
     def __call__(self, event: str, /, **facts: Fact) -> None: ...
 
 
 def ignore(event: str, /, **facts: Fact) -> None:
-    """The observer of servers that nobody watches."""
+    """Ignore the event: the observer of servers without metrics and log."""
 
 
 def observe_all(observers: Sequence[Observer]) -> Observer:
-    """One observer that passes each event on to all of `observers`, in order."""
+    """Return one observer that passes each event on to all of `observers`, in order."""
 
     def observe(event: str, /, **facts: Fact) -> None:
         for one in observers:

@@ -1,4 +1,4 @@
-"""Security contexts of aiocoap, made from the store's units at their first request."""
+"""Security contexts of aiocoap, one for each unit of the store, built at its first request."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REPLAY_WINDOW = 32  # RFC 8613 section 7.4: the default
 
 
 class UnitContext(oscore.CanProtect, oscore.CanUnprotect, oscore.SecurityContextUtils):  # type: ignore[misc]
-    """One unit's context. Its replay window starts unknown, so the first request is challenged with Echo."""
+    """The context of one unit. Its replay window is unknown at first, so the first request is challenged with Echo."""
 
     def __init__(self, unit: OscoreUnit, store: OscoreStore, observe: Observer = ignore) -> None:
         self.unit = unit
@@ -38,7 +38,7 @@ class UnitContext(oscore.CanProtect, oscore.CanUnprotect, oscore.SecurityContext
         self.sender_sequence_number = self._reserved = store.first_sequence(unit.sender_id)
 
     def unprotect(self, protected_message: Any, request_id: Any = None) -> Any:
-        """As aiocoap has it. Raises oscore.ProtectionInvalid and its subclasses, whatever the message holds."""
+        """Decrypt as aiocoap does, but for any message raise only oscore.ProtectionInvalid and its subclasses."""
         try:
             return super().unprotect(protected_message, request_id)
         except oscore.ReplayErrorWithEcho:  # the challenge of the first request (RFC 8613 appendix B.1.2)
@@ -46,7 +46,7 @@ class UnitContext(oscore.CanProtect, oscore.CanUnprotect, oscore.SecurityContext
         except oscore.ProtectionInvalid as refusal:
             self._refused(refusal)
             raise
-        except Exception as failure:  # of aiocoap's and cbor2's decoders: which ones is not documented
+        except Exception as failure:  # aiocoap and cbor2 do not document which errors their decoders raise
             damaged = oscore.DecodeError(f"{type(failure).__name__} while decoding")
             self._refused(damaged)
             raise damaged from None
@@ -56,7 +56,7 @@ class UnitContext(oscore.CanProtect, oscore.CanUnprotect, oscore.SecurityContext
         self._observe(REFUSED, source=COAP, kind="message", reason=reason_of(refusal), device=device)
 
     def post_seqnoincrease(self) -> None:
-        """Called by aiocoap between counting and use: the number is durable before it is used."""
+        """Reserve the next number durably. aiocoap calls this after it counted and before it uses the number."""
         if self.sender_sequence_number > self._reserved:
             upto = self._reserved + RESERVE_STEP
             self._store.reserve(self.unit.sender_id, upto)
@@ -64,7 +64,7 @@ class UnitContext(oscore.CanProtect, oscore.CanUnprotect, oscore.SecurityContext
 
 
 class UnitContexts:
-    """What aiocoap asks for the context of a request. A unit added to the store is found at once."""
+    """The contexts by which aiocoap finds the unit of a request. A unit added to the store is found at once."""
 
     def __init__(self, store: OscoreStore, observe: Observer = ignore) -> None:
         self._store = store

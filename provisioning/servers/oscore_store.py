@@ -1,9 +1,9 @@
 """OSCORE credentials of the units, one file each, and the server's own sequence numbers.
 
 Rules:
-1. Files have mode 0600, names are the unit's sender id; secrets appear in no error and no `repr`.
-2. The server's sender sequence numbers are reserved durably before use. At every start they begin above both
-   what is stored and what the clock gives (RESTORE_STEP_PER_S per second since 2025), so a store that was restored
+1. Files have mode 0600 and the unit's sender id as name. No error and no `repr` shows a secret.
+2. The server's sender sequence numbers are reserved durably before use. At every start they begin above the stored
+   number and above a number from the clock (RESTORE_STEP_PER_S per second since 2025), so a store that was restored
    from a backup or copied never uses a nonce twice.
 3. No replay window is stored: after a start the first request of each unit is challenged with Echo
    (RFC 8613 appendix B.1.2).
@@ -25,7 +25,9 @@ SERVER_ID: Final = b"fb"
 DEVICE_ID_BYTES: Final = 16
 SENDER_ID_BYTES: Final = 7
 RESERVE_STEP: Final = 256
-RESTORE_EPOCH_S: Final = 1_735_689_600  # 2025-01-01; 256 a second from there last beyond the year 2150
+RESTORE_EPOCH_S: Final = (
+    1_735_689_600  # 2025-01-01; at 256 a second from then on, the numbers last beyond the year 2150
+)
 RESTORE_STEP_PER_S: Final = 256
 
 
@@ -35,7 +37,7 @@ class OscoreStoreError(ValueError):
 
 @dataclass(frozen=True)
 class OscoreUnit:
-    """What the server shares with one unit."""
+    """The credentials that the server shares with one unit."""
 
     device_id: bytes
     secret: bytes = field(repr=False)
@@ -43,12 +45,12 @@ class OscoreUnit:
 
     @property
     def sender_id(self) -> bytes:
-        """The unit's sender id, by which its requests name it."""
+        """Return the unit's sender id, which its requests carry."""
         return self.device_id[:SENDER_ID_BYTES]
 
 
 class OscoreStore:
-    """Units in a directory. Units can be added while a server uses it."""
+    """The credentials in a directory. Units can be added while a server uses it."""
 
     def __init__(self, directory: Path, clock: Callable[[], float] = time.time) -> None:
         self.directory = directory
@@ -85,7 +87,7 @@ class OscoreStore:
         return unit
 
     def remove(self, device_id: bytes) -> bool:
-        """Take a unit's access away; False if it had none. Its sequence number stays, so no number is used again."""
+        """Remove a unit's access. Returns whether it had any. Its sequence number stays, so no number is used twice."""
         unit = self.find(device_id[:SENDER_ID_BYTES])
         if unit is None or unit.device_id != device_id:
             return False
@@ -109,7 +111,7 @@ class OscoreStore:
         return max(stored, elapsed_s * RESTORE_STEP_PER_S)
 
     def reserve(self, sender_id: bytes, upto: int) -> None:
-        """Make durable that numbers below `upto` may have been used."""
+        """Store durably that numbers below `upto` may have been used."""
         self._write(self._path(sender_id, "sequence"), str(upto))
 
     def _path(self, sender_id: bytes, kind: str) -> Path:

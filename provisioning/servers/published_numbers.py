@@ -2,8 +2,8 @@
 
 Rules:
 1. The store is the only source: `firstboot release publish --store` replaces each file atomically, so a restart or a
-   kill changes nothing, and there is no second copy to get out of step. A maker with a broker publishes to both.
-2. The numbers are read again when a file changes. They may go down: the roots can set a ceiling after a key was stolen.
+   kill changes nothing, and no second copy can differ. A maker with a broker publishes to both.
+2. The numbers are read again when a file changes. They can go down: after a theft of a key, root keys can lower them.
 3. The key set is named only if the maker allows it, because firmware of version 0.1 refuses such an answer.
 4. A file that is missing counts as 0. A file that cannot be read keeps the number that was read last.
 """
@@ -51,7 +51,7 @@ _READERS: Final[dict[str, Callable[[bytes], int]]] = {
 
 
 class PublishedNumbers(Newest):
-    """`Newest` of the class that `store` holds."""
+    """The `Newest` numbers of the class in `store`."""
 
     def __init__(self, store: ReleaseStore, *, is_keyset_named: bool = False) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class PublishedNumbers(Newest):
         self.problem: str | None = None  # why the store cannot be read now
 
     def current(self) -> tuple[int, int, int]:
-        """Return the numbers of manifest, support record and key set; 0 for a key set that is not named."""
+        """Return the numbers of manifest, support record and key set; the last is 0 if it may not be named (rule 3)."""
         self.problem = None
         self.manifest = self._read("manifest", self.manifest)
         self.support = self._read("support", self.support)

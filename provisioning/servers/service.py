@@ -1,4 +1,4 @@
-"""Services with start() and stop(), also as context managers, and servers on an event loop in a thread."""
+"""The base class of services with start() and stop(), and servers on an event loop in a thread."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ TIMEOUT_S: Final = 10.0
 
 
 class Service:
-    """start() returns when the service runs, stop() when it ended; `with` calls both. stop() can be called twice."""
+    """A service. start() returns when it runs, stop() when it ended; `with` calls both. stop() can be called twice."""
 
     def start(self) -> None:
-        """Raises ServerError and its subclasses."""
+        """Start the service. Raises ServerError and its subclasses."""
         raise NotImplementedError
 
     def stop(self) -> None:
@@ -37,13 +37,13 @@ class Service:
 
 
 class Serve(Protocol):
-    """A server's life on its loop: bind, call `is_ready()`, return soon after `stopping` is set."""
+    """The coroutine of a server: it binds its port, calls `is_ready()`, and returns soon after `stopping` is set."""
 
     def __call__(self, is_ready: Callable[[], None], stopping: asyncio.Event) -> Awaitable[None]: ...
 
 
 class LoopThread(Service):
-    """`serve` on an event loop of its own, in a thread. Raises ServerError if it does not start or stop in time."""
+    """A thread that runs `serve` on its own event loop. Raises ServerError if it does not start or stop in time."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class LoopThread(Service):
         serve: Serve,
         around: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
     ) -> None:
-        """`around()` is open as long as the loop lives, the end of its last task included (a log, for one)."""
+        """`around()`: a context manager that stays open until the loop's last task has ended, such as an open log."""
         self._what = what
         self._serve = serve
         self._around = around
@@ -63,12 +63,12 @@ class LoopThread(Service):
 
     @property
     def is_running(self) -> bool:
-        """Whether it was started and not stopped."""
+        """Return whether it was started and not stopped."""
         return self._thread is not None
 
     @property
     def is_alive(self) -> bool:
-        """Whether the thread runs; False after an error ended it."""
+        """Return whether the thread is running; False after an error ended it."""
         return self._thread is not None and self._thread.is_alive()
 
     def start(self) -> None:

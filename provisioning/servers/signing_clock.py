@@ -1,15 +1,15 @@
 """The time that a tracker signs: the system clock, checked before each signature.
 
-A unit accepts a signed time as the new floor of its own clock. One record from a clock that is 30 days ahead makes
-every unit that saw it refuse the right time for 30 days. Rules:
-1. The system clock must be synchronised (adjtimex(2)); a clock that nobody sets is not signed.
+A unit accepts a signed time as the new floor of its own clock. If a clock is 30 days ahead, every unit that received
+one record from it refuses the right time for 30 days. Rules:
+1. The system clock must be synchronised (adjtimex(2)); otherwise no time is signed.
 2. The system clock must advance as the machine's steady clock does. A difference of more than JUMP_S is a jump:
-   nothing is signed until the clock is back, or `accept` confirms the time. The moment that both clocks are compared
-   with is kept in a file beside that of rule 3, so a restart of the service does not lift the refusal. A restart of the
-   machine starts the steady clock again; then rule 3 decides.
-3. The latest time that was signed is kept in a file, rounded up to RESERVE_S and written before the signature. After
-   a start, a clock that is behind it or more than PAUSE_S ahead of it is refused until `accept` confirms the time.
-How the roots undo a time that was signed all the same: docs/signing.md.
+   nothing is signed until the clock is back, or `accept` confirms the time. The base, a moment on both clocks, is kept
+   in a file beside that of rule 3, so a restart of the service does not end the refusal. A restart of the machine
+   starts the steady clock again; then rule 3 decides.
+3. The latest signed time is kept in a file, rounded up to RESERVE_S and written before the signature. After a start, a
+   clock that is earlier, or more than PAUSE_S later, is refused until `accept` confirms the time.
+docs/signing.md describes how root keys undo a wrong time that was signed in spite of these rules.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ from provisioning.servers.errors import ServerError
 JUMP_S: Final = 30  # a leap second and any slew stay below this
 REBASE_S: Final = 3600  # a slewed clock drifts at most 500 ppm (adjtimex(2)): 1.8 s an hour
 RESERVE_S: Final = 3600
-PAUSE_S: Final = 14 * 86400  # longest pause of a tracker after which its clock is believed without a person
+PAUSE_S: Final = (
+    14 * 86400
+)  # longest pause of a tracker after which its clock is trusted without a person's confirmation
 DAY_S: Final = 86400
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
@@ -39,7 +41,7 @@ _TIMEX_STATUS_OFFSET: Final = 40  # modes, offset, freq, maxerror, esterror befo
 
 
 class ClockError(ServerError):
-    """The clock cannot be trusted, so no time is signed. The text says why and what to do."""
+    """The clock cannot be trusted, so no time is signed. The text names the reason and the next step."""
 
 
 def system_time_s() -> int:
@@ -53,7 +55,7 @@ def steady_s() -> float:
 
 
 def boot_id() -> str:
-    """Text that is different after each start of the machine; empty if the kernel gives none."""
+    """Return a text that is different after each start of the machine; empty if the kernel has none."""
     try:
         return _BOOT_ID.read_text().strip()
     except OSError:
@@ -61,7 +63,7 @@ def boot_id() -> str:
 
 
 def is_synchronised() -> bool:
-    """Return whether the kernel says that a time service (NTP, PTP) keeps the clock."""
+    """Return whether the kernel reports that a time service (NTP, PTP) keeps the clock synchronised."""
     libc = ctypes.CDLL(ctypes.util.find_library("c"), use_errno=True)
     timex = ctypes.create_string_buffer(_TIMEX_BYTES)  # modes = 0: read only
     state = libc.adjtimex(timex)
@@ -70,7 +72,7 @@ def is_synchronised() -> bool:
 
 
 class SigningClock:
-    """Gives the time to sign. Calling it raises ClockError; it can be called from several threads."""
+    """The checked clock: call it for the time to sign. It raises ClockError; several threads may call it."""
 
     def __init__(
         self,
@@ -88,12 +90,12 @@ class SigningClock:
         self._is_synchronised = is_synchronised
         self._lock = threading.Lock()
         self._boot_id = boot_id()
-        # System time and steady time of one moment.
+        # The base: system time and steady time of one moment.
         self._base = None if state is None else _read_base(state, self._boot_id)
         self._signed_until_s = None if state is None else _read(state)
 
     def __call__(self) -> int:
-        """Unix seconds. Raises ClockError, OSError."""
+        """Return the time in unix seconds. Raises ClockError, OSError."""
         with self._lock:
             now_s, steady_s = self._now(), self._steady()
             if not self._is_synchronised():
@@ -107,7 +109,7 @@ class SigningClock:
             return now_s
 
     def _check_pause(self, now_s: int) -> None:
-        """Rule 3."""
+        """Check rule 3."""
         until_s = self._signed_until_s
         if until_s is None or until_s - RESERVE_S - JUMP_S <= now_s <= until_s + PAUSE_S:
             return
@@ -118,7 +120,7 @@ class SigningClock:
         )
 
     def _check_jump(self, now_s: int, steady_s: float, base_s: int, base_steady_s: float) -> None:
-        """Rule 2."""
+        """Check rule 2."""
         elapsed_s = steady_s - base_steady_s
         jump_s = now_s - base_s - elapsed_s
         if abs(jump_s) > JUMP_S:
@@ -141,9 +143,9 @@ class SigningClock:
 
     @staticmethod
     def accept(state: Path, now_s: int) -> None:
-        """Confirm that `now_s` is the right time, whatever was signed before. Raises OSError.
+        """Confirm that `now_s` is the right time, in spite of the time signed last. Raises OSError.
 
-        A service that runs now has to be started again.
+        A running service has to be restarted afterwards.
         """
         _base_path(state).unlink(missing_ok=True)
         write_durably(state, b"%d\n" % now_s)
@@ -170,7 +172,7 @@ def _base_path(state: Path) -> Path:
 
 
 def _read_base(state: Path, boot_id: str) -> tuple[int, float] | None:
-    """Return the moment kept since the machine started, or None. Raises ClockError."""
+    """Return the base if it was stored since the machine started, else None. Raises ClockError."""
     try:
         kept, now_text, steady_text = _base_path(state).read_text(encoding="ascii").split()
         return (int(now_text), float(steady_text)) if kept == boot_id else None

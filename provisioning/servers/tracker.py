@@ -1,11 +1,11 @@
-"""The status tracker (RFC 9019 2.3): answers freshness requests with signed records, keeps what devices report.
+"""The status tracker (RFC 9019 2.3): it answers freshness requests with signed records and keeps devices' reports.
 
 Rules:
 1. It signs freshness records and nothing else; its key is the tracker's (docs/design.md, Roles and keys).
-2. A request has at most 64 bytes and names a class that this tracker serves; it is answered once, with its own nonce.
-3. A report has at most limits.REPORT_BYTES; it is the device's claim and is kept as such.
+2. A request has at most 64 bytes and names a class that this tracker serves. It gets one answer, with its own nonce.
+3. A report has at most limits.REPORT_BYTES. It is the device's claim and is not verified.
 4. One tracker serves every class of a broker. Several trackers on one broker need a certificate and a name each.
-5. Only a time that the clock vouches for is signed (provisioning/servers/signing_clock.py).
+5. The tracker signs only a time that passed the clock's checks (provisioning/servers/signing_clock.py).
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ KEPT_REPORTS: Final = 10_000
 
 @dataclass(frozen=True)
 class Report:
-    """What one device reported, and over which transport."""
+    """The report of one device, and the transport that it came over."""
 
     device: str  # device id in hex
     source: str  # MQTT, or "coap"
     data: bytes
 
     def fields(self) -> dict[int, Any]:
-        """Return the decoded map; empty if the report is not one."""
+        """Return the decoded map; empty if the report is not a CBOR map."""
         try:
             value = cbor.decode(self.data, limits.REPORT_BYTES)
         except FirstbootError:
@@ -64,8 +64,8 @@ class Report:
 class Newest:
     """The newest numbers of one product class that the tracker knows.
 
-    A unit reports what it does not receive although it is named here, so note a number after it was published to every
-    source. `keyset` 0 leaves the key set out: firmware of version 0.1 refuses a freshness record that names one, so set
+    A unit that does not receive what is named here reports it as withheld. So note a number only after it was published
+    to every source. `keyset` 0 leaves the key set out: firmware 0.1 refuses a freshness record that names one, so set
     it when all units have a later version.
     """
 
@@ -78,14 +78,14 @@ class Newest:
         return self.manifest, self.support, self.keyset
 
     def raise_to(self, manifest: int = 0, support: int = 0, keyset: int = 0) -> None:
-        """Note numbers that were published; they only go up."""
+        """Note published numbers; a lower one changes nothing."""
         self.manifest = max(self.manifest, manifest)
         self.support = max(self.support, support)
         self.keyset = max(self.keyset, keyset)
 
 
 class Tracker:
-    """Signs freshness records for every product class in `classes` (class id -> newest numbers).
+    """The signer of freshness records for every product class in `classes` (class id -> newest numbers).
 
     `now` gives the unix seconds to sign; it raises ClockError if they cannot be trusted. None: a SigningClock.
     """
@@ -110,7 +110,7 @@ class Tracker:
 
     @property
     def reports(self) -> list[Report]:
-        """The latest reports, oldest first."""
+        """Return the latest reports, oldest first."""
         with self._lock:
             return list(self._reports)
 
@@ -141,14 +141,14 @@ class Tracker:
             raise FreshnessError(reason="class")
         numbers = newest.current()
         payload = freshness.encode_payload(asked.class_id, asked.nonce, self.now(), *numbers)
-        with self._lock:  # a token signs one thing at a time
+        with self._lock:  # a token makes one signature at a time
             try:
                 return sign_record(payload, freshness.TYP, self._signer)
             except (OSError, ValueError, LmsStateError) as error:
                 raise TrackerError(f"the tracker's key does not sign: {error}") from error
 
     def take_report(self, device: str, source: str, data: bytes) -> bool:
-        """Keep a report; False if it is too large to be one."""
+        """Keep a report. Returns False if it is too large."""
         self.observe(observer.REQUEST, source=source, kind="report")
         if len(data) > limits.REPORT_BYTES:
             self.observe(observer.REFUSED, source=source, kind="report", reason="size")
@@ -165,8 +165,8 @@ class Tracker:
 class MqttTracker(Service):
     """A tracker behind a broker: start(), stop(), or a context manager. Raises ServerError.
 
-    `name` is the user name in the certificate: "tracker", or "tracker-NAME" for one of several on a broker. Two that
-    have the same name take each other's session over; MqttClient reports it.
+    `name` is the user name in the certificate: "tracker", or "tracker-NAME" if a broker has several trackers. Two
+    trackers with the same name end each other's sessions; MqttClient reports that.
     """
 
     def __init__(
@@ -177,21 +177,21 @@ class MqttTracker(Service):
         *,
         on_state: Callable[[bool, str], None] | None = None,
     ) -> None:
-        """`on_state`: as MqttClient calls it."""
+        """`on_state`: see MqttClient."""
         self._tracker = tracker
         self.client = MqttClient(
             access, name, topics=(_REQUESTS, _REPORTS), on_message=self._received, on_state=on_state
         )
 
     def start(self) -> None:
-        """Return when requests are being answered."""
+        """Connect; return when requests are being answered."""
         self.client.start()
 
     def stop(self) -> None:
         self.client.stop()
 
     def _received(self, topic: str, payload: bytes) -> None:
-        # The broker lets a device publish below its own name only, so the topic names the device that asks.
+        # The broker lets a device publish only below its own name, so the topic names the device that asks.
         _, _, device, *rest = topic.split("/")
         if rest == ["report"]:
             self._tracker.take_report(device, MQTT, payload)

@@ -1,4 +1,4 @@
-"""The house style of prose.toml: documents, page texts, command help, docstrings and comments of clean packages."""
+"""The house style of prose.toml: documents, messages, page texts, command help, docstrings, comments and scripts."""
 
 from __future__ import annotations
 
@@ -41,17 +41,29 @@ def in_documents(files: list[Path], root: Path) -> Iterator[Passage]:
             yield from paragraphs(name, FENCE.sub("", path.read_text(encoding="utf-8")))
 
 
-def in_page_texts(root: Path) -> Iterator[Passage]:
-    """Yield the string constants of the owner's pages with more than one word, without docstrings."""
-    for path in sorted((root / "device" / "web").glob("*.py")):
-        if path.stem in {"style", "script"}:
+def in_messages(root: Path, part: str) -> Iterator[Passage]:
+    """Yield the string constants of a part that have more than one word, without docstrings and annotations."""
+    for path in sorted((root / part).rglob("*.py")):
+        if path.parent.name == "web" and path.stem in {"style", "script"}:
             continue
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        hints = [getattr(node, name, None) for node in nodes for name in ("annotation", "returns")]
+        other = {id(node) for hint in hints if hint for node in ast.walk(hint)}
+        other |= {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+        for node in nodes:
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in other:
                 if " " in node.value.strip():
                     yield from paragraphs(f"{path.relative_to(root)}:{node.lineno}", node.value)
+
+
+def in_scripts(files: list[Path], root: Path) -> Iterator[Passage]:
+    """Yield the comments and texts of shell scripts, C sources, settings and templates, line by line."""
+    for path in files:
+        name = str(path.relative_to(root))
+        if path.suffix in {".sh", ".c", ".h", ".html", ".yml", ".toml", ".ini"} or path.name == "Makefile":
+            if not name.startswith("tests/architecture/"):
+                for at, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+                    yield from paragraphs(f"{name}:{at}", line)
 
 
 def in_help() -> Iterator[Passage]:
@@ -103,7 +115,9 @@ def in_comments(path: Path, place: str) -> Iterator[Passage]:
 def passages(files: list[Path], root: Path) -> list[Passage]:
     pending = tuple(STYLE["help_pending"])
     texts = (passage for passage in in_help() if not passage.place.startswith(pending))
-    found = [*in_documents(files, root), *in_page_texts(root), *texts]
+    found = [*in_documents(files, root), *in_scripts(files, root), *texts]
+    for part in STYLE["messages"]:
+        found += in_messages(root, part)
     for part in STYLE["docstrings"]:
         found += in_docstrings(root, part)
     return found

@@ -111,7 +111,7 @@ def test_headers_of_the_wrong_type_are_refused():
 
 
 def test_headers_that_are_no_maps_are_refused():
-    refused(sign1(cbor.encode([1]), {}), "no map")
+    refused(sign1(cbor.encode([1]), {}), "not a map")
     refused(sign1({1: -9}, []), "not a byte string and a map")
     refused(sign1(None, {}), "not a byte string and a map")
 

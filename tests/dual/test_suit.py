@@ -47,13 +47,13 @@ def test_an_envelope_round_trips():
 def test_an_envelope_needs_tag_107_wrapper_and_manifest():
     refused(envelope.decode, outer(GOOD, 108), SuitError, "not a SUIT envelope")
     refused(envelope.decode, cbor.encode(GOOD), SuitError, "not a SUIT envelope")
-    refused(envelope.decode, outer([1]), SuitError, "no map")
+    refused(envelope.decode, outer([1]), SuitError, "not a map")
     refused(envelope.decode, outer(changed(GOOD, 2, None)), SuitError, "suit-authentication-wrapper")
     refused(envelope.decode, outer(changed(GOOD, 3, None)), SuitError, "suit-manifest")
 
 
 def test_envelope_members_are_byte_strings():
-    refused(envelope.decode, outer(changed(GOOD, 3, "text")), SuitError, "no byte string")
+    refused(envelope.decode, outer(changed(GOOD, 3, "text")), SuitError, "not a byte string")
 
 
 def test_unknown_envelope_members_and_integrated_payloads_are_refused_by_name():
@@ -69,9 +69,9 @@ def test_an_envelope_past_its_limit_is_refused():
 
 def test_the_wrapper_holds_a_digest_and_one_to_four_signatures():
     for parts, error, text in (
-        ((), SuitError, "no list"),
+        ((), SuitError, "not a list"),
         ((GOOD_DIGEST,), SuitError, "no signature"),
-        ((GOOD_DIGEST, 5), SuitError, "no byte string"),
+        ((GOOD_DIGEST, 5), SuitError, "not a byte string"),
         ((GOOD_DIGEST,) + (b"s",) * 5, LimitError, "SUIT signatures"),
         ((b"\x00", b"s"), SuitError, "digest is not two parts"),
     ):
@@ -141,7 +141,7 @@ def test_unknown_manifest_members_are_refused_by_name():
         data = cbor.encode(changed(cbor.decode(build()), number, b""))
         refused(manifest.decode, data, UnsupportedError, name)
     data = cbor.encode(changed(cbor.decode(build()), "x", b""))
-    refused(manifest.decode, data, UnsupportedError, "no number")
+    refused(manifest.decode, data, UnsupportedError, "not a number")
 
 
 def test_other_manifest_versions_are_refused():
@@ -158,12 +158,12 @@ def test_common_holds_components_and_the_shared_sequence_only():
     good = [[b"a"]]
     for value, error, text in (
         (None, SuitError, "suit-common"),
-        (cbor.encode([]), SuitError, "common is no map"),
+        (cbor.encode([]), SuitError, "common is not a map"),
         (cbor.encode({2: []}), SuitError, "no components"),
         (cbor.encode({2: [b"a"]}), SuitError, "component identifier"),
         (cbor.encode({2: [["a"]]}), SuitError, "byte strings"),
         (cbor.encode({1: b"", 2: good}), UnsupportedError, "suit-dependencies"),
-        (cbor.encode({2: good, 4: []}), SuitError, "no byte string"),
+        (cbor.encode({2: good, 4: []}), SuitError, "not a byte string"),
     ):
         refused(manifest.decode, members(m3=value), error, text)
     assert manifest.decode(members(m3=cbor.encode({2: good}))).shared == []
@@ -207,7 +207,7 @@ def test_text_of_another_form_is_refused():
         ([], SuitError, "languages"),
         ({1: {}}, SuitError, "languages"),
         ({"en": "x"}, SuitError, "languages"),
-        ({"en": {2: b"x"}}, SuitError, "no text"),
+        ({"en": {2: b"x"}}, SuitError, "not a text"),
         ({"en": {9: "x"}}, UnsupportedError, "text 9"),
     ):
         refused(manifest.decode_text, cbor.encode(value), error, text)

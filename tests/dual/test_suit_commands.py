@@ -46,7 +46,7 @@ def test_a_sequence_is_not_empty_and_of_pairs():
     for items in ([], [1], [1, 15, 3], {1: 15}):
         refused(commands.decode, cbor.encode(items), SuitError, "pairs")
     for items in ([True, 15], ["1", 15], [b"1", 15]):
-        refused(commands.decode, cbor.encode(items), SuitError, "command is no number")
+        refused(commands.decode, cbor.encode(items), SuitError, "command is not a number")
 
 
 def test_unknown_commands_are_refused_by_name():
@@ -105,10 +105,10 @@ def test_parameters_of_the_wrong_type_are_refused():
         (21, b"u"),
     ):
         refused(run, [(20, {number: value})], SuitError, "wrong type")
-    refused(run, [(20, {1: cbor.Tag(112, b"")})], UnsupportedError, "no UUID")
+    refused(run, [(20, {1: cbor.Tag(112, b"")})], UnsupportedError, "not a UUID")
     refused(run, [(20, {3: cbor.encode([-43, bytes(48)])})], UnsupportedError, "digest algorithm -43")
-    refused(run, [(20, {})], SuitError, "no map")
-    refused(run, [(20, [1])], SuitError, "no map")
+    refused(run, [(20, {})], SuitError, "not a map")
+    refused(run, [(20, [1])], SuitError, "not a map")
 
 
 def test_effects_come_in_order_with_the_parameters_of_their_component():
@@ -239,7 +239,7 @@ def test_try_each_has_two_sequences_or_more_and_nil_only_at_its_end():
     good = inside((12, 0))
     for argument in ([], [good], [good, None], 5, None):
         refused(run, [(TRY_EACH, argument)], SuitError, "try-each")
-    refused(run, [(TRY_EACH, [good, None, good])], SuitError, "no byte string")
+    refused(run, [(TRY_EACH, [good, None, good])], SuitError, "not a byte string")
 
 
 def test_run_sequence_fails_with_its_condition_unless_soft_failure_is_set():

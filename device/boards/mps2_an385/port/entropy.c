@@ -48,7 +48,7 @@ static bool load_state(unsigned index, entropy_state_t *state) {
            && memcmp(digest, state->digest, sizeof(digest)) == 0;
 }
 
-// Finds the newer valid state, zeros if there is none. `next` is the sector for the next state.
+// Finds the newer valid state; all zeros without a valid one. `next` is the sector for the next state.
 static bool newest_state(entropy_state_t *state, unsigned *next) {
     entropy_state_t other;
     bool has_0 = load_state(0, state);

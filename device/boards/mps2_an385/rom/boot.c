@@ -92,7 +92,7 @@ static bool load(const boot_port_t *port, const unit_facts_t *facts, uint32_t sl
     return true;
 }
 
-// The mark must be readable before the jump: a trial that leaves no trace would start for ever.
+// The mark must be readable before the jump: a trial that leaves no trace would start again and again.
 static bool write_tried(const boot_port_t *port, uint32_t slot) {
     port->program_unit(port->context, mark_offset(slot, MARK_TRIED), TRIED);
     return is_unit_programmed(port, mark_offset(slot, MARK_TRIED));
