@@ -135,12 +135,8 @@ def _update_service(
 
 
 def _newest_anchors(ports: "Ports", device: "Store", factory_anchors: "Anchors") -> "Anchors":
-<<<<<<< HEAD
-    """The keys of the stored key set. If it is damaged or lost: only the roots, who can send it again (UP-11)."""
+    """Return the keys of the stored key set. If it is damaged or lost: only the root keys (UP-11)."""
     floor = Floors(device).keyset
-=======
-    """Return the keys of the stored key set. If it is damaged: only the root keys, which can sign a new one (UP-11)."""
->>>>>>> 3d5968d (language: docstrings of agent, update, records and servers say what the thing is; the prose check reads messages, scripts and every package)
     try:
         return keyset.effective(factory_anchors, device.read("keyset"), floor)
     except FirstbootError as error:

@@ -1,18 +1,14 @@
-<<<<<<< HEAD
-"""The record `progress`: what this unit confirmed, and the floors that never go down by a restart.
-=======
-"""The record `progress`: the confirmed release, and the floors that a restart never lowers."""
->>>>>>> 3d5968d (language: docstrings of agent, update, records and servers say what the thing is; the prose check reads messages, scripts and every package)
+"""The record `progress`: the confirmed release, and the floors that a restart never lowers.
 
 Rules:
 1. The first start stores it, before there is an owner. So an owned unit without it has lost it: that is a fault, which
    becomes an event.
-2. If it is missing or damaged, the floors follow from what else is durable (`derive`). A release carries its number in
-   its image, or in the binding of its application set. Every accepted support record ends no earlier than the one
-   before, so the stored one carries the latest end date. So nothing older is accepted than before the loss, and the
-   unit still takes updates.
-3. Nothing is above the ceilings of the stored key set: an image that a thief signed carries the thief's number. For
-   the same reason only the record counts while it is there.
+2. If it is missing or damaged, the floors are derived from other durable data (`derive`). A release carries its number
+   in its image, or in the binding of its application set. Every accepted support record ends no earlier than the one
+   before, so the stored one carries the latest end date. So the unit accepts nothing older than before the loss, and
+   it still takes updates.
+3. No floor is above the ceilings of the stored key set, because an image that was signed with a stolen key carries a
+   number that the thief chose. For the same reason only the record counts while it exists.
 """
 
 from device.codec import cose
@@ -34,11 +30,7 @@ if TYPE_CHECKING:
 
 
 class ProgressRecord:
-<<<<<<< HEAD
-    """`value` is the progress now; `stored` is what the store holds, None if it holds none. `fault`: why not."""
-=======
-    """The progress of one unit in RAM (`value`), and in the store."""
->>>>>>> 3d5968d (language: docstrings of agent, update, records and servers say what the thing is; the prose check reads messages, scripts and every package)
+    """The progress of one unit: `value` in RAM, `stored` in the store (None without a record), `fault`: why not."""
 
     def __init__(
         self,
@@ -53,7 +45,7 @@ class ProgressRecord:
         self.value = value
 
     def begin(self) -> "list[FirstbootError]":
-        """Store the record if there is none. Returns an error if it was lost or damaged. Raises StorageError."""
+        """Store the record if it is missing. Returns an error if it was lost or damaged. Raises StorageError."""
         if self._stored is None:
             self.save(self.value)
         errors: "list[FirstbootError]" = [] if self._fault is None else [self._fault]
@@ -84,7 +76,6 @@ def load(
         fault = error
     return ProgressRecord(store, None, derive(store, boot, boot_state, sets), fault)
 
-<<<<<<< HEAD
 
 def derive(store: "Store", boot: "Boot", boot_state: "BootState", sets: "AppSets | None") -> "Progress":
     """Return the floors that images, application sets, support record and key set imply (rules 2 and 3)."""
@@ -136,7 +127,7 @@ def _set_numbers(boot: "Boot", sets: "AppSets") -> "list[int]":
 
 
 def _build_number(boot_state: "BootState", slot: int) -> int:
-    """Return the build number of the image in `slot`, 0 if there is none."""
+    """Return the build number of the image in `slot`, 0 without an image."""
     try:
         info = parse_image(
             lambda offset, length: boot_state.read(slot, offset, length), boot_state.slot_limit_bytes
@@ -145,16 +136,3 @@ def _build_number(boot_state: "BootState", slot: int) -> int:
         return 0
     number: int = info.version[3]
     return number
-=======
-    A unit fresh from the factory has no record. The build number of its image is then the release that it shipped with,
-    so it never takes an older release for a newer one (UP-02). Later only the record counts: an image that was signed
-    with a stolen key carries a number that the thief chose.
-    """
-    data = store.read("progress")
-    if data is not None:
-        stored = trial_state.decode_progress(data)
-        return ProgressRecord(store, stored, stored)
-    nothing = trial_state.NO_PROGRESS
-    shipped = 0 if boot.is_trial else boot.version[3]
-    return ProgressRecord(store, nothing, trial_state.with_manifest(nothing, shipped))
->>>>>>> 3d5968d (language: docstrings of agent, update, records and servers say what the thing is; the prose check reads messages, scripts and every package)

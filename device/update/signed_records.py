@@ -135,15 +135,9 @@ def support_record(store: "Store", progress: "ProgressRecord") -> SignedRecord:
     return SignedRecord(store, ("support",), support.TYP, support.decode, is_newer, raise_floor)
 
 
-<<<<<<< HEAD
 def contact_record(store: "Store", floors: "Floors") -> SignedRecord:
     """Return the security contact. The factory's stays stored and counts again if the newer one's key is revoked
     (RP-10). If the newer one is lost, no older one takes its place.
-=======
-def contact_record(store: "Store") -> SignedRecord:
-    """Return the security contact. The factory's stays stored; it counts again if the newer one's key is revoked
-    (RP-10).
->>>>>>> 3d5968d (language: docstrings of agent, update, records and servers say what the thing is; the prose check reads messages, scripts and every package)
     """
 
     def is_newer(current: "contact.Contact | None", found: "contact.Contact", _anchors: "Anchors") -> bool:

@@ -188,13 +188,8 @@ class TrustedState:
         return number, self.anchors.rules.sequence
 
     def newest_contact(self) -> "Contact | None":
-<<<<<<< HEAD
-        """The contact that came over the network, or None or its key is not trusted any more."""
-        found = self._stored_contact()
-=======
         """Return the contact that came over the network, None without one or if its key is no longer trusted."""
-        found = self.contact.stored("contact.newest", self.anchors)
->>>>>>> 3d5968d (language: docstrings of agent, update, records and servers say what the thing is; the prose check reads messages, scripts and every package)
+        found = self._stored_contact()
         return found.content if found is not None and found.is_trusted else None
 
     def support_status(self) -> "support.SupportStatus":

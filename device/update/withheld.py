@@ -5,18 +5,6 @@ the release, support record or key set that they name.
 
 Rules:
 1. The tracker's numbers are notices. They change nothing that the unit accepts, installs or refuses.
-<<<<<<< HEAD
-2. The unit is *behind* in a kind if the tracker names a higher number than the unit has. A release counts as one that
-   it has if the unit runs it, tests it, stores it for its next trial, downloads it, shows it to its owner, or refused
-   it after it had verified its signature.
-3. Powered-on time behind adds up across restarts. It is charged in advance, as in records/staleness.py. It ends if what
-   was named at its beginning arrives, or if the tracker names no more than the unit has.
-4. *Withheld* begins from limits.WITHHELD_S on, at the end of an exchange with a source: a unit that checks once a month
-   compares before it reports. It ends as rule 3 says.
-5. A new key set ends it: the roots may have revoked the tracker that named the numbers.
-6. A damaged or lost record (records/counters.py) counts as a full time for each kind in which the next exchange finds
-   the unit behind.
-=======
 2. The unit is *behind* in a kind if the tracker names a higher number than the unit has. The unit *has* a release if it
    runs it, tries it, stores it for its next trial, downloads it, shows it to its owner, or refused it after it had
    verified its signature.
@@ -26,8 +14,8 @@ Rules:
 4. A kind is *withheld* after limits.WITHHELD_S of this time. That is decided at the end of an exchange with a source,
    so a unit that checks once a month compares before it reports. It ends as rule 3 describes.
 5. A new key set ends it, because it may have revoked the tracker that named the numbers.
-6. If the record is damaged, the full time counts for each kind in which the next exchange finds the unit behind.
->>>>>>> 3d5968d (language: docstrings of agent, update, records and servers say what the thing is; the prose check reads messages, scripts and every package)
+6. If the record is damaged or lost (records/counters.py), the full time counts for each kind in which the next exchange
+   finds the unit behind.
 """
 
 from device.compat import const
@@ -97,13 +85,8 @@ class Withheld:
             self.numbers, self.seconds = [ABOVE_ALL] * len(KINDS), [WITHHELD_S] * len(KINDS)
             self._stored = {}  # differs from any content, so the next exchange writes its result
 
-<<<<<<< HEAD
     def _content(self) -> "dict[int, object]":
-        """Return what to store; all zero if there is no time to remember."""
-=======
-    def _content(self) -> "dict[int, object] | None":
-        """Return what to store, None if every time is zero."""
->>>>>>> 3d5968d (language: docstrings of agent, update, records and servers say what the thing is; the prose check reads messages, scripts and every package)
+        """Return what to store; all zero if the unit is not behind in any kind."""
         if not any(self.seconds):
             return dict(counters.NOTHING_WITHHELD)
         return {_BITS: self.bits, _NUMBERS: list(self.numbers), _SECONDS: list(self.seconds)}

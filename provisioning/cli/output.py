@@ -1,5 +1,4 @@
-<<<<<<< HEAD
-"""How commands print results on standard output: text for a person, or JSON for a program.
+"""Print results on standard output: text for a person, or JSON for a program.
 
 Rules of `--json`, for every command:
 1. Standard output is one JSON document and nothing else. A command that runs until it is stopped prints one document
@@ -9,9 +8,6 @@ Rules of `--json`, for every command:
 3. The exit code is the same as without `--json`. A command that is refused prints its document only if there is more
    to report than the reason, which is on standard error.
 """
-=======
-"""Print results on standard output: lines for a person, or one JSON document for a program."""
->>>>>>> 3d5968d (language: docstrings of agent, update, records and servers say what the thing is; the prose check reads messages, scripts and every package)
 
 from __future__ import annotations
 
@@ -42,13 +38,8 @@ def print_line(text: str) -> None:
     typer.echo(printable(text))
 
 
-<<<<<<< HEAD
 def print_report(lines: Sequence[str], document: Any, is_json: bool) -> None:
-    """A report: lines of text, or `document` as JSON."""
-=======
-def print_result(lines: Sequence[tuple[str, str]], document: Any, is_json: bool) -> None:
-    """Print a result: aligned lines of name and value, or `document` as JSON."""
->>>>>>> 3d5968d (language: docstrings of agent, update, records and servers say what the thing is; the prose check reads messages, scripts and every package)
+    """Print a report: lines of text, or `document` as JSON."""
     if is_json:
         print_json(document)
         return

@@ -29,7 +29,7 @@ from provisioning.registry import decisions as recorded
 def close_batch(
     registry: RegistryOption, batch: BatchOption, files: FilesOption = None, is_json: JsonOption = False
 ) -> None:
-    """Close a batch for good: no new unit starts in it, and its number is not used again (PR-06).
+    """Close a batch permanently: no new unit starts in it, and its number is not used again (PR-06).
 
     Example: `firstboot registry close-batch --registry registry.db --batch B1`
     """

@@ -52,7 +52,7 @@ class Field(NamedTuple):
 
 
 class Value(NamedTuple):
-    """An effective value and where it is from."""
+    """An effective value and its origin."""
 
     value: Any
     source: str

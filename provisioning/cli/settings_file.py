@@ -17,7 +17,7 @@ LARGEST_BYTES: Final = 65536
 
 
 class UnknownKeyError(SettingsError):
-    """A key of the file is no option of the command."""
+    """The file has a key that is not an option of the command."""
 
 
 def values_of_file(kinds: Mapping[str, type[Any]], table: str, config: Path | None) -> dict[str, Value]:
@@ -96,7 +96,7 @@ def _checked(path: Path, table: str, field: Field, value: Any) -> Any:
     import pydantic
 
     limits = {"ge": getattr(field.info, "min", None), "le": getattr(field.info, "max", None)}
-    is_exact = not _is_text(field.base)  # true is no number, "yes" is not true
+    is_exact = not _is_text(field.base)  # true is not a number, and "yes" is not true
     given = {name: one for name, one in limits.items() if one is not None}
     kind: Any = Annotated.__class_getitem__((field.base, pydantic.Field(strict=is_exact, **given)))  # type: ignore[attr-defined]
     try:

@@ -32,7 +32,7 @@ from provisioning.product.product import load_product
 
 @dataclass(frozen=True, kw_only=True)
 class IssueSettings:
-    """What a statement is about, the evidence for it, and who signs it."""
+    """The options of `statement issue`: the product, the evidence, and the person who signs."""
 
     product: Annotated[Path, typer.Option("--product", metavar="FILE", help="The product definition (TOML).")]
     evidence: Annotated[
