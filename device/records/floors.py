@@ -5,7 +5,7 @@ Rules:
    raises it.
 2. So a stored record below its number, or none, is a record that this unit lost. The unit then accepts nothing that is
    older than the number: otherwise a hostile broker could bring back revoked keys with an old key set.
-3. If the key of the security contact is revoked, its number is 0 again: whoever stole the key may have signed any.
+3. If the key of the security contact is revoked, its number is 0 again, because a thief may have signed any number.
 4. If the record `floors` itself is lost or damaged, the stored records give the numbers again.
 """
 

@@ -1,4 +1,4 @@
-"""What the compliance commands have in common: today's date, trusted keys, a registry that may be missing."""
+"""Inputs that the compliance commands share: today's date, trusted keys, a registry that may be missing."""
 
 from __future__ import annotations
 

@@ -4,9 +4,10 @@ Rules:
 1. A statement has a folder of its own, named by its id: the signed record, its JSON, HTML and insert, the evidence
    it was issued on, and the signatory's signature over the digests of these files. Files are written once, mode
    0444; a ledger beside them holds the digest of each, so a change or a loss is found.
-2. A statement is issued once the ledger has its line. A folder without a line was left by a crash and is replaced.
-3. Nothing is disposed of before its retention ends: the later of ten years from issue and the end of the support
-   period in the statement (SI 2023/1007 regulations 8 and 9).
+2. A statement counts as issued when the ledger has its line. A folder without a line is left from a crash and is
+   replaced.
+3. No statement is deleted before its retention ends: ten years from issue or the end of the support period in the
+   statement, whichever is later (SI 2023/1007 regulations 8 and 9).
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,149}")
 
 
 class ArchiveError(Exception):
-    """The archive refuses, or a file in it is missing or was changed."""
+    """The archive refused an operation, or one of its files is missing or was changed."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def retain_until(issued: dt.date, support_end: dt.date) -> dt.date:
 
 
 def slug(text: str) -> str:
-    """`text` as a part of a file name or an address: letters, digits, dots and dashes.
+    """Return `text` as a part of a file name or an address: letters, digits, dots and dashes.
 
     If that loses something, a part of the text's digest follows, so that different texts have different names.
     """
@@ -119,7 +120,7 @@ class Archive:
         ]
 
     def _archived(self, entry: Mapping[str, Any]) -> Archived:
-        """One line of the ledger. Raises ArchiveError for an id that is not the name of a folder here."""
+        """Return the statement of a line. Raises ArchiveError for an id that is not the name of a folder here."""
         if not ID.fullmatch(str(entry["id"])):
             raise ArchiveError(f"the ledger names {entry['id']!r}, which is not the id of a statement")
         return Archived(
@@ -159,9 +160,11 @@ class Archive:
         """
         payload = statement_json(document)
         if payload_of(signed)[0] != payload or not ID.fullmatch(document["id"]):
-            raise ArchiveError("the signature is not over this statement, or its id is no file name")
+            raise ArchiveError(
+                "the signature is not over this statement, or the statement's id cannot be a file name"
+            )
         if any(entry["id"] == document["id"] for entry in self.ledger.entries()):
-            raise ArchiveError(f"statement {document['id']} is there already; it cannot be changed (SC-08)")
+            raise ArchiveError(f"statement {document['id']} exists already; it cannot be changed (SC-08)")
         files = {
             SIGNED: signed,
             JSON: payload,
@@ -190,11 +193,11 @@ class Archive:
         )
         found = self.by_sha256(digest)
         if found is None:
-            raise ArchiveError("the statement cannot be found again")
+            raise ArchiveError("the statement was stored but cannot be read again")
         return found
 
     def verify(self) -> int:
-        """Read everything back; how many statements there are. Raises ArchiveError, LedgerError for the first fault."""
+        """Read everything back. Returns how many there are. Raises ArchiveError, LedgerError at the first fault."""
         kept = {each.id for each in self.statements()}
         for entry in self.ledger.entries():
             if entry["event"] != "issued" or entry["id"] not in kept:
@@ -202,7 +205,9 @@ class Archive:
             for name, digest in entry["files"].items():
                 path = self.root / entry["id"] / name
                 if not path.is_file():
-                    raise ArchiveError(f"{entry['id']}/{name} is gone before its retention ends")
+                    raise ArchiveError(
+                        f"{entry['id']}/{name} is missing although its retention has not ended"
+                    )
                 if hashlib.sha256(path.read_bytes()).hexdigest() != digest:
                     raise ArchiveError(f"{entry['id']}/{name} was changed")
         return len(kept)
@@ -221,7 +226,7 @@ class Archive:
 
 
 def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    """The folder with exactly these files, complete and on disk."""
+    """Write the folder with exactly these files; on return it is complete and on disk."""
     if folder.exists():  # rule 2: no line of the ledger names it
         shutil.rmtree(folder)
     draft = folder.with_name(f".{folder.name}.new")

@@ -1,8 +1,8 @@
-"""The statement that the units of a batch carry: the issued one, or for development a demonstration.
+"""The statement that the units of a batch carry: an issued one, or a demonstration for development.
 
 Rules:
-1. Without development a batch carries the newest issued statement of its type and batch, or nothing is made: no
-   statement, no unit (SC-04).
+1. A batch that is not for development carries the newest issued statement of its type and batch. Without one, no unit
+   is made (SC-04).
 2. The carried statement verifies under the signatory key that the same units trust.
 3. A development batch never carries an issued statement.
 """
@@ -38,7 +38,9 @@ def statement_record(
     found = None if archive is None else Archive(archive).latest(product.model, product.batch)
     if found is None:
         raise StatementError(
-            [f"none was issued for {product.model}, batch {product.batch}: firstboot statement issue (SC-04)"]
+            [
+                f"none was issued for {product.model}, batch {product.batch}; use `firstboot statement issue` (SC-04)"
+            ]
         )
     check_signature(found, keys.anchor_keys())
     if found.document()["support_period"]["end_date"] != product.support.end_date.isoformat():

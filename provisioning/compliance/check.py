@@ -1,8 +1,8 @@
 """Check a unit from its serial number, as an importer or a shop without an account (SC-11).
 
 Rules:
-1. The reader trusts two public keys, compared with the maker once: the signatory's and the station's. The packing
-   line, the statement and the files that show it to people count only because these keys signed them.
+1. The reader trusts two public keys, which they compared with the maker once: the signatory's and the station's. The
+   packing line, the statement and the files that show it to people count only because these keys signed them.
 2. Each question has its own answer: which unit, which statement, who signed it, whether its files are the signed ones,
    how long it is supported, where to report a security issue. A question that cannot be answered is a no.
 3. The digest that the unit itself shows (`statement_sha256` of its /public.json) proves that the unit has the same
@@ -40,7 +40,7 @@ SECURITY_TXT: Final = ".well-known/security.txt"
 
 @dataclass(frozen=True)
 class Answer:
-    """One question's answer in one sentence."""
+    """The answer to one question, in one sentence."""
 
     question: str
     is_yes: bool
@@ -60,15 +60,15 @@ class Delivery:
 
 
 def check_serial(serial: str, delivery: Delivery, device_sha256: str | None = None) -> list[Answer]:
-    """Return the answers for one unit, in order; the first that is a no can make later ones unanswerable."""
+    """Return the answers for one unit, in order. After a no, questions that depend on it are left out."""
     try:
         entry = _packed(serial, delivery.packing)
         if entry is None:
-            return [Answer("packing", False, f"The packing list holds no unit {serial}.")]
+            return [Answer("packing", False, f"The packing list has no unit {serial}.")]
         signer = check_line(entry, delivery.stations)
         statement = Archive(delivery.site / STATEMENTS).by_sha256(entry["statement"]["sha256"])
     except PackingError as error:
-        return [Answer("packing", False, f"The packing list names {serial}, but {error}.")]
+        return [Answer("packing", False, f"The packing list has {serial}, but {error}.")]
     except (LedgerError, ArchiveError, OSError, KeyError, TypeError) as error:
         return [Answer("packing", False, f"The packing list or the site cannot be read: {_words(error)}.")]
     answers = [Answer("packing", True, f"Unit {serial} is {entry['model']} of batch {entry['batch']}.")]
@@ -93,7 +93,7 @@ def _words(error: Exception) -> str:
 
 
 def _packed(serial: str, packing: Path) -> dict[str, Any] | None:
-    """Return the unit's line of the packing list, None unless there is exactly one."""
+    """Return the unit's line of the packing list, None if it has none or several."""
     if not packing.is_file():
         raise LedgerError(f"there is no packing list {packing.name}")
     found = [
@@ -115,10 +115,10 @@ def _about_statement(statement: Archived, entry: dict[str, Any], delivery: Deliv
     elif (document["product"]["model"], document["product"]["batch"]) != (entry["model"], entry["batch"]):
         problem = "is about another product or batch"
     elif expired:
-        problem = f"relies on a label that expired on {expired[0]}, before the unit left"
+        problem = f"relies on a label that expired on {expired[0]}, before the unit shipped"
     if problem:
         return Answer("statement", False, f"{statement.id} {problem}.")
-    return Answer("statement", True, f"{statement.id} holds all items of Schedule 4 for this batch.")
+    return Answer("statement", True, f"{statement.id} has all items of Schedule 4 for this batch.")
 
 
 def _about_signature(statement: Archived, delivery: Delivery) -> Answer:
@@ -139,7 +139,7 @@ def _about_files(statement: Archived, delivery: Delivery) -> Answer:
 
 
 def _about_unit(serial: str, entry: dict[str, Any], registry: Registry) -> Answer:
-    """Rule 4: the unit's state now, and whether the registry knows it as it was shipped."""
+    """Answer rule 4 from the registry: the unit's state now, and whether its facts are those of the packing line."""
     unit = registry.find(serial=serial)
     if unit is None:
         return Answer("registry", False, f"The registry has no unit {serial}.")
@@ -150,12 +150,14 @@ def _about_unit(serial: str, entry: dict[str, Any], registry: Registry) -> Answe
     shipped = (entry["device_id"], entry["batch"], entry["statement"]["sha256"], entry["image_sha256"])
     statement, image = (unit.statement_sha256 or b"").hex(), (unit.image_digest or b"").hex()
     if shipped != (unit.device_id.hex(), unit.batch, statement, image):
-        return Answer("registry", False, "The registry has other facts of the unit than its packing line.")
+        return Answer(
+            "registry", False, "The registry and the packing line have different facts of the unit."
+        )
     return Answer("registry", True, "The registry has the unit as passed and not withdrawn.")
 
 
 def _about_withdrawal(serial: str, entry: dict[str, Any], signer: str, delivery: Delivery) -> Answer:
-    """Rule 4, without the registry."""
+    """Answer rule 4 without the registry, from the list on the site."""
     try:
         found = find_list(delivery.site / STATEMENTS, delivery.stations, signer, delivery.today)
     except WithdrawalsError as error:
@@ -185,13 +187,11 @@ def _about_support(statement: Archived, entry: dict[str, Any], delivery: Deliver
         return Answer(
             "support period",
             False,
-            f"Published until {end}, stated until {stated}, in the unit {entry['support_end']}.",
+            f"The end of support differs: published {end}, statement {stated}, unit {entry['support_end']}.",
         )
     if published.end_date < delivery.today:
         return Answer("support period", False, f"The support period ended on {end}.")
-    return Answer(
-        "support period", True, f"Security updates are published until {end}, stated until {stated}."
-    )
+    return Answer("support period", True, f"Security updates are provided until {end} (statement: {stated}).")
 
 
 def _about_contact(delivery: Delivery) -> Answer:
@@ -200,7 +200,7 @@ def _about_contact(delivery: Delivery) -> Answer:
     except (SecurityTxtError, OSError) as error:
         return Answer("contact", False, f"{_words(error)}.")
     return Answer(
-        "contact", True, f"Security issues are reported to {fields.contacts[0]}; policy {fields.policy}."
+        "contact", True, f"Report security issues to {fields.contacts[0]}; the policy is {fields.policy}."
     )
 
 

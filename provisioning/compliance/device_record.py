@@ -61,8 +61,8 @@ def record_problems(
         end = product.support.end_date
         if before is not None and end > before.end_date:
             problems.append(
-                f"{product.model}: the period is extended to {end.isoformat()}, but there is no signed support record"
-                " for devices: make one with firstboot release record support (SP-03)"
+                f"{product.model}: the period is extended to {end.isoformat()}, but no signed support record for"
+                " devices was given. Make one with `firstboot release record support` (SP-03)"
             )
     problems += [
         f"a support record is for class {class_id.hex()}, which is not published" for class_id in read
@@ -71,7 +71,7 @@ def record_problems(
 
 
 def support_anchors(keys: Iterable[AnchorKey]) -> Anchors:
-    """Anchors that hold these keys in the support role, each once."""
+    """Return anchors with these keys in the support role, each once."""
     by_id = {key.key_id: Key(key.key_id, key.algorithm, ROLE_SUPPORT, key.public) for key in keys}
     return Anchors(bytes(16), bytes(16), tuple(by_id.values()), 0, 0, NO_RULES)
 
@@ -85,7 +85,7 @@ def _differences(product: Product, content: support.SupportRecord) -> list[str]:
     found = []
     if shown != period.end_date:
         found.append(
-            f"{product.model}: the record for devices says {shown.isoformat()}, the page"
+            f"{product.model}: the record for devices ends on {shown.isoformat()}, the page on"
             f" {period.end_date.isoformat()} (SP-03)"
         )
     if content.notice_days != period.notice_days:

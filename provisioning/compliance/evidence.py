@@ -1,12 +1,12 @@
-"""The checks before a statement may be issued: outcomes by requirement id, for one firmware or one publication.
+"""The outcomes of the checks that a statement needs, by requirement id, for one firmware or one publication.
 
 Rules:
 1. A statement needs a "pass" for every legal check of its firmware and of its publication. Missing, skipped and
    failed are the same here: not passed (SC-03).
 2. Firmware evidence comes from a test run (`evidence_run.py`) and the table in docs/requirements.md that names the
    tests of each id. A test that is named and did not run has not passed.
-3. A requirement that does not apply is recorded with the reason that the table gives. `signed_evidence.py` decides
-   whether the product definition confirms it, and checks signature, age and image.
+3. A requirement that does not apply is recorded with the reason from the table. `signed_evidence.py` decides whether
+   the product definition confirms it, and checks signature, age and image.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PASS, FAIL, NOT_RUN, NOT_APPLICABLE = "pass", "fail", "not run", "not applicable
 OUTCOMES: Final = (PASS, FAIL, NOT_RUN, NOT_APPLICABLE)
 
 # The legal requirements (level L of docs/requirements.md) that tests of software can show. SC-* are checked where
-# a statement is made, units one by one at the ship gate.
+# a statement is made, and single units at the ship gate.
 REQUIRED: Final = {
     FIRMWARE: (
         "PW-01", "PW-02", "PW-03", "PW-04", "PW-05", "PW-06", "PW-07", "PW-08", "PW-10", "PW-11", "PW-19",
@@ -46,7 +46,7 @@ class EvidenceError(ValueError):
 
 @dataclass(frozen=True)
 class Check:
-    """One requirement's outcome, and what it rests on in one line."""
+    """The outcome of one requirement, and its grounds in one line."""
 
     id: str
     outcome: str
@@ -55,7 +55,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Outcomes of checks, their subject (`of`: image_sha256 and version, or model and end_date), and their day."""
+    """The outcomes of checks, their subject (`of`: image_sha256 and version, or model and end_date), and their day."""
 
     subject: str
     of: Mapping[str, str]
@@ -69,7 +69,7 @@ class Evidence:
         for name in REQUIRED[self.subject]:
             check = by_id.get(name)
             if check is None:
-                found.append(f"{name}: the {self.subject} evidence does not have this check")
+                found.append(f"{name}: this check is missing in the {self.subject} evidence")
             elif check.outcome not in (PASS, NOT_APPLICABLE):
                 found.append(f"{name}: {check.outcome} ({check.detail})")
         return found
@@ -127,7 +127,7 @@ def load_evidence(path: Path) -> Evidence:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: which tests show the requirement, in what state it is."""
+    """One line of the table: the requirement's state, and the tests that show it."""
 
     id: str
     state: str
@@ -198,7 +198,7 @@ def from_test_run(
 
 def _judge(name: str, row: Row | None, outcomes: Mapping[tuple[str, str], list[str]]) -> Check:
     if row is None:
-        return Check(name, NOT_RUN, "the table of requirements does not know it")
+        return Check(name, NOT_RUN, "it is not in the table of requirements")
     if row.state == "not claimed":
         return Check(name, NOT_APPLICABLE, row.note or "not claimed")
     if not row.tests or row.state == "planned":
@@ -222,5 +222,5 @@ def _cases(outcomes: Mapping[tuple[str, str], list[str]], file: str, test: str) 
 
 
 def partly(evidence: Iterable[Evidence]) -> list[Check]:
-    """Return the checks that passed as far as they go, to be read before signing."""
+    """Return the checks that passed for a part of their requirement; a person reads them before signing."""
     return [check for each in evidence for check in each.checks if "; partly:" in check.detail]

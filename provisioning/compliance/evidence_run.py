@@ -1,9 +1,9 @@
-"""Make firmware evidence in one go: check that an image is this commit's firmware, run the tests, sign the outcome.
+"""Make firmware evidence: check that an image is this commit's firmware, run the tests, and sign the outcome.
 
 Rules:
-1. The checkout has no changes, so that the commit names what was tested.
-2. The image's firmware is, byte for byte and to its end, what this checkout builds (builds are reproducible), so that
-   the tests run this very firmware. Its signature and header are the maker's and are not compared.
+1. The checkout has no changes, so that the commit identifies the tested code.
+2. The image's firmware is, byte for byte and to its end, the one that this checkout builds (builds are reproducible),
+   so that the tests run exactly this firmware. Its signature and header are the maker's and are not compared.
 3. Every test file that docs/requirements.md names for a legal requirement runs; nothing is taken from an older run.
    The table is read from the commit, and no setting of the caller's environment reaches pytest.
 4. Evidence names the image by the digest that units report (`ImageInfo.digest`), and has the image's own version.
@@ -67,7 +67,7 @@ def signed_image(data: bytes, source: str = "the image") -> ImageInfo:
 def make_evidence(
     checkout: Checkout, image: bytes, signer: Signer, today: dt.date, table: str = TABLE
 ) -> SignedEvidence:
-    """Evidence for `image` (the signed image that units run). `table`: path of the table of requirements in the commit.
+    """Return evidence for `image` (the signed image). `table`: path of the table of requirements in the commit.
 
     Raises EvidenceError for a changed checkout and for another firmware, OSError.
     """
@@ -110,7 +110,7 @@ def clean_commit(root: Path) -> str:
     """Return the commit of a checkout without changes. Raises EvidenceError."""
     if _git(root, "status", "--porcelain").strip():
         raise EvidenceError(
-            "the checkout has changes that are not committed: no commit names what would be tested"
+            "the checkout has changes that are not committed, so no commit would identify the tested code"
         )
     return _git(root, "rev-parse", "HEAD").strip()
 
@@ -151,5 +151,5 @@ def junit_of(root: Path, files: Sequence[str]) -> bytes:
         plain = {name: value for name, value in os.environ.items() if not name.startswith(UNSET)}
         subprocess.run(command, cwd=root, check=False, stdout=sys.stderr, env=plain)
         if not out.is_file():
-            raise EvidenceError("the test run left no result: read pytest's messages above")
+            raise EvidenceError("the test run wrote no result: read pytest's messages above")
         return out.read_bytes()

@@ -1,4 +1,4 @@
-"""Faults of a whole batch in the registry, one sentence each without its full stop."""
+"""The faults of a whole batch in the registry, one sentence each without its full stop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def batch_faults(registry: Registry, batch: str) -> list[str]:
-    """Faults of a batch that may still be in production: a damaged chain, incidents, units in quarantine."""
+    """Return the faults of a batch that may still be in production: damaged chain, incidents, units in quarantine."""
     faults = []
     try:
         registry.verify_chain()
@@ -24,7 +24,7 @@ def batch_faults(registry: Registry, batch: str) -> list[str]:
     serials = [unit.serial for unit in registry.units(batch) if unit.status == QUARANTINED]
     if serials:
         faults.append(
-            f"{len(serials)} of its units wait for a decision in quarantine: {', '.join(serials[:5])}"
+            f"{len(serials)} of its units are quarantined and wait for a decision: {', '.join(serials[:5])}"
         )
     return faults
 
@@ -32,6 +32,6 @@ def batch_faults(registry: Registry, batch: str) -> list[str]:
 def ship_faults(registry: Registry, batch: str) -> list[str]:
     """Return why no unit of a batch may ship, one sentence each without its full stop (PR-05, PW-06 to PW-10).
 
-    It is open, a branch was not synced, an incident is open, or its set-up codes were not checked together.
+    The batch is open, a branch was not synced, an incident is open, or its set-up codes were not checked together.
     """
     return [*ship_problems(registry, batch), *check_faults(registry, batch)]

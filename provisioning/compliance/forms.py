@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 TITLE: Final = "Statement of compliance"
 DEMONSTRATION_TITLE: Final = "Demonstration of a statement"
-# The buyer must know this about the label. It is printed with the statement because both are in the box.
+# A buyer must know this about the label. It is printed with the statement because both are in the box.
 LEAFLET: Final = (
     "Keep the label of this product. You need the set-up code on it once, and again after a reset to factory"
-    " settings. Nobody keeps a copy of the code. Without the label you cannot set the product up after a reset.",
+    " settings. Nobody has a copy of the code: without the label you cannot set the product up after a reset.",
     "This statement is also stored in the product. The product shows it on its own page, without internet or sign-in.",
 )
 _TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -94,7 +94,7 @@ def paragraphs(document: Mapping[str, Any]) -> list[tuple[str, str, list[str]]]:
 
 
 def _start_words(support: dict[str, Any]) -> str:
-    """ "from DAY ", if the product definition states the first day."""
+    """Return "from DAY " if the product definition states the first day, else nothing."""
     return f"from {date_words(support['start_date'])} " if "start_date" in support else ""
 
 
@@ -126,7 +126,7 @@ def statement_text(document: Mapping[str, Any]) -> str:
 
 
 def environment(*folders: Path) -> jinja2.Environment:
-    """Templates of this package and of `folders`; everything that is filled in is escaped."""
+    """Return the environment with the templates of this package and of `folders`; it escapes every value."""
     import jinja2
 
     return jinja2.Environment(
@@ -206,7 +206,7 @@ def _numbered(label: str) -> type[Any]:
     left = 14 * mm + 6  # the margin, and the padding of the frame that holds the text
 
     class Numbered(Canvas):  # type: ignore[misc]
-        """Keeps the pages until their number is known."""
+        """A canvas that keeps the pages until their number is known."""
 
         def __init__(self, *arguments: Any, **options: Any) -> None:
             super().__init__(*arguments, **options)

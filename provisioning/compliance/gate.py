@@ -1,8 +1,8 @@
-"""The ship gate: whether a unit may leave the factory, and if not, why, in one sentence each (SC-04, SP-11).
+"""The ship gate: it lets a unit leave the factory, or returns every reason against it (SC-04, SP-11).
 
 Rules:
-1. Four things must be in order: the unit's verification, the statement it carries, the published support period of
-   its type, and that no other unit shares anything that must be unique. Every fault is reported, not only the first.
+1. It checks four aspects: the unit's verification, the statement it carries, the published support period of its
+   type, and the values that no other unit may share. It reports every fault, not only the first.
 2. A batch ships whole or not at all. Retired units are left out.
 3. Each unit that ships gets a line in the packing list, signed by the station: serial, batch, statement. A serial
    leads to its statement and a statement to its serials (SC-07).
@@ -41,7 +41,7 @@ RETIRED: Final = "retired"
 
 @dataclass(frozen=True)
 class Refusal:
-    """A reason why a unit may not ship, or with serial "" the whole batch. `aspect` is one of rule 1's four."""
+    """A reason why a unit (with serial "": the whole batch) may not ship. `aspect` is one of the four of rule 1."""
 
     serial: str
     aspect: str
@@ -71,7 +71,7 @@ class Gate:
     _twice: dict[str, Counter[bytes]] = field(default_factory=dict, repr=False)
 
     def ship(self, *, serial: str | None = None, batch: str | None = None) -> list[str]:
-        """Ship one unit or a whole batch; return the serial numbers that got a line now. Raises ShipError, OSError.
+        """Ship one unit or a whole batch. Returns the serial numbers with a new line. Raises ShipError, OSError.
 
         A unit that already shipped gets no second line, so an interrupted command can be repeated.
         """
@@ -85,8 +85,8 @@ class Gate:
                 Refusal(
                     unit.serial,
                     "uniqueness",
-                    f"The packing list has another unit of this serial number: device {gone[unit.serial]} left with it."
-                    " Give each registry a packing list and a serial prefix of its own.",
+                    f"The packing list has another unit with this serial number: device {gone[unit.serial]}."
+                    " Give each registry its own packing list and serial prefix.",
                 )
                 for unit in units
                 if gone.get(unit.serial, unit.device_id.hex()) != unit.device_id.hex()
@@ -114,9 +114,9 @@ class Gate:
                 yield Refusal(unit.serial, aspect, sentence)
 
     def _common(self, serial: str | None, batch: str | None, units: Sequence[Unit]) -> Iterator[Refusal]:
-        """Faults of the records themselves, which concern every unit."""
+        """Yield the faults of the records themselves, which concern every unit."""
         if not units:
-            yield Refusal("", "verification", f"The registry knows no unit of {batch or serial}.")
+            yield Refusal("", "verification", f"The registry has no unit of {batch or serial}.")
         for aspect, check in (
             ("verification", self.registry.verify_chain),
             ("statement", self.archive.verify),
@@ -181,7 +181,7 @@ UNIQUE: Final = ("device_id", "device_certificate", "web_fingerprint", "record_h
 
 def _check_verification(gate: Gate, unit: Unit) -> Iterator[str]:
     if unit.status != PASSED:
-        yield f"Its lock was never verified: the registry has it as {unit.status}."
+        yield f"Its lock was never verified: its state in the registry is {unit.status}."
         return
     if unit.is_development:
         yield "It was made with development keys or a development build and is not for sale."
@@ -190,13 +190,13 @@ def _check_verification(gate: Gate, unit: Unit) -> Iterator[str]:
     passed = {phase.name for phase in gate.registry.phases(unit.id) if phase.outcome == "PASS"}
     for name in ("verify", "label", "prove"):
         if name not in passed:
-            yield f"No run of it passed the phase {name}."
+            yield f"It never passed the phase {name}."
 
 
 def _check_statement(gate: Gate, unit: Unit) -> Iterator[str]:
     statement = gate.statement_of(unit)
     if statement is None:
-        yield "The statement it carries was never issued: it is a demonstration, or another maker's."
+        yield "The statement it carries is not an issued one of this maker; it may be a demonstration."
         return
     if statement.batch != unit.batch:
         yield f"It carries the statement of batch {statement.batch}."
@@ -213,9 +213,9 @@ def _check_statement(gate: Gate, unit: Unit) -> Iterator[str]:
         if last_day < gate.today.isoformat():
             yield f"The label that its statement relies on for {requirement} expired on {last_day} (SC-09)."
     if document["firmware"]["image_sha256"] != (unit.image_digest or b"").hex():
-        yield "It runs another image than the one in its statement's evidence."
+        yield "Its image is not the one in its statement's evidence."
     if document["support_period"]["end_date"] != date_text(unit.support_end_day or 0):
-        yield "Its own support record ends on another day than its statement says (SP-07)."
+        yield "Its support record and its statement name different last days (SP-07)."
 
 
 def _check_support(gate: Gate, unit: Unit) -> Iterator[str]:
@@ -229,7 +229,7 @@ def _check_support(gate: Gate, unit: Unit) -> Iterator[str]:
         yield f"The support period of {model} ended on {published.end_date.isoformat()} (SP-11)."
     stated = date_text(unit.support_end_day or 0)
     if published.end_date.isoformat() < stated:
-        yield f"The published support period ends before the {stated} that its statement says (SP-07)."
+        yield f"The published support period ends before {stated}, the last day in its statement (SP-07)."
 
 
 def _check_uniqueness(gate: Gate, unit: Unit) -> Iterator[str]:

@@ -1,13 +1,13 @@
-"""Issuing a statement of compliance: a named person signs, after every legal check has passed.
+"""Issue a statement of compliance: a named person signs it after every legal check has passed.
 
 Rules:
-1. The tool signs nothing by itself. The person names themselves and their function as the product definition has
-   them, and opens a key that is encrypted under a passphrase only they know (SC-03). A key without a passphrase,
-   or from a folder of development keys, is refused.
-2. Refused while anything is missing: a legal check of the firmware or of the publication, the scope decision
-   (SC-10), a support period that has not ended (SP-11), a label that has not expired (SC-09), or while the
-   registry holds an open fault of the batch.
-3. A statement is never changed; a new one for the same batch has the next version and names what it supersedes.
+1. The tool signs nothing by itself. The person gives their name and function as in the product definition, and opens
+   a key that is encrypted with a passphrase that only they know (SC-03). A key without a passphrase, or from a folder
+   of development keys, is refused.
+2. The tool refuses if a legal check of the firmware or of the publication or the scope decision (SC-10) is missing, if
+   the support period has ended (SP-11), if a label has expired (SC-09), or if the batch has an open fault in the
+   registry.
+3. A statement is never changed. A new one for the same batch has the next version and names the one it supersedes.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ PASSPHRASE_CHARS: Final = 12
 
 @dataclass(frozen=True)
 class Signatory:
-    """The person who signs, as they name themselves, and their signer."""
+    """The person who signs: the name and function that they gave, and their signer."""
 
     name: str
     function: str
@@ -54,12 +54,12 @@ class Signatory:
 
 
 def draw_key(path: Path, passphrase: str) -> FileSigner:
-    """Draw a signatory's key into `path` (mode 0600, encrypted); the public half goes to the same name with .pub.
+    """Generate a signatory's key in `path` (mode 0600, encrypted); the public key goes to the same name with .pub.
 
     Raises StatementError for a short passphrase, FileExistsError.
     """
     if len(passphrase) < PASSPHRASE_CHARS:
-        raise StatementError([f"a signatory's passphrase has at least {PASSPHRASE_CHARS} characters"])
+        raise StatementError([f"a signatory's passphrase must have at least {PASSPHRASE_CHARS} characters"])
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(
         serialization.Encoding.PEM,
@@ -79,7 +79,7 @@ def draw_key(path: Path, passphrase: str) -> FileSigner:
 def open_key(path: Path, passphrase: str) -> FileSigner:
     """Return the signatory's signer. Raises StatementError; OSError if there is no file."""
     if (path.parent / MARKER).exists():
-        raise StatementError(["a development key signs no statement of compliance"])
+        raise StatementError(["a development key cannot sign a statement of compliance"])
     try:
         data = read_private(path)
     except ValueError as error:
@@ -110,7 +110,7 @@ def problems_of(
     """Return every reason not to issue a statement for this product and batch today, one sentence each."""
     found = [f"batch {product.batch}: {fault}" for fault in batch_faults]
     if product.scope is None:
-        found.append("the scope decision is missing: [scope] of the product definition (SC-10)")
+        found.append("the scope decision is missing: add the table [scope] to the product definition (SC-10)")
     if product.support.end_date < today:
         found.append(f"the support period ended on {product.support.end_date} (SP-11)")
     for requirement, label in product.statement.labels.items():
@@ -124,7 +124,7 @@ def problems_of(
     if image_sha256 is None and product.image_sha256 is not None:
         image_sha256 = product.image_sha256.hex()
     if product.image_sha256 is not None and product.image_sha256.hex() != image_sha256:
-        found.append("the image is not the one that [firmware] image_sha256 of the definition names")
+        found.append("the image is not the one of image_sha256 in [firmware] of the product definition")
     return found + one_of_each(product, evidence, image_sha256, today)
 
 
@@ -137,7 +137,7 @@ def prepare(
     batch_faults: Sequence[str] = (),
     image_sha256: str | None = None,
 ) -> dict[str, Any]:
-    """Return the statement without the signature's words, for the person who signs to read.
+    """Return the statement without the words about the signature, so that the signatory can read it before signing.
 
     `image_sha256` (hex): the image that the batch runs. Raises StatementError with every reason not to issue it.
     """

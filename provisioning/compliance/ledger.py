@@ -5,8 +5,8 @@ Rules:
    keys), both hashes in hex, the first `previous` is 64 zeros.
 2. A line is written when its newline is on disk. Bytes after the last newline come from a crash and were never
    acknowledged. The next append removes them.
-3. A chain alone cannot show that its end was cut away. `check_continues` compares with a copy that was published
-   earlier, which is why earlier publications are kept.
+3. A chain by itself cannot show that its end was cut off. `check_continues` compares it with a copy that was published
+   earlier; earlier publications are kept for that.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ LINE_BYTES: Final = 65536
 
 
 class LedgerError(Exception):
-    """The ledger was changed, cut or moved; the text says where."""
+    """The ledger was changed, cut or moved; the text names the place."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One entry with its place in the chain; `hash` covers it and all before."""
+    """One entry with its place in the chain; `hash` covers it and all earlier entries."""
 
     number: int
     previous: str
@@ -59,7 +59,7 @@ def parse(data: bytes, name: str = "ledger") -> list[Line]:
         if (line.number, line.previous) != (number, previous) or line.hash != _hash(
             previous, number, line.entry
         ):
-            raise LedgerError(f"{name}, line {number}: changed, dropped or moved")
+            raise LedgerError(f"{name}, line {number}: the line was changed, dropped or moved")
         lines.append(line)
         previous = line.hash
     return lines
@@ -79,7 +79,7 @@ def _decode(raw: bytes, place: str) -> Line:
 
 
 class Ledger:
-    """The ledger in `path`; the file appears with its first entry."""
+    """The ledger in the file `path`, which the first entry creates."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -115,7 +115,7 @@ class Ledger:
 
     @contextmanager
     def _locked(self) -> Iterator[int]:
-        """The open file, locked by this process."""
+        """Return the open file, locked by this process."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
@@ -134,6 +134,8 @@ def check_continues(earlier: Sequence[Line], later: Sequence[Line]) -> None:
     """Raise LedgerError unless `later` begins with every line of `earlier`."""
     for number, line in enumerate(earlier, 1):
         if number > len(later):
-            raise LedgerError(f"line {number} and what followed were published earlier and are gone")
+            raise LedgerError(
+                f"line {number} was published earlier and is missing, and so are all lines after it"
+            )
         if later[number - 1].hash != line.hash:
             raise LedgerError(f"line {number} is not the one that was published earlier")

@@ -55,7 +55,7 @@ def check_line(entry: Mapping[str, Any], stations: Iterable[AnchorKey]) -> str:
     except StationRecordError as error:
         raise PackingError(f"its line is wrong: {error}") from None
     except (KeyError, ValueError):
-        raise PackingError("its line has no signature of a station") from None
+        raise PackingError("its line has no station's signature") from None
     if payload != _payload(entry):
         raise PackingError("its line is not the one that the station signed")
     return signer.hex()

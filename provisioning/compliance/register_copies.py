@@ -1,11 +1,11 @@
-"""Where the support register is remembered besides itself, so that deleting it cannot shorten a period (SP-02).
+"""The copies of the support register. Because of them, deleting the register cannot shorten a period (SP-02).
 
 Rules:
 1. The archive of statements keeps a copy of the register, and statements keep the periods that they state. The
    archive has to be kept for ten years (SI 2023/1007 regulations 8 and 9).
 2. The published site has a copy too, and the maker can name earlier ones.
-3. The register has to begin with every line of each copy. A period cannot end before the end date that an issued
-   statement of the same model states.
+3. The register must begin with all lines of each copy. A period cannot end before the end date in an issued statement
+   of the same model.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ COPY: Final = "support-register.jsonl"
 
 
 def check_copies(lines: Sequence[Line], copies: Iterable[Path]) -> None:
-    """Raise LedgerError if a copy that exists holds a line that the register does not have, OSError."""
+    """Raise LedgerError if an existing copy has a line that the register does not have. Also raises OSError."""
     for path in copies:
         if not path.exists():
             continue
@@ -40,12 +40,12 @@ def check_copies(lines: Sequence[Line], copies: Iterable[Path]) -> None:
 
 
 def archive_copy(archive: Path) -> Path:
-    """Return where the archive keeps its copy."""
+    """Return the path of the archive's copy."""
     return archive / COPY
 
 
 def keep_copy(register: Ledger, archive: Path) -> None:
-    """Replace the archive's copy with the register as it is now. Raises OSError."""
+    """Replace the archive's copy with the present register. Raises OSError."""
     archive.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=f".{COPY}.", dir=archive)
     with os.fdopen(descriptor, "wb") as file:

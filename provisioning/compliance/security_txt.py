@@ -1,4 +1,4 @@
-"""security.txt (RFC 9116): written from the contact of a product definition, and read strictly.
+"""Write security.txt (RFC 9116) from the contact of a product definition, and read it strictly.
 
 Rules (RFC 9116 2.5):
 1. At least one Contact, a URI; https, mailto or tel. 2. Exactly one Expires, in the future and less than a year away.
@@ -30,7 +30,7 @@ class SecurityTxtError(ValueError):
 
 @dataclass(frozen=True)
 class SecurityTxt:
-    """The fields that we use."""
+    """The fields of security.txt that Firstboot uses."""
 
     contacts: tuple[str, ...]
     expires: dt.datetime

@@ -1,4 +1,4 @@
-"""Evidence as the test runner signs it, and what makes it too weak to issue a statement on (SC-03).
+"""Evidence that a test runner signed, and the reasons why a statement cannot be based on it (SC-03).
 
 Rules:
 1. Evidence is a COSE_Sign1 by the runner's key over the JSON of `evidence.py`. A file without a signature, or signed by
@@ -6,7 +6,7 @@ Rules:
 2. Firmware evidence names the image (SHA-256), the commit, the tool versions and the test run. The image has to be the
    one that the batch runs. A run from changed files has no commit and is refused.
 3. Evidence is at most EVIDENCE_DAYS old on the day of issue (our choice, not the law's).
-4. "Not applicable" counts only for what the product definition shows: PW-05 without software that the user has to
+4. "Not applicable" counts only if the product definition confirms it: PW-05 without software that the user has to
    install, RP-07 without the ISO/IEC 29147 route.
 """
 
@@ -62,7 +62,7 @@ class SignedEvidence:
 
 
 def sign_evidence(evidence: Evidence, signer: Signer) -> SignedEvidence:
-    """Evidence with the runner's signature."""
+    """Return the evidence with the runner's signature."""
     return SignedEvidence(evidence, sign_record(evidence.to_json(), TYP, signer), signer.key_id)
 
 
@@ -82,16 +82,14 @@ def read_evidence(data: bytes, runners: Iterable[AnchorKey], source: str = "evid
 def weaknesses(
     product: Product, given: SignedEvidence, image_sha256: str | None, today: dt.date
 ) -> list[str]:
-    """Return why a statement for this product and image cannot rest on this evidence today, one sentence each."""
+    """Return why a statement for this product and image cannot be based on this evidence today, one sentence each."""
     evidence = given.evidence
     found = evidence.problems()
     age = (today - evidence.made).days
     if age < 0:
-        found.append(f"the {evidence.subject} evidence is dated {evidence.made}, after today")
+        found.append(f"the {evidence.subject} evidence has a date in the future, {evidence.made}")
     if age > EVIDENCE_DAYS:
-        found.append(
-            f"the {evidence.subject} evidence is of {evidence.made}, older than {EVIDENCE_DAYS} days"
-        )
+        found.append(f"the {evidence.subject} evidence of {evidence.made} is older than {EVIDENCE_DAYS} days")
     found += [
         f"{check.id}: not applicable, but the product definition shows that it applies"
         for check in evidence.checks
@@ -126,7 +124,7 @@ def _about_firmware(
     if not COMMIT.fullmatch(of.get("commit", "")):
         found.append("the firmware evidence does not name the commit that was tested")
     found += [
-        f"the firmware evidence lacks {name}"
+        f"the firmware evidence has no {name}"
         for name in ("version", "tools", "junit_sha256")
         if not of.get(name)
     ]
@@ -145,9 +143,7 @@ def _about_publication(
             f" {product.support.end_date} (SP-07)"
         )
     elif of.get("published_sha256") != Publication.of(product, today).digest():
-        found.append(
-            "what was published of the support period and its parts is not what the definition says (SP-07)"
-        )
+        found.append("the published support period or its parts differ from the product definition (SP-07)")
     if "development" in of:
         found.append("the published pages were built for development")
     return found

@@ -1,4 +1,4 @@
-"""A record that one trusted key signed: a COSE_Sign1 with a payload, of a stated type."""
+"""Read a record that one trusted key signed: a COSE_Sign1 of a given type, with its payload."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class UntrustedError(ValueError):
-    """The record is of another type, or none of the trusted keys signed it as the only one."""
+    """The record has another type, or its only signature is not by a trusted key."""
 
 
 def read(data: bytes, typ: str, trusted: Iterable[AnchorKey], limit: int) -> tuple[bytes, bytes]:

@@ -36,7 +36,7 @@ from provisioning.compliance.evidence import (
 )
 from provisioning.compliance.ledger import Ledger, LedgerError
 from provisioning.compliance.register_copies import archive_copy, check_copies, keep_copy, stated_problems
-from provisioning.compliance.site_check import check_site
+from provisioning.compliance.site_check import check_site, cited
 from provisioning.compliance.site_pages import PLAIN, write, write_pages
 from provisioning.compliance.statement import ISO_29147
 from provisioning.compliance.support_register import (
@@ -52,7 +52,7 @@ from provisioning.product.public_texts import POLICY
 if TYPE_CHECKING:
     from provisioning.product.product import Product
 
-# First parts of addresses that pages and files of the site itself have.
+# First parts of addresses that belong to the site's own pages and files.
 RESERVED: Final = frozenset(
     {
         "index.html",
@@ -93,7 +93,7 @@ class Site:
 
 
 def build_site(site: Site) -> list[Evidence]:
-    """Build the site; the publication evidence of each product. Raises SiteError, OSError."""
+    """Build the site. Returns the publication evidence of each product. Raises SiteError, OSError."""
     failed = {product.model: _failures(product, site) for product in site.products}
     found = _common_problems(site)
     records, problems = _records_for_devices(site)
@@ -120,7 +120,7 @@ def record_path(model: str) -> str:
 
 
 def _records_for_devices(site: Site) -> tuple[dict[str, bytes], list[str]]:
-    """Return the devices' records by model, and what contradicts them on the pages (SP-03)."""
+    """Return the devices' records by model, and every contradiction between them and the pages (SP-03)."""
     try:
         published = current(Ledger(site.register).lines())
     except (LedgerError, RegisterError):
@@ -145,7 +145,7 @@ def _publish(site: Site, draft: Path) -> None:
         policy = policy_path(site.products[0], site.base_url) or ""
         write_pages(site, draft, policy, now, history(trial.lines()))
     except (LedgerError, RegisterError) as error:
-        raise SiteError([f"{error} (SP-02)"]) from None
+        raise SiteError([cited(str(error), "SP-02")]) from None
     found = check_site(draft, site.base_url, site.today)
     if found:
         raise SiteError(found)
@@ -177,13 +177,15 @@ def _common_problems(site: Site) -> list[str]:
     if not site.products:
         found.append("there is no product to publish")
     if len({slug(product.model).casefold() for product in site.products}) != len(site.products):
-        found.append("two products have the same name in addresses")
+        found.append("two products have model names that give the same address; rename one")
     contacts = {
         (each.contact.report, each.contact.acknowledgement, each.contact.status_updates, each.contact.policy)
         for each in site.products
     }
     if len(contacts) > 1:
-        found.append("the products name different contacts, times or policies; one site has one (RP-01)")
+        found.append(
+            "the products name different contacts, times or policies, but a site can have only one of each (RP-01)"
+        )
     if not site.is_development:
         found += [f"{each.model}: {text}" for each in site.products for text in placeholders(each)]
     try:
@@ -194,12 +196,12 @@ def _common_problems(site: Site) -> list[str]:
 
 
 def _failures(product: Product, site: Site) -> dict[str, str]:
-    """Requirement id -> why the publication would not meet it."""
+    """Return, by requirement id, why the publication would not meet the requirement."""
     failed: dict[str, str] = {}
     if policy_path(product, site.base_url) is None:
         failed["RP-01"] = (
-            f"the policy {product.contact.policy} needs an address of its own on {site.base_url}, where the site has"
-            " no other page or file (RP-01)"
+            f"the policy {product.contact.policy} needs an address on {site.base_url} that no other page or file has"
+            " (RP-01)"
         )
     bill = (site.bills or {}).get(product.model)
     for name, gaps in (
@@ -209,13 +211,13 @@ def _failures(product: Product, site: Site) -> dict[str, str]:
         if gaps:
             failed[name] = f"{'; '.join(gaps)} ({name})"
     if product.publication is None:
-        failed["SP-05"] = "[publication] with its main characteristics is missing (SP-05)"
+        failed["SP-05"] = "the table [publication] with the main characteristics is missing (SP-05)"
         return failed
     if _declares_iso(product) and product.publication.how_to_report is None:
-        failed["RP-07"] = "the ISO/IEC 29147 route needs [publication] how_to_report (RP-07)"
+        failed["RP-07"] = "the ISO/IEC 29147 route needs how_to_report in [publication] (RP-07)"
     words = plain.problems(_support_words(product), _sentence(product))
     if words:
-        failed["SP-04"] = f"the page about its support period: {'; '.join(words)} (SP-04)"
+        failed["SP-04"] = f"the page about the support period: {'; '.join(words)} (SP-04)"
     return failed
 
 

@@ -1,8 +1,9 @@
-"""Reads a finished site as a stranger's browser would, and says what is wrong with it.
+"""Read a finished site as a stranger's browser would, and return every problem.
 
-Used before a site is put in place, and by `firstboot site check` on a copy of what is online: no account, no script, no
-form, nothing from another host, English, every link inside leads somewhere, security.txt valid for thirty more days
-(RFC 9116), and its Policy a page that says both times as number and unit.
+The check runs before a site is put in place, and in `firstboot site check` on a copy of the online site. A page must
+be in English and must need no account, no script, no form and nothing from another host. Every link inside the site
+must lead to a file. security.txt must be valid for thirty more days (RFC 9116), and its Policy must be a page that
+states both times with number and unit.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ LOADED: Final = {"link": "href", "img": "src", "source": "src", "video": "src", 
 
 
 class _Page(HTMLParser):
-    """The parts of a page that a check needs."""
+    """The parts of a page that the checks need."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -67,9 +68,9 @@ def check_site(root: Path, base_url: str, today: dt.date) -> list[str]:
     try:
         published = current(Ledger(root / REGISTER).lines())
     except (LedgerError, RegisterError) as error:
-        return [*found, f"{REGISTER}: {error} (SP-02)"]
+        return [*found, cited(f"{REGISTER}: {error}", "SP-02")]
     if not published:
-        found.append(f"{REGISTER} publishes nothing (SP-01)")
+        found.append(f"{REGISTER} has no support period (SP-01)")
     for each in published.values():
         pages = [
             path
@@ -79,6 +80,11 @@ def check_site(root: Path, base_url: str, today: dt.date) -> list[str]:
         if not pages:
             found.append(f"no page says that {each.model} is supported until {each.end_date} (SP-01)")
     return found
+
+
+def cited(text: str, requirement: str) -> str:
+    """Return the text with a requirement's id at its end; once only, if the text has it already."""
+    return text if f"({requirement})" in text else f"{text} ({requirement})"
 
 
 def _parsed(path: Path) -> _Page:
@@ -92,12 +98,14 @@ def _check_page(path: Path, root: Path) -> list[str]:
     is_statement = name.parts[0] == STATEMENTS and len(name.parts) > 2
     found = []
     if page.language != "en" and path.name != FRAGMENT:
-        found.append(f'{name} does not say lang="en" (RP-04)')
+        found.append(f'{name}: the attribute lang="en" is missing (RP-04)')
     if page.forbidden:
-        found.append(f"{name} holds {', '.join(sorted(set(page.forbidden)))} (RP-04)")
+        found.append(
+            f"{name} contains {', '.join(sorted(set(page.forbidden)))}, which is not allowed (RP-04)"
+        )
     for target in page.loaded:
         if "//" in target or target.startswith("data:"):
-            found.append(f"{name} loads {target} from somewhere else (RP-04)")
+            found.append(f"{name} loads {target} from outside the site (RP-04)")
     if path.name == FRAGMENT or is_statement:
         return found
     for target in [*page.links, *page.loaded]:
@@ -114,16 +122,16 @@ def _check_security_txt(root: Path, base_url: str, today: dt.date) -> list[str]:
     try:
         fields = check_security_txt(path.read_bytes(), today, alarm_days=ALARM_DAYS)
     except SecurityTxtError as error:
-        return [f"{error} (RP-06)"]
+        return [cited(str(error), "RP-06")]
     if fields.canonical != base_url + SECURITY_TXT:
-        return [f"security.txt calls {fields.canonical} its address (RP-06)"]
+        return [f"Canonical of security.txt is {fields.canonical}, not {base_url + SECURITY_TXT} (RP-06)"]
     policy = root / fields.policy.removeprefix(base_url).strip("/") / "index.html"
     if not fields.policy.startswith(base_url) or not policy.is_file():
-        return [f"the Policy of security.txt, {fields.policy}, is no page of this site (RP-06)"]
+        return [f"Policy of security.txt, {fields.policy}, is not a page of this site (RP-06)"]
     page = _parsed(policy)
     found = []
     if not set(page.links) & set(fields.contacts):
-        found.append("the reporting page does not link to the Contact of security.txt (RP-01)")
+        found.append("the reporting page has no link to the Contact of security.txt (RP-01)")
     for name, read, requirement in (
         ("acknowledgement", acknowledgement_time, "RP-02"),
         ("status-updates", status_update_time, "RP-03"),
@@ -131,5 +139,5 @@ def _check_security_txt(root: Path, base_url: str, today: dt.date) -> list[str]:
         try:
             read(page.texts.get(name, "").strip())
         except ValueError:
-            found.append(f"the reporting page gives no number and unit for {name} ({requirement})")
+            found.append(f"the reporting page states no time with number and unit for {name} ({requirement})")
     return found

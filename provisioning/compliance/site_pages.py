@@ -1,4 +1,4 @@
-"""The pages of the maker's site, filled in from templates. `site.py` decides whether they may be published.
+"""Write the pages of the maker's site from templates. `site.py` decides whether they may be published.
 
 Rules:
 1. No page replaces another, and none is written outside the site's folder.
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 TEMPLATES: Final = Path(__file__).parent / "templates" / "site"
 PLAIN: Final = (
-    "A security update fixes a weak spot in your product. Your product looks for new ones on its own. They are free.",
+    "A security update fixes a weak spot in your product. Your product looks for updates on its own. They are free.",
     "You can still use your product after the last day. But from then on we may not fix new weak spots.",
 )
 
@@ -64,7 +64,7 @@ def _common(
     now: Mapping[str, Publication],
     register: Sequence[Publication],
 ) -> dict[str, Any]:
-    """Return what every template gets."""
+    """Return the values that every template gets."""
     first = site.products[0]
     return {
         "maker": first.manufacturer.name,
@@ -105,7 +105,7 @@ def write(root: Path, path: str, data: bytes) -> None:
     """Write one new file below `root` (rule 1). Raises FileExistsError, ValueError for a path that leaves it."""
     place = root / path
     if not place.resolve().is_relative_to(root.resolve()):
-        raise ValueError(f"{path} is not inside of the site")
+        raise ValueError(f"{path} is not inside the site")
     place.parent.mkdir(parents=True, exist_ok=True)
     with place.open("xb") as file:
         file.write(data)

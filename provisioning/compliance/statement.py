@@ -1,4 +1,4 @@
-"""The statement that accompanies a unit: what SI 2023/1007 Schedule 4 lists, as one JSON document.
+"""The statement that accompanies a unit: all items of SI 2023/1007 Schedule 4, as one JSON document.
 
 Rules:
 1. A station makes demonstration statements for development. Each says that it is NOT A STATEMENT OF COMPLIANCE.
@@ -98,7 +98,7 @@ def build_statement(product: Product, issued: dt.date) -> dict[str, Any]:
 
 
 def schedule_4(product: Product, issued: dt.date) -> dict[str, Any]:
-    """Items (a) to (g) as the product definition has them; the signature's words are the caller's."""
+    """Return items (a) to (g) from the product definition; the caller adds the words about the signature."""
     start, end = product.support.start_date, product.support.end_date
     return {
         "product": {
@@ -182,9 +182,9 @@ def check_statement(document: Mapping[str, Any]) -> None:
     if document.get("kind") == ISSUED:
         problems += [f"{name} is missing" for name, path in ISSUED_ITEMS if not _at(document, path)]
         if "notice" in document:
-            problems.append("it has the mark of a demonstration")
+            problems.append("the document is marked as a demonstration")
     elif document.get("kind") != KIND or document.get("notice") != NOTICE:
-        problems.append("the mark of a demonstration is missing")
+        problems.append("the document is not marked as a demonstration")
     problems += _period_problems(document.get("support_period"))
     for name in ("manufacturers", "authorised_representatives"):
         for party in document.get(name) or []:
@@ -198,7 +198,7 @@ def check_statement(document: Mapping[str, Any]) -> None:
 
 
 def _period_problems(support: Any) -> list[str]:
-    """Return why the period and its dates contradict each other (SP-01); what is missing is reported by ITEMS."""
+    """Return why the period and its dates contradict each other (SP-01). Missing ones are reported by ITEMS."""
     if not isinstance(support, Mapping) or not support.get("period") or not support.get("end_date"):
         return []
     try:
@@ -223,7 +223,7 @@ def _route_problems(requirement: str, declared: Any) -> list[str]:
         return [f"Schedule 4 1(1)(d) route of {requirement} is missing"]
     standard, label = declared.get("standard"), declared.get("label")
     if (label is not None) != (route == "label"):
-        return [f"{requirement}: a label and the route label go together"]
+        return [f"{requirement}: the route `label` needs a label, and a label needs the route `label`"]
     if route == "label":
         return _label_problems(requirement, label)
     if route == "schedule-1":
@@ -243,7 +243,7 @@ def _label_problems(requirement: str, label: Any) -> list[str]:
 
 
 def label_expiries(document: Mapping[str, Any]) -> dict[str, str]:
-    """Requirement -> last day (ISO 8601, inclusive) of the label it relies on; empty if none does."""
+    """Return, by requirement, the last day (ISO 8601, inclusive) of the label that it relies on."""
     declared = document["declaration"]["requirements"]
     return {name: entry["label"]["expires"] for name, entry in declared.items() if "label" in entry}
 

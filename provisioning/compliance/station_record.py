@@ -1,4 +1,4 @@
-"""A record that a station signed, for a reader who compared the station's public key with the maker once."""
+"""Read a record that a station signed. The reader once compared the station's public key with the maker."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class StationRecordError(ValueError):
 
 
 def read(data: bytes, typ: str, stations: Iterable[AnchorKey], limit: int) -> tuple[bytes, bytes]:
-    """Payload and key id of a COSE_Sign1 of type `typ`, at most `limit` bytes. Raises StationRecordError."""
+    """Return payload and key id of a COSE_Sign1 of type `typ`, at most `limit` bytes. Raises StationRecordError."""
     try:
         return signed_record.read(data, typ, stations, limit)
     except signed_record.UntrustedError:

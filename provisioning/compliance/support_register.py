@@ -5,7 +5,7 @@ Rules:
    updated, day of publication. The first line of a model is its first publication; each later one extends it
    (SI 2023/1007 Schedule 1 paragraph 3(3)).
 2. Period, end date and the last day of each part are floors. A line that lowers one of them, or moves the first day
-   to a later date, is refused when it is written and when it is read: the requirement fails for good once a period
+   to a later date, is refused when it is written and when it is read: the requirement fails permanently once a period
    was shortened (paragraph 3(6)).
 3. A line whose period and dates contradict each other is refused (`product/periods.py`).
 4. A model stays published until its period has ended, even if the maker no longer sells it.
@@ -30,12 +30,12 @@ EVENT = "published"
 
 
 class RegisterError(Exception):
-    """The register refuses a publication, or was not kept by its rules."""
+    """The register refuses a publication, or its content breaks the rules."""
 
 
 @dataclass(frozen=True)
 class Publication:
-    """A publication about one model. Dates are days in UTC; `end_date` is inclusive.
+    """One publication about one model. Dates are days in UTC; `end_date` is inclusive.
 
     `parts`: the last day of updates of each part that can be updated, by name; lines of earlier versions have none.
     """
@@ -50,7 +50,7 @@ class Publication:
 
     @classmethod
     def of(cls, product: Product, today: dt.date) -> Publication:
-        """Return what is published of a product today."""
+        """Return the publication of a product today."""
         support = product.support
         return cls(
             product.model,
@@ -67,7 +67,7 @@ class Publication:
         )
 
     def entry(self) -> dict[str, Any]:
-        """As a line of the ledger."""
+        """Return the publication as a line of the ledger."""
         found = {
             "event": EVENT,
             "model": self.model,
@@ -83,7 +83,7 @@ class Publication:
         return found
 
     def digest(self) -> str:
-        """Return the SHA-256 (hex) of what is published, without its day."""
+        """Return the SHA-256 (hex) of the publication without its day."""
         fields = self.entry() | {"published": ""}
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
@@ -121,7 +121,7 @@ def history(lines: Iterable[Line]) -> list[Publication]:
 
 
 def _check_terms(publication: Publication, *, is_first: bool) -> None:
-    """Rule 3. The first publication of a period without a first day is the latest day on which it can begin."""
+    """Check rule 3. A period without a first day begins at the latest on the day of its first publication."""
     terms = (publication.period, publication.end_date, publication.start_date)
     problem = contradiction_today(*terms, publication.published) if is_first else contradiction(*terms)
     if problem is not None:
@@ -129,7 +129,7 @@ def _check_terms(publication: Publication, *, is_first: bool) -> None:
 
 
 def _check_order(before: Publication, after: Publication) -> None:
-    """Rule 2. Raises RegisterError."""
+    """Check rule 2. Raises RegisterError."""
     if after.end_date < before.end_date:
         raise RegisterError(
             f"{after.model}: the support period was published until {before.end_date.isoformat()} and cannot end"
@@ -148,17 +148,17 @@ def _check_order(before: Publication, after: Publication) -> None:
     for name, day in before.parts.items():
         _check_part(before, after, name, day)
     if after.class_id != before.class_id:
-        raise RegisterError(f"{after.model}: a published model keeps its class id")
+        raise RegisterError(f"{after.model}: the class id of a published model cannot change")
     if after.published < before.published:
-        raise RegisterError(f"{after.model}: a publication is dated before an earlier one")
+        raise RegisterError(f"{after.model}: a publication has an earlier date than the one before it")
 
 
 def _check_part(before: Publication, after: Publication, name: str, day: dt.date) -> None:
     now = after.parts.get(name)
     if now is None and day >= after.published:
         raise RegisterError(
-            f"{after.model}: updates of {name} were published until {day.isoformat()}; the part cannot disappear or"
-            " lose its updates before (SP-02)"
+            f"{after.model}: updates of {name} were published until {day.isoformat()}; until then the part must"
+            " stay listed, with updates (SP-02)"
         )
     if now is not None and now < day:
         raise RegisterError(
@@ -168,12 +168,12 @@ def _check_part(before: Publication, after: Publication, name: str, day: dt.date
 
 
 def current(lines: Iterable[Line]) -> dict[str, Publication]:
-    """Return what is published now, by model. Raises RegisterError."""
+    """Return the newest publication of each model. Raises RegisterError."""
     return {publication.model: publication for publication in history(lines)}
 
 
 def publish(ledger: Ledger, products: Sequence[Product], today: dt.date) -> dict[str, Publication]:
-    """Publish the periods of these products; return what is published now, by model.
+    """Publish the periods of these products. Returns the newest publication of each model.
 
     A period that is published already adds no line. Nothing is written if one product is refused. Raises
     RegisterError for a period that breaks the rules and for a missing supported model, LedgerError, OSError.
@@ -183,7 +183,8 @@ def publish(ledger: Ledger, products: Sequence[Product], today: dt.date) -> dict
     for model in sorted(gone):
         if now[model].end_date >= today:
             raise RegisterError(
-                f"{model} is supported until {now[model].end_date.isoformat()} and cannot disappear before (SP-02)"
+                f"{model} is supported until {now[model].end_date.isoformat()} and must stay published until then"
+                " (SP-02)"
             )
     added: list[dict[str, Any]] = []
     for product in products:

@@ -7,7 +7,7 @@ Rules:
    packing lines of an earlier key of the same station.
 3. A withdrawal is not taken back: a unit that the archive's list names as withdrawn stays on it, even if the registry
    was restored from an older backup.
-4. An old list would hide what happened since: a list older than MAX_AGE_DAYS does not count.
+4. A list older than MAX_AGE_DAYS does not count, because it would hide later withdrawals.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class WithdrawalsError(ValueError):
 
 @dataclass(frozen=True)
 class Withdrawals:
-    """A list. `signers`: key ids (hex) of the registry; `units`: (serial number, device id in hex) -> state."""
+    """One list. `signers`: key ids (hex) of the registry; `units`: (serial number, device id in hex) -> state."""
 
     issued: dt.date
     signers: frozenset[str]
@@ -62,7 +62,7 @@ def state_after_shipping(unit: Unit) -> str | None:
 
 
 def sign_list(registry: Registry, archive: Path, today: dt.date) -> tuple[Path, int]:
-    """Sign today's list into the archive; its file and how many units it names. Raises RegistryError, OSError."""
+    """Sign today's list into the archive. Returns its file and the number of units. Raises RegistryError, OSError."""
     stopped = [
         {"serial": unit.serial, "device_id": unit.device_id.hex(), "state": state}
         for unit in registry.units()
@@ -84,7 +84,9 @@ def sign_list(registry: Registry, archive: Path, today: dt.date) -> tuple[Path, 
 
 
 def _withdrawn_before(path: Path, registry: Registry, listed: set[str]) -> list[dict[str, str]]:
-    """Withdrawn units of the archive's list that the registry no longer lists (rule 3). Raises WithdrawalsError."""
+    """Return the withdrawn units of the archive's list that the registry no longer has (rule 3). Raises
+    WithdrawalsError.
+    """
     if not path.exists():
         return []
     with registry.reading() as session:
@@ -118,9 +120,7 @@ def read_list(data: bytes, stations: Iterable[AnchorKey]) -> Withdrawals:
     except StationRecordError as error:
         raise WithdrawalsError(f"the list of withdrawn units is {error}") from None
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise WithdrawalsError(
-            "the list of withdrawn units has another form than this version reads"
-        ) from None
+        raise WithdrawalsError("this version cannot read the form of the list of withdrawn units") from None
 
 
 def find_list(folder: Path, stations: Iterable[AnchorKey], signer: str, today: dt.date) -> Withdrawals:
@@ -138,7 +138,7 @@ def find_list(folder: Path, stations: Iterable[AnchorKey], signer: str, today: d
     newest = max(covering, key=lambda each: each.issued)
     if newest.issued < today - dt.timedelta(MAX_AGE_DAYS):
         raise WithdrawalsError(
-            f"the list of withdrawn units is of {newest.issued.isoformat()}, more than {MAX_AGE_DAYS} days old;"
+            f"the list of withdrawn units of {newest.issued.isoformat()} is more than {MAX_AGE_DAYS} days old;"
             " get a new copy of the site"
         )
     return newest

@@ -37,8 +37,8 @@ LOWERED = [
     (PRODUCT, supported(start_date=None), "cannot begin later"),
     (with_part(LONGER), with_part(dt.date(2033, 6, 29)), "updates of App"),
     (with_part(LONGER), with_part(None), "updates of App"),
-    (with_part(LONGER), with_part(None, can_be_updated=False), "lose its updates"),
-    (with_part(LONGER), PRODUCT, "cannot disappear"),
+    (with_part(LONGER), with_part(None, can_be_updated=False), "stay listed, with updates"),
+    (with_part(LONGER), PRODUCT, "stay listed, with updates"),
 ]
 
 

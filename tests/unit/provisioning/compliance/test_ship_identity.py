@@ -28,7 +28,7 @@ def test_a_serial_number_that_left_from_another_registry_is_a_refusal(
     for asked in ({"serial": factory.serial}, {"batch": PRODUCT.batch}):
         with pytest.raises(ShipError) as caught:
             factory.gate().ship(**asked)
-        assert "another unit of this serial number" in caught.value.refusals[0].sentence
+        assert "another unit with this serial number" in caught.value.refusals[0].sentence
     assert len(factory.packing.entries()) == 1
 
 

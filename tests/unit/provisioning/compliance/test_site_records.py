@@ -28,7 +28,7 @@ LONGER = until(dt.date(2033, 12, 31))
 
 def test_an_extension_without_a_record_for_devices_is_refused(tmp_path: Path) -> None:
     build_site(site(tmp_path))
-    assert "there is no signed support record for devices" in refused(site(tmp_path, LONGER))[0]
+    assert "no signed support record for devices was given" in refused(site(tmp_path, LONGER))[0]
     build_site(site(tmp_path, LONGER, device=for_devices(LONGER)))
 
 
@@ -50,8 +50,8 @@ def changed(**fields: object) -> Product:
 @pytest.mark.parametrize(
     ("told", "words"),
     [
-        (LONGER, "the record for devices says 2033-12-31, the page 2031-12-31"),
-        (until(dt.date(2030, 12, 31)), "the record for devices says 2030-12-31"),
+        (LONGER, "the record for devices ends on 2033-12-31, the page on 2031-12-31"),
+        (until(dt.date(2030, 12, 31)), "the record for devices ends on 2030-12-31"),
         (changed(sequence=2), "has sequence 2, the definition 1"),
         (changed(notice_days=10), "10 days of notice, not 180"),
         (second(), "which is not published"),

@@ -175,7 +175,7 @@ def test_the_page_and_the_insert_show_every_item_and_the_notice() -> None:
         assert f"({letter}) " in page and f"({letter}) " in insert
     for fact in (PRODUCT.batch, "31 December 2031", "NOT A STATEMENT OF COMPLIANCE", "Erika Example"):
         assert fact in page and fact in insert
-    assert all("Nobody keeps a copy of the code" in text for text in (insert, page))
+    assert all("Nobody has a copy of the code" in text for text in (insert, page))
 
 
 def pdf_text(data: bytes) -> str:

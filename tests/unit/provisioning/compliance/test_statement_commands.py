@@ -297,7 +297,7 @@ def test_faults_of_the_batch_in_the_registry_stop_the_signature(desk: Path) -> N
     book.close()
     result = issue(desk, "--registry", desk / "registry.db", typed=f"{PRODUCT.batch}\n{PASSPHRASE}\n")
     assert (
-        result.exit_code == 1 and "wait for a decision in quarantine" in result.stderr and issued(desk) == 0
+        result.exit_code == 1 and "quarantined and wait for a decision" in result.stderr and issued(desk) == 0
     )
     again = Registry(desk / "registry.db")
     again.retire(unit.serial, by="E", reason="bent")

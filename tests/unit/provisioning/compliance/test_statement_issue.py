@@ -218,7 +218,7 @@ def test_a_changed_or_lost_file_is_found(name: str, archive: Archive, signer: Fi
     with pytest.raises(ArchiveError, match="changed"):
         archive.verify()
     path.unlink()
-    with pytest.raises(ArchiveError, match="gone"):
+    with pytest.raises(ArchiveError, match="is missing"):
         archive.verify()
 
 
@@ -305,13 +305,15 @@ def test_evidence_has_an_age(days: int, is_taken: bool, archive: Archive) -> Non
     if is_taken:
         assert prepare(PRODUCT, pieces, archive, TODAY, image_sha256=IMAGE.hex())
     else:
-        assert any("evidence is" in problem for problem in refused(*pieces))
+        assert any(
+            "evidence has a date" in problem or "evidence of" in problem for problem in refused(*pieces)
+        )
 
 
 def test_the_image_of_the_batch_has_to_be_known_and_the_tested_one() -> None:
     assert any("image of the batch is not known" in each for each in refused(image=None))  # type: ignore[arg-type]
     assert any("the batch runs" in each for each in refused(image="cd" * 32))
-    assert any("[firmware] image_sha256" in each for each in refused(image_sha256=b"\xcd" * 32))
+    assert any("image_sha256 in [firmware]" in each for each in refused(image_sha256=b"\xcd" * 32))
 
 
 @pytest.mark.parametrize("name", ["PW-19", "SP-01", "PW-01"])
