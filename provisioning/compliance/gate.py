@@ -1,4 +1,4 @@
-"""The ship gate: it lets a unit leave the factory, or returns every reason against it (SC-04, SP-11).
+"""The ship gate: it ships a unit or a batch, or returns every reason against it (SC-04, SP-11).
 
 Rules:
 1. It checks four aspects: the unit's verification, the statement it carries, the published support period of its
