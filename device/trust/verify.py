@@ -136,7 +136,7 @@ def _record(data: bytes, typ: str, limit: int) -> "tuple[cose.Signed, cose.Signe
     record = cose.decode(data, limit)
     if record.typ != typ:
         raise RecordTypeError(wanted=typ)
-    if len(record.signers) != 1 or record.signers[0].protected is not None:
+    if record.signers[0].protected is not None:  # only a signer of COSE_Sign has headers of its own
         raise UnsupportedError(what="COSE_Sign for a record")
     if record.payload is None:
         raise UnsupportedError(what="detached payload of a record")

@@ -12,7 +12,13 @@ from device.errors import (
     SetupCodeError,
     ThrottledError,
 )
-from device.limits import PBKDF2_MAX_ITERATIONS, THROTTLE_CAP_S, THROTTLE_FREE
+from device.limits import (
+    PASSWORD_MAX_BYTES,
+    PASSWORD_MAX_CHARS,
+    PBKDF2_MAX_ITERATIONS,
+    THROTTLE_CAP_S,
+    THROTTLE_FREE,
+)
 from device.owner import onboarding, setup_code, throttle
 from device.owner.lifecycle import FACTORY_DEFAULT, INITIALISED
 
@@ -299,6 +305,43 @@ def test_a_credential_that_cannot_be_one_is_damaged():
 def test_an_iteration_count_below_the_published_minimum_is_refused():
     unit = MemoryUnit()
     refused(ValueError, onboarding.Owner, unit.device, unit.user, unit.clock, unit.entropy, 999)
+
+
+def test_an_iteration_count_above_the_maximum_is_refused():
+    unit = MemoryUnit()
+    last = PBKDF2_MAX_ITERATIONS
+    onboarding.Owner(unit.device, unit.user, unit.clock, unit.entropy, last)
+    refused(ValueError, onboarding.Owner, unit.device, unit.user, unit.clock, unit.entropy, last + 1)
+
+
+def test_what_cannot_be_the_password_costs_neither_a_hash_nor_a_count():
+    unit = MemoryUnit()
+    unit.set_up()
+    unit.user_records.log = []
+    for password in ("", "x" * (PASSWORD_MAX_BYTES + 1)):
+        refused(CredentialError, next, unit.owner.sign_in(password))
+    assert unit.user_records.log == []
+
+
+def test_a_password_of_the_greatest_length_opens():
+    unit = MemoryUnit()
+    longest = "".join([chr(0x1F600 + 7 * at % 61) for at in range(PASSWORD_MAX_CHARS)])
+    assert len(longest.encode()) == PASSWORD_MAX_BYTES
+    unit.set_up(password=longest, is_normalised=True)
+    unit.sign_in(longest)
+
+
+def test_a_damaged_record_of_the_code_is_named():
+    for wrong in ([], {1: b"s" * 16}, {1: "salt", 2: bytes(32)}, {1: b"s" * 16, 2: "verifier"}):
+        unit = MemoryUnit()
+        unit.device.write("setup", cbor.encode(wrong))
+        assert refused(RecordDamagedError, unit.set_up).fields["name"] == "setup"
+
+
+def test_the_mark_says_that_the_unit_is_owned():
+    unit = MemoryUnit()
+    unit.set_up()
+    assert unit.device.read_map("owned")[1] is True
 
 
 def test_set_up_of_an_owned_unit_is_refused_before_anything_is_read_counted_or_hashed():

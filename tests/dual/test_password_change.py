@@ -221,3 +221,41 @@ def test_a_change_under_way_writes_nothing_into_a_unit_that_was_reset_meanwhile(
     unit.user_records.log = []
     refused(LifecycleError, run, slow)
     assert unit.user_records.log == []
+
+
+def test_a_sign_in_under_way_is_refused_whichever_credential_is_there_now():
+    for salt in (1, 200):  # a record that sorts before the old one, and one that sorts after it
+        unit = MemoryUnit()
+        unit.entropy.calls = 99
+        unit.set_up()
+        slow = unit.owner.sign_in(PASSWORD)
+        next(slow)
+        unit.entropy.calls = salt - 1
+        change(unit)
+        refused(CredentialError, run, slow)
+
+
+def test_a_sign_in_writes_the_credential_again_only_for_a_stronger_form():
+    unit = owned()
+    unit.user_records.log = []
+    unit.sign_in()
+    assert "write credential" not in unit.user_records.log
+
+
+def test_without_entropy_a_sign_in_succeeds_and_keeps_the_weaker_form():
+    unit = owned()
+    before = unit.user.require("credential")
+    with_iterations(unit, ITERATIONS * 2)
+    unit.entropy.ready = False
+    unit.sign_in()
+    assert unit.user.require("credential") == before
+
+
+def test_a_form_that_did_not_pass_the_pages_script_is_the_default():
+    unit = MemoryUnit()
+    foreign = "käse auf dem brot heute"
+    found = refused(PasswordError, run, unit.owner.set_up(CODE, foreign))
+    assert found.fields["reason"] == "not-normalised"
+    unit.set_up()
+    found = refused(PasswordError, run, unit.owner.change(PASSWORD, foreign))
+    assert found.fields["reason"] == "not-normalised"

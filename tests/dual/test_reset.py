@@ -155,13 +155,16 @@ def test_a_press_is_good_for_its_time_and_no_longer():
         refused(PressError, unit.set_up)
 
 
-def test_a_press_long_ago_is_not_recent_although_its_distance_looks_negative():
-    unit = owned()
-    run(unit.owner.reset(PASSWORD))
-    finish(unit)
-    unit.owner.pressed()
-    unit.clock.ms += (1 << 29) + 1000  # more than half the period of the ticks
-    assert unit.owner.is_press_needed()
+def test_a_press_is_not_recent_any_more_at_any_later_time():
+    life_ms = PRESS_LIFE_S * 1000
+    # From half the period of the ticks on, the distance looks negative.
+    for age_ms in (life_ms, life_ms + 1, 10 * life_ms, 1 << 29, (1 << 29) + 1000, (1 << 30) - 1):
+        unit = owned()
+        run(unit.owner.reset(PASSWORD))
+        finish(unit)
+        unit.owner.pressed()
+        unit.clock.ms += age_ms
+        assert unit.owner.is_press_needed(), age_ms
 
 
 def test_a_press_does_not_replace_the_code():

@@ -177,6 +177,8 @@ def test_a_signature_with_its_own_payload_is_refused():
         )
 
     refused(signed(content(), (attached,)), CoseError, "two payloads")
+    # Every signature is checked for structure, also one that is not needed.
+    refused(signed(content(), (signature, attached)), CoseError, "two payloads")
 
 
 def test_a_manifest_under_the_signature_of_another_is_refused():

@@ -83,8 +83,21 @@ def test_a_detached_record_is_refused():
 
 
 def test_a_record_with_several_signers_is_refused():
-    data = cose.sign_encode(b"payload", signers=((-9, b"support", signer(SUPPORT_PRIVATE)),))
-    record_refused(data, RecordTypeError)
+    for signers in (1, 2):
+        made = ((-9, b"support", signer(SUPPORT_PRIVATE)),) * signers
+        record_refused(cose.sign_encode(b"payload", signers=made), RecordTypeError)
+        data = cose.sign_encode(b"payload", signers=made, typ=TYP, external_aad=TYP.encode("utf-8"))
+        record_refused(data, UnsupportedError, "COSE_Sign for a record")
+
+
+def test_a_record_with_a_given_key_is_refused_if_another_key_signed_it():
+    data = record(key_id=None, sign=signer(AUTHOR_PRIVATE))
+    try:
+        verify.verify_record_with(data, TYP, SUPPORT)
+    except SignatureError as error:
+        assert "wrong signature" in error.describe()
+        return
+    raise AssertionError("accepted")
 
 
 def test_a_record_past_its_limit_is_refused_and_a_statement_may_be_longer():
