@@ -114,6 +114,15 @@ def _load() -> Any:
     raise ToolMissingError("libslirp (user-mode networking)", "Debian package libslirp0")
 
 
+def is_available() -> bool:
+    """Return whether the library can be loaded."""
+    try:
+        _load()
+    except ToolMissingError:
+        return False
+    return True
+
+
 def _in4(address: str) -> _In4:
     return _In4.from_buffer_copy(socket.inet_aton(address))
 

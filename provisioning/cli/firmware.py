@@ -10,10 +10,12 @@ from firstboot.device_code import merged
 from firstboot.locations import own_source_root, source_root
 from provisioning.cli.commands import CommandGroup
 from provisioning.cli.errors import InputError
+from provisioning.cli.exit_codes import ExitCode
 from provisioning.cli.options import FirmwareOption, JsonOption
 from provisioning.cli.output import print_report, print_result
 from provisioning.firmware.build import FirmwareBuild, build, build_rom
 from provisioning.firmware.frozen import VARIANTS
+from provisioning.firmware.rebuild import verify
 from provisioning.firmware.sources import source_tree
 
 HELP = """Build and measure the firmware and the boot ROM of the emulated board.
@@ -73,6 +75,7 @@ def build_command(
     rom = build_rom(key_hash, root=tree, progress=_progress) if key_hash else None
     result: dict[str, str | int] = {"variant": variant, "image": str(firmware.image)}
     result |= {"sha256": firmware.sha256, "bytes": firmware.image.stat().st_size}
+    result["provenance"] = str(firmware.provenance)
     if rom is not None:
         result |= {"rom": str(rom.elf), "rom_sha256": rom.sha256, "rom_bytes": rom.size_bytes}
     print_result([(name, str(value)) for name, value in result.items()], result, is_json)
@@ -105,6 +108,53 @@ def size_command(
     firmware = build(variant, root=tree, progress=_progress)
     document = {"variant": variant, "sha256": firmware.sha256, "sizes": dict(firmware.sizes)}
     print_report(size_table(firmware), document, is_json)
+
+
+@app.command("verify")
+def verify_command(
+    image: Annotated[
+        Path,
+        typer.Argument(metavar="IMAGE", help="A firmware image, raw or signed.", exists=True, dir_okay=False),
+    ],
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            "--provenance",
+            metavar="FILE",
+            help="The image's provenance.json: its inputs are compared with those here.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    variant: Annotated[
+        str,
+        typer.Option(
+            "--variant", metavar="NAME", help="The variant. Default: the provenance's, else release."
+        ),
+    ] = "",
+    root: RootOption = None,
+    changed: FirmwareOption = None,
+    is_json: JsonOption = False,
+) -> None:
+    """Build the firmware again from its pinned sources, in an empty folder, and compare it with an image.
+
+    The exit code is 0 if both have the same bytes, 1 if they differ. It takes about a minute.
+
+    Example: `firstboot firmware verify firmware.bin --provenance provenance.json`
+    """
+    tree = _tree(root, changed)
+    verdict = verify(image, root=tree, progress=_progress, variant=variant, record=record)
+    document = {
+        "same": verdict.is_same,
+        "variant": verdict.variant,
+        "image_sha256": verdict.image_sha256,
+        "rebuilt_sha256": verdict.rebuilt_sha256,
+        "differences": list(verdict.differences),
+    }
+    lines = [f"image    {verdict.image_sha256}", f"rebuilt  {verdict.rebuilt_sha256}", *verdict.differences]
+    print_report([*lines, "same bytes" if verdict.is_same else "DIFFERENT"], document, is_json)
+    if not verdict.is_same:
+        raise typer.Exit(int(ExitCode.FAILED))
 
 
 @app.command("copy")

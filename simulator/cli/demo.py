@@ -8,7 +8,7 @@ import sys
 import tempfile
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -34,6 +34,16 @@ def demo(
             "--json", metavar="FILE", help="Write the result as JSON to this file. `-` is standard output."
         ),
     ] = None,
+    junit: Annotated[
+        Path | None,
+        typer.Option("--junit", metavar="FILE", help="Write the result as JUnit XML, which CI systems show."),
+    ] = None,
+    summary: Annotated[
+        Path | None,
+        typer.Option(
+            "--summary", metavar="FILE", help="Append the steps to this Markdown file ($GITHUB_STEP_SUMMARY)."
+        ),
+    ] = None,
     keep: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Keep logs, label, registry and flash image in this folder."),
@@ -47,16 +57,17 @@ def demo(
     Example: `firstboot demo --on sim --transport mqtt`
     """
     directory = _run_folder(keep) if keep else Path(tempfile.mkdtemp(prefix="firstboot-demo-"))
-    result = _run(on, transport, directory, json_file)
-    if result == FAILED:
+    found = _run(on, transport, directory)
+    _write(found, json_file, junit, summary)
+    if found["result"] == FAILED:
         typer.echo(f"demo: the logs are in {directory}", err=True)
         raise typer.Exit(int(ExitCode.FAILED))
     if keep is None:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _run(on: On, transport: Transport, directory: Path, json_file: Path | None) -> str:
-    """Run the story in `directory` and write its report. Return PASSED or FAILED."""
+def _run(on: On, transport: Transport, directory: Path) -> dict[str, Any]:
+    """Run the story in `directory`. Return its report (simulator.story.runner.report) with the facts of the run."""
     from simulator.story.screen import PlainScreen, RichScreen
     from simulator.story.steps import STEPS
     from simulator.story.world import World
@@ -68,12 +79,23 @@ def _run(on: On, transport: Transport, directory: Path, json_file: Path | None) 
         screen.facts(world.facts())
     found = report(on.value, results)
     found["facts"] = world.facts()
+    screen.finish(found["result"] == PASSED, sum(result.seconds for result in results))
+    return found
+
+
+def _write(found: dict[str, Any], json_file: Path | None, junit: Path | None, summary: Path | None) -> None:
+    from simulator.story.ci_reports import junit_xml, markdown
+
     if str(json_file) == "-":
         typer.echo(json.dumps(found, indent=2))
     elif json_file is not None:
         write_report(json_file, found)
-    screen.finish(found["result"] == PASSED, sum(result.seconds for result in results))
-    return str(found["result"])
+    if junit is not None:
+        junit.parent.mkdir(parents=True, exist_ok=True)
+        junit.write_text(junit_xml(found), encoding="utf-8")
+    if summary is not None:
+        with summary.open("a", encoding="utf-8") as file:
+            file.write(markdown(found))
 
 
 def _run_folder(keep: Path) -> Path:

@@ -6,6 +6,7 @@ import pytest
 
 from provisioning.firmware import build as building
 from provisioning.firmware.frozen import VARIANTS
+from provisioning.firmware.rebuild import verify
 from provisioning.firmware.sources import PINS, cache_folder, source_tree
 from tests.emulated.firmware_support import CHECKOUT, kit
 
@@ -24,17 +25,19 @@ def copy_checkout(source, folder):
     return folder
 
 
-def test_two_folders_give_the_same_firmware_and_rom(kit, tmp_path, monkeypatch):
-    """Both are copies, so that an edit during the test changes neither; each has its sources and objects."""
+def test_a_rebuild_in_another_folder_gives_the_same_firmware_and_rom(kit, tmp_path, monkeypatch):
+    """The copy has sources and objects of its own; its name is longer."""
     monkeypatch.delenv("FIRSTBOOT_CACHE", raising=False)
     monkeypatch.delenv("FIRSTBOOT_MICROPYTHON", raising=False)
     if not all((cache_folder(CHECKOUT) / "sources" / pin.file_name).exists() for pin in PINS):
         pytest.skip("firmware: the pinned tarballs are not in the cache, only an unpacked tree")
-    one = copy_checkout(CHECKOUT, tmp_path / "one")
-    other = copy_checkout(one, tmp_path / "another-place-with-a-longer-name")
-    assert building.build("release", root=one).sha256 == building.build("release", root=other).sha256
+    other = copy_checkout(CHECKOUT, tmp_path / "another-place-with-a-longer-name")
+    built = kit.firmware("release")
+    verdict = verify(built.image, root=other, progress=str, record=built.provenance)
+    assert verdict.rebuilt_sha256 == built.sha256
+    assert list(verdict.differences) == []
     hashes = ["0" * 64]
-    assert building.build_rom(hashes, root=one).sha256 == building.build_rom(hashes, root=other).sha256
+    assert building.build_rom(hashes, root=CHECKOUT).sha256 == building.build_rom(hashes, root=other).sha256
 
 
 def test_a_second_build_starts_no_compiler(kit, monkeypatch):

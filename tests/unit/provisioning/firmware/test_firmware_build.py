@@ -186,7 +186,7 @@ def test_the_command_says_what_is_wrong_and_fails(tmp_path, monkeypatch):
 def test_the_size_command_prints_json(tmp_path, monkeypatch):
     image = tmp_path / "firmware.bin"
     image.write_bytes(bytes(10))
-    made = building.FirmwareBuild("release", image, image, "ab" * 32, {"port": 4, "c library": 6})
+    made = building.FirmwareBuild("release", image, image, "ab" * 32, {"port": 4, "c library": 6}, image)
     monkeypatch.setattr(commands, "build", lambda *arguments, **options: made)
     result = CliRunner().invoke(commands.app, ["size", "--json"])
     assert json.loads(result.output)["sizes"] == {"port": 4, "c library": 6}

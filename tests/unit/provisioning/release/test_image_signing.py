@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.errors import ImageFormatError
+from provisioning.firmware.rebuild import payload
 from provisioning.release.capacities import SECURITY_COUNTER_MAX
 from provisioning.release.image import ImageSigningError, image_info, key_hash, sign_image
 
@@ -47,6 +48,10 @@ def test_a_signed_image_says_what_was_asked_for(signed, folder):
     assert (info.version, info.version_text, info.security_counter) == ((1, 2, 3, 4), "1.2.3+4", 5)
     assert (info.body_bytes, info.total_bytes) == (len(BODY), len(signed))
     assert signed[0x200 : 0x200 + len(BODY)] == BODY
+
+
+def test_a_rebuild_is_compared_with_the_body_of_a_signed_image(signed, folder):
+    assert payload(folder / "signed.bin") == payload(folder / "raw.bin") == BODY
 
 
 def test_the_signature_verifies_with_an_independent_library(signed):
