@@ -190,20 +190,23 @@ def issue(
     Example: `firstboot keys ca issue server updates.example.com --keys maker/keys --out broker`
     """
     authority = _authority(keys, "server")
+    _require_new(kind, name, out)
+    out.mkdir(parents=True, exist_ok=True, mode=0o700)
+    is_server = kind == "server"
+    made = (
+        authority.issue_server(name, dns or [name], days) if is_server else authority.issue_client(name, days)
+    )
+    certificate, key = made.save(out, name)
+    until = (dt.datetime.now(dt.UTC) + dt.timedelta(days=days)).date().isoformat()
+    document = {"certificate": str(certificate), "key": str(key), "valid_until": until}
+    print_result([(name.replace("_", " "), text) for name, text in document.items()], document, is_json)
+
+
+def _require_new(kind: str, name: str, out: Path) -> None:
     if kind not in KINDS:
         raise InputError(f"There is no kind {kind!r}. Use one of: {', '.join(KINDS)}.")
     if any((out / f"{name}{suffix}").exists() for suffix in (".crt", ".key")):
-        raise InputError(f"{out} holds a key for {name} already. Use another folder for the new one.")
-    out.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if kind == "server":
-        made = authority.issue_server(name, dns or [name], days)
-    else:
-        made = authority.issue_client(name, days)
-    certificate, key = made.save(out, name)
-    until = (dt.datetime.now(dt.UTC) + dt.timedelta(days=days)).date().isoformat()
-    lines = [("certificate", str(certificate)), ("key", str(key)), ("valid until", until)]
-    document = {"certificate": str(certificate), "key": str(key), "valid_until": until}
-    print_result(lines, document, is_json)
+        raise InputError(f"{out} contains a key for {name} already. Use another folder for the new one.")
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
 
+from provisioning.cli.addresses import registry_place
 from provisioning.cli.one_line import one_line
+from provisioning.cli.settings_fields import RelativeText
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 KeysOption = Annotated[Path, typer.Option("--keys", metavar="DIR", help="Folder with the maker's keys.")]
@@ -22,18 +24,15 @@ FirmwareOption = Annotated[
         exists=True,
     ),
 ]
-RegistryOption = Annotated[
-    str,
-    typer.Option(
-        "--registry", metavar="PLACE", help="The registry: a SQLite file, or postgresql://HOST/NAME."
-    ),
-]
-MainOption = Annotated[
-    str,
-    typer.Option(
-        "--main", metavar="PLACE", help="The main registry: a SQLite file, or postgresql://HOST/NAME."
-    ),
-]
+
+
+def _place(flag: str, what: str) -> Any:
+    return typer.Option(flag, metavar="PLACE", help=f"{what}: a SQLite file, or postgresql://HOST/NAME.")
+
+
+RegistryOption = Annotated[str, _place("--registry", "The registry"), RelativeText(registry_place)]
+MainRegistryOption = Annotated[str, _place("--registry", "The main registry"), RelativeText(registry_place)]
+MainOption = Annotated[str, _place("--main", "The main registry"), RelativeText(registry_place)]
 FilesOption = Annotated[
     Path | None,
     typer.Option("--files", metavar="DIR", help="Folder of the registry's key files. PostgreSQL needs it."),
@@ -41,6 +40,10 @@ FilesOption = Annotated[
 ArchiveOption = Annotated[
     Path, typer.Option("--archive", metavar="DIR", help="Folder with the issued statements of compliance.")
 ]
+LabelsOption = Annotated[
+    Path, typer.Option("--labels", metavar="DIR", help="Folder with the label pictures of the station.")
+]
+LogOption = Annotated[Path, typer.Option("--log", metavar="FILE", help="The release log.")]
 ByOption = Annotated[
     str,
     typer.Option(
@@ -59,4 +62,10 @@ SerialArgument = Annotated[
 ]
 ProductOption = Annotated[
     Path, typer.Option("--product", metavar="FILE", help="The product definition (TOML).")
+]
+
+# Without a type, because only some commands need it: Annotated[Path, CA] or Annotated[Path | None, CA].
+CA: Final = typer.Option("--ca", metavar="FILE", help="Certificate of the authority of the broker (PEM).")
+NameOption = Annotated[
+    str | None, typer.Option("--name", help="Name in the broker's certificate. Default: HOST of --mqtt.")
 ]

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from provisioning.cli.options import JsonOption
+from provisioning.cli.options import JsonOption, LogOption
 from provisioning.cli.output import print_result
 from provisioning.cli.release_sign import DEFAULT_LOG, warn_of_few
 from provisioning.keys.hss_signer import HssSigner
@@ -41,7 +41,7 @@ def image_command(
         Path | None,
         typer.Option("--hss", metavar="DIR", help="HSS/LMS tree. Needed if the boot ROM demands one."),
     ] = None,
-    log: Annotated[Path, typer.Option("--log", metavar="FILE", help="The release log.")] = DEFAULT_LOG,
+    log: LogOption = DEFAULT_LOG,
     is_json: JsonOption = False,
 ) -> None:
     """Sign firmware for the boot ROM with P-256, and with HSS/LMS over the same digest if `--hss` is given.
@@ -50,7 +50,7 @@ def image_command(
     --out 12.img`
     """
     tree = None if hss is None else HssSigner(hss)
-    signers = [] if tree is None else [tree]
+    signers = [tree] if tree else []
     releases = ReleaseLog(log)
     with releases.locked():
         report_highest(releases, signers)
@@ -58,8 +58,12 @@ def image_command(
         info = image_info(out.read_bytes())
         if tree is not None:
             releases.append(_log_entry(info, out, signers))
-    warn_of_few(signers)
-    lines = [
+    _report(out, info, tree, is_json)
+
+
+def _report(out: Path, info: ImageInfo, tree: HssSigner | None, is_json: bool) -> None:
+    warn_of_few([tree] if tree else [])
+    rows = [
         ("image", str(out)),
         ("version", info.version_text),
         ("digest", info.digest.hex()),
@@ -72,7 +76,7 @@ def image_command(
         "security_counter": info.security_counter,
         "hss_index": None if tree is None else tree.last_index,
     }
-    print_result(lines, document, is_json)
+    print_result(rows, document, is_json)
 
 
 def _log_entry(info: ImageInfo, out: Path, signers: Sequence[Signer]) -> LogEntry:

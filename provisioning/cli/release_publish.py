@@ -11,7 +11,7 @@ import typer
 from device.errors import FirstbootError
 from provisioning.cli.addresses import parse_address
 from provisioning.cli.errors import InputError, message_of
-from provisioning.cli.options import JsonOption
+from provisioning.cli.options import CA, JsonOption, NameOption
 from provisioning.cli.output import print_json, print_report
 from provisioning.cli.settings import with_settings
 from provisioning.product.product import ProductError, load_product
@@ -33,10 +33,7 @@ class DestinationSettings:
             "--mqtt", metavar="HOST:PORT", help="Publish to this broker. Needs --ca, --cert and --key."
         ),
     ] = None
-    ca: Annotated[
-        Path | None,
-        typer.Option("--ca", metavar="FILE", help="Certificate of the authority of the broker (PEM)."),
-    ] = None
+    ca: Annotated[Path | None, CA] = None
     cert: Annotated[
         Path | None,
         typer.Option("--cert", metavar="FILE", help="Certificate of the user `publisher` (PEM)."),
@@ -44,10 +41,7 @@ class DestinationSettings:
     key: Annotated[
         Path | None, typer.Option("--key", metavar="FILE", help="Private key of that certificate (PEM).")
     ] = None
-    name: Annotated[
-        str | None,
-        typer.Option("--name", help="Name in the broker's certificate. Default: HOST of --mqtt."),
-    ] = None
+    name: NameOption = None
     store: Annotated[
         Path | None,
         typer.Option("--store", metavar="DIR", help="Publish to this folder, which the CoAP server serves."),

@@ -7,6 +7,7 @@ would refuse after the record before it: a shorter period, or a sequence number 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -17,9 +18,13 @@ from device.errors import SignatureError
 from device.records import contact, support
 from device.trust.anchors import ROLE_SUPPORT
 from device.trust.verify import verify_record
+from provisioning.cli.addresses import signer_place
 from provisioning.cli.compliance_inputs import trusted_keys
+from provisioning.cli.errors import InputError
 from provisioning.cli.options import JsonOption, ProductOption
 from provisioning.cli.output import print_result
+from provisioning.cli.settings import with_settings
+from provisioning.cli.settings_fields import RelativeText
 from provisioning.compliance.device_record import support_anchors
 from provisioning.keys.key_id import AnchorKey
 from provisioning.keys.signer import sign_record
@@ -36,17 +41,22 @@ class Kind(StrEnum):
     CONTACT = "contact"
 
 
-def record_command(  # noqa: PLR0913, PLR0917 - one parameter for each option
-    kind: Annotated[Kind, typer.Argument(help="Which record of the product definition.")],
-    product: ProductOption,
+@dataclass(frozen=True, kw_only=True)
+class RecordSettings:
+    """Which record is signed, by which key, and the record that it follows."""
+
+    kind: Annotated[Kind, typer.Argument(help="Which record of the product definition.")]
+    product: ProductOption
     signer: Annotated[
-        str, typer.Option("--signer", metavar="KEY", help="The support key: a PEM file or a pkcs11: URI.")
-    ],
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="File for the signed record.")],
+        str,
+        typer.Option("--signer", metavar="KEY", help="The support key: a PEM file or a pkcs11: URI."),
+        RelativeText(signer_place),
+    ]
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="File for the signed record.")]
     previous: Annotated[
         Path | None,
         typer.Option("--previous", metavar="FILE", help="The record before it. The new one must follow it."),
-    ] = None,
+    ] = None
     previous_key: Annotated[
         list[Path] | None,
         typer.Option(
@@ -54,16 +64,19 @@ def record_command(  # noqa: PLR0913, PLR0917 - one parameter for each option
             metavar="FILE",
             help="Public key that signed --previous, if it is not the --signer's.",
         ),
-    ] = None,
+    ] = None
     is_first: Annotated[
         bool, typer.Option("--first", help="This is the first record of this kind for the product.")
-    ] = False,
-    published_s: Annotated[
+    ] = False
+    time_s: Annotated[
         int | None,
         typer.Option("--time", min=0, help="Time of publication in unix seconds. Default: now."),
-    ] = None,
-    is_json: JsonOption = False,
-) -> None:
+    ] = None
+    is_json: JsonOption = False
+
+
+@with_settings(RecordSettings, "release.record")
+def record_command(settings: RecordSettings) -> None:
     """Sign the support record or the security contact of a product. Publish it with `firstboot release publish`.
 
     Give the earlier record with `--previous`, or `--first` for the first one. Raise its `sequence` in the product
@@ -71,46 +84,41 @@ def record_command(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
     Example: `firstboot release record support --product product.toml --signer support.pem --out support.cose --first`
     """
-    found = load_product(product)
-    now_s = int(time.time()) if published_s is None else published_s
-    payload, typ = _payload(kind, found, now_s)
-    support_key = open_signer(signer)
+    found, kind = load_product(settings.product), settings.kind
+    payload, typ = _payload(kind, found, int(time.time()) if settings.time_s is None else settings.time_s)
+    support_key = open_signer(settings.signer)
     keys = [AnchorKey(support_key.key_id, support_key.algorithm, ROLE_SUPPORT, support_key.public)]
-    keys += trusted_keys(previous_key or [], "support")
-    before = _before(previous, out, typ, keys, is_first=is_first)
+    keys += trusted_keys(settings.previous_key or [], "support")
+    before = _before(settings, typ, keys)
     _require_newer(kind, before, payload, found)
     data = sign_record(payload, typ, support_key)
     require_capacity("record", len(data))
-    out.write_bytes(data)
+    settings.out.write_bytes(data)
     sequence = _sequence(kind, payload)
-    lines = [(kind.value, f"{len(data)} bytes for {found.model}, sequence {sequence}")]
-    print_result(lines, {"kind": kind.value, "bytes": len(data), "sequence": sequence}, is_json)
+    rows = [(kind.value, f"{len(data)} bytes for {found.model}, sequence {sequence}")]
+    print_result(rows, {"kind": kind.value, "bytes": len(data), "sequence": sequence}, settings.is_json)
 
 
-def _before(
-    previous: Path | None, out: Path, typ: str, keys: list[AnchorKey], *, is_first: bool
-) -> bytes | None:
+def _before(settings: RecordSettings, typ: str, keys: list[AnchorKey]) -> bytes | None:
     """Return the payload that the new record has to follow, None for the first one.
 
-    Raises BadParameter without either, and for a record that none of these support keys signed.
+    Raises InputError without either, and for a record that none of these support keys signed.
     """
+    previous = settings.previous
     if previous is not None:
         try:
             return verify_record(previous.read_bytes(), typ, ROLE_SUPPORT, support_anchors(keys))
         except SignatureError as error:
-            raise typer.BadParameter(
-                f"{previous} is not signed by the support key ({type(error).__name__}); if another support key signed"
-                " it, give that public key as --previous-key",
-                param_hint="--previous",
+            raise InputError(
+                f"{previous} is not signed by the support key ({type(error).__name__}). If another support key signed"
+                " it, give that public key with --previous-key."
             ) from None
-    if not is_first:
-        raise typer.BadParameter(
-            "give --previous FILE, the record that was signed last; only the first record of a product has none"
-            " (--first)",
-            param_hint="--previous",
+    if not settings.is_first:
+        raise InputError(
+            "Give the record that was signed last with --previous, or --first for the first record of a product."
         )
-    if out.exists():
-        raise typer.BadParameter(f"{out} exists, so this is not the first record: give it as --previous")
+    if settings.out.exists():
+        raise InputError(f"{settings.out} exists, so this is not the first record: give it with --previous.")
     return None
 
 

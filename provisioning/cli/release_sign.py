@@ -18,7 +18,7 @@ import typer
 
 from provisioning.cli.addresses import signer_place
 from provisioning.cli.errors import InputError, warn
-from provisioning.cli.options import JsonOption
+from provisioning.cli.options import JsonOption, LogOption
 from provisioning.cli.output import print_result
 from provisioning.cli.settings import with_settings
 from provisioning.cli.settings_fields import RelativeText
@@ -80,7 +80,7 @@ class SignSettings:
             "--sequence", min=1, help="Sequence number. Default: the image's build number, or the next one."
         ),
     ] = None
-    log: Annotated[Path, typer.Option("--log", metavar="FILE", help="The release log.")] = DEFAULT_LOG
+    log: LogOption = DEFAULT_LOG
     delta_from: Annotated[
         Path | None,
         typer.Option(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 from provisioning.cli.addresses import parse_listen, registry_place
 from provisioning.cli.errors import InputError, warn
-from provisioning.cli.options import JsonOption
+from provisioning.cli.options import FilesOption, JsonOption
 from provisioning.cli.output import print_result
 from provisioning.cli.settings import with_settings
 from provisioning.cli.settings_fields import RelativeText
@@ -76,12 +76,7 @@ class BrokerConfigSettings:
         ),
         RelativeText(registry_place),
     ] = None
-    files: Annotated[
-        Path | None,
-        typer.Option(
-            "--files", metavar="DIR", help="Folder of the registry's key files. PostgreSQL needs it."
-        ),
-    ] = None
+    files: FilesOption = None
     service: Annotated[
         list[str],
         typer.Option(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 from provisioning.cli.addresses import parse_address, parse_listen, signer_place
 from provisioning.cli.errors import InputError
+from provisioning.cli.options import CA, NameOption
 from provisioning.cli.settings_fields import RelativeText
 
 HEALTH: Final = "127.0.0.1:9465"
@@ -43,7 +44,7 @@ class ServeSettings:
         str,
         typer.Option(
             "--signer",
-            metavar="SIGNER",
+            metavar="KEY",
             help="The tracker's key, which signs the time: a PEM file (mode 0600) or a pkcs11: URI. Passphrase and PIN"
             " come from FIRSTBOOT_KEY_PASSPHRASE[_FILE] and FIRSTBOOT_PKCS11_PIN[_FILE].",
         ),
@@ -135,9 +136,7 @@ class TrackerSettings(ServeSettings):
     """The tracker on an MQTT broker."""
 
     mqtt: Annotated[str, typer.Option("--mqtt", metavar="HOST:PORT", help="The broker.")]
-    ca: Annotated[
-        Path, typer.Option("--ca", metavar="FILE", help="Certificate of the authority of the broker (PEM).")
-    ]
+    ca: Annotated[Path, CA]
     cert: Annotated[
         Path,
         typer.Option(
@@ -148,16 +147,9 @@ class TrackerSettings(ServeSettings):
     ]
     key: Annotated[
         Path,
-        typer.Option(
-            "--key",
-            metavar="FILE",
-            help="Private key of that certificate (PEM, mode 0600).",
-        ),
+        typer.Option("--key", metavar="FILE", help="Private key of that certificate (PEM, mode 0600)."),
     ]
-    name: Annotated[
-        str | None,
-        typer.Option("--name", help="Name in the broker's certificate. Default: HOST of --mqtt."),
-    ] = None
+    name: NameOption = None
 
     def access(self) -> MqttAccess:
         """As ServeSettings. Raises InputError."""

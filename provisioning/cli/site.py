@@ -14,7 +14,7 @@ from provisioning.cli.addresses import signer_place
 from provisioning.cli.commands import CommandGroup
 from provisioning.cli.compliance_inputs import today_utc, trusted_keys
 from provisioning.cli.errors import InputError, RefusedError
-from provisioning.cli.options import JsonOption
+from provisioning.cli.options import ArchiveOption, JsonOption
 from provisioning.cli.output import print_report
 from provisioning.cli.release_publish import DestinationSettings, PublishSettings, publish
 from provisioning.cli.settings import with_settings
@@ -70,10 +70,7 @@ class BuildSettings(DestinationSettings):
             help="The maker's support register (JSON lines). Keep it permanently.",
         ),
     ]
-    archive: Annotated[
-        Path,
-        typer.Option("--archive", metavar="DIR", help="Folder with the issued statements of compliance."),
-    ]
+    archive: ArchiveOption
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Folder of the site. Replaced if all is in order.")
     ]

@@ -12,8 +12,18 @@ from provisioning.cli.errors import InputError, RefusedError
 from provisioning.cli.one_line import one_line
 from provisioning.cli.options import JsonOption
 from provisioning.cli.output import print_report
+from provisioning.compliance.evidence import Evidence
 from provisioning.compliance.evidence_run import TABLE, make_evidence, signed_image, this_checkout
 from provisioning.keys.signers import open_signer
+
+VersionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--version",
+        callback=one_line("version"),
+        help="Expected version. An image of another version is refused before any test runs.",
+    ),
+]
 
 
 def evidence(
@@ -25,14 +35,7 @@ def evidence(
         str, typer.Option("--key", metavar="KEY", help="The test runner's key: a PEM file or a pkcs11: URI.")
     ],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="File for the signed evidence.")],
-    version: Annotated[
-        str | None,
-        typer.Option(
-            "--version",
-            callback=one_line("version"),
-            help="Expected version. An image of another version is refused before any test runs.",
-        ),
-    ] = None,
+    version: VersionOption = None,
     requirements: Annotated[
         str,
         typer.Option(
@@ -53,17 +56,28 @@ def evidence(
 
     Example: `firstboot statement evidence --image 12.img --key runner.pem --out firmware.cose`
     """
-    data = image.read_bytes()
-    contained = signed_image(data, str(image)).version_text
-    if version not in (None, contained):
-        raise InputError(f"{image} has version {contained}, not {version}.")
+    data = _image(image, version)
     tree = this_checkout(checkout.resolve())
     found = make_evidence(tree, data, open_signer(key), today_utc(), requirements)
     out.write_bytes(found.record)
-    checks = found.evidence.checks
+    _report(found.evidence, is_json)
+
+
+def _image(path: Path, version: str | None) -> bytes:
+    """Return a signed image. Raises InputError if it has another version than `version`, OSError."""
+    data = path.read_bytes()
+    contained = signed_image(data, str(path)).version_text
+    if version not in (None, contained):
+        raise InputError(f"{path} has version {contained}, not {version}.")
+    return data
+
+
+def _report(evidence: Evidence, is_json: bool) -> None:
+    """Print the checks. Raises RefusedError if one has not passed."""
+    checks = evidence.checks
     document = [{"id": one.id, "outcome": one.outcome, "detail": one.detail} for one in checks]
     print_report([f"{one.id}  {one.outcome:15}{one.detail}" for one in checks], document, is_json)
-    problems = found.evidence.problems()
+    problems = evidence.problems()
     if problems:
         raise RefusedError(
             [f"{len(problems)} checks have not passed: no statement can be issued on this evidence"]

@@ -13,7 +13,7 @@ from provisioning.cli.addresses import signer_place
 from provisioning.cli.compliance_inputs import open_points, opened_if_given, today_utc, trusted_keys
 from provisioning.cli.errors import printable
 from provisioning.cli.one_line import one_line
-from provisioning.cli.options import JsonOption
+from provisioning.cli.options import ArchiveOption, JsonOption, ProductOption
 from provisioning.cli.output import print_report
 from provisioning.cli.settings import with_settings
 from provisioning.cli.settings_fields import RelativeText
@@ -34,17 +34,14 @@ from provisioning.product.product import load_product
 class IssueSettings:
     """The options of `statement issue`: the product, the evidence, and the person who signs."""
 
-    product: Annotated[Path, typer.Option("--product", metavar="FILE", help="The product definition (TOML).")]
+    product: ProductOption
     evidence: Annotated[
         list[Path],
         typer.Option(
             "--evidence", metavar="FILE", help="Firmware evidence and publication evidence. Give it twice."
         ),
     ]
-    archive: Annotated[
-        Path,
-        typer.Option("--archive", metavar="DIR", help="Folder with the issued statements of compliance."),
-    ]
+    archive: ArchiveOption
     key: Annotated[
         str,
         typer.Option("--key", metavar="KEY", help="The signatory's encrypted key file, or a pkcs11: URI."),

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from provisioning.cli.errors import RefusedError
 from provisioning.cli.options import (
@@ -13,6 +10,7 @@ from provisioning.cli.options import (
     ByOption,
     FilesOption,
     JsonOption,
+    LabelsOption,
     ReasonOption,
     RegistryOption,
     SerialArgument,
@@ -31,9 +29,7 @@ from provisioning.station.public_facts import batch_facts, unit_facts
 def check_batch(
     registry: RegistryOption,
     batch: BatchOption,
-    labels: Annotated[
-        Path, typer.Option("--labels", metavar="DIR", help="Folder with the label pictures of the batch.")
-    ],
+    labels: LabelsOption,
     files: FilesOption = None,
     is_json: JsonOption = False,
 ) -> None:

@@ -9,7 +9,14 @@ from typing import Annotated
 import typer
 
 from provisioning.cli.errors import InputError
-from provisioning.cli.options import ByOption, FilesOption, JsonOption, RegistryOption, SerialArgument
+from provisioning.cli.options import (
+    ByOption,
+    FilesOption,
+    JsonOption,
+    LabelsOption,
+    RegistryOption,
+    SerialArgument,
+)
 from provisioning.cli.output import print_report
 from provisioning.cli.registry_access import opened
 from provisioning.station.label_forms import FORMS
@@ -19,9 +26,7 @@ from provisioning.station.reprint import reprint
 def label(
     serial: SerialArgument,
     registry: RegistryOption,
-    labels: Annotated[
-        Path, typer.Option("--labels", metavar="DIR", help="Folder with the labels of the station.")
-    ],
+    labels: LabelsOption,
     to: Annotated[
         Path,
         typer.Option(

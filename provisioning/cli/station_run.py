@@ -14,10 +14,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from provisioning.cli.errors import InputError, err
+from provisioning.cli.errors import err
 from provisioning.cli.exit_codes import ExitCode
 from provisioning.cli.output import print_json_line, print_line
 from provisioning.cli.settings import with_settings
+from provisioning.cli.station_page import ENDING, serve_page
 from provisioning.cli.station_settings import RunSettings
 from provisioning.keys.key_ring import KeyRing
 from provisioning.station.line import Line, PortView
@@ -25,10 +26,8 @@ from provisioning.station.port_state import PortState
 from provisioning.station.ports import finder_of
 from provisioning.station.station import Station
 from provisioning.station.web.floor import WORDS, Floor
-from provisioning.station.web.login import Login, set_password
+from provisioning.station.web.login import set_password
 
-LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
-ENDING: Final = "Ending after the runs in progress."
 _STYLES: Final = {
     PortState.PASSED: "bold white on green",
     PortState.FAILED: "bold white on red",
@@ -73,7 +72,7 @@ def run(settings: RunSettings) -> None:
         )
         floor.attach(line)
         if settings.web is not None:
-            _serve(floor, settings.web, settings)
+            serve_page(floor, settings.web, settings)
         else:
             _watch(floor, settings.count, is_quiet=settings.is_json)
         totals = floor.totals()
@@ -176,56 +175,3 @@ def _screen(floor: Floor) -> Group:
         f" {totals.units_per_hour:.0f} units per hour"
     )
     return Group(table, Text(counts))
-
-
-def _serve(floor: Floor, address: str, settings: RunSettings) -> None:
-    """The operator's page until Ctrl-C. Raises InputError if it would be served unsafely."""
-    import uvicorn
-
-    from provisioning.station.web.app import make_app
-    from provisioning.station.web.hosts import hosts_of
-    from provisioning.station.web.listener import listen
-
-    host, port = _page_address(address)
-    settings.require_safe_page()
-    is_tls = settings.tls_certificate is not None and settings.tls_key is not None
-    if host not in LOOPBACK and not is_tls:
-        raise InputError(
-            f"The operator's page on {host} can be reached from other machines, so it needs --tls-certificate and "
-            "--tls-key."
-        )
-    assert settings.login is not None  # noqa: S101 - require_safe_page
-    hosts = hosts_of(host, settings.tls_certificate if is_tls else None)
-    config = uvicorn.Config(
-        make_app(floor, Login.load(settings.login), hosts, is_tls=is_tls),
-        host=host,
-        port=port,
-        loop="asyncio",  # listener.py
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,  # a client names no other address than its own
-        timeout_graceful_shutdown=2,
-        ssl_certfile=settings.tls_certificate,
-        ssl_keyfile=settings.tls_key,
-    )
-    try:
-        listener = listen(host, port)
-    except OSError as error:
-        floor.stop()
-        raise InputError(f"The operator's page cannot listen on {host}:{port}: {error.strerror}.") from error
-    err.print(f"The operator's page: {'https' if is_tls else 'http'}://{host}:{port}/ (Ctrl-C ends it)")
-    try:
-        uvicorn.Server(config).run(sockets=[listener])
-    except KeyboardInterrupt:
-        err.print(ENDING)
-    finally:
-        floor.stop()
-
-
-def _page_address(text: str) -> tuple[str, int]:
-    """Return (host, port) of PORT or HOST:PORT; loopback without a host. Raises InputError."""
-    host, _, number = text.rpartition(":")
-    if not number.isdecimal() or not 0 < int(number) < 65536:
-        raise InputError("--web must be PORT or HOST:PORT.")
-    return host.strip("[]") or LOOPBACK[0], int(number)

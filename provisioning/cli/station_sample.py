@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from provisioning.cli.errors import RefusedError
-from provisioning.cli.options import ByOption, FilesOption, JsonOption, RegistryOption
+from provisioning.cli.options import ByOption, FilesOption, JsonOption, LabelsOption, RegistryOption
 from provisioning.cli.output import print_report
 from provisioning.cli.registry_access import opened
 from provisioning.station.link import FactoryLink
@@ -21,9 +20,7 @@ def sample(
         str, typer.Option("--port", metavar="PORT", help="The unit's factory port, as for `provision`.")
     ],
     registry: RegistryOption,
-    labels: Annotated[
-        Path, typer.Option("--labels", metavar="DIR", help="Folder with the labels of the station.")
-    ],
+    labels: LabelsOption,
     by: ByOption,
     files: FilesOption = None,
     is_json: JsonOption = False,

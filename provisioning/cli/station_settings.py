@@ -10,11 +10,9 @@ from typing import Annotated
 
 import typer
 
-from provisioning.cli.addresses import registry_place
 from provisioning.cli.errors import InputError
 from provisioning.cli.one_line import one_line
-from provisioning.cli.options import JsonOption
-from provisioning.cli.settings_fields import RelativeText
+from provisioning.cli.options import FilesOption, JsonOption, KeysOption, ProductOption, RegistryOption
 from provisioning.product.label_template import STANDARD, load_template
 from provisioning.product.product import load_product
 from provisioning.registry.registry import Registry
@@ -26,17 +24,9 @@ from provisioning.station.station import StationConfig
 class StationSettings:
     """The options for every unit of a station, shared by `provision` and `run`."""
 
-    product: Annotated[Path, typer.Option("--product", metavar="FILE", help="The product definition (TOML).")]
-    keys: Annotated[Path, typer.Option("--keys", metavar="DIR", help="Folder with the maker's keys.")]
-    registry: Annotated[
-        str,
-        typer.Option(
-            "--registry",
-            metavar="PLACE",
-            help="The station's registry: a SQLite file, or postgresql://HOST/NAME.",
-        ),
-        RelativeText(registry_place),
-    ]
+    product: ProductOption
+    keys: KeysOption
+    registry: RegistryOption
     labels: Annotated[Path, typer.Option("--labels", metavar="DIR", help="Folder for label pictures (PNG).")]
     oscore_key: Annotated[
         Path | None,
@@ -47,12 +37,7 @@ class StationSettings:
             " server with `firstboot keys generate server`.",
         ),
     ] = None
-    files: Annotated[
-        Path | None,
-        typer.Option(
-            "--files", metavar="DIR", help="Folder of the registry's key files. PostgreSQL needs it."
-        ),
-    ] = None
+    files: FilesOption = None
     station_name: Annotated[
         str,
         typer.Option(
@@ -165,14 +150,13 @@ class RunSettings(StationSettings):
     tls_certificate: Annotated[
         Path | None,
         typer.Option(
-            "--tls-certificate", metavar="FILE", help="PEM. Needed if the page is not on this machine only."
+            "--tls-certificate",
+            metavar="FILE",
+            help="Certificate of the operator's page (PEM). Needed if other machines can reach the page.",
         ),
     ] = None
     tls_key: Annotated[
-        Path | None,
-        typer.Option(
-            "--tls-key", metavar="FILE", help="PEM. Needed if the page is not on this machine only."
-        ),
+        Path | None, typer.Option("--tls-key", metavar="FILE", help="Private key of that certificate (PEM).")
     ] = None
     is_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document per change on standard output.")

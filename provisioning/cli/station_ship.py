@@ -8,14 +8,12 @@ from typing import Annotated
 
 import typer
 
-from provisioning.cli.addresses import registry_place
 from provisioning.cli.compliance_inputs import open_points, today_utc
 from provisioning.cli.errors import InputError, RefusedError
-from provisioning.cli.options import JsonOption
+from provisioning.cli.options import ArchiveOption, FilesOption, JsonOption, MainRegistryOption
 from provisioning.cli.output import print_json, print_report
 from provisioning.cli.registry_access import opened
 from provisioning.cli.settings import with_settings
-from provisioning.cli.settings_fields import RelativeText
 from provisioning.compliance.archive import Archive
 from provisioning.compliance.faults import ship_faults
 from provisioning.compliance.gate import Gate, ShipError
@@ -29,19 +27,8 @@ from provisioning.keys.key_ring import KeyRing
 class ShipSettings:
     """One unit or one batch, and the records that it is checked against."""
 
-    registry: Annotated[
-        str,
-        typer.Option(
-            "--registry",
-            metavar="PLACE",
-            help="The main registry: a SQLite file, or postgresql://HOST/NAME.",
-        ),
-        RelativeText(registry_place),
-    ]
-    archive: Annotated[
-        Path,
-        typer.Option("--archive", metavar="DIR", help="Folder with the issued statements of compliance."),
-    ]
+    registry: MainRegistryOption
+    archive: ArchiveOption
     register: Annotated[
         Path, typer.Option("--register", metavar="FILE", help="The published support register (JSON lines).")
     ]
@@ -57,12 +44,7 @@ class ShipSettings:
     batch: Annotated[str | None, typer.Option("--batch", help="Ship all units of this batch, or none.")] = (
         None
     )
-    files: Annotated[
-        Path | None,
-        typer.Option(
-            "--files", metavar="DIR", help="Folder of the registry's key files. PostgreSQL needs it."
-        ),
-    ] = None
+    files: FilesOption = None
     is_json: JsonOption = False
 
 

@@ -159,12 +159,7 @@ class Archive:
         `signer` signs the digests of the forms that people read; `evidence`: what it was issued on, by file name.
         """
         payload = statement_json(document)
-        if payload_of(signed)[0] != payload or not ID.fullmatch(document["id"]):
-            raise ArchiveError(
-                "the signature is not over this statement, or the statement's id cannot be a file name"
-            )
-        if any(entry["id"] == document["id"] for entry in self.ledger.entries()):
-            raise ArchiveError(f"statement {document['id']} exists already; it cannot be changed (SC-08)")
+        self._require_new(document, payload, signed)
         files = {
             SIGNED: signed,
             JSON: payload,
@@ -174,27 +169,22 @@ class Archive:
         }
         digest = hashlib.sha256(payload).hexdigest()
         if signer is not None:
-            shown = {name: hashlib.sha256(data).hexdigest() for name, data in files.items() if name != SIGNED}
+            shown = {name: value for name, value in _digests(files).items() if name != SIGNED}
             files[FILES] = sign_files(digest, shown, signer)
-        folder = self.root / document["id"]
-        _write_folder(folder, files)
-        self.ledger.append(
-            {
-                "event": "issued",
-                "id": document["id"],
-                "model": document["product"]["model"],
-                "batch": document["product"]["batch"],
-                "version": document["version"],
-                "sha256": digest,
-                "retain_until": document["retain_until"],
-                "supersedes": document.get("supersedes"),
-                "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
-            }
-        )
+        _write_folder(self.root / document["id"], files)
+        self.ledger.append(_issued_line(document, digest, files))
         found = self.by_sha256(digest)
         if found is None:
             raise ArchiveError("the statement was stored but cannot be read again")
         return found
+
+    def _require_new(self, document: Mapping[str, Any], payload: bytes, signed: bytes) -> None:
+        if payload_of(signed)[0] != payload or not ID.fullmatch(document["id"]):
+            raise ArchiveError(
+                "the signature is not over this statement, or the statement's id cannot be a file name"
+            )
+        if any(entry["id"] == document["id"] for entry in self.ledger.entries()):
+            raise ArchiveError(f"statement {document['id']} exists already; it cannot be changed (SC-08)")
 
     def verify(self) -> int:
         """Read everything back. Returns how many there are. Raises ArchiveError, LedgerError at the first fault."""
@@ -223,6 +213,25 @@ class Archive:
             )
         self.ledger.append({"event": "disposed", "id": statement_id, "on": today.isoformat()})
         shutil.rmtree(found.folder)
+
+
+def _digests(files: Mapping[str, bytes]) -> dict[str, str]:
+    return {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+
+
+def _issued_line(document: Mapping[str, Any], digest: str, files: Mapping[str, bytes]) -> dict[str, Any]:
+    """Return the line of the ledger with which a statement counts as issued (rule 2)."""
+    return {
+        "event": "issued",
+        "id": document["id"],
+        "model": document["product"]["model"],
+        "batch": document["product"]["batch"],
+        "version": document["version"],
+        "sha256": digest,
+        "retain_until": document["retain_until"],
+        "supersedes": document.get("supersedes"),
+        "files": _digests(files),
+    }
 
 
 def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:

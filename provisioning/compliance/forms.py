@@ -47,55 +47,42 @@ def title(document: Mapping[str, Any]) -> str:
 def paragraphs(document: Mapping[str, Any]) -> list[tuple[str, str, list[str]]]:
     """Return (letter, heading, lines) of every item of Schedule 4 paragraph 1(1). Raises StatementError."""
     check_statement(document)
-    product, support, signatory = document["product"], document["support_period"], document["signatory"]
-    makers = [f"Manufacturer: {party['name']}, {party['address']}." for party in document["manufacturers"]]
-    makers += [
-        f"Authorised representative: {party['name']}, {party['address']}."
-        for party in document["authorised_representatives"]
+    product, signatory, issue = document["product"], document["signatory"], document["issue"]
+    makers = [
+        f"{kind}: {party['name']}, {party['address']}."
+        for kind, parties in (
+            ("Manufacturer", document["manufacturers"]),
+            ("Authorised representative", document["authorised_representatives"]),
+        )
+        for party in parties
     ]
-    declaration = document["declaration"]
+    described = [f"{product['brand']} {product['model']}, {product['type']}.", f"Batch: {product['batch']}."]
+    signed = [f"{signatory['name']}, {signatory['function']}.", f"Signature: {signatory['signature']}."]
     return [
-        (
-            "a",
-            "Product",
-            [f"{product['brand']} {product['model']}, {product['type']}.", f"Batch: {product['batch']}."],
-        ),
+        ("a", "Product", described),
         ("b", "Manufacturers and authorised representatives", makers),
         ("c", "Who prepared this statement", [document["prepared_by"]]),
-        (
-            "d",
-            "Declaration",
-            [
-                declaration["opinion"],
-                f"The Regulations are made under the {document['law']['act']}.",
-                *[_declared_text(name, entry) for name, entry in declaration["requirements"].items()],
-            ],
-        ),
-        (
-            "e",
-            "Defined support period",
-            [
-                f"{support.get('length') or period_text(support['period'])}, {_start_words(support)}until"
-                f" {date_words(support['end_date'])} ({support['end_date']}).",
-                support["sentence"],
-            ],
-        ),
-        (
-            "f",
-            "Signed",
-            [f"{signatory['name']}, {signatory['function']}.", f"Signature: {signatory['signature']}."],
-        ),
-        (
-            "g",
-            "Place and date of issue",
-            [f"{document['issue']['place']}, {date_words(document['issue']['date'])}."],
-        ),
+        ("d", "Declaration", _declaration_lines(document)),
+        ("e", "Defined support period", _support_lines(document["support_period"])),
+        ("f", "Signed", signed),
+        ("g", "Place and date of issue", [f"{issue['place']}, {date_words(issue['date'])}."]),
     ]
 
 
-def _start_words(support: dict[str, Any]) -> str:
-    """Return "from DAY " if the product definition states the first day, else nothing."""
-    return f"from {date_words(support['start_date'])} " if "start_date" in support else ""
+def _declaration_lines(document: Mapping[str, Any]) -> list[str]:
+    declaration = document["declaration"]
+    return [
+        declaration["opinion"],
+        f"The Regulations are made under the {document['law']['act']}.",
+        *(_declared_text(name, entry) for name, entry in declaration["requirements"].items()),
+    ]
+
+
+def _support_lines(support: Mapping[str, Any]) -> list[str]:
+    length = support.get("length") or period_text(support["period"])
+    start = f"from {date_words(support['start_date'])} " if "start_date" in support else ""
+    end = support["end_date"]
+    return [f"{length}, {start}until {date_words(end)} ({end}).", support["sentence"]]
 
 
 def footnotes(document: Mapping[str, Any]) -> list[str]:

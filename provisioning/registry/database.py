@@ -24,14 +24,15 @@ import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import psycopg
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
 from provisioning.registry import schema
+from provisioning.registry.engine import check_durability, make_engine
 from provisioning.registry.errors import RegistryError
 from provisioning.registry.fingerprint_key import KEY_BYTES, create_private, fingerprint, read_key
 from provisioning.registry.location import Location
@@ -39,14 +40,6 @@ from provisioning.registry.models import Setting
 
 CHECK_NAME: Final = "key check"
 ID_NAME: Final = "registry id"
-BUSY_S: Final = 30
-ADVISORY_LOCK: Final = 0x46425247  # "FBRG"
-# The log grows to 4000 pages (16 MiB) before it is copied into the file, so that pages which many units share
-# are copied once for several hundred units. SQLite keeps 32 MB of pages in memory, so that new rows in a
-# large registry's indexes need no read.
-SQLITE_SETTINGS: Final = (
-    "journal_mode = WAL", "synchronous = FULL", "wal_autocheckpoint = 4000", "cache_size = -32000",
-)  # fmt: skip
 DATABASE_ERRORS: Final = (DatabaseError, sqlite3.Error, psycopg.Error)
 _NEXT_STEPS: Final = {  # by the beginning of SQLite's error name
     "SQLITE_FULL": "; free space on the disk, then try again",
@@ -166,11 +159,11 @@ def create_database(location: Location, *, key: bytes | None = None, exist_ok: b
 
 
 def _opened(location: Location, prepare: Callable[[Connection], None]) -> Database:
-    engine = _engine(location, has_foreign_keys=True)
+    engine = make_engine(location, has_foreign_keys=True)
     try:
         _migrate(location)
         with engine.begin() as connection:
-            _check_durability(connection)
+            check_durability(connection)
             prepare(connection)
             with Session(connection) as session:
                 found = _existing_key(location.key_path)
@@ -214,7 +207,7 @@ def _migrate(location: Location) -> None:
     SQLite changes a table by replacing it, which it allows only while foreign keys are off. They are checked
     before the commit.
     """
-    engine = _engine(location, has_foreign_keys=False)
+    engine = make_engine(location, has_foreign_keys=False)
     try:
         with engine.begin() as connection:
             found = schema.revision(connection)
@@ -224,30 +217,6 @@ def _migrate(location: Location) -> None:
                     raise RegistryError("the registry cannot be migrated: its tables contradict each other")
     finally:
         engine.dispose()
-
-
-def _engine(location: Location, *, has_foreign_keys: bool) -> Engine:
-    options: dict[str, Any] = {"pool_size": 20, "max_overflow": 20}
-    if location.file is None:
-        options["pool_pre_ping"] = True
-    else:
-        options["connect_args"] = {"timeout": BUSY_S}
-    engine = create_engine(location.url, **options)
-    if location.file is not None:
-        event.listen(engine, "do_connect", _only_existing(location.file))
-        event.listen(engine, "connect", _on_connect if has_foreign_keys else _on_connect_to_migrate)
-    event.listen(engine, "begin", _on_begin)
-    return engine
-
-
-def _only_existing(file: Path) -> Callable[..., None]:
-    """SQLite creates a missing file; a lost registry must not come back empty."""
-
-    def connect(*_: object) -> None:
-        if not file.exists():
-            raise sqlite3.OperationalError(f"{file.name} is gone")
-
-    return connect
 
 
 def _check_value(key: bytes) -> bytes:
@@ -273,33 +242,3 @@ def _existing_key(path: Path) -> bytes:
         raise RegistryError(
             f"{path.name} is missing: without it old set-up codes cannot be recognised; restore it"
         ) from None
-
-
-def _check_durability(connection: Connection) -> None:
-    """Refuse a PostgreSQL that reports commits before they are on disk: it would lose units."""
-    if connection.dialect.name == "postgresql":
-        for name in ("fsync", "synchronous_commit"):
-            value = connection.exec_driver_sql(f"SHOW {name}").scalar()
-            if value == "off":
-                raise RegistryError(
-                    f"the database server runs with {name} = off: a commit would not be durable"
-                )
-
-
-def _on_connect(connection: Any, record: object) -> None:
-    _on_connect_to_migrate(connection, record)
-    connection.execute("PRAGMA foreign_keys = ON")
-
-
-def _on_connect_to_migrate(connection: Any, _: object) -> None:
-    connection.isolation_level = None  # _on_begin begins transactions, not the driver
-    for pragma in SQLITE_SETTINGS:
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _on_begin(connection: Connection) -> None:
-    is_reading = connection.get_execution_options().get("is_reading", False)
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("BEGIN" if is_reading else "BEGIN IMMEDIATE")
-    elif not is_reading:
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})")

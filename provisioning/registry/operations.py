@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 
 from provisioning.keys.signer import Signer
 from provisioning.registry import queries
-from provisioning.registry.chains import GENESIS, make_entry
+from provisioning.registry.chains import GENESIS, Entry, make_entry
 from provisioning.registry.errors import (
     AlreadyPassedError,
     QuarantinedError,
@@ -87,22 +87,23 @@ def record_pass(
         chain, number, previous = _own_chain(transaction, heads, station, signer)
         entry = make_entry(chain, number, previous, {**facts, "time": now}, signer)
         transaction.put(queries.SET_PASSED, {"unit_id": unit_id, "passed": now})
-        transaction.put(
-            queries.NEW_RECORD,
-            {
-                "chain": chain,
-                "number": number,
-                "unit_id": unit_id,
-                "body": entry.body,
-                "previous_hash": entry.previous_hash,
-                "hash": entry.hash,
-                "signature": entry.signature,
-            },
-        )
+        transaction.put(queries.NEW_RECORD, _record_row(chain, unit_id, entry))
         _put_phases(transaction, phases(entry.hash))
         return entry.hash
 
     return operation
+
+
+def _record_row(chain: str, unit_id: int, entry: Entry) -> dict[str, Any]:
+    return {
+        "chain": chain,
+        "number": entry.number,
+        "unit_id": unit_id,
+        "body": entry.body,
+        "previous_hash": entry.previous_hash,
+        "hash": entry.hash,
+        "signature": entry.signature,
+    }
 
 
 def _own_chain(

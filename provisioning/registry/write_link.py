@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import psycopg
 
-from provisioning.registry.database import ADVISORY_LOCK, Database
+from provisioning.registry.database import Database
+from provisioning.registry.engine import ADVISORY_LOCK
 
 IDLE_S: Final = 1.0
 DRIVER_ERRORS: Final = (sqlite3.Error, psycopg.Error)

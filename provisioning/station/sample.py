@@ -24,7 +24,7 @@ from provisioning.registry.models import PASSED
 from provisioning.station.aftermath import claimed_device_id
 from provisioning.station.labels import LabelReaderError, code_on_label
 from provisioning.station.phases import CheckFailedError
-from provisioning.station.steps import check_hello
+from provisioning.station.steps_lock import check_hello
 
 if TYPE_CHECKING:
     from provisioning.registry.models import Unit

@@ -105,6 +105,18 @@ class UnitResult:
     setup_code: str | None = field(repr=False)
 
 
+def _require_allowed(config: StationConfig, keys: KeyRing) -> None:
+    if keys.is_development and not config.development:
+        raise StationError(
+            "these are development keys, for units that are not for sale: to make such units, add --development"
+        )
+    if config.oscore_key is None and any(server.transport == "coap" for server in config.product.servers):
+        raise StationError(
+            "the product names a CoAP server: give the server's public key with --oscore-key. Without it no CoAP server"
+            " can answer these units. `firstboot keys generate server` makes the key on the server."
+        )
+
+
 class Station:
     """A station for one batch; it provisions units one after the other.
 
@@ -121,10 +133,7 @@ class Station:
         random_bytes: Callable[[int], bytes] = secrets.token_bytes,
         now: Callable[[], int] = lambda: int(time.time()),
     ) -> None:
-        if keys.is_development and not config.development:
-            raise StationError(
-                "these are development keys, for units that are not for sale: to make such units, add --development"
-            )
+        _require_allowed(config, keys)
         self.config = config
         self.registry = registry
         self.keys = keys
@@ -135,11 +144,6 @@ class Station:
         self._log = log
         self.clock = ShiftClock(now)
         product = config.product
-        if config.oscore_key is None and any(server.transport == "coap" for server in product.servers):
-            raise StationError(
-                "the product names a CoAP server: give its public key with --oscore-key, or no server could ever"
-                " answer these units (firstboot keys generate server makes one on the server)"
-            )
         self._require_records()
         self._opened_s = registry.open_batch(
             product.batch,

@@ -26,7 +26,7 @@ from typing import Final
 import psycopg
 from sqlalchemy import text
 
-from provisioning.registry.database import SQLITE_SETTINGS
+from provisioning.registry.engine import SQLITE_SETTINGS
 from provisioning.registry.registry import Registry
 from provisioning.station.phases import Outcome, PhaseResult
 from provisioning.station.setup_code import generate_code

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from provisioning.station import steps
+from provisioning.station import labels
 from tests.browser.conftest import SCREENSHOTS
 from tests.browser.look import axe_violations, overflows, squeezed
 from tests.unit.provisioning.station.operator_bench import PASSWORD, OperatorBench, until
@@ -22,7 +22,7 @@ CAPITAL = 0.7 * 0.265  # millimetres of a capital letter for each CSS pixel of i
 def line(tmp_path_factory: pytest.TempPathFactory, chromium: Any) -> Iterator[Any]:
     """Sixteen places: fourteen boards passed, one failed, one place has no board."""
     patch = pytest.MonkeyPatch()
-    patch.setattr(steps.labels, "read_back", lambda label, path: "plain")
+    patch.setattr(labels, "read_back", lambda label, path: "plain")
     bench = OperatorBench(tmp_path_factory.mktemp("line"), places=PLACES)
     context = chromium.new_context(viewport={"width": 1280, "height": 800})
     page = context.new_page()

@@ -36,7 +36,7 @@ from device.records import identity
 from provisioning.keys.key_ring import KeyRing
 from provisioning.registry.registry import Registry
 from provisioning.registry.sealed import ServerPrivateKey
-from provisioning.station import steps
+from provisioning.station import labels
 from provisioning.station.link import SocketStream
 from provisioning.station.station import Station, StationConfig, UnitRefusedError
 from tests.postgres import Cluster, missing_reason
@@ -84,7 +84,7 @@ class Doom:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def print_plainly(label: steps.labels.Label, path: Path) -> bytes:
+def print_plainly(label: labels.Label, path: Path) -> bytes:
     """Print the label as the text of its QR code: a picture would take most of a run, and other tests draw it."""
     path.parent.mkdir(exist_ok=True)
     path.write_text(label.qr_text)
@@ -93,8 +93,8 @@ def print_plainly(label: steps.labels.Label, path: Path) -> bytes:
 
 def run_station(place: Place, line: socket.socket, doom: Doom) -> int:
     """Run one station for one unit in a new process; return its exit code."""
-    steps.labels.print_label = doom.wrap(print_plainly)
-    steps.labels.read_back = lambda label, path: "plain"
+    labels.print_label = doom.wrap(print_plainly)
+    labels.read_back = lambda label, path: "plain"
     registry = place.open()
     for name in OPERATIONS:
         setattr(registry, name, doom.wrap(getattr(registry, name)))

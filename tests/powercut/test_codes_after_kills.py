@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from provisioning.registry.registry import Registry
-from provisioning.station import steps
+from provisioning.station import steps_identity
 from tests.powercut.test_factory_kills import Fate, run_under
 from tests.unit.provisioning.station.station_bench import Bench, MemoryUnit
 
@@ -27,8 +27,10 @@ def test_no_file_but_the_label_holds_a_code_after_a_kill_at_any_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench, drawn = Bench(tmp_path), []
-    real = steps.generate_code
-    monkeypatch.setattr(steps, "generate_code", lambda source: drawn.append(real(source)) or drawn[-1])
+    real = steps_identity.generate_code
+    monkeypatch.setattr(
+        steps_identity, "generate_code", lambda source: drawn.append(real(source)) or drawn[-1]
+    )
     labels = tmp_path / "labels"
     kills, is_on_label = 0, False
     for at in range(1, 200):

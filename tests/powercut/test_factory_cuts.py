@@ -13,7 +13,7 @@ from device.codec import cbor
 from device.layout import MPS2
 from device.owner.setup_code import verifier
 from device.records import identity
-from provisioning.station import steps
+from provisioning.station import labels
 from provisioning.station.station import Station, UnitFailedError, UnitResult
 from simulator.ports.flash import AFTER, BEFORE, TORN, SimFlash
 from simulator.powercut.engine import Case, Recording, record, tear_seed
@@ -32,13 +32,13 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 def quick_station(monkeypatch: pytest.MonkeyPatch) -> None:
     """Print labels as their QR text: a picture would take most of a run, and other tests draw and decode it."""
 
-    def write(label: steps.labels.Label, path: Path) -> bytes:
+    def write(label: labels.Label, path: Path) -> bytes:
         path.parent.mkdir(exist_ok=True)
         path.write_text(label.qr_text)
         return b""
 
-    monkeypatch.setattr(steps.labels, "print_label", write)
-    monkeypatch.setattr(steps.labels, "read_back", lambda label, path: "plain")
+    monkeypatch.setattr(labels, "print_label", write)
+    monkeypatch.setattr(labels, "read_back", lambda label, path: "plain")
 
 
 def bare(case: Case) -> MemoryUnit:

@@ -12,7 +12,7 @@ import pytest
 from device.codec import cbor
 from device.owner.setup_code import verifier
 from provisioning.registry.registry import Registry
-from provisioning.station import steps
+from provisioning.station import labels
 from provisioning.station.station import UnitRefusedError
 from tests.unit.provisioning.station.station_bench import NOW, PRODUCT, Bench, MemoryUnit
 
@@ -42,7 +42,7 @@ class Fate:
         return doomed
 
 
-def print_plainly(label: steps.labels.Label, path: Path) -> bytes:
+def print_plainly(label: labels.Label, path: Path) -> bytes:
     path.parent.mkdir(exist_ok=True)
     path.write_text(label.qr_text)
     return b""
@@ -55,8 +55,8 @@ def run_under(fate: Fate, bench: Bench, unit: MemoryUnit, monkeypatch: pytest.Mo
         bench.directory / "registry.db", exist_ok=True, now=lambda: NOW
     )  # a new process would open these
     with monkeypatch.context() as patch:
-        patch.setattr(steps.labels, "print_label", fate.wrap(print_plainly))
-        patch.setattr(steps.labels, "read_back", lambda label, path: "plain")
+        patch.setattr(labels, "print_label", fate.wrap(print_plainly))
+        patch.setattr(labels, "read_back", lambda label, path: "plain")
         for name in ("reserve", "complete", "record_pass", "add_phases", "open_batch", "document"):
             patch.setattr(bench.registry, name, fate.wrap(getattr(bench.registry, name)))
         stream = unit.stream()

@@ -147,7 +147,7 @@ WRITTEN: Mapping[str, Callable[[], set[str]]] = {
         literal_keys("provisioning/compliance/withdrawals.py", "sign_list") - {"serial", "device_id", "state"}
     ),  # of one unit in the list
     "Production record": lambda: (
-        literal_keys("provisioning/station/steps.py", "record_pass") - {"chain_hash"}
+        literal_keys("provisioning/station/steps_lock.py", "record_pass") - {"chain_hash"}
     ),
     "Checkpoint": _checkpoint,
     "Sync file": _sync_file,

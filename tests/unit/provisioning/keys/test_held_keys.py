@@ -209,7 +209,7 @@ def test_a_signatory_signs_with_a_token_whose_pin_is_typed(
     softhsm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(PIN_VARIABLE, PIN)  # an automatic PIN is not accepted: a person signs
-    monkeypatch.setattr("provisioning.cli.statement.today_utc", lambda: TODAY)
+    monkeypatch.setattr("provisioning.cli.statement_issue.today_utc", lambda: TODAY)
     named = uri(softhsm, "signatory")
     (tmp_path / "product.toml").write_text(REAL)
     (tmp_path / "runner.pub").write_bytes(public_pem(RUNNER_KEY.public))

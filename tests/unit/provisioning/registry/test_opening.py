@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from provisioning.registry import database
+from provisioning.registry import engine
 from provisioning.registry.errors import RegistryError
 from provisioning.registry.registry import Registry
 from tests.postgres import Cluster
@@ -84,7 +84,7 @@ def test_a_disk_that_fails_at_the_start_is_named_with_the_next_step(
         error.sqlite_errorname = name
         raise error
 
-    monkeypatch.setattr(database, "_on_begin", fail)
+    monkeypatch.setattr(engine, "_on_begin", fail)
     with pytest.raises(RegistryError, match=f"cannot be opened: {text}; .*{step}") as caught:
         Registry(tmp_path / "registry.db")
     assert "no registry" not in str(caught.value)

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from provisioning.station import steps
+from provisioning.station import steps_identity
 from provisioning.station.link import HandlerStream
 from provisioning.station.reprint import ReprintError
-from provisioning.station.steps import UnitRun
+from provisioning.station.run import UnitRun
 from provisioning.station.web.chart import phase_chart
 from provisioning.station.web.floor import PhaseTime
 from provisioning.station.web.listener import CONNECTIONS, CONNECTIONS_PER_PEER
@@ -213,8 +213,8 @@ def test_no_page_and_no_event_holds_the_code(
     operator: OperatorBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[str] = []
-    real = steps.generate_code
-    monkeypatch.setattr(steps, "generate_code", lambda *args: drawn.append(real(*args)) or drawn[-1])
+    real = steps_identity.generate_code
+    monkeypatch.setattr(steps_identity, "generate_code", lambda *args: drawn.append(real(*args)) or drawn[-1])
     browser = Browser(operator).sign_in()
     operator.units["port 1"] = MemoryUnit()
     browser.post("/start")

@@ -145,11 +145,11 @@ def test_show_makes_no_registry(tmp_path: Path) -> None:
 
 
 def test_no_output_holds_the_code(folder: Path, served: ServedUnit, monkeypatch: pytest.MonkeyPatch) -> None:
-    from provisioning.station import steps
+    from provisioning.station import steps_identity
 
     drawn: list[str] = []
-    real = steps.generate_code
-    monkeypatch.setattr(steps, "generate_code", lambda *args: drawn.append(real(*args)) or drawn[-1])
+    real = steps_identity.generate_code
+    monkeypatch.setattr(steps_identity, "generate_code", lambda *args: drawn.append(real(*args)) or drawn[-1])
     results = [
         provision(folder, served.address, "--development", "--json", "--verbose"),
         provision(folder, served.address, "--development"),

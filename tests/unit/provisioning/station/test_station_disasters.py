@@ -23,7 +23,7 @@ from device.errors import LinkError
 from device.records import identity
 from provisioning.registry import branches
 from provisioning.registry.registry import Registry
-from provisioning.station import steps
+from provisioning.station import labels, steps, steps_lock
 from provisioning.station.advice import advice
 from provisioning.station.link import HandlerStream
 from provisioning.station.phases import Outcome
@@ -40,13 +40,13 @@ OPEN = [phase.name for phase in (*steps.FIRST_PHASES, *steps.OPEN_PHASES)]
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     """Labels are plain text: other tests draw them, and here there are many."""
 
-    def write(label: steps.labels.Label, path: Path) -> bytes:
+    def write(label: labels.Label, path: Path) -> bytes:
         path.parent.mkdir(exist_ok=True)
         path.write_text(label.qr_text)
         return b""
 
-    monkeypatch.setattr(steps.labels, "print_label", write)
-    monkeypatch.setattr(steps.labels, "read_back", lambda label, path: "plain")
+    monkeypatch.setattr(labels, "print_label", write)
+    monkeypatch.setattr(labels, "read_back", lambda label, path: "plain")
     made = Bench(tmp_path)
     yield made
     made.registry.close()
@@ -154,7 +154,7 @@ def test_a_full_disk_under_the_labels_is_named_and_the_unit_stays_open(
 
     unit = MemoryUnit()
     with monkeypatch.context() as patch:
-        patch.setattr(steps.labels, "print_label", full)
+        patch.setattr(labels, "print_label", full)
         caught = failure(lambda: bench.station().provision(unit.stream()))
     assert str(caught) == "label: ERROR: No space left on device" and not unit.is_locked()
     goes_through(bench, unit)
@@ -254,7 +254,7 @@ def requests_of_a_run(bench: Bench) -> int:
 def test_boards_that_are_swapped_at_any_request_keep_their_own_identities(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(steps, "RESTART_S", 0.02)
+    monkeypatch.setattr(steps_lock, "RESTART_S", 0.02)
     many, made = requests_of_a_run(bench), 1
     assert many > 20
     for at in range(1, many + 1):

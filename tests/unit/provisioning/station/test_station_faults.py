@@ -13,12 +13,14 @@ import pytest
 from device.codec import cbor
 from device.factory.factory_port import signed_hello
 from device.records import identity
+from provisioning.product import record
 from provisioning.registry.errors import RegistryError
 from provisioning.registry.models import SealedSecret
 from provisioning.registry.sealed import ServerPrivateKey
-from provisioning.station import steps
+from provisioning.station import labels, steps, steps_lock, steps_records
 from provisioning.station.link import HandlerStream
 from provisioning.station.phases import CheckFailedError, Limit, Outcome, Phase, no_progress, run_phase
+from provisioning.station.run import UnitRun
 from provisioning.station.station import StationError
 from tests.unit.provisioning.station.station_bench import PRODUCT, Bench, MemoryUnit, failure
 
@@ -43,9 +45,9 @@ def test_a_unit_that_stores_something_else_fails_the_verification(
 ) -> None:
     unit = MemoryUnit()
     stream = unit.stream()
-    original = steps.install("contact")
+    original = steps_records.install("contact")
 
-    def swap(run: steps.UnitRun) -> object:
+    def swap(run: UnitRun) -> object:
         measured = original(run)
         unit.store.write("contact", b"something else")
         return measured
@@ -64,13 +66,13 @@ def test_a_label_that_does_not_read_back_keeps_the_unit_unlocked(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unit = MemoryUnit()
-    real = steps.labels.print_label
+    real = labels.print_label
 
     def smudge(label: object, path: Path) -> bytes:
         real(dataclasses.replace(label, code=label.code[::-1]), path)  # type: ignore[type-var, attr-defined]
         return b""
 
-    monkeypatch.setattr(steps.labels, "print_label", smudge)
+    monkeypatch.setattr(labels, "print_label", smudge)
     caught = failure(lambda: bench.station().provision(unit.stream()))
     assert caught.result is not None and (caught.result.name, caught.outcome) == ("label", Outcome.FAIL)
     assert not unit.is_locked()
@@ -81,7 +83,7 @@ def test_a_unit_that_claims_the_lock_without_having_it_is_not_released(
 ) -> None:
     unit = MemoryUnit()
     monkeypatch.setattr(unit, "lock", lambda: None)
-    monkeypatch.setattr(steps, "RESTART_S", 0.05)
+    monkeypatch.setattr(steps_lock, "RESTART_S", 0.05)
     caught = failure(lambda: bench.station().provision(unit.stream()))
     assert caught.result is not None and caught.result.name == "prove"
     assert [entry.status for entry in bench.registry.units()] == ["quarantined"]
@@ -114,7 +116,7 @@ def test_a_stop_by_the_operator_is_noted_as_aborted(bench: Bench, monkeypatch: p
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(steps.labels, "print_label", stop)
+    monkeypatch.setattr(labels, "print_label", stop)
     with pytest.raises(KeyboardInterrupt):
         bench.station().provision(MemoryUnit().stream())
     unit = bench.registry.units()[0]
@@ -125,7 +127,7 @@ def test_an_unforeseen_error_is_named_without_its_text(bench: Bench, monkeypatch
     def burst(*_: object) -> None:
         raise RuntimeError("canary-secret")
 
-    monkeypatch.setattr(steps.labels, "print_label", burst)
+    monkeypatch.setattr(labels, "print_label", burst)
     caught = failure(lambda: bench.station().provision(MemoryUnit().stream()))
     assert (caught.outcome, str(caught)) == (Outcome.ERROR, "label: ERROR: RuntimeError")
     shown = "".join(traceback.format_exception(caught))
@@ -138,7 +140,7 @@ def test_a_proof_counts_for_its_nonce_unit_and_records_only(bench: Bench) -> Non
     nonce = secrets.token_bytes(16)
     hello = signed_hello(unit.store, nonce)
     certificate = unit.store.require("device.crt")
-    steps.check_hello(hello, nonce, certificate, result.device_id, result.record_hash)
+    steps_lock.check_hello(hello, nonce, certificate, result.device_id, result.record_hash)
     for changed in (
         (hello, bytes(16), certificate, result.device_id, result.record_hash),
         (hello, nonce, unit.store.require("web.crt"), result.device_id, result.record_hash),
@@ -148,7 +150,7 @@ def test_a_proof_counts_for_its_nonce_unit_and_records_only(bench: Bench) -> Non
         (b"", nonce, certificate, result.device_id, result.record_hash),
     ):
         with pytest.raises(CheckFailedError):
-            steps.check_hello(*changed)
+            steps_lock.check_hello(*changed)
 
 
 # The unit's end state ---------------------------------------------------------------------------------------
@@ -159,7 +161,7 @@ def test_a_unit_that_failed_is_quarantined_until_a_person_decides(
 ) -> None:
     unit = MemoryUnit()
     with monkeypatch.context() as patch:
-        patch.setattr(steps.record, "expected_hash", lambda written: bytes(32))
+        patch.setattr(record, "expected_hash", lambda written: bytes(32))
         failure(lambda: bench.station().provision(unit.stream()))
     entry = bench.registry.units()[0]
     assert entry.status == "quarantined" and "record hash" in str(entry.note)
@@ -176,10 +178,10 @@ def test_a_failing_label_printer_is_not_blamed_on_the_unit(
     unit = MemoryUnit()
 
     def jam(*_: object) -> None:
-        raise steps.labels.LabelError("no paper")
+        raise labels.LabelError("no paper")
 
     with monkeypatch.context() as patch:
-        patch.setattr(steps.labels, "print_label", jam)
+        patch.setattr(labels, "print_label", jam)
         assert "no paper" in str(failure(lambda: bench.station().provision(unit.stream())))
     assert bench.station().provision(unit.stream()).is_resumed
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from device.errors import LinkError
 from provisioning import fair_time
-from provisioning.station import steps
+from provisioning.station import labels, steps, steps_identity, steps_lock
 from provisioning.station.advice import advice
 from provisioning.station.line import Line, PortView, Timing
 from provisioning.station.phases import Outcome, PhaseResult
@@ -68,13 +68,13 @@ class Socket:
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    def write(label: steps.labels.Label, path: Path) -> bytes:
+    def write(label: labels.Label, path: Path) -> bytes:
         path.parent.mkdir(exist_ok=True)
         path.write_text(label.qr_text)
         return b""
 
-    monkeypatch.setattr(steps.labels, "print_label", write)
-    monkeypatch.setattr(steps.labels, "read_back", lambda label, path: "plain")
+    monkeypatch.setattr(labels, "print_label", write)
+    monkeypatch.setattr(labels, "read_back", lambda label, path: "plain")
     return Bench(tmp_path)
 
 
@@ -187,7 +187,7 @@ def test_a_board_that_failed_after_its_lock_waits_for_a_person_under_its_new_nam
     def lose(*_: object) -> None:
         raise RuntimeError("the proof was lost")
 
-    monkeypatch.setattr(steps, "check_hello", lose)
+    monkeypatch.setattr(steps_lock, "check_hello", lose)
     with running(bench, [place]) as line:
         until(all_are(line, 1, PortState.FAILED))
         time.sleep(0.3)
@@ -234,18 +234,18 @@ def test_a_failed_board_says_why_and_runs_again_when_asked(
 ) -> None:
     place = Socket("p")
     place.unit = MemoryUnit()
-    printer = steps.labels.print_label
+    printer = labels.print_label
     seen: list[PortView] = []
 
     def jam(*_: object) -> None:
-        raise steps.labels.LabelError("no paper")
+        raise labels.LabelError("no paper")
 
-    monkeypatch.setattr(steps.labels, "print_label", jam)
+    monkeypatch.setattr(labels, "print_label", jam)
     with running(bench, [place], listener=seen.append) as line:
         until(all_are(line, 1, PortState.FAILED))
         view = line.views()[0]
         assert "no paper" in view.message and "printer" in view.advice
-        monkeypatch.setattr(steps.labels, "print_label", printer)
+        monkeypatch.setattr(labels, "print_label", printer)
         line.retry("p")
         until(all_are(line, 1, PortState.PASSED))
         with pytest.raises(ValueError, match="no failed board"):
@@ -257,14 +257,14 @@ def test_a_stop_lets_the_run_under_way_end(bench: Bench, monkeypatch: pytest.Mon
     place = Socket("p")
     place.unit = MemoryUnit()
     printing, goes_on = threading.Event(), threading.Event()
-    printer = steps.labels.print_label
+    printer = labels.print_label
 
     def slow(*arguments: object) -> object:
         printing.set()
         fair_time.wait(goes_on, 30)
         return printer(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(steps.labels, "print_label", slow)
+    monkeypatch.setattr(labels, "print_label", slow)
     line = Line(bench.station(timeout_s=10.0), fixed([place]), timing=QUICK)
     line.start()
     assert fair_time.wait(printing, 30)
@@ -277,8 +277,8 @@ def test_a_stop_lets_the_run_under_way_end(bench: Bench, monkeypatch: pytest.Mon
 
 def test_views_and_messages_hold_no_code(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[str] = []
-    real = steps.generate_code
-    monkeypatch.setattr(steps, "generate_code", lambda *args: drawn.append(real(*args)) or drawn[-1])
+    real = steps_identity.generate_code
+    monkeypatch.setattr(steps_identity, "generate_code", lambda *args: drawn.append(real(*args)) or drawn[-1])
     place, seen = Socket("p"), []
     place.unit = MemoryUnit()
     with running(bench, [place], listener=lambda view: seen.append(repr(view))) as line:
