@@ -43,7 +43,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class RecordSettings:
-    """Which record is signed, by which key, and the record that it follows."""
+    """The record to sign, its key, and the record that it follows."""
 
     kind: Annotated[Kind, typer.Argument(help="Which record of the product definition.")]
     product: ProductOption
