@@ -1,4 +1,4 @@
-"""The promises of this product, checked on a whole unit with its servers and its owner (pytest-firstboot's fixtures)."""
+"""The promises of this product, checked on a whole unit (fixtures of pytest-firstboot)."""
 
 
 def test_a_unit_out_of_the_box_does_nothing_until_its_owner_sets_a_password(owner):
