@@ -14,6 +14,7 @@ import os
 import secrets
 import shutil
 import socket
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +22,10 @@ from pathlib import Path
 from typing import Final, NamedTuple, Protocol, Self
 
 from device.boards.mps2_an385.memory_map import (
+    CUT_COUNT_ADDRESS,
+    CUT_ORDER_ADDRESS,
     CUT_ORDER_MAGIC,
+    POWER_ON_ADDRESS,
     POWER_ON_BUTTON_HELD,
     POWER_ON_MAGIC,
     POWER_ON_SEED_FIXED,
@@ -153,6 +157,18 @@ class Board(ABC):
     def is_powered(self) -> bool:
         """Return whether the emulator is running."""
 
+    @abstractmethod
+    def read_word(self, address: int) -> int:
+        """Return a word of physical memory or of a device register, as the guest reads it. Raises EmulatorError."""
+
+    @abstractmethod
+    def _write(self, address: int, data: bytes) -> None:
+        """Write whole words to the running board's RAM. Raises EmulatorError."""
+
+    @abstractmethod
+    def _paused(self) -> contextlib.AbstractContextManager[None]:
+        """Let the processor stand still inside of the context. Raises EmulatorError."""
+
     # -- for users ------------------------------------------------------------------------------------
 
     def program(self, rom_elf: Path, signed_image: Path) -> None:
@@ -204,12 +220,27 @@ class Board(ABC):
             raise PowerStateError("the board has no power, so it cannot be reset: call power_on() first")
         self._reset()
 
+    def press_button(self, seconds: float = 0.2) -> None:
+        """Press the button of the running board for `seconds`: set and clear the flag in the power-on page."""
+        flags = self.read_word(POWER_ON_ADDRESS + 4)
+        self._write(POWER_ON_ADDRESS + 4, (flags | POWER_ON_BUTTON_HELD).to_bytes(4, "little"))
+        time.sleep(seconds)
+        self._write(POWER_ON_ADDRESS + 4, (flags & ~POWER_ON_BUTTON_HELD).to_bytes(4, "little"))
+
+    def operation_count(self) -> int:
+        """Return the number of NVM operations since power-on (variant `cut` only). Raises EmulatorError."""
+        return self.read_word(CUT_COUNT_ADDRESS)
+
     def plan_cut(self, operation: int, when: str) -> None:
         """Let the power of the running board go at its next flash operation number `operation`; `when` is in CUTS.
 
-        Only firmware of the variant `cut` obeys. Raises MachineError if this emulator cannot order it.
+        Only firmware of the variant `cut` obeys. Raises MachineError for an impossible cut.
         """
-        raise MachineError(f"{type(self).__name__} cannot plan a power cut. Use QEMU or the simulator.")
+        if operation < 1:
+            raise MachineError("The first flash operation that a cut can be planned for is number 1.")
+        with self._paused():  # so that the count stays
+            order = CutOrder(self.operation_count() + operation, when, operation)
+            self._write(CUT_ORDER_ADDRESS, order.page())
 
     def factory_port(self) -> FactoryLine:
         return self._factory

@@ -16,8 +16,11 @@ _OUTPUT_MAX_CHARS: Final = 1024 * 1024
 _LAST_OUTPUT_CHARS: Final = 500
 _LAST_OUTPUT_S: Final = 5.0
 _ERROR: Final = re.compile(
-    r"There was an error|Could not|Parameters did not match|No such (?:command|file)|error E\d+"
+    r"There was an error|Could not|Parameters did not match|No such (?:command|file)|error E\d+|"
+    r"(?i:errors? during compilation|compilation errors?)"
 )
+_COMPILE_ERROR: Final = re.compile(r"^.*\berror CS\d+\b.*$", re.MULTILINE)
+_QUOTED_ERRORS: Final = 3
 
 
 class Monitor:
@@ -42,18 +45,17 @@ class Monitor:
             self._output = ""
         self._write(f'{command}\necho "{marker}"\n')
         output = self._wait(re.compile(rf"^{marker}\s*$", re.MULTILINE), command, timeout_s)
-        if _ERROR.search(output):
-            raise EmulatorError(f"Renode refused {command!r}: {output.strip()[-500:]}")
+        _check(command, output)
         return output
 
     def close(self, timeout_s: float) -> None:
-        """Let the reader take the rest. Call this after the process has ended."""
-        self._reader.join(timeout_s)
+        """Close Renode's input, which ends a Renode that still runs, and let the reader take the rest."""
         if self._process.stdin is not None:
             try:
                 self._process.stdin.close()
             except OSError:
                 pass  # the process that would read the buffered bytes has ended
+        self._reader.join(timeout_s)
 
     def _write(self, text: str) -> None:
         assert self._process.stdin is not None  # noqa: S101 (started with a pipe)
@@ -93,3 +95,15 @@ class Monitor:
         with self._changed:
             self._is_ended = True
             self._changed.notify_all()
+
+
+def _check(command: str, output: str) -> None:
+    """Raise EmulatorError if the output of a command reports an error. A compiler's error lines are quoted first."""
+    found = _COMPILE_ERROR.findall(output)
+    if found:
+        quoted = "; ".join(line.strip() for line in found[:_QUOTED_ERRORS])
+        raise EmulatorError(
+            f"This version of Renode could not compile a peripheral of Firstboot in {command!r}: {quoted}"
+        )
+    if _ERROR.search(output):
+        raise EmulatorError(f"Renode refused {command!r}: {output.strip()[-_LAST_OUTPUT_CHARS:]}")

@@ -11,22 +11,16 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Final
 
-from device.boards.mps2_an385.memory_map import (
-    CUT_COUNT_ADDRESS,
-    CUT_ORDER_ADDRESS,
-    POWER_ON_ADDRESS,
-    POWER_ON_BUTTON_HELD,
-)
+from device.boards.mps2_an385.memory_map import POWER_ON_ADDRESS
 from device.layout import MPS2
-from renode.errors import EmulatorError, MachineError, ToolMissingError
+from renode.errors import EmulatorError, ToolMissingError
 from renode.gdbstub import write_memory
-from renode.machine import Board, CutOrder, HostLines, private_file
+from renode.machine import Board, HostLines, private_file
 from renode.qmp import Qmp
 
 PROGRAM: Final = "qemu-system-arm"
@@ -101,37 +95,25 @@ class QemuBoard(Board):
             self._qmp.close()
             self._qmp = None
 
-    def press_button(self, seconds: float = 0.2) -> None:
-        """Press the button of the running board for `seconds`: set and clear the flag in the power-on page."""
-        flags = self.read_word(POWER_ON_ADDRESS + 4)
-        with self._debug_stub() as path:
-            write_memory(path, POWER_ON_ADDRESS + 4, (flags | POWER_ON_BUTTON_HELD).to_bytes(4, "little"))
-            time.sleep(seconds)
-            write_memory(path, POWER_ON_ADDRESS + 4, (flags & ~POWER_ON_BUTTON_HELD).to_bytes(4, "little"))
-
     def read_word(self, address: int) -> int:
-        """Return a word of physical memory or of a device register, as the guest reads it. Raises EmulatorError."""
+        """As Board.read_word."""
         text = self._command(f"xp /1wx {address:#x}")
         try:
             return int(text.split(":")[1], 16)
         except (IndexError, ValueError):
             raise EmulatorError(f"QEMU printed no word: {text.strip()!r}") from None
 
-    def operation_count(self) -> int:
-        """Return the number of NVM operations since power-on (variant `cut` only). Raises EmulatorError."""
-        return self.read_word(CUT_COUNT_ADDRESS)
+    def _write(self, address: int, data: bytes) -> None:
+        with self._debug_stub() as path:
+            write_memory(path, address, data)
 
-    def plan_cut(self, operation: int, when: str) -> None:
-        """As Board.plan_cut."""
-        if operation < 1:
-            raise MachineError("The first flash operation that a cut can be planned for is number 1.")
-        self._command("stop")  # so that the count stays; the debug stub's detach continues
+    @contextlib.contextmanager
+    def _paused(self) -> Iterator[None]:
+        self._command("stop")
         try:
-            order = CutOrder(self.operation_count() + operation, when, operation)
-            with self._debug_stub() as path:
-                write_memory(path, CUT_ORDER_ADDRESS, order.page())
+            yield
         finally:
-            self._command("cont")
+            self._command("cont")  # if the debug stub's detach has not continued it already
 
     def read_memory(self, address: int, length: int) -> bytes:
         """Return `length` bytes of physical memory. Raises EmulatorError.

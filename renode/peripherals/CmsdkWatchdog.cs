@@ -5,6 +5,7 @@
 // LOCK are write-protected until 0x1ACCE551 is written to LOCK.
 //
 // The interrupt is NMI on the board. Renode's NVIC has no NMI input, so it is set pending by number.
+// `frequency` is a uint because LimitTimer takes a long up to Renode 1.16.0 and a ulong from 1.16.1 on.
 using System;
 
 using Antmicro.Renode.Core;
@@ -17,7 +18,7 @@ namespace Antmicro.Renode.Peripherals.Timers
 {
     public class CmsdkWatchdog : IDoubleWordPeripheral, IKnownSize
     {
-        public CmsdkWatchdog(IMachine machine, NVIC nvic, long frequency)
+        public CmsdkWatchdog(IMachine machine, NVIC nvic, uint frequency)
         {
             this.machine = machine;
             this.nvic = nvic;

@@ -256,7 +256,7 @@ class RigPower:
         """Let the power go at flash operation `operation` of the running unit, counted from now (1 is the next).
 
         `when`: before, torn or after, in relation to the operation. Raises MachineError, ValueError for an impossible
-        cut, and MachineError on Renode. An emulated board has firmware of the variant `cut`, which stops there.
+        cut. An emulated board has firmware of the variant `cut`, which stops there.
         """
         self._printed = len(self._machine.console.text)
         self._machine.plan_cut(operation, when)

@@ -1,25 +1,33 @@
 """The Renode machine's own code against a fake Renode; `make renode` runs the scenarios on the real one."""
 
+import os
+import re
+import socket
 import sys
 from pathlib import Path
 
 import pytest
 
+from device.boards.mps2_an385.memory_map import CUT_ORDER_ADDRESS, POWER_ON_ADDRESS, POWER_ON_BUTTON_HELD
 from device.layout import MPS2
-from renode.errors import EmulatorError, LineClosedError, ToolMissingError
+from renode.errors import EmulatorError, LineClosedError, MachineError, ToolMissingError
+from renode.host_line import AwaitedLine
+from renode.machine import CutOrder
+from renode.renode import HERE as RENODE_FOLDER
 from renode.renode import RenodeBoard
 from tests.emulated.boot_support import START_TIMEOUT_S
+from tests.emulated.processes import group_members, listening_ports
 
 HERE = Path(__file__).parent
 
 
 @pytest.fixture
 def stand_in(tmp_path, monkeypatch) -> Path:
-    """Put a program called renode on PATH."""
+    """Put a program called renode on PATH: a shell script that starts another process, as Renode's packages have it."""
     folder = tmp_path / "bin"
     folder.mkdir()
     program = folder / "renode"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{HERE / "stub" / "fake_renode.py"}" "$@"\n')
+    program.write_text(f'#!/bin/sh\n"{sys.executable}" "{HERE / "stub" / "fake_renode.py"}" "$@"\nexit $?\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
     return program
@@ -80,3 +88,102 @@ def test_a_missing_renode_says_where_to_get_it(board, monkeypatch):
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(ToolMissingError, match="conda-forge"):
         board.power_on()
+
+
+def test_a_power_cut_ends_the_program_that_the_wrapper_script_started(board):
+    board.power_on()
+    group = board._process.pid
+    assert len(group_members(group)) == 2, "the script and the program"
+    board.cut_power()
+    assert group_members(group) == []
+
+
+def test_a_program_whose_wrapper_script_has_ended_ends_too(board):
+    board.power_on()
+    group = board._process.pid
+    os.kill(group, 9)
+    board._process.wait()
+    board.cut_power()
+    assert group_members(group) == []
+
+
+def test_no_line_of_the_board_listens_while_it_runs(board):
+    board.power_on()
+    for process in (*group_members(board._process.pid), os.getpid()):
+        assert listening_ports(process) == []
+
+
+def test_no_script_opens_a_terminal_that_listens_on_every_address():
+    for script in RENODE_FOLDER.glob("scripts/*"):
+        assert not re.search(r"ServerSocketTerminal|CreateServerSocket", script.read_text()), script
+
+
+def test_a_peripheral_that_does_not_compile_is_reported_with_the_compilers_error(board, monkeypatch):
+    monkeypatch.setenv("FAKE_RENODE_COMPILES", "no")
+    with pytest.raises(EmulatorError, match=r"could not compile .* error CS1503: Argument") as caught:
+        board.power_on()
+    assert not board.is_powered
+    assert "did not connect" not in str(caught.value)
+
+
+def test_the_command_line_contains_no_word_of_a_line_and_is_kept(board):
+    board.power_on()
+    assert (board.directory / "command-line.txt").read_text().endswith("--hide-analyzers\n")
+    assert "_word" not in Path(f"/proc/{board._process.pid}/cmdline").read_text()
+
+
+def test_the_folder_of_a_run_is_not_one_that_renode_deletes(board):
+    board.power_on()
+    assert not Path(board._work.name).name.startswith("renode-")
+
+
+def test_a_press_sets_the_buttons_flag_and_clears_it(board):
+    board.power_on()
+    seen = []
+    write = board._write
+    board._write = lambda address, data: (seen.append((address, data[0])), write(address, data))
+    board.press_button(0)
+    assert [(address, flags & POWER_ON_BUTTON_HELD) for address, flags in seen] == [
+        (POWER_ON_ADDRESS + 4, POWER_ON_BUTTON_HELD),
+        (POWER_ON_ADDRESS + 4, 0),
+    ]
+
+
+def test_a_planned_cut_is_written_where_the_firmware_looks_for_it(board):
+    board.power_on()
+    board.plan_cut(7, "torn")
+    page = CutOrder(7, "torn", 7).page()
+    words = [board.read_word(CUT_ORDER_ADDRESS + offset) for offset in range(0, len(page), 4)]
+    assert b"".join(word.to_bytes(4, "little") for word in words) == page
+    with pytest.raises(MachineError, match="number 1"):
+        board.plan_cut(0, "torn")
+
+
+def test_a_client_without_the_word_does_not_get_the_line():
+    with AwaitedLine("factory") as line:
+        with (
+            socket.create_connection(("127.0.0.1", line.port)) as stranger,
+            socket.create_connection(("127.0.0.1", line.port)) as board,
+        ):
+            stranger.sendall(b"0" * len(line.word))
+            board.sendall(line.word.encode() + b"from the board")
+            with line.accept(START_TIMEOUT_S) as accepted:
+                assert accepted.recv(100) == b"from the board"
+            assert stranger.recv(1) == b""
+
+
+def test_a_line_that_nobody_opens_is_reported_by_name():
+    with AwaitedLine("network") as line, pytest.raises(EmulatorError, match="'network'"):
+        line.accept(0)
+
+
+def test_a_line_that_is_open_or_given_up_listens_no_longer():
+    with AwaitedLine("console") as line:
+        board = socket.create_connection(("127.0.0.1", line.port))
+        board.sendall(line.word.encode())
+        line.accept(START_TIMEOUT_S).close()
+        board.close()
+        assert line.port not in listening_ports(os.getpid())
+    with AwaitedLine("console") as line:
+        pass
+    assert line.port not in listening_ports(os.getpid())

@@ -1,23 +1,23 @@
 """A fake Renode for machines without it: the monitor commands that renode.renode uses, and no processor.
 
 It shows that our side follows the protocol. `make renode` checks the commands' effect on a machine with Renode.
+With FAKE_RENODE_COMPILES=no it answers to a peripheral as a version of Renode with another API does.
 """
 
+import os
 import re
 import shutil
 import socket
 import sys
-import threading
-import time
 from pathlib import Path
 
 variables: dict[str, str] = {}
-terminals: dict[str, socket.socket] = {}
-clients: dict[str, socket.socket] = {}
+lines: dict[str, socket.socket] = {}
+memory: dict[int, int] = {}
 
 
 def value(word: str) -> str:
-    return variables.get(word[1:], word) if word.startswith("$") else word
+    return variables.get(word[1:], word).strip('"') if word.startswith("$") else word
 
 
 def path(word: str) -> Path:
@@ -27,29 +27,36 @@ def path(word: str) -> Path:
     return named
 
 
-def accept(name: str) -> None:
-    clients[name], _ = terminals[name].accept()
+class CompileError(Exception):
+    """As Renode's compiler reports one."""
 
 
 def include(script: Path) -> None:
+    if script.suffix == ".cs":
+        if os.environ.get("FAKE_RENODE_COMPILES") == "no":
+            raise CompileError(
+                "Errors during compilation or loading:\nThere were compilation errors:\n"
+                f"{script}(24,30): error CS1503: Argument `#2' cannot convert `long' expression to type `ulong'"
+            )
+        return
     variables["ORIGIN"] = str(script.parent)
     for written in script.read_text().splitlines():
         line = written.replace("$ORIGIN", variables["ORIGIN"])
-        terminal = re.match(r'emulation CreateServerSocketTerminal (\$\w+) "(\w+)" false', line)
-        if terminal:
-            name = terminal.group(2)
-            terminals[name] = socket.create_server(("127.0.0.1", int(value(terminal.group(1)))))
-            threading.Thread(target=accept, args=(name,), daemon=True).start()
-        elif line.startswith(("include ", "machine LoadPlatformDescription ")):
+        opened = re.match(r'emulation CreateHostLine "(\w+)" (\$\w+) (\$\w+)', line)
+        if opened:
+            name, port, word = opened.groups()
+            lines[name] = socket.create_connection(("127.0.0.1", int(value(port))))
+            lines[name].sendall(value(word).encode())
+        elif line.startswith("include "):
+            include(path(line.partition(" ")[2]))
+        elif line.startswith("machine LoadPlatformDescription "):
             path(line.rpartition(" ")[2])
         elif line.strip().startswith(("sysbus LoadBinary", "sysbus LoadELF")):
             path(line.split()[2])
 
 
 def console(text: bytes) -> None:
-    while "console" not in clients:
-        time.sleep(0.001)
-    clients["console"].sendall(text)
+    lines["console"].sendall(text)
 
 
 def obey(line: str) -> None:
@@ -72,6 +79,10 @@ def obey(line: str) -> None:
         target.write_bytes(target.read_bytes()[: int(command[2], 0)])
     elif line == "machine Reset":
         console(b"fake: reset\r\n")
+    elif line.startswith("sysbus ReadDoubleWord"):
+        print(f"0x{memory.get(int(command[2], 0), 0):08X}")
+    elif line.startswith("sysbus WriteDoubleWord"):
+        memory[int(command[2], 0)] = int(command[3], 0)
     elif line != "pause":
         print("No such command: " + line)
 
