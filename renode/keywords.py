@@ -115,6 +115,11 @@ class BoardLibrary:
                 sys.stdout.write(board.console.text)  # Robot's log keeps it
             board.close()
 
+    def close(self) -> None:
+        """End what is left, and remove the folder of the suite."""
+        self.close_the_board()
+        self._work.cleanup()
+
     # -- inside --------------------------------------------------------------------------------------
 
     @property

@@ -1,12 +1,13 @@
-"""`python -m renode.run`: run the board's Robot scenarios under Renode.
+"""`python -m renode.run`: run the Robot scenarios under Renode, on QEMU or in the simulator.
 
-The keywords start Renode themselves, so the suite runs with the Robot Framework of this environment. `renode-test` is
-not used: it brings its own Python, which does not have this project.
+The keywords start the emulator themselves, so this Python's Robot Framework runs the suites. `renode-test` runs the
+same files with its own Robot Framework (suites/keywords.py).
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -24,21 +25,30 @@ NOT_INSTALLED: Final = os.EX_TEMPFAIL  # 75: nothing was run, so this is neither
 
 def robot_command(emulator: str, output: Path, arguments: Sequence[str]) -> list[str]:
     """Return the command that runs every suite on `emulator`; reports go to the folder `output`."""
-    options = ["--outputdir", str(output), "--variable", f"EMULATOR:{emulator}"]
+    options = ["--outputdir", str(output), "--xunit", "junit.xml", "--variable", f"EMULATOR:{emulator}"]
+    if emulator == "sim":
+        options += ["--exclude", "story", "--exclude", "board"]  # they need an emulated board
     return [sys.executable, "-m", "robot", *options, *arguments, str(SUITES)]
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the suites and return the exit code of Robot, NOT_INSTALLED if Renode is not on PATH."""
     parser = argparse.ArgumentParser(prog="python -m renode.run", description=__doc__)
-    parser.add_argument("--on", choices=("renode", "qemu"), default="renode", help="which emulator (renode)")
-    parser.add_argument("--output", type=Path, help="folder for Robot's reports; kept")
+    parser.add_argument("--on", choices=("renode", "qemu", "sim"), default="renode", help="where (renode)")
+    parser.add_argument(
+        "--output", type=Path, help="folder for the reports of Robot Framework and junit.xml; kept"
+    )
     known, rest = parser.parse_known_args(arguments)
     if known.on == "renode" and shutil.which(PROGRAM) is None:
         sys.stderr.write(f"Renode is not installed, so no scenario was run. To run them, {REMEDY}.\n")
         return NOT_INSTALLED
+    if importlib.util.find_spec("robot") is None:
+        sys.stderr.write(
+            f"No scenario was run: `{sys.executable} -m pip install robotframework` is missing.\n"
+        )
+        return NOT_INSTALLED
     output = known.output or Path(tempfile.mkdtemp(prefix="firstboot-robot-"))
-    sys.stdout.write(f"Robot's reports: {output}\n")
+    sys.stdout.write(f"reports: {output}\n")
     sys.stdout.flush()
     return subprocess.run(robot_command(known.on, output, rest), check=False).returncode
 

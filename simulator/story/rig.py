@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+from simulator.story.flash_edit import edit_device_records
 from simulator.story.inputs import Inputs
 from simulator.story.owner import Owner, Reply
 from simulator.story.runner import CONTACT_S, StepFailed, wait_until
@@ -147,6 +148,13 @@ class RigBoard:
             0.1,
         )
 
+    def edit_records(self, change: Callable[[Any], None]) -> None:
+        """Switch the power off and change the records of the device region in the flash, as a fault would.
+
+        `change` receives the mounted records: read(name), write(name, data).
+        """
+        edit_device_records(self.machine, change)
+
     def flash_image(self) -> bytes:
         """Switch the power off and return the content of the whole flash."""
         self.machine.cut_power()
@@ -252,13 +260,17 @@ class RigPower:
         self._machine.power_on(button_held=button_held)
         RigBoard(self._world).wait_for_page()
 
+    def note_console(self) -> None:
+        """Let wait_until_cut look only at text that is printed from now on."""
+        self._printed = len(self._machine.console.text)
+
     def cut_at(self, operation: int, when: str = "torn") -> None:
         """Let the power go at flash operation `operation` of the running unit, counted from now (1 is the next).
 
         `when`: before, torn or after, in relation to the operation. Raises MachineError, ValueError for an impossible
         cut. An emulated board has firmware of the variant `cut`, which stops there.
         """
-        self._printed = len(self._machine.console.text)
+        self.note_console()
         self._machine.plan_cut(operation, when)
 
     def wait_until_cut(self, seconds: float = CUT_S) -> None:

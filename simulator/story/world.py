@@ -161,22 +161,35 @@ class World:
     # factory -------------------------------------------------------------------------------------------------
     def provision(self) -> None:
         """Program a bare board with release 1 and let the station provision it."""
+        self.begin_provisioning()
+        self.provision_begun()
+
+    def begin_provisioning(self, cut: Any = None) -> None:
+        """Program a bare board with release 1, switch it on, and open the station.
+
+        `cut` orders a power cut of an emulated board (renode.machine.CutOrder).
+        """
         self.machine.program(self.images.rom, self.images.signed[1])
-        self.machine.power_on()
-        registry = Registry.create(self.directory / "registry.sqlite")
-        self._stack.callback(registry.close)
-        self.opened_station = self.open_station(registry)
-        self.unit = self.station.provision(self.opened_station, registry, self.machine, self.note)
-        self.servers.serve(registry)
-        self._registry = registry
+        if cut is None:
+            self.machine.power_on()
+        else:
+            self.machine.power_on(cut=cut)
+        self.registry = Registry.create(self.directory / "registry.sqlite")
+        self._stack.callback(self.registry.close)
+        self.opened_station = self.open_station(self.registry)
+
+    def provision_begun(self) -> None:
+        """Let the station provision the board that is on. Raises UnitFailedError; it can then be tried again."""
+        self.unit = self.station.provision(self.opened_station, self.registry, self.machine, self.note)
+        self.servers.serve(self.registry)
 
     def provision_another(self, number: int) -> tuple[Any, KnownUnit]:
         """Make one more board and provision it; it uses the same servers. Returns machine and unit."""
         machine = self._make_machine(f"board-{number}")
         machine.program(self.images.rom, self.images.signed[1])
         machine.power_on()
-        unit = self.station.provision(self.opened_station, self._registry, machine, self.note)
-        self.servers.serve(self._registry)
+        unit = self.station.provision(self.opened_station, self.registry, machine, self.note)
+        self.servers.serve(self.registry)
         return machine, unit
 
     def open_station(self, registry: Registry) -> Station:

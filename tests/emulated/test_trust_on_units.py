@@ -27,8 +27,7 @@ from provisioning.release.release import build_release
 from provisioning.release.store import PublishError
 from provisioning.servers.broker import BrokerSetup
 from provisioning.servers.local_broker import make_broker
-from simulator.ports.flash import SimFlash
-from simulator.ports.records import device_records
+from simulator.story.flash_edit import edit_device_records
 from simulator.story.maker_keys import KEYS
 from simulator.story.product import CHECK_INTERVAL_S, SERVER_NAME
 from simulator.story.runner import wait_until
@@ -123,7 +122,7 @@ class Life:
         world = self.world
         silent = world.servers.publisher
         silent.publish_raw(f"fb/{world.product.class_id.hex()}/keyset", b"")
-        self.edit_records(lambda records: records.write("keyset", b"not what was written"))
+        edit_device_records(world.machine, lambda records: records.write("keyset", b"not what was written"))
         world.machine.power_on()
         self.seen["told"] = world.machine.console.wait_for(r"key set: [^\n]*\n", ANSWERS_S).group(0)
         self.seen["roots alone"] = self.refusal(SignatureError.code, "no such key")
@@ -213,21 +212,6 @@ class Life:
             interrupts="one restart",
         )
         self.publish(lambda: world.servers.publisher.publish_release(release))
-
-    def edit_records(self, change: Callable[[Any], None]) -> None:
-        """Change the unit's device region in its flash; the power is off afterwards."""
-        machine = self.world.machine
-        machine.cut_power()
-        flash = SimFlash()
-        flash.load_image(machine.flash.image() if self.world.on == "sim" else machine.nvm.path.read_bytes())
-        records = device_records(flash)
-        records.mount()
-        change(records)
-        if self.world.on == "sim":
-            machine.flash.load_image(flash.image())
-        else:
-            with machine.nvm.path.open("r+b") as nvm:
-                nvm.write(flash.image())
 
 
 def _is_expired(found: Any) -> bool:

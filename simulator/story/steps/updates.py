@@ -45,7 +45,7 @@ def update_coap(world: World) -> str:
     """Publish release 3, which contains an application, over CoAP."""
     world.publish(3, "coap")
     text = expect_running(world, "3.0.0", "over CoAP with OSCORE")
-    return f"{text}; its application reports: {_expect_application(world, 3)}"
+    return f"{text}; its application reports: {expect_application(world, 3)}"
 
 
 def bad_release_reverts(world: World) -> str:
@@ -115,7 +115,7 @@ def _trial_failure(world: World, version: str) -> str | None:
     return _latest_event(status, TrialFailedError.code) if status["version"] == version else None
 
 
-def _expect_application(world: World, release: int) -> str:
+def expect_application(world: World, release: int) -> str:
     """Return what the application of this release reports, once it runs."""
 
     def running() -> str | None:

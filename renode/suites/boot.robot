@@ -1,8 +1,9 @@
 *** Settings ***
-Documentation       The emulated board from power-on to its owner. The suite is the same on both emulators: EMULATOR is `renode` or `qemu`.
-Library             renode.keywords.BoardLibrary    ${EMULATOR}
+Documentation       The boot ROM and the first release of a programmed board.
+Library             keywords.py    board    ${EMULATOR}
 Suite Setup         Build Firmware And Boot ROM
 Test Teardown       Close The Board
+Test Tags           board
 Test Timeout        10 minutes
 
 
@@ -51,9 +52,3 @@ A Release With One Flipped Bit Does Not Start
     Then The Console Shows    rom: slot 1 refused: digest
     And The Console Shows    rom: slot 0 confirmed, image 1.0.0, counter 1
     And The Console Never Showed    rom: slot 1 trial
-
-An Owner Sets The Board Up And Updates It
-    [Documentation]    `firstboot demo` on this emulator: factory, set-up, updates over both transports, a revert.
-    [Tags]    story
-    [Timeout]    60 minutes
-    The Demo Passes With Steps    provision    setup    update_mqtt    update_coap    bad_release_reverts

@@ -1,0 +1,19 @@
+*** Settings ***
+Documentation       A unit that changes hands.
+Library             keywords.py    unit    ${EMULATOR}
+Test Teardown       End The Unit
+Test Timeout        20 minutes
+
+
+*** Variables ***
+${EMULATOR}         renode
+
+
+*** Test Cases ***
+The Button Resets A Unit For Its Next Owner
+    Given A Unit With An Owner
+    When The Button Is Held While The Power Comes On
+    Then It Waits For A New Owner
+    And Set Up Waits For A Press Of The Button
+    When The Button Is Pressed
+    Then After The Wait The Right Code Sets It Up
