@@ -345,3 +345,10 @@ class FreshnessError(FirstbootError):
     """A freshness record is refused. Field: `reason`."""
 
     code = 710
+
+
+# 900 defects -----------------------------------------------------------------------------------------
+class DefectError(FirstbootError):
+    """An exception that no part of the firmware expects ended one piece of work. Field: `kind`, its class name."""
+
+    code = 900

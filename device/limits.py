@@ -71,6 +71,7 @@ REPLY_TIMEOUT_S = 10  # without progress; bytes of an answer that arrives are pr
 REPLY_BYTES_S = 16  # a slower answer counts as no progress, so that no peer holds up a check for hours
 TRIAL_WINDOW_S = 120  # a trial image that has not confirmed by then resets itself
 FAILED_RELEASES = 16  # verdicts that are remembered
+RENEWED_OFFERS = 2  # other envelopes that may lift a verdict on a stored copy
 TRIAL_CHECK_INTERVAL_S = 1  # a trial image asks often: it has to reach its server inside the window
 RETRY_PAUSE_CAP_S = 86400  # longest pause before a release is tried again
 RETRY_PAUSE_S = 60  # before a release that only missed its server is tried again; doubles each time

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from device.records.store import Store
     from device.update.app_choice import Running
     from device.update.appset import AppSets
+    from device.update.pending import PendingRelease
     from device.update.releases import Releases
     from device.update.service import UpdateService
 
@@ -187,10 +188,13 @@ class ApplicationHost:
     def start(self, updates: "UpdateService", is_owned: bool) -> None:
         """Prepare the set that was chosen at this start (device/update/app_choice.py); nothing of it runs yet.
 
-        `is_owned`: the application ran before this start. Raises StorageError.
+        `is_owned`: the application ran before this start.
         """
         sets, running = self._choice.sets, self._choice.running
+        pending = updates.releases.pending
         if sets is None or running is None:
+            if pending.is_trial:
+                self._may_run(b"", pending)  # if this trial hangs, the application before it is not to blame
             return
         files = AppSet(sets, running)
         self._ports.say("application of release {}".format(files.sequence))
@@ -201,11 +205,18 @@ class ApplicationHost:
             self._ports.say("application: " + error.describe())
 
         self._application = Application(files, context, self._ports.load_app, self._ports.clock, note)
-        if is_owned and not updates.releases.pending.is_trial:
-            which = running_id(self._ports.boot.image_digest, running.binding.digest)
-            if not self._brake.start(which):
-                self._application.state = HELD
-                note(AppHeldError(restarts=self._brake.restarts))
+        if is_owned and not self._may_run(running.binding.digest, pending):
+            self._application.state = HELD
+            note(AppHeldError(restarts=self._brake.restarts))
+
+    def _may_run(self, set_digest: bytes, pending: "PendingRelease") -> bool:
+        """Count this start. A count that cannot be stored holds no application back."""
+        which = running_id(self._ports.boot.image_digest, set_digest)
+        try:
+            return self._brake.start(which, pending.is_trial, not pending.is_refused)
+        except FirstbootError as error:
+            self._ports.say("application: " + error.describe())
+            return True
 
     async def run(self, is_trial: "Callable[[], bool]") -> bool:
         """Run the application. Returns False if it failed, or if its set is broken and nothing could run."""

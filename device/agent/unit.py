@@ -79,7 +79,12 @@ class Unit:
         return tasks
 
     async def _serve_pages(self) -> None:
-        private = self._parts.stores.device.require("web.key")
+        try:
+            private = self._parts.stores.device.require("web.key")
+        except FirstbootError as error:  # a restart would not mend the record: updates go on without pages
+            self._updates.journal.note(error)
+            self._ports.say("no pages: " + error.describe())
+            return
         key = der.ec_private_key(private, backend.p256_public(private))
         listener = await self._ports.network.serve_tls(
             HTTPS_PORT, self._parts.factory.web_certificate, key, create_handler(create_app(self._pages))
@@ -116,6 +121,9 @@ class Unit:
 
     async def _restart_for_reset(self) -> None:
         await self._signals.reset.wait()
+        pending = self._updates.releases.pending
+        if pending.is_trial:
+            pending.record_outcome(trial_state.INTERRUPTED)  # the restart says nothing about the release
         await restart(self._ports, "factory reset")
 
     async def _watch_button(self) -> None:

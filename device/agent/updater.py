@@ -13,7 +13,7 @@ import asyncio
 
 from device.agent.restart import announce, restart
 from device.compat import const, forget
-from device.errors import CounterLostError, LinkError, MemoryShortError
+from device.errors import CounterLostError, DefectError, FirstbootError, LinkError, MemoryShortError
 from device.limits import (
     LINK_RETRY_S,
     REST_SLICE_S,
@@ -28,7 +28,6 @@ from device.update.trial_state import NO_SERVER
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from device.agent.agent import Ports
-    from device.errors import FirstbootError
     from device.interfaces import Source
     from device.update.service import UpdateService
 
@@ -66,11 +65,17 @@ class Updater:
             await self._rest()
 
     async def _check(self, source: "Source") -> "FirstbootError | None":
-        """Do one check. If it runs out of memory, only this source is refused; the task goes on."""
+        """Do one check. A check that ends for lack of memory, or by a defect, is a refusal of that source and not the
+        end of this task: the repair may come from the next source. On trial a defect is the release's own failure.
+        """
         try:
             return await self.service.check(source)
         except MemoryError:
-            error = MemoryShortError(what="update check")
+            error: "FirstbootError" = MemoryShortError(what="update check")
+        except Exception as defect:
+            if self.service.releases.pending.is_trial:
+                raise
+            error = DefectError(kind=type(defect).__name__)
         await source.close()
         forget()
         self.service.journal.note(error)
@@ -106,8 +111,11 @@ class Updater:
         while True:
             await asyncio.sleep(STALE_TICK_S)
             was_stale = staleness.is_stale
-            staleness.tick()
-            self.service.trusted.withheld.tick()
+            try:
+                staleness.tick()
+                self.service.trusted.withheld.tick()
+            except FirstbootError as error:  # a count that cannot be stored ends no other work
+                self._ports.say("silence: " + error.describe())
             if staleness.is_stale and not was_stale:
                 self._ports.say("stale: no contact with the manufacturer for 72 hours of running time")
 

@@ -79,7 +79,8 @@ class Consent:
         self._user = user
         self._time = time
         self._wake = wake
-        self._asked_sequence = 0  # of the release that the owner asked to install
+        self._asked: "tuple[object, ...] | None" = None  # the release that the owner asked to install
+        self._waiting: "tuple[object, ...] | None" = None  # the release that `offered` describes
         self.settings = self._load()
         self.offered: "News | None" = None  # verified, newer, and waiting for the owner
         self.news = self._load_news()
@@ -102,25 +103,28 @@ class Consent:
         """Return whether a verified, newer release is installed now.
 
         If not, it becomes `offered`. If so, its text is stored as `news`, so that the owner can read it after the
-        restart. Raises StorageError.
+        restart.
         """
         found = _news_of(manifest)
         if not self.is_asked(manifest) and not may_install(self.settings, self._time.now_s()):
-            self.offered = found
+            self.offer(manifest)
             return False
         self.offered = None
         if found != self.news:
-            self._user.write("news", encode_news(found))
             self.news = found
+            try:
+                self._user.write("news", encode_news(found))
+            except StorageError:
+                pass  # text about an update must not keep the update away
         return True
 
     def is_asked(self, manifest: "VerifiedManifest") -> bool:
-        """Return whether the owner asked to install this release now."""
-        return bool(manifest.sequence_number == self._asked_sequence)
+        """Return whether the owner asked to install this release now: exactly what the owner was shown."""
+        return self._asked == _identity(manifest)
 
     def waiting_sequence(self) -> int:
         """Return the number of the release that waits for the owner, 0 if none waits or the owner asked for it."""
-        if self.offered is None or self.offered.sequence == self._asked_sequence:
+        if self.offered is None or self._waiting == self._asked:
             return 0
         found: int = self.offered.sequence
         return found
@@ -128,7 +132,7 @@ class Consent:
     def offer(self, manifest: "VerifiedManifest") -> None:
         """Let the owner start the next try of a release that waits for one."""
         if not self.is_asked(manifest):
-            self.offered = _news_of(manifest)
+            self.offered, self._waiting = _news_of(manifest), _identity(manifest)
 
     def set_automatic(self, is_automatic: bool) -> None:
         """Switch automatic updates on or off; both end a postponement. Raises StorageError."""
@@ -154,13 +158,19 @@ class Consent:
         """Install the waiting release, whatever the settings are (UP-07). Raises SettingsError (reason "no offer")."""
         if self.offered is None:
             raise SettingsError(reason="no offer")
-        self._asked_sequence = self.offered.sequence
+        self._asked = self._waiting
         self._wake()
 
     def _save(self, settings: "Settings") -> None:
         if settings != self.settings:
             self._user.write("settings", encode(settings))
             self.settings = settings
+
+
+def _identity(manifest: "VerifiedManifest") -> "tuple[object, ...]":
+    """What distinguishes this release from every other one, also from one with the same number."""
+    app = None if manifest.app is None else manifest.app.digest
+    return manifest.sequence_number, manifest.firmware.digest, app
 
 
 def _news_of(manifest: "VerifiedManifest") -> "News":

@@ -31,9 +31,15 @@ class Events:
         return [entry for entry in found if isinstance(entry, list) and len(entry) == 3][-_KEPT:]
 
     def add(self, error: "FirstbootError", time_s: "int | None") -> None:
-        """Add `error` to the journal. A repetition of the last entry is not written, to spare the flash."""
+        """Add `error` to the journal. A repetition of the last entry is not written, to spare the flash.
+
+        If the journal cannot be stored, it is kept until the next start: it must not stop what it reports on.
+        """
         text = clip_utf8(error.describe(), _TEXT_BYTES)
         if self.entries and self.entries[-1][1:] == [error.code, text]:
             return
         self.entries = (self.entries + [[time_s or 0, error.code, text]])[-_KEPT:]
-        self._store.write("events", encode(self.entries))
+        try:
+            self._store.write("events", encode(self.entries))
+        except StorageError:
+            pass

@@ -66,7 +66,7 @@ RECORDS = (
     Record("appset", DEVICE, 128, False),
     Record("keyset", DEVICE, KEYSET_BYTES, False),
     Record("pending", DEVICE, ENVELOPE_BYTES, False),
-    Record("failed", DEVICE, 2048, False),
+    Record("failed", DEVICE, RECORD_BYTES, False),
     Record("credential", USER, 128, False),
     Record("attempts", USER, 32, False),
     Record("settings", USER, 32, False),

@@ -5,8 +5,8 @@ The factory writes them once; later a key set of the roots replaces keys and rul
 1. A key is bound to one role and one algorithm; a message header must agree and never chooses.
 2. Key ids are distinct; a role may have several keys, ANCHOR_KEYS in all.
 3. Public keys have the form that their algorithm demands. The factory's record with another algorithm is refused by
-   name; in a key set a key of an algorithm or role that this firmware does not know is skipped and counts for no
-   threshold, so that a fleet can move to a new algorithm while old firmware is still in use.
+   name; in a key set a key of an algorithm or role that this firmware does not know is skipped, whatever its form, and
+   counts for no threshold, so that a fleet can move to a new algorithm while old firmware is still in use.
 4. A policy for a role states how many distinct keys must sign, and which algorithms must be among them. Root and
    author may need several; one key of any other role is enough.
 5. A tracker's key is valid inside one interval of at most TRACKER_KEY_DAYS. No other key has an interval: it could not
@@ -36,6 +36,8 @@ ROLE_AUTHOR = 2
 ROLE_SUPPORT = 3
 ROLE_TRACKER = 4
 ROLE_SIGNATORY = 5
+_ROLES = (ROLE_ROOT, ROLE_AUTHOR, ROLE_SUPPORT, ROLE_TRACKER, ROLE_SIGNATORY)
+_ALGORITHMS = (cose.ALG_ESP256, cose.ALG_ED25519, cose.ALG_HSS_LMS)
 
 # `keys`: tuple of Key; both times in unix seconds.
 Anchors = namedtuple(
@@ -173,19 +175,20 @@ def decode_keys(
     key_ids: "list[bytes]" = []
     intervals: "list[Interval]" = []
     for part in parts:
-        is_timed = has_intervals and isinstance(part, dict) and part.get(3) == ROLE_TRACKER
-        fields = cbor.check_map(part, _KEY_FORM + _KEY_INTERVAL if is_timed else _KEY_FORM)
-        key = Key(fields[1], fields[2], fields[3], fields[4])
-        if key.key_id in key_ids:
+        key_id = _key_id(part)
+        if key_id in key_ids:
             raise CborError(reason="key id twice")
-        key_ids.append(key.key_id)
-        is_known = _is_known(key)
-        if not is_known and not skips_unknown:
-            raise UnsupportedError(what="role or algorithm of a key")
-        if is_known:
-            keys.append(key)
-        if is_timed and is_known:
-            intervals.append(_interval(key.key_id, fields[5], fields[6]))
+        key_ids.append(key_id)
+        if part.get(2) not in _ALGORITHMS or part.get(3) not in _ROLES:
+            if not skips_unknown:
+                raise UnsupportedError(what="role or algorithm of a key")
+            continue  # its other members may have any form
+        is_timed = has_intervals and part[3] == ROLE_TRACKER
+        fields = cbor.check_map(part, _KEY_FORM + _KEY_INTERVAL if is_timed else _KEY_FORM)
+        _check_public(fields[2], fields[4])
+        keys.append(Key(key_id, fields[2], fields[3], fields[4]))
+        if is_timed:
+            intervals.append(_interval(key_id, fields[5], fields[6]))
     return tuple(keys), tuple(intervals)
 
 
@@ -194,13 +197,19 @@ def encode_policies(policies: "Iterable[Policy]") -> "list[dict[int, Any]]":
     return [{1: one.role, 2: one.threshold, 3: list(one.algorithms)} for one in policies]
 
 
-def decode_policies(parts: "list[Any]", keys: "tuple[Key, ...]") -> "tuple[Policy, ...]":
+def decode_policies(
+    parts: "list[Any]", keys: "tuple[Key, ...]", skips_unknown: bool = False
+) -> "tuple[Policy, ...]":
     """Return checked policies, each of which `keys` can satisfy. Raises CborError.
+
+    With `skips_unknown` a policy for a role that this firmware does not know is skipped.
 
     A policy that needs an algorithm which this firmware does not know is refused: no update could follow it.
     """
     policies: "list[Policy]" = []
     for part in parts:
+        if skips_unknown and isinstance(part, dict) and _is_other_role(part.get(1)):
+            continue  # this firmware asks no key of that role
         fields = cbor.check_map(part, _POLICY_FORM)
         policy = Policy(fields[1], fields[2], tuple(fields[3]))
         if policy.role not in (ROLE_ROOT, ROLE_AUTHOR):
@@ -247,20 +256,28 @@ def _interval(key_id: bytes, first_s: int, last_s: int) -> Interval:
     return Interval(key_id, first_s, last_s)
 
 
-def _is_known(key: Key) -> bool:
-    """Return whether this firmware knows role and algorithm. Raises CborError for a key of another form."""
-    if not 0 < len(key.key_id) <= KEY_ID_BYTES:
+def _key_id(part: "Any") -> bytes:
+    """Return the id of a key, known or not. Raises CborError."""
+    if not isinstance(part, dict) or not isinstance(part.get(1), bytes):
+        raise CborError(reason="key without an id")
+    key_id: bytes = part[1]
+    if not 0 < len(key_id) <= KEY_ID_BYTES:
         raise CborError(reason="length of a key id")
-    if not ROLE_ROOT <= key.role <= ROLE_SIGNATORY:
-        return False
-    if key.algorithm == cose.ALG_ESP256:
-        is_good = len(key.public) == _P256_BYTES and key.public[0] == 4
-    elif key.algorithm == cose.ALG_HSS_LMS:
-        is_good = len(key.public) == _HSS_BYTES
-    elif key.algorithm == cose.ALG_ED25519:
-        is_good = len(key.public) == _ED25519_BYTES
+    return key_id
+
+
+def _is_other_role(role: "Any") -> bool:
+    """Return whether `role` is a number that a later firmware may know."""
+    return isinstance(role, int) and not isinstance(role, bool) and role not in _ROLES
+
+
+def _check_public(algorithm: int, public: bytes) -> None:
+    """Raise CborError for a public key of another form than its algorithm demands."""
+    if algorithm == cose.ALG_ESP256:
+        is_good = len(public) == _P256_BYTES and public[0] == 4
+    elif algorithm == cose.ALG_HSS_LMS:
+        is_good = len(public) == _HSS_BYTES
     else:
-        return False
+        is_good = len(public) == _ED25519_BYTES
     if not is_good:
         raise CborError(reason="form of a public key")
-    return True

@@ -88,7 +88,7 @@ def decode(payload: bytes) -> KeySet:
     if not [key for key in keys if key.role == ROLE_ROOT]:
         raise KeySetError(reason="no root")
     rules = Rules(
-        trust_anchors.decode_policies(fields[5], keys),
+        trust_anchors.decode_policies(fields[5], keys, True),
         intervals,
         fields[2],
         trust_anchors.decode_revoked(fields[6], keys),

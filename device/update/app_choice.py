@@ -61,12 +61,12 @@ class ApplicationChoice:
                 continue  # the root keys lowered the confirmed number
             try:
                 files = self.sets.files(one.slot, one.binding)
+                if one.is_trial:
+                    self.sets.mark_tried(one.slot)  # without the mark it would be tried at every start
             except FirstbootError as error:
                 errors.append(error)
                 self._broken.append(one.slot)
                 continue
-            if one.is_trial:
-                self.sets.mark_tried(one.slot)
             self.running = Running(one.slot, one.binding, one.is_trial, files)
             break
         if not errors and pending is None and self._is_missing():

@@ -48,6 +48,8 @@ class PendingRelease:
         self._on_confirmed = on_confirmed
         self.is_trial = False  # this start is the release's trial
         self.is_retry_wanted = False  # its trial proved nothing about it; retry() stages it again
+        self.is_refused = False  # at this start a release was given up that never ran
+        self.is_void = False  # on trial, and the roots do not vouch for it
 
     def read(self) -> "Pending | None":
         """Return the release under way. A damaged record counts as absent: the next check uses the stored chunks."""
@@ -97,6 +99,7 @@ class PendingRelease:
             self.is_retry_wanted = True
             return TrialFailedError(sequence=pending.sequence, reset=trial_state.retry_reason(pending))
         elif fate == trial_state.FAILED:
+            self.is_refused = not marks.is_tried
             return self._give_up(pending, trial_state.failure_cause(pending, marks, boot.reset_reason))
         return None
 
@@ -106,6 +109,21 @@ class PendingRelease:
         self.failures.add(pending.sequence, release, cause, envelope)
         self._store.delete("pending")
         return TrialFailedError(sequence=pending.sequence, reset=trial_state.CAUSES[cause])
+
+    def void_above(self, ceiling: int) -> None:
+        """Forget the release under way if its number is above `ceiling`: the roots do not vouch for it.
+
+        If it is on trial, it stays so without a record and is never confirmed. `is_void` asks for a restart.
+        """
+        pending = self.read()
+        if pending is None or pending.sequence <= ceiling:
+            return
+        slots, index = self._slots_of(pending.slot)
+        if not slots.marks(index).is_confirmed:
+            slots.clear_marks(index)
+        self._store.delete("pending")
+        self.is_retry_wanted = False
+        self.is_void = self.is_trial
 
     # an install --------------------------------------------------------------------------------------------
     def is_waiting(self, manifest: "VerifiedManifest") -> bool:
@@ -163,7 +181,7 @@ class PendingRelease:
     def record_outcome(self, outcome: int) -> None:
         """Store an outcome of the pending release for the next start.
 
-        `outcome` is trial_state.NO_SERVER, APP_FAILED or NO_DELTA.
+        `outcome` is trial_state.NO_SERVER, APP_FAILED, NO_DELTA or INTERRUPTED.
         """
         pending = self.read()
         if pending is not None:
@@ -196,23 +214,33 @@ class PendingRelease:
         return error
 
     def _finish(self, pending: "Pending") -> "FirstbootError | None":
-        """Complete a confirm. Errors are returned, not raised: they must not stop a unit with a confirmed release."""
+        """Complete a confirm. An error after the confirm mark is returned, not raised: it must not close a unit that
+        runs a confirmed release. What could not be stored is left for the next start.
+        """
         # The running image's own number may be higher, and it is known only while this image runs.
         progress = self._progress
         sequence = max(pending.sequence, progress.value.manifest_sequence)
-        progress.save(trial_state.with_manifest(progress.value, sequence))
-        found = None
-        if pending.slot < trial_state.FIRST_SET:
-            boot_state = self._image.boot_state
-            try:
-                info = check_image(boot_state, pending.slot, pending.size)
-                boot_state.raise_security_counter(info.security_counter)
-            except FirstbootError as error:
-                found = error
-        self._application.remember()
-        self.failures.forget(sequence)
-        self._store.delete("pending")
+        try:
+            progress.save(trial_state.with_manifest(progress.value, sequence))
+            found = self._count_up(pending)
+            self._application.remember()
+            self.failures.forget(sequence)
+            self._store.delete("pending")
+        except FirstbootError as error:
+            return error
         return found
+
+    def _count_up(self, pending: "Pending") -> "FirstbootError | None":
+        """Raise the security counter to the confirmed image's. Returns why that is not possible: it never will be."""
+        if pending.slot >= trial_state.FIRST_SET:
+            return None
+        boot_state = self._image.boot_state
+        try:
+            info = check_image(boot_state, pending.slot, pending.size)
+            boot_state.raise_security_counter(info.security_counter)
+        except FirstbootError as error:
+            return error
+        return None
 
 
 def release_id(manifest: "VerifiedManifest") -> bytes:

@@ -3,6 +3,7 @@
 from collections import namedtuple
 
 from device.compat import const
+from device.errors import FirstbootError
 from device.update import progress as progress_record
 from device.update.app_choice import ApplicationChoice
 from device.update.failures import Failures
@@ -13,7 +14,6 @@ TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from typing import Callable
 
-    from device.errors import FirstbootError
     from device.interfaces import Boot
     from device.records.store import Store
     from device.update.appset import AppSets
@@ -41,9 +41,14 @@ def load(
 def start(releases: Releases) -> "list[FirstbootError]":
     """Choose the application set, then finish, continue or give up the pending release. Returns what to report.
 
-    Call it once at every start. It writes marks and records. Raises StorageError, FlashError.
+    Call it once at every start. It writes marks and records. A write that fails is one of the errors: it must not
+    close a unit that runs a confirmed release.
     """
-    errors: "list[FirstbootError]" = releases.progress.begin()
-    errors += releases.application.choose(releases.pending.read())
-    given_up = releases.pending.reconcile()
+    errors: "list[FirstbootError]" = []
+    try:
+        errors = releases.progress.begin()
+        errors += releases.application.choose(releases.pending.read())
+        given_up = releases.pending.reconcile()
+    except FirstbootError as error:
+        given_up = error
     return errors if given_up is None else errors + [given_up]

@@ -86,9 +86,9 @@ class UpdateService:
         self._arrived, self._is_compared = 0, False
         try:
             await source.open()
-            if await trusted.refresh_keys(source):
+            if await trusted.refresh_keys(source, pending.void_above):
                 self._settled.clear()  # the new key set may trust keys that the old one did not
-                if self._is_application_void():
+                if pending.is_void or self._is_application_void():
                     self.is_restart_wanted = True
             if await trusted.refresh_time(source):
                 # TLS could not check dates before there was a time: connect again and check them.

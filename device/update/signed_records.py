@@ -19,6 +19,7 @@ from device.records import contact, support
 from device.trust.anchors import ROLE_SUPPORT
 from device.trust.verify import verify_record
 from device.update import trial_state
+from device.update.refusals import Refusals
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class SignedRecord:
         self._is_newer = is_newer
         self._before_store = before_store
         self._verified: "dict[str, Stored]" = {}
-        self._refused: "tuple[bytes, Anchors] | None" = None
+        self._refused = Refusals()
         self.offered: "Stored | None" = None  # verified last of what sources offered, taken over or refused
 
     def stored(self, name: str, anchors: "Anchors") -> "Stored | None":
@@ -92,8 +93,7 @@ class SignedRecord:
         """
         if offered is None or offered in [self._read(name) for name in self._names]:
             return None
-        refused = self._refused
-        if refused is not None and refused[0] == offered and refused[1] is anchors:
+        if self._refused.has(offered, anchors):
             return None
         try:
             found = self._decode(verify_record(offered, self._typ, ROLE_SUPPORT, anchors, backend))
@@ -101,10 +101,11 @@ class SignedRecord:
             if not self._is_newer(self.trusted(anchors), found, anchors):
                 return None
         except FirstbootError:
-            self._refused = (offered, anchors)
+            self._refused.add(offered, anchors)
             raise
         self._before_store(found)
         self._store.write(self._names[0], offered)
+        self._refused.forget()
         return found
 
     def _read(self, name: str) -> "bytes | None":

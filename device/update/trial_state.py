@@ -5,9 +5,9 @@ Rules (docs/design.md, Boot):
    slot's marks are erased before it is written, so any marks in the slot belong to the pending release.
 2. A trial confirms in this order: slot mark, manifest sequence, security counter, `pending` deleted. After a power cut
    between two steps the next start completes the rest, because each step can be repeated.
-3. A trial that ended by a power cut or without a server proves nothing about the release: it is tried again, after a
-   pause that grows with each attempt. Only a failure of the release or of its stored copy gives a verdict, with its
-   cause (UP-04).
+3. A trial that ended by a power cut, a factory reset or without a server proves nothing about the release: it is
+   tried again, after a pause that grows with each attempt. Only a failure of the release or of its stored copy gives a
+   verdict, with its cause (UP-04).
 4. The confirmed manifest sequence and the end of the support period never go down, except to the ceilings of a key set
    that the roots signed (trust/keyset.py).
 """
@@ -22,8 +22,12 @@ from device.layout import RESET_EXTERNAL, RESET_POWER_ON, RESET_WATCHDOG
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
+    from typing import Any
+
     from device.trust.keyset import Ceilings
     from device.update.slots import Marks
+
+_IDENTITY_BYTES = const(64)
 
 # What to do with a pending release at a start.
 NOTHING = "nothing"
@@ -37,6 +41,7 @@ FAILED = "failed"
 NO_SERVER = 1
 APP_FAILED = 2
 NO_DELTA = 3  # recorded before the trial: the patch of this release does not make its firmware
+INTERRUPTED = 4  # the owner began a factory reset on trial
 
 # Why a release was given up. A failure of its own code is final; a damaged stored copy is not.
 REFUSED_BY_ROM = 1
@@ -57,6 +62,7 @@ LIFTED_BY_OWNER = (REFUSED_BY_ROM, SET_CHANGED)
 
 # `slot` of a release that changes only the application set: this plus the index of the application slot.
 FIRST_SET = 2
+_SLOTS = const(4)
 
 # `identity`: release_id (32 bytes), then the digest of the envelope that offered it (32 bytes); `size`: bytes of its
 # firmware or set.
@@ -71,16 +77,25 @@ def _encode(fields: "tuple[object, ...]") -> bytes:
     return encode({index + 1: value for index, value in enumerate(fields)})
 
 
-def _decode(data: bytes, count: int, name: str) -> "list[object]":
+def _decode(data: bytes, form: "tuple[int, ...]", name: str) -> "list[Any]":
+    """Return the fields 1, 2, ... of a record. `form`: the length of each that is bytes, 0 for a number.
+
+    Raises RecordDamagedError.
+    """
     try:
         fields = decode(data)
     except CodecError:
         raise RecordDamagedError(name=name)
-    if not isinstance(fields, dict) or len(fields) != count:
+    if not isinstance(fields, dict) or len(fields) != len(form):
         raise RecordDamagedError(name=name)
-    values = [fields.get(index + 1) for index in range(count)]
-    for value in values:
-        if isinstance(value, bool) or not isinstance(value, (int, bytes)):
+    values = [fields.get(index + 1) for index in range(len(form))]
+    for index in range(len(form)):
+        value = values[index]
+        if form[index]:
+            is_good = isinstance(value, bytes) and len(value) == form[index]
+        else:
+            is_good = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+        if not is_good:
             raise RecordDamagedError(name=name)
     return values
 
@@ -91,7 +106,10 @@ def encode_pending(pending: "Pending") -> bytes:
 
 def decode_pending(data: bytes) -> "Pending":
     """Return the pending release in a stored record. Raises RecordDamagedError."""
-    return Pending(*_decode(data, 6, "pending"))
+    pending = Pending(*_decode(data, (0, 0, _IDENTITY_BYTES, 0, 0, 0), "pending"))
+    if pending.slot >= _SLOTS:
+        raise RecordDamagedError(name="pending")
+    return pending
 
 
 def encode_progress(progress: "Progress") -> bytes:
@@ -100,7 +118,7 @@ def encode_progress(progress: "Progress") -> bytes:
 
 def decode_progress(data: bytes) -> "Progress":
     """Return the progress in a stored record. Raises RecordDamagedError."""
-    return Progress(*_decode(data, 4, "progress")[:3])
+    return Progress(*_decode(data, (0, 0, 0, 0), "progress")[:3])
 
 
 def with_manifest(progress: "Progress", sequence: int) -> "Progress":
@@ -167,7 +185,7 @@ def is_transient(pending: "Pending", reset_reason: int) -> bool:
     """Return whether the trial ended for a reason that proves nothing about the release (rule 3)."""
     if pending.outcome == APP_FAILED:
         return False
-    return pending.outcome == NO_SERVER or reset_reason in (RESET_POWER_ON, RESET_EXTERNAL)
+    return pending.outcome in (NO_SERVER, INTERRUPTED) or reset_reason in (RESET_POWER_ON, RESET_EXTERNAL)
 
 
 def failure_cause(pending: "Pending", marks: "Marks", reset_reason: int) -> int:
@@ -181,4 +199,6 @@ def failure_cause(pending: "Pending", marks: "Marks", reset_reason: int) -> int:
 
 def retry_reason(pending: "Pending") -> str:
     """Return why a release is tried again, as words for events and reports."""
-    return "no server in the trial window" if pending.outcome == NO_SERVER else "power lost on trial"
+    if pending.outcome == NO_SERVER:
+        return "no server in the trial window"
+    return "factory reset on trial" if pending.outcome == INTERRUPTED else "power lost on trial"

@@ -17,12 +17,13 @@ from device.trust import keyset
 from device.trust.anchors import ROLE_TRACKER
 from device.trust.verify import verify_record_key
 from device.update import trial_state
+from device.update.refusals import Refusals
 from device.update.signed_records import contact_record, support_record
 from device.update.withheld import ABOVE_ALL, Withheld
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Callable
 
     from device.interfaces import Entropy, Source
     from device.records.contact import Contact
@@ -53,7 +54,7 @@ class TrustedState:
         self._progress = progress
         self._journal = journal
         self._keyset: "bytes | None" = None
-        self._refused_keyset: "tuple[bytes, Anchors] | None" = None  # and the anchors that refused it
+        self._refused_keysets = Refusals()
         self.staleness = Staleness(store, time.clock)
         self.withheld = Withheld(store, time.clock)
         self.support = support_record(store, progress)
@@ -91,33 +92,33 @@ class TrustedState:
         self._floors.save(max(self._floors.keyset, self.anchors.rules.sequence), contact)
 
     # keys --------------------------------------------------------------------------------------------------
-    async def refresh_keys(self, source: "Source") -> bool:
-        """Fetch the key set of `source` and use it if it is newer. Returns whether the keys changed."""
+    async def refresh_keys(self, source: "Source", void_above: "Callable[[int], None]") -> bool:
+        """Fetch the key set of `source` and use it if it is newer. Returns whether the keys changed.
+
+        `void_above(number)` forgets a release under way that the roots do not vouch for.
+        """
         offered = await source.keyset()
         if offered is None or offered == self._keyset:
             return False
-        refused = self._refused_keyset
-        if refused is not None and refused[0] == offered and refused[1] is self.anchors:
-            return (
-                False  # a set refused because its predecessor is missing is checked again after that arrived
-            )
+        if self._refused_keysets.has(offered, self.anchors):
+            return False  # refused before; it is checked again after its predecessor arrived
         try:
             found = keyset.verify(offered, self.anchors, backend)
         except FirstbootError as error:
-            self._refused_keyset = (offered, self.anchors)
+            self._refused_keysets.add(offered, self.anchors)
             if error.fields.get("have") != error.fields.get(
                 "offered", -1
-            ):  # a set with the number of the current one is not an error
+            ):  # its number is not the current one
                 self._journal.note(error)
             return False
         # Store the floors first, in one record: after a power cut between the two writes the set is offered again and
         # sets the same floors. The end date that the old keys signed stays a floor, unless the root keys lower it.
         floor_s = max(self.anchors.build_time_floor_s, found.root_time_s)
         progress = trial_state.with_time_floor(self._progress.value, floor_s)
-        record = self.support.trusted(self.anchors)
-        if record is not None:
-            progress = trial_state.with_support_end(progress, record.end_day)
+        progress = trial_state.with_support_end(progress, self._trusted_end_day())
         self._progress.save(trial_state.with_ceilings(progress, found.ceilings))
+        if found.ceilings.manifest_sequence is not None:
+            void_above(found.ceilings.manifest_sequence)
         self._store.write("keyset", offered)
         self._keyset = offered
         self.anchors = keyset.apply(self.anchors, found)
@@ -125,6 +126,15 @@ class TrustedState:
         self.withheld.forget()
         self._save_floors()
         return True
+
+    def _trusted_end_day(self) -> int:
+        """Return the end day of the stored support record, 0 without one. A damaged record must not block a key set."""
+        try:
+            record = self.support.trusted(self.anchors)
+        except FirstbootError as error:
+            self._journal.note(error)
+            return 0
+        return 0 if record is None else record.end_day
 
     def revoked_images(self) -> "tuple[int, ...]":
         """Return the numbers of the image keys that the stored key set revokes."""

@@ -221,9 +221,51 @@ def with_key(**fields):
 
 
 def test_a_key_of_an_unknown_algorithm_or_role_is_skipped():
-    for part in ({"m2": -48, "m4": bytes(1312)}, {"m2": -7}, {"m3": 6}, {"m3": 0}):
+    for part in (
+        {"m2": -48, "m4": bytes(1312)},
+        {"m2": -48, "m4": {1: bytes(32)}},
+        {"m2": "ML-DSA-44"},
+        {"m2": -48, "m3": ROLE_TRACKER},
+        {"m2": -48, "m7": "a member of a later format"},
+        {"m2": -7},
+        {"m3": 6, "m5": 1},
+        {"m3": 0},
+        {"m2": 1 << 63, "m3": -(1 << 63)},
+    ):
         found = keyset.verify(sign(with_fields({4: with_key(**part)})), ANCHORS)
         assert [one.key_id for one in found.keys] == [one.key_id for one in SECOND]
+
+
+def test_a_policy_for_a_role_that_this_firmware_does_not_know_is_skipped():
+    policies = [{1: ROLE_ROOT, 2: 2, 3: []}, {1: 6, 2: 9, 3: [-48]}, {1: 7, 9: "of a later format"}]
+    assert keyset.verify(sign(with_fields({5: policies})), ANCHORS).rules.policies == TWO_OF_THREE
+    refused(sign(with_fields({5: [{1: True, 2: 1, 3: []}]})), CborError, "wrong type")
+
+
+def test_a_signature_of_an_unknown_algorithm_counts_for_nothing_and_does_no_harm():
+    payload = keyset.encode(make())
+    for algorithm in (-48, 1 << 63, -(1 << 63)):
+        signers = [(algorithm, b"root-c", lambda message: bytes(2420))]
+        for name in (b"root-a", b"root-b"):
+            signers.append(
+                (
+                    -9,
+                    name,
+                    lambda message, name=name: backend.p256_sign(PRIVATES[name], sha256(message).digest()),
+                )
+            )
+        for count, is_enough in ((3, True), (2, False)):
+            data = cose.sign_encode(
+                payload,
+                signers=tuple(signers[:count]),
+                typ=keyset.TYP,
+                external_aad=keyset.TYP.encode(),
+                limit=8,
+            )
+            if is_enough:
+                assert keyset.verify(data, ANCHORS) == make()
+            else:
+                refused(data, SignatureError, "have=1 need=2")
 
 
 def test_a_skipped_key_counts_for_no_threshold():
@@ -235,7 +277,9 @@ def test_a_skipped_key_counts_for_no_threshold():
 def test_what_is_wrong_with_a_key_is_refused_whether_or_not_it_is_known():
     refused(sign(with_fields({4: with_key(m1=b"", m2=-48)})), CborError, "length of a key id")
     refused(sign(with_fields({4: with_key(m1=b"root-a", m2=-48)})), CborError, "key id twice")
+    refused(sign(with_fields({4: with_key(m1="text", m2=-48)})), CborError, "without an id")
     refused(sign(with_fields({4: with_key(m4=b"short")})), CborError, "form of a public key")
+    refused(sign(with_fields({4: with_key(m7=1)})), CborError, "unknown key")
 
 
 def test_the_number_of_an_image_key_that_this_boot_rom_does_not_have_is_skipped():

@@ -4,17 +4,22 @@ from collections import namedtuple
 
 from memory_unit import MemoryRecords, refused
 
-from device.errors import CodecError, SettingsError
+from device.errors import CodecError, SettingsError, StorageFullError
 from device.limits import POSTPONE_DAYS
 from device.owner import settings
 from device.owner.settings import DAY_S, Consent, News, Settings, may_install
 from device.records.store import USER, Store
 
 NOW_S = 1_900_000_000
-Manifest = namedtuple("Manifest", ("sequence_number", "text"))
+Manifest = namedtuple("Manifest", ("sequence_number", "text", "firmware", "app"))
+Target = namedtuple("Target", ("digest",))
+FIRMWARE = Target(b"f" * 32)
 Text = namedtuple("Text", ("version", "mitigates", "interrupts"))
 RELEASE = Manifest(
-    7, Text("2.0.0", "A stranger could read the lamp's name.", "The light goes out for a minute.")
+    7,
+    Text("2.0.0", "A stranger could read the lamp's name.", "The light goes out for a minute."),
+    FIRMWARE,
+    None,
 )
 
 
@@ -114,8 +119,33 @@ def test_a_yes_to_one_release_is_no_yes_to_the_next():
     bench.consent.set_automatic(False)
     bench.consent.allows(RELEASE)
     bench.consent.install_now()
-    assert not bench.consent.allows(Manifest(8, None))
+    assert not bench.consent.allows(Manifest(8, None, FIRMWARE, None))
     assert bench.consent.offered.sequence == 8
+
+
+def test_a_yes_is_for_the_release_that_was_shown_and_not_for_another_one_with_its_number():
+    for other in (
+        Manifest(7, RELEASE.text, Target(b"o" * 32), None),
+        Manifest(7, RELEASE.text, FIRMWARE, Target(b"a" * 32)),
+    ):
+        bench = Bench()
+        bench.consent.set_automatic(False)
+        bench.consent.allows(RELEASE)
+        bench.consent.install_now()
+        assert not bench.consent.allows(other)
+        assert bench.consent.waiting_sequence() == 7
+        assert bench.consent.allows(RELEASE)
+
+
+def test_news_that_cannot_be_stored_keep_no_update_away():
+    bench = Bench()
+
+    def fail(name, data):
+        raise StorageFullError
+
+    bench.records.write = fail
+    assert bench.consent.allows(RELEASE)
+    assert bench.consent.news.version == "2.0.0"
 
 
 def test_nothing_on_offer_is_nothing_to_install():
@@ -136,13 +166,13 @@ def test_up_07_the_owner_reads_what_a_release_mends_before_and_after():
 
 def test_a_release_without_a_text_is_shown_by_its_number():
     bench = Bench()
-    bench.consent.allows(Manifest(9, None))
+    bench.consent.allows(Manifest(9, None, FIRMWARE, None))
     assert bench.consent.news == News(9, "", "", "")
 
 
 def test_a_long_text_is_cut_and_written_once():
     bench = Bench()
-    long = Manifest(7, Text("v", "ä" * 5000, "i" * 5000))
+    long = Manifest(7, Text("v", "ä" * 5000, "i" * 5000), FIRMWARE, None)
     for _ in range(3):
         assert bench.consent.allows(long)
     assert bench.records.log == ["write news"]

@@ -7,6 +7,7 @@ import test_update_keys as service
 from device.codec import cose
 from device.crypto import backend
 from device.errors import RecordDamagedError
+from device.limits import SEQUENCE_JUMP
 from device.records import support
 from device.update import signed_records
 
@@ -52,11 +53,12 @@ def test_a_new_key_set_has_them_verified_again():
     assert made.trusted.newest_contact().sequence == 2
     made.source.offered_keys = base.signed(revoked=(b"tracker",))
     made.source.tracker = b"tracker-2"
-    assert made.check() is None
     with Counting() as counting:
+        assert made.check() is None
         made.trusted.newest_contact()
         made.trusted.newest_contact()
-    assert counting.calls == 1
+        made.trusted.support.trusted(made.trusted.anchors)
+    assert counting.calls == 2, "the contact and the support record, once each"
 
 
 def test_a_refused_record_is_reported_once_and_verified_once():
@@ -136,3 +138,38 @@ def test_a_damaged_support_record_is_never_replaced_by_one_that_may_be_older():
     except RecordDamagedError:
         return
     raise AssertionError("an earlier end date took its place")
+
+
+def test_a_record_that_was_too_far_ahead_is_taken_after_the_one_between():
+    made = contacts.bench()
+    far = service.support_record(2 * SEQUENCE_JUMP, service.END_DAY + 60)
+    made.source.offered_support = far
+    assert made.check() is None
+    assert "sequence" in made.events.entries[-1]
+    made.source.offered_support = service.support_record(SEQUENCE_JUMP, service.END_DAY + 30)
+    assert made.check() is None
+    made.source.offered_support = far
+    assert made.check() is None
+    assert made.trusted.support.trusted(made.trusted.anchors).sequence == 2 * SEQUENCE_JUMP
+
+
+def test_two_sources_with_a_refused_record_each_are_reported_once_each():
+    made = taken_over()
+    offered = [service.support_record(number, service.END_DAY) for number in (3, 4)]
+    keysets = [base.signed((name,)) for name in (b"root-a", b"root-b")]
+    with Counting() as counting:
+        for at in (0, 1) * 4:
+            made.source.offered_support, made.source.offered_keys = offered[at], keysets[at]
+            assert made.check() is None
+    assert len(made.events.entries) == 4
+    assert counting.calls <= 3
+
+
+def test_a_damaged_support_record_keeps_no_key_set_away():
+    made = taken_over()
+    made.records.damage("support")
+    made.restart()
+    made.source.offered_keys = base.signed(revoked=(b"tracker",))
+    made.source.tracker = b"tracker-2"
+    assert made.check() is None
+    assert made.store.read("keyset") == made.source.offered_keys

@@ -88,17 +88,20 @@ def test_a_delta_that_did_not_fit_is_no_failure_of_the_release():
 
 def test_a_damaged_record_is_a_typed_error():
     good = decode(trial_state.encode_pending(pending()))
-    wrong = [encode(dict(list(good.items()) + [extra])) for extra in ((7, 0), (1, True), (1, "7"), (1, None))]
-    for data in wrong + [
-        b"",
-        b"\xa0",
-        b"\x01",
-        trial_state.encode_progress(trial_state.NO_PROGRESS),
-        b"\xff" * 40,
-    ]:
+    changes = ((7, 0), (1, True), (1, "7"), (1, None), (1, -1), (2, b"1"), (2, 4), (3, 5), (3, bytes(32)))
+    wrong = [encode(dict(list(good.items()) + [extra])) for extra in changes]
+    numbers = trial_state.encode_progress(trial_state.NO_PROGRESS)
+    for data in wrong + [b"", b"\xa0", b"\x01", numbers, b"\xff" * 40]:
         try:
             trial_state.decode_pending(data)
             raise AssertionError(data)
+        except RecordDamagedError:
+            pass
+    good = decode(numbers)
+    for extra in ((1, b""), (2, -1), (3, True), (4, "0"), (5, 0)):
+        try:
+            trial_state.decode_progress(encode(dict(list(good.items()) + [extra])))
+            raise AssertionError(extra)
         except RecordDamagedError:
             pass
 

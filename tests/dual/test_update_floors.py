@@ -5,7 +5,7 @@ import asyncio
 import test_keyset as base
 from test_update_keys import END_DAY, Bench, FakeSource, public_of, support_record
 
-from device.errors import LinkError
+from device.errors import LinkError, StorageError
 from device.records import support
 from device.trust import keyset
 from device.update import trial_state
@@ -71,6 +71,29 @@ def test_the_roots_lower_the_number_that_a_thief_signed():
     bench.source.tracker = b"tracker-2"
     assert bench.check() is None
     assert bench.progress.value.manifest_sequence == 41
+    assert bench.service.releases.pending.ceiling == 41, "what is under way above it is given up"
+    assert not bench.service.is_restart_wanted
+
+
+def test_a_unit_restarts_if_the_roots_give_up_what_it_tries():
+    bench = Bench()
+    bench.service.releases.pending.is_void = True
+    bench.source.offered_keys = base.signed(ceilings=keyset.Ceilings(41, None))
+    bench.source.tracker = b"tracker-2"
+    assert bench.check() is None
+    assert bench.service.is_restart_wanted
+
+
+def test_what_is_under_way_is_given_up_before_the_key_set_is_stored():
+    bench = Bench()
+
+    def fail(ceiling):
+        raise StorageError(reason="power")
+
+    bench.service.releases.pending.void_above = fail
+    bench.source.offered_keys = base.signed(ceilings=keyset.Ceilings(41, None))
+    bench.check()
+    assert bench.store.read("keyset") is None
 
 
 def other_source():

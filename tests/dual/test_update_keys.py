@@ -58,6 +58,10 @@ class NoApplication:
 
 class NothingPending:
     is_trial = False
+    is_void = False
+
+    def void_above(self, ceiling):
+        self.ceiling = ceiling
 
     def confirm(self):
         pass

@@ -1,12 +1,17 @@
 """Verdicts on releases: which failures count, how long a verdict is remembered, and what ends it (UP-04)."""
 
 from memory_flash import SMALL
+from memory_unit import MemoryRecords
 from test_appset import FILES, IMAGE, Bench, booted, release
 from test_flow import image
 
 from device.codec import bundle
-from device.layout import RESET_EXTERNAL, RESET_POWER_ON, RESET_WATCHDOG
+from device.errors import StorageFullError
+from device.layout import RESET_EXTERNAL, RESET_POWER_ON, RESET_SOFTWARE, RESET_WATCHDOG
+from device.limits import RENEWED_OFFERS
+from device.records.store import DEVICE, Store
 from device.update import trial_state
+from device.update.failures import Failures
 
 
 def test_a_set_above_the_confirmed_number_does_not_run():
@@ -108,3 +113,93 @@ def test_a_damaged_pending_record_closes_no_unit():
     bench.store.write("pending", b"damaged")
     found = bench.start()
     assert bench.reverted is None and found.pending.read() is None
+
+
+def test_a_factory_reset_on_trial_says_nothing_about_the_release():
+    bench = Bench()
+    manifest, objects = release(2)
+    bench.install(manifest, objects)
+    bench.start().pending.record_outcome(trial_state.INTERRUPTED)
+    found = bench.start(booted(reset_reason=RESET_SOFTWARE))
+    assert bench.reverted.fields["reset"] == "factory reset on trial"
+    assert found.pending.is_retry_wanted and found.pending.verdict(manifest, False) == 0
+
+
+def test_envelopes_that_anyone_can_make_lift_a_verdict_only_a_few_times():
+    failures = Failures(Store(MemoryRecords(), DEVICE))
+    name = b"r" * 32
+    envelopes = [bytes([number]) * 32 for number in range(RENEWED_OFFERS + 2)]
+    tried = 0
+    for _ in range(3):  # a broker offers all of them in turn, again and again
+        for envelope in envelopes:
+            if not failures.cause(name, envelope, False):
+                failures.add(2, name, trial_state.REFUSED_BY_ROM, envelope)
+                tried += 1
+    assert tried == 1 + RENEWED_OFFERS
+    assert failures.cause(name, envelopes[0], True) == 0, "the owner can always try again"
+
+
+def test_verdicts_of_another_form_count_as_none_and_stop_no_unit():
+    for stored in (
+        5,
+        [5],
+        [[1, 2, 3, 4]],
+        [["2", b"r" * 32, 1, b"e" * 32]],
+        [[2, b"r" * 32, 99, b"e" * 32]],
+        {},
+    ):
+        store = Store(MemoryRecords(), DEVICE)
+        store.write_map("failed", {1: stored})
+        failures = Failures(store)
+        assert failures.cause(b"r" * 32, b"e" * 32, False) == 0 and failures.newest() == 0
+        failures.forget(9)
+
+
+def test_the_largest_record_of_verdicts_fits():
+    failures = Failures(Store(MemoryRecords(), DEVICE))
+    for number in range(40):
+        for envelope in range(1 + RENEWED_OFFERS):
+            failures.add((1 << 64) - 1, bytes([number]) * 32, 5, bytes([envelope]) * 32)
+    assert failures.cause(b"\x27" * 32, b"", False) == trial_state.RESTARTED
+
+
+class FullOf(MemoryRecords):
+    """Records of which one, `name`, cannot be changed."""
+
+    def __init__(self, name, records):
+        super().__init__()
+        self.content = records.content
+        self._name = name
+
+    def write(self, name, data):
+        self._refuse(name)
+        super().write(name, data)
+
+    def delete(self, name):
+        self._refuse(name)
+        super().delete(name)
+
+    def _refuse(self, name):
+        if name == self._name:
+            raise StorageFullError
+
+
+def test_a_write_that_fails_after_the_confirm_mark_closes_no_unit_and_is_made_good():
+    for name in ("progress", "appset", "failed", "pending"):
+        bench = Bench()
+        bad, objects = release(2)
+        good, more = release(3, files={"__init__.py": b"good"})
+        objects.update(more)
+        bench.install(bad, objects)
+        bench.start()
+        bench.start(booted(reset_reason=RESET_WATCHDOG))
+        bench.install(good, objects)
+        found = bench.start()
+        records, bench.store._records = bench.store._records, FullOf(name, bench.store._records)
+        error = found.pending.confirm()
+        assert isinstance(error, StorageFullError) and not found.pending.is_trial, name
+        started = bench.start()
+        assert isinstance(bench.reverted, StorageFullError) and started.application.running is not None, name
+        bench.store._records = records
+        assert bench.start().progress.value.manifest_sequence == 3, name
+        assert bench.reverted is None and bench.store.read("pending") is None, name

@@ -9,7 +9,7 @@ import pytest
 
 from device.agent import assembly, brake
 from device.agent.apps import HELD, WAITING
-from device.errors import AppHeldError
+from device.errors import AppHeldError, StorageFullError
 from device.layout import RESET_EXTERNAL, RESET_POWER_ON, RESET_SOFTWARE, RESET_WATCHDOG
 from device.limits import APP_CRASHES
 from device.records.store import Store
@@ -81,6 +81,31 @@ def test_a_damaged_count_lets_the_application_run() -> None:
     assert start(records, RESET_SOFTWARE)
 
 
+def test_an_application_that_restarts_the_unit_by_itself_is_held_back_too() -> None:
+    records = Records()
+    assert start(records, RESET_POWER_ON)
+    assert [start(records, RESET_SOFTWARE) for _ in range(APP_CRASHES)] == [True, True, False]
+
+
+def test_a_restart_that_the_firmware_wanted_is_no_crash() -> None:
+    records = Records()
+    assert start(records, RESET_POWER_ON)
+    for _ in range(2 * APP_CRASHES):
+        assert brake.Brake(Store(records), SimpleNamespace(reset_reason=RESET_SOFTWARE)).start(  # type: ignore[arg-type]
+            APP, is_crash=False
+        )
+
+
+@pytest.mark.parametrize("reason", [RESET_SOFTWARE, RESET_WATCHDOG])
+def test_trials_that_hang_are_not_held_against_the_application_before_them(reason: int) -> None:
+    records = Records()
+    assert start(records, RESET_POWER_ON)
+    for _ in range(3 * APP_CRASHES):
+        trial = brake.Brake(Store(records), SimpleNamespace(reset_reason=RESET_SOFTWARE))  # type: ignore[arg-type]
+        assert trial.start(OTHER, is_trial=True)
+        assert start(records, reason), "the release before runs again"
+
+
 def restarted(machine: Machine, reason: int) -> tuple[str, list[Any]]:
     """Return the application's state after a start for `reason`, and the numbers of the events so far."""
     found: list[Any] = []
@@ -97,6 +122,18 @@ def restarted(machine: Machine, reason: int) -> tuple[str, list[Any]]:
 
     virtual.run(build())
     return found[0], found[1]
+
+
+def test_a_count_that_cannot_be_stored_holds_nothing_back_and_closes_no_unit(
+    campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: object, name: str, data: bytes) -> None:
+        raise StorageFullError
+
+    machine = campaign.machine_after("update-app")
+    monkeypatch.setattr("simulator.ports.records.LfsRecords.write", full)
+    for _ in range(2 * APP_CRASHES):
+        assert restarted(machine, RESET_WATCHDOG)[0] == WAITING
 
 
 def test_a_unit_whose_application_hangs_runs_without_it_and_says_so(campaign: Campaign) -> None:

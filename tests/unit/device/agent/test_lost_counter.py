@@ -78,3 +78,18 @@ def test_a_damaged_record_of_servers_is_an_event_and_not_a_restart_for_ever(mach
 
     tasks: list[tuple[asyncio.Task[None], Unit]] = []
     virtual.run(run())
+
+
+def test_a_damaged_key_of_the_pages_is_an_event_and_not_a_restart_for_ever(machine: Machine) -> None:
+    found: list[Any] = []
+
+    async def run() -> None:
+        def look(unit: Unit, device: Store) -> None:
+            device._records.write("web.key", bytes(40))
+            found.append(unit)
+
+        await build(machine, look)
+        await found[0]._serve_pages()
+        assert found[0]._updates.journal.entries[-1][1] == RecordDamagedError.code
+
+    virtual.run(run())

@@ -12,7 +12,7 @@ import pytest
 
 from device.agent.updater import Updater
 from device.codec import cbor
-from device.errors import LinkError, MemoryShortError
+from device.errors import DefectError, FirstbootError, LinkError, MemoryShortError
 from device.factory import factory_port
 from device.web import server
 from simulator import virtual
@@ -25,14 +25,25 @@ def short(*arguments: Any) -> Any:
     raise MemoryError
 
 
-def test_a_check_without_memory_is_an_event_and_the_next_source_is_asked() -> None:
+@pytest.mark.parametrize(
+    ("raised", "expected", "is_trial"),
+    [
+        (MemoryError, MemoryShortError, True),
+        (MemoryError, MemoryShortError, False),
+        (KeyError, DefectError, False),
+        (RecursionError, DefectError, False),
+    ],
+)
+def test_a_check_that_ends_unexpectedly_is_an_event_and_the_next_source_is_asked(
+    raised: type[Exception], expected: type[FirstbootError], is_trial: bool
+) -> None:
     noted: list[Any] = []
     asked: list[str] = []
 
     async def check(source: Any) -> None:
         asked.append(source.name)
         if source.name == "mqtt":
-            raise MemoryError
+            raise raised
 
     async def close() -> None:
         asked.append("closed")
@@ -42,9 +53,9 @@ def test_a_check_without_memory_is_an_event_and_the_next_source_is_asked() -> No
         check=check,
         is_restart_wanted=False,
         journal=SimpleNamespace(note=noted.append),
-        releases=SimpleNamespace(pending=SimpleNamespace(is_trial=True)),
+        releases=SimpleNamespace(pending=SimpleNamespace(is_trial=is_trial)),
     )
-    ports: Any = SimpleNamespace(say=lambda text: None)
+    ports: Any = SimpleNamespace(say=lambda text: None, entropy=SimpleNamespace(random_bytes=bytes))
 
     async def run() -> None:
         task = asyncio.ensure_future(Updater(service, sources, 60, ports, asyncio.Event()).run())
@@ -54,7 +65,18 @@ def test_a_check_without_memory_is_an_event_and_the_next_source_is_asked() -> No
 
     virtual.run(run())
     assert asked == ["mqtt", "closed", "coap"]
-    assert [type(error) for error in noted] == [MemoryShortError]
+    assert [type(error) for error in noted] == [expected]
+
+
+def test_a_defect_on_trial_is_the_releases_own_failure() -> None:
+    async def check(source: Any) -> None:
+        raise KeyError("defect")
+
+    service: Any = SimpleNamespace(
+        check=check, releases=SimpleNamespace(pending=SimpleNamespace(is_trial=True))
+    )
+    with pytest.raises(KeyError):
+        virtual.run(Updater(service, [], 60, Any, asyncio.Event())._check(Any))  # type: ignore[arg-type]
 
 
 def test_a_factory_request_without_memory_is_refused_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
