@@ -66,6 +66,8 @@ class WholeUnit:
             is_trial=False,
             confirm=lambda: None,
             known_sequence=lambda: 0,
+            is_void=False,
+            void_above=lambda ceiling: None,
             is_waiting=lambda manifest: False,
             verdict=lambda manifest, is_asked: 0,
         )
