@@ -7,7 +7,7 @@ Rules:
 2. The count begins again if the unit ran limits.APP_STEADY_S with the application, at a power-on, and for another
    application or another image. Each of these lets an application that was held back run again.
 3. A trial does not count, and the restart that ends it does not count against the release before it: if it hangs, the
-   boot ROM goes back. A restart for a release that the boot ROM then refused is no crash either.
+   boot ROM goes back. A restart for a release that the boot ROM then refused is not a crash either.
 4. The record `crashes` of the device region holds the count and what ran last. If it is damaged, the application runs:
    the next restarts count again. Flash is written once for each crash, once when the count begins again, and once when
    another application starts.

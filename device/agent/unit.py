@@ -81,7 +81,7 @@ class Unit:
     async def _serve_pages(self) -> None:
         try:
             private = self._parts.stores.device.require("web.key")
-        except FirstbootError as error:  # a restart would not mend the record: updates go on without pages
+        except FirstbootError as error:  # a restart would not repair the record: updates go on without pages
             self._updates.journal.note(error)
             self._ports.say("no pages: " + error.describe())
             return

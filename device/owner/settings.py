@@ -168,7 +168,7 @@ class Consent:
 
 
 def _identity(manifest: "VerifiedManifest") -> "tuple[object, ...]":
-    """What distinguishes this release from every other one, also from one with the same number."""
+    """Return values that differ for every two releases, also for two with the same number."""
     app = None if manifest.app is None else manifest.app.digest
     return manifest.sequence_number, manifest.firmware.digest, app
 

@@ -214,8 +214,8 @@ class PendingRelease:
         return error
 
     def _finish(self, pending: "Pending") -> "FirstbootError | None":
-        """Complete a confirm. An error after the confirm mark is returned, not raised: it must not close a unit that
-        runs a confirmed release. What could not be stored is left for the next start.
+        """Complete a confirm. Errors are returned, not raised: they must not stop a unit with a confirmed release. The
+        next start repeats a step that could not be stored.
         """
         # The running image's own number may be higher, and it is known only while this image runs.
         progress = self._progress

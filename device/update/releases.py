@@ -42,7 +42,7 @@ def start(releases: Releases) -> "list[FirstbootError]":
     """Choose the application set, then finish, continue or give up the pending release. Returns what to report.
 
     Call it once at every start. It writes marks and records. A write that fails is one of the errors: it must not
-    close a unit that runs a confirmed release.
+    stop a unit with a confirmed release.
     """
     errors: "list[FirstbootError]" = []
     try:

@@ -1,4 +1,4 @@
-"""What the owner does during a trial says nothing about the release on trial (UP-04)."""
+"""An owner who resets the device during a trial gives no verdict on the release (UP-04)."""
 
 from __future__ import annotations
 
