@@ -23,6 +23,7 @@ from provisioning.release.store import ReleaseStore
 from provisioning.servers import observer
 from provisioning.servers.broker import LOOPBACK, is_port_free
 from provisioning.servers.coap_boundary import ProtectedSite, guard_datagrams
+from provisioning.servers.coap_duplicates import RecentRequests
 from provisioning.servers.coap_events import COAP, kind_of, reason_of
 from provisioning.servers.errors import PortBusyError, ServerError
 from provisioning.servers.oscore_context import UnitContext, UnitContexts
@@ -186,6 +187,7 @@ async def serve(site: Any, host: str, port: int) -> Any:
         site, bind=(host, port), transports=["simplesocketserver"]
     )
     guard_datagrams(_protocol(context))
+    RecentRequests(_message_manager(context), asyncio.get_running_loop().time)
     return context
 
 
@@ -195,8 +197,12 @@ def bound_port(context: Any) -> int:
 
 
 def _protocol(context: Any) -> Any:
+    return _message_manager(context).message_interface._pool
+
+
+def _message_manager(context: Any) -> Any:
     (interface,) = context.request_interfaces
-    return interface.token_interface.message_interface._pool
+    return interface.token_interface
 
 
 __all__ = ["CoapServer", "ReleaseSite", "bound_port", "serve"]
