@@ -18,7 +18,7 @@ from provisioning.compliance.issue import draw_key as generate_signatory_key
 from provisioning.keys.file_signer import load_file_signer
 from provisioning.keys.hss_signer import FORMS, HssSigner
 from provisioning.keys.pem import write_private
-from provisioning.keys.secret_input import KEY_VARIABLE, ask
+from provisioning.keys.secret_input import KEY_VARIABLE, ask, normal, require_typable
 from provisioning.keys.signer import Signer
 from provisioning.registry.sealed import ServerPrivateKey
 
@@ -91,11 +91,19 @@ def _generate(kind: str, out: Path, tree: str, *, is_encrypted: bool) -> Signer:
         passphrase = ask(KEY_VARIABLE, "passphrase of the new key")
         if len(passphrase) < PASSPHRASE_CHARS:
             raise InputError(f"The passphrase of a key needs at least {PASSPHRASE_CHARS} characters.")
+        _require_typable(passphrase)
         encryption = serialization.BestAvailableEncryption(passphrase.encode())
     write_private(
         out, key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
     )
     return load_file_signer(out)  # opened again: finds a passphrase that was mistyped on a terminal
+
+
+def _require_typable(passphrase: str) -> None:
+    try:
+        require_typable(passphrase)
+    except ValueError as error:
+        raise InputError(f"The passphrase cannot be used: {error}.") from None
 
 
 @app.command()
@@ -112,7 +120,8 @@ def signatory(
 
     Example: `firstboot keys generate signatory erika.pem`
     """
-    passphrase = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=True, err=True)
+    passphrase = normal(typer.prompt("Passphrase", hide_input=True, confirmation_prompt=True, err=True))
+    _require_typable(passphrase)
     signer = generate_signatory_key(file, passphrase)
     public = file.with_suffix(".pub")
     lines = [

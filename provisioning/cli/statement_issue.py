@@ -26,6 +26,7 @@ from provisioning.compliance.issue import Signatory, issue, open_key, prepare
 from provisioning.compliance.signed_evidence import SignedEvidence, read_evidence
 from provisioning.compliance.statement import StatementError
 from provisioning.keys.schemes import PKCS11_SCHEME
+from provisioning.keys.secret_input import normal
 from provisioning.keys.signer import Signer
 from provisioning.product.product import load_product
 
@@ -126,10 +127,10 @@ def _require_consent(
 def _signatory_key(key: str, *, is_json: bool) -> Signer:
     """Return the signatory's signer, opened by a person: no PIN or passphrase comes from the environment (SC-03)."""
     if not key.startswith(PKCS11_SCHEME):
-        return open_key(Path(key), typer.prompt("Passphrase", hide_input=True, err=is_json))
+        return open_key(Path(key), normal(typer.prompt("Passphrase", hide_input=True, err=is_json)))
     from provisioning.keys.pkcs11_signer import Pkcs11Signer
 
-    pin = str(typer.prompt("PIN of the token", hide_input=True, err=is_json))
+    pin = normal(str(typer.prompt("PIN of the token", hide_input=True, err=is_json)))
     signer = Pkcs11Signer(key, lambda: pin)
     if signer.algorithm != ALG_ESP256:
         raise StatementError(["the signatory's key is not a P-256 key"])

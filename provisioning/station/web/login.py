@@ -2,7 +2,9 @@
 
 Rules:
 1. There is no default: without a login file the page does not start, and a file that others can read is refused.
-2. A password has at least 12 characters; the file holds salt and scrypt hash (RFC 7914), never the password.
+2. A password has at least 12 characters, and none that nobody can type again; the file holds salt and scrypt hash
+   (RFC 7914), never the password. It is hashed and compared in Unicode's NFKC: keyboards and systems write the same
+   character in several ways.
 3. Each failure delays the next attempt of the same client, doubling up to a minute, so a stranger who guesses does
    not delay the operator. A client is a browser that signed in before (by its cookie), otherwise a network address
    (IPv6: its /64).
@@ -18,14 +20,17 @@ import json
 import secrets
 import threading
 import time
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from provisioning.keys.pem import write_private
+from provisioning.keys.secret_input import require_typable
 
 PASSWORD_CHARS: Final = (12, 200)
+FORM: Final = "NFKC"
 SESSION_S: Final = 12 * 3600
 SESSIONS: Final = 64
 LONGEST_DELAY_S: Final = 60.0
@@ -39,6 +44,11 @@ class LoginError(ValueError):
     """The login file cannot be used, or a password cannot be set. The text holds no password."""
 
 
+def normal(password: str) -> str:
+    """Return the form of a password that is hashed (rule 2)."""
+    return unicodedata.normalize(FORM, password.rstrip("\r\n"))
+
+
 def _hash(password: str, salt: bytes) -> bytes:
     return hashlib.scrypt(password.encode(), salt=salt, n=_N, r=_R, p=_P, maxmem=_MEMORY, dklen=32)
 
@@ -46,10 +56,15 @@ def _hash(password: str, salt: bytes) -> bytes:
 def set_password(path: Path, password: str) -> None:
     """Write the login file (mode 0600). Raises LoginError, OSError."""
     low, high = PASSWORD_CHARS
+    password = normal(password)
+    try:
+        require_typable(password)
+    except ValueError as error:
+        raise LoginError(f"a station's password cannot be used: {error}") from None
     if not low <= len(password) <= high:
         raise LoginError(f"a station's password has {low} to {high} characters")
     salt = secrets.token_bytes(16)
-    document = {"scrypt": {"salt": salt.hex(), "hash": _hash(password, salt).hex()}}
+    document = {"scrypt": {"salt": salt.hex(), "hash": _hash(password, salt).hex(), "form": FORM}}
     write_private(path, json.dumps(document).encode())
 
 
@@ -86,6 +101,7 @@ class Login:
 
     salt: bytes
     expected: bytes = field(repr=False)
+    is_normal: bool = True  # False for a file of an earlier version, which hashed a password as it was typed
     now: Callable[[], float] = time.monotonic
     _sessions: dict[str, Session] = field(default_factory=dict, repr=False)
     _attempts: dict[str, _Attempts] = field(default_factory=dict, repr=False)
@@ -100,8 +116,9 @@ class Login:
             raise LoginError(f"{path.name} can be read by others; set its mode to 0600")
         try:
             stored = json.loads(path.read_bytes())["scrypt"]
-            return cls(bytes.fromhex(stored["salt"]), bytes.fromhex(stored["hash"]))
-        except (ValueError, KeyError, TypeError):
+            is_normal = stored.get("form") == FORM
+            return cls(bytes.fromhex(stored["salt"]), bytes.fromhex(stored["hash"]), is_normal)
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise LoginError(
                 f"{path.name} is not a login file; create one with firstboot station set-login"
             ) from None
@@ -137,7 +154,9 @@ class Login:
             delay = min(LONGEST_DELAY_S, 2.0 ** (attempts.failures - FREE_ATTEMPTS)) if is_slow else 0.0
             attempts.free_at = self.now() + delay
         with self._hashing:  # one at a time: many parallel guesses take one core and 32 MiB
-            is_right = hmac.compare_digest(_hash(password[: PASSWORD_CHARS[1]], self.salt), self.expected)
+            typed = normal(password) if self.is_normal else password
+            is_right = hmac.compare_digest(_hash(typed[: PASSWORD_CHARS[1]], self.salt), self.expected)
+            is_right = is_right and len(typed) <= PASSWORD_CHARS[1]
         if not is_right:
             return None
         self._attempts.pop(client, None)

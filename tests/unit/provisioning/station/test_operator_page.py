@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import http.client
 import json
 import socket
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from provisioning.keys.pem import write_private
 from provisioning.station import steps_identity
 from provisioning.station.link import HandlerStream
 from provisioning.station.reprint import ReprintError
@@ -127,6 +129,46 @@ def test_the_login_file_is_its_owners_and_holds_no_password(tmp_path: Path) -> N
         Login.load(path)
     with pytest.raises(LoginError, match="12 to"):
         set_password(path, "short")
+
+
+COMPOSED = "caf\u00e9 of station 12"
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["cafe\u0301 of station 12", "caf\u00e9\u00a0of station \uff11\uff12", COMPOSED + "\n"],
+    ids=["decomposed", "full-width digits", "line end"],
+)
+def test_a_password_opens_the_page_however_a_keyboard_writes_it(tmp_path: Path, typed: str) -> None:
+    for first, then in ((COMPOSED, typed), (typed, COMPOSED)):
+        set_password(tmp_path / "login", first)
+        login = Login.load(tmp_path / "login")
+        assert login.sign_in(then) is not None
+        assert login.sign_in("cafe of station 12") is None
+        (tmp_path / "login").unlink()
+
+
+@pytest.mark.parametrize("character", ["\u200b", "\t", "\u00ad", "\u200f"])
+def test_a_password_that_nobody_can_type_again_is_refused(tmp_path: Path, character: str) -> None:
+    with pytest.raises(LoginError, match="not visible"):
+        set_password(tmp_path / "login", PASSWORD + character)
+    assert not (tmp_path / "login").exists()
+
+
+def test_a_longer_password_that_begins_with_the_right_one_is_wrong(tmp_path: Path) -> None:
+    longest = "long and right, " * 12 + "the end."
+    assert len(longest) == 200
+    set_password(tmp_path / "login", longest)
+    login = Login.load(tmp_path / "login")
+    assert login.sign_in(longest + "more") is None and login.sign_in(longest) is not None
+
+
+def test_the_login_file_of_an_earlier_version_still_opens_the_page(tmp_path: Path) -> None:
+    path, typed = tmp_path / "login", "cafe\u0301 of station 12"
+    salt = bytes(16)
+    found = hashlib.scrypt(typed.encode(), salt=salt, n=1 << 15, r=8, p=1, maxmem=1 << 26, dklen=32)
+    write_private(path, json.dumps({"scrypt": {"salt": salt.hex(), "hash": found.hex()}}).encode())
+    assert Login.load(path).sign_in(typed) is not None
 
 
 # The line -------------------------------------------------------------------------------------------------
