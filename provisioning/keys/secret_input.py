@@ -4,7 +4,7 @@
 person at the terminal is asked. There is no command-line option for it, because any user of
 a machine can read command lines.
 
-Whatever the way, the same secret has the same form: Unicode NFC (RFC 8265 4.2), without a byte order mark and without
+The same secret has the same form in all of them: Unicode NFC (RFC 8265 4.2), without a byte order mark and without
 the line ends that editors and secret stores add.
 """
 
