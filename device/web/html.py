@@ -111,6 +111,14 @@ def field(name: str, label: str, attributes: str, hint: str = "", problem: "Prob
     return "".join(parts) + ">"
 
 
+def field_error(name: str, problem: "Problem") -> "tuple[str, str]":
+    """Return (the message above a control, attributes of the control); both "" if `problem` is not about it."""
+    if problem.field != name:
+        return "", ""
+    text = '<p class="error" role="alert" id="' + name + '-error">' + escape(problem.text) + "</p>"
+    return text, ' aria-invalid="true" aria-describedby="' + name + '-error" autofocus'
+
+
 def password_field(
     name: str, label: str, purpose: str, hint: str = "", problem: "Problem" = NO_PROBLEM
 ) -> str:

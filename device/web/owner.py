@@ -53,14 +53,21 @@ class OwnerSite(Site):
     async def change_updates(self, request: "Any") -> "Any":
         """Carry out `action`: on, off, postpone (with `days`), install (UP-06, UP-07)."""
         fields = read_form(request)
+        action, days = field(fields, "action"), fields.get("days", "")
         try:
-            self._carry_out(field(fields, "action"), fields.get("days", ""))
+            self._carry_out(action, days)
         except FirstbootError as error:
             if isinstance(error, RequestError):
                 raise
-            return self.refused(request, error, self._with_problem(owner_pages.updates))
-        if fields["action"] == "install":
-            self.say("/updates", texts.INSTALLING)
+            # A second click, or a second tab, after the installation began is no mistake.
+            is_repeated = action == "install" and self.word("/updates") == texts.INSTALLING
+            if not is_repeated or error.fields.get("reason") != "no offer":
+                return self.refused(
+                    request,
+                    error,
+                    lambda info, problem: owner_pages.updates(info, self.device.status(), problem, "", days),
+                )
+        self.say("/updates", texts.UPDATES_DONE[action])
         return answers.done(request, "/updates")
 
     def _carry_out(self, action: str, days: str) -> None:

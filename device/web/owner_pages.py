@@ -11,8 +11,10 @@ from device.web.html import (
     NO_PROBLEM,
     NORMALISED,
     SHOW,
+    Problem,
     escape,
     facts,
+    field_error,
     navigation,
     new_password_fields,
     notice,
@@ -26,8 +28,6 @@ from device.web.pages import NO_PERIOD, Surroundings, footer, message, time_text
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from typing import Any
-
-    from device.web.html import Problem
 
 LINKS = (
     ("/status", "Status"),
@@ -207,16 +207,27 @@ def support_period(info: "dict[str, Any]", found: "dict[str, Any]", problem: "Pr
 
 
 def updates(
-    info: "dict[str, Any]", found: "dict[str, Any]", problem: "Problem" = NO_PROBLEM, word: str = ""
+    info: "dict[str, Any]",
+    found: "dict[str, Any]",
+    problem: "Problem" = NO_PROBLEM,
+    word: str = "",
+    days: str = "",
 ) -> str:
-    """Return the switch for automatic updates, and what a release fixes and interrupts (UP-06, UP-07)."""
+    """Return the switch for automatic updates, and what a release fixes and interrupts (UP-06, UP-07).
+
+    `word`: what just succeeded. `days`: what was chosen in the refused form, and stays so.
+    """
     update = found.get("update") or {}
+    if problem.field == "days" and not update.get("automatic", True):
+        problem = Problem(problem.text, "")  # there is no such field now
     body = notice(word, False) if word else ""
     offered = update.get("offered")
     if offered:
         install = _form("install", "Install now")
         body += section("An update is ready", _news(offered) + install, "notice")
-    body += section("Automatic updates", "<p>" + escape(_automatic(update)) + "</p>" + _choices(update))
+    body += section(
+        "Automatic updates", "<p>" + escape(_automatic(update)) + "</p>" + _choices(update, problem, days)
+    )
     news = update.get("news")
     if news:
         body += section("The latest update that was installed", _news(news))
@@ -235,16 +246,20 @@ def _automatic(update: "dict[str, Any]") -> str:
     return "On. The device installs updates by itself."
 
 
-def _choices(update: "dict[str, Any]") -> str:
+def _choices(update: "dict[str, Any]", problem: "Problem", chosen: str) -> str:
     if not update.get("automatic", True):
         return _form("on", "Switch on")
     options = "".join(
         [
-            '<option value="{0}">{0} {1}</option>'.format(days, "day" if days == 1 else "days")
+            '<option value="{0}"{2}>{0} {1}</option>'.format(
+                days, "day" if days == 1 else "days", " selected" if str(days) == chosen else ""
+            )
             for days in _POSTPONE
         ]
     )
-    choose = '<label for="days">Pause for</label><select id="days" name="days">' + options + "</select>"
+    error, marks = field_error("days", problem)
+    choose = '<label for="days">Pause for</label>' + error
+    choose += '<select id="days" name="days"' + marks + ">" + options + "</select>"
     end = _form("on", "Resume now") if update.get("postponed_until") else ""
     return end + _form("postpone", "Pause", choose) + _form("off", "Switch off")
 
@@ -295,13 +310,7 @@ def reset(
         " cannot undo it. The device keeps its software. Afterwards you set it up again with the code on its label, as"
         " if it were new.</p>"
     )
-    is_unticked = problem.field == "confirm"
-    tick = (
-        '<p class="error" role="alert" id="confirm-error">' + escape(problem.text) + "</p>"
-        if is_unticked
-        else ""
-    )
-    marks = ' aria-invalid="true" aria-describedby="confirm-error" autofocus' if is_unticked else ""
+    tick, marks = field_error("confirm", problem)
     marks += " checked" if is_ticked else ""
     form = (
         '<form method="post" action="/reset" data-password>'

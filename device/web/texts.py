@@ -55,6 +55,8 @@ _SETTINGS = {
     "no offer": "No update is waiting to be installed.",
     "confirm": "Tick the box to confirm that the device may erase everything you saved on it.",
 }
+# The field that a refused setting is about; without one it is the whole form.
+_SETTINGS_FIELDS = {"confirm": "confirm", "days": "days", "no time": "days"}
 _PASSWORD_OTHER = "This password cannot be used. Choose a different one."
 _CODE_OTHER = "The set-up code is not correct. Compare what you typed with the label."
 _OTHER = "The device could not do this. Try again. If it fails again, unplug the device and plug it back in."
@@ -91,9 +93,7 @@ def refusal(error: "FirstbootError") -> "Refusal":
     if isinstance(error, SetupCodeError):
         return Refusal(403, _CODE.get(reason, _CODE_OTHER), reason, 0, "code")
     if isinstance(error, SettingsError):
-        return Refusal(
-            422, _SETTINGS.get(reason, _OTHER), reason, 0, "confirm" if reason == "confirm" else ""
-        )
+        return Refusal(422, _SETTINGS.get(reason, _OTHER), reason, 0, _SETTINGS_FIELDS.get(reason, ""))
     if isinstance(error, ThrottledError):
         wait_s = error.fields.get("wait_s", 1)
         wait_s = wait_s if isinstance(wait_s, int) else 1
@@ -178,3 +178,10 @@ PASSWORD_CHANGED = "Your new password is saved. Sign in with it."
 SIGNED_OUT = "You are signed out."
 NOT_SENT = "You were signed out, so nothing was changed. Sign in, then try again."
 INSTALLING = "The device installs the update now. This takes a few minutes; the device then restarts."
+# What was just done on the page Updates, by its action.
+UPDATES_DONE = {
+    "on": "Automatic updates are on.",
+    "off": "Automatic updates are off.",
+    "postpone": "Automatic updates are paused.",
+    "install": INSTALLING,
+}

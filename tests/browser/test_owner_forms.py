@@ -12,6 +12,7 @@ import pytest
 from device.errors import PasswordError
 from device.owner import passwords, setup_code
 from device.owner.common_passwords import WORDS
+from tests.browser.conftest import SCREENSHOTS
 from tests.browser.look import Watch, axe_violations
 from tests.running import PASSWORD, FactoryUnit
 
@@ -194,6 +195,26 @@ def test_an_error_of_the_whole_form_has_the_focus(page: Any, owned: FactoryUnit)
         if watch.last_status == 429:
             break
     assert "Too many wrong attempts" in page.evaluate("document.activeElement.innerText")
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_pause_that_is_refused_has_its_error_at_the_field(
+    page: Any, owned: FactoryUnit, width: int
+) -> None:
+    owned.machine.press_button()
+    page.wait_for_timeout(300)
+    page.set_viewport_size({"width": width, "height": 800})
+    sign_in(page, owned)
+    page.goto(owned.url + "/updates")
+    page.evaluate("document.querySelector('#days option').value = '99'")
+    submit(page, "form:has(#days) button")
+    assert "1 to 30 days" in page.inner_text("#days-error", timeout=30_000)
+    assert page.evaluate("document.activeElement.id") == "days"
+    assert page.title().startswith("Error: ") and not axe_violations(page)
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"updates-refused-{width}.png", full_page=True)
+    submit(page, "form:has(input[value=off]) button")
+    assert "Automatic updates are off." in page.inner_text("[role=status]")
 
 
 # a slow device --------------------------------------------------------------------------------------------------

@@ -36,8 +36,10 @@ from provisioning.station.web.login import Login
 COOKIE: Final = "station"
 # identifies a browser that signed in before; does not grant access by itself
 BROWSER_COOKIE: Final = "station-browser"
+ENDED_COOKIE: Final = "station-ended"  # a form came without a session; the sign-in page says so once
 BROWSER_S: Final = 180 * 86400
 FOREIGN_FORM: Final = "This form did not come from this page. Open the page again."
+SESSION_ENDED: Final = "You were signed out, so nothing was done. Sign in, then try again."
 FORM_BYTES: Final = 4096
 REFRESH_S: Final = 0.25
 KEEP_ALIVE_ROUNDS: Final = 60
@@ -72,12 +74,16 @@ class Pages:
     async def sign_in_page(self, request: Request) -> Response:
         if self._session(request) is not None:
             return _to("/")
-        return self._page("login.html", note="")
+        has_ended = ENDED_COOKIE in request.cookies
+        response = self._page("login.html", note=SESSION_ENDED if has_ended else "", is_wrong=False)
+        if has_ended:
+            response.delete_cookie(ENDED_COOKIE, path="/login")
+        return response
 
     async def sign_in(self, request: Request) -> Response:
         form = await _form(request)
         if form is None or not _is_own(request):
-            return self._page("login.html", status=403, note=FOREIGN_FORM)
+            return self._page("login.html", status=403, note=FOREIGN_FORM, is_wrong=False)
         address = request.client.host if request.client is not None else ""
         client = self.login.client(address, request.cookies.get(BROWSER_COOKIE))
         token = await asyncio.to_thread(self.login.sign_in, form.get("password", ""), client)
@@ -88,7 +94,7 @@ class Pages:
                 if wait >= 1
                 else "The password is wrong. Try again."
             )
-            return self._page("login.html", status=429 if wait >= 1 else 403, note=note)
+            return self._page("login.html", status=429 if wait >= 1 else 403, note=note, is_wrong=True)
         response = _to("/")
         response.set_cookie(COOKIE, token, httponly=True, samesite="strict", secure=self.is_tls, path="/")
         if not client.startswith("browser "):
@@ -218,7 +224,12 @@ class Pages:
 
         async def guard(request: Request) -> Response:
             if self._session(request) is None:
-                return _to("/login")
+                response = _to("/login")
+                if request.method == "POST" and request.url.path != "/logout":
+                    response.set_cookie(
+                        ENDED_COOKIE, "1", max_age=60, httponly=True, samesite="strict", path="/login"
+                    )
+                return response
             if request.method == "POST":
                 request.state.form = await _form(request)
                 if request.state.form is None or not _is_own(request):

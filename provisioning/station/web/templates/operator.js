@@ -1,6 +1,17 @@
 // Keeps the page fresh and the scanner's keys in the scan field. Without it the page still works, by reloading.
 "use strict";
 (() => {
+  // A form that was sent is not sent again by a second click or a second Enter.
+  const forms = document.querySelectorAll("form[data-once]");
+  for (const form of forms) {
+    form.addEventListener("submit", (event) => {
+      if (form.getAttribute("aria-busy") === "true") event.preventDefault();
+      form.setAttribute("aria-busy", "true");
+    });
+  }
+  window.addEventListener("pageshow", (event) => {
+    if (event.persisted) for (const form of forms) form.removeAttribute("aria-busy");
+  });
   const tiles = document.getElementById("tiles");
   const slot = (id) => {
     let found = document.getElementById(id);
@@ -29,9 +40,11 @@
       document.getElementById("stop").disabled = running.textContent !== "on";
     }
   };
+  if (!tiles) return;
   const source = new EventSource("/events");
   source.addEventListener("parts", (event) => show(JSON.parse(event.data)));
   source.addEventListener("error", () => {
+    if (source.readyState === EventSource.CLOSED) location.reload(); // the session ended: the sign-in page comes
     document.getElementById("note").textContent = "The station does not answer. This page may be out of date.";
   });
   source.addEventListener("open", () => {

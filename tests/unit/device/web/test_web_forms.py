@@ -12,6 +12,7 @@ from device.errors import (
     LifecycleError,
     PasswordError,
     PressError,
+    SettingsError,
     SetupCodeError,
     ThrottledError,
 )
@@ -132,6 +133,44 @@ def test_the_start_of_an_installation_and_the_end_of_a_session_are_shown() -> No
     assert texts.INSTALLING in browser.get("/updates").text
     browser.post("/logout", {})
     assert texts.SIGNED_OUT in browser.get("/").text
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"action": "on"}, {"action": "off"}, {"action": "postpone", "days": "7"}],
+    ids=lambda one: one["action"],
+)
+def test_each_choice_about_updates_ends_with_a_word_of_success(fields: dict[str, str]) -> None:
+    browser = signed_in()
+    browser.post("/updates", fields)
+    assert texts.UPDATES_DONE[fields["action"]] in browser.get("/updates").text
+
+
+def test_a_second_click_on_install_is_no_mistake_and_a_first_one_without_an_offer_is() -> None:
+    browser = signed_in()
+    browser.post("/updates", {"action": "install"})
+    browser.device.refuse_with = SettingsError(reason="no offer")
+    assert browser.post("/updates", {"action": "install"}).status == 303
+    assert texts.INSTALLING in browser.get("/updates").text
+    browser.device.clock.advance_ms(61_000)
+    assert browser.post("/updates", {"action": "install"}).status == 422
+
+
+@pytest.mark.parametrize("reason", ["no time", "days"])
+def test_a_refused_pause_keeps_the_days_and_says_why_at_the_field(reason: str) -> None:
+    browser = signed_in()
+    browser.device.refuse_with = SettingsError(reason=reason)
+    text = browser.post("/updates", {"action": "postpone", "days": "7"}).text
+    assert '<option value="7" selected>' in text and text.count("selected") == 1
+    assert 'aria-invalid="true" aria-describedby="days-error" autofocus' in text and 'id="days-error"' in text
+
+
+def test_a_refused_pause_without_the_field_is_a_problem_of_the_page() -> None:
+    browser = signed_in()
+    browser.device.found["update"]["automatic"] = False
+    browser.device.refuse_with = SettingsError(reason="days")
+    text = browser.post("/updates", {"action": "postpone", "days": "7"}).text
+    assert "days-error" not in text and "1 to 30 days" in text
 
 
 def test_a_form_without_a_session_says_that_nothing_was_changed() -> None:

@@ -17,6 +17,7 @@ from provisioning.station import steps_identity
 from provisioning.station.link import HandlerStream
 from provisioning.station.reprint import ReprintError
 from provisioning.station.run import UnitRun
+from provisioning.station.web.app import SESSION_ENDED
 from provisioning.station.web.chart import phase_chart
 from provisioning.station.web.floor import PhaseTime
 from provisioning.station.web.listener import CONNECTIONS, CONNECTIONS_PER_PEER
@@ -169,6 +170,28 @@ def test_the_login_file_of_an_earlier_version_still_opens_the_page(tmp_path: Pat
     found = hashlib.scrypt(typed.encode(), salt=salt, n=1 << 15, r=8, p=1, maxmem=1 << 26, dklen=32)
     write_private(path, json.dumps({"scrypt": {"salt": salt.hex(), "hash": found.hex()}}).encode())
     assert Login.load(path).sign_in(typed) is not None
+
+
+def test_a_wrong_password_is_said_at_the_field(operator: OperatorBench) -> None:
+    status, _, text = Browser(operator).ask("POST", "/login", {"password": "not the password"})
+    assert status == 403 and 'aria-invalid="true"' in text and 'aria-describedby="note"' in text
+    assert '<p class="note" id="note" role="alert">The password is wrong.' in text
+    assert "<title>Error: Sign in" in text
+    assert "aria-invalid" not in Browser(operator).get("/login")
+
+
+@pytest.mark.parametrize("path", ["/scan", "/start", "/stop"])
+def test_a_form_sent_after_the_session_ended_says_that_nothing_was_done(
+    operator: OperatorBench, path: str
+) -> None:
+    browser = Browser(operator)
+    _, headers, _ = browser.ask("POST", path, {"text": "FB1"})
+    assert headers["location"] == "/login" and headers["set-cookie"].startswith("station-ended=1;")
+    browser.cookie = "station-ended=1"
+    _, headers, text = browser.ask("GET", "/login")
+    assert SESSION_ENDED in text and "Max-Age=0" in headers["set-cookie"]
+    browser.cookie = ""
+    assert SESSION_ENDED not in browser.get("/login")
 
 
 # The line -------------------------------------------------------------------------------------------------
