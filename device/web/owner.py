@@ -59,7 +59,7 @@ class OwnerSite(Site):
         except FirstbootError as error:
             if isinstance(error, RequestError):
                 raise
-            # A second click, or a second tab, after the installation began is no mistake.
+            # A second click, or a second tab, after the installation began asks for the same.
             is_repeated = action == "install" and self.word("/updates") == texts.INSTALLING
             if not is_repeated or error.fields.get("reason") != "no offer":
                 return self.refused(

@@ -168,9 +168,16 @@ def require_all(report: dict[str, Any]) -> None:
         done = [one["to"] for one in report["destinations"] if one["error"] is None]
         also = f" Published to: {', '.join(done)}." if done else ""
         raise PublishError(
-            "; ".join(f"Not published to {one['to']}: {one['error']}" for one in failed)
+            "; ".join(_failure(one) for one in failed)
             + f".{also} Remove the cause and run the command again: it may repeat what was published."
         )
+
+
+def _failure(one: dict[str, Any]) -> str:
+    """Return what a target did not take, and what it took before."""
+    if not one["done"]:
+        return f"Not published to {one['to']}: {one['error']}"
+    return f"Published only in part to {one['to']} ({', '.join(one['done'])}): {one['error']}"
 
 
 def _failures(report: dict[str, Any]) -> list[dict[str, Any]]:
@@ -192,7 +199,9 @@ def _lines(report: dict[str, Any], is_clean: bool) -> list[str]:
     lines = [f"{what} for class {report['class_id']}"]
     for one in report["destinations"]:
         if one["error"] is not None:
-            lines.append(f"  {one['to']}: failed")
+            lines.append(
+                f"  {one['to']}: {'failed' if not one['done'] else 'only ' + ', '.join(one['done'])}"
+            )
             continue
         removed = f", {one['removed']} superseded removed" if is_clean else ""
         lines.append(f"  {one['to']}: {one['items']} items published{removed}")

@@ -10,18 +10,28 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
+from provisioning.file_system import sync_folder
 from provisioning.keys.secret_input import KEY_VARIABLE, ask
 
 MARKER: Final = "DEVELOPMENT-KEYS"  # the file that marks a folder of development keys
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Write `data` to `path` so that it never exists with a mode other than 0600."""
+    """Write `data` to `path` so that it never exists with a mode other than 0600.
+
+    On return the file is on disk: a key whose public half is used at once does not vanish with a power cut. A crash
+    leaves the old file or the new one.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    draft = path.with_name(path.name + ".new")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         os.fchmod(descriptor, 0o600)
         file.write(data)
+        file.flush()
+        os.fsync(descriptor)
+    os.replace(draft, path)
+    sync_folder(path.parent)
 
 
 def read_private(path: Path) -> bytes:

@@ -85,6 +85,10 @@ class MqttPublisher(Service):
         current = self._current
         if current is None:
             raise PublishError("publish a release first: it decides which objects are superseded")
+        if self._read("manifest") != current.envelope:
+            raise PublishError(
+                "another publisher replaced the manifest meanwhile, so nothing was removed: its objects are needed"
+            )
         keep = set(current.small_objects())
         removed: list[str] = []
         for digest in sorted(self._read_list() - _chunk_lists(current)):

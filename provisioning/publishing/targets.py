@@ -11,11 +11,13 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from device.errors import FirstbootError
 from provisioning.publishing.coap import CoapPublisher
 from provisioning.publishing.mqtt import MqttPublisher
 from provisioning.publishing.records import SignedRecord
 from provisioning.release.release import Release
 from provisioning.release.store import PublishError
+from provisioning.servers.errors import ServerError
 from provisioning.servers.mqtt_client import MqttAccess
 
 Publisher = CoapPublisher | MqttPublisher
@@ -40,12 +42,16 @@ class Target:
 
 @dataclass(frozen=True)
 class TargetResult:
-    """The result of one target: items published and superseded ones removed, or the error."""
+    """The result of one target: items published and superseded ones removed, and the error if there was one.
+
+    `done`: the words for what was published before the error.
+    """
 
     to: str
     items: int = 0
     removed: int = 0
     error: str | None = None
+    done: tuple[str, ...] = ()
 
 
 def store_target(directory: Path) -> Target:
@@ -68,6 +74,7 @@ def publish_to(targets: Sequence[Target], parcel: Parcel, *, is_clean: bool = Fa
 
 def _publish(target: Target, parcel: Parcel, is_clean: bool) -> TargetResult:
     items = 0
+    done: list[str] = []
     try:
         with target.open(parcel.class_id) as publisher:
             put = {
@@ -78,9 +85,11 @@ def _publish(target: Target, parcel: Parcel, is_clean: bool) -> TargetResult:
             for one in parcel.records:
                 put[one.kind.name](one.data)
                 items += 1
+                done.append(one.kind.words)
             if parcel.release is not None:
                 items += publisher.publish_release(parcel.release)
+                done.append(f"release {parcel.release.sequence_number}")
             removed = len(publisher.remove_superseded()) if is_clean else 0
-    except (PublishError, OSError) as error:
-        return TargetResult(target.name, items, error=str(error))
-    return TargetResult(target.name, items, removed)
+    except (PublishError, ServerError, FirstbootError, OSError) as error:
+        return TargetResult(target.name, items, error=str(error), done=tuple(done))
+    return TargetResult(target.name, items, removed, done=tuple(done))

@@ -1,8 +1,13 @@
 """The published files of one product class, which the CoAP server serves.
 
 Layout: DIRECTORY/CLASS/manifest, support, contact, keyset, o/SHA256, and current.json (the objects of the manifest).
-Each file is replaced atomically. The manifest is written last, so a device never sees a manifest whose objects are
-missing.
+
+Rules:
+1. Each file is replaced atomically, and is durable when the operation returns: the file, its name in the folder, and
+   the folder itself. So what was reported as published is still there after a power cut.
+2. The manifest is written last, so a device never sees a manifest whose objects are missing.
+3. current.json names the manifest that it belongs to. If a publish was interrupted between the two files, nothing is
+   removed until a release is published again: the manifest that is served still needs its objects.
 """
 
 from __future__ import annotations
@@ -12,12 +17,16 @@ import json
 import os
 import re
 import tempfile
+import time
 from pathlib import Path
 from typing import Final
 
+from provisioning.file_system import sync_folder
 from provisioning.release.release import Release
 
 FILE_MODE: Final = 0o644  # published files are public; the server may run as another user than the publisher
+DRAFT: Final = ".new-"
+DRAFT_S: Final = 86400  # a draft this old has no writer any more
 NAME: Final = re.compile(r"manifest|support|contact|keyset|o/[0-9a-f]{64}")
 
 
@@ -33,7 +42,7 @@ class ReleaseStore:
         self.class_id = class_id
         self.directory = directory / class_id.hex()
         if not is_reader:
-            (self.directory / "o").mkdir(parents=True, exist_ok=True)
+            _make_folder(self.directory / "o")
         self._etags: dict[str, tuple[tuple[int, int, int], bytes]] = {}
 
     # --- publishing ----------------------------------------------------------------------------------
@@ -42,7 +51,11 @@ class ReleaseStore:
         objects = {digest.hex(): data for digest, data in release.whole_objects().items()}
         for name, data in objects.items():
             self.put_raw(f"o/{name}", data)
-        current = {"sequence": release.sequence_number, "objects": sorted(objects)}
+        current = {
+            "sequence": release.sequence_number,
+            "objects": sorted(objects),
+            "manifest": hashlib.sha256(release.envelope).hexdigest(),
+        }
         self._replace(self.directory / "current.json", json.dumps(current).encode())
         self.put_raw("manifest", release.envelope)
 
@@ -63,17 +76,42 @@ class ReleaseStore:
         self._replace(self._path(name), data)
 
     def remove_superseded(self) -> list[str]:
-        """Delete the objects that the current manifest does not need. Returns their names."""
+        """Delete the objects that the current manifest does not need, and drafts that a killed publisher left.
+
+        Returns the names of the objects. Raises PublishError if current.json cannot be read or is not about this
+        manifest (rule 3), OSError.
+        """
         try:
-            keep = set(json.loads((self.directory / "current.json").read_bytes())["objects"])
+            keep = self._needed()
         except FileNotFoundError:
             return []
+        for draft in self.directory.glob(DRAFT + "*"):
+            if time.time() - draft.stat().st_mtime > DRAFT_S:
+                draft.unlink(missing_ok=True)
         removed = []
         for path in sorted((self.directory / "o").iterdir()):
             if path.name not in keep and NAME.fullmatch(f"o/{path.name}"):
                 path.unlink()
                 removed.append(f"o/{path.name}")
         return removed
+
+    def _needed(self) -> set[str]:
+        """Return the digests (hex) of the objects of the published manifest. Raises as remove_superseded."""
+        found = (self.directory / "current.json").read_bytes()
+        try:
+            current = json.loads(found)
+            needed = {str(one) for one in current["objects"]}
+            manifest = current.get("manifest")  # version 0.1 wrote none
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise PublishError(
+                f"{self.directory / 'current.json'} is damaged: publish the release again; nothing was removed"
+            ) from None
+        if manifest is not None and hashlib.sha256(self.read("manifest")).hexdigest() != manifest:
+            raise PublishError(
+                f"{self.directory} holds the manifest of another release than current.json, so a publish was "
+                "interrupted: publish the release again; nothing was removed"
+            )
+        return needed
 
     # --- serving -------------------------------------------------------------------------------------
     def size(self, name: str) -> int | None:
@@ -117,7 +155,7 @@ class ReleaseStore:
         return self.directory / name
 
     def _replace(self, path: Path, data: bytes) -> None:
-        descriptor, draft = tempfile.mkstemp(dir=self.directory, prefix=".new-")
+        descriptor, draft = tempfile.mkstemp(dir=self.directory, prefix=DRAFT)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
@@ -125,6 +163,15 @@ class ReleaseStore:
                 os.fsync(file.fileno())
             os.chmod(draft, FILE_MODE)
             os.replace(draft, path)
+            sync_folder(path.parent)
         except OSError:
             Path(draft).unlink(missing_ok=True)
             raise
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and its parents; the new names are durable on return. Raises OSError."""
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for one in missing:
+        sync_folder(one.parent)
