@@ -54,6 +54,7 @@ C_CHANGES: Final = (
 C_MORE: Final = {"<": ["<=", ">"], ">": [">=", "<"], ">=": [">", "<"], "&": ["|"], "~": [""]}
 C_NUMBER: Final = re.compile(r"(?<![\w.])(0x[0-9A-Fa-f]+|\d+)(u?)\b")
 C_STATEMENT: Final = re.compile(r"^(\s+)(?!static const|case |else)([^{}]*;)\s*$")
+COMMENT: Final = re.compile(r"\s+(#|//) .*$")
 C_CONDITION: Final = re.compile(r"\bif \((.*)\) \{$")
 
 
@@ -78,11 +79,10 @@ def mutants_of(path: str, source: str) -> list[Mutant]:
 
 
 def _change(before: str, after: str) -> str:
-    """Return the lines that differ, without the space around them."""
-    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), n=0, lineterm="")
-    return "\n".join(
-        line[0] + " " + line[1:].strip() for line in list(lines)[2:] if line[0] in "+-" and line[1:].strip()
-    )
+    """Return the lines that differ, without the space around them and the comment behind them."""
+    lines = list(difflib.unified_diff(before.splitlines(), after.splitlines(), n=0, lineterm=""))[2:]
+    changed = [(line[0], COMMENT.sub("", line[1:]).strip()) for line in lines if line[0] in "+-"]
+    return "\n".join(f"{sign} {code}" for sign, code in changed if code)
 
 
 # Python ---------------------------------------------------------------------------------------------------

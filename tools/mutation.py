@@ -31,6 +31,7 @@ ACCEPTED: Final = ROOT / "tests" / "mutation-accepted.json"
 RUNNER: Final = ROOT / "tools" / "mutation_run.py"
 
 DUAL: Final = "tests/dual/test_{}.py"
+_ON_HOST: Final = "tests/emulated/test_boot_on_host.py"
 _BOARD: Final = "device/boards/mps2_an385"
 # A name without a slash is a dual test.
 TARGETS: Final[dict[str, tuple[str, ...]]] = {
@@ -40,7 +41,13 @@ TARGETS: Final[dict[str, tuple[str, ...]]] = {
     "device/trust/verify.py": ("trust", "trust_app", "trust_delta", "trusted_records", "signatures"),
     "device/trust/profile.py": ("trust", "trust_app", "trust_delta"),
     "device/update/trial_state.py": ("trial_state", "update_floors", "verdicts"),
-    "device/update/trusted_state.py": ("update_keys", "update_contact", "update_floors", "signed_records"),
+    "device/update/trusted_state.py": (
+        "trusted_state",
+        "update_keys",
+        "update_floors",
+        "withheld",
+        "signed_records",
+    ),
     "device/update/signed_records.py": ("signed_records", "update_contact", "update_keys"),
     "device/update/failures.py": ("verdicts", "appset"),
     "device/update/releases.py": ("verdicts", "appset", "update_keys"),
@@ -80,7 +87,11 @@ TARGETS: Final[dict[str, tuple[str, ...]]] = {
     "device/records/staleness.py": ("staleness", "tests/unit/device/agent/test_trusted_time.py"),
     "device/net/places.py": ("places",),
     # The boot decision: of the board's boot ROM, compiled for the host, and of its twin in the simulator.
-    f"{_BOARD}/rom/boot.c": ("tests/emulated/test_boot_on_host.py",),
+    f"{_BOARD}/rom/boot.c": (
+        f"{_ON_HOST}::test_the_decision_is_the_models_for_every_mix_of_whole_and_torn_marks",
+        f"{_ON_HOST}::test_a_trial_whose_tried_mark_cannot_be_written_does_not_start",
+        f"{_ON_HOST}::test_every_programmed_unit_counts_whole_or_torn",
+    ),
     "simulator/boot.py": ("tests/powercut/test_engine.py", "tests/powercut/test_boot_keys.py"),
 }
 

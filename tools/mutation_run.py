@@ -40,14 +40,19 @@ PRELOADED: Final = (
 OPTIONS: Final = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist"]
 
 
-def in_child(work: Callable[[], Any], processor_s: float) -> Any:
-    """Return what `work` returns in a fork of this process, None if it ended or used more than `processor_s`."""
+def in_child(work: Callable[[], Any], processor_s: float, is_bounded: bool = True) -> Any:
+    """Return what `work` returns in a fork of this process, None if it ended or used more than `processor_s`.
+
+    `is_bounded`: its memory has a limit, which sanitizers of C do not bear.
+    """
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         try:
             os.close(reader)
             _confine(processor_s)
+            if is_bounded:
+                resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
             os.write(writer, json.dumps(work()).encode())
         finally:
             os._exit(0)
@@ -71,7 +76,6 @@ def _confine(processor_s: float) -> None:
     os.dup2(nowhere, 2)
     limit = int(processor_s) + 1
     resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 1))
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
 
 
 # A change inside of functions -----------------------------------------------------------------------------
@@ -180,6 +184,9 @@ class Live:
         if session.testsfailed or not session.items:
             self._say({"error": "the tests cannot be collected"})
             return True
+        if self._job["module"].endswith(".c"):
+            self._try_c(session)
+            return True
         name = self._job["module"].removesuffix(".py").replace("/", ".")
         module = sys.modules.get(name)
         if module is None or not str(module.__file__).startswith(str(Path.cwd())):
@@ -201,6 +208,24 @@ class Live:
         ids = [item.nodeid for _, lines, item in self._reached if lines]
         self._say({"order": ids, "seconds": sum(one[0] for one in self._reached)})
         return True
+
+    def _try_c(self, session: pytest.Session) -> None:
+        """Write each change into the copy; the tests compile it."""
+        path = Path(self._job["module"])
+        before = path.read_text(encoding="utf-8")
+        if in_child(lambda: [_fails(item) for item in session.items], 600, False) != [False] * len(
+            session.items
+        ):
+            self._say({"error": "the tests fail on the unchanged file"})
+            return
+        self._reached = [(1.0, set(), item) for item in session.items]
+        chosen = [(seconds, item) for seconds, _, item in self._reached]
+        for number, mutant in enumerate(self._job["mutants"]):
+            path.write_text(mutant["source"], encoding="utf-8")
+            try:
+                self._try(number, mutant, chosen, lambda: True)
+            finally:
+                path.write_text(before, encoding="utf-8")
 
     def _try_all(self, module: ModuleType) -> None:
         path = str(module.__file__)
@@ -237,7 +262,9 @@ class Live:
             failed = next((item.nodeid for _, item in order if _fails(item)), "")
             return (KILLED if failed else SURVIVED), failed
 
-        outcome, failed = in_child(attempt, 20 + 5 * sum(one[0] for one in chosen)) or (KILLED, "")
+        is_bounded = self._job["module"].endswith(".py")
+        limit_s = 10 + 5 * sum(one[0] for one in chosen)
+        outcome, failed = in_child(attempt, limit_s, is_bounded) or (KILLED, "")
         noticed[failed] += 1
         if outcome != "not put":
             self._say({"number": number, "outcome": outcome, "by": failed})
@@ -290,9 +317,8 @@ class _Changed(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
 
 def fresh(job: dict[str, Any], order: list[str], source: str) -> int:
     """Import the project with the changed module, run the tests, and return pytest's exit code."""
-    if job["module"].endswith(".py"):
-        name = job["module"].removesuffix(".py").replace("/", ".")
-        sys.meta_path.insert(0, _Changed(name, str(Path(job["module"]).resolve()), source))
+    name = job["module"].removesuffix(".py").replace("/", ".")
+    sys.meta_path.insert(0, _Changed(name, str(Path(job["module"]).resolve()), source))
     return int(pytest.main([*OPTIONS, *order, *job["tests"]]))
 
 
@@ -307,13 +333,7 @@ def run_fresh(job: dict[str, Any], numbers: list[int], order: list[str], say: Ca
     limit_s = 30 + 5 * (time.monotonic() - began)
     for number in numbers:
         source = job["mutants"][number]["source"]
-        try:
-            if path.suffix == ".c":
-                path.write_text(source, encoding="utf-8")
-            code = in_child(lambda source=source: fresh(job, order, source), limit_s)
-        finally:
-            if path.suffix == ".c":
-                path.write_text(before, encoding="utf-8")
+        code = in_child(lambda source=source: fresh(job, order, source), limit_s)
         say({"number": number, "outcome": SURVIVED if code == 0 else KILLED})
 
 
@@ -326,28 +346,26 @@ def main(job_path: str, out_path: str) -> int:
             __import__(name)
         except ImportError:
             continue
-    told: list[dict[str, Any]] = []
     with Path(out_path).open("w", encoding="utf-8") as out:
 
         def say(line: dict[str, Any]) -> None:
             out.write(json.dumps(line) + "\n")
             out.flush()
 
-        if job["module"].endswith(".py"):
-            child = os.fork()
-            if child == 0:
-                os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-                pytest.main([*OPTIONS, *job["tests"]], plugins=[Live(job, say)])
-                os._exit(0)
-            os.waitpid(child, 0)
-            told = [json.loads(line) for line in Path(out_path).read_text(encoding="utf-8").splitlines()]
-            if not told or any("error" in line for line in told):
-                return 1
+        child = os.fork()
+        if child == 0:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            pytest.main([*OPTIONS, *job["tests"]], plugins=[Live(job, say)])
+            os._exit(0)
+        os.waitpid(child, 0)
+        told = [json.loads(line) for line in Path(out_path).read_text(encoding="utf-8").splitlines()]
+        if not told or any("error" in line for line in told):
+            return 1
         done = {line["number"] for line in told if "number" in line}
         order = [line["order"] for line in told if "order" in line]
         numbers = [number for number in range(len(job["mutants"])) if number not in done]
         if numbers:
-            run_fresh(job, numbers, order[0] if order else [], say)
+            run_fresh(job, numbers, order[0], say)
     return 0
 
 

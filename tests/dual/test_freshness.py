@@ -2,6 +2,7 @@
 
 from device.codec.cbor import encode
 from device.errors import FreshnessError
+from device.limits import RECORD_BYTES
 from device.records import freshness
 
 CLASS = bytes(range(16))
@@ -45,6 +46,9 @@ def test_each_wrong_record_is_refused_by_name():
         (freshness.encode_payload(CLASS, b"m" * 16, 1_800_000_000, 3, 1), "nonce"),
         (freshness.encode_payload(bytes(16), NONCE, 1_800_000_000, 3, 1), "class"),
         (freshness.encode_payload(CLASS, NONCE, 1_600_000_000, 3, 1), "time before the floor"),
+        (freshness.encode_payload(CLASS, b"o" * 16, 1_800_000_000, 3, 1), "nonce"),
+        (freshness.encode_payload(b"\xff" * 16, NONCE, 1_800_000_000, 3, 1), "class"),
+        (encode({1: CLASS, 2: NONCE, 3: 1_800_000_000, 4: 3, 5: -1}), "structure"),
         (encode({1: CLASS, 2: NONCE, 3: True, 4: 3, 5: 1}), "structure"),
         (encode({1: CLASS, 2: NONCE, 3: -1, 4: 3, 5: 1}), "structure"),
         (encode({1: CLASS, 2: NONCE, 3: 1_800_000_000}), "structure"),
@@ -71,6 +75,73 @@ def test_a_record_that_comes_too_late_is_refused():
 
 def test_a_nonce_whose_age_looks_negative_has_expired():
     assert refusal(GOOD, age_ms=-1) == "nonce expired"
+
+
+def test_the_floor_itself_is_a_possible_time():
+    assert freshness.accept(GOOD, ASKED, 10, 1_800_000_000).time_s == 1_800_000_000
+
+
+def test_an_answer_in_the_same_tick_is_in_time():
+    assert freshness.accept(GOOD, ASKED, 0, 0).time_s == 1_800_000_000
+
+
+def test_a_number_has_at_most_53_bits():
+    last = (1 << 53) - 1
+    good = freshness.encode_payload(CLASS, NONCE, last, last, last, last)
+    assert freshness.accept(good, ASKED, 10, 0) == (last, last, last, last)
+    for key in (3, 4, 5, 6):
+        fields = {1: CLASS, 2: NONCE, 3: last, 4: last, 5: last, 6: last}
+        fields[key] = last + 1
+        assert refusal(encode(fields)) == "structure", key
+
+
+def padded(fields, size):
+    """Return an encoded map of `size` bytes with a byte string at 7."""
+    wanted = dict(fields)
+    wanted[7] = bytes(size - len(encode(fields)) - 2)
+    while len(encode(wanted)) > size:
+        wanted[7] = wanted[7][1:]
+    assert len(encode(wanted)) == size
+    return encode(wanted)
+
+
+def test_a_record_may_be_as_long_as_its_limit():
+    fields = {1: CLASS, 2: NONCE, 3: 1_800_000_000, 4: 3, 5: 1}
+    assert freshness.accept(padded(fields, RECORD_BYTES), ASKED, 10, 0).newest_manifest == 3
+    assert refusal(padded(fields, RECORD_BYTES + 1)) == "size"
+
+
+def request_refusal(data):
+    try:
+        freshness.decode_request(data)
+    except FreshnessError as error:
+        return error.fields["reason"]
+    raise AssertionError("accepted")
+
+
+def test_a_request_has_exactly_its_two_members_and_at_most_64_bytes():
+    assert freshness.decode_request(freshness.encode_request(ASKED)) == (NONCE, CLASS, 0)
+    assert request_refusal(encode({1: NONCE, 2: CLASS, 3: 0})) == "structure"
+    for nonce, class_id in (
+        (NONCE[1:], CLASS),
+        (NONCE + b"n", CLASS),
+        (NONCE, CLASS[1:]),
+        (NONCE, CLASS + b"c"),
+    ):
+        assert request_refusal(encode({1: nonce, 2: class_id})) == "structure"
+    assert request_refusal(padded({1: NONCE, 2: CLASS}, 64)) == "structure"
+    assert request_refusal(padded({1: NONCE, 2: CLASS}, 65)) == "size"
+
+
+def test_a_challenge_keeps_when_it_was_made_and_has_a_nonce_of_16_bytes():
+    assert freshness.challenge(NONCE, CLASS, 77) == (NONCE, CLASS, 77)
+    for wrong in (NONCE[1:], NONCE + b"n"):
+        try:
+            freshness.challenge(wrong, CLASS, 77)
+        except FreshnessError as error:
+            assert error.fields["reason"] == "nonce length"
+            continue
+        raise AssertionError("accepted")
 
 
 def test_a_damaged_request_is_refused_by_the_tracker():
