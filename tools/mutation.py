@@ -82,7 +82,11 @@ TARGETS: Final[dict[str, tuple[str, ...]]] = {
     "device/owner/passwords.py": ("passwords", "password_change"),
     "device/owner/typed.py": ("typed", "passwords", "tests/unit/device/owner/test_typed_ranges.py"),
     "device/records/freshness.py": ("freshness",),
-    "device/records/support.py": ("support", "support_clock"),
+    "device/records/support.py": (
+        "support",
+        "support_clock",
+        "tests/unit/device/records/test_civil_dates.py",
+    ),
     "device/records/timekeeper.py": ("support_clock", "update_keys", "uptime"),
     "device/records/staleness.py": ("staleness", "tests/unit/device/agent/test_trusted_time.py"),
     "device/net/places.py": ("places",),

@@ -166,15 +166,13 @@ def civil_from_days(day: int) -> "tuple[int, int, int]":
 
 def days_from_civil(year: int, month: int, day: int) -> int:
     """Return the day counted from 1970-01-01. Raises SupportRecordError for a date that does not exist."""
-    if not 1 <= month <= 12:
-        raise SupportRecordError(reason="end date")
     shifted_year = year - 1 if month <= 2 else year
     era = shifted_year // 400
     year_of_era = shifted_year - era * 400
     day_of_year = (153 * (month - 3 if month > 2 else month + 9) + 2) // 5 + day - 1
     day_of_era = year_of_era * 365 + year_of_era // 4 - year_of_era // 100 + day_of_year
     result = era * 146097 + day_of_era - 719468
-    if civil_from_days(result) != (year, month, day):
+    if civil_from_days(result) != (year, month, day):  # such as 30 February, or month 13
         raise SupportRecordError(reason="end date")
     return result
 

@@ -51,9 +51,11 @@ def test_a_payload_with_a_wrong_type_is_refused():
 def test_a_field_out_of_range_is_refused_by_its_name():
     wrong = (
         ("class_id", b"short", "class length"),
+        ("class_id", b"c" * 17, "class length"),
         ("end_day", -1, "end date"),
         ("end_day", 2932897, "end date"),
         ("sequence", 0, "sequence number"),
+        ("published_s", (2932896 * 86400) + 1, "publication time"),
         ("published_s", -1, "publication time"),
         ("notice_days", -1, "notice"),
         ("notice_days", 3651, "notice"),
@@ -61,6 +63,15 @@ def test_a_field_out_of_range_is_refused_by_its_name():
     for name, value, reason in wrong:
         record = changed(**{name: value})
         assert refused(SupportRecordError, support.encode, record).fields["reason"] == reason
+        payload = cbor.encode({index + 1: value for index, value in enumerate(record)})
+        assert refused(SupportRecordError, support.decode, payload).fields["reason"] == reason
+
+
+def test_the_lowest_and_the_highest_values_are_allowed():
+    for values in ((CLASS, 0, 1, 0, 0), (CLASS, 2932896, 1, 2932896 * 86400, 3650)):
+        record = SupportRecord(*values)
+        assert support.decode(support.encode(record)) == record
+        assert support.accept(None, record, CLASS, (2932896 + 1) * 86400) is True
 
 
 def test_the_first_record_is_accepted():
@@ -108,7 +119,8 @@ def test_a_sequence_number_far_ahead_is_refused():
 
 
 def test_a_record_of_another_product_class_is_refused():
-    assert reason_of(changed(class_id=b"d" * 16, sequence=6)) == "class"
+    for other in (b"b" * 16, b"d" * 16):
+        assert reason_of(changed(class_id=other, sequence=6)) == "class"
     assert reason_of(changed(class_id=b"d" * 16), current=None) == "class"
 
 
@@ -165,5 +177,14 @@ def test_days_and_dates_agree_where_they_are_known():
 
 
 def test_a_date_that_does_not_exist_is_refused():
-    for date in ((2031, 2, 29), (2100, 2, 29), (2031, 4, 31), (2031, 0, 1), (2031, 13, 1), (2031, 1, 0)):
+    for date in (
+        (2031, 2, 29),
+        (2100, 2, 29),
+        (2031, 4, 31),
+        (2031, 0, 1),
+        (2031, 13, 1),
+        (2031, 14, 1),
+        (2031, -1, 1),
+        (2031, 1, 0),
+    ):
         refused(SupportRecordError, support.days_from_civil, *date)

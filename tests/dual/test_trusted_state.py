@@ -1,4 +1,4 @@
-"""What a unit trusts: what it remembers of key sets, and what it says of them to its other parts."""
+"""The trusted state: key sets that it remembers, and values that other parts of a unit get from it."""
 
 import asyncio
 
