@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from provisioning.cli.errors import InputError
 from provisioning.cli.registry_access import opened
+from provisioning.compliance.archive import Archive
 from provisioning.compliance.statement import OPEN_POINTS
 from provisioning.keys.key_id import AnchorKey, key_id
 from provisioning.keys.key_ring import ROLES
@@ -26,6 +28,16 @@ def trusted_keys(paths: list[Path], role: str = "signatory") -> list[AnchorKey]:
     for path in paths:
         for key in parse_public(path.read_bytes()):
             found.append(AnchorKey(key.key_id or key_id(key.public), key.algorithm, ROLES[role], key.public))
+    return found
+
+
+def existing_archive(folder: Path) -> Archive:
+    """Return the archive in a folder. Raises InputError if there is none: only `site build` makes one."""
+    found = Archive(folder)
+    if not found.is_there:
+        raise InputError(
+            f"There is no archive of statements in {folder}: check the name, or make one with firstboot site build."
+        )
     return found
 
 

@@ -6,11 +6,10 @@ from typing import Annotated
 
 import typer
 
-from provisioning.cli.compliance_inputs import today_utc
+from provisioning.cli.compliance_inputs import existing_archive, today_utc
 from provisioning.cli.options import ArchiveOption, FilesOption, JsonOption, RegistryOption
 from provisioning.cli.output import print_report
 from provisioning.cli.registry_access import opened
-from provisioning.compliance.archive import Archive
 from provisioning.compliance.withdrawals import sign_list
 
 
@@ -23,8 +22,9 @@ def sign_withdrawals(
 
     Example: `firstboot statement sign-withdrawals --registry registry.db --archive archive`
     """
+    folder = existing_archive(archive).root
     with opened(registry, files) as known:
-        path, count = sign_list(known, archive, today_utc())
+        path, count = sign_list(known, folder, today_utc())
     lines = [f"Wrote {path} with {count} units. Next: publish it with `firstboot site build`."]
     print_report(lines, {"file": str(path), "units": count}, is_json)
 
@@ -34,7 +34,7 @@ def list_command(archive: ArchiveOption, is_json: JsonOption = False) -> None:
 
     Example: `firstboot statement list --archive archive`
     """
-    store = Archive(archive)
+    store = existing_archive(archive)
     count = store.verify()
     found = store.statements()
     lines = [
@@ -55,5 +55,5 @@ def dispose(
 
     Example: `firstboot statement dispose FB-1-B1-1 --archive archive`
     """
-    Archive(archive).dispose(statement, today_utc())
+    existing_archive(archive).dispose(statement, today_utc())
     print_report([f"Deleted {statement}."], {"statement": statement, "is_deleted": True}, is_json)

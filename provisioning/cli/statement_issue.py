@@ -10,14 +10,19 @@ import typer
 
 from device.codec.cose import ALG_ESP256
 from provisioning.cli.addresses import signer_place
-from provisioning.cli.compliance_inputs import open_points, opened_if_given, today_utc, trusted_keys
+from provisioning.cli.compliance_inputs import (
+    existing_archive,
+    open_points,
+    opened_if_given,
+    today_utc,
+    trusted_keys,
+)
 from provisioning.cli.errors import printable
 from provisioning.cli.one_line import one_line
 from provisioning.cli.options import ArchiveOption, JsonOption, ProductOption
 from provisioning.cli.output import print_report
 from provisioning.cli.settings import with_settings
 from provisioning.cli.settings_fields import RelativeText
-from provisioning.compliance.archive import Archive
 from provisioning.compliance.evidence import partly
 from provisioning.compliance.evidence_run import signed_image
 from provisioning.compliance.faults import batch_faults
@@ -90,7 +95,7 @@ def issue_command(settings: IssueSettings) -> None:
     definition = load_product(settings.product)
     runners = trusted_keys(settings.runner)
     pieces = [read_evidence(path.read_bytes(), runners, path.name) for path in settings.evidence]
-    store = Archive(settings.archive)
+    store = existing_archive(settings.archive)
     faults = _faults(settings.registry, definition.batch)
     image = settings.image
     digest = None if image is None else signed_image(image.read_bytes(), str(image)).digest.hex()

@@ -8,13 +8,12 @@ from typing import Annotated
 
 import typer
 
-from provisioning.cli.compliance_inputs import open_points, today_utc
+from provisioning.cli.compliance_inputs import existing_archive, open_points, today_utc
 from provisioning.cli.errors import InputError, RefusedError
 from provisioning.cli.options import ArchiveOption, FilesOption, JsonOption, MainRegistryOption
 from provisioning.cli.output import print_json, print_report
 from provisioning.cli.registry_access import opened
 from provisioning.cli.settings import with_settings
-from provisioning.compliance.archive import Archive
 from provisioning.compliance.faults import ship_faults
 from provisioning.compliance.gate import Gate, ShipError
 from provisioning.compliance.ledger import Ledger
@@ -64,7 +63,7 @@ def ship(settings: ShipSettings) -> None:
     with opened(settings.registry, settings.files) as registry:
         gate = Gate(
             registry,
-            Archive(settings.archive),
+            existing_archive(settings.archive),
             Ledger(settings.register).lines(),
             Ledger(settings.packing),
             KeyRing(settings.keys).anchor_keys(),

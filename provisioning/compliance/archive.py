@@ -41,6 +41,7 @@ HTML: Final = "statement.html"
 INSERT: Final = "insert.pdf"
 FILES: Final = "files.cose"
 LEDGER: Final = "ledger.jsonl"
+REGISTER_COPY: Final = "support-register.jsonl"
 ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,149}")
 
 
@@ -108,6 +109,11 @@ class Archive:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.ledger = Ledger(root / LEDGER)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the folder is an archive. `site build` makes it, with a copy of the register."""
+        return any(os.path.lexists(self.root / name) for name in (LEDGER, REGISTER_COPY))
 
     def statements(self) -> list[Archived]:
         """Return every statement that was issued and is kept, oldest first."""

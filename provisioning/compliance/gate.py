@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -81,16 +81,7 @@ class Gate:
         left: list[Unit] = []
         if not refusals:
             gone = {entry["serial"]: str(entry["device_id"]) for entry in self.packing.entries()}
-            refusals = [
-                Refusal(
-                    unit.serial,
-                    "uniqueness",
-                    f"The packing list has another unit with this serial number: device {gone[unit.serial]}."
-                    " Give each registry its own packing list and serial prefix.",
-                )
-                for unit in units
-                if gone.get(unit.serial, unit.device_id.hex()) != unit.device_id.hex()
-            ]
+            refusals = list(self._contradictions(units, gone))
         if not refusals:
             left = [unit for unit in units if unit.serial in gone]
             units = [unit for unit in units if unit.serial not in gone]
@@ -104,6 +95,25 @@ class Gate:
             self.packing.append(*lines)
         note_shipped(self.registry, [unit.device_id for unit in (*left, *units)])
         return [unit.serial for unit in units]
+
+    def _contradictions(self, units: Sequence[Unit], gone: Mapping[str, str]) -> Iterator[Refusal]:
+        """Yield units that the registry and the packing list know differently. `gone`: device id by serial number."""
+        marked = {row.number: row.shipped_s for row in self.registry.batches()}  # without a line: ship-batch
+        for unit in units:
+            if gone.get(unit.serial, unit.device_id.hex()) != unit.device_id.hex():
+                yield Refusal(
+                    unit.serial,
+                    "uniqueness",
+                    f"The packing list has another unit with this serial number: device {gone[unit.serial]}."
+                    " Give each registry its own packing list and serial prefix.",
+                )
+            elif unit.shipped_s not in (None, marked.get(unit.batch)) and unit.serial not in gone:
+                yield Refusal(
+                    unit.serial,
+                    "uniqueness",
+                    f"It was shipped before, but {self.packing.path.name} has no line for it. Name the packing list"
+                    " that it was shipped with, or restore that list.",
+                )
 
     def refusals(self, unit: Unit) -> Iterator[Refusal]:
         """Yield every reason why this unit may not ship."""

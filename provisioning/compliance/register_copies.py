@@ -6,6 +6,7 @@ Rules:
 2. The published site has a copy too, and the maker can name earlier ones.
 3. The register must begin with all lines of each copy. A period cannot end before the end date in an issued statement
    of the same model.
+4. Where a register or a site exists, its archive exists too, and has every statement that the site published.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ import os
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from provisioning.compliance.archive import Archive
+from provisioning.compliance.archive import LEDGER, REGISTER_COPY, Archive
 from provisioning.compliance.ledger import Ledger, LedgerError, check_continues, parse
 
 if TYPE_CHECKING:
@@ -25,13 +26,11 @@ if TYPE_CHECKING:
     from provisioning.compliance.ledger import Line
     from provisioning.product.product import Product
 
-COPY: Final = "support-register.jsonl"
-
 
 def check_copies(lines: Sequence[Line], copies: Iterable[Path]) -> None:
     """Raise LedgerError if an existing copy has a line that the register does not have. Also raises OSError."""
     for path in copies:
-        if not path.exists():
+        if not os.path.lexists(path):  # a link that leads nowhere is not the absence of a copy
             continue
         try:
             check_continues(parse(path.read_bytes(), path.name), lines)
@@ -39,15 +38,34 @@ def check_copies(lines: Sequence[Line], copies: Iterable[Path]) -> None:
             raise LedgerError(f"{error}; restore the support register from {path}") from None
 
 
+def check_archive(lines: Sequence[Line], published: Path, archive: Archive) -> None:
+    """Raise LedgerError if the archive is missing (rule 4) or does not go on from the one in `published`, OSError.
+
+    `lines`: the register before this build; `published`: the folder of statements of the site.
+    """
+    if not archive.is_there and (lines or published.exists()):
+        raise LedgerError(
+            f"{archive.root} is not the archive of statements that this register and site were made with; name that"
+            " archive, or restore it"
+        )
+    if os.path.lexists(published / LEDGER):
+        try:
+            check_continues(parse((published / LEDGER).read_bytes(), LEDGER), archive.ledger.lines())
+        except LedgerError as error:
+            raise LedgerError(
+                f"statements that {published} publishes: {error}; restore the archive {archive.root}"
+            ) from None
+
+
 def archive_copy(archive: Path) -> Path:
     """Return the path of the archive's copy."""
-    return archive / COPY
+    return archive / REGISTER_COPY
 
 
 def keep_copy(register: Ledger, archive: Path) -> None:
     """Replace the archive's copy with the present register. Raises OSError."""
     archive.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{COPY}.", dir=archive)
+    descriptor, name = tempfile.mkstemp(prefix=f".{REGISTER_COPY}.", dir=archive)
     with os.fdopen(descriptor, "wb") as file:
         file.write(register.path.read_bytes())
         file.flush()

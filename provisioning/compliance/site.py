@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 from device.records.support import days_from_civil, sentence
 from provisioning.compliance import coverage, plain
 from provisioning.compliance.archive import Archive, ArchiveError, slug
-from provisioning.compliance.check import REGISTER
+from provisioning.compliance.check import REGISTER, STATEMENTS
 from provisioning.compliance.device_record import NO_RECORDS, DeviceRecords, record_problems
 from provisioning.compliance.evidence import (
     FAIL,
@@ -35,7 +35,13 @@ from provisioning.compliance.evidence import (
     Evidence,
 )
 from provisioning.compliance.ledger import Ledger, LedgerError
-from provisioning.compliance.register_copies import archive_copy, check_copies, keep_copy, stated_problems
+from provisioning.compliance.register_copies import (
+    archive_copy,
+    check_archive,
+    check_copies,
+    keep_copy,
+    stated_problems,
+)
 from provisioning.compliance.site_check import check_site, cited
 from provisioning.compliance.site_pages import PLAIN, write, write_pages
 from provisioning.compliance.statement import ISO_29147
@@ -134,6 +140,7 @@ def _publish(site: Site, draft: Path) -> None:
     trial = Ledger(draft / REGISTER)
     register = Ledger(site.register)
     try:
+        check_archive(register.lines(), site.out / STATEMENTS, Archive(site.archive))
         if register.lines():
             shutil.copyfile(site.register, trial.path)
         now = publish(trial, site.products, site.today)

@@ -23,6 +23,7 @@ CHARACTERS: Final = (
     r"\u0020-\u007e\u00a1-\u00ac\u00ae-\u00ff\u0106\u0107\u010c-\u0111\u011e\u011f\u0130\u0131\u0141\u0142\u0152\u0153"
     r"\u015e-\u0161\u0178\u017d\u017e\u2013\u2014\u2018-\u201a\u201c-\u201e\u2020-\u2022\u2026\u2030\u2039\u203a\u20ac\u2122\u2212"
 )
+INK: Final = CHARACTERS.replace(r"\u0020-", r"\u0021-")  # all but the space
 _OTHER: Final = re.compile(f"[^{CHARACTERS}]")
 
 

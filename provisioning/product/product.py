@@ -34,6 +34,9 @@ from provisioning.product.statement_fields import (
 NOT_DECLARED: Final = (
     "servers", "check_interval_s", "setup_address", "publication", "image_sha256", "label_template",
 )  # fmt: skip
+LAST_YEAR: Final = (
+    2199  # of a support period; dates of a definition are not beyond what a calendar can add to
+)
 HORIZON_DAYS: Final = 3650  # how far beyond its first end date a support period may be extended by default
 
 
@@ -202,13 +205,24 @@ def _product(document: dict[str, Any], problems: list[str]) -> Product:
         check_interval_s=read["update"]["check_interval_s"],
         setup_address=label["setup_address"],
         scope=scope_of(read["scope"]),
-        components=tuple(map(component_of, read["components"])),
+        components=_components(read["components"], problems),
         publication=publication_of(read["publication"]),
         image_sha256=read["firmware"]["image_sha256"] if read["firmware"] else None,
         label_template=label["template"],
         numbers=_numbers(batch, problems),
         may_inject_keys=bool(read["keys"] and read["keys"]["injected"]),
     )
+
+
+def _components(tables: list[dict[str, Any]], problems: list[str]) -> tuple[Component, ...]:
+    """Return the parts. The support register keeps the last day of each by its name."""
+    found = tuple(map(component_of, tables))
+    for number, part in enumerate(found, 1):
+        if part.name in {each.name for each in found[: number - 1]}:
+            problems.append(f"[components no. {number}] name is the name of an earlier one")
+        if part.support_end is not None and not part.can_be_updated:
+            problems.append(f"[components no. {number}] support_end needs updates = true")
+    return found
 
 
 def _numbers(batch: dict[str, Any], problems: list[str]) -> tuple[int, int] | None:
@@ -227,6 +241,8 @@ def _numbers(batch: dict[str, Any], problems: list[str]) -> tuple[int, int] | No
 def _support(values: dict[str, Any], problems: list[str]) -> Support:
     end, start = values["end_date"], values["start_date"]
     horizon = values["horizon"] or _later(end, HORIZON_DAYS)
+    if end.year > LAST_YEAR:
+        problems.append(f"[support] end_date must not be after the year {LAST_YEAR}")
     if horizon < end:
         problems.append("[support] horizon must not be before end_date")
     problem = contradiction(values["period"], end, start) if DURATION.fullmatch(values["period"]) else None

@@ -7,7 +7,7 @@ Rules:
    or an https page (RP-01).
 3. The policy is an https address whose path has plain names only: no "..", no query, no escapes.
 4. A line has the characters that can be printed (`lettering.py`), so no control, format or bidirectional ones: what is
-   printed is what is stored.
+   printed is what is stored. It does not begin or end with a space.
 
 The patterns are also valid in JSON Schema (ECMA 262).
 """
@@ -18,7 +18,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from provisioning.product.lettering import CHARACTERS
+from provisioning.product.lettering import CHARACTERS, INK
 
 _TIME: Final = r"([1-9][0-9]{0,2}) ((?:working |business |calendar )?(?:hour|day|week|month))s?"
 ACKNOWLEDGEMENT: Final = re.compile(rf"(?:[Ww]ithin )?{_TIME}")
@@ -48,8 +48,8 @@ POLICY_HINT: Final = (
     ' without "..", query or escapes'
 )
 
-LINE: Final = re.compile(f"[{CHARACTERS}]+")
-LINE_HINT: Final = "must be a text of one line"
+LINE: Final = re.compile(f"[{INK}](?:[{CHARACTERS}]*[{INK}])?")
+LINE_HINT: Final = "must be a text of one line, without a space before or after it"
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ An action takes the run and returns measurements without secrets (docs/design.md
 
 from __future__ import annotations
 
+import re
 import secrets
-from typing import Any
+from typing import Any, Final
 
 from device.codec import cbor, cose
 from device.errors import CodecError
@@ -19,6 +20,8 @@ from provisioning.station import unit_keys
 from provisioning.station.phases import CheckFailedError, Measurements
 from provisioning.station.run import UnitRun, require
 from provisioning.station.setup_code import generate_code
+
+VERSION: Final = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,5}\+[0-9]{1,10}")
 
 
 def reach(run: UnitRun) -> Measurements:
@@ -70,6 +73,9 @@ def _check_types(facts: dict[str, Any]) -> None:
     except CodecError as error:
         raise CheckFailedError(f"the unit's hello cannot be parsed: {error.describe()}") from error
     require(len(facts["hardware_id"]) == 16, "the hardware id is not 16 bytes")
+    require(
+        VERSION.fullmatch(facts["version"]) is not None, "the unit's version does not have the form 1.2.3+4"
+    )
     require(
         len(facts["image_digest"]) == 32 and not facts["is_locked"], "the unit's hello contradicts itself"
     )

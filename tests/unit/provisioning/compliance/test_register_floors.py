@@ -112,6 +112,42 @@ def test_deleting_register_and_site_together_shortens_nothing(tmp_path: Path) ->
     assert "SP-02" in str(caught.value) and not (tmp_path / "register.jsonl").exists()
 
 
+@pytest.mark.parametrize("lost", [("archive",), ("archive", "site"), ("archive", "register.jsonl")])
+def test_an_archive_that_is_lost_or_mistyped_is_not_replaced_by_a_new_one(
+    lost: tuple[str, ...], tmp_path: Path
+) -> None:
+    build_site(site(tmp_path))
+    for name in lost:
+        (tmp_path / name).rename(tmp_path / f"lost-{name}")
+    before = sorted(path.name for path in tmp_path.iterdir())
+    with pytest.raises(SiteError, match="restore it"):
+        build_site(site(tmp_path))
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_statements_that_the_site_published_cannot_disappear(tmp_path: Path) -> None:
+    build_site(site(tmp_path))
+    copy = archive_copy(tmp_path / "archive").read_bytes()
+    issue_one(tmp_path / "archive", draw_key(tmp_path / "me.pem", PASSPHRASE))
+    build_site(site(tmp_path))
+    (tmp_path / "other").mkdir()
+    archive_copy(tmp_path / "other").write_bytes(copy)
+    with pytest.raises(SiteError, match="restore the archive"):
+        build_site(site(tmp_path, archive=tmp_path / "other"))
+    build_site(site(tmp_path))
+
+
+def test_a_copy_of_the_register_that_is_a_link_to_nowhere_is_not_absent(tmp_path: Path) -> None:
+    build_site(site(tmp_path))
+    copy = archive_copy(tmp_path / "archive")
+    copy.rename(tmp_path / "moved")
+    copy.symlink_to(tmp_path / "nowhere")
+    (tmp_path / "register.jsonl").unlink()
+    (tmp_path / "site").rename(tmp_path / "gone")
+    with pytest.raises(OSError, match="No such file"):
+        build_site(site(tmp_path))
+
+
 def test_a_statement_remembers_the_end_date_that_it_states(tmp_path: Path) -> None:
     issue_one(tmp_path / "archive", draw_key(tmp_path / "me.pem", PASSPHRASE))
     with pytest.raises(

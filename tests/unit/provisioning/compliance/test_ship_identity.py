@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from provisioning.compliance.gate import ShipError
+from provisioning.compliance.ledger import Ledger
 from provisioning.registry.export import units_json
-from provisioning.registry.sale import obstacle
+from provisioning.registry.models import Batch
+from provisioning.registry.sale import obstacle, ship_units
 from tests.unit.provisioning.compliance.ship_bench import Factory
 from tests.unit.provisioning.compliance.statement_bench import PRODUCT
 
@@ -30,6 +32,26 @@ def test_a_serial_number_that_left_from_another_registry_is_a_refusal(
             factory.gate().ship(**asked)
         assert "another unit with this serial number" in caught.value.refusals[0].sentence
     assert len(factory.packing.entries()) == 1
+
+
+def test_a_shipped_unit_gets_no_line_in_another_packing_list(factory: Factory, tmp_path: Path) -> None:
+    factory.gate().ship(serial=factory.serial)
+    mistyped = Ledger(tmp_path / "paking.jsonl")
+    for asked in ({"serial": factory.serial}, {"batch": PRODUCT.batch}):
+        with pytest.raises(ShipError) as caught:
+            factory.gate(packing=mistyped).ship(**asked)
+        assert "Name the packing list" in caught.value.refusals[0].sentence
+    assert not mistyped.path.exists()
+
+
+def test_a_batch_that_was_marked_as_shipped_gets_its_lines_afterwards(factory: Factory) -> None:
+    registry = factory.bench.registry
+    registry.close_batch(PRODUCT.batch)
+    now = registry.now()
+    with registry.writing() as session:
+        session.get_one(Batch, PRODUCT.batch).shipped_s = now
+        ship_units(session, PRODUCT.batch, now)
+    assert factory.gate().ship(serial=factory.serial) == [factory.serial]
 
 
 def test_a_unit_is_for_sale_after_it_shipped_and_until_it_is_withdrawn(factory: Factory) -> None:

@@ -18,8 +18,11 @@ from provisioning.cli.keys import app as keys_app
 from provisioning.compliance.archive import Archive
 from provisioning.compliance.evidence import FIRMWARE, REQUIRED, EvidenceError, read_junit, read_table
 from provisioning.compliance.evidence_run import Checkout, clean_commit, committed_text, junit_of
+from provisioning.compliance.ledger import Ledger
 from provisioning.compliance.packing import public_pem
+from provisioning.compliance.register_copies import keep_copy
 from provisioning.compliance.signed_evidence import read_evidence
+from provisioning.compliance.support_register import publish
 from provisioning.keys.file_signer import FileSigner
 from provisioning.registry import branches
 from provisioning.registry.decisions import hold
@@ -61,6 +64,8 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / f"evidence{number}.cose").write_bytes(piece.record)
     (tmp_path / "runner.pub").write_bytes(public_pem(RUNNER_KEY.public))
     (tmp_path / "image.bin").write_bytes(IMAGE)
+    publish(Ledger(tmp_path / "register.jsonl"), [PRODUCT], TODAY)
+    keep_copy(Ledger(tmp_path / "register.jsonl"), tmp_path / "archive")
     drawn = run_keys("generate", "signatory", tmp_path / "erika.pem", typed=f"{PASSPHRASE}\n{PASSPHRASE}\n")
     assert drawn.exit_code == 0, drawn.output
     return tmp_path
@@ -305,6 +310,20 @@ def test_faults_of_the_batch_in_the_registry_stop_the_signature(desk: Path) -> N
     again.close()
     passed_now = issue(desk, "--registry", desk / "registry.db", typed=f"{PRODUCT.batch}\n{PASSPHRASE}\n")
     assert passed_now.exit_code == 0, passed_now.output
+
+
+def test_no_command_makes_an_archive_out_of_a_mistyped_name(desk: Path) -> None:
+    Registry.create(desk / "registry.db").close()
+    typo = desk / "arcive"
+    for arguments in (
+        ["list"],
+        ["dispose", "FB-1_2026-001_v1"],
+        ["sign-withdrawals", "--registry", desk / "registry.db"],
+    ):
+        result = run(*arguments, "--archive", typo)
+        assert result.exit_code == 2 and "There is no archive of statements in" in result.stderr
+    assert issue(desk, archive=typo, typed=f"{PRODUCT.batch}\n{PASSPHRASE}\n").exit_code == 2
+    assert not typo.exists() and issued(desk) == 0
 
 
 def test_what_was_issued_is_listed_and_not_disposed_of_early(desk: Path) -> None:

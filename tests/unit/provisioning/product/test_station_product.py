@@ -82,6 +82,14 @@ WRONG_LINES = [
     ('"https://example.com/security/policy"', '"https://example.com/a/%2e%2e/b"', "[contact] policy"),
     ("start_date = 2026-12-01", 'start_date = "soon"', "[support] start_date"),
     ('period = "P5Y" ', 'period = "P9999Y" ', "[support] end_date must not be before any day"),
+    ("end_date = 2031-12-31", "end_date = 9999-12-31", "[support] end_date must not be after the year 2199"),
+    ("end_date = 2031-12-31", "end_date = 2200-01-01", "[support] end_date must not be after the year 2199"),
+    ('name = "FB-1 firmware"', 'name = "FB-1 hardware"', "[components no. 2] name is the name of an earlier one"),
+    ("updates = false", "updates = false\nsupport_end = 2031-12-31", "[components no. 1] support_end needs"),
+    ('model = "FB-1"', 'model = " "', "[product] model"),
+    ('model = "FB-1"', 'model = "FB-1 "', "[product] model"),
+    ('brand = "Example Brand"', 'brand = " Example Brand"', "[product] brand"),
+    ('place = "Exampletown"', 'place = "  "', "[statement] place"),
 ]  # fmt: skip
 
 
