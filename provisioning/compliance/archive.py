@@ -112,7 +112,7 @@ class Archive:
 
     @property
     def is_there(self) -> bool:
-        """Whether the folder is an archive. `site build` makes it, with a copy of the register."""
+        """Return whether the folder is an archive. `site build` makes it, with a copy of the register."""
         return any(os.path.lexists(self.root / name) for name in (LEDGER, REGISTER_COPY))
 
     def statements(self) -> list[Archived]:

@@ -61,7 +61,7 @@ RESERVED_SUFFIXES: Final = {
 }  # fmt: skip
 # A unit in development asks servers on the machine or in the network of the developer.
 SUFFIXES_OF_EXAMPLES: Final = ("example", "test", "invalid")
-# Labels of a host that stand for the maker's own name: "example.com" of RFC 2606 and its likenesses.
+# Labels of a host that replace the maker's own name: "example.com" of RFC 2606 and its likenesses.
 HOST_LABELS: Final = frozenset(
     {
         "example", "your-domain", "yourdomain", "my-domain", "mydomain", "your-company", "yourcompany", "my-company",
@@ -70,7 +70,7 @@ HOST_LABELS: Final = frozenset(
         "beispiel", "ejemplo", "exemple",
     }
 )  # fmt: skip
-# Mailboxes that nobody reads, or that stand for a name.
+# Mailboxes that nobody reads, or that replace a name.
 MAILBOXES: Final = frozenset(
     {
         "no-reply", "noreply", "do-not-reply", "donotreply", "your-name", "yourname", "your.name", "todo", "tbd",
@@ -86,7 +86,7 @@ _COUNTED_NUMBER: Final = re.compile(r"\+\d{0,3}?(?:(\d)\1{6,}|0?1234567(?:89?0?)
 
 
 def is_filler(value: str) -> bool:
-    """Return whether a text stands for a value that nobody entered."""
+    """Return whether a text replaces a value that nobody entered."""
     plain = " ".join(value.casefold().split()).strip(_EDGES)
     return (
         (bool(value) and not plain)

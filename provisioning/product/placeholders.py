@@ -1,8 +1,8 @@
-"""Values that stand for a real one and must never reach a buyer: of the example definition, fillers, reserved names.
+"""Values in place of a real one, which must never reach a buyer: of the example definition, fillers, reserved names.
 
 Rules:
 1. A value that the example definition has in the same field does not name the maker.
-2. A filler ("TBD", "lorem ipsum", "<name>") stands for a value that nobody entered (`placeholder_names.py`).
+2. A filler ("TBD", "lorem ipsum", "<name>") replaces a value that nobody entered (`placeholder_names.py`).
 3. A company, person or place with a usual example name does not exist. "Acme" alone is one; "Acme Lighting Ltd" is a
    name like any other.
 4. A host that is reserved for examples, tests or private networks reaches nobody; neither does a telephone number for
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Kind(Enum):
-    """What a field has, and so which values are placeholders in it."""
+    """The content of a field, which decides what a placeholder is in it."""
 
     NAME = auto()  # a company, a person, a place, an address
     TEXT = auto()  # any other text
@@ -96,7 +96,7 @@ def _stated(product: Product) -> Iterator[tuple[str, Kind, str]]:
 
 
 def _example_values() -> dict[str, frozenset[str]]:
-    """Field -> the value that the example definition has there, for fields that name somebody or an address."""
+    """Field -> the value that the example definition has there, for fields with a name or an address."""
     example: dict[str, Any] = tomllib.loads(EXAMPLE)
     found = {
         f"[{table}] {name}": frozenset({example[table][name]})

@@ -6,7 +6,9 @@ Rules:
 2. A contact is one address that a report can be sent to: mailto: with one mailbox, tel: with an international number,
    or an https page (RP-01).
 3. The policy is an https address whose path has plain names only: no "..", no query, no escapes.
-4. A line has the characters that can be printed (`lettering.py`), so no control, format or bidirectional ones: what is
+4. A server's name and the address of the set-up page have the characters of hosts and paths, and no others: they go
+   into configurations, links and QR codes.
+5. A line has the characters that can be printed (`lettering.py`), so no control, format or bidirectional ones: what is
    printed is what is stored. It does not begin or end with a space.
 
 The patterns are also valid in JSON Schema (ECMA 262).
@@ -46,6 +48,13 @@ POLICY: Final = re.compile(_PAGE)
 POLICY_HINT: Final = (
     "must be an https address of plain names, like https://maker.co.uk/security,"
     ' without "..", query or escapes'
+)
+
+_SERVER_NAME: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+SERVER: Final = re.compile(rf"{_SERVER_NAME}(?:\.{_SERVER_NAME})*|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]+")
+SERVER_HINT: Final = "must be a host name or an address, like updates.maker.co.uk or 192.0.2.7"
+SETUP_ADDRESS: Final = re.compile(
+    r"https://[A-Za-z0-9{}][A-Za-z0-9.{}-]*(?::[1-9][0-9]{0,4})?(?:/[A-Za-z0-9._~{}/-]*)?"
 )
 
 LINE: Final = re.compile(f"[{INK}](?:[{CHARACTERS}]*[{INK}])?")

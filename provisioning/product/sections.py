@@ -17,6 +17,9 @@ from provisioning.product.public_texts import (
     POLICY_HINT,
     REPORT,
     REPORT_HINT,
+    SERVER,
+    SERVER_HINT,
+    SETUP_ADDRESS,
     STATUS_UPDATES,
     STATUS_UPDATES_HINT,
 )
@@ -38,6 +41,7 @@ MANUFACTURERS: Final = 16
 REPRESENTATIVES: Final = 32
 LAST_SERIAL: Final = 999_999  # six digits on label and in sorted lists
 
+SERVER_NAME: Final = Text(SERVER, SERVER_HINT)
 PARTY: Final = Fields({"name": Text(most=IDENTITY_CHARS), "address": Text()})
 SECTIONS: Final[dict[str, Section]] = {
     "product": Fields(
@@ -105,8 +109,8 @@ SECTIONS: Final[dict[str, Section]] = {
     "update": Fields({"check_interval_s": Number(*CHECK_INTERVAL_S)}),
     "servers": Entries(
         Fields(
-            {"transport": Choice(("mqtt", "coap")), "host": Text(), "port": Number(1, 65535)},
-            by=("transport", {"mqtt": {"tls_name": Text()}, "coap": {}}),
+            {"transport": Choice(("mqtt", "coap")), "host": SERVER_NAME, "port": Number(1, 65535)},
+            by=("transport", {"mqtt": {"tls_name": SERVER_NAME}, "coap": {}}),
         ),
         1,
         SOURCES,
@@ -114,8 +118,8 @@ SECTIONS: Final[dict[str, Section]] = {
     "label": Fields(
         {
             "setup_address": Text(
-                hint=f"must begin with https:// and have at most {ADDRESS_CHARS} characters to fit the QR code",
-                found=re.compile("^https://"),
+                SETUP_ADDRESS,
+                f"must be an https address of plain names with at most {ADDRESS_CHARS} characters to fit the QR code",
                 most=ADDRESS_CHARS,
             ),
             "template": Text(

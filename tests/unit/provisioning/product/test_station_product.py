@@ -90,6 +90,15 @@ WRONG_LINES = [
     ('model = "FB-1"', 'model = "FB-1 "', "[product] model"),
     ('brand = "Example Brand"', 'brand = " Example Brand"', "[product] brand"),
     ('place = "Exampletown"', 'place = "  "', "[statement] place"),
+    ('host = "10.0.2.2"\nport = 8883', "host = \"a b/c'd\"\nport = 8883", "[servers no. 1] host"),
+    ('host = "10.0.2.2"\nport = 8883', 'host = "broker:8883/x"\nport = 8883', "[servers no. 1] host"),
+    ('host = "10.0.2.2"\nport = 8883', 'host = "-oProxyCommand=x"\nport = 8883', "[servers no. 1] host"),
+    ('tls_name = "localhost"', 'tls_name = "*.*"', "[servers no. 1] tls_name"),
+    ("https://{name}.local/setup", "https://", "[label] setup_address"),
+    ("https://{name}.local/setup", "https:///setup", "[label] setup_address"),
+    ("https://{name}.local/setup", "https://maker.co.uk@{name}.local/", "[label] setup_address"),
+    ("https://{name}.local/setup", "https://{name}.local/a b", "[label] setup_address"),
+    ("https://{name}.local/setup", "https://{name}.local/<b>", "[label] setup_address"),
 ]  # fmt: skip
 
 

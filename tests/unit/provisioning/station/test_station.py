@@ -233,17 +233,6 @@ def test_another_board_or_image_is_refused(bench: Bench) -> None:
     assert "toaster" in str(failure(lambda: bench.station().provision(unit.stream())))
 
 
-@pytest.mark.parametrize(
-    "version",
-    ["", "1.0", "1.0.0", "1.0.0+0\n", "\u202e1.0.0+0", "=1.0.0+0", "1.0.0+" + "9" * 30, "[red]1.0.0+0"],
-)
-def test_a_version_of_another_form_is_refused_before_anything_is_reserved(version: str, bench: Bench) -> None:
-    unit = MemoryUnit()
-    unit.version = version
-    assert "version" in str(failure(lambda: bench.station().provision(unit.stream())))
-    assert bench.registry.units() == []
-
-
 def test_a_stuck_random_source_stops_the_run_before_anything_is_reserved(bench: Bench) -> None:
     station = bench.station(random_bytes=lambda length: b"\x5a" * length)
     caught = failure(lambda: station.provision(MemoryUnit().stream()))

@@ -40,6 +40,17 @@ def test_a_silent_unit_is_a_timeout(bench: Bench) -> None:
     assert caught.outcome is Outcome.TIMEOUT and [phase.name for phase in caught.phases] == ["link"]
 
 
+@pytest.mark.parametrize(
+    "version",
+    ["", "1.0", "1.0.0", "1.0.0+0\n", "\u202e1.0.0+0", "=1.0.0+0", "1.0.0+" + "9" * 30, "[red]1.0.0+0"],
+)
+def test_a_version_of_another_form_is_refused_before_anything_is_reserved(version: str, bench: Bench) -> None:
+    unit = MemoryUnit()
+    unit.version = version
+    assert "version" in str(failure(lambda: bench.station().provision(unit.stream())))
+    assert bench.registry.units() == []
+
+
 def test_a_unit_that_stores_something_else_fails_the_verification(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
