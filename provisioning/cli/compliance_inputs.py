@@ -32,7 +32,7 @@ def trusted_keys(paths: list[Path], role: str = "signatory") -> list[AnchorKey]:
 
 
 def existing_archive(folder: Path) -> Archive:
-    """Return the archive in a folder. Raises InputError if there is none: only `site build` makes one."""
+    """Return the archive in a folder. Raises InputError for any other folder: only `site build` makes an archive."""
     found = Archive(folder)
     if not found.is_there:
         raise InputError(
