@@ -32,14 +32,8 @@ def open_ports(kind: str, state: str) -> set[int]:
 
 def operations(state: str) -> set[str]:
     """Return the operations of the factory port that are declared to be carried out."""
-    answers = [
-        entry["answers"]
-        for entry in declared()
-        if entry["place"] == "UART2" and entry["direction"] == "in" and state in entry["states"]
-    ]
-    return {
-        name.strip() for text in answers for name in text.split(";")[0].split(",") if name.strip() != "signed"
-    }
+    found = [entry for entry in declared() if "operations" in entry and state in entry["states"]]
+    return {name for entry in found for name in entry["operations"]}
 
 
 def table_row(entry: dict[str, Any]) -> str:

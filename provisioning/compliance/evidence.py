@@ -17,7 +17,6 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Final
 from xml.etree import ElementTree
 
@@ -115,11 +114,6 @@ def parse_evidence(data: bytes, source: str = "evidence") -> Evidence:
     if len({check.id for check in checks}) != len(checks):
         raise EvidenceError(f"{source} has two outcomes for one check")
     return evidence
-
-
-def load_evidence(path: Path) -> Evidence:
-    """Return the evidence in a file. Raises EvidenceError, OSError."""
-    return parse_evidence(path.read_bytes(), path.name)
 
 
 # From a test run ------------------------------------------------------------------------------------------

@@ -132,13 +132,6 @@ class HssSigner:
         return path
 
 
-def signature_index(signature: bytes) -> int:
-    """Return the index that an HSS signature of one level used. Raises ValueError for another form."""
-    if len(signature) < 8 or signature[:4] != bytes(4):
-        raise ValueError("not an HSS signature with one level")
-    return int.from_bytes(signature[4:8], "big")
-
-
 def _form(public: bytes) -> TreeForm:
     heights = {kind: height for height, kind in _HEIGHTS.items()}
     widths = {kind: width for width, kind in _WIDTHS.items()}

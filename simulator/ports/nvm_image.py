@@ -23,7 +23,6 @@ from simulator.ports.records import LfsRecords, device_records, user_records
 
 # Keys, OSCORE secrets, the verifiers of the set-up code and of the password (docs/secrets.json).
 SECRET: Final = frozenset({"device.key", "web.key", "oscore", "setup", "credential"})
-REDACTED: Final = "(secret: --reveal shows it)"
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,13 @@ import pytest
 from pyhsslms import pyhsslms
 
 from device.crypto import lms
-from provisioning.keys.hss_signer import FORMS, HssSigner, signature_index
+from provisioning.keys.hss_signer import FORMS, HssSigner
 from provisioning.keys.lms_state import StateCopiedError, StateDamagedError, StateOlderError
+
+
+def signature_index(signature: bytes) -> int:
+    """The one-time key of an HSS signature with one level (RFC 8554, 6.2 and 5.4)."""
+    return int.from_bytes(signature[4:8], "big")
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from device.crypto import lms
 from device.suit import envelope as suit_envelope
 from provisioning.cli.keys import app as keys_app
 from provisioning.cli.release import app
-from provisioning.keys import hss_signer
 from provisioning.keys.hss_signer import FORMS, HssSigner
 from provisioning.keys.key_ring import KeyRing
 from provisioning.keys.pkcs11_signer import PIN_VARIABLE
@@ -182,8 +181,3 @@ def test_a_second_hss_signature_on_an_image_is_refused(desk: Path) -> None:
     with pytest.raises(ImageSigningError):
         append_hss(signed, tree)
     assert tree.left() == 31  # refused before a one-time key was spent
-
-
-def test_a_signature_of_two_levels_has_no_single_index() -> None:
-    with pytest.raises(ValueError, match="one level"):
-        hss_signer.signature_index(b"\0\0\0\1" + bytes(100))
