@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from device.errors import FirstbootError
-from device.records import contact, support
+from device.records import contact, store, support
 from provisioning.compliance.carried import statement_record
 from provisioning.keys.keyset import KeySetPlan
 from provisioning.product import record
@@ -117,6 +117,14 @@ def _require_allowed(config: StationConfig, keys: KeyRing) -> None:
         )
 
 
+def _fitting(name: str, data: bytes) -> bytes:
+    """Return `data` if a unit takes a record `name` of this size. Raises StationError."""
+    limit = next(one.max_bytes for one in store.RECORDS if one.name == name)
+    if len(data) > limit:
+        raise StationError(f"the record {name} has {len(data)} bytes; a unit takes at most {limit}")
+    return data
+
+
 class Station:
     """A station for one batch; it provisions units one after the other.
 
@@ -154,7 +162,7 @@ class Station:
             numbers=product.numbers,
         )
         # a record that cannot be made stops the batch here, not at its first unit
-        for name in BATCH_DOCUMENTS:
+        for name in (*BATCH_DOCUMENTS, "anchors", "servers"):
             self.batch_record(name)
 
     def _require_records(self) -> None:
@@ -170,7 +178,10 @@ class Station:
             raise StationError(f"the label has no room: {error}") from None
 
     def batch_record(self, name: str) -> bytes:
-        """Return the record that all units of the batch carry under this name."""
+        """Return the record that all units of the batch carry under this name.
+
+        Raises StationError if no unit takes a record of this size: before it is stored and before a serial is used.
+        """
         product, keys = self.config.product, self.keys
         makers: dict[str, Callable[[], bytes]] = {
             "support": lambda: sign_record(
@@ -191,9 +202,13 @@ class Station:
             ),
             "servers": lambda: record.servers_record(product, keys.server_ca_der),
         }
+
+        def make() -> bytes:
+            return _fitting(name, makers[name]())
+
         if name in BATCH_DOCUMENTS:
-            return self.registry.document(product.batch, name, makers[name])
-        return makers[name]()
+            return self.registry.document(product.batch, name, make)
+        return make()
 
     def provision(self, stream: ByteStream, progress: Progress = no_progress) -> UnitResult:
         """Provision the unit on `stream`.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from device.records import store
 from provisioning.product.product import Party
 from provisioning.station.station import StationError
 from tests.unit.provisioning.station.station_bench import PRODUCT, Bench
@@ -28,3 +29,18 @@ def test_a_text_that_is_too_long_stops_the_station_and_uses_no_serial_number(
     with pytest.raises(StationError, match=reason):
         bench.station(product=dataclasses.replace(PRODUCT, **changes))
     assert bench.registry.units() == [] and bench.registry.batches() == []
+
+
+@pytest.mark.parametrize("name", ["support", "contact", "statement", "anchors", "servers"])
+def test_a_record_that_no_unit_takes_stops_the_station_and_is_not_stored(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(tmp_path)
+    limits = [one._replace(max_bytes=8) if one.name == name else one for one in store.RECORDS]
+    monkeypatch.setattr("provisioning.station.station.store.RECORDS", limits)
+    with pytest.raises(StationError, match=f"the record {name} has .* a unit takes at most 8"):
+        bench.station()
+    monkeypatch.undo()
+    assert bench.registry.units() == []
+    station = bench.station()
+    assert len(station.batch_record(name)) <= next(one.max_bytes for one in store.RECORDS if one.name == name)
