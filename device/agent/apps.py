@@ -15,7 +15,7 @@ Rules:
 import asyncio
 
 from device.agent.brake import Brake, running_id
-from device.compat import const
+from device.compat import clip_utf8, const
 from device.errors import AppFailedError, AppHeldError, AppSetError, FirstbootError
 from device.limits import APP_PAUSE_S, APP_PROOF_S, APP_REPORT_CHARS, APP_RESTARTS, APP_STEADY_S
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from device.update.service import UpdateService
 
 PACKAGE = "app"
+_KIND_CHARS = const(60)
 
 # States of the application.
 WAITING = "waiting"  # for an owner
@@ -41,6 +42,11 @@ ENDED = "ended"  # run() returned
 PAUSING = "pausing"  # after an exception
 STOPPED = "stopped"  # after too many of them
 HELD = "held back"  # after too many restarts by the watchdog
+
+
+def _printable(text: str, limit: int) -> str:
+    """Return at most `limit` characters of an application's text; a lone surrogate, which no page can carry, is "?"."""
+    return clip_utf8(text[:limit], 4 * limit)
 
 
 class AppSet:
@@ -102,7 +108,7 @@ class Context:
         """Show `text` on the owner's status page, its first limits.APP_REPORT_CHARS characters. Raises TypeError."""
         if not isinstance(text, str):
             raise TypeError("text")
-        self.reported = text[:APP_REPORT_CHARS]
+        self.reported = _printable(text, APP_REPORT_CHARS)
 
 
 class Application:
@@ -154,7 +160,7 @@ class Application:
         try:
             await self._load(self._files).run(self._context)
         except (Exception, SystemExit, KeyboardInterrupt) as error:  # rule 3 covers every exception
-            return type(error).__name__
+            return _printable(type(error).__name__, _KIND_CHARS)
         return None
 
     def _ran_s(self) -> int:

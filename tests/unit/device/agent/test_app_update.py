@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from device.agent.apps import Context
 from device.codec import bundle
 from device.crypto import backend
 from device.errors import AppFailedError, AppSetError, DigestMismatchError, SignatureError, TrialFailedError
+from device.limits import APP_REPORT_CHARS
 from device.suit import report
 from device.trust.anchors import ROLE_AUTHOR
 from provisioning.keys import keyset
@@ -330,3 +333,24 @@ def test_nothing_of_an_application_runs_before_there_is_an_owner(campaign: Campa
 
     machine.live(wait)
     assert loaded == [4]
+
+
+def test_text_of_an_application_that_no_page_can_carry_breaks_no_page(campaign: Campaign) -> None:
+    machine = campaign.machine_after("update-app")
+    publish(machine, 7, {"__init__.py": b"async def run(context):\n    context.report('\\ud800 <b>')\n"})
+
+    async def script(one: Machine) -> Any:
+        found = await waits(runs(7))(one)
+        page = await one.request("GET", "/status", session=one.session)
+        return found["application"]["says"], page.status
+
+    assert machine.live(script) == ("? <b>", 200)
+
+
+def test_a_report_keeps_whole_characters(campaign: Campaign) -> None:
+    files = SimpleNamespace(sequence=7)
+    context = Context(files, "1.0.0", str)  # type: ignore[arg-type]
+    context.report("\ud800" + "\U0001f600" * 200)
+    assert context.reported == "?" + "\U0001f600" * (APP_REPORT_CHARS - 1)
+    with pytest.raises(TypeError):
+        context.report(b"bytes")  # type: ignore[arg-type]
