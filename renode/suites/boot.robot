@@ -1,10 +1,12 @@
 *** Settings ***
 Documentation       The boot ROM and the first release of a programmed board.
 Library             keywords.py    board    ${EMULATOR}
-Suite Setup         Build Firmware And Boot ROM
+Suite Setup         Run Keywords    Firstboot Is Here    AND    Build Firmware And Boot ROM
+Suite Teardown      No Operation
+Test Setup          No Operation
 Test Teardown       Close The Board
 Test Tags           board
-Test Timeout        10 minutes
+Test Timeout        2 hours
 
 
 *** Variables ***

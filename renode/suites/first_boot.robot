@@ -1,8 +1,11 @@
 *** Settings ***
 Documentation       A new unit and its first owner (PSTI requirement 1).
 Library             keywords.py    unit    ${EMULATOR}
+Suite Setup         Firstboot Is Here
+Suite Teardown      No Operation
+Test Setup          No Operation
 Test Teardown       End The Unit
-Test Timeout        20 minutes
+Test Timeout        2 hours
 
 
 *** Variables ***

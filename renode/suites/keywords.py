@@ -5,6 +5,8 @@ Framework alone. It uses the first of these Pythons that has Firstboot: the one 
 Framework's own, and the checkout's .venv.
 
     Library    keywords.py    LIBRARY    MACHINE    [ARGUMENT...]
+
+Each suite sets all four set-ups and teardowns, because `renode-test` adds its own to those that are missing.
 """
 
 from __future__ import annotations
@@ -23,19 +25,23 @@ from robot.api import FatalError, SkipExecution, logger
 
 SERVER = "simulator.story.keyword_server"
 CHECKOUT = Path(__file__).resolve().parents[2]
-ROBOT_LIBRARY_SCOPE = "SUITE"
+CHECK = "firstboot_is_here"  # the keyword that every suite begins with
 _LAST_LINES = 5
 
 
 class keywords:  # Robot Framework wants the name of the file
     """A dynamic library (Robot Framework User Guide, 4.1.8)."""
 
-    ROBOT_LIBRARY_SCOPE = "SUITE"
+    ROBOT_LIBRARY_SCOPE = "GLOBAL"  # one process for all suites with the same arguments
 
     def __init__(self, library: str, machine: str, *arguments: str) -> None:
         self._errors = tempfile.TemporaryFile()
-        self._process, found = self._start([library, machine, *arguments])
-        self._keywords: dict[str, dict[str, Any]] = found["keywords"]
+        self._process: subprocess.Popen[str] | None = None
+        self._missing = ""  # why no Python has Firstboot
+        self._keywords: dict[str, dict[str, Any]] = {
+            CHECK: {"arguments": [], "text": "Fail if it is missing."}
+        }
+        self._keywords.update(self._start([library, machine, *arguments]))
         atexit.register(self._end)
 
     def get_keyword_names(self) -> list[str]:
@@ -51,7 +57,14 @@ class keywords:  # Robot Framework wants the name of the file
         return str(self._keywords[name]["text"]) if name in self._keywords else str(__doc__)
 
     def run_keyword(self, name: str, arguments: list[object]) -> None:
-        """Run a keyword. Raises AssertionError if it failed, SkipExecution if it cannot be run here."""
+        """Run a keyword. Raises AssertionError if it failed, SkipExecution if it cannot be run here.
+
+        Raises FatalError, which ends the whole run, if no Python has Firstboot or the keywords' process has ended.
+        """
+        if self._missing:
+            raise FatalError(self._missing)
+        if name == CHECK:
+            return
         self._write({"run": name, "arguments": [str(one) for one in arguments]})
         found = self._read()
         if found["output"]:
@@ -61,7 +74,8 @@ class keywords:  # Robot Framework wants the name of the file
         if found["status"] != "passed":
             raise AssertionError(found["error"])
 
-    def _start(self, arguments: list[str]) -> tuple[subprocess.Popen[str], dict[str, Any]]:
+    def _start(self, arguments: list[str]) -> dict[str, dict[str, Any]]:
+        """Return the keywords of the first Python that has Firstboot. Without one, only CHECK exists, and it fails."""
         tried = []
         for python in _pythons():
             self._errors.seek(0)
@@ -76,19 +90,20 @@ class keywords:  # Robot Framework wants the name of the file
             )
             found = self._read_or_none()
             if found is not None:
-                return self._process, found
+                return dict(found["keywords"])
             self._end()
             tried.append(f"{python}: {self._complaint()}")
-        raise FatalError(
+        self._missing = (
             "No Python here has Firstboot. Set FIRSTBOOT_PYTHON to one that has it, or run "
             f"`{sys.executable} -m pip install firstboot`. Tried:\n" + "\n".join(tried)
         )
+        return {}
 
     def _write(self, request: object) -> None:
-        assert self._process.stdin is not None  # noqa: S101 (started with a pipe)
         try:
-            self._process.stdin.write(json.dumps(request) + "\n")
-            self._process.stdin.flush()
+            if self._process is not None and self._process.stdin is not None:
+                self._process.stdin.write(json.dumps(request) + "\n")
+                self._process.stdin.flush()
         except OSError:
             raise FatalError(f"The keywords' process has ended: {self._complaint()}") from None
 
@@ -99,8 +114,8 @@ class keywords:  # Robot Framework wants the name of the file
         return found
 
     def _read_or_none(self) -> dict[str, Any] | None:
-        assert self._process.stdout is not None  # noqa: S101 (started with a pipe)
-        line = self._process.stdout.readline()
+        stdout = self._process.stdout if self._process is not None else None
+        line = stdout.readline() if stdout is not None else ""
         return json.loads(line) if line else None
 
     def _complaint(self) -> str:
@@ -110,6 +125,8 @@ class keywords:  # Robot Framework wants the name of the file
 
     def _end(self) -> None:
         process = self._process
+        if process is None:
+            return
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
                 with contextlib.suppress(OSError):  # it has ended, and some bytes were not read

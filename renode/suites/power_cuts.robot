@@ -1,9 +1,12 @@
 *** Settings ***
 Documentation       The power is cut inside of a flash operation, in each phase of a unit's life. The firmware of the variant `cut` stops itself there.
 Library             keywords.py    unit    ${EMULATOR}    cuts
+Suite Setup         Firstboot Is Here
+Suite Teardown      No Operation
+Test Setup          No Operation
 Test Teardown       End The Unit
 Test Tags           board
-Test Timeout        20 minutes
+Test Timeout        2 hours
 
 
 *** Variables ***

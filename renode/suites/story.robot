@@ -1,9 +1,12 @@
 *** Settings ***
 Documentation       The owner's story from the factory to the end of support: `firstboot demo` on this emulator.
 Library             keywords.py    board    ${EMULATOR}
+Suite Setup         Firstboot Is Here
+Suite Teardown      No Operation
+Test Setup          No Operation
 Test Teardown       Close The Board
 Test Tags           story
-Test Timeout        60 minutes
+Test Timeout        2 hours
 
 
 *** Variables ***

@@ -15,9 +15,11 @@ import inspect
 import io
 import json
 import os
+import queue
 import sys
+import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, TextIO
 
 from renode.keywords import BoardLibrary
@@ -60,7 +62,7 @@ def run_keyword(library: object, name: str, arguments: Sequence[str]) -> dict[st
     return {"status": status, "output": output.getvalue(), "error": complaint}
 
 
-def serve(library: Any, requests: TextIO, answers: TextIO) -> None:
+def serve(library: Any, requests: Iterable[str], answers: TextIO) -> None:
     """Answer requests until there are no more, then close the library."""
 
     def answer(found: object) -> None:
@@ -76,6 +78,29 @@ def serve(library: Any, requests: TextIO, answers: TextIO) -> None:
         library.close()
 
 
+def lines_until_end(requests: TextIO, on_early_end: Callable[[], None]) -> Iterator[str]:
+    """Yield the lines of `requests`. If they end while one is still being answered, call `on_early_end` at once.
+
+    Robot Framework can be ended inside a keyword that waits for minutes. The board must not run on.
+    """
+    lines: queue.Queue[str | None] = queue.Queue()
+    is_idle = threading.Event()
+
+    def read() -> None:
+        for line in requests:
+            is_idle.clear()
+            lines.put(line)
+        if not is_idle.is_set():
+            on_early_end()
+        lines.put(None)
+
+    is_idle.set()
+    threading.Thread(target=read, name="requests", daemon=True).start()
+    while (line := lines.get()) is not None:
+        yield line
+        is_idle.set()
+
+
 def main(arguments: Sequence[str]) -> int:
     """Serve one library. Returns 2 for an unknown one."""
     if not arguments or arguments[0] not in LIBRARIES:
@@ -83,7 +108,13 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a child process prints does not go between the answers
-    serve(LIBRARIES[arguments[0]](*arguments[1:]), sys.stdin, answers)
+    library = LIBRARIES[arguments[0]](*arguments[1:])
+
+    def give_up() -> None:
+        library.close()
+        os._exit(1)  # the keyword's thread cannot be ended in another way
+
+    serve(library, lines_until_end(sys.stdin, give_up), answers)
     return 0
 
 

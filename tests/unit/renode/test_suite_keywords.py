@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.util
 import io
 import json
+import os
 import sys
+import threading
 from pathlib import Path
 from types import ModuleType
 
@@ -14,6 +16,8 @@ from robot.api import FatalError, SkipExecution
 
 from renode.run import SUITES
 from simulator.story import keyword_server
+
+PATIENCE_S = 60  # an idle machine needs none
 
 
 @pytest.fixture
@@ -99,6 +103,24 @@ def test_the_end_of_the_requests_closes_the_library() -> None:
     assert library.closed
 
 
+def test_the_end_of_the_requests_inside_a_keyword_gives_up_at_once() -> None:
+    given_up = threading.Event()
+    lines = keyword_server.lines_until_end(io.StringIO("one\n"), given_up.set)
+    assert next(lines) == "one\n"
+    assert given_up.wait(PATIENCE_S), "still inside the first request"
+
+
+def test_the_end_of_the_requests_after_the_last_answer_is_an_ordinary_end() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading) as requests, os.fdopen(writing, "w") as client:
+        lines = keyword_server.lines_until_end(requests, lambda: pytest.fail("it was idle"))
+        client.write("one\n")
+        client.flush()
+        assert next(lines) == "one\n"
+        threading.Timer(0.1, client.close).start()
+        assert list(lines) == []
+
+
 def test_an_unknown_library_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert keyword_server.main(["nonsense", "qemu"]) == 2
     assert "board|unit" in capsys.readouterr().err
@@ -132,8 +154,10 @@ def test_a_named_python_without_firstboot_is_reported_with_the_next_step(
 ) -> None:
     bare = without_firstboot(tmp_path)
     monkeypatch.setenv("FIRSTBOOT_PYTHON", str(bare))
+    library = shim.keywords("unit", "qemu")
+    assert library.get_keyword_names() == ["firstboot_is_here"]
     with pytest.raises(FatalError, match="Set FIRSTBOOT_PYTHON") as caught:
-        shim.keywords("unit", "qemu")
+        library.run_keyword("firstboot_is_here", [])
     assert f"{bare}: " in str(caught.value) and "No module named" in str(caught.value)
 
 
@@ -145,6 +169,7 @@ def test_a_robot_framework_in_another_python_uses_the_checkouts(
     monkeypatch.setattr(shim, "_pythons", lambda: [str(bare), sys.executable])
     library = shim.keywords("unit", "qemu")
     assert "only_set_up_answers" in library.get_keyword_names()
+    library.run_keyword("firstboot_is_here", [])
     library._end()
 
 
@@ -155,3 +180,11 @@ def test_a_keyword_process_that_ended_is_reported(shim: ModuleType) -> None:
     with pytest.raises(FatalError, match="has ended"):
         library.run_keyword("end_the_unit", [])
     library._end()
+
+
+@pytest.mark.parametrize("suite", sorted(SUITES.glob("*.robot")), ids=lambda path: path.stem)
+def test_a_suite_sets_all_that_renode_test_would_set_for_it(suite: Path) -> None:
+    text = suite.read_text()
+    for setting in ("Suite Setup ", "Suite Teardown ", "Test Setup ", "Test Teardown "):
+        assert text.count(f"\n{setting}") == 1, setting
+    assert "Firstboot Is Here" in text
