@@ -180,6 +180,15 @@ class Live:
         self._noticed: dict[str, Counter[str]] = {}  # by function: how many changes each test noticed
 
     @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self) -> None:
+        """Let property tests stop at their first failure: nobody reads a smaller example."""
+        from hypothesis import Phase, settings
+
+        phases = (Phase.explicit, Phase.generate)
+        settings.register_profile("mutation", settings.get_profile("ordinary"), phases=phases)
+        settings.load_profile("mutation")
+
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         if session.testsfailed or not session.items:
             self._say({"error": "the tests cannot be collected"})

@@ -28,7 +28,7 @@ def test_a_refused_set_changes_no_keys_at_the_first_check_or_at_the_next():
     bench = Bench()
     bench.source.offered_keys = base.signed((b"root-a",))
     for _ in range(2):
-        assert asyncio.run(bench.trusted.refresh_keys(bench.source)) is False
+        assert asyncio.run(bench.trusted.refresh_keys(bench.source, lambda number: None)) is False
 
 
 def test_a_source_without_a_key_set_is_no_error_after_one_was_taken():
