@@ -17,6 +17,7 @@ from provisioning.cli.errors import InputError
 from provisioning.cli.one_line import one_line
 from provisioning.cli.options import JsonOption, KeysOption
 from provisioning.cli.output import print_result
+from provisioning.cli.signing_time import warn_of_clock
 from provisioning.keys.held_key import HeldKey
 from provisioning.keys.key_ring import KeyRing, KeyRingError
 from provisioning.keys.pem import write_private
@@ -191,6 +192,7 @@ def issue(
     """
     authority = _authority(keys, "server")
     _require_new(kind, name, out)
+    warn_of_clock("Units refuse a certificate that begins later than their time: check it.")
     out.mkdir(parents=True, exist_ok=True, mode=0o700)
     is_server = kind == "server"
     made = (

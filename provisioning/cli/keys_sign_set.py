@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from provisioning.cli.errors import warn
+from provisioning.cli.errors import InputError, warn
 from provisioning.cli.keys_ceilings import (
     ManifestCeilingOption,
     SupportEndCeilingOption,
@@ -20,6 +19,7 @@ from provisioning.cli.keys_ceilings import (
 from provisioning.cli.options import JsonOption, KeysOption, ProductOption
 from provisioning.cli.output import print_result
 from provisioning.cli.settings import with_settings
+from provisioning.cli.signing_time import signing_time, text_of
 from provisioning.keys import keyset
 from provisioning.keys.file_signer import FileSigner
 from provisioning.keys.key_ring import KeyRing
@@ -66,9 +66,12 @@ def sign_set(settings: SignSetSettings) -> None:
 
     Example: `firstboot keys sign-set --product product.toml --keys maker/keys --out keyset.cose`
     """
-    now_s = int(time.time()) if settings.time_s is None else settings.time_s
+    now_s = signing_time(
+        settings.time_s, "Units accept no time before a key set's: check it, or give --time."
+    )
     plan = keyset.KeySetPlan.load(settings.keys)
     plan = plan.with_tracker_from(now_s) if settings.renew else plan
+    _require_valid_tracker(plan, now_s)
     plan = resolved_ceilings(
         plan, settings.manifest_ceiling, settings.support_end_ceiling, settings.is_without_ceilings
     )
@@ -81,28 +84,46 @@ def sign_set(settings: SignSetSettings) -> None:
     plan.save(settings.keys)
     settings.out.write_bytes(data)
     _warn_of_missed_roots(keyset.missed_out(plan, signers))
-    _print_signed(plan, len(content.keys), len(data), settings.out, settings.is_json)
+    _print_signed(plan, now_s, len(content.keys), len(data), settings)
 
 
-def _print_signed(plan: keyset.KeySetPlan, keys: int, size: int, out: Path, is_json: bool) -> None:
+def _require_valid_tracker(plan: keyset.KeySetPlan, now_s: int) -> None:
+    """Refuse a time after which units take none from the tracker: its key's interval would be over.
+
+    A clock that is a year ahead is found here. A key set with the right time undoes a wrong one (docs/signing.md).
+    """
+    if now_s > plan.tracker_last_s:
+        raise InputError(
+            f"The time of this key set is {text_of(now_s)}, and the tracker's key ends on "
+            f"{text_of(plan.tracker_last_s)}: units would accept no time any more. Check the clock, or renew the "
+            "tracker's key with --renew-tracker."
+        )
+
+
+def _print_signed(
+    plan: keyset.KeySetPlan, now_s: int, keys: int, size: int, settings: SignSetSettings
+) -> None:
+    out = settings.out
     lines = [
         (
             "key set",
             f"{plan.sequence}: {keys} keys, {len(plan.revoked)} revoked, {size} bytes",
         ),
+        ("time", f"{text_of(now_s)}; units accept no time before it"),
         *ceiling_lines(plan),
         ("next", f"firstboot release publish --keyset {out}"),
     ]
     document = {
         "file": str(out),
         "sequence": plan.sequence,
+        "time": now_s,
         "keys": keys,
         "revoked": len(plan.revoked),
         "bytes": size,
         "manifest_ceiling": plan.manifest_ceiling,
         "support_end_ceiling": end_date(plan),
     }
-    print_result(lines, document, is_json)
+    print_result(lines, document, settings.is_json)
 
 
 def _root_signers(keys: Path, roots: list[Path] | None) -> list[Signer]:

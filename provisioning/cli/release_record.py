@@ -6,7 +6,6 @@ would refuse after the record before it: a shorter period, or a sequence number 
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -25,6 +24,7 @@ from provisioning.cli.options import JsonOption, ProductOption
 from provisioning.cli.output import print_result
 from provisioning.cli.settings import with_settings
 from provisioning.cli.settings_fields import RelativeText
+from provisioning.cli.signing_time import signing_time
 from provisioning.compliance.device_record import support_anchors
 from provisioning.keys.key_id import AnchorKey
 from provisioning.keys.signer import sign_record
@@ -85,7 +85,10 @@ def record_command(settings: RecordSettings) -> None:
     Example: `firstboot release record support --product product.toml --signer support.pem --out support.cose --first`
     """
     found, kind = load_product(settings.product), settings.kind
-    payload, typ = _payload(kind, found, int(time.time()) if settings.time_s is None else settings.time_s)
+    now_s = signing_time(
+        settings.time_s, "Units show it as the day of publication: check it, or give --time."
+    )
+    payload, typ = _payload(kind, found, now_s)
     support_key = open_signer(settings.signer)
     keys = [AnchorKey(support_key.key_id, support_key.algorithm, ROLE_SUPPORT, support_key.public)]
     keys += trusted_keys(settings.previous_key or [], "support")

@@ -12,6 +12,7 @@ from provisioning.cli.errors import InputError, RefusedError
 from provisioning.cli.one_line import one_line
 from provisioning.cli.options import JsonOption
 from provisioning.cli.output import print_report
+from provisioning.cli.signing_time import warn_of_clock
 from provisioning.compliance.evidence import Evidence
 from provisioning.compliance.evidence_run import TABLE, make_evidence, signed_image, this_checkout
 from provisioning.keys.signers import open_signer
@@ -56,6 +57,7 @@ def evidence(
 
     Example: `firstboot statement evidence --image 12.img --key runner.pem --out firmware.cose`
     """
+    warn_of_clock("It becomes the date of the evidence: check it.")
     data = _image(image, version)
     tree = this_checkout(checkout.resolve())
     found = make_evidence(tree, data, open_signer(key), today_utc(), requirements)

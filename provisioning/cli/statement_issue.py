@@ -23,6 +23,7 @@ from provisioning.cli.options import ArchiveOption, JsonOption, ProductOption
 from provisioning.cli.output import print_report
 from provisioning.cli.settings import with_settings
 from provisioning.cli.settings_fields import RelativeText
+from provisioning.cli.signing_time import warn_of_clock
 from provisioning.compliance.evidence import partly
 from provisioning.compliance.evidence_run import signed_image
 from provisioning.compliance.faults import batch_faults
@@ -92,6 +93,7 @@ def issue_command(settings: IssueSettings) -> None:
     Example: `firstboot statement issue --product product.toml --evidence firmware.cose --evidence publication.cose
     --archive archive --key erika.pem --name "Erika Example" --function "Head of quality" --runner runner.pub`
     """
+    warn_of_clock("It becomes the date of the statement: check it.")
     definition = load_product(settings.product)
     runners = trusted_keys(settings.runner)
     pieces = [read_evidence(path.read_bytes(), runners, path.name) for path in settings.evidence]

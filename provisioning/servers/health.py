@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import socket
 import threading
 import time
@@ -27,6 +28,7 @@ from device.net.places import Places
 from provisioning.servers.errors import PortBusyError, ServerError
 from provisioning.servers.service import Service
 
+_log = logging.getLogger(__name__)
 REQUEST_S: Final = 5
 CONNECTIONS: Final = 16
 CONNECTIONS_PER_PEER: Final = 12
@@ -157,7 +159,11 @@ def _handler(answers: Mapping[str, Callable[[], tuple[int, str, bytes]]]) -> typ
         def do_GET(self) -> None:
             self.server.answers(self.connection, is_reading=False)
             answer = answers.get(self.path.partition("?")[0])
-            status, kind, body = answer() if answer else (404, "text/plain", b"not found\n")
+            try:
+                status, kind, body = answer() if answer else (404, "text/plain", b"not found\n")
+            except Exception as failure:  # of a check: the monitoring gets an answer, whatever failed
+                _log.error("%s cannot be answered: %s: %s", self.path[:40], type(failure).__name__, failure)
+                status, kind, body = _report({"health": type(failure).__name__})
             self.server.answers(self.connection, is_reading=True)
             self.send_response(status)
             self.send_header("Content-Type", kind)

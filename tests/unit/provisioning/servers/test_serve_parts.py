@@ -169,6 +169,18 @@ def test_a_connection_ends_with_its_time_however_often_it_sends(monkeypatch: pyt
                 break
 
 
+def test_a_check_that_raises_is_an_answer_and_a_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    def fail() -> dict[str, str]:
+        raise PermissionError(13, "permission denied")
+
+    server = HealthServer(("127.0.0.1", 0), alive=lambda: {}, ready=fail, metrics=lambda: ("text/plain", b""))
+    with server:
+        status, body = get(server, "/readyz")
+        assert status == 503 and b"PermissionError" in body
+        assert get(server, "/healthz")[0] == 200
+    assert "/readyz cannot be answered" in caplog.text and "Traceback" not in caplog.text
+
+
 def test_a_taken_port_of_the_health_endpoint_is_a_typed_error() -> None:
     with health({}) as server, pytest.raises(PortBusyError):
         health({}, server.port).start()
