@@ -1,6 +1,6 @@
 """The time in what a command signs: the machine's, checked as far as a machine can, or the one that a person gives.
 
-A wrong time in a signature is believed by others. The tracker refuses to sign it (servers/signing_clock.py), because
+Others accept a wrong time that was signed. The tracker refuses to sign it (servers/signing_clock.py), because
 nobody watches it. A command has a person in front of it, often on a machine without network, so it says what it signs:
 a clock that no time service keeps is a warning, and the next step is `--time` or the right clock.
 """
