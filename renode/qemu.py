@@ -24,6 +24,7 @@ from renode.machine import Board, HostLines, private_file
 from renode.qmp import Qmp
 
 PROGRAM: Final = "qemu-system-arm"
+LINES: Final = ("console", "network", "factory")  # UART0, 1, 2
 _END_TIMEOUT_S: Final = 10.0
 _LAST_OUTPUT_BYTES: Final = 2000
 
@@ -59,32 +60,46 @@ class QemuBoard(Board):
         return self._process.pid if self._process is not None and self.is_powered else None
 
     def _start(self, page: bytes) -> HostLines:
-        program = shutil.which(PROGRAM)
-        if program is None:
-            raise ToolMissingError(PROGRAM, "Debian package qemu-system-arm")
         with contextlib.ExitStack() as on_error, contextlib.ExitStack() as always:
             ours, theirs = {}, {}
-            names = ["qmp", "console", "factory"] + (["network"] if self._gateway is not None else [])
-            for name in names:
+            for name in self._line_names:
                 ours[name], theirs[name] = socket.socketpair()
                 on_error.callback(ours[name].close)
                 always.callback(theirs[name].close)
+            descriptors = tuple(line.fileno() for line in theirs.values())
+            chardevs = {name: f"socket,id={name},fd={line.fileno()},mux=on" for name, line in theirs.items()}
+            on_error.callback(self._stop)
+            self._launch(page, chardevs, descriptors)
+            on_error.pop_all()
+        return HostLines(ours["console"], ours["factory"], ours.get("network"), is_mux=True)
+
+    @property
+    def _line_names(self) -> list[str]:
+        """The lines that this board has, in the order of their UARTs."""
+        return [name for name in LINES if name != "network" or self._gateway is not None]
+
+    def _launch(self, page: bytes, chardevs: dict[str, str], descriptors: tuple[int, ...] = ()) -> None:
+        """Start QEMU with these lines; return when it has set the machine up. The caller stops it after an error.
+
+        `chardevs` has the value of -chardev by line; `descriptors` are those that QEMU inherits for them.
+        """
+        program = shutil.which(PROGRAM)
+        if program is None:
+            raise ToolMissingError(PROGRAM, "Debian package qemu-system-arm")
+        with contextlib.ExitStack() as always:
+            ours, theirs = socket.socketpair()
+            always.callback(theirs.close)
+            self._qmp = Qmp(ours)
             page_fd = always.enter_context(private_file(page, "power-on-page"))
             log = always.enter_context(self._log_path.open("wb"))
-            on_error.callback(self._stop)
-            descriptors = {name: line.fileno() for name, line in theirs.items()}
-            command = [program, *self._arguments(descriptors, page_fd)]
+            command = [program, *self._arguments(chardevs, theirs.fileno(), page_fd)]
             (self.directory / "command-line.txt").write_text(shlex.join(command) + "\n")
-            self._process = _spawn(command, log, (*descriptors.values(), page_fd))
-            for line in theirs.values():
-                line.close()  # the line then ends when QEMU ends
-            self._qmp = Qmp(ours["qmp"])
+            self._process = _spawn(command, log, (*descriptors, theirs.fileno(), page_fd))
+            theirs.close()  # the monitor then ends when QEMU ends
             try:
                 self._qmp.negotiate()  # QEMU has read the page by then
             except EmulatorError as error:
                 raise EmulatorError(f"{error}; QEMU's last output: {self._last_output()}") from None
-            on_error.pop_all()
-        return HostLines(ours["console"], ours["factory"], ours.get("network"), is_mux=True)
 
     def _stop(self) -> None:
         process, self._process = self._process, None
@@ -127,6 +142,11 @@ class QemuBoard(Board):
             self._qmp.execute("pmemsave", val=address, size=length, filename=str(path))
             return path.read_bytes()
 
+    def _write_memory(self, address: int, data: bytes) -> None:
+        """Write physical memory of the board, which runs afterwards."""
+        with self._debug_stub() as path:
+            write_memory(path, address, data)
+
     @contextlib.contextmanager
     def _debug_stub(self) -> Iterator[str]:
         """Yield the path of a socket to QEMU's debug stub, in a private folder; stop the stub on exit."""
@@ -147,28 +167,23 @@ class QemuBoard(Board):
         if self._qmp is not None:
             self._qmp.execute("system_reset")
 
-    def _arguments(self, descriptors: dict[str, int], page_fd: int) -> list[str]:
+    def _arguments(self, chardevs: dict[str, str], qmp_fd: int, page_fd: int) -> list[str]:
         nvm = f"memory-backend-file,id=nvm,mem-path={_escaped(self.nvm.path)},size={MPS2.size_bytes},share=on"
         arguments = ["-nodefaults", "-no-user-config", "-display", "none"]
         arguments += ["-object", nvm, "-machine", "mps2-an385,memory-backend=nvm"]
         arguments += ["-kernel", str(self.rom_path)]
         page = f"loader,file=/proc/self/fd/{page_fd},addr={POWER_ON_ADDRESS:#x},force-raw=on"
         arguments += ["-device", page]
-        arguments += [
-            "-chardev",
-            f"socket,id=qmp,fd={descriptors['qmp']}",
-            "-mon",
-            "chardev=qmp,mode=control",
-        ]
-        for name in ("console", "network", "factory"):  # UART0, 1, 2
-            if name in descriptors:
-                arguments += ["-chardev", f"socket,id={name},fd={descriptors[name]},mux=on"]
-            else:
-                arguments += ["-chardev", f"null,id={name}"]
-            arguments += ["-serial", f"chardev:{name}"]
-        if self._icount_shift is not None:
-            arguments += ["-icount", f"shift={self._icount_shift},sleep=off"]
-        return arguments
+        arguments += ["-chardev", f"socket,id=qmp,fd={qmp_fd}", "-mon", "chardev=qmp,mode=control"]
+        for name in LINES:
+            arguments += ["-chardev", chardevs.get(name, f"null,id={name}"), "-serial", f"chardev:{name}"]
+        return arguments + self._time_arguments()
+
+    def _time_arguments(self) -> list[str]:
+        """Return what QEMU's clock is told."""
+        if self._icount_shift is None:
+            return []
+        return ["-icount", f"shift={self._icount_shift},sleep=off"]
 
     def _last_output(self) -> str:
         try:

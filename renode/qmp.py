@@ -1,15 +1,18 @@
-"""QEMU's machine protocol (QMP) on a connected socket: commands and their answers. Events are ignored."""
+"""QEMU's machine protocol (QMP) on a connected socket: commands and their answers, and a wait for an event."""
 
 from __future__ import annotations
 
 import json
+import select
 import socket
+from collections import deque
 from typing import Any, Final
 
 from renode.errors import EmulatorError
 
 _LINE_MAX_BYTES: Final = 1024 * 1024
 _TIMEOUT_S: Final = 20.0
+_EVENTS_KEPT: Final = 64
 
 
 class Qmp:
@@ -19,6 +22,7 @@ class Qmp:
         self._line = line
         self._line.settimeout(_TIMEOUT_S)
         self._pending = b""
+        self._events: deque[str] = deque(maxlen=_EVENTS_KEPT)
 
     def negotiate(self) -> None:
         """Read the greeting and leave negotiation mode; afterwards the machine is set up and runs."""
@@ -41,6 +45,20 @@ class Qmp:
                 raise EmulatorError(f"QEMU refused {command}: {message['error'].get('desc', '?')}")
             if "return" in message:
                 return message["return"]
+            self._keep_event(message)
+
+    def wait_for_event(self, name: str, timeout_s: float) -> bool:
+        """Return whether the event `name` came since the last wait for it, or comes within `timeout_s`."""
+        while name not in self._events:
+            if b"\n" not in self._pending and not select.select([self._line], [], [], timeout_s)[0]:
+                return False
+            self._keep_event(self._read_message())
+        self._events.remove(name)
+        return True
+
+    def _keep_event(self, message: dict[str, Any]) -> None:
+        if "event" in message:
+            self._events.append(str(message["event"]))
 
     def close(self) -> None:
         self._line.close()
