@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from simulator.story.rig import Published, Rig, RigBoard, RigClock, RigOwner, RigPower
 
 MACHINES = ("sim", "qemu", "renode")
+_RECORD = "record the unit on QEMU, so that a failed test leaves a file that replays it (default: yes)"
 _RIG: pytest.StashKey[Rig] = pytest.StashKey()
 _OPTIONS = (
     ("firmware", "DIR", "folder with device/: its files replace those of the same name in the firmware"),
@@ -38,6 +39,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     machines = f"where the unit runs: {', '.join(MACHINES)} (default: sim)"
     group.addoption("--firstboot-on", choices=MACHINES, help=machines)
     parser.addini("firstboot_on", machines, default="sim")
+    group.addoption("--firstboot-record", choices=("yes", "no"), help=_RECORD)
+    parser.addini("firstboot_record", _RECORD, type="bool", default=True)
     for name, metavar, text in _OPTIONS:
         group.addoption(f"--firstboot-{name}", metavar=metavar, help=text)
         parser.addini(f"firstboot_{name}", text, default="")
@@ -73,13 +76,21 @@ def _machine(config: pytest.Config) -> str:
     return name
 
 
+def _is_recorded(config: pytest.Config) -> bool:
+    typed = config.getoption("--firstboot-record", None)
+    return bool(config.getini("firstboot_record")) if typed is None else typed == "yes"
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Any:
-    """Add the files of the unit to the report of a failed test."""
+    """Add the files of the unit to the report of a failed test. This switches a recorded unit off."""
     report = yield
     rig = item.stash.get(_RIG, None)
     if report.failed and rig is not None:
         lines = [f"{name}: {path}" for name, path in rig.artefacts().items()]
+        lines += (
+            [f"to repeat it: firstboot replay {rig.recording_path}"] if rig.recording_path.is_file() else []
+        )
         report.sections.append(("firstboot: what the unit left", "\n".join(lines)))
     return report
 
@@ -97,7 +108,8 @@ def firstboot_rig(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
         keys=_path(config, "keys"),
         has_power_cuts="power" in request.fixturenames,
     )
-    with Rig(_machine(config), tmp_path_factory.mktemp("firstboot"), inputs) as rig:
+    folder = tmp_path_factory.mktemp("firstboot")
+    with Rig(_machine(config), folder, inputs, is_recorded=_is_recorded(config)) as rig:
         request.node.stash[_RIG] = rig
         yield rig
 

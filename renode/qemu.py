@@ -81,7 +81,7 @@ class QemuBoard(Board):
     def _launch(self, page: bytes, chardevs: dict[str, str], descriptors: tuple[int, ...] = ()) -> None:
         """Start QEMU with these lines; return when it has set the machine up. The caller stops it after an error.
 
-        `chardevs` has the value of -chardev by line; `descriptors` are those that QEMU inherits for them.
+        `chardevs` has the values of -chardev, those of the lines by name; QEMU inherits `descriptors` for them.
         """
         program = shutil.which(PROGRAM)
         if program is None:
@@ -175,8 +175,11 @@ class QemuBoard(Board):
         page = f"loader,file=/proc/self/fd/{page_fd},addr={POWER_ON_ADDRESS:#x},force-raw=on"
         arguments += ["-device", page]
         arguments += ["-chardev", f"socket,id=qmp,fd={qmp_fd}", "-mon", "chardev=qmp,mode=control"]
+        nulls = {name: f"null,id={name}" for name in LINES if name not in chardevs}
+        for chardev in (nulls | chardevs).values():
+            arguments += ["-chardev", chardev]
         for name in LINES:
-            arguments += ["-chardev", chardevs.get(name, f"null,id={name}"), "-serial", f"chardev:{name}"]
+            arguments += ["-serial", f"chardev:{name}"]
         return arguments + self._time_arguments()
 
     def _time_arguments(self) -> list[str]:
@@ -184,6 +187,15 @@ class QemuBoard(Board):
         if self._icount_shift is None:
             return []
         return ["-icount", f"shift={self._icount_shift},sleep=off"]
+
+    def _exit_code(self, timeout_s: float) -> int | None:
+        """Return the exit code of QEMU once it has ended, None if it still runs after `timeout_s`."""
+        if self._process is None:
+            return None
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return None
 
     def _last_output(self) -> str:
         try:

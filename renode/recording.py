@@ -1,7 +1,7 @@
 """A recording: one file that replays what an emulated board did, instruction by instruction.
 
-It is a ZIP archive with `recording.json` and one member for each content, named by its SHA-256. A *run* is the time from
-power-on to power-off. Rules:
+It is a ZIP archive with `recording.json` and one member for each content, named by its SHA-256. A *run* is the time
+from power-on to power-off. Rules:
 1. A file from outside is untrusted. Counts, sizes and types are bounded and checked before a byte is used, and every
    member is compared with its digest. Everything that is wrong is a RecordingError.
 2. A recording contains the seed of each power-on, so every key of that unit. Its file is readable by its owner only.
@@ -22,19 +22,20 @@ from typing import Any, Final
 from device.layout import MPS2
 from renode.errors import MachineError
 from renode.recording_fields import Fields
+from renode.rings import LINES
 
 FORMAT: Final = "firstboot-recording"
 VERSION: Final = 1
 HEAD: Final = "recording.json"
-OUTPUTS: Final = ("console", "network", "factory", "nvm")
-ACTIONS: Final = ("reset", "write")
+OUTPUTS: Final = (*LINES, "nvm")
+ACTIONS: Final = ("input", "reset", "write")
 RUNS_MAX: Final = 1000
-ACTIONS_MAX: Final = 10_000  # of one run
-HEAD_MAX_BYTES: Final = 16 * 1024 * 1024
-CONTENT_MAX_BYTES: Final = 1024 * 1024 * 1024  # of one content: an hour of a busy unit
-TOTAL_MAX_BYTES: Final = 8 * CONTENT_MAX_BYTES
+ACTIONS_MAX: Final = 1_000_000  # of one run
+HEAD_MAX_BYTES: Final = 64 * 1024 * 1024
+CONTENT_MAX_BYTES: Final = 512 * 1024 * 1024  # of one content
+TOTAL_MAX_BYTES: Final = 1024 * 1024 * 1024
 PAGE_MAX_BYTES: Final = 256
-WRITE_MAX_BYTES: Final = 256
+INPUT_MAX_BYTES: Final = 65536
 INSTRUCTIONS_MAX: Final = 1 << 62
 _TEXT_MAX_CHARS: Final = 4096
 _DATE: Final = (1980, 1, 1, 0, 0, 0)  # of every member, so that equal recordings are equal files
@@ -47,14 +48,15 @@ class RecordingError(MachineError, ValueError):
 
 @dataclass(frozen=True)
 class Action:
-    """What the machine did to the running board from outside of its lines.
+    """What came to the running board from outside. `at` is the number of instructions since power-on.
 
-    `at` is the number of instructions since power-on. `reset` pulls the reset line; `write` writes `data` at the physical
-    `address` (the button, an ordered power cut).
+    `input`: `data` arrived on `line`. `reset`: the reset line was pulled. `write`: the machine wrote `data` at the
+    physical `address` (the button, an ordered power cut).
     """
 
     at: int
     kind: str
+    line: str = ""
     address: int = 0
     data: bytes = b""
 
@@ -63,8 +65,8 @@ class Action:
 class Run:
     """One run. Contents are digests (hexadecimal) of the recording's contents.
 
-    `nvm` is the flash at power-on, None if it is as the previous run left it. `page` is the power-on page with the seed.
-    `log` has everything that came in over the lines. The power went after `instructions` instructions.
+    `nvm` is the flash at power-on, None if it is as the previous run left it. `page` is the power-on page with the
+    seed. `log` is the emulator's own. The power went after `instructions` instructions.
     `outputs` has a SHA-256 for each name in OUTPUTS: the bytes that left each line, and the flash at the end.
     """
 
@@ -119,6 +121,21 @@ def digest_of(data: bytes | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def summary(recording: Recording) -> dict[str, Any]:
+    """Return what a recording is, for `--json`: without seeds and without contents."""
+    return {
+        "title": recording.title,
+        "emulator": recording.emulator,
+        "emulator_version": recording.emulator_version,
+        "instruction_ns": recording.instruction_ns,
+        "fingerprint": recording.fingerprint,
+        "runs": [
+            {"instructions": run.instructions, "inputs": len(run.actions), "outputs": run.outputs}
+            for run in recording.runs
+        ],
+    }
+
+
 # -- writing ---------------------------------------------------------------------------------------------
 
 
@@ -165,7 +182,7 @@ def _head(recording: Recording) -> dict[str, Any]:
 
 def _run_head(run: Run) -> dict[str, Any]:
     actions = [
-        {"at": one.at, "kind": one.kind, "address": one.address, "data": one.data.hex()}
+        {"at": one.at, "kind": one.kind, "line": one.line, "address": one.address, "data": one.data.hex()}
         for one in run.actions
     ]
     return {
@@ -283,14 +300,15 @@ def _parse_run(run: Fields) -> Run:
 
 
 def _parse_action(action: Fields, instructions: int) -> Action:
-    kind = action.text("kind", 16)
-    if kind not in ACTIONS:
-        raise RecordingError(f"an action is {' or '.join(ACTIONS)}")
+    kind, line = action.text("kind", 16), action.text("line", 16)
+    if kind not in ACTIONS or (line not in LINES if kind == "input" else line):
+        raise RecordingError(f"an action is {', '.join(ACTIONS)}, and an input has a line")
     parsed = Action(
         action.number("at", 0, instructions),
         kind,
+        line,
         action.number("address", 0, 0xFFFFFFFF),
-        action.data("data", WRITE_MAX_BYTES),
+        action.data("data", INPUT_MAX_BYTES),
     )
     action.end()
     return parsed

@@ -11,8 +11,11 @@ from simulator.story.images import Images
 HOST_ADDRESSES: Final = {"sim": "127.0.0.1", "qemu": "10.0.2.2", "renode": "10.0.2.2"}
 
 
-def make_machine(on: str, folder: Path, images: Images) -> Any:
-    """Return the machine named `on` (sim, qemu or renode), powered off and unprogrammed; a context manager."""
+def make_machine(on: str, folder: Path, images: Images, *, is_recorded: bool = False) -> Any:
+    """Return the machine named `on` (sim, qemu or renode), powered off and unprogrammed; a context manager.
+
+    `is_recorded`: a board on QEMU can be replayed afterwards (renode.qemu_recording). Other machines record nothing.
+    """
     if on == "sim":
         from simulator.device import SimulatedMachine
 
@@ -21,6 +24,10 @@ def make_machine(on: str, folder: Path, images: Images) -> Any:
         from renode.renode import RenodeBoard
 
         return RenodeBoard(folder)
+    if is_recorded:
+        from renode.qemu_recording import RecordedQemuBoard
+
+        return RecordedQemuBoard(folder)
     from renode.qemu import QemuBoard
 
     return QemuBoard(folder)

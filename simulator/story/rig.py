@@ -31,6 +31,7 @@ _ARTEFACTS: Final = {
     "station's log": ("factory.log",),
     "broker's log": ("servers/broker/mosquitto.log", "servers/broker/amqtt.log", "servers/broker/broker.log"),
     "product definition": ("product.toml",),
+    "recording": ("replay.recording",),
     "registry": ("registry.sqlite",),
 }
 
@@ -38,10 +39,13 @@ _ARTEFACTS: Final = {
 class Rig:
     """A unit in factory default, provisioned with development keys. Use as a context manager."""
 
-    def __init__(self, on: str, directory: Path, inputs: Inputs) -> None:
+    def __init__(self, on: str, directory: Path, inputs: Inputs, *, is_recorded: bool = False) -> None:
+        """`is_recorded`: a unit on QEMU can be replayed afterwards; other machines record nothing."""
         self.on = on
         self.directory = directory
+        self.recording_path = directory / "replay.recording"
         self._inputs = inputs
+        self._is_recorded = is_recorded and on == "qemu"
         self._running: Any = None
 
     def __enter__(self) -> Rig:
@@ -54,7 +58,9 @@ class Rig:
     @cached_property
     def world(self) -> World:
         """The running world. Raises WorldError if it cannot start."""
-        running = running_unit(self.on, self.directory, self._note, inputs=self._inputs)
+        running = running_unit(
+            self.on, self.directory, self._note, inputs=self._inputs, is_recorded=self._is_recorded
+        )
         world = running.__enter__()
         self._running = running
         return world
@@ -89,14 +95,29 @@ class Rig:
         return Published(self.world, number)
 
     def artefacts(self) -> dict[str, Path]:
-        """Return the files that show what happened, by name. Saves the simulator's flash first."""
+        """Return the files that show what happened, by name.
+
+        Saves the simulator's flash first. A recorded unit is switched off, and its recording is saved.
+        """
         if self._running is not None and self.on == "sim":
             self.world.machine.flash.save(self.directory / "board" / "nvm.bin")
+        if self._running is not None and self._is_recorded:
+            self._save_recording()
         found = {"folder": self.directory}
         for name, places in _ARTEFACTS.items():
             for path in [self.directory / place for place in places if (self.directory / place).is_file()]:
                 found[name] = path
         return found
+
+    def _save_recording(self) -> None:
+        from renode.errors import MachineError
+        from renode.recording import save
+
+        try:
+            self.world.machine.cut_power()
+            save(self.world.machine.recording("a failed test"), self.recording_path)
+        except (MachineError, OSError) as error:
+            self._note(f"the recording cannot be saved: {error}")
 
 
 class RigBoard:

@@ -32,12 +32,14 @@ def running_unit(
     transports: tuple[str, ...] = ("mqtt", "coap"),
     is_past_support: bool = False,
     inputs: Inputs | None = None,
+    is_recorded: bool = False,
 ) -> Iterator[World]:
     """Yield a unit in factory default, provisioned with development keys, once its first page answers.
 
-    `is_past_support`: its servers sign a time after the support period. Raises WorldError if it cannot start.
+    `is_past_support`: its servers sign a time after the support period. `is_recorded`: as World. Raises WorldError if
+    it cannot start.
     """
-    with World(on, transports, directory, note, inputs=inputs) as world:
+    with World(on, transports, directory, note, inputs=inputs, is_recorded=is_recorded) as world:
         world.build()
         note("the station provisions the unit")
         world.provision()

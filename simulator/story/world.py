@@ -50,7 +50,9 @@ class World:
         *,
         keys_folder: Path = KEYS,
         inputs: Inputs | None = None,
+        is_recorded: bool = False,
     ) -> None:
+        """`is_recorded`: the first board on QEMU can be replayed afterwards."""
         self.on = on
         self.transports = transports
         self.directory = directory.resolve()
@@ -59,6 +61,7 @@ class World:
         self.host_address = HOST_ADDRESSES[on]
         self.clock = TrackerClock()
         self.inputs = inputs or Inputs()
+        self._is_recorded = is_recorded
         self._keys_folder = self.inputs.keys or keys_folder
         self._stack = ExitStack()
         self._unit_status = UnitStatus(lambda: self.owner, self.password)
@@ -83,7 +86,7 @@ class World:
         images = self.directory / "images"
         images.mkdir(exist_ok=True)
         self.images = self.make_images(images)
-        self.machine: Any = self._make_machine("board")
+        self.machine: Any = self._make_machine("board", is_recorded=self._is_recorded)
         base = self.inputs.product_base()
         class_id = parse_product(base).class_id
         self.servers = Servers(
@@ -109,8 +112,9 @@ class World:
             images.signed[1] = self.inputs.image
         return images
 
-    def _make_machine(self, name: str) -> Any:
-        return self._stack.enter_context(make_machine(self.on, self.directory / name, self.images))
+    def _make_machine(self, name: str, *, is_recorded: bool = False) -> Any:
+        folder = self.directory / name
+        return self._stack.enter_context(make_machine(self.on, folder, self.images, is_recorded=is_recorded))
 
     def make_tracker(self, class_id: bytes) -> Tracker:
         """Return the status tracker of the one class."""

@@ -54,3 +54,8 @@ RUN_MARK_WATCHDOG = 0x474F4457  # "WDOG": written by the firmware in the watchdo
 
 # NVM operations since power-on. Only the variant `cut` counts them; a reset keeps the count.
 CUT_COUNT_ADDRESS = HANDOVER_ADDRESS + 0x140
+
+# Where the firmware's receive rings are, for a machine that records a run (renode/rings.py): a table in the handover
+# page. The ROM clears its magic number at every start.
+RINGS_ADDRESS = HANDOVER_ADDRESS + 0x180
+RINGS_MAGIC = 0x474E5246  # "FRNG"

@@ -46,6 +46,20 @@ typedef struct {
 } handover_page_t;
 _Static_assert(sizeof(handover_page_t) == 84, "handover page");
 
+// Where the firmware keeps its clock and what the UARTs received, at RINGS_ADDRESS. A machine that records a run puts
+// bytes there while the processor stands still; 0 is a UART that does not receive.
+typedef struct {
+    uint32_t magic;      // RINGS_MAGIC
+    uint32_t ring_bytes; // of each ring; one of them stays free
+    uint32_t clock;      // address of the u32 milliseconds since the start
+    struct {
+        uint32_t head;  // address of the u32 index of the next byte to write
+        uint32_t tail;  // address of the u32 index of the next byte to read
+        uint32_t bytes; // address of the ring
+    } uart[3];
+} receive_rings_t;
+_Static_assert(sizeof(receive_rings_t) == 48, "receive rings");
+
 // CMSDK APB UART (QEMU cmsdk-apb-uart; Arm DDI 0479C 4.3).
 typedef struct {
     volatile uint32_t data;

@@ -12,6 +12,7 @@
 // time.c: SysTick milliseconds since the start; the time for certificate dates in TLS.
 void time_init(void);
 uint64_t time_ms(void);
+uint32_t time_ms_address(void); // of the low word
 void time_pause_polled(uint32_t milliseconds); // needs no interrupts: for fault handlers
 void time_set_trusted(bool is_known, int64_t unix_s);
 

@@ -46,6 +46,10 @@ uint64_t time_ms(void) {
     return (uint64_t)high << 32 | low;
 }
 
+uint32_t time_ms_address(void) {
+    return (uint32_t)&ms_low;
+}
+
 void time_pause_polled(uint32_t milliseconds) {
     SYST_RVR = CYCLES_PER_MS - 1;
     SYST_CSR = 5u; // no interrupt: the handler may run above SysTick's priority

@@ -26,6 +26,8 @@ typedef struct {
 static ring_t rings[UARTS];
 
 void uart_init(void) {
+    receive_rings_t *table = (receive_rings_t *)RINGS_ADDRESS;
+    *table = (receive_rings_t){.magic = RINGS_MAGIC, .ring_bytes = RING_BYTES, .clock = time_ms_address()};
     for (unsigned index = 0; index < UARTS; index++) {
         UART_AT(index)->baud_divider = 217; // 115200 at 25 MHz; emulators ignore it
         UART_AT(index)->control = CONTROL_TX;
@@ -37,6 +39,10 @@ void uart_start_receive(unsigned index) {
     UART_AT(index)->state = UART_TX_OVERRUN | UART_RX_OVERRUN;
     UART_AT(index)->control = CONTROL_TX | CONTROL_RX | CONTROL_RX_INTERRUPT;
     NVIC_ISER0 = 1u << (2 * index);
+    receive_rings_t *table = (receive_rings_t *)RINGS_ADDRESS;
+    table->uart[index].head = (uint32_t)&rings[index].head;
+    table->uart[index].tail = (uint32_t)&rings[index].tail;
+    table->uart[index].bytes = (uint32_t)rings[index].bytes;
 }
 
 static void receive(unsigned index) {

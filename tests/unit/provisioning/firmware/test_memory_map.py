@@ -71,13 +71,14 @@ def test_the_documented_nvm_map_is_the_layouts():
 
 def test_the_documented_pages_have_the_boards_magic_numbers():
     text = PAGE.read_text()
-    for name in ("POWER_ON_MAGIC", "CUT_ORDER_MAGIC", "HANDOVER_MAGIC"):
+    for name in ("POWER_ON_MAGIC", "CUT_ORDER_MAGIC", "HANDOVER_MAGIC", "RINGS_MAGIC"):
         number = getattr(memory_map, name)
         assert f'0x{number:08X} ("{number.to_bytes(4, "little").decode()}")' in text, name
     for name in ("RUN_MARK_RUNNING", "RUN_MARK_SOFTWARE", "RUN_MARK_WATCHDOG"):
         number = getattr(memory_map, name)
         assert re.search(rf'"{number.to_bytes(4, "little").decode()}"\s\(0x{number:08X}\)', text), name
     assert spaced(memory_map.CUT_COUNT_ADDRESS) in text
+    assert f"At +0x{memory_map.RINGS_ADDRESS - memory_map.HANDOVER_ADDRESS:x} lies the table" in text
     assert f"structure version, {memory_map.HANDOVER_VERSION} |" in text
 
 
