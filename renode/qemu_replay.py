@@ -19,7 +19,7 @@ from renode.qmp import Qmp
 from renode.recorded_lines import Relay
 from renode.recording import OUTPUTS, Action, Recording, Run, fingerprint_of
 
-STUCK_S: Final = 60.0  # without one instruction more
+STUCK_S: Final = 30.0  # without one instruction more
 LOOK_S: Final = 2.0  # how often a replay is looked at; each look slows it down
 
 
