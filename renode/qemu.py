@@ -142,11 +142,6 @@ class QemuBoard(Board):
             self._qmp.execute("pmemsave", val=address, size=length, filename=str(path))
             return path.read_bytes()
 
-    def _write_memory(self, address: int, data: bytes) -> None:
-        """Write physical memory of the board, which runs afterwards."""
-        with self._debug_stub() as path:
-            write_memory(path, address, data)
-
     @contextlib.contextmanager
     def _debug_stub(self) -> Iterator[str]:
         """Yield the path of a socket to QEMU's debug stub, in a private folder; stop the stub on exit."""

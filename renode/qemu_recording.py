@@ -14,6 +14,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -248,7 +249,7 @@ class RecordedQemuBoard(LoggedQemuBoard):
             super()._reset()
             self._continue()
 
-    def _write_memory(self, address: int, data: bytes) -> None:
+    def _write(self, address: int, data: bytes) -> None:
         with self._still:
             self._note(Action(self._pause(), "write", address=address, data=data))
             self.memory.write(address, data)
@@ -258,10 +259,10 @@ class RecordedQemuBoard(LoggedQemuBoard):
         with self._still:
             return super()._command(line)
 
-    def plan_cut(self, operation: int, when: str) -> None:
-        """As QemuBoard.plan_cut."""
-        with self._still:
-            super().plan_cut(operation, when)
+    @contextlib.contextmanager
+    def _paused(self) -> Iterator[None]:
+        with self._still, super()._paused():
+            yield
 
     def read_memory(self, address: int, length: int) -> bytes:
         """As QemuBoard.read_memory."""

@@ -35,7 +35,7 @@ def replay(
 
     A replay needs FILE and the version of QEMU that recorded it. It uses no server, no network and no clock, and it
     does not wait: it is as fast as the emulator. Each replay prints its fingerprint. Exit code 1 if one is not the
-    recorded one; the lines before say what differs.
+    recorded one; the lines before it name each difference.
 
     Example: `firstboot replay update.recording --repeat 3`
     """
