@@ -1,4 +1,4 @@
-"""How long a recorded board is held, so that its idle time is not ahead of the host's time.
+"""The time for which a recorded board is held, so that its idle time is not ahead of the host's time.
 
 Guest time counts instructions, and an idle guest skips to its next timer. Left alone it would wait through all its time
 limits at once. Time that the guest worked is never held: a slow host slows the guest's clock, a fast one speeds it up.
@@ -26,7 +26,7 @@ class Pace:
         self.look_s = LOOK_BUSY_S
 
     def hold_s(self, clock_ms: int | None, work_ns: int) -> float:
-        """Return how many seconds the guest has to stand still now; 0 lets it run.
+        """Return the seconds for which the guest has to stand still now; 0 lets it run.
 
         `clock_ms` is the guest's clock, None while it has none. `work_ns` is the guest time of its instructions.
         """

@@ -178,7 +178,7 @@ class QemuBoard(Board):
         return arguments + self._time_arguments()
 
     def _time_arguments(self) -> list[str]:
-        """Return what QEMU's clock is told."""
+        """Return the arguments about guest time."""
         if self._icount_shift is None:
             return []
         return ["-icount", f"shift={self._icount_shift},sleep=off"]

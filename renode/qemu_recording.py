@@ -110,7 +110,7 @@ class RecordedQemuBoard(LoggedQemuBoard):
         )  # held while the board stands still; the relay's thread uses it as well
 
     def recording(self, title: str) -> Recording:
-        """Return the finished runs. Raises RecordingError if there is none, or if QEMU ended by itself."""
+        """Return the finished runs. Raises RecordingError without one, or if QEMU ended by itself."""
         if self._lost:
             raise RecordingError(self._lost)
         if not self._runs:
@@ -218,7 +218,7 @@ class RecordedQemuBoard(LoggedQemuBoard):
             self._open.actions.append(action)
 
     def _attend(self, lines: list[RecordedLine]) -> float | None:
-        """Give the board what waits on these lines, and hold it while it is ahead of time. For the relay's thread."""
+        """Move what waits on these lines into the board, and hold it while it is ahead. For the relay's thread."""
         with self._still:
             try:
                 count = self._pause()

@@ -74,7 +74,7 @@ def replay(recording: Recording, folder: Path, note: Callable[[str], None] = lam
 
 
 class _Progress:
-    """Whether a replay still moves."""
+    """The progress of a replay."""
 
     def __init__(self) -> None:
         self._at, self._since_s = -1, fair_time.now()

@@ -43,12 +43,12 @@ _PART_BYTES: Final = 1024 * 1024
 
 
 class RecordingError(MachineError, ValueError):
-    """This file is no recording, is damaged, or exceeds a limit. The text says which."""
+    """This file is not a recording, is damaged, or exceeds a limit. The text says which."""
 
 
 @dataclass(frozen=True)
 class Action:
-    """What came to the running board from outside. `at` is the number of instructions since power-on.
+    """Something that came to the running board from outside. `at` is the number of instructions since power-on.
 
     `input`: `data` arrived on `line`. `reset`: the reset line was pulled. `write`: the machine wrote `data` at the
     physical `address` (the button, an ordered power cut).
@@ -66,7 +66,7 @@ class Run:
     """One run. Contents are digests (hexadecimal) of the recording's contents.
 
     `nvm` is the flash at power-on, None if it is as the previous run left it. `page` is the power-on page with the
-    seed. `log` is the emulator's own. The power went after `instructions` instructions.
+    seed. `log` is the emulator's own. The power was cut after `instructions` instructions.
     `outputs` has a SHA-256 for each name in OUTPUTS: the bytes that left each line, and the flash at the end.
     """
 
@@ -97,7 +97,7 @@ class Recording:
         return fingerprint_of([run.outputs for run in self.runs])
 
     def content(self, digest: str) -> bytes:
-        """Return the content with this digest. Raises RecordingError if there is none."""
+        """Return the content with this digest. Raises RecordingError without one."""
         found = self.contents.get(digest)
         if found is None:
             raise RecordingError(f"the recording has no content {digest[:16]}")

@@ -1,4 +1,4 @@
-"""How long an idle recorded board is held."""
+"""The time for which an idle recorded board is held."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ static void refused(void *context, uint32_t slot, image_status_t why) {
 static uint32_t take_reset_reason(void) {
     uint32_t mark = RUN_MARK;
     RUN_MARK = 0u;
-    ((receive_rings_t *)RINGS_ADDRESS)->magic = 0u; // the last firmware's rings are no rings any more
+    ((receive_rings_t *)RINGS_ADDRESS)->magic = 0u; // until the next firmware writes its table
     switch (mark) {
         case RUN_MARK_SOFTWARE:
             return RESET_SOFTWARE;
