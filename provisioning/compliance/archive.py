@@ -213,10 +213,9 @@ class Archive:
         found = next((each for each in self.statements() if each.id == statement_id), None)
         if found is None:
             raise ArchiveError(f"there is no statement {statement_id}")
-        if today <= found.retain_until:
-            raise ArchiveError(
-                f"{statement_id} has to be kept until {found.retain_until.isoformat()} (SC-06)"
-            )
+        until = max(found.retain_until, _signed_retention(found.document()))
+        if today <= until:
+            raise ArchiveError(f"{statement_id} has to be kept until {until.isoformat()} (SC-06)")
         self.ledger.append({"event": "disposed", "id": statement_id, "on": today.isoformat()})
         shutil.rmtree(found.folder)
 
@@ -238,6 +237,19 @@ def _issued_line(document: Mapping[str, Any], digest: str, files: Mapping[str, b
         "supersedes": document.get("supersedes"),
         "files": _digests(files),
     }
+
+
+def _signed_retention(document: Mapping[str, Any]) -> dt.date:
+    """Return the last day that follows from the signed statement, whatever the ledger says. Raises ArchiveError."""
+    try:
+        return retain_until(
+            dt.date.fromisoformat(document["issue"]["date"]),
+            dt.date.fromisoformat(document["support_period"]["end_date"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        raise ArchiveError(
+            "the statement does not say when it was issued and how long it is supported"
+        ) from None
 
 
 def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from device.errors import FirstbootError
 from device.trust.anchors import NO_RULES, ROLE_SIGNATORY, Anchors, Key
 from device.trust.verify import verify_record
-from provisioning.compliance.archive import FILES, HTML, INSERT, JSON, Archive, Archived
+from provisioning.compliance.archive import FILES, HTML, INSERT, JSON, SIGNED, Archive, Archived
 from provisioning.compliance.statement import FILES_TYP, TYP, StatementError, build_statement, sign_statement
 
 if TYPE_CHECKING:
@@ -62,6 +62,13 @@ def check_files(statement: Archived, keys: Iterable[AnchorKey]) -> None:
         ) from None
     if stated != statement.sha256 or not {JSON, HTML, INSERT} <= set(digests):
         raise StatementError([f"the signed list of files is not about {statement.id}"])
+    extra = {path.name for path in statement.folder.iterdir()} - {SIGNED, FILES, *digests}
+    if extra:
+        raise StatementError(
+            [
+                f"the folder of {statement.id} has files that the signatory did not sign: {', '.join(sorted(extra))}"
+            ]
+        )
     for name, digest in sorted(digests.items()):
         path = statement.folder / Path(name).name
         if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
@@ -89,3 +96,10 @@ def check_signature(statement: Archived, keys: Iterable[AnchorKey]) -> None:
         ) from None
     if hashlib.sha256(payload).hexdigest() != statement.sha256:
         raise StatementError([f"{statement.id} is signed, but is not the statement that was archived"])
+    document = statement.document()
+    product = document.get("product") or {}
+    signed = (document.get("id", statement.id), product.get("model"), product.get("batch"))
+    if signed != (statement.id, statement.model, statement.batch):
+        raise StatementError(
+            [f"the ledger has {statement.id} as another statement, type or batch than its signatory signed"]
+        )

@@ -176,12 +176,12 @@ def _about_withdrawal(serial: str, entry: dict[str, Any], signer: str, delivery:
 def _about_support(statement: Archived, entry: dict[str, Any], delivery: Delivery) -> Answer:
     try:
         path = delivery.site / REGISTER
-        published = current(Ledger(path).lines()).get(statement.model)
+        published = current(Ledger(path).lines()).get(entry["model"])
         stated = statement.document()["support_period"]["end_date"]
     except (LedgerError, RegisterError, ArchiveError, OSError, KeyError) as error:
         return Answer("support period", False, f"{_words(error)}.")
     if published is None:
-        return Answer("support period", False, f"No support period of {statement.model} is published.")
+        return Answer("support period", False, f"No support period of {entry['model']} is published.")
     end = published.end_date.isoformat()
     if end < stated or stated != entry["support_end"]:
         return Answer(
@@ -191,7 +191,8 @@ def _about_support(statement: Archived, entry: dict[str, Any], delivery: Deliver
         )
     if published.end_date < delivery.today:
         return Answer("support period", False, f"The support period ended on {end}.")
-    return Answer("support period", True, f"Security updates are provided until {end} (statement: {stated}).")
+    unsigned = "" if end == stated else f" The site's register, which is not signed, has {end}."
+    return Answer("support period", True, f"Security updates are provided until {stated}.{unsigned}")
 
 
 def _about_contact(delivery: Delivery) -> Answer:
@@ -200,7 +201,9 @@ def _about_contact(delivery: Delivery) -> Answer:
     except (SecurityTxtError, OSError) as error:
         return Answer("contact", False, f"{_words(error)}.")
     return Answer(
-        "contact", True, f"Report security issues to {fields.contacts[0]}; the policy is {fields.policy}."
+        "contact",
+        True,
+        f"Report security issues to {fields.contacts[0]}; the policy is {fields.policy}. security.txt is not signed.",
     )
 
 

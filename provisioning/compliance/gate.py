@@ -21,7 +21,7 @@ from device.crypto import der
 from device.errors import FirstbootError
 from device.records.support import date_text
 from provisioning.compliance.archive import Archive, Archived, ArchiveError
-from provisioning.compliance.carried import check_signature
+from provisioning.compliance.carried import check_files, check_signature
 from provisioning.compliance.ledger import Ledger, LedgerError, Line
 from provisioning.compliance.packing import SHIPPED, sign_line
 from provisioning.compliance.statement import StatementError, label_expiries
@@ -215,6 +215,7 @@ def _check_statement(gate: Gate, unit: Unit) -> Iterator[str]:
         yield f"The statement it carries was superseded by {newest.id}."
     try:
         check_signature(statement, gate.keys)
+        check_files(statement, gate.keys)
     except StatementError as error:
         yield f"Its statement cannot be verified: {'; '.join(error.problems)}."
         return
