@@ -91,7 +91,7 @@ def units_parquet(registry: Registry, batch: str | None = None) -> bytes:
         import pyarrow as pa
         from pyarrow import parquet
     except ImportError:
-        raise RegistryError("Parquet needs pyarrow: pip install firstboot[parquet]") from None
+        raise RegistryError("Parquet needs pyarrow: pip install pyarrow") from None
     table = pa.Table.from_pylist([unit_facts(unit) for unit in registry.units(batch)])
     sink = pa.BufferOutputStream()
     parquet.write_table(table, sink)

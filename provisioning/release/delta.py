@@ -15,7 +15,7 @@ from device.limits import DELTA_PIECE_BYTES, HEATSHRINK_LOOKAHEAD_BITS, HEATSHRI
 from device.update.delta import Target
 from provisioning.release.payload import DELTA, Payload, ReleaseError
 
-MISSING: Final = "A delta needs the package detools, which is not installed: pip install 'firstboot[delta]'"
+MISSING: Final = "A delta needs the package detools, which is not installed: pip install detools==0.53.0"
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ def test_without_pyarrow_the_command_says_what_to_install(
     result = CliRunner().invoke(
         app, ["export", "parquet", "--registry", str(registry.path), "--to", str(out)]
     )
-    assert result.exit_code == 2 and "pip install firstboot[parquet]" in result.stderr
+    assert result.exit_code == 2 and "pip install pyarrow" in result.stderr
     assert not out.exists()
 
 
