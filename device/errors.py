@@ -17,7 +17,7 @@ class FirstbootError(Exception):
         super().__init__(self.describe())
 
     def describe(self) -> str:
-        """One line: class name and fields, in sorted order."""
+        """Return one line: the class name, and the fields in sorted order."""
         text = type(self).__name__
         for name in sorted(self.fields):
             text += " {}={}".format(name, self.fields[name])

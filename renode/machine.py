@@ -167,7 +167,7 @@ class Board(ABC):
 
     @abstractmethod
     def _paused(self) -> contextlib.AbstractContextManager[None]:
-        """Let the processor stand still inside of the context. Raises EmulatorError."""
+        """Stop the processor while the context is open. Raises EmulatorError."""
 
     # -- for users ------------------------------------------------------------------------------------
 

@@ -78,7 +78,7 @@ def _confine(processor_s: float) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 1))
 
 
-# A change inside of functions -----------------------------------------------------------------------------
+# A change inside functions -----------------------------------------------------------------------------
 
 
 def changed_functions(before: str, after: str, name: str) -> dict[tuple[str, int], CodeType] | None:

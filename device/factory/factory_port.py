@@ -70,7 +70,7 @@ _HASH_RECORD = "sealed"  # the record that holds the record hash
 
 
 class FactoryPort:
-    """Answers one station. The lock sets `should_restart`; `serve` then restarts the unit."""
+    """The unit's side of the factory port. The lock sets `should_restart`; `serve` then restarts the unit."""
 
     def __init__(self, services: "FactoryServices") -> None:
         self.should_restart = False

@@ -31,7 +31,7 @@ _REFUSALS = ("protocol version", "identifier", "unavailable", "user name or pass
 
 
 class Session:
-    """State of one connection. Methods return the bytes to send; `feed` returns events.
+    """The state of one connection. Methods return the bytes to send; `feed` returns events.
 
     More than limits.MQTT_STRAY_MESSAGES messages in a row that were not subscribed to end the connection: the server
     floods the unit. Raises ProtocolError, LimitError, PeerRefusedError.

@@ -158,7 +158,7 @@ class HostClock:
         return int((time.monotonic() - self._start) * 1000) % TICKS_PERIOD
 
     def ticks_diff(self, later: int, earlier: int) -> int:
-        """Return the signed distance in ms, right for distances below 2**29."""
+        """Return the signed distance in ms, which is correct below 2**29."""
         half = TICKS_PERIOD // 2
         return (later - earlier + half) % TICKS_PERIOD - half
 

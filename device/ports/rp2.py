@@ -60,7 +60,7 @@ class Rp2Flash(SlotFlash):
         super().__init__(devices, _fbrp2.slot(), PAGE_BYTES)
 
     def confirm_to_boot_loader(self) -> None:
-        """Buy the running image, if it is on trial. Raises OSError if the boot ROM refuses."""
+        """Confirm the running image to the boot ROM ("explicit buy"), if it is on trial. Raises OSError if refused."""
         if _fbrp2.is_trial():
             _fbrp2.buy()
 

@@ -245,7 +245,7 @@ def _identifiers(components: "Any") -> "tuple[tuple[bytes, ...], ...]":
             raise SuitError(reason="component identifier is not a list")
         for part in component:
             if not isinstance(part, bytes):
-                raise SuitError(reason="component identifier is not of byte strings")
+                raise SuitError(reason="component identifier is not a list of byte strings")
         if tuple(component) in identifiers:
             raise SuitError(reason="component twice")
         identifiers.append(tuple(component))

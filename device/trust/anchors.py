@@ -150,7 +150,7 @@ def interval_of(anchors: Anchors, key: Key) -> "Interval | None":
 
 
 def encode_keys(keys: "Iterable[Key]", intervals: "Iterable[Interval]") -> "list[dict[int, Any]]":
-    """Return the form that decode_keys reads, before CBOR."""
+    """Return the structure that decode_keys reads; the caller encodes it as CBOR."""
     good = {interval.key_id: interval for interval in intervals}
     parts: "list[dict[int, Any]]" = []
     for key in keys:
@@ -237,7 +237,7 @@ def decode_revoked(parts: "list[Any]", keys: "tuple[Key, ...]") -> "tuple[bytes,
 
 
 def _check_policy(policy: Policy, keys: "list[Key]") -> None:
-    """A policy that no set of signatures could satisfy would stop updates permanently."""
+    """Refuse a policy that no set of signatures could satisfy: it would stop updates permanently."""
     if not 1 <= policy.threshold <= SIGNATURES_TRIED:
         raise CborError(reason="threshold", role=policy.role)
     if len({key.public for key in keys}) < policy.threshold:

@@ -179,7 +179,7 @@ def roots_only(anchors: Anchors, floor: int = 0) -> Anchors:
 
 
 def require_interval(anchors: Anchors, key: "Key", time_s: int) -> None:
-    """Raise FreshnessError for a time outside the interval of the tracker's key: a stolen key is useless then."""
+    """Raise FreshnessError for a time outside the interval of the tracker's key; this limits what a thief can sign."""
     interval = interval_of(anchors, key)
     if interval is not None and not interval.first_s <= time_s <= interval.last_s:
         raise FreshnessError(reason="time outside of the interval of the tracker's key")
@@ -190,7 +190,7 @@ def _require_roots(record: "cose.Signed", anchors: Anchors, crypto: "Any") -> No
 
 
 def _image_keys(numbers: "list[Any]") -> "tuple[int, ...]":
-    """The image keys that this boot ROM has; a number past them belongs to a newer board of the class."""
+    """Return the image keys that this boot ROM has; a higher number belongs to a newer board of the class."""
     for number in numbers:
         if isinstance(number, bool) or not isinstance(number, int) or number < 0:
             raise CborError(reason="number of an image key")

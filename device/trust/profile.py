@@ -94,8 +94,8 @@ def _member(number: int) -> str:
 class _Survey:
     """Rules 5 and 6: find what each component must become by running the manifest without effects.
 
-    `count` components must be fetched and matched. A delta adds two, which this run skips: the running image matches
-    only `target`, if that is known, so never the release that the patch was made from.
+    `count` components must be fetched and matched. A delta adds two, which this run skips: in this run
+    the running image counts as `target` at most, never as the release that the patch was made from.
     """
 
     def __init__(
@@ -196,7 +196,7 @@ class _Survey:
         if target is None:
             raise SuitError(reason="image match of what was not fetched")
         if effect.digest != target.digest or effect.size != target.size:
-            raise SuitError(reason="image match of something else than was fetched")
+            raise SuitError(reason="image match of a component that was not fetched")
         if is_install:
             self._matched = max(self._matched, effect.component + 1)
         return True
@@ -253,7 +253,7 @@ class _DeltaSurvey(_Survey):
             return False  # the branch of a unit that has this firmware already
         if self._is_copied:
             if not self._is_target(effect):
-                raise SuitError(reason="image match of something else than was fetched")
+                raise SuitError(reason="image match of a component that was not fetched")
             self.fetched = self._full[: FIRMWARE + 1]
             self._matched = len(self.fetched)
             return True
@@ -269,7 +269,7 @@ class _DeltaSurvey(_Survey):
         if at < 0:
             return super()._match(effect, is_install)
         if at >= len(self._patch) or (effect.digest, effect.size) != self._patch[at][:2]:
-            raise SuitError(reason="image match of something else than was fetched")
+            raise SuitError(reason="image match of a component that was not fetched")
         self._matched_patch = max(self._matched_patch, at + 1)
         return True
 

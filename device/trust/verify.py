@@ -6,8 +6,8 @@ Rules for a SUIT envelope, in this order. The first failed rule ends the check; 
    (device/trust/signatures.py).
 3. The digest is that of the manifest (draft-ietf-suit-manifest 6.2). The manifest is read only now. Severed members
    beside it must match their digests.
-4. The components are those of this project. A member, command or parameter that is not carried out is refused by
-   name. Text that cannot be read blocks nothing.
+4. The components are those of this project. A member, command or parameter that a unit does not carry out is
+   refused, and the error names it. Text that cannot be read blocks no release.
 5. Vendor and class identifier are this unit's (UP-09), checked before any fetch.
 6. Every component is fetched and matched, with a digest, a size and the URI of that digest. Only the firmware may be
    matched without a fetch, if it runs already, so that a release can change only the application set

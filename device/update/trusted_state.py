@@ -81,7 +81,7 @@ class TrustedState:
         return errors
 
     def _stored_contact(self) -> "Stored | None":
-        """The contact that came over the network, whether its key is still trusted or not."""
+        """Return the contact that came over the network, even if its key is no longer trusted."""
         return self.contact.stored("contact.newest", self.anchors)
 
     def _save_floors(self) -> None:

@@ -60,7 +60,7 @@ class SignSetSettings:
 
 @with_settings(SignSetSettings, "keys.sign-set")
 def sign_set(settings: SignSetSettings) -> None:
-    """Sign the key set of a key folder with its roots. Devices of the product class then trust exactly these keys.
+    """Sign the key set of a key folder with its root keys. Devices of the product class then trust exactly these keys.
 
     Publish the file with `firstboot release publish --keyset FILE`.
 

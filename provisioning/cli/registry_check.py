@@ -57,7 +57,7 @@ def verify(
     ] = None,
     keys: Annotated[
         list[str] | None,
-        typer.Option("--key", metavar="KEYID", help="Key that may sign (16 hex digits). Others are refused."),
+        typer.Option("--key", metavar="KEYID", help="Id of a key that may sign (16 hex digits)."),
     ] = None,
     files: FilesOption = None,
     is_json: JsonOption = False,

@@ -120,7 +120,9 @@ def read_list(data: bytes, stations: Iterable[AnchorKey]) -> Withdrawals:
     except StationRecordError as error:
         raise WithdrawalsError(f"the list of withdrawn units is {error}") from None
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise WithdrawalsError("this version cannot read the form of the list of withdrawn units") from None
+        raise WithdrawalsError(
+            "the list of withdrawn units has a form that this version cannot read"
+        ) from None
 
 
 def find_list(folder: Path, stations: Iterable[AnchorKey], signer: str, today: dt.date) -> Withdrawals:

@@ -55,7 +55,7 @@ class Found:
 
 
 def plain(value: object) -> str:
-    """`value` as text that is safe on a terminal, cut at SHOWN_CHARS."""
+    """Return `value` as text that is safe on a terminal, cut at SHOWN_CHARS."""
     text = "".join(one if one.isprintable() else " " for one in str(value))
     return text[:SHOWN_CHARS]
 

@@ -122,7 +122,7 @@ class MqttPublisher(Service):
         return _split(data) if hashlib.sha256(data).digest() == chunk_list else set()
 
     def _read_list(self) -> set[bytes]:
-        """Digests of the chunk lists whose objects the broker may hold."""
+        """Return the digests of the chunk lists whose objects the broker may still have."""
         data = self._read(PUBLISHED)
         if data is not None:
             return _split(data)

@@ -55,19 +55,19 @@ class TargetResult:
 
 
 def store_target(directory: Path) -> Target:
-    """Return the folder that a CoAP server serves."""
+    """Return as a target the folder that a CoAP server serves."""
     return Target(f"store {directory}", lambda class_id: nullcontext(CoapPublisher(directory, class_id)))
 
 
 def broker_target(access: MqttAccess) -> Target:
-    """Return a broker."""
+    """Return a broker as a target."""
     return Target(f"broker {access.host}:{access.port}", lambda class_id: MqttPublisher(access, class_id))
 
 
 def publish_to(targets: Sequence[Target], parcel: Parcel, *, is_clean: bool = False) -> list[TargetResult]:
-    """One result for each target, in order. `is_clean` also removes what the release supersedes.
+    """Publish to every target, and return their results in order. `is_clean` also removes what the release supersedes.
 
-    An error of one target is in its result and does not keep the next one from being tried.
+    An error of one target is part of its result; the next target is tried anyway.
     """
     return [_publish(target, parcel, is_clean) for target in targets]
 

@@ -15,7 +15,7 @@ SERVICES: Final = (PUBLISHER, TRACKER)
 
 
 def service_of(user: str) -> str | None:
-    """Return the service that a user is: "publisher" for "publisher" and "publisher-NAME"; None for a device."""
+    """Return the service of a user name: "publisher" for "publisher" and "publisher-NAME"; None for a device."""
     kind = user.partition("-")[0]
     return kind if kind in SERVICES else None
 

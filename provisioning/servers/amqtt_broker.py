@@ -92,7 +92,7 @@ class AmqttBroker(Service):
         self._thread.stop()
 
     def serve_units(self, device_ids: Iterable[bytes]) -> None:
-        """From now on, serve these units only. Open sessions of other units lose access with their next message."""
+        """Serve only these units from now on. Open sessions of other units lose access with their next message."""
         self._units.replace(device_ids)
 
     async def _serve(self, is_ready: Callable[[], None], stopping: asyncio.Event) -> None:

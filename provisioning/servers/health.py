@@ -141,7 +141,7 @@ class _Server(ThreadingHTTPServer):
                     client.hang_up()
 
     def answers(self, request: Any, *, is_reading: bool) -> None:
-        """The request of this connection is complete; with `is_reading`, its answer is on the way."""
+        """Note that the request of this connection is complete; with `is_reading`, its answer is being sent."""
         with self._lock:
             client = self._clients[request]
             client.is_waiting, client.is_reading = False, is_reading

@@ -104,7 +104,7 @@ def _module(name: str) -> Callable[[], str | None]:
 
 
 def _cache() -> str | None:
-    """The cache, if this user can write to it and its disk has room."""
+    """Check that this user can write to the cache and that its disk has room."""
     from firstboot.locations import cache_folder
 
     folder = cache_folder()
@@ -135,7 +135,7 @@ def _mpy_cross() -> str | None:
 
 
 def _sources() -> str | None:
-    """The pinned C sources, or apt-get, which can fetch them."""
+    """Check for the pinned C sources, or for apt-get, which can fetch them."""
     from firstboot.locations import cache_folder
     from provisioning.firmware.sources import PINS
 

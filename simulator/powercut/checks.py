@@ -84,7 +84,7 @@ class Outside(Protocol):
 
     @property
     def bench(self) -> Maker:
-        """The maker's knowledge about it."""
+        """The bench that made the unit, with the maker's knowledge about it."""
 
     @property
     def numbers(self) -> dict[int, bytes]:
@@ -151,7 +151,7 @@ def check_at_rest(flash: SimFlash, world: Outside) -> Findings:
 
 
 def _readers(boot: BootState, handover: boot_rom.Handover, number: int, world: Outside) -> set[int]:
-    """The releases that must be able to read the records: the one that starts, and the one before a trial."""
+    """Return the releases that must be able to read the records: the one that starts, and the one before a trial."""
     found = {number}
     if handover.is_trial:
         found.add(_confirmed_number(boot, 1 - handover.slot, world) or number)

@@ -52,7 +52,7 @@ class Recording:
 
     @property
     def total(self) -> int:
-        """Operations of the run."""
+        """The number of flash operations in the run."""
         return len(self.operations)
 
     def case(self, seed: int) -> Case:

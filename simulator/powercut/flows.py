@@ -68,7 +68,7 @@ async def updates(machine: Machine) -> None:
 
 
 async def gives_up(machine: Machine) -> None:
-    """Only wait: the release in the other slot cannot confirm. Release 1 comes back and keeps the other one
+    """Wait while the release in the other slot cannot confirm. Release 1 comes back and keeps the other one
     for another try; a cut or a missing server does not condemn it.
     """
 

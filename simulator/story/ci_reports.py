@@ -64,7 +64,7 @@ def markdown(found: dict[str, Any]) -> str:
 
 
 def _cell(text: str) -> str:
-    """`text` on one line, without characters that Markdown or HTML reads."""
+    """Return `text` on one line, without characters that Markdown or HTML interprets."""
     for character, shown in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("|", "&#124;"), ("`", "&#96;")):
         text = text.replace(character, shown)
     return printable(" ".join(text.split()))

@@ -52,7 +52,7 @@ def _unit(world: World, unit: RunningUnit) -> dict[str, Any]:
 
 
 def _servers(world: World) -> dict[str, Any]:
-    """Addresses on this host, and the host name under which a unit reaches them."""
+    """Return the servers' addresses on this host, and the host name under which a unit reaches them."""
     folder, servers = world.directory / "servers", world.servers
     found: dict[str, Any] = {"unit_host": world.host_address, "ca": str(folder / "ca.pem")}
     if "mqtt" in world.transports:

@@ -45,7 +45,7 @@ class UnitCuts(ABC):
 
     # -- when -----------------------------------------------------------------------------------------
     def the_power_is_cut_at_operation_while_the_station_provisions_it(self, operation: str) -> None:
-        """Cut the power of a bare board inside of a flash operation, counted from power-on."""
+        """Cut the power of a bare board inside a flash operation, counted from power-on."""
         world = self._world
         world.begin_provisioning(cut=CutOrder(int(operation), _WHEN, int(operation)))
         try:
@@ -56,7 +56,7 @@ class UnitCuts(ABC):
             raise StepFailed("the station to fail", f"a unit that passed before operation {operation}")
 
     def the_power_is_cut_at_operation_while_its_owner_sets_it_up(self, operation: str) -> None:
-        """Cut the power inside of a flash operation of set-up."""
+        """Cut the power inside a flash operation of set-up."""
         self._rig.power.cut_at(int(operation), _WHEN)
         try:
             self._rig.owner.set_up()
@@ -65,7 +65,7 @@ class UnitCuts(ABC):
         self._rig.power.wait_until_cut(self._update_s)
 
     def the_power_is_cut_at_operation_from_now(self, operation: str) -> None:
-        """Cut the power inside of a flash operation; returns once the unit is off."""
+        """Cut the power inside a flash operation; returns once the unit is off."""
         self._rig.power.cut_at(int(operation), _WHEN)
         self._rig.power.wait_until_cut(self._update_s)
 
@@ -81,7 +81,7 @@ class UnitCuts(ABC):
         self._rig.power.off()
 
     def the_power_is_cut_at_operation_of_a_reset_with_the_button(self, operation: str) -> None:
-        """Hold the button at power-on, and cut the power inside of a flash operation of the reset."""
+        """Hold the button at power-on, and cut the power inside a flash operation of the reset."""
         machine: Any = self._rig.board.machine
         machine.cut_power()
         self._rig.power.note_console()

@@ -132,7 +132,7 @@ class UnitLibrary(UnitCuts):
         self._say(steps.setup.weak_password_refused(self._world))
 
     def even_the_right_code_must_wait(self) -> None:
-        """Check that the unit compares no code now."""
+        """Check that the unit refuses even the right code, because it must wait."""
         reply = self._rig.owner.set_up()
         expect(reply.status == 429, "a wait", reply.status)
 

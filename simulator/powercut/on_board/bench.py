@@ -120,7 +120,7 @@ class BoardBench:
 
     @property
     def requests(self) -> list[bytes]:
-        """Freshness requests so far."""
+        """The number of freshness requests so far."""
         found: list[bytes] = self.world.servers.tracker.requests  # type: ignore[attr-defined]
         return found
 
