@@ -241,7 +241,7 @@ class StorageError(FirstbootError):
 
 
 class FlashError(StorageError):
-    """NOR rules broken or the driver failed. Fields: `reason`, `offset`."""
+    """A NOR rule was broken, or the driver failed. Fields: `reason`, `offset`."""
 
     code = 401
 

@@ -116,7 +116,7 @@ def _download(url: str, target: Path, progress: Progress) -> None:
 
 
 def _copy(source: IO[bytes], target: IO[bytes], count: Callable[[int], None]) -> int:
-    """Return the number of bytes copied."""
+    """Copy, and return the number of bytes."""
     done = 0
     while block := source.read(_BLOCK_BYTES):
         done += len(block)

@@ -112,7 +112,7 @@ class Context:
 
 
 class Application:
-    """A set as a task. `load(set)` is the port's import of the package; `note(error)` keeps an event."""
+    """One set, run as a task. `load(set)` is the port's import of the package; `note(error)` keeps an event."""
 
     def __init__(
         self,

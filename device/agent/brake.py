@@ -46,7 +46,7 @@ class Brake:
     def start(self, running: bytes, is_trial: bool = False, is_crash: bool = True) -> bool:
         """Count this start of the application `running` (running_id). Return whether it may run.
 
-        `is_crash`: a restart by software is not one if the firmware itself asked for it.
+        `is_crash`: False for a restart that the firmware itself asked for.
         """
         reason, last = self._boot.reset_reason, self._load(running)
         self.restarts = 0 if reason == RESET_POWER_ON or is_trial else max(last, 0)

@@ -41,7 +41,7 @@ def load(
 def start(releases: Releases) -> "list[FirstbootError]":
     """Choose the application set, then finish, continue or give up the pending release. Returns what to report.
 
-    Call it once at every start. It writes marks and records. A write that fails is one of the errors: it must not
+    Call it once at every start. It writes marks and records. A failed write is one of the returned errors: it must not
     stop a unit with a confirmed release.
     """
     errors: "list[FirstbootError]" = []

@@ -27,7 +27,9 @@ def image_command(
     version: Annotated[
         str,
         typer.Option(
-            "--version", metavar="VERSION", help="M.m.r+b. The build b becomes the sequence number."
+            "--version",
+            metavar="VERSION",
+            help="Version M.m.r+b. The build number b becomes the sequence number.",
         ),
     ],
     counter: Annotated[

@@ -44,7 +44,7 @@ class RetainedTopics(Service):
         """Return what the broker retains under `topics`. A topic without a retained message is left out.
 
         A broker handles one packet of a connection after the other: it has sent what it retains before it
-        acknowledges the end of the subscription. So absence is an answer, not a timeout.
+        acknowledges the end of the subscription. So a missing message is known at once, without a timeout.
         """
         found: dict[str, bytes] = {}
         for window in _windows(topics):

@@ -286,7 +286,7 @@ class RigPower:
         self._printed = len(self._machine.console.text)
 
     def cut_at(self, operation: int, when: str = "torn") -> None:
-        """Let the power go at flash operation `operation` of the running unit, counted from now (1 is the next).
+        """Cut the power at flash operation `operation` of the running unit, counted from now (1 is the next).
 
         `when`: before, torn or after, in relation to the operation. Raises MachineError, ValueError for an impossible
         cut. An emulated board has firmware of the variant `cut`, which stops there.

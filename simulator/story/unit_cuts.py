@@ -101,7 +101,7 @@ class UnitCuts(ABC):
         world.provision_begun()
 
     def either_the_code_or_the_password_opens_it(self) -> None:
-        """Set-up is done or not; in both cases the owner gets in, and nobody else."""
+        """Check that the owner, and nobody else, gets in, whether set-up was completed or not."""
         owner = self._rig.owner
         if owner.get("/setup").status == 200:
             steps.setup.setup(self._world)
