@@ -53,7 +53,7 @@ class TrustedState:
         self._entropy = entropy
         self._progress = progress
         self._journal = journal
-        self._keyset: "bytes | None" = None
+        self._keyset = b""  # SHA-256 of the key set that was stored last
         self._refused_keysets = Refusals()
         self.staleness = Staleness(store, time.clock)
         self.withheld = Withheld(store, time.clock)
@@ -98,7 +98,10 @@ class TrustedState:
         `void_above(number)` forgets a release under way that the roots do not vouch for.
         """
         offered = await source.keyset()
-        if offered is None or offered == self._keyset:
+        if offered is None:
+            return False
+        digest = backend.sha256(offered)
+        if digest == self._keyset:
             return False
         if self._refused_keysets.has(offered, self.anchors):
             return False  # refused before; it is checked again after its predecessor arrived
@@ -120,7 +123,7 @@ class TrustedState:
         if found.ceilings.manifest_sequence is not None:
             void_above(found.ceilings.manifest_sequence)
         self._store.write("keyset", offered)
-        self._keyset = offered
+        self._keyset = digest
         self.anchors = keyset.apply(self.anchors, found)
         self.time.set_floor(floor_s)
         self.withheld.forget()
