@@ -62,7 +62,7 @@ def _read(path: Path) -> dict[str, Any]:
     if len(data) > LARGEST_BYTES:
         raise SettingsError(f"{path} is larger than {LARGEST_BYTES} bytes.")
     try:
-        return tomllib.loads(data.decode("utf-8"))
+        return tomllib.loads(data.decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SettingsError(f"{path} is not TOML: {error}") from None
 

@@ -104,7 +104,7 @@ def parse_template(text: str, source: str = "label template") -> Template:
     """Return the template of a TOML text. Raises TemplateError with every problem found."""
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise TemplateError([str(error)], source) from None
     problems = [f"[{name}] is not known" for name in sorted(set(document) - {"label", "lines"})]
     table = Table(document.get("label"), "label", problems)

@@ -174,7 +174,7 @@ def parse_product(text: str, source: str = "product definition") -> Product:
     """Return the product of a TOML text. Raises ProductError with every problem found."""
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ProductError([str(error)], source) from error
     problems: list[str] = []
     product = _product(document, problems)

@@ -64,6 +64,11 @@ def test_the_table_of_a_command_beats_that_of_its_group() -> None:
     assert shown()["station"] == {"value": "line-3", "source": "firstboot.toml [station.provision]"}
 
 
+def test_a_byte_order_mark_and_line_ends_of_windows_are_accepted() -> None:
+    write('\ufeff[station]\r\nstation = "line-2"\r\n')
+    assert shown()["station"]["value"] == "line-2"
+
+
 def test_the_table_of_another_command_does_not_apply() -> None:
     write('[station.run]\nstation = "line-3"\n')
     assert shown()["station"] == {"value": "station", "source": "default"}

@@ -114,6 +114,7 @@ def test_all_problems_are_reported_at_once() -> None:
 
 def test_a_file_that_is_no_toml_is_a_product_error(tmp_path: Path) -> None:
     assert problems("model = ") and problems("= 3")
+    assert problems("a = " + "[" * 100_000)
     (tmp_path / "product.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(ProductError, match="UTF-8"):
         load_product(tmp_path / "product.toml")
