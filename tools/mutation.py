@@ -95,6 +95,10 @@ TARGETS: Final[dict[str, tuple[str, ...]]] = {
         f"{_ON_HOST}::test_the_decision_is_the_models_for_every_mix_of_whole_and_torn_marks",
         f"{_ON_HOST}::test_a_trial_whose_tried_mark_cannot_be_written_does_not_start",
         f"{_ON_HOST}::test_every_programmed_unit_counts_whole_or_torn",
+        f"{_ON_HOST}::test_a_mark_that_a_cut_tore_is_read_on_the_safe_side",
+        f"{_ON_HOST}::test_the_slot_that_was_confirmed_last_starts_and_the_other_one_in_its_place",
+        f"{_ON_HOST}::test_a_trial_that_is_refused_leaves_the_confirmed_slot",
+        f"{_ON_HOST}::test_any_programmed_byte_makes_a_unit_count",
     ),
     "simulator/boot.py": ("tests/powercut/test_engine.py", "tests/powercut/test_boot_keys.py"),
 }

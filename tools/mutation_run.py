@@ -37,7 +37,7 @@ PRELOADED: Final = (
     "aiohttp",
     "pytest_timeout",
 )
-OPTIONS: Final = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist"]
+OPTIONS: Final = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:faulthandler"]
 
 
 def in_child(work: Callable[[], Any], processor_s: float, is_bounded: bool = True) -> Any:

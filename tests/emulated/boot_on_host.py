@@ -20,6 +20,10 @@ def build_decision(folder: Path):
     write_headers(folder)
     sources = [HERE / "stub" / "host_decision.c", BOARD / "rom" / "boot.c"]
     flags = ["-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-I", folder, "-I", BOARD / "rom"]
+    flags += [
+        "-fsanitize=undefined",
+        "-fsanitize-undefined-trap-on-error",
+    ]  # an index out of bounds ends the test
     run("gcc", *flags, "-o", folder / "decision.so", *sources)
     library = ctypes.CDLL(str(folder / "decision.so"))
     library.host_nvm.restype = ctypes.POINTER(ctypes.c_uint8 * MPS2.size_bytes)

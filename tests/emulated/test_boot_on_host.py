@@ -122,6 +122,64 @@ def test_every_programmed_unit_counts_whole_or_torn(decision, counted, revoked, 
     assert library.host_facts() == expected
 
 
+def place(nvm, slot, staged=ERASED, tried=ERASED, confirmed=ERASED) -> None:
+    trailer = trailer_offset(slot)
+    for offset, unit in ((MARK_STAGED, staged), (MARK_TRIED, tried), (MARK_CONFIRMED, confirmed)):
+        put(nvm, trailer + offset, unit)
+
+
+def test_a_mark_that_a_cut_tore_is_read_on_the_safe_side(decision):
+    library, nvm = decision
+    for programmed, torn_slot in itertools.product(range(1, 32), (0, 1)):
+        staged, tried, confirmed = (
+            unit[:programmed].ljust(32, b"\xff") for unit in (UNIT_STAGED, UNIT_TRIED, confirmed_unit(9))
+        )
+        other = FOUND | (0 if torn_slot else SLOT_1 | IMAGE_1)
+        for marks in ((staged, ERASED, ERASED), (UNIT_STAGED, tried, ERASED), (ERASED, ERASED, confirmed)):
+            place(nvm, torn_slot, *marks)
+            place(nvm, 1 - torn_slot, confirmed=confirmed_unit(1))
+            assert library.host_decide(3, 0) == other, (programmed, torn_slot, marks)
+
+
+def test_the_slot_that_was_confirmed_last_starts_and_the_other_one_in_its_place(decision):
+    library, nvm = decision
+    only = [FOUND, FOUND | SLOT_1 | IMAGE_1]
+    for first, second, chosen in ((1, 2, 1), (2, 1, 0), (2, 2, 0), (0, 0xFFFFFFFF, 1), (0xFF, 0x100, 1)):
+        place(nvm, 0, confirmed=confirmed_unit(first))
+        place(nvm, 1, confirmed=confirmed_unit(second))
+        assert library.host_decide(3, 0) == only[chosen], (first, second)
+        assert library.host_decide(1 << (1 - chosen), 0) == only[1 - chosen] | 1 << 8, (first, second)
+        assert library.host_decide(0, 0) & FOUND == 0
+
+
+def test_a_trial_that_is_refused_leaves_the_confirmed_slot(decision):
+    library, nvm = decision
+    place(nvm, 0, staged=UNIT_STAGED)
+    place(nvm, 1, confirmed=confirmed_unit(1))
+    assert library.host_decide(2, 0) == FOUND | SLOT_1 | IMAGE_1 | 1 << 8
+    assert bytes(nvm[trailer_offset(0) + MARK_TRIED :][:32]) == ERASED
+    assert library.host_decide(3, 0) == FOUND | TRIAL
+    assert library.host_decide(3, 0) == FOUND | SLOT_1 | IMAGE_1
+
+
+def test_any_programmed_byte_makes_a_unit_count(decision):
+    library, nvm = decision
+    places = (
+        (MPS2.lock_offsets[0], 1),
+        (MPS2.lock_offsets[1] + 4096 - 32, 1),
+        (MPS2.counter_offset, 1 << 8),
+        (MPS2.counter_offset + 4 * 4096 - 32, 1 << 8),
+        (MPS2.revocation_offset, 2),
+        (MPS2.revocation_offset + 2 * 32, 8),
+        (MPS2.revocation_offset + 3 * 32, 0),  # a key that this boot ROM does not have
+        (MPS2.entropy_offset, 0),
+    )
+    for byte, (offset, expected) in itertools.product(range(32), places):
+        put(nvm, 0, b"\xff" * 0x20000)
+        put(nvm, offset + byte, b"\xfe")
+        assert library.host_facts() == expected, (byte, hex(offset))
+
+
 # -- the image parser -----------------------------------------------------------------------------------
 
 
