@@ -36,7 +36,7 @@ def parse_key_id(text: str) -> bytes:
     except ValueError:
         found = b""
     if len(found) != 8:
-        raise InputError(f"{text!r} is not a key id: it has 16 hex digits.")
+        raise InputError(f"{text!r} is not a key id, which has 16 hex digits.")
     return found
 
 

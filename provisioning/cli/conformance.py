@@ -37,7 +37,7 @@ def group() -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckSettings:
-    """An envelope, the keys that may sign it, and the device that would receive it."""
+    """The options of `conformance check`: the envelope, the keys to trust, and the receiving device."""
 
     envelope: Annotated[
         Path, typer.Argument(metavar="ENVELOPE", help="The SUIT envelope.", exists=True, dir_okay=False)

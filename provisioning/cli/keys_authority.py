@@ -108,7 +108,7 @@ def renew(
 
 
 def _check_same(old: CertificateAuthority, new: CertificateAuthority) -> None:
-    """Both verify under each other's certificate; else nothing is replaced. Raises KeyRingError."""
+    """Check that each certificate verifies with the other, before anything is replaced. Raises KeyRingError."""
     try:
         new.credentials.certificate.verify_directly_issued_by(old.credentials.certificate)
         old.credentials.certificate.verify_directly_issued_by(new.credentials.certificate)

@@ -30,7 +30,7 @@ from provisioning.release.capacities import require_capacity
 
 @dataclass(frozen=True, kw_only=True)
 class SignSetSettings:
-    """The key folder whose key set is signed, what changes in it, and where the result goes."""
+    """The options of `keys sign-set`: the key folder, the changes of its key set, and the file for the result."""
 
     product: ProductOption
     keys: KeysOption

@@ -94,7 +94,7 @@ def withdraw(
     files: FilesOption = None,
     is_json: JsonOption = False,
 ) -> None:
-    """Withdraw a unit: it loses its access to the servers. Export to the broker and the CoAP server afterwards.
+    """Withdraw a unit. It loses its access to the servers with your next `registry export acl` and `export secrets`.
 
     Example: `firstboot registry withdraw FB1-000001 --registry registry.db --by "E. Example" --reason stolen`
     """

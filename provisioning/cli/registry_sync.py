@@ -56,7 +56,8 @@ def lease(
     prefix: Annotated[str, typer.Option("--prefix", help="Prefix of the serial numbers.")],
     count: Annotated[int, typer.Option("--count", help="How many numbers.")],
     branch: Annotated[
-        str | None, typer.Option("--branch", metavar="FILE", help="The branch's file, if it is at hand.")
+        str | None,
+        typer.Option("--branch", metavar="FILE", help="The branch's SQLite file, if it is at hand."),
     ] = None,
     name: Annotated[
         str | None,
@@ -93,7 +94,7 @@ def lease(
 
 def sync(
     main: MainOption,
-    branch: Annotated[str, typer.Option("--branch", metavar="FILE", help="The branch's file.")],
+    branch: Annotated[str, typer.Option("--branch", metavar="FILE", help="The branch's SQLite file.")],
     files: FilesOption = None,
     is_json: JsonOption = False,
 ) -> None:

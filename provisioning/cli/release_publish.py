@@ -25,7 +25,7 @@ from provisioning.servers.mqtt_client import MqttAccess
 
 @dataclass(frozen=True, kw_only=True)
 class DestinationSettings:
-    """Where signed releases and records go: one definition for `release publish` and `site build`."""
+    """The destinations of signed releases and records: one definition for `release publish` and `site build`."""
 
     mqtt: Annotated[
         str | None,
@@ -64,7 +64,7 @@ class DestinationSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class PublishSettings(DestinationSettings):
-    """A release, records, or both, and where they go."""
+    """The options of `release publish`: a release, records, or both, and their destinations."""
 
     release_dir: Annotated[
         Path | None,

@@ -43,7 +43,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class RecordSettings:
-    """The record to sign, its key, and the record that it follows."""
+    """The options of `release record`: the record to sign, its key, and the record that it follows."""
 
     kind: Annotated[Kind, typer.Argument(help="Which record of the product definition.")]
     product: ProductOption

@@ -90,7 +90,9 @@ def accept_clock(
 
     files = sorted(state.glob("*.clock"))
     if not files:
-        raise InputError(f"{state} contains no time of a server. Give the folder of its --state option.")
+        raise InputError(
+            f"{state} contains no clock file of a server. Give the folder that the server gets as --state."
+        )
     for file in files:
         with FolderLock(state, file.stem):
             SigningClock.accept(file, system_time_s())

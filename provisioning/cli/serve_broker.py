@@ -44,7 +44,10 @@ class BrokerConfigSettings:
         ),
     ]
     server_key: Annotated[
-        Path, typer.Option("--server-key", metavar="FILE", help="Its private key (PEM, mode 0600).")
+        Path,
+        typer.Option(
+            "--server-key", metavar="FILE", help="Private key of that certificate (PEM, mode 0600)."
+        ),
     ]
     client_ca: Annotated[
         list[Path],
@@ -100,8 +103,9 @@ class BrokerConfigSettings:
 def broker_config(settings: BrokerConfigSettings) -> None:
     """Write a configuration of mosquitto with TLS, client certificates and the rights of each user.
 
-    A unit reads what you publish for its class and writes below its own name. The publisher writes releases, the
-    tracker answers units. Everything else is denied. Demo and tests of Firstboot run their broker with the same text.
+    A unit may read what you publish for its class, and may write only to topics below its own name. The publisher may
+    write releases, the tracker may answer units. Everything else is denied. Firstboot's demo and tests use the same
+    configuration.
     Existing files are replaced: run the command again after units were added or withdrawn, then send SIGHUP to
     mosquitto.
 

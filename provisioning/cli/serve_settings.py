@@ -133,7 +133,7 @@ class ServeSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class TrackerSettings(ServeSettings):
-    """The tracker on an MQTT broker."""
+    """The options of `serve tracker`: those of every server, and the broker."""
 
     mqtt: Annotated[str, typer.Option("--mqtt", metavar="HOST:PORT", help="The broker.")]
     ca: Annotated[Path, CA]
@@ -161,7 +161,7 @@ class TrackerSettings(ServeSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class CoapSettings(ServeSettings):
-    """The CoAP server."""
+    """The options of `serve coap`: those of every server, the UDP address and the credential store."""
 
     oscore: Annotated[
         Path,
@@ -212,4 +212,4 @@ class CoapSettings(ServeSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class AllSettings(TrackerSettings, CoapSettings):
-    """Both in one process."""
+    """The options of `serve all`: those of `serve tracker` and `serve coap`."""

@@ -21,7 +21,7 @@ class UnknownKeyError(SettingsError):
 
 
 def values_of_file(kinds: Mapping[str, type[Any]], table: str, config: Path | None) -> dict[str, Value]:
-    """Return what a file sets of the command `table`, by the name of the field; nothing without a file.
+    """Return the values that the settings file has for the command `table`, by field name; empty without a file.
 
     `kinds`: the settings classes of all commands that are known, by table. Raises SettingsError, OSError.
     """

@@ -51,7 +51,7 @@ def bill_from_file(text: str, folder: Path) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class BuildSettings(DestinationSettings):
-    """The records that the pages are made of, and where they go."""
+    """The options of `site build`: the records that the pages are made of, and their destinations."""
 
     product: Annotated[
         list[Path],

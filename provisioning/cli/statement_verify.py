@@ -18,7 +18,7 @@ from provisioning.compliance.check import Delivery, answer_facts, check_serial
 
 @dataclass(frozen=True, kw_only=True)
 class VerifySettings:
-    """A serial number, what came with the delivery, and the keys to trust."""
+    """The options of `statement verify`: the serial number, the documents of the delivery, and the keys to trust."""
 
     serial: Annotated[str, typer.Argument(metavar="SERIAL", help="The serial number on the unit's label.")]
     site: Annotated[
@@ -54,7 +54,11 @@ class VerifySettings:
     ] = None
     device_sha256: Annotated[
         str | None,
-        typer.Option("--device-sha256", metavar="HEX", help="statement_sha256 of the unit's /public.json."),
+        typer.Option(
+            "--device-sha256",
+            metavar="HEX",
+            help="The `statement_sha256` that the unit shows at /public.json. It must be that of the statement.",
+        ),
     ] = None
     is_json: JsonOption = False
 

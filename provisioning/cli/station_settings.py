@@ -102,7 +102,7 @@ class StationSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class ProvisionSettings(StationSettings):
-    """One unit on one port."""
+    """The options of `station provision`: those of every unit, and one port."""
 
     port: Annotated[
         str,
@@ -118,7 +118,7 @@ class ProvisionSettings(StationSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class RunSettings(StationSettings):
-    """Many ports, in the terminal or on the operator's page."""
+    """The options of `station run`: those of every unit, many ports, and the operator's page."""
 
     port: Annotated[
         list[str],

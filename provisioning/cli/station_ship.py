@@ -24,7 +24,7 @@ from provisioning.keys.key_ring import KeyRing
 
 @dataclass(frozen=True, kw_only=True)
 class ShipSettings:
-    """One unit or one batch, and the records that it is checked against."""
+    """The options of `station ship`: a unit or a batch, and the records that it is checked against."""
 
     registry: MainRegistryOption
     archive: ArchiveOption
@@ -33,7 +33,9 @@ class ShipSettings:
     ]
     packing: Annotated[
         Path,
-        typer.Option("--packing", metavar="FILE", help="The packing ledger. Gets one line for each unit."),
+        typer.Option(
+            "--packing", metavar="FILE", help="The packing list (JSON lines). Each shipped unit adds a line."
+        ),
     ]
     keys: Annotated[
         Path,
@@ -51,8 +53,8 @@ class ShipSettings:
 def ship(settings: ShipSettings) -> None:
     """Ship a unit or a whole batch. If a document or a record is not in order, print every reason and ship nothing.
 
-    Checked are the unit's verification, the statement of compliance, the published support period and the uniqueness
-    of the set-up codes. First close the batch (`firstboot registry close-batch`), sync every branch and check the
+    The command checks the unit's verification, the statement of compliance, the published support period and that every
+    set-up code is unique. First close the batch (`firstboot registry close-batch`), sync every branch and check the
     codes (`firstboot station check-batch`).
 
     Example: `firstboot station ship --batch B1 --registry registry.db --archive archive --register register.jsonl

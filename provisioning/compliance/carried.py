@@ -39,7 +39,8 @@ def statement_record(
     if found is None:
         raise StatementError(
             [
-                f"none was issued for {product.model}, batch {product.batch}; use `firstboot statement issue` (SC-04)"
+                f"no statement was issued for {product.model}, batch {product.batch};"
+                " use `firstboot statement issue` (SC-04)"
             ]
         )
     check_signature(found, keys.anchor_keys())

@@ -131,9 +131,9 @@ class LmsState:
                 raise StateCopiedError("the state was made on another machine or in another folder")
         index, witnessed = int(own["next"]), int(seen["next"])
         if index < witnessed:
-            raise StateOlderError(f"the state counts {index} spent, its witness {witnessed}")
+            raise StateOlderError(f"the state counts {index} used one-time keys, its witness {witnessed}")
         if index > witnessed + 1:
-            raise StateOlderError(f"the witness counts {witnessed} spent, the state {index}")
+            raise StateOlderError(f"the witness counts {witnessed} used one-time keys, the state {index}")
         return index
 
     def _store(self, index: int) -> None:
@@ -161,7 +161,7 @@ class LmsState:
             )
         except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
             raise StateDamagedError(
-                f"{path.name} is not a state of a tree ({type(error).__name__})"
+                f"{path.name} is not the state file of a tree ({type(error).__name__})"
             ) from None
         if not is_good:
             raise StateDamagedError(f"{path.name} is not a state of a tree of {self._leaves} leaves")
@@ -169,7 +169,7 @@ class LmsState:
         return found
 
     def _binding(self) -> str:
-        """Ties the state to this machine and this folder."""
+        """Return a value that is different on another machine or in another folder."""
         try:
             machine = MACHINE_ID.read_bytes().strip()
         except OSError:

@@ -1,4 +1,7 @@
-"""The schemes that say where a signer's key is; a text without a scheme is a PEM file. Importing this costs nothing."""
+"""The beginning of a signer's text states where its key is; without one, the text is the path of a PEM file.
+
+This module imports nothing, so that a command line can be read without cryptography.
+"""
 
 from __future__ import annotations
 

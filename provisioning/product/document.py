@@ -22,7 +22,10 @@ class Fields:
     is_optional: bool = False
 
     def read(self, found: Any, place: str, problems: list[str]) -> Any:
-        """Return the values of a table, with defaults and blanks; None for an optional table that is missing."""
+        """Return the values of a table: the default for a key that is missing, a blank for one that is wrong.
+
+        None for an optional table that is missing.
+        """
         if found is None and self.is_optional:
             return None
         table = Table(found, place, problems)

@@ -70,7 +70,7 @@ class Support:
 
 @dataclass(frozen=True)
 class ContactDetails:
-    """Where security issues are reported, and when answers come."""
+    """The address for security reports, and the days within which answers come."""
 
     report: str
     acknowledgement: str

@@ -34,7 +34,7 @@ class Parcel:
 
 @dataclass(frozen=True)
 class Target:
-    """Where to publish. `name` is for people; `open` gives the publisher for a class, as a context manager."""
+    """One place to publish to. `name` is for people; `open` gives the publisher for a class, as a context manager."""
 
     name: str
     open: Callable[[bytes], AbstractContextManager[Publisher]]

@@ -120,9 +120,9 @@ def decisions(registry: RegistryBase, kind: str | None = None) -> list[Decision]
 def hold(registry: RegistryBase, serial: str, *, by: str, reason: str) -> Unit:
     """Quarantine a unit by a person's decision, before or after it passed.
 
-    Its codes are burned; only rework makes the board usable again.
+    Its set-up codes are void, and only rework makes the board usable again.
 
-    Returns the unit, detached. Raises RegistryError if the unit is unknown, stopped or retired.
+    Returns the unit, detached from its session. Raises RegistryError if the unit is unknown, stopped or retired.
     """
     signer = registry.signer
     with registry.writing() as session:

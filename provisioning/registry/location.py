@@ -13,7 +13,7 @@ from provisioning.registry.errors import RegistryError
 
 @dataclass(frozen=True)
 class Location:
-    """Where a registry is: a file, or `postgresql://...` with a folder for its key files."""
+    """The location of a registry: a file, or `postgresql://...` with a folder for its key files."""
 
     url: str
     key_path: Path
@@ -43,7 +43,7 @@ class Location:
         if not url.drivername.startswith("postgresql"):
             raise RegistryError(f"registries are SQLite files or postgresql://, not {url.drivername}")
         if files is None:
-            raise RegistryError("a registry in PostgreSQL needs a folder for its key files")
+            raise RegistryError("a registry in PostgreSQL needs a folder for its key files (--files)")
         text = url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
         return cls(text, files / "registry.key", None)
 

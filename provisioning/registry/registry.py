@@ -160,7 +160,7 @@ class Registry(RegistryBase):
         with self.writing() as session:
             unit = session.scalar(select(Unit).where(Unit.serial == serial))
             if unit is None:
-                raise RegistryError(f"the registry knows no unit {serial}")
+                raise RegistryError(f"there is no unit {serial} in the registry")
             if unit.status == RETIRED:
                 raise RegistryError(f"unit {serial} is retired already")
             decisions.add(session, signer, self.now(), decisions.REWORK, decisions.about(unit, by, reason))
@@ -180,7 +180,7 @@ class Registry(RegistryBase):
         with self.writing() as session:
             unit = session.scalar(select(Unit).where(Unit.serial == serial))
             if unit is None:
-                raise RegistryError(f"the registry knows no unit {serial}")
+                raise RegistryError(f"there is no unit {serial} in the registry")
             if unit.withdrawn_s is None:
                 decisions.add(
                     session, signer, self.now(), decisions.WITHDRAW, decisions.about(unit, by, reason)

@@ -50,7 +50,7 @@ class ServerKey:
     def seal(self, device_id: bytes, secret: bytes, salt: bytes) -> bytes:
         """Return the sealed secret (105 bytes), which only the server can open. Raises ValueError for wrong lengths."""
         if len(secret) != SECRET_BYTES or len(salt) != SALT_BYTES:
-            raise ValueError("secret of 16 and salt of 8 bytes are needed")
+            raise ValueError("a secret has 16 bytes, a salt has 8")
         return _SUITE.encrypt(secret + salt, self.public, _DOMAIN + device_id)
 
 

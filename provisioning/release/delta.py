@@ -46,7 +46,8 @@ def make_delta(old: bytes, new: bytes) -> Delta:
         raise ReleaseError("detools made a patch that does not result in the firmware.")
     if len(patch) >= len(new):
         raise ReleaseError(
-            f"The delta has {len(patch)} bytes and the firmware {len(new)}. Sign the release without --delta-from."
+            f"The delta has {len(patch)} bytes, which is not less than the firmware's {len(new)}. Sign the release"
+            " without --delta-from."
         )
     return Delta(DeltaSource(hashlib.sha256(old).digest(), len(old)), Payload.of(DELTA, patch))
 

@@ -212,7 +212,7 @@ def _signed_envelope(content: bytes, text: bytes, signers: Sequence[Signer]) -> 
 
 
 def anchors_of(vendor_id: bytes, class_id: bytes, signer: Signer) -> Anchors:
-    """Anchors of a unit of this class that trusts one author."""
+    """Return the anchors of a unit of this class that trusts one author."""
     key = Key(signer.key_id, signer.algorithm, ROLE_AUTHOR, signer.public)
     return Anchors(vendor_id, class_id, (key,), 0, 0, NO_RULES)
 

@@ -59,7 +59,7 @@ class HealthServer(Service):
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Return when the port is bound."""
+        """Answer in a thread of its own; the port is open when this returns. Raises ServerError."""
         if self._server is not None:
             raise ServerError("this health endpoint is running")
         try:

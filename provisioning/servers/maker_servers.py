@@ -115,7 +115,7 @@ class MakerServers(Service):
             stack.enter_context(self.link)
 
     def stop(self) -> None:
-        """End every part, the last one first."""
+        """Stop every part, in the reverse order of their start."""
         self._stack.close()
 
     def liveness(self) -> Mapping[str, str]:

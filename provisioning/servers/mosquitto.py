@@ -166,7 +166,7 @@ class MosquittoBroker(Service):
         deadline = fair_time.now() + START_TIMEOUT_S
         while "Reloading config" not in self._log_since(begin):
             if fair_time.now() > deadline or self._process.poll() is not None:
-                raise ServerError(f"mosquitto did not read its rights again (log: {self.log_path})")
+                raise ServerError(f"mosquitto did not reload its access rights (log: {self.log_path})")
             time.sleep(0.01)
 
     def _write_rights(self, runtime: Path) -> None:

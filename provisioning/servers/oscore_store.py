@@ -60,7 +60,7 @@ class OscoreStore:
     def add(self, device_id: bytes, secret: bytes, salt: bytes) -> OscoreUnit:
         """Store a unit's credentials; the same unit again replaces them. Raises OscoreStoreError."""
         if len(device_id) != DEVICE_ID_BYTES or len(secret) != 16 or len(salt) != 8:
-            raise OscoreStoreError("device id of 16, secret of 16 and salt of 8 bytes are needed")
+            raise OscoreStoreError("a device id and a secret have 16 bytes, a salt has 8")
         unit = OscoreUnit(device_id, secret, salt)
         known = self.find(unit.sender_id)
         if known is not None and known.device_id != device_id:

@@ -200,7 +200,7 @@ def _number_forms(number: int) -> tuple[bytes, ...]:
 
 
 def _sequences(seed: int | str | bytes) -> Iterator[tuple[str, str]]:
-    """Yield (generator, its first characters) for the usual ways to get one character of 32 from a generator."""
+    """Yield (name of the generator, its first characters) for each usual way to turn its numbers into characters."""
     source = random.Random()  # noqa: S311 - the weak generator that is looked for
     for way in _MERSENNE:
         source.seed(seed)

@@ -152,7 +152,7 @@ def parse_qr(text: str) -> LabelText:
     code, fingerprint = parts.get("code", ""), parts.get("sha256", "").lower()
     is_digest = len(fingerprint) == 64 and not set(fingerprint) - set("0123456789abcdef")
     if not address.startswith("https://") or not code or not is_digest:
-        raise LabelError("the QR code is not one of a device's label")
+        raise LabelError("the QR code is not that of a device's label")
     return LabelText(address, fingerprint, code)
 
 

@@ -40,7 +40,7 @@ app.command()(bare)
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceSettings:
-    """Where the units run, how many, and what a maker gives them."""
+    """The options of `device run`: the emulator, the number of units, and what a maker gives them."""
 
     on: OnOption = On.sim
     is_json: Annotated[

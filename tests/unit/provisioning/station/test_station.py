@@ -206,7 +206,7 @@ def test_production_keys_and_build_make_a_unit_for_sale(bench: Bench) -> None:
 
 def test_without_an_issued_statement_no_unit_for_sale_is_made(bench: Bench) -> None:
     bench.keys, _ = production_keys(bench.directory / "production-keys")
-    with pytest.raises(StatementError, match="none was issued"):
+    with pytest.raises(StatementError, match="no statement was issued"):
         bench.station(development=False, archive_dir=bench.directory / "archive")
 
 
