@@ -207,7 +207,7 @@ class RecordedQemuBoard(LoggedQemuBoard):
     # -- what is done to the running board ------------------------------------------------------------------
 
     def _pause(self) -> int:
-        """Let the board stand still; return the number of instructions since power-on."""
+        """Pause the board; return the number of instructions since power-on."""
         if self._qmp is None:
             raise EmulatorError("the board is off")
         self._qmp.execute("stop")

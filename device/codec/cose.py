@@ -200,7 +200,7 @@ def _signers(parts: "Any", limit: int) -> "tuple[Signer, ...]":
     result = []
     for part in parts:
         if not isinstance(part, list) or len(part) != 3:
-            raise CoseError(reason="signature is not three parts")
+            raise CoseError(reason="signature does not have three parts")
         protected, headers, key_id = _headers(part[0], part[1])
         if HEADER_TYP in headers or HEADER_CONTENT_TYPE in headers:
             raise CoseError(reason="typ or content type of the body in a signer")

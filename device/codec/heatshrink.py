@@ -23,7 +23,7 @@ _BYTE_BITS = const(8)
 
 
 class Decoder:
-    """Output of one stream. `read_more()` returns the next bytes of the stream, b"" at its end."""
+    """The decompressed output of one stream. `read_more()` returns the next bytes of the stream, b"" at its end."""
 
     def __init__(self, read_more: "Callable[[], bytes]", window_bits: int, lookahead_bits: int) -> None:
         """Raises HeatshrinkError for a window or lookahead past limits.py, or one that the format does not have."""

@@ -1,4 +1,4 @@
-"""The newest numbers of what this unit took over from the network: the key set, and the security contact in use.
+"""The highest sequence numbers that this unit accepted from the network: of the key set and of the security contact.
 
 Rules:
 1. A number is raised after its record was stored. A power cut in between leaves the lower number, and the next start
