@@ -21,6 +21,7 @@ _ERROR: Final = re.compile(
 )
 _COMPILE_ERROR: Final = re.compile(r"^.*\berror CS\d+\b.*$", re.MULTILINE)
 _QUOTED_ERRORS: Final = 3
+_LOG_LINE: Final = re.compile(r"^[\d:.]+ \[(?:NOISY|DEBUG|INFO|WARNING)\].*$", re.MULTILINE)
 
 
 class Monitor:
@@ -105,5 +106,5 @@ def _check(command: str, output: str) -> None:
         raise EmulatorError(
             f"This version of Renode could not compile a peripheral of Firstboot in {command!r}: {quoted}"
         )
-    if _ERROR.search(output):
+    if _ERROR.search(_LOG_LINE.sub("", output)):  # warnings of the emulation are left out
         raise EmulatorError(f"Renode refused {command!r}: {output.strip()[-_LAST_OUTPUT_CHARS:]}")

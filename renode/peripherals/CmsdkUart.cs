@@ -46,17 +46,17 @@ namespace Antmicro.Renode.Peripherals.UART
 
         public uint ReadDoubleWord(long offset)
         {
-            switch((Register)offset)
+            switch((Offset)offset)
             {
-            case Register.Data:
+            case Offset.Data:
                 return Read();
-            case Register.State:
+            case Offset.State:
                 return isFull ? ReceiveFull : 0;
-            case Register.Control:
+            case Offset.Control:
                 return control;
-            case Register.Interrupts:
+            case Offset.Interrupts:
                 return interrupts;
-            case Register.Divider:
+            case Offset.Divider:
                 return divider;
             default:
                 return 0;
@@ -65,14 +65,14 @@ namespace Antmicro.Renode.Peripherals.UART
 
         public void WriteDoubleWord(long offset, uint value)
         {
-            switch((Register)offset)
+            switch((Offset)offset)
             {
-            case Register.Data:
+            case Offset.Data:
                 Send((byte)value);
                 break;
-            case Register.State:
+            case Offset.State:
                 break; // clears overruns, which this model does not have
-            case Register.Control:
+            case Offset.Control:
                 lock(sync)
                 {
                     control = value & ControlMask;
@@ -81,14 +81,14 @@ namespace Antmicro.Renode.Peripherals.UART
                 }
                 TellBufferState();
                 break;
-            case Register.Interrupts:
+            case Offset.Interrupts:
                 lock(sync)
                 {
                     interrupts &= ~value;
                     UpdateInterrupts();
                 }
                 break;
-            case Register.Divider:
+            case Offset.Divider:
                 divider = value & DividerMask;
                 break;
             default:
@@ -208,7 +208,7 @@ namespace Antmicro.Renode.Peripherals.UART
         private byte buffer;
         private bool isFull;
 
-        private enum Register : long
+        private enum Offset : long
         {
             Data = 0x000,
             State = 0x004,

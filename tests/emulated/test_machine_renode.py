@@ -77,6 +77,11 @@ def test_a_monitor_that_refuses_is_quoted_and_nothing_is_left(board):
         board._monitor.execute("nonsense", START_TIMEOUT_S)
 
 
+def test_a_warning_in_renodes_log_is_no_refusal(board):
+    board.power_on()
+    assert b"[WARNING] Could not find" in (board.directory / "renode.log").read_bytes()
+
+
 def test_a_renode_that_ends_at_once_is_quoted(board, stand_in):
     stand_in.write_text("#!/bin/sh\necho no such luck\n")
     with pytest.raises(EmulatorError, match="no such luck"):

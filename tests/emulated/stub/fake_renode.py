@@ -87,6 +87,7 @@ def obey(line: str) -> None:
         print("No such command: " + line)
 
 
+print("12:00:00.0000 [WARNING] Could not find '.renode-root' - falling back to current working directory")
 for typed in sys.stdin:
     print("(board) " + typed.rstrip())  # a console echoes
     try:
