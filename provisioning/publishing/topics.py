@@ -96,7 +96,8 @@ class RetainedTopics(Service):
 
     def _require_none(self, missing: Sequence[str], what: str) -> None:
         if missing:
-            problem = f" ({self._client.problem})" if self._client.problem else ""
+            cause = self._client.problem or self._client.last_end
+            problem = f" ({cause})" if cause else ""
             raise PublishError(f"the broker {what} {len(missing)} topics, the first is {missing[0]}{problem}")
 
     def _publish(self, contents: Mapping[str, bytes]) -> None:

@@ -87,6 +87,7 @@ class MqttClient(Service):
         """`on_state(is_connected, reason)` is called when the topics are granted and when the connection ends."""
         self.client_id = client_id
         self.problem: str | None = None
+        self.last_end: str | None = None  # why the latest session ended, if nobody here ended it
         self._access = access
         self._topics = topics
         self._on_message = on_message
@@ -146,7 +147,7 @@ class MqttClient(Service):
             except (ValueError, RuntimeError) as error:
                 raise ServerError(f"publish failed: {error}") from error
             if not message.is_published():
-                raise ServerError(self.problem or "publish was not acknowledged in time")
+                raise ServerError(self._cause() or "publish was not acknowledged in time")
 
     def subscribe(self, topics: Sequence[str]) -> None:
         """Subscribe to `topics` until `unsubscribe`; return when the broker granted all of them."""
@@ -156,6 +157,10 @@ class MqttClient(Service):
         """End a subscription. No message of these topics arrives after the return."""
         self._ask(self._client.unsubscribe(list(topics)), "unsubscribe")
 
+    def _cause(self) -> str | None:
+        """Return why this connection may not have worked, None if nothing is known."""
+        return self.problem or self.last_end
+
     def _ask(self, sent: tuple[Any, int | None], what: str) -> None:
         _, number = sent
         with self._acknowledged:
@@ -164,7 +169,7 @@ class MqttClient(Service):
             )
             is_granted = self._answers.pop(number, False) if number is not None else False
         if not is_answered:
-            raise ServerError(self.problem or f"{what}: no acknowledgement in time")
+            raise ServerError(self._cause() or f"{what}: no acknowledgement in time")
         if not is_granted:
             raise ServerError(f"{what}: the broker denies it to {self.client_id}")
 
@@ -191,6 +196,7 @@ class MqttClient(Service):
             )
             _log.error("%s", self.problem)
         else:
+            self.last_end = f"the broker ended the session of {self.client_id!r}: {code}"
             _log.warning("the broker ended the session of %r: %s", self.client_id, code)
         self._on_state(False, self.problem or str(code))
 
