@@ -16,6 +16,7 @@ ${EMULATOR}         renode
 The Button Resets A Unit For Its Next Owner
     Given A Unit With An Owner
     When The Button Is Held While The Power Comes On
+    And The Power Comes Back
     Then It Waits For A New Owner
     And Set Up Waits For A Press Of The Button
     When The Button Is Pressed
