@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -22,14 +21,19 @@ from provisioning.cli.keys import app as keys_app
 from provisioning.cli.statement import app as statement_app
 from provisioning.compliance.archive import Archive
 from provisioning.compliance.issue import draw_key
+from provisioning.compliance.ledger import Ledger
 from provisioning.compliance.packing import public_pem
+from provisioning.compliance.register_copies import keep_copy
+from provisioning.compliance.support_register import publish
 from provisioning.keys.file_signer import FileSigner, load_file_signer
 from provisioning.keys.key_ring import KeyRing, KeyRingError
 from provisioning.keys.pkcs11_signer import PIN_VARIABLE, Pkcs11Signer
 from provisioning.keys.secret_input import KEY_VARIABLE, SecretMissingError, ask, from_environment
 from provisioning.registry.errors import RegistryError
 from provisioning.registry.registry import Registry
+from provisioning.release.image import image_info
 from tests.unit.conftest import PIN
+from tests.unit.provisioning.compliance.image_bench import signed
 from tests.unit.provisioning.compliance.statement_bench import PRODUCT, RUNNER_KEY, TODAY, evidence
 from tests.unit.provisioning.real_maker import REAL
 from tests.unit.provisioning.registry.registry_bench import finish, open_batch
@@ -213,9 +217,13 @@ def test_a_signatory_signs_with_a_token_whose_pin_is_typed(
     named = uri(softhsm, "signatory")
     (tmp_path / "product.toml").write_text(REAL)
     (tmp_path / "runner.pub").write_bytes(public_pem(RUNNER_KEY.public))
-    (tmp_path / "image.bin").write_bytes(b"image")
+    image = signed(b"a firmware" * 40)
+    (tmp_path / "image.bin").write_bytes(image)
+    register = Ledger(tmp_path / "register.jsonl")
+    publish(register, [PRODUCT], TODAY)
+    keep_copy(register, tmp_path / "archive")
     pieces: list[object] = ["--runner", tmp_path / "runner.pub", "--image", tmp_path / "image.bin"]
-    for number, piece in enumerate(evidence(image=hashlib.sha256(b"image").digest())):
+    for number, piece in enumerate(evidence(image=image_info(image).digest)):
         (tmp_path / f"{number}.cose").write_bytes(piece.record)
         pieces += ["--evidence", tmp_path / f"{number}.cose"]
     arguments = (
