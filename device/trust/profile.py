@@ -196,7 +196,7 @@ class _Survey:
         if target is None:
             raise SuitError(reason="image match of what was not fetched")
         if effect.digest != target.digest or effect.size != target.size:
-            raise SuitError(reason="image match of a component that was not fetched")
+            raise SuitError(reason="image match of something else than was fetched")
         if is_install:
             self._matched = max(self._matched, effect.component + 1)
         return True
@@ -253,7 +253,7 @@ class _DeltaSurvey(_Survey):
             return False  # the branch of a unit that has this firmware already
         if self._is_copied:
             if not self._is_target(effect):
-                raise SuitError(reason="image match of a component that was not fetched")
+                raise SuitError(reason="image match of something else than was fetched")
             self.fetched = self._full[: FIRMWARE + 1]
             self._matched = len(self.fetched)
             return True
@@ -269,7 +269,7 @@ class _DeltaSurvey(_Survey):
         if at < 0:
             return super()._match(effect, is_install)
         if at >= len(self._patch) or (effect.digest, effect.size) != self._patch[at][:2]:
-            raise SuitError(reason="image match of a component that was not fetched")
+            raise SuitError(reason="image match of something else than was fetched")
         self._matched_patch = max(self._matched_patch, at + 1)
         return True
 
