@@ -2,9 +2,9 @@
 
 Rules:
 1. Candidates are: every public fact of a unit by itself and, for some units of the batch, every ordered pair of facts
-   with the usual separators, as they are and through the usual digests, checksums, HMACs and encodings; 16-bit
-   numbers through the usual digests; known generators seeded with small numbers, with the facts and with times near
-   them.
+   with the usual separators, and every fact with the usual constant salts and keys, as they are and through the usual
+   digests, checksums, HMACs and encodings; 16-bit numbers through the usual digests; known generators
+   (provisioning.station.generators) seeded with small numbers, with the facts and with times near them.
 2. Forty bits (eight characters) of a code anywhere in a candidate are a finding. So every truncation, byte order,
    character order and bit offset of a candidate counts, and one candidate in 2**33 codes matches by chance.
 3. The report gives the number of candidates. No number of candidates proves that a code is random.
@@ -17,15 +17,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 import itertools
-import random
+import uuid
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from device.owner.setup_code import ALPHABET, RANDOM_SYMBOLS
+from provisioning.station.generators import MATCHED, sequences, ways
 
-MATCHED: Final = 8  # consecutive characters that come from a candidate: 40 bits
 SMALL_NUMBERS: Final = 1 << 16
 _SAMPLED: Final = 2  # codes that are compared with digests of small numbers
 _AT_ONCE: Final = 512  # numbers whose digests are searched together
@@ -36,6 +36,11 @@ _ALPHABETS: Final = (
     "0123456789ABCDEFGHJKMNPQRSTVWXYZ",  # Crockford
 )
 _GLUES: Final = (b"", b"-", b":", b" ", b"|")
+# Keys and salts that programmers type, and the namespaces of name-based UUIDs (RFC 9562, section 6.6).
+_CONSTANTS: Final = (
+    b"secret", b"key", b"password", b"salt", b"pepper", b"changeme", bytes(16),
+    *(uuid.UUID(f"6ba7b81{last}-9dad-11d1-80b4-00c04fd430c8").bytes for last in "0124"),
+)  # fmt: skip
 _ENDS: Final = b"\xff\x00\xff\x00\xff\x00"  # between candidates, so that no match spans two
 
 
@@ -57,12 +62,13 @@ class Search:
         self._letters = [_letter_needles(code) for code in self._codes]
         self._values = [_value_needles(code) for code in self._codes]
         self._starts = {code[:MATCHED]: unit for unit, code in enumerate(self._codes)}
+        self._prefixes = {code[:2] for code in self._codes}
 
     def from_facts(
         self, unit: int, alone: Sequence[tuple[str, bytes]], paired: Sequence[tuple[str, bytes]]
     ) -> Match | None:
         """Try the facts of one unit: each of `alone` by itself, each ordered pair of `paired`. Both: (name, value)."""
-        inputs = [*alone, *_pairs(paired)]
+        inputs = [*alone, *_pairs(paired), *_salted(paired)]
         for way, digest in _DIGESTS.items():
             if self._is_in_any(unit, [digest(data) for _, data in inputs]):
                 name = next(name for name, data in inputs if self._is_in_any(unit, [digest(data)]))
@@ -71,6 +77,9 @@ class Search:
         for way in ("md5", "sha1", "sha256"):
             if self._is_in_any(unit, [hmac.digest(key, data, way) for (_, key), (_, data) in keyed]):
                 return Match(unit, f"HMAC-{way} of two facts")
+            macs = [hmac.digest(key, data, way) for key in _CONSTANTS for _, data in paired]
+            if self._is_in_any(unit, macs):
+                return Match(unit, f"HMAC-{way} of a fact with a constant key")
         return None
 
     def from_small_numbers(self, count: int = SMALL_NUMBERS) -> Match | None:
@@ -88,8 +97,8 @@ class Search:
     def from_generators(self, seeds: Iterable[int | str | bytes]) -> Match | None:
         """Try the first characters that known generators produce from each seed."""
         for seed in seeds:
-            for name, start in _sequences(seed):
-                self.tried += 1
+            self.tried += ways(seed)
+            for name, start in sequences(seed, self._prefixes):
                 unit = self._starts.get(start)
                 if unit is not None:
                     return Match(
@@ -120,6 +129,12 @@ def _pairs(facts: Sequence[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
     for (one, first), (other, second) in itertools.permutations(facts, 2):
         for glue in _GLUES:
             yield f"{one} and {other}", first + glue + second
+
+
+def _salted(facts: Sequence[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
+    for (name, fact), constant in itertools.product(facts, _CONSTANTS):
+        yield f"{name} with a constant salt", constant + fact
+        yield f"{name} with a constant salt", fact + constant
 
 
 # Needles -------------------------------------------------------------------------------------------------
@@ -194,81 +209,3 @@ def _number_forms(number: int) -> tuple[bytes, ...]:
         number.to_bytes(2, "big"), number.to_bytes(2, "little"), number.to_bytes(4, "big"),
         number.to_bytes(4, "little"), str(number).encode(), f"{number:04x}".encode(),
     )  # fmt: skip
-
-
-# Generators ----------------------------------------------------------------------------------------------
-
-
-def _sequences(seed: int | str | bytes) -> Iterator[tuple[str, str]]:
-    """Yield (name of the generator, its first characters) for each usual way to turn its numbers into characters."""
-    source = random.Random()  # noqa: S311 - the weak generator that is looked for
-    for way in _MERSENNE:
-        source.seed(seed)
-        yield "Python's Mersenne twister", way(source)
-    if isinstance(seed, int):
-        for name, numbers in _LINEAR:
-            first = list(itertools.islice(numbers(seed), MATCHED))
-            for shift in (0, 16):
-                yield name, "".join(ALPHABET[number >> shift & 31] for number in first)
-
-
-_MERSENNE: Final[tuple[Callable[[random.Random], str], ...]] = (
-    lambda source: "".join(source.choice(ALPHABET) for _ in range(MATCHED)),
-    lambda source: "".join(source.choices(ALPHABET, k=MATCHED)),
-    lambda source: "".join(ALPHABET[source.getrandbits(32) & 31] for _ in range(MATCHED)),
-    lambda source: _low_first(source.getrandbits(5 * RANDOM_SYMBOLS)),
-    lambda source: _low_first(int.from_bytes(source.randbytes(32), "big")),
-    lambda source: "".join(ALPHABET[byte & 31] for byte in source.randbytes(MATCHED)),
-)
-
-
-def _low_first(number: int) -> str:
-    return "".join(ALPHABET[number >> 5 * at & 31] for at in range(MATCHED))
-
-
-def _congruential(factor: int, step: int, bits: int, drop: int = 0) -> Callable[[int], Iterator[int]]:
-    def numbers(seed: int) -> Iterator[int]:
-        state, mask = seed, (1 << bits) - 1
-        while True:
-            state = (state * factor + step) & mask
-            yield state >> drop
-
-    return numbers
-
-
-def _park_miller(factor: int) -> Callable[[int], Iterator[int]]:
-    def numbers(seed: int) -> Iterator[int]:
-        state = seed % 0x7FFFFFFF or 1
-        while True:
-            state = state * factor % 0x7FFFFFFF
-            yield state
-
-    return numbers
-
-
-def _java(seed: int) -> Iterator[int]:
-    state = (seed ^ 0x5DEECE66D) & (1 << 48) - 1
-    while True:
-        state = (state * 0x5DEECE66D + 11) & (1 << 48) - 1
-        yield state >> 17
-
-
-def _xorshift(seed: int) -> Iterator[int]:
-    state = seed & 0xFFFFFFFF or 2463534242
-    while True:
-        state ^= state << 13 & 0xFFFFFFFF
-        state ^= state >> 17
-        state ^= state << 5 & 0xFFFFFFFF
-        yield state
-
-
-_LINEAR: Final[tuple[tuple[str, Callable[[int], Iterator[int]]], ...]] = (
-    ("rand() of the C standard", _congruential(1103515245, 12345, 31, 0)),
-    ("rand() of the C standard", _congruential(1103515245, 12345, 32, 16)),
-    ("rand() of Microsoft's C library", _congruential(214013, 2531011, 32, 16)),
-    ("the generator of Numerical Recipes", _congruential(1664525, 1013904223, 32)),
-    ("minstd_rand0", _park_miller(16807)),
-    ("minstd_rand", _park_miller(48271)),
-    ("java.util.Random", _java),
-    ("xorshift32", _xorshift),
-)

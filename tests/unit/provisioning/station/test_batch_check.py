@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import itertools
 import random
 import secrets
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 
 from device.owner.setup_code import ALPHABET
 from provisioning.station.batch_check import BatchReport, Coded, check_codes, complete
+from provisioning.station.generators import _glibc, _mt19937
 from provisioning.station.public_facts import Moment, batch_facts, forms, unit_facts
 from provisioning.station.setup_code import generate_code
 from tests.unit.provisioning.station.station_bench import PRODUCT, Bench, MemoryUnit
@@ -122,6 +125,28 @@ WEAK: dict[str, tuple[str, Callable[[int, tuple[str | bytes, ...]], str]]] = {
     "16 bits of entropy in sha256": (
         "derived",
         lambda n, f: complete(symbols_of(hashlib.sha256((0xE000 + 7 * n).to_bytes(2, "big")).digest())),
+    ),
+    "the alphabet shuffled with the clock as seed": (
+        "derived", lambda n, f: complete("".join(random.Random(NOW + n - 7).sample(ALPHABET, 20))),
+    ),
+    "128 bits of a Mersenne twister seeded with the serial": (
+        "derived", lambda n, f: complete(symbols_of(random.Random(text(f[0])).getrandbits(128).to_bytes(16, "big"))),
+    ),
+    "HMAC with the key secret": (
+        "derived", lambda n, f: complete(symbols_of(hmac.digest(b"secret", text(f[0]), "sha256"))),
+    ),
+    "sha256 with a constant salt": (
+        "derived", lambda n, f: complete(symbols_of(hashlib.sha256(text(f[0]) + b"salt").digest())),
+    ),
+    "a name-based UUID": (
+        "derived", lambda n, f: complete(symbols_of(uuid.uuid5(uuid.NAMESPACE_DNS, text(f[0]).decode()).bytes)),
+    ),
+    "rand() of the GNU C library, seeded with the clock": (
+        "derived",
+        lambda n, f: complete("".join(ALPHABET[x & 31] for x in itertools.islice(_glibc(NOW + n - 3), 20))),
+    ),
+    "std::mt19937 seeded with the clock": (
+        "derived", lambda n, f: complete("".join(ALPHABET[x & 31] for x in _mt19937(NOW + n)) + generate_code()[:12]),
     ),
     "rand() seeded with the number": ("derived", lambda n, f: complete("".join(libc(n)))),
     "half the alphabet": (
