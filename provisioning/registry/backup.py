@@ -38,7 +38,7 @@ SKIPPED_NUMBERS: Final = 10_000
 
 @dataclass(frozen=True)
 class Backup:
-    """A checked backup. `report`: what its chains hold."""
+    """A checked backup. `report`: the result of the check of its chains."""
 
     folder: Path
     report: Report

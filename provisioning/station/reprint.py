@@ -27,7 +27,7 @@ class ReprintError(Exception):
 
 
 def reprint(registry: Registry, labels_dir: Path, serial: str, form: str = "pdf", *, by: str = "") -> bytes:
-    """Return the unit's label in a form of `label_forms.FORMS`; secret. `by`: the person who asked, if known.
+    """Return the unit's label in a form of `label_forms.FORMS`. It is a secret. `by`: the person who asked, if known.
 
     Raises ReprintError, OSError.
     """
