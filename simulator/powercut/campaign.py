@@ -119,7 +119,8 @@ class Campaign:
         except PowerCut:
             pass
         flash.power_on()
-        return flash, world
+        # Without the facts that tasks noted which were ready when the power went.
+        return flash, world.copy(case.operation)
 
     def run_case(self, name: str, seed: int, *, is_rerun: bool = False) -> Findings:
         """Cut the flow as `seed` specifies, check the unit, run the flow to its end, check again."""

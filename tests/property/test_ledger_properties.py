@@ -50,7 +50,7 @@ def test_a_changed_byte_never_reads_as_the_same_history(
     # A missing newline removes its line (rule 2); the rest is a shorter ledger, which rule 3 finds.
     before = parse(original)
     assert lines == before[: len(lines)] and len(lines) < len(before)
-    with pytest.raises(LedgerError, match="gone"):
+    with pytest.raises(LedgerError, match="is missing"):
         check_continues(before, lines)
 
 
@@ -66,7 +66,7 @@ def test_a_dropped_or_swapped_line_is_found(entries: list[dict[str, object]], da
         with pytest.raises(LedgerError):
             parse(b"".join(swapped))
     else:
-        with pytest.raises(LedgerError, match="gone"):
+        with pytest.raises(LedgerError, match="is missing"):
             check_continues(parse(b"".join(lines)), parse(b"".join(dropped)))
 
 

@@ -69,7 +69,9 @@ def test_no_module_of_the_wheel_imports_a_package_by_its_name_in_the_checkout(in
 def test_the_wheel_has_no_file_of_the_tests_and_no_bytecode(installed: Installed) -> None:
     with zipfile.ZipFile(installed.wheel) as archive:
         names = archive.namelist()
-    assert not [name for name in names if name.endswith((".pyc", ".elf", ".pem")) or "/tests/" in name]
+    own = [name for name in names if "/_source/examples/" not in name]  # the template of a product has tests
+    assert not [name for name in names if name.endswith((".pyc", ".elf", ".pem"))]
+    assert not [name for name in own if "/tests/" in name]
     assert "firstboot/_source/device/boards/mps2_an385/rom/Makefile" in names
     assert "firstboot/_source/examples/lamp/data/day.bin" in names
 

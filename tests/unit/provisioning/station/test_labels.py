@@ -211,7 +211,7 @@ def test_a_label_by_another_template_has_its_size_and_is_read_back(tmp_path: Pat
         ("{serial}", "{serial!r}", "no other field"),
         ("{serial}", "{serial:>99}", "no other field"),
         ("{serial}", "{serial", "no other field"),
-        ("{serial}", "", "must show {serial}"),
+        ("{serial}", "", "text must be a text of one line"),
         ("Updates until {support_end}", "Hello", "must show {support_end}"),
         ("height_mm = 3", "height_mm = 28", "[[lines]] need"),
         ("[label]", "[labels]", "[labels] is not known"),
