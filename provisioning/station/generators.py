@@ -1,6 +1,6 @@
 """Known generators of pseudo-random numbers, and the characters that programs usually make of their numbers.
 
-The output of each is a function of its seed, so a code that begins with it is no secret (PW-07).
+The output of each is a function of its seed, so a code that begins with it is not a secret (PW-07).
 """
 
 from __future__ import annotations

@@ -119,7 +119,7 @@ class Campaign:
         except PowerCut:
             pass
         flash.power_on()
-        # Without the facts that tasks noted which were ready when the power went.
+        # Without the facts that tasks noted that were ready when the power was cut.
         return flash, world.copy(case.operation)
 
     def run_case(self, name: str, seed: int, *, is_rerun: bool = False) -> Findings:

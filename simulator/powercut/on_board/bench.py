@@ -174,7 +174,8 @@ class BoardBench:
         records = device_records(flash)
         records.mount()
         digest = self.world.releases.release(NEW_RELEASE).payload_digest
-        pending = trial_state.Pending(NEW_RELEASE, 1, digest, len(image), 1, 0)
+        identity = digest + bytes(len(digest))  # payload, then envelope: a stored copy of any envelope
+        pending = trial_state.Pending(NEW_RELEASE, 1, identity, len(image), 1, 0)
         Store(records, DEVICE).write("pending", trial_state.encode_pending(pending))
         self._path(TRIED).write_bytes(flash.image())
 
