@@ -88,7 +88,7 @@ class Owner:
         self._clock = clock
         self._has_button = has_button
         self._pressed_ms: "int | None" = None
-        self.throttle = Throttle(user, clock, counters.are_kept(device))
+        self.throttle = Throttle(user, clock, device)
 
     def state(self) -> str:
         """Return the state of this locked unit (lifecycle.STATES), read from durable facts."""

@@ -37,19 +37,19 @@ def delay_s(failures: int) -> int:
 class Throttle:
     """The count of one device, stored in the user region's record `attempts`. The constructor only reads.
 
-    `is_kept`: whether the record must exist (counters.are_kept).
+    `device`: the store of `owned`, which says whether the record must exist (counters.are_kept).
     """
 
-    def __init__(self, store: "Store", clock: "Clock", is_kept: bool = False) -> None:
+    def __init__(self, store: "Store", clock: "Clock", device: "Store") -> None:
         self._store = store
         self._clock = clock
-        self.failures = self._load(is_kept)
+        self.failures = self._load(device)
         self._since_ms = clock.ticks_ms()
         self._is_waiting = self.failures > 0
 
-    def _load(self, is_kept: bool) -> int:
+    def _load(self, device: "Store") -> int:
         try:
-            fields = counters.read(self._store, counters.ATTEMPTS, is_kept)
+            fields = counters.read(self._store, counters.ATTEMPTS, device)
         except RecordDamagedError:
             return _MANY
         if fields is None:

@@ -37,13 +37,14 @@ def are_kept(device: "Store") -> bool:
     return fields is not None and fields.get(COUNTED) is True
 
 
-def read(store: "Store", name: str, is_kept: bool) -> "dict[Any, Any] | None":
+def read(store: "Store", name: str, device: "Store") -> "dict[Any, Any] | None":
     """Return the fields of a counter, None if it did not begin yet.
 
-    `is_kept`: what are_kept returns. Raises CounterLostError, RecordDamagedError.
+    `device`: the store of `owned`; it is read only if the counter is missing. Raises CounterLostError,
+    RecordDamagedError.
     """
     fields = store.read_map(name)
-    if fields is None and is_kept:
+    if fields is None and are_kept(device):
         raise CounterLostError(name=name)
     return fields
 
@@ -59,11 +60,10 @@ def begin(device: "Store", user: "Store") -> None:
 
 def lost(device: "Store", user: "Store") -> "list[RecordDamagedError]":
     """Return an error for each counter that is lost or damaged. Raises StorageError."""
-    is_kept = are_kept(device)
     found = []
     for store, name in [(device, name) for name, _ in ALWAYS] + [(user, ATTEMPTS)]:
         try:
-            read(store, name, is_kept)
+            read(store, name, device)
         except RecordDamagedError as error:
             found.append(error)
     return found

@@ -39,7 +39,7 @@ class Floors:
             self.fault = error
 
     def _load(self) -> None:
-        fields = counters.read(self._store, _RECORD, counters.are_kept(self._store))
+        fields = counters.read(self._store, _RECORD, self._store)
         if fields is None:
             return
         numbers: "list[Any]" = [fields.get(_KEYSET), fields.get(_CONTACT)]

@@ -63,7 +63,7 @@ class Staleness:
 
     def _load(self) -> int:
         try:
-            fields = counters.read(self._store, _RECORD, counters.are_kept(self._store))
+            fields = counters.read(self._store, _RECORD, self._store)
         except RecordDamagedError:
             return STALE_AFTER_S
         seconds = 0 if fields is None else fields.get(_SECONDS)

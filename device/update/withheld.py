@@ -66,7 +66,7 @@ class Withheld:
 
     def _load(self) -> None:
         try:
-            fields = counters.read(self._store, _RECORD, counters.are_kept(self._store))
+            fields = counters.read(self._store, _RECORD, self._store)
         except RecordDamagedError:
             fields = {}
         if fields is None:

@@ -279,7 +279,7 @@ def test_a_count_of_a_wrong_kind_counts_as_many():
     for value in (-1, True, "1", None):
         unit = MemoryUnit()
         unit.user.write_map("attempts", {1: value})
-        assert throttle.Throttle(unit.user, unit.clock).wait_s() == THROTTLE_CAP_S
+        assert throttle.Throttle(unit.user, unit.clock, unit.device).wait_s() == THROTTLE_CAP_S
 
 
 def test_the_delay_ends_although_ticks_wrap():
