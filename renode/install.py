@@ -170,7 +170,8 @@ def _unpack_tar(archived: tarfile.TarFile, target: Path) -> None:
         if place is None or member.isdir():
             continue
         place.parent.mkdir(parents=True, exist_ok=True)
-        if member.issym() and _leads_inside(place, member.linkname, target):
+        if member.issym():
+            _check_link(place, member.linkname, target)
             place.symlink_to(member.linkname)
             continue
         content = archived.extractfile(member) if member.isfile() else None
@@ -199,9 +200,8 @@ def _place(name: str, target: Path) -> Path | None:
     return place
 
 
-def _leads_inside(place: Path, link: str, target: Path) -> bool:
+def _check_link(place: Path, link: str, target: Path) -> None:
     if link.startswith("/") or not (place.parent / link).resolve().is_relative_to(target.resolve()):
         raise InstallError(
             f"The archive contains a link that leads out of its folder: {place.name} -> {link}"
         )
-    return True

@@ -83,9 +83,7 @@ class QemuBoard(Board):
 
         `chardevs` has the values of -chardev, those of the lines by name; QEMU inherits `descriptors` for them.
         """
-        program = shutil.which(PROGRAM)
-        if program is None:
-            raise ToolMissingError(PROGRAM, "Debian package qemu-system-arm")
+        program = find_program()
         with contextlib.ExitStack() as always:
             ours, theirs = socket.socketpair()
             always.callback(theirs.close)
@@ -199,6 +197,14 @@ class QemuBoard(Board):
             )
         except OSError:
             return "none"
+
+
+def find_program() -> str:
+    """Return the path of QEMU. Raises ToolMissingError."""
+    program = shutil.which(PROGRAM)
+    if program is None:
+        raise ToolMissingError(PROGRAM, "Debian package qemu-system-arm")
+    return program
 
 
 def _escaped(path: Path) -> str:

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from renode import rings
-from renode.errors import EmulatorError, ToolMissingError
+from renode.errors import EmulatorError
 from renode.machine import HostLines
 from renode.pace import Pace
-from renode.qemu import LINES, PROGRAM, QemuBoard
+from renode.qemu import LINES, QemuBoard, find_program
 from renode.qtest import Qtest
 from renode.recorded_lines import RecordedLine, Relay
 from renode.recording import INPUT_MAX_BYTES, Action, Recording, RecordingError, Run, digest_of
@@ -272,10 +272,7 @@ class RecordedQemuBoard(LoggedQemuBoard):
 
 def emulator_version() -> str:
     """Return the first line of QEMU's version. Raises ToolMissingError."""
-    program = shutil.which(PROGRAM)
-    if program is None:
-        raise ToolMissingError(PROGRAM, "Debian package qemu-system-arm")
     done = subprocess.run(
-        [program, "--version"], capture_output=True, text=True, timeout=_TIMEOUT_S, check=True
+        [find_program(), "--version"], capture_output=True, text=True, timeout=_TIMEOUT_S, check=True
     )
     return done.stdout.splitlines()[0] if done.stdout else "unknown"

@@ -20,15 +20,15 @@ from typing import IO, Final
 
 from device.boards.mps2_an385.memory_map import NVM_ADDRESS
 from device.layout import MPS2
+from renode import install
 from renode.errors import EmulatorError, ToolMissingError
 from renode.host_line import AwaitedLine
 from renode.machine import Board, HostLines
 from renode.monitor import Monitor
 
-PROGRAM: Final = "renode"
 REMEDY: Final = (
-    "install Renode 1.15.3 or later (a release archive or package, Homebrew's renode or conda-forge's renode-cli) "
-    "and put `renode` on PATH"
+    "run `firstboot emulator install`, or install Renode 1.15.3 or later (a release archive or package, Homebrew's "
+    "renode or conda-forge's renode-cli) and put `renode` on PATH"
 )
 HERE: Final = Path(__file__).parent
 _OPTIONS: Final = ("--disable-xwt", "--console", "--plain", "--hide-analyzers")
@@ -54,11 +54,11 @@ class RenodeBoard(Board):
         return self._process is not None and self._process.poll() is None
 
     def _start(self, page: bytes) -> HostLines:
-        program = shutil.which(PROGRAM)
+        program = install.find()
         if program is None:
-            raise ToolMissingError(PROGRAM, REMEDY)
+            raise ToolMissingError(install.PROGRAM, REMEDY)
         try:
-            return self._start_once(program, page)
+            return self._start_once(str(program), page)
         except BaseException:
             self._abandon()
             raise

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,7 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from renode.renode import PROGRAM, REMEDY
+from renode import install
+from renode.renode import REMEDY
 
 SUITES: Final = Path(__file__).parent / "suites"
 NOT_INSTALLED: Final = os.EX_TEMPFAIL  # 75: nothing was run, so this is neither success nor a failed scenario
@@ -32,14 +32,14 @@ def robot_command(emulator: str, output: Path, arguments: Sequence[str]) -> list
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the suites and return the exit code of Robot, NOT_INSTALLED if Renode is not on PATH."""
+    """Run the suites and return the exit code of Robot, NOT_INSTALLED if Renode is not installed."""
     parser = argparse.ArgumentParser(prog="python -m renode.run", description=__doc__)
     parser.add_argument("--on", choices=("renode", "qemu", "sim"), default="renode", help="where (renode)")
     parser.add_argument(
         "--output", type=Path, help="folder for the reports of Robot Framework and junit.xml; kept"
     )
     known, rest = parser.parse_known_args(arguments)
-    if known.on == "renode" and shutil.which(PROGRAM) is None:
+    if known.on == "renode" and install.find() is None:
         sys.stderr.write(f"Renode is not installed, so no scenario was run. To run them, {REMEDY}.\n")
         return NOT_INSTALLED
     if importlib.util.find_spec("robot") is None:

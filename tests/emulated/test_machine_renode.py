@@ -10,6 +10,7 @@ import pytest
 
 from device.boards.mps2_an385.memory_map import CUT_ORDER_ADDRESS, POWER_ON_ADDRESS, POWER_ON_BUTTON_HELD
 from device.layout import MPS2
+from renode import install
 from renode.errors import EmulatorError, LineClosedError, MachineError, ToolMissingError
 from renode.host_line import AwaitedLine
 from renode.machine import CutOrder
@@ -89,8 +90,17 @@ def test_a_renode_that_ends_at_once_is_quoted(board, stand_in):
     assert not board.is_powered
 
 
-def test_a_missing_renode_says_where_to_get_it(board, monkeypatch):
+def test_the_renode_that_emulator_install_unpacked_runs_the_board(board, stand_in, tmp_path, monkeypatch):
+    monkeypatch.setenv("FIRSTBOOT_CACHE", str(tmp_path / "cache"))
+    install.folder().mkdir(parents=True)
+    stand_in.rename(install.folder() / "renode")
+    board.power_on()
+    assert str(install.folder()) in (board.directory / "command-line.txt").read_text()
+
+
+def test_a_missing_renode_says_where_to_get_it(board, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", "/nonexistent")
+    monkeypatch.setenv("FIRSTBOOT_CACHE", str(tmp_path / "cache"))
     with pytest.raises(ToolMissingError, match="conda-forge"):
         board.power_on()
 

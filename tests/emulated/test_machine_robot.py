@@ -1,11 +1,11 @@
 """The Robot suites: complete, and green on QEMU; `make renode` runs the same suites under Renode."""
 
 import importlib.util
-import shutil
 import subprocess
 
 import pytest
 
+from renode import install
 from renode.keywords import BoardLibrary, _check_story
 from renode.run import main, robot_command
 from simulator.story.unit_keywords import UnitLibrary
@@ -50,8 +50,9 @@ def test_every_suite_for_every_machine_runs_in_the_simulator_as_well(tmp_path):
     assert "Suites.Updates" in done.stdout and "Suites.Boot" not in done.stdout
 
 
-def test_without_renode_the_run_is_no_success_and_names_the_next_step(monkeypatch, capsys):
+def test_without_renode_the_run_is_no_success_and_names_the_next_step(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("FIRSTBOOT_CACHE", str(tmp_path))
     assert main([]) == 75
     printed = capsys.readouterr().err
     assert printed.startswith("Renode is not installed") and "conda-forge" in printed
@@ -82,9 +83,7 @@ def test_a_demo_whose_named_step_did_not_pass_fails_the_keyword():
         _check_story(STORY_PASSED, 1, ["setup"])
 
 
-@pytest.mark.skipif(
-    shutil.which("renode") is None, reason="Renode is not installed: see python -m renode.run"
-)
+@pytest.mark.skipif(install.find() is None, reason="Renode is not installed: see python -m renode.run")
 @pytest.mark.emulated
 def test_the_boot_scenarios_pass_on_renode(tmp_path):
     done = run_robot(tmp_path, "--suite", "boot", emulator="renode")
