@@ -48,11 +48,7 @@ def ways(seed: int | str | bytes) -> int:
     """Return how many starts `sequences` compares for this seed."""
     if not isinstance(seed, int):
         return _MERSENNE_WAYS
-    return _MERSENNE_WAYS + sum(
-        len(shifts)
-        for _, numbers, shifts in _NUMBERS
-        if seed <= _MASK32 or numbers not in _SEEDED_WITH_32_BITS
-    )
+    return _WAYS_OF_SHORT if seed <= _MASK32 else _WAYS_OF_LONG
 
 
 def _mersenne(seed: int | str | bytes) -> Iterator[str]:
@@ -213,3 +209,7 @@ _NUMBERS: Final[tuple[tuple[str, Callable[[int], Iterator[int]], tuple[int, ...]
     ("pcg32", _pcg32, (0, 16, 27)),
 )
 _SEEDED_WITH_32_BITS: Final = (_glibc, _mt19937)  # a longer seed is cut, and both take long to start
+_WAYS_OF_SHORT: Final = _MERSENNE_WAYS + sum(len(shifts) for _, _, shifts in _NUMBERS)
+_WAYS_OF_LONG: Final = _WAYS_OF_SHORT - sum(
+    len(shifts) for _, numbers, shifts in _NUMBERS if numbers in _SEEDED_WITH_32_BITS
+)

@@ -49,12 +49,12 @@ def _document(use: Use, rows: Sequence[Found]) -> dict[str, Any]:
         "ready": not missing(rows),
         "needs": [
             {
-                "name": one.name,
-                "present": one.is_present,
-                "optional": one.is_optional,
-                "detail": one.detail if one.is_present else "",
-                "why": one.why,
-                "install": "" if one.is_present else one.remedy,
+                "name": one.need.name,
+                "present": one.detail is not None,
+                "optional": one.need.is_optional,
+                "detail": one.detail or "",
+                "why": one.need.why,
+                "install": one.need.remedy if one.detail is None else "",
             }
             for one in rows
         ],
@@ -64,17 +64,14 @@ def _document(use: Use, rows: Sequence[Found]) -> dict[str, Any]:
 def _print(name: str, use: Use, rows: Sequence[Found]) -> None:
     lacks = missing(rows)
     print_line(f"{use.title} ({name}): {f'{len(lacks)} missing' if lacks else 'ready'}")
-    width = max(len(one.name) for one in rows)
+    width = max(len(one.need.name) for one in rows)
     for one in rows:
-        mark = "ok     " if one.is_present else "no     " if one.is_optional else "MISSING"
-        detail = one.detail if one.is_present else one.why
-        print_line(f"  {mark}  {one.name:{width}}  {detail}")
-    packages = [
-        one.remedy.rpartition(" install ")[2] for one in lacks if one.remedy.startswith("sudo apt-get")
-    ]
+        mark = "MISSING" if one.is_missing else "no     " if one.detail is None else "ok     "
+        print_line(f"  {mark}  {one.need.name:{width}}  {one.detail or one.need.why}")
+    packages = [need.package for need in lacks if need.package]
     if packages:
         print_line(f"  to install: sudo apt-get install {' '.join(dict.fromkeys(packages))}")
-    for one in lacks:
-        if not one.remedy.startswith("sudo apt-get"):
-            print_line(f"  to install {one.name}: {one.remedy}")
+    for need in lacks:
+        if need.command:
+            print_line(f"  to install {need.name}: {need.command}")
     print_line(f"  {'then' if lacks else 'try'}: {use.command}\n")

@@ -9,25 +9,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 _VERSION_TIMEOUT_S: Final = 60
 _OLDEST_PYTHON: Final = (3, 11)
 _FREE_BYTES: Final = 2_000_000_000  # sources, objects and images of every firmware variant
-
-
-@dataclass(frozen=True)
-class Found:
-    """One need and what was found. `detail`: version, path or reason."""
-
-    name: str
-    is_present: bool
-    detail: str
-    is_optional: bool
-    why: str
-    remedy: str
 
 
 @dataclass(frozen=True)
@@ -44,11 +32,27 @@ class Need:
     command: str = ""
     is_optional: bool = False
 
+    @property
+    def remedy(self) -> str:
+        """Return the command that installs it."""
+        return self.command or f"sudo apt-get install {self.package}"
+
     def check(self) -> Found:
         """Look once."""
-        detail = self.look()
-        remedy = self.command or f"sudo apt-get install {self.package}"
-        return Found(self.name, detail is not None, detail or "not found", self.is_optional, self.why, remedy)
+        return Found(self, self.look())
+
+
+@dataclass(frozen=True)
+class Found:
+    """One need and what was found: version or path, None if it is missing."""
+
+    need: Need
+    detail: str | None
+
+    @property
+    def is_missing(self) -> bool:
+        """Return whether a use cannot do without it and this machine lacks it."""
+        return self.detail is None and not self.need.is_optional
 
 
 @dataclass(frozen=True)
@@ -163,10 +167,6 @@ def _postgresql() -> str | None:
     return str(newest[-1].parent) if newest else _program("initdb")()
 
 
-def _softhsm() -> str | None:
-    return _program("softhsm2-util")()
-
-
 def _synchronised_clock() -> str | None:
     text = _first_line(["timedatectl", "show", "--property=NTPSynchronized", "--value"])
     return "synchronised" if text == "yes" else None
@@ -191,6 +191,7 @@ BUILD: Final = (
     ),
     Need("C sources", "MicroPython, lwIP and Mbed TLS", _sources, "dpkg-dev"),
 )
+QEMU: Final = Need("qemu-system-arm", "emulates the board", _program("qemu-system-arm"), "qemu-system-arm")
 SLIRP: Final = Need("libslirp", "network of the emulated board", _slirp, "libslirp0")
 BROKER: Final = Need(
     "mosquitto",
@@ -209,7 +210,7 @@ POSTGRES: Final = Need(
 TOKEN: Final = Need(
     "SoftHSM",
     "keys in a PKCS#11 token, for tests; your own token works too",
-    _softhsm,
+    _program("softhsm2-util"),
     "softhsm2",
     is_optional=True,
 )
@@ -237,7 +238,7 @@ USES: Final = {
             PYTHON,
             CACHE,
             *BUILD,
-            Need("qemu-system-arm", "emulates the board", _program("qemu-system-arm"), "qemu-system-arm"),
+            QEMU,
             SLIRP,
             BROKER,
         ),
@@ -268,17 +269,17 @@ USES: Final = {
             PYTHON,
             CACHE,
             *BUILD,
-            Need("qemu-system-arm", "emulates the board", _program("qemu-system-arm"), "qemu-system-arm"),
+            QEMU,
             SLIRP,
-            Need("mosquitto", "MQTT broker", _program("mosquitto", version=("-h",)), "mosquitto"),
+            replace(BROKER, is_optional=False),
             Need(
                 "libcoap",
                 "an independent CoAP peer",
                 _program("coap-client-notls", version=()),
                 "libcoap3-bin",
             ),
-            Need("PostgreSQL", "registry on a server", _postgresql, "postgresql"),
-            Need("SoftHSM", "PKCS#11 token", _softhsm, "softhsm2"),
+            replace(POSTGRES, is_optional=False),
+            replace(TOKEN, is_optional=False),
             Need(
                 "Chromium",
                 "looks at the pages",
@@ -291,6 +292,6 @@ USES: Final = {
 }
 
 
-def missing(found: Sequence[Found]) -> list[Found]:
+def missing(found: Sequence[Found]) -> list[Need]:
     """Return what a use cannot do without and this machine lacks."""
-    return [one for one in found if not one.is_present and not one.is_optional]
+    return [one.need for one in found if one.is_missing]
