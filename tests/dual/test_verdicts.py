@@ -94,7 +94,8 @@ def test_a_verdict_about_the_stored_copy_is_lifted_by_the_owner_or_a_renewed_off
         assert found.pending.verdict(renewed, False) == 0
 
 
-def test_a_confirmed_release_ends_the_verdicts_on_older_ones():
+def newer_release_on_trial():
+    """A unit that refused release 2, because its trial hung, and that tries release 3: its bench, and its start."""
     bench = Bench()
     bad, objects = release(2)
     good, more = release(3, files={"__init__.py": b"good"})
@@ -104,6 +105,11 @@ def test_a_confirmed_release_ends_the_verdicts_on_older_ones():
     bench.start(booted(reset_reason=RESET_WATCHDOG))
     bench.install(good, objects)
     found = bench.start()
+    return bench, found
+
+
+def test_a_confirmed_release_ends_the_verdicts_on_older_ones():
+    bench, found = newer_release_on_trial()
     assert found.pending.confirm() is None
     assert bench.store.read("failed") is None
 
@@ -186,15 +192,7 @@ class FullOf(MemoryRecords):
 
 def test_a_write_that_fails_after_the_confirm_mark_closes_no_unit_and_is_made_good():
     for name in ("progress", "appset", "failed", "pending"):
-        bench = Bench()
-        bad, objects = release(2)
-        good, more = release(3, files={"__init__.py": b"good"})
-        objects.update(more)
-        bench.install(bad, objects)
-        bench.start()
-        bench.start(booted(reset_reason=RESET_WATCHDOG))
-        bench.install(good, objects)
-        found = bench.start()
+        bench, found = newer_release_on_trial()
         records, bench.store._records = bench.store._records, FullOf(name, bench.store._records)
         error = found.pending.confirm()
         assert isinstance(error, StorageFullError) and not found.pending.is_trial, name
