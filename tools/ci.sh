@@ -56,6 +56,8 @@ check() {
     run "mypy --strict: esp32 port, against its stubs" check_chip esp32 device/ports/esp32.py device/ports/rtc.py device/ports/sockets.py
     run "mypy --strict: rp2 port, against its stubs" check_chip rp2 device/ports/rp2.py device/ports/rtc.py
     run "import-linter: who may import whom" "$venv/bin/lint-imports" --no-logo --no-cache
+    run "zizmor: workflows and actions" "$venv/bin/zizmor" --offline --quiet .github examples/product
+    run "hadolint: container recipes" "$venv/bin/hadolint" Containerfile provisioning/servers/deploy/Containerfile
     run "architecture: import rules, dialect, mpy-cross, limits, documents, prose, vocabulary" "$python" -m pytest -q -p no:cacheprovider tests/architecture
     if [ -n "$failed" ]; then
         say "FAILED"
