@@ -29,6 +29,7 @@ OWN: Final = {
     "registry": "provisioning.cli.registry:app",
     "release": "provisioning.cli.release:app",
     "serve": "provisioning.cli.serve:app",
+    "report": "provisioning.cli.report:app",
     "site": "provisioning.cli.site:app",
     "statement": "provisioning.cli.statement:app",
     "station": "provisioning.cli.station:app",

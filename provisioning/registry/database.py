@@ -36,7 +36,7 @@ from provisioning.registry.engine import check_durability, make_engine
 from provisioning.registry.errors import RegistryError
 from provisioning.registry.fingerprint_key import KEY_BYTES, create_private, fingerprint, read_key
 from provisioning.registry.location import Location
-from provisioning.registry.models import Setting
+from provisioning.registry.schema import REGISTRY, StoreKind
 
 CHECK_NAME: Final = "key check"
 ID_NAME: Final = "registry id"
@@ -44,8 +44,8 @@ DATABASE_ERRORS: Final = (DatabaseError, sqlite3.Error, psycopg.Error)
 _NEXT_STEPS: Final = {  # by the beginning of SQLite's error name
     "SQLITE_FULL": "; free space on the disk, then try again",
     "SQLITE_READONLY": "; make the file and its folder writable for this user",
-    "SQLITE_CANTOPEN": "; check that this user may write in the registry's folder",
-    "SQLITE_BUSY": "; another program has locked the registry: end it, then try again",
+    "SQLITE_CANTOPEN": "; check that this user may write in the folder of the database",
+    "SQLITE_BUSY": "; another program has locked the database: end it, then try again",
     "SQLITE_IOERR": "; check disk and file system",
 }
 
@@ -59,6 +59,7 @@ class Database:
     location: Location
     key: bytes = field(repr=False)
     file_identity: tuple[int, int] = (0, 0)
+    kind: StoreKind = REGISTRY
 
     def require_file(self) -> None:
         """Raise RegistryError if the open file was removed or replaced.
@@ -69,7 +70,9 @@ class Database:
         if file is None or (found := _identity(file)) == self.file_identity:
             return
         what = "is gone" if found == (0, 0) else "was replaced while it was in use"
-        raise RegistryError(f"{file.name} {what}: restore the registry, then start the station again")
+        raise RegistryError(
+            f"{file.name} {what}: restore the {self.kind.noun}, then start the {self.kind.user} again"
+        )
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Session]:
@@ -95,7 +98,7 @@ def reporting_errors(database: Database) -> Iterator[None]:
         yield
     except DATABASE_ERRORS as error:
         database.require_file()  # a lost file explains more than the error that it causes
-        raise RegistryError(f"the registry's database failed: {failure_text(error)}") from None
+        raise RegistryError(f"the {database.kind.noun}'s database failed: {failure_text(error)}") from None
     database.require_file()
 
 
@@ -122,14 +125,16 @@ def _identity(file: Path | None) -> tuple[int, int]:
     return (found.st_dev, found.st_ino) if found is not None else (0, 0)
 
 
-def open_database(location: Location) -> Database:
+def open_database(location: Location, kind: StoreKind = REGISTRY) -> Database:
     """Open an existing registry. Raises RegistryError, with different texts for a missing and a failing registry."""
     if location.file is not None:
-        _require_present(location.file)
-    return _opened(location, lambda connection: _require_tables(connection, location))
+        _require_present(location.file, kind)
+    return _opened(location, kind, lambda connection: _require_tables(connection, location, kind))
 
 
-def create_database(location: Location, *, key: bytes | None = None, exist_ok: bool = False) -> Database:
+def create_database(
+    location: Location, *, key: bytes | None = None, exist_ok: bool = False, kind: StoreKind = REGISTRY
+) -> Database:
     """Create a registry with `key` or a new fingerprint key. Raises RegistryError if it exists already.
 
     `exist_ok`: open the existing registry instead. An empty file counts as no registry, so that a station
@@ -142,66 +147,66 @@ def create_database(location: Location, *, key: bytes | None = None, exist_ok: b
             with contextlib.suppress(FileExistsError):
                 os.close(os.open(location.file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     except OSError as error:
-        raise RegistryError(f"the registry {location.name} cannot be created: {error.strerror}") from None
+        raise RegistryError(f"the {kind.noun} {location.name} cannot be created: {error.strerror}") from None
 
     def fill(connection: Connection) -> None:
-        if not schema.prepare(connection):
+        if not schema.prepare(connection, kind):
             if not exist_ok:
-                raise RegistryError(f"there is a registry at {location.name} already; nothing was changed")
+                raise RegistryError(f"there is a {kind.noun} at {location.name} already; nothing was changed")
             return
         with Session(connection) as session:
             found = _new_key(location.key_path, key)
-            session.add(Setting(name=ID_NAME, value=secrets.token_bytes(16)))
-            session.add(Setting(name=CHECK_NAME, value=_check_value(found)))
+            session.add(kind.setting(name=ID_NAME, value=secrets.token_bytes(16)))
+            session.add(kind.setting(name=CHECK_NAME, value=_check_value(found)))
             session.flush()
 
-    return _opened(location, fill)
+    return _opened(location, kind, fill)
 
 
-def _opened(location: Location, prepare: Callable[[Connection], None]) -> Database:
+def _opened(location: Location, kind: StoreKind, prepare: Callable[[Connection], None]) -> Database:
     engine = make_engine(location, has_foreign_keys=True)
     try:
-        _migrate(location)
+        _migrate(location, kind)
         with engine.begin() as connection:
             check_durability(connection)
             prepare(connection)
             with Session(connection) as session:
                 found = _existing_key(location.key_path)
-                _check(session, found, location.key_path)
-                registry_id = session.get_one(Setting, ID_NAME).value
+                _check(session, found, location.key_path, kind)
+                registry_id: bytes = session.get_one(kind.setting, ID_NAME).value
     except DATABASE_ERRORS as error:
         engine.dispose()
-        what = "is not a registry, or it is damaged" if _is_foreign(error) else "cannot be opened"
-        raise RegistryError(f"the registry {location.name} {what}: {failure_text(error)}") from None
+        what = f"is not a {kind.noun}, or it is damaged" if _is_foreign(error) else "cannot be opened"
+        raise RegistryError(f"the {kind.noun} {location.name} {what}: {failure_text(error)}") from None
     except OSError as error:
         engine.dispose()
         raise RegistryError(f"{error.filename or location.name} cannot be read: {error.strerror}") from None
-    return Database(engine, registry_id, location, found, _identity(location.file))
+    return Database(engine, registry_id, location, found, _identity(location.file), kind)
 
 
-def _require_present(file: Path) -> None:
+def _require_present(file: Path, kind: StoreKind) -> None:
     """Raise RegistryError if the file is missing (rule 5) or cannot be examined."""
     try:
         mode = file.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
-        raise RegistryError(_absent_text(str(file))) from None
+        raise RegistryError(_absent_text(str(file), kind)) from None
     except OSError as error:
-        raise RegistryError(f"the registry {file} cannot be read: {error.strerror}") from None
+        raise RegistryError(f"the {kind.noun} {file} cannot be read: {error.strerror}") from None
     if not stat.S_ISREG(mode):
-        raise RegistryError(f"{file} is not a file: name the registry's file")
+        raise RegistryError(f"{file} is not a file: name the {kind.noun}'s file")
 
 
-def _require_tables(connection: Connection, location: Location) -> None:
+def _require_tables(connection: Connection, location: Location, kind: StoreKind) -> None:
     if schema.revision(connection) == "":
-        raise RegistryError(_absent_text(location.name))
-    schema.prepare(connection)
+        raise RegistryError(_absent_text(location.name, kind))
+    schema.prepare(connection, kind)
 
 
-def _absent_text(name: str) -> str:
-    return f"there is no registry {name}: check the name, or create one with firstboot registry init"
+def _absent_text(name: str, kind: StoreKind) -> str:
+    return f"there is no {kind.noun} {name}: check the name, or create one with {kind.create}"
 
 
-def _migrate(location: Location) -> None:
+def _migrate(location: Location, kind: StoreKind) -> None:
     """Migrate an older schema, in one transaction.
 
     SQLite changes a table by replacing it, which it allows only while foreign keys are off. They are checked
@@ -211,10 +216,12 @@ def _migrate(location: Location) -> None:
     try:
         with engine.begin() as connection:
             found = schema.revision(connection)
-            if found in schema.KNOWN and found != schema.HEAD:
-                schema.migrate(connection, found)
+            if found in kind.known and found != kind.head:
+                schema.migrate(connection, found, kind=kind)
                 if location.file is not None and connection.exec_driver_sql("PRAGMA foreign_key_check").all():
-                    raise RegistryError("the registry cannot be migrated: its tables contradict each other")
+                    raise RegistryError(
+                        f"the {kind.noun} cannot be migrated: its tables contradict each other"
+                    )
     finally:
         engine.dispose()
 
@@ -223,10 +230,10 @@ def _check_value(key: bytes) -> bytes:
     return fingerprint(key, "registry key check", b"")
 
 
-def _check(session: Session, key: bytes, key_path: Path) -> None:
-    stored = session.get(Setting, CHECK_NAME)
+def _check(session: Session, key: bytes, key_path: Path, kind: StoreKind) -> None:
+    stored = session.get(kind.setting, CHECK_NAME)
     if stored is None or not hmac.compare_digest(stored.value, _check_value(key)):
-        raise RegistryError(f"{key_path.name} is not the key of this registry")
+        raise RegistryError(f"{key_path.name} is not the key of this {kind.noun}")
 
 
 def _new_key(path: Path, wanted: bytes | None) -> bytes:

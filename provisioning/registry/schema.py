@@ -9,31 +9,64 @@ Rules:
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, MetaData, inspect, text
 
 from provisioning.registry.errors import RegistryError
-from provisioning.registry.models import Base
+from provisioning.registry.models import Base, Setting
 
-HEAD: Final = "0005"
-KNOWN: Final = ("0001", "0002", "0003", "0004", "0005")
 _VERSION_TABLE: Final = "alembic_version"
 
 
-def prepare(connection: Connection) -> bool:
+@dataclass(frozen=True)
+class StoreKind:
+    """A kind of database that this package opens: its tables, its revisions, and its words for messages.
+
+    `setting`: the model of its facts about itself. `known`: every revision, the newest last.
+    """
+
+    noun: str
+    metadata: MetaData
+    setting: Any
+    known: tuple[str, ...]
+    scripts: str  # alembic's script location
+    create: str  # the command that creates one
+    user: str  # the program that is started again after a restore
+
+    @property
+    def head(self) -> str:
+        """Return the newest revision."""
+        return self.known[-1]
+
+
+HEAD: Final = "0005"
+KNOWN: Final = ("0001", "0002", "0003", "0004", "0005")
+REGISTRY: Final = StoreKind(
+    noun="registry",
+    metadata=Base.metadata,
+    setting=Setting,
+    known=KNOWN,
+    scripts="provisioning.registry:migrations",
+    create="firstboot registry init",
+    user="station",
+)
+
+
+def prepare(connection: Connection, kind: StoreKind = REGISTRY) -> bool:
     """Create the tables inside the running transaction. Return False if they exist already. Raises RegistryError."""
     found = revision(connection)
     if found == "":
-        Base.metadata.create_all(connection)
+        kind.metadata.create_all(connection)
         connection.execute(
             text(f"CREATE TABLE {_VERSION_TABLE} (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
         )
-        connection.execute(text(f"INSERT INTO {_VERSION_TABLE} VALUES (:head)"), {"head": HEAD})  # noqa: S608
+        connection.execute(text(f"INSERT INTO {_VERSION_TABLE} VALUES (:head)"), {"head": kind.head})  # noqa: S608
         return True
-    if found not in KNOWN:
+    if found not in kind.known:
         raise RegistryError(
-            f"the registry was written by another version of this program (schema {found}): use that version"
+            f"the {kind.noun} was written by another version of this program (schema {found}): use that version"
         )
     return False
 
@@ -49,14 +82,14 @@ def revision(connection: Connection) -> str:
     return "0001" if "production_record" in tables else "unknown"
 
 
-def migrate(connection: Connection, found: str, target: str = HEAD) -> None:
-    """Run the migrations from revision `found` to `target` on this connection."""
+def migrate(connection: Connection, found: str, target: str = "", kind: StoreKind = REGISTRY) -> None:
+    """Run the migrations from revision `found` to `target` (default: the newest) on this connection."""
     from alembic import command
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", "provisioning.registry:migrations")
+    config.set_main_option("script_location", kind.scripts)
     config.attributes["connection"] = connection
     if found == "0001" and _VERSION_TABLE not in inspect(connection).get_table_names():
         command.stamp(config, "0001")
-    command.upgrade(config, target)
+    command.upgrade(config, target or kind.head)
