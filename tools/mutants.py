@@ -169,9 +169,12 @@ def _fields(node: Any) -> Iterator[tuple[str, Any]]:
 def _removals(source: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
     """Replace one statement of a function by `pass`; the lines below keep their numbers."""
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    ends = [function.body[-1] for function in functions]
     for statement in [inner for function in functions for inner in ast.walk(function)]:
         if not isinstance(statement, REMOVABLE) or _says_nothing(statement):
             continue
+        if statement in ends and isinstance(statement, ast.Return) and _is_none(statement.value):
+            continue  # a function without it gives None too
         lines = source.encode().splitlines(keepends=True)
         first, last = statement.lineno - 1, (statement.end_lineno or statement.lineno) - 1
         head, tail = lines[first][: statement.col_offset], lines[last][statement.end_col_offset :]
@@ -183,6 +186,10 @@ def _says_nothing(statement: ast.stmt) -> bool:
     """Return whether a statement has no effect: a docstring or a declaration without a value."""
     is_text = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
     return is_text or (isinstance(statement, ast.AnnAssign) and statement.value is None)
+
+
+def _is_none(value: ast.expr | None) -> bool:
+    return value is None or (isinstance(value, ast.Constant) and value.value is None)
 
 
 # C --------------------------------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ def _fetch_list(chunks: "Target", payload: "Target", name: str) -> "Generator[ob
     if chunks.size > CHUNK_LIST_BYTES:
         raise LimitError(what="chunk list", limit=CHUNK_LIST_BYTES)
     data = yield FetchObject(chunks.digest, chunks.size)
-    if len(data) != chunks.size or sha256(data).digest() != chunks.digest:
+    if sha256(data).digest() != chunks.digest:
         raise DigestMismatchError(component=name)
     return split_digests(data, payload.size)
 
@@ -131,7 +131,7 @@ def install(
 
 def _check_room(manifest: "VerifiedManifest", boot: "BootState", app_slot: "AppSlot | None") -> None:
     size = manifest.firmware.size
-    if size == 0 or size > boot.slot_limit_bytes:
+    if size > boot.slot_limit_bytes:
         raise LimitError(what="payload", limit=boot.slot_limit_bytes)
     if manifest.app is None:
         return
@@ -149,7 +149,7 @@ def _bring_firmware(
         yield from _bring(boot, slot, manifest.chunks, manifest.firmware, ("chunks", "firmware"))
     info = check_image(boot, slot, manifest.firmware.size)
     build = info.version[3]
-    if build != manifest.sequence_number and (manifest.app is None or build > manifest.sequence_number):
+    if build > manifest.sequence_number or (manifest.app is None and build < manifest.sequence_number):
         raise ImageFormatError(reason="build number")
     return info
 

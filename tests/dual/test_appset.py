@@ -202,6 +202,15 @@ def test_firmware_and_set_are_staged_together():
     assert bench.start(booted(1, digest_of(payload))).application.running.binding.sequence == 2
 
 
+def test_a_release_without_a_set_installs_firmware_alone_on_a_unit_with_application_slots():
+    bench = Bench()
+    manifest, objects = release(2, image())
+    plain = Manifest(2, manifest.chunks, manifest.firmware, None, None, None)
+    assert bench.install(plain, objects).version == (2, 0, 0, 2)
+    assert bench.boot_state.marks(1).is_staged
+    assert bench.sets.binding(0) is None and bench.sets.binding(1) is None
+
+
 def test_nothing_is_staged_if_the_set_is_not_a_bundle():
     for data in (b"no bundle", bundle.encode(FILES) + b"\0"):
         bench = Bench()

@@ -6,7 +6,9 @@ from hashlib import sha256
 from memory_flash import SMALL, MemoryFlash
 
 from device.errors import DigestMismatchError, ImageFormatError, LimitError, LinkError, SecurityCounterError
+from device.limits import CHUNK_LIST_BYTES
 from device.update import flow
+from device.update.appset import AppSets
 from device.update.slots import BootState
 
 Component = namedtuple("Component", ("digest", "size", "uri"))
@@ -47,8 +49,8 @@ def manifest_of(payload):
     return made, chunk_list, chunks
 
 
-def drive(running, chunk_list, chunks, asked=None, break_after=None):
-    """Answer the effects of install(); return its result."""
+def drive(running, chunk_list, chunks, asked=None, break_after=None, steps=None):
+    """Answer the effects of install(); return its result. `asked`, `steps`: lists for chunk numbers and progress."""
     answer = None
     fetched = 0
     while True:
@@ -66,6 +68,8 @@ def drive(running, chunk_list, chunks, asked=None, break_after=None):
             if asked is not None:
                 asked.append(effect.index)
             answer = chunks[effect.index]
+        elif steps is not None and isinstance(effect, flow.Progress):
+            steps.append((effect.done, effect.total))
 
 
 def refused(error, manifest, boot, chunk_list, chunks):
@@ -97,9 +101,10 @@ def test_a_transfer_continues_from_the_stored_chunks():
         raise AssertionError("not broken")
     except LinkError:
         pass
-    asked = []
-    drive(flow.install(manifest, boot, 1), chunk_list, chunks, asked)
+    asked, steps = [], []
+    drive(flow.install(manifest, boot, 1), chunk_list, chunks, asked, None, steps)
     assert asked == [2]
+    assert steps == [(0, 3)] * 3 + [(3, 3)]  # three chunks are compared, one is fetched
 
 
 def test_a_chunk_list_that_is_not_the_signed_one_is_refused_before_any_write():
@@ -121,17 +126,87 @@ def test_a_wrong_chunk_is_named_and_not_written():
     assert SMALL.slot_offsets[1] + 4096 not in flash.erased
 
 
-def test_a_short_chunk_is_refused():
-    manifest, chunk_list, chunks = manifest_of(image())
-    chunks[0] = chunks[0][:-1]
-    refused(DigestMismatchError, manifest, BootState(MemoryFlash(), SMALL), chunk_list, chunks)
+def listed(chunk_list, payload):
+    """Return a manifest whose author signed this chunk list for this payload."""
+    chunks = Component(sha256(chunk_list).digest(), len(chunk_list), "")
+    return Manifest(2, chunks, Component(sha256(payload).digest(), len(payload), ""), None, None, None)
+
+
+def test_a_chunk_of_another_length_is_refused_even_if_the_list_names_it():
+    payload = image()
+    _, chunk_list, chunks = manifest_of(payload)
+    for other in (chunks[1][:-1], chunks[1] + b"\x00"):
+        named = chunk_list[:32] + sha256(other).digest() + chunk_list[64:]
+        boot = BootState(MemoryFlash(), SMALL)
+        sent = [chunks[0], other, chunks[2]]
+        found = refused(DigestMismatchError, listed(named, payload), boot, named, sent)
+        assert found.fields == {"component": "firmware", "chunk": 1}, len(other)
+
+
+def on_both_sides(data, at):
+    """Return two changes of `data` at byte `at`: one has a higher SHA-256 than `data`, one has a lower."""
+    right = sha256(data).digest()
+    found = {}
+    for change in range(1, 256):
+        other = data[:at] + bytes([data[at] ^ change]) + data[at + 1 :]
+        found[sha256(other).digest() > right] = other
+    return found[True], found[False]
+
+
+def test_every_wrong_digest_is_refused_whether_it_is_above_or_below_the_signed_one():
+    payload = image()
+    manifest, chunk_list, chunks = manifest_of(payload)
+    for other in on_both_sides(chunk_list, 0):
+        found = refused(DigestMismatchError, manifest, BootState(MemoryFlash(), SMALL), other, chunks)
+        assert found.fields == {"component": "chunks"}
+    for other in on_both_sides(chunks[1], 7):
+        sent = [chunks[0], other, chunks[2]]
+        found = refused(DigestMismatchError, manifest, BootState(MemoryFlash(), SMALL), chunk_list, sent)
+        assert found.fields == {"component": "firmware", "chunk": 1}
+    for other in on_both_sides(payload, 5000):  # the author's list is that of another payload
+        _, other_list, sent = manifest_of(other)
+        made = listed(other_list, payload)
+        found = refused(DigestMismatchError, made, BootState(MemoryFlash(), SMALL), other_list, sent)
+        assert found.fields == {"component": "firmware"}
 
 
 def test_a_list_that_does_not_cover_the_payload_is_refused():
-    manifest, chunk_list, chunks = manifest_of(image())
-    short = chunk_list[:-32]
-    made = Manifest(2, Component(sha256(short).digest(), len(short), ""), manifest.firmware, None, None, None)
-    refused(DigestMismatchError, made, BootState(MemoryFlash(), SMALL), short, chunks)
+    payload = image()
+    _, chunk_list, chunks = manifest_of(payload)
+    for other in (chunk_list[:-32], chunk_list[:-1], chunk_list + b"\x00", chunk_list + bytes(32)):
+        boot = BootState(MemoryFlash(), SMALL)
+        found = refused(DigestMismatchError, listed(other, payload), boot, other, chunks)
+        assert found.fields == {"component": "chunks", "reason": "length"}
+
+
+def test_a_list_has_one_digest_for_each_begun_chunk():
+    for size, count in ((1, 1), (4095, 1), (4096, 1), (4097, 2), (8192, 2)):
+        assert flow.split_digests(bytes(32 * count), size) == [bytes(32)] * count
+
+
+def first_effect(size=9000, list_bytes=96, app_bytes=None):
+    """Return the first effect of an install of payloads of these sizes."""
+    app, app_slot = None, None
+    if app_bytes is not None:
+        app, app_slot = Component(b"a" * 32, app_bytes, ""), flow.AppSlot(AppSets(MemoryFlash(), SMALL), 0, b"")
+    chunks = Component(b"c" * 32, list_bytes, "")
+    made = Manifest(2, chunks, Component(b"f" * 32, size, ""), chunks, app, None)
+    return next(flow.install(made, BootState(MemoryFlash(), SMALL), 1, app_slot))
+
+
+def test_payloads_and_lists_of_exactly_the_largest_size_are_fetched():
+    for largest, limit in (
+        ({"size": 4 * 4096}, 4 * 4096),
+        ({"list_bytes": CHUNK_LIST_BYTES}, CHUNK_LIST_BYTES),
+        ({"app_bytes": 3 * 4096}, 3 * 4096),
+    ):
+        assert isinstance(first_effect(**largest), flow.FetchObject)
+        name = list(largest)[0]
+        try:
+            first_effect(**{name: largest[name] + 1})
+            raise AssertionError("fetched")
+        except LimitError as error:
+            assert error.fields["limit"] == limit
 
 
 def test_a_payload_larger_than_the_slot_is_refused_before_it_is_fetched():
@@ -165,6 +240,14 @@ def test_an_image_below_the_security_counter_is_refused():
         "have": 2,
         "offered": 1,
     }
+
+
+def test_an_image_at_the_security_counter_is_staged():
+    manifest, chunk_list, chunks = manifest_of(image(counter=2))
+    boot = BootState(MemoryFlash(), SMALL)
+    boot.raise_security_counter(2)
+    drive(flow.install(manifest, boot, 1), chunk_list, chunks)
+    assert boot.marks(1).is_staged
 
 
 def test_a_signed_payload_that_is_no_image_is_refused():
@@ -215,16 +298,4 @@ def test_a_sector_that_lost_a_bit_after_it_was_written_is_found_by_the_read_back
     slot = SMALL.slot_offsets[1]
     flash = ForgetfulFlash(slot + 0x250, slot + 0x2000)  # in the body, which no other check reads
     found = refused(DigestMismatchError, manifest, BootState(flash, SMALL), chunk_list, chunks)
-    assert found.fields == {"component": "firmware"}
-
-
-def test_a_signed_list_of_another_payload_of_the_same_size_is_found_by_the_read_back():
-    manifest, chunk_list, chunks = manifest_of(image())
-    other = bytes([chunks[0][0x250] ^ 1]).join((chunks[0][:0x250], chunks[0][0x251:]))
-    other_list = sha256(other).digest() + chunk_list[32:]
-    made = Manifest(
-        2, Component(sha256(other_list).digest(), len(other_list), ""), manifest.firmware, None, None, None
-    )
-    boot = BootState(MemoryFlash(), SMALL)
-    found = refused(DigestMismatchError, made, boot, other_list, [other] + chunks[1:])
     assert found.fields == {"component": "firmware"}

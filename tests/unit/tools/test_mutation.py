@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from tools import mutants, mutation_run
+from tools import mutants, mutation_code, mutation_fork, mutation_targets
 
 SOURCE = '''"""A module."""
 LIMIT = 3
@@ -49,6 +49,15 @@ def test_every_statement_of_a_function_that_does_something_is_removed_once() -> 
         "Door.open\n- return LIMIT\n+ pass",
         'Door.open\n- raise ValueError(\n- "shut"\n- )\n+ pass',
     ]
+
+
+def test_a_return_of_none_at_the_end_of_a_function_is_left_alone() -> None:
+    text = "def f(a):\n    if a:\n        return None\n    g()\n    return None\n"
+    assert [key for key in keys("f.py", text) if key.endswith("+ pass")] == [
+        "f\n- g()\n+ pass",
+        "f\n- return None\n+ pass",
+    ]
+    assert [mutant.first for mutant in mutants.mutants_of("f.py", text) if "- return None" in mutant.key] == [3]
 
 
 def test_the_lines_below_a_removed_statement_keep_their_numbers() -> None:
@@ -105,8 +114,8 @@ def changed(old: str, new: str) -> str:
 
 
 def test_a_change_inside_of_a_function_reaches_the_live_module(door: ModuleType) -> None:
-    codes = mutation_run.changed_functions(SOURCE, changed("code == 7", "code != 7"), "door.py")
-    assert codes is not None and mutation_run.put(door, codes)
+    codes = mutation_code.changed_functions(SOURCE, changed("code == 7", "code != 7"), "door.py")
+    assert codes is not None and mutation_code.put(door, codes)
     door.Door().open(7)
     with pytest.raises(ValueError, match="shut"):
         door.Door().open(6)
@@ -114,22 +123,22 @@ def test_a_change_inside_of_a_function_reaches_the_live_module(door: ModuleType)
 
 def test_a_change_of_a_constant_reaches_the_live_module(door: ModuleType) -> None:
     after = changed("LIMIT = 3", "LIMIT = 4")
-    assert mutation_run.changed_functions(SOURCE, after, "door.py") is None
-    assert mutation_run.changed_values(door, SOURCE, after) == {"LIMIT": 4}
+    assert mutation_code.changed_functions(SOURCE, after, "door.py") is None
+    assert mutation_code.changed_values(door, SOURCE, after) == {"LIMIT": 4}
 
 
 def test_a_change_of_a_default_needs_fresh_imports(door: ModuleType) -> None:
     before, after = changed("(self, code)", "(self, code=1)"), changed("(self, code)", "(self, code=2)")
-    assert mutation_run.changed_functions(before, after, "door.py") is None
-    assert not mutation_run.changed_values(door, before, after)
+    assert mutation_code.changed_functions(before, after, "door.py") is None
+    assert not mutation_code.changed_values(door, before, after)
 
 
 def test_a_fork_that_dies_gives_no_answer() -> None:
     def dies() -> None:
         raise SystemExit(3)
 
-    assert mutation_run.in_child(dies, 5) is None
-    assert mutation_run.in_child(lambda: ["answer"], 5) == ["answer"]
+    assert mutation_fork.in_child(dies, 5) is None
+    assert mutation_fork.in_child(lambda: ["answer"], 5) == ["answer"]
 
 
 def test_an_endless_loop_is_ended() -> None:
@@ -137,28 +146,108 @@ def test_an_endless_loop_is_ended() -> None:
         while True:
             pass
 
-    assert mutation_run.in_child(loops, 0) is None
+    assert mutation_fork.in_child(loops, 0) is None
 
 
 @pytest.fixture
-def report(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+def mutation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
     monkeypatch.syspath_prepend(str(Path(mutants.__file__).parent))
     import mutation
 
-    monkeypatch.delitem(sys.modules, "mutation")
-    return mutation.report
+    for name in ("mutation", "mutants", "mutation_targets"):
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(mutation, "WORK", tmp_path)
+    return mutation
 
 
-RESULTS = [{"outcome": "killed", "key": "a"}, {"outcome": "survived", "key": "b"}]
+RESULTS = [("a", "killed"), ("b", "survived")]
 
 
-def test_a_survivor_asks_for_work_until_it_is_accepted(report: Callable[..., int]) -> None:
-    assert report("door.py", RESULTS, {}) == 1
-    assert report("door.py", RESULTS, {"door.py": {"b": "the same"}}) == 0
+def test_a_survivor_asks_for_work_until_it_is_accepted(mutation: ModuleType) -> None:
+    assert mutation.report("door.py", RESULTS, {}) == ("door.py", 1, 0, 1)
+    assert mutation.report("door.py", RESULTS, {"b": "the same"}) == ("door.py", 1, 1, 0)
 
 
 def test_an_accepted_change_that_a_test_notices_now_asks_for_work(
-    report: Callable[..., int], capsys: pytest.CaptureFixture[str]
+    mutation: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert report("door.py", RESULTS, {"door.py": {"a": "the same", "b": "the same"}}) == 1
+    assert mutation.report("door.py", RESULTS, {"a": "the same", "b": "the same"}) == ("door.py", 1, 1, 1)
     assert "accepted, but no survivor: a" in capsys.readouterr().out
+
+
+def test_the_table_has_a_row_for_each_module_and_the_sum(mutation: ModuleType) -> None:
+    lines = mutation.table([("door.py", 5, 2, 1), ("key.py", 3, 0, 0), ("lost.py", None, None, None)]).split("\n")
+    assert [line.split() for line in lines[1:]] == [
+        ["door.py", "8", "5", "2", "1"],
+        ["key.py", "3", "3", "0", "0"],
+        ["lost.py", "not", "judged"],
+        ["all", "11", "8", "2", "1"],
+    ]
+
+
+@pytest.fixture
+def judged(mutation: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The modules that a run judges; each has one survivor, and nothing is run."""
+    asked: list[str] = []
+
+    def mutate(tree: Path, module: str, is_again: bool) -> list[tuple[str, str]]:
+        asked.append(module)
+        return [("a", "survived")]
+
+    monkeypatch.setattr(mutation, "mutate", mutate)
+    monkeypatch.setattr(mutation, "_copy", lambda tree: tree)
+    monkeypatch.setattr(mutation, "TARGETS", {"door.py": (), "key.py": ()})
+    monkeypatch.setattr(mutation, "PENDING", ("key.py",))
+    return asked
+
+
+def test_a_module_that_is_not_worked_through_is_left_out_and_named(
+    mutation: ModuleType, judged: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert mutation.main([]) == 1
+    assert judged == ["door.py"]
+    assert "key.py: not worked through yet, and left out here" in capsys.readouterr().out
+
+
+def test_a_module_that_is_not_worked_through_runs_by_its_name(mutation: ModuleType, judged: list[str]) -> None:
+    assert mutation.main(["key.py"]) == 1
+    assert judged == ["key.py"]
+
+
+def test_a_module_without_tests_is_refused(mutation: ModuleType, judged: list[str]) -> None:
+    assert mutation.main(["window.py"]) == 2
+    assert judged == []
+
+
+def test_every_module_and_every_test_file_that_is_named_exists() -> None:
+    root = Path(mutants.__file__).parents[1]
+    for module in mutation_targets.TARGETS:
+        for path in [module, *mutation_targets.tests_of(module)]:
+            assert (root / path.split("::")[0]).is_file(), path
+    accepted = json.loads((root / "tests" / "mutation-accepted.json").read_text(encoding="utf-8"))
+    assert set(accepted) | set(mutation_targets.PENDING) <= set(mutation_targets.TARGETS)
+
+
+def test_a_run_again_tries_only_what_no_test_noticed_before(
+    mutation: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "door.py").write_text(SOURCE, encoding="utf-8")
+    tried: list[int] = []
+
+    def run(tree: Path, module: str, made: list[mutants.Mutant]) -> list[tuple[str, str]]:
+        tried.append(len(made))
+        return [(one.key, "survived" if "LIMIT" in one.key else "killed") for one in made]
+
+    monkeypatch.setattr(mutation, "_run", run)
+    first = mutation.mutate(tmp_path, "door.py", False)
+    again = mutation.mutate(tmp_path, "door.py", True)
+    assert sorted(again) == sorted(first)
+    assert tried == [len(first), sum(outcome == "survived" for _, outcome in first)]
+
+
+def test_two_runs_beside_each_other_have_a_copy_each(mutation: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mutation, "_copy", lambda tree: tree)
+    with mutation.own_copy() as first, mutation.own_copy() as second:
+        assert first != second
+    with mutation.own_copy() as third:
+        assert third == first
