@@ -169,7 +169,7 @@ def _fields(node: Any) -> Iterator[tuple[str, Any]]:
 def _removals(source: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
     """Replace one statement of a function by `pass`; the lines below keep their numbers."""
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    ends = [function.body[-1] for function in functions]
+    ends = [end for function in functions for end in _ends(function.body)]
     for statement in [inner for function in functions for inner in ast.walk(function)]:
         if not isinstance(statement, REMOVABLE) or _says_nothing(statement):
             continue
@@ -186,6 +186,19 @@ def _says_nothing(statement: ast.stmt) -> bool:
     """Return whether a statement has no effect: a docstring or a declaration without a value."""
     is_text = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
     return is_text or (isinstance(statement, ast.AnnAssign) and statement.value is None)
+
+
+def _ends(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Yield the statements of a function's body after which it ends."""
+    last = body[-1]
+    yield last
+    if isinstance(last, ast.Try) and not last.finalbody:
+        for block in [last.orelse or last.body, *(handler.body for handler in last.handlers)]:
+            yield from _ends(block)
+    elif isinstance(last, ast.If | ast.With):
+        yield from _ends(last.body)
+        if isinstance(last, ast.If) and last.orelse:
+            yield from _ends(last.orelse)
 
 
 def _is_none(value: ast.expr | None) -> bool:

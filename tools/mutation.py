@@ -48,7 +48,7 @@ class FailedError(Exception):
 
 @contextmanager
 def own_copy() -> Iterator[Path]:
-    """Yield a fresh copy of the tracked files that no other run uses."""
+    """Yield a fresh copy of the checkout, without ignored files, that no other run uses."""
     WORK.mkdir(parents=True, exist_ok=True)
     for number in count(1):
         with (WORK / f"lock-{number}").open("w") as lock:
@@ -62,7 +62,12 @@ def own_copy() -> Iterator[Path]:
 
 def _copy(tree: Path) -> Path:
     shutil.rmtree(tree, ignore_errors=True)
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True).stdout
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    ).stdout
     for name in listed.decode().split("\0"):
         source = ROOT / name
         if name and source.is_file():
@@ -73,11 +78,13 @@ def _copy(tree: Path) -> Path:
 
 def mutate(tree: Path, module: str, is_again: bool) -> list[tuple[str, str]]:
     """Return (key, outcome) of each change of `module`. Raises FailedError if the unchanged module fails."""
-    kept = WORK / f"{module.replace('/', '-')}.json"
+    kept = WORK / f"{module.replace('/', '-')}.outcomes.json"
     mutants = mutants_of(module, (tree / module).read_text(encoding="utf-8"))
     known: dict[str, str] = {}
     if is_again and kept.exists():
-        known = {key: KILLED for key, outcome in json.loads(kept.read_text(encoding="utf-8")) if outcome == KILLED}
+        known = {
+            key: KILLED for key, outcome in json.loads(kept.read_text(encoding="utf-8")) if outcome == KILLED
+        }
     tried = [mutant for mutant in mutants if mutant.key not in known]
     found = [(mutant.key, KILLED) for mutant in mutants if mutant.key in known]
     if tried:

@@ -278,8 +278,8 @@ class _DeltaSurvey(_Survey):
         if at < 0:
             super()._fetch(effect)
             return
-        if self._source is None or effect.digest is None or effect.size is None:
-            raise SuitError(reason="delta without its condition")
+        if effect.digest is None or effect.size is None:
+            raise SuitError(reason="not set", parameter="suit-parameter-image-digest or -size")
         if at != len(self._patch) or self._matched_patch != at:
             raise SuitError(reason="order of fetches")
         self._patch.append(Target(effect.digest, effect.size, effect.uri))

@@ -67,7 +67,7 @@ class PendingRelease:
         if slot < trial_state.FIRST_SET:
             return self._image.boot_state, slot
         sets = self._application.sets
-        if sets is None or slot >= trial_state.FIRST_SET + sets.count:
+        if sets is None:
             raise RecordDamagedError(name="pending")
         return sets, slot - trial_state.FIRST_SET
 

@@ -137,7 +137,9 @@ def test_a_public_key_has_the_form_of_its_algorithm():
             else:
                 assert anchors.decode(anchors.encode(trusted)) == trusted
     for first in (0, 2, 3, 5):  # a P-256 key is an uncompressed point
-        not_encoded(make((Key(b"k", -9, ROLE_SUPPORT, bytes([first]) + PUBLIC[1:]),), NO_RULES), CborError, "form")
+        not_encoded(
+            make((Key(b"k", -9, ROLE_SUPPORT, bytes([first]) + PUBLIC[1:]),), NO_RULES), CborError, "form"
+        )
 
 
 def test_as_many_keys_and_revoked_ids_as_the_limits_say_are_kept():
@@ -152,11 +154,15 @@ def test_as_many_keys_and_revoked_ids_as_the_limits_say_are_kept():
 def test_no_id_is_there_twice_or_both_trusted_and_revoked():
     not_encoded(make((ROOT, AUTHOR, ROOT), NO_RULES), CborError, "key id twice")
     not_encoded(make((ROOT,), Rules((), (), 1, (b"b", b"a", b"b"))), CborError, "key revoked twice")
-    not_encoded(make((ROOT, AUTHOR), Rules((), (), 1, (b"x", b"author"))), CborError, "revoked key among the keys")
+    not_encoded(
+        make((ROOT, AUTHOR), Rules((), (), 1, (b"x", b"author"))), CborError, "revoked key among the keys"
+    )
 
 
 def test_a_policy_is_for_root_or_author_once_with_at_most_four_signatures():
-    roots = [Key(bytes([at]), -9, ROLE_ROOT, b"\x04" + bytes([at]) * 64) for at in range(SIGNATURES_TRIED + 1)]
+    roots = [
+        Key(bytes([at]), -9, ROLE_ROOT, b"\x04" + bytes([at]) * 64) for at in range(SIGNATURES_TRIED + 1)
+    ]
 
     def ruled(*policies):
         return make(roots + [AUTHOR], Rules(policies, (), 1, ()))

@@ -188,22 +188,24 @@ def first_effect(size=9000, list_bytes=96, app_bytes=None):
     """Return the first effect of an install of payloads of these sizes."""
     app, app_slot = None, None
     if app_bytes is not None:
-        app, app_slot = Component(b"a" * 32, app_bytes, ""), flow.AppSlot(AppSets(MemoryFlash(), SMALL), 0, b"")
+        app, app_slot = (
+            Component(b"a" * 32, app_bytes, ""),
+            flow.AppSlot(AppSets(MemoryFlash(), SMALL), 0, b""),
+        )
     chunks = Component(b"c" * 32, list_bytes, "")
     made = Manifest(2, chunks, Component(b"f" * 32, size, ""), chunks, app, None)
     return next(flow.install(made, BootState(MemoryFlash(), SMALL), 1, app_slot))
 
 
 def test_payloads_and_lists_of_exactly_the_largest_size_are_fetched():
-    for largest, limit in (
-        ({"size": 4 * 4096}, 4 * 4096),
-        ({"list_bytes": CHUNK_LIST_BYTES}, CHUNK_LIST_BYTES),
-        ({"app_bytes": 3 * 4096}, 3 * 4096),
+    for name, limit in (
+        ("size", 4 * 4096),
+        ("list_bytes", CHUNK_LIST_BYTES),
+        ("app_bytes", 3 * 4096),
     ):
-        assert isinstance(first_effect(**largest), flow.FetchObject)
-        name = list(largest)[0]
+        assert isinstance(first_effect(**{name: limit}), flow.FetchObject)
         try:
-            first_effect(**{name: largest[name] + 1})
+            first_effect(**{name: limit + 1})
             raise AssertionError("fetched")
         except LimitError as error:
             assert error.fields["limit"] == limit

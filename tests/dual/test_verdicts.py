@@ -8,7 +8,7 @@ from test_flow import image
 from device.codec import bundle
 from device.errors import StorageFullError
 from device.layout import RESET_EXTERNAL, RESET_POWER_ON, RESET_SOFTWARE, RESET_WATCHDOG
-from device.limits import RENEWED_OFFERS
+from device.limits import FAILED_RELEASES, RENEWED_OFFERS
 from device.records.store import DEVICE, Store
 from device.update import trial_state
 from device.update.failures import Failures
@@ -145,20 +145,98 @@ def test_envelopes_that_anyone_can_make_lift_a_verdict_only_a_few_times():
     assert failures.cause(name, envelopes[0], True) == 0, "the owner can always try again"
 
 
+def stored_verdicts(stored):
+    store = Store(MemoryRecords(), DEVICE)
+    store.write_map("failed", {1: stored})
+    return Failures(store)
+
+
 def test_verdicts_of_another_form_count_as_none_and_stop_no_unit():
+    name = b"r" * 32
     for stored in (
         5,
         [5],
         [[1, 2, 3, 4]],
-        [["2", b"r" * 32, 1, b"e" * 32]],
-        [[2, b"r" * 32, 99, b"e" * 32]],
+        [["2", name, 1, b"e" * 32]],
+        [[True, name, 1, b"e" * 32]],
+        [[2, name, True, b"e" * 32]],
+        [[2, name, 1, "e" * 32]],
+        [[2, "r" * 32, 1, b"e" * 32]],
+        [[2, name, 99, b"e" * 32]],
+        [[2, name, len(trial_state.CAUSES), b"e" * 32]],
+        [[2, name, 0, b"e" * 32]],
+        [[2, name, -1, b"e" * 32]],
+        [[2, name, 1]],
+        [[2, name, 1, b"e" * 32, 5]],
         {},
     ):
-        store = Store(MemoryRecords(), DEVICE)
-        store.write_map("failed", {1: stored})
-        failures = Failures(store)
-        assert failures.cause(b"r" * 32, b"e" * 32, False) == 0 and failures.newest() == 0
+        failures = stored_verdicts(stored)
+        assert failures.cause(name, b"e" * 32, False) == 0 and failures.newest() == 0, stored
         failures.forget(9)
+
+
+def test_a_verdict_is_kept_with_every_cause_and_beside_ones_of_another_form():
+    name = b"r" * 32
+    for cause in range(1, len(trial_state.CAUSES)):
+        failures = stored_verdicts([5, [2, name, cause, b"e" * 32], [3, name, 99, b""]])
+        assert failures.cause(name, b"e" * 32, False) == cause and failures.newest() == 2
+
+
+def test_each_release_has_its_own_verdict_and_its_own_envelopes():
+    store = Store(MemoryRecords(), DEVICE)
+    failures = Failures(store)
+    names = [bytes([at]) * 32 for at in (1, 2, 3)]
+    for at in (0, 1, 2):
+        failures.add(2 + at, names[at], 3 + at, bytes([10 + at]) * 32)
+    for read in (failures, Failures(store)):  # as remembered, and as read at the next start
+        assert [read.cause(name, b"", True) for name in names] == [3, 4, 5]
+        assert read.cause(b"\0" * 32, b"", True) == read.cause(b"\xff" * 32, b"", True) == 0
+        assert read.newest() == 4
+    failures.add(3, names[1], 5, bytes([20]) * 32)
+    assert store.read_map("failed") == {
+        1: [
+            [2, names[0], 3, bytes([10]) * 32],
+            [4, names[2], 5, bytes([12]) * 32],
+            [3, names[1], 5, bytes([11]) * 32 + bytes([20]) * 32],
+        ]
+    }
+
+
+def test_an_envelope_that_failed_twice_is_remembered_once():
+    store = Store(MemoryRecords(), DEVICE)
+    failures = Failures(store)
+    for _ in range(2):
+        failures.add(2, b"r" * 32, trial_state.REFUSED_BY_ROM, b"e" * 32)
+    assert store.read_map("failed")[1][0][3] == b"e" * 32
+    assert failures.cause(b"r" * 32, b"e" * 32, False) == trial_state.REFUSED_BY_ROM
+    assert failures.cause(b"r" * 32, b"n" * 32, False) == 0
+    failures.add(2, b"r" * 32, trial_state.REFUSED_BY_ROM, b"n" * 32)
+    for tried in (b"e" * 32, b"n" * 32):
+        assert failures.cause(b"r" * 32, tried, False) == trial_state.REFUSED_BY_ROM
+    assert failures.cause(b"r" * 32, b"m" * 32, False) == 0
+
+
+def test_a_confirm_forgets_what_is_not_above_its_number_and_writes_only_then():
+    store = Store(MemoryRecords(), DEVICE)
+    failures = Failures(store)
+    for number in (2, 3, 4):
+        failures.add(number, bytes([number]) * 32, trial_state.WATCHDOG, b"")
+    writes = len(store._records.log)
+    failures.forget(1)
+    assert len(store._records.log) == writes
+    failures.forget(3)
+    assert [entry[0] for entry in store.read_map("failed")[1]] == [4] and failures.newest() == 4
+    failures.forget(4)
+    assert store.read("failed") is None and failures.newest() == 0
+
+
+def test_a_record_that_cannot_be_read_is_one_without_verdicts():
+    store = Store(MemoryRecords(), DEVICE)
+    Failures(store).add(2, b"r" * 32, trial_state.WATCHDOG, b"")
+    store._records.damage("failed")
+    assert Failures(store).newest() == 0
+    Failures(store).add(3, b"s" * 32, trial_state.WATCHDOG, b"")
+    assert Failures(store).newest() == 3
 
 
 def test_the_largest_record_of_verdicts_fits():
@@ -167,6 +245,9 @@ def test_the_largest_record_of_verdicts_fits():
         for envelope in range(1 + RENEWED_OFFERS):
             failures.add((1 << 64) - 1, bytes([number]) * 32, 5, bytes([envelope]) * 32)
     assert failures.cause(b"\x27" * 32, b"", False) == trial_state.RESTARTED
+    oldest = 40 - FAILED_RELEASES
+    assert failures.cause(bytes([oldest]) * 32, b"", False) == trial_state.RESTARTED
+    assert failures.cause(bytes([oldest - 1]) * 32, b"", False) == 0
 
 
 class FullOf(MemoryRecords):

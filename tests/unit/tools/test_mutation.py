@@ -57,7 +57,14 @@ def test_a_return_of_none_at_the_end_of_a_function_is_left_alone() -> None:
         "f\n- g()\n+ pass",
         "f\n- return None\n+ pass",
     ]
-    assert [mutant.first for mutant in mutants.mutants_of("f.py", text) if "- return None" in mutant.key] == [3]
+    assert [mutant.first for mutant in mutants.mutants_of("f.py", text) if "- return None" in mutant.key] == [
+        3
+    ]
+
+
+def test_a_return_of_none_in_the_last_block_of_a_function_is_left_alone() -> None:
+    text = "def f(a):\n    try:\n        if a:\n            return None\n    except E:\n        return None\n"
+    assert not [key for key in keys("f.py", text) if key.endswith("- return None\n+ pass")]
 
 
 def test_the_lines_below_a_removed_statement_keep_their_numbers() -> None:
@@ -176,7 +183,9 @@ def test_an_accepted_change_that_a_test_notices_now_asks_for_work(
 
 
 def test_the_table_has_a_row_for_each_module_and_the_sum(mutation: ModuleType) -> None:
-    lines = mutation.table([("door.py", 5, 2, 1), ("key.py", 3, 0, 0), ("lost.py", None, None, None)]).split("\n")
+    lines = mutation.table([("door.py", 5, 2, 1), ("key.py", 3, 0, 0), ("lost.py", None, None, None)]).split(
+        "\n"
+    )
     assert [line.split() for line in lines[1:]] == [
         ["door.py", "8", "5", "2", "1"],
         ["key.py", "3", "3", "0", "0"],
@@ -209,7 +218,9 @@ def test_a_module_that_is_not_worked_through_is_left_out_and_named(
     assert "key.py: not worked through yet, and left out here" in capsys.readouterr().out
 
 
-def test_a_module_that_is_not_worked_through_runs_by_its_name(mutation: ModuleType, judged: list[str]) -> None:
+def test_a_module_that_is_not_worked_through_runs_by_its_name(
+    mutation: ModuleType, judged: list[str]
+) -> None:
     assert mutation.main(["key.py"]) == 1
     assert judged == ["key.py"]
 
@@ -245,7 +256,9 @@ def test_a_run_again_tries_only_what_no_test_noticed_before(
     assert tried == [len(first), sum(outcome == "survived" for _, outcome in first)]
 
 
-def test_two_runs_beside_each_other_have_a_copy_each(mutation: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_runs_beside_each_other_have_a_copy_each(
+    mutation: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(mutation, "_copy", lambda tree: tree)
     with mutation.own_copy() as first, mutation.own_copy() as second:
         assert first != second
