@@ -43,7 +43,7 @@ TARGETS: Final[dict[str, tuple[str, ...]]] = {
     "device/update/delta.py": ("delta", "patching"),
     "device/update/journal.py": ("update_keys", "verdicts"),
     "device/update/progress.py": ("update_keys", "update_floors"),
-    "device/update/installer.py": ("verdicts", "appset"),
+    "device/update/installer.py": ("installer",),
     "device/owner/onboarding.py": (
         "onboarding",
         "password_change",

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class Installer:
     """The runner of the flow: it carries out the flow's effects. `pause()` lets other tasks run between two steps.
 
-    `done` and `total` count the steps of the payload under way. `delta` is the result of the last delta: None
+    `done` and `total` count the steps of the payload under way, `fetched` the chunks that the source of this install
+    served. `delta` is the result of the last delta: None
     without one, 0 if the firmware was made from it, else the error number.
     """
 
@@ -27,7 +28,7 @@ class Installer:
         self._releases = releases
         self._journal = journal
         self._pause = pause
-        self.done = self.total = 0
+        self.done = self.total = self.fetched = 0
         self.delta: "int | None" = None
 
     async def install(self, manifest: "VerifiedManifest", source: "Source") -> None:
@@ -36,6 +37,7 @@ class Installer:
         slot = releases.pending.begin(manifest)
         running = flow.install(manifest, releases.image.boot_state, slot, releases.application.next_slot())
         self.delta = None
+        self.fetched = 0
         try:
             effect = running.send(None)
             while True:
@@ -52,7 +54,9 @@ class Installer:
 
     async def _answer(self, effect: object, source: "Source") -> "bytes | bool | None":
         if isinstance(effect, flow.FetchChunk):
-            return await source.chunk(effect.index)
+            data: bytes = await source.chunk(effect.index)
+            self.fetched += 1
+            return data
         if isinstance(effect, flow.FetchObject):
             return await source.object(effect.digest, effect.size)
         if isinstance(effect, flow.PlanPayload):

@@ -148,11 +148,10 @@ class UpdateService:
             self.is_restart_wanted = True
 
     async def _install(self, manifest: "VerifiedManifest", source: "Source") -> None:
-        done = self.installer.done
         try:
             await self.installer.install(manifest, source)
         except LinkError:
-            if self.installer.done == done:
+            if not self.installer.fetched:
                 self._arrived = 0  # a source that serves the manifest and no chunk serves no release
             raise
 

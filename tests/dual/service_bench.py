@@ -84,18 +84,16 @@ class Consent:
 
 
 class Installer:
-    """`error` is what an install raises, after `steps` chunks."""
+    """`error` is what an install raises, after `fetched` chunks."""
 
     def __init__(self, bench):
         self._bench = bench
-        self.done, self.delta = 5, None
-        self.error, self.steps = None, 0
+        self.fetched, self.delta, self.error = 0, None, None
         self.installed = []
 
     async def install(self, manifest, source):
         assert self._bench.service.state == DOWNLOADING
         self.installed.append(manifest.sequence_number)
-        self.done += self.steps
         if self.error is not None:
             raise self.error
 

@@ -3,9 +3,10 @@
 import test_keyset as base
 import test_trust
 import test_update_keys as keys
-from service_bench import Bench, Running
+from service_bench import Bench, Running, signed
 from test_update_keys import FakeImage
 
+from device.codec import cbor
 from device.errors import (
     ConditionError,
     FlashError,
@@ -32,6 +33,15 @@ def test_a_newer_release_is_installed_and_asks_for_a_restart():
     assert found.is_restarting and found.failure is None and found.error_code == 0
     assert found.reference.digest == envelope.decode_digest(envelope.decode(data).digest)
     assert found.image_digest == FakeImage.digest and found.version == "1.0.0+1" and found.sequence == 0
+
+
+def test_the_reference_uri_of_an_authentic_release_is_reported():
+    bench = Bench()
+    members = cbor.decode(test_trust.content(7))
+    members[4] = "https://example.com/m"
+    bench.source.offered = signed(cbor.encode(members))
+    assert bench.check() is None
+    assert bench.last_report().reference.uri == "https://example.com/m"
 
 
 def test_a_check_without_a_release_ends_idle_and_reports_nothing_about_one():

@@ -84,11 +84,11 @@ def test_an_authentic_release_of_another_class_is_none_of_this_units():
 
 
 def test_a_source_that_serves_the_manifest_and_no_chunk_serves_no_release():
-    for steps, bits in ((0, 1), (1, 0)):
+    for fetched, bits in ((0, 1), (1, 0)):
         bench = Bench()
         bench.names(release=9)
         bench.offer(9)
-        bench.installer.error, bench.installer.steps = LinkError(reason="gone"), steps
+        bench.installer.error, bench.installer.fetched = LinkError(reason="gone"), fetched
         assert isinstance(bench.check(), LinkError)
         assert bench.trusted.withheld.bits == bits and not bench.service.is_restart_wanted
         # A link error is reported only if the source withholds and may have broken off this transfer alone.
