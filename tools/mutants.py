@@ -192,7 +192,7 @@ def _ends(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     """Yield the statements of a function's body after which it ends."""
     last = body[-1]
     yield last
-    if isinstance(last, ast.Try) and not last.finalbody:
+    if isinstance(last, ast.Try):
         for block in [last.orelse or last.body, *(handler.body for handler in last.handlers)]:
             yield from _ends(block)
     elif isinstance(last, ast.If | ast.With):

@@ -85,7 +85,40 @@ TARGETS: Final[dict[str, tuple[str, ...]]] = {
 
 # Modules whose survivors nobody has worked through yet. A run of every module leaves them out and names them; a run of
 # one module by its name reports it. When none of its survivors is open any more, take the module out of this list.
-PENDING: Final[tuple[str, ...]] = ()
+PENDING: Final[tuple[str, ...]] = (
+    "device/trust/anchors.py",
+    "device/trust/verify.py",
+    "device/trust/profile.py",
+    "device/update/trial_state.py",
+    "device/update/trusted_state.py",
+    "device/update/signed_records.py",
+    "device/update/releases.py",
+    "device/update/withheld.py",
+    "device/update/slots.py",
+    "device/update/running_image.py",
+    "device/update/app_choice.py",
+    "device/update/appset.py",
+    "device/update/patching.py",
+    "device/update/delta.py",
+    "device/update/journal.py",
+    "device/update/progress.py",
+    "device/update/installer.py",
+    "device/owner/onboarding.py",
+    "device/owner/credential.py",
+    "device/owner/setup_code.py",
+    "device/owner/throttle.py",
+    "device/owner/reset.py",
+    "device/owner/lifecycle.py",
+    "device/owner/passwords.py",
+    "device/owner/typed.py",
+    "device/records/freshness.py",
+    "device/records/support.py",
+    "device/records/timekeeper.py",
+    "device/records/staleness.py",
+    "device/net/places.py",
+    f"{_BOARD}/rom/boot.c",
+    "simulator/boot.py",
+)
 
 
 def tests_of(module: str) -> list[str]:

@@ -8,7 +8,7 @@ from test_update_keys import FakeImage, NoApplication, NothingPending
 from device.errors import LinkError
 from device.update import trial_state
 from device.update.releases import Releases
-from device.update.service import CHECKING, DOWNLOADING
+from device.update.service import CHECKING, DOWNLOADING, Hooks, UpdateService
 
 
 class Pending(NothingPending):
@@ -135,8 +135,14 @@ class Bench(keys.Bench):
         super().restart()
         self.pending, self.application, self.image = Pending(), Application(), Image()
         self.consent = Consent()
-        self.service.releases = Releases(self.image, self.application, self.pending, self.progress)
-        self.service.consent = self.consent
+        self.service = UpdateService(
+            self.service.profile,
+            Releases(self.image, self.application, self.pending, self.progress),
+            self.trusted,
+            self.consent,
+            self.service.journal,
+            Hooks(keys.pause, lambda: True),
+        )
         self.service.installer = self.installer = Installer(self)
         self.source = Source(self)
 

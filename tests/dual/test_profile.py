@@ -1,4 +1,4 @@
-"""What a manifest may ask of a unit, run without signatures: conditions, order of fetches, matches, deltas."""
+"""Run manifests without signatures: conditions, order of fetches, matches, deltas, and the refusals by name."""
 
 import test_trust as base
 import test_trust_app as apps

@@ -121,6 +121,16 @@ def test_the_running_release_is_offered_again_without_being_read_again():
     assert bench.installer.installed == [7], "its application set is missing"
 
 
+def test_a_running_release_that_is_offered_hides_no_error_of_the_same_check():
+    bench = Bench()
+    bench.offer(7)
+    bench.confirmed(7)
+    bench.check()
+    bench.source.offered_support = b"damaged"
+    bench.check()
+    assert bench.service.journal.last_error is not None
+
+
 def test_an_older_release_and_one_too_far_ahead_are_refused_and_shown_at_every_check():
     for sequence in (6, 7 + 1_000_001):
         bench = Bench()
@@ -171,10 +181,13 @@ def test_a_new_key_set_forgets_what_was_refused_under_the_old_one():
 
 def test_an_envelope_of_another_author_has_a_reference_without_a_uri():
     bench = Bench()
-    data = test_trust.signed(test_trust.content())
+    members = cbor.decode(test_trust.content())
+    members[4] = "https://example.com/m"
+    data = test_trust.signed(cbor.encode(members))
     bench.source.offered = data
     assert isinstance(bench.check(), SignatureError)
     assert bench.last_report().reference == report.reference_of(data, False)
+    assert bench.last_report().reference.uri == ""
     assert bench.last_report().failure.section == 20
     assert bench.installer.installed == []
 

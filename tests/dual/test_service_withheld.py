@@ -1,4 +1,4 @@
-"""What the update service counts as a release that it has, and what it reports as withheld (UP-13)."""
+"""The releases that the update service counts as its own, and those that it reports as withheld (UP-13)."""
 
 import test_trust
 from service_bench import Bench
@@ -51,7 +51,7 @@ def test_a_release_that_the_unit_has_in_any_form_is_not_withheld():
 
     for has in (runs, tries, shows, refuses):
         bench = Bench()
-        bench.names(release=9)
+        bench.names(release=9, keyset=0)
         has(bench)
         bench.check()
         assert bench.trusted.withheld.bits == 0, has
@@ -91,6 +91,7 @@ def test_a_source_that_serves_the_manifest_and_no_chunk_serves_no_release():
         bench.installer.error, bench.installer.fetched = LinkError(reason="gone"), fetched
         assert isinstance(bench.check(), LinkError)
         assert bench.trusted.withheld.bits == bits and not bench.service.is_restart_wanted
+        assert ["have=0" in text for text in withheld_events(bench)] == [True] * bits
         # A link error is reported only if the source withholds and may have broken off this transfer alone.
         assert len(bench.source.reports) == bits
 
