@@ -20,6 +20,7 @@ from provisioning.cli.report_due import due_items
 from provisioning.cli.report_duties import aware, embargo, filed, worksheet
 from provisioning.cli.report_intake import held_mails, intake
 from provisioning.cli.report_mail import outbox_command, send, settle_mail
+from provisioning.cli.report_serve import serve_form
 from provisioning.cli.report_store import checkpoint, export, init, promise, set_clock, verify_store
 from provisioning.cli.report_triage import triage
 
@@ -36,6 +37,7 @@ app = CommandGroup(HELP)
 # In the order of use, which is the order of the help.
 app.command()(init)
 app.command()(promise)
+app.command("serve")(serve_form)
 app.command()(intake)
 app.command("held")(held_mails)
 app.command()(add)

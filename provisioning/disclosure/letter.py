@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import textwrap
 from collections.abc import Callable
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -13,6 +14,7 @@ from typing import Final, Protocol
 from provisioning.disclosure.models import Outgoing
 
 NO_DOMAIN: Final = "firstboot.invalid"  # RFC 2606; for a maker whose contact is a telephone number
+WIDTH: Final = 72
 LONGEST_ADDRESS: Final = 320  # RFC 5321 4.5.3.1
 # An address as it is written to a mail server: no space, no quoting, no control character, one @.
 ADDRESS: Final = re.compile(
@@ -44,6 +46,14 @@ def is_address(text: str) -> bool:
     return len(text) <= LONGEST_ADDRESS and ADDRESS.fullmatch(text) is not None
 
 
+def folded(text: str) -> str:
+    """Return `text` with lines of at most WIDTH characters, as mails are read. A longer word stays whole."""
+    lines = [
+        textwrap.fill(one, WIDTH, break_long_words=False, break_on_hyphens=False) for one in text.split("\n")
+    ]
+    return "\n".join(lines)
+
+
 def build(row: Outgoing, sender: str, recipient: str, now_s: int) -> bytes:
     """Return the bytes of a notice. RFC 3834: marked as automatic, so that no other program answers it."""
     message = EmailMessage(policy=SMTP)
@@ -56,5 +66,5 @@ def build(row: Outgoing, sender: str, recipient: str, now_s: int) -> bytes:
     if row.in_reply_to is not None and MESSAGE_ID.fullmatch(row.in_reply_to):
         message["In-Reply-To"] = row.in_reply_to
         message["References"] = row.in_reply_to
-    message.set_content(row.text or "", cte="quoted-printable")
+    message.set_content(folded(row.text or ""), cte="quoted-printable")
     return message.as_bytes()

@@ -97,6 +97,7 @@ class Outgoing(Base):
     message_id: Mapped[str] = mapped_column(String(120), primary_key=True)
     case_code: Mapped[str] = mapped_column(String(16), index=True)
     reporter: Mapped[str] = mapped_column(ForeignKey("reporter.id"))
+    number: Mapped[int]  # of its event: notices are sent in the order of the log
     purpose: Mapped[str] = mapped_column(String(24))
     subject: Mapped[str] = mapped_column(String(200))
     text: Mapped[str | None]  # None: erased

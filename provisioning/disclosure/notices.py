@@ -8,7 +8,6 @@ Rules:
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -21,7 +20,6 @@ JOINED: Final = "joined"
 PURPOSES: Final = (
     Step.ACKNOWLEDGE, UPDATE, Step.CONFIRM, Step.REJECT, Step.RESOLVE, Step.PUBLISH, Step.CLOSE, Step.MERGE, JOINED,
 )  # fmt: skip
-WIDTH: Final = 72
 LONGEST_TEXT: Final = 20_000
 
 
@@ -45,19 +43,12 @@ def text(purpose: str, words: Words) -> str:
     """Return the text of a notice for one purpose of PURPOSES."""
     parts = ["Hello,", *_BODIES[purpose](words)]
     parts += [f"Your reference: {words.case.code}", words.case.promise.maker]
-    return "\n\n".join(_filled(part) for part in parts if part) + "\n"
-
-
-def _filled(paragraph: str) -> str:
-    lines = paragraph.splitlines() or [""]
-    return "\n".join(
-        textwrap.fill(line, WIDTH, break_long_words=False, break_on_hyphens=False) for line in lines
-    )
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _next(words: Words) -> str:
     when = words.case.promise.text_of(words.next_s)
-    return f"You will hear from us again by {when} at the latest, and until the problem is resolved."
+    return f"You will hear from us again by {when} at the latest. You get news until the problem is resolved."
 
 
 def _acknowledged(words: Words) -> list[str]:
@@ -66,7 +57,8 @@ def _acknowledged(words: Words) -> list[str]:
         f"Thank you for your report. We received it on {received}. A person will read it and examine the problem.",
         words.extra,
         _next(words),
-        "To add something, answer this message. Please do not send passwords or other people's data.",
+        "To add something, answer this message, or use the page on which you read it. Please do not send passwords or"
+        " other people's data.",
     ]
 
 

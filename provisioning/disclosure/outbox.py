@@ -83,11 +83,20 @@ def queue(store: CaseStore, session: Session, case: str, reporter: str, notice: 
     message_id = _message_id(store, session, case, reporter, notice)
     status = QUEUED if person.address is not None else SHOWN
     now = store.now()
+    facts = {
+        "message_id": message_id,
+        "reporter": reporter,
+        "purpose": notice.purpose,
+        "status": status,
+        "text_sha256": hashlib.sha256(notice.text.encode()).hexdigest(),
+    }
+    event = store.append(session, NOTICE, facts, case=case)
     session.add(
         Outgoing(
             message_id=message_id,
             case_code=case,
             reporter=reporter,
+            number=event.number,
             purpose=notice.purpose,
             subject=notice.subject,
             text=notice.text,
@@ -99,14 +108,6 @@ def queue(store: CaseStore, session: Session, case: str, reporter: str, notice: 
             note="",
         )
     )
-    facts = {
-        "message_id": message_id,
-        "reporter": reporter,
-        "purpose": notice.purpose,
-        "status": status,
-        "text_sha256": hashlib.sha256(notice.text.encode()).hexdigest(),
-    }
-    store.append(session, NOTICE, facts, case=case)
     return message_id
 
 
@@ -158,7 +159,7 @@ def deliver(
 def _waiting(store: CaseStore, most: int) -> list[str]:
     query = select(Outgoing.message_id).where(Outgoing.status == QUEUED, Outgoing.next_try_s <= store.now())
     with store.reading() as session:
-        return list(session.scalars(query.order_by(Outgoing.queued_s, Outgoing.message_id).limit(most)))
+        return list(session.scalars(query.order_by(Outgoing.queued_s, Outgoing.number).limit(most)))
 
 
 def _deliver_one(
@@ -263,6 +264,10 @@ def decide(store: CaseStore, journal: Journal, message_id: str, *, is_delivered:
 @contextmanager
 def listed(store: CaseStore) -> Iterator[list[Outgoing]]:
     """Open the list of notices that are not delivered, the oldest first, detached."""
-    query = select(Outgoing).where(Outgoing.status.not_in((SENT, SHOWN))).order_by(Outgoing.queued_s)
+    query = (
+        select(Outgoing)
+        .where(Outgoing.status.not_in((SENT, SHOWN)))
+        .order_by(Outgoing.queued_s, Outgoing.number)
+    )
     with store.reading() as session:
         yield list(session.scalars(query))

@@ -76,7 +76,7 @@ def receive(store: CaseStore, incoming: Incoming) -> Receipt:
             return Receipt(known.case_code, known.reporter, is_new_case=False, is_known=True)
         found = _place(session, incoming)
         if found is not None:
-            code, reporter = _continued(session, found[0]), found[1]
+            code, reporter = continued(session, found[0]), found[1]
             digest = _add_message(store, session, code, reporter, incoming)
             store.append(session, MESSAGE, _facts(incoming, reporter, digest), case=code)
             return Receipt(code, reporter, is_new_case=False)
@@ -139,7 +139,7 @@ def _place(session: Session, incoming: Incoming) -> tuple[str, str] | None:
     return None if notice is None else (notice.case_code, notice.reporter)
 
 
-def _continued(session: Session, code: str) -> str:
+def continued(session: Session, code: str) -> str:
     """Return the case that continues this one (rule 4)."""
     seen = {code}
     while (into := case_of(session, code).merged_into) is not None and into not in seen:

@@ -16,7 +16,6 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qs
 
 import jinja2
 from markupsafe import Markup
@@ -26,6 +25,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from provisioning.page_forms import HEADERS, is_own, read_form
 from provisioning.station.line import PortView
 from provisioning.station.reprint import ReprintError
 from provisioning.station.web.chart import phase_chart
@@ -44,13 +44,6 @@ FORM_BYTES: Final = 4096
 REFRESH_S: Final = 0.25
 KEEP_ALIVE_ROUNDS: Final = 60
 _HERE: Final = Path(__file__).parent / "templates"
-HEADERS: Final = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self';"
-    " img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-    "Referrer-Policy": "same-origin",  # with no-referrer a form of ours would come with "Origin: null"
-    "X-Content-Type-Options": "nosniff",
-}
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -81,8 +74,8 @@ class Pages:
         return response
 
     async def sign_in(self, request: Request) -> Response:
-        form = await _form(request)
-        if form is None or not _is_own(request):
+        form = await read_form(request, FORM_BYTES)
+        if form is None or not is_own(request):
             return self._page("login.html", status=403, note=FOREIGN_FORM, is_wrong=False)
         address = request.client.host if request.client is not None else ""
         client = self.login.client(address, request.cookies.get(BROWSER_COOKIE))
@@ -231,8 +224,8 @@ class Pages:
                     )
                 return response
             if request.method == "POST":
-                request.state.form = await _form(request)
-                if request.state.form is None or not _is_own(request):
+                request.state.form = await read_form(request, FORM_BYTES)
+                if request.state.form is None or not is_own(request):
                     return Response(FOREIGN_FORM, 403, headers=HEADERS)
             return await handler(request)
 
@@ -246,28 +239,6 @@ def tile_id(view: PortView) -> str:
 
 def _to(path: str) -> Response:
     return RedirectResponse(path, 303, headers=HEADERS)
-
-
-def _is_own(request: Request) -> bool:
-    """Return whether a POST comes from a page of this host; browsers send Origin or Sec-Fetch-Site with every form."""
-    origin = request.headers.get("origin")
-    if origin is not None:
-        return origin == f"{request.url.scheme}://{request.headers.get('host', '')}"
-    return request.headers.get("sec-fetch-site", "none") in ("same-origin", "none")
-
-
-async def _form(request: Request) -> dict[str, str] | None:
-    """Return the fields of a form; None if the body is too large or is not a form."""
-    data = b""
-    async for part in request.stream():
-        data += part
-        if len(data) > FORM_BYTES:
-            return None
-    try:
-        fields = parse_qs(data.decode("utf-8"), keep_blank_values=True, max_num_fields=8)
-    except ValueError:
-        return None
-    return {name: values[0] for name, values in fields.items()}
 
 
 def make_app(floor: Floor, login: Login, hosts: Hosts, *, is_tls: bool = False) -> Starlette:

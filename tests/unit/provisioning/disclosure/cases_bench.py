@@ -19,7 +19,8 @@ from provisioning.disclosure.store import CaseStore
 from provisioning.product.product import load_product
 
 ROOT = Path(__file__).parents[4]
-PRODUCT = load_product(ROOT / "examples" / "product" / "product.toml")
+PRODUCT_FILE = ROOT / "examples" / "product" / "product.toml"
+PRODUCT = load_product(PRODUCT_FILE)
 DAY_S = 86400
 # a Tuesday, in winter time, so that London has UTC
 START_S = int(dt.datetime(2026, 12, 1, 10, 0, tzinfo=dt.UTC).timestamp())

@@ -1,0 +1,39 @@
+"""Headers and forms that all pages of the maker's servers share (Starlette)."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import parse_qs
+
+from starlette.requests import Request
+
+HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self';"
+    " img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "Referrer-Policy": "same-origin",  # with no-referrer a form of ours would come with "Origin: null"
+    "X-Content-Type-Options": "nosniff",
+}
+MOST_FIELDS: Final = 8
+
+
+def is_own(request: Request) -> bool:
+    """Return whether a POST comes from a page of this host; browsers send Origin or Sec-Fetch-Site with every form."""
+    origin = request.headers.get("origin")
+    if origin is not None:
+        return origin == f"{request.url.scheme}://{request.headers.get('host', '')}"
+    return request.headers.get("sec-fetch-site", "none") in ("same-origin", "none")
+
+
+async def read_form(request: Request, most_bytes: int) -> dict[str, str] | None:
+    """Return the fields of a form; None if the body is too large or is not a form."""
+    data = b""
+    async for part in request.stream():
+        data += part
+        if len(data) > most_bytes:
+            return None
+    try:
+        fields = parse_qs(data.decode("utf-8"), keep_blank_values=True, max_num_fields=MOST_FIELDS)
+    except ValueError:
+        return None
+    return {name: values[0] for name, values in fields.items()}

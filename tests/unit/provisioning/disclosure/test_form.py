@@ -1,0 +1,204 @@
+"""The report form: no account, no personal data, a code for the answers; hostile posts change nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import re
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from provisioning.disclosure import clocks, consistency, desk, form
+from provisioning.disclosure.desk import Decision
+from provisioning.disclosure.states import Step
+from tests.unit.provisioning.disclosure.cases_bench import ADA, Cases
+
+
+class Answer:
+    """A response of the application."""
+
+    def __init__(self, status: int, headers: dict[str, str], text: str) -> None:
+        self.status, self.headers, self.text = status, headers, text
+
+    @property
+    def words(self) -> str:
+        return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", self.text)))
+
+
+def send(app: Any, method: str, path: str, body: bytes = b"") -> Answer:
+    """Send one request to an ASGI application, without a server."""
+    messages: list[dict[str, Any]] = []
+    parts = [body[at : at + 65536] for at in range(0, max(1, len(body)), 65536)]
+
+    async def receive() -> dict[str, Any]:
+        data = parts.pop(0) if parts else b""
+        return {"type": "http.request", "body": data, "more_body": bool(parts)}
+
+    async def note(message: Any) -> None:
+        messages.append(message)
+
+    scope = {
+        "type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": b"",
+        "scheme": "http",
+        "headers": [(b"host", b"maker.example"), (b"content-type", b"application/x-www-form-urlencoded")],
+        "client": ("192.0.2.1", 1), "server": ("127.0.0.1", 1), "http_version": "1.1", "root_path": "",
+    }  # fmt: skip
+    asyncio.run(app(scope, receive, note))
+    headers = {name.decode(): value.decode() for name, value in messages[0]["headers"]}
+    return Answer(
+        messages[0]["status"], headers, b"".join(one.get("body", b"") for one in messages[1:]).decode()
+    )
+
+
+class Site:
+    """A visitor of the form."""
+
+    def __init__(self, cases: Cases, hourly_most: int = 60) -> None:
+        self.cases = cases
+        self.app = form.make_app(cases.store, hourly_most)
+
+    def get(self, path: str = "/") -> Answer:
+        return send(self.app, "GET", path)
+
+    def post(self, path: str, **fields: str) -> Answer:
+        return send(self.app, "POST", path, urlencode(fields).encode())
+
+    def report(self, text: str = "The reset leaves data.", **more: str) -> Answer:
+        key = re.findall(r'name="key" value="([0-9a-f]{32})"', self.get().text)[0]
+        return self.post("/report", **{"report": text, "key": key, **more})
+
+
+@pytest.fixture
+def site(cases: Cases) -> Site:
+    return Site(cases)
+
+
+def token_of(answer: Answer) -> str:
+    return re.findall(r'class="token">([a-z0-9-]+)<', answer.text)[0]
+
+
+def test_rp_04_a_report_needs_a_text_and_nothing_else(site: Site) -> None:
+    answer = site.report()
+    assert answer.status == 200 and "SR-2026-0001" in answer.words
+    assert site.cases.case("SR-2026-0001").channel == "form"
+    page = site.get()
+    required = re.findall(r'<(?:input|textarea)[^>]*?name="(\w+)"[^>]*\brequired', page.text)
+    assert required == ["report"]
+    assert (
+        "within 3 working days" in page.words and "every 14 days until the problem is resolved" in page.words
+    )
+
+
+def test_rp_08_an_anonymous_reporter_reads_acknowledgement_and_news_and_adds_to_the_report(
+    site: Site,
+) -> None:
+    token = token_of(site.report())
+    case = "SR-2026-0001"
+    site.cases.decide(case, Step.ACKNOWLEDGE)
+    desk.update(site.cases.store, case, Decision("E", site.cases.case(case).version, "We can see it, too."))
+    shown = site.post("/status", token=token.upper().replace("-", " ")).words
+    assert (
+        "State: acknowledged" in shown
+        and "Thank you for your report." in shown
+        and "We can see it, too." in shown
+    )
+    assert "15 December 2026, 10:00 (GMT) at the latest" in shown
+    added = site.post("/add", token=token, report="It also leaves the log.", key="0" * 32)
+    assert "It also leaves the log." in added.words
+    assert len(site.cases.case(case).messages) == 2
+    assert clocks.punctuality([site.cases.case(case)], site.cases.clock()).acknowledged_in_time == 1
+
+
+def test_a_code_shows_only_what_is_the_reporters_own(site: Site) -> None:
+    first = token_of(site.report("My words."))
+    site.report("Other words.")
+    desk.merge(
+        site.cases.store,
+        "SR-2026-0002",
+        "SR-2026-0001",
+        Decision("E", site.cases.case("SR-2026-0002").version),
+    )
+    shown = site.post("/status", token=first).words
+    assert "My words." in shown and "Other words." not in shown
+
+
+@pytest.mark.parametrize("token", ["", "abc", "a" * 27, "' OR 1=1 --", "\x00", "é" * 5000])
+def test_a_wrong_code_shows_nothing(token: str, site: Site) -> None:
+    site.report()
+    for path in ("/status", "/add"):
+        answer = site.post(path, token=token, report="x")
+        assert answer.status == 404 and "We have no report with this code" in answer.words
+
+
+def test_a_form_that_is_sent_twice_is_one_report_and_shows_no_code_again(site: Site) -> None:
+    key = "ab" * 16
+    assert 'class="token"' in site.post("/report", report="text", key=key).text
+    again = site.post("/report", report="text", key=key)
+    assert "We had this report already" in again.words and 'class="token"' not in again.text
+    assert len(desk.load_all(site.cases.store)) == 1
+
+
+def test_script_in_a_report_is_text_on_the_page_and_control_characters_are_gone(site: Site) -> None:
+    token = token_of(site.report('<script>alert(1)</script>"\x1b[2J\u202e{{ 7*7 }}{contact}'))
+    page = site.post("/status", token=token).text
+    assert "<script" not in page and "&lt;script&gt;" in page and "{{ 7*7 }}" in page
+    assert "\x1b" not in page and "\u202e" not in page
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"", 400),
+        (b"report=", 400),
+        (b"report=%20%0a", 400),
+        (b"report=text&address=Ada+%3Ca%40x.example%3E", 400),
+        (b"report=text&address=a%40x.example%0d%0aBcc:b%40x.example", 400),
+        (b"report=" + b"x" * (form.LONGEST_REPORT + 1), 400),
+        (b"report=" + b"x" * 3_000_000, 413),
+        (b"report=\xff\xfe", 413),
+        (b"&".join(b"f%d=1" % number for number in range(5000)), 413),
+    ],
+)
+def test_a_hostile_post_is_refused_and_nothing_is_stored(body: bytes, status: int, site: Site) -> None:
+    answer = send(site.app, "POST", "/report", body)
+    assert answer.status == status and 'role="alert"' in answer.text
+    assert desk.load_all(site.cases.store) == {}
+
+
+def test_what_was_typed_is_still_there_after_a_wrong_address(site: Site) -> None:
+    answer = site.post("/report", report="Long words.", address="nobody")
+    assert "Long words." in answer.text and "The email address is not valid" in answer.words
+
+
+def test_a_flood_is_refused_with_another_way_and_ends_after_an_hour(cases: Cases) -> None:
+    site = Site(cases, hourly_most=3)
+    assert [site.report(str(number)).status for number in range(5)] == [200, 200, 200, 503, 503]
+    assert "Please write to security@example.com instead" in site.report("more").words
+    cases.clock.go(hours=1)
+    assert site.report("later").status == 200
+
+
+def test_a_clock_that_goes_back_refuses_a_report_and_says_so(site: Site) -> None:
+    site.report()
+    site.cases.clock.go(days=-1)
+    answer = site.report("Another.")
+    assert answer.status == 503 and "Another." in answer.text
+
+
+def test_a_reporter_with_an_address_gets_mail_and_no_code(site: Site) -> None:
+    answer = site.report(address=ADA)
+    assert "We answer to your email address" in answer.words and 'class="token"' not in answer.text
+    site.cases.decide("SR-2026-0001", Step.ACKNOWLEDGE)
+    assert site.cases.deliver().sent == 1
+    assert consistency.verify(site.cases.store).chains
+
+
+def test_every_page_is_not_stored_and_loads_nothing_from_elsewhere(site: Site) -> None:
+    token = token_of(site.report())
+    for answer in (site.get(), site.get("/status"), site.post("/status", token=token), site.report("b")):
+        assert answer.headers["cache-control"] == "no-store"
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert not re.findall(r"(?:src|href|action)=\"(?!/)", answer.text)
+        assert token not in str(answer.headers)
