@@ -25,6 +25,7 @@ from renode.qmp import Qmp
 
 PROGRAM: Final = "qemu-system-arm"
 LINES: Final = ("console", "network", "factory")  # UART0, 1, 2
+INSTRUCTION_SHIFT: Final = 3  # an instruction takes 8 ns of guest time
 _END_TIMEOUT_S: Final = 10.0
 _LAST_OUTPUT_BYTES: Final = 2000
 
@@ -40,9 +41,11 @@ class QemuBoard(Board):
         has_seed: bool = True,
         icount_shift: int | None = None,
     ) -> None:
-        """As Board. With `icount_shift` guest time counts instructions: each takes 2**icount_shift ns.
+        """As Board. An instruction takes 2**INSTRUCTION_SHIFT ns of guest time; an idle guest waits in the host's time.
 
-        An idle guest then skips to its next timer. The same work takes the same guest time in every run.
+        So guest limits, the watchdog's above all, follow the guest's work, and a busy host does not exceed them.
+        With `icount_shift` an instruction takes 2**icount_shift ns, and an idle guest skips to its next timer: the
+        same work takes the same guest time in every run.
         """
         super().__init__(directory, has_network=has_network, has_seed=has_seed)
         self._icount_shift = icount_shift
@@ -178,7 +181,7 @@ class QemuBoard(Board):
     def _time_arguments(self) -> list[str]:
         """Return the arguments about guest time."""
         if self._icount_shift is None:
-            return []
+            return ["-icount", f"shift={INSTRUCTION_SHIFT},sleep=on"]
         return ["-icount", f"shift={self._icount_shift},sleep=off"]
 
     def _exit_code(self, timeout_s: float) -> int | None:
