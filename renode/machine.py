@@ -30,8 +30,13 @@ from device.boards.mps2_an385.memory_map import (
     POWER_ON_MAGIC,
     POWER_ON_SEED_FIXED,
     POWER_ON_SEED_PRESENT,
+    RAM_ADDRESS,
+    RAM_END,
+    RINGS_ADDRESS,
+    RINGS_MAGIC,
 )
 from device.layout import MPS2
+from provisioning import fair_time
 from renode.errors import MachineError, PowerStateError
 from renode.gateway import Gateway
 from renode.lines import Console, FactoryLine
@@ -41,6 +46,8 @@ WEB_PORT: Final = 443
 SEED_BYTES: Final = 32
 HARDWARE_ID_BYTES: Final = 16
 _ELF_MAGIC: Final = b"\x7fELF"
+_CLOCK_LOOK_S: Final = 0.02
+_CLOCK_LIMIT_S: Final = 30.0  # beside the time that is asked for
 CUTS: Final = ("before", "torn", "after")
 
 
@@ -221,11 +228,35 @@ class Board(ABC):
         self._reset()
 
     def press_button(self, seconds: float = 0.2) -> None:
-        """Press the button of the running board for `seconds`: set and clear the flag in the power-on page."""
-        flags = self.read_word(POWER_ON_ADDRESS + 4)
-        self._write(POWER_ON_ADDRESS + 4, (flags | POWER_ON_BUTTON_HELD).to_bytes(4, "little"))
-        time.sleep(seconds)
-        self._write(POWER_ON_ADDRESS + 4, (flags & ~POWER_ON_BUTTON_HELD).to_bytes(4, "little"))
+        """Press the button of the running board for `seconds` of the guest's time, then release it."""
+        self._write_button(is_down=True)
+        self._let_pass(seconds)
+        self.release_button()
+
+    def release_button(self) -> None:
+        """Release a button that is down, also one that was held at power-on."""
+        self._write_button(is_down=False)
+
+    def _write_button(self, *, is_down: bool) -> None:
+        flags = self.read_word(POWER_ON_ADDRESS + 4) & ~POWER_ON_BUTTON_HELD
+        flags |= POWER_ON_BUTTON_HELD if is_down else 0
+        self._write(POWER_ON_ADDRESS + 4, flags.to_bytes(4, "little"))
+
+    def _let_pass(self, seconds: float) -> None:
+        """Wait until the guest's clock has moved by `seconds`; in the host's time if its firmware has no clock."""
+        begun_ms, end_s = self._clock_ms(), fair_time.now() + seconds + _CLOCK_LIMIT_S
+        if begun_ms is None:
+            time.sleep(seconds)
+            return
+        while ((self._clock_ms() or 0) - begun_ms) % (1 << 32) < seconds * 1000 and fair_time.now() < end_s:
+            time.sleep(_CLOCK_LOOK_S)
+
+    def _clock_ms(self) -> int | None:
+        """Return the milliseconds since the firmware started, None if there is no firmware with a clock."""
+        if self.read_word(RINGS_ADDRESS) != RINGS_MAGIC:
+            return None
+        address = self.read_word(RINGS_ADDRESS + 8)
+        return self.read_word(address) if RAM_ADDRESS <= address <= RAM_END - 4 else None
 
     def operation_count(self) -> int:
         """Return the number of NVM operations since power-on (variant `cut` only). Raises EmulatorError."""

@@ -23,12 +23,13 @@ from renode import rings
 from renode.errors import EmulatorError
 from renode.machine import HostLines
 from renode.pace import Pace
-from renode.qemu import INSTRUCTION_SHIFT, LINES, QemuBoard, find_program
+from renode.qemu import LINES, QemuBoard, find_program
 from renode.qtest import Qtest
 from renode.recorded_lines import RecordedLine, Relay
 from renode.recording import INPUT_MAX_BYTES, Action, Recording, RecordingError, Run, digest_of
 
 EMULATOR: Final = "qemu"
+SHIFT: Final = 3  # an instruction takes 8 ns of guest time
 _TIMEOUT_S: Final = 60
 
 
@@ -115,12 +116,7 @@ class RecordedQemuBoard(LoggedQemuBoard):
         if not self._runs:
             raise RecordingError("the board had no power yet, so there is nothing to record")
         return Recording(
-            title,
-            EMULATOR,
-            emulator_version(),
-            1 << INSTRUCTION_SHIFT,
-            tuple(self._runs),
-            dict(self._contents),
+            title, EMULATOR, emulator_version(), 1 << SHIFT, tuple(self._runs), dict(self._contents)
         )
 
     def forget_runs(self) -> None:
@@ -206,7 +202,7 @@ class RecordedQemuBoard(LoggedQemuBoard):
     def _time_arguments(self) -> list[str]:
         if self._open is None:
             raise EmulatorError("nothing is being recorded")
-        return self._log_arguments("record", self._open.folder / "log", INSTRUCTION_SHIFT)
+        return self._log_arguments("record", self._open.folder / "log", SHIFT)
 
     # -- what is done to the running board ------------------------------------------------------------------
 
@@ -227,7 +223,7 @@ class RecordedQemuBoard(LoggedQemuBoard):
             try:
                 count = self._pause()
                 is_given = any([self._give(count, line) for line in lines])
-                hold_s = self._pace.hold_s(rings.clock_ms(self.memory), count << INSTRUCTION_SHIFT)
+                hold_s = self._pace.hold_s(rings.clock_ms(self.memory), count << SHIFT)
                 if is_given or hold_s <= 0:
                     hold_s = 0.0
                     self._continue()

@@ -93,11 +93,11 @@ class SimulatedMachine:
         return self._is_on
 
     def power_on(self, *, button_held: bool = False) -> None:
-        """Start the unit, with the button held if asked. Raises RuntimeError if it runs."""
+        """Start the unit. A button that is held stays down until it is released. Raises RuntimeError if it runs."""
         if self._is_on:
             raise RuntimeError("the unit is on")
         self.flash.power_on()
-        self._is_on, self._is_button_held = True, button_held
+        self._is_on, self._is_button_held, self.is_button_pressed = True, button_held, button_held
         self._thread = threading.Thread(target=self._run, name="unit", daemon=True)
         self._thread.start()
 
@@ -118,6 +118,10 @@ class SimulatedMachine:
         """Press the button for `seconds` and release it."""
         self.is_button_pressed = True
         time.sleep(seconds)
+        self.release_button()
+
+    def release_button(self) -> None:
+        """Release the button, also one that was held at power-on."""
         self.is_button_pressed = False
 
     def reset(self) -> None:

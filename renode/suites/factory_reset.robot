@@ -21,3 +21,14 @@ The Button Resets A Unit For Its Next Owner
     And Set Up Waits For A Press Of The Button
     When The Button Is Pressed
     Then After The Wait The Right Code Sets It Up
+
+A Button That Stays Held Resets A Unit Once
+    Given A Unit With An Owner
+    When The Button Is Held While The Power Comes On
+    Then It Waits For A New Owner
+    And Set Up Waits For A Press Of The Button
+    And The Held Button Reset It Once
+    When The Button Is Released
+    Then Set Up Waits For A Press Of The Button
+    When The Button Is Pressed
+    Then After The Wait The Right Code Sets It Up

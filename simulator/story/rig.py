@@ -154,6 +154,10 @@ class RigBoard:
         """Press the button and release it."""
         self.machine.press_button(seconds)
 
+    def release_button(self) -> None:
+        """Release the button, also one that was held at power-on."""
+        self.machine.release_button()
+
     def restart(self, *, button_held: bool = False) -> None:
         """Switch the power off and on; return once the first page answers."""
         self.machine.cut_power()

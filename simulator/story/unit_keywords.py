@@ -6,6 +6,7 @@ Each test has its own unit and servers. No keyword receives or returns a secret.
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import tempfile
@@ -104,6 +105,10 @@ class UnitLibrary(UnitCuts):
     def the_button_is_held_while_the_power_comes_on(self) -> None:
         """Reset the unit with its button."""
         self._rig.board.restart(button_held=True)
+
+    def the_button_is_released(self) -> None:
+        """Release the button that was held while the power came on."""
+        self._rig.board.release_button()
 
     def the_button_is_pressed(self) -> None:
         """Press the button for a moment."""
@@ -212,6 +217,15 @@ class UnitLibrary(UnitCuts):
         wait_until("set-up", lambda: owner.get("/setup").status == 200 or None, self._update_s)
         expect(owner.get("/status.json").status == 404, "no status page", "a status page")
         expect(not owner.sign_in(), "a refusal of the old password", "a session")
+
+    def the_held_button_reset_it_once(self) -> None:
+        """Check that the unit erased its owner's data once, and did not start again although the button is still down."""
+        console = self._rig.board.console
+        resets = console.count("factory reset: done")
+        starts = len(
+            re.findall(r"^firstboot \S+ on", console.rpartition("factory reset: done")[2], re.MULTILINE)
+        )
+        expect((resets, starts) == (1, 1), "one factory reset and one start", f"{resets} and {starts}")
 
     def set_up_waits_for_a_press_of_the_button(self) -> None:
         """Check that the right code alone does not set the unit up again."""

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from provisioning.cli.main import app
 from provisioning.station.link import FactoryLink
 from renode import qemu_replay
+from renode.machine import CutOrder
 from renode.qemu_recording import RecordedQemuBoard
 from renode.qemu_replay import ReplayError, replay
 from renode.recording import Recording, RecordingError, load, save
@@ -71,6 +72,18 @@ def test_a_whole_update_is_replayed_with_the_same_bytes_and_the_same_flash(
     assert "version 2.0.0+2, slot 1, trial" in console
 
 
+@pytest.mark.nightly
+def test_an_update_over_coap_that_the_command_recorded_is_replayed_by_the_command(tmp_path: Path) -> None:
+    need_tools()
+    file = tmp_path / "update.recording"
+    made = CliRunner().invoke(app, ["record", str(file), "--transport", "coap", "--json"])
+    assert made.exit_code == 0, made.output
+    found = CliRunner().invoke(app, ["replay", str(file), "--json"])
+    assert found.exit_code == 0, found.output
+    assert json.loads(found.stdout)["fingerprint"] == json.loads(made.stdout)["fingerprint"]
+    assert "over coap" in json.loads(made.stdout)["title"]
+
+
 def test_the_file_says_what_the_unit_received_on_which_line_and_when(update_file: Path) -> None:
     done = CliRunner().invoke(app, ["replay", str(update_file), "--inputs", "--json"])
     rows = json.loads(done.stdout)
@@ -86,6 +99,24 @@ def test_requests_resets_and_the_button_are_replayed_in_every_run(short: Recordi
     replayed = replay(short, tmp_path)
     assert replayed.differences(short) == []
     assert replayed.fingerprint == short.fingerprint
+
+
+def test_a_power_cut_inside_a_flash_operation_is_replayed_with_the_bits_that_it_left(
+    kit: Kit, tmp_path: Path
+) -> None:
+    with RecordedQemuBoard(tmp_path / "board") as board:
+        board.program(kit.rom, kit.image("cut"))
+        before = board.nvm.path.read_bytes()
+        board.power_on(cut=CutOrder(2, "torn", 7))  # the first erases an erased sector
+        board.console.wait_for(r"^nvm: power cut", TIMEOUT_S)
+        board.cut_power()
+        torn = board.nvm.path.read_bytes()
+        board.power_on()
+        started(board)
+        board.cut_power()
+        made = board.recording("a cut, and the start after it")
+    assert torn != before, "the cut operation left nothing in the flash"
+    assert replay(made, tmp_path / "replay").differences(made) == []
 
 
 def test_one_changed_byte_of_input_is_not_the_recorded_run(

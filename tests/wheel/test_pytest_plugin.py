@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,13 @@ async def run(context):
         await asyncio.sleep(1)
 """
 PYTEST = ("-m", "pytest", "-p", "no:cacheprovider", "-p", "no:asyncio", "-q")
+
+
+def needs_board(test: Callable[..., None]) -> Callable[..., None]:
+    """Mark a test that runs the emulated board."""
+    is_missing = shutil.which("qemu-system-arm") is None or shutil.which("arm-none-eabi-gcc") is None
+    skip = pytest.mark.skipif(is_missing, reason="qemu-system-arm or arm-none-eabi-gcc is not installed")
+    return pytest.mark.emulated(skip(test))
 
 
 def _block(kind: str) -> str:
@@ -56,11 +64,7 @@ def test_the_example_passes_on_the_simulator_beside_a_makers_own_device(
     assert "1 passed" in installed.run(*PYTEST, "tests", cwd=project)
 
 
-@pytest.mark.emulated
-@pytest.mark.skipif(
-    shutil.which("qemu-system-arm") is None or shutil.which("arm-none-eabi-gcc") is None,
-    reason="qemu-system-arm or arm-none-eabi-gcc is not installed",
-)
+@needs_board
 def test_the_example_passes_on_the_emulated_board_with_the_makers_firmware(
     installed: Installed, project: Path
 ) -> None:
@@ -82,6 +86,26 @@ def test_two_tests_run_in_parallel_and_a_failed_one_names_the_files_of_its_unit(
     assert len(found) == 4
     assert "factory default" in Path(found["serial log"]).read_text()
     assert Path(found["flash image"]).stat().st_size > 1_000_000
+
+
+@needs_board
+def test_a_failed_test_on_the_board_leaves_the_one_file_that_replays_it_with_its_power_cut(
+    installed: Installed, project: Path
+) -> None:
+    text = "def test_fails(owner, power):\n    power.cut_at(3)\n    try:\n        owner.set_up()\n"
+    text += (
+        "    except OSError:\n        pass\n    power.wait_until_cut()\n    power.on()\n    assert False\n"
+    )
+    (project / "tests" / "test_my_unit.py").write_text(text)
+    done = installed.try_run(*PYTEST, "tests", "--firstboot-on", "qemu", cwd=project, timeout=1500)
+    assert done.returncode == 1 and "1 failed" in done.stdout, done.stdout[-6000:]
+    named = re.findall(r"^to repeat it: firstboot replay (\S+)$", done.stdout, re.MULTILINE)
+    assert len(named) == 1, done.stdout[-6000:]
+    alone = shutil.copy(named[0], project / "only.recording")
+    text = installed.run("-m", "firstboot", "replay", str(alone), "--keep", "kept", cwd=project, timeout=1500)
+    assert "fingerprint" in text
+    consoles = [path.read_text() for path in sorted((project / "kept").glob("*/console.out"))]
+    assert any("nvm: power cut" in console for console in consoles)
 
 
 def test_a_run_without_our_fixtures_imports_nothing_of_firstboot_but_the_plugin(
