@@ -219,7 +219,7 @@ class UnitLibrary(UnitCuts):
         expect(not owner.sign_in(), "a refusal of the old password", "a session")
 
     def the_held_button_reset_it_once(self) -> None:
-        """Check that the unit erased its owner's data once, and did not start again although the button is still down."""
+        """Check that the unit erased its owner's data and started once, although the button is still down."""
         console = self._rig.board.console
         resets = console.count("factory reset: done")
         starts = len(
