@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+STRETCH_MOST: Final = 20  # times
 SLICE_S: Final = 0.5  # the longest wait between two looks at how busy the machine is
 _LOAD: Final = Path("/proc/loadavg")
 
@@ -56,6 +57,14 @@ _clock: Final = FairClock()
 def now() -> float:
     """Return the seconds of the process's one FairClock, for deadlines: `fair_time.now() + limit_s`."""
     return _clock.now()
+
+
+def stretched(seconds: float, share: Callable[[], float] = share) -> float:
+    """Return the limit of a wait that cannot be looked at meanwhile, such as a socket's: longer on a busy machine.
+
+    It is `seconds` at the present share of a processor, and at most STRETCH_MOST times as long.
+    """
+    return seconds * min(STRETCH_MOST, 1 / share())
 
 
 def wait(event: threading.Event, seconds: float) -> bool:

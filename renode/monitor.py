@@ -10,6 +10,7 @@ import subprocess
 import threading
 from typing import IO, Final
 
+from provisioning import fair_time
 from renode.errors import EmulatorError
 
 _OUTPUT_MAX_CHARS: Final = 1024 * 1024
@@ -71,8 +72,8 @@ class Monitor:
 
     def _wait(self, marker: re.Pattern[str], command: str, timeout_s: float) -> str:
         with self._changed:
-            is_there = self._changed.wait_for(
-                lambda: self._is_ended or marker.search(self._output), timeout_s
+            is_there = fair_time.wait_for(
+                self._changed, lambda: self._is_ended or marker.search(self._output) is not None, timeout_s
             )
             match = marker.search(self._output)
             if match is None:

@@ -8,6 +8,7 @@ import socket
 from collections import deque
 from typing import Any, Final
 
+from provisioning import fair_time
 from renode.errors import EmulatorError
 
 _LINE_MAX_BYTES: Final = 1024 * 1024
@@ -20,7 +21,7 @@ class Qmp:
 
     def __init__(self, line: socket.socket) -> None:
         self._line = line
-        self._line.settimeout(_TIMEOUT_S)
+        self._line.settimeout(fair_time.stretched(_TIMEOUT_S))
         self._pending = b""
         self._events: deque[str] = deque(maxlen=_EVENTS_KEPT)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from typing import Final
 
+from provisioning import fair_time
 from renode.errors import EmulatorError
 
 _TIMEOUT_S: Final = 20.0
@@ -17,7 +18,7 @@ class Qtest:
 
     def __init__(self, line: socket.socket) -> None:
         self._line = line
-        self._line.settimeout(_TIMEOUT_S)
+        self._line.settimeout(fair_time.stretched(_TIMEOUT_S))
 
     def read(self, address: int, length: int) -> bytes:
         """Return `length` bytes of physical memory."""

@@ -19,6 +19,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from provisioning import fair_time
+
 PATIENCE_S: Final = 20  # for one request; the emulated board answers within 2 s
 ANSWER_BYTES: Final = 256 * 1024  # ten times the largest page, the licences
 DIGEST_HEX: Final = 64
@@ -114,7 +116,7 @@ class DeviceClient:
 
 class _PinnedConnection(http.client.HTTPConnection):
     def __init__(self, address: tuple[str, int], fingerprint: str) -> None:
-        super().__init__(address[0], address[1], timeout=PATIENCE_S)
+        super().__init__(address[0], address[1], timeout=fair_time.stretched(PATIENCE_S))
         self._pin = fingerprint
 
     def connect(self) -> None:

@@ -73,3 +73,9 @@ def test_waiting_for_a_condition_ends_with_it_or_with_the_limit() -> None:
     with condition:
         assert not fair_time.wait_for(condition, lambda: False, 0.01)
         assert fair_time.wait_for(condition, lambda: True, 60)
+
+
+def test_a_limit_of_one_wait_is_longer_on_a_busy_machine_and_stays_bounded() -> None:
+    assert fair_time.stretched(20, lambda: 1.0) == 20
+    assert fair_time.stretched(20, lambda: 0.25) == 80
+    assert fair_time.stretched(20, lambda: 0.001) == 20 * fair_time.STRETCH_MOST
