@@ -108,15 +108,22 @@ if TYPE_CHECKING:
         async def close(self) -> None: ...
 
     class Guest(Protocol):
-        """A connection that has a place (device/net/places.py). `is_waiting` until its request is complete;
-        `is_reading` from when its answer is sent.
+        """A connection that has a place (device/net/places.py). `is_silent` until its first byte arrives;
+        `is_waiting` until its request is complete; `is_reading` from when its answer is sent.
         """
 
-        is_waiting: bool
-        is_reading: bool
+        @property
+        def is_silent(self) -> bool: ...
+        @property
+        def is_waiting(self) -> bool: ...
+        @property
+        def is_reading(self) -> bool: ...
 
     class ServedStream(Stream, Guest, Protocol):
         """A client's stream in Network.serve_tls. The handler keeps `is_waiting` and `is_reading` up to date."""
+
+        is_waiting: bool
+        is_reading: bool
 
     class Datagram(Protocol):
         async def send(self, data: bytes) -> None: ...

@@ -83,8 +83,10 @@ HTTP_HEADERS = 40
 HTTP_HEAD_BYTES = 8192  # request line and headers together
 HTTP_READ_TIMEOUT_S = 10  # microdot sets none; ours bounds the whole request
 HTTP_WRITE_TIMEOUT_S = 20  # 20 KiB over the slowest link we know
+HTTP_SILENCE_S = 5  # until the first byte of a connection; a browser sends it at once
 HTTP_CLIENTS = 4
 HTTP_CLIENTS_PER_PEER = 3  # a page, its style and its script; the last place is kept for another host
+HTTP_REMEMBERED_PEERS = 64  # addresses whose connections brought no request; some 4 kB at most
 SESSION_LIFE_S = 1800
 SESSIONS = 4
 

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import cast
 
 from device.errors import EntropyError, LinkError, LinkTimeoutError
-from device.limits import CONNECT_TIMEOUT_S, HTTP_READ_TIMEOUT_S
+from device.limits import CONNECT_TIMEOUT_S, HTTP_READ_TIMEOUT_S, HTTP_SILENCE_S
 from device.net.places import Places
 from device.ports.host_identity import load_identity
 
@@ -76,14 +76,32 @@ class ServedHostStream(HostStream):
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         super().__init__(reader, writer)
+        self.is_silent = True
         self.is_waiting = True
         self.is_reading = False
         self.is_hung_up = False
         self._task = asyncio.current_task()
 
+    async def hear(self) -> None:
+        """Wait for the client's first byte, without reading it. Raises LinkError, also if it does not come in time."""
+        # Nothing may wait before this: what the client sends meanwhile would be read as plain text.
+        cast(asyncio.ReadTransport, self._writer.transport).pause_reading()
+        loop = asyncio.get_running_loop()
+        heard = asyncio.Event()
+        with _link_errors("first byte"):
+            # A second descriptor: the event loop takes no second reader for the one of a transport.
+            descriptor = os.dup(self._writer.get_extra_info("socket").fileno())
+            loop.add_reader(descriptor, heard.set)
+            try:
+                async with asyncio.timeout(HTTP_SILENCE_S):
+                    await heard.wait()
+            finally:
+                loop.remove_reader(descriptor)
+                os.close(descriptor)
+        self.is_silent = False
+
     async def secure(self, context: ssl.SSLContext) -> None:
         """Run the server's handshake. Raises LinkError."""
-        # Nothing may wait before this: what the client sends meanwhile would be read as plain text.
         with _link_errors("handshake"):
             await self._writer.start_tls(context, ssl_handshake_timeout=HTTP_READ_TIMEOUT_S)
 
@@ -272,6 +290,7 @@ class HostNetwork:
             stream = ServedHostStream(reader, writer)
             try:
                 if places.enter(writer.get_extra_info("peername")[0], stream, stream.hang_up):
+                    await stream.hear()
                     await stream.secure(context)
                     await handler(stream)
             except LinkError:

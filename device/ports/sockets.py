@@ -18,7 +18,7 @@ import tls
 
 from device.compat import const
 from device.errors import LinkError, LinkTimeoutError
-from device.limits import COAP_MESSAGE_BYTES, CONNECT_TIMEOUT_S
+from device.limits import COAP_MESSAGE_BYTES, CONNECT_TIMEOUT_S, HTTP_SILENCE_S
 from device.net.places import Places
 
 TYPE_CHECKING = const(0)
@@ -100,8 +100,15 @@ class ServedTlsStream(TlsStream):
 
     def __init__(self, raw: "Any") -> None:
         super().__init__(raw, raw)
+        self.is_silent = True
         self.is_waiting = True
         self.is_reading = False
+
+    async def hear(self) -> None:
+        """Wait for the client's first byte, without reading it. Raises OSError, asyncio.TimeoutError."""
+        # A read of 0 bytes ends as soon as the socket has something to read, or its end.
+        await asyncio.wait_for(asyncio.StreamReader(self._raw).read(0), HTTP_SILENCE_S)
+        self.is_silent = False
 
     def secure(self, context: "Any") -> None:
         """Begin TLS; the handshake runs during the first read. Raises OSError, ValueError, MemoryError."""
@@ -211,11 +218,11 @@ class SocketNetwork:
             try:
                 task = asyncio.current_task()
                 if task is not None and self._places.enter(_peer(writer), stream, task.cancel):
-                    await asyncio.sleep(0)  # a client that gives way frees its memory first
+                    await stream.hear()  # a client that gives way frees its memory meanwhile
                     stream.secure(context)
                     await handler(stream)
-            except (LinkError, OSError, ValueError, MemoryError):
-                pass  # the client has closed, or there is no memory for one more: other clients continue
+            except (LinkError, asyncio.TimeoutError, OSError, ValueError, MemoryError):
+                pass  # the client has closed or is silent, or there is no memory for one more: others continue
             finally:
                 self._places.leave(stream)
                 _close(raw)

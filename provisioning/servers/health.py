@@ -95,9 +95,17 @@ class _Client:
 
     def __init__(self, request: socket.socket) -> None:
         self._request = request
+        self.is_silent = True
         self.is_waiting = True
         self.is_reading = False
         self.end_s = time.monotonic() + REQUEST_S
+
+    def hear(self) -> None:
+        """Wait for the first byte, or for the end, without reading it."""
+        with contextlib.suppress(OSError):
+            self._request.settimeout(REQUEST_S)
+            self._request.recv(1, socket.MSG_PEEK)
+            self.is_silent = False
 
     def hang_up(self) -> None:
         """End both directions: the thread that serves the connection then ends by itself."""
@@ -128,6 +136,7 @@ class _Server(ThreadingHTTPServer):
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:
+            self._clients[request].hear()
             super().process_request_thread(request, client_address)
         finally:
             with self._lock:

@@ -1,6 +1,6 @@
 """The clients of the local pages that stay connected: places for each peer, and the client that gives way."""
 
-from device.limits import HTTP_CLIENTS, HTTP_CLIENTS_PER_PEER
+from device.limits import HTTP_CLIENTS, HTTP_CLIENTS_PER_PEER, HTTP_REMEMBERED_PEERS
 from device.net.places import Places
 
 OWNER, STRANGER, OTHER, FOURTH, FIFTH = "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5"
@@ -9,6 +9,7 @@ OWNER, STRANGER, OTHER, FOURTH, FIFTH = "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.
 class Client:
     def __init__(self, listener, peer):
         self.peer = "".join(list(peer))  # an address arrives as a new string with each connection
+        self.is_silent = True
         self.is_waiting = True
         self.is_reading = False
         self.is_hung_up = False
@@ -25,6 +26,13 @@ class Listener:
 
     def clients(self, *peers):
         return [Client(self, peer) for peer in peers]
+
+    def speaking(self, *peers):
+        """Return clients in their handshake, or in the middle of a request."""
+        found = self.clients(*peers)
+        for client in found:
+            client.is_silent = False
+        return found
 
     def answered(self, *peers):
         """Return clients whose requests are complete."""
@@ -170,3 +178,72 @@ def test_an_address_counts_once_whatever_its_form():
     assert mapped.is_in and not first[0].is_in
     other = Listener()
     assert inside(other.clients(*("fe80::1",) * 2 + ("fe80::2",) * 2)) == [True] * 4
+
+
+def addresses(count, network="10.1.0."):
+    return [network + str(number) for number in range(count)]
+
+
+def test_a_silent_client_gives_way_before_one_that_speaks_however_many_addresses_come():
+    listener = Listener()
+    (owner,) = listener.speaking(OWNER)
+    listener.clients(*addresses(50))
+    listener.clients(*addresses(50, "fe80::"))
+    assert owner.is_in
+
+
+def test_a_second_connection_of_the_owner_takes_the_place_of_a_silent_stranger():
+    listener = Listener()
+    (first,) = listener.answered(OWNER)
+    strangers = listener.clients(STRANGER, OTHER, FOURTH)
+    (second,) = listener.clients(OWNER)
+    assert first.is_in and second.is_in
+    assert inside(strangers) == [False, True, True]
+
+
+def test_addresses_that_come_back_after_each_hang_up_lose_against_one_that_never_was():
+    listener = Listener()
+    for _ in range(3):
+        listener.speaking(*addresses(50))
+    (owner,) = listener.speaking(OWNER)
+    assert owner.is_in
+    late = []
+    for _ in range(4):
+        late += listener.speaking(*addresses(50))
+    assert owner.is_in
+    owner.is_waiting = False
+    assert len([client for client in late if client.is_in]) == HTTP_CLIENTS - 1
+
+
+def test_one_hang_up_of_the_owner_is_not_held_against_it_after_a_complete_request():
+    listener = Listener()
+    (owner,) = listener.clients(OWNER)
+    listener.clients(STRANGER, OTHER, FOURTH, FIFTH)
+    assert owner.is_hung_up
+    (again,) = listener.answered(OWNER)
+    assert again.is_in and listener.places._wasted[OWNER] == 1
+    listener.places.leave(again)
+    assert OWNER not in listener.places._wasted
+
+
+def test_a_connection_that_ends_without_a_request_counts_against_its_address():
+    listener = Listener()
+    for _ in range(2):
+        (drip,) = listener.speaking(STRANGER)
+        listener.places.leave(drip)
+    strangers = listener.speaking(OTHER, STRANGER, FOURTH, FIFTH)
+    (owner,) = listener.clients(OWNER)
+    assert owner.is_in and inside(strangers) == [True, False, True, True]
+    owner.is_silent = False
+    (again,) = listener.speaking(STRANGER)
+    assert not again.is_in and owner.is_in
+
+
+def test_the_memory_of_hang_ups_is_bounded_and_forgets_the_peer_with_the_fewest():
+    listener = Listener()
+    for _ in range(3):
+        listener.clients(*addresses(HTTP_CLIENTS + 1))
+    listener.clients(*addresses(HTTP_REMEMBERED_PEERS * 2, "10.2.0."))
+    known = listener.places._wasted
+    assert len(known) == HTTP_REMEMBERED_PEERS
+    assert any(name.startswith("10.1.0.") for name in known)

@@ -6,8 +6,8 @@ accepted, before TLS begins.
 
 Rules:
 1. At most CONNECTIONS, and at most CONNECTIONS_PER_PEER of one address (device/net/places.py).
-2. A new connection always gets in: the oldest of its own host, or of the host with the most, is hung up. A page that
-   loses its stream of events opens it again.
+2. If there is no place, a connection is hung up: one of its own host, of a host whose connections were hung up before,
+   or one that has sent nothing. A page that loses its stream of events opens it again.
 """
 
 from __future__ import annotations
@@ -23,14 +23,41 @@ CONNECTIONS_PER_PEER: Final = 24
 BACKLOG: Final = 128
 
 
+class _Accepted(socket.socket):
+    """The socket of an accepted connection. asyncio calls these two methods to read from it."""
+
+    has_spoken = False
+
+    def recv(self, *arguments: Any) -> bytes:
+        """Read as socket.recv does, and note that the client has sent something."""
+        data = super().recv(*arguments)
+        self.has_spoken = self.has_spoken or bool(data)
+        return data
+
+    def recv_into(self, *arguments: Any) -> int:
+        """Read as socket.recv_into does, and note that the client has sent something."""
+        length = super().recv_into(*arguments)
+        self.has_spoken = self.has_spoken or length > 0
+        return length
+
+
 class _Connection:
     """An accepted connection, as Places sees it. The socket says itself when it is closed."""
 
-    is_waiting = True
-    is_reading = False
-
-    def __init__(self, accepted: socket.socket) -> None:
+    def __init__(self, accepted: _Accepted) -> None:
         self.socket = accepted
+
+    @property
+    def is_silent(self) -> bool:
+        """Return whether the client has sent nothing so far."""
+        return not self.socket.has_spoken
+
+    is_waiting = is_silent
+
+    @property
+    def is_reading(self) -> bool:
+        """Return whether the client has sent something; it gives way after the silent ones."""
+        return self.socket.has_spoken
 
     def hang_up(self) -> None:
         """End both directions. Its owner reads the end of the stream and closes the socket."""
@@ -48,11 +75,13 @@ class SharedListener(socket.socket):
 
     def accept(self) -> tuple[socket.socket, Any]:
         """Return the next connection and its address. Raises OSError, as socket.accept does."""
-        accepted, address = super().accept()
+        plain, address = super().accept()
+        accepted = _Accepted(plain.family, plain.type, plain.proto, fileno=plain.detach())
         self.count()
         connection = _Connection(accepted)
         self._open.append(connection)
-        self._places.enter(address[0], connection, connection.hang_up)
+        if not self._places.enter(address[0], connection, connection.hang_up):
+            connection.hang_up()
         return accepted, address
 
     def count(self) -> int:

@@ -11,6 +11,7 @@ import pytest
 
 from device.errors import LinkError
 from device.limits import HTTP_CLIENTS_PER_PEER
+from device.ports import host
 from device.ports.host import HostNetwork, HostStream, ServedHostStream
 from provisioning.keys.pki import CertificateAuthority
 from simulator.ports.serial import SerialPipe
@@ -195,6 +196,47 @@ def test_the_owner_is_served_while_50_silent_and_50_dripping_connections_of_the_
         return answers
 
     assert _with_server(authority, client, _answer_one) == [b"OWNER\n"] * 4
+
+
+@pytest.mark.parametrize("sent", [b"", b"\x16\x03\x01"], ids=["silent", "handshake begun"])
+def test_the_owner_is_served_although_50_connections_of_50_addresses_come_back(
+    authority: CertificateAuthority, sent: bytes
+) -> None:
+    async def attack(port: int, address: str) -> None:
+        while True:
+            with contextlib.suppress(OSError):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0))
+                writer.write(sent)
+                await reader.read(100)  # until the unit hangs up
+                writer.close()
+
+    async def client(network: HostNetwork, port: int) -> list[bytes]:
+        attacks = [asyncio.ensure_future(attack(port, f"127.0.1.{at}")) for at in range(1, 51)]
+        await asyncio.sleep(0.2)
+        answers = []
+        while len(answers) < 3:
+            with contextlib.suppress(LinkError):  # a browser asks again
+                answers.append(await _ask(authority, network, port))
+        for one in attacks:
+            one.cancel()
+        await asyncio.gather(*attacks, return_exceptions=True)
+        return answers
+
+    assert _with_server(authority, client, _answer_one) == [b"OWNER\n"] * 3
+
+
+def test_a_client_that_says_nothing_is_closed(
+    authority: CertificateAuthority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host, "HTTP_SILENCE_S", 0.05)
+
+    async def client(network: HostNetwork, port: int) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        data = await reader.read(10)
+        writer.close()
+        return data
+
+    assert _with_server(authority, client) == b""
 
 
 def test_connections_of_another_host_do_not_keep_the_owner_out_although_they_come_back(

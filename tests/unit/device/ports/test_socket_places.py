@@ -30,6 +30,10 @@ class Raw:
         return (self.peer, 50000)
 
     async def read(self, limit: int) -> bytes:
+        if not limit:  # ends as soon as there is something to read, without reading it
+            while self.sent.empty():
+                await asyncio.sleep(0)
+            return b""
         return await self.sent.get()
 
     def write(self, data: bytes) -> None:
@@ -54,7 +58,9 @@ class Port:
         monkeypatch.setitem(sys.modules, "tls", tls)
         monkeypatch.delitem(sys.modules, "device.ports.sockets", raising=False)
         self.sockets = importlib.import_module("device.ports.sockets")
-        names = {name: getattr(asyncio, name) for name in ("current_task", "sleep", "TimeoutError")}
+        names = {
+            name: getattr(asyncio, name) for name in ("current_task", "sleep", "TimeoutError", "wait_for")
+        }
         fake = SimpleNamespace(**names, start_server=self._start, StreamReader=lambda secured: secured)
         monkeypatch.setattr(self.sockets, "asyncio", fake)
 
@@ -69,9 +75,11 @@ class Port:
     async def open(self, handler: Any) -> None:
         await self.sockets.SocketNetwork().serve_tls(443, b"", b"", handler)
 
-    async def connect(self, peer: str) -> Raw:
-        """Connect a client and let the unit handle it up to the point where it waits for bytes."""
+    async def connect(self, peer: str, *sent: bytes) -> Raw:
+        """Connect a client and let the unit handle it up to the point where it waits for more bytes than `sent`."""
         raw = Raw(peer)
+        for part in sent:
+            raw.sent.put_nowait(part)
         asyncio.ensure_future(self._serve(raw, raw))  # noqa: RUF006  it ends with its client
         await settle()
         return raw
@@ -120,6 +128,41 @@ def test_the_owner_is_served_beside_50_silent_and_50_dripping_connections(port: 
     asyncio.run(run())
 
 
+def test_the_owner_is_served_beside_50_connections_of_50_addresses(port: Port) -> None:
+    async def run() -> None:
+        await port.open(answer)
+        for number in range(50):
+            await port.connect(f"192.0.3.{number}")
+        assert await is_served(port, OWNER)
+        for number in range(50):
+            await port.connect(f"192.0.4.{number}", b"x")
+        assert await is_served(port, OWNER)
+
+    asyncio.run(run())
+
+
+def test_a_silent_client_takes_no_tls_memory(port: Port) -> None:
+    async def run() -> None:
+        await port.open(answer)
+        silent = await port.connect(STRANGER)
+        assert port.secured == []
+        silent.sent.put_nowait(b"x")
+        await settle()
+        assert port.secured == [silent]
+
+    asyncio.run(run())
+
+
+def test_a_client_that_stays_silent_is_closed(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(port.sockets, "HTTP_SILENCE_S", 0)
+
+    async def run() -> None:
+        await port.open(answer)
+        assert (await port.connect(STRANGER)).is_closed
+
+    asyncio.run(run())
+
+
 def test_there_are_never_more_clients_than_places_and_a_share_of_them_for_each_host(port: Port) -> None:
     async def run() -> None:
         await port.open(answer)
@@ -136,11 +179,11 @@ def test_there_are_never_more_clients_than_places_and_a_share_of_them_for_each_h
 def test_a_client_without_a_place_takes_no_tls_memory(port: Port) -> None:
     async def run() -> None:
         async def slow(stream: Any) -> None:
-            stream.is_waiting = False  # its answer takes long
-            await stream.read(1)
+            stream.is_waiting = False
+            await asyncio.Event().wait()  # its answer takes long
 
         await port.open(slow)
-        inside = [await port.connect(STRANGER) for _ in range(HTTP_CLIENTS_PER_PEER)]
+        inside = [await port.connect(STRANGER, b"x") for _ in range(HTTP_CLIENTS_PER_PEER)]
         outside = await port.connect(STRANGER)
         assert outside.is_closed and port.secured == inside
 

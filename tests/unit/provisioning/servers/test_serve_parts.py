@@ -153,6 +153,22 @@ def test_a_host_that_drips_into_every_place_keeps_the_monitoring_out_for_no_requ
             one.close()
 
 
+@pytest.mark.parametrize("sent", [b"", b"GET /healthz HTTP/1.1\r\nX-Slow: "], ids=["silent", "dripping"])
+def test_50_connections_of_50_addresses_keep_the_monitoring_out_for_no_request(sent: bytes) -> None:
+    with health({}) as server:
+        held = []
+        for number in range(1, 51):
+            held.append(
+                socket.create_connection(("127.0.0.1", server.port), source_address=(f"127.0.2.{number}", 0))
+            )
+            with contextlib.suppress(OSError):  # hung up already
+                held[-1].sendall(sent)
+        for _ in range(3):
+            assert get(server, "/healthz")[0] == 200
+        for one in held:
+            one.close()
+
+
 def test_a_connection_ends_with_its_time_however_often_it_sends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("provisioning.servers.health.REQUEST_S", 1)
     with health({}) as server, socket.create_connection((server.host, server.port)) as slow:

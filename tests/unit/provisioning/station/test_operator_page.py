@@ -361,6 +361,27 @@ def test_a_failing_unit_of_the_bench_fails(operator: OperatorBench) -> None:
     assert failure(lambda: operator.bench.station().provision(unit.stream())).result is not None
 
 
+def test_more_addresses_than_places_keep_no_operator_out_and_end_no_open_page(
+    operator: OperatorBench,
+) -> None:
+    browser = Browser(operator).sign_in()
+    page = http.client.HTTPConnection("127.0.0.1", operator.port, timeout=60)
+    page.request("GET", "/events", headers={"Cookie": browser.cookie})
+    events = page.getresponse()
+    held = [
+        socket.create_connection(("127.0.0.1", operator.port), source_address=(f"127.0.2.{number}", 0))
+        for number in range(1, CONNECTIONS + 50)
+    ]
+    Browser(operator).sign_in()
+    operator.units["port 3"] = MemoryUnit()
+    browser.post("/start")
+    while b"PASS" not in (line := events.readline()):
+        assert line, "the open page was hung up"
+    for one in held:
+        one.close()
+    page.close()
+
+
 def test_a_host_that_holds_connections_keeps_no_operator_out_and_takes_few_of_the_stations_files(
     operator: OperatorBench,
 ) -> None:
