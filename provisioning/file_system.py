@@ -1,10 +1,17 @@
-"""File locks and durable names, on systems with `fcntl` and on Windows."""
+"""Files that are written whole or not at all; file locks and durable names, with `fcntl` and on Windows.
+
+Every file that a command writes goes through `replace_file`, `create_file` or `naming`: a full disk, a read-only folder
+or a size limit then names the file in its error, and leaves neither half a file nor a draft.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 try:
     import fcntl
@@ -12,6 +19,104 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 _LOCKED_BYTE: Final = 0x7FFFFFFF  # beyond every content: on Windows, no other process can read a locked byte
+
+
+PRIVATE: Final = 0o600
+# No space, no quota, a size limit, or in use: the same call can succeed later.
+FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EAGAIN, errno.EBUSY)
+
+
+@contextlib.contextmanager
+def naming(path: Path, *, draft: Path | None = None) -> Iterator[None]:
+    """Name `path` in an OSError that names no file, as those of write(2) and fsync(2) do, or that names `draft`.
+
+    `draft`: a file or folder that becomes `path`, and that does not exist any more when a person reads the error.
+    """
+    try:
+        yield
+    except OSError as error:
+        is_of_draft = draft is not None and str(error.filename or "").startswith(str(draft))
+        if error.errno is not None and (error.filename is None or is_of_draft):
+            error.filename, error.filename2 = str(path), None
+        raise
+
+
+def replace_file(path: Path, data: bytes, *, mode: int | None = None) -> None:
+    """Write `data` to `path`, replacing an older file. On return it is on disk, with `mode` (None: as new files have).
+
+    On failure `path` is as it was, and no draft is left. A link is followed; a pipe or device is written to. Raises
+    OSError, which names `path`.
+    """
+    target = path.resolve() if path.is_symlink() else path
+    draft = target.with_name(f".{target.name}.new")
+    with naming(path, draft=draft):
+        if target.exists() and not target.is_file():
+            with target.open("wb") as file:
+                file.write(data)
+            return
+        try:
+            _write(draft, os.O_TRUNC, data, mode)
+            os.replace(draft, target)
+        except OSError:
+            with contextlib.suppress(OSError):
+                draft.unlink()
+            raise
+        sync_folder(target.parent)
+
+
+class NewFile(NamedTuple):
+    """A file of `replace_files`: its path, its whole content, and its mode (None: as new files have)."""
+
+    path: Path
+    data: bytes
+    mode: int | None = None
+
+
+def replace_files(files: Sequence[NewFile]) -> None:
+    """Write files that belong together, replacing older ones. All are complete on disk before the first gets its name.
+
+    On failure every file is as it was, and no draft is left. Raises OSError, which names the file.
+    """
+    drafts = [file.path.with_name(f".{file.path.name}.new") for file in files]
+    try:
+        for file, draft in zip(files, drafts, strict=True):
+            with naming(file.path, draft=draft):
+                _write(draft, os.O_TRUNC, file.data, file.mode)
+        for file, draft in zip(files, drafts, strict=True):
+            with naming(file.path, draft=draft):
+                os.replace(draft, file.path)
+    except OSError:
+        for draft in drafts:
+            with contextlib.suppress(OSError):
+                draft.unlink()
+        raise
+    for folder in {file.path.parent for file in files}:
+        sync_folder(folder)
+
+
+def create_file(path: Path, data: bytes, *, mode: int | None = None) -> None:
+    """Write `data` to the new file `path`; on return it is on disk.
+
+    On failure there is no file. Raises FileExistsError, OSError, which names `path`.
+    """
+    with naming(path):
+        _write(path, os.O_EXCL, data, mode)
+        sync_folder(path.parent)
+
+
+def _write(path: Path, flag: int, data: bytes, mode: int | None) -> None:
+    """Write a file, or leave none that this call created."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | flag, 0o666 if mode is None else mode & 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            if mode is not None:
+                os.chmod(path, mode)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def lock(descriptor: int, *, is_waiting: bool = True) -> None:

@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from provisioning.cli.exit_codes import ExitCode
+from provisioning.file_system import FULL
 
 
 class Rule(NamedTuple):
@@ -77,6 +78,7 @@ TABLE: Final = {
         ExitCode.WRONG_INPUT, "The product definition cannot be used:"
     ),
     "provisioning.registry.errors.RegistryError": _WRONG,
+    "provisioning.registry.errors.UnavailableError": _LATER,
     "provisioning.registry.errors.ChainError": _FAILED,
     "provisioning.release.log.ReleaseLogError": _FAILED,
     "provisioning.release.image.ImageSigningError": _WRONG,
@@ -105,7 +107,6 @@ TABLE: Final = {
     "builtins.ValueError": _WRONG,
 }
 
-_FULL: Final = ("ENOSPC", "EDQUOT", "EAGAIN", "EBUSY")
 _SECRETS: Final = (
     (re.compile(r"(://[^/\s:@]*:)[^/\s@]+@"), r"\1***@"),  # the password of an address
     (re.compile(r"(?i)(pin-value=)[^;&?\s'\"]+"), r"\1***"),  # RFC 7512, section 2.3
@@ -131,7 +132,7 @@ def rule_of(error: BaseException) -> Rule | None:
     for kind in type(error).__mro__:
         rule = TABLE.get(f"{kind.__module__}.{kind.__qualname__}")
         if rule is not None:
-            return _LATER if isinstance(error, OSError) and _is_full(error) else rule
+            return _LATER if isinstance(error, OSError) and error.errno in FULL else rule
     return None
 
 
@@ -185,9 +186,3 @@ def boundary() -> Iterator[None]:
             raise
         report(error, rule)
         raise typer.Exit(int(rule.code)) from None
-
-
-def _is_full(error: OSError) -> bool:
-    import errno
-
-    return errno.errorcode.get(error.errno or 0) in _FULL

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import os
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -18,6 +17,7 @@ from provisioning.cli.one_line import one_line
 from provisioning.cli.options import JsonOption, KeysOption
 from provisioning.cli.output import print_result
 from provisioning.cli.signing_time import warn_of_clock
+from provisioning.file_system import NewFile, replace_file, replace_files
 from provisioning.keys.held_key import HeldKey
 from provisioning.keys.key_ring import KeyRing, KeyRingError
 from provisioning.keys.pem import write_private
@@ -94,14 +94,14 @@ def renew(
 
     Example: `firstboot keys ca renew device --keys maker/keys --days 1825`
     """
+    warn_of_clock("Units refuse a certificate that begins later than their time: check it.")
     old = _authority(keys, which)
     new = old.renewed(days)
     _check_same(old, new)
     path = keys / f"{_stem(which)}.crt"
     number = old.credentials.certificate.serial_number
     kept = path.with_name(f"{_stem(which)}.{number:040x}.old.crt")
-    kept.write_bytes(path.read_bytes())
-    _replace(path, new.certificate_pem)
+    replace_files([NewFile(kept, path.read_bytes()), NewFile(path, new.certificate_pem)])
     certificate = new.credentials.certificate
     lines = [(which, _line(certificate)), ("old certificate", kept.name)]
     print_result(lines, _facts(certificate) | {"old_certificate": kept.name}, is_json)
@@ -144,6 +144,7 @@ def generate(
     Example: `firstboot keys ca generate device --keys maker/keys --signer "pkcs11:token=hsm;object=device-ca" --name
     "Example Ltd device CA"`
     """
+    warn_of_clock("Units refuse a certificate that begins later than their time: check it.")
     stem = _stem(which)
     for suffix in (".crt", ".key", ".uri"):
         if (keys / f"{stem}{suffix}").exists():
@@ -155,7 +156,7 @@ def generate(
     made = CertificateAuthority.create(name, HeldKey(open_signer(signer)), days)
     keys.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_private(keys / f"{stem}.uri", signer.encode() + b"\n")
-    _replace(keys / f"{stem}.crt", made.certificate_pem)
+    replace_file(keys / f"{stem}.crt", made.certificate_pem)
     certificate = made.credentials.certificate
     print_result([(which, _line(certificate))], _facts(certificate), is_json)
 
@@ -209,9 +210,3 @@ def _require_new(kind: str, name: str, out: Path) -> None:
         raise InputError(f"There is no kind {kind!r}. Use one of: {', '.join(KINDS)}.")
     if any((out / f"{name}{suffix}").exists() for suffix in (".crt", ".key")):
         raise InputError(f"{out} contains a key for {name} already. Use another folder for the new one.")
-
-
-def _replace(path: Path, data: bytes) -> None:
-    draft = path.with_name(f".{path.name}.new")
-    draft.write_bytes(data)
-    os.replace(draft, path)

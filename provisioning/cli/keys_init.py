@@ -16,6 +16,7 @@ from provisioning.cli.errors import InputError, warn
 from provisioning.cli.options import JsonOption, ProductOption
 from provisioning.cli.output import print_result
 from provisioning.cli.settings_fields import FILE_NAME
+from provisioning.cli.signing_time import warn_of_clock
 from provisioning.keys.key_ring import KeyRing
 
 _SETTINGS: Final = """# Settings of firstboot commands. The command line beats this file.
@@ -48,6 +49,7 @@ def init(
 
     Example: `firstboot keys init maker --product product.toml`
     """
+    warn_of_clock("Units refuse a certificate that begins later than their time: check it.")
     if folder.exists():
         raise InputError(f"{folder} exists already. Name a new folder: existing keys are never overwritten.")
     if not product.is_file():
@@ -72,12 +74,13 @@ def _generate_folder(folder: Path, product: Path, is_development: bool) -> int:
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=".init-", dir=folder.parent))
     try:
-        ring = KeyRing.generate(draft / "keys", is_development=is_development)
-        count = len(ring.anchor_keys())
-        shown = os.path.relpath(product.resolve(), folder.resolve())
-        text = _SETTINGS.format(name=FILE_NAME, product=json.dumps(shown))
-        (draft / FILE_NAME).write_text(text, encoding="utf-8")
-        os.replace(draft, folder)
+        with file_system.naming(folder, draft=draft):
+            ring = KeyRing.generate(draft / "keys", is_development=is_development)
+            count = len(ring.anchor_keys())
+            shown = os.path.relpath(product.resolve(), folder.resolve())
+            text = _SETTINGS.format(name=FILE_NAME, product=json.dumps(shown))
+            file_system.create_file(draft / FILE_NAME, text.encode())
+            os.replace(draft, folder)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise

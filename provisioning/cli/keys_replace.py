@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import Annotated, Final
@@ -17,10 +16,12 @@ from provisioning.cli.errors import InputError, RefusedError
 from provisioning.cli.keys_ceilings import ManifestCeilingOption, SupportEndCeilingOption, with_ceilings
 from provisioning.cli.options import JsonOption, KeysOption
 from provisioning.cli.output import print_line, print_report
+from provisioning.cli.signing_time import warn_of_clock
+from provisioning.file_system import PRIVATE, NewFile, replace_files
 from provisioning.keys import keyset
 from provisioning.keys.file_signer import FileSigner
 from provisioning.keys.key_ring import SIGNING_ROLES, KeyRing
-from provisioning.keys.pem import private_pem, write_private
+from provisioning.keys.pem import private_pem
 
 RETIRED: Final = "retired"
 ROOT: Final = "root"
@@ -59,29 +60,32 @@ def rotate(
                 "Roots are replaced together: `root` takes neither --key nor --revoke. A root that is not in the next "
                 "key set is no longer trusted."
             )
-        plan = plan.with_roots(keyset.generate_roots(keys, len(plan.roots)))
+        roots, files = keyset.new_roots(keys, len(plan.roots))
+        plan = plan.with_roots(roots)
     else:
-        plan = _rotate(plan, role, keys, key, is_revoked)
-    plan.save(keys)
+        plan, files = _rotate(plan, role, keys, key, is_revoked)
+    replace_files([*files, plan.as_file(keys)])
     lines = [f"{role}: replaced. Next, sign key set {plan.sequence}: {NEXT}"]
     print_report(lines, {"role": role, "is_revoked": is_revoked, "next_sequence": plan.sequence}, is_json)
 
 
 def _rotate(
     plan: keyset.KeySetPlan, role: str, keys: Path, key: Path | None, is_revoked: bool
-) -> keyset.KeySetPlan:
+) -> tuple[keyset.KeySetPlan, list[NewFile]]:
+    """Return the new plan, and the key files to write together with it."""
     if role not in SIGNING_ROLES:
         raise InputError(f"There is no role {role!r}. Use one of: {', '.join((*SIGNING_ROLES, ROOT))}.")
     path = keys / f"{role}.pem"
     old = FileSigner.load(path).key_id
     pem = private_pem(ec.generate_private_key(ec.SECP256R1())) if key is None else key.read_bytes()
-    FileSigner.from_pem(pem)  # refused before anything is moved
+    FileSigner.from_pem(pem)  # refused before anything is written
     (keys / RETIRED).mkdir(exist_ok=True)
-    os.replace(path, keys / RETIRED / f"{role}-{old.hex()}.pem")
-    write_private(path, pem)
+    retired = keys / RETIRED / f"{role}-{old.hex()}.pem"
+    files = [NewFile(retired, path.read_bytes(), PRIVATE), NewFile(path, pem, PRIVATE)]
     if role == "tracker":
+        warn_of_clock("The new tracker key counts from it: units take no time from this key that is earlier.")
         plan = plan.with_tracker_from(int(time.time()))
-    return plan.with_revoked(old) if is_revoked else plan.changed()
+    return (plan.with_revoked(old) if is_revoked else plan.changed()), files
 
 
 def revoke(

@@ -20,6 +20,7 @@ from provisioning.cli.options import JsonOption, KeysOption, ProductOption
 from provisioning.cli.output import print_result
 from provisioning.cli.settings import with_settings
 from provisioning.cli.signing_time import signing_time, text_of
+from provisioning.file_system import replace_file
 from provisioning.keys import keyset
 from provisioning.keys.file_signer import FileSigner
 from provisioning.keys.key_ring import KeyRing
@@ -82,7 +83,7 @@ def sign_set(settings: SignSetSettings) -> None:
     data = keyset.sign_key_set(content, signers)
     require_capacity("key set", len(data))
     plan.save(settings.keys)
-    settings.out.write_bytes(data)
+    replace_file(settings.out, data)
     _warn_of_missed_roots(keyset.missed_out(plan, signers))
     _print_signed(plan, now_s, len(content.keys), len(data), settings)
 

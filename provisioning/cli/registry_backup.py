@@ -10,6 +10,7 @@ import typer
 from provisioning.cli.options import ByOption, FilesOption, JsonOption, RegistryOption
 from provisioning.cli.output import print_report
 from provisioning.cli.registry_access import opened
+from provisioning.cli.signing_time import warn_of_clock
 from provisioning.registry import backup as backups
 from provisioning.registry.chains import Report
 
@@ -72,6 +73,7 @@ def restore(
 
     Example: `firstboot registry restore backups/monday --registry registry.db --by "E. Example"`
     """
+    warn_of_clock("It goes into signed records: check it.")
     report = backups.restore(folder, registry, by=by)
     lines = [
         f"{registry}: {report_line(report)}",

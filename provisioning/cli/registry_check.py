@@ -13,6 +13,8 @@ from provisioning.cli.options import FilesOption, JsonOption, RegistryOption
 from provisioning.cli.output import print_report, print_result
 from provisioning.cli.registry_access import opened
 from provisioning.cli.registry_backup import report_document, report_line
+from provisioning.cli.signing_time import warn_of_clock
+from provisioning.file_system import replace_file
 from provisioning.registry import export
 from provisioning.registry.chains import Report
 from provisioning.registry.errors import RegistryError
@@ -30,12 +32,13 @@ def checkpoint(
 
     Example: `firstboot registry checkpoint --registry registry.db --to /media/checkpoints`
     """
+    warn_of_clock("It goes into signed records: check it.")
     with opened(registry, files) as source:
         text = source.checkpoint()
         number = json.loads(text)["checkpoint"]["number"]
         to.mkdir(parents=True, exist_ok=True)
         path = to / f"checkpoint-{source.registry_id.hex()[:8]}-{number:06d}.json"
-        path.write_text(text)
+        replace_file(path, text.encode())
         signer = source.signer.key_id.hex()
     rows = [("checkpoint", str(path)), ("signed by", signer)]
     print_result(rows, {"checkpoint": str(path), "number": number, "signed_by": signer}, is_json)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 from provisioning.cli.options import FilesOption, JsonOption, RegistryOption
 from provisioning.cli.output import print_report
 from provisioning.cli.registry_access import opened
+from provisioning.file_system import replace_file
 from provisioning.registry import export
 from provisioning.registry.errors import RegistryError
 from provisioning.registry.registry import Registry
@@ -83,10 +83,9 @@ def _class_ids(texts: list[str] | None) -> list[bytes]:
 
 def _write(path: Path, data: str | bytes) -> int:
     """Replace the file at once: a broker that reads it sees the old content or the new one. Return its size."""
-    draft = path.with_name(f".{path.name}.new")
-    size = draft.write_bytes(data.encode() if isinstance(data, str) else data)
-    os.replace(draft, path)
-    return size
+    content = data.encode() if isinstance(data, str) else data
+    replace_file(path, content)
+    return len(content)
 
 
 def _print(data: str | bytes) -> None:

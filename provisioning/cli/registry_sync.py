@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +13,8 @@ from provisioning.cli.one_line import one_line
 from provisioning.cli.options import FilesOption, JsonOption, MainOption, RegistryOption
 from provisioning.cli.output import print_report
 from provisioning.cli.registry_access import opened
+from provisioning.cli.signing_time import warn_of_clock
+from provisioning.file_system import PRIVATE, create_file
 from provisioning.registry import branches, sync_file
 from provisioning.registry.errors import RegistryError
 
@@ -43,6 +44,7 @@ def join(
 
     Example: `firstboot registry join --main registry.db --branch line1.db --name line1`
     """
+    warn_of_clock("It goes into signed records: check it.")
     with opened(main, files) as source:
         made = branches.join(source, branch, name)
         made.close()
@@ -79,6 +81,7 @@ def lease(
 
     Example: `firstboot registry lease --main registry.db --branch line1.db --prefix FB1- --count 500 --batch B1`
     """
+    warn_of_clock("It goes into signed records: check it.")
     if (branch is None) == (name is None):
         raise RegistryError("name the branch: either --branch FILE or --for NAME")
     with opened(main, files) as source:
@@ -102,6 +105,7 @@ def sync(
 
     Example: `firstboot registry sync --main registry.db --branch line1.db`
     """
+    warn_of_clock("It goes into signed records: check it.")
     with opened(main, files) as source, opened(branch, None) as other:
         report = branches.sync(source, other)
     _report(report, [], {}, is_json)
@@ -192,11 +196,7 @@ def _read(path: Path) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(descriptor)
+    create_file(path, text.encode(), mode=PRIVATE)
 
 
 def _require_new(path: Path) -> None:

@@ -26,6 +26,7 @@ from provisioning.cli.settings import with_settings
 from provisioning.cli.settings_fields import RelativeText
 from provisioning.cli.signing_time import signing_time
 from provisioning.compliance.device_record import support_anchors
+from provisioning.file_system import replace_file
 from provisioning.keys.key_id import AnchorKey
 from provisioning.keys.signer import sign_record
 from provisioning.keys.signers import open_signer
@@ -96,7 +97,7 @@ def record_command(settings: RecordSettings) -> None:
     _require_newer(kind, before, payload, found)
     data = sign_record(payload, typ, support_key)
     require_capacity("record", len(data))
-    settings.out.write_bytes(data)
+    replace_file(settings.out, data)
     sequence = _sequence(kind, payload)
     rows = [(kind.value, f"{len(data)} bytes for {found.model}, sequence {sequence}")]
     print_result(rows, {"kind": kind.value, "bytes": len(data), "sequence": sequence}, settings.is_json)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from provisioning.cli.options import FilesOption, JsonOption
 from provisioning.cli.output import print_result
 from provisioning.cli.settings import with_settings
 from provisioning.cli.settings_fields import RelativeText
+from provisioning.file_system import PRIVATE, replace_file
 
 LISTEN: Final = "127.0.0.1:8883"
 
@@ -198,7 +198,5 @@ def _write(
 
 
 def _replace(path: Path, data: bytes) -> None:
-    draft = path.with_name(f".{path.name}.new")
-    draft.write_bytes(data)
-    draft.chmod(0o600 if path.name == "acl" else 0o644)  # mosquitto warns of an acl_file that others can read
-    os.replace(draft, path)
+    mode = PRIVATE if path.name == "acl" else 0o644  # mosquitto warns of an acl_file that others can read
+    replace_file(path, data, mode=mode)

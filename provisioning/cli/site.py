@@ -19,12 +19,14 @@ from provisioning.cli.output import print_report
 from provisioning.cli.release_publish import DestinationSettings, PublishSettings, publish
 from provisioning.cli.settings import with_settings
 from provisioning.cli.settings_fields import RelativeText
+from provisioning.cli.signing_time import warn_of_clock
 from provisioning.compliance.archive import slug
 from provisioning.compliance.device_record import DeviceRecords
 from provisioning.compliance.evidence import Evidence
 from provisioning.compliance.signed_evidence import sign_evidence
 from provisioning.compliance.site import Site, build_site
 from provisioning.compliance.site_check import check_site
+from provisioning.file_system import replace_file
 from provisioning.keys.signers import open_signer
 from provisioning.product.product import Product, load_product
 
@@ -134,6 +136,7 @@ def build(settings: BuildSettings) -> None:
     Example: `firstboot site build --product product.toml --base-url https://example.com/ --register register.jsonl
     --archive archive --out site --evidence evidence`
     """
+    warn_of_clock("It decides whether a support period has ended: check it.")
     started = time.monotonic()
     settings.access()  # a wrong address is found before anything is built
     paths = settings.record or []
@@ -181,9 +184,9 @@ def _save_evidence(folder: Path, found: list[Evidence], key: str | None) -> None
     for each in found:
         path = folder / f"publication-{slug(each.of['model'])}"
         if signer is None:
-            path.with_name(f"{path.name}.json").write_bytes(each.to_json())
+            replace_file(path.with_name(f"{path.name}.json"), each.to_json())
         else:
-            path.with_name(f"{path.name}.cose").write_bytes(sign_evidence(each, signer).record)
+            replace_file(path.with_name(f"{path.name}.cose"), sign_evidence(each, signer).record)
 
 
 def _destination(settings: BuildSettings, record: Path) -> PublishSettings:

@@ -10,6 +10,7 @@ from provisioning.cli.compliance_inputs import existing_archive, today_utc
 from provisioning.cli.options import ArchiveOption, FilesOption, JsonOption, RegistryOption
 from provisioning.cli.output import print_report
 from provisioning.cli.registry_access import opened
+from provisioning.cli.signing_time import warn_of_clock
 from provisioning.compliance.withdrawals import sign_list
 
 
@@ -22,6 +23,7 @@ def sign_withdrawals(
 
     Example: `firstboot statement sign-withdrawals --registry registry.db --archive archive`
     """
+    warn_of_clock("It becomes the date of the list, which counts for 30 days: check it.")
     folder = existing_archive(archive).root
     with opened(registry, files) as known:
         path, count = sign_list(known, folder, today_utc())
@@ -55,5 +57,6 @@ def dispose(
 
     Example: `firstboot statement dispose FB-1-B1-1 --archive archive`
     """
+    warn_of_clock("It decides whether the retention has ended: check it.")
     existing_archive(archive).dispose(statement, today_utc())
     print_report([f"Deleted {statement}."], {"statement": statement, "is_deleted": True}, is_json)

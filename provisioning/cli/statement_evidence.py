@@ -15,6 +15,7 @@ from provisioning.cli.output import print_report
 from provisioning.cli.signing_time import warn_of_clock
 from provisioning.compliance.evidence import Evidence
 from provisioning.compliance.evidence_run import TABLE, make_evidence, signed_image, this_checkout
+from provisioning.file_system import replace_file
 from provisioning.keys.signers import open_signer
 
 VersionOption = Annotated[
@@ -61,7 +62,7 @@ def evidence(
     data = _image(image, version)
     tree = this_checkout(checkout.resolve())
     found = make_evidence(tree, data, open_signer(key), today_utc(), requirements)
-    out.write_bytes(found.record)
+    replace_file(out, found.record)
     _report(found.evidence, is_json)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -11,6 +10,7 @@ import typer
 
 from provisioning.cli.options import JsonOption
 from provisioning.cli.output import print_report
+from provisioning.file_system import create_file
 from provisioning.keys.key_ring import KeyRing
 from provisioning.product.example import EXAMPLE
 from provisioning.registry.registry import Registry
@@ -99,11 +99,9 @@ def _next(files: _Files) -> list[str]:
 
 def _write_example(product: Path, board: str) -> str:
     try:
-        descriptor = os.open(product, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        create_file(product, EXAMPLE.replace('"mps2_an385"', json.dumps(board)).encode())
     except FileExistsError:
         return f"{product} exists already and was not changed."
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(EXAMPLE.replace('"mps2_an385"', json.dumps(board)))
     return f"Wrote {product}. Edit it for your product."
 
 

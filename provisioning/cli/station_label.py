@@ -19,6 +19,8 @@ from provisioning.cli.options import (
 )
 from provisioning.cli.output import print_report
 from provisioning.cli.registry_access import opened
+from provisioning.cli.signing_time import warn_of_clock
+from provisioning.file_system import PRIVATE, naming
 from provisioning.station.label_forms import FORMS
 from provisioning.station.reprint import reprint
 
@@ -46,14 +48,15 @@ def label(
 
     Example: `firstboot station label FB1-000001 --registry registry.db --labels labels --to again.pdf --by "E.E."`
     """
+    warn_of_clock("It goes into signed records: check it.")
     if form not in FORMS:
         raise InputError(f"There is no format {form!r}. Use one of: {', '.join(FORMS)}.")
     with opened(registry, files) as source:
         # The file is opened first: if the print failed after it was recorded, a label would seem to exist.
-        descriptor = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
         is_written = False
         try:
-            with os.fdopen(descriptor, "wb") as file:
+            with naming(to), os.fdopen(descriptor, "wb") as file:
                 file.write(reprint(source, labels, serial, form, by=by))
                 is_written = True
         finally:

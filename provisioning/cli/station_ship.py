@@ -14,11 +14,13 @@ from provisioning.cli.options import ArchiveOption, FilesOption, JsonOption, Mai
 from provisioning.cli.output import print_json, print_report
 from provisioning.cli.registry_access import opened
 from provisioning.cli.settings import with_settings
+from provisioning.cli.signing_time import warn_of_clock
 from provisioning.compliance.faults import ship_faults
 from provisioning.compliance.gate import Gate, ShipError
 from provisioning.compliance.ledger import Ledger
 from provisioning.compliance.packing import public_pem
 from provisioning.compliance.withdrawals import sign_list
+from provisioning.file_system import replace_file
 from provisioning.keys.key_ring import KeyRing
 
 
@@ -60,6 +62,7 @@ def ship(settings: ShipSettings) -> None:
     Example: `firstboot station ship --batch B1 --registry registry.db --archive archive --register register.jsonl
     --packing packing.jsonl --keys maker/keys`
     """
+    warn_of_clock("It goes into signed records: check it.")
     if (settings.serial is None) == (settings.batch is None):
         raise InputError("Give either --serial or --batch.")
     with opened(settings.registry, settings.files) as registry:
@@ -78,7 +81,7 @@ def ship(settings: ShipSettings) -> None:
             raise _refusal(refused, settings.is_json) from None
         station = settings.packing.with_suffix(".station.pub")
         if shipped:
-            station.write_bytes(public_pem(registry.signer.public))
+            replace_file(station, public_pem(registry.signer.public))
             sign_list(registry, settings.archive, today_utc())
     lines = [
         f"Shipped {len(shipped)} units. Their lines are in {settings.packing}, signed with the key in {station.name}.",

@@ -260,12 +260,12 @@ def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     if draft.exists():
         shutil.rmtree(draft)
     draft.mkdir(parents=True)
-    for name, data in files.items():
-        descriptor = os.open(draft / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o444)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
-    file_system.sync_folder(draft)
-    draft.rename(folder)
+    try:
+        with file_system.naming(folder, draft=draft):
+            for name, data in files.items():
+                file_system.create_file(draft / name, data, mode=0o444)
+            draft.rename(folder)
+    except OSError:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
     file_system.sync_folder(folder.parent)

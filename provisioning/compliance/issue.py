@@ -13,6 +13,7 @@ Rules:
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from provisioning.compliance.statement import (
     schedule_4,
     sign_statement,
 )
+from provisioning.file_system import PRIVATE, NewFile, replace_files
 from provisioning.keys.file_signer import FileSigner
 from provisioning.keys.pem import MARKER, read_private
 from provisioning.product.periods import contradiction_today
@@ -66,13 +68,12 @@ def draw_key(path: Path, passphrase: str) -> FileSigner:
         serialization.PrivateFormat.PKCS8,
         serialization.BestAvailableEncryption(passphrase.encode()),
     )
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(pem)
+    if path.exists():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
     public = key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    path.with_suffix(".pub").write_bytes(public)
+    replace_files([NewFile(path.with_suffix(".pub"), public), NewFile(path, pem, PRIVATE)])
     return FileSigner(key)
 
 

@@ -119,8 +119,9 @@ class Ledger:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            file_system.lock(descriptor)
-            yield descriptor
+            with file_system.naming(self.path):
+                file_system.lock(descriptor)
+                yield descriptor
         finally:
             os.close(descriptor)
 

@@ -12,13 +12,13 @@ Rules:
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provisioning.compliance.archive import LEDGER, REGISTER_COPY, Archive
 from provisioning.compliance.ledger import Ledger, LedgerError, check_continues, parse
+from provisioning.file_system import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,12 +65,7 @@ def archive_copy(archive: Path) -> Path:
 def keep_copy(register: Ledger, archive: Path) -> None:
     """Replace the archive's copy with the present register. Raises OSError."""
     archive.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{REGISTER_COPY}.", dir=archive)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(register.path.read_bytes())
-        file.flush()
-        os.fsync(descriptor)
-    os.replace(name, archive_copy(archive))
+    replace_file(archive_copy(archive), register.path.read_bytes())
 
 
 def stated_problems(products: Iterable[Product], archive: Archive) -> list[str]:

@@ -52,6 +52,7 @@ from provisioning.compliance.support_register import (
     history,
     publish,
 )
+from provisioning.file_system import naming
 from provisioning.product.placeholders import placeholders
 from provisioning.product.public_texts import POLICY
 
@@ -111,9 +112,10 @@ def build_site(site: Site) -> list[Evidence]:
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     try:
-        for model, record in records.items():
-            write(draft, record_path(model), record)
-        _publish(site, draft)
+        with naming(site.out, draft=draft):
+            for model, record in records.items():
+                write(draft, record_path(model), record)
+            _publish(site, draft)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise

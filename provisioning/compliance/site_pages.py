@@ -19,6 +19,7 @@ from provisioning.compliance.check import SECURITY_TXT, STATEMENTS
 from provisioning.compliance.forms import date_words, environment
 from provisioning.compliance.security_txt import make_security_txt
 from provisioning.compliance.withdrawals import PATTERN
+from provisioning.file_system import create_file
 from provisioning.product.periods import period_in_words
 from provisioning.product.public_texts import acknowledgement_words, status_update_words
 
@@ -107,8 +108,7 @@ def write(root: Path, path: str, data: bytes) -> None:
     if not place.resolve().is_relative_to(root.resolve()):
         raise ValueError(f"{path} is not inside the site")
     place.parent.mkdir(parents=True, exist_ok=True)
-    with place.open("xb") as file:
-        file.write(data)
+    create_file(place, data)
 
 
 def _copy_archive(archive: Archive, place: Path) -> None:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from sqlalchemy import select
 
 from device.trust.anchors import ROLE_SIGNATORY
 from provisioning.compliance.station_record import StationRecordError, read
+from provisioning.file_system import replace_file
 from provisioning.keys.key_id import AnchorKey, key_id
 from provisioning.keys.signer import sign_record
 from provisioning.registry.models import PASSED, Chain
@@ -77,9 +77,7 @@ def sign_list(registry: Registry, archive: Path, today: dt.date) -> tuple[Path, 
         ensure_ascii=False,
     )
     archive.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.new")
-    draft.write_bytes(sign_record(payload.encode(), TYP, registry.signer))
-    os.replace(draft, path)
+    replace_file(path, sign_record(payload.encode(), TYP, registry.signer))
     return path, len(stopped)
 
 

@@ -86,8 +86,9 @@ class HssSigner:
         folder.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=".tree-", dir=folder.parent))
         try:
-            _make_tree(draft, form)
-            os.replace(draft, folder)
+            with file_system.naming(folder, draft=draft):
+                _make_tree(draft, form)
+                os.replace(draft, folder)
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
             raise

@@ -21,6 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from provisioning.file_system import create_file, naming
 from provisioning.keys.key_id import AnchorKey, key_id, public_point
 from provisioning.keys.pem import MARKER, load_private_pem, private_pem, read_private, write_private
 from provisioning.keys.pki import CertificateAuthority
@@ -94,9 +95,10 @@ class KeyRing:
         directory.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=".keys-", dir=directory.parent))
         try:
-            cls._generate_into(draft, is_development)
-            _ensure_plan(draft)
-            os.replace(draft, directory)
+            with naming(directory, draft=draft):
+                cls._generate_into(draft, is_development)
+                _ensure_plan(draft)
+                os.replace(draft, directory)
         except OSError:
             shutil.rmtree(draft, ignore_errors=True)
             if not (
@@ -113,7 +115,7 @@ class KeyRing:
         CertificateAuthority.create(f"{kind} device CA").save(directory, "device-ca")
         CertificateAuthority.create(f"{kind} server CA").save(directory, "server-ca")
         if is_development:
-            (directory / MARKER).write_text(MARKER_TEXT)
+            create_file(directory / MARKER, MARKER_TEXT.encode())
 
     def _expected(self) -> list[Path]:
         names = [f"{role}.pem" for role in SIGNING_ROLES] + ["device-ca.crt", "server-ca.crt"]

@@ -16,7 +16,6 @@ Rules:
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -31,8 +30,9 @@ from device.limits import KEYSET_SIGNATURES, TRACKER_KEY_DAYS
 from device.trust import keyset
 from device.trust.anchors import ROLE_AUTHOR, ROLE_ROOT, ROLE_TRACKER, Anchors, Interval, Key, Policy, Rules
 from provisioning import file_system
+from provisioning.file_system import PRIVATE, NewFile, replace_files
 from provisioning.keys.key_id import AnchorKey, key_id, public_point
-from provisioning.keys.pem import load_private_pem, private_pem, read_private, write_private
+from provisioning.keys.pem import load_private_pem, private_pem, read_private
 from provisioning.keys.signer import Signer
 
 PLAN_NAME: Final = "keyset.json"
@@ -94,17 +94,15 @@ class KeySetPlan:
         return cls.load(folder) if (folder / PLAN_NAME).exists() else None
 
     def save(self, folder: Path) -> None:
-        """Replace the file of the plan atomically."""
+        """Replace the file of the plan atomically. Raises OSError."""
+        replace_files([self.as_file(folder)])
+
+    def as_file(self, folder: Path) -> NewFile:
+        """Return the file of the plan in a key folder, to be written together with keys."""
         fields = {
             name: value for name, value in asdict(self).items() if name not in _CEILINGS or value is not None
         }
-        draft = folder / (PLAN_NAME + ".new")
-        with draft.open("w", encoding="utf-8") as file:
-            json.dump(fields, file, indent=2)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, folder / PLAN_NAME)
+        return NewFile(folder / PLAN_NAME, (json.dumps(fields, indent=2) + "\n").encode())
 
     def keys(self, others: Sequence[AnchorKey]) -> tuple[Key, ...]:
         """Return the roots and `others` (the role keys of the folder), without revoked keys."""
@@ -213,18 +211,30 @@ def missed_out(plan: KeySetPlan, signers: Sequence[Signer]) -> int:
 
 
 def generate_roots(folder: Path, count: int = ROOT_COUNT) -> tuple[tuple[int, str], ...]:
-    """Generate new roots into `roots/`; the present ones move to `roots/previous/`. Returns the plan's `roots`."""
+    """Generate new roots into `roots/`, as `new_roots` does, and write them. Returns the plan's `roots`."""
+    generated, files = new_roots(folder, count)
+    replace_files(files)
+    return generated
+
+
+def new_roots(folder: Path, count: int) -> tuple[tuple[tuple[int, str], ...], list[NewFile]]:
+    """Generate new roots. Return the plan's `roots`, and the files to write with `replace_files`.
+
+    The present roots are among the files with their names in `roots/previous/`.
+    """
     roots = folder / ROOTS
     previous = roots / PREVIOUS
     previous.mkdir(parents=True, exist_ok=True)
-    for old in sorted(roots.glob("*.pem")):
-        os.replace(old, previous / f"{key_id(_public(old)).hex()}.pem")
+    files = [
+        NewFile(previous / f"{key_id(_public(old)).hex()}.pem", old.read_bytes(), PRIVATE)
+        for old in sorted(roots.glob("*.pem"))
+    ]
     generated = []
     for number in range(count):
         key = ec.generate_private_key(ec.SECP256R1())
-        write_private(roots / f"root-{number}.pem", private_pem(key))
+        files.append(NewFile(roots / f"root-{number}.pem", private_pem(key), PRIVATE))
         generated.append((cose.ALG_ESP256, public_point(key.public_key()).hex()))
-    return tuple(generated)
+    return tuple(generated), files
 
 
 def ensure_plan(folder: Path, now_s: int | None = None) -> KeySetPlan:

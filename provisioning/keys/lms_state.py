@@ -65,14 +65,7 @@ def witness_folder() -> Path:
 
 def write_durably(path: Path, data: bytes) -> None:
     """Replace `path` by `data` (mode 0600); file, name and folder are on disk on return."""
-    draft = path.with_name(path.name + ".new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(draft, path)
-    file_system.sync_folder(path.parent)
+    file_system.replace_file(path, data, mode=file_system.PRIVATE)
 
 
 class LmsState:

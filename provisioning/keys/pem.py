@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
-from provisioning.file_system import sync_folder
+from provisioning.file_system import PRIVATE, replace_file
 from provisioning.keys.secret_input import KEY_VARIABLE, ask
 
 MARKER: Final = "DEVELOPMENT-KEYS"  # the file that marks a folder of development keys
@@ -23,15 +23,7 @@ def write_private(path: Path, data: bytes) -> None:
     leaves the old file or the new one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(path.name + ".new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(descriptor, 0o600)
-        file.write(data)
-        file.flush()
-        os.fsync(descriptor)
-    os.replace(draft, path)
-    sync_folder(path.parent)
+    replace_file(path, data, mode=PRIVATE)
 
 
 def read_private(path: Path) -> bytes:

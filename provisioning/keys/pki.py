@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from provisioning.keys.pem import load_private_pem, private_pem, read_private, write_private
+from provisioning.file_system import PRIVATE, NewFile, replace_files
+from provisioning.keys.pem import load_private_pem, private_pem, read_private
 
 NO_EXPIRY = dt.datetime(9999, 12, 31, 23, 59, 59, tzinfo=dt.UTC)
 BACKDATE = dt.timedelta(days=1)  # a server whose clock is slow accepts a new certificate
@@ -60,8 +61,9 @@ class Credentials:
     def save(self, directory: Path, stem: str) -> tuple[Path, Path]:
         """Write STEM.crt and STEM.key (mode 0600) into `directory`. Returns both paths."""
         certificate_path, key_path = directory / f"{stem}.crt", directory / f"{stem}.key"
-        write_private(key_path, self.private_key_pem)
-        certificate_path.write_bytes(self.certificate_pem)
+        key_path.parent.mkdir(parents=True, exist_ok=True)
+        key = NewFile(key_path, self.private_key_pem, PRIVATE)
+        replace_files([NewFile(certificate_path, self.certificate_pem), key])
         return certificate_path, key_path
 
 

@@ -22,9 +22,11 @@ from typing import Final
 
 from sqlalchemy import select, update
 
+from provisioning.file_system import FULL, naming
 from provisioning.registry import merge
 from provisioning.registry.chains import Report
-from provisioning.registry.errors import RegistryError
+from provisioning.registry.database import DATABASE_ERRORS, failure
+from provisioning.registry.errors import RegistryError, UnavailableError
 from provisioning.registry.fingerprint_key import create_private
 from provisioning.registry.models import Batch, Chain
 from provisioning.registry.numbers import skip_numbers
@@ -64,7 +66,10 @@ def backup(registry: Registry, folder: Path) -> Backup:
         report = check_backup(draft)
         draft.rename(folder)
     except OSError as error:
-        raise RegistryError(f"the backup cannot be written: {error.strerror}") from None
+        kind = UnavailableError if error.errno in FULL else RegistryError
+        raise kind(f"the backup {folder} cannot be written: {error.strerror}") from None
+    except DATABASE_ERRORS as error:
+        raise failure(error, f"the backup {folder} cannot be written") from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return Backup(folder, report)
@@ -97,8 +102,21 @@ def restore(folder: Path, path: Path, *, by: str, skipped: int = SKIPPED_NUMBERS
     report = check_backup(folder)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.restoring")
-    _take(folder, draft)
-    registry = Registry(draft)
+    try:
+        with naming(path, draft=draft):
+            _take(folder, draft)
+            _mark_restored(draft, by, skipped)
+            draft.with_name(draft.name + ".key").rename(path.with_name(path.name + ".key"))
+            draft.rename(path)
+    finally:
+        for end in ("", ".key", "-wal", "-shm"):
+            draft.with_name(draft.name + end).unlink(missing_ok=True)
+    return report
+
+
+def _mark_restored(path: Path, by: str, skipped: int) -> None:
+    """Apply rule 2 to a restored registry."""
+    registry = Registry(path)
     try:
         with registry.writing() as session:
             skip_numbers(session, skipped)
@@ -108,9 +126,6 @@ def restore(folder: Path, path: Path, *, by: str, skipped: int = SKIPPED_NUMBERS
                 merge.note_incident(session, "restored", batch.number, text, registry.now())
     finally:
         registry.close()
-    draft.with_name(draft.name + ".key").rename(path.with_name(path.name + ".key"))
-    draft.rename(path)
-    return report
 
 
 def _copy_database(source: Path, target: Path) -> None:
@@ -119,8 +134,6 @@ def _copy_database(source: Path, target: Path) -> None:
     reader, writer = sqlite3.connect(source), sqlite3.connect(target)
     try:
         reader.backup(writer)
-    except sqlite3.Error as error:
-        raise RegistryError(f"the backup cannot be written: {error}") from None
     finally:
         writer.close()
         reader.close()

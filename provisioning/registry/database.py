@@ -31,9 +31,10 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
+from provisioning.file_system import FULL
 from provisioning.registry import schema
 from provisioning.registry.engine import check_durability, make_engine
-from provisioning.registry.errors import RegistryError
+from provisioning.registry.errors import RegistryError, UnavailableError
 from provisioning.registry.fingerprint_key import KEY_BYTES, create_private, fingerprint, read_key
 from provisioning.registry.location import Location
 from provisioning.registry.schema import REGISTRY, StoreKind
@@ -48,6 +49,10 @@ _NEXT_STEPS: Final = {  # by the beginning of SQLite's error name
     "SQLITE_BUSY": "; another program has locked the database: end it, then try again",
     "SQLITE_IOERR": "; check disk and file system",
 }
+
+
+_TEMPORARY: Final = ("SQLITE_FULL", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_IOERR", "SQLITE_PROTOCOL")
+_WRONG_LOGIN: Final = ("authentication failed", "does not exist", "no password supplied", "pg_hba.conf")
 
 
 @dataclass(frozen=True)
@@ -98,8 +103,23 @@ def reporting_errors(database: Database) -> Iterator[None]:
         yield
     except DATABASE_ERRORS as error:
         database.require_file()  # a lost file explains more than the error that it causes
-        raise RegistryError(f"the {database.kind.noun}'s database failed: {failure_text(error)}") from None
+        raise failure(error, f"{database.location.name}: the {database.kind.noun}'s database failed") from None
     database.require_file()
+
+
+def failure(error: BaseException, what: str) -> RegistryError:
+    """Return the error that reports a database error: UnavailableError if the same command can succeed later."""
+    kind = UnavailableError if _is_temporary(error) else RegistryError
+    return kind(f"{what}: {failure_text(error)}")
+
+
+def _is_temporary(error: BaseException) -> bool:
+    cause = error.orig if isinstance(error, DatabaseError) else error
+    if isinstance(
+        cause, psycopg.OperationalError
+    ):  # a stopped server has no error code, and a wrong password has none
+        return not any(word in str(cause) for word in _WRONG_LOGIN)
+    return (getattr(cause, "sqlite_errorname", "") or "").startswith(_TEMPORARY)
 
 
 def failure_text(error: BaseException) -> str:
@@ -140,14 +160,16 @@ def create_database(
     `exist_ok`: open the existing registry instead. An empty file counts as no registry, so that a station
     which lost power while it created one can repeat the command.
     """
+    is_new = False
     try:
         location.folder.mkdir(parents=True, exist_ok=True)
         if location.file is not None:
             location.file.parent.mkdir(parents=True, exist_ok=True)
             with contextlib.suppress(FileExistsError):
                 os.close(os.open(location.file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+                is_new = not location.key_path.exists()
     except OSError as error:
-        raise RegistryError(f"the {kind.noun} {location.name} cannot be created: {error.strerror}") from None
+        raise _file_failure(error, f"the {kind.noun} {location.name}", "created") from None
 
     def fill(connection: Connection) -> None:
         if not schema.prepare(connection, kind):
@@ -160,7 +182,20 @@ def create_database(
             session.add(kind.setting(name=CHECK_NAME, value=_check_value(found)))
             session.flush()
 
-    return _opened(location, kind, fill)
+    try:
+        return _opened(location, kind, fill)
+    except RegistryError:
+        if is_new:
+            _remove_new(location)
+        raise
+
+
+def _remove_new(location: Location) -> None:
+    """Remove what a failed `create_database` left: its files hold nothing."""
+    assert location.file is not None  # noqa: S101 - only a file is new
+    for end in ("", "-wal", "-shm", "-journal"):
+        location.file.with_name(location.file.name + end).unlink(missing_ok=True)
+    location.key_path.unlink(missing_ok=True)
 
 
 def _opened(location: Location, kind: StoreKind, prepare: Callable[[Connection], None]) -> Database:
@@ -177,11 +212,16 @@ def _opened(location: Location, kind: StoreKind, prepare: Callable[[Connection],
     except DATABASE_ERRORS as error:
         engine.dispose()
         what = f"is not a {kind.noun}, or it is damaged" if _is_foreign(error) else "cannot be opened"
-        raise RegistryError(f"the {kind.noun} {location.name} {what}: {failure_text(error)}") from None
+        raise failure(error, f"the {kind.noun} {location.name} {what}") from None
     except OSError as error:
         engine.dispose()
-        raise RegistryError(f"{error.filename or location.name} cannot be read: {error.strerror}") from None
+        raise _file_failure(error, location.name, "read") from None
     return Database(engine, registry_id, location, found, _identity(location.file), kind)
+
+
+def _file_failure(error: OSError, name: str, action: str) -> RegistryError:
+    kind = UnavailableError if error.errno in FULL else RegistryError
+    return kind(f"{error.filename or name} cannot be {action}: {error.strerror}")
 
 
 def _require_present(file: Path, kind: StoreKind) -> None:

@@ -7,6 +7,10 @@ class RegistryError(Exception):
     """The registry refuses, or cannot be used."""
 
 
+class UnavailableError(RegistryError):
+    """The registry's disk is full, its database is locked, or its server does not answer: try again after that ends."""
+
+
 class AlreadyPassedError(RegistryError):
     """The unit has passed; it is not provisioned a second time."""
 

@@ -24,6 +24,7 @@ from device.codec import cose
 from device.codec.image import TLV_HSS, parse_image
 from device.errors import ImageFormatError
 from device.layout import IMAGE_HEADER_BYTES, IMAGE_LOAD_ADDRESS
+from provisioning.file_system import replace_file
 from provisioning.keys.signer import Signer
 from provisioning.release.capacities import BUILD_MAX, IMAGE_MAX_BYTES, require_capacity
 from provisioning.release.payload import ReleaseError
@@ -104,7 +105,7 @@ def sign_image(
     try:
         _run_imgtool(raw, key_pem, version, security_counter, draft)
         if hss is not None:
-            draft.write_bytes(append_hss(draft.read_bytes(), hss))
+            replace_file(draft, append_hss(draft.read_bytes(), hss))
         info = image_info(draft.read_bytes())
         if (info.version, info.security_counter, info.key_hash) != (
             wanted,

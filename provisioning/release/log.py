@@ -7,6 +7,7 @@ that a signing machine that was set back as a whole is detected. Keep the log wi
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Iterator
@@ -108,11 +109,21 @@ class ReleaseLog:
         return max((one.hss.get(key_id.hex(), -1) for one in self.entries()), default=-1)
 
     def append(self, entry: LogEntry) -> None:
-        """Add an entry and make it durable."""
-        with open(self.path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(entry), sort_keys=True) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        """Add an entry and make it durable, or leave the log as it was. Raises OSError."""
+        line = json.dumps(asdict(entry), sort_keys=True) + "\n"
+        with file_system.naming(self.path), open(self.path, "ab", buffering=0) as file:
+            size = file.tell()
+            try:
+                _write_all(file, line.encode())
+                os.fsync(file.fileno())
+            except OSError:
+                os.ftruncate(file.fileno(), size)  # half a line would be a damaged log
+                raise
+
+
+def _write_all(file: io.FileIO, data: bytes) -> None:
+    while data:
+        data = data[file.write(data) or 0 :]
 
 
 def _is_whole(entry: LogEntry) -> bool:

@@ -7,7 +7,6 @@ would refuse is never published.
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -19,6 +18,7 @@ from device.suit import envelope as suit_envelope
 from device.suit import manifest, registry
 from device.trust.anchors import NO_RULES, ROLE_AUTHOR, Anchors, Key
 from device.trust.verify import VerifiedManifest, verify_envelope
+from provisioning.file_system import replace_file
 from provisioning.keys.signer import Signer, sign_record
 from provisioning.release.delta import make_delta
 from provisioning.release.manifest import encode_manifest
@@ -118,9 +118,7 @@ class Release:
             files[content_name], files[chunks_name] = one.content, one.chunk_list
         files[ENVELOPE_NAME] = self.envelope
         for name, data in files.items():
-            draft = directory / (name + ".new")
-            draft.write_bytes(data)
-            os.replace(draft, directory / name)
+            replace_file(directory / name, data)
 
     @classmethod
     def load(cls, directory: Path) -> Release:

@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from provisioning.file_system import sync_folder
+from provisioning.file_system import naming, sync_folder
 from provisioning.release.release import Release
 
 FILE_MODE: Final = 0o644  # published files are public; the server may run as another user than the publisher
@@ -157,13 +157,14 @@ class ReleaseStore:
     def _replace(self, path: Path, data: bytes) -> None:
         descriptor, draft = tempfile.mkstemp(dir=self.directory, prefix=DRAFT)
         try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(draft, FILE_MODE)
-            os.replace(draft, path)
-            sync_folder(path.parent)
+            with naming(path, draft=Path(draft)):
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.chmod(draft, FILE_MODE)
+                os.replace(draft, path)
+                sync_folder(path.parent)
         except OSError:
             Path(draft).unlink(missing_ok=True)
             raise

@@ -118,11 +118,4 @@ class OscoreStore:
         return self.directory / f"{sender_id.hex()}.{kind}"
 
     def _write(self, path: Path, text: str) -> None:
-        draft = path.with_name(path.name + ".new")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-        file_system.sync_folder(self.directory)
+        file_system.replace_file(path, text.encode(), mode=file_system.PRIVATE)

@@ -12,7 +12,6 @@ Rules:
 from __future__ import annotations
 
 import io
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -21,6 +20,7 @@ from PIL import Image
 
 from device.limits import SETUP_CODE_CHARS
 from device.records.support import long_date_text
+from provisioning.file_system import PRIVATE, replace_file
 from provisioning.product.label_template import FIELDS, STANDARD, Template
 from provisioning.product.record import day_of
 from provisioning.station.label_drawing import TextTooLongError, draw, qr_place
@@ -100,14 +100,7 @@ def print_label(label: Label, path: Path) -> bytes:
     picture.save(buffer, format="PNG", dpi=dpi, compress_level=PNG_LEVEL)
     data = buffer.getvalue()
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = path.with_name(f".{path.name}.new")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(descriptor)
-    os.replace(draft, path)
+    replace_file(path, data, mode=PRIVATE)
     return data
 
 

@@ -1,0 +1,126 @@
+"""Files that are written whole or not at all, on a disk that becomes full in the middle."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import errno
+import os
+import resource
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from provisioning import file_system
+from provisioning.file_system import NewFile, create_file, replace_file, replace_files
+from provisioning.release.log import LogEntry, ReleaseLog
+
+ROOM = 1000  # bytes that a file may have while the limit holds
+LARGE = bytes(3 * ROOM)
+ROOT = Path(__file__).parents[3]
+
+
+@contextlib.contextmanager
+def limited() -> Iterator[None]:
+    """Let no file of this process grow over ROOM bytes: write(2) then fails as on a full disk (setrlimit(2))."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def failure(call: Callable[[], object]) -> OSError:
+    with pytest.raises(OSError) as caught, limited():
+        call()
+    return caught.value
+
+
+def test_a_file_that_does_not_fit_is_named_and_the_old_one_stays(tmp_path: Path) -> None:
+    path = tmp_path / "keyset.cose"
+    path.write_bytes(b"old")
+    error = failure(lambda: replace_file(path, LARGE))
+    assert error.filename == str(path) and error.errno in file_system.FULL
+    assert path.read_bytes() == b"old" and os.listdir(tmp_path) == [path.name]
+
+
+def test_a_new_file_that_does_not_fit_is_named_and_removed(tmp_path: Path) -> None:
+    error = failure(lambda: create_file(tmp_path / "new", LARGE))
+    assert error.filename == str(tmp_path / "new") and os.listdir(tmp_path) == []
+
+
+def test_of_files_that_belong_together_none_is_replaced_if_one_does_not_fit(tmp_path: Path) -> None:
+    old, new = tmp_path / "author.pem", tmp_path / "retired.pem"
+    old.write_bytes(b"old")
+    files = [NewFile(old, b"fits", 0o600), NewFile(new, LARGE)]
+    assert failure(lambda: replace_files(files)).filename == str(new)
+    assert old.read_bytes() == b"old" and os.listdir(tmp_path) == [old.name]
+
+
+def test_a_folder_that_is_missing_is_named_by_the_file_and_not_by_its_draft(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught:
+        replace_file(tmp_path / "missing" / "a", b"")
+    assert caught.value.filename == str(tmp_path / "missing" / "a")
+
+
+def test_the_mode_is_exact_from_the_first_byte(tmp_path: Path) -> None:
+    replace_file(tmp_path / "key", b"1", mode=0o600)
+    create_file(tmp_path / "statement", b"1", mode=0o444)
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("key", "statement")] == [0o600, 0o444]
+
+
+def test_an_existing_file_is_not_created_again_and_stays(tmp_path: Path) -> None:
+    create_file(tmp_path / "a", b"1")
+    with pytest.raises(FileExistsError):
+        create_file(tmp_path / "a", b"2")
+    assert (tmp_path / "a").read_bytes() == b"1"
+
+
+def test_a_link_is_followed_and_a_device_is_written_to(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    replace_file(tmp_path / "link", b"1")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "real").read_bytes() == b"1"
+    replace_file(Path(os.devnull), b"1")
+    assert Path(os.devnull).is_char_device()
+
+
+def test_an_entry_that_does_not_fit_leaves_the_release_log_whole(tmp_path: Path) -> None:
+    log = ReleaseLog(tmp_path / "releases.jsonl")
+    fields = dict.fromkeys(LogEntry.__dataclass_fields__, "x" * 60)
+    entry = LogEntry(**fields | {"sequence_number": 1, "security_counter": 1, "hss": {}})
+    log.append(entry)
+    with pytest.raises(OSError, match=str(log.path)), limited():
+        while True:
+            log.append(entry)
+    assert all(one == entry for one in log.entries())
+
+
+WRITERS = {  # that write without file_system, and why a full disk is handled there
+    "provisioning/file_system.py",
+    "provisioning/release/store.py",  # a draft with a name of its own: publishers run side by side
+    "provisioning/registry/fingerprint_key.py",  # a link, so that of two stations one wins
+    "provisioning/compliance/site.py",  # whole folders
+    "provisioning/keys/key_ring.py",
+    "provisioning/keys/hss_signer.py",
+    "provisioning/cli/keys_init.py",
+}
+
+
+@pytest.mark.parametrize("package", ["cli", "compliance", "keys", "registry", "release", "station"])
+def test_every_file_that_a_command_writes_goes_through_one_place(package: str) -> None:
+    found = set()
+    for path in sorted((ROOT / "provisioning" / package).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                if (
+                    node.func.attr in ("write_bytes", "write_text", "mkstemp")
+                    or ast.unparse(node.func) == "os.replace"
+                ):
+                    found.add(str(path.relative_to(ROOT)))
+    assert found <= WRITERS
+
+
+def test_a_full_disk_can_be_tried_again() -> None:
+    assert {errno.ENOSPC, errno.EDQUOT, errno.EFBIG} <= set(file_system.FULL)
