@@ -10,6 +10,7 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable
 from typing import Any, Final
@@ -25,12 +26,13 @@ from provisioning.servers.broker import LOOPBACK, is_port_free
 from provisioning.servers.coap_boundary import ProtectedSite, guard_datagrams
 from provisioning.servers.coap_duplicates import RecentRequests
 from provisioning.servers.coap_events import COAP, kind_of, reason_of
-from provisioning.servers.errors import PortBusyError, ServerError
+from provisioning.servers.errors import PortBusyError, ReportError, ServerError
 from provisioning.servers.oscore_context import UnitContext, UnitContexts
 from provisioning.servers.oscore_store import OscoreStore
 from provisioning.servers.service import LoopThread, Service
 from provisioning.servers.tracker import Tracker
 
+_log = logging.getLogger(__name__)
 BLOCK_EXPONENT: Final = 6  # 1024 bytes
 KNOWN_OPTIONS: Final = {
     OptionNumber.URI_HOST,
@@ -105,7 +107,12 @@ class ReleaseSite(resource.Resource, resource.PathCapable):  # type: ignore[misc
 
     def _post(self, name: str, request: aiocoap.Message) -> aiocoap.Message:
         if name == "report":
-            if not self._tracker.take_report(_device_of(request), COAP, request.payload):
+            try:
+                is_taken = self._tracker.take_report(_device_of(request), COAP, request.payload)
+            except ReportError as refusal:
+                _log.error("%s", refusal)
+                raise error.ServiceUnavailable from refusal  # RFC 7252 5.9.3.4: the unit may try again
+            if not is_taken:
                 raise error.RequestEntityTooLarge
             return aiocoap.Message(code=aiocoap.CHANGED)
         try:

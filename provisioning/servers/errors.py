@@ -13,5 +13,9 @@ class PortBusyError(ServerError):
     """The requested port is in use."""
 
 
+class ReportError(ServerError):
+    """A report cannot be written to the disk, so it is not acknowledged."""
+
+
 class TrackerError(ServerError):
     """The tracker's key does not sign."""

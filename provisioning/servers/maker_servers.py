@@ -33,6 +33,7 @@ from provisioning.servers.mqtt_client import MqttAccess
 from provisioning.servers.observer import Observer, observe_all
 from provisioning.servers.oscore_store import OscoreStore
 from provisioning.servers.published_numbers import PublishedNumbers
+from provisioning.servers.report_log import ReportLog
 from provisioning.servers.service import Service
 from provisioning.servers.signing_clock import ClockError, SigningClock, is_synchronised
 from provisioning.servers.tracker import Tracker
@@ -64,6 +65,7 @@ class MakerServers(Service):
     def __init__(self, plan: ServerPlan, observe: Observer) -> None:
         """Prepare the servers; start() opens the ports. Raises AccessFilesError, ClockError, OSError."""
         self._plan = plan
+        self._name = "coap" if plan.mqtt is None else "tracker"
         self._stack = ExitStack()
         self._stores = [ReleaseStore(plan.store, class_id, is_reader=True) for class_id in plan.class_ids]
         self._numbers = {
@@ -77,7 +79,11 @@ class MakerServers(Service):
         )
         self.oscore = None if plan.oscore is None else OscoreStore(plan.oscore)
         self.tracker = Tracker(
-            plan.signer, self._numbers, now=self._now, observe=observe_all([self.metrics, observe])
+            plan.signer,
+            self._numbers,
+            now=self._now,
+            observe=observe_all([self.metrics, observe]),
+            log=ReportLog(plan.state / f"{self._name}-reports.jsonl"),
         )
         self._clock: SigningClock | None = None
         self.link = None if plan.mqtt is None else BrokerLink(self.tracker, plan.mqtt)
@@ -92,7 +98,7 @@ class MakerServers(Service):
 
     def _start(self, stack: ExitStack) -> None:
         plan = self._plan
-        name = "coap" if self.link is None else "tracker"
+        name = self._name
         stack.enter_context(FolderLock(plan.state, name))
         self._clock = SigningClock(
             plan.state / f"{name}.clock",

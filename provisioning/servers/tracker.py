@@ -3,7 +3,8 @@
 Rules:
 1. It signs freshness records and nothing else; its key is the tracker's (docs/design.md, Roles and keys).
 2. A request has at most 64 bytes and names a class that this tracker serves. It gets one answer, with its own nonce.
-3. A report has at most limits.REPORT_BYTES. It is the device's claim and is not verified.
+3. A report has at most limits.REPORT_BYTES. It is the device's claim and is not verified. With a ReportLog it is on
+   disk before it is acknowledged; the latest ones are kept in memory too.
 4. One tracker serves every class of a broker. Several trackers on one broker need a certificate and a name each.
 5. The tracker signs only a time that passed the clock's checks (provisioning/servers/signing_clock.py).
 """
@@ -11,9 +12,10 @@ Rules:
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -26,9 +28,10 @@ from provisioning.keys.lms_state import LmsStateError
 from provisioning.keys.signer import Signer, sign_record
 from provisioning.servers import observer
 from provisioning.servers.access import TRACKER
-from provisioning.servers.errors import ServerError, TrackerError
+from provisioning.servers.errors import ReportError, ServerError, TrackerError
 from provisioning.servers.mqtt_client import MqttAccess, MqttClient
 from provisioning.servers.observer import Observer
+from provisioning.servers.report_log import ReportLog
 from provisioning.servers.service import Service
 from provisioning.servers.signing_clock import SigningClock
 
@@ -36,6 +39,7 @@ _log = logging.getLogger(__name__)
 MQTT: Final = "mqtt"
 _REQUESTS: Final = "fb/d/+/fresh/req"
 _REPORTS: Final = "fb/d/+/report"
+_TOPIC: Final = re.compile(r"fb/d/([0-9a-f]{1,64})/(report|fresh/req)")
 KEPT_REPORTS: Final = 10_000
 
 
@@ -98,15 +102,18 @@ class Tracker:
         now: Callable[[], int] | None = None,
         on_report: Callable[[Report], None] | None = None,
         observe: Observer = observer.ignore,
+        log: ReportLog | None = None,
     ) -> None:
+        """`log` keeps the reports; without one they are lost with the process. Raises OSError if it cannot be read."""
         self._signer = signer
+        self._reports_on_disk = log
         self.classes = classes
         self._lock = threading.Lock()
         self.now = SigningClock() if now is None else now
         self.on_report = on_report
         self.observe = observe
         self.asked = 0  # freshness requests so far, answered or refused
-        self._reports: deque[Report] = deque(maxlen=KEPT_REPORTS)
+        self._reports: deque[Report] = deque(_kept(log), maxlen=KEPT_REPORTS)
 
     @property
     def reports(self) -> list[Report]:
@@ -148,18 +155,35 @@ class Tracker:
                 raise TrackerError(f"the tracker's key does not sign: {error}") from error
 
     def take_report(self, device: str, source: str, data: bytes) -> bool:
-        """Keep a report. Returns False if it is too large."""
+        """Keep a report; it is durable on return. Returns False if it is too large. Raises ReportError."""
         self.observe(observer.REQUEST, source=source, kind="report")
         if len(data) > limits.REPORT_BYTES:
             self.observe(observer.REFUSED, source=source, kind="report", reason="size")
             return False
-        self.observe(observer.REPORTED, source=source, device=device)
         report = Report(device, source, data)
+        if self._reports_on_disk is not None:
+            try:
+                self._reports_on_disk.append(device, source, data)
+            except OSError as error:
+                self.observe(observer.REFUSED, source=source, kind="report", reason="disk")
+                raise ReportError(
+                    f"a report cannot be kept: {error.filename}: {error.strerror or error}"
+                ) from error
+        self.observe(observer.REPORTED, source=source, device=device)
         with self._lock:
             self._reports.append(report)
         if self.on_report is not None:
             self.on_report(report)
         return True
+
+
+def _kept(log: ReportLog | None) -> Iterator[Report]:
+    """Yield the reports of a log that are whole."""
+    for entry in log.entries() if log is not None else ():
+        try:
+            yield Report(str(entry["device"]), str(entry["source"]), bytes.fromhex(entry["report"]))
+        except (KeyError, TypeError, ValueError):
+            continue
 
 
 class MqttTracker(Service):
@@ -192,9 +216,16 @@ class MqttTracker(Service):
 
     def _received(self, topic: str, payload: bytes) -> None:
         # The broker lets a device publish only below its own name, so the topic names the device that asks.
-        _, _, device, *rest = topic.split("/")
-        if rest == ["report"]:
-            self._tracker.take_report(device, MQTT, payload)
+        found = _TOPIC.fullmatch(topic)
+        if found is None:
+            _log.info("message of another topic ignored")
+            return
+        device, kind = found.groups()
+        if kind == "report":
+            try:
+                self._tracker.take_report(device, MQTT, payload)
+            except ReportError as error:
+                _log.error("report of %s not kept: %s", device, error)
             return
         try:
             record = self._tracker.answer(payload)

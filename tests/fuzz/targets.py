@@ -6,6 +6,9 @@ A parser may raise FirstbootError and nothing else. Accepted input must survive 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from device.codec import bundle, cbor, cose
 from device.errors import FirstbootError
@@ -13,6 +16,14 @@ from device.net import coap, mqtt, mqtt_session
 from device.suit import commands, envelope, manifest, report
 from device.trust import anchors, keyset
 from device.update import delta
+from provisioning.keys.file_signer import FileSigner
+from provisioning.servers.mqtt_client import MqttAccess
+from provisioning.servers.tracker import MqttTracker, Newest, Tracker
+from tests.fuzz import hostile_broker
+
+_TRACKER = Tracker(FileSigner(ec.generate_private_key(ec.SECP256R1())), {bytes(16): Newest()}, now=lambda: 0)
+_NO_FILE = Path("none")
+_TRACKER_LINK = MqttTracker(_TRACKER, MqttAccess("127.0.0.1", 1, "none", _NO_FILE, _NO_FILE, _NO_FILE))
 
 
 def fuzz_cbor(data: bytes) -> None:
@@ -70,6 +81,27 @@ def fuzz_mqtt(data: bytes) -> None:
         session.feed(data[max(1, cut) :])
     except FirstbootError:
         pass
+
+
+def fuzz_mqtt_source(data: bytes) -> None:
+    """Fuzz a unit's whole visit to a broker: its requests, and answers that the bytes choose."""
+    hostile_broker.visit(data)
+
+
+def fuzz_tracker(data: bytes) -> None:
+    """Fuzz the maker's end: a report and a freshness request over MQTT, and the content of a report."""
+    length = data[0] if data else 0
+    topic = "fb/d/" + data[1 : 1 + length].decode("utf-8", "replace")
+    payload = data[1 + length :]
+    for name in (topic, f"fb/d/{'ab' * 16}/report", f"fb/d/{'ab' * 16}/fresh/req"):
+        _TRACKER_LINK._received(name, payload)
+    kept = _TRACKER.reports[-1:]
+    for report_ in kept:
+        assert isinstance(report_.fields(), dict)
+        try:
+            report_.suit()
+        except FirstbootError:
+            pass
 
 
 def fuzz_delta(data: bytes) -> None:
@@ -139,5 +171,13 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], tuple[bytes, ...]]] = {
     "mqtt": (
         fuzz_mqtt,
         (b"\x04" + bytes.fromhex("20020000") + bytes.fromhex("3007000174000178"), mqtt.encode_disconnect()),
+    ),
+    "mqtt_source": (
+        fuzz_mqtt_source,
+        (bytes(20), b"\0\5hello\1x\2xx\3xxx\4xxxx\5xxxxx", b"\x84\x20\x02\0\0\x85\x90\x03\0\1\1"),
+    ),
+    "tracker": (
+        fuzz_tracker,
+        (b"\7ab/report\xa0", b"\0" + cbor.encode({1: bytes(16), 2: bytes(16)})),
     ),
 }

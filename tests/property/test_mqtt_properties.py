@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from device import limits
 from device.errors import LimitError, LinkError, ProtocolError
 from device.net import mqtt, mqtt_session
+from tests.fuzz import hostile_broker, targets
 
 TOPICS = st.text(
     st.characters(exclude_characters="+#\x00", exclude_categories=("Cs",)), min_size=1, max_size=60
@@ -96,3 +97,13 @@ def test_packet_ids_in_use_differ_and_stay_bounded(steps: list[str]) -> None:
         except ProtocolError as error:
             assert error.fields["reason"] == "too many unanswered requests"
         assert len(session._waiting) <= limits.MQTT_OPEN_REQUESTS
+
+
+@given(st.binary(max_size=400))
+def test_a_broker_that_answers_anything_ends_a_visit_with_a_typed_error_or_an_answer(script: bytes) -> None:
+    hostile_broker.visit(script)
+
+
+@given(st.binary(max_size=200))
+def test_a_tracker_answers_or_ignores_any_message(data: bytes) -> None:
+    targets.fuzz_tracker(data)

@@ -1,0 +1,99 @@
+"""The reports of units on disk: a report is acknowledged only after it is durable.
+
+Rules:
+1. One line of JSON for each report, oldest first: time (unix seconds), device id, source, and the report in hex.
+2. A file of more than LARGEST_BYTES becomes `NAME.1.jsonl`, which replaces the one before it. So a hostile unit with a
+   valid certificate fills at most twice that much of the disk.
+3. A write that fails leaves no half line. After a power cut, what follows the last line end is cut off.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from provisioning.file_system import PRIVATE, naming, sync_folder
+
+LARGEST_BYTES: Final = 16 << 20
+
+
+class ReportLog:
+    """The log in the file `path` and its predecessor. Several threads may use it, one process at a time."""
+
+    def __init__(
+        self, path: Path, *, largest_bytes: int = LARGEST_BYTES, now: Callable[[], float] = time.time
+    ) -> None:
+        self.path = path
+        self.older = path.with_suffix(".1.jsonl")
+        self._largest_bytes = largest_bytes
+        self._now = now
+        self._lock = threading.Lock()
+        self._is_checked = False
+
+    def append(self, device: str, source: str, data: bytes) -> None:
+        """Add a report and return when it is on disk. Raises OSError, which names the file, and changes nothing."""
+        entry = {"time": int(self._now()), "device": device, "source": source, "report": data.hex()}
+        line = (json.dumps(entry) + "\n").encode()
+        with self._lock, naming(self.path):
+            self._prepare(len(line))
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, PRIVATE)
+            try:
+                size = os.lseek(descriptor, 0, os.SEEK_END)
+                _append(descriptor, line, size)
+            finally:
+                os.close(descriptor)
+            if not size:
+                sync_folder(self.path.parent)
+
+    def entries(self) -> Iterator[dict[str, Any]]:
+        """Yield the readable lines as dicts (rule 1), oldest first. Raises OSError."""
+        for path in (self.older, self.path):
+            if not path.exists():
+                continue
+            with path.open("rb") as file:
+                for line in file:
+                    try:
+                        found = json.loads(line)
+                    except ValueError:
+                        continue  # half a line of a power cut
+                    if isinstance(found, dict):
+                        yield found
+
+    def _prepare(self, length: int) -> None:
+        """Apply rule 2 for a line of `length` bytes, and rule 3 once."""
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            size = self.path.stat().st_size
+        except FileNotFoundError:
+            return
+        if not self._is_checked:
+            _cut_half_line(self.path)
+            self._is_checked = True
+        if size and size + length > self._largest_bytes:
+            os.replace(self.path, self.older)
+
+
+def _append(descriptor: int, line: bytes, size: int) -> None:
+    try:
+        left = line
+        while left:
+            left = left[os.write(descriptor, left) :]
+        os.fsync(descriptor)
+    except OSError:
+        os.ftruncate(descriptor, size)
+        raise
+
+
+def _cut_half_line(path: Path) -> None:
+    """Truncate the file after its last line end. A line has at most some 1 300 bytes."""
+    with path.open("r+b") as file:
+        start = max(0, file.seek(0, os.SEEK_END) - 4096)
+        file.seek(start)
+        end = file.read()
+        if end and not end.endswith(b"\n"):
+            file.truncate(start + end.rfind(b"\n") + 1)
