@@ -96,6 +96,13 @@ class PublishSettings(DestinationSettings):
             "--product", metavar="FILE", help="Product definition. Needed if nothing else names the class."
         ),
     ] = None
+    replace_newer: Annotated[
+        bool,
+        typer.Option(
+            "--replace-newer",
+            help="Also replace a release or record with a higher number, for example one that a thief signed.",
+        ),
+    ] = False
     remove_superseded: Annotated[
         bool,
         typer.Option("--remove-superseded", help="Afterwards remove objects that the new release replaces."),
@@ -110,6 +117,7 @@ def publish_command(settings: PublishSettings) -> None:
 
     Everything must be for one product class. The key set is published first, because it decides whose signatures
     count; then the records, the objects of the release, and its manifest last. What the broker holds is read back.
+    A release or record with a lower number than the published one is refused, unless --replace-newer is given.
     A target that fails does not stop the other: the command reports each target and fails if one of them failed.
 
     Example: `firstboot release publish release-12 --mqtt broker.example.com:8883 --ca ca.crt --cert publisher.crt --key
@@ -191,7 +199,7 @@ def _parcel(settings: PublishSettings) -> Parcel:
     records = [load_record(kind, path) for kind in KINDS if (path := given[kind.name]) is not None]
     named = None if settings.product is None else load_product(settings.product).class_id
     of_release = None if release is None else class_id_of_release(release)
-    return Parcel(common_class(of_release, records, named), release, records)
+    return Parcel(common_class(of_release, records, named), release, records, settings.replace_newer)
 
 
 def _lines(report: dict[str, Any], is_clean: bool) -> list[str]:

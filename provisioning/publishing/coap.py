@@ -37,6 +37,10 @@ class CoapPublisher:
         """Publish a signed key set."""
         self.store.put_keyset(record)
 
+    def published(self, name: str) -> bytes | None:
+        """Return what is published under a name, or None. Raises OSError."""
+        return None if self.store.size(name) is None else self.store.read(name)
+
     def put_raw(self, name: str, data: bytes) -> None:
         """Write one published name ("manifest", "support", "keyset", "o/SHA256"); the content is not checked."""
         self.store.put_raw(name, data)

@@ -73,6 +73,10 @@ class MqttPublisher(Service):
         """Publish a signed key set."""
         self._put_record("keyset", record)
 
+    def published(self, name: str) -> bytes | None:
+        """Return what the broker retains under "manifest", "keyset", "support" or "contact", or None."""
+        return self._read(name)
+
     def publish_raw(self, topic: str, payload: bytes) -> None:
         """Publish one retained topic as it is; an empty payload removes it."""
         if payload:

@@ -14,6 +14,7 @@ from pathlib import Path
 from device.errors import FirstbootError
 from provisioning.publishing.coap import CoapPublisher
 from provisioning.publishing.mqtt import MqttPublisher
+from provisioning.publishing.order import require_forward
 from provisioning.publishing.records import SignedRecord
 from provisioning.release.release import Release
 from provisioning.release.store import PublishError
@@ -25,11 +26,15 @@ Publisher = CoapPublisher | MqttPublisher
 
 @dataclass(frozen=True)
 class Parcel:
-    """The objects that are published together, all for one product class."""
+    """The objects that are published together, all for one product class.
+
+    `may_go_back`: an older one replaces a newer one (`provisioning/publishing/order.py`).
+    """
 
     class_id: bytes
     release: Release | None
     records: Sequence[SignedRecord]
+    may_go_back: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,7 @@ def _publish(target: Target, parcel: Parcel, is_clean: bool) -> TargetResult:
     done: list[str] = []
     try:
         with target.open(parcel.class_id) as publisher:
+            _require_forward(publisher, parcel)
             put = {
                 "keyset": publisher.publish_keyset,
                 "support": publisher.publish_support,
@@ -93,3 +99,14 @@ def _publish(target: Target, parcel: Parcel, is_clean: bool) -> TargetResult:
     except (PublishError, ServerError, FirstbootError, OSError) as error:
         return TargetResult(target.name, items, error=str(error), done=tuple(done))
     return TargetResult(target.name, items, removed, done=tuple(done))
+
+
+def _require_forward(publisher: Publisher, parcel: Parcel) -> None:
+    """Check every part before the first is published. Raises PublishError."""
+    if parcel.may_go_back:
+        return
+    offered = {one.kind.name: one.data for one in parcel.records}
+    if parcel.release is not None:
+        offered["manifest"] = parcel.release.envelope
+    for name, data in offered.items():
+        require_forward(name, publisher.published(name), data)

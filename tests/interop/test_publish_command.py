@@ -96,7 +96,8 @@ def options_of(records: dict[str, Path]) -> list[object]:
 def mqtt_options(maker: Maker, broker: Broker) -> list[object]:
     access = maker.access(broker.port, "publisher")
     options = ["--mqtt", f"{access.host}:{access.port}", "--ca", access.ca, "--cert", access.certificate]
-    return [*options, "--key", access.key, "--name", access.server_name]
+    # The tests share a broker, which holds the releases of the others.
+    return [*options, "--key", access.key, "--name", access.server_name, "--replace-newer"]
 
 
 def test_key_set_support_record_and_contact_reach_units_over_both_transports(
