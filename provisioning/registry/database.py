@@ -103,14 +103,23 @@ def reporting_errors(database: Database) -> Iterator[None]:
         yield
     except DATABASE_ERRORS as error:
         database.require_file()  # a lost file explains more than the error that it causes
-        raise failure(error, f"{database.location.name}: the {database.kind.noun}'s database failed") from None
+        raise failure(
+            error, f"{database.location.name}: the {database.kind.noun}'s database failed"
+        ) from None
     database.require_file()
 
 
 def failure(error: BaseException, what: str) -> RegistryError:
     """Return the error that reports a database error: UnavailableError if the same command can succeed later."""
-    kind = UnavailableError if _is_temporary(error) else RegistryError
-    return kind(f"{what}: {failure_text(error)}")
+    text = f"{what}: {failure_text(error)}"
+    if not _is_temporary(error):
+        return RegistryError(text)
+    return UnavailableError(text, is_full=_code(error) == "SQLITE_FULL")
+
+
+def _code(error: BaseException) -> str:
+    cause = error.orig if isinstance(error, DatabaseError) else error
+    return getattr(cause, "sqlite_errorname", "") or ""
 
 
 def _is_temporary(error: BaseException) -> bool:
@@ -119,7 +128,7 @@ def _is_temporary(error: BaseException) -> bool:
         cause, psycopg.OperationalError
     ):  # a stopped server has no error code, and a wrong password has none
         return not any(word in str(cause) for word in _WRONG_LOGIN)
-    return (getattr(cause, "sqlite_errorname", "") or "").startswith(_TEMPORARY)
+    return _code(error).startswith(_TEMPORARY)
 
 
 def failure_text(error: BaseException) -> str:
@@ -132,8 +141,7 @@ def failure_text(error: BaseException) -> str:
 
 
 def _is_foreign(error: BaseException) -> bool:
-    cause = error.orig if isinstance(error, DatabaseError) else error
-    return (getattr(cause, "sqlite_errorname", "") or "").startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT"))
+    return _code(error).startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT"))
 
 
 def _identity(file: Path | None) -> tuple[int, int]:
@@ -184,8 +192,9 @@ def create_database(
 
     try:
         return _opened(location, kind, fill)
-    except RegistryError:
-        if is_new:
+    except UnavailableError as error:
+        # A lock means that another station fills the file: it stays.
+        if is_new and error.is_full:
             _remove_new(location)
         raise
 
@@ -220,8 +229,8 @@ def _opened(location: Location, kind: StoreKind, prepare: Callable[[Connection],
 
 
 def _file_failure(error: OSError, name: str, action: str) -> RegistryError:
-    kind = UnavailableError if error.errno in FULL else RegistryError
-    return kind(f"{error.filename or name} cannot be {action}: {error.strerror}")
+    text = f"{error.filename or name} cannot be {action}: {error.strerror}"
+    return UnavailableError(text, is_full=True) if error.errno in FULL else RegistryError(text)
 
 
 def _require_present(file: Path, kind: StoreKind) -> None:

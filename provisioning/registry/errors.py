@@ -8,7 +8,14 @@ class RegistryError(Exception):
 
 
 class UnavailableError(RegistryError):
-    """The registry's disk is full, its database is locked, or its server does not answer: try again after that ends."""
+    """The registry's disk is full, its database is locked, or its server does not answer: try again after that ends.
+
+    `is_full`: there is no space for it.
+    """
+
+    def __init__(self, text: str, *, is_full: bool = False) -> None:
+        super().__init__(text)
+        self.is_full = is_full
 
 
 class AlreadyPassedError(RegistryError):
