@@ -49,6 +49,7 @@ def check_batch(
     tried = f"{report.candidates:,} values that they might follow from were tried"
     lines = [
         *(f"not checked: {name}" for name in report.not_made),
+        *(f"tried: {way}" for way in report.tried),
         f"{report.codes} codes: {len(report.findings)} findings; {tried}",
     ]
     document = {
@@ -56,6 +57,7 @@ def check_batch(
         "findings": [{"check": one.check, "rule": one.rule, "text": one.text} for one in report.findings],
         "not_made": report.not_made,
         "candidates": report.candidates,
+        "tried": report.tried,
     }
     print_report(lines, document, is_json)
     if not report.is_good:

@@ -70,4 +70,5 @@ def _content(name: str, data: bytes | None) -> bytes | None:
     if name == "manifest" or data is None:
         return data
     limit = limits.KEYSET_BYTES if name == "keyset" else limits.RECORD_BYTES
-    return cose.decode(data, limit, limits.KEYSET_SIGNATURES).payload
+    payload: bytes | None = cose.decode(data, limit, limits.KEYSET_SIGNATURES).payload
+    return payload

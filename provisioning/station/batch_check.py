@@ -24,7 +24,7 @@ from typing import Final
 
 from device.errors import SetupCodeError
 from device.owner.setup_code import ALPHABET, RANDOM_SYMBOLS, check_character, normalise
-from provisioning.station.derivation import SECONDS_AROUND, SMALL_NUMBERS, Match, Search
+from provisioning.station.derivation import SECONDS_AROUND, SMALL_NUMBERS, Match, Search, tried_ways
 from provisioning.station.public_facts import Moment, Value, forms
 
 SHARED_MOST: Final = 10  # two random codes share 11 of 20 characters once in 10**12 pairs
@@ -32,6 +32,7 @@ LEAST_SPREAD: Final = 50
 FALSE_ALARM: Final = 1e-6
 PAIRED_UNITS: Final = 4  # units whose facts are tried in pairs: a station derives all its codes the same way
 PAIRED_FORMS: Final = 4  # of each fact; the other forms are tried without a partner
+DERIVED_FORMS: Final = 2  # of each fact, as password or salt of a key derivation
 STEPS_MOST: Final = 3  # equal differences between consecutive codes
 SEEDS_AROUND: Final = 2
 
@@ -59,13 +60,14 @@ class BatchReport:
     """The result for a batch. `serials`: the units whose codes were read.
 
     `not_made`: checks for which the batch is too small. `candidates`: how many derived values were compared with the
-    codes.
+    codes. `tried`: how they were derived, one line each.
     """
 
     serials: tuple[str, ...]
     findings: tuple[Finding, ...]
     not_made: tuple[str, ...]
     candidates: int = 0
+    tried: tuple[str, ...] = ()
 
     @property
     def codes(self) -> int:
@@ -102,7 +104,7 @@ def check_codes(
             f"spread: {len(ordered)} codes are too few to judge whether characters are evenly spread; it takes"
             f" {LEAST_SPREAD}",
         )
-    return BatchReport(serials, tuple(findings), not_made, search.tried)
+    return BatchReport(serials, tuple(findings), not_made, search.tried, tried_ways(small_numbers))
 
 
 def _form(units: Iterable[Coded]) -> Iterator[Finding]:
@@ -193,11 +195,19 @@ def _derived(units: Sequence[Coded], search: Search, small_numbers: int) -> Iter
         if match is not None:
             break
         seeds |= _seeds(named, alone)
+    match = match or _from_key_derivations(units, search, is_whole=small_numbers >= SMALL_NUMBERS)
     match = match or search.from_generators(itertools.chain(seeds, range(small_numbers)))
     match = match or search.from_small_numbers(small_numbers)
     if match is not None:
         text = f"the code of {units[match.unit].serial} follows from public facts: {match.how}"
         yield Finding("derived", "PW-07, PW-08", text)
+
+
+def _from_key_derivations(units: Sequence[Coded], search: Search, *, is_whole: bool) -> Match | None:
+    facts = [
+        form for name, value in units[0].facts for form in itertools.islice(forms(name, value), DERIVED_FORMS)
+    ]
+    return search.from_key_derivations(0, list(dict.fromkeys(facts)), is_whole=is_whole)
 
 
 def _seeds(named: Iterable[tuple[str, Value]], alone: Iterable[tuple[str, bytes]]) -> set[int | str | bytes]:

@@ -3,11 +3,13 @@
 Rules:
 1. Candidates are: every public fact of a unit by itself and, for some units of the batch, every ordered pair of facts
    with the usual separators, and every fact with the usual constant salts and keys, as they are and through the usual
-   digests, checksums, HMACs and encodings; 16-bit numbers through the usual digests; known generators
-   (provisioning.station.generators) seeded with small numbers, with the facts and with times near them.
+   digests, checksums, HMACs and encodings; the facts of the first unit through PBKDF2, scrypt and HKDF; 16-bit numbers
+   through the usual digests; known generators (provisioning.station.generators) seeded with small numbers, with the
+   facts and with times near them.
 2. Forty bits (eight characters) of a code anywhere in a candidate are a finding. So every truncation, byte order,
    character order and bit offset of a candidate counts, and one candidate in 2**33 codes matches by chance.
-3. The report gives the number of candidates. No number of candidates proves that a code is random.
+3. The report names what was tried (`tried_ways`) and gives the number of candidates. No number of candidates proves
+   that a code is random.
 
 A code is searched in the candidates as bits: eight needles of five bytes, one for each bit offset, for each order.
 """
@@ -24,7 +26,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from device.owner.setup_code import ALPHABET, RANDOM_SYMBOLS
-from provisioning.station.generators import MATCHED, sequences, ways
+from provisioning.station.generators import MATCHED, NAMES, sequences, ways
 
 SMALL_NUMBERS: Final = 1 << 16
 _SAMPLED: Final = 2  # codes that are compared with digests of small numbers
@@ -41,6 +43,9 @@ _CONSTANTS: Final = (
     b"secret", b"key", b"password", b"salt", b"pepper", b"changeme", bytes(16),
     *(uuid.UUID(f"6ba7b81{last}-9dad-11d1-80b4-00c04fd430c8").bytes for last in "0124"),
 )  # fmt: skip
+_COUNTS: Final = (1, 1000, 2048, 4096, 10_000)  # rounds of PBKDF2; the first two for every fact
+_SCRYPT: Final = (1024, 16384)
+_IDENTITIES: Final = ("serial number", "hardware id", "device id")
 _ENDS: Final = b"\xff\x00\xff\x00\xff\x00"  # between candidates, so that no match spans two
 
 
@@ -80,6 +85,22 @@ class Search:
             macs = [hmac.digest(key, data, way) for key in _CONSTANTS for _, data in paired]
             if self._is_in_any(unit, macs):
                 return Match(unit, f"HMAC-{way} of a fact with a constant key")
+        return None
+
+    def from_key_derivations(
+        self, unit: int, facts: Sequence[tuple[str, bytes]], *, is_whole: bool
+    ) -> Match | None:
+        """Try the facts of one unit as password, each with the usual salts and every other fact as salt.
+
+        `is_whole`: with the costly counts too, some seconds. A station derives all its codes the same way, so one unit
+        is enough.
+        """
+        salts = [b"", *_CONSTANTS]
+        for name, password in facts:
+            others = salts + [other for _, other in facts]
+            for way, derived in _key_derivations(password, others, is_whole and name in _IDENTITIES):
+                if self._is_in_any(unit, [derived]):
+                    return Match(unit, f"{way} of {name}")
         return None
 
     def from_small_numbers(self, count: int = SMALL_NUMBERS) -> Match | None:
@@ -135,6 +156,31 @@ def _salted(facts: Sequence[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
     for (name, fact), constant in itertools.product(facts, _CONSTANTS):
         yield f"{name} with a constant salt", constant + fact
         yield f"{name} with a constant salt", fact + constant
+
+
+def _key_derivations(password: bytes, salts: Sequence[bytes], is_costly: bool) -> Iterator[tuple[str, bytes]]:
+    for salt in salts:
+        for name in ("sha256", "sha512"):
+            yield (
+                f"HKDF-{name}",
+                hmac.digest(hmac.digest(salt, password, name), b"\1", name),
+            )  # RFC 5869, empty info
+        for name, count in itertools.product(("sha1", "sha256"), _COUNTS if is_costly else _COUNTS[:2]):
+            yield f"PBKDF2-{name}, {count} rounds", hashlib.pbkdf2_hmac(name, password, salt, count, 32)
+    for salt, cost in itertools.product((b"", b"salt", password), _SCRYPT if is_costly else _SCRYPT[:1]):
+        yield f"scrypt, N {cost}", hashlib.scrypt(password, salt=salt, n=cost, r=8, p=1, dklen=32)
+
+
+def tried_ways(small_numbers: int) -> tuple[str, ...]:
+    """Return what a check tries, as lines for its report."""
+    constants = len(_CONSTANTS)
+    return (
+        f"facts of every unit, and pairs of some: {', '.join(_DIGESTS)}",
+        f"HMAC-md5, -sha1, -sha256 of a fact, with another fact or one of {constants} constants as key or salt",
+        f"first unit: HKDF, PBKDF2 ({', '.join(map(str, _COUNTS))} rounds), scrypt (N {', '.join(map(str, _SCRYPT))})",
+        f"numbers below {small_numbers}: {', '.join(_USUAL)}",
+        f"seeded with facts, times near them and numbers below {small_numbers}: {', '.join(NAMES)}",
+    )
 
 
 # Needles -------------------------------------------------------------------------------------------------

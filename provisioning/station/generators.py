@@ -208,6 +208,7 @@ _NUMBERS: Final[tuple[tuple[str, Callable[[int], Iterator[int]], tuple[int, ...]
     ("splitmix64", _splitmix, (0, 32, 59)),
     ("pcg32", _pcg32, (0, 16, 27)),
 )
+NAMES: Final = ("Python's Mersenne twister", *dict.fromkeys(name for name, _, _ in _NUMBERS))
 _SEEDED_WITH_32_BITS: Final = (_glibc, _mt19937)  # a longer seed is cut, and both take long to start
 _WAYS_OF_SHORT: Final = _MERSENNE_WAYS + sum(len(shifts) for _, _, shifts in _NUMBERS)
 _WAYS_OF_LONG: Final = _WAYS_OF_SHORT - sum(

@@ -15,6 +15,7 @@ import pytest
 
 from device.owner.setup_code import ALPHABET
 from provisioning.station.batch_check import BatchReport, Coded, check_codes, complete
+from provisioning.station.derivation import Search
 from provisioning.station.generators import _glibc, _mt19937
 from provisioning.station.public_facts import Moment, batch_facts, forms, unit_facts
 from provisioning.station.setup_code import generate_code
@@ -161,6 +162,47 @@ WEAK: dict[str, tuple[str, Callable[[int, tuple[str | bytes, ...]], str]]] = {
         lambda n, f: complete("".join(ALPHABET[(n * n + 3 * at) % 32] for at in range(20))),
     ),
 }  # fmt: skip
+
+
+def of_serial(derive: Callable[[bytes], bytes]) -> Callable[[int, tuple[str | bytes, ...]], str]:
+    return lambda number, facts: complete(symbols_of(derive(str(facts[0]).encode())))
+
+
+DERIVED = {
+    "PBKDF2-sha256, 1000 rounds": lambda serial: hashlib.pbkdf2_hmac("sha256", serial, b"salt", 1000),
+    "PBKDF2-sha1, 1 rounds": lambda serial: hashlib.pbkdf2_hmac("sha1", serial, b"Hall sensor 2", 1),
+    "scrypt, N 1024": lambda serial: hashlib.scrypt(serial, salt=b"", n=1024, r=8, p=1),
+    "HKDF-sha256": lambda serial: hmac.digest(hmac.digest(b"", serial, "sha256"), b"\1", "sha256"),
+}
+
+
+@pytest.mark.parametrize("way", DERIVED)
+def test_codes_that_a_key_derivation_makes_of_public_facts_fail_and_the_way_is_named(way: str) -> None:
+    report = batch(of_serial(DERIVED[way]), count=8)
+    (finding,) = [one for one in report.findings if one.check == "derived"]
+    assert way in finding.text
+
+
+def test_the_costly_counts_are_tried_for_the_identities_of_the_first_unit() -> None:
+    serial = b"FB1-000001"
+    code = complete(symbols_of(hashlib.pbkdf2_hmac("sha256", serial, b"", 10_000)))
+    search = Search([code])
+    match = search.from_key_derivations(0, [("serial number", serial)], is_whole=True)
+    assert match is not None and match.how == "PBKDF2-sha256, 10000 rounds of serial number"
+    assert Search([code]).from_key_derivations(0, [("serial number", serial)], is_whole=False) is None
+
+
+def test_the_report_names_every_way_that_was_tried() -> None:
+    text = "\n".join(batch(lambda number, facts: generate_code(), count=3).tried)
+    for words in (
+        "sha3_256",
+        "crc32",
+        "HKDF, PBKDF2 (1, 1000,",
+        "scrypt (N 1024",
+        "numbers below 512",
+        "pcg32",
+    ):
+        assert words in text
 
 
 @pytest.mark.parametrize("name", WEAK)
