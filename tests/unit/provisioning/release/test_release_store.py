@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from device.errors import CborError
+from provisioning import file_system
 from provisioning.keys import pem
 from provisioning.publishing.coap import CoapPublisher
 from provisioning.publishing.records import KINDS, SignedRecord
@@ -120,14 +121,14 @@ def test_a_private_key_is_on_disk_when_it_is_written_and_a_crash_leaves_the_old_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, synced = tmp_path / "key.pem", list[Path]()
-    monkeypatch.setattr(pem, "sync_folder", synced.append)
+    monkeypatch.setattr(file_system, "sync_folder", synced.append)
     pem.write_private(path, b"first")
     assert synced == [tmp_path] and path.stat().st_mode & 0o777 == 0o600
 
     def crash(_: int) -> None:
         raise OSError(5, "input/output error")
 
-    monkeypatch.setattr(pem.os, "fsync", crash)
+    monkeypatch.setattr(file_system.os, "fsync", crash)
     with pytest.raises(OSError, match="input/output"):
         pem.write_private(path, b"second")
     assert path.read_bytes() == b"first"
