@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 MQTT: Final = "mqtt"
 _REQUESTS: Final = "fb/d/+/fresh/req"
 _REPORTS: Final = "fb/d/+/report"
-_TOPIC: Final = re.compile(r"fb/d/([0-9a-f]{1,64})/(report|fresh/req)")
+_DEVICE: Final = re.compile(r"[0-9a-f]{1,64}")
 KEPT_REPORTS: Final = 10_000
 
 
@@ -216,11 +216,11 @@ class MqttTracker(Service):
 
     def _received(self, topic: str, payload: bytes) -> None:
         # The broker lets a device publish only below its own name, so the topic names the device that asks.
-        found = _TOPIC.fullmatch(topic)
-        if found is None:
+        above, _, rest = topic.partition("/d/")
+        device, _, kind = rest.partition("/")
+        if above != "fb" or kind not in ("report", "fresh/req") or not _DEVICE.fullmatch(device):
             _log.info("message of another topic ignored")
             return
-        device, kind = found.groups()
         if kind == "report":
             try:
                 self._tracker.take_report(device, MQTT, payload)
