@@ -35,8 +35,25 @@ if TYPE_CHECKING:
         def delete(self, name: str) -> None: ...
         def names(self) -> "Sequence[str]": ...
 
+    class ImageFacts(Protocol):
+        """The facts of a firmware image that policy needs, whatever its format."""
+
+        @property
+        def version(self) -> "tuple[int, int, int, int]":
+            """Major, minor, revision, build."""
+
+        @property
+        def security_counter(self) -> int: ...
+        @property
+        def digest(self) -> bytes:
+            """The image's own SHA-256, 32 bytes."""
+
+        @property
+        def total_bytes(self) -> int:
+            """The length with signature."""
+
     class Boot(Protocol):
-        """The boot ROM's handover, and the restart through it."""
+        """The boot loader's handover, its image format, and the restart through it."""
 
         slot: int  # 0 or 1: where the running image came from
         image_digest: bytes  # 32 bytes, the SHA-256 TLV of the running image
@@ -50,6 +67,12 @@ if TYPE_CHECKING:
             bool  # at power-on; on a real board for five seconds, so that a bump does not reset it
         )
         is_test_seed: bool
+
+        def parse_image(self, read: "Callable[[int, int], bytes]", limit: int) -> "ImageFacts":
+            """Return the facts of the image that `read(offset, length)` returns, at most `limit` bytes.
+
+            What the boot loader would refuse for its structure is refused here: raises ImageFormatError(reason).
+            """
 
         def is_button_pressed(self) -> bool:
             """Return whether the button is down now; False on a board without one."""

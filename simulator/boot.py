@@ -143,6 +143,10 @@ class BootPort:
         self.is_test_seed = False
         self._is_pressed = is_pressed
 
+    def parse_image(self, read: Callable[[int, int], bytes], limit: int) -> ImageInfo:
+        """Return the facts of a MCUboot image, as on the emulated board. Raises ImageFormatError."""
+        return parse_image(read, limit)
+
     def is_button_pressed(self) -> bool:
         """Return whether the button is pressed now."""
         return self._is_pressed()

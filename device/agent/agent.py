@@ -155,7 +155,7 @@ def _with_uptime(ports: "Ports") -> "Ports":
 async def run_async(ports: "Ports") -> None:
     """Run the unit until it resets itself or loses power."""
     ports = _with_uptime(ports)
-    boot_state = BootState(ports.flash, ports.layout)
+    boot_state = BootState(ports.flash, ports.layout, ports.boot.parse_image)
     if boot_state.is_locked():
         await _reset_if_asked(ports, boot_state)
     facts = state_facts(ports, boot_state)

@@ -16,10 +16,10 @@ import time
 import esp32
 import machine
 
+from device.codec.esp_image import parse_esp_image
 from device.compat import const
 from device.errors import EntropyError, FlashError
 from device.layout import RESET_EXTERNAL, RESET_POWER_ON, RESET_SOFTWARE, RESET_WATCHDOG
-from device.ports.esp_image import parse_esp_image
 from device.ports.slots import SECTOR_BYTES, UNIT_BYTES, SlotBoot, SlotFlash
 
 BUTTON_HOLD_MS = const(5000)
@@ -27,7 +27,9 @@ BUTTON_POLL_MS = const(20)
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
-    from typing import Any, NoReturn
+    from typing import Any, Callable, NoReturn
+
+    from device.codec.esp_image import EspImage
 
 FACTS, SLOT_0, SLOT_1, DEVICE, USER = "fb_facts", "ota_0", "ota_1", "fb_device", "fb_user"
 WATCHDOG_MS = 10000
@@ -56,17 +58,23 @@ class Esp32Flash(SlotFlash):
 
 
 class Esp32Boot(SlotBoot):
-    """interfaces.Boot. `start()` reads the running image once; the watchdog starts with it."""
+    """interfaces.Boot. `start()` reads the running image once; the watchdog starts with it.
 
-    def __init__(self, flash: "Esp32Flash", button_pin: int = 0) -> None:
+    `is_signed`: the board has secure boot v2, so an image without signature blocks is refused.
+    """
+
+    def __init__(self, flash: "Esp32Flash", button_pin: int = 0, is_signed: bool = False) -> None:
         super().__init__(flash)
         self._button_pin = button_pin
+        self._is_signed = is_signed
+        self._chip: "int | None" = None
 
     def start(self) -> None:
         """Read which slot runs and why. Raises FlashError, ImageFormatError (the slot has no ESP image)."""
         base = self._flash.layout.slot_offsets[self.slot]
         limit = self._flash.layout.slot_bytes - SECTOR_BYTES
-        info = parse_esp_image(lambda offset, length: self._flash.read(base + offset, length), limit)
+        info = self.parse_image(lambda offset, length: self._flash.read(base + offset, length), limit)
+        self._chip = info.chip
         self.image_digest = info.digest
         self.version = info.version
         self.is_trial = self._flash.is_on_trial()
@@ -90,6 +98,13 @@ class Esp32Boot(SlotBoot):
                 return False
             time.sleep_ms(BUTTON_POLL_MS)
         return True
+
+    def parse_image(self, read: "Callable[[int, int], bytes]", limit: int) -> "EspImage":
+        """Return the facts of an ESP image; only one for the chip of the running image is accepted.
+
+        Raises ImageFormatError.
+        """
+        return parse_esp_image(read, limit, self._is_signed, self._chip)
 
     def is_button_pressed(self) -> bool:
         """Return whether the button pulls its pin low now."""

@@ -7,6 +7,7 @@ import asyncio
 
 import _mps2
 
+from device.codec.image import parse_image
 from device.compat import const
 from device.errors import EntropyError, FlashError, LinkError
 from device.layout import MPS2
@@ -15,7 +16,9 @@ from device.ports.sockets import SocketNetwork, SocketStream
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
-    from typing import Any, Sequence
+    from typing import Any, Callable, Sequence
+
+    from device.codec.image import ImageInfo
 
     gc: Any = None  # MicroPython's own have ticks and mem_free, which CPython's types do not know
     time: Any = None
@@ -94,6 +97,10 @@ class Mps2Boot:
         self.is_button_held: bool = power_on["is_button_held"]
         self.is_test_seed: bool = power_on["is_test_seed"]
         return self
+
+    def parse_image(self, read: "Callable[[int, int], bytes]", limit: int) -> "ImageInfo":
+        """Return the facts of a MCUboot image. Raises ImageFormatError."""
+        return parse_image(read, limit)
 
     def is_button_pressed(self) -> bool:
         """Return whether the power-on page has its button flag set now."""

@@ -23,7 +23,6 @@ from collections import namedtuple
 from hashlib import sha256
 
 from device.codec import bundle
-from device.codec.image import parse_image
 from device.compat import const
 from device.errors import (
     DigestMismatchError,
@@ -40,7 +39,7 @@ TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from typing import Any, Generator
 
-    from device.codec.image import ImageInfo
+    from device.interfaces import ImageFacts
     from device.trust.verify import Target, VerifiedManifest
     from device.update.slots import BootState, Slots
 
@@ -77,12 +76,12 @@ def _is_stored(slots: "Slots", slot: int, index: int, size: int, digest: bytes) 
     return sha256(slots.read(slot, index * CHUNK_BYTES, size)).digest() == digest
 
 
-def check_image(boot: "BootState", slot: int, size: int) -> "ImageInfo":
-    """Return the header of the image in `slot`, if this unit may start it.
+def check_image(boot: "BootState", slot: int, size: int) -> "ImageFacts":
+    """Return the facts of the image in `slot`, if this unit may start it.
 
     Raises ImageFormatError, SecurityCounterError, LimitError, FlashError.
     """
-    info = parse_image(lambda offset, length: boot.read(slot, offset, length), size)
+    info = boot.image(slot, size)
     if info.total_bytes != size:
         raise ImageFormatError(reason="size")
     have = boot.security_counter()
@@ -99,7 +98,7 @@ AppSlot = namedtuple("AppSlot", ("sets", "slot", "running_digest"))
 
 def install(
     manifest: "VerifiedManifest", boot: "BootState", slot: int, app_slot: "AppSlot | None" = None
-) -> "Generator[object, Any, ImageInfo | None]":
+) -> "Generator[object, Any, ImageFacts | None]":
     """Store the payloads of `manifest` and stage them. Returns the new image's header, None if it is already running.
 
     `slot` is the one that is not running; `app_slot` is None on a unit without application slots. Raises
@@ -143,7 +142,7 @@ def _check_room(manifest: "VerifiedManifest", boot: "BootState", app_slot: "AppS
 
 def _bring_firmware(
     manifest: "VerifiedManifest", boot: "BootState", slot: int
-) -> "Generator[object, Any, ImageInfo]":
+) -> "Generator[object, Any, ImageFacts]":
     is_made = yield from patching.make(manifest, boot, slot, _bring)
     if not is_made:
         yield from _bring(boot, slot, manifest.chunks, manifest.firmware, ("chunks", "firmware"))

@@ -12,7 +12,6 @@ Rules:
 """
 
 from device.codec import cose
-from device.codec.image import parse_image
 from device.compat import const
 from device.errors import CounterLostError, FirstbootError, FlashError, ImageFormatError, RecordDamagedError
 from device.limits import KEYSET_BYTES, KEYSET_SIGNATURES
@@ -129,9 +128,7 @@ def _set_numbers(boot: "Boot", sets: "AppSets") -> "list[int]":
 def _build_number(boot_state: "BootState", slot: int) -> int:
     """Return the build number of the image in `slot`, 0 without an image."""
     try:
-        info = parse_image(
-            lambda offset, length: boot_state.read(slot, offset, length), boot_state.slot_limit_bytes
-        )
+        info = boot_state.image(slot, boot_state.slot_limit_bytes)
     except ImageFormatError:
         return 0
     number: int = info.version[3]

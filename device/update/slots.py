@@ -12,6 +12,7 @@ Rules (docs/design.md, Boot; the boot ROM reads the same units):
 from collections import namedtuple
 from hashlib import sha256
 
+from device.codec.image import parse_image
 from device.compat import const
 from device.errors import FlashError, RevocationError
 from device.layout import (
@@ -31,7 +32,9 @@ _PIECE_BYTES = const(1024)
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
-    from device.interfaces import Flash
+    from typing import Callable
+
+    from device.interfaces import Flash, ImageFacts
     from device.layout import NvmLayout
 
 # confirm_sequence is 0 if the slot is not confirmed
@@ -149,8 +152,19 @@ class Slots:
 class BootState(Slots):
     """Reads and programs the boot facts of one unit: the image slots, lock, counter, revoked keys."""
 
-    def __init__(self, flash: "Flash", layout: "NvmLayout") -> None:
+    def __init__(
+        self,
+        flash: "Flash",
+        layout: "NvmLayout",
+        parse_image: "Callable[[Callable[[int, int], bytes], int], ImageFacts]" = parse_image,
+    ) -> None:
+        """`parse_image` reads the image format of the board's boot loader (Boot.parse_image)."""
         super().__init__(flash, layout, layout.slot_offsets, layout.slot_bytes)
+        self._parse_image = parse_image
+
+    def image(self, slot: int, limit: int) -> "ImageFacts":
+        """Return the facts of the image in the first `limit` bytes of `slot`. Raises ImageFormatError."""
+        return self._parse_image(lambda offset, length: self.read(slot, offset, length), limit)
 
     # lock ------------------------------------------------------------------------------------------------
     def is_locked(self) -> bool:

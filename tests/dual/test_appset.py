@@ -8,6 +8,7 @@ from memory_unit import MemoryRecords
 from test_flow import Component, Manifest, drive, image
 
 from device.codec import bundle
+from device.codec.image import parse_image
 from device.errors import (
     AppSetError,
     BundleError,
@@ -105,7 +106,7 @@ def release(sequence=2, payload=None, files=None, set_bytes=None):
 
 def digest_of(payload):
     """Return the digest of an image as the boot ROM hands it over."""
-    return flow.parse_image(lambda offset, length: payload[offset : offset + length], len(payload)).digest
+    return parse_image(lambda offset, length: payload[offset : offset + length], len(payload)).digest
 
 
 def test_a_torn_binding_does_not_count():

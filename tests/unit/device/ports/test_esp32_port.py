@@ -1,74 +1,22 @@
-"""The part of the ESP32 port that runs without the chip: the image reader, and the order of boot loader calls and
-trailer marks."""
+"""The part of the ESP32 port that runs without the chip: the order of boot loader calls and trailer marks."""
 
-import hashlib
 import importlib
 import sys
 import types
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+import test_esp_image  # tests/dual is on the path
 
 from device.errors import FirstbootError, FlashError, ImageFormatError
 from device.layout import MARK_CONFIRMED, MARK_STAGED, MARK_TRIED, UNIT_STAGED
-from device.ports.esp_image import parse_esp_image
 from device.update.slots import BootState, confirmed_unit
 from tests.unit.device.ports.memory_blocks import MemoryBlocks
 
 
-# The ESP image ------------------------------------------------------------------------------------------------
-def esp_image(version: bytes = b"1.2.3+4", segments: tuple[int, ...] = (256, 40)) -> bytes:
-    """Return an image in ESP-IDF's format, built from its documentation and not from the reader under test."""
-    description = b"\x32\x54\xcd\xab" + bytes(12) + version.ljust(32, b"\0")
-    body = b""
-    for number, size in enumerate(segments):
-        data = (description if number == 0 else b"").ljust(size, b"\x5a")
-        body += bytes(4) + len(data).to_bytes(4, "little") + data
-    image = bytes([0xE9, len(segments)]) + bytes(21) + b"\x01" + body
-    image += bytes(15 - len(image) % 16) + b"\xef"
-    return image + hashlib.sha256(image).digest()
-
-
-def parse(image: bytes, limit: int = 8192) -> object:
-    padded = image.ljust(limit, b"\xff")
-    return parse_esp_image(lambda offset, length: padded[offset : offset + length], limit)
-
-
-def test_the_image_says_its_length_digest_and_version() -> None:
-    image = esp_image()
-    assert parse(image) == (len(image), image[-32:], (1, 2, 3, 4))
-
-
-def test_a_version_without_build_number_counts_as_build_0() -> None:
-    assert parse(esp_image(b"2.0.1"))[2] == (2, 0, 1, 0)  # type: ignore[index]
-
-
-@pytest.mark.parametrize("version", [b"", b"1.2", b"v1.2.3", b"1.2.3-dirty", b"1.2.3.4.5", b"1..2.3"])
-def test_a_version_that_is_no_four_numbers_is_refused(version: bytes) -> None:
-    with pytest.raises(ImageFormatError, match="version"):
-        parse(esp_image(version))
-
-
-@given(st.integers(0, 20000), st.integers(1, 255))
-def test_an_image_with_any_changed_byte_is_refused(position: int, change: int) -> None:
-    image = bytearray(esp_image())
-    image[position % len(image)] ^= change
-    with pytest.raises(ImageFormatError):
-        parse(bytes(image))
-
-
-@given(st.binary(max_size=400))
-def test_any_bytes_end_in_a_typed_refusal(noise: bytes) -> None:
-    with pytest.raises(ImageFormatError):
-        parse(b"\xe9" + noise)
-
-
-def test_a_segment_that_claims_more_than_the_slot_is_refused_unread() -> None:
-    image = bytearray(esp_image())
-    image[28:32] = b"\xff\xff\xff\x7f"
-    with pytest.raises(ImageFormatError, match="size"):
-        parse(bytes(image))
+def esp_image(version: bytes = b"1.2.3+4") -> bytes:
+    """Return an image as tests/dual/test_esp_image.py builds it."""
+    made: bytes = test_esp_image.esp_image(version)
+    return made
 
 
 # Boot on the ESP32 --------------------------------------------------------------------------------------------
@@ -250,3 +198,16 @@ def test_a_payload_sector_that_looks_like_a_confirm_tells_the_boot_loader_nothin
     flash.write(flash.trailer(1) + MARK_STAGED, UNIT_STAGED)
     flash.write(flash.trailer(1) + MARK_TRIED, b"x" * 32)
     assert chip.told == []
+
+
+def test_an_image_for_another_chip_than_the_running_one_is_refused(chip: Chip) -> None:
+    _, boot, _ = esp32_port(chip)
+    other = test_esp_image.esp_image(chip=9).ljust(4096, b"\xff")
+    with pytest.raises(ImageFormatError, match="chip"):
+        boot.parse_image(lambda offset, length: other[offset : offset + length], len(other))
+
+
+def test_a_board_with_secure_boot_starts_no_agent_from_an_unsigned_image(chip: Chip) -> None:
+    port = importlib.import_module("device.ports.esp32")
+    with pytest.raises(ImageFormatError, match="no signature"):
+        port.Esp32Boot(port.Esp32Flash(), is_signed=True).start()
