@@ -89,7 +89,7 @@ def build(
     root = root.absolute()
     require_tools()
     folder = objects or cache_folder(root) / "firmware"
-    with _locked(folder):
+    with locked(folder):
         tree = source_tree(root, progress)
         return Firmware(root, tree, VARIANTS[variant], folder).build(progress)
 
@@ -106,7 +106,7 @@ def build_rom(image_keys: Sequence[str], *, root: Path, progress: Progress = _no
         )
     root = root.absolute()
     require_tools()
-    with _locked(cache_folder(root) / "firmware"):
+    with locked(cache_folder(root) / "firmware"):
         tree = source_tree(root, progress)
         return _build_rom(root, tree, image_keys, progress)
 
@@ -117,7 +117,7 @@ def _build_rom(root: Path, tree: SourceTree, keys: Sequence[str], progress: Prog
         {
             "recipe": _RECIPE,
             "sources": tree.key,
-            "files": _file_hashes([board / "rom", board / "include", board / "port"]),  # it may use hss.c
+            "files": _file_hashes([board / "rom", board / "include", cmodules(root)]),
             "layout": generated_texts(),
             "keys": list(keys),
             "compiler": compiler(),
@@ -144,12 +144,15 @@ class Firmware:
         self.port = _board(root) / "port"
         self.folder = folder or cache_folder(root) / "firmware"
         self.mpy_cross = mpy_cross_path()
-        self.port_files = port_files = _file_hashes([self.port, _board(root) / "include"])
+        self.port_files = port_files = _file_hashes([self.port, _board(root) / "include", cmodules(root)])
         compiled_by = {
             "recipe": _RECIPE,
             "sources": tree.key,
             "compiler": compiler(),
-            "makefile": sha256_file(self.port / "Makefile"),
+            "makefiles": [
+                sha256_file(self.port / "Makefile"),
+                port_files["cmodules/fbcrypto/micropython.mk"],
+            ],
             "names": sorted(port_files),
         }
         # A new compiler or Makefile gets a new folder of objects.
@@ -215,12 +218,14 @@ class Firmware:
             "BUILD": self.objects / "common",
             "VARIANT_BUILD": folder,
             "LAYOUT": layout,
+            "USER_C_MODULES": self.objects / "board" / "cmodules",
             "MICROPY_MPYCROSS": self.mpy_cross,
             "PYTHON": sys.executable,
         }
         (self.objects / "common").mkdir(exist_ok=True)
         for name in ("port", "include"):
-            _mirror(self.port.parent / name, self.objects / "board" / name)
+            mirror(self.port.parent / name, self.objects / "board" / name)
+        mirror(cmodules(self.root), self.objects / "board" / "cmodules")
         make(self.objects / "board" / "port", variables)
 
     def _collect(self, work: Path) -> None:
@@ -259,6 +264,11 @@ def _board(root: Path) -> Path:
     return root / "device" / "boards" / BOARD
 
 
+def cmodules(root: Path) -> Path:
+    """Return the folder of the C modules, as MicroPython's builds take it in USER_C_MODULES."""
+    return root / "device" / "cmodules"
+
+
 def _file_hashes(folders: Sequence[Path]) -> dict[str, str]:
     return {
         f"{folder.name}/{path.relative_to(folder).as_posix()}": sha256_file(path)
@@ -277,7 +287,7 @@ def _write_if_changed(path: Path, text: str) -> None:
         path.write_text(text)
 
 
-def _mirror(source: Path, target: Path) -> None:
+def mirror(source: Path, target: Path) -> None:
     """Copy the text files of `source` to `target`. Only files that differ are written, so only they get a new date."""
     for path in sorted(source.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
@@ -287,7 +297,8 @@ def _mirror(source: Path, target: Path) -> None:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder of builds, which is created."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as file:
         file_system.lock(file.fileno())

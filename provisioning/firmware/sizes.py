@@ -15,6 +15,7 @@ _PARTS = (
     ("/extmod/", "micropython modules"),
     ("/py/", "micropython core"),
     ("/shared/", "micropython core"),
+    ("/fbcrypto/", "crypto module"),
     ("/port/", "port"),
     ("main.o", "port"),
     ("nvm.o", "port"),

@@ -8,11 +8,19 @@ from pathlib import Path
 from device.layout import MPS2
 from provisioning.firmware.header import write_headers
 from provisioning.release.image import key_hash
-from tests.emulated.boot_support import BOARD, HERE, VECTORS, load_key, mbedtls_tree, new_key, new_tree, run
-
-LIBRARY = (
-    "asn1parse asn1write bignum bignum_core constant_time ecdsa ecp ecp_curves platform_util sha256".split()
+from tests.emulated.boot_support import (
+    BOARD,
+    CHECKOUT,
+    HERE,
+    VECTORS,
+    load_key,
+    mbedtls_tree,
+    new_key,
+    new_tree,
+    run,
 )
+
+LIBRARY = ["platform_util", "sha256"]
 
 
 def build_decision(folder: Path):
@@ -54,14 +62,20 @@ def build_judge(folder: Path):
     ]
     (folder / "image_keys.h").write_text("#define IMAGE_KEYS_INIT " + ", ".join(entries) + "\n")
     mbedtls = mbedtls_tree()
-    rom, port = BOARD / "rom", BOARD / "port"
-    includes = [
-        part for path in (folder, rom, port, BOARD / "include", mbedtls / "include") for part in ("-I", path)
-    ]
+    rom, crypto = BOARD / "rom", CHECKOUT / "device" / "cmodules" / "fbcrypto"
+    folders = (
+        folder,
+        rom,
+        crypto,
+        BOARD / "include",
+        mbedtls / "include",
+        mbedtls / "3rdparty" / "p256-m" / "p256-m",
+    )
+    includes = [part for path in folders for part in ("-I", path)]
     library = [mbedtls / "library" / f"{name}.c" for name in LIBRARY]
     checks = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     flags = ["-g", "-O1", "-w", "-std=gnu11", '-DMBEDTLS_CONFIG_FILE="rom_mbedtls.h"', *checks, *includes]
-    own = [HERE / "stub" / "host_image.c", rom / "image.c", rom / "heap.c", port / "hss.c"]
+    own = [HERE / "stub" / "host_image.c", rom / "image.c", crypto / "hss.c", crypto / "p256.c"]
     run("gcc", *flags, "-I", mbedtls / "library", "-o", folder / "image", *own, *library)
 
     def judge(contents: list[bytes]) -> list[str]:

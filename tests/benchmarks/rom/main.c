@@ -6,18 +6,17 @@
 #include "console.h"
 #include "hss.h"
 #include "image_keys.h"
-#include "mbedtls/ecdsa.h"
 #include "mbedtls/sha256.h"
 #include "memory_map.h"
 #include "nvm_layout.h"
+#include "p256.h"
 
 #define SYST_CSR (*(volatile uint32_t *)0xE000E010u)
 #define SYST_RVR (*(volatile uint32_t *)0xE000E014u)
 #define SYST_CVR (*(volatile uint32_t *)0xE000E018u)
 #define SYST_MAX 0xFFFFFFu
 #define TLV_HEADER 4u
-#define POINT_AT 26u // behind the SubjectPublicKeyInfo's prefix
-#define POINT_BYTES 65u
+#define POINT_AT 27u // behind the SubjectPublicKeyInfo's prefix and the byte 04
 
 extern uint32_t rom_data_load[], rom_data_start[], rom_data_end[], rom_bss_start[], rom_bss_end[], rom_stack_top[];
 
@@ -71,16 +70,12 @@ static void bare_p256(const uint8_t *digest, uint32_t hashed) {
     uint32_t key_bytes, signature_bytes;
     const uint8_t *key = tlv(0x02, hashed, &key_bytes);
     const uint8_t *signature = tlv(0x22, hashed, &signature_bytes);
-    mbedtls_ecdsa_context ecdsa;
+    uint8_t numbers[P256_SIGNATURE_BYTES];
     uint32_t start = SYST_CVR;
-    mbedtls_ecdsa_init(&ecdsa);
-    int error = mbedtls_ecp_group_load(&ecdsa.MBEDTLS_PRIVATE(grp), MBEDTLS_ECP_DP_SECP256R1);
-    error |= mbedtls_ecp_point_read_binary(&ecdsa.MBEDTLS_PRIVATE(grp), &ecdsa.MBEDTLS_PRIVATE(Q), key + POINT_AT,
-                                           POINT_BYTES);
-    error |= mbedtls_ecdsa_read_signature(&ecdsa, digest, IMAGE_DIGEST_BYTES, signature, signature_bytes);
-    mbedtls_ecdsa_free(&ecdsa);
+    bool is_read = p256_signature_from_der(signature, signature_bytes, numbers);
+    p256_result_t result = p256_verify(key + POINT_AT, digest, numbers);
     say("boot-p256-bare", ticks_since(start), 0);
-    if (error != 0) {
+    if (!is_read || result != P256_VALID) {
         fail("p256");
     }
 }

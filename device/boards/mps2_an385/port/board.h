@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "entropy.h"
 #include "memory_map.h"
 #include "nvm_layout.h"
 
@@ -50,11 +51,9 @@ int nvm_write_unguarded(uint32_t offset, const uint8_t *data, uint32_t length);
 int nvm_erase_unguarded(uint32_t offset);
 const uint8_t *nvm_at(uint32_t offset);
 
-// entropy.c
+// entropy.c, with the functions of entropy.h
 void entropy_init(void);
-bool entropy_is_ready(void);
 bool entropy_is_test_seed(void);
-int entropy_random(void *unused, unsigned char *data, size_t length); // Mbed TLS f_rng; 0 or an error
 
 // pages.c: the pages of the ROM and the machine; NULL if the magic number is wrong.
 const handover_page_t *handover_page(void);

@@ -49,6 +49,7 @@ int64_t board_tls_time(int64_t *out);
 #define MBEDTLS_ECDH_C
 #define MBEDTLS_ECDSA_C
 #define MBEDTLS_ECDSA_DETERMINISTIC
+#define MBEDTLS_ECDSA_VERIFY_ALT // cmodules/fbcrypto/tls_verify.c
 
 #define MBEDTLS_ASN1_PARSE_C
 #define MBEDTLS_ASN1_WRITE_C

@@ -12,10 +12,10 @@
 #include <string.h>
 
 #include "hss.h"
-#include "mbedtls/ecdsa.h"
 #include "mbedtls/sha256.h"
 #include "memory_map.h"
 #include "nvm_layout.h"
+#include "p256.h"
 
 #define HEADER_FIXED_BYTES 32u
 #define TLV_INFO_BYTES 4u
@@ -23,10 +23,9 @@
 // SubjectPublicKeyInfo of an uncompressed P-256 point: this prefix, then x and y (RFC 5480 2).
 static const uint8_t SPKI_PREFIX[] = {
     0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x02, 0x01, 0x06,
-    0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+    0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04,
 };
-#define POINT_BYTES 65u
-_Static_assert(sizeof(SPKI_PREFIX) + POINT_BYTES == IMAGE_PUBLIC_KEY_BYTES, "public key");
+_Static_assert(sizeof(SPKI_PREFIX) + P256_POINT_BYTES == IMAGE_PUBLIC_KEY_BYTES, "public key");
 
 typedef struct {
     uint32_t body_bytes;
@@ -202,22 +201,9 @@ static bool is_signature_good(span_t key, const uint8_t *digest, span_t signatur
     if (memcmp(key.bytes, SPKI_PREFIX, sizeof(SPKI_PREFIX)) != 0) {
         return false;
     }
-    mbedtls_ecdsa_context ecdsa;
-    mbedtls_ecdsa_init(&ecdsa);
-    int error = mbedtls_ecp_group_load(&ecdsa.MBEDTLS_PRIVATE(grp), MBEDTLS_ECP_DP_SECP256R1);
-    if (error == 0) {
-        error = mbedtls_ecp_point_read_binary(&ecdsa.MBEDTLS_PRIVATE(grp), &ecdsa.MBEDTLS_PRIVATE(Q),
-                                              key.bytes + sizeof(SPKI_PREFIX), POINT_BYTES);
-    }
-    if (error == 0) {
-        error = mbedtls_ecp_check_pubkey(&ecdsa.MBEDTLS_PRIVATE(grp), &ecdsa.MBEDTLS_PRIVATE(Q));
-    }
-    if (error == 0) {
-        error = mbedtls_ecdsa_read_signature(&ecdsa, digest, IMAGE_DIGEST_BYTES, signature.bytes,
-                                             signature.length);
-    }
-    mbedtls_ecdsa_free(&ecdsa);
-    return error == 0;
+    uint8_t numbers[P256_SIGNATURE_BYTES];
+    return p256_signature_from_der(signature.bytes, signature.length, numbers) &&
+           p256_verify(key.bytes + sizeof(SPKI_PREFIX), digest, numbers) == P256_VALID;
 }
 
 // The entry decides: an HSS signature that it does not need would be bytes that are never verified.

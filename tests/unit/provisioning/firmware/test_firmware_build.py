@@ -199,12 +199,12 @@ def test_a_changed_source_is_compiled_again_even_when_it_was_dated_back(tmp_path
     (source / "arch").mkdir(parents=True)
     (source / "a.c").write_text("1")
     (source / "arch" / "same.h").write_text("1")
-    building._mirror(source, target)
+    building.mirror(source, target)
     kept = (target / "arch" / "same.h").stat().st_mtime_ns
     compiled = (target / "a.c").stat().st_mtime_ns  # the earliest possible date of one of its objects
     (source / "a.c").write_text("2")
     os.utime(source / "a.c", (1, 1))
-    building._mirror(source, target)
+    building.mirror(source, target)
     assert (target / "a.c").read_text() == "2"
     assert (target / "a.c").stat().st_mtime_ns > compiled
     assert (target / "arch" / "same.h").stat().st_mtime_ns == kept

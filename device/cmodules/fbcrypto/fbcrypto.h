@@ -5,7 +5,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "mbedtls/build_info.h"
 #include "py/runtime.h"
+
+#if !defined(MBEDTLS_CCM_C) || !defined(MBEDTLS_ECDSA_DETERMINISTIC) || !defined(MBEDTLS_SHA256_C) \
+    || !defined(MBEDTLS_ECP_DP_SECP256R1_ENABLED)
+#error "Mbed TLS needs CCM_C, ECDSA_DETERMINISTIC, SHA256_C and ECP_DP_SECP256R1: see fbcrypto_mbedtls.h"
+#endif
 
 // Returns the bytes of a buffer of exactly `length` bytes. Raises ValueError(what) for another length.
 const uint8_t *fbcrypto_bytes(mp_obj_t obj, size_t length, mp_rom_error_text_t what);

@@ -5,18 +5,20 @@
 #include "py/mperrno.h"
 #include "py/runtime.h"
 
-#include "board.h"
+#include "entropy.h"
 #include "fbcrypto.h"
 #include "hss.h"
 #include "mbedtls/ecdsa.h"
 #include "mbedtls/md.h"
 #include "mbedtls/platform_util.h"
+#include "p256.h"
 #include "pbkdf2.h"
 
 #define PRIVATE_BYTES (32)
-#define PUBLIC_BYTES (65)
+#define PUBLIC_BYTES (1 + P256_POINT_BYTES)
+#define UNCOMPRESSED (4) // first byte of a public key (SEC 1 2.3.3)
 #define DIGEST_BYTES (32)
-#define SIGNATURE_BYTES (64)
+#define SIGNATURE_BYTES P256_SIGNATURE_BYTES
 
 const uint8_t *fbcrypto_bytes(mp_obj_t obj, size_t length, mp_rom_error_text_t what) {
     mp_buffer_info_t info;
@@ -144,29 +146,11 @@ static mp_obj_t fbcrypto_p256_verify(mp_obj_t public_in, mp_obj_t digest_in, mp_
     const uint8_t *public_key = fbcrypto_bytes(public_in, PUBLIC_BYTES, MP_ERROR_TEXT("P-256 public key"));
     const uint8_t *digest = fbcrypto_bytes(digest_in, DIGEST_BYTES, MP_ERROR_TEXT("digest length"));
     const uint8_t *signature = fbcrypto_bytes(signature_in, SIGNATURE_BYTES, MP_ERROR_TEXT("signature length"));
-    p256_t work;
-    int error = p256_start(&work);
-    int key_error = error ? error
-        : mbedtls_ecp_point_read_binary(&work.group, &work.point, public_key, PUBLIC_BYTES);
-    key_error = key_error ? key_error : mbedtls_ecp_check_pubkey(&work.group, &work.point);
-    if (key_error == 0) {
-        error = mbedtls_mpi_read_binary(&work.r, signature, 32);
-        error = error ? error : mbedtls_mpi_read_binary(&work.s, signature + 32, 32);
-        error = error ? error
-            : mbedtls_ecdsa_verify(&work.group, digest, DIGEST_BYTES, &work.point, &work.r, &work.s);
-    }
-    p256_end(&work);
-    if (key_error == MBEDTLS_ERR_ECP_INVALID_KEY || key_error == MBEDTLS_ERR_ECP_BAD_INPUT_DATA
-        || key_error == MBEDTLS_ERR_ECP_FEATURE_UNAVAILABLE) {
+    p256_result_t result = public_key[0] == UNCOMPRESSED ? p256_verify(public_key + 1, digest, signature) : P256_BAD_KEY;
+    if (result == P256_BAD_KEY) {
         mp_raise_ValueError(MP_ERROR_TEXT("P-256 public key"));
     }
-    if (key_error) {
-        fbcrypto_raise(key_error);
-    }
-    if (error && error != MBEDTLS_ERR_ECP_VERIFY_FAILED) {
-        fbcrypto_raise(error);
-    }
-    return mp_obj_new_bool(error == 0);
+    return mp_obj_new_bool(result == P256_VALID);
 }
 static MP_DEFINE_CONST_FUN_OBJ_3(fbcrypto_p256_verify_obj, fbcrypto_p256_verify);
 

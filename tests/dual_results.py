@@ -1,0 +1,38 @@
+"""The dual tests by name, and the output of a MicroPython that ran them (device/boards/mps2_an385/variants/dual.py)."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+DUAL = Path(__file__).parent / "dual"
+
+
+def dual_tests() -> Iterator[str]:
+    """Return module.function of every dual test, found without importing anything."""
+    for path in sorted(DUAL.glob("test_*.py")):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                yield f"{path.stem}.{node.name}"
+
+
+def results_of(text: str) -> dict[str, str]:
+    """Return {name: "PASS" or "FAIL", followed by its traceback}; the run's own summary has the name "summary"."""
+    blocks = re.split(r"^(?=PASS |FAIL |dual: )", text.replace("\r", ""), flags=re.MULTILINE)
+    found = {block.split()[1]: block for block in blocks if block.startswith(("PASS ", "FAIL "))}
+    found["summary"] = next(
+        (block for block in blocks if block.startswith("dual: ")), "no summary: " + text[-400:]
+    )
+    return found
+
+
+def check(results: dict[str, str], name: str) -> None:
+    """Fail unless the test `name` passed."""
+    block = results.get(name) or results.get(name.split(".", maxsplit=1)[0], f"{name} did not run")
+    assert block.startswith("PASS "), block
+
+
+def check_summary(results: dict[str, str]) -> None:
+    """Fail unless the run counted what it printed, and no failure."""
+    passed = len([name for name in results if name != "summary"])
+    assert results["summary"].strip() == f"dual: {passed} passed, 0 failed"

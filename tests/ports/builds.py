@@ -1,0 +1,95 @@
+"""MicroPython's unix port with `_fbcrypto` and the dual tests frozen in, for tests only; its objects are cached."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from provisioning.firmware.build import cmodules, locked, mirror
+from provisioning.firmware.errors import MissingToolError
+from provisioning.firmware.frozen import VARIANTS, frozen_files, manifest_text, test_module_names
+from provisioning.firmware.sources import SourceTree, cache_folder, sha256_file, source_tree
+from provisioning.firmware.toolchain import make, mpy_cross_path
+
+HERE = Path(__file__).resolve().parent
+CHECKOUT = HERE.parents[1]
+
+
+@dataclass(frozen=True)
+class Port:
+    """One of MicroPython's ports: its folder there, the program that it makes, and our folder for it.
+
+    `tools`: (program, Debian package) of what the build and the run need.
+    """
+
+    name: str
+    folder: str
+    program: str
+    variables: Mapping[str, str]
+    tools: tuple[tuple[str, str], ...]
+    compiler: str
+
+    @property
+    def here(self) -> Path:
+        return HERE / self.name
+
+
+UNIX = Port(
+    "unix",
+    "ports/unix",
+    "dual",
+    {"VARIANT": "dual", "VARIANT_DIR": str(HERE / "unix"), "MICROPY_STANDALONE": "0"},
+    (("gcc", "gcc libc6-dev"), ("make", "make")),
+    "gcc",
+)
+
+
+def program(port: Port) -> Path:
+    """Return the built program of `port`. Raises FirmwareError: a missing tool or source, a failed build."""
+    for tool, package in port.tools:
+        if shutil.which(tool) is None:
+            raise MissingToolError(tool, package)
+    folder = cache_folder(CHECKOUT) / "firmware"
+    with locked(folder / f"dual-{port.name}"):
+        tree = source_tree(CHECKOUT, lambda text: None)
+        return _built(port, tree, folder)
+
+
+def _built(port: Port, tree: SourceTree, folder: Path) -> Path:
+    generated = folder / "generated-dual"
+    generated.mkdir(parents=True, exist_ok=True)
+    names = test_module_names(CHECKOUT)
+    (generated / "dual_modules.py").write_text(
+        f'"""Generated: the modules that this build runs."""\n\nMODULES = {names!r}\n'
+    )
+    manifest = manifest_text(frozen_files(CHECKOUT, tree.path, VARIANTS["test"], generated))
+    # Objects are kept: after a change of device/ or of a test only the frozen code is compiled again.
+    objects = folder / f"objects-dual-{port.name}-{_key(port, tree)}"
+    (objects / "cmodules").mkdir(parents=True, exist_ok=True)
+    mirror(cmodules(CHECKOUT), objects / "cmodules")
+    (objects / "manifest.py").write_text(manifest)
+    (objects / "README.md").write_text("In place of micropython-lib, of which nothing is frozen.\n")
+    variables = {
+        **port.variables,
+        "BUILD": objects,
+        "FROZEN_MANIFEST": objects / "manifest.py",
+        "USER_C_MODULES": objects / "cmodules",
+        "MICROPY_MPYCROSS": mpy_cross_path(),
+        "MPY_LIB_DIR": objects,
+    }
+    make(tree.path / port.folder, variables)
+    return objects / port.program
+
+
+def _key(port: Port, tree: SourceTree) -> str:
+    digest = hashlib.sha256(f"{tree.key} {sorted(port.variables)}".encode())
+    done = subprocess.run([port.compiler, "--version"], capture_output=True, check=True)
+    digest.update(done.stdout)
+    for path in sorted([*port.here.iterdir(), *cmodules(CHECKOUT).glob("*/*.mk")]):
+        if path.is_file():
+            digest.update(f"{path.name} {sha256_file(path)}\n".encode())
+    return digest.hexdigest()[:16]
