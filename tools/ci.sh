@@ -141,7 +141,7 @@ mutation() {  # [module ...]; tools/mutation.py says how to read the report
 
 powercut() {
     setup run
-    "$venv/bin/firstboot" powercut "$@"
+    "$venv/bin/firstboot" powercut run "$@"
 }
 
 renode() {

@@ -2,152 +2,167 @@
 
 from __future__ import annotations
 
-import json
-import time
 import warnings
-from enum import StrEnum
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from simulator.powercut import checks, sectors
-from simulator.powercut.bench import Bench, default_folder
-from simulator.powercut.campaign import Campaign
-from simulator.powercut.flows import FLOWS
-from simulator.powercut.remember import remember_answers
-from simulator.powercut.sweep import Report, flow_jobs, run_jobs
+from provisioning.cli.commands import CommandGroup
+from provisioning.cli.errors import InputError
+from provisioning.cli.options import JsonOption
+from provisioning.cli.settings import with_settings
+from simulator.cli import powercut_runs as runs
+from simulator.cli.powercut_output import Outputs
+from simulator.powercut.journal import JournalError
 
-SHOWN = 20  # findings printed; the rest is counted
-NAMES = [*FLOWS, sectors.NAME]
+app = CommandGroup(
+    help="""Cut the power of a unit before, during and after every flash operation, and check that it recovers.
 
-Flows = Annotated[
-    list[str] | None,
-    typer.Option(help=f"One of: {', '.join(NAMES)}. Repeat it for several. Default: all."),
+Example: `firstboot powercut run --flow set-up`
+"""
+)
+
+JunitFile = Annotated[
+    Path | None,
+    typer.Option("--junit", metavar="FILE", help="Write a JUnit XML report: one case for each flow."),
 ]
-Tears = Annotated[
-    int, typer.Option(help="How often each operation is torn, each time with other bits.", min=1)
+SarifFile = Annotated[
+    Path | None, typer.Option("--sarif", metavar="FILE", help="Write a SARIF 2.1.0 report for code scanning.")
 ]
-JsonFile = Annotated[
-    Path | None, typer.Option("--json", metavar="FILE", help="Write the figures to this file too.")
+HtmlFile = Annotated[
+    Path | None, typer.Option("--html", metavar="FILE", help="Write the report as one HTML page.")
 ]
+Workers = Annotated[int, typer.Option(help="Number of processes.", min=1)]
 
 
-class On(StrEnum):
-    """The unit whose power is cut."""
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """The options of `powercut run`."""
 
-    sim = "sim"
-    qemu = "qemu"
-
-
-def powercut(
-    flow: Flows = None,
-    seed: Annotated[int | None, typer.Option(help="Repeat this cut of --flow.", min=0)] = None,
+    flow: Annotated[
+        list[str] | None,
+        typer.Option(help=f"One of: {', '.join(runs.NAMES)}. Repeat it for several. Default: all."),
+    ] = None
+    seed: Annotated[
+        str | None,
+        typer.Option(
+            help="Repeat this cut of --flow. `17.4`: cut 17 of the flow, then cut 4 of the recovery."
+        ),
+    ] = None
     on: Annotated[
-        On,
+        runs.On,
         typer.Option(
             help="`sim`: every cut, device code on CPython. `qemu`: a sample, on the emulated board."
         ),
-    ] = On.sim,
-    sample: Annotated[int, typer.Option(help="Number of cuts on qemu.", min=1)] = 300,
-    tears: Tears = 1,
-    stride: Annotated[int, typer.Option(help="Take only every n-th cut.", min=1)] = 1,
-    workers: Annotated[int, typer.Option(help="Number of processes.", min=1)] = 2,
-    json_file: JsonFile = None,
-) -> None:
+    ] = runs.On.sim
+    sample: Annotated[int, typer.Option(help="Number of cuts on qemu.", min=1)] = 300
+    tears: Annotated[
+        int,
+        typer.Option(
+            help="How often each operation is torn, each time into another shape. 5: every shape after which "
+            "reads are stable. 6: also bits that read differently each time.",
+            min=1,
+        ),
+    ] = 1
+    stride: Annotated[int, typer.Option(help="Take only every n-th cut.", min=1)] = 1
+    depth: Annotated[
+        int,
+        typer.Option(
+            help="2: also cut each recovery from a cut. 3: and the recovery from that.", min=1, max=4
+        ),
+    ] = 1
+    second: Annotated[
+        int,
+        typer.Option(
+            help="With --depth: cuts chosen in each recovery, by a fixed seed. 0: all of them.", min=0
+        ),
+    ] = 0
+    shard: Annotated[
+        str,
+        typer.Option(metavar="K/N", help="Run part K of N. `powercut merge` makes one report of all parts."),
+    ] = "1/1"
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Keep each outcome in this file. If it exists, only the missing jobs are run.",
+        ),
+    ] = None
+    share: Annotated[
+        bool,
+        typer.Option(
+            "--share/--no-share",
+            help="Compute the same check, record or further life once. Without, everything is computed every time.",
+        ),
+    ] = True
+    workers: Workers = 2
+    junit: JunitFile = None
+    sarif: SarifFile = None
+    html: HtmlFile = None
+    is_json: JsonOption = False
+
+
+@app.command()
+@with_settings(RunSettings, "powercut.run")
+def run(settings: RunSettings) -> None:
     """Cut the power before, during and after every flash operation of every flow, and check that the unit recovers.
 
     The last line is `powercut: flows=N points=N bricked=0 open=0 mixed=0 lost=0 nonce_reuse=0`. If a count after
     `points` is not 0, the exit code is 1. `--flow NAME --seed N` repeats one cut.
 
-    Example: `firstboot powercut --flow set-up --stride 10`
+    The flow `sectors` damages each sector of a unit, `rot` flips single bits. docs/how-to/power-cuts.md explains the
+    campaign and how to run it on an application of your own.
+
+    Example: `firstboot powercut run --depth 2 --second 20 --shard 1/4 --resume part-1.jsonl`
     """
     warnings.simplefilter("ignore", RuntimeWarning)  # tasks of a unit without power are never awaited
-    if on is On.qemu:
-        _end(_on_board(flow, seed, sample, workers), workers, json_file)
-        return
-    names = flow or NAMES
-    unknown = [name for name in names if name not in NAMES]
-    if unknown:
-        raise typer.BadParameter(f"there is no flow {unknown[0]!r}; use one of: {', '.join(NAMES)}")
-    if seed is not None and len(names) != 1:
-        raise typer.BadParameter("--seed needs exactly one --flow")
-    campaign = Campaign(Bench(default_folder()))
-    report = (
-        _replay(campaign, names[0], seed)
-        if seed is not None
-        else _all(campaign, names, tears, stride, workers)
-    )
-    _end(report, workers, json_file)
+    outputs = Outputs(settings.is_json, settings.junit, settings.sarif, settings.html)
+    try:
+        flows, plan = runs.run(runs.Wanted.of(settings))
+    except (JournalError, runs.UnknownError) as error:
+        raise InputError(str(error)) from None
+    outputs.end(flows, plan)
 
 
-def _end(report: Report, workers: int, json_file: Path | None) -> None:
-    """Print the findings and the last line. Exit code 1 if there are findings."""
-    for cut in report.findings.texts[:SHOWN]:
-        typer.echo(cut, err=True)
-    if json_file is not None:
-        counts = {kind: report.findings.counts[kind] for kind in checks.KINDS}
-        figures = {"flows": report.flows, "points": report.points, "states": report.states, **counts}
-        json_file.write_text(json.dumps({**figures, "cuts_per_s": report.rate}, indent=1) + "\n")
-    if report.seconds:
-        typer.echo(
-            f"  {report.points} cuts left {report.states} different units; {report.seconds:.0f} s, "
-            f"{report.rate:.1f} cuts a second with {workers} processes",
-            err=True,
-        )
-    typer.echo(report.line())
-    if not report.is_clean:
-        raise typer.Exit(1)
+@app.command()
+def merge(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="The --resume files of all parts.")],
+    junit: JunitFile = None,
+    sarif: SarifFile = None,
+    html: HtmlFile = None,
+    is_json: JsonOption = False,
+) -> None:
+    """Make one report of the parts of a campaign: the same as that of one run. Files with missing jobs are refused.
+
+    Example: `firstboot powercut merge part-1.jsonl part-2.jsonl --html report.html`
+    """
+    try:
+        flows, plan = runs.merged(files)
+    except JournalError as error:
+        raise InputError(str(error)) from None
+    Outputs(is_json, junit, sarif, html).end(flows, plan)
 
 
-def _on_board(flow: list[str] | None, seed: int | None, sample: int, workers: int) -> Report:
-    """Run a sample of the flows on the emulated board, or one case."""
-    from simulator.powercut.on_board import flows as board_flows
-    from simulator.powercut.on_board import sample as board
+@app.command()
+def bugs(
+    bug: Annotated[
+        list[str] | None,
+        typer.Option("--bug", help="Plant only this one. Repeat it for several. Default: all."),
+    ] = None,
+    workers: Workers = 2,
+    is_json: JsonOption = False,
+) -> None:
+    """Plant known bugs in the firmware, one at a time, and check that the campaign finds each of them.
 
-    names = flow or list(board_flows.FLOWS)
-    unknown = [name for name in names if name not in board_flows.FLOWS]
-    if unknown:
-        known = ", ".join(board_flows.FLOWS)
-        raise typer.BadParameter(f"there is no flow {unknown[0]!r} on the board; use one of: {known}")
-    if seed is None:
-        note = lambda text: typer.echo(f"  {text}", err=True)  # noqa: E731
-        return board.run_sample(names, sample, 0, workers=workers, note=note)
-    if len(names) != 1:
-        raise typer.BadParameter("--seed needs exactly one --flow")
-    result = board.replay(names[0], seed)
-    typer.echo(result.cut, err=True)
-    report = Report(flows=1)
-    board.take(report, result)
-    return report
+    A bug is a wrong order or a missing check that replaces a function while the campaign runs; no file changes. The
+    last line is the score. If a bug is missed, the exit code is 1.
 
-
-def _replay(campaign: Campaign, name: str, seed: int) -> Report:
-    """Run one case. A flow is run again with the cut in the flash driver, not taken from its recording."""
-    if name == sectors.NAME:
-        jobs = {job.seed: job for job in sectors.sector_jobs(campaign)}
-        if seed not in jobs:
-            raise typer.BadParameter(f"--seed is 0 to {len(jobs) - 1} for sectors")
-        found, cut = sectors.run_sector(campaign, name, seed), jobs[seed].cuts[0]
-    else:
-        found, cut = campaign.run_case(name, seed, is_rerun=True), campaign.describe(name, seed)
-    typer.echo(cut, err=True)
-    return Report(1, 1, 1, findings=found)
-
-
-def _all(campaign: Campaign, names: list[str], tears: int, stride: int, workers: int) -> Report:
-    remember_answers()
-    began = time.monotonic()
-    jobs = flow_jobs(campaign, [name for name in names if name in FLOWS], tears=tears, stride=stride)
-    if sectors.NAME in names:
-        jobs += sectors.sector_jobs(campaign)[::stride]
-    total = Report()
-    reports = run_jobs(campaign, jobs, workers=workers, run_by={sectors.NAME: sectors.run_sector})
-    for name, report in reports.items():
-        typer.echo(
-            f"  {name}: {report.points} cuts, {report.states} different units, {report.cpu_s:.1f} s of CPU",
-            err=True,
-        )
-        total.add(report)
-    total.seconds = time.monotonic() - began  # with the uncut runs, from which every cut starts
-    return total
+    Example: `firstboot powercut bugs --bug seal-after-lock`
+    """
+    warnings.simplefilter("ignore", RuntimeWarning)
+    try:
+        runs.bugs(bug or [], workers, is_json)
+    except runs.UnknownError as error:
+        raise InputError(str(error)) from None

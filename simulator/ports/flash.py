@@ -19,6 +19,7 @@ from pathlib import Path
 
 from device.errors import FlashError
 from device.layout import MPS2, NvmLayout
+from simulator.ports.torn import UnstableSector, torn_erase, torn_write
 
 BEFORE = "before"
 TORN = "torn"
@@ -53,11 +54,13 @@ class SimFlash:
             0  # grows whenever contents may have changed, so that readers can drop what they cached
         )
         self.on_operation: Callable[[str, int, int], None] | None = None  # kind, offset, length
+        self.has_unstable_bits = False
         self._sectors: Snapshot = {}
         self._erased = b"\xff" * self.sector_bytes
         self._random = random.Random(seed)  # noqa: S311 - for damage, not for secrets
         self._countdown = 0
         self._when = BEFORE
+        self._tear_number = 0
 
     # interfaces.Flash
 
@@ -66,6 +69,8 @@ class SimFlash:
         self._check_power()
         self._check_range(offset, length)
         start = offset % self.sector_bytes
+        if self.has_unstable_bits:
+            return self._read_unstable(offset, length)
         if start + length <= self.sector_bytes:  # nearly all reads: littlefs reads 32 to 128 bytes
             sector: bytes = self._sectors.get(offset // self.sector_bytes, self._erased)
             return sector[start : start + length]
@@ -85,7 +90,7 @@ class SimFlash:
         self._check_range(offset, len(data))
         if offset % self.unit_bytes or len(data) % self.unit_bytes or not data:
             raise FlashError(reason="unaligned write", offset=offset)
-        if self.read(offset, len(data)).count(0xFF) != len(data):
+        if self._stored(offset, len(data)).count(0xFF) != len(data):
             raise FlashError(reason="unit already programmed", offset=offset)
         data = bytes(data)
         self._operate(
@@ -103,18 +108,22 @@ class SimFlash:
             "erase",
             offset,
             self.sector_bytes,
-            lambda: self._sectors.pop(number, None),
+            lambda: self._erase(number),
             lambda: self._tear_erase(number),
         )
 
     # faults
 
-    def cut_at(self, operation: int, when: str) -> None:
-        """Cut the power at the `operation`-th program or erase from now (1 is the next one)."""
+    def cut_at(self, operation: int, when: str, tear: int = 0) -> None:
+        """Cut the power at the `operation`-th program or erase from now (1 is the next one).
+
+        `tear` selects the shape that a torn one leaves (torn.py).
+        """
         if operation < 1 or when not in CUTS:
             raise ValueError("no such cut")
         self._countdown = operation
         self._when = when
+        self._tear_number = tear
 
     def cut_now(self) -> None:
         """Cut the power; every access raises PowerCut until power_on()."""
@@ -131,7 +140,18 @@ class SimFlash:
         self.changes += 1
         self._put(offset, bytes(data))
 
-    # images
+    # for readers of many small pieces, without the cost of read()
+
+    def peek(self, sector: int, start: int, length: int) -> bytearray | None:
+        """Return a copy of a piece of one sector; None if only read() can answer: no power, or unstable bits."""
+        if not self.is_powered or self.has_unstable_bits:
+            return None
+        return bytearray(self._sectors.get(sector, self._erased)[start : start + length])
+
+    def sectors(self, offset: int, count: int) -> tuple[bytes, ...]:
+        """Return the contents of `count` sectors from the one at `offset` on, at no cost: sectors are immutable."""
+        first = offset // self.sector_bytes
+        return tuple([self._sectors.get(number, self._erased) for number in range(first, first + count)])
 
     def snapshot(self) -> Snapshot:
         """Return the contents. Cheap; later writes do not change it."""
@@ -140,6 +160,7 @@ class SimFlash:
     def restore(self, snapshot: Snapshot) -> None:
         """Restore a snapshot's contents and the power."""
         self._sectors = dict(snapshot)
+        self.has_unstable_bits = any(isinstance(one, UnstableSector) for one in snapshot.values())
         self.changes += 1
         self.power_on()
 
@@ -193,22 +214,66 @@ class SimFlash:
                 raise PowerCut(self.operations)
         whole()
 
+    def _stored(self, offset: int, length: int) -> bytes:
+        """Return what was written, whatever a read shows."""
+        number, start = divmod(offset, self.sector_bytes)
+        parts = []
+        while length > 0:
+            parts.append(bytes(self._sectors.get(number, self._erased)[start : start + length]))
+            length -= len(parts[-1])
+            number, start = number + 1, 0
+        return b"".join(parts)
+
+    def _read_unstable(self, offset: int, length: int) -> bytes:
+        parts = []
+        while length > 0:
+            number, start = divmod(offset, self.sector_bytes)
+            count = min(length, self.sector_bytes - start)
+            sector = self._sectors.get(number, self._erased)
+            if isinstance(sector, UnstableSector):
+                parts.append(sector.read(start, count, self._random))
+            else:
+                parts.append(sector[start : start + count])
+            offset += count
+            length -= count
+        return b"".join(parts)
+
     def _put(self, offset: int, data: bytes) -> None:
         while data:
             number, start = divmod(offset, self.sector_bytes)
             part, data = data[: self.sector_bytes - start], data[self.sector_bytes - start :]
             sector = self._sectors.get(number, self._erased)
-            self._sectors[number] = sector[:start] + part + sector[start + len(part) :]
+            if isinstance(sector, UnstableSector):
+                self._sectors[number] = sector.replaced(start, part)
+            else:
+                self._sectors[number] = sector[:start] + part + sector[start + len(part) :]
             offset += len(part)
 
+    def _erase(self, number: int) -> None:
+        self._sectors.pop(number, None)
+        if self.has_unstable_bits:
+            self.has_unstable_bits = any(isinstance(one, UnstableSector) for one in self._sectors.values())
+
     def _tear(self, offset: int, data: bytes) -> None:
-        """Program some units, clear some bits of the next one, leave the rest."""
-        units = len(data) // self.unit_bytes
-        done = self._random.randrange(units) * self.unit_bytes
-        half = bytes(byte | self._random.randrange(256) for byte in data[done : done + self.unit_bytes])
-        self._put(offset, data[:done] + half)
+        left = torn_write(data, self.unit_bytes, self._tear_number, self._random)
+        self._put(offset, left.data)
+        if any(left.unstable):
+            self._weaken(offset, left.unstable)
 
     def _tear_erase(self, number: int) -> None:
-        """Set some bits to one, leave the others as they were."""
-        sector = self._sectors.get(number, self._erased)
-        self._sectors[number] = bytes(byte | self._random.randrange(256) for byte in sector)
+        old = bytes(self._sectors.get(number, self._erased))
+        left = torn_erase(old, self._tear_number, self._random)
+        self._sectors[number] = left.data
+        if any(left.unstable):
+            self._weaken(number * self.sector_bytes, left.unstable)
+
+    def _weaken(self, offset: int, mask: bytes) -> None:
+        """Let the bits of `mask` read differently each time."""
+        while mask:
+            number, start = divmod(offset, self.sector_bytes)
+            part, mask = mask[: self.sector_bytes - start], mask[self.sector_bytes - start :]
+            sector = self._sectors.get(number, self._erased)
+            whole = bytes(start) + part + bytes(self.sector_bytes - start - len(part))
+            self._sectors[number] = UnstableSector(bytes(sector), whole)
+            offset += len(part)
+        self.has_unstable_bits = True

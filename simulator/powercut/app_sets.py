@@ -23,7 +23,7 @@ from simulator.ports.flash import SimFlash
 from simulator.ports.peers import Content
 from simulator.powercut import bench as made
 from simulator.powercut.errors import BrickedError
-from simulator.powercut.flows import Flow, register
+from simulator.powercut.flows import Flow, has_given_up, register
 from simulator.powercut.machine import Machine
 from simulator.powercut.owner_scripts import status
 from simulator.powercut.world import World
@@ -151,6 +151,7 @@ def _require_pair(found: Any, number: int) -> None:
 
 def _gave_up(found: Any, number: int) -> bool:
     texts = [event["text"] for event in found["update"]["events"] if event["code"] == TrialFailedError.code]
+    has_given_up(found)
     return any(f"sequence={number}" in text for text in texts)
 
 

@@ -6,31 +6,20 @@ campaign.run_case("set-up", 17)     one cut: check the flash, the unit's access 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from device.update.slots import BootState
-from simulator.ports.flash import PowerCut, SimFlash, Snapshot
+from simulator.ports.flash import PowerCut, SimFlash
 from simulator.powercut import app_sets as _app_sets  # noqa: F401 - its flows are registered
 from simulator.powercut import bench as made
-from simulator.powercut import checks
+from simulator.powercut import checks, lives
 from simulator.powercut.checks import Findings
-from simulator.powercut.engine import Case, Recording, record, tear_seed
-from simulator.powercut.errors import LostError, OpenedError
+from simulator.powercut.engine import Case, record, tear_seed
 from simulator.powercut.flows import FLOWS, Flow
+from simulator.powercut.lives import Life, Recorded
 from simulator.powercut.machine import Machine
+from simulator.powercut.same import Judged, unit_digest
 from simulator.powercut.world import World
 
-
-@dataclass(frozen=True)
-class Recorded:
-    """A flow that ran without a cut: its flash states, and the world before and after it."""
-
-    flow: Flow
-    recording: Recording
-    before: World  # arranged for the flow
-    after: World
-    base: int  # flash.operations when the recording began
-    end: Snapshot
+Path = tuple[int, ...]  # the seed of a cut, then one of a cut in the recovery from it, and so on
 
 
 def bare_flash(bench: made.Bench) -> SimFlash:
@@ -51,7 +40,14 @@ class Campaign:
 
     def __init__(self, bench: made.Bench) -> None:
         self.bench = bench
+        self.judged = Judged()
         self._recorded: dict[str, Recorded] = {}
+
+    def copy(self) -> Campaign:
+        """Return a campaign with the recordings of this one. What it records and judges from now on is its own."""
+        found = Campaign(self.bench)
+        found._recorded = dict(self._recorded)
+        return found
 
     def recorded(self, name: str) -> Recorded:
         """Return the flow's run without a cut. Raises KeyError for an unknown flow, BrickedError if the flow fails."""
@@ -74,10 +70,10 @@ class Campaign:
 
     def _record(self, flow: Flow) -> Recorded:
         flash, world = self._start(flow)
-        before, base = world.copy(), flash.operations
+        base = flash.operations
         machine = Machine(flash, world)
         recording = record(flash, lambda: machine.live(flow.script), made.LAYOUT)
-        return Recorded(flow, recording, before, world, base, flash.snapshot())
+        return Recorded(flow, recording, world, base, flash.snapshot())
 
     def machine_after(self, name: str) -> Machine:
         """Return a unit at the end of a flow. Its broker has nothing new; its CoAP server does not answer."""
@@ -91,21 +87,11 @@ class Campaign:
     # one case ------------------------------------------------------------------------------------------------
     def state_after(self, name: str, case: Case) -> tuple[SimFlash, World]:
         """Return flash and world as the cut leaves them, from the recording."""
-        recorded = self.recorded(name)
-        world = recorded.after.copy(recorded.base + case.operation)
-        flash = recorded.recording.flash_after(case)
-        world.starts += 1000  # later starts get other random bytes than the run that was cut
-        return flash, world
+        return state_after(self.recorded(name), case)
 
-    def unit_after(self, name: str, seed: int) -> object:
-        """Return everything that determines the unit's further life: its flash, and how many facts were known.
-
-        The known facts are the beginning of the same list in every case of a flow, so their number is enough.
-        """
-        recorded = self.recorded(name)
-        case = recorded.recording.case(seed)
-        known = sum(item.operations < recorded.base + case.operation for item in recorded.after.history)
-        return known, frozenset(recorded.recording.flash_after(case).snapshot().items())
+    def unit_after(self, name: str, seed: int) -> bytes:
+        """Return a digest of everything that determines the unit's further life after this cut."""
+        return unit_digest(*self.state_after(name, self.recorded(name).recording.case(seed)))
 
     def state_after_rerun(self, name: str, case: Case) -> tuple[SimFlash, World]:
         """Return the same as state_after, from a real run with the cut in the flash driver, to verify recordings."""
@@ -113,7 +99,7 @@ class Campaign:
         start, world = self._start(flow)
         flash = SimFlash(made.LAYOUT, seed=tear_seed(case))
         flash.restore(start.snapshot())
-        flash.cut_at(case.operation, case.when)
+        flash.cut_at(case.operation, case.when, case.tear)
         try:
             Machine(flash, world).live(flow.script)
         except PowerCut:
@@ -126,41 +112,51 @@ class Campaign:
         """Cut the flow as `seed` specifies, check the unit, run the flow to its end, check again."""
         recorded = self.recorded(name)
         case = recorded.recording.case(seed)
-        flash, world = (self.state_after_rerun if is_rerun else self.state_after)(name, case)
-        found = checks.check_at_rest(flash, world)
+        if is_rerun:
+            return self.judge(recorded.flow, *self.state_after_rerun(name, case)).found
+        return self.judge(recorded.flow, *state_after(recorded, case)).found
+
+    def judge(self, flow: Flow, flash: SimFlash, world: World, *, is_first: bool = True) -> Life:
+        """Check a unit that a cut left, run the flow to its end, check again. Returns that life of the unit.
+
+        `is_first`: it is the first cut of the flow, so the world outside changes as the flow says. `flash` and `world`
+        are used up.
+        """
+        found = lives.at_rest(flash, world)
         if found.counts[checks.BRICKED]:
-            return found
-        recorded.flow.rearrange(world)
-        self._go_on(recorded.flow, flash, world, found)
-        return found
+            return Life(found, None)
+        if is_first:
+            flow.rearrange(world)
+        return lives.go_on(flow, flash, world, found, self.judged)
 
-    def _go_on(self, flow: Flow, flash: SimFlash, world: World, found: Findings) -> None:
-        machine = Machine(flash, world)
+    def life_after(self, name: str, path: Path) -> tuple[Life, str]:
+        """Return the unit's life after the cuts of `path`, and these cuts in words. Raises ValueError for no such cut.
 
-        async def script(machine: Machine) -> None:
-            await checks.check_doors(machine, found)
-            await flow.script(machine)
-
-        try:
-            machine.live(script)
-        except OpenedError as error:
-            found.add(checks.OPEN, str(error))
-            return
-        except LostError as error:
-            found.add(checks.LOST, str(error))
-            return
-        except Exception as error:  # any other error keeps the unit from the flow's goal
-            found.add(checks.BRICKED, f"{type(error).__name__}: {error}")
-            return
-        end = checks.check_at_rest(flash, world)
-        found.counts.update(end.counts)
-        found.texts += [f"at the end of the flow: {text}" for text in end.texts]
-        for text in world.reused:
-            found.add(checks.NONCE_REUSE, text)
+        `path`: a seed of the flow, then one of each recovery.
+        """
+        recorded = self.recorded(name)
+        life = self.judge(recorded.flow, *state_after(recorded, recorded.recording.case(path[0])))
+        words = recorded.recording.describe(recorded.recording.case(path[0]))
+        for seed in path[1:]:
+            if life.recovery is None:
+                raise ValueError("the unit does not start after the cut before")
+            recording = life.recovery.recording
+            words += "; then " + recording.describe(recording.case(seed))
+            life = self.judge(
+                recorded.flow, *state_after(life.recovery, recording.case(seed)), is_first=False
+            )
+        return life, words
 
     def describe(self, name: str, seed: int) -> str:
         """Return the case in words, beginning with the options that replay it."""
         recording = self.recorded(name).recording
-        case = recording.case(seed)
-        what = recording.operations[case.operation - 1]
-        return f"--flow {name} --seed {seed} ({case.when} operation {case.operation} of {recording.total}, {what})"
+        return f"--flow {name} --seed {seed} ({recording.describe(recording.case(seed))})"
+
+
+def state_after(recorded: Recorded, case: Case) -> tuple[SimFlash, World]:
+    """Return flash and world as this cut of a recorded run leaves them."""
+    world = recorded.after.copy(recorded.base + case.operation)
+    # What was known before a cut stays known: it comes before every operation of the unit's next life.
+    world.history = [item._replace(operations=-1) for item in world.history]
+    world.starts += 1000  # later starts get other random bytes than the run that was cut
+    return recorded.recording.flash_after(case), world

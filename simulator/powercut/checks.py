@@ -12,10 +12,14 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol, cast
 
 from device.agent.agent import Ports, state_facts
+from device.codec import cose
 from device.errors import FirstbootError
 from device.layout import NvmLayout
+from device.limits import KEYSET_BYTES, KEYSET_SIGNATURES
 from device.owner import lifecycle
+from device.records import counters
 from device.records.store import DEVICE, RECORDS, USER, Store
+from device.trust import keyset
 from device.update import trial_state
 from device.update.slots import BootState
 from simulator import boot as boot_rom
@@ -58,6 +62,11 @@ class Findings:
         """Add the findings of one case; `cut` describes it."""
         self.counts.update(other.counts)
         self.texts += [f"{cut}: {text}" for text in other.texts]
+
+    def merge_all(self, other: Findings) -> None:
+        """Add the findings of another check of the same case."""
+        self.counts.update(other.counts)
+        self.texts += other.texts
 
 
 class Maker(Protocol):
@@ -216,7 +225,10 @@ def _check_progress(flash: SimFlash, world: Outside, facts: dict[str, object], f
         data = held["progress"]
         progress = trial_state.NO_PROGRESS if data is None else trial_state.decode_progress(data)
         if "owned" in facts and "reset" not in facts:
-            _all_records(Store(Mounts(flash).mount(USER), USER), USER)
+            user = Store(Mounts(flash).mount(USER), USER)
+            _all_records(user, USER)
+            for lost in counters.lost(store, user):
+                found.add(LOST, lost.describe())
     except FirstbootError as error:
         found.add(BRICKED, f"records cannot be read: {error.describe()}")
         return
@@ -226,10 +238,33 @@ def _check_progress(flash: SimFlash, world: Outside, facts: dict[str, object], f
     confirmed = facts.get("confirmed")
     if confirmed is not None and progress.manifest_sequence < int(str(confirmed)):
         found.add(LOST, f"sequence {confirmed} was confirmed, {progress.manifest_sequence} is stored")
+    if confirmed is not None and held["pending"] is None:  # else the next start completes the confirm
+        least, stored_counter = (
+            world.bench.counters[int(str(confirmed))],
+            BootState(flash, flash.layout).security_counter(),
+        )
+        if stored_counter < least:
+            found.add(
+                LOST, f"release {confirmed} was confirmed, and the security counter is {stored_counter}"
+            )
+    _check_memory(store, held, progress, found)
     highest = max(world.numbers, default=-1)
     stored = held["oscore.seq"]
     if highest >= 0 and (stored is None or int.from_bytes(stored, "big") <= highest):
         found.add(NONCE_REUSE, f"OSCORE number {highest} was used and is not reserved")
+
+
+def _check_memory(
+    store: Store, held: dict[str, bytes | None], progress: trial_state.Progress, found: Findings
+) -> None:
+    """Check records against each other: no verdict that a cut caused, no key set without the floor of its time."""
+    for entry in (store.read_map("failed") or {}).get(1, ()):
+        found.add(BRICKED, f"release {entry[0]} is refused for good: {trial_state.CAUSES[entry[2]]}")
+    signed = held["keyset"]
+    if signed is not None:
+        floor_s = keyset.decode(cose.decode(signed, KEYSET_BYTES, KEYSET_SIGNATURES).payload).root_time_s
+        if progress.time_floor_s < floor_s:
+            found.add(LOST, "the key set is stored without the floor of its time")
 
 
 async def check_doors(machine: Machine, found: Findings, timeout_s: float = 300.0) -> None:

@@ -6,32 +6,41 @@ number, so that each case can be named and replayed:
 
     operation = seed // 3 % total + 1        when = before, torn, after        tear = seed // (3 * total)
 
-So seeds 0 .. 3 * total - 1 are all cuts, and each further round tears with other random bits.
+So seeds 0 .. 3 * total - 1 are all cuts. Each further round tears into another shape (simulator/ports/torn.py), and
+after the last shape into the first one again, with other random bits.
 """
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 from device.layout import NvmLayout
 from simulator.ports.flash import CUTS, TORN, PowerCut, SimFlash, Snapshot
+from simulator.ports.torn import shape_name
 
 
 class Operation(NamedTuple):
-    """One program or erase: `kind` is "write" or "erase"; offset and length in bytes."""
+    """One program or erase: `kind` is "write" or "erase"; offset and length in bytes.
+
+    `place`: file and line of the device code that asked for it, "" if none did.
+    """
 
     kind: str
     offset: int
     length: int
+    place: str = ""
 
     def __str__(self) -> str:
         return f"{self.kind} of {self.length} bytes at {self.offset:#x}"
 
 
 class Case(NamedTuple):
-    """One cut: the operation's number (1 is the first), when, and which random bits a torn one leaves."""
+    """One cut: the operation's number (1 is the first), when, and which shape and random bits a torn one leaves."""
 
     seed: int
     operation: int
@@ -70,12 +79,22 @@ class Recording:
                 if tear == 0 or case.when == TORN:
                     yield case
 
+    def first(self, operations: int) -> Recording:
+        """Return the recording of the first `operations` operations only."""
+        return Recording(self.layout, self.operations[:operations], self.states[: operations + 1])
+
+    def describe(self, case: Case) -> str:
+        """Return the case in words."""
+        what = self.operations[case.operation - 1]
+        shape = f" ({shape_name(what.kind, case.tear)})" if case.when == TORN and case.tear else ""
+        return f"{case.when}{shape} operation {case.operation} of {self.total}, {what}"
+
     def flash_after(self, case: Case) -> SimFlash:
         """Return the flash as this cut leaves it, with the power on."""
         flash = SimFlash(self.layout, seed=tear_seed(case))
         flash.restore(self.states[case.operation - 1])
-        kind, offset, length = self.operations[case.operation - 1]
-        flash.cut_at(1, case.when)
+        kind, offset, length, _ = self.operations[case.operation - 1]
+        flash.cut_at(1, case.when, case.tear)
         try:
             if kind == "erase":
                 flash.erase(offset)
@@ -94,13 +113,35 @@ def tear_seed(case: Case) -> int:
     return case.operation * 1000 + case.tear
 
 
+_ROOT = str(Path(__file__).resolve().parents[2])
+_DEVICE = str(Path(_ROOT) / "device") + os.sep
+# The lines that carry out every write say less than their callers.
+_CARRIERS = tuple(
+    _DEVICE + os.path.join(*parts) for parts in (("records", "store.py"), ("update", "slots.py"))
+)
+
+
+def place_of_caller() -> str:
+    """Return file and line of the device code that is running, "" if none is."""
+    frame = sys._getframe(1)
+    best = ""
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if name.startswith(_DEVICE):
+            best = f"{name[len(_ROOT) + 1 :]}:{frame.f_lineno}".replace(os.sep, "/")
+            if name not in _CARRIERS:
+                return best
+        frame = frame.f_back  # type: ignore[assignment]
+    return best
+
+
 def record(flash: SimFlash, action: Callable[[], object], layout: NvmLayout) -> Recording:
     """Run `action` on `flash` to its end and record its operations."""
     operations: list[Operation] = []
     states: list[Snapshot] = []
 
     def keep(kind: str, offset: int, length: int) -> None:
-        operations.append(Operation(kind, offset, length))
+        operations.append(Operation(kind, offset, length, place_of_caller()))
         states.append(flash.snapshot())
 
     flash.on_operation = keep

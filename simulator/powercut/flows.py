@@ -4,7 +4,7 @@ A flow has a starting point (the end of another flow, and the objects published 
 station or an owner, or only waits, until the flow reaches its goal. It reads the unit's state first, because it may
 resume after a cut. `machine.record_fact` records each fact that the unit reported.
 
-New flows are added with `register`; `firstboot powercut` and `make powercut` run every one.
+New flows are added with `register`; `firstboot powercut run` and `make powercut` run every one.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from device.errors import TrialFailedError
+from device.update import trial_state
 from provisioning.release.delta import has_detools
 from simulator.ports.peers import Content
-from simulator.powercut.errors import LostError
+from simulator.powercut.errors import BrickedError, LostError
 from simulator.powercut.machine import Machine
 from simulator.powercut.owner_scripts import change_password, factory_reset, set_up, status
 from simulator.powercut.releases import left_behind
@@ -49,9 +50,16 @@ def register(flow: Flow) -> None:
 
 
 # --- updates ---------------------------------------------------------------------------------------------------
-def _has_given_up(found: Any) -> bool:
-    """Return whether the status page reports a failed trial (error 219, TrialFailedError)."""
-    return TrialFailedError.code in [event["code"] for event in found["update"]["events"]]
+def has_given_up(found: Any) -> bool:
+    """Return whether the status page reports a trial that did not confirm (error 219, TrialFailedError).
+
+    Raises BrickedError if the unit refuses the release for good: no release of a campaign fails by itself.
+    """
+    texts = [event["text"] for event in found["update"]["events"] if event["code"] == TrialFailedError.code]
+    for text in texts:
+        if any(cause and cause in text for cause in trial_state.CAUSES):
+            raise BrickedError(f"a good release is refused for good: {text}")
+    return bool(texts)
 
 
 async def updates(machine: Machine) -> None:
@@ -60,7 +68,7 @@ async def updates(machine: Machine) -> None:
     async def probe() -> int | None:
         found = await status(machine)
         number = int(str(found["version"]).partition(".")[0])
-        if number == 1 and _has_given_up(found):
+        if number == 1 and has_given_up(found):
             machine.world.publish(3)
         return None if number == 1 or found["is_trial"] else number
 
@@ -75,7 +83,7 @@ async def gives_up(machine: Machine) -> None:
     async def probe() -> bool | None:
         found = await status(machine)
         settled = str(found["version"]).startswith("1.") and not found["is_trial"]
-        return True if settled and _has_given_up(found) else None
+        return True if settled and has_given_up(found) else None
 
     await machine.until("the release before runs again", probe, 3600.0, 30.0)
 

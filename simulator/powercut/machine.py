@@ -60,6 +60,7 @@ class Machine(SimulatedMachine):
         self.connect()
         self._pages: set[asyncio.Task[None]] = set()
         self._power_lost: asyncio.Event
+        self.on_restart: Callable[[int], None] = lambda reason: None  # called before each start but the first
 
     # power ---------------------------------------------------------------------------------------------------
     def again(self) -> Machine:
@@ -102,7 +103,9 @@ class Machine(SimulatedMachine):
 
     async def _run_unit(self) -> None:
         reason = RESET_POWER_ON
-        for _ in range(MAX_STARTS):
+        for number in range(MAX_STARTS):
+            if number:
+                self.on_restart(reason)
             self.world.starts += 1
             handover = boot_rom.start(self.flash, self._layout, self._key_hashes, self.console.say)
             if handover is None:

@@ -22,7 +22,7 @@ from simulator.powercut.campaign import Campaign
 from simulator.powercut.checks import Findings
 from simulator.powercut.errors import BrickedError
 from simulator.powercut.machine import Machine
-from simulator.powercut.sweep import Job
+from simulator.powercut.results import Job
 
 NAME: Final = "sectors"
 AFTER: Final = "update-app"  # provisioned, owned, updated, with an application: it has every kind of record
@@ -71,11 +71,16 @@ def _damage(flash: SimFlash, damage: Damage) -> None:
 
 def run_damage(campaign: Campaign, damage: Damage) -> Findings:
     """Damage one sector of the unit, then check the running image and the access to the unit."""
-    recorded = campaign.recorded(AFTER)
-    flash, world = SimFlash(made.LAYOUT), recorded.after.copy()
-    flash.restore(recorded.end)
-    world.starts += 1000
+    flash = SimFlash(made.LAYOUT)
+    flash.restore(campaign.recorded(AFTER).end)
     _damage(flash, damage)
+    return judge_damaged(campaign, flash)
+
+
+def judge_damaged(campaign: Campaign, flash: SimFlash) -> Findings:
+    """Check the running image and the access to a unit after the flow AFTER whose flash was damaged."""
+    world = campaign.recorded(AFTER).after.copy()
+    world.starts += 1000
     found = Findings()
     twin = SimFlash(made.LAYOUT)
     twin.restore(flash.snapshot())

@@ -1,6 +1,6 @@
 """A sample of power cuts by the firmware itself, at operations of its NVM driver (UP-04, PW-04, PW-12).
 
-`firstboot powercut --on qemu --flow F --seed S` replays any of them; simulator/powercut/on_board describes a case.
+`firstboot powercut run --on qemu --flow F --seed S` replays any of them; simulator/powercut/on_board describes a case.
 """
 
 from __future__ import annotations

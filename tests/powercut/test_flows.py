@@ -13,6 +13,7 @@ import pytest
 from simulator.powercut import sectors
 from simulator.powercut.bench import Bench
 from simulator.powercut.campaign import Campaign
+from simulator.powercut.explore import Plan
 from simulator.powercut.flows import FLOWS
 from simulator.powercut.sweep import run_jobs, sweep
 
@@ -32,7 +33,7 @@ def test_a_cut_leaves_a_unit_that_starts_stays_closed_and_comes_to_its_end(
     campaign: Campaign, name: str, is_nightly: bool
 ) -> None:
     stride = 1 if is_nightly else STRIDES.get(name, ORDINARY_STRIDE)
-    report = sweep(campaign, [name], stride=stride, workers=1)
+    report = sweep(campaign, [name], plan=Plan(stride=stride), workers=1)
     assert report.points >= 10
     assert not report.findings.texts, "\n".join(report.findings.texts)
 

@@ -15,7 +15,7 @@ from renode.machine import CUTS
 from simulator.powercut.on_board.bench import BoardBench
 from simulator.powercut.on_board.cases import CaseResult, count_operations, run_case
 from simulator.powercut.on_board.flows import FLOWS
-from simulator.powercut.sweep import Report
+from simulator.powercut.results import Finding, Outcome, Report, split_text
 
 LEAST = 8  # minimum number of cases of each flow
 
@@ -64,24 +64,26 @@ def _run(share: Share) -> dict[str, Report]:
         for name, seeds in select_cases(totals, share.sample, share.seed).items():
             reports[name] = Report(flows=1)
             for seed in seeds[share.number :: share.workers]:
-                take(reports[name], run_case(bench, name, seed))
+                take(reports[name], name, seed, run_case(bench, name, seed))
     return reports
 
 
-def take(report: Report, result: CaseResult) -> None:
+def take(report: Report, name: str, seed: int, result: CaseResult) -> None:
     """Add a case to the report, unless the flow ended before its operation."""
-    if result.was_reached:
-        report.points += 1
-        report.states += 1
-        report.findings.merge(result.found, result.cut)
+    if not result.was_reached:
+        return
+    outcome = Outcome(name, seed, points=1, torn=int("torn" in result.cut), states={seed.to_bytes(8, "big")})
+    outcome.findings = [
+        Finding(name, str(seed), result.cut, *split_text(text)) for text in result.found.texts
+    ]
+    report.take(outcome)
 
 
-def run_sample(
+def run_flows(
     names: Sequence[str], sample: int, seed: int, *, workers: int = 2, note: Callable[[str], None]
-) -> Report:
-    """Cut the flows `names` about `sample` times in `workers` processes. Raises SampleError."""
+) -> dict[str, Report]:
+    """Cut the flows `names` about `sample` times in `workers` processes. Returns each report. Raises SampleError."""
     began = time.monotonic()
-    total = Report(flows=len(names))
     with tempfile.TemporaryDirectory(prefix="firstboot-cuts-") as folder:
         shares = [
             Share(f"{folder}/{number}", tuple(names), number, workers, sample, seed)
@@ -89,13 +91,23 @@ def run_sample(
         ]
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
             parts = list(pool.map(_run_share, shares))
+    found = {}
     for name in names:
-        points = sum(part[name].points for part in parts)
-        note(f"{name}: {points} cuts")
+        found[name] = Report(flows=1, seconds=(time.monotonic() - began) / len(names))
         for part in parts:
             part[name].flows = 0
-            total.add(part[name])
-    total.seconds = time.monotonic() - began
+            found[name].add(part[name])
+        note(f"{name}: {found[name].points} cuts")
+    return found
+
+
+def run_sample(
+    names: Sequence[str], sample: int, seed: int, *, workers: int = 2, note: Callable[[str], None]
+) -> Report:
+    """Do the same and return one report for all flows."""
+    total = Report()
+    for report in run_flows(names, sample, seed, workers=workers, note=note).values():
+        total.add(report)
     return total
 
 

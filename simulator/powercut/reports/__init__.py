@@ -1,0 +1,1 @@
+"""The report of a campaign in the forms that other tools read: JSON, JUnit XML, SARIF, one HTML page."""
