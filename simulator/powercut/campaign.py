@@ -43,10 +43,10 @@ class Campaign:
         self.judged = Judged()
         self._recorded: dict[str, Recorded] = {}
 
-    def copy(self) -> Campaign:
-        """Return a campaign with the recordings of this one. What it records and judges from now on is its own."""
+    def copy(self, without: str) -> Campaign:
+        """Return a campaign with the recordings of this one, except that of the flow `without`."""
         found = Campaign(self.bench)
-        found._recorded = dict(self._recorded)
+        found._recorded = {name: one for name, one in self._recorded.items() if name != without}
         return found
 
     def recorded(self, name: str) -> Recorded:

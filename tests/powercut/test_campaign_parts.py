@@ -154,7 +154,7 @@ def test_one_bit_that_flips_never_gives_a_wrong_state(campaign: Campaign, is_nig
 
 def test_every_record_of_the_unit_is_in_the_sweep(campaign: Campaign) -> None:
     names = {flip.record for flip in rot.flips(campaign)}
-    assert {"identity", "credential", "oscore.seq", "progress", "anchors", "owned", "events"} <= names
+    assert {"identity", "credential", "oscore.seq", "progress", "anchors", "owned", "attempts"} <= names
 
 
 @pytest.mark.parametrize("name", list(BUGS))

@@ -81,7 +81,7 @@ def score(campaign: Campaign, bug: Bug) -> Score:
     before = _before(bug)
     if before is not None:
         campaign.recorded(before)
-    buggy = campaign.copy()
+    buggy = campaign.copy(without=bug.flow)
     record_contents.set_shared(True)
     cases, found = 0, ("", "")
     with planted(bug):
