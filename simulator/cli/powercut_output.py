@@ -20,7 +20,7 @@ SHOWN = 20  # findings printed; the rest is counted
 
 
 class Outputs(NamedTuple):
-    """How a report is printed, and its files, each None if it was not asked for."""
+    """The form in which a report is printed, and its files, each None if it was not asked for."""
 
     is_json: bool = False
     junit: Path | None = None

@@ -1,4 +1,4 @@
-"""What `firstboot powercut` runs: the jobs of the wanted flows, a part of them, or one case again."""
+"""The runs of `firstboot powercut`: the jobs of the wanted flows, a part of them, or one case again."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 NAMES: Final = [*FLOWS, sectors.NAME, rot.NAME]
 RUN_BY: Final[dict[str, RunOne]] = {sectors.NAME: sectors.run_sector, rot.NAME: rot.run_rot}
-TOLD_S: Final = 5.0  # between two lines of progress
+PRINTED_S: Final = 5.0  # between two lines of progress
 
 Flows = Mapping[str, Report]
 
@@ -48,7 +48,7 @@ class On(StrEnum):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to run. `seed`: the path of one case, () for a campaign. `shard`: (K, N)."""
+    """A campaign or one case. `seed`: the path of one case, () for a campaign. `shard`: (K, N)."""
 
     names: list[str]
     seed: tuple[int, ...]
@@ -172,15 +172,15 @@ class _Progress:
     def __init__(self, jobs: int) -> None:
         self.outcomes: list[Outcome] = []
         self._jobs = jobs
-        self._began = self._told = time.monotonic()
+        self._began = self._printed = time.monotonic()
 
     def step(self, outcome: Outcome) -> None:
         """Take the outcome of a job."""
         self.outcomes.append(outcome)
         now = time.monotonic()
-        if now - self._told < TOLD_S:
+        if now - self._printed < PRINTED_S:
             return
-        self._told = now
+        self._printed = now
         cuts = sum(one.points for one in self.outcomes)
         passed_s = now - self._began
         left_s = passed_s / len(self.outcomes) * (self._jobs - len(self.outcomes))

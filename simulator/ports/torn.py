@@ -1,4 +1,4 @@
-"""What a program or an erase leaves in NOR flash if the power fails inside it: shapes, each with its source.
+"""The content that a program or an erase leaves in NOR flash if the power fails inside it, as shapes with sources.
 
 A shape is a number, so that a seed names it (powercut/engine.py). Shape 0 of each kind is the general one: any bit may
 be as before or as wanted. The others are the ones that people have seen on real parts; docs/how-to/power-cuts.md
@@ -43,7 +43,7 @@ class UnstableSector(bytes):
 
 
 class Torn(NamedTuple):
-    """What is left: the bytes, and which of their bits are unstable (b"" if none)."""
+    """The content that is left: the bytes, and which of their bits are unstable (b"" if none)."""
 
     data: bytes
     unstable: bytes = b""

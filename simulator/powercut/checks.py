@@ -259,7 +259,7 @@ def _check_memory(
 ) -> None:
     """Check records against each other: no verdict that a cut caused, no key set without the floor of its time."""
     for entry in (store.read_map("failed") or {}).get(1, ()):
-        found.add(BRICKED, f"release {entry[0]} is refused for good: {trial_state.CAUSES[entry[2]]}")
+        found.add(BRICKED, f"release {entry[0]} is refused permanently: {trial_state.CAUSES[entry[2]]}")
     signed = held["keyset"]
     if signed is not None:
         floor_s = keyset.decode(cose.decode(signed, KEYSET_BYTES, KEYSET_SIGNATURES).payload).root_time_s

@@ -21,7 +21,7 @@ from simulator.powercut.same import unit_digest
 
 
 class Plan(NamedTuple):
-    """How a campaign cuts: how often each operation is torn, each n-th cut, how deep, second cuts of a recovery."""
+    """The plan of a campaign: how often each operation is torn, each n-th cut, how deep, second cuts of a recovery."""
 
     tears: int = 1
     stride: int = 1

@@ -53,12 +53,12 @@ def register(flow: Flow) -> None:
 def has_given_up(found: Any) -> bool:
     """Return whether the status page reports a trial that did not confirm (error 219, TrialFailedError).
 
-    Raises BrickedError if the unit refuses the release for good: no release of a campaign fails by itself.
+    Raises BrickedError if the unit refuses the release permanently: no release of a campaign fails by itself.
     """
     texts = [event["text"] for event in found["update"]["events"] if event["code"] == TrialFailedError.code]
     for text in texts:
         if any(cause and cause in text for cause in trial_state.CAUSES):
-            raise BrickedError(f"a good release is refused for good: {text}")
+            raise BrickedError(f"a good release is refused permanently: {text}")
     return bool(texts)
 
 

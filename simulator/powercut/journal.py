@@ -23,7 +23,7 @@ class JournalError(Exception):
 
 
 class Head(NamedTuple):
-    """Which campaign it is: a digest of the code, how it cuts, the flows in order, the jobs of all shards."""
+    """The identity of a campaign: a digest of the code, how it cuts, the flows in order, the jobs of all shards."""
 
     code: str
     plan: dict[str, int]

@@ -33,7 +33,7 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Life:
-    """What was found, and the recovery; None if the unit did not start."""
+    """The findings of a life, and its recovery; None if the unit did not start."""
 
     found: Findings
     recovery: Recorded | None

@@ -1,4 +1,4 @@
-"""What a campaign found: one outcome for each job, and the report over all of them.
+"""The result of a campaign: one outcome for each job, and the report over all of them.
 
 A report depends on which jobs were run and not on their order, the processes or the machine. So the outcomes of
 several shards, or of an interrupted run and its continuation, give the report of one run (journal.py). Only the times

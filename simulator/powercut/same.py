@@ -97,7 +97,7 @@ def _regions(layout: NvmLayout) -> list[tuple[int, int]]:
 class Judged:
     """The restarts from which some run of a flow came to its end without a finding.
 
-    One in `CONTROL` of them is never used, so that runs continue from there all the same and are judged to the end: if
+    One in `CONTROL` of them is never used, so that runs still continue from there and are judged to the end: if
     stopping were wrong, a long campaign would show it.
     """
 

@@ -175,7 +175,7 @@ def _reset_erases_half(plant: Plant) -> None:
 
 
 def _reset_goes_on_at_the_first_used_sector(plant: Plant) -> None:
-    """A reset that goes on believes sectors that begin blank."""
+    """A reset that goes on trusts sectors that begin blank."""
 
     def trusting(flash: Any, layout: Any, device: Store, format_user: Any, has_button: bool) -> Any:
         for offset in range(layout.user_offset, layout.user_offset + layout.user_bytes, flash.sector_bytes):

@@ -82,7 +82,7 @@ def _result(finding: Finding) -> dict[str, Any]:
 
 
 def _script_of(flow: str) -> str:
-    """Return file and line of the script of a flow, "" if the name is none."""
+    """Return file and line of the script of a flow, "" if there is no such flow."""
     if flow not in FLOWS:
         return ""
     script = FLOWS[flow].script

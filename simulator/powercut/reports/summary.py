@@ -1,4 +1,4 @@
-"""What every form of the report starts from: the figures of each flow, and of the whole campaign."""
+"""The content of every form of the report: the figures of each flow, and of the whole campaign."""
 
 from __future__ import annotations
 
