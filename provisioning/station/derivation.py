@@ -44,6 +44,7 @@ _CONSTANTS: Final = (
     *(uuid.UUID(f"6ba7b81{last}-9dad-11d1-80b4-00c04fd430c8").bytes for last in "0124"),
 )  # fmt: skip
 _COUNTS: Final = (1, 1000, 2048, 4096, 10_000)  # rounds of PBKDF2; the first two for every fact
+_DERIVED: Final = 64  # bytes; a shorter output is the beginning of this one
 _SCRYPT: Final = (1024, 16384)
 _IDENTITIES: Final = ("serial number", "hardware id", "device id")
 _ENDS: Final = b"\xff\x00\xff\x00\xff\x00"  # between candidates, so that no match spans two
@@ -166,9 +167,9 @@ def _key_derivations(password: bytes, salts: Sequence[bytes], is_costly: bool) -
                 hmac.digest(hmac.digest(salt, password, name), b"\1", name),
             )  # RFC 5869, empty info
         for name, count in itertools.product(("sha1", "sha256"), _COUNTS if is_costly else _COUNTS[:2]):
-            yield f"PBKDF2-{name}, {count} rounds", hashlib.pbkdf2_hmac(name, password, salt, count, 32)
+            yield f"PBKDF2-{name}, {count} rounds", hashlib.pbkdf2_hmac(name, password, salt, count, _DERIVED)
     for salt, cost in itertools.product((b"", b"salt", password), _SCRYPT if is_costly else _SCRYPT[:1]):
-        yield f"scrypt, N {cost}", hashlib.scrypt(password, salt=salt, n=cost, r=8, p=1, dklen=32)
+        yield f"scrypt, N {cost}", hashlib.scrypt(password, salt=salt, n=cost, r=8, p=1, dklen=_DERIVED)
 
 
 def tried_ways(small_numbers: int) -> tuple[str, ...]:

@@ -169,7 +169,7 @@ def of_serial(derive: Callable[[bytes], bytes]) -> Callable[[int, tuple[str | by
 
 
 DERIVED = {
-    "PBKDF2-sha256, 1000 rounds": lambda serial: hashlib.pbkdf2_hmac("sha256", serial, b"salt", 1000),
+    "PBKDF2-sha256, 1000 rounds": lambda serial: hashlib.pbkdf2_hmac("sha256", serial, b"pepper", 1000),
     "PBKDF2-sha1, 1 rounds": lambda serial: hashlib.pbkdf2_hmac("sha1", serial, b"Hall sensor 2", 1),
     "scrypt, N 1024": lambda serial: hashlib.scrypt(serial, salt=b"", n=1024, r=8, p=1),
     "HKDF-sha256": lambda serial: hmac.digest(hmac.digest(b"", serial, "sha256"), b"\1", "sha256"),
