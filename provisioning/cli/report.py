@@ -16,6 +16,7 @@ from provisioning.cli.report_decide import (
     resolve,
     send_update,
 )
+from provisioning.cli.report_drill import run_drill
 from provisioning.cli.report_due import due_items
 from provisioning.cli.report_duties import aware, embargo, filed, worksheet
 from provisioning.cli.report_intake import held_mails, intake
@@ -66,3 +67,4 @@ app.command()(export)
 app.command()(checkpoint)
 app.command("verify")(verify_store)
 app.command("set-clock")(set_clock)
+app.command("drill")(run_drill)

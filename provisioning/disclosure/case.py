@@ -71,6 +71,7 @@ class Case:
     triage: Mapping[str, Any] = field(default_factory=dict)
     fix: Mapping[str, Any] = field(default_factory=dict)
     fixed_s: int | None = None
+    published_s: int | None = None
     ended_s: int | None = None
     merged_into: str | None = None
     aware_s: dict[str, int] = field(default_factory=dict)  # kind of CRA duty -> awareness
@@ -92,7 +93,7 @@ class Case:
     @property
     def is_embargoed(self) -> bool:
         """Return whether the case is kept from site, feed and export."""
-        return self.state is not State.PUBLISHED and not self.embargo.get("is_lifted", False)
+        return self.published_s is None and not self.embargo.get("is_lifted", False)
 
 
 def _opened(case: Case, event: Event) -> None:
@@ -145,6 +146,8 @@ def _step(case: Case, event: Event) -> None:
         case.title = event.facts.get("title") or case.title
     elif step is Step.RESOLVE:
         case.fix, case.fixed_s = event.facts, event.time_s
+    elif step is Step.PUBLISH:
+        case.published_s = event.time_s
     elif step is Step.MERGE:
         case.merged_into = event.facts["into"]
 

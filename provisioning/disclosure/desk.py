@@ -148,12 +148,15 @@ def merge(store: CaseStore, code: str, into: str, decision: Decision) -> Case:
             raise StateError(f"case {into} cannot continue another one: it is the same case, or it has ended")
         states.after(case.state, Step.MERGE)
         before = list(main.reporters)
+        # a reporter who was acknowledged before the merge is not owed that a second time
+        since = {
+            reporter: since_s if case.informed_s(reporter) is None else store.now()
+            for reporter, since_s in case.reporters.items()
+        }
         store.append(
             session, Step.MERGE, {**decision.facts(), "into": into}, case=code, expected=decision.version
         )
-        store.append(
-            session, JOINED, {"from": code, "reporters": case.reporters, "by": decision.by}, case=into
-        )
+        store.append(session, JOINED, {"from": code, "reporters": since, "by": decision.by}, case=into)
         main = case_of(session, into)
         joined = [reporter for reporter in case.reporters if reporter not in before]
         _inform(store, session, main, Step.MERGE, decision, joined, subject_of=case, other=into)

@@ -91,6 +91,14 @@ def test_a_refused_step_records_nothing_and_informs_nobody(cases: Cases) -> None
     assert cases.deliver().sent == 0
 
 
+def test_a_published_case_is_public_also_after_it_was_closed(cases: Cases) -> None:
+    code = cases.report().case
+    for step in (Step.ACKNOWLEDGE, Step.TRIAGE, Step.CONFIRM, Step.RESOLVE):
+        assert cases.decide(code, step, release="1.2.1").is_embargoed
+    assert not cases.decide(code, Step.PUBLISH).is_embargoed
+    assert not cases.decide(code, Step.CLOSE).is_embargoed
+
+
 def test_an_unknown_case_is_refused(cases: Cases) -> None:
     with pytest.raises(UnknownCaseError):
         cases.case("SR-2026-0009")

@@ -138,6 +138,18 @@ def test_rp_08_the_figures_show_what_was_late(cases: Cases) -> None:
     assert (found.updates_in_time, found.updates_late) == (0, 1)
 
 
+def test_rp_08_a_reporter_who_was_acknowledged_before_a_merge_does_not_count_as_late(cases: Cases) -> None:
+    first, second = cases.report().case, cases.report("ben@reporter.example", "The same.").case
+    for code in (first, second):
+        cases.decide(code, Step.ACKNOWLEDGE)
+    cases.deliver()
+    cases.clock.go(days=9)
+    desk.merge(cases.store, second, first, Decision("E", cases.case(second).version))
+    cases.deliver()
+    found = clocks.punctuality([cases.case(first), cases.case(second)], cases.clock())
+    assert (found.acknowledged_in_time, found.acknowledged_late) == (2, 0)
+
+
 def test_a_discarded_case_owes_nothing(cases: Cases) -> None:
     code = cases.report().case
     cases.decide(code, Step.DISCARD)

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from provisioning.cli.report import app
 from provisioning.disclosure import clocks, consistency, outbox
 from provisioning.disclosure.case import BOUNCED, SENT, UNCLEAR
+from provisioning.disclosure.drill_server import PASSWORD, Mailbox, imap_server
 from provisioning.disclosure.errors import (
     MailError,
     MailUnclearError,
@@ -26,7 +27,6 @@ from provisioning.disclosure.spool import Spool
 from provisioning.disclosure.states import Step
 from provisioning.disclosure.store import CaseStore
 from tests.unit.provisioning.disclosure.cases_bench import ADA, PRODUCT_FILE, START_S, Cases
-from tests.unit.provisioning.disclosure.imap_server import PASSWORD, Mailbox, imap_server
 from tests.unit.provisioning.disclosure.test_mime import bounce
 
 

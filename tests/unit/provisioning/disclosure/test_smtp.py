@@ -8,10 +8,10 @@ from email import message_from_bytes, policy
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
 
 from provisioning.disclosure import outbox
 from provisioning.disclosure.case import FAILED, QUEUED, SENT, UNCLEAR
+from provisioning.disclosure.drill_server import smtp_server
 from provisioning.disclosure.outbox import Delivered
 from provisioning.disclosure.smtp import SmtpServer, SmtpTransport
 from provisioning.disclosure.states import Step
@@ -47,16 +47,8 @@ class Inbox:
 @pytest.fixture
 def inbox() -> Iterator[tuple[Inbox, int]]:
     handler = Inbox()
-    controller = Controller(handler, hostname="127.0.0.1", port=0, ready_timeout=60)
-    # the controller would connect to port 0: find a free port first
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        controller.port = probe.getsockname()[1]
-    controller.start()
-    try:
-        yield handler, controller.port
-    finally:
-        controller.stop()
+    with smtp_server(handler) as port:
+        yield handler, port
 
 
 def deliver(cases: Cases, port: int) -> Delivered:
