@@ -174,6 +174,6 @@ def test_a_planted_bug_is_taken_back(campaign: Campaign) -> None:
     assert Slots.confirm is before
 
 
-def test_there_are_bugs_that_only_a_second_cut_shows() -> None:
-    assert len(BUGS) >= 56
-    assert sum(bug.by == SECOND for bug in BUGS.values()) >= 3
+def test_there_is_a_bug_that_only_a_second_cut_shows() -> None:
+    assert len(BUGS) >= 30
+    assert sum(bug.by == SECOND for bug in BUGS.values()) >= 1

@@ -82,16 +82,6 @@ def _only_answered(plant: Plant) -> None:
     plant.put(Facade, "change_password", answer)
 
 
-def _code_stays(plant: Plant) -> None:
-    """Set-up with the code works on a unit with an owner."""
-    step = lifecycle.step
-
-    def lenient(state: str, event: str) -> str:
-        return lifecycle.INITIALISED if event == lifecycle.SETUP else str(step(state, event))
-
-    plant.put(lifecycle, "step", lenient)
-
-
 def _any_password(plant: Plant) -> None:
     """The comparison of the password always succeeds."""
     from device.crypto import backend
@@ -100,31 +90,6 @@ def _any_password(plant: Plant) -> None:
     plant.put(
         backend, "equal", lambda one, other: True if len(one) == onboarding.HASH_BYTES else equal(one, other)
     )
-
-
-def _counters_after_mark(plant: Plant) -> None:
-    """`owned` vouches for counters that do not exist yet."""
-
-    def mark(self: Owner) -> None:
-        self._device.write_map("owned", {lifecycle.OWNED: True, counters.COUNTED: True})
-        counters.begin(self._device, self._user)
-        self._device.delete("press")
-
-    plant.put(Owner, "_mark_owned", mark)
-
-
-def _repair_rewrites(plant: Plant) -> None:
-    """The start after a cut set-up deletes the credential and writes it again."""
-    repair = Owner.repair
-
-    def rewriting(self: Owner) -> None:
-        if not self._device.has("owned") and self._user.has("credential"):
-            data = self._user.require("credential")
-            self._user.delete("credential")
-            self._user.write("credential", data)
-        repair(self)
-
-    plant.put(Owner, "repair", rewriting)
 
 
 # --- factory reset ----------------------------------------------------------------------------------------------
@@ -163,31 +128,6 @@ def _reset_erases_nothing(plant: Plant) -> None:
         device.delete("owned")
 
     _finish(plant, formats)
-
-
-def _reset_erases_half(plant: Plant) -> None:
-    finish = reset.finish
-
-    def half(flash: Any, layout: Any, *rest: Any) -> Any:
-        yield from finish(flash, layout._replace(user_bytes=2 * flash.sector_bytes), *rest)
-
-    _finish(plant, half)
-
-
-def _reset_goes_on_at_the_first_used_sector(plant: Plant) -> None:
-    """A reset that goes on trusts sectors that begin blank."""
-
-    def trusting(flash: Any, layout: Any, device: Store, format_user: Any, has_button: bool) -> Any:
-        for offset in range(layout.user_offset, layout.user_offset + layout.user_bytes, flash.sector_bytes):
-            if flash.read(offset, 32) != b"\xff" * 32:
-                flash.erase(offset)
-            yield
-        format_user()
-        if has_button:
-            device.write_map("press", {1: True})
-        device.delete("owned")
-
-    _finish(plant, trusting)
 
 
 def _reset_keeps_mark(plant: Plant) -> None:
@@ -270,25 +210,16 @@ OWNER: Final = [
     Bug("password-stored-later", "a change of password answers before it is stored", "password-change",
         _password_later),
     Bug("password-only-answered", "a change of password stores nothing", "password-change", _only_answered),
-    Bug("code-stays-valid", "the set-up code works on a unit with an owner", "set-up", _code_stays),
     Bug("any-password", "every password signs in", "set-up", _any_password),
-    Bug("counters-after-mark", "the mark vouches for counters before they exist", "set-up", _counters_after_mark),
-    Bug("repair-rewrites", "the repair of a cut set-up deletes the credential first", "set-up", _repair_rewrites,
-        SECOND),
     Bug("reset-unmarked-first", "a factory reset takes its mark away first", "factory-reset",
         _reset_unmarked_first),
     Bug("reset-second-unmarked", "a reset that goes on takes its mark away first", "factory-reset",
         _reset_unmarked_in_second, SECOND),
     Bug("reset-erases-nothing", "a factory reset formats and erases nothing", "factory-reset",
         _reset_erases_nothing),
-    Bug("reset-erases-half", "a factory reset erases a part of the region", "factory-reset", _reset_erases_half),
-    Bug("reset-trusts-blank", "a reset skips sectors that begin blank", "factory-reset",
-        _reset_goes_on_at_the_first_used_sector),
     Bug("reset-not-marked", "a factory reset is not marked", "factory-reset", _reset_keeps_mark),
     Bug("number-after-lock", "the first OSCORE number is stored after the lock", "provision",
         lambda plant: _after_lock(plant, "oscore.seq")),
-    Bug("press-after-lock", "the mark of the first set-up is stored after the lock", "provision",
-        lambda plant: _after_lock(plant, "press")),
     Bug("hash-after-lock", "the record hash is stored after the lock", "provision",
         lambda plant: _after_lock(plant, "sealed")),
     Bug("seal-after-lock", "the lock is written before the seal", "provision", _lock_before_seal),

@@ -12,6 +12,9 @@ SECTORS: Final = "sectors"  # a damaged sector
 ROT: Final = "rot"  # a single bit
 
 
+_NOTHING: Final = object()
+
+
 class Plant:
     """Replaces attributes and remembers what was there."""
 
@@ -19,16 +22,23 @@ class Plant:
         self._before: list[tuple[Any, str, Any]] = []
 
     def put(self, owner: Any, name: str, value: Any) -> Any:
-        """Replace `owner.name`. Returns what was there. Raises AttributeError if there is no such attribute."""
-        before = vars(owner)[name] if name in vars(owner) else getattr(owner, name)
+        """Replace `owner.name`. Returns what was there, _NOTHING for an attribute that only instances have."""
+        before = vars(owner).get(name, _NOTHING)
         self._before.append((owner, name, before))
         setattr(owner, name, value)
         return before
 
+    def before(self, owner: Any, name: str) -> Any:
+        """Return what was at `owner.name` before this plant. Raises StopIteration if nothing was replaced there."""
+        return next(before for one, what, before in self._before if one is owner and what == name)
+
     def take_back(self) -> None:
         """Put everything back, the last first."""
         for owner, name, before in reversed(self._before):
-            setattr(owner, name, before)
+            if before is _NOTHING:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, before)
         self._before.clear()
 
 

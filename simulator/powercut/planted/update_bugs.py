@@ -14,7 +14,7 @@ from device.update.appset import AppSets, Binding
 from device.update.pending import PendingRelease
 from device.update.slots import BootState
 from device.update.trusted_state import TrustedState
-from simulator.powercut.planted.plant import SECOND, Bug, Plant
+from simulator.powercut.planted.plant import Bug, Plant
 
 
 def _staged_first(plant: Plant) -> None:
@@ -61,18 +61,6 @@ def _finish_forgotten(plant: Plant) -> None:
         return trial_state.NOTHING if found == trial_state.FINISH else found
 
     plant.put(trial_state, "decide", never)
-
-
-def _finish_deletes_first(plant: Plant) -> None:
-    """Completing a cut confirm deletes `pending` before the number is stored."""
-    finish = PendingRelease._finish
-
-    def early(self: PendingRelease, found: Any) -> Any:
-        if not self.is_trial:
-            self._store.delete("pending")
-        return finish(self, found)
-
-    plant.put(PendingRelease, "_finish", early)
 
 
 def _confirm_without_server(plant: Plant) -> None:
@@ -233,17 +221,6 @@ def _set_written_over_the_running_one(plant: Plant) -> None:
     plant.put(ApplicationChoice, "next_slot", same)
 
 
-# --- delta ------------------------------------------------------------------------------------------------------
-def _delta_does_not_erase(plant: Plant) -> None:
-    erase = BootState.erase_sector
-
-    def never(self: BootState, slot: int, offset: int) -> None:
-        if self.read(slot, offset, 32) != b"\xff" * 32:
-            erase(self, slot, offset)
-
-    plant.put(BootState, "erase_sector", never)
-
-
 # --- numbers that may be used once ----------------------------------------------------------------------------------
 def _number_not_stored(plant: Plant) -> None:
     plant.put(sources, "_save_sequence", lambda store, upto: None)
@@ -291,8 +268,6 @@ UPDATES: Final = [
     Bug("confirm-mark-last", "the confirm mark is written after the records", "update-mqtt",
         _record_deleted_before_confirm),
     Bug("confirm-not-finished", "a confirm that was cut is not completed", "update-mqtt", _finish_forgotten),
-    Bug("finish-deletes-first", "completing a cut confirm deletes its record first", "update-mqtt",
-        _finish_deletes_first, SECOND),
     Bug("confirm-without-server", "a trial is confirmed before a server answered", "revert", _confirm_without_server),
     Bug("cut-condemns", "a power cut on trial condemns the release", "update-mqtt", _cut_condemns),
     Bug("migrated-before-confirm", "records change form before the confirm mark", "migrate",
@@ -308,8 +283,6 @@ UPDATES: Final = [
     Bug("set-staged-unbound", "a set is staged before it is bound to its image", "app-only",
         _set_staged_before_binding),
     Bug("set-over-running", "a new set overwrites the running one", "app-only", _set_written_over_the_running_one),
-    Bug("delta-not-erased", "the result of a patch is written without erasing", "update-delta",
-        _delta_does_not_erase),
     Bug("number-not-stored", "OSCORE numbers are not stored", "update-coap", _number_not_stored),
     Bug("number-after-use", "OSCORE numbers are reserved after they were used", "update-coap",
         _number_stored_after_use),
