@@ -24,6 +24,12 @@ if TYPE_CHECKING:
         def erase(self, offset: int) -> None:
             """Erase the sector at `offset` (aligned)."""
 
+    class Digests(Protocol):
+        """The digests of a payload's chunks, by index (device/update/flow.py)."""
+
+        def __len__(self) -> int: ...
+        def __getitem__(self, index: int) -> bytes: ...
+
     class Records(Protocol):
         """Named durable records of one littlefs region. A write is atomic: the old or the new record is there.
 
@@ -206,9 +212,7 @@ if TYPE_CHECKING:
         async def object(self, digest: bytes, size: int) -> bytes:
             """Return a whole object by its SHA-256 (the chunk list); at most limits.CHUNK_LIST_BYTES."""
 
-        def plan(
-            self, digest: bytes, size: int, chunk_digests: "Sequence[bytes]", wanted: "Iterable[int]"
-        ) -> None:
+        def plan(self, digest: bytes, size: int, chunk_digests: "Digests", wanted: "Iterable[int]") -> None:
             """Name the payload that chunk() reads next, and the chunks that will be requested, in order."""
 
         async def chunk(self, index: int) -> bytes:

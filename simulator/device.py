@@ -227,7 +227,7 @@ class SimulatedMachine:
             mount=self._mount,
             format=self._format,
             say=self.console.say,
-            heap=lambda: (0, 0),
+            memory=dict,
             indicator=self.indicator,
             key_store=self.key_store,
             load_app=load_app,

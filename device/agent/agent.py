@@ -8,6 +8,7 @@ import asyncio
 from collections import namedtuple
 
 from device.agent import assembly, indicator
+from device.agent.steady import steady
 from device.agent.uptime import Uptime
 from device.compat import const
 from device.errors import FirstbootError
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 #   mount: callable(region "device" | "user") -> Records; raises StorageError if the region does not mount
 #   format: callable(region) -> Records; called only by an unlocked unit or a factory reset
 #   say: callable(text), prints one line on the console; never a secret
-#   heap: callable() -> (peak bytes, free bytes)
+#   memory: callable() -> {name: number}, the member "memory" of the status page (device/web/facade.py)
 #   key_store: KeyStore, None on a board without one
 #   load_app: callable(apps.AppSet) -> module `app` of that set; raises what the import raises
 #   board: constants of the board (board.py): NAME, PBKDF2_ITERATIONS, IS_DEVELOPMENT, HAS_BUTTON, and HOST_NAMES,
@@ -49,7 +50,7 @@ Ports = namedtuple(
         "mount",
         "format",
         "say",
-        "heap",
+        "memory",
         "indicator",
         "key_store",
         "load_app",
@@ -172,16 +173,17 @@ async def run_async(ports: "Ports") -> None:
             unit = None
             state = lifecycle.step(state, lifecycle.FAULT)
             ports.say("failed: " + error.describe())
-    tasks = [_feed(ports)]
+    tasks = [steady(lambda: _feed(ports), ports.say)]
     access = lifecycle.ACCESS[state]
     if access.factory_port:
-        tasks.append(FactoryPort(_Factory(ports, boot_state)).serve(ports.factory_stream))
+        port = FactoryPort(_Factory(ports, boot_state))
+        tasks.append(steady(lambda: port.serve(ports.factory_stream), ports.say))
     light = indicator.pattern(state, "")
     choose = lambda: light  # noqa: E731  only a running unit changes its light
     if unit is not None:
         tasks.extend(unit.tasks())
         choose = unit.light
-    tasks.append(indicator.play(ports.indicator, choose, _sleep_ms))
+    tasks.append(steady(lambda: indicator.play(ports.indicator, choose, _sleep_ms), ports.say))
     await _run_all(ports, tasks)
 
 

@@ -38,10 +38,10 @@ STATEMENT_TYP = "application/vnd.firstboot.statement+json"
 # The two record stores. `is_confirmed`: the running image is confirmed, so records may take its newest form.
 Stores = namedtuple("Stores", ("device", "user", "is_confirmed"))
 # What the factory wrote, verified with the factory's keys: a key that is revoked later does not invalidate it.
-# anchors: Anchors; identity: Identity; contact: Contact; statement: JSON bytes; web_certificate: DER;
+# anchors: Anchors; identity: Identity; contact: Contact; statement_sha256: of its JSON; web_certificate: DER;
 # name: what the certificate calls the unit on the network.
 FactoryRecords = namedtuple(
-    "FactoryRecords", ("anchors", "identity", "contact", "statement", "web_certificate", "name")
+    "FactoryRecords", ("anchors", "identity", "contact", "statement_sha256", "web_certificate", "name")
 )
 # asyncio.Event each. owned: the unit has an owner; wake: check for updates at once; reset: a factory reset began.
 Signals = namedtuple("Signals", ("owned", "wake", "reset"))
@@ -99,7 +99,7 @@ def _read_factory_records(device: "Store") -> FactoryRecords:
         anchors,
         identity.decode(device.require("identity")),
         contact.decode(verified("contact", contact.TYP, trust_anchors.ROLE_SUPPORT)),
-        verified("statement", STATEMENT_TYP, trust_anchors.ROLE_SIGNATORY),
+        backend.sha256(verified("statement", STATEMENT_TYP, trust_anchors.ROLE_SIGNATORY)),
         web_certificate,
         der.certificate_facts(web_certificate).common_name,
     )

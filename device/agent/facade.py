@@ -8,9 +8,11 @@ Rules:
 import asyncio
 
 from device.agent import status
+from device.codec import cose
 from device.compat import const
 from device.crypto import backend
 from device.errors import RecordDamagedError
+from device.limits import STATEMENT_BYTES
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ class Facade:
     def __init__(self, parts: "Parts") -> None:
         self._ports = parts.ports
         self._factory = parts.factory
+        self._stores = parts.stores
         self._owner = parts.owner
         self._updates = parts.updates
         self._host = parts.host
@@ -37,7 +40,13 @@ class Facade:
         return found
 
     def statement(self) -> bytes:
-        found: bytes = self._factory.statement
+        """Return the JSON of the statement, read again: it may have 16 KiB, which the heap need not hold all the time.
+
+        Raises StorageError, CodecError, RecordDamagedError if it is not the one that the start verified.
+        """
+        found: bytes = cose.decode(self._stores.device.require("statement"), STATEMENT_BYTES).payload
+        if backend.sha256(found) != self._factory.statement_sha256:
+            raise RecordDamagedError(name="statement")
         return found
 
     def public_info(self) -> "dict[str, Any]":
@@ -46,7 +55,7 @@ class Facade:
             self._factory.identity,
             self._support().content,
             self._updates.trusted.newest_contact() or self._factory.contact,
-            backend.sha256(self._factory.statement),
+            self._factory.statement_sha256,
         )
 
     def host_names(self) -> "tuple[str, ...]":
@@ -60,7 +69,6 @@ class Facade:
         updates = self._updates
         now_s = updates.trusted.time.now_s()
         stored = self._support()
-        peak, free = self._ports.heap()
         contacted = updates.trusted.last_contact
         return {
             "version": updates.profile.version,
@@ -75,7 +83,7 @@ class Facade:
             "update": status.update_status(updates),
             "application": self._host.status(),
             "last_contact": {"source": contacted[0], "time": contacted[1]} if contacted else None,
-            "heap": {"peak_bytes": peak, "free_bytes": free},
+            "memory": self._ports.memory(),
         }
 
     def _support(self) -> "Stored":

@@ -11,6 +11,7 @@ import asyncio
 from device.agent import indicator
 from device.agent.restart import restart
 from device.agent.sources import load_sources
+from device.agent.steady import steady
 from device.agent.updater import Updater
 from device.compat import const
 from device.crypto import backend, der
@@ -68,15 +69,10 @@ class Unit:
 
     def tasks(self) -> "list[Any]":
         """Return the coroutines of this unit. Each runs until the unit restarts or its work is done."""
-        tasks = [
-            self._serve_pages(),
-            self._keep_updated(),
-            self._restart_for_reset(),
-            self._run_application(),
-        ]
+        begins = [self._serve_pages, self._keep_updated, self._restart_for_reset, self._run_application]
         if self._ports.board.HAS_BUTTON:
-            tasks.append(self._watch_button())
-        return tasks
+            begins.append(self._watch_button)
+        return [steady(begin, self._ports.say) for begin in begins]
 
     async def _serve_pages(self) -> None:
         try:
@@ -108,7 +104,8 @@ class Unit:
             self._ports.say("no sources: " + error.describe())
             sources, interval_s = [], CHECK_INTERVAL_S[1]
         updater = Updater(self._updates, sources, interval_s, self._ports, self._signals.wake)
-        await asyncio.gather(updater.run(), updater.watch_trial(), updater.watch_silence())
+        begins = (updater.run, updater.watch_trial, updater.watch_silence)
+        await asyncio.gather(*[steady(begin, self._ports.say) for begin in begins])
 
     async def _run_application(self) -> None:
         """Run the application once there is an owner. If it fails on trial, the trial is over (UP-04)."""

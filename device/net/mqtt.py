@@ -124,7 +124,7 @@ def encode_disconnect() -> bytes:
 
 
 # --- decoding ----------------------------------------------------------------------------------------
-def _identifier(body: "bytes | bytearray", offset: int) -> int:
+def _identifier(body: "bytes | memoryview", offset: int) -> int:
     if len(body) < offset + 2:
         raise ProtocolError(reason="short packet")
     packet_id = int.from_bytes(body[offset : offset + 2], "big")
@@ -133,7 +133,7 @@ def _identifier(body: "bytes | bytearray", offset: int) -> int:
     return packet_id
 
 
-def _decode_connack(flags: int, body: "bytes | bytearray") -> Connack:
+def _decode_connack(flags: int, body: "bytes | memoryview") -> Connack:
     if flags or len(body) != 2 or body[0] > 1 or body[1] > LAST_REFUSAL:  # 3.2.2
         raise ProtocolError(reason="CONNACK")
     if body[0] and body[1]:  # 3.2.2-4
@@ -141,7 +141,7 @@ def _decode_connack(flags: int, body: "bytes | bytearray") -> Connack:
     return Connack(body[0] == 1, body[1])
 
 
-def _decode_publish(flags: int, body: "bytes | bytearray") -> Publish:
+def _decode_publish(flags: int, body: "bytes | memoryview") -> Publish:
     qos = (flags >> 1) & 3
     if qos > 1 or (flags & 8 and not qos):  # 3.3.1-4, 3.3.1-2, rule 3
         raise ProtocolError(reason="PUBLISH flags")
@@ -160,11 +160,11 @@ def _decode_publish(flags: int, body: "bytes | bytearray") -> Publish:
     if qos:
         packet_id = _identifier(body, end)
         end += 2
-    payload = bytes(memoryview(body)[end:])  # copies a chunk once, not twice
+    payload = bytes(body[end:])
     return Publish(topic, payload, qos, packet_id, bool(flags & 1), bool(flags & 8))
 
 
-def _decode_suback(flags: int, body: "bytes | bytearray") -> Suback:
+def _decode_suback(flags: int, body: "bytes | memoryview") -> Suback:
     packet_id = _identifier(body, 0)
     codes = bytes(body[2:])
     if flags or not codes:
@@ -175,13 +175,13 @@ def _decode_suback(flags: int, body: "bytes | bytearray") -> Suback:
     return Suback(packet_id, codes)
 
 
-def _bare_identifier(flags: int, body: "bytes | bytearray", name: str) -> int:
+def _bare_identifier(flags: int, body: "bytes | memoryview", name: str) -> int:
     if flags or len(body) != 2:
         raise ProtocolError(reason=name)
     return _identifier(body, 0)
 
 
-def _decode(first: int, body: "bytes | bytearray") -> object:
+def _decode(first: int, body: "bytes | memoryview") -> object:
     kind, flags = first >> 4, first & 15
     if kind == PUBLISH:
         return _decode_publish(flags, body)
@@ -203,13 +203,15 @@ def _decode(first: int, body: "bytes | bytearray") -> object:
 class Parser:
     """Splits a byte stream into packets; stores at most one unfinished packet of limited size."""
 
-    def __init__(self, limit: int = limits.MQTT_PACKET_BYTES) -> None:
+    def __init__(self, limit: int = limits.MQTT_PACKET_BYTES, buffer: "bytearray | None" = None) -> None:
+        """`buffer` is used again for every body that fits: a heap that is old need not find a large block for each."""
         self._limit = limit
         self._first = 0
         self._length = 0
         self._length_bytes = -1  # -1: the next byte is the type
         self._body: "bytearray | None" = None
         self._filled = 0
+        self._buffer = bytearray() if buffer is None else buffer
 
     def feed(self, data: bytes) -> "list[object]":
         """Return the packets that `data` completes, in order. Raises ProtocolError, LimitError."""
@@ -227,7 +229,7 @@ class Parser:
                 offset += count
             if self._body is not None and self._filled == self._length:
                 body, self._body, self._length_bytes = self._body, None, -1
-                packets.append(_decode(self._first, body))
+                packets.append(_decode(self._first, memoryview(body)[: self._length]))
         return packets
 
     @property
@@ -247,4 +249,5 @@ class Parser:
             if self._length_bytes == 4:  # 2.2.3
                 raise ProtocolError(reason="remaining length")
             return
-        self._body, self._filled = bytearray(self._length), 0
+        is_enough = 0 < self._length <= len(self._buffer)
+        self._body, self._filled = self._buffer if is_enough else bytearray(self._length), 0

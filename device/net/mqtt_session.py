@@ -37,10 +37,15 @@ class Session:
     floods the unit. Raises ProtocolError, LimitError, PeerRefusedError.
     """
 
-    def __init__(self, client_id: str, keep_alive_s: int = limits.MQTT_KEEP_ALIVE_S) -> None:
+    def __init__(
+        self,
+        client_id: str,
+        keep_alive_s: int = limits.MQTT_KEEP_ALIVE_S,
+        buffer: "bytearray | None" = None,
+    ) -> None:
         self._client_id = client_id
         self._keep_alive_s = keep_alive_s
-        self._parser = mqtt.Parser()
+        self._parser = mqtt.Parser(buffer=buffer)
         self._last_id = 0
         self._topics: "dict[str, int]" = {}
         self._waiting: "dict[int, tuple[int, tuple[str, ...]]]" = {}

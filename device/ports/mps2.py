@@ -20,10 +20,8 @@ if TYPE_CHECKING:
 
     from device.codec.image import ImageInfo
 
-    gc: Any = None  # MicroPython's own have ticks and mem_free, which CPython's types do not know
-    time: Any = None
+    time: Any = None  # MicroPython's own has ticks, which CPython's type does not know
 else:
-    import gc
     import time
 
 _EPERM = const(1)
@@ -104,7 +102,7 @@ class Mps2Boot:
 
     def is_button_pressed(self) -> bool:
         """Return whether the power-on page has its button flag set now."""
-        pressed: bool = _mps2.power_on()["is_button_held"]
+        pressed: bool = _mps2.is_button_held()
         return pressed
 
     def reset(self) -> None:
@@ -198,6 +196,26 @@ def factory_stream() -> "SocketStream":
     return SocketStream(asyncio.StreamReader(_mps2.Uart(_FACTORY_UART)))
 
 
-def heap() -> "tuple[int, int]":
-    """Return (peak, free) bytes of the Python heap; the peak counts what was still in use after a collection."""
-    return _mps2.heap_peak(), gc.mem_free()
+_MEMORY = (
+    "heap_bytes",
+    "heap_peak_bytes",
+    "heap_free_bytes",
+    "heap_least_block_bytes",
+    "tls_bytes",
+    "tls_used_bytes",
+    "tls_peak_bytes",
+    "tls_free_block_bytes",
+    "tls_refused",
+    "stack_bytes",
+    "stack_peak_bytes",
+)
+
+
+def memory() -> "dict[str, int]":
+    """Return what the unit's memory is used for (docs/performance.md, Memory).
+
+    Python heap: size, the most bytes in use after a collection, free now, the smallest that its largest free block
+    ever was. Mbed TLS: size of its arena, in use, peak, largest free block, requests without room. Stack: size, deepest
+    use since the start.
+    """
+    return {_MEMORY[at]: number for at, number in enumerate(_mps2.memory())}

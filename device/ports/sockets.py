@@ -16,7 +16,7 @@ import time
 
 import tls
 
-from device.compat import const
+from device.compat import const, forget
 from device.errors import LinkError, LinkTimeoutError
 from device.limits import COAP_MESSAGE_BYTES, CONNECT_TIMEOUT_S, HTTP_SILENCE_S
 from device.net.places import Places
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from typing import Any, Awaitable, Callable, Sequence
 
 _HANDSHAKE_POLL_MS = const(2)
+_LISTEN_AGAIN_MS = const(200)
 
 
 class SocketStream:
@@ -146,6 +147,54 @@ class SocketDatagram:
         self._udp.close()
 
 
+class _Listener:
+    """Accepts clients on every address until close(). MicroPython's server ends if it has no memory for a client; this
+    one frees what it can and listens again.
+    """
+
+    def __init__(self, port: int, serve: "Callable[[Any, Any], Awaitable[None]]") -> None:
+        self._port = port
+        self._serve = serve
+        self._server: "Any" = None
+        self._task: "Any" = None
+
+    async def start(self) -> None:
+        """Begin. Raises LinkError."""
+        await self._listen()
+        self._task = asyncio.create_task(self._keep())
+
+    async def _listen(self) -> None:
+        try:
+            self._server = await asyncio.start_server(self._serve, "0.0.0.0", self._port)  # noqa: S104  local pages
+        except OSError as error:
+            raise _link_error("listen", error) from None
+
+    async def _keep(self) -> None:
+        while True:
+            try:
+                await self._server.wait_closed()
+                return
+            except MemoryError:
+                pass
+            self._server = None
+            forget()  # closes the socket that the ended server listened on
+            await self._again()
+
+    async def _again(self) -> None:
+        while self._server is None:
+            await asyncio.sleep_ms(_LISTEN_AGAIN_MS)
+            try:
+                await self._listen()
+            except (LinkError, MemoryError):
+                forget()
+
+    async def close(self) -> None:
+        """End the listener; clients that are connected stay."""
+        self._task.cancel()
+        if self._server is not None:
+            self._server.close()
+
+
 class SocketNetwork:
     """interfaces.Network over the chip's own stack; the board's main has brought the interface up."""
 
@@ -214,8 +263,9 @@ class SocketNetwork:
 
         async def serve(reader: "Any", writer: "Any") -> None:
             raw = reader.s
-            stream = ServedTlsStream(raw)
+            stream: "ServedTlsStream | None" = None
             try:
+                stream = ServedTlsStream(raw)
                 task = asyncio.current_task()
                 if task is not None and self._places.enter(_peer(writer), stream, task.cancel):
                     await stream.hear()  # a client that gives way frees its memory meanwhile
@@ -224,13 +274,13 @@ class SocketNetwork:
             except (LinkError, asyncio.TimeoutError, OSError, ValueError, MemoryError):
                 pass  # the client has closed or is silent, or there is no memory for one more: others continue
             finally:
-                self._places.leave(stream)
+                if stream is not None:
+                    self._places.leave(stream)
                 _close(raw)
 
-        try:
-            return await asyncio.start_server(serve, "0.0.0.0", port)  # noqa: S104  the local pages
-        except OSError as error:
-            raise _link_error("listen", error) from None
+        listener = _Listener(port, serve)
+        await listener.start()
+        return listener
 
 
 async def _handshake(secured: "Any", deadline: int) -> bytes:

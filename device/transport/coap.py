@@ -24,9 +24,9 @@ from device.transport.wait import sleep_ms
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
-    from typing import Iterable, Sequence
+    from typing import Iterable
 
-    from device.interfaces import Clock, Datagram, Entropy, Network
+    from device.interfaces import Clock, Datagram, Digests, Entropy, Network
 
 CoapPeer = namedtuple("CoapPeer", ("host", "port"))
 _Plan = namedtuple("_Plan", ("path", "size", "etag"))
@@ -98,9 +98,7 @@ class CoapSource:
         path = self._class_path + ("o", digest.hex())
         return await self._get(path, coap.start_transfer(0, None, size), limits.CHUNK_LIST_BYTES)
 
-    def plan(
-        self, digest: bytes, size: int, chunk_digests: "Sequence[bytes]", wanted: "Iterable[int]"
-    ) -> None:
+    def plan(self, digest: bytes, size: int, chunk_digests: "Digests", wanted: "Iterable[int]") -> None:
         """Let chunk() read the payload with this SHA-256 from now on, in any order."""
         self._plan = _Plan(self._class_path + ("o", digest.hex()), size, None)
 
@@ -144,17 +142,19 @@ class CoapSource:
         return bytes(response.payload)
 
     async def _get(self, path: "tuple[str, ...]", transfer: coap.Transfer, limit: int) -> bytes:
-        body = bytearray()
+        body: "list[bytes]" = []  # joined at the end: a body that grows needs a large free block for each step
+        length = 0
         is_more = True
         while is_more:
             response = await self._request(coap.GET, path, (coap.next_block(transfer),), b"")
             transfer, payload, is_more = coap.accept_block(transfer, response)
-            body += payload
-            if len(body) > limit:
+            body.append(bytes(payload))
+            length += len(payload)
+            if length > limit:
                 raise LimitError(what="CoAP body", limit=limit)
         if self._plan is not None and path == self._plan.path:
             self._plan = _Plan(path, self._plan.size, transfer.etag)
-        return bytes(body)
+        return b"".join(body)
 
     async def _request(
         self, code: int, path: "tuple[str, ...]", options: "tuple[tuple[int, bytes], ...]", payload: bytes

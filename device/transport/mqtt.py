@@ -25,12 +25,13 @@ from device.transport.window import Window
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
-    from typing import Callable, Iterable, Sequence
+    from typing import Callable, Iterable
 
-    from device.interfaces import Clock, Network, Stream
+    from device.interfaces import Clock, Digests, Network, Stream
 
 _RETAINED_WAIT_MS = const(1000)  # from the SUBACK to the PINGREQ (rule 4)
-_READ_BYTES = const(4096)
+_READ_BYTES = const(1024)  # a larger block is hard to find in an old heap
+_TOPIC_BYTES = const(128)  # class, object and digest take 106
 _CLOSE_MS = const(5000)  # longer than the ports wait for the end of TLS
 
 # The broker's address and authentication, and the certificate that the unit presents; certificates and key in DER.
@@ -88,6 +89,9 @@ class MqttSource:
         self._bounds: "dict[str, int]" = {}
         self._window: "Window | None" = None
         self._object_topic = self._class_topic + "o/"
+        self._buffer = bytearray(
+            limits.CHUNK_BYTES + _TOPIC_BYTES
+        )  # one chunk with its topic, for all connections
 
     async def open(self) -> None:
         """Connect and start the session. Raises LinkError, LinkTimeoutError, ProtocolError, PeerRefusedError."""
@@ -100,7 +104,7 @@ class MqttSource:
             limits.CONNECT_TIMEOUT_S * 1000,
             "broker does not answer",
         )
-        session = mqtt_session.Session(self._device)
+        session = mqtt_session.Session(self._device, buffer=self._buffer)
         self._link = _Connection(stream, session, self._clock)
         await self._send(session.connect())
         await self._until(lambda: session.is_connected, "no CONNACK")
@@ -147,9 +151,7 @@ class MqttSource:
         finally:
             await self._unsubscribe([topic])
 
-    def plan(
-        self, digest: bytes, size: int, chunk_digests: "Sequence[bytes]", wanted: "Iterable[int]"
-    ) -> None:
+    def plan(self, digest: bytes, size: int, chunk_digests: "Digests", wanted: "Iterable[int]") -> None:
         """Let chunk() read the chunks `wanted` from now on, in this order and ahead of time."""
         self._window = Window(chunk_digests, wanted)
 

@@ -15,7 +15,9 @@ from device.errors import ProtocolError
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
-    from typing import Iterable, Sequence
+    from typing import Iterable
+
+    from device.interfaces import Digests
 
 _REFILL = const(2)  # rule 2
 
@@ -23,7 +25,7 @@ _REFILL = const(2)  # rule 2
 class Window:
     """Read-ahead over the chunks `wanted` (indices into `digests`)."""
 
-    def __init__(self, digests: "Sequence[bytes]", wanted: "Iterable[int]") -> None:
+    def __init__(self, digests: "Digests", wanted: "Iterable[int]") -> None:
         self._digests = digests
         self._wanted = iter(wanted)
         self._ahead: "list[int]" = []

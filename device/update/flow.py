@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from device.trust.verify import Target, VerifiedManifest
     from device.update.slots import BootState, Slots
 
+_DIGEST_BYTES = const(32)
+
 # Effects; the runner answers each one.
 FetchObject = namedtuple("FetchObject", ("digest", "size"))  # -> bytes
 PlanPayload = namedtuple("PlanPayload", ("digest", "size", "chunk_digests", "wanted"))  # -> None
@@ -55,25 +57,36 @@ def chunk_size(index: int, total_bytes: int) -> int:
     return min(CHUNK_BYTES, total_bytes - index * CHUNK_BYTES)
 
 
-def split_digests(chunk_list: bytes, payload_bytes: int) -> "list[bytes]":
-    """Return the chunk digests of a list that covers `payload_bytes`. Raises DigestMismatchError."""
-    count = (payload_bytes + CHUNK_BYTES - 1) // CHUNK_BYTES
-    if len(chunk_list) != 32 * count:
-        raise DigestMismatchError(component="chunks", reason="length")
-    return [chunk_list[at : at + 32] for at in range(0, len(chunk_list), 32)]
+class ChunkDigests:
+    """The chunk digests of a list, as a sequence. The list is one object: one for each digest takes half as much again.
+
+    Raises DigestMismatchError if the list does not cover `payload_bytes`.
+    """
+
+    def __init__(self, chunk_list: bytes, payload_bytes: int) -> None:
+        if len(chunk_list) != _DIGEST_BYTES * ((payload_bytes + CHUNK_BYTES - 1) // CHUNK_BYTES):
+            raise DigestMismatchError(component="chunks", reason="length")
+        self._list = chunk_list
+
+    def __len__(self) -> int:
+        count: int = len(self._list) // _DIGEST_BYTES
+        return count
+
+    def __getitem__(self, index: int) -> bytes:
+        return self._list[index * _DIGEST_BYTES : (index + 1) * _DIGEST_BYTES]
 
 
-def _fetch_list(chunks: "Target", payload: "Target", name: str) -> "Generator[object, Any, list[bytes]]":
+def _fetch_list(chunks: "Target", payload: "Target", name: str) -> "Generator[object, Any, ChunkDigests]":
     if chunks.size > CHUNK_LIST_BYTES:
         raise LimitError(what="chunk list", limit=CHUNK_LIST_BYTES)
     data = yield FetchObject(chunks.digest, chunks.size)
     if sha256(data).digest() != chunks.digest:
         raise DigestMismatchError(component=name)
-    return split_digests(data, payload.size)
+    return ChunkDigests(data, payload.size)
 
 
 def _is_stored(slots: "Slots", slot: int, index: int, size: int, digest: bytes) -> bool:
-    return sha256(slots.read(slot, index * CHUNK_BYTES, size)).digest() == digest
+    return slots.digest(slot, size, index * CHUNK_BYTES) == digest
 
 
 def check_image(boot: "BootState", slot: int, size: int) -> "ImageFacts":

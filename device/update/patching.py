@@ -52,8 +52,8 @@ class Tail:
     def read(self, slot: int, offset: int, length: int) -> bytes:
         return self._slots.read(slot, self._base + offset, length)
 
-    def digest(self, slot: int, size: int) -> bytes:
-        return self._slots.digest(slot, size, self._base)
+    def digest(self, slot: int, size: int, start: int = 0) -> bytes:
+        return self._slots.digest(slot, size, self._base + start)
 
     def rewrite_sector(self, slot: int, offset: int, data: bytes) -> None:
         self._slots.rewrite_sector(slot, self._base + offset, data)

@@ -22,9 +22,19 @@ def wants_json(request: "Any") -> bool:
     return JSON in request.headers.get("Accept", "")
 
 
-def page(text: str, status: int = 200) -> "Any":
+def page(parts: "tuple[str, ...]", status: int = 200) -> "Any":
     """Return a page."""
-    return Response(text, status, {"Content-Type": HTML})
+    response = Response(b"", status, {"Content-Type": HTML})
+    response.body = parts  # type: ignore[assignment]  # server.py sends it piece by piece
+    return response
+
+
+def text(parts: "tuple[str, ...]", kind: str) -> "Any":
+    """Return a file of the firmware, of the content type `kind`; a browser may keep it."""
+    response = page(parts)
+    response.headers["Content-Type"] = kind + "; charset=UTF-8"
+    response.headers["Cache-Control"] = "max-age=3600"
+    return response
 
 
 def data(value: "Any", status: int = 200) -> "Any":
@@ -43,7 +53,11 @@ def done(request: "Any", path: str) -> "Any":
 
 
 def refuse(
-    request: "Any", status: int, text: str, error: "FirstbootError | None" = None, shown: str = ""
+    request: "Any",
+    status: int,
+    text: str,
+    error: "FirstbootError | None" = None,
+    shown: "tuple[str, ...]" = (),
 ) -> "Any":
     """Return a refusal in words, or the page `shown` in its place.
 

@@ -15,7 +15,7 @@ The shapes of the dictionaries are those of docs/reference/local-pages.md:
                             [what], "automatic", "postponed_until": unix s or None, "offered", "news":
                             {"sequence", "version", "mitigates", "interrupts"} or None},
                  "application": {"release", "state", "failures", "says"} or None,
-                 "last_contact": {"source", "time"} or None, "heap": {"peak_bytes", "free_bytes"}}
+                 "last_contact": {"source", "time"} or None, "memory": {name: number}}
 """
 
 from device.compat import const

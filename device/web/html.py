@@ -26,35 +26,40 @@ def escape(value: object) -> str:
     return text
 
 
-def page(title: str, brand: str, body: str, footer: str = "", nav: str = "", is_error: bool = False) -> str:
-    """Return a whole page. `title` and `brand` are plain text, `body`, `footer` and `nav` are HTML.
+def page(
+    title: str,
+    brand: str,
+    body: "str | Sequence[str]",
+    footer: str = "",
+    nav: str = "",
+    is_error: bool = False,
+) -> "tuple[str, ...]":
+    """Return a whole page in pieces. `title` and `brand` are plain text, `body`, `footer` and `nav` are HTML.
 
     `is_error`: the page shows a form again; its title says so, which a screen reader reads first.
     """
-    # Joined once: each "+" would copy the page, and the board's heap is small.
-    return "".join(
-        (
-            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-            '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-            # Without the icon a browser asks for /favicon.ico, one more TLS handshake for a 404.
-            '<link rel="icon" href="data:,">\n<link rel="stylesheet" href="/style.css">\n<title>',
-            "Error: " if is_error else "",
-            escape(title + " - " + brand if brand else title),
-            "</title>\n</head>\n<body>\n<header><p>",
-            escape(brand),
-            "</p><h1>",
-            escape(title),
-            "</h1>",
-            nav,
-            "</header>\n<main>\n",
-            body,
-            "\n</main>\n<footer>",
-            footer,
-            "</footer>\n<script>",
-            SCRIPT,
-            "</script>\n</body>\n</html>\n",
-        )
-    )
+    # Never joined: a page in one piece needs a large free block, and the board's heap is small (http.py, rule 5).
+    pieces = [
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        # Without the icon a browser asks for /favicon.ico, one more TLS handshake for a 404.
+        '<link rel="icon" href="data:,">\n<link rel="stylesheet" href="/style.css">\n<title>',
+        "Error: " if is_error else "",
+        escape(title + " - " + brand if brand else title),
+        "</title>\n</head>\n<body>\n<header><p>",
+        escape(brand),
+        "</p><h1>",
+        escape(title),
+        "</h1>",
+        nav,
+        "</header>\n<main>\n",
+    ]
+    if isinstance(body, str):
+        pieces.append(body)
+    else:
+        pieces += body
+    pieces += ["\n</main>\n<footer>", footer, "</footer>\n<script>", SCRIPT, "</script>\n</body>\n</html>\n"]
+    return tuple(pieces)
 
 
 def section(title: str, body: str, kind: str = "") -> str:
@@ -163,26 +168,43 @@ def facts(rows: "Sequence[tuple[str, Any]]") -> str:
     return "".join(parts)
 
 
-def document(value: "Any", depth: int = 0) -> str:
-    """Return any JSON value as nested lists, with sorted keys; everything below six levels is left out."""
+def document(value: "Any", depth: int = 0) -> "list[str]":
+    """Return any JSON value as nested lists, in pieces, with sorted keys; everything below six levels is left out."""
+    pieces: "list[str]" = []
+    _add_document(value, depth, pieces)
+    return pieces
+
+
+def _add_document(value: "Any", depth: int, pieces: "list[str]") -> None:
     if depth > 6:
-        return "…"
-    if isinstance(value, dict):
-        parts = ["<dl>"]
+        pieces.append("…")
+    elif isinstance(value, dict):
+        pieces.append("<dl>")
         # Dict order means nothing on MicroPython.
         for key in sorted(value):
-            parts.append("<dt>" + escape(_words(str(key))) + "</dt>")
             # A nested value goes below its name: side by side, each level would halve the width.
-            kind = ' class="nested"' if isinstance(value[key], (dict, list)) else ""
-            parts.append("<dd" + kind + ">" + document(value[key], depth + 1) + "</dd>")
-        return "".join(parts) + "</dl>"
-    if isinstance(value, list):
-        if not value:
-            return "none"
-        return "<ul>" + "".join(["<li>" + document(item, depth + 1) + "</li>" for item in value]) + "</ul>"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "not given" if value is None else escape(value)
+            is_nested = isinstance(value[key], (dict, list))
+            pieces += [
+                "<dt>",
+                escape(_words(str(key))),
+                '</dt><dd class="nested">' if is_nested else "</dt><dd>",
+            ]
+            _add_document(value[key], depth + 1, pieces)
+            pieces.append("</dd>")
+        pieces.append("</dl>")
+    elif isinstance(value, list) and value:
+        pieces.append("<ul>")
+        for item in value:
+            pieces.append("<li>")
+            _add_document(item, depth + 1, pieces)
+            pieces.append("</li>")
+        pieces.append("</ul>")
+    elif isinstance(value, list):
+        pieces.append("none")
+    elif isinstance(value, bool):
+        pieces.append("yes" if value else "no")
+    else:
+        pieces.append("not given" if value is None else escape(value))
 
 
 def _words(name: str) -> str:

@@ -7,6 +7,7 @@ Rules:
    choose different values.
 3. Transfer codings, folded header lines and absolute targets are refused: no browser sends them here.
 4. One request, one answer, then the connection is closed.
+5. An answer is sent in pieces: a page in one piece would need a free block of its size, which an old heap lacks.
 """
 
 from collections import namedtuple
@@ -17,7 +18,12 @@ from device.limits import HTTP_BODY_BYTES, HTTP_HEAD_BYTES, HTTP_HEADERS, HTTP_L
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
+    from typing import Generator, Sequence
+
     from device.interfaces import Stream
+
+    # The body of an answer: pieces in order. Text of the firmware itself stays in flash until it is sent.
+    Parts = Sequence[str | bytes]
 
 # headers: canonical names as in KEPT. The query is removed, since no page uses one.
 Head = namedtuple("Head", ("method", "path", "version", "headers"))
@@ -52,6 +58,7 @@ REASONS = {
 }
 _METHODS = ("GET", "HEAD", "POST")
 _CHUNK = const(1024)
+_PIECE_CHARS = const(512)
 
 
 async def read_request(stream: "Stream") -> "tuple[Head, bytes] | None":
@@ -150,15 +157,22 @@ def body_length(head: "Head") -> int:
     return length
 
 
-def response_bytes(status: int, headers: "dict[str, str]", body: bytes, is_head: bool) -> bytes:
-    """Return the bytes of an answer. Raises ValueError for a header value with a line break."""
+def encoded(parts: "Parts") -> "Generator[bytes, None, None]":
+    """Return the bytes of an answer's body in pieces of at most about _PIECE_CHARS characters; no copy of the whole."""
+    for part in parts:
+        for start in range(0, len(part), _PIECE_CHARS):
+            piece = part[start : start + _PIECE_CHARS]
+            yield piece.encode() if isinstance(piece, str) else piece
+
+
+def head_bytes(status: int, headers: "dict[str, str]", length: int) -> bytes:
+    """Return the head of an answer whose body has `length` bytes. Raises ValueError for a line break in a header."""
     lines = ["HTTP/1.1 {} {}".format(status, REASONS.get(status, "Unknown"))]
     for name in sorted(headers):
         value = headers[name]
         if "\r" in value or "\n" in value:
             raise ValueError("header value")
         lines.append(name + ": " + value)
-    lines.append("Content-Length: {}".format(len(body)))
+    lines.append("Content-Length: {}".format(length))
     lines.append("Connection: close\r\n\r\n")
-    data = "\r\n".join(lines).encode()
-    return data if is_head else data + body
+    return "\r\n".join(lines).encode()

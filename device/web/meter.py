@@ -119,8 +119,8 @@ _SCRIPT = """
 _GOOD = "Strong, unless it contains something that is printed on the device, such as its serial number."
 
 
-def script() -> str:
-    """Return the script with its data."""
+def script() -> "tuple[str, ...]":
+    """Return the script with its data, in pieces."""
     data: "dict[str, Any]" = {
         "min": PASSWORD_MIN_CHARS,
         "max": PASSWORD_MAX_CHARS,
@@ -137,6 +137,9 @@ def script() -> str:
         "refused": passwords.REFUSED,
         "texts": {reason: texts.password_text(reason) for reason in _REASONS},
         "good": _GOOD,
-        "words": " ".join([WORDS[first] for first in WORDS]),
     }
-    return "var D = " + json.dumps(data) + ';\nD.words = D.words.split(" ");' + _SCRIPT.replace("  ", "")
+    pieces = ["var D = ", json.dumps(data), ';\nD.words = "']
+    for first in WORDS:  # letters, digits and blanks: no character that JavaScript reads in another way
+        pieces += [WORDS[first], " "]
+    pieces += ['".trim().split(" ");', _SCRIPT]
+    return tuple(pieces)

@@ -17,7 +17,7 @@ class OwnerSite(Site):
 
     _is_resetting = False  # the factory reset that this process has begun; the restart ends it
 
-    def _elsewhere(self, path: str, state: str) -> str:
+    def _elsewhere(self, path: str, state: str) -> "tuple[str, ...]":
         if self._is_resetting and state == lifecycle.FAILED:
             return owner_pages.resetting()
         return super()._elsewhere(path, state)

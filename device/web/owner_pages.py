@@ -91,15 +91,18 @@ def _owner(
     path: str,
     info: "dict[str, Any]",
     found: "dict[str, Any]",
-    body: str,
+    body: "str | list[str]",
     problem: "Problem" = NO_PROBLEM,
-) -> str:
+) -> "tuple[str, ...]":
     around = surroundings(path, found)
-    body = around.notice + problem_notice(problem) + body
-    return page(heading, title(info), body, footer(), around.nav, bool(problem.text))
+    pieces = [around.notice, problem_notice(problem)]
+    pieces += [body] if isinstance(body, str) else body
+    return page(heading, title(info), pieces, footer(), around.nav, bool(problem.text))
 
 
-def status(info: "dict[str, Any]", found: "dict[str, Any]", problem: "Problem" = NO_PROBLEM) -> str:
+def status(
+    info: "dict[str, Any]", found: "dict[str, Any]", problem: "Problem" = NO_PROBLEM
+) -> "tuple[str, ...]":
     """Return version, support period, updates, and the last refused update."""
     update = found.get("update") or {}
     body = _support(found.get("support"))
@@ -194,7 +197,9 @@ def _in_words(event: "dict[str, Any]") -> str:
     return words + " Details for support: " + exact if words else "Details for support: " + exact
 
 
-def support_period(info: "dict[str, Any]", found: "dict[str, Any]", problem: "Problem" = NO_PROBLEM) -> str:
+def support_period(
+    info: "dict[str, Any]", found: "dict[str, Any]", problem: "Problem" = NO_PROBLEM
+) -> "tuple[str, ...]":
     """Return the sentence, the days left, what happens after the end, why it is not known (SP-04, SP-08, SP-10)."""
     rows = facts(
         (
@@ -212,7 +217,7 @@ def updates(
     problem: "Problem" = NO_PROBLEM,
     word: str = "",
     days: str = "",
-) -> str:
+) -> "tuple[str, ...]":
     """Return the switch for automatic updates, and what a release fixes and interrupts (UP-06, UP-07).
 
     `word`: what just succeeded. `days`: what was chosen in the refused form, and stays so.
@@ -281,7 +286,9 @@ def _news(news: "dict[str, Any]") -> str:
     return facts(rows)
 
 
-def password(info: "dict[str, Any]", found: "dict[str, Any]", problem: "Problem" = NO_PROBLEM) -> str:
+def password(
+    info: "dict[str, Any]", found: "dict[str, Any]", problem: "Problem" = NO_PROBLEM
+) -> "tuple[str, ...]":
     """Return the form for a change of password (PW-12)."""
     form = (
         '<form method="post" action="/password" data-password>'
@@ -300,7 +307,7 @@ def password(info: "dict[str, Any]", found: "dict[str, Any]", problem: "Problem"
 
 def reset(
     info: "dict[str, Any]", found: "dict[str, Any]", problem: "Problem" = NO_PROBLEM, is_ticked: bool = False
-) -> str:
+) -> "tuple[str, ...]":
     """Return the form for a factory reset, with the password and a box to tick (SE-11).
 
     `is_ticked`: the box was ticked in the refused form, and stays so.
@@ -326,7 +333,7 @@ def reset(
     return _owner("Factory reset", "/reset", info, found, section("", text + form), problem)
 
 
-def resetting() -> str:
+def resetting() -> "tuple[str, ...]":
     """Return what is shown while the device restarts and erases."""
     return message(200, RESETTING)
 
@@ -337,7 +344,9 @@ RESETTING = (
 )
 
 
-def licence_texts(info: "dict[str, Any]", found: "dict[str, Any]", problem: "Problem" = NO_PROBLEM) -> str:
+def licence_texts(
+    info: "dict[str, Any]", found: "dict[str, Any]", problem: "Problem" = NO_PROBLEM
+) -> "tuple[str, ...]":
     """Return the parts of this device's software, and their licences in full."""
     rows = "".join(
         [
@@ -347,6 +356,6 @@ def licence_texts(info: "dict[str, Any]", found: "dict[str, Any]", problem: "Pro
     )
     parts = [section("Software in this device", "<ul>" + rows + "</ul>")]
     for name, text in licences.TEXTS:
-        # The texts contain no special character of HTML (a test checks it): escaping would copy 16 kB five times.
+        # The texts contain no special character of HTML (a test checks it), so they are sent from flash as they are.
         parts += ["<section><h2>", name, "</h2><pre>", text, "</pre></section>"]
-    return _owner("Licences", "/licences", info, found, "".join(parts))
+    return _owner("Licences", "/licences", info, found, parts)

@@ -44,7 +44,7 @@ _HOME = '<p><a href="/">Go to the start page</a></p>'
 _HEADINGS = {200: "Factory reset", 404: "Page not found"}
 
 
-def index(info: "dict[str, Any]", is_set_up: bool, word: str = "") -> str:
+def index(info: "dict[str, Any]", is_set_up: bool, word: str = "") -> "tuple[str, ...]":
     """Return the start page: public information, and the link to sign-in or set-up."""
     if is_set_up:
         way = section("Your device", '<p><a class="button" href="/login">Sign in</a></p>')
@@ -97,7 +97,7 @@ def _link(address: str) -> str:
     return escape(address)
 
 
-def contact(info: "dict[str, Any]", around: "Surroundings" = NOTHING) -> str:
+def contact(info: "dict[str, Any]", around: "Surroundings" = NOTHING) -> "tuple[str, ...]":
     """Return how to report a security problem, with both times (RP-10; SI 2023/1007 Sch. 1 para 2)."""
     found = info.get("contact")
     body = (
@@ -109,7 +109,7 @@ def contact(info: "dict[str, Any]", around: "Surroundings" = NOTHING) -> str:
 
 def setup(
     info: "dict[str, Any]", problem: "Problem" = NO_PROBLEM, is_press_needed: bool = False, code: str = ""
-) -> str:
+) -> "tuple[str, ...]":
     """Return the set-up form.
 
     `problem`: why the last attempt was refused. `code`: the set-up code of that attempt (letters, digits and dashes),
@@ -135,7 +135,7 @@ def setup(
     return page("Set up", title(info), body + section("", form), footer(), "", bool(problem.text))
 
 
-def login(info: "dict[str, Any]", problem: "Problem" = NO_PROBLEM, word: str = "") -> str:
+def login(info: "dict[str, Any]", problem: "Problem" = NO_PROBLEM, word: str = "") -> "tuple[str, ...]":
     """Return the sign-in form; `word` is the message of what just succeeded."""
     form = (
         '<form method="post" action="/login" data-password>'
@@ -148,7 +148,7 @@ def login(info: "dict[str, Any]", problem: "Problem" = NO_PROBLEM, word: str = "
     return page("Sign in", title(info), body, footer(), "", bool(problem.text))
 
 
-def set_up_already() -> str:
+def set_up_already() -> "tuple[str, ...]":
     """Return the page for set-up on a device that has an owner: second tab, second scan, Back, double click."""
     text = (
         "<p>This device is already set up, so its set-up code no longer works. If you have just set it up, sign in with"
@@ -159,7 +159,7 @@ def set_up_already() -> str:
     return page("Already set up", "", section("", text))
 
 
-def not_set_up() -> str:
+def not_set_up() -> "tuple[str, ...]":
     """Return the page for an owner's page of a device without an owner."""
     text = (
         "<p>This device has no password yet, so nobody can sign in. Set it up with the code on its label.</p>"
@@ -168,20 +168,20 @@ def not_set_up() -> str:
     return page("Not set up yet", "", section("", text))
 
 
-def statement(info: "dict[str, Any]", content: "Any", around: "Surroundings" = NOTHING) -> str:
+def statement(info: "dict[str, Any]", content: "Any", around: "Surroundings" = NOTHING) -> "tuple[str, ...]":
     """Return the statement of compliance with its hash (SC-05); `content` is the decoded JSON, or None."""
     if content is None:
-        body = notice("This device has no statement of compliance.")
+        body = [notice("This device has no statement of compliance.")]
     else:
         marked = content.get("notice") if isinstance(content, dict) else None
-        body = (notice(str(marked)) if marked else "") + section("", document(content))
+        body = [notice(str(marked)) if marked else "", "<section>"] + document(content) + ["</section>"]
         hint = "SHA-256 of the signed statement. The manufacturer's archive lists the statement under the same value:"
         digest = escape(info.get("statement_sha256") or "not known")
-        body += section("Fingerprint", "<p>" + hint + "</p><p><code>" + digest + "</code></p>")
-    return page("Statement of compliance", title(info), around.notice + body, footer(), around.nav)
+        body.append(section("Fingerprint", "<p>" + hint + "</p><p><code>" + digest + "</code></p>"))
+    return page("Statement of compliance", title(info), [around.notice] + body, footer(), around.nav)
 
 
-def message(status_code: int, text: str) -> str:
+def message(status_code: int, text: str) -> "tuple[str, ...]":
     """Return a page with one sentence; it reveals nothing about the unit, since anyone may see it."""
     heading = _HEADINGS.get(status_code, "Something went wrong")
     return page(heading, "", section("", "<p>" + escape(text) + "</p>" + _HOME))

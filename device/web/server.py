@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any, Awaitable, Callable
 
     from device.interfaces import ServedStream, Stream
+    from device.web.http import Parts
 
 # Nothing from other servers, no frame around the pages, only the inline script and files of this device. The referrer
 # policy is not "no-referrer", since a browser would then send "Origin: null" with the device's own forms.
@@ -39,6 +40,7 @@ SECURITY_HEADERS = (
 )
 _DRAIN_BYTES = const(16384)
 _DRAIN_S = const(1)
+_WRITE_BYTES = const(1400)  # at once: with TLS and TCP it fits into one packet
 
 
 def create_handler(
@@ -89,32 +91,44 @@ async def serve_client(
     except MemoryError:  # MemoryShortError of this client: what it sent is dropped, and it reads why
         forget()
         status, headers, content = _message(503)
-    data = http.response_bytes(status, _with_security(headers), content, is_head)
     stream.is_reading = True
-    await asyncio.wait_for(stream.write(data), HTTP_WRITE_TIMEOUT_S)
+    sending = _send(stream, status, _with_security(headers), content, is_head)
+    await asyncio.wait_for(sending, HTTP_WRITE_TIMEOUT_S)
     if is_refused:
         await _drain(stream)
     return has_body
 
 
-async def answer(app: "Any", head: "http.Head", body: bytes) -> "tuple[int, dict[str, str], bytes]":
+async def _send(
+    stream: "Stream", status: int, headers: "dict[str, str]", content: "Parts", is_head: bool
+) -> None:
+    length = 0
+    for piece in http.encoded(content):
+        length += len(piece)
+    data = bytearray(http.head_bytes(status, headers, length))
+    for piece in () if is_head else http.encoded(content):
+        if len(data) + len(piece) > _WRITE_BYTES:
+            await stream.write(bytes(data))
+            data = bytearray()
+        data += piece
+    await stream.write(bytes(data))
+
+
+async def answer(app: "Any", head: "http.Head", body: bytes) -> "tuple[int, dict[str, str], Parts]":
     """Return (status, headers, body) of the application's answer to a parsed request."""
     request = Request(
         app, ("", 0), head.method, head.path, head.version, head.headers, body=body, scheme="https"
     )
     response = await app.dispatch_request(request)
-    content = response.body
-    if isinstance(content, str):
-        content = content.encode()
+    content: "Parts" = response.body if isinstance(response.body, tuple) else (response.body,)
     headers: "dict[str, str]" = {}
     for name in response.headers:
         headers[name] = response.headers[name]
     return response.status_code, headers, content
 
 
-def _message(status: int) -> "tuple[int, dict[str, str], bytes]":
-    text = pages.message(status, texts.http_text(status))
-    return status, {"Content-Type": answers.HTML}, text.encode()
+def _message(status: int) -> "tuple[int, dict[str, str], Parts]":
+    return status, {"Content-Type": answers.HTML}, pages.message(status, texts.http_text(status))
 
 
 def _with_security(headers: "dict[str, str]") -> "dict[str, str]":

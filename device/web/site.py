@@ -63,11 +63,11 @@ class Site:
             return answers.see("/login")
         return None
 
-    def _elsewhere(self, path: str, state: str) -> str:
-        """Return a page that leads on from a page of another state, or "" (Back, a second tab)."""
+    def _elsewhere(self, path: str, state: str) -> "tuple[str, ...]":
+        """Return a page that leads on from a page of another state, () without one (Back, a second tab)."""
         if state == lifecycle.INITIALISED and path == "/setup":
             return pages.set_up_already()
-        return pages.not_set_up() if state == lifecycle.FACTORY_DEFAULT else ""
+        return pages.not_set_up() if state == lifecycle.FACTORY_DEFAULT else ()
 
     def token(self, request: "Any") -> str:
         """Return the token of the request's open session, "" if it has none."""
@@ -106,17 +106,11 @@ class Site:
 
     async def style(self, request: "Any") -> "Any":
         """Return the style sheet: the same for every device, so a browser may keep it."""
-        return Response(
-            CSS, 200, {"Content-Type": "text/css; charset=UTF-8", "Cache-Control": "max-age=3600"}
-        )
+        return answers.text((CSS,), "text/css")
 
     async def meter(self, request: "Any") -> "Any":
         """Return the script of the strength meter: the same for every device, so a browser may keep it."""
-        return Response(
-            meter.script(),
-            200,
-            {"Content-Type": "text/javascript; charset=UTF-8", "Cache-Control": "max-age=3600"},
-        )
+        return answers.text(meter.script(), "text/javascript")
 
     async def public(self, request: "Any") -> "Any":
         """Return the public information for a program."""

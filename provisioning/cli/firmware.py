@@ -100,13 +100,14 @@ def size_command(
     changed: FirmwareOption = None,
     is_json: JsonOption = False,
 ) -> None:
-    """Print the size of each part of the firmware, from the linker's map.
+    """Print the size of each part of the firmware in flash, and its static RAM, from the linker's map.
 
     Example: `firstboot firmware size --variant release`
     """
     tree = _tree(root, changed)
     firmware = build(variant, root=tree, progress=_progress)
     document = {"variant": variant, "sha256": firmware.sha256, "sizes": dict(firmware.sizes)}
+    document["ram"] = dict(firmware.ram)
     print_report(size_table(firmware), document, is_json)
 
 
@@ -195,7 +196,10 @@ def copy_command(
 
 
 def size_table(firmware: FirmwareBuild) -> list[str]:
-    """Return the sizes of a build as lines of text, largest part first, with the total."""
-    rows = sorted(firmware.sizes.items(), key=lambda row: -row[1])
-    rows.append(("total", sum(firmware.sizes.values())))
-    return [f"{size:9,d}  {part}" for part, size in rows]
+    """Return the sizes of a build as lines of text, flash and then RAM, largest part first, each with the total."""
+    lines = []
+    for where, parts in (("flash", firmware.sizes), ("static RAM", firmware.ram)):
+        rows = sorted(parts.items(), key=lambda row: -row[1])
+        rows.append((f"total {where}", sum(parts.values())))
+        lines += [f"{size:9,d}  {part}" for part, size in rows]
+    return lines

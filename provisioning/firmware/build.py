@@ -50,7 +50,7 @@ _RECIPE = 2  # raise when the way of building changes the bytes
 
 @dataclass(frozen=True)
 class FirmwareBuild:
-    """One built firmware. `sizes`: bytes by part, from the linker's map. `provenance`: file with its inputs.
+    """One built firmware. `sizes`, `ram`: bytes by part, from the linker's map. `provenance`: file with its inputs.
 
     `image` is the raw image without header space, as `imgtool sign -H 0x200 --pad-header` takes it.
     """
@@ -60,6 +60,7 @@ class FirmwareBuild:
     elf: Path
     sha256: str
     sizes: Mapping[str, int]
+    ram: Mapping[str, int]
     provenance: Path
 
 
@@ -171,6 +172,7 @@ class Firmware:
                 "variant": asdict(variant),
                 "mpy-cross": sha256_file(self.mpy_cross),
                 "provenance": 1,
+                "ram": 1,
             }
         )
 
@@ -197,6 +199,7 @@ class Firmware:
             out / "firmware.elf",
             stored["sha256"],
             stored["sizes"],
+            stored["ram"],
             out / "provenance.json",
         )
 
@@ -210,6 +213,10 @@ class Firmware:
         console = int(self.variant.is_console_open)
         text = f'#define FIRSTBOOT_OPEN_CONSOLE {console}\n#define FIRSTBOOT_MAIN "{self.variant.main}"\n'
         text += f"#define FIRSTBOOT_MOVED_BYTES {self.variant.moved_bytes}\n"
+        if self.variant.heap_bytes:
+            text += (
+                f"#define FIRSTBOOT_HEAP_BYTES {self.variant.heap_bytes}\n#define FIRSTBOOT_COLLECT_BYTES 0\n"
+            )
         text += f"#define FIRSTBOOT_POWER_CUTS {int(self.variant.has_power_cuts)}\n"
         _write_if_changed(folder / "variant.h", text)
         _write_if_changed(folder / "manifest.py", self.manifest)
@@ -233,9 +240,11 @@ class Firmware:
         for name in ("firmware.bin", "firmware.elf", "firmware.map"):
             shutil.copy(folder / name, work / name)
         names = [file.name for file in self.files]
+        map_text = (work / "firmware.map").read_text()
         stored = {
             "sha256": sha256_file(work / "firmware.bin"),
-            "sizes": sizes.by_part((work / "firmware.map").read_text(), names),
+            "sizes": sizes.by_part(map_text, names),
+            "ram": sizes.ram_by_part(map_text),
         }
         (work / "provenance.json").write_text(provenance.written(self._provenance(str(stored["sha256"]))))
         (work / "build.json").write_text(json.dumps(stored, indent=1) + "\n")

@@ -1,4 +1,4 @@
-"""The size of the firmware by part, from the linker's map: every byte is counted once."""
+"""The firmware's size in flash and RAM by part, from the linker's map: every byte is counted once."""
 
 import re
 import subprocess
@@ -21,6 +21,8 @@ _PARTS = (
     ("nvm.o", "port"),
 )
 _CODE = (".text", ".ARM.exidx", ".data")
+_RAM = (".data", ".bss")
+_STACK = re.compile(r"^\.stack\s+0x[0-9a-f]+\s+0x([0-9a-f]+)", re.MULTILINE)
 _LINE = re.compile(r"^ (\.\S+|\*fill\*)(?:\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)(?:\s+(\S.*))?)?$")
 _CONTINUED = re.compile(r"^\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)\s+(\S.*)$")
 _OUTPUT = re.compile(r"^(\.\S+)(?:\s+0x[0-9a-f]+\s+0x[0-9a-f]+)?")
@@ -38,8 +40,30 @@ def by_part(map_text: str, frozen_names: Sequence[str]) -> dict[str, int]:
     return dict(sorted(totals.items()))
 
 
-def _input_sections(map_text: str) -> list[tuple[str, int, str]]:
-    """Return (section, bytes, object) of every input section in the image."""
+def ram_by_part(map_text: str) -> dict[str, int]:
+    """Return the bytes of static RAM by part: heap, TLS memory, stack, and the data of the rest."""
+    totals: dict[str, int] = {}
+    for section, size, where in _input_sections(map_text, _RAM):
+        part = _ram_part(section, where)
+        totals[part] = totals.get(part, 0) + size
+    stack = _STACK.search(map_text)
+    if stack:
+        totals["stack"] = int(stack.group(1), 16)
+    return dict(sorted(totals.items()))
+
+
+def _ram_part(section: str, where: str) -> str:
+    if section == ".bss.heap":
+        return "python heap"
+    if section == ".bss.memory" and "tls.o" in where:
+        return "tls memory"
+    if section == ".bss.rings":
+        return "serial lines"
+    return "tcp/ip stack" if "/lib/lwip/" in where else "other data"
+
+
+def _input_sections(map_text: str, outputs: Sequence[str] = _CODE) -> list[tuple[str, int, str]]:
+    """Return (section, bytes, object) of every input section in these output sections, by default the image's."""
     found: list[tuple[str, int, str]] = []
     output = waiting = ""
     is_memory_map = False
@@ -56,10 +80,10 @@ def _input_sections(map_text: str) -> list[tuple[str, int, str]]:
             waiting = match.group(1)
         elif match:
             waiting = ""
-            if output in _CODE and match.group(3):
+            if output in outputs and match.group(3):
                 found.append((match.group(1), int(match.group(3), 16), match.group(4) or ""))
         elif waiting and (continued := _CONTINUED.match(line)):
-            if output in _CODE:
+            if output in outputs:
                 found.append((waiting, int(continued.group(2), 16), continued.group(3)))
             waiting = ""
     return found

@@ -7,6 +7,18 @@ from typing import Any
 
 from simulator.story.owner import Owner
 
+# Figures of the run: the largest or the smallest number of all its starts.
+_LARGEST = (
+    "heap_bytes",
+    "heap_peak_bytes",
+    "tls_bytes",
+    "tls_peak_bytes",
+    "tls_refused",
+    "stack_bytes",
+    "stack_peak_bytes",
+)
+_SMALLEST = ("heap_least_block_bytes",)
+
 
 class UnitStatus:
     """Reads the status page as the owner, who signs in with `password`. `owner` is called for each page."""
@@ -14,7 +26,7 @@ class UnitStatus:
     def __init__(self, owner: Callable[[], Owner], password: str) -> None:
         self._owner = owner
         self._password = password
-        self._heap_peak_bytes = 0
+        self._memory: dict[str, int] = {}
         self.running_version = ""  # as the status page last showed it
 
     def read(self) -> dict[str, Any]:
@@ -29,7 +41,7 @@ class UnitStatus:
             if not owner.sign_in(self._password):
                 raise
             found = owner.status()
-        self._heap_peak_bytes = max(self._heap_peak_bytes, found["heap"]["peak_bytes"])
+        self._note(found["memory"])
         self.running_version = str(found["version"])
         return found
 
@@ -39,5 +51,15 @@ class UnitStatus:
         return int(self.running_version.partition(".")[0])
 
     def facts(self) -> dict[str, Any]:
-        """Return the figures of the run: heap_peak_bytes, if the machine measures it."""
-        return {"heap_peak_bytes": self._heap_peak_bytes} if self._heap_peak_bytes else {}
+        """Return the figures of the run, if the machine measures them (device/ports/mps2.py, `memory`).
+
+        Sizes in bytes: heap_bytes, tls_bytes, stack_bytes, each with the peak of the run; and `tls_refused`.
+        """
+        return dict(self._memory)
+
+    def _note(self, memory: dict[str, int]) -> None:
+        for name, number in memory.items():
+            if name in _LARGEST:
+                self._memory[name] = max(number, self._memory.get(name, 0))
+            elif name in _SMALLEST:
+                self._memory[name] = min(number, self._memory.get(name, number))

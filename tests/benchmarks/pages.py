@@ -68,10 +68,9 @@ def measure(on: str) -> None:
             print(f"sign-in                  {time.perf_counter() - began:.2f} s")
             for path in AFTER:
                 print("GET {:12} {:6.0f} ms {:6} bytes".format(path, *_milli(median_s(world, path))))
-            heap = world.owner.status()["heap"]
-            print(
-                f"heap                     peak {heap['peak_bytes']} bytes, free {heap['free_bytes']} bytes"
-            )
+            memory = world.owner.status()["memory"]
+            for name in sorted(memory):
+                print(f"{name:24} {memory[name]}")
 
 
 def _milli(found: tuple[float, int]) -> tuple[float, int]:

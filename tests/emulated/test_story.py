@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from device.boards.mps2_an385.board import HEAP_BYTES, TLS_ARENA_BYTES
 from simulator.story.runner import FAILED, PASSED, SKIPPED, Step, StepResult, report, run_story, write_report
 from simulator.story.steps import STEPS
 from simulator.story.world import World
@@ -41,9 +42,13 @@ class Quiet:
         """Nothing is shown."""
 
 
-def tell(on: str, transports: tuple[str, ...], folder: Path) -> list[StepResult]:
+def tell(
+    on: str, transports: tuple[str, ...], folder: Path, facts: dict[str, int] | None = None
+) -> list[StepResult]:
     with World(on, transports, folder, lambda _: None) as world:
         results = run_story(world, STEPS, set(transports), Quiet())
+        if facts is not None:
+            facts |= world.facts()
     failed = [f"{result.name}: {result.detail}" for result in results if result.status == FAILED]
     assert not failed, "\n".join([*failed, console_tail(folder)])
     return results
@@ -75,9 +80,15 @@ def test_the_story_passes_with_one_transport_and_skips_the_others_step(
 def test_the_whole_story_passes_on_the_emulated_board(tmp_path: Path) -> None:
     if shutil.which("qemu-system-arm") is None or shutil.which("arm-none-eabi-gcc") is None:
         pytest.skip("qemu-system-arm or arm-none-eabi-gcc is not installed")
-    results = tell("qemu", ("mqtt", "coap"), tmp_path)
+    facts: dict[str, int] = {}
+    results = tell("qemu", ("mqtt", "coap"), tmp_path, facts)
     assert [result.name for result in results] == NAMES
     assert {result.status for result in results} == {PASSED}
+    # The story has the memory that board.py declares, and what it used was measured.
+    assert (facts["heap_bytes"], facts["tls_bytes"]) == (HEAP_BYTES, TLS_ARENA_BYTES)
+    assert 0 < facts["heap_peak_bytes"] < HEAP_BYTES and 0 < facts["tls_peak_bytes"] < TLS_ARENA_BYTES
+    assert 0 < facts["stack_peak_bytes"] < facts["stack_bytes"]
+    assert facts["tls_refused"] == 0
 
 
 def test_a_step_that_fails_ends_the_story_and_says_what_was_expected_and_seen(tmp_path: Path) -> None:

@@ -13,6 +13,12 @@ CYCLES_PER_ITERATION = const(10_500)
 SIGN_IN_S = const(5)
 PBKDF2_ITERATIONS = const(CPU_HZ * SIGN_IN_S // CYCLES_PER_ITERATION)
 
+# Memory (docs/performance.md, Memory). Mbed TLS has an arena of its own beside the Python heap (port/tls.c).
+HEAP_BYTES = const(192 * 1024)
+TLS_ARENA_BYTES = const(64 * 1024)
+# Frequent collections, from the first import on, keep what stays together: later there are large free blocks.
+COLLECT_EVERY_BYTES = const(4 * 1024)
+
 HAS_BUTTON = const(1)  # a flag in the power-on page
 
 # The emulator forwards a port of its host to the unit; the unit's own address is 10.0.2.15.

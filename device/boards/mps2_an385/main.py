@@ -1,14 +1,10 @@
 """Start the agent on the emulated board with the board's ports. If this module returns, the unit restarts."""
 
-import gc
 from collections import namedtuple
 
 from device.agent import agent
 from device.boards.mps2_an385 import board
 from device.ports import appfiles, mps2
-
-# The heap is large and a collection is cheap. Frequent collections keep the heap peak close to what is really in use.
-_COLLECT_EVERY_BYTES = 128 * 1024
 
 Board = namedtuple("Board", ("NAME", "PBKDF2_ITERATIONS", "IS_DEVELOPMENT", "HAS_BUTTON", "HOST_NAMES"))
 
@@ -27,7 +23,7 @@ def ports() -> "agent.Ports":
         mount=regions.mount,
         format=regions.format,
         say=print,
-        heap=mps2.heap,
+        memory=mps2.memory,
         indicator=mps2.Mps2Indicator(),
         key_store=None,  # no secure element
         load_app=appfiles.load,
@@ -38,5 +34,4 @@ def ports() -> "agent.Ports":
 
 
 if __name__ == "__main__":  # run by the port's main.c, importable by a test
-    gc.threshold(_COLLECT_EVERY_BYTES)  # type: ignore[attr-defined]
     agent.run(ports())

@@ -6,7 +6,10 @@ platform and script, the tables of docs/reference/memory-map.md) are compared wi
 tests/unit/provisioning/firmware/test_memory_map.py. Offsets inside NVM are in device/layout.py.
 """
 
+from device.boards.mps2_an385.board import COLLECT_EVERY_BYTES as COLLECT_EVERY_BYTES
 from device.boards.mps2_an385.board import CPU_HZ as CPU_HZ
+from device.boards.mps2_an385.board import HEAP_BYTES as HEAP_BYTES
+from device.boards.mps2_an385.board import TLS_ARENA_BYTES as TLS_ARENA_BYTES
 from device.layout import IMAGE_HEADER_BYTES, IMAGE_LOAD_ADDRESS, MPS2
 
 # Memory. An END is the first address after the region.

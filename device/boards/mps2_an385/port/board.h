@@ -59,14 +59,22 @@ bool entropy_is_test_seed(void);
 const handover_page_t *handover_page(void);
 const power_on_page_t *power_on_page(void);
 
+// tls.c
+void tls_memory_init(void);
+
 // network.c
 void network_init(void);
 void network_poll(void);
 bool network_is_up(void);
 
 // main.c
+size_t heap_bytes(void);
 size_t heap_peak_bytes(void);
+size_t heap_least_block_bytes(void); // the largest free block was never smaller than this, after a collection
 void heap_peak_restart(void); // for measurements
+size_t stack_bytes(void);
+size_t stack_peak_bytes(void); // the deepest use since the start
+#define STACK_PATTERN (0x5A5AA5A5u) // what startup.c writes into the stack
 bool console_is_open(void); // a development build
 
 #endif

@@ -14,7 +14,10 @@
 #include "board.h"
 #include "variant.h"
 
-#define HEAP_BYTES (2 * 1024 * 1024)
+#ifndef FIRSTBOOT_HEAP_BYTES // a variant may have a heap of its own size
+#define FIRSTBOOT_HEAP_BYTES HEAP_BYTES
+#define FIRSTBOOT_COLLECT_BYTES COLLECT_EVERY_BYTES
+#endif
 #define STACK_RESERVE_BYTES (8 * 1024) // below the limit that Python sees: interrupts, deepest call of Mbed TLS
 
 #if FIRSTBOOT_MOVED_BYTES
@@ -25,14 +28,18 @@ __attribute__((section(".moved"), used)) static const uint8_t moved[FIRSTBOOT_MO
 
 extern uint32_t _stack_top, _stack_bottom;
 
-static uint32_t heap[HEAP_BYTES / sizeof(uint32_t)];
-static size_t heap_peak;
+static _Alignas(16) uint8_t heap[FIRSTBOOT_HEAP_BYTES];
+static size_t heap_peak, heap_least_block = FIRSTBOOT_HEAP_BYTES;
 
 static void note_heap(void) {
     gc_info_t info;
     gc_info(&info);
     if (info.used > heap_peak) {
         heap_peak = info.used;
+    }
+    const size_t block = info.max_free * MICROPY_BYTES_PER_GC_BLOCK;
+    if (block < heap_least_block) {
+        heap_least_block = block;
     }
 }
 
@@ -69,6 +76,28 @@ size_t heap_peak_bytes(void) {
 
 void heap_peak_restart(void) {
     heap_peak = 0;
+    heap_least_block = FIRSTBOOT_HEAP_BYTES;
+}
+
+size_t heap_bytes(void) {
+    return FIRSTBOOT_HEAP_BYTES;
+}
+
+size_t heap_least_block_bytes(void) {
+    note_heap();
+    return heap_least_block;
+}
+
+size_t stack_bytes(void) {
+    return (size_t)((char *)&_stack_top - (char *)&_stack_bottom);
+}
+
+size_t stack_peak_bytes(void) {
+    const uint32_t *deepest = &_stack_bottom;
+    while (deepest < &_stack_top && *deepest == STACK_PATTERN) {
+        deepest++;
+    }
+    return (size_t)((const char *)&_stack_top - (const char *)deepest);
 }
 
 void board_poll(void) {
@@ -110,8 +139,11 @@ static void banner(void) {
 
 static void python_init(void) {
     mp_cstack_init_with_top(&_stack_top, (size_t)((char *)&_stack_top - (char *)&_stack_bottom) - STACK_RESERVE_BYTES);
-    gc_init(heap, heap + HEAP_BYTES / sizeof(uint32_t));
+    gc_init(heap, heap + FIRSTBOOT_HEAP_BYTES);
     mp_init();
+#if FIRSTBOOT_COLLECT_BYTES
+    MP_STATE_MEM(gc_alloc_threshold) = FIRSTBOOT_COLLECT_BYTES / MICROPY_BYTES_PER_GC_BLOCK;
+#endif
     // This is the whole path. Imports search a file system only after the verified application set is appended.
     mp_sys_path = mp_obj_new_list(0, NULL);
     mp_obj_list_append(mp_sys_path, MP_OBJ_NEW_QSTR(MP_QSTR__dot_frozen));
@@ -122,6 +154,7 @@ int main(void) {
     time_init();
     uart_init();
     watchdog_feed();
+    tls_memory_init();
     python_init();
     entropy_init();
     network_init();

@@ -2,12 +2,14 @@
 // for device/ports/mps2.py, its only importer (docs/reference/c-modules.md).
 #include <string.h>
 
+#include "py/gc.h"
 #include "py/mperrno.h"
 #include "py/objint.h"
 #include "py/runtime.h"
 #include "py/smallint.h"
 #include "py/stream.h"
 
+#include "arena.h"
 #include "board.h"
 #include "mod_nvm_block.h"
 
@@ -104,6 +106,12 @@ static mp_obj_t mps2_power_on(void) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(mps2_power_on_obj, mps2_power_on);
 
+static mp_obj_t mps2_is_button_held(void) { // asked many times a second: it allocates nothing
+    const power_on_page_t *page = power_on_page();
+    return mp_obj_new_bool(page != NULL && (page->flags & POWER_ON_BUTTON_HELD));
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(mps2_is_button_held_obj, mps2_is_button_held);
+
 static mp_obj_t mps2_led(mp_obj_t is_on) {
     *(volatile uint32_t *)FPGAIO_ADDRESS = mp_obj_is_true(is_on) ? 1 : 0;
     return mp_const_none;
@@ -171,6 +179,25 @@ static mp_obj_t mps2_heap_peak_restart(void) {
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(mps2_heap_peak_restart_obj, mps2_heap_peak_restart);
+
+// device/ports/mps2.py names the numbers.
+static mp_obj_t mps2_memory(void) {
+    arena_facts_t tls;
+    gc_info_t heap;
+    arena_facts(&tls);
+    gc_info(&heap);
+    const size_t facts[] = {
+        heap_bytes(), heap_peak_bytes(), heap.free, heap_least_block_bytes(),
+        tls.bytes, tls.used, tls.peak, tls.largest_free, tls.refused,
+        stack_bytes(), stack_peak_bytes(),
+    };
+    mp_obj_t items[MP_ARRAY_SIZE(facts)];
+    for (size_t index = 0; index < MP_ARRAY_SIZE(facts); index++) {
+        items[index] = mp_obj_new_int_from_uint(facts[index]);
+    }
+    return mp_obj_new_tuple(MP_ARRAY_SIZE(facts), items);
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(mps2_memory_obj, mps2_memory);
 
 static mp_obj_t mps2_is_network_up(void) {
     return mp_obj_new_bool(network_is_up());
@@ -267,6 +294,7 @@ static const mp_rom_map_elem_t mps2_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR_Uart), MP_ROM_PTR(&mps2_uart_type) },
     { MP_ROM_QSTR(MP_QSTR_handover), MP_ROM_PTR(&mps2_handover_obj) },
     { MP_ROM_QSTR(MP_QSTR_power_on), MP_ROM_PTR(&mps2_power_on_obj) },
+    { MP_ROM_QSTR(MP_QSTR_is_button_held), MP_ROM_PTR(&mps2_is_button_held_obj) },
     { MP_ROM_QSTR(MP_QSTR_led), MP_ROM_PTR(&mps2_led_obj) },
     { MP_ROM_QSTR(MP_QSTR_watchdog_feed), MP_ROM_PTR(&mps2_watchdog_feed_obj) },
     { MP_ROM_QSTR(MP_QSTR_reset), MP_ROM_PTR(&mps2_reset_obj) },
@@ -275,6 +303,7 @@ static const mp_rom_map_elem_t mps2_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR_set_time), MP_ROM_PTR(&mps2_set_time_obj) },
     { MP_ROM_QSTR(MP_QSTR_heap_peak), MP_ROM_PTR(&mps2_heap_peak_obj) },
     { MP_ROM_QSTR(MP_QSTR_heap_peak_restart), MP_ROM_PTR(&mps2_heap_peak_restart_obj) },
+    { MP_ROM_QSTR(MP_QSTR_memory), MP_ROM_PTR(&mps2_memory_obj) },
     { MP_ROM_QSTR(MP_QSTR_is_console_open), MP_ROM_PTR(&mps2_is_console_open_obj) },
     { MP_ROM_QSTR(MP_QSTR_is_network_up), MP_ROM_PTR(&mps2_is_network_up_obj) },
 };

@@ -14,7 +14,6 @@
 
 #define MICROPY_ENABLE_GC (1)
 #define MICROPY_MALLOC_USES_ALLOCATED_SIZE (1)
-#define MICROPY_TRACKED_ALLOC (1) // Mbed TLS allocates from the Python heap
 #define MICROPY_ENABLE_EMERGENCY_EXCEPTION_BUF (1)
 #define MICROPY_EMERGENCY_EXCEPTION_BUF_SIZE (256) // there is a traceback even if the heap is full
 #define MICROPY_LONGINT_IMPL (MICROPY_LONGINT_IMPL_MPZ)

@@ -3,7 +3,7 @@
 
 #include "board.h"
 
-extern uint32_t _stack_top, _load_data, _start_data, _end_data, _start_bss, _end_bss;
+extern uint32_t _stack_top, _stack_bottom, _load_data, _start_data, _end_data, _start_bss, _end_bss;
 
 #define SCB_VTOR (*(volatile uint32_t *)0xE000ED08)
 
@@ -16,6 +16,14 @@ void UART0_RX_Handler(void);
 void UART1_RX_Handler(void);
 void UART2_RX_Handler(void);
 void Unexpected_Handler(void);
+
+#define STACK_IN_USE_BYTES (256) // of the functions below, when they fill the rest
+
+static void fill_stack(volatile uint32_t *word, uintptr_t end) {
+    while ((uintptr_t)word < end) {
+        *word++ = STACK_PATTERN;
+    }
+}
 
 typedef void (*vector_t)(void);
 
@@ -47,6 +55,9 @@ void Reset_Handler(void) {
     // The ROM's stack can be inside the firmware's data: change to the firmware's stack before memory is written.
     __asm volatile ("msr msp, %0" : : "r" (&_stack_top) : "memory");
     SCB_VTOR = (uint32_t)vectors;
+    uintptr_t in_use;
+    __asm volatile ("mov %0, sp" : "=r" (in_use));
+    fill_stack(&_stack_bottom, in_use - STACK_IN_USE_BYTES);
     memcpy(&_start_data, &_load_data, (size_t)((char *)&_end_data - (char *)&_start_data));
     memset(&_start_bss, 0, (size_t)((char *)&_end_bss - (char *)&_start_bss));
     __asm volatile ("cpsie i");

@@ -11,10 +11,10 @@
 #define MBEDTLS_PLATFORM_C
 #define MBEDTLS_PLATFORM_MEMORY
 #define MBEDTLS_PLATFORM_NO_STD_FUNCTIONS
-void *m_tracked_calloc(size_t count, size_t size);
-void m_tracked_free(void *data);
-#define MBEDTLS_PLATFORM_STD_CALLOC m_tracked_calloc
-#define MBEDTLS_PLATFORM_STD_FREE m_tracked_free
+void *tls_calloc(size_t count, size_t size);
+void tls_free(void *data);
+#define MBEDTLS_PLATFORM_STD_CALLOC tls_calloc
+#define MBEDTLS_PLATFORM_STD_FREE tls_free
 #define MBEDTLS_PLATFORM_SNPRINTF_MACRO snprintf
 
 #define MBEDTLS_HAVE_ASM
@@ -68,7 +68,9 @@ int64_t board_tls_time(int64_t *out);
 #define MBEDTLS_SSL_EXTENDED_MASTER_SECRET
 #define MBEDTLS_SSL_SERVER_NAME_INDICATION
 #define MBEDTLS_SSL_KEEP_PEER_CERTIFICATE // device/ports/sockets.py uses it to detect the end of a handshake
-#define MBEDTLS_SSL_IN_CONTENT_LEN 16384 // a peer may send full records (RFC 5246 6.2.1)
+// A client asks its server for records of this length (tls.c, rule 3). No request to the local pages is longer.
+#define MBEDTLS_SSL_MAX_FRAGMENT_LENGTH
+#define MBEDTLS_SSL_IN_CONTENT_LEN 4096
 #define MBEDTLS_SSL_OUT_CONTENT_LEN 4096
 #define MBEDTLS_SSL_CIPHERSUITES MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
 

@@ -51,7 +51,7 @@ class FakeDevice:
             },
             "application": {"release": 3, "state": "running", "failures": 0, "says": "all lamps lit"},
             "last_contact": {"source": "mqtt", "time": 1_900_000_000},
-            "heap": {"peak_bytes": 1, "free_bytes": 2},
+            "memory": {"heap_bytes": 3, "heap_peak_bytes": 1},
         }
         self.found["support"].update(published="2026-01-01", reason=None)
         self.found["update"].update(

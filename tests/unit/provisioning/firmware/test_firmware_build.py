@@ -159,8 +159,19 @@ Linker script and memory map
                 0x00100288       0x30 /b/variants/x/frozen_content.o
  .text.memcpy   0x001002b8        0x2 /usr/lib/libc_nano.a(memcpy.o)
 
-.bss            0x20010000     0x1000
- .bss.heap      0x20010000     0x1000 /b/variants/x/main.o
+.stack          0x20000000    0x10000
+                0x20000000                _stack_bottom = .
+
+.data           0x20010000        0x8 load address 0x00100320
+ .data.now      0x20010000        0x8 /b/common/port/time.o
+
+.bss            0x20010008     0x1800
+ .bss.heap      0x20010008     0x1000 /b/variants/x/main.o
+ .bss.memory    0x20011008      0x400 /b/common/port/tls.o
+ .bss.rings     0x20011408      0x200 /b/common/port/uart.o
+ .bss.memp_memory_PBUF_POOL_base
+                0x20011608      0x100 /b/common/lib/lwip/src/core/memp.o
+ .bss.drbg      0x20011708       0x10 /b/common/port/entropy.o
 """
 
 
@@ -171,8 +182,19 @@ def test_sizes_are_counted_by_part_and_ram_is_not():
         "c library": 2,
         "frozen: device.codec": 0x48,
         "frozen: names and tables": 0x30,
-        "port": 0x10,
+        "port": 0x18,
         "tls and crypto library": 0x20,
+    }
+
+
+def test_static_ram_is_counted_by_part():
+    assert sizes.ram_by_part(MAP) == {
+        "other data": 0x18,
+        "python heap": 0x1000,
+        "serial lines": 0x200,
+        "stack": 0x10000,
+        "tcp/ip stack": 0x100,
+        "tls memory": 0x400,
     }
 
 
@@ -186,11 +208,14 @@ def test_the_command_says_what_is_wrong_and_fails(tmp_path, monkeypatch):
 def test_the_size_command_prints_json(tmp_path, monkeypatch):
     image = tmp_path / "firmware.bin"
     image.write_bytes(bytes(10))
-    made = building.FirmwareBuild("release", image, image, "ab" * 32, {"port": 4, "c library": 6}, image)
+    made = building.FirmwareBuild(
+        "release", image, image, "ab" * 32, {"port": 4, "c library": 6}, {"stack": 8}, image
+    )
     monkeypatch.setattr(commands, "build", lambda *arguments, **options: made)
     result = CliRunner().invoke(commands.app, ["size", "--json"])
     assert json.loads(result.output)["sizes"] == {"port": 4, "c library": 6}
-    assert "10  total" in CliRunner().invoke(commands.app, ["size"]).output
+    printed = CliRunner().invoke(commands.app, ["size"]).output
+    assert "10  total flash" in printed and "8  total static RAM" in printed
     assert os.environ["PATH"]
 
 

@@ -39,7 +39,7 @@ def rebuilt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def build(variant: str, *, root: Path, progress: Any, objects: Path) -> FirmwareBuild:
         assert not list(objects.iterdir())
         record = _write(tmp_path / "rebuilt.json", _statement(INPUTS))
-        return FirmwareBuild(variant, tmp_path / "image.bin", tmp_path / "x", SHA, {}, record)
+        return FirmwareBuild(variant, tmp_path / "image.bin", tmp_path / "x", SHA, {}, {}, record)
 
     monkeypatch.setattr(rebuild, "build", build)
     return tmp_path
