@@ -181,7 +181,8 @@ def test_a_list_that_does_not_cover_the_payload_is_refused():
 
 def test_a_list_has_one_digest_for_each_begun_chunk():
     for size, count in ((1, 1), (4095, 1), (4096, 1), (4097, 2), (8192, 2)):
-        assert flow.split_digests(bytes(32 * count), size) == [bytes(32)] * count
+        found = flow.ChunkDigests(bytes(32 * count), size)
+        assert [found[at] for at in range(len(found))] == [bytes(32)] * count
 
 
 def first_effect(size=9000, list_bytes=96, app_bytes=None):
