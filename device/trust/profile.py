@@ -43,15 +43,15 @@ _CONDITIONS = (
     commands.UseBefore,
     commands.Authorise,
 )
-_NOT_DONE = (
-    (commands.Fetch, registry.DIRECTIVE_FETCH),
-    (commands.MatchSlot, registry.CONDITION_COMPONENT_SLOT),
-    (commands.MatchContent, registry.CONDITION_CHECK_CONTENT),
-    (commands.Write, registry.DIRECTIVE_WRITE),
-    (commands.Copy, registry.DIRECTIVE_COPY),
-    (commands.Swap, registry.DIRECTIVE_SWAP),
-    (commands.Invoke, registry.DIRECTIVE_INVOKE),
-)
+_NOT_DONE = {
+    commands.Fetch: registry.DIRECTIVE_FETCH,
+    commands.MatchSlot: registry.CONDITION_COMPONENT_SLOT,
+    commands.MatchContent: registry.CONDITION_CHECK_CONTENT,
+    commands.Write: registry.DIRECTIVE_WRITE,
+    commands.Copy: registry.DIRECTIVE_COPY,
+    commands.Swap: registry.DIRECTIVE_SWAP,
+    commands.Invoke: registry.DIRECTIVE_INVOKE,
+}
 
 # Facts for conditions, besides the anchors: trusted unix time, the unit's own id (16 bytes),
 # `authorise(priority)` -> bool, the owner's consent, and `runs(digest, size)` -> bool, whether the running image is the
@@ -68,8 +68,6 @@ Delta = namedtuple("Delta", ("source_digest", "source_size", "chunks", "patch"))
 
 def check_members(content: "Manifest") -> None:
     """Raise for a member that this unit does not carry out (rule 4). A reference URI is for people (draft 8.4.3)."""
-    if not content.components:
-        raise SuitError(reason="no components")
     if _without_delta(content.components) not in (COMPONENTS, APP_COMPONENTS):
         raise UnsupportedError(what="components")
     for number in sorted(content.sequences):
@@ -132,8 +130,6 @@ class _Survey:
                 reason.fields[name] = error.fields[name]
             reason.fields["section"] = section
             raise reason
-        finally:
-            running.close()
 
     def _answer(self, effect: "Any", is_install: bool) -> bool:
         mismatch = self._circumstance(effect)
@@ -327,10 +323,7 @@ def targets_of(
 
 def _effect_name(effect: "Any") -> str:
     """Return the draft's name of an effect that this unit does not carry out."""
-    for kind, command in _NOT_DONE:
-        if isinstance(effect, kind):
-            return commands.name(command)
-    return "command"
+    return commands.name(_NOT_DONE[type(effect)])
 
 
 def _check_sizes(chunks: Target, payload: Target) -> None:

@@ -58,7 +58,7 @@ def confirmed_unit(sequence: int) -> bytes:
 def confirm_sequence(unit: bytes) -> int:
     """Return the sequence of a confirmed unit, 0 for a blank or torn one."""
     sequence = int.from_bytes(unit[16:20], "little")
-    if sequence in (0, 0xFFFFFFFF) or bytes(unit) != confirmed_unit(sequence):
+    if sequence == 0xFFFFFFFF or bytes(unit) != confirmed_unit(sequence):
         return 0
     return sequence
 

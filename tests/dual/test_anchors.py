@@ -78,6 +78,7 @@ def test_a_record_gives_back_what_was_encoded_and_names_its_version():
         assert anchors.decode(anchors.encode(trusted)) == trusted
     assert cbor.decode(anchors.encode(FULL))[0] == 2
     assert 0 not in cbor.decode(anchors.encode(OLD))
+    assert NO_RULES == ((), (), 0, ())
 
 
 def test_every_other_version_is_refused_by_its_number():
@@ -99,6 +100,7 @@ def test_a_missing_member_and_one_of_another_type_are_refused():
         refused(fields_of(OLD, (((number,), None),)))
         refused(fields_of(OLD, (((number,), {}),)))
     refused(fields_of(OLD, (((6,), []),)), CborError, "unknown key")
+    refused(fields_of(FULL, (((3, 0, 3), True),)), (CborError, UnsupportedError))
 
 
 def test_vendor_and_class_have_16_bytes_each():

@@ -115,6 +115,17 @@ def test_a_torn_binding_does_not_count():
     for at in range(0, len(data), 5):
         assert decode_binding(data[:at] + bytes((data[at] ^ 4,)) + data[at + 1 :]) is None
     assert decode_binding(b"\xff" * 128) is None
+    for change in (
+        (0, 0),
+        (0, 255),
+        (28, 0),
+        (28, 2),
+        (29, 1),
+    ):  # with the right digest: magic, form of the flag
+        body = bytearray(data[:96])
+        body[change[0]] = change[1]
+        found = decode_binding(bytes(body) + sha256(bytes(body)).digest())
+        assert found is None if change[0] == 0 else found.is_alone is False, change
 
 
 def test_a_set_runs_with_the_image_that_it_names_and_with_no_other():

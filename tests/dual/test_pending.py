@@ -4,8 +4,17 @@ from test_appset import FILES, Bench, booted, digest_of, release
 from test_flow import Manifest, image
 
 from device.codec import bundle
-from device.errors import FlashError, ImageFormatError, RecordDamagedError, TrialFailedError
+from device.errors import (
+    AppSetError,
+    CounterLostError,
+    FlashError,
+    ImageFormatError,
+    RecordDamagedError,
+    StorageFullError,
+    TrialFailedError,
+)
 from device.layout import RESET_POWER_ON, RESET_WATCHDOG
+from device.records import counters
 from device.update import releases, trial_state
 from device.update.pending import release_id
 
@@ -293,3 +302,24 @@ def test_two_releases_that_differ_in_one_part_only_have_two_ids():
     ids = [release_id(one) for one in (plain, with_set, same_set, firmware(3)[0])]
     assert len(set(ids)) == 4
     assert release_id(with_set) == trial_state.release_id(2, with_set.firmware.digest, with_set.app.digest)
+
+
+def test_a_start_returns_every_fault_that_it_found_in_order():
+    bench = Bench()
+    bench.store.write_map("owned", {1: True, counters.COUNTED: True})
+    bench.store.write_map("appset", {1: digest_of(PAYLOAD), 2: b"d" * 32})
+    found = releases.load(on_trial(), bench.boot_state, bench.store, bench.sets)
+    errors = releases.start(found)
+    assert [type(error) for error in errors] == [CounterLostError, AppSetError, RecordDamagedError]
+    assert bench.store.read("progress") is not None and found.pending.is_trial
+
+
+def test_a_write_that_fails_at_the_start_is_returned():
+    bench = Bench()
+
+    def fail(name, data):
+        raise StorageFullError
+
+    bench.store._records.write = fail
+    found = releases.load(booted(), bench.boot_state, bench.store, bench.sets)
+    assert [type(error) for error in releases.start(found)] == [StorageFullError]

@@ -74,6 +74,23 @@ def test_the_place_of_a_failed_condition_is_named():
     assert [found.fields[name] for name in names] == [1, 1, 2, 7]
 
 
+def test_a_component_beyond_those_of_the_manifest_does_not_exist():
+    for index in (2, 3, 4):
+        asks = [(12, index), base.parameters(vendor=base.VENDOR), (1, 15)]
+        refused(SuitError, "no such component", asks + base.install())
+    for index in (4, 5):
+        asks = [(12, index), base.parameters(vendor=base.VENDOR), (1, 15)]
+        delta_refused(SuitError, "no such component", deltas.by_delta(), rest=asks)
+
+
+def test_the_owners_consent_is_asked_with_the_priority():
+    asks = [(12, 0), (20, {27: -5}), (27, 15)] + base.install()
+    assert ask(asks, around=Circumstances(None, None, lambda priority: priority == -5, None))
+    for authorise in (None, lambda priority: False, lambda priority: priority == 5):
+        around = Circumstances(None, None, authorise, None)
+        refused(ConditionError, "update-authorized", asks, around=around)
+
+
 def test_use_before_counts_to_the_second():
     for now_s, is_good in ((None, False), (99, True), (100, False), (101, False)):
         asks = [(12, 0), (20, {4: 100}), (4, 15)] + base.install()
@@ -112,6 +129,7 @@ def test_each_component_is_fetched_once_in_order_and_matched_before_the_next():
         chunks + chunks + firmware,
         fetch(0, base.CHUNK_DIGEST, False) + firmware,
         fetch(0, base.CHUNK_DIGEST, False) + chunks + firmware,
+        chunks + firmware + chunks,
     ):
         refused(SuitError, "order of fetches", steps)
     for steps in (chunks, chunks + fetch(1, base.FIRMWARE_DIGEST, False)):
@@ -202,6 +220,12 @@ def test_components_and_members_that_the_unit_does_not_know_are_refused():
     refused(UnsupportedError, "suit-load", sequences={8: [(12, 0), (1, 15)]})
     refused(UnsupportedError, "severed suit-payload-fetch", severed={16: LOW})
     refused(UnsupportedError, "severed suit-install", severed={20: LOW}, sequences={})
+    content = manifest.decode(base.content(sequences={7: [(12, 0), (1, 15)]}))
+    try:
+        profile.check_members(content)
+        raise AssertionError("accepted")
+    except SuitError as error:
+        assert error.fields == {"reason": "missing", "member": "suit-install"}
 
 
 def delta(
@@ -271,6 +295,9 @@ def test_a_patch_makes_the_firmware_once_after_it_was_matched_and_nothing_else()
         delta_refused(UnsupportedError, "suit-directive-copy", whole + copy + deltas.applied())
     for source in (0, 1, 2):
         delta_refused(UnsupportedError, "suit-directive-copy", whole + deltas.applied(source=source))
+    matched = [(12, 1), deltas.parameters(digest=base.FIRMWARE_DIGEST, size=5000), (3, 15)]
+    into_the_list = [(12, 0), deltas.parameters(source=3), (22, 2)]
+    delta_refused(UnsupportedError, "suit-directive-copy", whole + into_the_list + matched)
     delta_refused(UnsupportedError, "suit-directive-copy", whole + deltas.applied() + deltas.applied())
     delta_refused(UnsupportedError, "suit-directive-copy", whole[:-1] + deltas.applied())
 
@@ -280,6 +307,11 @@ def test_a_delta_has_one_source_with_a_size_after_vendor_and_class():
     delta_refused(SuitError, "condition on the source", deltas.condition() + way)
     common = [pair for pair in deltas.shared() if pair[0] not in (1, 2)]
     delta_refused(SuitError, "vendor and class", way, common)
+    full = [(1, 15), (2, 15)] + deltas.in_full()  # only the way of the full payload asks
+    for asked in ([], [(1, 15)], [(2, 15)]):
+        install = [(12, 1), (15, [commands.encode(asked + way), commands.encode(full)])]
+        components = COMPONENTS + DELTA_COMPONENTS
+        refused(SuitError, "image match before the vendor", install, common, components)
 
 
 def test_the_result_of_a_patch_is_the_firmware_of_the_full_payload():

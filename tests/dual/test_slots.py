@@ -1,9 +1,11 @@
 """Boot facts: marks, lock, security counter."""
 
+from hashlib import sha256
+
 from memory_flash import SMALL, MemoryFlash
 
 from device.errors import FlashError
-from device.layout import UNIT_STAGED
+from device.layout import CONFIRMED_PREFIX, UNIT_STAGED
 from device.update.slots import BootState, confirm_sequence, confirmed_unit
 
 
@@ -107,10 +109,99 @@ def test_a_counter_beyond_the_board_is_refused_and_changes_nothing():
         assert boot.security_counter() == 0
 
 
-def test_reading_outside_a_slot_is_refused():
-    _, boot = fresh()
+def refused(action, *arguments):
     try:
-        boot.read(0, boot.slot_limit_bytes - 1, 2)
-        raise AssertionError("accepted")
-    except FlashError:
-        pass
+        action(*arguments)
+    except FlashError as error:
+        return error
+    raise AssertionError("accepted")
+
+
+def test_every_place_of_a_slot_is_read_and_none_outside_of_it():
+    _, boot = fresh()
+    limit = boot.slot_limit_bytes
+    for offset, length in ((0, 0), (0, limit), (limit, 0), (limit - 1, 1)):
+        assert boot.read(0, offset, length) == b"\xff" * length
+    for offset, length in ((limit - 1, 2), (limit, 1), (0, limit + 1), (-1, 1), (-2, 1), (1, -1), (2, -2)):
+        assert refused(boot.read, 0, offset, length).fields == {
+            "reason": "outside the slot",
+            "offset": offset,
+        }
+
+
+def test_nothing_is_erased_or_written_outside_of_a_slot():
+    flash, boot = fresh()
+    limit = boot.slot_limit_bytes
+    for action, arguments in (
+        (boot.rewrite_sector, (0, limit - 4096, bytes(4128))),
+        (boot.rewrite_sector, (0, limit, bytes(32))),
+        (boot.rewrite_sector, (0, -4096, bytes(32))),
+        (boot.erase_sector, (0, limit)),
+        (boot.erase_sector, (1, -4096)),
+        (boot.program, (0, limit - 32, bytes(64))),
+        (boot.program, (0, -32, bytes(32))),
+    ):
+        refused(action, *arguments)
+    assert flash.erased == [] and flash.data == b"\xff" * len(flash.data)
+
+
+def test_a_sector_is_erased_before_it_is_written_again_and_no_other_one_is():
+    flash, boot = fresh()
+    limit = boot.slot_limit_bytes
+    for slot in (0, 1):
+        for content in (b"a" * 4096, b"b" * 33):
+            boot.rewrite_sector(slot, limit - 4096, content)
+            assert boot.read(slot, limit - 4096, len(content)) == content
+        assert boot.read(slot, limit - 4063, 4063) == b"\xff" * 4063
+        boot.erase_sector(slot, limit - 4096)
+        assert boot.read(slot, limit - 4096, 4096) == b"\xff" * 4096
+        assert flash.erased == [SMALL.slot_offsets[slot] + limit - 4096] * 3
+        flash.erased = []
+
+
+def test_the_unit_of_a_confirm_is_prefix_number_its_complement_and_zeros():
+    for number, text in (
+        (5, "05000000faffffff"),
+        (0x01020304, "04030201fbfcfdfe"),
+        (0xFFFFFFFE, "feffffff01000000"),
+    ):
+        unit = CONFIRMED_PREFIX + bytes([int(text[at : at + 2], 16) for at in range(0, 16, 2)]) + bytes(8)
+        assert confirmed_unit(number) == unit and confirm_sequence(unit) == number
+    for number in (
+        0,
+        0xFFFFFFFF,
+    ):  # never written: 0 means not confirmed, the other one reads like an erased unit
+        assert confirm_sequence(confirmed_unit(number)) == 0
+    assert confirm_sequence(b"\xff" * 32) == confirm_sequence(bytes(32)) == 0
+
+
+def test_another_value_in_the_place_of_a_staged_mark_does_not_count():
+    flash, boot = fresh()
+    trailer = SMALL.slot_offsets[0] + boot.slot_limit_bytes
+    for other in (bytes(32), UNIT_STAGED[:-1] + bytes((UNIT_STAGED[-1] ^ 1,))):
+        flash.data[trailer : trailer + 32] = other
+        assert boot.marks(0).is_staged is False and not boot.is_blank_trailer(0)
+
+
+def test_the_counter_reaches_its_capacity():
+    _, boot = fresh()
+    assert boot.counter_capacity == 128
+    boot.raise_security_counter(128)
+    assert boot.security_counter() == 128
+    refused(boot.raise_security_counter, 129)
+
+
+def test_a_unit_that_is_not_locked_says_so():
+    _, boot = fresh()
+    assert boot.is_locked() is False
+    boot.lock()
+    assert boot.is_locked() is True
+
+
+def test_the_digest_is_that_of_the_stored_bytes_from_its_start():
+    _, boot = fresh()
+    content = bytes([at % 251 for at in range(4096)])
+    boot.rewrite_sector(1, 4096, content)
+    for start, size in ((4096, 4096), (4096, 1024), (4096, 1025), (5000, 3000), (4096, 0), (4096, 1)):
+        part = content[start - 4096 : start - 4096 + size]
+        assert boot.digest(1, size, start) == sha256(part).digest()
