@@ -68,6 +68,8 @@ Delta = namedtuple("Delta", ("source_digest", "source_size", "chunks", "patch"))
 
 def check_members(content: "Manifest") -> None:
     """Raise for a member that this unit does not carry out (rule 4). A reference URI is for people (draft 8.4.3)."""
+    if not content.components:
+        raise SuitError(reason="no components")
     if _without_delta(content.components) not in (COMPONENTS, APP_COMPONENTS):
         raise UnsupportedError(what="components")
     for number in sorted(content.sequences):

@@ -4,6 +4,7 @@ import test_trust as base
 import test_trust_app as apps
 import test_trust_delta as deltas
 
+from device.codec import cbor
 from device.errors import (
     ClassMismatchError,
     ConditionError,
@@ -220,12 +221,18 @@ def test_components_and_members_that_the_unit_does_not_know_are_refused():
     refused(UnsupportedError, "suit-load", sequences={8: [(12, 0), (1, 15)]})
     refused(UnsupportedError, "severed suit-payload-fetch", severed={16: LOW})
     refused(UnsupportedError, "severed suit-install", severed={20: LOW}, sequences={})
-    content = manifest.decode(base.content(sequences={7: [(12, 0), (1, 15)]}))
-    try:
-        profile.check_members(content)
-        raise AssertionError("accepted")
-    except SuitError as error:
-        assert error.fields == {"reason": "missing", "member": "suit-install"}
+    bare = manifest.encode(sequence_number=7, components=(), shared=b"", sequences={}, severed={})
+    members = cbor.decode(bare)
+    members[3] = cbor.encode({4: commands.encode([(1, 15)])})
+    for data, fields in (
+        (base.content(sequences={7: [(12, 0), (1, 15)]}), {"reason": "missing", "member": "suit-install"}),
+        (cbor.encode(members), {"reason": "no components"}),
+    ):
+        try:
+            profile.check_members(manifest.decode(data))
+            raise AssertionError("accepted")
+        except SuitError as error:
+            assert error.fields == fields
 
 
 def delta(
