@@ -50,11 +50,7 @@ TARGETS: Final[dict[str, tuple[str, ...]]] = {
         "reset",
         "tests/unit/device/owner/test_key_store.py",
     ),
-    "device/owner/credential.py": (
-        "onboarding",
-        "password_change",
-        "tests/unit/device/owner/test_key_store.py",
-    ),
+    "device/owner/credential.py": ("credential",),
     "device/owner/setup_code.py": ("setup_code", "typed"),
     "device/owner/throttle.py": ("onboarding", "reset"),
     "device/owner/reset.py": ("reset", "lifecycle"),
