@@ -41,6 +41,6 @@ def test_the_patch_saves_most_of_the_transfer(figures: dict[str, int]) -> None:
     assert figures["wire"] < figures["firmware"] // 8
 
 
-def test_an_image_is_made_in_less_than_3000_instructions_a_byte(figures: dict[str, int]) -> None:
-    """The count is the same in every run: 1200 were measured, with digests and collections of the heap."""
-    assert figures["instructions"] < 3000 * figures["firmware"]
+def test_an_image_is_made_in_less_than_4000_instructions_a_byte(figures: dict[str, int]) -> None:
+    """The count is the same in every run: 3642 were measured with a heap of 192 KiB, 1200 with one of 2 MiB."""
+    assert figures["instructions"] < 4000 * figures["firmware"]
