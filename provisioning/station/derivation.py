@@ -6,12 +6,14 @@ Rules:
    digests, checksums, HMACs and encodings; the facts of the first unit through PBKDF2, scrypt and HKDF; 16-bit numbers
    through the usual digests; known generators (provisioning.station.generators) seeded with small numbers, with the
    facts and with times near them.
-2. Forty bits (eight characters) of a code anywhere in a candidate are a finding. So every truncation, byte order,
-   character order and bit offset of a candidate counts, and one candidate in 2**33 codes matches by chance.
+2. Fifty-six bits of a code (twelve characters, where characters are compared) anywhere in a candidate are a finding. So
+   every byte order, character order, bit offset and every truncation to eight bytes or more counts. A candidate of 64
+   bytes matches a random code by chance once in 10**12 times: a check of a large batch tries about 10**8.
 3. The report names what was tried (`tried_ways`) and gives the number of candidates. No number of candidates proves
    that a code is random.
 
-A code is searched in the candidates as bits: eight needles of five bytes, one for each bit offset, for each order.
+A code is searched in the candidates as bits: sixteen needles of seven bytes for each order, so that both its start and
+its end are found at every bit offset.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from device.owner.setup_code import ALPHABET, RANDOM_SYMBOLS
 from provisioning.station.generators import MATCHED, NAMES, sequences, ways
 
 SMALL_NUMBERS: Final = 1 << 16
+NEEDLE_BITS: Final = 56  # a shorter needle stops good batches: 40 bits matched one batch in a hundred
 _SAMPLED: Final = 2  # codes that are compared with digests of small numbers
 _AT_ONCE: Final = 512  # numbers whose digests are searched together
 SECONDS_AROUND: Final = 60  # a generator may have been seeded some time before the unit was reserved
@@ -188,15 +191,16 @@ def tried_ways(small_numbers: int) -> tuple[str, ...]:
 
 
 def _bit_needles(code: str) -> tuple[bytes, ...]:
-    """Return five bytes of the code for every bit offset, in both directions, in each alphabet that fits."""
+    """Return seven bytes of the code for every bit offset, in both directions, in each alphabet that fits."""
     found = []
     for alphabet in _ALPHABETS:
         if not set(code) <= set(alphabet):
             continue
         for characters in (code, code[::-1]):
             bits = "".join(f"{alphabet.index(character):05b}" for character in characters)
-            found += [int(bits[at : at + 40], 2).to_bytes(5, "big") for at in range(8)]
-            found += [int(bits[at : at + 40], 2).to_bytes(5, "big") for at in range(52, 60)]
+            last = len(bits) - NEEDLE_BITS
+            for at in (*range(8), *range(last - 7, last + 1)):
+                found.append(int(bits[at : at + NEEDLE_BITS], 2).to_bytes(NEEDLE_BITS // 8, "big"))
     return tuple(found)
 
 

@@ -12,10 +12,10 @@ from typing import Final
 
 from device.owner.setup_code import ALPHABET, RANDOM_SYMBOLS
 
-MATCHED: Final = 8  # consecutive characters that are compared: 40 bits
+MATCHED: Final = 12  # consecutive characters that are compared: 60 bits (derivation.py, rule 2)
 _MASK32: Final = 0xFFFFFFFF
 _MASK64: Final = 0xFFFFFFFFFFFFFFFF
-_WORDS: Final = 40  # of the Mersenne twister, enough for eight choices of which half are drawn again
+_WORDS: Final = 48  # of the Mersenne twister, enough for twelve choices of which half are drawn again
 _MERSENNE_WAYS: Final = 20
 _BITS: Final = (60, 64, 80, 5 * RANDOM_SYMBOLS, 128)  # lengths that programs ask for at once
 
@@ -151,7 +151,7 @@ def _glibc(seed: int) -> Iterator[int]:
 
 
 def _mt19937(seed: int) -> Iterator[int]:
-    """The Mersenne twister as C++ and PHP seed it; its first MATCHED numbers need 405 words of its state."""
+    """The Mersenne twister as C++ and PHP seed it; its first MATCHED numbers need 409 words of its state."""
     words = [seed & _MASK32]
     for at in range(1, 397 + MATCHED):
         words.append(1812433253 * (words[-1] ^ words[-1] >> 30) + at & _MASK32)

@@ -15,7 +15,7 @@ import pytest
 
 from device.owner.setup_code import ALPHABET
 from provisioning.station.batch_check import BatchReport, Coded, check_codes, complete
-from provisioning.station.derivation import Search
+from provisioning.station.derivation import Search, _bit_needles, _letter_needles, _value_needles
 from provisioning.station.generators import _glibc, _mt19937
 from provisioning.station.public_facts import Moment, batch_facts, forms, unit_facts
 from provisioning.station.setup_code import generate_code
@@ -147,7 +147,7 @@ WEAK: dict[str, tuple[str, Callable[[int, tuple[str | bytes, ...]], str]]] = {
         lambda n, f: complete("".join(ALPHABET[x & 31] for x in itertools.islice(_glibc(NOW + n - 3), 20))),
     ),
     "std::mt19937 seeded with the clock": (
-        "derived", lambda n, f: complete("".join(ALPHABET[x & 31] for x in _mt19937(NOW + n)) + generate_code()[:12]),
+        "derived", lambda n, f: complete("".join(ALPHABET[x & 31] for x in _mt19937(NOW + n)) + generate_code()[:8]),
     ),
     "rand() seeded with the number": ("derived", lambda n, f: complete("".join(libc(n)))),
     "half the alphabet": (
@@ -262,3 +262,13 @@ def test_the_facts_of_a_batch_hold_product_and_maker_from_its_statement(tmp_path
     unit = bench.registry.units()[0]
     shown = {form for name, value in unit_facts(unit) for _, form in forms(name, value)}
     assert {unit.hardware_id[:6].hex(":").encode(), str(unit.reserved_s).encode(), b"1"} <= shown
+
+
+def test_a_good_batch_is_not_stopped_by_chance() -> None:
+    code = generate_code()[:20]
+    needles = _bit_needles(code)
+    characters = [*_value_needles(code), *_letter_needles(code)]
+    assert min(map(len, needles)) * 8 >= 56 and min(map(len, characters)) * 5 >= 60
+    longest = 64  # bytes of a candidate
+    chance = 2 * longest * (len(needles) / 2**56 + 2 * len(characters) / 2**60)
+    assert chance * 10**8 < 1e-3
