@@ -73,6 +73,8 @@ class ChunkDigests:
         return count
 
     def __getitem__(self, index: int) -> bytes:
+        if not 0 <= index < len(self):
+            raise IndexError(index)
         return self._list[index * _DIGEST_BYTES : (index + 1) * _DIGEST_BYTES]
 
 
