@@ -99,7 +99,8 @@ class Machine(SimulatedMachine):
                 running.result()
             raise BrickedError("the flow does not finish")
         finally:
-            await end_tasks(asyncio.all_tasks() - {asyncio.current_task()})
+            # Those that have ended too: an exception that nobody reads is logged at some later collection.
+            await end_tasks((asyncio.all_tasks() - {asyncio.current_task()}) | {running, outside, lost})
 
     async def _run_unit(self) -> None:
         reason = RESET_POWER_ON

@@ -218,8 +218,7 @@ async def serve():
     print("listening")
     await done.wait()
     feeding.cancel()
-    server.close()
-    await server.wait_closed()
+    await server.close()
 """
 
 
