@@ -17,6 +17,7 @@ from provisioning.disclosure import consistency, desk
 from provisioning.disclosure.promise import DEFAULT_ZONE, Promise
 from provisioning.disclosure.store import CaseStore
 from provisioning.disclosure.working_days import read_calendar
+from provisioning.file_system import replace_file
 from provisioning.product.product import load_product
 
 
@@ -99,7 +100,7 @@ def export(
         }
         for case in chosen
     ]
-    to.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    replace_file(to, (json.dumps(document, indent=2) + "\n").encode())
     left_out = len(found) - len(chosen)
     lines = [f"wrote {len(chosen)} cases to {to}; {left_out} under embargo are left out"]
     print_report(lines, {"file": str(to), "cases": len(chosen), "left_out": left_out}, is_json)
@@ -122,7 +123,7 @@ def checkpoint(
     number = json.loads(text)["checkpoint"]["number"]
     to.mkdir(parents=True, exist_ok=True)
     path = to / f"reports-checkpoint-{number:06}.json"
-    path.write_text(text + "\n", encoding="utf-8")
+    replace_file(path, (text + "\n").encode())
     print_report([f"checkpoint {number}: {path}"], {"number": number, "file": str(path)}, is_json)
 
 

@@ -55,7 +55,7 @@ class Campaign:
             self._recorded[name] = self._record(FLOWS[name])
         return self._recorded[name]
 
-    def _start(self, flow: Flow) -> tuple[SimFlash, World]:
+    def start(self, flow: Flow) -> tuple[SimFlash, World]:
         """Return the flash and the world that `flow` begins with."""
         if flow.after is None:
             flash, world = bare_flash(self.bench), World(self.bench)
@@ -69,7 +69,7 @@ class Campaign:
         return flash, world
 
     def _record(self, flow: Flow) -> Recorded:
-        flash, world = self._start(flow)
+        flash, world = self.start(flow)
         base = flash.operations
         machine = Machine(flash, world)
         recording = record(flash, lambda: machine.live(flow.script), made.LAYOUT)
@@ -96,7 +96,7 @@ class Campaign:
     def state_after_rerun(self, name: str, case: Case) -> tuple[SimFlash, World]:
         """Return the same as state_after, from a real run with the cut in the flash driver, to verify recordings."""
         flow = FLOWS[name]
-        start, world = self._start(flow)
+        start, world = self.start(flow)
         flash = SimFlash(made.LAYOUT, seed=tear_seed(case))
         flash.restore(start.snapshot())
         flash.cut_at(case.operation, case.when, case.tear)

@@ -59,7 +59,8 @@ class Port:
         monkeypatch.delitem(sys.modules, "device.ports.sockets", raising=False)
         self.sockets = importlib.import_module("device.ports.sockets")
         names = {
-            name: getattr(asyncio, name) for name in ("current_task", "sleep", "TimeoutError", "wait_for")
+            name: getattr(asyncio, name)
+            for name in ("create_task", "current_task", "sleep", "TimeoutError", "wait_for")
         }
         fake = SimpleNamespace(**names, start_server=self._start, StreamReader=lambda secured: secured)
         monkeypatch.setattr(self.sockets, "asyncio", fake)
@@ -71,6 +72,10 @@ class Port:
     async def _start(self, serve: Any, *_: object) -> object:
         self._serve = serve
         return self
+
+    async def wait_closed(self) -> None:
+        """The listener never ends by itself."""
+        await asyncio.Event().wait()
 
     async def open(self, handler: Any) -> None:
         await self.sockets.SocketNetwork().serve_tls(443, b"", b"", handler)

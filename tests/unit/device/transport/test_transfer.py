@@ -173,15 +173,10 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 def test_a_wrong_chunk_costs_one_chunk(bench: Any) -> None:
     """The unit refuses it, keeps the others, and requests only this one and the missing ones again."""
-    from simulator.ports.flash import SimFlash
-    from simulator.powercut import bench as made
-    from simulator.powercut.flows import updates
+    from simulator.powercut.flows import FLOWS, updates
     from simulator.powercut.machine import Machine
 
-    recorded = bench.recorded("update-mqtt")
-    flash, world = SimFlash(made.LAYOUT), recorded.before.copy()
-    start = bench.recorded("set-up")
-    flash.restore(start.end)
+    flash, world = bench.start(FLOWS["update-mqtt"])
     digest, _ = bench.bench.releases[2].chunks()[1]
     world.published = Spoiling(world.published, "o/" + digest.hex())
     Machine(flash, world).live(updates)
@@ -212,14 +207,10 @@ class Cutting(dict[str, bytes]):
 
 def test_a_transfer_continues_after_a_lost_connection_with_the_stored_chunks(bench: Any) -> None:
     """The broker disappears during the transfer; after its pause the unit connects again and requests only the rest."""
-    from simulator.ports.flash import SimFlash
-    from simulator.powercut import bench as made
-    from simulator.powercut.flows import updates
+    from simulator.powercut.flows import FLOWS, updates
     from simulator.powercut.machine import Machine
 
-    recorded = bench.recorded("update-mqtt")
-    flash, world = SimFlash(made.LAYOUT), recorded.before.copy()
-    flash.restore(bench.recorded("set-up").end)
+    flash, world = bench.start(FLOWS["update-mqtt"])
     names = ["o/" + digest.hex() for digest, _ in bench.bench.releases[2].chunks()]
     kept = Cutting(world.published, names[-1])
     world.published = kept
