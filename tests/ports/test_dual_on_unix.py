@@ -32,7 +32,7 @@ def results(unix):
     done = subprocess.run(
         command, env=FROZEN_ONLY, capture_output=True, text=True, timeout=RUN_TIMEOUT_S, check=False
     )
-    return results_of(done.stdout + done.stderr)
+    return results_of(done.stdout if done.returncode == 0 else done.stdout + done.stderr)
 
 
 @pytest.mark.parametrize("name", list(dual_tests()))
