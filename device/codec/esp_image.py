@@ -37,6 +37,7 @@ _DESCRIPTION_BYTES = const(256)
 _VERSION_OFFSET = const(16)
 _VERSION_BYTES = const(32)
 _READ_BYTES = const(1024)
+_DIGEST_BYTES = const(32)
 
 _BLOCK_BYTES = const(1216)
 _MAX_BLOCKS = const(3)
@@ -53,12 +54,12 @@ def _refuse(reason: str) -> None:
 
 
 class _Reader:
-    """Reads an image from its start, and keeps the SHA-256 of what it read."""
+    """Reads an image once, from its start, and keeps `digests` SHA-256 of what it read."""
 
-    def __init__(self, read: "Callable[[int, int], bytes]", limit: int) -> None:
+    def __init__(self, read: "Callable[[int, int], bytes]", limit: int, digests: int) -> None:
         self._read = read
         self._limit = limit
-        self._sha256 = hashlib.sha256()
+        self._hashes = [hashlib.sha256() for _ in range(digests)]
         self.offset = 0
 
     def require(self, length: int) -> None:
@@ -69,7 +70,8 @@ class _Reader:
         """Return the next `length` bytes."""
         self.require(length)
         data = self._read(self.offset, length)
-        self._sha256.update(data)
+        for each in self._hashes:
+            each.update(data)
         self.offset += length
         return data
 
@@ -88,8 +90,8 @@ class _Reader:
         return folded
 
     def digest(self) -> bytes:
-        """Return the SHA-256 so far. Read nothing with this reader afterwards (MicroPython ends a hash here)."""
-        return self._sha256.digest()
+        """Return the SHA-256 so far, and end one of the hashes: MicroPython's takes no more bytes after that."""
+        return self._hashes.pop().digest()
 
 
 def parse_esp_image(
@@ -100,7 +102,7 @@ def parse_esp_image(
     Checks structure, checksum and digest, and with `is_signed` the signature blocks, but not the signature itself.
     `chip` is the only number of a chip that is accepted, None for any. Raises ImageFormatError(reason).
     """
-    reader = _Reader(read, limit)
+    reader = _Reader(read, limit, 2 if is_signed else 1)
     header = reader.take(_HEADER_BYTES)
     _check_header(header, chip)
     checksum = _CHECKSUM_SEED
@@ -113,13 +115,11 @@ def parse_esp_image(
     if padding[-1] != checksum:
         _refuse("checksum")
     end = reader.offset
-    reader.require(32)
-    stored = bytes(read(end, 32))
-    if reader.digest() != stored:
+    digest = reader.digest()
+    stored = bytes(reader.take(_DIGEST_BYTES))
+    if digest != stored:
         _refuse("digest")
-    total = end + 32
-    if is_signed:
-        total = _check_signatures(read, limit, total)
+    total = _check_signatures(reader, read, limit) if is_signed else reader.offset
     version, security_counter = _description(read, end)
     return EspImage(total, stored, version, security_counter, int.from_bytes(header[12:14], "little"))
 
@@ -135,13 +135,11 @@ def _check_header(header: bytes, chip: "int | None") -> None:
         _refuse("chip")
 
 
-def _check_signatures(read: "Callable[[int, int], bytes]", limit: int, end: int) -> int:
-    """Check the signature sector behind an image of `end` bytes. Returns the offset after it."""
-    signed = (end + SECTOR_BYTES - 1) // SECTOR_BYTES * SECTOR_BYTES
+def _check_signatures(reader: "_Reader", read: "Callable[[int, int], bytes]", limit: int) -> int:
+    """Check the signature sector after the image that `reader` has read. Returns the offset after it."""
+    signed = (reader.offset + SECTOR_BYTES - 1) // SECTOR_BYTES * SECTOR_BYTES
     if signed + SECTOR_BYTES > limit:
         _refuse("no signature")
-    reader = _Reader(read, signed)
-    reader.checksum(end)
     while reader.offset < signed:
         filler = reader.take(min(_READ_BYTES, signed - reader.offset))
         if filler != b"\xff" * len(filler):
