@@ -23,13 +23,13 @@ import machine
 import rp2
 
 from device.compat import const
-from device.errors import EntropyError, FlashError
+from device.errors import EntropyError, FlashError, ImageFormatError
 from device.layout import RESET_EXTERNAL, RESET_POWER_ON, RESET_WATCHDOG
 from device.ports.slots import FACTS_BYTES, SECTOR_BYTES, SlotBoot, SlotFlash
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
-    from typing import Any, NoReturn
+    from typing import Any, Callable, NoReturn
 
 PAGE_BYTES = 256  # the flash chip programs whole pages; see blocks.py rule 3
 DEVICE_BYTES = 64 * SECTOR_BYTES
@@ -85,6 +85,13 @@ class Rp2Boot(SlotBoot):
         self.hardware_id = (machine.unique_id() + bytes(16))[:16]
         self.is_button_held = rp2.bootsel_button() == 1
         self._watchdog = machine.WDT(timeout=WATCHDOG_MS)
+
+    def parse_image(self, read: "Callable[[int, int], bytes]", limit: int) -> "NoReturn":
+        """Refuse every image: a reader of the boot ROM's blocks is missing, so no update is staged.
+
+        Raises ImageFormatError.
+        """
+        raise ImageFormatError(reason="no reader for this chip's images")
 
     def is_button_pressed(self) -> bool:
         """False: BOOTSEL cannot be read while code runs from the flash."""

@@ -6,7 +6,7 @@ import types
 
 import pytest
 
-from device.errors import FlashError
+from device.errors import FlashError, ImageFormatError
 from device.layout import MARK_CONFIRMED
 from device.update.slots import BootState
 from tests.unit.device.ports.memory_blocks import SECTOR, MemoryBlocks
@@ -123,3 +123,9 @@ def test_slots_of_different_sizes_are_refused(chip: Chip) -> None:
     chip.slots[1] = MemoryBlocks(4, 256)
     with pytest.raises(FlashError, match="partition sizes"):
         start(chip)
+
+
+def test_an_update_is_refused_while_no_reader_knows_the_chips_images(chip: Chip) -> None:
+    flash, boot, _ = start(chip)
+    with pytest.raises(ImageFormatError, match="no reader"):
+        BootState(flash, flash.layout, boot.parse_image).image(1, 4096)
