@@ -16,7 +16,7 @@ from provisioning.cli.errors import InputError
 from provisioning.cli.one_line import one_line
 from provisioning.cli.options import JsonOption, KeysOption
 from provisioning.cli.output import print_result
-from provisioning.cli.signing_time import warn_of_clock
+from provisioning.cli.signing_time import IN_CERTIFICATES, warn_of_clock
 from provisioning.file_system import NewFile, replace_file, replace_files
 from provisioning.keys.held_key import HeldKey
 from provisioning.keys.key_ring import KeyRing, KeyRingError
@@ -94,7 +94,7 @@ def renew(
 
     Example: `firstboot keys ca renew device --keys maker/keys --days 1825`
     """
-    warn_of_clock("Units refuse a certificate that begins later than their time: check it.")
+    warn_of_clock(IN_CERTIFICATES)
     old = _authority(keys, which)
     new = old.renewed(days)
     _check_same(old, new)
@@ -144,7 +144,7 @@ def generate(
     Example: `firstboot keys ca generate device --keys maker/keys --signer "pkcs11:token=hsm;object=device-ca" --name
     "Example Ltd device CA"`
     """
-    warn_of_clock("Units refuse a certificate that begins later than their time: check it.")
+    warn_of_clock(IN_CERTIFICATES)
     stem = _stem(which)
     for suffix in (".crt", ".key", ".uri"):
         if (keys / f"{stem}{suffix}").exists():
@@ -193,7 +193,7 @@ def issue(
     """
     authority = _authority(keys, "server")
     _require_new(kind, name, out)
-    warn_of_clock("Units refuse a certificate that begins later than their time: check it.")
+    warn_of_clock(IN_CERTIFICATES)
     out.mkdir(parents=True, exist_ok=True, mode=0o700)
     is_server = kind == "server"
     made = (

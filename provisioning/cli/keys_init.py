@@ -16,7 +16,7 @@ from provisioning.cli.errors import InputError, warn
 from provisioning.cli.options import JsonOption, ProductOption
 from provisioning.cli.output import print_result
 from provisioning.cli.settings_fields import FILE_NAME
-from provisioning.cli.signing_time import warn_of_clock
+from provisioning.cli.signing_time import IN_CERTIFICATES, warn_of_clock
 from provisioning.keys.key_ring import KeyRing
 
 _SETTINGS: Final = """# Settings of firstboot commands. The command line beats this file.
@@ -49,7 +49,7 @@ def init(
 
     Example: `firstboot keys init maker --product product.toml`
     """
-    warn_of_clock("Units refuse a certificate that begins later than their time: check it.")
+    warn_of_clock(IN_CERTIFICATES)
     if folder.exists():
         raise InputError(f"{folder} exists already. Name a new folder: existing keys are never overwritten.")
     if not product.is_file():

@@ -10,7 +10,7 @@ import typer
 from provisioning.cli.options import ByOption, FilesOption, JsonOption, RegistryOption
 from provisioning.cli.output import print_report
 from provisioning.cli.registry_access import opened
-from provisioning.cli.signing_time import warn_of_clock
+from provisioning.cli.signing_time import IN_RECORDS, warn_of_clock
 from provisioning.registry import backup as backups
 from provisioning.registry.chains import Report
 
@@ -73,7 +73,7 @@ def restore(
 
     Example: `firstboot registry restore backups/monday --registry registry.db --by "E. Example"`
     """
-    warn_of_clock("It goes into signed records: check it.")
+    warn_of_clock(IN_RECORDS)
     report = backups.restore(folder, registry, by=by)
     lines = [
         f"{registry}: {report_line(report)}",

@@ -13,7 +13,7 @@ from provisioning.cli.options import FilesOption, JsonOption, RegistryOption
 from provisioning.cli.output import print_report, print_result
 from provisioning.cli.registry_access import opened
 from provisioning.cli.registry_backup import report_document, report_line
-from provisioning.cli.signing_time import warn_of_clock
+from provisioning.cli.signing_time import IN_RECORDS, warn_of_clock
 from provisioning.file_system import replace_file
 from provisioning.registry import export
 from provisioning.registry.chains import Report
@@ -32,7 +32,7 @@ def checkpoint(
 
     Example: `firstboot registry checkpoint --registry registry.db --to /media/checkpoints`
     """
-    warn_of_clock("It goes into signed records: check it.")
+    warn_of_clock(IN_RECORDS)
     with opened(registry, files) as source:
         text = source.checkpoint()
         number = json.loads(text)["checkpoint"]["number"]

@@ -22,7 +22,7 @@ from provisioning.cli.options import (
 )
 from provisioning.cli.output import print_report
 from provisioning.cli.registry_access import opened
-from provisioning.cli.signing_time import warn_of_clock
+from provisioning.cli.signing_time import IN_RECORDS, warn_of_clock
 from provisioning.registry import branches
 from provisioning.registry import decisions as recorded
 
@@ -34,7 +34,7 @@ def close_batch(
 
     Example: `firstboot registry close-batch --registry registry.db --batch B1`
     """
-    warn_of_clock("It goes into signed records: check it.")
+    warn_of_clock(IN_RECORDS)
     with opened(registry, files) as source:
         source.close_batch(batch)
     print_report([f"batch {batch} is closed"], {"batch": batch, "is_closed": True}, is_json)
@@ -47,7 +47,7 @@ def ship_batch(
 
     Example: `firstboot registry ship-batch --registry registry.db --batch B1`
     """
-    warn_of_clock("It goes into signed records: check it.")
+    warn_of_clock(IN_RECORDS)
     with opened(registry, files) as source:
         problems = branches.ship_problems(source, batch)
         if not problems:
@@ -84,7 +84,7 @@ def settle(
 
     Example: `firstboot registry settle 3 --registry registry.db --by "E. Example" --reason "label destroyed"`
     """
-    warn_of_clock("It goes into signed records: check it.")
+    warn_of_clock(IN_RECORDS)
     with opened(registry, files) as source:
         branches.settle(source, number, by=by, reason=reason)
     print_report([f"incident {number} is settled"], {"incident": number, "is_settled": True}, is_json)
@@ -102,7 +102,7 @@ def withdraw(
 
     Example: `firstboot registry withdraw FB1-000001 --registry registry.db --by "E. Example" --reason stolen`
     """
-    warn_of_clock("It goes into signed records: check it.")
+    warn_of_clock(IN_RECORDS)
     with opened(registry, files) as source:
         device_id = source.withdraw(serial, by=by, reason=reason).device_id.hex()
     lines = [

@@ -13,7 +13,7 @@ from provisioning.cli.one_line import one_line
 from provisioning.cli.options import FilesOption, JsonOption, MainOption, RegistryOption
 from provisioning.cli.output import print_report
 from provisioning.cli.registry_access import opened
-from provisioning.cli.signing_time import warn_of_clock
+from provisioning.cli.signing_time import IN_RECORDS, warn_of_clock
 from provisioning.file_system import PRIVATE, create_file
 from provisioning.registry import branches, sync_file
 from provisioning.registry.errors import RegistryError
@@ -44,7 +44,7 @@ def join(
 
     Example: `firstboot registry join --main registry.db --branch line1.db --name line1`
     """
-    warn_of_clock("It goes into signed records: check it.")
+    warn_of_clock(IN_RECORDS)
     with opened(main, files) as source:
         made = branches.join(source, branch, name)
         made.close()
@@ -81,7 +81,7 @@ def lease(
 
     Example: `firstboot registry lease --main registry.db --branch line1.db --prefix FB1- --count 500 --batch B1`
     """
-    warn_of_clock("It goes into signed records: check it.")
+    warn_of_clock(IN_RECORDS)
     if (branch is None) == (name is None):
         raise RegistryError("name the branch: either --branch FILE or --for NAME")
     with opened(main, files) as source:
@@ -105,7 +105,7 @@ def sync(
 
     Example: `firstboot registry sync --main registry.db --branch line1.db`
     """
-    warn_of_clock("It goes into signed records: check it.")
+    warn_of_clock(IN_RECORDS)
     with opened(main, files) as source, opened(branch, None) as other:
         report = branches.sync(source, other)
     _report(report, [], {}, is_json)

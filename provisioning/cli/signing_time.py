@@ -9,9 +9,15 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from typing import Final
 
 from provisioning.cli.errors import warn
 from provisioning.servers.signing_clock import is_synchronised
+
+# What a wrong time does, for the commands that share it.
+IN_RECORDS: Final = "It goes into signed records: check it."
+IN_CERTIFICATES: Final = "Units refuse a certificate that begins later than their time: check it."
+IN_UNITS: Final = "Certificates and records of units begin with it: check it."
 
 
 def signing_time(given_s: int | None, effect: str) -> int:

@@ -17,7 +17,7 @@ from provisioning.cli.options import (
 )
 from provisioning.cli.output import print_report
 from provisioning.cli.registry_access import opened
-from provisioning.cli.signing_time import warn_of_clock
+from provisioning.cli.signing_time import IN_RECORDS, warn_of_clock
 from provisioning.registry.decisions import hold, note_check
 from provisioning.registry.errors import RegistryError
 from provisioning.registry.models import LIVE, QUARANTINED, RETIRED, Unit
@@ -98,7 +98,7 @@ def quarantine(
 
     Example: `firstboot station quarantine FB1-000001 --registry registry.db --by "E. Example" --reason "wrong case"`
     """
-    warn_of_clock("It goes into signed records: check it.")
+    warn_of_clock(IN_RECORDS)
     with opened(registry, files) as source:
         hold(source, serial, by=by, reason=reason)
     lines = [
@@ -119,7 +119,7 @@ def rework(
 
     Example: `firstboot station rework FB1-000001 --registry registry.db --by "E. Example" --reason "new case"`
     """
-    warn_of_clock("It goes into signed records: check it.")
+    warn_of_clock(IN_RECORDS)
     with opened(registry, files) as source:
         unit = source.retire(serial, by=by, reason=reason)
     is_withdrawn = unit.passed_s is not None

@@ -19,7 +19,7 @@ from provisioning.cli.options import (
 )
 from provisioning.cli.output import print_report
 from provisioning.cli.registry_access import opened
-from provisioning.cli.signing_time import warn_of_clock
+from provisioning.cli.signing_time import IN_RECORDS, warn_of_clock
 from provisioning.file_system import PRIVATE, naming
 from provisioning.station.label_forms import FORMS
 from provisioning.station.reprint import reprint
@@ -48,7 +48,7 @@ def label(
 
     Example: `firstboot station label FB1-000001 --registry registry.db --labels labels --to again.pdf --by "E.E."`
     """
-    warn_of_clock("It goes into signed records: check it.")
+    warn_of_clock(IN_RECORDS)
     if form not in FORMS:
         raise InputError(f"There is no format {form!r}. Use one of: {', '.join(FORMS)}.")
     with opened(registry, files) as source:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from provisioning.cli.errors import err, printable
 from provisioning.cli.output import print_json, print_report
 from provisioning.cli.settings import with_settings
-from provisioning.cli.signing_time import warn_of_clock
+from provisioning.cli.signing_time import IN_UNITS, warn_of_clock
 from provisioning.cli.station_settings import ProvisionSettings
 from provisioning.keys.key_ring import KeyRing
 from provisioning.station.phases import PhaseResult, phase_facts
@@ -23,7 +23,7 @@ def provision(settings: ProvisionSettings) -> None:
     Example: `firstboot station provision --port serial:/dev/ttyUSB0 --product product.toml --keys maker/keys
     --registry registry.db --labels labels --archive archive`
     """
-    warn_of_clock("Certificates and records of units begin with it: check it.")
+    warn_of_clock(IN_UNITS)
     log = (
         (lambda text: err.print(printable(text), style="dim", markup=False)) if settings.is_verbose else None
     )

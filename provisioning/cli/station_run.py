@@ -18,7 +18,7 @@ from provisioning.cli.errors import err
 from provisioning.cli.exit_codes import ExitCode
 from provisioning.cli.output import print_json_line, print_line
 from provisioning.cli.settings import with_settings
-from provisioning.cli.signing_time import warn_of_clock
+from provisioning.cli.signing_time import IN_UNITS, warn_of_clock
 from provisioning.cli.station_page import ENDING, serve_page
 from provisioning.cli.station_settings import RunSettings
 from provisioning.keys.key_ring import KeyRing
@@ -62,7 +62,7 @@ def run(settings: RunSettings) -> None:
     Example: `firstboot station run --config firstboot.toml --port "serial:/dev/ttyUSB*" --web 8080 --login
     station.login`
     """
-    warn_of_clock("Certificates and records of units begin with it: check it.")
+    warn_of_clock(IN_UNITS)
     config = settings.config()
     with settings.opened() as registry:
         product = config.product

@@ -10,7 +10,7 @@ from provisioning.cli.errors import RefusedError
 from provisioning.cli.options import ByOption, FilesOption, JsonOption, LabelsOption, RegistryOption
 from provisioning.cli.output import print_report
 from provisioning.cli.registry_access import opened
-from provisioning.cli.signing_time import warn_of_clock
+from provisioning.cli.signing_time import IN_RECORDS, warn_of_clock
 from provisioning.station.link import FactoryLink
 from provisioning.station.ports import open_address
 from provisioning.station.sample import sample as read_again
@@ -31,7 +31,7 @@ def sample(
     Example: `firstboot station sample --port serial:/dev/ttyUSB0 --registry registry.db --labels labels --by "E.
     Example"`
     """
-    warn_of_clock("It goes into signed records: check it.")
+    warn_of_clock(IN_RECORDS)
     with opened(registry, files) as source:
         stream = open_address(port)
         try:

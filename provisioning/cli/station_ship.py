@@ -14,7 +14,7 @@ from provisioning.cli.options import ArchiveOption, FilesOption, JsonOption, Mai
 from provisioning.cli.output import print_json, print_report
 from provisioning.cli.registry_access import opened
 from provisioning.cli.settings import with_settings
-from provisioning.cli.signing_time import warn_of_clock
+from provisioning.cli.signing_time import IN_RECORDS, warn_of_clock
 from provisioning.compliance.faults import ship_faults
 from provisioning.compliance.gate import Gate, ShipError
 from provisioning.compliance.ledger import Ledger
@@ -62,7 +62,7 @@ def ship(settings: ShipSettings) -> None:
     Example: `firstboot station ship --batch B1 --registry registry.db --archive archive --register register.jsonl
     --packing packing.jsonl --keys maker/keys`
     """
-    warn_of_clock("It goes into signed records: check it.")
+    warn_of_clock(IN_RECORDS)
     if (settings.serial is None) == (settings.batch is None):
         raise InputError("Give either --serial or --batch.")
     with opened(settings.registry, settings.files) as registry:
