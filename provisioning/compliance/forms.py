@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from xml.sax.saxutils import escape
 
 from device.records.support import days_from_civil, long_date_text
+from provisioning import html_templates
 from provisioning.compliance.statement import (
     KIND,
     REQUIREMENTS,
@@ -114,15 +115,7 @@ def statement_text(document: Mapping[str, Any]) -> str:
 
 def environment(*folders: Path) -> jinja2.Environment:
     """Return the environment with the templates of this package and of `folders`; it escapes every value."""
-    import jinja2
-
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader([*folders, _TEMPLATES]),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    return html_templates.environment(*folders, _TEMPLATES)
 
 
 def statement_html(document: Mapping[str, Any]) -> str:

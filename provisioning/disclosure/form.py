@@ -23,7 +23,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import jinja2
 from sqlalchemy import select
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -38,6 +37,7 @@ from provisioning.disclosure.models import Message, Outgoing, Reporter
 from provisioning.disclosure.promise import Promise
 from provisioning.disclosure.reception import Incoming, Receipt
 from provisioning.disclosure.store import CaseStore
+from provisioning.html_templates import environment
 from provisioning.page_forms import HEADERS, read_form
 
 LONGEST_REPORT: Final = 20_000  # characters
@@ -82,13 +82,7 @@ class Pages:
         self._hourly_most = hourly_most
         self._recent: deque[int] = deque()
         self._gate = threading.Lock()
-        self._templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(_HERE),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        self._templates = environment(_HERE)
 
     async def form(self, request: Request) -> Response:
         return await self._form_page()

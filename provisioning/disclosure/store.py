@@ -29,12 +29,13 @@ from provisioning.disclosure.errors import CaseClockError, CaseConflictError, Un
 from provisioning.disclosure.models import CaseEvent
 from provisioning.keys.signer import Signer
 from provisioning.registry import chains
-from provisioning.registry.chains import GENESIS, ChainData, Entry, make_entry
+from provisioning.registry.chains import GENESIS, ChainData, make_entry
+from provisioning.registry.checkpoints import assemble_chains
 from provisioning.registry.database import Database, create_database, open_database
 from provisioning.registry.fingerprint_key import fingerprint
 from provisioning.registry.location import Location
+from provisioning.registry.open_store import OpenStore
 from provisioning.registry.schema import StoreKind
-from provisioning.registry.station_key import open_station_key, password_from_environment, station_key_path
 
 CASES: Final = StoreKind(
     noun="case store",
@@ -64,7 +65,7 @@ class Event:
     facts: Mapping[str, Any]
 
 
-class CaseStore:
+class CaseStore(OpenStore):
     """An open case store. Its methods raise RegistryError if the database fails."""
 
     def __init__(
@@ -76,9 +77,7 @@ class CaseStore:
         now: Callable[[], int] = lambda: int(time.time()),
         open_with: Callable[[Location], Database] = lambda where: open_database(where, CASES),
     ) -> None:
-        self.database = open_with(Location.of(location, files))
-        self.now = now
-        self._signer = signer
+        super().__init__(open_with(Location.of(location, files)), signer=signer, now=now)
 
     @classmethod
     def create(
@@ -96,17 +95,6 @@ class CaseStore:
 
         return cls(location, files=files, signer=signer, now=now, open_with=made)
 
-    def close(self) -> None:
-        self.database.engine.dispose()
-
-    @property
-    def signer(self) -> Signer:
-        """Return the signer of the log. Raises RegistryError if its key file cannot be opened."""
-        if self._signer is None:
-            path = station_key_path(self.database.location)
-            self._signer = open_station_key(path, password_from_environment())
-        return self._signer
-
     def mark(self, purpose: str, data: bytes) -> bytes:
         """Return the keyed fingerprint (32 bytes) of `data` for one purpose; nobody without the store's key can."""
         return fingerprint(self.database.key, purpose, data)
@@ -115,12 +103,6 @@ class CaseStore:
     def writing(self) -> Iterator[Session]:
         """Open a session in one durable transaction that holds the store's write lock."""
         with self.database.writing() as session:
-            yield session
-
-    @contextmanager
-    def reading(self) -> Iterator[Session]:
-        """Open a session for reading."""
-        with self.database.reading() as session:
             yield session
 
     # The log -------------------------------------------------------------------------------------------------------
@@ -240,12 +222,8 @@ def read_store_events(session: Session) -> list[Event]:
 
 def stored_chains(session: Session) -> list[ChainData]:
     """Return every chain with its events in order."""
-    entries: dict[str, list[Entry]] = {}
-    for row in session.scalars(select(CaseEvent).order_by(CaseEvent.chain, CaseEvent.number)):
-        entry = Entry(row.number, row.body, row.previous_hash, row.hash, row.signature)
-        entries.setdefault(row.chain, []).append(entry)
-    rows = session.scalars(select(models.Chain).order_by(models.Chain.name))
-    return [ChainData(row.name, row.public_key, entries.get(row.name, [])) for row in rows]
+    events = session.scalars(select(CaseEvent).order_by(CaseEvent.chain, CaseEvent.number))
+    return assemble_chains(session.scalars(select(models.Chain).order_by(models.Chain.name)), events)
 
 
 def stored_checkpoints(session: Session) -> list[models.Checkpoint]:

@@ -19,15 +19,11 @@ from provisioning.registry.errors import BatchError
 from provisioning.registry.location import Location
 from provisioning.registry.models import Batch, Document
 from provisioning.registry.numbers import is_branch, keep_for_batch
-from provisioning.registry.station_key import (
-    open_station_key,
-    password_from_environment,
-    station_key_path,
-)
+from provisioning.registry.open_store import OpenStore
 from provisioning.registry.writer import Writer
 
 
-class RegistryBase:
+class RegistryBase(OpenStore):
     """An open registry, usable by many threads. Every method is one durable transaction and raises RegistryError.
 
     `location`: a SQLite file, or `postgresql://HOST/NAME` with `files` as the folder of its key files. The
@@ -45,10 +41,8 @@ class RegistryBase:
         open_with: Callable[[Location], Database] = open_database,
     ) -> None:
         where = Location.of(location, files)
-        self.database = open_with(where)
+        super().__init__(open_with(where), signer=signer, now=now)
         self.path = where.file or where.folder
-        self.now = now
-        self._signer = signer
         # The threads of one process queue at the writer's lock. With only the database's lock they would
         # poll.
         self.writer = Writer(self.database)
@@ -78,31 +72,17 @@ class RegistryBase:
 
     def close(self) -> None:
         self.writer.close()
-        self.database.engine.dispose()
+        super().close()
 
     @property
     def registry_id(self) -> bytes:
         """Return the 16 random bytes that were generated with the registry. A copy has the same id."""
         return self.database.registry_id
 
-    @property
-    def signer(self) -> Signer:
-        """Return the station's signer. Raises RegistryError if its key file cannot be opened."""
-        if self._signer is None:
-            path = station_key_path(self.database.location)
-            self._signer = open_station_key(path, password_from_environment())
-        return self._signer
-
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """Open a session in one durable transaction. For the modules of this package."""
         with self.writer.lock, self.database.writing() as session:
-            yield session
-
-    @contextmanager
-    def reading(self) -> Iterator[Session]:
-        """Open a session for reading. The objects that it returns stay readable after it ends."""
-        with self.database.reading() as session:
             yield session
 
     # Batches -------------------------------------------------------------------------------------------------

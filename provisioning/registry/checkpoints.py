@@ -37,8 +37,8 @@ def stored_chains(session: Session) -> list[ChainData]:
     return assemble_chains(session.scalars(select(Chain).order_by(Chain.name)), rows)
 
 
-def assemble_chains(chains: Iterable[Chain], records: Iterable[Any]) -> list[ChainData]:
-    """Return chains with their records. `records`: rows of either kind; those of one chain are in order."""
+def assemble_chains(chains: Iterable[Any], records: Iterable[Any]) -> list[ChainData]:
+    """Return chains with their records. `chains`, `records`: rows of such tables; those of a chain are in order."""
     entries: dict[str, list[Entry]] = defaultdict(list)
     for row in records:
         entries[row.chain].append(Entry(row.number, row.body, row.previous_hash, row.hash, row.signature))

@@ -6,7 +6,7 @@ are stored as keyed fingerprints, OSCORE secrets sealed to the CoAP server's pub
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, MetaData, String, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -22,16 +22,19 @@ LIVE: Final = (RESERVED, COMPLETE, PASSED)
 _LIVE_SQL: Final = text("status IN ('reserved', 'complete', 'passed')")
 
 
+# Names of constraints and types of columns, for the models of every store.
+NAMING: Final = {
+    "ix": "ix_%(column_0_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+TYPES: Final[dict[Any, Any]] = {int: Integer, bytes: LargeBinary}
+
+
 class Base(DeclarativeBase):
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(column_0_label)s",
-            "uq": "uq_%(table_name)s_%(column_0_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map = {int: Integer, bytes: LargeBinary}  # noqa: RUF012 - SQLAlchemy's own form
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map = TYPES
 
 
 class Setting(Base):

@@ -17,7 +17,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
-import jinja2
 from markupsafe import Markup
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -25,6 +24,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from provisioning.html_templates import environment
 from provisioning.page_forms import HEADERS, is_own, read_form
 from provisioning.station.line import PortView
 from provisioning.station.reprint import ReprintError
@@ -54,13 +54,7 @@ class Pages:
         self.floor = floor
         self.login = login
         self.is_tls = is_tls
-        self._templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(_HERE),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        self._templates = environment(_HERE)
 
     # Without a session -------------------------------------------------------------------------------------
 
