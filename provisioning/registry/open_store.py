@@ -1,4 +1,4 @@
-"""What every open store has: a database, a clock, and the signer of its chains."""
+"""The parts of every open store: a database, a clock, and the signer of its chains."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class Kit:
 
 
 class RemoteError(AssertionError):
-    """Code at the board's prompt raised an exception; the text is its traceback."""
+    """Code at the board's prompt raised an exception (the text is its traceback) or made the board restart."""
 
 
 class Prompt:
@@ -81,11 +81,13 @@ class Prompt:
         return self
 
     def run(self, code: str, timeout_s: float = TIMEOUT_S) -> str:
-        """Return the output of `code`. Raises RemoteError with the traceback of an exception."""
+        """Return the output of `code`. Raises RemoteError with an exception's traceback or the cause of a restart."""
         console = self.board.console
         console.skip()
         console.send(code.encode() + _RUN)
-        found = console.wait_for(r"OK([^\x04]*)\x04([^\x04]*)\x04>", timeout_s)
+        found = console.wait_for(r"OK([^\x04]*)\x04([^\x04]*)\x04>|^firmware: .*: restarting\n", timeout_s)
+        if found.group(1) is None:
+            raise RemoteError(found.group())
         if found.group(2):
             raise RemoteError(found.group(2))
         return found.group(1)

@@ -32,6 +32,7 @@ TABLES = re.compile(
     r"mp_qstr_(frozen_)?const_(hashes|lengths)(_static)?"  # MicroPython: hashes of names
     r"|[FR]T[0-3]|[FR]Sb|round_constants"  # Mbed TLS: AES
     r"|secp256r1_(T|a|b|gx|gy|n|p)\w*"  # Mbed TLS: multiples of the curve's base point
+    r"|G_MULTIPLES|p256_[bnp]"  # ours and p256-m: multiples of the same point, the curve's numbers
     r"|K|two_over_pi"  # Mbed TLS: SHA-256; newlib: digits of pi
 )
 # The first bytes of private keys on P-256: SEC 1 (RFC 5915), PKCS #8 (RFC 5958), PEM of either.
