@@ -1,6 +1,7 @@
 """The same content gives the same bytes in every folder, and is built once."""
 
 import shutil
+import subprocess
 
 import pytest
 
@@ -48,6 +49,20 @@ def test_a_second_build_starts_no_compiler(kit, monkeypatch):
     first = firmware.build(str)
     monkeypatch.setattr(building, "make", refuse)
     assert firmware.build(str) == first
+
+
+@pytest.mark.parametrize("header", ["layout/addresses.h", "board/port/board.h"])
+def test_a_changed_header_compiles_the_files_of_each_variant_again(kit, monkeypatch, header):
+    found = []
+    monkeypatch.setattr(building, "make", lambda folder, variables: found.append((folder, variables)))
+    kit.firmware("release")
+    firmware = building.Firmware(CHECKOUT, source_tree(CHECKOUT, str), VARIANTS["release"])
+    firmware._compile()
+    ((folder, variables),) = found
+    options = [f"{name}={value}" for name, value in variables.items()]
+    command = ["make", "--dry-run", "--what-if", str(firmware.objects / header), *options]
+    planned = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
+    assert all(f"-c -o {firmware.objects}/variants/release/{name}.o" in planned for name in ("main", "nvm"))
 
 
 def test_the_image_names_no_folder_of_this_machine(kit):
