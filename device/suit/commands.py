@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Command = tuple[int, Any]
 
-# Effects. The runner answers False if a condition or directive failed; any other answer is success.
+# Effects. The runner answers True if a condition holds or a directive was carried out; any other answer is a failure.
 # `component` is an index into the manifest's components; an optional parameter that was not set is None.
 MatchVendor = namedtuple("MatchVendor", ("component", "identifier"))
 MatchClass = namedtuple("MatchClass", ("component", "identifier"))
@@ -259,7 +259,7 @@ class _Machine:
         else:
             self._count_step()
             answer = yield self._effect(command, component)
-            if answer is False:
+            if answer is not True:  # a forgotten answer does not let a manifest pass
                 if command in _CONDITIONS:
                     raise _Failed(command, component)
                 raise DirectiveError(command=name(command), component=component, sequence=self.section)

@@ -13,8 +13,6 @@ Rules:
 from __future__ import annotations
 
 import datetime as dt
-import errno
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +31,7 @@ from provisioning.compliance.statement import (
     schedule_4,
     sign_statement,
 )
-from provisioning.file_system import PRIVATE, NewFile, replace_files
+from provisioning.file_system import PRIVATE, create_file, replace_file
 from provisioning.keys.file_signer import FileSigner
 from provisioning.keys.pem import MARKER, read_private
 from provisioning.product.periods import contradiction_today
@@ -68,12 +66,11 @@ def draw_key(path: Path, passphrase: str) -> FileSigner:
         serialization.PrivateFormat.PKCS8,
         serialization.BestAvailableEncryption(passphrase.encode()),
     )
-    if path.exists():
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
     public = key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    replace_files([NewFile(path.with_suffix(".pub"), public), NewFile(path, pem, PRIVATE)])
+    create_file(path, pem, mode=PRIVATE)  # first: it refuses to replace another key
+    replace_file(path.with_suffix(".pub"), public)
     return FileSigner(key)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Generator, Iterator
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from device.suit import commands as suit_commands
 from device.suit import envelope as suit_envelope
@@ -85,9 +88,18 @@ def claimed_ids(data: bytes) -> tuple[bytes, bytes]:
     """Vendor and class that the manifest names. Zeros if it names none: the check of the conditions then fails."""
     content = manifest.decode(suit_envelope.decode(data).manifest)
     vendor_id = class_id = bytes(16)
-    for effect in suit_commands.run((content.shared,), len(content.components)):
+    for effect in _agreed(suit_commands.run((content.shared,), len(content.components))):
         if isinstance(effect, suit_commands.MatchVendor):
             vendor_id = effect.identifier
         elif isinstance(effect, suit_commands.MatchClass):
             class_id = effect.identifier
     return vendor_id, class_id
+
+
+def _agreed(running: Generator[Any, Any, None]) -> Iterator[Any]:
+    """Yield the effects of a run in which every condition holds."""
+    answer: bool | None = None
+    with contextlib.suppress(StopIteration):
+        while True:
+            yield running.send(answer)
+            answer = True

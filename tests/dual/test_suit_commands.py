@@ -17,15 +17,22 @@ def refused(function, data, error, text):
     raise AssertionError("accepted")
 
 
-def run(pairs, components=2, answer=None):
+def agree(effect):
+    return True
+
+
+def run(pairs, components=2, answer=agree):
     """Return the effects of one sequence; `answer(effect)` is the runner's answer."""
-    running = commands.run((commands.decode(commands.encode(pairs)),), components)
+    return effects_of(commands.run((commands.decode(commands.encode(pairs)),), components), answer)
+
+
+def effects_of(running, answer=agree):
     effects = []
     reply = None
     try:
         while True:
             effects.append(running.send(reply))
-            reply = answer(effects[-1]) if answer else None
+            reply = answer(effects[-1])
     except StopIteration:
         return effects
 
@@ -135,8 +142,8 @@ def test_effects_come_in_order_with_the_parameters_of_their_component():
 def test_parameters_last_over_sequences_and_the_index_does_not():
     first = [(12, 1), commands.encode_parameters({1: VENDOR})]
     second = [(12, 1), (1, 15)]
-    assert list(commands.run((first, second), 2)) == [commands.MatchVendor(1, VENDOR)]
-    refused(lambda pairs: list(commands.run((first, pairs), 2)), [(1, 15)], SuitError, "not set")
+    assert effects_of(commands.run((first, second), 2)) == [commands.MatchVendor(1, VENDOR)]
+    refused(lambda pairs: effects_of(commands.run((first, pairs), 2)), [(1, 15)], SuitError, "not set")
 
 
 def test_a_command_without_its_parameters_is_refused():
@@ -186,6 +193,12 @@ def test_a_condition_answered_with_false_ends_the_run():
             ConditionError,
             "component=0",
         )
+
+
+def test_no_answer_and_any_answer_but_true_is_a_failure():
+    pairs = [commands.encode_parameters({1: VENDOR}), (1, 15)]
+    for answer in (None, 0, 1, b"", "yes"):
+        refused(lambda one, it=answer: run(one, 1, lambda effect: it), pairs, ConditionError, "component=0")
 
 
 def test_a_directive_answered_with_false_ends_the_run_whatever_surrounds_it():

@@ -56,9 +56,11 @@ def fuzz_suit(data: bytes) -> None:
         except FirstbootError:
             continue
     try:
-        for _ in commands.run((commands.decode(data),), 2):
-            pass
-    except FirstbootError:
+        running, answer = commands.run((commands.decode(data),), 2), None
+        while True:
+            running.send(answer)
+            answer = True
+    except (FirstbootError, StopIteration):
         pass
 
 

@@ -13,6 +13,7 @@ from device.suit import commands, envelope, manifest
 from device.trust.verify import verify_envelope
 from provisioning.keys.file_signer import FileSigner
 from provisioning.release.release import anchors_of, build_release
+from tests.dual.test_suit_commands import effects_of
 
 VENDOR, CLASS = b"v" * 16, b"c" * 16
 SIGNER = FileSigner(ec.derive_private_key(0xF1257, ec.SECP256R1()))
@@ -109,7 +110,7 @@ ARGUMENTS = st.one_of(
 @given(st.lists(st.tuples(st.integers(0, 33), ARGUMENTS), min_size=1, max_size=8))
 def test_any_sequence_runs_to_effects_or_a_typed_refusal(pairs: list[tuple[int, object]]) -> None:
     try:
-        effects = list(commands.run((commands.decode(commands.encode(pairs)),), 2))
+        effects = effects_of(commands.run((commands.decode(commands.encode(pairs)),), 2))
     except FirstbootError:
         return
     kinds = (commands.MatchVendor, commands.MatchClass, commands.MatchImage, commands.Fetch)

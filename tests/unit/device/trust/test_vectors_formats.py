@@ -28,6 +28,7 @@ from provisioning.keys import public_keys
 from provisioning.keys.key_id import public_point
 from provisioning.release import conformance
 from provisioning.release.diagnostic import envelope_notation
+from tests.dual.test_suit_commands import effects_of
 from tests.unit.device.trust.vectors import load, read
 
 pytestmark = pytest.mark.vectors
@@ -241,7 +242,7 @@ def test_suit_refuses_the_unsigned_form_of_every_example(number: int) -> None:
 
 def test_suit_runs_example_1_as_the_draft_says() -> None:
     content = _authentic(_suit_example(1)[1], _author())
-    effects = list(commands.run((content.shared, content.sequences[20]), len(content.components)))
+    effects = effects_of(commands.run((content.shared, content.sequences[20]), len(content.components)))
     assert effects == [
         commands.MatchVendor(0, VENDOR),
         commands.MatchClass(0, CLASS),
@@ -252,7 +253,7 @@ def test_suit_runs_example_1_as_the_draft_says() -> None:
 
 def test_suit_runs_example_5_over_both_components() -> None:
     content = _authentic(_suit_example(5)[1], _author())
-    effects = list(commands.run((content.shared, content.sequences[20]), len(content.components)))
+    effects = effects_of(commands.run((content.shared, content.sequences[20]), len(content.components)))
     fetched = [(one.component, one.uri, one.size) for one in effects if isinstance(one, commands.Fetch)]
     assert fetched == [(0, "http://example.com/file1.bin", 34768), (1, "http://example.com/file2.bin", 76834)]
 
