@@ -129,9 +129,15 @@ fuzz() {  # [seconds for each parser]
     return "$found"
 }
 
-nightly() {
+nightly() {  # the long runs one after the other; all run, so that one failure does not hide another
     setup dev
-    run_tests --nightly "$@"
+    failed=0
+    run_tests --nightly "$@" || failed=1
+    say "power cuts: each planted bug must be found"
+    "$venv/bin/firstboot" powercut bugs || failed=1
+    say "power cuts: depth two of every flow"
+    "$venv/bin/firstboot" powercut run --depth 2 || failed=1
+    return "$failed"
 }
 
 mutation() {  # [module ...]; tools/mutation.py says how to read the report
