@@ -4,8 +4,8 @@ How the ports use the chip (docs/porting.md has the whole list, and the gaps):
 1. Slots are the app partitions ota_0 and ota_1. ESP-IDF's boot loader starts a slot that `set_boot` named once. It
    falls back to the other one unless `mark_app_valid_cancel_rollback` was called: the same promise as the boot ROM
    of the emulated board, kept in `otadata`. slots.py states the order of its record and the trailer marks.
-2. Lock, security counter and entropy state lie in the data partition fb_facts, in plain flash. A product burns
-   them into eFuses (secure boot v2 for images, the anti-rollback field for the counter): C code of the product.
+2. Lock and security counter lie in the data partition fb_facts, in plain flash. With `fuses` (esp32_fuses.py, the C
+   module `_fbesp`) they are in eFuses: a product needs that, with secure boot v2 for its images.
 3. The partition table names ota_0, ota_1, fb_facts (16 sectors), fb_device and fb_user. The flash writes 32 bytes
    at once, as flash encryption needs.
 """
@@ -18,7 +18,7 @@ import machine
 
 from device.codec.esp_image import parse_esp_image
 from device.compat import const
-from device.errors import EntropyError, FlashError
+from device.errors import EntropyError, FlashError, ImageFormatError
 from device.layout import RESET_EXTERNAL, RESET_POWER_ON, RESET_SOFTWARE, RESET_WATCHDOG
 from device.ports.slots import SECTOR_BYTES, UNIT_BYTES, SlotBoot, SlotFlash
 
@@ -45,12 +45,19 @@ def find_partition(label: str) -> "Any":
 
 
 class Esp32Flash(SlotFlash):
-    """interfaces.Flash over the five partitions. Raises FlashError if one is missing or has a wrong size."""
+    """interfaces.Flash over the five partitions. Raises FlashError if one is missing or has a wrong size.
 
-    def __init__(self) -> None:
+    `fuses`: lock and counter in eFuses (fuses.py). `encrypted`: makes a block device of an encrypted partition, None
+    without flash encryption. The boot facts stay plain: they are marks and no secrets.
+    """
+
+    def __init__(self, fuses: "Any" = None, encrypted: "Callable[[Any], Any] | None" = None) -> None:
         running = esp32.Partition(esp32.Partition.RUNNING)  # type: ignore[arg-type]  # the stub knows labels only
         devices = [find_partition(name) for name in (FACTS, SLOT_0, SLOT_1, DEVICE, USER)]
-        super().__init__(devices, 1 if running.info()[4] == SLOT_1 else 0, UNIT_BYTES)
+        if encrypted is not None:
+            devices = devices[:1] + [encrypted(device) for device in devices[1:]]
+        super().__init__(devices, 1 if running.info()[4] == SLOT_1 else 0, UNIT_BYTES, fuses)
+        self.counter_max: "int | None" = None if fuses is None else fuses.counter_max
 
     def confirm_to_boot_loader(self) -> None:
         """End the boot loader's rollback. Raises OSError if it refuses."""
@@ -62,6 +69,8 @@ class Esp32Boot(SlotBoot):
 
     `is_signed`: the board has secure boot v2, so an image without signature blocks is refused.
     """
+
+    _flash: "Esp32Flash"
 
     def __init__(self, flash: "Esp32Flash", button_pin: int = 0, is_signed: bool = False) -> None:
         super().__init__(flash)
@@ -102,9 +111,14 @@ class Esp32Boot(SlotBoot):
     def parse_image(self, read: "Callable[[int, int], bytes]", limit: int) -> "EspImage":
         """Return the facts of an ESP image; only one for the chip of the running image is accepted.
 
-        Raises ImageFormatError.
+        A security counter that the chip's eFuses cannot reach is refused: after such a confirm no other image would
+        start. Raises ImageFormatError.
         """
-        return parse_esp_image(read, limit, self._is_signed, self._chip)
+        info = parse_esp_image(read, limit, self._is_signed, self._chip)
+        most = self._flash.counter_max
+        if most is not None and info.security_counter > most:
+            raise ImageFormatError(reason="security counter")
+        return info
 
     def is_button_pressed(self) -> bool:
         """Return whether the button pulls its pin low now."""

@@ -5,6 +5,7 @@ Rules:
 2. A confirm goes to the boot loader first and is then marked: a power cut between the two repeats a confirm and never
    invents one. A stage is marked first and goes to the boot loader at the reset.
 3. Regions follow each other: boot facts, slot 0, slot 1, `device`, `user`.
+4. With `fuses`, lock and counter are in the chip's fuses (fuses.py), and their sectors of the boot facts are not used.
 """
 
 from device.compat import const
@@ -20,6 +21,7 @@ from device.layout import (
     NvmLayout,
 )
 from device.ports.blocks import BlockFlash, lay_out
+from device.ports.fuses import FuseFacts
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -60,11 +62,26 @@ def chip_layout(sizes: "Sequence[int]") -> "NvmLayout":
 class SlotFlash(BlockFlash):
     """interfaces.Flash over the five block devices of rule 3; a subclass reports a confirm to its boot loader."""
 
-    def __init__(self, devices: "Sequence[Any]", running_slot: int, page_bytes: int) -> None:
+    def __init__(
+        self, devices: "Sequence[Any]", running_slot: int, page_bytes: int, fuses: "Any" = None
+    ) -> None:
         regions = lay_out(devices, SECTOR_BYTES)
         super().__init__(regions, sector_bytes=SECTOR_BYTES, unit_bytes=UNIT_BYTES, page_bytes=page_bytes)
         self.layout = chip_layout([region.size_bytes for region in regions])
         self.running_slot = running_slot
+        self._facts = None if fuses is None else FuseFacts(fuses, self.layout)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """As BlockFlash.read; lock and counter come from the fuses if the board has them (rule 4)."""
+        if self._facts is not None and self._facts.covers(offset):
+            return self._facts.read(offset, length)
+        return super().read(offset, length)
+
+    def erase(self, offset: int) -> None:
+        """As BlockFlash.erase; FlashError for lock and counter in fuses."""
+        if self._facts is not None and self._facts.covers(offset):
+            raise FlashError(reason="forbidden", offset=offset)
+        super().erase(offset)
 
     def confirm_to_boot_loader(self) -> None:
         """Make the boot loader keep the running slot. Raises OSError if it refuses."""
@@ -72,6 +89,9 @@ class SlotFlash(BlockFlash):
 
     def write(self, offset: int, data: bytes) -> None:
         """As BlockFlash.write; FlashError also if the boot loader refuses the confirm (rule 2)."""
+        if self._facts is not None and self._facts.covers(offset):
+            self._facts.write(offset, data)
+            return
         if offset == self.trailer(self.running_slot) + MARK_CONFIRMED and data.startswith(CONFIRMED_PREFIX):
             try:
                 self.confirm_to_boot_loader()

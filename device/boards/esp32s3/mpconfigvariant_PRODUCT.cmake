@@ -1,0 +1,1 @@
+include(${MICROPY_BOARD_DIR}/../esp32/product.cmake)

@@ -1,0 +1,2 @@
+#pragma once
+#define MBEDTLS_ERR_ENTROPY_SOURCE_FAILED (-0x003C)
