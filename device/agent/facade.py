@@ -13,6 +13,7 @@ from device.compat import const
 from device.crypto import backend
 from device.errors import RecordDamagedError
 from device.limits import STATEMENT_BYTES
+from device.update.service import IDLE
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -128,6 +129,11 @@ class Facade:
     def install_now(self) -> None:
         """Install the offered release. Raises SettingsError."""
         self._updates.consent.install_now()
+
+    def check_now(self) -> None:
+        """Begin the next check for updates now; a check that is under way goes on instead."""
+        if self._updates.state == IDLE:
+            self._signals.wake.set()
 
     # ports that the pages use ------------------------------------------------------------------------------
     def random_bytes(self, length: int) -> bytes:

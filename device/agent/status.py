@@ -72,6 +72,8 @@ def update_status(updates: "UpdateService") -> "dict[str, Any]":
             {"time": entry[0] or None, "code": entry[1], "text": entry[2]}
             for entry in updates.journal.entries
         ],
+        "up_to_date": updates.up_to_date_s,
+        "next_check_s": _next_check_s(updates),
         "is_stale": updates.trusted.staleness.is_stale,
         "withheld": withheld.words(bits),
         "automatic": consent.settings.is_automatic,
@@ -79,6 +81,14 @@ def update_status(updates: "UpdateService") -> "dict[str, Any]":
         "offered": _news(consent.offered),
         "news": _news(consent.news),
     }
+
+
+def _next_check_s(updates: "UpdateService") -> "int | None":
+    """Return the seconds until the next check, None while one is under way."""
+    if updates.next_check_ms is None:
+        return None
+    clock = updates.trusted.time.clock
+    return max(0, clock.ticks_diff(updates.next_check_ms, clock.ticks_ms())) // 1000
 
 
 def _news(news: "News | None") -> "dict[str, Any] | None":

@@ -82,11 +82,13 @@ class Updater:
         return error
 
     async def _rest(self) -> None:
-        """Wait for the next check; the owner's "install now" ends it at once (UP-07).
+        """Wait for the next check; the owner's "Install now" and "Check now" end it at once (UP-07).
 
         The check interval may be a month. MicroPython's asyncio raises OverflowError for more than six days at once.
         """
         left_s = self._pause_s()
+        clock = self._ports.clock
+        self.service.next_check_ms = clock.ticks_ms() + int(left_s * 1000)
         while left_s > 0:
             try:
                 await asyncio.wait_for(self._wake.wait(), min(left_s, REST_SLICE_S))
@@ -94,6 +96,7 @@ class Updater:
             except asyncio.TimeoutError:
                 left_s -= REST_SLICE_S
         self._wake.clear()
+        self.service.next_check_ms = None
 
     def _pause_s(self) -> float:
         if self.service.releases.pending.is_trial:

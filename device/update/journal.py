@@ -35,12 +35,16 @@ class Journal:
         """Note that a check over `source` begins."""
         self._checked, self._is_clean = source, True
 
-    def end(self) -> None:
-        """Complete the check under way. If it was successful, clear the last error as the rule above says."""
+    def end(self) -> bool:
+        """Complete the check under way. Return whether nothing went wrong in it.
+
+        If so, clear the last error as the rule above says.
+        """
         is_over = self._source in ("", self._checked) or isinstance(self.last_error, LinkError)
         if self._is_clean and is_over:
             self.last_error = None
         self._checked = ""
+        return self._is_clean
 
     def record(self, error: "FirstbootError") -> None:
         """Add an event that is not the error of a check, and so does not change `last_error`."""

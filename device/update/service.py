@@ -77,6 +77,10 @@ class UpdateService:
         self._arrived, self._is_compared = 0, False
         self.state = IDLE
         self.is_restart_wanted = False
+        # Trusted time (unix s) of the last check that found nothing newer than the running release, None if the last
+        # check that reached its end found something, or went wrong.
+        self.up_to_date_s: "int | None" = None
+        self.next_check_ms: "int | None" = None  # ticks of trusted.time.clock; the agent decides it
 
     async def check(self, source: "Source") -> "FirstbootError | None":
         """Do one check over `source`. Returns what went wrong in it, None after success. Raises no FirstbootError."""
@@ -106,15 +110,25 @@ class UpdateService:
             finally:
                 self._compare()
             await self._report(source, self.journal.last_error)
-            self.journal.end()
+            self._note_standing(self.journal.end())
             return None
         except FirstbootError as error:
             self.journal.note(error)
+            if not isinstance(error, LinkError):
+                self.up_to_date_s = None
             await self._report_refusal(source, error)
             return error
         finally:
             await source.close()
             self.state = RESTARTING if self.is_restart_wanted else IDLE
+
+    def _note_standing(self, is_clean: bool) -> None:
+        """Note at the end of a check whether the running release is the newest that the manufacturer published."""
+        newest = self.trusted.withheld.named(0)
+        is_newest = newest <= self.releases.progress.value.manifest_sequence
+        is_waiting = self.is_restart_wanted or self.consent.offered is not None
+        is_newest = is_clean and is_newest and not is_waiting and not self.releases.pending.is_trial
+        self.up_to_date_s = self.trusted.time.now_s() if is_newest else None
 
     async def _update(self, source: "Source") -> None:
         envelope = await source.envelope()

@@ -12,7 +12,9 @@ The shapes of the dictionaries are those of docs/reference/local-pages.md:
                  "time": unix s or None,
                  "update": {"state", "sequence", "progress" (0..100 or None), "last_error": {"code", "name", "text"}
                             or None, "events": [{"time": unix s or None, "code", "text"}], "is_stale", "withheld":
-                            [what], "automatic", "postponed_until": unix s or None, "offered", "news":
+                            [what], "up_to_date": unix s of the last check if it found nothing newer, or None,
+                            "next_check_s": seconds or None while one is under way, "automatic", "postponed_until":
+                            unix s or None, "offered", "news":
                             {"sequence", "version", "mitigates", "interrupts"} or None},
                  "application": {"release", "state", "failures", "says"} or None,
                  "last_contact": {"source", "time"} or None, "memory": {name: number}}
@@ -67,6 +69,9 @@ if TYPE_CHECKING:
 
         def install_now(self) -> None:
             """Install the waiting release. Raises SettingsError."""
+
+        def check_now(self) -> None:
+            """Begin the next check for updates now, unless one is under way."""
 
         def random_bytes(self, length: int) -> bytes:
             """Return random bytes for session tokens. Raises EntropyError."""

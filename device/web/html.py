@@ -85,13 +85,22 @@ def problem_notice(problem: "Problem") -> str:
     )
 
 
-def navigation(links: "Sequence[tuple[str, str]]", current: str) -> str:
-    """Return the list of pages; `links` are (path, plain text), `current` is the path of the shown page."""
-    parts = ['<nav aria-label="Pages"><ul>']
+def navigation(links: "Sequence[tuple[str, str]]", shown: int, current: str) -> str:
+    """Return the list of pages; `links` are (path, plain text), `current` is the path of the shown page.
+
+    The first `shown` links are visible, the others behind "More", which needs no script.
+    """
+    items = []
     for path, text in links:
         mark = ' aria-current="page"' if path == current else ""
-        parts.append('<li><a href="{}"{}>{}</a></li>'.format(path, mark, escape(text)))
-    return "".join(parts) + "</ul></nav>"
+        items.append('<li><a href="{}"{}>{}</a></li>'.format(path, mark, escape(text)))
+    more = "<details><summary>More</summary><ul>" + "".join(items[shown:]) + "</ul></details>"
+    return '<nav aria-label="Pages"><ul>' + "".join(items[:shown]) + "</ul>" + more + "</nav>"
+
+
+def details(summary: str, body: str) -> str:
+    """Return a card that shows `summary` (plain text) and opens to show `body` (HTML)."""
+    return "<details><summary>" + escape(summary) + "</summary>" + body + "</details>"
 
 
 def field(name: str, label: str, attributes: str, hint: str = "", problem: "Problem" = NO_PROBLEM) -> str:

@@ -3,7 +3,7 @@
 from device.compat import const
 from device.errors import FirstbootError, RequestError, SettingsError
 from device.owner import lifecycle
-from device.web import answers, licences, owner_pages, pages, sessions, texts
+from device.web import answers, licences, owner_pages, pages, sessions, status_page, texts
 from device.web.html import NO_PROBLEM
 from device.web.site import Site, check_again, field, read_form
 
@@ -37,7 +37,10 @@ class OwnerSite(Site):
 
     async def status(self, request: "Any") -> "Any":
         """Return the page with version, support period, updates and recent problems."""
-        return self._owner_page(request, "", owner_pages.status)
+        word = self.word("/status")
+        return self._owner_page(
+            request, "", lambda info, found: status_page.status(info, found, NO_PROBLEM, word)
+        )
 
     async def status_json(self, request: "Any") -> "Any":
         """Return the whole status for a program."""
@@ -51,7 +54,7 @@ class OwnerSite(Site):
         )
 
     async def change_updates(self, request: "Any") -> "Any":
-        """Carry out `action`: on, off, postpone (with `days`), install (UP-06, UP-07)."""
+        """Carry out `action`: on, off, postpone (with `days`), install, check (UP-06, UP-07)."""
         fields = read_form(request)
         action, days = field(fields, "action"), fields.get("days", "")
         try:
@@ -67,8 +70,9 @@ class OwnerSite(Site):
                     error,
                     lambda info, problem: owner_pages.updates(info, self.device.status(), problem, "", days),
                 )
-        self.say("/updates", texts.UPDATES_DONE[action])
-        return answers.done(request, "/updates")
+        path = "/status" if action == "check" else "/updates"
+        self.say(path, texts.UPDATES_DONE[action])
+        return answers.done(request, path)
 
     def _carry_out(self, action: str, days: str) -> None:
         if action in ("on", "off"):
@@ -80,6 +84,8 @@ class OwnerSite(Site):
             self.device.postpone(int(days))
         elif action == "install":
             self.device.install_now()
+        elif action == "check":
+            self.device.check_now()
         else:
             raise RequestError(status=400, reason="action")
 

@@ -29,20 +29,18 @@ TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from typing import Any
 
+# The pages of the navigation; those after the first SHOWN are behind "More", so that it fits into one line of a phone.
 LINKS = (
     ("/status", "Status"),
     ("/updates", "Updates"),
+    ("/password", "Password"),
     ("/support", "Support period"),
     ("/contact", "Report a problem"),
     ("/statement", "Compliance"),
-    ("/password", "Password"),
     ("/reset", "Factory reset"),
     ("/licences", "Licences"),
 )
-_SIGN_OUT = (
-    '<form method="post" action="/logout"><button class="quiet" type="submit">Sign out</button></form>'
-)
-
+SHOWN = const(2)
 _SUPPORT_TEXTS = {
     support.SUPPORTED: ("Supported", "good"),
     support.ENDING: ("Support ends soon", "warn"),
@@ -62,20 +60,6 @@ _WHY_UNKNOWN = (
     " switched on. The end date above is correct, but the device cannot tell yet whether it has passed. Check that the"
     " device is connected to the internet."
 )
-# The present action of the update service (device/update/service.py).
-_UPDATE_STATES = {
-    "idle": "Nothing to do",
-    "checking": "Looking for an update",
-    "downloading": "Downloading an update",
-    "restarting": "Restarting to install an update",
-    "withheld": "Something newer is published, but the device does not receive it",
-}
-# What the manufacturer published (update/withheld.py, KINDS).
-_WITHHELD = {
-    "release": "a newer version of the software",
-    "support record": "newer information about the support period",
-    "key set": "newer keys for checking updates",
-}
 _POSTPONE = (1, 7, POSTPONE_DAYS)
 
 
@@ -83,10 +67,10 @@ def surroundings(path: str, found: "dict[str, Any]") -> "Surroundings":
     """Return the navigation and, once support has ended, the notice about it."""
     period = found.get("support") or {}
     ended = notice(_ENDED) if period.get("state") == support.ENDED else ""
-    return Surroundings(navigation(LINKS, path), ended)
+    return Surroundings(navigation(LINKS, SHOWN, path), ended)
 
 
-def _owner(
+def owner_page(
     heading: str,
     path: str,
     info: "dict[str, Any]",
@@ -100,43 +84,7 @@ def _owner(
     return page(heading, title(info), pieces, footer(), around.nav, bool(problem.text))
 
 
-def status(
-    info: "dict[str, Any]", found: "dict[str, Any]", problem: "Problem" = NO_PROBLEM
-) -> "tuple[str, ...]":
-    """Return version, support period, updates, and the last refused update."""
-    update = found.get("update") or {}
-    body = _support(found.get("support"))
-    body += section("Software", facts(_software_rows(found, update)))
-    body += _withheld(update) + _refused(update) + _events(update.get("events") or [])
-    return _owner("Status", "/status", info, found, body + section("", _SIGN_OUT), problem)
-
-
-def _software_rows(found: "dict[str, Any]", update: "dict[str, Any]") -> "list[tuple[str, Any]]":
-    progress = update.get("progress")
-    state = str(update.get("state", ""))
-    return [
-        ("Version", found.get("version")),
-        ("Release number", update.get("sequence")),
-        ("New version", "being tested; the device goes back if it fails" if found.get("is_trial") else None),
-        ("Update", _UPDATE_STATES.get(state, state)),
-        ("Progress", None if progress is None else "{} %".format(progress)),
-        ("Automatic updates", _automatic(update)),
-        ("Last verified contact with the manufacturer", _contacted(found, update)),
-        ("Date and time", time_text(found.get("time"))),
-        ("Application", _application(found.get("application"))),
-    ]
-
-
-def _application(found: "dict[str, Any] | None") -> "str | None":
-    """Return which application runs and what it reports, None without one."""
-    if not found:
-        return None
-    text = "release {}, {}".format(found.get("release"), found.get("state"))
-    says = found.get("says")
-    return "{}: {}".format(text, says) if says else text
-
-
-def _contacted(found: "dict[str, Any]", update: "dict[str, Any]") -> str:
+def contacted(found: "dict[str, Any]", update: "dict[str, Any]") -> str:
     """Return when the device last verified a message of the manufacturer."""
     contact = found.get("last_contact")
     if contact is None:
@@ -148,18 +96,12 @@ def _contacted(found: "dict[str, Any]", update: "dict[str, Any]") -> str:
     return text
 
 
-def _withheld(update: "dict[str, Any]") -> str:
-    """Return a notice if the sources withhold what the manufacturer published, "" if not (UP-13)."""
-    kinds = [_WITHHELD.get(kind, kind) for kind in update.get("withheld") or []]
-    return notice(texts.WITHHELD.format(" and ".join(kinds))) if kinds else ""
-
-
-def _refused(update: "dict[str, Any]") -> str:
+def refused(update: "dict[str, Any]") -> str:
     found = update.get("last_error")
-    return notice("The last update was not installed. " + _in_words(found)) if found else ""
+    return notice("The last update was not installed. " + in_words(found)) if found else ""
 
 
-def _support(found: "dict[str, Any] | None") -> str:
+def support_section(found: "dict[str, Any] | None") -> str:
     if not found:
         return section(
             "Security updates",
@@ -181,16 +123,7 @@ def _support(found: "dict[str, Any] | None") -> str:
     return section("Security updates", body)
 
 
-def _events(events: "list[dict[str, Any]]") -> str:
-    if not events:
-        return ""
-    rows = [
-        "<li>" + escape(time_text(event.get("time")) + ": " + _in_words(event)) + "</li>" for event in events
-    ]
-    return section("Recent problems", "<ul>" + "".join(rows) + "</ul>")
-
-
-def _in_words(event: "dict[str, Any]") -> str:
+def in_words(event: "dict[str, Any]") -> str:
     """Return an error in plain words, with the number and facts that a support team asks for."""
     exact = "{}, number {}".format(event.get("text", ""), event.get("code", ""))
     words = texts.update_text(event.get("code"))
@@ -204,11 +137,11 @@ def support_period(
     rows = facts(
         (
             ("Date and time", time_text(found.get("time"))),
-            ("Last verified contact with the manufacturer", _contacted(found, {})),
+            ("Last verified contact with the manufacturer", contacted(found, {})),
         )
     )
-    body = _support(found.get("support")) + section("How the device knows the date", rows)
-    return _owner("Support period", "/support", info, found, body, problem)
+    body = support_section(found.get("support")) + section("How the device knows the date", rows)
+    return owner_page("Support period", "/support", info, found, body, problem)
 
 
 def updates(
@@ -231,15 +164,15 @@ def updates(
         install = _form("install", "Install now")
         body += section("An update is ready", _news(offered) + install, "notice")
     body += section(
-        "Automatic updates", "<p>" + escape(_automatic(update)) + "</p>" + _choices(update, problem, days)
+        "Automatic updates", "<p>" + escape(automatic(update)) + "</p>" + _choices(update, problem, days)
     )
     news = update.get("news")
     if news:
         body += section("The latest update that was installed", _news(news))
-    return _owner("Updates", "/updates", info, found, body + _refused(update), problem)
+    return owner_page("Updates", "/updates", info, found, body + refused(update), problem)
 
 
-def _automatic(update: "dict[str, Any]") -> str:
+def automatic(update: "dict[str, Any]") -> str:
     if not update.get("automatic", True):
         return (
             "Off. Updates wait until you install them on the page Updates. Until then security problems may not be"
@@ -302,7 +235,7 @@ def password(
         "<p>After the change, everyone who is signed in is signed out, including you. Sign in again with the new"
         " password.</p>"
     )
-    return _owner("Password", "/password", info, found, section("", hint + form), problem)
+    return owner_page("Password", "/password", info, found, section("", hint + form), problem)
 
 
 def reset(
@@ -330,7 +263,7 @@ def reset(
         + "> Erase everything that I saved on this device</label>"
         '<button class="danger" type="submit">Erase and restart</button></form>'
     )
-    return _owner("Factory reset", "/reset", info, found, section("", text + form), problem)
+    return owner_page("Factory reset", "/reset", info, found, section("", text + form), problem)
 
 
 def resetting() -> "tuple[str, ...]":
@@ -358,4 +291,4 @@ def licence_texts(
     for name, text in licences.TEXTS:
         # The texts contain no special character of HTML (a test checks it), so they are sent from flash as they are.
         parts += ["<section><h2>", name, "</h2><pre>", text, "</pre></section>"]
-    return _owner("Licences", "/licences", info, found, parts)
+    return owner_page("Licences", "/licences", info, found, parts)

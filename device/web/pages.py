@@ -8,7 +8,6 @@ from device.web.html import (
     NO_PROBLEM,
     NORMALISED,
     SHOW,
-    document,
     escape,
     facts,
     field,
@@ -166,19 +165,6 @@ def not_set_up() -> "tuple[str, ...]":
         '<p><a class="button" id="start" href="/setup">Set up</a></p>'
     )
     return page("Not set up yet", "", section("", text))
-
-
-def statement(info: "dict[str, Any]", content: "Any", around: "Surroundings" = NOTHING) -> "tuple[str, ...]":
-    """Return the statement of compliance with its hash (SC-05); `content` is the decoded JSON, or None."""
-    if content is None:
-        body = [notice("This device has no statement of compliance.")]
-    else:
-        marked = content.get("notice") if isinstance(content, dict) else None
-        body = [notice(str(marked)) if marked else "", "<section>"] + document(content) + ["</section>"]
-        hint = "SHA-256 of the signed statement. The manufacturer's archive lists the statement under the same value:"
-        digest = escape(info.get("statement_sha256") or "not known")
-        body.append(section("Fingerprint", "<p>" + hint + "</p><p><code>" + digest + "</code></p>"))
-    return page("Statement of compliance", title(info), [around.notice] + body, footer(), around.nav)
 
 
 def message(status_code: int, text: str) -> "tuple[str, ...]":

@@ -14,7 +14,7 @@ from device.compat import const
 from device.errors import FirstbootError, LifecycleError, PasswordError, RequestError
 from device.limits import SESSION_LIFE_S
 from device.owner import lifecycle, passwords, typed
-from device.web import answers, forms, meter, pages, sessions, texts
+from device.web import answers, forms, meter, pages, sessions, statement_page, texts
 from device.web.html import NO_PROBLEM, Problem
 from device.web.style import CSS
 
@@ -129,7 +129,7 @@ class Site:
         if "text/html" in request.headers.get("Accept", ""):
             content = None if payload is None else json.loads(payload)
             return answers.page(
-                pages.statement(self.device.public_info(), content, self.surroundings(request))
+                statement_page.statement(self.device.public_info(), content, self.surroundings(request))
             )
         if payload is None:
             return answers.refuse(request, 404, texts.http_text(404))

@@ -20,9 +20,11 @@ header p { margin: 0; color: var(--soft); font-weight: 600; }
 footer { padding-bottom: 2.5rem; color: var(--soft); font-size: .9rem; }
 h1 { font-size: 1.6rem; line-height: 1.25; margin: .2rem 0 1rem; }
 h2 { font-size: 1.1rem; margin: 0 0 .6rem; }
-section { background: var(--card); border: 1px solid var(--line); border-radius: .75rem;
+section, main > details { background: var(--card); border: 1px solid var(--line); border-radius: .75rem;
   padding: 1.1rem 1.2rem; margin: 0 0 1rem; }
 section > :last-child { margin-bottom: 0; }
+summary { cursor: pointer; color: var(--accent); font-weight: 600; }
+main > details[open] > summary { margin-bottom: .8rem; }
 dl + p { margin-top: .6rem; }
 p { margin: 0 0 .8rem; }
 a { color: var(--accent); }
@@ -43,8 +45,11 @@ input[type=text], input[type=password] { width: 100%; font: inherit; color: inhe
   border: 1px solid var(--soft); border-radius: .5rem; padding: .65rem .75rem; margin: 0 0 1rem; }
 select { font: inherit; color: inherit; background: var(--paper); border: 1px solid var(--soft);
   border-radius: .5rem; padding: .6rem .75rem; min-height: 2.75rem; margin: 0 .6rem .6rem 0; }
-nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: .2rem .4rem; margin: 0 0 1.2rem; padding: 0; }
-nav a { display: inline-block; padding: .4rem .6rem; border-radius: .5rem; }
+nav { display: flex; flex-wrap: wrap; gap: .2rem .4rem; margin: 0 0 1.2rem; }
+nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: .2rem .4rem; margin: 0; padding: 0; }
+nav a, nav summary { display: inline-block; padding: .6rem; border-radius: .5rem; }
+nav summary::after { content: " \\25BE"; }
+nav details[open] { flex-basis: 100%; }
 nav a[aria-current] { background: var(--card); color: var(--ink); font-weight: 600; text-decoration: none; }
 dl + form { margin-top: .9rem; }
 form + form { margin-top: .8rem; }
@@ -67,6 +72,7 @@ button.quiet { background: transparent; color: var(--accent); border: 1px solid 
 .notice { border-left: .35rem solid var(--accent); }
 .bad { border-left-color: var(--bad); }
 .state { font-weight: 700; }
+h2.state { font-size: 1.3rem; }
 .state.good { color: var(--good); }
 .state.warn { color: var(--warn); }
 .state.ended { color: var(--bad); }

@@ -184,4 +184,5 @@ UPDATES_DONE = {
     "off": "Automatic updates are off.",
     "postpone": "Automatic updates are paused.",
     "install": INSTALLING,
+    "check": "The device looks for an update now. Open this page again in a minute.",
 }

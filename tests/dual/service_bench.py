@@ -67,7 +67,8 @@ class Consent:
     def __init__(self):
         self.asked = False
         self.may = True
-        self.offered = []
+        self.offers = []
+        self.offered = None
         self.number = 0
 
     def is_asked(self, manifest):
@@ -77,7 +78,7 @@ class Consent:
         return self.may
 
     def offer(self, manifest):
-        self.offered.append(manifest.sequence_number)
+        self.offers.append(manifest.sequence_number)
 
     def waiting_sequence(self):
         return self.number

@@ -121,6 +121,41 @@ def test_the_running_release_is_offered_again_without_being_read_again():
     assert bench.installer.installed == [7], "its application set is missing"
 
 
+def test_only_a_clean_check_that_finds_nothing_newer_makes_a_unit_up_to_date():
+    bench = Bench()
+    bench.confirmed(7)
+    assert bench.service.up_to_date_s is None, "no check has ended"
+    bench.names(7)
+    bench.check()
+    assert bench.service.up_to_date_s == bench.trusted.time.now_s() > 0
+    bench.source.fails = ("support",)
+    assert isinstance(bench.check(), LinkError)
+    assert bench.service.up_to_date_s is not None, "a lost link proves nothing newer"
+    bench.source.fails = ()
+    bench.names(8)
+    bench.check()
+    assert bench.service.up_to_date_s is None, "the tracker names a newer release"
+
+
+def test_a_refused_or_waiting_or_untested_release_leaves_no_unit_up_to_date():
+    for case in ("refused", "waiting", "trial", "damaged record"):
+        bench = Bench()
+        bench.confirmed(7)
+        bench.names(7)
+        bench.check()
+        assert bench.service.up_to_date_s is not None
+        if case == "refused":
+            bench.offer(6)
+        elif case == "waiting":
+            bench.consent.offered = "release 8"
+        elif case == "trial":
+            bench.pending.is_trial = True
+        else:
+            bench.source.offered_support = b"damaged"
+        bench.check()
+        assert bench.service.up_to_date_s is None, case
+
+
 def test_a_running_release_that_is_offered_hides_no_error_of_the_same_check():
     bench = Bench()
     bench.offer(7)
@@ -224,12 +259,12 @@ def test_a_stored_release_is_staged_again_only_if_the_owner_asks():
     bench.offer()
     bench.pending.waits = True
     assert bench.check() is None
-    assert bench.pending.log == ["confirm"] and bench.consent.offered == [7]
+    assert bench.pending.log == ["confirm"] and bench.consent.offers == [7]
     assert not bench.service.is_restart_wanted and bench.installer.installed == []
     bench.consent.asked = True
     assert bench.check() is None
     assert bench.pending.log[-1] == "retry" and bench.service.is_restart_wanted
-    assert bench.consent.offered == [7] and bench.installer.installed == []
+    assert bench.consent.offers == [7] and bench.installer.installed == []
 
 
 def test_a_release_without_consent_is_not_installed():
@@ -250,7 +285,7 @@ def test_a_verdict_is_shown_and_offered_to_the_owner_only_if_the_owner_can_lift_
         assert isinstance(error, KnownBadError)
         assert error.fields == {"sequence": 7, "cause": trial_state.CAUSES[cause]}
         assert bench.pending.was_asked is asked
-        assert bench.consent.offered == ([7] if cause in trial_state.LIFTED_BY_OWNER else [])
+        assert bench.consent.offers == ([7] if cause in trial_state.LIFTED_BY_OWNER else [])
         assert bench.service._settled == {}, "the owner or time can change it"
 
 

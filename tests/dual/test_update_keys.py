@@ -180,7 +180,7 @@ class Bench:
             Profile(None, "1.0.0+1"),
             Releases(FakeImage(), NoApplication(), NothingPending(), self.progress),
             self.trusted,
-            None,
+            KeepsWaiting(),
             journal,
             Hooks(pause, lambda: True),
         )

@@ -16,6 +16,7 @@ from device.errors import DefectError, FirstbootError, LinkError, MemoryShortErr
 from device.factory import factory_port
 from device.web import server
 from simulator import virtual
+from simulator.ports.clock import SimClock
 
 sys.path.append(str(Path(__file__).parents[3] / "dual"))
 from factory_unit import Unit as FactoryUnit
@@ -55,7 +56,9 @@ def test_a_check_that_ends_unexpectedly_is_an_event_and_the_next_source_is_asked
         journal=SimpleNamespace(note=noted.append),
         releases=SimpleNamespace(pending=SimpleNamespace(is_trial=is_trial)),
     )
-    ports: Any = SimpleNamespace(say=lambda text: None, entropy=SimpleNamespace(random_bytes=bytes))
+    ports: Any = SimpleNamespace(
+        say=lambda text: None, entropy=SimpleNamespace(random_bytes=bytes), clock=SimClock()
+    )
 
     async def run() -> None:
         task = asyncio.ensure_future(Updater(service, sources, 60, ports, asyncio.Event()).run())

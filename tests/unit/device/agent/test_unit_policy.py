@@ -103,3 +103,27 @@ def test_up_06_switched_on_again_a_release_comes_at_once(machine: Machine) -> No
         return await runs(machine, 2)
 
     assert machine.live(script)["update"]["automatic"] is True
+
+
+def test_up_06_check_now_does_not_wait_for_the_interval(machine: Machine) -> None:
+    interval_s = made.CHECK_INTERVAL_S
+
+    async def script(one: Machine) -> tuple[int, float]:
+        async def waits() -> Any:
+            found = (await status(one))["update"]
+            wait_s = found["next_check_s"]
+            return found if found["up_to_date"] and wait_s is not None and wait_s < interval_s - 8 else None
+
+        before = await one.until("the middle of the wait", waits)
+        await owner_says(one, action="check")
+        start = asyncio.get_running_loop().time()
+
+        async def begins_again() -> Any:
+            found = (await status(one))["update"]["next_check_s"]
+            return found if found is not None and found >= interval_s - 3 else None
+
+        await one.until("the wait after the owner's check", begins_again)
+        return before["next_check_s"], asyncio.get_running_loop().time() - start
+
+    left_s, took_s = machine.live(script)
+    assert took_s < left_s, "the check would have come by itself"

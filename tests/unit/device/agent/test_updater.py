@@ -13,6 +13,7 @@ from device.agent.updater import Updater
 from device.limits import CHECK_INTERVAL_S
 from device.update import trial_state
 from simulator import virtual
+from simulator.ports.clock import SimClock
 
 
 class Reset(Exception):
@@ -43,7 +44,7 @@ def updater(pending: Pending) -> Updater:
         pending.log.append("reset")
         raise Reset
 
-    ports: Any = SimpleNamespace(say=pending.log.append, boot=SimpleNamespace(reset=reset))
+    ports: Any = SimpleNamespace(say=pending.log.append, boot=SimpleNamespace(reset=reset), clock=SimClock())
     service: Any = SimpleNamespace(releases=SimpleNamespace(pending=pending))
     return Updater(service, [], 60, ports, asyncio.Event())
 
@@ -86,6 +87,19 @@ def test_a_release_that_a_newer_one_replaced_meanwhile_is_not_staged_again() -> 
 
     watch(pending, replace)
     assert pending.log == ["restart: a release is tried again", "reset"]
+
+
+def test_the_end_of_the_wait_is_known_while_it_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> None:
+        waiting = updater(Pending(is_trial=False))
+        monkeypatch.setattr(waiting, "_pause_s", lambda: 60.0)
+        rest = asyncio.ensure_future(waiting._rest())
+        await asyncio.sleep(1)
+        assert waiting.service.next_check_ms == 60_000
+        await rest
+        assert waiting.service.next_check_ms is None
+
+    virtual.run(run())
 
 
 def test_the_wait_for_the_next_check_is_cut_into_pieces_that_the_board_bears(

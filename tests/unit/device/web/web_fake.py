@@ -55,7 +55,14 @@ class FakeDevice:
         }
         self.found["support"].update(published="2026-01-01", reason=None)
         self.found["update"].update(
-            is_stale=False, withheld=[], automatic=True, postponed_until=None, offered=None, news=None
+            is_stale=False,
+            up_to_date=None,
+            next_check_s=None,
+            withheld=[],
+            automatic=True,
+            postponed_until=None,
+            offered=None,
+            news=None,
         )
         self.press_needed = False
         self.calls: list[tuple[object, ...]] = []
@@ -108,6 +115,10 @@ class FakeDevice:
     def postpone(self, days: int) -> None:
         self._refuse()
         self.calls.append(("postpone", days))
+
+    def check_now(self) -> None:
+        self._refuse()
+        self.calls.append(("check",))
 
     def install_now(self) -> None:
         self._refuse()

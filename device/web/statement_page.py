@@ -1,0 +1,139 @@
+"""The statement of compliance as a text for people, with the lines of the printed one (SC-05).
+
+The maker signed the statement, and the unit verified it at its start. A form that this firmware does not know is shown
+as it is, item by item.
+"""
+
+from device.compat import const
+from device.errors import FirstbootError
+from device.records import support
+from device.web.html import details, document, escape, notice, page, section
+from device.web.pages import NOTHING, footer, title
+
+TYPE_CHECKING = const(0)
+if TYPE_CHECKING:
+    from typing import Any
+
+    from device.web.pages import Surroundings
+
+_REQUIREMENTS = {
+    "passwords": "Passwords (Schedule 1 paragraph 1)",
+    "reporting": "Information on how to report security issues (Schedule 1 paragraph 2)",
+    "support_period": "Information on minimum security update periods (Schedule 1 paragraph 3)",
+}
+_ROUTES = {
+    "schedule-1": "the security requirement in Schedule 1",
+    "schedule-2": "the deemed compliance condition in Schedule 2",
+    "label": "the deemed compliance condition in Schedule 2 for a product with a current label",
+}
+# The members of the document that the text shows completely.
+_SHOWN = (
+    "product",
+    "manufacturers",
+    "authorised_representatives",
+    "prepared_by",
+    "declaration",
+    "law",
+    "support_period",
+    "signatory",
+    "issue",
+    "notice",
+)
+
+
+def statement(info: "dict[str, Any]", content: "Any", around: "Surroundings" = NOTHING) -> "tuple[str, ...]":
+    """Return the page; `content` is the decoded JSON, None without a statement."""
+    body = [around.notice]
+    if content is None:
+        body.append(notice("This device has no statement of compliance."))
+    else:
+        marked = content.get("notice") if isinstance(content, dict) else None
+        body.append(notice(str(marked)) if marked else "")
+        try:
+            body += _text(content)
+        except (AttributeError, FirstbootError, IndexError, KeyError, TypeError, ValueError):
+            body += ["<section>"] + document(content) + ["</section>"]
+        hint = "SHA-256 of the signed statement. The manufacturer's archive lists the statement under the same value:"
+        digest = escape(info.get("statement_sha256") or "not known")
+        body.append(section("Fingerprint", "<p>" + hint + "</p><p><code>" + digest + "</code></p>"))
+    return page("Statement of compliance", title(info), body, footer(), around.nav)
+
+
+def _text(content: "dict[str, Any]") -> "list[str]":
+    body = []
+    for heading, lines in _items(content):
+        body.append(section(heading, "".join(["<p>" + escape(line) + "</p>" for line in lines])))
+    others = {name: content[name] for name in content if name not in _SHOWN}
+    if others:
+        body.append(details("Other particulars of the signed statement", "".join(document(others))))
+    return body
+
+
+def _items(content: "dict[str, Any]") -> "list[tuple[str, list[str]]]":
+    """Return (heading, lines) of each item of SI 2023/1007 Schedule 4 paragraph 1(1).
+
+    Raises AttributeError, IndexError, KeyError, SupportRecordError, TypeError, ValueError for another form.
+    """
+    product, signatory, issue = content["product"], content["signatory"], content["issue"]
+    return [
+        (
+            "Product",
+            [
+                "{} {}, {}.".format(product["brand"], product["model"], product["type"]),
+                "Batch: {}.".format(product["batch"]),
+            ],
+        ),
+        (
+            "Manufacturers and authorised representatives",
+            ["Manufacturer: {}, {}.".format(one["name"], one["address"]) for one in content["manufacturers"]]
+            + [
+                "Authorised representative: {}, {}.".format(one["name"], one["address"])
+                for one in content["authorised_representatives"]
+            ],
+        ),
+        ("Who prepared this statement", [content["prepared_by"]]),
+        ("Declaration", _declaration(content)),
+        ("Defined support period", _support(content["support_period"])),
+        (
+            "Signed",
+            [
+                "{}, {}.".format(signatory["name"], signatory["function"]),
+                "Signature: {}.".format(signatory["signature"]),
+            ],
+        ),
+        ("Place and date of issue", ["{}, {}.".format(issue["place"], _date(issue["date"]))]),
+    ]
+
+
+def _declaration(content: "dict[str, Any]") -> "list[str]":
+    declared = content["declaration"]
+    lines = [
+        declared["opinion"],
+        "The Regulations are made under the {}.".format(content["law"]["act"]),
+    ]
+    for name in sorted(declared["requirements"]):  # dict order means nothing on MicroPython
+        entry = declared["requirements"][name]
+        text = "{}: {}".format(_REQUIREMENTS[name], _ROUTES[entry["route"]])
+        if "standard" in entry:
+            standard = entry["standard"]
+            text += ", {} {} ({})".format(standard["number"], standard["version"], standard["date"])
+        if "label" in entry:
+            label = entry["label"]
+            text += ", {} {} number {}, valid until {}".format(
+                label["scheme"], label["level"], label["number"], _date(label["expires"])
+            )
+        lines.append(text + ".")
+    return lines
+
+
+def _support(period: "dict[str, Any]") -> "list[str]":
+    start = "from {} ".format(_date(period["start_date"])) if "start_date" in period else ""
+    end = period["end_date"]
+    length = period.get("length") or period["period"]
+    return ["{}, {}until {} ({}).".format(length, start, _date(end), end), period["sentence"]]
+
+
+def _date(text: str) -> str:
+    """Return "2031-03-31" as "31 March 2031". Raises SupportRecordError, TypeError, ValueError."""
+    year, month, day = [int(part) for part in text.split("-")]
+    return support.long_date_text(support.days_from_civil(year, month, day))
