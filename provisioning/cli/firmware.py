@@ -13,6 +13,8 @@ from provisioning.cli.errors import InputError
 from provisioning.cli.exit_codes import ExitCode
 from provisioning.cli.options import FirmwareOption, JsonOption
 from provisioning.cli.output import print_report, print_result
+from provisioning.file_system import replace_file
+from provisioning.firmware import sbom
 from provisioning.firmware.build import FirmwareBuild, build, build_rom
 from provisioning.firmware.frozen import VARIANTS
 from provisioning.firmware.rebuild import verify
@@ -75,7 +77,7 @@ def build_command(
     rom = build_rom(key_hash, root=tree, progress=_progress) if key_hash else None
     result: dict[str, str | int] = {"variant": variant, "image": str(firmware.image)}
     result |= {"sha256": firmware.sha256, "bytes": firmware.image.stat().st_size}
-    result["provenance"] = str(firmware.provenance)
+    result |= {"provenance": str(firmware.provenance), "sbom": str(firmware.sbom)}
     if rom is not None:
         result |= {"rom": str(rom.elf), "rom_sha256": rom.sha256, "rom_bytes": rom.size_bytes}
     print_result([(name, str(value)) for name, value in result.items()], result, is_json)
@@ -109,6 +111,32 @@ def size_command(
     document = {"variant": variant, "sha256": firmware.sha256, "sizes": dict(firmware.sizes)}
     document["ram"] = dict(firmware.ram)
     print_report(size_table(firmware), document, is_json)
+
+
+@app.command("sbom")
+def sbom_command(
+    variant: VariantOption = "release",
+    to: Annotated[
+        Path | None, typer.Option("--to", metavar="FILE", help="Also write the bill to this file.")
+    ] = None,
+    root: RootOption = None,
+    changed: FirmwareOption = None,
+    is_json: JsonOption = False,
+) -> None:
+    """Print the bill of materials of the firmware: every library that the linker put into it, with its licence.
+
+    The build writes it as CycloneDX 1.6 beside the image. The same firmware has the same bill, byte for byte. With
+    `--json`, the bill itself is printed.
+
+    Example: `firstboot firmware sbom --to 12.sbom.cdx.json`
+    """
+    firmware = build(variant, root=_tree(root, changed), progress=_progress)
+    document = sbom.read(firmware.sbom)
+    if to is not None:
+        replace_file(to, firmware.sbom.read_bytes())
+    rows = sbom.components_of(document)
+    lines = [f"{name:20}{version:22}{license_}" for name, version, license_ in rows]
+    print_report([*lines, f"firmware {firmware.sha256}, bill {firmware.sbom}"], document, is_json)
 
 
 @app.command("verify")

@@ -22,12 +22,14 @@ from provisioning.cli.options import JsonOption, LogOption
 from provisioning.cli.output import print_result
 from provisioning.cli.settings import with_settings
 from provisioning.cli.settings_fields import RelativeText
+from provisioning.file_system import replace_file
 from provisioning.keys.hss_signer import HssSigner
 from provisioning.keys.key_ring import KeyRing
 from provisioning.keys.signer import Signer
 from provisioning.keys.signers import open_signers
 from provisioning.product.product import Product, load_product
 from provisioning.release.application_set import build_set
+from provisioning.release.bill import BILL_NAME, bill_of
 from provisioning.release.image import ImageInfo, image_info
 from provisioning.release.log import LogEntry, ReleaseLog
 from provisioning.release.numbering import indices, now_text, older_image, report_highest, require_build
@@ -99,6 +101,15 @@ class SignSettings:
             " only the application. Without this option devices remove the application they have.",
         ),
     ] = None
+    sbom: Annotated[
+        Path | None,
+        typer.Option(
+            "--sbom",
+            metavar="FILE",
+            help="Bill of materials that `firstboot firmware build` wrote for this firmware. It is kept in the release,"
+            " and its SHA-256 in the release log.",
+        ),
+    ] = None
     is_json: JsonOption = False
 
 
@@ -125,13 +136,17 @@ def sign(settings: SignSettings) -> None:
         raise InputError(f"{settings.out} contains a release already. Name a new folder.")
     payload = settings.image.read_bytes()
     signers = _signers(settings)
-    signed = _sign(settings, load_product(settings.product), payload, signers)
+    bill = b"" if settings.sbom is None else bill_of(settings.sbom, payload, image_info(payload))
+    signed = _sign(settings, load_product(settings.product), payload, signers, bill)
+    if bill:
+        settings.out.mkdir(parents=True, exist_ok=True)
+        replace_file(settings.out / BILL_NAME, bill)  # before the envelope, whose folder is complete
     signed.release.save(settings.out)
     warn_of_few(signers)
     _report(signed, settings)
 
 
-def _sign(settings: SignSettings, ids: Product, payload: bytes, signers: list[Signer]) -> Signed:
+def _sign(settings: SignSettings, ids: Product, payload: bytes, signers: list[Signer], bill: bytes) -> Signed:
     """Number, build and log a release while the log is locked (rules 1 to 3)."""
     info = image_info(payload)
     releases = ReleaseLog(settings.log)
@@ -156,7 +171,7 @@ def _sign(settings: SignSettings, ids: Product, payload: bytes, signers: list[Si
             delta_from=older_image(settings.delta_from, number),
             app=app,
         )
-        entry = _log_entry(release, ids.class_id, info, signers)
+        entry = _log_entry(release, ids.class_id, info, signers, bill)
         releases.append(entry)  # before the envelope exists outside this process
     return Signed(release, entry, info, signers)
 
@@ -172,6 +187,7 @@ def _report(signed: Signed, settings: SignSettings) -> None:
         ("payload", f"{len(release.payload)} bytes, SHA-256 {entry.payload_sha256}"),
         *_delta_line(release),
         *_app_line(release, info, entry.sequence_number),
+        *([("bill of materials", f"SHA-256 {entry.sbom_sha256}")] if entry.sbom_sha256 else []),
         ("signed by", ", ".join(key_ids)),
     ]
     document: dict[str, Any] = {
@@ -228,7 +244,9 @@ def _app_line(release: Release, info: ImageInfo, number: int) -> list[tuple[str,
     return [("application", f"{len(release.app.content)} bytes, {how}")]
 
 
-def _log_entry(release: Release, class_id: bytes, info: ImageInfo, signers: Sequence[Signer]) -> LogEntry:
+def _log_entry(
+    release: Release, class_id: bytes, info: ImageInfo, signers: Sequence[Signer], bill: bytes
+) -> LogEntry:
     return LogEntry(
         class_id=class_id.hex(),
         sequence_number=release.sequence_number,
@@ -238,4 +256,5 @@ def _log_entry(release: Release, class_id: bytes, info: ImageInfo, signers: Sequ
         signed_at=now_text(),
         security_counter=info.security_counter,
         hss=indices(signers),
+        sbom_sha256=hashlib.sha256(bill).hexdigest() if bill else "",
     )

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from provisioning import file_system
-from provisioning.firmware import provenance, sizes
+from provisioning.firmware import provenance, sbom, sizes
 from provisioning.firmware.errors import FirmwareError
 from provisioning.firmware.frozen import (
     BOARD,
@@ -34,7 +34,9 @@ from provisioning.firmware.frozen import (
     test_module_names,
 )
 from provisioning.firmware.header import generated_texts, write_headers
+from provisioning.firmware.linked import linked
 from provisioning.firmware.sources import (
+    MICROPYTHON_VERSION,
     PINS,
     Progress,
     SourceTree,
@@ -42,7 +44,7 @@ from provisioning.firmware.sources import (
     sha256_file,
     source_tree,
 )
-from provisioning.firmware.toolchain import compiler, make, mpy_cross_path, require_tools
+from provisioning.firmware.toolchain import compiler, library_versions, make, mpy_cross_path, require_tools
 
 _IMAGE_KEY = re.compile(r"[0-9a-f]{64}(:0000000[12][0-9a-f]{112})?")  # as the ROM's Makefile takes it
 _RECIPE = 2  # raise when the way of building changes the bytes
@@ -62,6 +64,11 @@ class FirmwareBuild:
     sizes: Mapping[str, int]
     ram: Mapping[str, int]
     provenance: Path
+
+    @property
+    def sbom(self) -> Path:
+        """The bill of materials (CycloneDX), beside the provenance."""
+        return self.provenance.with_name(sbom.FILE_NAME)
 
 
 @dataclass(frozen=True)
@@ -172,6 +179,7 @@ class Firmware:
                 "variant": asdict(variant),
                 "mpy-cross": sha256_file(self.mpy_cross),
                 "provenance": 1,
+                "sbom": 1,
                 "ram": 1,
             }
         )
@@ -247,6 +255,7 @@ class Firmware:
             "ram": sizes.ram_by_part(map_text),
         }
         (work / "provenance.json").write_text(provenance.written(self._provenance(str(stored["sha256"]))))
+        (work / sbom.FILE_NAME).write_text(self._sbom(str(stored["sha256"]), map_text))
         (work / "build.json").write_text(json.dumps(stored, indent=1) + "\n")
 
     def _provenance(self, sha256: str) -> dict[str, Any]:
@@ -266,6 +275,21 @@ class Firmware:
                 **{f"frozen/{file.name}": sha256_file(file.path) for file in self.files},
                 **generated,
             },
+        )
+
+    def _sbom(self, sha256: str, map_text: str) -> str:
+        return sbom.written(
+            sbom.Contents(
+                variant=self.variant.name,
+                image_sha256=sha256,
+                linked=linked(map_text, self.tree.path, self.objects / "common"),
+                tree=self.tree,
+                ours=self.port_files,
+                frozen={file.name: sha256_file(file.path) for file in self.files},
+                versions=library_versions(),
+                tools={"arm-none-eabi-gcc": compiler(), "mpy-cross": MICROPYTHON_VERSION},
+                wrapped=re.findall(r"--wrap=(\w+)", (self.port / "Makefile").read_text()),
+            )
         )
 
 

@@ -52,6 +52,12 @@ def ram_by_part(map_text: str) -> dict[str, int]:
     return dict(sorted(totals.items()))
 
 
+def linked_objects(map_text: str) -> list[str]:
+    """Return the path of every object, or ARCHIVE(MEMBER), of which at least one byte is in flash or RAM; sorted."""
+    found = _input_sections(map_text, (*_CODE, *_RAM))
+    return sorted({where for _, size, where in found if size and where})
+
+
 def _ram_part(section: str, where: str) -> str:
     if section == ".bss.heap":
         return "python heap"

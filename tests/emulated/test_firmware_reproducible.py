@@ -4,10 +4,12 @@ import shutil
 import subprocess
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 
 from provisioning.firmware import build as building
+from provisioning.firmware import rebuild, sbom
 from provisioning.firmware.frozen import VARIANTS
-from provisioning.firmware.rebuild import verify
 from provisioning.firmware.sources import PINS, cache_folder, source_tree
 from tests.emulated.firmware_support import CHECKOUT, kit
 
@@ -34,7 +36,16 @@ def test_a_rebuild_in_another_folder_gives_the_same_firmware_and_rom(kit, tmp_pa
         pytest.skip("firmware: the pinned tarballs are not in the cache, only an unpacked tree")
     other = copy_checkout(CHECKOUT, tmp_path / "another-place-with-a-longer-name")
     built = kit.firmware("release")
-    verdict = verify(built.image, root=other, progress=str, record=built.provenance)
+    bills = []
+
+    def build_and_keep_the_bill(*arguments, **options):
+        made = building.build(*arguments, **options)
+        bills.append(made.sbom.read_text())
+        return made
+
+    monkeypatch.setattr(rebuild, "build", build_and_keep_the_bill)
+    verdict = rebuild.verify(built.image, root=other, progress=str, record=built.provenance)
+    assert bills == [built.sbom.read_text()]
     assert verdict.rebuilt_sha256 == built.sha256
     assert list(verdict.differences) == []
     hashes = ["0" * 64]
@@ -69,3 +80,13 @@ def test_the_image_names_no_folder_of_this_machine(kit):
     image = kit.firmware("release").image.read_bytes()
     assert str(CHECKOUT).encode() not in image
     assert b"/.cache/" not in image and b"/home/" not in image and b"/usr/" not in image
+
+
+def test_up_14_the_bill_of_the_firmware_is_valid_and_knows_every_licence(kit):
+    built = kit.firmware("release")
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(built.sbom.read_text()) is None
+    document = sbom.read(built.sbom)
+    assert sbom.image_sha256(document) == built.sha256
+    listed = {name: license_ for name, _, license_ in sbom.components_of(document)}
+    assert {"micropython", "lwip", "mbedtls", "p256-m", "littlefs", "microdot", "newlib"} <= set(listed)
+    assert [name for name, license_ in listed.items() if license_ == "not known"] == []

@@ -356,3 +356,39 @@ def test_inspect_says_what_a_unit_would_refuse(bench: Path, tmp_path: Path) -> N
     result = _run("inspect", tmp_path / "odd.suit")
     assert result.exit_code == 0, result.output
     assert "refuses it (216)" in result.output
+
+
+def _bill(path: Path, firmware: bytes) -> Path:
+    digest = sha256(firmware).hexdigest()
+    component = {"name": "firmware", "hashes": [{"alg": "SHA-256", "content": digest}]}
+    path.write_text(json.dumps({"bomFormat": "CycloneDX", "metadata": {"component": component}}))
+    return path
+
+
+def test_up_14_the_bill_of_a_release_is_kept_and_its_hash_logged(bench: Path, tmp_path: Path) -> None:
+    bill = _bill(tmp_path / "sbom.cdx.json", bytes(9000))
+    log = tmp_path / "log"
+    result = _sign(bench, "with-bill", log, "--sbom", bill, "--json")
+    assert result.exit_code == 0, result.output
+    digest = sha256(bill.read_bytes()).hexdigest()
+    assert (bench / "with-bill" / "sbom.cdx.json").read_bytes() == bill.read_bytes()
+    assert json.loads(result.stdout)["sbom_sha256"] == digest
+    assert [one.sbom_sha256 for one in ReleaseLog(log).entries()] == [digest]
+
+
+def test_up_14_a_bill_about_another_firmware_is_refused(bench: Path, tmp_path: Path) -> None:
+    bill = _bill(tmp_path / "sbom.cdx.json", bytes(9001))
+    log = tmp_path / "log"
+    result = _sign(bench, "other-bill", log, "--sbom", bill)
+    assert result.exit_code == 1
+    assert "is about another firmware" in result.output
+    assert not log.exists() and not (bench / "other-bill").exists()
+
+
+def test_an_entry_from_before_bills_of_materials_is_read(tmp_path: Path) -> None:
+    log = ReleaseLog(tmp_path / "log")
+    log.append(_entry(7))
+    line = json.loads(log.path.read_text())
+    del line["sbom_sha256"]
+    log.path.write_text(json.dumps(line) + "\n")
+    assert [one.sbom_sha256 for one in log.entries()] == [""]
