@@ -380,7 +380,7 @@ def test_up_14_a_bill_about_another_firmware_is_refused(bench: Path, tmp_path: P
     bill = _bill(tmp_path / "sbom.cdx.json", bytes(9001))
     log = tmp_path / "log"
     result = _sign(bench, "other-bill", log, "--sbom", bill)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "is about another firmware" in result.output
     assert not log.exists() and not (bench / "other-bill").exists()
 
