@@ -21,7 +21,7 @@ _SOURCES = (".c", ".s", ".S")
 
 @dataclass(frozen=True)
 class Linked:
-    """What a firmware was linked from. `sources`: names below the source tree. `archives`: file name to path."""
+    """The sources and archives of one firmware. `sources`: names below the source tree. `archives`: file name to path."""
 
     sources: Sequence[str]
     archives: Mapping[str, Path]
