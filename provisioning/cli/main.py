@@ -22,6 +22,7 @@ from provisioning.cli.commands import Command, CommandGroup
 
 GROUP: Final = "firstboot.commands"
 OWN: Final = {
+    "advisory": "provisioning.cli.advisory:app",
     "conformance": "provisioning.cli.conformance:app",
     "firmware": "provisioning.cli.firmware:app",
     "keys": "provisioning.cli.keys:app",

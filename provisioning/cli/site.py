@@ -116,6 +116,14 @@ class BuildSettings(DestinationSettings):
         list[Path] | None,
         typer.Option("--trust", metavar="FILE", help="Public key of the support role. --record needs it."),
     ] = None
+    advisories: Annotated[
+        Path | None,
+        typer.Option(
+            "--advisories",
+            metavar="DIR",
+            help="Security advisories (`firstboot advisory build`) for the site.",
+        ),
+    ] = None
     development: Annotated[
         bool,
         typer.Option(
@@ -161,6 +169,7 @@ def _site(settings: BuildSettings) -> Site:
         _bills(settings.bill or [], products),
         DeviceRecords(records, trusted_keys(settings.trust or [], "support")),
         settings.development,
+        settings.advisories,
     )
 
 

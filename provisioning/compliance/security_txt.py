@@ -38,8 +38,13 @@ class SecurityTxt:
     canonical: str
 
 
-def make_security_txt(contacts: Sequence[str], policy: str, canonical: str, today: dt.date) -> bytes:
-    """Return the file, valid for LIFETIME_DAYS. Raises SecurityTxtError for fields that RFC 9116 does not allow."""
+def make_security_txt(
+    contacts: Sequence[str], policy: str, canonical: str, today: dt.date, csaf: str = ""
+) -> bytes:
+    """Return the file, valid for LIFETIME_DAYS. Raises SecurityTxtError for fields that RFC 9116 does not allow.
+
+    `csaf`: address of the metadata of the advisories (CSAF 2.0 section 7.1.8); empty without any.
+    """
     expires = dt.datetime.combine(today + dt.timedelta(LIFETIME_DAYS), dt.time(), dt.UTC)
     lines = [f"Contact: {contact}" for contact in contacts]
     lines += [
@@ -47,6 +52,7 @@ def make_security_txt(contacts: Sequence[str], policy: str, canonical: str, toda
         "Preferred-Languages: en",
         f"Canonical: {canonical}",
         f"Policy: {policy}",
+        *([f"CSAF: {csaf}"] if csaf else []),
     ]
     data = ("\r\n".join(lines) + "\r\n").encode()
     check_security_txt(data, today)
@@ -64,8 +70,8 @@ def check_security_txt(data: bytes, today: dt.date, *, alarm_days: int = 0) -> S
             raise SecurityTxtError(f"security.txt has {name} more than once")
     if not all(value.startswith(SCHEMES) for value in fields["Contact"]):
         raise SecurityTxtError("a Contact of security.txt is not an https, mailto or tel address")
-    for name in ("Policy", "Canonical"):
-        if not all(value.startswith("https://") for value in fields[name]):
+    for name in ("Policy", "Canonical", "Csaf"):
+        if not all(value.startswith("https://") for value in fields.get(name, [])):
             raise SecurityTxtError(f"{name} of security.txt must be an https address")
     expires = _expires(fields["Expires"][0])
     now = dt.datetime.combine(today, dt.time(), dt.UTC)

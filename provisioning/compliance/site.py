@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 from device.records.support import days_from_civil, sentence
 from provisioning.compliance import coverage, plain
+from provisioning.compliance.advisory_copy import AdvisoryError, require_all
 from provisioning.compliance.archive import Archive, ArchiveError, slug
 from provisioning.compliance.check import REGISTER, STATEMENTS
 from provisioning.compliance.device_record import NO_RECORDS, DeviceRecords, record_problems
@@ -69,6 +70,7 @@ RESERVED: Final = frozenset(
         "products",
         "statements",
         "records",
+        "advisories",
         ".well-known",
         REGISTER,
     }
@@ -97,6 +99,7 @@ class Site:
     bills: Mapping[str, bytes] | None = None  # bill of materials (CycloneDX) by model
     device: DeviceRecords = NO_RECORDS  # the support records that devices get
     is_development: bool = False  # placeholders are allowed, and the pages say so
+    advisories: Path | None = None  # a folder of `firstboot advisory build`
 
 
 def build_site(site: Site) -> list[Evidence]:
@@ -151,8 +154,11 @@ def _publish(site: Site, draft: Path) -> None:
             raise LedgerError(
                 f"{site.out} exists but has no {REGISTER}: it is not a site that this command built"
             )
+        require_all(site.out, site.advisories)
         policy = policy_path(site.products[0], site.base_url) or ""
         write_pages(site, draft, policy, now, history(trial.lines()))
+    except AdvisoryError as error:
+        raise SiteError([cited(str(error), "RP-09")]) from None
     except (LedgerError, RegisterError) as error:
         raise SiteError([cited(str(error), "SP-02")]) from None
     found = check_site(draft, site.base_url, site.today)

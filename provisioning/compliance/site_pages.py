@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from device.records.support import days_from_civil, sentence
 from provisioning.compliance import coverage
+from provisioning.compliance.advisory_copy import METADATA, copy_advisories
 from provisioning.compliance.archive import Archive, Archived, slug
 from provisioning.compliance.check import SECURITY_TXT, STATEMENTS
 from provisioning.compliance.forms import date_words, environment
@@ -41,7 +42,7 @@ def write_pages(
     """Write every page, the style sheet, security.txt and a copy of the archive into `draft`.
 
     `policy`: path of the reporting page; `now` and `register`: what the support register holds with this build.
-    Raises ArchiveError, LedgerError, SecurityTxtError, OSError.
+    Raises ArchiveError, LedgerError, SecurityTxtError, AdvisoryError, OSError.
     """
     first = site.products[0]
     archive = Archive(site.archive)
@@ -54,7 +55,12 @@ def write_pages(
     write(draft, "style.css", (TEMPLATES / "style.css").read_bytes())
     canonical = site.base_url + SECURITY_TXT
     contact = first.contact
-    write(draft, SECURITY_TXT, make_security_txt([contact.report], contact.policy, canonical, site.today))
+    csaf = ""
+    if site.advisories is not None:
+        copy_advisories(site.advisories, draft)
+        csaf = site.base_url + METADATA
+    security_txt = make_security_txt([contact.report], contact.policy, canonical, site.today, csaf)
+    write(draft, SECURITY_TXT, security_txt)
     _copy_archive(archive, draft / STATEMENTS)
 
 
@@ -70,6 +76,7 @@ def _common(
     return {
         "maker": first.manufacturer.name,
         "is_development": site.is_development,
+        "has_advisories": site.advisories is not None,
         "policy_path": policy,
         "base_url": site.base_url,
         "products": [

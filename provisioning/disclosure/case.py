@@ -29,6 +29,7 @@ AWARE: Final = "aware"
 FILED: Final = "filed"
 EMBARGO: Final = "embargo"
 ERASED: Final = "erased"
+ADVISORY: Final = "advisory"
 PROMISE: Final = "promise"
 
 QUEUED: Final = "queued"
@@ -77,6 +78,9 @@ class Case:
     aware_s: dict[str, int] = field(default_factory=dict)  # kind of CRA duty -> awareness
     filed: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
     embargo: Mapping[str, Any] = field(default_factory=dict)
+    is_confirmed: bool | None = None  # None: nobody has decided yet
+    public_version: int | None = None  # the version with which the embargo ended
+    advisories: list[Event] = field(default_factory=list)  # the texts for the public, oldest first
     events: list[Event] = field(default_factory=list)
 
     def informed_s(self, reporter: str, purpose: str | None = None) -> int | None:
@@ -135,6 +139,8 @@ def _filed(case: Case, event: Event) -> None:
 
 def _embargo(case: Case, event: Event) -> None:
     case.embargo = event.facts
+    if case.published_s is None:
+        case.public_version = event.version if event.facts.get("is_lifted", False) else None
 
 
 def _step(case: Case, event: Event) -> None:
@@ -144,10 +150,13 @@ def _step(case: Case, event: Event) -> None:
     if step is Step.TRIAGE:
         case.triage = event.facts
         case.title = event.facts.get("title") or case.title
+    elif step in (Step.CONFIRM, Step.REJECT):
+        case.is_confirmed = step is Step.CONFIRM
     elif step is Step.RESOLVE:
         case.fix, case.fixed_s = event.facts, event.time_s
     elif step is Step.PUBLISH:
         case.published_s = event.time_s
+        case.public_version = case.public_version or event.version
     elif step is Step.MERGE:
         case.merged_into = event.facts["into"]
 
@@ -161,6 +170,7 @@ _APPLY: Final[dict[str, Callable[[Case, Event], None]]] = {
     AWARE: _aware,
     FILED: _filed,
     EMBARGO: _embargo,
+    ADVISORY: lambda case, event: case.advisories.append(event),
     ERASED: lambda case, event: None,
     **{str(step): _step for step in Step},
 }

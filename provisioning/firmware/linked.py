@@ -21,7 +21,10 @@ _SOURCES = (".c", ".s", ".S")
 
 @dataclass(frozen=True)
 class Linked:
-    """The sources and archives of one firmware. `sources`: names below the source tree. `archives`: file name to path."""
+    """The sources and archives of one firmware.
+
+    `sources`: names below the source tree. `archives`: file name to path.
+    """
 
     sources: Sequence[str]
     archives: Mapping[str, Path]

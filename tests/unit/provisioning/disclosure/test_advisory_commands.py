@@ -1,0 +1,100 @@
+"""`firstboot advisory` as a maker runs it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from provisioning.cli import advisory, report
+from tests.unit.provisioning.disclosure.cases_bench import PRODUCT_FILE
+
+BY = ("--by", "E. Example")
+PUBLIC = ("--product", str(PRODUCT_FILE), "--base-url", "https://example.com/")
+
+
+class Maker:
+    """The commands in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.cases = ("--cases", str(folder / "reports.db"))
+        (folder / "what.txt").write_text("A reset leaves data.\n")
+        (folder / "action.txt").write_text("Install 1.2.1.\n")
+
+    def report(self, *arguments: object, text: str | None = None) -> Any:
+        done = CliRunner().invoke(report.app, [*map(str, arguments), *self.cases, "--json"], input=text)
+        assert done.exit_code == 0, done.output
+        return json.loads(done.stdout)
+
+    def run(self, *arguments: object, code: int = 0) -> Result:
+        done = CliRunner().invoke(advisory.app, [*map(str, arguments), *self.cases])
+        assert done.exit_code == code, done.output
+        return done
+
+    def write(self, case: str, *more: object, code: int = 0) -> Result:
+        texts = ("--description", self.folder / "what.txt", "--action", self.folder / "action.txt")
+        return self.run("write", case, *BY, "--reason", "first text", *texts, *more, code=code)
+
+    def build(self, *more: object, code: int = 0) -> Result:
+        return self.run("build", *PUBLIC, "--out", self.folder / "public", *more, code=code)
+
+    def confirmed(self) -> str:
+        case = str(self.report("add", "--message", "-", *BY, text="The reset leaves data.\n")["case"])
+        self.report("acknowledge", case, *BY)
+        self.report(
+            "triage", case, *BY, "--title", "Reset leaves data", "--reason", "log", "--version", "1.2.0"
+        )
+        self.report("confirm", case, *BY, "--reason", "seen")
+        return case
+
+
+@pytest.fixture
+def maker(tmp_path: Path) -> Maker:
+    made = Maker(tmp_path)
+    made.report("init")
+    made.report("promise", "--product", PRODUCT_FILE, *BY)
+    return made
+
+
+def test_from_a_case_to_a_page_and_a_document(maker: Maker) -> None:
+    case = maker.confirmed()
+    written = json.loads(maker.write(case, "--cve", "CVE-2026-12345", "--json").stdout)
+    assert (written["advisory"], written["is_public"], written["revision"]) == ("SA-2026-0001", False, 0)
+    draft = json.loads(maker.run("show", case, *PUBLIC).stdout)
+    assert draft["document"]["tracking"]["status"] == "draft"
+    assert json.loads(maker.build("--json").stdout)["drafts"] == 1
+    assert not list((maker.folder / "public").rglob("sa-*"))
+    maker.report("resolve", case, *BY, "--release", "1.2.1")
+    maker.report("publish", case, *BY, "--link", "https://example.com/advisories/sa-2026-0001.html")
+    assert json.loads(maker.build("--json").stdout)["advisories"] == ["SA-2026-0001"]
+    page = (maker.folder / "public/advisories/sa-2026-0001.html").read_text()
+    assert "CVE-2026-12345" in page and "Install 1.2.1." in page
+
+
+def test_a_case_under_embargo_is_not_in_the_export_either(maker: Maker) -> None:
+    case = maker.confirmed()
+    maker.write(case)
+    maker.report("export", "--to", maker.folder / "cases.json")
+    assert "leaves data" not in (maker.folder / "cases.json").read_text()
+
+
+def test_a_wrong_cve_number_is_refused_and_nothing_is_recorded(maker: Maker) -> None:
+    case = maker.confirmed()
+    before = maker.report("show", case)["version"]
+    assert "is not a CVE number" in maker.write(case, "--cve", "2026-1", code=2).output
+    assert maker.report("show", case)["version"] == before
+
+
+def test_an_address_without_https_is_refused(maker: Maker) -> None:
+    out = ("--out", maker.folder / "public")
+    done = maker.run("build", "--product", PRODUCT_FILE, "--base-url", "http://example.com/", *out, code=2)
+    assert "https" in done.output and not (maker.folder / "public").exists()
+
+
+def test_a_case_without_a_text_has_nothing_to_show(maker: Maker) -> None:
+    case = maker.confirmed()
+    assert "has no text for the public" in maker.run("show", case, *PUBLIC, code=2).output
