@@ -37,7 +37,7 @@ _CHANGES: Final = {
 
 
 class Justification(StrEnum):
-    """The reasons for which a product is not affected (CSAF 2.0 section 3.2.3.5.2, the status justifications of VEX)."""
+    """The reasons for which a product is not affected (CSAF 2.0 section 3.2.3.5, as in VEX)."""
 
     COMPONENT = "component_not_present"
     CODE = "vulnerable_code_not_present"
