@@ -73,7 +73,7 @@ class WriteSettings:
 @app.command("write")
 @with_settings(WriteSettings, "advisory.write")
 def write(settings: WriteSettings) -> None:
-    """Record the text for the public in a triaged case. --reason is the change, in one line. Nothing is published by it.
+    """Record the text for the public in a triaged case; --reason names the change. Nothing is published by it.
 
     A later text replaces the earlier one. If the case is public, it becomes the next revision of the advisory.
 
