@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from provisioning.cli.commands import CommandGroup
+from provisioning.cli.release_affected import affected_command
 from provisioning.cli.release_image import image_command
 from provisioning.cli.release_inspect import inspect, verify
 from provisioning.cli.release_publish import publish_command
@@ -27,6 +28,7 @@ app.command("record")(record_command)
 app.command("publish")(publish_command)
 app.command()(inspect)
 app.command()(verify)
+app.command("affected")(affected_command)
 
 for old, new in (
     ("init", "firstboot keys init"),

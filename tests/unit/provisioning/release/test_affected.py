@@ -1,0 +1,198 @@
+"""`firstboot release affected`: releases by component or CVE, units by report."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from device.suit import report
+from provisioning.cli.release import app
+from provisioning.product.product import load_product
+from provisioning.registry.registry import Registry
+from provisioning.release.affected import matches
+from provisioning.release.log import LogEntry, ReleaseLog
+from provisioning.servers.report_log import ReportLog
+from tests.unit.provisioning.registry.registry_bench import finish
+
+ROOT = Path(__file__).resolve().parents[4]
+PRODUCT_FILE = ROOT / "examples" / "product" / "product.toml"
+PRODUCT = load_product(PRODUCT_FILE)
+
+
+class Maker:
+    """A folder with a release log, release folders and advisories."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.log = ReleaseLog(folder / "releases.jsonl")
+        self.advisories = folder / "public"
+        self.advisories.mkdir()
+
+    def release(self, number: int, version: str, *components: tuple[str, str], has_bill: bool = True) -> None:
+        """Log a release; its bill of materials lists these components."""
+        bill = {
+            "bomFormat": "CycloneDX",
+            "metadata": {"component": {"hashes": [{"alg": "SHA-256", "content": "00"}]}},
+            "components": [{"name": name, "version": text} for name, text in components],
+            "serialNumber": str(number),
+        }
+        data = json.dumps(bill).encode()
+        folder = self.folder / "releases" / f"release-{number}"
+        folder.mkdir(parents=True)
+        if has_bill:
+            (folder / "sbom.cdx.json").write_bytes(data)
+        self.log.append(
+            LogEntry(
+                PRODUCT.class_id.hex(), number, version, "aa", "bb", "2026-12-01T00:00:00+00:00",
+                sbom_sha256=hashlib.sha256(data).hexdigest() if has_bill else "",
+            )
+        )  # fmt: skip
+
+    def advisory(self, cve: str, affected: list[str], fixed: list[str]) -> None:
+        """Publish an advisory with these versions."""
+        branches = [
+            {"category": "product_version", "name": one, "product": {"product_id": one, "name": one}}
+            for one in [*affected, *fixed]
+        ]
+        status = {"known_affected": affected, "fixed": fixed} if affected else {"known_not_affected": fixed}
+        document = {
+            "product_tree": {"branches": [{"category": "vendor", "name": "x", "branches": branches}]},
+            "vulnerabilities": [{"cve": cve, "product_status": status}],
+        }
+        (self.advisories / "sa.json").write_text(json.dumps(document))
+
+    def run(self, what: str, *more: object, code: int = 0) -> Result:
+        words = [what, "--product", PRODUCT_FILE, "--log", self.log.path, *more]
+        done = CliRunner().invoke(app, ["affected", *map(str, words)])
+        assert done.exit_code == code, done.output
+        return done
+
+    def ask(self, what: str, *more: object) -> Any:
+        return json.loads(self.run(what, *more, "--json").stdout)
+
+    def by_bills(self, what: str, *more: object) -> Any:
+        return self.ask(what, "--bills", self.folder / "releases", *more)
+
+    def by_advisories(self, what: str) -> Any:
+        return self.ask(what, "--advisories", self.advisories)
+
+
+@pytest.fixture
+def maker(tmp_path: Path) -> Maker:
+    return Maker(tmp_path)
+
+
+def versions(entries: list[dict[str, Any]]) -> list[str]:
+    return [str(one["version"]) for one in entries]
+
+
+def test_a_component_and_its_version_name_the_releases_that_contain_it(maker: Maker) -> None:
+    maker.release(1, "1.0.0+1", ("lwip", "2.2.0"))
+    maker.release(2, "1.1.0+2", ("lwip", "2.2.1"))
+    maker.release(3, "1.2.0+3", ("lwip", "2.2.2"))
+    found = maker.by_bills("lwip@2.2.1")
+    assert versions(found["affected"]) == ["1.1.0+2"]
+    assert found["fix"]["version"] == "1.2.0+3"
+    assert versions(maker.by_bills("lwip")["affected"]) == ["1.0.0+1", "1.1.0+2", "1.2.0+3"]
+
+
+def test_a_release_without_a_bill_is_unknown_and_no_fix(maker: Maker) -> None:
+    maker.release(1, "1.0.0+1", ("lwip", "2.2.1"))
+    maker.release(2, "1.1.0+2", has_bill=False)
+    found = maker.by_bills("lwip@2.2.1")
+    assert (versions(found["unknown"]), found["fix"]) == (["1.1.0+2"], None)
+
+
+def test_a_component_that_no_bill_has_is_refused(maker: Maker) -> None:
+    maker.release(1, "1.0.0+1", ("lwip", "2.2.1"))
+    done = maker.run("lwipp", "--bills", maker.folder / "releases", code=2)
+    assert "no bill has a component 'lwipp'; they have lwip" in done.output
+
+
+def test_a_cve_of_an_advisory_names_the_releases(maker: Maker) -> None:
+    for number, version in ((1, "1.0.0+1"), (2, "1.0.1+2"), (3, "1.0.2+3")):
+        maker.release(number, version)
+    maker.advisory("CVE-2026-12345", ["1.0.0"], ["1.0.1"])
+    found = maker.by_advisories("CVE-2026-12345")
+    assert (versions(found["affected"]), found["fix"]["version"]) == (["1.0.0+1"], "1.0.1+2")
+
+
+def test_a_cve_that_does_not_affect_the_product_affects_no_release(maker: Maker) -> None:
+    maker.release(1, "1.0.0+1")
+    maker.advisory("CVE-2026-12345", [], ["1.0.0"])
+    assert maker.by_advisories("CVE-2026-12345")["affected"] == []
+
+
+def test_a_cve_without_an_advisory_is_refused(maker: Maker) -> None:
+    maker.release(1, "1.0.0+1")
+    done = maker.run("CVE-2026-12345", "--advisories", maker.advisories, code=2)
+    assert "no advisory in" in done.output
+
+
+@pytest.mark.parametrize(
+    "text", ["[", "[]", '{"vulnerabilities": 7}', '{"vulnerabilities": [], "product_tree": []}']
+)
+def test_a_damaged_document_is_an_error_and_not_silence(maker: Maker, text: str) -> None:
+    (maker.advisories / "sa.json").write_text(text)
+    maker.release(1, "1.0.0+1")
+    done = maker.run("CVE-2026-12345", "--advisories", maker.advisories, code=2)
+    assert "sa.json is not a CSAF document" in done.output or "no advisory in" in done.output
+
+
+@pytest.mark.parametrize("option", ["--bills", "--advisories"])
+def test_the_source_of_the_answer_must_be_given(maker: Maker, option: str) -> None:
+    what = "CVE-2026-12345" if option == "--advisories" else "lwip"
+    assert option in maker.run(what, code=2).output
+
+
+@pytest.mark.parametrize(
+    ("version", "text", "is_match"),
+    [
+        ("1.2.0+4", "1.2.0", True),
+        ("1.2.0+4", "1.2.0+4", True),
+        ("1.2.0+4", "1.2", False),
+        ("1.9.0+4", "vers:generic/<1.10.0", True),
+        ("1.10.0+4", "vers:generic/<1.10.0", False),
+        ("text", "vers:generic/<1.10.0", False),
+        ("1.2.0+4", "vers:all/*", True),
+    ],
+)
+def test_a_version_is_compared_with_versions_and_ranges(version: str, text: str, is_match: bool) -> None:
+    assert matches(version, {text}) is is_match
+
+
+def test_up_08_batches_and_units_are_counted_from_the_registry(maker: Maker) -> None:
+    maker.release(1, "1.0.0+0", ("lwip", "2.2.1"))
+    maker.release(2, "1.0.1+2", ("lwip", "2.2.2"))
+    registry = Registry.create(maker.folder / "registry.db")
+    for number, (batch, model) in enumerate((("B1", PRODUCT.model), ("X1", "another model"))):
+        registry.open_batch(batch, model, bytes(32), is_development=False)
+        finish(registry, number, f"code{number}", batch=batch)
+    registry.close()
+    units = maker.by_bills("lwip@2.2.1", "--registry", maker.folder / "registry.db")["units"]
+    assert (units["running_affected"], units["by_batch"]) == (1, {"B1": 1})
+    assert (units["needing_fix"], units["with_fix"], units["seconds_to_95_percent"]) == (1, 0, None)
+
+
+def test_up_08_reports_of_the_server_count_and_a_missing_file_is_refused(maker: Maker) -> None:
+    maker.release(1, "1.0.0+0", ("lwip", "2.2.1"))
+    maker.release(2, "1.0.1+2", ("lwip", "2.2.2"))
+    registry = Registry.create(maker.folder / "registry.db")
+    registry.open_batch("B1", PRODUCT.model, bytes(32), is_development=False)
+    unit = finish(registry, 1, "code1")
+    registry.close()
+    claim = report.Report(report.NO_REFERENCE, None, bytes(32), "1.0.1+2", 2, 0, False, {})
+    signed_s = 1_796_083_200  # 2026-12-01, as in the log
+    path = maker.folder / "reports.jsonl"
+    log = ReportLog(path, now=lambda: signed_s + 3600)
+    log.append(unit.device_id.hex(), "coap", report.encode(claim))
+    place = ("--registry", maker.folder / "registry.db", "--reports")
+    units = maker.by_bills("lwip@2.2.1", *place, path)["units"]
+    assert (units["with_fix"], units["running_affected"], units["seconds_to_95_percent"]) == (1, 0, 3600)
+    bills = ("--bills", maker.folder / "releases")
+    assert "--reports" in maker.run("lwip", *bills, *place, maker.folder / "none", code=2).output
