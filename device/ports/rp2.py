@@ -6,7 +6,7 @@ How the ports use the chip (docs/porting.md has the whole list, and the gaps):
    partitions that hold code nor these ROM calls, so a product's build brings the C module `_fbrp2`:
        slot() -> 0 or 1                      the running slot
        is_trial() -> bool                    not bought yet
-       image() -> (digest 32 bytes, (major, minor, revision, build))
+       image() -> (digest 32 bytes, (major, minor, 0, build)), as device/codec/rp2350_image.py reads them
        flash(slot) -> block device           the slot as a whole, 4096-byte blocks, 256-byte pages
        buy()                                 OSError when the boot ROM refuses
        reboot_into(slot)                     does not return; OSError when the boot ROM refuses the image
@@ -22,14 +22,17 @@ import _fbrp2
 import machine
 import rp2
 
+from device.codec.rp2350_image import parse_rp2350_image
 from device.compat import const
-from device.errors import EntropyError, FlashError, ImageFormatError
+from device.errors import EntropyError, FlashError
 from device.layout import RESET_EXTERNAL, RESET_POWER_ON, RESET_WATCHDOG
 from device.ports.slots import FACTS_BYTES, SECTOR_BYTES, SlotBoot, SlotFlash
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from typing import Any, Callable, NoReturn
+
+    from device.codec.rp2350_image import Rp2350Image
 
 PAGE_BYTES = 256  # the flash chip programs whole pages; see blocks.py rule 3
 DEVICE_BYTES = 64 * SECTOR_BYTES
@@ -86,12 +89,9 @@ class Rp2Boot(SlotBoot):
         self.is_button_held = rp2.bootsel_button() == 1
         self._watchdog = machine.WDT(timeout=WATCHDOG_MS)
 
-    def parse_image(self, read: "Callable[[int, int], bytes]", limit: int) -> "NoReturn":
-        """Refuse every image: a reader of the boot ROM's blocks is missing, so no update is staged.
-
-        Raises ImageFormatError.
-        """
-        raise ImageFormatError(reason="no reader for this chip's images")
+    def parse_image(self, read: "Callable[[int, int], bytes]", limit: int) -> "Rp2350Image":
+        """Return the facts of an image with the boot ROM's blocks. Raises ImageFormatError."""
+        return parse_rp2350_image(read, limit)
 
     def is_button_pressed(self) -> bool:
         """False: BOOTSEL cannot be read while code runs from the flash."""

@@ -5,7 +5,17 @@ import sys
 import types
 
 import pytest
+import test_rp2350_image  # tests/dual is on the path
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import (
+    Prehashed,
+    decode_dss_signature,
+    encode_dss_signature,
+)
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from device.codec.rp2350_image import parse_rp2350_image
 from device.errors import FlashError, ImageFormatError
 from device.layout import MARK_CONFIRMED
 from device.update.slots import BootState
@@ -125,7 +135,44 @@ def test_slots_of_different_sizes_are_refused(chip: Chip) -> None:
         start(chip)
 
 
-def test_an_update_is_refused_while_no_reader_knows_the_chips_images(chip: Chip) -> None:
+def test_an_image_in_the_other_slot_is_read_by_the_boot_roms_blocks(chip: Chip) -> None:
+    payload, digest = test_rp2350_image.signed()
     flash, boot, _ = start(chip)
-    with pytest.raises(ImageFormatError, match="no reader"):
+    chip.slots[1].data[: len(payload)] = payload
+    info = BootState(flash, flash.layout, boot.parse_image).image(1, len(payload))
+    assert (info.digest, info.version) == (digest, (2, 0, 0, 2))
+
+
+def test_an_image_without_blocks_is_refused(chip: Chip) -> None:
+    flash, boot, _ = start(chip)
+    with pytest.raises(ImageFormatError, match="no block"):
         BootState(flash, flash.layout, boot.parse_image).image(1, 4096)
+
+
+def public_numbers(point: bytes) -> ec.EllipticCurvePublicKey:
+    """Return a secp256k1 key from the block's 64 bytes: x and y, big endian."""
+    return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256K1(), b"\x04" + point)
+
+
+def test_the_digest_that_the_reader_returns_is_the_one_that_the_signature_covers() -> None:
+    key = ec.generate_private_key(ec.SECP256K1())
+    point = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)[1:]
+
+    def sign(digest: bytes) -> bytes:
+        r, s = decode_dss_signature(key.sign(digest, ec.ECDSA(Prehashed(hashes.SHA256()))))
+        return point + r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+    data, _ = test_rp2350_image.signed(sign=sign)
+    found = parse_rp2350_image(lambda offset, length: data[offset : offset + length], len(data))
+    halves = [int.from_bytes(found.signature[at : at + 32], "big") for at in (0, 32)]
+    public_numbers(found.public_key).verify(
+        encode_dss_signature(*halves), found.digest, ec.ECDSA(Prehashed(hashes.SHA256()))
+    )
+
+
+@pytest.mark.parametrize("at", [0, 300, 4095, 4096 + 16])
+def test_a_change_of_code_or_version_changes_the_digest(at: int) -> None:
+    data, digest = test_rp2350_image.signed()
+    other = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+    found = parse_rp2350_image(lambda offset, length: other[offset : offset + length], len(other))
+    assert found.digest != digest
