@@ -19,6 +19,7 @@ from provisioning.cli.report_decide import (
 from provisioning.cli.report_drill import run_drill
 from provisioning.cli.report_due import due_items
 from provisioning.cli.report_duties import aware, embargo, filed, worksheet
+from provisioning.cli.report_erase import erase_reporter
 from provisioning.cli.report_intake import held_mails, intake
 from provisioning.cli.report_mail import outbox_command, send, settle_mail
 from provisioning.cli.report_serve import serve_form
@@ -63,6 +64,7 @@ app.command("due")(due_items)
 app.command()(send)
 app.command("outbox")(outbox_command)
 app.command("settle-mail")(settle_mail)
+app.command("erase")(erase_reporter)
 app.command()(export)
 app.command()(checkpoint)
 app.command("verify")(verify_store)

@@ -64,7 +64,9 @@ def add(settings: AddSettings) -> None:
     with opened(settings.cases, settings.files) as store:
         reporter = None
         if settings.case is not None:
-            reporter = next(iter(desk.load(store, settings.case).reporters))
+            reporter = next(iter(desk.load(store, settings.case).reporters), None)
+            if reporter is None:
+                raise InputError(f"--case: the reporters of {settings.case} are erased.")
         receipt = reception.receive(
             store,
             reception.Incoming(

@@ -143,6 +143,10 @@ def _embargo(case: Case, event: Event) -> None:
         case.public_version = event.version if event.facts.get("is_lifted", False) else None
 
 
+def _erased(case: Case, event: Event) -> None:
+    case.reporters.pop(event.facts["reporter"], None)
+
+
 def _step(case: Case, event: Event) -> None:
     step = Step(event.kind)
     case.state = states.after(case.state, step)
@@ -171,7 +175,7 @@ _APPLY: Final[dict[str, Callable[[Case, Event], None]]] = {
     FILED: _filed,
     EMBARGO: _embargo,
     ADVISORY: lambda case, event: case.advisories.append(event),
-    ERASED: lambda case, event: None,
+    ERASED: _erased,
     **{str(step): _step for step in Step},
 }
 

@@ -13,7 +13,7 @@ import contextlib
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -50,6 +50,18 @@ class Spool:
     def path_of(self, digest: bytes) -> Path:
         """Return the path of the mail with this SHA-256."""
         return self.folder / f"{digest.hex()}{_MAIL}"
+
+    def remove(self, mails: Iterable[bytes], attachments: Iterable[bytes]) -> int:
+        """Delete the files with these SHA-256. Return how many were there. Raises OSError."""
+        paths = [self.path_of(digest) for digest in mails]
+        paths += [self.folder / f"{digest.hex()}{_QUARANTINED}" for digest in attachments]
+        there = [path for path in paths if path.exists()]
+        for path in there:
+            path.unlink(missing_ok=True)
+        if there:
+            file_system.sync_folder(self.folder)
+            self._used = None
+        return len(there)
 
     def require_space(self, size: int) -> None:
         """Raise SpoolFullError if `size` more bytes do not fit (rule 3)."""
