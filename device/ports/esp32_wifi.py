@@ -29,7 +29,7 @@ def start(mount: "Callable[[str], Records]") -> "Any":
 
     The radio also feeds the random generator, so it is on before there is a network. Raises OSError.
     """
-    radio = network.WLAN(network.WLAN.IF_STA)
+    radio: "Any" = network.WLAN(network.WLAN.IF_STA)  # the stub knows names as text only
     radio.active(True)
     try:
         found = stored(mount("user"))
