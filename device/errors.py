@@ -235,6 +235,12 @@ class RequestError(ProtocolError):
     code = 304
 
 
+class DnsError(ProtocolError):
+    """A packet of multicast DNS breaks the protocol or is larger than allowed. Field: `reason`."""
+
+    code = 305
+
+
 # 400 storage and hardware ----------------------------------------------------------------------------
 class StorageError(FirstbootError):
     code = 400

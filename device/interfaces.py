@@ -161,6 +161,20 @@ if TYPE_CHECKING:
 
         def close(self) -> None: ...
 
+    class Group(Protocol):
+        """A UDP socket that joined a multicast group. Raises LinkError."""
+
+        async def send(self, data: bytes, to: object) -> None:
+            """Send one datagram to `to`, a source that receive() returned; None: to the group."""
+
+        async def receive(self, timeout_ms: int) -> "tuple[bytes, tuple[str, int] | None] | None":
+            """Return one datagram and its source (host, port), None if `timeout_ms` passed.
+
+            The source is None on a port that cannot tell it.
+            """
+
+        def close(self) -> None: ...
+
     class Network(Protocol):
         """Raises LinkError, LinkTimeoutError."""
 
@@ -170,6 +184,9 @@ if TYPE_CHECKING:
             """Connect. Check the chain to `ca_der`, `name`, key usage, and dates against Clock.set_trusted_time."""
 
         async def open_udp(self, host: str, port: int) -> "Datagram": ...
+        async def open_group(self, group: str, port: int) -> "Group | None":
+            """Join a multicast group on the owner's network; None on a port without multicast."""
+
         def addresses(self) -> "Sequence[str]":
             """Return the unit's own addresses as text. Pages are served only for these and the unit's name."""
 

@@ -63,6 +63,14 @@ WITHHELD_S = (
     72 * 3600
 )  # powered-on time behind the tracker's newest numbers until the unit reports that they are withheld
 
+# Multicast DNS (device/net/mdns.py)
+MDNS_GROUP = "224.0.0.251"
+MDNS_PORT = 5353
+MDNS_PACKET_BYTES = 1500  # an Ethernet frame; what others ask fits
+MDNS_ITEMS = 64  # questions and records in one packet
+MDNS_PAUSE_MS = 20  # after each packet: a flood costs at most 50 a second, the network stack drops the rest
+MDNS_ADDRESS_MS = 5000  # the unit looks this often whether its address changed
+
 # Waiting on peers
 REST_SLICE_S = 86400  # longest single wait: MicroPython's asyncio bears less than 2**29 ms
 LINK_RETRY_S = 5  # when no source could be reached; doubles up to the check interval

@@ -72,6 +72,9 @@ class SimulatedMachine:
         self._is_on = False
         self._is_button_held = False
         self._web_port = 0
+        # The port of multicast DNS on loopback; None: the unit announces no name. Set it before power-on. Units of
+        # tests that run beside each other would otherwise hear each other.
+        self.group_port: int | None = None
         self.failure: BaseException | None = None
 
     # the machine's interface --------------------------------------------------------------------------------
@@ -213,7 +216,7 @@ class SimulatedMachine:
 
     async def _ports(self, handover: boot_rom.Handover, reason: int) -> Ports:
         clock = HostClock()
-        self._network = LoopbackNetwork(clock.trusted_time, self._web_port)
+        self._network = LoopbackNetwork(clock.trusted_time, self._web_port, self.group_port)
         return Ports(
             flash=self.flash,
             layout=self._layout,

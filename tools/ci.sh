@@ -53,7 +53,7 @@ check() {
     run "ruff check" "$python" -m ruff check .
     run "mypy --strict: device" "$python" -m mypy --strict device
     run "mypy --strict: provisioning, simulator, renode" "$python" -m mypy --strict provisioning simulator renode firstboot
-    run "mypy --strict: esp32 port, against its stubs" check_chip esp32 device/ports/esp32.py device/ports/esp32_wifi.py device/ports/rtc.py device/ports/sockets.py
+    run "mypy --strict: esp32 port, against its stubs" check_chip esp32 device/ports/esp32.py device/ports/esp32_wifi.py device/ports/rtc.py device/ports/sockets.py device/ports/socket_group.py
     run "mypy --strict: rp2 port, against its stubs" check_chip rp2 device/ports/rp2.py device/ports/rtc.py
     run "import-linter: who may import whom" "$venv/bin/lint-imports" --no-logo --no-cache
     run "zizmor: workflows and actions" "$venv/bin/zizmor" --offline --quiet .github examples/product

@@ -5,6 +5,7 @@ from collections import namedtuple
 
 from device.agent.apps import ApplicationHost
 from device.agent.facade import Facade
+from device.agent.presence import Presence
 from device.agent.unit import Unit, migrate
 from device.compat import const
 from device.crypto import backend, der
@@ -46,8 +47,8 @@ FactoryRecords = namedtuple(
 # asyncio.Event each. owned: the unit has an owner; wake: check for updates at once; reset: a factory reset began.
 Signals = namedtuple("Signals", ("owned", "wake", "reset"))
 # The parts of one unit. ports: Ports; stores: Stores; factory: FactoryRecords; owner: Owner; updates: UpdateService;
-# host: ApplicationHost; signals: Signals
-Parts = namedtuple("Parts", ("ports", "stores", "factory", "owner", "updates", "host", "signals"))
+# host: ApplicationHost; presence: Presence; signals: Signals
+Parts = namedtuple("Parts", ("ports", "stores", "factory", "owner", "updates", "host", "presence", "signals"))
 
 
 def assemble(ports: "Ports", boot_state: "BootState") -> Unit:
@@ -74,7 +75,7 @@ def assemble(ports: "Ports", boot_state: "BootState") -> Unit:
     )
     host = ApplicationHost(ports, found, stores.device)
     updates = _update_service(ports, stores, factory, found, Hooks(_pause, host.is_proven), signals)
-    parts = Parts(ports, stores, factory, owner, updates, host, signals)
+    parts = Parts(ports, stores, factory, owner, updates, host, Presence(ports, factory.name), signals)
     return Unit(parts, Facade(parts))
 
 

@@ -33,6 +33,7 @@ class Facade:
         self._owner = parts.owner
         self._updates = parts.updates
         self._host = parts.host
+        self._presence = parts.presence
         self._signals = parts.signals
 
     # what it shows -----------------------------------------------------------------------------------------
@@ -60,9 +61,10 @@ class Facade:
         )
 
     def host_names(self) -> "tuple[str, ...]":
-        """Return the lower-case names of this unit in a Host header: its addresses and the name in its certificate."""
+        """Return the lower-case names of this unit in a Host header: its addresses, and its name."""
         names = list(self._ports.network.addresses()) + list(self._ports.board.HOST_NAMES)
         names += [self._factory.name, self._factory.name + ".local"]
+        names += self._presence.names()
         return tuple([name.lower() for name in names])
 
     def status(self) -> "dict[str, Any]":

@@ -69,7 +69,13 @@ class Unit:
 
     def tasks(self) -> "list[Any]":
         """Return the coroutines of this unit. Each runs until the unit restarts or its work is done."""
-        begins = [self._serve_pages, self._keep_updated, self._restart_for_reset, self._run_application]
+        begins = [
+            self._serve_pages,
+            self._parts.presence.run,
+            self._keep_updated,
+            self._restart_for_reset,
+            self._run_application,
+        ]
         if self._ports.board.HAS_BUTTON:
             begins.append(self._watch_button)
         return [steady(begin, self._ports.say) for begin in begins]

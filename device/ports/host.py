@@ -18,6 +18,7 @@ from typing import cast
 from device.errors import EntropyError, LinkError, LinkTimeoutError
 from device.limits import CONNECT_TIMEOUT_S, HTTP_READ_TIMEOUT_S, HTTP_SILENCE_S
 from device.net.places import Places
+from device.ports.host_group import HostGroup, open_host_group
 from device.ports.host_identity import load_identity
 
 TICKS_PERIOD = 1 << 30
@@ -212,6 +213,7 @@ class HostNetwork:
     `trusted_time` gives the Unix time for certificate dates (None = unchecked), as HostClock.trusted_time does.
     `addresses` maps a host in the device's records to the host to connect to, as a gateway does: {"10.0.2.2":
     "127.0.0.1"}. `listen_on` replaces the address and port of serve_tls, because a host may not have port 443 free.
+    `group_on`: address of the interface that joins multicast groups, and a port instead of theirs (0: theirs).
     """
 
     def __init__(
@@ -220,10 +222,12 @@ class HostNetwork:
         *,
         addresses: Mapping[str, str] | None = None,
         listen_on: tuple[str, int] | None = None,
+        group_on: tuple[str, int] | None = None,
     ) -> None:
         self._trusted_time = trusted_time
         self._addresses = dict(addresses or {})
         self._listen_on = listen_on
+        self._group_on = group_on
 
     async def open_tls(
         self, host: str, port: int, name: str, ca_der: bytes, cert_der: bytes, key_der: bytes
@@ -268,6 +272,13 @@ class HostNetwork:
                 HostDatagram, remote_addr=address, family=socket.AF_INET
             )
         return datagram
+
+    async def open_group(self, group: str, port: int) -> HostGroup | None:
+        """Join a multicast group on the interface of `group_on`; None without it. Raises LinkError."""
+        if self._group_on is None:
+            return None
+        interface, group_port = self._group_on
+        return await open_host_group(group, group_port or port, interface)
 
     def addresses(self) -> tuple[str, ...]:
         """Return the address that serve_tls listens on; nothing if it listens on all, and the caller must add them."""

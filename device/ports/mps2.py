@@ -169,6 +169,9 @@ class Mps2Network(SocketNetwork):
         """Return the one address that network.c sets."""
         return ("10.0.2.15",)
 
+    async def open_group(self, group: str, port: int) -> None:
+        """Return None: the board's network is a serial line to one host, without multicast (lwipopts.h)."""
+
 
 def regions(is_locked: bool) -> "Regions":
     """Return mount(region) and format(region) for the regions "device" and "user" of this board."""

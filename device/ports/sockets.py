@@ -20,6 +20,7 @@ from device.compat import const, forget
 from device.errors import LinkError, LinkTimeoutError
 from device.limits import COAP_MESSAGE_BYTES, CONNECT_TIMEOUT_S, HTTP_SILENCE_S
 from device.net.places import Places
+from device.ports.socket_group import SocketGroup, open_group
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -207,6 +208,14 @@ class SocketNetwork:
     def addresses(self) -> "Sequence[str]":
         """Return the unit's own addresses as text. A board's network overrides this (docs/porting.md, step 7)."""
         return ()
+
+    async def open_group(self, group: str, port: int) -> "SocketGroup | None":
+        """Join a multicast group on the first interface. Raises LinkError, also while there is no address."""
+        self.require_up()
+        own = self.addresses()
+        if not own:
+            raise LinkError(reason="group: no address yet")
+        return open_group(group, port, own[0])
 
     async def open_tls(
         self, host: str, port: int, name: str, ca_der: bytes, cert_der: bytes, key_der: bytes

@@ -36,6 +36,13 @@ DEMONSTRATION_TITLE: Final = "Demonstration of a statement"
 LEAFLET: Final = (
     "Keep the label of this product. You need the set-up code on it once, and again after a reset to factory"
     " settings. Nobody has a copy of the code: without the label you cannot set the product up after a reset.",
+    "To set the product up, scan the QR code on the label, or type the address on the label into a browser. The"
+    " browser will warn you that it does not know who made the page. That is expected: the product makes its page"
+    " itself. Before you go on, open the certificate's details in the browser and compare the SHA-256 fingerprint"
+    " there with the one on the label. If they differ, do not go on.",
+    "If the name on the label does not work on your network, use the product's address that your router shows.",
+    "If you forget the password, or before you sell or give away the product, reset it to factory settings. This erases"
+    " your password and everything else that you saved on it. Then pass on the label with it.",
     "This statement is also stored in the product. The product shows it on its own page, without internet or sign-in.",
 )
 _TEMPLATES: Final = Path(__file__).parent / "templates"

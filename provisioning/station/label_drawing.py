@@ -87,6 +87,17 @@ def _draw_facts(pen: ImageDraw.ImageDraw, label: Label, right: int) -> None:
         pen.text(((margin + right) // 2, (y + bottom) // 2), NOT_FOR_SALE, fill=PAPER, font=font, anchor="mm")
 
 
+def _invitation(pen: ImageDraw.ImageDraw, address: str, size: int, width: int, smallest: int) -> str:
+    """Return the text above the set-up code: the address to type, in as many words as the label has room for."""
+    for text in (
+        f"Open {address} in a browser and enter this set-up code:",
+        f"{address}  Set-up code:",
+    ):
+        if pen.textlength(text, font=_font(max(smallest, round(size * 0.75)))) <= width:
+            return text
+    return "Set-up code"
+
+
 def _draw_code(pen: ImageDraw.ImageDraw, label: Label) -> None:
     """Draw set-up code and fingerprint across the lower quarter; a long fingerprint takes two lines."""
     template = label.template
@@ -100,7 +111,7 @@ def _draw_code(pen: ImageDraw.ImageDraw, label: Label) -> None:
         lines = [f"Certificate SHA-256 {' '.join(groups[:8])}", " ".join(groups[8:])]
     y = template.code_top_mm
     for text, share in (
-        ("Set-up code", 0.15),
+        (_invitation(pen, label.typed_address, template.dots(quarter * 0.15), width, smallest), 0.15),
         (grouped(label.code), 0.36),
         *((line, 0.15 if len(lines) == 1 else 0.12) for line in lines),
     ):

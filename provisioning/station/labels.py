@@ -62,6 +62,11 @@ class Label:
         return {name: getattr(self, name) for name in FIELDS}
 
     @property
+    def typed_address(self) -> str:
+        """Return what a person types: the address, without the path if its start page leads to set-up."""
+        return self.address.removesuffix("/setup")
+
+    @property
     def qr_text(self) -> str:
         """Return the address of the set-up page with code and certificate fingerprint in the fragment. Secret."""
         return f"{self.address}#code={self.code}&sha256={self.fingerprint.hex()}"

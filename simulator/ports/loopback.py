@@ -8,10 +8,16 @@ from device.ports.host import HostNetwork, HostServer, ServedHostStream
 
 
 class LoopbackNetwork(HostNetwork):
-    """Keeps the port of the pages over restarts. The first start picks a free port; `port` is 0 before it."""
+    """Keeps the port of the pages over restarts. The first start picks a free port; `port` is 0 before it.
 
-    def __init__(self, trusted_time: Callable[[], int | None], port: int) -> None:
-        super().__init__(trusted_time, listen_on=("127.0.0.1", port))
+    `group_port`: the port of multicast groups on loopback, None: no multicast.
+    """
+
+    def __init__(
+        self, trusted_time: Callable[[], int | None], port: int, group_port: int | None = None
+    ) -> None:
+        group_on = None if group_port is None else ("127.0.0.1", group_port)
+        super().__init__(trusted_time, listen_on=("127.0.0.1", port), group_on=group_on)
         self.port = port
 
     async def serve_tls(

@@ -201,6 +201,9 @@ class MemoryNetwork:
         """Keep the handler; no one can connect."""
         return MemoryServer(handler)
 
+    async def open_group(self, group: str, port: int) -> None:
+        """Return None: this network has no multicast."""
+
     def addresses(self) -> list[str]:
         """Return the addresses of this device."""
         return ["127.0.0.1"]

@@ -34,7 +34,7 @@ BANNED_CALLS = {
 }
 
 # The CPython port is the one file of device/ that never meets MicroPython.
-CPYTHON_ONLY = {"device.ports.host", "device.ports.host_identity"}
+CPYTHON_ONLY = {"device.ports.host", "device.ports.host_group", "device.ports.host_identity"}
 
 
 def _typing_only(tree: ast.Module) -> set[ast.AST]:

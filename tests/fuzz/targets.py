@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from device.codec import bundle, cbor, cose
 from device.errors import FirstbootError
-from device.net import coap, mqtt, mqtt_session
+from device.net import coap, mdns, mqtt, mqtt_session
 from device.suit import commands, envelope, manifest, report
 from device.trust import anchors, keyset
 from device.update import delta
@@ -129,6 +129,21 @@ def fuzz_delta(data: bytes) -> None:
     assert made == size
 
 
+def fuzz_mdns(data: bytes) -> None:
+    """Let a unit with a name hear two packets; every answer is one that it can read itself."""
+    responder = mdns.Responder("fb", lambda: 0, 0)
+    responder.set_address(bytes(4), 0)
+    for now_ms in range(0, 3001, 250):
+        responder.tick(now_ms)
+    for at, part in enumerate((data, data[1:])):
+        try:
+            sent = responder.receive(part, ("192.0.2.1", 5353 if at else 40000), 5000 + at)
+        except FirstbootError:
+            continue
+        for answer, _ in sent:
+            mdns.decode(answer)
+
+
 def _suit_seed() -> bytes:
     content = manifest.encode(
         sequence_number=1,
@@ -173,6 +188,13 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], tuple[bytes, ...]]] = {
     "mqtt": (
         fuzz_mqtt,
         (b"\x04" + bytes.fromhex("20020000") + bytes.fromhex("3007000174000178"), mqtt.encode_disconnect()),
+    ),
+    "mdns": (
+        fuzz_mdns,
+        (
+            bytes.fromhex("000000000001000000000000026662056c6f63616c0000010001"),
+            bytes.fromhex("000084000000000100000000026662056c6f63616c000001800100000078000401020304"),
+        ),
     ),
     "mqtt_source": (
         fuzz_mqtt_source,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from device.limits import MDNS_GROUP, MDNS_PORT
 from device.owner import lifecycle
 from device.web.routes import ROUTES
 from tests.interfaces import DOCS, declared, open_ports, places, table_row
@@ -51,6 +52,26 @@ def test_se_05_a_simulated_unit_listens_where_it_declares(simulated: FactoryUnit
     assert opened == {simulated.address[1]}
     assert len(opened) == len(open_ports("tcp", state))
     assert own_sockets("udp", NOT_CONNECTED) - before[1] == open_ports("udp", state) == set()
+
+
+@pytest.mark.parametrize("state", [lifecycle.FACTORY_DEFAULT, lifecycle.INITIALISED])
+def test_se_05_a_simulated_unit_with_multicast_opens_the_declared_group_and_no_more(
+    simulated: FactoryUnit, state: str
+) -> None:
+    simulated.machine.cut_power()
+    before = own_sockets("udp", NOT_CONNECTED)
+    simulated.machine.group_port = MDNS_PORT
+    try:
+        if state == lifecycle.FACTORY_DEFAULT:
+            simulated.fresh()
+        else:
+            simulated.owned()
+        simulated.wait("its name", lambda: "name: fb-" in simulated.machine.console.text or None)
+        opened = own_sockets("udp", NOT_CONNECTED) - before
+    finally:
+        simulated.machine.group_port = None
+        simulated.machine.cut_power()
+    assert {f"{MDNS_GROUP}:{port}" for port in opened} == places("multicast", "in", state)
 
 
 def test_every_state_of_the_life_cycle_is_in_the_inventory() -> None:

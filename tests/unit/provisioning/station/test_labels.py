@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageDraw
 
 from device.owner.setup_code import grouped
 from provisioning.product.label_template import (
@@ -65,6 +65,27 @@ def test_without_a_decoder_every_module_is_compared(tmp_path: Path, without_zxin
     assert read_back(LABEL, tmp_path / "label.png") == "modules"
     with pytest.raises(LabelReaderError):  # the label is unknown, which differs from a label without a code
         code_on_label(tmp_path / "label.png")
+
+
+def test_a_person_types_the_address_without_the_path_to_set_up() -> None:
+    assert LABEL.typed_address == "https://fb-3f9a2c71.local"
+    other = dataclasses.replace(LABEL, address="https://fb-3f9a2c71.local/begin")
+    assert other.typed_address == other.address
+
+
+@pytest.mark.parametrize(
+    ("width", "expected"),
+    [
+        (1240, "Open https://a.local in a browser and enter this set-up code:"),
+        (500, "https://a.local  Set-up code:"),
+        (100, "Set-up code"),
+    ],
+)
+def test_the_typed_address_is_above_the_code_in_as_many_words_as_there_is_room(
+    width: int, expected: str
+) -> None:
+    pen = ImageDraw.Draw(Image.new("RGB", (1, 1)))
+    assert label_drawing._invitation(pen, "https://a.local", 30, width, 14) == expected
 
 
 @pytest.mark.parametrize("decoder", ["zxing-cpp", "modules"])
