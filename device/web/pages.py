@@ -4,10 +4,12 @@ from collections import namedtuple
 
 from device.compat import const
 from device.records import support
+from device.web import texts
 from device.web.html import (
     NO_PROBLEM,
     NORMALISED,
     SHOW,
+    details,
     escape,
     facts,
     field,
@@ -60,6 +62,10 @@ def index(info: "dict[str, Any]", is_set_up: bool, word: str = "") -> "tuple[str
 def _good(word: str) -> str:
     """Return the notice of success, "" if `word` is empty."""
     return notice(word, False) if word else ""
+
+
+def _paragraphs(lines: "tuple[str, ...]") -> str:
+    return "".join(["<p>" + escape(line) + "</p>" for line in lines])
 
 
 def public_sections(info: "dict[str, Any]") -> str:
@@ -143,7 +149,12 @@ def login(info: "dict[str, Any]", problem: "Problem" = NO_PROBLEM, word: str = "
         + SHOW
         + '<button type="submit">Sign in</button></form>'
     )
-    body = _good(word) + problem_notice(problem) + section("", form) + public_sections(info)
+    body = _good(word) + problem_notice(problem)
+    if word == texts.SET_UP:
+        body += section("What happens now", _paragraphs(texts.SET_UP_NEXT))
+    body += section("", form)
+    body += details("You forgot the password, or pass the device on?", _paragraphs(texts.FORGOTTEN))
+    body += public_sections(info)
     return page("Sign in", title(info), body, footer(), "", bool(problem.text))
 
 

@@ -25,6 +25,7 @@ section, main > details { background: var(--card); border: 1px solid var(--line)
 section > :last-child { margin-bottom: 0; }
 summary { cursor: pointer; color: var(--accent); font-weight: 600; }
 main > details[open] > summary { margin-bottom: .8rem; }
+details > :last-child { margin-bottom: 0; }
 dl + p { margin-top: .6rem; }
 p { margin: 0 0 .8rem; }
 a { color: var(--accent); }

@@ -173,7 +173,22 @@ WITHHELD = (
 )
 
 # What just succeeded, on the page to which the browser is sent afterwards.
-SET_UP = "Your password is saved and the device is set up. Sign in with your new password."
+SET_UP = "You are done: your password is saved and the device is set up."
+# Shown below SET_UP: what the device does now, and what the owner should keep in mind.
+SET_UP_NEXT = (
+    "From now on the device looks for security updates by itself and installs them. After you sign in, the page Status"
+    " says whether it is up to date.",
+    "To come back, type the address on the label, or keep this page as a bookmark.",
+    "Keep the label and remember the password. The set-up code no longer works; it works again after a factory reset.",
+)
+# For an owner who cannot sign in, and for one who sells the device.
+FORGOTTEN = (
+    "Nobody can tell you the password, not even the manufacturer. You can reset the device: hold its button for five"
+    " seconds while you connect it to power. This erases your password and everything else that you saved on it. Then"
+    " set it up again with the code on its label. If the device has no button, ask the manufacturer.",
+    "Before you sell or give away the device, sign in and open the page Factory reset, or reset it with its button."
+    " Pass on the label with it.",
+)
 PASSWORD_CHANGED = "Your new password is saved. Sign in with it."
 SIGNED_OUT = "You are signed out."
 NOT_SENT = "You were signed out, so nothing was changed. Sign in, then try again."

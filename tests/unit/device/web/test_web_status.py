@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from device.owner import lifecycle
-from device.web import owner_pages, status_page
+from device.web import owner_pages, status_page, texts
 from device.web.html import escape
 from provisioning.compliance.forms import paragraphs
 from provisioning.compliance.statement import build_statement
 from provisioning.product.product import load_product
-from tests.unit.device.web.web_fake import Browser, FakeDevice, signed_in
+from tests.unit.device.web.web_fake import CODE, PASSWORD, Browser, FakeDevice, signed_in
 
 CHECKED_S = 1_900_000_000
 EXAMPLE = Path(__file__).parents[4] / "examples" / "product" / "product.toml"
@@ -170,3 +170,28 @@ def test_a_statement_of_another_form_is_shown_item_by_item(change: dict[str, Any
     document = build_statement(load_product(EXAMPLE), dt.date(2026, 1, 2)) | change
     text = statement_of(document)
     assert "<dt>Prepared by</dt>" in text and "Other particulars" not in text
+
+
+# the end of set-up ---------------------------------------------------------------------------------------------
+
+
+def test_set_up_ends_with_what_happens_now_and_how_to_come_back() -> None:
+    browser = Browser(FakeDevice())
+    browser.post("/setup", {"code": CODE, "password": PASSWORD})
+    text = browser.get("/login").text
+    assert texts.SET_UP in text
+    for line in texts.SET_UP_NEXT:
+        assert escape(line) in text
+    for part in ("until 31 March 2031", "https://example.com/security"):  # support period, where to report
+        assert part in text
+    browser.post("/login", {"password": PASSWORD})
+    browser.cookie = ""
+    assert "What happens now" not in browser.get("/login").text, "once is enough"
+
+
+def test_an_owner_who_cannot_sign_in_is_led_to_the_reset() -> None:
+    browser = Browser(FakeDevice(lifecycle.INITIALISED))
+    for text in (browser.get("/login").text, browser.post("/login", {"password": "wrong"}).text):
+        assert "You forgot the password" in text
+        for line in texts.FORGOTTEN:
+            assert escape(line) in text
