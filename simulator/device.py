@@ -72,8 +72,8 @@ class SimulatedMachine:
         self._is_on = False
         self._is_button_held = False
         self._web_port = 0
-        # The port of multicast DNS on loopback; None: the unit announces no name. Set it before power-on. Units of
-        # tests that run beside each other would otherwise hear each other.
+        # The port of multicast DNS on loopback; None: the unit announces no name. Set it before power-on. Otherwise
+        # units of tests that run beside each other would answer each other.
         self.group_port: int | None = None
         self.failure: BaseException | None = None
 

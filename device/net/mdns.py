@@ -103,7 +103,7 @@ def _number(data: bytes, at: int) -> int:
 
 
 def _name(data: bytes, at: int) -> "tuple[str, int]":
-    """Return (name, offset behind it). A label with bytes beyond ASCII or a dot can not be ours and becomes "?"."""
+    """Return (name, offset after it). A label with bytes beyond ASCII or a dot can not be ours and becomes "?"."""
     labels: "list[str]" = []
     length, jumps, after = 0, 0, -1
     while True:
@@ -236,7 +236,7 @@ class Responder:
         return []
 
     def _hear(self, answers: "Sequence[Answer]", now_ms: int) -> None:
-        """Give way to another host that uses the name (9): a certain name is probed for again, a wanted one is lost."""
+        """Begin again if another host uses the name (9): a certain name is probed for again, a wanted one is lost."""
         for answer in answers:
             if answer.name != self._wanted or answer.ttl_s == 0:  # the other host says goodbye
                 continue

@@ -190,7 +190,7 @@ def test_a_question_that_asks_for_it_is_answered_to_one_host():
     ask = message([question(NAME + ".local", mdns.A, UNICAST | IN)])
     ((data, to),) = host.hear(ask)
     assert to == HERE and mdns.decode(data).answers[0].data == OWN
-    host.now_ms += 30000  # a quarter of its life after the last answer to the group, everyone hears it
+    host.now_ms += 30000  # a quarter of its life after the last answer to the group, everyone gets it
     assert host.hear(ask)[0][1] is None
 
 

@@ -130,7 +130,7 @@ def fuzz_delta(data: bytes) -> None:
 
 
 def fuzz_mdns(data: bytes) -> None:
-    """Let a unit with a name hear two packets; every answer is one that it can read itself."""
+    """Let a unit with a name receive two packets; every answer is one that it can read itself."""
     responder = mdns.Responder("fb", lambda: 0, 0)
     responder.set_address(bytes(4), 0)
     for now_ms in range(0, 3001, 250):
