@@ -20,11 +20,12 @@ from device.compat import const, forget
 from device.errors import LinkError, LinkTimeoutError
 from device.limits import COAP_MESSAGE_BYTES, CONNECT_TIMEOUT_S, HTTP_SILENCE_S
 from device.net.places import Places
-from device.ports.socket_group import SocketGroup, open_group
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from typing import Any, Awaitable, Callable, Sequence
+
+    from device.ports.socket_group import SocketGroup
 
 _HANDSHAKE_POLL_MS = const(2)
 _LISTEN_AGAIN_MS = const(200)
@@ -215,6 +216,8 @@ class SocketNetwork:
         own = self.addresses()
         if not own:
             raise LinkError(reason="group: no address yet")
+        from device.ports.socket_group import open_group  # not in the firmware of a board without multicast
+
         return open_group(group, port, own[0])
 
     async def open_tls(

@@ -13,6 +13,7 @@ PORTS = (
     "littlefs",
     "rtc",
     "slots",
+    "socket_group",
     "sockets",
 )
 PARTS = (
