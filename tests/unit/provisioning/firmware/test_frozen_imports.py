@@ -1,0 +1,55 @@
+"""A firmware contains every module that it imports at its start: a missing one is found here, not on a board."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from provisioning.firmware import frozen
+
+ROOT = Path(__file__).resolve().parents[4]
+
+
+def emulated_board() -> set[str]:
+    return set(frozen._device_names(ROOT))
+
+
+def esp32_boards() -> set[str]:
+    manifest = ast.parse((ROOT / "device/boards/esp32/manifest.py").read_text())
+    lists = {
+        ast.unparse(node.targets[0]): ast.literal_eval(node.value)
+        for node in manifest.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple)
+    }
+    names = {f"device/ports/{port}.py" for port in ("__init__", *lists["PORTS"])}
+    names |= {f"device/{module}.py" for module in lists["MODULES"]}
+    for part in lists["PARTS"]:
+        names |= {path.relative_to(ROOT).as_posix() for path in (ROOT / "device" / part).glob("*.py")}
+    return names
+
+
+def imported_at_start(name: str) -> Iterator[str]:
+    """Yield the files of device/ that a module imports when it is imported itself; not in functions or for types."""
+    for node in ast.parse((ROOT / name).read_text()).body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "device":
+            base = (node.module or "").replace(".", "/")
+            for alias in node.names:
+                submodule = f"{base}/{alias.name}.py"
+                is_module = (ROOT / submodule).is_file()
+                yield submodule if is_module else f"{base}.py" if (ROOT / f"{base}.py").is_file() else base
+
+
+@pytest.mark.parametrize("firmware", [emulated_board, esp32_boards])
+def test_each_module_of_a_firmware_imports_only_modules_of_the_firmware(firmware: object) -> None:
+    names = firmware()  # type: ignore[operator]
+    assert len(names) > 90
+    missing = [
+        f"{name}: {wanted}"
+        for name in sorted(names)
+        for wanted in imported_at_start(name)
+        if wanted.endswith(".py") and wanted not in names
+    ]
+    assert not missing
