@@ -21,6 +21,14 @@ def forget() -> None:
         gc.collect()
 
 
+def free_bytes() -> int:
+    """Return the bytes that a board's heap has free after a collection; on CPython more than anyone asks for."""
+    if not hasattr(gc, "mem_free"):
+        return 1 << 30
+    gc.collect()
+    return int(gc.mem_free())
+
+
 # MicroPython takes overlong forms, surrogates and code points past U+10FFFF; CPython refuses them. An overlong form
 # shows in the number of bytes that strict UTF-8 (RFC 3629) needs for the text.
 

@@ -16,7 +16,8 @@ REPORT_BYTES = 512
 # Transfer
 CHUNK_BYTES = 4096  # one flash sector: a wrong chunk costs one erase
 CHUNK_LIST_BYTES = 32768  # 1024 digests, so payloads up to 4 MiB
-CHUNK_WINDOW = 8  # retained chunks requested at once: 32 KiB of RAM
+CHUNK_WINDOW = 8  # retained chunks requested at once, if there is room: 32 KiB of RAM
+CHUNK_WINDOW_LEAST = 2
 DELTA_PIECE_BYTES = 512  # of the target, made at once: whole flash units; with the window below 8 KiB in all
 DELTA_EMPTY_ROUNDS = 64  # rounds of a patch that make nothing: bsdiff sometimes writes one
 HEATSHRINK_WINDOW_BITS = 11  # 2 KiB of RAM

@@ -16,12 +16,12 @@ from binascii import unhexlify
 from collections import namedtuple
 
 from device import limits
-from device.compat import const
+from device.compat import const, free_bytes
 from device.errors import FirstbootError, LimitError, LinkError, LinkTimeoutError, PeerRefusedError
 from device.net import mqtt, mqtt_session
 from device.transport.patience import Patience
 from device.transport.wait import within
-from device.transport.window import Window
+from device.transport.window import Window, room_for
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -153,7 +153,8 @@ class MqttSource:
 
     def plan(self, digest: bytes, size: int, chunk_digests: "Digests", wanted: "Iterable[int]") -> None:
         """Let chunk() read the chunks `wanted` from now on, in this order and ahead of time."""
-        self._window = Window(chunk_digests, wanted)
+        self._window = None  # its chunks are not counted as used
+        self._window = Window(chunk_digests, wanted, room_for(free_bytes()))
 
     async def chunk(self, index: int) -> bytes:
         """Return the next planned chunk. Raises LinkTimeoutError if it does not arrive, ProtocolError out of order."""

@@ -1,7 +1,8 @@
 """The chunks to request ahead of the reader. No I/O: digests in, topics to open and to close out.
 
 Rules:
-1. At most limits.CHUNK_WINDOW chunks are requested or held, which bounds the RAM.
+1. At most `room` chunks are requested or held, which bounds the RAM: limits.CHUNK_WINDOW, or fewer on a board whose
+   heap is short (`room_for`).
 2. Chunks are requested and taken in the planned order, two new ones for each two that were taken. A link with 100 ms
    of round trip and 250 kB/s holds six of the eight. If half of the window had to be free first, the link was idle for
    a quarter of the time. Single requests fill it no better than pairs and need twice the messages.
@@ -22,10 +23,17 @@ if TYPE_CHECKING:
 _REFILL = const(2)  # rule 2
 
 
+def room_for(free_bytes: int) -> int:
+    """Return how many chunks may be requested ahead: they take at most half of the free memory, pages use the rest."""
+    room = free_bytes // 2 // limits.CHUNK_BYTES
+    return max(limits.CHUNK_WINDOW_LEAST, min(room, limits.CHUNK_WINDOW))
+
+
 class Window:
     """Read-ahead over the chunks `wanted` (indices into `digests`)."""
 
-    def __init__(self, digests: "Digests", wanted: "Iterable[int]") -> None:
+    def __init__(self, digests: "Digests", wanted: "Iterable[int]", room: int = limits.CHUNK_WINDOW) -> None:
+        self._room = room
         self._digests = digests
         self._wanted = iter(wanted)
         self._ahead: "list[int]" = []
@@ -34,11 +42,11 @@ class Window:
 
     def refill(self) -> "tuple[list[bytes], list[bytes]]":
         """Return (digests to close, digests to open in order); both are empty until _REFILL of the window is free."""
-        if len(self._ahead) > limits.CHUNK_WINDOW - _REFILL:
+        if len(self._ahead) > self._room - _REFILL:
             return [], []
         have = set(self._digests[index] for index in self._ahead)
         to_open = []
-        while len(self._ahead) < limits.CHUNK_WINDOW:
+        while len(self._ahead) < self._room:
             try:
                 index = next(self._wanted)
             except StopIteration:

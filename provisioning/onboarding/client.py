@@ -85,6 +85,8 @@ class DeviceClient:
             content = answer.read(ANSWER_BYTES + 1)
             if len(content) > ANSWER_BYTES:
                 raise ConnectionError(f"{method} {path}: the answer is too long")
+            if answer.length:  # read() with a limit returns less without an error
+                raise ConnectionError(f"{method} {path}: the answer was cut off")
             return Reply(answer.status, {k.lower(): v for k, v in answer.getheaders()}, content)
         except http.client.HTTPException as error:
             raise ConnectionError(f"{method} {path}: {type(error).__name__}") from error

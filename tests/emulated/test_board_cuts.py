@@ -19,7 +19,7 @@ from simulator.powercut.on_board.sample import run_sample, select_cases
 
 pytestmark = pytest.mark.emulated
 
-SAMPLE = 300
+SAMPLE = 100
 NIGHTLY_SAMPLE = 1000
 MARK = b"nvm: power cut"
 

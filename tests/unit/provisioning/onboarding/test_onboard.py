@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import socket
 import ssl
@@ -158,11 +159,16 @@ def test_set_up_that_another_client_won_is_not_a_success(unit: FactoryUnit) -> N
 
 
 class Impostor:
-    """A TLS server on loopback with its own certificate; keeps every byte that a client sends inside TLS."""
+    """A TLS server on loopback with its own certificate; keeps every byte that a client sends inside TLS.
 
-    def __init__(self, folder: Path) -> None:
+    It sends `answer` to each client that wrote something, and closes.
+    """
+
+    def __init__(self, folder: Path, answer: bytes = b"") -> None:
+        self._answer = answer
         identity = KeyRing.generate_development(KEYS).server_ca.issue_server("lamp", ["localhost"], days=1)
         certificate, key = identity.save(folder, "impostor")
+        self.fingerprint = hashlib.sha256(ssl.PEM_cert_to_DER_cert(Path(certificate).read_text())).hexdigest()
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(certificate, key)
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -183,6 +189,9 @@ class Impostor:
                     stream.settimeout(5)
                     while part := stream.recv(4096):
                         self.heard += part
+                        if self._answer:
+                            stream.sendall(self._answer)
+                            break
             except OSError:
                 pass
 
@@ -214,6 +223,19 @@ def test_a_stranger_who_comes_in_the_middle_hears_nothing_either(unit: FactoryUn
         set_up(client, unit.world.unit.setup_code, PASSWORD)
     impostor.close()
     assert impostor.heard == b""
+
+
+@pytest.mark.parametrize(("sent", "is_whole"), [(b"{}", True), (b"{", False), (b"", False)])
+def test_an_answer_that_was_cut_off_is_no_answer(tmp_path: Path, sent: bytes, is_whole: bool) -> None:
+    device = Impostor(tmp_path, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n" + sent)
+    client = DeviceClient(lambda: ("127.0.0.1", device.port), device.fingerprint)
+    try:
+        assert client.request("GET", "/").json() == {}
+        assert is_whole
+    except ConnectionError as error:
+        assert "cut off" in str(error) and not is_whole
+    finally:
+        device.close()
 
 
 def test_a_missing_device_is_reported(tmp_path: Path) -> None:
