@@ -23,6 +23,8 @@ settings.register_profile(
     "nightly", deadline=None, max_examples=2000, print_blob=True, suppress_health_check=_SLOW_MACHINE_IS_FINE
 )
 
+LONG = ("emulated", "ports", "powercut", "wheel")  # folders
+
 # A reason that names one of these means a missing tool. Renode is not in Debian's archive and may be absent.
 _TOOL = re.compile(
     r"qemu|mosquitto|arm-none-eabi|coap|slirp|compiler|\bgcc\b|mpy-cross|firmware|apt|postgres|chromium|detools",
@@ -46,6 +48,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # Long files first, so that no worker is left with one at the end (tools/ci.sh keeps this order).
+    items.sort(key=lambda item: item.path.parent.name not in LONG)
     if config.getoption("--nightly"):
         return
     for item in items:
