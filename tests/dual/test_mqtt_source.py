@@ -14,7 +14,6 @@ from device.errors import (
 )
 from device.net import mqtt
 from device.transport.mqtt import MqttPeer, MqttSource
-from device.transport.window import Window, room_for
 
 CLASS_ID = b"\x01" * 16
 DEVICE_ID = b"\x02" * 16
@@ -371,47 +370,3 @@ def test_a_closed_source_is_not_connected():
         await source.envelope()
 
     refused(LinkError, Broker(), work)
-
-
-def test_topics_that_are_done_are_closed_before_new_ones_are_opened():
-    names = digests(30)
-    window = Window(names, range(30))
-    is_open = set()
-    for index in range(30):
-        to_close, to_open = window.refill()
-        is_open -= set(to_close)
-        assert not is_open & set(to_open)
-        is_open |= set(to_open)
-        assert len(is_open) <= limits.CHUNK_WINDOW
-        assert is_open <= set(window.open_digests())
-        assert window.accept(names[index], b"x")
-        assert window.take(index) == b"x"
-
-
-def test_a_short_heap_makes_the_window_smaller_and_never_larger():
-    kib = 1024
-    for free, room in ((0, 2), (24 * kib, 3), (40 * kib, 5), (64 * kib, 8), (1 << 30, 8)):
-        assert room_for(free) == room
-
-
-def test_a_smaller_window_asks_for_every_chunk_in_order():
-    names = digests(9)
-    for room in (2, 3, 5):
-        window = Window(names, range(9), room)
-        asked = []
-        for index in range(9):
-            asked += window.refill()[1]
-            assert len(asked) - index <= room
-            assert window.accept(names[index], b"x")
-            assert window.take(index) == b"x"
-        assert asked == names
-
-
-def test_the_window_takes_only_what_it_asked_for_and_once():
-    window = Window(digests(3), [0, 2])
-    assert window.refill() == ([], [digests(3)[0], digests(3)[2]])
-    assert not window.accept(digests(3)[1], b"not asked for")
-    assert window.accept(digests(3)[0], b"first")
-    assert not window.accept(digests(3)[0], b"second")
-    assert window.take(0) == b"first"
-    assert window.take(2) is None
