@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Callable, Collection, Iterator, Sequence
+from operator import mul
 from typing import Final
 
 from device.owner.setup_code import ALPHABET, RANDOM_SYMBOLS
@@ -134,20 +135,31 @@ def _xorshift(seed: int) -> Iterator[int]:
         yield state
 
 
-def _glibc(seed: int) -> Iterator[int]:
-    """rand() and random() of the GNU C library: additive feedback, 31 words."""
-    words = [seed & _MASK32 or 1]
-    if words[0] > 0x7FFFFFFF:
-        words[0] -= 1 << 32
-    for _ in range(30):
-        words.append(16807 * words[-1] % 0x7FFFFFFF)
-    words[0] &= _MASK32
+_FEEDBACK: Final = 31  # words of the GNU C library's state
+_POWERS: Final = tuple(pow(16807, at, 0x7FFFFFFF) for at in range(_FEEDBACK))
+
+
+def _feedback_weights() -> tuple[tuple[int, ...], ...]:
+    """Return how often each of the first words is in each of the first MATCHED numbers: the feedback only adds."""
+    words = [tuple(int(at == word) for at in range(_FEEDBACK)) for word in range(_FEEDBACK)]
     words += words[:3]
-    for at in range(34, 344):
-        words.append(words[at - 3] + words[at - 31] & _MASK32)
-    while True:
-        words.append(words[-3] + words[-31] & _MASK32)
-        yield words[-1] >> 1
+    for at in range(34, 344 + MATCHED):
+        words.append(tuple(a + b & _MASK32 for a, b in zip(words[at - 3], words[at - 31], strict=True)))
+    return tuple(words[344:])
+
+
+_WEIGHTS: Final = _feedback_weights()
+
+
+def _glibc(seed: int) -> Iterator[int]:
+    """rand() and random() of the GNU C library: additive feedback, 31 words. Yields MATCHED numbers."""
+    first = seed & _MASK32 or 1
+    if first > 0x7FFFFFFF:
+        first -= 1 << 32
+    words = [first * power % 0x7FFFFFFF for power in _POWERS]
+    words[0] = first & _MASK32
+    for weights in _WEIGHTS:
+        yield (sum(map(mul, weights, words)) & _MASK32) >> 1
 
 
 def _mt19937(seed: int) -> Iterator[int]:
