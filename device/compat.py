@@ -21,11 +21,15 @@ def forget() -> None:
         gc.collect()
 
 
-def free_bytes() -> int:
-    """Return the bytes that a board's heap has free after a collection; on CPython more than anyone asks for."""
+def free_bytes(enough: int) -> int:
+    """Return the free bytes of a board's heap, after a collection if they are fewer than `enough`.
+
+    On CPython `enough` are always free.
+    """
     if not hasattr(gc, "mem_free"):
-        return 1 << 30
-    gc.collect()
+        return enough
+    if gc.mem_free() < enough:
+        gc.collect()
     return int(gc.mem_free())
 
 

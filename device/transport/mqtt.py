@@ -21,7 +21,7 @@ from device.errors import FirstbootError, LimitError, LinkError, LinkTimeoutErro
 from device.net import mqtt, mqtt_session
 from device.transport.patience import Patience
 from device.transport.wait import within
-from device.transport.window import Window, room_for
+from device.transport.window import ROOM_BYTES, Window, room_for
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class MqttSource:
     def plan(self, digest: bytes, size: int, chunk_digests: "Digests", wanted: "Iterable[int]") -> None:
         """Let chunk() read the chunks `wanted` from now on, in this order and ahead of time."""
         self._window = None  # its chunks are not counted as used
-        self._window = Window(chunk_digests, wanted, room_for(free_bytes()))
+        self._window = Window(chunk_digests, wanted, room_for(free_bytes(ROOM_BYTES)))
 
     async def chunk(self, index: int) -> bytes:
         """Return the next planned chunk. Raises LinkTimeoutError if it does not arrive, ProtocolError out of order."""

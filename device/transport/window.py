@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from device.interfaces import Digests
 
 _REFILL = const(2)  # rule 2
+ROOM_BYTES = 2 * limits.CHUNK_WINDOW * limits.CHUNK_BYTES  # free memory that is enough for the whole window
 
 
 def room_for(free_bytes: int) -> int:

@@ -70,7 +70,7 @@ print(made, peak - before)
 _SQUEEZED: Final = """
 spoil()
 def fill():
-    kept, held, at, size = bytearray({free}), [None] * 20000, 0, 1 << 20
+    kept, held, at, size = bytearray({free}), [None] * 6000, 0, 1 << 20
     gc.collect()
     while size >= 16 and at < len(held):
         try:

@@ -41,6 +41,6 @@ def test_the_patch_saves_most_of_the_transfer(figures: dict[str, int]) -> None:
     assert figures["wire"] < figures["firmware"] // 8
 
 
-def test_an_image_is_made_in_less_than_4000_instructions_a_byte(figures: dict[str, int]) -> None:
-    """The count is the same in every run. 3642 were measured; 1200 before the heap was 192 KiB, why is not known."""
-    assert figures["instructions"] < 4000 * figures["firmware"]
+def test_an_image_is_made_in_less_than_1600_instructions_a_byte(figures: dict[str, int]) -> None:
+    """The count is the same in every run. 1390 were measured; 3642 with a collection after every 4 KiB."""
+    assert figures["instructions"] < 1600 * figures["firmware"]
