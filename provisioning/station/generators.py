@@ -140,10 +140,10 @@ _POWERS: Final = tuple(pow(16807, at, 0x7FFFFFFF) for at in range(_FEEDBACK))
 
 
 def _feedback_weights() -> tuple[tuple[int, ...], ...]:
-    """Return how often each of the first words is in each of the first MATCHED numbers: the feedback only adds."""
+    """Return how often each first word is in each of the first RANDOM_SYMBOLS numbers: the feedback only adds."""
     words = [tuple(int(at == word) for at in range(_FEEDBACK)) for word in range(_FEEDBACK)]
     words += words[:3]
-    for at in range(34, 344 + MATCHED):
+    for at in range(34, 344 + RANDOM_SYMBOLS):
         words.append(tuple(a + b & _MASK32 for a, b in zip(words[at - 3], words[at - 31], strict=True)))
     return tuple(words[344:])
 
@@ -152,7 +152,7 @@ _WEIGHTS: Final = _feedback_weights()
 
 
 def _glibc(seed: int) -> Iterator[int]:
-    """rand() and random() of the GNU C library: additive feedback, 31 words. Yields MATCHED numbers."""
+    """rand() and random() of the GNU C library: additive feedback, 31 words. Yields RANDOM_SYMBOLS numbers."""
     first = seed & _MASK32 or 1
     if first > 0x7FFFFFFF:
         first -= 1 << 32
