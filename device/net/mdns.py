@@ -28,9 +28,8 @@ NSEC = const(47)
 ANY = const(255)
 
 _IN = const(1)
-_TOP = const(
-    0x8000
-)  # of a class: "unicast answer wanted" in a question, "flush what you cached" in an answer
+# The top bit of a class: "unicast answer wanted" in a question, "flush what you cached" in an answer.
+_TOP = const(0x8000)
 _RESPONSE = const(0x8400)  # authoritative answer
 _LEGACY_TTL_S = const(10)  # 6.7
 _LABEL_BYTES = const(63)

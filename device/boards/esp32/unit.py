@@ -30,7 +30,7 @@ else:
 
 _FACTORY_UART = const(1)  # UART 0 is the console of a development build
 _FACTORY_BAUD = const(115200)
-_COLLECT_EVERY_BYTES = const(4096)
+_COLLECT_EVERY_BYTES = const(16 * 1024)  # as boards/mps2_an385/board.py; not measured on these chips
 
 Board = namedtuple("Board", ("NAME", "PBKDF2_ITERATIONS", "IS_DEVELOPMENT", "HAS_BUTTON", "HOST_NAMES"))
 
