@@ -98,6 +98,16 @@ def navigation(links: "Sequence[tuple[str, str]]", shown: int, current: str) -> 
     return '<nav aria-label="Pages"><ul>' + "".join(items[:shown]) + "</ul>" + more + "</nav>"
 
 
+def paragraphs(lines: "Sequence[str]") -> str:
+    """Return each line of plain text as a paragraph."""
+    return "".join(["<p>" + escape(line) + "</p>" for line in lines])
+
+
+def success(word: str) -> str:
+    """Return a notice with what just succeeded, "" without a word."""
+    return notice(word, False) if word else ""
+
+
 def details(summary: str, body: str) -> str:
     """Return a card that shows `summary` (plain text) and opens to show `body` (HTML)."""
     return "<details><summary>" + escape(summary) + "</summary>" + body + "</details>"

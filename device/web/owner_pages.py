@@ -22,6 +22,7 @@ from device.web.html import (
     password_field,
     problem_notice,
     section,
+    success,
 )
 from device.web.pages import NO_PERIOD, Surroundings, footer, message, time_text, title
 
@@ -158,7 +159,7 @@ def updates(
     update = found.get("update") or {}
     if problem.field == "days" and not update.get("automatic", True):
         problem = Problem(problem.text, "")  # there is no such field now
-    body = notice(word, False) if word else ""
+    body = success(word)
     offered = update.get("offered")
     if offered:
         install = _form("install", "Install now")

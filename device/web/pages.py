@@ -16,9 +16,11 @@ from device.web.html import (
     new_password_fields,
     notice,
     page,
+    paragraphs,
     password_field,
     problem_notice,
     section,
+    success,
 )
 
 TYPE_CHECKING = const(0)
@@ -55,17 +57,8 @@ def index(info: "dict[str, Any]", is_set_up: bool, word: str = "") -> "tuple[str
             "<p>Before you can use this device, choose a password for it. You need the set-up code on its"
             ' label.</p><p><a class="button" id="start" href="/setup">Start</a></p>',
         )
-    body = _good(word) + way + public_sections(info)
+    body = success(word) + way + public_sections(info)
     return page(title(info), str(info.get("brand", "")), body, footer())
-
-
-def _good(word: str) -> str:
-    """Return the notice of success, "" if `word` is empty."""
-    return notice(word, False) if word else ""
-
-
-def _paragraphs(lines: "tuple[str, ...]") -> str:
-    return "".join(["<p>" + escape(line) + "</p>" for line in lines])
 
 
 def public_sections(info: "dict[str, Any]") -> str:
@@ -149,11 +142,11 @@ def login(info: "dict[str, Any]", problem: "Problem" = NO_PROBLEM, word: str = "
         + SHOW
         + '<button type="submit">Sign in</button></form>'
     )
-    body = _good(word) + problem_notice(problem)
+    body = success(word) + problem_notice(problem)
     if word == texts.SET_UP:
-        body += section("What happens now", _paragraphs(texts.SET_UP_NEXT))
+        body += section("What happens now", paragraphs(texts.SET_UP_NEXT))
     body += section("", form)
-    body += details("You forgot the password, or pass the device on?", _paragraphs(texts.FORGOTTEN))
+    body += details("You forgot the password, or pass the device on?", paragraphs(texts.FORGOTTEN))
     body += public_sections(info)
     return page("Sign in", title(info), body, footer(), "", bool(problem.text))
 

@@ -7,7 +7,7 @@ as it is, item by item.
 from device.compat import const
 from device.errors import FirstbootError
 from device.records import support
-from device.web.html import details, document, escape, notice, page, section
+from device.web.html import details, document, escape, notice, page, paragraphs, section
 from device.web.pages import NOTHING, footer, title
 
 TYPE_CHECKING = const(0)
@@ -62,7 +62,7 @@ def statement(info: "dict[str, Any]", content: "Any", around: "Surroundings" = N
 def _text(content: "dict[str, Any]") -> "list[str]":
     body = []
     for heading, lines in _items(content):
-        body.append(section(heading, "".join(["<p>" + escape(line) + "</p>" for line in lines])))
+        body.append(section(heading, paragraphs(lines)))
     others = {name: content[name] for name in content if name not in _SHOWN}
     if others:
         body.append(details("Other particulars of the signed statement", "".join(document(others))))

@@ -4,7 +4,7 @@ from collections import namedtuple
 
 from device.compat import const
 from device.web import texts
-from device.web.html import NO_PROBLEM, details, escape, facts, notice, section
+from device.web.html import NO_PROBLEM, details, escape, facts, notice, section, success
 from device.web.owner_pages import automatic, contacted, in_words, owner_page, refused, support_section
 from device.web.pages import time_text
 
@@ -97,8 +97,7 @@ def status(
 ) -> "tuple[str, ...]":
     """Return the page. `word`: what the owner just asked for."""
     update = found.get("update") or {}
-    body = notice(word, False) if word else ""
-    body += _software(found, update)
+    body = success(word) + _software(found, update)
     body += _withheld(update) + refused(update)
     body += support_section(found.get("support")) + _application(found.get("application"))
     body += _events(update.get("events") or [])
