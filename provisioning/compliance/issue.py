@@ -70,7 +70,11 @@ def draw_key(path: Path, passphrase: str) -> FileSigner:
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
     create_file(path, pem, mode=PRIVATE)  # first: it refuses to replace another key
-    replace_file(path.with_suffix(".pub"), public)
+    try:
+        replace_file(path.with_suffix(".pub"), public)
+    except OSError:
+        path.unlink()  # both files or none: a later call can begin again
+        raise
     return FileSigner(key)
 
 

@@ -187,6 +187,21 @@ def test_a_wrong_passphrase_opens_no_key_and_is_not_repeated(tmp_path: Path) -> 
     assert (tmp_path / "me.pem").stat().st_mode & 0o777 == 0o600
 
 
+def test_a_key_does_not_replace_another_one(tmp_path: Path) -> None:
+    draw_key(tmp_path / "me.pem", PASSPHRASE)
+    kept = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(FileExistsError):
+        draw_key(tmp_path / "me.pem", PASSPHRASE)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == kept
+
+
+def test_a_public_key_that_cannot_be_written_leaves_no_private_key(tmp_path: Path) -> None:
+    (tmp_path / "me.pub").mkdir()
+    with pytest.raises(OSError, match=r"me\.pub"):
+        draw_key(tmp_path / "me.pem", PASSPHRASE)
+    assert [path.name for path in tmp_path.iterdir()] == ["me.pub"]
+
+
 def test_a_demonstration_cannot_be_archived(archive: Archive, signer: FileSigner) -> None:
     document = build_statement(PRODUCT, TODAY) | {"id": "x", "version": 1, "retain_until": "2040-01-01"}
     with pytest.raises(ArchiveError):
