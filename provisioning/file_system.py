@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -117,6 +118,16 @@ def _write(path: Path, flag: int, data: bytes, mode: int | None) -> None:
     except OSError:
         path.unlink(missing_ok=True)
         raise
+
+
+def swap_folder(draft: Path, place: Path) -> None:
+    """Put the complete folder `draft` in the place of the folder `place`, which may not exist yet. Raises OSError."""
+    old = place.with_name(f".{place.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if place.exists():
+        os.replace(place, old)
+    os.replace(draft, place)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def lock(descriptor: int, *, is_waiting: bool = True) -> None:

@@ -17,6 +17,7 @@ from provisioning.cli.report_access import CaseArgument, CasesOption, SeenOption
 from provisioning.cli.report_decide import seen_version
 from provisioning.cli.settings import with_settings
 from provisioning.cli.site import BaseOption
+from provisioning.csaf_names import FOLDER
 from provisioning.disclosure import csaf, desk, provider
 from provisioning.disclosure.advisory import LONGEST, Advisory, Justification, Text, advisory_of, public
 from provisioning.disclosure.advisory import write as write_text
@@ -24,7 +25,7 @@ from provisioning.disclosure.csaf import Publisher
 from provisioning.disclosure.desk import Decision
 from provisioning.file_system import replace_file
 from provisioning.product.product import Product, load_product
-from provisioning.product.public_texts import POLICY
+from provisioning.product.public_texts import is_site_address
 
 HELP = """Tell the public about a security issue, for people and for programs (CSAF 2.0, VEX).
 
@@ -128,7 +129,7 @@ def show(
     publisher = _publisher(definition, base_url)
     with opened(cases, files) as store:
         found = advisory_of(desk.load(store, case))
-    data = csaf.written(found, definition, publisher, f"{base_url}{provider.FOLDER}/")
+    data = csaf.written(found, definition, publisher, f"{base_url}{FOLDER}/")
     if to is None:
         print_line(data.decode().rstrip("\n"))
         return
@@ -171,6 +172,6 @@ def build(
 
 
 def _publisher(product: Product, base_url: str) -> Publisher:
-    if POLICY.fullmatch(base_url) is None or not base_url.endswith("/"):
+    if not is_site_address(base_url):
         raise InputError("--base-url must be an https address that ends with /.")
     return Publisher(product.manufacturer.name, base_url, product.contact.report)

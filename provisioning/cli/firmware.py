@@ -131,9 +131,10 @@ def sbom_command(
     Example: `firstboot firmware sbom --to 12.sbom.cdx.json`
     """
     firmware = build(variant, root=_tree(root, changed), progress=_progress)
-    document = sbom.read(firmware.sbom)
+    data = sbom.read_bytes(firmware.sbom)
+    document = sbom.parsed(data, str(firmware.sbom))
     if to is not None:
-        replace_file(to, firmware.sbom.read_bytes())
+        replace_file(to, data)
     rows = sbom.components_of(document)
     lines = [f"{name:20}{version:22}{license_}" for name, version, license_ in rows]
     print_report([*lines, f"firmware {firmware.sha256}, bill {firmware.sbom}"], document, is_json)

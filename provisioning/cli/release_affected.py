@@ -17,10 +17,19 @@ from provisioning.cli.registry_access import opened
 from provisioning.cli.release_sign import DEFAULT_LOG
 from provisioning.cli.settings import with_settings
 from provisioning.cli.settings_fields import RelativeText
+from provisioning.csaf_names import CVE
 from provisioning.product.product import Product, load_product
 from provisioning.registry.registry import Registry
 from provisioning.registry.spread import SHARE, Spread, serial_lines, spread
-from provisioning.release.affected import CVE, Releases, Verdict, by_component, by_cve, read_bills, sorted_out
+from provisioning.release.affected import (
+    Releases,
+    Verdict,
+    by_component,
+    by_cve,
+    of_class,
+    read_bills,
+    sorted_out,
+)
 from provisioning.release.log import LogEntry, ReleaseLog
 from provisioning.servers.report_log import ReportLog
 
@@ -89,8 +98,8 @@ def affected_command(settings: AffectedSettings) -> None:
     --reports state/tracker-reports.jsonl`
     """
     product = load_product(settings.product)
-    entries = ReleaseLog(settings.log).entries()
-    releases = sorted_out(entries, product.class_id, _verdict(settings, product, entries))
+    entries = of_class(ReleaseLog(settings.log).entries(), product.class_id)
+    releases = sorted_out(entries, _verdict(settings, product, entries))
     found = None if settings.registry is None else _spread(settings, product, entries, releases)
     print_report(_lines(releases, found), _document(settings.what, releases, found), settings.is_json)
 
@@ -99,8 +108,7 @@ def _verdict(settings: AffectedSettings, product: Product, entries: list[LogEntr
     if CVE.fullmatch(settings.what):
         if settings.advisories is None:
             raise InputError("A CVE needs --advisories: give the folder of `firstboot advisory build`.")
-        of_class = [one for one in entries if one.class_id == product.class_id.hex()]
-        return by_cve(settings.advisories, settings.what, product.model, of_class)
+        return by_cve(settings.advisories, settings.what, product.model, entries)
     if settings.bills is None:
         raise InputError("A component needs --bills: give the folder with the releases.")
     name, _, version = settings.what.partition("@")
@@ -120,9 +128,7 @@ def _spread(
         affected=affected,
         fixed={one.version for one in releases.fixed} - affected,
         fixed_s=releases.fix_s,
-        confirmed={
-            one.sequence_number: one.version for one in entries if one.class_id == product.class_id.hex()
-        },
+        confirmed={one.sequence_number: one.version for one in entries},
     )
 
 

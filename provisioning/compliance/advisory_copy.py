@@ -13,9 +13,9 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-FOLDER: Final = ".well-known/csaf"
-METADATA: Final = f"{FOLDER}/provider-metadata.json"
-PARTS: Final = ("advisories", FOLDER)
+from provisioning.csaf_names import FOLDER, METADATA, PAGES
+
+_PARTS: Final = (PAGES, FOLDER)
 MOST_FILES: Final = 20_000
 
 
@@ -26,7 +26,7 @@ class AdvisoryError(Exception):
 def copy_advisories(source: Path, draft: Path) -> None:
     """Copy the advisories into the draft of a site. Raises AdvisoryError, OSError."""
     listed = documents(source)
-    for part in PARTS:
+    for part in _PARTS:
         for path in sorted((source / part).rglob("*")):
             if path.is_symlink() or not (path.is_file() or path.is_dir()):
                 raise AdvisoryError(f"{path} is not a plain file")
@@ -38,7 +38,7 @@ def copy_advisories(source: Path, draft: Path) -> None:
 def documents(source: Path) -> list[str]:
     """Return the documents that a folder lists, by their paths below FOLDER. Raises AdvisoryError."""
     index = source / FOLDER / "index.txt"
-    if not index.is_file() or not (source / METADATA).is_file() or not (source / "advisories").is_dir():
+    if not index.is_file() or not (source / METADATA).is_file() or not (source / PAGES).is_dir():
         raise AdvisoryError(f"{source} is not a folder that `firstboot advisory build` made")
     listed = index.read_text(encoding="utf-8").split()
     if len(listed) > MOST_FILES:

@@ -13,7 +13,6 @@ Rules:
 from __future__ import annotations
 
 import datetime as dt
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -53,9 +52,9 @@ from provisioning.compliance.support_register import (
     history,
     publish,
 )
-from provisioning.file_system import naming
+from provisioning.file_system import naming, swap_folder
 from provisioning.product.placeholders import placeholders
-from provisioning.product.public_texts import POLICY
+from provisioning.product.public_texts import POLICY, is_site_address
 
 if TYPE_CHECKING:
     from provisioning.product.product import Product
@@ -166,12 +165,7 @@ def _publish(site: Site, draft: Path) -> None:
         raise SiteError(found)
     publish(register, site.products, site.today)
     keep_copy(register, site.archive)
-    old = site.out.with_name(f".{site.out.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if site.out.exists():
-        os.replace(site.out, old)
-    os.replace(draft, site.out)
-    shutil.rmtree(old, ignore_errors=True)
+    swap_folder(draft, site.out)
 
 
 def policy_path(product: Product, base_url: str) -> str | None:
@@ -187,7 +181,7 @@ def policy_path(product: Product, base_url: str) -> str | None:
 
 def _common_problems(site: Site) -> list[str]:
     found = []
-    if not POLICY.fullmatch(site.base_url) or not site.base_url.endswith("/"):
+    if not is_site_address(site.base_url):
         found.append("the site's address must be a plain https address and end with /")
     if not site.products:
         found.append("there is no product to publish")

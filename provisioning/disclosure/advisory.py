@@ -11,12 +11,12 @@ Rules:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from provisioning.csaf_names import CVE
 from provisioning.disclosure import desk, states
 from provisioning.disclosure.case import ADVISORY, Case
 from provisioning.disclosure.desk import Decision
@@ -24,7 +24,6 @@ from provisioning.disclosure.errors import CaseInputError, StateError
 from provisioning.disclosure.states import State, Step
 from provisioning.disclosure.store import CaseStore, Event
 
-CVE: Final = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}")
 LONGEST: Final = 4000
 _PREFIX: Final = "SA"  # security advisory
 _CHANGES: Final = {

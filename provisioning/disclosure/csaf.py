@@ -17,12 +17,13 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any, Final
 
+from provisioning.csaf_names import ALL_VERSIONS, BEFORE, PAGES
 from provisioning.disclosure.advisory import Advisory, Revision
 from provisioning.product.product import Product
 
 VERSION: Final = "2.0"
 _CVSS: Final = "https://www.first.org/cvss/v4.0/specification-document"
-_TLP: Final = {"WHITE": "https://www.first.org/tlp/v1/", "RED": "https://www.first.org/tlp/v1/"}
+_TLP: Final = "https://www.first.org/tlp/v1/"
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def file_name(advisory_id: str) -> str:
 
 def page_path(advisory: Advisory) -> str:
     """Return the path of an advisory's page below the site."""
-    return f"advisories/{advisory.id.lower()}.html"
+    return f"{PAGES}/{advisory.id.lower()}.html"
 
 
 def document_path(advisory: Advisory) -> str:
@@ -81,7 +82,7 @@ def _document(advisory: Advisory, publisher: Publisher, folder_url: str) -> dict
     found: dict[str, Any] = {
         "category": "csaf_vex" if advisory.text.not_affected else "csaf_security_advisory",
         "csaf_version": VERSION,
-        "distribution": {"tlp": _tlp("WHITE" if is_public else "RED")},
+        "distribution": {"tlp": {"label": "WHITE" if is_public else "RED", "url": _TLP}},
         "lang": "en",
         "notes": [
             {"category": "summary", "title": "Summary", "text": advisory.text.description},
@@ -106,10 +107,6 @@ def _document(advisory: Advisory, publisher: Publisher, folder_url: str) -> dict
     if rating := advisory.case.triage.get("rating"):
         found["aggregate_severity"] = {"text": rating, "namespace": _CVSS}
     return found
-
-
-def _tlp(label: str) -> dict[str, str]:
-    return {"label": label, "url": _TLP[label]}
 
 
 def _tracking(advisory: Advisory) -> dict[str, Any]:
@@ -149,8 +146,8 @@ def _named(advisory: Advisory, product: Product) -> list[_Version]:
         return [_Version(f"{product.model}:{one}", one, one) for one in versions]
     if advisory.is_fixed:
         fix = advisory.case.fix["release"]
-        return [_Version(f"{product.model}:before-{fix}", f"vers:generic/<{fix}", f"before {fix}", True)]
-    return [_Version(f"{product.model}:all", "vers:all/*", "all versions", True)]
+        return [_Version(f"{product.model}:before-{fix}", f"{BEFORE}{fix}", f"before {fix}", True)]
+    return [_Version(f"{product.model}:all", ALL_VERSIONS, "all versions", True)]
 
 
 def _fixed(advisory: Advisory, product: Product) -> list[_Version]:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,17 +22,15 @@ from pathlib import Path
 from typing import Any, Final
 from xml.etree import ElementTree
 
+from provisioning.csaf_names import FOLDER, METADATA, PAGES
 from provisioning.disclosure import csaf
 from provisioning.disclosure.advisory import Advisory
 from provisioning.disclosure.csaf import Publisher
 from provisioning.disclosure.errors import CaseInputError
-from provisioning.file_system import create_file, naming
+from provisioning.file_system import create_file, naming, swap_folder
 from provisioning.html_templates import environment
 from provisioning.product.product import Product
 
-FOLDER: Final = ".well-known/csaf"
-METADATA: Final = f"{FOLDER}/provider-metadata.json"
-PAGES: Final = "advisories"
 FEED: Final = f"{PAGES}/feed.xml"
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _ALGORITHMS: Final = ("sha256", "sha512")
@@ -59,7 +56,7 @@ def build(site: Site, out: Path) -> int:
     files = contents(site)
     _require_ours(out)
     _require_forward(out, files)
-    draft, old = out.with_name(f".{out.name}.new"), out.with_name(f".{out.name}.old")
+    draft = out.with_name(f".{out.name}.new")
     shutil.rmtree(draft, ignore_errors=True)
     try:
         with naming(out, draft=draft):
@@ -70,11 +67,7 @@ def build(site: Site, out: Path) -> int:
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
-    shutil.rmtree(old, ignore_errors=True)
-    if out.exists():
-        os.replace(out, old)
-    os.replace(draft, out)
-    shutil.rmtree(old, ignore_errors=True)
+    swap_folder(draft, out)
     return len(files)
 
 

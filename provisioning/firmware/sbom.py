@@ -250,9 +250,14 @@ def _licenses(expression: str, name: str = "") -> list[LicenseExpression | Disju
 
 def read(path: Path) -> dict[str, Any]:
     """Return the bill in a file. Raises FirmwareError if it is not one of a firmware, OSError."""
+    return parsed(read_bytes(path), str(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return a file that should be a bill, not yet parsed. Raises FirmwareError if it is too large, OSError."""
     if path.stat().st_size > MAX_BYTES:
         raise FirmwareError(f"{path} has more than {MAX_BYTES} bytes. It is not a bill of materials.")
-    return parsed(path.read_bytes(), str(path))
+    return path.read_bytes()
 
 
 def parsed(data: bytes, name: str) -> dict[str, Any]:

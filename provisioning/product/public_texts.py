@@ -83,6 +83,11 @@ def status_update_time(text: str) -> AnswerTime:
     return _time(STATUS_UPDATES, text, STATUS_UPDATES_HINT)
 
 
+def is_site_address(text: str) -> bool:
+    """Return whether a text is the address of a maker's site: a plain https address that ends with /."""
+    return POLICY.fullmatch(text) is not None and text.endswith("/")
+
+
 def _time(pattern: re.Pattern[str], text: str, hint: str) -> AnswerTime:
     found = pattern.fullmatch(text)
     if found is None:

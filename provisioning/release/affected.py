@@ -18,15 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from provisioning.csaf_names import ALL_VERSIONS, BEFORE
 from provisioning.firmware import sbom
 from provisioning.firmware.errors import FirmwareError
 from provisioning.release.log import LogEntry
 from provisioning.release.payload import ReleaseError
 
-CVE: Final = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}")
 MOST_BYTES: Final = 4_000_000
-_ALL: Final = "vers:all/*"
-_BEFORE: Final = "vers:generic/<"
 _NUMBERS: Final = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 
 # True: affected. False: known not to be. None: unknown.
@@ -56,11 +54,15 @@ class Releases:
             raise ReleaseError(f"the release log has no time for {self.fix.version}") from None
 
 
-def sorted_out(entries: Iterable[LogEntry], class_id: bytes, verdict: Verdict) -> Releases:
-    """Return the releases of a class by verdict, in the order of their sequence numbers."""
+def of_class(entries: Iterable[LogEntry], class_id: bytes) -> list[LogEntry]:
+    """Return the releases of a class, in the order of their sequence numbers."""
     wanted = class_id.hex()
-    of_class = sorted((one for one in entries if one.class_id == wanted), key=lambda one: one.sequence_number)
-    verdicts = [(one, verdict(one)) for one in of_class]
+    return sorted((one for one in entries if one.class_id == wanted), key=lambda one: one.sequence_number)
+
+
+def sorted_out(entries: Sequence[LogEntry], verdict: Verdict) -> Releases:
+    """Return the releases of one class (`of_class`) by verdict."""
+    verdicts = [(one, verdict(one)) for one in entries]
     affected = tuple(one for one, found in verdicts if found)
     last = max((one.sequence_number for one in affected), default=None)
     fixed = tuple(
@@ -76,10 +78,8 @@ def read_bills(folder: Path) -> dict[str, dict[str, Any]]:
     """Return every bill of materials below a folder by its SHA-256 (hex). Raises ReleaseError, OSError."""
     found = {}
     for path in sorted(folder.rglob(f"*{sbom.FILE_NAME.partition('.')[2]}")):
-        if path.stat().st_size > MOST_BYTES:
-            raise ReleaseError(f"{path} has more than {MOST_BYTES} bytes")
-        data = path.read_bytes()
         try:
+            data = sbom.read_bytes(path)
             found[hashlib.sha256(data).hexdigest()] = sbom.parsed(data, str(path))
         except FirmwareError as error:
             raise ReleaseError(str(error)) from None
@@ -137,10 +137,10 @@ def matches(version: str, texts: Collection[str]) -> bool:
 
 
 def _matches(version: str, text: str) -> bool:
-    if text == _ALL:
+    if text == ALL_VERSIONS:
         return True
-    if text.startswith(_BEFORE):
-        ours, bound = _NUMBERS.match(version), _NUMBERS.match(text.removeprefix(_BEFORE))
+    if text.startswith(BEFORE):
+        ours, bound = _NUMBERS.match(version), _NUMBERS.match(text.removeprefix(BEFORE))
         return bool(ours and bound) and _tuple(ours) < _tuple(bound)
     return text in (version, version.partition("+")[0])
 

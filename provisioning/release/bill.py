@@ -18,11 +18,12 @@ BILL_NAME: Final = sbom.FILE_NAME
 def bill_of(path: Path, image: bytes, info: ImageInfo) -> bytes:
     """Return the bill in a file if it is about the firmware in this signed image. Raises ReleaseError, OSError."""
     try:
-        document = sbom.read(path)
+        data = sbom.read_bytes(path)
+        document = sbom.parsed(data, str(path))
     except FirmwareError as error:
         raise ReleaseError(str(error)) from None
     body = image[IMAGE_HEADER_BYTES : IMAGE_HEADER_BYTES + info.body_bytes]
     found, wanted = hashlib.sha256(body).hexdigest(), sbom.image_sha256(document)
     if found != wanted:
         raise ReleaseError(f"{path} is about another firmware: {wanted}. The image contains {found}.")
-    return path.read_bytes()
+    return data

@@ -13,6 +13,7 @@ import pytest
 from csaf_lib.verification.verifier import Verifier
 
 from provisioning.compliance.site_check import _check_page
+from provisioning.csaf_names import FOLDER, METADATA
 from provisioning.disclosure import advisory, csaf, desk, provider
 from provisioning.disclosure.advisory import Advisory, Justification, Text
 from provisioning.disclosure.csaf import Publisher
@@ -80,7 +81,7 @@ class Desk:
 
     def document(self, code: str) -> dict[str, Any]:
         found = advisory.advisory_of(self.cases.case(code))
-        return dict(json.loads(csaf.written(found, PRODUCT, PUBLISHER, f"{BASE}{provider.FOLDER}/")))
+        return dict(json.loads(csaf.written(found, PRODUCT, PUBLISHER, f"{BASE}{FOLDER}/")))
 
 
 @pytest.fixture
@@ -301,7 +302,7 @@ def test_the_folder_follows_the_rules_for_a_directory(maker: Desk) -> None:
     maker.cases.clock.go(days=20)
     maker.published()
     files = maker.contents()
-    folder = provider.FOLDER
+    folder = FOLDER
     names = ["2026/sa-2026-0001.json", "2026/sa-2026-0002.json", "2027/sa-2027-0001.json"]
     assert files[f"{folder}/index.txt"].decode().splitlines() == names
     lines = files[f"{folder}/changes.csv"].decode().splitlines()
@@ -315,7 +316,7 @@ def test_the_folder_follows_the_rules_for_a_directory(maker: Desk) -> None:
 
 def test_the_metadata_names_the_folder_and_claims_no_signatures(maker: Desk) -> None:
     maker.published()
-    found = json.loads(maker.contents()[provider.METADATA])
+    found = json.loads(maker.contents()[METADATA])
     assert found["canonical_url"] == f"{BASE}.well-known/csaf/provider-metadata.json"
     assert found["distributions"] == [{"directory_url": f"{BASE}.well-known/csaf"}]
     assert (found["role"], found["public_openpgp_keys"]) == ("csaf_provider", [])
