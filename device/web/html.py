@@ -104,7 +104,7 @@ def paragraphs(lines: "Sequence[str]") -> str:
 
 
 def success(word: str) -> str:
-    """Return a notice with what just succeeded, "" without a word."""
+    """Return a notice with what just succeeded, "" if `word` is empty."""
     return notice(word, False) if word else ""
 
 
