@@ -43,8 +43,9 @@ class RetainedTopics(Service):
     def get(self, topics: Sequence[str]) -> dict[str, bytes]:
         """Return what the broker retains under `topics`. A topic without a retained message is left out.
 
-        A broker handles one packet of a connection after the other: it has sent what it retains before it
-        acknowledges the end of the subscription. So a missing message is known at once, without a timeout.
+        A broker handles one packet of a connection after the other, and waits for no receipts here (QoS 0): it has
+        sent what it retains before it acknowledges the end of the subscription. So a missing message is known at
+        once, without a timeout.
         """
         found: dict[str, bytes] = {}
         for window in _windows(topics):

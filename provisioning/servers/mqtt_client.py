@@ -150,8 +150,12 @@ class MqttClient(Service):
                 raise ServerError(self._cause() or "publish was not acknowledged in time")
 
     def subscribe(self, topics: Sequence[str]) -> None:
-        """Subscribe to `topics` until `unsubscribe`; return when the broker granted all of them."""
-        self._ask(self._client.subscribe([(topic, 1) for topic in topics]), "subscribe")
+        """Subscribe to `topics` until `unsubscribe`; return when the broker granted all of them.
+
+        The broker sends their messages once, without a receipt (QoS 0): it may hold back messages that wait for
+        receipts (MQTT 3.1.1, 4.4), and would then acknowledge `unsubscribe` before it has sent the last of them.
+        """
+        self._ask(self._client.subscribe([(topic, 0) for topic in topics]), "subscribe")
 
     def unsubscribe(self, topics: Sequence[str]) -> None:
         """End a subscription. No message of these topics arrives after the return."""

@@ -43,6 +43,13 @@ def test_releases_are_published_beyond_the_queue_of_the_broker(maker: Maker, sma
         assert len(reader.get(topics)) == len(topics)
 
 
+def test_every_read_of_the_retained_topics_finds_all_of_them(maker: Maker, small_queue: Broker) -> None:
+    contents = {f"{PREFIX}o/{number:064x}": bytes(4096) for number in range(WINDOW + 33)}
+    with RetainedTopics(maker.access(small_queue.port, "publisher"), "publisher") as topics:
+        topics.put(contents)
+        assert [len(topics.get(list(contents))) for _ in range(50)] == [len(contents)] * 50
+
+
 def test_the_objects_of_every_superseded_release_are_removed(maker: Maker, small_queue: Broker) -> None:
     releases = [maker.release(300_000, number) for number in (1, 2, 3)]
     with MqttPublisher(maker.access(small_queue.port, "publisher"), CLASS_ID) as publisher:

@@ -148,7 +148,7 @@ def test_ports_that_finish_their_first_units_at_once_sign_with_one_key(tmp_path:
     registry = Registry.create(tmp_path / "registry.db")
 
     def sign() -> None:
-        fair_time.wait(begin, 60)
+        begin.wait(fair_time.stretched(60))
         keys.add(registry.signer.public)
 
     threads = [threading.Thread(target=sign) for _ in range(8)]
