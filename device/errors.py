@@ -147,7 +147,7 @@ class ImageFormatError(UpdateError):
 
 
 class KnownBadError(UpdateError):
-    """This release failed its trial here; it is not retried by itself. Field: `sequence`."""
+    """This release could not be installed or failed its trial here; the unit does not retry it. Field: `sequence`."""
 
     code = 218
 

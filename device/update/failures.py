@@ -1,11 +1,12 @@
-"""The releases that failed their trial on this unit, so that none of them is installed again automatically.
+"""The releases that this unit could not install, or that failed their trial. It installs none of them by itself again.
 
 Rules (UP-04):
 1. A release is known by release_id: number, firmware and application set together.
 2. A failure that the release's own code caused (watchdog, failed application, restart) is final for this release.
-3. If the stored copy was at fault (refused by the boot ROM, changed application set), the owner's "Install now" or a
-   renewed offer (the same release in another envelope) lifts the verdict. Anyone can change the parts of an envelope
-   that nobody signs, so envelopes lift it at most RENEWED_OFFERS times, and none does so twice.
+3. If the stored copy was at fault (refused by the boot ROM, changed application set), or if this firmware cannot
+   install the release (a later one may), the owner's "Install now" or a renewed offer (the same release in another
+   envelope) lifts the verdict. Anyone can change the parts of an envelope that nobody signs, so envelopes lift it at
+   most RENEWED_OFFERS times, and none does so twice.
 4. The newest FAILED_RELEASES are remembered. When a release is confirmed, all older ones are forgotten.
 """
 

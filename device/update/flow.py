@@ -17,6 +17,8 @@ Rules, in the order they are applied (docs/design.md, Update):
    the patch the payload is fetched as above (device/update/patching.py).
 9. Only then is the slot staged: the firmware's, or the set's if the firmware is already running. After any failure
    nothing is installed (UP-12).
+10. What the author signed may be wrong by itself: too large, no image for this board, a list of other chunks. No source
+   can serve it better, so the flow reports that (Refused), and the unit does not fetch the release at each check.
 """
 
 from collections import namedtuple
@@ -25,6 +27,7 @@ from hashlib import sha256
 from device.codec import bundle
 from device.compat import const
 from device.errors import (
+    BundleError,
     DigestMismatchError,
     ImageFormatError,
     LimitError,
@@ -34,6 +37,7 @@ from device.errors import (
 from device.limits import CHUNK_BYTES, CHUNK_LIST_BYTES
 from device.update import patching
 from device.update.appset import Binding
+from device.update.patching import Unfit
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -50,6 +54,7 @@ FetchObject = namedtuple("FetchObject", ("digest", "size"))  # -> bytes
 PlanPayload = namedtuple("PlanPayload", ("digest", "size", "chunk_digests", "wanted"))  # -> None
 FetchChunk = namedtuple("FetchChunk", ("index",))  # -> bytes
 Progress = namedtuple("Progress", ("done", "total"))  # -> None; chunks; the runner may let other tasks run
+Refused = namedtuple("Refused", ("error",))  # -> None; rule 10; the flow raises `error` next
 
 
 def chunk_size(index: int, total_bytes: int) -> int:
@@ -80,11 +85,14 @@ class ChunkDigests:
 
 def _fetch_list(chunks: "Target", payload: "Target", name: str) -> "Generator[object, Any, ChunkDigests]":
     if chunks.size > CHUNK_LIST_BYTES:
-        raise LimitError(what="chunk list", limit=CHUNK_LIST_BYTES)
+        raise Unfit(LimitError(what="chunk list", limit=CHUNK_LIST_BYTES))
     data = yield FetchObject(chunks.digest, chunks.size)
     if sha256(data).digest() != chunks.digest:
         raise DigestMismatchError(component=name)
-    return ChunkDigests(data, payload.size)
+    try:
+        return ChunkDigests(data, payload.size)
+    except DigestMismatchError as error:
+        raise Unfit(error)
 
 
 def _is_stored(slots: "Slots", slot: int, index: int, size: int, digest: bytes) -> bool:
@@ -120,6 +128,19 @@ def install(
     DigestMismatchError, LimitError, ImageFormatError, SecurityCounterError, BundleError, UnsupportedError, FlashError,
     and the errors that the runner throws in (LinkError).
     """
+    try:
+        info = yield from _install(manifest, boot, slot, app_slot)
+        return info
+    except Unfit as found:
+        error = found.args[0]
+    yield Refused(error)
+    raise error
+
+
+def _install(
+    manifest: "VerifiedManifest", boot: "BootState", slot: int, app_slot: "AppSlot | None"
+) -> "Generator[object, Any, ImageFacts | None]":
+    """As `install`; raises Unfit for what the author signed (rule 10)."""
     _check_room(manifest, boot, app_slot)
     is_alone = manifest.chunks is None
     if not is_alone and not boot.is_blank_trailer(slot):
@@ -146,13 +167,13 @@ def install(
 def _check_room(manifest: "VerifiedManifest", boot: "BootState", app_slot: "AppSlot | None") -> None:
     size = manifest.firmware.size
     if size > boot.slot_limit_bytes:
-        raise LimitError(what="payload", limit=boot.slot_limit_bytes)
+        raise Unfit(LimitError(what="payload", limit=boot.slot_limit_bytes))
     if manifest.app is None:
         return
     if app_slot is None:
-        raise UnsupportedError(what="application set on this board")
+        raise Unfit(UnsupportedError(what="application set on this board"))
     if manifest.app.size > app_slot.sets.slot_limit_bytes:
-        raise LimitError(what="application set", limit=app_slot.sets.slot_limit_bytes)
+        raise Unfit(LimitError(what="application set", limit=app_slot.sets.slot_limit_bytes))
 
 
 def _bring_firmware(
@@ -161,10 +182,13 @@ def _bring_firmware(
     is_made = yield from patching.make(manifest, boot, slot, _bring)
     if not is_made:
         yield from _bring(boot, slot, manifest.chunks, manifest.firmware, ("chunks", "firmware"))
-    info = check_image(boot, slot, manifest.firmware.size)
-    build = info.version[3]
-    if build > manifest.sequence_number or (manifest.app is None and build < manifest.sequence_number):
-        raise ImageFormatError(reason="build number")
+    try:
+        info = check_image(boot, slot, manifest.firmware.size)
+        build = info.version[3]
+        if build > manifest.sequence_number or (manifest.app is None and build < manifest.sequence_number):
+            raise ImageFormatError(reason="build number")
+    except (ImageFormatError, SecurityCounterError, LimitError) as error:
+        raise Unfit(error)
     return info
 
 
@@ -173,13 +197,19 @@ def _bring_set(manifest: "VerifiedManifest", app_slot: "AppSlot") -> "Generator[
     sets, slot = app_slot.sets, app_slot.slot
     sets.drop(slot)
     yield from _bring(sets, slot, manifest.app_chunks, manifest.app, ("app-chunks", "app"))
-    bundle.decode(lambda offset, length: sets.read(slot, offset, length), manifest.app.size)
+    try:
+        bundle.decode(lambda offset, length: sets.read(slot, offset, length), manifest.app.size)
+    except BundleError as error:
+        raise Unfit(error)
 
 
 def _bring(
     slots: "Slots", slot: int, chunks: "Target", payload: "Target", names: "tuple[str, str]"
 ) -> "Generator[object, Any, None]":
-    """Store one payload in `slot` of `slots`; keep the chunks that are already there; read back and compare."""
+    """Store one payload in `slot` of `slots`; keep the chunks that are already there; read back and compare.
+
+    Raises Unfit if the author's list is that of another payload.
+    """
     size = payload.size
     digests = yield from _fetch_list(chunks, payload, names[0])
     wanted = []
@@ -196,5 +226,10 @@ def _bring(
         slots.rewrite_sector(slot, index * CHUNK_BYTES, data)
         done += 1
         yield Progress(done, len(digests))
-    if slots.digest(slot, size) != payload.digest:
-        raise DigestMismatchError(component=names[1])
+    if slots.digest(slot, size) == payload.digest:
+        return
+    error = DigestMismatchError(component=names[1])
+    for index in range(len(digests)):
+        if not _is_stored(slots, slot, index, chunk_size(index, size), digests[index]):
+            raise error  # the flash lost it: the next check fetches this chunk again
+    raise Unfit(error)

@@ -65,6 +65,8 @@ class Installer:
             return bool(self._releases.pending.may_try_delta())
         elif isinstance(effect, patching.DeltaDone):
             self._delta_done(effect)
+        elif isinstance(effect, flow.Refused):
+            self._releases.pending.refuse()
         elif isinstance(effect, (flow.Progress, patching.Applied)):
             self.done, self.total = effect.done, effect.total
             await self._pause()

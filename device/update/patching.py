@@ -84,7 +84,7 @@ def make(
     except _FETCH_ERRORS as error:
         yield DeltaDone(error, False)
         return False
-    except _Refused as refusal:
+    except Unfit as refusal:
         yield DeltaDone(refusal.args[0], True)
         return False
     if boot.digest(slot, firmware.size) != firmware.digest:
@@ -94,8 +94,8 @@ def make(
     return True
 
 
-class _Refused(Exception):
-    """Raised inside this module if the patch itself is refused; args: the error."""
+class Unfit(Exception):
+    """Raised inside a flow if what the author signed is wrong, whichever source serves it; args: the error."""
 
 
 def _sectors(size: int) -> int:
@@ -113,7 +113,7 @@ def _room_for(boot: "Slots", target_bytes: int, patch_bytes: int) -> int:
 def _apply(
     manifest: "VerifiedManifest", boot: "Slots", slot: int, tail: Tail
 ) -> "Generator[object, Any, None]":
-    """Apply the stored patch (rule 3). RAM: the decoder's window and pieces of DELTA_PIECE_BYTES. Raises _Refused."""
+    """Apply the stored patch (rule 3). RAM: the decoder's window and pieces of DELTA_PIECE_BYTES. Raises Unfit."""
     delta, size = manifest.delta, manifest.firmware.size
     try:
         target = Target(
@@ -131,4 +131,4 @@ def _apply(
             yield Applied(sector + 1, _sectors(size))
         target.finish()
     except (DeltaError, HeatshrinkError) as error:
-        raise _Refused(error)
+        raise Unfit(error)

@@ -177,6 +177,12 @@ class PendingRelease:
         """Remember that the patch was refused: the next check fetches the full payload."""
         self.record_outcome(trial_state.NO_DELTA)
 
+    def refuse(self) -> None:
+        """Refuse the release under way: what its author signed cannot be installed on this unit (flow, rule 10)."""
+        pending = self.read()
+        if pending is not None:
+            self._give_up(pending, trial_state.UNFIT)
+
     # a trial -----------------------------------------------------------------------------------------------
     def record_outcome(self, outcome: int) -> None:
         """Store an outcome of the pending release for the next start.

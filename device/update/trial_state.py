@@ -49,6 +49,7 @@ SET_CHANGED = 2
 APP_ENDED = 3
 WATCHDOG = 4
 RESTARTED = 5
+UNFIT = 6  # before any trial: too large, or not an image for this unit
 CAUSES = (
     "",
     "refused by the boot ROM",
@@ -56,9 +57,10 @@ CAUSES = (
     "application failed",
     "watchdog",
     "restarted before it confirmed",
+    "cannot be installed on this unit",
 )
 
-LIFTED_BY_OWNER = (REFUSED_BY_ROM, SET_CHANGED)
+LIFTED_BY_OWNER = (REFUSED_BY_ROM, SET_CHANGED, UNFIT)
 
 # `slot` of a release that changes only the application set: this plus the index of the application slot.
 FIRST_SET = 2

@@ -7,7 +7,7 @@ from test_appset import Bench, release
 from test_flow import Component, Manifest, image
 from test_patching import Delta
 
-from device.errors import DeltaError, DigestMismatchError, LinkError, PeerRefusedError
+from device.errors import DeltaError, DigestMismatchError, ImageFormatError, LinkError, PeerRefusedError
 from device.update import patching, trial_state
 from device.update.installer import Installer
 
@@ -82,6 +82,38 @@ def test_a_release_is_planned_fetched_and_staged_in_the_pending_slot():
     assert unit.steps == [(0, 3)] * 3 + [(1, 3), (2, 3), (3, 3)]
     assert (unit.installer.done, unit.installer.total, unit.installer.fetched) == (3, 3, 3)
     assert unit.installer.delta is None and unit.journal.noted == []
+
+
+def unfit(sequence, payload):
+    """A signed release whose payload is not an image for this unit."""
+    manifest, objects = release(sequence, payload)
+    return Manifest(sequence, manifest.chunks, manifest.firmware, None, None, None), objects
+
+
+def test_two_releases_that_cannot_be_installed_are_both_remembered_until_the_owner_asks():
+    unit = Unit()
+    offers = (unfit(2, bytes(9000)), unfit(3, b"?" * 9000))
+    for manifest, objects in offers:
+        try:
+            unit.install(manifest, Source(objects))
+            raise AssertionError("installed")
+        except ImageFormatError:
+            pass
+        assert unit.found.pending.read() is None
+    for manifest, _ in offers:
+        for found in (unit.found, unit.bench.start()):  # now, and after a restart
+            assert found.pending.verdict(manifest, False) == trial_state.UNFIT
+            assert found.pending.verdict(manifest, True) == 0
+
+
+def test_a_link_that_breaks_is_no_verdict():
+    unit, (manifest, objects) = Unit(), plain()
+    try:
+        unit.install(manifest, Source(objects, chunks=1))
+        raise AssertionError("installed")
+    except LinkError:
+        pass
+    assert unit.found.pending.verdict(manifest, False) == 0 and unit.found.pending.read() is not None
 
 
 def test_a_set_goes_into_its_own_slot():
