@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from xml.sax.saxutils import escape
 
-from device.records.support import days_from_civil, long_date_text
 from provisioning import html_templates
 from provisioning.compliance.statement import (
     KIND,
@@ -26,6 +25,7 @@ from provisioning.compliance.statement import (
     check_statement,
 )
 from provisioning.product.lettering import BOLD, REGULAR, face
+from provisioning.product.periods import date_words
 
 if TYPE_CHECKING:
     import jinja2
@@ -257,12 +257,6 @@ def period_text(period: str) -> str:
     units = {"Y": "year", "M": "month", "D": "day"}
     parts = re.findall(r"(\d+)([YMD])", period)
     return " ".join(f"{int(count)} {units[unit]}{'' if int(count) == 1 else 's'}" for count, unit in parts)
-
-
-def date_words(text: str) -> str:
-    """Return an ISO 8601 date as "31 December 2031"."""
-    year, month, day = (int(part) for part in text.split("-"))
-    return long_date_text(days_from_civil(year, month, day))
 
 
 def _declared_text(requirement: str, declared: Mapping[str, Any]) -> str:

@@ -17,12 +17,12 @@ from provisioning.compliance import coverage
 from provisioning.compliance.advisory_copy import copy_advisories
 from provisioning.compliance.archive import Archive, Archived, slug
 from provisioning.compliance.check import SECURITY_TXT, STATEMENTS
-from provisioning.compliance.forms import date_words, environment
+from provisioning.compliance.forms import environment
 from provisioning.compliance.security_txt import make_security_txt
 from provisioning.compliance.withdrawals import PATTERN
 from provisioning.csaf_names import METADATA
 from provisioning.file_system import create_file
-from provisioning.product.periods import period_in_words
+from provisioning.product.periods import date_words, period_in_words
 from provisioning.product.public_texts import acknowledgement_words, status_update_words
 
 if TYPE_CHECKING:

@@ -29,6 +29,7 @@ from provisioning.disclosure.csaf import Publisher
 from provisioning.disclosure.errors import CaseInputError
 from provisioning.file_system import create_file, naming, swap_folder
 from provisioning.html_templates import environment
+from provisioning.product.periods import date_words
 from provisioning.product.product import Product
 
 FEED: Final = f"{PAGES}/feed.xml"
@@ -144,13 +145,12 @@ def _feed(site: Site) -> bytes:
 def _pages(site: Site) -> dict[str, bytes]:
     templates = environment(_TEMPLATES)
     common = {"maker": site.publisher.name, "policy": site.product.contact.policy}
-    facts = [_facts(one, site) for one in site.advisories]
+    newest_first = sorted(site.advisories, key=lambda one: one.revisions[-1].time_s, reverse=True)
+    facts = [_facts(one, site) for one in newest_first]
     pages = {
-        f"{PAGES}/index.html": templates.get_template("advisories.html").render(
-            common, advisories=sorted(facts, key=lambda one: str(one["changed"]), reverse=True)
-        )
+        f"{PAGES}/index.html": templates.get_template("advisories.html").render(common, advisories=facts)
     }
-    for one, values in zip(site.advisories, facts, strict=True):
+    for one, values in zip(newest_first, facts, strict=True):
         pages[csaf.page_path(one)] = templates.get_template("advisory.html").render(common, one=values)
     for folder, names in _listings(site.advisories).items():
         pages[f"{folder}/index.html"] = templates.get_template("listing.html").render(
@@ -190,13 +190,17 @@ def _facts(one: Advisory, site: Site) -> dict[str, Any]:
         "cve": one.text.cve,
         "description": one.text.description,
         "action": one.text.action,
-        "published": csaf.time_text(one.revisions[0].time_s)[:10],
-        "changed": csaf.time_text(one.revisions[-1].time_s)[:10],
+        "published": _day(one.revisions[0].time_s),
+        "changed": _day(one.revisions[-1].time_s),
         "revisions": [
-            {"number": each.number, "day": csaf.time_text(each.time_s)[:10], "summary": each.summary}
+            {"number": each.number, "day": _day(each.time_s), "summary": each.summary}
             for each in reversed(one.revisions)
         ],
     }
+
+
+def _day(time_s: int) -> str:
+    return date_words(csaf.time_text(time_s)[:10])
 
 
 # What is there already --------------------------------------------------------------------------------------------

@@ -18,6 +18,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from device.records.support import days_from_civil, long_date_text
+
 DURATION: Final = re.compile(r"P(?=[0-9])(?=.*[1-9])(?:([0-9]{1,4})Y)?(?:([0-9]{1,5})M)?(?:([0-9]{1,6})D)?")
 DURATION_HINT: Final = (
     'must be an ISO 8601 duration of years, months or days, longer than nothing, like "P5Y" (SP-01)'
@@ -132,3 +134,9 @@ def period_in_words(text: str, end: dt.date, start: dt.date | None) -> str:
     Raises ValueError for a text that is not a duration.
     """
     return (parse_period(text) if start is None else span(start, end)).in_words()
+
+
+def date_words(text: str) -> str:
+    """Return an ISO 8601 date as "31 December 2031"."""
+    year, month, day = (int(part) for part in text.split("-"))
+    return long_date_text(days_from_civil(year, month, day))

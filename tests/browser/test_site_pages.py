@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +10,7 @@ import pytest
 from provisioning.compliance.issue import draw_key
 from provisioning.compliance.site import Site, build_site
 from tests.browser.conftest import SCREENSHOTS
+from tests.browser.files import served_files
 from tests.browser.look import axe_violations, overflows, squeezed
 from tests.unit.provisioning.compliance.statement_bench import PASSPHRASE, PRODUCT, TODAY, issue_one
 
@@ -27,11 +25,6 @@ PAGES = {
     "statements": "statements/index.html",
     "statement": STATEMENT,
 }
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        """Print nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -49,13 +42,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             TODAY,
         )
     )
-    handler = functools.partial(Quiet, directory=str(folder / "site"))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/"
-        server.shutdown()
-        thread.join()
+    with served_files(folder / "site") as address:
+        yield address
 
 
 @pytest.fixture(scope="module", params=WIDTHS)

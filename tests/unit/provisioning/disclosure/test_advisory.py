@@ -353,7 +353,7 @@ def test_a_buyer_reads_versions_batches_and_what_to_do(maker: Desk) -> None:
     maker.published(batches=["B1"])
     page = maker.contents()["advisories/sa-2026-0001.html"].decode()
     for words in (
-        "with this software version: 1.2.0",
+        "has this software version: 1.2.0",
         "B1",
         "Install version 1.2.1.",
         "Version 1.2.1 has the fix",
