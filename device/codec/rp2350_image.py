@@ -12,7 +12,8 @@ Rules:
    without the flag "try before you buy". The first range begins at 0 and all ranges follow each other up to the block:
    no byte of the image is unsigned. The boot ROM verifies the signature (secp256k1) with the key hashes in OTP.
 4. Every length is checked against its limit before it is used; each item exists once.
-5. Version: the upper field is major * 256 + minor, the lower one is the build number. The format has no revision.
+5. The boot ROM refuses a rollback version of 24 or more for each row, so the reader does, and 0.
+6. Version: the upper field is major * 256 + minor, the lower one is the build number. The format has no revision.
 """
 
 import hashlib
@@ -62,8 +63,11 @@ def _word(data: bytes, offset: int) -> int:
     return int.from_bytes(data[offset : offset + 4], "little")
 
 
-class _Block:
-    """One block at `offset`: its items by type, each (offset in the block, bytes), and where the next one begins."""
+class Block:
+    """One block at `offset`: its items by type, each (offset in the block, bytes), and where the next one begins.
+
+    `size` is its length in bytes, with both markers. Raises ImageFormatError.
+    """
 
     def __init__(self, read: "Callable[[int, int], bytes]", offset: int, limit: int) -> None:
         self.offset = offset
@@ -110,8 +114,8 @@ class _Block:
         return found
 
 
-def _first_block(read: "Callable[[int, int], bytes]", limit: int) -> int:
-    """Return where the first block begins: the first marker at a whole word."""
+def first_block(read: "Callable[[int, int], bytes]", limit: int) -> int:
+    """Return where the first block begins: the first marker at a whole word. Raises ImageFormatError."""
     end = min(_FIRST_BLOCK_LIMIT, limit - limit % 4)
     for start in range(0, end, _READ_BYTES):
         piece = read(start, min(_READ_BYTES, end - start))
@@ -123,11 +127,11 @@ def _first_block(read: "Callable[[int, int], bytes]", limit: int) -> int:
     raise ImageFormatError(reason="no block")
 
 
-def _definition(read: "Callable[[int, int], bytes]", limit: int) -> "_Block":
+def _definition(read: "Callable[[int, int], bytes]", limit: int) -> "Block":
     """Return the last block of the loop."""
-    first = at = _first_block(read, limit)
+    first = at = first_block(read, limit)
     for _ in range(_MAX_BLOCKS):
-        block = _Block(read, at, limit)
+        block = Block(read, at, limit)
         if block.next == first:
             return block
         if block.next < at + block.size or block.next % 4 or block.next + 16 > limit:
@@ -136,7 +140,7 @@ def _definition(read: "Callable[[int, int], bytes]", limit: int) -> "_Block":
     raise ImageFormatError(reason="block loop")
 
 
-def _version(block: "_Block") -> "tuple[tuple[int, int, int, int], int, tuple[int, ...]]":
+def _version(block: "Block") -> "tuple[tuple[int, int, int, int], int, tuple[int, ...]]":
     """Return version, rollback version and its OTP rows."""
     _, item = block.item(_VERSION, 3, "no rollback version")
     count = item[3]
@@ -144,12 +148,12 @@ def _version(block: "_Block") -> "tuple[tuple[int, int, int, int], int, tuple[in
         _refuse("no rollback version")
     upper, build = _word(item, 4) >> 16, _word(item, 4) & 0xFFFF
     halves = [int.from_bytes(item[at : at + 2], "little") for at in range(8, 10 + 2 * count, 2)]
-    if halves[0] > _STEPS_PER_ROW * count:
+    if not 0 < halves[0] < _STEPS_PER_ROW * count:
         _refuse("rollback version")
     return (upper >> 8, upper & 0xFF, 0, build), halves[0], tuple(halves[1:])
 
 
-def _ranges(block: "_Block") -> "list[tuple[int, int]]":
+def _ranges(block: "Block") -> "list[tuple[int, int]]":
     """Return (offset, size) of every range of the load map (rule 3)."""
     at, item = block.item(_LOAD_MAP, 4, "no load map")
     count = item[3]
@@ -173,7 +177,7 @@ def _ranges(block: "_Block") -> "list[tuple[int, int]]":
 
 
 def _digest(
-    read: "Callable[[int, int], bytes]", block: "_Block", ranges: "list[tuple[int, int]]", words: int
+    read: "Callable[[int, int], bytes]", block: "Block", ranges: "list[tuple[int, int]]", words: int
 ) -> bytes:
     """Return the SHA-256 that is signed (rule 3)."""
     digest: "Any" = hashlib.sha256()
@@ -187,10 +191,13 @@ def _digest(
     return found
 
 
-def parse_rp2350_image(read: "Callable[[int, int], bytes]", limit: int) -> "Rp2350Image":
+def parse_rp2350_image(
+    read: "Callable[[int, int], bytes]", limit: int, is_running: bool = False
+) -> "Rp2350Image":
     """Return the facts of the image that `read(offset, length)` reads, at most `limit` bytes.
 
-    Checks structure and bounds, not the signature itself. Raises ImageFormatError(reason).
+    `is_running`: the image may be bought already, so its flag "try before you buy" can be gone. Checks structure and
+    bounds, not the signature itself. Raises ImageFormatError(reason).
     """
     if limit < 16:
         _refuse("no block")
@@ -199,7 +206,7 @@ def parse_rp2350_image(read: "Callable[[int, int], bytes]", limit: int) -> "Rp23
     flags = int.from_bytes(kind[2:4], "little")
     if kind_at != 4 or flags & _TYPE_MASK != _TYPE_FLAGS:
         _refuse("image type")
-    if not flags & _TRY_BEFORE_BUY:
+    if not is_running and not flags & _TRY_BEFORE_BUY:
         _refuse("no trial")
     version, counter, rows = _version(block)
     ranges = _ranges(block)

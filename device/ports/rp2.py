@@ -1,101 +1,137 @@
-"""RP2350 (Pico 2 W): the ports on MicroPython 1.25. NOT YET RUN ON HARDWARE.
+"""RP2350 (Pico 2, Pico 2 W): the ports on MicroPython 1.25 with the C module `_fbrp2`. NOT YET RUN ON HARDWARE.
 
-How the ports use the chip (docs/porting.md has the whole list, and the gaps):
-1. Slots are two A/B partitions of the RP2350's partition table. Its boot ROM starts an image that is marked "try
-   before you buy" once, under its own watchdog, and only `buy` makes it stay. Stock MicroPython reaches neither the
-   partitions that hold code nor these ROM calls, so a product's build brings the C module `_fbrp2`:
-       slot() -> 0 or 1                      the running slot
-       is_trial() -> bool                    not bought yet
-       image() -> (digest 32 bytes, (major, minor, 0, build)), as device/codec/rp2350_image.py reads them
-       flash(slot) -> block device           the slot as a whole, 4096-byte blocks, 256-byte pages
-       buy()                                 OSError when the boot ROM refuses
-       reboot_into(slot)                     does not return; OSError when the boot ROM refuses the image
-       random(n) -> bytes                    from the chip's TRNG through a DRBG; OSError when it fails its tests
-   Without the module, importing this file fails. slots.py states the order of the
-   boot ROM's record and the trailer marks.
-2. Boot facts and both littlefs regions lie in the storage part of the flash, which `rp2.Flash` gives.
-3. On a product, lock, security counter and revocation belong in OTP (rows that only go from 0 to 1); here they are
-   in plain flash. Signed boot is the chip's own: a key hash in OTP, image signatures by picotool.
+How the ports use the chip (docs/how-to/rp2350.md has what was checked; the module: device/boards/rp2350/mod_fbrp2.c):
+1. Slots, boot facts and both littlefs regions are the five partitions of the boot ROM's table (partitions.json).
+2. The boot ROM starts an image that is marked "try before you buy" once, under its own watchdog, and only `buy` makes
+   it stay. An image that it refuses is not started: the old one starts in its place, and marks the slot as tried.
+3. With `fuses` (rp2_otp.py) lock and security counter are in OTP: a product needs that, with secure boot for its
+   images. Without them they are in plain flash.
+4. slots.py states the order of the boot ROM's record and the trailer marks.
 """
+
+import time
 
 import _fbrp2
 import machine
-import rp2
 
 from device.codec.rp2350_image import parse_rp2350_image
 from device.compat import const
-from device.errors import EntropyError, FlashError
+from device.errors import EntropyError, FlashError, ImageFormatError, LinkError
 from device.layout import RESET_EXTERNAL, RESET_POWER_ON, RESET_WATCHDOG
-from device.ports.slots import FACTS_BYTES, SECTOR_BYTES, SlotBoot, SlotFlash
+from device.ports.rtc import RtcClock
+from device.ports.slots import SECTOR_BYTES, SlotBoot, SlotFlash
+from device.ports.sockets import SocketNetwork
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
-    from typing import Any, Callable, NoReturn
+    from typing import Any, Callable, NoReturn, Sequence
 
     from device.codec.rp2350_image import Rp2350Image
 
+SLOT_0, SLOT_1, FACTS, DEVICE, USER = 0, 1, 2, 3, 4  # partitions, by number
+COUNTER_ROWS = (0x04E, 0x051)  # OTP rows of the rollback version, as rp2_otp.py
 PAGE_BYTES = 256  # the flash chip programs whole pages; see blocks.py rule 3
-DEVICE_BYTES = 64 * SECTOR_BYTES
-USER_BYTES = 64 * SECTOR_BYTES
 WATCHDOG_MS = 8000  # the chip's longest is 8388 ms
+BUTTON_HOLD_MS = const(5000)
+BUTTON_POLL_MS = const(20)
+_NO_ADDRESS = "0.0.0.0"  # noqa: S104  compared, never bound
 
 
-def storage_devices() -> "tuple[Any, Any, Any]":
-    """Return the block devices of boot facts, `device` region and `user` region.
-
-    Raises FlashError if the build's storage part is smaller than the three together.
-    """
+def partition(number: int) -> "Any":
+    """Return a partition as a block device. Raises FlashError: no table, or not this firmware's (rule 1)."""
     try:
-        facts = rp2.Flash(start=0, len=FACTS_BYTES)  # type: ignore[call-arg]  # the stub knows no arguments
-        device = rp2.Flash(start=FACTS_BYTES, len=DEVICE_BYTES)  # type: ignore[call-arg]
-        user = rp2.Flash(start=FACTS_BYTES + DEVICE_BYTES, len=USER_BYTES)  # type: ignore[call-arg]
-    except ValueError:
-        raise FlashError(reason="storage too small", offset=0) from None
-    return facts, device, user
+        return _fbrp2.flash(number)
+    except OSError:
+        raise FlashError(reason="no partition " + str(number), offset=0) from None
+
+
+def record_devices() -> "dict[str, Any]":
+    """Return the block devices of the littlefs regions, as littlefs.Regions takes them. Raises FlashError."""
+    return {"device": partition(DEVICE), "user": partition(USER)}
+
+
+def _running_slot() -> int:
+    try:
+        return int(_fbrp2.slot())
+    except OSError:
+        raise FlashError(reason="the image is in no slot", offset=0) from None
 
 
 class Rp2Flash(SlotFlash):
-    """interfaces.Flash over boot facts, both slots, `device` and `user`. Raises FlashError if their sizes are wrong."""
+    """interfaces.Flash over the five partitions. Raises FlashError if one is missing or has a wrong size.
 
-    def __init__(self) -> None:
-        facts, device, user = storage_devices()
-        devices = (facts, _fbrp2.flash(0), _fbrp2.flash(1), device, user)
-        super().__init__(devices, _fbrp2.slot(), PAGE_BYTES)
+    `fuses`: lock and counter in OTP (rp2_otp.py).
+    """
+
+    def __init__(self, fuses: "Any" = None) -> None:
+        devices = [partition(number) for number in (FACTS, SLOT_0, SLOT_1, DEVICE, USER)]
+        super().__init__(devices, _running_slot(), PAGE_BYTES, fuses)
 
     def confirm_to_boot_loader(self) -> None:
-        """Confirm the running image to the boot ROM ("explicit buy"), if it is on trial. Raises OSError if refused."""
+        """Confirm the running image to the boot ROM ("explicit buy"), if it is on trial. Raises OSError if refused.
+
+        The boot ROM raises the rollback version here, and may restart the chip to do it: the confirm is then repeated.
+        """
         if _fbrp2.is_trial():
             _fbrp2.buy()
 
 
 class Rp2Boot(SlotBoot):
-    """interfaces.Boot. `start()` asks the boot ROM what runs, and starts the watchdog.
+    """interfaces.Boot. `start()` reads the running image once, asks the boot ROM how it started, arms the watchdog.
 
     The chip only distinguishes a watchdog reset from any other. `reset()` also goes through the watchdog, so a
     software reset reads as RESET_WATCHDOG here.
     """
 
+    def __init__(self, flash: "Rp2Flash", button_pin: int) -> None:
+        super().__init__(flash)
+        self._button_pin = button_pin
+
     def start(self) -> None:
-        """Read which slot runs and why. Raises FlashError."""
-        self.image_digest, self.version = _fbrp2.image()
-        self.is_trial = _fbrp2.is_trial()
+        """Read which slot runs and why. Raises FlashError, ImageFormatError (the slot has no signed image)."""
+        base = self._flash.layout.slot_offsets[self.slot]
+        limit = self._flash.layout.slot_bytes - SECTOR_BYTES
+        info = parse_rp2350_image(lambda offset, length: self._flash.read(base + offset, length), limit, True)
+        self.image_digest, self.version = info.digest, info.version
+        try:
+            self.is_trial = bool(_fbrp2.is_trial())
+            is_refused = bool(_fbrp2.is_refused())
+            self.hardware_id = (_fbrp2.unique_id() + bytes(16))[:16]
+        except OSError:
+            raise FlashError(reason="the boot ROM says nothing", offset=0) from None
         if self.is_trial:
             self._flash.mark_tried(self.slot)
+        elif is_refused:
+            self._flash.mark_tried(1 - self.slot)
         self.reset_reason = {
             machine.PWRON_RESET: RESET_POWER_ON,
             machine.WDT_RESET: RESET_WATCHDOG,
         }.get(machine.reset_cause(), RESET_EXTERNAL)
-        self.hardware_id = (machine.unique_id() + bytes(16))[:16]
-        self.is_button_held = rp2.bootsel_button() == 1
+        self._button = machine.Pin(self._button_pin, machine.Pin.IN, machine.Pin.PULL_UP)
+        self.is_button_held = self._is_held_long()
         self._watchdog = machine.WDT(timeout=WATCHDOG_MS)
 
+    def _is_held_long(self) -> bool:
+        """Return whether the button stays down for BUTTON_HOLD_MS; a factory reset follows (interfaces.Boot)."""
+        for _ in range(BUTTON_HOLD_MS // BUTTON_POLL_MS):
+            if not self.is_button_pressed():
+                return False
+            time.sleep_ms(BUTTON_POLL_MS)
+        return True
+
     def parse_image(self, read: "Callable[[int, int], bytes]", limit: int) -> "Rp2350Image":
-        """Return the facts of an image with the boot ROM's blocks. Raises ImageFormatError."""
-        return parse_rp2350_image(read, limit)
+        """Return the facts of an image with the boot ROM's blocks. Raises ImageFormatError.
+
+        Its rollback version must be the one of the rows that this firmware reads as its security counter.
+        """
+        info = parse_rp2350_image(read, limit)
+        if info.rows != COUNTER_ROWS:
+            raise ImageFormatError(reason="rollback rows")
+        return info
 
     def is_button_pressed(self) -> bool:
-        """False: BOOTSEL cannot be read while code runs from the flash."""
-        return False
+        """Return whether the button pulls its pin low now."""
+        return bool(self._button.value() == 0)
 
     def reset(self) -> "NoReturn":
         """Restart. A slot that is staged and not tried starts once, if the boot ROM accepts its image."""
@@ -110,7 +146,11 @@ class Rp2Entropy:
     """
 
     def is_ready(self) -> bool:
-        """Return whether random numbers are available: always, on this chip."""
+        """Return whether random numbers are available: whether the generator passes its tests now."""
+        try:
+            _fbrp2.random(1)
+        except OSError:
+            return False
         return True
 
     def random_bytes(self, length: int) -> bytes:
@@ -120,3 +160,34 @@ class Rp2Entropy:
         except OSError:
             raise EntropyError(reason="generator failed") from None
         return data
+
+
+class Rp2Clock(RtcClock):
+    """interfaces.Clock on the RTC. Without trusted time Mbed TLS checks no dates (rp2350.c, rule 4)."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+
+    def set_trusted_time(self, unix_s: "int | None") -> None:
+        """Set the RTC to `unix_s` (Unix seconds) and check dates from now on; None checks none."""
+        if unix_s is not None:
+            super().set_trusted_time(unix_s)
+        _fbrp2.check_dates(unix_s is not None)
+
+
+class Rp2Network(SocketNetwork):
+    """interfaces.Network on an interface of MicroPython's module `network`; None is a unit without a network."""
+
+    def __init__(self, interface: "Any" = None) -> None:
+        super().__init__()
+        self._interface = interface
+
+    def require_up(self) -> None:
+        """Raise LinkError without an interface, or while it is off."""
+        if self._interface is None or not self._interface.active():
+            raise LinkError(reason="no network")
+
+    def addresses(self) -> "Sequence[str]":
+        """Return the unit's IPv4 address; nothing before the network gave one."""
+        address: str = _NO_ADDRESS if self._interface is None else self._interface.ifconfig()[0]
+        return () if address == _NO_ADDRESS else (address,)

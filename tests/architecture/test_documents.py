@@ -262,6 +262,7 @@ def _first_cells(text: str, heading: str) -> list[str]:
         ("_fbcrypto", "cmodules/fbcrypto/mod_fbcrypto.c"),
         ("_mps2", "boards/mps2_an385/port/mod_mps2.c"),
         ("_fbesp", "boards/esp32/mod_fbesp.c"),
+        ("_fbrp2", "boards/rp2350/mod_fbrp2.c"),
     ],
 )
 def test_the_functions_of_a_c_module_are_those_of_the_reference(

@@ -95,13 +95,19 @@ def test_the_image_gives_length_digest_version_counter_and_rows():
 
 
 def test_the_version_fields_are_major_minor_and_build():
-    data, _ = signed(version=version_item(major=1, minor=255, build=65535, rollback=48))
+    data, _ = signed(version=version_item(major=1, minor=255, build=65535, rollback=47))
     found = parse(data)
-    assert (found.version, found.security_counter) == ((1, 255, 0, 65535), 48)
+    assert (found.version, found.security_counter) == ((1, 255, 0, 65535), 47)
 
 
-def test_one_row_counts_to_24_and_two_to_48():
-    for rollback, rows, is_taken in ((24, (5,), 1), (25, (5,), 0), (48, (5, 6), 1), (49, (5, 6), 0)):
+def test_one_row_counts_to_23_and_two_to_47_as_the_boot_rom_says():
+    for rollback, rows, is_taken in (
+        (23, (5,), 1),
+        (24, (5,), 0),
+        (47, (5, 6), 1),
+        (48, (5, 6), 0),
+        (0, (5,), 0),
+    ):
         data, _ = signed(version=version_item(rollback=rollback, rows=rows))
         if is_taken:
             assert parse(data).rows == rows
@@ -123,6 +129,12 @@ def test_only_a_secure_arm_executable_for_this_chip_that_starts_as_a_trial_is_ac
     )
     for flags, reason in rows:
         assert refusal(signed(flags=flags)[0]) == reason
+
+
+def test_the_running_image_is_read_after_its_trial_too():
+    data, digest = signed(flags=0x1021)
+    found = parse_rp2350_image(lambda offset, length: data[offset : offset + length], len(data), True)
+    assert found.digest == digest == parse(signed()[0]).digest
 
 
 def test_every_byte_before_the_block_is_in_the_load_map():
