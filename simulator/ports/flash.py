@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import cache, cached_property
 from pathlib import Path
 
 from device.errors import FlashError
@@ -27,6 +28,12 @@ AFTER = "after"
 CUTS = (BEFORE, TORN, AFTER)
 
 Snapshot = dict[int, bytes]
+
+
+@cache
+def _blank(length: int) -> bytes:
+    """Return the content of an erased sector: one object for all units."""
+    return b"\xff" * length
 
 
 class PowerCut(BaseException):
@@ -56,11 +63,16 @@ class SimFlash:
         self.on_operation: Callable[[str, int, int], None] | None = None  # kind, offset, length
         self.has_unstable_bits = False
         self._sectors: Snapshot = {}
-        self._erased = b"\xff" * self.sector_bytes
-        self._random = random.Random(seed)  # noqa: S311 - for damage, not for secrets
+        self._erased = _blank(self.sector_bytes)
+        self._seed = seed
         self._countdown = 0
         self._when = BEFORE
         self._tear_number = 0
+
+    @cached_property
+    def _random(self) -> random.Random:
+        """The generator of damage. Most units of a fleet never need its 2.5 kB."""
+        return random.Random(self._seed)  # noqa: S311 - for damage, not for secrets
 
     # interfaces.Flash
 
