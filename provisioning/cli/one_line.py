@@ -15,8 +15,10 @@ LINE_CHARS: Final = {
     "authority": 64,  # RFC 5280 appendix A.1: ub-common-name
     "batch": 32,
     "branch": 48,
+    "consignee": 32,
     "function": 200,
     "person": 200,
+    "postal address": 400,
     "reason": 200,
     "serial": 80,
     "station": 48,

@@ -7,6 +7,7 @@ from provisioning.cli.options import FilesOption, JsonOption, RegistryOption
 from provisioning.cli.output import print_report
 from provisioning.cli.registry_backup import backup, check_backup, restore
 from provisioning.cli.registry_check import checkpoint, verify
+from provisioning.cli.registry_consignees import list_consignees, record_consignee
 from provisioning.cli.registry_decide import close_batch, decisions, incidents, settle, ship_batch, withdraw
 from provisioning.cli.registry_export import export_command, import_secrets
 from provisioning.cli.registry_sync import export_sync, finish_sync, import_sync, join, lease, sync
@@ -44,6 +45,8 @@ app.command()(join)
 app.command()(sync)
 app.command("close-batch")(close_batch)
 app.command("ship-batch")(ship_batch)
+app.command("consignee")(record_consignee)
+app.command("consignees")(list_consignees)
 app.command()(incidents)
 app.command()(decisions)
 app.command()(settle)

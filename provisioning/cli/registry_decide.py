@@ -125,8 +125,16 @@ def decisions(registry: RegistryOption, is_json: JsonOption = False, files: File
 
 def _line(decision: recorded.Decision) -> str:
     when = dt.datetime.fromtimestamp(decision.time_s, dt.UTC).isoformat(timespec="seconds")
-    subject = decision.facts.get("serial") or f"batch {decision.facts.get('batch')}"
+    subject = decision.facts.get("serial") or _subject(decision)
     return f"{when}  {decision.kind:12}{subject}  {_reason(decision)}"
+
+
+def _subject(decision: recorded.Decision) -> str:
+    if decision.kind == recorded.CONSIGNEE:
+        return f"consignee {decision.facts['consignee']}"
+    return (
+        f"batch {decision.facts.get('batch')}" if decision.facts.get("batch") else "every batch of the model"
+    )
 
 
 def _reason(decision: recorded.Decision) -> str:

@@ -18,7 +18,7 @@ from provisioning.cli.report_access import CasesOption, opened
 from provisioning.cli.report_mail import Security, require_safe
 from provisioning.cli.report_texts import time_text
 from provisioning.cli.settings import with_settings
-from provisioning.disclosure import desk, letter
+from provisioning.disclosure import desk
 from provisioning.disclosure.desk import Decision
 from provisioning.disclosure.intake import Intake, Result, Taken, held
 from provisioning.disclosure.mailbox import PASSWORD_VARIABLE, ImapServer, take_folder, take_mailbox
@@ -26,6 +26,7 @@ from provisioning.disclosure.spool import Spool
 from provisioning.disclosure.states import Step
 from provisioning.disclosure.store import CaseStore
 from provisioning.keys.secret_input import ask
+from provisioning.mail_address import is_address
 
 SpoolOption = Annotated[
     Path,
@@ -156,7 +157,7 @@ def held_mails(
 
     Example: `firstboot report held --cases reports.db --spool spool`
     """
-    if address is not None and not letter.is_address(address):
+    if address is not None and not is_address(address):
         raise InputError("--address is not a plain mail address.")
     with opened(cases, files) as store:
         if to_open is not None:

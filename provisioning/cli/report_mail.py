@@ -16,13 +16,14 @@ from provisioning.cli.output import print_report
 from provisioning.cli.report_access import CasesOption, opened
 from provisioning.cli.report_texts import time_text
 from provisioning.cli.settings import with_settings
-from provisioning.disclosure import letter, outbox
+from provisioning.disclosure import outbox
 from provisioning.disclosure.case import NEEDS_A_PERSON
 from provisioning.disclosure.errors import MailUnreachableError
 from provisioning.disclosure.journal import Journal, journal_path
 from provisioning.disclosure.smtp import PASSWORD_VARIABLE, SmtpServer, SmtpTransport
 from provisioning.disclosure.store import CaseStore
 from provisioning.keys.secret_input import from_environment
+from provisioning.mail_address import is_address
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -77,7 +78,7 @@ def send(settings: SendSettings) -> None:
 
     Example: `firstboot report send --cases reports.db --smtp mail.example.com:587 --from security@example.com`
     """
-    if not letter.is_address(settings.sender):
+    if not is_address(settings.sender):
         raise InputError("--from is not a plain mail address.")
     host, port = parse_address(settings.smtp)
     require_safe(host, settings.security, "--smtp")

@@ -22,6 +22,7 @@ from provisioning.compliance.packing import public_pem
 from provisioning.compliance.withdrawals import sign_list
 from provisioning.file_system import replace_file
 from provisioning.keys.key_ring import KeyRing
+from provisioning.registry.consignees import consignee
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +44,14 @@ class ShipSettings:
         Path,
         typer.Option("--keys", metavar="DIR", help="Folder with the maker's keys that units trust."),
     ]
+    consignee: Annotated[
+        str,
+        typer.Option(
+            "--consignee",
+            metavar="ID",
+            help="The party that gets the units, as `firstboot registry consignee` recorded it.",
+        ),
+    ]
     serial: Annotated[str | None, typer.Option("--serial", help="Ship this unit.")] = None
     batch: Annotated[str | None, typer.Option("--batch", help="Ship all units of this batch, or none.")] = (
         None
@@ -57,10 +66,11 @@ def ship(settings: ShipSettings) -> None:
 
     The command checks the unit's verification, the statement of compliance, the published support period and that every
     set-up code is unique. First close the batch (`firstboot registry close-batch`), sync every branch and check the
-    codes (`firstboot station check-batch`).
+    codes (`firstboot station check-batch`). Every line of the packing list names the consignee, so that you can notify
+    each of them of a compliance failure later.
 
     Example: `firstboot station ship --batch B1 --registry registry.db --archive archive --register register.jsonl
-    --packing packing.jsonl --keys maker/keys`
+    --packing packing.jsonl --keys maker/keys --consignee hillside`
     """
     warn_of_clock(IN_RECORDS)
     if (settings.serial is None) == (settings.batch is None):
@@ -73,6 +83,7 @@ def ship(settings: ShipSettings) -> None:
             Ledger(settings.packing),
             KeyRing(settings.keys).anchor_keys(),
             today_utc(),
+            consignee(registry, settings.consignee),
             lambda number: ship_faults(registry, number),
         )
         try:
@@ -84,10 +95,13 @@ def ship(settings: ShipSettings) -> None:
             replace_file(station, public_pem(registry.signer.public))
             sign_list(registry, settings.archive, today_utc())
     lines = [
-        f"Shipped {len(shipped)} units. Their lines are in {settings.packing}, signed with the key in {station.name}.",
+        f"Shipped {len(shipped)} units to {settings.consignee}. Their lines are in {settings.packing}, signed with the"
+        f" key in {station.name}.",
         *open_points(),
     ]
-    print_report(lines, {"outcome": "SHIPPED", "serials": shipped}, settings.is_json)
+    print_report(
+        lines, {"outcome": "SHIPPED", "serials": shipped, "consignee": settings.consignee}, settings.is_json
+    )
 
 
 def _refusal(error: ShipError, is_json: bool) -> RefusedError:

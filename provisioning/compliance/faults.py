@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 from provisioning.registry.branches import incidents, ship_problems
 from provisioning.registry.decisions import check_faults
 from provisioning.registry.errors import RegistryError
-from provisioning.registry.models import QUARANTINED
+from provisioning.registry.models import QUARANTINED, Batch
+from provisioning.registry.stops import stop_problems
 
 if TYPE_CHECKING:
     from provisioning.registry.registry import Registry
 
 
 def batch_faults(registry: Registry, batch: str) -> list[str]:
-    """Return the faults of a batch that may still be in production: damaged chain, incidents, units in quarantine."""
+    """Return the faults of a batch that may still be in production: records, incidents, quarantine, investigations."""
     faults = []
     try:
         registry.verify_chain()
@@ -26,6 +27,9 @@ def batch_faults(registry: Registry, batch: str) -> list[str]:
         faults.append(
             f"{len(serials)} of its units are quarantined and wait for a decision: {', '.join(serials[:5])}"
         )
+    with registry.reading() as session:
+        found = session.get(Batch, batch)
+        faults += [] if found is None else stop_problems(session, found)
     return faults
 
 

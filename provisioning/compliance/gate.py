@@ -4,8 +4,9 @@ Rules:
 1. It checks four aspects: the unit's verification, the statement it carries, the published support period of its
    type, and the values that no other unit may share. It reports every fault, not only the first.
 2. A batch ships whole or not at all. Retired units are left out.
-3. Each unit that ships gets a line in the packing list, signed by the station: serial, batch, statement. A serial
-   leads to its statement and a statement to its serials (SC-07).
+3. Each unit that ships gets a line in the packing list, signed by the station: serial, batch, statement, consignee. A
+   serial leads to its statement and a statement to its serials (SC-07), and a batch to everybody who got units of it
+   (CF-03).
 4. No archive of issued statements holds a demonstration, so a unit that carries one can never ship.
 """
 
@@ -33,6 +34,7 @@ from provisioning.registry.sale import note_shipped
 if TYPE_CHECKING:
     from provisioning.keys.key_id import AnchorKey
     from provisioning.keys.signer import Signer
+    from provisioning.registry.consignees import Consignee
     from provisioning.registry.models import Unit
     from provisioning.registry.registry import Registry
 
@@ -41,7 +43,9 @@ RETIRED: Final = "retired"
 
 @dataclass(frozen=True)
 class Refusal:
-    """A reason why a unit (with serial "": the whole batch) may not ship. `aspect` is one of the four of rule 1."""
+    """A reason why a unit (with serial "": the whole batch) may not ship. `aspect` is one of the four of rule 1, or
+    "consignee" for a unit that went to another one.
+    """
 
     serial: str
     aspect: str
@@ -58,7 +62,9 @@ class ShipError(Exception):
 
 @dataclass
 class Gate:
-    """The gate of one factory. `register`: lines of the published support register; `today`: the day in UTC."""
+    """The gate of one factory. `register`: lines of the published support register; `today`: the day in UTC;
+    `consignee`: the party that the units go to.
+    """
 
     registry: Registry
     archive: Archive
@@ -66,6 +72,7 @@ class Gate:
     packing: Ledger
     keys: Sequence[AnchorKey]
     today: dt.date
+    consignee: Consignee
     batch_faults: Callable[[str], Iterable[str]] = lambda _: ()
     signer: Signer | None = None  # signs the packing list; None: the registry's station key
     _twice: dict[str, Counter[bytes]] = field(default_factory=dict, repr=False)
@@ -80,8 +87,9 @@ class Gate:
         refusals = list(self._common(serial, batch, units))
         left: list[Unit] = []
         if not refusals:
-            gone = {entry["serial"]: str(entry["device_id"]) for entry in self.packing.entries()}
-            refusals = list(self._contradictions(units, gone))
+            entries = self.packing.entries()
+            gone = {entry["serial"]: str(entry["device_id"]) for entry in entries}
+            refusals = [*self._contradictions(units, gone), *self._elsewhere(serial, entries)]
         if not refusals:
             left = [unit for unit in units if unit.serial in gone]
             units = [unit for unit in units if unit.serial not in gone]
@@ -114,6 +122,13 @@ class Gate:
                     f"It was shipped before, but {self.packing.path.name} has no line for it. Name the packing list"
                     " that it was shipped with, or restore that list.",
                 )
+
+    def _elsewhere(self, serial: str | None, entries: Iterable[Mapping[str, Any]]) -> Iterator[Refusal]:
+        """Yield the one unit that was asked for, if it went to another consignee."""
+        for entry in entries:
+            went = entry.get("consignee", {}).get("id", self.consignee.id)
+            if entry["serial"] == serial and went != self.consignee.id:
+                yield Refusal(str(serial), "consignee", f"It was shipped to {went} already.")
 
     def refusals(self, unit: Unit) -> Iterator[Refusal]:
         """Yield every reason why this unit may not ship."""
@@ -171,6 +186,7 @@ class Gate:
             "statement": {"id": statement.id, "sha256": statement.sha256},
             "support_end": date_text(unit.support_end_day or 0),
             "image_sha256": (unit.image_digest or b"").hex(),
+            "consignee": self.consignee.line(),
             "on": self.today.isoformat(),
         }
 

@@ -31,13 +31,13 @@ from starlette.routing import Route
 
 from provisioning.disclosure import desk, reception, states
 from provisioning.disclosure.errors import CaseError
-from provisioning.disclosure.letter import is_address
 from provisioning.disclosure.mime import plain
 from provisioning.disclosure.models import Message, Outgoing, Reporter
 from provisioning.disclosure.promise import Promise
 from provisioning.disclosure.reception import Incoming, Receipt
 from provisioning.disclosure.store import CaseStore
 from provisioning.html_templates import environment
+from provisioning.mail_address import is_address
 from provisioning.page_forms import HEADERS, read_form
 
 LONGEST_REPORT: Final = 20_000  # characters

@@ -15,12 +15,6 @@ from provisioning.disclosure.models import Outgoing
 
 NO_DOMAIN: Final = "firstboot.invalid"  # RFC 2606; for a maker whose contact is a telephone number
 WIDTH: Final = 72
-LONGEST_ADDRESS: Final = 320  # RFC 5321 4.5.3.1
-# An address as it is written to a mail server: no space, no quoting, no control character, one @.
-ADDRESS: Final = re.compile(
-    r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-    r"(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
-)
 MESSAGE_ID: Final = re.compile(r"<[!-;=?-~]{1,250}>")
 
 
@@ -39,11 +33,6 @@ def domain_of(contact: str) -> str:
     """Return the maker's domain, from the published contact: an address or a page."""
     found = re.search(r"(?:@|://)([A-Za-z0-9.-]+)", contact)
     return found[1].lower() if found is not None else NO_DOMAIN
-
-
-def is_address(text: str) -> bool:
-    """Return whether `text` is one plain address."""
-    return len(text) <= LONGEST_ADDRESS and ADDRESS.fullmatch(text) is not None
 
 
 def folded(text: str) -> str:

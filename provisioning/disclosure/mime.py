@@ -25,7 +25,8 @@ from email.parser import BytesParser
 from email.policy import Compat32
 from typing import Any, Final
 
-from provisioning.disclosure.letter import MESSAGE_ID, is_address
+from provisioning.disclosure.letter import MESSAGE_ID
+from provisioning.mail_address import is_address
 
 LARGEST_BYTES: Final = 25 << 20
 HEAD_BYTES: Final = 256 << 10  # of a larger mail, this much is read

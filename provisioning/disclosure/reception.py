@@ -23,9 +23,9 @@ from sqlalchemy.orm import Session
 from provisioning.disclosure.case import MESSAGE, OPENED
 from provisioning.disclosure.desk import case_of, promise_in_force
 from provisioning.disclosure.errors import CaseInputError
-from provisioning.disclosure.letter import is_address
 from provisioning.disclosure.models import Message, Outgoing, Reporter
 from provisioning.disclosure.store import CaseStore
+from provisioning.mail_address import is_address
 
 MAIL, FORM, HAND = "mail", "form", "hand"
 LONGEST_TEXT: Final = 100_000  # characters; the whole message is kept as it came

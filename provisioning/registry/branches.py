@@ -43,6 +43,7 @@ from provisioning.registry.models import (
 from provisioning.registry.numbers import BRANCH_NAME, ROLE_NAME, give_range, is_branch
 from provisioning.registry.registry import NOTE_CHARS, Registry
 from provisioning.registry.sale import ship_units
+from provisioning.registry.stops import stop_problems
 
 
 @dataclass(frozen=True)
@@ -229,7 +230,7 @@ def ship_problems(main: Registry, batch: str) -> list[str]:
         for incident in session.scalars(select(Incident).where(Incident.batch == batch)):
             if incident.settled_by is None:
                 problems.append(incident.text)
-    return problems
+        return [*problems, *stop_problems(session, found)]
 
 
 def ship_batch(main: Registry, batch: str) -> int:

@@ -22,8 +22,10 @@ from provisioning.registry.models import (
     RETIRED,
     Chain,
     Checkpoint,
+    Consignee,
     DecisionRecord,
     ProductionRecord,
+    SaleStop,
     Unit,
 )
 
@@ -86,7 +88,7 @@ def check_units(session: Session) -> None:
         problems.append(f"{len(missing)} passed units have no production record")
     if extra := recorded - finished:
         problems.append(f"{len(extra)} production records belong to no passed unit")
-    problems += _changed(session) + _undone(session)
+    problems += _changed(session) + _undone(session) + _not_stopped(session) + _lost_consignees(session)
     if problems:
         raise ChainError(problems)
 
@@ -141,3 +143,36 @@ def _undone(session: Session) -> list[str]:
                 f"unit {facts['serial']} does not show the decision of {facts['by']}: {facts['kind']}"
             )
     return problems
+
+
+def _not_stopped(session: Session) -> list[str]:
+    """Return batches whose stop is not the one that was decided last (`stops.py`)."""
+    decided: dict[tuple[str, str], str | None] = {}
+    for facts in _decided(session, "stop", "lift"):
+        decided[facts["case"], facts["batch"]] = facts["state"] if facts["kind"] == "stop" else None
+    rows = {(row.case_code, row.batch): row for row in session.scalars(select(SaleStop))}
+    problems = []
+    for (case, batch), state in decided.items():
+        row = rows.get((case, batch))
+        if row is None or (None if row.ended_s is not None else row.state) != state:
+            problems.append(
+                f"the stop of batch {batch or 'of the whole model'} in {case} is not as it was decided"
+            )
+    return problems
+
+
+def _lost_consignees(session: Session) -> list[str]:
+    """Return consignees whose recorded details are gone or have another digest (`consignees.py`)."""
+    rows = {(row.id, row.version): row.digest.hex() for row in session.scalars(select(Consignee))}
+    return [
+        f"the details of consignee {facts['consignee']}, version {facts['version']}, are gone or were changed"
+        for facts in _decided(session, "consignee")
+        if rows.get((facts["consignee"], facts["version"])) != facts["digest"]
+    ]
+
+
+def _decided(session: Session, *kinds: str) -> list[dict[str, Any]]:
+    """Return the facts of the decisions of these kinds, the oldest first."""
+    query = select(DecisionRecord.body).order_by(DecisionRecord.chain, DecisionRecord.number)
+    found = [json.loads(body) for body in session.scalars(query)]
+    return sorted((facts for facts in found if facts["kind"] in kinds), key=lambda facts: int(facts["time"]))

@@ -43,6 +43,9 @@ HOLD: Final = "quarantine"
 SETTLE: Final = "settle"
 CHECK_BATCH: Final = "check-batch"
 SAMPLE: Final = "sample"
+CONSIGNEE: Final = "consignee"
+STOP: Final = "stop"
+LIFT: Final = "lift"
 NOTE_CHARS: Final = 400
 
 

@@ -242,3 +242,29 @@ class Incident(Base):
     text: Mapped[str] = mapped_column(String(400))
     found_s: Mapped[int] = mapped_column(BigInteger)
     settled_by: Mapped[str | None] = mapped_column(String(200))
+
+
+class Consignee(Base):
+    """A party that units are shipped to. A change of its details adds a version (`consignees.py`)."""
+
+    __tablename__ = "consignee"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    role: Mapped[str] = mapped_column(String(16))
+    name: Mapped[str] = mapped_column(String(200))
+    address: Mapped[str] = mapped_column(String(400))
+    email: Mapped[str | None] = mapped_column(String(320))
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32))  # keyed; the packing list names it
+    recorded_s: Mapped[int] = mapped_column(BigInteger)
+
+
+class SaleStop(Base):
+    """A batch that may not ship because of an investigation (provisioning/registry/stops.py)."""
+
+    __tablename__ = "sale_stop"
+    case_code: Mapped[str] = mapped_column(String(16), primary_key=True)
+    batch: Mapped[str] = mapped_column(String(32), primary_key=True)  # "": every batch of the model
+    model: Mapped[str] = mapped_column(String(200))
+    state: Mapped[str] = mapped_column(String(16))
+    since_s: Mapped[int] = mapped_column(BigInteger)
+    ended_s: Mapped[int | None] = mapped_column(BigInteger)

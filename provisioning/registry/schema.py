@@ -41,8 +41,8 @@ class StoreKind:
         return self.known[-1]
 
 
-HEAD: Final = "0005"
-KNOWN: Final = ("0001", "0002", "0003", "0004", "0005")
+HEAD: Final = "0006"
+KNOWN: Final = ("0001", "0002", "0003", "0004", "0005", "0006")
 REGISTRY: Final = StoreKind(
     noun="registry",
     metadata=Base.metadata,

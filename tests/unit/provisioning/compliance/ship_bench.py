@@ -19,9 +19,14 @@ from provisioning.compliance.support_register import publish
 from provisioning.compliance.withdrawals import PATTERN, sign_list
 from provisioning.keys.key_id import AnchorKey
 from provisioning.product.product import Product
+from provisioning.registry.consignees import Consignee, record
 from provisioning.station.station import Station
 from tests.unit.provisioning.compliance.statement_bench import PRODUCT, TODAY, issue_one, production_keys
 from tests.unit.provisioning.station.station_bench import Bench, MemoryUnit
+
+HILLSIDE = Consignee(
+    "hillside", "distributor", "Hillside Retail Ltd", "2 Hill Road, Leeds LS1 2AB", "goods@hillside.example"
+)
 
 
 def change(path: Path, statement: str, values: dict[str, object]) -> None:
@@ -43,6 +48,7 @@ class Factory:
         self.product = product
         issue_one(self.archive.root, self.signer, product)
         publish(self.register, [product], TODAY)
+        self.consignee, _ = record(self.bench.registry, HILLSIDE, by="E. Example")
         self.serial = self.make()
 
     def make(self) -> str:
@@ -64,6 +70,7 @@ class Factory:
             self.packing,
             self.bench.keys.anchor_keys(),
             today,
+            self.consignee,
         )
         return dataclasses.replace(gate, **changes)  # type: ignore[arg-type]
 

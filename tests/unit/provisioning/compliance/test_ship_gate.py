@@ -327,7 +327,7 @@ def ship(factory: Factory, *more: str) -> Result:
         [
             "ship", "--registry", str(factory.bench.registry.path), "--archive", str(factory.archive.root),
             "--register", str(factory.register.path), "--packing", str(factory.packing.path),
-            "--keys", str(factory.bench.keys.directory), *more,
+            "--keys", str(factory.bench.keys.directory), "--consignee", "hillside", *more,
         ],
     )  # fmt: skip
 

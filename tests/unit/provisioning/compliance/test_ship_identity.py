@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from provisioning.compliance.gate import ShipError
 from provisioning.compliance.ledger import Ledger
+from provisioning.registry.consignees import record
 from provisioning.registry.export import units_json
 from provisioning.registry.models import Batch
 from provisioning.registry.sale import obstacle, ship_units
-from tests.unit.provisioning.compliance.ship_bench import Factory
+from tests.unit.provisioning.compliance.ship_bench import HILLSIDE, Factory
 from tests.unit.provisioning.compliance.statement_bench import PRODUCT
 
 
@@ -65,3 +67,26 @@ def test_a_unit_is_for_sale_after_it_shipped_and_until_it_is_withdrawn(factory: 
     registry.withdraw(factory.serial, by="E. Example", reason="stolen")
     assert obstacle(registry.units()[0]) == "withdrawn"
     assert units_json(registry).count('"for_sale": false') == len(registry.units())
+
+
+def test_the_line_of_a_unit_names_its_consignee_and_no_address(factory: Factory) -> None:
+    factory.gate().ship(serial=factory.serial)
+    (entry,) = factory.packing.entries()
+    assert entry["consignee"] == factory.consignee.line()
+    assert factory.consignee.address not in factory.packing.path.read_text()
+
+
+def test_a_unit_that_went_to_one_consignee_does_not_ship_to_another(factory: Factory) -> None:
+    factory.gate().ship(serial=factory.serial)
+    other, _ = record(factory.bench.registry, dataclasses.replace(HILLSIDE, id="nord"), by="E. Example")
+    with pytest.raises(ShipError) as caught:
+        factory.gate(consignee=other).ship(serial=factory.serial)
+    assert [each.sentence for each in caught.value.refusals] == ["It was shipped to hillside already."]
+
+
+def test_the_rest_of_a_batch_ships_to_another_consignee(factory: Factory) -> None:
+    factory.gate().ship(serial=factory.serial)
+    second = factory.make()
+    other, _ = record(factory.bench.registry, dataclasses.replace(HILLSIDE, id="nord"), by="E. Example")
+    assert factory.gate(consignee=other).ship(batch=factory.product.batch) == [second]
+    assert [each["consignee"]["id"] for each in factory.packing.entries()] == ["hillside", "nord"]

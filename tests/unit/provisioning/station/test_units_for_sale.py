@@ -120,9 +120,13 @@ def test_units_of_the_image_that_was_tested_are_made_shipped_and_found_by_a_buye
         boards.communicate(timeout=TIMEOUT_S)
     maker.does("registry close-batch --registry registry.db --batch 2026-001")
     maker.does("station check-batch --registry registry.db --batch 2026-001 --labels labels")
+    maker.does(
+        "registry consignee hillside --registry registry.db --role distributor --email goods@hillside.example",
+        "--name", "Hillside Retail", "--address", "2 Hill Road, Leeds", "--by", "Oskar Operator",
+    )  # fmt: skip
     shipped = maker.does(
         "station ship --registry registry.db --archive archive --register register.jsonl --packing packing.jsonl"
-        " --keys maker/keys --batch 2026-001"
+        " --keys maker/keys --batch 2026-001 --consignee hillside"
     )
     assert "Shipped 1 units" in shipped
     maker.builds_site()
