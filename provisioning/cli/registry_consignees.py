@@ -20,7 +20,7 @@ from provisioning.registry import consignees
 
 
 class Role(StrEnum):
-    """What a consignee is for the product (s. 7 of the Act)."""
+    """The role of a consignee for the product (s. 7 of the Act)."""
 
     IMPORTER = consignees.IMPORTER
     DISTRIBUTOR = consignees.DISTRIBUTOR
