@@ -3,7 +3,8 @@
 The tests are collected once. Each change is tried in a fork of that process: the changed functions get their new code,
 then the tests run that reach the changed statement, the quickest first, until one fails. A change outside of functions
 (a constant, a default, a class) needs fresh imports: it is tried in a fork that has not imported the project yet.
-A fork that uses far more processor time than the tests need, or that stops, counts as noticed.
+A fork that uses far more processor time than the tests need, or that stops, counts as noticed. Dual tests run without
+pytest (tools/mutation_plain.py).
 
 Input: a JSON file with `module`, `tests`, `mutants` (key, first, last, source). Output: a line of JSON for each result.
 """
@@ -17,7 +18,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any, Final
@@ -25,6 +26,7 @@ from typing import Any, Final
 import pytest
 from mutation_code import changed_functions, changed_values, put
 from mutation_fork import in_child
+from mutation_plain import PlainTest, are_plain, collect, passes
 
 KILLED, SURVIVED, UNREACHED = "killed", "survived", "not reached by a test"
 PRELOADED: Final = (
@@ -35,6 +37,7 @@ PRELOADED: Final = (
     "aiohttp",
     "pytest_timeout",
 )
+Test = pytest.Item | PlainTest
 OPTIONS: Final = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:faulthandler"]
 
 
@@ -44,7 +47,7 @@ class Live:
     def __init__(self, job: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> None:
         self._job = job
         self._say = say
-        self._reached: list[tuple[float, set[int], pytest.Item]] = []
+        self._reached: list[tuple[float, set[int], Test]] = []
         self._noticed: dict[str, Counter[str]] = {}  # by function: how many changes each test noticed
 
     @pytest.hookimpl(tryfirst=True)
@@ -58,24 +61,27 @@ class Live:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        if session.testsfailed or not session.items:
+        self.run([] if session.testsfailed else session.items)
+        return True
+
+    def run(self, tests: Sequence[Test]) -> None:
+        """Try every change on these tests."""
+        if not tests:
             self._say({"error": "the tests cannot be collected"})
-            return True
+            return
         if self._job["module"].endswith(".c"):
-            self._try_c(session)
-            return True
+            self._try_c(tests)
+            return
         name = self._job["module"].removesuffix(".py").replace("/", ".")
         module = sys.modules.get(name)
         if module is None or not str(module.__file__).startswith(str(Path.cwd())):
             self._say({"error": f"the tests do not import {name} from the copy"})
-            return True
-        if self._measure(session, str(module.__file__)):
+        elif self._measure(tests, str(module.__file__)):
             self._try_all(module)
-        return True
 
-    def _measure(self, session: pytest.Session, path: str) -> bool:
+    def _measure(self, tests: Sequence[Test], path: str) -> bool:
         """Note for each test which lines of the module it reaches. Returns whether all pass."""
-        for item in session.items:
+        for item in tests:
             told = in_child(lambda item=item: _trace(item, path), 600)
             if told is None or told["failed"]:
                 self._say({"error": f"fails on the unchanged module: {item.nodeid}"})
@@ -86,16 +92,14 @@ class Live:
         self._say({"order": ids, "seconds": sum(one[0] for one in self._reached)})
         return True
 
-    def _try_c(self, session: pytest.Session) -> None:
+    def _try_c(self, tests: Sequence[Test]) -> None:
         """Write each change into the copy; the tests compile it."""
         path = Path(self._job["module"])
         before = path.read_text(encoding="utf-8")
-        if in_child(lambda: [_fails(item) for item in session.items], 600, False) != [False] * len(
-            session.items
-        ):
+        if in_child(lambda: [_fails(item) for item in tests], 600, False) != [False] * len(tests):
             self._say({"error": "the tests fail on the unchanged file"})
             return
-        self._reached = [(1.0, set(), item) for item in session.items]
+        self._reached = [(1.0, set(), item) for item in tests]
         chosen = [(seconds, item) for seconds, _, item in self._reached]
         for number, mutant in enumerate(self._job["mutants"]):
             path.write_text(mutant["source"], encoding="utf-8")
@@ -123,7 +127,7 @@ class Live:
         self,
         number: int,
         mutant: dict[str, Any],
-        chosen: list[tuple[float, pytest.Item]],
+        chosen: list[tuple[float, Test]],
         put_change: Callable[[], bool],
     ) -> None:
         if not chosen:
@@ -140,20 +144,24 @@ class Live:
             return (KILLED if failed else SURVIVED), failed
 
         is_bounded = self._job["module"].endswith(".py")
-        limit_s = 10 + 5 * sum(one[0] for one in chosen)
+        limit_s = 2 + 5 * sum(
+            one[0] for one in chosen
+        )  # of processor time, which a busy host does not stretch
         outcome, failed = in_child(attempt, limit_s, is_bounded) or (KILLED, "")
         noticed[failed] += 1
         if outcome != "not put":
             self._say({"number": number, "outcome": outcome, "by": failed})
 
 
-def _fails(item: pytest.Item) -> bool:
+def _fails(item: Test) -> bool:
+    if isinstance(item, PlainTest):
+        return item.fails()
     from _pytest.runner import runtestprotocol
 
     return any(report.failed for report in runtestprotocol(item, log=False, nextitem=None))
 
 
-def _trace(item: pytest.Item, path: str) -> dict[str, Any]:
+def _trace(item: Test, path: str) -> dict[str, Any]:
     lines: set[int] = set()
 
     def local(frame: FrameType, event: str, argument: object) -> Any:
@@ -192,11 +200,13 @@ class _Changed(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
         return self._source
 
 
-def fresh(job: dict[str, Any], order: list[str], source: str) -> int:
-    """Import the project with the changed module, run the tests, and return pytest's exit code."""
+def fresh(job: dict[str, Any], order: list[str], source: str) -> bool:
+    """Import the project with the changed module and run the tests. Returns whether all pass."""
     name = job["module"].removesuffix(".py").replace("/", ".")
     sys.meta_path.insert(0, _Changed(name, str(Path(job["module"]).resolve()), source))
-    return int(pytest.main([*OPTIONS, *order, *job["tests"]]))
+    if are_plain(job["tests"]):
+        return passes(job["tests"], order)
+    return pytest.main([*OPTIONS, *order, *job["tests"]]) == 0
 
 
 def run_fresh(job: dict[str, Any], numbers: list[int], order: list[str], say: Callable[[Any], None]) -> None:
@@ -204,21 +214,21 @@ def run_fresh(job: dict[str, Any], numbers: list[int], order: list[str], say: Ca
     path = Path(job["module"])
     before = path.read_text(encoding="utf-8")
     began = time.monotonic()
-    if in_child(lambda: fresh(job, order, before), 3600) != 0:
+    if not in_child(lambda: fresh(job, order, before), 3600):
         say({"error": "the tests fail on the unchanged module, freshly imported"})
         return
     limit_s = 30 + 5 * (time.monotonic() - began)
     for number in numbers:
         source = job["mutants"][number]["source"]
-        code = in_child(lambda source=source: fresh(job, order, source), limit_s)
-        say({"number": number, "outcome": SURVIVED if code == 0 else KILLED})
+        is_passed = in_child(lambda source=source: fresh(job, order, source), limit_s)
+        say({"number": number, "outcome": SURVIVED if is_passed else KILLED})
 
 
 def main(job_path: str, out_path: str) -> int:
     """Run the job; the checkout's copy is the working directory."""
     sys.path.insert(0, str(Path.cwd()))
     job = json.loads(Path(job_path).read_text(encoding="utf-8"))
-    for name in PRELOADED:
+    for name in () if are_plain(job["tests"]) else PRELOADED:
         try:
             __import__(name)
         except ImportError:
@@ -232,7 +242,11 @@ def main(job_path: str, out_path: str) -> int:
         child = os.fork()
         if child == 0:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            pytest.main([*OPTIONS, *job["tests"]], plugins=[Live(job, say)])
+            live = Live(job, say)
+            if are_plain(job["tests"]):
+                live.run(collect(job["tests"]))
+            else:
+                pytest.main([*OPTIONS, *job["tests"]], plugins=[live])
             os._exit(0)
         os.waitpid(child, 0)
         told = [json.loads(line) for line in Path(out_path).read_text(encoding="utf-8").splitlines()]

@@ -1,7 +1,7 @@
 """The rules for an owner's password (PW-15, PW-16): length, no composition rules, nothing common or predictable.
 
 Rules, in the order in which they are applied; each refusal is PasswordError with a permanent `reason`:
-1. "length-min", "length-max": 15 to 64 characters (NIST SP 800-63B-4 3.1.1.2), at most PASSWORD_MAX_BYTES bytes.
+1. "length-min", "length-max": 15 to 64 characters (NIST SP 800-63B-4 3.1.1.2), so at most PASSWORD_MAX_BYTES bytes.
 2. "character": control characters, line separators, and characters that nobody can see and type again are refused,
    such as a zero-width space: the next sign-in would fail. All other characters are allowed, spaces too.
 3. "not-normalised": characters outside ASCII have several encodings. The page's script converts them to NFKC. A form
@@ -18,7 +18,7 @@ strength meter runs the same rules (device/web/meter.py); a test compares both.
 
 from device.compat import const
 from device.errors import PasswordError
-from device.limits import PASSWORD_MAX_BYTES, PASSWORD_MAX_CHARS, PASSWORD_MIN_CHARS
+from device.limits import PASSWORD_MAX_CHARS, PASSWORD_MIN_CHARS
 from device.owner import typed
 from device.owner.common_passwords import WORDS
 
@@ -82,14 +82,14 @@ def check(password: str, context: "Sequence[str]", is_normalised: bool) -> None:
 def _check_length(password: str) -> None:
     if len(password) < PASSWORD_MIN_CHARS:
         raise PasswordError(reason="length-min")
-    if len(password) > PASSWORD_MAX_CHARS or len(password.encode()) > PASSWORD_MAX_BYTES:
+    if len(password) > PASSWORD_MAX_CHARS:
         raise PasswordError(reason="length-max")
 
 
 def _check_characters(password: str, is_normalised: bool) -> None:
     for character in password:
         point = ord(character)
-        if typed.is_in(point, REFUSED) or (point > 0x7E and typed.is_in(point, typed.INVISIBLE)):
+        if typed.is_in(point, REFUSED) or typed.is_in(point, typed.INVISIBLE):
             raise PasswordError(reason="character")
     if not is_normalised:
         check_ascii(password)
@@ -129,7 +129,8 @@ def backwards(text: str) -> str:
 def _is_repeated(plain: str) -> bool:
     if len(set(plain)) < DISTINCT_CHARS:
         return True
-    for period in range(1, min(PASSWORD_MIN_CHARS - 1, len(plain) // 2) + 1):
+    # A shorter period has fewer different characters.
+    for period in range(DISTINCT_CHARS, min(PASSWORD_MIN_CHARS - 1, len(plain) // 2) + 1):
         if plain[period:] == plain[: len(plain) - period]:
             return True
     return False

@@ -45,7 +45,7 @@ class Throttle:
         self._clock = clock
         self.failures = self._load(device)
         self._since_ms = clock.ticks_ms()
-        self._is_waiting = self.failures > 0
+        self._is_waiting = True  # until wait_s finds the delay over
 
     def _load(self, device: "Store") -> int:
         try:
@@ -93,4 +93,3 @@ class Throttle:
         """Store a count of zero, because the secret was correct. Raises StorageError."""
         self._store.write_map(counters.ATTEMPTS, counters.NO_ATTEMPTS)
         self.failures = 0
-        self._is_waiting = False

@@ -89,9 +89,7 @@ def is_in(point: int, ranges: "Sequence[tuple[int, int]]") -> bool:
 def is_separator(character: str) -> bool:
     """Return whether a character only separates: a space or dash of any script, an invisible one, or one of "_.,"."""
     point = ord(character)
-    if point < 0x80:
-        return character in _BETWEEN_WORDS or is_in(point, SPACES_AND_DASHES)
-    return is_in(point, SPACES_AND_DASHES) or is_in(point, INVISIBLE)
+    return character in _BETWEEN_WORDS or is_in(point, SPACES_AND_DASHES) or is_in(point, INVISIBLE)
 
 
 def without_separators(text: str) -> str:
@@ -118,4 +116,4 @@ def _counts(character: str) -> bool:
 
 def upper(text: str) -> str:
     """Return `text` with ASCII letters in upper case; CPython's upper() would turn foreign letters into ASCII ones."""
-    return "".join([character.upper() if ord(character) < 0x80 else character for character in text])
+    return "".join([character.upper() if "a" <= character <= "z" else character for character in text])

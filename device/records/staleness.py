@@ -67,7 +67,7 @@ class Staleness:
         except RecordDamagedError:
             return STALE_AFTER_S
         seconds = 0 if fields is None else fields.get(_SECONDS)
-        if isinstance(seconds, bool) or not isinstance(seconds, int) or not 0 <= seconds <= STALE_AFTER_S:
+        if isinstance(seconds, bool) or not isinstance(seconds, int) or seconds < 0:
             return STALE_AFTER_S
         return seconds
 

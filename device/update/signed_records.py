@@ -60,7 +60,8 @@ class SignedRecord:
         self._before_store = before_store
         self._verified: "dict[str, Stored]" = {}
         self._refused = Refusals()
-        self.offered: "Stored | None" = None  # verified last of what sources offered, taken over or refused
+        # Of what sources offered, the content verified last, taken over or refused, and the anchors that verified it.
+        self.offered: "tuple[Any, Anchors] | None" = None
 
     def stored(self, name: str, anchors: "Anchors") -> "Stored | None":
         """Return what the record `name` holds, None if it is absent. Raises StorageError."""
@@ -97,7 +98,7 @@ class SignedRecord:
             return None
         try:
             found = self._decode(verify_record(offered, self._typ, ROLE_SUPPORT, anchors, backend))
-            self.offered = Stored(offered, anchors, found, True)
+            self.offered = (found, anchors)
             if not self._is_newer(self.trusted(anchors), found, anchors):
                 return None
         except FirstbootError:

@@ -194,10 +194,10 @@ class TrustedState:
             number = 0 if record is None else record.sequence
         except FirstbootError:
             number = ABOVE_ALL
-        offered = self.support.offered
-        if offered is not None and offered.anchors is self.anchors:
-            if offered.content.class_id == self.anchors.class_id:
-                number = max(number, offered.content.sequence)
+        if self.support.offered is not None:
+            offered, anchors = self.support.offered
+            if anchors is self.anchors and offered.class_id == anchors.class_id:
+                number = max(number, offered.sequence)
         return number, self.anchors.rules.sequence
 
     def newest_contact(self) -> "Contact | None":

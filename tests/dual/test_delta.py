@@ -168,3 +168,15 @@ def test_rounds_that_make_nothing_come_to_an_end():
 def test_new_bytes_after_the_end_of_the_target_are_refused():
     refused("size", patch([(bytes(4), b"a", 0)], 4), 4)
     refused("more behind the end", patch([(bytes(4), b"", 0), (b"", b"", 0)], 4), 4)
+
+
+def test_a_number_has_four_bytes_at_most():
+    body = GOOD[3:]  # behind the size of the target, which has two bytes
+    first, last = GOOD[1], GOOD[2]
+    for padding, is_read in ((b"", True), (b"\x80", True), (b"\x80\x80", False)):
+        size = bytes((first, last | 0x80)) + padding + b"\0"
+        data = GOOD[:1] + size + body
+        if is_read:
+            assert made(data, len(TARGET)) == TARGET
+        else:
+            refused("number", data, len(TARGET))

@@ -72,3 +72,13 @@ def test_an_error_between_two_checks_belongs_to_no_source():
     found.begin("two")
     found.end()
     assert found.last_error is None
+
+
+def test_a_check_is_clean_unless_an_error_was_shown_in_it():
+    found, _ = journal()
+    assert found.end() is True, "nothing went wrong yet"
+    for error, is_clean in ((None, True), (REFUSAL, False), (None, True), (LINK, False)):
+        found.begin("one")
+        if error is not None:
+            found.note(error)
+        assert found.end() is is_clean

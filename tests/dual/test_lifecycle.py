@@ -3,7 +3,7 @@
 from memory_flash import SMALL, MemoryFlash
 from memory_unit import CODE, PASSWORD, MemoryUnit, refused, run
 
-from device.errors import LifecycleError
+from device.errors import LifecycleError, StorageError
 from device.owner import lifecycle, reset
 from device.owner.lifecycle import (
     ABSENT,
@@ -73,6 +73,10 @@ def test_only_a_unit_that_was_never_owned_is_in_factory_default():
     assert derive(Facts(True, PRESENT, ABSENT, True, False)) == FAILED
 
 
+def test_a_damaged_credential_is_no_factory_default_even_without_the_mark():
+    assert derive(Facts(True, PRESENT, DAMAGED, False, False)) == FAILED
+
+
 def test_a_damaged_credential_gives_failed_and_not_the_set_up_code():
     unit = MemoryUnit()
     unit.set_up()
@@ -113,8 +117,29 @@ def test_a_user_region_that_does_not_mount_gives_failed():
     assert derive(lifecycle.gather(True, unit.device, None)) == FAILED
 
 
+class Unreadable:
+    """A store whose flash gives nothing."""
+
+    def read(self, name):
+        raise StorageError(reason="read back")
+
+    read_map = read
+
+
+def test_a_region_that_cannot_be_read_counts_as_damaged_and_as_owned():
+    facts = lifecycle.gather(True, Unreadable(), Unreadable())
+    assert facts == Facts(True, DAMAGED, DAMAGED, True, False)
+    assert derive(facts) == FAILED
+
+
 def test_a_failed_unit_opens_neither_the_factory_port_nor_the_pages():
     assert lifecycle.ACCESS[FAILED] == lifecycle.Access(False, False)
+
+
+def test_only_a_locked_unit_opens_the_pages():
+    assert lifecycle.ACCESS[UNPROVISIONED] == lifecycle.Access(True, False)
+    for state in (FACTORY_DEFAULT, INITIALISED):
+        assert lifecycle.ACCESS[state] == lifecycle.Access(True, True)
 
 
 def test_the_console_learns_why_a_unit_failed_and_nothing_otherwise():
@@ -124,6 +149,18 @@ def test_the_console_learns_why_a_unit_failed_and_nothing_otherwise():
                 for is_owned in (False, True):
                     facts = Facts(is_locked, identity, credential, is_owned, False)
                     assert bool(lifecycle.reason(facts)) == (derive(facts) == FAILED)
+
+
+def test_the_first_reason_of_a_failure_is_named():
+    for facts, words in (
+        (Facts(True, ABSENT, DAMAGED, True, True), "the identity is absent"),
+        (Facts(True, DAMAGED, DAMAGED, True, True), "the identity is damaged"),
+        (Facts(True, PRESENT, DAMAGED, True, True), "a factory reset is not finished"),
+        (Facts(True, PRESENT, DAMAGED, True, False), "the owner's credential is damaged"),
+        (Facts(True, PRESENT, DAMAGED, False, False), "the owner's credential is damaged"),
+        (Facts(True, PRESENT, ABSENT, True, False), "the owner's credential is lost"),
+    ):
+        assert lifecycle.reason(facts) == words
 
 
 def test_a_unit_whose_reset_is_not_finished_is_closed_whatever_else_it_holds():

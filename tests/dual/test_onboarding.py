@@ -363,3 +363,23 @@ def test_the_used_code_does_not_reset_the_count_of_wrong_passwords():
     unit.clock.ms += 4000
     refused(LifecycleError, unit.set_up, CODE, "another kettle on the hob")
     assert unit.user.read_map("attempts") == {1: THROTTLE_FREE + 3}
+
+
+def test_an_attempt_long_after_the_delay_is_allowed():
+    unit = MemoryUnit()
+    unit.set_up()
+    guess_wrong(unit, THROTTLE_FREE + 3)
+    unit.clock.ms += 3600 * 1000
+    assert unit.owner.throttle.wait_s() == 0
+    unit.sign_in()
+
+
+def test_a_delay_that_was_found_over_does_not_return_when_the_ticks_wrap():
+    unit = MemoryUnit()
+    unit.set_up()
+    guess_wrong(unit, THROTTLE_FREE + 3)
+    unit.clock.ms += 4001
+    assert unit.owner.throttle.wait_s() == 0
+    unit.clock.ms += (1 << 30) - 4001  # the same ticks as at the failure
+    assert unit.owner.throttle.wait_s() == 0
+    unit.sign_in()

@@ -148,3 +148,78 @@ def test_a_word_of_the_device_is_refused_with_any_separators_in_it():
 
 def test_full_width_letters_are_the_same_letters():
     assert reason("kettle \uff26\uff22\uff10\uff10\uff10\uff11\uff12\uff13 hob") == "context"
+
+
+def test_each_range_of_refused_characters_ends_where_the_rules_say():
+    refused_points = set()
+    for first, last in ((0, 0x1F), (0x7F, 0xA0), (0x2000, 0x200F), (0x2028, 0x202F), (0x205F, 0x206F)):
+        refused_points.update(range(first, last + 1))
+    refused_points.update((0xAD, 0x1680, 0x3000))
+    for first, last in ((0, 0xFF), (0x1670, 0x1690), (0x1FF0, 0x2080), (0x2FF0, 0x3010)):
+        for point in range(first, last + 1):
+            password = "kettle on the hob" + chr(point)
+            if point in refused_points:
+                assert reason(password) == "character", hex(point)
+            else:
+                accept(password)
+
+
+def test_the_last_visible_character_of_ascii_needs_no_script_and_the_next_one_does():
+    passwords.check_ascii(" ~")
+    for point in (0x7F, 0x80, 0x1F600):
+        error = refused(PasswordError, passwords.check_ascii, chr(point))
+        assert error.fields["reason"] == "not-normalised"
+
+
+def test_every_part_of_eight_characters_of_a_long_word_is_refused_and_no_shorter_one():
+    word = "2QKX7WNP4RTB"
+    for start in range(5):
+        assert reason("kettle " + word[start : start + 8] + " hob") == "context", start
+    for start in range(6):
+        accept("kettle " + word[start : start + 7] + " hob")
+
+
+def test_a_word_of_four_characters_is_context_and_one_of_three_is_not():
+    accept("kettle fox on the hob", context=("fox", "FOX"))
+    assert reason("kettle foxy on the hob", context=("fox", "foxy")) == "context"
+
+
+def test_five_different_characters_are_enough_and_four_are_not():
+    assert reason("q!wzzq!!zwwqzq!!w") == "repeated"
+    accept("q!wzzq!!zwwqxq!!w")
+
+
+def test_a_piece_that_fills_half_of_the_password_is_repeated_and_a_longer_one_is_not():
+    for password in ("w8#rk" * 3, "x7#kQ9!m" * 2, "x7#kQ9!mx7#kQ9!mx", "x7#kQ9!mw4%vGz" * 2):
+        assert reason(password) == "repeated", password
+    accept("x7#kQ9!mwx7#kQ9!m")  # a period of nine in 17 characters
+    accept("x7#kQ9!mw4%vGzt" * 2)  # a piece that is long enough by itself
+
+
+# Single characters that are in no run and begin no well-known word.
+SINGLES = "#7w&9k"
+
+
+def test_six_pieces_are_enough_and_five_are_not():
+    for run in ("abcdefghijklm", "zyxwvutsrqpon", "1qaz2wsx3edc", "11111111111", "yz abc def gh ij"):
+        accept(run + SINGLES[:5], context=())
+        assert reason(run + SINGLES[:4], context=()) == "sequence", run
+
+
+def test_three_characters_are_a_run_and_two_are_not():
+    for run, other in (("abc", "ab"), ("cba", "ba"), ("zab", "za"), ("bbb", "bb"), ("890", "90")):
+        words = "mnopqrstuvwx"  # one run
+        assert reason(words + "#" + run + "w&", context=()) == "sequence", run
+        accept(words + "#" + other + "w&", context=())
+
+
+def test_a_well_known_password_counts_once_with_digits_for_letters_too():
+    for word in ("password", "p4ssw0rd", "pa55word"):
+        assert reason(word + "mnopqrs" + SINGLES[:3], context=()) == "common", word
+        accept(word + "mnopqrs" + SINGLES[:4], context=())
+
+
+def test_what_is_a_word_and_a_run_is_called_common_and_a_longer_run_a_sequence():
+    assert reason("abcdefg#zyxwvutsr", context=()) == "common"
+    assert reason("1234567890123456", context=()) == "sequence"
+    assert reason("abcdefghijklmnop", context=()) == "sequence"

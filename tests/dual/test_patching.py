@@ -46,6 +46,7 @@ class Bench:
         self.missing = {}
         self.is_refused = False
         self.cut_after = None
+        self.applied = []
 
     def _publish(self, data):
         chunks = [data[at : at + 4096] for at in range(0, len(data), 4096)]
@@ -73,8 +74,10 @@ class Bench:
             return not self.is_refused
         elif isinstance(effect, patching.DeltaDone):
             self.outcomes.append(effect)
-        elif isinstance(effect, patching.Applied) and effect.done == self.cut_after:
-            raise Cut
+        elif isinstance(effect, patching.Applied):
+            self.applied.append((effect.done, effect.total))
+            if effect.done == self.cut_after:
+                raise Cut
         return None
 
     def install(self):
@@ -227,3 +230,61 @@ def test_a_source_larger_than_a_slot_is_never_read():
 
 def test_the_error_of_a_delta_has_its_number():
     assert DeltaError(reason="no room").code == 245
+
+
+def with_source(bench, digest, size):
+    """Let the manifest say that the patch was made from `size` bytes with this digest."""
+    _, _, chunks, data = bench.delta
+    made = Delta(digest, size, chunks, data)
+    bench.manifest = Manifest(2, bench.manifest.chunks, bench.manifest.firmware, None, None, made)
+
+
+def test_another_release_is_noticed_whichever_digest_is_the_greater_one():
+    for digest in (b"\0" * 32, b"\xff" * 32):
+        bench = Bench()
+        with_source(bench, digest, len(SOURCE))
+        bench.install()
+        assert bench.is_target_staged() and bench.fetched() == (0, 3)
+        assert outcome(bench).error.fields == {"reason": "made from another release"}
+
+
+def test_a_wrong_result_is_noticed_whichever_digest_is_the_greater_one():
+    found = {}
+    right = sha256(TARGET).digest()
+    for value in range(1, 256):
+        other = bytearray(TARGET)
+        other[5000] ^= value
+        found[sha256(bytes(other)).digest() > right] = bytes(other)
+        if len(found) == 2:
+            break
+    for other in found.values():
+        bench = Bench(data=patch([(difference(SOURCE, other), b"", 0)], len(TARGET), 8, 7))
+        bench.install()
+        assert bench.is_target_staged()
+        assert outcome(bench).error.fields == {"component": "firmware", "reason": "made from a delta"}
+        assert outcome(bench).is_final
+
+
+def test_each_sector_that_is_made_is_counted():
+    bench = Bench()
+    bench.install()
+    assert bench.applied == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_a_patch_that_fills_the_rest_of_the_slot_has_room():
+    bench = Bench(data=[bytes(4096)][0])
+    bench.install()
+    assert outcome(bench).error.fields == {"reason": "patch type"} and outcome(bench).is_final
+    assert bench.fetched() == (1, 3) and bench.is_target_staged()
+
+
+def test_a_source_that_fills_its_slot_is_read():
+    limit = SMALL.slot_bytes - 4096
+    bench = Bench()
+    with_source(bench, sha256(bench.boot.read(0, 0, limit)).digest(), limit)
+    bench.install()
+    assert outcome(bench) == (None, True) and bench.is_target_staged()
+    bench = Bench()
+    with_source(bench, bytes(32), limit + 1)
+    bench.install()
+    assert outcome(bench).error.fields == {"what": "source of a delta", "limit": limit}

@@ -76,8 +76,10 @@ def test_the_mark_is_first_and_owned_goes_last():
     unit = owned()
     unit.device_records.log = log = []
     run(unit.owner.reset(PASSWORD))
+    assert unit.device.read_map("owned") == {1: True, 2: True}
     finish(unit)
     assert log == ["write owned", "write press", "delete owned"]
+    assert unit.device.read_map("press") == {1: True}
 
 
 def test_the_identity_and_all_other_records_of_the_device_stay():

@@ -205,3 +205,10 @@ def test_the_digest_is_that_of_the_stored_bytes_from_its_start():
     for start, size in ((4096, 4096), (4096, 1024), (4096, 1025), (5000, 3000), (4096, 0), (4096, 1)):
         part = content[start - 4096 : start - 4096 + size]
         assert boot.digest(1, size, start) == sha256(part).digest()
+
+
+def test_the_image_of_a_slot_is_read_by_the_boards_own_parser():
+    boot = BootState(MemoryFlash(), SMALL, lambda read, limit: (read(1, 3), limit))
+    boot.rewrite_sector(1, 0, b"abcd" + bytes(28))
+    assert boot.image(1, 4096) == (b"bcd", 4096)
+    assert boot.image(0, 64) == (b"\xff" * 3, 64)

@@ -97,3 +97,44 @@ def test_a_count_that_cannot_be_is_stale():
         Store(unit.records, DEVICE).write_map("unheard", {1: value})
         unit.restart()
         assert unit.staleness.is_stale, value
+
+
+def charged_after(unit, length_ms):
+    """Return what is charged once so many milliseconds more have passed in one go."""
+    unit.clock.ms += length_ms
+    unit.staleness.tick()
+    return unit.staleness.charged_s
+
+
+def test_the_first_step_is_charged_at_the_end_of_the_grace_and_each_further_one_when_it_begins():
+    unit = Unit()
+    assert charged_after(unit, 0) == 0
+    assert charged_after(unit, STALE_GRACE_S * 1000 - 1) == 0
+    assert charged_after(unit, 1) == STALE_STEP_S
+    assert charged_after(unit, STALE_STEP_S * 1000 - 1) == STALE_STEP_S
+    assert charged_after(unit, 1) == 2 * STALE_STEP_S
+    assert charged_after(unit, 3 * STALE_STEP_S * 1000) == 5 * STALE_STEP_S
+
+
+def test_a_distance_that_looks_negative_counts_as_none():
+    unit = Unit()
+    assert charged_after(unit, (1 << 29) + 1000) == 0
+    assert charged_after(unit, STALE_GRACE_S * 1000 - 1) == 0
+    assert charged_after(unit, 1) == STALE_STEP_S
+
+
+def test_after_a_record_the_next_step_is_charged_a_whole_step_later():
+    unit = Unit()
+    for passed_ms in (0, 30000, STALE_GRACE_S * 1000 + 5):
+        unit.clock.ms += passed_ms
+        unit.staleness.heard()
+        assert charged_after(unit, STALE_STEP_S * 1000 - 1) == 0
+        assert charged_after(unit, 1) == STALE_STEP_S
+
+
+def test_the_count_ends_at_its_bound_and_is_stored_under_its_number():
+    unit = Unit()
+    assert charged_after(unit, 2 * STALE_AFTER_S * 1000) == STALE_AFTER_S
+    assert unit.records.names() == ["unheard"]
+    assert Store(unit.records, DEVICE).read_map("unheard") == {1: STALE_AFTER_S}
+    assert charged_after(unit, STALE_STEP_S * 1000) == STALE_AFTER_S and unit.writes() == 1

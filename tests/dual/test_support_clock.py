@@ -96,3 +96,48 @@ def test_sp_08_the_state_changes_while_the_unit_runs():
     assert support_state(RECORD, time.now_s()).state == ENDING
     clock.ms += 5000
     assert support_state(RECORD, time.now_s()).state == ENDED
+
+
+def test_the_time_is_unknown_until_a_record_and_after_a_new_floor():
+    clock = Clock()
+    time = TimeKeeper(clock, BUILT_S)
+    assert time.now_s() is None and clock.trusted_s is None and time.floor_s == BUILT_S
+    time.accept(BUILT_S + DAY_S)
+    assert time.now_s() == clock.trusted_s == BUILT_S + DAY_S
+    time.set_floor(BUILT_S + 7)
+    assert time.now_s() is None and clock.trusted_s is None and time.floor_s == BUILT_S + 7
+
+
+def test_the_floor_moves_by_a_day_or_more():
+    time = TimeKeeper(Clock(), BUILT_S)
+    assert time.accept(BUILT_S + DAY_S - 1) is False and time.floor_s == BUILT_S
+    assert time.accept(BUILT_S + DAY_S) is True and time.floor_s == BUILT_S + DAY_S
+    assert time.accept(BUILT_S + DAY_S + 1) is False and time.floor_s == BUILT_S + DAY_S
+
+
+def test_a_second_passes_a_second_after_the_record_and_not_before():
+    clock = Clock()
+    time = TimeKeeper(clock, BUILT_S)
+    clock.ms = 5700
+    for _ in range(2):
+        time.accept(BUILT_S)
+        for _ in range(1000):
+            assert time.now_s() == BUILT_S, "asking takes no time"
+        clock.ms += 999
+        assert time.now_s() == BUILT_S
+        clock.ms += 1
+        assert time.now_s() == BUILT_S + 1
+        clock.ms += 1700
+        assert time.now_s() == BUILT_S + 2, "a rest that the next record does not inherit"
+
+
+def test_a_distance_that_looks_negative_moves_no_time():
+    clock = Clock()
+    time = TimeKeeper(clock, BUILT_S)
+    time.accept(BUILT_S)
+    clock.ms += (1 << 29) + 1000
+    assert time.now_s() == BUILT_S
+    clock.ms += 999
+    assert time.now_s() == BUILT_S
+    clock.ms += 1
+    assert time.now_s() == BUILT_S + 1

@@ -51,3 +51,37 @@ def test_the_ranges_are_in_ascending_order_since_the_search_stops_early():
         for first, end in ranges:
             assert last < first <= end
             last = end
+
+
+def test_ascii_keeps_all_but_separators_and_capitals():
+    for point in range(0x80):
+        character = chr(point)
+        found = typed.without_separators(character)
+        if 0x09 <= point <= 0x0D or character in " -_.,":
+            assert found == "", hex(point)
+        elif "A" <= character <= "Z":
+            assert found == character.lower()
+        else:
+            assert found == character
+
+
+def test_full_width_ascii_is_ascii_and_its_neighbours_are_not():
+    for point in range(0x21, 0x7F):
+        expected = "" if point == 0x2D else chr(point).lower()
+        assert typed.without_separators(chr(point + 0xFEE0)) == expected, hex(point)
+    for point in (0xFF00, 0xFF5F):
+        assert typed.without_separators(chr(point)) == chr(point)
+
+
+def test_words_are_compared_without_ascii_punctuation():
+    kept = [chr(point) for point in range(0x80) if typed.comparable(chr(point))]
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    assert "".join(kept) == "0123456789" + letters.upper() + letters + "\x7f"
+    assert typed.comparable("\xe4\u0436\U0001f600~!") == "\xe4\u0436\U0001f600"
+
+
+def test_only_ascii_letters_get_capitals():
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    assert typed.upper(letters + "`{0Z\x7f") == letters.upper() + "`{0Z\x7f"
+    foreign = "\xdf\xe4\u0131\u017f"  # upper() of the last two gives ASCII letters
+    assert typed.upper(foreign) == foreign

@@ -206,3 +206,18 @@ def test_the_largest_record_fits():
     unit = withheld_unit((ABOVE_ALL - 1, ABOVE_ALL - 1, ABOVE_ALL - 1))
     most = [entry.max_bytes for entry in RECORDS if entry.name == "withheld"]
     assert len(Store(unit.records, DEVICE).read("withheld")) <= most[0]
+
+
+def test_without_a_named_key_set_a_unit_with_the_factorys_keys_is_not_behind():
+    unit = Unit()
+    unit.check((1, 1, None), (1, 1, 0))
+    assert unit.withheld.named(2) == 0
+    unit.run(WITHHELD_S)
+    assert unit.check((1, 1, None), (1, 1, 0)) == 0 and unit.records.log == []
+
+
+def test_the_number_that_was_named_last_is_kept_for_each_kind():
+    unit = Unit()
+    for named in ((5, 6, 7), (4, 8, 9)):
+        unit.check(named)
+        assert tuple([unit.withheld.named(index) for index in range(3)]) == named
