@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from tools import mutants, mutation_code, mutation_fork, mutation_targets
+from tools import mutants, mutation_code, mutation_fork, mutation_plain, mutation_targets
 
 SOURCE = '''"""A module."""
 LIMIT = 3
@@ -264,3 +266,61 @@ def test_two_runs_beside_each_other_have_a_copy_each(
         assert first != second
     with mutation.own_copy() as third:
         assert third == first
+
+
+DUAL_TESTS = """
+from os import path as test_nothing
+
+RAN = []
+
+
+def helper(name):
+    RAN.append(name)
+
+
+def test_first():
+    helper("first")
+
+
+def test_second():
+    helper("second")
+    raise SystemExit
+"""
+
+
+@pytest.fixture
+def dual(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ModuleType]:
+    """The working directory has one file of dual tests; the second of its two tests fails."""
+    (tmp_path / "tests" / "dual").mkdir(parents=True)
+    (tmp_path / "tests" / "dual" / "test_of_a_door.py").write_text(DUAL_TESTS, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "tests" / "dual"), *sys.path])
+    yield importlib.import_module("test_of_a_door")
+    del sys.modules["test_of_a_door"]
+
+
+DOOR = "tests/dual/test_of_a_door.py"
+
+
+def test_dual_tests_are_collected_in_their_order_and_fail_by_anything_that_they_raise(
+    dual: ModuleType,
+) -> None:
+    found = mutation_plain.collect([DOOR])
+    assert [test.nodeid for test in found] == [f"{DOOR}::test_first", f"{DOOR}::test_second"]
+    assert [test.fails() for test in found] == [False, True]
+    assert dual.RAN == ["first", "second"]
+
+
+def test_dual_tests_run_in_the_order_that_is_asked_for_until_one_fails(dual: ModuleType) -> None:
+    assert mutation_plain.passes([DOOR], [f"{DOOR}::test_second"]) is False
+    assert dual.RAN == ["second"]
+    del dual.test_second
+    assert mutation_plain.passes([DOOR], []) is True
+    del dual.test_first
+    assert mutation_plain.passes([DOOR], []) is False, "no test is no proof"
+
+
+def test_only_whole_files_of_dual_tests_run_without_pytest() -> None:
+    assert mutation_plain.are_plain([DOOR])
+    assert not mutation_plain.are_plain([DOOR, "tests/unit/tools/test_mutation.py"])
+    assert not mutation_plain.are_plain([DOOR + "::test_first"])
