@@ -272,7 +272,7 @@ def test_each_sector_that_is_made_is_counted():
 
 
 def test_a_patch_that_fills_the_rest_of_the_slot_has_room():
-    bench = Bench(data=[bytes(4096)][0])
+    bench = Bench(data=bytes(4096))
     bench.install()
     assert outcome(bench).error.fields == {"reason": "patch type"} and outcome(bench).is_final
     assert bench.fetched() == (1, 3) and bench.is_target_staged()

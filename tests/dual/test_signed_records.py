@@ -173,3 +173,25 @@ def test_a_damaged_support_record_keeps_no_key_set_away():
     made.source.tracker = b"tracker-2"
     assert made.check() is None
     assert made.store.read("keyset") == made.source.offered_keys
+
+
+def test_a_record_that_was_written_anew_is_read_anew():
+    made = contacts.bench()
+    for sequence in (2, 5, 3, 9, 4):  # signatures sort before and after each other
+        made.store.write("support", service.support_record(sequence, service.END_DAY))
+        assert made.trusted.support.trusted(made.trusted.anchors).sequence == sequence
+
+
+def test_the_stored_record_is_not_verified_again_when_a_source_sends_it():
+    made = contacts.bench()
+    made.source.offered_support = service.FACTORY_SUPPORT
+    assert made.check() is None
+    assert made.trusted.support.offered is None
+
+
+def test_an_absent_record_is_none():
+    made = contacts.bench()
+    assert made.trusted.contact.stored("contact.newest", made.trusted.anchors) is None
+    made.store.delete("support")
+    assert made.trusted.support.trusted(made.trusted.anchors) is None
+    assert made.trusted.support.stored("support", made.trusted.anchors) is None

@@ -3,9 +3,15 @@
 import asyncio
 
 import test_keyset as base
-from test_update_keys import NOW_S, Bench
+import test_update_contact as contacts
+from test_update_keys import END_DAY, NOW_S, Bench, record
 
+from device.errors import FreshnessError
+from device.limits import NONCE_LIFE_S, STALE_GRACE_S
+from device.records import support
+from device.trust import keyset
 from device.update import trusted_state
+from device.update.withheld import ABOVE_ALL
 
 
 def with_keys(bench, data=None):
@@ -75,3 +81,171 @@ def test_the_first_trusted_time_opens_the_link_again():
     assert bench.check() is None
     assert bench.source.asked.count("open") == 3
     assert bench.time.now_s() == NOW_S
+
+
+def test_a_key_set_without_a_ceiling_gives_up_no_release_and_one_with_a_ceiling_names_it():
+    for changes, expected in (
+        ({}, []),
+        ({"ceilings": keyset.Ceilings(41, None)}, [41]),
+        ({"ceilings": keyset.Ceilings(0, None)}, [0]),
+    ):
+        bench, given_up = Bench(), []
+        bench.source.offered_keys = base.signed(**changes)
+        assert asyncio.run(bench.trusted.refresh_keys(bench.source, given_up.append)) is True
+        assert given_up == expected
+
+
+def test_a_key_set_forgets_what_a_tracker_named():
+    bench = Bench()
+    bench.trusted.withheld.numbers, bench.trusted.withheld.seconds = [9, 9, 9], [60, 60, 60]
+    with_keys(bench)
+    assert bench.trusted.withheld.numbers == bench.trusted.withheld.seconds == [0, 0, 0]
+
+
+def test_a_record_of_the_tracker_is_a_contact_and_ends_the_count_of_silence():
+    bench = Bench()
+    bench.clock.ms += (STALE_GRACE_S + 1) * 1000
+    bench.trusted.staleness.tick()
+    assert bench.trusted.staleness.charged_s > 0
+    assert bench.check() is None
+    assert bench.trusted.staleness.charged_s == 0
+    assert bench.trusted.last_contact == ("fake", NOW_S)
+
+
+def test_an_answer_is_as_old_as_the_exchange_lasted():
+    for passed_ms, is_taken in ((NONCE_LIFE_S * 1000, True), (NONCE_LIFE_S * 1000 + 1, False)):
+        bench = Bench()
+        whole = bench.source.freshness
+
+        def slow(request, bench=bench, whole=whole, passed_ms=passed_ms):
+            bench.clock.ms += passed_ms
+            return whole(request)
+
+        bench.clock.ms = 777
+        bench.source.freshness = slow
+        error = bench.check()
+        assert (error is None) is is_taken
+        if not is_taken:
+            assert isinstance(error, FreshnessError) and error.fields == {"reason": "nonce expired"}
+
+
+def test_the_floor_of_the_time_is_stored_when_it_moves_by_a_day():
+    bench = Bench()
+    assert bench.check() is None
+    assert bench.progress.value.time_floor_s == NOW_S
+    bench.source.time_s = NOW_S + 60
+    assert bench.check() is None
+    assert bench.progress.value.time_floor_s == NOW_S and bench.time.now_s() == NOW_S + 60
+
+
+# what a source sent --------------------------------------------------------------------------------------------
+
+
+def offered(bench, sequence, end_day=END_DAY, class_id=base.CLASS):
+    """Let a source send a support record; return the number that counts as the unit's."""
+    content = support.SupportRecord(class_id, end_day, sequence, base.BUILD_S, 30)
+    bench.source.offered_support = record(support.encode(content), support.TYP, b"support")
+    assert bench.check() is None
+    return bench.trusted.numbers()[0]
+
+
+def test_a_support_record_that_was_sent_counts_even_if_it_was_refused():
+    bench = Bench()
+    assert bench.trusted.numbers() == (1, 1)
+    assert offered(bench, 5) == 5
+    assert offered(bench, 9, END_DAY - 1) == 9 and "shortened" in bench.events.entries[-1]
+    assert offered(bench, 6) == 6
+
+
+def test_a_support_record_of_another_class_counts_for_nothing():
+    for class_id in (b"\0" * 16, b"\xff" * 16):
+        assert offered(Bench(), 9, class_id=class_id) == 1
+
+
+def test_what_was_sent_under_the_keys_before_counts_for_nothing():
+    bench = Bench()
+    assert offered(bench, 9, END_DAY - 1) == 9
+    bench.source.offered_support = None
+    with_keys(bench)
+    assert bench.trusted.numbers() == (1, 2)
+
+
+def test_a_damaged_support_record_is_not_compared():
+    bench = Bench()
+    bench.records.damage("support")
+    bench.restart()
+    assert bench.trusted.numbers() == (ABOVE_ALL, 1)
+
+
+# records that are lost -----------------------------------------------------------------------------------------
+
+
+def unit():
+    """Return a unit with key set 2 and contact 3 from the network."""
+    bench = contacts.bench()
+    bench.source.offered_contact = contacts.signed(3)
+    assert with_keys(bench) is None
+    assert bench.store.read_map("floors") == {1: 2, 2: 3}
+    return bench
+
+
+def missing(bench, *names):
+    """Delete the records and start again; return the names of the records that the start misses."""
+    for name in names:
+        bench.store.delete(name)
+    bench.restart()
+    return [error.fields["name"] for error in bench.trusted.start()]
+
+
+def test_a_start_with_every_record_misses_none_and_writes_nothing():
+    bench = unit()
+    bench.records.log = []
+    assert missing(bench) == [] and bench.records.log == []
+
+
+def test_a_lost_record_is_missed_and_lowers_no_number():
+    for name in ("keyset", "contact.newest"):
+        bench = unit()
+        assert missing(bench, name) == [name]
+        assert missing(bench) == [name] and bench.store.read_map("floors") == {1: 2, 2: 3}
+    bench = unit()
+    assert missing(bench, "support") == ["support"]
+
+
+def test_an_older_contact_than_the_unit_had_is_missed_too():
+    bench = unit()
+    bench.store.write("contact.newest", contacts.signed(2))
+    assert missing(bench) == ["contact.newest"]
+
+
+def test_numbers_that_a_power_cut_left_low_are_raised_at_the_next_start():
+    bench = unit()
+    bench.store.write_map("floors", {1: 1, 2: 2})
+    assert missing(bench) == [] and bench.store.read_map("floors") == {1: 2, 2: 3}
+
+
+def test_lost_or_damaged_numbers_are_those_of_the_stored_records():
+    bench = unit()
+    assert missing(bench, "floors") == [] and bench.store.read_map("floors") == {1: 2, 2: 3}
+    bench.records.damage("floors")
+    assert missing(bench) == ["floors"] and bench.store.read_map("floors") == {1: 2, 2: 3}
+
+
+def test_a_contact_whose_key_is_revoked_is_not_missed_and_its_number_is_forgotten():
+    bench = unit()
+    others = tuple([key for key in base.SECOND if key.role != base.ROLE_SUPPORT])
+    with_keys(bench, base.signed(sequence=3, keys=others, revoked=(b"author", b"support")))
+    assert bench.store.read_map("floors") == {1: 3, 2: 0}
+    assert missing(bench) == []
+
+
+def test_after_the_newest_contact_was_lost_no_older_one_takes_its_place():
+    bench = unit()
+    assert missing(bench, "contact.newest") == ["contact.newest"]
+    bench.source.offered_keys = None
+    bench.source.offered_contact = contacts.signed(2)
+    assert bench.check() is None
+    assert "have=3 offered=2 reason=sequence" in bench.events.entries[-1]
+    assert bench.trusted.newest_contact() is None
+    bench.source.offered_contact = contacts.signed(3)
+    assert bench.check() is None and bench.trusted.newest_contact().sequence == 3
