@@ -19,7 +19,7 @@ TARGETS: Final[dict[str, tuple[str, ...]]] = {
         "trusted_state",
         "update_keys",
         "update_floors",
-        "withheld",
+        "update_contact",
         "signed_records",
     ),
     "device/update/signed_records.py": ("signed_records", "update_contact", "update_keys"),
@@ -42,7 +42,7 @@ TARGETS: Final[dict[str, tuple[str, ...]]] = {
     "device/update/patching.py": ("patching", "delta"),
     "device/update/delta.py": ("delta", "patching"),
     "device/update/journal.py": ("journal",),
-    "device/update/progress.py": ("update_keys", "update_floors", "pending", "lost_counters", "way_back"),
+    "device/update/progress.py": ("progress", "pending"),
     "device/update/installer.py": ("installer",),
     "device/owner/onboarding.py": (
         "onboarding",
