@@ -16,11 +16,13 @@ from provisioning.cli.output import print_report, print_result
 from provisioning.file_system import replace_file
 from provisioning.firmware import sbom
 from provisioning.firmware.build import FirmwareBuild, build, build_rom
-from provisioning.firmware.frozen import VARIANTS
+from provisioning.firmware.frozen import BOARD, VARIANTS
 from provisioning.firmware.rebuild import verify
+from provisioning.firmware.rp2_sources import Checkouts
+from provisioning.firmware.rp2350 import BOARDS, build_rp2350
 from provisioning.firmware.sources import source_tree
 
-HELP = """Build and measure the firmware and the boot ROM of the emulated board.
+HELP = """Build and measure the firmware of the emulated board, its boot ROM, and the firmware of RP2350 boards.
 
 Example: `firstboot firmware build --variant release`
 """
@@ -49,6 +51,31 @@ KeyHashOption = Annotated[
 ]
 
 
+BoardOption = Annotated[
+    str, typer.Option("--board", metavar="NAME", help=f"One of: {', '.join((BOARD, *BOARDS))}.")
+]
+MicropythonOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--micropython",
+        metavar="DIR",
+        help="A MicroPython checkout with its submodules, in place of the pinned sources.",
+        exists=True,
+        file_okay=False,
+    ),
+]
+Cyw43Option = Annotated[
+    Path | None,
+    typer.Option(
+        "--cyw43",
+        metavar="DIR",
+        help="A checkout of cyw43-driver, for rp2350w. Its licence: commercial use on Raspberry Pi's chips only.",
+        exists=True,
+        file_okay=False,
+    ),
+]
+
+
 def _tree(root: Path | None, changed: Path | None) -> Path:
     """Return the source tree to build. Raises InputError."""
     if root is not None and changed is not None:
@@ -67,20 +94,40 @@ def build_command(
     root: RootOption = None,
     changed: FirmwareOption = None,
     is_json: JsonOption = False,
+    board: BoardOption = BOARD,
+    micropython: MicropythonOption = None,
+    cyw43: Cyw43Option = None,
 ) -> None:
     """Build a firmware variant, and the boot ROM if `--key-hash` is given. Print the files and their digests.
 
-    Example: `firstboot firmware build --variant release --json`
+    For an RP2350 the image is not sealed yet: `firstboot release image --board rp2350` does it.
+
+    Example: `firstboot firmware build --board rp2350 --json`
     """
     tree = _tree(root, changed)
-    firmware = build(variant, root=tree, progress=_progress)
+    if key_hash and board != BOARD:
+        raise InputError(f"--key-hash is for the boot ROM of {BOARD}; {board} has its keys in OTP.")
+    firmware = _built(board, variant, tree, Checkouts(micropython, cyw43))
     rom = build_rom(key_hash, root=tree, progress=_progress) if key_hash else None
     result: dict[str, str | int] = {"variant": variant, "image": str(firmware.image)}
     result |= {"sha256": firmware.sha256, "bytes": firmware.image.stat().st_size}
+    if firmware.uf2.exists():
+        result |= {"board": board, "uf2": str(firmware.uf2), "elf": str(firmware.elf)}
     result |= {"provenance": str(firmware.provenance), "sbom": str(firmware.sbom)}
     if rom is not None:
         result |= {"rom": str(rom.elf), "rom_sha256": rom.sha256, "rom_bytes": rom.size_bytes}
     print_result([(name, str(value)) for name, value in result.items()], result, is_json)
+
+
+def _built(board: str, variant: str, root: Path, checkouts: Checkouts) -> FirmwareBuild:
+    """Return the firmware of any board. Raises InputError, FirmwareError."""
+    if board in BOARDS:
+        return build_rp2350(board, variant, root=root, progress=_progress, checkouts=checkouts)
+    if board != BOARD:
+        raise InputError(f"There is no board {board!r}. Use one of: {', '.join((BOARD, *BOARDS))}.")
+    if checkouts != Checkouts():
+        raise InputError(f"--micropython and --cyw43 are for an RP2350; {BOARD} takes FIRSTBOOT_MICROPYTHON.")
+    return build(variant, root=root, progress=_progress)
 
 
 @app.command("sources")
@@ -101,13 +148,13 @@ def size_command(
     root: RootOption = None,
     changed: FirmwareOption = None,
     is_json: JsonOption = False,
+    board: BoardOption = BOARD,
 ) -> None:
     """Print the size of each part of the firmware in flash, and its static RAM, from the linker's map.
 
-    Example: `firstboot firmware size --variant release`
+    Example: `firstboot firmware size --board rp2350`
     """
-    tree = _tree(root, changed)
-    firmware = build(variant, root=tree, progress=_progress)
+    firmware = _built(board, variant, _tree(root, changed), Checkouts())
     document = {"variant": variant, "sha256": firmware.sha256, "sizes": dict(firmware.sizes)}
     document["ram"] = dict(firmware.ram)
     print_report(size_table(firmware), document, is_json)
@@ -122,6 +169,7 @@ def sbom_command(
     root: RootOption = None,
     changed: FirmwareOption = None,
     is_json: JsonOption = False,
+    board: BoardOption = BOARD,
 ) -> None:
     """Print the bill of materials of the firmware: every library that the linker put into it, with its licence.
 
@@ -130,7 +178,7 @@ def sbom_command(
 
     Example: `firstboot firmware sbom --to 12.sbom.cdx.json`
     """
-    firmware = build(variant, root=_tree(root, changed), progress=_progress)
+    firmware = _built(board, variant, _tree(root, changed), Checkouts())
     data = sbom.read_bytes(firmware.sbom)
     document = sbom.parsed(data, str(firmware.sbom))
     if to is not None:

@@ -71,6 +71,10 @@ def download(packages: Sequence[str], work: Path, *, apt_folder: Path = APT_FOLD
 
     Raises SourcesError if no mirror is configured or no mirror has them, MissingToolError without apt.
     """
+    return _download_any("deb-src", packages, work, apt_folder)
+
+
+def _download_any(kind: str, packages: Sequence[str], work: Path, apt_folder: Path) -> list[Path]:
     if shutil.which("apt-get") is None:
         raise MissingToolError("apt-get", "apt")
     if not KEYRING.exists():
@@ -81,17 +85,22 @@ def download(packages: Sequence[str], work: Path, *, apt_folder: Path = APT_FOLD
     reason = ""
     for uri in uris:
         try:
-            return _download_from(uri, packages, work)
+            return _download_from(uri, kind, packages, work)
         except SourcesError as error:
             reason = str(error)
     raise SourcesError(reason)
 
 
-def _download_from(uri: str, packages: Sequence[str], work: Path) -> list[Path]:
+def download_packages(packages: Sequence[str], work: Path, *, apt_folder: Path = APT_FOLDER) -> list[Path]:
+    """Download binary packages of SUITE, for any machine, into `work`. Returns the files; errors as `download`."""
+    return _download_any("deb", packages, work, apt_folder)
+
+
+def _download_from(uri: str, kind: str, packages: Sequence[str], work: Path) -> list[Path]:
     for folder in ("lists/partial", "cache/archives/partial", "src"):
         (work / folder).mkdir(parents=True, exist_ok=True)
     sources = work / "sources.list"
-    sources.write_text(f"deb-src [signed-by={KEYRING}] {uri} {SUITE} main\n")
+    sources.write_text(f"{kind} [signed-by={KEYRING}] {uri} {SUITE} main\n")
     options = [
         f"-oDir::Etc::SourceList={sources}",
         "-oDir::Etc::SourceParts=/dev/null",
@@ -102,7 +111,8 @@ def _download_from(uri: str, packages: Sequence[str], work: Path) -> list[Path]:
     ]
     # Without the lists that `update` could not fetch, the source step fails.
     _apt([*options, "-q", "update", "--error-on=any"], work, uri)
-    _apt([*options, "-q", "source", "--download-only", *packages], work / "src", uri)
+    step = ["source", "--download-only"] if kind == "deb-src" else ["download"]
+    _apt([*options, "-q", *step, *packages], work / "src", uri)
     return sorted(path for path in (work / "src").iterdir() if path.is_file())
 
 

@@ -14,16 +14,22 @@ import json
 import re
 import shutil
 import sys
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from provisioning import file_system
 from provisioning.firmware import provenance, sbom, sizes
 from provisioning.firmware.errors import FirmwareError
+from provisioning.firmware.files import (
+    cmodules,
+    digest_of,
+    file_hashes,
+    fresh_folder,
+    locked,
+    mirror,
+    write_if_changed,
+)
 from provisioning.firmware.frozen import (
     BOARD,
     VARIANTS,
@@ -64,6 +70,11 @@ class FirmwareBuild:
     sizes: Mapping[str, int]
     ram: Mapping[str, int]
     provenance: Path
+
+    @property
+    def uf2(self) -> Path:
+        """The image for BOOTSEL mode, of boards that have one; the file is absent for others."""
+        return self.image.with_suffix(".uf2")
 
     @property
     def sbom(self) -> Path:
@@ -121,11 +132,11 @@ def build_rom(image_keys: Sequence[str], *, root: Path, progress: Progress = _no
 
 def _build_rom(root: Path, tree: SourceTree, keys: Sequence[str], progress: Progress) -> RomBuild:
     board = _board(root)
-    key = _digest(
+    key = digest_of(
         {
             "recipe": _RECIPE,
             "sources": tree.key,
-            "files": _file_hashes([board / "rom", board / "include", cmodules(root)]),
+            "files": file_hashes([board / "rom", board / "include", cmodules(root)]),
             "layout": generated_texts(),
             "keys": list(keys),
             "compiler": compiler(),
@@ -134,7 +145,7 @@ def _build_rom(root: Path, tree: SourceTree, keys: Sequence[str], progress: Prog
     out = cache_folder(root) / "firmware" / f"rom-{key[:16]}"
     if not (out / "rom.elf").exists():
         progress("building the boot ROM")
-        with _fresh_folder(out) as work:
+        with fresh_folder(out) as work:
             layout = write_headers(work / "layout")
             variables = {"BUILD": work / "build", "MBEDTLS": tree.mbedtls, "LAYOUT": layout}
             make(board / "rom", {**variables, "IMAGE_KEYS": ",".join(keys)})
@@ -152,7 +163,7 @@ class Firmware:
         self.port = _board(root) / "port"
         self.folder = folder or cache_folder(root) / "firmware"
         self.mpy_cross = mpy_cross_path()
-        self.port_files = port_files = _file_hashes([self.port, _board(root) / "include", cmodules(root)])
+        self.port_files = port_files = file_hashes([self.port, _board(root) / "include", cmodules(root)])
         compiled_by = {
             "recipe": _RECIPE,
             "sources": tree.key,
@@ -164,12 +175,12 @@ class Firmware:
             "names": sorted(port_files),
         }
         # A new compiler or Makefile gets a new folder of objects.
-        self.objects = self.folder / f"objects-{_digest(compiled_by)[:16]}"
+        self.objects = self.folder / f"objects-{digest_of(compiled_by)[:16]}"
         self.generated = self.folder / "generated"
         self._write_generated()
         self.files = frozen_files(root, tree.path, variant, self.generated)
         self.manifest = manifest_text(self.files)
-        self.key = _digest(
+        self.key = digest_of(
             {
                 **compiled_by,
                 "port": port_files,
@@ -191,14 +202,14 @@ class Firmware:
             ("bench_modules.py", bench_module_names(self.root)),
         ):
             text = f'"""Generated: the modules that this build runs."""\n\nMODULES = {modules!r}\n'
-            _write_if_changed(self.generated / name, text)
+            write_if_changed(self.generated / name, text)
 
     def build(self, progress: Progress) -> FirmwareBuild:
         out = self.folder / f"{self.variant.name}-{self.key[:16]}"
         if not (out / "build.json").exists():
             progress(f"building the firmware ({self.variant.name}); the first build takes about a minute")
             self._compile()
-            with _fresh_folder(out) as work:
+            with fresh_folder(out) as work:
                 self._collect(work)
         stored = json.loads((out / "build.json").read_text())
         return FirmwareBuild(
@@ -226,8 +237,8 @@ class Firmware:
                 f"#define FIRSTBOOT_HEAP_BYTES {self.variant.heap_bytes}\n#define FIRSTBOOT_COLLECT_BYTES 0\n"
             )
         text += f"#define FIRSTBOOT_POWER_CUTS {int(self.variant.has_power_cuts)}\n"
-        _write_if_changed(folder / "variant.h", text)
-        _write_if_changed(folder / "manifest.py", self.manifest)
+        write_if_changed(folder / "variant.h", text)
+        write_if_changed(folder / "manifest.py", self.manifest)
         variables = {
             "TOP": self.tree.path,
             "BUILD": self.objects / "common",
@@ -295,56 +306,3 @@ class Firmware:
 
 def _board(root: Path) -> Path:
     return root / "device" / "boards" / BOARD
-
-
-def cmodules(root: Path) -> Path:
-    """Return the folder of the C modules, as MicroPython's builds take it in USER_C_MODULES."""
-    return root / "device" / "cmodules"
-
-
-def _file_hashes(folders: Sequence[Path]) -> dict[str, str]:
-    return {
-        f"{folder.name}/{path.relative_to(folder).as_posix()}": sha256_file(path)
-        for folder in folders
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and "__pycache__" not in path.parts
-    }
-
-
-def _digest(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
-def _write_if_changed(path: Path, text: str) -> None:
-    if not path.exists() or path.read_text() != text:
-        path.write_text(text)
-
-
-def mirror(source: Path, target: Path) -> None:
-    """Copy the text files of `source` to `target`. Only files that differ are written, so only they get a new date."""
-    for path in sorted(source.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
-            copy = target / path.relative_to(source)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            _write_if_changed(copy, path.read_text())
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder of builds, which is created."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as file:
-        file_system.lock(file.fileno())
-        yield
-
-
-@contextmanager
-def _fresh_folder(path: Path) -> Iterator[Path]:
-    """A work folder that is renamed to `path` after the block, so that `path` is complete or absent."""
-    work = Path(tempfile.mkdtemp(dir=path.parent, prefix="work-"))
-    try:
-        yield work
-        shutil.rmtree(path, ignore_errors=True)
-        work.rename(path)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)

@@ -62,6 +62,22 @@ def _littlefs(tree: Path) -> str:
     return f"{value >> 16}.{value & 0xFFFF}"
 
 
+def _pico_sdk(tree: Path) -> str:
+    text = (tree / "lib/pico-sdk/pico_sdk_version.cmake").read_text(encoding="utf-8", errors="replace")
+    found = [re.search(rf"PICO_SDK_VERSION_{name}\s+(\d+)", text) for name in ("MAJOR", "MINOR", "REVISION")]
+    if not all(found):
+        raise FirmwareError("lib/pico-sdk does not state its version as expected.")
+    return ".".join(match[1] for match in found if match)
+
+
+def _tinyusb(tree: Path) -> str:
+    return _numbers(tree, "lib/tinyusb/src/tusb_option.h", "TUSB_VERSION_", ("MAJOR", "MINOR", "REVISION"))
+
+
+def _cyw43(tree: Path) -> str:
+    return _numbers(tree, "lib/cyw43-driver/src/cyw43.h", "CYW43_VERSION_", ("MAJOR", "MINOR", "MICRO"))
+
+
 def _of_micropython(tree: Path) -> str:
     return f"micropython-{_micropython(tree)}"
 
@@ -113,6 +129,32 @@ ORIGINS: Final = (
         _of_micropython,
         "micropython",
         note="MicroPython's copy, which it maintains.",
+    ),
+    Origin("lib/pico-sdk", "pico-sdk", "BSD-3-Clause", _pico_sdk, "pico-sdk-source"),
+    Origin(
+        "lib/pico-sdk/src/rp2_common/cmsis/stub",
+        "cmsis",
+        "Apache-2.0",
+        _pico_sdk,
+        "pico-sdk-source",
+        note="The part of Arm's CMSIS in the Pico SDK; the version is the SDK's.",
+    ),
+    Origin("lib/tinyusb", "tinyusb", "MIT", _tinyusb, "tinyusb-source"),
+    Origin(
+        "lib/cyw43-driver",
+        "cyw43-driver",
+        "LicenseRef-cyw43-driver",
+        _cyw43,
+        "",
+        note="Commercial use is allowed only on chips of Raspberry Pi (LICENSE.RP of the driver).",
+    ),
+    Origin(
+        "lib/oofatfs",
+        "oofatfs",
+        "LicenseRef-FatFs",
+        _of_micropython,
+        "micropython",
+        note="ChaN's FatFs (licence in lib/oofatfs/ff.c), changed by MicroPython. No firmware here mounts it.",
     ),
     Origin("lib/uzlib", "uzlib", "Zlib", _of_micropython, "micropython", note="MicroPython's copy."),
 )

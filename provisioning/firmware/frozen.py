@@ -20,8 +20,8 @@ _TEST_HEAP_BYTES = 3 * 1024 * 1024  # all dual tests stay loaded
 _BENCH_HEAP_BYTES = 2 * 1024 * 1024
 _BOARD_MODULES = ("__init__.py", "board.py", "main.py")
 _PORT_MODULES = ("__init__.py", "appfiles.py", "littlefs.py", "mps2.py", "sockets.py")
-_ASYNCIO = ("__init__.py", "core.py", "event.py", "funcs.py", "lock.py", "stream.py")
-_MICRODOT = ("__init__.py", "microdot.py")
+ASYNCIO = ("__init__.py", "core.py", "event.py", "funcs.py", "lock.py", "stream.py")
+MICRODOT = ("__init__.py", "microdot.py")
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,8 @@ VARIANTS = {
 def frozen_files(root: Path, micropython: Path, variant: Variant, generated: Path) -> list[FrozenFile]:
     """Return every frozen file of a variant, sorted by name. `generated` contains the files that the build writes."""
     files = [FrozenFile(root, name, variant.level) for name in _device_names(root)]
-    files += [FrozenFile(micropython / "extmod", f"asyncio/{name}", 3) for name in _ASYNCIO]
-    files += [FrozenFile(_microdot_base(), f"microdot/{name}", variant.level) for name in _MICRODOT]
+    files += [FrozenFile(micropython / "extmod", f"asyncio/{name}", 3) for name in ASYNCIO]
+    files += [FrozenFile(microdot_base(), f"microdot/{name}", variant.level) for name in MICRODOT]
     variants = root / "device" / "boards" / BOARD / "variants"
     if not variant.main.startswith("device/"):
         files.append(FrozenFile(variants, variant.main, variant.level))
@@ -107,7 +107,8 @@ def _device_names(root: Path) -> Iterator[str]:
         yield name
 
 
-def _microdot_base() -> Path:
+def microdot_base() -> Path:
+    """Return the folder that contains the package microdot. Raises FirmwareError if it is not installed."""
     spec = find_spec("microdot")
     if spec is None or spec.origin is None:
         raise FirmwareError("microdot is not installed (requirements/runtime.txt)")

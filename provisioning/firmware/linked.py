@@ -30,27 +30,29 @@ class Linked:
     archives: Mapping[str, Path]
 
 
-def linked(map_text: str, tree: Path, objects: Path) -> Linked:
+def linked(map_text: str, tree: Path, objects: Path, outputs: Sequence[str] = sizes.OUTPUTS) -> Linked:
     """Return what is in the firmware of this map. `objects`: the folder in which the objects of the tree lie.
 
+    `outputs`: the output sections that are in flash and RAM.
     Raises FirmwareError if the map names no object of the tree: its paths are then those of another build.
     """
     sources: set[str] = set()
     archives: dict[str, Path] = {}
-    for name in sizes.linked_objects(map_text):
+    for name in sizes.linked_objects(map_text, outputs):
         archive, is_member, _ = name.partition("(")
         if is_member:
             archives[Path(archive).name] = Path(archive)
         else:
-            sources.update(_sources(Path(name), tree, objects))
+            sources.update(_sources(objects / name, tree, objects))
     if not sources:
         raise FirmwareError("The linker's map names no object of the source tree.")
     return Linked(sorted(sources), dict(sorted(archives.items())))
 
 
 def _sources(compiled: Path, tree: Path, objects: Path) -> Iterator[str]:
-    dependencies = compiled.with_suffix(".P")
-    if dependencies.exists():
+    places = (compiled.with_suffix(".P"), compiled.with_name(compiled.name + ".d"))  # make's, CMake's
+    dependencies = next((place for place in places if place.exists()), None)
+    if dependencies is not None:
         for word in dependencies.read_text().split():
             path = Path(word)
             if path.suffix in _SOURCES and path.is_relative_to(tree):

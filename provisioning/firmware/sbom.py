@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any, Final
 from provisioning.firmware.components import ORIGINS, Origin, origin_of
 from provisioning.firmware.errors import FirmwareError
 from provisioning.firmware.linked import Linked
-from provisioning.firmware.sources import PINS, SourceTree, sha256_file
+from provisioning.firmware.rp2_sources import PACKAGE_PINS
+from provisioning.firmware.sources import NO_PIN, PINS, SourceTree, sha256_file
 
 if TYPE_CHECKING:
     from cyclonedx.model import HashType, Property
@@ -35,6 +36,8 @@ _NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "urn:x-firstboot:sbom")
 _ARCHIVE_LICENSES: Final = {
     "libgcc.a": ("libgcc", "GPL-3.0-or-later WITH GCC-exception-3.1"),
     "libc_nano.a": ("newlib", ""),
+    "libg.a": ("newlib", ""),
+    "libc.a": ("newlib", ""),
     "libm_nano.a": ("newlib-libm", ""),
     "libm.a": ("newlib-libm", ""),
 }
@@ -127,10 +130,11 @@ def _third_party(
     from packageurl import PackageURL
 
     version = origin.version(contents.tree.path)
-    pin = next(one for one in PINS if one.package == origin.package)
-    is_archive = contents.tree.is_pinned and pin.place == origin.folder
+    pin = next((one for one in (*PINS, *PACKAGE_PINS) if one.package == origin.package), NO_PIN)
+    is_pinned = bool(pin.package) and (contents.tree.is_pinned or pin in PACKAGE_PINS)
+    is_archive = is_pinned and pin.place == origin.folder
     properties = {"sources": _digest(contents.tree.path, names), "source-files": str(len(names))}
-    if contents.tree.is_pinned:
+    if is_pinned:
         properties |= {"archive": pin.file_name, "archive-sha256": pin.sha256}
     else:
         properties["checkout"] = contents.tree.key

@@ -12,6 +12,10 @@ _PARTS = (
     ("/shared/netutils/", "tcp/ip stack"),
     ("/lib/littlefs/", "file system"),
     ("/lib/libm/", "floating-point library"),
+    ("/lib/pico-sdk/", "pico sdk"),
+    ("/lib/tinyusb/", "usb"),
+    ("/shared/tinyusb/", "usb"),
+    ("/lib/cyw43-driver/", "radio"),
     ("/extmod/", "micropython modules"),
     ("/py/", "micropython core"),
     ("/shared/", "micropython core"),
@@ -19,22 +23,28 @@ _PARTS = (
     ("/port/", "port"),
     ("main.o", "port"),
     ("nvm.o", "port"),
+    ("/boards/", "port"),
+    ("firmware.dir/", "port"),  # files of ports/rp2 itself
 )
 _CODE = (".text", ".ARM.exidx", ".data")
 _RAM = (".data", ".bss")
+OUTPUTS = (*_CODE, *_RAM)
 _STACK = re.compile(r"^\.stack\s+0x[0-9a-f]+\s+0x([0-9a-f]+)", re.MULTILINE)
 _LINE = re.compile(r"^ (\.\S+|\*fill\*)(?:\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)(?:\s+(\S.*))?)?$")
 _CONTINUED = re.compile(r"^\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)\s+(\S.*)$")
 _OUTPUT = re.compile(r"^(\.\S+)(?:\s+0x[0-9a-f]+\s+0x[0-9a-f]+)?")
 
 
-def by_part(map_text: str, frozen_names: Sequence[str]) -> dict[str, int]:
-    """Return the bytes of the image by part. A part `frozen: NAME` is a package of `frozen_names`."""
+def by_part(map_text: str, frozen_names: Sequence[str], outputs: Sequence[str] = _CODE) -> dict[str, int]:
+    """Return the bytes of the image by part. A part `frozen: NAME` is a package of `frozen_names`.
+
+    `outputs`: the output sections that are in the image.
+    """
     modules = sorted(
         ((_symbol(name), _package(name)) for name in frozen_names), key=lambda pair: -len(pair[0])
     )
     totals: dict[str, int] = {}
-    for section, size, where in _input_sections(map_text):
+    for section, size, where in _input_sections(map_text, outputs):
         part = _part(section, where, modules)
         totals[part] = totals.get(part, 0) + size
     return dict(sorted(totals.items()))
@@ -52,9 +62,28 @@ def ram_by_part(map_text: str) -> dict[str, int]:
     return dict(sorted(totals.items()))
 
 
-def linked_objects(map_text: str) -> list[str]:
+def ram_by_symbols(map_text: str, outputs: Sequence[str]) -> dict[str, int]:
+    """Return the bytes of RAM by part where heap and stack are what the linker script of ports/rp2 leaves."""
+    totals: dict[str, int] = {}
+    for section, size, where in _input_sections(map_text, outputs):
+        part = _ram_part(section, where)
+        totals[part] = totals.get(part, 0) + size
+    for part, bottom, top in (
+        ("python heap", "__GcHeapStart", "__GcHeapEnd"),
+        ("stack", "__StackBottom", "__StackTop"),
+    ):
+        totals[part] = _address(map_text, top) - _address(map_text, bottom)
+    return dict(sorted(totals.items()))
+
+
+def _address(map_text: str, symbol: str) -> int:
+    found = re.search(rf"^\s+0x([0-9a-f]+)\s+{symbol} = ", map_text, re.MULTILINE)
+    return int(found[1], 16) if found else 0
+
+
+def linked_objects(map_text: str, outputs: Sequence[str] = OUTPUTS) -> list[str]:
     """Return the path of every object, or ARCHIVE(MEMBER), of which at least one byte is in flash or RAM; sorted."""
-    found = _input_sections(map_text, (*_CODE, *_RAM))
+    found = _input_sections(map_text, outputs)
     return sorted({where for _, size, where in found if size and where})
 
 
@@ -96,7 +125,7 @@ def _input_sections(map_text: str, outputs: Sequence[str] = _CODE) -> list[tuple
 
 
 def _part(section: str, where: str, modules: Sequence[tuple[str, str]]) -> str:
-    if "frozen_content.o" in where:
+    if "frozen_content." in where:
         for symbol, package in modules:
             if symbol in section:
                 return f"frozen: {package}"

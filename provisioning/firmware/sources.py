@@ -40,6 +40,8 @@ class Pin:
     place: str
 
 
+NO_PIN = Pin("", "", "", "")  # of software that is in no pinned archive
+
 PINS = (
     Pin(
         "micropython",

@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from provisioning.firmware.errors import CompileError, FirmwareError, MissingToolError
@@ -60,22 +60,31 @@ def mpy_cross_path() -> Path:
     return path
 
 
-def make(folder: Path, variables: Mapping[str, object]) -> None:
-    """Run make in `folder`. Raises CompileError with the last lines that name an error."""
-    environment = {
-        **{
-            name: value
-            for name, value in os.environ.items()
-            if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")
-        },
+def build_environment() -> dict[str, str]:
+    """Return the environment of a build: the caller's without the options of a make around it, and fixed dates."""
+    inherited = {
+        name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")
+    }
+    return {
+        **inherited,
         "SOURCE_DATE_EPOCH": _SOURCE_DATE,
         "MICROPY_GIT_TAG": f"v{MICROPYTHON_VERSION}",
         "MICROPY_GIT_HASH": "none",
         "LC_ALL": "C",
         "TZ": "UTC",
     }
-    command = ["make", "-j2", "-C", str(folder), *(f"{name}={value}" for name, value in variables.items())]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def make(folder: Path, variables: Mapping[str, object], environment: Mapping[str, str] | None = None) -> None:
+    """Run make in `folder`. Raises CompileError with the last lines that name an error."""
+    arguments = [f"{name}={value}" for name, value in variables.items()]
+    run_tool(["make", "-j2", "-C", str(folder), *arguments], environment)
+
+
+def run_tool(command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+    """Run a program of the build. Raises CompileError with the last lines that name an error."""
+    env = dict(environment or build_environment())
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         lines = (done.stdout + done.stderr).splitlines()
         telling = [line for line in lines if "error" in line.lower()] or lines

@@ -94,7 +94,7 @@ def sign_image(
     equal. With `hss`, an HSS/LMS signer, a second signature is appended. The result is parsed and compared with the
     arguments before `out` appears. Raises ImageSigningError and the errors of the signer.
     """
-    wanted = _parse_version(version)
+    wanted = parse_version(version)
     try:
         require_capacity("security counter", security_counter)
         require_capacity("build number", wanted[3])
@@ -173,7 +173,8 @@ def image_info(data: bytes) -> ImageInfo:
     )
 
 
-def _parse_version(version: str) -> tuple[int, int, int, int]:
+def parse_version(version: str) -> tuple[int, int, int, int]:
+    """Return major, minor, revision, build of "M.m.r" or "M.m.r+b". Raises ImageSigningError."""
     match = _VERSION.fullmatch(version)
     numbers = tuple(int(part or 0) for part in match.groups()) if match else ()
     if len(numbers) != 4 or any(

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from provisioning.firmware.build import cmodules, locked, mirror
 from provisioning.firmware.errors import MissingToolError
+from provisioning.firmware.files import cmodules, locked, mirror
 from provisioning.firmware.frozen import VARIANTS, frozen_files, manifest_text, test_module_names
 from provisioning.firmware.sources import SourceTree, cache_folder, sha256_file, source_tree
 from provisioning.firmware.toolchain import make, mpy_cross_path

@@ -2,7 +2,6 @@
 add_library(usermod_fbrp2 INTERFACE)
 target_sources(usermod_fbrp2 INTERFACE ${CMAKE_CURRENT_LIST_DIR}/mod_fbrp2.c ${CMAKE_CURRENT_LIST_DIR}/rp2350.c)
 target_include_directories(usermod_fbrp2 INTERFACE
-    ${CMAKE_CURRENT_LIST_DIR}
     ${CMAKE_CURRENT_LIST_DIR}/../../cmodules/fbcrypto
     ${PICO_SDK_PATH}/src/common/boot_picobin_headers/include
     ${PICO_SDK_PATH}/src/common/boot_picoboot_headers/include

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from provisioning.cli import firmware as commands
 from provisioning.firmware import build as building
-from provisioning.firmware import frozen, sizes, toolchain
+from provisioning.firmware import files, frozen, sizes, toolchain
 from provisioning.firmware.errors import CompileError, FirmwareError, MissingToolError
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -87,7 +87,7 @@ def test_the_manifests_digest_does_not_depend_on_the_place(tmp_path):
 
 
 def test_two_files_of_one_name_are_refused(monkeypatch):
-    monkeypatch.setattr(frozen, "_ASYNCIO", ("core.py", "core.py"))
+    monkeypatch.setattr(frozen, "ASYNCIO", ("core.py", "core.py"))
     with pytest.raises(FirmwareError, match="have the same name"):
         names("release")
 
@@ -130,7 +130,7 @@ def test_a_failed_make_ends_with_the_compilers_words(tmp_path):
 
 def test_a_folder_that_failed_half_way_does_not_appear(tmp_path):
     def fail():
-        with building._fresh_folder(tmp_path / "out") as work:
+        with files.fresh_folder(tmp_path / "out") as work:
             (work / "half").write_text("")
             raise CompileError("x")
 
@@ -224,12 +224,12 @@ def test_a_changed_source_is_compiled_again_even_when_it_was_dated_back(tmp_path
     (source / "arch").mkdir(parents=True)
     (source / "a.c").write_text("1")
     (source / "arch" / "same.h").write_text("1")
-    building.mirror(source, target)
+    files.mirror(source, target)
     kept = (target / "arch" / "same.h").stat().st_mtime_ns
     compiled = (target / "a.c").stat().st_mtime_ns  # the earliest possible date of one of its objects
     (source / "a.c").write_text("2")
     os.utime(source / "a.c", (1, 1))
-    building.mirror(source, target)
+    files.mirror(source, target)
     assert (target / "a.c").read_text() == "2"
     assert (target / "a.c").stat().st_mtime_ns > compiled
     assert (target / "arch" / "same.h").stat().st_mtime_ns == kept
