@@ -317,6 +317,12 @@ class PressError(FirstbootError):
     code = 514
 
 
+class WifiError(FirstbootError):
+    """A network cannot be joined as asked. Field: `reason` (device/net/wifi.py, `check`; device/agent/wifi.py)."""
+
+    code = 521
+
+
 class SettingsError(FirstbootError):
     """The setting is not possible. Field: `reason`, a permanent word that the page explains."""
 

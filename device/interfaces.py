@@ -202,6 +202,50 @@ if TYPE_CHECKING:
             A client that must give way is hung up: its handler is cancelled.
             """
 
+    class Wifi(Protocol):
+        """A radio with one link to the owner's network, and one access point of the unit (device/agent/wifi.py).
+
+        The two may be on at the same time. Raises LinkError.
+        """
+
+        securities: "Sequence[str]"  # the kinds of device/net/wifi.py that join() can use
+
+        async def scan(self) -> "Sequence[tuple[bytes, str, int]]":
+            """Return the networks in range (wifi.Seen), in any order, hidden ones without a name.
+
+            May interrupt the link.
+            """
+
+        def join(self, network: "tuple[bytes, bytes, str]") -> None:
+            """Begin to join a wifi.Network, in place of an earlier link; state() says how it goes.
+
+            A network in range with a weaker kind of security (wifi.may_stand_for) is not joined.
+            """
+
+        def state(self) -> str:
+            """Return IDLE, JOINING, ADDRESSING, JOINED (the network gave an address) or one of CAUSES (net/wifi.py)."""
+
+        def signal_dbm(self) -> "int | None":
+            """Return the strength of the link's signal, None without a link."""
+
+        def leave(self) -> None:
+            """End the link, or the attempt."""
+
+        async def open_access_point(self, name: str, passphrase: str) -> str:
+            """Open the unit's access point (WPA2 or better; never open) and return the unit's IPv4 address in it.
+
+            Hosts get an address, and the unit's as their DNS server. Raises ValueError without a passphrase.
+            """
+
+        async def close_access_point(self) -> None:
+            """Close it; its hosts lose their link. Nothing happens if it is closed."""
+
+        async def open_answers(self, port: int) -> "Group":
+            """Return a UDP socket on the access point's address; receive() tells the source, send() needs one."""
+
+        async def serve_page(self, port: int, handler: "Callable[[Stream], Awaitable[None]]") -> object:
+            """Listen without TLS on the access point's address only; as Network.serve_tls, for at most two clients."""
+
     class Source(Protocol):
         """One source of releases (device/transport), with the same operations over MQTT and CoAP.
 

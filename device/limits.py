@@ -115,6 +115,22 @@ BUTTON_POLL_MS = 50  # shorter than any press of a finger
 # The owner's settings (UP-06)
 POSTPONE_DAYS = 30  # at most: a security update that waits longer is in effect switched off
 
+# Wi-Fi (device/agent/wifi.py)
+WIFI_NETWORKS = 16  # in range, shown to the owner: the strongest
+WIFI_JOIN_S = 25  # without an address by then a join has failed; a slow router needs some 15
+WIFI_SURE_S = 3  # a radio must say a cause for this long: most drivers try again by themselves
+WIFI_PAUSE_S = 5  # before a lost network is tried again; doubles each time
+WIFI_PAUSE_CAP_S = 300
+WIFI_LINGER_S = (
+    60  # the access point stays open after a join, so that the owner's phone can read that it worked
+)
+WIFI_WINDOW_S = (
+    600  # after a press of the button a unit without its network opens the access point for this long
+)
+PORTAL_CLIENTS = 2  # of the plain page that leads to the pages
+PORTAL_S = 5  # for one of them
+DNS_PACKET_BYTES = 512  # RFC 1035, 4.2.1; a longer question is dropped
+
 # Factory port
 FACTORY_FRAME_BYTES = 4096
 FACTORY_DATA_BYTES = 2048  # one part of a record; longer records travel in parts

@@ -35,10 +35,12 @@ from device.records.store import DEVICE
 from device.update.slots import BootState
 from simulator import boot as boot_rom
 from simulator.apps import load_app
+from simulator.ports.air import Air
 from simulator.ports.console import SimConsole, SimIndicator
 from simulator.ports.flash import PowerCut, SimFlash
 from simulator.ports.keystore import SimKeyStore
 from simulator.ports.loopback import LoopbackNetwork
+from simulator.ports.radio import SimWifi
 from simulator.ports.records import LfsRecords, device_records, user_records
 from simulator.ports.serial import SerialPipe, StationEnd
 from simulator.tasks import end_tasks
@@ -75,6 +77,8 @@ class SimulatedMachine:
         # The port of multicast DNS on loopback; None: the unit announces no name. Set it before power-on. Otherwise
         # units of tests that run beside each other would answer each other.
         self.group_port: int | None = None
+        self.air: Air | None = None  # for a unit with a radio; set it before power-on
+        self.radio: SimWifi | None = None  # of the running unit
         self.failure: BaseException | None = None
 
     # the machine's interface --------------------------------------------------------------------------------
@@ -216,7 +220,8 @@ class SimulatedMachine:
 
     async def _ports(self, handover: boot_rom.Handover, reason: int) -> Ports:
         clock = HostClock()
-        self._network = LoopbackNetwork(clock.trusted_time, self._web_port, self.group_port)
+        self.radio = None if self.air is None else SimWifi(self.air, clock)
+        self._network = LoopbackNetwork(clock.trusted_time, self._web_port, self.group_port, self.radio)
         return Ports(
             flash=self.flash,
             layout=self._layout,
@@ -234,6 +239,8 @@ class SimulatedMachine:
             indicator=self.indicator,
             key_store=self.key_store,
             load_app=load_app,
+            wifi=self.radio,
+            improv=None,
             board=SimpleNamespace(
                 NAME="simulator",
                 PBKDF2_ITERATIONS=PBKDF2_ITERATIONS,

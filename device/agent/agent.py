@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 #   memory: callable() -> {name: number}, the member "memory" of the status page (device/web/facade.py)
 #   key_store: KeyStore, None on a board without one
 #   load_app: callable(apps.AppSet) -> module `app` of that set; raises what the import raises
+#   wifi: Wifi, None on a board without a radio
+#   improv: Stream of a serial port on which Improv Wi-Fi is answered (device/net/improv.py), None without one
 #   board: constants of the board (board.py): NAME, PBKDF2_ITERATIONS, IS_DEVELOPMENT, HAS_BUTTON, and HOST_NAMES,
 #     the names under which a gateway publishes the unit
 Ports = namedtuple(
@@ -54,6 +56,8 @@ Ports = namedtuple(
         "indicator",
         "key_store",
         "load_app",
+        "wifi",
+        "improv",
         "board",
     ),
 )

@@ -12,7 +12,7 @@ from device.crypto import backend, der
 from device.errors import FirstbootError
 from device.owner.onboarding import Owner
 from device.owner.settings import Consent
-from device.records import contact, identity, store
+from device.records import contact, identity, setup, store
 from device.records.events import Events
 from device.records.floors import Floors
 from device.records.store import Store
@@ -30,6 +30,7 @@ from device.version import version_text
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from device.agent.agent import Ports
+    from device.agent.wifi import WifiHost
     from device.trust.anchors import Anchors
     from device.update.releases import Releases
     from device.update.slots import BootState
@@ -47,8 +48,10 @@ FactoryRecords = namedtuple(
 # asyncio.Event each. owned: the unit has an owner; wake: check for updates at once; reset: a factory reset began.
 Signals = namedtuple("Signals", ("owned", "wake", "reset"))
 # The parts of one unit. ports: Ports; stores: Stores; factory: FactoryRecords; owner: Owner; updates: UpdateService;
-# host: ApplicationHost; presence: Presence; signals: Signals
-Parts = namedtuple("Parts", ("ports", "stores", "factory", "owner", "updates", "host", "presence", "signals"))
+# host: ApplicationHost; presence: Presence; signals: Signals; wifi: WifiHost, None on a board without a radio
+Parts = namedtuple(
+    "Parts", ("ports", "stores", "factory", "owner", "updates", "host", "presence", "signals", "wifi")
+)
 
 
 def assemble(ports: "Ports", boot_state: "BootState") -> Unit:
@@ -75,7 +78,9 @@ def assemble(ports: "Ports", boot_state: "BootState") -> Unit:
     )
     host = ApplicationHost(ports, found, stores.device)
     updates = _update_service(ports, stores, factory, found, Hooks(_pause, host.is_proven), signals)
-    parts = Parts(ports, stores, factory, owner, updates, host, Presence(ports, factory.name), signals)
+    presence = Presence(ports, factory.name)
+    wifi = _wifi(ports, stores, factory, signals) if ports.wifi is not None else None
+    parts = Parts(ports, stores, factory, owner, updates, host, presence, signals, wifi)
     return Unit(parts, Facade(parts))
 
 
@@ -143,6 +148,16 @@ def _newest_anchors(ports: "Ports", device: "Store", factory_anchors: "Anchors")
     except FirstbootError as error:
         ports.say("key set: " + error.describe())
         return keyset.roots_only(factory_anchors, floor)
+
+
+def _wifi(ports: "Ports", stores: Stores, factory: FactoryRecords, signals: Signals) -> "WifiHost":
+    # Imported here: a board without a radio has neither the modules nor the heap for them.
+    from device.agent.portal import Portal
+    from device.agent.wifi import WifiHost
+
+    passphrase = setup.decode(stores.device.require("setup")).passphrase
+    portal = Portal(lambda: str(factory.identity.model), ports.say)
+    return WifiHost(ports, stores.user, factory.name, passphrase, signals.wake.set, portal)
 
 
 async def _pause() -> None:

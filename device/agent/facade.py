@@ -35,6 +35,7 @@ class Facade:
         self._host = parts.host
         self._presence = parts.presence
         self._signals = parts.signals
+        self.wifi = parts.wifi
 
     # what it shows -----------------------------------------------------------------------------------------
     def state(self) -> str:
@@ -87,6 +88,7 @@ class Facade:
             "application": self._host.status(),
             "last_contact": {"source": contacted[0], "time": contacted[1]} if contacted else None,
             "memory": self._ports.memory(),
+            "network": self.wifi.status() if self.wifi is not None else None,
         }
 
     def _support(self) -> "Stored":

@@ -57,9 +57,14 @@ class Presence:
     async def _serve(self, group: "Group", responder: "Responder") -> None:
         clock = self._ports.clock
         said = ""
+        own = b""
         while True:
             now_ms = clock.ticks_ms()
-            responder.set_address(ipv4(self._ports.network.addresses()), now_ms)
+            now = ipv4(self._ports.network.addresses())
+            if own and now != own:
+                return  # the group was joined on the interface of the old address
+            own = now
+            responder.set_address(now, now_ms)
             for data, to in responder.tick(now_ms):
                 await group.send(data, to)
             if responder.name != said:

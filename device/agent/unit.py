@@ -16,6 +16,7 @@ from device.agent.updater import Updater
 from device.compat import const
 from device.crypto import backend, der
 from device.errors import FirstbootError
+from device.layout import RESET_POWER_ON
 from device.limits import BUTTON_POLL_MS, CHECK_INTERVAL_S
 from device.owner import lifecycle
 from device.records import counters
@@ -78,6 +79,8 @@ class Unit:
         ]
         if self._ports.board.HAS_BUTTON:
             begins.append(self._watch_button)
+        if self._parts.wifi is not None:
+            begins.append(self._keep_network)
         return [steady(begin, self._ports.say) for begin in begins]
 
     async def _serve_pages(self) -> None:
@@ -129,6 +132,13 @@ class Unit:
             pending.record_outcome(trial_state.INTERRUPTED)  # the restart says nothing about the release
         await restart(self._ports, "factory reset")
 
+    async def _keep_network(self) -> None:
+        """Keep the unit on the owner's network. Without a button, switching it on takes the place of a press."""
+        wifi = self._parts.wifi
+        if not self._ports.board.HAS_BUTTON and self._ports.boot.reset_reason == RESET_POWER_ON:
+            wifi.switched_on()
+        await wifi.run()
+
     async def _watch_button(self) -> None:
         """Report each press of the button to the owner's part (PW-14, PW-18).
 
@@ -140,6 +150,8 @@ class Unit:
             is_pressed = self._ports.boot.is_button_pressed()
             if is_pressed and not was_pressed:
                 self._parts.owner.pressed()
+                if self._parts.wifi is not None:
+                    self._parts.wifi.pressed()
             was_pressed = is_pressed
 
 

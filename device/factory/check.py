@@ -14,7 +14,7 @@ from device.compat import const
 from device.crypto import backend, der
 from device.errors import FactoryError, FirstbootError
 from device.limits import CHECK_INTERVAL_S, SOURCES
-from device.records import contact, identity, support
+from device.records import contact, identity, setup, support
 from device.trust import anchors as trust_anchors
 from device.trust.verify import verify_record
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from device.records.store import Store
 
 STATEMENT_TYP = "application/vnd.firstboot.statement+json"
-SALT_BYTES = 16
-VERIFIER_BYTES = 32
 OSCORE_SECRET_BYTES = 16
 OSCORE_SALT_BYTES = 8
 OSCORE_ID_BYTES = 7  # AES-CCM-16: nonce length 13 minus 6 (RFC 8613 3.3)
@@ -86,8 +84,7 @@ def _check_web_certificate(store: "Store", data: bytes) -> None:
 
 
 def _check_setup(store: "Store", data: bytes) -> None:
-    fields = cbor.check_map(cbor.decode(data), ((1, bytes), (2, bytes)))
-    _demand(len(fields[1]) == SALT_BYTES and len(fields[2]) == VERIFIER_BYTES, "length")
+    setup.decode(data)
 
 
 def _check_anchors(store: "Store", data: bytes) -> None:

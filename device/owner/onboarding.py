@@ -24,7 +24,6 @@ Rules:
 9. If the board now hashes more slowly, or has a key store, the next sign-in stores the password in the new form.
 """
 
-from device.codec import cbor
 from device.compat import const
 from device.crypto import backend
 from device.errors import (
@@ -48,7 +47,7 @@ from device.owner.credential import HASH_BYTES as HASH_BYTES
 from device.owner.credential import SALT_BYTES, Credential, decode_credential, derive, encode_credential
 from device.owner.credential import SLICE_ITERATIONS as SLICE_ITERATIONS
 from device.owner.throttle import Throttle
-from device.records import counters, identity
+from device.records import counters, identity, setup
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -190,6 +189,17 @@ class Owner:
         self._demand(lifecycle.RESET)
         reset.begin(self._device)
 
+    def prove(self, code: str) -> None:
+        """Return if `code` is the set-up code: the caller has the label. Nothing else changes (net/improv.py).
+
+        Raises LifecycleError (not in factory default), PressError, ThrottledError, SetupCodeError, StorageError.
+        """
+        self._demand(lifecycle.SETUP)
+        if self.is_press_needed():
+            raise PressError
+        self.throttle.check()
+        self._check_code(setup_code.normalise(code))
+
     def _verify(self, password: str, event: str) -> "Generator[None, None, bytes]":
         """Return the stored record if `password` is the owner's. Raises what sign_in raises."""
         self._demand(event)
@@ -233,18 +243,16 @@ class Owner:
         """Raise LifecycleError if the unit's state does not accept `event`."""
         lifecycle.step(self.state(), event)
 
-    def _code_record(self) -> "tuple[bytes, bytes]":
-        """Return (salt, verifier) of the set-up code."""
+    def _code_record(self) -> "setup.SetupRecord":
         try:
-            fields = cbor.check_map(cbor.decode(self._device.require("setup")), ((1, bytes), (2, bytes)))
+            return setup.decode(self._device.require("setup"))
         except CodecError:
             raise RecordDamagedError(name="setup") from None
-        return fields[1], fields[2]
 
     def _check_code(self, normal: str) -> None:
-        salt, expected = self._code_record()
+        record = self._code_record()
         self.throttle.count()
-        if not backend.equal(setup_code.verifier(normal, salt), expected):
+        if not backend.equal(setup_code.verifier(normal, record.salt), record.verifier):
             raise SetupCodeError(reason="wrong")
         # A person who knows the code may try any number of passwords.
         self.throttle.clear()
@@ -254,12 +262,12 @@ class Owner:
 
         The device does not know its code, so it tries every part of the code's length against the verifier.
         """
-        salt, expected = self._code_record()
+        record = self._code_record()
         plain = typed.upper(typed.comparable(password))
         for text in (plain, passwords.backwards(plain)):
             for start in range(len(text) - SETUP_CODE_CHARS + 1):
                 part = text[start : start + SETUP_CODE_CHARS]
-                if backend.equal(setup_code.verifier(part, salt), expected):
+                if backend.equal(setup_code.verifier(part, record.salt), record.verifier):
                     return True
         return False
 
@@ -272,6 +280,7 @@ class Owner:
             unit.brand,
             unit.batch,
             self._host_name,
+            self._code_record().passphrase,
             normal,
         ]
 

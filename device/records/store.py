@@ -72,6 +72,7 @@ RECORDS = (
     Record("settings", USER, 32, False),
     Record("events", USER, RECORD_BYTES, False),
     Record("news", USER, RECORD_BYTES, False),
+    Record("wifi", USER, 160, False),
 )
 
 DIGEST_BYTES = 32

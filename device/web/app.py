@@ -1,7 +1,8 @@
 """The local pages as a microdot application.
 
 Rules (docs/reference/local-pages.md):
-1. routes.ROUTES is the complete list. microdot's own answers to OPTIONS and 405 would reveal more, so they are off.
+1. routes.ROUTES is the complete list, with WIFI_ROUTES on a unit with a radio. microdot's own answers to OPTIONS and
+   405 would reveal more, so they are off.
 2. A form is accepted only from the device's own pages: SameSite=Strict on the cookie, and Sec-Fetch-Site or Origin
    if the browser sends them.
 3. A Host header that does not name this unit gets 421 (server.py), so that no other site can pass for the device.
@@ -17,6 +18,7 @@ from device.errors import FirstbootError, MemoryShortError, RequestError
 from device.web import answers, texts
 from device.web.owner import OwnerSite
 from device.web.routes import ROUTES as ROUTES
+from device.web.routes import WIFI_ROUTES
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -29,7 +31,12 @@ if TYPE_CHECKING:
 
 def create_app(device: "Device") -> "Any":
     """Return the microdot application of one unit; `app.site` is its OwnerSite."""
-    app: "Any" = _Pages(OwnerSite(device))
+    if device.wifi is None:
+        app: "Any" = _Pages(OwnerSite(device), ROUTES)
+    else:  # imported here: a board without a radio has neither the pages nor the heap for them
+        from device.web.network import NetworkSite
+
+        app = _Pages(NetworkSite(device), ROUTES + WIFI_ROUTES)
     for status in (404, 405):
         app.errorhandler(status)(_not_found)
     app.errorhandler(Exception)(_failure)
@@ -37,11 +44,12 @@ def create_app(device: "Device") -> "Any":
 
 
 class _Pages(Microdot):
-    """Finds the handler of a request in ROUTES. microdot's own list takes 10 KB of heap: a pattern for each route."""
+    """Finds the handler of a request in `routes`. microdot's own list takes 10 KB of heap: a pattern for each route."""
 
-    def __init__(self, site: "Site") -> None:
+    def __init__(self, site: "Site", routes: "tuple[Route, ...]") -> None:
         super().__init__()
         self.site = site
+        self.routes = routes
         self.options_handler = None  # type: ignore[assignment]
 
     def find_route(self, request: "Any") -> "tuple[Any, str, None]":
@@ -49,7 +57,7 @@ class _Pages(Microdot):
         method = "GET" if request.method == "HEAD" else request.method
         request.url_args = {}
         status = 404
-        for route in ROUTES:
+        for route in self.routes:
             if route.path == request.path:
                 if route.method == method:
                     return _guarded(self.site, route), "", None

@@ -17,16 +17,44 @@ The shapes of the dictionaries are those of docs/reference/local-pages.md:
                             unix s or None, "offered", "news":
                             {"sequence", "version", "mitigates", "interrupts"} or None},
                  "application": {"release", "state", "failures", "says"} or None,
-                 "last_contact": {"source", "time"} or None, "memory": {name: number}}
+                 "last_contact": {"source", "time"} or None, "memory": {name: number},
+                 "network": {"network", "state", "signal_dbm", "access_point", "lost_for", "attempt": {"network",
+                            "result"} or None} (device/agent/wifi.py), or None on a unit without a radio}
 """
 
 from device.compat import const
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
-    from typing import Any, Protocol
+    from typing import Any, Protocol, Sequence
+
+    class Wifi(Protocol):
+        """The owner's choice of a network (device/agent/wifi.py); None on a unit without a radio."""
+
+        name: str  # of the unit's access point, which is its name on the network too
+        networks: "Sequence[Any]"  # wifi.Seen, the strongest first
+
+        def is_joined(self) -> bool:
+            """Return whether the unit is on a network."""
+
+        def status(self) -> "dict[str, Any]":
+            """Return the facts of device/agent/wifi.py; no passphrase."""
+
+        def choose(self, ssid: bytes, passphrase: bytes, security: str = "") -> None:
+            """Begin to join a network. Raises WifiError."""
+
+        def again(self) -> None:
+            """Try the last choice once more. Raises WifiError."""
+
+        def rescan(self) -> None:
+            """Look for networks again."""
+
+        def finish(self) -> None:
+            """Close the access point, if the unit has a network."""
 
     class Device(Protocol):
+        wifi: "Wifi | None"
+
         def state(self) -> str:
             """Return the life-cycle state (lifecycle.STATES)."""
 

@@ -113,7 +113,14 @@ def details(summary: str, body: str) -> str:
     return "<details><summary>" + escape(summary) + "</summary>" + body + "</details>"
 
 
-def field(name: str, label: str, attributes: str, hint: str = "", problem: "Problem" = NO_PROBLEM) -> str:
+def field(
+    name: str,
+    label: str,
+    attributes: str,
+    hint: str = "",
+    problem: "Problem" = NO_PROBLEM,
+    is_required: bool = True,
+) -> str:
     """Return a labelled input. `attributes` is HTML, `hint` plain text; `problem` is shown if it names this field.
 
     A field with a problem gets the focus, and its message directly above it (WCAG 2.2, 3.3.1 and 1.3.1).
@@ -127,7 +134,7 @@ def field(name: str, label: str, attributes: str, hint: str = "", problem: "Prob
     if is_wrong:
         parts += ['<p class="error" role="alert" id="', name, '-error">', escape(problem.text), "</p>"]
         described.append(name + "-error")
-    parts += ["<input ", attributes, ' id="', name, '" name="', name, '" required']
+    parts += ["<input ", attributes, ' id="', name, '" name="', name, '"', " required" if is_required else ""]
     if described:
         parts += [' aria-describedby="', " ".join(described), '"']
     if is_wrong:

@@ -41,10 +41,12 @@ KEPT = {
 REASONS = {
     200: "OK",
     204: "No Content",
+    302: "Found",
     303: "See Other",
     400: "Bad Request",
     403: "Forbidden",
     404: "Not Found",
+    405: "Method Not Allowed",
     408: "Request Timeout",
     413: "Content Too Large",
     414: "URI Too Long",

@@ -68,7 +68,10 @@ def surroundings(path: str, found: "dict[str, Any]") -> "Surroundings":
     """Return the navigation and, once support has ended, the notice about it."""
     period = found.get("support") or {}
     ended = notice(_ENDED) if period.get("state") == support.ENDED else ""
-    return Surroundings(navigation(LINKS, SHOWN, path), ended)
+    links: "tuple[tuple[str, str], ...]" = LINKS
+    if found.get("network"):  # a unit with a radio
+        links = LINKS[:SHOWN] + (("/network", "Wi-Fi"),) + LINKS[SHOWN:]
+    return Surroundings(navigation(links, SHOWN, path), ended)
 
 
 def owner_page(

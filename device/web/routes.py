@@ -18,6 +18,11 @@ _AFTER = (lifecycle.INITIALISED,)
 # states: in which the route exists; handler: name of the method of device.web.owner.OwnerSite
 Route = namedtuple("Route", ("method", "path", "states", "needs_session", "handler"))
 
+# Only on a unit with a radio (device/web/network.py).
+WIFI_ROUTES = (
+    Route("GET", "/network", _AFTER, True, "network"),
+    Route("POST", "/network", _AFTER, True, "change_network"),
+)
 ROUTES = (
     # Declared public information and what a browser needs to show it (SE-06).
     Route("GET", "/", _BOTH, False, "index"),

@@ -160,6 +160,10 @@ class Site:
             return self.refused(
                 request, error, lambda info, problem: pages.setup(info, problem, is_press_needed, again)
             )
+        return self.set_up_done(request)
+
+    def set_up_done(self, request: "Any") -> "Any":
+        """Return the answer to a set-up that was carried out."""
         self.say("/login", texts.SET_UP)
         return answers.done(request, "/login")
 
@@ -175,13 +179,17 @@ class Site:
         password = field(fields, "password")
         try:
             await self.device.login(password)
-            token = self.sessions.create()
+            return self.signed_in(request, "/status")
         except FirstbootError as error:
             return self.refused(request, error, pages.login)
+
+    def signed_in(self, request: "Any", path: str) -> "Any":
+        """Return an answer that opens a session and leads to `path`. Raises EntropyError."""
+        token = self.sessions.create()
         self._words.clear()
         if self._watcher is None:
             self._watcher = asyncio.create_task(self._watch())
-        response = answers.done(request, "/status")
+        response = answers.done(request, path)
         response.headers["Set-Cookie"] = sessions.cookie(token)
         return response
 

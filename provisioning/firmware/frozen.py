@@ -20,6 +20,18 @@ _TEST_HEAP_BYTES = 3 * 1024 * 1024  # all dual tests stay loaded
 _BENCH_HEAP_BYTES = 2 * 1024 * 1024
 _BOARD_MODULES = ("__init__.py", "board.py", "main.py")
 _PORT_MODULES = ("__init__.py", "appfiles.py", "littlefs.py", "mps2.py", "sockets.py")
+# For a board with a radio (boards/esp32/manifest.py freezes them); the agent imports them only there.
+RADIO_MODULES = frozenset(
+    (
+        "device/agent/portal.py",
+        "device/agent/wifi.py",
+        "device/net/captive_dns.py",
+        "device/net/wifi.py",
+        "device/web/landing.py",
+        "device/web/network.py",
+        "device/web/network_page.py",
+    )
+)
 ASYNCIO = ("__init__.py", "core.py", "event.py", "funcs.py", "lock.py", "stream.py")
 MICRODOT = ("__init__.py", "microdot.py")
 
@@ -73,7 +85,8 @@ VARIANTS = {
 
 def frozen_files(root: Path, micropython: Path, variant: Variant, generated: Path) -> list[FrozenFile]:
     """Return every frozen file of a variant, sorted by name. `generated` contains the files that the build writes."""
-    files = [FrozenFile(root, name, variant.level) for name in _device_names(root)]
+    names = (name for name in _device_names(root) if variant.has_tests or name not in RADIO_MODULES)
+    files = [FrozenFile(root, name, variant.level) for name in names]
     files += [FrozenFile(micropython / "extmod", f"asyncio/{name}", 3) for name in ASYNCIO]
     files += [FrozenFile(microdot_base(), f"microdot/{name}", variant.level) for name in MICRODOT]
     variants = root / "device" / "boards" / BOARD / "variants"

@@ -93,6 +93,9 @@ port = 5683
 setup_address = "https://{name}.local/setup"
 # template = "label.toml"             # the label's layout; left out: 105 by 59 mm at 300 dpi
 
+# [wifi]                              # only for a board with a radio: the label shows name and passphrase of the unit's
+# access_point = true                 # access point, over which the owner chooses the Wi-Fi network
+
 # [keys]                              # only for a board that cannot generate keys: the station does
 # injected = true
 

@@ -130,6 +130,9 @@ class Product:
         None  # first and last serial number of the batch; None: the prefix counts on
     )
     may_inject_keys: bool = False  # the station generates the keys of units that cannot (ADR 0020)
+    has_access_point: bool = (
+        False  # units have a radio: the owner chooses their Wi-Fi over an access point (ADR 0034)
+    )
 
     @property
     def manufacturer(self) -> Party:
@@ -155,6 +158,8 @@ class Product:
             del fields["support"]["start_date"]
         if not self.may_inject_keys:
             del fields["may_inject_keys"]
+        if not self.has_access_point:
+            del fields["has_access_point"]
         return hashlib.sha256(json.dumps(fields, sort_keys=True, default=_plain).encode()).digest()
 
 
@@ -211,6 +216,7 @@ def _product(document: dict[str, Any], problems: list[str]) -> Product:
         label_template=label["template"],
         numbers=_numbers(batch, problems),
         may_inject_keys=bool(read["keys"] and read["keys"]["injected"]),
+        has_access_point=bool(read["wifi"] and read["wifi"]["access_point"]),
     )
 
 

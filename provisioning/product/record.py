@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from device.codec import cbor
 from device.owner.setup_code import verifier
-from device.records import contact, identity, support
+from device.records import contact, identity, setup, support
 from device.records.store import STATION_RECORDS, hash_item
 from device.records.support import days_from_civil
 from device.trust import anchors as trust_anchors
@@ -66,10 +66,13 @@ def identity_record(product: Product, device_id: bytes, serial: str) -> bytes:
     )
 
 
-def setup_record(code: str) -> bytes:
-    """Return the `setup` record: salt and verifier, from which the code cannot be recovered."""
-    salt = secrets.token_bytes(16)
-    return cbor.encode({1: salt, 2: verifier(code, salt)})
+def setup_record(code: str, passphrase: str = "") -> bytes:
+    """Return the `setup` record: salt and verifier, from which the code cannot be recovered.
+
+    `passphrase`: of the unit's access point, "" for a unit without a radio. Raises CborError.
+    """
+    salt = secrets.token_bytes(setup.SALT_BYTES)
+    return setup.encode(setup.SetupRecord(salt, verifier(code, salt), passphrase))
 
 
 def anchors_record(

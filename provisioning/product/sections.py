@@ -132,6 +132,7 @@ SECTIONS: Final[dict[str, Section]] = {
         is_optional=True,
     ),
     "keys": Fields({"injected": Truth(default=False)}, is_optional=True),
+    "wifi": Fields({"access_point": Truth(default=False)}, is_optional=True),
 }
 
 

@@ -99,7 +99,7 @@ def _invitation(pen: ImageDraw.ImageDraw, address: str, size: int, width: int, s
 
 
 def _draw_code(pen: ImageDraw.ImageDraw, label: Label) -> None:
-    """Draw set-up code and fingerprint across the lower quarter; a long fingerprint takes two lines."""
+    """Draw access point, set-up code and fingerprint across the lower quarter; a long fingerprint takes two lines."""
     template = label.template
     margin, smallest = template.dots(template.margin_mm), template.dots(SMALLEST_TEXT_MM)
     width = template.size[0] - 2 * margin
@@ -109,12 +109,22 @@ def _draw_code(pen: ImageDraw.ImageDraw, label: Label) -> None:
     lines = [f"Certificate SHA-256 {' '.join(groups)}"]
     if pen.textlength(lines[0], font=_font(smallest)) > width:
         lines = [f"Certificate SHA-256 {' '.join(groups[:8])}", " ".join(groups[8:])]
-    y = template.code_top_mm
-    for text, share in (
+    rows = [
         (_invitation(pen, label.typed_address, template.dots(quarter * 0.15), width, smallest), 0.15),
         (grouped(label.code), 0.36),
         *((line, 0.15 if len(lines) == 1 else 0.12) for line in lines),
-    ):
+    ]
+    gap = 0.05
+    if label.network:  # the first step comes first
+        rows = [
+            (f"Wi-Fi {label.network}  Passphrase {label.passphrase}", 0.18),
+            (rows[0][0], 0.13),
+            (rows[1][0], 0.27),
+            *((line, 0.12) for line in lines),
+        ]
+        gap = 0.035
+    y = template.code_top_mm
+    for text, share in rows:
         font = _fitted(pen, text, template.dots(quarter * share), width, smallest)
         pen.text((margin, template.dots(y)), text, fill=INK, font=font)
-        y += quarter * (share + 0.05)
+        y += quarter * (share + gap)

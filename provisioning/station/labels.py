@@ -42,7 +42,7 @@ class LabelReaderError(LabelError):
 
 @dataclass(frozen=True)
 class Label:
-    """The content of a label; repr leaves the code out. `fingerprint`: SHA-256 of the web certificate."""
+    """The content of a label; repr leaves code and passphrase out. `fingerprint`: SHA-256 of the web certificate."""
 
     brand: str
     model: str
@@ -55,6 +55,8 @@ class Label:
     is_development: bool
     code: str = field(repr=False)
     template: Template = STANDARD
+    network: str = ""  # name of the unit's access point, "" for a unit without a radio
+    passphrase: str = field(default="", repr=False)
 
     @property
     def texts(self) -> dict[str, str]:
@@ -87,6 +89,8 @@ def require_room(product: Product, template: Template, *, is_development: bool) 
         is_development=is_development,
         code="W" * SETUP_CODE_CHARS,
         template=template,
+        network="fb-00000000" if product.has_access_point else "",
+        passphrase="-".join(["wwww"] * 4) if product.has_access_point else "",
     )
     try:
         draw(label)

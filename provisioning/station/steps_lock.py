@@ -26,6 +26,7 @@ from provisioning.registry.registry import CompletedFacts
 from provisioning.station import labels, unit_keys
 from provisioning.station.phases import CheckFailedError, Measurements, Outcome, PhaseResult
 from provisioning.station.run import UnitRun, require
+from provisioning.station.steps_records import access_point
 
 RESTART_S: Final = 30.0  # a locked unit answers again within this time
 
@@ -45,6 +46,8 @@ def label(run: UnitRun) -> Measurements:
         fingerprint=hashlib.sha256(run.certificates["web"]).digest(),
         is_development=run.station.is_development,
         code=run.code or "",
+        network=run.web_name if product.has_access_point else "",
+        passphrase=access_point(run),
         template=run.station.config.label_template,
     )
     require(len(grouped(shown.code)) > 20, "no set-up code was generated")

@@ -13,6 +13,7 @@ from device.limits import NONCE_BYTES
 from device.records import store
 from provisioning.product import record
 from provisioning.station import unit_keys
+from provisioning.station.passphrase import access_point_passphrase
 from provisioning.station.phases import BoardSwappedError, Measurements
 from provisioning.station.run import UnitRun, require
 
@@ -30,8 +31,15 @@ def personalise(run: UnitRun) -> Measurements:
     run.write("identity", record.identity_record(product, run.device_id, run.serial))
     run.write("device.crt", run.certificates["device"])
     run.write("web.crt", run.certificates["web"])
-    run.write("setup", record.setup_record(run.code or ""))
+    run.write("setup", record.setup_record(run.code or "", access_point(run)))
     return {f"{role}_certificate_bytes": len(data) for role, data in sorted(run.certificates.items())}
+
+
+def access_point(run: UnitRun) -> str:
+    """Return the passphrase of the unit's access point, "" if the product's units have none. Secret."""
+    if not run.station.config.product.has_access_point:
+        return ""
+    return access_point_passphrase(run.code or "", run.web_name)
 
 
 def install(name: str) -> Callable[[UnitRun], Measurements]:

@@ -292,6 +292,8 @@ class FleetUnit:
             indicator=silent,
             key_store=None,
             load_app=load_app,
+            wifi=None,
+            improv=None,
             board=BOARD,
         )
 

@@ -17,6 +17,8 @@ FORM = "application/x-www-form-urlencoded"
 class Facade:
     """device.web.facade.Device over a MemoryUnit."""
 
+    wifi = None
+
     def __init__(self, unit):
         self.unit = unit
         self.ticks_ms = unit.clock.ticks_ms

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from device.codec import bundle, cbor, cose
 from device.errors import FirstbootError
-from device.net import coap, mdns, mqtt, mqtt_session
+from device.net import captive_dns, coap, mdns, mqtt, mqtt_session
 from device.suit import commands, envelope, manifest, report
 from device.trust import anchors, keyset
 from device.update import delta
@@ -144,6 +144,15 @@ def fuzz_mdns(data: bytes) -> None:
             mdns.decode(answer)
 
 
+def fuzz_captive_dns(data: bytes) -> None:
+    """Answer one packet: the answer repeats the question, has one question, and is hardly longer."""
+    try:
+        found = captive_dns.answer(data, bytes(4))
+    except FirstbootError:
+        return
+    assert found[:2] == data[:2] and found[4:6] == b"\0\1" and len(found) <= len(data) + 16
+
+
 def _suit_seed() -> bytes:
     content = manifest.encode(
         sequence_number=1,
@@ -188,6 +197,13 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], tuple[bytes, ...]]] = {
     "mqtt": (
         fuzz_mqtt,
         (b"\x04" + bytes.fromhex("20020000") + bytes.fromhex("3007000174000178"), mqtt.encode_disconnect()),
+    ),
+    "captive_dns": (
+        fuzz_captive_dns,
+        (
+            bytes.fromhex("123401000001000000000000026662056c6f63616c0000010001"),
+            bytes.fromhex("123401000001000000000001026662056c6f63616c00001c00010000290400000000000000"),
+        ),
     ),
     "mdns": (
         fuzz_mdns,

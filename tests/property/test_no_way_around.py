@@ -19,10 +19,12 @@ from memory_unit import CODE, PASSWORD, MemoryUnit, run
 from device.owner import lifecycle, reset, setup_code
 from device.owner.credential import decode_credential
 from device.web.app import create_app
-from device.web.routes import ROUTES
+from device.web.routes import ROUTES as ALWAYS
+from device.web.routes import WIFI_ROUTES
 from device.web.server import serve_client
-from tests.unit.device.web.web_fake import Answer, FakeDevice, ScriptedStream
+from tests.unit.device.web.web_fake import Answer, FakeDevice, FakeWifi, ScriptedStream
 
+ROUTES = ALWAYS + WIFI_ROUTES
 WRONG_CODE = "Z" + CODE[1:-1]
 WRONG_CODE += setup_code.check_character(WRONG_CODE)
 OTHER_PASSWORD = "orange bicycle under the bridge"
@@ -48,6 +50,10 @@ VALUES = (
     "on",
     "off",
     "install",
+    "join",
+    "finish",
+    "other",
+    "486f6d65/WPA2",
     "null",
     WRONG_CODE,
     CODE[:-1],
@@ -55,7 +61,21 @@ VALUES = (
     PASSWORD,
     OTHER_PASSWORD,
 )
-NAMES = ("code", "password", "again", "current", "normalised", "confirm", "action", "days", "state", "skip")
+NAMES = (
+    "network",
+    "name",
+    "passphrase",
+    "code",
+    "password",
+    "again",
+    "current",
+    "normalised",
+    "confirm",
+    "action",
+    "days",
+    "state",
+    "skip",
+)
 HEADERS: tuple[dict[str, str], ...] = (
     {},
     {"Accept": "application/json"},
@@ -97,6 +117,7 @@ class Walk(RuleBasedStateMachine):
     """The actions of any client on one unit. `is_owned`: the holder of the code set it up in this life."""
 
     is_code_known = False
+    has_radio = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -109,6 +130,7 @@ class Walk(RuleBasedStateMachine):
     def boot(self) -> None:
         self.unit.restart()
         self.device = RealDevice(self.unit)
+        self.device.wifi = self.radio = FakeWifi() if self.has_radio else None
         self.app = create_app(self.device)
         self.has_signed_in = False
 
@@ -168,6 +190,10 @@ class Walk(RuleBasedStateMachine):
                     assert answer.status in (404, 421)
                 elif route.needs_session and answer.status == 200:
                     assert self.has_signed_in, f"{method} {path} answered a stranger"
+        cookie = answer.headers.get("set-cookie", "session=;")
+        if not cookie.startswith("session=;"):
+            # Set-up opens a session too, on a unit without a network, and only the holder of the code gets so far.
+            assert path == "/login" or (path == "/setup" and self.is_code_known)
         if (
             path == "/login"
             and answer.headers.get("set-cookie", "").startswith("session=")
@@ -194,6 +220,10 @@ class Walk(RuleBasedStateMachine):
     @rule(ms=st.integers(0, 400_000))
     def wait(self, ms: int) -> None:
         self.unit.clock.ms += ms
+
+    @invariant()
+    def nobody_without_a_session_chooses_the_network(self) -> None:
+        assert self.radio is None or not self.radio.calls or self.has_signed_in
 
     @invariant()
     def initialised_means_a_credential_of_the_owner(self) -> None:
@@ -226,6 +256,9 @@ class Neighbour(Walk):
         if answer.status == 303:
             assert before == lifecycle.FACTORY_DEFAULT
             self.is_owned = True
+            if self.has_radio:  # straight on to the network, with a session
+                self.has_signed_in = True
+                self.cookies.append(answer.headers["set-cookie"].split(";")[0])
 
     @rule()
     def sign_in(self) -> None:
@@ -235,10 +268,26 @@ class Neighbour(Walk):
         self.check("POST", "/login", before, answer)
 
 
+class StrangerInTheAccessPoint(Stranger):
+    """Has the passphrase of the unit's access point, which a former owner knows, and not the code."""
+
+    has_radio = True
+
+
+class NeighbourOfARadio(Neighbour):
+    """As Neighbour, on a unit whose owner chooses a network."""
+
+    has_radio = True
+
+
 _IS_NIGHTLY = settings.get_current_profile_name() == "nightly"
 _SETTINGS = settings(max_examples=500 if _IS_NIGHTLY else 25, stateful_step_count=60 if _IS_NIGHTLY else 30)
 
 Stranger.TestCase.settings = _SETTINGS
 Neighbour.TestCase.settings = _SETTINGS
+StrangerInTheAccessPoint.TestCase.settings = _SETTINGS
+NeighbourOfARadio.TestCase.settings = _SETTINGS
+test_no_walk_inside_the_access_point_leads_out_of_factory_default = StrangerInTheAccessPoint.TestCase
+test_no_walk_around_an_owner_chooses_the_network_without_a_session = NeighbourOfARadio.TestCase
 test_no_walk_without_the_code_leads_out_of_factory_default = Stranger.TestCase
 test_no_walk_around_an_owner_gives_a_page_without_a_session = Neighbour.TestCase

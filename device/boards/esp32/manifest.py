@@ -15,6 +15,7 @@ PORTS = (
     "slots",
     "socket_group",
     "sockets",
+    "wlan",
 )
 PARTS = (
     "agent",

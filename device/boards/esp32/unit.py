@@ -87,7 +87,8 @@ def ports(board: "Any") -> "agent.Ports":
     if is_encrypted:
         devices = {name: esp32_fuses.EncryptedBlocks(devices[name]) for name in devices}
     regions = Regions(devices, is_unit_locked(nvm))
-    radio = esp32_wifi.start(regions.mount)
+    radio = esp32_wifi.Esp32Wifi()
+    radio.switch_on()
     uart = machine.UART(
         _FACTORY_UART, baudrate=_FACTORY_BAUD, tx=board.FACTORY_TX_PIN, rx=board.FACTORY_RX_PIN
     )
@@ -96,8 +97,8 @@ def ports(board: "Any") -> "agent.Ports":
         layout=nvm.layout,
         boot=boot,
         clock=RtcClock(board.BUILD_TIME_S),
-        entropy=esp32.Esp32Entropy(radio),
-        network=esp32_wifi.WifiNetwork(radio),
+        entropy=esp32.Esp32Entropy(radio.link),
+        network=esp32_wifi.WlanNetwork(radio),
         factory_stream=SocketStream(asyncio.StreamReader(uart)),
         mount=regions.mount,
         format=regions.format,
@@ -106,6 +107,8 @@ def ports(board: "Any") -> "agent.Ports":
         indicator=Light(board.LIGHT_PIN),
         key_store=esp32_fuses.key_store(),
         load_app=appfiles.load,
+        wifi=radio,
+        improv=None,
         board=Board(board.NAME, board.PBKDF2_ITERATIONS, not is_product, board.HAS_BUTTON, board.HOST_NAMES),
     )
 

@@ -27,6 +27,8 @@ def ports() -> "agent.Ports":
         indicator=mps2.Mps2Indicator(),
         key_store=None,  # no secure element
         load_app=appfiles.load,
+        wifi=None,  # no radio
+        improv=None,
         board=Board(
             board.NAME, board.PBKDF2_ITERATIONS, mps2.is_development(), board.HAS_BUTTON, board.HOST_NAMES
         ),

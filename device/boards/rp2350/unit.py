@@ -3,7 +3,8 @@
 Rules:
 1. A product's build starts only on a chip whose OTP has secure boot on and debug off (otp.json).
 2. The network is the board's: `start_network(mount)` returns an interface of MicroPython's module `network` that is
-   on. boards/rp2350w has Wi-Fi; boards/rp2350 has none, so its unit runs without a network until you add one.
+   on, or `radio` is a ports.rp2_wifi.Rp2Wifi, over which the owner chooses the network. boards/rp2350 has neither, so
+   its unit runs without a network until you add one.
 """
 
 import asyncio
@@ -65,7 +66,9 @@ def memory() -> "dict[str, int]":
     return {"heap_bytes": free + gc.mem_alloc(), "heap_free_bytes": free}
 
 
-def ports(board: "Any", start_network: "Callable[[Any], Any] | None" = None) -> "agent.Ports":
+def ports(
+    board: "Any", start_network: "Callable[[Any], Any] | None" = None, radio: "Any" = None
+) -> "agent.Ports":
     """Return the ports of `board` (its module board.py). Raises FlashError, ImageFormatError, OSError."""
     is_product = bool(_fbrp2.is_product())
     nvm = flash(is_product)
@@ -73,6 +76,10 @@ def ports(board: "Any", start_network: "Callable[[Any], Any] | None" = None) -> 
     boot.start()
     regions = Regions(rp2.record_devices(), is_unit_locked(nvm), rp2.PAGE_BYTES)
     interface = None if start_network is None else start_network(regions.mount)
+    network: "Any" = rp2.Rp2Network(interface)
+    if radio is not None:
+        radio.switch_on()
+        network = radio.network()
     uart = machine.UART(
         _FACTORY_UART,
         baudrate=_FACTORY_BAUD,
@@ -85,7 +92,7 @@ def ports(board: "Any", start_network: "Callable[[Any], Any] | None" = None) -> 
         boot=boot,
         clock=rp2.Rp2Clock(),
         entropy=rp2.Rp2Entropy(),
-        network=rp2.Rp2Network(interface),
+        network=network,
         factory_stream=SocketStream(asyncio.StreamReader(uart)),
         mount=regions.mount,
         format=regions.format,
@@ -94,11 +101,13 @@ def ports(board: "Any", start_network: "Callable[[Any], Any] | None" = None) -> 
         indicator=Light(board.LIGHT_PIN),
         key_store=None,  # the chip has none; page 58 of OTP could hold a key, which the firmware could then read
         load_app=appfiles.load,
+        wifi=radio,
+        improv=None,
         board=Board(board.NAME, board.PBKDF2_ITERATIONS, not is_product, board.HAS_BUTTON, board.HOST_NAMES),
     )
 
 
-def run(board: "Any", start_network: "Callable[[Any], Any] | None" = None) -> None:
+def run(board: "Any", start_network: "Callable[[Any], Any] | None" = None, radio: "Any" = None) -> None:
     """Run the unit. Returns only if the agent does; then main.py restarts the chip."""
     gc.threshold(_COLLECT_EVERY_BYTES)
-    agent.run(ports(board, start_network))
+    agent.run(ports(board, start_network, radio))

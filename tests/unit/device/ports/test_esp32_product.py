@@ -22,6 +22,7 @@ MODULES = (
     "ports.esp32_fuses",
     "ports.esp32_wifi",
     "ports.sockets",
+    "ports.wlan",
     "ports.appfiles",
     "ports.littlefs",
     "ports.rtc",
@@ -85,15 +86,16 @@ class Product(Chip):
 
         class Wlan:
             IF_STA = 0
+            IF_AP = 1
 
-            def __init__(self, interface: int) -> None: ...
+            def __init__(self, interface: int) -> None:
+                self.is_own = interface == 1
 
             def active(self, *value: bool) -> bool:
                 radio.update({"active": value[0]} if value else {})
-                return bool(radio["active"])
+                return bool(radio["active"] and not self.is_own)
 
-            def connect(self, ssid: bytes, psk: bytes) -> None:
-                radio["joined"] = (ssid, psk)
+            def config(self, **values: int) -> None: ...
 
             def ifconfig(self) -> tuple[Any, ...]:
                 return (radio["address"],)
@@ -240,60 +242,16 @@ def test_a_failed_computation_is_a_storage_error(chip: Product) -> None:
         module("ports.esp32_fuses").key_store().keyed_digest(b"data")
 
 
-# Wi-Fi ----------------------------------------------------------------------------------------------------------------
-class Records(dict[str, bytes]):
-    """A region in memory."""
-
-    def read(self, name: str) -> bytes | None:
-        return self.get(name)
-
-    def write(self, name: str, data: bytes) -> None:
-        self[name] = data
-
-
-def test_the_radio_is_on_and_joins_the_stored_network(chip: Product) -> None:
-    wifi = module("ports.esp32_wifi")
-    user = Records()
-    wifi.remember(user, b"home", b"long enough")
-    wifi.start(lambda region: user)
-    assert chip.radio["active"] and chip.radio["joined"] == (b"home", b"long enough")
-
-
-def test_without_a_region_or_a_record_the_radio_is_on_and_joins_nothing(chip: Product) -> None:
-    wifi = module("ports.esp32_wifi")
-
-    def mount(region: str) -> Records:
-        raise StorageError(reason="not mounted", region=region)
-
-    for source in (mount, lambda region: Records()):
-        wifi.start(source)
-        assert chip.radio["active"] and chip.radio["joined"] is None
-
-
-@pytest.mark.parametrize(
-    ("ssid", "psk"), [(b"", b"x" * 8), (b"s" * 33, b"x" * 8), (b"s", b"x" * 7), (b"s", b"x" * 64)]
-)
-def test_a_network_that_wifi_does_not_have_is_not_stored(chip: Product, ssid: bytes, psk: bytes) -> None:
-    user = Records()
-    with pytest.raises(ValueError):
-        module("ports.esp32_wifi").remember(user, ssid, psk)
-    assert not user
-
-
-@pytest.mark.parametrize("data", [b"", b"\x05home", b"\x04home", b"\x00" + b"x" * 8, b"\xff" * 20])
-def test_a_damaged_record_of_the_network_is_no_network(chip: Product, data: bytes) -> None:
-    assert module("ports.esp32_wifi").stored(Records(wifi=data)) is None
-
-
+# Wi-Fi: test_wlan_ports.py
 def test_there_is_no_connection_while_the_radio_is_off(chip: Product) -> None:
     wifi = module("ports.esp32_wifi")
-    network = wifi.WifiNetwork(sys.modules["network"].WLAN(0))
+    network = wifi.WlanNetwork(wifi.Esp32Wifi())
     with pytest.raises(LinkError):
         network.require_up()
-    assert network.addresses() == ()
+    assert network.addresses() == []
     chip.radio.update(active=True, address="192.0.2.7")
     network.require_up()
-    assert network.addresses() == ("192.0.2.7",)
+    assert network.addresses() == ["192.0.2.7"]
 
 
 # The whole board --------------------------------------------------------------------------------
@@ -309,7 +267,7 @@ def test_the_board_gives_the_agent_its_ports(
     monkeypatch.setattr(unit, "SocketStream", lambda reader: "factory")
     monkeypatch.setattr(unit, "asyncio", types.SimpleNamespace(StreamReader=lambda uart: uart))
     monkeypatch.setattr(unit, "Regions", lambda devices, is_locked: types.SimpleNamespace(
-        mount=lambda region: Records(), format=None, devices=devices, is_locked=is_locked))  # fmt: skip
+        mount=lambda region: {}, format=None, devices=devices, is_locked=is_locked))  # fmt: skip
     ports = unit.ports(module(f"boards.{name}.board"))
     assert ports.board.NAME == name and not ports.board.IS_DEVELOPMENT
     assert ports.boot.version == (1, 2, 3, 4) and ports.entropy.is_ready()

@@ -11,8 +11,9 @@ import pytest
 
 from device.errors import ThrottledError
 from device.owner import lifecycle
-from device.web.routes import ROUTES, Route
-from tests.unit.device.web.web_fake import CODE, PASSWORD, Browser, FakeDevice, signed_in
+from device.web.routes import ROUTES as ALWAYS
+from device.web.routes import WIFI_ROUTES, Route
+from tests.unit.device.web.web_fake import CODE, PASSWORD, Browser, FakeDevice, FakeWifi, signed_in
 
 DOCUMENT: dict[str, Any] = json.loads((Path(__file__).parents[4] / "docs" / "openapi.json").read_text())
 OPERATIONS = {
@@ -20,6 +21,7 @@ OPERATIONS = {
     for path, item in DOCUMENT["paths"].items()
     for method, operation in item.items()
 }
+ROUTES = ALWAYS + WIFI_ROUTES
 TYPES = {
     "string": str,
     "integer": int,
@@ -90,7 +92,7 @@ def test_each_operation_says_the_same_of_states_and_session(route: Route) -> Non
 
 def _browser_for(route: Route) -> Browser:
     if route.needs_session:
-        browser = signed_in()
+        browser = signed_in(FakeWifi() if route in WIFI_ROUTES else None)
     else:
         browser = Browser(FakeDevice(route.states[0]))
     browser.accept = "application/json"
@@ -111,6 +113,7 @@ POSTS: dict[str, tuple[dict[str, str], dict[str, str]]] = {  # path -> (an accep
     "/setup": ({"code": CODE, "password": PASSWORD}, {"code": "x", "password": PASSWORD}),
     "/login": ({"password": PASSWORD}, {"password": "wrong"}),
     "/updates": ({"action": "on"}, {"action": "postpone", "days": "x"}),
+    "/network": ({"action": "join", "network": "486f6d65/WPA2"}, {"action": "again"}),
     "/password": ({"current": PASSWORD, "password": "x"}, {"current": "wrong", "password": "x"}),
     "/reset": ({"password": PASSWORD, "confirm": "yes"}, {"password": PASSWORD}),
     "/logout": ({}, {}),

@@ -6,7 +6,15 @@ import asyncio
 from typing import Any
 from urllib.parse import urlencode
 
-from device.errors import CredentialError, FirstbootError, LifecycleError, LinkError, SetupCodeError
+from device.errors import (
+    CredentialError,
+    FirstbootError,
+    LifecycleError,
+    LinkError,
+    SetupCodeError,
+    WifiError,
+)
+from device.net import wifi
 from device.owner import lifecycle
 from device.web.app import create_app
 from device.web.server import serve_client
@@ -52,6 +60,7 @@ class FakeDevice:
             "application": {"release": 3, "state": "running", "failures": 0, "says": "all lamps lit"},
             "last_contact": {"source": "mqtt", "time": 1_900_000_000},
             "memory": {"heap_bytes": 3, "heap_peak_bytes": 1},
+            "network": None,
         }
         self.found["support"].update(published="2026-01-01", reason=None)
         self.found["update"].update(
@@ -66,6 +75,7 @@ class FakeDevice:
         )
         self.press_needed = False
         self.calls: list[tuple[object, ...]] = []
+        self.wifi: Any = None
 
     def state(self) -> str:
         return self.current
@@ -92,6 +102,8 @@ class FakeDevice:
         return self.statement_payload
 
     def status(self) -> dict[str, Any]:
+        if self.wifi is not None:
+            self.found["network"] = self.wifi.status()
         return self.found
 
     def host_names(self) -> tuple[str, ...]:
@@ -151,6 +163,54 @@ class FakeDevice:
 
     def ticks_diff(self, later: int, earlier: int) -> int:
         return self.clock.ticks_diff(later, earlier)
+
+
+class FakeWifi:
+    """Implements device.web.facade.Wifi. `joined`, `attempt` and `networks` are set by a test; `calls` is a log."""
+
+    name = "fb-0a1b2c3d"
+
+    def __init__(self) -> None:
+        self.joined = False
+        self.attempt: dict[str, str] | None = None
+        self.stored: str | None = None
+        self.lost_for: str | None = None
+        self.is_open = True
+        self.networks: list[wifi.Seen] = [
+            wifi.Seen(b"Home", wifi.WPA2, -50),
+            wifi.Seen(b"Guest", wifi.OPEN, -70),
+        ]
+        self.refuse_with: FirstbootError | None = None
+        self.calls: list[tuple[object, ...]] = []
+
+    def is_joined(self) -> bool:
+        return self.joined
+
+    def status(self) -> dict[str, Any]:
+        return {
+            "network": self.stored,
+            "state": wifi.JOINED if self.joined else wifi.IDLE,
+            "signal_dbm": -50 if self.joined else None,
+            "access_point": self.is_open,
+            "lost_for": self.lost_for,
+            "attempt": self.attempt,
+        }
+
+    def choose(self, ssid: bytes, passphrase: bytes, security: str = "") -> None:
+        if self.refuse_with is not None:
+            raise self.refuse_with
+        self.calls.append(("choose", ssid, passphrase, security))
+
+    def again(self) -> None:
+        if self.attempt is None:
+            raise WifiError(reason="nothing")
+        self.calls.append(("again",))
+
+    def rescan(self) -> None:
+        self.calls.append(("scan",))
+
+    def finish(self) -> None:
+        self.calls.append(("finish",))
 
 
 class ScriptedStream:
@@ -234,8 +294,10 @@ class Browser:
         return self.ask("POST", path, urlencode(fields).encode(), **headers)
 
 
-def signed_in() -> Browser:
-    """Return a browser with an open session on a unit that is set up."""
-    browser = Browser(FakeDevice(lifecycle.INITIALISED))
+def signed_in(radio: FakeWifi | None = None) -> Browser:
+    """Return a browser with an open session on a unit that is set up. `radio`: of a unit with one."""
+    device = FakeDevice(lifecycle.INITIALISED)
+    device.wifi = radio
+    browser = Browser(device)
     browser.post("/login", {"password": PASSWORD})
     return browser

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[4]
 
 
 def emulated_board() -> set[str]:
-    return set(frozen._device_names(ROOT))
+    return set(frozen._device_names(ROOT)) - frozen.RADIO_MODULES
 
 
 def esp32_boards() -> set[str]:
@@ -40,6 +40,13 @@ def imported_at_start(name: str) -> Iterator[str]:
                 submodule = f"{base}/{alias.name}.py"
                 is_module = (ROOT / submodule).is_file()
                 yield submodule if is_module else f"{base}.py" if (ROOT / f"{base}.py").is_file() else base
+
+
+def test_the_modules_for_a_radio_exist_and_are_left_out_of_the_emulated_board() -> None:
+    names = set(frozen._device_names(ROOT))
+    assert names >= frozen.RADIO_MODULES
+    found = frozen.frozen_files(ROOT, ROOT, frozen.VARIANTS["release"], ROOT)
+    assert not {file.name for file in found} & frozen.RADIO_MODULES
 
 
 @pytest.mark.parametrize("firmware", [emulated_board, esp32_boards])

@@ -33,6 +33,7 @@ EVERYTHING = (
     .replace("# routes = {", "routes = {")
     .replace("updates = false", "updates = true\nsupport_end = 2032-12-31")
     .replace("[label]", f'[[representatives]]\nname = "R"\naddress = "A"\n[keys]\ninjected = true\n'
+        "[wifi]\naccess_point = true\n"
              f'[firmware]\nimage_sha256 = "{"ab" * 32}"\n[label]\ntemplate = "labels/t.toml"')
     .replace("[publication] ", '[publication]\nhow_to_report = "Write to us."\n#')
 )  # fmt: skip

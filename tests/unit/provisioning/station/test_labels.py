@@ -53,6 +53,17 @@ def without_zxing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "zxingcpp", None)
 
 
+def test_a_label_of_a_unit_with_a_radio_shows_its_access_point_and_repr_hides_it(tmp_path: Path) -> None:
+    wifi = dataclasses.replace(LABEL, network="fb-3f9a2c71", passphrase="aaaa-bbbb-cccc-dddd")
+    assert "aaaa" not in repr(wifi)
+    print_label(wifi, tmp_path / "wifi.png")
+    print_label(LABEL, tmp_path / "plain.png")
+    read_back(wifi, tmp_path / "wifi.png")
+    with Image.open(tmp_path / "wifi.png") as one, Image.open(tmp_path / "plain.png") as other:
+        changed = ImageChops.difference(one.convert("L"), other.convert("L")).getbbox()
+    assert changed is not None and changed[1] >= STANDARD.dots(STANDARD.code_top_mm) - 2
+
+
 def test_a_label_is_read_back_by_its_qr_code(tmp_path: Path) -> None:
     pytest.importorskip("zxingcpp", reason="zxing-cpp is not installed: labels cannot be decoded here")
     print_label(LABEL, tmp_path / "label.png")

@@ -1,0 +1,113 @@
+"""The page on which the owner chooses the Wi-Fi network, on a unit with a radio (device/agent/wifi.py).
+
+Rules:
+1. Set-up on a unit without a network opens a session at once and leads here: the owner has just chosen the password.
+2. A passphrase goes into the unit and out in no answer. After a failed try the owner can try again with one button; the
+   unit keeps the choice in memory until it joined or restarts.
+3. Without a script the page loads itself again while a try runs (the header Refresh).
+"""
+
+import binascii
+
+from device.compat import const
+from device.errors import FirstbootError, RequestError, WifiError
+from device.net import wifi
+from device.web import answers, network_page
+from device.web.html import NO_PROBLEM, Problem
+from device.web.owner import OwnerSite
+from device.web.site import field, read_form
+
+TYPE_CHECKING = const(0)
+if TYPE_CHECKING:
+    from typing import Any
+
+    from device.web.facade import Device
+
+PATH = "/network"
+_REFRESH_S = "3"
+_PASSPHRASE_CHARS = const(64)
+
+
+class NetworkSite(OwnerSite):
+    """All pages of a unit with a radio."""
+
+    def __init__(self, device: "Device") -> None:
+        super().__init__(device)
+        if device.wifi is None:
+            raise ValueError("no radio")
+        self._wifi = device.wifi
+
+    def set_up_done(self, request: "Any") -> "Any":
+        """Return the answer to a set-up that was carried out: on to the network, if the unit has none."""
+        if self._wifi.is_joined():
+            return super().set_up_done(request)
+        try:
+            return self.signed_in(request, PATH)
+        except FirstbootError:  # no entropy for a session: the owner signs in
+            return super().set_up_done(request)
+
+    async def network(self, request: "Any") -> "Any":
+        """Return the page about the network: the list, how the last try went, what to do next."""
+        found = self.device.status()
+        if answers.wants_json(request):
+            return answers.data(
+                dict(found["network"], networks=[_as_data(one) for one in self._wifi.networks])
+            )
+        response = answers.page(self._page(found))
+        if network_page.is_trying(found["network"]):
+            response.headers["Refresh"] = _REFRESH_S
+        return response
+
+    def _page(
+        self, found: "dict[str, Any]", problem: "Problem" = NO_PROBLEM, name: str = ""
+    ) -> "tuple[str, ...]":
+        return network_page.network(
+            self.device.public_info(), found, self._wifi.networks, self._wifi.name, problem, name
+        )
+
+    async def change_network(self, request: "Any") -> "Any":
+        """Carry out `action`: join (with `network`, `name`, `passphrase`), again, scan, finish."""
+        fields = read_form(request)
+        action, name = field(fields, "action"), fields.get("name", "")
+        try:
+            self._change(action, fields, name)
+        except WifiError as error:
+            found = network_page.refusal(str(error.fields.get("reason", "")))
+            if answers.wants_json(request):
+                return answers.refuse(request, 422, found.text, error)
+            return answers.page(self._page(self.device.status(), Problem(found.text, found.field), name), 422)
+        if action == "finish" and not answers.wants_json(request):
+            return answers.page(network_page.finished(self.device.public_info(), self._wifi))
+        return answers.done(request, PATH)
+
+    def _change(self, action: str, fields: "dict[str, str]", name: str) -> None:
+        if action == "join":
+            self._join(field(fields, "network"), name, fields.get("passphrase", ""))
+        elif action == "again":
+            self._wifi.again()
+        elif action == "scan":
+            self._wifi.rescan()
+        elif action == "finish":
+            self._wifi.finish()
+        else:
+            raise RequestError(status=400, reason="action")
+
+    def _join(self, chosen: str, name: str, passphrase: str) -> None:
+        if len(passphrase) > _PASSPHRASE_CHARS:
+            raise WifiError(reason="passphrase length")
+        secret = passphrase.encode()
+        if chosen == network_page.OTHER:
+            self._wifi.choose(name.encode(), secret)
+            return
+        digits, _, security = chosen.partition("/")
+        try:
+            ssid = binascii.unhexlify(digits)
+        except ValueError:
+            raise RequestError(status=400, reason="network") from None
+        if security == wifi.OPEN:
+            secret = b""  # typed for another network of the list
+        self._wifi.choose(ssid, secret, security)
+
+
+def _as_data(one: "Any") -> "dict[str, Any]":
+    return {"name": wifi.text_of(one.ssid), "security": one.security, "signal_dbm": one.signal_dbm}

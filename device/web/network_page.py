@@ -1,0 +1,251 @@
+"""The page about the Wi-Fi network as HTML, and its sentences. It needs no script and shows no passphrase."""
+
+import binascii
+from collections import namedtuple
+
+from device.compat import const
+from device.net import wifi
+from device.web.html import (
+    NO_PROBLEM,
+    NORMALISED,
+    SHOW,
+    escape,
+    facts,
+    field,
+    field_error,
+    notice,
+    page,
+    paragraphs,
+    section,
+)
+from device.web.owner_pages import owner_page
+from device.web.pages import footer, title
+
+TYPE_CHECKING = const(0)
+if TYPE_CHECKING:
+    from typing import Any, Sequence
+
+    from device.web.facade import Wifi
+    from device.web.html import Problem
+
+OTHER = "other"  # the option for a network that is not in the list
+# A problem in words; `field`: the id of the field that is wrong, "" for the whole form.
+Found = namedtuple("Found", ("text", "field"))
+_OTHER_FAULT = "The device could not join the network. Try again. If it fails again, restart the router."
+_REFUSALS = {
+    wifi.PASSPHRASE: (
+        "The network did not accept this passphrase. It is printed on many routers. Capital and small letters are"
+        " different. Type it again.",
+        "passphrase",
+    ),
+    wifi.NOT_FOUND: (
+        "The device does not find this network. Check that the router is switched on. If you typed the name,"
+        " check that it is exactly the router's.",
+        "network",
+    ),
+    wifi.NO_ADDRESS: (
+        "The network accepted the passphrase but gave the device no address. Restart the router, then try again.",
+        "network",
+    ),
+    wifi.SECURITY: (
+        "The device cannot use this network: its kind of security is too old, too new for this device, or needs a user"
+        " account. Choose another network, or switch the router to WPA2 (or WPA2 and WPA3 together).",
+        "network",
+    ),
+    wifi.WEAK: (
+        "The signal of this network is too weak here. Move the device closer to the router, then try again.",
+        "network",
+    ),
+    "storage": (
+        "The device is connected, but it could not save the network: it will ask again after a restart. Try again.",
+        "network",
+    ),
+    "name": ("Type the name of the network, at most 32 characters.", "name"),
+    "passphrase length": (
+        "A Wi-Fi passphrase has 8 to 63 characters; an open network has none. Compare it with the router.",
+        "passphrase",
+    ),
+    "passphrase character": (
+        "A Wi-Fi passphrase has only unaccented letters, digits, spaces and the symbols of an English keyboard.",
+        "passphrase",
+    ),
+    "busy": ("The device is trying another network. Wait until it is done, then choose again.", ""),
+    "nothing": ("Choose a network first.", "network"),
+}
+_GUEST = (
+    "If it stays so for some minutes, the network may ask for a sign-in on a page of its own, as hotels do. The device"
+    " cannot do that: choose another network."
+)
+
+
+def refusal(reason: str) -> "Found":
+    """Return the sentence for a WifiError's reason or the result of a try."""
+    text, name = _REFUSALS.get(reason, (_OTHER_FAULT, "network"))
+    return Found(text, name)
+
+
+def is_trying(status: "dict[str, Any]") -> bool:
+    """Return whether a try of the owner's choice runs; `status`: of device/agent/wifi.py."""
+    attempt = status["attempt"]
+    return attempt is not None and attempt["result"] == wifi.JOINING
+
+
+def network(
+    info: "dict[str, Any]",
+    found: "dict[str, Any]",
+    networks: "Sequence[Any]",
+    own_name: str,
+    problem: "Problem" = NO_PROBLEM,
+    name: str = "",
+) -> "tuple[str, ...]":
+    """Return the page. `own_name`: of the unit; `name`: what was typed as a name in the refused form, and stays so."""
+    status = found["network"]
+    attempt = status["attempt"]
+    body: "list[str]" = []
+    if is_trying(status):
+        return owner_page("Wi-Fi", "/network", info, found, _trying(attempt["network"], own_name))
+    chosen = ""
+    is_failed = attempt is not None and attempt["result"] != wifi.JOINED
+    if attempt is not None:
+        chosen = attempt["network"]
+    if is_failed and not problem.text:
+        said = refusal(attempt["result"])
+        problem = problem.__class__(said.text, said.field)
+    if status["state"] == wifi.JOINED:
+        body += _joined(status, found, own_name)
+    elif status["network"]:
+        body.append(section("Connection", facts((("Network", status["network"]), ("Now", _lost(status))))))
+    if is_failed and attempt["result"] not in (wifi.PASSPHRASE, wifi.SECURITY):
+        body.append(section("", _button("again", "Try again: " + attempt["network"])))
+    heading = "Choose another network" if status["state"] == wifi.JOINED else "Choose your network"
+    body.append(section(heading, _form(networks, chosen, problem, name)))
+    return owner_page("Wi-Fi", "/network", info, found, body, problem)
+
+
+def _trying(network_name: str, own_name: str) -> str:
+    text = notice("Connecting to {}. This takes up to half a minute.".format(network_name), False)
+    return text + paragraphs(
+        (
+            "This page loads itself again. If it does not, check that your phone is still connected to {}, then load"
+            " the page again.".format(own_name),
+        )
+    )
+
+
+def _joined(status: "dict[str, Any]", found: "dict[str, Any]", own_name: str) -> "list[str]":
+    is_reached = found.get("last_contact") is not None
+    signal = status["signal_dbm"]
+    rows = (
+        ("Network", status["network"]),
+        ("Signal", "not known" if signal is None else _strength(signal)),
+        ("Manufacturer's server", "reached" if is_reached else "not reached yet"),
+    )
+    text = notice("The device is connected to {}.".format(status["network"]), False)
+    more = "" if is_reached else paragraphs((_GUEST,))
+    parts = [text, section("Connection", facts(rows) + more)]
+    if status["access_point"]:
+        way = "https://" + own_name + ".local/"
+        lines = (
+            "Connect your phone to {} again. The network {} of the device closes by itself within a minute.".format(
+                status["network"], own_name
+            ),
+        )
+        link = '<p>Then you find the device at <a href="{0}">{0}</a>. Keep it as a bookmark.</p>'.format(
+            escape(way)
+        )
+        parts.append(section("You are done", paragraphs(lines) + link + _button("finish", "Finish")))
+    return parts
+
+
+def _lost(status: "dict[str, Any]") -> str:
+    reason = status["lost_for"]
+    if reason == wifi.PASSPHRASE:
+        return "The network no longer accepts the saved passphrase. Choose the network and type the new one."
+    return "Not connected. The device tries again by itself."
+
+
+def _strength(signal_dbm: int) -> str:
+    if signal_dbm >= -60:
+        return "strong"
+    return "good" if signal_dbm >= -75 else "weak"
+
+
+def _form(networks: "Sequence[Any]", chosen: str, problem: "Problem", name: str) -> str:
+    error, marks = field_error("network", problem)
+    is_listed = any([wifi.text_of(one.ssid) == chosen for one in networks])
+    is_other = problem.field == "name" or (chosen and not is_listed)
+    options = [_option(one, not is_other and wifi.text_of(one.ssid) == chosen) for one in networks]
+    options.append(
+        '<option value="{}"{}>Another network: type its name below</option>'.format(
+            OTHER, " selected" if is_other or not networks else ""
+        )
+    )
+    shown = name or (chosen if is_other else "")
+    attributes = 'type="text" autocomplete="off" autocapitalize="none" spellcheck="false" maxlength="32"'
+    if shown:
+        attributes += ' value="' + escape(shown) + '"'
+    return (
+        '<form method="post" action="/network"><input type="hidden" name="action" value="join">'
+        + NORMALISED
+        + '<label for="network">Network</label>'
+        + error
+        + '<select id="network" name="network"'
+        + marks
+        + ">"
+        + "".join(options)
+        + "</select>"
+        + "<details"
+        + (" open" if is_other or not networks else "")
+        + "><summary>My network is not in the list</summary>"
+        + field("name", "Name of the network", attributes, "", problem, False)
+        + "</details>"
+        + field(
+            "passphrase",
+            "Wi-Fi passphrase",
+            'type="password" autocomplete="off" maxlength="64"',
+            "The passphrase of your own Wi-Fi, often printed on the router. Leave it empty for an open network.",
+            problem,
+            False,
+        )
+        + SHOW
+        + '<button type="submit">Connect</button></form>'
+        + _button("scan", "Look for networks again")
+    )
+
+
+def _option(one: "Any", is_chosen: bool) -> str:
+    text = wifi.text_of(one.ssid) + " - " + _strength(one.signal_dbm)
+    is_usable = one.security in wifi.JOINABLE
+    if one.security == wifi.OPEN:
+        text += ", open: others can listen"
+    elif not is_usable:
+        text += ", cannot be used ({})".format(one.security)
+    value = binascii.hexlify(one.ssid).decode() + "/" + one.security
+    marks = "" if is_usable else " disabled"
+    if is_chosen and is_usable:
+        marks += " selected"
+    return '<option value="{}"{}>{}</option>'.format(escape(value), marks, escape(text))
+
+
+def _button(action: str, text: str) -> str:
+    kind = "" if action == "finish" else ' class="quiet"'
+    return (
+        '<form method="post" action="/network"><input type="hidden" name="action" value="{}">'
+        '<button type="submit"{}>{}</button></form>'
+    ).format(action, kind, escape(text))
+
+
+def finished(info: "dict[str, Any]", found: "Wifi") -> "tuple[str, ...]":
+    """Return the last page inside the access point, which closes now."""
+    status = found.status()
+    lines = (
+        "The device's own network {} closes now. Connect your phone to {}.".format(
+            found.name, status["network"]
+        ),
+        "From now on the device looks for security updates by itself. You find it at https://{}.local/.".format(
+            found.name
+        ),
+        "Keep the label and remember the password. If your router's passphrase changes, press the device's button,"
+        " connect to {} again and choose the network again.".format(found.name),
+    )
+    return page("You are done", title(info), section("", paragraphs(lines)), footer())
