@@ -30,7 +30,14 @@ from provisioning.firmware.files import (
     mirror,
     write_if_changed,
 )
-from provisioning.firmware.frozen import ASYNCIO, MICRODOT, FrozenFile, manifest_text, microdot_base
+from provisioning.firmware.frozen import (
+    ASYNCIO,
+    MICRODOT,
+    RADIO_MODULES,
+    FrozenFile,
+    manifest_text,
+    microdot_base,
+)
 from provisioning.firmware.linked import linked
 from provisioning.firmware.rp2_sources import PACKAGE_PINS, Checkouts, rp2_tree
 from provisioning.firmware.sources import (
@@ -83,7 +90,8 @@ class Rp2Board:
 
 
 BOARDS: Final = {
-    board.name: board for board in (Rp2Board("rp2350"), Rp2Board("rp2350w", ("esp32_wifi",), has_radio=True))
+    board.name: board
+    for board in (Rp2Board("rp2350"), Rp2Board("rp2350w", ("rp2_wifi", "wlan"), has_radio=True))
 }
 
 
@@ -143,6 +151,8 @@ class Rp2Firmware:
         ports = {f"{name}.py" for name in (*_PORT_MODULES, *self.board.ports)}
         for path in (self.root / "device").rglob("*.py"):
             parts = path.relative_to(self.root).parts
+            if "/".join(parts) in RADIO_MODULES and not self.board.has_radio:
+                continue
             is_port = parts[1] == "ports"
             if (is_port and parts[2] in ports) or (not is_port and parts[1] != "boards"):
                 yield FrozenFile(self.root, "/".join(parts), level)

@@ -3,8 +3,8 @@
 Rules:
 1. A product's build starts only on a chip whose OTP has secure boot on and debug off (otp.json).
 2. The network is the board's: `start_network(mount)` returns an interface of MicroPython's module `network` that is
-   on, or `radio` is a ports.rp2_wifi.Rp2Wifi, over which the owner chooses the network. boards/rp2350 has neither, so
-   its unit runs without a network until you add one.
+   on, or `radio` is a ports.rp2_wifi.Rp2Wifi, over which the owner chooses the network (boards/rp2350w).
+   boards/rp2350 has neither, so its unit runs without a network until you add one.
 """
 
 import asyncio

@@ -4,10 +4,10 @@ import machine
 
 from device.boards.rp2350 import unit
 from device.boards.rp2350w import board
-from device.ports import esp32_wifi
+from device.ports import rp2_wifi
 
 if __name__ == "__main__":
     try:
-        unit.run(board, esp32_wifi.start)
+        unit.run(board, radio=rp2_wifi.Rp2Wifi())
     finally:
         machine.reset()  # never the prompt
