@@ -64,6 +64,10 @@ WITHHELD_S = (
     72 * 3600
 )  # powered-on time behind the tracker's newest numbers until the unit reports that they are withheld
 
+# Rollouts (device/update/rollout.py); WITHHELD_S also bounds how long a rollout holds a release back
+ROLLOUT_KEY_BYTES = 16
+ROLLOUT_SHARES = 10_000  # a share of the fleet is a number of these parts
+
 # Multicast DNS (device/net/mdns.py)
 MDNS_GROUP = "224.0.0.251"
 MDNS_PORT = 5353

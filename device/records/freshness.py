@@ -7,19 +7,24 @@ Rules (docs/design.md, Update):
 3. Its time is never accepted earlier than the build time in the anchors or the stored floor.
 4. The newest sequence numbers in the record are notices, not floors. update/withheld.py compares them with the numbers
    that the unit has.
-5. A member that this release does not know is ignored. A record without member 6 names no key set.
+5. A member that this release does not know is ignored. A record without member 6 names no key set, one without member
+   7 no rollout (update/rollout.py).
 """
 
 from collections import namedtuple
 
 from device.codec.cbor import decode, encode
 from device.errors import CodecError, FreshnessError
-from device.limits import NONCE_BYTES, NONCE_LIFE_S, RECORD_BYTES
+from device.limits import NONCE_BYTES, NONCE_LIFE_S, RECORD_BYTES, ROLLOUT_KEY_BYTES, ROLLOUT_SHARES
 
 TYP = "application/vnd.firstboot.freshness+cbor"
 
-# `newest_keyset`: None if the record names no key set.
-Freshness = namedtuple("Freshness", ("time_s", "newest_manifest", "newest_support", "newest_keyset"))
+# `newest_keyset`: None if the record names no key set; `rollout`: a Rollout, None without one.
+Freshness = namedtuple(
+    "Freshness", ("time_s", "newest_manifest", "newest_support", "newest_keyset", "rollout")
+)
+# `sequence`: the release that is rolled out; `key`: 16 bytes; `share`: of ROLLOUT_SHARES units that may install it.
+Rollout = namedtuple("Rollout", ("sequence", "key", "share"))
 Challenge = namedtuple("Challenge", ("nonce", "class_id", "drawn_ms"))
 
 
@@ -53,11 +58,14 @@ def encode_payload(
     newest_manifest: int,
     newest_support: int,
     newest_keyset: int = 0,
+    rollout: "Rollout | None" = None,
 ) -> bytes:
-    """Return the payload that the tracker signs. Firmware 0.1 accepts it only without a key set's number."""
-    fields = {1: class_id, 2: nonce, 3: time_s, 4: newest_manifest, 5: newest_support}
+    """Return the payload that the tracker signs. Firmware 0.1 accepts it only without key set and rollout."""
+    fields: "dict[int, object]" = {1: class_id, 2: nonce, 3: time_s, 4: newest_manifest, 5: newest_support}
     if newest_keyset:
         fields[6] = newest_keyset
+    if rollout is not None:
+        fields[7] = list(rollout)
     return encode(fields)
 
 
@@ -77,6 +85,18 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 53
 
 
+def _rollout(value: object) -> "Rollout | None":
+    if value is None:
+        return None
+    if not isinstance(value, list) or len(value) != 3 or not isinstance(value[1], bytes):
+        raise FreshnessError(reason="structure")
+    if not _is_count(value[0]) or len(value[1]) != ROLLOUT_KEY_BYTES:
+        raise FreshnessError(reason="structure")
+    if not _is_count(value[2]) or value[2] > ROLLOUT_SHARES:
+        raise FreshnessError(reason="structure")
+    return Rollout(value[0], value[1], value[2])
+
+
 def accept(payload: bytes, asked: "Challenge | None", age_ms: int, floor_s: int) -> "Freshness":
     """Check a verified record's payload against the outstanding challenge.
 
@@ -90,10 +110,11 @@ def accept(payload: bytes, asked: "Challenge | None", age_ms: int, floor_s: int)
     fields = _fields(payload, RECORD_BYTES)
     if not all(_is_count(fields.get(key)) for key in (3, 4, 5)) or not _is_count(fields.get(6, 0)):
         raise FreshnessError(reason="structure")
+    rollout = _rollout(fields.get(7))
     if fields.get(2) != asked.nonce:
         raise FreshnessError(reason="nonce")
     if fields.get(1) != asked.class_id:
         raise FreshnessError(reason="class")
     if fields[3] < floor_s:
         raise FreshnessError(reason="time before the floor")
-    return Freshness(fields[3], fields[4], fields[5], fields.get(6))
+    return Freshness(fields[3], fields[4], fields[5], fields.get(6), rollout)

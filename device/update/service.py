@@ -26,7 +26,7 @@ from device.errors import (
 from device.records import support
 from device.suit import report
 from device.trust.verify import Circumstances, authenticate, examine, require_newer
-from device.update import trial_state, withheld
+from device.update import rollout, trial_state, withheld
 from device.update.installer import Installer
 
 TYPE_CHECKING = const(0)
@@ -150,16 +150,28 @@ class UpdateService:
         if manifest is None:
             self._settled[source.name] = (digest, None, self._arrived)
         elif self.releases.pending.is_waiting(manifest):
-            # It is stored; the agent stages it again after a pause, or at once if the owner asks (UP-04, UP-07).
-            if self.consent.is_asked(manifest):
-                self.releases.pending.retry()
-                self.is_restart_wanted = True
-            else:
-                self.consent.offer(manifest)
+            self._retry_or_offer(manifest)
+        elif not self.consent.is_asked(manifest) and self._is_held(manifest):
+            self._arrived = 0  # the time that it waits counts as behind (update/rollout.py)
         elif self.consent.allows(manifest):  # verified before it is offered (UP-06)
             self.state = DOWNLOADING
             await self._install(manifest, source)
             self.is_restart_wanted = True
+
+    def _retry_or_offer(self, manifest: "VerifiedManifest") -> None:
+        """A stored release is staged again by the agent after a pause, or at once if the owner asks (UP-04, UP-07)."""
+        if self.consent.is_asked(manifest):
+            self.releases.pending.retry()
+            self.is_restart_wanted = True
+        else:
+            self.consent.offer(manifest)
+
+    def _is_held(self, manifest: "VerifiedManifest") -> bool:
+        trusted = self.trusted
+        found: bool = rollout.holds(
+            trusted.fresh, manifest.sequence_number, self.profile.device_id, trusted.withheld
+        )
+        return found
 
     async def _install(self, manifest: "VerifiedManifest", source: "Source") -> None:
         try:

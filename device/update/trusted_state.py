@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from device.interfaces import Entropy, Source
     from device.records.contact import Contact
+    from device.records.freshness import Freshness
     from device.records.store import Store
     from device.records.timekeeper import TimeKeeper
     from device.trust.anchors import Anchors
@@ -61,6 +62,7 @@ class TrustedState:
         self._floors = Floors(store)
         self.contact = contact_record(store, self._floors)
         self.last_contact: "tuple[str, int] | None" = None  # name of the source, unix s
+        self.fresh: "Freshness | None" = None  # the last accepted freshness record
 
     def start(self) -> "list[FirstbootError]":
         """Bring the floors up to the stored records. Returns an error for each record that is lost.
@@ -127,6 +129,7 @@ class TrustedState:
         self.anchors = keyset.apply(self.anchors, found)
         self.time.set_floor(floor_s)
         self.withheld.forget()
+        self.fresh = None
         self._save_floors()
         return True
 
@@ -163,6 +166,7 @@ class TrustedState:
             self._save_floor(fresh.time_s)
         self.staleness.heard()
         self.withheld.hear(fresh)
+        self.fresh = fresh
         self.last_contact = (source.name, fresh.time_s)
         return was_unknown
 

@@ -70,12 +70,17 @@ class Newest:
 
     A unit that does not receive what is named here reports it as withheld. So note a number only after it was published
     to every source. `keyset` 0 leaves the key set out: firmware 0.1 refuses a freshness record that names one, so set
-    it when all units have a later version.
+    it when all units have a later version. The same holds for `rollout`.
     """
 
     manifest: int = 0
     support: int = 0
     keyset: int = 0
+    rollout: freshness.Rollout | None = None
+
+    def rolled_out(self) -> freshness.Rollout | None:
+        """Return the rollout that the tracker signs, None without one."""
+        return self.rollout
 
     def current(self) -> tuple[int, int, int]:
         """Return the numbers of manifest, support record and key set, as the tracker signs them."""
@@ -147,7 +152,9 @@ class Tracker:
         if newest is None:
             raise FreshnessError(reason="class")
         numbers = newest.current()
-        payload = freshness.encode_payload(asked.class_id, asked.nonce, self.now(), *numbers)
+        payload = freshness.encode_payload(
+            asked.class_id, asked.nonce, self.now(), *numbers, newest.rolled_out()
+        )
         with self._lock:  # a token makes one signature at a time
             try:
                 return sign_record(payload, freshness.TYP, self._signer)

@@ -64,7 +64,7 @@ def run(
             )
         except FleetError as error:
             raise InputError(str(error)) from None
-    document = {"outcome": found.outcome.document(), "cost": found.cost()}
+    document = {"outcome": found.outcome.document(), "rollout": found.rollout, "cost": found.cost()}
     print_report(_lines(document), document, is_json)
 
 
@@ -83,6 +83,8 @@ def compare_command(
     """
     warnings.simplefilter("ignore", RuntimeWarning)  # tasks of a unit without power are never awaited
     scenario = _read(scenario_file)
+    if scenario.rollout is not None:
+        raise InputError("a rollout depends on all units: compare a scenario without [rollout]")
     base = bases.make()
     numbers = range(min(units, scenario.units))
     with Shard(scenario, base, numbers).opened() as shard:
@@ -145,6 +147,8 @@ def _lines(document: dict[str, Any]) -> list[str]:
     lines += [
         f"{one['units']} units met error {one['error']} ({one['name']})" for one in found["units_by_error"]
     ]
+    if document["rollout"] is not None:
+        lines += _rollout_lines(document["rollout"])
     lines.append(
         f"{found['units_without_report']} units never reported, {found['units_stale']} are stale, "
         f"{found['units_with_error']} reported an error last"
@@ -156,6 +160,15 @@ def _lines(document: dict[str, Any]) -> list[str]:
     )
     lines.append(f"log: SHA-256 {found['log_sha256']}")
     return lines
+
+
+def _rollout_lines(found: dict[str, Any]) -> list[str]:
+    return [
+        f"rollout of release {found['release']}: after {one['time_s']} s {one['state']} in stage {one['stage']}, "
+        f"{one['share']:.2%} of the fleet, {one['confirmed']} confirmed, {one['failed']} failed"
+        + (f" ({one['reason']})" if one["reason"] else "")
+        for one in found["changes"]
+    ]
 
 
 def _after(seconds: float | None) -> str:

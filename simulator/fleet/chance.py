@@ -18,6 +18,11 @@ def number(*name: object) -> float:
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big") / _WHOLE
 
 
+def key(*name: object) -> bytes:
+    """Return 16 bytes that follow from `name`."""
+    return blake2b("/".join(str(part) for part in name).encode(), digest_size=16).digest()
+
+
 def happens(share: float, *name: object) -> bool:
     """Return whether something with probability `share` happens."""
     return share > 0 and number(*name) < share

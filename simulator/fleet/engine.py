@@ -1,7 +1,7 @@
 """Run a scenario: shards in processes, one window of time after the other, one log.
 
-A unit's life depends on its own chance and on what the maker published, never on another unit. So the log is the same
-for any number of processes.
+A unit's life depends on its own chance and on what the maker published, never on another unit. Only a rollout depends
+on all units: it is decided between two windows. So the log is the same for any number of processes.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from heapq import merge
 from pathlib import Path
 from typing import Any, Final
 
+from device.records.freshness import Rollout as Record
 from simulator.fleet import base as bases
 from simulator.fleet.outcome import Outcome
 from simulator.fleet.plan import Event
 from simulator.fleet.scenario import Scenario
 from simulator.fleet.shard_process import ShardProcess, started
+from simulator.fleet.staged import StagedRollout
 
 WINDOW_S: Final = 900
 MIB: Final = 1 << 20
@@ -29,6 +31,7 @@ class Run:
 
     scenario: Scenario
     outcome: Outcome
+    rollout: dict[str, Any] | None
     workers: int
     wall_s: float
     cpu_s: float
@@ -62,24 +65,25 @@ def run(
     """
     base = bases.make(folder)
     workers = min(workers, scenario.units)
-    outcome = Outcome(scenario)
+    outcome, rollout = Outcome(scenario), StagedRollout(scenario, base)
     began_s = time.monotonic()
     with started(scenario, base, workers, is_remembered=is_remembered) as shards:
         end_s = 0
         while end_s < scenario.end_s:
             end_s = min(end_s + WINDOW_S, scenario.end_s)
-            events = _window(shards, end_s)
+            events = _window(shards, end_s, rollout.record)
             outcome.add(events)
+            rollout.take(events, end_s)
             on_events(events)
             on_window(end_s)
         wall_s = time.monotonic() - began_s
         cpu_s = sum(shard.cost.cpu_s for shard in shards)
         memory = sum(shard.cost.memory_bytes for shard in shards)
-    return Run(scenario, outcome, workers, wall_s, cpu_s, memory)
+    return Run(scenario, outcome, rollout.document(scenario.end_s), workers, wall_s, cpu_s, memory)
 
 
-def _window(shards: list[ShardProcess], end_s: float) -> list[Event]:
+def _window(shards: list[ShardProcess], end_s: float, rollout: Record | None) -> list[Event]:
     """Let all shards run to `end_s`; return their events in the order of the log."""
     for shard in shards:
-        shard.ask(end_s)
+        shard.ask(end_s, rollout)
     return list(merge(*[shard.answer() for shard in shards]))

@@ -25,6 +25,7 @@ from simulator.fleet.base import LAYOUT, Base, own_records, shared_records
 from simulator.fleet.network import Path, UnitNetwork
 from simulator.fleet.plan import Event, UnitPlan
 from simulator.fleet.scenario import Scenario
+from simulator.fleet.servers import newest_of
 from simulator.fleet.shard import make_maker
 from simulator.fleet.unit import HARDWARE_ID, WATCHDOG_S, Facts, arm, offered
 from simulator.ports.clock import SimEntropy
@@ -71,7 +72,7 @@ class FullUnit(Machine):
         self._facts = Facts(self._plan, lambda: self._timing.now, self.events.append)
         self.console = SimpleNamespace(say=self._facts.note)  # type: ignore[assignment]
         tracker = signer or base.bench.ring.signer("tracker")
-        self._maker = make_maker(scenario, base, self._timing, tracker)
+        self._maker = make_maker(scenario, base, self._timing, tracker, newest_of(base.class_id))
         self._path = Path(scenario, number, self._plan.region)
         self._starts = 0
 

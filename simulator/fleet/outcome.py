@@ -6,15 +6,33 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from device.errors import FirstbootError
 from simulator.fleet.plan import Event
 from simulator.fleet.scenario import Scenario
 
-_REPORT: Final = re.compile(r"report: release (\d+), error (\d+)( restarts)? \[(.*)\]")
+_REPORT: Final = re.compile(r"report: release (\d+), error (\d+)( restarts)? about (\w+) \[(.*)\]")
 _STALE: Final = "-6=True"
 SHARES: Final = (0.5, 0.95)
+
+
+class ReportLine(NamedTuple):
+    """A report as the log has it. `about`: the first 8 digits of the manifest's digest, "nothing" without one."""
+
+    release: int
+    error: int
+    is_restarting: bool
+    about: str
+    is_stale: bool
+
+
+def read_report(text: str) -> ReportLine:
+    """Return the report in the text of an event. Raises ValueError."""
+    found = _REPORT.fullmatch(text)
+    if found is None:
+        raise ValueError(f"not a report: {text}")
+    return ReportLine(int(found[1]), int(found[2]), bool(found[3]), found[4], _STALE in found[5])
 
 
 class Outcome:
@@ -50,22 +68,20 @@ class Outcome:
                 self.power_cuts += 1
 
     def _add_report(self, event: Event) -> None:
-        found = _REPORT.fullmatch(event.text)
-        if found is None:
-            raise ValueError(f"not a report: {event.text}")
-        release, error, unit = int(found[1]), int(found[2]), event.unit
+        found = read_report(event.text)
+        release, error, unit = found.release, found.error, event.unit
         self.reports += 1
         if release != self._release[unit]:
             self._release[unit] = release
             self._times.setdefault(release, []).append(event.time_us)
         self._error[unit] = error
-        if found[3]:
+        if found.is_restarting:
             newest = self._newest(event.time_us)
             self._began.setdefault(newest, set()).add(unit)
         if error and (unit, error) not in self._seen:
             self._seen.add((unit, error))
             self._reasons[error] += 1
-        (self._stale.add if _STALE in found[4] else self._stale.discard)(unit)
+        (self._stale.add if found.is_stale else self._stale.discard)(unit)
 
     def _newest(self, time_us: int) -> int:
         return max(

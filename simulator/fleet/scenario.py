@@ -94,6 +94,17 @@ _SECTIONS: Final[Mapping[str, Fields | Entries]] = {
     "release": Entries(
         Fields({"number": Number(*RELEASES), "at_s": _TIME, "hangs": _SHARE}), 0, 4, is_optional=True
     ),
+    "rollout": Fields(
+        {
+            "release": Number(*RELEASES),
+            "failed": Amount(0, 1, 0.01),
+            "silent": Amount(0, 1, 0.05),
+            "silence_s": Number(60, 30 * DAY_S, 6 * 3600),
+            "least": Number(1, MAX_UNITS, 5),
+        },
+        is_optional=True,
+    ),
+    "stage": Entries(Fields({"share": Amount(0.0001, 1), "least_s": _TIME}), 0, 20, is_optional=True),
     "outage": Entries(
         Fields({"region": _ANY_REGION, "from_s": _TIME, "to_s": _TIME}), 0, 1000, is_optional=True
     ),
@@ -145,6 +156,18 @@ class Published:
 
 
 @dataclass(frozen=True)
+class Staged:
+    """The rollout of a release: the limits at which it pauses, and its stages (share, least time)."""
+
+    release: int
+    failed: float
+    silent: float
+    silence_s: int
+    least: int
+    stages: tuple[tuple[float, int], ...]
+
+
+@dataclass(frozen=True)
 class Span:
     """An outage or an attack that a region meets from `from_s` to `to_s`, that moment not included.
 
@@ -178,6 +201,7 @@ class Scenario:
     releases: tuple[Published, ...] = ()
     outages: tuple[Span, ...] = ()
     attacks: tuple[Span, ...] = ()
+    rollout: Staged | None = None
 
     @property
     def end_s(self) -> int:
@@ -215,7 +239,15 @@ def parse(text: str) -> Scenario:
         releases=tuple(sorted((Published(**one) for one in found["release"]), key=lambda one: one.at_s)),
         outages=tuple(Span(**one) for one in found["outage"]),
         attacks=tuple(Span(**one) for one in found["hostile"]),
+        rollout=_staged(found),
     )
+
+
+def _staged(found: Mapping[str, Any]) -> Staged | None:
+    if found["rollout"] is None:
+        return None
+    stages = tuple((one["share"], one["least_s"]) for one in found["stage"])
+    return Staged(**found["rollout"], stages=stages)
 
 
 def _contradictions(found: Mapping[str, Any]) -> list[str]:
@@ -232,7 +264,20 @@ def _contradictions(found: Mapping[str, Any]) -> list[str]:
                 problems.append(f"[{kind} no. {number}] to_s must be after from_s")
             if span["region"] and span["region"] not in names:
                 problems.append(f"[{kind} no. {number}] region is not one of the regions")
+    problems += _rollout_contradictions(found)
     numbers = [one["number"] for one in sorted(found["release"], key=lambda one: one["at_s"])]
     if numbers != sorted(set(numbers)):
         problems.append("[[release]] a later release must have a higher number")
+    return problems
+
+
+def _rollout_contradictions(found: Mapping[str, Any]) -> list[str]:
+    if found["rollout"] is None:
+        return ["[[stage]] belongs to a [rollout]"] if found["stage"] else []
+    problems = []
+    if found["rollout"]["release"] not in [one["number"] for one in found["release"]]:
+        problems.append("[rollout] release is not one of the releases")
+    shares = [one["share"] for one in found["stage"]]
+    if not shares or shares[-1] != 1 or shares != sorted(set(shares)):
+        problems.append("[[stage]] each share must be larger than the one before, and the last must be 1")
     return problems

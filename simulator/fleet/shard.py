@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
+from device.records.freshness import Rollout
 from provisioning.keys.signer import Signer
-from provisioning.servers.tracker import Tracker
+from provisioning.servers.tracker import Newest, Tracker
 from simulator.fleet import unit as units
 from simulator.fleet.base import Base, shared_records
 from simulator.fleet.kernel import Kernel, in_place_of_asyncio
@@ -18,9 +19,11 @@ from simulator.fleet.silence import few_ticks
 from simulator.fleet.unit import FleetUnit
 
 
-def make_maker(scenario: Scenario, base: Base, clock: Clock, signer: Signer) -> Maker:
-    """Return the maker's servers on one clock."""
-    tracker = Tracker(signer, newest_of(base.class_id), now=lambda: base.epoch_s + int(clock.now))
+def make_maker(
+    scenario: Scenario, base: Base, clock: Clock, signer: Signer, newest: dict[bytes, Newest]
+) -> Maker:
+    """Return the maker's servers on one clock. `newest`: the numbers that its tracker signs."""
+    tracker = Tracker(signer, newest, now=lambda: base.epoch_s + int(clock.now))
     return Maker(scenario, base.class_id, tracker, base.objects, clock)
 
 
@@ -39,8 +42,9 @@ class Shard:
         signer: Signer = self._tracker_key if is_remembered else self._tracker_key.real
         self._events: list[Event] = []
         self._base = base
+        self._newest = newest_of(base.class_id)
         records = shared_records(base, scenario)
-        maker = make_maker(scenario, base, self.kernel, signer)
+        maker = make_maker(scenario, base, self.kernel, signer, self._newest)
         self.units = [
             FleetUnit(self.kernel, maker, base, records, UnitPlan(scenario, number), self._events.append)
             for number in numbers
@@ -57,8 +61,9 @@ class Shard:
                 stack.enter_context(few_ticks(self.kernel))
             yield self
 
-    def run_until(self, end_s: float) -> list[Event]:
-        """Run to the true time `end_s`. Call it inside `opened`."""
+    def run_until(self, end_s: float, rollout: Rollout | None = None) -> list[Event]:
+        """Run to the true time `end_s`; until then the tracker signs `rollout`. Call it inside `opened`."""
+        self._newest[self._base.class_id].rollout = rollout
         self.kernel.run_until(end_s)
         found = sorted(self._events)
         self._events.clear()

@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkProcess
 from pathlib import Path
 
+from device.records.freshness import Rollout
 from simulator.fleet.base import Base
 from simulator.fleet.errors import FleetError
 from simulator.fleet.plan import Event
@@ -50,7 +51,7 @@ def serve(
         with Shard(scenario, base, numbers, is_remembered=is_remembered).opened() as shard:
             gc.freeze()  # units live to the end; looking for garbage in them costs a fifth of the run
             while True:
-                events = shard.run_until(pipe.recv())
+                events = shard.run_until(*pipe.recv())
                 cost = Cost(time.process_time() - began_s, max(0, resident_bytes() - before))
                 pipe.send(([tuple(event) for event in events], cost))
     except EOFError:
@@ -66,10 +67,10 @@ class ShardProcess:
         self._pipe = pipe
         self.cost = Cost(0.0, 0)
 
-    def ask(self, end_s: float) -> None:
-        """Let the shard run to the true time `end_s`. Raises FleetError if its process has ended."""
+    def ask(self, end_s: float, rollout: Rollout | None) -> None:
+        """Let the shard run to the true time `end_s` with this rollout. Raises FleetError if its process has ended."""
         try:
-            self._pipe.send(end_s)
+            self._pipe.send((end_s, rollout))
         except OSError as error:
             raise FleetError(f"a process of the fleet ended: {error}") from None
 

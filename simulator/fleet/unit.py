@@ -116,7 +116,10 @@ class Facts:
         found = report.decode(data)
         extra = ",".join(f"{key}={found.extensions[key]!r}" for key in sorted(found.extensions, reverse=True))
         restart = " restarts" if found.is_restarting else ""
-        self.note(f"report: release {found.sequence}, error {found.error_code}{restart} [{extra}]")
+        about = found.reference.digest.hex()[:8] or "nothing"
+        self.note(
+            f"report: release {found.sequence}, error {found.error_code}{restart} about {about} [{extra}]"
+        )
 
     def installs(self, release: int) -> SlotCut | None:
         """Return the power cut of an install that begins now; each release has one at most."""

@@ -7,6 +7,7 @@ from device.records import freshness
 
 CLASS = bytes(range(16))
 NONCE = b"n" * 16
+KEY = b"k" * 16
 ASKED = freshness.challenge(NONCE, CLASS, 0)
 GOOD = freshness.encode_payload(CLASS, NONCE, 1_800_000_000, 3, 1)
 
@@ -20,7 +21,7 @@ def refusal(payload, asked=ASKED, age_ms=10, floor_s=1_700_000_000):
 
 
 def test_a_record_for_our_nonce_gives_time_and_the_newest_numbers():
-    assert freshness.accept(GOOD, ASKED, 10, 1_700_000_000) == (1_800_000_000, 3, 1, None)
+    assert freshness.accept(GOOD, ASKED, 10, 1_700_000_000) == (1_800_000_000, 3, 1, None, None)
 
 
 def test_a_record_may_name_the_newest_key_set_and_need_not():
@@ -31,9 +32,15 @@ def test_a_record_may_name_the_newest_key_set_and_need_not():
     assert freshness.accept(without, ASKED, 10, 0).newest_keyset is None
 
 
+def test_a_record_may_name_a_rollout():
+    rollout = freshness.Rollout(3, KEY, 10_000)
+    named = freshness.encode_payload(CLASS, NONCE, 1_800_000_000, 3, 1, 0, rollout)
+    assert freshness.accept(named, ASKED, 10, 0) == (1_800_000_000, 3, 1, None, rollout)
+
+
 def test_a_member_of_a_later_version_is_ignored():
-    later = encode({1: CLASS, 2: NONCE, 3: 1_800_000_000, 4: 3, 5: 1, 6: 5, 7: b"later"})
-    assert freshness.accept(later, ASKED, 10, 0) == (1_800_000_000, 3, 1, 5)
+    later = encode({1: CLASS, 2: NONCE, 3: 1_800_000_000, 4: 3, 5: 1, 6: 5, 8: b"later"})
+    assert freshness.accept(later, ASKED, 10, 0) == (1_800_000_000, 3, 1, 5, None)
 
 
 def test_the_request_comes_back_as_it_was_asked():
@@ -56,6 +63,13 @@ def test_each_wrong_record_is_refused_by_name():
         (encode({1: CLASS, 2: NONCE, 3: 1_800_000_000, 4: 3, 5: 1, 6: True}), "structure"),
         (encode({1: CLASS, 2: NONCE, 3: 1_800_000_000, 4: 3, 5: 1, 6: (1 << 64) - 1}), "structure"),
         (encode({1: CLASS, 2: NONCE, 3: 1_800_000_000, 4: (1 << 64) - 1, 5: 1}), "structure"),
+        (encode({1: CLASS, 2: NONCE, 3: 1_800_000_000, 4: 3, 5: 1, 7: 3}), "structure"),
+        (encode({1: CLASS, 2: NONCE, 3: 1_800_000_000, 4: 3, 5: 1, 7: [3, KEY]}), "structure"),
+        (encode({1: CLASS, 2: NONCE, 3: 1_800_000_000, 4: 3, 5: 1, 7: [-1, KEY, 9]}), "structure"),
+        (encode({1: CLASS, 2: NONCE, 3: 1_800_000_000, 4: 3, 5: 1, 7: [3, "k" * 16, 9]}), "structure"),
+        (encode({1: CLASS, 2: NONCE, 3: 1_800_000_000, 4: 3, 5: 1, 7: [3, KEY[:15], 9]}), "structure"),
+        (encode({1: CLASS, 2: NONCE, 3: 1_800_000_000, 4: 3, 5: 1, 7: [3, KEY, True]}), "structure"),
+        (encode({1: CLASS, 2: NONCE, 3: 1_800_000_000, 4: 3, 5: 1, 7: [3, KEY, 10_001]}), "structure"),
         (encode([]), "structure"),
         (GOOD + b"\x00", "encoding"),
         (bytes(5000), "size"),
@@ -88,7 +102,7 @@ def test_an_answer_in_the_same_tick_is_in_time():
 def test_a_number_has_at_most_53_bits():
     last = (1 << 53) - 1
     good = freshness.encode_payload(CLASS, NONCE, last, last, last, last)
-    assert freshness.accept(good, ASKED, 10, 0) == (last, last, last, last)
+    assert freshness.accept(good, ASKED, 10, 0) == (last, last, last, last, None)
     for key in (3, 4, 5, 6):
         fields = {1: CLASS, 2: NONCE, 3: last, 4: last, 5: last, 6: last}
         fields[key] = last + 1
@@ -98,9 +112,9 @@ def test_a_number_has_at_most_53_bits():
 def padded(fields, size):
     """Return an encoded map of `size` bytes with a byte string at 7."""
     wanted = dict(fields)
-    wanted[7] = bytes(size - len(encode(fields)) - 2)
+    wanted[8] = bytes(size - len(encode(fields)) - 2)
     while len(encode(wanted)) > size:
-        wanted[7] = wanted[7][1:]
+        wanted[8] = wanted[8][1:]
     assert len(encode(wanted)) == size
     return encode(wanted)
 

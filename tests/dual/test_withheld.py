@@ -23,7 +23,7 @@ class Unit(PoweredUnit):
 
     def check(self, named=RELEASE, have=HAVE):
         """One exchange with a source. Returns the bits that it adds."""
-        self.withheld.hear(Freshness(0, named[0], named[1], named[2]))
+        self.withheld.hear(Freshness(0, named[0], named[1], named[2], None))
         return self.withheld.compare(have)
 
     def is_zero(self):

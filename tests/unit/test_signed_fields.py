@@ -28,6 +28,7 @@ from provisioning.registry.chains import make_checkpoint
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "reference" / "signed-records.md"
 CLASS = bytes(16)
+ROLLOUT = freshness.Rollout(1, bytes(16), 1)
 ROW = re.compile(r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", re.M)
 READER = re.compile(r"`([\w/]+\.py)::(\w+)`")
 TYP = re.compile(r"application/vnd\.firstboot\.([a-z-]+)\+(?:cbor|json)")
@@ -122,7 +123,9 @@ def _sync_file() -> set[str]:
 
 
 WRITTEN: Mapping[str, Callable[[], set[str]]] = {
-    "Freshness record": lambda: numbers(cbor.decode(freshness.encode_payload(CLASS, bytes(16), 1, 1, 1, 1))),
+    "Freshness record": lambda: numbers(
+        cbor.decode(freshness.encode_payload(CLASS, bytes(16), 1, 1, 1, 1, ROLLOUT))
+    ),
     "Freshness request": lambda: numbers(
         cbor.decode(freshness.encode_request(freshness.challenge(bytes(16), CLASS, 0)))
     ),

@@ -55,6 +55,15 @@ def test_releases_are_in_the_order_of_their_time() -> None:
             '[[hostile]]\nfrom_s = 5\nto_s = 6\ndoes = "steal"',
             "[hostile no. 1] does must be one of withhold, tamper, tamper-chunks, replay, mute",
         ),
+        (
+            "[rollout]\nrelease = 2\n[[stage]]\nshare = 1\nleast_s = 0",
+            "[rollout] release is not one of the releases",
+        ),
+        ("[[stage]]\nshare = 1\nleast_s = 0", "[[stage]] belongs to a [rollout]"),
+        (
+            "[[release]]\nnumber = 2\nat_s = 0\n[rollout]\nrelease = 2\n[[stage]]\nshare = 0.5\nleast_s = 0",
+            "[[stage]] each share must be larger than the one before, and the last must be 1",
+        ),
         ('[[region]]\nname = "a"\nshare = 0.5', "[[region]] the shares of all regions must add up to 1"),
         (
             '[[region]]\nname = "a"\nshare = 0.5\n[[region]]\nname = "a"\nshare = 0.5',
