@@ -30,7 +30,8 @@ from provisioning.keys.signers import open_signers
 from provisioning.product.product import Product, load_product
 from provisioning.release.application_set import build_set
 from provisioning.release.bill import BILL_NAME, bill_of
-from provisioning.release.image import ImageInfo, image_info
+from provisioning.release.formats import boot_image
+from provisioning.release.image import ImageInfo
 from provisioning.release.log import LogEntry, ReleaseLog
 from provisioning.release.numbering import indices, now_text, older_image, report_highest, require_build
 from provisioning.release.release import ENVELOPE_NAME, Release, build_release
@@ -136,7 +137,7 @@ def sign(settings: SignSettings) -> None:
         raise InputError(f"{settings.out} contains a release already. Name a new folder.")
     payload = settings.image.read_bytes()
     signers = _signers(settings)
-    bill = b"" if settings.sbom is None else bill_of(settings.sbom, payload, image_info(payload))
+    bill = b"" if settings.sbom is None else bill_of(settings.sbom, boot_image(payload).raw)
     signed = _sign(settings, load_product(settings.product), payload, signers, bill)
     if bill:
         settings.out.mkdir(parents=True, exist_ok=True)
@@ -148,7 +149,7 @@ def sign(settings: SignSettings) -> None:
 
 def _sign(settings: SignSettings, ids: Product, payload: bytes, signers: list[Signer], bill: bytes) -> Signed:
     """Number, build and log a release while the log is locked (rules 1 to 3)."""
-    info = image_info(payload)
+    info = boot_image(payload).info
     releases = ReleaseLog(settings.log)
     with releases.locked():
         number = settings.sequence

@@ -11,7 +11,8 @@ from provisioning.keys.hss_signer import HssSigner
 from provisioning.keys.signer import Signer
 from provisioning.release.capacities import require_capacity
 from provisioning.release.check import firmware_of
-from provisioning.release.image import ImageInfo, image_info
+from provisioning.release.formats import boot_image
+from provisioning.release.image import ImageInfo
 from provisioning.release.log import LogEntry, ReleaseLog
 from provisioning.release.release import ReleaseError
 
@@ -45,7 +46,7 @@ def older_image(path: Path | None, number: int) -> bytes | None:
     if path is None:
         return None
     data = firmware_of(path)
-    build = image_info(data).version[3]
+    build = boot_image(data).info.version[3]
     if build >= number:
         raise ReleaseError(f"--delta-from {path} is release {build}, which is not older than {number}")
     return data

@@ -198,6 +198,19 @@ def read_image(data: bytes) -> Rp2350Image:
     return info
 
 
+def unsealed(image: bytes) -> bytes:
+    """Return the firmware that was sealed, as the build made it, from an image that `read_image` takes."""
+
+    def read(offset: int, length: int) -> bytes:
+        return image[offset : offset + length]
+
+    first = at = before = first_block(read, len(image))
+    while (found := Block(read, at, len(image))).next != first:
+        before, at = at, found.next
+    link = before + Block(read, before, len(image)).size - 8
+    return image[:link] + _u32(first - before) + image[link + 4 : at]
+
+
 # Partition table --------------------------------------------------------------------------------------------------
 def partition_table(document: Mapping[str, Any], key: Rp2350Key | None = None) -> bytes:
     """Return the block for the first sector of the flash. `document` has picotool's form (partitions.json).
