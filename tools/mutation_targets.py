@@ -89,7 +89,6 @@ PENDING: Final[tuple[str, ...]] = (
     "device/update/appset.py",
     "device/update/patching.py",
     "device/update/delta.py",
-    "device/update/journal.py",
     "device/update/progress.py",
     "device/update/installer.py",
     "device/owner/onboarding.py",
