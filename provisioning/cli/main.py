@@ -24,6 +24,7 @@ GROUP: Final = "firstboot.commands"
 OWN: Final = {
     "advisory": "provisioning.cli.advisory:app",
     "conformance": "provisioning.cli.conformance:app",
+    "failure": "provisioning.cli.failure:app",
     "firmware": "provisioning.cli.firmware:app",
     "keys": "provisioning.cli.keys:app",
     "onboard": "provisioning.cli.onboard:onboard",

@@ -6,6 +6,7 @@ from provisioning.cli.commands import CommandGroup
 from provisioning.cli.statement_archive import dispose, list_command, sign_withdrawals
 from provisioning.cli.statement_evidence import evidence
 from provisioning.cli.statement_issue import issue_command
+from provisioning.cli.statement_scope import scope_command
 from provisioning.cli.statement_verify import verify
 
 HELP = """Issue and keep statements of compliance, and check a unit by its serial number.
@@ -19,6 +20,7 @@ Example: `firstboot statement list --archive archive`
 app = CommandGroup(HELP)
 
 # In the order of use, which is the order of the help.
+app.command("scope")(scope_command)
 app.command()(evidence)
 app.command("issue")(issue_command)
 app.command()(verify)

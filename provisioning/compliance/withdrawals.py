@@ -1,4 +1,4 @@
-"""The signed list of units that were withdrawn or quarantined after they shipped (SC-11, s. 11 and 16 of the Act).
+"""The signed list of shipped units that were withdrawn, quarantined, stopped or recalled later (SC-11, ss. 11, 16).
 
 Rules:
 1. The list names only units that shipped. Its file is in the archive of statements, and the site publishes a copy, so
@@ -26,6 +26,7 @@ from provisioning.compliance.station_record import StationRecordError, read
 from provisioning.file_system import replace_file
 from provisioning.keys.key_id import AnchorKey, key_id
 from provisioning.keys.signer import sign_record
+from provisioning.registry import stops
 from provisioning.registry.models import PASSED, Chain
 
 if TYPE_CHECKING:
@@ -52,21 +53,40 @@ class Withdrawals:
     units: dict[tuple[str, str], str]
 
 
-def state_after_shipping(unit: Unit) -> str | None:
-    """Return why a unit that shipped must not be sold now; None if it may be, or if it never shipped."""
+def state_after_shipping(unit: Unit, of_batch: str | None = None) -> str | None:
+    """Return why a unit that shipped must not be sold now; None if it may be, or if it never shipped.
+
+    `of_batch`: the state of its batch's stop after a confirmed failure.
+    """
     if unit.shipped_s is None:
         return None
     if unit.withdrawn_s is not None:
         return WITHDRAWN
-    return None if unit.status == PASSED else unit.status
+    return of_batch if unit.status == PASSED else unit.status
+
+
+def _stopped_batches(registry: Registry) -> dict[str, str]:
+    """Return the state of each batch with a confirmed compliance failure: recalled counts before stopped (CF-04)."""
+    found: dict[str, str] = {}
+    open_stops = [each for each in stops.stops(registry) if each.is_open and each.state != stops.INVESTIGATED]
+    for batch in registry.batches():
+        states = {
+            each.state
+            for each in open_stops
+            if each.model == batch.model and each.batch in (batch.number, stops.EVERY_BATCH)
+        }
+        if states:
+            found[batch.number] = stops.RECALLED if stops.RECALLED in states else stops.STOPPED
+    return found
 
 
 def sign_list(registry: Registry, archive: Path, today: dt.date) -> tuple[Path, int]:
     """Sign today's list into the archive. Returns its file and the number of units. Raises RegistryError, OSError."""
+    batches = _stopped_batches(registry)
     stopped = [
         {"serial": unit.serial, "device_id": unit.device_id.hex(), "state": state}
         for unit in registry.units()
-        if (state := state_after_shipping(unit)) is not None
+        if (state := state_after_shipping(unit, batches.get(unit.batch))) is not None
     ]
     path = archive / PATTERN.replace("*", registry.registry_id.hex()[:16])
     stopped += _withdrawn_before(path, registry, {each["device_id"] for each in stopped})

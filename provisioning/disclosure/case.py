@@ -17,7 +17,7 @@ from provisioning.disclosure import states
 from provisioning.disclosure.errors import CaseInputError
 from provisioning.disclosure.promise import Promise
 from provisioning.disclosure.states import State, Step
-from provisioning.disclosure.store import Event
+from provisioning.disclosure.store import Event, is_case
 
 # Kinds of events that are not steps of the table of states.
 OPENED: Final = "opened"
@@ -36,11 +36,12 @@ QUEUED: Final = "queued"
 SENDING: Final = "sending"
 SENT: Final = "sent"
 SHOWN: Final = "shown"  # readable with the token, or spoken
+WRITTEN: Final = "written"  # a person posts it
 UNCLEAR: Final = "unclear"  # the connection ended after the message was handed over: accepted or not
 FAILED: Final = "failed"
 BOUNCED: Final = "bounced"
 DELIVERED: Final = (SENT, SHOWN)
-NEEDS_A_PERSON: Final = (UNCLEAR, FAILED, BOUNCED)
+NEEDS_A_PERSON: Final = (UNCLEAR, FAILED, BOUNCED, WRITTEN)
 
 
 @dataclass
@@ -213,8 +214,8 @@ def all_cases(events: Iterable[Event]) -> dict[str, Case]:
     promises = promises_of(listed)
     grouped: dict[str, list[Event]] = {}
     for event in listed:
-        if event.case is not None:
-            grouped.setdefault(event.case, []).append(event)
+        if is_case(event.case):
+            grouped.setdefault(str(event.case), []).append(event)
     return {
         code: fold(sorted(found, key=lambda each: each.version), promises)
         for code, found in sorted(grouped.items())

@@ -12,11 +12,11 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from provisioning.disclosure.case import Case, all_cases
+from provisioning.disclosure.case import DELIVERY, NOTICE, Case, all_cases
 from provisioning.disclosure.errors import CaseError
 from provisioning.disclosure.models import Message, Outgoing
 from provisioning.disclosure.reception import message_digest
-from provisioning.disclosure.store import CaseStore, read_events, stored_chains, stored_checkpoints
+from provisioning.disclosure.store import CaseStore, Event, read_events, stored_chains, stored_checkpoints
 from provisioning.registry.chains import MOST_PROBLEMS, Report, verify_chains
 from provisioning.registry.errors import ChainError
 
@@ -36,10 +36,14 @@ def verify(store: CaseStore, exported: Sequence[str] = (), trusted: Sequence[byt
 def problems(session: Session) -> list[str]:
     """Return every difference, one sentence each."""
     try:
-        cases = all_cases(read_events(session))
+        events = read_events(session)
+        cases = all_cases(events)
     except (CaseError, KeyError, ValueError, TypeError) as error:
         return [f"the events do not make cases: {type(error).__name__}"]
-    return [*_messages(session, cases), *_notices(session, cases)]
+    return [
+        *_messages(session, cases),
+        *_notices(session, sorted(events, key=lambda each: (each.case or "", each.version))),
+    ]
 
 
 def _messages(session: Session, cases: dict[str, Case]) -> Iterator[str]:
@@ -55,13 +59,14 @@ def _messages(session: Session, cases: dict[str, Case]) -> Iterator[str]:
             yield f"a message of case {row.case_code} was changed"
 
 
-def _notices(session: Session, cases: dict[str, Case]) -> Iterator[str]:
-    recorded = {
-        event.facts["message_id"]: (code, event.facts["text_sha256"])
-        for code, case in cases.items()
-        for event in case.events
-        if event.kind == "notice"
-    }
+def _notices(session: Session, events: Sequence[Event]) -> Iterator[str]:
+    recorded: dict[str, tuple[str, str]] = {}
+    statuses: dict[str, str] = {}
+    for event in events:
+        if event.kind == NOTICE:
+            recorded[event.facts["message_id"]] = (str(event.case), event.facts["text_sha256"])
+        if event.kind in (NOTICE, DELIVERY):
+            statuses[event.facts["message_id"]] = event.facts["status"]
     stored = {row.message_id: row for row in session.scalars(select(Outgoing))}
     for message_id, (code, digest) in recorded.items():
         row = stored.get(message_id)
@@ -69,7 +74,7 @@ def _notices(session: Session, cases: dict[str, Case]) -> Iterator[str]:
             yield f"a notice of case {code} is gone"
         elif row.text is not None and hashlib.sha256(row.text.encode()).hexdigest() != digest:
             yield f"a notice of case {code} was changed"
-        elif row.status != "sending" and row.status != cases[code].notices[message_id].status:
+        elif row.status != "sending" and row.status != statuses[message_id]:
             yield f"a notice of case {code} is {row.status} in its table and not in the log"
     for message_id, row in stored.items():
         if message_id not in recorded:

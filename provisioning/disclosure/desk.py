@@ -32,7 +32,7 @@ from provisioning.disclosure.clocks import DUTIES, STAGES, authority_due
 from provisioning.disclosure.errors import CaseConflictError, CaseInputError, StateError, UnknownCaseError
 from provisioning.disclosure.promise import Promise
 from provisioning.disclosure.states import Step
-from provisioning.disclosure.store import CLOCK, CaseStore, read_events, read_store_events
+from provisioning.disclosure.store import CLOCK, CaseStore, is_case, read_events, read_store_events
 from provisioning.product.public_texts import POLICY, POLICY_HINT
 
 NOTIFYING: tuple[Step, ...] = (
@@ -73,6 +73,8 @@ def load_all(store: CaseStore) -> dict[str, Case]:
 
 def case_of(session: Session, code: str) -> Case:
     """Return one case inside a transaction. Raises UnknownCaseError."""
+    if not is_case(code):
+        raise UnknownCaseError(f"there is no case {code}")
     return fold(read_events(session, code), promises_of(read_store_events(session)))
 
 

@@ -23,7 +23,7 @@ from provisioning.disclosure.case import ERASED, QUEUED, SENDING, UNCLEAR, all_c
 from provisioning.disclosure.errors import CaseInputError, StateError
 from provisioning.disclosure.models import Message, Outgoing, Reporter, TakenMail
 from provisioning.disclosure.spool import Spool
-from provisioning.disclosure.store import CaseStore, read_events
+from provisioning.disclosure.store import CaseStore, is_case, read_events
 
 _ON_ITS_WAY = (QUEUED, SENDING, UNCLEAR)
 
@@ -56,7 +56,13 @@ def erase(store: CaseStore, spool: Spool | None, reporter: str, by: str, reason:
 
 
 def _require_ended(session: Session, reporter: str) -> list[str]:
-    """Return the cases of a reporter. Raises StateError if one is open or a notice is on its way."""
+    """Return the cases of a reporter. Raises StateError if one is open or a notice is on its way, and for a party."""
+    party = select(Outgoing).where(Outgoing.reporter == reporter)
+    for notice in session.scalars(party):
+        if not is_case(notice.case_code):
+            raise StateError(
+                f"notices to this party are part of the record of {notice.case_code}, which is kept ten years (s. 12)"
+            )
     found = [
         case
         for case in all_cases(read_events(session)).values()

@@ -25,8 +25,8 @@ class CaseConflictError(CaseError):
     def __init__(self, code: str, have: int, expected: int) -> None:
         self.code, self.have, self.expected = code, have, expected
         super().__init__(
-            f"case {code} was changed by another person: it has version {have}, and you decided on version {expected}."
-            f" Read it again with `firstboot report show {code}`, then decide"
+            f"{code} was changed by another person: it has version {have}, and you decided on version {expected}."
+            " Read it again with `show`, then decide"
         )
 
 

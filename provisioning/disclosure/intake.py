@@ -26,7 +26,7 @@ from provisioning.disclosure.mime import Mail, read_mail
 from provisioning.disclosure.models import Message, Outgoing, Reporter, TakenMail
 from provisioning.disclosure.reception import Incoming
 from provisioning.disclosure.spool import Spool
-from provisioning.disclosure.store import CaseStore
+from provisioning.disclosure.store import CaseStore, is_case
 
 SENDER_MOST: Final = 20
 TOTAL_MOST: Final = 300
@@ -173,7 +173,10 @@ class Intake:
 
     def _reason_to_hold(self, mail: Mail) -> str:
         with self.store.reading() as session:
-            is_answer = _answers_us(session, mail.answers)
+            about = _answered(session, mail.answers)
+            is_answer = about is not None
+            if about is not None and not is_case(about):
+                return f"it answers a notice of {about}"
             if mail.is_automatic and not is_answer:
                 return "a program wrote it"
             if mail.sender is None:
@@ -211,8 +214,9 @@ def _is_taken(session: Session, digest: bytes) -> bool:
     return known is not None or session.get(TakenMail, digest) is not None
 
 
-def _answers_us(session: Session, answers: Sequence[str]) -> bool:
+def _answered(session: Session, answers: Sequence[str]) -> str | None:
+    """Return the number that the answered notice is about; None for a mail that answers none of ours."""
     if not answers:
-        return False
-    query = select(Outgoing.message_id).where(Outgoing.message_id.in_(list(answers)[:50])).limit(1)
-    return session.scalar(query) is not None
+        return None
+    query = select(Outgoing.case_code).where(Outgoing.message_id.in_(list(answers)[:50])).limit(1)
+    return session.scalar(query)

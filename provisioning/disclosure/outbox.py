@@ -10,6 +10,7 @@ Rules:
 4. A server that cannot be reached, or that refuses for now, leaves the notice queued without limit of time. `due` shows
    it. A permanent refusal or a bounce needs a person.
 5. A reporter without an address reads a notice with the token; a person who reported by telephone gets it by telephone.
+   A party of an investigation without an address gets it by post, and a person records that.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from provisioning.disclosure.case import (
     SENT,
     SHOWN,
     UNCLEAR,
+    WRITTEN,
 )
 from provisioning.disclosure.errors import (
     CaseInputError,
@@ -55,12 +57,16 @@ NOTE_CHARS: Final = 200
 
 @dataclass(frozen=True)
 class Notice:
-    """A message to one reporter. `domain`: the right part of its Message-ID, the maker's."""
+    """A message to one reporter, or to a party. `domain`: the right part of its Message-ID, the maker's.
+
+    `party`: the id of the party of an investigation; one without a mail address gets the notice by post.
+    """
 
     purpose: str
     subject: str
     text: str
     domain: str
+    party: str = ""
 
 
 @dataclass
@@ -81,7 +87,8 @@ def queue(store: CaseStore, session: Session, case: str, reporter: str, notice: 
         raise CaseInputError(f"the text of a notice has at most {LONGEST_TEXT} characters")
     person = session.get_one(Reporter, reporter)
     message_id = _message_id(store, session, case, reporter, notice)
-    status = QUEUED if person.address is not None else SHOWN
+    without = WRITTEN if notice.party else SHOWN
+    status = QUEUED if person.address is not None else without
     now = store.now()
     facts = {
         "message_id": message_id,
@@ -90,6 +97,8 @@ def queue(store: CaseStore, session: Session, case: str, reporter: str, notice: 
         "status": status,
         "text_sha256": hashlib.sha256(notice.text.encode()).hexdigest(),
     }
+    if notice.party:
+        facts["party"] = notice.party
     event = store.append(session, NOTICE, facts, case=case)
     session.add(
         Outgoing(
@@ -255,6 +264,8 @@ def decide(store: CaseStore, journal: Journal, message_id: str, *, is_delivered:
         row = session.get(Outgoing, message_id)
         if row is None or row.status not in NEEDS_A_PERSON:
             raise StateError("no notice with this Message-ID needs a decision")
+        if not is_delivered and row.status == WRITTEN:
+            raise StateError("this notice goes by post: record that it was delivered")
         if not is_delivered:
             journal.forget(message_id)
             row.next_try_s = store.now()

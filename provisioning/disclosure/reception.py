@@ -24,7 +24,7 @@ from provisioning.disclosure.case import MESSAGE, OPENED
 from provisioning.disclosure.desk import case_of, promise_in_force
 from provisioning.disclosure.errors import CaseInputError
 from provisioning.disclosure.models import Message, Outgoing, Reporter
-from provisioning.disclosure.store import CaseStore
+from provisioning.disclosure.store import CaseStore, is_case
 from provisioning.mail_address import is_address
 
 MAIL, FORM, HAND = "mail", "form", "hand"
@@ -136,7 +136,8 @@ def _place(session: Session, incoming: Incoming) -> tuple[str, str] | None:
     notice = session.scalar(
         select(Outgoing).where(Outgoing.message_id.in_(list(incoming.answers)[:50])).limit(1)
     )
-    return None if notice is None else (notice.case_code, notice.reporter)
+    # an answer to a notice about a compliance failure is no message of a case
+    return None if notice is None or not is_case(notice.case_code) else (notice.case_code, notice.reporter)
 
 
 def continued(session: Session, code: str) -> str:

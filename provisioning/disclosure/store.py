@@ -15,7 +15,7 @@ import datetime as dt
 import json
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,6 +121,8 @@ class CaseStore(OpenStore):
         `expected`: the version of the case that the person saw; None if no person decided. Raises CaseConflictError,
         CaseClockError.
         """
+        if reserved := set(facts) & set(_ENVELOPE):
+            raise ValueError(f"an event has {', '.join(sorted(reserved))} of its own")
         version = 0 if case is None else 1 + version_of(session, case)
         if expected is not None and expected != version - 1:
             raise CaseConflictError(case or "", version - 1, expected)
@@ -170,13 +172,14 @@ class CaseStore(OpenStore):
             session.flush()
         return chain
 
-    def new_code(self, session: Session) -> str:
-        """Return the number of the next case: SR-YEAR-0001 and so on, by the year in UTC."""
-        start = f"{CODE}-{dt.datetime.fromtimestamp(self.now(), dt.UTC).year}-"
+    def new_code(self, session: Session, kind: str = CODE, taken: Iterable[str] = ()) -> str:
+        """Return the next number of a kind: SR-YEAR-0001 and so on, by the year in UTC. `taken`: numbers not to use."""
+        start = f"{kind}-{dt.datetime.fromtimestamp(self.now(), dt.UTC).year}-"
         found = session.scalars(
             select(CaseEvent.case_code).where(CaseEvent.case_code.startswith(start)).distinct()
         )
-        numbers = [int(code.removeprefix(start)) for code in found if code]
+        used = [*found, *(code for code in taken if code.startswith(start))]
+        numbers = [int(code.removeprefix(start)) for code in used if code]
         return f"{start}{max(numbers, default=0) + 1:04}"
 
     def new_id(self) -> str:
@@ -218,6 +221,11 @@ def read_store_events(session: Session) -> list[Event]:
     """Return the events that are about the store itself, in the order of their time."""
     query = select(CaseEvent).where(CaseEvent.case_code.is_(None)).order_by(CaseEvent.chain, CaseEvent.number)
     return sorted((_event(row) for row in session.scalars(query)), key=lambda each: each.time_s)
+
+
+def is_case(code: str | None) -> bool:
+    """Return whether this is the number of a case about a security issue; the log has other numbers too."""
+    return code is not None and code.startswith(f"{CODE}-")
 
 
 def stored_chains(session: Session) -> list[ChainData]:

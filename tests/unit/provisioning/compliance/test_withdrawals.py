@@ -22,6 +22,7 @@ from provisioning.compliance.withdrawals import (
 )
 from provisioning.keys.file_signer import FileSigner
 from provisioning.keys.signer import sign_record
+from provisioning.registry import stops
 from tests.unit.provisioning.compliance.ship_bench import Factory
 from tests.unit.provisioning.compliance.statement_bench import TODAY
 
@@ -159,3 +160,14 @@ def test_the_command_signs_a_list_that_a_built_site_publishes(
     _copy_archive(factory.archive, tmp_path / "copy" / STATEMENTS)
     copied = (tmp_path / "copy" / STATEMENTS / lists(factory)[0].name).read_bytes()
     assert read_list(copied, factory.delivery().stations).units
+
+
+def test_cf_04_units_of_a_stopped_batch_are_on_the_signed_list(factory: Factory) -> None:
+    registry, model, batch = factory.bench.registry, factory.product.model, factory.product.batch
+    for state, listed in ((stops.INVESTIGATED, 0), (stops.STOPPED, 1), (stops.RECALLED, 1)):
+        stops.stop(registry, "CF-2026-0001", model, [batch], state, by="E. Example")
+        assert sign_list(registry, factory.archive.root, TODAY)[1] == listed
+    answers = {each.question: each for each in check_serial(factory.serial, factory.delivery())}
+    assert "as recalled" in answers["withdrawal"].sentence and not answers["withdrawal"].is_yes
+    stops.lift(registry, "CF-2026-0001", by="E. Example", reason="remedied")
+    assert sign_list(registry, factory.archive.root, TODAY)[1] == 0
