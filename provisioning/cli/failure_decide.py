@@ -21,7 +21,7 @@ MessageOption = Annotated[
 
 
 class Success(StrEnum):
-    """Whether a step was successful."""
+    """The success of a step."""
 
     YES = "yes"
     NO = "no"

@@ -136,7 +136,7 @@ def _place(session: Session, incoming: Incoming) -> tuple[str, str] | None:
     notice = session.scalar(
         select(Outgoing).where(Outgoing.message_id.in_(list(incoming.answers)[:50])).limit(1)
     )
-    # an answer to a notice about a compliance failure is no message of a case
+    # an answer to a notice about a compliance failure belongs to no case
     return None if notice is None or not is_case(notice.case_code) else (notice.case_code, notice.reporter)
 
 

@@ -49,7 +49,7 @@ LONGEST_STEPS: Final = 6000
 
 @dataclass(frozen=True)
 class Suspicion:
-    """What an investigation is opened with. `model` None: that of the batches; `informed_s` None: now."""
+    """The content of a new investigation. `model` None: that of the batches; `informed_s` None: now."""
 
     text: str
     origin: Origin

@@ -3,7 +3,7 @@
 Rules:
 1. Its events are in the case store's log (`disclosure/store.py`): append-only, hash-chained and signed. Its number
    begins with CF.
-2. The log holds the maker's own words about product and failure, and no name or address of anybody outside.
+2. The log holds the maker's own words about product and failure, and no name or address of a person outside.
 3. A party counts as notified when a mail server accepted the notice, or when a person recorded that it was delivered.
 """
 
@@ -77,7 +77,7 @@ class Investigation:
         return bool(self.failure)
 
     def notice_to(self, party: str, purpose: str) -> Notice | None:
-        """Return the notice to a party for one purpose, None if there is none."""
+        """Return the notice to a party for one purpose, or None."""
         for message_id, notice in self.notices.items():
             if (self.parties.get(message_id), notice.purpose) == (party, purpose):
                 return notice

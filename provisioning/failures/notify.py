@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Maker:
-    """Who notifies. `domain`: the right part of the Message-IDs."""
+    """The manufacturer who notifies. `domain`: the right part of the Message-IDs."""
 
     name: str
     domain: str

@@ -1,4 +1,4 @@
-"""What an investigation begins with: a security report, a failed sample, a unit in quarantine, or a person.
+"""The origin of an investigation: a security report, a failed sample, a unit in quarantine, or a person.
 
 The origin must exist: a report in the case store, a sample or a quarantine in the registry's signed decisions. From a
 unit follows the batch.

@@ -1,4 +1,4 @@
-"""Who is notified of a compliance failure (s. 11(4) of the Act), from the packing list and the registry.
+"""The parties that are notified of a compliance failure (s. 11(4) of the Act), from the packing list and the registry.
 
 Rules:
 1. The enforcement authority, other manufacturers, and each importer and distributor that the product was supplied to,
@@ -75,7 +75,7 @@ def parties_of(
 ) -> Parties:
     """Return who is notified of this failure.
 
-    `product`: the definition, for the other manufacturers; None if there are none. Raises PackingError, RegistryError.
+    `product`: the definition, for the other manufacturers, or None. Raises PackingError, RegistryError.
     """
     delivered, unnamed = _delivered(found, registry, packing)
     known = consignees.consignees(registry)

@@ -45,7 +45,7 @@ TRANSITIONS: Final[dict[tuple[State, Step], State]] = {
     (State.FAILURE, Step.CLEAR): State.NO_FAILURE,
     (State.FAILURE, Step.REMEDY): State.REMEDIED,
     (State.FAILURE, Step.GIVE_UP): State.NOT_REMEDIED,
-    # the remedy did not hold, or a new one is found
+    # the remedy failed, or a new one is found
     (State.REMEDIED, Step.REOPEN): State.FAILURE,
     (State.NOT_REMEDIED, Step.REOPEN): State.FAILURE,
     (State.NO_FAILURE, Step.CLOSE): State.CLOSED,
