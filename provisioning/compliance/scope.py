@@ -58,7 +58,7 @@ DIRECT_IP: Final = Question(
 )  # fmt: skip
 SEVERAL: Final = Question(
     "several", "s. 5(5)(a), (6)",
-    "Can it connect directly to two or more products at the same time by another protocol? A mere cable does not count.",
+    "Can it connect directly to two or more products at the same time by another protocol? Mere cables do not count.",
 )  # fmt: skip
 DIRECT_OTHER: Final = Question(
     "direct-other", "s. 5(5)(b)",
