@@ -137,6 +137,8 @@ def _lines(document: dict[str, Any]) -> list[str]:
         f"{found['units']} units for {found['hours']} h, seed {found['seed']}: {found['events']} events, "
         f"{found['reports']} reports, {found['starts']} starts, {found['power_cuts']} power cuts"
     ]
+    busiest = found["busiest_second"]
+    lines.append(f"busiest second: {busiest['reports']} reports, after {busiest['time_s']} s")
     for number, count in found["units_by_release"].items():
         lines.append(f"release {number} runs on {count} units")
     for one in found["releases"]:

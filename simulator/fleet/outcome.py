@@ -53,6 +53,9 @@ class Outcome:
         self._stale: set[int] = set()
         self._reasons: Counter[int] = Counter()  # error number: units that met it
         self._seen: set[tuple[int, int]] = set()
+        self._by_hour = [0] * scenario.hours
+        self._second, self._in_second = 0, 0  # the present second, and its reports
+        self._busiest = (0, 0)  # reports, second
 
     def add(self, events: Iterable[Event]) -> None:
         """Add events, and let the log's digest go on."""
@@ -71,6 +74,7 @@ class Outcome:
         found = read_report(event.text)
         release, error, unit = found.release, found.error, event.unit
         self.reports += 1
+        self._count_time(event.time_us)
         if release != self._release[unit]:
             self._release[unit] = release
             self._times.setdefault(release, []).append(event.time_us)
@@ -82,6 +86,15 @@ class Outcome:
             self._seen.add((unit, error))
             self._reasons[error] += 1
         (self._stale.add if found.is_stale else self._stale.discard)(unit)
+
+    def _count_time(self, time_us: int) -> None:
+        second = time_us // 1_000_000
+        self._by_hour[min(second // 3600, len(self._by_hour) - 1)] += 1
+        if second != self._second:
+            self._second, self._in_second = second, 0
+        self._in_second += 1
+        if self._in_second > self._busiest[0]:
+            self._busiest = (self._in_second, second)
 
     def _newest(self, time_us: int) -> int:
         return max(
@@ -104,6 +117,8 @@ class Outcome:
             "events": self.events,
             "log_sha256": self.digest,
             "reports": self.reports,
+            "reports_by_hour": list(self._by_hour),
+            "busiest_second": {"time_s": self._busiest[1], "reports": self._busiest[0]},
             "starts": self.starts,
             "power_cuts": self.power_cuts,
             "units_without_report": running.pop(0, 0),

@@ -160,3 +160,12 @@ def test_the_number_of_processes_does_not_change_a_rollout(base_folder: Path) ->
     first, second = (engine.run(staged(0.7), workers=workers, folder=base_folder) for workers in (1, 2))
     assert first.outcome.digest == second.outcome.digest
     assert first.rollout == second.rollout
+
+
+def test_units_that_come_back_after_an_outage_are_spread(base_folder: Path) -> None:
+    outage = dataclasses.replace(one_unit("[[outage]]\nfrom_s = 700\nto_s = 3600\n"), units=40)
+    run = engine.run(outage, folder=base_folder)
+    found = run.outcome.document()
+    assert sum(found["reports_by_hour"]) == found["reports"]
+    assert found["units_without_report"] == 0
+    assert 0 < found["busiest_second"]["reports"] <= 10, "a quarter of the fleet in one second is a storm"
