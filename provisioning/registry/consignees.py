@@ -23,6 +23,7 @@ from provisioning.registry import decisions
 from provisioning.registry.errors import RegistryError
 from provisioning.registry.fingerprint_key import fingerprint
 from provisioning.registry.models import Consignee as Row
+from provisioning.registry.numbers import is_branch
 
 if TYPE_CHECKING:
     from provisioning.registry.base import RegistryBase
@@ -55,12 +56,14 @@ class Consignee:
 def record(registry: RegistryBase, consignee: Consignee, *, by: str) -> tuple[Consignee, bool]:
     """Record a consignee, or a change of its details. Return it with its digest, and whether anything changed.
 
-    Raises RegistryError for details that cannot be used.
+    Raises RegistryError for details that cannot be used, and in a branch: units ship from the main registry.
     """
     _check(consignee)
     digest = _digest(registry, consignee)
     signer = registry.signer
     with registry.writing() as session:
+        if is_branch(session):
+            raise RegistryError("this registry is a branch: record consignees in the main registry")
         query = select(Row).where(Row.id == consignee.id).order_by(Row.version.desc()).limit(1)
         last = session.scalar(query)
         if last is not None and last.digest == digest:

@@ -18,7 +18,9 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from provisioning.registry import decisions
+from provisioning.registry.errors import RegistryError
 from provisioning.registry.models import Batch, SaleStop
+from provisioning.registry.numbers import is_branch
 
 if TYPE_CHECKING:
     from provisioning.registry.base import RegistryBase
@@ -44,9 +46,14 @@ class Stop:
 def stop(
     registry: RegistryBase, code: str, model: str, batches: Iterable[str], state: str, *, by: str
 ) -> list[str]:
-    """Stop batches for an investigation, or change the state of their stops. Return the batches that changed."""
+    """Stop batches for an investigation, or change the state of their stops. Return the batches that changed.
+
+    Raises RegistryError in a branch: batches ship from the main registry.
+    """
     signer, changed = registry.signer, []
     with registry.writing() as session:
+        if is_branch(session):
+            raise RegistryError("this registry is a branch: batches are stopped in the main registry")
         for batch in batches:
             row = session.get(SaleStop, (code, batch))
             if row is not None and (row.state, row.ended_s) == (state, None):

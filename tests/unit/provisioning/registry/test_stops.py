@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from provisioning.compliance.faults import batch_faults
-from provisioning.registry import branches, stops
-from provisioning.registry.errors import ChainError
+from provisioning.registry import branches, consignees, stops
+from provisioning.registry.errors import ChainError, RegistryError
 from provisioning.registry.registry import Registry
 
 CASE = "CF-2026-0001"
@@ -69,3 +69,14 @@ def test_a_stop_that_was_undone_in_the_database_is_found(planted: str, registry:
         session.execute(text(planted))
     with pytest.raises(ChainError, match="the stop of batch B1"):
         registry.verify()
+
+
+def test_a_branch_records_no_consignee_and_stops_no_batch(registry: Registry, tmp_path: Path) -> None:
+    """Its decisions would come to the main registry, whose tables lack what they decided."""
+    branch = branches.join(registry, tmp_path / "line1.db", "line1")
+    shop = consignees.Consignee("hillside", "importer", "Hillside", "2 Hill Road", None)
+    with pytest.raises(RegistryError, match="main registry"):
+        consignees.record(branch, shop, by="E. Example")
+    with pytest.raises(RegistryError, match="main registry"):
+        stops.stop(branch, CASE, "Lamp", ["B1"], stops.STOPPED, by="E. Example")
+    assert branch.verify().decisions == 0
