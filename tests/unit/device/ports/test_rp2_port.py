@@ -262,6 +262,13 @@ def test_a_counter_that_cannot_be_read_is_an_error_and_not_zero(chip: VirtualChi
         state.security_counter()
 
 
+def test_a_jump_over_the_end_of_a_row_sets_the_rows_last_bit_too_as_the_boot_rom_does(
+    chip: VirtualChip,
+) -> None:
+    importlib.import_module("device.ports.rp2_otp").OtpFuses().raise_counter(30)
+    assert chip.otp[0x4E] == 1 << 23 and chip.otp[0x51] == 1 << 5
+
+
 @pytest.mark.parametrize("value", [0, 48])
 def test_a_counter_that_does_not_exist_is_refused_before_any_bit(chip: VirtualChip, value: int) -> None:
     otp = importlib.import_module("device.ports.rp2_otp").OtpFuses()
