@@ -12,6 +12,10 @@ from typing import Any
 
 import pytest
 
+from device.records import setup
+from device.records.store import DEVICE, Store
+from simulator.ports.air import Air
+from simulator.ports.records import device_records
 from simulator.story.rig import RigBoard
 from simulator.story.runner import wait_until
 from simulator.story.running import ANSWERS_S, running_unit
@@ -63,6 +67,19 @@ class FactoryUnit(RigBoard):
     def url(self) -> str:
         host, port = self.address
         return f"https://{host}:{port}"
+
+
+def give_radio(unit: FactoryUnit, passphrase: str) -> Air:
+    """Return the air of the unit, which has a radio now, and the passphrase that a station writes for one."""
+    machine = unit.machine
+    machine.flash.power_on()
+    records = device_records(machine.flash, machine.flash.layout)
+    records.mount()
+    device = Store(records, DEVICE)
+    device.write("setup", setup.encode(setup.decode(device.require("setup"))._replace(passphrase=passphrase)))
+    machine.air = Air()
+    found: Air = machine.air
+    return found
 
 
 def _unit(on: str, **options: Any) -> Iterator[FactoryUnit]:

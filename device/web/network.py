@@ -42,9 +42,11 @@ class NetworkSite(OwnerSite):
         if self._wifi.is_joined():
             return super().set_up_done(request)
         try:
-            return self.signed_in(request, PATH)
+            response = self.signed_in(request, PATH)
         except FirstbootError:  # no entropy for a session: the owner signs in
             return super().set_up_done(request)
+        self.say(PATH, network_page.SET_UP)
+        return response
 
     async def network(self, request: "Any") -> "Any":
         """Return the page about the network: the list, how the last try went, what to do next."""
@@ -53,16 +55,16 @@ class NetworkSite(OwnerSite):
             return answers.data(
                 dict(found["network"], networks=[_as_data(one) for one in self._wifi.networks])
             )
-        response = answers.page(self._page(found))
+        response = answers.page(self._page(found, NO_PROBLEM, "", self.word(PATH)))
         if network_page.is_trying(found["network"]):
             response.headers["Refresh"] = _REFRESH_S
         return response
 
     def _page(
-        self, found: "dict[str, Any]", problem: "Problem" = NO_PROBLEM, name: str = ""
+        self, found: "dict[str, Any]", problem: "Problem" = NO_PROBLEM, name: str = "", word: str = ""
     ) -> "tuple[str, ...]":
         return network_page.network(
-            self.device.public_info(), found, self._wifi.networks, self._wifi.name, problem, name
+            self.device.public_info(), found, self._wifi.networks, self._wifi.name, problem, name, word
         )
 
     async def change_network(self, request: "Any") -> "Any":

@@ -17,6 +17,7 @@ from device.web.html import (
     page,
     paragraphs,
     section,
+    success,
 )
 from device.web.owner_pages import owner_page
 from device.web.pages import footer, title
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from device.web.facade import Wifi
     from device.web.html import Problem
 
+SET_UP = "Your password is saved. One step is left: the device needs your Wi-Fi network."
 OTHER = "other"  # the option for a network that is not in the list
 # A problem in words; `field`: the id of the field that is wrong, "" for the whole form.
 Found = namedtuple("Found", ("text", "field"))
@@ -97,8 +99,11 @@ def network(
     own_name: str,
     problem: "Problem" = NO_PROBLEM,
     name: str = "",
+    word: str = "",
 ) -> "tuple[str, ...]":
-    """Return the page. `own_name`: of the unit; `name`: what was typed as a name in the refused form, and stays so."""
+    """Return the page. `own_name`: of the unit; `name`: what was typed as a name in the refused form, and stays so;
+    `word`: what just succeeded.
+    """
     status = found["network"]
     attempt = status["attempt"]
     body: "list[str]" = []
@@ -111,6 +116,8 @@ def network(
     if is_failed and not problem.text:
         said = refusal(attempt["result"])
         problem = problem.__class__(said.text, said.field)
+    elif attempt is None:
+        body.append(success(word))
     if status["state"] == wifi.JOINED:
         body += _joined(status, found, own_name)
     elif status["network"]:

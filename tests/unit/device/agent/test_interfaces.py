@@ -10,13 +10,9 @@ import pytest
 
 from device.limits import MDNS_GROUP, MDNS_PORT
 from device.owner import lifecycle
-from device.records import setup
-from device.records.store import DEVICE, Store
 from device.web.routes import ROUTES
-from simulator.ports.air import Air
-from simulator.ports.records import device_records
 from tests.interfaces import DOCS, declared, open_ports, places, table_row
-from tests.running import PASSWORD, FactoryUnit, simulated
+from tests.running import PASSWORD, FactoryUnit, give_radio, simulated
 
 __all__ = ["simulated"]
 
@@ -76,19 +72,6 @@ def test_se_05_a_simulated_unit_with_multicast_opens_the_declared_group_and_no_m
         simulated.machine.group_port = None
         simulated.machine.cut_power()
     assert {f"{MDNS_GROUP}:{port}" for port in opened} == places("multicast", "in", state)
-
-
-def give_radio(unit: FactoryUnit, passphrase: str) -> Air:
-    """Return the air of the unit, which has a radio now, and the passphrase that a station writes for one."""
-    machine = unit.machine
-    machine.flash.power_on()
-    records = device_records(machine.flash, machine.flash.layout)
-    records.mount()
-    device = Store(records, DEVICE)
-    device.write("setup", setup.encode(setup.decode(device.require("setup"))._replace(passphrase=passphrase)))
-    machine.air = Air()
-    found: Air = machine.air
-    return found
 
 
 def test_se_05_the_access_point_has_the_declared_servers_and_they_end_with_it(simulated: FactoryUnit) -> None:
