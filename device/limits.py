@@ -133,6 +133,7 @@ WIFI_WINDOW_S = (
 )
 PORTAL_CLIENTS = 2  # of the plain page that leads to the pages
 PORTAL_S = 5  # for one of them
+IMPROV_OPEN_S = 300  # after the set-up code was proved over a serial line (device/net/improv.py)
 DNS_PACKET_BYTES = 512  # RFC 1035, 4.2.1; a longer question is dropped
 
 # Factory port

@@ -15,7 +15,7 @@ from device.agent.steady import steady
 from device.agent.updater import Updater
 from device.compat import const
 from device.crypto import backend, der
-from device.errors import FirstbootError
+from device.errors import FirstbootError, LinkError
 from device.layout import RESET_POWER_ON
 from device.limits import BUTTON_POLL_MS, CHECK_INTERVAL_S
 from device.owner import lifecycle
@@ -81,6 +81,8 @@ class Unit:
             begins.append(self._watch_button)
         if self._parts.wifi is not None:
             begins.append(self._keep_network)
+            if self._ports.improv is not None:
+                begins.append(self._answer_improv)
         return [steady(begin, self._ports.say) for begin in begins]
 
     async def _serve_pages(self) -> None:
@@ -138,6 +140,15 @@ class Unit:
         if not self._ports.board.HAS_BUTTON and self._ports.boot.reset_reason == RESET_POWER_ON:
             wifi.switched_on()
         await wifi.run()
+
+    async def _answer_improv(self) -> None:
+        """Answer Improv Wi-Fi on the serial port that the board has for it. A line that ends is not opened again."""
+        from device.agent import improv  # only here: a board without a radio has no such module
+
+        try:
+            await improv.answer(self._parts, self._ports.improv)
+        except LinkError as error:
+            self._ports.say("improv: " + error.describe())
 
     async def _watch_button(self) -> None:
         """Report each press of the button to the owner's part (PW-14, PW-18).

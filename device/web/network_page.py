@@ -9,6 +9,8 @@ from device.web.html import (
     NO_PROBLEM,
     NORMALISED,
     SHOW,
+    Problem,
+    details,
     escape,
     facts,
     field,
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from typing import Any, Sequence
 
     from device.web.facade import Wifi
-    from device.web.html import Problem
 
 SET_UP = "Your password is saved. One step is left: the device needs your Wi-Fi network."
 OTHER = "other"  # the option for a network that is not in the list
@@ -115,7 +116,7 @@ def network(
         chosen = attempt["network"]
     if is_failed and not problem.text:
         said = refusal(attempt["result"])
-        problem = problem.__class__(said.text, said.field)
+        problem = Problem(said.text, said.field)
     elif attempt is None:
         body.append(success(word))
     if status["state"] == wifi.JOINED:
@@ -125,7 +126,9 @@ def network(
     if is_failed and attempt["result"] not in (wifi.PASSPHRASE, wifi.SECURITY):
         body.append(section("", _button("again", "Try again: " + attempt["network"])))
     heading = "Choose another network" if status["state"] == wifi.JOINED else "Choose your network"
-    body.append(section(heading, _form(networks, chosen, problem, name)))
+    form = _form(networks, chosen, problem, name)
+    is_tucked = status["state"] == wifi.JOINED and not problem.text
+    body.append(details(heading, form) if is_tucked else section(heading, form))
     return owner_page("Wi-Fi", "/network", info, found, body, problem)
 
 

@@ -23,9 +23,11 @@ _PORT_MODULES = ("__init__.py", "appfiles.py", "littlefs.py", "mps2.py", "socket
 # For a board with a radio (boards/esp32/manifest.py freezes them); the agent imports them only there.
 RADIO_MODULES = frozenset(
     (
+        "device/agent/improv.py",
         "device/agent/portal.py",
         "device/agent/wifi.py",
         "device/net/captive_dns.py",
+        "device/net/improv.py",
         "device/net/wifi.py",
         "device/web/landing.py",
         "device/web/network.py",

@@ -11,8 +11,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from device.codec import bundle, cbor, cose
-from device.errors import FirstbootError
-from device.net import captive_dns, coap, mdns, mqtt, mqtt_session
+from device.errors import FirstbootError, SetupCodeError
+from device.net import captive_dns, coap, improv, mdns, mqtt, mqtt_session
 from device.suit import commands, envelope, manifest, report
 from device.trust import anchors, keyset
 from device.update import delta
@@ -153,6 +153,44 @@ def fuzz_captive_dns(data: bytes) -> None:
     assert found[:2] == data[:2] and found[4:6] == b"\0\1" and len(found) <= len(data) + 16
 
 
+class _Closed:
+    """A unit that accepts no code (net.improv.ImprovServices)."""
+
+    def is_open(self) -> bool:
+        return True
+
+    def prove(self, code: str) -> None:
+        raise SetupCodeError(reason="wrong")
+
+    def choose(self, ssid: bytes, passphrase: bytes) -> None:
+        raise AssertionError("chosen without the code")
+
+    def result(self) -> str:
+        return ""
+
+    def networks(self) -> list[tuple[bytes, str, int]]:
+        raise AssertionError("listed without the code")
+
+    def facts(self) -> tuple[str, str, str, str]:
+        raise AssertionError("facts without the code")
+
+    def address(self) -> str:
+        raise AssertionError("an address without the code")
+
+    def ticks_ms(self) -> int:
+        return 0
+
+    def ticks_diff(self, later: int, earlier: int) -> int:
+        return later - earlier
+
+
+def fuzz_improv(data: bytes) -> None:
+    """Send bytes without the code: every answer is packets, and nothing is chosen, listed or revealed."""
+    conversation = improv.Conversation(_Closed())
+    answers = improv.Decoder().feed(conversation.receive(data) + conversation.tick())
+    assert None not in answers and conversation.state() == improv.AWAITING
+
+
 def _suit_seed() -> bytes:
     content = manifest.encode(
         sequence_number=1,
@@ -197,6 +235,14 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], tuple[bytes, ...]]] = {
     "mqtt": (
         fuzz_mqtt,
         (b"\x04" + bytes.fromhex("20020000") + bytes.fromhex("3007000174000178"), mqtt.encode_disconnect()),
+    ),
+    "improv": (
+        fuzz_improv,
+        (
+            b"IMPROV\x01\x03\x02\x02\x00\xe5",
+            improv.packet(3, b"\x01\x0e\x04Home\x08passwort"),
+            improv.packet(3, b"\xf1\x03abc"),
+        ),
     ),
     "captive_dns": (
         fuzz_captive_dns,
