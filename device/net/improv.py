@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any, Protocol, Sequence
 
     class ImprovServices(Protocol):
-        """What the conversation needs of a unit."""
+        """The services of a unit that the conversation needs."""
 
         def is_open(self) -> bool:
             """Return whether the unit is in factory default."""
