@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import socket
 import socketserver
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,10 @@ PASSWORD = "password of the drill"  # noqa: S105 - of a server that only this pr
 
 @dataclass
 class Mailbox:
-    """Mails by UID. `sizes`: other sizes than those of the mails. `breaks_at`: hang up in this mail."""
+    """Mails by UID. `sizes`: other sizes than those of the mails. `breaks_at`: hang up in this mail.
+
+    `fetched`, `logins`: what clients did.
+    """
 
     mails: dict[int, bytes] = field(default_factory=dict)
     validity: int = 7
@@ -27,6 +31,7 @@ class Mailbox:
     sizes: dict[int, int] = field(default_factory=dict)
     breaks_at: int | None = None
     fetched: list[int] = field(default_factory=list)
+    logins: int = 0
     port: int = 0
 
     def put(self, data: bytes) -> None:
@@ -53,6 +58,7 @@ class _Session(socketserver.StreamRequestHandler):
         if word == "CAPABILITY":
             self._send("* CAPABILITY IMAP4rev1")
         elif word == "LOGIN":
+            box.logins += 1
             refusal = "" if PASSWORD in text else "wrong password"
         elif word == "EXAMINE":
             refusal = self._examined(text, box)
@@ -96,12 +102,31 @@ class _Session(socketserver.StreamRequestHandler):
         return True
 
 
+class _Server(socketserver.ThreadingTCPServer):
+    """A server of one mailbox, with TLS if it has a context. The handshake runs in the thread of its client."""
+
+    daemon_threads = True
+
+    def __init__(self, box: Mailbox, tls: ssl.SSLContext | None) -> None:
+        super().__init__(("127.0.0.1", 0), _Session)
+        self.box = box
+        self._tls = tls
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Return the next connection and its address."""
+        connection, address = super().get_request()
+        if self._tls is not None:
+            connection = self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        return connection, address
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print nothing: a client that refuses the certificate ends the handshake."""
+
+
 @contextmanager
-def imap_server(box: Mailbox) -> Iterator[None]:
-    """Serve `box` on a free port of loopback, `box.port`."""
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Session) as server:
-        server.daemon_threads = True
-        server.box = box  # type: ignore[attr-defined]
+def imap_server(box: Mailbox, tls: ssl.SSLContext | None = None) -> Iterator[None]:
+    """Serve `box` on a free port of loopback, `box.port`; with `tls`, as IMAP over TLS (RFC 8314 3.2)."""
+    with _Server(box, tls) as server:
         box.port = server.server_address[1]
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
