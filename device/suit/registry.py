@@ -173,12 +173,13 @@ TEXTS = (
 )
 
 # SUIT_Text_Component_Keys: texts of one component, under its identifier.
+TEXT_COMPONENT_DESCRIPTION = 5
 COMPONENT_TEXTS = (
     (1, "suit-text-vendor-name"),
     (2, "suit-text-model-name"),
     (3, "suit-text-vendor-domain"),
     (4, "suit-text-model-info"),
-    (5, "suit-text-component-description"),
+    (TEXT_COMPONENT_DESCRIPTION, "suit-text-component-description"),
     (6, "suit-text-component-version"),
 )
 

@@ -13,6 +13,7 @@ from device.suit import manifest
 from device.trust.verify import VerifiedManifest, verify_envelope
 from provisioning.cli.options import JsonOption
 from provisioning.cli.output import print_line, print_result
+from provisioning.release.bill import check_bill, named_bill
 from provisioning.release.check import check_delta, check_files, choose_anchors, claimed_ids, firmware_of
 from provisioning.release.diagnostic import envelope_notation
 from provisioning.release.explain import app_lines, delta_document, delta_lines, explain
@@ -72,6 +73,7 @@ class Verified(NamedTuple):
     is_class_checked: bool
     is_payload_checked: bool
     is_delta_checked: bool
+    bill_sha256: str = ""
 
 
 def verify(
@@ -107,11 +109,13 @@ def verify(
     data = _envelope_bytes(release)
     trusted, is_class_checked = choose_anchors(data, anchors, key, product)
     found = verify_envelope(data, trusted)
+    bill = named_bill(data)
     if release.is_dir():
         check_files(Release.load(release), found)
+        bill = check_bill(release, data)
     if delta_from is not None:
         check_delta(Release.load(release), found, firmware_of(delta_from))
-    verified = Verified(found, is_class_checked, release.is_dir(), delta_from is not None)
+    verified = Verified(found, is_class_checked, release.is_dir(), delta_from is not None, bill)
     print_result(_rows(verified), _document(verified), is_json)
 
 
@@ -128,6 +132,7 @@ def _rows(verified: Verified) -> list[tuple[str, str]]:
         ("firmware", f"{found.firmware.size} bytes, SHA-256 {found.firmware.digest.hex()}"),
         *([("application set", f"{found.app.size} bytes")] if found.app else []),
         *delta_lines(found.delta, found.firmware),
+        *([("bill of materials", f"SHA-256 {verified.bill_sha256}")] if verified.bill_sha256 else []),
     ]
     if found.text is not None:
         rows += [(name, getattr(found.text, name)) for name in found.text._fields]
@@ -145,5 +150,6 @@ def _document(verified: Verified) -> dict[str, Any]:
         "firmware_sha256": found.firmware.digest.hex(),
         "app_sha256": found.app.digest.hex() if found.app else None,
         "delta": delta_document(found.delta),
+        "sbom_sha256": verified.bill_sha256,
         "text": None if found.text is None else found.text._asdict(),
     }

@@ -171,6 +171,7 @@ def _sign(settings: SignSettings, ids: Product, payload: bytes, signers: list[Si
             interrupts=settings.interrupts,
             delta_from=older_image(settings.delta_from, number),
             app=app,
+            bill=bill,
         )
         entry = _log_entry(release, ids.class_id, info, signers, bill)
         releases.append(entry)  # before the envelope exists outside this process

@@ -20,6 +20,7 @@ from device.trust.anchors import NO_RULES, ROLE_AUTHOR, Anchors, Key
 from device.trust.verify import VerifiedManifest, verify_envelope
 from provisioning.file_system import replace_file
 from provisioning.keys.signer import Signer, sign_record
+from provisioning.release.bill import with_bill
 from provisioning.release.delta import make_delta
 from provisioning.release.manifest import encode_manifest
 from provisioning.release.payload import (
@@ -168,17 +169,19 @@ def build_release(  # noqa: PLR0913 - the parts of a release, by name
     interrupts: str,
     delta_from: bytes | None = None,
     app: Payload | None = None,
+    bill: bytes = b"",
 ) -> Release:
     """Return a signed release of `payload` for one product class. Each signer adds a signature.
 
-    `delta_from`: firmware that a delta is made from; `app`: an application set (application_set.build_set).
+    `delta_from`: firmware that a delta is made from; `app`: an application set (application_set.build_set); `bill`: a
+    bill of materials, which the text names (bill.with_bill).
 
     Raises ReleaseError for a size, FirstbootError if a device would refuse the result.
     """
     signers = list(signer) if isinstance(signer, list | tuple) else [cast("Signer", signer)]
     firmware = Payload.of(FIRMWARE, payload)
     delta = None if delta_from is None else make_delta(delta_from, payload)
-    text = manifest.encode_text(manifest.Text(version, mitigates, interrupts))
+    text = with_bill(manifest.encode_text(manifest.Text(version, mitigates, interrupts)), bill)
     content = encode_manifest(
         firmware,
         delta,
