@@ -48,7 +48,7 @@ class Finding:
     text: str
 
 
-class NotMet(Exception):
+class _NotMet(Exception):
     """The broker does not do what a check asks for. The message says what was seen."""
 
 
@@ -110,12 +110,12 @@ class BrokerCheck:
     # the checks -------------------------------------------------------------------------------------------
     def _asks_for_certificates(self) -> str:
         if self._bench.is_let_in(None):
-            raise NotMet("a client without a certificate is let in")
+            raise _NotMet("a client without a certificate is let in")
         with tempfile.TemporaryDirectory(prefix="fb-check-") as folder:
             stranger = CertificateAuthority.create("a stranger").issue_client(PUBLISHER)
             certificate, _ = stranger.save(Path(folder), PUBLISHER)
             if self._bench.is_let_in(certificate):
-                raise NotMet("a client with the certificate of a stranger is let in")
+                raise _NotMet("a client with the certificate of a stranger is let in")
         return "a client without a certificate, or with a stranger's, is refused"
 
     def _retains(self) -> str:
@@ -124,10 +124,10 @@ class BrokerCheck:
             topics.put({topic: first})
             topics.put({topic: second})
             if topics.get([topic]) != {topic: second}:
-                raise NotMet("a retained message that was replaced is not given back")
+                raise _NotMet("a retained message that was replaced is not given back")
             topics.remove([topic])
             if topics.get([topic]):
-                raise NotMet("a retained message that was removed is given back")
+                raise _NotMet("a retained message that was removed is given back")
         return "a message is kept, replaced and removed"
 
     def _takes_large(self) -> str:
@@ -143,7 +143,7 @@ class BrokerCheck:
             for _ in range(3):
                 missing = len(made) - len(topics.get(list(made)))
                 if missing:
-                    raise NotMet(
+                    raise _NotMet(
                         f"{missing} of {MANY} retained objects are missing in windows of {WINDOW}: the broker holds"
                         " some back, or acknowledges the end of a subscription before it has sent them"
                     )
@@ -156,7 +156,7 @@ class BrokerCheck:
             topics.put(made)
             with RetainedTopics(self._bench.access(unit), common_name(unit)) as reader:
                 if reader.get(list(made)) != made:
-                    raise NotMet("a unit does not read what is published for its class")
+                    raise _NotMet("a unit does not read what is published for its class")
         return f"a unit reads {WINDOW} chunks of its class"
 
     def _keeps_objects(self) -> str:
@@ -167,7 +167,7 @@ class BrokerCheck:
             for topic in (planted, kept):
                 self._bench.try_to_publish(self._bench.users.units[0], topic, data[:1], is_retained=True)
             if topics.get([planted, kept]) != {kept: true}:
-                raise NotMet("a unit writes and replaces what is published for its class")
+                raise _NotMet("a unit writes and replaces what is published for its class")
         return "a unit cannot write what is published for its class"
 
     def _keeps_units_apart(self) -> str:
@@ -185,9 +185,9 @@ class BrokerCheck:
                 with suppress(ServerError):
                     client.subscribe([wanted])
                 if not _arrives(tracker, inbox, [f"fb/d/{foreign}/fresh", f"fb/d/{own}/fresh"], fence):
-                    raise NotMet(f"a unit that asks for {wanted} no longer gets its own answers")
+                    raise _NotMet(f"a unit that asks for {wanted} no longer gets its own answers")
                 if inbox.has(f"fb/d/{foreign}/fresh"):
-                    raise NotMet(f"a unit that asks for {wanted} reads the answers of another unit")
+                    raise _NotMet(f"a unit that asks for {wanted} reads the answers of another unit")
         return "a unit reads no answers of another"
 
     def _carries_requests(self) -> str:
@@ -200,25 +200,25 @@ class BrokerCheck:
             with self._bench.listening(unit, [f"fb/d/{name}/fresh"], answers) as client:
                 for topic in (f"fb/d/{name}/fresh/req", f"fb/d/{name}/report"):
                     if not _arrives(client, inbox, [topic], fence):
-                        raise NotMet(f"{topic} does not reach the tracker")
+                        raise _NotMet(f"{topic} does not reach the tracker")
                 if any(inbox.has(topic) for topic in others):
-                    raise NotMet("a unit writes the report of another")
+                    raise _NotMet("a unit writes the report of another")
                 if not _arrives(server, answers, [f"fb/d/{name}/fresh"], fence):
-                    raise NotMet("the tracker's answer does not reach the unit")
+                    raise _NotMet("the tracker's answer does not reach the unit")
         return "a unit's request and report reach the tracker, the answer reaches the unit"
 
     def _lets_back_in(self) -> str:
-        """A unit whose power failed comes back while the broker still believes in the old connection."""
+        """A unit whose power failed comes back while the broker still keeps the old connection."""
         made = self._bench.objects(1, 64)
         unit = self._bench.users.units[0]
         with self._bench.topics() as topics, removed(topics, made), self._bench.silent(unit) as is_connected:
             if not is_connected:
-                raise NotMet("a unit is not let in")
+                raise _NotMet("a unit is not let in")
             topics.put(made)
             with RetainedTopics(self._bench.access(unit), common_name(unit)) as reader:
                 found = reader.get(list(made))
             if found != made:
-                raise NotMet("a unit that connects again does not read")
+                raise _NotMet("a unit that connects again does not read")
         return "a unit that connects again is served, although its old connection stands"
 
     def _has_every_node(self) -> str:
@@ -231,7 +231,7 @@ class BrokerCheck:
                 ) as other:
                     missing = len(made) - len(other.get(list(made)))
                 if missing:
-                    raise NotMet(
+                    raise _NotMet(
                         f"{host}:{port} lacks {missing} of {len(made)} objects: publish to each node, or use"
                         " brokers that share retained messages"
                     )
@@ -247,7 +247,7 @@ class BrokerCheck:
         with self._reopened() as topics, removed(topics, made):
             missing = len(made) - len(topics.get(list(made)))
             if missing:
-                raise NotMet(f"{missing} of {len(made)} acknowledged objects are gone after the restart")
+                raise _NotMet(f"{missing} of {len(made)} acknowledged objects are gone after the restart")
         return "what was acknowledged is there after the restart"
 
     def _reopened(self) -> RetainedTopics:
@@ -269,7 +269,7 @@ class BrokerCheck:
 def _finding(name: str, check: Callable[[], str]) -> Finding:
     try:
         return Finding(name, True, check())
-    except NotMet as reason:
+    except _NotMet as reason:
         return Finding(name, False, str(reason))
     except (ServerError, PublishError, OSError) as error:
         return Finding(name, False, f"the check could not be made: {error}")

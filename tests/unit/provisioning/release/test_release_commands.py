@@ -362,63 +362,6 @@ def test_inspect_says_what_a_unit_would_refuse(bench: Path, tmp_path: Path) -> N
     assert "refuses it (216)" in result.output
 
 
-def _bill(path: Path, firmware: bytes) -> Path:
-    digest = sha256(firmware).hexdigest()
-    component = {"name": "firmware", "hashes": [{"alg": "SHA-256", "content": digest}]}
-    path.write_text(json.dumps({"bomFormat": "CycloneDX", "metadata": {"component": component}}))
-    return path
-
-
-def test_up_14_the_bill_of_a_release_is_kept_and_its_hash_logged(bench: Path, tmp_path: Path) -> None:
-    bill = _bill(tmp_path / "sbom.cdx.json", bytes(9000))
-    log = tmp_path / "log"
-    result = _sign(bench, "with-bill", log, "--sbom", bill, "--json")
-    assert result.exit_code == 0, result.output
-    digest = sha256(bill.read_bytes()).hexdigest()
-    assert (bench / "with-bill" / "sbom.cdx.json").read_bytes() == bill.read_bytes()
-    assert json.loads(result.stdout)["sbom_sha256"] == digest
-    assert [one.sbom_sha256 for one in ReleaseLog(log).entries()] == [digest]
-
-
-def test_up_14_the_signed_text_names_the_bill_and_a_unit_reads_the_rest_as_before(
-    bench: Path, tmp_path: Path
-) -> None:
-    bill = _bill(tmp_path / "sbom.cdx.json", bytes(9000))
-    assert _sign(bench, "named-bill", tmp_path / "log", "--sbom", bill).exit_code == 0
-    plain = _sign(bench, "no-bill", tmp_path / "other-log")
-    assert plain.exit_code == 0
-    texts = []
-    for name in ("named-bill", "no-bill"):
-        result = _verify(bench, name, "--json")
-        assert result.exit_code == 0, result.output
-        texts.append(json.loads(result.stdout)["text"])
-    assert texts[0] == texts[1] and texts[0]["version"]
-    assert f"SHA-256 {sha256(bill.read_bytes()).hexdigest()}" in _verify(bench, "named-bill").output
-
-
-@pytest.mark.parametrize("fault", ["changed", "missing", "added"])
-def test_up_14_a_bill_that_is_not_the_signed_one_is_found(bench: Path, tmp_path: Path, fault: str) -> None:
-    bill = _bill(tmp_path / "sbom.cdx.json", bytes(9000))
-    options = () if fault == "added" else ("--sbom", bill)
-    assert _sign(bench, f"bill-{fault}", tmp_path / "log", *options).exit_code == 0
-    path = bench / f"bill-{fault}" / "sbom.cdx.json"
-    if fault == "missing":
-        path.unlink()
-    else:
-        path.write_bytes(bill.read_bytes() + b" ")
-    result = _verify(bench, f"bill-{fault}")
-    assert result.exit_code == 2 and "sbom.cdx.json" in result.output
-
-
-def test_up_14_a_bill_about_another_firmware_is_refused(bench: Path, tmp_path: Path) -> None:
-    bill = _bill(tmp_path / "sbom.cdx.json", bytes(9001))
-    log = tmp_path / "log"
-    result = _sign(bench, "other-bill", log, "--sbom", bill)
-    assert result.exit_code == 2
-    assert "is about another firmware" in result.output
-    assert not log.exists() and not (bench / "other-bill").exists()
-
-
 def test_an_entry_from_before_bills_of_materials_is_read(tmp_path: Path) -> None:
     log = ReleaseLog(tmp_path / "log")
     log.append(_entry(7))
