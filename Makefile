@@ -10,7 +10,7 @@ export PATH := /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick test check docs picture firmware size dist bench renode powercut nightly fuzz killsweep mutation clean distclean
+.PHONY: help setup demo quick test check docs picture firmware size dist bench evidence renode powercut nightly fuzz killsweep mutation clean distclean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
@@ -47,6 +47,9 @@ size:  ## Print the firmware size by part
 
 bench:  ## Measure instructions and bytes (ARGS="--json FILE"; --station: the factory)
 	@$(CI) bench $(ARGS)
+
+evidence:  ## Show which requirement which test of this checkout shows (ARGS="--test tests/dual": a part)
+	@$(CI) evidence $(ARGS)
 
 renode:  ## Run the board's scenarios under Renode, if it is installed
 	@$(CI) renode $(ARGS)

@@ -47,7 +47,25 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("nightly" if config.getoption("--nightly") else "ordinary")
 
 
+TARGETS = {
+    "browser": "Chromium",
+    "interop": "this machine, with real peers",
+    "wheel": "this machine, from the wheel",
+}
+
+
+def target_of(item: pytest.Item) -> str:
+    """Return on what a test runs, for the results: provisioning/evidence reads it."""
+    if item.get_closest_marker("emulated"):
+        return "emulated board (QEMU, MPS2 AN385)"
+    if item.path.name.endswith("_on_host.py"):
+        return "this machine, C code of the firmware"
+    return TARGETS.get(item.path.parent.name, "this machine, CPython")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        item.user_properties.append(("target", target_of(item)))
     # Long files first, so that no worker is left with one at the end (tools/ci.sh keeps this order).
     items.sort(key=lambda item: item.path.parent.name not in LONG)
     if config.getoption("--nightly"):

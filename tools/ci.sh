@@ -186,6 +186,11 @@ dist() {  # tools/wheel_backend.py
     (cd build/dist && sha256sum -- *)
 }
 
+evidence() {  # arguments of `firstboot evidence run`
+    setup dev
+    PYTHONPATH=. "$python" tools/own_evidence.py "$@"
+}
+
 bench() {
     setup dev
     "$python" -m tests.benchmarks.run "$@"
@@ -203,9 +208,9 @@ distclean() {
 }
 
 case ${1:-} in
-    bench | check | dist | demo | docs | picture | quick | killsweep | firmware | fuzz | mutation | nightly | powercut | renode | size | clean | dist | distclean | setup) command=$1 ;;
+    bench | check | dist | evidence | demo | docs | picture | quick | killsweep | firmware | fuzz | mutation | nightly | powercut | renode | size | clean | dist | distclean | setup) command=$1 ;;
     test) command=test_ ;;
-    *) echo "usage: tools/ci.sh bench|check|test|demo|docs|picture|quick|firmware|nightly|renode|size|powercut|fuzz|setup|killsweep|mutation|clean|distclean [ARGS]" >&2; exit 2 ;;
+    *) echo "usage: tools/ci.sh bench|check|evidence|test|demo|docs|picture|quick|firmware|nightly|renode|size|powercut|fuzz|setup|killsweep|mutation|clean|distclean [ARGS]" >&2; exit 2 ;;
 esac
 shift
 "$command" "$@"

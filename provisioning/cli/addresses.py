@@ -51,3 +51,9 @@ def signer_place(text: str, folder: Path) -> str:
 def registry_place(text: str, folder: Path) -> str:
     """Return the registry that a settings file in `folder` names."""
     return text if "://" in text else str(folder / text)
+
+
+def package_place(text: str, folder: Path) -> str:
+    """Return NAME=FILE of a settings file in `folder`, with the file relative to that folder."""
+    name, is_there, path = text.partition("=")
+    return f"{name}={folder / path}" if is_there and path else text

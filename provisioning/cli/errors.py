@@ -68,6 +68,7 @@ TABLE: Final = {
     "provisioning.disclosure.errors.MailUnreachableError": _LATER,
     "provisioning.disclosure.errors.OutboxBusyError": _LATER,
     "provisioning.disclosure.errors.SpoolFullError": _LATER,
+    "provisioning.evidence.errors.EvidenceRefusedError": _REFUSED,
     "provisioning.firmware.errors.FirmwareError": _FAILED,
     "provisioning.firmware.errors.MissingToolError": _LATER,
     "provisioning.keys.lms_state.LmsStateError": _FAILED,

@@ -25,6 +25,7 @@ OWN: Final = {
     "advisory": "provisioning.cli.advisory:app",
     "broker": "provisioning.cli.broker:app",
     "conformance": "provisioning.cli.conformance:app",
+    "evidence": "provisioning.cli.evidence:app",
     "failure": "provisioning.cli.failure:app",
     "firmware": "provisioning.cli.firmware:app",
     "keys": "provisioning.cli.keys:app",

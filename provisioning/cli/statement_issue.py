@@ -28,13 +28,15 @@ from provisioning.compliance.evidence import partly
 from provisioning.compliance.evidence_run import signed_image
 from provisioning.compliance.faults import batch_faults
 from provisioning.compliance.forms import statement_text
-from provisioning.compliance.issue import Signatory, issue, open_key, prepare
+from provisioning.compliance.issue import Attached, Signatory, issue, open_key, prepare
 from provisioning.compliance.signed_evidence import SignedEvidence, read_evidence
 from provisioning.compliance.statement import StatementError
+from provisioning.evidence.folder import not_for, verify_folder
+from provisioning.keys.key_id import AnchorKey
 from provisioning.keys.schemes import PKCS11_SCHEME
 from provisioning.keys.secret_input import normal
 from provisioning.keys.signer import Signer
-from provisioning.product.product import load_product
+from provisioning.product.product import Product, load_product
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +81,14 @@ class IssueSettings:
             help="The image of the batch, if [firmware] image_sha256 of the definition does not name it.",
         ),
     ] = None
+    traceability: Annotated[
+        Path | None,
+        typer.Option(
+            "--traceability",
+            metavar="DIR",
+            help="Evidence folder (`firstboot evidence build`) that the statement names by its digest.",
+        ),
+    ] = None
     registry: Annotated[
         Path | None,
         typer.Option("--registry", metavar="FILE", help="The station's registry, if the batch has started."),
@@ -101,17 +111,40 @@ def issue_command(settings: IssueSettings) -> None:
     faults = _faults(settings.registry, definition.batch)
     image = settings.image
     digest = None if image is None else signed_image(image.read_bytes(), str(image)).digest.hex()
-    document = prepare(definition, pieces, store, today_utc(), batch_faults=faults, image_sha256=digest)
+    attached = _attached(settings.traceability, runners, definition, digest)
+    document = prepare(
+        definition,
+        pieces,
+        store,
+        today_utc(),
+        batch_faults=faults,
+        image_sha256=digest,
+        attached=attached,
+    )
     _require_consent(document, pieces, definition.batch, settings)
     key = _signatory_key(settings.key, is_json=settings.is_json)
     signatory = Signatory(settings.name, settings.function, key)
-    found = issue(document, signatory, store, pieces)
+    found = issue(document, signatory, store, pieces, attached)
     lines = [
         f"Issued {found.id}, SHA-256 {found.sha256}. It is kept in {found.folder} until {found.retain_until}.",
         "Next: publish it with `firstboot site build` before units leave. Importers look for it there.",
     ]
     facts = {"id": found.id, "sha256": found.sha256, "folder": str(found.folder)}
     print_report(lines, facts | {"retain_until": str(found.retain_until)}, settings.is_json)
+
+
+def _attached(
+    folder: Path | None, runners: list[AnchorKey], product: Product, image_sha256: str | None
+) -> list[Attached]:
+    """Return the evidence folder as the statement names it. Raises EvidenceError, EvidenceRefusedError, OSError."""
+    if folder is None:
+        return []
+    today = today_utc()
+    found = verify_folder(folder, runners, today)
+    if image_sha256 is None and product.image_sha256 is not None:
+        image_sha256 = product.image_sha256.hex()
+    problems = not_for(found, product, image_sha256, today)
+    return [Attached("evidence-traceability.dsse.json", found.record, found.summary(), tuple(problems))]
 
 
 def _require_consent(

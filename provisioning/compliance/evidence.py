@@ -18,12 +18,22 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
-from xml.etree import ElementTree
+
+from provisioning.compliance.check_outcomes import (
+    FAIL,
+    NOT_APPLICABLE,
+    NOT_RUN,
+    OUTCOMES,
+    PASS,
+    Check,
+    EvidenceError,
+)
+from provisioning.compliance.installed_software import REQUIREMENT as INSTALLED_SOFTWARE
+from provisioning.compliance.installed_software import judge_installed_software
+from provisioning.compliance.junit import outcomes_of, read_cases
 
 FIRMWARE: Final = "firmware"
 PUBLICATION: Final = "publication"
-PASS, FAIL, NOT_RUN, NOT_APPLICABLE = "pass", "fail", "not run", "not applicable"
-OUTCOMES: Final = (PASS, FAIL, NOT_RUN, NOT_APPLICABLE)
 
 # The legal requirements (level L of docs/requirements.md) that tests of software can show. SC-* are checked where
 # a statement is made, and single units at the ship gate.
@@ -36,20 +46,6 @@ REQUIRED: Final = {
 }  # fmt: skip
 _ROW: Final = re.compile(r"^\| ((?:PW|RP|SP|SC|CF|UP|SE|PR)-\d{2}) \|", re.MULTILINE)
 _TEST: Final = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
-FILE_BYTES: Final = 64 << 20
-
-
-class EvidenceError(ValueError):
-    """The evidence cannot be read, or is about something else."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """The outcome of one requirement, and its grounds in one line."""
-
-    id: str
-    outcome: str
-    detail: str
 
 
 @dataclass(frozen=True)
@@ -121,12 +117,15 @@ def parse_evidence(data: bytes, source: str = "evidence") -> Evidence:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: the requirement's state, and the tests that show it."""
+    """One line of the table: the requirement's state and source, its words, its code, and the tests that show it."""
 
     id: str
     state: str
     tests: tuple[tuple[str, str], ...]  # (file, name); name is "" for a whole file
     note: str
+    source: str = ""
+    text: str = ""
+    code: tuple[str, ...] = ()
 
 
 def read_table(text: str) -> dict[str, Row]:
@@ -139,30 +138,15 @@ def read_table(text: str) -> dict[str, Row]:
         if len(cells) != 6:
             raise EvidenceError(f"the row of {cells[0]} has {len(cells)} cells, not 6")
         tests = tuple((found[0], found[1]) for found in _TEST.findall(cells[5]))
-        rows[cells[0]] = Row(cells[0], cells[3], tests, _TEST.sub("", cells[5]).strip("; "))
+        parts = [part.strip() for part in _TEST.sub("", cells[5]).split(";")]
+        note = "; ".join(
+            part for part in parts if part and not part.startswith("(")
+        )  # (which part of a test)
+        code = tuple(re.findall(r"`([^`]+)`", cells[4]))
+        rows[cells[0]] = Row(cells[0], cells[3], tests, note, cells[1], cells[2], code)
     if not rows:
         raise EvidenceError("no table of requirements was found")
     return rows
-
-
-def read_junit(data: bytes) -> dict[tuple[str, str], list[str]]:
-    """Return (file, test name without parameters) -> outcomes of its cases. Raises EvidenceError."""
-    if len(data) > FILE_BYTES or b"<!DOCTYPE" in data or b"<!ENTITY" in data:
-        raise EvidenceError("the JUnit file is too large or declares entities")
-    try:
-        root = ElementTree.fromstring(data)  # noqa: S314 - entities were refused above
-    except ElementTree.ParseError as error:
-        raise EvidenceError(f"the JUnit file cannot be read: {error}") from None
-    outcomes: dict[tuple[str, str], list[str]] = {}
-    for case in root.iter("testcase"):
-        file = case.get("classname", "").replace(".", "/") + ".py"
-        name = case.get("name", "").partition("[")[0]
-        if case.find("failure") is not None or case.find("error") is not None:
-            outcome = FAIL
-        else:
-            outcome = NOT_RUN if case.find("skipped") is not None else PASS
-        outcomes.setdefault((file, name), []).append(outcome)
-    return outcomes
 
 
 def from_test_run(
@@ -174,12 +158,20 @@ def from_test_run(
     made: dt.date,
     commit: str = "",
     tools: str = "",
+    installed: Check | None = None,
 ) -> Evidence:
-    """Return the evidence that a test run gives for a firmware image. Raises EvidenceError."""
+    """Return the evidence that a test run gives for a firmware image.
+
+    `installed`: the outcome of PW-05 (installed_software.py); None: there is no definition. Raises EvidenceError.
+    """
     if not re.fullmatch(r"[0-9a-f]{64}", image_sha256):
         raise EvidenceError("the image digest must be 64 hexadecimal digits in lower case")
-    rows, outcomes = read_table(table), read_junit(junit)
-    checks = tuple(_judge(name, rows.get(name), outcomes) for name in REQUIRED[FIRMWARE])
+    rows, outcomes = read_table(table), outcomes_of(read_cases(junit))
+    found = {name: judge(name, rows.get(name), outcomes) for name in REQUIRED[FIRMWARE]}
+    software = installed or judge_installed_software(None, {})
+    if software.outcome != PASS or found[INSTALLED_SOFTWARE].outcome == PASS:
+        found[INSTALLED_SOFTWARE] = software
+    checks = tuple(found.values())
     of = {
         "image_sha256": image_sha256,
         "version": version,
@@ -190,23 +182,25 @@ def from_test_run(
     return Evidence(FIRMWARE, of, made, checks)
 
 
-def _judge(name: str, row: Row | None, outcomes: Mapping[tuple[str, str], list[str]]) -> Check:
+def judge(name: str, row: Row | None, outcomes: Mapping[tuple[str, str], list[str]]) -> Check:
+    """Return the outcome of one requirement from (file, test) -> outcomes of its cases."""
     if row is None:
         return Check(name, NOT_RUN, "it is not in the table of requirements")
     if row.state == "not claimed":
         return Check(name, NOT_APPLICABLE, row.note or "not claimed")
     if not row.tests or row.state == "planned":
         return Check(name, NOT_RUN, f"{row.state}: no test shows it")
-    found: list[str] = []
-    for file, test in row.tests:
-        cases = _cases(outcomes, file, test)
-        if not cases or NOT_RUN in cases:
-            return Check(name, FAIL if FAIL in cases else NOT_RUN, f"{file} {test}".strip() + " did not run")
-        if FAIL in cases:
-            return Check(name, FAIL, f"{file} {test}".strip() + " failed")
-        found += cases
+    cases = {(file, test): _cases(outcomes, file, test) for file, test in row.tests}
+    for outcome, verb in (
+        (FAIL, "failed"),
+        (NOT_RUN, "did not run"),
+    ):  # a failure is never hidden by a missing test
+        for (file, test), found in cases.items():
+            if outcome in (found or [NOT_RUN]):
+                return Check(name, outcome, f"{file} {test}".strip() + f" {verb}")
+    passed = sum(map(len, cases.values()))
     words = "" if row.state == "built" else f"; {row.state}: {row.note}"
-    return Check(name, PASS, f"{len(found)} cases of {len(row.tests)} tests passed{words}")
+    return Check(name, PASS, f"{passed} cases of {len(row.tests)} tests passed{words}")
 
 
 def _cases(outcomes: Mapping[tuple[str, str], list[str]], file: str, test: str) -> list[str]:

@@ -17,20 +17,23 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from device.errors import ImageFormatError
 from device.layout import IMAGE_HEADER_BYTES
-from provisioning.compliance.evidence import FIRMWARE, REQUIRED, EvidenceError, from_test_run, read_table
+from provisioning.compliance.check_outcomes import EvidenceError
+from provisioning.compliance.evidence import FIRMWARE, REQUIRED, from_test_run, read_table
+from provisioning.compliance.installed_software import judge_installed_software, package_digests
 from provisioning.compliance.signed_evidence import SignedEvidence, sign_evidence
 from provisioning.release.image import ImageInfo, image_info
 
 if TYPE_CHECKING:
     from provisioning.keys.signer import Signer
+    from provisioning.product.product import Product
 
 TABLE: Final = "docs/requirements.md"
 # They could select other tests, load other plugins, or remove the assertions.
@@ -51,6 +54,14 @@ class Checkout:
     committed: Callable[[Path, str], str]
 
 
+@dataclass(frozen=True)
+class Software:
+    """Software that the user must install: the product definition that lists it, and packages by component name."""
+
+    product: Product | None = None
+    packages: Mapping[str, bytes] = field(default_factory=dict)
+
+
 def this_checkout(root: Path) -> Checkout:
     """Return the checkout at `root` with git, the build of the release firmware, and pytest."""
     return Checkout(root, clean_commit, release_firmware, junit_of, committed_text)
@@ -65,19 +76,19 @@ def signed_image(data: bytes, source: str = "the image") -> ImageInfo:
 
 
 def make_evidence(
-    checkout: Checkout, image: bytes, signer: Signer, today: dt.date, table: str = TABLE
+    checkout: Checkout,
+    image: bytes,
+    signer: Signer,
+    today: dt.date,
+    table: str = TABLE,
+    software: Software = Software(),
 ) -> SignedEvidence:
     """Return evidence for `image` (the signed image). `table`: path of the table of requirements in the commit.
 
-    Raises EvidenceError for a changed checkout and for another firmware, OSError.
+    Raises EvidenceError for a changed checkout, another firmware, and a package that cannot be searched; OSError.
     """
-    info = signed_image(image)
-    commit = checkout.commit(checkout.root)
-    raw = checkout.firmware(checkout.root)
-    if image[IMAGE_HEADER_BYTES : IMAGE_HEADER_BYTES + info.body_bytes] != raw:
-        raise EvidenceError(
-            f"the image is not the firmware that commit {commit} builds: build and sign it again"
-        )
+    installed = judge_installed_software(software.product, software.packages)
+    info, commit = checked_commit(checkout, image)
     text = checkout.committed(checkout.root, table)
     junit = checkout.run_tests(checkout.root, test_files(text))
     evidence = from_test_run(
@@ -88,8 +99,27 @@ def make_evidence(
         made=today,
         commit=commit,
         tools=tool_versions(),
+        installed=installed,
     )
+    if software.packages:
+        more = {"packages": package_digests(software.packages)}
+        evidence = replace(evidence, of={**evidence.of, **more})
     return sign_evidence(evidence, signer)
+
+
+def checked_commit(checkout: Checkout, image: bytes) -> tuple[ImageInfo, str]:
+    """Return the image's fields, and the commit that builds its firmware byte for byte (rules 1 and 2).
+
+    Raises EvidenceError for a changed checkout and for another firmware, OSError.
+    """
+    info = signed_image(image)
+    commit = checkout.commit(checkout.root)
+    raw = checkout.firmware(checkout.root)
+    if image[IMAGE_HEADER_BYTES : IMAGE_HEADER_BYTES + info.body_bytes] != raw:
+        raise EvidenceError(
+            f"the image is not the firmware that commit {commit} builds: build and sign it again"
+        )
+    return info, commit
 
 
 def test_files(table: str) -> list[str]:
@@ -115,9 +145,9 @@ def clean_commit(root: Path) -> str:
     return _git(root, "rev-parse", "HEAD").strip()
 
 
-def committed_text(root: Path, path: str) -> str:
+def committed_text(root: Path, path: str, commit: str = "HEAD") -> str:
     """Return the text of a file as the commit has it. Raises EvidenceError."""
-    return _git(root, "show", f"HEAD:{path}")
+    return _git(root, "show", f"{commit}:{path}")
 
 
 def _git(root: Path, *arguments: str) -> str:

@@ -13,7 +13,7 @@ Rules:
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -51,6 +51,16 @@ class Signatory:
     name: str
     function: str
     signer: Signer
+
+
+@dataclass(frozen=True)
+class Attached:
+    """Further evidence that a statement names and that is archived with it. `problems`: why it cannot be named."""
+
+    file_name: str
+    record: bytes
+    summary: Mapping[str, Any]
+    problems: tuple[str, ...] = ()
 
 
 def draw_key(path: Path, passphrase: str) -> FileSigner:
@@ -138,12 +148,14 @@ def prepare(
     *,
     batch_faults: Sequence[str] = (),
     image_sha256: str | None = None,
+    attached: Sequence[Attached] = (),
 ) -> dict[str, Any]:
     """Return the statement without the words about the signature, so that the signatory can read it before signing.
 
     `image_sha256` (hex): the image that the batch runs. Raises StatementError with every reason not to issue it.
     """
     found = problems_of(product, evidence, batch_faults, today, image_sha256)
+    found += [problem for each in attached for problem in each.problems]
     if found:
         raise StatementError(found)
     firmware = next(each.evidence for each in evidence if each.evidence.subject == FIRMWARE)
@@ -163,7 +175,7 @@ def prepare(
             "decided_by": scope.decided_by,
             "decided_on": scope.decided_on.isoformat(),
         },
-        "evidence": [each.summary() for each in evidence],
+        "evidence": [*(each.summary() for each in evidence), *(dict(each.summary) for each in attached)],
         "retain_until": retain_until(today, product.support.end_date).isoformat(),
     }
 
@@ -173,6 +185,7 @@ def issue(
     signatory: Signatory,
     archive: Archive,
     evidence: Sequence[SignedEvidence] = (),
+    attached: Sequence[Attached] = (),
 ) -> Archived:
     """Sign a prepared statement and keep it with its evidence. Raises StatementError, ArchiveError, OSError."""
     named = document["signatory"]
@@ -190,5 +203,6 @@ def issue(
         complete,
         sign_statement(complete, signatory.signer),
         signatory.signer,
-        {f"evidence-{each.evidence.subject}.cose": each.record for each in evidence},
+        {f"evidence-{each.evidence.subject}.cose": each.record for each in evidence}
+        | {each.file_name: each.record for each in attached},
     )

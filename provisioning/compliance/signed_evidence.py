@@ -7,7 +7,7 @@ Rules:
    one that the batch runs. A run from changed files has no commit and is refused.
 3. Evidence is at most EVIDENCE_DAYS old on the day of issue (our choice, not the law's).
 4. "Not applicable" counts only if the product definition confirms it: PW-05 without software that the user has to
-   install, RP-07 without the ISO/IEC 29147 route.
+   install, RP-07 without the ISO/IEC 29147 route. PW-05 of a product with such software names each package.
 """
 
 from __future__ import annotations
@@ -21,14 +21,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from device.errors import FirstbootError
 from provisioning.compliance import signed_record
-from provisioning.compliance.evidence import (
-    FIRMWARE,
-    NOT_APPLICABLE,
-    PUBLICATION,
-    Evidence,
-    EvidenceError,
-    parse_evidence,
-)
+from provisioning.compliance.check_outcomes import NOT_APPLICABLE, PASS, EvidenceError
+from provisioning.compliance.evidence import FIRMWARE, PUBLICATION, Evidence, parse_evidence
+from provisioning.compliance.installed_software import REQUIREMENT as INSTALLED_SOFTWARE
+from provisioning.compliance.installed_software import must_install, searched
 from provisioning.compliance.statement import ISO_29147
 from provisioning.compliance.support_register import Publication
 from provisioning.keys.signer import sign_record
@@ -95,13 +91,26 @@ def weaknesses(
         for check in evidence.checks
         if check.outcome == NOT_APPLICABLE and not _may_be_left_out(check.id, product)
     ]
+    found += _unsearched(product, evidence)
     about = _about_firmware if evidence.subject == FIRMWARE else _about_publication
     return found + about(product, evidence.of, image_sha256, today)
 
 
+def _unsearched(product: Product, evidence: Evidence) -> list[str]:
+    """Return the programs that the user must install and whose package a passed check of PW-05 did not search."""
+    if not any(check.id == INSTALLED_SOFTWARE and check.outcome == PASS for check in evidence.checks):
+        return []
+    packages = searched(evidence.of.get("packages", ""))
+    return [
+        f"{INSTALLED_SOFTWARE}: the package of {name} was not searched"
+        for name in must_install(product)
+        if not SHA256_HEX.fullmatch(packages.get(name, ""))
+    ]
+
+
 def _may_be_left_out(name: str, product: Product) -> bool:
     rules: Mapping[str, Callable[[], bool]] = {
-        "PW-05": lambda: all(part.kind != "must-install" for part in product.components),
+        INSTALLED_SOFTWARE: lambda: not must_install(product),
         "RP-07": lambda: product.statement.standards.get("reporting") != ISO_29147,
     }
     return name in rules and rules[name]()

@@ -24,16 +24,9 @@ from provisioning.compliance import coverage, plain
 from provisioning.compliance.advisory_copy import AdvisoryError, require_all
 from provisioning.compliance.archive import Archive, ArchiveError, slug
 from provisioning.compliance.check import REGISTER, STATEMENTS
+from provisioning.compliance.check_outcomes import FAIL, NOT_APPLICABLE, PASS, Check
 from provisioning.compliance.device_record import NO_RECORDS, DeviceRecords, record_problems
-from provisioning.compliance.evidence import (
-    FAIL,
-    NOT_APPLICABLE,
-    PASS,
-    PUBLICATION,
-    REQUIRED,
-    Check,
-    Evidence,
-)
+from provisioning.compliance.evidence import PUBLICATION, REQUIRED, Evidence
 from provisioning.compliance.ledger import Ledger, LedgerError
 from provisioning.compliance.register_copies import (
     archive_copy,

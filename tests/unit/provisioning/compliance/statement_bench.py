@@ -8,7 +8,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from provisioning.compliance.archive import Archive, Archived
-from provisioning.compliance.evidence import FIRMWARE, PASS, PUBLICATION, REQUIRED, Check, Evidence
+from provisioning.compliance.check_outcomes import PASS, Check
+from provisioning.compliance.evidence import FIRMWARE, PUBLICATION, REQUIRED, Evidence
 from provisioning.compliance.issue import Signatory, draw_key, issue, prepare
 from provisioning.compliance.signed_evidence import SignedEvidence, sign_evidence
 from provisioning.compliance.support_register import Publication

@@ -7,14 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from provisioning.compliance.check_outcomes import FAIL, NOT_APPLICABLE, NOT_RUN, PASS, Check, EvidenceError
 from provisioning.compliance.evidence import (
-    FAIL,
     FIRMWARE,
-    NOT_APPLICABLE,
-    NOT_RUN,
-    PASS,
     REQUIRED,
-    EvidenceError,
     from_test_run,
     parse_evidence,
     partly,
@@ -60,6 +56,14 @@ def test_each_of_several_named_tests_has_to_pass() -> None:
     assert outcome(two, case("test_x"), case("test_q", file="tests.unit.test_b")) == PASS
 
 
+def test_a_failure_is_not_hidden_by_a_test_that_did_not_run() -> None:
+    two = "`tests/unit/test_b.py::test_z`; " + ONE
+    assert outcome(two, case("test_x", "<failure/>")) == FAIL
+    assert (
+        outcome(two, case("test_x", "<failure/>"), case("test_z", "<skipped/>", "tests.unit.test_b")) == FAIL
+    )
+
+
 def test_a_planned_requirement_is_not_run_whatever_its_tests_say() -> None:
     assert outcome(ONE, case("test_x"), state="planned") == NOT_RUN
     assert outcome("later", state="planned") == NOT_RUN
@@ -82,7 +86,25 @@ def test_every_required_id_has_an_outcome_and_an_unknown_one_has_not_passed() ->
         junit, ROW.format(state="built", tests=ONE), image_sha256="ab" * 32, version="1", made=TODAY
     )
     assert [check.id for check in found.checks] == list(REQUIRED[FIRMWARE])
-    assert len(found.problems()) == len(REQUIRED[FIRMWARE])
+    # Without a product definition PW-05 does not apply; the issue of a statement compares that with the definition.
+    assert len(found.problems()) == len(REQUIRED[FIRMWARE]) - 1
+
+
+@pytest.mark.parametrize(("shown", "found"), [(PASS, FAIL), (FAIL, FAIL), (NOT_RUN, NOT_RUN)])
+def test_pw_05_is_what_the_search_of_the_packages_gave_if_the_tests_of_the_search_passed(
+    shown: str, found: str
+) -> None:
+    table = ROW.format(state="built", tests=ONE).replace("PW-01", "PW-05")
+    junit = f"<testsuite>{case('test_x', '<failure/>' if shown == PASS else '')}</testsuite>".encode()
+    given = from_test_run(
+        junit,
+        table,
+        image_sha256="ab" * 32,
+        version="1",
+        made=TODAY,
+        installed=Check("PW-05", shown, "words"),
+    )
+    assert next(check.outcome for check in given.checks if check.id == "PW-05") == found
 
 
 def test_this_projects_own_table_can_be_read() -> None:

@@ -15,8 +15,8 @@ from device.records import support
 from provisioning.cli import site as site_commands
 from provisioning.compliance import plain
 from provisioning.compliance.check import REGISTER, SECURITY_TXT
+from provisioning.compliance.check_outcomes import NOT_APPLICABLE, PASS
 from provisioning.compliance.device_record import DeviceRecords
-from provisioning.compliance.evidence import NOT_APPLICABLE, PASS
 from provisioning.compliance.issue import draw_key
 from provisioning.compliance.ledger import Ledger
 from provisioning.compliance.security_txt import SecurityTxtError, check_security_txt, make_security_txt

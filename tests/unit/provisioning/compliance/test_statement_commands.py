@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 from pathlib import Path
@@ -16,8 +17,10 @@ from provisioning.cli import statement_archive, statement_evidence, statement_is
 from provisioning.cli.compliance_inputs import trusted_keys
 from provisioning.cli.keys import app as keys_app
 from provisioning.compliance.archive import Archive
-from provisioning.compliance.evidence import FIRMWARE, REQUIRED, EvidenceError, read_junit, read_table
+from provisioning.compliance.check_outcomes import EvidenceError
+from provisioning.compliance.evidence import FIRMWARE, REQUIRED, read_table
 from provisioning.compliance.evidence_run import Checkout, clean_commit, committed_text, junit_of
+from provisioning.compliance.junit import outcomes_of, read_cases
 from provisioning.compliance.ledger import Ledger
 from provisioning.compliance.packing import public_pem
 from provisioning.compliance.register_copies import keep_copy
@@ -185,6 +188,50 @@ def test_a_run_that_lost_a_test_is_no_evidence_for_it(desk: Path, monkeypatch: p
     assert make_evidence(desk, monkeypatch, outcomes).exit_code == 1
 
 
+APP = """
+[[components]]
+name = "App"
+kind = "must-install"
+updates = true
+"""
+
+
+@pytest.mark.parametrize(
+    ("package", "code", "words"),
+    [
+        (b"password = ask()", 0, "1 packages were searched"),
+        (b'password = "admin1"', 1, "a password in App: password in the package"),
+        (None, 1, "the package of App was not given"),
+    ],
+)
+def test_pw_05_an_app_that_must_be_installed_is_searched(
+    package: bytes | None, code: int, words: str, desk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (desk / "product.toml").write_text(REAL.replace("[publication]", APP + "\n[publication]", 1))
+    more: list[object] = ["--product", desk / "product.toml"]
+    if package is not None:
+        (desk / "app.apk").write_bytes(package)
+        more += ["--package", f"App={desk / 'app.apk'}"]
+    result = make_evidence(desk, monkeypatch, passed(), IMAGE, *more)
+    assert result.exit_code == code and words in result.output
+    if package is not None:
+        found = read_evidence(
+            (desk / "firmware.cose").read_bytes(), trusted_keys([desk / "runner.pub"])
+        ).evidence
+        assert json.loads(found.of["packages"]) == {"App": hashlib.sha256(package).hexdigest()}
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [("App", "NAME=FILE"), ("=x", "NAME=FILE"), ("App=", "NAME=FILE"), ("FB-1=x", "needs --product")],
+)
+def test_a_package_that_names_no_component_is_refused(
+    words: str, reason: str, desk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = make_evidence(desk, monkeypatch, passed(), IMAGE, "--package", words)
+    assert result.exit_code == 2 and reason in result.output
+
+
 @pytest.mark.parametrize(
     ("image", "reason"),
     [
@@ -236,7 +283,7 @@ def test_no_setting_of_the_environment_reaches_the_tests(
     (tmp_path / "test_one.py").write_text("def test_one() -> None:\n    assert False\n")
     monkeypatch.setenv("PYTEST_ADDOPTS", "--co")
     monkeypatch.setenv("PYTHONOPTIMIZE", "2")
-    outcomes = read_junit(junit_of(tmp_path, ["test_one.py"]))
+    outcomes = outcomes_of(read_cases(junit_of(tmp_path, ["test_one.py"])))
     assert outcomes == {("test_one.py", "test_one"): ["fail"]}
 
 

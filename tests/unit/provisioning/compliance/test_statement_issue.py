@@ -14,15 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from typer.testing import CliRunner
 
 from provisioning.compliance.archive import Archive, ArchiveError, payload_of, retain_until
-from provisioning.compliance.evidence import (
-    FAIL,
-    NOT_APPLICABLE,
-    NOT_RUN,
-    REQUIRED,
-    Check,
-    Evidence,
-    EvidenceError,
-)
+from provisioning.compliance.check_outcomes import FAIL, NOT_APPLICABLE, NOT_RUN, Check, EvidenceError
+from provisioning.compliance.evidence import REQUIRED, Evidence
 from provisioning.compliance.issue import Signatory, draw_key, issue, open_key, prepare
 from provisioning.compliance.ledger import LedgerError
 from provisioning.compliance.signed_evidence import SignedEvidence, read_evidence, sign_evidence
@@ -343,6 +336,8 @@ def test_a_product_with_an_app_that_must_be_installed_needs_the_evidence_for_it(
     app = Component("App", "must-install", True, None)
     found = refused(*pieces, components=(*PRODUCT.components, app))
     assert any(problem.startswith("PW-05: not applicable, but") for problem in found)
+    unsearched = refused(*evidence(), components=(*PRODUCT.components, app))
+    assert "PW-05: the package of App was not searched" in unsearched
 
 
 @pytest.mark.parametrize("how", ["plain", "other key", "changed", "another record"])
