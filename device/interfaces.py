@@ -270,14 +270,17 @@ if TYPE_CHECKING:
         async def support(self) -> "bytes | None":
             """Return the newest signed support record, None if the server has none."""
 
-        async def object(self, digest: bytes, size: int) -> bytes:
+        async def object(self, digest: bytes, size: int) -> "bytes | bytearray | memoryview":
             """Return a whole object by its SHA-256 (the chunk list); at most limits.CHUNK_LIST_BYTES."""
 
         def plan(self, digest: bytes, size: int, chunk_digests: "Digests", wanted: "Iterable[int]") -> None:
             """Name the payload that chunk() reads next, and the chunks that will be requested, in order."""
 
-        async def chunk(self, index: int) -> bytes:
-            """Return chunk `index` of the planned payload (limits.CHUNK_BYTES, the last one shorter)."""
+        async def chunk(self, index: int) -> "bytes | memoryview":
+            """Return chunk `index` of the planned payload (limits.CHUNK_BYTES, the last one shorter).
+
+            A memoryview is valid until the next call.
+            """
 
         async def report(self, report: bytes) -> None: ...
         async def close(self) -> None: ...

@@ -15,7 +15,10 @@ venv=.venv
 packages="qemu-system-arm gcc-arm-none-eabi libnewlib-arm-none-eabi libslirp0 mosquitto libcoap3-bin
           dpkg-dev xz-utils bzip2 make gcc libc6-dev python3-dev"
 # Programs that only the tests use.
-if [ "$level" = dev ]; then packages="$packages postgresql softhsm2 chromium"; fi
+if [ "$level" = dev ]; then
+    packages="$packages postgresql softhsm2 chromium
+              qemu-system-misc gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf"
+fi
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }

@@ -12,7 +12,6 @@ from device.agent.steady import steady
 from device.agent.uptime import Uptime
 from device.compat import const
 from device.errors import FirstbootError
-from device.factory.factory_port import FactoryPort
 from device.layout import RESET_POWER_ON
 from device.owner import lifecycle, reset
 from device.records import store
@@ -180,6 +179,8 @@ async def run_async(ports: "Ports") -> None:
     tasks = [steady(lambda: _feed(ports), ports.say)]
     access = lifecycle.ACCESS[state]
     if access.factory_port:
+        from device.factory.factory_port import FactoryPort  # not on a locked unit: its modules take heap
+
         port = FactoryPort(_Factory(ports, boot_state))
         tasks.append(steady(lambda: port.serve(ports.factory_stream), ports.say))
     light = indicator.pattern(state, "")

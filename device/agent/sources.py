@@ -4,6 +4,7 @@ Rules:
 1. All CoAP sources of the unit share one OSCORE sender sequence, so no number is used twice (RFC 8613 7.2.1).
 2. The factory writes the first number (device/factory/factory_port.py). So a unit without the record `oscore.seq` has
    lost it and does not know which numbers it used: its CoAP sources raise CounterLostError, and the others work.
+3. One source is open at a time (device/update/service.py), so all of them use one buffer for what arrives.
 """
 
 from device.codec import cbor
@@ -12,7 +13,7 @@ from device.crypto import backend, der
 from device.errors import RecordDamagedError
 from device.net import oscore
 from device.transport.coap import CoapPeer, CoapSource
-from device.transport.mqtt import MqttPeer, MqttSource
+from device.transport.mqtt import BUFFER_BYTES, MqttPeer, MqttSource
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -32,11 +33,12 @@ def load_sources(
     sequence = oscore.SenderSequence(_load_sequence(store), lambda upto: _save_sequence(store, upto))
     private = store.require("device.key")
     key_der = der.ec_private_key(private, backend.p256_public(private))
+    buffer = bytearray(BUFFER_BYTES)  # rule 3
     found: "list[Source]" = []
     for source in servers[2]:
         if source[1] == "mqtt":
             peer = MqttPeer(source[2], source[3], source[4], servers[1], store.require("device.crt"), key_der)
-            found.append(MqttSource(ports.network, ports.clock, peer, class_id, device_id))
+            found.append(MqttSource(ports.network, ports.clock, peer, class_id, device_id, buffer=buffer))
         else:
             secret = cbor.decode(store.require("oscore"))
             credentials = oscore.Credentials(secret[1], secret[2], secret[3], secret[4])
@@ -49,6 +51,7 @@ def load_sources(
                     class_id,
                     credentials=credentials,
                     sequence=sequence,
+                    buffer=buffer,
                 )
             )
     return found, servers[3]

@@ -46,7 +46,16 @@ def encode(value: "Any", items: int = CBOR_ITEMS) -> bytes:
     LimitError past CBOR_DEPTH or `items`.
     """
     parts: "list[bytes]" = []
-    _put(parts, value, 0, [items, items])
+    left = [items, items]
+    # What is still to be written, the next one last: a value and how many containers are around it; for the encoded
+    # key of a map, -1.
+    todo = [(value, 0)]
+    while todo:
+        value, depth = todo.pop()
+        if depth < 0:
+            parts.append(value)
+        elif not _put(parts, value):
+            _put_container(parts, value, depth + 1, left, todo)
     return b"".join(parts)
 
 
@@ -62,9 +71,9 @@ def decode(
         raise LimitError(what="CBOR bytes", limit=limit)
     if not isinstance(data, bytes):
         data = bytes(data)  # a bytearray or memoryview could change under the decoder
-    at = [0, items, items, has_array_keys]
+    at = [0, items, items, has_array_keys, 0, 0]
     try:
-        value = _item(data, at, 0)
+        value = _whole(data, at)
     except MemoryError:
         raise LimitError(what="memory for CBOR", limit=limit) from None
     if at[0] != len(data):
@@ -118,7 +127,8 @@ def _head(major: int, number: int) -> bytes:
     return bytes((major << 5 | info,)) + number.to_bytes(size, "big")
 
 
-def _put(parts: "list[bytes]", value: "Any", depth: int, left: "list[int]") -> None:
+def _put(parts: "list[bytes]", value: "Any") -> bool:
+    """Append the encoding of a value that contains no other. False for every other value."""
     if value is None:
         parts.append(b"\xf6")
     elif isinstance(value, bool):  # before int: on CPython True is an int
@@ -134,10 +144,14 @@ def _put(parts: "list[bytes]", value: "Any", depth: int, left: "list[int]") -> N
         parts.append(_head(_BYTES, len(data)))
         parts.append(data)
     else:
-        _put_container(parts, value, depth + 1, left)
+        return False
+    return True
 
 
-def _put_container(parts: "list[bytes]", value: "Any", depth: int, left: "list[int]") -> None:
+def _put_container(
+    parts: "list[bytes]", value: "Any", depth: int, left: "list[int]", todo: "list[tuple[Any, int]]"
+) -> None:
+    """Append the head of a container, and to `todo` what it contains, the first one last."""
     if depth > CBOR_DEPTH:
         raise LimitError(what="CBOR nesting", limit=CBOR_DEPTH)
     if isinstance(value, Tag):  # before tuple: a Tag is one
@@ -145,27 +159,27 @@ def _put_container(parts: "list[bytes]", value: "Any", depth: int, left: "list[i
             raise CborError(reason="bad tag number")
         parts.append(_head(_TAG, value.number))
         _spend(left, 1)
-        _put(parts, value.value, depth, left)
+        todo.append((value.value, depth))
         return
     if not isinstance(value, (list, tuple, dict)):
         raise CborError(reason="no CBOR for " + type(value).__name__)
     _spend(left, len(value) * (2 if isinstance(value, dict) else 1))
     if isinstance(value, dict):
         parts.append(_head(_MAP, len(value)))
-        for key, entry in sorted([(_key(k), k) for k in value], key=lambda pair: pair[0]):
-            parts.append(key)
-            _put(parts, value[entry], depth, left)
+        for key, entry in sorted([(_key(k), k) for k in value], key=lambda pair: pair[0], reverse=True):
+            todo.append((value[entry], depth))
+            todo.append((key, -1))
     else:
         parts.append(_head(_ARRAY, len(value)))
-        for entry in value:
-            _put(parts, entry, depth, left)
+        for entry in reversed(value):
+            todo.append((entry, depth))
 
 
 def _key(key: "Any") -> bytes:
     if isinstance(key, bool) or not isinstance(key, (int, str, bytes)):
         raise CborError(reason="bad map key")
     parts: "list[bytes]" = []
-    _put(parts, key, 0, [0, 0])
+    _put(parts, key)
     return b"".join(parts)
 
 
@@ -177,11 +191,48 @@ def _spend(left: "list[int]", entries: int) -> None:
 
 
 # Decoding --------------------------------------------------------------------------------------------
+# Without recursion, so that the depth of a message takes heap and no stack: a recursive decoder took about 900 bytes of
+# stack for each level, and a stack of 10 KiB was not enough for CBOR_DEPTH of them.
+#
 # `at`: the offset of the next byte, how many entries the message may still hold, the limit of entries, whether map
-# keys may be arrays. A list, so that no object is made to return them.
+# keys may be arrays; after the head of a container its major type and its number. A list, so that no object is made
+# to return them.
+#
+# An open container is a list too:
+_MAJOR = const(0)
+_CONTENT = const(1)  # list, dict; of a tag its number, then the Tag
+_LEFT = const(2)  # items that it still lacks; keys and values counted
+_KEY = const(3)  # of a map: where its key begins, then the key
+_BEFORE = const(4)  # of a map: the encoded key before
 
 
-def _item(data: bytes, at: "list[int]", depth: int) -> "Any":
+class _Head:
+    """Stands for the value of a container of which only the head was read."""
+
+
+def _whole(data: bytes, at: "list[int]") -> "Any":
+    around: "list[Any]" = []  # the containers around the innermost open one; the first is None
+    inner: "Any" = None
+    while True:
+        if inner is not None and inner[_MAJOR] == _MAP and not inner[_LEFT] & 1:
+            inner[_KEY] = _key_begins(data, at)
+        value = _item(data, at)
+        if value is _Head:
+            around.append(inner)
+            inner = _opened(at, len(around))
+            if inner[_LEFT]:
+                continue
+            value = inner[_CONTENT]
+            inner = around.pop()
+        while inner is not None and _is_complete(inner, value, data, at):
+            value = inner[_CONTENT]
+            inner = around.pop()
+        if inner is None:
+            return value
+
+
+def _item(data: bytes, at: "list[int]") -> "Any":
+    """Return the value at `at` and move it behind; of an array, map or tag read the head only and return _Head."""
     start = at[0]
     if start >= len(data):
         raise CborError(reason="truncated", offset=start)
@@ -199,7 +250,8 @@ def _item(data: bytes, at: "list[int]", depth: int) -> "Any":
     if major <= _NEGATIVE:
         return -1 - number if major else number
     if major > _TEXT:
-        return _container(data, at, major, number, depth + 1)
+        at[4], at[5] = major, number
+        return _Head
     if number > len(data) - begin:
         raise CborError(reason="truncated", offset=start)
     at[0] = begin + number
@@ -207,18 +259,51 @@ def _item(data: bytes, at: "list[int]", depth: int) -> "Any":
     return content if major == _BYTES else _text(content, start)
 
 
-def _container(data: bytes, at: "list[int]", major: int, number: int, depth: int) -> "Any":
+def _opened(at: "list[int]", depth: int) -> "list[Any]":
+    major, number = at[4], at[5]
     if depth > CBOR_DEPTH:
         raise LimitError(what="CBOR nesting", limit=CBOR_DEPTH)
     entries = 1 if major == _TAG else number * 2 if major == _MAP else number
     if entries > at[1]:
         raise LimitError(what="CBOR entries", limit=at[2])
     at[1] -= entries
+    if major == _ARRAY:
+        return [major, [], entries]
     if major == _TAG:
-        return Tag(number, _item(data, at, depth))
-    if major == _MAP:
-        return _map(data, at, number, depth)
-    return [_item(data, at, depth) for _ in range(number)]
+        return [major, number, entries]
+    return [major, {}, entries, 0, b""]
+
+
+def _key_begins(data: bytes, at: "list[int]") -> int:
+    """Return the offset of a map's key. Raises CborError if no key may begin there."""
+    start = at[0]
+    major = data[start] >> 5 if start < len(data) else _UINT
+    if major > _TEXT and not (major == _ARRAY and at[3]):
+        raise CborError(reason="bad map key", offset=start)
+    return start
+
+
+def _is_complete(inner: "list[Any]", value: "Any", data: bytes, at: "list[int]") -> bool:
+    """Put the next value into an open container. Returns whether that was its last one."""
+    left: int = inner[_LEFT] - 1
+    inner[_LEFT] = left
+    major = inner[_MAJOR]
+    if major == _ARRAY:
+        inner[_CONTENT].append(value)
+    elif major == _TAG:
+        inner[_CONTENT] = Tag(inner[_CONTENT], value)
+    elif left & 1:  # a key
+        start = inner[_KEY]
+        if isinstance(value, list):
+            value = _array_key(value, start)
+        encoded = data[start : at[0]]
+        if encoded <= inner[_BEFORE]:  # equal: the key occurs twice
+            raise CborError(reason="map keys out of order", offset=start)
+        inner[_BEFORE] = encoded
+        inner[_KEY] = value
+    else:
+        inner[_CONTENT][inner[_KEY]] = value
+    return left == 0
 
 
 def _argument(data: bytes, at: "list[int]", info: int) -> int:
@@ -251,25 +336,6 @@ def _simple(data: bytes, at: "list[int]") -> "bool | None":
     if 0xF9 <= initial <= 0xFB:
         raise CborError(reason="float", offset=start)
     raise CborError(reason="simple value", offset=start)
-
-
-def _map(data: bytes, at: "list[int]", count: int, depth: int) -> "dict[Any, Any]":
-    result: "dict[Any, Any]" = {}
-    previous = b""
-    for _ in range(count):
-        start = at[0]
-        major = data[start] >> 5 if start < len(data) else _UINT
-        if major > _TEXT and not (major == _ARRAY and at[3]):
-            raise CborError(reason="bad map key", offset=start)
-        key = _item(data, at, depth)
-        if major == _ARRAY:
-            key = _array_key(key, start)
-        encoded = data[start : at[0]]
-        if encoded <= previous:  # equal: the key occurs twice
-            raise CborError(reason="map keys out of order", offset=start)
-        previous = encoded
-        result[key] = _item(data, at, depth)
-    return result
 
 
 def _array_key(key: "list[Any]", offset: int) -> "tuple[Any, ...]":

@@ -20,7 +20,6 @@ ValueError; a wrong signature is False. The module itself is the `crypto` argume
 import hashlib
 
 from device.compat import const
-from device.crypto.ed25519 import ed25519_verify as ed25519_verify
 from device.crypto.hmac_ import equal as equal
 from device.crypto.hmac_ import hkdf_sha256 as hkdf_sha256
 from device.errors import EntropyError
@@ -66,6 +65,13 @@ else:
         """Return a new (private, public) pair from 40 bytes of `random_bytes`. Raises what `random_bytes` raises."""
         private = p256_private(random_bytes(40))
         return private, p256_public(private)
+
+
+def ed25519_verify(public: bytes, message: bytes, signature: bytes) -> bool:
+    """Return whether the Ed25519 signature is right. Raises ValueError for wrong lengths."""
+    from device.crypto import ed25519  # only if a key of this type is used: its modules take heap
+
+    return ed25519.ed25519_verify(public, message, signature)
 
 
 def sha256(data: bytes) -> bytes:

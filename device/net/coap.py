@@ -109,7 +109,7 @@ def _nibble(data: bytes, offset: int, nibble: int) -> "tuple[int, int]":
 
 
 def decode_options(data: bytes, offset: int) -> "tuple[tuple[tuple[int, bytes], ...], bytes]":
-    """Return options and payload of `data` from `offset` on. Raises ProtocolError, LimitError."""
+    """Return options and payload of `data` from `offset` on, in types of `data`. Raises ProtocolError, LimitError."""
     options: "list[tuple[int, bytes]]" = []
     number = 0
     while offset < len(data):
@@ -172,6 +172,10 @@ def decode(data: bytes) -> Message:
     """Return the message in one datagram. Raises ProtocolError, LimitError."""
     if len(data) > limits.COAP_MESSAGE_BYTES:
         raise LimitError(what="CoAP message", limit=limits.COAP_MESSAGE_BYTES)
+    if not isinstance(data, bytes):
+        data = bytes(
+            data
+        )  # slices of bytes are bytes: on MicroPython bytes() would copy each payload once more
     if len(data) < 4 or data[0] >> 6 != 1:
         raise ProtocolError(reason="not a CoAP message")
     token_end = 4 + (data[0] & 15)
@@ -184,7 +188,7 @@ def decode(data: bytes) -> Message:
         raise ProtocolError(reason="code class")
     options, payload = decode_options(data, token_end)
     message_id = int.from_bytes(data[2:4], "big")
-    return Message((data[0] >> 4) & 3, code, message_id, bytes(data[4:token_end]), options, bytes(payload))
+    return Message((data[0] >> 4) & 3, code, message_id, data[4:token_end], options, payload)
 
 
 def code_text(code: int) -> str:

@@ -17,7 +17,7 @@ from device.errors import LimitError, ProtocolError
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
-    from typing import Sequence
+    from typing import Generator, Sequence
 
 # 2.2.1 control packet types
 CONNECT = const(1)
@@ -160,8 +160,7 @@ def _decode_publish(flags: int, body: "bytes | memoryview") -> Publish:
     if qos:
         packet_id = _identifier(body, end)
         end += 2
-    payload = bytes(body[end:])
-    return Publish(topic, payload, qos, packet_id, bool(flags & 1), bool(flags & 8))
+    return Publish(topic, body[end:], qos, packet_id, bool(flags & 1), bool(flags & 8))
 
 
 def _decode_suback(flags: int, body: "bytes | memoryview") -> Suback:
@@ -212,11 +211,21 @@ class Parser:
         self._body: "bytearray | None" = None
         self._filled = 0
         self._buffer = bytearray() if buffer is None else buffer
+        self.is_shared = False  # whether the last packet was read into `buffer`
 
     def feed(self, data: bytes) -> "list[object]":
-        """Return the packets that `data` completes, in order. Raises ProtocolError, LimitError."""
+        """Return the packets that `data` completes, in order. Raises ProtocolError, LimitError.
+
+        A parser with a buffer cannot keep several payloads: use packets().
+        """
+        return list(self.packets(data))
+
+    def packets(self, data: bytes) -> "Generator[object, None, None]":
+        """Yield what feed() returns. With a buffer a payload is a memoryview; if `is_shared`, only until the next one.
+
+        Without a buffer a payload is bytes.
+        """
         view = memoryview(data)
-        packets: "list[object]" = []
         offset = 0
         while offset < len(view):
             if self._body is None:
@@ -229,8 +238,11 @@ class Parser:
                 offset += count
             if self._body is not None and self._filled == self._length:
                 body, self._body, self._length_bytes = self._body, None, -1
-                packets.append(_decode(self._first, memoryview(body)[: self._length]))
-        return packets
+                self.is_shared = body is self._buffer
+                if len(self._buffer):
+                    yield _decode(self._first, memoryview(body)[: self._length])
+                else:
+                    yield _decode(self._first, bytes(body))
 
     @property
     def arriving_bytes(self) -> int:

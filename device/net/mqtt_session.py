@@ -16,7 +16,7 @@ from device.net import mqtt
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
-    from typing import Sequence
+    from typing import Generator, Sequence
 
 # What Session.feed() reports.
 Connected = namedtuple("Connected", ())
@@ -98,12 +98,19 @@ class Session:
 
     def feed(self, data: bytes) -> "list[object]":
         """Return the events that `data` completes: Connected, Subscribed, Unsubscribed, Acknowledged, Pong, Message."""
-        events: "list[object]" = []
-        for packet in self._parser.feed(data):
+        return list(self.events(data))
+
+    def events(self, data: bytes) -> "Generator[object, None, None]":
+        """Yield what feed() returns. With a buffer a payload may be valid only until the next event (is_shared)."""
+        for packet in self._parser.packets(data):
             event = self._handle(packet)
             if event is not None:
-                events.append(event)
-        return events
+                yield event
+
+    @property
+    def is_shared(self) -> bool:
+        """Return whether the payload of the last Message is in the session's buffer."""
+        return self._parser.is_shared
 
     def _open(self, kind: int, topics: "tuple[str, ...]") -> int:
         # 2.3.1-2: an identifier in use must not be used again.

@@ -12,6 +12,8 @@ Rules:
 6. An unprotected 4.01 says that the server has seen the request's number (RFC 8613 8.2). This happens if its
    answer was lost and a NAT gave the retransmission another port. The request is sent once more under a new number.
    Anyone can send a 4.01: it costs one more request at most, and never ends a transfer by itself.
+7. The blocks of a chunk are written into one buffer, which every chunk uses. The blocks of an object go into the
+   object itself, whose size is known. Otherwise a board would need each of them twice, and large free blocks of heap.
 """
 
 from collections import namedtuple
@@ -36,6 +38,7 @@ class CoapSource:
     """`Source` of device/interfaces.py over a CoAP server.
 
     `sequence` is the one SenderSequence of these credentials in this unit: sources that share the credentials share it.
+    `buffer` has at least limits.CHUNK_BYTES; sources that are not open at the same time can share it.
     """
 
     name = "coap"
@@ -50,6 +53,7 @@ class CoapSource:
         *,
         credentials: oscore.Credentials,
         sequence: oscore.SenderSequence,
+        buffer: "bytearray | None" = None,
     ) -> None:
         self._network = network
         self._clock = clock
@@ -60,6 +64,7 @@ class CoapSource:
             credentials.secret, credentials.salt, credentials.sender_id, credentials.recipient_id
         )
         self._sequence = sequence
+        self._buffer = bytearray(limits.CHUNK_BYTES) if buffer is None else buffer
         self._datagram: "Datagram | None" = None
         self._message_id = 0
         self._plan: "_Plan | None" = None
@@ -91,26 +96,29 @@ class CoapSource:
         """Return the newest security contact, None if the server has none."""
         return await self._optional("contact", limits.RECORD_BYTES)
 
-    async def object(self, digest: bytes, size: int) -> bytes:
+    async def object(self, digest: bytes, size: int) -> bytearray:
         """Return the object with this SHA-256. Raises LimitError, PeerRefusedError (4.04), LinkError."""
         if size > limits.CHUNK_LIST_BYTES:
             raise LimitError(what="object", limit=limits.CHUNK_LIST_BYTES)
         path = self._class_path + ("o", digest.hex())
-        return await self._get(path, coap.start_transfer(0, None, size), limits.CHUNK_LIST_BYTES)
+        body = bytearray(size)
+        await self._fill(path, coap.start_transfer(0, None, size), memoryview(body))
+        return body
 
     def plan(self, digest: bytes, size: int, chunk_digests: "Digests", wanted: "Iterable[int]") -> None:
         """Let chunk() read the payload with this SHA-256 from now on, in any order."""
         self._plan = _Plan(self._class_path + ("o", digest.hex()), size, None)
 
-    async def chunk(self, index: int) -> bytes:
-        """Return chunk `index` of the planned payload, fetched from its first block on."""
+    async def chunk(self, index: int) -> memoryview:
+        """Return chunk `index` of the planned payload, fetched from its first block on. Valid until the next call."""
         plan = self._plan
         if plan is None:
             raise LinkError(reason="no payload planned")
         start = index * limits.CHUNK_BYTES
         end = min(start + limits.CHUNK_BYTES, plan.size)
         transfer = coap.Transfer(start, end, limits.COAP_BLOCK_BYTES, plan.etag, plan.size)
-        return await self._get(plan.path, transfer, limits.CHUNK_BYTES)
+        into = memoryview(self._buffer)[: limits.CHUNK_BYTES]
+        return into[: await self._fill(plan.path, transfer, into)]
 
     async def report(self, report: bytes) -> None:
         """Send a report to the server."""
@@ -148,13 +156,27 @@ class CoapSource:
         while is_more:
             response = await self._request(coap.GET, path, (coap.next_block(transfer),), b"")
             transfer, payload, is_more = coap.accept_block(transfer, response)
-            body.append(bytes(payload))
+            body.append(payload)
             length += len(payload)
             if length > limit:
                 raise LimitError(what="CoAP body", limit=limit)
+        return b"".join(body)
+
+    async def _fill(self, path: "tuple[str, ...]", transfer: coap.Transfer, into: memoryview) -> int:
+        """Write a body into `into`, from its start; return its length in bytes. Raises LimitError if it is longer."""
+        length = 0
+        is_more = True
+        while is_more:
+            response = await self._request(coap.GET, path, (coap.next_block(transfer),), b"")
+            transfer, payload, is_more = coap.accept_block(transfer, response)
+            end = length + len(payload)
+            if end > len(into):
+                raise LimitError(what="CoAP body", limit=len(into))
+            into[length:end] = payload
+            length = end
         if self._plan is not None and path == self._plan.path:
             self._plan = _Plan(path, self._plan.size, transfer.etag)
-        return b"".join(body)
+        return length
 
     async def _request(
         self, code: int, path: "tuple[str, ...]", options: "tuple[tuple[int, bytes], ...]", payload: bytes

@@ -9,7 +9,8 @@ Rules:
 4. A topic never counts as empty because time passed. A broker sends a retained message before it answers a later
    request of the same connection. So envelope and records are None only if, after the SUBACK, a PINGRESP came and no
    message. The PINGREQ is sent after a pause, since some brokers read retained messages in a task of their own.
-5. RAM holds at most limits.CHUNK_WINDOW chunks.
+5. RAM holds at most limits.CHUNK_WINDOW chunks. They are copied from the buffer of the session into buffers that are
+   used again: the first limits.CHUNK_WINDOW_LEAST are allocated with the source, others while there is memory.
 """
 
 from binascii import unhexlify
@@ -25,13 +26,13 @@ from device.transport.window import ROOM_BYTES, Window, room_for
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
-    from typing import Callable, Iterable
+    from typing import Any, Callable, Iterable
 
     from device.interfaces import Clock, Digests, Network, Stream
 
 _RETAINED_WAIT_MS = const(1000)  # from the SUBACK to the PINGREQ (rule 4)
 _READ_BYTES = const(1024)  # a larger block is hard to find in an old heap
-_TOPIC_BYTES = const(128)  # class, object and digest take 106
+BUFFER_BYTES = limits.CHUNK_BYTES + 128  # a chunk with its topic: class, object and digest take 106
 _CLOSE_MS = const(5000)  # longer than the ports wait for the end of TLS
 
 # The broker's address and authentication, and the certificate that the unit presents; certificates and key in DER.
@@ -52,22 +53,24 @@ class _Connection:
         self._sent_ms = self._clock.ticks_ms()
         await within(self.stream.write(data), limits.REPLY_TIMEOUT_S * 1000, "broker does not read")
 
-    async def step(self, timeout_ms: int) -> "list[object]":
-        """Return the events of one read, an empty list after `timeout_ms` without data."""
+    async def read(self, timeout_ms: int) -> bytes:
+        """Return the bytes of one read, b"" after `timeout_ms` without data."""
         idle_ms = self._clock.ticks_diff(self._clock.ticks_ms(), self._sent_ms)
         if idle_ms > limits.MQTT_KEEP_ALIVE_S * 500 and not self.session.is_ping_open:
             await self.send(self.session.ping()[1])
         try:
-            data = await within(self.stream.read(_READ_BYTES), timeout_ms, "no data")
+            data: bytes = await within(self.stream.read(_READ_BYTES), timeout_ms, "no data")
         except LinkTimeoutError:
-            return []
+            return b""
         if not data:
             raise LinkError(reason="closed by the broker")
-        events = self.session.feed(data)
+        return data
+
+    async def acknowledge(self) -> None:
+        """Send the acknowledgements that the last events made."""
         if self.session.output:
             output, self.session.output = self.session.output, b""
             await self.send(output)
-        return events
 
 
 class MqttSource:
@@ -76,8 +79,16 @@ class MqttSource:
     name = "mqtt"
 
     def __init__(
-        self, network: "Network", clock: "Clock", peer: MqttPeer, class_id: bytes, device_id: bytes
+        self,
+        network: "Network",
+        clock: "Clock",
+        peer: MqttPeer,
+        class_id: bytes,
+        device_id: bytes,
+        *,
+        buffer: "bytearray | None" = None,
     ) -> None:
+        """`buffer` has BUFFER_BYTES; sources that are not open at the same time can share it."""
         self._network = network
         self._clock = clock
         self._peer = peer
@@ -85,13 +96,12 @@ class MqttSource:
         self._class_topic = "fb/" + class_id.hex() + "/"
         self._device_topic = "fb/d/" + self._device + "/"
         self._link: "_Connection | None" = None
-        self._inbox: "dict[str, bytes]" = {}
+        self._inbox: "dict[str, Any]" = {}
         self._bounds: "dict[str, int]" = {}
         self._window: "Window | None" = None
         self._object_topic = self._class_topic + "o/"
-        self._buffer = bytearray(
-            limits.CHUNK_BYTES + _TOPIC_BYTES
-        )  # one chunk with its topic, for all connections
+        self._buffer = bytearray(BUFFER_BYTES) if buffer is None else buffer  # for all connections
+        self._least = [bytearray(limits.CHUNK_BYTES) for _ in range(limits.CHUNK_WINDOW_LEAST)]
 
     async def open(self) -> None:
         """Connect and start the session. Raises LinkError, LinkTimeoutError, ProtocolError, PeerRefusedError."""
@@ -118,7 +128,7 @@ class MqttSource:
             self._inbox.pop(topic, None)
             await self._publish(topic + "/req", request)
             await self._until(lambda: topic in self._inbox, "no freshness record")
-            return self._inbox.pop(topic)
+            return bytes(self._inbox.pop(topic))
         finally:
             await self._unsubscribe([topic])
 
@@ -138,7 +148,7 @@ class MqttSource:
         """Return the retained security contact, None if the broker has none (rule 4)."""
         return await self._retained(self._class_topic + "contact", limits.RECORD_BYTES)
 
-    async def object(self, digest: bytes, size: int) -> bytes:
+    async def object(self, digest: bytes, size: int) -> "bytes | memoryview":
         """Return the retained object with this SHA-256. Raises LinkTimeoutError, LimitError."""
         if size > limits.CHUNK_LIST_BYTES:
             raise LimitError(what="object", limit=limits.CHUNK_LIST_BYTES)
@@ -147,20 +157,31 @@ class MqttSource:
         await self._subscribe(topic, limits.CHUNK_LIST_BYTES, 0)
         try:
             await self._until(lambda: topic in self._inbox, "object did not arrive")
-            return self._inbox.pop(topic)
+            found: "bytes | memoryview" = self._inbox.pop(topic)
+            return found
         finally:
             await self._unsubscribe([topic])
 
     def plan(self, digest: bytes, size: int, chunk_digests: "Digests", wanted: "Iterable[int]") -> None:
         """Let chunk() read the chunks `wanted` from now on, in this order and ahead of time."""
         self._window = None  # its chunks are not counted as used
-        self._window = Window(chunk_digests, wanted, room_for(free_bytes(ROOM_BYTES)))
+        buffers = list(self._least)
+        try:
+            for _ in range(room_for(free_bytes(ROOM_BYTES)) - len(buffers)):
+                buffers.append(bytearray(limits.CHUNK_BYTES))
+        except MemoryError:  # the free memory is in small pieces
+            pass
+        self._window = Window(chunk_digests, wanted, buffers)
 
-    async def chunk(self, index: int) -> bytes:
-        """Return the next planned chunk. Raises LinkTimeoutError if it does not arrive, ProtocolError out of order."""
+    async def chunk(self, index: int) -> memoryview:
+        """Return the next planned chunk, valid until the next call.
+
+        Raises LinkTimeoutError if it does not arrive, ProtocolError out of order.
+        """
         window = self._window
         if window is None:
             raise LinkError(reason="no payload planned")
+        window.release()
         await self._move(window)
         data = window.take(index)
         while data is None:
@@ -209,17 +230,18 @@ class MqttSource:
         link = self._usable()
         is_progress = False
         try:
-            for event in await link.step(timeout_ms):
+            for event in link.session.events(await link.read(timeout_ms)):
                 if isinstance(event, mqtt_session.Subscribed) and event.refused:
                     raise PeerRefusedError(status="MQTT subscription denied")
-                if not isinstance(event, mqtt_session.Message) or self._accept(event):
+                if not isinstance(event, mqtt_session.Message) or self._accept(event, link.session.is_shared):
                     is_progress = True
+            await link.acknowledge()
         except FirstbootError:
             link.is_usable = False  # the rest of the stream is not reliable
             raise
         return is_progress
 
-    def _accept(self, message: mqtt_session.Message) -> bool:
+    def _accept(self, message: mqtt_session.Message, is_shared: bool) -> bool:
         limit = self._bounds.get(message.topic, 0)
         if len(message.payload) > limit:
             raise LimitError(what="MQTT topic", limit=limit)
@@ -228,7 +250,7 @@ class MqttSource:
         if self._window is not None and message.topic.startswith(self._object_topic):
             digest = unhexlify(message.topic[len(self._object_topic) :])
             return self._window.accept(digest, message.payload)
-        self._inbox[message.topic] = message.payload
+        self._inbox[message.topic] = bytes(message.payload) if is_shared else message.payload
         return True
 
     async def _until(self, is_done: "Callable[[], bool]", reason: str) -> None:
@@ -311,6 +333,7 @@ class MqttSource:
                 await self._until(
                     lambda: topic in self._inbox or session.pings_answered >= number, "no PINGRESP"
                 )
-            return self._inbox.pop(topic, None)
+            found = self._inbox.pop(topic, None)
+            return None if found is None else bytes(found)
         finally:
             await self._unsubscribe([topic])

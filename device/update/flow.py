@@ -50,9 +50,11 @@ if TYPE_CHECKING:
 _DIGEST_BYTES = const(32)
 
 # Effects; the runner answers each one.
-FetchObject = namedtuple("FetchObject", ("digest", "size"))  # -> bytes
+FetchObject = namedtuple("FetchObject", ("digest", "size"))  # -> bytes, bytearray or memoryview
 PlanPayload = namedtuple("PlanPayload", ("digest", "size", "chunk_digests", "wanted"))  # -> None
-FetchChunk = namedtuple("FetchChunk", ("index",))  # -> bytes
+FetchChunk = namedtuple(
+    "FetchChunk", ("index",)
+)  # -> bytes, or a memoryview that is valid until the next effect
 Progress = namedtuple("Progress", ("done", "total"))  # -> None; chunks; the runner may let other tasks run
 Refused = namedtuple("Refused", ("error",))  # -> None; rule 10; the flow raises `error` next
 
@@ -68,7 +70,7 @@ class ChunkDigests:
     Raises DigestMismatchError if the list does not cover `payload_bytes`.
     """
 
-    def __init__(self, chunk_list: bytes, payload_bytes: int) -> None:
+    def __init__(self, chunk_list: "bytes | bytearray | memoryview", payload_bytes: int) -> None:
         if len(chunk_list) != _DIGEST_BYTES * ((payload_bytes + CHUNK_BYTES - 1) // CHUNK_BYTES):
             raise DigestMismatchError(component="chunks", reason="length")
         self._list = chunk_list
@@ -80,7 +82,7 @@ class ChunkDigests:
     def __getitem__(self, index: int) -> bytes:
         if not 0 <= index < len(self):
             raise IndexError(index)
-        return self._list[index * _DIGEST_BYTES : (index + 1) * _DIGEST_BYTES]
+        return bytes(self._list[index * _DIGEST_BYTES : (index + 1) * _DIGEST_BYTES])
 
 
 def _fetch_list(chunks: "Target", payload: "Target", name: str) -> "Generator[object, Any, ChunkDigests]":

@@ -52,9 +52,11 @@ class Installer:
         finally:
             running.close()
 
-    async def _answer(self, effect: object, source: "Source") -> "bytes | bool | None":
+    async def _answer(
+        self, effect: object, source: "Source"
+    ) -> "bytes | bytearray | memoryview | bool | None":
         if isinstance(effect, flow.FetchChunk):
-            data: bytes = await source.chunk(effect.index)
+            data = await source.chunk(effect.index)
             self.fetched += 1
             return data
         if isinstance(effect, flow.FetchObject):

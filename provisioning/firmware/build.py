@@ -233,9 +233,9 @@ class Firmware:
         text = f'#define FIRSTBOOT_OPEN_CONSOLE {console}\n#define FIRSTBOOT_MAIN "{self.variant.main}"\n'
         text += f"#define FIRSTBOOT_MOVED_BYTES {self.variant.moved_bytes}\n"
         if self.variant.heap_bytes:
-            text += (
-                f"#define FIRSTBOOT_HEAP_BYTES {self.variant.heap_bytes}\n#define FIRSTBOOT_COLLECT_BYTES 0\n"
-            )
+            text += f"#define FIRSTBOOT_HEAP_BYTES {self.variant.heap_bytes}\n"
+        if not self.variant.is_collected:
+            text += "#define FIRSTBOOT_COLLECT_BYTES 0\n"
         text += f"#define FIRSTBOOT_POWER_CUTS {int(self.variant.has_power_cuts)}\n"
         write_if_changed(folder / "variant.h", text)
         write_if_changed(folder / "manifest.py", self.manifest)

@@ -18,6 +18,8 @@ BOARD = "mps2_an385"
 # The tests and what they compare with need memory too; a measurement starts its own collections.
 _TEST_HEAP_BYTES = 3 * 1024 * 1024  # all dual tests stay loaded
 _BENCH_HEAP_BYTES = 2 * 1024 * 1024
+# At a prompt the interpreter compiles what is typed, beside the whole firmware, and keeps names and line numbers.
+_PROMPT_HEAP_BYTES = 224 * 1024
 _BOARD_MODULES = ("__init__.py", "board.py", "main.py")
 _PORT_MODULES = ("__init__.py", "appfiles.py", "littlefs.py", "mps2.py", "sockets.py")
 # For a board with a radio (boards/esp32/manifest.py freezes them); the agent imports them only there.
@@ -65,9 +67,8 @@ class Variant:
     has_tests: bool = False
     has_bench: bool = False
     moved_bytes: int = 0  # offset of the code against the other variants
-    heap_bytes: int = (
-        0  # 0: the board's own (board.py), with its collections; else only a full heap is collected
-    )
+    heap_bytes: int = 0  # 0: the board's own (board.py)
+    is_collected: bool = True  # as often as the board says; else only a full heap is collected
     has_power_cuts: bool = False  # the NVM driver stops the unit at the operation that the machine orders
 
 
@@ -78,9 +79,18 @@ VARIANTS = {
         Variant("hang", "hang.py", False, 3),
         Variant("moved", f"device/boards/{BOARD}/main.py", False, 3, moved_bytes=64),
         Variant("cut", f"device/boards/{BOARD}/main.py", False, 3, has_power_cuts=True),
-        Variant("development", f"device/boards/{BOARD}/main.py", True, 0),
-        Variant("test", "dual.py", False, 0, has_tests=True, heap_bytes=_TEST_HEAP_BYTES),
-        Variant("bench", "bench.py", False, 3, has_tests=True, has_bench=True, heap_bytes=_BENCH_HEAP_BYTES),
+        Variant("development", f"device/boards/{BOARD}/main.py", True, 0, heap_bytes=_PROMPT_HEAP_BYTES),
+        Variant("test", "dual.py", False, 0, has_tests=True, heap_bytes=_TEST_HEAP_BYTES, is_collected=False),
+        Variant(
+            "bench",
+            "bench.py",
+            False,
+            3,
+            has_tests=True,
+            has_bench=True,
+            heap_bytes=_BENCH_HEAP_BYTES,
+            is_collected=False,
+        ),
     )
 }
 

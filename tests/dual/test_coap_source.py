@@ -174,11 +174,25 @@ def test_a_chunk_is_read_from_its_own_block_on():
 
     async def work(source):
         source.plan(bytes(32), 10000, [], [2, 1])
-        return await source.chunk(2) + await source.chunk(1)
+        return bytes(await source.chunk(2)) + bytes(await source.chunk(1))
 
     server = body(data)
     assert run(server, work) == data[8192:] + data[4096:8192]
     assert len(server.requests) == 6
+
+
+def test_every_chunk_is_read_into_the_same_buffer():
+    data = bytes(range(250)) * 40
+
+    async def work(source):
+        source.plan(bytes(32), len(data), [], [0, 2])
+        first = await source.chunk(0)
+        assert first == data[:4096]
+        last = await source.chunk(2)
+        assert bytes(last) == data[8192:]
+        return bytes(first[: len(last)]) == bytes(last)
+
+    assert run(body(data), work)
 
 
 def test_without_a_plan_there_is_no_chunk():

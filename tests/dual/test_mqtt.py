@@ -57,6 +57,22 @@ def test_packets_are_found_however_the_stream_is_cut():
         assert packets[1].payload == b"one"
 
 
+def test_a_parser_with_a_buffer_reads_every_body_that_fits_into_it_and_a_larger_one_into_its_own():
+    buffer = bytearray(16)
+    parser = mqtt.Parser(buffer=buffer)
+    data = mqtt.encode_publish("t", b"first") + mqtt.encode_publish("t", b"x" * 40)
+    data += mqtt.encode_publish("t", b"third")
+    seen = []
+    kept = None
+    for packet in parser.packets(data):
+        seen.append((bytes(packet.payload), parser.is_shared))
+        if not parser.is_shared:
+            kept = packet.payload
+    assert seen == [(b"first", True), (b"x" * 40, False), (b"third", True)]
+    assert bytes(buffer[3:8]) == b"third"
+    assert bytes(kept) == b"x" * 40  # no later packet changed it
+
+
 def test_a_packet_above_the_bound_is_refused_at_its_length():
     refused(LimitError, mqtt.Parser().feed, b"\x30\xff\xff\xff")
 

@@ -93,7 +93,7 @@ def test_every_transfer_arrives_over_a_slow_link_whatever_the_size_of_its_tls_re
             found.append(await source.object(b"\xee" * 32, limits.CHUNK_LIST_BYTES))
             source.plan(bytes(32), 12 * limits.CHUNK_BYTES, NAMES, range(12))
             for index in range(4):  # and leave the rest of the window
-                found.append(await source.chunk(index))
+                found.append(bytes(await source.chunk(index)))
             found.append(await source.object(b"\xee" * 32, limits.CHUNK_LIST_BYTES))
             await source.report(bytes(limits.REPORT_BYTES))
             return [len(one) for one in found]

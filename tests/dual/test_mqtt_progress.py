@@ -57,7 +57,7 @@ def test_every_byte_of_a_chunk_keeps_the_wait_alive():
     async def work(source):
         source.plan(bytes(32), 12 * limits.CHUNK_BYTES, NAMES, range(12))
         await source.chunk(0)
-        return await source.chunk(1)
+        return bytes(await source.chunk(1))
 
     assert base.run(broker, work) == bytes(4000)
     assert broker.reads == (len(packet) + 279) // 280

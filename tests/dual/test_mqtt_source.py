@@ -138,7 +138,7 @@ async def chunks(source, count):
     """Return chunks 0 to `count`; MicroPython has no `await` in a comprehension."""
     found = []
     for index in range(count):
-        found.append(await source.chunk(index))
+        found.append(bytes(await source.chunk(index)))
     return found
 
 

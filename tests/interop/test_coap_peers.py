@@ -215,7 +215,7 @@ def test_fifty_units_are_served_side_by_side(
         await source.open()
         try:
             source.plan(release.payload_digest, len(release.payload), [], range(3))
-            return b"".join([await source.chunk(index) for index in range(3)])
+            return b"".join([bytes(await source.chunk(index)) for index in range(3)])
         finally:
             await source.close()
 

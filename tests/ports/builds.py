@@ -1,4 +1,7 @@
-"""MicroPython's unix port with `_fbcrypto` and the dual tests frozen in, for tests only; its objects are cached."""
+"""MicroPython's unix port, and its qemu port for 32-bit RISC-V, with `_fbcrypto` and the dual tests frozen in.
+
+They are for tests only. Their objects are cached.
+"""
 
 from __future__ import annotations
 
@@ -45,6 +48,18 @@ UNIX = Port(
     {"VARIANT": "dual", "VARIANT_DIR": str(HERE / "unix"), "MICROPY_STANDALONE": "0"},
     (("gcc", "gcc libc6-dev"), ("make", "make")),
     "gcc",
+)
+RV32 = Port(
+    "rv32",
+    "ports/qemu",
+    "firmware.elf",
+    {"BOARD": "VIRT_RV32", "BOARD_DIR": str(HERE / "rv32")},
+    (
+        ("qemu-system-riscv32", "qemu-system-misc"),
+        ("riscv64-unknown-elf-gcc", "gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf"),
+        ("make", "make"),
+    ),
+    "riscv64-unknown-elf-gcc",
 )
 
 

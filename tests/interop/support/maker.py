@@ -150,7 +150,7 @@ async def fetch_payload(
     """Return the chunks `wanted` (default: all) of a release over a source, each checked against the chunk list."""
     chunk_list = await source.object(release.chunk_list_digest, len(release.chunk_list))
     assert chunk_list == release.chunk_list
-    digests = [chunk_list[at : at + 32] for at in range(0, len(chunk_list), 32)]
+    digests = [bytes(chunk_list[at : at + 32]) for at in range(0, len(chunk_list), 32)]
     indices = list(range(len(digests))) if wanted is None else wanted
     source.plan(release.payload_digest, len(release.payload), digests, indices)
     out = b""

@@ -16,6 +16,8 @@
 
 #ifndef FIRSTBOOT_HEAP_BYTES // a variant may have a heap of its own size
 #define FIRSTBOOT_HEAP_BYTES HEAP_BYTES
+#endif
+#ifndef FIRSTBOOT_COLLECT_BYTES // 0: only a full heap is collected
 #define FIRSTBOOT_COLLECT_BYTES COLLECT_EVERY_BYTES
 #endif
 #define STACK_RESERVE_BYTES (8 * 1024) // below the limit that Python sees: interrupts, deepest call of Mbed TLS
