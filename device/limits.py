@@ -1,7 +1,7 @@
 """The bounds that parts of the device share, each with its unit and its reason."""
 
 # CBOR (deterministic, RFC 8949 4.2)
-CBOR_DEPTH = 12  # SUIT needs 8 levels; a parser stack on the board bears 16
+CBOR_DEPTH = 12  # SUIT needs 8 levels; a level takes some 100 bytes of heap and no stack
 CBOR_ITEMS = (
     512  # entries of all arrays and maps in one message, keys and values counted: at most 75 KiB of heap
 )
@@ -17,7 +17,7 @@ REPORT_BYTES = 512
 CHUNK_BYTES = 4096  # one flash sector: a wrong chunk costs one erase
 CHUNK_LIST_BYTES = 32768  # 1024 digests, so payloads up to 4 MiB
 CHUNK_WINDOW = 8  # retained chunks requested at once, if there is room: 32 KiB of RAM
-CHUNK_WINDOW_LEAST = 2
+CHUNK_WINDOW_LEAST = 2  # always there: their buffers are allocated with the source
 DELTA_PIECE_BYTES = 512  # of the target, made at once: whole flash units; with the window below 8 KiB in all
 DELTA_EMPTY_ROUNDS = 64  # rounds of a patch that make nothing: bsdiff sometimes writes one
 HEATSHRINK_WINDOW_BITS = 11  # 2 KiB of RAM

@@ -176,6 +176,11 @@ demo() {
 size() {
     setup run
     "$venv/bin/firstboot" firmware size "$@"
+    # The heap is measured, not read from the map; another output or variant was asked for if there are arguments.
+    if [ $# = 0 ] && has_board_tools; then
+        say "Python heap of the loaded modules, by package (measured on the emulated board)"
+        "$python" -m tests.benchmarks.heap
+    fi
 }
 
 dist() {  # tools/wheel_backend.py
