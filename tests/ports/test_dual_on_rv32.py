@@ -12,7 +12,9 @@ from provisioning.firmware.errors import FirmwareError
 from tests.dual_results import check, check_summary, dual_tests, results_of
 from tests.ports.builds import RV32, program
 
-RUN_TIMEOUT_S = 1200  # 40 s of processor time; the machine may be busy
+pytestmark = pytest.mark.nightly  # more than a minute of processor time
+
+RUN_TIMEOUT_S = 1800  # the machine may be busy
 QEMU = "qemu-system-riscv32 -machine virt -bios none -nographic -monitor none -serial stdio -display none".split()
 
 
