@@ -4,10 +4,6 @@ and what of a table stays in flash.
 
 import gc
 
-TYPE_CHECKING = 0
-if TYPE_CHECKING:
-    from typing import Any, Iterator
-
 try:
     from micropython import const as const
 except ImportError:
@@ -15,6 +11,11 @@ except ImportError:
     def const(value: int) -> int:
         """Return `value`; on a board mpy-cross replaces the name by it."""
         return value
+
+
+TYPE_CHECKING = const(0)
+if TYPE_CHECKING:
+    from typing import Any, Iterator
 
 
 class Rows:

@@ -207,7 +207,7 @@ _BEFORE = const(4)  # of a map: the encoded key before
 
 
 class _Head:
-    """Stands for the value of a container of which only the head was read."""
+    """The value of a container of which only the head was read."""
 
 
 def _whole(data: bytes, at: "list[int]") -> "Any":
