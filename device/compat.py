@@ -1,5 +1,5 @@
-"""The differences between MicroPython and CPython: `micropython.const`, when memory is freed, which bytes are UTF-8,
-and what of a table stays in flash.
+"""The differences between MicroPython and CPython: `micropython.const`, when memory is freed, and which bytes are
+UTF-8.
 """
 
 import gc
@@ -11,29 +11,6 @@ except ImportError:
     def const(value: int) -> int:
         """Return `value`; on a board mpy-cross replaces the name by it."""
         return value
-
-
-TYPE_CHECKING = const(0)
-if TYPE_CHECKING:
-    from typing import Any, Iterator
-
-
-class Rows:
-    """A table: iterating gives `kind(*row)` for each row.
-
-    A tuple of literals stays in flash on a board. A tuple of objects takes heap: 32 bytes for a row of four members.
-    """
-
-    def __init__(self, kind: "Any", rows: "tuple[tuple[Any, ...], ...]") -> None:
-        self._kind = kind
-        self._rows = rows
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __iter__(self) -> "Iterator[Any]":
-        for row in self._rows:
-            yield self._kind(*row)
 
 
 def forget() -> None:

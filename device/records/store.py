@@ -17,8 +17,9 @@ import hashlib
 from collections import namedtuple
 
 from device.codec import cbor
-from device.compat import Rows, const
+from device.compat import const
 from device.errors import CodecError, LimitError, RecordDamagedError, StorageError
+from device.limits import ENVELOPE_BYTES, KEYSET_BYTES, RECORD_BYTES, STATEMENT_BYTES
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -39,46 +40,40 @@ MIGRATIONS: "tuple[Migration, ...]" = ()  # by name in the order of their versio
 # part of the record hash; keys are made on the device and reach that hash through their certificates.
 Record = namedtuple("Record", ("name", "region", "max_bytes", "from_station"))
 
-# Literals, so that the table stays in flash (compat.Rows): those of limits.py, which a test compares.
-_RECORD = const(4096)
-_STATEMENT = const(16384)
-_KEYSET = const(8192)
-_ENVELOPE = const(8192)
-_ROWS = (
-    ("anchors", "device", _RECORD, True),
-    ("contact", "device", _RECORD, True),
-    ("contact.newest", "device", _RECORD, False),
-    ("device.crt", "device", _RECORD, True),
-    ("identity", "device", 1024, True),
-    ("oscore", "device", 256, True),
-    ("servers", "device", _RECORD, True),
-    ("setup", "device", 128, True),
-    ("statement", "device", _STATEMENT, True),
-    ("support", "device", _RECORD, True),
-    ("web.crt", "device", _RECORD, True),
-    ("device.key", "device", 32, False),
-    ("web.key", "device", 32, False),
-    ("sealed", "device", 64, False),
-    ("owned", "device", 16, False),
-    ("press", "device", 16, False),
-    ("oscore.seq", "device", 8, False),
-    ("unheard", "device", 16, False),
-    ("withheld", "device", 64, False),
-    ("crashes", "device", 32, False),
-    ("progress", "device", 256, False),
-    ("floors", "device", 32, False),
-    ("appset", "device", 128, False),
-    ("keyset", "device", _KEYSET, False),
-    ("pending", "device", _ENVELOPE, False),
-    ("failed", "device", _RECORD, False),
-    ("credential", "user", 128, False),
-    ("attempts", "user", 32, False),
-    ("settings", "user", 32, False),
-    ("events", "user", _RECORD, False),
-    ("news", "user", _RECORD, False),
-    ("wifi", "user", 160, False),
+RECORDS = (
+    Record("anchors", DEVICE, RECORD_BYTES, True),
+    Record("contact", DEVICE, RECORD_BYTES, True),
+    Record("contact.newest", DEVICE, RECORD_BYTES, False),
+    Record("device.crt", DEVICE, RECORD_BYTES, True),
+    Record("identity", DEVICE, 1024, True),
+    Record("oscore", DEVICE, 256, True),
+    Record("servers", DEVICE, RECORD_BYTES, True),
+    Record("setup", DEVICE, 128, True),
+    Record("statement", DEVICE, STATEMENT_BYTES, True),
+    Record("support", DEVICE, RECORD_BYTES, True),
+    Record("web.crt", DEVICE, RECORD_BYTES, True),
+    Record("device.key", DEVICE, 32, False),
+    Record("web.key", DEVICE, 32, False),
+    Record("sealed", DEVICE, 64, False),
+    Record("owned", DEVICE, 16, False),
+    Record("press", DEVICE, 16, False),
+    Record("oscore.seq", DEVICE, 8, False),
+    Record("unheard", DEVICE, 16, False),
+    Record("withheld", DEVICE, 64, False),
+    Record("crashes", DEVICE, 32, False),
+    Record("progress", DEVICE, 256, False),
+    Record("floors", DEVICE, 32, False),
+    Record("appset", DEVICE, 128, False),
+    Record("keyset", DEVICE, KEYSET_BYTES, False),
+    Record("pending", DEVICE, ENVELOPE_BYTES, False),
+    Record("failed", DEVICE, RECORD_BYTES, False),
+    Record("credential", USER, 128, False),
+    Record("attempts", USER, 32, False),
+    Record("settings", USER, 32, False),
+    Record("events", USER, RECORD_BYTES, False),
+    Record("news", USER, RECORD_BYTES, False),
+    Record("wifi", USER, 160, False),
 )
-RECORDS = Rows(Record, _ROWS)
 
 DIGEST_BYTES = 32
 STATION_RECORDS = tuple([record.name for record in RECORDS if record.from_station])  # sorted by name
@@ -86,9 +81,9 @@ STATION_RECORDS = tuple([record.name for record in RECORDS if record.from_statio
 
 def find(name: str) -> "Record | None":
     """Return the table's entry for `name`, None if there is no such record."""
-    for row in _ROWS:
-        if row[0] == name:
-            return Record(*row)
+    for record in RECORDS:
+        if record.name == name:
+            return record
     return None
 
 

@@ -4,7 +4,6 @@ import hashlib
 
 from memory_unit import MemoryRecords, refused
 
-from device import limits
 from device.errors import LimitError, RecordDamagedError, StorageError
 from device.records import store
 from device.records.store import DEVICE, USER, Store
@@ -120,13 +119,3 @@ def test_the_record_hash_needs_every_record_of_the_station():
 def test_no_private_key_and_no_owner_record_is_part_of_the_record_hash():
     for name in ("device.key", "web.key", "credential", "owned", "sealed"):
         assert name not in store.STATION_RECORDS
-
-
-def test_the_literal_bounds_of_the_table_are_those_of_limits():
-    largest = {record.name: record.max_bytes for record in store.RECORDS}
-    assert largest["anchors"] == largest["events"] == limits.RECORD_BYTES
-    assert largest["statement"] == limits.STATEMENT_BYTES
-    assert largest["keyset"] == limits.KEYSET_BYTES
-    assert largest["pending"] == limits.ENVELOPE_BYTES
-    assert store.STATION_RECORDS == tuple(sorted(store.STATION_RECORDS))
-    assert {record.region for record in store.RECORDS} == {store.DEVICE, store.USER}
