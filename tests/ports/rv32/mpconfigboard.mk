@@ -1,7 +1,7 @@
 # MicroPython's qemu port for the machine `virt` with a 32-bit RISC-V, as the dual tests need it.
 QEMU_ARCH = riscv32
 QEMU_MACHINE = virt
-MICROPY_HEAP_SIZE = 1572864
+MICROPY_HEAP_SIZE = 1966080
 MICROPY_PY_SSL = 1
 MICROPY_SSL_MBEDTLS = 1
 MBEDTLS_CONFIG_FILE := \"rv32_mbedtls.h\"
