@@ -10,7 +10,7 @@ export PATH := /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick test check docs picture firmware size dist bench evidence renode powercut nightly fuzz killsweep mutation clean distclean
+.PHONY: help setup demo quick test check docs picture firmware size dist bench evidence renode powercut nightly fuzz killsweep mutation coverage clean distclean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
@@ -68,6 +68,9 @@ killsweep:  ## Kill a thousand stations at every step, on SQLite and PostgreSQL
 
 mutation:  ## Change one place at a time in the trust code; list changes that no test notices (ARGS=FILE)
 	@$(CI) mutation $(ARGS)
+
+coverage:  ## Lines of device/ that run on CPython and on the emulated board (ARGS="--json FILE")
+	@$(CI) coverage $(ARGS)
 
 clean:  ## Remove build output
 	@$(CI) clean

@@ -1,4 +1,4 @@
-"""The dual tests by name, and the output of a MicroPython that ran them (device/boards/mps2_an385/variants/dual.py)."""
+"""The dual tests by name, and the output of a MicroPython that ran them (dual.py, lines.py)."""
 
 import ast
 import re
@@ -36,3 +36,15 @@ def check_summary(results: dict[str, str]) -> None:
     """Fail unless the run counted what it printed, and no failure."""
     passed = len([name for name in results if name != "summary"])
     assert results["summary"].strip() == f"dual: {passed} passed, 0 failed"
+
+
+def lines_of(text: str) -> dict[str, set[int]]:
+    """Return {file: line numbers that ran} from the output of a board that counts lines.
+
+    MicroPython gives code without a line of its own the number 0, which is left out.
+    """
+    found = {}
+    for name, bits in re.findall(r"^LINES (\S+) ([0-9a-f]+)$", text.replace("\r", ""), flags=re.MULTILINE):
+        data = bytes.fromhex(bits)
+        found[name] = {at for at in range(1, 8 * len(data)) if data[at >> 3] >> (at & 7) & 1}
+    return found

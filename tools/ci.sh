@@ -155,6 +155,18 @@ renode() {
     "$python" -m renode.run "$@"
 }
 
+coverage() {  # which lines of device/ run on CPython, and which on the emulated board
+    setup dev
+    mkdir -p build/coverage
+    say "CPython: the dual, property and device tests"
+    COVERAGE_FILE=build/coverage/.coverage.host "$venv/bin/coverage" run --context=cpython --source=device \
+        -m pytest -q tests/dual tests/property tests/unit/device
+    say "the emulated board: the dual tests, traced"
+    "$python" -m pytest -q --nightly tests/emulated/test_lines_on_board.py
+    say "lines of device/ that ran"
+    "$python" tools/line_coverage.py "$@"
+}
+
 killsweep() {
     setup dev
     "$python" -m tests.powercut.killsweep "$@"
@@ -213,9 +225,9 @@ distclean() {
 }
 
 case ${1:-} in
-    bench | check | dist | evidence | demo | docs | picture | quick | killsweep | firmware | fuzz | mutation | nightly | powercut | renode | size | clean | dist | distclean | setup) command=$1 ;;
+    bench | check | dist | evidence | demo | docs | picture | quick | killsweep | coverage | firmware | fuzz | mutation | nightly | powercut | renode | size | clean | dist | distclean | setup) command=$1 ;;
     test) command=test_ ;;
-    *) echo "usage: tools/ci.sh bench|check|evidence|test|demo|docs|picture|quick|firmware|nightly|renode|size|powercut|fuzz|setup|killsweep|mutation|clean|distclean [ARGS]" >&2; exit 2 ;;
+    *) echo "usage: tools/ci.sh bench|check|evidence|test|demo|docs|picture|quick|firmware|nightly|renode|size|powercut|fuzz|setup|killsweep|mutation|coverage|clean|distclean [ARGS]" >&2; exit 2 ;;
 esac
 shift
 "$command" "$@"

@@ -173,6 +173,7 @@ class Firmware:
                 port_files["cmodules/fbcrypto/micropython.mk"],
             ],
             "names": sorted(port_files),
+            "trace": variant.is_traced,
         }
         # A new compiler or Makefile gets a new folder of objects.
         self.objects = self.folder / f"objects-{digest_of(compiled_by)[:16]}"
@@ -247,6 +248,7 @@ class Firmware:
             "USER_C_MODULES": self.objects / "board" / "cmodules",
             "MICROPY_MPYCROSS": self.mpy_cross,
             "PYTHON": sys.executable,
+            "TRACE": int(self.variant.is_traced),
         }
         (self.objects / "common").mkdir(exist_ok=True)
         for name in ("port", "include"):

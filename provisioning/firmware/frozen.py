@@ -70,6 +70,10 @@ class Variant:
     heap_bytes: int = 0  # 0: the board's own (board.py)
     is_collected: bool = True  # as often as the board says; else only a full heap is collected
     has_power_cuts: bool = False  # the NVM driver stops the unit at the operation that the machine orders
+    is_traced: bool = (
+        False  # MicroPython has sys.settrace: every object differs from those of the other variants
+    )
+    parts: tuple[str, ...] = ()  # further modules of the folder of variants
 
 
 VARIANTS = {
@@ -81,6 +85,17 @@ VARIANTS = {
         Variant("cut", f"device/boards/{BOARD}/main.py", False, 3, has_power_cuts=True),
         Variant("development", f"device/boards/{BOARD}/main.py", True, 0, heap_bytes=_PROMPT_HEAP_BYTES),
         Variant("test", "dual.py", False, 0, has_tests=True, heap_bytes=_TEST_HEAP_BYTES, is_collected=False),
+        Variant(
+            "lines",
+            "lines.py",
+            False,
+            0,
+            has_tests=True,
+            heap_bytes=_TEST_HEAP_BYTES,
+            is_collected=False,
+            is_traced=True,
+            parts=("dual.py",),
+        ),
         Variant(
             "bench",
             "bench.py",
@@ -103,7 +118,7 @@ def frozen_files(root: Path, micropython: Path, variant: Variant, generated: Pat
     files += [FrozenFile(microdot_base(), f"microdot/{name}", variant.level) for name in MICRODOT]
     variants = root / "device" / "boards" / BOARD / "variants"
     if not variant.main.startswith("device/"):
-        files.append(FrozenFile(variants, variant.main, variant.level))
+        files += [FrozenFile(variants, name, variant.level) for name in (variant.main, *variant.parts)]
     if variant.has_tests:
         tests = root / "tests" / "dual"
         if not tests.is_dir():

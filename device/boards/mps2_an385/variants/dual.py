@@ -53,6 +53,12 @@ def main() -> None:
     print("dual: {} passed, {} failed".format(passed, failed))
 
 
-main()
-while _mps2 is not None:
-    _mps2.watchdog_feed()
+def wait() -> None:
+    """Feed the watchdog until the machine is switched off."""
+    while _mps2 is not None:
+        _mps2.watchdog_feed()
+
+
+if __name__ == "__main__":
+    main()
+    wait()
