@@ -96,9 +96,14 @@ def known_digests(registry: RegistryBase) -> set[tuple[str, str]]:
 
 
 def consignee(registry: RegistryBase, name: str) -> Consignee:
-    """Return the consignee of this id. Raises RegistryError if none was recorded."""
+    """Return the consignee of this id. Raises RegistryError if none was recorded, or if this is a branch."""
     found = consignees(registry).get(name)
     if found is None:
+        with registry.reading() as session:
+            if is_branch(session):
+                raise RegistryError(
+                    "this registry is a branch: sync it, then ship the batch in the main registry"
+                )
         raise RegistryError(
             f"the registry knows no consignee {name!r}: record one with `firstboot registry consignee`"
         )
