@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from device.layout import UNIT_LOCKED
-from provisioning.firmware.errors import FirmwareError
-from provisioning.firmware.sources import source_tree
+from tests.ports.manifests import frozen_by_manifest, micropython, policy_files
+
+__all__ = ["micropython"]
 
 ROOT = Path(__file__).resolve().parents[2]
 BOARDS = ROOT / "device" / "boards"
@@ -42,15 +43,6 @@ OPTIONS = {
     "SECURE_FLASH_ENCRYPTION_MODE_RELEASE", "SECURE_FLASH_ENCRYPT_ONLY_IMAGE_LEN_IN_APP_PART",
     "SECURE_FLASH_ENC_ENABLED", "SECURE_SIGNED_APPS_RSA_SCHEME",
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def micropython() -> Path:
-    """Return the pinned MicroPython tree; skip the test without it."""
-    try:
-        return source_tree(ROOT, lambda text: None).path
-    except FirmwareError as error:
-        pytest.skip(f"MicroPython's sources: {error}")
 
 
 # Partition tables ----------------------------------------------------------------------------------------------
@@ -176,23 +168,8 @@ def test_every_file_that_the_cmake_files_name_exists(chip: str, micropython: Pat
 def test_micropythons_manifest_tool_freezes_all_of_device_for_the_board(
     chip: str, micropython: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.syspath_prepend(str(micropython / "tools"))
-    import manifestfile  # type: ignore[import-not-found]
-    import microdot
-
-    monkeypatch.setenv("FIRSTBOOT_MICRODOT", str(Path(str(microdot.__file__)).parent.parent))
-    places = {"MPY_DIR": micropython, "MPY_LIB_DIR": micropython, "PORT_DIR": micropython / "ports/esp32"}
-    variables = {name: str(path) for name, path in places.items()} | {"BOARD_DIR": str(BOARDS / chip)}
-    manifest = manifestfile.ManifestFile(manifestfile.MODE_FREEZE, variables)
-    manifest.execute(str(BOARDS / chip / "manifest.py"))
-    frozen = {file.target_path for file in manifest.files()}
-
-    policy = {
-        path.relative_to(ROOT).as_posix()
-        for path in (ROOT / "device").rglob("*.py")
-        if path.relative_to(ROOT).parts[1] not in ("ports", "boards")
-    }
-    assert policy <= frozen
+    frozen = frozen_by_manifest(chip, "esp32", micropython, monkeypatch)
+    assert policy_files() <= frozen
     assert {"main.py", "_boot.py", f"device/boards/{chip}/board.py", "microdot/microdot.py"} <= frozen
     assert not [
         name

@@ -13,19 +13,13 @@ from provisioning.firmware.errors import FirmwareError
 from provisioning.firmware.frozen import RADIO_MODULES
 from provisioning.firmware.rp2350 import BOARDS, SLOT_BYTES, Rp2Firmware, build_rp2350
 from provisioning.firmware.sources import source_tree
+from tests.ports.manifests import frozen_by_manifest, micropython, policy_files
+
+__all__ = ["micropython"]
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "device" / "boards" / "rp2350"
 FLASH_BYTES = 4 << 20  # of a Pico 2
-
-
-@pytest.fixture(scope="module")
-def micropython() -> Path:
-    """Return the pinned MicroPython tree; skip the test without it."""
-    try:
-        return source_tree(ROOT, lambda text: None).path
-    except FirmwareError as error:
-        pytest.skip(f"MicroPython's sources: {error}")
 
 
 # Partitions ----------------------------------------------------------------------------------------------------
@@ -95,28 +89,15 @@ def test_the_rows_of_lock_and_counter_are_the_same_in_c_and_in_python() -> None:
 def test_the_build_freezes_what_the_boards_manifest_names(
     board: str, micropython: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.syspath_prepend(str(micropython / "tools"))
-    import manifestfile  # type: ignore[import-not-found]
-    import microdot
-
-    monkeypatch.setenv("FIRSTBOOT_MICRODOT", str(Path(str(microdot.__file__)).parent.parent))
-    places = {"MPY_DIR": micropython, "MPY_LIB_DIR": micropython, "PORT_DIR": micropython / "ports/rp2"}
-    variables = {name: str(path) for name, path in places.items()} | {"BOARD_DIR": str(FOLDER.parent / board)}
-    manifest = manifestfile.ManifestFile(manifestfile.MODE_FREEZE, variables)
-    manifest.execute(str(FOLDER.parent / board / "manifest.py"))
-    by_manifest = {file.target_path for file in manifest.files()} - {"uasyncio.py"}  # an old name of asyncio
+    found = frozen_by_manifest(board, "rp2", micropython, monkeypatch)
+    by_manifest = found - {"uasyncio.py"}  # an old name of asyncio
 
     tree = source_tree(ROOT, lambda text: None)
     built = {file.name for file in Rp2Firmware(ROOT, tree, BOARDS[board], "release", FOLDER).files}
     # MicroPython's own build has the pages of a radio on every board, where nothing imports them.
     unused = frozenset() if BOARDS[board].has_radio else RADIO_MODULES
     assert by_manifest - unused == built
-    policy = {
-        path.relative_to(ROOT).as_posix()
-        for path in (ROOT / "device").rglob("*.py")
-        if path.relative_to(ROOT).parts[1] not in ("ports", "boards")
-    }
-    assert policy - unused <= built and f"device/boards/{board}/board.py" in built
+    assert policy_files() - unused <= built and f"device/boards/{board}/board.py" in built
     assert not [name for name in built if any(word in name for word in ("mps2", "host", "esp32_fuses"))]
 
 

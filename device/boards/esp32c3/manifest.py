@@ -6,4 +6,3 @@ package(
     base_path="$(BOARD_DIR)/../../..",
     opt=3,
 )
-module("main.py", base_path="$(BOARD_DIR)", opt=3)

@@ -18,10 +18,11 @@ def emulated_board() -> set[str]:
 
 
 def esp32_boards() -> set[str]:
-    manifest = ast.parse((ROOT / "device/boards/esp32/manifest.py").read_text())
+    manifests = [ROOT / "device/boards" / name / "manifest.py" for name in ("esp32", "chips")]
     lists = {
         ast.unparse(node.targets[0]): ast.literal_eval(node.value)
-        for node in manifest.body
+        for manifest in manifests
+        for node in ast.parse(manifest.read_text()).body
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple)
     }
     names = {f"device/ports/{port}.py" for port in ("__init__", *lists["PORTS"])}
