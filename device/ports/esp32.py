@@ -22,9 +22,6 @@ from device.errors import EntropyError, FlashError, ImageFormatError
 from device.layout import RESET_EXTERNAL, RESET_POWER_ON, RESET_SOFTWARE, RESET_WATCHDOG
 from device.ports.slots import SECTOR_BYTES, UNIT_BYTES, SlotBoot, SlotFlash
 
-BUTTON_HOLD_MS = const(5000)
-BUTTON_POLL_MS = const(20)
-
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from typing import Any, Callable, NoReturn
@@ -97,16 +94,8 @@ class Esp32Boot(SlotBoot):
         }.get(machine.reset_cause(), RESET_EXTERNAL)
         self.hardware_id = (machine.unique_id() + bytes(16))[:16]
         self._button = machine.Pin(self._button_pin, machine.Pin.IN, machine.Pin.PULL_UP)
-        self.is_button_held = self._is_held_long()
+        self.is_button_held = self._is_held_long(time)
         self._watchdog = machine.WDT(timeout=WATCHDOG_MS)
-
-    def _is_held_long(self) -> bool:
-        """Return whether the button stays down for BUTTON_HOLD_MS; a factory reset follows (interfaces.Boot)."""
-        for _ in range(BUTTON_HOLD_MS // BUTTON_POLL_MS):
-            if not self.is_button_pressed():
-                return False
-            time.sleep_ms(BUTTON_POLL_MS)
-        return True
 
     def parse_image(self, read: "Callable[[int, int], bytes]", limit: int) -> "EspImage":
         """Return the facts of an ESP image; only one for the chip of the running image is accepted.
@@ -119,10 +108,6 @@ class Esp32Boot(SlotBoot):
         if most is not None and info.security_counter > most:
             raise ImageFormatError(reason="security counter")
         return info
-
-    def is_button_pressed(self) -> bool:
-        """Return whether the button pulls its pin low now."""
-        return bool(self._button.value() == 0)
 
     def reset(self) -> "NoReturn":
         """Restart. A slot that is staged and not tried starts once, if the boot loader accepts its image."""

@@ -32,8 +32,6 @@ SLOT_0, SLOT_1, FACTS, DEVICE, USER = 0, 1, 2, 3, 4  # partitions, by number
 COUNTER_ROWS = (0x04E, 0x051)  # OTP rows of the rollback version, as rp2_otp.py
 PAGE_BYTES = 256  # the flash chip programs whole pages; see blocks.py rule 3
 WATCHDOG_MS = 8000  # the chip's longest is 8388 ms
-BUTTON_HOLD_MS = const(5000)
-BUTTON_POLL_MS = const(20)
 _NO_ADDRESS = "0.0.0.0"  # noqa: S104  compared, never bound
 
 
@@ -108,16 +106,8 @@ class Rp2Boot(SlotBoot):
             machine.WDT_RESET: RESET_WATCHDOG,
         }.get(machine.reset_cause(), RESET_EXTERNAL)
         self._button = machine.Pin(self._button_pin, machine.Pin.IN, machine.Pin.PULL_UP)
-        self.is_button_held = self._is_held_long()
+        self.is_button_held = self._is_held_long(time)
         self._watchdog = machine.WDT(timeout=WATCHDOG_MS)
-
-    def _is_held_long(self) -> bool:
-        """Return whether the button stays down for BUTTON_HOLD_MS; a factory reset follows (interfaces.Boot)."""
-        for _ in range(BUTTON_HOLD_MS // BUTTON_POLL_MS):
-            if not self.is_button_pressed():
-                return False
-            time.sleep_ms(BUTTON_POLL_MS)
-        return True
 
     def parse_image(self, read: "Callable[[int, int], bytes]", limit: int) -> "Rp2350Image":
         """Return the facts of an image with the boot ROM's blocks. Raises ImageFormatError.
@@ -128,10 +118,6 @@ class Rp2Boot(SlotBoot):
         if info.rows != COUNTER_ROWS:
             raise ImageFormatError(reason="rollback rows")
         return info
-
-    def is_button_pressed(self) -> bool:
-        """Return whether the button pulls its pin low now."""
-        return bool(self._button.value() == 0)
 
     def reset(self) -> "NoReturn":
         """Restart. A slot that is staged and not tried starts once, if the boot ROM accepts its image."""

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 SECTOR_BYTES = 4096
 UNIT_BYTES = 32
 FACTS_BYTES = 16 * SECTOR_BYTES
+BUTTON_HOLD_MS = const(5000)
+BUTTON_POLL_MS = const(20)
 
 _BLANK = b"\xff" * UNIT_BYTES
 
@@ -110,6 +112,11 @@ class SlotFlash(BlockFlash):
         is_staged = self.read(trailer + MARK_STAGED, UNIT_BYTES) == UNIT_STAGED
         return is_staged and self.read(trailer + MARK_CONFIRMED, UNIT_BYTES) == _BLANK
 
+    def is_unit_locked(self) -> bool:
+        """Return whether a copy of the lock is not blank. Raises FlashError."""
+        unit = self.layout.unit_bytes
+        return any([self.read(offset, unit) != b"\xff" * unit for offset in self.layout.lock_offsets])
+
     def mark_tried(self, slot: int) -> None:
         """Mark `slot` as tried, if it is not yet. Raises FlashError."""
         at = self.trailer(slot) + MARK_TRIED
@@ -134,11 +141,12 @@ class SlotFlash(BlockFlash):
 
 
 class SlotBoot:
-    """The shared part of interfaces.Boot: the watchdog, and the facts that a subclass reads in `start()`."""
+    """The shared part of interfaces.Boot: watchdog, button, and the facts that a subclass reads in `start()`."""
 
     def __init__(self, flash: SlotFlash) -> None:
         self._flash = flash
         self._watchdog: "Any" = None
+        self._button: "Any" = None  # a pin that the button pulls low
         self.slot = flash.running_slot
         self.image_digest = bytes(32)
         self.image_key = self.image_key_count = 0  # eFuses or OTP revoke image keys, not the firmware
@@ -152,3 +160,18 @@ class SlotBoot:
     def watchdog_feed(self) -> None:
         """Feed the watchdog that `start()` armed."""
         self._watchdog.feed()
+
+    def is_button_pressed(self) -> bool:
+        """Return whether the button pulls its pin low now."""
+        return bool(self._button.value() == 0)
+
+    def _is_held_long(self, time: "Any") -> bool:
+        """Return whether the button stays down for BUTTON_HOLD_MS; a factory reset follows (interfaces.Boot).
+
+        `time` is MicroPython's module, which only the ports import.
+        """
+        for _ in range(BUTTON_HOLD_MS // BUTTON_POLL_MS):
+            if not self.is_button_pressed():
+                return False
+            time.sleep_ms(BUTTON_POLL_MS)
+        return True

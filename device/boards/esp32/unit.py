@@ -57,12 +57,6 @@ def flash(is_product: bool) -> "esp32.Esp32Flash":
     )
 
 
-def is_unit_locked(nvm: "esp32.Esp32Flash") -> bool:
-    """Return whether a copy of the lock is not blank. Raises FlashError."""
-    unit = nvm.layout.unit_bytes
-    return any([nvm.read(offset, unit) != b"\xff" * unit for offset in nvm.layout.lock_offsets])
-
-
 def memory() -> "dict[str, int]":
     """Return the Python heap, and what ESP-IDF has beside it: in total, free, and in its largest free block."""
     free = gc.mem_free()
@@ -86,7 +80,7 @@ def ports(board: "Any") -> "agent.Ports":
     devices = {"device": esp32.find_partition(esp32.DEVICE), "user": esp32.find_partition(esp32.USER)}
     if is_encrypted:
         devices = {name: esp32_fuses.EncryptedBlocks(devices[name]) for name in devices}
-    regions = Regions(devices, is_unit_locked(nvm))
+    regions = Regions(devices, nvm.is_unit_locked())
     radio = esp32_wifi.Esp32Wifi()
     radio.switch_on()
     uart = machine.UART(

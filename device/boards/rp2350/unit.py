@@ -54,12 +54,6 @@ def flash(is_product: bool) -> "rp2.Rp2Flash":
     return rp2.Rp2Flash(rp2_otp.OtpFuses() if is_product else None)
 
 
-def is_unit_locked(nvm: "rp2.Rp2Flash") -> bool:
-    """Return whether a copy of the lock is not blank. Raises FlashError."""
-    unit = nvm.layout.unit_bytes
-    return any([nvm.read(offset, unit) != b"\xff" * unit for offset in nvm.layout.lock_offsets])
-
-
 def memory() -> "dict[str, int]":
     """Return the Python heap; Mbed TLS allocates there too, since MicroPython's rp2 port has no other heap."""
     free = gc.mem_free()
@@ -74,7 +68,7 @@ def ports(
     nvm = flash(is_product)
     boot = rp2.Rp2Boot(nvm, board.BUTTON_PIN)
     boot.start()
-    regions = Regions(rp2.record_devices(), is_unit_locked(nvm), rp2.PAGE_BYTES)
+    regions = Regions(rp2.record_devices(), nvm.is_unit_locked(), rp2.PAGE_BYTES)
     interface = None if start_network is None else start_network(regions.mount)
     network: "Any" = rp2.Rp2Network(interface)
     if radio is not None:

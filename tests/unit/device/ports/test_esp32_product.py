@@ -191,7 +191,7 @@ def test_lock_and_counter_of_a_product_are_burned(chip: Product) -> None:
     state.lock()
     state.raise_security_counter(2)
     assert (chip.efuses["locked"], chip.efuses["counter"]) == (True, 2)
-    assert module("boards.esp32.unit").is_unit_locked(flash)
+    assert flash.is_unit_locked()
     assert set(chip.blocks["fb_facts"].data) == {0xFF}
 
 
@@ -199,7 +199,7 @@ def test_a_development_build_burns_nothing(chip: Product) -> None:
     chip.is_product, chip.protection = False, (False, False)
     flash = flash_of(chip)
     BootState(flash, flash.layout).lock()
-    assert not chip.efuses["locked"] and module("boards.esp32.unit").is_unit_locked(flash)
+    assert not chip.efuses["locked"] and flash.is_unit_locked()
 
 
 @pytest.mark.parametrize("protection", [(False, True), (True, False), (False, False)])
