@@ -11,7 +11,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-from provisioning.disclosure.errors import StateError
+from provisioning.disclosure import transitions
 from provisioning.registry import stops
 
 
@@ -65,16 +65,12 @@ _STOPS: Final[dict[State, str | None]] = {
 
 def after(state: State, step: Step) -> State:
     """Return the state after `step`. Raises StateError (rule 1), which lists the possible steps."""
-    found = TRANSITIONS.get((state, step))
-    if found is None:
-        possible = ", ".join(steps(state)) or "nothing"
-        raise StateError(f"the investigation is {state}, so it cannot {step}; possible: {possible}")
-    return found
+    return transitions.after(TRANSITIONS, state, step, "investigation")
 
 
 def steps(state: State) -> tuple[Step, ...]:
     """Return the steps that the table has from `state`, in the order of Step."""
-    return tuple(step for step in Step if (state, step) in TRANSITIONS)
+    return transitions.steps(TRANSITIONS, state, Step)
 
 
 def stop_of(state: State, *, is_recalled: bool) -> str | None:
