@@ -21,6 +21,7 @@ from simulator.fleet import chance
 from simulator.fleet.scenario import Region, Scenario
 from simulator.ports.network import MemoryServer
 from simulator.ports.peers import Content, MemoryBroker
+from simulator.ports.queue import ExactReads
 
 MAX_LOST: Final = 6
 FIRST_REPEAT_S: Final = 1.0
@@ -72,7 +73,7 @@ class Path:
         return None
 
 
-class PathStream:
+class PathStream(ExactReads):
     """The unit's end of a connection; implements device.interfaces.Stream."""
 
     def __init__(self, path: Path, timing: Timing, broker: MemoryBroker) -> None:
@@ -104,16 +105,6 @@ class PathStream:
             if len(data) > limit:
                 self._arriving.appendleft((due_s, data[limit:]))
             return data[:limit]
-
-    async def readexactly(self, length: int) -> bytes:
-        """Return `length` bytes. Raises LinkError if the stream ends before."""
-        data = b""
-        while len(data) < length:
-            part = await self.read(length - len(data))
-            if not part:
-                raise LinkError(reason="read: end of stream")
-            data += part
-        return data
 
     async def write(self, data: bytes) -> None:
         """Send. Raises LinkError after close(). What is sent over a dead connection is lost."""

@@ -8,7 +8,24 @@ from collections import deque
 from device.errors import LinkError
 
 
-class ByteQueue:
+class ExactReads:
+    """A stream whose `read(limit)` returns b"" at the end."""
+
+    async def read(self, limit: int) -> bytes:
+        raise NotImplementedError
+
+    async def readexactly(self, length: int) -> bytes:
+        """Return `length` bytes. Raises LinkError if the stream ends before."""
+        data = b""
+        while len(data) < length:
+            part = await self.read(length - len(data))
+            if not part:
+                raise LinkError(reason="read: end of stream")
+            data += part
+        return data
+
+
+class ByteQueue(ExactReads):
     """Bytes are read in the order of arrival. After `end()` the reader gets what is left, then b""."""
 
     def __init__(self) -> None:
@@ -42,13 +59,3 @@ class ByteQueue:
         if len(data) > limit:
             self._arrived.appendleft(data[limit:])
         return data[:limit]
-
-    async def readexactly(self, length: int) -> bytes:
-        """Return `length` bytes. Raises LinkError if the stream ends before."""
-        data = b""
-        while len(data) < length:
-            part = await self.read(length - len(data))
-            if not part:
-                raise LinkError(reason="read: end of stream")
-            data += part
-        return data
