@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from provisioning.cli.addresses import package_place, signer_place
+from provisioning.cli.addresses import signer_place
 from provisioning.cli.compliance_inputs import today_utc, trusted_keys
 from provisioning.cli.errors import InputError, RefusedError
-from provisioning.cli.options import JsonOption, ProductOption
+from provisioning.cli.options import JsonOption, PackagesOption, ProductOption
 from provisioning.cli.output import print_report
 from provisioning.cli.settings import with_settings
 from provisioning.cli.settings_fields import RelativeText
@@ -121,15 +121,7 @@ class BuildSettings:
     ]
     key: RunnerKeyOption
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The evidence folder.")]
-    package: Annotated[
-        list[str],
-        typer.Option(
-            "--package",
-            metavar="NAME=FILE",
-            help="Package of a component that the user must install. It is searched for passwords.",
-        ),
-        RelativeText(package_place),
-    ] = field(default_factory=list)
+    package: PackagesOption = field(default_factory=list)
     checkout: CheckoutOption = Path()
     is_json: JsonOption = False
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from provisioning.cli.addresses import registry_place
+from provisioning.cli.addresses import package_place, registry_place
 from provisioning.cli.one_line import one_line
 from provisioning.cli.settings_fields import RelativeText
 
@@ -65,6 +65,15 @@ ProductOption = Annotated[
 ]
 
 # Without a type, because only some commands need it: Annotated[Path, CA] or Annotated[Path | None, CA].
+PackagesOption = Annotated[
+    list[str],
+    typer.Option(
+        "--package",
+        metavar="NAME=FILE",
+        help="Package of a component that the user must install. It is searched for passwords.",
+    ),
+    RelativeText(package_place),
+]
 CA: Final = typer.Option("--ca", metavar="FILE", help="Certificate of the authority of the broker (PEM).")
 NameOption = Annotated[
     str | None, typer.Option("--name", help="Name in the broker's certificate. Default: HOST of --mqtt.")

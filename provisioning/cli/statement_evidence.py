@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from provisioning.cli.addresses import package_place, signer_place
+from provisioning.cli.addresses import signer_place
 from provisioning.cli.compliance_inputs import today_utc
 from provisioning.cli.errors import InputError, RefusedError
 from provisioning.cli.one_line import one_line
-from provisioning.cli.options import JsonOption
+from provisioning.cli.options import JsonOption, PackagesOption
 from provisioning.cli.output import print_report
 from provisioning.cli.settings import with_settings
 from provisioning.cli.settings_fields import RelativeText
@@ -61,15 +61,7 @@ class EvidenceSettings:
             help="The product definition. Needed if it lists software that the user must install.",
         ),
     ] = None
-    package: Annotated[
-        list[str],
-        typer.Option(
-            "--package",
-            metavar="NAME=FILE",
-            help="Package of a component that the user must install. It is searched for passwords.",
-        ),
-        RelativeText(package_place),
-    ] = field(default_factory=list)
+    package: PackagesOption = field(default_factory=list)
     requirements: Annotated[
         str,
         typer.Option(
