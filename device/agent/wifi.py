@@ -201,7 +201,7 @@ class WifiHost:
 
     def _watch_try(self, state: str, now_ms: int) -> None:
         if state == wifi.JOINED:
-            self._joined(now_ms)
+            self._joined()
             return
         if state not in wifi.CAUSES:
             self._sure_ms = None
@@ -220,7 +220,7 @@ class WifiHost:
         self._again_ms = None
         self._radio.join(network)
 
-    def _joined(self, now_ms: int) -> None:
+    def _joined(self) -> None:
         network, self._trying = self._trying, None
         if network is None:
             return

@@ -109,10 +109,9 @@ def verify(
     data = _envelope_bytes(release)
     trusted, is_class_checked = choose_anchors(data, anchors, key, product)
     found = verify_envelope(data, trusted)
-    bill = named_bill(data)
     if release.is_dir():
         check_files(Release.load(release), found)
-        bill = check_bill(release, data)
+    bill = check_bill(release, data) if release.is_dir() else named_bill(data)
     if delta_from is not None:
         check_delta(Release.load(release), found, firmware_of(delta_from))
     verified = Verified(found, is_class_checked, release.is_dir(), delta_from is not None, bill)

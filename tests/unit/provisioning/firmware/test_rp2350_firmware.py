@@ -17,13 +17,13 @@ MAP = """
 Linker script and memory map
 
 .text           0x10000000      0x100
- .text.a        0x10000000       0x40 CMakeFiles/firmware.dir/work/tree/py/vm.c.o
+ .text.a        0x10000000       0x40 CMakeFiles/firmware.dir/src/tree/py/vm.c.o
  .text.b        0x10000040       0x20 CMakeFiles/firmware.dir/mphalport.c.o
- .text.c        0x10000060       0x10 CMakeFiles/firmware.dir/work/tree/lib/pico-sdk/src/x.c.o
+ .text.c        0x10000060       0x10 CMakeFiles/firmware.dir/src/tree/lib/pico-sdk/src/x.c.o
 .rodata         0x10000070       0x30
  .rodata.d      0x10000070       0x30 CMakeFiles/firmware.dir/frozen_content.c.o
 .bss            0x20000000       0x28
- .bss.e         0x20000000       0x28 CMakeFiles/firmware.dir/work/tree/lib/lwip/src/core/tcp.c.o
+ .bss.e         0x20000000       0x28 CMakeFiles/firmware.dir/src/tree/lib/lwip/src/core/tcp.c.o
                 0x20000030                __GcHeapStart = __StackLimit
                 0x2007f000                __GcHeapEnd = ((ORIGIN (RAM) + LENGTH (RAM)) - __micropy_extra_stack__)
                 0x2007f000                __StackBottom = __GcHeapEnd
@@ -106,7 +106,7 @@ def test_heap_and_stack_are_what_the_linker_script_leaves() -> None:
 
 def test_the_sources_of_cmakes_objects_are_found_by_their_dependency_files(tmp_path: Path) -> None:
     tree, build = tmp_path / "tree", tmp_path / "build"
-    placed = build / "CMakeFiles/firmware.dir/work/tree/py/vm.c.o"
+    placed = build / "CMakeFiles/firmware.dir/src/tree/py/vm.c.o"
     placed.parent.mkdir(parents=True)
     (tree / "py").mkdir(parents=True)
     (tree / "py/vm.c").write_text("")
