@@ -10,7 +10,7 @@ import contextlib
 import errno
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -118,6 +118,26 @@ def _write(path: Path, flag: int, data: bytes, mode: int | None) -> None:
     except OSError:
         path.unlink(missing_ok=True)
         raise
+
+
+def replace_folder(place: Path, files: Mapping[str, bytes]) -> None:
+    """Put a folder of `files`, by their paths in it, in the place of the folder `place`, which may not exist yet.
+
+    A reader never sees a part of them. On failure `place` is as it was, and no draft is left. Raises OSError, which
+    names `place`.
+    """
+    draft = place.with_name(f".{place.name}.new")
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        with naming(place, draft=draft):
+            for name, data in files.items():
+                path = draft / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                create_file(path, data)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    swap_folder(draft, place)
 
 
 def swap_folder(draft: Path, place: Path) -> None:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import format_datetime
@@ -27,7 +26,7 @@ from provisioning.disclosure import csaf
 from provisioning.disclosure.advisory import Advisory
 from provisioning.disclosure.csaf import Publisher
 from provisioning.disclosure.errors import CaseInputError
-from provisioning.file_system import create_file, naming, swap_folder
+from provisioning.file_system import replace_folder
 from provisioning.html_templates import environment
 from provisioning.product.periods import date_words
 from provisioning.product.product import Product
@@ -57,18 +56,7 @@ def build(site: Site, out: Path) -> int:
     files = contents(site)
     _require_ours(out)
     _require_forward(out, files)
-    draft = out.with_name(f".{out.name}.new")
-    shutil.rmtree(draft, ignore_errors=True)
-    try:
-        with naming(out, draft=draft):
-            for name, data in files.items():
-                path = draft / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                create_file(path, data)
-    except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
-    swap_folder(draft, out)
+    replace_folder(out, files)
     return len(files)
 
 

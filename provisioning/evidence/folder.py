@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,8 +31,8 @@ from provisioning.evidence import assessment, envelope, pages
 from provisioning.evidence.errors import EnvelopeError, EvidenceRefusedError
 from provisioning.evidence.matrix import LIMITS, as_json, logged, make_matrix, tagged_scenarios
 from provisioning.evidence.runs import CONSOLE, ENVELOPE, TestRun, read_file, read_run, sha256, weaknesses
-from provisioning.evidence.sentences import is_legal, sentences_of
-from provisioning.file_system import create_file, swap_folder
+from provisioning.evidence.sentences import sentences_of
+from provisioning.file_system import replace_folder
 from provisioning.product.product import Product, parse_product
 
 if TYPE_CHECKING:
@@ -176,7 +175,7 @@ def build_folder(
     document["files"] = {name: sha256(data) for name, data in sorted(files.items())}
     payload = envelope.payload_of(_statement(document))
     record = envelope.sign(payload, signer)
-    _write(place, files | {JSON: payload, SIGNED: record})
+    replace_folder(place, files | {JSON: payload, SIGNED: record})
     return Evidence(document, record, image_sha256, signer.key_id.hex())
 
 
@@ -194,16 +193,6 @@ def _files(
         found |= {f"{RUNS}/{number}/{name}": data for name, data in run.files.items()}
         found[f"{RUNS}/{number}/{ENVELOPE}"] = run.record
     return found | pages.make_pages(document)
-
-
-def _write(place: Path, files: Mapping[str, bytes]) -> None:
-    draft = place.with_name(f".{place.name}.new")
-    shutil.rmtree(draft, ignore_errors=True)
-    for name, data in files.items():
-        path = draft / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        create_file(path, data)
-    swap_folder(draft, place)
 
 
 def read_evidence(data: bytes, runners: Iterable[AnchorKey], source: str = SIGNED) -> Evidence:
@@ -302,11 +291,6 @@ def not_for(found: Evidence, product: Product, image_sha256: str | None, today: 
         if about[name] != value:
             problems.append(f"the traceability evidence is about {name} {about[name]}, not {value}")
     return problems
-
-
-def legal_rows(found: Evidence) -> list[dict[str, Any]]:
-    """Return the rows that PSTI asks for."""
-    return [row for row in found.rows() if is_legal(row["source"])]
 
 
 def _text(inputs: Mapping[str, bytes], name: str) -> str:

@@ -124,3 +124,13 @@ def test_every_file_that_a_command_writes_goes_through_one_place(package: str) -
 
 def test_a_full_disk_can_be_tried_again() -> None:
     assert {errno.ENOSPC, errno.EDQUOT, errno.EFBIG} <= set(file_system.FULL)
+
+
+def test_a_folder_that_cannot_be_written_whole_leaves_the_old_one_and_no_draft(tmp_path: Path) -> None:
+    place = tmp_path / "site"
+    file_system.replace_folder(place, {"a/one.txt": b"old"})
+    with pytest.raises(OSError) as caught:
+        file_system.replace_folder(place, {"a": b"a file", "a/one.txt": b"in a file of that name"})
+    assert caught.value.filename == str(place)
+    assert (place / "a" / "one.txt").read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["site"]
