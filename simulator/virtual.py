@@ -12,6 +12,7 @@ import selectors
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from simulator.ports.clock import TICKS_PERIOD, Ticks
 from simulator.tasks import end_tasks
 
 T = TypeVar("T")
@@ -66,7 +67,7 @@ def run(main: Coroutine[Any, Any, T]) -> T:
             runner.run(end_tasks(asyncio.all_tasks(runner.get_loop())))
 
 
-class LoopClock:
+class LoopClock(Ticks):
     """device.interfaces.Clock on the running loop; virtual under VirtualLoop. Starts at `start_ms`."""
 
     def __init__(self, start_ms: int = 0) -> None:
@@ -76,12 +77,7 @@ class LoopClock:
 
     def ticks_ms(self) -> int:
         """Return the milliseconds since power-on, modulo 2**30."""
-        return (int(asyncio.get_running_loop().time() * 1000) + self._start_ms) % (1 << 30)
-
-    def ticks_diff(self, later: int, earlier: int) -> int:
-        """Return the signed distance in ms; correct for distances below 2**29."""
-        half = 1 << 29
-        return (later - earlier + half) % (1 << 30) - half
+        return (int(asyncio.get_running_loop().time() * 1000) + self._start_ms) % TICKS_PERIOD
 
     def set_trusted_time(self, unix_s: int | None) -> None:
         """Set the time (Unix seconds) that certificate dates are checked against; None: dates are not checked."""

@@ -2,7 +2,7 @@
 
 Rules:
 1. `run_async` runs as it is. Two of its tasks decide nothing and would wake each unit ten thousand times an hour: the
-   one that feeds the watchdog, and the one that plays the light. They wait (`QUIET`).
+   one that feeds the watchdog, and the one that plays the light. They wait (`quiet`).
 2. What leaves the unit becomes an event of the log: lines of its console, and reports.
 3. A trial that hangs is ended by the watchdog after WATCHDOG_S.
 """
@@ -19,7 +19,6 @@ from device.agent.agent import Ports, run_async
 from device.errors import FirstbootError
 from device.layout import RESET_POWER_ON, RESET_SOFTWARE, RESET_WATCHDOG
 from device.limits import PBKDF2_MIN_ITERATIONS
-from device.records.store import DEVICE, USER
 from device.suit import report
 from simulator import boot as boot_rom
 from simulator.apps import load_app
@@ -29,7 +28,7 @@ from simulator.fleet.network import Path, UnitNetwork
 from simulator.fleet.plan import Event, SlotCut, UnitPlan
 from simulator.fleet.records import SharedFlash, SharedRecords, shared
 from simulator.fleet.servers import Maker, Offer
-from simulator.ports.clock import TICKS_PERIOD, SimEntropy
+from simulator.ports.clock import TICKS_PERIOD, SimEntropy, Ticks
 from simulator.ports.flash import PowerCut, SimFlash
 from simulator.ports.peers import Content
 
@@ -47,7 +46,7 @@ BOARD: Final = SimpleNamespace(
 Log = Callable[[Event], None]
 
 
-class KernelClock:
+class KernelClock(Ticks):
     """device.interfaces.Clock of a unit on a kernel; it runs at the unit's own rate."""
 
     def __init__(self, kernel: Kernel, rate: float) -> None:
@@ -57,11 +56,6 @@ class KernelClock:
     def ticks_ms(self) -> int:
         """Return the unit's milliseconds, modulo 2**30."""
         return int(self._kernel.now * self._rate * 1000) % TICKS_PERIOD
-
-    def ticks_diff(self, later: int, earlier: int) -> int:
-        """Return the signed distance in ms; correct for distances below 2**29."""
-        half = TICKS_PERIOD // 2
-        return (later - earlier + half) % TICKS_PERIOD - half
 
     def set_trusted_time(self, unix_s: int | None) -> None:
         """Do nothing: no certificate is checked."""
@@ -341,6 +335,3 @@ def quiet(kernel: Kernel) -> Iterator[None]:
         yield
     finally:
         vars(agent).update(before)
-
-
-REGIONS: Final = (DEVICE, USER)

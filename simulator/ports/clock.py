@@ -9,7 +9,16 @@ from device.errors import EntropyError
 TICKS_PERIOD = 1 << 30  # as on MicroPython
 
 
-class SimClock:
+class Ticks:
+    """Ticks that wrap as MicroPython's."""
+
+    def ticks_diff(self, later: int, earlier: int) -> int:
+        """Return the signed distance in ms; correct for distances below 2**29."""
+        half = TICKS_PERIOD // 2
+        return (later - earlier + half) % TICKS_PERIOD - half
+
+
+class SimClock(Ticks):
     """Virtual time; implements device.interfaces.Clock. Starts at `start_ms`; `advance_ms` moves it."""
 
     def __init__(self, start_ms: int = 0) -> None:
@@ -19,11 +28,6 @@ class SimClock:
     def ticks_ms(self) -> int:
         """Return the milliseconds since power-on, modulo 2**30."""
         return self._ms % TICKS_PERIOD
-
-    def ticks_diff(self, later: int, earlier: int) -> int:
-        """Return the signed distance in ms; correct for distances below 2**29."""
-        half = TICKS_PERIOD // 2
-        return (later - earlier + half) % TICKS_PERIOD - half
 
     def set_trusted_time(self, unix_s: int | None) -> None:
         """Set the time that the device trusts; None if it trusts none."""
