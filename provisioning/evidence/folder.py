@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from provisioning.compliance.check_outcomes import FAIL, OUTCOMES, PASS, Check, EvidenceError
 from provisioning.compliance.evidence import read_table
-from provisioning.compliance.evidence_run import TABLE, Software
+from provisioning.compliance.evidence_run import TABLE
 from provisioning.compliance.installed_software import judge_installed_software, package_digests
 from provisioning.compliance.signed_evidence import EVIDENCE_DAYS
 from provisioning.evidence import assessment, envelope, pages
@@ -168,8 +168,7 @@ def build_folder(
         raise EvidenceRefusedError(
             ["the image is not the one of image_sha256 in [firmware] of the definition"]
         )
-    what = Software(definition, software)
-    installed = judge_installed_software(what.product, what.packages)
+    installed = judge_installed_software(definition, software)
     document = make_document(given, runs, today, installed, package_digests(software))
     files = _files(document, given, runs)
     document["files"] = {name: sha256(data) for name, data in sorted(files.items())}

@@ -37,7 +37,7 @@ def boot_image(data: bytes) -> BootImage:
         if data.startswith(_ESP_MAGIC):
             return BootImage(ESP_IDF, _esp(data), b"")
         if _RP2350_MARKER in data[:_FIRST_BLOCK_LIMIT]:
-            return BootImage(RP2350, _rp2350(data), rp2350.unsealed(data))
+            return _rp2350(data)
     info = image_info(data)
     return BootImage(MCUBOOT, info, data[IMAGE_HEADER_BYTES : IMAGE_HEADER_BYTES + info.body_bytes])
 
@@ -51,18 +51,19 @@ def _esp(data: bytes) -> ImageInfo:
     )
 
 
-def _rp2350(data: bytes) -> ImageInfo:
+def _rp2350(data: bytes) -> BootImage:
     parse_rp2350_image(lambda at, length: data[at : at + length], len(data))  # as the unit does: a trial
     found = rp2350.read_image(data)
     if found.rows != rp2350.COUNTER_ROWS:
         raise ImageFormatError(reason="rollback rows")
-    raw_bytes = len(rp2350.unsealed(data))
-    return ImageInfo(
+    raw = rp2350.unsealed(data)
+    info = ImageInfo(
         found.version,
         found.security_counter,
         found.digest,
-        raw_bytes,
+        len(raw),
         found.total_bytes,
         found.public_key,
         found.signature,
     )
+    return BootImage(RP2350, info, raw)
