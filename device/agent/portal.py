@@ -90,5 +90,5 @@ class Portal:
                 return
             answer = landing.respond(found[0], self.address, self._model())
         except RequestError as error:
-            answer = landing.refusal(landing.status_of(error))
+            answer = landing.refusal(http.status_of(error))
         await stream.write(answer)

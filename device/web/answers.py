@@ -11,7 +11,7 @@ TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from typing import Any
 
-    from device.errors import FirstbootError, RequestError
+    from device.errors import FirstbootError
 
 HTML = "text/html; charset=UTF-8"
 JSON = "application/json"
@@ -73,9 +73,3 @@ def refuse(
             if field in error.fields:
                 answer[field] = error.fields[field]
     return data({"error": answer}, status)
-
-
-def status_of(error: "RequestError") -> int:
-    """Return the HTTP status of a request that could not be read; 400 if the error names none."""
-    status = error.fields.get("status")
-    return status if isinstance(status, int) else 400

@@ -15,7 +15,7 @@ from microdot import Microdot
 
 from device.compat import const
 from device.errors import FirstbootError, MemoryShortError, RequestError
-from device.web import answers, texts
+from device.web import answers, http, texts
 from device.web.owner import OwnerSite
 from device.web.routes import ROUTES as ROUTES
 from device.web.routes import WIFI_ROUTES
@@ -73,7 +73,7 @@ def _guarded(site: "Site", route: "Route") -> "Any":
             refused = site.gate(request, route)
             return refused if refused is not None else await handler(request)
         except RequestError as error:
-            status = answers.status_of(error)
+            status = http.status_of(error)
             return answers.refuse(request, status, texts.http_text(status))
         except MemoryError:  # of this page only: other clients and tasks continue
             return answers.refuse(request, 503, texts.http_text(503), MemoryShortError(what="page"))

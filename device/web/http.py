@@ -178,3 +178,9 @@ def head_bytes(status: int, headers: "dict[str, str]", length: int) -> bytes:
     lines.append("Content-Length: {}".format(length))
     lines.append("Connection: close\r\n\r\n")
     return "\r\n".join(lines).encode()
+
+
+def status_of(error: "RequestError") -> int:
+    """Return the HTTP status of a request that could not be read; 400 if the error names none."""
+    status = error.fields.get("status")
+    return status if isinstance(status, int) else 400

@@ -10,7 +10,6 @@ Rules:
 """
 
 from device.compat import const
-from device.errors import RequestError
 from device.web import http
 from device.web.html import escape
 
@@ -41,12 +40,6 @@ def respond(head: "Head", address: str, model: str) -> bytes:
 def refusal(status: int) -> bytes:
     """Return an answer without a page."""
     return _answer(status, b"", {})
-
-
-def status_of(error: "RequestError") -> int:
-    """Return the HTTP status for a request that could not be read."""
-    status = error.fields.get("status")
-    return status if isinstance(status, int) else 400
 
 
 def _answer(status: int, body: bytes, headers: "dict[str, str]") -> bytes:

@@ -87,7 +87,7 @@ async def serve_client(
     except asyncio.TimeoutError:
         status, headers, content = _message(408)
     except RequestError as error:
-        status, headers, content = _message(answers.status_of(error))
+        status, headers, content = _message(http.status_of(error))
     except MemoryError:  # MemoryShortError of this client: what it sent is dropped, and it reads why
         forget()
         status, headers, content = _message(503)
