@@ -229,12 +229,19 @@ def client_context():
     return context
 
 
+@contextlib.contextmanager
+def secured(address):
+    """Yield a client whose handshake is done."""
+    with socket.create_connection(address, TIMEOUT_S) as raw, client_context().wrap_socket(raw) as client:
+        yield client
+
+
 def ask(address, text):
-    with socket.create_connection(address, TIMEOUT_S) as raw, client_context().wrap_socket(raw) as secured:
-        secured.sendall(text)
+    with secured(address) as client:
+        client.sendall(text)
         answer = b""
         with contextlib.suppress(ssl.SSLEOFError):
-            while part := secured.recv(1000):
+            while part := client.recv(1000):
                 answer += part
         return answer
 
@@ -269,12 +276,23 @@ def connections(stack, address, count):
     return [stack.enter_context(socket.create_connection(address, TIMEOUT_S)) for _ in range(count)]
 
 
-def ask_again(address, text, tries=20):
-    """Send a request, and again after a lost connection as a browser does: the order of clients may change."""
+def again(action, *arguments, tries=20):
+    """Call an action, and again after a lost connection as a browser does: the order of clients may change."""
     for _ in range(tries - 1):
         with contextlib.suppress(OSError):
-            return ask(address, text)
-    return ask(address, text)
+            return action(*arguments)
+    return action(*arguments)
+
+
+def ask_again(address, text):
+    return again(ask, address, text)
+
+
+def drip(stack, address):
+    """Keep a client that begins a request, and sends the rest never."""
+    with contextlib.ExitStack() as client:
+        client.enter_context(secured(address)).sendall(b"drip")
+        stack.push(client.pop_all())
 
 
 def test_the_oldest_silent_clients_of_a_full_host_are_hung_up_on(serving):
@@ -293,8 +311,7 @@ def test_the_owner_is_served_beside_50_silent_and_50_dripping_connections(servin
             client.sendall(b"\x16")  # the first byte of a handshake that does not continue
         assert ask_again(serving, b"owner") == b"seen owner"
         for _ in range(HTTP_CLIENTS_PER_PEER):  # and these finished theirs
-            raw = stack.enter_context(socket.create_connection(serving, TIMEOUT_S))
-            stack.enter_context(client_context().wrap_socket(raw)).sendall(b"drip")
+            again(drip, stack, serving)
         assert ask_again(serving, b"owner") == b"seen owner"
 
 
