@@ -119,7 +119,8 @@ class Live:
                 self._try(number, mutant, chosen, lambda codes=codes: put(module, codes))
             elif codes is None:
                 values = changed_values(module, before, mutant["source"])
-                chosen = [(seconds, item) for seconds, lines, item in self._reached if lines]
+                # A test may read a constant and run no line of the module.
+                chosen = [(seconds, item) for seconds, _, item in self._reached]
                 if values:
                     self._try(number, mutant, chosen, lambda values=values: not vars(module).update(values))
 

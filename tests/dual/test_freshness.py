@@ -33,9 +33,10 @@ def test_a_record_may_name_the_newest_key_set_and_need_not():
 
 
 def test_a_record_may_name_a_rollout():
-    rollout = freshness.Rollout(3, KEY, 10_000)
-    named = freshness.encode_payload(CLASS, NONCE, 1_800_000_000, 3, 1, 0, rollout)
-    assert freshness.accept(named, ASKED, 10, 0) == (1_800_000_000, 3, 1, None, rollout)
+    for share in (0, 1, 9_999, 10_000):
+        rollout = freshness.Rollout(3, KEY, share)
+        named = freshness.encode_payload(CLASS, NONCE, 1_800_000_000, 3, 1, 0, rollout)
+        assert freshness.accept(named, ASKED, 10, 0) == (1_800_000_000, 3, 1, None, rollout)
 
 
 def test_a_member_of_a_later_version_is_ignored():
@@ -68,6 +69,8 @@ def test_each_wrong_record_is_refused_by_name():
         (encode({1: CLASS, 2: NONCE, 3: 1_800_000_000, 4: 3, 5: 1, 7: [-1, KEY, 9]}), "structure"),
         (encode({1: CLASS, 2: NONCE, 3: 1_800_000_000, 4: 3, 5: 1, 7: [3, "k" * 16, 9]}), "structure"),
         (encode({1: CLASS, 2: NONCE, 3: 1_800_000_000, 4: 3, 5: 1, 7: [3, KEY[:15], 9]}), "structure"),
+        (encode({1: CLASS, 2: NONCE, 3: 1_800_000_000, 4: 3, 5: 1, 7: [3, KEY, 9, 0]}), "structure"),
+        (encode({1: CLASS, 2: NONCE, 3: 1_800_000_000, 4: 3, 5: 1, 7: [3, KEY + b"k", 9]}), "structure"),
         (encode({1: CLASS, 2: NONCE, 3: 1_800_000_000, 4: 3, 5: 1, 7: [3, KEY, True]}), "structure"),
         (encode({1: CLASS, 2: NONCE, 3: 1_800_000_000, 4: 3, 5: 1, 7: [3, KEY, 10_001]}), "structure"),
         (encode([]), "structure"),

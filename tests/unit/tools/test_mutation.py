@@ -320,6 +320,32 @@ def test_dual_tests_run_in_the_order_that_is_asked_for_until_one_fails(dual: Mod
     assert mutation_plain.passes([DOOR], []) is False, "no test is no proof"
 
 
+def test_a_changed_constant_is_noticed_by_a_test_that_runs_no_line_of_the_module(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "window.py"
+    path.write_text("PANES = 4\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(Path(mutants.__file__).parent))
+    import mutation_run
+
+    for name in ("mutation_run", "mutation_code", "mutation_fork", "mutation_plain"):
+        monkeypatch.delitem(sys.modules, name)
+    window = ModuleType("window")
+    window.__file__ = str(path)
+    vars(window)["PANES"] = 4
+    monkeypatch.setitem(sys.modules, "window", window)
+
+    def test_panes() -> None:
+        assert window.PANES == 4
+
+    told: list[dict[str, object]] = []
+    change = {"key": "module\n- PANES = 4\n+ PANES = 5", "first": 1, "last": 1, "source": "PANES = 5\n"}
+    live = mutation_run.Live({"module": "window.py", "mutants": [change]}, told.append)
+    live.run([mutation_run.PlainTest("test_window.py", test_panes)])
+    assert [line["outcome"] for line in told if "number" in line] == ["killed"]
+
+
 def test_only_whole_files_of_dual_tests_run_without_pytest() -> None:
     assert mutation_plain.are_plain([DOOR])
     assert not mutation_plain.are_plain([DOOR, "tests/unit/tools/test_mutation.py"])
