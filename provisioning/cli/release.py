@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from provisioning.cli.commands import CommandGroup
+from provisioning.cli.release_adoption import adoption_command
 from provisioning.cli.release_affected import affected_command
 from provisioning.cli.release_image import image_command
 from provisioning.cli.release_inspect import inspect, verify
@@ -29,6 +30,7 @@ app.command("publish")(publish_command)
 app.command()(inspect)
 app.command()(verify)
 app.command("affected")(affected_command)
+app.command("adoption")(adoption_command)
 
 for old, new in (
     ("init", "firstboot keys init"),

@@ -11,16 +11,23 @@ import typer
 from provisioning.cli.addresses import registry_place
 from provisioning.cli.errors import InputError
 from provisioning.cli.one_line import one_line
-from provisioning.cli.options import JsonOption, LogOption, ProductOption
+from provisioning.cli.options import FilesOption, JsonOption, LogOption, ProductOption
 from provisioning.cli.output import print_report
-from provisioning.cli.registry_access import opened
 from provisioning.cli.release_sign import DEFAULT_LOG
+from provisioning.cli.release_units import (
+    REPORTS,
+    PlotOption,
+    curve_document,
+    curve_lines,
+    reports_of,
+    units_of,
+    write_plot,
+)
 from provisioning.cli.settings import with_settings
 from provisioning.cli.settings_fields import RelativeText
 from provisioning.csaf_names import CVE
 from provisioning.product.product import Product, load_product
-from provisioning.registry.registry import Registry
-from provisioning.registry.spread import SHARE, Spread, serial_lines, spread
+from provisioning.registry.spread import Spread, serial_lines, spread
 from provisioning.release.affected import (
     Releases,
     Verdict,
@@ -31,10 +38,8 @@ from provisioning.release.affected import (
     sorted_out,
 )
 from provisioning.release.log import LogEntry, ReleaseLog
-from provisioning.servers.report_log import ReportLog
 
 _MOST_SERIALS: Final = 20
-_DAY_S: Final = 86400
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -68,22 +73,9 @@ class AffectedSettings:
         typer.Option("--registry", metavar="PLACE", help="The registry: counts batches and units."),
         RelativeText(registry_place),
     ] = None
-    files: Annotated[
-        Path | None,
-        typer.Option(
-            "--files", metavar="DIR", help="Folder of the registry's key files. PostgreSQL needs it."
-        ),
-    ] = None
-    reports: Annotated[
-        Path | None,
-        typer.Option(
-            "--reports",
-            metavar="FILE",
-            help="The units' reports, which `firstboot serve` keeps (`state/tracker-reports.jsonl`).",
-            exists=True,
-            dir_okay=False,
-        ),
-    ] = None
+    files: FilesOption = None
+    reports: Annotated[Path | None, REPORTS] = None
+    plot: PlotOption = None
     is_json: JsonOption = False
 
 
@@ -99,9 +91,18 @@ def affected_command(settings: AffectedSettings) -> None:
     """
     product = load_product(settings.product)
     entries = of_class(ReleaseLog(settings.log).entries(), product.class_id)
+    if settings.plot is not None and settings.registry is None:
+        raise InputError("--plot needs --registry: the curve counts units.")
     releases = sorted_out(entries, _verdict(settings, product, entries))
     found = None if settings.registry is None else _spread(settings, product, entries, releases)
-    print_report(_lines(releases, found), _document(settings.what, releases, found), settings.is_json)
+    document = _document(settings.what, releases, found)
+    if found is not None and settings.plot is not None:
+        if releases.fix is None:
+            raise InputError("--plot: no release has the fix, so there is no curve yet.")
+        write_plot(
+            settings.plot, found, f"Units with release {releases.fix.version}, which fixes {settings.what}"
+        )
+    print_report(_lines(releases, found), document, settings.is_json)
 
 
 def _verdict(settings: AffectedSettings, product: Product, entries: list[LogEntry]) -> Verdict:
@@ -118,23 +119,15 @@ def _verdict(settings: AffectedSettings, product: Product, entries: list[LogEntr
 def _spread(
     settings: AffectedSettings, product: Product, entries: list[LogEntry], releases: Releases
 ) -> Spread:
-    with opened(settings.registry or "", settings.files) as registry:
-        units = _units(registry, product.model)
     affected = {one.version for one in releases.affected}
-    reports = [] if settings.reports is None else ReportLog(settings.reports).entries()
     return spread(
-        units,
-        reports,
+        units_of(settings.registry or "", settings.files, product.model),
+        reports_of(settings.reports),
         affected=affected,
         fixed={one.version for one in releases.fixed} - affected,
         fixed_s=releases.fix_s,
         confirmed={one.sequence_number: one.version for one in entries},
     )
-
-
-def _units(registry: Registry, model: str) -> list[Any]:
-    batches = {one.number for one in registry.batches() if one.model == model}
-    return [unit for unit in registry.units() if unit.batch in batches]
 
 
 def _lines(releases: Releases, found: Spread | None) -> list[str]:
@@ -148,15 +141,7 @@ def _lines(releases: Releases, found: Spread | None) -> list[str]:
     lines.append(f"{len(found.serials)} units run an affected version")
     lines += [f"  batch {name}: {count}" for name, count in sorted(found.batches.items())]
     lines += serial_lines(found.serials, _MOST_SERIALS)
-    lines.append(
-        f"{found.fixed} of {found.needing} units that need the fix have it; {found.silent} never reported"
-    )
-    until_s = found.time_to(SHARE)
-    lines.append(
-        f"{SHARE:.0%} of them: "
-        + ("not reached" if until_s is None else f"after {until_s / _DAY_S:.1f} days")
-    )
-    return lines
+    return [*lines, *curve_lines(found, "units that need the fix have it")]
 
 
 def _names(entries: tuple[LogEntry, ...]) -> str:
@@ -179,9 +164,7 @@ def _document(what: str, releases: Releases, found: Spread | None) -> dict[str, 
             "serials": found.serials,
             "needing_fix": found.needing,
             "with_fix": found.fixed,
-            "silent": found.silent,
-            "seconds_to_95_percent": found.time_to(SHARE),
-            "curve": found.curve(),
+            **curve_document(found),
         }
     return document
 

@@ -46,6 +46,7 @@ class Spread:
     batches: Counter[str] = field(default_factory=Counter)  # units that run an affected version now, by batch
     serials: list[str] = field(default_factory=list)  # of these units
     seconds: list[int] = field(default_factory=list)
+    until_s: int | None = None  # from the signed fix to the newest report of any unit; None without one
 
     def time_to(self, share: float) -> int | None:
         """Return the seconds until this share of the units that need the fix has it; None if it is not reached."""
@@ -67,6 +68,7 @@ class _History:
     version: str
     since_s: int | None = None
     was_affected: bool = False
+    newest_s: int = 0
 
 
 def spread(
@@ -86,6 +88,8 @@ def spread(
     made = {unit.device_id.hex(): unit for unit in units if unit.passed_s is not None}
     histories = _histories(reports, made, affected, fixed, confirmed)
     found = Spread()
+    if histories and fixed_s is not None:
+        found.until_s = max(0, max(one.newest_s for one in histories.values()) - fixed_s)
     for device, unit in made.items():
         history = histories.get(device)
         now = unit.version or "" if history is None else history.version
@@ -120,6 +124,7 @@ def _histories(
             continue
         history = histories.setdefault(device, _History(version))
         history.version = version
+        history.newest_s = max(history.newest_s, time_s)
         history.was_affected = history.was_affected or version in affected
         if version not in fixed:
             history.since_s = None  # rule 2: a revert takes the fix away

@@ -109,3 +109,10 @@ def test_the_curve_grows_to_the_share_of_the_fixed_units() -> None:
     units = [Made(1), Made(2)]
     found = run(units, line(units[0], 30, GOOD, 2), line(units[1], 10, GOOD, 2))
     assert found.curve() == [{"seconds": 10, "share": 0.5}, {"seconds": 30, "share": 1.0}]
+
+
+def test_the_newest_report_of_any_unit_ends_the_measurement() -> None:
+    units = [Made(1), Made(2)]
+    found = run(units, line(units[0], 30, GOOD, 2), line(units[1], 500, BAD, 1))
+    assert found.until_s == 500
+    assert run(units).until_s is None

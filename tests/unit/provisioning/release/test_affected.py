@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from tests.unit.provisioning.registry.registry_bench import finish
 ROOT = Path(__file__).resolve().parents[4]
 PRODUCT_FILE = ROOT / "examples" / "product" / "product.toml"
 PRODUCT = load_product(PRODUCT_FILE)
+SIGNED_S = 1_796_083_200  # 2026-12-01, as in the log
 
 
 class Maker:
@@ -179,20 +181,83 @@ def test_up_08_batches_and_units_are_counted_from_the_registry(maker: Maker) -> 
     assert (units["needing_fix"], units["with_fix"], units["seconds_to_95_percent"]) == (1, 0, None)
 
 
-def test_up_08_reports_of_the_server_count_and_a_missing_file_is_refused(maker: Maker) -> None:
+@dataclass
+class Field:
+    """Two units of batch B1 in a registry, the first of which reports release 2 an hour after its signature."""
+
+    registry: Path
+    reports: Path
+
+    @property
+    def options(self) -> tuple[object, ...]:
+        return ("--registry", self.registry, "--reports", self.reports)
+
+
+@pytest.fixture
+def field(maker: Maker) -> Field:
     maker.release(1, "1.0.0+0", ("lwip", "2.2.1"))
     maker.release(2, "1.0.1+2", ("lwip", "2.2.2"))
-    registry = Registry.create(maker.folder / "registry.db")
+    found = Field(maker.folder / "registry.db", maker.folder / "reports.jsonl")
+    registry = Registry.create(found.registry)
     registry.open_batch("B1", PRODUCT.model, bytes(32), is_development=False)
     unit = finish(registry, 1, "code1")
+    finish(registry, 2, "code2")
     registry.close()
     claim = report.Report(report.NO_REFERENCE, None, bytes(32), "1.0.1+2", 2, 0, False, {})
-    signed_s = 1_796_083_200  # 2026-12-01, as in the log
-    path = maker.folder / "reports.jsonl"
-    log = ReportLog(path, now=lambda: signed_s + 3600)
+    log = ReportLog(found.reports, now=lambda: SIGNED_S + 3600)
     log.append(unit.device_id.hex(), "coap", report.encode(claim))
-    place = ("--registry", maker.folder / "registry.db", "--reports")
-    units = maker.by_bills("lwip@2.2.1", *place, path)["units"]
-    assert (units["with_fix"], units["running_affected"], units["seconds_to_95_percent"]) == (1, 0, 3600)
-    bills = ("--bills", maker.folder / "releases")
-    assert "--reports" in maker.run("lwip", *bills, *place, maker.folder / "none", code=2).output
+    return found
+
+
+def test_up_08_reports_of_the_server_count(maker: Maker, field: Field) -> None:
+    units = maker.by_bills("lwip@2.2.1", *field.options)["units"]
+    assert (units["with_fix"], units["running_affected"], units["silent"]) == (1, 1, 1)
+    assert (units["curve"], units["seconds_to_newest_report"]) == ([{"seconds": 3600, "share": 0.5}], 3600)
+
+
+def test_a_missing_file_of_reports_is_refused(maker: Maker, field: Field) -> None:
+    bills = ("--bills", maker.folder / "releases", "--registry", field.registry)
+    assert "--reports" in maker.run("lwip", *bills, "--reports", maker.folder / "none", code=2).output
+
+
+def test_up_08_the_curve_is_written_as_a_picture(maker: Maker, field: Field) -> None:
+    plot = maker.folder / "plot.svg"
+    maker.by_bills("lwip@2.2.1", *field.options, "--plot", plot)
+    assert "release 1.0.1+2, which fixes lwip@2.2.1" in plot.read_text()
+
+
+def test_a_picture_without_units_or_without_a_fix_is_refused(maker: Maker, field: Field) -> None:
+    plot = ("--bills", maker.folder / "releases", "--plot", maker.folder / "plot.svg")
+    assert "needs --registry" in maker.run("lwip@2.2.1", *plot, code=2).output
+    assert "no release has the fix" in maker.run("lwip@2.2.2", *field.options, *plot, code=2).output
+    assert not (maker.folder / "plot.svg").exists()
+
+
+def adoption(maker: Maker, field: Field, *more: object, code: int = 0) -> Result:
+    words = ["adoption", "--product", PRODUCT_FILE, "--log", maker.log.path, *field.options, *more]
+    done = CliRunner().invoke(app, [*map(str, words)])
+    assert done.exit_code == code, done.output
+    return done
+
+
+def test_up_08_the_adoption_of_a_release_is_measured_without_a_vulnerability(
+    maker: Maker, field: Field
+) -> None:
+    plot = maker.folder / "plot.svg"
+    found = json.loads(adoption(maker, field, "--plot", plot, "--json").stdout)
+    assert (found["version"], found["needing_release"], found["with_release"]) == ("1.0.1+2", 2, 1)
+    assert (found["seconds_to_95_percent"], found["silent"]) == (None, 1)
+    assert "1 of 2 units have it, 1 never reported; 95 % not reached." in plot.read_text()
+
+
+def test_a_newer_release_counts_as_the_adoption_of_an_older_one(maker: Maker, field: Field) -> None:
+    maker.release(3, "1.0.2+3", ("lwip", "2.2.2"))
+    found = json.loads(adoption(maker, field, "--release", 2, "--json").stdout)
+    assert found["with_release"] == 1
+    assert json.loads(adoption(maker, field, "--json").stdout)["with_release"] == 0
+
+
+def test_a_release_that_the_log_does_not_have_is_refused(maker: Maker, field: Field) -> None:
+    assert "it has 1, 2" in adoption(maker, field, "--release", 7, code=2).output
+    maker.log.path.write_text("")
+    assert "no release of this product" in adoption(maker, field, code=2).output

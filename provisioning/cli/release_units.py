@@ -1,0 +1,67 @@
+"""Shared by `firstboot release affected` and `firstboot release adoption`: units, reports, the curve, its picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from provisioning.cli.registry_access import opened
+from provisioning.file_system import replace_file
+from provisioning.registry.spread import SHARE, Spread
+from provisioning.registry.spread_plot import svg
+from provisioning.servers.report_log import ReportLog
+
+REPORTS: Final = typer.Option(
+    "--reports",
+    metavar="FILE",
+    help="The units' reports, which `firstboot serve` keeps (`state/tracker-reports.jsonl`).",
+    exists=True,
+    dir_okay=False,
+)
+PlotOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--plot", metavar="FILE", help="Write the curve of the units as an SVG picture to this file."
+    ),
+]
+_DAY_S: Final = 86400
+
+
+def units_of(place: str, files: Path | None, model: str) -> list[Any]:
+    """Return the units of a model from the registry at `place`. Raises RegistryError, SourceError."""
+    with opened(place, files) as registry:
+        batches = {one.number for one in registry.batches() if one.model == model}
+        return [unit for unit in registry.units() if unit.batch in batches]
+
+
+def reports_of(path: Path | None) -> Iterable[Mapping[str, Any]]:
+    """Return the lines of a report log, oldest first; nothing without one."""
+    return [] if path is None else ReportLog(path).entries()
+
+
+def curve_lines(found: Spread, what: str) -> list[str]:
+    """Return the figures of the curve for a person. `what`: of which units, and what they have."""
+    until_s = found.time_to(SHARE)
+    reached = "not reached" if until_s is None else f"after {until_s / _DAY_S:.1f} days"
+    return [
+        f"{found.fixed} of {found.needing} {what}; {found.silent} never reported",
+        f"{SHARE:.0%} of them: {reached}",
+    ]
+
+
+def curve_document(found: Spread) -> dict[str, Any]:
+    """Return the figures of the curve for a program."""
+    return {
+        "silent": found.silent,
+        "seconds_to_95_percent": found.time_to(SHARE),
+        "seconds_to_newest_report": found.until_s,
+        "curve": found.curve(),
+    }
+
+
+def write_plot(path: Path, found: Spread, title: str) -> None:
+    """Write the curve as an SVG picture. Raises OSError."""
+    replace_file(path, svg(found, title).encode())
