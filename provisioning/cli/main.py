@@ -33,6 +33,7 @@ OWN: Final = {
     "registry": "provisioning.cli.registry:app",
     "release": "provisioning.cli.release:app",
     "report": "provisioning.cli.report:app",
+    "rollout": "provisioning.cli.rollout:app",
     "rp2350": "provisioning.cli.rp2350:app",
     "serve": "provisioning.cli.serve:app",
     "site": "provisioning.cli.site:app",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
 import time
@@ -15,18 +14,18 @@ from provisioning.cli.errors import message_of, rule_of
 from provisioning.cli.exit_codes import ExitCode
 from provisioning.cli.output import print_json_line
 from provisioning.cli.serve_settings import CoapSettings, ServeSettings
+from provisioning.cli.stop_signals import StopSignals
 from provisioning.servers.maker_servers import MakerServers
 from provisioning.servers.notify import notify, watchdog_interval_s
 from provisioning.servers.oscore_store import OscoreStore
 
 LOOK_S: Final = 0.5
-_ENDING: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 def run(settings: ServeSettings) -> None:
     """Serve until a signal ends it. Raises what MakerServers and `plan` raise."""
     log = serve_log.begin(is_json=settings.log_json)
-    signals = _Signals()
+    signals = StopSignals()
     servers = MakerServers(settings.plan(), log)
     reload = _reloader(settings, servers.oscore)
     reload()
@@ -36,32 +35,6 @@ def run(settings: ServeSettings) -> None:
         _watch(servers, settings, log, signals, reload)
     finally:
         _stop(servers, settings, log)
-
-
-class _Signals:
-    """Notes signals from now on; they interrupt `wait`."""
-
-    def __init__(self) -> None:
-        self.is_ending = False
-        self.is_reload_asked = False
-        self._woken = threading.Event()
-        for number in _ENDING:
-            signal.signal(number, self._end)
-        if hasattr(signal, "SIGHUP"):  # not on Windows
-            signal.signal(signal.SIGHUP, self._reload)
-
-    def wait(self, timeout_s: float) -> None:
-        """Return after `timeout_s`, or at a signal."""
-        self._woken.wait(timeout_s)
-        self._woken.clear()
-
-    def _end(self, number: int, frame: Any) -> None:
-        self.is_ending = True
-        self._woken.set()
-
-    def _reload(self, number: int, frame: Any) -> None:
-        self.is_reload_asked = True
-        self._woken.set()
 
 
 def addresses_of(servers: MakerServers) -> dict[str, str]:
@@ -80,7 +53,7 @@ def _watch(
     servers: MakerServers,
     settings: ServeSettings,
     log: serve_log.EventLog,
-    signals: _Signals,
+    signals: StopSignals,
     reload: Callable[[], None],
 ) -> None:
     """Report each change of readiness until a signal ends it."""

@@ -1,6 +1,7 @@
 """The published files of one product class, which the CoAP server serves.
 
-Layout: DIRECTORY/CLASS/manifest, support, contact, keyset, o/SHA256, and current.json (the objects of the manifest).
+Layout: DIRECTORY/CLASS/manifest, support, contact, keyset, o/SHA256, current.json (the objects of the manifest), and
+rollout.json (what the tracker signs of a rollout; no device fetches it).
 
 Rules:
 1. Each file is replaced atomically, and is durable when the operation returns: the file, its name in the folder, and
@@ -27,6 +28,7 @@ from provisioning.release.release import Release
 FILE_MODE: Final = 0o644  # published files are public; the server may run as another user than the publisher
 DRAFT: Final = ".new-"
 DRAFT_S: Final = 86400  # a draft this old has no writer any more
+ROLLOUT: Final = "rollout.json"
 NAME: Final = re.compile(r"manifest|support|contact|keyset|o/[0-9a-f]{64}")
 
 
@@ -70,6 +72,15 @@ class ReleaseStore:
     def put_keyset(self, record: bytes) -> None:
         """Publish a signed key set."""
         self.put_raw("keyset", record)
+
+    def put_rollout(self, data: bytes | None) -> None:
+        """Write what the tracker signs of a rollout; None: there is none. Raises OSError."""
+        path = self.directory / ROLLOUT
+        if data is not None:
+            self._replace(path, data)
+        elif path.exists():
+            path.unlink()
+            sync_folder(self.directory)
 
     def put_raw(self, name: str, data: bytes) -> None:
         """Write one published name; the content is not checked. Raises PublishError for another name."""
@@ -128,6 +139,13 @@ class ReleaseStore:
         with self._path(name).open("rb") as file:
             file.seek(start)
             return file.read() if length is None else file.read(length)
+
+    def rollout(self) -> bytes | None:
+        """Return what put_rollout wrote, None without a rollout. Raises OSError."""
+        try:
+            return (self.directory / ROLLOUT).read_bytes()
+        except FileNotFoundError:
+            return None
 
     def totals(self) -> tuple[int, int]:
         """Return how many published files there are, and their size in bytes."""

@@ -1,4 +1,4 @@
-"""The newest sequence numbers of a product class, read from its release store.
+"""The newest sequence numbers of a product class, and its rollout, read from its release store.
 
 Rules:
 1. The store is the only source: `firstboot release publish --store` replaces each file atomically, so a restart or a
@@ -6,6 +6,8 @@ Rules:
 2. The numbers are read again when a file changes. They can go down: after a theft of a key, root keys can lower them.
 3. The key set is named only if the maker allows it, because firmware of version 0.1 refuses such an answer.
 4. A file that is missing counts as 0. A file that cannot be read keeps the number that was read last.
+5. A rollout that cannot be read keeps the one that was read last; after a start that is a share of 0 of the newest
+   release, so that a damaged file never lets the whole fleet begin.
 """
 
 from __future__ import annotations
@@ -17,10 +19,14 @@ from typing import Final
 from device import limits
 from device.codec import cose
 from device.errors import FirstbootError
+from device.limits import ROLLOUT_KEY_BYTES
 from device.records import support
+from device.records.freshness import Rollout as Record
 from device.suit import envelope, manifest
 from device.trust import keyset
 from provisioning.release.store import ReleaseStore
+from provisioning.servers import published_rollout
+from provisioning.servers.rollout import RolloutError
 from provisioning.servers.tracker import Newest
 
 _log = logging.getLogger(__name__)
@@ -67,7 +73,20 @@ class PublishedNumbers(Newest):
         self.support = self._read("support", self.support)
         if self._is_keyset_named:
             self.keyset = self._read("keyset", self.keyset)
+        self._read_rollout()
         return self.manifest, self.support, self.keyset
+
+    def _read_rollout(self) -> None:
+        try:
+            data = self._store.rollout()
+            self.rollout = None if data is None else published_rollout.decode(data)
+        except (OSError, RolloutError) as error:
+            self.problem = (
+                str(error) if isinstance(error, RolloutError) else f"the published rollout: {error.strerror}"
+            )
+            _log.error("%s", self.problem)
+            if self.rollout is None and self.manifest:
+                self.rollout = Record(self.manifest, bytes(ROLLOUT_KEY_BYTES), 0)  # rule 5
 
     def _read(self, name: str, known: int) -> int:
         try:

@@ -9,17 +9,25 @@ Rules:
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final, NamedTuple
 
 from provisioning.file_system import PRIVATE, naming, sync_folder
 
 LARGEST_BYTES: Final = 16 << 20
+
+
+class Mark(NamedTuple):
+    """A place in a log: the SHA-256 of the first line of its file, and the bytes that were read of that file."""
+
+    head: bytes
+    size: int
 
 
 class ReportLog:
@@ -53,16 +61,23 @@ class ReportLog:
     def entries(self) -> Iterator[dict[str, Any]]:
         """Yield the readable lines as dicts (rule 1), oldest first. Raises OSError."""
         for path in (self.older, self.path):
-            if not path.exists():
-                continue
-            with path.open("rb") as file:
-                for line in file:
-                    try:
-                        found = json.loads(line)
-                    except ValueError:
-                        continue  # half a line of a power cut
-                    if isinstance(found, dict):
-                        yield found
+            if path.exists():
+                with path.open("rb") as file:
+                    yield from _readable(file)
+
+    def entries_after(self, mark: Mark | None) -> tuple[list[dict[str, Any]], Mark | None]:
+        """Return the readable lines after `mark`, oldest first, and the mark behind them.
+
+        None, or a mark in a file that exists no longer: every line. A line that is not complete yet comes next time.
+        Another process may write the log meanwhile: if it begins a new file between the two reads, some lines come
+        twice. Raises OSError.
+        """
+        with self._lock:  # so that no thread of this process renames a file between the two reads
+            newer, last = _read_after(self.path, mark)
+            if last is not None and mark is not None and last.head == mark.head:
+                return newer, last
+            older, before = _read_after(self.older, mark)
+        return older + newer, last or before or mark
 
     def _prepare(self, length: int) -> None:
         """Apply rule 2 for a line of `length` bytes, and rule 3 once."""
@@ -76,6 +91,33 @@ class ReportLog:
             self._is_checked = True
         if size and size + length > self._largest_bytes:
             os.replace(self.path, self.older)
+
+
+def _read_after(path: Path, mark: Mark | None) -> tuple[list[dict[str, Any]], Mark | None]:
+    """Return the complete lines of a file, those after `mark` if it is in this file, and the mark behind them."""
+    try:
+        with path.open("rb") as file:
+            head = file.readline()
+            if not head.endswith(b"\n"):
+                return [], None
+            found = hashlib.sha256(head).digest()
+            start = mark.size if mark is not None and mark.head == found else 0
+            file.seek(start)
+            data = file.read()
+    except FileNotFoundError:
+        return [], None
+    data = data[: data.rfind(b"\n") + 1]
+    return list(_readable(data.splitlines())), Mark(found, start + len(data))
+
+
+def _readable(lines: BinaryIO | list[bytes]) -> Iterator[dict[str, Any]]:
+    for line in lines:
+        try:
+            found = json.loads(line)
+        except (ValueError, RecursionError):
+            continue  # half a line of a power cut
+        if isinstance(found, dict):
+            yield found
 
 
 def _append(descriptor: int, line: bytes, size: int) -> None:

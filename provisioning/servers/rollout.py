@@ -8,9 +8,11 @@ Rules:
    `silence_s`), or still on its way.
 3. Reports are claims of units, so single ones count little: the rollout pauses only if at least `least` units failed or
    fell silent, and they are more than the limit of those whose fate is known.
-4. The next stage begins if the present one lasted its time and at least `least` units confirmed; it never begins in a
+4. A report counts if it is about the release, or from a unit that began. So units of another product class, whose
+   reports the same tracker keeps, change nothing.
+5. The next stage begins if the present one lasted its time and at least `least` units confirmed; it never begins in a
    pause. The last stage ends the rollout.
-5. A pause sets the share to 0: no further unit begins. Units install a release that they were held back from for 72
+6. A pause sets the share to 0: no further unit begins. Units install a release that they were held back from for 72
    hours of running time in any case, so a pause is the time to withdraw the release or to publish a better one.
 """
 
@@ -32,6 +34,9 @@ PAUSED: Final = "paused"
 ENDED: Final = "ended"
 STATES: Final = (RUNNING, PAUSED, ENDED)
 MAX_STAGES: Final = 20
+# The fates of a unit (rule 2).
+STARTED: Final = "began"
+CONFIRMED: Final = "confirmed"
 FAILED: Final = "failed"
 SILENT: Final = "silent"
 
@@ -140,14 +145,14 @@ class Rollout:
     ) -> None:
         """Take a report: the running release, the last error, and the digest of the manifest that it is about."""
         counts = self.counts
+        if digest != self.plan.digest and unit not in counts.began:
+            return
         if sequence >= self.plan.sequence:
             counts.confirmed.add(unit)
             counts.failed.discard(unit)
         elif digest == self.plan.digest and error == KnownBadError.code:
             counts.failed.add(unit)
-        elif digest == self.plan.digest and is_restarting:
-            counts.began[unit] = now_s
-        elif unit in counts.began:
+        elif is_restarting or unit in counts.began:
             counts.began[unit] = now_s
 
     def rates(self, now_s: int) -> dict[str, tuple[int, float]]:
@@ -197,6 +202,15 @@ class Rollout:
         if self.state.state not in states:
             raise RolloutError(f"the rollout of release {self.plan.sequence} is {self.state.state}")
 
+    def stage_text(self) -> str:
+        """Return where the rollout is, for a person."""
+        if self.state.state == ENDED:
+            return "ended: every unit may install the release"
+        if self.state.state == PAUSED:
+            return f"paused: {self.state.reason}"
+        percent = 100 * self.plan.stages[self.state.stage].share / ROLLOUT_SHARES
+        return f"stage {self.state.stage + 1} of {len(self.plan.stages)}: {percent:g} % of the fleet"
+
     # as text ---------------------------------------------------------------------------------------------------
     def document(self, now_s: int) -> dict[str, Any]:
         """Return the rollout for a person or a program."""
@@ -204,6 +218,7 @@ class Rollout:
         return {
             "release": self.plan.sequence,
             "state": self.state.state,
+            "text": self.stage_text(),
             "stage": self.state.stage + 1,
             "stages": len(self.plan.stages),
             "share": 1.0 if share is None else share.share / ROLLOUT_SHARES,

@@ -23,7 +23,7 @@ TAIL = 3000
 def script() -> str:
     """The blocks of the page as one script, on ports that are free here."""
     blocks = re.findall(r"```sh\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 10
+    assert len(blocks) == 12
     text = "\n".join(blocks)
     ports = {"8883": free_port(), "9465": free_port(), "5683": free_port(kind=socket.SOCK_DGRAM)}
     text = text.replace(

@@ -1,0 +1,87 @@
+"""What the commands of `firstboot rollout` share: options, spans of time, and how a rollout is printed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from device.errors import FirstbootError
+from provisioning.cli.errors import InputError
+from provisioning.product.product import load_product
+from provisioning.release.store import ReleaseStore
+from provisioning.servers.rollout import FAILED, SILENT, Rollout
+from provisioning.servers.rollout_store import Change
+
+DEFAULT_ROLLOUTS: Final = Path("rollouts.db")
+RolloutsOption = Annotated[
+    Path, typer.Option("--rollouts", metavar="FILE", help="The rollouts; `rollout begin` creates the file.")
+]
+StoreOption = Annotated[
+    Path,
+    typer.Option(
+        "--store", metavar="DIR", help="The folder that `firstboot release publish --store` writes."
+    ),
+]
+_SPAN: Final = re.compile(r"(\d{1,5})([smhd])")
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def parse_span(text: str, flag: str) -> int:
+    """Return the seconds of `90m`, `24h` or `3d`. Raises InputError."""
+    found = _SPAN.fullmatch(text)
+    if found is None:
+        raise InputError(f"{flag}: {text!r} is not a time such as 90m, 24h or 3d.")
+    return int(found[1]) * _SECONDS[found[2]]
+
+
+def store_of(folder: Path, product: Path) -> ReleaseStore:
+    """Return the release store of a product. Raises InputError, ProductError."""
+    if not folder.is_dir():
+        raise InputError(f"--store: {folder} is not a folder. `firstboot release publish --store` makes it.")
+    return ReleaseStore(folder, load_product(product).class_id)
+
+
+def document_of(rollout: Rollout, changes: Sequence[Change], errors: dict[int, int]) -> dict[str, Any]:
+    """Return a rollout for a program. `errors`: how many units reported which error about the release."""
+    names = _names(FirstbootError)
+    return {
+        **rollout.document(int(time.time())),
+        "errors": [
+            {"error": code, "name": names.get(code, "unknown"), "units": units}
+            for code, units in errors.items()
+        ],
+        "changes": [{"time_s": one.time_s, "what": one.what} for one in changes],
+    }
+
+
+def rows_of(document: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the rows of `document_of` for a person."""
+    rows = [
+        ("release", str(document["release"])),
+        ("state", document["text"]),
+        ("restarted into it", str(document["began"])),
+        ("confirmed", str(document["confirmed"])),
+        (FAILED, str(document[FAILED])),
+        (SILENT, str(document[SILENT])),
+        *((f"reported {one['name']}", str(one["units"])) for one in document["errors"]),
+    ]
+    return rows + [(shown_time(one["time_s"]), one["what"]) for one in document["changes"]]
+
+
+def _names(kind: type[FirstbootError]) -> dict[int, str]:
+    """Return the names of an error class and its subclasses, by their codes."""
+    found = {kind.code: kind.__name__}
+    for one in kind.__subclasses__():
+        found |= _names(one)
+    return found
+
+
+def shown_time(time_s: int) -> str:
+    """Return a time as people read it, in UTC."""
+    return dt.datetime.fromtimestamp(time_s, dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -1,0 +1,92 @@
+"""`firstboot rollout run`: read the units' reports and decide, until it is stopped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from device.errors import FirstbootError
+from provisioning.cli.errors import RefusedError, err, message_of, printable
+from provisioning.cli.options import JsonOption, ProductOption
+from provisioning.cli.output import print_json_line, print_line
+from provisioning.cli.rollout_access import (
+    DEFAULT_ROLLOUTS,
+    RolloutsOption,
+    StoreOption,
+    shown_time,
+    store_of,
+)
+from provisioning.cli.settings import with_settings
+from provisioning.cli.stop_signals import StopSignals
+from provisioning.release.store import ReleaseStore
+from provisioning.servers.published_numbers import manifest_number
+from provisioning.servers.report_log import ReportLog
+from provisioning.servers.rollout import PAUSED, Rollout, RolloutError
+from provisioning.servers.rollout_store import RolloutStore
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """The options of `rollout run`."""
+
+    product: ProductOption
+    store: StoreOption
+    reports: Annotated[
+        list[Path],
+        typer.Option(
+            "--reports",
+            metavar="FILE",
+            help="Reports that a server keeps (`state/tracker-reports.jsonl`). Repeat it for several servers.",
+        ),
+    ]
+    rollouts: RolloutsOption = DEFAULT_ROLLOUTS
+    every: Annotated[
+        int, typer.Option("--every", metavar="SECONDS", min=1, max=3600, help="Time between two steps.")
+    ] = 15
+    once: Annotated[
+        bool, typer.Option("--once", help="One step, for cron. Exit code 1 if the rollout is paused.")
+    ] = False
+    is_json: JsonOption = False
+
+
+@with_settings(RunSettings, "rollout.run")
+def run(settings: RunSettings) -> None:
+    """Read the units' reports, begin the next stage or pause, and print each change. Runs until Ctrl-C or SIGTERM.
+
+    The servers follow the rollout by themselves. A step that fails, because a disk is full for example, is tried again
+    at the next one.
+
+    Example: `firstboot rollout run --product product.toml --store published --reports state/tracker-reports.jsonl`
+    """
+    kept = RolloutStore(settings.rollouts)
+    store = store_of(settings.store, settings.product)
+    logs = [ReportLog(path) for path in settings.reports]
+    if settings.once:
+        rollout = _step(kept, store, logs, settings.is_json)
+        if rollout.state.state == PAUSED:
+            raise RefusedError([f"the rollout of release {rollout.plan.sequence} is {rollout.stage_text()}"])
+        return
+    signals = StopSignals()
+    problem = ""
+    while not signals.is_ending:
+        try:
+            _step(kept, store, logs, settings.is_json)
+            problem = ""
+        except (RolloutError, FirstbootError, OSError) as error:
+            if message_of(error) != problem:
+                problem = message_of(error)
+                err.print(printable(problem), markup=False)
+        signals.wait(settings.every)
+
+
+def _step(kept: RolloutStore, store: ReleaseStore, logs: list[ReportLog], is_json: bool) -> Rollout:
+    newest = 0 if store.size("manifest") is None else manifest_number(store.read("manifest"))
+    rollout, change = kept.step(store, logs, newest)
+    if change is not None and is_json:
+        print_json_line({"time_s": change.time_s, "what": change.what, **rollout.document(change.time_s)})
+    elif change is not None:
+        print_line(f"{shown_time(change.time_s)}  release {rollout.plan.sequence}: {change.what}")
+    return rollout

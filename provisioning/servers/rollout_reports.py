@@ -1,0 +1,66 @@
+"""What units report, told to a rollout: the entries of the servers' report logs (report_log.py)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from device.errors import FirstbootError
+from device.suit import report
+from provisioning.servers.rollout import CONFIRMED, FAILED, STARTED, Rollout
+
+REPORTED: Final = "reported"  # it is about the release, and the unit has not begun
+
+_DEVICE: Final = re.compile(r"[0-9a-f]{2,64}")
+
+
+class Fate(NamedTuple):
+    """A unit's fate: REPORTED, STARTED, CONFIRMED or FAILED; the time of its last report (unix s), its error or 0."""
+
+    unit: str
+    fate: str
+    heard_s: int
+    error: int
+
+
+def take(rollout: Rollout, entries: Iterable[Mapping[str, Any]], from_s: int) -> list[Fate]:
+    """Note entries of several logs in the order of their times. Return the fate of each unit that they are about.
+
+    Of an entry from before `from_s` only a confirmed release counts. What is not a report is left out.
+    """
+    fates: dict[str, Fate] = {}
+    for time_s, unit, found in sorted(_reports(entries), key=lambda one: one[0]):
+        if time_s < from_s and found.sequence < rollout.plan.sequence:
+            continue
+        rollout.note(
+            unit,
+            time_s,
+            sequence=found.sequence,
+            error=found.error_code,
+            is_restarting=found.is_restarting,
+            digest=found.reference.digest,
+        )
+        if found.reference.digest == rollout.plan.digest or unit in rollout.counts.began:
+            fates[unit] = Fate(unit, _fate(rollout, unit), time_s, found.error_code)
+    return list(fates.values())
+
+
+def _fate(rollout: Rollout, unit: str) -> str:
+    counts = rollout.counts
+    if unit in counts.confirmed:
+        return CONFIRMED
+    if unit in counts.failed:
+        return FAILED
+    return STARTED if unit in counts.began else REPORTED
+
+
+def _reports(entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int, str, report.Report]]:
+    for entry in entries:
+        time_s, unit = entry.get("time"), entry.get("device")
+        if type(time_s) is not int or not isinstance(unit, str) or not _DEVICE.fullmatch(unit):
+            continue
+        try:
+            yield time_s, unit, report.decode(bytes.fromhex(entry["report"]))
+        except (FirstbootError, KeyError, TypeError, ValueError):
+            continue
