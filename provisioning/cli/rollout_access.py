@@ -1,4 +1,4 @@
-"""What the commands of `firstboot rollout` share: options, spans of time, and how a rollout is printed."""
+"""Options, spans of time and printed rows: the parts that the commands of `firstboot rollout` share."""
 
 from __future__ import annotations
 

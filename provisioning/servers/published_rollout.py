@@ -1,4 +1,4 @@
-"""What the tracker signs of a rollout, as a file of the release store: {"release", "key" in hex, "share"}.
+"""The rollout that the tracker signs, as a file of the release store: {"release", "key" in hex, "share"}.
 
 The tracker reads this file for each answer and so follows a rollout without a restart. Every server of one store signs
 the same stage. The file is not signed: who can write the store can publish anyway, and a unit bounds how long it is

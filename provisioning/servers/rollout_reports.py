@@ -1,4 +1,4 @@
-"""What units report, told to a rollout: the entries of the servers' report logs (report_log.py)."""
+"""The reports of units, from the servers' report logs (report_log.py), for a rollout."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ Rules:
 1. A step reads the new reports, decides, and stores counts, state and place in the logs in one transaction that holds
    the write lock. So a kill at any moment loses nothing, and two commands never decide at once.
 2. What the tracker signs (published_rollout.py) is written inside that transaction, and again at every step: after a
-   kill between the two, or if the file was lost, the next step mends it.
+   kill between the two, or if the file was lost, the next step repairs it.
 3. A class has one rollout that has not ended, at most. What is known of an ended one stays.
 4. Of the reports from before the beginning, or from before the last resume, only a confirmed release counts.
 """

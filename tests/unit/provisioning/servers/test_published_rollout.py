@@ -1,4 +1,4 @@
-"""What the tracker signs of a rollout, from the release store."""
+"""The rollout that the tracker signs, from the release store."""
 
 from __future__ import annotations
 
