@@ -23,9 +23,9 @@ from provisioning.cli.release_units import (
 )
 from provisioning.cli.settings import with_settings
 from provisioning.product.product import load_product
-from provisioning.registry.spread import Spread, spread
 from provisioning.release.affected import Releases, of_class
 from provisioning.release.log import LogEntry, ReleaseLog
+from provisioning.servers.spread import Spread, spread
 
 NEWEST: Final = 0
 

@@ -27,7 +27,6 @@ from provisioning.cli.settings import with_settings
 from provisioning.cli.settings_fields import RelativeText
 from provisioning.csaf_names import CVE
 from provisioning.product.product import Product, load_product
-from provisioning.registry.spread import Spread, serial_lines, spread
 from provisioning.release.affected import (
     Releases,
     Verdict,
@@ -38,6 +37,7 @@ from provisioning.release.affected import (
     sorted_out,
 )
 from provisioning.release.log import LogEntry, ReleaseLog
+from provisioning.servers.spread import Spread, serial_lines, spread
 
 _MOST_SERIALS: Final = 20
 

@@ -10,9 +10,9 @@ import typer
 
 from provisioning.cli.registry_access import opened
 from provisioning.file_system import replace_file
-from provisioning.registry.spread import SHARE, Spread
-from provisioning.registry.spread_plot import svg
 from provisioning.servers.report_log import ReportLog
+from provisioning.servers.spread import SHARE, Spread
+from provisioning.servers.spread_plot import svg
 
 REPORTS: Final = typer.Option(
     "--reports",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from defusedxml.ElementTree import fromstring
 
-from provisioning.registry.spread import Spread
-from provisioning.registry.spread_plot import LONGEST_TITLE, MOST_STEPS, caption, day_ticks, steps, svg
+from provisioning.servers.spread import Spread
+from provisioning.servers.spread_plot import LONGEST_TITLE, MOST_STEPS, caption, day_ticks, steps, svg
 
 DAY_S = 86400
 SVG = "{http://www.w3.org/2000/svg}"

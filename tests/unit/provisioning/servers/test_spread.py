@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from device.suit import report
-from provisioning.registry.spread import SHARE, Spread, spread
+from provisioning.servers.spread import SHARE, Spread, spread
 
 BAD, GOOD = "1.0.0+1", "1.0.1+2"
 CONFIRMED = {1: BAD, 2: GOOD}

@@ -12,7 +12,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from provisioning.registry.spread import SHARE, Spread
+from provisioning.servers.spread import SHARE, Spread
 
 if TYPE_CHECKING:
     from reportlab.graphics.shapes import Drawing
