@@ -10,7 +10,7 @@ Rules:
 """
 
 from device.compat import const
-from device.web import http
+from device.web import brand, http
 from device.web.html import escape
 
 TYPE_CHECKING = const(0)
@@ -60,7 +60,8 @@ def _page(address: str, model: str) -> str:
         "color:#1b1b1b;background:#fff}a.go{display:block;background:#0b5394;color:#fff;text-align:center;padding:.9rem;"
         "border-radius:.4rem;text-decoration:none;font-weight:600}code{overflow-wrap:anywhere}"
         "@media(prefers-color-scheme:dark){body{background:#15181c;color:#eee}a.go{background:#7db7f0;color:#10151a}}"
-        "</style>\n</head>\n<body>\n<main>\n<h1>"
+        + brand.LANDING_STYLE
+        + "</style>\n</head>\n<body>\n<main>\n<h1>"
         + escape(model)
         + "</h1>\n"
         + "".join(["<p>" + escape(line) + "</p>" for line in _WORDS])

@@ -14,7 +14,7 @@ from device.compat import const
 from device.errors import FirstbootError, LifecycleError, PasswordError, RequestError
 from device.limits import SESSION_LIFE_S
 from device.owner import lifecycle, passwords, typed
-from device.web import answers, forms, meter, pages, sessions, statement_page, texts
+from device.web import answers, brand, forms, meter, pages, sessions, statement_page, texts
 from device.web.html import NO_PROBLEM, Problem
 from device.web.style import CSS
 
@@ -105,8 +105,8 @@ class Site:
         return answers.page(pages.index(self.device.public_info(), is_set_up, self.word("/")))
 
     async def style(self, request: "Any") -> "Any":
-        """Return the style sheet: the same for every device, so a browser may keep it."""
-        return answers.text((CSS,), "text/css")
+        """Return the style sheet: the same for every device of the product, so a browser may keep it."""
+        return answers.text((CSS, brand.STYLE), "text/css")
 
     async def meter(self, request: "Any") -> "Any":
         """Return the script of the strength meter: the same for every device, so a browser may keep it."""

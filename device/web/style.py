@@ -2,18 +2,18 @@
 
 CSS = """:root {
   color-scheme: light dark;
-  --paper: #f6f7f9; --card: #ffffff; --ink: #16202c; --soft: #4d5a69; --line: #d4dae1;
+  --ground: #f6f7f9; --card: #ffffff; --ink: #16202c; --soft: #4d5a69; --line: #d4dae1;
   --accent: #0b5cad; --accent-ink: #ffffff; --good: #17703a; --warn: #8a4b00; --bad: #a51d2d;
 }
 @media (prefers-color-scheme: dark) {
   :root {
-    --paper: #11161c; --card: #1a212a; --ink: #e8edf2; --soft: #a9b5c2; --line: #35404d;
+    --ground: #11161c; --card: #1a212a; --ink: #e8edf2; --soft: #a9b5c2; --line: #35404d;
     --accent: #7db8f5; --accent-ink: #0c1a29; --good: #6fd394; --warn: #f0b56a; --bad: #ff98a2;
   }
 }
 * { box-sizing: border-box; }
 html { font: 100%/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; }
-body { margin: 0; background: var(--paper); color: var(--ink); overflow-wrap: anywhere; }
+body { margin: 0; background: var(--ground); color: var(--ink); overflow-wrap: anywhere; }
 header, main, footer { max-width: 46rem; margin: 0 auto; padding: 0 1rem; }
 header { padding-top: 1.5rem; }
 header p { margin: 0; color: var(--soft); font-weight: 600; }
@@ -42,9 +42,9 @@ label { display: block; font-weight: 600; margin: 0 0 .3rem; }
 .error { color: var(--bad); font-weight: 600; margin: 0 0 .5rem; }
 [aria-invalid] { outline: 2px solid var(--bad); }
 .hint { color: var(--soft); font-size: .92rem; margin: 0 0 .5rem; }
-input[type=text], input[type=password] { width: 100%; font: inherit; color: inherit; background: var(--paper);
+input[type=text], input[type=password] { width: 100%; font: inherit; color: inherit; background: var(--ground);
   border: 1px solid var(--soft); border-radius: .5rem; padding: .65rem .75rem; margin: 0 0 1rem; }
-select { max-width: 100%; font: inherit; color: inherit; background: var(--paper); border: 1px solid var(--soft);
+select { max-width: 100%; font: inherit; color: inherit; background: var(--ground); border: 1px solid var(--soft);
   border-radius: .5rem; padding: .6rem .75rem; min-height: 2.75rem; margin: 0 .6rem .6rem 0; }
 nav { display: flex; flex-wrap: wrap; gap: .2rem .4rem; margin: 0 0 1.2rem; }
 nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: .2rem .4rem; margin: 0; padding: 0; }
@@ -67,7 +67,7 @@ button, .button { display: inline-block; font: inherit; font-weight: 600; border
   padding: .7rem 1.3rem; min-height: 2.75rem; cursor: pointer; text-decoration: none;
   background: var(--accent); color: var(--accent-ink); }
 button[disabled] { opacity: .6; cursor: wait; }
-button.danger { background: var(--bad); color: var(--paper); }
+button.danger { background: var(--bad); color: var(--ground); }
 button.quiet { background: transparent; color: var(--accent); border: 1px solid var(--accent); }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 .notice { border-left: .35rem solid var(--accent); }

@@ -53,6 +53,7 @@ TABLE: Final = {
     "provisioning.cli.errors.RefusedError": _FAILED,
     "device.errors.FirstbootError": _FAILED,
     "provisioning.keys.keyset.KeySetError": _FAILED,
+    "provisioning.brand.errors.BrandError": Rule(ExitCode.WRONG_INPUT, "The brand folder cannot be used:"),
     "provisioning.compliance.advisory_copy.AdvisoryError": _WRONG,
     "provisioning.compliance.archive.ArchiveError": _FAILED,
     "provisioning.compliance.gate.ShipError": _FAILED,

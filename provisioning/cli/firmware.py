@@ -1,6 +1,7 @@
 """`firstboot firmware`: build and measure the firmware of the emulated board."""
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -8,11 +9,13 @@ import typer
 
 from firstboot.device_code import merged
 from firstboot.locations import own_source_root, source_root
+from provisioning.brand.tree import branded
 from provisioning.cli.commands import CommandGroup
 from provisioning.cli.errors import InputError
 from provisioning.cli.exit_codes import ExitCode
 from provisioning.cli.options import FirmwareOption, JsonOption
 from provisioning.cli.output import print_report, print_result
+from provisioning.cli.settings import with_settings
 from provisioning.file_system import replace_file
 from provisioning.firmware import sbom
 from provisioning.firmware.build import FirmwareBuild, build, build_rom
@@ -76,11 +79,39 @@ Cyw43Option = Annotated[
 ]
 
 
-def _tree(root: Path | None, changed: Path | None) -> Path:
-    """Return the source tree to build. Raises InputError."""
+ProductOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--product",
+        metavar="FILE",
+        help="Product definition. The folder `brand` beside it gives the local pages their look.",
+        exists=True,
+        dir_okay=False,
+    ),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildSettings:
+    """The options of `firmware build`."""
+
+    variant: VariantOption = "release"
+    key_hash: KeyHashOption = None
+    root: RootOption = None
+    changed: FirmwareOption = None
+    product: ProductOption = None
+    is_json: JsonOption = False
+    board: BoardOption = BOARD
+    micropython: MicropythonOption = None
+    cyw43: Cyw43Option = None
+
+
+def _tree(root: Path | None, changed: Path | None, product: Path | None) -> Path:
+    """Return the source tree to build. Raises InputError, BrandError."""
     if root is not None and changed is not None:
         raise InputError("Use --root or --firmware, not both.")
-    return root or (merged(own_source_root(), changed.absolute()) if changed is not None else source_root())
+    tree = root or (merged(own_source_root(), changed.absolute()) if changed is not None else source_root())
+    return branded(tree.absolute(), product)
 
 
 def _progress(text: str) -> None:
@@ -88,35 +119,28 @@ def _progress(text: str) -> None:
 
 
 @app.command("build")
-def build_command(
-    variant: VariantOption = "release",
-    key_hash: KeyHashOption = None,
-    root: RootOption = None,
-    changed: FirmwareOption = None,
-    is_json: JsonOption = False,
-    board: BoardOption = BOARD,
-    micropython: MicropythonOption = None,
-    cyw43: Cyw43Option = None,
-) -> None:
+@with_settings(BuildSettings, "firmware.build")
+def build_command(settings: BuildSettings) -> None:
     """Build a firmware variant, and the boot ROM if `--key-hash` is given. Print the files and their digests.
 
     For an RP2350 the image is not sealed yet: `firstboot release image --board rp2350` does it.
 
     Example: `firstboot firmware build --board rp2350 --json`
     """
-    tree = _tree(root, changed)
-    if key_hash and board != BOARD:
+    board, keys = settings.board, settings.key_hash
+    tree = _tree(settings.root, settings.changed, settings.product)
+    if keys and board != BOARD:
         raise InputError(f"--key-hash is for the boot ROM of {BOARD}; {board} has its keys in OTP.")
-    firmware = _built(board, variant, tree, Checkouts(micropython, cyw43))
-    rom = build_rom(key_hash, root=tree, progress=_progress) if key_hash else None
-    result: dict[str, str | int] = {"variant": variant, "image": str(firmware.image)}
+    firmware = _built(board, settings.variant, tree, Checkouts(settings.micropython, settings.cyw43))
+    rom = build_rom(keys, root=tree, progress=_progress) if keys else None
+    result: dict[str, str | int] = {"variant": settings.variant, "image": str(firmware.image)}
     result |= {"sha256": firmware.sha256, "bytes": firmware.image.stat().st_size}
     if firmware.uf2.exists():
         result |= {"board": board, "uf2": str(firmware.uf2), "elf": str(firmware.elf)}
     result |= {"provenance": str(firmware.provenance), "sbom": str(firmware.sbom)}
     if rom is not None:
         result |= {"rom": str(rom.elf), "rom_sha256": rom.sha256, "rom_bytes": rom.size_bytes}
-    print_result([(name, str(value)) for name, value in result.items()], result, is_json)
+    print_result([(name, str(value)) for name, value in result.items()], result, settings.is_json)
 
 
 def _built(board: str, variant: str, root: Path, checkouts: Checkouts) -> FirmwareBuild:
@@ -147,6 +171,7 @@ def size_command(
     variant: VariantOption = "release",
     root: RootOption = None,
     changed: FirmwareOption = None,
+    product: ProductOption = None,
     is_json: JsonOption = False,
     board: BoardOption = BOARD,
 ) -> None:
@@ -154,7 +179,7 @@ def size_command(
 
     Example: `firstboot firmware size --board rp2350`
     """
-    firmware = _built(board, variant, _tree(root, changed), Checkouts())
+    firmware = _built(board, variant, _tree(root, changed, product), Checkouts())
     document = {"variant": variant, "sha256": firmware.sha256, "sizes": dict(firmware.sizes)}
     document["ram"] = dict(firmware.ram)
     print_report(size_table(firmware), document, is_json)
@@ -168,6 +193,7 @@ def sbom_command(
     ] = None,
     root: RootOption = None,
     changed: FirmwareOption = None,
+    product: ProductOption = None,
     is_json: JsonOption = False,
     board: BoardOption = BOARD,
 ) -> None:
@@ -178,7 +204,7 @@ def sbom_command(
 
     Example: `firstboot firmware sbom --to 12.sbom.cdx.json`
     """
-    firmware = _built(board, variant, _tree(root, changed), Checkouts())
+    firmware = _built(board, variant, _tree(root, changed, product), Checkouts())
     data = sbom.read_bytes(firmware.sbom)
     document = sbom.parsed(data, str(firmware.sbom))
     if to is not None:
@@ -212,6 +238,7 @@ def verify_command(
     ] = "",
     root: RootOption = None,
     changed: FirmwareOption = None,
+    product: ProductOption = None,
     is_json: JsonOption = False,
 ) -> None:
     """Build the firmware again from its pinned sources, in an empty folder, and compare it with an image.
@@ -220,7 +247,7 @@ def verify_command(
 
     Example: `firstboot firmware verify firmware.bin --provenance provenance.json`
     """
-    tree = _tree(root, changed)
+    tree = _tree(root, changed, product)
     verdict = verify(image, root=tree, progress=_progress, variant=variant, record=record)
     document = {
         "same": verdict.is_same,

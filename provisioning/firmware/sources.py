@@ -78,8 +78,12 @@ class SourceTree:
 
 
 def cache_folder(root: Path) -> Path:
-    """Return the cache of the source tree `root`: this installation's, or `.cache` of another checkout."""
-    if root == source_root() or os.environ.get("FIRSTBOOT_CACHE", ""):
+    """Return the cache of the source tree `root`: this installation's, or `.cache` of another checkout.
+
+    A tree with a maker's changes lies in this installation's cache and shares the compiled objects.
+    """
+    is_changed_tree = root.absolute().parent == cache_of_installation() / "device-code"
+    if root == source_root() or is_changed_tree or os.environ.get("FIRSTBOOT_CACHE", ""):
         return cache_of_installation()
     return root.absolute() / ".cache"
 

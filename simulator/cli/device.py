@@ -67,7 +67,8 @@ class DeviceSettings:
         typer.Option(
             "--product",
             metavar="FILE",
-            help="Product definition (TOML). Its servers are replaced by those of the run.",
+            help="Product definition (TOML). Its servers are replaced by those of the run. The folder `brand` beside"
+            " it gives the pages their look.",
         ),
     ] = None
     keys: Annotated[

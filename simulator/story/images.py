@@ -61,15 +61,21 @@ def simulated_images(ring: KeyRing, directory: Path, note: Callable[[str], None]
 
 
 def firmware_images(
-    ring: KeyRing, directory: Path, note: Callable[[str], None], *, has_power_cuts: bool = False
+    ring: KeyRing,
+    directory: Path,
+    note: Callable[[str], None],
+    *,
+    root: Path | None = None,
+    has_power_cuts: bool = False,
 ) -> Images:
     """Build boot ROM and firmware for the emulated board, or take them from the cache; sign the images.
 
-    `has_power_cuts`: the firmware stops at the flash operation that the machine orders (renode.machine.CutOrder).
+    `root`: the source tree, in place of this installation's. `has_power_cuts`: the firmware stops at the flash
+    operation that the machine orders (renode.machine.CutOrder).
     """
     from provisioning.firmware.build import build, build_rom
 
-    root = source_root()
+    root = root or source_root()
     hashes = tuple(key_hash(path) for path in ring.image_key_paths)
     rom = build_rom([digest.hex() for digest in hashes], root=root, progress=note)
     release = build("cut" if has_power_cuts else "release", root=root, progress=note)

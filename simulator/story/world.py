@@ -15,12 +15,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from firstboot.locations import source_root
+from provisioning.brand.folder import brand_of
+from provisioning.brand.tree import branded
 from provisioning.keys.pki import CertificateAuthority
 from provisioning.product.product import parse_product
 from provisioning.registry.registry import Registry
 from provisioning.servers.tracker import Newest, Tracker
 from provisioning.station.link import FactoryLink
 from provisioning.station.station import Station
+from simulator.looks import in_this_process
 from simulator.story.images import Images, firmware_images, require_key, simulated_images
 from simulator.story.inputs import Inputs
 from simulator.story.machine import HOST_ADDRESSES, make_machine
@@ -105,8 +109,15 @@ class World:
         ring = self.keys.ring
         if self.on == "sim":
             images = simulated_images(ring, directory, self.note)
+            self._stack.enter_context(in_this_process(brand_of(self.inputs.product)))
         else:
-            images = firmware_images(ring, directory, self.note, has_power_cuts=self.inputs.has_power_cuts)
+            images = firmware_images(
+                ring,
+                directory,
+                self.note,
+                root=branded(source_root(), self.inputs.product),
+                has_power_cuts=self.inputs.has_power_cuts,
+            )
         if self.inputs.image is not None:
             require_key(self.inputs.image, images.key_hashes)
             images.signed[1] = self.inputs.image
