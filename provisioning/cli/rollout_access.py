@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
-from device.errors import FirstbootError
 from provisioning.cli.errors import InputError
 from provisioning.product.product import load_product
 from provisioning.release.store import ReleaseStore
-from provisioning.servers.rollout import FAILED, SILENT, Rollout
-from provisioning.servers.rollout_store import Change
+from provisioning.servers.rollout import FAILED, SILENT
 
 DEFAULT_ROLLOUTS: Final = Path("rollouts.db")
 RolloutsOption = Annotated[
@@ -47,39 +43,21 @@ def store_of(folder: Path, product: Path) -> ReleaseStore:
     return ReleaseStore(folder, load_product(product).class_id)
 
 
-def document_of(rollout: Rollout, changes: Sequence[Change], errors: dict[int, int]) -> dict[str, Any]:
-    """Return a rollout for a program. `errors`: how many units reported which error about the release."""
-    names = _names(FirstbootError)
-    return {
-        **rollout.document(int(time.time())),
-        "errors": [
-            {"error": code, "name": names.get(code, "unknown"), "units": units}
-            for code, units in errors.items()
-        ],
-        "changes": [{"time_s": one.time_s, "what": one.what} for one in changes],
-    }
-
-
 def rows_of(document: dict[str, Any]) -> list[tuple[str, str]]:
     """Return the rows of `document_of` for a person."""
     rows = [
         ("release", str(document["release"])),
         ("state", document["text"]),
+        ("units that reported about it", str(document["units"])),
         ("restarted into it", str(document["began"])),
         ("confirmed", str(document["confirmed"])),
         (FAILED, str(document[FAILED])),
         (SILENT, str(document[SILENT])),
+        ("stale", str(document["stale"])),
+        *((f"run {version}", str(units)) for version, units in document["versions"].items()),
         *((f"reported {one['name']}", str(one["units"])) for one in document["errors"]),
     ]
     return rows + [(shown_time(one["time_s"]), one["what"]) for one in document["changes"]]
-
-
-def _names(kind: type[FirstbootError]) -> dict[int, str]:
-    """Return the names of an error class and its subclasses, by their codes."""
-    found = {kind.code: kind.__name__}
-    for one in kind.__subclasses__():
-        found |= _names(one)
-    return found
 
 
 def shown_time(time_s: int) -> str:

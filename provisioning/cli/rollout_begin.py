@@ -18,7 +18,6 @@ from provisioning.cli.rollout_access import (
     DEFAULT_ROLLOUTS,
     RolloutsOption,
     StoreOption,
-    document_of,
     parse_span,
     rows_of,
 )
@@ -28,6 +27,7 @@ from provisioning.release.release import Release
 from provisioning.release.store import ReleaseStore
 from provisioning.servers.rollout import Limits, Plan, Stage, new_key
 from provisioning.servers.rollout_store import RolloutStore
+from provisioning.servers.rollout_view import document_of
 
 _PERCENT: Final = re.compile(r"(\d{1,3}(?:\.\d{1,2})?)%")
 
@@ -101,14 +101,15 @@ def begin(settings: BeginSettings) -> None:
         ),
     )
     store = ReleaseStore(settings.store, class_id_of_release(release))
-    rollout = RolloutStore(settings.rollouts).begin(store, plan)
+    rollouts = RolloutStore(settings.rollouts)
+    rollouts.begin(store, plan)
     if sum(one.least_s for one in stages) > WITHHELD_S:
         err.print(
             f"The stages last longer than {WITHHELD_S // 3600} hours. A unit that is always on does not wait longer"
             " than that.",
             markup=False,
         )
-    document = document_of(rollout, [], {})
+    document = document_of(rollouts.latest(store.class_id))
     print_result(rows_of(document), document, settings.is_json)
 
 

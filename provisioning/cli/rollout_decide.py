@@ -8,11 +8,11 @@ from provisioning.cli.rollout_access import (
     DEFAULT_ROLLOUTS,
     RolloutsOption,
     StoreOption,
-    document_of,
     rows_of,
     store_of,
 )
 from provisioning.servers.rollout_store import RolloutStore
+from provisioning.servers.rollout_view import document_of
 
 
 def pause(
@@ -67,5 +67,5 @@ def end(
 
 
 def _print(kept: RolloutStore, class_id: bytes, is_json: bool) -> None:
-    document = document_of(*kept.latest(class_id))
+    document = document_of(kept.latest(class_id))
     print_result(rows_of(document), document, is_json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -21,6 +22,7 @@ from provisioning.cli.rollout_access import (
 )
 from provisioning.cli.settings import with_settings
 from provisioning.cli.stop_signals import StopSignals
+from provisioning.product.product import load_product
 from provisioning.release.store import ReleaseStore
 from provisioning.servers.published_numbers import manifest_number
 from provisioning.servers.report_log import ReportLog
@@ -49,6 +51,14 @@ class RunSettings:
     once: Annotated[
         bool, typer.Option("--once", help="One step, for cron. Exit code 1 if the rollout is paused.")
     ] = False
+    page: Annotated[
+        str | None,
+        typer.Option(
+            "--page",
+            metavar="HOST:PORT",
+            help="Serve a page of the rollout at this loopback address. Port 0: a free one.",
+        ),
+    ] = None
     is_json: JsonOption = False
 
 
@@ -70,6 +80,31 @@ def run(settings: RunSettings) -> None:
             raise RefusedError([f"the rollout of release {rollout.plan.sequence} is {rollout.stage_text()}"])
         return
     signals = StopSignals()
+    with ExitStack() as stack:
+        if settings.page is not None:
+            _serve_page(settings, kept, signals, stack)
+        _watch(settings, kept, store, logs, signals)
+
+
+def _serve_page(settings: RunSettings, kept: RolloutStore, signals: StopSignals, stack: ExitStack) -> None:
+    from provisioning.cli.page_server import PageServer
+    from provisioning.servers.rollout_page import make_app
+
+    product = load_product(settings.product)
+    app = make_app(product.model, lambda: kept.latest(product.class_id), lambda: signals.is_ending)
+    address = stack.enter_context(PageServer(app, settings.page or "", "--page")).address
+    if settings.is_json:
+        print_json_line({"address": address})
+    err.print(f"The page of the rollout: {address}", markup=False)
+
+
+def _watch(
+    settings: RunSettings,
+    kept: RolloutStore,
+    store: ReleaseStore,
+    logs: list[ReportLog],
+    signals: StopSignals,
+) -> None:
     problem = ""
     while not signals.is_ending:
         try:

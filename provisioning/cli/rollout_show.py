@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from provisioning.cli.options import JsonOption, ProductOption
 from provisioning.cli.output import print_result
-from provisioning.cli.rollout_access import DEFAULT_ROLLOUTS, RolloutsOption, document_of, rows_of
+from provisioning.cli.rollout_access import DEFAULT_ROLLOUTS, RolloutsOption, rows_of
 from provisioning.product.product import load_product
 from provisioning.servers.rollout_store import RolloutStore
+from provisioning.servers.rollout_view import document_of
 
 
 def show(
@@ -18,5 +19,5 @@ def show(
 
     Example: `firstboot rollout show --product product.toml`
     """
-    document = document_of(*RolloutStore(rollouts).latest(load_product(product).class_id))
+    document = document_of(RolloutStore(rollouts).latest(load_product(product).class_id))
     print_result(rows_of(document), document, is_json)

@@ -16,12 +16,14 @@ _DEVICE: Final = re.compile(r"[0-9a-f]{2,64}")
 
 
 class Fate(NamedTuple):
-    """A unit's fate: REPORTED, STARTED, CONFIRMED or FAILED; the time of its last report (unix s), its error or 0."""
+    """A unit's fate (REPORTED, STARTED, CONFIRMED or FAILED) and its last report, of `heard_s` (unix s)."""
 
     unit: str
     fate: str
     heard_s: int
-    error: int
+    error: int  # 0: none
+    version: str  # the running one
+    is_stale: bool
 
 
 def take(rollout: Rollout, entries: Iterable[Mapping[str, Any]], from_s: int) -> list[Fate]:
@@ -42,7 +44,9 @@ def take(rollout: Rollout, entries: Iterable[Mapping[str, Any]], from_s: int) ->
             digest=found.reference.digest,
         )
         if found.reference.digest == rollout.plan.digest or unit in rollout.counts.began:
-            fates[unit] = Fate(unit, _fate(rollout, unit), time_s, found.error_code)
+            is_stale = bool(found.extensions.get(report.IS_STALE))
+            fate = _fate(rollout, unit)
+            fates[unit] = Fate(unit, fate, time_s, found.error_code, found.version, is_stale)
     return list(fates.values())
 
 

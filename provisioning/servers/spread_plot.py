@@ -24,6 +24,7 @@ _SHORTEST: Final = 0.01  # days: the shortest axis
 _WIDTH, _HEIGHT = 720, 420
 _LEFT, _BOTTOM, _RIGHT, _TOP = 64, 60, 24, 66
 _INK, _GREY, _GRID, _LINE, _GOAL = "#1b1b1b", "#5a5a5a", "#d9d9d9", "#0b5cad", "#b3541e"
+SIGNED: Final = "the release was signed"
 _GOAL_TEXT: Final = f"{SHARE * 100:.0f} %"
 
 
@@ -53,11 +54,14 @@ def day_ticks(end: float) -> list[float]:
     return [round(step * number, 6) for number in range(math.ceil(round(shown / step, 6)) + 1)]
 
 
-def svg(found: Spread, title: str) -> str:
-    """Return the picture as SVG text. `title`: one line, which is also the picture's name for a screen reader."""
+def svg(found: Spread, title: str, since: str = SIGNED) -> str:
+    """Return the picture as SVG text.
+
+    `title`: one line, which is also the picture's name for a screen reader. `since`: the beginning of the axis.
+    """
     from reportlab.graphics.renderSVG import SVGCanvas, draw
 
-    picture = _drawing(found, title)
+    picture = _drawing(found, title, since)
     canvas: Any = SVGCanvas((picture.width, picture.height), svgAttrs={"role": "img"})
     draw(picture, canvas)
     named: Sequence[tuple[str, str]] = (("title", title), ("desc", caption(found)))
@@ -116,7 +120,7 @@ class _Picture:
         self.drawing.add(PolyLine(points, strokeColor=HexColor(_LINE), strokeWidth=2.5))
 
 
-def _drawing(found: Spread, title: str) -> Drawing:
+def _drawing(found: Spread, title: str, since: str) -> Drawing:
     """Return the picture as shapes of reportlab."""
     corners = steps(found)
     ticks = day_ticks(corners[-1][0])
@@ -130,7 +134,7 @@ def _drawing(found: Spread, title: str) -> Drawing:
     for day in ticks:
         picture.line((picture.x(day), bottom, picture.x(day), bottom - 5), _GREY, strokeWidth=1)
         picture.text(picture.x(day), bottom - 20, f"{day:g}", textAnchor="middle")
-    picture.text((left + right) / 2, 14, "days since the release was signed", textAnchor="middle")
+    picture.text((left + right) / 2, 14, f"days since {since}", textAnchor="middle")
     picture.text(left, _HEIGHT - 24, title[:LONGEST_TITLE], color=_INK, fontSize=16)
     picture.text(left, _HEIGHT - 44, caption(found))
     goal, dashed = picture.y(100 * SHARE), {"strokeWidth": 1.5, "strokeDashArray": [6, 4]}

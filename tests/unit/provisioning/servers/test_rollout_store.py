@@ -42,11 +42,18 @@ class Bench:
         return RolloutStore(self.path, now=lambda: self.now_s)
 
     def report(
-        self, unit: int, *, sequence: int = 6, error: int = 0, digest: bytes = DIGEST, restarts: bool = False
+        self,
+        unit: int,
+        *,
+        sequence: int = 6,
+        error: int = 0,
+        digest: bytes = DIGEST,
+        restarts: bool = False,
+        is_stale: bool = False,
+        version: str = "1.0.0",
     ) -> None:
-        found = report.Report(
-            report.Reference("", digest), None, bytes(32), "1.0.0", sequence, error, restarts, {}
-        )
+        about, more = report.Reference("", digest), {report.IS_STALE: is_stale}
+        found = report.Report(about, None, bytes(32), version, sequence, error, restarts, more)
         self.log.append(f"{unit:032x}", "mqtt", report.encode(found))
 
     def units(self, numbers: range, *, fails: bool = False) -> None:
@@ -76,7 +83,7 @@ def bench(tmp_path: Path) -> Bench:
 
 def test_a_rollout_begins_with_its_first_stage_published(bench: Bench) -> None:
     assert bench.signed() == Record(7, KEY, 100)
-    assert bench.store.latest(CLASS_ID)[0].state.state == RUNNING
+    assert bench.store.latest(CLASS_ID).rollout.state.state == RUNNING
     assert bench.path.stat().st_mode & 0o777 == 0o600
 
 
@@ -90,9 +97,9 @@ def test_confirmed_units_of_several_processes_and_files_bring_the_next_stage(tmp
     bench.now_s += HOUR
     assert bench.step() == "stage 2 of 3: 10 % of the fleet"
     assert bench.share() == 1000
-    rollout, changes, _ = bench.store.latest(CLASS_ID)
-    assert len(rollout.counts.confirmed) == 3
-    assert [one.what for one in changes] == [
+    found = bench.store.latest(CLASS_ID)
+    assert len(found.rollout.counts.confirmed) == 3
+    assert [one.what for one in found.changes] == [
         "began: stage 1 of 3: 1 % of the fleet",
         "stage 2 of 3: 10 % of the fleet",
     ]
@@ -102,15 +109,29 @@ def test_failures_pause_the_rollout_and_no_further_unit_begins(bench: Bench) -> 
     bench.units(range(3), fails=True)
     assert bench.step() == "paused: 3 units failed, 100.0%"
     assert bench.share() == 0
-    assert bench.store.latest(CLASS_ID)[2] == {KnownBadError.code: 3}
+    assert bench.store.latest(CLASS_ID).errors == {KnownBadError.code: 3}
+
+
+def test_people_see_when_each_unit_confirmed_what_units_run_and_which_are_stale(bench: Bench) -> None:
+    bench.units(range(2))
+    bench.step()
+    bench.now_s += 60
+    bench.units(range(1, 3))
+    bench.report(3)
+    bench.now_s += 60
+    bench.report(0, sequence=7, is_stale=True)
+    bench.step()
+    found = bench.store.latest(CLASS_ID)
+    assert (found.began_s, found.confirmed_s, found.newest_s) == (1000, [1000, 1000, 1060], 1120)
+    assert (found.units, found.versions, found.stale) == (4, {"1.0.0": 4}, 1)
 
 
 def test_an_error_of_a_unit_that_did_not_begin_is_counted_and_pauses_nothing(bench: Bench) -> None:
     for unit in range(5):
         bench.report(unit, error=LinkError.code)
     assert bench.step() is None
-    rollout, _, errors = bench.store.latest(CLASS_ID)
-    assert (errors, rollout.counts.began) == ({LinkError.code: 5}, {})
+    found = bench.store.latest(CLASS_ID)
+    assert (found.errors, found.rollout.counts.began) == ({LinkError.code: 5}, {})
 
 
 def test_units_of_another_class_that_the_same_tracker_serves_count_for_nothing(bench: Bench) -> None:
@@ -118,7 +139,7 @@ def test_units_of_another_class_that_the_same_tracker_serves_count_for_nothing(b
         bench.report(unit, sequence=90, digest=OTHER)
     bench.now_s += HOUR
     assert bench.step() is None
-    assert not bench.store.latest(CLASS_ID)[0].counts.confirmed
+    assert not bench.store.latest(CLASS_ID).rollout.counts.confirmed
 
 
 def test_a_resumed_rollout_forgets_failures_even_if_all_logs_are_read_again(bench: Bench) -> None:
@@ -129,7 +150,7 @@ def test_a_resumed_rollout_forgets_failures_even_if_all_logs_are_read_again(benc
     with sqlite3.connect(bench.path) as database:
         database.execute("DELETE FROM mark")
     assert bench.step() is None
-    assert (bench.share(), bench.store.latest(CLASS_ID)[0].counts.failed) == (100, set())
+    assert (bench.share(), bench.store.latest(CLASS_ID).rollout.counts.failed) == (100, set())
 
 
 def test_a_pause_by_hand_lasts_until_it_is_resumed(bench: Bench) -> None:
@@ -184,7 +205,7 @@ def test_a_step_that_cannot_publish_changes_nothing_and_the_next_one_decides_the
     with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
         patch.setattr(bench.published, "put_rollout", full)
         bench.store.step(bench.published, [bench.log], 7)
-    assert bench.store.latest(CLASS_ID)[0].state.state == RUNNING
+    assert bench.store.latest(CLASS_ID).rollout.state.state == RUNNING
     assert bench.step() == "paused: 3 units failed, 100.0%"
 
 
@@ -238,7 +259,7 @@ def test_a_line_that_is_no_report_is_left_out(bench: Bench, line: object) -> Non
     bench.log.path.write_text(json.dumps(line) + "\n")
     bench.units(range(3), fails=True)
     bench.step()
-    assert bench.store.latest(CLASS_ID)[0].state.state == PAUSED
+    assert bench.store.latest(CLASS_ID).rollout.state.state == PAUSED
 
 
 def test_the_last_stage_ends_the_rollout(bench: Bench) -> None:
@@ -247,4 +268,4 @@ def test_the_last_stage_ends_the_rollout(bench: Bench) -> None:
         bench.now_s += HOUR
         bench.step()
     assert bench.step() == "ended: every unit may install the release"
-    assert (bench.store.latest(CLASS_ID)[0].state.state, bench.signed()) == (ENDED, None)
+    assert (bench.store.latest(CLASS_ID).rollout.state.state, bench.signed()) == (ENDED, None)
