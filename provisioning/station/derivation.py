@@ -28,12 +28,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from device.owner.setup_code import ALPHABET, RANDOM_SYMBOLS
-from provisioning.station.generators import MATCHED, NAMES, sequences, ways
+from provisioning.station.generators import NAMES, sequences, ways
+from provisioning.station.mersenne import MATCHED
 
 SMALL_NUMBERS: Final = 1 << 16
 NEEDLE_BITS: Final = 56  # a shorter needle stops good batches: 40 bits matched one batch in a hundred
+_MIDDLE_AT: Final = (
+    RANDOM_SYMBOLS - MATCHED
+)  # the characters that every MATCHED consecutive ones of a code contain
+_MIDDLE: Final = MATCHED - _MIDDLE_AT
 _SAMPLED: Final = 2  # codes that are compared with digests of small numbers
-_AT_ONCE: Final = 512  # numbers whose digests are searched together
+_AT_ONCE: Final = 512  # numbers whose digests are searched together, and seeds that are tried together
 SECONDS_AROUND: Final = 60  # a generator may have been seeded some time before the unit was reserved
 _ALPHABETS: Final = (
     ALPHABET,
@@ -72,6 +77,8 @@ class Search:
         self._values = [_value_needles(code) for code in self._codes]
         self._starts = {code[:MATCHED]: unit for unit, code in enumerate(self._codes)}
         self._prefixes = {code[:2] for code in self._codes}
+        # Only such a code can be in hexadecimal digits: every window of it contains its middle.
+        self._is_hex = [set(code[_MIDDLE_AT:MATCHED]) <= set("0123456789ABCDEF") for code in self._codes]
 
     def from_facts(
         self, unit: int, alone: Sequence[tuple[str, bytes]], paired: Sequence[tuple[str, bytes]]
@@ -121,14 +128,14 @@ class Search:
 
     def from_generators(self, seeds: Iterable[int | str | bytes]) -> Match | None:
         """Try the first characters that known generators produce from each seed."""
-        for seed in seeds:
-            self.tried += ways(seed)
-            for name, start in sequences(seed, self._prefixes):
+        left = iter(seeds)
+        while batch := list(itertools.islice(left, _AT_ONCE)):
+            self.tried += sum(map(ways, batch))
+            for seed, name, start in sequences(batch, self._prefixes):
                 unit = self._starts.get(start)
                 if unit is not None:
-                    return Match(
-                        unit, f"{name}, seeded with {'a number' if isinstance(seed, int) else 'a fact'}"
-                    )
+                    what = "a number" if isinstance(seed, int) else "a fact"
+                    return Match(unit, f"{name}, seeded with {what}")
         return None
 
     def _is_in_any(self, unit: int, values: Sequence[bytes]) -> bool:
@@ -138,16 +145,29 @@ class Search:
     def _found(self, units: Sequence[int], value: bytes) -> int | None:
         """Return the first of `units` with its code in `value`: as bits, low or high bits of bytes, or characters."""
         low, high = value.translate(_LOW_BITS), value.translate(_HIGH_BITS)
-        text, digits = value.upper(), value.hex().upper().encode()
-        backwards = value[::-1]
+        text, backwards = value.upper(), value[::-1]
+        digits = value.hex().upper().encode() if any(self._is_hex[unit] for unit in units) else b""
         for unit in units:
             if any(needle in value or needle in backwards for needle in self._bits[unit]):
                 return unit
-            if any(needle in low or needle in high for needle in self._values[unit]):
-                return unit
-            if any(needle in text or needle in digits for needle in self._letters[unit]):
+            if _holds((low, high), self._values[unit]) or _holds((text, digits), self._letters[unit]):
                 return unit
         return None
+
+
+def _holds(texts: Iterable[bytes], needles: Sequence[bytes]) -> bool:
+    """Return whether one of `texts` contains one of the windows of a code, forwards or backwards.
+
+    Every window contains the middle of the code, which is short: most texts do not have it and are searched only twice.
+    """
+    middles = [
+        needle[_MIDDLE_AT : _MIDDLE_AT + _MIDDLE] for needle in (needles[0], needles[len(needles) // 2])
+    ]
+    return any(
+        any(needle in text for needle in needles)
+        for text in texts
+        if any(middle in text for middle in middles)
+    )
 
 
 def _pairs(facts: Sequence[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:

@@ -6,97 +6,58 @@ The output of each is a function of its seed, so a code that begins with it is n
 from __future__ import annotations
 
 import itertools
-import random
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from operator import mul
 from typing import Final
 
 from device.owner.setup_code import ALPHABET, RANDOM_SYMBOLS
+from provisioning.station import mersenne
+from provisioning.station.mersenne import MATCHED
 
-MATCHED: Final = 12  # consecutive characters that are compared: 60 bits (derivation.py, rule 2)
+Seed = int | str | bytes
 _MASK32: Final = 0xFFFFFFFF
 _MASK64: Final = 0xFFFFFFFFFFFFFFFF
-_WORDS: Final = 48  # of the Mersenne twister, enough for twelve choices of which half are drawn again
-_MERSENNE_WAYS: Final = 20
-_BITS: Final = (60, 64, 80, 5 * RANDOM_SYMBOLS, 128)  # lengths that programs ask for at once
 
 
-def sequences(seed: int | str | bytes, prefixes: Collection[str]) -> Iterator[tuple[str, str]]:
-    """Yield (name of the generator, its first MATCHED characters) for each usual way to make characters of its numbers.
+def sequences(seeds: Sequence[Seed], prefixes: Collection[str]) -> Iterator[tuple[Seed, str, str]]:
+    """Yield (seed, name of the generator, its first MATCHED characters) for each usual way to make characters.
 
     Only those that begin with one of `prefixes`, of two characters each, are yielded; `ways` says how many were tried.
+    Some hundred seeds in one call take much less time than as many calls.
     """
-    for start in _mersenne(seed):
-        if start[:2] in prefixes:
-            yield "Python's Mersenne twister", start
-    if not isinstance(seed, int):
-        return
+    is_wanted = bytearray(len(ALPHABET) ** 2)
+    for prefix in prefixes:
+        is_wanted[ALPHABET.index(prefix[0]) << 5 | ALPHABET.index(prefix[1])] = 1
+    wanted = bytes(is_wanted)
+    short = [seed for seed in seeds if isinstance(seed, int) and seed <= _MASK32]
+    twisted = dict(zip(short, mersenne.cxx_numbers(short), strict=True)) if short else {}
+    for seed in seeds:
+        for start in mersenne.python_starts(seed, wanted):
+            yield seed, "Python's Mersenne twister", start
+        if isinstance(seed, int):
+            for name, start in _numbered(seed, twisted.get(seed), wanted):
+                yield seed, name, start
+
+
+def _numbered(seed: int, twisted: Iterable[int] | None, wanted: bytes) -> Iterator[tuple[str, str]]:
+    """Yield (name, start) of the other generators. `twisted`: the numbers of mt19937, None for a longer seed."""
     for name, numbers, shifts in _NUMBERS:
-        if seed > _MASK32 and numbers in _SEEDED_WITH_32_BITS:
+        if twisted is None and numbers in _SEEDED_WITH_32_BITS:
             continue
-        source = numbers(seed)
+        source = iter(twisted) if twisted is not None and numbers is _mt19937 else numbers(seed)
         one, two = next(source), next(source)
-        found = [
-            shift for shift in shifts if ALPHABET[one >> shift & 31] + ALPHABET[two >> shift & 31] in prefixes
-        ]
+        found = [shift for shift in shifts if wanted[(one >> shift & 31) << 5 | two >> shift & 31]]
         if found:
             first = [one, two, *itertools.islice(source, MATCHED - 2)]
             for shift in found:
                 yield name, "".join(ALPHABET[number >> shift & 31] for number in first)
 
 
-def ways(seed: int | str | bytes) -> int:
+def ways(seed: Seed) -> int:
     """Return how many starts `sequences` compares for this seed."""
     if not isinstance(seed, int):
-        return _MERSENNE_WAYS
+        return mersenne.PYTHON_WAYS
     return _WAYS_OF_SHORT if seed <= _MASK32 else _WAYS_OF_LONG
-
-
-def _mersenne(seed: int | str | bytes) -> Iterator[str]:
-    """Yield the starts that Python programs make with `random`, seeded once. The order of calls is CPython's."""
-    source = random.Random(seed)  # noqa: S311 - the weak generator that is looked for
-    whole = source.getrandbits(32 * _WORDS)  # little-endian words: each call below takes some of them
-    words = [whole >> 32 * at & _MASK32 for at in range(_WORDS)]
-    below = [word >> 26 for word in words if word >> 26 < len(ALPHABET)]
-    yield "".join(ALPHABET[number] for number in below[:MATCHED])  # choice, randrange, randint
-    yield "".join(ALPHABET[word >> 27] for word in words[: 2 * MATCHED : 2])  # choices, int(32 * random())
-    yield "".join(ALPHABET[word >> 27] for word in words[:MATCHED])  # getrandbits(5)
-    yield "".join(ALPHABET[word & 31] for word in words[:MATCHED])  # getrandbits(32) & 31
-    yield "".join(ALPHABET[word >> 24 & 31] for word in words[:MATCHED])  # getrandbits(8) & 31, randbytes(1)
-    for bits in _BITS:
-        number = _getrandbits(words, bits)
-        yield _low_first(number)
-        yield _high_first(number, bits)
-    data = b"".join(word.to_bytes(4, "little") for word in words[:8])  # randbytes(32)
-    yield _low_first(int.from_bytes(data, "big"))
-    yield _high_first(int.from_bytes(data, "big"), 256)
-    yield "".join(ALPHABET[byte & 31] for byte in data[:MATCHED])
-    for draw in (random.Random.sample, _shuffled):
-        source.seed(seed)
-        yield "".join(draw(source, ALPHABET, MATCHED))
-
-
-def _getrandbits(words: Sequence[int], bits: int) -> int:
-    """The number that getrandbits(bits) makes of a fresh generator's words: low words first, the last one shifted."""
-    number = 0
-    for at in range(-(-bits // 32)):
-        left = min(bits - 32 * at, 32)
-        number |= words[at] >> 32 - left << 32 * at
-    return number
-
-
-def _low_first(number: int) -> str:
-    return "".join(ALPHABET[number >> 5 * at & 31] for at in range(MATCHED))
-
-
-def _high_first(number: int, bits: int) -> str:
-    return "".join(ALPHABET[number >> bits - 5 * at & 31] for at in range(1, MATCHED + 1))
-
-
-def _shuffled(source: random.Random, alphabet: str, count: int) -> list[str]:
-    characters = list(alphabet)
-    source.shuffle(characters)
-    return characters[:count]
 
 
 def _congruential(factor: int, step: int, bits: int, drop: int = 0) -> Callable[[int], Iterator[int]]:
@@ -163,17 +124,8 @@ def _glibc(seed: int) -> Iterator[int]:
 
 
 def _mt19937(seed: int) -> Iterator[int]:
-    """The Mersenne twister as C++ and PHP seed it; its first MATCHED numbers need 409 words of its state."""
-    words = [seed & _MASK32]
-    for at in range(1, 397 + MATCHED):
-        words.append(1812433253 * (words[-1] ^ words[-1] >> 30) + at & _MASK32)
-    for at in range(MATCHED):
-        joined = words[at] & 0x80000000 | words[at + 1] & 0x7FFFFFFF
-        number = words[at + 397] ^ joined >> 1 ^ (0x9908B0DF if joined & 1 else 0)
-        number ^= number >> 11
-        number ^= number << 7 & 0x9D2C5680
-        number ^= number << 15 & 0xEFC60000
-        yield number ^ number >> 18
+    """The Mersenne twister as C++ and PHP seed it. Yields MATCHED numbers."""
+    yield from mersenne.cxx_numbers([seed])[0]
 
 
 def _splitmix(seed: int) -> Iterator[int]:
@@ -222,7 +174,7 @@ _NUMBERS: Final[tuple[tuple[str, Callable[[int], Iterator[int]], tuple[int, ...]
 )
 NAMES: Final = ("Python's Mersenne twister", *dict.fromkeys(name for name, _, _ in _NUMBERS))
 _SEEDED_WITH_32_BITS: Final = (_glibc, _mt19937)  # a longer seed is cut, and both take long to start
-_WAYS_OF_SHORT: Final = _MERSENNE_WAYS + sum(len(shifts) for _, _, shifts in _NUMBERS)
+_WAYS_OF_SHORT: Final = mersenne.PYTHON_WAYS + sum(len(shifts) for _, _, shifts in _NUMBERS)
 _WAYS_OF_LONG: Final = _WAYS_OF_SHORT - sum(
     len(shifts) for _, numbers, shifts in _NUMBERS if numbers in _SEEDED_WITH_32_BITS
 )

@@ -17,7 +17,7 @@ from simulator.powercut.on_board.cases import CaseResult, count_operations, run_
 from simulator.powercut.on_board.flows import FLOWS
 from simulator.powercut.results import Finding, Outcome, Report, split_text
 
-LEAST = 8  # minimum number of cases of each flow
+LEAST = 8  # minimum number of cases of each flow, unless the caller asks for fewer
 
 
 class Share(NamedTuple):
@@ -29,17 +29,18 @@ class Share(NamedTuple):
     workers: int
     sample: int
     seed: int
+    least: int
 
 
-def select_cases(totals: dict[str, int], sample: int, seed: int) -> dict[str, list[int]]:
-    """Return seeds by flow: about `sample` of all cuts, equally likely, and at least LEAST of each flow.
+def select_cases(totals: dict[str, int], sample: int, seed: int, least: int = LEAST) -> dict[str, list[int]]:
+    """Return seeds by flow: about `sample` of all cuts, equally likely, and at least `least` of each flow.
 
     `totals` has the number of operations of each flow. The same arguments return the same seeds.
     """
     cuts = sum(totals.values()) * len(CUTS)
     found = {}
     for name, total in totals.items():
-        wanted = max(LEAST, -(-sample * total * len(CUTS) // cuts))
+        wanted = max(least, -(-sample * total * len(CUTS) // cuts))
         every = range(total * len(CUTS))
         found[name] = sorted(random.Random(f"{seed} {name}").sample(every, min(wanted, len(every))))  # noqa: S311
     return found
@@ -61,7 +62,7 @@ def _run(share: Share) -> dict[str, Report]:
     with BoardBench(Path(share.directory)) as bench:
         bench.prepare()
         totals = {name: count_operations(bench, name) for name in share.names}
-        for name, seeds in select_cases(totals, share.sample, share.seed).items():
+        for name, seeds in select_cases(totals, share.sample, share.seed, share.least).items():
             reports[name] = Report(flows=1)
             for seed in seeds[share.number :: share.workers]:
                 take(reports[name], name, seed, run_case(bench, name, seed))
@@ -80,13 +81,19 @@ def take(report: Report, name: str, seed: int, result: CaseResult) -> None:
 
 
 def run_flows(
-    names: Sequence[str], sample: int, seed: int, *, workers: int = 2, note: Callable[[str], None]
+    names: Sequence[str],
+    sample: int,
+    seed: int,
+    *,
+    workers: int = 2,
+    least: int = LEAST,
+    note: Callable[[str], None],
 ) -> dict[str, Report]:
     """Cut the flows `names` about `sample` times in `workers` processes. Returns each report. Raises SampleError."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="firstboot-cuts-") as folder:
         shares = [
-            Share(f"{folder}/{number}", tuple(names), number, workers, sample, seed)
+            Share(f"{folder}/{number}", tuple(names), number, workers, sample, seed, least)
             for number in range(workers)
         ]
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
@@ -102,11 +109,17 @@ def run_flows(
 
 
 def run_sample(
-    names: Sequence[str], sample: int, seed: int, *, workers: int = 2, note: Callable[[str], None]
+    names: Sequence[str],
+    sample: int,
+    seed: int,
+    *,
+    workers: int = 2,
+    least: int = LEAST,
+    note: Callable[[str], None],
 ) -> Report:
     """Do the same and return one report for all flows."""
     total = Report()
-    for report in run_flows(names, sample, seed, workers=workers, note=note).values():
+    for report in run_flows(names, sample, seed, workers=workers, least=least, note=note).values():
         total.add(report)
     return total
 

@@ -10,7 +10,8 @@ import pytest
 
 from device.owner.setup_code import ALPHABET
 from provisioning.station import generators
-from provisioning.station.generators import MATCHED, sequences, ways
+from provisioning.station.generators import sequences, ways
+from provisioning.station.mersenne import MATCHED
 
 EVERY = {a + b for a in ALPHABET for b in ALPHABET}
 
@@ -53,18 +54,31 @@ def test_what_a_python_program_makes_of_a_seed_is_among_the_starts(
     name: str, seed: int | str | bytes
 ) -> None:
     made = PROGRAMS[name](random.Random(seed))
-    assert made[:MATCHED] in [start for _, start in sequences(seed, EVERY)]
+    assert made[:MATCHED] in [start for *_, start in sequences([seed], EVERY)]
 
 
 @pytest.mark.parametrize("seed", [0, 7, 2**70, "text"])
 def test_ways_counts_the_starts(seed: int | str) -> None:
-    assert len(list(sequences(seed, EVERY))) == ways(seed)
+    assert len(list(sequences([seed], EVERY))) == ways(seed)
 
 
 def test_only_starts_with_a_wanted_prefix_are_yielded() -> None:
-    everything = [start for _, start in sequences(7, EVERY)]
+    everything = [start for *_, start in sequences([7], EVERY)]
     wanted = {everything[3][:2]}
-    assert [start for _, start in sequences(7, wanted)] == [one for one in everything if one[:2] in wanted]
+    assert [start for *_, start in sequences([7], wanted)] == [one for one in everything if one[:2] in wanted]
+
+
+def test_many_seeds_in_one_call_give_what_each_gives_alone() -> None:
+    seeds = [0, 1, 0xFFFFFFFF, 2**32, "text", b"\xff", 5489, 2**70, 1]
+    alone = [found for seed in seeds for found in sequences([seed], EVERY)]
+    assert list(sequences(seeds, EVERY)) == alone
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_start_is_told_by_its_first_two_characters(seed: int) -> None:
+    every = [start for *_, start in sequences([seed], EVERY)]
+    for start in every:
+        assert start in [found for *_, found in sequences([seed], {start[:2]})]
 
 
 # glibc 2.36, libstdc++ 12 and the reference of splitmix64 (S. Vigna), each run once.
