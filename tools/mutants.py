@@ -54,7 +54,7 @@ C_CHANGES: Final = (
 C_MORE: Final = {"<": ["<=", ">"], ">": [">=", "<"], ">=": [">", "<"], "&": ["|"], "~": [""]}
 C_NUMBER: Final = re.compile(r"(?<![\w.])(0x[0-9A-Fa-f]+|\d+)(u?)\b")
 C_STATEMENT: Final = re.compile(r"^(\s+)(?!static const|case |else)([^{}]*;)\s*$")
-COMMENT: Final = re.compile(r"\s+(#|//) .*$")
+COMMENTS: Final = {".py": re.compile(r"\s+# .*$"), ".c": re.compile(r"\s+// .*$")}
 C_CONDITION: Final = re.compile(r"\bif \((.*)\) \{$")
 
 
@@ -78,10 +78,13 @@ def mutants_of(path: str, source: str) -> list[Mutant]:
     return list(found.values())
 
 
-def _change(before: str, after: str) -> str:
-    """Return the lines that differ, without the space around them and the comment behind them."""
+def _change(before: str, after: str, suffix: str) -> str:
+    """Return the lines that differ, without the space around them and the comment behind them.
+
+    `suffix`: of the file's name, for the comments of its language.
+    """
     lines = list(difflib.unified_diff(before.splitlines(), after.splitlines(), n=0, lineterm=""))[2:]
-    changed = [(line[0], COMMENT.sub("", line[1:]).strip()) for line in lines if line[0] in "+-"]
+    changed = [(line[0], COMMENTS[suffix].sub("", line[1:]).strip()) for line in lines if line[0] in "+-"]
     return "\n".join(f"{sign} {code}" for sign, code in changed if code)
 
 
@@ -128,7 +131,8 @@ def _python(source: str) -> Iterator[Mutant]:
     places = _Places(tree)
     for line, changed in [*_operators(source), *_removals(source, tree)]:
         first, last = places.statement(line)
-        yield Mutant(f"{places.name(line)}\n{_change(source, changed)}", first, last, changed)
+        key = places.name(line) + "\n" + _change(source, changed, ".py")
+        yield Mutant(key, first, last, changed)
 
 
 def _operators(source: str) -> Iterator[tuple[int, str]]:
@@ -219,7 +223,7 @@ def _c(source: str) -> Iterator[Mutant]:
             continue
         for changed in _c_changes(code):
             after = "\n".join([*lines[:index], changed, *lines[index + 1 :]])
-            yield Mutant(f"{name}\n{_change(source, after)}", index + 1, index + 1, after)
+            yield Mutant(name + "\n" + _change(source, after, ".c"), index + 1, index + 1, after)
 
 
 def _c_changes(code: str) -> Iterator[str]:

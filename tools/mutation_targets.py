@@ -46,6 +46,7 @@ TARGETS: Final[dict[str, tuple[str, ...]]] = {
     "device/update/installer.py": ("installer",),
     "device/owner/onboarding.py": (
         "onboarding",
+        "code_proof",
         "password_change",
         "reset",
         "lost_counters",
@@ -91,11 +92,7 @@ PENDING: Final[tuple[str, ...]] = (
     "device/update/delta.py",
     "device/update/progress.py",
     "device/update/installer.py",
-    "device/owner/onboarding.py",
-    "device/owner/passwords.py",
     "device/owner/typed.py",
-    "device/records/support.py",
-    "device/net/places.py",
     f"{_BOARD}/rom/boot.c",
     "simulator/boot.py",
 )

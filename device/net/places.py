@@ -79,16 +79,12 @@ class Places:
 
     def _victim(self, peer: object, own: "list[_Client]") -> "_Client | None":
         """Return the client that gives way to a new one of `peer`, which has the clients `own`, None if none does."""
-        chosen: "_Client | None" = None
-        worst = (-1, 0, 0)
-        for client in self._clients:
-            rank = self._rank(client)
-            if rank[1] != _ANSWERED and (
-                rank > worst or (chosen and rank == worst and chosen.peer == client.peer)
-            ):
-                chosen, worst = client, rank
-        if chosen is None:
+        ranked = [(self._rank(client), client) for client in self._clients if _stage(client) != _ANSWERED]
+        if not ranked:
             return self._newest_of_the_greediest(len(own))
+        worst = max([rank for rank, _ in ranked])
+        equal = [client for rank, client in ranked if rank == worst]
+        chosen = [client for client in equal if client.peer == equal[0].peer][-1]
         wasted, stage, count = worst
         if stage == _SILENT:
             is_worse = len([client for client in own if _stage(client) == _SILENT]) + 1 > count

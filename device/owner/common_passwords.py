@@ -4,7 +4,7 @@ Source: the list of the 100 000 most used passwords that the UK's National Cyber
 Been Pwned's data (ncsc.gov.uk, "Passwords, passwords everywhere"). From it: the most frequent entries of five and more
 letters, and those entries of fifteen and more characters that the other rules of passwords.py do not refuse. Left out:
 obscenities and account names of people. Added: seasons, months, days and a few words for devices. Each word is in the
-form that `canonical` gives.
+form that `canonical` gives. The words of a letter are in ascending order, as `_word_chars` needs them.
 """
 
 WORDS = {

@@ -154,11 +154,11 @@ def _pieces(plain: str) -> "tuple[int, bool]":
 
 def _word_chars(text: str, at: int) -> int:
     """Return the length of the longest well-known password that begins at `at`, or 0."""
-    longest = 0
+    found = 0
     for word in WORDS.get(text[at], "").split():
-        if len(word) > longest and text[at : at + len(word)] == word:
-            longest = len(word)
-    return longest
+        if text[at : at + len(word)] == word:
+            found = len(word)  # the words are in ascending order: of those that fit a later one is longer
+    return found
 
 
 def _run_chars(text: str, at: int) -> int:

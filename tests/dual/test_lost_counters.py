@@ -106,6 +106,13 @@ def test_a_release_on_trial_leaves_the_mark_and_the_counters_to_the_time_after_i
     assert unit.owner.throttle.wait_s() == 0
 
 
+def test_a_start_of_a_unit_that_has_its_mark_and_its_counters_writes_nothing():
+    unit = owned_unit()
+    unit.device_records.log = unit.user_records.log = written = []
+    unit.restart()
+    assert written == []
+
+
 def test_an_unreadable_mark_counts_as_one():
     unit = owned_unit()
     unit.device_records.damage("owned")

@@ -4,7 +4,8 @@ from memory_unit import refused
 
 from device.errors import PasswordError
 from device.limits import PASSWORD_MAX_BYTES
-from device.owner import passwords
+from device.owner import passwords, typed
+from device.owner.common_passwords import WORDS
 
 CONTEXT = ("000102030405060708090a0b0c0d0e0f", "FB-000123", "Lamp One", "Acme", "2QKX7WNP4RTB")
 
@@ -127,11 +128,20 @@ def test_the_error_says_nothing_of_the_password():
 
 
 def test_common_words_are_stored_in_the_form_they_are_compared_in():
-    from device.owner.common_passwords import WORDS
-
     for first in WORDS:
         for word in WORDS[first].split():
             assert word[0] == first and passwords.canonical(word) == word
+
+
+def test_common_words_are_in_ascending_order_since_the_last_one_that_fits_counts():
+    for first in WORDS:
+        words = WORDS[first].split()
+        assert words == sorted(words), first
+
+
+def test_of_the_words_that_begin_at_a_place_the_longest_counts():
+    assert reason("administrator#administrator7", context=()) == "common"
+    accept("admin#istrator#admin#istrator", context=())
 
 
 def test_invisible_characters_are_refused():
@@ -227,3 +237,22 @@ def test_what_is_a_word_and_a_run_is_called_common_and_a_longer_run_a_sequence()
     assert reason("abcdefg#zyxwvutsr", context=()) == "common"
     assert reason("1234567890123456", context=()) == "sequence"
     assert reason("abcdefghijklmnop", context=()) == "sequence"
+
+
+def test_the_last_and_the_first_characters_of_a_password_are_no_run_together():
+    accept("bc" + "mnopqrstuvwx" + "#wa", context=())
+
+
+def test_two_equal_characters_with_another_one_between_are_no_run():
+    accept("mnopqrstuvwx" + "#w#&k", context=())
+
+
+def test_a_text_backwards_has_all_of_its_characters():
+    assert passwords.backwards("abc") == "cba"
+    assert passwords.backwards("") == ""
+
+
+def test_a_character_is_refused_for_one_reason_only():
+    for first, last in passwords.REFUSED:
+        for other_first, other_last in typed.INVISIBLE:
+            assert last < other_first or other_last < first, hex(first)

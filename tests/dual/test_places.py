@@ -227,16 +227,17 @@ def test_one_hang_up_of_the_owner_is_not_held_against_it_after_a_complete_reques
 
 
 def test_a_connection_that_ends_without_a_request_counts_against_its_address():
-    listener = Listener()
-    for _ in range(2):
-        (drip,) = listener.speaking(STRANGER)
-        listener.places.leave(drip)
-    strangers = listener.speaking(OTHER, STRANGER, FOURTH, FIFTH)
-    (owner,) = listener.clients(OWNER)
-    assert owner.is_in and inside(strangers) == [True, False, True, True]
-    owner.is_silent = False
-    (again,) = listener.speaking(STRANGER)
-    assert not again.is_in and owner.is_in
+    for times in (1, 2):
+        listener = Listener()
+        for _ in range(times):
+            (drip,) = listener.speaking(STRANGER)
+            listener.places.leave(drip)
+        strangers = listener.speaking(OTHER, STRANGER, FOURTH, FIFTH)
+        (owner,) = listener.clients(OWNER)
+        assert owner.is_in and inside(strangers) == [True, False, True, True]
+        owner.is_silent = False
+        (again,) = listener.speaking(STRANGER)
+        assert not again.is_in and owner.is_in
 
 
 def test_the_memory_of_hang_ups_is_bounded_and_forgets_the_peer_with_the_fewest():
@@ -247,3 +248,52 @@ def test_the_memory_of_hang_ups_is_bounded_and_forgets_the_peer_with_the_fewest(
     known = listener.places._wasted
     assert len(known) == HTTP_REMEMBERED_PEERS
     assert any(name.startswith("10.1.0.") for name in known)
+
+
+def test_a_full_peer_gives_up_a_client_of_its_own_whatever_the_others_did():
+    listener = Listener()
+    (drip,) = listener.speaking(STRANGER)
+    listener.places.leave(drip)
+    (stranger,) = listener.clients(STRANGER)
+    own = listener.speaking(*(OWNER,) * HTTP_CLIENTS_PER_PEER)
+    (new,) = listener.clients(OWNER)
+    assert new.is_in and stranger.is_in
+    assert inside(own) == [False] + [True] * (HTTP_CLIENTS_PER_PEER - 1)
+
+
+def test_of_two_peers_with_as_many_clients_the_one_with_more_silent_ones_gives_one_up():
+    listener = Listener()
+    silent = listener.clients(STRANGER)
+    listener.speaking(STRANGER)
+    greedy = listener.clients(OTHER, OTHER)
+    (owner,) = listener.clients(OWNER)
+    assert owner.is_in and inside(silent + greedy) == [True, True, False]
+
+
+def test_beside_clients_that_all_speak_a_peers_second_client_takes_the_place_of_its_first():
+    listener = Listener()
+    found = listener.speaking(STRANGER, OWNER, OTHER, FOURTH)
+    (new,) = listener.clients(OWNER)
+    assert new.is_in and inside(found) == [True, False, True, True]
+
+
+def test_a_client_that_speaks_gives_way_before_one_that_reads():
+    listener = Listener()
+    clients = listener.reading(STRANGER) + listener.speaking(OTHER) + listener.reading(FOURTH, FIFTH)
+    (owner,) = listener.clients(OWNER)
+    assert owner.is_in and inside(clients) == [True, False, True, True]
+
+
+def test_beside_clients_that_are_all_answered_a_peer_that_has_as_many_as_any_is_refused():
+    listener = Listener()
+    clients = listener.answered(STRANGER, STRANGER, OWNER, OWNER)
+    (new,) = listener.clients(OWNER)
+    assert not new.is_in and inside(clients) == [True] * 4
+
+
+def test_of_peers_that_have_to_give_way_alike_only_the_oldest_gives_one_up():
+    for first, second in ((STRANGER, OTHER), (OTHER, STRANGER)):
+        listener = Listener()
+        clients = listener.clients(first, second, first, second)
+        (owner,) = listener.clients(OWNER)
+        assert owner.is_in and inside(clients) == [True, True, False, True]

@@ -53,6 +53,12 @@ def test_the_ranges_are_in_ascending_order_since_the_search_stops_early():
             last = end
 
 
+def test_no_character_is_in_both_lists_of_ranges():
+    for first, last in typed.SPACES_AND_DASHES:
+        for other_first, other_last in typed.INVISIBLE:
+            assert last < other_first or other_last < first, hex(first)
+
+
 def test_ascii_keeps_all_but_separators_and_capitals():
     for point in range(0x80):
         character = chr(point)

@@ -84,6 +84,12 @@ def test_comparisons_conditions_and_numbers_are_changed() -> None:
     ]
 
 
+def test_a_change_is_named_without_a_comment_and_with_a_whole_division() -> None:
+    assert "f\n- return a // 4\n+ pass" in keys("f.py", "def f(a):\n    return a // 4  # a quarter\n")
+    noted = "void f(int a) {\n    note(a); // the end\n}\n"
+    assert "f\n- note(a);\n+ ;" in keys("f.c", noted)
+
+
 def test_what_only_a_type_checker_reads_is_left_alone() -> None:
     assert not any("TYPE_CHECKING" in key for key in keys("door.py", SOURCE))
 
