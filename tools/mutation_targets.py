@@ -22,7 +22,7 @@ TARGETS: Final[dict[str, tuple[str, ...]]] = {
         "update_contact",
         "signed_records",
     ),
-    "device/update/signed_records.py": ("signed_records", "update_contact", "update_keys"),
+    "device/update/signed_records.py": ("signed_records", "update_contact", "update_keys", "trusted_state"),
     "device/update/failures.py": ("verdicts", "appset"),
     "device/update/releases.py": ("pending", "appset"),
     "device/update/pending.py": ("pending", "verdicts", "appset"),
@@ -37,7 +37,7 @@ TARGETS: Final[dict[str, tuple[str, ...]]] = {
     "device/update/slots.py": ("slots", "image_keys"),
     "device/update/running_image.py": ("image_keys",),
     "device/update/app_choice.py": ("app_choice", "appset", "verdicts"),
-    "device/update/appset.py": ("appset", "app_choice"),
+    "device/update/appset.py": ("appset_slots", "appset", "app_choice"),
     "device/update/flow.py": ("flow", "appset", "patching"),
     "device/update/patching.py": ("patching", "delta"),
     "device/update/delta.py": ("delta", "patching"),
@@ -77,7 +77,7 @@ TARGETS: Final[dict[str, tuple[str, ...]]] = {
         f"{_ON_HOST}::test_a_trial_that_is_refused_leaves_the_confirmed_slot",
         f"{_ON_HOST}::test_any_programmed_byte_makes_a_unit_count",
     ),
-    "simulator/boot.py": ("tests/powercut/test_engine.py", "tests/powercut/test_boot_keys.py"),
+    "simulator/boot.py": ("tests/unit/simulator/test_boot.py",),
 }
 
 # Modules whose survivors nobody has worked through yet. A run of every module leaves them out and names them; a run of

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _HEADER = const(0x04)  # sequential, heatshrink
 _READ_BYTES = const(256)  # of the patch at once
-_NUMBER_BYTES = const(4)  # 6 + 3 * 7 = 27 bits: more than any slot
+_NUMBER_BITS = const(27)  # four bytes, 6 + 3 * 7 bits: more than any slot
 _STRIDE = const(64)  # bytes compared at once: most differences are zero
 _ZEROS = bytes(_STRIDE)
 
@@ -54,18 +54,17 @@ class Target:
         self._left = target_bytes  # not read yet
         self._unplanned = target_bytes  # in no round yet
         self._difference = self._new = 0  # bytes left of each in this round
-        self._is_new = False  # whether the size of the new bytes was read
         self._empty_rounds = 0
         self._made = bytearray(DELTA_PIECE_BYTES)
         self._made_view = memoryview(self._made)
         self._step = memoryview(bytearray(DELTA_PIECE_BYTES))  # differences
-        if self._raw(1)[0] != _HEADER:
+        if self._byte() != _HEADER:
             raise DeltaError(reason="patch type")
-        if self._number(lambda: self._raw(1)[0]) != target_bytes or not target_bytes:
+        if self._number(self._byte) != target_bytes or not target_bytes:
             raise DeltaError(reason="target size")
-        parameters = self._raw(1)[0]
+        parameters = self._byte()
         self._stream = Decoder(self._more, (parameters >> 4) + 4, (parameters & 15) + 3)
-        if self._size(1 << 20):
+        if self._signed():
             raise DeltaError(reason="data format")
         self._begin_round()
 
@@ -109,6 +108,9 @@ class Target:
         self._patch_at += length
         return data
 
+    def _byte(self) -> int:
+        return self._raw(1)[0]
+
     def _more(self) -> bytes:
         """Return the next piece of the compressed patch, b"" at its end."""
         length = min(_READ_BYTES, self._patch_bytes - self._patch_at)
@@ -119,7 +121,7 @@ class Target:
         is_negative = byte & 0x40
         value, shift = byte & 0x3F, 6
         while byte & 0x80:
-            if shift >= 6 + 7 * (_NUMBER_BYTES - 1):
+            if shift >= _NUMBER_BITS:
                 raise DeltaError(reason="number")
             byte = next_byte()
             value |= (byte & 0x7F) << shift
@@ -142,7 +144,7 @@ class Target:
         self._difference = self._size(min(self._unplanned, self._source_bytes - self._source_at))
         self._unplanned -= self._difference
         self._is_empty = self._difference == 0
-        self._is_new = False
+        self._is_new = False  # whether the size of the new bytes was read
 
     def _advance(self) -> None:
         """Begin the new bytes of this round, or the next round."""
@@ -175,7 +177,7 @@ def add(made: bytearray, at: int, step: memoryview, count: int) -> None:
     """Add each of the first `count` bytes of `step` to `made`, from `at` on, modulo 256."""
     for start in range(0, count, _STRIDE):
         end = min(start + _STRIDE, count)
-        if end - start < _STRIDE or step[start:end] != _ZEROS:
+        if step[start:end] != _ZEROS:  # a shorter end too
             for index in range(start, end):
                 difference = step[index]
                 if difference:

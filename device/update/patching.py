@@ -127,7 +127,7 @@ def _apply(
             boot.erase_sector(slot, sector * CHUNK_BYTES)
             end = min((sector + 1) * CHUNK_BYTES, size)
             for offset in range(sector * CHUNK_BYTES, end, DELTA_PIECE_BYTES):
-                boot.program(slot, offset, target.read(min(DELTA_PIECE_BYTES, end - offset)))
+                boot.program(slot, offset, target.read(DELTA_PIECE_BYTES))  # fewer at the end
             yield Applied(sector + 1, _sectors(size))
         target.finish()
     except (DeltaError, HeatshrinkError) as error:

@@ -54,8 +54,8 @@ class TrustedState:
         self._entropy = entropy
         self._progress = progress
         self._journal = journal
-        self._keyset = b""  # SHA-256 of the key set that was stored last
-        self._refused_keysets = Refusals()
+        # Key sets that replace nothing under the present keys: refused ones and the one in force.
+        self._seen_keysets = Refusals()
         self.staleness = Staleness(store, time.clock)
         self.withheld = Withheld(store, time.clock)
         self.support = support_record(store, progress)
@@ -102,18 +102,14 @@ class TrustedState:
         offered = await source.keyset()
         if offered is None:
             return False
-        digest = backend.sha256(offered)
-        if digest == self._keyset:
-            return False
-        if self._refused_keysets.has(offered, self.anchors):
-            return False  # refused before; it is checked again after its predecessor arrived
+        if self._seen_keysets.has(offered, self.anchors):
+            return False  # a refused one is checked again after its predecessor arrived
         try:
             found = keyset.verify(offered, self.anchors, backend)
         except FirstbootError as error:
-            self._refused_keysets.add(offered, self.anchors)
-            if error.fields.get("have") != error.fields.get(
-                "offered", -1
-            ):  # its number is not the current one
+            self._seen_keysets.add(offered, self.anchors)
+            # The set in force, offered after a restart, is no event: it has the current number.
+            if error.fields.get("have") != error.fields.get("offered", -1):
                 self._journal.note(error)
             return False
         # Store the floors first, in one record: after a power cut between the two writes the set is offered again and
@@ -125,8 +121,8 @@ class TrustedState:
         if found.ceilings.manifest_sequence is not None:
             void_above(found.ceilings.manifest_sequence)
         self._store.write("keyset", offered)
-        self._keyset = digest
         self.anchors = keyset.apply(self.anchors, found)
+        self._seen_keysets.add(offered, self.anchors)
         self.time.set_floor(floor_s)
         self.withheld.forget()
         self.fresh = None

@@ -106,6 +106,31 @@ def test_the_source_is_moved_in_both_directions():
     assert made(data, 20) == SOURCE[:10] + b"ab" + SOURCE[100:105] + SOURCE[:3]
 
 
+def test_every_round_has_its_own_differences_and_new_bytes():
+    data = patch([(b"\1\2", b"ab", 98), (b"\3\4\5", b"c", -102), (b"\6", b"de", 0)], 11)
+    places, steps = (0, 1, 100, 101, 102, 1), (1, 2, 3, 4, 5, 6)
+    found = [(SOURCE[places[at]] + steps[at]) % 256 for at in range(6)]
+    assert made(data, 11) == bytes(found[:2]) + b"ab" + bytes(found[2:5]) + b"c" + bytes(found[5:]) + b"de"
+
+
+def test_a_target_that_was_not_read_to_its_end_is_not_finished():
+    for length in (0, 5, 9):
+        data = patch([(bytes(10), b"", 0)], 10)
+        target = Target(
+            lambda offset, length, data=data: data[offset : offset + length],
+            len(data),
+            lambda offset, length: SOURCE[offset : offset + length],
+            len(SOURCE),
+            10,
+        )
+        assert len(target.read(length)) == length
+        try:
+            target.finish()
+            raise AssertionError("finished")
+        except DeltaError as error:
+            assert error.fields == {"reason": "target is not complete"}
+
+
 def test_every_shortened_patch_is_refused():
     for length in range(len(GOOD)):
         try:
@@ -126,6 +151,7 @@ def test_other_patch_types_and_compressions_are_refused():
 
 def test_a_target_of_another_size_than_the_signed_one_is_refused():
     refused("target size", GOOD, len(TARGET) + 1)
+    refused("target size", GOOD, len(TARGET) - 1)
     refused("target size", patch([], 0), 0)
     refused("target size", b"\x04" + number(-4) + GOOD[3:], 4)
 
@@ -141,13 +167,16 @@ def test_a_window_that_needs_more_ram_is_refused():
 
 
 def test_data_formats_are_refused():
-    refused("data format", patch([(bytes(4), b"", 0)], 4, data_format=b"\x05\0abcd"), 4)
+    for size in (1, 5, -1, 1 << 20):
+        refused("data format", patch([(bytes(4), b"", 0)], 4, data_format=number(size) + b"\0abcd"), 4)
 
 
 def test_sizes_beyond_the_target_or_below_zero_are_refused():
     refused("size", patch([(bytes(5), b"", 0)], 4), 4)
     refused("size", patch([(bytes(2), b"abc", 0)], 4), 4)
+    refused("size", patch([(b"", b"abc", 0), (bytes(2), b"", 0)], 4), 4)
     refused("size", patch([], 4, data_format=b"\0" + number(-3) + b"aaa"), 4)
+    refused("size", patch([], 4, data_format=b"\0" + number(-1) + b"aaa"), 4)
     refused("size", patch([], 4, data_format=b"\0" + number(0) + number(-3) + b"aaa"), 4)
 
 

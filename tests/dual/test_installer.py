@@ -7,8 +7,15 @@ from test_appset import Bench, release
 from test_flow import Component, Manifest, image
 from test_patching import Delta
 
-from device.errors import DeltaError, DigestMismatchError, ImageFormatError, LinkError, PeerRefusedError
-from device.update import patching, trial_state
+from device.errors import (
+    DeltaError,
+    DigestMismatchError,
+    ImageFormatError,
+    LinkError,
+    PeerRefusedError,
+    StorageError,
+)
+from device.update import flow, patching, trial_state
 from device.update.installer import Installer
 
 
@@ -82,6 +89,31 @@ def test_a_release_is_planned_fetched_and_staged_in_the_pending_slot():
     assert unit.steps == [(0, 3)] * 3 + [(1, 3), (2, 3), (3, 3)]
     assert (unit.installer.done, unit.installer.total, unit.installer.fetched) == (3, 3, 3)
     assert unit.installer.delta is None and unit.journal.noted == []
+
+
+def test_before_the_first_install_nothing_is_counted():
+    installer = Unit().installer
+    assert (installer.done, installer.total, installer.fetched, installer.delta) == (0, 0, 0, None)
+
+
+def test_an_error_that_the_flow_does_not_handle_ends_the_flow():
+    unit, (manifest, _) = Unit(), plain()
+    ended = []
+
+    def steps(*arguments):
+        try:
+            yield flow.FetchObject(b"d" * 32, 1)
+        finally:
+            ended.append(True)
+
+    whole, flow.install = flow.install, steps
+    try:
+        unit.install(manifest, Source({b"d" * 32: StorageError(reason="full")}))
+        raise AssertionError("installed")
+    except StorageError:
+        assert ended == [True]
+    finally:
+        flow.install = whole
 
 
 def unfit(sequence, payload):

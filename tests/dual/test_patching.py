@@ -117,10 +117,43 @@ def outcome(bench):
 
 def test_a_unit_on_the_source_release_fetches_only_the_patch():
     bench = Bench()
+    bench.missing[bench.manifest.chunks.digest] = LinkError(
+        reason="the list of the full payload was asked for"
+    )
     bench.install()
     assert bench.is_target_staged() and bench.is_source_whole()
     assert bench.fetched() == (1, 0)
     assert outcome(bench) == (None, True)
+
+
+def test_a_patch_with_room_to_spare_is_used():
+    small = image(3000, 2)
+    bench = Bench(data=patch([(b"", small, 0)], len(small), 8, 7), target=small)
+    bench.install()
+    assert bench.is_target_staged() and bench.is_source_whole()
+    assert outcome(bench) == (None, True) and bench.fetched()[1] == 0
+
+
+def test_each_chunk_of_a_long_patch_has_its_place_and_is_fetched_once():
+    target = image(6000, 2)
+    bench = Bench(data=patch([(b"", target, 0)], len(target), 8, 7), target=target)
+    bench.cut_after = 1
+    try:
+        bench.install()
+        raise AssertionError("installed")
+    except Cut:
+        pass
+    bench.cut_after = None
+    bench.install()
+    assert bench.is_target_staged() and outcome(bench) == (None, True)
+    assert bench.fetched() == (2, 0)
+
+
+def test_a_patch_with_more_behind_its_end_is_refused_although_its_result_is_right():
+    bench = Bench(data=PATCH + b"\0")
+    bench.install()
+    assert bench.is_target_staged()
+    assert outcome(bench).error.fields == {"reason": "more behind the end"} and outcome(bench).is_final
 
 
 def test_a_unit_on_another_release_fetches_the_full_payload():

@@ -118,7 +118,8 @@ def test_a_set_that_came_with_its_image_is_confirmed_with_it():
     assert number(bench) == 6
     assert number(bench, booted(1, IMAGE, True)) == 0, "both are on trial"
     assert number(bench, booted(1, b"t" * 32, True)) == 6, "another image is on trial"
-    assert number(bench, booted(1, b"t" * 32)) == 1, "another image is confirmed"
+    for digest in (b"t" * 32, b"a" * 32):  # after and before the set's image in order
+        assert number(bench, booted(1, digest)) == 1, "another image is confirmed"
 
 
 def test_the_highest_number_counts():

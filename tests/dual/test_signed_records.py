@@ -87,6 +87,7 @@ def test_what_was_refused_before_a_key_set_is_looked_at_again_after_it():
 
 def test_a_record_signed_again_with_the_same_content_is_neither_stored_nor_refused():
     made = taken_over()
+    stored = made.store.read("contact.newest")
     payload = cose.decode(contacts.signed(2)).payload
     private = base.PRIVATES[b"support"]
     typ = contacts.contact.TYP
@@ -98,10 +99,25 @@ def test_a_record_signed_again_with_the_same_content_is_neither_stored_nor_refus
         typ=typ,
         external_aad=typ.encode(),
     )
-    assert again != contacts.signed(2)
+    assert again != stored
     made.source.offered_contact = again
     assert made.check() is None
-    assert made.events.entries == []
+    assert made.store.read("contact.newest") == stored and made.events.entries == []
+
+
+def test_the_end_date_becomes_a_floor_before_its_record_is_stored():
+    made = contacts.bench()
+    seen = []
+
+    def save(progress):
+        seen.append((progress.support_end_day, made.store.read("support") == service.FACTORY_SUPPORT))
+        made.progress.value = progress
+
+    made.progress.save = save
+    made.source.offered_support = service.support_record(2, service.END_DAY + 30)
+    assert made.check() is None
+    assert seen == [(0, True), (service.END_DAY + 30, True)], "the time, then the end date"
+    assert made.store.read("support") == made.source.offered_support
 
 
 def test_a_damaged_newer_contact_gives_way_to_the_factorys_and_can_come_again():

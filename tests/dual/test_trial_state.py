@@ -64,6 +64,7 @@ def test_the_stored_forms_are_those_of_every_earlier_version():
     stored = decode(trial_state.encode_pending(pending(slot=1, attempts=2, outcome=3)))
     assert stored == {1: 7, 2: 1, 3: bytes(64), 4: 9000, 5: 2, 6: 3}
     assert (trial_state.NO_SERVER, trial_state.APP_FAILED, trial_state.NO_DELTA) == (1, 2, 3)
+    assert trial_state.INTERRUPTED == 4
     assert trial_state.NO_PROGRESS == (0, 0, 0)
 
 
@@ -88,7 +89,8 @@ def test_a_delta_that_did_not_fit_is_no_failure_of_the_release():
 
 def test_a_damaged_record_is_a_typed_error():
     good = decode(trial_state.encode_pending(pending()))
-    changes = ((7, 0), (1, True), (1, "7"), (1, None), (1, -1), (2, b"1"), (2, 4), (3, 5), (3, bytes(32)))
+    changes = ((7, 0), (1, True), (1, "7"), (1, None), (1, -1), (2, b"1"), (2, 4), (2, 5))
+    changes += ((3, 5), (3, bytes(32)), (3, bytes(65)))
     wrong = [encode(dict(list(good.items()) + [extra])) for extra in changes]
     numbers = trial_state.encode_progress(trial_state.NO_PROGRESS)
     for data in wrong + [b"", b"\xa0", b"\x01", numbers, b"\xff" * 40]:
@@ -138,3 +140,18 @@ def test_the_cause_of_a_failure_is_named():
         assert trial_state.CAUSES[trial_state.failure_cause(record, marks, reason)] == text
     assert trial_state.retry_reason(pending(outcome=1)) == "no server in the trial window"
     assert trial_state.retry_reason(pending()) == "power lost on trial"
+    assert trial_state.retry_reason(pending(outcome=4)) == "factory reset on trial"
+    assert trial_state.retry_reason(pending(outcome=5)) == "power lost on trial", "no version records 5"
+
+
+def test_each_number_of_a_stored_verdict_keeps_its_words():
+    for cause, text in (
+        (trial_state.REFUSED_BY_ROM, "refused by the boot ROM"),
+        (trial_state.SET_CHANGED, "application set changed"),
+        (trial_state.APP_ENDED, "application failed"),
+        (trial_state.WATCHDOG, "watchdog"),
+        (trial_state.RESTARTED, "restarted before it confirmed"),
+        (trial_state.UNFIT, "cannot be installed on this unit"),
+    ):
+        assert trial_state.CAUSES[cause] == text
+    assert trial_state.CAUSES[0] == "" and len(trial_state.CAUSES) == 7

@@ -21,6 +21,11 @@ def with_keys(bench, data=None):
     return bench.check()
 
 
+def refreshed(bench):
+    """Fetch the offered key set and nothing else; return whether the keys changed."""
+    return asyncio.run(bench.trusted.refresh_keys(bench.source, lambda number: None))
+
+
 def test_a_good_set_is_taken_after_any_refused_one():
     for refused in (b"\x00", b"\xff"):  # before and after the good one in the order of bytes
         bench = Bench()
@@ -34,7 +39,14 @@ def test_a_refused_set_changes_no_keys_at_the_first_check_or_at_the_next():
     bench = Bench()
     bench.source.offered_keys = base.signed((b"root-a",))
     for _ in range(2):
-        assert asyncio.run(bench.trusted.refresh_keys(bench.source, lambda number: None)) is False
+        assert refreshed(bench) is False
+
+
+def test_neither_a_source_without_a_key_set_nor_the_set_in_force_changes_the_keys():
+    bench = Bench()
+    assert refreshed(bench) is False
+    bench.source.offered_keys = base.signed()
+    assert [refreshed(bench), refreshed(bench)] == [True, False]
 
 
 def test_a_source_without_a_key_set_is_no_error_after_one_was_taken():
@@ -58,7 +70,8 @@ def test_the_set_in_force_is_not_verified_again():
 
 
 def test_before_the_first_contact_there_is_none():
-    assert Bench().trusted.last_contact is None
+    trusted = Bench().trusted
+    assert trusted.last_contact is None and trusted.fresh is None
 
 
 def test_without_a_support_record_its_number_is_0():
@@ -97,9 +110,31 @@ def test_a_key_set_without_a_ceiling_gives_up_no_release_and_one_with_a_ceiling_
 
 def test_a_key_set_forgets_what_a_tracker_named():
     bench = Bench()
+    assert bench.check() is None
+    assert bench.trusted.fresh.time_s == NOW_S
     bench.trusted.withheld.numbers, bench.trusted.withheld.seconds = [9, 9, 9], [60, 60, 60]
-    with_keys(bench)
+    bench.source.offered_keys = base.signed()
+    assert refreshed(bench) is True
     assert bench.trusted.withheld.numbers == bench.trusted.withheld.seconds == [0, 0, 0]
+    assert bench.trusted.fresh is None
+
+
+def test_a_key_set_raises_no_end_date_without_a_support_record():
+    bench = Bench()
+    bench.store.delete("support")
+    bench.source.offered_keys = base.signed()
+    assert refreshed(bench) is True
+    assert bench.progress.value.support_end_day == 0 and bench.events.entries == []
+
+
+def test_a_key_set_beside_a_damaged_support_record_raises_no_end_date_and_notes_the_damage():
+    bench = Bench()
+    bench.records.damage("support")
+    bench.restart()
+    bench.source.offered_keys = base.signed()
+    assert refreshed(bench) is True
+    assert bench.progress.value.support_end_day == 0
+    assert len(bench.events.entries) == 1 and "RecordDamagedError" in bench.events.entries[0]
 
 
 def test_a_record_of_the_tracker_is_a_contact_and_ends_the_count_of_silence():
@@ -210,6 +245,20 @@ def test_a_lost_record_is_missed_and_lowers_no_number():
         assert missing(bench) == [name] and bench.store.read_map("floors") == {1: 2, 2: 3}
     bench = unit()
     assert missing(bench, "support") == ["support"]
+
+
+def test_a_unit_that_never_got_a_contact_misses_none():
+    bench = contacts.bench()
+    assert bench.check() is None
+    assert missing(bench) == []
+
+
+def test_the_first_contact_of_a_unit_without_one_of_the_factory_is_missed():
+    bench = Bench()
+    bench.source.offered_contact = contacts.signed(1)
+    assert bench.check() is None
+    assert bench.store.read_map("floors") == {1: 1, 2: 1}
+    assert missing(bench, "contact.newest") == ["contact.newest"]
 
 
 def test_an_older_contact_than_the_unit_had_is_missed_too():

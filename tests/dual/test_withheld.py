@@ -2,7 +2,9 @@
 
 from memory_unit import PoweredUnit
 
+from device.errors import FreshnessError
 from device.limits import STALE_GRACE_S, STALE_STEP_S, WITHHELD_S
+from device.records import freshness
 from device.records.counters import NOTHING_WITHHELD
 from device.records.freshness import Freshness
 from device.records.store import DEVICE, RECORDS, Store
@@ -98,6 +100,23 @@ def test_it_ends_when_the_newest_arrives_and_stays_ended():
     assert unit.withheld.bits == 0
 
 
+def test_what_ends_at_the_first_check_of_a_start_stays_ended():
+    unit = withheld_unit()
+    unit.restart()
+    assert unit.check(ALL, ALL) == 0 and unit.is_zero()
+
+
+def test_only_an_exchange_replaces_a_damaged_record():
+    unit = withheld_unit()
+    unit.records.damage("withheld")
+    unit.restart()
+    unit.records.log = []
+    unit.withheld.tick()
+    assert unit.records.log == []
+    unit.check()
+    assert unit.records.log == ["write withheld"]
+
+
 def test_it_ends_when_the_tracker_names_what_the_unit_has():
     unit = withheld_unit()
     unit.check(HAVE)
@@ -145,6 +164,38 @@ def test_the_lowest_number_that_was_named_is_the_one_that_is_waited_for():
     assert unit.check((12, 1, 1), (10, 1, 1)) == 0, "what was missing arrived"
 
 
+def test_a_newer_release_than_the_missing_one_begins_the_time_again():
+    unit = Unit()
+    unit.check((10, 1, 1))
+    unit.run(WITHHELD_S)
+    assert unit.check((12, 1, 1), (11, 1, 1)) == 0
+    assert unit.withheld.numbers[0] == 12 and unit.withheld.seconds[0] == 0
+
+
+def test_a_tracker_that_names_less_than_the_unit_has_ends_the_time():
+    unit = Unit()
+    unit.check((9, 1, 1))
+    unit.run(WITHHELD_S)
+    assert unit.check((3, 1, 1), (5, 1, 1)) == 0
+    assert unit.withheld.numbers == unit.withheld.seconds == [0, 0, 0]
+
+
+def test_before_the_first_record_nothing_is_compared():
+    assert Unit().withheld.compare(HAVE) == 0
+
+
+def test_the_number_of_a_damaged_record_is_the_first_that_no_tracker_may_name():
+    assert ABOVE_ALL == 9007199254740992
+    asked = freshness.challenge(b"n" * 16, b"c" * 16, 0)
+    for number, is_taken in ((ABOVE_ALL - 1, True), (ABOVE_ALL, False)):
+        payload = freshness.encode_payload(asked.class_id, asked.nonce, 0, number, 0)
+        try:
+            freshness.accept(payload, asked, 0, 0)
+            assert is_taken
+        except FreshnessError:
+            assert not is_taken
+
+
 def test_an_ordinary_update_writes_nothing():
     unit = Unit()
     unit.run(120)
@@ -190,7 +241,7 @@ def test_a_damaged_record_counts_as_a_full_time_if_the_unit_is_late():
 def test_a_record_that_cannot_be_counts_as_a_damaged_one():
     good = {1: 0, 2: [9, 0, 0], 3: [1800, 0, 0]}
     for key, value in (
-        (1, 8), (1, True), (1, None), (2, [9, 0]), (2, [-1, 0, 0]), (2, [True, 0, 0]), (2, 9),
+        (1, 8), (1, True), (1, None), (2, [9, 0]), (2, [9, 0, 0, 0]), (2, [-1, 0, 0]), (2, [True, 0, 0]), (2, 9),
         (2, [(1 << 64) - 1, 0, 0]), (3, [WITHHELD_S + 1, 0, 0]), (3, [b"x", 0, 0]), (3, []),
     ):  # fmt: skip
         unit = Unit()
