@@ -83,15 +83,6 @@ TARGETS: Final[dict[str, tuple[str, ...]]] = {
 # Modules whose survivors nobody has worked through yet. A run of every module leaves them out and names them; a run of
 # one module by its name reports it. When none of its survivors is open any more, take the module out of this list.
 PENDING: Final[tuple[str, ...]] = (
-    "device/update/trial_state.py",
-    "device/update/trusted_state.py",
-    "device/update/signed_records.py",
-    "device/update/withheld.py",
-    "device/update/appset.py",
-    "device/update/patching.py",
-    "device/update/delta.py",
-    "device/update/progress.py",
-    "device/update/installer.py",
     "device/owner/typed.py",
     f"{_BOARD}/rom/boot.c",
     "simulator/boot.py",
