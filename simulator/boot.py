@@ -57,7 +57,7 @@ def verify_slot(boot: BootState, slot: int, keys: ImageKeys) -> tuple[ImageInfo,
     if number in boot.revoked_image_keys():
         raise ImageFormatError(reason="revoked key")
     signature = _signature_bytes(info.signature)
-    if len(signature) != 64 or not backend.p256_verify(info.public_key[len(SPKI_P256) :], digest, signature):
+    if not signature or not backend.p256_verify(info.public_key[len(SPKI_P256) :], digest, signature):
         raise ImageFormatError(reason="signature")
     _check_hss(hss_public, digest, info.hss_signature)
     if info.security_counter < boot.security_counter():

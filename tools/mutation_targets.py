@@ -85,7 +85,6 @@ TARGETS: Final[dict[str, tuple[str, ...]]] = {
 PENDING: Final[tuple[str, ...]] = (
     "device/owner/typed.py",
     f"{_BOARD}/rom/boot.c",
-    "simulator/boot.py",
 )
 
 

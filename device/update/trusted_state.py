@@ -108,7 +108,7 @@ class TrustedState:
             found = keyset.verify(offered, self.anchors, backend)
         except FirstbootError as error:
             self._seen_keysets.add(offered, self.anchors)
-            # The set in force, offered after a restart, is no event: it has the current number.
+            # The set in force has the current number: after a restart it is refused without an event.
             if error.fields.get("have") != error.fields.get("offered", -1):
                 self._journal.note(error)
             return False
