@@ -74,6 +74,8 @@ TABLE: Final = {
     "provisioning.firmware.errors.MissingToolError": _LATER,
     "provisioning.keys.lms_state.LmsStateError": _FAILED,
     "provisioning.keys.lms_state.StateBusyError": _LATER,
+    "provisioning.kit.errors.DeliveryError": _WRONG,
+    "provisioning.kit.errors.KitError": _FAILED,
     "provisioning.onboarding.client.FingerprintError": Rule(ExitCode.OTHER_DEVICE),
     "provisioning.onboarding.flow.OnboardError": _FAILED,
     "provisioning.onboarding.flow.AlreadySetUpError": Rule(ExitCode.HAS_OWNER),

@@ -29,6 +29,7 @@ OWN: Final = {
     "failure": "provisioning.cli.failure:app",
     "firmware": "provisioning.cli.firmware:app",
     "keys": "provisioning.cli.keys:app",
+    "kit": "provisioning.cli.kit:app",
     "onboard": "provisioning.cli.onboard:onboard",
     "registry": "provisioning.cli.registry:app",
     "release": "provisioning.cli.release:app",

@@ -184,6 +184,24 @@ class Archive:
             raise ArchiveError("the statement was stored but cannot be read again")
         return found
 
+    def take(self, statement: Archived) -> Archived | None:
+        """Keep a copy of another archive's statement with its files as they are. Return None if it is here already.
+
+        The caller checked its signature. Raises ArchiveError if another statement has its id here.
+        """
+        payload, document = payload_of(statement.signed())
+        digest = hashlib.sha256(payload).hexdigest()
+        if digest != statement.sha256:
+            raise ArchiveError(f"{statement.id} is not the statement that was named")
+        if self.by_sha256(digest) is not None:
+            return None
+        self._require_new(document, payload, statement.signed())
+        files = {path.name: path.read_bytes() for path in sorted(statement.folder.iterdir())}
+        until = {"retain_until": _signed_retention(document).isoformat()}
+        _write_folder(self.root / document["id"], files)
+        self.ledger.append(_issued_line(document, digest, files) | until)
+        return self.by_sha256(digest)
+
     def _require_new(self, document: Mapping[str, Any], payload: bytes, signed: bytes) -> None:
         if payload_of(signed)[0] != payload or not ID.fullmatch(document["id"]):
             raise ArchiveError(

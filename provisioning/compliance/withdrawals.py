@@ -19,17 +19,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import select
-
-from device.trust.anchors import ROLE_SIGNATORY
 from provisioning.compliance.station_record import StationRecordError, read
 from provisioning.file_system import replace_file
-from provisioning.keys.key_id import AnchorKey, key_id
 from provisioning.keys.signer import sign_record
 from provisioning.registry import stops
-from provisioning.registry.models import PASSED, Chain
+from provisioning.registry.models import PASSED
+from provisioning.registry.signing_keys import signing_keys
 
 if TYPE_CHECKING:
+    from provisioning.keys.key_id import AnchorKey
     from provisioning.registry.models import Unit
     from provisioning.registry.registry import Registry
 
@@ -65,6 +63,16 @@ def state_after_shipping(unit: Unit, of_batch: str | None = None) -> str | None:
     return of_batch if unit.status == PASSED else unit.status
 
 
+def states_after_shipping(registry: Registry) -> list[tuple[Unit, str]]:
+    """Return every unit that shipped and must not be sold now, with its state. Raises RegistryError."""
+    batches = _stopped_batches(registry)
+    return [
+        (unit, state)
+        for unit in registry.units()
+        if (state := state_after_shipping(unit, batches.get(unit.batch))) is not None
+    ]
+
+
 def _stopped_batches(registry: Registry) -> dict[str, str]:
     """Return the state of each batch with a confirmed compliance failure: recalled counts before stopped (CF-04)."""
     found: dict[str, str] = {}
@@ -82,13 +90,11 @@ def _stopped_batches(registry: Registry) -> dict[str, str]:
 
 def sign_list(registry: Registry, archive: Path, today: dt.date) -> tuple[Path, int]:
     """Sign today's list into the archive. Returns its file and the number of units. Raises RegistryError, OSError."""
-    batches = _stopped_batches(registry)
     stopped = [
         {"serial": unit.serial, "device_id": unit.device_id.hex(), "state": state}
-        for unit in registry.units()
-        if (state := state_after_shipping(unit, batches.get(unit.batch))) is not None
+        for unit, state in states_after_shipping(registry)
     ]
-    path = archive / PATTERN.replace("*", registry.registry_id.hex()[:16])
+    path = list_path(archive, registry)
     stopped += _withdrawn_before(path, registry, {each["device_id"] for each in stopped})
     signers = sorted({*registry.verify([], []).signers, registry.signer.key_id.hex()})
     payload = json.dumps(
@@ -101,25 +107,34 @@ def sign_list(registry: Registry, archive: Path, today: dt.date) -> tuple[Path, 
     return path, len(stopped)
 
 
+def list_path(folder: Path, registry: Registry) -> Path:
+    """Return the path of this registry's list in an archive of statements or in a copy of it."""
+    return folder / PATTERN.replace("*", registry.registry_id.hex()[:16])
+
+
 def _withdrawn_before(path: Path, registry: Registry, listed: set[str]) -> list[dict[str, str]]:
     """Return the withdrawn units of the archive's list that the registry no longer has (rule 3). Raises
     WithdrawalsError.
     """
+    return [
+        {"serial": serial, "device_id": device, "state": WITHDRAWN}
+        for serial, device in sorted(withdrawn_in(path, registry))
+        if device not in listed
+    ]
+
+
+def withdrawn_in(path: Path, registry: Registry) -> set[tuple[str, str]]:
+    """Return (serial number, device id in hex) of every withdrawn unit in this registry's list; none without a list.
+
+    Raises WithdrawalsError, RegistryError, OSError.
+    """
     if not path.exists():
-        return []
-    with registry.reading() as session:
-        points = {point for point in session.scalars(select(Chain.public_key)) if point}
-    points.add(registry.signer.public)
-    own = [AnchorKey(key_id(point), registry.signer.algorithm, ROLE_SIGNATORY, point) for point in points]
+        return set()
     try:
-        before = read_list(path.read_bytes(), own)
+        before = read_list(path.read_bytes(), signing_keys(registry))
     except WithdrawalsError as error:
         raise WithdrawalsError(f"{error}: none of this registry's keys signed {path}") from None
-    return [
-        {"serial": serial, "device_id": device, "state": state}
-        for (serial, device), state in before.units.items()
-        if state == WITHDRAWN and device not in listed
-    ]
+    return {unit for unit, state in before.units.items() if state == WITHDRAWN}
 
 
 def read_list(data: bytes, stations: Iterable[AnchorKey]) -> Withdrawals:

@@ -12,20 +12,16 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import select
-
-from device.trust.anchors import ROLE_SIGNATORY
 from provisioning.compliance.packing import check_line
 from provisioning.failures.investigation import AUTHORITY, Investigation
-from provisioning.keys.key_id import AnchorKey, key_id
 from provisioning.registry import consignees
 from provisioning.registry.consignees import CUSTOMER
 from provisioning.registry.errors import RegistryError
-from provisioning.registry.models import Chain
+from provisioning.registry.signing_keys import signing_keys
 from provisioning.registry.stops import EVERY_BATCH
 
 if TYPE_CHECKING:
@@ -103,7 +99,7 @@ def _delivered(
     found: Investigation, registry: Registry, packing: Iterable[Mapping[str, Any]]
 ) -> tuple[dict[str, list[str]], list[str]]:
     """Return the serial numbers by consignee, and those without one."""
-    keys = _own_keys(registry)
+    keys = signing_keys(registry)
     delivered: dict[str, list[str]] = {}
     unnamed: list[str] = []
     listed: set[str] = set()
@@ -127,11 +123,3 @@ def _delivered(
 
 def _is_affected(found: Investigation, model: str, batch: str) -> bool:
     return model == found.model and (found.batches == (EVERY_BATCH,) or batch in found.batches)
-
-
-def _own_keys(registry: Registry) -> Sequence[AnchorKey]:
-    with registry.reading() as session:
-        points = {point for point in session.scalars(select(Chain.public_key)) if point}
-    points.add(registry.signer.public)
-    algorithm = registry.signer.algorithm
-    return [AnchorKey(key_id(point), algorithm, ROLE_SIGNATORY, point) for point in sorted(points)]

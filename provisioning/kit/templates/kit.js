@@ -1,0 +1,120 @@
+"use strict";
+// Checks a list against the kit's data, as provisioning/kit/check.py does. Shows every value as text, never as HTML.
+(function () {
+  const SERIAL = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+  const MOST_UNITS = 200000, LIST_BYTES = 64 * 1024 * 1024, MOST_SHOWN = 500;
+  const { content, results } = JSON.parse(document.getElementById("data").textContent);
+  const statements = new Map(content.statements.map(one => [one.id, one]));
+  const units = new Map(content.units.map(one => [one.serial, one]));
+  const form = document.getElementById("form"), typed = document.getElementById("serials"), file = document.getElementById("file");
+  const summary = document.getElementById("summary"), found = document.getElementById("found"), print = document.getElementById("print");
+
+  class ListError extends Error {}
+
+  function readList(text) {
+    const listed = [];
+    text.replace(/^\uFEFF/, "").split(/\r\n|\r|\n/).forEach((raw, at) => {
+      const line = raw.trim();
+      if (line) listed.push(line.startsWith("{") ? packingLine(line, at + 1) : { serial: serialOf(line, at + 1), consignee: null });
+    });
+    if (!listed.length) throw new ListError("The list has no serial number.");
+    if (listed.length > MOST_UNITS) throw new ListError(`The list has more than ${MOST_UNITS} units.`);
+    return listed;
+  }
+
+  function serialOf(text, line) {
+    if (typeof text === "string" && SERIAL.test(text)) return text;
+    throw new ListError(`Line ${line} is not a serial number: write one serial number a line.`);
+  }
+
+  function packingLine(text, line) {
+    let entry = null;
+    try { entry = JSON.parse(text).entry; } catch { entry = null; }
+    if (!entry || entry.event !== "shipped") throw new ListError(`Line ${line} is not a line of a packing list.`);
+    const named = entry.consignee;
+    return { serial: serialOf(entry.serial, line), consignee: named && typeof named.id === "string" ? named.id : null };
+  }
+
+  function check(listed, today) {
+    const bySerial = new Map();
+    for (const one of listed) {
+      if (!bySerial.has(one.serial)) bySerial.set(one.serial, []);
+      bySerial.get(one.serial).push(one);
+    }
+    return [...bySerial].map(([serial, lines]) => answer(serial, lines, today));
+  }
+
+  function answer(serial, lines, today) {
+    const unit = units.get(serial), statement = unit && statements.get(unit.statement), applying = new Set();
+    if (today < content.issued) applying.add("clock");
+    if (today > content.valid_until) applying.add("kit-old");
+    if (lines.length > 1) applying.add("listed-twice");
+    if (lines.some(one => one.consignee !== null && one.consignee !== content.consignee)) applying.add("other-consignee");
+    const facts = { serial, maker: content.maker, issued: content.issued, valid_until: content.valid_until };
+    if (!unit) {
+      if (!applying.has("other-consignee")) applying.add("unknown");
+    } else {
+      const labels = statement.labels.map(one => one.expires).sort();
+      Object.assign(facts, { model: statement.model, batch: statement.batch, statement: statement.id });
+      Object.assign(facts, { support_end: content.support_ends[statement.model], label_end: labels[0] || "" });
+      if (unit.state) applying.add(unit.state);
+      if (facts.support_end < today) applying.add("support-ended");
+      if (labels.length && labels[0] < today) applying.add("label-expired");
+    }
+    const order = results.order.filter(name => applying.has(name));
+    return { serial, facts, results: order.length ? order : ["in-order"] };
+  }
+
+  function words(name, facts) {
+    return results.words[name][1].replace(/\{(\w+)\}/g, (_, fact) => facts[fact]);
+  }
+
+  function element(name, text, kind) {
+    const made = document.createElement(name);
+    made.textContent = text;
+    if (kind) made.className = kind;
+    return made;
+  }
+
+  function show(answers) {
+    const wrong = answers.filter(one => one.results[0] !== "in-order");
+    const good = answers.length - wrong.length;
+    summary.className = "summary " + (wrong.length ? "no" : "yes");
+    const text = wrong.length ? `${wrong.length} of ${answers.length} units are not in order.` : `All ${answers.length} units are in order.`;
+    summary.replaceChildren(element("strong", text), element("span", ` ${good} in order. Checked with the kit of ${content.issued}.`));
+    const ordered = [...wrong, ...answers.filter(one => one.results[0] === "in-order")];
+    found.replaceChildren(...ordered.slice(0, MOST_SHOWN).map(item));
+    if (ordered.length > MOST_SHOWN) found.append(element("li", `${ordered.length - MOST_SHOWN} more are not shown here.`));
+    print.hidden = false;
+    summary.focus();
+  }
+
+  function item(one) {
+    const made = element("li", "", one.results[0] === "in-order" ? "yes" : "no");
+    const heading = element("h3", `${one.serial}: `);
+    heading.append(element("span", results.words[one.results[0]][0], "result"));
+    made.append(heading, ...one.results.map(name => element("p", words(name, one.facts))));
+    return made;
+  }
+
+  function refuse(text) {
+    summary.className = "summary no";
+    summary.replaceChildren(element("strong", text));
+    found.replaceChildren();
+    print.hidden = true;
+    summary.focus();
+  }
+
+  form.addEventListener("submit", async event => {
+    event.preventDefault();
+    try {
+      const chosen = file.files[0];
+      if (chosen && typed.value.trim()) throw new ListError("Type serial numbers or choose a file, not both.");
+      if (chosen && chosen.size > LIST_BYTES) throw new ListError("The file is too long.");
+      show(check(readList(chosen ? await chosen.text() : typed.value), new Date().toISOString().slice(0, 10)));
+    } catch (error) {
+      refuse(error instanceof ListError ? error.message : "The list cannot be read.");
+    }
+  });
+  print.addEventListener("click", () => window.print());
+})();
