@@ -11,6 +11,7 @@ CVE: Final = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}")
 FOLDER: Final = ".well-known/csaf"
 METADATA: Final = f"{FOLDER}/provider-metadata.json"
 PAGES: Final = "advisories"
+ROLIE: Final = "csaf-feed-tlp-white.json"  # in FOLDER
 
 # Versions as a range (vers): every one, or everything before the version that follows.
 ALL_VERSIONS: Final = "vers:all/*"

@@ -5,8 +5,8 @@ Rules:
 2. The folder is replaced as a whole, after every file was made. A reader never sees half of a build.
 3. An advisory that was published stays: a build that would remove one or take back a revision is refused.
 4. Layout (CSAF 2.0 section 7.1): documents in one folder for each year, each with SHA-256 and SHA-512, index.txt,
-   changes.csv, provider-metadata.json under /.well-known/csaf/. There are no OpenPGP signatures, so the role is
-   "csaf_provider" and not "csaf_trusted_provider".
+   changes.csv, the ROLIE feed and provider-metadata.json under /.well-known/csaf/. There are no OpenPGP signatures,
+   so the role is "csaf_provider" and not "csaf_trusted_provider".
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any, Final
 from xml.etree import ElementTree
 
-from provisioning.csaf_names import FOLDER, METADATA, PAGES
-from provisioning.disclosure import csaf
+from provisioning.csaf_names import FOLDER, METADATA, PAGES, ROLIE
+from provisioning.disclosure import csaf, rolie
 from provisioning.disclosure.advisory import Advisory
 from provisioning.disclosure.csaf import Publisher
 from provisioning.disclosure.errors import CaseInputError
@@ -81,13 +81,16 @@ def contents(site: Site) -> dict[str, bytes]:
     files[f"{FOLDER}/changes.csv"] = "".join(lines).encode()
     files[METADATA] = _metadata(site, listed[0][0] if listed else site.now_s)
     files[FEED] = _feed(site)
+    if site.advisories:
+        files[f"{FOLDER}/{ROLIE}"] = rolie.feed(site.advisories, site.publisher.name, site.folder_url)
     return files | _pages(site)
 
 
 def _metadata(site: Site, updated_s: int) -> bytes:
+    feeds = [rolie.distribution(site.folder_url)] if site.advisories else []
     document = {
         "canonical_url": site.publisher.base_url + METADATA,
-        "distributions": [{"directory_url": site.folder_url.rstrip("/")}],
+        "distributions": [{"directory_url": site.folder_url.rstrip("/")}, *feeds],
         "last_updated": csaf.time_text(updated_s),
         "list_on_CSAF_aggregators": True,
         "metadata_version": csaf.VERSION,
@@ -151,7 +154,8 @@ def _pages(site: Site) -> dict[str, bytes]:
 
 def _listings(advisories: Sequence[Advisory]) -> dict[str, list[str]]:
     """Return the names in each folder of documents: a reader without a program sees them (7.1.14)."""
-    listed = {FOLDER: ["changes.csv", "index.txt", "provider-metadata.json"]}
+    feeds = [ROLIE] if advisories else []
+    listed = {FOLDER: ["changes.csv", *feeds, "index.txt", "provider-metadata.json"]}
     for one in advisories:
         year, _, name = csaf.document_path(one).partition("/")
         names = listed.setdefault(f"{FOLDER}/{year}", [])

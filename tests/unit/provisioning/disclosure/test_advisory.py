@@ -318,7 +318,7 @@ def test_the_metadata_names_the_folder_and_claims_no_signatures(maker: Desk) -> 
     maker.published()
     found = json.loads(maker.contents()[METADATA])
     assert found["canonical_url"] == f"{BASE}.well-known/csaf/provider-metadata.json"
-    assert found["distributions"] == [{"directory_url": f"{BASE}.well-known/csaf"}]
+    assert found["distributions"][0] == {"directory_url": f"{BASE}.well-known/csaf"}
     assert (found["role"], found["public_openpgp_keys"]) == ("csaf_provider", [])
 
 
