@@ -144,7 +144,15 @@ def test_a_mark_that_a_cut_tore_is_read_on_the_safe_side(decision):
 def test_the_slot_that_was_confirmed_last_starts_and_the_other_one_in_its_place(decision):
     library, nvm = decision
     only = [FOUND, FOUND | SLOT_1 | IMAGE_1]
-    for first, second, chosen in ((1, 2, 1), (2, 1, 0), (2, 2, 0), (0, 0xFFFFFFFF, 1), (0xFF, 0x100, 1)):
+    for first, second, chosen in (
+        (1, 2, 1),
+        (2, 1, 0),
+        (2, 2, 0),
+        (0, 0xFFFFFFFF, 1),
+        (0xFF, 0x100, 1),
+        (0x10000, 0xFFFF, 0),
+        (0x1000000, 0xFFFFFF, 0),
+    ):
         place(nvm, 0, confirmed=confirmed_unit(first))
         place(nvm, 1, confirmed=confirmed_unit(second))
         assert library.host_decide(3, 0) == only[chosen], (first, second)

@@ -115,7 +115,8 @@ boot_choice_t boot_decide(const boot_port_t *port, const unit_facts_t *facts) {
         }
         port->refused(port->context, slot, IMAGE_MARK_FAILED);
     }
-    uint32_t first = marks[1].is_confirmed && (!marks[0].is_confirmed || marks[1].sequence > marks[0].sequence);
+    // A slot that is not confirmed is passed over below, so the order matters only between two confirmed ones.
+    uint32_t first = marks[1].sequence > marks[0].sequence;
     for (uint32_t turn = 0; turn < BOOT_SLOTS; turn++) {
         uint32_t slot = first ^ turn;
         if (marks[slot].is_confirmed && load(port, facts, slot, &choice)) {
