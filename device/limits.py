@@ -154,6 +154,16 @@ APP_RESTARTS = 5  # after exceptions in a row; then it stays off until the next 
 APP_STEADY_S = 600  # one that ran this long counts as healthy again
 APP_PAUSE_S = 1  # before the first restart; doubles with each one
 APP_REPORT_CHARS = 160  # what the application shows on the status page
+APP_TITLE_CHARS = 20  # of the application's page; a phone shows it in the navigation
+APP_LABEL_CHARS = 40
+APP_NAME_CHARS = 12
+APP_VALUE_CHARS = 64  # of a reading
+APP_SETTINGS = 6  # with `action` they stay below the fields of a form
+APP_CHOICES = 8  # of one setting
+APP_READINGS = 8
+APP_ACTIONS = 4
+APP_WAITING = 4  # actions that the application has not taken yet
+APP_NUMBER = 2**31 - 1  # largest number of a setting or reading, and the smallest below zero
 APP_CRASHES = (
     3  # watchdog restarts without APP_STEADY_S between them; then the firmware runs without the application
 )

@@ -16,14 +16,15 @@ import asyncio
 
 from device.agent.brake import Brake, running_id
 from device.compat import clip_utf8, const
-from device.errors import AppFailedError, AppHeldError, AppSetError, FirstbootError
+from device.errors import AppFailedError, AppHeldError, AppSetError, FirstbootError, SettingsError
 from device.limits import APP_PAUSE_S, APP_PROOF_S, APP_REPORT_CHARS, APP_RESTARTS, APP_STEADY_S
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
-    from typing import Any, Callable
+    from typing import Any, Callable, Sequence
 
     from device.agent.agent import Ports
+    from device.agent.app_page import Action, AppPage, Reading, Setting
     from device.interfaces import Clock
     from device.records.store import Store
     from device.update.app_choice import Running
@@ -83,10 +84,14 @@ class AppSet:
 
 
 class Context:
-    """The services that an application may use. None of them changes the unit."""
+    """The services that an application may use. None of them changes the unit, but what the owner set is remembered."""
 
-    def __init__(self, files: "AppSet", version: str, support_state: "Callable[[], str]") -> None:
+    def __init__(
+        self, files: "AppSet", version: str, support_state: "Callable[[], str]", page: "AppPage", parts: "Any"
+    ) -> None:
         self._files = files
+        self._page = page
+        self.parts = parts  # the module device.agent.app_page: number, switch, choice, Reading, Action
         self.version = version  # of the firmware
         self.release = files.sequence  # manifest sequence number of this application
         self._support_state = support_state
@@ -109,6 +114,41 @@ class Context:
         if not isinstance(text, str):
             raise TypeError("text")
         self.reported = _printable(text, APP_REPORT_CHARS)
+
+    def page(
+        self,
+        title: str,
+        settings: "Sequence[Setting]" = (),
+        readings: "Sequence[Reading]" = (),
+        actions: "Sequence[Action]" = (),
+    ) -> None:
+        """Declare the page for the signed-in owner, from `parts` (device/agent/app_page.py has the bounds).
+
+        Raises ValueError, TypeError for a declaration past the bounds.
+        """
+        self._page.declare(title, settings, readings, actions)
+
+    def setting(self, name: str) -> "Any":
+        """Return what the owner set, or the default. Raises KeyError for a setting that was not declared."""
+        return self._page.value(name)
+
+    def measure(self, name: str, value: "Any") -> None:
+        """Show a text, number or bool for a declared reading, on the page and in the status.
+
+        Raises KeyError for one that was not declared, TypeError.
+        """
+        self._page.measure(name, value)
+
+    def shown(self) -> "dict[str, Any] | None":
+        """Return the page as data, None if the application declared none."""
+        return self._page.status()
+
+    async def action(self, timeout_s: float) -> "str | None":
+        """Return the name of the next action that the owner asks for.
+
+        None after `timeout_s`, or as soon as a setting changed.
+        """
+        return await self._page.next_action(timeout_s)
 
 
 class Application:
@@ -178,14 +218,17 @@ class Application:
             "state": self.state,
             "failures": self.failures,
             "says": self._context.reported,
+            "page": self._context.shown(),
         }
 
 
 class ApplicationHost:
     """The application of one unit, if it has one. start() finds it."""
 
-    def __init__(self, ports: "Ports", releases: "Releases", store: "Store") -> None:
+    def __init__(self, ports: "Ports", releases: "Releases", store: "Store", user: "Store") -> None:
         self._ports = ports
+        self._user = user
+        self._page: "AppPage | None" = None
         self._choice = releases.application
         self._application: "Application | None" = None
         self._brake = Brake(store, ports.boot)
@@ -204,7 +247,17 @@ class ApplicationHost:
             return
         files = AppSet(sets, running)
         self._ports.say("application of release {}".format(files.sequence))
-        context = Context(files, updates.profile.version, lambda: str(updates.trusted.support_status().state))
+        # Imported here: a unit without an application has no heap for it.
+        from device.agent import app_page
+
+        self._page = app_page.AppPage(self._user)
+        context = Context(
+            files,
+            updates.profile.version,
+            lambda: str(updates.trusted.support_status().state),
+            self._page,
+            app_page,
+        )
 
         def note(error: "FirstbootError") -> None:
             updates.journal.note(error)
@@ -245,6 +298,12 @@ class ApplicationHost:
         if self._application is None:
             return not self._choice.is_broken
         return self._application.is_proven()
+
+    def page(self) -> "AppPage":
+        """Return the page of the running application. Raises SettingsError (reason "app stopped") if none runs."""
+        if self._page is None or self._application is None or self._application.state != RUNNING:
+            raise SettingsError(reason="app stopped")
+        return self._page
 
     def status(self) -> "dict[str, Any] | None":
         """Return what the owner's status page shows about the application, None without one."""

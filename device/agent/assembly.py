@@ -76,7 +76,7 @@ def assemble(ports: "Ports", boot_state: "BootState") -> Unit:
         AppSets(ports.flash, ports.layout),
         lambda: migrate(stores, ports.say),
     )
-    host = ApplicationHost(ports, found, stores.device)
+    host = ApplicationHost(ports, found, stores.device, stores.user)
     updates = _update_service(ports, stores, factory, found, Hooks(_pause, host.is_proven), signals)
     presence = Presence(ports, factory.name)
     wifi = _wifi(ports, stores, factory, signals) if ports.wifi is not None else None

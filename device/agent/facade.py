@@ -139,6 +139,14 @@ class Facade:
         if self._updates.state == IDLE:
             self._signals.wake.set()
 
+    def change_application(self, values: "dict[str, Any]") -> None:
+        """Store settings of the application. Raises SettingsError, StorageError."""
+        self._host.page().change(values)
+
+    def act(self, name: str) -> None:
+        """Let the application carry out an action. Raises SettingsError."""
+        self._host.page().act(name)
+
     # ports that the pages use ------------------------------------------------------------------------------
     def random_bytes(self, length: int) -> bytes:
         found: bytes = self._ports.entropy.random_bytes(length)

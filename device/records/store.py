@@ -73,6 +73,7 @@ RECORDS = (
     Record("events", USER, RECORD_BYTES, False),
     Record("news", USER, RECORD_BYTES, False),
     Record("wifi", USER, 160, False),
+    Record("app", USER, RECORD_BYTES, False),
 )
 
 DIGEST_BYTES = 32

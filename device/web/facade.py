@@ -16,7 +16,11 @@ The shapes of the dictionaries are those of docs/reference/local-pages.md:
                             "next_check_s": seconds or None while one is under way, "automatic", "postponed_until":
                             unix s or None, "offered", "news":
                             {"sequence", "version", "mitigates", "interrupts"} or None},
-                 "application": {"release", "state", "failures", "says"} or None,
+                 "application": {"release", "state", "failures", "says", "page": {"title", "settings":
+                            [{"name", "label", "kind", "value", "lowest", "highest", "choices", "unit"}],
+                            "readings": [{"name", "label",
+                            "unit", "value"}], "actions": [{"name", "label"}]} or None (device/agent/app_page.py)}
+                            or None,
                  "last_contact": {"source", "time"} or None, "memory": {name: number},
                  "network": {"network", "state", "signal_dbm", "access_point", "lost_for", "attempt": {"network",
                             "result"} or None} (device/agent/wifi.py), or None on a unit without a radio}
@@ -100,6 +104,12 @@ if TYPE_CHECKING:
 
         def check_now(self) -> None:
             """Begin the next check for updates now, unless one is under way."""
+
+        def change_application(self, values: "dict[str, Any]") -> None:
+            """Store settings of the application. Raises SettingsError (agent/app_page.py), StorageError."""
+
+        def act(self, name: str) -> None:
+            """Let the application carry out an action. Raises SettingsError (agent/app_page.py)."""
 
         def random_bytes(self, length: int) -> bytes:
             """Return random bytes for session tokens. Raises EntropyError."""

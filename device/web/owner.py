@@ -89,6 +89,54 @@ class OwnerSite(Site):
         else:
             raise RequestError(status=400, reason="action")
 
+    async def application(self, request: "Any") -> "Any":
+        """Return the page that the application declared; 404 without one."""
+        found = self.device.status()
+        page = _page_of(found)
+        if page is None:
+            return answers.refuse(request, 404, texts.http_text(404))
+        if answers.wants_json(request):
+            return answers.data(page)
+        # Imported here: a unit whose application has no page has no heap for it.
+        from device.web import app_page
+
+        return answers.page(
+            app_page.application(self.device.public_info(), found, NO_PROBLEM, self.word(app_page.PATH))
+        )
+
+    async def change_application(self, request: "Any") -> "Any":
+        """Carry out `action`: save (with `set_NAME` for each setting), do (with `name` of an action)."""
+        fields = read_form(request)
+        action = field(fields, "action")
+        page = _page_of(self.device.status())
+        if page is None:
+            return answers.refuse(request, 404, texts.http_text(404))
+        from device.web import app_page
+
+        try:
+            if action == "save":
+                self.device.change_application(app_page.values_of(page, fields))
+            elif action == "do":
+                self.device.act(field(fields, "name"))
+            else:
+                raise RequestError(status=400, reason="action")
+        except SettingsError as error:
+            reason, name = str(error.fields.get("reason", "")), str(error.fields.get("setting", ""))
+            typed = fields if action == "save" else None
+            return self.refused(
+                request,
+                error,
+                lambda info, problem: app_page.application(
+                    info,
+                    self.device.status(),
+                    app_page.problem_of(page, problem.text, reason, name),
+                    "",
+                    typed,
+                ),
+            )
+        self.say(app_page.PATH, app_page.SAVED if action == "save" else app_page.ASKED)
+        return answers.done(request, app_page.PATH)
+
     async def support(self, request: "Any") -> "Any":
         """Return the page about the support period (SP-08)."""
         return self._owner_page(request, "support", owner_pages.support_period)
@@ -154,3 +202,9 @@ class OwnerSite(Site):
 
     def _with_problem(self, form: "Any") -> "Any":
         return lambda info, problem: form(info, self.device.status(), problem)
+
+
+def _page_of(found: "dict[str, Any]") -> "dict[str, Any] | None":
+    """Return the application's page in a status, None without one."""
+    application = found.get("application")
+    return application.get("page") if application else None

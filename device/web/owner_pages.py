@@ -71,7 +71,13 @@ def surroundings(path: str, found: "dict[str, Any]") -> "Surroundings":
     links: "tuple[tuple[str, str], ...]" = LINKS
     if found.get("network"):  # a unit with a radio
         links = LINKS[:SHOWN] + (("/network", "Wi-Fi"),) + LINKS[SHOWN:]
-    return Surroundings(navigation(links, SHOWN, path), ended)
+    shown = SHOWN
+    application = found.get("application")
+    page_of_app = application.get("page") if application else None
+    if page_of_app:
+        links = links[:1] + (("/application", page_of_app["title"]),) + links[1:]
+        shown += 1
+    return Surroundings(navigation(links, shown, path), ended)
 
 
 def owner_page(

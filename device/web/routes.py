@@ -41,6 +41,8 @@ ROUTES = (
     Route("GET", "/status.json", _AFTER, True, "status_json"),
     Route("GET", "/updates", _AFTER, True, "updates"),
     Route("POST", "/updates", _AFTER, True, "change_updates"),
+    Route("GET", "/application", _AFTER, True, "application"),
+    Route("POST", "/application", _AFTER, True, "change_application"),
     Route("GET", "/support", _AFTER, True, "support"),
     Route("GET", "/password", _AFTER, True, "password_form"),
     Route("POST", "/password", _AFTER, True, "change_password"),

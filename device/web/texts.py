@@ -53,6 +53,11 @@ _SETTINGS = {
     " reached the manufacturer's server.",
     "off": "Automatic updates are off, so there is nothing to pause.",
     "no offer": "No update is waiting to be installed.",
+    "app setting": "The application has no such setting now. Open its page again.",
+    "app value": "The application does not accept this value. Choose another one.",
+    "app action": "The application has no such action now. Open its page again.",
+    "app busy": "The application has not finished what you asked for before. Try again in a moment.",
+    "app stopped": "The application does not run at the moment. The page Status says more.",
     "confirm": "Tick the box to confirm that the device may erase everything you saved on it.",
 }
 # The field that a refused setting is about; without one it is the whole form.

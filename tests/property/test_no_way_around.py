@@ -51,6 +51,9 @@ VALUES = (
     "off",
     "install",
     "join",
+    "save",
+    "do",
+    "toggle",
     "finish",
     "other",
     "486f6d65/WPA2",
@@ -62,6 +65,8 @@ VALUES = (
     OTHER_PASSWORD,
 )
 NAMES = (
+    "set_dim",
+    "set_tone",
     "network",
     "name",
     "passphrase",
@@ -224,6 +229,10 @@ class Walk(RuleBasedStateMachine):
     @invariant()
     def nobody_without_a_session_chooses_the_network(self) -> None:
         assert self.radio is None or not self.radio.calls or self.has_signed_in
+
+    @invariant()
+    def nobody_without_a_session_changes_updates_or_the_application(self) -> None:
+        assert not self.device.calls or self.has_signed_in
 
     @invariant()
     def initialised_means_a_credential_of_the_owner(self) -> None:

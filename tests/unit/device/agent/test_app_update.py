@@ -72,6 +72,7 @@ def test_firmware_and_application_arrive_together(campaign: Campaign, transport:
         "state": "running",
         "failures": 0,
         "says": "release 4, 5000 bytes",
+        "page": None,
     }
 
 
@@ -286,6 +287,41 @@ def test_the_example_runs(campaign: Campaign) -> None:
     assert found["application"]["state"] == "running" and codes(found) == []
 
 
+EXAMPLES = {
+    "lamp": ("toggle", {"most": ("50", 50), "by_day": ("", False)}, {"now": 0}),
+    "sensor": (
+        "forget",
+        {"limit": ("17", 17), "period": ("every 10 minutes", "every 10 minutes")},
+        {"warm": True},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_owner_sets_an_example_and_asks_it_for_an_action(campaign: Campaign, name: str) -> None:
+    machine = campaign.machine_after("update-app")
+    publish(machine, 7, appset.collect(ROOT / "examples" / name))
+    action, settings, readings = EXAMPLES[name]
+    form = {"set_" + key: typed for key, (typed, _) in settings.items() if typed}
+
+    async def script(one: Machine) -> Any:
+        await waits(lambda found: runs(7)(found) and found["application"]["page"])(one)
+        refused = await one.request("POST", "/application", {"action": "do", "name": action})
+        saved = await one.request("POST", "/application", {"action": "save", **form}, one.session)
+        asked = await one.request("POST", "/application", {"action": "do", "name": action}, one.session)
+
+        def is_done(found: Any) -> bool:
+            shown = {part["name"]: part["value"] for part in found["application"]["page"]["readings"]}
+            return runs(7)(found) and all(shown[key] == value for key, value in readings.items())
+
+        return (refused.status, saved.status, asked.status), await waits(is_done, 60.0)(one)
+
+    statuses, found = machine.live(script)
+    assert statuses == (403, 200, 200) and codes(found) == []
+    stored = {part["name"]: part["value"] for part in found["application"]["page"]["settings"]}
+    assert stored == {key: value for key, (_, value) in settings.items()}
+
+
 def test_revoking_the_author_stops_no_application_that_was_confirmed(campaign: Campaign) -> None:
     machine = campaign.machine_after("update-app")
     bench = machine.world.bench
@@ -349,7 +385,7 @@ def test_text_of_an_application_that_no_page_can_carry_breaks_no_page(campaign: 
 
 def test_a_report_keeps_whole_characters(campaign: Campaign) -> None:
     files = SimpleNamespace(sequence=7)
-    context = Context(files, "1.0.0", str)  # type: ignore[arg-type]
+    context = Context(files, "1.0.0", str, None, None)  # type: ignore[arg-type]
     context.report("\ud800" + "\U0001f600" * 200)
     assert context.reported == "?" + "\U0001f600" * (APP_REPORT_CHARS - 1)
     with pytest.raises(TypeError):

@@ -25,6 +25,7 @@ ROUTES = ALWAYS + WIFI_ROUTES
 TYPES = {
     "string": str,
     "integer": int,
+    "number": float,
     "boolean": bool,
     "object": dict,
     "array": list,
@@ -113,6 +114,10 @@ POSTS: dict[str, tuple[dict[str, str], dict[str, str]]] = {  # path -> (an accep
     "/setup": ({"code": CODE, "password": PASSWORD}, {"code": "x", "password": PASSWORD}),
     "/login": ({"password": PASSWORD}, {"password": "wrong"}),
     "/updates": ({"action": "on"}, {"action": "postpone", "days": "x"}),
+    "/application": (
+        {"action": "save", "set_dim": "5", "set_tone": "cold"},
+        {"action": "save", "set_dim": "101", "set_tone": "cold"},
+    ),
     "/network": ({"action": "join", "network": "486f6d65/WPA2"}, {"action": "again"}),
     "/password": ({"current": PASSWORD, "password": "x"}, {"current": "wrong", "password": "x"}),
     "/reset": ({"password": PASSWORD, "confirm": "yes"}, {"password": PASSWORD}),

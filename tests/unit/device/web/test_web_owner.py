@@ -26,6 +26,7 @@ FORMS = {
     "/password": {"current": PASSWORD, "password": OTHER},
     "/reset": {"password": PASSWORD, "confirm": "yes"},
     "/updates": {"action": "off"},
+    "/application": {"action": "do", "name": "toggle"},
     "/logout": {},
 }
 OFFER = {

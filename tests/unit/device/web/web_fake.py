@@ -11,6 +11,7 @@ from device.errors import (
     FirstbootError,
     LifecycleError,
     LinkError,
+    SettingsError,
     SetupCodeError,
     WifiError,
 )
@@ -22,6 +23,47 @@ from simulator.ports.clock import SimClock, SimEntropy
 
 CODE = "FAKE-CODE-7"
 PASSWORD = "orange kettle under the bridge"
+
+
+def lamp_page() -> dict[str, Any]:
+    """Return what an application with one setting of each kind declared."""
+    bounds: dict[str, Any] = {"lowest": 0, "highest": 0, "choices": [], "unit": ""}
+    return {
+        "title": "Lamp",
+        "settings": [
+            {
+                **bounds,
+                "name": "dim",
+                "label": "Brightness",
+                "kind": "number",
+                "value": 80,
+                "highest": 100,
+                "unit": "%",
+            },
+            {
+                **bounds,
+                "name": "night",
+                "label": "Dim at night",
+                "kind": "switch",
+                "value": True,
+                "highest": 1,
+            },
+            {
+                **bounds,
+                "name": "tone",
+                "label": "Colour",
+                "kind": "choice",
+                "value": "warm",
+                "choices": ["warm", "cold"],
+            },
+        ],
+        "readings": [
+            {"name": "now", "label": "Brightness now", "unit": "%", "value": 40},
+            {"name": "lit", "label": "Lit", "unit": "", "value": True},
+            {"name": "fault", "label": "Last fault", "unit": "", "value": None},
+        ],
+        "actions": [{"name": "toggle", "label": "Switch on or off"}],
+    }
 
 
 class FakeDevice:
@@ -57,7 +99,13 @@ class FakeDevice:
                     {"time": 1_899_999_000, "code": 214, "text": "SequenceNumberError have=3 offered=2"}
                 ],
             },
-            "application": {"release": 3, "state": "running", "failures": 0, "says": "all lamps lit"},
+            "application": {
+                "release": 3,
+                "state": "running",
+                "failures": 0,
+                "says": "all lamps lit",
+                "page": lamp_page(),
+            },
             "last_contact": {"source": "mqtt", "time": 1_900_000_000},
             "memory": {"heap_bytes": 3, "heap_peak_bytes": 1},
             "network": None,
@@ -131,6 +179,24 @@ class FakeDevice:
     def check_now(self) -> None:
         self._refuse()
         self.calls.append(("check",))
+
+    def change_application(self, values: dict[str, Any]) -> None:
+        self._refuse()
+        for setting in self.found["application"]["page"]["settings"]:
+            name, value = setting["name"], values[setting["name"]]
+            if setting["kind"] == "number" and (
+                value is None or not setting["lowest"] <= value <= setting["highest"]
+            ):
+                raise SettingsError(reason="app value", setting=name)
+            if setting["kind"] == "choice" and value not in setting["choices"]:
+                raise SettingsError(reason="app value", setting=name)
+        self.calls.append(("settings", values))
+
+    def act(self, name: str) -> None:
+        self._refuse()
+        if name != "toggle":
+            raise SettingsError(reason="app action")
+        self.calls.append(("act", name))
 
     def install_now(self) -> None:
         self._refuse()
