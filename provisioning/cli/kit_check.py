@@ -138,10 +138,10 @@ def keep(
 ) -> None:
     """Keep the statements of a kit in an archive of your own, each with the day until which it has to be kept.
 
-        The day is ten years after the issue of the statement, or the end of its support period, whichever is later.
-        `firstboot statement list` checks the archive later, and `firstboot statement dispose` refuses to delete before
-    the day.
-        Example: `firstboot kit keep kit --to kept --station station.pub --trust signatory.pub`
+    The day is ten years after the issue of the statement, or the end of its support period, whichever is later.
+    `firstboot statement list` checks the archive later, and `firstboot statement dispose` refuses to delete before it.
+
+    Example: `firstboot kit keep kit --to kept --station station.pub --trust signatory.pub`
     """
     found = _trusted_kit(kit, station, trust)
     kept = keep_statements(found, Archive(to), trusted_keys(trust))
