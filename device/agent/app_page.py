@@ -128,7 +128,9 @@ class AppPage:
             )  # JSON has no infinity; NaN compares false
         elif isinstance(value, int) and abs(value) > APP_NUMBER:
             value = None
-        elif value is not None and not isinstance(value, int):
+        elif value is not None and not isinstance(
+            value, (bool, int)
+        ):  # isinstance(True, int) is False on MicroPython
             raise TypeError("value")
         self._values[name] = value
 
