@@ -56,6 +56,7 @@ TABLE: Final = {
     "provisioning.brand.errors.BrandError": Rule(ExitCode.WRONG_INPUT, "The brand folder cannot be used:"),
     "provisioning.compliance.advisory_copy.AdvisoryError": _WRONG,
     "provisioning.compliance.archive.ArchiveError": _FAILED,
+    "provisioning.compliance.extension.ExtensionError": _FAILED,
     "provisioning.compliance.gate.ShipError": _FAILED,
     "provisioning.compliance.ledger.LedgerError": _FAILED,
     "provisioning.compliance.coverage.BillError": _REFUSED,

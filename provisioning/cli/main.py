@@ -40,6 +40,7 @@ OWN: Final = {
     "site": "provisioning.cli.site:app",
     "statement": "provisioning.cli.statement:app",
     "station": "provisioning.cli.station:app",
+    "support": "provisioning.cli.support:app",
 }
 
 HELP = """The open reference stack for consumer devices under the UK product-security regime (PSTI).

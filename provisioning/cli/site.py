@@ -148,14 +148,15 @@ def build(settings: BuildSettings) -> None:
     started = time.monotonic()
     settings.access()  # a wrong address is found before anything is built
     paths = settings.record or []
-    found = build_site(_site(settings))
-    _save_evidence(settings.evidence, found, settings.evidence_key)
+    found = build_site(site_of(settings))
+    save_evidence(settings.evidence, found, settings.evidence_key)
     for path in paths if settings.is_given else []:
-        publish(_destination(settings, path))
+        publish(destination(settings, path))
     _report(settings, found, time.monotonic() - started)
 
 
-def _site(settings: BuildSettings) -> Site:
+def site_of(settings: BuildSettings) -> Site:
+    """Return the sources of the site. Raises ProductError, PublicKeyError, InputError, OSError."""
     products = [load_product(path) for path in settings.product]
     records = [path.read_bytes() for path in settings.record or []]
     return Site(
@@ -186,7 +187,7 @@ def _bills(texts: list[str], products: list[Product]) -> dict[str, bytes]:
     return found
 
 
-def _save_evidence(folder: Path, found: list[Evidence], key: str | None) -> None:
+def save_evidence(folder: Path, found: list[Evidence], key: str | None) -> None:
     """Signed (.cose) with the test runner's key. Without a key as JSON, on which no statement is issued."""
     folder.mkdir(parents=True, exist_ok=True)
     signer = None if key is None else open_signer(key)
@@ -198,7 +199,8 @@ def _save_evidence(folder: Path, found: list[Evidence], key: str | None) -> None
             replace_file(path.with_name(f"{path.name}.cose"), sign_evidence(each, signer).record)
 
 
-def _destination(settings: BuildSettings, record: Path) -> PublishSettings:
+def destination(settings: BuildSettings, record: Path) -> PublishSettings:
+    """Return the settings with which `release publish` publishes one support record."""
     return PublishSettings(
         support=record,
         mqtt=settings.mqtt,
