@@ -106,7 +106,7 @@ run_tests() {
     fi
     say "pytest"
     status=0
-    "$python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder "$@" || status=$?
+    "$python" -m pytest -n 3 --dist loadfile --no-loadscope-reorder "$@" || status=$?
     if [ "$built" = no ]; then
         echo "the firmware was NOT built (see above): tests of the board cannot pass" >&2
         status=1

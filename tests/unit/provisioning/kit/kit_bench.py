@@ -1,6 +1,6 @@
 """A kit for tests: a registry whose units went to two parties, the published site, and the kit of one party.
 
-The units are registered without a station, so a test costs little; test_kit_commands.py builds a kit of real units.
+The units are registered without a station, so a test costs little.
 """
 
 from __future__ import annotations
