@@ -4,6 +4,8 @@ Rules:
 1. A file is read as data of a stranger: no entities and no document type (defusedxml), at most FILE_BYTES, CASES and
    DEPTH. Every other fault is an EvidenceError too.
 2. A case that has an error or a failure failed, whatever else it says. A case that was skipped did not run.
+3. pytest writes the names of module and classes into `classname`. A module is the first name that begins with `test_`.
+   A case of unittest, such as Hypothesis makes of a state machine, has the name of its class.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ CASES: Final = 200_000
 DEPTH: Final = 12
 TEXT_CHARS: Final = 4000  # of the words about a failure
 ROBOT: Final = ".robot"
+UNITTEST_CASE: Final = "runTest"
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,17 @@ def _case(element: Any) -> Case:
     )
     if "test_" not in place:  # Robot Framework writes the names of the suites
         return Case(place.rpartition(".")[2] + ROBOT, name, "", outcome, words, target)
-    test, _, parameters = name.partition("[")
-    return Case(place.replace(".", "/") + ".py", test, parameters.removesuffix("]"), outcome, words, target)
+    file, test = _place_of(place, name)
+    test, _, parameters = test.partition("[")
+    return Case(file, test, parameters.removesuffix("]"), outcome, words, target)
+
+
+def _place_of(place: str, name: str) -> tuple[str, str]:
+    """Return the file and the name of a test (rule 3)."""
+    parts = place.split(".")
+    module = next((at for at, part in enumerate(parts) if part.startswith("test_")), len(parts) - 1)
+    classes = parts[module + 1 :]
+    return "/".join(parts[: module + 1]) + ".py", classes[-1] if classes and name == UNITTEST_CASE else name
 
 
 def outcomes_of(cases: Iterable[Case]) -> dict[tuple[str, str], list[str]]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from provisioning.compliance import junit
@@ -27,6 +31,34 @@ def test_a_case_has_its_file_name_parameters_and_target() -> None:
         )
     )
     assert found == Case("tests/dual/test_a.py", "test_x", "one-2", PASS, "", "the board")
+
+
+@pytest.mark.parametrize(
+    ("classname", "name", "expected"),
+    [
+        ("tests.property.test_walk.test_no_way", "runTest", ("tests/property/test_walk.py", "test_no_way")),
+        ("tests.test_a.TestThis", "test_x[1]", ("tests/test_a.py", "test_x")),
+        ("tests.test_a", "runTest", ("tests/test_a.py", "runTest")),
+    ],
+)
+def test_a_case_in_a_class_is_one_of_its_file(classname: str, name: str, expected: tuple[str, str]) -> None:
+    (case,) = read_cases(suite(f'<testcase classname="{classname}" name="{name}"/>'))
+    assert (case.file, case.name) == expected
+
+
+def test_pytest_names_a_state_machine_as_it_is_read_here(tmp_path: Path) -> None:
+    (tmp_path / "test_walk.py").write_text("""
+from hypothesis.stateful import RuleBasedStateMachine, rule
+class Walk(RuleBasedStateMachine):
+    @rule()
+    def step(self):
+        pass
+test_no_way = Walk.TestCase
+""")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junitxml=out.xml"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    (case,) = read_cases((tmp_path / "out.xml").read_bytes())
+    assert (case.file, case.name, case.outcome) == ("test_walk.py", "test_no_way", PASS)
 
 
 def test_a_case_that_failed_and_was_skipped_failed() -> None:
