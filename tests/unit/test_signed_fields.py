@@ -149,6 +149,7 @@ WRITTEN: Mapping[str, Callable[[], set[str]]] = {
     "List of withdrawn units": lambda: (
         literal_keys("provisioning/compliance/withdrawals.py", "sign_list") - {"serial", "device_id", "state"}
     ),  # of one unit in the list
+    "Kit": lambda: literal_keys("provisioning/kit/signed.py", "sign_kit"),
     "Production record": lambda: (
         literal_keys("provisioning/station/steps_lock.py", "record_pass") - {"chain_hash"}
     ),
@@ -196,6 +197,7 @@ def test_each_record_type_of_the_code_has_a_section() -> None:
         "evidence": "Evidence",
         "packing-line": "Packing line",
         "withdrawn-units": "List of withdrawn units",
+        "kit": "Kit",
     }
     used = {
         name
