@@ -120,6 +120,13 @@ def _write(path: Path, flag: int, data: bytes, mode: int | None) -> None:
         raise
 
 
+def read_bounded(path: Path, limit: int) -> bytes | None:
+    """Return the bytes of a file, None for one with more than `limit`; no more than that is read. Raises OSError."""
+    with path.open("rb") as file:
+        data = file.read(limit + 1)
+    return data if len(data) <= limit else None
+
+
 def replace_folder(place: Path, files: Mapping[str, bytes]) -> None:
     """Put a folder of `files`, by their paths in it, in the place of the folder `place`, which may not exist yet.
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 from provisioning.brand import colours
 from provisioning.brand.errors import BrandError
 from provisioning.brand.logo import Logo, logo_style, read_logo
+from provisioning.file_system import read_bounded
 
 FOLDER: Final = "brand"
 FILE: Final = "brand.toml"
@@ -44,7 +45,7 @@ class Brand:
 
 
 def brand_of(product: Path | None) -> Brand | None:
-    """Return the brand beside a product definition, None if there is no such folder. Raises BrandError."""
+    """Return the brand beside a product definition, None without a folder `brand`. Raises BrandError."""
     if product is None:
         return None
     folder = product.absolute().parent / FOLDER
@@ -76,9 +77,8 @@ def load(folder: Path) -> Brand:
 
 def _document(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
-            data = file.read(_FILE_BYTES + 1)
-        if len(data) > _FILE_BYTES:
+        data = read_bounded(path, _FILE_BYTES)
+        if data is None:
             raise BrandError([f"{FILE} has more than {_FILE_BYTES} bytes."])
         return tomllib.loads(data.decode())
     except OSError as error:

@@ -15,6 +15,7 @@ from typing import Any, Final
 from xml.etree.ElementTree import Element, ParseError, register_namespace, tostring
 
 from provisioning.brand.errors import BrandError
+from provisioning.file_system import read_bounded
 
 LOGO_BYTES: Final = 4096
 HEIGHT_REM: Final = 2.5
@@ -71,11 +72,10 @@ def logo_style(light: Logo | None, dark: Logo | None) -> str:
 def read_logo(path: Path) -> Logo:
     """Return the picture in a file. Raises BrandError: unreadable, too large, or more than a picture."""
     try:
-        with path.open("rb") as file:
-            data = file.read(LOGO_BYTES + 1)
+        data = read_bounded(path, LOGO_BYTES)
     except OSError as error:
         raise BrandError([f"{path.name} cannot be read: {error.strerror}."]) from None
-    if len(data) > LOGO_BYTES:
+    if data is None:
         raise BrandError(
             [f"{path.name} has more than {LOGO_BYTES} bytes. Simplify it: every page waits for it."]
         )

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from provisioning.disclosure.errors import CaseInputError
+from provisioning.file_system import read_bounded
 
 LARGEST_BYTES: Final = 1 << 20
 MOST_DAYS: Final = 2000
@@ -25,9 +26,8 @@ _SATURDAY: Final = 5
 
 def read_calendar(path: Path) -> tuple[dt.date, ...]:
     """Return the free days of a calendar file, sorted. Raises CaseInputError, OSError."""
-    with path.open("rb") as file:
-        data = file.read(LARGEST_BYTES + 1)
-    if len(data) > LARGEST_BYTES:
+    data = read_bounded(path, LARGEST_BYTES)
+    if data is None:
         raise CaseInputError(f"{path.name} is larger than {LARGEST_BYTES} bytes")
     days = sorted(set(_days(data, path.name)))
     if not days:

@@ -26,7 +26,7 @@ from provisioning.compliance.junit import Case, read_cases
 from provisioning.compliance.signed_evidence import COMMIT, EVIDENCE_DAYS
 from provisioning.evidence import envelope
 from provisioning.evidence.errors import EnvelopeError, EvidenceRefusedError
-from provisioning.file_system import replace_file
+from provisioning.file_system import read_bounded, replace_file
 
 if TYPE_CHECKING:
     from provisioning.keys.key_id import AnchorKey
@@ -148,9 +148,8 @@ def read_run(folder: Path, runners: Iterable[AnchorKey], source: str = "") -> Te
 
 def read_file(path: Path, limit: int) -> bytes:
     """Return a file's bytes. Raises EvidenceError for one above `limit`, OSError."""
-    with path.open("rb") as file:
-        data = file.read(limit + 1)
-    if len(data) > limit:
+    data = read_bounded(path, limit)
+    if data is None:
         raise EvidenceError(f"{path} has more than {limit} bytes")
     return data
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from provisioning.compliance.archive import Archived
 from provisioning.compliance.check import STATEMENTS
 from provisioning.compliance.station_record import StationRecordError, read
+from provisioning.file_system import read_bounded
 from provisioning.keys.signer import sign_record
 from provisioning.kit.content import CONTENT_BYTES, FORM, Content, StatementFacts, read_content
 from provisioning.kit.errors import KitError
@@ -133,8 +134,7 @@ def _paths(folder: Path) -> set[str]:
 
 def _bounded(path: Path, limit: int) -> bytes:
     """Return the bytes of a file with at most `limit` bytes. Raises KitError, OSError."""
-    with path.open("rb") as stream:
-        data = stream.read(limit + 1)
-    if len(data) > limit:
+    data = read_bounded(path, limit)
+    if data is None:
         raise KitError(f"{path.name} is longer than {limit} bytes")
     return data
