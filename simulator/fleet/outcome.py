@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
-from device.errors import FirstbootError
+from provisioning.servers.error_names import error_name
 from simulator.fleet.plan import Event
 from simulator.fleet.scenario import Scenario
 
@@ -127,7 +127,7 @@ class Outcome:
             "units_by_release": {str(number): running[number] for number in sorted(running)},
             "releases": [self._of_release(one.number, one.at_s) for one in self._scenario.releases],
             "units_by_error": [
-                {"error": code, "name": _name(code), "units": count}
+                {"error": code, "name": error_name(code), "units": count}
                 for code, count in sorted(self._reasons.items())
             ],
         }
@@ -145,14 +145,3 @@ class Outcome:
             reached = round(times[needed - 1] / 1e6 - at_s, 3) if len(times) >= needed else None
             found[f"time_to_{round(share * 100)}_percent_s"] = reached
         return found
-
-
-def _name(code: int) -> str:
-    """Return the class name of an error number, "unknown" without one."""
-    todo: list[type[FirstbootError]] = [FirstbootError]
-    while todo:
-        one = todo.pop()
-        if one.code == code:
-            return one.__name__
-        todo += one.__subclasses__()
-    return "unknown"
