@@ -10,9 +10,12 @@ from typing import Annotated, Any, Final
 import typer
 
 from provisioning.cli.errors import InputError
+from provisioning.cli.output import print_result
 from provisioning.product.product import load_product
 from provisioning.release.store import ReleaseStore
 from provisioning.servers.rollout import FAILED, SILENT
+from provisioning.servers.rollout_store import RolloutStore
+from provisioning.servers.rollout_view import document_of
 
 DEFAULT_ROLLOUTS: Final = Path("rollouts.db")
 RolloutsOption = Annotated[
@@ -43,8 +46,13 @@ def store_of(folder: Path, product: Path) -> ReleaseStore:
     return ReleaseStore(folder, load_product(product).class_id)
 
 
-def rows_of(document: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return the rows of `document_of` for a person."""
+def print_rollout(kept: RolloutStore, class_id: bytes, is_json: bool) -> None:
+    """Print the last rollout of a class. Raises RolloutError, OSError."""
+    document = document_of(kept.latest(class_id))
+    print_result(_rows(document), document, is_json)
+
+
+def _rows(document: dict[str, Any]) -> list[tuple[str, str]]:
     rows = [
         ("release", str(document["release"])),
         ("state", document["text"]),

@@ -13,13 +13,12 @@ from device.limits import ROLLOUT_SHARES, WITHHELD_S
 from device.suit import envelope
 from provisioning.cli.errors import InputError, err
 from provisioning.cli.options import JsonOption
-from provisioning.cli.output import print_result
 from provisioning.cli.rollout_access import (
     DEFAULT_ROLLOUTS,
     RolloutsOption,
     StoreOption,
     parse_span,
-    rows_of,
+    print_rollout,
 )
 from provisioning.cli.settings import with_settings
 from provisioning.publishing.release_class import class_id_of_release
@@ -27,7 +26,6 @@ from provisioning.release.release import Release
 from provisioning.release.store import ReleaseStore
 from provisioning.servers.rollout import Limits, Plan, Stage, new_key
 from provisioning.servers.rollout_store import RolloutStore
-from provisioning.servers.rollout_view import document_of
 
 _PERCENT: Final = re.compile(r"(\d{1,3}(?:\.\d{1,2})?)%")
 
@@ -109,8 +107,7 @@ def begin(settings: BeginSettings) -> None:
             " than that.",
             markup=False,
         )
-    document = document_of(rollouts.latest(store.class_id))
-    print_result(rows_of(document), document, settings.is_json)
+    print_rollout(rollouts, store.class_id, settings.is_json)
 
 
 def _share(text: str, flag: str) -> float:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 from provisioning.cli.options import JsonOption, ProductOption, ReasonOption
-from provisioning.cli.output import print_result
 from provisioning.cli.rollout_access import (
     DEFAULT_ROLLOUTS,
     RolloutsOption,
     StoreOption,
-    rows_of,
+    print_rollout,
     store_of,
 )
+from provisioning.release.store import ReleaseStore
 from provisioning.servers.rollout_store import RolloutStore
-from provisioning.servers.rollout_view import document_of
 
 
 def pause(
@@ -28,10 +30,7 @@ def pause(
 
     Example: `firstboot rollout pause --product product.toml --store published --reason "the lamp flickers"`
     """
-    kept = RolloutStore(rollouts)
-    of_class = store_of(store, product)
-    kept.pause(of_class, reason)
-    _print(kept, of_class.class_id, is_json)
+    _decide(lambda kept, of_class: kept.pause(of_class, reason), product, store, rollouts, is_json)
 
 
 def resume(
@@ -44,10 +43,7 @@ def resume(
 
     Example: `firstboot rollout resume --product product.toml --store published`
     """
-    kept = RolloutStore(rollouts)
-    of_class = store_of(store, product)
-    kept.resume(of_class)
-    _print(kept, of_class.class_id, is_json)
+    _decide(RolloutStore.resume, product, store, rollouts, is_json)
 
 
 def end(
@@ -60,12 +56,16 @@ def end(
 
     Example: `firstboot rollout end --product product.toml --store published`
     """
-    kept = RolloutStore(rollouts)
-    of_class = store_of(store, product)
-    kept.end(of_class)
-    _print(kept, of_class.class_id, is_json)
+    _decide(RolloutStore.end, product, store, rollouts, is_json)
 
 
-def _print(kept: RolloutStore, class_id: bytes, is_json: bool) -> None:
-    document = document_of(kept.latest(class_id))
-    print_result(rows_of(document), document, is_json)
+def _decide(
+    step: Callable[[RolloutStore, ReleaseStore], object],
+    product: Path,
+    store: Path,
+    rollouts: Path,
+    is_json: bool,
+) -> None:
+    kept, of_class = RolloutStore(rollouts), store_of(store, product)
+    step(kept, of_class)
+    print_rollout(kept, of_class.class_id, is_json)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from provisioning.cli.options import JsonOption, ProductOption
-from provisioning.cli.output import print_result
-from provisioning.cli.rollout_access import DEFAULT_ROLLOUTS, RolloutsOption, rows_of
+from provisioning.cli.rollout_access import DEFAULT_ROLLOUTS, RolloutsOption, print_rollout
 from provisioning.product.product import load_product
 from provisioning.servers.rollout_store import RolloutStore
-from provisioning.servers.rollout_view import document_of
 
 
 def show(
@@ -19,5 +17,4 @@ def show(
 
     Example: `firstboot rollout show --product product.toml`
     """
-    document = document_of(RolloutStore(rollouts).latest(load_product(product).class_id))
-    print_result(rows_of(document), document, is_json)
+    print_rollout(RolloutStore(rollouts), load_product(product).class_id, is_json)

@@ -15,7 +15,7 @@ import contextlib
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -135,10 +135,8 @@ class RolloutStore:
                 f"BEGIN IMMEDIATE;{TABLES}PRAGMA application_id={MARKER};PRAGMA user_version={FORM};COMMIT;"
             )
 
-    @contextmanager
-    def _writing(self, class_id: bytes) -> Iterator[Table]:
-        with self._reading(class_id, "BEGIN IMMEDIATE") as table:
-            yield table
+    def _writing(self, class_id: bytes) -> AbstractContextManager[Table]:
+        return self._reading(class_id, "BEGIN IMMEDIATE")
 
     @contextmanager
     def _reading(self, class_id: bytes, begin: str = "BEGIN") -> Iterator[Table]:
