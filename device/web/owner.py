@@ -92,7 +92,7 @@ class OwnerSite(Site):
     async def application(self, request: "Any") -> "Any":
         """Return the page that the application declared; 404 without one."""
         found = self.device.status()
-        page = _page_of(found)
+        page = owner_pages.page_of(found)
         if page is None:
             return answers.refuse(request, 404, texts.http_text(404))
         if answers.wants_json(request):
@@ -108,7 +108,7 @@ class OwnerSite(Site):
         """Carry out `action`: save (with `set_NAME` for each setting), do (with `name` of an action)."""
         fields = read_form(request)
         action = field(fields, "action")
-        page = _page_of(self.device.status())
+        page = owner_pages.page_of(self.device.status())
         if page is None:
             return answers.refuse(request, 404, texts.http_text(404))
         from device.web import app_page
@@ -202,9 +202,3 @@ class OwnerSite(Site):
 
     def _with_problem(self, form: "Any") -> "Any":
         return lambda info, problem: form(info, self.device.status(), problem)
-
-
-def _page_of(found: "dict[str, Any]") -> "dict[str, Any] | None":
-    """Return the application's page in a status, None without one."""
-    application = found.get("application")
-    return application.get("page") if application else None

@@ -72,12 +72,17 @@ def surroundings(path: str, found: "dict[str, Any]") -> "Surroundings":
     if found.get("network"):  # a unit with a radio
         links = LINKS[:SHOWN] + (("/network", "Wi-Fi"),) + LINKS[SHOWN:]
     shown = SHOWN
-    application = found.get("application")
-    page_of_app = application.get("page") if application else None
-    if page_of_app:
-        links = links[:1] + (("/application", page_of_app["title"]),) + links[1:]
+    page = page_of(found)
+    if page:
+        links = links[:1] + (("/application", page["title"]),) + links[1:]
         shown += 1
     return Surroundings(navigation(links, shown, path), ended)
+
+
+def page_of(found: "dict[str, Any]") -> "dict[str, Any] | None":
+    """Return the application's page in a status, None without one."""
+    application = found.get("application")
+    return application.get("page") if application else None
 
 
 def owner_page(
