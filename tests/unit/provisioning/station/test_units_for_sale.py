@@ -81,16 +81,16 @@ def maker(tmp_path: Path) -> Maker:
     return found
 
 
-def sign_evidence_for(maker: Maker, image: bytes) -> None:
+def sign_evidence_for(folder: Path, image: bytes) -> None:
     """Sign evidence that every test passed on the firmware of this image."""
     body = image[0x200 : 0x200 + image_info(image).body_bytes]
     passed = test_run_of(dict.fromkeys(REQUIRED[FIRMWARE], "pass"))
     tree = Checkout(
-        maker.folder, lambda _: "c0" * 20, lambda _: body, lambda _, files: passed, lambda _, path: table()
+        folder, lambda _: "c0" * 20, lambda _: body, lambda _, files: passed, lambda _, path: table()
     )
     today = dt.datetime.now(dt.UTC).date()
-    found = make_evidence(tree, image, open_signer(str(maker.folder / "runner.pem")), today)
-    (maker.folder / "evidence/firmware.cose").write_bytes(found.record)
+    found = make_evidence(tree, image, open_signer(str(folder / "runner.pem")), today)
+    (folder / "evidence/firmware.cose").write_bytes(found.record)
 
 
 def test_units_of_the_image_that_was_tested_are_made_shipped_and_found_by_a_buyer(maker: Maker) -> None:
@@ -100,7 +100,7 @@ def test_units_of_the_image_that_was_tested_are_made_shipped_and_found_by_a_buye
             "a board is at its port", lambda: (maker.folder / "boards/port1").exists() or None, TIMEOUT_S, 0.1
         )
         image = maker.folder / "boards/images/release-1.img"
-        sign_evidence_for(maker, image.read_bytes())
+        sign_evidence_for(maker.folder, image.read_bytes())
         maker.does(
             f"statement issue --product product.toml --evidence evidence/firmware.cose --runner runner.pub"
             f" --evidence evidence/publication-FB-1.cose --image {image} --archive archive --key moira.pem",

@@ -6,7 +6,6 @@ run are given.
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import json
 import shlex
@@ -18,8 +17,6 @@ from typing import Final
 from typer.testing import CliRunner
 
 from provisioning.cli.main import app, load_commands
-from provisioning.compliance.evidence import FIRMWARE, REQUIRED
-from provisioning.compliance.evidence_run import Checkout, make_evidence
 from provisioning.compliance.issue import draw_key
 from provisioning.compliance.packing import public_pem
 from provisioning.keys.key_ring import KeyRing
@@ -27,8 +24,8 @@ from provisioning.keys.signers import open_signer
 from provisioning.release.image import image_info, key_hash, sign_image
 from simulator.cli.device_bare import PortServer
 from simulator.device import SimulatedMachine, release_body
-from tests.unit.provisioning.compliance.test_statement_commands import table, test_run_of
 from tests.unit.provisioning.real_maker import BASE_URL, REAL
+from tests.unit.provisioning.station.test_units_for_sale import sign_evidence_for
 from tests.unit.provisioning.year.field_units import FieldUnit
 
 PASSPHRASE: Final = "a phrase only the signatory knows"
@@ -119,7 +116,7 @@ class Maker:
         """Issue the statement of a batch, make its units and close it. Return the units."""
         self.defines(batch)
         path = self.folder / f"images/release-{image}.img"
-        self._sign_evidence_for(path.read_bytes())
+        sign_evidence_for(self.folder, path.read_bytes())
         self.builds_the_site()
         self.does(
             f"statement issue --product product.toml --evidence evidence/firmware.cose --runner runner.pub --evidence"
@@ -165,14 +162,3 @@ class Maker:
                 port.close()
             for machine in machines:
                 machine.close()
-
-    def _sign_evidence_for(self, image: bytes) -> None:
-        """Sign evidence that every test passed on the firmware of this image."""
-        body = image[0x200 : 0x200 + image_info(image).body_bytes]
-        passed = test_run_of(dict.fromkeys(REQUIRED[FIRMWARE], "pass"))
-        tree = Checkout(
-            self.folder, lambda _: "c0" * 20, lambda _: body, lambda _, files: passed, lambda _, path: table()
-        )
-        today = dt.datetime.now(dt.UTC).date()
-        found = make_evidence(tree, image, open_signer(str(self.folder / "runner.pem")), today)
-        (self.folder / "evidence/firmware.cose").write_bytes(found.record)
