@@ -123,14 +123,11 @@ class AppPage:
         if isinstance(value, str):
             value = clip_utf8(value[:APP_VALUE_CHARS], 4 * APP_VALUE_CHARS)
         elif isinstance(value, float):
-            value = (
-                round(value, 3) if abs(value) <= APP_NUMBER else None
-            )  # JSON has no infinity; NaN compares false
+            # JSON has no infinity; NaN compares false.
+            value = round(value, 3) if abs(value) <= APP_NUMBER else None
         elif isinstance(value, int) and abs(value) > APP_NUMBER:
             value = None
-        elif value is not None and not isinstance(
-            value, (bool, int)
-        ):  # isinstance(True, int) is False on MicroPython
+        elif value is not None and not isinstance(value, (bool, int)):  # a bool is not an int on MicroPython
             raise TypeError("value")
         self._values[name] = value
 

@@ -15,6 +15,7 @@ from device.records import support
 from device.trust.anchors import ROLE_SUPPORT
 from device.trust.verify import verify_record
 from provisioning.cli.addresses import signer_place
+from provisioning.cli.compliance_inputs import trusted_keys
 from provisioning.cli.errors import InputError, printable
 from provisioning.cli.output import print_report
 from provisioning.cli.release_publish import publish
@@ -171,8 +172,7 @@ def _changes(found: Extension, definition: Path, settings: ExtendSettings, *, is
         for part in product.components
         if part.support_end is not None
     ]
-    rules = extension.statement_rules(product, Archive(settings.archive).statements())
-    return lines + [f"statement {line}" if not line.startswith("batch") else line for line in rules]
+    return lines + extension.statement_rules(product, Archive(settings.archive).statements())
 
 
 def _require_consent(lines: list[str], found: Extension, settings: ExtendSettings) -> None:
@@ -231,7 +231,7 @@ def _require_newer(found: Extension, payload: bytes, settings: ExtendSettings, o
     published = settings.out / record_path(found.model)
     before = None
     if published.is_file():
-        keys = [own, *site_of(settings).device.keys]
+        keys = [own, *trusted_keys(settings.trust or [], "support")]
         read = verify_record(published.read_bytes(), support.TYP, ROLE_SUPPORT, support_anchors(keys))
         before = support.decode(read)
     product = found.product

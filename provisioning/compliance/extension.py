@@ -181,7 +181,7 @@ def statement_rules(product: Product, statements: Iterable[Archived]) -> list[st
     """Return what the extension means for statements (SP-07, SC-08; SI 2023/1007 Schedule 4 paragraph 1(1)(e))."""
     issued = [each for each in statements if each.model == product.model]
     lines = [
-        f"{each.id} stays as it is: it states the period at the first supply of batch {each.batch}"
+        f"statement {each.id} stays as it is: it states the period at the first supply of batch {each.batch}"
         for each in issued
     ]
     if any(each.batch == product.batch for each in issued):

@@ -4,8 +4,9 @@ Rules:
 1. A unit may have several answers. The first that applies, in the order of RESULTS, is its result; the others follow.
 2. Only "in-order" is a yes. What a kit cannot answer is a no.
 3. The page gets RESULTS as data and decides by the same facts, so command and page give the same words; a test
-compares. 4. A kit does not name units of other consignees. So a unit that is not in it is unknown here, unless a signed
-   packing line of the delivery names its consignee.
+   compares.
+4. A kit does not name units of other consignees. So a unit that is not in it is unknown here, unless a signed packing
+   line of the delivery names its consignee.
 """
 
 from __future__ import annotations

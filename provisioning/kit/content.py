@@ -56,7 +56,7 @@ class StatementFacts:
 
 @dataclass(frozen=True)
 class UnitFacts:
-    """A unit in the kit. `state`: why it must not be sold, one of STATES; None if there is no reason."""
+    """A unit in the kit. `state`: why it must not be sold, one of STATES; None if it may be sold."""
 
     serial: str
     statement: str

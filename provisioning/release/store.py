@@ -74,7 +74,7 @@ class ReleaseStore:
         self.put_raw("keyset", record)
 
     def put_rollout(self, data: bytes | None) -> None:
-        """Write what the tracker signs of a rollout; None: there is none. Raises OSError."""
+        """Write what the tracker signs of a rollout; None removes it. Raises OSError."""
         path = self.directory / ROLLOUT
         if data is not None:
             self._replace(path, data)

@@ -33,9 +33,8 @@ from provisioning.station.mersenne import MATCHED
 
 SMALL_NUMBERS: Final = 1 << 16
 NEEDLE_BITS: Final = 56  # a shorter needle stops good batches: 40 bits matched one batch in a hundred
-_MIDDLE_AT: Final = (
-    RANDOM_SYMBOLS - MATCHED
-)  # the characters that every MATCHED consecutive ones of a code contain
+# The place of the characters that every MATCHED consecutive ones of a code contain.
+_MIDDLE_AT: Final = RANDOM_SYMBOLS - MATCHED
 _MIDDLE: Final = MATCHED - _MIDDLE_AT
 _SAMPLED: Final = 2  # codes that are compared with digests of small numbers
 _AT_ONCE: Final = 512  # numbers whose digests are searched together, and seeds that are tried together
