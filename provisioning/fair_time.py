@@ -3,22 +3,61 @@
 A second counts only as far as a program of this machine could use it: if four programs want to run and there are two
 processors, a second counts half. An idle machine keeps the limits as they are written.
 
-The number of programs that want to run is read from Linux's /proc/loadavg (proc(5): the fourth field). On other
-systems a second is a second.
+The number of programs that want to run is read from Linux's /proc/loadavg (proc(5): the fourth field). What the host
+of a virtual machine keeps for its other guests is read from /proc/stat (steal). On other systems a second is a second.
 """
 
 from __future__ import annotations
 
 import os
+import select
+import socket
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
+
+_Result = TypeVar("_Result")
 
 STRETCH_MOST: Final = 20  # times
 SLICE_S: Final = 0.5  # the longest wait between two looks at how busy the machine is
 _LOAD: Final = Path("/proc/loadavg")
+_STAT: Final = Path("/proc/stat")
+_STAT_FIELDS: Final = 8  # user, nice, system, idle, iowait, irq, softirq, steal
+_STEAL_AFTER: Final = 20  # ticks of all processors between two looks: fewer say little
+
+
+class Steal:
+    """The time that the host of this virtual machine keeps for its other guests. Threads may use one object."""
+
+    def __init__(self, path: Path = _STAT) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._last: list[int] = []
+        self._left = 1.0
+
+    def left(self) -> float:
+        """Return the part of the wanted time of the processors that the host gave lately: above 0, at most 1."""
+        with self._lock:
+            try:
+                ticks = [int(text) for text in self._path.read_text().split(None, 9)[1 : 1 + _STAT_FIELDS]]
+            except (OSError, ValueError, IndexError):
+                return 1.0
+            if len(ticks) < _STAT_FIELDS:
+                return 1.0
+            if not self._last:
+                self._last = ticks
+            spent = [now - last for now, last in zip(ticks, self._last, strict=True)]
+            if sum(spent) >= _STEAL_AFTER:
+                self._last = ticks
+                stolen, idle = spent[7], spent[3] + spent[4]
+                wanted = max(1, sum(spent) - idle)
+                self._left = min(1.0, max(1 / STRETCH_MOST, 1 - stolen / wanted))
+            return self._left
+
+
+_steal: Final = Steal()
 
 
 def share() -> float:
@@ -27,7 +66,7 @@ def share() -> float:
         running = int(_LOAD.read_text().split()[3].partition("/")[0])
     except (OSError, ValueError, IndexError):
         return 1.0
-    return min(1.0, _processors() / max(1, running))
+    return min(1.0, _processors() / max(1, running)) * _steal.left()
 
 
 class FairClock:
@@ -65,6 +104,29 @@ def stretched(seconds: float, share: Callable[[], float] = share) -> float:
     It is `seconds` at the present share of a processor, and at most STRETCH_MOST times as long.
     """
     return seconds * min(STRETCH_MOST, 1 / share())
+
+
+def patiently(attempt: Callable[[], _Result], seconds: float) -> _Result:
+    """Return what `attempt` returns: a call on a socket with a timeout of SLICE_S, which a timeout leaves as it was.
+
+    Raises TimeoutError if no attempt ends within `seconds`, and what `attempt` raises.
+    """
+    end_s = now() + seconds
+    while True:
+        try:
+            return attempt()
+        except TimeoutError:
+            if now() >= end_s:
+                raise
+
+
+def receive(line: socket.socket, most: int, seconds: float) -> bytes:
+    """Return 1 to `most` bytes of a socket, b"" at its end. Raises TimeoutError after `seconds`, OSError."""
+    end_s = now() + seconds
+    while not select.select([line], [], [], min(SLICE_S, max(0.0, seconds)))[0]:
+        if now() >= end_s:
+            raise TimeoutError("timed out")
+    return line.recv(most)
 
 
 def wait(event: threading.Event, seconds: float) -> bool:

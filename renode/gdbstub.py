@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import socket
 
+from provisioning import fair_time
 from renode.errors import EmulatorError
 
 _TIMEOUT_S = 10.0
+_SEND_TIMEOUT_S = 300.0  # a packet fits into the socket's buffer
 
 
 def packet(text: str) -> bytes:
@@ -20,7 +22,7 @@ def write_memory(path: str, address: int, data: bytes) -> None:
     Raises EmulatorError if the stub refuses or does not answer.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
-        line.settimeout(_TIMEOUT_S)
+        line.settimeout(_SEND_TIMEOUT_S)
         try:
             line.connect(path)
             for text in (f"M{address:x},{len(data):x}:{data.hex()}", "D"):
@@ -33,7 +35,7 @@ def write_memory(path: str, address: int, data: bytes) -> None:
 def _expect_ok(line: socket.socket, what: str) -> None:
     received = b""
     while not received.endswith(packet("OK")):
-        part = line.recv(256)
+        part = fair_time.receive(line, 256, _TIMEOUT_S)
         if not part or len(received) > 4096:
             raise EmulatorError(f"QEMU's debug stub refused {what}")
         received += part

@@ -13,6 +13,9 @@ from renode.errors import EmulatorError
 
 _LINE_MAX_BYTES: Final = 1024 * 1024
 _TIMEOUT_S: Final = 20.0
+_SEND_TIMEOUT_S: Final = (
+    300.0  # a command fits into the socket's buffer, so this never passes while QEMU lives
+)
 _EVENTS_KEPT: Final = 64
 
 
@@ -21,7 +24,7 @@ class Qmp:
 
     def __init__(self, line: socket.socket) -> None:
         self._line = line
-        self._line.settimeout(fair_time.stretched(_TIMEOUT_S))
+        self._line.settimeout(_SEND_TIMEOUT_S)
         self._pending = b""
         self._events: deque[str] = deque(maxlen=_EVENTS_KEPT)
 
@@ -67,7 +70,7 @@ class Qmp:
     def _read_message(self) -> dict[str, Any]:
         while b"\n" not in self._pending:
             try:
-                data = self._line.recv(65536)
+                data = fair_time.receive(self._line, 65536, _TIMEOUT_S)
             except OSError as error:
                 raise EmulatorError(f"QEMU's monitor does not answer: {type(error).__name__}") from None
             if not data or len(self._pending) > _LINE_MAX_BYTES:

@@ -9,6 +9,7 @@ from provisioning import fair_time
 from renode.errors import EmulatorError
 
 _TIMEOUT_S: Final = 20.0
+_SEND_TIMEOUT_S: Final = 300.0  # QEMU reads a command at once
 _READ_BYTES: Final = 65536
 _SPARE_BYTES: Final = 64  # of a reply, beside the hexadecimal data
 
@@ -18,7 +19,7 @@ class Qtest:
 
     def __init__(self, line: socket.socket) -> None:
         self._line = line
-        self._line.settimeout(fair_time.stretched(_TIMEOUT_S))
+        self._line.settimeout(_SEND_TIMEOUT_S)
 
     def read(self, address: int, length: int) -> bytes:
         """Return `length` bytes of physical memory."""
@@ -43,7 +44,7 @@ class Qtest:
         try:
             self._line.sendall(command.encode() + b"\n")
             while not reply.endswith(b"\n"):
-                part = self._line.recv(_READ_BYTES)
+                part = fair_time.receive(self._line, _READ_BYTES, _TIMEOUT_S)
                 if not part or len(reply) > most + _SPARE_BYTES:
                     raise EmulatorError("QEMU's test protocol closed")
                 reply += part

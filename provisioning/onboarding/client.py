@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from provisioning import fair_time
 
-PATIENCE_S: Final = 20  # for one request; the emulated board answers within 2 s
+PATIENCE_S: Final = 60  # for each step of a request; the emulated board answers within 2 s
 ANSWER_BYTES: Final = 256 * 1024  # ten times the largest page, the licences
 DIGEST_HEX: Final = 64
 
@@ -116,17 +116,31 @@ class DeviceClient:
         return found
 
 
+class _PatientSocket(ssl.SSLSocket):
+    """A TLS socket whose waits give a busy machine more time. A timeout leaves OpenSSL's state as it was."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        fair_time.patiently(lambda: super(_PatientSocket, self).do_handshake(block), PATIENCE_S)
+
+    def recv_into(self, *arguments: Any, **more: Any) -> int:
+        return fair_time.patiently(
+            lambda: super(_PatientSocket, self).recv_into(*arguments, **more), PATIENCE_S
+        )
+
+
 class _PinnedConnection(http.client.HTTPConnection):
     def __init__(self, address: tuple[str, int], fingerprint: str) -> None:
-        super().__init__(address[0], address[1], timeout=fair_time.stretched(PATIENCE_S))
+        super().__init__(address[0], address[1], timeout=PATIENCE_S)
         self._pin = fingerprint
 
     def connect(self) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.sslsocket_class = _PatientSocket
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE  # the comparison below is stricter than a certificate chain
         plain = socket.create_connection((self.host, self.port), self.timeout)
+        plain.settimeout(fair_time.SLICE_S)
         try:
             stream = context.wrap_socket(plain)
         except (OSError, ssl.SSLError):

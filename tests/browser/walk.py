@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import playwright.sync_api
+
 from device.owner import setup_code
 from provisioning import fair_time
 from provisioning.station.setup_code import generate_code
@@ -13,6 +15,7 @@ from tests.browser.look import View, Watch, view
 from tests.running import PASSWORD, FactoryUnit
 
 PAGES = ("status", "updates", "support", "contact", "statement", "password", "reset", "licences")
+RELOADS = 5
 TRIES = 12  # wrong passwords until the device must have required a wait
 
 
@@ -43,6 +46,14 @@ class Walk:
         return self.views[name]
 
     def open(self, path: str) -> None:
+        """Load a page, and again as a person does: Chromium gives a handshake 30 s of wall time at most."""
+        for _ in range(RELOADS):
+            try:
+                self.page.goto(self.unit.url + path)
+                return
+            except playwright.sync_api.Error as error:
+                if "ERR_TIMED_OUT" not in error.message:
+                    raise
         self.page.goto(self.unit.url + path)
 
     def submit(self, name: str = "button[type=submit]") -> None:

@@ -243,6 +243,10 @@ def ask(address, text):
         with contextlib.suppress(ssl.SSLEOFError):
             while part := client.recv(1000):
                 answer += part
+        if not answer:
+            raise ConnectionError(
+                "the board closed the connection without an answer: another client has the place"
+            )
         return answer
 
 

@@ -1,5 +1,6 @@
 """Time limits on a busy machine."""
 
+import socket
 import threading
 from pathlib import Path
 
@@ -51,6 +52,7 @@ def test_the_share_is_processors_by_programs_that_want_to_run(
     path.write_text(load)
     monkeypatch.setattr(fair_time, "_LOAD", path)
     monkeypatch.setattr(fair_time, "_processors", lambda: processors)
+    monkeypatch.setattr(fair_time, "_steal", fair_time.Steal(tmp_path / "none"))
     assert fair_time.share() == pytest.approx(expected)
 
 
@@ -79,3 +81,53 @@ def test_a_limit_of_one_wait_is_longer_on_a_busy_machine_and_stays_bounded() -> 
     assert fair_time.stretched(20, lambda: 1.0) == 20
     assert fair_time.stretched(20, lambda: 0.25) == 80
     assert fair_time.stretched(20, lambda: 0.001) == 20 * fair_time.STRETCH_MOST
+
+
+def stat_line(busy: int, idle: int, steal: int) -> str:
+    return f"cpu  {busy} 0 0 {idle} 0 0 0 {steal} 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n"
+
+
+def test_what_the_host_keeps_for_other_guests_shortens_a_second(tmp_path: Path) -> None:
+    path = tmp_path / "stat"
+    steal = fair_time.Steal(path)
+    path.write_text(stat_line(1000, 5000, 100))
+    assert steal.left() == 1.0, "nothing is known before the second look"
+    path.write_text(stat_line(1025, 5100, 175))
+    assert steal.left() == pytest.approx(0.25)
+    path.write_text(stat_line(1026, 5100, 175))
+    assert steal.left() == pytest.approx(0.25), "one tick says too little"
+    path.write_text(stat_line(1026, 9000, 175))
+    assert steal.left() == 1.0
+
+
+@pytest.mark.parametrize("text", ["", "cpu 1 2\n", "cpu a b c d e f g h\n"])
+def test_a_system_that_tells_no_steal_counts_whole_seconds(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "stat"
+    path.write_text(text)
+    assert fair_time.Steal(path).left() == 1.0
+    assert fair_time.Steal(tmp_path / "none").left() == 1.0
+
+
+def test_a_call_that_timed_out_is_made_again_until_the_limit() -> None:
+    tries = []
+
+    def late() -> str:
+        tries.append(1)
+        if len(tries) < 4:
+            raise TimeoutError
+        return "done"
+
+    assert fair_time.patiently(late, 60) == "done"
+    with pytest.raises(TimeoutError):
+        fair_time.patiently(lambda: (_ for _ in ()).throw(TimeoutError()), 0)
+
+
+def test_a_socket_is_read_when_it_has_something_or_has_ended() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        with pytest.raises(TimeoutError):
+            fair_time.receive(ours, 10, 0.01)
+        theirs.sendall(b"abc")
+        assert fair_time.receive(ours, 10, 60) == b"abc"
+        theirs.shutdown(socket.SHUT_WR)
+        assert fair_time.receive(ours, 10, 60) == b""

@@ -161,11 +161,12 @@ def test_set_up_that_another_client_won_is_not_a_success(unit: FactoryUnit) -> N
 class Impostor:
     """A TLS server on loopback with its own certificate; keeps every byte that a client sends inside TLS.
 
-    It sends `answer` to each client that wrote something, and closes.
+    It sends `answer` to each client that wrote something, and closes. It is `late_s` late with each of its steps.
     """
 
-    def __init__(self, folder: Path, answer: bytes = b"") -> None:
+    def __init__(self, folder: Path, answer: bytes = b"", late_s: float = 0) -> None:
         self._answer = answer
+        self._late_s = late_s
         identity = KeyRing.generate_development(KEYS).server_ca.issue_server("lamp", ["localhost"], days=1)
         certificate, key = identity.save(folder, "impostor")
         self.fingerprint = hashlib.sha256(ssl.PEM_cert_to_DER_cert(Path(certificate).read_text())).hexdigest()
@@ -183,6 +184,7 @@ class Impostor:
                 plain_end, _ = self._listener.accept()
             except OSError:
                 return
+            time.sleep(self._late_s)
             try:
                 with self._context.wrap_socket(plain_end, server_side=True) as stream:
                     self.handshakes += 1
@@ -190,6 +192,7 @@ class Impostor:
                     while part := stream.recv(4096):
                         self.heard += part
                         if self._answer:
+                            time.sleep(self._late_s)
                             stream.sendall(self._answer)
                             break
             except OSError:
@@ -236,6 +239,23 @@ def test_an_answer_that_was_cut_off_is_no_answer(tmp_path: Path, sent: bytes, is
         assert "cut off" in str(error) and not is_whole
     finally:
         device.close()
+
+
+def test_a_device_may_take_longer_than_one_look_at_the_machine(tmp_path: Path) -> None:
+    device = Impostor(
+        tmp_path, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", late_s=2.5 * fair_time.SLICE_S
+    )
+    client = DeviceClient(lambda: ("127.0.0.1", device.port), device.fingerprint)
+    assert client.request("GET", "/").json() == {}
+    device.close()
+
+
+def test_a_device_that_stays_silent_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("provisioning.onboarding.client.PATIENCE_S", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        client = DeviceClient(silent.getsockname, "0" * 64)
+        with pytest.raises(TimeoutError):
+            client.request("GET", "/")
 
 
 def test_a_missing_device_is_reported(tmp_path: Path) -> None:
