@@ -202,6 +202,9 @@ if TYPE_CHECKING:
             A client that must give way is hung up: its handler is cancelled.
             """
 
+        def hang_up(self) -> None:
+            """End every client of serve_tls: before a restart, since a client that is not told waits for its limit."""
+
     class Wifi(Protocol):
         """A radio with one link to the owner's network, and one access point of the unit (device/agent/wifi.py).
 

@@ -8,13 +8,16 @@ TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from device.agent.agent import Ports
 
-_DELAY_S = 1.5
+_DELAY_S = 1.4
+_CLOSE_S = 0.1  # the network stack tells the clients
 
 
 async def announce(ports: "Ports", reason: str) -> None:
-    """Print `reason` on the console, and return when the unit may be reset."""
+    """Print `reason` on the console, end the clients, and return when the unit may be reset."""
     ports.say("restart: " + reason)
     await asyncio.sleep(_DELAY_S)
+    ports.network.hang_up()
+    await asyncio.sleep(_CLOSE_S)
 
 
 async def restart(ports: "Ports", reason: str) -> None:

@@ -77,6 +77,12 @@ class Places:
                     self._wasted.pop(client.peer, None)
                 return
 
+    def hang_up(self) -> None:
+        """End every client."""
+        clients, self._clients = self._clients, []
+        for client in clients:
+            client.hang_up()
+
     def _victim(self, peer: object, own: "list[_Client]") -> "_Client | None":
         """Return the client that gives way to a new one of `peer`, which has the clients `own`, None if none does."""
         ranked = [(self._rank(client), client) for client in self._clients if _stage(client) != _ANSWERED]

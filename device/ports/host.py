@@ -228,6 +228,7 @@ class HostNetwork:
         self._addresses = dict(addresses or {})
         self._listen_on = listen_on
         self._group_on = group_on
+        self._places = Places()
 
     async def open_tls(
         self, host: str, port: int, name: str, ca_der: bytes, cert_der: bytes, key_der: bytes
@@ -284,6 +285,10 @@ class HostNetwork:
         """Return the address that serve_tls listens on; nothing if it listens on all, and the caller must add them."""
         return (self._listen_on[0],) if self._listen_on else ()
 
+    def hang_up(self) -> None:
+        """End every client of serve_tls."""
+        self._places.hang_up()
+
     async def serve_tls(
         self,
         port: int,
@@ -295,7 +300,7 @@ class HostNetwork:
 
         Raises LinkError if the address is not available.
         """
-        places = Places()
+        places = self._places
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             stream = ServedHostStream(reader, writer)

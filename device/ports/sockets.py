@@ -259,6 +259,10 @@ class SocketNetwork:
             raise _link_error("connect", error) from None
         return SocketDatagram(udp)
 
+    def hang_up(self) -> None:
+        """End every client of serve_tls."""
+        self._places.hang_up()
+
     async def serve_tls(
         self,
         port: int,

@@ -170,6 +170,9 @@ class UnitNetwork:
         """Keep the handler of the pages; nobody connects."""
         return MemoryServer(handler)
 
+    def hang_up(self) -> None:
+        """Do nothing: serve_tls has no clients."""
+
     async def open_group(self, group: str, port: int) -> None:
         """Return None: there is no multicast."""
 

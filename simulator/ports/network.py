@@ -201,6 +201,9 @@ class MemoryNetwork:
         """Keep the handler; no one can connect."""
         return MemoryServer(handler)
 
+    def hang_up(self) -> None:
+        """Do nothing: serve_tls has no clients."""
+
     async def open_group(self, group: str, port: int) -> None:
         """Return None: this network has no multicast."""
 

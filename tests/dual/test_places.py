@@ -297,3 +297,11 @@ def test_of_peers_that_have_to_give_way_alike_only_the_oldest_gives_one_up():
         clients = listener.clients(first, second, first, second)
         (owner,) = listener.clients(OWNER)
         assert owner.is_in and inside(clients) == [True, True, False, True]
+
+
+def test_before_a_restart_every_client_is_hung_up():
+    listener = Listener()
+    clients = listener.clients(OWNER, STRANGER) + listener.answered(OTHER)
+    listener.places.hang_up()
+    assert all([client.is_hung_up for client in clients])
+    assert Client(listener, OWNER).is_in, "the places are free again"

@@ -124,6 +124,17 @@ def test_with_trusted_time_the_dates_are_checked(
         _with_server(authority, _dial(authority), time_s=time_s)
 
 
+def test_a_client_learns_at_once_that_the_unit_hangs_up_all(authority: CertificateAuthority) -> None:
+    async def client(network: HostNetwork, port: int) -> bytes:
+        stream = await _dial(authority)(network, port)
+        await stream.write(b"x")
+        assert await stream.readexactly(1) == b"x"
+        network.hang_up()
+        return await stream.read(1)
+
+    assert _with_server(authority, client) == b""
+
+
 def test_a_closed_port_is_a_link_error(authority: CertificateAuthority) -> None:
     async def client(network: HostNetwork, port: int) -> int:
         return port

@@ -78,7 +78,8 @@ class Port:
         await asyncio.Event().wait()
 
     async def open(self, handler: Any) -> None:
-        await self.sockets.SocketNetwork().serve_tls(443, b"", b"", handler)
+        self.network = self.sockets.SocketNetwork()
+        await self.network.serve_tls(443, b"", b"", handler)
 
     async def connect(self, peer: str, *sent: bytes) -> Raw:
         """Connect a client and let the unit handle it up to the point where it waits for more bytes than `sent`."""
@@ -191,5 +192,16 @@ def test_a_client_without_a_place_takes_no_tls_memory(port: Port) -> None:
         inside = [await port.connect(STRANGER, b"x") for _ in range(HTTP_CLIENTS_PER_PEER)]
         outside = await port.connect(STRANGER)
         assert outside.is_closed and port.secured == inside
+
+    asyncio.run(run())
+
+
+def test_before_a_restart_every_client_is_closed(port: Port) -> None:
+    async def run() -> None:
+        await port.open(answer)
+        clients = [await port.connect(OWNER, b"x"), await port.connect(STRANGER)]
+        port.network.hang_up()
+        await settle()
+        assert all(client.is_closed for client in clients)
 
     asyncio.run(run())
