@@ -5,6 +5,9 @@ processors, a second counts half. An idle machine keeps the limits as they are w
 
 The number of programs that want to run is read from Linux's /proc/loadavg (proc(5): the fourth field). What the host
 of a virtual machine keeps for its other guests is read from /proc/stat (steal). On other systems a second is a second.
+
+Who waits looks at the clock at least every GAP_MOST_S. A longer gap means that the whole machine stood still (a paused
+virtual machine, a disk that did not answer), so it counts as GAP_MOST_S.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ _Result = TypeVar("_Result")
 
 STRETCH_MOST: Final = 20  # times
 SLICE_S: Final = 0.5  # the longest wait between two looks at how busy the machine is
+GAP_MOST_S: Final = 5.0
 _LOAD: Final = Path("/proc/loadavg")
 _STAT: Final = Path("/proc/stat")
 _STAT_FIELDS: Final = 8  # user, nice, system, idle, iowait, irq, softirq, steal
@@ -85,7 +89,7 @@ class FairClock:
         """Return the seconds since an arbitrary moment. They never go back."""
         with self._lock:
             at_s = self._monotonic()
-            self._now_s += (at_s - self._last_s) * self._share()
+            self._now_s += min(at_s - self._last_s, GAP_MOST_S) * self._share()
             self._last_s = at_s
             return self._now_s
 

@@ -23,16 +23,24 @@ def test_a_second_of_an_idle_machine_is_a_second() -> None:
     moments = Moments()
     clock = fair_time.FairClock(lambda: 1.0, moments)
     began = clock.now()
-    moments.at_s += 7
-    assert clock.now() - began == pytest.approx(7)
+    moments.at_s += 4
+    assert clock.now() - began == pytest.approx(4)
 
 
 def test_a_second_counts_a_tenth_if_a_program_gets_a_tenth() -> None:
     moments = Moments()
     clock = fair_time.FairClock(lambda: 0.1, moments)
     began = clock.now()
-    moments.at_s += 10
-    assert clock.now() - began == pytest.approx(1)
+    moments.at_s += 5
+    assert clock.now() - began == pytest.approx(0.5)
+
+
+def test_a_machine_that_stood_still_ends_no_wait() -> None:
+    moments = Moments()
+    clock = fair_time.FairClock(lambda: 1.0, moments)
+    began = clock.now()
+    moments.at_s += 3600
+    assert clock.now() - began == pytest.approx(fair_time.GAP_MOST_S)
 
 
 @pytest.mark.parametrize(
