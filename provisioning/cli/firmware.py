@@ -18,7 +18,7 @@ from provisioning.cli.output import print_report, print_result
 from provisioning.cli.settings import with_settings
 from provisioning.file_system import replace_file
 from provisioning.firmware import sbom
-from provisioning.firmware.build import FirmwareBuild, build, build_rom
+from provisioning.firmware.build import FirmwareBuild, RomBuild, build, build_rom
 from provisioning.firmware.frozen import BOARD, VARIANTS
 from provisioning.firmware.rebuild import verify
 from provisioning.firmware.rp2_sources import Checkouts
@@ -53,7 +53,14 @@ KeyHashOption = Annotated[
     ),
 ]
 
-
+RomKeyOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--key-hash",
+        metavar="HEX",
+        help="SHA-256 of an image key (public, DER): print the bill of its boot ROM. Up to three keys.",
+    ),
+]
 BoardOption = Annotated[
     str, typer.Option("--board", metavar="NAME", help=f"One of: {', '.join((BOARD, *BOARDS))}.")
 ]
@@ -129,8 +136,8 @@ def build_command(settings: BuildSettings) -> None:
     """
     board, keys = settings.board, settings.key_hash
     tree = _tree(settings.root, settings.changed, settings.product)
-    if keys and board != BOARD:
-        raise InputError(f"--key-hash is for the boot ROM of {BOARD}; {board} has its keys in OTP.")
+    if keys:
+        _require_rom(board)
     firmware = _built(board, settings.variant, tree, Checkouts(settings.micropython, settings.cyw43))
     rom = build_rom(keys, root=tree, progress=_progress) if keys else None
     result: dict[str, str | int] = {"variant": settings.variant, "image": str(firmware.image)}
@@ -140,7 +147,14 @@ def build_command(settings: BuildSettings) -> None:
     result |= {"provenance": str(firmware.provenance), "sbom": str(firmware.sbom)}
     if rom is not None:
         result |= {"rom": str(rom.elf), "rom_sha256": rom.sha256, "rom_bytes": rom.size_bytes}
+        result["rom_sbom"] = str(rom.sbom)
     print_result([(name, str(value)) for name, value in result.items()], result, settings.is_json)
+
+
+def _require_rom(board: str) -> None:
+    """Raise InputError for a board without a boot ROM of ours."""
+    if board != BOARD:
+        raise InputError(f"--key-hash is for the boot ROM of {BOARD}; {board} has its keys in OTP.")
 
 
 def _built(board: str, variant: str, root: Path, checkouts: Checkouts) -> FirmwareBuild:
@@ -196,22 +210,30 @@ def sbom_command(
     product: ProductOption = None,
     is_json: JsonOption = False,
     board: BoardOption = BOARD,
+    key_hash: RomKeyOption = None,
 ) -> None:
     """Print the bill of materials of the firmware: every library that the linker put into it, with its licence.
 
     The build writes it as CycloneDX 1.6 beside the image. The same firmware has the same bill, byte for byte. With
-    `--json`, the bill itself is printed.
+    `--json`, the bill itself is printed. With `--key-hash` it is the bill of the boot ROM that accepts this key.
 
     Example: `firstboot firmware sbom --to 12.sbom.cdx.json`
     """
-    firmware = _built(board, variant, _tree(root, changed, product), Checkouts())
+    tree = _tree(root, changed, product)
+    firmware: FirmwareBuild | RomBuild
+    if key_hash:
+        _require_rom(board)
+        firmware = build_rom(key_hash, root=tree, progress=_progress)
+    else:
+        firmware = _built(board, variant, tree, Checkouts())
     data = sbom.read_bytes(firmware.sbom)
     document = sbom.parsed(data, str(firmware.sbom))
     if to is not None:
         replace_file(to, data)
     rows = sbom.components_of(document)
     lines = [f"{name:20}{version:22}{license_}" for name, version, license_ in rows]
-    print_report([*lines, f"firmware {firmware.sha256}, bill {firmware.sbom}"], document, is_json)
+    what = "boot ROM" if key_hash else "firmware"
+    print_report([*lines, f"{what} {firmware.sha256}, bill {firmware.sbom}"], document, is_json)
 
 
 @app.command("verify")

@@ -9,15 +9,15 @@ from typing import Annotated, Any, Final
 import typer
 
 from provisioning.cli.errors import InputError
-from provisioning.cli.options import FilesOption, JsonOption, LogOption, ProductOption, RegistryOption
+from provisioning.cli.options import RegistryOption
 from provisioning.cli.output import print_report
-from provisioning.cli.release_sign import DEFAULT_LOG
 from provisioning.cli.release_units import (
     REPORTS,
-    PlotOption,
+    UnitsSettings,
     curve_document,
     curve_lines,
     reports_of,
+    stock_lines,
     units_of,
     write_plot,
 )
@@ -31,28 +31,24 @@ NEWEST: Final = 0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class AdoptionSettings:
+class AdoptionSettings(UnitsSettings):
     """The options of `firstboot release adoption`."""
 
-    product: ProductOption
     registry: RegistryOption
     reports: Annotated[Path, REPORTS]
-    files: FilesOption = None
-    log: LogOption = DEFAULT_LOG
     release: Annotated[
         int,
         typer.Option("--release", metavar="N", min=0, help="Sequence number of the release. 0: the newest."),
     ] = NEWEST
-    plot: PlotOption = None
-    is_json: JsonOption = False
 
 
 @with_settings(AdoptionSettings, "release.adoption")
 def adoption_command(settings: AdoptionSettings) -> None:
     """Print how many units that were made with an older release report this one or a newer one.
 
-    The time to 95 % counts from the moment at which the release was signed. A unit that never reported counts as one
-    without the release. `--plot` writes the curve as a picture.
+    The time to 95 % counts from the moment at which the release was signed. A unit that was shipped and never reported
+    counts as one without the release. Units in stock, which neither were shipped nor reported, are counted apart.
+    `--plot` writes the curve as a picture.
 
     Example: `firstboot release adoption --product product.toml --registry registry.db
     --reports state/tracker-reports.jsonl --plot adoption.svg`
@@ -65,6 +61,7 @@ def adoption_command(settings: AdoptionSettings) -> None:
         write_plot(settings.plot, found, f"Units of {product.model} with release {release.version} or newer")
     lines = [
         f"release: {release.version} (release {release.sequence_number}), signed {release.signed_at}",
+        *stock_lines(found, "an older release"),
         *curve_lines(found, "units that need it have it"),
     ]
     print_report(lines, _document(release, found), settings.is_json)

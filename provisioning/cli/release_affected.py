@@ -11,15 +11,14 @@ import typer
 from provisioning.cli.addresses import registry_place
 from provisioning.cli.errors import InputError
 from provisioning.cli.one_line import one_line
-from provisioning.cli.options import FilesOption, JsonOption, LogOption, ProductOption
 from provisioning.cli.output import print_report
-from provisioning.cli.release_sign import DEFAULT_LOG
 from provisioning.cli.release_units import (
     REPORTS,
-    PlotOption,
+    UnitsSettings,
     curve_document,
     curve_lines,
     reports_of,
+    stock_lines,
     units_of,
     write_plot,
 )
@@ -43,8 +42,8 @@ _MOST_SERIALS: Final = 20
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class AffectedSettings:
-    """The options of `firstboot release affected`."""
+class AffectedSettings(UnitsSettings):
+    """The options of `firstboot release affected`: what to look for and where, and the units if they are to count."""
 
     what: Annotated[
         str,
@@ -54,8 +53,6 @@ class AffectedSettings:
             help="A CVE of your advisories (CVE-2026-12345), or a component, with its version or without (lwip@2.2.1).",
         ),
     ]
-    product: ProductOption
-    log: LogOption = DEFAULT_LOG
     bills: Annotated[
         Path | None,
         typer.Option(
@@ -73,10 +70,7 @@ class AffectedSettings:
         typer.Option("--registry", metavar="PLACE", help="The registry: counts batches and units."),
         RelativeText(registry_place),
     ] = None
-    files: FilesOption = None
     reports: Annotated[Path | None, REPORTS] = None
-    plot: PlotOption = None
-    is_json: JsonOption = False
 
 
 @with_settings(AffectedSettings, "release.affected")
@@ -84,7 +78,8 @@ def affected_command(settings: AffectedSettings) -> None:
     """Print which releases a vulnerability affects, which units run them, and how many units have the fix.
 
     The time to 95 % counts from the moment at which the fix was signed until 95 % of the units that need it have
-    reported it. A unit that never reported counts as one without the fix.
+    reported it. A unit that was shipped and never reported counts as one without the fix. Units in stock, which neither
+    were shipped nor reported, are counted apart.
 
     Example: `firstboot release affected lwip@2.2.1 --product product.toml --bills releases --registry registry.db
     --reports state/tracker-reports.jsonl`
@@ -138,10 +133,14 @@ def _lines(releases: Releases, found: Spread | None) -> list[str]:
     lines.append("no release with a fix" if fix is None else f"fix: {fix.version}, signed {fix.signed_at}")
     if found is None:
         return lines
-    lines.append(f"{len(found.serials)} units run an affected version")
+    lines.append(f"{len(found.serials)} units in the field run an affected version")
     lines += [f"  batch {name}: {count}" for name, count in sorted(found.batches.items())]
     lines += serial_lines(found.serials, _MOST_SERIALS)
-    return [*lines, *curve_lines(found, "units that need the fix have it")]
+    return [
+        *lines,
+        *stock_lines(found, "an affected version"),
+        *curve_lines(found, "units that need the fix have it"),
+    ]
 
 
 def _names(entries: tuple[LogEntry, ...]) -> str:

@@ -1,14 +1,17 @@
-"""Shared by `firstboot release affected` and `firstboot release adoption`: units, reports, the curve, its picture."""
+"""Shared by `firstboot release affected` and `firstboot release adoption`: options, units, reports, the curve."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
+from provisioning.cli.options import FilesOption, JsonOption, LogOption, ProductOption
 from provisioning.cli.registry_access import opened
+from provisioning.cli.release_sign import DEFAULT_LOG
 from provisioning.file_system import replace_file
 from provisioning.servers.report_log import ReportLog
 from provisioning.servers.spread import SHARE, Spread
@@ -21,13 +24,23 @@ REPORTS: Final = typer.Option(
     exists=True,
     dir_okay=False,
 )
-PlotOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--plot", metavar="FILE", help="Write the curve of the units as an SVG picture to this file."
-    ),
-]
 _DAY_S: Final = 86400
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class UnitsSettings:
+    """The options that both commands have. Each has `--registry` and `--reports` too; `adoption` requires them."""
+
+    product: ProductOption
+    files: FilesOption = None
+    log: LogOption = DEFAULT_LOG
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot", metavar="FILE", help="Write the curve of the units as an SVG picture to this file."
+        ),
+    ] = None
+    is_json: JsonOption = False
 
 
 def units_of(place: str, files: Path | None, model: str) -> list[Any]:
@@ -40,6 +53,16 @@ def units_of(place: str, files: Path | None, model: str) -> list[Any]:
 def reports_of(path: Path | None) -> Iterable[Mapping[str, Any]]:
     """Return the lines of a report log, oldest first; nothing without one."""
     return [] if path is None else ReportLog(path).entries()
+
+
+def stock_lines(found: Spread, what: str) -> list[str]:
+    """Return how many units of each batch are in stock, made with `what`; nothing without any."""
+    if not found.stock:
+        return []
+    return [
+        f"{found.stock.total()} units in stock were made with {what}: update them before they ship",
+        *(f"  batch {name}: {count} in stock" for name, count in sorted(found.stock.items())),
+    ]
 
 
 def curve_lines(found: Spread, what: str) -> list[str]:
@@ -56,6 +79,8 @@ def curve_document(found: Spread) -> dict[str, Any]:
     """Return the figures of the curve for a program."""
     return {
         "silent": found.silent,
+        "in_stock": found.stock.total(),
+        "in_stock_by_batch": dict(sorted(found.stock.items())),
         "seconds_to_95_percent": found.time_to(SHARE),
         "seconds_to_newest_report": found.until_s,
         "curve": found.curve(),

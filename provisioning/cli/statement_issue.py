@@ -17,7 +17,7 @@ from provisioning.cli.compliance_inputs import (
     today_utc,
     trusted_keys,
 )
-from provisioning.cli.errors import printable
+from provisioning.cli.errors import InputError, printable
 from provisioning.cli.one_line import one_line
 from provisioning.cli.options import ArchiveOption, JsonOption, ProductOption
 from provisioning.cli.output import print_report
@@ -31,6 +31,7 @@ from provisioning.compliance.forms import statement_text
 from provisioning.compliance.issue import Attached, Signatory, issue, open_key, prepare
 from provisioning.compliance.signed_evidence import SignedEvidence, read_evidence
 from provisioning.compliance.statement import StatementError
+from provisioning.compliance.statement_bill import attached_bill
 from provisioning.evidence.folder import not_for, verify_folder
 from provisioning.keys.key_id import AnchorKey
 from provisioning.keys.schemes import PKCS11_SCHEME
@@ -89,6 +90,14 @@ class IssueSettings:
             help="Evidence folder (`firstboot evidence build`) that the statement names by its digest.",
         ),
     ] = None
+    sbom: Annotated[
+        Path | None,
+        typer.Option(
+            "--sbom",
+            metavar="FILE",
+            help="Bill of materials of the image's firmware, from `firstboot firmware build`. Needs --image.",
+        ),
+    ] = None
     registry: Annotated[
         Path | None,
         typer.Option("--registry", metavar="FILE", help="The station's registry, if the batch has started."),
@@ -109,9 +118,12 @@ def issue_command(settings: IssueSettings) -> None:
     pieces = [read_evidence(path.read_bytes(), runners, path.name) for path in settings.evidence]
     store = existing_archive(settings.archive)
     faults = _faults(settings.registry, definition.batch)
-    image = settings.image
-    digest = None if image is None else signed_image(image.read_bytes(), str(image)).digest.hex()
-    attached = _attached(settings.traceability, runners, definition, digest)
+    image = None if settings.image is None else settings.image.read_bytes()
+    digest = None if image is None else signed_image(image, str(settings.image)).digest.hex()
+    attached = [
+        *_attached(settings.traceability, runners, definition, digest),
+        *_attached_bill(settings.sbom, image),
+    ]
     document = prepare(
         definition,
         pieces,
@@ -145,6 +157,15 @@ def _attached(
         image_sha256 = product.image_sha256.hex()
     problems = not_for(found, product, image_sha256, today)
     return [Attached("evidence-traceability.dsse.json", found.record, found.summary(), tuple(problems))]
+
+
+def _attached_bill(path: Path | None, image: bytes | None) -> list[Attached]:
+    """Return the bill of materials as the statement names it. Raises InputError without an image, OSError."""
+    if path is None:
+        return []
+    if image is None:
+        raise InputError("--sbom needs --image: the bill is compared with the firmware in the image.")
+    return [attached_bill(path, image)]
 
 
 def _require_consent(

@@ -27,7 +27,7 @@ from provisioning.compliance import extension
 from provisioning.compliance.archive import Archive
 from provisioning.compliance.device_record import DeviceRecords, support_anchors
 from provisioning.compliance.extension import Extension, ExtensionError
-from provisioning.compliance.ledger import Ledger
+from provisioning.compliance.ledger import parse
 from provisioning.compliance.site import build_site, record_path
 from provisioning.compliance.support_register import Publication, current
 from provisioning.file_system import replace_file
@@ -79,11 +79,22 @@ def extend(settings: ExtendSettings) -> None:
     """
     settings.access()
     definition = _definition(settings)
-    found, is_resumed = _extension(settings, definition)
+    if settings.is_dry:
+        _extend(settings, definition)
+        return
+    with extension.only_extension(settings.register):
+        _extend(settings, definition)
+
+
+def _extend(settings: ExtendSettings, definition: Path) -> None:
+    register = _read_register(settings.register, load_product(definition).model)
+    found, is_resumed = _extension(settings, definition, register.published)
     if found is None:
         print_report(["The support period is extended already."], {"outcome": "UNCHANGED"}, settings.is_json)
         return
-    lines = _changes(found, definition, settings, is_resumed=is_resumed)
+    lines = _changes(found, definition, settings, register.published)
+    if is_resumed:
+        lines = ["An earlier command began this extension; it goes on.", *lines]
     facts = {
         "model": found.model,
         "end_date": found.end_date,
@@ -97,7 +108,7 @@ def extend(settings: ExtendSettings) -> None:
     _require_consent(lines, found, settings)
     signer = open_signer(settings.signer)  # a wrong passphrase is found before the first change
     extension.save_plan(definition, found)
-    _run(found, definition, signer, settings)
+    _run(found, definition, signer, settings, register)
     extension.finish_plan(definition)
     done = f"{found.model}: security updates until {found.end_date}, in definition, register, site and record"
     where = (
@@ -118,14 +129,32 @@ def _definition(settings: ExtendSettings) -> Path:
     return models[settings.model]
 
 
-def _extension(settings: ExtendSettings, definition: Path) -> tuple[Extension | None, bool]:
+@dataclass(frozen=True)
+class _Register:
+    """The support register when the command began. `published`: its newest line about the model."""
+
+    data: bytes
+    published: Publication | None
+
+
+def _read_register(path: Path, model: str) -> _Register:
+    """Return the register, which no other extension changes meanwhile. Raises LedgerError, RegisterError, OSError."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        data = b""
+    return _Register(data, current(parse(data, path.name)).get(model))
+
+
+def _extension(
+    settings: ExtendSettings, definition: Path, published: Publication | None
+) -> tuple[Extension | None, bool]:
     """Return the extension and whether an earlier command began it; None if it is done."""
     until = _day(settings.until)
     if until is None and settings.period is None:
         raise InputError("Give the new last day with --until, or the new duration with --period.")
     begun, text = extension.open_plan(definition), definition.read_bytes().decode()
-    product = load_product(definition)
-    published, present = _published(settings, product.model), product.support
+    present = load_product(definition).support
     is_same = begun is not None and (until is None or until.isoformat() == begun.end_date)
     is_same = is_same and begun is not None and settings.period in (None, begun.period)
     if begun is not None and published is not None and published.end_date.isoformat() == begun.end_date:
@@ -150,17 +179,13 @@ def _day(text: str | None) -> dt.date | None:
         raise InputError("--until must be a day like 2033-12-31.") from None
 
 
-def _published(settings: ExtendSettings, model: str) -> Publication | None:
-    return current(Ledger(settings.register).lines()).get(model)
-
-
-def _changes(found: Extension, definition: Path, settings: ExtendSettings, *, is_resumed: bool) -> list[str]:
+def _changes(
+    found: Extension, definition: Path, settings: ExtendSettings, before: Publication | None
+) -> list[str]:
     """Return what the command changes, place by place, in the order of the steps."""
-    before = _published(settings, found.model)
     was = "nothing" if before is None else before.end_date.isoformat()
     devices = [each for each in (settings.mqtt, settings.store and str(settings.store)) if each]
-    lines = ["An earlier command began this extension; it goes on."] if is_resumed else []
-    lines += [f"{definition.name}: {line}" for line in found.differences()]
+    lines = [f"{definition.name}: {line}" for line in found.differences()]
     lines += [
         f"record for devices: until {found.end_date}, sequence {found.sequence}, in {_record_file(definition)}",
         f"register, product page and feed: {was} -> {found.end_date}",
@@ -186,13 +211,15 @@ def _require_consent(lines: list[str], found: Extension, settings: ExtendSetting
         raise ExtensionError("the day was not typed; nothing was changed")
 
 
-def _run(found: Extension, definition: Path, signer: Signer, settings: ExtendSettings) -> None:
+def _run(
+    found: Extension, definition: Path, signer: Signer, settings: ExtendSettings, register: _Register
+) -> None:
     """Do the steps in their order; each that was done before is left as it is (rules 3 and 4 of extension.py)."""
     own = AnchorKey(signer.key_id, signer.algorithm, ROLE_SUPPORT, signer.public)
     path = _record_file(definition)
     data = _signed_record(found, path, signer, own, settings)
     site = site_of(settings)
-    if not _is_built(found, data, settings):
+    if not _is_built(found, data, settings, register):
         products = [found.product if each.model == found.model else each for each in site.products]
         records = DeviceRecords((*site.device.records, data), (*site.device.keys, own))
         evidence = build_site(dataclasses.replace(site, products=products, device=records))
@@ -239,9 +266,9 @@ def _require_newer(found: Extension, payload: bytes, settings: ExtendSettings, o
     support.accept(before, support.decode(payload), product.class_id, horizon_s)
 
 
-def _is_built(found: Extension, data: bytes, settings: ExtendSettings) -> bool:
+def _is_built(found: Extension, data: bytes, settings: ExtendSettings, register: _Register) -> bool:
     """Return whether site and register have the extension already."""
-    published = _published(settings, found.model)
+    published = register.published
     path = settings.out / record_path(found.model)
     copy = settings.out / "support-register.jsonl"
     return (
@@ -250,5 +277,5 @@ def _is_built(found: Extension, data: bytes, settings: ExtendSettings) -> bool:
         and path.is_file()
         and path.read_bytes() == data
         and copy.is_file()
-        and copy.read_bytes() == settings.register.read_bytes()
+        and copy.read_bytes() == register.data
     )

@@ -10,6 +10,8 @@ Rules:
    The definition comes after the site, so a problem of the site leaves it as it was.
 4. The plan is written before the first step, beside the definition. A command that was cut reads it and goes on; every
    step finds out by itself whether it was done. From the line in the register on, no other extension can begin.
+5. One extension at a time works with a register: a lock file beside it keeps a second command out, also while the first
+   one asks its questions.
 """
 
 from __future__ import annotations
@@ -20,13 +22,14 @@ import difflib
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from provisioning.compliance.support_register import Publication
-from provisioning.file_system import replace_file
+from provisioning.file_system import lock, replace_file
 from provisioning.product.periods import is_shorter, last_day, parse_period, span
 from provisioning.product.product import Product, ProductError, parse_product
 
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from provisioning.compliance.archive import Archived
 
 SUFFIX: Final = ".extension.json"
+LOCK_SUFFIX: Final = ".extension.lock"
 PLAN_BYTES: Final = 1 << 20
 _TABLE: Final = re.compile(r"^\s*\[+([^\]]*)\]+")
 
@@ -190,6 +194,19 @@ def statement_rules(product: Product, statements: Iterable[Archived]) -> list[st
             " before, and give the next batch a new number and a new statement"
         )
     return lines
+
+
+@contextmanager
+def only_extension(register: Path) -> Iterator[None]:
+    """Keep every other extension away from this register (rule 5). Raises ExtensionError if one runs now, OSError."""
+    with register.with_name(register.name + LOCK_SUFFIX).open("w") as file:
+        try:
+            lock(file.fileno(), is_waiting=False)
+        except BlockingIOError:
+            raise ExtensionError(
+                f"another extension works with {register.name} now: wait until it has ended"
+            ) from None
+        yield
 
 
 # The plan (rule 4) ----------------------------------------------------------------------------------------------------

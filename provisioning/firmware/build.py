@@ -41,6 +41,7 @@ from provisioning.firmware.frozen import (
 )
 from provisioning.firmware.header import generated_texts, write_headers
 from provisioning.firmware.linked import linked
+from provisioning.firmware.rom_bill import rom_bill
 from provisioning.firmware.sources import (
     MICROPYTHON_VERSION,
     PINS,
@@ -89,6 +90,11 @@ class RomBuild:
     elf: Path
     sha256: str
     size_bytes: int
+
+    @property
+    def sbom(self) -> Path:
+        """The bill of materials (CycloneDX), about the bytes of the ELF file."""
+        return self.elf.with_name(sbom.FILE_NAME)
 
 
 def _no_progress(_text: str) -> None:
@@ -140,6 +146,7 @@ def _build_rom(root: Path, tree: SourceTree, keys: Sequence[str], progress: Prog
             "layout": generated_texts(),
             "keys": list(keys),
             "compiler": compiler(),
+            "sbom": 1,
         }
     )
     out = cache_folder(root) / "firmware" / f"rom-{key[:16]}"
@@ -150,6 +157,7 @@ def _build_rom(root: Path, tree: SourceTree, keys: Sequence[str], progress: Prog
             variables = {"BUILD": work / "build", "MBEDTLS": tree.mbedtls, "LAYOUT": layout}
             make(board / "rom", {**variables, "IMAGE_KEYS": ",".join(keys)})
             shutil.copy(work / "build" / "rom.elf", work / "rom.elf")
+            (work / sbom.FILE_NAME).write_text(rom_bill(work, root, board, tree))
             shutil.rmtree(work / "build")
     elf = out / "rom.elf"
     return RomBuild(elf, sha256_file(elf), sizes.code_bytes(elf))
@@ -293,6 +301,7 @@ class Firmware:
     def _sbom(self, sha256: str, map_text: str) -> str:
         return sbom.written(
             sbom.Contents(
+                name=f"firstboot-firmware-{self.variant.name}",
                 variant=self.variant.name,
                 image_sha256=sha256,
                 linked=linked(map_text, self.tree.path, self.objects / "common"),

@@ -50,7 +50,12 @@ def linked(map_text: str, tree: Path, objects: Path, outputs: Sequence[str] = si
 
 
 def _sources(compiled: Path, tree: Path, objects: Path) -> Iterator[str]:
-    places = (compiled.with_suffix(".P"), compiled.with_name(compiled.name + ".d"))  # make's, CMake's
+    # MicroPython's make, CMake, the boot ROM's make
+    places = (
+        compiled.with_suffix(".P"),
+        compiled.with_name(compiled.name + ".d"),
+        compiled.with_suffix(".d"),
+    )
     dependencies = next((place for place in places if place.exists()), None)
     if dependencies is not None:
         for word in dependencies.read_text().split():

@@ -266,6 +266,7 @@ class Rp2Firmware:
         wrapped = (self.root / "device" / "boards" / "rp2350" / "micropython.cmake").read_text()
         return sbom.written(
             sbom.Contents(
+                name=f"firstboot-firmware-{self.board.name}-{self.variant}",
                 variant=f"{self.board.name}-{self.variant}",
                 image_sha256=sha256,
                 linked=linked(map_text, self.tree.path, build, (*_FLASH_SECTIONS, *_RAM_SECTIONS)),

@@ -47,11 +47,12 @@ _ARCHIVE_LICENSES: Final = {
 class Contents:
     """Everything that a bill lists.
 
+    `name`: of the whole; `code`: of the component that has our own files.
     `ours`: name to SHA-256 of each file of the device code, its port and its C modules; `frozen`: of each frozen file.
     `versions`: of the compiler's libraries ("libgcc", "newlib"). `wrapped`: functions that the linker replaces by ours.
     """
 
-    variant: str
+    name: str
     image_sha256: str
     linked: Linked
     tree: SourceTree
@@ -60,6 +61,8 @@ class Contents:
     versions: Mapping[str, str]
     tools: Mapping[str, str]
     wrapped: Sequence[str] = ()
+    code: str = "firstboot-device"
+    variant: str = ""
 
 
 def written(contents: Contents) -> str:
@@ -71,12 +74,12 @@ def written(contents: Contents) -> str:
     from cyclonedx.output.json import JsonV1Dot6
 
     root = Component(
-        name=f"firstboot-firmware-{contents.variant}",
+        name=contents.name,
         type=ComponentType.FIRMWARE,
         version=metadata.version("firstboot"),
         bom_ref="firmware",
         hashes=[_sha256(contents.image_sha256)],
-        properties=_properties({"variant": contents.variant}),
+        properties=_properties({"variant": contents.variant} if contents.variant else {}),
     )
     tools = [
         Component(name=name, type=ComponentType.APPLICATION, version=version, bom_ref=f"tool:{name}")
@@ -120,7 +123,7 @@ def _components(contents: Contents) -> Iterator[Component]:
         for one, hash_ in contents.frozen.items()
         if one not in of_micropython and one not in microdot
     }
-    yield _device_code({**contents.ours, **frozen})
+    yield _own_code(contents.code, {**contents.ours, **frozen})
 
 
 def _third_party(
@@ -199,19 +202,19 @@ def _microdot(files: Mapping[str, str]) -> Component:
     )
 
 
-def _device_code(files: Mapping[str, str]) -> Component:
+def _own_code(name: str, files: Mapping[str, str]) -> Component:
     from cyclonedx.model.component import Component, ComponentType
     from packageurl import PackageURL
 
     version = metadata.version("firstboot")
     return Component(
-        name="firstboot-device",
+        name=name,
         type=ComponentType.APPLICATION,
         version=version,
-        bom_ref="firstboot-device",
+        bom_ref=name,
         licenses=_licenses("Apache-2.0"),
-        purl=PackageURL("generic", None, "firstboot-device", version),
-        components=_files("firstboot-device", files),
+        purl=PackageURL("generic", None, name, version),
+        components=_files(name, files),
     )
 
 

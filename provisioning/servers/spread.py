@@ -3,9 +3,11 @@
 Rules:
 1. A unit runs what its last report says; a unit that never reported runs the version that it was made with. A report is
    the unit's claim. The version is that of the confirmed release, because a trial can still be reverted.
-2. A unit needs the fix if it passed the station and was made with an affected version or reported one. It has the fix
-   from its first report of a fixed version after its last report of another one.
-3. Times count from the moment at which the fix was signed. The time to 95 % is None until 95 % of the units that need
+2. A unit is in the field if it was shipped or reported. A unit that is still in stock is counted apart: nobody runs it,
+   and the maker can update it before it ships.
+3. A unit needs the fix if it passed the station, is in the field, and was made with an affected version or reported
+   one. It has the fix from its first report of a fixed version after its last report of another one.
+4. Times count from the moment at which the fix was signed. The time to 95 % is None until 95 % of the units that need
    the fix have reported it: units that never report keep it open.
 """
 
@@ -31,11 +33,15 @@ class MadeUnit(Protocol):
     batch: str
     version: str | None
     passed_s: int | None
+    shipped_s: int | None
 
 
 @dataclass
 class Spread:
-    """The result. Counts are units. `seconds`: from the signed fix to the report of each unit that has it, sorted."""
+    """The result. Counts are units in the field, except in `stock`.
+
+    `seconds`: from the signed fix to the report of each unit that has it, sorted.
+    """
 
     needing: int = 0
     fixed: int = 0
@@ -45,6 +51,9 @@ class Spread:
     )  # units that run an affected version now, by version
     batches: Counter[str] = field(default_factory=Counter)  # units that run an affected version now, by batch
     serials: list[str] = field(default_factory=list)  # of these units
+    stock: Counter[str] = field(
+        default_factory=Counter
+    )  # units in stock with an affected version, by batch (rule 2)
     seconds: list[int] = field(default_factory=list)
     until_s: int | None = None  # from the signed fix to the newest report of any unit; None without one
 
@@ -92,6 +101,9 @@ def spread(
         found.until_s = max(0, max(one.newest_s for one in histories.values()) - fixed_s)
     for device, unit in made.items():
         history = histories.get(device)
+        if history is None and unit.shipped_s is None:
+            found.stock.update([unit.batch] if unit.version in affected else [])
+            continue
         now = unit.version or "" if history is None else history.version
         if now in affected:
             found.running[now] += 1
@@ -127,7 +139,7 @@ def _histories(
         history.newest_s = max(history.newest_s, time_s)
         history.was_affected = history.was_affected or version in affected
         if version not in fixed:
-            history.since_s = None  # rule 2: a revert takes the fix away
+            history.since_s = None  # rule 3: a revert takes the fix away
         elif history.since_s is None:
             history.since_s = time_s
     return histories

@@ -49,7 +49,9 @@ def test_a_rebuild_in_another_folder_gives_the_same_firmware_and_rom(kit, tmp_pa
     assert verdict.rebuilt_sha256 == built.sha256
     assert list(verdict.differences) == []
     hashes = ["0" * 64]
-    assert building.build_rom(hashes, root=CHECKOUT).sha256 == building.build_rom(hashes, root=other).sha256
+    here, there = (building.build_rom(hashes, root=root) for root in (CHECKOUT, other))
+    assert here.sha256 == there.sha256
+    assert here.sbom.read_text() == there.sbom.read_text()
 
 
 def test_a_second_build_starts_no_compiler(kit, monkeypatch):
@@ -90,3 +92,16 @@ def test_up_14_the_bill_of_the_firmware_is_valid_and_knows_every_licence(kit):
     listed = {name: license_ for name, _, license_ in sbom.components_of(document)}
     assert {"micropython", "lwip", "mbedtls", "p256-m", "littlefs", "microdot", "newlib"} <= set(listed)
     assert [name for name, license_ in listed.items() if license_ == "not known"] == []
+
+
+def test_up_14_the_bill_of_the_boot_rom_has_what_was_linked_into_it():
+    built = building.build_rom(["0" * 64], root=CHECKOUT)
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(built.sbom.read_text()) is None
+    document = sbom.read(built.sbom)
+    assert sbom.image_sha256(document) == built.sha256
+    listed = {name: license_ for name, _, license_ in sbom.components_of(document)}
+    assert {"mbedtls", "p256-m", "firstboot-boot-rom-code"} <= set(listed)
+    assert "lwip" not in listed and "not known" not in listed.values()
+    own = next(one for one in document["components"] if one["name"] == "firstboot-boot-rom-code")
+    files = {one["name"] for one in own["components"]}
+    assert {"rom/main.c", "rom/boot.c", "cmodules/fbcrypto/hss.c", "generated/image_keys.h"} <= files

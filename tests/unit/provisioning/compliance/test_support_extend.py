@@ -20,7 +20,7 @@ from provisioning.cli import support_extend
 from provisioning.cli.exit_codes import ExitCode
 from provisioning.cli.site import app as site_app
 from provisioning.cli.support import app
-from provisioning.compliance.extension import plan_path
+from provisioning.compliance.extension import LOCK_SUFFIX, only_extension, plan_path
 from provisioning.compliance.ledger import Ledger
 from provisioning.compliance.support_register import history
 from provisioning.product.product import load_product
@@ -90,7 +90,8 @@ def assert_extended(folder: Path) -> None:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    found = {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {name: data for name, data in found.items() if not name.endswith(LOCK_SUFFIX)}
 
 
 def test_sp_03_one_command_extends_definition_register_site_feed_and_devices(folder: Path) -> None:
@@ -135,6 +136,34 @@ def test_a_second_extension_follows_the_first(folder: Path) -> None:
     assert extend(folder, "--yes").exit_code == ExitCode.DONE
     assert extend(folder, "--yes", until="2034-12-31").exit_code == ExitCode.DONE
     assert record_of(folder).sequence == 3
+
+
+def test_a_second_extension_at_the_same_time_is_refused_and_changes_nothing(folder: Path) -> None:
+    with only_extension(folder / "register.jsonl"):
+        before = files(folder)
+        found = extend(folder, "--yes")
+        assert (
+            found.exit_code == ExitCode.FAILED
+            and "another extension works with register.jsonl" in found.stderr
+        )
+        assert extend(folder, "--dry-run").exit_code == ExitCode.DONE
+        assert files(folder) == before
+    assert extend(folder, "--yes").exit_code == ExitCode.DONE
+
+
+def test_an_extension_excludes_others_from_its_question_to_its_end(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others: list[int] = []
+
+    def answer(*_: Any, **__: Any) -> str:
+        others.append(extend(folder, "--yes", until="2034-12-31").exit_code)
+        return DAY
+
+    monkeypatch.setattr(support_extend.typer, "prompt", answer)
+    assert extend(folder).exit_code == ExitCode.DONE
+    assert others == [ExitCode.FAILED]
+    assert_extended(folder)
 
 
 # A cut before and after each step -----------------------------------------------------------------------------------

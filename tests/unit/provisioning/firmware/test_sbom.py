@@ -67,6 +67,7 @@ class Built:
 
     def contents(self) -> sbom.Contents:
         return sbom.Contents(
+            name="firstboot-firmware-release",
             variant="release",
             image_sha256=IMAGE,
             linked=linked(self.map(), self.tree, self.objects),

@@ -15,6 +15,7 @@ from device.suit import report
 from provisioning.cli.release import app
 from provisioning.product.product import load_product
 from provisioning.registry.registry import Registry
+from provisioning.registry.sale import note_shipped
 from provisioning.release.affected import matches
 from provisioning.release.log import LogEntry, ReleaseLog
 from provisioning.servers.report_log import ReportLog
@@ -174,7 +175,7 @@ def test_up_08_batches_and_units_are_counted_from_the_registry(maker: Maker) -> 
     registry = Registry.create(maker.folder / "registry.db")
     for number, (batch, model) in enumerate((("B1", PRODUCT.model), ("X1", "another model"))):
         registry.open_batch(batch, model, bytes(32), is_development=False)
-        finish(registry, number, f"code{number}", batch=batch)
+        note_shipped(registry, [finish(registry, number, f"code{number}", batch=batch).device_id])
     registry.close()
     units = maker.by_bills("lwip@2.2.1", "--registry", maker.folder / "registry.db")["units"]
     assert (units["running_affected"], units["by_batch"]) == (1, {"B1": 1})
@@ -183,7 +184,7 @@ def test_up_08_batches_and_units_are_counted_from_the_registry(maker: Maker) -> 
 
 @dataclass
 class Field:
-    """Two units of batch B1 in a registry, the first of which reports release 2 an hour after its signature."""
+    """Three units of batch B1: the first reports release 2 an hour after its signature, the third is in stock."""
 
     registry: Path
     reports: Path
@@ -201,7 +202,8 @@ def field(maker: Maker) -> Field:
     registry = Registry.create(found.registry)
     registry.open_batch("B1", PRODUCT.model, bytes(32), is_development=False)
     unit = finish(registry, 1, "code1")
-    finish(registry, 2, "code2")
+    note_shipped(registry, [unit.device_id, finish(registry, 2, "code2").device_id])
+    finish(registry, 3, "code3")
     registry.close()
     claim = report.Report(report.NO_REFERENCE, None, bytes(32), "1.0.1+2", 2, 0, False, {})
     log = ReportLog(found.reports, now=lambda: SIGNED_S + 3600)
@@ -213,6 +215,20 @@ def test_up_08_reports_of_the_server_count(maker: Maker, field: Field) -> None:
     units = maker.by_bills("lwip@2.2.1", *field.options)["units"]
     assert (units["with_fix"], units["running_affected"], units["silent"]) == (1, 1, 1)
     assert (units["curve"], units["seconds_to_newest_report"]) == ([{"seconds": 3600, "share": 0.5}], 3600)
+
+
+def test_up_08_both_commands_tell_stock_from_the_field(maker: Maker, field: Field) -> None:
+    bills = ("--bills", maker.folder / "releases")
+    text = maker.run("lwip@2.2.1", *bills, *field.options).stdout
+    assert "1 units in the field run an affected version" in text
+    for shown in (text, adoption(maker, field).stdout):
+        assert "1 units in stock" in shown and "batch B1: 1 in stock" in shown
+        assert "1 of 2 units" in shown
+    for found in (
+        maker.by_bills("lwip@2.2.1", *field.options)["units"],
+        json.loads(adoption(maker, field, "--json").stdout),
+    ):
+        assert (found["in_stock"], found["in_stock_by_batch"]) == (1, {"B1": 1})
 
 
 def test_a_missing_file_of_reports_is_refused(maker: Maker, field: Field) -> None:

@@ -21,6 +21,7 @@ class Made:
     version: str | None = BAD
     batch: str = "B1"
     passed_s: int | None = 5
+    shipped_s: int | None = 6
     device_id: bytes = field(init=False)
     serial: str = field(init=False)
 
@@ -46,6 +47,20 @@ def test_a_unit_that_never_reported_runs_what_it_was_made_with() -> None:
 
 def test_a_unit_that_did_not_pass_does_not_count() -> None:
     assert run([Made(1, passed_s=None)]).needing == 0
+
+
+def test_up_08_a_unit_in_stock_does_not_need_the_release_and_is_counted_apart() -> None:
+    sold, stock, new = Made(1), Made(2, batch="B2", shipped_s=None), Made(3, GOOD, shipped_s=None)
+    found = run([sold, stock, new], line(sold, 100, GOOD, 2))
+    assert (found.needing, found.fixed, found.silent, found.serials) == (1, 1, 0, [])
+    assert dict(found.stock) == {"B2": 1}
+    assert found.time_to(SHARE) == 100
+
+
+def test_up_08_a_unit_that_reports_is_in_the_field_though_nobody_shipped_it() -> None:
+    unit = Made(1, shipped_s=None)
+    found = run([unit], line(unit, 10, BAD, 1))
+    assert (found.needing, found.serials, dict(found.stock)) == (1, ["SN-1"], {})
 
 
 def test_up_08_the_time_to_95_percent_ends_with_the_report_that_reaches_it() -> None:
