@@ -241,6 +241,12 @@ class DnsError(ProtocolError):
     code = 305
 
 
+class CertificateError(LinkError):
+    """The peer's certificate is not one that this unit trusts for the peer's name. Field: `reason`."""
+
+    code = 306
+
+
 # 400 storage and hardware ----------------------------------------------------------------------------
 class StorageError(FirstbootError):
     code = 400
@@ -321,6 +327,12 @@ class WifiError(FirstbootError):
     """A network cannot be joined as asked. Field: `reason` (device/net/wifi.py, `check`; device/agent/wifi.py)."""
 
     code = 521
+
+
+class HomeError(FirstbootError):
+    """A broker in the owner's home cannot be used as asked. Field: `reason` (device/owner/home.py)."""
+
+    code = 522
 
 
 class SettingsError(FirstbootError):

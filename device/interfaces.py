@@ -181,7 +181,10 @@ if TYPE_CHECKING:
         async def open_tls(
             self, host: str, port: int, name: str, ca_der: bytes, cert_der: bytes, key_der: bytes
         ) -> "Stream":
-            """Connect. Check the chain to `ca_der`, `name`, key usage, and dates against Clock.set_trusted_time."""
+            """Connect. Check the chain to `ca_der`, `name`, key usage, and dates against Clock.set_trusted_time.
+
+            An empty `cert_der`: the unit shows no certificate of its own. Raises CertificateError too.
+            """
 
         async def open_udp(self, host: str, port: int) -> "Datagram": ...
         async def open_group(self, group: str, port: int) -> "Group | None":

@@ -136,6 +136,25 @@ PORTAL_S = 5  # for one of them
 IMPROV_OPEN_S = 300  # after the set-up code was proved over a serial line (device/net/improv.py)
 DNS_PACKET_BYTES = 512  # RFC 1035, 4.2.1; a longer question is dropped
 
+# The broker in the owner's home (device/owner/home.py, device/agent/home_link.py)
+HOME_ADDRESS_CHARS = 64  # of a broker, and of the name in its certificate
+HOME_USER_CHARS = 64
+HOME_PASSWORD_CHARS = 64
+HOME_AUTHORITY_BYTES = 1024  # DER; as PEM in a form it stays below HTTP_BODY_BYTES
+HOME_PACKET_BYTES = 512  # longest packet that this broker may send: a command has some 60
+HOME_COMMANDS = 8  # in HOME_MINUTE_MS; a broker that sends more is disconnected
+HOME_MINUTE_MS = 60_000
+HOME_TICK_MS = 5000  # the unit looks this often whether something changed
+HOME_REPEAT_MS = 300_000  # the same state is published again
+HOME_EXPIRE_S = 900  # after which Home Assistant no longer shows a state
+HOME_PAUSE_S = 5  # before the next try; doubles each time
+HOME_PAUSE_CAP_S = 300
+HOME_STEADY_MS = 60_000  # a link that held this long counts as good: the next pause is short again
+HOME_ASIDE_S = 20  # longest wait of a check for updates until the link is closed
+HOME_FAREWELL_S = 5  # longest wait of a factory reset for the broker
+HOME_TEXT_CHARS = 64  # of a version or value that is published
+HOME_SUMMARY_CHARS = 255  # Home Assistant shows no more of a release's summary
+
 # Factory port
 FACTORY_FRAME_BYTES = 4096
 FACTORY_DATA_BYTES = 2048  # one part of a record; longer records travel in parts

@@ -42,10 +42,17 @@ Suback = namedtuple("Suback", ("packet_id", "codes"))
 Unsuback = namedtuple("Unsuback", ("packet_id",))
 Pingresp = namedtuple("Pingresp", ())
 
+# What CONNECT may carry. Login: user name and password, a secret; Will: published by the server if the link breaks.
+Login = namedtuple("Login", ("user", "password"))
+Will = namedtuple("Will", ("topic", "payload"))
+
 
 # --- encoding ----------------------------------------------------------------------------------------
 def _text(value: str) -> bytes:
-    data = value.encode("utf-8")
+    return _bytes(value.encode("utf-8"))
+
+
+def _bytes(data: bytes) -> bytes:
     if len(data) > 0xFFFF:  # 1.5.3
         raise LimitError(what="MQTT text", limit=0xFFFF)
     return len(data).to_bytes(2, "big") + data
@@ -78,10 +85,23 @@ def _packet(kind: int, flags: int, body: bytes) -> bytes:
     return bytes((kind << 4 | flags,)) + _remaining_length(len(body)) + body
 
 
-def encode_connect(client_id: str, keep_alive_s: int) -> bytes:
-    """Return CONNECT of a clean session without will, user name or password: TLS identifies the unit."""
-    header = _text("MQTT") + b"\x04\x02" + keep_alive_s.to_bytes(2, "big")  # 3.1.2: level 4, clean session
-    return _packet(CONNECT, 0, header + _text(client_id))
+def encode_connect(
+    client_id: str, keep_alive_s: int, login: "Login | None" = None, will: "Will | None" = None
+) -> bytes:
+    """Return CONNECT of a clean session. Without `login` TLS identifies the unit.
+
+    The will is retained, at QoS 1.
+    """
+    flags = 2  # 3.1.2.4 clean session
+    payload = _text(client_id)  # 3.1.3: identifier, will, user name, password
+    if will is not None:
+        flags |= 0x2C
+        payload += _topic(will.topic) + _bytes(will.payload)
+    if login is not None:
+        flags |= 0xC0
+        payload += _text(login.user) + _text(login.password)
+    header = _text("MQTT") + bytes((4, flags)) + keep_alive_s.to_bytes(2, "big")  # 3.1.2.2: level 4
+    return _packet(CONNECT, 0, header + payload)
 
 
 def encode_publish(

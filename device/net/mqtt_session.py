@@ -18,6 +18,8 @@ TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from typing import Generator, Sequence
 
+    from device.net.mqtt import Login, Will
+
 # What Session.feed() reports.
 Connected = namedtuple("Connected", ())
 Message = namedtuple("Message", ("topic", "payload", "is_retained"))
@@ -42,10 +44,12 @@ class Session:
         client_id: str,
         keep_alive_s: int = limits.MQTT_KEEP_ALIVE_S,
         buffer: "bytearray | None" = None,
+        packet_bytes: int = limits.MQTT_PACKET_BYTES,
     ) -> None:
+        """`packet_bytes`: of the longest packet that the server may send."""
         self._client_id = client_id
         self._keep_alive_s = keep_alive_s
-        self._parser = mqtt.Parser(buffer=buffer)
+        self._parser = mqtt.Parser(packet_bytes, buffer)
         self._last_id = 0
         self._topics: "dict[str, int]" = {}
         self._waiting: "dict[int, tuple[int, tuple[str, ...]]]" = {}
@@ -56,8 +60,9 @@ class Session:
         self.pings_answered = 0
         self.output = b""  # acknowledgements that feed() made; the driver sends and clears them
 
-    def connect(self) -> bytes:
-        return mqtt.encode_connect(self._client_id, self._keep_alive_s)
+    def connect(self, login: "Login | None" = None, will: "Will | None" = None) -> bytes:
+        """Return the first bytes to send; with a login they hold its password, which the session does not keep."""
+        return mqtt.encode_connect(self._client_id, self._keep_alive_s, login, will)
 
     def subscribe(self, topics: "Sequence[str]", qos: int) -> "tuple[int, bytes]":
         """Return packet id and bytes; messages of the topics are accepted from now on."""

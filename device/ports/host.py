@@ -15,7 +15,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import cast
 
-from device.errors import EntropyError, LinkError, LinkTimeoutError
+from device.errors import CertificateError, EntropyError, LinkError, LinkTimeoutError
 from device.limits import CONNECT_TIMEOUT_S, HTTP_READ_TIMEOUT_S, HTTP_SILENCE_S
 from device.net.places import Places
 from device.ports.host_group import HostGroup, open_host_group
@@ -32,7 +32,7 @@ def _link_errors(what: str) -> Iterator[None]:
     try:
         yield
     except ssl.SSLCertVerificationError as error:
-        raise LinkError(reason=f"{what}: {error.verify_message}") from None
+        raise CertificateError(reason=f"{what}: {error.verify_message}") from None
     except TimeoutError:
         raise LinkTimeoutError(reason=what) from None
     except asyncio.IncompleteReadError:
@@ -233,7 +233,8 @@ class HostNetwork:
     async def open_tls(
         self, host: str, port: int, name: str, ca_der: bytes, cert_der: bytes, key_der: bytes
     ) -> HostStream:
-        """Connect with the client certificate; check chain to `ca_der`, `name`, key usage, and dates as stated above.
+        """Connect, with the client certificate if there is one. Check chain to `ca_der`, `name`, key usage, and dates
+        as stated above.
 
         Raises LinkError, LinkTimeoutError.
         """
@@ -242,7 +243,8 @@ class HostNetwork:
             context.minimum_version = ssl.TLSVersion.TLSv1_2
             context.verify_flags |= ssl.VerifyFlags(NO_CHECK_TIME)
             context.load_verify_locations(cadata=ca_der)
-            load_identity(context, cert_der, key_der)
+            if cert_der:
+                load_identity(context, cert_der, key_der)
             opened = asyncio.open_connection(
                 self._addresses.get(host, host), port, ssl=context, server_hostname=name
             )
@@ -260,9 +262,9 @@ class HostNetwork:
             return
         peer = writer.get_extra_info("peercert")
         if not ssl.cert_time_to_seconds(peer["notBefore"]) <= now_s:
-            raise LinkError(reason="connect: certificate is not yet valid")
+            raise CertificateError(reason="connect: certificate is not yet valid")
         if not now_s <= ssl.cert_time_to_seconds(peer["notAfter"]):
-            raise LinkError(reason="connect: certificate has expired")
+            raise CertificateError(reason="connect: certificate has expired")
 
     async def open_udp(self, host: str, port: int) -> HostDatagram:
         """Return a UDP socket connected to `host`. Raises LinkError."""

@@ -17,7 +17,7 @@ import time
 import tls
 
 from device.compat import const, forget
-from device.errors import LinkError, LinkTimeoutError
+from device.errors import CertificateError, LinkError, LinkTimeoutError
 from device.limits import COAP_MESSAGE_BYTES, CONNECT_TIMEOUT_S, HTTP_SILENCE_S
 from device.net.places import Places
 
@@ -223,7 +223,7 @@ class SocketNetwork:
     async def open_tls(
         self, host: str, port: int, name: str, ca_der: bytes, cert_der: bytes, key_der: bytes
     ) -> "TlsStream":
-        """Connect with the device's certificate and finish the handshake.
+        """Connect, with the certificate `cert_der` if there is one, and finish the handshake.
 
         Raises LinkError, LinkTimeoutError after limits.CONNECT_TIMEOUT_S.
         """
@@ -245,7 +245,7 @@ class SocketNetwork:
             raise
         except (OSError, ValueError) as error:
             _close(raw)
-            raise _link_error("connect", error) from None
+            raise _connect_error(error) from None
 
     async def open_udp(self, host: str, port: int) -> "SocketDatagram":
         """Return a socket that is connected to `host`. Raises LinkError."""
@@ -332,6 +332,8 @@ def _close(raw: "Any") -> None:
 
 def _context(protocol: int, cert_der: bytes, key_der: bytes) -> "Any":
     context = tls.SSLContext(protocol)
+    if not cert_der:
+        return context
     try:
         context.load_cert_chain(cert_der, key_der)
     except (OSError, ValueError) as error:
@@ -343,3 +345,11 @@ def _link_error(action: str, error: "Exception") -> LinkError:
     """Return the typed error for an error of the stack. The TLS library's text names the reason, never a secret."""
     detail = error.args[-1] if error.args else type(error).__name__
     return LinkError(reason="{}: {}".format(action, detail))
+
+
+def _connect_error(error: "Exception") -> LinkError:
+    """Return CertificateError for what the TLS library says about a certificate: a ValueError, or the error's name."""
+    found = _link_error("connect", error)
+    if isinstance(error, ValueError) or "CERT" in found.describe():
+        return CertificateError(reason=found.fields["reason"])
+    return found

@@ -74,6 +74,7 @@ RECORDS = (
     Record("news", USER, RECORD_BYTES, False),
     Record("wifi", USER, 160, False),
     Record("app", USER, RECORD_BYTES, False),
+    Record("home", USER, 1536, False),
 )
 
 DIGEST_BYTES = 32

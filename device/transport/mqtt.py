@@ -20,6 +20,7 @@ from device import limits
 from device.compat import const, free_bytes
 from device.errors import FirstbootError, LimitError, LinkError, LinkTimeoutError, PeerRefusedError
 from device.net import mqtt, mqtt_session
+from device.transport.connection import Connection
 from device.transport.patience import Patience
 from device.transport.wait import within
 from device.transport.window import ROOM_BYTES, Window, room_for
@@ -28,49 +29,14 @@ TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from typing import Any, Callable, Iterable
 
-    from device.interfaces import Clock, Digests, Network, Stream
+    from device.interfaces import Clock, Digests, Network
 
 _RETAINED_WAIT_MS = const(1000)  # from the SUBACK to the PINGREQ (rule 4)
-_READ_BYTES = const(1024)  # a larger block is hard to find in an old heap
 BUFFER_BYTES = limits.CHUNK_BYTES + 128  # a chunk with its topic: class, object and digest take 106
 _CLOSE_MS = const(5000)  # longer than the ports wait for the end of TLS
 
 # The broker's address and authentication, and the certificate that the unit presents; certificates and key in DER.
 MqttPeer = namedtuple("MqttPeer", ("host", "port", "tls_name", "ca_der", "cert_der", "key_der"))
-
-
-class _Connection:
-    """One TLS stream and its MQTT session. Raises LinkError and its subclasses."""
-
-    def __init__(self, stream: "Stream", session: mqtt_session.Session, clock: "Clock") -> None:
-        self.stream = stream
-        self.session = session
-        self._clock = clock
-        self._sent_ms = clock.ticks_ms()
-        self.is_usable = True
-
-    async def send(self, data: bytes) -> None:
-        self._sent_ms = self._clock.ticks_ms()
-        await within(self.stream.write(data), limits.REPLY_TIMEOUT_S * 1000, "broker does not read")
-
-    async def read(self, timeout_ms: int) -> bytes:
-        """Return the bytes of one read, b"" after `timeout_ms` without data."""
-        idle_ms = self._clock.ticks_diff(self._clock.ticks_ms(), self._sent_ms)
-        if idle_ms > limits.MQTT_KEEP_ALIVE_S * 500 and not self.session.is_ping_open:
-            await self.send(self.session.ping()[1])
-        try:
-            data: bytes = await within(self.stream.read(_READ_BYTES), timeout_ms, "no data")
-        except LinkTimeoutError:
-            return b""
-        if not data:
-            raise LinkError(reason="closed by the broker")
-        return data
-
-    async def acknowledge(self) -> None:
-        """Send the acknowledgements that the last events made."""
-        if self.session.output:
-            output, self.session.output = self.session.output, b""
-            await self.send(output)
 
 
 class MqttSource:
@@ -95,7 +61,7 @@ class MqttSource:
         self._device = device_id.hex()
         self._class_topic = "fb/" + class_id.hex() + "/"
         self._device_topic = "fb/d/" + self._device + "/"
-        self._link: "_Connection | None" = None
+        self._link: "Connection | None" = None
         self._inbox: "dict[str, Any]" = {}
         self._bounds: "dict[str, int]" = {}
         self._window: "Window | None" = None
@@ -115,7 +81,7 @@ class MqttSource:
             "broker does not answer",
         )
         session = mqtt_session.Session(self._device, buffer=self._buffer)
-        self._link = _Connection(stream, session, self._clock)
+        self._link = Connection(stream, session, self._clock)
         await self._send(session.connect())
         await self._until(lambda: session.is_connected, "no CONNACK")
 
@@ -212,7 +178,7 @@ class MqttSource:
             pass
 
     # --- the session ---------------------------------------------------------------------------------
-    def _usable(self) -> _Connection:
+    def _usable(self) -> Connection:
         if self._link is None or not self._link.is_usable:
             raise LinkError(reason="not connected")
         return self._link

@@ -23,6 +23,23 @@ def connected():
     return session
 
 
+def test_connect_carries_a_will_and_a_login_in_the_order_of_the_standard():
+    session = mqtt_session.Session("ab", 60)
+    sent = session.connect(mqtt.Login("me", "pw"), mqtt.Will("t/x", b"off"))
+    # 3.1.2: user name, password, will retained at QoS 1, clean session; 3.1.3: identifier, will, user name, password
+    head = b"\x00\x04MQTT\x04\xee\x00\x3c"
+    body = b"\x00\x02ab" + b"\x00\x03t/x" + b"\x00\x03off" + b"\x00\x02me" + b"\x00\x02pw"
+    assert sent == b"\x10" + bytes((len(head + body),)) + head + body
+    alone = mqtt.encode_connect("ab", 60, mqtt.Login("me", "pw"))
+    assert alone[9] == 0xC2 and alone.endswith(b"\x00\x02me\x00\x02pw")
+
+
+def test_a_packet_above_the_sessions_own_bound_is_refused_at_its_length():
+    session = mqtt_session.Session("ab", packet_bytes=100)
+    refused(LimitError, session.feed, b"\x30\x65")
+    assert not mqtt_session.Session("ab", packet_bytes=101).feed(b"\x30\x65")
+
+
 def test_connect_is_the_packet_of_the_standard():
     assert mqtt_session.Session("ab", 60).connect() == b"\x10\x0e\x00\x04MQTT\x04\x02\x00\x3c\x00\x02ab"
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from device.errors import FreshnessError, LinkError, SignatureError
+from device.errors import CertificateError, FreshnessError, LinkError, SignatureError
 from device.trust.anchors import ROLE_AUTHOR
 from provisioning.keys import keyset
 from provisioning.keys.hss_signer import FORMS, HssSigner
@@ -155,7 +155,8 @@ class Life:
 
         def is_it(found: Any) -> bool:
             error = found["update"]["last_error"]
-            return bool(error and error["code"] == LinkError.code and words in error["text"])
+            codes = (LinkError.code, CertificateError.code)
+            return bool(error and error["code"] in codes and words in error["text"])
 
         return str(self.until(f"a link error: {words}", is_it)["update"]["last_error"]["text"])
 
@@ -258,11 +259,11 @@ def test_a_forward_dated_record_gives_a_unit_no_time_and_moves_no_floor(life: Li
 
 
 def test_a_server_of_another_name_is_refused_by_a_unit(life: Life) -> None:
-    assert life.seen["other name"].startswith("LinkError reason=connect")
+    assert life.seen["other name"].startswith("CertificateError reason=connect")
 
 
 def test_a_server_of_another_authority_is_refused_by_a_unit(life: Life) -> None:
-    assert life.seen["other authority"].startswith("LinkError reason=connect")
+    assert life.seen["other authority"].startswith("CertificateError reason=connect")
 
 
 def test_an_expired_chain_gives_the_time_and_then_nothing(life: Life) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from device.errors import LinkError
+from device.errors import CertificateError, LinkError
 from device.limits import HTTP_CLIENTS_PER_PEER
 from device.ports import host
 from device.ports.host import HostNetwork, HostStream, ServedHostStream
@@ -93,12 +93,12 @@ def test_the_end_of_a_stream_is_an_empty_read_and_an_error_for_an_exact_one(
 
 
 def test_a_server_with_another_name_is_refused(authority: CertificateAuthority) -> None:
-    with pytest.raises(LinkError, match="Hostname"):
+    with pytest.raises(CertificateError, match="Hostname"):
         _with_server(authority, _dial(authority, "other.test"))
 
 
 def test_a_server_of_another_authority_is_refused(authority: CertificateAuthority) -> None:
-    with pytest.raises(LinkError, match="issuer"):
+    with pytest.raises(CertificateError, match="issuer"):
         _with_server(CertificateAuthority.create("test authority"), _dial(authority))
 
 
@@ -120,7 +120,7 @@ def test_a_client_certificate_does_not_pass_for_a_server(authority: CertificateA
 def test_with_trusted_time_the_dates_are_checked(
     authority: CertificateAuthority, time_s: int, words: str
 ) -> None:
-    with pytest.raises(LinkError, match=words):
+    with pytest.raises(CertificateError, match=words):
         _with_server(authority, _dial(authority), time_s=time_s)
 
 
