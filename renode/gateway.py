@@ -88,7 +88,7 @@ class Gateway:
         """Use the connected `line` of a board that was just powered on. Raises GatewayError."""
 
         def take() -> None:
-            self._drop_line()
+            self._close_line()
             self._renew_stack()
             line.setblocking(False)
             self._line, self._is_mux = line, is_mux
@@ -149,7 +149,7 @@ class Gateway:
             self._failure = error
         finally:
             self._ready.set()
-            self._drop_line()
+            self._close_line()
             if self._stack is not None:
                 self._stack.close()
 
@@ -249,6 +249,12 @@ class Gateway:
         del self._to_line[:sent]
 
     def _drop_line(self) -> None:
+        """Close the line of a board that is off, and every connection with it: its peers need not wait for a limit."""
+        if self._line is not None:
+            self._close_line()
+            self._renew_stack()
+
+    def _close_line(self) -> None:
         if self._line is not None:
             self._line.close()
         self._line = None

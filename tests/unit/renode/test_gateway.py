@@ -240,6 +240,15 @@ def test_after_a_power_cycle_the_port_is_the_same_and_old_connections_are_gone(g
     again.close()
 
 
+def test_a_connection_ends_when_the_board_goes_off(gateway, board):
+    with socket.create_connection(("127.0.0.1", gateway.host_port(443)), TIMEOUT_S) as client:
+        board.receive(TCP)
+        board.close()
+        client.settimeout(TIMEOUT_S)
+        with contextlib.suppress(ConnectionResetError):
+            assert client.recv(1) == b""
+
+
 def test_a_board_that_does_not_read_costs_bounded_memory(gateway, board, echo_port, monkeypatch):
     monkeypatch.setattr(gateway_module, "LINE_QUEUE_BYTES", 4096)
     waiting = threading.Event()
