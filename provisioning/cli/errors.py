@@ -94,6 +94,8 @@ TABLE: Final = {
     "provisioning.servers.errors.PortBusyError": _LATER,
     "provisioning.servers.folder_lock.FolderInUseError": _LATER,
     "provisioning.servers.broker_link.AccessFilesError": _WRONG,
+    "provisioning.shared_store.database.SharedStoreError": _WRONG,
+    "provisioning.shared_store.database.SharedStoreUnavailableError": _LATER,
     "provisioning.station.labels.LabelError": _WRONG,
     "provisioning.station.phases.CheckFailedError": _FAILED,
     "provisioning.station.reprint.ReprintError": _FAILED,

@@ -102,6 +102,30 @@ def accept_clock(
     )
 
 
+@app.command("init-database")
+def init_database(
+    address: Annotated[
+        str, typer.Argument(metavar="DB", help="postgresql://..., or a SQLite file on this machine.")
+    ],
+    is_json: JsonOption = False,
+) -> None:
+    """Create the tables that several server processes share (`--database`). An existing database is not changed.
+
+    A password for PostgreSQL is read from ~/.pgpass or PGPASSWORD. The tables hold no secret of a unit.
+
+    Example: `firstboot serve init-database postgresql://firstboot@db.example.com/servers`
+    """
+    from provisioning.shared_store.database import SharedDatabase
+
+    database = SharedDatabase.create(address)
+    try:
+        print_report(
+            [f"Created {database.name}."], {"database": database.name, "id": database.id.hex()}, is_json
+        )
+    finally:
+        database.close()
+
+
 app.command("broker-config")(serve_broker.broker_config)
 app.command("recipe")(serve_recipe.recipe)
 

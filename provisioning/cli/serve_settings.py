@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 if TYPE_CHECKING:
-    from provisioning.servers.maker_servers import ServerPlan
+    from provisioning.servers.maker_servers import ServerPlan, SharedState
     from provisioning.servers.mqtt_client import MqttAccess
 
-from provisioning.cli.addresses import parse_address, parse_listen, signer_place
+from provisioning.cli.addresses import parse_address, parse_listen, registry_place, signer_place
 from provisioning.cli.errors import InputError
 from provisioning.cli.options import CA, NameOption
 from provisioning.cli.settings_fields import RelativeText
@@ -53,9 +53,19 @@ class ServeSettings:
     state: Annotated[
         Path,
         typer.Option(
-            "--state", metavar="DIR", help="Folder for the latest signed time. Only this server may use it."
+            "--state", metavar="DIR", help="Folder for the latest signed time. Only this process may use it."
         ),
     ]
+    database: Annotated[
+        str | None,
+        typer.Option(
+            "--database",
+            metavar="DB",
+            help="What several server processes share: OSCORE numbers, replay windows and reports. postgresql://..., or"
+            " a SQLite file for processes of one machine; `firstboot serve init-database` creates it.",
+        ),
+        RelativeText(registry_place),
+    ] = None
     health: Annotated[
         str,
         typer.Option(
@@ -109,6 +119,14 @@ class ServeSettings:
         """Return the CoAP server's credential store."""
         return None
 
+    def shared(self) -> SharedState | None:
+        """Return what several processes share; None: this one is alone. Raises SharedStoreError."""
+        if self.database is None:
+            return None
+        from provisioning.shared_store.state import DatabaseState
+
+        return DatabaseState(self.database)
+
     def plan(self) -> ServerPlan:
         """Opens the product definitions and the key. Raises ProductError, InputError, ValueError, OSError."""
         from provisioning.keys.signers import open_signer
@@ -128,6 +146,7 @@ class ServeSettings:
             health=None if self.health == "off" else parse_listen(self.health, "--health"),
             is_keyset_named=self.name_keyset,
             is_clock_trusted=self.trust_clock,
+            shared=self.shared(),
         )
 
 
@@ -168,7 +187,7 @@ class CoapSettings(ServeSettings):
         typer.Option(
             "--oscore",
             metavar="DIR",
-            help="The credential store: the secrets that this server shares with units. Only one server may use it.",
+            help="The credential store: the secrets that the servers share with units. Only one process may use it.",
         ),
     ]
     udp: Annotated[

@@ -25,11 +25,17 @@ SQLITE_SETTINGS: Final = (
 )  # fmt: skip
 
 
-def make_engine(location: Location, *, has_foreign_keys: bool) -> Engine:
-    """Return the engine of a database. SQLite changes a table only while foreign keys are off."""
+def make_engine(location: Location, *, has_foreign_keys: bool, wait_s: int | None = None) -> Engine:
+    """Return the engine of a database. SQLite changes a table only while foreign keys are off.
+
+    `wait_s`: the longest wait for a PostgreSQL server that does not answer, and for one statement; None: no bound.
+    """
     options: dict[str, Any] = {"pool_size": 20, "max_overflow": 20}
     if location.file is None:
         options["pool_pre_ping"] = True
+        if wait_s is not None:
+            limits = f"-c statement_timeout={1000 * wait_s} -c lock_timeout={1000 * wait_s}"
+            options["connect_args"] = {"connect_timeout": wait_s, "options": limits}
     else:
         options["connect_args"] = {"timeout": BUSY_S}
     engine = create_engine(location.url, **options)

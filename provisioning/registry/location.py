@@ -20,8 +20,10 @@ class Location:
     file: Path | None
 
     @classmethod
-    def of(cls, named: Path | str, files: Path | None = None) -> Location:
+    def of(cls, named: Path | str, files: Path | None = None, *, noun: str = "registry") -> Location:
         """Return the location that a person names. `files`: folder for the keys; PostgreSQL needs it.
+
+        `noun`: what it is, for messages.
 
         Raises RegistryError for any other form, and for a password in the address (rule 4 of `database.py`).
         """
@@ -34,16 +36,16 @@ class Location:
             url = make_url(text)
         except (ArgumentError, ValueError):
             raise RegistryError(
-                "the registry's address is not valid; use a file or postgresql://..."
+                f"the {noun}'s address is not valid; use a file or postgresql://..."
             ) from None
         if url.password:
             raise RegistryError(
-                "the registry's address must not hold a password: put it into ~/.pgpass or PGPASSWORD"
+                f"the {noun}'s address must not hold a password: put it into ~/.pgpass or PGPASSWORD"
             )
         if not url.drivername.startswith("postgresql"):
-            raise RegistryError(f"registries are SQLite files or postgresql://, not {url.drivername}")
+            raise RegistryError(f"a {noun} is a SQLite file or postgresql://, not {url.drivername}")
         if files is None:
-            raise RegistryError("a registry in PostgreSQL needs a folder for its key files (--files)")
+            raise RegistryError(f"a {noun} in PostgreSQL needs a folder for its key files (--files)")
         text = url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
         return cls(text, files / "registry.key", None)
 

@@ -27,7 +27,7 @@ from provisioning.servers.coap_boundary import ProtectedSite, guard_datagrams
 from provisioning.servers.coap_duplicates import RecentRequests
 from provisioning.servers.coap_events import COAP, kind_of, reason_of
 from provisioning.servers.errors import PortBusyError, ReportError, ServerError
-from provisioning.servers.oscore_context import UnitContext, UnitContexts
+from provisioning.servers.oscore_context import OscoreNumbers, UnitContext, UnitContexts
 from provisioning.servers.oscore_store import OscoreStore
 from provisioning.servers.service import LoopThread, Service
 from provisioning.servers.tracker import Tracker
@@ -150,10 +150,13 @@ class CoapServer(Service):
         *,
         host: str = LOOPBACK,
         port: int | None = None,
+        numbers: OscoreNumbers | None = None,
     ) -> None:
+        """`numbers`: what several servers share; they may then use one UDP port. None: this server is alone."""
         every = stores if isinstance(stores, list) else [stores]
         self._site = ReleaseSite({store.class_id.hex(): store for store in every}, tracker)
         self._units = units
+        self._numbers = numbers
         self._observe = tracker.observe
         self._wanted_port = port
         self._thread = LoopThread("CoAP server", self._serve)
@@ -169,7 +172,7 @@ class CoapServer(Service):
         """Return when the port is bound. A second start uses the same port."""
         if self._thread.is_running:
             raise ServerError("this CoAP server is running")
-        if self.port and not is_port_free(self.host, self.port, socket.SOCK_DGRAM):
+        if self.port and self._numbers is None and not is_port_free(self.host, self.port, socket.SOCK_DGRAM):
             raise PortBusyError(f"UDP port {self.port} of {self.host} is in use")
         self._thread.start()
 
@@ -178,7 +181,7 @@ class CoapServer(Service):
         self._thread.stop()
 
     async def _serve(self, is_ready: Callable[[], None], stopping: asyncio.Event) -> None:
-        contexts = UnitContexts(self._units, self._observe)
+        contexts = UnitContexts(self._units, self._observe, self._numbers)
         context = await serve(ProtectedSite(self._site, contexts, self._observe), self.host, self.port)
         self.port = bound_port(context)
         is_ready()

@@ -8,6 +8,7 @@ Rules:
 3. At the start the key signs one record, which is thrown away, so that a key that cannot sign is found at once.
 4. Everything that must survive a restart (OSCORE numbers, latest signed time, release store) is durable before it is
    used. A lock keeps a second process out of each folder.
+5. Several processes serve the same units only if they share a database (`shared`). Each has folders of its own.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from device.records import freshness
 from provisioning.keys.lms_state import LmsStateError
@@ -31,9 +32,10 @@ from provisioning.servers.health import HealthServer
 from provisioning.servers.metrics import ClassFacts, Metrics
 from provisioning.servers.mqtt_client import MqttAccess
 from provisioning.servers.observer import Observer, observe_all
+from provisioning.servers.oscore_context import OscoreNumbers
 from provisioning.servers.oscore_store import OscoreStore
 from provisioning.servers.published_numbers import PublishedNumbers
-from provisioning.servers.report_log import ReportLog
+from provisioning.servers.report_log import ReportLog, Reports
 from provisioning.servers.service import Service
 from provisioning.servers.signing_clock import ClockError, SigningClock, is_synchronised
 from provisioning.servers.tracker import Tracker
@@ -41,6 +43,27 @@ from provisioning.servers.tracker import Tracker
 PING_S: Final = 2.0
 _PING: Final = b"\x40\x00\xfb\x01"  # an empty confirmable message; the answer is a reset (RFC 7252 4.3)
 _PONG: Final = b"\x70\x00\xfb\x01"
+
+
+class SharedState(Protocol):
+    """What several server processes share (provisioning/shared_store)."""
+
+    @property
+    def reports(self) -> Reports:
+        """Return where the reports are kept."""
+
+    @property
+    def id(self) -> bytes:
+        """Return a name that no other shared state has."""
+
+    def numbers(self, store: OscoreStore) -> OscoreNumbers:
+        """Return OSCORE numbers for the units of a credential store. Raises ServerError, OSError."""
+
+    def check(self) -> None:
+        """Ask for something. Raises ServerError if it does not answer."""
+
+    def close(self) -> None:
+        """Close every connection."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +79,7 @@ class ServerPlan:
     oscore: Path | None = None
     health: tuple[str, int] | None = None
     is_keyset_named: bool = False  # published_numbers.py, rule 3
+    shared: SharedState | None = None  # None: this process is alone
     is_clock_trusted: bool = False  # sign although the kernel does not report a synchronised clock
 
 
@@ -83,7 +107,9 @@ class MakerServers(Service):
             self._numbers,
             now=self._now,
             observe=observe_all([self.metrics, observe]),
-            log=ReportLog(plan.state / f"{self._name}-reports.jsonl"),
+            log=plan.shared.reports
+            if plan.shared is not None
+            else ReportLog(plan.state / f"{self._name}-reports.jsonl"),
         )
         self._clock: SigningClock | None = None
         self.link = None if plan.mqtt is None else BrokerLink(self.tracker, plan.mqtt)
@@ -98,6 +124,8 @@ class MakerServers(Service):
 
     def _start(self, stack: ExitStack) -> None:
         plan = self._plan
+        if plan.shared is not None:
+            stack.callback(plan.shared.close)
         name = self._name
         stack.enter_context(FolderLock(plan.state, name))
         self._clock = SigningClock(
@@ -114,8 +142,10 @@ class MakerServers(Service):
         if plan.coap is not None and self.oscore is not None:
             stack.enter_context(FolderLock(self.oscore.directory, "server"))
             host, port = plan.coap
+            self.oscore.claim("" if plan.shared is None else plan.shared.id.hex())
+            numbers = None if plan.shared is None else plan.shared.numbers(self.oscore)
             self.coap = stack.enter_context(
-                CoapServer(self._stores, self.oscore, self.tracker, host=host, port=port)
+                CoapServer(self._stores, self.oscore, self.tracker, host=host, port=port, numbers=numbers)
             )
         if self.link is not None:
             stack.enter_context(self.link)
@@ -136,6 +166,8 @@ class MakerServers(Service):
             checks["broker"] = "" if self.link.is_connected else self.link.reason or "not connected"
         if self._plan.coap is not None:
             checks["coap"] = self._ping()
+        if self._plan.shared is not None:
+            checks["database"] = self._problem_of(self._plan.shared.check)
         checks["clock"] = self._problem_of(self._now)
         checks["store"] = next((one for one in map(self._store_problem, self._stores) if one), "")
         return checks

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from typing import Any
+from typing import Any, Protocol
 
 from aiocoap import oscore
 
 from provisioning.servers.coap_events import COAP, reason_of
+from provisioning.servers.errors import ServerError
 from provisioning.servers.observer import REFUSED, Observer, ignore
 from provisioning.servers.oscore_store import (
     RESERVE_STEP,
@@ -18,29 +19,61 @@ from provisioning.servers.oscore_store import (
 )
 
 REPLAY_WINDOW = 32  # RFC 8613 section 7.4: the default
+ECHO_BYTES = 8  # RFC 9175 2.2.1
+
+
+class OscoreNumbers(Protocol):
+    """The server's sender numbers and the units' replay windows. Methods raise ServerError, OSError."""
+
+    def reserve(self, unit: OscoreUnit) -> range:
+        """Return sender numbers that only this caller may use; durable on return. A later range is higher."""
+
+    def window(self, unit: OscoreUnit) -> Any:
+        """Return a replay window, as aiocoap's oscore.ReplayWindow, that is not initialised."""
+
+
+class StoredNumbers:
+    """The numbers of a server that is alone: those of the credential store, and windows in memory."""
+
+    def __init__(self, store: OscoreStore) -> None:
+        self._store = store
+
+    def reserve(self, unit: OscoreUnit) -> range:
+        """As OscoreNumbers. Raises OscoreStoreError, OSError."""
+        first = self._store.first_sequence(unit.sender_id)
+        self._store.reserve(unit.sender_id, first + RESERVE_STEP)
+        return range(first, first + RESERVE_STEP)
+
+    def window(self, _: OscoreUnit) -> oscore.ReplayWindow:
+        """As OscoreNumbers."""
+        return oscore.ReplayWindow(REPLAY_WINDOW, lambda: None)
 
 
 class UnitContext(oscore.CanProtect, oscore.CanUnprotect, oscore.SecurityContextUtils):  # type: ignore[misc]
     """The context of one unit. Its replay window is unknown at first, so the first request is challenged with Echo."""
 
-    def __init__(self, unit: OscoreUnit, store: OscoreStore, observe: Observer = ignore) -> None:
+    def __init__(self, unit: OscoreUnit, numbers: OscoreNumbers, observe: Observer = ignore) -> None:
         self.unit = unit
         self._observe = observe
-        self._store = store
+        self._numbers = numbers
         self.alg_aead = oscore.algorithms["AES-CCM-16-64-128"]
         self.hashfun = oscore.hashfunctions["sha256"]
         self.id_context = None
         self.sender_id = SERVER_ID
         self.recipient_id = unit.sender_id
         self.derive_keys(unit.salt, unit.secret)
-        self.recipient_replay_window = oscore.ReplayWindow(REPLAY_WINDOW, lambda: None)
-        self.echo_recovery = secrets.token_bytes(8)
-        self.sender_sequence_number = self._reserved = store.first_sequence(unit.sender_id)
+        self.recipient_replay_window = numbers.window(unit)
+        self.echo_recovery = secrets.token_bytes(ECHO_BYTES)
+        self._reserved = range(0)
+        self.sender_sequence_number = 0
 
     def unprotect(self, protected_message: Any, request_id: Any = None) -> Any:
         """Decrypt as aiocoap does, but for any message raise only oscore.ProtectionInvalid and its subclasses."""
+        is_known = self.recipient_replay_window.is_initialized()
         try:
             return super().unprotect(protected_message, request_id)
+        except ServerError:  # on our side: answered with 5.03
+            raise
         except oscore.ReplayErrorWithEcho:  # the challenge of the first request (RFC 8613 appendix B.1.2)
             raise
         except oscore.ProtectionInvalid as refusal:
@@ -50,24 +83,36 @@ class UnitContext(oscore.CanProtect, oscore.CanUnprotect, oscore.SecurityContext
             damaged = oscore.DecodeError(f"{type(failure).__name__} while decoding")
             self._refused(damaged)
             raise damaged from None
+        finally:
+            if not is_known and self.recipient_replay_window.is_initialized():
+                self.echo_recovery = secrets.token_bytes(
+                    ECHO_BYTES
+                )  # an answered challenge is never used again
 
     def _refused(self, refusal: Exception) -> None:
         device = self.unit.device_id.hex()
         self._observe(REFUSED, source=COAP, kind="message", reason=reason_of(refusal), device=device)
 
+    def new_sequence_number(self) -> int:
+        """Return the next number, which was reserved durably. Raises ServerError, OSError, ContextUnavailable."""
+        if self.sender_sequence_number not in self._reserved:
+            self._reserved = self._numbers.reserve(self.unit)
+            self.sender_sequence_number = self._reserved.start
+        return int(super().new_sequence_number())
+
     def post_seqnoincrease(self) -> None:
-        """Reserve the next number durably. aiocoap calls this after it counted and before it uses the number."""
-        if self.sender_sequence_number > self._reserved:
-            upto = self._reserved + RESERVE_STEP
-            self._store.reserve(self.unit.sender_id, upto)
-            self._reserved = upto
+        """Do nothing: new_sequence_number reserved before."""
 
 
 class UnitContexts:
     """The contexts by which aiocoap finds the unit of a request. A unit added to the store is found at once."""
 
-    def __init__(self, store: OscoreStore, observe: Observer = ignore) -> None:
+    def __init__(
+        self, store: OscoreStore, observe: Observer = ignore, numbers: OscoreNumbers | None = None
+    ) -> None:
+        """`numbers`: None for a server that is alone."""
         self._store = store
+        self._numbers = StoredNumbers(store) if numbers is None else numbers
         self._observe = observe
         self._contexts: dict[bytes, UnitContext] = {}
 
@@ -84,5 +129,5 @@ class UnitContexts:
             raise KeyError
         context = self._contexts.get(kid)
         if context is None or context.unit != unit:  # new, or given a new secret
-            context = self._contexts[kid] = UnitContext(unit, self._store, self._observe)
+            context = self._contexts[kid] = UnitContext(unit, self._numbers, self._observe)
         return context

@@ -25,6 +25,7 @@ SERVER_ID: Final = b"fb"
 DEVICE_ID_BYTES: Final = 16
 SENDER_ID_BYTES: Final = 7
 RESERVE_STEP: Final = 256
+OWNER: Final = "owner"
 RESTORE_EPOCH_S: Final = (
     1_735_689_600  # 2025-01-01; at 256 a second from then on, the numbers last beyond the year 2150
 )
@@ -93,6 +94,25 @@ class OscoreStore:
             return False
         self._path(unit.sender_id, "unit").unlink(missing_ok=True)
         return True
+
+    def claim(self, owner: str) -> None:
+        """Note that `owner` counts the numbers of this store's units; "" is the store itself. The first one stays.
+
+        Servers that count in different places would use one number twice. Raises OscoreStoreError, OSError.
+        """
+        path = self.directory / OWNER
+        try:
+            known = path.read_text()
+        except FileNotFoundError:
+            known = ""
+        if known == owner:
+            return
+        if known:
+            raise OscoreStoreError(
+                f"{self.directory} belongs to the server database {known}: name that one, or import the units' "
+                "secrets into a new folder"
+            )
+        self._write(path, owner)
 
     def count(self) -> int:
         """Return how many units have access."""

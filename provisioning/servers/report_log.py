@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Final, NamedTuple
+from typing import Any, BinaryIO, Final, NamedTuple, Protocol
 
 from provisioning.file_system import PRIVATE, naming, sync_folder
 
@@ -30,6 +30,26 @@ class Mark(NamedTuple):
     size: int
 
 
+class Reports(Protocol):
+    """Where a server keeps reports: a ReportLog, or a database that several servers share."""
+
+    @property
+    def name(self) -> str:
+        """Return a name that no other log has."""
+
+    def append(self, device: str, source: str, data: bytes) -> None:
+        """Add a report and return when it is durable. Raises OSError or ReportError, and then changes nothing."""
+
+    def latest(self, count: int) -> Iterator[dict[str, Any]]:
+        """Yield at least the newest `count` reports, oldest first (rule 1). Raises OSError, ServerError."""
+
+    def entries(self) -> Iterator[dict[str, Any]]:
+        """Yield every report that is kept, oldest first. Raises OSError, ServerError."""
+
+    def entries_after(self, mark: Mark | None) -> tuple[list[dict[str, Any]], Mark | None]:
+        """Return the reports after `mark`, and the mark behind them. Raises OSError, ServerError."""
+
+
 class ReportLog:
     """The log in the file `path` and its predecessor. Several threads may use it, one process at a time."""
 
@@ -37,6 +57,7 @@ class ReportLog:
         self, path: Path, *, largest_bytes: int = LARGEST_BYTES, now: Callable[[], float] = time.time
     ) -> None:
         self.path = path
+        self.name = str(path.absolute())
         self.older = path.with_suffix(".1.jsonl")
         self._largest_bytes = largest_bytes
         self._now = now
@@ -57,6 +78,10 @@ class ReportLog:
                 os.close(descriptor)
             if not size:
                 sync_folder(self.path.parent)
+
+    def latest(self, _: int) -> Iterator[dict[str, Any]]:
+        """As Reports: every readable line, of which rule 2 bounds the number. Raises OSError."""
+        return self.entries()
 
     def entries(self) -> Iterator[dict[str, Any]]:
         """Yield the readable lines as dicts (rule 1), oldest first. Raises OSError."""

@@ -22,7 +22,7 @@ from typing import Final
 from provisioning.file_system import PRIVATE, create_file
 from provisioning.release.store import ReleaseStore
 from provisioning.servers import published_rollout
-from provisioning.servers.report_log import ReportLog
+from provisioning.servers.report_log import Reports
 from provisioning.servers.rollout import ENDED, Plan, Rollout, RolloutError
 from provisioning.servers.rollout_table import TABLES, Change, Shown, Table
 
@@ -80,7 +80,7 @@ class RolloutStore:
 
     # the controller --------------------------------------------------------------------------------------------
     def step(
-        self, store: ReleaseStore, logs: Sequence[ReportLog], newest: int
+        self, store: ReleaseStore, logs: Sequence[Reports], newest: int
     ) -> tuple[Rollout, Change | None]:
         """Take the new reports and decide. Returns the last rollout of the class, and its change in this step.
 

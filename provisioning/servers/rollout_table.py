@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from provisioning.servers.report_log import Mark, ReportLog
+from provisioning.servers.report_log import Mark, Reports
 from provisioning.servers.rollout import CONFIRMED, ENDED, FAILED, Rollout, RolloutError
 from provisioning.servers.rollout_reports import REPORTED, take
 from provisioning.servers.spread import Spread
@@ -120,14 +120,14 @@ class Table:
             "UPDATE rollout SET from_s = ? WHERE class = ? AND release = ?", (from_s, *key)
         )
 
-    def take(self, rollout: Rollout, logs: Sequence[ReportLog]) -> None:
+    def take(self, rollout: Rollout, logs: Sequence[Reports]) -> None:
         key = self._key(rollout)
         (from_s,) = self._database.execute(
             "SELECT from_s FROM rollout WHERE class = ? AND release = ?", key
         ).fetchone()
         entries = []
         for log in logs:
-            name = str(log.path.absolute())
+            name = log.name
             row = self._database.execute("SELECT head, size FROM mark WHERE log = ?", (name,)).fetchone()
             found, mark = log.entries_after(None if row is None else Mark(*row))
             entries += found

@@ -3,7 +3,7 @@
 Rules:
 1. It signs freshness records and nothing else; its key is the tracker's (docs/design.md, Roles and keys).
 2. A request has at most 64 bytes and names a class that this tracker serves. It gets one answer, with its own nonce.
-3. A report has at most limits.REPORT_BYTES. It is the device's claim and is not verified. With a ReportLog it is on
+3. A report has at most limits.REPORT_BYTES. It is the device's claim and is not verified. With a log it is on
    disk before it is acknowledged; the latest ones are kept in memory too.
 4. One tracker serves every class of a broker. Several trackers on one broker need a certificate and a name each.
 5. The tracker signs only a time that passed the clock's checks (provisioning/servers/signing_clock.py).
@@ -31,7 +31,7 @@ from provisioning.servers.access import TRACKER
 from provisioning.servers.errors import ReportError, ServerError, TrackerError
 from provisioning.servers.mqtt_client import MqttAccess, MqttClient
 from provisioning.servers.observer import Observer
-from provisioning.servers.report_log import ReportLog
+from provisioning.servers.report_log import Reports
 from provisioning.servers.service import Service
 from provisioning.servers.signing_clock import SigningClock
 
@@ -107,7 +107,7 @@ class Tracker:
         now: Callable[[], int] | None = None,
         on_report: Callable[[Report], None] | None = None,
         observe: Observer = observer.ignore,
-        log: ReportLog | None = None,
+        log: Reports | None = None,
     ) -> None:
         """`log` keeps the reports; without one they are lost with the process. Raises OSError if it cannot be read."""
         self._signer = signer
@@ -171,8 +171,10 @@ class Tracker:
         if self._reports_on_disk is not None:
             try:
                 self._reports_on_disk.append(device, source, data)
-            except OSError as error:
+            except (OSError, ReportError) as error:
                 self.observe(observer.REFUSED, source=source, kind="report", reason="disk")
+                if isinstance(error, ReportError):
+                    raise
                 raise ReportError(
                     f"a report cannot be kept: {error.filename}: {error.strerror or error}"
                 ) from error
@@ -184,9 +186,9 @@ class Tracker:
         return True
 
 
-def _kept(log: ReportLog | None) -> Iterator[Report]:
+def _kept(log: Reports | None) -> Iterator[Report]:
     """Yield the reports of a log that are whole."""
-    for entry in log.entries() if log is not None else ():
+    for entry in log.latest(KEPT_REPORTS) if log is not None else ():
         try:
             yield Report(str(entry["device"]), str(entry["source"]), bytes.fromhex(entry["report"]))
         except (KeyError, TypeError, ValueError):

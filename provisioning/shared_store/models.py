@@ -1,0 +1,59 @@
+"""The tables of a server database: what several server processes share. No column holds a secret.
+
+The units' OSCORE secrets stay in the credential store of each process. A row of `oscore_state` names a key by a keyed
+digest, because numbers and replay window belong to a key: a unit with a new secret begins again.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Index, Integer, LargeBinary, MetaData, String
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from provisioning.registry.models import NAMING, TYPES
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map = TYPES
+
+
+class Setting(Base):
+    """A fact about the database itself: its id."""
+
+    __tablename__ = "setting"
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    value: Mapped[bytes]
+
+
+class OscoreState(Base):
+    """What the servers used and accepted with one key of one unit (RFC 8613 5.2, 7.4)."""
+
+    __tablename__ = "oscore_state"
+    sender_id: Mapped[bytes] = mapped_column(LargeBinary(7), primary_key=True)
+    key_name: Mapped[bytes] = mapped_column(LargeBinary(8), primary_key=True)
+    upto: Mapped[int] = mapped_column(BigInteger)  # sender sequence numbers below it may have been used
+    window_start: Mapped[int] = mapped_column(BigInteger)  # -1: no request was accepted yet
+    window_seen: Mapped[int] = mapped_column(BigInteger)  # bit n: the number window_start + n was accepted
+
+
+class ReportRow(Base):
+    """One report of a unit, in the order in which the reports were stored."""
+
+    __tablename__ = "report"
+    __table_args__ = (Index("ix_report_device_number", "device", "number"), {"sqlite_autoincrement": True})
+    number: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    time_s: Mapped[int] = mapped_column(BigInteger)  # unix seconds
+    device: Mapped[str] = mapped_column(String(64))
+    source: Mapped[str] = mapped_column(String(16))
+    report: Mapped[bytes]
+
+
+class PublishedFile(Base):
+    """One published file of a product class, as provisioning/release/store.py describes them."""
+
+    __tablename__ = "published_file"
+    class_id: Mapped[bytes] = mapped_column(LargeBinary(16), primary_key=True)
+    name: Mapped[str] = mapped_column(String(80), primary_key=True)
+    etag: Mapped[bytes] = mapped_column(LargeBinary(8))
+    size: Mapped[int]
+    data: Mapped[bytes]

@@ -1,0 +1,106 @@
+"""Two processes of `firstboot serve coap` behind one PostgreSQL: one unit, either server, kill -9 of one."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from device.net import coap
+from device.ports.host import HostClock, HostNetwork
+from provisioning.release.store import ReleaseStore
+from provisioning.servers.coap_server import CoapServer
+from provisioning.servers.oscore_store import OscoreStore
+from provisioning.shared_store.database import SharedDatabase
+from provisioning.shared_store.oscore_state import SharedNumbers
+from provisioning.shared_store.reports import SharedReports
+from tests.interop.support.lossy import LossyNetwork
+from tests.interop.support.maker import CLASS_ID, Maker, Unit
+from tests.interop.support.serving import MakersFolder, Serving
+from tests.postgres import Cluster
+
+pytestmark = pytest.mark.interop
+UNAUTHORIZED = 0x81
+
+
+def coap_port(serving: Serving) -> int:
+    serving.event("ready")
+    return int(serving.seen[0]["coap"].rpartition(":")[2])
+
+
+def send_report(folder: MakersFolder, unit: Unit, port: int, data: bytes) -> list[bytes]:
+    """Let a unit report, as after a start, and return the datagrams that it sent."""
+    sent: list[bytes] = []
+
+    def keep(_: int, datagram: bytes) -> list[bytes]:
+        sent.append(datagram)
+        return [datagram]
+
+    async def run() -> None:
+        source = folder.maker.coap_source(
+            unit, port, LossyNetwork(HostNetwork(HostClock().trusted_time), keep)
+        )
+        await source.open()
+        try:
+            await source.report(data)
+        finally:
+            await source.close()
+
+    asyncio.run(run())
+    return sent
+
+
+def replay(port: int, datagrams: list[bytes]) -> list[int]:
+    """Send recorded datagrams from another address and return the codes of the answers."""
+    codes = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as attacker:
+        attacker.settimeout(30)
+        attacker.connect(("127.0.0.1", port))
+        for datagram in datagrams:
+            attacker.send(datagram)
+            codes.append(attacker.recv(2048)[1])
+    return codes
+
+
+@pytest.fixture(autouse=True)
+def patient_unit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine must not make the unit send a request twice."""
+    monkeypatch.setattr(coap, "ACK_TIMEOUT_MS", 20_000)
+
+
+def test_two_servers_share_a_unit_and_refuse_what_the_other_accepted_even_after_kill_9(
+    folder: MakersFolder, postgres_cluster: Cluster
+) -> None:
+    address = postgres_cluster.new_database()
+    database = SharedDatabase.create(address)
+    unit = folder.unit()
+    OscoreStore(folder.folder / "oscore2").add(unit.device_id, unit.secret, unit.salt)
+    config = folder.settings(1, database=address)
+    with (
+        Serving("coap", config) as first,
+        Serving("coap", config, "--state", "state2", "--oscore", "oscore2") as second,
+    ):
+        ports = [coap_port(first), coap_port(second)]
+        send_report(folder, unit, ports[1], b"\x01")
+        recorded = send_report(folder, unit, ports[0], b"\x02")
+        assert replay(ports[1], recorded) == [UNAUTHORIZED] * len(recorded)
+        first.process.send_signal(signal.SIGKILL)
+        first.process.wait(30)
+        send_report(folder, unit, ports[1], b"\x03")
+    entries = list(SharedReports(database).entries())
+    database.close()
+    assert [one["report"] for one in entries] == ["01", "02", "03"]
+    assert {one["device"] for one in entries} == {unit.device_id.hex()}
+
+
+def test_two_servers_that_share_a_database_listen_on_one_port(maker: Maker, tmp_path: Path) -> None:
+    database = SharedDatabase.create(str(tmp_path / "servers.db"))
+    units, store = OscoreStore(tmp_path / "oscore"), ReleaseStore(tmp_path / "published", CLASS_ID)
+    numbers = SharedNumbers(database, units)
+    with CoapServer(store, units, maker.tracker(), numbers=numbers) as first:
+        with CoapServer(store, units, maker.tracker(), numbers=numbers, port=first.port) as second:
+            assert first.port == second.port
+    database.close()
