@@ -46,7 +46,7 @@ _PONG: Final = b"\x70\x00\xfb\x01"
 
 
 class SharedState(Protocol):
-    """What several server processes share (provisioning/shared_store)."""
+    """The state that several server processes share (provisioning/shared_store)."""
 
     @property
     def reports(self) -> Reports:

@@ -26,7 +26,7 @@ class Setting(Base):
 
 
 class OscoreState(Base):
-    """What the servers used and accepted with one key of one unit (RFC 8613 5.2, 7.4)."""
+    """The numbers that the servers used and accepted with one key of one unit (RFC 8613 5.2, 7.4)."""
 
     __tablename__ = "oscore_state"
     sender_id: Mapped[bytes] = mapped_column(LargeBinary(7), primary_key=True)

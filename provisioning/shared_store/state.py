@@ -1,4 +1,4 @@
-"""What the processes of `firstboot serve` share when they are given one server database."""
+"""The state that the processes of `firstboot serve` share when they are given one server database."""
 
 from __future__ import annotations
 
