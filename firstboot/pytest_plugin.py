@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from simulator.story.rig import Published, Rig, RigBoard, RigClock, RigOwner, RigPower
+    from simulator.story.rig import Published, Rig, RigBoard, RigClock, RigOwner
+    from simulator.story.rig_power import RigPower
 
 MACHINES = ("sim", "qemu", "renode")
 _RECORD = "record the unit on QEMU, so that a failed test leaves a file that replays it (default: yes)"

@@ -43,6 +43,6 @@ The Power Is Cut During A Trial
 
 The Power Is Cut During A Factory Reset
     Given A Unit With An Owner
-    When The Power Is Cut At Operation Of A Reset With The Button    4
+    When The Power Is Cut At Operation Of A Reset With The Button    9
     And The Power Comes Back
     Then It Waits For A New Owner

@@ -5,7 +5,6 @@ A rig starts on first use and provisions the unit. A test drives it by the objec
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, Final
 from simulator.story.flash_edit import edit_device_records
 from simulator.story.inputs import Inputs
 from simulator.story.owner import Owner, Reply
+from simulator.story.rig_power import RigPower
 from simulator.story.runner import CONTACT_S, StepFailed, wait_until
 from simulator.story.running import ANSWERS_S, address_of, label_of, running_unit
 from simulator.story.world import World
@@ -21,8 +21,6 @@ from simulator.story.world import World
 UPDATE_S: Final = (
     180  # one transfer, two restarts and a confirmation on the emulated board, on a busy machine
 )
-CUT_S: Final = 120
-_CUT_LINE: Final = r"^nvm: power cut"
 _ARTEFACTS: Final = {
     "serial log": ("board/console.log",),
     "flash image": ("board/nvm.bin",),
@@ -87,7 +85,7 @@ class Rig:
     @cached_property
     def power(self) -> RigPower:
         """The power supply."""
-        return RigPower(self.world)
+        return RigPower(self.world, self.board.wait_for_page)
 
     def publish(self, number: int = 2, over: str = "mqtt") -> Published:
         """Publish release `number` (2, 3 or 5; 4 hangs at start) over mqtt or coap."""
@@ -265,48 +263,3 @@ class RigClock:
     def move_past_support(self) -> None:
         """Let the tracker sign a time after the support period, with a tracker key that is valid then."""
         self._world.move_time_past_support()
-
-
-class RigPower:
-    """The power supply: on, off, and a cut at a flash operation."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._machine: Any = world.machine
-        self._printed = 0  # characters on the console when the cut was planned
-
-    def off(self) -> None:
-        """Switch the power off at once."""
-        self._machine.cut_power()
-
-    def on(self, *, button_held: bool = False) -> None:
-        """Switch the power on; return once the first page answers."""
-        self._machine.cut_power()  # of a board that a planned cut stopped
-        self._machine.power_on(button_held=button_held)
-        RigBoard(self._world).wait_for_page()
-
-    def note_console(self) -> None:
-        """Let wait_until_cut look only at text that is printed from now on."""
-        self._printed = len(self._machine.console.text)
-
-    def cut_at(self, operation: int, when: str = "torn") -> None:
-        """Cut the power at flash operation `operation` of the running unit, counted from now (1 is the next).
-
-        `when`: before, torn or after, in relation to the operation. Raises MachineError, ValueError for an impossible
-        cut. An emulated board has firmware of the variant `cut`, which stops there.
-        """
-        self.note_console()
-        self._machine.plan_cut(operation, when)
-
-    def wait_until_cut(self, seconds: float = CUT_S) -> None:
-        """Wait until the planned cut came, then switch off. Raises StepFailed."""
-        wait_until("the planned power cut", self._is_cut, seconds, 0.05)
-        self._machine.cut_power()
-
-    def _is_cut(self) -> bool | None:
-        if self._world.on == "sim":
-            return not self._machine.is_powered or None
-        return (
-            re.search(_CUT_LINE, self._machine.console.text[self._printed :], re.MULTILINE) is not None
-            or None
-        )

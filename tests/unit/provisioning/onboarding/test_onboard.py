@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from provisioning import fair_time
 from provisioning.cli.main import app, load_commands
 from provisioning.keys.key_ring import KeyRing
-from provisioning.onboarding.client import DeviceClient, FingerprintError, fingerprint_of
+from provisioning.onboarding.client import HANDSHAKES, DeviceClient, FingerprintError, fingerprint_of
 from provisioning.onboarding.flow import SHOWN_CHARS, AlreadySetUpError, look, plain, prove, set_up
 from provisioning.station.labels import LabelError, parse_qr, read_label
 from provisioning.station.setup_code import generate_code
@@ -250,12 +250,37 @@ def test_a_device_may_take_longer_than_one_look_at_the_machine(tmp_path: Path) -
     device.close()
 
 
-def test_a_device_that_stays_silent_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("provisioning.onboarding.client.PATIENCE_S", 0.1)
+def test_a_device_that_stays_silent_is_asked_a_few_times_and_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("provisioning.onboarding.client.HANDSHAKE_S", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         client = DeviceClient(silent.getsockname, "0" * 64)
         with pytest.raises(TimeoutError):
             client.request("GET", "/")
+        for _ in range(HANDSHAKES):
+            silent.accept()[0].close()
+        silent.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            silent.accept()
+
+
+def test_a_handshake_that_the_device_forgot_is_begun_again(
+    unit: FactoryUnit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A device that restarts drops its connections and tells nobody."""
+    monkeypatch.setattr("provisioning.onboarding.client.HANDSHAKE_S", 0.1)
+    connect, tries = socket.create_connection, []
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+
+        def first_nowhere(address: tuple[str, int], timeout: float) -> socket.socket:
+            tries.append(address)
+            return connect(silent.getsockname() if len(tries) == 1 else address, timeout)
+
+        monkeypatch.setattr("provisioning.onboarding.client.socket.create_connection", first_nowhere)
+        monkeypatch.setattr(fair_time, "SLICE_S", 5.0)
+        assert unit.world.owner.request("GET", "/").status == 200
+    assert len(tries) == 2
 
 
 def test_a_missing_device_is_reported(tmp_path: Path) -> None:
