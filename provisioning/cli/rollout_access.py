@@ -41,9 +41,14 @@ def parse_span(text: str, flag: str) -> int:
 
 def store_of(folder: Path, product: Path) -> ReleaseStore:
     """Return the release store of a product. Raises InputError, ProductError."""
+    require_store(folder)
+    return ReleaseStore(folder, load_product(product).class_id)
+
+
+def require_store(folder: Path) -> None:
+    """Raise InputError unless `folder` exists: no server reads one that a mistyped name made."""
     if not folder.is_dir():
         raise InputError(f"--store: {folder} is not a folder. `firstboot release publish --store` makes it.")
-    return ReleaseStore(folder, load_product(product).class_id)
 
 
 def print_rollout(kept: RolloutStore, class_id: bytes, is_json: bool) -> None:

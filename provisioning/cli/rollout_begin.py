@@ -19,6 +19,7 @@ from provisioning.cli.rollout_access import (
     StoreOption,
     parse_span,
     print_rollout,
+    require_store,
 )
 from provisioning.cli.settings import with_settings
 from provisioning.publishing.release_class import class_id_of_release
@@ -98,6 +99,7 @@ def begin(settings: BeginSettings) -> None:
             settings.least,
         ),
     )
+    require_store(settings.store)
     store = ReleaseStore(settings.store, class_id_of_release(release))
     rollouts = RolloutStore(settings.rollouts)
     rollouts.begin(store, plan)

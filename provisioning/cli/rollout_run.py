@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from device.errors import FirstbootError
-from provisioning.cli.errors import RefusedError, err, message_of, printable
+from provisioning.cli.errors import RefusedError, err, message_of, printable, warn
 from provisioning.cli.options import JsonOption, ProductOption
 from provisioning.cli.output import print_json_line, print_line
 from provisioning.cli.rollout_access import (
@@ -73,6 +73,11 @@ def run(settings: RunSettings) -> None:
     """
     kept = RolloutStore(settings.rollouts)
     store = store_of(settings.store, settings.product)
+    for path in settings.reports:
+        if not path.exists():
+            warn(
+                f"{path} does not exist: no server has kept a report there, or --reports names another file."
+            )
     logs = [ReportLog(path) for path in settings.reports]
     if settings.once:
         rollout = _step(kept, store, logs, settings.is_json)

@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from provisioning.file_system import naming, sync_folder
+from provisioning.file_system import naming, paths_in, sync_folder
 from provisioning.release.release import Release
 
 FILE_MODE: Final = 0o644  # published files are public; the server may run as another user than the publisher
@@ -46,6 +46,11 @@ class ReleaseStore:
         if not is_reader:
             _make_folder(self.directory / "o")
         self._etags: dict[str, tuple[tuple[int, int, int], bytes]] = {}
+
+    @property
+    def rollout_path(self) -> Path:
+        """The file of what the tracker signs of a rollout."""
+        return self.directory / ROLLOUT
 
     # --- publishing ----------------------------------------------------------------------------------
     def put_release(self, release: Release) -> None:
@@ -75,7 +80,7 @@ class ReleaseStore:
 
     def put_rollout(self, data: bytes | None) -> None:
         """Write what the tracker signs of a rollout; None removes it. Raises OSError."""
-        path = self.directory / ROLLOUT
+        path = self.rollout_path
         if data is not None:
             self._replace(path, data)
         elif path.exists():
@@ -96,7 +101,7 @@ class ReleaseStore:
             keep = self._needed()
         except FileNotFoundError:
             return []
-        for draft in self.directory.glob(DRAFT + "*"):
+        for draft in paths_in(self.directory, DRAFT + "*"):
             if time.time() - draft.stat().st_mtime > DRAFT_S:
                 draft.unlink(missing_ok=True)
         removed = []
@@ -143,7 +148,7 @@ class ReleaseStore:
     def rollout(self) -> bytes | None:
         """Return what put_rollout wrote, None without a rollout. Raises OSError."""
         try:
-            return (self.directory / ROLLOUT).read_bytes()
+            return self.rollout_path.read_bytes()
         except FileNotFoundError:
             return None
 

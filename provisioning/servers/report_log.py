@@ -14,13 +14,15 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple, Protocol
 
 from provisioning.file_system import PRIVATE, naming, sync_folder
 
 LARGEST_BYTES: Final = 16 << 20
+LINE_BYTES: Final = 4096  # a line has at most some 1 300 bytes
+_PIECE_BYTES: Final = 2 * LARGEST_BYTES  # read at once of a file that no server wrote
 
 
 class Mark(NamedTuple):
@@ -88,7 +90,7 @@ class ReportLog:
         for path in (self.older, self.path):
             if path.exists():
                 with path.open("rb") as file:
-                    yield from _readable(file)
+                    yield from _readable(_lines(file))
 
     def entries_after(self, mark: Mark | None) -> tuple[list[dict[str, Any]], Mark | None]:
         """Return the readable lines after `mark`, oldest first, and the mark behind them.
@@ -122,20 +124,26 @@ def _read_after(path: Path, mark: Mark | None) -> tuple[list[dict[str, Any]], Ma
     """Return the complete lines of a file, those after `mark` if it is in this file, and the mark behind them."""
     try:
         with path.open("rb") as file:
-            head = file.readline()
+            head = file.readline(LINE_BYTES)
             if not head.endswith(b"\n"):
                 return [], None
             found = hashlib.sha256(head).digest()
             start = mark.size if mark is not None and mark.head == found else 0
             file.seek(start)
-            data = file.read()
+            data = file.read(_PIECE_BYTES)
     except FileNotFoundError:
         return [], None
     data = data[: data.rfind(b"\n") + 1]
     return list(_readable(data.splitlines())), Mark(found, start + len(data))
 
 
-def _readable(lines: BinaryIO | list[bytes]) -> Iterator[dict[str, Any]]:
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines of a file; one that is longer than a report's comes in pieces, which are not readable."""
+    while line := file.readline(LINE_BYTES):
+        yield line
+
+
+def _readable(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
     for line in lines:
         try:
             found = json.loads(line)
@@ -157,9 +165,9 @@ def _append(descriptor: int, line: bytes, size: int) -> None:
 
 
 def _cut_half_line(path: Path) -> None:
-    """Truncate the file after its last line end. A line has at most some 1 300 bytes."""
+    """Truncate the file after its last line end."""
     with path.open("r+b") as file:
-        start = max(0, file.seek(0, os.SEEK_END) - 4096)
+        start = max(0, file.seek(0, os.SEEK_END) - LINE_BYTES)
         file.seek(start)
         end = file.read()
         if end and not end.endswith(b"\n"):

@@ -96,12 +96,17 @@ def new_key() -> bytes:
 
 @dataclass(frozen=True)
 class State:
-    """Where a rollout is. `stage`: index of the present stage, since `since_s` (unix s); `reason`: of a pause."""
+    """Where a rollout is. `stage`: index of the present stage, since `since_s` (unix s); `reason`: of a pause.
+
+    `steady_s`, `boot`: the beginning of the stage on a clock that nobody can set (rollout_clock.py).
+    """
 
     state: str
     stage: int
     since_s: int
     reason: str = ""
+    steady_s: float = 0.0
+    boot: str = ""
 
 
 @dataclass
@@ -246,7 +251,8 @@ class Rollout:
             made = Plan(**plan)
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise RolloutError(f"this is not a rollout: {type(error).__name__}") from None
-        is_whole = type(state.stage) is int and type(state.since_s) is int and isinstance(state.reason, str)
+        is_whole = type(state.stage) is int and type(state.since_s) is int and type(state.steady_s) is float
+        is_whole = is_whole and isinstance(state.reason, str) and isinstance(state.boot, str)
         if state.state not in STATES or not is_whole or not 0 <= state.stage < len(made.stages):
             raise RolloutError("this is not a rollout: state")
         return cls(made, state)

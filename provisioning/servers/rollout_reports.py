@@ -26,13 +26,14 @@ class Fate(NamedTuple):
     is_stale: bool
 
 
-def take(rollout: Rollout, entries: Iterable[Mapping[str, Any]], from_s: int) -> list[Fate]:
+def take(rollout: Rollout, entries: Iterable[Mapping[str, Any]], from_s: int, now_s: int) -> list[Fate]:
     """Note entries of several logs in the order of their times. Return the fate of each unit that they are about.
 
-    Of an entry from before `from_s` only a confirmed release counts. What is not a report is left out.
+    Of an entry from before `from_s` only a confirmed release counts. What is not a report is left out. An entry of a
+    server whose clock was ahead counts as one of now, because else its unit would not be silent for as long.
     """
     fates: dict[str, Fate] = {}
-    for time_s, unit, found in sorted(_reports(entries), key=lambda one: one[0]):
+    for time_s, unit, found in sorted(_reports(entries, now_s), key=lambda one: one[0]):
         if time_s < from_s and found.sequence < rollout.plan.sequence:
             continue
         rollout.note(
@@ -59,12 +60,12 @@ def _fate(rollout: Rollout, unit: str) -> str:
     return STARTED if unit in counts.began else REPORTED
 
 
-def _reports(entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int, str, report.Report]]:
+def _reports(entries: Iterable[Mapping[str, Any]], now_s: int) -> Iterator[tuple[int, str, report.Report]]:
     for entry in entries:
         time_s, unit = entry.get("time"), entry.get("device")
-        if type(time_s) is not int or not isinstance(unit, str) or not _DEVICE.fullmatch(unit):
+        if type(time_s) is not int or time_s < 0 or not isinstance(unit, str) or not _DEVICE.fullmatch(unit):
             continue
         try:
-            yield time_s, unit, report.decode(bytes.fromhex(entry["report"]))
+            yield min(time_s, now_s), unit, report.decode(bytes.fromhex(entry["report"]))
         except (FirstbootError, KeyError, TypeError, ValueError):
             continue

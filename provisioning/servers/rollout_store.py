@@ -7,13 +7,15 @@ Rules:
    kill between the two, or if the file was lost, the next step repairs it.
 3. A class has one rollout that has not ended, at most. What is known of an ended one stays.
 4. Of the reports from before the beginning, or from before the last resume, only a confirmed release counts.
+5. Nothing is decided by a clock that jumped (rollout_clock.py).
+6. A second file beside the first would decide against it. So a rollout that another file published is neither replaced
+   nor removed.
 """
 
 from __future__ import annotations
 
 import contextlib
 import sqlite3
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
@@ -24,6 +26,7 @@ from provisioning.release.store import ReleaseStore
 from provisioning.servers import published_rollout
 from provisioning.servers.report_log import Reports
 from provisioning.servers.rollout import ENDED, Plan, Rollout, RolloutError
+from provisioning.servers.rollout_clock import Moment, begun, doubt, moment
 from provisioning.servers.rollout_table import TABLES, Change, Shown, Table
 
 FORM: Final = 1  # of the tables (PRAGMA user_version)
@@ -34,9 +37,9 @@ WAIT_S: Final = 30  # for the write lock
 class RolloutStore:
     """The rollouts in the file `path`. Every method raises RolloutError if the file cannot be used, and OSError."""
 
-    def __init__(self, path: Path, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, path: Path, *, clock: Callable[[], Moment] = moment) -> None:
         self.path = path
-        self._now = now
+        self._clock = clock
 
     # what a person decides -------------------------------------------------------------------------------------
     def begin(self, store: ReleaseStore, plan: Plan) -> Rollout:
@@ -48,7 +51,14 @@ class RolloutStore:
                 raise RolloutError(
                     f"the rollout of release {last.plan.sequence} is {last.state.state}: end it first"
                 )
+            other = _published(store)
+            if other is not None and (last is None or other != last.plan.sequence):
+                raise RolloutError(
+                    f"{store.rollout_path} is of a rollout of release {other}, which {self.path} does not have: name"
+                    f" the file that has it with --rollouts, and end it there. If that is lost, delete that file"
+                )
             rollout = Rollout.begin(plan, self._now_s())
+            self._stamp(rollout)
             table.add(rollout)
             self._save(table, store, rollout, f"began: {rollout.stage_text()}")
             return rollout
@@ -66,6 +76,7 @@ class RolloutStore:
         with self._writing(store.class_id) as table:
             rollout = self._required(table)
             rollout.resume(self._now_s())
+            self._stamp(rollout)
             table.count_again(rollout, self._now_s())
             self._save(table, store, rollout, f"resumed: {rollout.stage_text()}")
             return rollout
@@ -84,19 +95,25 @@ class RolloutStore:
     ) -> tuple[Rollout, Change | None]:
         """Take the new reports and decide. Returns the last rollout of the class, and its change in this step.
 
-        `newest`: number of the newest published release of the class.
+        `newest`: number of the newest published release of the class. Raises RolloutError if the clock jumped.
         """
         with self._writing(store.class_id) as table:
             rollout = self._required(table)
             if rollout.state.state == ENDED:
                 _publish(store, rollout)
                 return rollout, None
-            table.take(rollout, logs)
+            now = self._clock()
+            if problem := doubt(rollout.state, now):
+                _publish(store, rollout)
+                raise RolloutError(problem)
+            table.take(rollout, logs, now.now_s)
             what = None
             if newest > rollout.plan.sequence:
-                rollout.end(self._now_s())
+                rollout.end(now.now_s)
                 what = f"ended: release {newest} was published"
-            elif rollout.advance(self._now_s()):
+            elif rollout.advance(now.now_s):
+                if rollout.state.since_s == now.now_s:
+                    rollout.state = begun(rollout.state, now)
                 what = rollout.stage_text()
             return rollout, self._save(table, store, rollout, what)
 
@@ -120,7 +137,10 @@ class RolloutStore:
         return change
 
     def _now_s(self) -> int:
-        return int(self._now())
+        return self._clock().now_s
+
+    def _stamp(self, rollout: Rollout) -> None:
+        rollout.state = begun(rollout.state, self._clock())
 
     # the file --------------------------------------------------------------------------------------------------
     def _create(self) -> None:
@@ -165,5 +185,15 @@ class RolloutStore:
 def _publish(store: ReleaseStore, rollout: Rollout) -> None:
     record = rollout.record()
     data = None if record is None else published_rollout.encode(record)
-    if store.rollout() != data:
-        store.put_rollout(data)
+    if store.rollout() == data or (data is None and _published(store) not in (None, rollout.plan.sequence)):
+        return
+    store.put_rollout(data)
+
+
+def _published(store: ReleaseStore) -> int | None:
+    """Return the release of the published rollout; None without one, and for one that cannot be read."""
+    data = store.rollout()
+    try:
+        return None if data is None else published_rollout.decode(data).sequence
+    except RolloutError:
+        return None

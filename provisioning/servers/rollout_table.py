@@ -120,7 +120,7 @@ class Table:
             "UPDATE rollout SET from_s = ? WHERE class = ? AND release = ?", (from_s, *key)
         )
 
-    def take(self, rollout: Rollout, logs: Sequence[Reports]) -> None:
+    def take(self, rollout: Rollout, logs: Sequence[Reports], now_s: int) -> None:
         key = self._key(rollout)
         (from_s,) = self._database.execute(
             "SELECT from_s FROM rollout WHERE class = ? AND release = ?", key
@@ -136,7 +136,7 @@ class Table:
         self._database.executemany(
             "INSERT INTO unit VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?5) ON CONFLICT DO UPDATE SET"
             " since_s = iif(fate = ?4, since_s, ?5), fate = ?4, heard_s = ?5, error = ?6, version = ?7, is_stale = ?8",
-            [(*key, *fate) for fate in take(rollout, entries, from_s)],
+            [(*key, *fate) for fate in take(rollout, entries, from_s, now_s)],
         )
 
     def shown(self, rollout: Rollout) -> Shown:

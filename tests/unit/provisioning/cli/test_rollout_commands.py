@@ -41,6 +41,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Release:
         interrupts="no",
     )
     release.save(Path("release-7"))
+    Path("published").mkdir()
     return release
 
 
@@ -123,6 +124,18 @@ def test_stages_that_do_not_lead_to_the_whole_fleet_begin_nothing(stages: tuple[
     given = [word for stage in stages for word in ("--stage", stage)]
     run("begin", "release-7", "--store", "published", *given, code=1)
     assert not Path("rollouts.db").exists()
+
+
+def test_a_mistyped_store_is_not_made() -> None:
+    found = run("begin", "release-7", "--store", "publishd", *STAGES, code=2)
+    assert "publishd is not a folder" in found.stderr
+    assert not Path("publishd").exists() and not Path("rollouts.db").exists()
+
+
+def test_reports_that_do_not_exist_are_said() -> None:
+    begin()
+    found = run("run", *CLASS, "--reports", "reprots.jsonl", "--once")
+    assert "reprots.jsonl does not exist" in found.stderr
 
 
 def test_what_is_missing_is_named() -> None:

@@ -16,6 +16,7 @@ from provisioning.release.store import ROLLOUT, ReleaseStore
 from provisioning.servers import published_rollout
 from provisioning.servers.report_log import ReportLog
 from provisioning.servers.rollout import ENDED, PAUSED, RUNNING, Limits, Plan, RolloutError, Stage
+from provisioning.servers.rollout_clock import Moment
 from provisioning.servers.rollout_store import RolloutStore
 from tests.unit.provisioning.servers.test_serve_parts import CLASS_ID
 
@@ -32,14 +33,20 @@ class Bench:
 
     def __init__(self, folder: Path, largest_bytes: int = 100_000) -> None:
         self.now_s = 1000.0
+        self.ahead_s = 0  # of the system clock
+        self.boot = "first"
         self.published = ReleaseStore(folder / "published", CLASS_ID)
-        self.log = ReportLog(folder / "reports.jsonl", largest_bytes=largest_bytes, now=lambda: self.now_s)
+        self.log = ReportLog(
+            folder / "reports.jsonl", largest_bytes=largest_bytes, now=lambda: self.now_s + self.ahead_s
+        )
         self.path = folder / "rollouts.db"
 
     @property
     def store(self) -> RolloutStore:
         """The store as a new process opens it."""
-        return RolloutStore(self.path, now=lambda: self.now_s)
+        return RolloutStore(
+            self.path, clock=lambda: Moment(int(self.now_s) + self.ahead_s, self.now_s, self.boot)
+        )
 
     def report(
         self,
