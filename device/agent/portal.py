@@ -33,7 +33,7 @@ class Portal:
         self._answers: "Group | None" = None
         self._page: "Any" = None
         self._task: "Any" = None
-        self._clients = 0
+        self._serving: "list[Any]" = []  # the tasks of the clients of the page, oldest first
         self.address = ""
 
     async def open(self, radio: "Wifi", address: str) -> None:
@@ -72,16 +72,21 @@ class Portal:
             await asyncio.sleep(_PAUSE_S)
 
     async def _serve(self, stream: "Stream") -> None:
-        """Answer one client of the plain page. Raises nothing but what ends the task."""
-        if self._clients >= PORTAL_CLIENTS:
-            return
-        self._clients += 1
+        """Answer one client of the plain page. Raises nothing but what ends the task.
+
+        If there is no place, the oldest client gives way: one that is silent never keeps a later one out.
+        """
+        if len(self._serving) >= PORTAL_CLIENTS:
+            self._serving.pop(0).cancel()
+        task: "Any" = asyncio.current_task()
+        self._serving.append(task)
         try:
             await asyncio.wait_for(self._exchange(stream), PORTAL_S)
         except (LinkError, asyncio.TimeoutError, MemoryError):
             pass
         finally:
-            self._clients -= 1
+            if task in self._serving:
+                self._serving.remove(task)
 
     async def _exchange(self, stream: "Stream") -> None:
         try:

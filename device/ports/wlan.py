@@ -14,7 +14,7 @@ import network
 
 from device.compat import const
 from device.errors import LinkError
-from device.limits import DNS_PACKET_BYTES, PORTAL_CLIENTS
+from device.limits import DNS_PACKET_BYTES
 from device.net import wifi
 from device.ports.sockets import SocketNetwork, SocketStream
 
@@ -75,7 +75,6 @@ class WlanRadio:
     def __init__(self) -> None:
         self.link: "Any" = network.WLAN(network.WLAN.IF_STA)  # the stubs know names as text only
         self.own: "Any" = network.WLAN(network.WLAN.IF_AP)
-        self._clients = 0
 
     def switch_on(self) -> None:
         """Switch the radio on; on an ESP32 it also feeds the random generator. Raises OSError."""
@@ -172,17 +171,12 @@ class WlanRadio:
         return AnswerSocket(udp)
 
     async def serve_page(self, port: int, handler: "Callable[[Stream], Awaitable[None]]") -> _PageServer:
-        """Listen on the access point's address, for PORTAL_CLIENTS clients at once. Raises LinkError."""
+        """Listen on the access point's address. The handler bounds its clients. Raises LinkError."""
 
         async def serve(reader: "Any", writer: "Any") -> None:
             stream = SocketStream(reader)
             try:
-                if self._clients < PORTAL_CLIENTS:
-                    self._clients += 1
-                    try:
-                        await handler(stream)
-                    finally:
-                        self._clients -= 1
+                await handler(stream)
             finally:
                 await stream.close()
 

@@ -1,8 +1,11 @@
-"""A page that a command serves on this machine."""
+"""A page that a command serves on this machine: alone, or behind a web server, which is then its only peer.
+
+A connection that finds no place ends one that is silent or slow (station/web/listener.py), so connections that send
+nothing keep nobody out.
+"""
 
 from __future__ import annotations
 
-import socket
 import threading
 from types import TracebackType
 from typing import Any, Final
@@ -12,6 +15,7 @@ import uvicorn
 from provisioning.cli.addresses import parse_listen
 from provisioning.cli.errors import InputError
 from provisioning.cli.report_mail import LOOPBACK
+from provisioning.station.web.listener import listen as open_port
 
 CONNECTIONS: Final = 64
 _STOP_S: Final = 10
@@ -27,20 +31,17 @@ class PageServer:
             raise InputError(
                 f"{flag}: {host} is not this machine; put your web server with TLS in front of the page."
             )
-        self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
         try:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._socket.bind((host, port))
+            self._socket = open_port(host, port, most=CONNECTIONS, per_peer=CONNECTIONS)
         except OSError as error:
-            self._socket.close()
             raise InputError(f"{flag}: the page cannot listen on {listen}: {error.strerror}.") from None
         self.address = f"http://{listen.rpartition(':')[0]}:{self._socket.getsockname()[1]}/"
         config = uvicorn.Config(
             app,
+            loop="asyncio",  # listener.py
             log_level="warning",
             access_log=False,
             server_header=False,
-            limit_concurrency=CONNECTIONS,
             timeout_keep_alive=5,
             timeout_graceful_shutdown=2,
         )

@@ -1,11 +1,12 @@
-"""The listening socket of the operator's page: each host has a share of the connections.
+"""The listening socket of a page that a command serves: each host has a share of the connections.
 
 uvicorn limits neither the connections of one host nor the time of a handshake, and each connection takes a file
 descriptor of the station, which also holds the serial ports and the registry. So connections are counted where they are
 accepted, before TLS begins.
 
 Rules:
-1. At most CONNECTIONS, and at most CONNECTIONS_PER_PEER of one address (device/net/places.py).
+1. At most CONNECTIONS, and at most CONNECTIONS_PER_PEER of one address (device/net/places.py). A page behind a web
+   server has one peer, which gets all of them.
 2. If there is no place, a connection is hung up: one of its own host, of a host whose connections were hung up before,
    or one that has sent nothing. A page that loses its stream of events opens it again.
 """
@@ -68,9 +69,9 @@ class _Connection:
 class SharedListener(socket.socket):
     """A listening TCP socket whose accept() keeps the rules above. For asyncio's own event loop."""
 
-    def __init__(self, family: int) -> None:
+    def __init__(self, family: int, most: int, per_peer: int) -> None:
         super().__init__(family, socket.SOCK_STREAM)
-        self._places = Places(CONNECTIONS, CONNECTIONS_PER_PEER)
+        self._places = Places(most, per_peer)
         self._open: list[_Connection] = []
 
     def accept(self) -> tuple[socket.socket, Any]:
@@ -93,11 +94,13 @@ class SharedListener(socket.socket):
         return len(self._open)
 
 
-def listen(host: str, port: int) -> SharedListener:
+def listen(
+    host: str, port: int, *, most: int = CONNECTIONS, per_peer: int = CONNECTIONS_PER_PEER
+) -> SharedListener:
     """Return a socket that listens on `host`:`port`. Raises OSError if it cannot."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     family, _, _, _, address = found[0]
-    listener = SharedListener(family)
+    listener = SharedListener(family, most, per_peer)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
