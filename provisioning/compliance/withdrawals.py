@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from provisioning.compliance.station_record import StationRecordError, read
-from provisioning.file_system import replace_file
+from provisioning.file_system import paths_in, replace_file
 from provisioning.keys.signer import sign_record
 from provisioning.registry import stops
 from provisioning.registry.models import PASSED
@@ -161,16 +161,22 @@ def read_list(data: bytes, stations: Iterable[AnchorKey]) -> Withdrawals:
 def find_list(folder: Path, stations: Iterable[AnchorKey], signer: str, today: dt.date) -> Withdrawals:
     """Return the newest list in `folder` of the registry that key id `signer` (hex) belongs to.
 
-    Raises WithdrawalsError if the list is missing, if it is older than MAX_AGE_DAYS, or if a list is not signed.
+    Raises WithdrawalsError if the list is missing, if it is older than MAX_AGE_DAYS, if its day has not come (a clock
+    is wrong, and the list would count for longer), or if a list is not signed; OSError.
     """
     trusted = tuple(stations)
-    lists = [read_list(path.read_bytes(), trusted) for path in sorted(folder.glob(PATTERN))]
+    lists = [read_list(path.read_bytes(), trusted) for path in paths_in(folder, PATTERN)]
     covering = [each for each in lists if signer in each.signers]
     if not covering:
         raise WithdrawalsError(
             "the site has no list of withdrawn units for the station that shipped this unit"
         )
     newest = max(covering, key=lambda each: each.issued)
+    if newest.issued > today:
+        raise WithdrawalsError(
+            f"the list of withdrawn units has the date {newest.issued.isoformat()}, which is in the future: check the"
+            " clock here; if it is right, ask the manufacturer for a list with the right date"
+        )
     if newest.issued < today - dt.timedelta(MAX_AGE_DAYS):
         raise WithdrawalsError(
             f"the list of withdrawn units of {newest.issued.isoformat()} is more than {MAX_AGE_DAYS} days old;"

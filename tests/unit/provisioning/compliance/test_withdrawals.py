@@ -87,6 +87,12 @@ def test_a_list_is_accepted_for_thirty_days_and_not_for_thirty_one(factory: Fact
     assert [each.question for each in found] == ["withdrawal"] and "30 days old" in found[0].sentence
 
 
+def test_a_list_of_a_day_that_has_not_come_is_a_no(factory: Factory) -> None:
+    sign(factory, TODAY + dt.timedelta(30))
+    found = refused(factory)
+    assert [each.question for each in found] == ["withdrawal"] and "in the future" in found[0].sentence
+
+
 @pytest.mark.parametrize("where", [20, 200, -1])
 def test_a_changed_list_is_not_accepted(where: int, factory: Factory) -> None:
     factory.plant("UPDATE unit SET withdrawn_s = 1")
