@@ -122,7 +122,7 @@ def partitions_command(
     try:
         document = json.loads(source.read_text())
         block = rp2350.partition_table(document, None if key is None else rp2350.load_key(key))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"{source} is not a partition table of this form: {error}") from None
     replace_file(out, uf2(block))
     result: dict[str, str | int] = {

@@ -57,7 +57,9 @@ def check_files(statement: Archived, keys: Iterable[AnchorKey]) -> None:
         )
         signed = json.loads(payload)
         digests, stated = dict(signed["files"]), signed["statement"]
-    except (FirstbootError, OSError, ValueError, KeyError, TypeError) as error:
+    except FileNotFoundError:
+        raise StatementError([f"{statement.id} has no signed list of its files"]) from None
+    except (FirstbootError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise StatementError(
             [f"the files of {statement.id} are not signed by a trusted signatory ({type(error).__name__})"]
         ) from None

@@ -76,7 +76,7 @@ class Journal:
             try:
                 entry = json.loads(line)
                 message_id, status = str(entry["message_id"]), str(entry["status"])
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 continue  # rule 2
             known[message_id] = status
         return {name: status for name, status in known.items() if status != _FORGET}

@@ -152,7 +152,7 @@ class LmsState:
                 and type(state["next"]) is int
                 and 0 <= state["next"] <= self._leaves
             )
-        except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
+        except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise StateDamagedError(
                 f"{path.name} is not the state file of a tree ({type(error).__name__})"
             ) from None

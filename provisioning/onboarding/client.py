@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from provisioning import fair_time
+from provisioning.file_system import read_stream
 
 PATIENCE_S: Final = 30  # for the next bytes of an answer; the emulated board answers within 2 s
 HANDSHAKE_S: Final = 15
@@ -48,7 +49,10 @@ class Reply:
 
     def json(self) -> Any:
         """Return the body as JSON. Raises ValueError if it is not JSON."""
-        return json.loads(self.body)
+        try:
+            return json.loads(self.body)
+        except RecursionError:
+            raise ValueError("the JSON is nested too deep") from None
 
 
 def fingerprint_of(text: str) -> str:
@@ -86,8 +90,8 @@ class DeviceClient:
         try:
             connection.request(method, path, body, headers)
             answer = connection.getresponse()
-            content = answer.read(ANSWER_BYTES + 1)
-            if len(content) > ANSWER_BYTES:
+            content = read_stream(answer, ANSWER_BYTES)
+            if content is None:
                 raise ConnectionError(f"{method} {path}: the answer is too long")
             if answer.length:  # read() with a limit returns less without an error
                 raise ConnectionError(f"{method} {path}: the answer was cut off")
@@ -116,7 +120,12 @@ class DeviceClient:
         reply = self.request("GET", "/status.json")
         if reply.status != 200:
             raise PermissionError(f"status answered {reply.status}")
-        found: dict[str, Any] = reply.json()
+        try:
+            found = reply.json()
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise ConnectionError("the status of the device cannot be read")
         return found
 
 

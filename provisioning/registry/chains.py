@@ -178,7 +178,7 @@ def open_checkpoint(text: str, trusted: Sequence[bytes] = ()) -> dict[str, Any]:
             and int(content["number"]) > 0
             and len(content["previous"]) == 64
         )
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ChainError(["the checkpoint is damaged"]) from None
     if not is_known or any(records < 0 or len(head) != 32 for _, records, head in shape):
         raise ChainError(["the checkpoint is damaged"])

@@ -143,7 +143,7 @@ def verify_chains_json(text: str, exported: Sequence[str] = (), trusted: Sequenc
         checkpoints = {
             str(key): [str(item) for item in texts] for key, texts in document["checkpoints"].items()
         }
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ChainError(["the file is not an export of chains"]) from None
     return verify_chains(chains, checkpoints, exported, trusted)
 
@@ -199,7 +199,7 @@ def import_sealed(text: str, key: ServerPrivateKey, store: OscoreStore) -> tuple
         ]
         removed = [bytes.fromhex(device_id) for device_id in document["removed"]]
         is_known = document["version"] == SECRETS_VERSION
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise RegistryError("the file holds no sealed secrets") from None
     if not is_known:
         raise RegistryError("the file was written by another version of this program")

@@ -61,7 +61,7 @@ class ReleaseLog:
         for number, line in enumerate(self.path.read_text(encoding="utf-8").splitlines(), 1):
             try:
                 entry = LogEntry(**json.loads(line))
-            except (ValueError, TypeError) as error:
+            except (ValueError, TypeError, RecursionError) as error:
                 raise ReleaseLogError(
                     f"{self.path}, line {number}: this is not an entry of a release log"
                 ) from error

@@ -81,7 +81,7 @@ class OscoreStore:
         try:
             entry = json.loads(text)
             unit = OscoreUnit(*(bytes.fromhex(entry[name]) for name in ("device_id", "secret", "salt")))
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise OscoreStoreError(f"entry {sender_id.hex()} is damaged") from None
         if unit.sender_id != sender_id:
             raise OscoreStoreError(f"entry {sender_id.hex()} belongs to another unit")

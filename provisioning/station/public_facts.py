@@ -61,7 +61,7 @@ def _statement_names(registry: Registry, batch: str) -> Iterator[tuple[str, str]
     try:
         payload = cose.decode(data or b"", STATEMENT_BYTES).payload or b""
         document = json.loads(payload)
-    except (CodecError, ValueError):
+    except (CodecError, ValueError, RecursionError):
         return
     yield from _names(document)
 

@@ -118,7 +118,7 @@ class Login:
             stored = json.loads(path.read_bytes())["scrypt"]
             is_normal = stored.get("form") == FORM
             return cls(bytes.fromhex(stored["salt"]), bytes.fromhex(stored["hash"]), is_normal)
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise LoginError(
                 f"{path.name} is not a login file; create one with firstboot station set-login"
             ) from None
