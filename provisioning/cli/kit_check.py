@@ -15,7 +15,7 @@ from provisioning.cli.output import print_report
 from provisioning.compliance.archive import Archive
 from provisioning.kit import answers
 from provisioning.kit.check import Found, check_delivery, check_statements
-from provisioning.kit.delivery import LIST_BYTES, Listed, read_delivery
+from provisioning.kit.delivery import Listed, read_delivery, read_delivery_file
 from provisioning.kit.duties import CONDITION, duties_of, keeping_words
 from provisioning.kit.retention import keep_statements
 from provisioning.kit.signed import SIGNED, Kit, open_kit
@@ -77,8 +77,7 @@ def check(
 def _delivery(serials: list[str], listed: Path | None) -> list[Listed]:
     if listed is None:
         return read_delivery("\n".join(serials).encode()) if serials else []
-    with listed.open("rb") as stream:
-        return read_delivery(stream.read(LIST_BYTES + 1))
+    return read_delivery_file(listed)
 
 
 def _trusted_kit(folder: Path, station: list[Path], trust: list[Path]) -> Kit:

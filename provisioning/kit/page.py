@@ -18,6 +18,7 @@ from typing import Any, Final
 from provisioning.html_templates import environment
 from provisioning.kit.answers import RESULTS
 from provisioning.kit.content import Content
+from provisioning.kit.delivery import form_of_lists
 from provisioning.kit.duties import CONDITION, duties_of, keeping_words
 from provisioning.product.periods import date_words
 
@@ -47,6 +48,7 @@ def render_page(content: Content) -> bytes:
     data = {
         "content": json.loads(content.to_json()),
         "results": {"order": list(RESULTS), "words": {name: list(words) for name, words in RESULTS.items()}},
+        "lists": form_of_lists(),
     }
     shown = environment(TEMPLATES).get_template("kit.html")
     values = _values(content) | {

@@ -1,11 +1,11 @@
 "use strict";
 // Checks a list against the kit's data, as provisioning/kit/check.py does. Shows every value as text, never as HTML.
 (function () {
-  const SERIAL = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
-  const MOST_UNITS = 200000, LIST_BYTES = 64 * 1024 * 1024, MOST_SHOWN = 500;
-  const { content, results } = JSON.parse(document.getElementById("data").textContent);
+  const MOST_SHOWN = 500;
+  const { content, results, lists } = JSON.parse(document.getElementById("data").textContent);
   const statements = new Map(content.statements.map(one => [one.id, one]));
   const units = new Map(content.units.map(one => [one.serial, one]));
+  const serial = new RegExp(`^(?:${lists.serial})$`);
   const form = document.getElementById("form"), typed = document.getElementById("serials"), file = document.getElementById("file");
   const summary = document.getElementById("summary"), found = document.getElementById("found"), print = document.getElementById("print");
 
@@ -13,26 +13,39 @@
 
   function readList(text) {
     const listed = [];
-    text.replace(/^\uFEFF/, "").split(/\r\n|\r|\n/).forEach((raw, at) => {
-      const line = raw.trim();
-      if (line) listed.push(line.startsWith("{") ? packingLine(line, at + 1) : { serial: serialOf(line, at + 1), consignee: null });
+    text.split(/\r\n|\r|\n/).forEach((raw, at) => {
+      if (new TextEncoder().encode(raw).length > lists.line_bytes) throw new ListError(`Line ${at + 1} is longer than ${lists.line_bytes} bytes.`);
+      const line = stripped(raw);
+      if (!line) return;
+      if (listed.length === lists.units) throw new ListError(`The list has more than ${lists.units} units.`);
+      listed.push(line.startsWith("{") ? packingLine(line, at + 1) : { serial: serialOf(line, at + 1), consignee: null, statement: null });
     });
     if (!listed.length) throw new ListError("The list has no serial number.");
-    if (listed.length > MOST_UNITS) throw new ListError(`The list has more than ${MOST_UNITS} units.`);
     return listed;
   }
 
+  function stripped(text) {
+    let start = 0, end = text.length;
+    while (start < end && lists.spaces.includes(text[start])) start += 1;
+    while (start < end && lists.spaces.includes(text[end - 1])) end -= 1;
+    return text.slice(start, end);
+  }
+
   function serialOf(text, line) {
-    if (typeof text === "string" && SERIAL.test(text)) return text;
+    if (typeof text === "string" && serial.test(text)) return text;
     throw new ListError(`Line ${line} is not a serial number: write one serial number a line.`);
   }
 
   function packingLine(text, line) {
     let entry = null;
     try { entry = JSON.parse(text).entry; } catch { entry = null; }
-    if (!entry || entry.event !== "shipped") throw new ListError(`Line ${line} is not a line of a packing list.`);
-    const named = entry.consignee;
-    return { serial: serialOf(entry.serial, line), consignee: named && typeof named.id === "string" ? named.id : null };
+    if (!entry || entry.event !== lists.event) throw new ListError(`Line ${line} is not a line of a packing list.`);
+    const named = entry.consignee, stated = entry.statement;
+    return {
+      serial: serialOf(entry.serial, line),
+      consignee: named && typeof named.id === "string" ? named.id : null,
+      statement: stated && typeof stated.sha256 === "string" ? stated.sha256 : "",
+    };
   }
 
   function check(listed, today) {
@@ -49,7 +62,10 @@
     if (today < content.issued) applying.add("clock");
     if (today > content.valid_until) applying.add("kit-old");
     if (lines.length > 1) applying.add("listed-twice");
-    if (lines.some(one => one.consignee !== null && one.consignee !== content.consignee)) applying.add("other-consignee");
+    for (const one of lines) {
+      if (one.consignee !== null && one.consignee !== content.consignee) applying.add("other-consignee");
+      else if (unit && one.statement !== null && one.statement !== statement.sha256) applying.add("wrong-line");
+    }
     const facts = { serial, maker: content.maker, issued: content.issued, valid_until: content.valid_until };
     if (!unit) {
       if (!applying.has("other-consignee")) applying.add("unknown");
