@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fnmatch
+import itertools
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 try:
     import fcntl
@@ -120,11 +122,52 @@ def _write(path: Path, flag: int, data: bytes, mode: int | None) -> None:
         raise
 
 
+class Readable(Protocol):
+    """What `read_stream` reads: a file, a member of an archive, an answer of a server."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+def read_stream(stream: Readable, limit: int) -> bytes | None:
+    """Return the rest of a stream, None if that has more than `limit` bytes; one byte more is read at most."""
+    data = stream.read(limit + 1)
+    return data if len(data) <= limit else None
+
+
 def read_bounded(path: Path, limit: int) -> bytes | None:
     """Return the bytes of a file, None for one with more than `limit`; no more than that is read. Raises OSError."""
     with path.open("rb") as file:
-        data = file.read(limit + 1)
-    return data if len(data) <= limit else None
+        return read_stream(file, limit)
+
+
+def paths_in(folder: Path, pattern: str = "*") -> list[Path]:
+    """Return the paths in `folder` whose names match, sorted; none if it does not exist.
+
+    Raises OSError for a folder that cannot be read: Path.glob takes it for an empty one.
+    """
+    if not folder.exists():
+        return []
+    return sorted(path for path in folder.iterdir() if fnmatch.fnmatchcase(path.name, pattern))
+
+
+def paths_below(folder: Path, pattern: str = "*", most: int | None = None) -> list[Path]:
+    """Return the paths below `folder`, at every depth, as `paths_in`; no link is followed. Raises OSError.
+
+    `most`: read no more paths than one above this number.
+    """
+    if not folder.exists():
+        return []
+    found = (
+        Path(root) / name
+        for root, folders, names in os.walk(folder, onerror=_refuse)
+        for name in (*folders, *names)
+    )
+    some = itertools.islice(found, None if most is None else most + 1)
+    return sorted(path for path in some if fnmatch.fnmatchcase(path.name, pattern))
+
+
+def _refuse(error: OSError) -> None:
+    raise error
 
 
 def replace_folder(place: Path, files: Mapping[str, bytes]) -> None:

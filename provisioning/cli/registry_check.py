@@ -9,12 +9,13 @@ from typing import Annotated
 import typer
 
 from provisioning.cli.addresses import parse_key_id
+from provisioning.cli.errors import InputError
 from provisioning.cli.options import FilesOption, JsonOption, RegistryOption
 from provisioning.cli.output import print_report, print_result
 from provisioning.cli.registry_access import opened
 from provisioning.cli.registry_backup import report_document, report_line
 from provisioning.cli.signing_time import IN_RECORDS, warn_of_clock
-from provisioning.file_system import replace_file
+from provisioning.file_system import paths_in, replace_file
 from provisioning.registry import export
 from provisioning.registry.chains import Report
 from provisioning.registry.errors import RegistryError
@@ -88,7 +89,10 @@ def verify(
 def _checkpoint_paths(given: list[Path]) -> list[Path]:
     found: list[Path] = []
     for path in given:
-        found += sorted(path.glob("*.json")) if path.is_dir() else [path]
+        of_folder = paths_in(path, "*.json") if path.is_dir() else [path]
+        if not of_folder:
+            raise InputError(f"{path} has no checkpoint.")
+        found += of_folder
     return found
 
 

@@ -17,7 +17,7 @@ from provisioning.disclosure import consistency, desk
 from provisioning.disclosure.promise import DEFAULT_ZONE, Promise
 from provisioning.disclosure.store import CaseStore
 from provisioning.disclosure.working_days import read_calendar
-from provisioning.file_system import replace_file
+from provisioning.file_system import paths_in, replace_file
 from provisioning.product.product import load_product
 
 
@@ -142,7 +142,7 @@ def verify_store(
     """
     exported: list[str] = []
     if checkpoints is not None:
-        paths = sorted(checkpoints.glob("reports-checkpoint-*.json"))
+        paths = paths_in(checkpoints, "reports-checkpoint-*.json")
         if not paths:
             raise InputError(f"--checkpoints: {checkpoints} has no checkpoint.")
         exported = [path.read_text(encoding="utf-8").strip() for path in paths]

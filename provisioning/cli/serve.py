@@ -14,6 +14,7 @@ from provisioning.cli.options import JsonOption
 from provisioning.cli.output import print_report
 from provisioning.cli.serve_settings import AllSettings, CoapSettings, ServeSettings, TrackerSettings
 from provisioning.cli.settings import with_settings
+from provisioning.file_system import paths_in
 
 HELP = """Run the servers that your units ask for updates.
 
@@ -88,7 +89,7 @@ def accept_clock(
     from provisioning.servers.folder_lock import FolderLock
     from provisioning.servers.signing_clock import SigningClock, system_time_s
 
-    files = sorted(state.glob("*.clock"))
+    files = paths_in(state, "*.clock")
     if not files:
         raise InputError(
             f"{state} contains no clock file of a server. Give the folder that the server gets as --state."

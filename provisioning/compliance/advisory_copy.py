@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from provisioning.csaf_names import FOLDER, METADATA, PAGES
+from provisioning.file_system import paths_below, paths_in
 
 _PARTS: Final = (PAGES, FOLDER)
 MOST_FILES: Final = 20_000
@@ -27,7 +28,7 @@ def copy_advisories(source: Path, draft: Path) -> None:
     """Copy the advisories into the draft of a site. Raises AdvisoryError, OSError."""
     listed = documents(source)
     for part in _PARTS:
-        for path in sorted((source / part).rglob("*")):
+        for path in paths_below(source / part):
             if path.is_symlink() or not (path.is_file() or path.is_dir()):
                 raise AdvisoryError(f"{path} is not a plain file")
         shutil.copytree(source / part, draft / part)
@@ -43,7 +44,11 @@ def documents(source: Path) -> list[str]:
     listed = index.read_text(encoding="utf-8").split()
     if len(listed) > MOST_FILES:
         raise AdvisoryError(f"{index} lists more than {MOST_FILES} documents")
-    there = {path.relative_to(source / FOLDER).as_posix() for path in (source / FOLDER).glob("[0-9]*/*.json")}
+    there = {
+        path.relative_to(source / FOLDER).as_posix()
+        for year in paths_in(source / FOLDER, "[0-9]*")
+        for path in paths_in(year, "*.json")
+    }
     if there != set(listed):
         raise AdvisoryError(f"{index} does not list the documents that are in the folder")
     return listed

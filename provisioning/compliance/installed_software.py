@@ -21,6 +21,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from provisioning.compliance.check_outcomes import FAIL, NOT_APPLICABLE, NOT_RUN, PASS, Check, EvidenceError
+from provisioning.file_system import read_stream
 
 if TYPE_CHECKING:
     from provisioning.product.product import Product
@@ -31,6 +32,8 @@ PACKAGE_BYTES: Final = 512 << 20
 UNPACKED_BYTES: Final = 1 << 30
 MEMBER_BYTES: Final = 64 << 20
 MEMBERS: Final = 20_000
+MEMBER_NAME: Final = 200
+_ENTRY: Final = b"PK\x01\x02"  # begins each entry of an archive's directory (APPNOTE.TXT 4.3.12)
 DEPTH: Final = 3  # an archive in an archive in an archive
 NOT_SEEN: Final = "a password that the program computes or fetches is not seen"
 
@@ -116,6 +119,11 @@ def _word(name: bytes) -> str:
     return name.decode("ascii", "replace")
 
 
+def _printable(name: str) -> str:
+    """Return the name of a member of a package; a character that could be read as structure is replaced."""
+    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in name[:MEMBER_NAME])
+
+
 def _texts(data: bytes, place: str, name: str) -> Iterator[tuple[str, bytes]]:
     """Yield (place, bytes) of a file and of each member of the archives in it, within the limits."""
     left = UNPACKED_BYTES
@@ -133,16 +141,19 @@ def _texts(data: bytes, place: str, name: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _members(data: bytes, name: str) -> Iterator[tuple[str, bytes]]:
+    if data.count(_ENTRY) > MEMBERS:  # before a list of them is made, which takes ten times the memory
+        raise EvidenceError(f"the package of {name} unpacks to more than this program reads")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             for entry in archive.infolist():
+                member = _printable(entry.filename)
                 if entry.file_size > MEMBER_BYTES:
-                    raise EvidenceError(f"{entry.filename} in the package of {name} is too large")
+                    raise EvidenceError(f"{member} in the package of {name} is too large")
                 with archive.open(entry) as file:
-                    inner = file.read(MEMBER_BYTES + 1)
-                if len(inner) > MEMBER_BYTES:
-                    raise EvidenceError(f"{entry.filename} in the package of {name} is too large")
-                yield entry.filename, inner
+                    inner = read_stream(file, MEMBER_BYTES)
+                if inner is None:
+                    raise EvidenceError(f"{member} in the package of {name} is too large")
+                yield member, inner
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, ValueError, EOFError) as error:
         if isinstance(error, EvidenceError):
             raise

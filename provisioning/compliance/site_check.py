@@ -18,6 +18,7 @@ from provisioning.compliance.check import REGISTER, SECURITY_TXT, STATEMENTS
 from provisioning.compliance.ledger import Ledger, LedgerError
 from provisioning.compliance.security_txt import ALARM_DAYS, SecurityTxtError, check_security_txt
 from provisioning.compliance.support_register import RegisterError, current
+from provisioning.file_system import paths_below, paths_in
 from provisioning.product.public_texts import acknowledgement_time, status_update_time
 
 FORBIDDEN: Final = ("script", "form", "iframe", "object", "embed", "base")
@@ -62,7 +63,7 @@ class _Page(HTMLParser):
 def check_site(root: Path, base_url: str, today: dt.date) -> list[str]:
     """Return every problem of the site in `root`, one sentence each; empty if it has none. Raises OSError."""
     found: list[str] = []
-    for path in sorted(root.rglob("*.html")):
+    for path in paths_below(root, "*.html"):
         found += _check_page(path, root)
     found += _check_security_txt(root, base_url, today)
     try:
@@ -74,7 +75,7 @@ def check_site(root: Path, base_url: str, today: dt.date) -> list[str]:
     for each in published.values():
         pages = [
             path
-            for path in (root / "support").glob("*.html")
+            for path in paths_in(root / "support", "*.html")
             if each.end_date.isoformat() in path.read_text()
         ]
         if not pages:

@@ -21,7 +21,7 @@ from provisioning.compliance.forms import environment
 from provisioning.compliance.security_txt import make_security_txt
 from provisioning.compliance.withdrawals import PATTERN
 from provisioning.csaf_names import METADATA
-from provisioning.file_system import create_file
+from provisioning.file_system import create_file, paths_in
 from provisioning.product.periods import date_words, period_in_words
 from provisioning.product.public_texts import acknowledgement_words, status_update_words
 
@@ -123,7 +123,7 @@ def _copy_archive(archive: Archive, place: Path) -> None:
     """Copy the whole archive: statements, their ledger, and the signed lists of withdrawn units."""
     if archive.ledger.path.exists():
         shutil.copyfile(archive.ledger.path, place / archive.ledger.path.name)
-    for withdrawals in sorted(archive.root.glob(PATTERN)):
+    for withdrawals in paths_in(archive.root, PATTERN):
         shutil.copyfile(withdrawals, place / withdrawals.name)
     for each in archive.statements():
         shutil.copytree(each.folder, place / each.id)

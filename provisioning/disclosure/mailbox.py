@@ -25,6 +25,7 @@ from provisioning.disclosure.errors import MailError, MailUnreachableError
 from provisioning.disclosure.intake import Intake, Taken
 from provisioning.disclosure.mime import HEAD_BYTES, LARGEST_BYTES
 from provisioning.disclosure.models import Setting
+from provisioning.file_system import paths_in
 
 PASSWORD_VARIABLE: Final = "FIRSTBOOT_IMAP_PASSWORD"  # noqa: S105 - the name of a variable
 TIMEOUT_S: Final = 60.0
@@ -33,7 +34,7 @@ _LARGEST_UID: Final = 2**32 - 1
 
 def take_folder(intake: Intake, folder: Path) -> Iterator[Taken]:
     """Take every .eml file of a folder in, in the order of their names. Raises as `Intake.take`, and OSError."""
-    for path in sorted(folder.glob("*.eml")):
+    for path in paths_in(folder, "*.eml"):
         if path.is_symlink() or not path.is_file():
             continue
         facts = path.stat()

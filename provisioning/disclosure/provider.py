@@ -26,7 +26,7 @@ from provisioning.disclosure import csaf, rolie
 from provisioning.disclosure.advisory import Advisory
 from provisioning.disclosure.csaf import Publisher
 from provisioning.disclosure.errors import CaseInputError
-from provisioning.file_system import replace_folder
+from provisioning.file_system import paths_in, replace_folder
 from provisioning.html_templates import environment
 from provisioning.product.periods import date_words
 from provisioning.product.product import Product
@@ -207,7 +207,8 @@ def _require_ours(out: Path) -> None:
 
 def _require_forward(out: Path, files: Mapping[str, bytes]) -> None:
     """Raise CaseInputError if an advisory would vanish or go back to an older revision (rule 3)."""
-    for path in sorted((out / FOLDER).glob("[0-9]*/*.json")):
+    years = paths_in(out / FOLDER, "[0-9]*")
+    for path in (one for year in years for one in paths_in(year, "*.json")):
         name = path.relative_to(out).as_posix()
         if name not in files:
             raise CaseInputError(f"{name} was published and this store does not have it: is it an old copy?")

@@ -19,6 +19,7 @@ from typing import Final
 
 from provisioning import file_system
 from provisioning.disclosure.errors import SpoolFullError
+from provisioning.file_system import paths_in
 
 MOST_BYTES: Final = 4 << 30
 _MAIL: Final = ".eml"
@@ -43,7 +44,7 @@ class Spool:
 
     def mails(self) -> Iterator[tuple[bytes, Path]]:
         """Yield SHA-256 and path of every mail, in the order of their names."""
-        for path in sorted(self.folder.glob(f"*{_MAIL}")):
+        for path in paths_in(self.folder, f"*{_MAIL}"):
             with contextlib.suppress(ValueError):
                 yield bytes.fromhex(path.stem), path
 

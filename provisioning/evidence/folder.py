@@ -32,7 +32,7 @@ from provisioning.evidence.errors import EnvelopeError, EvidenceRefusedError
 from provisioning.evidence.matrix import LIMITS, as_json, logged, make_matrix, tagged_scenarios
 from provisioning.evidence.runs import CONSOLE, ENVELOPE, TestRun, read_file, read_run, sha256, weaknesses
 from provisioning.evidence.sentences import sentences_of
-from provisioning.file_system import replace_folder
+from provisioning.file_system import paths_below, replace_folder
 from provisioning.product.product import Product, parse_product
 
 if TYPE_CHECKING:
@@ -257,7 +257,7 @@ def _read(place: Path, name: str) -> bytes:
 
 def _changed_files(place: Path, digests: Mapping[str, Any]) -> list[str]:
     """Return one sentence for each file that is changed, missing, or in no list."""
-    there = {str(path.relative_to(place)): path for path in sorted(place.rglob("*")) if not path.is_dir()}
+    there = {str(path.relative_to(place)): path for path in paths_below(place) if not path.is_dir()}
     if len(there) > FILES or len(digests) > FILES:
         return [f"the folder has more than {FILES} files"]
     found = [f"{name} is missing" for name in digests if name not in there]

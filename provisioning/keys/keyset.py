@@ -30,7 +30,7 @@ from device.limits import KEYSET_SIGNATURES, TRACKER_KEY_DAYS
 from device.trust import keyset
 from device.trust.anchors import ROLE_AUTHOR, ROLE_ROOT, ROLE_TRACKER, Anchors, Interval, Key, Policy, Rules
 from provisioning import file_system
-from provisioning.file_system import PRIVATE, NewFile, replace_files
+from provisioning.file_system import PRIVATE, NewFile, paths_in, replace_files
 from provisioning.keys.key_id import AnchorKey, key_id, public_point
 from provisioning.keys.pem import load_private_pem, private_pem, read_private
 from provisioning.keys.signer import Signer
@@ -85,7 +85,7 @@ class KeySetPlan:
             return cls(**fields)
         except FileNotFoundError:
             raise KeySetError(f"{folder} has no {PLAN_NAME}") from None
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise KeySetError(f"{folder / PLAN_NAME} cannot be read: {error}") from error
 
     @classmethod
@@ -180,7 +180,7 @@ def root_signers(folder: Path) -> list[Signer]:
     """Return the roots of a key folder, then those that they replaced. Raises KeySetError if the folder has no root."""
     from provisioning.keys.file_signer import FileSigner
 
-    paths = sorted((folder / ROOTS).glob("*.pem")) + sorted((folder / ROOTS / PREVIOUS).glob("*.pem"))
+    paths = paths_in(folder / ROOTS, "*.pem") + paths_in(folder / ROOTS / PREVIOUS, "*.pem")
     if not paths:
         raise KeySetError(f"{folder / ROOTS} holds no root: give roots that are off line with --root")
     return [FileSigner.load(path) for path in paths]
@@ -227,7 +227,7 @@ def new_roots(folder: Path, count: int) -> tuple[tuple[tuple[int, str], ...], li
     previous.mkdir(parents=True, exist_ok=True)
     files = [
         NewFile(previous / f"{key_id(_public(old)).hex()}.pem", old.read_bytes(), PRIVATE)
-        for old in sorted(roots.glob("*.pem"))
+        for old in paths_in(roots, "*.pem")
     ]
     generated = []
     for number in range(count):

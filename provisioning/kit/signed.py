@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from provisioning.compliance.archive import Archived
 from provisioning.compliance.check import STATEMENTS
 from provisioning.compliance.station_record import StationRecordError, read
-from provisioning.file_system import read_bounded
+from provisioning.file_system import paths_below, read_bounded
 from provisioning.keys.signer import sign_record
 from provisioning.kit.content import CONTENT_BYTES, FORM, Content, StatementFacts, read_content
 from provisioning.kit.errors import KitError
@@ -117,18 +116,20 @@ def _signed(folder: Path, stations: Iterable[AnchorKey]) -> tuple[dict[str, Any]
 
 
 def _paths(folder: Path) -> set[str]:
-    """Return the path of every file in the kit except its signature. Raises KitError for a link and for too many."""
+    """Return the path of every file in the kit except its signature.
+
+    Raises KitError for a link and for too many, OSError for a folder that cannot be read: its files are not missing.
+    """
     found: set[str] = set()
-    for root, folders, names in os.walk(folder):
-        for name in (*folders, *names):
-            path = Path(root) / name
-            if path.is_symlink():
-                raise KitError(f"the kit has a link, {name}: a kit has none")
-        found |= {
-            (Path(root) / name).relative_to(folder).as_posix() for name in names if name not in DESKTOP_FILES
-        }
-        if len(found) > MOST_FILES + 1:
-            raise KitError(f"the folder has more than {MOST_FILES} files and is not a kit")
+    paths = paths_below(folder, most=2 * MOST_FILES)
+    for path in paths:
+        if path.is_symlink():
+            raise KitError(f"the kit has a link, {path.name}: a kit has none")
+        if path.is_dir() or path.name in DESKTOP_FILES:
+            continue
+        found.add(path.relative_to(folder).as_posix())
+    if len(found) > MOST_FILES + 1 or len(paths) > 2 * MOST_FILES:
+        raise KitError(f"the folder has more than {MOST_FILES} files and is not a kit")
     return found - {SIGNED}
 
 

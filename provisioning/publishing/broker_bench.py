@@ -18,6 +18,7 @@ from cryptography.x509.oid import NameOID
 from paho.mqtt.enums import CallbackAPIVersion
 
 from provisioning import fair_time
+from provisioning.file_system import paths_in
 from provisioning.publishing.topics import RetainedTopics
 from provisioning.release.store import PublishError
 from provisioning.servers.access import PUBLISHER, TRACKER, service_of
@@ -41,7 +42,7 @@ class Users:
         """Return the users of a folder with NAME.crt and NAME.key. Raises OSError, ValueError."""
         services: dict[str, Path] = {}
         units = []
-        for path in sorted(folder.glob("*.crt")):
+        for path in paths_in(folder, "*.crt"):
             name = common_name(path)
             service = service_of(name)
             if service is not None:

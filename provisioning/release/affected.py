@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from provisioning.csaf_names import ALL_VERSIONS, BEFORE
+from provisioning.file_system import paths_below
 from provisioning.firmware import sbom
 from provisioning.firmware.errors import FirmwareError
 from provisioning.release.log import LogEntry
@@ -77,7 +78,7 @@ def sorted_out(entries: Sequence[LogEntry], verdict: Verdict) -> Releases:
 def read_bills(folder: Path) -> dict[str, dict[str, Any]]:
     """Return every bill of materials below a folder by its SHA-256 (hex). Raises ReleaseError, OSError."""
     found = {}
-    for path in sorted(folder.rglob(f"*{sbom.FILE_NAME.partition('.')[2]}")):
+    for path in paths_below(folder, f"*{sbom.FILE_NAME.partition('.')[2]}"):
         try:
             data = sbom.read_bytes(path)
             found[hashlib.sha256(data).hexdigest()] = sbom.parsed(data, str(path))
@@ -151,7 +152,7 @@ def _tuple(match: re.Match[str] | None) -> tuple[int, ...]:
 
 def _statuses(folder: Path, cve: str, model: str) -> Iterator[dict[str, set[str]]]:
     """Yield the names of versions by status, of each advisory about this CVE and product."""
-    for path in sorted(folder.rglob("*.json")):
+    for path in paths_below(folder, "*.json"):
         if path.stat().st_size > MOST_BYTES:
             raise ReleaseError(f"{path} has more than {MOST_BYTES} bytes")
         try:

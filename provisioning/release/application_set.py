@@ -14,6 +14,7 @@ from typing import Any
 
 from device.codec import bundle
 from device.errors import FirstbootError
+from provisioning.file_system import paths_below
 from provisioning.release.capacities import require_capacity
 from provisioning.release.payload import APP, Payload, ReleaseError
 
@@ -23,7 +24,7 @@ def collect(folder: Path) -> dict[str, bytes]:
     if not folder.is_dir():
         raise ReleaseError(f"{folder} is not a folder. Name the folder of the application.")
     files: dict[str, bytes] = {}
-    for path in sorted(folder.rglob("*")):
+    for path in paths_below(folder):
         name = path.relative_to(folder).as_posix()
         parts = name.split("/")
         if any(part.startswith(".") or part == "__pycache__" for part in parts) or name.endswith(".pyc"):

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import datetime as dt
 import errno
 import os
 import resource
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from provisioning import file_system
+from provisioning.compliance.withdrawals import find_list
+from provisioning.disclosure.mailbox import take_folder
 from provisioning.file_system import NewFile, create_file, replace_file, replace_files
+from provisioning.keys import keyset
+from provisioning.release import affected, application_set
 from provisioning.release.log import LogEntry, ReleaseLog
 
 ROOM = 1000  # bytes that a file may have while the limit holds
@@ -134,3 +140,80 @@ def test_a_folder_that_cannot_be_written_whole_leaves_the_old_one_and_no_draft(t
     assert caught.value.filename == str(place)
     assert (place / "a" / "one.txt").read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["site"]
+
+
+@pytest.fixture
+def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder whose subfolder `locked` nobody may read, as for a user who is not root."""
+    (tmp_path / "locked").mkdir()
+    (tmp_path / "locked" / "a.json").write_text("{}")
+    real = {name: getattr(os, name) for name in ("scandir", "listdir")}
+
+    def refusing(name: str) -> Any:
+        def refused(path: Any = ".") -> Any:
+            if Path(path).name == "locked":
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+            return real[name](path)
+
+        return refused
+
+    for name in real:
+        monkeypatch.setattr(os, name, refusing(name))
+    return tmp_path
+
+
+def test_a_folder_that_cannot_be_read_is_no_empty_folder(locked: Path) -> None:
+    with pytest.raises(PermissionError, match="locked"):
+        file_system.paths_in(locked / "locked", "*.json")
+    with pytest.raises(PermissionError, match="locked"):
+        file_system.paths_below(locked, "*.json")
+
+
+def test_a_folder_that_does_not_exist_has_no_paths(tmp_path: Path) -> None:
+    assert file_system.paths_in(tmp_path / "no") == file_system.paths_below(tmp_path / "no") == []
+
+
+def test_paths_are_sorted_at_every_depth_and_bounded(tmp_path: Path) -> None:
+    for name in ("b.json", "a.json", "c.txt"):
+        (tmp_path / name).touch()
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "e.json").touch()
+    assert [path.name for path in file_system.paths_in(tmp_path, "*.json")] == ["a.json", "b.json"]
+    assert [path.name for path in file_system.paths_below(tmp_path, "*.json")] == [
+        "a.json",
+        "b.json",
+        "e.json",
+    ]
+    assert len(file_system.paths_below(tmp_path, most=2)) == 3
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        application_set.collect,
+        affected.read_bills,
+        keyset.root_signers,
+        lambda folder: list(take_folder(None, folder / "locked")),  # type: ignore[arg-type]
+        lambda folder: find_list(folder / "locked", [], "", dt.date.min),
+    ],
+)
+def test_nobody_takes_a_folder_that_cannot_be_read_for_an_empty_one(
+    read: Callable[[Path], object], locked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keyset, "ROOTS", "locked")
+    with pytest.raises(PermissionError, match="locked"):
+        read(locked)
+
+
+def test_only_the_firmware_build_reads_folders_in_a_way_that_hides_one_that_cannot_be_read() -> None:
+    found = set()
+    for path in sorted((ROOT / "provisioning").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and (
+                node.attr in ("glob", "rglob") or ast.unparse(node) == "os.walk"
+            ):
+                found.add(path.relative_to(ROOT / "provisioning").as_posix())
+    assert {name for name in found if not name.startswith("firmware/")} == {
+        "cli/firmware.py",  # files of the package itself
+        "file_system.py",
+    }

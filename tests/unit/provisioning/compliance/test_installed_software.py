@@ -123,3 +123,17 @@ def test_the_digests_of_packages_are_read_back() -> None:
 @pytest.mark.parametrize("text", ["[", "[]", "7", "null"])
 def test_what_is_no_list_of_digests_names_no_package(text: str) -> None:
     assert searched(text) == {}
+
+
+def test_the_name_of_a_member_stays_one_line_of_text() -> None:
+    found = passwords_in(archive(**{"a\nPW-05: pass\u202e" + "b" * 300: b'password = "hunter2"'}), "App")
+    assert len(found) == 1 and found[0].isprintable() and len(found[0]) < 300
+
+
+def test_an_archive_with_a_huge_directory_is_refused_before_its_list_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(installed_software, "MEMBERS", 3)
+    monkeypatch.setattr(zipfile.ZipFile, "infolist", lambda _: pytest.fail("the list was made"))
+    with pytest.raises(EvidenceError, match="unpacks to more"):
+        passwords_in(archive(a=b"", b=b"", c=b"", d=b""), "App")

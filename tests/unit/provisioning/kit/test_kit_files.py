@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from collections.abc import Callable
 from copy import copy
@@ -16,7 +18,7 @@ from provisioning.keys.file_signer import FileSigner
 from provisioning.kit import content as content_module
 from provisioning.kit import delivery as delivery_module
 from provisioning.kit.content import read_content
-from provisioning.kit.delivery import read_delivery
+from provisioning.kit.delivery import read_delivery, read_delivery_file
 from provisioning.kit.errors import DeliveryError, KitError
 from provisioning.kit.page import render_page
 from provisioning.kit.signed import CONTENT, PAGE, SIGNED, open_kit, sign_kit
@@ -163,11 +165,26 @@ def test_names_reach_the_page_as_text(factory: KitFactory) -> None:
     assert "\\u003cscript\\u003ealert(1)" in page and "&lt;script&gt;alert(1)" in page
 
 
+def test_a_folder_that_cannot_be_read_is_not_a_missing_file(
+    factory: KitFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.scandir
+
+    def refused(path: Any) -> Any:
+        if Path(path).name == "statements":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(PermissionError, match="statements"):
+        factory.open()
+
+
 # Lists of a delivery --------------------------------------------------------------------------------------------------
 
 
 def test_a_list_has_one_serial_number_a_line() -> None:
-    data = b"\xef\xbb\xbfFB1-000001\r\n\r\n  FB1-000002 \nFB1-000003"
+    data = b"\xef\xbb\xbfFB1-000001\r\n\r\n  FB1-000002 \n\xc2\xa0FB1-000003\xe2\x80\x8b\t"
     assert [each.serial for each in read_delivery(data)] == ["FB1-000001", "FB1-000002", "FB1-000003"]
 
 
@@ -194,10 +211,11 @@ def test_a_list_of_another_form_is_refused_with_its_line(data: bytes, words: str
         read_delivery(data)
 
 
-def test_the_size_of_a_list_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_size_of_a_list_is_bounded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(delivery_module, "MOST_UNITS", 2)
     with pytest.raises(DeliveryError, match="more than 2 units"):
         read_delivery(b"A\nB\nC")
     monkeypatch.setattr(delivery_module, "LIST_BYTES", 4)
+    (tmp_path / "list").write_bytes(b"A\nB\nC")
     with pytest.raises(DeliveryError, match="longer than 4"):
-        read_delivery(b"A\nB\nC")
+        read_delivery_file(tmp_path / "list")
