@@ -106,6 +106,18 @@ def test_a_file_is_checked_as_a_typed_list_is(factory: KitFactory, page: Any, tm
     assert page.inner_text("#summary strong") == "All 1 units are in order."
 
 
+def test_a_packing_line_with_another_statement_is_no_line_of_the_kit(factory: KitFactory, page: Any) -> None:
+    statement = factory.open().content.statements[0].sha256
+    text = "".join(
+        line for line in factory.packing.path.read_text().splitlines(True) if factory.serial in line
+    )
+    opened(page, factory.folder)
+    ask(page, text)
+    assert page.locator("#found .yes").count() == 1
+    ask(page, text.replace(statement, "0" * 64))
+    assert page.locator("#found .result").inner_text() == "packing line not in order"
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_list_of_another_form_is_refused_and_shown_as_text(
     text: str, factory: KitFactory, page: Any

@@ -126,7 +126,7 @@
     try {
       const chosen = file.files[0];
       if (chosen && typed.value.trim()) throw new ListError("Type serial numbers or choose a file, not both.");
-      if (chosen && chosen.size > LIST_BYTES) throw new ListError("The file is too long.");
+      if (chosen && chosen.size > lists.bytes) throw new ListError("The file is too long.");
       show(check(readList(chosen ? await chosen.text() : typed.value), new Date().toISOString().slice(0, 10)));
     } catch (error) {
       refuse(error instanceof ListError ? error.message : "The list cannot be read.");
