@@ -123,7 +123,7 @@ def _write(path: Path, flag: int, data: bytes, mode: int | None) -> None:
 
 
 class Readable(Protocol):
-    """What `read_stream` reads: a file, a member of an archive, an answer of a server."""
+    """A source of `read_stream`: a file, a member of an archive, an answer of a server."""
 
     def read(self, size: int, /) -> bytes: ...
 
