@@ -28,6 +28,7 @@ from provisioning.compliance.check_outcomes import FAIL, NOT_APPLICABLE, PASS, C
 from provisioning.compliance.device_record import NO_RECORDS, DeviceRecords, record_problems
 from provisioning.compliance.evidence import PUBLICATION, REQUIRED, Evidence
 from provisioning.compliance.ledger import Ledger, LedgerError
+from provisioning.compliance.lifecycle import lifecycle_files
 from provisioning.compliance.register_copies import (
     archive_copy,
     check_archive,
@@ -108,13 +109,21 @@ def build_site(site: Site) -> list[Evidence]:
     draft.mkdir(parents=True)
     try:
         with naming(site.out, draft=draft):
-            for model, record in records.items():
-                write(draft, record_path(model), record)
+            for product in site.products:
+                if product.model in records:
+                    _write_record(draft, product, records[product.model])
             _publish(site, draft)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
     return [_evidence(product, failed[product.model], site) for product in site.products]
+
+
+def _write_record(draft: Path, product: Product, record: bytes) -> None:
+    """Write the record that devices get, and its days for other programs."""
+    write(draft, record_path(product.model), record)
+    for path, data in lifecycle_files(product, record).items():
+        write(draft, path, data)
 
 
 def record_path(model: str) -> str:

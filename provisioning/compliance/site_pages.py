@@ -18,6 +18,7 @@ from provisioning.compliance.advisory_copy import copy_advisories
 from provisioning.compliance.archive import Archive, Archived, slug
 from provisioning.compliance.check import SECURITY_TXT, STATEMENTS
 from provisioning.compliance.forms import environment
+from provisioning.compliance.lifecycle import cyclonedx_path, openeox_path
 from provisioning.compliance.security_txt import make_security_txt
 from provisioning.compliance.withdrawals import PATTERN
 from provisioning.csaf_names import METADATA
@@ -49,6 +50,11 @@ def write_pages(
     archive = Archive(site.archive)
     archive.verify()
     common = _common(site, policy, archive.statements(), now, register)
+    common["dated"] = {
+        slug(each.model): [openeox_path(each.model), cyclonedx_path(each.model)]
+        for each in site.products
+        if (draft / cyclonedx_path(each.model)).exists()
+    }
     templates = environment(TEMPLATES)
     for path, template, more in _pages(policy, common["products"]):
         values = common | more | {"root": "../" * path.count("/")}

@@ -95,10 +95,10 @@ def written(contents: Contents) -> str:
         components=list(_components(contents)),
     )
     bom.register_dependency(root, bom.components)
-    return _reproducible(json.loads(JsonV1Dot6(bom).output_as_string()))
+    return reproducible(json.loads(JsonV1Dot6(bom).output_as_string()))
 
 
-def _reproducible(document: dict[str, Any]) -> str:
+def reproducible(document: dict[str, Any]) -> str:
     """Return the text of a document without its time, with a serial number that its content decides (rule 3)."""
     del document["metadata"]["timestamp"], document["serialNumber"]
     content = json.dumps(document, sort_keys=True)

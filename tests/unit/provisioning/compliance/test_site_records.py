@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import hashlib
+import json
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 from typer.testing import CliRunner, Result
 
 from provisioning.cli import site as site_commands
@@ -15,6 +19,7 @@ from provisioning.cli.keys import app as keys_app
 from provisioning.cli.release import app as release_app
 from provisioning.compliance.device_record import DeviceRecords
 from provisioning.compliance.issue import draw_key
+from provisioning.compliance.lifecycle import lifecycle_files
 from provisioning.compliance.site import build_site
 from provisioning.keys.file_signer import FileSigner
 from provisioning.product.product import Product
@@ -36,6 +41,41 @@ def test_the_record_lies_beside_the_page_byte_for_byte(tmp_path: Path) -> None:
     given = for_devices(PRODUCT)
     build_site(site(tmp_path, device=given))
     assert (tmp_path / "site/records/support-FB-1.cose").read_bytes() == given.records[0]
+
+
+def test_the_dates_for_other_programs_follow_from_the_record_of_the_devices(tmp_path: Path) -> None:
+    given = for_devices(PRODUCT)
+    build_site(site(tmp_path, device=given))
+    records = tmp_path / "site/records"
+    assert json.loads((records / "support-FB-1.openeox-draft.json").read_text()) == {
+        "$schema": "https://docs.oasis-open.org/openeox/eox-core/v1.0/schema/core.json",
+        "end_of_life": "tba",
+        "end_of_security_support": "2031-12-31T23:59:59Z",
+        "last_updated": "1970-01-01T00:00:01Z",
+    }
+    text = (records / "support-FB-1.cdx.json").read_text()
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    component = json.loads(text)["metadata"]["component"]
+    assert (component["name"], component["type"]) == ("FB-1", "device")
+    values = {one["name"]: one["value"] for one in component["properties"]}
+    assert values["cdx:lifecycle:milestone:endOfGuaranteedSupport"] == "2031-12-31"
+    assert values["firstboot:support-record-sha256"] == hashlib.sha256(given.records[0]).hexdigest()
+    page = (tmp_path / "site/products/FB-1/index.html").read_text()
+    assert "records/support-FB-1.cdx.json" in page and "records/support-FB-1.openeox-draft.json" in page
+
+
+def test_an_extension_changes_the_dates_for_other_programs_with_the_record(tmp_path: Path) -> None:
+    build_site(site(tmp_path, device=for_devices(PRODUCT)))
+    build_site(site(tmp_path, LONGER, device=for_devices(LONGER)))
+    records = tmp_path / "site/records"
+    openeox = json.loads((records / "support-FB-1.openeox-draft.json").read_text())
+    assert openeox["end_of_security_support"] == "2033-12-31T23:59:59Z"
+    assert "2033-12-31" in (records / "support-FB-1.cdx.json").read_text()
+
+
+def test_the_dates_of_one_record_are_the_same_bytes_every_time() -> None:
+    (record,) = for_devices(PRODUCT).records
+    assert lifecycle_files(PRODUCT, record) == lifecycle_files(PRODUCT, record)
 
 
 def test_a_first_publication_needs_no_record(tmp_path: Path) -> None:
