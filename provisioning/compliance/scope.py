@@ -6,6 +6,9 @@ Rules:
    answered, for manufacturers, importers and distributors, and not legal advice.
 3. If an exception of Schedule 3 is answered with yes, the product is not a relevant connectable product. Everything
    that Schedule 3 excludes from its own exceptions is part of the question.
+4. A person who asks as importer or distributor answers what section 7 asks. The role in the decision follows from these
+   answers: one who markets the product under their own name is its manufacturer, and one who imports it its importer,
+   whatever they asked as.
 """
 
 from __future__ import annotations
@@ -99,23 +102,45 @@ EXCEPTIONS: Final = (
         " forestry vehicle to which the rules for type approval apply?",
     ),
 )  # fmt: skip
+OWN_NAME: Final = Question(
+    "own-name", "s. 7(3)",
+    "Do you market the product under your own name or trade mark? It does not matter who manufactures it.",
+)  # fmt: skip
+IMPORTS: Final = Question(
+    "imports", "s. 7(4)",
+    "Do you import the product from a country outside the United Kingdom into the United Kingdom?",
+)  # fmt: skip
+MAKES_AVAILABLE: Final = Question(
+    "makes-available", "s. 7(5)",
+    "Do you make the product available in the United Kingdom?",
+)  # fmt: skip
+INSTALLS: Final = Question(
+    "installs", "s. 7(6)",
+    "Do you make it available by performing a contract for works that include its installation into a building or"
+    " structure, while identical products are or were made available to consumers in the United Kingdom otherwise?",
+)  # fmt: skip
+ROLE_QUESTIONS: Final = (OWN_NAME, IMPORTS, MAKES_AVAILABLE, INSTALLS)
 CONSUMERS: Final = Question(
     "consumers", "ss. 8(2), 14(2), 21(2), 54",
     "Do you intend the product to be made available to consumers in the United Kingdom, or are or should you be aware"
     " that it will be?",
 )  # fmt: skip
 QUESTIONS: Final = (
-    INTERNET_QUESTION, TRANSMITS, DIRECT_IP, SEVERAL, DIRECT_OTHER, LINKED, *EXCEPTIONS, CONSUMERS,
+    INTERNET_QUESTION, TRANSMITS, DIRECT_IP, SEVERAL, DIRECT_OTHER, LINKED, *EXCEPTIONS, *ROLE_QUESTIONS, CONSUMERS,
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Decision:
-    """The decision. `connectable`: INTERNET, NETWORK or None; `reasons`: one sentence each, with its source."""
+    """The decision. `connectable`: INTERNET, NETWORK or None; `reasons`: one sentence each, with its source.
+
+    `role`: the one that follows from the answers (rule 4), None if they lead to none.
+    """
 
     applies: bool
     connectable: str | None
     reasons: tuple[str, ...]
+    role: str | None = None
 
     @property
     def exceptions(self) -> str:
@@ -123,15 +148,15 @@ class Decision:
         return "none of Schedule 3 applies" if self.applies else "; ".join(self.reasons)
 
 
-def next_question(answers: Mapping[str, bool]) -> Question | None:
+def next_question(answers: Mapping[str, bool], role: str = MANUFACTURER) -> Question | None:
     """Return the question that decides next; None if the decision follows. Raises ScopeError for an unknown answer."""
     unknown = set(answers) - {each.name for each in QUESTIONS}
     if unknown:
         raise ScopeError(f"there is no question {sorted(unknown)[0]}")
-    return next((each for each in _path(answers) if each.name not in answers), None)
+    return next((each for each in _path(answers, role) if each.name not in answers), None)
 
 
-def _path(answers: Mapping[str, bool]) -> list[Question]:
+def _path(answers: Mapping[str, bool], role: str) -> list[Question]:
     """Return the questions on the way of these answers, as far as the answers go, and one more."""
     path = [INTERNET_QUESTION]
     if not answers.get("internet", True):
@@ -150,7 +175,47 @@ def _path(answers: Mapping[str, bool]) -> list[Question]:
         path.append(each)
         if answers.get(each.name, True):
             return path
+    path += _role_path(answers, role)
+    if any(each.name not in answers for each in path) or _role(answers, role)[0] is None:
+        return path
     return [*path, CONSUMERS]
+
+
+def _role_path(answers: Mapping[str, bool], role: str) -> list[Question]:
+    """Return the questions of section 7 for an importer or distributor, as far as the answers go, and one more."""
+    if role == MANUFACTURER:
+        return []
+    path = [OWN_NAME]
+    if answers.get("own-name") is False:
+        path.append(IMPORTS)
+        if answers.get("imports") is False:
+            path.append(MAKES_AVAILABLE)
+            if answers.get("makes-available"):
+                path.append(INSTALLS)
+    return path
+
+
+def _role(answers: Mapping[str, bool], role: str) -> tuple[str | None, str]:
+    """Return the role that follows from the answers, and the reason (rule 4). No reason: the role was not asked."""
+    if role == MANUFACTURER:
+        return MANUFACTURER, ""
+    if answers["own-name"]:
+        return (
+            MANUFACTURER,
+            f"You market it under your own name, so you are its manufacturer ({OWN_NAME.source}).",
+        )
+    if answers["imports"]:
+        return IMPORTER, f"You import it into the United Kingdom, so you are its importer ({IMPORTS.source})."
+    if not answers["makes-available"]:
+        none = "You neither import it nor make it available in the United Kingdom"
+        return None, f"{none}, so you are no relevant person for it (s. 7(2))."
+    if answers["installs"]:
+        return (
+            None,
+            f"You install it under a contract for works, so you are not its distributor ({INSTALLS.source}).",
+        )
+    available = "You make it available and do not import it"
+    return DISTRIBUTOR, f"{available}, so you are its distributor ({MAKES_AVAILABLE.source})."
 
 
 def _connection(answers: Mapping[str, bool]) -> tuple[str, Question] | None:
@@ -170,10 +235,10 @@ def decide(answers: Mapping[str, bool], role: str) -> Decision:
     """Return the decision. Raises ScopeError if an answer is missing, or is not on the way of the others."""
     if role not in DUTIES:
         raise ScopeError(f"the role is one of {', '.join(DUTIES)}")
-    missing = next_question(answers)
+    missing = next_question(answers, role)
     if missing is not None:
         raise ScopeError(f"the answer to {missing.name} is missing")
-    path = _path(answers)
+    path = _path(answers, role)
     if extra := sorted(set(answers) - {each.name for each in path}):
         raise ScopeError(f"the answer to {extra[0]} has no meaning here: earlier answers decide")
     connection = _connection(answers)
@@ -186,7 +251,11 @@ def decide(answers: Mapping[str, bool], role: str) -> Decision:
         if answers[each.name]:
             return Decision(False, kind, (first, f"It is excepted: {each.name} ({each.source}; s. 6)."))
     none = "No exception of Schedule 3 applies (s. 6), so it is a relevant connectable product (s. 4)."
+    found, why = _role(answers, role)
+    reasons = (first, none, *([why] if why else []))
+    if found is None:
+        return Decision(False, kind, reasons)
     if not answers["consumers"]:
         last = f"It is not meant for consumers in the United Kingdom, so your duties do not begin ({CONSUMERS.source})."
-        return Decision(False, kind, (first, none, last))
-    return Decision(True, kind, (first, none, f"As its {role} you have the duties of {DUTIES[role]}."))
+        return Decision(False, kind, (*reasons, last), found)
+    return Decision(True, kind, (*reasons, f"As its {found} you have the duties of {DUTIES[found]}."), found)
