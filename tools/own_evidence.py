@@ -27,7 +27,8 @@ VERSION = "0.1.0+1"
 
 def main(arguments: Sequence[str]) -> int:
     """Return 0 if every test passed, else the exit code of the first command that failed."""
-    shutil.rmtree(WORK, ignore_errors=True)
+    for folder in (WORK, OUT):  # evidence of an earlier run must not pass for this one's
+        shutil.rmtree(folder, ignore_errors=True)
     WORK.mkdir(parents=True)
     runner, image_key = _key("runner"), _key("image")
     (WORK / "product.toml").write_text(EXAMPLE, encoding="utf-8")

@@ -36,6 +36,7 @@ OWN: Final = {
     "report": "provisioning.cli.report:app",
     "rollout": "provisioning.cli.rollout:app",
     "rp2350": "provisioning.cli.rp2350:app",
+    "self-check": "provisioning.cli.self_check:self_check_command",
     "serve": "provisioning.cli.serve:app",
     "site": "provisioning.cli.site:app",
     "statement": "provisioning.cli.statement:app",

@@ -62,8 +62,8 @@ def onboard(
 
     Example: `firstboot onboard --label label.png`
     """
-    ask = _Asker(sys.stdin)
-    address, pin, code = _from_label(label, host, fingerprint, ask)
+    ask = Asker(sys.stdin)
+    address, pin, code = from_label(label, host, fingerprint, ask)
     client = DeviceClient(lambda: address, pin)
     try:
         found = look(client)
@@ -78,7 +78,7 @@ def onboard(
     _report(address, pin, found, status, is_json)
 
 
-class _Asker:
+class Asker:
     """Asks a person on a terminal, or reads the next line of standard input."""
 
     def __init__(self, stdin: TextIO) -> None:
@@ -103,8 +103,8 @@ class _Asker:
             typer.echo("The two passwords are different. Try again.", err=True)
 
 
-def _from_label(
-    label: Path | None, host: str | None, fingerprint: str | None, ask: _Asker
+def from_label(
+    label: Path | None, host: str | None, fingerprint: str | None, ask: Asker
 ) -> tuple[tuple[str, int], str, str]:
     """Address, fingerprint and the code in its normal form ("" if it must be asked for)."""
     if label is None and host is None:
@@ -153,7 +153,7 @@ def _address(text: str) -> tuple[str, int]:
     return parts.hostname, HTTPS_PORT if port is None else port
 
 
-def _print_found(found: Found, ask: _Asker) -> None:
+def _print_found(found: Found, ask: Asker) -> None:
     typer.echo(f"{found.brand} {found.model}: its certificate is the one on the label.", err=True)
     typer.echo(found.sentence, err=True)
     if found.is_press_needed:
@@ -162,7 +162,7 @@ def _print_found(found: Found, ask: _Asker) -> None:
             typer.prompt("Press Enter after you pressed the button", default="", show_default=False, err=True)
 
 
-def _set_up(client: DeviceClient, code: str, ask: _Asker) -> str:
+def _set_up(client: DeviceClient, code: str, ask: Asker) -> str:
     """Send the form until the device takes it; the password."""
     asks_code = not code
     if asks_code:
@@ -182,7 +182,7 @@ def _set_up(client: DeviceClient, code: str, ask: _Asker) -> str:
 
 
 def _mend_or_raise(
-    error: RefusedError, ask: _Asker, asks_code: bool, sleep: Callable[[float], None] = time.sleep
+    error: RefusedError, ask: Asker, asks_code: bool, sleep: Callable[[float], None] = time.sleep
 ) -> None:
     """Return if another try makes sense: after a wait, or with other input. Raises `error` otherwise."""
     if 0 < error.wait_s <= PATIENCE_S:

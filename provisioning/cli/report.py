@@ -22,6 +22,7 @@ from provisioning.cli.report_duties import aware, embargo, filed, worksheet
 from provisioning.cli.report_erase import erase_reporter
 from provisioning.cli.report_intake import held_mails, intake
 from provisioning.cli.report_mail import outbox_command, send, settle_mail
+from provisioning.cli.report_page import serve_page
 from provisioning.cli.report_serve import serve_form
 from provisioning.cli.report_store import checkpoint, export, init, promise, set_clock, verify_store
 from provisioning.cli.report_triage import triage
@@ -61,6 +62,7 @@ app.command()(aware)
 app.command()(worksheet)
 app.command()(filed)
 app.command("due")(due_items)
+app.command("page")(serve_page)
 app.command()(send)
 app.command("outbox")(outbox_command)
 app.command("settle-mail")(settle_mail)

@@ -36,7 +36,7 @@ def due_items(
     """
     with opened(cases, files) as store:
         found, now_s = desk.load_all(store), store.now()
-        waiting = [*due(found.values()), *_held(store)]
+        waiting = [*due(found.values()), *held_items(store)]
     items = [item for item in waiting if item.due_s <= now_s + within * _HOUR_S]
     late = sum(item.is_overdue(now_s) for item in items)
     document = {
@@ -50,7 +50,7 @@ def due_items(
         raise RefusedError([f"{len(items) - late} due within {within} hours, {late} overdue"])
 
 
-def _held(store: CaseStore) -> list[Due]:
+def held_items(store: CaseStore) -> list[Due]:
     """Return the held mails as due items: one of them may be a report."""
     mails = held(store)
     if not mails:
