@@ -32,7 +32,8 @@ def serve_page(
 ) -> None:
     """Serve a page with what is due and overdue, the open cases and the compliance failures, until Ctrl-C.
 
-    The page only shows, and has no word of a reporter. It has no login: everyone who uses this machine can read it.
+    The page only shows. It names no reporter and quotes none. It has no login: everyone who uses this machine can read
+    it.
 
     Example: `firstboot report page --cases reports.db`
     """

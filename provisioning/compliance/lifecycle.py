@@ -45,7 +45,7 @@ def cyclonedx_path(model: str) -> str:
 def lifecycle_files(product: Product, record: bytes) -> dict[str, bytes]:
     """Return both files by their path below the site. `record`: the support record of the product, already verified.
 
-    Raises CoseError, SupportRecordError for bytes that are no such record.
+    Raises CoseError, SupportRecordError for any other bytes.
     """
     content = support.decode(cose.decode(record).payload or b"")
     return {

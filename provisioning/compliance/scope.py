@@ -208,7 +208,7 @@ def _role(answers: Mapping[str, bool], role: str) -> tuple[str | None, str]:
         return IMPORTER, f"You import it into the United Kingdom, so you are its importer ({IMPORTS.source})."
     if not answers["makes-available"]:
         none = "You neither import it nor make it available in the United Kingdom"
-        return None, f"{none}, so you are no relevant person for it (s. 7(2))."
+        return None, f"{none}, so you are not a relevant person for it (s. 7(2))."
     if answers["installs"]:
         return (
             None,

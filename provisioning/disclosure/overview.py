@@ -1,4 +1,4 @@
-"""What the maker's page shows (`cases_page.py`): due items, cases, investigations, and how the times were kept."""
+"""The content of the maker's page (`cases_page.py`): due items, cases, investigations, and how the times were kept."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Examined:
 
 @dataclass(frozen=True)
 class Shown:
-    """What the page shows, read at `now_s` (unix seconds). `due`: the most urgent first."""
+    """The content of the page, read at `now_s` (unix seconds). `due`: the most urgent first."""
 
     now_s: int
     due: Sequence[Due]

@@ -1,4 +1,4 @@
-"""The maker's page: due and overdue, open cases, investigations; no word of a reporter, and nothing for other sites."""
+"""The maker's page: due and overdue, open cases, investigations; nothing of a reporter, and nothing for other sites."""
 
 from __future__ import annotations
 
@@ -77,7 +77,9 @@ def test_the_page_has_no_word_and_no_address_of_a_reporter(failures: Failures) -
 def test_cf_01_an_open_investigation_and_its_stop_are_shown_until_it_is_closed(failures: Failures) -> None:
     code = failures.open("B1").code
     found = words(failures)
-    assert f"{code}: Two labels show one code." in found and "batches B1; does not ship: investigated" in found
+    assert (
+        f"{code}: Two labels show one code." in found and "batches B1; does not ship: investigated" in found
+    )
     failures.step(code, Step.CLEAR, Step.CLOSE)
     assert "No investigation is open." in words(failures)
 
