@@ -40,7 +40,7 @@ NOTICE_DAYS = 3650  # longest notice: ten years
 SupportRecord = namedtuple("SupportRecord", ("class_id", "end_day", "sequence", "published_s", "notice_days"))
 SupportStatus = namedtuple("SupportStatus", ("state", "days_left"))  # days_left None while unknown
 
-MONTHS = (
+MONTHS = (  # gettext
     "January",
     "February",
     "March",
@@ -139,9 +139,12 @@ def support_state(record: "SupportRecord | None", trusted_time_s: "int | None") 
     return SupportStatus(ENDING if days_left <= record.notice_days else SUPPORTED, days_left)
 
 
+SENTENCE = "We will provide security updates for {0} until {1}."  # gettext
+
+
 def sentence(model: str, end_day: int) -> str:
     """Return the sentence that every page, label and statement uses (SP-04)."""
-    return "We will provide security updates for {} until {}.".format(model, long_date_text(end_day))
+    return SENTENCE.format(model, long_date_text(end_day))
 
 
 # Civil dates (proleptic Gregorian), without datetime ------------------------------------------------------

@@ -5,7 +5,7 @@ import json
 from microdot import Response
 
 from device.compat import const
-from device.web import pages
+from device.web import pages, words
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -59,10 +59,12 @@ def refuse(
     error: "FirstbootError | None" = None,
     shown: "tuple[str, ...]" = (),
 ) -> "Any":
-    """Return a refusal in words, or the page `shown` in its place.
+    """Return a refusal in words, or the page `shown` in its place. `text`: English, or in the request's language.
 
     A program gets the words as JSON, with the error's number, name, `reason` and `wait_s`.
     """
+    words.use(request.headers, request.path)
+    text = words.gettext(text)
     if not wants_json(request):
         return page(shown or pages.message(status, text), status)
     answer: "dict[str, Any]" = {"status": status, "text": text}

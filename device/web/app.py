@@ -1,7 +1,8 @@
 """The local pages as a microdot application.
 
 Rules (docs/reference/local-pages.md):
-1. routes.ROUTES is the complete list, with WIFI_ROUTES on a unit with a radio. microdot's own answers to OPTIONS and
+1. routes.ROUTES is the complete list, with WIFI_ROUTES on a unit with a radio and LANGUAGE_ROUTES on one whose product
+   has more languages than English. microdot's own answers to OPTIONS and
    405 would reveal more, so they are off.
 2. A form is accepted only from the device's own pages: SameSite=Strict on the cookie, and Sec-Fetch-Site or Origin
    if the browser sends them.
@@ -15,10 +16,10 @@ from microdot import Microdot
 
 from device.compat import const
 from device.errors import FirstbootError, MemoryShortError, RequestError
-from device.web import answers, http, texts
+from device.web import answers, brand, http, texts
 from device.web.owner import OwnerSite
+from device.web.routes import LANGUAGE_ROUTES, WIFI_ROUTES
 from device.web.routes import ROUTES as ROUTES
-from device.web.routes import WIFI_ROUTES
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -31,12 +32,13 @@ if TYPE_CHECKING:
 
 def create_app(device: "Device") -> "Any":
     """Return the microdot application of one unit; `app.site` is its OwnerSite."""
+    routes = ROUTES + LANGUAGE_ROUTES if brand.LANGUAGES else ROUTES
     if device.wifi is None:
-        app: "Any" = _Pages(OwnerSite(device), ROUTES)
+        app: "Any" = _Pages(OwnerSite(device), routes)
     else:  # imported here: a board without a radio has neither the pages nor the heap for them
         from device.web.network import NetworkSite
 
-        app = _Pages(NetworkSite(device), ROUTES + WIFI_ROUTES)
+        app = _Pages(NetworkSite(device), routes + WIFI_ROUTES)
     for status in (404, 405):
         app.errorhandler(status)(_not_found)
     app.errorhandler(Exception)(_failure)

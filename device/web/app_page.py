@@ -1,6 +1,7 @@
 """The page of the application as HTML, and its form: settings, readings, actions (device/agent/app_page.py).
 
-Every text of the application is shown escaped. A typed value becomes a number only here; the bounds are the agent's.
+Every text of the application is shown escaped, and translated if the maker's catalogue has it. A typed value becomes a
+number only here; the bounds are the agent's.
 """
 
 from device.compat import const
@@ -13,17 +14,19 @@ from device.web.html import (
     field,
     field_error,
     section,
+    submit,
     success,
 )
 from device.web.owner_pages import owner_page
+from device.web.words import gettext as _
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from typing import Any
 
 PATH = "/application"
-SAVED = "The settings are saved."
-ASKED = "The device was asked to do this. It takes a moment."
+SAVED = "The settings are saved."  # gettext
+ASKED = "The device was asked to do this. It takes a moment."  # gettext
 _PREFIX = "set_"  # of a setting's field: its name alone could be the id of another part of the page
 _DIGITS = const(10)
 
@@ -58,7 +61,7 @@ def problem_of(page: "dict[str, Any]", text: str, reason: str, name: str) -> "Pr
     for setting in page["settings"]:
         if reason == "app value" and setting["name"] == name:
             if setting["kind"] == "number":
-                text = "Type a whole number from {} to {}.".format(setting["lowest"], setting["highest"])
+                text = _("Type a whole number from {0} to {1}.", setting["lowest"], setting["highest"])
             return Problem(text, _PREFIX + name)
     return Problem(text, "")
 
@@ -74,28 +77,30 @@ def application(
     page = found["application"]["page"]
     body = [success(word)]
     if page["readings"]:
-        body.append(section("", facts([(one["label"], _shown(one)) for one in page["readings"]])))
+        body.append(section("", facts([(_(one["label"]), _shown(one)) for one in page["readings"]])))
     if page["actions"]:
         body.append(section("", "".join([_action(one) for one in page["actions"]])))
     if page["settings"]:
-        body.append(section("Settings", _form(page["settings"], problem, typed)))
-    return owner_page(page["title"], PATH, info, found, body, problem)
+        body.append(section(_("Settings"), _form(page["settings"], problem, typed)))
+    return owner_page(_(page["title"]), PATH, info, found, body, problem)
 
 
 def _shown(reading: "dict[str, Any]") -> str:
     value, unit = reading["value"], reading["unit"]
     if value is None:
-        return "not known yet"
+        return _("not known yet")
     if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "{} {}".format(value, unit) if unit else str(value)
+        return _("yes") if value else _("no")
+    if isinstance(value, str):
+        value = _(value)
+    return "{} {}".format(value, _(unit)) if unit else str(value)
 
 
 def _action(action: "dict[str, Any]") -> str:
     return (
         '<form method="post" action="/application"><input type="hidden" name="action" value="do">'
         '<input type="hidden" name="name" value="{}"><button class="quiet" type="submit">{}</button></form>'
-    ).format(escape(action["name"]), escape(action["label"]))
+    ).format(escape(action["name"]), escape(_(action["label"])))
 
 
 def _form(settings: "list[dict[str, Any]]", problem: "Problem", typed: "dict[str, str] | None") -> str:
@@ -108,30 +113,35 @@ def _form(settings: "list[dict[str, Any]]", problem: "Problem", typed: "dict[str
         if setting["kind"] == "switch":
             parts.append(
                 '<label class="tick"><input type="checkbox" id="{0}" name="{0}" value="on"{1}> {2}</label>'.format(
-                    name, " checked" if value else "", escape(setting["label"])
+                    name, " checked" if value else "", escape(_(setting["label"]))
                 )
             )
         elif setting["kind"] == "choice":
             parts.append(_choice(setting, name, value, problem))
         else:
             parts.append(_number_field(setting, name, value, problem))
-    parts.append('<button type="submit">Save</button></form>')
+    parts.append(submit(_("Save")))
     return "".join(parts)
 
 
 def _choice(setting: "dict[str, Any]", name: str, value: str, problem: "Problem") -> str:
     error, marks = field_error(name, problem)
     options = [
-        "<option{}>{}</option>".format(" selected" if one == value else "", escape(one))
+        '<option value="{}"{}>{}</option>'.format(
+            escape(one), " selected" if one == value else "", escape(_(one))
+        )
         for one in setting["choices"]
     ]
     return '<label for="{0}">{1}</label>{2}<p><select id="{0}" name="{0}"{3}>{4}</select></p>'.format(
-        name, escape(setting["label"]), error, marks, "".join(options)
+        name, escape(_(setting["label"])), error, marks, "".join(options)
     )
 
 
 def _number_field(setting: "dict[str, Any]", name: str, value: "Any", problem: "Problem") -> str:
     lowest, highest, unit = setting["lowest"], setting["highest"], setting["unit"]
     attributes = 'type="number" step="1" min="{}" max="{}" value="{}"'.format(lowest, highest, escape(value))
-    hint = "{} to {}{}".format(lowest, highest, " " + unit if unit else "")
-    return field(name, setting["label"], attributes, hint, problem)
+    if unit:
+        hint = _("{0} to {1} {2}", lowest, highest, _(unit))
+    else:
+        hint = _("{0} to {1}", lowest, highest)
+    return field(name, _(setting["label"]), attributes, hint, problem)

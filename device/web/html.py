@@ -4,7 +4,10 @@ from collections import namedtuple
 
 from device.compat import const
 from device.limits import PASSWORD_MIN_CHARS
+from device.web import brand as product
+from device.web import words
 from device.web.script import SCRIPT
+from device.web.words import gettext as _
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -40,13 +43,23 @@ def page(
     """
     # Never joined: a page in one piece needs a large free block, and the board's heap is small (http.py, rule 5).
     pieces = [
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<!doctype html>\n<html lang="',
+        words.code(),
+        '" dir="',
+        words.direction(),
+        '">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         # Without the icon a browser asks for /favicon.ico, one more TLS handshake for a 404.
         '<link rel="icon" href="data:,">\n<link rel="stylesheet" href="/style.css">\n<title>',
-        "Error: " if is_error else "",
+        _("Error: ") if is_error else "",
         escape(title + " - " + brand if brand else title),
-        "</title>\n</head>\n<body>\n<header><p>",
+        '</title>\n</head>\n<body data-wait="',
+        escape(_("Please wait…")),
+        '" data-differ="',
+        escape(_("The two passwords are different.")),
+        '">\n<header>',
+        _languages(),
+        "<p>",
         escape(brand),
         "</p><h1>",
         escape(title),
@@ -60,6 +73,21 @@ def page(
         pieces += body
     pieces += ["\n</main>\n<footer>", footer, "</footer>\n<script>", SCRIPT, "</script>\n</body>\n</html>\n"]
     return tuple(pieces)
+
+
+def _languages() -> str:
+    """Return the choice of a language, "" on a product with one."""
+    if not product.LANGUAGES:
+        return ""
+    from device.web import languages
+
+    label = '<div class="languages" role="group" aria-label="{}">'.format(escape(_("Language")))
+    return label + languages.buttons() + "</div>"
+
+
+def in_english(body: str) -> str:
+    """Return HTML in English, marked so on a page in another language."""
+    return body if words.code() == words.ENGLISH else '<div lang="en" dir="ltr">' + body + "</div>"
 
 
 def section(title: str, body: str, kind: str = "") -> str:
@@ -86,16 +114,30 @@ def problem_notice(problem: "Problem") -> str:
 
 
 def navigation(links: "Sequence[tuple[str, str]]", shown: int, current: str) -> str:
-    """Return the list of pages; `links` are (path, plain text), `current` is the path of the shown page.
+    """Return the list of pages; `links` are (path, English text), `current` is the path of the shown page.
 
     The first `shown` links are visible, the others behind "More", which needs no script.
     """
     items = []
     for path, text in links:
         mark = ' aria-current="page"' if path == current else ""
-        items.append('<li><a href="{}"{}>{}</a></li>'.format(path, mark, escape(text)))
-    more = "<details><summary>More</summary><ul>" + "".join(items[shown:]) + "</ul></details>"
-    return '<nav aria-label="Pages"><ul>' + "".join(items[:shown]) + "</ul>" + more + "</nav>"
+        items.append('<li><a href="{}"{}>{}</a></li>'.format(path, mark, escape(_(text))))
+    more = (
+        "<details><summary>"
+        + escape(_("More"))
+        + "</summary><ul>"
+        + "".join(items[shown:])
+        + "</ul></details>"
+    )
+    return (
+        '<nav aria-label="'
+        + escape(_("Pages"))
+        + '"><ul>'
+        + "".join(items[:shown])
+        + "</ul>"
+        + more
+        + "</nav>"
+    )
 
 
 def paragraphs(lines: "Sequence[str]") -> str:
@@ -104,8 +146,8 @@ def paragraphs(lines: "Sequence[str]") -> str:
 
 
 def success(word: str) -> str:
-    """Return a notice with what just succeeded, "" if `word` is empty."""
-    return notice(word, False) if word else ""
+    """Return a notice with what just succeeded (an English text), "" if `word` is empty."""
+    return notice(_(word), False) if word else ""
 
 
 def details(summary: str, body: str) -> str:
@@ -161,26 +203,39 @@ def password_field(
     return field(name, label, attributes, hint, problem)
 
 
-def new_password_fields(words: "Sequence[str]", problem: "Problem") -> str:
+def new_password_fields(public: "Sequence[str]", problem: "Problem") -> str:
     """Return the fields for a new password, with the strength meter (meter.py).
 
-    `words` are words of the device that anyone may know; the meter reports a password that contains one.
+    `public` are words of the device that anyone may know; the meter reports a password that contains one.
     """
-    hint = (
+    hint = _(
         "At least 15 characters. Four or five words that have nothing to do with each other are strong and easy to"
         " remember. You can use spaces, and you can paste a password from a password manager."
     )
     return (
-        password_field("password", "New password", "new-password", hint, problem)
+        password_field("password", _("New password"), "new-password", hint, problem)
         + '<p class="hint strength" id="strength" role="status" data-words="'
-        + escape("\n".join(words))
+        + escape("\n".join(public))
         + '" hidden></p>'
-        + password_field("again", "New password again", "new-password", "", problem)
-        + '<script src="/meter.js" defer></script>'
+        + password_field("again", _("New password again"), "new-password", "", problem)
+        + '<script src="/meter.js'
+        # The query is only the browser's key: it keeps the script of each language for itself.
+        + ("" if words.code() == words.ENGLISH else "?" + words.code())
+        + '" defer></script>'
     )
 
 
-SHOW = '<label class="show" hidden><input type="checkbox" id="show"> Show passwords</label>'
+def show() -> str:
+    """Return the box that shows the typed passwords; without a script it stays hidden."""
+    box = '<label class="show" hidden><input type="checkbox" id="show"> '
+    return box + escape(_("Show passwords")) + "</label>"
+
+
+def submit(text: str) -> str:
+    """Return the button that sends a form, and the form's end."""
+    return '<button type="submit">' + escape(text) + "</button></form>"
+
+
 NORMALISED = '<input type="hidden" name="normalised" value="">'
 
 

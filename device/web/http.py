@@ -30,6 +30,7 @@ Head = namedtuple("Head", ("method", "path", "version", "headers"))
 
 KEPT = {
     "accept": "Accept",
+    "accept-language": "Accept-Language",
     "content-length": "Content-Length",
     "content-type": "Content-Type",
     "cookie": "Cookie",

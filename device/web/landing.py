@@ -10,19 +10,20 @@ Rules:
 """
 
 from device.compat import const
-from device.web import brand, http
+from device.web import brand, http, words
 from device.web.html import escape
+from device.web.words import gettext as _
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from device.web.http import Head
 
-_WORDS = (
+_WORDS = (  # gettext
     "Your phone or computer is connected to the device. One more step leads to its pages.",
     "Your browser will warn you, because the device made its own certificate. Choose Details or Advanced, then go on."
     " To be sure that it is your device, compare the fingerprint of its certificate with that on the label.",
 )
-_OTHER_WAY = "If nothing opens, close this window and type this address into your browser: "
+_OTHER_WAY = "If nothing opens, close this window and type this address into your browser:"  # gettext
 
 
 def respond(head: "Head", address: str, model: str) -> bytes:
@@ -32,6 +33,7 @@ def respond(head: "Head", address: str, model: str) -> bytes:
     host = head.headers.get("Host", "").split(":", 1)[0]
     if host != address or head.path != "/":
         return _answer(302, b"", {"Location": "http://" + address + "/"})
+    words.use(head.headers)
     body = _page(address, model).encode()
     answer = _answer(200, body, {"Content-Type": "text/html; charset=UTF-8"})
     return answer[: len(answer) - len(body)] if head.method == "HEAD" else answer
@@ -53,7 +55,11 @@ def _answer(status: int, body: bytes, headers: "dict[str, str]") -> bytes:
 def _page(address: str, model: str) -> str:
     way = "https://" + address + "/"
     return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<!doctype html>\n<html lang="'
+        + words.code()
+        + '" dir="'
+        + words.direction()
+        + '">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>'
         + escape(model)
         + "</title>\n<style>body{font:1.1rem/1.5 system-ui,sans-serif;margin:0 auto;max-width:34rem;padding:1.2rem;"
@@ -64,12 +70,14 @@ def _page(address: str, model: str) -> str:
         + "</style>\n</head>\n<body>\n<main>\n<h1>"
         + escape(model)
         + "</h1>\n"
-        + "".join(["<p>" + escape(line) + "</p>" for line in _WORDS])
+        + "".join(["<p>" + escape(_(line)) + "</p>" for line in _WORDS])
         + '\n<p><a class="go" href="'
         + escape(way)
-        + '">Continue</a></p>\n<p>'
-        + escape(_OTHER_WAY)
-        + "<code>"
+        + '">'
+        + escape(_("Continue"))
+        + "</a></p>\n<p>"
+        + escape(_(_OTHER_WAY))
+        + ' <code dir="ltr">'
         + escape(way)
         + "</code></p>\n</main>\n</body>\n</html>\n"
     )

@@ -13,6 +13,7 @@ from device.limits import PASSWORD_MAX_BYTES, PASSWORD_MAX_CHARS, PASSWORD_MIN_C
 from device.owner import passwords, typed
 from device.owner.common_passwords import WORDS
 from device.web import texts
+from device.web.words import gettext as _
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -108,7 +109,9 @@ _SCRIPT = """
     var why = reason(password, words);
     shown.dataset.reason = why;
     shown.className = "hint strength " + (why ? "bad" : "good");
-    shown.textContent = !password ? "" : why === "length-min" ? left + " more to go" : why ? D.texts[why] : D.good;
+    if (!password) { shown.textContent = ""; }
+    else if (why === "length-min") { shown.textContent = D.left.replace("{}", left); }
+    else { shown.textContent = why ? D.texts[why] : D.good; }
   }
   shown.hidden = false;
   field.addEventListener("input", show);
@@ -116,7 +119,6 @@ _SCRIPT = """
   if (field.value) { show(); }
 })();
 """
-_GOOD = "Strong, unless it contains something that is printed on the device, such as its serial number."
 
 
 def script() -> "tuple[str, ...]":
@@ -136,7 +138,10 @@ def script() -> "tuple[str, ...]":
         "invisible": typed.INVISIBLE,
         "refused": passwords.REFUSED,
         "texts": {reason: texts.password_text(reason) for reason in _REASONS},
-        "good": _GOOD,
+        "good": _(
+            "Strong, unless it contains something that is printed on the device, such as its serial number."
+        ),
+        "left": _("Characters still missing: {}"),
     }
     pieces = ["var D = ", json.dumps(data), ';\nD.words = "']
     for first in WORDS:  # letters, digits and blanks: no character that JavaScript reads in another way

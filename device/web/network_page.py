@@ -8,7 +8,6 @@ from device.net import wifi
 from device.web.html import (
     NO_PROBLEM,
     NORMALISED,
-    SHOW,
     Problem,
     details,
     escape,
@@ -19,10 +18,13 @@ from device.web.html import (
     page,
     paragraphs,
     section,
+    show,
+    submit,
     success,
 )
 from device.web.owner_pages import owner_page
 from device.web.pages import footer, title
+from device.web.words import gettext as _
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -30,12 +32,14 @@ if TYPE_CHECKING:
 
     from device.web.facade import Wifi
 
-SET_UP = "Your password is saved. One step is left: the device needs your Wi-Fi network."
+SET_UP = "Your password is saved. One step is left: the device needs your Wi-Fi network."  # gettext
 OTHER = "other"  # the option for a network that is not in the list
 # A problem in words; `field`: the id of the field that is wrong, "" for the whole form.
 Found = namedtuple("Found", ("text", "field"))
-_OTHER_FAULT = "The device could not join the network. Try again. If it fails again, restart the router."
-_REFUSALS = {
+_OTHER_FAULT = (
+    "The device could not join the network. Try again. If it fails again, restart the router."  # gettext
+)
+_REFUSALS = {  # gettext
     wifi.PASSPHRASE: (
         "The network did not accept this passphrase. It is printed on many routers. Capital and small letters are"
         " different. Type it again.",
@@ -75,7 +79,7 @@ _REFUSALS = {
     "busy": ("The device is trying another network. Wait until it is done, then choose again.", ""),
     "nothing": ("Choose a network first.", "network"),
 }
-_GUEST = (
+_GUEST = (  # gettext
     "If it stays so for some minutes, the network may ask for a sign-in on a page of its own, as hotels do. The device"
     " cannot do that: choose another network."
 )
@@ -84,7 +88,7 @@ _GUEST = (
 def refusal(reason: str) -> "Found":
     """Return the sentence for a WifiError's reason or the result of a try."""
     text, name = _REFUSALS.get(reason, (_OTHER_FAULT, "network"))
-    return Found(text, name)
+    return Found(_(text), name)
 
 
 def is_trying(status: "dict[str, Any]") -> bool:
@@ -109,7 +113,7 @@ def network(
     attempt = status["attempt"]
     body: "list[str]" = []
     if is_trying(status):
-        return owner_page("Wi-Fi", "/network", info, found, _trying(attempt["network"], own_name))
+        return owner_page(_("Wi-Fi"), "/network", info, found, _trying(attempt["network"], own_name))
     chosen = ""
     is_failed = attempt is not None and attempt["result"] != wifi.JOINED
     if attempt is not None:
@@ -122,22 +126,27 @@ def network(
     if status["state"] == wifi.JOINED:
         body += _joined(status, found, own_name)
     elif status["network"]:
-        body.append(section("Connection", facts((("Network", status["network"]), ("Now", _lost(status))))))
+        body.append(
+            section(_("Connection"), facts(((_("Network"), status["network"]), (_("Now"), _lost(status)))))
+        )
     if is_failed and attempt["result"] not in (wifi.PASSPHRASE, wifi.SECURITY):
-        body.append(section("", _button("again", "Try again: " + attempt["network"])))
-    heading = "Choose another network" if status["state"] == wifi.JOINED else "Choose your network"
+        body.append(section("", _button("again", _("Try again: {}", attempt["network"]))))
+    heading = _("Choose another network") if status["state"] == wifi.JOINED else _("Choose your network")
     form = _form(networks, chosen, problem, name)
     is_tucked = status["state"] == wifi.JOINED and not problem.text
     body.append(details(heading, form) if is_tucked else section(heading, form))
-    return owner_page("Wi-Fi", "/network", info, found, body, problem)
+    return owner_page(_("Wi-Fi"), "/network", info, found, body, problem)
 
 
 def _trying(network_name: str, own_name: str) -> str:
-    text = notice("Connecting to {}. This takes up to half a minute.".format(network_name), False)
+    text = notice(_("Connecting to {}. This takes up to half a minute.", network_name), False)
     return text + paragraphs(
         (
-            "This page loads itself again. If it does not, check that your phone is still connected to {}, then load"
-            " the page again.".format(own_name),
+            _(
+                "This page loads itself again. If it does not, check that your phone is still connected to {}, then"
+                " load the page again.",
+                own_name,
+            ),
         )
     )
 
@@ -146,38 +155,42 @@ def _joined(status: "dict[str, Any]", found: "dict[str, Any]", own_name: str) ->
     is_reached = found.get("last_contact") is not None
     signal = status["signal_dbm"]
     rows = (
-        ("Network", status["network"]),
-        ("Signal", "not known" if signal is None else _strength(signal)),
-        ("Manufacturer's server", "reached" if is_reached else "not reached yet"),
+        (_("Network"), status["network"]),
+        (_("Signal"), _("not known") if signal is None else _strength(signal)),
+        (_("Manufacturer's server"), _("reached") if is_reached else _("not reached yet")),
     )
-    text = notice("The device is connected to {}.".format(status["network"]), False)
-    more = "" if is_reached else paragraphs((_GUEST,))
-    parts = [text, section("Connection", facts(rows) + more)]
+    text = notice(_("The device is connected to {}.", status["network"]), False)
+    more = "" if is_reached else paragraphs((_(_GUEST),))
+    parts = [text, section(_("Connection"), facts(rows) + more)]
     if status["access_point"]:
         way = "https://" + own_name + ".local/"
         lines = (
-            "Connect your phone to {} again. The network {} of the device closes by itself within a minute.".format(
-                status["network"], own_name
+            _(
+                "Connect your phone to {0} again. The network {1} of the device closes by itself within a minute.",
+                status["network"],
+                own_name,
             ),
+            _("Then you find the device at this address. Keep it as a bookmark:"),
         )
-        link = '<p>Then you find the device at <a href="{0}">{0}</a>. Keep it as a bookmark.</p>'.format(
-            escape(way)
-        )
-        parts.append(section("You are done", paragraphs(lines) + link + _button("finish", "Finish")))
+        link = '<p><a dir="ltr" href="{0}">{0}</a></p>'.format(escape(way))
+        body = paragraphs(lines) + link + _button("finish", _("Finish"))
+        parts.append(section(_("You are done"), body))
     return parts
 
 
 def _lost(status: "dict[str, Any]") -> str:
     reason = status["lost_for"]
     if reason == wifi.PASSPHRASE:
-        return "The network no longer accepts the saved passphrase. Choose the network and type the new one."
-    return "Not connected. The device tries again by itself."
+        return _(
+            "The network no longer accepts the saved passphrase. Choose the network and type the new one."
+        )
+    return _("Not connected. The device tries again by itself.")
 
 
 def _strength(signal_dbm: int) -> str:
     if signal_dbm >= -60:
-        return "strong"
-    return "good" if signal_dbm >= -75 else "weak"
+        return _("strong")
+    return _("good") if signal_dbm >= -75 else _("weak")
 
 
 def _form(networks: "Sequence[Any]", chosen: str, problem: "Problem", name: str) -> str:
@@ -186,8 +199,10 @@ def _form(networks: "Sequence[Any]", chosen: str, problem: "Problem", name: str)
     is_other = problem.field == "name" or (chosen and not is_listed)
     options = [_option(one, not is_other and wifi.text_of(one.ssid) == chosen) for one in networks]
     options.append(
-        '<option value="{}"{}>Another network: type its name below</option>'.format(
-            OTHER, " selected" if is_other or not networks else ""
+        '<option value="{}"{}>{}</option>'.format(
+            OTHER,
+            " selected" if is_other or not networks else "",
+            escape(_("Another network: type its name below")),
         )
     )
     shown = name or (chosen if is_other else "")
@@ -197,7 +212,9 @@ def _form(networks: "Sequence[Any]", chosen: str, problem: "Problem", name: str)
     return (
         '<form method="post" action="/network"><input type="hidden" name="action" value="join">'
         + NORMALISED
-        + '<label for="network">Network</label>'
+        + '<label for="network">'
+        + escape(_("Network"))
+        + "</label>"
         + error
         + '<select id="network" name="network"'
         + marks
@@ -206,20 +223,24 @@ def _form(networks: "Sequence[Any]", chosen: str, problem: "Problem", name: str)
         + "</select>"
         + "<details"
         + (" open" if is_other or not networks else "")
-        + "><summary>My network is not in the list</summary>"
-        + field("name", "Name of the network", attributes, "", problem, False)
+        + "><summary>"
+        + escape(_("My network is not in the list"))
+        + "</summary>"
+        + field("name", _("Name of the network"), attributes, "", problem, False)
         + "</details>"
         + field(
             "passphrase",
-            "Wi-Fi passphrase",
+            _("Wi-Fi passphrase"),
             'type="password" autocomplete="off" maxlength="64"',
-            "The passphrase of your own Wi-Fi, often printed on the router. Leave it empty for an open network.",
+            _(
+                "The passphrase of your own Wi-Fi, often printed on the router. Leave it empty for an open network."
+            ),
             problem,
             False,
         )
-        + SHOW
-        + '<button type="submit">Connect</button></form>'
-        + _button("scan", "Look for networks again")
+        + show()
+        + submit(_("Connect"))
+        + _button("scan", _("Look for networks again"))
     )
 
 
@@ -227,9 +248,9 @@ def _option(one: "Any", is_chosen: bool) -> str:
     text = wifi.text_of(one.ssid) + " - " + _strength(one.signal_dbm)
     is_usable = one.security in wifi.JOINABLE
     if one.security == wifi.OPEN:
-        text += ", open: others can listen"
+        text = _("{}, open: others can listen", text)
     elif not is_usable:
-        text += ", cannot be used ({})".format(one.security)
+        text = _("{0}, cannot be used ({1})", text, one.security)
     value = binascii.hexlify(one.ssid).decode() + "/" + one.security
     marks = "" if is_usable else " disabled"
     if is_chosen and is_usable:
@@ -249,13 +270,19 @@ def finished(info: "dict[str, Any]", found: "Wifi") -> "tuple[str, ...]":
     """Return the last page inside the access point, which closes now."""
     status = found.status()
     lines = (
-        "The device's own network {} closes now. Connect your phone to {}.".format(
-            found.name, status["network"]
+        _(
+            "The device's own network {0} closes now. Connect your phone to {1}.",
+            found.name,
+            status["network"],
         ),
-        "From now on the device looks for security updates by itself. You find it at https://{}.local/.".format(
-            found.name
+        _(
+            "From now on the device looks for security updates by itself. You find it at {}.",
+            "https://" + found.name + ".local/",
         ),
-        "Keep the label and remember the password. If your router's passphrase changes, press the device's button,"
-        " connect to {} again and choose the network again.".format(found.name),
+        _(
+            "Keep the label and remember the password. If your router's passphrase changes, press the device's button,"
+            " connect to {} again and choose the network again.",
+            found.name,
+        ),
     )
-    return page("You are done", title(info), section("", paragraphs(lines)), footer())
+    return page(_("You are done"), title(info), section("", paragraphs(lines)), footer())

@@ -3,7 +3,7 @@
 from device.compat import const
 from device.errors import FirstbootError, RequestError, SettingsError
 from device.owner import lifecycle
-from device.web import answers, licences, owner_pages, pages, sessions, status_page, texts
+from device.web import answers, licences, owner_pages, pages, sessions, status_page, texts, words
 from device.web.html import NO_PROBLEM
 from device.web.site import Site, check_again, field, read_form
 
@@ -179,6 +179,7 @@ class OwnerSite(Site):
         self._is_resetting = True
         if answers.wants_json(request):
             return self._signed_out(answers.data({"next": "/"}))
+        words.use(request.headers, request.path)  # other clients were served meanwhile
         return self._signed_out(answers.page(owner_pages.resetting()))
 
     async def licences(self, request: "Any") -> "Any":

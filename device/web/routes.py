@@ -23,6 +23,8 @@ WIFI_ROUTES = (
     Route("GET", "/network", _AFTER, True, "network"),
     Route("POST", "/network", _AFTER, True, "change_network"),
 )
+# Only on a unit whose product has more languages than English (device/web/languages.py).
+LANGUAGE_ROUTES = (Route("POST", "/language", _BOTH, False, "change_language"),)
 ROUTES = (
     # Declared public information and what a browser needs to show it (SE-06).
     Route("GET", "/", _BOTH, False, "index"),

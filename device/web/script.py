@@ -38,7 +38,7 @@ SCRIPT = """
     [fresh, again].forEach(function (field) {
       field.addEventListener("input", function () {
         var differs = again.value && normal(again) !== normal(fresh);
-        again.setCustomValidity(differs ? "The two passwords are different." : "");
+        again.setCustomValidity(differs ? document.body.dataset.differ : "");
       });
     });
   }
@@ -46,7 +46,7 @@ SCRIPT = """
     var button = form.querySelector("button");
     form.setAttribute("aria-busy", is);
     button.disabled = is;
-    button.textContent = is ? "Please wait\u2026" : button.dataset.text;
+    button.textContent = is ? document.body.dataset.wait : button.dataset.text;
   }
   Array.from(document.forms).forEach(function (form) {
     var button = form.querySelector("button");

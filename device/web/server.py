@@ -11,7 +11,7 @@ from microdot import Request
 from device.compat import const, forget
 from device.errors import LinkError, RequestError
 from device.limits import HTTP_HEAD_BYTES, HTTP_READ_TIMEOUT_S, HTTP_WRITE_TIMEOUT_S
-from device.web import answers, http, pages, texts
+from device.web import answers, http, pages, texts, words
 from device.web.script import csp_source
 
 TYPE_CHECKING = const(0)
@@ -128,6 +128,7 @@ async def answer(app: "Any", head: "http.Head", body: bytes) -> "tuple[int, dict
 
 
 def _message(status: int) -> "tuple[int, dict[str, str], Parts]":
+    words.use_english()
     return status, {"Content-Type": answers.HTML}, pages.message(status, texts.http_text(status))
 
 

@@ -14,7 +14,7 @@ from device.compat import const
 from device.errors import FirstbootError, LifecycleError, PasswordError, RequestError
 from device.limits import SESSION_LIFE_S
 from device.owner import lifecycle, passwords, typed
-from device.web import answers, brand, forms, meter, pages, sessions, statement_page, texts
+from device.web import answers, brand, forms, meter, pages, sessions, statement_page, texts, words
 from device.web.html import NO_PROBLEM, Problem
 from device.web.style import CSS
 
@@ -48,6 +48,7 @@ class Site:
 
     def gate(self, request: "Any", route: "Route") -> "Any":
         """Return the answer that stops a request, None for a request that may continue."""
+        words.use(request.headers, request.path)
         state = self.device.state()
         if state not in route.states:
             return answers.refuse(
@@ -57,7 +58,7 @@ class Site:
             return answers.refuse(request, 403, texts.http_text(403))
         if route.needs_session and not self.token(request):
             if answers.wants_json(request) or request.path == "/status.json":
-                return answers.refuse(request, 403, "Sign in first.")
+                return answers.refuse(request, 403, texts.SIGN_IN_FIRST)
             if request.method == "POST" and request.path != "/logout" and "/login" not in self._words:
                 self.say("/login", texts.NOT_SENT)
             return answers.see("/login")
@@ -152,6 +153,7 @@ class Site:
             check_again(fields, password)
             await self.device.setup(code, password, fields.get("normalised") == "1")
         except LifecycleError as error:  # another tab, or a double click, was first
+            words.use(request.headers, request.path)
             shown = self._elsewhere("/setup", self.device.state())
             return answers.refuse(request, 404, texts.refusal(error).text, error, shown)
         except FirstbootError as error:
@@ -161,6 +163,13 @@ class Site:
                 request, error, lambda info, problem: pages.setup(info, problem, is_press_needed, again)
             )
         return self.set_up_done(request)
+
+    async def change_language(self, request: "Any") -> "Any":
+        """Give this browser the pages in `language`, and lead it back to `page`. Nothing on the unit changes."""
+        from device.web import languages
+
+        fields = read_form(request)
+        return languages.changed(request, field(fields, "language"), fields.get("page", "/"))
 
     def set_up_done(self, request: "Any") -> "Any":
         """Return the answer to a set-up that was carried out."""
@@ -208,6 +217,7 @@ class Site:
 
         `present` is the id of the field for the owner's present password.
         """
+        words.use(request.headers, request.path)  # `error` may come from an await
         found = texts.refusal(error)
         if answers.wants_json(request) or found.status == 404:
             response = answers.refuse(request, found.status, found.text, error)

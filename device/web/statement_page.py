@@ -1,14 +1,16 @@
 """The statement of compliance as a text for people, with the lines of the printed one (SC-05).
 
 The maker signed the statement, and the unit verified it at its start. A form that this firmware does not know is shown
-as it is, item by item.
+as it is, item by item. The text is the signed one, so it is English on a page in any language.
 """
 
 from device.compat import const
 from device.errors import FirstbootError
 from device.records import support
-from device.web.html import details, document, escape, notice, page, paragraphs, section
+from device.web import words
+from device.web.html import details, document, escape, in_english, notice, page, paragraphs, section
 from device.web.pages import NOTHING, footer, title
+from device.web.words import gettext as _
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ _ROUTES = {
     "schedule-2": "the deemed compliance condition in Schedule 2",
     "label": "the deemed compliance condition in Schedule 2 for a product with a current label",
 }
+_ENGLISH = '<div lang="en" dir="ltr">'
 # The members of the document that the text shows completely.
 _SHOWN = (
     "product",
@@ -45,18 +48,25 @@ def statement(info: "dict[str, Any]", content: "Any", around: "Surroundings" = N
     """Return the page; `content` is the decoded JSON, None without a statement."""
     body = [around.notice]
     if content is None:
-        body.append(notice("This device has no statement of compliance."))
+        body.append(notice(_("This device has no statement of compliance.")))
     else:
+        if words.code() != words.ENGLISH:
+            body.append(notice(_("The statement is shown in English, as the manufacturer signed it."), False))
         marked = content.get("notice") if isinstance(content, dict) else None
-        body.append(notice(str(marked)) if marked else "")
+        body.append(in_english(notice(str(marked))) if marked else "")
+        body.append(_ENGLISH)
         try:
             body += _text(content)
         except (AttributeError, FirstbootError, IndexError, KeyError, TypeError, ValueError):
             body += ["<section>"] + document(content) + ["</section>"]
-        hint = "SHA-256 of the signed statement. The manufacturer's archive lists the statement under the same value:"
-        digest = escape(info.get("statement_sha256") or "not known")
-        body.append(section("Fingerprint", "<p>" + hint + "</p><p><code>" + digest + "</code></p>"))
-    return page("Statement of compliance", title(info), body, footer(), around.nav)
+        body.append("</div>")
+        hint = _(
+            "SHA-256 of the signed statement. The manufacturer's archive lists the statement under the same value:"
+        )
+        digest = escape(info.get("statement_sha256") or _("not known"))
+        code = '<p><code dir="ltr">' + digest + "</code></p>"
+        body.append(section(_("Fingerprint"), paragraphs((hint,)) + code))
+    return page(_("Statement of compliance"), title(info), body, footer(), around.nav)
 
 
 def _text(content: "dict[str, Any]") -> "list[str]":

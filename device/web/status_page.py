@@ -4,9 +4,11 @@ from collections import namedtuple
 
 from device.compat import const
 from device.web import texts
-from device.web.html import NO_PROBLEM, details, escape, facts, notice, section, success
+from device.web.html import NO_PROBLEM, details, escape, facts, notice, paragraphs, section, success
 from device.web.owner_pages import automatic, contacted, in_words, owner_page, refused, support_section
 from device.web.pages import time_text
+from device.web.words import gettext as _
+from device.web.words import ngettext
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 # text: the heading; kind: its class in style.py; sentence: what it means; following: what happens next, "" if the next
 # check does
 Standing = namedtuple("Standing", ("text", "kind", "sentence", "following"))
-_STANDINGS = {
+_STANDINGS = {  # gettext
     "restarting": Standing(
         "The device restarts now",
         "warn",
@@ -70,7 +72,7 @@ _STANDINGS = {
     ),
 }
 # The present action of the update service (device/update/service.py).
-_ACTIONS = {
+_ACTIONS = {  # gettext
     "idle": "Nothing to do",
     "checking": "Looking for an update",
     "downloading": "Downloading an update",
@@ -78,7 +80,7 @@ _ACTIONS = {
     "withheld": "Something newer is published, but the device does not receive it",
 }
 # What the manufacturer published (update/withheld.py, KINDS).
-_WITHHELD = {
+_WITHHELD = {  # gettext
     "release": "a newer version of the software",
     "support record": "newer information about the support period",
     "key set": "newer keys for checking updates",
@@ -87,9 +89,6 @@ _BUSY = ("checking", "downloading", "restarting")
 _MINUTE_S = const(60)
 _HOUR_S = const(3600)
 _DAY_S = const(86400)
-_SIGN_OUT = (
-    '<form method="post" action="/logout"><button class="quiet" type="submit">Sign out</button></form>'
-)
 
 
 def status(
@@ -99,27 +98,35 @@ def status(
     update = found.get("update") or {}
     body = success(word) + _software(found, update)
     body += _withheld(update) + refused(update)
-    body += support_section(found.get("support")) + _application(found.get("application"))
+    body += support_section(info, found.get("support")) + _application(found.get("application"))
     body += _events(update.get("events") or [])
-    body += details("Details", facts(_detail_rows(found, update)))
-    return owner_page("Status", "/status", info, found, body + section("", _SIGN_OUT), problem)
+    body += details(_("Details"), facts(_detail_rows(found, update)))
+    return owner_page(_("Status"), "/status", info, found, body + section("", _sign_out()), problem)
+
+
+def _sign_out() -> str:
+    return _form("/logout", "", _("Sign out"))
+
+
+def _form(path: str, hidden: str, text: str) -> str:
+    return (
+        '<form method="post" action="{}">{}<button class="quiet" type="submit">{}</button></form>'
+    ).format(path, hidden, escape(text))
 
 
 def _software(found: "dict[str, Any]", update: "dict[str, Any]") -> str:
     standing = _STANDINGS[_standing(found, update)]
-    sentence = standing.sentence.format(time_text(update.get("up_to_date")))
+    sentence = _(standing.sentence, time_text(update.get("up_to_date")))
     body = '<h2 class="state {}">{}</h2><p>{}</p>'.format(
-        standing.kind, escape(standing.text), escape(sentence)
+        standing.kind, escape(_(standing.text)), escape(sentence)
     )
-    following = standing.following or _next_check(update)
-    body += facts((("Installed version", found.get("version")), ("What happens next", following)))
+    following = _(standing.following) if standing.following else _next_check(update)
+    body += facts(((_("Installed version"), found.get("version")), (_("What happens next"), following)))
     if str(update.get("state")) in _BUSY:
-        body += '<p><a class="button" href="/status">Look again</a></p>'
+        body += '<p><a class="button" href="/status">' + escape(_("Look again")) + "</a></p>"
     else:
-        body += (
-            '<form method="post" action="/updates"><input type="hidden" name="action" value="check">'
-            '<button class="quiet" type="submit">Check now</button></form>'
-        )
+        hidden = '<input type="hidden" name="action" value="check">'
+        body += _form("/updates", hidden, _("Check now"))
     return section("", body)
 
 
@@ -146,12 +153,10 @@ def _standing(found: "dict[str, Any]", update: "dict[str, Any]") -> str:
 def _next_check(update: "dict[str, Any]") -> str:
     """Return when the device checks for updates again, and whether it installs what it finds."""
     wait_s = update.get("next_check_s")
-    text = "The device checks for updates {}.".format("soon" if wait_s is None else _span(wait_s))
-    return text + (
-        " It installs what it finds by itself."
-        if _is_automatic(update)
-        else " Automatic updates: " + automatic(update)
-    )
+    text = _("The device checks for updates soon.") if wait_s is None else _span(wait_s)
+    if _is_automatic(update):
+        return text + " " + _("It installs what it finds by itself.")
+    return text + " " + _("Automatic updates:") + " " + automatic(update)
 
 
 def _is_automatic(update: "dict[str, Any]") -> bool:
@@ -159,19 +164,32 @@ def _is_automatic(update: "dict[str, Any]") -> bool:
 
 
 def _span(seconds: int) -> str:
-    """Return a length of time as an owner would say it."""
+    """Return when the next check is, as an owner would say it."""
     if seconds < 2 * _MINUTE_S:
-        return "in less than two minutes"
-    for unit_s, limit, name in ((_MINUTE_S, 2 * _HOUR_S, "minutes"), (_HOUR_S, 2 * _DAY_S, "hours")):
-        if seconds < limit:
-            return "in about {} {}".format(seconds // unit_s, name)
-    return "in about {} days".format(seconds // _DAY_S)
+        return _("The device checks for updates in less than two minutes.")
+    if seconds < 2 * _HOUR_S:
+        return ngettext(
+            "The device checks for updates in about {} minute.",
+            "The device checks for updates in about {} minutes.",
+            seconds // _MINUTE_S,
+        )
+    if seconds < 2 * _DAY_S:
+        return ngettext(
+            "The device checks for updates in about {} hour.",
+            "The device checks for updates in about {} hours.",
+            seconds // _HOUR_S,
+        )
+    return ngettext(
+        "The device checks for updates in about {} day.",
+        "The device checks for updates in about {} days.",
+        seconds // _DAY_S,
+    )
 
 
 def _application(found: "dict[str, Any] | None") -> str:
     """Return what the application reports, "" without one that does."""
     says = found.get("says") if found else None
-    return section("Application", "<p>" + escape(says) + "</p>") if says else ""
+    return section(_("Application"), paragraphs((_(str(says)),))) if says else ""
 
 
 def _detail_rows(found: "dict[str, Any]", update: "dict[str, Any]") -> "list[tuple[str, Any]]":
@@ -179,15 +197,15 @@ def _detail_rows(found: "dict[str, Any]", update: "dict[str, Any]") -> "list[tup
     application = found.get("application")
     progress = update.get("progress")
     return [
-        ("Release number", update.get("sequence")),
-        ("Update", _ACTIONS.get(state, state)),
-        ("Progress", None if progress is None else "{} %".format(progress)),
-        ("Automatic updates", automatic(update)),
-        ("Last verified contact with the manufacturer", contacted(found, update)),
-        ("Date and time", time_text(found.get("time"))),
+        (_("Release number"), update.get("sequence")),
+        (_("Update"), _(_ACTIONS.get(state, state))),
+        (_("Progress"), None if progress is None else "{} %".format(progress)),
+        (_("Automatic updates"), automatic(update)),
+        (_("Last verified contact with the manufacturer"), contacted(found, update)),
+        (_("Date and time"), time_text(found.get("time"))),
         (
-            "Application",
-            "release {}, {}".format(application.get("release"), application.get("state"))
+            _("Application"),
+            _("release {0}, {1}", application.get("release"), application.get("state"))
             if application
             else None,
         ),
@@ -196,8 +214,8 @@ def _detail_rows(found: "dict[str, Any]", update: "dict[str, Any]") -> "list[tup
 
 def _withheld(update: "dict[str, Any]") -> str:
     """Return a notice if the sources withhold what the manufacturer published, "" if not (UP-13)."""
-    kinds = [_WITHHELD.get(kind, kind) for kind in update.get("withheld") or []]
-    return notice(texts.WITHHELD.format(" and ".join(kinds))) if kinds else ""
+    kinds = [_(_WITHHELD.get(kind, kind)) for kind in update.get("withheld") or []]
+    return notice(_(texts.WITHHELD, _(" and ").join(kinds))) if kinds else ""
 
 
 def _events(events: "list[dict[str, Any]]") -> str:
@@ -206,4 +224,4 @@ def _events(events: "list[dict[str, Any]]") -> str:
     rows = [
         "<li>" + escape(time_text(event.get("time")) + ": " + in_words(event)) + "</li>" for event in events
     ]
-    return details("Recent problems", "<ul>" + "".join(rows) + "</ul>")
+    return details(_("Recent problems"), "<ul>" + "".join(rows) + "</ul>")

@@ -32,12 +32,12 @@ a { color: var(--accent); }
 dl { margin: 0; display: grid; grid-template-columns: minmax(8rem, 13rem) 1fr; gap: .45rem 1rem; }
 dt { color: var(--soft); }
 dd { margin: 0; }
-dd.nested { grid-column: 1 / -1; padding-left: 1rem; border-left: 2px solid var(--line); }
+dd.nested { grid-column: 1 / -1; padding-inline-start: 1rem; border-inline-start: 2px solid var(--line); }
 @media (max-width: 34rem) {
   dl { grid-template-columns: 1fr; gap: 0; }
   dd { margin-bottom: .6rem; }
 }
-ul, ol { margin: 0 0 .8rem; padding-left: 1.3rem; }
+ul, ol { margin: 0 0 .8rem; padding-inline-start: 1.3rem; }
 label { display: block; font-weight: 600; margin: 0 0 .3rem; }
 .error { color: var(--bad); font-weight: 600; margin: 0 0 .5rem; }
 [aria-invalid] { outline: 2px solid var(--bad); }
@@ -46,7 +46,7 @@ input[type=text], input[type=password], input[type=number] { width: 100%; font: 
   background: var(--ground); border: 1px solid var(--soft); border-radius: .5rem; padding: .65rem .75rem;
   margin: 0 0 1rem; }
 select { max-width: 100%; font: inherit; color: inherit; background: var(--ground); border: 1px solid var(--soft);
-  border-radius: .5rem; padding: .6rem .75rem; min-height: 2.75rem; margin: 0 .6rem .6rem 0; }
+  border-radius: .5rem; padding: .6rem .75rem; min-height: 2.75rem; margin-block: 0 .6rem; margin-inline: 0 .6rem; }
 nav { display: flex; flex-wrap: wrap; gap: .2rem .4rem; margin: 0 0 1.2rem; }
 nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: .2rem .4rem; margin: 0; padding: 0; }
 nav a, nav summary { display: inline-block; padding: .6rem; border-radius: .5rem; }
@@ -69,10 +69,15 @@ button, .button { display: inline-block; font: inherit; font-weight: 600; border
   background: var(--accent); color: var(--accent-ink); }
 button[disabled] { opacity: .6; cursor: wait; }
 button.danger { background: var(--bad); color: var(--ground); }
+.languages { display: flex; flex-wrap: wrap; justify-content: flex-end; gap: .2rem; }
+.languages form + form { margin: 0; }
+button.plain { background: transparent; color: var(--accent); padding: .4rem .6rem; font-weight: 400;
+  text-decoration: underline; }
+[lang][dir] { text-align: start; }
 button.quiet { background: transparent; color: var(--accent); border: 1px solid var(--accent); }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
-.notice { border-left: .35rem solid var(--accent); }
-.bad { border-left-color: var(--bad); }
+.notice { border-inline-start: .35rem solid var(--accent); }
+.bad { border-inline-start-color: var(--bad); }
 .state { font-weight: 700; }
 h2.state { font-size: 1.3rem; }
 .state.good { color: var(--good); }

@@ -14,6 +14,8 @@ from device.errors import (
     ThrottledError,
 )
 from device.limits import PASSWORD_MAX_CHARS, PASSWORD_MIN_CHARS, POSTPONE_DAYS
+from device.web.words import gettext as _
+from device.web.words import ngettext
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -24,10 +26,10 @@ if TYPE_CHECKING:
 # password that the owner has now), "confirm".
 Refusal = namedtuple("Refusal", ("status", "text", "reason", "wait_s", "field"))
 
-_PASSWORD = {
+_PASSWORD = {  # gettext
     "length-min": "This password is too short. Use at least {} characters, for example four or five words that have"
-    " nothing to do with each other.".format(PASSWORD_MIN_CHARS),
-    "length-max": "This password is too long. Use at most {} characters.".format(PASSWORD_MAX_CHARS),
+    " nothing to do with each other.",
+    "length-max": "This password is too long. Use at most {} characters.",
     "character": "This password contains a character that cannot be seen, such as a line break, a zero-width space"
     " or the joint of a combined emoji. Remove it: you could not type it again to sign in.",
     "not-normalised": "Your browser runs no scripts, so use only unaccented letters, digits, spaces and the symbols"
@@ -40,15 +42,15 @@ _PASSWORD = {
     "unchanged": "This is already your password. Choose a different one.",
     "mismatch": "The two passwords are different. Type the same password in both fields.",
 }
-_CODE = {
+_CODE = {  # gettext
     "length": "The set-up code has 21 letters and digits. Compare what you typed with the label.",
     "symbol": "The set-up code has only letters and digits, and never 0, 1, I or O. Compare what you typed with the"
     " label.",
     "check": "The set-up code contains a typing mistake. Compare it with the label, character by character.",
     "wrong": "This is not the set-up code of this device. Use the code on its own label.",
 }
-_SETTINGS = {
-    "days": "You can pause updates for 1 to {} days. Choose a number of days.".format(POSTPONE_DAYS),
+_SETTINGS = {  # gettext
+    "days": "You can pause updates for 1 to {} days. Choose a number of days.",
     "no time": "The device does not know today's date yet, so it cannot count days. Try again when the device has"
     " reached the manufacturer's server.",
     "off": "Automatic updates are off, so there is nothing to pause.",
@@ -62,11 +64,11 @@ _SETTINGS = {
 }
 # The field that a refused setting is about; without one it is the whole form.
 _SETTINGS_FIELDS = {"confirm": "confirm", "days": "days", "no time": "days"}
-_PASSWORD_OTHER = "This password cannot be used. Choose a different one."
-_CODE_OTHER = "The set-up code is not correct. Compare what you typed with the label."
-_OTHER = "The device could not do this. Try again. If it fails again, unplug the device and plug it back in."
+_PASSWORD_OTHER = "This password cannot be used. Choose a different one."  # gettext
+_CODE_OTHER = "The set-up code is not correct. Compare what you typed with the label."  # gettext
+_OTHER = "The device could not do this. Try again. If it fails again, unplug the device and plug it back in."  # gettext
 
-_PLAIN = (
+_PLAIN = (  # gettext
     (CredentialError, 403, "The password is not correct. Try again."),
     (
         EntropyError,
@@ -86,7 +88,10 @@ _PLAIN = (
 
 def password_text(reason: str) -> str:
     """Return the sentence for a PasswordError's reason."""
-    return _PASSWORD.get(reason, _PASSWORD_OTHER)
+    text = _PASSWORD.get(reason, _PASSWORD_OTHER)
+    if reason == "length-min":
+        return _(text, PASSWORD_MIN_CHARS)
+    return _(text, PASSWORD_MAX_CHARS) if reason == "length-max" else _(text)
 
 
 def refusal(error: "FirstbootError") -> "Refusal":
@@ -96,27 +101,34 @@ def refusal(error: "FirstbootError") -> "Refusal":
         field = "again" if reason == "mismatch" else "password"
         return Refusal(422, password_text(reason), reason, 0, field)
     if isinstance(error, SetupCodeError):
-        return Refusal(403, _CODE.get(reason, _CODE_OTHER), reason, 0, "code")
+        return Refusal(403, _(_CODE.get(reason, _CODE_OTHER)), reason, 0, "code")
     if isinstance(error, SettingsError):
-        return Refusal(422, _SETTINGS.get(reason, _OTHER), reason, 0, _SETTINGS_FIELDS.get(reason, ""))
+        text = _SETTINGS.get(reason, _OTHER)
+        text = _(text, POSTPONE_DAYS) if reason == "days" else _(text)
+        return Refusal(422, text, reason, 0, _SETTINGS_FIELDS.get(reason, ""))
     if isinstance(error, ThrottledError):
         wait_s = error.fields.get("wait_s", 1)
         wait_s = wait_s if isinstance(wait_s, int) else 1
         return Refusal(
             429,
-            "Too many wrong attempts. Wait {} second{}, then try again. If the device has a button, press it to try"
-            " again immediately.".format(wait_s, "" if wait_s == 1 else "s"),
+            ngettext(
+                "Too many wrong attempts. Wait {} second, then try again. If the device has a button, press it to try"
+                " again immediately.",
+                "Too many wrong attempts. Wait {} seconds, then try again. If the device has a button, press it to try"
+                " again immediately.",
+                wait_s,
+            ),
             "",
             wait_s,
             "",
         )
     for kind, status, text in _PLAIN:
         if isinstance(error, kind):
-            return Refusal(status, text, "", 0, "secret" if kind is CredentialError else "")
-    return Refusal(500, _OTHER, "", 0, "")
+            return Refusal(status, _(text), "", 0, "secret" if kind is CredentialError else "")
+    return Refusal(500, _(_OTHER), "", 0, "")
 
 
-HTTP_TEXTS = {
+HTTP_TEXTS = {  # gettext
     400: "The device did not understand the request. Go back to the start page and try again.",
     403: "The device did not accept this request. Go back to the start page and try again.",
     404: "There is no page at this address. Go back to the start page.",
@@ -131,11 +143,11 @@ HTTP_TEXTS = {
 
 
 def http_text(status: int) -> str:
-    """Return the sentence for an HTTP status."""
+    """Return the sentence for an HTTP status, in English: answers.refuse translates it."""
     return HTTP_TEXTS.get(status, _OTHER)
 
 
-_UPDATES = (
+_UPDATES = (  # gettext
     (201, "It was not signed by the manufacturer of this device."),
     (202, "It was signed with a method that this device does not accept."),
     (211, "Its content is not what the manufacturer signed."),
@@ -166,40 +178,43 @@ def update_text(code: object) -> str:
     """Return a sentence for the number of an error about an update, or ""."""
     for known, text in _UPDATES:
         if code == known:
-            return text
+            return _(text)
     return ""
 
 
 # `{}`: what is withheld.
-WITHHELD = (
+WITHHELD = (  # gettext
     "The manufacturer has published {}, but in 72 hours of running time this device did not receive it. The update"
     " server or the network may be holding it back. Check that the device is connected to the internet. If this"
     " message stays for some days, ask the manufacturer for help."
 )
 
 # What just succeeded, on the page to which the browser is sent afterwards.
-SET_UP = "You are done: your password is saved and the device is set up."
+SET_UP = "You are done: your password is saved and the device is set up."  # gettext
 # Shown below SET_UP: what the device does now, and what the owner should keep in mind.
-SET_UP_NEXT = (
+SET_UP_NEXT = (  # gettext
     "From now on the device looks for security updates by itself and installs them. After you sign in, the page Status"
     " says whether it is up to date.",
     "To come back, type the address on the label, or keep this page as a bookmark.",
     "Keep the label and remember the password. The set-up code no longer works; it works again after a factory reset.",
 )
 # For an owner who cannot sign in, and for one who sells the device.
-FORGOTTEN = (
+FORGOTTEN = (  # gettext
     "Nobody can tell you the password, not even the manufacturer. You can reset the device: hold its button for five"
     " seconds while you connect it to power. This erases your password and everything else that you saved on it. Then"
     " set it up again with the code on its label. If the device has no button, ask the manufacturer.",
     "Before you sell or give away the device, sign in and open the page Factory reset, or reset it with its button."
     " Pass on the label with it.",
 )
-PASSWORD_CHANGED = "Your new password is saved. Sign in with it."
-SIGNED_OUT = "You are signed out."
-NOT_SENT = "You were signed out, so nothing was changed. Sign in, then try again."
-INSTALLING = "The device installs the update now. This takes a few minutes; the device then restarts."
+PASSWORD_CHANGED = "Your new password is saved. Sign in with it."  # gettext
+SIGN_IN_FIRST = "Sign in first."  # gettext
+SIGNED_OUT = "You are signed out."  # gettext
+NOT_SENT = "You were signed out, so nothing was changed. Sign in, then try again."  # gettext
+INSTALLING = (
+    "The device installs the update now. This takes a few minutes; the device then restarts."  # gettext
+)
 # What was just done on the page Updates, by its action.
-UPDATES_DONE = {
+UPDATES_DONE = {  # gettext
     "on": "Automatic updates are on.",
     "off": "Automatic updates are off.",
     "postpone": "Automatic updates are paused.",

@@ -1,7 +1,7 @@
 """A maker's brand: the folder `brand` beside the product definition, and the module that the firmware freezes of it.
 
-`brand.toml` has the colours of the schemes `light` and `dark` and names the logo. Everything is checked here, before a
-build or a run uses any of it.
+`brand.toml` has the colours of the schemes `light` and `dark`, and names the logo and the languages. Everything is
+checked here, before a build or a run uses any of it.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from provisioning.brand import colours
+from provisioning.brand import colours, languages
 from provisioning.brand.errors import BrandError
+from provisioning.brand.languages import Language
 from provisioning.brand.logo import Logo, logo_style, read_logo
 from provisioning.file_system import read_bounded
 
@@ -21,6 +22,7 @@ FILE: Final = "brand.toml"
 MODULE: Final = "device/web/brand.py"  # the frozen module that is replaced
 _FILE_BYTES: Final = 16_384
 _LOGOS: Final = ("logo", "logo_dark")
+_LANGUAGES: Final = "languages"
 _HEAD: Final = '"""Generated from the maker\'s brand folder: the look of the local pages."""\n\n'
 
 
@@ -31,12 +33,14 @@ class Brand:
     colours: dict[str, dict[str, str]] = field(default_factory=dict)
     logo: Logo | None = None
     logo_dark: Logo | None = None
+    languages: tuple[Language, ...] = ()
 
     def constants(self) -> dict[str, Any]:
         """Return the constants of the module device.web.brand by name."""
         return {
             "STYLE": colours.style(self.colours) + logo_style(self.logo, self.logo_dark),
             "LANDING_STYLE": colours.landing_style(self.colours),
+            **languages.constants(self.languages),
         }
 
     def module_text(self) -> str:
@@ -55,7 +59,7 @@ def brand_of(product: Path | None) -> Brand | None:
 def load(folder: Path) -> Brand:
     """Return the checked brand of a folder. Raises BrandError with every problem that was found."""
     document = _document(folder / FILE)
-    unknown = sorted(set(document) - {*_LOGOS, *colours.SCHEMES})
+    unknown = sorted(set(document) - {*_LOGOS, *colours.SCHEMES, _LANGUAGES})
     problems = [f"{FILE} has no entry {name!r}." for name in unknown]
     chosen = {scheme: document.get(scheme, {}) for scheme in colours.SCHEMES}
     if not all(isinstance(found, dict) for found in chosen.values()):
@@ -70,9 +74,14 @@ def load(folder: Path) -> Brand:
                 problems += error.problems
     if "logo_dark" in document and "logo" not in document:
         problems.append(f"{FILE}: logo_dark needs a logo for the light scheme.")
+    spoken: tuple[Language, ...] = ()
+    try:
+        spoken = languages.read(folder, document.get(_LANGUAGES, {}))
+    except BrandError as error:
+        problems += [text if ".po" in text else f"{FILE}: {text}" for text in error.problems]
     if problems:
         raise BrandError(problems)
-    return Brand(chosen, pictures.get("logo"), pictures.get("logo_dark"))
+    return Brand(chosen, pictures.get("logo"), pictures.get("logo_dark"), spoken)
 
 
 def _document(path: Path) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from provisioning.cli.commands import Command, CommandGroup
 GROUP: Final = "firstboot.commands"
 OWN: Final = {
     "advisory": "provisioning.cli.advisory:app",
+    "brand": "provisioning.cli.brand:app",
     "broker": "provisioning.cli.broker:app",
     "conformance": "provisioning.cli.conformance:app",
     "evidence": "provisioning.cli.evidence:app",

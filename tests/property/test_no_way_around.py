@@ -18,13 +18,14 @@ from memory_unit import CODE, PASSWORD, MemoryUnit, run
 
 from device.owner import lifecycle, reset, setup_code
 from device.owner.credential import decode_credential
+from device.web import brand
 from device.web.app import create_app
+from device.web.routes import LANGUAGE_ROUTES, WIFI_ROUTES
 from device.web.routes import ROUTES as ALWAYS
-from device.web.routes import WIFI_ROUTES
 from device.web.server import serve_client
 from tests.unit.device.web.web_fake import Answer, FakeDevice, FakeWifi, ScriptedStream
 
-ROUTES = ALWAYS + WIFI_ROUTES
+ROUTES = ALWAYS + WIFI_ROUTES + LANGUAGE_ROUTES
 WRONG_CODE = "Z" + CODE[1:-1]
 WRONG_CODE += setup_code.check_character(WRONG_CODE)
 OTHER_PASSWORD = "orange bicycle under the bridge"
@@ -57,6 +58,8 @@ VALUES = (
     "finish",
     "other",
     "486f6d65/WPA2",
+    "xx",
+    "/status",
     "null",
     WRONG_CODE,
     CODE[:-1],
@@ -78,6 +81,8 @@ NAMES = (
     "confirm",
     "action",
     "days",
+    "language",
+    "page",
     "state",
     "skip",
 )
@@ -88,6 +93,7 @@ HEADERS: tuple[dict[str, str], ...] = (
     {"Sec-Fetch-Site": "cross-site"},
     {"Authorization": "Basic YWRtaW46YWRtaW4="},
     {"Host": "evil.example"},
+    {"Accept-Language": "xx", "Cookie": "language=xx"},
 )
 
 
@@ -122,10 +128,11 @@ class Walk(RuleBasedStateMachine):
     """The actions of any client on one unit. `is_owned`: the holder of the code set it up in this life."""
 
     is_code_known = False
-    has_radio = False
+    has_radio = False  # with a radio, the product has a second language too
 
     def __init__(self) -> None:
         super().__init__()
+        brand.LANGUAGES = (("xx", "Xx", True, bytes(200), ()),) if self.has_radio else ()
         self.unit = MemoryUnit()
         self.cookies = [""]
         self.is_owned = False
@@ -154,6 +161,9 @@ class Walk(RuleBasedStateMachine):
         if watcher is not None:  # belongs to this loop, which ends here
             watcher.cancel()
             self.app.site._watcher = None
+
+    def teardown(self) -> None:
+        brand.LANGUAGES = ()
 
     @rule(
         method=st.sampled_from(METHODS),
@@ -196,7 +206,12 @@ class Walk(RuleBasedStateMachine):
                 elif route.needs_session and answer.status == 200:
                     assert self.has_signed_in, f"{method} {path} answered a stranger"
         cookie = answer.headers.get("set-cookie", "session=;")
-        if not cookie.startswith("session=;"):
+        if cookie.startswith("language="):
+            assert (method, path) == ("POST", "/language") and answer.status in (200, 303)
+            assert cookie.split(";")[0] in ("language=xx", "language=en"), (
+                "a value of the request in a header"
+            )
+        elif not cookie.startswith("session=;"):
             # Set-up opens a session too, on a unit without a network, and only the holder of the code gets so far.
             assert path == "/login" or (path == "/setup" and self.is_code_known)
         if (

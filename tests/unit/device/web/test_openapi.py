@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,11 @@ import pytest
 
 from device.errors import ThrottledError
 from device.owner import lifecycle
+from device.web.routes import LANGUAGE_ROUTES, WIFI_ROUTES, Route
 from device.web.routes import ROUTES as ALWAYS
-from device.web.routes import WIFI_ROUTES, Route
+from simulator.looks import in_this_process
+from tests.languages import CODE as LANGUAGE
+from tests.languages import pseudo_brand
 from tests.unit.device.web.web_fake import CODE, PASSWORD, Browser, FakeDevice, FakeWifi, signed_in
 
 DOCUMENT: dict[str, Any] = json.loads((Path(__file__).parents[4] / "docs" / "openapi.json").read_text())
@@ -21,7 +25,7 @@ OPERATIONS = {
     for path, item in DOCUMENT["paths"].items()
     for method, operation in item.items()
 }
-ROUTES = ALWAYS + WIFI_ROUTES
+ROUTES = ALWAYS + WIFI_ROUTES + LANGUAGE_ROUTES
 TYPES = {
     "string": str,
     "integer": int,
@@ -78,6 +82,13 @@ def schema_of(method: str, path: str, status: int) -> dict[str, Any]:
     return schema
 
 
+@pytest.fixture(autouse=True)
+def spoken() -> Iterator[None]:
+    """The product has more languages than English, so every route exists."""
+    with in_this_process(pseudo_brand()):
+        yield
+
+
 def test_the_document_has_exactly_the_routes_of_the_table() -> None:
     assert set(OPERATIONS) == {(route.method, route.path) for route in ROUTES}
 
@@ -122,6 +133,7 @@ POSTS: dict[str, tuple[dict[str, str], dict[str, str]]] = {  # path -> (an accep
     "/password": ({"current": PASSWORD, "password": "x"}, {"current": "wrong", "password": "x"}),
     "/reset": ({"password": PASSWORD, "confirm": "yes"}, {"password": PASSWORD}),
     "/logout": ({}, {}),
+    "/language": ({"language": LANGUAGE, "page": "/contact"}, {}),
 }
 
 

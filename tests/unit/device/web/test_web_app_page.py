@@ -23,7 +23,7 @@ def test_the_page_shows_settings_readings_and_actions() -> None:
         "<h1>Lamp</h1>",
         'min="0" max="100" value="80"',
         'name="set_night" value="on" checked',
-        "<option selected>warm</option>",
+        '<option value="warm" selected>warm</option>',
         "<dd>40 %</dd>",
         "<dt>Lit</dt><dd>yes</dd>",
         "<dt>Last fault</dt><dd>not known yet</dd>",
@@ -53,7 +53,7 @@ def test_a_number_that_does_not_fit_is_refused_at_its_field_and_stays(typed: str
     assert answer.status == 422 and browser.device.calls == []
     assert 'id="set_dim-error">Type a whole number from 0 to 100.</p>' in answer.text
     assert f'value="{typed}" id="set_dim"' in answer.text
-    assert "<option selected>cold</option>" in answer.text
+    assert '<option value="cold" selected>cold</option>' in answer.text
 
 
 def test_a_choice_that_is_none_is_refused() -> None:

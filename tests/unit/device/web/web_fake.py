@@ -331,6 +331,7 @@ class Browser:
         self.device = device
         self.app = create_app(device)
         self.cookie = ""
+        self.language = ""  # the cookie of a chosen language
         self.accept = "text/html"
 
     def raw(self, data: bytes, **options: Any) -> Answer:
@@ -340,16 +341,20 @@ class Browser:
 
     def ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> Answer:
         lines = {"Host": "device.local", "Accept": self.accept, **headers}
-        if self.cookie:
-            lines["Cookie"] = self.cookie
+        cookies = [cookie for cookie in (self.cookie, self.language) if cookie]
+        if cookies:
+            lines["Cookie"] = "; ".join(cookies)
         if body:
             lines["Content-Length"] = str(len(body))
         text = f"{method} {path} HTTP/1.1\r\n" + "".join(
             f"{name}: {value}\r\n" for name, value in lines.items()
         )
         answer = self.raw(text.encode() + b"\r\n" + body)
-        if "set-cookie" in answer.headers:
-            self.cookie = answer.headers["set-cookie"].split(";")[0]
+        given = answer.headers.get("set-cookie", "").split(";")[0]
+        if given.startswith("language="):
+            self.language = given
+        elif given:
+            self.cookie = given
         return answer
 
     def get(self, path: str, **headers: str) -> Answer:

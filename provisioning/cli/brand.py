@@ -1,0 +1,88 @@
+"""`firstboot brand`: check the look and the languages of the owner's pages, and write the list of their texts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from provisioning.brand.folder import load
+from provisioning.brand.languages import Language
+from provisioning.brand.template import template
+from provisioning.brand.texts import Text, texts
+from provisioning.cli.commands import CommandGroup
+from provisioning.cli.options import JsonOption
+from provisioning.cli.output import print_report
+from provisioning.file_system import replace_file
+
+HELP = """Check the look and the languages of the owner's pages, and write the list of their texts.
+
+A brand is the folder `brand` beside a product definition. `firmware build --product` freezes it into the image.
+
+Example: `firstboot brand check brand`
+"""
+
+app = CommandGroup(HELP)
+
+
+@app.command("check")
+def check_command(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR", help="The brand folder, with brand.toml.", exists=True, file_okay=False
+        ),
+    ],
+    missing: Annotated[
+        bool, typer.Option("--missing", help="Also list the texts that each language leaves in English.")
+    ] = False,
+    is_json: JsonOption = False,
+) -> None:
+    """Check a brand folder as a build does, and print how complete each language is.
+
+    An incomplete language is no error: the pages show the missing texts in English.
+
+    Example: `firstboot brand check brand --missing`
+    """
+    found, known = load(folder), texts()
+    rows = [_row(language, known) for language in found.languages]
+    lines = [f"{folder}: colours and logo are in order. The pages have {len(known)} texts in English."]
+    for row in rows:
+        lines.append(f"{row['code']:10}{row['name']}: {row['translated']} of {len(known)} texts")
+        if row["others"]:
+            lines.append(
+                f"{'':10}{len(row['others'])} texts that no page has: an application's, or out of date"
+            )
+        if missing:
+            lines += [f"{'':10}missing: {text}" for text in row["missing"]]
+    print_report(lines, {"texts": len(known), "languages": rows}, is_json)
+
+
+def _row(language: Language, known: dict[str, Text]) -> dict[str, Any]:
+    absent = language.missing(known)
+    return {
+        "code": language.code,
+        "name": language.name,
+        "direction": "rtl" if language.is_right_to_left else "ltr",
+        "translated": len(known) - len(absent),
+        "missing": absent,
+        "others": language.others(known),
+    }
+
+
+@app.command("texts")
+def texts_command(
+    to: Annotated[
+        Path,
+        typer.Option("--to", metavar="FILE", help="Write the template (POT) to this file.", dir_okay=False),
+    ],
+    is_json: JsonOption = False,
+) -> None:
+    """Write every text of the pages as a gettext template, from which `msginit` or an editor begins a catalogue.
+
+    Example: `firstboot brand texts --to owner.pot`
+    """
+    known = texts()
+    replace_file(to, template(known).encode())
+    print_report([f"{to}: {len(known)} texts"], {"file": str(to), "texts": len(known)}, is_json)
