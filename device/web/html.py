@@ -55,8 +55,6 @@ def page(
         escape(title + " - " + brand if brand else title),
         '</title>\n</head>\n<body data-wait="',
         escape(_("Please wait…")),
-        '" data-differ="',
-        escape(_("The two passwords are different.")),
         '">\n<header>',
         _languages(),
         "<p>",
@@ -193,10 +191,10 @@ def field_error(name: str, problem: "Problem") -> "tuple[str, str]":
 
 
 def password_field(
-    name: str, label: str, purpose: str, hint: str = "", problem: "Problem" = NO_PROBLEM
+    name: str, label: str, purpose: str, hint: str = "", problem: "Problem" = NO_PROBLEM, more: str = ""
 ) -> str:
-    """Return a labelled password field; `purpose` is what a password manager reads (autocomplete)."""
-    attributes = 'type="password" autocomplete="' + purpose + '"'
+    """Return a labelled password field; `purpose` is what a password manager reads (autocomplete), `more` HTML."""
+    attributes = 'type="password" autocomplete="' + purpose + '"' + more
     if purpose == "new-password":
         # The browser reports a short password before it sends the form.
         attributes += ' minlength="{}"'.format(PASSWORD_MIN_CHARS)
@@ -217,7 +215,14 @@ def new_password_fields(public: "Sequence[str]", problem: "Problem") -> str:
         + '<p class="hint strength" id="strength" role="status" data-words="'
         + escape("\n".join(public))
         + '" hidden></p>'
-        + password_field("again", _("New password again"), "new-password", "", problem)
+        + password_field(
+            "again",
+            _("New password again"),
+            "new-password",
+            "",
+            problem,
+            ' data-differ="' + escape(_("The two passwords are different.")) + '"',
+        )
         + '<script src="/meter.js'
         # The query is only the browser's key: it keeps the script of each language for itself.
         + ("" if words.code() == words.ENGLISH else "?" + words.code())

@@ -6,7 +6,7 @@ Every page shows the navigation and, once support has ended, a notice about it (
 from device.compat import const
 from device.limits import POSTPONE_DAYS
 from device.records import support
-from device.web import licences, texts
+from device.web import licences, texts, words
 from device.web.html import (
     NO_PROBLEM,
     NORMALISED,
@@ -14,6 +14,7 @@ from device.web.html import (
     escape,
     facts,
     field_error,
+    in_english,
     navigation,
     new_password_fields,
     notice,
@@ -327,8 +328,11 @@ def licence_texts(
             for name, licence, holder in licences.PARTS
         ]
     )
-    parts = [section(_("Software in this device"), '<ul lang="en" dir="ltr">' + rows + "</ul>")]
+    parts = [section(_("Software in this device"), in_english("<ul>" + rows + "</ul>"))]
+    is_other = words.code() != words.ENGLISH
+    parts.append('<div lang="en" dir="ltr">' if is_other else "")
     for name, text in licences.TEXTS:
         # The texts contain no special character of HTML (a test checks it), so they are sent from flash as they are.
-        parts += ['<section lang="en" dir="ltr"><h2>', name, "</h2><pre>", text, "</pre></section>"]
+        parts += ["<section><h2>", name, "</h2><pre>", text, "</pre></section>"]
+    parts.append("</div>" if is_other else "")
     return owner_page(_("Licences"), "/licences", info, found, parts)

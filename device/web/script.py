@@ -38,7 +38,7 @@ SCRIPT = """
     [fresh, again].forEach(function (field) {
       field.addEventListener("input", function () {
         var differs = again.value && normal(again) !== normal(fresh);
-        again.setCustomValidity(differs ? document.body.dataset.differ : "");
+        again.setCustomValidity(differs ? again.dataset.differ : "");
       });
     });
   }

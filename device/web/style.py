@@ -46,7 +46,7 @@ input[type=text], input[type=password], input[type=number] { width: 100%; font: 
   background: var(--ground); border: 1px solid var(--soft); border-radius: .5rem; padding: .65rem .75rem;
   margin: 0 0 1rem; }
 select { max-width: 100%; font: inherit; color: inherit; background: var(--ground); border: 1px solid var(--soft);
-  border-radius: .5rem; padding: .6rem .75rem; min-height: 2.75rem; margin-block: 0 .6rem; margin-inline: 0 .6rem; }
+  border-radius: .5rem; padding: .6rem .75rem; min-height: 2.75rem; margin: 0 0 .6rem; margin-inline-end: .6rem; }
 nav { display: flex; flex-wrap: wrap; gap: .2rem .4rem; margin: 0 0 1.2rem; }
 nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: .2rem .4rem; margin: 0; padding: 0; }
 nav a, nav summary { display: inline-block; padding: .6rem; border-radius: .5rem; }
@@ -56,7 +56,6 @@ nav a[aria-current] { background: var(--card); color: var(--ink); font-weight: 6
 dl + form { margin-top: .9rem; }
 form + form { margin-top: .8rem; }
 .strength.bad { color: var(--bad); }
-.strength.fair { color: var(--warn); }
 .strength.good { color: var(--good); }
 .tick { display: flex; gap: .6rem; align-items: center; font-weight: 400; margin: 0 0 1rem; }
 .tick input { width: 1.5rem; height: 1.5rem; flex: none; }
@@ -69,11 +68,6 @@ button, .button { display: inline-block; font: inherit; font-weight: 600; border
   background: var(--accent); color: var(--accent-ink); }
 button[disabled] { opacity: .6; cursor: wait; }
 button.danger { background: var(--bad); color: var(--ground); }
-.languages { display: flex; flex-wrap: wrap; justify-content: flex-end; gap: .2rem; }
-.languages form + form { margin: 0; }
-button.plain { background: transparent; color: var(--accent); padding: .4rem .6rem; font-weight: 400;
-  text-decoration: underline; }
-[lang][dir] { text-align: start; }
 button.quiet { background: transparent; color: var(--accent); border: 1px solid var(--accent); }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 .notice { border-inline-start: .35rem solid var(--accent); }

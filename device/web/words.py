@@ -34,10 +34,11 @@ _page = _Page()
 
 def use(headers: "dict[str, str]", shown: str = "/") -> None:
     """Build the next page in the language that the headers of its request ask for; `shown`: the page's path."""
+    _page.row, _page.path = None, shown
     if brand.LANGUAGES:  # without a catalogue this costs nothing more
         from device.web import languages
 
-        _page.row, _page.path = languages.wanted(headers), shown
+        _page.row = languages.wanted(headers)
 
 
 def use_english() -> None:

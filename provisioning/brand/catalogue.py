@@ -111,7 +111,7 @@ def _rule(name: str, header: str) -> tuple[int, Callable[[int], int]]:
     if not 1 <= count <= _LONGEST or not all(0 <= form < count for form in forms):
         raise BrandError([f"{name}: Plural-Forms gives a form that nplurals does not have."])
     if any(forms[number] != forms[100 + number % 100] for number in range(FORMS, _CHECKED)):
-        raise BrandError([f"{name}: above 199 a plural form must follow from the last two digits."])
+        raise BrandError([f"{name}: Plural-Forms: above 199 a form must follow from the last two digits."])
     return count, rule
 
 

@@ -38,7 +38,9 @@ class Brand:
     def constants(self) -> dict[str, Any]:
         """Return the constants of the module device.web.brand by name."""
         return {
-            "STYLE": colours.style(self.colours) + logo_style(self.logo, self.logo_dark),
+            "STYLE": colours.style(self.colours)
+            + logo_style(self.logo, self.logo_dark)
+            + languages.style(self.languages),
             "LANDING_STYLE": colours.landing_style(self.colours),
             **languages.constants(self.languages),
         }

@@ -89,6 +89,19 @@ def file_of(folder: Path, code: str) -> Path:
     return folder / code.replace("-", "_") / "LC_MESSAGES" / "owner.po"
 
 
+# The buttons that choose a language, at the end of a page's first line. Only a product with more languages has them.
+STYLE: Final = (
+    ".languages{display:flex;flex-wrap:wrap;justify-content:flex-end;gap:.2rem}.languages form+form{margin:0}"
+    "button.plain{background:transparent;color:var(--accent);padding:.4rem .6rem;font-weight:400;"
+    "text-decoration:underline}\n"
+)
+
+
+def style(languages: tuple[Language, ...]) -> str:
+    """Return the CSS for the choice of a language, "" without one."""
+    return STYLE if languages else ""
+
+
 def constants(languages: tuple[Language, ...]) -> dict[str, Any]:
     """Return LANGUAGES and TEXTS of the module device.web.brand."""
     used = sorted({text for language in languages for text in language.catalogue.entries})

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -30,9 +31,13 @@ class Text:
     places: tuple[str, ...] = ()
 
 
-def texts(root: Path | None = None) -> dict[str, Text]:
-    """Return {English text: Text} of the pages in a source tree, sorted; default: this installation's."""
-    base = root or own_source_root()
+def texts() -> dict[str, Text]:
+    """Return {English text: Text} of the pages of this installation, sorted."""
+    return dict(_of_tree(own_source_root()))
+
+
+@cache
+def _of_tree(base: Path) -> dict[str, Text]:
     files = [*sorted((base / FOLDER).glob("*.py")), *(base / name for name in FILES)]
     found: dict[str, Text] = {}
     for file in files:

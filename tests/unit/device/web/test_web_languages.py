@@ -51,6 +51,7 @@ PATHS = [
     "/statement",
     "/password",
     "/reset",
+    "/licences",
     "/network",
 ]
 
