@@ -73,14 +73,24 @@ def page(
     return tuple(pieces)
 
 
+_LANGUAGE = (
+    '<form method="post" action="/language"><input type="hidden" name="page" value="{0}"><input type="hidden"'
+    ' name="language" value="{1}"><button class="plain" lang="{1}">{2}</button></form>'
+)
+
+
 def _languages() -> str:
-    """Return the choice of a language, "" on a product with one."""
+    """Return a button for each other language, named in that language, "" on a product with one."""
     if not product.LANGUAGES:
         return ""
-    from device.web import languages
-
-    label = '<div class="languages" role="group" aria-label="{}">'.format(escape(_("Language")))
-    return label + languages.buttons() + "</div>"
+    # The English of a catalogue, if there is one, is the maker's own wording.
+    rows = [(words.ENGLISH, "English")]
+    rows += [(row[0], row[1]) for row in product.LANGUAGES if row[0] != words.ENGLISH]
+    parts = ['<div class="languages" role="group" aria-label="', escape(_("Language")), '">']
+    for code, name in rows:
+        if code != words.code():
+            parts.append(_LANGUAGE.format(escape(words.path()), code, escape(name)))
+    return "".join(parts) + "</div>"
 
 
 def in_english(body: str) -> str:

@@ -1,4 +1,4 @@
-"""The choice of a language, on a unit whose product has more than English: cookie, header, the buttons on each page.
+"""The language that a browser asks for, on a unit whose product has more than English: cookie and header.
 
 Rules:
 1. A browser's choice is a cookie of its own. It changes nothing on the unit, so it needs no session and works before
@@ -8,15 +8,13 @@ Rules:
 """
 
 from device.compat import const
-from device.errors import RequestError
-from device.web import answers, brand, words
-from device.web.html import escape
-from device.web.routes import ROUTES, WIFI_ROUTES
+from device.web import brand
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from typing import Any
 
+ENGLISH = "en"
 COOKIE = "language"
 _LIFE_S = 31536000  # a year
 _RANGES = const(16)  # of Accept-Language, so many are read
@@ -37,22 +35,23 @@ def _row(code: str) -> "Any":
     return None
 
 
-def _is_known(code: str) -> bool:
-    return code == words.ENGLISH or _row(code) is not None
+def is_known(code: str) -> bool:
+    """Return whether the product has the language of a BCP 47 code."""
+    return code == ENGLISH or _row(code) is not None
 
 
 def _cookie(header: str) -> str:
     """Return the known language in a Cookie header, ""."""
     for part in header.split(";"):
         name, _, value = part.strip().partition("=")
-        if name == COOKIE and _is_known(value):
+        if name == COOKIE and is_known(value):
             return value
     return ""
 
 
 def _accepted(header: str) -> str:
     """Return the known language that a browser likes best; the first of several that it likes alike."""
-    best, found = 0, words.ENGLISH
+    best, found = 0, ENGLISH
     for part in header.split(",")[:_RANGES]:
         tag, _, parameter = part.partition(";")
         quality = _quality(parameter.strip())
@@ -66,7 +65,7 @@ def _lookup(tag: str) -> str:
     """Return the known language of a tag: "fr" for "fr-CA"; "" for none."""
     tag = tag.lower()
     while tag:
-        for code in [words.ENGLISH] + [row[0] for row in brand.LANGUAGES]:
+        for code in [ENGLISH] + [row[0] for row in brand.LANGUAGES]:
             if code.lower() == tag:
                 return str(code)
         tag = tag[: max(0, tag.rfind("-"))]
@@ -85,28 +84,6 @@ def _quality(parameter: str) -> int:
     return min(1000, int(digits))
 
 
-def buttons() -> str:
-    """Return a button for each other language, named in that language."""
-    rows = [(words.ENGLISH, "English")]  # whose catalogue, if there is one, has the maker's own wording
-    rows += [(row[0], row[1]) for row in brand.LANGUAGES if row[0] != words.ENGLISH]
-    return "".join(
-        [
-            '<form method="post" action="/language"><input type="hidden" name="page" value="{}">'
-            '<input type="hidden" name="language" value="{}"><button class="plain" lang="{}">{}</button>'
-            "</form>".format(escape(words.path()), code, code, escape(name))
-            for code, name in rows
-            if code != words.code()
-        ]
-    )
-
-
-def changed(request: "Any", code: str, page: str) -> "Any":
-    """Return the answer that gives a browser its language and leads back to `page`. Raises RequestError(400)."""
-    if not _is_known(code):
-        raise RequestError(status=400, reason="language")
-    is_page = any([route.path == page and route.method == "GET" for route in ROUTES + WIFI_ROUTES])
-    response = answers.done(request, page if is_page else "/")
-    response.headers["Set-Cookie"] = "{}={}; Path=/; Max-Age={}; Secure; HttpOnly; SameSite=Strict".format(
-        COOKIE, code, _LIFE_S
-    )
-    return response
+def cookie(code: str) -> str:
+    """Return the Set-Cookie value that gives a browser its language."""
+    return "{}={}; Path=/; Max-Age={}; Secure; HttpOnly; SameSite=Strict".format(COOKIE, code, _LIFE_S)

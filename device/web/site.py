@@ -16,6 +16,7 @@ from device.limits import SESSION_LIFE_S
 from device.owner import lifecycle, passwords, typed
 from device.web import answers, brand, forms, meter, pages, sessions, statement_page, texts, words
 from device.web.html import NO_PROBLEM, Problem
+from device.web.routes import ROUTES, WIFI_ROUTES
 from device.web.style import CSS
 
 TYPE_CHECKING = const(0)
@@ -165,11 +166,21 @@ class Site:
         return self.set_up_done(request)
 
     async def change_language(self, request: "Any") -> "Any":
-        """Give this browser the pages in `language`, and lead it back to `page`. Nothing on the unit changes."""
+        """Return the answer that gives this browser the pages in `language` and leads back to `page`.
+
+        Nothing on the unit changes. Raises RequestError.
+        """
+        # Imported here: a product with one language has neither the route nor the heap for it.
         from device.web import languages
 
         fields = read_form(request)
-        return languages.changed(request, field(fields, "language"), fields.get("page", "/"))
+        code, page = field(fields, "language"), fields.get("page", "/")
+        if not languages.is_known(code):
+            raise RequestError(status=400, reason="language")
+        is_page = any([route.path == page and route.method == "GET" for route in ROUTES + WIFI_ROUTES])
+        response = answers.done(request, page if is_page else "/")
+        response.headers["Set-Cookie"] = languages.cookie(code)
+        return response
 
     def set_up_done(self, request: "Any") -> "Any":
         """Return the answer to a set-up that was carried out."""

@@ -5,7 +5,7 @@ by its build (provisioning/brand/catalogue.py); a text that the catalogue lacks 
 
 Rules:
 1. `use` comes before a page is built, and again after each await: another client may read another language.
-2. A text is the argument of gettext or ngettext, or stands in a table whose first line ends with "# gettext": so the
+2. A text is the argument of gettext or ngettext, or is in a table whose first line ends with "# gettext": so the
    list of all texts is read from the sources (provisioning/brand/texts.py).
 """
 

@@ -1,8 +1,8 @@
 """A gettext catalogue of the owner's pages (a PO file): read, checked, and made into constants of the firmware.
 
 A catalogue goes into a signed image, so a bad entry stops the build: another set of placeholders, markup, characters
-that turn the direction of writing or cannot be seen, a text much longer than the English one. A missing or fuzzy entry
-is no problem: the page shows that text in English.
+that turn the direction of writing or cannot be seen, a text much longer than the English one. For a
+missing or fuzzy entry the page shows the English text.
 """
 
 from __future__ import annotations

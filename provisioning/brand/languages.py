@@ -37,7 +37,7 @@ class Language:
 
     @property
     def is_right_to_left(self) -> bool:
-        """Whether it is written from right to left."""
+        """Return whether it is written from right to left."""
         parts = self.code.split("-")
         if len(parts) > 1 and len(parts[1]) == 4:
             return parts[1] in _RIGHT_TO_LEFT_SCRIPTS

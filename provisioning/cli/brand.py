@@ -41,7 +41,7 @@ def check_command(
 ) -> None:
     """Check a brand folder as a build does, and print how complete each language is.
 
-    An incomplete language is no error: the pages show the missing texts in English.
+    For a text that a language lacks, the pages show the English one.
 
     Example: `firstboot brand check brand --missing`
     """

@@ -1,4 +1,4 @@
-"""A catalogue goes into a signed image: whatever could break a page, or say something else, stops the build."""
+"""A catalogue goes into a signed image: an entry that could break a page or say something else stops the build."""
 
 from __future__ import annotations
 
