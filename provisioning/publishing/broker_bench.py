@@ -26,6 +26,7 @@ from provisioning.servers.errors import ServerError
 from provisioning.servers.mqtt_client import MqttAccess, MqttClient
 
 ARRIVAL_S: Final = 15.0
+_LOOK_S: Final = 0.02
 _DEVICE_ID: Final = 32  # hex digits
 
 
@@ -122,12 +123,21 @@ class Bench:
         )
 
     def try_to_publish(self, certificate: Path, topic: str, payload: bytes, *, is_retained: bool) -> None:
-        """Publish on a connection of its own (rule 3)."""
+        """Publish on a connection of its own (rule 3). The broker acknowledges it or ends the connection."""
+        is_ended = threading.Event()
+
+        def note(is_connected: bool, _: str) -> None:
+            if not is_connected:
+                is_ended.set()  # the client would connect and send again, without an end
+
         with (
             suppress(ServerError),
-            MqttClient(self.access(certificate), common_name(certificate)) as client,
+            MqttClient(self.access(certificate), common_name(certificate), on_state=note) as client,
         ):
-            client.wait([client.publish(topic, payload, is_retained=is_retained)])
+            message = client.publish(topic, payload, is_retained=is_retained)
+            end_s = fair_time.now() + ARRIVAL_S
+            while not message.is_published() and not is_ended.wait(_LOOK_S) and fair_time.now() < end_s:
+                pass
 
     def object(self, data: bytes) -> str:
         return f"{self.class_prefix}o/{hashlib.sha256(data).hexdigest()}"
