@@ -196,8 +196,8 @@ class MqttClient(Service):
         if len(self._ended) == TAKEOVERS and now_s - self._ended[0] < TAKEOVER_S:
             self.problem = (
                 f"another client takes over the session of {self.client_id!r}: "
-                "stop it, or give it a certificate with a name of its own. If there is none, the broker "
-                "ends the session for something that it denies"
+                "stop it, or give it a certificate with a name of its own. Without another client, the "
+                "broker ends the session for something that it denies"
             )
             _log.error("%s", self.problem)
         else:
