@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from simulator.porting.pytest_checks import PortingCheck
     from simulator.story.rig import Published, Rig, RigBoard, RigClock, RigOwner
     from simulator.story.rig_power import RigPower
 
 MACHINES = ("sim", "qemu", "renode")
 _RECORD = "record the unit on QEMU, so that a failed test leaves a file that replays it (default: yes)"
+_BOARD = "board for the porting checklist: qemu, unix, or a serial port such as /dev/ttyACM0 (default: none)"
 _RIG: pytest.StashKey[Rig] = pytest.StashKey()
 _OPTIONS = (
     ("firmware", "DIR", "folder with device/: its files replace those of the same name in the firmware"),
@@ -42,6 +44,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("firstboot_on", machines, default="sim")
     group.addoption("--firstboot-record", choices=("yes", "no"), help=_RECORD)
     parser.addini("firstboot_record", _RECORD, type="bool", default=True)
+    group.addoption("--firstboot-board", metavar="LINE", help=_BOARD)
+    parser.addini("firstboot_board", _BOARD, default="")
     for name, metavar, text in _OPTIONS:
         group.addoption(f"--firstboot-{name}", metavar=metavar, help=text)
         parser.addini(f"firstboot_{name}", text, default="")
@@ -94,6 +98,32 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
         )
         report.sections.append(("firstboot: what the unit left", "\n".join(lines)))
     return report
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make one test of each check of the porting checklist, for tests with the fixture `porting_check`."""
+    if "porting_check" in metafunc.fixturenames:
+        from simulator.porting.checklist import checks
+
+        metafunc.parametrize("porting_check", checks(), ids=lambda check: check.name, indirect=True)
+
+
+@pytest.fixture(scope="session")
+def porting_sessions(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The board of the porting checklist, with one session for each folder of tests."""
+    from simulator.porting.pytest_checks import Sessions
+
+    config = request.config
+    named = str(config.getoption("--firstboot-board", None) or config.getini("firstboot_board"))
+    with Sessions(named) as sessions:
+        yield sessions
+
+
+@pytest.fixture
+def porting_check(request: pytest.FixtureRequest, porting_sessions: Any) -> PortingCheck:
+    """One check of the porting checklist; run() passes, fails or skips the test."""
+    check: PortingCheck = porting_sessions.check(request.path.parent, request.param)
+    return check
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from device.boards.mps2_an385.memory_map import (
     CUT_COUNT_ADDRESS,
     CUT_ORDER_ADDRESS,
     CUT_ORDER_MAGIC,
+    FPGAIO_ADDRESS,
     POWER_ON_ADDRESS,
     POWER_ON_BUTTON_HELD,
     POWER_ON_MAGIC,
@@ -236,6 +237,10 @@ class Board(ABC):
     def release_button(self) -> None:
         """Release a button that is down, also one that was held at power-on."""
         self._write_button(is_down=False)
+
+    def is_light_on(self) -> bool:
+        """Return whether the owner's light is on, from the LED register. Raises EmulatorError."""
+        return bool(self.read_word(FPGAIO_ADDRESS) & 1)
 
     def _write_button(self, *, is_down: bool) -> None:
         flags = self.read_word(POWER_ON_ADDRESS + 4) & ~POWER_ON_BUTTON_HELD

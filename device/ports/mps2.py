@@ -51,6 +51,8 @@ class Mps2Flash:
 
     def write(self, offset: int, data: bytes) -> None:
         """Program whole erased units. Raises FlashError; a refused write changed nothing."""
+        if not data:
+            raise FlashError(reason="range", offset=offset)
         try:
             _mps2.nvm_write(offset, data)
         except (OSError, ValueError, OverflowError) as error:

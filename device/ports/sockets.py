@@ -3,7 +3,7 @@
 Rules:
 1. OSError numbers and the TLS library's ValueError stop here; policy sees LinkError and LinkTimeoutError.
 2. A server's certificate is always checked: chain to the given CA, name, key usage. The clock port decides whether
-   its dates are checked (docs/porting.md, step 6).
+   its dates are checked (docs/porting.md, step 1).
 3. A client's handshake is finished when open_tls returns. A server's handshake runs during its handler's first read.
 4. The port closes the TCP socket below TLS, because a failed handshake leaves it open.
 
@@ -207,7 +207,7 @@ class SocketNetwork:
         """Raise LinkError if the network must not be used: no entropy, or the radio is off."""
 
     def addresses(self) -> "Sequence[str]":
-        """Return the unit's own addresses as text. A board's network overrides this (docs/porting.md, step 7)."""
+        """Return the unit's own addresses as text. A board's network overrides this (docs/porting.md, step 11)."""
         return ()
 
     async def open_group(self, group: str, port: int) -> "SocketGroup | None":

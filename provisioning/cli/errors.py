@@ -107,6 +107,8 @@ TABLE: Final = {
     "renode.errors.ToolMissingError": _LATER,
     "renode.install.DownloadError": _LATER,
     "renode.recording.RecordingError": _WRONG,
+    "simulator.porting.errors.PortingError": _FAILED,
+    "simulator.porting.errors.FolderError": _WRONG,
     "simulator.story.errors.WorldError": _FAILED,
     "simulator.story.runner.StepFailed": _FAILED,
     "builtins.ConnectionError": _FAILED,

@@ -1,0 +1,16 @@
+"""Facts about the board BOARD_NAME (RP2350) that code cannot find out. Pins that are None are open steps."""
+
+NAME = "BOARD_NAME"
+
+# PBKDF2 iterations for the owner's password: as many as your chip computes in 5 s. The cycles were measured on the
+# emulated board with the C module _fbcrypto (docs/performance.md). Measure a sign-in on your board, then change them.
+CPU_HZ = 150_000_000
+CYCLES_PER_ITERATION = 10_500
+PBKDF2_ITERATIONS = CPU_HZ * 5 // CYCLES_PER_ITERATION
+
+HOST_NAMES = ()  # names beside the unit's own for which it serves its pages
+
+BUTTON_PIN = None  # a number: a button to ground; BOOTSEL cannot be read while code runs from the flash
+LIGHT_PIN = None  # a number: the light that the owner sees
+FACTORY_TX_PIN = None  # numbers: the serial line that only the factory reaches
+FACTORY_RX_PIN = None
