@@ -55,7 +55,7 @@ def new_command(
 ) -> None:
     """Make the folder of a new board, anywhere: configuration, ports to fill in, manifest, main.py and tests.
 
-    The tests are the porting checklist. They say what is missing and which page tells how.
+    The tests are the porting checklist: they name what is missing and the page that explains it.
 
     Example: `firstboot board new lamp_board --like mcuboot`
     """
@@ -70,7 +70,9 @@ def new_command(
 def sources_command(is_json: JsonOption = False) -> None:
     """Print the variables that a build of a board's folder needs, as lines for a shell.
 
-    Example: `eval "$(firstboot board sources)"`
+    A shell takes them with `eval "$(firstboot board sources)"`.
+
+    Example: `firstboot board sources`
     """
     found = folder.sources()
     lines = [f"export {name}={shlex.quote(str(path))}" for name, path in found.items()]

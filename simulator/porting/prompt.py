@@ -35,9 +35,10 @@ class Prompt:
         seen = b""
         while fair_time.now() < end_s:
             self._line.write(b"\r" + _INTERRUPT + _INTERRUPT + _RAW)
-            seen = self._until(lambda text: _READY in text and text.rstrip().endswith(b">"), _TRY_S)
-            if _READY in seen and seen.rstrip().endswith(b">"):
+            heard = self._until(lambda text: _READY in text and text.rstrip().endswith(b">"), _TRY_S)
+            if _READY in heard and heard.rstrip().endswith(b">"):
                 return
+            seen = heard or seen
         raise NoAnswerError(
             f"No prompt came in {timeout_s:g} s. The board needs a build with an open console. It printed last: "
             + (seen[-200:].decode("utf-8", "replace").strip() or "nothing")

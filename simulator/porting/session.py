@@ -24,7 +24,7 @@ from simulator.porting.targets import Target
 
 PASSED, MISSING, FAILED, ABSENT, SKIPPED = "passed", "missing", "failed", "absent", "skipped"
 STATES: Final = (PASSED, MISSING, FAILED, ABSENT, SKIPPED)
-_ARMS: Final = ("boot", "watchdog", "button", "start")
+_ARMS: Final = ("boot", "watchdog", "facts", "button", "start")
 _ENTER_S: Final = 60.0
 _CHECK_S: Final = 120.0
 _RESTART_S: Final = 45.0

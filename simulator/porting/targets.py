@@ -271,5 +271,5 @@ def _firmware(folder: Path, progress: Callable[[str], None]) -> tuple[Path, Path
     raw = build("development", root=source_root(), progress=progress).image
     rom = build_rom([key_hash(key).hex()], root=source_root(), progress=progress).elf
     image = folder / "firmware.img"
-    sign_image(raw, key, version="1.0.0+1", security_counter=0, out=image)
+    sign_image(raw, key, version="1.0.0+1", security_counter=1, out=image)
     return rom, image

@@ -1,6 +1,6 @@
 """Factory lock and security counter, which only grow. Checks that write them need your word (`--burn`)."""
 
-from device.boards.checklist.expect import expect, refused
+from device.boards.checklist.expect import AbsentError, expect, refused
 from device.compat import const
 from device.errors import FlashError
 from device.layout import UNIT_COUNTED, UNIT_LOCKED
@@ -43,9 +43,21 @@ def the_counter_can_be_read(port: "Any", bench: "Any") -> None:
         expect(found == UNIT_COUNTED, "step {} of the counter has other content".format(step))
 
 
+def _image_counter(port: "Any", flash: "Any") -> int:
+    boot = port.boot(flash)
+    base = flash.layout.slot_offsets[boot.slot]
+    limit = flash.layout.slot_bytes - flash.layout.sector_bytes
+    info = boot.parse_image(lambda offset, length: flash.read(base + offset, length), limit)
+    return int(info.security_counter)
+
+
 def the_counter_goes_up_by_one_and_not_back(port: "Any", bench: "Any") -> None:
     flash = port.flash()
     before, layout = _counter(flash), flash.layout
+    if _image_counter(port, flash) <= before:  # the boot loader would never start this image again
+        raise AbsentError(
+            "the counter stays: the running image has no higher one. Sign it with {}".format(before + 1)
+        )
     flash.write(layout.counter_offset + before * flash.unit_bytes, UNIT_COUNTED)
     expect(_counter(flash) == before + 1, "the counter is {} after one step".format(_counter(flash)))
     refused(FlashError, "an erase of the counter", flash.erase, layout.counter_offset)

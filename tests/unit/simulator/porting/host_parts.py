@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from types import SimpleNamespace
 from typing import Any
 
 from device.errors import FlashError
@@ -12,6 +13,7 @@ from simulator.ports.keystore import SimKeyStore
 from simulator.ports.records import device_records, user_records
 
 is_nor = is_write_once = True
+image_counter = 5
 
 
 class HostFlash(SimFlash):
@@ -43,12 +45,21 @@ flash = HostFlash()
 
 def renew() -> None:
     """Begin with a blank flash and without a fault."""
-    global flash, is_nor, is_write_once
-    flash, is_nor, is_write_once = HostFlash(), True, True
+    global flash, is_nor, is_write_once, image_counter
+    flash, is_nor, is_write_once, image_counter = HostFlash(), True, True, 5
 
 
 def board_flash() -> Any:
     return flash
+
+
+class HostBoot:
+    """A boot loader that reads a security counter and nothing else."""
+
+    slot = 0
+
+    def parse_image(self, read: Any, limit: int) -> Any:
+        return SimpleNamespace(security_counter=image_counter)
 
 
 class HostRegions:

@@ -28,7 +28,7 @@ FILLS = {
     "entropy": "from device.ports.host import HostEntropy as Entropy\n",
     "flash": "flash = host_parts.board_flash\n",
     "records": "def regions(flash):\n    return host_parts.HostRegions()\n",
-    "facts": "",
+    "facts": "def boot(flash):\n    return host_parts.HostBoot()\n",
     "key_store": "def key_store():\n    return host_parts.key_store\n",
     "wifi": "def wifi():\n    return None\n",
 }
@@ -115,6 +115,16 @@ def test_checks_that_write_what_cannot_be_erased_are_skipped_without_a_word(
         results = [session.run(check) for check in checks() if check.step.module == "facts"]
     assert {result.state for result in results if result.check.need == "burn"} == {SKIPPED}
     assert all("--burn" in result.detail for result in results if result.check.need)
+
+
+def test_the_counter_is_never_raised_above_the_running_image(board: HostBoard, folder: Path) -> None:
+    fill(folder, *FILLS.values(), "host_parts.image_counter = 0\n")
+    before = host_parts.flash.operations
+    results = [one for one in run(board, folder, "facts") if "counter goes up" in one.check.sentence]
+    assert [one.state for one in results] == ["absent"] and "Sign it with 1" in results[0].detail
+    layout = host_parts.flash.layout
+    assert host_parts.flash.read(layout.counter_offset, layout.unit_bytes) == b"\xff" * layout.unit_bytes
+    assert host_parts.flash.operations == before + 2  # the two copies of the lock
 
 
 def test_an_error_that_no_interface_allows_is_a_failure_with_its_name(board: HostBoard, folder: Path) -> None:
