@@ -76,7 +76,7 @@ def fb_run(module, name, bench):
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a check: one of STATES, and a sentence if there is more to say."""
+    """The result of a check: one of STATES, and a sentence if there is more to say."""
 
     check: Check
     state: str
@@ -221,7 +221,7 @@ def opened(target: Target, folder: Path) -> Iterator[Session]:
     """Yield a session; the target is closed at the end. Raises FolderError, BoardError."""
     if not folder.is_dir():
         target.close()
-        raise FolderError(f"{folder} is no folder.")
+        raise FolderError(f"{folder} is not a folder.")
     try:
         session = Session(target, folder)
     except BaseException:

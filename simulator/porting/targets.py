@@ -23,7 +23,7 @@ _RETURN_S: Final = 30.0  # until a serial line is there again after a restart
 _SETTLE_S: Final = 1.0
 _LACKS: Final = {
     "burn": "it writes what cannot be erased: --burn allows it on a board that you can spare",
-    "hand": "somebody must press the button: --hand asks you at the terminal",
+    "hand": "a person must press the button: --hand asks you at the terminal",
     "host": "it needs a server that the board reaches: --host with this computer's address",
 }
 _QEMU_STARTS: Final = r"firmware: (version|.*: restarting)"
@@ -32,7 +32,7 @@ _PRESS_S: Final = 1.0
 
 @dataclass(frozen=True)
 class Permissions:
-    """What the maker allows and offers. `ask`: shows an order or a question to a person and returns the answer."""
+    """The permissions and offers of the maker. `ask`: shows an order or a question to a person and returns the answer."""
 
     may_burn: bool = False
     host: str = ""
@@ -120,7 +120,7 @@ class SerialTarget(_Served):
         return Prompt(_Losing(self, self._line), pause_s=_SERIAL_PAUSE_S)
 
     def restart(self) -> None:
-        """Restart through `machine.reset()`, which is no power cut."""
+        """Restart through `machine.reset()`, not by a power cut."""
         prompt = self.prompt()
         try:
             prompt.enter(_RETURN_S)
@@ -181,7 +181,7 @@ class UnixTarget(_Served):
     sees = False
 
     def __init__(self, program: Path | None, permissions: Permissions) -> None:
-        """`program`: the default is `micropython` on the path. Raises BoardError if there is none."""
+        """`program`: the default is `micropython` on the path. Raises BoardError without one."""
         super().__init__(Permissions(permissions.may_burn, "127.0.0.1"), "127.0.0.1")
         found = str(program) if program is not None else shutil.which(UNIX_PROGRAM)
         if found is None:

@@ -7,7 +7,7 @@ Each function takes the board's module `port` and `bench`, a dictionary of what 
 returns if the port keeps the promise. A module may also have:
 
 NEEDS     function -> "burn" (writes what cannot be erased), "host" (a TLS server that the board reaches),
-          "hand" (somebody presses the button)
+          "hand" (a person presses the button)
 LOOKS     function -> what a person or the emulator sees after it
 RESTARTS  function -> the function that continues after the board has restarted
 """

@@ -1,4 +1,4 @@
-"""What the boot loader hands over, and its image format (interfaces.Boot)."""
+"""The handover of the boot loader, and its image format (interfaces.Boot)."""
 
 from device.boards.checklist.expect import expect, refused
 from device.compat import const

@@ -34,7 +34,7 @@ def two_random_numbers_differ(port: "Any", bench: "Any") -> None:
 
 
 def no_byte_value_is_far_too_frequent(port: "Any", bench: "Any") -> None:
-    """A generator that is stuck or counts shows here; this is no test of randomness (docs/porting.md)."""
+    """A generator that is stuck or counts shows here; this does not test randomness (docs/porting.md)."""
     data = port.entropy().random_bytes(_SAMPLE)
     most = max([data.count(bytes([value])) for value in range(256)])
     # 256 random bytes: more than 16 of one value happen once in 10**11 samples

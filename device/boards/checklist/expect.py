@@ -1,4 +1,4 @@
-"""How a check judges: `expect`, `refused`, and the two errors that end it."""
+"""The judgements of a check: `expect`, `refused`, and the two errors that end it."""
 
 from device.compat import const
 

@@ -17,7 +17,7 @@ def _is_locked(flash: "Any") -> bool:
 
 def _counter(flash: "Any") -> int:
     layout, unit = flash.layout, flash.unit_bytes
-    most = layout.counter_sectors * layout.sector_bytes // unit
+    most = int(layout.counter_sectors * layout.sector_bytes // unit)
     for count in range(most):
         if flash.read(layout.counter_offset + count * unit, unit) == b"\xff" * unit:
             return count

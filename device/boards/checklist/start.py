@@ -9,9 +9,7 @@ if TYPE_CHECKING:
 
 
 def the_agent_gets_every_port(port: "Any", bench: "Any") -> None:
-    import main
-
-    found = main.ports()
+    found = __import__("main").ports()
     for name in (
         "flash",
         "layout",
@@ -31,8 +29,6 @@ def the_agent_gets_every_port(port: "Any", bench: "Any") -> None:
 
 
 def the_facts_of_the_board_are_there(port: "Any", bench: "Any") -> None:
-    import main
-
-    board = main.ports().board
+    board = __import__("main").ports().board
     expect(bool(board.NAME), "board.NAME is empty")
     expect(board.PBKDF2_ITERATIONS >= 1000, "PBKDF2_ITERATIONS is {}".format(board.PBKDF2_ITERATIONS))
