@@ -32,7 +32,7 @@ _PRESS_S: Final = 1.0
 
 @dataclass(frozen=True)
 class Permissions:
-    """The permissions and offers of the maker. `ask`: shows an order or a question to a person and returns the answer."""
+    """Permissions and offers of the maker; `ask` shows an order or a question to a person and returns the answer."""
 
     may_burn: bool = False
     host: str = ""

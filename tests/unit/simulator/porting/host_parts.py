@@ -1,4 +1,4 @@
-"""The hardware of a host board, which stays while it restarts, and the ports of a filled folder for it, with faults to plant."""
+"""The hardware of a host board, which stays while it restarts; ports of a filled folder, and faults to plant."""
 
 from __future__ import annotations
 
