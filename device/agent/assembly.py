@@ -5,6 +5,7 @@ from collections import namedtuple
 
 from device.agent.apps import ApplicationHost
 from device.agent.facade import Facade
+from device.agent.home import HomeHost
 from device.agent.presence import Presence
 from device.agent.unit import Unit, migrate
 from device.compat import const
@@ -30,6 +31,7 @@ from device.version import version_text
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from device.agent.agent import Ports
+    from device.agent.home_link import HomeLink
     from device.agent.wifi import WifiHost
     from device.trust.anchors import Anchors
     from device.update.releases import Releases
@@ -48,9 +50,10 @@ FactoryRecords = namedtuple(
 # asyncio.Event each. owned: the unit has an owner; wake: check for updates at once; reset: a factory reset began.
 Signals = namedtuple("Signals", ("owned", "wake", "reset"))
 # The parts of one unit. ports: Ports; stores: Stores; factory: FactoryRecords; owner: Owner; updates: UpdateService;
-# host: ApplicationHost; presence: Presence; signals: Signals; wifi: WifiHost, None on a board without a radio
+# host: ApplicationHost; presence: Presence; signals: Signals; wifi: WifiHost, None on a board without a radio; home:
+# HomeHost
 Parts = namedtuple(
-    "Parts", ("ports", "stores", "factory", "owner", "updates", "host", "presence", "signals", "wifi")
+    "Parts", ("ports", "stores", "factory", "owner", "updates", "host", "presence", "signals", "wifi", "home")
 )
 
 
@@ -80,7 +83,8 @@ def assemble(ports: "Ports", boot_state: "BootState") -> Unit:
     updates = _update_service(ports, stores, factory, found, Hooks(_pause, host.is_proven), signals)
     presence = Presence(ports, factory.name)
     wifi = _wifi(ports, stores, factory, signals) if ports.wifi is not None else None
-    parts = Parts(ports, stores, factory, owner, updates, host, presence, signals, wifi)
+    home = HomeHost(stores.user, lambda: _home_link(ports, stores, factory, updates, host))
+    parts = Parts(ports, stores, factory, owner, updates, host, presence, signals, wifi, home)
     return Unit(parts, Facade(parts))
 
 
@@ -158,6 +162,15 @@ def _wifi(ports: "Ports", stores: Stores, factory: FactoryRecords, signals: Sign
     passphrase = setup.decode(stores.device.require("setup")).passphrase
     portal = Portal(lambda: str(factory.identity.model), ports.say)
     return WifiHost(ports, stores.user, factory.name, passphrase, signals.wake.set, portal)
+
+
+def _home_link(
+    ports: "Ports", stores: Stores, factory: FactoryRecords, updates: UpdateService, host: ApplicationHost
+) -> "HomeLink":
+    # Imported here: a unit without a link has no heap for its modules.
+    from device.agent.home_unit import make_link
+
+    return make_link(ports, stores.user, factory, updates, host)
 
 
 async def _pause() -> None:

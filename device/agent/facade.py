@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any, Generator
 
     from device.agent.assembly import Parts
+    from device.agent.home_link import HomeLink
     from device.update.signed_records import Stored
 
 
@@ -36,6 +37,7 @@ class Facade:
         self._presence = parts.presence
         self._signals = parts.signals
         self.wifi = parts.wifi
+        self._home = parts.home
 
     # what it shows -----------------------------------------------------------------------------------------
     def state(self) -> str:
@@ -89,6 +91,7 @@ class Facade:
             "last_contact": {"source": contacted[0], "time": contacted[1]} if contacted else None,
             "memory": self._ports.memory(),
             "network": self.wifi.status() if self.wifi is not None else None,
+            "home": self._home.status(),
         }
 
     def _support(self) -> "Stored":
@@ -146,6 +149,11 @@ class Facade:
     def act(self, name: str) -> None:
         """Let the application carry out an action. Raises SettingsError."""
         self._host.page().act(name)
+
+    def home(self) -> "HomeLink":
+        """Return the link to the owner's home."""
+        found: "HomeLink" = self._home.link()
+        return found
 
     # ports that the pages use ------------------------------------------------------------------------------
     def random_bytes(self, length: int) -> bytes:

@@ -62,9 +62,8 @@ def update_status(updates: "UpdateService") -> "dict[str, Any]":
     error = updates.journal.last_error
     total = updates.installer.total
     consent = updates.consent
-    bits = updates.trusted.withheld.bits
     return {
-        "state": WITHHELD if bits and updates.state == IDLE else updates.state,
+        "state": update_word(updates),
         "sequence": updates.releases.progress.value.manifest_sequence,
         "progress": updates.installer.done * 100 // total if total else None,
         "last_error": error_fields(error) if error is not None else None,
@@ -75,12 +74,18 @@ def update_status(updates: "UpdateService") -> "dict[str, Any]":
         "up_to_date": updates.up_to_date_s,
         "next_check_s": _next_check_s(updates),
         "is_stale": updates.trusted.staleness.is_stale,
-        "withheld": withheld.words(bits),
+        "withheld": withheld.words(updates.trusted.withheld.bits),
         "automatic": consent.settings.is_automatic,
         "postponed_until": consent.settings.postponed_until_s or None,
         "offered": _news(consent.offered),
         "news": _news(consent.news),
     }
+
+
+def update_word(updates: "UpdateService") -> str:
+    """Return the update state: WITHHELD, or a state of update/service.py."""
+    is_withheld = updates.trusted.withheld.bits and updates.state == IDLE
+    return WITHHELD if is_withheld else str(updates.state)
 
 
 def _next_check_s(updates: "UpdateService") -> "int | None":

@@ -76,6 +76,7 @@ class Unit:
             self._keep_updated,
             self._restart_for_reset,
             self._run_application,
+            self._keep_home,
         ]
         if self._ports.board.HAS_BUTTON:
             begins.append(self._watch_button)
@@ -114,7 +115,9 @@ class Unit:
             self._updates.journal.note(error)
             self._ports.say("no sources: " + error.describe())
             sources, interval_s = [], CHECK_INTERVAL_S[1]
-        updater = Updater(self._updates, sources, interval_s, self._ports, self._signals.wake)
+        updater = Updater(
+            self._updates, sources, interval_s, self._ports, self._signals.wake, self._parts.home
+        )
         begins = (updater.run, updater.watch_trial, updater.watch_silence)
         await asyncio.gather(*[steady(begin, self._ports.say) for begin in begins])
 
@@ -132,7 +135,13 @@ class Unit:
         pending = self._updates.releases.pending
         if pending.is_trial:
             pending.record_outcome(trial_state.INTERRUPTED)  # the restart says nothing about the release
+        await self._parts.home.farewell()
         await restart(self._ports, "factory reset")
+
+    async def _keep_home(self) -> None:
+        """Keep the link to the owner's home, once there is an owner (home_link.py, rule 1)."""
+        await self._signals.owned.wait()
+        await self._parts.home.run()
 
     async def _keep_network(self) -> None:
         """Keep the unit on the owner's network. Without a button, switching it on takes the place of a press."""

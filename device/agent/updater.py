@@ -28,6 +28,7 @@ from device.update.trial_state import NO_SERVER
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from device.agent.agent import Ports
+    from device.agent.home import HomeHost
     from device.interfaces import Source
     from device.update.service import UpdateService
 
@@ -42,18 +43,23 @@ class Updater:
         interval_s: int,
         ports: "Ports",
         wake: "asyncio.Event",
+        home: "HomeHost | None" = None,
     ) -> None:
+        """`home`: the link that is closed while this unit checks; None: there is no such link."""
         self.service = service
         self._sources = sources
         self._interval_s = interval_s
         self._ports = ports
         self._wake = wake
+        self._home = home
         self._broken_rounds = 0  # rounds in a row in which every source ended with a LinkError
 
     async def run(self) -> None:
         """Check forever."""
         while True:
             is_broken = True
+            if self._home is not None:
+                await self._home.step_aside()
             for source in self._sources:
                 error = await self._check(source)
                 is_broken = is_broken and isinstance(error, (LinkError, CounterLostError))
@@ -62,6 +68,8 @@ class Updater:
                 if self.service.is_restart_wanted:
                     await restart(self._ports, "a release is staged")
             self._broken_rounds = self._broken_rounds + 1 if is_broken else 0
+            if self._home is not None and not self.service.releases.pending.is_trial:
+                self._home.come_back()
             await self._rest()
 
     async def _check(self, source: "Source") -> "FirstbootError | None":

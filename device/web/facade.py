@@ -23,7 +23,9 @@ The shapes of the dictionaries are those of docs/reference/local-pages.md:
                             or None,
                  "last_contact": {"source", "time"} or None, "memory": {name: number},
                  "network": {"network", "state", "signal_dbm", "access_point", "lost_for", "attempt": {"network",
-                            "result"} or None} (device/agent/wifi.py), or None on a unit without a radio}
+                            "result"} or None} (device/agent/wifi.py), or None on a unit without a radio,
+                 "home": {"is_on", "state", "reason", "was_tested", "address", "port", "name", "user", "authority",
+                            "may_install"} (device/agent/home_link.py), or None while the link is off}
 """
 
 from device.compat import const
@@ -31,6 +33,8 @@ from device.compat import const
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from typing import Any, Protocol, Sequence
+
+    from device.owner.home import Broker
 
     class Wifi(Protocol):
         """The owner's choice of a network (device/agent/wifi.py); None on a unit without a radio."""
@@ -56,8 +60,29 @@ if TYPE_CHECKING:
         def finish(self) -> None:
             """Close the access point, if the unit has a network."""
 
+    class Home(Protocol):
+        """The owner's choice of a broker in the home (device/agent/home_link.py)."""
+
+        def status(self) -> "dict[str, Any] | None":
+            """Return the saved choice without its password, and how the link is; None if nothing is saved."""
+
+        def save(self, wanted: "Broker") -> None:
+            """Store a choice and use it. Raises HomeError, StorageError."""
+
+        def switch(self, is_on: bool) -> None:
+            """Switch the link on or off. Raises HomeError, StorageError."""
+
+        def forget(self) -> None:
+            """Erase the choice. Raises HomeError, StorageError."""
+
+        def test(self) -> None:
+            """Try the broker now. Raises HomeError."""
+
     class Device(Protocol):
         wifi: "Wifi | None"
+
+        def home(self) -> "Home":
+            """Return the link to the owner's home."""
 
         def state(self) -> str:
             """Return the life-cycle state (lifecycle.STATES)."""

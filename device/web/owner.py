@@ -137,6 +137,19 @@ class OwnerSite(Site):
         self.say(app_page.PATH, app_page.SAVED if action == "save" else app_page.ASKED)
         return answers.done(request, app_page.PATH)
 
+    async def home(self, request: "Any") -> "Any":
+        """Return the page about the broker in the owner's home."""
+        # Imported here: a unit whose owner has no such broker has no heap for it.
+        from device.web import home_site
+
+        return home_site.show(self, request)
+
+    async def change_home(self, request: "Any") -> "Any":
+        """Carry out `action`: save, on, off, test, forget."""
+        from device.web import home_site
+
+        return home_site.change(self, request)
+
     async def support(self, request: "Any") -> "Any":
         """Return the page about the support period (SP-08)."""
         return self._owner_page(request, "support", owner_pages.support_period)

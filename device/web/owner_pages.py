@@ -49,6 +49,7 @@ LINKS = (  # gettext
     ("/status", "Status"),
     ("/updates", "Updates"),
     ("/password", "Password"),
+    ("/home", "Smart home"),
     ("/support", "Support period"),
     ("/contact", "Report a problem"),
     ("/statement", "Compliance"),

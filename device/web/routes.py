@@ -45,6 +45,8 @@ ROUTES = (
     Route("POST", "/updates", _AFTER, True, "change_updates"),
     Route("GET", "/application", _AFTER, True, "application"),
     Route("POST", "/application", _AFTER, True, "change_application"),
+    Route("GET", "/home", _AFTER, True, "home"),
+    Route("POST", "/home", _AFTER, True, "change_home"),
     Route("GET", "/support", _AFTER, True, "support"),
     Route("GET", "/password", _AFTER, True, "password_form"),
     Route("POST", "/password", _AFTER, True, "change_password"),

@@ -42,7 +42,7 @@ label { display: block; font-weight: 600; margin: 0 0 .3rem; }
 .error { color: var(--bad); font-weight: 600; margin: 0 0 .5rem; }
 [aria-invalid] { outline: 2px solid var(--bad); }
 .hint { color: var(--soft); font-size: .92rem; margin: 0 0 .5rem; }
-input[type=text], input[type=password], input[type=number] { width: 100%; font: inherit; color: inherit;
+input[type=text], input[type=password], input[type=number], textarea { width: 100%; font: inherit; color: inherit;
   background: var(--ground); border: 1px solid var(--soft); border-radius: .5rem; padding: .65rem .75rem;
   margin: 0 0 1rem; }
 select { max-width: 100%; font: inherit; color: inherit; background: var(--ground); border: 1px solid var(--soft);

@@ -23,6 +23,7 @@ from device.web.app import create_app
 from device.web.routes import LANGUAGE_ROUTES, WIFI_ROUTES
 from device.web.routes import ROUTES as ALWAYS
 from device.web.server import serve_client
+from tests.unit.device.web.home_fake import CERTIFICATE
 from tests.unit.device.web.web_fake import Answer, FakeDevice, FakeWifi, ScriptedStream
 
 ROUTES = ALWAYS + WIFI_ROUTES + LANGUAGE_ROUTES
@@ -55,6 +56,11 @@ VALUES = (
     "save",
     "do",
     "toggle",
+    "test",
+    "forget",
+    "192.168.1.7",
+    "8883",
+    CERTIFICATE,
     "finish",
     "other",
     "486f6d65/WPA2",
@@ -68,6 +74,11 @@ VALUES = (
     OTHER_PASSWORD,
 )
 NAMES = (
+    "address",
+    "port",
+    "user",
+    "authority",
+    "install",
     "set_dim",
     "set_tone",
     "network",
@@ -244,6 +255,16 @@ class Walk(RuleBasedStateMachine):
     @invariant()
     def nobody_without_a_session_chooses_the_network(self) -> None:
         assert self.radio is None or not self.radio.calls or self.has_signed_in
+
+    @invariant()
+    def nobody_without_a_session_links_the_unit_to_a_home(self) -> None:
+        assert not self.device.linked.calls or self.has_signed_in
+
+    @rule(action=st.sampled_from(("save", "on", "off", "test", "forget")), cookie=st.integers(0, 5))
+    def home_form(self, action: str, cookie: int) -> None:
+        """Send the whole form about the home, as its page would."""
+        form = {"action": action, "address": "192.168.1.7", "port": "8883", "name": "", "user": "a"}
+        self.request("POST", "/home", form | {"password": "b", "authority": CERTIFICATE}, {}, cookie)
 
     @invariant()
     def nobody_without_a_session_changes_updates_or_the_application(self) -> None:

@@ -44,7 +44,12 @@ def updater(pending: Pending) -> Updater:
         pending.log.append("reset")
         raise Reset
 
-    ports: Any = SimpleNamespace(say=pending.log.append, boot=SimpleNamespace(reset=reset), clock=SimClock())
+    ports: Any = SimpleNamespace(
+        say=pending.log.append,
+        boot=SimpleNamespace(reset=reset),
+        clock=SimClock(),
+        network=SimpleNamespace(hang_up=lambda: None),
+    )
     service: Any = SimpleNamespace(releases=SimpleNamespace(pending=pending))
     return Updater(service, [], 60, ports, asyncio.Event())
 

@@ -17,6 +17,7 @@ from device.web.routes import ROUTES as ALWAYS
 from simulator.looks import in_this_process
 from tests.languages import CODE as LANGUAGE
 from tests.languages import pseudo_brand
+from tests.unit.device.web.home_fake import CERTIFICATE
 from tests.unit.device.web.web_fake import CODE, PASSWORD, Browser, FakeDevice, FakeWifi, signed_in
 
 DOCUMENT: dict[str, Any] = json.loads((Path(__file__).parents[4] / "docs" / "openapi.json").read_text())
@@ -128,6 +129,18 @@ POSTS: dict[str, tuple[dict[str, str], dict[str, str]]] = {  # path -> (an accep
     "/application": (
         {"action": "save", "set_dim": "5", "set_tone": "cold"},
         {"action": "save", "set_dim": "101", "set_tone": "cold"},
+    ),
+    "/home": (
+        {
+            "action": "save",
+            "address": "192.168.1.7",
+            "port": "8883",
+            "name": "",
+            "user": "lamp",
+            "password": "fish and chips",
+            "authority": CERTIFICATE,
+        },
+        {"action": "test"},
     ),
     "/network": ({"action": "join", "network": "486f6d65/WPA2"}, {"action": "again"}),
     "/password": ({"current": PASSWORD, "password": "x"}, {"current": "wrong", "password": "x"}),

@@ -20,6 +20,7 @@ from device.owner import lifecycle
 from device.web.app import create_app
 from device.web.server import serve_client
 from simulator.ports.clock import SimClock, SimEntropy
+from tests.unit.device.web.home_fake import FakeHome
 
 CODE = "FAKE-CODE-7"
 PASSWORD = "orange kettle under the bridge"
@@ -109,6 +110,7 @@ class FakeDevice:
             "last_contact": {"source": "mqtt", "time": 1_900_000_000},
             "memory": {"heap_bytes": 3, "heap_peak_bytes": 1},
             "network": None,
+            "home": None,
         }
         self.found["support"].update(published="2026-01-01", reason=None)
         self.found["update"].update(
@@ -124,6 +126,10 @@ class FakeDevice:
         self.press_needed = False
         self.calls: list[tuple[object, ...]] = []
         self.wifi: Any = None
+        self.linked = FakeHome()
+
+    def home(self) -> FakeHome:
+        return self.linked
 
     def state(self) -> str:
         return self.current
@@ -152,6 +158,8 @@ class FakeDevice:
     def status(self) -> dict[str, Any]:
         if self.wifi is not None:
             self.found["network"] = self.wifi.status()
+        found = self.linked.status()
+        self.found["home"] = found if found is not None and found["is_on"] else None
         return self.found
 
     def host_names(self) -> tuple[str, ...]:
