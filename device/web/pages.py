@@ -225,13 +225,14 @@ def time_text(unix_s: "Any") -> str:
         return _("not known")
     minutes = unix_s % support.DAY_S // 60
     clock = "{:02d}:{:02d}".format(minutes // 60, minutes % 60)
-    return _("{0}, {1} UTC", date_text(unix_s // support.DAY_S), clock)
+    return _("{0}, {1} UTC").format(date_text(unix_s // support.DAY_S), clock)
 
 
 def date_text(day: int) -> str:
     """Return a day counted from 1970-01-01 as people write it: "31 March 2031"."""
     year, month, day_of_month = support.civil_from_days(day)
-    return _("{0} {1} {2}", day_of_month, _(support.MONTHS[month - 1]), year)
+    # Without isolates around its parts, so that the month gives a date the direction of its language.
+    return _("{0} {1} {2}").format(day_of_month, _(support.MONTHS[month - 1]), year)
 
 
 def iso_date_text(text: str) -> str:

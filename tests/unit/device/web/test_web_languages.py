@@ -199,6 +199,7 @@ def test_what_the_law_wants_in_english_stands_on_the_page_in_english_too() -> No
 def test_a_value_cannot_turn_the_sentence_around_it() -> None:
     start = Browser(FakeDevice()).get("/", **HEBREW).text
     assert "\u2068Lamp One\u2069" in start and "\u2068" not in Browser(FakeDevice()).get("/").text
+    assert f"\u206831 {pseudo('March')} 2031\u2069" in start, "a date has the direction of its month"
 
 
 @pytest.mark.usefixtures("spoken")
