@@ -50,16 +50,17 @@ def statement(info: "dict[str, Any]", content: "Any", around: "Surroundings" = N
     if content is None:
         body.append(notice(_("This device has no statement of compliance.")))
     else:
-        if words.code() != words.ENGLISH:
+        is_other = words.code() != words.ENGLISH
+        if is_other:
             body.append(notice(_("The statement is shown in English, as the manufacturer signed it."), False))
         marked = content.get("notice") if isinstance(content, dict) else None
         body.append(in_english(notice(str(marked))) if marked else "")
-        body.append(_ENGLISH)
+        body.append(_ENGLISH if is_other else "")
         try:
             body += _text(content)
         except (AttributeError, FirstbootError, IndexError, KeyError, TypeError, ValueError):
             body += ["<section>"] + document(content) + ["</section>"]
-        body.append("</div>")
+        body.append("</div>" if is_other else "")
         hint = _(
             "SHA-256 of the signed statement. The manufacturer's archive lists the statement under the same value:"
         )

@@ -279,6 +279,12 @@ def test_the_example_product_has_two_languages_and_its_applications_texts() -> N
     assert '<option value="every minute" selected>chaque minute</option>' in text
 
 
+def test_the_statement_is_marked_as_english_only_on_a_page_in_another_language() -> None:
+    assert '<div lang="en"' not in Browser(FakeDevice()).get("/statement").text
+    with in_this_process(pseudo_brand()):
+        assert Browser(FakeDevice()).get("/statement", **HEBREW).text.count('<div lang="en" dir="ltr">') == 2
+
+
 def test_the_pages_are_english_again_after_a_brand() -> None:
     with in_this_process(pseudo_brand()):
         Browser(FakeDevice()).get("/", **HEBREW)
