@@ -46,14 +46,3 @@ class ReportRow(Base):
     device: Mapped[str] = mapped_column(String(64))
     source: Mapped[str] = mapped_column(String(16))
     report: Mapped[bytes]
-
-
-class PublishedFile(Base):
-    """One published file of a product class, as provisioning/release/store.py describes them."""
-
-    __tablename__ = "published_file"
-    class_id: Mapped[bytes] = mapped_column(LargeBinary(16), primary_key=True)
-    name: Mapped[str] = mapped_column(String(80), primary_key=True)
-    etag: Mapped[bytes] = mapped_column(LargeBinary(8))
-    size: Mapped[int]
-    data: Mapped[bytes]
