@@ -1,7 +1,10 @@
 """The firmware's start, end and console: banners, reset reasons, crashes, the closed prompt."""
 
+import os
 import re
+import signal
 import subprocess
+import time
 
 import pytest
 
@@ -102,6 +105,28 @@ def test_firmware_that_feeds_no_watchdog_is_reset_by_it(kit, tmp_path):
         board.console.wait_for("hang: this release does nothing", TIMEOUT_S)
         board.console.wait_for(r"^firmware: watchdog at pc \w+", TIMEOUT_S)
         board.console.wait_for(r"reset: watchdog$", TIMEOUT_S)
+
+
+def stand_still(board):
+    """Stop the emulator for longer than the watchdog's ten seconds, and for less than its second expiry."""
+    began_s = time.monotonic()
+    os.kill(board.process_id, signal.SIGSTOP)
+    time.sleep(12)
+    os.kill(board.process_id, signal.SIGCONT)
+    if time.monotonic() - began_s > 18:
+        pytest.skip("this machine stood still itself for longer than the watchdog bears")
+
+
+def test_a_host_that_stood_still_restarts_no_unit(kit, tmp_path):
+    with kit.board(tmp_path) as board:
+        board.power_on()
+        prompt = Prompt(board).enter()
+        prompt.run("mark = 'still here'")
+        stand_still(board)
+        assert prompt.run("print(mark)").strip() == "still here"
+        prompt.run("import _mps2\n_mps2.watchdog_feed()")
+        stand_still(board)
+        assert prompt.run("print(mark)").strip() == "still here", "each feed lets the next stop pass"
 
 
 def test_a_full_heap_is_an_exception_and_no_hang(kit, tmp_path):
