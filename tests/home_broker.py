@@ -67,7 +67,7 @@ class HomeBroker:
 
 
 class Viewer:
-    """Keeps what is retained, `messages`; `publish` sends a message."""
+    """Keeps what the unit retains, `messages`; `publish` sends a command, which is not kept."""
 
     def __init__(self, broker: HomeBroker) -> None:
         self.messages: dict[str, bytes] = {}
@@ -84,6 +84,8 @@ class Viewer:
         self._client.loop_start()
 
     def _note(self, _client: Any, _data: Any, message: Any) -> None:
+        if message.topic.endswith("/install"):
+            return
         if message.payload:
             self.messages[message.topic] = message.payload
         else:

@@ -251,7 +251,9 @@ class Rollout:
             made = Plan(**plan)
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise RolloutError(f"this is not a rollout: {type(error).__name__}") from None
-        is_whole = type(state.stage) is int and type(state.since_s) is int and type(state.steady_s) is float
+        is_whole = (
+            type(state.stage) is int and type(state.since_s) is int and type(state.steady_s) in (int, float)
+        )
         is_whole = is_whole and isinstance(state.reason, str) and isinstance(state.boot, str)
         if state.state not in STATES or not is_whole or not 0 <= state.stage < len(made.stages):
             raise RolloutError("this is not a rollout: state")
