@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from firstboot.locations import own_source_root
+from provisioning.file_system import paths_in
 
 FOLDER: Final = "device/web"
 FILES: Final = ("device/records/support.py",)  # the months, and the sentence of the support period
@@ -38,7 +39,7 @@ def texts() -> dict[str, Text]:
 
 @cache
 def _of_tree(base: Path) -> dict[str, Text]:
-    files = [*sorted((base / FOLDER).glob("*.py")), *(base / name for name in FILES)]
+    files = [*paths_in(base / FOLDER, "*.py"), *(base / name for name in FILES)]
     found: dict[str, Text] = {}
     for file in files:
         name = file.relative_to(base).as_posix()
