@@ -162,7 +162,9 @@ class Bench:
             try:
                 await work(self)
             finally:
-                task.cancel()
+                while not task.done():  # CPython 3.11's wait_for may lose a cancellation
+                    task.cancel()
+                    await asyncio.sleep(0.01)
                 try:
                     await task
                 except asyncio.CancelledError:

@@ -16,6 +16,7 @@ from simulator import virtual
 from simulator.ports.air import Air
 from simulator.ports.clock import SimEntropy
 from simulator.ports.radio import SimWifi
+from simulator.tasks import end_tasks
 
 NAME, KEY = "fb-0a1b2c3d", "aaaa-bbbb-cccc-dddd"
 HOME, HOME_KEY = "Home", "correct horse 7"
@@ -50,8 +51,7 @@ class Bench:
     async def stop(self) -> None:
         """Cut the power."""
         assert self._task is not None
-        self._task.cancel()
-        await asyncio.wait({self._task})
+        await end_tasks((self._task,))
         self.air.units.clear()
 
     async def restart(self) -> None:
