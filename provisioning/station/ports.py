@@ -18,10 +18,12 @@ import serial
 from serial.tools import list_ports
 
 from device.errors import LinkError
+from provisioning import fair_time
 from provisioning.station.link import ByteStream, open_port
 
 RATE: Final = 115200
 READ_BYTES: Final = 4096
+_WRITE_S: Final = 10.0  # a line that takes nothing for so long is gone
 
 
 class PortStream(ByteStream, Protocol):
@@ -69,7 +71,9 @@ class SerialStream:
 def open_serial(device: str, rate: int = RATE) -> SerialStream:
     """Open a serial device, exclusively if the system can. Raises LinkError."""
     try:
-        line = serial.serial_for_url(device, baudrate=rate, timeout=1.0, write_timeout=10.0, do_not_open=True)
+        line = serial.serial_for_url(
+            device, baudrate=rate, timeout=1.0, write_timeout=fair_time.stretched(_WRITE_S), do_not_open=True
+        )
         # some kinds of line cannot be opened exclusively
         with contextlib.suppress(ValueError, AttributeError):
             line.exclusive = True
