@@ -283,6 +283,20 @@ def test_a_handshake_that_the_device_forgot_is_begun_again(
     assert len(tries) == 2
 
 
+def test_a_device_that_takes_no_connection_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four tries of half a minute each would hide from a person that the address is wrong."""
+    tries = []
+
+    def nobody(address: tuple[str, int], timeout: float) -> socket.socket:
+        tries.append(address)
+        raise TimeoutError
+
+    monkeypatch.setattr("provisioning.onboarding.client.socket.create_connection", nobody)
+    with pytest.raises(TimeoutError):
+        DeviceClient(lambda: ("192.0.2.1", 443), "0" * 64).request("GET", "/")
+    assert len(tries) == 1
+
+
 def test_a_missing_device_is_reported(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
