@@ -1,7 +1,7 @@
 """The unit in the owner's home: when it is linked to the owner's own MQTT broker, and what the owner sees of it.
 
 Rules:
-1. There is no link before set-up, and none that the owner did not switch on (device/owner/home.py).
+1. The link opens only after set-up, and only if the owner switched it on (device/owner/home.py).
 2. The only thing that a broker can do is what "Install now" does: start the release that the author signed, that the
    unit verified, and that waits for the owner. It must name that release, and the owner must have allowed it.
 3. A link that fails is tried again after 5, 10, 20, ... 300 seconds, each up to a quarter longer.

@@ -74,7 +74,7 @@ class Portal:
     async def _serve(self, stream: "Stream") -> None:
         """Answer one client of the plain page. Raises nothing but what ends the task.
 
-        If there is no place, the oldest client gives way: one that is silent never keeps a later one out.
+        If every place is taken, the oldest client gives way, so a silent one never keeps a later one out.
         """
         if len(self._serving) >= PORTAL_CLIENTS:
             self._serving.pop(0).cancel()

@@ -45,7 +45,7 @@ class Updater:
         wake: "asyncio.Event",
         home: "HomeHost | None" = None,
     ) -> None:
-        """`home`: the link that is closed while this unit checks; None: there is no such link."""
+        """`home`: the link that is closed while this unit checks; None for a unit without one."""
         self.service = service
         self._sources = sources
         self._interval_s = interval_s

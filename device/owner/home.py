@@ -2,7 +2,7 @@
 
 Rules:
 1. Nothing is stored before the owner saves it. The link is switched on by the owner only.
-2. There is no link without TLS and the certificate of an authority that the owner pasted: on a home network everybody
+2. The link always uses TLS and the certificate of an authority that the owner pasted: on a home network everybody
    can listen and pretend, and the link carries a password (EN 303 645, 5.5-1 and 5.5-7).
 3. The password goes into the unit and out in no answer. A saved one stays only while address, name, authority and user
    stay the same, so that nobody with an open session can have it sent to another broker.

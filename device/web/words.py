@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 ENGLISH = "en"
-_FORMS = const(
-    200
-)  # a plural form follows from a number below it, or from the last two digits (catalogue.py)
+# A plural form follows from a number below it, or from the last two digits (catalogue.py).
+_FORMS = const(200)
 # Unicode's first strong isolate and its end: a value of another direction does not disturb the sentence around it.
 _ISOLATE = "\u2068{}\u2069"
 

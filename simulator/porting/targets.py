@@ -186,7 +186,7 @@ class UnixTarget(_Served):
         found = str(program) if program is not None else shutil.which(UNIX_PROGRAM)
         if found is None:
             raise BoardError(
-                "There is no program `micropython` (Debian package micropython): name one with --micropython."
+                "The program `micropython` is not installed (Debian package micropython): name one with --micropython."
             )
         self._program = Path(found)
         self._line: UnixLine | None = None
