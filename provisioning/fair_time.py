@@ -126,29 +126,27 @@ def patiently(attempt: Callable[[], _Result], seconds: float) -> _Result:
 
 def receive(line: socket.socket, most: int, seconds: float) -> bytes:
     """Return 1 to `most` bytes of a socket, b"" at its end. Raises TimeoutError after `seconds`, OSError."""
-    end_s = now() + seconds
-    while not select.select([line], [], [], min(SLICE_S, max(0.0, seconds)))[0]:
-        if now() >= end_s:
-            raise TimeoutError("timed out")
+    if not _until(lambda slice_s: bool(select.select([line], [], [], slice_s)[0]), seconds):
+        raise TimeoutError("timed out")
     return line.recv(most)
 
 
 def wait(event: threading.Event, seconds: float) -> bool:
     """Wait until `event` is set. Return False if it is not set within `seconds`."""
-    end_s = now() + seconds
-    while not event.wait(min(SLICE_S, max(0.0, seconds))):
-        if now() >= end_s:
-            return event.is_set()
-    return True
+    return _until(event.wait, seconds) or event.is_set()
 
 
 def wait_for(condition: threading.Condition, is_done: Callable[[], bool], seconds: float) -> bool:
     """Wait, with `condition` held, until `is_done`. Return False if it is not within `seconds`."""
+    return _until(lambda slice_s: condition.wait_for(is_done, slice_s), seconds)
+
+
+def _until(look: Callable[[float], bool], seconds: float) -> bool:
+    """Call `look(slice_s)`, which waits for so long at most, until it returns True. Return False after `seconds`."""
     end_s = now() + seconds
-    while not is_done():
+    while not look(min(SLICE_S, max(0.0, seconds))):
         if now() >= end_s:
             return False
-        condition.wait(min(SLICE_S, max(0.0, seconds)))
     return True
 
 

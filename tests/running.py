@@ -16,6 +16,7 @@ from device.records import setup
 from device.records.store import DEVICE, Store
 from simulator.ports.air import Air
 from simulator.ports.records import device_records
+from simulator.story.inputs import Inputs
 from simulator.story.rig import RigBoard
 from simulator.story.runner import wait_until
 from simulator.story.running import ANSWERS_S, running_unit
@@ -86,6 +87,12 @@ def _unit(on: str, **options: Any) -> Iterator[FactoryUnit]:
     with tempfile.TemporaryDirectory(prefix="firstboot-test-") as folder:
         with running_unit(on, Path(folder), **options) as world:
             yield FactoryUnit(world)
+
+
+def owned_unit_of(product: Path) -> Iterator[FactoryUnit]:
+    """Yield a simulated unit of the product in this file, set up."""
+    for unit in _unit("sim", transports=("mqtt",), inputs=Inputs(product=product)):
+        yield unit.owned()
 
 
 @pytest.fixture(scope="module")

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Final, TextIO
+from typing import Any, Final, TextIO
 
 import typer
 
 from device.errors import PasswordError, SetupCodeError
 from device.owner import setup_code
 from provisioning.cli.errors import InputError
-from provisioning.cli.options import JsonOption
+from provisioning.cli.options import DeviceHostOption, FingerprintOption, JsonOption, LabelPictureOption
 from provisioning.cli.output import print_report
 from provisioning.onboarding.client import DeviceClient, FingerprintError, fingerprint_of
 from provisioning.onboarding.flow import (
@@ -37,17 +38,9 @@ _TYPED_AGAIN: Final = {SetupCodeError.__name__, PasswordError.__name__}
 
 
 def onboard(
-    label: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="A picture of the device's label. Its QR code is read."),
-    ] = None,
-    host: Annotated[
-        str | None, typer.Option(help="HOST or HOST:PORT. Default: the address on the label.")
-    ] = None,
-    fingerprint: Annotated[
-        str | None,
-        typer.Option(metavar="HEX", help="Certificate SHA-256 on the label. Not a secret."),
-    ] = None,
+    label: LabelPictureOption = None,
+    host: DeviceHostOption = None,
+    fingerprint: FingerprintOption = None,
     is_json: JsonOption = False,
 ) -> None:
     """Set up a device: enter the code on its label, and give it a password of your own.
@@ -65,17 +58,24 @@ def onboard(
     ask = Asker(sys.stdin)
     address, pin, code = from_label(label, host, fingerprint, ask)
     client = DeviceClient(lambda: address, pin)
-    try:
+    with only_the_device_on_the_label():
         found = look(client)
         _print_found(found, ask)
         password = _set_up(client, code, ask)
         status = prove(client, password)
+    _report(address, pin, found, status, is_json)
+
+
+@contextlib.contextmanager
+def only_the_device_on_the_label() -> Iterator[None]:
+    """Tell a person to stop if another device answers inside the block. Raises FingerprintError."""
+    try:
+        yield
     except FingerprintError:
         raise FingerprintError(
             "STOP: the device that answered is not the one on the label. Another computer may be intercepting the "
             "connection. Nothing was sent to it."
         ) from None
-    _report(address, pin, found, status, is_json)
 
 
 class Asker:

@@ -43,6 +43,15 @@ ArchiveOption = Annotated[
 LabelsOption = Annotated[
     Path, typer.Option("--labels", metavar="DIR", help="Folder with the label pictures of the station.")
 ]
+LabelPictureOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="A picture of the device's label. Its QR code is read.")
+]
+DeviceHostOption = Annotated[
+    str | None, typer.Option(help="HOST or HOST:PORT. Default: the address on the label.")
+]
+FingerprintOption = Annotated[
+    str | None, typer.Option(metavar="HEX", help="Certificate SHA-256 on the label. Not a secret.")
+]
 LogOption = Annotated[Path, typer.Option("--log", metavar="FILE", help="The release log.")]
 ByOption = Annotated[
     str,

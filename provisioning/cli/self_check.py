@@ -4,32 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from provisioning.cli.errors import InputError
 from provisioning.cli.exit_codes import ExitCode
-from provisioning.cli.onboard import Asker, from_label
-from provisioning.cli.options import JsonOption
+from provisioning.cli.onboard import Asker, from_label, only_the_device_on_the_label
+from provisioning.cli.options import DeviceHostOption, FingerprintOption, JsonOption, LabelPictureOption
 from provisioning.cli.output import print_report
-from provisioning.onboarding.client import DeviceClient, FingerprintError
+from provisioning.onboarding.client import DeviceClient
 from provisioning.onboarding.self_check import Answer, self_check
 
 
 def self_check_command(
-    label: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="A picture of the device's label. Its QR code is read."),
-    ] = None,
-    host: Annotated[
-        str | None, typer.Option(help="HOST or HOST:PORT. Default: the address on the label.")
-    ] = None,
-    fingerprint: Annotated[
-        str | None,
-        typer.Option(metavar="HEX", help="Certificate SHA-256 on the label. Not a secret."),
-    ] = None,
+    label: LabelPictureOption = None,
+    host: DeviceHostOption = None,
+    fingerprint: FingerprintOption = None,
     is_public: Annotated[
         bool, typer.Option("--no-sign-in", help="Check only what anyone on your network can see.")
     ] = False,
@@ -51,13 +42,8 @@ def self_check_command(
     if not (password or is_public):
         raise InputError("The password is empty. Use --no-sign-in to check only what anyone can see.")
     client = DeviceClient(lambda: address, pin)
-    try:
+    with only_the_device_on_the_label():
         answers = self_check(client, password)
-    except FingerprintError:
-        raise FingerprintError(
-            "STOP: the device that answered is not the one on the label. Another computer may be intercepting the "
-            "connection. Nothing was sent to it."
-        ) from None
     is_well = all(one.is_well for one in answers)
     document = {"is_well": is_well, "answers": [dataclasses.asdict(one) for one in answers]}
     print_report([line for one in answers for line in _lines(one)], document, is_json)

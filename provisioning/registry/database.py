@@ -172,10 +172,7 @@ def create_database(
     try:
         location.folder.mkdir(parents=True, exist_ok=True)
         if location.file is not None:
-            location.file.parent.mkdir(parents=True, exist_ok=True)
-            with contextlib.suppress(FileExistsError):
-                os.close(os.open(location.file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-                is_new = not location.key_path.exists()
+            is_new = reserve_file(location.file) and not location.key_path.exists()
     except OSError as error:
         raise _file_failure(error, f"the {kind.noun} {location.name}", "created") from None
 
@@ -197,6 +194,16 @@ def create_database(
         if is_new and error.is_full:
             _remove_new(location)
         raise
+
+
+def reserve_file(file: Path) -> bool:
+    """Create an empty private file for a database. Return False if there is a file already. Raises OSError."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        return False
+    return True
 
 
 def _remove_new(location: Location) -> None:

@@ -85,9 +85,7 @@ class UnitContext(oscore.CanProtect, oscore.CanUnprotect, oscore.SecurityContext
             raise damaged from None
         finally:
             if not is_known and self.recipient_replay_window.is_initialized():
-                self.echo_recovery = secrets.token_bytes(
-                    ECHO_BYTES
-                )  # an answered challenge is never used again
+                self.echo_recovery = secrets.token_bytes(ECHO_BYTES)  # an answered one is never used again
 
     def _refused(self, refusal: Exception) -> None:
         device = self.unit.device_id.hex()

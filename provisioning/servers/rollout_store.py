@@ -57,8 +57,9 @@ class RolloutStore:
                     f"{store.rollout_path} is of a rollout of release {other}, which {self.path} does not have: name"
                     f" the file that has it with --rollouts, and end it there. If that is lost, delete that file"
                 )
-            rollout = Rollout.begin(plan, self._now_s())
-            self._stamp(rollout)
+            now = self._clock()
+            rollout = Rollout.begin(plan, now.now_s)
+            rollout.state = begun(rollout.state, now)
             table.add(rollout)
             self._save(table, store, rollout, f"began: {rollout.stage_text()}")
             return rollout
@@ -75,9 +76,10 @@ class RolloutStore:
         """Go on in the same stage, with new counts. Raises RolloutError unless the rollout is paused."""
         with self._writing(store.class_id) as table:
             rollout = self._required(table)
-            rollout.resume(self._now_s())
-            self._stamp(rollout)
-            table.count_again(rollout, self._now_s())
+            now = self._clock()
+            rollout.resume(now.now_s)
+            rollout.state = begun(rollout.state, now)
+            table.count_again(rollout, now.now_s)
             self._save(table, store, rollout, f"resumed: {rollout.stage_text()}")
             return rollout
 
@@ -138,9 +140,6 @@ class RolloutStore:
 
     def _now_s(self) -> int:
         return self._clock().now_s
-
-    def _stamp(self, rollout: Rollout) -> None:
-        rollout.state = begun(rollout.state, self._clock())
 
     # the file --------------------------------------------------------------------------------------------------
     def _create(self) -> None:

@@ -12,16 +12,15 @@ Rules:
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection, Engine, insert, select
 
 from provisioning.registry import schema
-from provisioning.registry.database import DATABASE_ERRORS, failure
+from provisioning.registry.database import DATABASE_ERRORS, failure, reserve_file
 from provisioning.registry.engine import check_durability, make_engine
 from provisioning.registry.errors import RegistryError, UnavailableError
 from provisioning.registry.location import Location
@@ -60,7 +59,7 @@ class SharedDatabase:
             raise SharedStoreError(_absent(self.name))
         self._engine = make_engine(self._location, has_foreign_keys=True, wait_s=WAIT_S)
         try:
-            self.id = self._prepared(_require)
+            self.id = self._required()
         except BaseException:
             self.close()
             raise
@@ -71,9 +70,7 @@ class SharedDatabase:
         location = _location(address)
         if location.file is not None:
             try:
-                location.file.parent.mkdir(parents=True, exist_ok=True)
-                with contextlib.suppress(FileExistsError):
-                    os.close(os.open(location.file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+                reserve_file(location.file)
             except OSError as error:
                 raise SharedStoreError(f"{location.name} cannot be created: {error.strerror}") from None
         engine = make_engine(location, has_foreign_keys=True, wait_s=WAIT_S)
@@ -123,20 +120,17 @@ class SharedDatabase:
     def _reads(self) -> Engine:
         return self._engine.execution_options(is_reading=True)
 
-    def _prepared(self, prepare: Callable[[Connection], None]) -> bytes:
+    def _required(self) -> bytes:
+        """Check the tables, and return the database's id."""
         with _reporting(self.name), self._engine.begin() as connection:
             check_durability(connection)
-            prepare(connection)
+            if schema.revision(connection) == "":
+                raise SharedStoreError(_absent("here"))
+            schema.prepare(connection, SERVERS)
             found = connection.execute(select(Setting.value).where(Setting.name == ID)).scalar_one_or_none()
         if found is None:
             raise SharedStoreError(f"{self.name} is not a server database")
         return bytes(found)
-
-
-def _require(connection: Connection) -> None:
-    if schema.revision(connection) == "":
-        raise SharedStoreError(_absent("here"))
-    schema.prepare(connection, SERVERS)
 
 
 def _absent(name: str) -> str:

@@ -124,9 +124,7 @@ class SharedWindow:
         """Accept the fresh number that answered a challenge, and nothing below it; durable on return."""
         for _ in range(TRIES):
             found = self._numbers.read(self._unit)
-            if (
-                found is None
-            ):  # a database without this unit, if the challenge reserved its number in another one
+            if found is None:  # the challenge reserved its number in another database
                 self._numbers.reserve(self._unit)
                 continue
             new = found.begin(number)

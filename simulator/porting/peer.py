@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import socket
 import ssl
 import tempfile
@@ -10,16 +9,11 @@ import threading
 from pathlib import Path
 from typing import Any, Final
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-
+from provisioning.keys.pki import CertificateAuthority, Credentials
 from simulator.porting.errors import BoardError
 
 NAME: Final = "server.test"
-_YEARS: Final = (2020, 2039)
-_TOO_LATE: Final = 2040
+_DAY_S: Final = 86400
 _SILENCE_S: Final = 30.0
 _END_TIMEOUT_S: Final = 10.0
 _READ_BYTES: Final = 4096
@@ -30,9 +24,9 @@ class Peer:
 
     def __init__(self, address: str) -> None:
         """Listen on `address`. Raises BoardError if this computer does not have it."""
-        authority, other = _Authority("authority"), _Authority("another authority")
-        server = authority.issue(NAME, ExtendedKeyUsageOID.SERVER_AUTH)
-        client = authority.issue("board", ExtendedKeyUsageOID.CLIENT_AUTH)
+        authority = CertificateAuthority.create("authority")
+        other = CertificateAuthority.create("another authority")
+        server, client = authority.issue_server(NAME, [NAME]), authority.issue_client("board")
         try:
             self._listener = socket.create_server((address, 0))
         except OSError as error:
@@ -43,11 +37,11 @@ class Peer:
             "port": self._listener.getsockname()[1],
             "closed_port": closed_port,
             "name": NAME,
-            "ca": authority.der,
-            "other_ca": other.der,
-            "cert": client[0],
-            "key": client[1],
-            "too_late_s": int(_moment(_TOO_LATE).timestamp()),
+            "ca": authority.certificate_der,
+            "other_ca": other.certificate_der,
+            "cert": client.certificate_der,
+            "key": client.private_key_der,
+            "too_late_s": int(server.certificate.not_valid_after_utc.timestamp()) + _DAY_S,
         }
         context = _context(authority, server)
         self._thread = threading.Thread(target=self._serve, args=(context,), daemon=True)
@@ -74,64 +68,12 @@ class Peer:
                 raw.close()
 
 
-def _moment(year: int) -> datetime.datetime:
-    return datetime.datetime(year, 1, 1, tzinfo=datetime.UTC)
-
-
-def _name(text: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
-
-
-class _Authority:
-    """A certificate authority of one run."""
-
-    def __init__(self, name: str) -> None:
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = _name(name)
-        builder = self._builder(self._name, self._key.public_key())
-        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        self.der = builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
-
-    def issue(self, name: str, usage: x509.ObjectIdentifier) -> tuple[bytes, bytes]:
-        """Return a certificate and its private key, both DER."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        builder = self._builder(_name(name), key.public_key())
-        builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
-        certificate = builder.sign(self._key, hashes.SHA256())
-        private = key.private_bytes(
-            serialization.Encoding.DER,
-            serialization.PrivateFormat.TraditionalOpenSSL,
-            serialization.NoEncryption(),
-        )
-        return certificate.public_bytes(serialization.Encoding.DER), private
-
-    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
-        return (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self._name)
-            .public_key(key)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(_moment(_YEARS[0]))
-            .not_valid_after(_moment(_YEARS[1]))
-        )
-
-
-def _context(authority: _Authority, server: tuple[bytes, bytes]) -> ssl.SSLContext:
+def _context(authority: CertificateAuthority, server: Credentials) -> ssl.SSLContext:
     """Return the server's settings; its key is in a private file for a moment, since ssl loads it from nowhere else."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     context.verify_mode = ssl.CERT_REQUIRED
-    context.load_verify_locations(cadata=authority.der)
-    certificate = ssl.DER_cert_to_PEM_cert(server[0])
-    key = serialization.load_der_private_key(server[1], None).private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    context.load_verify_locations(cadata=authority.certificate_der)
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "server.pem"
-        file.touch(mode=0o600)
-        file.write_text(certificate + key.decode())
-        context.load_cert_chain(file)
+        context.load_cert_chain(*server.save(Path(folder), "server"))
     return context

@@ -24,7 +24,7 @@ class RigPower:
         self._machine: Any = world.machine
         self._printed = 0  # characters on the console when the cut was planned
         self._watch: threading.Thread | None = None
-        self._is_watched = threading.Event()
+        self._is_unwatched = threading.Event()
 
     def off(self) -> None:
         """Switch the power off at once."""
@@ -51,7 +51,7 @@ class RigPower:
         self.note_console()
         self._machine.plan_cut(operation, when)
         if self._world.on != "sim":
-            self._is_watched.set()
+            self._is_unwatched.clear()
             self._watch = threading.Thread(target=self._switch_off_after_cut, daemon=True)
             self._watch.start()
 
@@ -62,15 +62,13 @@ class RigPower:
 
     def _switch_off_after_cut(self) -> None:
         """Switch a board off that has stopped, so that its peers do not wait for it."""
-        pause = threading.Event()
-        while self._is_watched.is_set() and self._machine.is_powered:
+        while not self._is_unwatched.wait(_LOOK_S) and self._machine.is_powered:
             if self._is_cut():
                 self._machine.cut_power()
                 return
-            pause.wait(_LOOK_S)
 
     def _end_watch(self) -> None:
-        self._is_watched.clear()
+        self._is_unwatched.set()
         if self._watch is not None:
             self._watch.join()
             self._watch = None

@@ -99,3 +99,11 @@ def view(page: Any, watch: Watch, name: str, folder: Path) -> View:
     page.emulate_media(color_scheme="light")
     page.set_viewport_size({"width": WIDTHS[0], "height": HEIGHT})
     return seen
+
+
+def check(page: Any, watch: Watch, name: str, folder: Path) -> None:
+    """Fail unless the shown page suits everyone, at every width and in both schemes; pictures go into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    seen = view(page, watch, name, folder)
+    assert not seen.violations and not seen.overflows and not seen.squeezed
+    assert not watch.complaints

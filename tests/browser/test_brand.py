@@ -5,18 +5,15 @@ Nothing in device/ was changed for it.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from simulator.story.inputs import Inputs
-from simulator.story.running import running_unit
 from tests.browser.conftest import SCREENSHOTS
-from tests.browser.look import Watch, view
-from tests.running import PASSWORD, FactoryUnit
+from tests.browser.look import Watch, check
+from tests.running import PASSWORD, FactoryUnit, owned_unit_of
 
 PRODUCT = Path(__file__).parents[2] / "examples" / "product" / "product.toml"
 
@@ -24,9 +21,7 @@ PRODUCT = Path(__file__).parents[2] / "examples" / "product" / "product.toml"
 @pytest.fixture(scope="module")
 def branded() -> Iterator[FactoryUnit]:
     """A unit of the example product, set up."""
-    with tempfile.TemporaryDirectory(prefix="firstboot-test-") as folder:
-        with running_unit("sim", Path(folder), transports=("mqtt",), inputs=Inputs(product=PRODUCT)) as world:
-            yield FactoryUnit(world).owned()
+    yield from owned_unit_of(PRODUCT)
 
 
 def sign_in(page: Any, unit: FactoryUnit) -> None:
@@ -38,11 +33,7 @@ def sign_in(page: Any, unit: FactoryUnit) -> None:
 
 def look(page: Any, watch: Watch, name: str) -> None:
     """Check the shown page at every width, in both schemes. The pictures are for people."""
-    folder = SCREENSHOTS / "brand"
-    folder.mkdir(parents=True, exist_ok=True)
-    seen = view(page, watch, name, folder)
-    assert not seen.violations and not seen.overflows and not seen.squeezed
-    assert not watch.complaints
+    check(page, watch, name, SCREENSHOTS / "brand")
 
 
 def test_the_makers_colours_and_logo_are_shown_in_both_schemes(page: Any, branded: FactoryUnit) -> None:

@@ -5,9 +5,7 @@ The unit is that of examples/product with the application examples/sensor. Nothi
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,13 +14,11 @@ from device.agent.facade import Facade
 from device.web import brand
 from provisioning.brand.folder import brand_of
 from provisioning.brand.languages import constants
-from simulator.story.inputs import Inputs
-from simulator.story.running import running_unit
 from tests.browser.conftest import SCREENSHOTS
-from tests.browser.look import Watch, view
+from tests.browser.look import Watch, check
 from tests.browser.test_brand import PRODUCT, sign_in
 from tests.languages import NAME, pseudo, pseudo_language
-from tests.running import FactoryUnit
+from tests.running import FactoryUnit, owned_unit_of
 
 BOUNDS: dict[str, Any] = {"lowest": 0, "highest": 0, "choices": [], "unit": ""}
 SENSOR: dict[str, Any] = {  # what examples/sensor declares
@@ -58,9 +54,7 @@ SENSOR: dict[str, Any] = {  # what examples/sensor declares
 @pytest.fixture(scope="module")
 def unit() -> Iterator[FactoryUnit]:
     """A unit of the example product, set up."""
-    with tempfile.TemporaryDirectory(prefix="firstboot-test-") as folder:
-        with running_unit("sim", Path(folder), transports=("mqtt",), inputs=Inputs(product=PRODUCT)) as world:
-            yield FactoryUnit(world).owned()
+    yield from owned_unit_of(PRODUCT)
 
 
 @pytest.fixture
@@ -88,11 +82,7 @@ def choose(page: Any, name: str) -> None:
 
 def look(page: Any, watch: Watch, name: str) -> None:
     """Check the shown page at every width, in both schemes. The pictures are for people."""
-    folder = SCREENSHOTS / "languages"
-    folder.mkdir(parents=True, exist_ok=True)
-    seen = view(page, watch, name, folder)
-    assert not seen.violations and not seen.overflows and not seen.squeezed
-    assert not watch.complaints
+    check(page, watch, name, SCREENSHOTS / "languages")
 
 
 def test_the_application_page_suits_every_owner(page: Any, spoken: FactoryUnit) -> None:
