@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
 from provisioning import fair_time
 from provisioning.keys.pem import read_private
@@ -22,6 +22,7 @@ from provisioning.servers.errors import ServerError
 from provisioning.servers.service import Service
 
 TIMEOUT_S: Final = 15.0
+RETRY_S: Final = 0.1
 TAKEOVERS: Final = 2
 TAKEOVER_S: Final = 60.0
 _log = logging.getLogger(__name__)
@@ -134,8 +135,14 @@ class MqttClient(Service):
         self._client.loop_stop()
 
     def publish(self, topic: str, payload: bytes, *, is_retained: bool) -> paho.MQTTMessageInfo:
-        """Send a QoS 1 message; pass the result to `wait`. An empty retained message deletes the retained one."""
-        return self._client.publish(topic, payload, qos=1, retain=is_retained)
+        """Send a QoS 1 message; pass the result to `wait`. An empty retained message deletes the retained one.
+
+        A message that is published while the connection is down is sent once it is open again.
+        """
+        message = self._client.publish(topic, payload, qos=1, retain=is_retained)
+        if message.rc == MQTTErrorCode.MQTT_ERR_NO_CONN:  # paho keeps the message, and still calls it failed
+            message.rc = MQTTErrorCode.MQTT_ERR_SUCCESS
+        return message
 
     def wait(self, messages: list[paho.MQTTMessageInfo]) -> None:
         """Return when the broker acknowledged all of `messages`. It also acknowledges messages that it denies."""
@@ -145,7 +152,7 @@ class MqttClient(Service):
                 while not message.is_published() and fair_time.now() < end_s:
                     message.wait_for_publish(fair_time.SLICE_S)
             except (ValueError, RuntimeError) as error:
-                raise ServerError(f"publish failed: {error}") from error
+                raise ServerError(self._cause() or f"publish failed: {error}") from error
             if not message.is_published():
                 raise ServerError(self._cause() or "publish was not acknowledged in time")
 
@@ -155,23 +162,29 @@ class MqttClient(Service):
         The broker sends their messages once, without a receipt (QoS 0): it may hold back messages that wait for
         receipts (MQTT 3.1.1, 4.4), and would then acknowledge `unsubscribe` before it has sent the last of them.
         """
-        self._ask(self._client.subscribe([(topic, 0) for topic in topics]), "subscribe")
+        self._ask(lambda: self._client.subscribe([(topic, 0) for topic in topics]), "subscribe")
 
     def unsubscribe(self, topics: Sequence[str]) -> None:
         """End a subscription. No message of these topics arrives after the return."""
-        self._ask(self._client.unsubscribe(list(topics)), "unsubscribe")
+        self._ask(lambda: self._client.unsubscribe(list(topics)), "unsubscribe")
 
     def _cause(self) -> str | None:
         """Return why this connection may not have worked, None if nothing is known."""
         return self.problem or self.last_end
 
-    def _ask(self, sent: tuple[Any, int | None], what: str) -> None:
-        _, number = sent
+    def _ask(self, send: Callable[[], tuple[Any, int | None]], what: str) -> None:
+        end_s = fair_time.now() + TIMEOUT_S
+        _, number = send()
+        while (
+            number is None and fair_time.now() < end_s
+        ):  # the connection is down, and opened again meanwhile
+            time.sleep(RETRY_S)
+            _, number = send()
+        if number is None:
+            raise ServerError(self._cause() or f"{what}: the connection to the broker is down")
         with self._acknowledged:
-            is_answered = number is not None and fair_time.wait_for(
-                self._acknowledged, lambda: number in self._answers, TIMEOUT_S
-            )
-            is_granted = self._answers.pop(number, False) if number is not None else False
+            is_answered = fair_time.wait_for(self._acknowledged, lambda: number in self._answers, TIMEOUT_S)
+            is_granted = self._answers.pop(number, False)
         if not is_answered:
             raise ServerError(self._cause() or f"{what}: no acknowledgement in time")
         if not is_granted:
