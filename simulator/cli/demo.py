@@ -13,7 +13,8 @@ from typing import Annotated, Any
 import typer
 
 from provisioning.cli.exit_codes import ExitCode
-from simulator.cli.options import On, OnOption
+from provisioning.cli.options import FirmwareOption
+from simulator.cli.options import On, OnOption, choose_device_code
 from simulator.story.runner import FAILED, PASSED, report, run_story, write_report
 
 
@@ -27,6 +28,7 @@ class Transport(StrEnum):
 
 def demo(
     on: OnOption = On.sim,
+    firmware: FirmwareOption = None,
     transport: Annotated[Transport, typer.Option(help="Protocol of the updates.")] = Transport.both,
     json_file: Annotated[
         Path | None,
@@ -51,11 +53,12 @@ def demo(
 ) -> None:
     """Show the whole life of a device: it is provisioned, set up by its owner, updated, and reset.
 
-    Each of the fourteen steps prints what was observed. If a step fails, the command prints what was expected, keeps
-    the logs and ends with exit code 1.
+    Each of the fourteen steps prints what was observed. If a step fails, the command prints what was expected and which
+    requirements were not shown, keeps the logs and ends with exit code 1.
 
-    Example: `firstboot demo --on sim --transport mqtt`
+    Example: `firstboot demo --on sim --firmware firmware`
     """
+    choose_device_code(firmware)
     directory = _run_folder(keep) if keep else Path(tempfile.mkdtemp(prefix="firstboot-demo-"))
     found = _run(on, transport, directory)
     _write(found, json_file, junit, summary)

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from firstboot.device_code import DeviceCodeError, use_device_code
 from provisioning.cli.commands import CommandGroup
 from provisioning.cli.errors import InputError
 from provisioning.cli.options import FirmwareOption
 from provisioning.cli.output import print_json_line
 from provisioning.cli.settings import with_settings
 from simulator.cli.device_bare import MOST, bare
-from simulator.cli.options import On, OnOption, end_by_signal
+from simulator.cli.options import On, OnOption, choose_device_code, end_by_signal
 from simulator.story.errors import WorldError
 from simulator.story.inputs import Inputs
 
@@ -111,12 +110,7 @@ def run(settings: DeviceSettings) -> None:
     keep = settings.keep
     if keep is not None and keep.exists() and any(keep.iterdir()):
         raise InputError(f"{keep} is not empty. Name a new folder.")
-    try:
-        use_device_code(settings.firmware)
-    except (
-        DeviceCodeError
-    ) as error:  # the folder is named in the settings file: device code is imported already
-        raise InputError(str(error)) from None
+    choose_device_code(settings.firmware)
     directory = keep if keep is not None else Path(tempfile.mkdtemp(prefix="firstboot-device-"))
     end_by_signal()
     is_kept = keep is not None

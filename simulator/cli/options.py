@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import signal
 from enum import StrEnum
+from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
 import typer
+
+from firstboot.device_code import DeviceCodeError, use_device_code
+from provisioning.cli.errors import InputError
 
 
 class On(StrEnum):
@@ -24,6 +28,17 @@ OnOption = Annotated[
         help="`qemu` and `renode` run the real firmware, `sim` runs the same device code on CPython."
     ),
 ]
+
+
+def choose_device_code(firmware: Path | None) -> None:
+    """Import device code with the maker's changes (`--firmware`) from now on. Raises InputError.
+
+    `firstboot` did so at its start for an option on the command line; a folder named elsewhere can come too late.
+    """
+    try:
+        use_device_code(firmware)
+    except DeviceCodeError as error:
+        raise InputError(str(error)) from None
 
 
 def end_by_signal() -> None:

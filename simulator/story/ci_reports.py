@@ -9,6 +9,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from provisioning.cli.errors import printable
+from simulator.story.requirements import sentences
 from simulator.story.runner import FAILED, PASSED, SKIPPED
 
 _MARKS = {PASSED: "passed", FAILED: "**failed**", SKIPPED: "skipped"}
@@ -35,7 +36,7 @@ def junit_xml(found: dict[str, Any]) -> str:
             name=step["name"],
             time=f"{step['seconds']:.2f}",
         )
-        text = printable(step["detail"])
+        text = printable(_detail(step))
         if step["status"] == FAILED:
             ElementTree.SubElement(case, "failure", message=text)
         elif step["status"] == SKIPPED:
@@ -58,9 +59,15 @@ def markdown(found: dict[str, Any]) -> str:
     ]
     for step in found["steps"]:
         lines.append(
-            f"| {step['name']} | {_MARKS[step['status']]} | {step['seconds']:.1f} | {_cell(step['detail'])} |"
+            f"| {step['name']} | {_MARKS[step['status']]} | {step['seconds']:.1f} | {_cell(_detail(step))} |"
         )
     return "\n".join(lines) + "\n\n"
+
+
+def _detail(step: dict[str, Any]) -> str:
+    """Return what a step observed; a failed one also names the requirements that it does not show."""
+    missed = sentences(step["requirements"]) if step["status"] == FAILED else []
+    return "\n".join([step["detail"], *(f"not shown: {text}" for text in missed)])
 
 
 def _cell(text: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from provisioning import fair_time
+from simulator.story.requirements import sentences
 
 T = TypeVar("T")
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
@@ -28,22 +29,24 @@ class StepFailed(Exception):
 
 @dataclass(frozen=True)
 class StepResult:
-    """The result of one step. `status` is passed, failed or skipped."""
+    """The result of one step. `status` is passed, failed or skipped; `requirements` are the ids that the step shows."""
 
     name: str
     status: str
     seconds: float
     detail: str
+    requirements: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step of the story. `run` returns a sentence about its observation."""
+    """One step of the story. `run` returns a sentence about its observation. `requirements`: ids of what it shows."""
 
     name: str
     title: str
     run: Callable[[Any], str]
     transport: str | None = None  # the step needs this transport and is skipped without it
+    requirements: tuple[str, ...] = ()
 
 
 class Screen(Protocol):
@@ -83,9 +86,8 @@ def run_story(world: Any, steps: Sequence[Step], transports: set[str], screen: S
         screen.begin(step, number, len(steps))
         started = time.monotonic()
         if step.transport is not None and step.transport not in transports:
-            result = StepResult(
-                step.name, SKIPPED, 0.0, f"not selected by --transport {'/'.join(sorted(transports))}"
-            )
+            detail = f"not selected by --transport {'/'.join(sorted(transports))}"
+            result = StepResult(step.name, SKIPPED, 0.0, detail, step.requirements)
         else:
             result = _run_step(world, step, started)
         screen.end(result)
@@ -103,15 +105,21 @@ def _run_step(world: Any, step: Step, started: float) -> StepResult:
     except Exception as error:  # a step that raises any error has failed; its trace is kept
         detail, status = f"{type(error).__name__}: {error}", FAILED
         world.keep_trace(step.name, traceback.format_exc())
-    return StepResult(step.name, status, round(time.monotonic() - started, 2), detail)
+    return StepResult(step.name, status, round(time.monotonic() - started, 2), detail, step.requirements)
 
 
 def report(on: str, results: Sequence[StepResult]) -> dict[str, Any]:
-    """Return the run as JSON: {"result", "on", "steps": [{"name", "status", "seconds", "detail"}]}."""
+    """Return the run as JSON.
+
+    {"result", "on", "requirements_not_shown": [sentence],
+    "steps": [{"name", "status", "seconds", "detail", "requirements"}]}
+    """
     is_passed = bool(results) and all(result.status != FAILED for result in results)
+    failed = [result for result in results if result.status == FAILED]
     return {
         "result": PASSED if is_passed else FAILED,
         "on": on,
+        "requirements_not_shown": [text for result in failed for text in sentences(result.requirements)],
         "steps": [asdict(result) for result in results],
     }
 

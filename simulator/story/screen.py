@@ -9,6 +9,7 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
+from simulator.story.requirements import sentences
 from simulator.story.runner import FAILED, PASSED, Step, StepResult
 
 WHERE = {
@@ -46,6 +47,9 @@ class PlainScreen:
         line.append(f"({result.seconds:.1f} s) ", style="dim")
         self._console.print(line)
         self._console.print(f"      {result.detail}", markup=False)
+        if result.status == FAILED:
+            for text in sentences(result.requirements):
+                self._console.print(f"      not shown: {text}", style="red", markup=False)
 
     def facts(self, facts: dict[str, Any]) -> None:
         """Show the figures of the run."""

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 import typer
 
+from simulator.story.requirements import REQUIREMENTS
+from simulator.story.steps import STEPS
+
 ID = re.compile(r"\b(?:PW|RP|SP|SC|CF|UP|SE|PR)-\d{2}\b")
 STATES = {"built", "partly", "planned", "not claimed"}
 # Pages that tools/site_pages.py makes for the site; its strict build checks links to them.
@@ -234,6 +237,21 @@ def test_a_requirement_called_built_names_code_and_test(pages: dict[str, str]) -
         row[0] for row in rows if row[3] in {"built", "partly"} and not (row[4] and "tests/" in row[5])
     ]
     assert not [row[0] for row in rows if row[3] in {"planned", "not claimed"} and "tests/" in row[5]]
+
+
+def test_each_step_of_the_demo_names_the_requirements_that_the_table_says_it_shows(
+    pages: dict[str, str],
+) -> None:
+    rows = {row[0]: row for row in _rows(pages["docs/requirements.md"])}
+    listed = {
+        (step, name)
+        for name, row in rows.items()
+        for steps in re.findall(r"test_story\.py` \(([a-z_, ]+)\)", row[-1])
+        for step in steps.split(", ")
+    }
+    assert {(step.name, name) for step in STEPS for name in step.requirements} == listed
+    assert {name: rows[name][2] for name in REQUIREMENTS} == REQUIREMENTS
+    assert {name for _, name in listed} == set(REQUIREMENTS)
 
 
 def test_no_document_says_that_psti_asks_for_signed_updates(pages: dict[str, str]) -> None:

@@ -36,12 +36,25 @@ class Installed:
         self, *arguments: str, cwd: Path, timeout: float = 600, **variables: str
     ) -> subprocess.CompletedProcess[str]:
         """Run the environment's Python in `cwd`, whatever its result."""
+        return self._run([str(self.python), *arguments], cwd, timeout, variables)
+
+    def shell(self, text: str, cwd: Path, timeout: float = 600) -> str:
+        """Run lines of a page in `cwd`, with the environment active. Fails the test if one fails."""
+        path = os.pathsep.join([str(self.python.parent), os.environ["PATH"]])
+        done = self._run(["sh", "-e", "-c", text], cwd, timeout, {"PATH": path})
+        assert done.returncode == 0, done.stdout[-6000:]
+        return done.stdout
+
+    @staticmethod
+    def _run(
+        command: list[str], cwd: Path, timeout: float, variables: dict[str, str]
+    ) -> subprocess.CompletedProcess[str]:
         kept = {
             name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "PYTHON"))
         }
         kept |= {"FIRSTBOOT_CACHE": str(ROOT / ".cache"), "PYTHONDONTWRITEBYTECODE": "1", **variables}
         return subprocess.run(
-            [self.python, *arguments],
+            command,
             cwd=cwd,
             env=kept,
             stdout=subprocess.PIPE,

@@ -12,13 +12,6 @@ import pytest
 from tests.wheel.conftest import ROOT, Installed
 
 PAGE = (ROOT / "docs" / "how-to" / "test-your-change.md").read_text(encoding="utf-8")
-APP = """import asyncio
-
-async def run(context):
-    context.report("hello from Acme")
-    while True:
-        await asyncio.sleep(1)
-"""
 PYTEST = ("-m", "pytest", "-p", "no:cacheprovider", "-p", "no:asyncio", "-q")
 
 
@@ -36,17 +29,11 @@ def _block(kind: str) -> str:
 @pytest.fixture
 def project(installed: Installed, tmp_path: Path) -> Path:
     """The project of the page, with a folder `device` and a folder `tests` of the maker's own."""
-    (copy,) = [line for line in _block("sh").splitlines() if line.startswith("firstboot ")]
-    installed.run("-m", *copy.split(), cwd=tmp_path)
-    changed = tmp_path / "firmware" / "device" / "web" / "texts.py"
-    text = changed.read_text()
-    assert "This password is too short." in text
-    changed.write_text(text.replace("This password is too short.", "Too short for an Acme lamp."))
-    for name, content in (
-        ("app", APP),
-        ("device", "raise SystemExit('the maker\\'s device')\n"),
-        ("tests", ""),
-    ):
+    _, _, typed = _block("sh").partition(
+        "\n"
+    )  # without the line that installs the wheel, which `installed` did
+    installed.shell(typed, cwd=tmp_path)
+    for name, content in (("device", "raise SystemExit('the maker\\'s device')\n"), ("tests", "")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text(content)
     (tmp_path / "pyproject.toml").write_text(_block("toml"))
