@@ -175,17 +175,22 @@ class MemoryNetwork:
         self._refuse = refuse
         self._streams: list[MemoryStream] = []
 
+    def stream_peer(self, host: str) -> StreamPeer | None:
+        """Return the server that answers at `host`: the same one everywhere."""
+        return self._stream_peer
+
     async def open_tls(
         self, host: str, port: int, name: str, ca_der: bytes, cert_der: bytes, key_der: bytes
     ) -> MemoryStream:
         """Connect to the stream peer after two round trips, as for a TLS handshake. Raises LinkError."""
         self.opened += 1
-        if self._stream_peer is None or self.is_down:
+        peer = self.stream_peer(host)
+        if peer is None or self.is_down:
             raise LinkError(reason="connect: no answer")
         if self.up.delay_s or self.down.delay_s:
             await asyncio.sleep(2 * (self.up.delay_s + self.down.delay_s))
         self._refuse(name)
-        stream = MemoryStream(self, self._stream_peer)
+        stream = MemoryStream(self, peer)
         self._streams.append(stream)
         return stream
 

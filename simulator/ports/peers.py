@@ -61,25 +61,8 @@ class _Client:
 
     def feed(self, data: bytes) -> None:
         self._buffer += data
-        while True:
-            packet = self._next()
-            if packet is None:
-                return
+        while (packet := take_packet(self._buffer)) is not None:
             self._handle(*packet)
-
-    def _next(self) -> tuple[int, bytes] | None:
-        length = shift = 0
-        for at in range(1, len(self._buffer)):
-            length |= (self._buffer[at] & 0x7F) << shift
-            shift += 7
-            if not self._buffer[at] & 0x80:
-                end = at + 1 + length
-                if len(self._buffer) < end:
-                    return None
-                first, body = self._buffer[0], bytes(self._buffer[at + 1 : end])
-                del self._buffer[:end]
-                return first, body
-        return None
 
     def _handle(self, first: int, body: bytes) -> None:
         kind = first >> 4
@@ -120,6 +103,22 @@ class _Client:
                 self._send(mqtt.encode_publish(topic.removesuffix("/req"), record))
         elif topic.endswith("/report"):
             content.on_report(payload)
+
+
+def take_packet(buffer: bytearray) -> tuple[int, bytes] | None:
+    """Remove the first whole MQTT packet from `buffer`; return its first byte and its body, or None."""
+    length = shift = 0
+    for at in range(1, len(buffer)):
+        length |= (buffer[at] & 0x7F) << shift
+        shift += 7
+        if not buffer[at] & 0x80:
+            end = at + 1 + length
+            if len(buffer) < end:
+                return None
+            first, body = buffer[0], bytes(buffer[at + 1 : end])
+            del buffer[:end]
+            return first, body
+    return None
 
 
 @dataclass

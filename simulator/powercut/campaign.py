@@ -11,6 +11,7 @@ from simulator.ports.flash import PowerCut, SimFlash
 from simulator.powercut import app_sets as _app_sets  # noqa: F401 - its flows are registered
 from simulator.powercut import bench as made
 from simulator.powercut import checks, lives
+from simulator.powercut import home as _home  # noqa: F401 - its flows are registered
 from simulator.powercut.checks import Findings
 from simulator.powercut.engine import Case, record, tear_seed
 from simulator.powercut.flows import FLOWS, Flow

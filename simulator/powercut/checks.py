@@ -24,7 +24,7 @@ from device.update import trial_state
 from device.update.slots import BootState
 from simulator import boot as boot_rom
 from simulator.ports.flash import SimFlash
-from simulator.powercut import app_sets
+from simulator.powercut import app_sets, home
 from simulator.powercut import bench as made
 from simulator.powercut.machine import Machine
 from simulator.powercut.releases import code_of
@@ -153,9 +153,9 @@ def check_at_rest(flash: SimFlash, world: Outside) -> Findings:
     confirmed = facts.get("confirmed")
     if confirmed is not None and not handover.is_trial and number < int(str(confirmed)):
         found.add(LOST, f"release {confirmed} was confirmed and {number} runs")
-    wrong = app_sets.check(flash, handover, facts)
-    if wrong is not None:
-        found.add(*wrong)
+    for wrong in (app_sets.check(flash, handover, facts), home.check(flash, state_of(flash)[0], facts)):
+        if wrong is not None:
+            found.add(*wrong)
     return found
 
 

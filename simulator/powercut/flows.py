@@ -140,7 +140,8 @@ def _switch(world: World) -> None:
     world.has_mqtt, world.has_coap = world.has_coap, world.has_mqtt
 
 
-def _nobody(world: World) -> None:
+def nobody(world: World) -> None:
+    """Let no server of the maker answer."""
     world.has_mqtt = world.has_coap = False
 
 
@@ -157,9 +158,9 @@ def _changed(world: World) -> None:
 
 
 register(Flow("provision", None, provision))
-register(Flow("set-up", "provision", set_up, _nobody))
-register(Flow("password-change", "set-up", change_password, _nobody))
-register(Flow("factory-reset", "set-up", factory_reset, _nobody))
+register(Flow("set-up", "provision", set_up, nobody))
+register(Flow("password-change", "set-up", change_password, nobody))
+register(Flow("factory-reset", "set-up", factory_reset, nobody))
 register(Flow("key-rotation", "set-up", takes_keys, _new_keys))
 register(Flow("update-mqtt", "set-up", updates, _over(mqtt=True, coap=False)))
 register(Flow("update-coap", "set-up", updates, _over(mqtt=False, coap=True)))

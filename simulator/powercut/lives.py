@@ -113,6 +113,8 @@ def go_on(flow: Flow, flash: SimFlash, world: World, found: Findings, judged: Ju
         flash.on_operation = None
     for text in world.reused:
         found.add(checks.NONCE_REUSE, text)
+    for text in world.leaked:
+        found.add(checks.OPEN, text)
     if is_at_end and not found.texts:
         judged.add(flow.name, watch.keys)
     return Life(found, watch.recovery())

@@ -1,7 +1,7 @@
 """Bit rot: one bit flips in a unit that is off. It may refuse to work, but it never works with a wrong value.
 
-The unit is at the end of the flow `update-app`, so it has every kind of record. One case is one bit: in each stored
-record its first, middle and last byte, its digest included; in each other place the bits that a seed names.
+The unit is at the end of the flow `home-link`, so it has almost every kind of record. One case is one bit: in each
+stored record its first, middle and last byte, its digest included; in each other place the bits that a seed names.
 
 1. A record reads as before, as an earlier content of the same record, or as an error: nothing else.
 2. The unit stays closed and runs only a signed release with its own application set.
@@ -22,6 +22,7 @@ from simulator.powercut import bench as made
 from simulator.powercut import checks, sectors
 from simulator.powercut.campaign import Campaign
 from simulator.powercut.checks import Findings
+from simulator.powercut.flows import FLOWS
 from simulator.powercut.results import Job
 
 NAME: Final = "rot"
@@ -29,8 +30,8 @@ AFTER: Final = sectors.AFTER
 BITS: Final = 4  # in each sector that is not blank
 # Records whose damage must not stop the unit: it still starts, asks for the password and takes updates.
 SURVIVED: Final = (
-    "appset", "attempts", "contact.newest", "crashes", "events", "failed", "floors", "keyset", "news", "oscore.seq",
-    "owned", "pending", "press", "progress", "settings", "unheard", "withheld",
+    "appset", "attempts", "contact.newest", "crashes", "events", "failed", "floors", "home", "keyset", "news",
+    "oscore.seq", "owned", "pending", "press", "progress", "settings", "unheard", "withheld",
 )  # fmt: skip
 _REGIONS: Final = {DEVICE: "device", USER: "user"}
 
@@ -142,6 +143,12 @@ def _contents(flash: SimFlash) -> dict[str, bytes | FirstbootError | None]:
     return found
 
 
+def _flows_to(name: str) -> list[str]:
+    """Return the flows that lead to the end of flow `name`, the first one first."""
+    before = FLOWS[name].after
+    return [*(_flows_to(before) if before is not None else ()), name]
+
+
 _lives: dict[int, dict[str, set[bytes | None]]] = {}
 
 
@@ -150,9 +157,8 @@ def _earlier(campaign: Campaign) -> dict[str, set[bytes | None]]:
     if id(campaign) not in _lives:
         seen: dict[str, set[bytes | None]] = {}
         flash = SimFlash(made.LAYOUT)
-        for name in ("provision", "set-up", AFTER):
-            recording = campaign.recorded(name).recording
-            for state in recording.states[::1]:
+        for name in _flows_to(AFTER):
+            for state in campaign.recorded(name).recording.states:
                 flash.restore(state)
                 for record, data in _contents(flash).items():
                     if not isinstance(data, FirstbootError):

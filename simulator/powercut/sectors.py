@@ -25,7 +25,7 @@ from simulator.powercut.machine import Machine
 from simulator.powercut.results import Job
 
 NAME: Final = "sectors"
-AFTER: Final = "update-app"  # provisioned, owned, updated, with an application: it has every kind of record
+AFTER: Final = "home-link"  # provisioned, owned, updated, with an application and the owner's broker
 MODES: Final = ("erase", "corrupt", "zero")
 
 

@@ -1,15 +1,20 @@
-"""The servers of one unit, in memory, inside the campaign's event loop. They record what the unit sends."""
+"""The servers of one unit and the brokers of its owner's home, in memory, inside the campaign's event loop.
+
+They record what the unit sends.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from device.codec import cbor
 from device.net import oscore
 from provisioning.servers.tracker import Newest, Tracker
-from simulator.ports.network import MemoryNetwork, MemoryServer
+from simulator.ports.network import MemoryNetwork, MemoryServer, StreamPeer
 from simulator.ports.peers import Content, MemoryBroker, MemoryCoapServer
+from simulator.powercut.home_brokers import brokers
 from simulator.powercut.pipe import PipeEnd
 from simulator.powercut.world import World
 
@@ -21,9 +26,14 @@ class RecordFact(Protocol):
 
 
 class UnitNetwork(MemoryNetwork):
-    """Keeps the handler of the pages, so that a script can act as a browser."""
+    """Keeps the handler of the pages, so that a script can act as a browser. `homes`: the brokers by address."""
 
     pages: Callable[[PipeEnd], Awaitable[None]] | None = None
+    homes: Mapping[str, StreamPeer] = MappingProxyType({})
+
+    def stream_peer(self, host: str) -> StreamPeer | None:
+        """Return the owner's broker at `host`, or else the maker's."""
+        return self.homes.get(host) or super().stream_peer(host)
 
     async def serve_tls(self, port: int, cert_der: bytes, key_der: bytes, handler: Any) -> MemoryServer:
         """Keep the handler of the unit's pages."""
@@ -49,6 +59,7 @@ class UnitServers:
             stream_peer=MemoryBroker(content) if world.has_mqtt else None,
             datagram_peer=self._coap_server(content) if world.has_coap else None,
         )
+        self.network.homes = brokers(world.leaked)
 
     def _coap_server(self, content: Content) -> MemoryCoapServer:
         fields = cbor.decode(self._world.bench.station_record("oscore", {}))

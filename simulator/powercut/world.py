@@ -36,6 +36,7 @@ class World:
     starts: int = 0
     changed_from: int | None = None  # releases from this one on use another record format (releases.py)
     is_down: bool = False  # no server answers
+    leaked: list[str] = field(default_factory=list)  # what a broker of a home learned and must not know
 
     def copy(self, operations: int | None = None) -> World:
         """Return this world as it was before flash operation number `operations` (None: as it is now)."""

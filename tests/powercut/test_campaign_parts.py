@@ -27,7 +27,7 @@ TIMES = ("cpu_s", "cuts_per_s")
 # One of each kind in the ordinary run; the nightly run plants all of them.
 ORDINARY_BUGS = (
     "counter-before-confirm", "keys-before-floors", "owned-before-credential", "reset-second-unmarked",
-    "half-lock-open",
+    "half-lock-open", "home-outlives-reset",
     "number-after-use", "credential-in-parts", "digest-not-checked",
 )  # fmt: skip
 
@@ -154,7 +154,16 @@ def test_one_bit_that_flips_never_gives_a_wrong_state(campaign: Campaign, is_nig
 
 def test_every_record_of_the_unit_is_in_the_sweep(campaign: Campaign) -> None:
     names = {flip.record for flip in rot.flips(campaign)}
-    assert {"identity", "credential", "oscore.seq", "progress", "anchors", "owned", "attempts"} <= names
+    assert {
+        "identity",
+        "credential",
+        "oscore.seq",
+        "progress",
+        "anchors",
+        "owned",
+        "attempts",
+        "home",
+    } <= names
 
 
 @pytest.mark.parametrize("name", list(BUGS))

@@ -8,10 +8,11 @@ from typing import Any, Final
 from device.agent.agent import _Factory
 from device.agent.facade import Facade
 from device.factory.factory_port import FactoryPort
-from device.owner import lifecycle, onboarding, reset
+from device.owner import home, lifecycle, onboarding, reset
 from device.owner.onboarding import Owner
 from device.records import counters
 from device.records.store import Store
+from simulator.powercut.home_brokers import PASSWORDS
 from simulator.powercut.planted.plant import SECOND, SECTORS, Bug, Plant
 
 LATER_S: Final = 2.0
@@ -73,6 +74,35 @@ def _is_live(held: dict[str, bytes], name: str) -> bool:
 
 def _password_later(plant: Plant) -> None:
     _stored_later(plant, "credential")
+
+
+def _home_later(plant: Plant) -> None:
+    _stored_later(plant, "home")
+
+
+def _password_stays(plant: Plant) -> None:
+    """The saved password goes to every broker that is saved after it."""
+    changed = home.changed
+
+    def keep(saved: Any, wanted: Any) -> Any:
+        found = changed(saved, wanted)
+        return found if saved is None else home.altered(found, password=saved.password)
+
+    plant.put(home, "changed", keep)
+
+
+def _reset_leaves_password(plant: Plant) -> None:
+    """A factory reset leaves the bytes of the broker's password in unused flash."""
+    finish = reset.finish
+
+    def leaves(flash: Any, layout: Any, device: Store, *rest: Any) -> Any:
+        region = flash.read(layout.user_offset, layout.user_bytes)
+        kept = [password.encode() for password in PASSWORDS if password.encode() in region]
+        yield from finish(flash, layout, device, *rest)
+        for password in kept:
+            flash.corrupt(layout.slot_offsets[1] + layout.slot_bytes - flash.sector_bytes, password)
+
+    _finish(plant, leaves)
 
 
 def _only_answered(plant: Plant) -> None:
@@ -209,6 +239,10 @@ OWNER: Final = [
     Bug("set-up-stored-later", "set-up answers before the credential is stored", "set-up", _password_later),
     Bug("password-stored-later", "a change of password answers before it is stored", "password-change",
         _password_later),
+    Bug("home-stored-later", "a choice of a broker is answered before it is stored", "home-link", _home_later),
+    Bug("home-password-stays", "a changed broker gets the password of the one before", "home-link", _password_stays),
+    Bug("home-outlives-reset", "the broker's password is still in flash after a factory reset", "home-reset",
+        _reset_leaves_password),
     Bug("password-only-answered", "a change of password stores nothing", "password-change", _only_answered),
     Bug("any-password", "every password signs in", "set-up", _any_password),
     Bug("reset-unmarked-first", "a factory reset takes its mark away first", "factory-reset",

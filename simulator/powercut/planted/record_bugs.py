@@ -62,5 +62,6 @@ def _two(name: str, flow: str) -> list[Bug]:
 RECORDS: Final = [
     *_two("credential", "password-change"),
     *_two("oscore.seq", "update-coap"),
+    *_two("home", "home-link"),
     Bug("digest-not-checked", "the digest of a record is not checked", "rot", _digest_not_checked, ROT),
 ]  # fmt: skip
