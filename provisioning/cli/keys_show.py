@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from provisioning.cli.errors import warn
+from provisioning.cli.errors import InputError, warn
 from provisioning.cli.options import JsonOption
 from provisioning.cli.output import print_result
+from provisioning.file_system import create_file
 from provisioning.keys.hss_signer import HssSigner
 from provisioning.keys.key_id import key_id
-from provisioning.keys.public_keys import PublicKey, encode_cose, parse
+from provisioning.keys.public_keys import PublicKey, PublicKeyError, encode_cose, encode_pem, parse
 from provisioning.keys.schemes import PKCS11_SCHEME
 from provisioning.keys.signer import Signer
 from provisioning.keys.signers import open_signer
@@ -25,24 +26,50 @@ def show(
             metavar="KEY", help="PEM file, certificate, COSE key, folder of an hss tree, or pkcs11: URI."
         ),
     ],
+    public: Annotated[
+        Path | None,
+        typer.Option(
+            "--public",
+            metavar="FILE",
+            help="Write the public key to this new PEM file too, for others who verify.",
+        ),
+    ] = None,
     is_json: JsonOption = False,
 ) -> None:
     """Show the public part of a key: key id, algorithm and public key. For a tree also the signatures that are left.
 
-    Example: `firstboot keys show maker/keys/author.pem`
+    Example: `firstboot keys show runner.pem --public runner.pub`
     """
     path = Path(key.removeprefix("hss:"))
     if key.startswith(PKCS11_SCHEME):
-        print_key(open_signer(key), is_json)
+        signer: Signer | None = open_signer(key)
     elif path.is_dir():
-        print_key(HssSigner(path), is_json)
+        signer = HssSigner(path)
     elif b"PRIVATE KEY" in (data := path.read_bytes()):
-        print_key(open_signer(key), is_json)
+        signer = open_signer(key)
     else:
-        found = [(one.algorithm, one.public, one.key_id or key_id(one.public)) for one in parse(data)]
-        rows = [row for one in found for row in _rows(*one)]
-        documents = [_document(*one) for one in found]
-        print_result(rows, documents[0] if len(documents) == 1 else documents, is_json)
+        signer = None
+    found = parse(data) if signer is None else [PublicKey(signer.algorithm, signer.public, signer.key_id)]
+    if public is not None:
+        _write_public(public, found)
+    if signer is not None:
+        print_key(signer, is_json)
+        return
+    parts = [(one.algorithm, one.public, one.key_id or key_id(one.public)) for one in found]
+    rows = [row for one in parts for row in _rows(*one)]
+    documents = [_document(*one) for one in parts]
+    print_result(rows, documents[0] if len(documents) == 1 else documents, is_json)
+
+
+def _write_public(file: Path, keys: list[PublicKey]) -> None:
+    if len(keys) != 1:
+        raise InputError(f"There are {len(keys)} keys. A PEM file has one: name a file with one key.")
+    try:
+        create_file(file, encode_pem(keys[0]))
+    except FileExistsError:
+        raise InputError(f"{file} exists already. Name a new file: a key is never overwritten.") from None
+    except PublicKeyError as error:
+        raise InputError(f"{file} was not written: {error}.") from None
 
 
 def print_key(signer: Signer, is_json: bool) -> None:

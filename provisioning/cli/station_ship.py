@@ -18,10 +18,10 @@ from provisioning.cli.signing_time import IN_RECORDS, warn_of_clock
 from provisioning.compliance.faults import ship_faults
 from provisioning.compliance.gate import Gate, ShipError
 from provisioning.compliance.ledger import Ledger
-from provisioning.compliance.packing import public_pem
 from provisioning.compliance.withdrawals import sign_list
 from provisioning.file_system import replace_file
 from provisioning.keys.key_ring import KeyRing
+from provisioning.keys.public_keys import public_pem
 from provisioning.registry.consignees import consignee
 
 

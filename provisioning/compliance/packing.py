@@ -12,9 +12,6 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from provisioning.compliance.station_record import StationRecordError, read
 from provisioning.keys.signer import sign_record
 
@@ -40,12 +37,6 @@ def _payload(entry: Mapping[str, Any]) -> bytes:
 def sign_line(entry: Mapping[str, Any], signer: Signer) -> dict[str, Any]:
     """Return the line with the station's signature."""
     return {**entry, SIGNATURE: sign_record(_payload(entry), TYP, signer).hex()}
-
-
-def public_pem(point: bytes) -> bytes:
-    """Return the PEM of a P-256 public key (65 bytes), for readers of the list."""
-    key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
-    return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def check_line(entry: Mapping[str, Any], stations: Iterable[AnchorKey]) -> str:

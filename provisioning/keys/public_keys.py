@@ -107,6 +107,24 @@ def _point(x: Any, y: Any) -> bytes:
     return b"\x04" + x + y
 
 
+def public_pem(point: bytes) -> bytes:
+    """Return the PEM (RFC 7468, PUBLIC KEY) of a P-256 public key (65 bytes). Raises ValueError."""
+    return _pem(ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point))
+
+
+def encode_pem(key: PublicKey) -> bytes:
+    """`key` as PEM. Raises PublicKeyError for an HSS key: PEM has no usual form of it."""
+    if key.algorithm == cose.ALG_ESP256:
+        return public_pem(key.public)
+    if key.algorithm == cose.ALG_ED25519:
+        return _pem(ed25519.Ed25519PublicKey.from_public_bytes(key.public))
+    raise PublicKeyError("an hss key has no PEM form: pass on the file public.hss of its folder")
+
+
+def _pem(key: ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey) -> bytes:
+    return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
 def encode_cose(key: PublicKey) -> bytes:
     """`key` as a COSE_Key."""
     fields: dict[int, Any]

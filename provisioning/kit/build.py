@@ -21,7 +21,7 @@ from provisioning.compliance.archive import Archive, Archived, retain_until
 from provisioning.compliance.carried import check_files, check_signature
 from provisioning.compliance.check import REGISTER, SECURITY_TXT, STATEMENTS
 from provisioning.compliance.ledger import Ledger
-from provisioning.compliance.packing import check_line, public_pem
+from provisioning.compliance.packing import check_line
 from provisioning.compliance.security_txt import check_security_txt
 from provisioning.compliance.statement import ISSUED, check_statement
 from provisioning.compliance.support_register import current
@@ -33,6 +33,7 @@ from provisioning.compliance.withdrawals import (
     withdrawn_in,
 )
 from provisioning.file_system import replace_folder
+from provisioning.keys.public_keys import public_pem
 from provisioning.kit.content import SERIAL, Content, Label, StatementFacts, UnitFacts, read_content
 from provisioning.kit.errors import KitError
 from provisioning.kit.page import render_page, render_readme

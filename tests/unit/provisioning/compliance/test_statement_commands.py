@@ -22,11 +22,11 @@ from provisioning.compliance.evidence import FIRMWARE, REQUIRED, read_table
 from provisioning.compliance.evidence_run import Checkout, clean_commit, committed_text, junit_of
 from provisioning.compliance.junit import outcomes_of, read_cases
 from provisioning.compliance.ledger import Ledger
-from provisioning.compliance.packing import public_pem
 from provisioning.compliance.register_copies import keep_copy
 from provisioning.compliance.signed_evidence import read_evidence
 from provisioning.compliance.support_register import publish
 from provisioning.keys.file_signer import FileSigner
+from provisioning.keys.public_keys import public_pem
 from provisioning.registry import branches
 from provisioning.registry.decisions import hold
 from provisioning.registry.registry import Registry

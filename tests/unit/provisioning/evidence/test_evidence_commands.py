@@ -14,12 +14,12 @@ from provisioning.cli import evidence_build, evidence_show, statement, statement
 from provisioning.cli.evidence import app
 from provisioning.compliance.archive import Archive
 from provisioning.compliance.ledger import Ledger
-from provisioning.compliance.packing import public_pem
 from provisioning.compliance.register_copies import keep_copy
 from provisioning.compliance.support_register import publish
 from provisioning.evidence.folder import SIGNED, SOURCES
 from provisioning.evidence.runs import ENVELOPE, JUNIT
 from provisioning.keys.file_signer import FileSigner
+from provisioning.keys.public_keys import public_pem
 from provisioning.release.image import image_info
 from tests.unit.provisioning.compliance.image_bench import signed
 from tests.unit.provisioning.compliance.statement_bench import (

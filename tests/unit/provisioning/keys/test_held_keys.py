@@ -22,12 +22,12 @@ from provisioning.cli.statement import app as statement_app
 from provisioning.compliance.archive import Archive
 from provisioning.compliance.issue import draw_key
 from provisioning.compliance.ledger import Ledger
-from provisioning.compliance.packing import public_pem
 from provisioning.compliance.register_copies import keep_copy
 from provisioning.compliance.support_register import publish
 from provisioning.keys.file_signer import FileSigner, load_file_signer
 from provisioning.keys.key_ring import KeyRing, KeyRingError
 from provisioning.keys.pkcs11_signer import PIN_VARIABLE, Pkcs11Signer
+from provisioning.keys.public_keys import public_pem
 from provisioning.keys.secret_input import KEY_VARIABLE, SecretMissingError, ask, from_environment
 from provisioning.registry.errors import RegistryError
 from provisioning.registry.registry import Registry

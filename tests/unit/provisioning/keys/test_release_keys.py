@@ -14,6 +14,7 @@ from provisioning.cli.release import app
 from provisioning.keys.hss_signer import FORMS, HssSigner
 from provisioning.keys.key_ring import KeyRing
 from provisioning.keys.pkcs11_signer import PIN_VARIABLE
+from provisioning.keys.public_keys import parse
 from provisioning.product.example import EXAMPLE
 from provisioning.release.image import ImageSigningError, append_hss, image_info, sign_image
 from tests.unit.conftest import PIN
@@ -91,6 +92,31 @@ def test_generate_never_overwrites_a_key(desk: Path) -> None:
     before = (desk / "a.pem").read_bytes()
     assert _run("keys", "generate", "signing", "--out", desk / "a.pem").exit_code == 2
     assert (desk / "a.pem").read_bytes() == before
+
+
+@pytest.mark.parametrize("kind", ["p256", "ed25519"])
+def test_the_public_half_of_a_key_is_written_for_others_who_verify(desk: Path, kind: str) -> None:
+    assert _run("keys", "generate", "signing", "--kind", kind, "--out", desk / "new.pem").exit_code == 0
+    shown = _run("keys", "show", desk / "new.pem", "--public", desk / "new.pub", "--json")
+    assert shown.exit_code == 0, shown.output
+    [public] = parse((desk / "new.pub").read_bytes())
+    assert public.public.hex() == json.loads(shown.stdout)["public"]
+    assert b"PRIVATE" not in (desk / "new.pub").read_bytes()
+
+
+def test_a_public_half_never_replaces_a_file(desk: Path) -> None:
+    author = desk / "maker" / "keys" / "author.pem"
+    before = author.read_bytes()
+    assert _run("keys", "show", author, "--public", author).exit_code == 2
+    assert author.read_bytes() == before
+
+
+def test_a_tree_has_no_public_half_in_pem_and_says_which_file_to_pass_on(desk: Path) -> None:
+    HssSigner.create(desk / "tree", FORMS["H5/W8"])
+    refused = _run("keys", "show", desk / "tree", "--public", desk / "tree.pub")
+    assert refused.exit_code == 2
+    assert "public.hss" in refused.output
+    assert not (desk / "tree.pub").exists()
 
 
 def test_keygen_shows_the_signatures_that_are_left(desk: Path) -> None:

@@ -18,12 +18,13 @@ from device.trust.anchors import ROLE_SIGNATORY
 from provisioning.compliance.archive import Archive
 from provisioning.compliance.check import REGISTER, SECURITY_TXT, STATEMENTS
 from provisioning.compliance.ledger import Ledger
-from provisioning.compliance.packing import SHIPPED, public_pem, sign_line
+from provisioning.compliance.packing import SHIPPED, sign_line
 from provisioning.compliance.security_txt import make_security_txt
 from provisioning.compliance.support_register import publish
 from provisioning.compliance.withdrawals import sign_list
 from provisioning.keys.file_signer import FileSigner
 from provisioning.keys.key_id import AnchorKey
+from provisioning.keys.public_keys import public_pem
 from provisioning.kit.build import Built, Sources, build_kit
 from provisioning.kit.signed import Kit, open_kit
 from provisioning.registry.consignees import Consignee, record

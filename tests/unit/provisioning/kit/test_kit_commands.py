@@ -13,8 +13,8 @@ from provisioning.cli import kit_build, kit_check
 from provisioning.cli.exit_codes import ExitCode
 from provisioning.cli.kit import app
 from provisioning.cli.statement import app as statement_app
-from provisioning.compliance.packing import public_pem
 from provisioning.keys.key_ring import KeyRing
+from provisioning.keys.public_keys import public_pem
 from provisioning.kit.signed import SIGNED
 from provisioning.registry import stops
 from tests.unit.provisioning.compliance.statement_bench import PRODUCT, TODAY

@@ -17,7 +17,7 @@ import pytest
 from provisioning.compliance.evidence import FIRMWARE, REQUIRED
 from provisioning.compliance.evidence_run import Checkout, make_evidence
 from provisioning.compliance.issue import draw_key
-from provisioning.compliance.packing import public_pem
+from provisioning.keys.public_keys import public_pem
 from provisioning.keys.signers import open_signer
 from provisioning.release.image import image_info
 from simulator.story.runner import wait_until

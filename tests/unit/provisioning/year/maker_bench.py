@@ -18,9 +18,7 @@ from typer.testing import CliRunner
 
 from provisioning.cli.main import app, load_commands
 from provisioning.compliance.issue import draw_key
-from provisioning.compliance.packing import public_pem
 from provisioning.keys.key_ring import KeyRing
-from provisioning.keys.signers import open_signer
 from provisioning.release.image import image_info, key_hash, sign_image
 from simulator.cli.device_bare import PortServer
 from simulator.device import SimulatedMachine, release_body
@@ -64,10 +62,8 @@ class Maker:
         draw_key(self.folder / "moira.pem", PASSPHRASE)
         (self.folder / "maker/keys/signatory.pub").write_bytes((self.folder / "moira.pub").read_bytes())
         self.does("keys generate server server")
-        runner = self.folder / "runner.pem"
-        runner.write_bytes((self.folder / "maker/keys/tracker.pem").read_bytes())
-        runner.chmod(0o600)
-        (self.folder / "runner.pub").write_bytes(public_pem(open_signer(str(runner)).public))
+        self.does("keys generate signing --out runner.pem")
+        self.does("keys show runner.pem --public runner.pub")
         self.does(
             "release record support --product product.toml --signer maker/keys/support.pem --first --out support.cose"
         )
