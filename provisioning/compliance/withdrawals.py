@@ -5,8 +5,9 @@ Rules:
    an importer needs no registry to recognise such a unit.
 2. The station's key signs the list. It also names every key that signed this registry's chains, so a list covers the
    packing lines of an earlier key of the same station.
-3. A withdrawal is not taken back: a unit that the archive's list names as withdrawn stays on it, even if the registry
-   was restored from an older backup.
+3. A registry that was restored from an older backup takes nothing back. A unit that the archive's list names as
+   withdrawn, quarantined or retired stays so on every later list; no decision ends these states. A unit that it names
+   as stopped or recalled stays on it until the registry has the end of a stop of its batch.
 4. A list older than MAX_AGE_DAYS does not count, because it would hide later withdrawals.
 """
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +25,7 @@ from provisioning.compliance.station_record import StationRecordError, read
 from provisioning.file_system import paths_in, replace_file
 from provisioning.keys.signer import sign_record
 from provisioning.registry import stops
-from provisioning.registry.models import PASSED
+from provisioning.registry.models import PASSED, QUARANTINED, RETIRED
 from provisioning.registry.signing_keys import signing_keys
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ PATTERN: Final = "withdrawn-*.cose"
 LIST_BYTES: Final = 8 << 20
 MAX_AGE_DAYS: Final = 30  # our number: a site is built every week (security_txt.py)
 WITHDRAWN: Final = "withdrawn"
+FINAL: Final = (WITHDRAWN, QUARANTINED, RETIRED)  # states of a unit that no decision ends
 
 
 class WithdrawalsError(ValueError):
@@ -89,13 +92,14 @@ def _stopped_batches(registry: Registry) -> dict[str, str]:
 
 
 def sign_list(registry: Registry, archive: Path, today: dt.date) -> tuple[Path, int]:
-    """Sign today's list into the archive. Returns its file and the number of units. Raises RegistryError, OSError."""
-    stopped = [
-        {"serial": unit.serial, "device_id": unit.device_id.hex(), "state": state}
-        for unit, state in states_after_shipping(registry)
-    ]
+    """Sign today's list into the archive. Returns its file and the number of units. Raises RegistryError, OSError,
+    WithdrawalsError.
+    """
     path = list_path(archive, registry)
-    stopped += _withdrawn_before(path, registry, {each["device_id"] for each in stopped})
+    stopped = [
+        {"serial": serial, "device_id": device, "state": state}
+        for (serial, device), state in sorted(states_with(path, registry).items())
+    ]
     signers = sorted({*registry.verify([], []).signers, registry.signer.key_id.hex()})
     payload = json.dumps(
         {"issued": today.isoformat(), "signers": signers, "units": stopped},
@@ -112,29 +116,42 @@ def list_path(folder: Path, registry: Registry) -> Path:
     return folder / PATTERN.replace("*", registry.registry_id.hex()[:16])
 
 
-def _withdrawn_before(path: Path, registry: Registry, listed: set[str]) -> list[dict[str, str]]:
-    """Return the withdrawn units of the archive's list that the registry no longer has (rule 3). Raises
-    WithdrawalsError.
-    """
-    return [
-        {"serial": serial, "device_id": device, "state": WITHDRAWN}
-        for serial, device in sorted(withdrawn_in(path, registry))
-        if device not in listed
-    ]
-
-
-def withdrawn_in(path: Path, registry: Registry) -> set[tuple[str, str]]:
-    """Return (serial number, device id in hex) of every withdrawn unit in this registry's list; none without a list.
+def states_with(path: Path, registry: Registry) -> dict[tuple[str, str], str]:
+    """Return why each unit must not be sold now, by serial number and device id (hex): from the registry, and from
+    this registry's list at `path` (rule 3).
 
     Raises WithdrawalsError, RegistryError, OSError.
     """
-    if not path.exists():
-        return set()
+    found = {(unit.serial, unit.device_id.hex()): state for unit, state in states_after_shipping(registry)}
+    before = _states_before(path, registry)
+    ended = _units_of_ended_stops(registry) if before else set()
+    for unit, state in before.items():
+        if state in FINAL and found.get(unit) not in FINAL:
+            found[unit] = state
+        elif unit not in found and unit not in ended:
+            found[unit] = state
+    return found
+
+
+def _states_before(path: Path, registry: Registry) -> dict[tuple[str, str], str]:
+    """Return the units of this registry's list; none without a list."""
+    if not os.path.lexists(path):  # a link that leads nowhere is not the absence of a list
+        return {}
     try:
-        before = read_list(path.read_bytes(), signing_keys(registry))
+        return read_list(path.read_bytes(), signing_keys(registry)).units
     except WithdrawalsError as error:
         raise WithdrawalsError(f"{error}: none of this registry's keys signed {path}") from None
-    return {unit for unit, state in before.units.items() if state == WITHDRAWN}
+
+
+def _units_of_ended_stops(registry: Registry) -> set[tuple[str, str]]:
+    """Return (serial number, device id in hex) of every unit whose batch had a stop that ended."""
+    ended = {(each.model, each.batch) for each in stops.stops(registry) if not each.is_open}
+    batches = {
+        batch.number
+        for batch in registry.batches()
+        if {(batch.model, batch.number), (batch.model, stops.EVERY_BATCH)} & ended
+    }
+    return {(unit.serial, unit.device_id.hex()) for unit in registry.units() if unit.batch in batches}
 
 
 def read_list(data: bytes, stations: Iterable[AnchorKey]) -> Withdrawals:

@@ -2,7 +2,8 @@
 
 Rules:
 1. A kit states only what the site publishes: statements, support periods, contact. The registry adds the state of each
-   unit today, and a withdrawal in the published list stays, even if the registry was restored from an older backup.
+   unit today, and what the published list says of a unit stays, even if the registry was restored from an older backup
+   (`withdrawals.py`, rule 3).
 2. Every line of the packing list that names the consignee was signed here, and each of its units is in one kit once.
 3. Everything is checked before a file is written. A folder that is not a kit is not replaced.
 4. The registry's key signs the digest of every file of the kit (`signed.py`).
@@ -25,13 +26,7 @@ from provisioning.compliance.packing import check_line
 from provisioning.compliance.security_txt import check_security_txt
 from provisioning.compliance.statement import ISSUED, check_statement
 from provisioning.compliance.support_register import current
-from provisioning.compliance.withdrawals import (
-    MAX_AGE_DAYS,
-    WITHDRAWN,
-    list_path,
-    states_after_shipping,
-    withdrawn_in,
-)
+from provisioning.compliance.withdrawals import MAX_AGE_DAYS, list_path, states_with
 from provisioning.file_system import replace_folder
 from provisioning.keys.public_keys import public_pem
 from provisioning.kit.content import SERIAL, Content, Label, StatementFacts, UnitFacts, read_content
@@ -172,11 +167,7 @@ def _content(
 
 def _states(sources: Sources) -> dict[tuple[str, str], str]:
     """Return the state of every unit that must not be sold (rule 1), by serial number and device id in hex."""
-    path = list_path(sources.site / STATEMENTS, sources.registry)
-    found = dict.fromkeys(withdrawn_in(path, sources.registry), WITHDRAWN)
-    for unit, state in states_after_shipping(sources.registry):
-        found[unit.serial, unit.device_id.hex()] = state
-    return found
+    return states_with(list_path(sources.site / STATEMENTS, sources.registry), sources.registry)
 
 
 def _facts(statement: Archived) -> StatementFacts:

@@ -23,6 +23,8 @@ from provisioning.compliance.withdrawals import (
 from provisioning.keys.file_signer import FileSigner
 from provisioning.keys.signer import sign_record
 from provisioning.registry import stops
+from provisioning.registry.backup import backup, restore
+from provisioning.registry.registry import Registry
 from tests.unit.provisioning.compliance.ship_bench import Factory
 from tests.unit.provisioning.compliance.statement_bench import TODAY
 
@@ -122,12 +124,60 @@ def test_a_list_of_another_registry_does_not_cover_the_unit(factory: Factory, tm
     assert all(each.is_yes for each in check_serial(factory.serial, factory.delivery(stations=both)))
 
 
-def test_a_withdrawal_stays_on_the_list_after_an_older_backup_was_restored(factory: Factory) -> None:
-    factory.plant("UPDATE unit SET withdrawn_s = 1")
+@pytest.mark.parametrize(
+    ("planted", "state"),
+    [
+        ("UPDATE unit SET withdrawn_s = 1", "withdrawn"),
+        ("UPDATE unit SET status = 'quarantined'", "quarantined"),
+        ("UPDATE unit SET status = 'retired'", "retired"),
+    ],
+)
+def test_a_unit_stays_on_the_list_after_an_older_backup_was_restored(
+    planted: str, state: str, factory: Factory
+) -> None:
+    factory.plant(planted)
     sign(factory)
-    factory.plant("UPDATE unit SET withdrawn_s = NULL")
+    factory.plant("UPDATE unit SET withdrawn_s = NULL, status = 'passed'")
+    assert [sign(factory), sign(factory)] == [1, 1]
+    found = refused(factory)
+    assert [each.question for each in found] == ["withdrawal"] and f"as {state}." in found[0].sentence
+
+
+def test_a_stop_keeps_no_quarantine_from_the_list_after_an_older_backup_was_restored(
+    factory: Factory,
+) -> None:
+    registry = factory.bench.registry
+    (batch,) = registry.batches()
+    factory.plant("UPDATE unit SET status = 'quarantined'")
+    sign(factory)
+    factory.plant("UPDATE unit SET status = 'passed'")
+    stops.stop(registry, "CF-1", batch.model, [batch.number], stops.STOPPED, by="M")
+    sign(factory)
+    stops.lift(registry, "CF-1", by="M", reason="repaired")
     assert sign(factory) == 1
-    assert [each.question for each in refused(factory)] == ["withdrawal"]
+
+
+@pytest.mark.parametrize("batch_of_stop", ["its own", stops.EVERY_BATCH])
+def test_a_recall_stays_on_the_list_after_an_older_backup_was_restored_until_it_ends(
+    batch_of_stop: str, factory: Factory, tmp_path: Path
+) -> None:
+    registry = factory.bench.registry
+    (batch,) = registry.batches()
+    number = batch_of_stop if batch_of_stop == stops.EVERY_BATCH else batch.number
+    backup(registry, tmp_path / "backup")
+    stops.stop(registry, "CF-1", batch.model, [number], stops.RECALLED, by="M")
+    sign(factory)
+    registry.close()
+    registry.path.unlink()
+    registry.path.with_name(registry.path.name + ".key").unlink()
+    restore(tmp_path / "backup", registry.path, by="M")
+    restored = Registry(registry.path)
+    assert sign_list(restored, factory.archive.root, TODAY)[1] == 1
+    assert "as recalled." in refused(factory)[0].sentence
+    stops.stop(restored, "CF-1", batch.model, [number], stops.RECALLED, by="M")
+    stops.lift(restored, "CF-1", by="M", reason="repaired")
+    assert sign_list(restored, factory.archive.root, TODAY)[1] == 0 and not refused(factory)
+    restored.close()
 
 
 def test_an_edited_list_in_the_archive_is_not_signed_again(factory: Factory) -> None:
