@@ -2,7 +2,8 @@
 
 Rules:
 1. A support key that the maker trusts must have signed each record. The record must be for a published product and
-   have its end date, notice and sequence number, so page and device never show different days.
+   have its end date, notice and sequence number, so page and device never show different days. Models of one class get
+   the same record; a class has one record.
 2. An extension is published together with the record for devices, or not at all.
 """
 
@@ -37,7 +38,7 @@ NO_RECORDS: Final = DeviceRecords()
 
 
 def record_problems(
-    products: Iterable[Product], published: Mapping[str, Publication], given: DeviceRecords
+    products: Sequence[Product], published: Mapping[str, Publication], given: DeviceRecords
 ) -> tuple[list[str], dict[str, bytes]]:
     """Return why these periods cannot be published (rules 1 and 2), and each model's record."""
     problems: list[str] = []
@@ -50,11 +51,15 @@ def record_problems(
                 f"a support record for devices cannot be verified: {type(error).__name__} (SP-03)"
             )
             continue
+        if content.class_id in read:
+            problems.append(
+                f"two support records are for class {content.class_id.hex()}: give the newest (SP-03)"
+            )
         read[content.class_id] = (content, record)
     found: dict[str, bytes] = {}
     for product in products:
         if product.class_id in read:
-            content, found[product.model] = read.pop(product.class_id)
+            content, found[product.model] = read[product.class_id]
             problems += _differences(product, content)
             continue
         before = published.get(product.model)
@@ -65,7 +70,8 @@ def record_problems(
                 " devices was given. Make one with `firstboot release record support` (SP-03)"
             )
     problems += [
-        f"a support record is for class {class_id.hex()}, which is not published" for class_id in read
+        f"a support record is for class {class_id.hex()}, which is not published"
+        for class_id in read.keys() - {product.class_id for product in products}
     ]
     return problems, found
 

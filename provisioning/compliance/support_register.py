@@ -8,7 +8,8 @@ Rules:
    to a later date, is refused when it is written and when it is read: the requirement fails permanently once a period
    was shortened (paragraph 3(6)).
 3. A line whose period and dates contradict each other is refused (`product/periods.py`).
-4. A model stays published until its period has ended, even if the maker no longer sells it.
+4. Models of one class have the same last day, because devices get one support record for their class (SP-03).
+5. A model stays published until its period has ended, even if the maker no longer sells it.
 """
 
 from __future__ import annotations
@@ -167,6 +168,20 @@ def _check_part(before: Publication, after: Publication, name: str, day: dt.date
         )
 
 
+def _check_classes(publications: Iterable[Publication], today: dt.date) -> None:
+    """Check rule 4 for the models that are supported today. Raises RegisterError."""
+    of_class: dict[str, Publication] = {}
+    for each in publications:
+        if each.end_date < today:
+            continue
+        other = of_class.setdefault(each.class_id, each)
+        if other.end_date != each.end_date:
+            raise RegisterError(
+                f"{each.model} and {other.model} have one class id, so their devices get one support record, but the"
+                f" periods end on {each.end_date.isoformat()} and {other.end_date.isoformat()} (SP-03)"
+            )
+
+
 def current(lines: Iterable[Line]) -> dict[str, Publication]:
     """Return the newest publication of each model. Raises RegisterError."""
     return {publication.model: publication for publication in history(lines)}
@@ -197,6 +212,7 @@ def publish(ledger: Ledger, products: Sequence[Product], today: dt.date) -> dict
             continue
         now[product.model] = wanted
         added.append(wanted.entry())
+    _check_classes(now.values(), today)
     if added:
         ledger.append(*added)
     return now

@@ -154,3 +154,24 @@ def test_a_statement_remembers_the_end_date_that_it_states(tmp_path: Path) -> No
         SiteError, match="statement FB-1_2026-001_v1 states a support period until 2031-12-31"
     ):
         build_site(site(tmp_path, until(dt.date(2030, 1, 1), period="P3Y")))
+
+
+def test_models_of_one_class_have_one_last_day(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "register.jsonl")
+    other = dataclasses.replace(supported(end_date=LONGER), model="FB-2")
+    with pytest.raises(RegisterError, match=r"one class id.*2033-06-30 and 2031-12-31"):
+        publish(ledger, [PRODUCT, other], TODAY)
+    assert not ledger.lines()
+    publish(ledger, [PRODUCT, dataclasses.replace(PRODUCT, model="FB-2")], TODAY)
+    publish(ledger, [supported(end_date=LONGER), other], TODAY)
+    assert {each.end_date for each in current(ledger.lines()).values()} == {LONGER}
+
+
+def test_a_model_whose_period_has_ended_no_longer_binds_its_class(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "register.jsonl")
+    publish(ledger, [PRODUCT], TODAY)
+    later = dataclasses.replace(
+        supported(end_date=dt.date(2040, 1, 1), start_date=dt.date(2032, 1, 1)), model="FB-2"
+    )
+    publish(ledger, [later], dt.date(2032, 1, 1))
+    assert len(current(ledger.lines())) == 2

@@ -37,6 +37,23 @@ def test_an_extension_without_a_record_for_devices_is_refused(tmp_path: Path) ->
     build_site(site(tmp_path, LONGER, device=for_devices(LONGER)))
 
 
+def test_models_of_one_class_get_the_record_of_their_class(tmp_path: Path) -> None:
+    given = for_devices(PRODUCT)
+    other = dataclasses.replace(PRODUCT, model="FB-2")
+    build_site(site(tmp_path, PRODUCT, other, device=given))
+    assert (tmp_path / "site/records/support-FB-2.cose").read_bytes() == given.records[0]
+    notice = dataclasses.replace(other, support=dataclasses.replace(other.support, notice_days=1))
+    assert refused(site(tmp_path, PRODUCT, notice, device=given)) == [
+        "FB-2: the record for devices has 180 days of notice, not 1 (SP-03)"
+    ]
+
+
+def test_two_records_of_one_class_are_refused(tmp_path: Path) -> None:
+    older, given = for_devices(until(dt.date(2031, 6, 30))), for_devices(PRODUCT)
+    both = dataclasses.replace(given, records=[*older.records, *given.records])
+    assert "two support records are for class" in refused(site(tmp_path, device=both))[0]
+
+
 def test_the_record_lies_beside_the_page_byte_for_byte(tmp_path: Path) -> None:
     given = for_devices(PRODUCT)
     build_site(site(tmp_path, device=given))
