@@ -3,7 +3,7 @@
 Rules:
 1. A support key that the maker trusts must have signed each record. The record must be for a published product and
    have its end date, notice and sequence number, so page and device never show different days. Models of one class get
-   the same record; a class has one record.
+   the same record. Of several records of a class, the newest counts, as in a device.
 2. An extension is published together with the record for devices, or not at all.
 """
 
@@ -51,10 +51,14 @@ def record_problems(
                 f"a support record for devices cannot be verified: {type(error).__name__} (SP-03)"
             )
             continue
-        if content.class_id in read:
-            problems.append(
-                f"two support records are for class {content.class_id.hex()}: give the newest (SP-03)"
-            )
+        other = read.get(content.class_id)
+        if other is not None and other[0].sequence >= content.sequence:
+            if other[0].sequence == content.sequence and other[0] != content:
+                problems.append(
+                    f"two different support records for class {content.class_id.hex()} have sequence"
+                    f" {content.sequence} (SP-03)"
+                )
+            continue
         read[content.class_id] = (content, record)
     found: dict[str, bytes] = {}
     for product in products:

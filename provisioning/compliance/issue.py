@@ -34,7 +34,7 @@ from provisioning.compliance.statement import (
 from provisioning.file_system import PRIVATE, create_file, replace_file
 from provisioning.keys.file_signer import FileSigner
 from provisioning.keys.pem import MARKER, read_private
-from provisioning.product.periods import contradiction_today
+from provisioning.product.periods import contradiction_today, contradiction_when_new
 from provisioning.product.placeholders import placeholders
 
 if TYPE_CHECKING:
@@ -130,7 +130,8 @@ def problems_of(
             found.append(f"{requirement}: the {label.scheme} label expired on {label.expires} (SC-09)")
     found += [f"{text}: a statement needs the real value" for text in placeholders(product)]
     support = product.support
-    problem = contradiction_today(support.period, support.end_date, support.start_date, today)
+    terms = (support.period, support.end_date, support.start_date, today)
+    problem = contradiction_today(*terms) or contradiction_when_new(*terms)
     if problem is not None:
         found.append(f"[support] {problem}")
     if image_sha256 is None and product.image_sha256 is not None:

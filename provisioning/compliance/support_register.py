@@ -22,7 +22,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from provisioning.compliance.ledger import Ledger, LedgerError, Line
-from provisioning.product.periods import contradiction, contradiction_today, is_shorter, parse_period
+from provisioning.product.periods import (
+    contradiction,
+    contradiction_today,
+    contradiction_when_new,
+    is_shorter,
+    parse_period,
+)
 
 if TYPE_CHECKING:
     from provisioning.product.product import Product
@@ -168,6 +174,17 @@ def _check_part(before: Publication, after: Publication, name: str, day: dt.date
         )
 
 
+def _check_new(publication: Publication, today: dt.date) -> None:
+    """Check rule 3 for a period that is published for the first time. Raises RegisterError.
+
+    An extension without a first day keeps the published duration, which is a minimum.
+    """
+    terms = (publication.period, publication.end_date, publication.start_date)
+    problem = contradiction_when_new(*terms, today)
+    if problem is not None:
+        raise RegisterError(f"{publication.model}: {problem}")
+
+
 def _check_classes(publications: Iterable[Publication], today: dt.date) -> None:
     """Check rule 4 for the models that are supported today. Raises RegisterError."""
     of_class: dict[str, Publication] = {}
@@ -210,6 +227,8 @@ def publish(ledger: Ledger, products: Sequence[Product], today: dt.date) -> dict
         _check_terms(wanted, is_first=before is None)
         if before is not None and before.digest() == wanted.digest():
             continue
+        if before is None:
+            _check_new(wanted, today)
         now[product.model] = wanted
         added.append(wanted.entry())
     _check_classes(now.values(), today)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from provisioning.compliance.check_outcomes import FAIL, NOT_APPLICABLE, NOT_RUN, PASS, EvidenceError
 from provisioning.evidence.matrix import BOARD, MatrixRow
 from provisioning.evidence.provisions import EN_303_645, IXIT_TABLES, PROVISIONS, TS_103_701, UNITS
+from provisioning.product.periods import period_in_words
 
 if TYPE_CHECKING:
     from provisioning.product.product import Product
@@ -132,6 +133,7 @@ def _entries(
     """Return the entries of the tables that the sources fill, by table."""
     of_network = [one for one in interfaces if one.get("kind") in NETWORK]
     support, contact = product.support, product.contact
+    length = period_in_words(support.period, support.end_date, support.start_date)
     return {
         "1-AuthMech": [_secret(one) for one in secrets],
         "2-UserInfo": [
@@ -141,7 +143,7 @@ def _entries(
                 "acknowledgement": contact.acknowledgement,
                 "status updates": contact.status_updates,
                 "policy": contact.policy,
-                "support period": f"{support.period}, until {support.end_date.isoformat()}",
+                "support period": f"{length}, until {support.end_date.isoformat()}",
             }
         ],
         "6-SoftComp": [

@@ -8,6 +8,8 @@ Rules:
 4. A definition without a first day is read backwards from its end date. That first day cannot be earlier than the day
    on which the Regulations came into force (SI 2023/1007 regulation 1): no period counted from such a day was ever
    published under them.
+5. A definition without a first day prints its duration beside its end date. So what is first published or stated may
+   begin a year after that day at the latest: "1 day, until 31 December 2031" in 2026 is a contradiction.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ DURATION_HINT: Final = (
     'must be an ISO 8601 duration of years, months or days, longer than nothing, like "P5Y" (SP-01)'
 )
 IN_FORCE: Final = dt.date(2024, 4, 29)
+LATEST_START: Final = dt.timedelta(366)  # our number: from the definition of a batch to its first sale
 _REFERENCE_STARTS: Final = tuple(
     dt.date(year, month, day) for year in range(2024, 2032) for month in range(1, 13) for day in (1, 28)
 )
@@ -104,6 +107,20 @@ def contradiction_today(text: str, end: dt.date, start: dt.date | None, today: d
     return (
         f"{text} from today would not end on {end.isoformat()}: state in [support] start_date on which day the"
         " period begins (SP-01)"
+    )
+
+
+def contradiction_when_new(text: str, end: dt.date, start: dt.date | None, today: dt.date) -> str | None:
+    """Return why a period contradicts its end date if it is first published or stated today (rule 5), or None.
+
+    Raises ValueError for a text that is not a duration.
+    """
+    latest = last_day(today + LATEST_START, parse_period(text)) if start is None else None
+    if latest is None or end <= latest:
+        return None
+    return (
+        f"end_date must not be after {latest.isoformat()}: {text} until {end.isoformat()} would begin more than a year"
+        " from now; state start_date, or a longer period (SP-01)"
     )
 
 

@@ -156,6 +156,12 @@ def test_a_statement_remembers_the_end_date_that_it_states(tmp_path: Path) -> No
         build_site(site(tmp_path, until(dt.date(2030, 1, 1), period="P3Y")))
 
 
+def test_a_day_that_would_be_published_as_five_years_is_refused(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "register.jsonl")
+    with pytest.raises(RegisterError, match="P1D until 2031-12-31 would begin more than a year from now"):
+        publish(ledger, [supported(period="P1D", start_date=None)], TODAY)
+
+
 def test_models_of_one_class_have_one_last_day(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "register.jsonl")
     other = dataclasses.replace(supported(end_date=LONGER), model="FB-2")

@@ -48,10 +48,18 @@ def test_models_of_one_class_get_the_record_of_their_class(tmp_path: Path) -> No
     ]
 
 
-def test_two_records_of_one_class_are_refused(tmp_path: Path) -> None:
-    older, given = for_devices(until(dt.date(2031, 6, 30))), for_devices(PRODUCT)
-    both = dataclasses.replace(given, records=[*older.records, *given.records])
-    assert "two support records are for class" in refused(site(tmp_path, device=both))[0]
+def test_of_two_records_of_a_class_the_newest_counts_in_any_order(tmp_path: Path) -> None:
+    older = for_devices(until(dt.date(2031, 6, 30)))
+    newer = for_devices(until(PRODUCT.support.end_date, sequence=2))
+    product = until(PRODUCT.support.end_date, sequence=2)
+    for number, records in enumerate(([*older.records, *newer.records], [*newer.records, *older.records])):
+        build_site(site(tmp_path / str(number), product, device=dataclasses.replace(newer, records=records)))
+
+
+def test_two_different_records_of_a_class_with_one_sequence_number_are_refused(tmp_path: Path) -> None:
+    other, given = for_devices(until(dt.date(2031, 6, 30))), for_devices(PRODUCT)
+    both = dataclasses.replace(given, records=[*given.records, *other.records])
+    assert "two different support records" in refused(site(tmp_path, device=both))[0]
 
 
 def test_the_record_lies_beside_the_page_byte_for_byte(tmp_path: Path) -> None:

@@ -360,6 +360,8 @@ def test_placeholders_and_a_period_without_a_beginning_are_never_stated() -> Non
     assert any("placeholder" in each for each in refused(brand="Example Brand"))
     late = dataclasses.replace(PRODUCT.support, start_date=None, end_date=dt.date(2031, 10, 1))
     assert any("start_date" in each for each in refused(support=late))
+    short = dataclasses.replace(PRODUCT.support, start_date=None, period="P1D")
+    assert any("P1D until 2031-12-31" in each for each in refused(support=short))
 
 
 def test_the_evidence_is_archived_with_the_statement(archive: Archive, signer: FileSigner) -> None:

@@ -9,6 +9,7 @@ import pytest
 from provisioning.product.periods import (
     contradiction,
     contradiction_today,
+    contradiction_when_new,
     is_shorter,
     last_day,
     parse_period,
@@ -58,6 +59,15 @@ def test_a_period_without_a_first_day_begins_when_it_is_published() -> None:
     assert contradiction_today("P5Y", end, None, dt.date(2027, 1, 1)) is None
     assert "start_date" in str(contradiction_today("P5Y", end, None, dt.date(2027, 1, 2)))
     assert contradiction_today("P5Y", end, dt.date(2026, 12, 1), dt.date(2030, 1, 1)) is None
+
+
+def test_a_new_period_without_a_first_day_ends_soon_after_its_duration() -> None:
+    today, end = dt.date(2026, 11, 30), dt.date(2031, 12, 31)
+    assert contradiction_when_new("P5Y", end, None, today) is None
+    assert contradiction_when_new("P4Y2M", end, None, today) is None
+    assert "2027-12-01" in str(contradiction_when_new("P1D", end, None, today))
+    assert "start_date" in str(contradiction_when_new("P4Y", end, None, today))
+    assert contradiction_when_new("P1D", end, dt.date(2026, 12, 1), today) is None
 
 
 @pytest.mark.parametrize(
