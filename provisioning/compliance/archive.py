@@ -42,7 +42,8 @@ INSERT: Final = "insert.pdf"
 FILES: Final = "files.cose"
 LEDGER: Final = "ledger.jsonl"
 REGISTER_COPY: Final = "support-register.jsonl"
-ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,149}")
+# Longer than the id of the longest model and batch of a definition, and a folder's name on every system.
+ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
 class ArchiveError(Exception):

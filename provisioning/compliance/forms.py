@@ -13,7 +13,7 @@ import io
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from xml.sax.saxutils import escape
 
 from provisioning import html_templates
@@ -191,6 +191,7 @@ def _numbered(label: str) -> type[Any]:
     from reportlab.pdfgen.canvas import Canvas
 
     left = 14 * mm + 6  # the margin, and the padding of the frame that holds the text
+    foot = foot_of(label, A5[0] - 2 * left)
 
     class Numbered(Canvas):  # type: ignore[misc]
         """A canvas that keeps the pages until their number is known."""
@@ -206,13 +207,42 @@ def _numbered(label: str) -> type[Any]:
         def save(self) -> None:
             for number, state in enumerate(self._kept, 1):
                 self.__dict__.update(state)
-                self.setFont("Insert", 6.5)
-                self.drawString(left, 8 * mm, label)
+                self.setFont("Insert", foot.size)
+                for above, line in enumerate(reversed(foot.lines)):
+                    self.drawString(left, 8 * mm + above * foot.leading, line)
                 self.drawRightString(A5[0] - left, 8 * mm, f"Page {number} of {len(self._kept)}")
                 super().showPage()
             super().save()
 
     return Numbered
+
+
+class Foot(NamedTuple):
+    """The foot of a page: its lines from top to bottom, the size of the letters and of a line in points."""
+
+    lines: list[str]
+    size: float
+    leading: float
+
+
+def foot_of(label: str, width: float) -> Foot:
+    """Return the foot for a page of `width` points between its margins, with room for the page number on the right.
+
+    A label has no spaces where it could break, so it breaks at every letter. The bottom margin holds three lines; a
+    longer label gets small letters, of which four lines hold the longest model and batch of a definition.
+    """
+    foot = Foot(_lines_within(label, width - 60, 6.5), 6.5, 8)
+    return foot if len(foot.lines) <= 3 else Foot(_lines_within(label, width - 60, 5), 5, 6)
+
+
+def _lines_within(text: str, width: float, size: float) -> list[str]:
+    regular = _fonts()[0]
+    lines = [""]
+    for character in text:
+        if regular.stringWidth(lines[-1] + character, size) > width:
+            lines.append("")
+        lines[-1] += character
+    return lines
 
 
 def _fonts() -> tuple[Any, Any]:

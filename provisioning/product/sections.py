@@ -32,8 +32,9 @@ from provisioning.product.statement_fields import (
 
 ROUTES: Final = ("schedule-1", "schedule-2", "label")
 SECURITY_REQUIREMENTS: Final = ("passwords", "reporting", "support_period")
-SERIAL_PREFIX: Final = re.compile(r"[A-Z0-9-]{1,12}")
-BATCH: Final = re.compile(r"[A-Za-z0-9._-]{1,32}")
+# Both begin with a letter or digit: a command reads "-1" as an option, and a spreadsheet as a number.
+SERIAL_PREFIX: Final = re.compile(r"[A-Z0-9][A-Z0-9-]{0,11}")
+BATCH: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 ADDRESS_CHARS: Final = 72
 SHA256_HEX: Final = re.compile(r"[0-9a-f]{64}")
 FILE_NAME: Final = re.compile(r"(?!.*\.\.)[\w .-]+(/[\w .-]+)*")
@@ -58,8 +59,13 @@ SECTIONS: Final[dict[str, Section]] = {
     "representatives": Entries(PARTY, 0, REPRESENTATIVES, is_optional=True),
     "batch": Fields(
         {
-            "number": Text(BATCH, "must be letters, digits, dots and dashes, at most 32"),
-            "serial_prefix": Text(SERIAL_PREFIX, "must be capital letters, digits and dashes, at most 12"),
+            "number": Text(
+                BATCH, "must be letters, digits, dots and dashes, at most 32, with a letter or digit first"
+            ),
+            "serial_prefix": Text(
+                SERIAL_PREFIX,
+                "must be capital letters, digits and dashes, at most 12, with a letter or digit first",
+            ),
             "first_number": Number(1, LAST_SERIAL, default=None),
             "last_number": Number(1, LAST_SERIAL, default=None),
         }

@@ -13,9 +13,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from typer.testing import CliRunner
 
+from device.records.identity import TEXT_CHARS as IDENTITY_CHARS
 from provisioning.compliance.archive import Archive, ArchiveError, payload_of, retain_until
 from provisioning.compliance.check_outcomes import FAIL, NOT_APPLICABLE, NOT_RUN, Check, EvidenceError
 from provisioning.compliance.evidence import REQUIRED, Evidence
+from provisioning.compliance.forms import foot_of
 from provisioning.compliance.issue import Signatory, draw_key, issue, open_key, prepare
 from provisioning.compliance.ledger import LedgerError
 from provisioning.compliance.signed_evidence import SignedEvidence, read_evidence, sign_evidence
@@ -373,3 +375,21 @@ def test_the_evidence_is_archived_with_the_statement(archive: Archive, signer: F
     path.unlink()
     with pytest.raises(ArchiveError, match="evidence-publication"):
         archive.verify()
+
+
+def test_the_longest_model_and_batch_of_a_definition_are_stated(tmp_path: Path, signer: FileSigner) -> None:
+    model, batch = "W" * IDENTITY_CHARS, "b" * 32
+    found = issue_one(tmp_path / "archive", signer, dataclasses.replace(PRODUCT, model=model, batch=batch))
+    assert found.id == f"{model}_{batch}_v1" and found.folder.is_dir()
+
+
+def test_the_foot_of_a_printed_page_has_the_whole_id_beside_the_page_number() -> None:
+    from reportlab.pdfbase.pdfmetrics import stringWidth
+
+    for label in (
+        "Statement FB-1_2026-001_v1, version 1",
+        f"Statement {'W' * IDENTITY_CHARS}_{'W' * 32}_v1, version 1",
+    ):
+        foot = foot_of(label, 328)
+        assert "".join(foot.lines) == label and len(foot.lines) * foot.leading <= 24
+        assert all(stringWidth(line, "Insert", foot.size) <= 268 for line in foot.lines)
