@@ -13,7 +13,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, ForeignKey, LargeBinary, MetaData, String, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from provisioning.registry.models import NAMING, TYPES
+from provisioning.registry.models import NAMING, TYPES, Fact
 
 
 class Base(DeclarativeBase):
@@ -21,12 +21,8 @@ class Base(DeclarativeBase):
     type_annotation_map = TYPES
 
 
-class Setting(Base):
+class Setting(Fact, Base):
     """A fact about the store itself: its id, the check value of its key."""
-
-    __tablename__ = "setting"
-    name: Mapped[str] = mapped_column(String(32), primary_key=True)
-    value: Mapped[bytes]
 
 
 class Chain(Base):

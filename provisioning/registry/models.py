@@ -32,17 +32,21 @@ NAMING: Final = {
 TYPES: Final[dict[Any, Any]] = {int: Integer, bytes: LargeBinary}
 
 
+class Fact:
+    """A fact about a store itself, in the table of that store's own class `Setting`."""
+
+    __tablename__ = "setting"
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    value: Mapped[bytes]
+
+
 class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING)
     type_annotation_map = TYPES
 
 
-class Setting(Base):
+class Setting(Fact, Base):
     """A fact about the registry itself: its id, its role, the check value of its key."""
-
-    __tablename__ = "setting"
-    name: Mapped[str] = mapped_column(String(32), primary_key=True)
-    value: Mapped[bytes]
 
 
 class Batch(Base):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Index, Integer, LargeBinary, MetaData, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from provisioning.registry.models import NAMING, TYPES
+from provisioning.registry.models import NAMING, TYPES, Fact
 
 
 class Base(DeclarativeBase):
@@ -17,12 +17,8 @@ class Base(DeclarativeBase):
     type_annotation_map = TYPES
 
 
-class Setting(Base):
+class Setting(Fact, Base):
     """A fact about the database itself: its id."""
-
-    __tablename__ = "setting"
-    name: Mapped[str] = mapped_column(String(32), primary_key=True)
-    value: Mapped[bytes]
 
 
 class OscoreState(Base):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from device.net import mqtt
-from simulator.ports.peers import take_packet
+from simulator.ports.peers import MqttLink
 
 ACCEPTED, BAD_LOGIN = 0, 4  # 3.2.2.3: return codes of CONNACK
 
@@ -23,16 +23,10 @@ class MemoryHomeBroker:
         return _Client(self, send).feed
 
 
-class _Client:
+class _Client(MqttLink):
     def __init__(self, broker: MemoryHomeBroker, send: Callable[[bytes], None]) -> None:
+        super().__init__(send)
         self._broker = broker
-        self._send = send
-        self._buffer = bytearray()
-
-    def feed(self, data: bytes) -> None:
-        self._buffer += data
-        while (packet := take_packet(self._buffer)) is not None:
-            self._handle(*packet)
 
     def _handle(self, first: int, body: bytes) -> None:
         kind = first >> 4

@@ -53,16 +53,27 @@ class MemoryBroker:
         return _Client(self, send).feed
 
 
-class _Client:
-    def __init__(self, broker: MemoryBroker, send: Callable[[bytes], None]) -> None:
-        self._broker = broker
+class MqttLink:
+    """One client's connection to a broker in memory: takes whole packets out of what the client sends."""
+
+    def __init__(self, send: Callable[[bytes], None]) -> None:
         self._send = send
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> None:
+        """Take bytes of the client, and handle each packet that they complete."""
         self._buffer += data
-        while (packet := take_packet(self._buffer)) is not None:
+        while (packet := _take_packet(self._buffer)) is not None:
             self._handle(*packet)
+
+    def _handle(self, first: int, body: bytes) -> None:
+        raise NotImplementedError
+
+
+class _Client(MqttLink):
+    def __init__(self, broker: MemoryBroker, send: Callable[[bytes], None]) -> None:
+        super().__init__(send)
+        self._broker = broker
 
     def _handle(self, first: int, body: bytes) -> None:
         kind = first >> 4
@@ -105,7 +116,7 @@ class _Client:
             content.on_report(payload)
 
 
-def take_packet(buffer: bytearray) -> tuple[int, bytes] | None:
+def _take_packet(buffer: bytearray) -> tuple[int, bytes] | None:
     """Remove the first whole MQTT packet from `buffer`; return its first byte and its body, or None."""
     length = shift = 0
     for at in range(1, len(buffer)):

@@ -5,7 +5,6 @@ One life on each machine. On the board MicroPython imports the set from the NVM;
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -164,18 +163,10 @@ def event(found: Any, code: int) -> str:
     return next(one["text"] for one in found["update"]["events"] if one["code"] == code)
 
 
-MACHINES = [
-    pytest.param("sim", id="simulator"),
-    pytest.param("qemu", id="qemu", marks=pytest.mark.emulated),
-]
-
-
-@pytest.fixture(scope="module", params=MACHINES)
-def life(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
-    if request.param == "qemu" and shutil.which("qemu-system-arm") is None:
-        pytest.skip("qemu-system-arm is not installed")
-    folder: Path = tmp_path_factory.mktemp(request.param)
-    with World(request.param, ("mqtt", "coap"), folder / "world", lambda text: None) as world:
+@pytest.fixture(scope="module")
+def life(on: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
+    folder: Path = tmp_path_factory.mktemp(on)
+    with World(on, ("mqtt", "coap"), folder / "world", lambda text: None) as world:
         world.build()
         world.provision()
         wait_until("its page", lambda: world.owner.request("GET", "/").status == 200 or None, ANSWERS_S)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -165,17 +164,8 @@ class Life:
         self.seen["after failed reset"] = self.user_region()
 
 
-MACHINES = [
-    pytest.param("sim", id="simulator"),
-    pytest.param("qemu", id="qemu", marks=pytest.mark.emulated),
-]
-
-
-@pytest.fixture(scope="module", params=MACHINES)
-def life(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
-    on = request.param
-    if on == "qemu" and shutil.which("qemu-system-arm") is None:
-        pytest.skip("qemu-system-arm is not installed")
+@pytest.fixture(scope="module")
+def life(on: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
     directory: Path = tmp_path_factory.mktemp(f"owner-{on}")
     with World(on, ("mqtt",), directory, lambda text: None) as world:
         steps.factory.build(world)

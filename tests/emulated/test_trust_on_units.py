@@ -220,26 +220,16 @@ def _is_expired(found: Any) -> bool:
     return bool(found["time"] and error and "expired" in error["text"])
 
 
-MACHINES = [
-    pytest.param("sim", id="simulator"),
-    pytest.param("qemu", id="qemu", marks=pytest.mark.emulated),
-]
-
-
-@pytest.fixture(scope="module", params=MACHINES)
-def life(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
+@pytest.fixture(scope="module")
+def life(on: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
     """The life of a unit, with its own keys, because it rotates the roots."""
-    if request.param == "qemu" and shutil.which("qemu-system-arm") is None:
-        pytest.skip("qemu-system-arm is not installed")
-    folder: Path = tmp_path_factory.mktemp(request.param)
+    folder: Path = tmp_path_factory.mktemp(on)
     from provisioning.keys.key_ring import KeyRing
 
     KeyRing.generate_development(KEYS)
     keyset.ensure_plan(KEYS)
     shutil.copytree(KEYS, folder / "keys")  # the same image keys, so the boot ROM is built already
-    with World(
-        request.param, ("mqtt",), folder / "world", lambda text: None, keys_folder=folder / "keys"
-    ) as world:
+    with World(on, ("mqtt",), folder / "world", lambda text: None, keys_folder=folder / "keys") as world:
         world.build()
         world.provision()
         wait_until("its page", lambda: world.owner.request("GET", "/").status == 200 or None, ANSWERS_S)
