@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -14,9 +15,13 @@ import paho.mqtt.client as paho
 from cryptography.hazmat.primitives import serialization
 from paho.mqtt.enums import CallbackAPIVersion
 
+from device.crypto import der
+from device.records.store import DEVICE, Store
 from provisioning.servers.mosquitto import find_mosquitto
+from simulator.ports.records import device_records
 from simulator.story.runner import wait_until
 from tests.emulated.tls_peers import SERVER, Identity, issue
+from tests.running import FactoryUnit
 
 NAME = "localhost"
 USER, PASSWORD = "lamp", "fish and chips at noon"
@@ -34,12 +39,14 @@ class HomeBroker:
         self.identity = issue(NAME, self.authority, usages=[SERVER])
         self.ca = self.pem(self.authority)
         self.log = folder / "log"
+        self._configuration = folder / "mosquitto.conf"
+        self._process: subprocess.Popen[bytes] | None = None
 
     @staticmethod
     def pem(identity: Identity) -> str:
         return identity.certificate.public_bytes(serialization.Encoding.PEM).decode()
 
-    def prepare(self, name: str) -> Path:
+    def prepare(self, name: str) -> None:
         """Write the configuration for a device of this name."""
         self.identity.write_pem(self.folder / "server.pem")
         passwords = self.folder / "passwords"
@@ -52,14 +59,38 @@ class HomeBroker:
             encoding="utf-8",
         )
         (self.folder / "acl").chmod(0o600)
-        configuration = self.folder / "mosquitto.conf"
-        configuration.write_text(
+        self._configuration.write_text(
             f"user root\nlistener {self.port} 127.0.0.1\ncertfile {self.folder}/server.pem\n"
             f"keyfile {self.folder}/server.pem\nallow_anonymous false\npassword_file {passwords}\n"
             f"acl_file {self.folder}/acl\nlog_dest file {self.log}\n",
             encoding="utf-8",
         )
-        return configuration
+
+    def start(self) -> None:
+        """Run the broker; it remembers nothing of an earlier run."""
+        program = find_mosquitto()
+        assert program is not None
+        self.log.unlink(missing_ok=True)
+        self._process = subprocess.Popen(
+            [str(program), "-c", str(self._configuration)], stderr=subprocess.DEVNULL
+        )
+        wait_until("the broker", lambda: is_listening(self) or None, ANSWER_S, 0.05)
+
+    def hang(self) -> None:
+        """Let the broker neither read nor answer nor close, as a computer that froze."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def stop(self) -> None:
+        """End the broker, whether it hangs or not."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(10)
+            self._process = None
+
+    def clients(self, user: str) -> int:
+        """Return how many connections of this user it accepted, as its log tells."""
+        return self.log.read_text(encoding="utf-8").count(f"u'{user}'")
 
     def viewer(self) -> Viewer:
         """Return a connected client with all rights, as Home Assistant has."""
@@ -91,8 +122,9 @@ class Viewer:
         else:
             self.messages.pop(message.topic, None)
 
-    def publish(self, topic: str, payload: str) -> None:
-        self._client.publish(topic, payload)
+    def publish(self, topic: str, payload: str, *, is_retained: bool = False, qos: int = 0) -> None:
+        """Publish; return when the message was sent."""
+        self._client.publish(topic, payload, qos, is_retained).wait_for_publish(ANSWER_S)
 
     def state(self, topic: str) -> dict[str, Any]:
         """Return the decoded message of a topic, {} without one."""
@@ -110,21 +142,24 @@ class Viewer:
 @contextmanager
 def home_broker(folder: Path, port: int, name: str) -> Iterator[HomeBroker]:
     """Run a broker for the device `name` until the block ends."""
-    program = find_mosquitto()
-    assert program is not None
     broker = HomeBroker(folder, port)
-    configuration = broker.prepare(name)
-    process = subprocess.Popen([str(program), "-c", str(configuration)], stderr=subprocess.DEVNULL)
+    broker.prepare(name)
+    broker.start()
     try:
-        wait_until("the broker", lambda: is_listening(broker) or None, ANSWER_S, 0.05)
         yield broker
     finally:
-        process.terminate()
-        process.wait(10)
+        broker.stop()
 
 
 def is_listening(broker: HomeBroker) -> bool:
     return broker.log.exists() and "running" in broker.log.read_text(encoding="utf-8")
+
+
+def name_of(unit: FactoryUnit) -> str:
+    """Return the unit's name on the network, which its certificate has."""
+    records = device_records(unit.machine.flash, unit.machine.flash.layout)
+    records.mount()
+    return str(der.certificate_facts(Store(records, DEVICE).require("web.crt")).common_name)
 
 
 def fields(broker: HomeBroker, **changes: str) -> dict[str, str]:
@@ -139,3 +174,36 @@ def fields(broker: HomeBroker, **changes: str) -> dict[str, str]:
         "authority": broker.ca,
     }
     return form | changes
+
+
+class Bench:
+    """An owned unit, a broker, and Home Assistant's eyes on it."""
+
+    def __init__(self, unit: FactoryUnit, broker: HomeBroker, viewer: Viewer) -> None:
+        self.unit, self.broker, self.viewer = unit, broker, viewer
+        self.owner = unit.world.owner
+        self.name = name_of(unit)
+        self.base = f"firstboot/{self.name}/"
+        self._begun = len(unit.machine.console.text)
+
+    def printed(self) -> str:
+        """Return what the unit printed since this bench was made."""
+        return str(self.unit.machine.console.text[self._begun :])
+
+    def send(self, **changes: str) -> Any:
+        return self.post(fields(self.broker, **changes))
+
+    def post(self, form: dict[str, str]) -> Any:
+        return self.owner.request("POST", "/home", form)
+
+    def status(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.owner.request("GET", "/home", accept="application/json").json()
+        return found
+
+    def until_state(self, state: str) -> dict[str, Any]:
+        def probe() -> dict[str, Any] | None:
+            found = self.status()
+            return found if found.get("state") == state else None
+
+        found: dict[str, Any] = self.unit.wait(f"the link: {state}", probe)
+        return found

@@ -102,6 +102,12 @@ def simulated() -> Iterator[FactoryUnit]:
 
 
 @pytest.fixture(scope="module")
+def calm() -> Iterator[FactoryUnit]:
+    """A unit on the simulator that checks for updates once an hour, as a real one may."""
+    yield from _unit("sim", transports=("mqtt",), inputs=Inputs(check_interval_s=3600))
+
+
+@pytest.fixture(scope="module")
 def simulated_past_support() -> Iterator[FactoryUnit]:
     """A unit whose servers report a time after its support period."""
     yield from _unit("sim", transports=("mqtt",), is_past_support=True)

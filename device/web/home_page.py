@@ -14,6 +14,7 @@ from device.web.html import (
     paragraphs,
     section,
     show,
+    submit,
     success,
 )
 from device.web.owner_pages import owner_page
@@ -26,24 +27,22 @@ if TYPE_CHECKING:
 PATH = "/home"
 _PORT = "8883"
 DONE = {  # gettext
-    "save": "Saved. The device connects to the broker now.",
-    "on": "Switched on. The device connects to the broker now.",
+    "save": "Saved.",
+    "on": "Switched on.",
     "off": "Switched off. The device removes itself from Home Assistant.",
-    "test": "The device tries the broker now.",
+    "test": "The test has begun.",
     "forget": "The address, the user name and the password of the broker are erased.",
 }
 _INTRODUCTION = (  # gettext
     "If you use Home Assistant with an MQTT broker of your own, this device can appear there: its version, whether an"
     " update is ready, how long it is supported, and what it measures.",
     "The device sends this to your broker only, and nothing to anyone else. It connects only if you switch it on here.",
-)
-_ENCRYPTED = (  # gettext
     "The connection is always encrypted, and the device checks the broker's certificate. A broker without TLS cannot be"
-    " used: everyone on your network could read its password, and pretend to be it."
+    " used: everyone on your network could read its password, and pretend to be it.",
 )
 _CERTIFICATE = (  # gettext
-    "Paste the certificate that signed your broker's certificate (PEM, from BEGIN CERTIFICATE to END CERTIFICATE). Its"
-    " key must be of the kind that this device supports; ECDSA P-256 always works."
+    "Paste the certificate that signed your broker's certificate, or that one if it signed itself (PEM, from BEGIN"
+    " CERTIFICATE to END CERTIFICATE). Its key must be of the kind that this device supports; ECDSA P-256 always works."
 )
 _INSTALL_HINT = (  # gettext
     "Without this, Home Assistant shows updates only. With it, anyone who can send messages to your broker can start an"
@@ -53,9 +52,13 @@ _STATES = {  # gettext
     "off": "Off.",
     "connecting": "The device connects to the broker now. This page loads itself again.",
     "connected": "Connected. Home Assistant shows this device.",
-    "aside": "The connection is closed while the device checks for updates. It comes back by itself.",
+    "aside": "The connection is closed while the device checks for updates. It comes back by itself. This page loads"
+    " itself again.",
     "waiting": "Not connected. The device tries again by itself.",
 }
+_ONCE_MORE = "Off. The device connects to the broker once more. This page loads itself again."  # gettext
+# After how many seconds a page in this state loads itself again. It has no form then: what is typed would be lost.
+RELOADS_S = {"connecting": "3", "aside": "10"}
 _REASONS = {  # gettext
     "certificate": "The device does not trust the broker's certificate. Check that the pasted certificate is the one"
     " that signed it, and that the broker's certificate contains the address that you typed, or the name below it.",
@@ -127,18 +130,19 @@ def home(
         body += [success(_(word)), section("", paragraphs([_(line) for line in _INTRODUCTION]))]
     else:
         body += _present(saved, word)
-    form = _form(saved, problem, typed)
     if saved is None or typed is not None:
-        body.append(section(_("Your broker"), form))
-    else:
-        body.append(details(_("Change the broker"), form))
+        body.append(section(_("Your broker"), _form(saved, problem, typed)))
+    elif saved["state"] not in RELOADS_S:
+        body.append(details(_("Change the broker"), _form(saved, problem, typed)))
     return owner_page(_("Smart home"), PATH, info, found, body, problem)
 
 
 def _present(saved: "dict[str, Any]", word: str) -> "list[str]":
     state, reason = saved["state"], saved["reason"]
     text = _(_STATES[state])
-    if state == "off" and saved["was_tested"]:
+    if state in RELOADS_S and not saved["is_on"]:
+        text = _(_ONCE_MORE)  # to try it, or to remove the device
+    elif state == "off" and saved["was_tested"]:
         text = _("Off. The last try succeeded: the broker accepted this device.")
     rows = (
         (_("Broker"), _("{0}, port {1}", saved["address"], saved["port"])),
@@ -148,7 +152,7 @@ def _present(saved: "dict[str, Any]", word: str) -> "list[str]":
         (_("Certificate (SHA-256)"), saved["authority"]),
         (_("Updates from Home Assistant"), _("allowed") if saved["may_install"] else _("not allowed")),
     )
-    is_news = word and (state == "connecting" or not saved["is_on"])
+    is_news = word and not reason and (state in RELOADS_S or not (saved["is_on"] or saved["was_tested"]))
     parts = [success(_(word)) if is_news else ""]
     if reason:
         parts.append(notice(_(_REASONS[reason])))
@@ -175,16 +179,25 @@ def _form(saved: "dict[str, Any] | None", problem: "Problem", typed: "dict[str, 
     if typed is not None:
         shown, may_install = typed, typed.get("install") == "yes"
     kept = " " + _("Leave it empty to keep the saved one.") if saved is not None else ""
+    # A typed password is not shown again. If it were not asked for, the saved one would stay without a word.
+    is_lost = typed is not None and bool(typed.get("password"))
     return (
         '<form method="post" action="/home"><input type="hidden" name="action" value="save">'
-        + _text(shown, "address", _("Address of the broker"), HOME_ADDRESS_CHARS, "", problem)
+        + _text(
+            shown,
+            "address",
+            _("Address of the broker"),
+            HOME_ADDRESS_CHARS,
+            _("A name or a number, for example 192.168.1.20."),
+            problem,
+        )
         + _text(shown, "port", _("Port"), 5, "", problem)
         + _text(
             shown,
             "name",
             _("Name in its certificate"),
             HOME_ADDRESS_CHARS,
-            _("Only if it is another one than the address."),
+            _("Only if the certificate does not contain the address."),
             problem,
             False,
         )
@@ -200,9 +213,9 @@ def _form(saved: "dict[str, Any] | None", problem: "Problem", typed: "dict[str, 
             "password",
             _("Password on the broker"),
             'type="password" autocomplete="off" maxlength="{}"'.format(HOME_PASSWORD_CHARS),
-            _("Not the password of this device.") + kept,
+            _("Not the password of this device.") + (" " + _("Type it again.") if is_lost else kept),
             problem,
-            saved is None,
+            saved is None or is_lost,
         )
         + show()
         + _authority("" if typed is None else typed.get("authority", ""), kept, problem, saved is None)
@@ -212,9 +225,7 @@ def _form(saved: "dict[str, Any] | None", problem: "Problem", typed: "dict[str, 
             escape(_("Let Home Assistant install an update that waits for me")),
             escape(_(_INSTALL_HINT)),
         )
-        + '<p class="hint">{}</p><button type="submit">{}</button></form>'.format(
-            escape(_(_ENCRYPTED)), escape(_("Save and connect"))
-        )
+        + submit(_("Save and connect"))
     )
 
 

@@ -3,7 +3,7 @@
 Rules:
 1. The password goes into the unit and out in no answer. Other fields stay in a refused form, except a text that holds a
    private key.
-2. Without a script the page loads itself again while a try runs (the header Refresh).
+2. Without a script the page loads itself again while a try or a check for updates runs (the header Refresh).
 """
 
 from device.compat import const
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from device.web.owner import OwnerSite
 
-_REFRESH_S = "3"
 _PORT_DIGITS = const(5)
 
 
@@ -34,8 +33,9 @@ def show(site: "OwnerSite", request: "Any") -> "Any":
             site.device.public_info(), site.device.status(), found, NO_PROBLEM, site.word(home_page.PATH)
         )
     )
-    if found is not None and found["state"] == "connecting":
-        response.headers["Refresh"] = _REFRESH_S
+    after_s = home_page.RELOADS_S.get(found["state"]) if found is not None else None
+    if after_s is not None:
+        response.headers["Refresh"] = after_s
     return response
 
 

@@ -22,6 +22,7 @@ class Inputs:
 
     `product`: product definition (TOML). `app`: folder of an application, which releases 2, 3 and 5 then contain.
     `image`: a signed boot image that the station finds on the board. `keys`: folder with development keys.
+    `check_interval_s`: seconds between two checks for updates.
     """
 
     product: Path | None = None
@@ -29,6 +30,7 @@ class Inputs:
     image: Path | None = None
     keys: Path | None = None
     has_power_cuts: bool = False
+    check_interval_s: int | None = None
 
     def product_base(self) -> str:
         """Return the text of the product definition. Raises WorldError."""

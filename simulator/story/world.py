@@ -97,7 +97,7 @@ class World:
             self.directory / "servers", class_id, self.make_tracker(class_id), self.authorities(), self._stack
         )
         ports = {transport: self.servers.ports[transport] for transport in self.transports}
-        text = product_text(self.on, self.host_address, ports, base)
+        text = product_text(self.on, self.host_address, ports, base, self.inputs.check_interval_s)
         (self.directory / "product.toml").write_text(text)
         self.product = parse_product(text)
         self.station = StationRun(

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.running import FactoryUnit, emulated, simulated
+from tests.running import FactoryUnit, calm, emulated, simulated
 
-__all__ = ["emulated", "simulated"]
+__all__ = ["calm", "emulated", "simulated"]
 
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "build" / "screenshots"
 NAMES = ("chromium", "chromium-browser", "google-chrome")

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
-from device.crypto import der
 from device.owner import home
-from device.records.store import DEVICE, USER, Store
+from device.records.store import USER, Store
 from provisioning.servers.broker import free_port
 from provisioning.servers.mosquitto import find_mosquitto
-from simulator.ports.records import device_records, user_records
+from simulator.ports.records import user_records
 from tests.emulated.tls_peers import issue
-from tests.home_broker import PASSWORD, HomeBroker, Viewer, fields, home_broker
+from tests.home_broker import PASSWORD, Bench, home_broker, name_of
 from tests.interop.support import home_assistant_model as model
 from tests.running import PASSWORD as OWNER_PASSWORD
-from tests.running import FactoryUnit, simulated
+from tests.running import FactoryUnit, calm
 
-__all__ = ["simulated"]
+__all__ = ["calm"]
 
 pytestmark = [
     pytest.mark.interop,
@@ -27,51 +25,16 @@ pytestmark = [
 ]
 
 
-class Bench:
-    """An owned unit, a broker, and Home Assistant's eyes on it."""
-
-    def __init__(self, unit: FactoryUnit, broker: HomeBroker, viewer: Viewer) -> None:
-        self.unit, self.broker, self.viewer = unit, broker, viewer
-        self.owner = unit.world.owner
-        self.name = name_of(unit)
-        self.base = f"firstboot/{self.name}/"
-
-    def send(self, **changes: str) -> Any:
-        return self.post(fields(self.broker, **changes))
-
-    def post(self, form: dict[str, str]) -> Any:
-        return self.owner.request("POST", "/home", form)
-
-    def status(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.owner.request("GET", "/home", accept="application/json").json()
-        return found
-
-    def until_state(self, state: str) -> dict[str, Any]:
-        def probe() -> dict[str, Any] | None:
-            found = self.status()
-            return found if found.get("state") == state else None
-
-        found: dict[str, Any] = self.unit.wait(f"the link: {state}", probe)
-        return found
-
-
-def name_of(unit: FactoryUnit) -> str:
-    """Return the unit's name on the network, which its certificate has."""
-    records = device_records(unit.machine.flash, unit.machine.flash.layout)
-    records.mount()
-    return str(der.certificate_facts(Store(records, DEVICE).require("web.crt")).common_name)
-
-
 @pytest.fixture(scope="module")
-def bench(simulated: FactoryUnit, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    simulated.owned()
-    assert simulated.world.owner.sign_in(OWNER_PASSWORD)
+def bench(calm: FactoryUnit, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    calm.owned()
+    assert calm.world.owner.sign_in(OWNER_PASSWORD)
     folder = tmp_path_factory.mktemp("home")
-    with home_broker(folder, free_port("127.0.0.1"), name_of(simulated)) as broker:
+    with home_broker(folder, free_port("127.0.0.1"), name_of(calm)) as broker:
         viewer = broker.viewer()
-        yield Bench(simulated, broker, viewer)
+        yield Bench(calm, broker, viewer)
         viewer.close()
-        simulated.machine.cut_power()
+        calm.machine.cut_power()
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ class FakeHome:
     def __init__(self) -> None:
         self.broker: home.Broker | None = None
         self.link_state = "connecting"
+        self.state_off = "off"
         self.reason: str | None = None
         self.was_tested = False
         self.calls: list[tuple[object, ...]] = []
@@ -26,7 +27,7 @@ class FakeHome:
             return None
         return {
             "is_on": broker.is_on,
-            "state": self.link_state if broker.is_on else "off",
+            "state": self.link_state if broker.is_on else self.state_off,
             "reason": self.reason,
             "was_tested": self.was_tested,
             "address": broker.address,

@@ -149,10 +149,40 @@ def test_every_failure_has_a_sentence(reason: str) -> None:
 
 
 @pytest.mark.parametrize("state", ["connecting", "connected", "aside", "waiting"])
-def test_every_state_has_a_sentence_and_only_a_try_loads_the_page_again(state: str) -> None:
+def test_a_page_loads_itself_again_until_its_state_is_known_and_has_no_form_meanwhile(state: str) -> None:
     answer = saved(link_state=state).get("/home")
     assert home_page._STATES[state] in answer.text
-    assert ("refresh" in answer.headers) == (state == "connecting")
+    assert ("refresh" in answer.headers) == (state in ("connecting", "aside"))
+    assert ("Change the broker" in answer.text) == (state in ("connected", "waiting"))
+
+
+def test_a_link_that_is_off_and_says_goodbye_is_not_shown_as_one_that_is_being_made() -> None:
+    browser = saved()
+    browser.post("/home", {"action": "off"})
+    browser.device.linked.state_off = "connecting"
+    text = browser.get("/home").text
+    assert "Switched off." in text and "Off. The device connects to the broker once more." in text
+    assert "The device connects to the broker now." not in text
+
+
+def test_what_an_action_said_gives_way_to_its_result() -> None:
+    browser = saved()
+    browser.post("/home", {"action": "off"})
+    for result in ({"was_tested": True}, {"reason": "refused"}):
+        browser.post("/home", {"action": "test"})
+        for name, value in result.items():
+            setattr(browser.device.linked, name, value)
+        assert "The test has begun." not in browser.get("/home").text
+
+
+def test_a_password_that_a_refused_form_lost_is_asked_for_again() -> None:
+    browser = saved()
+    text = browser.post("/home", SAVE | {"password": "porridge", "authority": "hello"}).text
+    field = text[text.index('id="password"') :].partition(">")[0]
+    assert "Type it again." in text and " required" in field and "porridge" not in text
+    text = browser.post("/home", SAVE | {"password": "", "authority": "hello"}).text
+    field = text[text.index('id="password"') :].partition(">")[0]
+    assert "Type it again." not in text and " required" not in field
 
 
 def test_a_program_gets_the_choice_and_nothing_if_nothing_is_saved() -> None:
