@@ -179,7 +179,7 @@ def _form(saved: "dict[str, Any] | None", problem: "Problem", typed: "dict[str, 
     if typed is not None:
         shown, may_install = typed, typed.get("install") == "yes"
     kept = " " + _("Leave it empty to keep the saved one.") if saved is not None else ""
-    # A typed password is not shown again. If it were not asked for, the saved one would stay without a word.
+    # A typed password is not shown again. If the page did not ask for it, the saved one would stay unnoticed.
     is_lost = typed is not None and bool(typed.get("password"))
     return (
         '<form method="post" action="/home"><input type="hidden" name="action" value="save">'
