@@ -108,4 +108,4 @@ def test_a_step_that_fails_ends_the_story_and_says_what_was_expected_and_seen(tm
     write_report(tmp_path / "report.json", report("sim", results))
     found = json.loads((tmp_path / "report.json").read_text())
     assert found["result"] == FAILED
-    assert set(found["steps"][0]) == {"name", "status", "seconds", "detail"}
+    assert set(found["steps"][0]) == {"name", "status", "seconds", "detail", "requirements"}
