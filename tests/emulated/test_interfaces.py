@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,7 +57,7 @@ KNOWN = (
     9100,
 )
 RAM_BYTES = 0x40_0000  # the two pages included
-READY = r"^firstboot \S+ on mps2_an385: (.+)$"
+READY = r"^firstboot \S+ on mps2_an385: (.+)\n"
 KEYS = (
     b"\r\n",
     b"\x03\x03",
@@ -94,16 +93,21 @@ def images(emulated: FactoryUnit) -> dict[str, bytes]:
 
 
 @contextmanager
-def wired(emulated: FactoryUnit, image: bytes, directory: Path) -> Iterator[tuple[QemuBoard, Wire]]:
-    """Yield the running unit with this flash; the test drives its network line."""
+def wired(
+    emulated: FactoryUnit, images: dict[str, bytes], state: str, directory: Path
+) -> Iterator[tuple[QemuBoard, Wire]]:
+    """Yield the running unit in this state; the test drives its network line."""
     wire = Wire()
     with QemuBoard(directory) as board:
         shutil.copyfile(emulated.machine.rom_path, board.rom_path)
-        board.nvm.path.write_bytes(image)
+        board.nvm.path.write_bytes(images[state])
         board._gateway = wire  # type: ignore[assignment]
         board.power_on()
-        board.console.wait_for(READY + r"|^failed: .*$", TIMEOUT_S)
-        time.sleep(1)  # it prints its state just before it listens
+        board.console.wait_for(READY + r"|^failed: .*\n", TIMEOUT_S)
+        declared = open_ports("tcp", state)
+        end_s = fair_time.now() + TIMEOUT_S
+        while wire.open_tcp(declared) != declared:  # it prints its state just before it listens
+            assert fair_time.now() < end_s, f"the unit does not listen on {declared}"
         yield board, wire
 
 
@@ -119,7 +123,7 @@ def ports(is_nightly: bool) -> list[int]:
 def test_se_05_open_ports_are_the_declared_ones(
     emulated: FactoryUnit, images: dict[str, bytes], state: str, tmp_path: Path, is_nightly: bool
 ) -> None:
-    with wired(emulated, images[state], tmp_path) as (_, wire):
+    with wired(emulated, images, state, tmp_path) as (_, wire):
         assert wire.open_tcp(ports(is_nightly)) == open_ports("tcp", state)
         assert wire.open_udp(ports(is_nightly)) == open_ports("udp", state)
         assert wire.answers_ping() == bool(places("icmp", "in", state))
@@ -133,7 +137,7 @@ def test_se_05_only_an_owned_unit_speaks_first(
     emulated: FactoryUnit, images: dict[str, bytes], tmp_path: Path
 ) -> None:
     """The check above can fail: it sees an owned unit's connection to its server on the line."""
-    with wired(emulated, images["initialised"], tmp_path) as (_, wire):
+    with wired(emulated, images, "initialised", tmp_path) as (_, wire):
         deadline = fair_time.now() + TIMEOUT_S
         while not wire.own_packets and fair_time.now() < deadline:
             wire.receive()
@@ -143,7 +147,7 @@ def test_se_05_only_an_owned_unit_speaks_first(
 def test_se_07_the_console_is_silent_in_every_state(
     emulated: FactoryUnit, images: dict[str, bytes], state: str, tmp_path: Path
 ) -> None:
-    with wired(emulated, images[state], tmp_path) as (board, wire):
+    with wired(emulated, images, state, tmp_path) as (board, wire):
         before = board.console.text
         for keys in KEYS:
             board.console.send(keys)
@@ -157,7 +161,7 @@ def test_se_07_the_console_is_silent_in_every_state(
 def test_the_factory_port_carries_out_what_is_declared(
     emulated: FactoryUnit, images: dict[str, bytes], state: str, tmp_path: Path
 ) -> None:
-    with wired(emulated, images[state], tmp_path) as (board, _):
+    with wired(emulated, images, state, tmp_path) as (board, _):
         link = FactoryLink(board.factory_port(), timeout_s=1.0, attempts=3, log=lambda text: None)
         carried, refused = set(), set()
         for name, arguments in CALLS.items():
