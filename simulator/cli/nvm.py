@@ -83,16 +83,19 @@ def cat_command(
 def _text(data: bytes) -> str:
     from device.codec import cbor
     from device.errors import FirstbootError
+    from provisioning.release.diagnostic import notation
 
     try:
-        return repr(cbor.decode(data, len(data)))
+        return notation(cbor.decode(data, len(data)))
     except FirstbootError:
         return data.hex()
 
 
 @app.command("diff")
 def diff_command(before: ImageArgument, after: ImageArgument, is_json: JsonOption = False) -> None:
-    """Print what differs between two images. Exit code 1 if anything does. Prints no content.
+    """Print what differs between two images. Exit code 1 if any byte does. Prints no content.
+
+    `+` an entry was added, `-` removed, `~` changed; `*` bytes of a region differ.
 
     Example: `firstboot nvm diff before.bin after.bin`
     """

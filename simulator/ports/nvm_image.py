@@ -1,7 +1,8 @@
 """The content of a flash image: littlefs records by name, slots, marks and the facts of the boot ROM.
 
 Rules:
-1. Secrets are redacted: of a secret record, only name, size and state are shown. The entropy sectors are never read.
+1. Secrets are redacted: of a secret record, only name, size and state are shown. Of the entropy sectors, only whether
+   they differ between two images.
 2. The image is not changed, and nothing is formatted.
 """
 
@@ -42,12 +43,17 @@ class NvmImage:
         content = path.read_bytes()
         if len(content) != MPS2.size_bytes:
             raise ValueError(f"{path} has {len(content)} bytes. A flash image has {MPS2.size_bytes}.")
+        self._content = content
         self._flash = SimFlash()
         self._flash.load_image(content)
 
     def entries(self) -> list[Entry]:
         """Return everything in the image, secrets with their data: use `shown` before printing."""
         return [*self._boot_facts(), *self._slots(), *self._records()]
+
+    def region(self, offset: int, length: int) -> bytes:
+        """Return the raw bytes of a region."""
+        return self._content[offset : offset + length]
 
     def find(self, name: str) -> Entry | None:
         """Return the entry `region/record`, or None."""
@@ -107,7 +113,50 @@ def is_secret(entry: Entry) -> bool:
 
 
 def differences(before: NvmImage, after: NvmImage) -> list[str]:
-    """Return a line for each entry that was added (+), removed (-) or changed (~), without the data."""
+    """Return a line for each entry that was added (+), removed (-) or changed (~), and each region that differs (*).
+
+    No line has content. It is empty only if both images have the same bytes.
+    """
+    return _entry_differences(before, after) + _byte_differences(before, after)
+
+
+def _regions() -> list[tuple[str, int, int]]:
+    """Return (name, offset, length) of the whole flash; what the layout gives to nothing is `unused`."""
+    sector = MPS2.sector_bytes
+    known = [(f"lock{number}", offset, sector) for number, offset in enumerate(MPS2.lock_offsets)]
+    known += [("counter", MPS2.counter_offset, sector * MPS2.counter_sectors)]
+    known += [
+        ("revoked-image-keys", MPS2.revocation_offset, sector),
+        ("entropy", MPS2.entropy_offset, 2 * sector),
+    ]
+    known += [(f"slot{number}", offset, MPS2.slot_bytes) for number, offset in enumerate(MPS2.slot_offsets)]
+    known += [
+        ("device/", MPS2.device_offset, MPS2.device_bytes),
+        ("user/", MPS2.user_offset, MPS2.user_bytes),
+    ]
+    known += [(f"application-slot{number}", at, MPS2.set_bytes) for number, at in enumerate(MPS2.set_offsets)]
+    found, end = [], 0
+    for name, offset, length in [*sorted(known, key=lambda one: one[1]), ("", MPS2.size_bytes, 0)]:
+        if offset > end:
+            found.append(("unused", end, offset - end))
+        found += [(name, offset, length)] if name else []
+        end = offset + length
+    return found
+
+
+def _byte_differences(before: NvmImage, after: NvmImage) -> list[str]:
+    lines = []
+    for name, offset, length in _regions():
+        old, new = before.region(offset, length), after.region(offset, length)
+        if old != new:
+            changed = [at for at, (one, other) in enumerate(zip(old, new, strict=True)) if one != other]
+            lines.append(
+                f"* {name}: {len(changed)} of {length} bytes differ, from 0x{offset + changed[0]:06x}"
+            )
+    return lines
+
+
+def _entry_differences(before: NvmImage, after: NvmImage) -> list[str]:
     old = {one.name: one for one in before.entries()}
     new = {one.name: one for one in after.entries()}
     lines = []

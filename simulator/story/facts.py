@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from provisioning.keys.key_ring import SIGNING_ROLES
+from simulator.story.machine import FLASH_FILE
 from simulator.story.product import SERVER_NAME
 from simulator.story.running import RunningUnit
 from simulator.story.world import World
@@ -14,7 +15,10 @@ _LOGS: Final = {"sim": (), "qemu": ("qemu.log", "command-line.txt"), "renode": (
 
 
 def facts_of(world: World, units: list[RunningUnit]) -> dict[str, Any]:
-    """Return ports, brokers, authorities, key files and labels. Labels contain set-up codes, so this is secret."""
+    """Return ports, brokers, authorities, key files and labels. Labels contain set-up codes, so this is secret.
+
+    `flash` is the file of a unit's flash; a simulated unit writes it when it ends.
+    """
     first = units[0]
     return {
         "on": world.on,
@@ -46,7 +50,7 @@ def _unit(world: World, unit: RunningUnit) -> dict[str, Any]:
         "label": unit.label,
         "folder": str(folder),
         "console": str(folder / "console.log"),
-        "flash": None if world.on == "sim" else str(folder / "nvm.bin"),
+        "flash": str(folder / FLASH_FILE),
         "logs": [str(folder / name) for name in _LOGS[world.on]],
     }
 

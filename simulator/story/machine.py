@@ -10,6 +10,8 @@ from simulator.story.images import Images
 # How a unit on this machine reaches the servers, which listen on this host.
 HOST_ADDRESSES: Final = {"sim": "127.0.0.1", "qemu": "10.0.2.2", "renode": "10.0.2.2"}
 
+FLASH_FILE: Final = "nvm.bin"  # in a machine's folder; a simulated one writes it when it ends
+
 
 def make_machine(on: str, folder: Path, images: Images, *, is_recorded: bool = False) -> Any:
     """Return the machine named `on` (sim, qemu or renode), powered off and unprogrammed; a context manager.

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from simulator.story.flash_edit import edit_device_records
 from simulator.story.inputs import Inputs
+from simulator.story.machine import FLASH_FILE
 from simulator.story.owner import Owner, Reply
 from simulator.story.rig_power import RigPower
 from simulator.story.runner import CONTACT_S, StepFailed, wait_until
@@ -98,7 +99,7 @@ class Rig:
         Saves the simulator's flash first. A recorded unit is switched off, and its recording is saved.
         """
         if self._running is not None and self.on == "sim":
-            self.world.machine.flash.save(self.directory / "board" / "nvm.bin")
+            self.world.machine.flash.save(self.directory / "board" / FLASH_FILE)
         if self._running is not None and self._is_recorded:
             self._save_recording()
         found = {"folder": self.directory}

@@ -27,7 +27,7 @@ from provisioning.station.station import Station
 from simulator.looks import in_this_process
 from simulator.story.images import Images, firmware_images, require_key, simulated_images
 from simulator.story.inputs import Inputs
-from simulator.story.machine import HOST_ADDRESSES, make_machine
+from simulator.story.machine import FLASH_FILE, HOST_ADDRESSES, make_machine
 from simulator.story.maker_keys import KEYS, MakerKeys
 from simulator.story.owner import Owner
 from simulator.story.product import product_text
@@ -125,7 +125,10 @@ class World:
 
     def _make_machine(self, name: str, *, is_recorded: bool = False) -> Any:
         folder = self.directory / name
-        return self._stack.enter_context(make_machine(self.on, folder, self.images, is_recorded=is_recorded))
+        machine = make_machine(self.on, folder, self.images, is_recorded=is_recorded)
+        if self.on == "sim":  # its flash is in memory; saved after the machine is closed
+            self._stack.callback(lambda: machine.flash.save(folder / FLASH_FILE))
+        return self._stack.enter_context(machine)
 
     def make_tracker(self, class_id: bytes) -> Tracker:
         """Return the status tracker of the one class."""

@@ -29,8 +29,15 @@ def test_two_units_of_a_makers_product_name_every_address_file_and_label(tmp_pat
     assert found["servers"]["mqtt"]["port"] != found["servers"]["coap"]["port"]
     files = [found["servers"]["ca"], *found["servers"]["mqtt"]["publisher"].values(), found["keys"]["author"]]
     files += [found["product"], found["registry"], found["servers"]["coap"]["store"]]
-    files += [found["units"][1]["console"], found["units"][1]["label"]["picture"]]
+    files += [found["units"][1]["console"], found["units"][1]["label"]["picture"], found["units"][1]["flash"]]
     assert not [name for name in files if not (tmp_path / name).exists()]
+    listed = subprocess.run(
+        [sys.executable, "-m", "firstboot", "nvm", "ls", found["units"][0]["flash"]],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert listed.returncode == 0 and "device/identity" in listed.stdout
     assert found["keys"]["folder"] == str(tmp_path / "keys") or found["keys"]["folder"] == "keys"
 
 

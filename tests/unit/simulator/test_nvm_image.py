@@ -22,7 +22,7 @@ def image(tmp_path: Path) -> Path:
     device, user = device_records(flash), user_records(flash)
     device.format()
     user.format()
-    device.write("identity", store.wrap(b"\x82\x01\x02"))
+    device.write("identity", store.wrap(b"\x83\x01\x02\x42\xa5\xff"))
     device.write("later.record", store.wrap(SECRET))
     user.write("credential", store.wrap(SECRET))
     flash.save(tmp_path / "nvm.bin")
@@ -41,9 +41,9 @@ def test_ls_lists_records_and_slots_and_no_content(image: Path) -> None:
     assert SECRET.decode("latin-1") not in text and SECRET.hex() not in text
 
 
-def test_cat_decodes_a_public_record(image: Path) -> None:
+def test_cat_prints_a_public_record_in_diagnostic_notation(image: Path) -> None:
     code, text = _run("cat", str(image), "device/identity")
-    assert code == 0 and text.strip() in ("[1, 2]", "(1, 2)")
+    assert code == 0 and text.strip() == "[1, 2, h'a5ff']"
 
 
 @pytest.mark.parametrize("name", ["user/credential", "device/later.record"])
@@ -64,6 +64,20 @@ def test_diff_names_a_changed_record_without_its_content(image: Path, tmp_path: 
     flash.save(tmp_path / "after.bin")
     code, text = _run("diff", str(image), str(tmp_path / "after.bin"))
     assert code == 1 and text.startswith("~ user/credential") and SECRET.hex() not in text
+
+
+@pytest.mark.parametrize(
+    ("offset", "region"),
+    [(0x2DC6C0, "slot0"), (0x010000, "entropy"), (0x7FFFFF, "application-slot1"), (0xFFFFFF, "unused")],
+)
+def test_diff_names_the_region_of_any_byte_that_differs(
+    image: Path, tmp_path: Path, offset: int, region: str
+) -> None:
+    content = bytearray(image.read_bytes())
+    content[offset] ^= 1
+    (tmp_path / "after.bin").write_bytes(content)
+    code, text = _run("diff", str(image), str(tmp_path / "after.bin"))
+    assert code == 1 and text.startswith(f"* {region}: 1 of ") and text.endswith(f"from 0x{offset:06x}\n")
 
 
 def test_a_damaged_record_is_named(image: Path) -> None:
