@@ -109,6 +109,7 @@ TABLE: Final = {
     "renode.recording.RecordingError": _WRONG,
     "simulator.porting.errors.PortingError": _FAILED,
     "simulator.porting.errors.FolderError": _WRONG,
+    "simulator.porting.errors.LineAddressError": _WRONG,
     "simulator.story.errors.WorldError": _FAILED,
     "simulator.story.runner.StepFailed": _FAILED,
     "builtins.ConnectionError": _FAILED,

@@ -130,7 +130,7 @@ def _progress(text: str) -> None:
 def build_command(settings: BuildSettings) -> None:
     """Build a firmware variant, and the boot ROM if `--key-hash` is given. Print the files and their digests.
 
-    For an RP2350 the image is not sealed yet: `firstboot release image --board rp2350` does it.
+    For an RP2350 the image is not sealed yet: `firstboot rp2350 image` does it.
 
     Example: `firstboot firmware build --board rp2350 --json`
     """

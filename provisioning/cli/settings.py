@@ -108,7 +108,7 @@ def _with_default(field: Field) -> ParameterInfo:
     words = [info.help or ""]
     if field.is_required:
         words.append("Required.")
-    elif field.default not in (None, False, ()) and field.default != []:
+    elif field.default not in (None, False, (), "") and field.default != []:
         words.append(f"Default: {field.default}.")
     info.help = " ".join(words)
     if isinstance(info, OptionInfo):

@@ -4,7 +4,7 @@ Rules:
 1. The rules of `build.py`: the key of a build is the hash of its inputs, no date and no path reaches the bytes, and
    one build at a time.
 2. The variant `release` has no console, USB or serial; `development` has a prompt on USB. Neither is sealed: an image
-   that a chip with secure boot starts is made by `firstboot release image --board rp2350`.
+   that a chip with secure boot starts is made by `firstboot rp2350 image`.
 3. Nothing here ran on a chip. The board's folder in device/boards/ says so in each file.
 """
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import fnmatch
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -80,7 +81,8 @@ def open_serial(device: str, rate: int = RATE) -> SerialStream:
         line.open()
         line.reset_input_buffer()
     except (serial.SerialException, OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or type(error).__name__
+        number = getattr(error, "errno", None)  # pyserial's own text repeats the device
+        reason = os.strerror(number) if number else type(error).__name__
         raise LinkError(reason=f"cannot open {device}: {reason}") from None
     return SerialStream(line)
 

@@ -108,7 +108,11 @@ class CheckSettings:
     micropython: Annotated[
         Path | None,
         typer.Option(
-            "--micropython", metavar="FILE", help="Program for `--on unix`.", exists=True, dir_okay=False
+            "--micropython",
+            metavar="FILE",
+            help="Program for `--on unix`, in place of the pinned one.",
+            exists=True,
+            dir_okay=False,
         ),
     ] = None
     is_json: JsonOption = False
@@ -153,8 +157,12 @@ def _target(settings: CheckSettings) -> Target:
     if settings.port is not None:
         return SerialTarget(settings.port, permissions)
     if settings.where is Where.unix:
-        return UnixTarget(settings.micropython, permissions)
-    return QemuTarget(lambda text: typer.echo(text, err=True))
+        return UnixTarget(settings.micropython, permissions, _progress)
+    return QemuTarget(_progress)
+
+
+def _progress(text: str) -> None:
+    typer.echo(text, err=True)
 
 
 def _ask(text: str, is_question: bool) -> bool:

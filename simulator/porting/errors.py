@@ -15,6 +15,10 @@ class BoardError(PortingError):
     """The board gives no prompt, or its line is gone."""
 
 
+class LineAddressError(BoardError):
+    """The serial line that the command names cannot be opened."""
+
+
 class RestartedError(BoardError):
     """The board restarted while it ran a check."""
 

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 from device.errors import LinkError
 from renode.errors import ConsoleTimeoutError, LineClosedError
 from renode.lines import Console
-from simulator.porting.errors import BoardError
+from simulator.porting.errors import BoardError, LineAddressError
 
 _READ_BYTES: Final = 4096
 _END_TIMEOUT_S: Final = 10.0
@@ -61,7 +61,7 @@ class SerialLine:
         try:
             self._stream = open_serial(address)
         except LinkError as error:
-            raise BoardError(f"The line {address} cannot be opened: {error}") from None
+            raise LineAddressError(f"{error.fields['reason']}. Name the serial line of your board.") from None
 
     def write(self, data: bytes) -> None:
         try:

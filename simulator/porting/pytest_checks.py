@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from provisioning.firmware.errors import FirmwareError
+from renode.errors import MachineError
 from simulator.porting.checklist import Check
+from simulator.porting.errors import PortingError
 from simulator.porting.session import ABSENT, PASSED, SKIPPED, Session, opened
 from simulator.porting.targets import Permissions, QemuTarget, SerialTarget, Target, UnixTarget
 
@@ -20,6 +23,7 @@ class Sessions:
         self._named = named
         self._stack = contextlib.ExitStack()
         self._session: tuple[Path, Session] | None = None
+        self._unusable = ""
 
     def __enter__(self) -> Sessions:
         return self
@@ -28,12 +32,21 @@ class Sessions:
         self._stack.close()
 
     def check(self, folder: Path, check: Check) -> PortingCheck:
-        """Return a check of the board in `folder`. Skips the test if no board is named."""
+        """Return a check of the board in `folder`. Skips the test if no board is named.
+
+        A board that cannot be used fails one test with the reason, and skips the others.
+        """
         if not self._named:
             pytest.skip("no board is attached: name one with --firstboot-board (qemu, unix or a serial port)")
+        if self._unusable:
+            pytest.skip(f"the board cannot be used: {self._unusable}")
         if self._session is None or self._session[0] != folder:
             self._stack.close()
-            self._session = folder, self._stack.enter_context(opened(target_of(self._named), folder))
+            try:
+                self._session = folder, self._stack.enter_context(opened(target_of(self._named), folder))
+            except (PortingError, FirmwareError, MachineError) as error:
+                self._unusable = str(error)
+                pytest.fail(self._unusable, pytrace=False)
         return PortingCheck(self._session[1], check)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -16,8 +15,8 @@ from simulator.porting.errors import BoardError, NoAnswerError
 from simulator.porting.lines import ConsoleLine, Line, SerialLine, UnixLine
 from simulator.porting.peer import Peer
 from simulator.porting.prompt import Prompt
+from simulator.porting.unix_port import unix_program
 
-UNIX_PROGRAM: Final = "micropython"
 _SERIAL_PAUSE_S: Final = 0.01
 _RETURN_S: Final = 30.0  # until a serial line is there again after a restart
 _SETTLE_S: Final = 1.0
@@ -180,15 +179,15 @@ class UnixTarget(_Served):
     feeds_at_prompt = True
     sees = False
 
-    def __init__(self, program: Path | None, permissions: Permissions) -> None:
-        """`program`: the default is `micropython` on the path. Raises BoardError without one."""
+    def __init__(
+        self,
+        program: Path | None,
+        permissions: Permissions,
+        progress: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        """`program`: None is the pinned MicroPython, built if the cache lacks it. Raises FirmwareError."""
         super().__init__(Permissions(permissions.may_burn, "127.0.0.1"), "127.0.0.1")
-        found = str(program) if program is not None else shutil.which(UNIX_PROGRAM)
-        if found is None:
-            raise BoardError(
-                "The program `micropython` is not installed (Debian package micropython): name one with --micropython."
-            )
-        self._program = Path(found)
+        self._program = program or unix_program(progress)
         self._line: UnixLine | None = None
 
     def prompt(self) -> Prompt:

@@ -3,7 +3,9 @@
 import ast
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -47,7 +49,9 @@ def _commands(pages: dict[str, str]) -> list[tuple[str, str]]:
     found = []
     for page, text in pages.items():
         lines = [
-            line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines()
+            line
+            for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+            for line in re.sub(r"\\\n\s*", "", block).splitlines()
         ]
         lines += re.findall(r"`([^`\n]+)`", text)
         for line in lines:
@@ -64,28 +68,66 @@ def test_every_make_target_that_a_document_names_exists(pages: dict[str, str], r
     assert not [found for found in named if found[1].split()[1] not in targets]
 
 
-def test_every_firstboot_command_that_a_document_names_exists(pages: dict[str, str]) -> None:
+@pytest.fixture(scope="module")
+def program() -> typer.core.TyperGroup:
+    """The program `firstboot` with all its commands."""
     from provisioning.cli.main import app, load_commands
 
     if not app.registered_groups:
         load_commands(app)
     command = typer.main.get_command(app)
-    assert getattr(command, "commands", None), "no command is registered"
-    unknown = []
-    for page, line in _commands(pages):
-        words = line.split()
-        if words[0] != "firstboot":
-            continue
-        node = command
-        for word in words[1:]:
-            commands = getattr(node, "commands", None)
-            if commands is None or not re.fullmatch(r"[a-z][a-z-]*", word):
-                break
-            if word not in commands:
-                unknown.append(f"{page}: {line}")
-                break
-            node = commands[word]
+    assert isinstance(command, typer.core.TyperGroup) and command.commands, "no command is registered"
+    return command
+
+
+def _first_unknown(program: typer.core.TyperGroup, line: str) -> str:
+    """Return the first word of a command line that is no command or no option of its command; "" if all are known."""
+    node: Any = program
+    words = line.split()[1:]
+    while words and re.fullmatch(r"[a-z][a-z0-9-]*", words[0]):
+        commands = getattr(node, "commands", None)
+        if commands is None:
+            break
+        if words[0] not in commands:
+            return words[0]
+        node = commands[words.pop(0)]
+    known = {"--help"} | {name for one in node.params for name in (*one.opts, *one.secondary_opts)}
+    options = [word.partition("=")[0].rstrip(".,;:)") for word in words if re.match(r"--[a-z]", word)]
+    return next((word for word in options if word not in known), "")
+
+
+def test_every_firstboot_command_and_option_that_a_document_names_exists(
+    program: typer.core.TyperGroup, pages: dict[str, str]
+) -> None:
+    lines = [(page, line) for page, line in _commands(pages) if line.startswith("firstboot ")]
+    assert lines
+    unknown = [f"{word}: {page}: {line}" for page, line in lines if (word := _first_unknown(program, line))]
     assert not unknown, "\n" + "\n".join(unknown)
+
+
+def test_every_firstboot_command_and_option_that_the_code_names_exists(
+    program: typer.core.TyperGroup, sources: dict[str, str]
+) -> None:
+    named = [
+        (path, " ".join(found.split()))
+        for path, text in sources.items()
+        if path.endswith(".py") and not path.startswith("tests/")
+        for found in re.findall(r"`(firstboot [^`]+)`", text)
+    ]
+    assert len(named) > 200
+    unknown = [f"{word}: {path}: {line}" for path, line in named if (word := _first_unknown(program, line))]
+    assert not unknown, "\n" + "\n".join(unknown)
+
+
+def test_no_help_text_shows_an_empty_default(program: typer.core.TyperGroup) -> None:
+    def helps(node: Any) -> Iterator[str]:
+        yield from (getattr(one, "help", None) or "" for one in node.params)
+        for below in getattr(node, "commands", {}).values():
+            yield from helps(below)
+
+    found = list(helps(program))
+    assert len(found) > 500
+    assert not [text for text in found if re.search(r"Default: ?\.(\s|$)", text)]
 
 
 def test_every_link_inside_the_documents_leads_to_a_file(pages: dict[str, str], root: Path) -> None:

@@ -17,6 +17,7 @@ from provisioning.firmware.files import cmodules, locked, mirror
 from provisioning.firmware.frozen import VARIANTS, frozen_files, manifest_text, test_module_names
 from provisioning.firmware.sources import SourceTree, cache_folder, sha256_file, source_tree
 from provisioning.firmware.toolchain import make, mpy_cross_path
+from simulator.porting import unix_port
 
 HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parents[1]
@@ -24,9 +25,9 @@ CHECKOUT = HERE.parents[1]
 
 @dataclass(frozen=True)
 class Port:
-    """One of MicroPython's ports: its folder there, the program that it makes, and our folder for it.
+    """One of MicroPython's ports: its folder there, and the program that it makes.
 
-    `tools`: (program, Debian package) of what the build and the run need.
+    `tools`: (program, Debian package) of what the build and the run need. `here`: our folder.
     """
 
     name: str
@@ -36,18 +37,17 @@ class Port:
     tools: tuple[tuple[str, str], ...]
     compiler: str
 
-    @property
-    def here(self) -> Path:
-        return HERE / self.name
+    here: Path
 
 
 UNIX = Port(
     "unix",
-    "ports/unix",
+    unix_port.FOLDER,
     "dual",
-    {"VARIANT": "dual", "VARIANT_DIR": str(HERE / "unix"), "MICROPY_STANDALONE": "0"},
-    (("gcc", "gcc libc6-dev"), ("make", "make")),
+    unix_port.variables_of("dual"),
+    unix_port.TOOLS,
     "gcc",
+    unix_port.VARIANT_FOLDER,
 )
 RV32 = Port(
     "rv32",
@@ -60,6 +60,7 @@ RV32 = Port(
         ("make", "make"),
     ),
     "riscv64-unknown-elf-gcc",
+    HERE / "rv32",
 )
 
 

@@ -12,9 +12,10 @@ from typer.testing import CliRunner
 from provisioning.cli.main import app
 from simulator.porting import targets
 from simulator.porting.checklist import checks
-from simulator.porting.errors import BoardError, NoAnswerError
+from simulator.porting.errors import NoAnswerError
 from simulator.porting.folder import new
 from simulator.porting.prompt import Prompt
+from simulator.porting.pytest_checks import Sessions
 from simulator.porting.session import FAILED, MISSING, PASSED, SKIPPED, Result, Session
 from simulator.porting.targets import Permissions, SerialTarget
 from tests.unit.simulator.porting import host_parts
@@ -161,11 +162,6 @@ def test_a_line_without_a_prompt_is_named(tmp_path: Path) -> None:
         Prompt(Silent()).enter(0.2)
 
 
-def test_a_line_that_does_not_exist_is_named() -> None:
-    with pytest.raises(BoardError, match="cannot be opened"):
-        SerialTarget("/nonexistent-line", Permissions())
-
-
 # The command --------------------------------------------------------------------------------------------------------
 def test_the_command_counts_and_fails_while_a_step_is_missing(board: HostBoard, folder: Path) -> None:
     fill(folder, FILLS["clock"])
@@ -183,3 +179,20 @@ def test_the_command_counts_and_fails_while_a_step_is_missing(board: HostBoard, 
 def test_the_command_wants_one_board(folder: Path, options: list[str]) -> None:
     done = RUNNER.invoke(app, ["board", "check", str(folder), *options])
     assert done.exit_code == 2 and "Name one board" in done.output
+
+
+def test_a_line_that_does_not_exist_is_wrong_input_and_named_once(folder: Path) -> None:
+    done = RUNNER.invoke(app, ["board", "check", str(folder), "--port", "/dev/nothing"])
+    assert done.exit_code == 2
+    assert (
+        done.stderr
+        == "cannot open /dev/nothing: No such file or directory. Name the serial line of your board.\n"
+    )
+
+
+def test_a_board_that_cannot_be_used_fails_one_test_and_skips_the_others(folder: Path) -> None:
+    with Sessions("/dev/nothing") as sessions:
+        with pytest.raises(pytest.fail.Exception, match="cannot open /dev/nothing"):
+            sessions.check(folder, checks()[0])
+        with pytest.raises(pytest.skip.Exception, match="cannot be used"):
+            sessions.check(folder, checks()[1])

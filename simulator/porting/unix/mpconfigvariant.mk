@@ -1,6 +1,6 @@
-# MicroPython's unix port as the dual tests need it: our C module, our frozen files, nothing that Debian would add.
+# MicroPython's unix port with our C module, for the porting checklist and for the dual tests: nothing that Debian would add.
 FROZEN_MANIFEST ?= $(error FROZEN_MANIFEST is not set)
-PROG = dual
+PROG ?= micropython
 MICROPY_PY_FFI = 0
 MICROPY_PY_BTREE = 0
 MICROPY_PY_TERMIOS = 0
