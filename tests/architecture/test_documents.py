@@ -81,7 +81,7 @@ def program() -> typer.core.TyperGroup:
 
 
 def _first_unknown(program: typer.core.TyperGroup, line: str) -> str:
-    """Return the first word of a command line that is no command or no option of its command; "" if all are known."""
+    """Return the first word of a command line that the program does not know, "" if it knows all."""
     node: Any = program
     words = line.split()[1:]
     while words and re.fullmatch(r"[a-z][a-z0-9-]*", words[0]):
