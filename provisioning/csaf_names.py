@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Final
+from urllib.parse import quote, unquote
 
 CVE: Final = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}")
 
@@ -16,3 +17,13 @@ ROLIE: Final = "csaf-feed-tlp-white.json"  # in FOLDER
 # Versions as a range (vers): every one, or everything before the version that follows.
 ALL_VERSIONS: Final = "vers:all/*"
 BEFORE: Final = "vers:generic/<"
+
+
+def before(version: str) -> str:
+    """Return the range of all versions before one, whose separators are escaped as vers demands (%3C for "<")."""
+    return BEFORE + quote(version, safe="+")
+
+
+def bound_of(text: str) -> str:
+    """Return the version of a range that `before` made."""
+    return unquote(text.removeprefix(BEFORE))

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from provisioning.cli.commands import CommandGroup
 from provisioning.cli.errors import InputError
-from provisioning.cli.one_line import one_line
+from provisioning.cli.one_line import LINE_CHARS, one_line
 from provisioning.cli.options import JsonOption, KeysOption
 from provisioning.cli.output import print_result
 from provisioning.cli.signing_time import IN_CERTIFICATES, warn_of_clock
@@ -24,6 +24,7 @@ from provisioning.keys.pem import write_private
 from provisioning.keys.pki import CertificateAuthority
 from provisioning.keys.schemes import PKCS11_SCHEME
 from provisioning.keys.signers import open_signer
+from provisioning.product.public_texts import SERVER, SERVER_HINT
 
 AUTHORITIES: Final = ("device", "server")
 KINDS: Final = ("server", "client")
@@ -161,6 +162,22 @@ def generate(
     print_result([(which, _line(certificate))], _facts(certificate), is_json)
 
 
+def plain_name(text: str) -> str:
+    """The callback of a name that becomes the name of a file, a user of the broker, and a name in a certificate."""
+    most = LINE_CHARS["authority"]
+    if SERVER.fullmatch(text.removeprefix("*.")) is None or len(text) > most:
+        raise typer.BadParameter(f"must be a plain name: at most {most} letters, digits, dots and dashes")
+    return text
+
+
+def host_names(texts: list[str] | None) -> list[str] | None:
+    """The callback of an option with names of hosts."""
+    for text in texts or ():
+        if SERVER.fullmatch(text.removeprefix("*.")) is None:
+            raise typer.BadParameter(f"must be {SERVER_HINT.removeprefix('must be ')}")
+    return texts
+
+
 @app.command()
 def issue(
     kind: Annotated[
@@ -173,7 +190,7 @@ def issue(
         str,
         typer.Argument(
             metavar="NAME",
-            callback=one_line("authority"),
+            callback=plain_name,
             help="Common name. For a client also its MQTT user name.",
         ),
     ],
@@ -182,7 +199,8 @@ def issue(
         Path, typer.Option("--out", metavar="DIR", help="Folder for NAME.crt and NAME.key (mode 0600).")
     ],
     dns: Annotated[
-        list[str] | None, typer.Option("--dns", help="DNS name of a server. Default: NAME.")
+        list[str] | None,
+        typer.Option("--dns", callback=host_names, help="DNS name of a server. Default: NAME."),
     ] = None,
     days: Annotated[int, typer.Option("--days", min=1, max=3650, help="Days of validity.")] = 825,
     is_json: JsonOption = False,

@@ -39,3 +39,15 @@ def one_line(kind: str) -> Callable[[str | None], str | None]:
         return text
 
     return check
+
+
+def lines(kind: str) -> Callable[[list[str] | None], list[str] | None]:
+    """The callback of an option that may be repeated, whose texts are each a `kind` of LINE_CHARS."""
+    check = one_line(kind)
+
+    def check_each(texts: list[str] | None) -> list[str] | None:
+        for text in texts or ():
+            check(text)
+        return texts
+
+    return check_each

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from provisioning.cli.addresses import registry_place
-from provisioning.cli.one_line import one_line
+from provisioning.cli.one_line import lines, one_line
 from provisioning.cli.options import ByOption, FilesOption, JsonOption, ReasonOption
 from provisioning.cli.registry_access import opened as opened_registry
 from provisioning.cli.report_access import CaseArgument, CasesOption, SeenOption, opened
@@ -52,11 +52,19 @@ class TriageSettings:
         ),
     ] = None
     batch: Annotated[
-        list[str] | None, typer.Option("--batch", metavar="BATCH", help="An affected batch; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--batch", metavar="BATCH", callback=lines("batch"), help="An affected batch; may be repeated."
+        ),
     ] = None
     version: Annotated[
         list[str] | None,
-        typer.Option("--version", metavar="TEXT", help="An affected version; may be repeated."),
+        typer.Option(
+            "--version",
+            metavar="TEXT",
+            callback=lines("version"),
+            help="An affected version; may be repeated.",
+        ),
     ] = None
     seen: SeenOption = None
     files: FilesOption = None

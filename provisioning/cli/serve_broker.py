@@ -186,11 +186,11 @@ def _write(
         out / "acl",
         data,
     )
+    text = "# Made by firstboot serve broker-config.\n" + configuration_text(
+        files, host, port, run_as=settings.run_as
+    )
     for folder in (out, data):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    text = "# Made by firstboot serve broker-config.\n" + configuration_text(files, host, port)
-    if settings.run_as is not None:
-        text += f"user {settings.run_as}\n"
     _replace(files.clients, b"".join(path.read_bytes() for path in settings.client_ca))
     _replace(files.acl, mosquitto_acl(class_ids, units, settings.service).encode())
     _replace(out / "mosquitto.conf", text.encode())

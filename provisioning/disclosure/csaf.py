@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any, Final
 
-from provisioning.csaf_names import ALL_VERSIONS, BEFORE, PAGES
+from provisioning.csaf_names import ALL_VERSIONS, PAGES, before
 from provisioning.disclosure.advisory import Advisory, Revision
 from provisioning.product.product import Product
 
@@ -146,7 +146,7 @@ def _named(advisory: Advisory, product: Product) -> list[_Version]:
         return [_Version(f"{product.model}:{one}", one, one) for one in versions]
     if advisory.is_fixed:
         fix = advisory.case.fix["release"]
-        return [_Version(f"{product.model}:before-{fix}", f"{BEFORE}{fix}", f"before {fix}", True)]
+        return [_Version(f"{product.model}:before-{fix}", before(fix), f"before {fix}", True)]
     return [_Version(f"{product.model}:all", ALL_VERSIONS, "all versions", True)]
 
 

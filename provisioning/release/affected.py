@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from provisioning.csaf_names import ALL_VERSIONS, BEFORE
+from provisioning.csaf_names import ALL_VERSIONS, BEFORE, bound_of
 from provisioning.file_system import paths_below
 from provisioning.firmware import sbom
 from provisioning.firmware.errors import FirmwareError
@@ -141,7 +141,7 @@ def _matches(version: str, text: str) -> bool:
     if text == ALL_VERSIONS:
         return True
     if text.startswith(BEFORE):
-        ours, bound = _NUMBERS.match(version), _NUMBERS.match(text.removeprefix(BEFORE))
+        ours, bound = _NUMBERS.match(version), _NUMBERS.match(bound_of(text))
         return bool(ours and bound) and _tuple(ours) < _tuple(bound)
     return text in (version, version.partition("+")[0])
 

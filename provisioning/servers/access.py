@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -12,12 +13,15 @@ from typing import Final
 PUBLISHER: Final = "publisher"
 TRACKER: Final = "tracker"
 SERVICES: Final = (PUBLISHER, TRACKER)
+_SERVICE: Final = re.compile(rf"({'|'.join(SERVICES)})(?:-[A-Za-z0-9._-]{{1,64}})?")
 
 
 def service_of(user: str) -> str | None:
-    """Return the service of a user name: "publisher" for "publisher" and "publisher-NAME"; None for a device."""
-    kind = user.partition("-")[0]
-    return kind if kind in SERVICES else None
+    """Return the service of a user name: "publisher" for "publisher" and "publisher-NAME"; None for a device, and for
+    a NAME that is not plain: it goes into the broker's files as it is.
+    """
+    found = _SERVICE.fullmatch(user)
+    return None if found is None else found[1]
 
 
 @dataclass(frozen=True)
@@ -99,8 +103,11 @@ def mosquitto_acl(
     """Return the table in mosquitto's acl_file syntax.
 
     `units`: the device ids that have access, each with rights of its own; any other device has no rights, even with a
-    valid certificate. None: a pattern that gives each certificate rights on its own topics.
+    valid certificate. None: a pattern that gives each certificate rights on its own topics. Raises ValueError for a
+    name that is not a service's.
     """
+    if unknown := [user for user in services if service_of(user) is None]:
+        raise ValueError(f"{unknown[0]!r} is not a publisher or tracker")
     lines = []
     for user in services:
         rights = rights_of(user, class_ids)

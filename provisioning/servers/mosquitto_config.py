@@ -6,6 +6,7 @@ provisioning.servers.access, and retained messages that are saved before a publi
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,6 +14,7 @@ from typing import Final
 from provisioning.servers.broker import SAVED_AFTER_CHANGES
 from provisioning.servers.errors import ServerError
 
+USER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
 CONFIGURATION: Final = """\
 per_listener_settings false
 listener {port} {host}
@@ -51,9 +53,17 @@ class BrokerFiles:
     data: Path
 
 
-def configuration_text(files: BrokerFiles, host: str, port: int, template: str = CONFIGURATION) -> str:
-    """Return the text of mosquitto.conf. Raises ServerError for a path that mosquitto would read as something else."""
+def configuration_text(
+    files: BrokerFiles, host: str, port: int, template: str = CONFIGURATION, run_as: str | None = None
+) -> str:
+    """Return the text of mosquitto.conf. `run_as`: the user that mosquitto changes to if root starts it.
+
+    Raises ServerError for a path or user that mosquitto would read as something else.
+    """
     paths = {name: str(path) for name, path in vars(files).items()}
     if any("\n" in path or path != path.strip() for path in paths.values()):
         raise ServerError("a path for mosquitto may not contain a line end, or begin or end with a space")
-    return template.format(host=host, port=port, changes=SAVED_AFTER_CHANGES, **paths)
+    if run_as is not None and USER.fullmatch(run_as) is None:
+        raise ServerError(f"{run_as!r} is not the name of a user of this machine")
+    user = "" if run_as is None else f"user {run_as}\n"
+    return template.format(host=host, port=port, changes=SAVED_AFTER_CHANGES, **paths) + user

@@ -9,14 +9,14 @@ import pytest
 import typer
 
 from provisioning.cli.main import app, load_commands
-from provisioning.cli.one_line import LINE_CHARS, one_line
+from provisioning.cli.one_line import LINE_CHARS, lines, one_line
 from provisioning.cli.settings import _check_texts, effective
 from provisioning.cli.settings_fields import SettingsError
 from provisioning.cli.station_run import RunSettings
 from provisioning.registry.models import Batch, Branch, Chain, Incident, Unit
 
 # Options with free text, by their names on the command line.
-FREE_TEXTS = {"--by", "--reason", "--station", "--function", "--for"}
+FREE_TEXTS = {"--by", "--reason", "--station", "--function", "--for", "--title", "--release", "--dns"}
 FORGED = "bent\nFB1-000002 passed"
 
 
@@ -41,11 +41,21 @@ def test_one_line_is_taken_as_it_is() -> None:
     assert one_line("branch")(None) is None
 
 
+def test_each_text_of_a_repeated_option_is_one_line() -> None:
+    assert lines("version")(["1.0.0", "1.2.0+3"]) == ["1.0.0", "1.2.0+3"] and lines("version")(None) is None
+    with pytest.raises(typer.BadParameter, match="one line"):
+        lines("version")(["1.0.0", FORGED])
+
+
 def _options(command: click.Command) -> list[tuple[str, click.Parameter]]:
     commands = getattr(command, "commands", None)
     if commands is not None:
         return [found for each in commands.values() for found in _options(each)]
-    return [(f"{command.name} {each.name}", each) for each in command.params if FREE_TEXTS & {*each.opts}]
+    return [
+        (f"{command.name} {each.name}", each)
+        for each in command.params
+        if FREE_TEXTS & {*each.opts} and each.metavar != "FILE"
+    ]
 
 
 def test_every_command_refuses_a_free_text_of_two_lines() -> None:
@@ -56,7 +66,8 @@ def test_every_command_refuses_a_free_text_of_two_lines() -> None:
     taken = []
     for name, option in found:
         try:
-            option.process_value(click.Context(click.Command(name)), FORGED)
+            given = [FORGED] if getattr(option, "multiple", False) else FORGED
+            option.process_value(click.Context(click.Command(name)), given)
         except typer.BadParameter:
             continue
         taken.append(name)
