@@ -139,10 +139,14 @@ class Slots:
     def program(self, slot: int, offset: int, data: "bytes | bytearray") -> None:
         """Program `data` into erased units at `offset` of the slot; the rest of its last unit stays erased."""
         self._check(offset, len(data))
-        padding = -len(data) % self._layout.unit_bytes
-        if padding:
-            data = bytes(data) + b"\xff" * padding
-        self._flash.write(self._offsets[slot] + offset, data)  # type: ignore[arg-type]  # drivers copy any buffer
+        unit_bytes = self._layout.unit_bytes
+        rest = len(data) % unit_bytes
+        view, start = memoryview(data), self._offsets[slot] + offset
+        whole = len(data) - rest
+        if whole:
+            self._flash.write(start, view[:whole])  # type: ignore[arg-type]  # drivers copy any buffer
+        if rest:  # a padded copy of the last unit only: an old heap has no room for one of a whole sector
+            self._flash.write(start + whole, bytes(view[whole:]) + b"\xff" * (unit_bytes - rest))
 
     def _check(self, offset: int, length: int) -> None:
         if offset < 0 or length < 0 or offset + length > self.slot_limit_bytes:

@@ -335,11 +335,13 @@ class ForgetfulFlash(MemoryFlash):
         super().__init__()
         self._offset = offset
         self._last_sector = last_sector
+        self._is_changed = False
 
     def write(self, offset, data):
         super().write(offset, data)
-        if offset - offset % self.sector_bytes == self._last_sector:
+        if offset - offset % self.sector_bytes == self._last_sector and not self._is_changed:
             self.data[self._offset] ^= 1
+            self._is_changed = True
 
 
 def test_a_sector_that_lost_a_bit_after_it_was_written_is_found_by_the_read_back():

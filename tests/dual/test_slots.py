@@ -212,3 +212,30 @@ def test_the_image_of_a_slot_is_read_by_the_boards_own_parser():
     boot.rewrite_sector(1, 0, b"abcd" + bytes(28))
     assert boot.image(1, 4096) == (b"bcd", 4096)
     assert boot.image(0, 64) == (b"\xff" * 3, 64)
+
+
+class Listed(MemoryFlash):
+    """A flash that lists where and how much was written."""
+
+    def __init__(self):
+        super().__init__()
+        self.written = []
+
+    def write(self, offset, data):
+        super().write(offset, data)
+        self.written.append((offset, len(data)))
+
+
+def test_only_the_last_unit_of_a_payload_is_padded_and_written_apart():
+    start = SMALL.slot_offsets[1]
+    for length, pieces in (
+        (100, [(start, 96), (start + 96, 32)]),
+        (96, [(start, 96)]),
+        (5, [(start, 32)]),
+        (0, []),
+    ):
+        flash = Listed()
+        data = bytes(range(length))
+        BootState(flash, SMALL).program(1, 0, memoryview(data))
+        assert flash.written == pieces
+        assert bytes(flash.data[start : start + 128]) == data + b"\xff" * (128 - length)
