@@ -2,13 +2,15 @@
 
 Rules:
 1. A frame begins and ends with END; the first END discards noise on the line (RFC 1055, page 4).
-2. Payload and checksum together are at most limits.FACTORY_FRAME_BYTES; RAM is reserved once and never grows.
+2. Payload and checksum together are at most limits.FACTORY_FRAME_BYTES. RAM grows with the frame that arrives and is
+   free again after it: between frames a unit holds none.
 3. A damaged frame (checksum, length, escape) is dropped without an answer and counted; the next END starts a
    new frame, so one lost byte costs one frame.
 """
 
 import binascii
 
+from device.compat import const
 from device.errors import FrameError, LimitError
 from device.limits import FACTORY_FRAME_BYTES
 
@@ -17,6 +19,7 @@ ESC = 0xDB
 ESC_END = 0xDC
 ESC_ESC = 0xDD
 CRC_BYTES = 4
+_PIECE_BYTES = const(256)  # by which the RAM of a frame grows: a request to a locked unit takes one
 PAYLOAD_BYTES = FACTORY_FRAME_BYTES - CRC_BYTES
 
 # CRC-32 (IEEE 802.3, reflected 0xEDB88320) of each half byte, for boards whose binascii has no crc32.
@@ -79,7 +82,7 @@ class FrameDecoder:
 
     def __init__(self) -> None:
         self.dropped = 0
-        self._buffer = bytearray(FACTORY_FRAME_BYTES)
+        self._buffer = bytearray()
         self._length = 0
         self._is_escaped = False
         self._is_bad = False
@@ -112,21 +115,23 @@ class FrameDecoder:
         if self._length == FACTORY_FRAME_BYTES:
             self._is_bad = True
             return
+        if self._length == len(self._buffer):
+            self._buffer.extend(bytes(_PIECE_BYTES))
         self._buffer[self._length] = byte
         self._length += 1
 
     def _finish(self) -> "bytes | None":
         """Return the payload of the frame that an END closes; None for an empty (two END in a row) or damaged frame."""
-        length = self._length
+        length, buffer = self._length, self._buffer
         is_bad = self._is_bad or self._is_escaped
-        self._length = 0
+        self._length, self._buffer = 0, bytearray()
         self._is_bad = self._is_escaped = False
         if length == 0 and not is_bad:
             return None
         try:
             if is_bad:
                 raise FrameError(reason="escape or length")
-            return checked_payload(memoryview(self._buffer)[:length])
+            return checked_payload(memoryview(buffer)[:length])
         except FrameError:
             self.dropped += 1
             return None

@@ -16,7 +16,7 @@ from device.errors import FactoryError, FirstbootError
 from device.limits import CHECK_INTERVAL_S, SOURCES
 from device.records import contact, identity, setup, support
 from device.trust import anchors as trust_anchors
-from device.trust.verify import verify_record
+from device.trust.signed_record import verify_record
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:

@@ -78,6 +78,7 @@ RECORDS = (
 )
 
 DIGEST_BYTES = 32
+HASH_RECORD = "sealed"  # holds the record hash of the station's records
 STATION_RECORDS = tuple([record.name for record in RECORDS if record.from_station])  # sorted by name
 
 

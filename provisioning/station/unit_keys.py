@@ -17,7 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from device.factory.factory_port import KEY_BYTES, P256_ORDER
+from device.factory.operations import KEY_BYTES, P256_ORDER
 from provisioning.station.link import FactoryLink
 from provisioning.station.run import UnitRun, require
 

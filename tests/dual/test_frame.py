@@ -56,6 +56,16 @@ def test_a_frame_that_never_ends_is_dropped_within_the_bound():
     assert decoder.dropped == 1
 
 
+def test_the_memory_of_a_frame_grows_with_it_and_is_free_after_it():
+    decoder = FrameDecoder()
+    assert len(decoder._buffer) == 0
+    frame = encode_frame(b"x" * 300)
+    assert decoder.feed(frame[:-1]) == []
+    assert len(decoder._buffer) == 512
+    assert decoder.feed(frame[-1:]) == [b"x" * 300]
+    assert len(decoder._buffer) == 0
+
+
 def test_an_unknown_escape_drops_the_frame():
     decoder = FrameDecoder()
     assert decoder.feed(b"\xc0\xdb\x00abcdef\xc0" + encode_frame(b"after")) == [b"after"]

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from device.agent.agent import _Factory
 from device.agent.facade import Facade
-from device.factory.factory_port import FactoryPort
+from device.factory.operations import Operations
 from device.owner import home, lifecycle, onboarding, reset
 from device.owner.onboarding import Owner
 from device.records import counters
@@ -213,13 +213,13 @@ def _is_held(held: dict[str, tuple[Store, bytes]], name: str) -> bool:
 
 def _lock_before_seal(plant: Plant) -> None:
     """The port locks when the station asks for the seal."""
-    complete = FactoryPort._complete
+    complete = Operations._complete
 
     def early(self: Any, arguments: Any) -> Any:
         self._services.lock()
         return complete(self, arguments)
 
-    plant.put(FactoryPort, "_complete", early)
+    plant.put(Operations, "_complete", early)
 
 
 def _owner_is_forgotten(plant: Plant) -> None:
