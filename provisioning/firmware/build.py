@@ -38,6 +38,7 @@ from provisioning.firmware.frozen import (
     frozen_files,
     manifest_text,
     test_module_names,
+    with_names,
 )
 from provisioning.firmware.header import generated_texts, write_headers
 from provisioning.firmware.linked import linked
@@ -187,7 +188,8 @@ class Firmware:
         self.objects = self.folder / f"objects-{digest_of(compiled_by)[:16]}"
         self.generated = self.folder / "generated"
         self._write_generated()
-        self.files = frozen_files(root, tree.path, variant, self.generated)
+        files = frozen_files(root, tree.path, variant, self.generated)
+        self.files = with_names(files, self.generated / variant.name)
         self.manifest = manifest_text(self.files)
         self.key = digest_of(
             {

@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from provisioning.firmware.errors import FirmwareError
+from provisioning.firmware.files import write_if_changed
 from provisioning.firmware.sources import sha256_file
 
 BOARD = "mps2_an385"
@@ -37,6 +38,7 @@ RADIO_MODULES = frozenset(
     )
 )
 ASYNCIO = ("__init__.py", "core.py", "event.py", "funcs.py", "lock.py", "stream.py")
+NAMES = "module_names.py"
 MICRODOT = ("__init__.py", "microdot.py")
 
 
@@ -134,6 +136,21 @@ def frozen_files(root: Path, micropython: Path, variant: Variant, generated: Pat
     if doubled:
         raise FirmwareError(f"two frozen files have the same name: {', '.join(sorted(doubled))}")
     return files
+
+
+def with_names(files: list[FrozenFile], folder: Path) -> list[FrozenFile]:
+    """Return `files` and one more, written into `folder`, that names each of them as an import does.
+
+    No firmware imports it. What a frozen file names is in flash; an import of any other name puts it on the heap, where
+    it stays: 2.5 KB for all modules of a unit.
+    """
+    names = [file.name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for file in files]
+    lines = [f"    import {name} as _\n" for name in names if name != "__init__"]
+    folder.mkdir(parents=True, exist_ok=True)
+    write_if_changed(
+        folder / NAMES, '"""Generated: the names of all modules."""\n\n\ndef names():\n' + "".join(lines)
+    )
+    return sorted([*files, FrozenFile(folder, NAMES, 3)], key=lambda file: file.name)
 
 
 def _device_names(root: Path) -> Iterator[str]:
