@@ -160,7 +160,12 @@ def success(word: str) -> str:
 
 def details(summary: str, body: str) -> str:
     """Return a card that shows `summary` (plain text) and opens to show `body` (HTML)."""
-    return "<details><summary>" + escape(summary) + "</summary>" + body + "</details>"
+    return "".join(details_of([body], summary))
+
+
+def details_of(pieces: "list[str]", summary: str) -> "list[str]":
+    """Return the same in pieces, for a long body."""
+    return ["<details><summary>" + escape(summary) + "</summary>"] + pieces + ["</details>"]
 
 
 def field(

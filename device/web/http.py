@@ -60,7 +60,7 @@ REASONS = {
     503: "Service Unavailable",
 }
 _METHODS = ("GET", "HEAD", "POST")
-_CHUNK = const(1024)
+_CHUNK = const(512)
 _PIECE_CHARS = const(512)
 
 

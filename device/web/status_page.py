@@ -4,7 +4,17 @@ from collections import namedtuple
 
 from device.compat import const
 from device.web import texts
-from device.web.html import NO_PROBLEM, details, escape, facts, notice, paragraphs, section, success
+from device.web.html import (
+    NO_PROBLEM,
+    details,
+    details_of,
+    escape,
+    facts,
+    notice,
+    paragraphs,
+    section,
+    success,
+)
 from device.web.owner_pages import automatic, contacted, in_words, owner_page, refused, support_section
 from device.web.pages import time_text
 from device.web.words import gettext as _
@@ -96,12 +106,18 @@ def status(
 ) -> "tuple[str, ...]":
     """Return the page. `word`: what the owner just asked for."""
     update = found.get("update") or {}
-    body = success(word) + _software(found, update)
-    body += _withheld(update) + refused(update)
-    body += support_section(info, found.get("support")) + _application(found.get("application"))
+    body = [  # in pieces, as http.py, rule 5, demands
+        success(word),
+        _software(found, update),
+        _withheld(update),
+        refused(update),
+        support_section(info, found.get("support")),
+        _application(found.get("application")),
+    ]
     body += _events(update.get("events") or [])
-    body += details(_("Details"), facts(_detail_rows(found, update)))
-    return owner_page(_("Status"), "/status", info, found, body + section("", _sign_out()), problem)
+    body.append(details(_("Details"), facts(_detail_rows(found, update))))
+    body.append(section("", _sign_out()))
+    return owner_page(_("Status"), "/status", info, found, body, problem)
 
 
 def _sign_out() -> str:
@@ -218,10 +234,11 @@ def _withheld(update: "dict[str, Any]") -> str:
     return notice(_(texts.WITHHELD, _(" and ").join(kinds))) if kinds else ""
 
 
-def _events(events: "list[dict[str, Any]]") -> str:
+def _events(events: "list[dict[str, Any]]") -> "list[str]":
+    """Return the card of the events in pieces, none without events."""
     if not events:
-        return ""
+        return []
     rows = [
         "<li>" + escape(time_text(event.get("time")) + ": " + in_words(event)) + "</li>" for event in events
     ]
-    return details(_("Recent problems"), "<ul>" + "".join(rows) + "</ul>")
+    return details_of(["<ul>"] + rows + ["</ul>"], _("Recent problems"))
