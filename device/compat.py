@@ -1,8 +1,9 @@
-"""The differences between MicroPython and CPython: `micropython.const`, when memory is freed, and which bytes are
-UTF-8.
+"""The differences between MicroPython and CPython: `micropython.const`, when memory is freed, which modules stay in it,
+and which bytes are UTF-8.
 """
 
 import gc
+import sys
 
 try:
     from micropython import const as const
@@ -19,6 +20,20 @@ def forget() -> None:
     """
     if hasattr(gc, "mem_free"):
         gc.collect()
+
+
+def unload(names: "tuple[str, ...]") -> None:
+    """Free the modules `names` on MicroPython, where a module takes heap; the next import loads them again.
+
+    Only functions import them, or other modules of `names`: a reference from elsewhere keeps a module in memory.
+    """
+    if not hasattr(gc, "mem_free"):
+        return
+    for name in names:
+        package, _, own = name.rpartition(".")
+        if sys.modules.pop(name, None) is not None:
+            delattr(sys.modules[package], own)
+    gc.collect()
 
 
 def free_bytes(enough: int) -> int:

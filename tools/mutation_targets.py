@@ -12,7 +12,8 @@ TARGETS: Final[dict[str, tuple[str, ...]]] = {
     "device/trust/signatures.py": ("signatures", "keyset", "trusted_records"),
     "device/trust/keyset.py": ("keyset", "keyset_fields", "update_keys", "update_floors"),
     "device/trust/anchors.py": ("anchors", "trusted_records", "keyset", "signatures", "trust"),
-    "device/trust/verify.py": ("trust", "trust_app", "trust_delta", "trusted_records", "signatures"),
+    "device/trust/signed_record.py": ("trusted_records", "signatures"),
+    "device/trust/verify.py": ("trust", "trust_app", "trust_delta", "signatures"),
     "device/trust/profile.py": ("profile", "trust_app", "trust_delta"),
     "device/update/trial_state.py": ("trial_state", "update_floors", "verdicts"),
     "device/update/trusted_state.py": (

@@ -20,7 +20,7 @@ from device.records.store import Store
 from device.records.timekeeper import TimeKeeper
 from device.trust import anchors as trust_anchors
 from device.trust import keyset
-from device.trust.verify import verify_record
+from device.trust.signed_record import verify_record
 from device.update import releases
 from device.update.appset import AppSets
 from device.update.journal import Journal

@@ -1,4 +1,4 @@
-"""Verify untrusted bytes: return a trusted manifest or record, or raise a typed error.
+"""Verify an untrusted envelope: return a trusted manifest, or raise a typed error.
 
 Rules for a SUIT envelope, in this order. The first failed rule ends the check; nothing has changed by then.
 1. Size (limits.ENVELOPE_BYTES) and structure of the envelope and of every signature in it.
@@ -13,7 +13,8 @@ Rules for a SUIT envelope, in this order. The first failed rule ends the check; 
    matched without a fetch, if it runs already, so that a release can change only the application set
    (docs/design.md, Application sets).
 Rules 4 to 6 are in device/trust/profile.py. The caller then calls `require_newer` (UP-02) with the number that it
-knows.
+knows. Signed records are verified in device/trust/signed_record.py; this module is in memory only during a decision
+(device/update/service.py).
 """
 
 from collections import namedtuple
@@ -26,20 +27,18 @@ from device.errors import (
     CoseError,
     DigestMismatchError,
     LimitError,
-    RecordTypeError,
     SequenceNumberError,
-    UnsupportedError,
 )
-from device.limits import RECORD_BYTES, SEQUENCE_JUMP, SIGNATURES_TRIED, STATEMENT_BYTES
+from device.limits import SEQUENCE_JUMP, SIGNATURES_TRIED
 from device.suit import envelope, manifest
-from device.trust.anchors import ROLE_AUTHOR, ROLE_SIGNATORY, find_key, policy_of
+from device.trust.anchors import ROLE_AUTHOR, policy_of
 from device.trust.profile import COMPONENTS as COMPONENTS
 from device.trust.profile import UNKNOWN, check_members, targets_of
 from device.trust.profile import Circumstances as Circumstances
 from device.trust.profile import Delta as Delta
 from device.trust.profile import Target as Target
 from device.trust.profile import object_uri as object_uri
-from device.trust.signatures import require, verify_signer
+from device.trust.signatures import require
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ if TYPE_CHECKING:
 
     from device.suit.envelope import Envelope
     from device.suit.manifest import Manifest
-    from device.trust.anchors import Anchors, Key
+    from device.trust.anchors import Anchors
 
 # Only verify_envelope makes one; device.update takes it. `text`: manifest.Text, or None if it was severed;
 # `envelope_digest`: SHA-256 of the envelope as it came; `app_chunks`, `app`: Targets of the application set, None in a
@@ -102,45 +101,6 @@ def require_newer(verified: VerifiedManifest, have: int) -> None:
     """
     if not 0 < verified.sequence_number - have <= SEQUENCE_JUMP:
         raise SequenceNumberError(have=have, offered=verified.sequence_number)
-
-
-def verify_record(data: bytes, typ: str, role: int, anchors: "Anchors", crypto: "Any" = backend) -> bytes:
-    """Return the payload of a record of type `typ` that a key of `role` signed (docs/reference/records.md, Anchors).
-
-    At most RECORD_BYTES, STATEMENT_BYTES for the signatory. Raises CodecError (and subclasses), RecordTypeError,
-    SignatureError, AlgorithmError, UnsupportedError.
-    """
-    return verify_record_key(data, typ, role, anchors, crypto)[0]
-
-
-def verify_record_key(
-    data: bytes, typ: str, role: int, anchors: "Anchors", crypto: "Any" = backend
-) -> "tuple[bytes, Key]":
-    """Return payload and signing key, as verify_record: a tracker's record counts only inside its key's interval."""
-    limit = STATEMENT_BYTES if role == ROLE_SIGNATORY else RECORD_BYTES
-    record, signer = _record(data, typ, limit)
-    key = find_key(anchors, signer.key_id, role)
-    verify_signer(record, signer, key, typ.encode("utf-8"), None, crypto)
-    return record.payload, key
-
-
-def verify_record_with(data: bytes, typ: str, key: "Key", crypto: "Any" = backend) -> bytes:
-    """Return the payload of a record that this key signed, whatever key id it names: a device's hello at a station."""
-    record, signer = _record(data, typ, RECORD_BYTES)
-    verify_signer(record, signer, key, typ.encode("utf-8"), None, crypto)
-    payload: bytes = record.payload
-    return payload
-
-
-def _record(data: bytes, typ: str, limit: int) -> "tuple[cose.Signed, cose.Signer]":
-    record = cose.decode(data, limit)
-    if record.typ != typ:
-        raise RecordTypeError(wanted=typ)
-    if record.signers[0].protected is not None:  # only a signer of COSE_Sign has headers of its own
-        raise UnsupportedError(what="COSE_Sign for a record")
-    if record.payload is None:
-        raise UnsupportedError(what="detached payload of a record")
-    return record, record.signers[0]
 
 
 def _verify_author(parts: "Envelope", anchors: "Anchors", crypto: "Any") -> None:

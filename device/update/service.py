@@ -4,6 +4,9 @@ One check, in this order (docs/design.md, Update): connect; key set; freshness r
 confirm a trial; support record and security contact; envelope; install; report. Nothing that a source sends changes
 state before it is verified.
 
+The modules that read a manifest and write a report are in memory only while they are used (compat.unload): a transfer
+and the pages need their 9 KB of heap.
+
 A refusal becomes `journal.last_error` and, if it is about content and not about the link, an event that the owner can
 read. After a link error the next check tries again.
 """
@@ -11,7 +14,7 @@ read. After a link error the next check tries again.
 from collections import namedtuple
 from hashlib import sha256
 
-from device.compat import const
+from device.compat import const, unload
 from device.crypto import backend
 from device.errors import (
     ClassMismatchError,
@@ -24,8 +27,6 @@ from device.errors import (
     WithheldError,
 )
 from device.records import support
-from device.suit import report
-from device.trust.verify import Circumstances, authenticate, examine, require_newer
 from device.update import rollout, trial_state, withheld
 from device.update.installer import Installer
 
@@ -33,6 +34,7 @@ TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from device.interfaces import Source
     from device.owner.settings import Consent
+    from device.suit.report import Reference
     from device.trust.verify import VerifiedManifest
     from device.update.journal import Journal
     from device.update.releases import Releases
@@ -42,6 +44,19 @@ IDLE = "idle"
 CHECKING = "checking"
 DOWNLOADING = "downloading"
 RESTARTING = "restarting"
+
+# What only a decision or a report imports, from functions; they import each other and modules that stay.
+_BRIEF = (
+    "device.suit.report",
+    "device.trust.verify",
+    "device.trust.profile",
+    "device.suit.manifest",
+    "device.suit.commands",
+    "device.suit.parameters",
+    "device.suit.envelope",
+    "device.suit.registry",
+    "device.suit",
+)
 
 # How a unit identifies itself: device id (bytes, None if no manifest may ask for it) and version text.
 Profile = namedtuple("Profile", ("device_id", "version"))
@@ -69,7 +84,7 @@ class UpdateService:
         self.journal = journal
         self._is_proven = hooks.is_proven
         self.installer = Installer(releases, journal, hooks.pause)
-        self._reference = report.NO_REFERENCE
+        self._reference: "Reference | None" = None  # to the last envelope
         # Source name -> digest of the last envelope that is not to be installed, why (None: it is running), its number.
         self._settled: "dict[str, tuple[bytes, FirstbootError | None, int]]" = {}
         # The check under way: the number of the authentic release of this class that it was offered, and whether it
@@ -120,6 +135,7 @@ class UpdateService:
             return error
         finally:
             await source.close()
+            unload(_BRIEF)
             self.state = RESTARTING if self.is_restart_wanted else IDLE
 
     def _note_standing(self, is_clean: bool) -> None:
@@ -155,6 +171,7 @@ class UpdateService:
             self._arrived = 0  # the time that it waits counts as behind (update/rollout.py)
         elif self.consent.allows(manifest):  # verified before it is offered (UP-06)
             self.state = DOWNLOADING
+            unload(_BRIEF)
             await self._install(manifest, source)
             self.is_restart_wanted = True
 
@@ -205,6 +222,8 @@ class UpdateService:
 
     def _newer_manifest(self, envelope: bytes) -> "VerifiedManifest | None":
         """Return the manifest to install, None if it is the running one. Raises TrustError, UpdateError."""
+        from device.trust.verify import require_newer
+
         manifest = self._verified(envelope)
         progress = self.releases.progress.value
         if manifest.sequence_number != progress.manifest_sequence:
@@ -220,6 +239,9 @@ class UpdateService:
 
     def _verified(self, envelope: bytes) -> "VerifiedManifest":
         """Verify an envelope for this unit, and keep the reference to it for the next report."""
+        from device.suit import report
+        from device.trust.verify import Circumstances, authenticate, examine
+
         # Every manifest needs the owner's consent before it is installed, so the condition "update authorised" is true.
         circumstances = Circumstances(
             self.trusted.time.now_s(),
@@ -244,10 +266,12 @@ class UpdateService:
     # the report --------------------------------------------------------------------------------------------
     async def _report(self, source: "Source", error: "FirstbootError | None") -> None:
         """Report the running release, the last error (draft-ietf-suit-report) and the support state (SP-08)."""
+        from device.suit import report
+
         await source.report(
             report.encode(
                 report.Report(
-                    self._reference,
+                    self._reference or report.NO_REFERENCE,
                     report.failure_of(error) if error else None,
                     self.releases.image.digest,
                     self.profile.version,
@@ -260,6 +284,8 @@ class UpdateService:
         )
 
     def _extensions(self) -> "dict[int, object]":
+        from device.suit import report
+
         found: "dict[int, object]" = {
             report.SUPPORT_STATE: support.STATES.index(self.trusted.support_state()),
             report.IS_STALE: self.trusted.staleness.is_stale,

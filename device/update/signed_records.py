@@ -17,7 +17,7 @@ from device.crypto import backend
 from device.errors import ContactRecordError, FirstbootError, RecordDamagedError, TrustError
 from device.records import contact, support
 from device.trust.anchors import ROLE_SUPPORT
-from device.trust.verify import verify_record
+from device.trust.signed_record import verify_record
 from device.update import trial_state
 from device.update.refusals import Refusals
 

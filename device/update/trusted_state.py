@@ -15,7 +15,7 @@ from device.records.floors import Floors
 from device.records.staleness import Staleness
 from device.trust import keyset
 from device.trust.anchors import ROLE_TRACKER
-from device.trust.verify import verify_record_key
+from device.trust.signed_record import verify_record_key
 from device.update import trial_state
 from device.update.refusals import Refusals
 from device.update.signed_records import contact_record, support_record

@@ -13,7 +13,7 @@ import typer
 from device.errors import FirstbootError
 from device.records import support
 from device.trust.anchors import ROLE_SUPPORT
-from device.trust.verify import verify_record
+from device.trust.signed_record import verify_record
 from provisioning.cli.addresses import signer_place
 from provisioning.cli.compliance_inputs import trusted_keys
 from provisioning.cli.errors import InputError, printable

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from device.errors import FirstbootError
 from device.trust.anchors import NO_RULES, ROLE_SIGNATORY, Anchors, Key
-from device.trust.verify import verify_record
+from device.trust.signed_record import verify_record
 from provisioning.compliance.archive import FILES, HTML, INSERT, JSON, SIGNED, Archive, Archived
 from provisioning.compliance.statement import FILES_TYP, TYP, StatementError, build_statement, sign_statement
 

@@ -18,7 +18,7 @@ from device.errors import FirstbootError
 from device.records import support
 from device.records.support import date_text
 from device.trust.anchors import NO_RULES, ROLE_SUPPORT, Anchors, Key
-from device.trust.verify import verify_record
+from device.trust.signed_record import verify_record
 
 if TYPE_CHECKING:
     from provisioning.compliance.support_register import Publication

@@ -23,7 +23,8 @@ from device.limits import SEQUENCE_JUMP
 from device.records import freshness, support
 from device.trust import keyset as device_keyset
 from device.trust.anchors import ROLE_SUPPORT, ROLE_TRACKER, Anchors
-from device.trust.verify import require_newer, verify_envelope, verify_record, verify_record_key
+from device.trust.signed_record import verify_record, verify_record_key
+from device.trust.verify import require_newer, verify_envelope
 from device.update import trial_state
 from provisioning.keys import keyset
 from provisioning.keys.file_signer import FileSigner

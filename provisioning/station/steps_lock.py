@@ -19,7 +19,7 @@ from device.limits import NONCE_BYTES, STATEMENT_BYTES
 from device.owner.setup_code import grouped
 from device.records.support import long_date_text
 from device.trust.anchors import Key
-from device.trust.verify import verify_record_with
+from device.trust.signed_record import verify_record_with
 from provisioning import fair_time
 from provisioning.product import record
 from provisioning.registry.registry import CompletedFacts

@@ -9,7 +9,7 @@ from device.factory.factory_port import HELLO_TYP
 from device.limits import FACTORY_DATA_BYTES, STATEMENT_BYTES
 from device.records import identity, store, support
 from device.trust import anchors as trust_anchors
-from device.trust.verify import verify_record_with
+from device.trust.signed_record import verify_record_with
 
 
 def test_an_open_unit_says_what_it_is():

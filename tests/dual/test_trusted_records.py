@@ -14,7 +14,7 @@ from device.errors import (
     UnsupportedError,
 )
 from device.trust import anchors as trust_anchors
-from device.trust import verify
+from device.trust import signed_record
 from device.trust.anchors import NO_RULES, ROLE_AUTHOR, ROLE_SIGNATORY, ROLE_SUPPORT, Anchors, Key
 
 VENDOR, CLASS = b"vendor of tests!", b"class of tests.."
@@ -31,7 +31,7 @@ def signer(private):
 
 def record_refused(data, error, text="", role=ROLE_SUPPORT):
     try:
-        verify.verify_record(data, TYP, role, ANCHORS)
+        signed_record.verify_record(data, TYP, role, ANCHORS)
     except error as found:
         assert text in found.describe(), found.describe()
         return
@@ -54,9 +54,9 @@ def record(**changes):
 
 
 def test_a_good_record_gives_its_payload():
-    assert verify.verify_record(record(), TYP, ROLE_SUPPORT, ANCHORS) == b"payload"
-    assert verify.verify_record(record(algorithm=-7), TYP, ROLE_SUPPORT, ANCHORS) == b"payload"
-    assert verify.verify_record_with(record(key_id=None), TYP, SUPPORT) == b"payload"
+    assert signed_record.verify_record(record(), TYP, ROLE_SUPPORT, ANCHORS) == b"payload"
+    assert signed_record.verify_record(record(algorithm=-7), TYP, ROLE_SUPPORT, ANCHORS) == b"payload"
+    assert signed_record.verify_record_with(record(key_id=None), TYP, SUPPORT) == b"payload"
 
 
 def test_a_record_of_another_type_is_refused():
@@ -93,7 +93,7 @@ def test_a_record_with_several_signers_is_refused():
 def test_a_record_with_a_given_key_is_refused_if_another_key_signed_it():
     data = record(key_id=None, sign=signer(AUTHOR_PRIVATE))
     try:
-        verify.verify_record_with(data, TYP, SUPPORT)
+        signed_record.verify_record_with(data, TYP, SUPPORT)
     except SignatureError as error:
         assert "wrong signature" in error.describe()
         return

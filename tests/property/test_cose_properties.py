@@ -14,7 +14,7 @@ from pycose.messages import CoseMessage, Sign1Message
 from device.codec import cose
 from device.crypto import p256
 from device.errors import CodecError, FirstbootError
-from device.trust import signatures, verify
+from device.trust import signatures, signed_record, verify
 from device.trust.anchors import NO_RULES, ROLE_SUPPORT, Anchors, Key
 
 PRIVATE = b"\x07" * 32
@@ -60,7 +60,7 @@ def test_no_changed_bit_of_a_record_passes(bit: int) -> None:
     data = bytearray(RECORD)
     data[bit // 8] ^= 1 << bit % 8
     with pytest.raises(FirstbootError):
-        verify.verify_record(bytes(data), TYP, ROLE_SUPPORT, ANCHORS)
+        signed_record.verify_record(bytes(data), TYP, ROLE_SUPPORT, ANCHORS)
 
 
 @given(st.binary(max_size=80))

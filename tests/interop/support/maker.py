@@ -15,7 +15,7 @@ from device.records import freshness
 from device.transport.coap import CoapPeer, CoapSource
 from device.transport.mqtt import MqttPeer, MqttSource
 from device.trust.anchors import NO_RULES, ROLE_TRACKER, Anchors, Key
-from device.trust.verify import verify_record
+from device.trust.signed_record import verify_record
 from provisioning.keys.file_signer import FileSigner
 from provisioning.keys.pki import CertificateAuthority, Credentials
 from provisioning.release.release import Release, build_release

@@ -6,7 +6,7 @@ from pyhsslms import pyhsslms
 from device.codec import cose
 from device.crypto import lms
 from device.errors import SignatureError, UnsupportedError
-from device.trust import signatures, verify
+from device.trust import signatures, signed_record
 from device.trust.anchors import NO_RULES, ROLE_AUTHOR, ROLE_SUPPORT, Anchors, Key
 
 SEED = bytes(range(32))
@@ -91,14 +91,14 @@ def test_a_record_signed_with_hss_is_accepted() -> None:
     key = _key(2, W8)
     data = _record(key, cose.ALG_HSS_LMS)
     anchors = _anchors(key.publicKey().serialize())
-    assert verify.verify_record(data, TYP, ROLE_SUPPORT, anchors) == b"payload"
+    assert signed_record.verify_record(data, TYP, ROLE_SUPPORT, anchors) == b"payload"
 
 
 def test_a_record_of_another_hss_key_is_refused() -> None:
     data = _record(_key(1, W4), cose.ALG_HSS_LMS)
     other = pyhsslms.HssPrivateKey(1, pyhsslms.lms_sha256_m32_h5, W4, SEED=bytes(32))
     with pytest.raises(SignatureError):
-        verify.verify_record(data, TYP, ROLE_SUPPORT, _anchors(other.publicKey().serialize()))
+        signed_record.verify_record(data, TYP, ROLE_SUPPORT, _anchors(other.publicKey().serialize()))
 
 
 def test_an_anchor_with_an_unsupported_tree_is_refused_by_name() -> None:

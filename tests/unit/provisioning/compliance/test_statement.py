@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from device.trust import anchors as trust_anchors
-from device.trust.verify import verify_record
+from device.trust.signed_record import verify_record
 from provisioning.compliance.forms import (
     paragraphs,
     period_text,

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from device.update import service
 from provisioning.firmware import frozen
+from tests.benchmarks.heap import load_order
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -61,3 +63,30 @@ def test_each_module_of_a_firmware_imports_only_modules_of_the_firmware(firmware
         if wanted.endswith(".py") and wanted not in names
     ]
     assert not missing
+
+
+def test_no_module_of_the_firmware_keeps_what_a_check_unloads() -> None:
+    loaded = set(load_order())
+    assert "device.update.service" in loaded
+    assert not loaded & set(service._BRIEF)
+
+
+def test_what_a_check_unloads_exists_and_refers_to_nothing_else_that_only_it_needs() -> None:
+    for name in service._BRIEF:
+        assert name in load_order(name)
+    only = {module for name in service._BRIEF for module in load_order(name)} - set(load_order())
+    assert only == set(service._BRIEF)
+
+
+def test_every_module_of_a_firmware_has_its_dotted_name_in_flash(tmp_path: Path) -> None:
+    files = frozen.frozen_files(ROOT, ROOT, frozen.VARIANTS["release"], ROOT)
+    named = frozen.with_names(files, tmp_path)
+    assert [file.name for file in named] == sorted(file.name for file in named)
+    assert {file.name for file in named} - {file.name for file in files} == {frozen.NAMES}
+    function = ast.parse((tmp_path / frozen.NAMES).read_text()).body[1]
+    assert isinstance(function, ast.FunctionDef)  # so that a board runs nothing of it
+    found = {alias.name for line in function.body if isinstance(line, ast.Import) for alias in line.names}
+    assert found == {
+        file.name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for file in files
+    }
+    assert {"device.agent.agent", "device.update", "microdot", "asyncio.core"} <= found

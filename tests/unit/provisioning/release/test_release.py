@@ -22,7 +22,7 @@ from device.errors import (
     VendorMismatchError,
 )
 from device.suit import envelope
-from device.trust import verify
+from device.trust import signed_record, verify
 from device.trust.anchors import NO_RULES, ROLE_SUPPORT, Anchors, Key
 from provisioning.keys.file_signer import FileSigner
 from provisioning.keys.pem import private_pem, write_private
@@ -154,9 +154,9 @@ def test_a_signer_is_loaded_from_a_pem_file(tmp_path: Path) -> None:
 def test_a_signed_record_is_accepted_in_its_type_and_role_only() -> None:
     data = sign_record(b"payload", TYP, SIGNER)
     anchors = Anchors(VENDOR, CLASS, (Key(SIGNER.key_id, -9, ROLE_SUPPORT, SIGNER.public),), 0, 0, NO_RULES)
-    assert verify.verify_record(data, TYP, ROLE_SUPPORT, anchors) == b"payload"
+    assert signed_record.verify_record(data, TYP, ROLE_SUPPORT, anchors) == b"payload"
     with pytest.raises(FirstbootError):
-        verify.verify_record(data, "application/vnd.firstboot.contact+cbor", ROLE_SUPPORT, anchors)
+        signed_record.verify_record(data, "application/vnd.firstboot.contact+cbor", ROLE_SUPPORT, anchors)
 
 
 # Damage ----------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from device.owner.setup_code import normalise, verifier
 from device.records import identity, support
 from device.records.store import STATION_RECORDS
 from device.trust import anchors as trust_anchors
-from device.trust.verify import verify_record
+from device.trust.signed_record import verify_record
 from provisioning.compliance.statement import StatementError
 from provisioning.product.product import Support
 from provisioning.registry.export import import_sealed, sealed_json
