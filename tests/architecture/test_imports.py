@@ -22,7 +22,7 @@ OUTSIDE: dict[str, tuple[str, ...] | None] = {
     "device.errors": (),
     "device.limits": (),
     "device.layout": CORE,
-    "device.compat": ("micropython", "gc"),
+    "device.compat": ("micropython", "gc", "sys"),
     "device.interfaces": (),
     "device.version": (),
     "device.crypto": (*CORE, "_fbcrypto"),
