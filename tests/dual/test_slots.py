@@ -29,6 +29,13 @@ def test_each_mark_is_read_back_and_the_other_slot_keeps_its_own():
     assert boot.marks(1) == (False, False, False, 0)
 
 
+def test_a_trailer_with_any_one_mark_is_not_blank():
+    for mark in (BootState.stage, BootState.mark_tried, BootState.confirm):
+        _, boot = fresh()
+        mark(boot, 0)
+        assert not boot.is_blank_trailer(0)
+
+
 def test_the_slot_confirmed_last_has_the_highest_sequence():
     _, boot = fresh()
     boot.confirm(0)
