@@ -140,6 +140,18 @@ def read_bounded(path: Path, limit: int) -> bytes | None:
         return read_stream(file, limit)
 
 
+def is_there(path: Path) -> bool:
+    """Return whether a path names anything; a link that leads nowhere is something.
+
+    Raises OSError if nobody can tell: os.path.lexists takes a folder that cannot be read for an absent file.
+    """
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
 def paths_in(folder: Path, pattern: str = "*") -> list[Path]:
     """Return the paths in `folder` whose names match, sorted; none if it does not exist.
 

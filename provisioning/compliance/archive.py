@@ -15,7 +15,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-import os
 import re
 import shutil
 from collections.abc import Mapping
@@ -114,7 +113,7 @@ class Archive:
     @property
     def is_there(self) -> bool:
         """Return whether the folder is an archive. `site build` makes it, with a copy of the register."""
-        return any(os.path.lexists(self.root / name) for name in (LEDGER, REGISTER_COPY))
+        return any(file_system.is_there(self.root / name) for name in (LEDGER, REGISTER_COPY))
 
     def statements(self) -> list[Archived]:
         """Return every statement that was issued and is kept, oldest first."""

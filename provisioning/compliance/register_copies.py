@@ -11,14 +11,13 @@ Rules:
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provisioning.compliance.archive import LEDGER, REGISTER_COPY, Archive
 from provisioning.compliance.ledger import Ledger, LedgerError, check_continues, parse
-from provisioning.file_system import replace_file
+from provisioning.file_system import is_there, replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 def check_copies(lines: Sequence[Line], copies: Iterable[Path]) -> None:
     """Raise LedgerError if an existing copy has a line that the register does not have. Also raises OSError."""
     for path in copies:
-        if not os.path.lexists(path):  # a link that leads nowhere is not the absence of a copy
+        if not is_there(path):
             continue
         try:
             check_continues(parse(path.read_bytes(), path.name), lines)
@@ -48,7 +47,7 @@ def check_archive(lines: Sequence[Line], published: Path, archive: Archive) -> N
             f"{archive.root} is not the archive of statements that this register and site were made with; name that"
             " archive, or restore it"
         )
-    if os.path.lexists(published / LEDGER):
+    if is_there(published / LEDGER):
         try:
             check_continues(parse((published / LEDGER).read_bytes(), LEDGER), archive.ledger.lines())
         except LedgerError as error:

@@ -15,14 +15,13 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from provisioning.compliance.station_record import StationRecordError, read
-from provisioning.file_system import paths_in, replace_file
+from provisioning.file_system import is_there, paths_in, replace_file
 from provisioning.keys.signer import sign_record
 from provisioning.registry import stops
 from provisioning.registry.models import PASSED, QUARANTINED, RETIRED
@@ -135,7 +134,7 @@ def states_with(path: Path, registry: Registry) -> dict[tuple[str, str], str]:
 
 def _states_before(path: Path, registry: Registry) -> dict[tuple[str, str], str]:
     """Return the units of this registry's list; none without a list."""
-    if not os.path.lexists(path):  # a link that leads nowhere is not the absence of a list
+    if not is_there(path):
         return {}
     try:
         return read_list(path.read_bytes(), signing_keys(registry)).units

@@ -43,6 +43,7 @@ ROOT_THRESHOLD: Final = 2
 DAY_S: Final = 86400
 CLOCK_SLACK_S: Final = DAY_S  # units accept a tracker whose clock is a little slow from the first minute
 RENEW_DAYS: Final = 200  # less than this left of the tracker's interval: renew it
+_COUNTS: Final = ("sequence", "root_threshold", "tracker_first_s", "tracker_last_s", "author_threshold")
 _CEILINGS: Final = ("manifest_ceiling", "support_end_ceiling_day")  # absent in the file without a ceiling
 
 
@@ -72,17 +73,7 @@ class KeySetPlan:
         """Return the plan of a key folder. Raises KeySetError."""
         try:
             fields = json.loads((folder / PLAN_NAME).read_text(encoding="utf-8"))
-            fields["roots"] = tuple((int(algorithm), str(public)) for algorithm, public in fields["roots"])
-            for name in ("author_algorithms", "revoked", "revoked_images"):
-                fields[name] = tuple(fields[name])
-            earlier = fields.get("earlier", ())  # plans of version 0.1 do not have it
-            fields["earlier"] = tuple(
-                (int(threshold), tuple(map(str, publics))) for threshold, publics in earlier
-            )
-            for name in _CEILINGS:
-                if fields.get(name) is not None and (type(fields[name]) is not int or fields[name] < 0):
-                    raise ValueError(f"{name} must be a number from 0")
-            return cls(**fields)
+            return _plan_of(cls, fields)
         except FileNotFoundError:
             raise KeySetError(f"{folder} has no {PLAN_NAME}") from None
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
@@ -148,6 +139,37 @@ class KeySetPlan:
     def with_revoked(self, name: bytes) -> KeySetPlan:
         """Return the next plan, with one more key revoked permanently."""
         return self.changed(revoked=tuple(sorted({*self.revoked, name.hex()})))
+
+
+def _plan_of(kind: type[KeySetPlan], fields: dict[str, Any]) -> KeySetPlan:
+    """Return the plan of a file's values. Raises ValueError, TypeError, KeyError, AttributeError for other values."""
+    fields["roots"] = tuple((_number(algorithm), _hex(public)) for algorithm, public in fields["roots"])
+    fields["revoked"] = tuple(map(_hex, fields["revoked"]))
+    for name in ("author_algorithms", "revoked_images"):
+        fields[name] = tuple(map(_number, fields[name]))
+    fields["earlier"] = tuple(
+        (_number(threshold), tuple(map(_hex, publics)))
+        for threshold, publics in fields.get("earlier", ())  # plans of version 0.1 do not have it
+    )
+    for name in (*_COUNTS, *_CEILINGS):
+        value = fields.get(name, 0)  # a plan of an earlier version does not have all of them
+        is_absent = value is None and name in _CEILINGS
+        if not is_absent and (type(value) is not int or value < 0):
+            raise ValueError(f"{name} must be a number from 0")
+    return kind(**fields)
+
+
+def _number(value: object) -> int:
+    if type(value) is not int:
+        raise ValueError(f"{value!r} is not a whole number")
+    return value
+
+
+def _hex(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not a text")
+    bytes.fromhex(value)
+    return value
 
 
 def key_set(

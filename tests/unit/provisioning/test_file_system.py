@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 
 from provisioning import file_system
+from provisioning.compliance.archive import Archive
+from provisioning.compliance.register_copies import check_copies
 from provisioning.compliance.withdrawals import find_list
 from provisioning.disclosure.mailbox import take_folder
-from provisioning.file_system import NewFile, create_file, replace_file, replace_files
+from provisioning.file_system import NewFile, create_file, is_there, replace_file, replace_files
 from provisioning.keys import keyset
 from provisioning.release import affected, application_set
 from provisioning.release.log import LogEntry, ReleaseLog
@@ -217,3 +219,23 @@ def test_only_the_firmware_build_reads_folders_in_a_way_that_hides_one_that_cann
         "cli/firmware.py",  # files of the package itself
         "file_system.py",
     }
+
+
+def test_a_link_to_nowhere_is_there_and_a_missing_file_is_not(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("nowhere")
+    (tmp_path / "file").write_bytes(b"")
+    assert is_there(tmp_path / "link") and is_there(tmp_path / "file")
+    assert not is_there(tmp_path / "other") and not is_there(tmp_path / "file" / "below")
+
+
+def test_a_path_that_cannot_be_looked_at_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> object:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(Path, "lstat", refuse)
+    with pytest.raises(PermissionError):
+        is_there(tmp_path / "ledger.jsonl")
+    with pytest.raises(PermissionError):
+        check_copies([], [tmp_path / "register.jsonl"])
+    with pytest.raises(PermissionError):
+        assert Archive(tmp_path).is_there

@@ -306,3 +306,34 @@ def test_a_unit_that_knows_other_roots_refuses(folder: Path, tmp_path: Path) -> 
     KeyRing.generate_development(other)
     with pytest.raises(SignatureError):
         device_keyset.verify(_sign(folder, "--renew-tracker"), _anchors(other))
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        *(
+            (name, wrong)
+            for name in ("sequence", "root_threshold", "author_threshold")
+            for wrong in ([], "1", True, -1)
+        ),
+        ("tracker_first_s", 1.5),
+        ("tracker_last_s", "00"),
+        ("revoked", [[]]),
+        ("revoked", ["x"]),
+        ("revoked_images", ["1"]),
+        ("author_algorithms", [None]),
+        ("roots", [["-9", "00"]]),
+        ("roots", [[-9, 7]]),
+        ("earlier", [["2", []]]),
+        ("manifest_ceiling", -1),
+        ("support_end_ceiling_day", True),
+    ],
+)
+def test_a_plan_with_a_value_of_another_kind_is_refused_by_type(
+    name: str, wrong: object, folder: Path
+) -> None:
+    path = folder / keyset.PLAN_NAME
+    path.write_text(json.dumps(json.loads(path.read_text()) | {name: wrong}))
+    with pytest.raises(keyset.KeySetError, match="cannot be read"):
+        keyset.KeySetPlan.load(folder)
+    assert CliRunner().invoke(app, ["rotate", "tracker", "--keys", str(folder)]).exit_code == 1
