@@ -157,12 +157,17 @@ def _require_rom(board: str) -> None:
         raise InputError(f"--key-hash is for the boot ROM of {BOARD}; {board} has its keys in OTP.")
 
 
+def _require_known(board: str) -> None:
+    """Raise InputError for a name of no board. "" is the default."""
+    if board not in ("", BOARD, *BOARDS):
+        raise InputError(f"There is no board {board!r}. Use one of: {', '.join((BOARD, *BOARDS))}.")
+
+
 def _built(board: str, variant: str, root: Path, checkouts: Checkouts) -> FirmwareBuild:
     """Return the firmware of any board. Raises InputError, FirmwareError."""
     if board in BOARDS:
         return build_rp2350(board, variant, root=root, progress=_progress, checkouts=checkouts)
-    if board != BOARD:
-        raise InputError(f"There is no board {board!r}. Use one of: {', '.join((BOARD, *BOARDS))}.")
+    _require_known(board)
     if checkouts != Checkouts():
         raise InputError(f"--micropython and --cyw43 are for an RP2350; {BOARD} takes FIRSTBOOT_MICROPYTHON.")
     return build(variant, root=root, progress=_progress)
@@ -236,12 +241,16 @@ def sbom_command(
     print_report([*lines, f"{what} {firmware.sha256}, bill {firmware.sbom}"], document, is_json)
 
 
-@app.command("verify")
-def verify_command(
+@dataclass(frozen=True, kw_only=True)
+class VerifySettings:
+    """The options of `firmware verify`."""
+
     image: Annotated[
         Path,
-        typer.Argument(metavar="IMAGE", help="A firmware image, raw or signed.", exists=True, dir_okay=False),
-    ],
+        typer.Argument(
+            metavar="IMAGE", help="A firmware image: raw, signed or sealed.", exists=True, dir_okay=False
+        ),
+    ]
     record: Annotated[
         Path | None,
         typer.Option(
@@ -251,35 +260,54 @@ def verify_command(
             exists=True,
             dir_okay=False,
         ),
-    ] = None,
+    ] = None
     variant: Annotated[
         str,
         typer.Option(
             "--variant", metavar="NAME", help="The variant. Default: the provenance's, else release."
         ),
-    ] = "",
-    root: RootOption = None,
-    changed: FirmwareOption = None,
-    product: ProductOption = None,
-    is_json: JsonOption = False,
-) -> None:
+    ] = ""
+    root: RootOption = None
+    changed: FirmwareOption = None
+    product: ProductOption = None
+    is_json: JsonOption = False
+    board: Annotated[
+        str,
+        typer.Option("--board", metavar="NAME", help=f"The board. Default: the provenance's, else {BOARD}."),
+    ] = ""
+    micropython: MicropythonOption = None
+    cyw43: Cyw43Option = None
+
+
+@app.command("verify")
+@with_settings(VerifySettings, "firmware.verify")
+def verify_command(settings: VerifySettings) -> None:
     """Build the firmware again from its pinned sources, in an empty folder, and compare it with an image.
 
-    The exit code is 0 if both have the same bytes, 1 if they differ. It takes about a minute.
+    The exit code is 0 if both have the same bytes, 1 if they differ, 75 if a tool is missing. It takes minutes.
 
     Example: `firstboot firmware verify firmware.bin --provenance provenance.json`
     """
-    tree = _tree(root, changed, product)
-    verdict = verify(image, root=tree, progress=_progress, variant=variant, record=record)
+    _require_known(settings.board)
+    verdict = verify(
+        settings.image,
+        root=_tree(settings.root, settings.changed, settings.product),
+        progress=_progress,
+        board=settings.board,
+        variant=settings.variant,
+        record=settings.record,
+        checkouts=Checkouts(settings.micropython, settings.cyw43),
+    )
     document = {
         "same": verdict.is_same,
+        "board": verdict.board,
         "variant": verdict.variant,
         "image_sha256": verdict.image_sha256,
         "rebuilt_sha256": verdict.rebuilt_sha256,
         "differences": list(verdict.differences),
     }
     lines = [f"image    {verdict.image_sha256}", f"rebuilt  {verdict.rebuilt_sha256}", *verdict.differences]
-    print_report([*lines, "same bytes" if verdict.is_same else "DIFFERENT"], document, is_json)
+    print_report([*lines, "same bytes" if verdict.is_same else "DIFFERENT"], document, settings.is_json)
     if not verdict.is_same:
         raise typer.Exit(int(ExitCode.FAILED))
 

@@ -86,6 +86,12 @@ def variant_of(document: Mapping[str, Any]) -> str:
     return str(document["predicate"]["buildDefinition"]["externalParameters"]["variant"])
 
 
+def board_of(document: Mapping[str, Any]) -> str | None:
+    """Return the board that the statement names; None for the emulated board's, which names none."""
+    board = document["predicate"]["buildDefinition"]["externalParameters"].get("board")
+    return None if board is None else str(board)
+
+
 def differences(expected: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
     """Return one sentence for each input that differs between two statements, in the order of the names."""
     before, now = inputs_of(expected), inputs_of(found)

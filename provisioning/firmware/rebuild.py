@@ -14,8 +14,13 @@ from device.layout import IMAGE_HEADER_BYTES
 from provisioning.firmware import provenance
 from provisioning.firmware.build import build
 from provisioning.firmware.errors import FirmwareError
+from provisioning.firmware.rp2_sources import Checkouts
+from provisioning.firmware.rp2350 import BOARDS as RP2350_BOARDS
+from provisioning.firmware.rp2350 import build_rp2350
 from provisioning.firmware.sources import Progress
+from provisioning.release.rp2350 import read_image, unsealed
 
+BOARD = "mps2_an385"  # the board of an image whose provenance names none
 MAX_IMAGE_BYTES = 16_000_000
 
 
@@ -23,6 +28,7 @@ MAX_IMAGE_BYTES = 16_000_000
 class Verdict:
     """The result of one comparison. `differences`: one sentence for each input that the provenance has otherwise."""
 
+    board: str
     variant: str
     image_sha256: str
     rebuilt_sha256: str
@@ -33,14 +39,20 @@ class Verdict:
         return self.image_sha256 == self.rebuilt_sha256
 
 
-def payload(path: Path) -> bytes:
-    """Return the firmware in a file: a raw image as the build writes it, or the body of a signed one.
+def payload(path: Path, board: str = BOARD) -> bytes:
+    """Return the firmware in a file: a raw image as the build writes it, or what was signed or sealed.
 
     Raises FirmwareError if the file cannot be a firmware, OSError.
     """
     if path.stat().st_size > MAX_IMAGE_BYTES:
         raise FirmwareError(f"{path} has more than {MAX_IMAGE_BYTES} bytes. It is not a firmware image.")
     data = path.read_bytes()
+    if board in RP2350_BOARDS:
+        try:
+            read_image(data)
+        except (ImageFormatError, IndexError):
+            return data  # not sealed: the digest decides
+        return unsealed(data)
     try:
         info = parse_image(lambda offset, length: data[offset : offset + length], len(data))
     except (ImageFormatError, IndexError):
@@ -49,19 +61,35 @@ def payload(path: Path) -> bytes:
 
 
 def verify(
-    image: Path, *, root: Path, progress: Progress, variant: str = "", record: Path | None = None
+    image: Path,
+    *,
+    root: Path,
+    progress: Progress,
+    board: str = "",
+    variant: str = "",
+    record: Path | None = None,
+    checkouts: Checkouts | None = None,
 ) -> Verdict:
     """Build the firmware in an empty folder and compare it with `image`.
 
-    `record`: the provenance of the image; it names the variant, and its inputs are compared too. Raises FirmwareError.
+    `record`: the provenance of the image; it names board and variant, and its inputs are compared too. Raises
+    FirmwareError.
     """
     expected = provenance.read(record) if record is not None else None
-    if expected is not None and variant not in ("", provenance.variant_of(expected)):
-        raise FirmwareError(f"The provenance is about the variant {provenance.variant_of(expected)!r}.")
-    chosen = variant or (provenance.variant_of(expected) if expected is not None else "release")
-    body = payload(image)
+    board = _chosen("board", board, None if expected is None else provenance.board_of(expected), BOARD)
+    variant = _chosen(
+        "variant", variant, None if expected is None else provenance.variant_of(expected), "release"
+    )
+    if board not in (BOARD, *RP2350_BOARDS):
+        raise FirmwareError(f"There is no board {board!r}. Use one of: {', '.join((BOARD, *RP2350_BOARDS))}.")
+    body = payload(image, board)
     with tempfile.TemporaryDirectory(prefix="fb-rebuild-") as work:
-        built = build(chosen, root=root, progress=progress, objects=Path(work))
+        if board in RP2350_BOARDS:
+            built = build_rp2350(
+                board, variant, root=root, progress=progress, checkouts=checkouts, into=Path(work)
+            )
+        else:
+            built = build(variant, root=root, progress=progress, objects=Path(work))
         found = provenance.read(built.provenance)
     sha256 = hashlib.sha256(body).hexdigest()
     differences = [] if expected is None else provenance.differences(expected, found)
@@ -69,4 +97,11 @@ def verify(
         differences.insert(
             0, f"The provenance is about another image: {expected['subject'][0]['digest']['sha256']}."
         )
-    return Verdict(chosen, sha256, built.sha256, differences)
+    return Verdict(board, variant, sha256, built.sha256, differences)
+
+
+def _chosen(what: str, typed: str, recorded: str | None, default: str) -> str:
+    """Return what was typed, else what the provenance names, else the default. Raises FirmwareError if they differ."""
+    if typed and recorded is not None and typed != recorded:
+        raise FirmwareError(f"The provenance is about the {what} {recorded!r}.")
+    return typed or recorded or default

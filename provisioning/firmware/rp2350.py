@@ -96,9 +96,17 @@ BOARDS: Final = {
 
 
 def build_rp2350(
-    board: str, variant: str, *, root: Path, progress: Progress, checkouts: Checkouts | None = None
+    board: str,
+    variant: str,
+    *,
+    root: Path,
+    progress: Progress,
+    checkouts: Checkouts | None = None,
+    into: Path | None = None,
 ) -> FirmwareBuild:
     """Return the firmware of a board in BOARDS. It is built if the cache does not have it.
+
+    `into`: an empty folder; the firmware is then built in it, whatever the cache has.
 
     Raises FirmwareError: SourcesError, MissingToolError (names the Debian package), CompileError.
     """
@@ -119,7 +127,8 @@ def build_rp2350(
     root = root.absolute()
     folder = cache_folder(root) / "firmware"
     with locked(folder):
-        return Rp2Firmware(root, rp2_tree(root, progress, checkouts), chosen, variant, folder).build(progress)
+        tree = rp2_tree(root, progress, checkouts)
+        return Rp2Firmware(root, tree, chosen, variant, into or folder).build(progress)
 
 
 class Rp2Firmware:

@@ -18,6 +18,7 @@ from provisioning.cli.options import JsonOption
 from provisioning.cli.output import print_json, print_line, print_report
 from provisioning.cli.settings import with_settings
 from simulator.porting import checklist, folder
+from simulator.porting.modules import board_modules
 from simulator.porting.session import ABSENT, FAILED, MISSING, PASSED, SKIPPED, STATES, Result, opened
 from simulator.porting.targets import Permissions, QemuTarget, SerialTarget, Target, UnixTarget
 
@@ -61,7 +62,7 @@ def new_command(
     """
     files = folder.new(path, like.value)
     lines = [f"made {path}:", *(f"  {file.name}" for file in files)]
-    lines.append(f"next: firstboot board check {shlex.quote(str(path))} --on qemu, or --port with your board")
+    lines.append(f"next: {folder.next_step(like.value, shlex.quote(str(path)))}")
     document = {"board": path.name, "like": like.value, "files": [str(file) for file in files]}
     print_report(lines, document, is_json)
 
@@ -129,6 +130,7 @@ def check_command(settings: CheckSettings) -> None:
     Example: `firstboot board check lamp_board --on qemu`
     """
     chosen = {step.value for step in settings.steps or list(StepName)}
+    board_modules(settings.path)  # a folder that cannot be used is refused before a board is built or opened
     results: list[Result] = []
     with opened(_target(settings), settings.path) as session:
         number = 0

@@ -44,7 +44,7 @@ A board for Firstboot, begun like `{like}`. The path from here to the first sign
 | `test_checklist.py` | the steps as tests |
 {more}
 ```sh
-firstboot board check . --port /dev/ttyACM0    # your board; --on qemu: the emulated one
+firstboot board check . --port /dev/ttyACM0    # your board{emulated}
 pytest --firstboot-board /dev/ttyACM0          # the same steps as tests, with your own beside them
 eval "$(firstboot board sources)"              # before a build: where the sources are
 ```
@@ -136,6 +136,17 @@ def new(path: Path, like: str) -> list[Path]:
     return sorted(path.iterdir())
 
 
+def next_step(like: str, folder: str) -> str:
+    """Return what a maker does with a new folder. A chip's ports need its own firmware: no other board loads them."""
+    if _is_of_a_chip(like):
+        return f"build a firmware with a prompt (docs/porting.md), then firstboot board check {folder} --port LINE"
+    return f"firstboot board check {folder} --on qemu, or --port with your board"
+
+
+def _is_of_a_chip(like: str) -> bool:
+    return bool(KINDS[like].copied)
+
+
 def _fill(folder: Path, name: str, like: str) -> None:
     kind = KINDS[like]
     boards = own_source_root() / "device" / "boards"
@@ -148,7 +159,8 @@ def _fill(folder: Path, name: str, like: str) -> None:
     more = "".join(
         f"| `{file}` | of the chip's build |\n" for file in sorted(texts) if not file.endswith(".py")
     )
-    texts["README.md"] = _README.format(name=name, like=like, more=more)
+    emulated = ", with a firmware of its own" if _is_of_a_chip(like) else "; --on qemu: the emulated one"
+    texts["README.md"] = _README.format(name=name, like=like, more=more, emulated=emulated)
     for file, text in texts.items():
         (folder / file).write_text(text.replace(_PLACEHOLDER, name), encoding="utf-8")
 

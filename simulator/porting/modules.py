@@ -17,6 +17,8 @@ _MAX_BYTES: Final = 65536
 
 def board_modules(folder: Path) -> dict[str, str]:
     """Return file name -> text of the modules of a board's folder. Raises FolderError."""
+    if not folder.is_dir():
+        raise FolderError(f"{folder} is not a folder.")
     for name in _NEEDED:
         if not (folder / name).is_file():
             raise FolderError(

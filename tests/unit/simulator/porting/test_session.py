@@ -196,3 +196,23 @@ def test_a_board_that_cannot_be_used_fails_one_test_and_skips_the_others(folder:
             sessions.check(folder, checks()[0])
         with pytest.raises(pytest.skip.Exception, match="cannot be used"):
             sessions.check(folder, checks()[1])
+
+
+def test_a_folder_that_does_not_exist_is_refused_before_a_board_is_made(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def unexpected(*_: object) -> None:
+        raise AssertionError("a board was made")
+
+    monkeypatch.setattr("simulator.cli.board.QemuTarget", unexpected)
+    done = RUNNER.invoke(app, ["board", "check", str(tmp_path / "nothing"), "--on", "qemu"])
+    assert done.exit_code == 2 and "nothing" in done.output, done.exception
+
+
+@pytest.mark.parametrize(("like", "is_emulated"), [("mcuboot", True), ("rp2350", False), ("esp32", False)])
+def test_the_next_step_of_a_new_folder_is_one_that_its_board_can_take(
+    tmp_path: Path, like: str, is_emulated: bool
+) -> None:
+    done = RUNNER.invoke(app, ["board", "new", str(tmp_path / "lamp"), "--like", like])
+    assert done.exit_code == 0 and ("--on qemu" in done.stdout) == is_emulated
+    assert ("--on qemu" in (tmp_path / "lamp" / "README.md").read_text()) == is_emulated
