@@ -241,6 +241,13 @@ def sbom_command(
     print_report([*lines, f"{what} {firmware.sha256}, bill {firmware.sbom}"], document, is_json)
 
 
+def _unsealed(image: bytes) -> bytes:
+    from provisioning.release.rp2350 import read_image, unsealed
+
+    read_image(image)
+    return unsealed(image)
+
+
 @dataclass(frozen=True, kw_only=True)
 class VerifySettings:
     """The options of `firmware verify`."""
@@ -297,6 +304,7 @@ def verify_command(settings: VerifySettings) -> None:
         variant=settings.variant,
         record=settings.record,
         checkouts=Checkouts(settings.micropython, settings.cyw43),
+        unseal=_unsealed,
     )
     document = {
         "same": verdict.is_same,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +18,9 @@ from provisioning.firmware.rp2_sources import Checkouts
 from provisioning.firmware.rp2350 import BOARDS as RP2350_BOARDS
 from provisioning.firmware.rp2350 import build_rp2350
 from provisioning.firmware.sources import Progress
-from provisioning.release.rp2350 import read_image, unsealed
 
 BOARD = "mps2_an385"  # the board of an image whose provenance names none
+Unseal = Callable[[bytes], bytes]
 MAX_IMAGE_BYTES = 16_000_000
 
 
@@ -39,20 +39,19 @@ class Verdict:
         return self.image_sha256 == self.rebuilt_sha256
 
 
-def payload(path: Path, board: str = BOARD) -> bytes:
-    """Return the firmware in a file: a raw image as the build writes it, or what was signed or sealed.
+def payload(path: Path, unseal: Unseal | None = None) -> bytes:
+    """Return the firmware in a file: a raw image as the build writes it, or what was signed, or sealed (`unseal`).
 
     Raises FirmwareError if the file cannot be a firmware, OSError.
     """
     if path.stat().st_size > MAX_IMAGE_BYTES:
         raise FirmwareError(f"{path} has more than {MAX_IMAGE_BYTES} bytes. It is not a firmware image.")
     data = path.read_bytes()
-    if board in RP2350_BOARDS:
+    if unseal is not None:
         try:
-            read_image(data)
+            return unseal(data)
         except (ImageFormatError, IndexError):
             return data  # not sealed: the digest decides
-        return unsealed(data)
     try:
         info = parse_image(lambda offset, length: data[offset : offset + length], len(data))
     except (ImageFormatError, IndexError):
@@ -69,11 +68,12 @@ def verify(
     variant: str = "",
     record: Path | None = None,
     checkouts: Checkouts | None = None,
+    unseal: Unseal | None = None,
 ) -> Verdict:
     """Build the firmware in an empty folder and compare it with `image`.
 
-    `record`: the provenance of the image; it names board and variant, and its inputs are compared too. Raises
-    FirmwareError.
+    `record`: the provenance of the image; it names board and variant, and its inputs are compared too. `unseal`
+    returns the firmware in an RP2350's sealed image, or raises ImageFormatError. Raises FirmwareError.
     """
     expected = provenance.read(record) if record is not None else None
     board = _chosen("board", board, None if expected is None else provenance.board_of(expected), BOARD)
@@ -82,7 +82,7 @@ def verify(
     )
     if board not in (BOARD, *RP2350_BOARDS):
         raise FirmwareError(f"There is no board {board!r}. Use one of: {', '.join((BOARD, *RP2350_BOARDS))}.")
-    body = payload(image, board)
+    body = payload(image, unseal if board in RP2350_BOARDS else None)
     with tempfile.TemporaryDirectory(prefix="fb-rebuild-") as work:
         if board in RP2350_BOARDS:
             built = build_rp2350(
