@@ -15,10 +15,7 @@ import paho.mqtt.client as paho
 from cryptography.hazmat.primitives import serialization
 from paho.mqtt.enums import CallbackAPIVersion
 
-from device.crypto import der
-from device.records.store import DEVICE, Store
 from provisioning.servers.mosquitto import find_mosquitto
-from simulator.ports.records import device_records
 from simulator.story.runner import wait_until
 from tests.emulated.tls_peers import SERVER, Identity, issue
 from tests.running import FactoryUnit
@@ -155,13 +152,6 @@ def is_listening(broker: HomeBroker) -> bool:
     return broker.log.exists() and "running" in broker.log.read_text(encoding="utf-8")
 
 
-def name_of(unit: FactoryUnit) -> str:
-    """Return the unit's name on the network, which its certificate has."""
-    records = device_records(unit.machine.flash, unit.machine.flash.layout)
-    records.mount()
-    return str(der.certificate_facts(Store(records, DEVICE).require("web.crt")).common_name)
-
-
 def fields(broker: HomeBroker, **changes: str) -> dict[str, str]:
     """Return the form of the owner's page for this broker."""
     form = {
@@ -182,7 +172,7 @@ class Bench:
     def __init__(self, unit: FactoryUnit, broker: HomeBroker, viewer: Viewer) -> None:
         self.unit, self.broker, self.viewer = unit, broker, viewer
         self.owner = unit.world.owner
-        self.name = name_of(unit)
+        self.name = unit.name
         self.base = f"firstboot/{self.name}/"
         self._begun = len(unit.machine.console.text)
 
@@ -191,7 +181,7 @@ class Bench:
         return str(self.unit.machine.console.text[self._begun :])
 
     def send(self, **changes: str) -> Any:
-        return self.post(fields(self.broker, **changes))
+        return self.post(fields(self.broker, address=self.unit.world.host_address) | changes)
 
     def post(self, form: dict[str, str]) -> Any:
         return self.owner.request("POST", "/home", form)

@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
+from device.crypto import der
 from device.records import setup
 from device.records.store import DEVICE, Store
 from simulator.ports.air import Air
+from simulator.ports.flash import SimFlash
 from simulator.ports.records import device_records
 from simulator.story.inputs import Inputs
 from simulator.story.rig import RigBoard
@@ -50,6 +52,15 @@ class FactoryUnit(RigBoard):
         self.machine.power_on(button_held=button_held)
         self.wait_for_page()
 
+    @property
+    def name(self) -> str:
+        """The unit's name on the network, which its certificate has."""
+        flash = SimFlash(self.machine.flash.layout) if self.world.on == "sim" else SimFlash()
+        flash.load_image(self._image)
+        records = device_records(flash, flash.layout)
+        records.mount()
+        return str(der.certificate_facts(Store(records, DEVICE).require("web.crt")).common_name)
+
     def wait(self, what: str, probe: Any) -> Any:
         return wait_until(what, probe, ANSWERS_S, 0.05)
 
@@ -83,7 +94,7 @@ def give_radio(unit: FactoryUnit, passphrase: str) -> Air:
     return found
 
 
-def _unit(on: str, **options: Any) -> Iterator[FactoryUnit]:
+def unit_of(on: str, **options: Any) -> Iterator[FactoryUnit]:
     with tempfile.TemporaryDirectory(prefix="firstboot-test-") as folder:
         with running_unit(on, Path(folder), **options) as world:
             yield FactoryUnit(world)
@@ -91,26 +102,26 @@ def _unit(on: str, **options: Any) -> Iterator[FactoryUnit]:
 
 def owned_unit_of(product: Path) -> Iterator[FactoryUnit]:
     """Yield a simulated unit of the product in this file, set up."""
-    for unit in _unit("sim", transports=("mqtt",), inputs=Inputs(product=product)):
+    for unit in unit_of("sim", transports=("mqtt",), inputs=Inputs(product=product)):
         yield unit.owned()
 
 
 @pytest.fixture(scope="module")
 def simulated() -> Iterator[FactoryUnit]:
     """A unit on the simulator."""
-    yield from _unit("sim", transports=("mqtt",))
+    yield from unit_of("sim", transports=("mqtt",))
 
 
 @pytest.fixture(scope="module")
 def calm() -> Iterator[FactoryUnit]:
     """A unit on the simulator that checks for updates once an hour, as a real one may."""
-    yield from _unit("sim", transports=("mqtt",), inputs=Inputs(check_interval_s=3600))
+    yield from unit_of("sim", transports=("mqtt",), inputs=Inputs(check_interval_s=3600))
 
 
 @pytest.fixture(scope="module")
 def simulated_past_support() -> Iterator[FactoryUnit]:
     """A unit whose servers report a time after its support period."""
-    yield from _unit("sim", transports=("mqtt",), is_past_support=True)
+    yield from unit_of("sim", transports=("mqtt",), is_past_support=True)
 
 
 @pytest.fixture(scope="module")
@@ -120,4 +131,4 @@ def emulated() -> Iterator[FactoryUnit]:
 
     if shutil.which("qemu-system-arm") is None:
         pytest.skip("qemu-system-arm is not installed")
-    yield from _unit("qemu", transports=("mqtt",))
+    yield from unit_of("qemu", transports=("mqtt",))
