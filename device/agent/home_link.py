@@ -116,7 +116,7 @@ class HomeLink:
         broker = self.broker
         if broker is None:
             return None
-        is_waiting_for_check = self.is_aside and self._is_due() and not self._is_busy
+        is_waiting_for_check = self.is_aside and self.is_due() and not self._is_busy
         return {
             "is_on": broker.is_on,
             "state": ASIDE if is_waiting_for_check else self._state,
@@ -172,9 +172,17 @@ class HomeLink:
     def _hurry(self) -> None:
         self._was_tested, self.reason = False, ""
         self._pause_s = HOME_PAUSE_S
-        if self._is_due():
+        if self.is_due():
             self._state = CONNECTING
         self._changed.set()
+
+    def remains(self) -> "tuple[Any, ...]":
+        """Return what this link knows besides its record, for restore() of the next one."""
+        return self.reason, self._state, self._was_tested, self._is_test_due, self._leaving, self._pause_s
+
+    def restore(self, remains: "tuple[Any, ...]") -> None:
+        """Go on as the link that `remains` are of."""
+        self.reason, self._state, self._was_tested, self._is_test_due, self._leaving, self._pause_s = remains
 
     # what the unit does --------------------------------------------------------------------------------------
     async def step_aside(self) -> None:
@@ -200,12 +208,14 @@ class HomeLink:
             await asyncio.sleep(_POLL_S)
 
     async def run(self) -> None:
-        """Keep the link for as long as the unit runs."""
-        while True:
+        """Keep the link until a check begins."""
+        while not self.is_aside:
             self._changed.clear()
             is_well = True
-            if not self.is_aside and self._is_due():
+            if self.is_due():
                 is_well = await self._attempt()
+                if self.is_aside:
+                    return
             if is_well:
                 await self._changed.wait()
                 continue
@@ -220,7 +230,8 @@ class HomeLink:
         except EntropyError:
             return 0.0
 
-    def _is_due(self) -> bool:
+    def is_due(self) -> bool:
+        """Return whether the link has to be opened."""
         is_wanted = self.broker is not None and (self.broker.is_on or self._is_test_due)
         return is_wanted or self._leaving is not None
 
@@ -295,10 +306,10 @@ class HomeLink:
             self.reason = reason_of(error)
             self._state = WAITING if is_on else OFF
             return not is_on
-        if error is not None and not self._is_due():
+        if error is not None and not self.is_due():
             self.reason = LEFT
         self._state = OFF
-        if self._is_due():
+        if self.is_due():
             self._state = CONNECTING
             self._changed.set()
         return True

@@ -158,7 +158,7 @@ class Bench:
 
     def run(self, work):
         async def both():
-            task = asyncio.create_task(self.link.run())
+            task = asyncio.create_task(self.keep())
             try:
                 await work(self)
             finally:
@@ -171,6 +171,12 @@ class Bench:
                     pass
 
         asyncio.run(both())
+
+    async def keep(self):
+        """Run the link between checks, as HomeHost does."""
+        while True:
+            await self.link.run()
+            await asyncio.sleep(0.005)
 
     async def until(self, probe):
         for _ in range(2000):
