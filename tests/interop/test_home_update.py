@@ -181,6 +181,7 @@ def test_an_oversized_command_ends_the_connection_and_the_unit_comes_back(linked
     linked.unit.wait("the refusal", lambda: "home: " in linked.printed() or None)
     linked.until_state(home_link.CONNECTED)
     require_nothing_started(linked)
+    linked.until_state(home_link.CONNECTED)  # after the check: a command to a closed link is lost
     press_install(linked)
     until_installed(linked)
 
