@@ -79,8 +79,10 @@ def _code(unit: Unit, labels: Path) -> str:
     path = labels / str(unit.label_name)
     try:
         code = code_on_label(path)
-    except (LabelError, OSError) as error:
+    except LabelError as error:
         raise RegistryError(f"the label of {unit.serial} cannot be read: {error}") from None
+    except OSError as error:
+        raise RegistryError(f"the label of {unit.serial} cannot be read: {path}: {error.strerror}") from None
     if code is None:
         raise RegistryError(f"the label of {unit.serial} shows no code")
     return code

@@ -20,7 +20,7 @@ WHERE = {
 MARKS = {PASSED: ("PASS", "bold green"), FAILED: ("FAIL", "bold red")}
 NOT_CLAIMED = (
     "Limit: this board stores the security counter, the lock and the keys in plain NVM. They withstand network\n"
-    "attackers and bad updates, but not someone who reads or writes the flash chip (docs/threat-model.md)."
+    "attackers and bad updates, but not someone who reads or writes the flash chip."
 )
 
 

@@ -174,8 +174,11 @@ def test_a_batch_is_checked_by_its_labels(folder: Path, served: ServedUnit) -> N
     assert result.exit_code == 0, result.output
     document = json.loads(result.stdout)
     assert (document["codes"], document["findings"]) == (1, []) and "spread" in document["not_made"][0]
-    (folder / "labels" / "FB1-000001.png").unlink()
-    assert RUNNER.invoke(app, ["check-batch", *arguments]).exit_code == 2
+    label = folder / "labels" / "FB1-000001.png"
+    label.unlink()
+    refused = RUNNER.invoke(app, ["check-batch", *arguments])
+    assert refused.exit_code == 2
+    assert f"{label}: No such file" in " ".join(refused.stderr.split()) and "Errno" not in refused.stderr
 
 
 def test_rework_names_who_decided_and_retires_the_serial(folder: Path, served: ServedUnit) -> None:
