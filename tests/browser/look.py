@@ -13,6 +13,7 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 WIDTHS = (1280, 360)
 NARROWEST = 320  # WCAG 1.4.10, reflow
 HEIGHT = 800
+FOCUS_MS = 60_000
 _AXE = Axe()
 
 
@@ -27,6 +28,13 @@ class View:
     violations: list[str] = field(default_factory=list)
     overflows: list[int] = field(default_factory=list)
     squeezed: list[str] = field(default_factory=list)
+
+
+def until_focused(page: Any, selector: str) -> None:
+    """Wait until the part has the focus: a browser moves it there (autofocus) after it has loaded the page."""
+    page.wait_for_function(
+        "selector => document.activeElement.matches(selector)", arg=selector, timeout=FOCUS_MS
+    )
 
 
 def axe_violations(page: Any) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 
 from provisioning.station import labels
 from tests.browser.conftest import SCREENSHOTS
-from tests.browser.look import axe_violations, overflows, squeezed
+from tests.browser.look import axe_violations, overflows, squeezed, until_focused
 from tests.unit.provisioning.station.operator_bench import PASSWORD, OperatorBench, until
 from tests.unit.provisioning.station.station_bench import MemoryUnit
 
@@ -28,7 +28,7 @@ def line(tmp_path_factory: pytest.TempPathFactory, chromium: Any) -> Iterator[An
     page = context.new_page()
     page.set_default_timeout(300_000)
     page.goto(bench.address)
-    page.wait_for_function("document.activeElement.type === 'password'")  # autofocus comes after the page
+    until_focused(page, "[type=password]")
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     page.wait_for_selector("#tiles")

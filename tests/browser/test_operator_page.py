@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import SCREENSHOTS
-from tests.browser.look import axe_violations, overflows, squeezed
+from tests.browser.look import axe_violations, overflows, squeezed, until_focused
 from tests.unit.provisioning.station.operator_bench import PASSWORD, OperatorBench, until
 from tests.unit.provisioning.station.station_bench import MemoryUnit
 
@@ -30,7 +30,7 @@ def shift(operator: OperatorBench, chromium: Any) -> Iterator[Any]:
     page = context.new_page()
     page.set_default_timeout(300_000)
     page.goto(operator.address)
-    page.wait_for_function("document.activeElement.type === 'password'")  # autofocus comes after the page
+    until_focused(page, "[type=password]")
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     page.wait_for_selector("#tiles")

@@ -12,7 +12,7 @@ from device.errors import PasswordError
 from device.owner import passwords, setup_code
 from device.owner.common_passwords import WORDS
 from tests.browser.conftest import SCREENSHOTS
-from tests.browser.look import Watch, axe_violations
+from tests.browser.look import Watch, axe_violations, until_focused
 from tests.running import PASSWORD, FactoryUnit
 
 COMMON = "correct horse battery staple"
@@ -180,7 +180,7 @@ def test_an_error_is_at_its_field_which_has_the_focus(page: Any, owned: FactoryU
         assert field.get_attribute("aria-invalid") == "true", path
         assert f"{wrong}-error" in (field.get_attribute("aria-describedby") or "").split()
         assert page.inner_text(f"#{wrong}-error")
-        assert page.evaluate("document.activeElement.id") == wrong
+        until_focused(page, f"#{wrong}")
         assert page.title().startswith("Error: ")
         assert not axe_violations(page)
 
@@ -193,7 +193,8 @@ def test_an_error_of_the_whole_form_has_the_focus(page: Any, owned: FactoryUnit)
         submit(page)
         if watch.last_status == 429:
             break
-    assert "Too many wrong attempts" in page.evaluate("document.activeElement.innerText")
+    until_focused(page, "[role=alert]")
+    assert "Too many wrong attempts" in page.inner_text("[role=alert]")
 
 
 @pytest.mark.parametrize("width", [360, 1280])
@@ -208,7 +209,7 @@ def test_a_pause_that_is_refused_has_its_error_at_the_field(
     page.evaluate("document.querySelector('#days option').value = '99'")
     submit(page, "form:has(#days) button")
     assert "1 to 30 days" in page.inner_text("#days-error", timeout=30_000)
-    assert page.evaluate("document.activeElement.id") == "days"
+    until_focused(page, "#days")
     assert page.title().startswith("Error: ") and not axe_violations(page)
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"updates-refused-{width}.png", full_page=True)
