@@ -20,6 +20,7 @@ LINE_CHARS: Final = {
     "person": 200,
     "postal address": 400,
     "reason": 200,
+    "release text": 1000,
     "serial": 80,
     "station": 48,
     "version": 32,

@@ -18,6 +18,7 @@ import typer
 
 from provisioning.cli.addresses import signer_place
 from provisioning.cli.errors import InputError, warn
+from provisioning.cli.one_line import one_line
 from provisioning.cli.options import JsonOption, LogOption
 from provisioning.cli.output import print_result
 from provisioning.cli.settings import with_settings
@@ -52,12 +53,21 @@ class SignSettings:
         typer.Option("--product", metavar="FILE", help="Product definition (TOML): vendor and class."),
     ]
     mitigates: Annotated[
-        str, typer.Option("--mitigates", metavar="TEXT", help="What the release fixes, for the owner.")
+        str,
+        typer.Option(
+            "--mitigates",
+            metavar="TEXT",
+            callback=one_line("release text"),
+            help="What the release fixes, for the owner.",
+        ),
     ]
     interrupts: Annotated[
         str,
         typer.Option(
-            "--interrupts", metavar="TEXT", help="What the owner notices during the update, for the owner."
+            "--interrupts",
+            metavar="TEXT",
+            callback=one_line("release text"),
+            help="What the owner notices during the update, for the owner.",
         ),
     ]
     signer: Annotated[

@@ -22,7 +22,7 @@ from provisioning.release import payload as payload_module
 from provisioning.release.delta import apply_patch, has_detools
 from provisioning.release.image import sign_image
 from provisioning.release.log import LogEntry, ReleaseLog, ReleaseLogError
-from provisioning.release.release import Release, anchors_of
+from provisioning.release.release import Release, anchors_of, build_release
 
 
 @pytest.fixture(scope="module")
@@ -247,14 +247,34 @@ def test_a_damaged_log_is_refused_and_not_read_as_empty(tmp_path: Path, line: st
 
 
 def test_foreign_text_does_not_reach_the_terminal_raw(bench: Path, tmp_path: Path) -> None:
-    result = _run(
-        "sign", bench / "1.img", "--out", tmp_path / "r", "--product", bench / "product.toml",
-        "--mitigates", "\x1b[2Jgone", "--interrupts", "x", "--log", tmp_path / "log",
-        "--key", bench / "author.pem",
-    )  # fmt: skip
-    assert result.exit_code == 0
+    ids = load_product(bench / "product.toml")
+    release = build_release(
+        (bench / "1.img").read_bytes(),
+        vendor_id=ids.vendor_id,
+        class_id=ids.class_id,
+        sequence_number=4,
+        signer=FileSigner.load(bench / "author.pem"),
+        version="1.2.3+4",
+        mitigates="\x1b[2Jgone",
+        interrupts="x",
+    )
+    release.save(tmp_path / "r")
     for command in (("inspect", tmp_path / "r"), ("verify", tmp_path / "r", "--anchors", bench / "anchors")):
-        assert "\x1b" not in _run(*command).output
+        result = _run(*command)
+        assert result.exit_code == 0 and "gone" in result.output
+        assert "\x1b" not in result.output
+
+
+@pytest.mark.parametrize("option", ["--mitigates", "--interrupts"])
+@pytest.mark.parametrize(
+    "text", ["a hole\nSupported until: 2099", "\x1b[2Jgone", "1.0 \u202eelbatciderp", " "]
+)
+def test_the_texts_for_the_owner_are_signed_only_as_one_line_each(
+    bench: Path, tmp_path: Path, option: str, text: str
+) -> None:
+    result = _sign(bench, "forged", tmp_path / "log", option, text)
+    assert result.exit_code == 2 and "must be one line" in " ".join(result.output.split())
+    assert not (bench / "forged").exists() and not (tmp_path / "log").exists()
 
 
 needs_detools = pytest.mark.skipif(
