@@ -123,6 +123,8 @@ def problems_of(
     found = [f"batch {product.batch}: {fault}" for fault in batch_faults]
     if product.scope is None:
         found.append("the scope decision is missing: add the table [scope] to the product definition (SC-10)")
+    elif product.scope.decided_on > today:
+        found.append(f"[scope] decided_on is {product.scope.decided_on}, a day that is still to come (SC-10)")
     if product.support.end_date < today:
         found.append(f"the support period ended on {product.support.end_date} (SP-11)")
     for requirement, label in product.statement.labels.items():

@@ -113,6 +113,11 @@ def test_without_a_scope_decision_nothing_is_issued() -> None:
     assert any("SC-10" in problem for problem in refused(scope=None))
 
 
+def test_a_scope_decision_of_a_day_to_come_stops_the_issue() -> None:
+    scope = dataclasses.replace(PRODUCT.scope, decided_on=TODAY + dt.timedelta(1))
+    assert any("SC-10" in problem for problem in refused(scope=scope))
+
+
 def test_a_published_date_other_than_the_statements_stops_the_issue() -> None:
     support = dataclasses.replace(PRODUCT.support, end_date=dt.date(2032, 1, 1))
     assert any("SP-07" in problem for problem in refused(*evidence(), support=support))
