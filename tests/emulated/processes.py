@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from pathlib import Path
 
+from provisioning import fair_time
+
+_ENDED_S = 30.0
 _LISTENING = "0A"  # proc_net_tcp(5)
 
 
@@ -20,6 +24,14 @@ def group_members(group: int) -> list[int]:
         if int(number) == group and state not in "ZX":
             found.append(int(folder.name))
     return sorted(found)
+
+
+def require_ended(group: int) -> None:
+    """Wait until no process of the group runs: the kernel ends a killed process later than it takes the signal."""
+    end_s = fair_time.now() + _ENDED_S
+    while group_members(group):
+        assert fair_time.now() < end_s, f"processes of group {group} go on: {group_members(group)}"
+        time.sleep(0.02)
 
 
 def listening_ports(process: int) -> list[int]:
