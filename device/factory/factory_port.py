@@ -113,9 +113,8 @@ class FactoryPort:
         if self._services.is_locked():
             raise LockedError(state="locked")
         if self._operations is None:
-            from device.factory.operations import (
-                Operations,
-            )  # not on a locked unit: its heap is for the owner
+            # Not on a locked unit: its heap is for the owner.
+            from device.factory.operations import Operations
 
             self._operations = Operations(self._services)
         results = self._operations.run(operation, arguments)

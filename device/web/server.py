@@ -40,9 +40,8 @@ SECURITY_HEADERS = (
 )
 _DRAIN_BYTES = const(16384)
 _DRAIN_S = const(1)
-_WRITE_BYTES = const(
-    700
-)  # at once: an old heap has no longer pieces; with TLS two of them fit into one packet
+# Written at once: an old heap has no longer pieces; with TLS two of them fit into one packet.
+_WRITE_BYTES = const(700)
 
 
 def create_handler(

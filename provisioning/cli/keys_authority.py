@@ -165,17 +165,20 @@ def generate(
 def plain_name(text: str) -> str:
     """The callback of a name that becomes the name of a file, a user of the broker, and a name in a certificate."""
     most = LINE_CHARS["authority"]
-    if SERVER.fullmatch(text.removeprefix("*.")) is None or len(text) > most:
+    if not _is_host(text) or len(text) > most:
         raise typer.BadParameter(f"must be a plain name: at most {most} letters, digits, dots and dashes")
     return text
 
 
 def host_names(texts: list[str] | None) -> list[str] | None:
     """The callback of an option with names of hosts."""
-    for text in texts or ():
-        if SERVER.fullmatch(text.removeprefix("*.")) is None:
-            raise typer.BadParameter(f"must be {SERVER_HINT.removeprefix('must be ')}")
+    if not all(map(_is_host, texts or ())):
+        raise typer.BadParameter(SERVER_HINT)
     return texts
+
+
+def _is_host(text: str) -> bool:
+    return SERVER.fullmatch(text.removeprefix("*.")) is not None
 
 
 @app.command()

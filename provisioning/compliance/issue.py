@@ -33,7 +33,9 @@ from provisioning.compliance.statement import (
 )
 from provisioning.file_system import PRIVATE, create_file, replace_file
 from provisioning.keys.file_signer import FileSigner
+from provisioning.keys.key_id import public_point
 from provisioning.keys.pem import MARKER, read_private
+from provisioning.keys.public_keys import public_pem
 from provisioning.product.periods import contradiction_today, contradiction_when_new
 from provisioning.product.placeholders import placeholders
 
@@ -76,9 +78,7 @@ def draw_key(path: Path, passphrase: str) -> FileSigner:
         serialization.PrivateFormat.PKCS8,
         serialization.BestAvailableEncryption(passphrase.encode()),
     )
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    public = public_pem(public_point(key.public_key()))
     create_file(path, pem, mode=PRIVATE)  # first: it refuses to replace another key
     try:
         replace_file(path.with_suffix(".pub"), public)

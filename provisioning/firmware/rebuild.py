@@ -14,12 +14,12 @@ from device.layout import IMAGE_HEADER_BYTES
 from provisioning.firmware import provenance
 from provisioning.firmware.build import build
 from provisioning.firmware.errors import FirmwareError
+from provisioning.firmware.frozen import BOARD
 from provisioning.firmware.rp2_sources import Checkouts
 from provisioning.firmware.rp2350 import BOARDS as RP2350_BOARDS
 from provisioning.firmware.rp2350 import build_rp2350
 from provisioning.firmware.sources import Progress
 
-BOARD = "mps2_an385"  # the board of an image whose provenance names none
 Unseal = Callable[[bytes], bytes]
 MAX_IMAGE_BYTES = 16_000_000
 
@@ -76,6 +76,7 @@ def verify(
     returns the firmware in an RP2350's sealed image, or raises ImageFormatError. Raises FirmwareError.
     """
     expected = provenance.read(record) if record is not None else None
+    # A provenance that names no board is of the emulated one.
     board = _chosen("board", board, None if expected is None else provenance.board_of(expected), BOARD)
     variant = _chosen(
         "variant", variant, None if expected is None else provenance.variant_of(expected), "release"

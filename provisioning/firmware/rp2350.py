@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from provisioning.firmware import provenance, sbom, sizes
 from provisioning.firmware.build import FirmwareBuild
-from provisioning.firmware.errors import FirmwareError, MissingToolError
+from provisioning.firmware.errors import FirmwareError
 from provisioning.firmware.files import (
     cmodules,
     digest_of,
@@ -121,9 +121,7 @@ def build_rp2350(
             "--cyw43. Its licence allows commercial use only on chips of Raspberry Pi."
         )
     require_tools()
-    for tool, package in (("cmake", "cmake"), *((("g++", "g++"),) if chosen.has_radio else ())):
-        if shutil.which(tool) is None:
-            raise MissingToolError(tool, package)
+    require_tools((("cmake", "cmake"), *((("g++", "g++"),) if chosen.has_radio else ())))
     root = root.absolute()
     folder = cache_folder(root) / "firmware"
     with locked(folder):

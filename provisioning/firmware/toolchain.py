@@ -18,9 +18,9 @@ _TOOLS = (
 )
 
 
-def require_tools() -> None:
-    """Raise MissingToolError for a program that is not installed."""
-    for tool, package in _TOOLS:
+def require_tools(tools: Sequence[tuple[str, str]] = _TOOLS) -> None:
+    """Raise MissingToolError for a program that is not installed. `tools`: (program, its Debian packages)."""
+    for tool, package in tools:
         if shutil.which(tool) is None:
             raise MissingToolError(tool, package)
 

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from provisioning.file_system import PRIVATE, NewFile, replace_files
 from provisioning.keys.key_id import key_id, public_point
 from provisioning.keys.pem import load_private_pem, private_pem, read_private
+from provisioning.keys.public_keys import public_pem
 from provisioning.registry.errors import RegistryError
 
 SECRET_BYTES: Final = 16
@@ -72,9 +73,7 @@ class ServerPrivateKey:
         if private_path.exists() or public_path.exists():
             raise RegistryError(f"{private_path.name} or {public_path.name} exists; it is not overwritten")
         generated = cls.generate()
-        public = generated.private.public_key().public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
+        public = public_pem(public_point(generated.private.public_key()))
         private = NewFile(private_path, private_pem(generated.private), PRIVATE)
         private_path.parent.mkdir(parents=True, exist_ok=True)
         replace_files([NewFile(public_path, public), private])

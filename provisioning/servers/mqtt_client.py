@@ -174,14 +174,10 @@ class MqttClient(Service):
 
     def _ask(self, send: Callable[[], tuple[Any, int | None]], what: str) -> None:
         end_s = fair_time.now() + TIMEOUT_S
-        _, number = send()
-        while (
-            number is None and fair_time.now() < end_s
-        ):  # the connection is down, and opened again meanwhile
+        while (number := send()[1]) is None:  # the connection is down, and is opened again meanwhile
+            if fair_time.now() >= end_s:
+                raise ServerError(self._cause() or f"{what}: the connection to the broker is down")
             time.sleep(RETRY_S)
-            _, number = send()
-        if number is None:
-            raise ServerError(self._cause() or f"{what}: the connection to the broker is down")
         with self._acknowledged:
             is_answered = fair_time.wait_for(self._acknowledged, lambda: number in self._answers, TIMEOUT_S)
             is_granted = self._answers.pop(number, False)

@@ -9,16 +9,15 @@ from __future__ import annotations
 import hashlib
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
 from firstboot.locations import source_root
-from provisioning.firmware.errors import MissingToolError
 from provisioning.firmware.files import cmodules, locked, mirror
 from provisioning.firmware.frozen import MICRODOT, microdot_base
 from provisioning.firmware.sources import SourceTree, cache_folder, sha256_file, source_tree
-from provisioning.firmware.toolchain import make, mpy_cross_path
+from provisioning.firmware.toolchain import make, mpy_cross_path, require_tools
 
 VARIANT_FOLDER: Final = Path(__file__).resolve().parent / "unix"
 TOOLS: Final = (("gcc", "gcc libc6-dev"), ("make", "make"))
@@ -41,9 +40,7 @@ def variables_of(program: str) -> dict[str, str]:
 
 def unix_program(progress: Callable[[str], None]) -> Path:
     """Return the program; the first call builds it. Raises FirmwareError: a missing tool or source, a failed build."""
-    for tool, package in TOOLS:
-        if shutil.which(tool) is None:
-            raise MissingToolError(tool, package)
+    require_tools(TOOLS)
     root = source_root()
     folder = cache_folder(root) / "firmware"
     with locked(folder / "unix"):
@@ -55,23 +52,30 @@ def unix_program(progress: Callable[[str], None]) -> Path:
     return built / _PROGRAM
 
 
+def make_port(port: Path, objects: Path, root: Path, manifest: str, variables: Mapping[str, str]) -> None:
+    """Build a port of MicroPython with our C module into `objects`. Raises CompileError.
+
+    `port`: its folder in MicroPython. `root`: the sources with the C module. `manifest`: what is frozen.
+    """
+    (objects / "cmodules").mkdir(parents=True, exist_ok=True)
+    mirror(cmodules(root), objects / "cmodules")
+    (objects / "manifest.py").write_text(manifest)
+    (objects / "README.md").write_text("In place of micropython-lib, of which nothing is frozen.\n")
+    places = {
+        "BUILD": objects,
+        "FROZEN_MANIFEST": objects / "manifest.py",
+        "USER_C_MODULES": objects / "cmodules",
+        "MICROPY_MPYCROSS": mpy_cross_path(),
+        "MPY_LIB_DIR": objects,
+    }
+    make(port, {**variables, **places})
+
+
 def _build(tree: SourceTree, root: Path, built: Path) -> None:
-    (built / "cmodules").mkdir(parents=True, exist_ok=True)
-    mirror(cmodules(root), built / "cmodules")
-    (built / "manifest.py").write_text(_MANIFEST)
-    (built / "microdot").mkdir(exist_ok=True)
+    (built / "microdot").mkdir(parents=True, exist_ok=True)
     for path in _microdot():
         shutil.copyfile(path, built / "microdot" / path.name)
-    (built / "README.md").write_text("In place of micropython-lib, of which nothing is frozen.\n")
-    variables = {
-        **variables_of(_PROGRAM),
-        "BUILD": built,
-        "FROZEN_MANIFEST": built / "manifest.py",
-        "USER_C_MODULES": built / "cmodules",
-        "MICROPY_MPYCROSS": mpy_cross_path(),
-        "MPY_LIB_DIR": built,
-    }
-    make(tree.path / FOLDER, variables)
+    make_port(tree.path / FOLDER, built, root, _MANIFEST, variables_of(_PROGRAM))
 
 
 def _microdot() -> list[Path]:

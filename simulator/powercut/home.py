@@ -22,10 +22,8 @@ from simulator.powercut.home_brokers import CHOICES, ERASED, LINKED, PASSWORDS, 
 from simulator.powercut.machine import Machine
 from simulator.powercut.owner_scripts import factory_reset, status
 
-STEP, TRIED = (
-    "home",
-    "home.tried",
-)  # facts: the last step that the unit answered, the last one that was asked for
+# Facts: the last step that the unit answered, the last one that was asked for.
+STEP, TRIED = "home", "home.tried"
 
 
 def possible(facts: dict[str, object]) -> tuple[int, ...]:
@@ -38,12 +36,9 @@ def check(flash: SimFlash, state: str, facts: dict[str, object]) -> tuple[str, s
     """Return the finding about the stored choice: (kind, text), or None. `state`: of lifecycle.STATES."""
     if state == lifecycle.FACTORY_DEFAULT:
         image = flash.image()
-        is_left = any(password.encode() in image for password in PASSWORDS)
-        return (
-            ("open", "the password of the owner's broker is still stored in factory default")
-            if is_left
-            else None
-        )
+        if any(password.encode() in image for password in PASSWORDS):
+            return "open", "the password of the owner's broker is still stored in factory default"
+        return None
     if TRIED not in facts or "reset" in facts:
         return None
     records = user_records(flash, flash.layout)

@@ -16,6 +16,25 @@ COMMAND = "firstboot/" + NAME + "/install"
 CONFIGURATION = "homeassistant/update/" + NAME + "_update/config"
 
 
+def run_beside(kept, work):
+    """Run `work` to its end while `kept` runs; both are coroutines."""
+
+    async def both():
+        task = asyncio.create_task(kept)
+        try:
+            await work
+        finally:
+            while not task.done():  # CPython 3.11's wait_for may lose a cancellation
+                task.cancel()
+                await asyncio.sleep(0.01)
+            try:
+                await task
+            except asyncio.CancelledError:
+                pass
+
+    asyncio.run(both())
+
+
 class Consent:
     """device.owner.settings.Consent as far as a link uses it."""
 
@@ -157,20 +176,7 @@ class Bench:
         )
 
     def run(self, work):
-        async def both():
-            task = asyncio.create_task(self.keep())
-            try:
-                await work(self)
-            finally:
-                while not task.done():  # CPython 3.11's wait_for may lose a cancellation
-                    task.cancel()
-                    await asyncio.sleep(0.01)
-                try:
-                    await task
-                except asyncio.CancelledError:
-                    pass
-
-        asyncio.run(both())
+        run_beside(self.keep(), work(self))
 
     async def keep(self):
         """Run the link between checks, as HomeHost does."""

@@ -3,7 +3,7 @@
 import asyncio
 
 import test_home
-from home_bench import UNIT, Bench
+from home_bench import UNIT, Bench, run_beside
 
 from device.agent.home import HomeHost
 from device.agent.home_link import HomeLink
@@ -25,20 +25,7 @@ class HostBench:
         return bench.link
 
     def run(self, work):
-        async def both():
-            task = asyncio.create_task(self.host.run())
-            try:
-                await work(self)
-            finally:
-                while not task.done():
-                    task.cancel()
-                    await asyncio.sleep(0.01)
-                try:
-                    await task
-                except asyncio.CancelledError:
-                    pass
-
-        asyncio.run(both())
+        run_beside(self.host.run(), work(self))
 
     async def until(self, probe):
         await self.bench.until(probe)

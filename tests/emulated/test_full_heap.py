@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import ssl
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from device.limits import HTTP_CLIENTS_PER_PEER, HTTP_HEAD_BYTES, HTTP_LINE_BYTE
 from provisioning import fair_time
 from simulator.story.runner import wait_until
 from simulator.story.world import World
+from tests.emulated.worlds import provisioned
 
 pytestmark = pytest.mark.emulated
 
@@ -26,13 +26,7 @@ FILLER = b"X-Fill: " + b"x" * (HTTP_LINE_BYTES - 10) + b"\r\n"
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    for tool in ("qemu-system-arm", "arm-none-eabi-gcc"):
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not installed")
-    with World("qemu", ("mqtt",), tmp_path_factory.mktemp("full"), lambda _: None) as made:
-        made.build()
-        made.provision()
-        wait_until("the pages", lambda: made.owner.request("GET", "/").status == 200 or None, ANSWERS_S)
+    with provisioned(tmp_path_factory.mktemp("full")) as made:
         made.owner.set_up(made.unit.setup_code, made.password)
         wait_until("a status page", made.status, ANSWERS_S)
         yield made

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import secrets
-import shutil
 import socket
 from collections.abc import Iterator
 
@@ -13,19 +12,14 @@ import pytest
 from renode.lines import escape_mux
 from simulator.story.runner import wait_until
 from simulator.story.world import World
+from tests.emulated.worlds import provisioned
 
 pytestmark = pytest.mark.emulated
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    for tool in ("qemu-system-arm", "arm-none-eabi-gcc"):
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not installed")
-    with World("qemu", ("mqtt",), tmp_path_factory.mktemp("garbage"), lambda _: None) as made:
-        made.build()
-        made.provision()
-        wait_until("the pages", lambda: made.owner.request("GET", "/").status == 200 or None, 60)
+    with provisioned(tmp_path_factory.mktemp("garbage")) as made:
         yield made
 
 

@@ -6,17 +6,15 @@ They are for tests only. Their objects are cached.
 from __future__ import annotations
 
 import hashlib
-import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from provisioning.firmware.errors import MissingToolError
-from provisioning.firmware.files import cmodules, locked, mirror
+from provisioning.firmware.files import cmodules, locked
 from provisioning.firmware.frozen import VARIANTS, frozen_files, manifest_text, test_module_names
 from provisioning.firmware.sources import SourceTree, cache_folder, sha256_file, source_tree
-from provisioning.firmware.toolchain import make, mpy_cross_path
+from provisioning.firmware.toolchain import require_tools
 from simulator.porting import unix_port
 
 HERE = Path(__file__).resolve().parent
@@ -66,9 +64,7 @@ RV32 = Port(
 
 def program(port: Port) -> Path:
     """Return the built program of `port`. Raises FirmwareError: a missing tool or source, a failed build."""
-    for tool, package in port.tools:
-        if shutil.which(tool) is None:
-            raise MissingToolError(tool, package)
+    require_tools(port.tools)
     folder = cache_folder(CHECKOUT) / "firmware"
     with locked(folder / f"dual-{port.name}"):
         tree = source_tree(CHECKOUT, lambda text: None)
@@ -85,19 +81,7 @@ def _built(port: Port, tree: SourceTree, folder: Path) -> Path:
     manifest = manifest_text(frozen_files(CHECKOUT, tree.path, VARIANTS["test"], generated))
     # Objects are kept: after a change of device/ or of a test only the frozen code is compiled again.
     objects = folder / f"objects-dual-{port.name}-{_key(port, tree)}"
-    (objects / "cmodules").mkdir(parents=True, exist_ok=True)
-    mirror(cmodules(CHECKOUT), objects / "cmodules")
-    (objects / "manifest.py").write_text(manifest)
-    (objects / "README.md").write_text("In place of micropython-lib, of which nothing is frozen.\n")
-    variables = {
-        **port.variables,
-        "BUILD": objects,
-        "FROZEN_MANIFEST": objects / "manifest.py",
-        "USER_C_MODULES": objects / "cmodules",
-        "MICROPY_MPYCROSS": mpy_cross_path(),
-        "MPY_LIB_DIR": objects,
-    }
-    make(tree.path / port.folder, variables)
+    unix_port.make_port(tree.path / port.folder, objects, CHECKOUT, manifest, port.variables)
     return objects / port.program
 
 
