@@ -7,6 +7,7 @@ A skip leaves something unchecked, so the summary lists each one with its reason
 import re
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -40,6 +41,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--tools-present",
         action="store_true",
         help="every tool is installed: a skip that blames one is a failure",
+    )
+    group.addoption(
+        "--failed-to",
+        type=Path,
+        metavar="FILE",
+        help="write the failed tests, one a line (tools/second_run.py)",
     )
 
 
@@ -123,7 +130,16 @@ def pytest_make_collect_report(collector: pytest.Collector):
     return report
 
 
+def _write_failed(reporter: pytest.TerminalReporter, file: Path) -> None:
+    """Write the node ids of the tests that failed in themselves, their fixtures or their collection."""
+    reports = [*reporter.stats.get("failed", []), *reporter.stats.get("error", [])]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("".join(f"{name}\n" for name in dict.fromkeys(report.nodeid for report in reports)))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if file := terminalreporter.config.getoption("--failed-to"):
+        _write_failed(terminalreporter, file)
     skipped = terminalreporter.stats.get("skipped", [])
     if not skipped:
         terminalreporter.write_line("no test was skipped")

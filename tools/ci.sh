@@ -106,7 +106,9 @@ run_tests() {
     fi
     say "pytest"
     status=0
-    "$python" -m pytest -n 3 --dist loadfile --no-loadscope-reorder "$@" || status=$?
+    failed_list=build/failed-tests.txt
+    rm -f "$failed_list"
+    "$python" -m pytest -n 3 --dist loadfile --no-loadscope-reorder --failed-to "$failed_list" "$@" || status=$?
     if [ "$built" = no ]; then
         echo "the firmware was NOT built (see above): tests of the board cannot pass" >&2
         status=1
@@ -114,9 +116,18 @@ run_tests() {
     return "$status"
 }
 
+# A test that fails beside others and passes alone is printed as UNSTABLE, and is not a verdict on the change; a nightly
+# run fails for it.
 test_() {
     setup dev
-    run_tests "$@"
+    status=0
+    run_tests "$@" || status=$?
+    if [ "$status" = 1 ] && [ "$built" = yes ]; then
+        status=0
+        if has_all_tools; then set -- --tools-present; else set --; fi
+        "$python" tools/second_run.py "$failed_list" "$@" || status=1
+    fi
+    return "$status"
 }
 
 fuzz() {  # [seconds for each parser]
