@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +19,7 @@ from provisioning.cli.report_decide import seen_version
 from provisioning.cli.settings import with_settings
 from provisioning.cli.site import BaseOption
 from provisioning.csaf_names import FOLDER
-from provisioning.disclosure import csaf, desk, provider
+from provisioning.disclosure import csaf, csaf_draft, desk, provider
 from provisioning.disclosure.advisory import LONGEST, Advisory, Justification, Text, advisory_of, public
 from provisioning.disclosure.advisory import write as write_text
 from provisioning.disclosure.csaf import Publisher
@@ -37,6 +38,13 @@ Example: `firstboot advisory show SR-2026-0001 --cases reports.db --product prod
 """
 
 app = CommandGroup(HELP)
+
+
+class Version(StrEnum):
+    """The versions of CSAF that a document can have."""
+
+    CURRENT = csaf.VERSION
+    DRAFT = csaf_draft.VERSION
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,6 +125,9 @@ def show(
     to: Annotated[
         Path | None, typer.Option("--to", metavar="FILE", help="Write the document to this file instead.")
     ] = None,
+    version: Annotated[
+        Version, typer.Option("--csaf", help="The version of CSAF. 2.1 is a draft of OASIS.")
+    ] = Version.CURRENT,
     files: FilesOption = None,
     is_json: JsonOption = False,
 ) -> None:
@@ -129,7 +140,8 @@ def show(
     publisher = _publisher(definition, base_url)
     with opened(cases, files) as store:
         found = advisory_of(desk.load(store, case))
-    data = csaf.written(found, definition, publisher, f"{base_url}{FOLDER}/")
+    written = csaf.written if version is Version.CURRENT else csaf_draft.written
+    data = written(found, definition, publisher, f"{base_url}{FOLDER}/")
     if to is None:
         print_line(data.decode().rstrip("\n"))
         return

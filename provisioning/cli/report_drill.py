@@ -28,6 +28,7 @@ def run_drill(
     """Rehearse 40 days of security reports with your published times. Ends with exit code 1 if a check fails.
 
     Three reporters write: one answers, one does not, one is anonymous. Mail goes over SMTP and IMAP on this machine.
+    The advisories' pages and feeds are built and checked each day; the last ones stay in the folder.
 
     Example: `firstboot report drill --product product.toml --to drill`
     """
@@ -36,7 +37,7 @@ def run_drill(
     if to.exists():
         raise InputError(f"--to: {to} exists already; name a new folder.")
     to.mkdir(parents=True)
-    found = drill.run(to, promise, int(time.time()))
+    found = drill.run(to, definition, promise, int(time.time()))
     print_report(found.lines, dataclasses.asdict(found), is_json)
     if found.problems:
         raise RefusedError(found.problems, "The drill failed:")

@@ -2,7 +2,8 @@
 
 Rules:
 1. An affected product gives the profile "Security Advisory" (section 4.4), one that is not affected "VEX" (4.5).
-2. CSAF 2.0 has no place for a CVSS 4.0 score (CSAF 2.1 has): the vector is in a note, its word in aggregate_severity.
+2. CSAF 2.0 has no place for a CVSS 4.0 score (`csaf_draft.py` has): the vector is in the note SEVERITY, its word in
+   aggregate_severity.
 3. Versions that nobody named are a range: everything before the fix, or everything.
 4. Keys are sorted and times are those of the log, so the same case gives the same bytes.
 """
@@ -22,6 +23,7 @@ from provisioning.disclosure.advisory import Advisory, Revision
 from provisioning.product.product import Product
 
 VERSION: Final = "2.0"
+SEVERITY: Final = "Severity (CVSS 4.0)"
 _CVSS: Final = "https://www.first.org/cvss/v4.0/specification-document"
 _TLP: Final = "https://www.first.org/tlp/v1/"
 
@@ -65,16 +67,27 @@ def time_text(time_s: int) -> str:
 
 
 def written(advisory: Advisory, product: Product, publisher: Publisher, folder_url: str) -> bytes:
+    """Return the document of an advisory as JSON. Arguments as `document_of`."""
+    return encoded(document_of(advisory, product, publisher, folder_url))
+
+
+def encoded(document: Mapping[str, Any]) -> bytes:
+    """Return a document as JSON (rule 4)."""
+    return (json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+def document_of(
+    advisory: Advisory, product: Product, publisher: Publisher, folder_url: str
+) -> dict[str, Any]:
     """Return the document of an advisory. One without a revision is a draft, marked TLP:RED.
 
     `folder_url`: address of the provider's folder, ending with /.
     """
-    document = {
+    return {
         "document": _document(advisory, publisher, folder_url),
         "product_tree": {"branches": [_vendor(advisory, product)]},
         "vulnerabilities": [_vulnerability(advisory, product, publisher)],
     }
-    return (json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
 def _document(advisory: Advisory, publisher: Publisher, folder_url: str) -> dict[str, Any]:
@@ -232,7 +245,7 @@ def _notes(description: str, triage: Mapping[str, Any]) -> list[dict[str, str]]:
     notes = [{"category": "description", "title": "Description", "text": description}]
     if triage.get("cvss"):
         words = f"{triage['rating']}, {triage['score']} ({triage['cvss']})"
-        notes.append({"category": "details", "title": "Severity (CVSS 4.0)", "text": words})
+        notes.append({"category": "details", "title": SEVERITY, "text": words})
     if triage.get("batches"):
         notes.append({"category": "details", "title": "Batches", "text": ", ".join(triage["batches"])})
     return notes

@@ -4,8 +4,9 @@ Rules:
 1. Ada answers, Ben does not, and the third is anonymous. Ada's and Ben's reports are about one problem.
 2. The maker of the drill does the things that are due, and nothing else, by the operations that the commands use.
 3. The mail server is down for four days. After that every reporter has every notice once.
-4. Each day is checked: nothing is overdue, and nothing of a case under embargo is exported. At the end: the notices of
-   each reporter in their order, no Message-ID twice, the figures, and the signed log.
+4. Each day is checked: nothing is overdue, and the advisories' folder is built and shows what may be public, and only
+   that (`drill_public.py`). At the end: the notices of each reporter in their order, no Message-ID twice, the figures,
+   and the signed log.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from email import message_from_bytes
 from pathlib import Path
 from typing import Final
 
-from provisioning.disclosure import consistency, desk, outbox, reception, states
+from provisioning.disclosure import advisory, consistency, desk, drill_public, outbox, reception, states
 from provisioning.disclosure.case import Case
 from provisioning.disclosure.clocks import ACKNOWLEDGEMENT, STATUS_UPDATE, due, punctuality
 from provisioning.disclosure.desk import Decision
@@ -31,13 +32,21 @@ from provisioning.disclosure.smtp import SmtpServer, SmtpTransport
 from provisioning.disclosure.spool import Spool
 from provisioning.disclosure.states import Step
 from provisioning.disclosure.store import CaseStore
+from provisioning.product.product import Product
 
 BY: Final = "Drill"
 SENDER: Final = "security@maker.example"
 ADA: Final = "ada@reporter.example"
 BEN: Final = "ben@reporter.example"
+ADA_WORDS: Final = "A reset leaves what I typed before."
+BEN_WORDS: Final = "After a reset I could sign in with the old one."
+FORM_WORDS: Final = "The status page loads slowly."
+MORE_WORDS: Final = "It happens with the button and with the page."
+SLOW: Final = "A page that loads slowly"
 DAYS: Final = 40
 DOWN: Final = range(10, 14)  # days without a mail server
+PUBLISHED: Final = 30  # the day on which the embargo ends
+_PRIVATE: Final = (ADA, BEN, ADA_WORDS, BEN_WORDS, FORM_WORDS, MORE_WORDS, SLOW)
 _DAY_S: Final = 86400
 _EARLY_S: Final = 6 * _DAY_S  # the maker informs so long before it is due: longer than the outage
 _MAIN, _OTHER, _ANONYMOUS = "SR-{year}-0001", "SR-{year}-0002", "SR-{year}-0003"
@@ -55,8 +64,9 @@ class Drill:
 class _World:
     """The store, the servers and the clock of a drill."""
 
-    def __init__(self, folder: Path, promise: Promise, start_s: int, drill: Drill) -> None:
+    def __init__(self, folder: Path, product: Product, promise: Promise, start_s: int, drill: Drill) -> None:
         self.now_s, self.start_s, self.drill = start_s, start_s, drill
+        self.product, self.public = product, folder / "public"
         self.store = CaseStore.create(folder / "reports.db", now=lambda: self.now_s)
         self.intake = Intake(self.store, Spool(folder / "spool"))
         self.box, self.inbox = Mailbox(), Inbox()
@@ -85,10 +95,10 @@ class _World:
         self.note(f"{code}: {step}")
 
 
-def run(folder: Path, promise: Promise, start_s: int) -> Drill:
+def run(folder: Path, product: Product, promise: Promise, start_s: int) -> Drill:
     """Run a drill in an empty folder. `start_s`: the virtual time of its first day. Raises OSError, CaseError."""
     drill = Drill()
-    world = _World(folder, promise, start_s, drill)
+    world = _World(folder, product, promise, start_s, drill)
     with ExitStack() as servers:
         servers.callback(world.store.close)
         servers.enter_context(imap_server(world.box))
@@ -124,16 +134,16 @@ def _send(world: _World, port: int) -> None:
 
 def _reporters(world: _World) -> None:
     if world.day == 0:
-        world.box.put(_mail(ADA, 1, "A factory reset leaves the old password."))
-        world.box.put(_mail(BEN, 2, "After a reset I could sign in with the old password."))
+        world.box.put(_mail(ADA, 1, ADA_WORDS))
+        world.box.put(_mail(BEN, 2, BEN_WORDS))
     elif world.day == 1:
-        incoming = Incoming(reception.FORM, "The status page loads slowly.")
+        incoming = Incoming(reception.FORM, FORM_WORDS)
         world.token = reception.receive(world.store, incoming).token or ""
         world.note("a report came by the form, without an address")
     elif world.day == 6:
         last = [data for receivers, data in world.inbox.mails if ADA in receivers][-1]
         answers = str(message_from_bytes(last)["Message-ID"])
-        world.box.put(_mail(ADA, 3, "It happens with the button and with the page.", answers))
+        world.box.put(_mail(ADA, 3, MORE_WORDS, answers))
 
 
 def _mail(sender: str, number: int, text: str, answers: str = "") -> bytes:
@@ -159,8 +169,8 @@ def _maker(world: _World) -> None:
 def _plan(world: _World) -> None:
     """Take the decisions of the day."""
     if world.day == 3:
-        for code in (world.main, world.anonymous):
-            world.decide(code, Step.TRIAGE, title="Drill")
+        for code, title in ((world.main, drill_public.TITLE), (world.anonymous, SLOW)):
+            world.decide(code, Step.TRIAGE, title=title)
     elif world.day == 4:
         world.decide(world.main, Step.CONFIRM)
         desk.merge(world.store, world.other, world.main, Decision(BY, world.case(world.other).version))
@@ -169,11 +179,15 @@ def _plan(world: _World) -> None:
         world.decide(world.anonymous, Step.REJECT)
     elif world.day == 12:  # the mail server is down
         world.decide(world.main, Step.RESOLVE, release="1.0.1")
+    elif world.day == 15:
+        decision = Decision(BY, world.case(world.main).version, reason="first text")
+        advisory.write(world.store, world.main, drill_public.TEXT, decision)
+        world.note(f"{world.main}: the advisory is written, and the embargo keeps it")
     elif world.day == 20:
         world.decide(world.anonymous, Step.CLOSE)
-    elif world.day == 30:
+    elif world.day == PUBLISHED:
         world.decide(world.main, Step.PUBLISH, link="https://maker.example/advisories/1")
-    elif world.day == 31:
+    elif world.day == PUBLISHED + 1:
         world.decide(world.main, Step.CLOSE)
 
 
@@ -184,6 +198,12 @@ def _check_day(world: _World) -> None:
     for case in cases.values():
         is_public = any(event.kind == Step.PUBLISH for event in case.events)
         world.require(case.is_embargoed != is_public, f"{case.code}: its embargo is wrong")
+    drill_public.build(world.public, world.product, cases.values(), world.now_s)
+    main, is_published = cases[world.main], world.day >= PUBLISHED
+    for problem in drill_public.problems(world.public, main, is_published, _PRIVATE):
+        world.require(False, f"the public folder: {problem}")
+    if world.day == PUBLISHED:
+        world.note("page, feeds and document of the advisory are public")
 
 
 _WANTED: Final = {

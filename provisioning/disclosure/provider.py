@@ -6,7 +6,8 @@ Rules:
 3. An advisory that was published stays: a build that would remove one or take back a revision is refused.
 4. Layout (CSAF 2.0 section 7.1): documents in one folder for each year, each with SHA-256 and SHA-512, index.txt,
    changes.csv, the ROLIE feed and provider-metadata.json under /.well-known/csaf/. There are no OpenPGP signatures,
-   so the role is "csaf_provider" and not "csaf_trusted_provider".
+   so the role is "csaf_provider" and not "csaf_trusted_provider". Documents of the draft of CSAF 2.1 lie beside the
+   pages (`csaf_draft.py`).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Any, Final
 from xml.etree import ElementTree
 
 from provisioning.csaf_names import FOLDER, METADATA, PAGES, ROLIE
-from provisioning.disclosure import csaf, rolie
+from provisioning.disclosure import csaf, csaf_draft, rolie
 from provisioning.disclosure.advisory import Advisory
 from provisioning.disclosure.csaf import Publisher
 from provisioning.disclosure.errors import CaseInputError
@@ -72,6 +73,7 @@ def contents(site: Site) -> dict[str, bytes]:
             digest = hashlib.new(algorithm, data).hexdigest()
             name = path.rpartition("/")[2]
             files[f"{FOLDER}/{path}.{algorithm}"] = f"{digest}  {name}\n".encode()
+        files[csaf_draft.path(one)] = csaf_draft.written(one, site.product, site.publisher, site.folder_url)
         listed.append((one.revisions[-1].time_s, path))
     listed.sort(key=lambda pair: (-pair[0], pair[1]))
     files[f"{FOLDER}/index.txt"] = "".join(
@@ -171,6 +173,7 @@ def _facts(one: Advisory, site: Site) -> dict[str, Any]:
         "title": one.title,
         "page": csaf.page_path(one).rpartition("/")[2],
         "document": f"../{FOLDER}/{csaf.document_path(one)}",
+        "draft": csaf_draft.path(one).removeprefix(f"{PAGES}/"),
         "product": f"{site.product.brand} {site.product.model}",
         "versions": csaf.versions_in_words(one, site.product),
         "batches": ", ".join(triage.get("batches") or []),
