@@ -15,15 +15,17 @@ import paho.mqtt.client as paho
 from cryptography.hazmat.primitives import serialization
 from paho.mqtt.enums import CallbackAPIVersion
 
+from provisioning import fair_time
 from provisioning.servers.mosquitto import find_mosquitto
 from simulator.story.runner import wait_until
 from tests.emulated.tls_peers import SERVER, Identity, issue
+from tests.patience import ended
 from tests.running import FactoryUnit
 
 NAME = "localhost"
 USER, PASSWORD = "lamp", "fish and chips at noon"
 VIEWER, VIEWER_PASSWORD = "home", "the other half of the house"
-ANSWER_S = 30.0
+ANSWER_S = 60.0
 
 
 class HomeBroker:
@@ -82,7 +84,7 @@ class HomeBroker:
         """End the broker, whether it hangs or not."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait(10)
+            ended(self._process)
             self._process = None
 
     def clients(self, user: str) -> int:
@@ -121,7 +123,7 @@ class Viewer:
 
     def publish(self, topic: str, payload: str, *, is_retained: bool = False, qos: int = 0) -> None:
         """Publish; return when the message was sent."""
-        self._client.publish(topic, payload, qos, is_retained).wait_for_publish(ANSWER_S)
+        self._client.publish(topic, payload, qos, is_retained).wait_for_publish(fair_time.stretched(ANSWER_S))
 
     def state(self, topic: str) -> dict[str, Any]:
         """Return the decoded message of a topic, {} without one."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import queue
 import subprocess
+import threading
 import time
-from collections.abc import Callable
-from typing import AnyStr, Final, TypeVar
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, AnyStr, Final, TypeVar
 
 from provisioning import fair_time
 
@@ -42,5 +45,53 @@ def communicate(
             return process.communicate(text, timeout=fair_time.SLICE_S)
         except subprocess.TimeoutExpired:
             text = None  # it was sent, or will be: Popen keeps what is left of it
+            if fair_time.now() >= end_s:
+                raise
+
+
+def ended(process: subprocess.Popen[Any], seconds: float = ANSWERS_S) -> int:
+    """Return the exit code of `process` once it has ended. Raises subprocess.TimeoutExpired after `seconds`."""
+    end_s = fair_time.now() + seconds
+    while True:
+        try:
+            return process.wait(fair_time.SLICE_S)
+        except subprocess.TimeoutExpired:
+            if fair_time.now() >= end_s:
+                raise
+
+
+def run(
+    command: Sequence[str | Path], seconds: float = ANSWERS_S, **options: Any
+) -> subprocess.CompletedProcess[Any]:
+    """Return how `command` ended and what it printed, as text. Raises subprocess.TimeoutExpired after `seconds`.
+
+    `options` are those of subprocess.Popen. A command that has not ended is killed.
+    """
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
+    with subprocess.Popen(command, **options) as process:
+        try:
+            out, err = communicate(process, seconds)
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def joined(*threads: threading.Thread, seconds: float = ANSWERS_S) -> None:
+    """Wait for the end of each thread. Raises AssertionError if one goes on after `seconds`."""
+    end_s = fair_time.now() + seconds
+    for thread in threads:
+        while thread.is_alive():
+            assert fair_time.now() < end_s, f"{thread.name} goes on after {seconds} s"
+            thread.join(fair_time.SLICE_S)
+
+
+def next_of(items: queue.Queue[_Result], seconds: float = ANSWERS_S) -> _Result:
+    """Return the next of `items`. Raises queue.Empty after `seconds`."""
+    end_s = fair_time.now() + seconds
+    while True:
+        try:
+            return items.get(timeout=fair_time.SLICE_S)
+        except queue.Empty:
             if fair_time.now() >= end_s:
                 raise

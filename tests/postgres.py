@@ -18,7 +18,7 @@ from typing import Final
 
 USER: Final = "postgres"
 MEMORY: Final = Path("/dev/shm")
-START_S: Final = "60"
+START_S: Final = "900"  # an idle machine needs one second
 
 
 def binaries() -> Path | None:
@@ -84,7 +84,7 @@ class Cluster:
 
     def stop(self, mode: str = "fast") -> None:
         """Stop the server; mode "immediate" is its crash."""
-        self._run("pg_ctl", "-D", str(self.data), "-m", mode, "-w", "stop")
+        self._run("pg_ctl", "-D", str(self.data), "-m", mode, "-t", START_S, "-w", "stop")
 
     def new_database(self) -> str:
         """Return the address of a new, empty database."""

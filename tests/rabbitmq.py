@@ -21,8 +21,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
+from provisioning import fair_time
 from provisioning.servers.access import rights_of
-from provisioning.servers.broker import free_port
+from tests.own_port import own_port
 
 START_S: Final = 240
 ROOT: Final = Path(os.environ.get("FIRSTBOOT_RABBITMQ_ROOT", "/"))
@@ -66,7 +67,7 @@ class Node:
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name, self.folder = name, folder
-        self.port, self.distribution = free_port(), free_port()
+        self.port, self.distribution = own_port(), own_port()
         self.process: subprocess.Popen[bytes] | None = None
         self.seen = 0  # characters of the output before the last start
 
@@ -87,7 +88,7 @@ class Cluster:
         (self._folder / "definitions.json").write_text(json.dumps(definitions(users, class_id)))
         (self._folder / ".erlang.cookie").write_text(secrets.token_hex(16))
         (self._folder / ".erlang.cookie").chmod(0o400)
-        self._epmd_port = free_port()
+        self._epmd_port = own_port()
         self._epmd: subprocess.Popen[bytes] | None = None
         self.nodes = [Node(f"fb{n}@localhost", self._folder / f"node{n}") for n in range(1, count + 1)]
 
@@ -173,8 +174,8 @@ class Cluster:
         }
 
     def _wait(self, node: Node) -> None:
-        deadline = time.monotonic() + START_S
-        while time.monotonic() < deadline:
+        deadline = fair_time.now() + START_S
+        while fair_time.now() < deadline:
             assert node.process is not None
             if node.process.poll() is not None:
                 raise RuntimeError(f"RabbitMQ ended: {node.log()}")

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from provisioning.servers.broker import free_port
 from provisioning.servers.mosquitto import find_mosquitto
 from tests.browser.conftest import SCREENSHOTS
 from tests.browser.look import Watch, check, squeezed, until_focused
 from tests.home_broker import NAME, PASSWORD, USER, HomeBroker, home_broker
+from tests.own_port import own_port
 from tests.running import PASSWORD as OWNER_PASSWORD
 from tests.running import FactoryUnit
 
@@ -24,7 +24,7 @@ MOST_TABS = 40
 @pytest.fixture(scope="module")
 def broker(calm: FactoryUnit, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HomeBroker]:
     name = calm.name
-    with home_broker(tmp_path_factory.mktemp("home"), free_port("127.0.0.1"), name) as found:
+    with home_broker(tmp_path_factory.mktemp("home"), own_port(), name) as found:
         yield found
 
 

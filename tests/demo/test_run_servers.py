@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import re
 import signal
-import socket
 from pathlib import Path
 
 import pytest
 
-from provisioning.servers.broker import free_port
 from provisioning.servers.mosquitto import find_mosquitto
 from tests.demo.blocks import ROOT, run
+from tests.own_port import own_port
 
 PAGE = ROOT / "docs" / "how-to" / "run-servers.md"
 PASSWORD = "seven copper lanterns under Tay bridge"  # what the owner types
@@ -25,7 +24,7 @@ def script() -> str:
     blocks = re.findall(r"```sh\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     assert len(blocks) == 12
     text = "\n".join(blocks)
-    ports = {"8883": free_port(), "9465": free_port(), "5683": free_port(kind=socket.SOCK_DGRAM)}
+    ports = {name: own_port() for name in ("8883", "9465", "5683")}
     text = text.replace(
         "sed -i '", f"sed -i 's/port = 8883/port = {ports['8883']}/; s/port = 5683/port = {ports['5683']}/; "
     )  # fmt: skip

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from device import limits
+from device.net import coap
+from device.ports import host
 from provisioning.servers.amqtt_broker import AmqttBroker
 from provisioning.servers.broker import Broker
 from provisioning.servers.local_broker import make_broker
@@ -31,6 +34,15 @@ def broker(
     running = MosquittoBroker(setup) if request.param == "mosquitto" else AmqttBroker(setup)
     with running:
         yield running
+
+
+@pytest.fixture
+def patient_unit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine must not make a unit give up, or send a request twice."""
+    monkeypatch.setattr(coap, "ACK_TIMEOUT_MS", 120_000)
+    for name in ("CONNECT_TIMEOUT_S", "REPLY_TIMEOUT_S"):
+        monkeypatch.setattr(limits, name, 600)
+    monkeypatch.setattr(host, "CONNECT_TIMEOUT_S", 600)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from provisioning.servers.broker import Broker, BrokerSetup
 from provisioning.servers.mosquitto import MosquittoBroker, find_mosquitto
 from tests.interop.support.maker import Maker, Unit
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.usefixtures("patient_unit")]
 
 
 @pytest.fixture(params=["mosquitto", "amqtt"])

@@ -20,6 +20,7 @@ from provisioning.release.store import ReleaseStore
 from provisioning.servers.coap_server import CoapServer, ReleaseSite, bound_port, serve
 from provisioning.servers.oscore_store import SERVER_ID, OscoreStore
 from tests.interop.support.maker import CLASS_ID, Maker
+from tests.patience import joined, run
 
 pytestmark = pytest.mark.interop
 
@@ -61,17 +62,15 @@ def plain_site(store: ReleaseStore, maker: Maker) -> Iterator[int]:
     thread = threading.Thread(target=asyncio.run, args=(run(),))
     thread.start()
     try:
-        assert fair_time.wait(ready, 10)
+        assert fair_time.wait(ready, 60)
         yield ports[0]
     finally:
         stop.set()
-        thread.join(10)
+        joined(thread)
 
 
 def libcoap(*arguments: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [str(LIBCOAP), "-B", "20", *arguments], capture_output=True, timeout=60, check=False
-    )
+    return run([str(LIBCOAP), "-B", "600", *arguments], 60, text=False)
 
 
 @needs_libcoap

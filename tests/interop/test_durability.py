@@ -15,6 +15,7 @@ from provisioning.publishing.topics import RetainedTopics
 from provisioning.servers import mosquitto
 from provisioning.servers.mosquitto import MosquittoBroker
 from tests.interop.support.maker import CLASS_ID, Maker
+from tests.patience import ended
 
 pytestmark = [
     pytest.mark.interop,
@@ -28,7 +29,7 @@ def kill(broker: MosquittoBroker) -> None:
     process = broker._process
     assert process is not None
     process.send_signal(signal.SIGKILL)
-    process.wait(10)
+    ended(process)
     broker.stop()
 
 
@@ -95,7 +96,7 @@ def test_a_record_survives_a_kill_of_the_brokers_parent_and_no_broker_keeps_runn
     assert owner.stdout is not None
     pid = int(owner.stdout.readline())
     owner.kill()
-    owner.wait(10)
+    ended(owner)
     runtime = Path((folder / mosquitto.RUN_FILE).read_text().splitlines()[1])
     assert mosquitto._runs_from(pid, runtime)
     with MosquittoBroker(maker.broker_setup(folder)) as broker:

@@ -8,12 +8,12 @@ import pytest
 
 from device.owner import home
 from device.records.store import USER, Store
-from provisioning.servers.broker import free_port
 from provisioning.servers.mosquitto import find_mosquitto
 from simulator.ports.records import user_records
 from tests.emulated.tls_peers import issue
 from tests.home_broker import PASSWORD, Bench, home_broker
 from tests.interop.support import home_assistant_model as model
+from tests.own_port import own_port
 from tests.running import PASSWORD as OWNER_PASSWORD
 from tests.running import FactoryUnit, calm
 
@@ -30,7 +30,7 @@ def bench(calm: FactoryUnit, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     calm.owned()
     assert calm.world.owner.sign_in(OWNER_PASSWORD)
     folder = tmp_path_factory.mktemp("home")
-    with home_broker(folder, free_port("127.0.0.1"), calm.name) as broker:
+    with home_broker(folder, own_port(), calm.name) as broker:
         viewer = broker.viewer()
         yield Bench(calm, broker, viewer)
         viewer.close()

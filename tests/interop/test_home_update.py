@@ -9,11 +9,11 @@ import pytest
 
 from device.agent import home_link
 from device.limits import HOME_PACKET_BYTES
-from provisioning.servers.broker import free_port
 from provisioning.servers.mosquitto import find_mosquitto
 from tests.emulated.tls_peers import issue
 from tests.home_broker import USER, Bench, HomeBroker, home_broker
 from tests.interop.support import home_assistant_model as model
+from tests.own_port import own_port
 from tests.running import PASSWORD as OWNER_PASSWORD
 from tests.running import FactoryUnit, calm
 
@@ -28,7 +28,7 @@ OLD, NEW = 1, 2
 
 @pytest.fixture(scope="module")
 def broker(calm: FactoryUnit, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HomeBroker]:
-    with home_broker(tmp_path_factory.mktemp("home"), free_port("127.0.0.1"), calm.name) as found:
+    with home_broker(tmp_path_factory.mktemp("home"), own_port(), calm.name) as found:
         yield found
 
 

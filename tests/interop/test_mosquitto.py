@@ -18,6 +18,7 @@ from provisioning.servers.local_broker import make_broker
 from provisioning.servers.mosquitto import MosquittoBroker
 from provisioning.servers.mqtt_client import MqttClient
 from tests.interop.support.maker import CLASS_ID, Maker
+from tests.own_port import own_port
 
 pytestmark = [
     pytest.mark.interop,
@@ -66,7 +67,7 @@ def test_no_key_is_in_its_log_or_on_its_command_line(maker: Maker, tmp_path: Pat
 
 
 def test_what_is_retained_outlives_a_restart(maker: Maker, tmp_path: Path) -> None:
-    broker = MosquittoBroker(maker.broker_setup(tmp_path))
+    broker = MosquittoBroker(maker.broker_setup(tmp_path, own_port()))
     with broker, MqttPublisher(maker.access(broker.port, "publisher"), CLASS_ID) as publisher:
         publisher.publish_support(b"record")
     port = broker.port

@@ -17,13 +17,14 @@ from provisioning.cli import serve
 from provisioning.cli.exit_codes import ExitCode
 from provisioning.release.release import Release
 from provisioning.release.store import ReleaseStore
-from provisioning.servers.broker import Broker, free_port
+from provisioning.servers.broker import Broker
 from provisioning.servers.local_broker import make_broker
 from provisioning.servers.signing_clock import is_synchronised
 from tests.interop.support.maker import CLASS_ID, fetch_payload, freshness_request
-from tests.interop.support.serving import MakersFolder, Serving
+from tests.interop.support.serving import ANSWERS_S, MakersFolder, Serving
+from tests.own_port import own_port
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.usefixtures("patient_unit")]
 
 
 def numbers(folder: MakersFolder, source) -> tuple[int, int]:
@@ -91,13 +92,13 @@ def test_a_signal_ends_the_servers_with_exit_code_0(
 
 
 def test_a_signal_while_the_broker_is_down_ends_the_servers_too(folder: MakersFolder) -> None:
-    with Serving("all", folder.settings(free_port())) as serving:
+    with Serving("all", folder.settings(own_port())) as serving:
         assert "broker" in serving.event("not_ready")
         assert serving.stop() == ExitCode.DONE
 
 
 def test_a_broker_that_is_down_at_the_start_is_waited_for(folder: MakersFolder) -> None:
-    port = free_port()
+    port = own_port()
     with Serving("tracker", folder.settings(port)) as serving:
         assert "broker" in serving.event("not_ready")
         serving.wait_for("the reason", lambda: "refused" in serving.get("/readyz")[1])
@@ -110,7 +111,7 @@ def test_a_broker_that_is_down_at_the_start_is_waited_for(folder: MakersFolder) 
 
 
 def test_the_health_endpoint_reports_a_broker_that_is_lost_until_it_is_back(folder: MakersFolder) -> None:
-    port = free_port()
+    port = own_port()
     with Serving("all", folder.settings(port)) as serving:
         broker = make_broker(folder.broker_setup(port))
         with broker:
@@ -132,11 +133,11 @@ def test_a_port_in_use_is_exit_code_75(folder: MakersFolder, own_broker: Broker)
         started(first)
         config = folder.settings(own_broker.port, coap_port(first), state="other")
         with Serving("coap", config, "--oscore", "other-oscore") as second:
-            assert second.process.wait(30) == ExitCode.TRY_LATER
+            assert second.ended() == ExitCode.TRY_LATER
             assert "in use" in second.log()
         taken = first.seen[0]["health"].removeprefix("http://")
         with Serving("tracker", config, "--health", taken) as third:
-            assert third.process.wait(30) == ExitCode.TRY_LATER
+            assert third.ended() == ExitCode.TRY_LATER
             assert "in use" in third.log()
 
 
@@ -147,14 +148,14 @@ def test_a_key_file_that_others_can_read_is_exit_code_2(
     config = folder.settings(own_broker.port)
     (folder.folder / name).chmod(0o640)
     with Serving("all", config) as serving:
-        assert serving.process.wait(30) == ExitCode.WRONG_INPUT
+        assert serving.ended() == ExitCode.WRONG_INPUT
         assert f"chmod 600 {name}" in serving.log()
 
 
 def test_a_certificate_of_another_user_is_exit_code_2(folder: MakersFolder, own_broker: Broker) -> None:
     config = folder.settings(own_broker.port)
     with Serving("tracker", config, "--cert", "publisher.crt", "--key", "publisher.key") as serving:
-        assert serving.process.wait(30) == ExitCode.WRONG_INPUT
+        assert serving.ended() == ExitCode.WRONG_INPUT
         assert "'publisher'" in serving.log() and "keys ca issue client tracker" in serving.log()
 
 
@@ -174,7 +175,7 @@ def test_a_transfer_goes_on_after_the_server_was_stopped_in_it_and_started_again
 ) -> None:
     release = folder.maker.release(60_000)
     ReleaseStore(folder.store, CLASS_ID).put_release(release)
-    port = free_port(kind=socket.SOCK_DGRAM)
+    port = own_port()
     config = folder.settings(own_broker.port, port)
     source = folder.maker.coap_source(folder.unit(), port)
     with Serving("coap", config) as first:
@@ -190,7 +191,7 @@ def test_a_transfer_goes_on_after_the_server_was_stopped_in_it_and_started_again
 def test_numbers_secrets_and_sequence_outlive_a_kill(folder: MakersFolder, own_broker: Broker) -> None:
     ReleaseStore(folder.store, CLASS_ID).put_release(folder.maker.release(5000, sequence_number=9))
     unit = folder.unit()
-    port = free_port(kind=socket.SOCK_DGRAM)
+    port = own_port()
     config = folder.settings(own_broker.port, port)
     source = folder.maker.coap_source(unit, port)
     reserved = 0
@@ -230,10 +231,10 @@ def test_a_second_server_with_the_same_folders_is_exit_code_75(
     with Serving("all", config) as first:
         started(first)
         with Serving("all", config) as second:
-            assert second.process.wait(30) == ExitCode.TRY_LATER
+            assert second.ended() == ExitCode.TRY_LATER
             assert "another server uses" in second.log()
         with Serving("coap", config, "--state", "other") as third:
-            assert third.process.wait(30) == ExitCode.TRY_LATER
+            assert third.ended() == ExitCode.TRY_LATER
             assert "oscore" in third.log()
         assert over_mqtt(folder, own_broker.port) == (0, 0)
 
@@ -321,10 +322,10 @@ def test_a_device_id_is_never_the_label_of_a_metric(folder: MakersFolder, own_br
 
 
 def test_sd_notify_reports_ready_only_after_the_broker_answers(folder: MakersFolder, tmp_path: Path) -> None:
-    port = free_port()
+    port = own_port()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
-        manager.settimeout(30)
+        manager.settimeout(ANSWERS_S)
         with Serving("all", folder.settings(port), NOTIFY_SOCKET=str(tmp_path / "notify")) as serving:
             assert manager.recv(4096).startswith(b"STATUS=not ready: broker")
             with make_broker(folder.broker_setup(port)):

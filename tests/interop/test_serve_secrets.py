@@ -23,7 +23,7 @@ from provisioning.servers.broker import Broker
 from tests.interop.support.maker import Unit, freshness_request
 from tests.interop.support.serving import MakersFolder, Serving
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.usefixtures("patient_unit")]
 
 PASSPHRASE = "correct-horse-battery-staple"
 
@@ -101,7 +101,7 @@ def test_a_wrong_passphrase_is_exit_code_2_and_is_not_printed(
     encrypt(folder.folder / "tracker.pem")
     config = folder.settings(own_broker.port)
     with Serving("all", config, FIRSTBOOT_KEY_PASSPHRASE="a-wrong-passphrase") as serving:
-        assert serving.process.wait(30) == ExitCode.WRONG_INPUT
+        assert serving.ended() == ExitCode.WRONG_INPUT
         assert "does not open" in serving.log() and "a-wrong-passphrase" not in serving.log()
 
 
@@ -110,7 +110,7 @@ def test_an_encrypted_key_without_passphrase_names_the_variable(
 ) -> None:
     encrypt(folder.folder / "tracker.key")
     with Serving("tracker", folder.settings(own_broker.port)) as serving:
-        assert serving.process.wait(30) == ExitCode.WRONG_INPUT
+        assert serving.ended() == ExitCode.WRONG_INPUT
         assert "FIRSTBOOT_KEY_PASSPHRASE" in serving.log()
 
 

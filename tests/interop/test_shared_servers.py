@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from device.net import coap
 from device.ports.host import HostClock, HostNetwork
 from provisioning.release.store import ReleaseStore
 from provisioning.servers.coap_server import CoapServer
@@ -19,10 +18,10 @@ from provisioning.shared_store.oscore_state import SharedNumbers
 from provisioning.shared_store.reports import SharedReports
 from tests.interop.support.lossy import LossyNetwork
 from tests.interop.support.maker import CLASS_ID, Maker, Unit
-from tests.interop.support.serving import MakersFolder, Serving
+from tests.interop.support.serving import ANSWERS_S, MakersFolder, Serving
 from tests.postgres import Cluster
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.usefixtures("patient_unit")]
 UNAUTHORIZED = 0x81
 
 
@@ -57,18 +56,12 @@ def replay(port: int, datagrams: list[bytes]) -> list[int]:
     """Send recorded datagrams from another address and return the codes of the answers."""
     codes = []
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as attacker:
-        attacker.settimeout(30)
+        attacker.settimeout(ANSWERS_S)
         attacker.connect(("127.0.0.1", port))
         for datagram in datagrams:
             attacker.send(datagram)
             codes.append(attacker.recv(2048)[1])
     return codes
-
-
-@pytest.fixture(autouse=True)
-def patient_unit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy machine must not make the unit send a request twice."""
-    monkeypatch.setattr(coap, "ACK_TIMEOUT_MS", 20_000)
 
 
 def test_two_servers_share_a_unit_and_refuse_what_the_other_accepted_even_after_kill_9(
@@ -88,7 +81,7 @@ def test_two_servers_share_a_unit_and_refuse_what_the_other_accepted_even_after_
         recorded = send_report(folder, unit, ports[0], b"\x02")
         assert replay(ports[1], recorded) == [UNAUTHORIZED] * len(recorded)
         first.process.send_signal(signal.SIGKILL)
-        first.process.wait(30)
+        first.ended()
         send_report(folder, unit, ports[1], b"\x03")
     entries = list(SharedReports(database).entries())
     database.close()

@@ -29,7 +29,7 @@ from provisioning.servers.tracker import MqttTracker, Tracker
 from tests.interop.support.maker import CLASS_ID, NOW_S, VENDOR_ID, Maker
 from tests.patience import until
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.usefixtures("patient_unit")]
 
 
 class Application(fakes.NoApplication):

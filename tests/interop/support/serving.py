@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import urllib.error
 import urllib.request
 import uuid
@@ -22,9 +21,10 @@ from provisioning.product.example import EXAMPLE
 from provisioning.servers.broker import BrokerSetup
 from provisioning.servers.oscore_store import OscoreStore
 from tests.interop.support.maker import CLASS_ID, SERVER_NAME, Maker, Unit
+from tests.patience import ended, next_of, until
 
 ROOT = Path(__file__).resolve().parents[3]
-ANSWERS_S = 30
+ANSWERS_S = 600  # of a socket, which cannot be looked at meanwhile; an idle machine needs milliseconds
 
 
 class MakersFolder:
@@ -71,7 +71,7 @@ class Serving:
     """`firstboot serve COMMAND` with a settings file. Use as a context manager; it is killed at the end."""
 
     def __init__(self, command: str, config: Path, *options: str, **environment: str) -> None:
-        self.stderr_path = config.with_name(f"{command}-{time.monotonic_ns()}.log")
+        self.stderr_path = config.with_name(f"{command}-{uuid.uuid4().hex[:8]}.log")
         self._log = self.stderr_path.open("wb")
         self.process = subprocess.Popen(
             [
@@ -107,7 +107,7 @@ class Serving:
         """The next event of this name on standard output; those before it are skipped."""
         while True:
             try:
-                found: dict[str, Any] = json.loads(self._lines.get(timeout=ANSWERS_S))
+                found: dict[str, Any] = json.loads(next_of(self._lines))
             except queue.Empty:
                 raise AssertionError(f"no event {name!r}; {self.seen}\n{self.log()}") from None
             self.seen.append(found)
@@ -117,7 +117,11 @@ class Serving:
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send a signal and return the exit code."""
         self.process.send_signal(number)
-        return self.process.wait(ANSWERS_S)
+        return self.ended()
+
+    def ended(self) -> int:
+        """Return the exit code of the command once it has ended."""
+        return ended(self.process)
 
     def log(self) -> str:
         return self.stderr_path.read_text()
@@ -126,7 +130,7 @@ class Serving:
         """Status and body of the health endpoint, whose address the event `listening` named."""
         address = next(one["health"] for one in self.seen if "health" in one)
         try:
-            with urllib.request.urlopen(address + path, timeout=10) as answer:  # noqa: S310 - http on loopback
+            with urllib.request.urlopen(address + path, timeout=ANSWERS_S) as answer:  # noqa: S310 - http on loopback
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -138,10 +142,4 @@ class Serving:
 
     def wait_for(self, what: str, probe: Any) -> Any:
         """Return the first true result of `probe()`."""
-        deadline = time.monotonic() + ANSWERS_S
-        while time.monotonic() < deadline:
-            found = probe()
-            if found:
-                return found
-            time.sleep(0.05)
-        raise AssertionError(f"{what} did not happen\n{self.log()}")
+        return until(what, probe, log=self.log)
