@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from provisioning.servers.broker import Broker
 from provisioning.servers.mosquitto import MosquittoBroker
 from tests.interop.support.maker import CLASS_ID, SERVER_NAME, Maker
 from tests.interop.test_durability import kill
+from tests.own_port import own_port
 
 pytestmark = pytest.mark.interop
 
@@ -35,10 +37,16 @@ def results(maker: Maker, folder: Path, broker: Broker, **options: object) -> di
     return {one.name: one.is_met for one in BrokerCheck(bench, **options).run()}  # type: ignore[arg-type]
 
 
-def result(maker: Maker, folder: Path, broker: Broker, name: str) -> bool | None:
-    """Return the result of one check; the later ones do not run."""
+def result(
+    maker: Maker, folder: Path, broker: Broker, name: str, after: Callable[[str], None] = lambda name: None
+) -> bool | None:
+    """Return the result of one check; the later ones do not run. `after(NAME)` is called after each earlier one."""
     bench = Bench(maker.access(broker.port, "publisher"), CLASS_ID, Users.of_folder(folder))
-    return next(one.is_met for one in BrokerCheck(bench).run() if one.name == name)
+    for one in BrokerCheck(bench).run():
+        if one.name == name:
+            return one.is_met
+        after(one.name)
+    raise AssertionError(f"no check {name!r}")
 
 
 def failed(found: dict[str, bool | None]) -> set[str]:
@@ -47,8 +55,12 @@ def failed(found: dict[str, bool | None]) -> set[str]:
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fewer objects, and shorter waits for what never comes."""
+    """Fewer objects."""
     monkeypatch.setattr(broker_check, "MANY", 150)
+
+
+def wait_briefly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten the waits: from here on the test expects nothing that comes."""
     monkeypatch.setattr(broker_check, "ARRIVAL_S", 3.0)
     monkeypatch.setattr(topics, "READ_BACK_S", 1.0)
     monkeypatch.setattr(mqtt_client, "TIMEOUT_S", 2.0)
@@ -78,7 +90,7 @@ def changed(maker: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: 
             assert old in text
             text = text.replace(old, new)
         monkeypatch.setattr(mosquitto, "CONFIGURATION", text)
-        return MosquittoBroker(maker.broker_setup(tmp_path))
+        return MosquittoBroker(maker.broker_setup(tmp_path, own_port()))
 
     return broker
 
@@ -119,9 +131,13 @@ def test_a_broker_that_holds_objects_back_is_found(
     assert found_in(maker, folder, changed()) == {"many objects"}
 
 
-def test_a_broker_that_takes_small_packets_only_is_found(maker: Maker, folder: Path, changed) -> None:
+def test_a_broker_that_takes_small_packets_only_is_found(
+    maker: Maker, folder: Path, changed, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with changed(("max_packet_size 65536", "max_packet_size 1024")) as broker:
-        assert result(maker, folder, broker, "size of a message") is False
+        after = {"retained objects": lambda: wait_briefly(monkeypatch)}
+        found = result(maker, folder, broker, "size of a message", lambda name: after.get(name, bool)())
+    assert found is False
 
 
 @pytest.mark.parametrize("is_persistent", [True, False])
@@ -153,8 +169,9 @@ def test_another_broker_is_no_node_of_the_same_cluster(
 
 @pytest.mark.usefixtures("few")
 def test_the_command_names_what_failed_and_says_what_it_did_not_check(
-    maker: Maker, folder: Path, broker: Broker, tmp_path: Path
+    maker: Maker, folder: Path, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    wait_briefly(monkeypatch)  # it serves another class: nothing that the check writes comes back
     product = Path(__file__).parents[2] / "examples" / "product" / "product.toml"
     arguments = [
         "check", f"127.0.0.1:{broker.port}", "--product", str(product), "--ca", str(maker.ca_path),
