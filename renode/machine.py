@@ -22,22 +22,16 @@ from pathlib import Path
 from typing import Final, NamedTuple, Protocol, Self
 
 from device.boards.mps2_an385.memory_map import (
-    CUT_COUNT_ADDRESS,
-    CUT_ORDER_ADDRESS,
     CUT_ORDER_MAGIC,
-    FPGAIO_ADDRESS,
-    POWER_ON_ADDRESS,
     POWER_ON_BUTTON_HELD,
     POWER_ON_MAGIC,
     POWER_ON_SEED_FIXED,
     POWER_ON_SEED_PRESENT,
-    RAM_ADDRESS,
-    RAM_END,
-    RINGS_ADDRESS,
     RINGS_MAGIC,
 )
 from device.layout import MPS2
 from provisioning import fair_time
+from provisioning.firmware.emulated import DEFAULT, EmulatedBoard
 from renode.errors import MachineError, PowerStateError
 from renode.gateway import Gateway
 from renode.lines import Console, FactoryLine
@@ -131,12 +125,19 @@ class HostLines:
 class Board(ABC):
     """The code that all emulators share. A subclass starts and stops its emulator; this class does the rest."""
 
-    def __init__(self, directory: Path, *, has_network: bool = True, has_seed: bool = True) -> None:
-        """Create a board in `directory`, or open the existing one there.
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        has_network: bool = True,
+        has_seed: bool = True,
+        kind: EmulatedBoard = DEFAULT,
+    ) -> None:
+        """Create a board in `directory`, or open the existing one there, which must be of the same kind.
 
         `has_seed=False` is a board whose machine gives no entropy: its firmware refuses to generate secrets.
         """
-        self.directory = directory
+        self.directory, self.kind = directory, kind
         directory.mkdir(parents=True, exist_ok=True)
         self.rom_path = directory / "rom.elf"
         self.nvm = NvmFile(directory / "nvm.bin", self._check_off)
@@ -240,12 +241,13 @@ class Board(ABC):
 
     def is_light_on(self) -> bool:
         """Return whether the owner's light is on, from the LED register. Raises EmulatorError."""
-        return bool(self.read_word(FPGAIO_ADDRESS) & 1)
+        return bool(self.read_word(self.kind.address("FPGAIO_ADDRESS")) & 1)
 
     def _write_button(self, *, is_down: bool) -> None:
-        flags = self.read_word(POWER_ON_ADDRESS + 4) & ~POWER_ON_BUTTON_HELD
+        address = self.kind.address("POWER_ON_ADDRESS") + 4
+        flags = self.read_word(address) & ~POWER_ON_BUTTON_HELD
         flags |= POWER_ON_BUTTON_HELD if is_down else 0
-        self._write(POWER_ON_ADDRESS + 4, flags.to_bytes(4, "little"))
+        self._write(address, flags.to_bytes(4, "little"))
 
     def _let_pass(self, seconds: float) -> None:
         """Wait until the guest's clock has moved by `seconds`; in the host's time if its firmware has no clock."""
@@ -258,14 +260,16 @@ class Board(ABC):
 
     def _clock_ms(self) -> int | None:
         """Return the milliseconds since the firmware started, None if there is no firmware with a clock."""
-        if self.read_word(RINGS_ADDRESS) != RINGS_MAGIC:
+        table = self.kind.address("RINGS_ADDRESS")
+        if self.read_word(table) != RINGS_MAGIC:
             return None
-        address = self.read_word(RINGS_ADDRESS + 8)
-        return self.read_word(address) if RAM_ADDRESS <= address <= RAM_END - 4 else None
+        address = self.read_word(table + 8)
+        is_inside = self.kind.address("RAM_ADDRESS") <= address <= self.kind.address("RAM_END") - 4
+        return self.read_word(address) if is_inside else None
 
     def operation_count(self) -> int:
         """Return the number of NVM operations since power-on (variant `cut` only). Raises EmulatorError."""
-        return self.read_word(CUT_COUNT_ADDRESS)
+        return self.read_word(self.kind.address("CUT_COUNT_ADDRESS"))
 
     def plan_cut(self, operation: int, when: str) -> None:
         """Let the power of the running board go at its next flash operation number `operation`; `when` is in CUTS.
@@ -276,7 +280,7 @@ class Board(ABC):
             raise MachineError("The first flash operation that a cut can be planned for is number 1.")
         with self._paused():  # so that the count stays
             order = CutOrder(self.operation_count() + operation, when, operation)
-            self._write(CUT_ORDER_ADDRESS, order.page())
+            self._write(self.kind.address("CUT_ORDER_ADDRESS"), order.page())
 
     def factory_port(self) -> FactoryLine:
         return self._factory

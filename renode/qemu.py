@@ -1,4 +1,4 @@
-"""The board on QEMU: `mps2-an385`, NVM as a file, serial lines over socket pairs.
+"""A board on QEMU: NVM as a file, serial lines over socket pairs.
 
 QEMU inherits the lines as descriptors: they have no path and no port, so nothing else can connect to them.
 """
@@ -16,8 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Final
 
-from device.boards.mps2_an385.memory_map import POWER_ON_ADDRESS
 from device.layout import MPS2
+from provisioning.firmware.emulated import DEFAULT, EmulatedBoard
 from renode.errors import EmulatorError, ToolMissingError
 from renode.gdbstub import write_memory
 from renode.machine import Board, HostLines, private_file
@@ -40,6 +40,7 @@ class QemuBoard(Board):
         has_network: bool = True,
         has_seed: bool = True,
         icount_shift: int | None = None,
+        kind: EmulatedBoard = DEFAULT,
     ) -> None:
         """As Board. An instruction takes 2**INSTRUCTION_SHIFT ns of guest time; an idle guest waits in the host's time.
 
@@ -47,7 +48,7 @@ class QemuBoard(Board):
         With `icount_shift` an instruction takes 2**icount_shift ns, and an idle guest skips to its next timer: the
         same work takes the same guest time in every run.
         """
-        super().__init__(directory, has_network=has_network, has_seed=has_seed)
+        super().__init__(directory, has_network=has_network, has_seed=has_seed, kind=kind)
         self._icount_shift = icount_shift
         self._process: subprocess.Popen[bytes] | None = None
         self._qmp: Qmp | None = None
@@ -113,7 +114,7 @@ class QemuBoard(Board):
 
     def read_word(self, address: int) -> int:
         """As Board.read_word."""
-        text = self._command(f"xp /1wx {address:#x}")
+        text = self._command(f"x /1wx {address:#x}")  # as the guest, so on the secure side if that is there
         try:
             return int(text.split(":")[1], 16)
         except (IndexError, ValueError):
@@ -166,9 +167,9 @@ class QemuBoard(Board):
     def _arguments(self, chardevs: dict[str, str], qmp_fd: int, page_fd: int) -> list[str]:
         nvm = f"memory-backend-file,id=nvm,mem-path={_escaped(self.nvm.path)},size={MPS2.size_bytes},share=on"
         arguments = ["-nodefaults", "-no-user-config", "-display", "none"]
-        arguments += ["-object", nvm, "-machine", "mps2-an385,memory-backend=nvm"]
+        arguments += ["-object", nvm, "-machine", f"{self.kind.machine},memory-backend=nvm"]
         arguments += ["-kernel", str(self.rom_path)]
-        page = f"loader,file=/proc/self/fd/{page_fd},addr={POWER_ON_ADDRESS:#x},force-raw=on"
+        page = f"loader,file=/proc/self/fd/{page_fd},addr={self.kind.address('POWER_ON_ADDRESS'):#x},force-raw=on"
         arguments += ["-device", page]
         arguments += ["-chardev", f"socket,id=qmp,fd={qmp_fd}", "-mon", "chardev=qmp,mode=control"]
         nulls = {name: f"null,id={name}" for name in LINES if name not in chardevs}

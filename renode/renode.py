@@ -18,7 +18,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final
 
-from device.boards.mps2_an385.memory_map import NVM_ADDRESS
 from device.layout import MPS2
 from renode import install
 from renode.errors import EmulatorError, ToolMissingError
@@ -112,7 +111,8 @@ class RenodeBoard(Board):
         monitor.execute("pause", _COMMAND_TIMEOUT_S)
         work = Path(self._work.name if self._work is not None else self.directory)
         saved = work / "nvm.new"
-        monitor.execute(f'dump_file {NVM_ADDRESS:#x} {MPS2.size_bytes:#x} "{saved}"', _START_TIMEOUT_S)
+        address = self.kind.address("NVM_ADDRESS")
+        monitor.execute(f'dump_file {address:#x} {MPS2.size_bytes:#x} "{saved}"', _START_TIMEOUT_S)
         if not saved.is_file() or saved.stat().st_size != MPS2.size_bytes:
             raise EmulatorError("Renode did not save NVM")
         draft = self.nvm.path.with_name("nvm.new")

@@ -64,7 +64,8 @@ TARGETS = {
 def target_of(item: pytest.Item) -> str:
     """Return on what a test runs, for the results: provisioning/evidence reads it."""
     if item.get_closest_marker("emulated"):
-        return "emulated board (QEMU, MPS2 AN385)"
+        board = "AN505" if "an505" in item.path.name else "AN385"
+        return f"emulated board (QEMU, MPS2 {board})"
     if item.path.name.endswith("_on_host.py"):
         return "this machine, C code of the firmware"
     return TARGETS.get(item.path.parent.name, "this machine, CPython")

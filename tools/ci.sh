@@ -140,10 +140,16 @@ fuzz() {  # [seconds for each parser]
     return "$found"
 }
 
+# Tests of boot, ports, network and flash that do not name the AN385's addresses or figures.
+an505_tests="tests/emulated/test_firmware_import.py tests/emulated/test_firmware_start.py
+    tests/emulated/test_firmware_nvm.py tests/emulated/test_firmware_entropy.py tests/emulated/test_firmware_network.py"
+
 nightly() {  # the long runs one after the other; all run, so that one failure does not hide another
     setup dev
     failed=0
     run_tests --nightly "$@" || failed=1
+    say "the second emulated board: the tests of the firmware"
+    FIRSTBOOT_TEST_BOARD=mps2_an505 "$python" -m pytest -q $an505_tests || failed=1
     say "power cuts: each planted bug must be found"
     "$venv/bin/firstboot" powercut bugs || failed=1
     say "power cuts: depth two of every flow"

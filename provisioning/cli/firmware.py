@@ -1,4 +1,4 @@
-"""`firstboot firmware`: build and measure the firmware of the emulated board."""
+"""`firstboot firmware`: build and measure the firmware of the emulated boards and of RP2350 boards."""
 
 import shutil
 from dataclasses import dataclass
@@ -19,18 +19,20 @@ from provisioning.cli.settings import with_settings
 from provisioning.file_system import replace_file
 from provisioning.firmware import sbom
 from provisioning.firmware.build import FirmwareBuild, RomBuild, build, build_rom
-from provisioning.firmware.frozen import BOARD, VARIANTS
+from provisioning.firmware.emulated import DEFAULT, EMULATED, canonical
+from provisioning.firmware.frozen import VARIANTS
 from provisioning.firmware.rebuild import verify
 from provisioning.firmware.rp2_sources import Checkouts
 from provisioning.firmware.rp2350 import BOARDS, build_rp2350
 from provisioning.firmware.sources import source_tree
 
-HELP = """Build and measure the firmware of the emulated board, its boot ROM, and the firmware of RP2350 boards.
+HELP = """Build and measure the firmware of the emulated boards, their boot ROM, and the firmware of RP2350 boards.
 
 Example: `firstboot firmware build --variant release`
 """
 
 app = CommandGroup(HELP)
+_ALL = (*EMULATED, *BOARDS)
 
 RootOption = Annotated[
     Path | None,
@@ -61,9 +63,7 @@ RomKeyOption = Annotated[
         help="SHA-256 of an image key (public, DER): print the bill of its boot ROM. Up to three keys.",
     ),
 ]
-BoardOption = Annotated[
-    str, typer.Option("--board", metavar="NAME", help=f"One of: {', '.join((BOARD, *BOARDS))}.")
-]
+BoardOption = Annotated[str, typer.Option("--board", metavar="NAME", help=f"One of: {', '.join(_ALL)}.")]
 MicropythonOption = Annotated[
     Path | None,
     typer.Option(
@@ -108,7 +108,7 @@ class BuildSettings:
     changed: FirmwareOption = None
     product: ProductOption = None
     is_json: JsonOption = False
-    board: BoardOption = BOARD
+    board: BoardOption = DEFAULT.name
     micropython: MicropythonOption = None
     cyw43: Cyw43Option = None
 
@@ -134,12 +134,12 @@ def build_command(settings: BuildSettings) -> None:
 
     Example: `firstboot firmware build --board rp2350 --json`
     """
-    board, keys = settings.board, settings.key_hash
+    board, keys = canonical(settings.board), settings.key_hash
     tree = _tree(settings.root, settings.changed, settings.product)
     if keys:
         _require_rom(board)
     firmware = _built(board, settings.variant, tree, Checkouts(settings.micropython, settings.cyw43))
-    rom = build_rom(keys, root=tree, progress=_progress) if keys else None
+    rom = build_rom(keys, root=tree, progress=_progress, board=board) if keys else None
     result: dict[str, str | int] = {"variant": settings.variant, "image": str(firmware.image)}
     result |= {"sha256": firmware.sha256, "bytes": firmware.image.stat().st_size}
     if firmware.uf2.exists():
@@ -153,14 +153,14 @@ def build_command(settings: BuildSettings) -> None:
 
 def _require_rom(board: str) -> None:
     """Raise InputError for a board without a boot ROM of ours."""
-    if board != BOARD:
-        raise InputError(f"--key-hash is for the boot ROM of {BOARD}; {board} has its keys in OTP.")
+    if board not in EMULATED:
+        raise InputError(f"--key-hash is for the boot ROM of {DEFAULT.name}; {board} has its keys in OTP.")
 
 
 def _require_known(board: str) -> None:
     """Raise InputError for a name of no board. "" is the default."""
-    if board not in ("", BOARD, *BOARDS):
-        raise InputError(f"There is no board {board!r}. Use one of: {', '.join((BOARD, *BOARDS))}.")
+    if board not in ("", *_ALL):
+        raise InputError(f"There is no board {board!r}. Use one of: {', '.join(_ALL)}.")
 
 
 def _built(board: str, variant: str, root: Path, checkouts: Checkouts) -> FirmwareBuild:
@@ -169,8 +169,8 @@ def _built(board: str, variant: str, root: Path, checkouts: Checkouts) -> Firmwa
         return build_rp2350(board, variant, root=root, progress=_progress, checkouts=checkouts)
     _require_known(board)
     if checkouts != Checkouts():
-        raise InputError(f"--micropython and --cyw43 are for an RP2350; {BOARD} takes FIRSTBOOT_MICROPYTHON.")
-    return build(variant, root=root, progress=_progress)
+        raise InputError(f"--micropython and --cyw43 are for an RP2350; {board} takes FIRSTBOOT_MICROPYTHON.")
+    return build(variant, root=root, progress=_progress, board=board)
 
 
 @app.command("sources")
@@ -192,13 +192,13 @@ def size_command(
     changed: FirmwareOption = None,
     product: ProductOption = None,
     is_json: JsonOption = False,
-    board: BoardOption = BOARD,
+    board: BoardOption = DEFAULT.name,
 ) -> None:
     """Print the size of each part of the firmware in flash, and its static RAM, from the linker's map.
 
     Example: `firstboot firmware size --board rp2350`
     """
-    firmware = _built(board, variant, _tree(root, changed, product), Checkouts())
+    firmware = _built(canonical(board), variant, _tree(root, changed, product), Checkouts())
     document = {"variant": variant, "sha256": firmware.sha256, "sizes": dict(firmware.sizes)}
     document["ram"] = dict(firmware.ram)
     print_report(size_table(firmware), document, is_json)
@@ -214,7 +214,7 @@ def sbom_command(
     changed: FirmwareOption = None,
     product: ProductOption = None,
     is_json: JsonOption = False,
-    board: BoardOption = BOARD,
+    board: BoardOption = DEFAULT.name,
     key_hash: RomKeyOption = None,
 ) -> None:
     """Print the bill of materials of the firmware: every library that the linker put into it, with its licence.
@@ -224,11 +224,11 @@ def sbom_command(
 
     Example: `firstboot firmware sbom --to 12.sbom.cdx.json`
     """
-    tree = _tree(root, changed, product)
+    tree, board = _tree(root, changed, product), canonical(board)
     firmware: FirmwareBuild | RomBuild
     if key_hash:
         _require_rom(board)
-        firmware = build_rom(key_hash, root=tree, progress=_progress)
+        firmware = build_rom(key_hash, root=tree, progress=_progress, board=board)
     else:
         firmware = _built(board, variant, tree, Checkouts())
     data = sbom.read_bytes(firmware.sbom)
@@ -280,7 +280,9 @@ class VerifySettings:
     is_json: JsonOption = False
     board: Annotated[
         str,
-        typer.Option("--board", metavar="NAME", help=f"The board. Default: the provenance's, else {BOARD}."),
+        typer.Option(
+            "--board", metavar="NAME", help=f"The board. Default: the provenance's, else {DEFAULT.name}."
+        ),
     ] = ""
     micropython: MicropythonOption = None
     cyw43: Cyw43Option = None
@@ -295,12 +297,13 @@ def verify_command(settings: VerifySettings) -> None:
 
     Example: `firstboot firmware verify firmware.bin --provenance provenance.json`
     """
-    _require_known(settings.board)
+    board = canonical(settings.board)
+    _require_known(board)
     verdict = verify(
         settings.image,
         root=_tree(settings.root, settings.changed, settings.product),
         progress=_progress,
-        board=settings.board,
+        board=board,
         variant=settings.variant,
         record=settings.record,
         checkouts=Checkouts(settings.micropython, settings.cyw43),

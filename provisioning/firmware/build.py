@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from provisioning.firmware import provenance, sbom, sizes
+from provisioning.firmware.emulated import DEFAULT, EMULATED, EmulatedBoard, c_folder
 from provisioning.firmware.errors import FirmwareError
 from provisioning.firmware.files import (
     cmodules,
@@ -31,7 +32,6 @@ from provisioning.firmware.files import (
     write_if_changed,
 )
 from provisioning.firmware.frozen import (
-    BOARD,
     VARIANTS,
     Variant,
     bench_module_names,
@@ -103,13 +103,19 @@ def _no_progress(_text: str) -> None:
 
 
 def build(
-    variant: str = "release", *, root: Path, progress: Progress = _no_progress, objects: Path | None = None
+    variant: str = "release",
+    *,
+    root: Path,
+    progress: Progress = _no_progress,
+    objects: Path | None = None,
+    board: str = DEFAULT.name,
 ) -> FirmwareBuild:
     """Return the firmware of a variant (a name in `frozen.VARIANTS`). It is built if the cache does not have it.
 
     `objects`: a folder that takes the place of the cache, except for the pinned sources.
     Raises FirmwareError: SourcesError, MissingToolError (names the Debian package), CompileError.
     """
+    chosen = _known(board)
     if variant not in VARIANTS:
         raise FirmwareError(f"There is no firmware variant {variant!r}. Use one of: {', '.join(VARIANTS)}.")
     root = root.absolute()
@@ -117,10 +123,16 @@ def build(
     folder = objects or cache_folder(root) / "firmware"
     with locked(folder):
         tree = source_tree(root, progress)
-        return Firmware(root, tree, VARIANTS[variant], folder).build(progress)
+        return Firmware(root, tree, VARIANTS[variant], folder, chosen).build(progress)
 
 
-def build_rom(image_keys: Sequence[str], *, root: Path, progress: Progress = _no_progress) -> RomBuild:
+def build_rom(
+    image_keys: Sequence[str],
+    *,
+    root: Path,
+    progress: Progress = _no_progress,
+    board: str = DEFAULT.name,
+) -> RomBuild:
     """Return the boot ROM that accepts images signed by these keys.
 
     An entry is the SHA-256 in hex of a DER public key. With `:` and a raw HSS key in hex after it, images of this key
@@ -130,21 +142,24 @@ def build_rom(image_keys: Sequence[str], *, root: Path, progress: Progress = _no
         raise FirmwareError(
             "The boot ROM takes one to three key hashes of 64 lower-case hex digits, each with an optional :HSS-KEY."
         )
+    chosen = _known(board)
     root = root.absolute()
     require_tools()
     with locked(cache_folder(root) / "firmware"):
         tree = source_tree(root, progress)
-        return _build_rom(root, tree, image_keys, progress)
+        return _build_rom(root, tree, image_keys, progress, chosen)
 
 
-def _build_rom(root: Path, tree: SourceTree, keys: Sequence[str], progress: Progress) -> RomBuild:
-    board = _board(root)
+def _build_rom(
+    root: Path, tree: SourceTree, keys: Sequence[str], progress: Progress, board: EmulatedBoard
+) -> RomBuild:
+    folder = c_folder(root)
     key = digest_of(
         {
             "recipe": _RECIPE,
             "sources": tree.key,
-            "files": file_hashes([board / "rom", board / "include", cmodules(root)]),
-            "layout": generated_texts(),
+            "files": file_hashes([folder / "rom", folder / "include", cmodules(root)]),
+            "layout": generated_texts(board),
             "keys": list(keys),
             "compiler": compiler(),
             "sbom": 1,
@@ -152,13 +167,13 @@ def _build_rom(root: Path, tree: SourceTree, keys: Sequence[str], progress: Prog
     )
     out = cache_folder(root) / "firmware" / f"rom-{key[:16]}"
     if not (out / "rom.elf").exists():
-        progress("building the boot ROM")
+        progress(f"building the boot ROM{_of(board)}")
         with fresh_folder(out) as work:
-            layout = write_headers(work / "layout")
+            layout = write_headers(work / "layout", board)
             variables = {"BUILD": work / "build", "MBEDTLS": tree.mbedtls, "LAYOUT": layout}
-            make(board / "rom", {**variables, "IMAGE_KEYS": ",".join(keys)})
+            make(folder / "rom", {**variables, "IMAGE_KEYS": ",".join(keys)})
             shutil.copy(work / "build" / "rom.elf", work / "rom.elf")
-            (work / sbom.FILE_NAME).write_text(rom_bill(work, root, board, tree))
+            (work / sbom.FILE_NAME).write_text(rom_bill(work, root, folder, tree))
             shutil.rmtree(work / "build")
     elf = out / "rom.elf"
     return RomBuild(elf, sha256_file(elf), sizes.code_bytes(elf))
@@ -167,12 +182,19 @@ def _build_rom(root: Path, tree: SourceTree, keys: Sequence[str], progress: Prog
 class Firmware:
     """One variant on one source tree: its folders, its files and the key of its content."""
 
-    def __init__(self, root: Path, tree: SourceTree, variant: Variant, folder: Path | None = None) -> None:
-        self.root, self.tree, self.variant = root, tree, variant
-        self.port = _board(root) / "port"
+    def __init__(
+        self,
+        root: Path,
+        tree: SourceTree,
+        variant: Variant,
+        folder: Path | None = None,
+        board: EmulatedBoard = DEFAULT,
+    ) -> None:
+        self.root, self.tree, self.variant, self.board = root, tree, variant, board
+        self.port = c_folder(root) / "port"
         self.folder = folder or cache_folder(root) / "firmware"
         self.mpy_cross = mpy_cross_path()
-        self.port_files = port_files = file_hashes([self.port, _board(root) / "include", cmodules(root)])
+        self.port_files = port_files = file_hashes([self.port, c_folder(root) / "include", cmodules(root)])
         compiled_by = {
             "recipe": _RECIPE,
             "sources": tree.key,
@@ -183,19 +205,21 @@ class Firmware:
             ],
             "names": sorted(port_files),
             "trace": variant.is_traced,
+            "board": board.name,
+            "cpu": board.cpu_flags,
         }
         # A new compiler or Makefile gets a new folder of objects.
         self.objects = self.folder / f"objects-{digest_of(compiled_by)[:16]}"
         self.generated = self.folder / "generated"
         self._write_generated()
-        files = frozen_files(root, tree.path, variant, self.generated)
-        self.files = with_names(files, self.generated / variant.name)
+        files = frozen_files(root, tree.path, variant, self.generated, board)
+        self.files = with_names(files, self.generated / board.name / variant.name)
         self.manifest = manifest_text(self.files)
         self.key = digest_of(
             {
                 **compiled_by,
                 "port": port_files,
-                "layout": generated_texts(),
+                "layout": generated_texts(board),
                 "manifest": self.manifest.splitlines()[0],
                 "names": [file.name for file in self.files],
                 "variant": asdict(variant),
@@ -218,7 +242,9 @@ class Firmware:
     def build(self, progress: Progress) -> FirmwareBuild:
         out = self.folder / f"{self.variant.name}-{self.key[:16]}"
         if not (out / "build.json").exists():
-            progress(f"building the firmware ({self.variant.name}); the first build takes about a minute")
+            progress(
+                f"building the firmware ({self.variant.name}){_of(self.board)}; the first build takes about a minute"
+            )
             self._compile()
             with fresh_folder(out) as work:
                 self._collect(work)
@@ -237,11 +263,12 @@ class Firmware:
         return self.objects / "variants" / self.variant.name
 
     def _compile(self) -> None:
-        layout = write_headers(self.objects / "layout")
+        layout = write_headers(self.objects / "layout", self.board)
         folder = self._variant_folder()
         folder.mkdir(parents=True, exist_ok=True)
         console = int(self.variant.is_console_open)
-        text = f'#define FIRSTBOOT_OPEN_CONSOLE {console}\n#define FIRSTBOOT_MAIN "{self.variant.main}"\n'
+        text = f"#define FIRSTBOOT_OPEN_CONSOLE {console}\n"
+        text += f'#define FIRSTBOOT_MAIN "{self.variant.main_on(self.board)}"\n'
         text += f"#define FIRSTBOOT_MOVED_BYTES {self.variant.moved_bytes}\n"
         if self.variant.heap_bytes:
             text += f"#define FIRSTBOOT_HEAP_BYTES {self.variant.heap_bytes}\n"
@@ -282,15 +309,16 @@ class Firmware:
         (work / "build.json").write_text(json.dumps(stored, indent=1) + "\n")
 
     def _provenance(self, sha256: str) -> dict[str, Any]:
+        named = {} if self.board is DEFAULT else {"board": self.board.name}
         pinned = {pin.file_name: pin.sha256 for pin in PINS} if self.tree.is_pinned else {}
         generated = {
             f"generated/{name}": hashlib.sha256(text.encode()).hexdigest()
-            for name, text in generated_texts().items()
+            for name, text in generated_texts(self.board).items()
         }
         return provenance.statement(
             "firmware.bin",
             sha256,
-            parameters={"variant": self.variant.name},
+            parameters={**named, "variant": self.variant.name},
             tools={"compiler": compiler(), "mpy-cross": sha256_file(self.mpy_cross), "recipe": str(_RECIPE)},
             inputs={
                 **(pinned or {"micropython checkout": self.tree.key}),
@@ -301,10 +329,11 @@ class Firmware:
         )
 
     def _sbom(self, sha256: str, map_text: str) -> str:
+        variant = self.variant.name if self.board is DEFAULT else f"{self.board.name}-{self.variant.name}"
         return sbom.written(
             sbom.Contents(
-                name=f"firstboot-firmware-{self.variant.name}",
-                variant=self.variant.name,
+                name=f"firstboot-firmware-{variant}",
+                variant=variant,
                 image_sha256=sha256,
                 linked=linked(map_text, self.tree.path, self.objects / "common"),
                 tree=self.tree,
@@ -317,5 +346,12 @@ class Firmware:
         )
 
 
-def _board(root: Path) -> Path:
-    return root / "device" / "boards" / BOARD
+def _known(board: str) -> EmulatedBoard:
+    """Return the emulated board of this name. Raises FirmwareError."""
+    if board not in EMULATED:
+        raise FirmwareError(f"There is no emulated board {board!r}. Use one of: {', '.join(EMULATED)}.")
+    return EMULATED[board]
+
+
+def _of(board: EmulatedBoard) -> str:
+    return "" if board is DEFAULT else f" of {board.name}"

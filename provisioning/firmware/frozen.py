@@ -11,16 +11,17 @@ from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 
+from provisioning.firmware.emulated import DEFAULT, EmulatedBoard, c_folder
 from provisioning.firmware.errors import FirmwareError
 from provisioning.firmware.files import write_if_changed
 from provisioning.firmware.sources import sha256_file
 
-BOARD = "mps2_an385"
 # The tests and what they compare with need memory too; a measurement starts its own collections.
 _TEST_HEAP_BYTES = 3 * 1024 * 1024  # all dual tests stay loaded
 _BENCH_HEAP_BYTES = 2 * 1024 * 1024
 # At a prompt the interpreter compiles what is typed, beside the whole firmware, and keeps names and line numbers.
 _PROMPT_HEAP_BYTES = 224 * 1024
+_UNIT = ""  # the main module of the board
 _BOARD_MODULES = ("__init__.py", "board.py", "main.py")
 _PORT_MODULES = ("__init__.py", "appfiles.py", "littlefs.py", "mps2.py", "sockets.py")
 # For a board with a radio (boards/esp32/manifest.py freezes them); the agent imports them only there.
@@ -57,7 +58,8 @@ class FrozenFile:
 
 @dataclass(frozen=True)
 class Variant:
-    """One firmware: its main module, whether the console is open, the optimisation level of its Python.
+    """One firmware: its main module ("" for the board's own), whether the console is open, the optimisation level of
+    its Python.
 
     Level 3 removes line numbers and asserts; level 0 keeps both for tracebacks.
     """
@@ -77,15 +79,19 @@ class Variant:
     )
     parts: tuple[str, ...] = ()  # further modules of the folder of variants
 
+    def main_on(self, board: EmulatedBoard) -> str:
+        """Return the file of the main module as it is frozen for `board`."""
+        return self.main or f"device/boards/{board.name}/main.py"
+
 
 VARIANTS = {
     variant.name: variant
     for variant in (
-        Variant("release", f"device/boards/{BOARD}/main.py", False, 3),
+        Variant("release", _UNIT, False, 3),
         Variant("hang", "hang.py", False, 3),
-        Variant("moved", f"device/boards/{BOARD}/main.py", False, 3, moved_bytes=64),
-        Variant("cut", f"device/boards/{BOARD}/main.py", False, 3, has_power_cuts=True),
-        Variant("development", f"device/boards/{BOARD}/main.py", True, 0, heap_bytes=_PROMPT_HEAP_BYTES),
+        Variant("moved", _UNIT, False, 3, moved_bytes=64),
+        Variant("cut", _UNIT, False, 3, has_power_cuts=True),
+        Variant("development", _UNIT, True, 0, heap_bytes=_PROMPT_HEAP_BYTES),
         Variant("test", "dual.py", False, 0, has_tests=True, heap_bytes=_TEST_HEAP_BYTES, is_collected=False),
         Variant(
             "lines",
@@ -112,14 +118,16 @@ VARIANTS = {
 }
 
 
-def frozen_files(root: Path, micropython: Path, variant: Variant, generated: Path) -> list[FrozenFile]:
+def frozen_files(
+    root: Path, micropython: Path, variant: Variant, generated: Path, board: EmulatedBoard = DEFAULT
+) -> list[FrozenFile]:
     """Return every frozen file of a variant, sorted by name. `generated` contains the files that the build writes."""
-    names = (name for name in _device_names(root) if variant.has_tests or name not in RADIO_MODULES)
+    names = (name for name in _device_names(root, board) if variant.has_tests or name not in RADIO_MODULES)
     files = [FrozenFile(root, name, variant.level) for name in names]
     files += [FrozenFile(micropython / "extmod", f"asyncio/{name}", 3) for name in ASYNCIO]
     files += [FrozenFile(microdot_base(), f"microdot/{name}", variant.level) for name in MICRODOT]
-    variants = root / "device" / "boards" / BOARD / "variants"
-    if not variant.main.startswith("device/"):
+    variants = c_folder(root) / "variants"
+    if variant.main:
         files += [FrozenFile(variants, name, variant.level) for name in (variant.main, *variant.parts)]
     if variant.has_tests:
         tests = root / "tests" / "dual"
@@ -153,13 +161,17 @@ def with_names(files: list[FrozenFile], folder: Path) -> list[FrozenFile]:
     return sorted([*files, FrozenFile(folder, NAMES, 3)], key=lambda file: file.name)
 
 
-def _device_names(root: Path) -> Iterator[str]:
+def _device_names(root: Path, board: EmulatedBoard) -> Iterator[str]:
     for path in sorted((root / "device").rglob("*.py")):
         name = path.relative_to(root).as_posix()
         parts = name.split("/")
         if parts[1] == "ports" and parts[2] not in _PORT_MODULES:
             continue
-        if parts[1] == "boards" and len(parts) > 3 and (parts[2] != BOARD or parts[3] not in _BOARD_MODULES):
+        if (
+            parts[1] == "boards"
+            and len(parts) > 3
+            and (parts[2] != board.name or parts[3] not in _BOARD_MODULES)
+        ):
             continue
         yield name
 

@@ -87,7 +87,7 @@ def variant_of(document: Mapping[str, Any]) -> str:
 
 
 def board_of(document: Mapping[str, Any]) -> str | None:
-    """Return the board that the statement names; None for the emulated board's, which names none."""
+    """Return the board that the statement names; None for the default emulated board's, which names none."""
     board = document["predicate"]["buildDefinition"]["externalParameters"].get("board")
     return None if board is None else str(board)
 

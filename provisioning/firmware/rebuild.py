@@ -13,8 +13,8 @@ from device.errors import ImageFormatError
 from device.layout import IMAGE_HEADER_BYTES
 from provisioning.firmware import provenance
 from provisioning.firmware.build import build
+from provisioning.firmware.emulated import DEFAULT, EMULATED
 from provisioning.firmware.errors import FirmwareError
-from provisioning.firmware.frozen import BOARD
 from provisioning.firmware.rp2_sources import Checkouts
 from provisioning.firmware.rp2350 import BOARDS as RP2350_BOARDS
 from provisioning.firmware.rp2350 import build_rp2350
@@ -76,13 +76,15 @@ def verify(
     returns the firmware in an RP2350's sealed image, or raises ImageFormatError. Raises FirmwareError.
     """
     expected = provenance.read(record) if record is not None else None
-    # A provenance that names no board is of the emulated one.
-    board = _chosen("board", board, None if expected is None else provenance.board_of(expected), BOARD)
+    # A provenance that names no board is of the default one.
+    recorded = None if expected is None else provenance.board_of(expected) or DEFAULT.name
+    board = _chosen("board", board, recorded, DEFAULT.name)
     variant = _chosen(
         "variant", variant, None if expected is None else provenance.variant_of(expected), "release"
     )
-    if board not in (BOARD, *RP2350_BOARDS):
-        raise FirmwareError(f"There is no board {board!r}. Use one of: {', '.join((BOARD, *RP2350_BOARDS))}.")
+    if board not in (*EMULATED, *RP2350_BOARDS):
+        names = ", ".join((*EMULATED, *RP2350_BOARDS))
+        raise FirmwareError(f"There is no board {board!r}. Use one of: {names}.")
     body = payload(image, unseal if board in RP2350_BOARDS else None)
     with tempfile.TemporaryDirectory(prefix="fb-rebuild-") as work:
         if board in RP2350_BOARDS:
@@ -90,7 +92,7 @@ def verify(
                 board, variant, root=root, progress=progress, checkouts=checkouts, into=Path(work)
             )
         else:
-            built = build(variant, root=root, progress=progress, objects=Path(work))
+            built = build(variant, root=root, progress=progress, objects=Path(work), board=board)
         found = provenance.read(built.provenance)
     sha256 = hashlib.sha256(body).hexdigest()
     differences = [] if expected is None else provenance.differences(expected, found)

@@ -14,7 +14,8 @@ import typer
 
 from provisioning.cli.exit_codes import ExitCode
 from provisioning.cli.options import FirmwareOption
-from simulator.cli.options import On, OnOption, choose_device_code
+from provisioning.firmware.emulated import EmulatedBoard
+from simulator.cli.options import BoardOption, On, OnOption, choose_device_code, chosen_board
 from simulator.story.runner import FAILED, PASSED, report, run_story, write_report
 
 
@@ -28,6 +29,7 @@ class Transport(StrEnum):
 
 def demo(
     on: OnOption = On.sim,
+    board: BoardOption = None,
     firmware: FirmwareOption = None,
     transport: Annotated[Transport, typer.Option(help="Protocol of the updates.")] = Transport.both,
     json_file: Annotated[
@@ -56,11 +58,12 @@ def demo(
     Each of the fourteen steps prints what was observed. If a step fails, the command prints what was expected and which
     requirements were not shown, keeps the logs and ends with exit code 1.
 
-    Example: `firstboot demo --on sim --firmware firmware`
+    Example: `firstboot demo --on qemu --board mps2-an505`
     """
+    kind = chosen_board(on, board)
     choose_device_code(firmware)
     directory = _run_folder(keep) if keep else Path(tempfile.mkdtemp(prefix="firstboot-demo-"))
-    found = _run(on, transport, directory)
+    found = _run(on, transport, directory, kind)
     _write(found, json_file, junit, summary)
     if found["result"] == FAILED:
         typer.echo(f"demo: the logs are in {directory}", err=True)
@@ -69,15 +72,16 @@ def demo(
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _run(on: On, transport: Transport, directory: Path) -> dict[str, Any]:
+def _run(on: On, transport: Transport, directory: Path, board: EmulatedBoard) -> dict[str, Any]:
     """Run the story in `directory`. Return its report (simulator.story.runner.report) with the facts of the run."""
+    from simulator.story.inputs import Inputs
     from simulator.story.screen import PlainScreen, RichScreen
     from simulator.story.steps import STEPS
     from simulator.story.world import World
 
     transports = ("mqtt", "coap") if transport is Transport.both else (transport.value,)
-    screen = RichScreen(on.value) if sys.stderr.isatty() else PlainScreen(on.value)
-    with World(on.value, transports, directory, screen.note) as world:
+    screen = RichScreen(on.value, board) if sys.stderr.isatty() else PlainScreen(on.value, board)
+    with World(on.value, transports, directory, screen.note, inputs=Inputs(board=board)) as world:
         results = run_story(world, STEPS, set(transports), screen)
         screen.facts(world.facts())
     found = report(on.value, results)

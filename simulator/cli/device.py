@@ -19,7 +19,14 @@ from provisioning.cli.options import FirmwareOption
 from provisioning.cli.output import print_json_line
 from provisioning.cli.settings import with_settings
 from simulator.cli.device_bare import MOST, bare
-from simulator.cli.options import On, OnOption, choose_device_code, end_by_signal
+from simulator.cli.options import (
+    BoardOption,
+    On,
+    OnOption,
+    choose_device_code,
+    chosen_board,
+    end_by_signal,
+)
 from simulator.story.errors import WorldError
 from simulator.story.inputs import Inputs
 
@@ -42,6 +49,7 @@ class DeviceSettings:
     """The options of `device run`: the emulator, the number of units, and what a maker gives them."""
 
     on: OnOption = On.sim
+    board: BoardOption = None
     is_json: Annotated[
         bool,
         typer.Option(
@@ -130,7 +138,13 @@ def _serve(settings: DeviceSettings, directory: Path) -> None:
     """Run the units until Ctrl-C (KeyboardInterrupt). Raises WorldError if one cannot start or stops."""
     from simulator.story.running import all_units, running_unit
 
-    inputs = Inputs(product=settings.product, app=settings.app, image=settings.image, keys=settings.keys)
+    inputs = Inputs(
+        product=settings.product,
+        app=settings.app,
+        image=settings.image,
+        keys=settings.keys,
+        board=chosen_board(settings.on, settings.board),
+    )
     with running_unit(
         settings.on.value, directory, _note, is_past_support=settings.after_support, inputs=inputs
     ) as world:

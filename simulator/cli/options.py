@@ -6,12 +6,13 @@ import signal
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from firstboot.device_code import DeviceCodeError, use_device_code
 from provisioning.cli.errors import InputError
+from provisioning.firmware.emulated import DEFAULT, EMULATED, EmulatedBoard, canonical
 
 
 class On(StrEnum):
@@ -28,6 +29,29 @@ OnOption = Annotated[
         help="`qemu` and `renode` run the real firmware, `sim` runs the same device code on CPython."
     ),
 ]
+
+
+_NAMES: Final = ", ".join(board.machine for board in EMULATED.values())
+BoardOption = Annotated[
+    str | None,
+    typer.Option(
+        "--board", metavar="NAME", help=f"The emulated board: {_NAMES}. Default: {DEFAULT.machine}."
+    ),
+]
+
+
+def chosen_board(on: str, name: str | None) -> EmulatedBoard:
+    """Return the board that `--board` names for the machine `on`. Raises InputError."""
+    if name is None:
+        return DEFAULT
+    board = EMULATED.get(canonical(name))
+    if board is None:
+        raise InputError(f"There is no emulated board {name!r}. Use one of: {_NAMES}.")
+    if on == On.sim:
+        raise InputError("--board is for emulated boards. The simulator has none: use --on qemu.")
+    if on == On.renode and not board.is_on_renode:
+        raise InputError(f"Renode does not emulate {board.machine} here. Use --on qemu.")
+    return board
 
 
 def choose_device_code(firmware: Path | None) -> None:

@@ -14,6 +14,7 @@ from provisioning.cli.errors import InputError
 from provisioning.cli.options import JsonOption
 from provisioning.cli.settings import with_settings
 from simulator.cli import powercut_runs as runs
+from simulator.cli.options import BoardOption
 from simulator.cli.powercut_output import Outputs
 from simulator.powercut.journal import JournalError
 
@@ -57,6 +58,7 @@ class RunSettings:
             help="`sim`: every cut, device code on CPython. `qemu`: a sample, on the emulated board."
         ),
     ] = runs.On.sim
+    board: BoardOption = None
     sample: Annotated[int, typer.Option(help="Number of cuts on qemu.", min=1)] = 300
     tears: Annotated[
         int,

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from provisioning.cli.output import print_report
+from provisioning.firmware.emulated import EmulatedBoard
+from simulator.cli.options import chosen_board
 from simulator.ports import record_contents
 from simulator.powercut import rot, sectors
 from simulator.powercut.bench import Bench, default_folder
@@ -59,6 +61,7 @@ class Wanted:
     resume: Path | None
     is_shared: bool
     workers: int
+    board: EmulatedBoard
 
     @classmethod
     def of(cls, settings: RunSettings) -> Wanted:
@@ -81,6 +84,7 @@ class Wanted:
             settings.resume,
             settings.share,
             settings.workers,
+            chosen_board(settings.on, settings.board),
         )
 
 
@@ -232,8 +236,8 @@ def _on_board(wanted: Wanted) -> Flows:
     _require_known(names, list(board_flows.FLOWS))
     if not wanted.seed:
         note = lambda text: typer.echo(f"  {text}", err=True)  # noqa: E731
-        return board.run_flows(names, wanted.sample, 0, workers=wanted.workers, note=note)
-    result = board.replay(names[0], wanted.seed[0])
+        return board.run_flows(names, wanted.sample, 0, workers=wanted.workers, note=note, board=wanted.board)
+    result = board.replay(names[0], wanted.seed[0], wanted.board)
     typer.echo(result.cut, err=True)
     report = Report(flows=1)
     board.take(report, names[0], wanted.seed[0], result)

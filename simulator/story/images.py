@@ -13,6 +13,7 @@ from pathlib import Path
 
 from device.errors import ImageFormatError
 from firstboot.locations import source_root
+from provisioning.firmware.emulated import DEFAULT, EmulatedBoard
 from provisioning.keys.key_ring import KeyRing
 from provisioning.release.image import image_info, key_hash, sign_image
 from simulator.device import release_body
@@ -67,8 +68,9 @@ def firmware_images(
     *,
     root: Path | None = None,
     has_power_cuts: bool = False,
+    board: EmulatedBoard = DEFAULT,
 ) -> Images:
-    """Build boot ROM and firmware for the emulated board, or take them from the cache; sign the images.
+    """Build boot ROM and firmware for an emulated board, or take them from the cache; sign the images.
 
     `root`: the source tree, in place of this installation's. `has_power_cuts`: the firmware stops at the flash
     operation that the machine orders (renode.machine.CutOrder).
@@ -77,10 +79,10 @@ def firmware_images(
 
     root = root or source_root()
     hashes = tuple(key_hash(path) for path in ring.image_key_paths)
-    rom = build_rom([digest.hex() for digest in hashes], root=root, progress=note)
-    release = build("cut" if has_power_cuts else "release", root=root, progress=note)
-    moved = release if has_power_cuts else build("moved", root=root, progress=note)
-    hang = build("hang", root=root, progress=note)
+    rom = build_rom([digest.hex() for digest in hashes], root=root, progress=note, board=board.name)
+    release = build("cut" if has_power_cuts else "release", root=root, progress=note, board=board.name)
+    moved = release if has_power_cuts else build("moved", root=root, progress=note, board=board.name)
+    hang = build("hang", root=root, progress=note, board=board.name)
     variants = {2: moved, 3: moved, HANGING: hang, 5: moved}
     bodies = {number: variants.get(number, release).image for number in COUNTERS}
     signed = _sign_all(ring, bodies, directory, note)

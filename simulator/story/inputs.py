@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from provisioning.firmware.emulated import DEFAULT, EmulatedBoard
 from provisioning.product.example import EXAMPLE
 from simulator.story.errors import WorldError
 
@@ -22,7 +23,7 @@ class Inputs:
 
     `product`: product definition (TOML). `app`: folder of an application, which releases 2, 3 and 5 then contain.
     `image`: a signed boot image that the station finds on the board. `keys`: folder with development keys.
-    `check_interval_s`: seconds between two checks for updates.
+    `check_interval_s`: seconds between two checks for updates. `board`: which board an emulator emulates.
     """
 
     product: Path | None = None
@@ -31,6 +32,7 @@ class Inputs:
     keys: Path | None = None
     has_power_cuts: bool = False
     check_interval_s: int | None = None
+    board: EmulatedBoard = DEFAULT
 
     def product_base(self) -> str:
         """Return the text of the product definition. Raises WorldError."""

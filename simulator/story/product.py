@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from provisioning.firmware.emulated import DEFAULT, EmulatedBoard
 from provisioning.product.example import EXAMPLE
 from simulator.story.inputs import for_board, without_servers
 
@@ -13,7 +14,13 @@ CHECK_INTERVAL_S: Final = {"sim": 1, "qemu": 3, "renode": 3}  # a real product a
 
 
 def product_text(
-    on: str, host: str, ports: Mapping[str, int], base: str = EXAMPLE, check_interval_s: int | None = None
+    on: str,
+    host: str,
+    ports: Mapping[str, int],
+    base: str = EXAMPLE,
+    check_interval_s: int | None = None,
+    *,
+    board: EmulatedBoard = DEFAULT,
 ) -> str:
     """Return the product definition `base` (TOML) with the servers of this run. `ports` is by transport: mqtt, coap.
 
@@ -24,4 +31,4 @@ def product_text(
     for transport, port in ports.items():
         text += f'[[servers]]\ntransport = "{transport}"\nhost = "{host}"\nport = {port}\n'
         text += f'tls_name = "{SERVER_NAME}"\n' if transport == "mqtt" else ""
-    return for_board(text, "simulator" if on == "sim" else "mps2_an385")
+    return for_board(text, "simulator" if on == "sim" else board.name)

@@ -9,11 +9,12 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
+from provisioning.firmware.emulated import DEFAULT, EmulatedBoard
 from simulator.story.requirements import sentences
 from simulator.story.runner import FAILED, PASSED, Step, StepResult
 
 WHERE = {
-    "qemu": "the real firmware, on an emulated board (QEMU mps2-an385)",
+    "qemu": "the real firmware, on an emulated board (QEMU {machine})",
     "renode": "the real firmware, on an emulated board (Renode)",
     "sim": "the same device code on CPython, with a simulated flash and boot ROM",
 }
@@ -27,9 +28,9 @@ NOT_CLAIMED = (
 class PlainScreen:
     """Plain lines, for logs."""
 
-    def __init__(self, on: str) -> None:
+    def __init__(self, on: str, board: EmulatedBoard = DEFAULT) -> None:
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
-        self._console.print(f"[bold]Firstboot[/bold]: {WHERE[on]}")
+        self._console.print(f"[bold]Firstboot[/bold]: {WHERE[on].format(machine=board.machine)}")
         self._console.print(NOT_CLAIMED, style="dim")
 
     def begin(self, step: Step, number: int, total: int) -> None:
@@ -67,8 +68,8 @@ class PlainScreen:
 class RichScreen(PlainScreen):
     """Shows the progress of the running step, for people at a terminal."""
 
-    def __init__(self, on: str) -> None:
-        super().__init__(on)
+    def __init__(self, on: str, board: EmulatedBoard = DEFAULT) -> None:
+        super().__init__(on, board)
         self._live: Live | None = None
         self._title = ""
 

@@ -97,7 +97,14 @@ class World:
             self.directory / "servers", class_id, self.make_tracker(class_id), self.authorities(), self._stack
         )
         ports = {transport: self.servers.ports[transport] for transport in self.transports}
-        text = product_text(self.on, self.host_address, ports, base, self.inputs.check_interval_s)
+        text = product_text(
+            self.on,
+            self.host_address,
+            ports,
+            base,
+            self.inputs.check_interval_s,
+            board=self.inputs.board,
+        )
         (self.directory / "product.toml").write_text(text)
         self.product = parse_product(text)
         self.station = StationRun(
@@ -117,6 +124,7 @@ class World:
                 self.note,
                 root=branded(source_root(), self.inputs.product),
                 has_power_cuts=self.inputs.has_power_cuts,
+                board=self.inputs.board,
             )
         if self.inputs.image is not None:
             require_key(self.inputs.image, images.key_hashes)
@@ -125,7 +133,7 @@ class World:
 
     def _make_machine(self, name: str, *, is_recorded: bool = False) -> Any:
         folder = self.directory / name
-        machine = make_machine(self.on, folder, self.images, is_recorded=is_recorded)
+        machine = make_machine(self.on, folder, self.images, is_recorded=is_recorded, board=self.inputs.board)
         if self.on == "sim":  # its flash is in memory; saved after the machine is closed
             self._stack.callback(lambda: machine.flash.save(folder / FLASH_FILE))
         return self._stack.enter_context(machine)

@@ -22,7 +22,8 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from provisioning.firmware.build import BOARD, build, build_rom
+from provisioning.firmware.build import build, build_rom
+from provisioning.firmware.emulated import c_folder
 from provisioning.firmware.header import write_headers
 from provisioning.firmware.sources import source_tree
 from provisioning.keys.hss_signer import FORMS, HssSigner
@@ -114,7 +115,7 @@ def _measuring_rom(build_in: Path, keys: list[ImageKey]) -> Path:
         "IMAGE_KEYS": ",".join(key.text for key in keys),
         "MAIN": CHECKOUT / "tests" / "benchmarks" / "rom" / "main.c",
     }
-    rom = CHECKOUT / "device" / "boards" / BOARD / "rom"
+    rom = c_folder(CHECKOUT) / "rom"
     command = ["make", "-s", "-C", str(rom), *(f"{name}={value}" for name, value in variables.items())]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -1,5 +1,6 @@
 """Parts that the tests of the firmware share: built variants signed with their own key, boards, a board's prompt."""
 
+import os
 import re
 import shutil
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from provisioning.firmware.build import FirmwareBuild, build, build_rom
+from provisioning.firmware.emulated import DEFAULT, EMULATED, EmulatedBoard
 from provisioning.firmware.errors import MissingToolError, SourcesError
 from provisioning.release.image import key_hash, sign_image
 from renode.errors import MachineError
@@ -17,6 +19,7 @@ from renode.qemu import QemuBoard
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 60  # generous: the machine may be busy with other things
+UNDER_TEST = EMULATED[os.environ.get("FIRSTBOOT_TEST_BOARD", DEFAULT.name)]  # tools/ci.sh, nightly
 
 _INTERRUPT, _RAW, _NORMAL, _RUN = b"\x03", b"\x01", b"\x02", b"\x04"
 
@@ -24,8 +27,8 @@ _INTERRUPT, _RAW, _NORMAL, _RUN = b"\x03", b"\x01", b"\x02", b"\x04"
 class Kit:
     """A ROM with one image key, and signed images of any variant."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, kind: EmulatedBoard = DEFAULT) -> None:
+        self.folder, self.kind = folder, kind
         self.key = folder / "image-key.pem"
         key = ec.generate_private_key(ec.SECP256R1())
         self.key.write_bytes(
@@ -33,11 +36,11 @@ class Kit:
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
             )
         )
-        self.rom = build_rom([key_hash(self.key).hex()], root=CHECKOUT).elf
+        self.rom = build_rom([key_hash(self.key).hex()], root=CHECKOUT, board=kind.name).elf
         self._images: dict[tuple[str, str], Path] = {}
 
     def firmware(self, variant: str) -> FirmwareBuild:
-        return build(variant, root=CHECKOUT)
+        return build(variant, root=CHECKOUT, board=self.kind.name)
 
     def image(self, variant: str, version: str = "1.0.0+1") -> Path:
         """Return the signed image of a variant."""
@@ -54,7 +57,7 @@ class Kit:
     @contextmanager
     def board(self, directory: Path, variant: str = "development", **options):
         """Return a programmed board, powered off; it is closed at the end."""
-        with QemuBoard(directory, **options) as board:
+        with QemuBoard(directory, kind=self.kind, **options) as board:
             board.program(self.rom, self.image(variant))
             yield board
 
@@ -72,7 +75,7 @@ class Prompt:
     def enter(self) -> "Prompt":
         """Stop the agent and open the raw prompt of a board that was just started."""
         console = self.board.console
-        found = console.wait_for(r"^firstboot \S+ on mps2_an385: .*\n|^>>> ", TIMEOUT_S)
+        found = console.wait_for(r"^firstboot \S+ on \w+: .*\n|^>>> ", TIMEOUT_S)
         if found.group() != ">>> ":
             console.send(_INTERRUPT)
             console.wait_for(r"^>>> ", TIMEOUT_S)
@@ -102,13 +105,18 @@ def need_tools() -> None:
         pytest.skip("qemu-system-arm is not installed")
 
 
-@pytest.fixture(scope="session")
-def kit(tmp_path_factory) -> Kit:
+def make_kit(folder: Path, kind: EmulatedBoard) -> Kit:
+    """Return the kit of a board; skip the test if a tool is missing."""
     need_tools()
     try:
-        return Kit(tmp_path_factory.mktemp("firmware"))
+        return Kit(folder, kind)
     except (MissingToolError, SourcesError) as error:  # a build that fails is a failure
         pytest.skip(f"firmware: {error}")
+
+
+@pytest.fixture(scope="session")
+def kit(tmp_path_factory) -> Kit:
+    return make_kit(tmp_path_factory.mktemp("firmware"), UNDER_TEST)
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +141,7 @@ __all__ = [
     "Prompt",
     "RemoteError",
     "kit",
+    "make_kit",
     "prompt",
     "remote_name",
 ]

@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from provisioning.firmware.header import write_headers
 from tests.emulated.boot_support import BOARD, CROSS, build_rom
 
 pytestmark = [
@@ -23,7 +24,7 @@ def make(tmp_path, image_keys: str) -> subprocess.CompletedProcess[str]:
     settings = {
         "BUILD": tmp_path / "build",
         "MBEDTLS": tmp_path,
-        "LAYOUT": tmp_path,
+        "LAYOUT": write_headers(tmp_path / "layout"),
         "IMAGE_KEYS": image_keys,
     }
     command = ["make", "-C", BOARD / "rom", f"{tmp_path / 'build'}/image_keys.h"]

@@ -16,7 +16,7 @@ __all__ = ["kit"]
 
 pytestmark = pytest.mark.emulated
 
-READY = r"^firstboot \S+ on mps2_an385: (.+)\n"
+READY = r"^firstboot \S+ on \w+: (.+)\n"
 
 
 def ask_factory_port(board, operation="hello"):

@@ -57,7 +57,7 @@ KNOWN = (
     9100,
 )
 RAM_BYTES = 0x40_0000  # the two pages included
-READY = r"^firstboot \S+ on mps2_an385: (.+)\n"
+READY = r"^firstboot \S+ on \w+: (.+)\n"
 KEYS = (
     b"\r\n",
     b"\x03\x03",

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from device.boards.mps2_an385.board import HEAP_BYTES, TLS_ARENA_BYTES
+from provisioning.firmware.emulated import DEFAULT, EmulatedBoard
+from simulator.story.inputs import Inputs
 from simulator.story.runner import FAILED, PASSED, SKIPPED, Step, StepResult, report, run_story, write_report
 from simulator.story.steps import STEPS
 from simulator.story.world import World
@@ -43,9 +45,13 @@ class Quiet:
 
 
 def tell(
-    on: str, transports: tuple[str, ...], folder: Path, facts: dict[str, int] | None = None
+    on: str,
+    transports: tuple[str, ...],
+    folder: Path,
+    facts: dict[str, int] | None = None,
+    board: EmulatedBoard = DEFAULT,
 ) -> list[StepResult]:
-    with World(on, transports, folder, lambda _: None) as world:
+    with World(on, transports, folder, lambda _: None, inputs=Inputs(board=board)) as world:
         results = run_story(world, STEPS, set(transports), Quiet())
         if facts is not None:
             facts |= world.facts()

@@ -15,6 +15,7 @@ from device.records.store import DEVICE, Store
 from device.update import trial_state
 from firstboot.locations import source_root
 from provisioning.firmware.build import build, build_rom
+from provisioning.firmware.emulated import DEFAULT, EmulatedBoard
 from provisioning.keys.key_ring import KeyRing
 from provisioning.release.image import key_hash, sign_image
 from provisioning.servers.tracker import MQTT, Newest, Tracker
@@ -23,6 +24,7 @@ from renode.qemu import QemuBoard
 from simulator.ports.flash import SimFlash
 from simulator.ports.records import device_records
 from simulator.story.images import Images
+from simulator.story.inputs import Inputs
 from simulator.story.product import CHECK_INTERVAL_S
 from simulator.story.runner import wait_until
 from simulator.story.world import World
@@ -39,11 +41,11 @@ PATIENCE_S: Final = 60.0  # for a page; on an idle machine the board answers wit
 FACTORY, OWNED, BARE, UPDATING, TRIED = "factory", "owned", "bare", "updating", "tried"
 
 
-def cut_images(ring: KeyRing, directory: Path, note: Callable[[str], None]) -> Images:
+def cut_images(ring: KeyRing, directory: Path, note: Callable[[str], None], board: EmulatedBoard) -> Images:
     """Build both releases as firmware that can cut its power, and the boot ROM."""
     hashes = tuple(key_hash(path) for path in ring.image_key_paths)
-    rom = build_rom([digest.hex() for digest in hashes], root=source_root(), progress=note)
-    firmware = build("cut", root=source_root(), progress=note)
+    rom = build_rom([digest.hex() for digest in hashes], root=source_root(), progress=note, board=board.name)
+    firmware = build("cut", root=source_root(), progress=note, board=board.name)
     signed = {
         number: sign_image(
             firmware.image,
@@ -64,7 +66,7 @@ class CutWorld(World):
 
     def make_images(self, directory: Path) -> Images:
         """As World.make_images."""
-        return cut_images(self.keys.ring, directory, self.note)
+        return cut_images(self.keys.ring, directory, self.note, self.inputs.board)
 
     def make_tracker(self, class_id: bytes) -> Tracker:
         """As World.make_tracker."""
@@ -89,8 +91,13 @@ class BoardBench:
 
     counters = COUNTERS
 
-    def __init__(self, directory: Path, note: Callable[[str], None] = lambda text: None) -> None:
-        self.world = CutWorld("qemu", ("mqtt", "coap"), directory, note)
+    def __init__(
+        self,
+        directory: Path,
+        note: Callable[[str], None] = lambda text: None,
+        board: EmulatedBoard = DEFAULT,
+    ) -> None:
+        self.world = CutWorld("qemu", ("mqtt", "coap"), directory, note, inputs=Inputs(board=board))
         self.directory = directory
         self.tried: set[bytes] = set()  # digests of the access state of units that were tried (cases.py)
         self._keys_published = 0

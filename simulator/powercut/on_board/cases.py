@@ -29,7 +29,7 @@ DOOR_RECORDS: Final = {
 JOIN_S: Final = 0.5  # time to read an answer that arrived before the power was cut
 CUT_LINE: Final = r"^nvm: power cut (\w+) operation (\d+): (.*)\n"
 ROM_LINE: Final = r"^rom: (?:slot (\d) (trial|confirmed), image (\d+)\.|no valid image)"
-STATE_LINE: Final = r"^firstboot (\S+) on mps2_an385: (.*)\n"
+STATE_LINE: Final = r"^firstboot (\S+) on \w+: (.*)\n"
 WRONG_CODES: Final = (200, 303)  # answers that a stranger's form must not get
 # Errors that a script may raise when the power is cut. Any other error is a bug of the script.
 _GONE = (OSError, PermissionError, StepFailed, MachineError, UnitFailedError, FirstbootError)
@@ -150,7 +150,7 @@ def _look(outside: Outside, flow: BoardFlow, flash: SimFlash, begin: int, found:
     state = _compare_start(outside, flash, begin, found)
     if state == lifecycle.UNPROVISIONED:
         provision(outside)  # the station tries again
-        _line(outside.bench, r"^firstboot \S+ on mps2_an385: factory default\n", begin)
+        _line(outside.bench, r"^firstboot \S+ on \w+: factory default\n", begin)
     elif state in (lifecycle.FACTORY_DEFAULT, lifecycle.INITIALISED) and flow.name != "provision":
         # Only the station of flow provision knows the certificate of its unit, so the doors of that flow are not tried.
         outside.wait_for_pages()

@@ -141,14 +141,14 @@ def change_password(outside: Outside) -> None:
 def reset(outside: Outside) -> None:
     """Wait for the reset of a unit whose button was held: it returns to factory default."""
     outside.known.update(reset=True)
-    outside.bench.world.machine.console.wait_for(r"^firstboot \S+ on mps2_an385: factory default\n", FLOW_S)
+    outside.bench.world.machine.console.wait_for(r"^firstboot \S+ on \w+: factory default\n", FLOW_S)
 
 
 def updates(outside: Outside) -> None:
     """Wait until the unit has fetched, tried and confirmed the published release."""
     world = outside.bench.world
     console = world.machine.console
-    console.wait_for(rf"^firstboot {NEW_RELEASE}\.\S+ on mps2_an385: initialised\n", FLOW_S)
+    console.wait_for(rf"^firstboot {NEW_RELEASE}\.\S+ on \w+: initialised\n", FLOW_S)
     outside.until("a confirmed release", lambda: _is_confirmed(world.status()) or None)
     outside.known.update(confirmed=NEW_RELEASE)
 

@@ -11,6 +11,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
+from provisioning.firmware.emulated import DEFAULT, EMULATED, EmulatedBoard
 from renode.machine import CUTS
 from simulator.powercut.on_board.bench import BoardBench
 from simulator.powercut.on_board.cases import CaseResult, count_operations, run_case
@@ -30,6 +31,7 @@ class Share(NamedTuple):
     sample: int
     seed: int
     least: int
+    board: str
 
 
 def select_cases(totals: dict[str, int], sample: int, seed: int, least: int = LEAST) -> dict[str, list[int]]:
@@ -59,7 +61,7 @@ def _run_share(share: Share) -> dict[str, Report]:
 
 def _run(share: Share) -> dict[str, Report]:
     reports = {}
-    with BoardBench(Path(share.directory)) as bench:
+    with BoardBench(Path(share.directory), board=EMULATED[share.board]) as bench:
         bench.prepare()
         totals = {name: count_operations(bench, name) for name in share.names}
         for name, seeds in select_cases(totals, share.sample, share.seed, share.least).items():
@@ -88,12 +90,13 @@ def run_flows(
     workers: int = 2,
     least: int = LEAST,
     note: Callable[[str], None],
+    board: EmulatedBoard = DEFAULT,
 ) -> dict[str, Report]:
     """Cut the flows `names` about `sample` times in `workers` processes. Returns each report. Raises SampleError."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="firstboot-cuts-") as folder:
         shares = [
-            Share(f"{folder}/{number}", tuple(names), number, workers, sample, seed, least)
+            Share(f"{folder}/{number}", tuple(names), number, workers, sample, seed, least, board.name)
             for number in range(workers)
         ]
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
@@ -116,21 +119,24 @@ def run_sample(
     workers: int = 2,
     least: int = LEAST,
     note: Callable[[str], None],
+    board: EmulatedBoard = DEFAULT,
 ) -> Report:
     """Do the same and return one report for all flows."""
     total = Report()
-    for report in run_flows(names, sample, seed, workers=workers, least=least, note=note).values():
+    for report in run_flows(
+        names, sample, seed, workers=workers, least=least, note=note, board=board
+    ).values():
         total.add(report)
     return total
 
 
-def replay(name: str, seed: int) -> CaseResult:
+def replay(name: str, seed: int, board: EmulatedBoard = DEFAULT) -> CaseResult:
     """Run one case on a new unit."""
     if name not in FLOWS:
         raise ValueError(f"no flow {name} on the board")
     with (
         tempfile.TemporaryDirectory(prefix="firstboot-cut-") as folder,
-        BoardBench(Path(folder)) as bench,
+        BoardBench(Path(folder), board=board) as bench,
     ):
         bench.prepare()
         return run_case(bench, name, seed)

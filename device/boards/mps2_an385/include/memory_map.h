@@ -1,11 +1,13 @@
-// The emulated board's shared pages and peripherals (docs/reference/memory-map.md). All addresses and magic numbers
-// come from addresses.h, all numbers inside NVM from nvm_layout.h; the build generates both.
+// The emulated boards' shared pages and peripherals (docs/reference/memory-map.md). All addresses and magic numbers come
+// from addresses.h, all numbers inside NVM from nvm_layout.h, the rest that differs between the boards from
+// board_facts.h; the build generates all three.
 #ifndef FIRSTBOOT_MEMORY_MAP_H
 #define FIRSTBOOT_MEMORY_MAP_H
 
 #include <stdint.h>
 
 #include "addresses.h"
+#include "board_facts.h"
 
 // Power-on page, 64 bytes, little endian.
 typedef struct {

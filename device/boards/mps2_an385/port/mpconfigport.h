@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <alloca.h>
 
+#include "board_facts.h"
+
 #define MICROPY_CONFIG_ROM_LEVEL (MICROPY_CONFIG_ROM_LEVEL_EXTRA_FEATURES)
 
 // No native code: nothing on the device turns data into machine instructions.
@@ -68,9 +70,9 @@
 #define MICROPY_COMP_CONST (0)
 #endif
 #define MICROPY_PY_OS_DUPTERM (0)
-#define MICROPY_PY_SYS_PLATFORM "mps2_an385"
-#define MICROPY_HW_BOARD_NAME "MPS2 AN385 (emulated)"
-#define MICROPY_HW_MCU_NAME "Cortex-M3"
+#define MICROPY_PY_SYS_PLATFORM BOARD_NAME
+#define MICROPY_HW_BOARD_NAME BOARD_TITLE
+#define MICROPY_HW_MCU_NAME BOARD_CPU
 
 // While Python waits: run the network, then sleep until an interrupt (SysTick comes every millisecond).
 void board_poll(void);

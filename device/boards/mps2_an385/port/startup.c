@@ -27,9 +27,11 @@ static void fill_stack(volatile uint32_t *word, uintptr_t end) {
 
 typedef void (*vector_t)(void);
 
-// 16 system exceptions, then the external interrupts of AN385 (UART0..2 RX and TX are 0..5).
+// 16 system exceptions, then the external interrupts.
+#define FIRST (16 + UART_INTERRUPT)
+#define INTERRUPTS (UART_INTERRUPT + 32)
 __attribute__((section(".isr_vector"), used, aligned(512)))
-static const vector_t vectors[16 + 32] = {
+static const vector_t vectors[16 + INTERRUPTS] = {
     (vector_t)&_stack_top,
     Reset_Handler,
     NMI_Handler,
@@ -43,12 +45,10 @@ static const vector_t vectors[16 + 32] = {
     0,
     Unexpected_Handler, // PendSV
     SysTick_Handler,
-    [16 + 0] = UART0_RX_Handler,
-    [16 + 1] = Unexpected_Handler,
-    [16 + 2] = UART1_RX_Handler,
-    [16 + 3] = Unexpected_Handler,
-    [16 + 4] = UART2_RX_Handler,
-    [16 + 5 ... 16 + 31] = Unexpected_Handler,
+    [16 ... 16 + INTERRUPTS - 1] = Unexpected_Handler,
+    [FIRST + 0] = UART0_RX_Handler,
+    [FIRST + 2] = UART1_RX_Handler,
+    [FIRST + 4] = UART2_RX_Handler,
 };
 
 void Reset_Handler(void) {

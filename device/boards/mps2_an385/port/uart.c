@@ -13,7 +13,7 @@
 #define CONTROL_RX_INTERRUPT (1u << 3)
 #define INTERRUPT_RX (1u << 1)
 
-#define NVIC_ISER0 (*(volatile uint32_t *)0xE000E100)
+#define NVIC_ISER ((volatile uint32_t *)0xE000E100)
 
 // One writer (the interrupt handler moves head) and one reader (tail) need no lock.
 typedef struct {
@@ -29,7 +29,7 @@ void uart_init(void) {
     receive_rings_t *table = (receive_rings_t *)RINGS_ADDRESS;
     *table = (receive_rings_t){.magic = RINGS_MAGIC, .ring_bytes = RING_BYTES, .clock = time_ms_address()};
     for (unsigned index = 0; index < UARTS; index++) {
-        UART_AT(index)->baud_divider = 217; // 115200 at 25 MHz; emulators ignore it
+        UART_AT(index)->baud_divider = CPU_HZ / 115200; // emulators ignore it
         UART_AT(index)->control = CONTROL_TX;
     }
 }
@@ -38,7 +38,7 @@ void uart_start_receive(unsigned index) {
     rings[index].head = rings[index].tail = 0;
     UART_AT(index)->state = UART_TX_OVERRUN | UART_RX_OVERRUN;
     UART_AT(index)->control = CONTROL_TX | CONTROL_RX | CONTROL_RX_INTERRUPT;
-    NVIC_ISER0 = 1u << (2 * index);
+    NVIC_ISER[UART_INTERRUPT / 32] = 1u << (UART_INTERRUPT % 32 + 2 * index);
     receive_rings_t *table = (receive_rings_t *)RINGS_ADDRESS;
     table->uart[index].head = (uint32_t)&rings[index].head;
     table->uart[index].tail = (uint32_t)&rings[index].tail;

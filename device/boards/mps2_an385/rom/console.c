@@ -2,7 +2,7 @@
 
 #include "memory_map.h"
 
-#define BAUD_DIVIDER 217u // 25 MHz / 115200; the emulators ask only for 16 or more
+#define BAUD_DIVIDER (CPU_HZ / 115200u) // the emulators ask only for 16 or more
 
 void console_start(void) {
     UART_AT(0)->baud_divider = BAUD_DIVIDER;

@@ -6,6 +6,9 @@
 #include "image_keys.h"
 #include "memory_map.h"
 #include "nvm_layout.h"
+#ifdef HAS_TRUSTZONE
+#include "trustzone.h"
+#endif
 
 #define SCB_VTOR (*(volatile uint32_t *)0xE000ED08u)
 #define RUN_MARK (*(volatile uint32_t *)RUN_MARK_ADDRESS)
@@ -149,6 +152,12 @@ static _Noreturn void boot(void) {
     };
     watchdog_stop();
     console_start();
+#ifdef HAS_TRUSTZONE
+    if (!trustzone_all_secure()) {
+        console_text("rom: memory is not secure: not booting\n");
+        halt();
+    }
+#endif
     uint32_t reset_reason = take_reset_reason();
     unit_facts_t facts = boot_read_facts(&port);
     boot_choice_t choice = boot_decide(&port, &facts);

@@ -10,13 +10,14 @@ import pytest
 
 from device.update import service
 from provisioning.firmware import frozen
+from provisioning.firmware.emulated import DEFAULT
 from tests.benchmarks.heap import load_order
 
 ROOT = Path(__file__).resolve().parents[4]
 
 
 def emulated_board() -> set[str]:
-    return set(frozen._device_names(ROOT)) - frozen.RADIO_MODULES
+    return set(frozen._device_names(ROOT, DEFAULT)) - frozen.RADIO_MODULES
 
 
 def esp32_boards() -> set[str]:
@@ -46,7 +47,7 @@ def imported_at_start(name: str) -> Iterator[str]:
 
 
 def test_the_modules_for_a_radio_exist_and_are_left_out_of_the_emulated_board() -> None:
-    names = set(frozen._device_names(ROOT))
+    names = set(frozen._device_names(ROOT, DEFAULT))
     assert names >= frozen.RADIO_MODULES
     found = frozen.frozen_files(ROOT, ROOT, frozen.VARIANTS["release"], ROOT)
     assert not {file.name for file in found} & frozen.RADIO_MODULES

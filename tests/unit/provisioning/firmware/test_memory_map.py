@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from device.boards.mps2_an385 import memory_map
+from device.boards.mps2_an505 import memory_map as an505
 from device.layout import MPS2
+from provisioning.firmware.emulated import EMULATED
 from provisioning.firmware.header import addresses
 
 ROOT = Path(__file__).resolve().parents[4]
 PAGE = ROOT / "docs" / "reference" / "memory-map.md"
-SOURCES = {ROOT / "device/boards/mps2_an385/memory_map.py", ROOT / "device/layout.py"}
+SOURCES = {ROOT / f"device/boards/{name}/memory_map.py" for name in EMULATED} | {ROOT / "device/layout.py"}
 COMPARED = {
     ROOT / "renode/platforms/mps2_an385.repl",
     ROOT / "renode/scripts/mps2_an385.resc",
@@ -49,6 +51,26 @@ def test_the_documented_memory_map_is_the_boards():
         "watchdog": spaced(m.WATCHDOG_ADDRESS),
         "light": spaced(m.FPGAIO_ADDRESS),
         "SysTick": f"{m.CPU_HZ // 1_000_000} MHz",
+    }
+
+
+def test_the_documented_memory_map_of_the_an505_is_the_boards():
+    m = an505
+    uarts = [m.UART_BASE_ADDRESS + index * m.UART_STRIDE_BYTES for index in range(3)]
+    mpcs = [m.MPC_SSRAM_1_ADDRESS, m.MPC_SSRAM_2_ADDRESS, m.MPC_SSRAM_3_ADDRESS]
+    assert table_below("Addresses of the AN505") == {
+        "boot ROM": f"{spaced(m.ROM_ADDRESS)} .. {spaced(m.ROM_ADDRESS + m.ROM_BYTES - 1)}",
+        "code RAM": f"{spaced(m.CODE_RAM_ADDRESS)} .. {spaced(m.CODE_RAM_END - 1)}",
+        "RAM": f"{spaced(m.RAM_ADDRESS)} .. {spaced(m.RAM_END - 1)}",
+        "handover page": spaced(m.HANDOVER_ADDRESS),
+        "power-on page": spaced(m.POWER_ON_ADDRESS),
+        "NVM": f"{spaced(m.NVM_ADDRESS)}, {MPS2.size_bytes // MEBIBYTE} MiB",
+        "UART0, 1, 2": f"{spaced(uarts[0])}, _{uarts[1] & 0xFFFF:04X}, _{uarts[2] & 0xFFFF:04X}",
+        "watchdog": spaced(m.WATCHDOG_ADDRESS),
+        "light": spaced(m.FPGAIO_ADDRESS),
+        "SysTick": f"{m.CPU_HZ // 1_000_000} MHz",
+        "security control": spaced(m.SECURITY_CONTROL_ADDRESS),
+        "memory protection": f"{spaced(mpcs[0])}, _{mpcs[1] & 0xFFFF:04X}, _{mpcs[2] & 0xFFFF:04X}",
     }
 
 
@@ -126,8 +148,12 @@ def files_of(folder: str) -> list[Path]:
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_no_other_file_repeats_an_address(folder):
     once = {
-        number for number in addresses().values() if number > 0xFFFFF
-    }  # smaller ones mean other things as well
+        number
+        for board in EMULATED.values()
+        for number in addresses(board).values()
+        if number > 0xFFFFF  # smaller ones mean other things as well
+    }
+    once -= {an505.ROM_ADDRESS, an505.NVM_ADDRESS}  # one bit each, which means other things as well
     assert {memory_map.NVM_ADDRESS, memory_map.POWER_ON_MAGIC, memory_map.FIRMWARE_ADDRESS} <= once
     repeated = {
         f"{path.relative_to(ROOT)}: {number:#x}"

@@ -39,8 +39,9 @@ def rebuilt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A build in place of the compiler's: its image is IMAGE, its inputs are INPUTS."""
     (tmp_path / "image.bin").write_bytes(IMAGE)
 
-    def build(variant: str, *, root: Path, progress: Any, objects: Path) -> FirmwareBuild:
+    def build(variant: str, *, root: Path, progress: Any, objects: Path, board: str) -> FirmwareBuild:
         assert not list(objects.iterdir())
+        (tmp_path / "board").write_text(board)
         record = _write(tmp_path / "rebuilt.json", _statement(INPUTS))
         return FirmwareBuild(variant, tmp_path / "image.bin", tmp_path / "x", SHA, {}, {}, record)
 
@@ -64,6 +65,22 @@ def test_an_image_with_the_same_bytes_and_inputs_is_the_same(rebuilt: Path) -> N
         "rebuilt_sha256": SHA,
         "differences": [],
     }
+
+
+def test_the_provenance_chooses_the_emulated_board_that_is_built_again(rebuilt: Path) -> None:
+    document = _statement(INPUTS)
+    document["predicate"]["buildDefinition"]["externalParameters"]["board"] = "mps2_an505"
+    record = _write(rebuilt / "provenance.json", document)
+    done = _run(str(rebuilt / "image.bin"), "--provenance", str(record), "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["board"] == (rebuilt / "board").read_text() == "mps2_an505"
+
+
+def test_a_board_of_another_provenance_is_refused(rebuilt: Path) -> None:
+    record = _write(rebuilt / "provenance.json", _statement(INPUTS))
+    done = _run(str(rebuilt / "image.bin"), "--provenance", str(record), "--board", "mps2-an505")
+    assert done.exit_code != 0 and "The provenance is about the board 'mps2_an385'" in done.output
+    assert not (rebuilt / "board").exists()
 
 
 def test_a_changed_image_fails_and_each_input_that_differs_is_named(rebuilt: Path) -> None:

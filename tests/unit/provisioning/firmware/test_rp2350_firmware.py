@@ -53,7 +53,7 @@ def test_a_variant_of_another_board_is_refused() -> None:
 
 
 def test_an_unknown_board_is_refused_with_the_known_ones() -> None:
-    assert "Use one of: mps2_an385, rp2350, rp2350w" in failed("--board", "rp2040")
+    assert "Use one of: mps2_an385, mps2_an505, rp2350, rp2350w" in failed("--board", "rp2040")
 
 
 def test_checkouts_are_for_an_rp2350_only(tmp_path: Path) -> None:
