@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import parse_qs
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -26,14 +26,14 @@ def is_own(request: Request) -> bool:
 
 
 async def read_form(request: Request, most_bytes: int) -> dict[str, str] | None:
-    """Return the fields of a form; None if the body is too large or is not a form."""
+    """Return the fields of a form; None if the body is too large, did not arrive whole, or is not a form."""
     data = b""
-    async for part in request.stream():
-        data += part
-        if len(data) > most_bytes:
-            return None
     try:
+        async for part in request.stream():
+            data += part
+            if len(data) > most_bytes:
+                return None
         fields = parse_qs(data.decode("utf-8"), keep_blank_values=True, max_num_fields=MOST_FIELDS)
-    except ValueError:
+    except (ValueError, ClientDisconnect):
         return None
     return {name: values[0] for name, values in fields.items()}

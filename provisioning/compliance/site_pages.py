@@ -66,7 +66,8 @@ def write_pages(
     if site.advisories is not None:
         copy_advisories(site.advisories, draft)
         csaf = site.base_url + METADATA
-    security_txt = make_security_txt([contact.report], contact.policy, canonical, site.today, csaf)
+    contacts = [contact.report, *_report_forms(site.products)]
+    security_txt = make_security_txt(contacts, contact.policy, canonical, site.today, csaf)
     write(draft, SECURITY_TXT, security_txt)
     _copy_archive(archive, draft / STATEMENTS)
 
@@ -95,6 +96,7 @@ def _common(
         "current": [_row(0, now[model]) for model in sorted(now)],
         "plain": PLAIN,
         "contact": _contact(first),
+        "report_forms": _report_forms(site.products),
         "how_to_report": [
             each.publication.how_to_report
             for each in site.products
@@ -146,6 +148,12 @@ def _row(number: int, publication: Publication) -> dict[str, Any]:
         "published": publication.published.isoformat(),
         "published_words": date_words(publication.published.isoformat()),
     }
+
+
+def _report_forms(products: Sequence[Product]) -> list[str]:
+    """Return the addresses of the maker's report forms, each once."""
+    found = [each.publication.report_form for each in products if each.publication is not None]
+    return list(dict.fromkeys(address for address in found if address))
 
 
 def _contact(product: Product) -> dict[str, str]:

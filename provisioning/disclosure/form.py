@@ -7,7 +7,8 @@ Rules:
 3. A form that is sent twice is one report: each form has a random key.
 4. Reports of all visitors in an hour are bounded. Beyond the bound the page names the mail address instead, so a flood
    does not fill the store, and nobody is lost without notice.
-5. The pages work without script. Everything is escaped; nothing is loaded from another host.
+5. The pages work without script. Everything is escaped; nothing is loaded from another host. Addresses are relative, so
+   a web server may show the form below any path that ends with "/".
 6. A form of another site is accepted: there is no session that it could use, and its author could send it directly.
 """
 

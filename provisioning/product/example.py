@@ -74,6 +74,7 @@ updates = true
 [publication]                         # further texts of the site; may change within a batch
 summary = "A lamp for your home that you set up from your phone."
 main_characteristics = ["800 lumen, warm to cool white", "Fits E27 sockets", "Works without an account"]
+# report_form = "https://example.com/security/report/"   # the form of `firstboot report serve`, if you run it
 
 [update]
 check_interval_s = 3600

@@ -93,6 +93,8 @@ def _stated(product: Product) -> Iterator[tuple[str, Kind, str]]:
         for text in product.publication.main_characteristics:
             yield "[publication] main_characteristics", Kind.TEXT, text
         yield "[publication] how_to_report", Kind.TEXT, product.publication.how_to_report or ""
+        if product.publication.report_form is not None:
+            yield "[publication] report_form", Kind.CONTACT, product.publication.report_form
 
 
 def _example_values() -> dict[str, frozenset[str]]:

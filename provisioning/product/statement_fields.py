@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from provisioning.product.document import Entries, Fields
 from provisioning.product.fields import Choice, Date, ListOf, Text, Truth
+from provisioning.product.public_texts import POLICY, POLICY_HINT
 
 CONNECTABLE: Final = ("internet", "network")
 MARKETS: Final = ("GB", "NI")
@@ -47,11 +48,15 @@ class Component:
 
 @dataclass(frozen=True)
 class Publication:
-    """Further texts of the maker's pages about the product. `how_to_report`: for the ISO/IEC 29147 route."""
+    """Further texts of the maker's pages about the product.
+
+    `how_to_report`: for the ISO/IEC 29147 route. `report_form`: the address of `firstboot report serve` online.
+    """
 
     summary: str
     main_characteristics: tuple[str, ...]
     how_to_report: str | None
+    report_form: str | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,7 @@ PUBLICATION: Final = Fields(
             Text(), CHARACTERISTICS, f"must be a list of 1 to {CHARACTERISTICS} texts of one line"
         ),
         "how_to_report": Text(default=None),
+        "report_form": Text(POLICY, POLICY_HINT, default=None),
     },
     is_optional=True,
 )

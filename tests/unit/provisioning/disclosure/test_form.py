@@ -6,9 +6,11 @@ import asyncio
 import html
 import re
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urljoin
 
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from provisioning.disclosure import clocks, consistency, desk, form
 from provisioning.disclosure.desk import Decision
@@ -27,13 +29,17 @@ class Answer:
         return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", self.text)))
 
 
-def send(app: Any, method: str, path: str, body: bytes = b"") -> Answer:
-    """Send one request to an ASGI application, without a server."""
+def send(app: Any, method: str, path: str, body: bytes = b"", *, ends_early: bool = False) -> Answer:
+    """Send one request to an ASGI application, without a server. `ends_early`: the connection ends in the body."""
     messages: list[dict[str, Any]] = []
-    parts = [body[at : at + 65536] for at in range(0, max(1, len(body)), 65536)]
+    parts: list[bytes | None] = [body[at : at + 65536] for at in range(0, max(1, len(body)), 65536)]
+    if ends_early:
+        parts.append(None)
 
     async def receive() -> dict[str, Any]:
         data = parts.pop(0) if parts else b""
+        if data is None:
+            return {"type": "http.disconnect"}
         return {"type": "http.request", "body": data, "more_body": bool(parts)}
 
     async def note(message: Any) -> None:
@@ -200,5 +206,30 @@ def test_every_page_is_not_stored_and_loads_nothing_from_elsewhere(site: Site) -
     for answer in (site.get(), site.get("/status"), site.post("/status", token=token), site.report("b")):
         assert answer.headers["cache-control"] == "no-store"
         assert "default-src 'none'" in answer.headers["content-security-policy"]
-        assert not re.findall(r"(?:src|href|action)=\"(?!/)", answer.text)
+        assert not re.findall(r"(?:src|href|action)=\"(?://|[a-z]+:)", answer.text)
         assert token not in str(answer.headers)
+
+
+@pytest.mark.parametrize("path", ["/report", "/status", "/add"])
+def test_a_connection_that_ends_in_a_form_stores_nothing_and_is_no_error(site: Site, path: str) -> None:
+    answer = send(site.app, "POST", path, b"report=The+reset+leaves+da", ends_early=True)
+    assert answer.status in (404, 413) and desk.load_all(site.cases.store) == {}
+
+
+def test_the_form_works_below_a_path_of_the_makers_site(site: Site) -> None:
+    prefix = "/security/report"
+    app = Starlette(routes=[Mount(prefix, app=site.app)])
+
+    def followed(page: Answer, at: str) -> list[str]:
+        return [urljoin(at, found) for found in re.findall(r'(?:href|action)="([^"]+)"', page.text)]
+
+    form_page = send(app, "GET", f"{prefix}/")
+    assert followed(form_page, f"{prefix}/") == [f"{prefix}/form.css", f"{prefix}/report", f"{prefix}/status"]
+    received = send(app, "POST", f"{prefix}/report", urlencode({"report": "The reset leaves data."}).encode())
+    assert followed(received, f"{prefix}/report") == [f"{prefix}/form.css", f"{prefix}/status"]
+    token = re.findall(r'class="token">([^<]+)<', received.text)[0]
+    asked = send(app, "GET", f"{prefix}/status")
+    assert followed(asked, f"{prefix}/status") == [f"{prefix}/form.css", f"{prefix}/status", f"{prefix}/"]
+    answers = send(app, "POST", f"{prefix}/status", urlencode({"token": token}).encode())
+    assert followed(answers, f"{prefix}/status") == [f"{prefix}/form.css", f"{prefix}/add"]
+    assert "The reset leaves data." in answers.text

@@ -35,7 +35,8 @@ EVERYTHING = (
     .replace("[label]", f'[[representatives]]\nname = "R"\naddress = "A"\n[keys]\ninjected = true\n'
         "[wifi]\naccess_point = true\n"
              f'[firmware]\nimage_sha256 = "{"ab" * 32}"\n[label]\ntemplate = "labels/t.toml"')
-    .replace("[publication] ", '[publication]\nhow_to_report = "Write to us."\n#')
+    .replace("[publication] ", '[publication]\nhow_to_report = "Write to us."\n#'
+    ).replace("# report_form", "report_form")
 )  # fmt: skip
 
 
