@@ -15,6 +15,7 @@ from device.codec import cbor
 from device.owner import settings
 from device.records import store
 from device.records.store import DEVICE, USER
+from device.suit import envelope
 from provisioning.product import record
 from simulator.fleet.plan import UnitPlan
 from simulator.fleet.scenario import Scenario
@@ -38,6 +39,7 @@ class Base:
     sectors: Snapshot
     records: Mapping[str, Stored]
     objects: Mapping[int, Objects]  # what is published of each release
+    numbers: Mapping[bytes, int]  # of the releases, by the digest of their manifests
 
     @property
     def class_id(self) -> bytes:
@@ -68,7 +70,13 @@ def make(folder: Path | None = None) -> Base:
     snapshot = flash.snapshot()
     sectors = {number: data for number, data in snapshot.items() if number not in regions}
     objects = {number: objects_of(bench.product.class_id, one) for number, one in bench.releases.items()}
-    return Base(bench, snapshot, sectors, records, objects)
+    numbers = {_digest(one): number for number, one in objects.items()}
+    return Base(bench, snapshot, sectors, records, objects, numbers)
+
+
+def _digest(objects: Objects) -> bytes:
+    digest: bytes = envelope.decode_digest(envelope.decode(objects["manifest"]).digest)
+    return digest
 
 
 def _all(flash: SimFlash, region: str) -> Stored:

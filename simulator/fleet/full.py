@@ -69,7 +69,7 @@ class FullUnit(Machine):
         super().__init__(_flash_of(base, scenario, self._plan), World(base.bench))
         self.events: list[Event] = []
         self._timing = LoopTiming(self._plan.rate)
-        self._facts = Facts(self._plan, lambda: self._timing.now, self.events.append)
+        self._facts = Facts(self._plan, lambda: self._timing.now, self.events.append, base.numbers)
         self.console = SimpleNamespace(say=self._facts.note)  # type: ignore[assignment]
         tracker = signer or base.bench.ring.signer("tracker")
         self._maker = make_maker(scenario, base, self._timing, tracker, newest_of(base.class_id))

@@ -12,18 +12,20 @@ from provisioning.servers.error_names import error_name
 from simulator.fleet.plan import Event
 from simulator.fleet.scenario import Scenario
 
-_REPORT: Final = re.compile(r"report: release (\d+), error (\d+)( restarts)? about (\w+) \[(.*)\]")
+_REPORT: Final = re.compile(
+    r"report: release (\d+), error (\d+)( restarts)? about (?:release (\d+)|nothing|another) \[(.*)\]"
+)
 _STALE: Final = "-6=True"
 SHARES: Final = (0.5, 0.95)
 
 
 class ReportLine(NamedTuple):
-    """A report as the log has it. `about`: the first 8 digits of the manifest's digest, "nothing" without one."""
+    """A report as the log has it. `about`: the release that its manifest belongs to, 0 for none of the scenario's."""
 
     release: int
     error: int
     is_restarting: bool
-    about: str
+    about: int
     is_stale: bool
 
 
@@ -32,7 +34,7 @@ def read_report(text: str) -> ReportLine:
     found = _REPORT.fullmatch(text)
     if found is None:
         raise ValueError(f"not a report: {text}")
-    return ReportLine(int(found[1]), int(found[2]), bool(found[3]), found[4], _STALE in found[5])
+    return ReportLine(int(found[1]), int(found[2]), bool(found[3]), int(found[4] or 0), _STALE in found[5])
 
 
 class Outcome:

@@ -7,7 +7,6 @@ from typing import Any
 
 from device.limits import ROLLOUT_SHARES
 from device.records.freshness import Rollout as Record
-from device.suit import envelope
 from provisioning.servers.rollout import RUNNING, Limits, Plan, Rollout, Stage, State
 from simulator.fleet import chance
 from simulator.fleet.base import Base
@@ -25,7 +24,7 @@ class StagedRollout:
         staged = scenario.rollout
         if staged is None:
             return
-        digest = envelope.decode_digest(envelope.decode(base.objects[staged.release]["manifest"]).digest)
+        digest = next(one for one, number in base.numbers.items() if number == staged.release)
         key = chance.key(scenario.seed, "rollout")
         stages = tuple(
             Stage(max(1, round(share * ROLLOUT_SHARES)), least_s) for share, least_s in staged.stages
@@ -45,7 +44,6 @@ class StagedRollout:
         rollout = self._rollout
         if rollout is None:
             return
-        about = rollout.plan.digest.hex()[:8]
         for event in events:
             if event.text.startswith("report: "):
                 found = read_report(event.text)
@@ -55,7 +53,7 @@ class StagedRollout:
                     sequence=found.release,
                     error=found.error,
                     is_restarting=found.is_restarting,
-                    digest=rollout.plan.digest if found.about == about else b"",
+                    digest=rollout.plan.digest if found.about == rollout.plan.sequence else b"",
                 )
         if rollout.advance(now_s):
             self._note(now_s)

@@ -93,7 +93,11 @@ class Silent:
 class Facts:
     """The facts that the world outside knows of one unit, here and in the full simulator: its log, its slot cuts."""
 
-    def __init__(self, plan: UnitPlan, now: Callable[[], float], log: Log) -> None:
+    def __init__(
+        self, plan: UnitPlan, now: Callable[[], float], log: Log, numbers: Mapping[bytes, int]
+    ) -> None:
+        """`numbers`: of the releases, by the digest of their manifests."""
+        self._numbers = numbers
         self._plan = plan
         self._now = now
         self._log = log
@@ -110,10 +114,17 @@ class Facts:
         found = report.decode(data)
         extra = ",".join(f"{key}={found.extensions[key]!r}" for key in sorted(found.extensions, reverse=True))
         restart = " restarts" if found.is_restarting else ""
-        about = found.reference.digest.hex()[:8] or "nothing"
+        about = self._about(found.reference.digest)
         self.note(
             f"report: release {found.sequence}, error {found.error_code}{restart} about {about} [{extra}]"
         )
+
+    def _about(self, digest: bytes) -> str:
+        """Return what a report is about. The digest itself follows from the keys of this machine, so no log has it."""
+        if not digest:
+            return "nothing"
+        number = self._numbers.get(digest)
+        return "another" if number is None else f"release {number}"
 
     def installs(self, release: int) -> SlotCut | None:
         """Return the power cut of an install that begins now; each release has one at most."""
@@ -191,7 +202,7 @@ class FleetUnit:
         self._base = base
         self._records = records
         self._plan = plan
-        self._facts = Facts(plan, lambda: kernel.now, log)
+        self._facts = Facts(plan, lambda: kernel.now, log, base.numbers)
         self._flash = SharedFlash(LAYOUT, seed=plan.number)
         self._flash.restore(base.sectors)
         self._own: dict[str, dict[str, bytes | None]] = {
