@@ -116,7 +116,7 @@ wanted_stamp() {  # level: changes if the interpreter, the pins or the path of t
         pwd
         "$venv/bin/python" -c 'import sys; print(sys.version, sys.prefix)'
         cat pyproject.toml requirements/runtime.txt requirements/delta.txt
-        if [ "$1" = dev ]; then cat requirements/dev.txt; fi
+        if [ "$1" = dev ]; then cat requirements/dev.txt requirements/fleet.txt; fi
         if [ "$1" = docs ]; then cat requirements/docs.txt; fi
     } | sha256sum
 }
@@ -147,6 +147,9 @@ install_python_packages() {
     if ! pip_install --require-hashes -r requirements/delta.txt >"$venv/detools.log" 2>&1; then
         say "detools could not be built (see $venv/detools.log): releases will have no delta payloads"
         say "after you install a C compiler, run: $venv/bin/pip install --require-hashes -r requirements/delta.txt"
+    fi
+    if [ "$level" = dev ] && ! pip_install --require-hashes -r requirements/fleet.txt; then
+        say "Dask could not be installed: the tests of \`firstboot fleet run --engine dask\` are skipped"
     fi
     pip_install --no-deps --no-build-isolation --editable .
     wanted_stamp run >"$venv/stamp-run"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +16,7 @@ from provisioning.cli.errors import InputError
 from provisioning.cli.options import JsonOption
 from provisioning.cli.output import print_report
 from simulator.fleet import base as bases
-from simulator.fleet import engine
+from simulator.fleet import dask_engine, engine
 from simulator.fleet import scenario as scenarios
 from simulator.fleet.errors import FleetError, ScenarioError
 from simulator.fleet.full import FullUnit, compare
@@ -40,6 +41,13 @@ Remember = Annotated[
 ]
 
 
+class Engine(StrEnum):
+    """An engine that runs the shards of a fleet."""
+
+    PROCESSES = "processes"
+    DASK = "dask"
+
+
 @app.command()
 def run(
     scenario_file: ScenarioFile,
@@ -48,24 +56,71 @@ def run(
         Path | None, typer.Option("--log", metavar="FILE", help="Write the log: one line for each event.")
     ] = None,
     is_remembered: Remember = True,
+    engine_name: Annotated[
+        Engine,
+        typer.Option(
+            "--engine",
+            help="`dask`: on the cluster of DASK_SCHEDULER_ADDRESS, or on a local one with --workers processes.",
+        ),
+    ] = Engine.PROCESSES,
+    shard_units: Annotated[
+        int, typer.Option(help="With dask: units of a shard, which one worker runs at a time.", min=1)
+    ] = dask_engine.SHARD_UNITS,
+    results: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="With dask: keep each shard's events here as Parquet. The same command again goes on from there.",
+        ),
+    ] = None,
     is_json: JsonOption = False,
 ) -> None:
     """Run a scenario to its end, and report releases, failures and what the run cost.
 
-    The same scenario gives the same log on every machine and for any number of processes; its SHA-256 is printed.
+    The same scenario gives the same log on every machine, for any number of processes and with each engine; its SHA-256
+    is printed.
 
     Example: `firstboot fleet run day.toml --workers 2 --json`
     """
     scenario = _read(scenario_file)
+    if results is not None and engine_name is not Engine.DASK:
+        raise InputError("--results needs --engine dask")
     with _log_file(log) as write:
         try:
-            found = engine.run(
-                scenario, workers=workers, is_remembered=is_remembered, on_events=write, on_window=_progress
-            )
+            if engine_name is Engine.DASK:
+                found = _run_on_dask(scenario, workers, shard_units, results, is_remembered, write)
+            else:
+                found = engine.run(
+                    scenario,
+                    workers=workers,
+                    is_remembered=is_remembered,
+                    on_events=write,
+                    on_window=_progress,
+                )
         except FleetError as error:
             raise InputError(str(error)) from None
     document = {"outcome": found.outcome.document(), "rollout": found.rollout, "cost": found.cost()}
     print_report(_lines(document), document, is_json)
+
+
+def _run_on_dask(
+    scenario: Scenario,
+    workers: int,
+    shard_units: int,
+    results: Path | None,
+    is_remembered: bool,
+    write: Callable[[list[Event]], None],
+) -> engine.Run:
+    """Run a scenario on a cluster, and report each shard on standard error. Raises FleetError."""
+    return dask_engine.run(
+        scenario,
+        workers=workers,
+        shard_units=shard_units,
+        results=results,
+        is_remembered=is_remembered,
+        on_window=lambda events, end_s: write(events),
+        on_shard=lambda client, done, of: typer.echo(f"shard {done} of {of}", err=True),
+    )
 
 
 @app.command("compare")

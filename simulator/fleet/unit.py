@@ -107,7 +107,7 @@ class Facts:
     def note(self, text: str) -> None:
         """Add an event."""
         self._count += 1
-        self._log(Event(round(self._now() * 1e6), self._plan.number, self._count, text))
+        self._log(Event(int(self._now() * 1e6), self._plan.number, self._count, text))
 
     def reported(self, data: bytes) -> None:
         """Note a report that reached the maker."""
