@@ -46,6 +46,7 @@ REQUIRED: Final = {
 }  # fmt: skip
 _ROW: Final = re.compile(r"^\| ((?:PW|RP|SP|SC|CF|UP|SE|PR)-\d{2}) \|", re.MULTILINE)
 _TEST: Final = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
+_LINK: Final = re.compile(r"\[([^\]]+)\]\([^)]+\)")
 
 
 @dataclass(frozen=True)
@@ -138,10 +139,9 @@ def read_table(text: str) -> dict[str, Row]:
         if len(cells) != 6:
             raise EvidenceError(f"the row of {cells[0]} has {len(cells)} cells, not 6")
         tests = tuple((found[0], found[1]) for found in _TEST.findall(cells[5]))
-        parts = [part.strip() for part in _TEST.sub("", cells[5]).split(";")]
-        note = "; ".join(
-            part for part in parts if part and not part.startswith("(")
-        )  # (which part of a test)
+        # words beside a test are about that test; only a part without one is a note
+        parts = [_LINK.sub(r"\1", part.strip()) for part in cells[5].split(";") if not _TEST.search(part)]
+        note = "; ".join(part for part in parts if part and not part.startswith("("))
         code = tuple(re.findall(r"`([^`]+)`", cells[4]))
         rows[cells[0]] = Row(cells[0], cells[3], tests, note, cells[1], cells[2], code)
     if not rows:

@@ -30,7 +30,8 @@ Open index.html in a browser. It checks the serial numbers of {units} units with
 batch, support period, contact, recall. This kit counts until {valid_until}.
 
 The page cannot prove where the folder comes from. Once, compare the two keys in the folder keys with {maker} by another
-way, for example by telephone, and keep copies of them outside of this folder. Then check every kit with your copies:
+way, for example by telephone, and keep copies of them outside of this folder. "firstboot keys show FILE" prints a key.
+Then check every kit with your copies:
 
     firstboot kit check FOLDER --list serials.txt --station station.pub --trust signatory.pub
     firstboot kit keep FOLDER --to kept --station station.pub --trust signatory.pub

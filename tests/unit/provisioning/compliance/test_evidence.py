@@ -107,6 +107,18 @@ def test_pw_05_is_what_the_search_of_the_packages_gave_if_the_tests_of_the_searc
     assert next(check.outcome for check in given.checks if check.id == "PW-05") == found
 
 
+def test_words_beside_a_test_are_no_note_and_a_link_is_its_words() -> None:
+    cell = "no other way: `tests/a.py`, `tests/b.py::test_c`; by hand; the guide: [owner](how-to/owner.md)"
+    (row,) = read_table(f"| SE-12 | R | words | built | `device/a.py` | {cell} |\n").values()
+    assert row.note == "by hand; the guide: owner"
+    assert row.tests == (("tests/a.py", ""), ("tests/b.py", "test_c"))
+
+
+def test_no_note_of_this_projects_own_table_is_left_over_from_a_test() -> None:
+    rows = read_table(Path("docs/requirements.md").read_text(encoding="utf-8")).values()
+    assert [row.id for row in rows if row.note.endswith((",", ":")) or ",;" in row.note] == []
+
+
 def test_this_projects_own_table_can_be_read() -> None:
     rows = read_table(Path("docs/requirements.md").read_text(encoding="utf-8"))
     assert all(name in rows for names in REQUIRED.values() for name in names)
