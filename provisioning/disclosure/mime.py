@@ -116,7 +116,7 @@ def _headers_only(data: bytes, text: str) -> Mail:
 
 
 def _mail(message: Message, instead: str | None = None) -> Mail:
-    name, address = _address(_raw(message, "From"))
+    name, address = _sender(message)
     found = MESSAGE_ID.fullmatch(_raw(message, "Message-ID").strip())
     answers = re.findall(MESSAGE_ID.pattern, f"{_raw(message, 'In-Reply-To')} {_raw(message, 'References')}")
     text, attachments = (instead, ()) if instead is not None else _content(message)
@@ -133,12 +133,18 @@ def _mail(message: Message, instead: str | None = None) -> Mail:
     )
 
 
-def _address(raw: str) -> tuple[str, str]:
-    """Return (name, address); empty for a header whose comments are nested too deeply to read."""
+def _sender(message: Message) -> tuple[str, str]:
+    """Return (name, address); empty unless there is one From with one mailbox that can be read.
+
+    Of several, nobody knows who wrote it, and an answer would go to a person whom the writer chose.
+    """
+    if len(message.get_all("From", [])) != 1:
+        return "", ""
     try:
-        return email.utils.parseaddr(raw)
+        found = email.utils.getaddresses([_raw(message, "From")])
     except RecursionError:
         return "", ""
+    return found[0] if len(found) == 1 else ("", "")
 
 
 def _is_automatic(message: Message) -> bool:

@@ -83,14 +83,29 @@ def test_codecs_that_are_no_character_set_of_mail_are_not_used(charset: str) -> 
         b"<>",
         b"undisclosed",
         b"a@b@c",
+        b"ada@x.example, ben@x.example",
         b"ada@x.example, ben@x.example (",
+        b"both:ada@x.example,ben@x.example;",
+        b"ada@x.example\r\nFrom: ben@x.example",
+        b"(" * 3500 + b")" * 3500 + b" ada@x.example",
         b'"a\nb"@x.example',
         b"=?utf-8?q?a=0AB?= <x y@z>",
     ],
 )
 def test_a_sender_without_one_plain_address_is_no_address(sender: bytes) -> None:
-    found = read_mail(b"From: " + sender + b"\r\n\r\ntext").sender
-    assert found is None or mime.is_address(found)
+    assert read_mail(b"From: " + sender + b"\r\n\r\ntext").sender is None
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [
+        b"ada@x.example",
+        b"Ada <ada@x.example>",
+        b'"Example, Ada" <ada@x.example> (at work)',
+    ],
+)
+def test_a_sender_with_one_mailbox_is_its_address(sender: bytes) -> None:
+    assert read_mail(b"From: " + sender + b"\r\n\r\ntext").sender == "ada@x.example"
 
 
 def test_a_name_or_subject_cannot_hold_a_line_break_or_a_direction_character() -> None:
