@@ -11,6 +11,15 @@ import hashlib
 
 from device.compat import const
 
+try:
+    from _fbcrypto import sha256_into
+except ImportError:
+
+    def sha256_into(out: memoryview, data: "bytes | bytearray") -> None:
+        """Write the SHA-256 of `data` into `out`, 32 bytes that may be a part of `data`."""
+        out[:] = hashlib.sha256(data).digest()
+
+
 _N = const(32)  # bytes of a hash
 _ID_BYTES = const(16)
 _PUBLIC_BYTES = const(56)  # LMS public key: type, LM-OTS type, I, T[1]
@@ -36,16 +45,6 @@ LMOTS_TYPES = {
     3: ("LMOTS_SHA256_N32_W4", 4, 67, 4),
     4: ("LMOTS_SHA256_N32_W8", 8, 34, 0),
 }
-
-
-class _Slicer:
-    """Returns the slice that it is indexed with. One slice serves all steps of a hash chain."""
-
-    def __getitem__(self, item: "slice") -> "slice":
-        return item
-
-
-_VALUE = _Slicer()[23:55]  # where the value is in the bytes that a chain hashes
 
 
 def hss_verify(public: bytes, message: bytes, signature: bytes) -> bool:
@@ -98,22 +97,22 @@ def lms_verify(key: bytes, message: bytes, signature: bytes) -> bool:
 def _ots_candidate(prefix: bytes, digits: "bytes | bytearray", last: int, signature: bytes) -> bytes:
     """Return the LM-OTS public key that follows from the signature (RFC 8554 algorithm 4b).
 
-    A verification spends nearly all its time in the inner loop, so names are local and one buffer serves all chains.
+    A verification spends nearly all its time in the inner loop: names are local, and each step hashes one buffer and
+    writes its result into it.
     """
-    sha256 = hashlib.sha256
-    candidate = sha256(prefix + _D_PBLK)
+    into = sha256_into
+    candidate = hashlib.sha256(prefix + _D_PBLK)
     # I || q || u16str(i) || u8str(j) || value; only i, j and the value change.
     buffer = bytearray(prefix + bytes(3 + _N))
-    value_at = _VALUE
+    value = memoryview(buffer)[23:]
     at = 8 + _N
     chain = 0
     for digit in digits:
         buffer[21] = chain  # u16str(i): at most 66
-        value = signature[at : at + _N]
+        value[:] = signature[at : at + _N]
         for step in range(digit, last):
             buffer[22] = step
-            buffer[value_at] = value
-            value = sha256(buffer).digest()
+            into(value, buffer)
         candidate.update(value)
         at += _N
         chain += 1

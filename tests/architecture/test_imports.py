@@ -18,7 +18,7 @@ HARDWARE = ("machine", "network", "esp32", "rp2", "lwip", "tls", "_mps2", "socke
 
 # package or module of device/ -> its allowed imports from outside; None: all except HARDWARE.
 OUTSIDE: dict[str, tuple[str, ...] | None] = {
-    "device.codec": CORE,
+    "device.codec": (*CORE, "_fbcrypto"),
     "device.errors": (),
     "device.limits": (),
     "device.layout": CORE,

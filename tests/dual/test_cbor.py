@@ -2,7 +2,7 @@
 
 import gc
 
-from device.codec import cbor
+from device.codec import cbor, cbor_reader
 from device.errors import CborError, LimitError
 from device.limits import CBOR_DEPTH, CBOR_ITEMS, UNVERIFIED_ITEMS
 from device.suit import envelope
@@ -254,3 +254,100 @@ def test_check_map_wants_every_required_key_and_no_unknown_one():
         except CborError:
             continue
         raise AssertionError(str(value))
+
+
+def in_python(data, items, has_array_keys):
+    return cbor_reader.read(data, items, has_array_keys, cbor.Tag)
+
+
+def in_c(data, items, has_array_keys):
+    return cbor.decode(data, len(data), items, has_array_keys)
+
+
+def outcome(decoder, *arguments):
+    """Return (value, None), or (None, text of the refusal)."""
+    try:
+        return decoder(*arguments), None
+    except (CborError, LimitError) as error:
+        return None, error.describe()
+
+
+def is_same(one, other):
+    """Return whether two decoded values are equal and of the same types at every level."""
+    if type(one) is not type(other) or one != other:
+        return False
+    if isinstance(one, dict):
+        return not [key for key in one if not is_same(one[key], other[key])]
+    if isinstance(one, (list, tuple)):
+        return not [at for at in range(len(one)) if not is_same(one[at], other[at])]
+    return True
+
+
+def check_both(data, items=CBOR_ITEMS, has_array_keys=False):
+    """Return whether both decoders take `data`. They give the same value, or the same refusal."""
+    mine, reason = outcome(in_c, data, items, has_array_keys)
+    its, its_reason = outcome(in_python, data, items, has_array_keys)
+    assert reason == its_reason, (data.hex(), reason, its_reason)
+    assert is_same(mine, its), data.hex()
+    return reason is None
+
+
+def test_the_c_module_gives_the_values_of_the_reference():
+    values = [2**shift + more for shift in (0, 4, 8, 16, 29, 30, 31, 32, 61, 62, 63) for more in (-1, 0, 1)]
+    values += [-1 - value for value in values] + [
+        2**64 - 1,
+        -(2**64),
+        None,
+        True,
+        False,
+        b"",
+        "",
+        "\u00fc\u6c34",
+        [],
+        {},
+    ]
+    for value in values:
+        assert check_both(cbor.encode(value))
+        assert check_both(cbor.encode({1: [value, cbor.Tag(7, value)], "k": {b"x": value}}))
+    for value in values[:40]:
+        assert check_both(cbor.encode({value: value}))
+    assert check_both(b"\xa2\x80\x01\x82\x41a\x41b\x02", CBOR_ITEMS, True)
+    assert not check_both(b"\xa1\x82\x41a\x61b\x02", CBOR_ITEMS, True)
+
+
+def test_the_c_module_reads_any_buffer_like_the_reference():
+    data = cbor.encode({1: [b"abc", "text", 70000]})
+    for copy in (bytearray(data), memoryview(data)):
+        assert check_both(copy)
+
+
+def test_the_c_module_gives_the_verdicts_of_the_reference_on_damaged_messages():
+    whole = cbor.encode(
+        {1: [b"x", "y\u00fc", -5, None, True, 70000], 24: {}, "z": cbor.Tag(18, {b"k": [[2**40]]})}
+    )
+    taken = 0
+    for at in range(len(whole)):
+        check_both(whole[:at])
+        for mark in (
+            0x00,
+            0x18,
+            0x1F,
+            0x3B,
+            0x41,
+            0x5F,
+            0x61,
+            0x7A,
+            0x81,
+            0x9F,
+            0xA1,
+            0xC1,
+            0xE0,
+            0xF4,
+            0xF9,
+            0xFF,
+        ):
+            damaged = bytearray(whole)
+            damaged[at] = mark
+            taken += check_both(bytes(damaged))
+            check_both(bytes(damaged), 9, True)
+    assert 0 < taken < 16 * len(whole)

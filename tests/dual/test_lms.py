@@ -3,6 +3,8 @@
 The vector was made with pyhsslms 2.0 from fixed seeds: a tree of height 5 with W8 over one with W4.
 """
 
+import hashlib
+
 from device.crypto import backend, lms
 
 TOP = bytes.fromhex(
@@ -191,3 +193,21 @@ def test_three_levels_are_refused_by_name():
 def test_a_public_key_of_another_length_is_refused():
     for public in (b"", PUBLIC[:-1], PUBLIC + b"\x00"):
         refused_by_name(public, SIGNATURE)
+
+
+def test_a_digest_is_written_into_a_part_of_what_it_hashes():
+    buffer = bytearray(b"head" + bytes(32))
+    expected = hashlib.sha256(bytes(buffer)).digest()
+    lms.sha256_into(memoryview(buffer)[4:], buffer)
+    assert bytes(buffer) == b"head" + expected
+
+
+def test_a_digest_needs_room_of_exactly_its_length():
+    for size in (31, 33):
+        buffer = bytearray(40)
+        try:
+            lms.sha256_into(memoryview(buffer)[:size], b"")
+        except ValueError:
+            assert buffer == bytearray(40)
+            continue
+        raise AssertionError("written")

@@ -16,6 +16,7 @@ import atheris
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 with atheris.instrument_imports(include=["device"]):
+    from tests import cbor_in_c
     from tests.fuzz.targets import TARGETS
 
 
@@ -35,7 +36,8 @@ def main(arguments: list[str]) -> int:
             (corpus / f"seed-{number}").write_bytes(seed)
         options = [*_bound(arguments[1]), "-max_len=9000", "-rss_limit_mb=1024", "-timeout=10"]
         atheris.Setup([sys.argv[0], *options, str(corpus)], target)
-        atheris.Fuzz()
+        with cbor_in_c.comparing():  # every target that decodes CBOR compares both decoders
+            atheris.Fuzz()
     return 0
 
 

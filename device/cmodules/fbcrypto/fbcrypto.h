@@ -21,5 +21,6 @@ NORETURN void fbcrypto_raise(int error);
 
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(fbcrypto_aes_ccm_encrypt_obj);
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(fbcrypto_aes_ccm_decrypt_obj);
+MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(fbcrypto_cbor_decode_obj);
 
 #endif

@@ -1,4 +1,4 @@
-// The module _fbcrypto: signatures, HMAC and AES-CCM for Python, on Mbed TLS (docs/reference/c-modules.md).
+// The module _fbcrypto: signatures, hashes and AES-CCM for Python, on Mbed TLS, and CBOR (docs/reference/c-modules.md).
 // Raises ValueError for wrong lengths, points off the curve and tags that do not verify, OSError without entropy.
 #include <string.h>
 
@@ -11,6 +11,7 @@
 #include "mbedtls/ecdsa.h"
 #include "mbedtls/md.h"
 #include "mbedtls/platform_util.h"
+#include "mbedtls/sha256.h"
 #include "p256.h"
 #include "pbkdf2.h"
 
@@ -168,6 +169,24 @@ static mp_obj_t fbcrypto_hmac_sha256(mp_obj_t key_in, mp_obj_t data_in) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(fbcrypto_hmac_sha256_obj, fbcrypto_hmac_sha256);
 
+// Writes the SHA-256 of `data` into `out`, which may be a part of `data`.
+static mp_obj_t fbcrypto_sha256_into(mp_obj_t out_in, mp_obj_t data_in) {
+    mp_buffer_info_t out, data;
+    mp_get_buffer_raise(out_in, &out, MP_BUFFER_WRITE);
+    mp_get_buffer_raise(data_in, &data, MP_BUFFER_READ);
+    if (out.len != DIGEST_BYTES) {
+        mp_raise_ValueError(MP_ERROR_TEXT("digest length"));
+    }
+    uint8_t digest[DIGEST_BYTES];
+    int error = mbedtls_sha256(data.buf, data.len, digest, 0);
+    if (error) {
+        fbcrypto_raise(error);
+    }
+    memcpy(out.buf, digest, DIGEST_BYTES);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(fbcrypto_sha256_into_obj, fbcrypto_sha256_into);
+
 static mp_obj_t fbcrypto_hss_verify(mp_obj_t public_in, mp_obj_t message_in, mp_obj_t signature_in) {
     mp_buffer_info_t key, message, signature;
     mp_get_buffer_raise(public_in, &key, MP_BUFFER_READ);
@@ -207,6 +226,8 @@ static const mp_rom_map_elem_t fbcrypto_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR_aes_ccm_encrypt), MP_ROM_PTR(&fbcrypto_aes_ccm_encrypt_obj) },
     { MP_ROM_QSTR(MP_QSTR_aes_ccm_decrypt), MP_ROM_PTR(&fbcrypto_aes_ccm_decrypt_obj) },
     { MP_ROM_QSTR(MP_QSTR_hss_verify), MP_ROM_PTR(&fbcrypto_hss_verify_obj) },
+    { MP_ROM_QSTR(MP_QSTR_sha256_into), MP_ROM_PTR(&fbcrypto_sha256_into_obj) },
+    { MP_ROM_QSTR(MP_QSTR_cbor_decode), MP_ROM_PTR(&fbcrypto_cbor_decode_obj) },
     { MP_ROM_QSTR(MP_QSTR_Pbkdf2), MP_ROM_PTR(&fbcrypto_pbkdf2_type) },
 };
 static MP_DEFINE_CONST_DICT(fbcrypto_globals, fbcrypto_globals_table);
