@@ -51,7 +51,7 @@ ROWS: Final = (
         4,
         "manifest",
         INSTRUCTIONS,
-        250e3,
+        500e3,
         "228 k, naive Python parse of 288 B; ours decides about manifest.bytes",
     ),
     Row(4, "manifest.bytes", BYTES, None, "288 B"),
