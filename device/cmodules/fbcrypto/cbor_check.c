@@ -7,7 +7,7 @@
 typedef struct {
     size_t left;                  // items that it still lacks, keys and values counted
     size_t key;                   // of a map: where the present key begins
-    size_t before, before_length; // of a map: the encoded key before; its length is 0 if there is none
+    size_t before, before_length; // of a map: the encoded key before; its length is 0 before the first
     uint8_t major;
     bool is_of_bytes; // of an array: all its items are byte strings
 } container_t;
