@@ -12,6 +12,7 @@ from typer.models import CommandFunctionType
 from provisioning.cli import exit_codes
 from provisioning.cli.errors import boundary, err
 from provisioning.cli.exit_codes import ExitCode
+from provisioning.cli.input_files import regular_inputs
 
 
 class Command(TyperCommand):
@@ -19,7 +20,7 @@ class Command(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command inside the boundary."""
-        with boundary():
+        with boundary(), regular_inputs():
             return super().invoke(ctx)
 
 

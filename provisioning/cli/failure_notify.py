@@ -21,6 +21,7 @@ from provisioning.failures import desk
 from provisioning.failures.notify import Maker, Written, write_files
 from provisioning.failures.notify import notify as queue_notices
 from provisioning.failures.parties import parties_of
+from provisioning.file_system import is_there
 from provisioning.mail_address import is_address
 from provisioning.product.product import load_product
 from provisioning.registry.consignees import CUSTOMER
@@ -77,7 +78,7 @@ def notify(settings: NotifySettings) -> None:
     """
     if settings.authority is not None and not is_address(settings.authority):
         raise InputError("--authority is not a plain mail address.")
-    if not settings.packing.is_file():
+    if not is_there(settings.packing):
         raise InputError(f"--packing: there is no packing list {settings.packing}.")
     product = load_product(settings.product)
     maker = Maker(product.manufacturer.name, letter.domain_of(product.contact.report))

@@ -52,7 +52,7 @@ def init(
     warn_of_clock(IN_CERTIFICATES)
     if folder.exists():
         raise InputError(f"{folder} exists already. Name a new folder: existing keys are never overwritten.")
-    if not product.is_file():
+    if not file_system.is_there(product):
         raise InputError(
             f"There is no product definition {product}. `firstboot station init` writes one to start from."
         )

@@ -18,6 +18,7 @@ from provisioning.cli.settings import with_settings
 from provisioning.cli.signing_time import warn_of_clock
 from provisioning.compliance.check import REGISTER
 from provisioning.compliance.ledger import Ledger
+from provisioning.file_system import is_there
 from provisioning.keys.key_ring import KeyRing
 from provisioning.kit.build import Built, Sources, build_kit
 from provisioning.registry.consignees import consignee
@@ -66,9 +67,9 @@ def build(settings: BuildKitSettings) -> None:
     --out kits/hillside`
     """
     warn_of_clock("It becomes the date of the kit, which counts for 30 days: check it.")
-    if not (settings.site / REGISTER).is_file():
+    if not is_there(settings.site / REGISTER):
         raise InputError(f"There is no site of `firstboot site build` in {settings.site}.")
-    if not settings.packing.is_file():
+    if not is_there(settings.packing):
         raise InputError(f"There is no packing list {settings.packing}.")
     with opened(settings.registry, settings.files) as registry:
         sources = Sources(

@@ -13,6 +13,7 @@ from provisioning.cli.errors import InputError, RefusedError
 from provisioning.cli.options import JsonOption
 from provisioning.cli.output import print_report
 from provisioning.compliance.archive import Archive
+from provisioning.file_system import is_there
 from provisioning.kit import answers
 from provisioning.kit.check import Found, check_delivery, check_statements
 from provisioning.kit.delivery import Listed, read_delivery, read_delivery_file
@@ -82,7 +83,7 @@ def _delivery(serials: list[str], listed: Path | None) -> list[Listed]:
 
 def _trusted_kit(folder: Path, station: list[Path], trust: list[Path]) -> Kit:
     """Return the kit, checked with its statements. Raises InputError, KitError, OSError."""
-    if not (folder / SIGNED).is_file():
+    if not is_there(folder / SIGNED):
         raise InputError(f"There is no kit in {folder}: it has no {SIGNED}.")
     found = open_kit(folder, trusted_keys(station))
     check_statements(found, trusted_keys(trust))

@@ -110,8 +110,8 @@ def import_secrets(
     """
     try:
         private = ServerPrivateKey.load(key)
-    except ValueError:
-        raise RegistryError(f"{key.name} contains no P-256 private key") from None
+    except ValueError as error:
+        raise RegistryError(f"{key.name}: {error}") from None
     added, removed = export.import_sealed(secrets_file.read_text(), private, OscoreStore(store))
     lines = [f"{added} units served, {removed} removed"]
     print_report(lines, {"served_units": added, "removed_units": removed}, is_json)

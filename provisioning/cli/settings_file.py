@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, get_args
 
 from provisioning.cli.settings_fields import FILE_NAME, Field, SettingsError, Value, fields_of
+from provisioning.file_system import is_there
 
 LARGEST_BYTES: Final = 65536
 
@@ -26,7 +27,7 @@ def values_of_file(kinds: Mapping[str, type[Any]], table: str, config: Path | No
     `kinds`: the settings classes of all commands that are known, by table. Raises SettingsError, OSError.
     """
     path = config if config is not None else Path(FILE_NAME)
-    if config is None and not path.is_file():
+    if config is None and not is_there(path):
         return {}
     group, _, command = table.partition(".")
     content = _read(path)

@@ -30,7 +30,7 @@ from provisioning.compliance.extension import Extension, ExtensionError
 from provisioning.compliance.ledger import parse
 from provisioning.compliance.site import build_site, record_path
 from provisioning.compliance.support_register import Publication, current
-from provisioning.file_system import replace_file
+from provisioning.file_system import is_there, replace_file
 from provisioning.keys.key_id import AnchorKey
 from provisioning.keys.signer import Signer, sign_record
 from provisioning.keys.signers import open_signer
@@ -257,7 +257,7 @@ def _require_newer(found: Extension, payload: bytes, settings: ExtendSettings, o
     """Decide as a unit that holds the published record. Raises SupportRecordError, SignatureError."""
     published = settings.out / record_path(found.model)
     before = None
-    if published.is_file():
+    if is_there(published):
         keys = [own, *trusted_keys(settings.trust or [], "support")]
         read = verify_record(published.read_bytes(), support.TYP, ROLE_SUPPORT, support_anchors(keys))
         before = support.decode(read)

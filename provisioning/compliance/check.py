@@ -27,6 +27,7 @@ from provisioning.compliance.security_txt import SecurityTxtError, check_securit
 from provisioning.compliance.statement import ISSUED, StatementError, check_statement, label_expiries
 from provisioning.compliance.support_register import RegisterError, current
 from provisioning.compliance.withdrawals import WithdrawalsError, find_list
+from provisioning.file_system import is_there
 from provisioning.registry.models import PASSED
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def _words(error: Exception) -> str:
 
 def _packed(serial: str, packing: Path) -> dict[str, Any] | None:
     """Return the unit's line of the packing list, None if it has none or several."""
-    if not packing.is_file():
+    if not is_there(packing):
         raise LedgerError(f"there is no packing list {packing.name}")
     found = [
         entry for entry in Ledger(packing).entries() if (entry["event"], entry["serial"]) == (SHIPPED, serial)

@@ -21,7 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from provisioning.file_system import create_file, naming
+from provisioning.file_system import create_file, is_there, naming
 from provisioning.keys.key_id import AnchorKey, key_id, public_point
 from provisioning.keys.pem import MARKER, load_private_pem, private_pem, read_private, write_private
 from provisioning.keys.pki import CertificateAuthority
@@ -69,6 +69,8 @@ class KeyRing:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        if not is_there(directory):
+            raise KeyRingError(f"there is no key folder {directory}: check the name")
         missing = [
             path.name for path in self._expected() if not (path.is_file() or _public_half(path).is_file())
         ]
@@ -169,7 +171,7 @@ class KeyRing:
 
         path = self.signer_path(role)
         uri = path.with_suffix(".uri")
-        if uri.is_file():
+        if is_there(uri):
             signer = open_signer(uri.read_text(encoding="utf-8").strip())
         elif path.is_file():
             signer = open_signer(f"file:{path}")

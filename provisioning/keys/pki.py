@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from provisioning.file_system import PRIVATE, NewFile, replace_files
+from provisioning.file_system import PRIVATE, NewFile, is_there, replace_files
 from provisioning.keys.pem import load_private_pem, private_pem, read_private
 
 NO_EXPIRY = dt.datetime(9999, 12, 31, 23, 59, 59, tzinfo=dt.UTC)
@@ -133,7 +133,7 @@ class CertificateAuthority:
         """
         certificate = x509.load_pem_x509_certificate(certificate_path.read_bytes())
         uri = key_path.with_suffix(".uri")
-        if uri.is_file():
+        if is_there(uri):
             from provisioning.keys.held_key import HeldKey
             from provisioning.keys.signers import open_signer
 

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from device.codec import cose
+from provisioning.file_system import is_there
 from provisioning.keys.file_signer import FileSigner
 from provisioning.keys.secret_input import SecretMissingError, from_environment
 from provisioning.keys.signer import Signer
@@ -45,7 +46,7 @@ def open_station_key(path: Path, password: bytes | None = None) -> Signer:
     With a password a new file is encrypted. An encrypted file is refused without a password or with a wrong one.
     """
     uri = path.with_suffix(".uri")
-    if uri.is_file():
+    if is_there(uri):
         return open_held_key(uri.read_text(encoding="utf-8").strip())
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,7 @@ from device.errors import CodecError
 from device.suit import envelope as suit_envelope
 from device.suit import registry
 from device.suit.manifest import LANGUAGE
+from provisioning.file_system import is_there
 from provisioning.firmware import sbom
 from provisioning.firmware.errors import FirmwareError
 from provisioning.release.payload import FIRMWARE, ReleaseError
@@ -76,7 +77,7 @@ def check_bill(folder: Path, envelope: bytes) -> str:
     Raises ReleaseError if the bill is missing, another one, or not signed; OSError.
     """
     named, path = named_bill(envelope), folder / BILL_NAME
-    if not path.is_file():
+    if not is_there(path):
         if named:
             raise ReleaseError(f"{BILL_NAME} is missing. The envelope names it with the SHA-256 {named}.")
         return ""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from device.errors import FirstbootError
 from device.trust.anchors import NO_RULES, Anchors
 from device.trust.profile import APP_COMPONENTS, UNKNOWN, check_members, targets_of
+from provisioning.file_system import is_there
 from provisioning.release.application_set import describe
 from provisioning.release.payload import APP, FILES
 
@@ -42,7 +43,7 @@ def _payload(name: str, target: Target | None) -> Line:
 def app_lines(release: Path) -> list[Line]:
     """Return the files of the set in a release folder; empty without a set. Raises CodecError."""
     path = release / FILES[APP][0]
-    if not path.is_file():
+    if not is_there(path):
         return []
     return [
         ("app/" + one["name"], f"{one['bytes']} bytes, " + ("whole" if one["is_whole"] else "CHANGED"))
