@@ -30,8 +30,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from provisioning.compliance.support_register import Publication
 from provisioning.file_system import lock, replace_file
-from provisioning.product.periods import is_shorter, last_day, parse_period, span
-from provisioning.product.product import Product, ProductError, parse_product
+from provisioning.product.periods import Period, is_shorter, last_day, parse_period, span
+from provisioning.product.product import Product, ProductError, Support, parse_product
 
 if TYPE_CHECKING:
     from provisioning.compliance.archive import Archived
@@ -79,7 +79,7 @@ def plan_extension(
     product = parse_product(text)
     support = product.support
     end = until or _end_of(support.start_date, period)
-    words = period or _period_of(support.start_date, end, support.period)
+    words = period or _period_of(support, end)
     _require_longer(product, published, end, words)
     values = {
         "period": json.dumps(words),
@@ -112,14 +112,18 @@ def _end_of(start: dt.date | None, period: str | None) -> dt.date:
     return end
 
 
-def _period_of(start: dt.date | None, end: dt.date, before: str) -> str:
-    """Return the duration to state: the exact one if the first day is stated, else the one before."""
-    if start is None or end < start:
-        return before
-    exact = span(start, end)
-    years, months = divmod(exact.months, 12)
-    parts = ((years, "Y"), (months, "M"), (exact.days, "D"))
-    return "P" + "".join(f"{count}{unit}" for count, unit in parts if count)
+def _period_of(support: Support, end: dt.date) -> str:
+    """Return the duration to state: from the first day if one is stated, else the one before plus what is added."""
+    if end <= support.end_date:
+        return support.period
+    if support.start_date is not None:
+        return span(support.start_date, end).text()
+    try:
+        before = parse_period(support.period)
+    except ValueError as error:
+        raise ExtensionError(f"the period {error}") from None
+    added = span(support.end_date + dt.timedelta(days=1), end)
+    return Period(before.months + added.months, before.days + added.days).text()
 
 
 def _require_longer(product: Product, published: Publication | None, end: dt.date, period: str) -> None:

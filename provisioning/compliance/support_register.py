@@ -175,14 +175,24 @@ def _check_part(before: Publication, after: Publication, name: str, day: dt.date
 
 
 def _check_new(publication: Publication, today: dt.date) -> None:
-    """Check rule 3 for a period that is published for the first time. Raises RegisterError.
-
-    An extension without a first day keeps the published duration, which is a minimum.
-    """
+    """Check rule 3 for a period that is published for the first time. Raises RegisterError."""
     terms = (publication.period, publication.end_date, publication.start_date)
     problem = contradiction_when_new(*terms, today)
     if problem is not None:
         raise RegisterError(f"{publication.model}: {problem}")
+
+
+def _check_extension(before: Publication, after: Publication) -> None:
+    """Check that a later last day comes with a longer duration if no first day is stated. Raises RegisterError.
+
+    Lines that an earlier version wrote are not checked: a register is never rewritten.
+    """
+    if after.start_date is not None or after.end_date <= before.end_date or after.period != before.period:
+        return
+    raise RegisterError(
+        f"{after.model}: the support period ends on {after.end_date.isoformat()} now, but its duration is still"
+        f" {after.period}: state start_date, or the longer period (SP-01); `firstboot support extend` does"
+    )
 
 
 def _check_classes(publications: Iterable[Publication], today: dt.date) -> None:
@@ -229,6 +239,8 @@ def publish(ledger: Ledger, products: Sequence[Product], today: dt.date) -> dict
             continue
         if before is None:
             _check_new(wanted, today)
+        else:
+            _check_extension(before, wanted)
         now[product.model] = wanted
         added.append(wanted.entry())
     _check_classes(now.values(), today)

@@ -9,6 +9,10 @@ class SourcesError(FirmwareError):
     """The pinned sources are neither in the cache nor on the mirror."""
 
 
+class CheckoutError(SourcesError):
+    """A checkout that the user named lacks what the build needs."""
+
+
 class MissingToolError(FirmwareError):
     """A program of the build is not installed. `package` is the Debian package that contains it."""
 

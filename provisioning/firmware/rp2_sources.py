@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from provisioning.firmware import aptsource
-from provisioning.firmware.errors import MissingToolError, SourcesError
+from provisioning.firmware.errors import CheckoutError, MissingToolError, SourcesError
 from provisioning.firmware.sources import Pin, Progress, SourceTree, cache_folder, sha256_file, source_tree
 
 CYW43_FOLDER: Final = "lib/cyw43-driver"
@@ -54,7 +54,7 @@ def rp2_tree(root: Path, progress: Progress, checkouts: Checkouts) -> SourceTree
     """Return the tree for ports/rp2, put together if the cache lacks it. Raises SourcesError, MissingToolError."""
     base = source_tree(root, progress, checkout=checkouts.micropython)
     if not (base.path / "ports/rp2/CMakeLists.txt").exists():
-        raise SourcesError("the named MicroPython checkout lacks ports/rp2")
+        raise CheckoutError("the named MicroPython checkout lacks ports/rp2")
     packages = fetch_packages(cache_folder(root) / "sources", progress)
     digest = hashlib.sha256(base.key.encode())
     for pin in PACKAGE_PINS:
@@ -109,7 +109,7 @@ def _take(pin: Pin, arrived: list[Path], folder: Path) -> None:
 
 def _driver_key(checkout: Path) -> str:
     if not (checkout / "src/cyw43.h").exists():
-        raise SourcesError("the named cyw43-driver checkout lacks src/cyw43.h")
+        raise CheckoutError("the named cyw43-driver checkout lacks src/cyw43.h")
     digest = hashlib.sha256()
     for path in sorted(checkout.rglob("*")):
         if path.is_file() and ".git" not in path.relative_to(checkout).parts:

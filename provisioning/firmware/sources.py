@@ -23,7 +23,7 @@ from pathlib import Path
 from firstboot.locations import cache_folder as cache_of_installation
 from firstboot.locations import source_root
 from provisioning.firmware import aptsource
-from provisioning.firmware.errors import SourcesError
+from provisioning.firmware.errors import CheckoutError, SourcesError
 
 Progress = Callable[[str], None]
 
@@ -203,7 +203,7 @@ def _local_tree(path: Path, progress: Progress) -> SourceTree:
         "lib/littlefs/lfs2.c",
     ):
         if not (path / needed).exists():
-            raise SourcesError(f"the named MicroPython checkout lacks {needed}: fetch its submodules")
+            raise CheckoutError(f"the named MicroPython checkout lacks {needed}: fetch its submodules")
     progress("using the named MicroPython checkout instead of the pinned sources")
     digest = hashlib.sha256()
     for file in _relevant_files(path):

@@ -45,6 +45,11 @@ class Period:
         counts = (("year", self.months // 12), ("month", self.months % 12), ("day", self.days))
         return " ".join(f"{count} {unit}{'' if count == 1 else 's'}" for unit, count in counts if count)
 
+    def text(self) -> str:
+        """Return the ISO 8601 duration: "P5Y6M"."""
+        parts = ((self.months // 12, "Y"), (self.months % 12, "M"), (self.days, "D"))
+        return "P" + "".join(f"{count}{unit}" for count, unit in parts if count)
+
 
 def parse_period(text: str) -> Period:
     """Return the period of an ISO 8601 duration. Raises ValueError for any other text and for an empty period."""

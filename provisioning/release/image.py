@@ -24,7 +24,7 @@ from device.codec import cose
 from device.codec.image import TLV_HSS, parse_image
 from device.errors import ImageFormatError
 from device.layout import IMAGE_HEADER_BYTES, IMAGE_LOAD_ADDRESS
-from provisioning.file_system import replace_file
+from provisioning.file_system import read_bounded, replace_file
 from provisioning.keys.signer import Signer
 from provisioning.release.capacities import BUILD_MAX, IMAGE_MAX_BYTES, require_capacity
 from provisioning.release.payload import ReleaseError
@@ -101,6 +101,7 @@ def sign_image(
     except ReleaseError as error:
         raise ImageSigningError(str(error)) from None
     _load_public(key_pem)
+    _check_size(raw)
     draft = out.with_name(out.name + ".part")
     try:
         _run_imgtool(raw, key_pem, version, security_counter, draft)
@@ -119,6 +120,16 @@ def sign_image(
     finally:
         draft.unlink(missing_ok=True)
     return out
+
+
+def _check_size(raw: Path) -> None:
+    """Raise ImageSigningError for a body that cannot be read, or that fits no slot: imgtool would read all of it."""
+    try:
+        body = read_bounded(raw, IMAGE_MAX_BYTES)
+    except OSError as error:
+        raise ImageSigningError(f"{raw}: {error.strerror}") from None
+    if body is None:
+        raise ImageSigningError(f"{raw} is larger than a slot, which has {IMAGE_MAX_BYTES} bytes.")
 
 
 def append_hss(image: bytes, signer: Signer) -> bytes:

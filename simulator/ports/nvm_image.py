@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Final
 
 from device.codec.image import parse_image
-from device.errors import FirstbootError, ImageFormatError, StorageError
+from device.errors import AppSetError, FirstbootError, ImageFormatError, StorageError
 from device.layout import MPS2
 from device.records import store
-from device.update.slots import BootState
+from device.update.appset import AppSets
+from device.update.slots import BootState, Marks
 from simulator.ports.flash import SimFlash
 from simulator.ports.records import LfsRecords, device_records, user_records
 
@@ -30,7 +31,7 @@ SECRET: Final = frozenset({"device.key", "web.key", "oscore", "setup", "credenti
 class Entry:
     """One thing in a flash image. `data` is empty if it is redacted or is not a record."""
 
-    name: str  # region/record, or slot0, slot1, lock, counter
+    name: str  # region/record, or slot0, application-slot0, lock, counter
     size: int
     detail: str
     data: bytes = b""
@@ -49,7 +50,7 @@ class NvmImage:
 
     def entries(self) -> list[Entry]:
         """Return everything in the image, secrets with their data: use `shown` before printing."""
-        return [*self._boot_facts(), *self._slots(), *self._records()]
+        return [*self._boot_facts(), *self._slots(), *self._application_slots(), *self._records()]
 
     def region(self, offset: int, length: int) -> bytes:
         """Return the raw bytes of a region."""
@@ -70,17 +71,31 @@ class NvmImage:
     def _slots(self) -> Iterator[Entry]:
         boot = BootState(self._flash, MPS2)
         for slot in range(len(MPS2.slot_offsets)):
-            marks = boot.marks(slot)
-            names = [name for name in ("staged", "tried", "confirmed") if getattr(marks, f"is_{name}")]
-            if marks.is_confirmed:
-                names[-1] += f" (sequence {marks.confirm_sequence})"
+            marks = _words(boot.marks(slot))
             try:
                 info = parse_image(partial(boot.read, slot), boot.slot_limit_bytes)
                 image = f"image {'.'.join(map(str, info.version[:3]))}, counter {info.security_counter}"
                 size = info.body_bytes
             except ImageFormatError as error:
                 image, size = f"no valid image ({error.fields['reason']})", 0
-            yield Entry(f"slot{slot}", size, f"{image}; marks: {', '.join(names) or 'none'}")
+            yield Entry(f"slot{slot}", size, f"{image}; marks: {marks}")
+
+    def _application_slots(self) -> Iterator[Entry]:
+        sets = AppSets(self._flash, MPS2)
+        for slot in range(sets.count):
+            name, found = f"application-slot{slot}", sets.binding(slot)
+            if found is None:
+                yield Entry(name, 0, f"no complete set; marks: {_words(sets.marks(slot))}")
+                continue
+            try:
+                content = f"{len(sets.files(slot, found))} files"
+            except AppSetError as error:
+                content = f"DAMAGED: {error.fields['reason']} {error.fields['file']}".rstrip()
+            origin = f"marks: {_words(sets.marks(slot))}" if found.is_alone else "the image's marks count"
+            image = found.image_digest.hex()[:16]
+            yield Entry(
+                name, found.size, f"set of release {found.sequence} for image {image}, {content}; {origin}"
+            )
 
     def _records(self) -> Iterator[Entry]:
         for region, records in (
@@ -94,6 +109,13 @@ class NvmImage:
                 yield Entry(f"{region}/", 0, "no file system")
                 continue
             yield from (_entry(region, name, records) for name in names)
+
+
+def _words(marks: Marks) -> str:
+    names = [name for name in ("staged", "tried", "confirmed") if getattr(marks, f"is_{name}")]
+    if marks.is_confirmed:
+        names[-1] += f" (sequence {marks.confirm_sequence})"
+    return ", ".join(names) or "none"
 
 
 def _entry(region: str, name: str, records: LfsRecords) -> Entry:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from device.codec.bundle import encode
+from device.layout import MPS2
 from device.records import store
+from device.update.appset import AppSets, Binding
 from simulator.cli.nvm import app
 from simulator.ports.flash import SimFlash
 from simulator.ports.records import device_records, user_records
@@ -39,6 +43,30 @@ def test_ls_lists_records_and_slots_and_no_content(image: Path) -> None:
     assert code == 0
     assert "device/identity" in text and "slot0" in text and "user/credential" in text
     assert SECRET.decode("latin-1") not in text and SECRET.hex() not in text
+
+
+def test_ls_shows_the_sets_in_the_application_slots(image: Path) -> None:
+    flash = SimFlash()
+    flash.load_image(image.read_bytes())
+    sets = AppSets(flash, MPS2)
+    bundle = encode({"__init__.py": b"", "text.txt": b"hello"})
+    stored = bundle + b"\xff" * (-len(bundle) % MPS2.unit_bytes)
+    flash.write(MPS2.set_offsets[0], stored)
+    sets.bind(0, Binding(7, b"\xab" * 32, sha256(bundle).digest(), len(bundle), True))
+    sets.stage(0)
+    sets.bind(1, Binding(8, b"\xab" * 32, bytes(32), 100, False))
+    flash.save(image)
+    code, text = _run("ls", str(image))
+    assert code == 0
+    assert "set of release 7 for image abababababababab, 2 files; marks: staged" in text
+    assert (
+        "set of release 8 for image abababababababab, DAMAGED: changed index; the image's marks count" in text
+    )
+
+
+def test_ls_shows_an_empty_application_slot(image: Path) -> None:
+    lines = [line.split() for line in _run("ls", str(image))[1].splitlines()]
+    assert ["application-slot1", "0", "no", "complete", "set;", "marks:", "none"] in lines
 
 
 def test_cat_prints_a_public_record_in_diagnostic_notation(image: Path) -> None:

@@ -13,7 +13,7 @@ from provisioning.cli import exit_codes
 from provisioning.cli.commands import CommandGroup
 from provisioning.cli.errors import InputError, RefusedError
 from provisioning.cli.exit_codes import MEANINGS, ExitCode
-from provisioning.firmware.errors import MissingToolError
+from provisioning.firmware.errors import CheckoutError, MissingToolError, SourcesError
 from provisioning.keys.lms_state import LmsStateError, StateBusyError
 from provisioning.onboarding.client import FingerprintError
 from provisioning.product.product import ProductError
@@ -27,6 +27,8 @@ EXPECTED = [
     (LmsStateError("the tree was used elsewhere"), ExitCode.FAILED, "the tree was used elsewhere"),
     (StateBusyError("the tree is in use"), ExitCode.TRY_LATER, "the tree is in use"),
     (MissingToolError("arm-none-eabi-gcc", "install it"), ExitCode.TRY_LATER, "arm-none-eabi-gcc"),
+    (SourcesError("no mirror has lwip"), ExitCode.TRY_LATER, "no mirror has lwip"),
+    (CheckoutError("the checkout lacks lib"), ExitCode.WRONG_INPUT, "the checkout lacks lib"),
     (FingerprintError("another device"), ExitCode.OTHER_DEVICE, "another device"),
     (FileNotFoundError(2, "No such file or directory", "a.pem"), ExitCode.WRONG_INPUT, "a.pem: No such file"),
     (ConnectionRefusedError(111, "Connection refused"), ExitCode.FAILED, "Connection refused"),

@@ -61,9 +61,17 @@ def test_a_duration_gives_the_last_day_from_the_first_one() -> None:
     assert (found.end_date, found.period) == ("2034-11-30", "P8Y")
 
 
-def test_a_definition_without_a_first_day_needs_the_last_one_and_keeps_its_duration() -> None:
+@pytest.mark.parametrize(
+    ("until", "period"),
+    [(dt.date(2033, 12, 31), "P4Y"), (dt.date(2032, 3, 10), "P2Y2M10D"), (dt.date(2032, 1, 1), "P2Y1D")],
+)
+def test_without_a_first_day_the_duration_grows_by_what_is_added(until: dt.date, period: str) -> None:
     text = REAL.replace("start_date = 2026-12-01", "# start_date = 2026-12-01").replace("P5Y", "P2Y")
-    assert plan(text, published=None).period == "P2Y"
+    assert plan(text, until=until, published=None).period == period
+
+
+def test_a_definition_without_a_first_day_needs_the_last_one() -> None:
+    text = REAL.replace("start_date = 2026-12-01", "# start_date = 2026-12-01").replace("P5Y", "P2Y")
     with pytest.raises(ExtensionError, match="give the new last day"):
         plan(text, until=None, period="P8Y", published=None)
 

@@ -181,3 +181,22 @@ def test_a_model_whose_period_has_ended_no_longer_binds_its_class(tmp_path: Path
     )
     publish(ledger, [later], dt.date(2032, 1, 1))
     assert len(current(ledger.lines())) == 2
+
+
+def without_first_day(period: str, end: dt.date) -> Product:
+    return supported(start_date=None, period=period, end_date=end)
+
+
+@pytest.mark.parametrize(("period", "is_accepted"), [("P5Y", False), ("P7Y", True), ("P5Y1D", True)])
+def test_a_later_end_without_a_first_day_needs_a_longer_duration(
+    period: str, is_accepted: bool, tmp_path: Path
+) -> None:
+    ledger = Ledger(tmp_path / "register.jsonl")
+    publish(ledger, [without_first_day("P5Y", PRODUCT.support.end_date)], TODAY)
+    later = without_first_day(period, dt.date(2033, 12, 31))
+    if is_accepted:
+        assert publish(ledger, [later], TODAY)[PRODUCT.model].period == period
+    else:
+        with pytest.raises(RegisterError, match="its duration is still P5Y: state start_date"):
+            publish(ledger, [later], TODAY)
+    assert len(ledger.entries()) == 1 + is_accepted

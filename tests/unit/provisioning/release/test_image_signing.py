@@ -135,6 +135,16 @@ def test_a_missing_body_is_refused_in_words(folder):
         )
 
 
+def test_a_body_that_fits_no_slot_is_refused_before_imgtool_reads_it(folder):
+    with (folder / "huge.bin").open("wb") as file:
+        file.truncate(100 << 20)
+    with pytest.raises(ImageSigningError, match="larger than a slot"):
+        sign_image(
+            folder / "huge.bin", folder / "key.pem", version="1.0.0", security_counter=0, out=folder / "no"
+        )
+    assert not (folder / "no").exists()
+
+
 def test_bytes_after_the_image_are_refused(signed):
     assert refused(signed + b"\0") == "bytes after the image"
 
