@@ -1,13 +1,14 @@
 """The signed list of shipped units that were withdrawn, quarantined, stopped or recalled later (SC-11, ss. 11, 16).
 
 Rules:
-1. The list names only units that shipped. Its file is in the archive of statements, and the site publishes a copy, so
-   an importer needs no registry to recognise such a unit.
+1. The list names only units that shipped, or that may have (rule 3). Its file is in the archive of statements, and the
+   site publishes a copy, so an importer needs no registry to recognise such a unit.
 2. The station's key signs the list. It also names every key that signed this registry's chains, so a list covers the
    packing lines of an earlier key of the same station.
 3. A registry that was restored from an older backup takes nothing back. A unit that the archive's list names as
    withdrawn, quarantined or retired stays so on every later list; no decision ends these states. A unit that it names
-   as stopped or recalled stays on it until the registry has the end of a stop of its batch.
+   as stopped or recalled stays on it until the registry has the end of a stop of its batch. A unit that shipped after
+   the backup is not marked as shipped, so every unit of a restored batch that must not be sold is on the list.
 4. A list older than MAX_AGE_DAYS does not count, because it would hide later withdrawals.
 """
 
@@ -24,6 +25,8 @@ from provisioning.compliance.station_record import StationRecordError, read
 from provisioning.file_system import is_there, paths_in, replace_file
 from provisioning.keys.signer import sign_record
 from provisioning.registry import stops
+from provisioning.registry.backup import RESTORED
+from provisioning.registry.branches import incidents
 from provisioning.registry.models import PASSED, QUARANTINED, RETIRED
 from provisioning.registry.signing_keys import signing_keys
 
@@ -53,26 +56,34 @@ class Withdrawals:
     units: dict[tuple[str, str], str]
 
 
-def state_after_shipping(unit: Unit, of_batch: str | None = None) -> str | None:
+def state_after_shipping(unit: Unit, of_batch: str | None = None, *, is_restored: bool = False) -> str | None:
     """Return why a unit that shipped must not be sold now; None if it may be, or if it never shipped.
 
-    `of_batch`: the state of its batch's stop after a confirmed failure.
+    `of_batch`: the state of its batch's stop after a confirmed failure. `is_restored`: the batch was restored from a
+    backup, so a unit of it that is not marked as shipped may have shipped.
     """
-    if unit.shipped_s is None:
+    if unit.shipped_s is None and not is_restored:
         return None
     if unit.withdrawn_s is not None:
         return WITHDRAWN
-    return of_batch if unit.status == PASSED else unit.status
+    if unit.status != PASSED:
+        return unit.status if unit.shipped_s is not None or unit.status in FINAL else None
+    return of_batch
 
 
 def states_after_shipping(registry: Registry) -> list[tuple[Unit, str]]:
-    """Return every unit that shipped and must not be sold now, with its state. Raises RegistryError."""
+    """Return every unit that shipped, or may have (rule 3), and must not be sold now, with its state.
+
+    Raises RegistryError.
+    """
     batches = _stopped_batches(registry)
-    return [
-        (unit, state)
-        for unit in registry.units()
-        if (state := state_after_shipping(unit, batches.get(unit.batch))) is not None
-    ]
+    restored = {each.batch for each in incidents(registry, is_open=False) if each.kind == RESTORED}
+    found = []
+    for unit in registry.units():
+        state = state_after_shipping(unit, batches.get(unit.batch), is_restored=unit.batch in restored)
+        if state is not None:
+            found.append((unit, state))
+    return found
 
 
 def _stopped_batches(registry: Registry) -> dict[str, str]:

@@ -36,6 +36,7 @@ DATABASE_NAME: Final = "registry.db"
 KEY_NAME: Final = "registry.db.key"
 CHECKPOINT_NAME: Final = "checkpoint.json"
 SKIPPED_NUMBERS: Final = 10_000
+RESTORED: Final = "restored"  # kind of the incident of each batch that had not shipped
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ def _mark_restored(path: Path, by: str, skipped: int) -> None:
             session.execute(update(Chain).values(is_open=False))
             text = f"restored from a backup by {by}: units made after it may be missing; sync or count them"
             for batch in session.scalars(select(Batch).where(Batch.shipped_s.is_(None))):
-                merge.note_incident(session, "restored", batch.number, text, registry.now())
+                merge.note_incident(session, RESTORED, batch.number, text, registry.now())
     finally:
         registry.close()
 

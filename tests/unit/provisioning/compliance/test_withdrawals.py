@@ -180,6 +180,41 @@ def test_a_recall_stays_on_the_list_after_an_older_backup_was_restored_until_it_
     restored.close()
 
 
+@pytest.mark.parametrize(
+    ("planted", "state"),
+    [
+        ("UPDATE unit SET status = 'quarantined'", "quarantined"),
+        ("UPDATE unit SET withdrawn_s = 1", "withdrawn"),
+    ],
+)
+def test_a_unit_that_shipped_after_the_backup_is_on_the_list_of_the_restored_registry(
+    planted: str, state: str, tmp_path: Path
+) -> None:
+    factory = Factory(tmp_path)
+    registry = factory.bench.registry
+    backup(registry, tmp_path / "backup")
+    factory.gate().ship(serial=factory.serial)
+    registry.close()
+    registry.path.unlink()
+    registry.path.with_name(registry.path.name + ".key").unlink()
+    restore(tmp_path / "backup", registry.path, by="M")
+    factory.plant(planted)
+    restored = Registry(registry.path)
+    assert sign_list(restored, factory.archive.root, TODAY)[1] == 1
+    restored.close()
+    found = refused(factory)
+    assert [each.question for each in found] == ["withdrawal"] and f"as {state}." in found[0].sentence
+
+
+def test_a_unit_of_a_restored_batch_that_may_be_sold_is_on_no_list(tmp_path: Path) -> None:
+    factory = Factory(tmp_path)
+    backup(factory.bench.registry, tmp_path / "backup")
+    restore(tmp_path / "backup", tmp_path / "other.db", by="M")
+    restored = Registry(tmp_path / "other.db")
+    assert sign_list(restored, factory.archive.root, TODAY)[1] == 0
+    restored.close()
+
+
 def test_an_edited_list_in_the_archive_is_not_signed_again(factory: Factory) -> None:
     sign(factory)
     lists(factory)[0].write_bytes(lists(factory)[0].read_bytes()[:-1] + b"\x00")
