@@ -1,4 +1,4 @@
-"""The files that a command reads: regular files and standard input. A pipe or a device could keep it waiting for ever.
+"""The files that a command reads: regular files and standard input. On a pipe or a device it could wait without end.
 
 Rules:
 1. While a command runs, no pipe, socket or device is opened for reading by its name. A pipe that nobody writes to

@@ -26,6 +26,7 @@ from device.errors import SetupCodeError
 from device.owner.setup_code import ALPHABET, RANDOM_SYMBOLS, check_character, normalise
 from provisioning.station.derivation import SECONDS_AROUND, SMALL_NUMBERS, Match, Search, tried_ways
 from provisioning.station.public_facts import Moment, Value, forms
+from provisioning.station.spellings import seeds
 
 SHARED_MOST: Final = 10  # two random codes share 11 of 20 characters once in 10**12 pairs
 LEAST_SPREAD: Final = 50
@@ -195,7 +196,9 @@ def _derived(units: Sequence[Coded], search: Search, small_numbers: int) -> Iter
         if match is not None:
             break
         seeds |= _seeds(named, alone)
-    match = match or _from_key_derivations(units, search, is_whole=small_numbers >= SMALL_NUMBERS)
+    is_whole = small_numbers >= SMALL_NUMBERS
+    match = match or _from_spellings(units[0], search, is_whole=is_whole)
+    match = match or _from_key_derivations(units, search, is_whole=is_whole)
     match = match or search.from_generators(itertools.chain(seeds, range(small_numbers)))
     match = match or search.from_small_numbers(small_numbers)
     if match is not None:
@@ -203,11 +206,25 @@ def _derived(units: Sequence[Coded], search: Search, small_numbers: int) -> Iter
         yield Finding("derived", "PW-07, PW-08", text)
 
 
+def _from_spellings(unit: Coded, search: Search, *, is_whole: bool) -> Match | None:
+    """Try the first unit: one of its names by itself, or with `is_whole` every fact, pairs, and generators."""
+    if not is_whole:
+        return search.from_spellings(0, list(itertools.islice(_forms_of(unit, 1), 1)), [])
+    alone = list(dict.fromkeys(_forms_of(unit, None)))
+    paired = list(dict.fromkeys(_forms_of(unit, PAIRED_FORMS)))
+    match = search.from_spellings(0, alone, paired)
+    return match or search.from_generators(dict.fromkeys(seed for _, data in paired for seed in seeds(data)))
+
+
+def _forms_of(unit: Coded, most: int | None) -> Iterator[tuple[str, bytes]]:
+    """Yield the facts of a unit in at most `most` forms each."""
+    for name, value in unit.facts:
+        yield from itertools.islice(forms(name, value), most)
+
+
 def _from_key_derivations(units: Sequence[Coded], search: Search, *, is_whole: bool) -> Match | None:
-    facts = [
-        form for name, value in units[0].facts for form in itertools.islice(forms(name, value), DERIVED_FORMS)
-    ]
-    return search.from_key_derivations(0, list(dict.fromkeys(facts)), is_whole=is_whole)
+    facts = list(dict.fromkeys(_forms_of(units[0], DERIVED_FORMS)))
+    return search.from_key_derivations(0, facts, is_whole=is_whole)
 
 
 def _seeds(named: Iterable[tuple[str, Value]], alone: Iterable[tuple[str, bytes]]) -> set[int | str | bytes]:

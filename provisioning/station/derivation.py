@@ -3,9 +3,9 @@
 Rules:
 1. Candidates are: every public fact of a unit by itself and, for some units of the batch, every ordered pair of facts
    with the usual separators, and every fact with the usual constant salts and keys, as they are and through the usual
-   digests, checksums, HMACs and encodings; the facts of the first unit through PBKDF2, scrypt and HKDF; 16-bit numbers
-   through the usual digests; known generators (provisioning.station.generators) seeded with small numbers, with the
-   facts and with times near them.
+   digests, checksums, HMACs and encodings; the facts of the first unit through more digests and spellings, and through
+   PBKDF2, scrypt and HKDF; 16-bit numbers through the usual digests; known generators
+   (provisioning.station.generators) seeded with small numbers, with the facts and with times near them.
 2. Fifty-six bits of a code (twelve characters, where characters are compared) anywhere in a candidate are a finding. So
    every byte order, character order, bit offset and every truncation to eight bytes or more counts. A candidate of 64
    bytes matches a random code by chance once in 10**12 times: a check of a large batch tries about 10**8.
@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from device.owner.setup_code import ALPHABET, RANDOM_SYMBOLS
+from provisioning.station import spellings
 from provisioning.station.generators import NAMES, sequences, ways
 from provisioning.station.mersenne import MATCHED
 
@@ -112,6 +113,44 @@ class Search:
                 if self._is_in_any(unit, [derived]):
                     return Match(unit, f"{way} of {name}")
         return None
+
+    def from_spellings(
+        self, unit: int, alone: Sequence[tuple[str, bytes]], paired: Sequence[tuple[str, bytes]]
+    ) -> Match | None:
+        """Try the facts of one unit through more digests, spelled as characters in more ways (spellings.py)."""
+        for name, data in alone:
+            way = self._spelled(unit, [(way, digest(data)) for way, digest in spellings.DIGESTS.items()])
+            if way is None and any(
+                _holds((text,), self._letters[unit]) for _, text in spellings.counted(data)
+            ):
+                way = "digests with a counter"
+            if way is not None:
+                return Match(unit, f"{way} of {name}")
+        for name, data in (*_pairs(paired), *_salted(paired)):
+            values = [(way, spellings.DIGESTS[way](data)) for way in spellings.KEYED]
+            if (way := self._spelled(unit, values)) is not None:
+                return Match(unit, f"{way} of {name}")
+        keys = [b"", *_CONSTANTS, *(data for _, data in paired)]
+        for (name, data), key in itertools.product(paired, keys):
+            if (way := self._spelled(unit, list(spellings.keyed(key, data)))) is not None:
+                return Match(unit, f"{way} of {name} with a known key")
+        return None
+
+    def _spelled(self, unit: int, values: Sequence[tuple[str, bytes]]) -> str | None:
+        """Return the way of the first of (way, value) that contains or spells the code, None if none does."""
+        texts = b" ".join(spellings.spelled(value) for _, value in values)
+        self.tried += texts.count(b" ")
+        if not self._is_in_any(unit, [value for _, value in values]) and not _holds(
+            (texts,), self._letters[unit]
+        ):
+            return None
+        found = (
+            way
+            for way, value in values
+            if self._found([unit], value) is not None
+            or _holds((spellings.spelled(value),), self._letters[unit])
+        )
+        return next(found)
 
     def from_small_numbers(self, count: int = SMALL_NUMBERS) -> Match | None:
         """Compare digests of the numbers below `count` with the first codes of the batch."""
@@ -200,6 +239,7 @@ def tried_ways(small_numbers: int) -> tuple[str, ...]:
     return (
         f"facts of every unit, and pairs of some: {', '.join(_DIGESTS)}",
         f"HMAC-md5, -sha1, -sha256 of a fact, with another fact or one of {constants} constants as key or salt",
+        f"first unit, spelled in more ways (bases, remainders, counters): {', '.join(spellings.DIGESTS)}",
         f"first unit: HKDF, PBKDF2 ({', '.join(map(str, _COUNTS))} rounds), scrypt (N {', '.join(map(str, _SCRYPT))})",
         f"numbers below {small_numbers}: {', '.join(_USUAL)}",
         f"seeded with facts, times near them and numbers below {small_numbers}: {', '.join(NAMES)}",

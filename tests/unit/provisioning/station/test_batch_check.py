@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import itertools
 import random
 import secrets
+import struct
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +21,7 @@ from provisioning.station.derivation import Search, _bit_needles, _letter_needle
 from provisioning.station.generators import _glibc, _mt19937
 from provisioning.station.public_facts import Moment, batch_facts, forms, unit_facts
 from provisioning.station.setup_code import generate_code
+from provisioning.station.spellings import seeds
 from tests.unit.provisioning.station.station_bench import PRODUCT, Bench, MemoryUnit
 
 COUNT = 55
@@ -272,3 +275,61 @@ def test_a_good_batch_is_not_stopped_by_chance() -> None:
     longest = 64  # bytes of a candidate
     chance = 2 * longest * (len(needles) / 2**56 + 2 * len(characters) / 2**60)
     assert chance * 10**8 < 1e-3
+
+
+def md5(data: bytes) -> bytes:
+    return hashlib.md5(data, usedforsecurity=False).digest()
+
+
+SPELLED = {
+    "half bytes": lambda fact: "".join(
+        ALPHABET[int(digit, 16)] for digit in hashlib.sha256(fact).hexdigest()
+    ),
+    "hexadecimal digits that a code may have": lambda fact: (
+        hashlib.sha512(fact).hexdigest().upper().translate(str.maketrans("", "", "01"))
+    ),
+    "letters of base64": lambda fact: "".join(
+        letter for letter in base64.b64encode(hashlib.sha512(fact).digest()).decode() if letter in ALPHABET
+    ),
+    "remainders of 16-bit numbers": lambda fact: "".join(
+        ALPHABET[number % 32] for number in struct.unpack(">32H", hashlib.sha512(fact).digest())
+    ),
+    "remainders of 31": lambda fact: "".join(ALPHABET[byte % 31] for byte in hashlib.sha256(fact).digest()),
+    "shake_128": lambda fact: symbols_of(hashlib.shake_128(fact).digest(20)),
+    "sha3_512": lambda fact: symbols_of(hashlib.sha3_512(fact).digest()),
+    "md5 of md5": lambda fact: symbols_of(md5(md5(fact))),
+    "a digest for each character": lambda fact: "".join(
+        ALPHABET[hashlib.sha256(fact + str(at).encode()).digest()[0] % 32] for at in range(20)
+    ),
+}
+
+
+@pytest.mark.parametrize("way", SPELLED)
+def test_more_digests_and_spellings_are_tried_for_the_first_unit(way: str) -> None:
+    code = complete(SPELLED[way](b"FB1-000001")[:20])
+    match = Search([code]).from_spellings(0, [("serial number", b"FB1-000001")], [])
+    assert match is not None and match.how.endswith("of serial number")
+
+
+def test_a_pair_and_a_key_are_spelled_too() -> None:
+    facts = [("serial number", b"FB1-000001"), ("model", b"Hall sensor 2")]
+    for value in (
+        hashlib.sha256(b"FB1-000001-Hall sensor 2").digest(),
+        hmac.digest(b"Hall sensor 2", b"FB1-000001", "sha512"),
+    ):
+        code = complete("".join(ALPHABET[byte % 31] for byte in value[:20]))
+        assert Search([code]).from_spellings(0, [], facts) is not None
+
+
+def test_a_generator_that_a_digest_of_a_fact_seeds_is_tried() -> None:
+    seed = int.from_bytes(hashlib.sha256(b"FB1-000001").digest(), "big")
+    source = random.Random(seed)
+    code = complete("".join(source.choice(ALPHABET) for _ in range(20)))
+    assert Search([code]).from_generators([*seeds(b"FB1-000001")]) is not None
+
+
+def test_a_random_code_is_spelled_by_nothing() -> None:
+    facts = [("serial number", b"FB1-000001"), ("model", b"Hall sensor 2")]
+    search = Search([generate_code()])
+    assert search.from_spellings(0, facts, facts) is None
+    assert search.tried > 10_000
