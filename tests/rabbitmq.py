@@ -1,6 +1,8 @@
 """The tests' own RabbitMQ cluster with its MQTT plugin: nodes on loopback, TLS, rights by topic.
 
-Everything is in a new folder, with an epmd of its own on loopback. All processes end with the cluster, by their id.
+Nodes keep retained messages in memory (`_ets`). The default (`_dets`) writes them seconds later, so after a kill they
+would be lost on a fast machine and there on a busy one. Everything is in a new folder, with an epmd of its own on
+loopback. All processes end with the cluster, by their id.
 FIRSTBOOT_RABBITMQ_ROOT names a folder with the unpacked Debian packages; without it the installed ones are used.
 """
 
@@ -34,6 +36,7 @@ mqtt.listeners.tcp = none
 mqtt.listeners.ssl.1 = 127.0.0.1:{port}
 mqtt.allow_anonymous = false
 mqtt.ssl_cert_login = true
+mqtt.retained_message_store = rabbit_mqtt_retained_msg_store_ets
 ssl_cert_login_from = common_name
 ssl_options.cacertfile = {folder}/clients.crt
 ssl_options.certfile = {folder}/server.crt
