@@ -93,6 +93,11 @@ def _shown(reading: "dict[str, Any]") -> str:
         return _("yes") if value else _("no")
     if isinstance(value, str):
         value = _(value)
+    return _with_unit(value, unit)
+
+
+def _with_unit(value: "Any", unit: str) -> str:
+    """Return a value and its unit as one text, so that a page from right to left keeps them together."""
     return "{} {}".format(value, _(unit)) if unit else str(value)
 
 
@@ -140,8 +145,5 @@ def _choice(setting: "dict[str, Any]", name: str, value: str, problem: "Problem"
 def _number_field(setting: "dict[str, Any]", name: str, value: "Any", problem: "Problem") -> str:
     lowest, highest, unit = setting["lowest"], setting["highest"], setting["unit"]
     attributes = 'type="number" step="1" min="{}" max="{}" value="{}"'.format(lowest, highest, escape(value))
-    if unit:
-        hint = _("{0} to {1} {2}", lowest, highest, _(unit))
-    else:
-        hint = _("{0} to {1}", lowest, highest)
+    hint = _("{0} to {1}", lowest, _with_unit(highest, unit))
     return field(name, _(setting["label"]), attributes, hint, problem)

@@ -212,7 +212,7 @@ def _form(saved: "dict[str, Any] | None", problem: "Problem", typed: "dict[str, 
         + field(
             "password",
             _("Password on the broker"),
-            'type="password" autocomplete="off" maxlength="{}"'.format(HOME_PASSWORD_CHARS),
+            'type="password" dir="auto" autocomplete="off" maxlength="{}"'.format(HOME_PASSWORD_CHARS),
             _("Not the password of this device.") + (" " + _("Type it again.") if is_lost else kept),
             problem,
             saved is None or is_lost,
@@ -238,9 +238,8 @@ def _text(
     problem: "Problem",
     is_required: bool = True,
 ) -> str:
-    attributes = (
-        'type="text" autocomplete="off" autocapitalize="none" spellcheck="false" maxlength="{}"'.format(most)
-    )
+    attributes = 'type="text" dir="auto" autocomplete="off" autocapitalize="none" spellcheck="false"'
+    attributes += ' maxlength="{}"'.format(most)
     value = shown.get(name, "")
     if value:
         attributes += ' value="' + escape(value) + '"'
@@ -255,7 +254,7 @@ def _authority(pasted: str, kept: str, problem: "Problem", is_required: bool) ->
         marks = ' aria-describedby="authority-hint"'
     return (
         '<label for="authority">{}</label><p class="hint" id="authority-hint">{}</p>{}<textarea id="authority"'
-        ' name="authority" rows="6" autocomplete="off" spellcheck="false"{}{}>{}</textarea>'
+        ' name="authority" dir="ltr" rows="6" autocomplete="off" spellcheck="false"{}{}>{}</textarea>'
     ).format(
         escape(_("Certificate")),
         escape(_(_CERTIFICATE) + kept),

@@ -209,7 +209,8 @@ def password_field(
     name: str, label: str, purpose: str, hint: str = "", problem: "Problem" = NO_PROBLEM, more: str = ""
 ) -> str:
     """Return a labelled password field; `purpose` is what a password manager reads (autocomplete), `more` HTML."""
-    attributes = 'type="password" autocomplete="' + purpose + '"' + more
+    # A shown password has the direction of its own letters, whatever the page has.
+    attributes = 'type="password" dir="auto" autocomplete="' + purpose + '"' + more
     if purpose == "new-password":
         # The browser reports a short password before it sends the form.
         attributes += ' minlength="{}"'.format(PASSWORD_MIN_CHARS)
@@ -260,11 +261,15 @@ NORMALISED = '<input type="hidden" name="normalised" value="">'
 
 
 def facts(rows: "Sequence[tuple[str, Any]]") -> str:
-    """Return a list of names and values; rows without a value are left out."""
+    """Return a list of names and values; rows without a value are left out.
+
+    From right to left each value is isolated: a version or an English sentence keeps the order of its characters.
+    """
     parts = ["<dl>"]
+    opening, closing = ("<dd><bdi>", "</bdi></dd>") if words.direction() == "rtl" else ("<dd>", "</dd>")
     for name, value in rows:
         if value is not None and value != "":
-            parts.append("<dt>" + escape(name) + "</dt><dd>" + escape(value) + "</dd>")
+            parts += ["<dt>", escape(name), "</dt>", opening, escape(value), closing]
     parts.append("</dl>")
     return "".join(parts)
 

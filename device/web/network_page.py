@@ -23,7 +23,7 @@ from device.web.html import (
     success,
 )
 from device.web.owner_pages import owner_page
-from device.web.pages import footer, title
+from device.web.pages import footer, forgotten, public_sections, title
 from device.web.words import gettext as _
 
 TYPE_CHECKING = const(0)
@@ -140,14 +140,17 @@ def network(
 
 def _trying(network_name: str, own_name: str) -> str:
     text = notice(_("Connecting to {}. This takes up to half a minute.", network_name), False)
-    return text + paragraphs(
-        (
-            _(
-                "This page loads itself again. If it does not, check that your phone is still connected to {}, then"
-                " load the page again.",
-                own_name,
-            ),
-        )
+    return text + section(
+        "",
+        paragraphs(
+            (
+                _(
+                    "This page loads itself again. If it does not, check that your phone is still connected to {},"
+                    " then load the page again.",
+                    own_name,
+                ),
+            )
+        ),
     )
 
 
@@ -206,7 +209,9 @@ def _form(networks: "Sequence[Any]", chosen: str, problem: "Problem", name: str)
         )
     )
     shown = name or (chosen if is_other else "")
-    attributes = 'type="text" autocomplete="off" autocapitalize="none" spellcheck="false" maxlength="32"'
+    attributes = (
+        'type="text" dir="auto" autocomplete="off" autocapitalize="none" spellcheck="false" maxlength="32"'
+    )
     if shown:
         attributes += ' value="' + escape(shown) + '"'
     return (
@@ -231,7 +236,7 @@ def _form(networks: "Sequence[Any]", chosen: str, problem: "Problem", name: str)
         + field(
             "passphrase",
             _("Wi-Fi passphrase"),
-            'type="password" autocomplete="off" maxlength="64"',
+            'type="password" dir="auto" autocomplete="off" maxlength="64"',
             _(
                 "The passphrase of your own Wi-Fi, often printed on the router. Leave it empty for an open network."
             ),
@@ -245,7 +250,7 @@ def _form(networks: "Sequence[Any]", chosen: str, problem: "Problem", name: str)
 
 
 def _option(one: "Any", is_chosen: bool) -> str:
-    text = wifi.text_of(one.ssid) + " - " + _strength(one.signal_dbm)
+    text = _("{0} - {1}", wifi.text_of(one.ssid), _strength(one.signal_dbm))
     is_usable = one.security in wifi.JOINABLE
     if one.security == wifi.OPEN:
         text = _("{}, open: others can listen", text)
@@ -267,7 +272,7 @@ def _button(action: str, text: str) -> str:
 
 
 def finished(info: "dict[str, Any]", found: "Wifi") -> "tuple[str, ...]":
-    """Return the last page inside the access point, which closes now."""
+    """Return the last page inside the access point, which closes now: it says all that the owner needs later."""
     status = found.status()
     lines = (
         _(
@@ -285,4 +290,5 @@ def finished(info: "dict[str, Any]", found: "Wifi") -> "tuple[str, ...]":
             found.name,
         ),
     )
-    return page(_("You are done"), title(info), section("", paragraphs(lines)), footer())
+    body = section("", paragraphs(lines)) + forgotten() + public_sections(info, False)
+    return page(_("You are done"), title(info), body, footer())

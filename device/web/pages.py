@@ -73,12 +73,15 @@ def index(info: "dict[str, Any]", is_set_up: bool, word: str = "") -> "tuple[str
     return page(title(info), str(info.get("brand", "")), body, footer())
 
 
-def public_sections(info: "dict[str, Any]") -> str:
+def public_sections(info: "dict[str, Any]", has_link: bool = True) -> str:
     """Return support period and security contact, which are public (SI 2023/1007 Sch. 1 paras 2 and 3).
 
-    The law wants both in English, so a page in another language has them twice.
+    The law wants both in English, so a page in another language has them twice. `has_link`: the page can still lead to
+    another one of the device.
     """
     body = _also_in_english(_public, info)
+    if not has_link:
+        return body
     link = '<p><a href="/statement">' + escape(_("Read the statement")) + "</a></p>"
     return body + section(_("Statement of compliance"), link)
 
@@ -184,10 +187,14 @@ def login(info: "dict[str, Any]", problem: "Problem" = NO_PROBLEM, word: str = "
     if word == texts.SET_UP:
         body += section(_("What happens now"), paragraphs([_(line) for line in texts.SET_UP_NEXT]))
     body += section("", form)
-    forgotten = paragraphs([_(line) for line in texts.FORGOTTEN])
-    body += details(_("You forgot the password, or pass the device on?"), forgotten)
-    body += public_sections(info)
+    body += forgotten() + public_sections(info)
     return page(_("Sign in"), title(info), body, footer(), "", bool(problem.text))
+
+
+def forgotten() -> str:
+    """Return what an owner does who forgot the password, or who passes the device on; closed at first."""
+    lines = paragraphs([_(line) for line in texts.FORGOTTEN])
+    return details(_("You forgot the password, or pass the device on?"), lines)
 
 
 def set_up_already() -> "tuple[str, ...]":

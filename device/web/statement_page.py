@@ -1,7 +1,12 @@
 """The statement of compliance as a text for people, with the lines of the printed one (SC-05).
 
 The maker signed the statement, and the unit verified it at its start. A form that this firmware does not know is shown
-as it is, item by item. The text is the signed one, so it is English on a page in any language.
+as it is, item by item.
+
+Rules:
+1. The statement's words are the signed ones, so they are English on a page in any language.
+2. A page in another language frames each item: a heading, and a sentence about the kind of item, which is the same on
+   every unit. The frame repeats nothing that the maker declares, so it cannot say more than the maker signed.
 """
 
 from device.compat import const
@@ -28,6 +33,22 @@ _ROUTES = {
     "schedule-2": "the deemed compliance condition in Schedule 2",
     "label": "the deemed compliance condition in Schedule 2 for a product with a current label",
 }
+_DEMONSTRATION = "demonstration"  # the kind of a document that is no statement
+_SPECIMEN = "This is only a demonstration of the form. It is not a statement of compliance."  # gettext
+# About each item of _items, in its order.
+_FRAME = (  # gettext
+    ("Product", "Which product the statement is about."),
+    ("Manufacturer", "Who made the product, and who acts for the manufacturer."),
+    ("Who prepared the statement", "Whether it comes from the manufacturer or from someone on its behalf."),
+    (
+        "Declaration",
+        "What the manufacturer declares, in its own opinion, about the law on passwords, on reports of security"
+        " problems and on the support period.",
+    ),
+    ("Support period", "Until when the manufacturer provides security updates, at least."),
+    ("Signature", "Who signed the statement."),
+    ("Place and date", "Where and when the statement was issued."),
+)
 _ENGLISH = '<div lang="en" dir="ltr">'
 # The members of the document that the text shows completely.
 _SHOWN = (
@@ -52,15 +73,21 @@ def statement(info: "dict[str, Any]", content: "Any", around: "Surroundings" = N
     else:
         is_other = words.code() != words.ENGLISH
         if is_other:
-            body.append(notice(_("The statement is shown in English, as the manufacturer signed it."), False))
+            said = _(
+                "The manufacturer signed this statement in English, and only the English text counts. The headings and"
+                " the sentences below them explain it; they are not part of it."
+            )
+            body.append(notice(said, False))
+        if is_other and isinstance(content, dict) and content.get("kind") == _DEMONSTRATION:
+            body.append(notice(_(_SPECIMEN)))
         marked = content.get("notice") if isinstance(content, dict) else None
         body.append(in_english(notice(str(marked))) if marked else "")
-        body.append(_ENGLISH if is_other else "")
         try:
-            body += _text(content)
+            body += _text(content, is_other)
         except (AttributeError, FirstbootError, IndexError, KeyError, TypeError, ValueError):
+            body.append(_ENGLISH if is_other else "")
             body += ["<section>"] + document(content) + ["</section>"]
-        body.append("</div>" if is_other else "")
+            body.append("</div>" if is_other else "")
         hint = _(
             "SHA-256 of the signed statement. The manufacturer's archive lists the statement under the same value:"
         )
@@ -70,14 +97,25 @@ def statement(info: "dict[str, Any]", content: "Any", around: "Surroundings" = N
     return page(_("Statement of compliance"), title(info), body, footer(), around.nav)
 
 
-def _text(content: "dict[str, Any]") -> "list[str]":
+def _text(content: "dict[str, Any]", is_framed: bool) -> "list[str]":
+    """Return the items. Raises what _items raises, before anything is shown."""
     body = []
-    for heading, lines in _items(content):
-        body.append(section(heading, paragraphs(lines)))
+    for number, (heading, lines) in enumerate(_items(content)):
+        if is_framed:
+            body.append(_framed(_FRAME[number], heading, lines))
+        else:
+            body.append(section(heading, paragraphs(lines)))
     others = {name: content[name] for name in content if name not in _SHOWN}
     if others:
-        body.append(details("Other particulars of the signed statement", "".join(document(others))))
+        shown = in_english("".join(document(others)))
+        body.append(details(_("Other particulars of the signed statement"), shown))
     return body
+
+
+def _framed(frame: "tuple[str, str]", heading: str, lines: "list[str]") -> str:
+    about = '<p class="hint">' + escape(_(frame[1])) + "</p>"
+    signed = "<h3>" + escape(heading) + "</h3>" + paragraphs(lines)
+    return section(_(frame[0]), about + in_english(signed))
 
 
 def _items(content: "dict[str, Any]") -> "list[tuple[str, list[str]]]":

@@ -27,7 +27,7 @@ summary { cursor: pointer; color: var(--accent); font-weight: 600; }
 main > details[open] > summary { margin-bottom: .8rem; }
 details > :last-child { margin-bottom: 0; }
 dl + p { margin-top: .6rem; }
-p { margin: 0 0 .8rem; }
+p, form > details { margin: 0 0 .8rem; }
 a { color: var(--accent); }
 dl { margin: 0; display: grid; grid-template-columns: minmax(8rem, 13rem) 1fr; gap: .45rem 1rem; }
 dt { color: var(--soft); }

@@ -89,13 +89,15 @@ def file_of(folder: Path, code: str) -> Path:
     return folder / code.replace("-", "_") / "LC_MESSAGES" / "owner.po"
 
 
-# The buttons that choose a language, at the end of a page's first line, and a card inside a part that stays English.
+# The buttons that choose a language, at the end of a page's first line, a card inside a part that stays English, and
+# the signed text of the statement inside its frame.
 # Only a product with more languages has them.
 STYLE: Final = (
     ".languages{display:flex;flex-wrap:wrap;justify-content:flex-end;gap:.2rem}.languages form+form{margin:0}"
     "button.plain{background:transparent;color:var(--accent);padding:.4rem .6rem;font-weight:400;"
     "text-decoration:underline}main>div>details{background:var(--card);border:1px solid var(--line);"
-    "border-radius:.75rem;padding:1.1rem 1.2rem;margin:0 0 1rem}\n"
+    "border-radius:.75rem;padding:1.1rem 1.2rem;margin:0 0 1rem}h3{font-size:1rem;margin:0 0 .4rem}"
+    "section>div>:last-child{margin-bottom:0}\n"
 )
 
 

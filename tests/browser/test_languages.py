@@ -1,4 +1,4 @@
-"""The owner's pages in other languages in headless Chromium: from right to left, French, and the application's page.
+"""The owner's pages in other languages in headless Chromium: Arabic, French, and the application's page.
 
 The unit is that of examples/product with the application examples/sensor. Nothing in device/ was changed for it.
 """
@@ -102,17 +102,19 @@ def test_the_application_page_suits_every_owner(page: Any, spoken: FactoryUnit) 
 @pytest.mark.parametrize(
     "path", ["/", "/login", "/status", "/updates", "/application", "/password", "/statement"]
 )
-def test_a_page_from_right_to_left_suits_every_owner(page: Any, spoken: FactoryUnit, path: str) -> None:
+def test_a_page_in_arabic_is_turned_around_and_suits_every_owner(
+    page: Any, spoken: FactoryUnit, path: str
+) -> None:
     if path not in ("/", "/login"):
         sign_in(page, spoken)
     page.goto(spoken.url + path)
     watch = Watch(page)
-    choose(page, NAME)
+    choose(page, "العربية")
     assert page.url == spoken.url + path
-    assert page.evaluate("[document.documentElement.lang, document.documentElement.dir]") == ["he", "rtl"]
+    assert page.evaluate("[document.documentElement.lang, document.documentElement.dir]") == ["ar", "rtl"]
     left = page.evaluate("document.querySelector('h1').getBoundingClientRect().right > innerWidth / 2")
     assert left, "the heading does not begin on the right"
-    look(page, watch, "rtl-" + (path[1:] or "start"))
+    look(page, watch, "ar-" + (path[1:] or "start"))
 
 
 @pytest.mark.parametrize("path", ["/login", "/status", "/application"])

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from device.web.server import serve_client
 from provisioning.brand.folder import Brand, brand_of
 from provisioning.brand.languages import SHIPPED, Language, read
 from provisioning.brand.texts import texts
+from provisioning.compliance.statement import ISSUED, KIND, build_statement
+from provisioning.product.product import load_product
 from simulator.looks import in_this_process
 from tests.languages import CODE, NAME, pseudo, pseudo_brand
 from tests.unit.device.web.web_fake import (
@@ -35,6 +38,8 @@ from tests.unit.device.web.web_fake import (
 )
 
 EXAMPLE = Path(__file__).parents[4] / "examples" / "product" / "product.toml"
+LANGUAGES = {"ar": "العربية", "fr": "Français"}  # those that Firstboot ships
+ARABIC = {"Accept-Language": "ar"}
 HEBREW = {"Accept-Language": "he-IL,en;q=0.8"}
 # What the tests' unit, its application and its network say of themselves, the law's text, and what is a name.
 DATA = re.compile(
@@ -66,6 +71,11 @@ def spoken() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def french() -> Language:
     return read(Path("none"), {"fr": "Français"})[0]
+
+
+@pytest.fixture(scope="module")
+def arabic() -> Language:
+    return read(Path("none"), {"ar": "العربية"})[0]
 
 
 def english_left(text: str) -> list[str]:
@@ -254,8 +264,11 @@ def test_a_text_that_a_catalogue_lacks_stays_english(french: Language) -> None:
     assert "<h2>Set up your device</h2>" in text and "Commencer" in text
 
 
-def test_french_is_complete_and_has_no_text_of_an_earlier_version(french: Language) -> None:
-    assert SHIPPED.is_dir() and french.missing(texts()) == [] and french.others(texts()) == []
+@pytest.mark.parametrize(("code", "name"), sorted(LANGUAGES.items()))
+def test_a_shipped_language_is_complete_and_has_no_text_of_an_earlier_version(code: str, name: str) -> None:
+    assert {path.name for path in SHIPPED.iterdir() if path.is_dir()} == set(LANGUAGES)
+    (found,) = read(Path("none"), {code: name})
+    assert found.missing(texts()) == [] and found.others(texts()) == []
 
 
 @pytest.mark.parametrize(
@@ -266,6 +279,38 @@ def test_a_number_takes_the_plural_form_of_the_language(french: Language, days: 
         browser = signed_in()
         browser.device.found["support"]["days_left"] = days
         assert shown in browser.get("/support", **{"Accept-Language": "fr"}).text
+
+
+@pytest.mark.parametrize(
+    ("days", "shown"),
+    [
+        (1, "بقي يوم واحد."),
+        (2, "بقي يومان."),
+        (3, "بقيت \u20683\u2069 أيام."),
+        (11, "بقي \u206811\u2069 يومًا."),
+        (100, "بقي \u2068100\u2069 يوم."),
+        (1857, "بقي \u20681857\u2069 يومًا."),
+    ],
+)
+def test_arabic_has_its_six_forms_and_each_number_is_isolated(
+    arabic: Language, days: int, shown: str
+) -> None:
+    with in_this_process(Brand(languages=(arabic,))):
+        browser = signed_in()
+        browser.device.found["support"]["days_left"] = days
+        assert shown in browser.get("/support", **ARABIC).text
+
+
+def test_a_version_an_address_and_a_network_keep_their_order_in_arabic(arabic: Language) -> None:
+    radio = FakeWifi()
+    with in_this_process(Brand(languages=(arabic,))):
+        browser = signed_in(radio)
+        assert "<dd><bdi>1.2.3+0</bdi></dd>" in browser.get("/status", **ARABIC).text
+        assert ">\u2068Home\u2069 - \u2068قوية\u2069</option>" in browser.get("/network", **ARABIC).text
+        for path in ("/password", "/network", "/home"):
+            fields = re.findall('<input type="(?:text|password)"[^>]*>', browser.get(path, **ARABIC).text)
+            assert fields and all('dir="auto"' in field for field in fields), path
+    assert "<bdi>" not in signed_in().get("/status").text
 
 
 def test_the_example_product_has_two_languages_and_its_applications_texts() -> None:
@@ -279,10 +324,47 @@ def test_the_example_product_has_two_languages_and_its_applications_texts() -> N
     assert '<option value="every minute" selected>chaque minute</option>' in text
 
 
-def test_the_statement_is_marked_as_english_only_on_a_page_in_another_language() -> None:
-    assert '<div lang="en"' not in Browser(FakeDevice()).get("/statement").text
+def signed_text(page: str) -> list[str]:
+    """Return the paragraphs of the statement on a page: those of its cards, or those marked as English."""
+    marked = re.findall(r'<div lang="en" dir="ltr"><h3>.*?</div>', page, re.S)
+    cards = marked or re.findall(r"<section><h2>(?!Fingerprint).*?</section>", page, re.S)
+    return [text for card in cards for text in re.findall("<p>(.*?)</p>", card, re.S)]
+
+
+def declared(**changes: Any) -> FakeDevice:
+    """Return a unit with a whole statement, of which the members in `changes` are others."""
+    document = build_statement(load_product(EXAMPLE), date(2026, 12, 1))
+    device = FakeDevice()
+    device.statement_payload = json.dumps({**document, **changes}).encode()
+    return device
+
+
+def test_the_signed_text_is_the_same_on_a_page_in_another_language() -> None:
+    english = Browser(declared()).get("/statement").text
+    assert '<div lang="en"' not in english
     with in_this_process(pseudo_brand()):
-        assert Browser(FakeDevice()).get("/statement", **HEBREW).text.count('<div lang="en" dir="ltr">') == 2
+        framed = Browser(declared()).get("/statement", **HEBREW).text
+    assert len(signed_text(english)) > 8 and signed_text(framed) == signed_text(english)
+
+
+def test_the_frame_of_a_statement_says_the_same_whatever_was_declared() -> None:
+    """A translation that follows the content could say more than the maker signed."""
+
+    def frame(opinion: str) -> str:
+        device = declared(declaration={"opinion": opinion, "requirements": {}})
+        page = Browser(device).get("/statement", **HEBREW).text
+        return re.sub(r'<div lang="en".*?</div>', "", page, flags=re.S)
+
+    with in_this_process(pseudo_brand()):
+        assert frame("We have complied.") == frame("We have complied with nothing.")
+        assert pseudo("Who signed the statement.") in frame("")
+
+
+def test_a_demonstration_is_called_one_in_the_owners_language() -> None:
+    specimen = pseudo("This is only a demonstration of the form. It is not a statement of compliance.")
+    with in_this_process(pseudo_brand()):
+        assert specimen in Browser(declared(kind=KIND)).get("/statement", **HEBREW).text
+        assert specimen not in Browser(declared(kind=ISSUED)).get("/statement", **HEBREW).text
 
 
 def test_the_pages_are_english_again_after_a_brand() -> None:
