@@ -21,6 +21,7 @@ ENGLISH: Final = "en"
 SHIPPED: Final = Path(__file__).resolve().parent / "locale"
 MAKERS: Final = "locale"
 MOST: Final = 8
+PAGES: Final = "owner"  # the catalogue that the firmware gets
 _CODE: Final = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?")
 _NAME: Final = re.compile(r"[^\W\d_][\w ()'-]{0,23}")
 _RIGHT_TO_LEFT: Final = frozenset("ar ckb dv fa he ps sd syr ug ur yi".split())
@@ -64,7 +65,11 @@ def read(folder: Path, named: object) -> tuple[Language, ...]:
             problems.append(f"[languages] {code}: write the language's own name, at most 24 letters.")
         else:
             try:
-                found.append(Language(code, name, _catalogue(folder, code, known)))
+                catalogue_found = catalogue_of(folder, code, PAGES, known)
+                if catalogue_found is None:
+                    place = "/".join(file_of(folder, code).parts[-3:])
+                    raise BrandError([f"[languages] {code}: there is no catalogue {MAKERS}/{place}."])
+                found.append(Language(code, name, catalogue_found))
             except BrandError as error:
                 problems += error.problems
     if problems:
@@ -72,21 +77,22 @@ def read(folder: Path, named: object) -> tuple[Language, ...]:
     return tuple(found)
 
 
-def _catalogue(folder: Path, code: str, known: Mapping[str, Text]) -> Catalogue:
-    shipped, own = file_of(SHIPPED, code), file_of(folder / MAKERS, code)
+def catalogue_of(folder: Path | None, code: str, domain: str, known: Mapping[str, Text]) -> Catalogue | None:
+    """Return the shipped catalogue of a language with the one in the brand folder over it, None without both.
+
+    `domain`: PAGES, or the name of another catalogue. Raises BrandError.
+    """
+    shipped = file_of(SHIPPED, code, domain)
     base = catalogue.read(shipped, known) if shipped.is_file() else None
-    if not own.is_file():
-        if base is None:
-            raise BrandError(
-                [f"[languages] {code}: there is no catalogue {MAKERS}/{'/'.join(own.parts[-3:])}."]
-            )
+    own = None if folder is None else file_of(folder / MAKERS, code, domain)
+    if own is None or not own.is_file():
         return base
     return catalogue.read(own, known).over(base)
 
 
-def file_of(folder: Path, code: str) -> Path:
+def file_of(folder: Path, code: str, domain: str = PAGES) -> Path:
     """Return where gettext has the catalogue of a language."""
-    return folder / code.replace("-", "_") / "LC_MESSAGES" / "owner.po"
+    return folder / code.replace("-", "_") / "LC_MESSAGES" / f"{domain}.po"
 
 
 # The buttons that choose a language, at the end of a page's first line, a card inside a part that stays English, and

@@ -7,14 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
-from provisioning.brand.folder import load
+from provisioning.brand import leaflet
+from provisioning.brand.folder import FOLDER, Brand, brand_of, load
 from provisioning.brand.languages import Language
 from provisioning.brand.template import template
 from provisioning.brand.texts import Text, texts
 from provisioning.cli.commands import CommandGroup
-from provisioning.cli.options import JsonOption
+from provisioning.cli.options import JsonOption, ProductOption
 from provisioning.cli.output import print_report
 from provisioning.file_system import replace_file
+from provisioning.product.product import Product, load_product
+from provisioning.product.record import day_of
 
 HELP = """Check the look and the languages of the owner's pages, and write the list of their texts.
 
@@ -77,12 +80,55 @@ def texts_command(
         Path,
         typer.Option("--to", metavar="FILE", help="Write the template (POT) to this file.", dir_okay=False),
     ],
+    of_leaflet: Annotated[
+        bool, typer.Option("--leaflet", help="The texts of the leaflet in the box, not those of the pages.")
+    ] = False,
     is_json: JsonOption = False,
 ) -> None:
     """Write every text of the pages as a gettext template, from which `msginit` or an editor begins a catalogue.
 
     Example: `firstboot brand texts --to owner.pot`
     """
-    known = texts()
+    known = leaflet.texts() if of_leaflet else texts()
     replace_file(to, template(known).encode())
     print_report([f"{to}: {len(known)} texts"], {"file": str(to), "texts": len(known)}, is_json)
+
+
+@app.command("leaflet")
+def leaflet_command(
+    product: ProductOption,
+    to: Annotated[
+        Path,
+        typer.Option("--to", metavar="FILE", help="Write the leaflet (HTML) to this file.", dir_okay=False),
+    ],
+    is_json: JsonOption = False,
+) -> None:
+    """Write the leaflet that goes into each box: from the label to a working device, in every language of the brand.
+
+    It is the same for every unit. Open it in a browser and print it on A5, or give it to your printer.
+
+    Example: `firstboot brand leaflet --product product.toml --to leaflet.html`
+    """
+    found = brand_of(product) or Brand()
+    folder = product.absolute().parent / FOLDER
+    facts = _facts(load_product(product))
+    pages = leaflet.pages(facts, found.languages, folder)
+    replace_file(to, leaflet.html(facts, pages, found.colours).encode())
+    codes = [page.code for page in pages]
+    lines = [f"{to}: {', '.join(codes)}"]
+    absent = {language.code: leaflet.missing(folder, language) for language in found.languages}
+    lines += [f"{code}: {len(left)} texts are in English" for code, left in absent.items() if left]
+    print_report(lines, {"file": str(to), "languages": codes, "missing": absent}, is_json)
+
+
+def _facts(product: Product) -> leaflet.Facts:
+    contact = product.contact
+    return leaflet.Facts(
+        product.brand,
+        product.model,
+        day_of(product.support.end_date),
+        contact.report,
+        contact.acknowledgement,
+        contact.status_updates,
+        product.has_access_point,
+    )

@@ -88,8 +88,12 @@ def _draw_facts(pen: ImageDraw.ImageDraw, label: Label, right: int) -> None:
 
 
 def _invitation(pen: ImageDraw.ImageDraw, address: str, size: int, width: int, smallest: int) -> str:
-    """Return the text above the set-up code: the address to type, in as many words as the label has room for."""
+    """Return the text above the set-up code: the address to type, in as many words as the label has room for.
+
+    With enough room it also prepares for the browser's warning, which the leaflet explains.
+    """
     for text in (
+        f"Open {address} in a browser. It will warn you: see the leaflet. Enter this set-up code:",
         f"Open {address} in a browser and enter this set-up code:",
         f"{address}  Set-up code:",
     ):

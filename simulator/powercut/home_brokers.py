@@ -17,9 +17,10 @@ def _certificate(filling: int) -> bytes:
     return der.encode(der.SEQUENCE, parts + der.encode(der.BIT_STRING, b"\x00"))
 
 
-_OLD = home.Broker(True, "192.168.1.7", 8883, "", "lamp", "fish and chips at noon", _certificate(1), False)
+# Addresses of the emulated board's own network: nothing leaves this machine when the board tries them.
+_OLD = home.Broker(True, "10.0.2.2", 8883, "", "lamp", "fish and chips at noon", _certificate(1), False)
 _NEW = home.Broker(
-    True, "192.168.1.8", 8884, "home.example", "lantern", "porridge on the moor", _certificate(2), True
+    True, "10.0.2.7", 8884, "home.example", "lantern", "porridge on the moor", _certificate(2), True
 )
 # What is stored after each step; None: nothing. The flow home-link ends with LINKED, home-erase with the last one.
 CHOICES: Final = (None, _OLD, _NEW, home.altered(_NEW, is_on=False), _NEW, None)

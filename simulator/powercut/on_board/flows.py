@@ -14,6 +14,9 @@ from typing import Any, TypeVar
 from device.errors import TrialFailedError
 from provisioning.registry.registry import Registry
 from provisioning.station.station import Station, StationConfig
+from simulator.powercut.home import STEP
+from simulator.powercut.home import TRIED as ASKED
+from simulator.powercut.home_brokers import ERASED, form_of
 from simulator.powercut.on_board.bench import BARE, FACTORY, NEW_RELEASE, OWNED, TRIED, UPDATING, BoardBench
 from simulator.story.runner import StepFailed, wait_until
 
@@ -138,6 +141,19 @@ def change_password(outside: Outside) -> None:
         outside.known.update(password=NEW_PASSWORD)
 
 
+def change_home(outside: Outside) -> None:
+    """Choose a broker of the owner, another one, switch it off and on, and erase it. Raises StepFailed."""
+    world = outside.bench.world
+    outside.wait_for_pages()
+    sign_in(outside, world.password)
+    for step in range(1, ERASED + 1):
+        outside.known[ASKED] = step
+        status = world.owner.request("POST", "/home", form_of(step)).status
+        if status != 303:
+            raise StepFailed("the next choice of a broker", f"step {step} is answered with {status}")
+        outside.known[STEP] = step
+
+
 def reset(outside: Outside) -> None:
     """Wait for the reset of a unit whose button was held: it returns to factory default."""
     outside.known.update(reset=True)
@@ -181,6 +197,7 @@ FLOWS: dict[str, BoardFlow] = {
         BoardFlow("provision", BARE, provision),
         BoardFlow("set-up", FACTORY, set_up, ("locked",)),
         BoardFlow("password-change", OWNED, change_password, _OWNED),
+        BoardFlow("home-change", OWNED, change_home, _OWNED),
         BoardFlow("factory-reset", OWNED, reset, _OWNED, is_button_held=True),
         BoardFlow("key-rotation", OWNED, takes_keys, _OWNED, {"keys": 1}),
         BoardFlow("update-mqtt", UPDATING, updates, _OWNED, {"on_mqtt": NEW_RELEASE}),

@@ -87,7 +87,11 @@ def test_a_person_types_the_address_without_the_path_to_set_up() -> None:
 @pytest.mark.parametrize(
     ("width", "expected"),
     [
-        (1240, "Open https://a.local in a browser and enter this set-up code:"),
+        (
+            1240,
+            "Open https://a.local in a browser. It will warn you: see the leaflet. Enter this set-up code:",
+        ),
+        (800, "Open https://a.local in a browser and enter this set-up code:"),
         (500, "https://a.local  Set-up code:"),
         (100, "Set-up code"),
     ],
