@@ -31,11 +31,11 @@ ANSWER_S = 60.0
 class HomeBroker:
     """A running broker; `ca` is the PEM that an owner pastes. `viewer()` reads and writes everything."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, host: str = NAME) -> None:
         self.folder = folder
         self.port = port
         self.authority = issue("Home")
-        self.identity = issue(NAME, self.authority, usages=[SERVER])
+        self.identity = issue(host, self.authority, usages=[SERVER])
         self.ca = self.pem(self.authority)
         self.log = folder / "log"
         self._configuration = folder / "mosquitto.conf"
@@ -139,9 +139,9 @@ class Viewer:
 
 
 @contextmanager
-def home_broker(folder: Path, port: int, name: str) -> Iterator[HomeBroker]:
+def home_broker(folder: Path, port: int, name: str, host: str = NAME) -> Iterator[HomeBroker]:
     """Run a broker for the device `name` until the block ends."""
-    broker = HomeBroker(folder, port)
+    broker = HomeBroker(folder, port, host)
     broker.prepare(name)
     broker.start()
     try:

@@ -33,7 +33,7 @@ _ROUTES = {
     "schedule-2": "the deemed compliance condition in Schedule 2",
     "label": "the deemed compliance condition in Schedule 2 for a product with a current label",
 }
-_DEMONSTRATION = "demonstration"  # the kind of a document that is no statement
+_DEMONSTRATION = "demonstration"  # the kind of a document that is not a statement
 _SPECIMEN = "This is only a demonstration of the form. It is not a statement of compliance."  # gettext
 # About each item of _items, in its order.
 _FRAME = (  # gettext

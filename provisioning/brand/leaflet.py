@@ -108,7 +108,7 @@ ALL: Final = (
 
 
 class Facts(NamedTuple):
-    """What a leaflet says of its product. `end_day`: last day of support, counted from 1970-01-01."""
+    """The facts of a product on its leaflet. `end_day`: last day of support, counted from 1970-01-01."""
 
     brand: str
     model: str

@@ -18,7 +18,7 @@ def _certificate(filling: int) -> bytes:
 
 
 # Addresses of the emulated board's own network: nothing leaves this machine when the board tries them.
-_OLD = home.Broker(True, "10.0.2.2", 8883, "", "lamp", "fish and chips at noon", _certificate(1), False)
+_OLD = home.Broker(True, "10.0.2.6", 8883, "", "lamp", "fish and chips at noon", _certificate(1), False)
 _NEW = home.Broker(
     True, "10.0.2.7", 8884, "home.example", "lantern", "porridge on the moor", _certificate(2), True
 )

@@ -1,6 +1,7 @@
 """Certificates made for one test, and a TLS server on loopback that a board reaches at 10.0.2.2."""
 
 import datetime
+import ipaddress
 import socket
 import ssl
 import threading
@@ -55,6 +56,14 @@ class Identity:
         return path
 
 
+def _general_name(name: str) -> x509.GeneralName:
+    """Return an IP address as such (RFC 5280 4.2.1.6), anything else as a DNS name."""
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
 def issue(
     name: str,
     issuer: Identity | None = None,
@@ -76,7 +85,7 @@ def issue(
         .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
     )
     if issuer is not None:
-        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        builder = builder.add_extension(x509.SubjectAlternativeName([_general_name(name)]), critical=False)
     if usages:
         builder = builder.add_extension(x509.ExtendedKeyUsage(list(usages)), critical=False)
     return Identity(key, builder.sign(issuer.key if issuer else key, hashes.SHA256()))
