@@ -33,6 +33,7 @@ from device.layout import (
 from device.ports.host import HostClock, HostEntropy
 from device.records.store import DEVICE
 from device.update.slots import BootState
+from provisioning import fair_time
 from simulator import boot as boot_rom
 from simulator.apps import load_app
 from simulator.ports.air import Air
@@ -47,7 +48,9 @@ from simulator.tasks import end_tasks
 
 WATCHDOG_S: Final = 0.3  # the board needs two times ten seconds
 PBKDF2_ITERATIONS: Final = 10_000  # fixed in the simulator; a board derives it from its clock
-_STOP_TIMEOUT_S: Final = 10
+_STOP_TIMEOUT_S: Final = 60
+_SEEN_S: Final = 10.0  # a unit looks at its button every 50 ms
+_LOOK_S: Final = 0.01
 
 
 class SimulatedMachine:
@@ -63,6 +66,7 @@ class SimulatedMachine:
         self.console = SimConsole(directory / "console.log")
         self.indicator = SimIndicator()
         self.is_button_pressed = False
+        self._looks = 0  # of the unit at its button
         self.key_store: SimKeyStore | None = None  # for a chip with a key store; set before power-on
         self.hardware_id = secrets.token_bytes(16)
         self._layout = layout
@@ -114,7 +118,9 @@ class SimulatedMachine:
         self._is_on = False
         self._end_run()
         if self._thread is not None:
-            self._thread.join(_STOP_TIMEOUT_S)
+            end_s = fair_time.now() + _STOP_TIMEOUT_S
+            while self._thread.is_alive() and fair_time.now() < end_s:
+                self._thread.join(fair_time.SLICE_S)
             self._thread = None
 
     def plan_cut(self, operation: int, when: str) -> None:
@@ -122,10 +128,22 @@ class SimulatedMachine:
         self.flash.cut_at(operation, when)
 
     def press_button(self, seconds: float = 0.2) -> None:
-        """Press the button for `seconds` and release it."""
+        """Press the button for `seconds`, and until the unit has seen it. Return when the unit saw the release too."""
         self.is_button_pressed = True
+        self._until_seen()
         time.sleep(seconds)
         self.release_button()
+        self._until_seen()  # what the unit does about a press is done before it looks again
+
+    def _until_seen(self) -> None:
+        """Wait until the unit looks at its button once more; a unit without an identity never does."""
+        looks, end_s = self._looks, fair_time.now() + _SEEN_S
+        while self._looks == looks and self._is_on and fair_time.now() < end_s:
+            time.sleep(_LOOK_S)
+
+    def _look_at_button(self) -> bool:
+        self._looks += 1
+        return self.is_button_pressed
 
     def release_button(self) -> None:
         """Release the button, also one that was held at power-on."""
@@ -226,7 +244,7 @@ class SimulatedMachine:
             flash=self.flash,
             layout=self._layout,
             boot=boot_rom.BootPort(
-                handover, reason, self.hardware_id, self._is_button_held, lambda: self.is_button_pressed
+                handover, reason, self.hardware_id, self._is_button_held, self._look_at_button
             ),
             clock=clock,
             entropy=HostEntropy(),

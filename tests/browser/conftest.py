@@ -20,6 +20,7 @@ from tests.running import FactoryUnit, calm, emulated, simulated
 __all__ = ["calm", "emulated", "simulated"]
 
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "build" / "screenshots"
+PATIENCE_MS = 600_000  # of every wait, in wall time: an emulated board on a busy machine
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
     "--disable-background-networking",
@@ -48,16 +49,30 @@ def chromium() -> Iterator[Browser]:
         pytest.skip("chromium is not installed")
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium has no sandbox for root
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=[*FLAGS, *sandbox])
+        browser = playwright.chromium.launch(
+            executable_path=program, args=[*FLAGS, *sandbox], timeout=PATIENCE_MS
+        )
+        _be_patient(browser)
         yield browser
         browser.close()
+
+
+def _be_patient(browser: Browser) -> None:
+    """Let every profile of this browser wait for PATIENCE_MS."""
+    make = browser.new_context
+
+    def new_context(**options: Any) -> Any:
+        context = make(**options)
+        context.set_default_timeout(PATIENCE_MS)
+        return context
+
+    browser.new_context = new_context  # type: ignore[method-assign]
 
 
 @pytest.fixture
 def context(chromium: Browser) -> Iterator[Any]:
     """A clean profile."""
     made = chromium.new_context(ignore_https_errors=True)
-    made.set_default_timeout(300_000)
     yield made
     made.close()
 

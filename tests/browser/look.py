@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,6 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 WIDTHS = (1280, 360)
 NARROWEST = 320  # WCAG 1.4.10, reflow
 HEIGHT = 800
-FOCUS_MS = 60_000
 _AXE = Axe()
 
 
@@ -32,9 +33,24 @@ class View:
 
 def until_focused(page: Any, selector: str) -> None:
     """Wait until the part has the focus: a browser moves it there (autofocus) after it has loaded the page."""
-    page.wait_for_function(
-        "selector => document.activeElement.matches(selector)", arg=selector, timeout=FOCUS_MS
-    )
+    page.wait_for_function("selector => document.activeElement.matches(selector)", arg=selector)
+
+
+@contextmanager
+def held(page: Any) -> Iterator[None]:
+    """Keep the page that a form leads to, although it loads itself again: a look at it may take longer than that."""
+
+    def answer(route: Any) -> None:
+        request = route.request
+        if request.is_navigation_request() and request.method == "GET":
+            route.fulfill(status=204)  # the shown page stays (RFC 9110 section 15.3.5)
+        else:
+            route.continue_()
+
+    page.route("**/*", answer)
+    yield
+    page.unroute("**/*")
+    page.reload()
 
 
 def axe_violations(page: Any) -> list[str]:

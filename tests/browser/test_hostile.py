@@ -22,11 +22,16 @@ def foreign(chromium: Any) -> Iterator[Any]:
     context.close()
 
 
+def click(page: Any, target: str) -> None:
+    """Click on what leads to another page, and wait for it: a click itself waits for no page."""
+    with page.expect_navigation():
+        page.click(target)
+
+
 def sign_in(page: Any, unit: FactoryUnit) -> None:
     page.goto(unit.url + "/login")
     page.fill("#password", PASSWORD)
-    with page.expect_navigation():
-        page.click("button[type=submit]")
+    click(page, "button[type=submit]")
     assert page.url == unit.url + "/status"
 
 
@@ -60,8 +65,8 @@ def test_markup_that_is_injected_can_do_nothing(fresh: FactoryUnit, page: Any, d
 
 def test_a_foreign_page_cannot_frame_the_device(fresh: FactoryUnit, foreign: Any) -> None:
     foreign.set_content(f'<iframe src="{fresh.url}/setup"></iframe>')
-    foreign.wait_for_timeout(1000)
     frame = foreign.frames[1]
+    frame.wait_for_load_state()
     assert "Set-up code" not in frame.content()
 
 
@@ -85,18 +90,18 @@ def test_set_up_and_sign_in_work_without_script(fresh: FactoryUnit, chromium: An
     context = chromium.new_context(ignore_https_errors=True, java_script_enabled=False)
     page = context.new_page()
     page.goto(fresh.url + "/")
-    page.click("text=Start")
+    click(page, "text=Start")
     assert not page.is_visible("#show") and not page.is_visible("#strength")
     page.fill("#code", fresh.world.unit.setup_code)
     page.fill("#password", PASSWORD)
     page.fill("#again", PASSWORD)
-    page.click("button[type=submit]")
+    click(page, "button[type=submit]")
     assert page.url == fresh.url + "/login"
     page.fill("#password", PASSWORD)
-    page.click("button[type=submit]")
+    click(page, "button[type=submit]")
     assert page.url == fresh.url + "/status"
-    page.click("text=Updates")
-    page.click("text=Switch off")
+    click(page, "text=Updates")
+    click(page, "text=Switch off")
     assert "wait until you install them" in page.inner_text("main")
     context.close()
 
@@ -111,7 +116,7 @@ def test_without_script_a_password_that_can_be_written_in_two_ways_is_refused(
     page.fill("#code", fresh.world.unit.setup_code)
     page.fill("#password", DECOMPOSED)
     page.fill("#again", DECOMPOSED)
-    page.click("button[type=submit]")
+    click(page, "button[type=submit]")
     assert "Other characters may not work" in page.inner_text("main")
     context.close()
 
@@ -121,8 +126,7 @@ def test_with_script_both_ways_of_writing_are_one_password(fresh: FactoryUnit, p
     page.goto(fresh.url + f"/setup#code={fresh.world.unit.setup_code}")
     page.fill("#password", DECOMPOSED)
     page.fill("#again", DECOMPOSED)
-    with page.expect_navigation():
-        page.click("button[type=submit]")
+    click(page, "button[type=submit]")
     assert page.url == fresh.url + "/login"
     assert fresh.world.owner.sign_in("caf\u00e9 on the corner of main")
 
@@ -149,8 +153,7 @@ def test_a_password_can_be_pasted(fresh: FactoryUnit, page: Any) -> None:
 
 def test_the_back_button_shows_nothing_after_sign_out(owned: FactoryUnit, page: Any) -> None:
     sign_in(page, owned)
-    with page.expect_navigation():
-        page.click("text=Sign out")
+    click(page, "text=Sign out")
     page.go_back()
     assert "1.0.0" not in page.inner_text("body") and page.url == owned.url + "/login"
 

@@ -26,7 +26,6 @@ def line(tmp_path_factory: pytest.TempPathFactory, chromium: Any) -> Iterator[An
     bench = OperatorBench(tmp_path_factory.mktemp("line"), places=PLACES)
     context = chromium.new_context(viewport={"width": 1280, "height": 800})
     page = context.new_page()
-    page.set_default_timeout(300_000)
     page.goto(bench.address)
     until_focused(page, "[type=password]")
     page.keyboard.type(PASSWORD)
@@ -38,7 +37,7 @@ def line(tmp_path_factory: pytest.TempPathFactory, chromium: Any) -> Iterator[An
     page.locator("#start").click()
     done = ("passed", "failed")
     until(lambda: all(bench.state(f"port {number}") in done for number in range(1, PLACES)))
-    until(lambda: page.locator(".tile.passed").count() == 14)
+    until(lambda: (page.locator(".tile.passed").count(), page.locator(".tile.failed").count()) == (14, 1))
     yield page
     context.close()
     bench.close()

@@ -58,7 +58,9 @@ def test_a_rollout_is_seen_from_its_first_unit_to_a_pause(shown: tuple[Bench, st
     page.wait_for_selector("text=Paused: 4 units failed, 21.1%")
     assert page.locator(".bad dd").first.inner_text() == "4"
     assert page.get_by_text(f"KnownBadError ({KnownBadError.code})").count() == 1
-    assert page.locator(".curve").evaluate("image => image.naturalWidth") > 0
+    page.wait_for_function(
+        "document.querySelector('.curve').naturalWidth > 0"
+    )  # an image loads after its page
     look(page, "paused")
 
 

@@ -27,7 +27,6 @@ class Walk:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.context = chromium.new_context(ignore_https_errors=True)
-        self.context.set_default_timeout(300_000)  # an emulated board on a busy machine
         self.page = self.context.new_page()
         self.watch = Watch(self.page)
         self.seen: dict[str, Any] = {}
@@ -95,13 +94,13 @@ class Walk:
         )
         self.look("login")
 
-    def until_taken(self, fill: Any, path: str) -> None:
+    def until_taken(self, fill: Any, path: str, button: str = "button[type=submit]") -> None:
         """Send a form until the device accepts it: an earlier wrong attempt costs a wait."""
         deadline = fair_time.now() + 60
         while True:
             fill()
-            self.submit()
-            if self.page.url == self.unit.url + path:
+            self.submit(button)
+            if self.page.url == self.unit.url + path and self.watch.last_status != 429:
                 return
             assert self.watch.last_status == 429, self.page.inner_text("main")
             assert fair_time.now() < deadline, "the device never took the form"
@@ -164,9 +163,7 @@ class Walk:
             self.page.check("input[name=confirm]")
 
         self.unit.machine.press_button()
-        time.sleep(0.3)
-        fill()
-        self.submit("button.danger")
+        self.until_taken(fill, "/reset", "button.danger")
         self.seen["reset"] = self.watch.last_status
         self.look("resetting")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import threading
-import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -20,6 +19,7 @@ from provisioning.station.web.floor import Floor
 from provisioning.station.web.hosts import hosts_of
 from provisioning.station.web.listener import listen
 from provisioning.station.web.login import Login, set_password
+from tests import patience
 from tests.unit.provisioning.station.station_bench import PRODUCT, Bench, MemoryUnit
 
 PASSWORD = "the password of station 4"
@@ -89,7 +89,7 @@ class Browser:
         self, method: str, path: str, form: dict[str, str] | None = None, **headers: str
     ) -> tuple[int, dict[str, str], str]:
         """Send a request; return (status, headers in lower case, body)."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.bench.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.bench.port, timeout=600)
         sent: dict[str, str] = {"Cookie": self.cookie} if self.cookie else {}
         body: Any = None
         if form is not None:
@@ -120,8 +120,4 @@ class Browser:
 
 def until(condition: Any) -> None:
     """Wait for another thread. The limit only ends a test that hangs."""
-    for _ in range(12000):
-        if condition():
-            return
-        time.sleep(0.02)
-    raise AssertionError("it did not happen")
+    patience.until("what another thread does", condition, 240)
