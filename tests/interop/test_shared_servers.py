@@ -16,7 +16,7 @@ from provisioning.servers.oscore_store import OscoreStore
 from provisioning.shared_store.database import SharedDatabase
 from provisioning.shared_store.oscore_state import SharedNumbers
 from provisioning.shared_store.reports import SharedReports
-from tests.interop.support.lossy import LossyNetwork
+from tests.interop.support.lossy import LossyNetwork, is_request
 from tests.interop.support.maker import CLASS_ID, Maker, Unit
 from tests.interop.support.serving import ANSWERS_S, MakersFolder, Serving
 from tests.postgres import Cluster
@@ -31,11 +31,12 @@ def coap_port(serving: Serving) -> int:
 
 
 def send_report(folder: MakersFolder, unit: Unit, port: int, data: bytes) -> list[bytes]:
-    """Let a unit report, as after a start, and return the datagrams that it sent."""
+    """Let a unit report, as after a start, and return the requests that it sent."""
     sent: list[bytes] = []
 
     def keep(_: int, datagram: bytes) -> list[bytes]:
-        sent.append(datagram)
+        if is_request(datagram):
+            sent.append(datagram)
         return [datagram]
 
     async def run() -> None:

@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from device.net import coap
+
 if TYPE_CHECKING:
     from device.interfaces import Datagram, Network
+
+
+def is_request(data: bytes) -> bool:
+    """Return whether a datagram of a unit is a request: a server that is late gets a receipt (an empty ACK), too."""
+    message = coap.decode(data)
+    return bool(message.mtype == coap.CON and message.code != coap.EMPTY)
 
 
 class LossyNetwork:
@@ -23,6 +31,17 @@ class LossyNetwork:
         self._filter_received = filter_received
         self.sent = 0
         self.received = 0
+        self._requests: set[int] = set()
+
+    @property
+    def requests(self) -> int:
+        """Return how many requests were sent. One that was sent again counts once, a receipt does not count."""
+        return len(self._requests)
+
+    def note(self, data: bytes) -> None:
+        """Count a datagram of the unit."""
+        if is_request(data):
+            self._requests.add(coap.decode(data).message_id)
 
     async def open_udp(self, host: str, port: int) -> Datagram:
         return _LossyDatagram(await self._inner.open_udp(host, port), self)
@@ -36,6 +55,7 @@ class _LossyDatagram:
 
     async def send(self, data: bytes) -> None:
         self._network.sent += 1
+        self._network.note(data)
         for datagram in self._network._filter_sent(self._network.sent, data):
             await self._inner.send(datagram)
 
