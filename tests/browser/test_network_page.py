@@ -33,7 +33,7 @@ def choose(page: Any, passphrase: str) -> None:
 def test_an_owner_goes_from_the_label_to_the_network_and_a_wrong_passphrase_costs_one_more_try(
     page: Any, simulated: FactoryUnit, width: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wifi_agent, "WIFI_JOIN_S", 3600)  # a busy machine is no slow router
+    monkeypatch.setattr(wifi_agent, "WIFI_JOIN_S", 3600)  # a busy machine is not a slow router
     simulated.fresh()
     machine = simulated.machine
     machine.cut_power()
