@@ -14,6 +14,7 @@ from types import ModuleType
 import pytest
 from robot.api import FatalError, SkipExecution
 
+from provisioning import fair_time
 from renode.run import SUITES
 from simulator.story import keyword_server
 
@@ -107,7 +108,7 @@ def test_the_end_of_the_requests_inside_a_keyword_gives_up_at_once() -> None:
     given_up = threading.Event()
     lines = keyword_server.lines_until_end(io.StringIO("one\n"), given_up.set)
     assert next(lines) == "one\n"
-    assert given_up.wait(PATIENCE_S), "still inside the first request"
+    assert fair_time.wait(given_up, PATIENCE_S), "still inside the first request"
 
 
 def test_the_end_of_the_requests_after_the_last_answer_is_an_ordinary_end() -> None:

@@ -21,7 +21,7 @@ async def _page(_: Request) -> Response:
 
 
 def _answer(port: int) -> bytes:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
     try:
         connection.request("GET", "/")
         return connection.getresponse().read()

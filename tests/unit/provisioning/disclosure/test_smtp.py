@@ -52,7 +52,7 @@ def inbox() -> Iterator[tuple[Inbox, int]]:
 
 
 def deliver(cases: Cases, port: int) -> Delivered:
-    transport = SmtpTransport(SmtpServer("127.0.0.1", port, security="none", timeout_s=60))
+    transport = SmtpTransport(SmtpServer("127.0.0.1", port, security="none", timeout_s=600))
     try:
         return outbox.deliver(cases.store, cases.journal(), transport, SENDER)
     finally:
@@ -128,7 +128,7 @@ def test_a_server_that_does_not_listen_leaves_everything_queued(cases: Cases) ->
 def test_a_server_without_tls_is_not_used_if_tls_is_asked_for(cases: Cases, inbox: tuple[Inbox, int]) -> None:
     handler, port = inbox
     code = queued(cases)
-    transport = SmtpTransport(SmtpServer("127.0.0.1", port, security="starttls", timeout_s=60))
+    transport = SmtpTransport(SmtpServer("127.0.0.1", port, security="starttls", timeout_s=600))
     report = outbox.deliver(cases.store, cases.journal(), transport, SENDER)
     transport.close()
     assert (report.is_reachable, status(cases, code), handler.mails) == (False, QUEUED, [])

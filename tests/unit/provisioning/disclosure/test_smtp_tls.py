@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from provisioning.disclosure.case import QUEUED, SENT
 from provisioning.disclosure.errors import MailError
 from provisioning.disclosure.smtp import STARTTLS, TLS, SmtpServer, SmtpTransport
 from provisioning.disclosure.states import Step
+from tests.own_port import own_port
 from tests.unit.provisioning.disclosure.cases_bench import SENDER, Cases
 
 USER, PASSWORD = "security", "right horse"
@@ -48,9 +48,7 @@ def server(inbox: Inbox, certificate: Path, security: str) -> Iterator[int]:
     """Run the mail server; gives its port. It takes mail only after a login, and logins only with TLS."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = own_port()
     options: dict[str, Any] = {"ssl_context": context} if security == TLS else {"tls_context": context}
     if security == STARTTLS:
         options["require_starttls"] = True
@@ -58,7 +56,7 @@ def server(inbox: Inbox, certificate: Path, security: str) -> Iterator[int]:
         inbox,
         hostname="127.0.0.1",
         port=port,
-        ready_timeout=60,
+        ready_timeout=600,
         authenticator=inbox.authenticate,
         auth_required=True,
         auth_require_tls=security == STARTTLS,
@@ -81,7 +79,7 @@ def deliver(
     cases: Cases, port: int, security: str, ca: Path | None, password: str = PASSWORD
 ) -> outbox.Delivered:
     link = SmtpServer(
-        "127.0.0.1", port, security=security, user=USER, password=password, ca=str(ca) if ca else None, timeout_s=60
+        "127.0.0.1", port, security=security, user=USER, password=password, ca=str(ca) if ca else None, timeout_s=600
     )  # fmt: skip
     transport = SmtpTransport(link)
     try:

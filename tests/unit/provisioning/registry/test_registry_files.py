@@ -13,6 +13,7 @@ from provisioning.registry.errors import RegistryError
 from provisioning.registry.fingerprint_key import create_private
 from provisioning.registry.location import Location
 from provisioning.registry.registry import Registry
+from tests.patience import joined
 from tests.unit.provisioning.registry.registry_bench import finish, open_batch, reserve
 
 
@@ -154,7 +155,6 @@ def test_ports_that_finish_their_first_units_at_once_sign_with_one_key(tmp_path:
     threads = [threading.Thread(target=sign) for _ in range(8)]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join(60)
+    joined(*threads)
     registry.close()
     assert len(keys) == 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,8 @@ from provisioning.registry.errors import BatchError, RegistryError
 from provisioning.registry.models import Setting
 from provisioning.registry.registry import Registry
 from provisioning.registry.writer import Operation, Query, Transaction
+from tests import patience
+from tests.patience import joined
 from tests.unit.provisioning.registry.registry_bench import Places, open_batch, reserve
 
 NEW = Query(insert(Setting.__table__).values(name="x", value=b"v").compile().statement)
@@ -78,19 +79,13 @@ def together(registry: Registry, operations: dict[str, Operation[Any]]) -> dict[
         threads[-1].start()
         until(lambda count=count: len(writer._waiting) == count)  # type: ignore[misc]
     goes_on.set()
-    for thread in threads:
-        thread.join(60)
-        assert not thread.is_alive()
+    joined(*threads)
     del found["first"]
     return found
 
 
 def until(condition: Callable[[], bool]) -> None:
-    for _ in range(6000):
-        if condition():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it did not happen")
+    patience.until("what another thread does", condition)
 
 
 def test_works_that_wait_share_one_commit_and_each_gets_its_own_answer(registry: Registry) -> None:
@@ -113,7 +108,7 @@ def test_nothing_is_answered_before_the_commit_has_returned(
     monkeypatch.setattr(link, "commit", commit)
     threads = [threading.Thread(target=registry.writer.run, args=(note("a"),))]
     threads[0].start()
-    threads[0].join(60)
+    joined(*threads)
     assert seen == [(set(), [True])] and names(registry) == {"a"}
 
 
@@ -199,9 +194,7 @@ def test_an_interrupted_waiter_releases_the_commit_queue(
     goes_on.set()
     threads.append(threading.Thread(target=registry.writer.run, args=(note("b"),), daemon=True))
     threads[2].start()
-    for thread in threads:
-        thread.join(60)
-        assert not thread.is_alive()
+    joined(*threads)
     assert found == ["interrupted"] and names(registry) == {"b"}
 
 
@@ -222,8 +215,7 @@ def test_many_threads_at_once_lose_and_repeat_nothing(registry: Registry) -> Non
     threads = [threading.Thread(target=work, args=(10 * index + 1,)) for index in range(8)]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join(120)
+    joined(*threads, seconds=240)
     units = registry.units()
     assert len(units) == len({unit.serial for unit in units}) == 80
     assert {unit.serial for unit in units} == {f"SN-{number:06d}" for number in range(1, 81)}

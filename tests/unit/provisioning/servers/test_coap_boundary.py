@@ -38,7 +38,7 @@ def ask(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Ask]:
     store = ReleaseStore(tmp_path / "store", bytes(16))
     with CoapServer(store, units, tracker) as server, socket.socket(type=socket.SOCK_DGRAM) as peer:
         peer.connect((server.host, server.port))
-        peer.settimeout(10)
+        peer.settimeout(600)
 
         def send(datagram: bytes) -> str:
             peer.send(datagram)

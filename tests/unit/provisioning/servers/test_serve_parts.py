@@ -103,7 +103,7 @@ def health(ready: dict[str, str], port: int = 0) -> HealthServer:
 
 
 def get(server: HealthServer, path: str, method: str = "GET") -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=600)
     try:
         connection.request(method, path)
         answer = connection.getresponse()

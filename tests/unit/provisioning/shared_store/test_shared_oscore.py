@@ -88,7 +88,7 @@ def test_of_many_processes_that_receive_one_request_one_accepts_it(site: Site) -
 
     def receive(window) -> None:
         for number in range(10, 30):
-            barrier.wait(60)
+            barrier.wait(600)
             try:
                 window.strike_out(number)
             except oscore.ReplayError:

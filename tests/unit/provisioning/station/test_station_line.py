@@ -21,6 +21,7 @@ from provisioning.station.line import Line, PortView, Timing
 from provisioning.station.phases import Outcome, PhaseResult
 from provisioning.station.port_state import PortEvent, PortState, step
 from provisioning.station.ports import AddressPort, CallPort, finder_of, fixed, open_address, open_serial
+from tests import patience
 from tests.unit.provisioning.station.station_bench import Bench, MemoryUnit
 
 QUICK = Timing(poll_s=0.01, probe_s=0.1, misses=2)
@@ -87,11 +88,7 @@ def running(bench: Bench, places: list[Socket], **options: object) -> Iterator[L
 
 def until(condition: Callable[[], bool]) -> None:
     """Wait for another thread. The limit only ends a test that hangs."""
-    for _ in range(12000):
-        if condition():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it did not happen")
+    patience.until("what another thread does", condition, 240)
 
 
 def state(line: Line, name: str) -> PortState:
@@ -261,13 +258,13 @@ def test_a_stop_lets_the_run_under_way_end(bench: Bench, monkeypatch: pytest.Mon
 
     def slow(*arguments: object) -> object:
         printing.set()
-        fair_time.wait(goes_on, 30)
+        fair_time.wait(goes_on, 240)
         return printer(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(labels, "print_label", slow)
     line = Line(bench.station(timeout_s=10.0), fixed([place]), timing=QUICK)
     line.start()
-    assert fair_time.wait(printing, 30)
+    assert fair_time.wait(printing, 240)
     stopper = threading.Thread(target=line.stop)
     stopper.start()
     goes_on.set()

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from device.owner.setup_code import normalise
+from provisioning import fair_time
 from provisioning.cli.station import app
 from provisioning.registry.registry import Registry
 from provisioning.station.labels import code_on_label
@@ -116,6 +118,13 @@ def _heed_interrupts() -> None:
 def test_ctrl_c_ends_after_the_run_with_the_totals_and_exit_code_0(
     folder: Path, served: list[ServedUnit]
 ) -> None:
+    goes_on, lock = threading.Event(), served[0].unit.lock
+
+    def lock_later() -> None:
+        fair_time.wait(goes_on, 240)
+        lock()
+
+    served[0].unit.lock = lock_later  # type: ignore[method-assign]
     command = [*COMMAND, "station", "run", "--json", "--development", "--port", served[0].address]
     for option, name in {
         "--product": "product.toml",
@@ -137,8 +146,9 @@ def test_ctrl_c_ends_after_the_run_with_the_totals_and_exit_code_0(
         lines = []
         for line in process.stdout:
             lines.append(json.loads(line))
-            if lines[-1].get("phase") == "verify" and not served[0].unit.is_locked():
+            if lines[-1].get("phase") == "verify":
                 process.send_signal(signal.SIGINT)
+                goes_on.set()
                 break
         lines += [json.loads(line) for line in process.stdout]
         words = process.stderr.read()
