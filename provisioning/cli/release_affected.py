@@ -130,7 +130,10 @@ def _lines(releases: Releases, found: Spread | None) -> list[str]:
     if releases.unknown:
         lines.append(f"unknown: {_names(releases.unknown)}")
     fix = releases.fix
-    lines.append("no release with a fix" if fix is None else f"fix: {fix.version}, signed {fix.signed_at}")
+    if fix is not None:
+        lines.append(f"fix: {fix.version}, signed {fix.signed_at}")
+    elif releases.affected:
+        lines.append("no release with a fix")
     if found is None:
         return lines
     lines.append(f"{len(found.serials)} units in the field run an affected version")

@@ -117,6 +117,13 @@ def test_a_component_that_no_bill_has_is_refused(maker: Maker) -> None:
     assert "no bill has a component 'lwipp'; they have lwip" in done.output
 
 
+def test_a_fix_is_missing_only_if_a_release_is_affected(maker: Maker) -> None:
+    maker.release(1, "1.0.0+1", ("lwip", "2.2.1"))
+    bills = ("--bills", maker.folder / "releases")
+    assert maker.run("lwip@2.2.0", *bills).stdout.splitlines() == ["affected: no release"]
+    assert "no release with a fix" in maker.run("lwip@2.2.1", *bills).stdout
+
+
 def test_a_cve_of_an_advisory_names_the_releases(maker: Maker) -> None:
     for number, version in ((1, "1.0.0+1"), (2, "1.0.1+2"), (3, "1.0.2+3")):
         maker.release(number, version)
