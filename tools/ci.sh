@@ -140,9 +140,10 @@ fuzz() {  # [seconds for each parser]
     return "$found"
 }
 
-# Tests of boot, ports, network and flash that do not name the AN385's addresses or figures.
+# Tests of the firmware that do not name the AN385's addresses or figures.
 an505_tests="tests/emulated/test_firmware_import.py tests/emulated/test_firmware_start.py
-    tests/emulated/test_firmware_nvm.py tests/emulated/test_firmware_entropy.py tests/emulated/test_firmware_network.py"
+    tests/emulated/test_firmware_nvm.py tests/emulated/test_firmware_entropy.py tests/emulated/test_firmware_network.py
+    tests/emulated/test_dual_on_board.py"
 
 nightly() {  # the long runs one after the other; all run, so that one failure does not hide another
     setup dev
