@@ -14,6 +14,30 @@ except ImportError:
         return value
 
 
+TYPE_CHECKING = const(0)
+if TYPE_CHECKING:
+    from typing import Any, Callable, Iterator
+
+
+class Rows:
+    """The rows of a table, each as `row_type` (a namedtuple), made anew each time they are iterated.
+
+    On a board a table of constants is in flash: numbers, texts, truth values and tuples of them, written out or named
+    by a private const of the same module. A table of namedtuples would take its whole size of heap.
+    """
+
+    def __init__(self, row_type: "Callable[..., Any]", rows: "tuple[tuple[Any, ...], ...]") -> None:
+        self._type = row_type
+        self._rows = rows
+
+    def __iter__(self) -> "Iterator[Any]":
+        for row in self._rows:
+            yield self._type(*row)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+
 def forget() -> None:
     """Free unreferenced memory on MicroPython, where only a collection does so; the emulated board's port then wipes it
     (PW-13). CPython frees memory at once and wipes nothing.

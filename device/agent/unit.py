@@ -10,7 +10,7 @@ import asyncio
 
 from device.agent import indicator
 from device.agent.restart import restart
-from device.agent.sources import load_sources
+from device.agent.sources import Sources, load_sources
 from device.agent.steady import steady
 from device.agent.updater import Updater
 from device.compat import const
@@ -106,7 +106,7 @@ class Unit:
         await self._signals.owned.wait()
         factory = self._parts.factory
         try:
-            sources, interval_s = load_sources(
+            sources = load_sources(
                 self._parts.stores.device, self._ports, factory.identity.device_id, factory.anchors.class_id
             )
         except (
@@ -114,10 +114,8 @@ class Unit:
         ) as error:  # a restart would not repair the record: the pages keep running and show the error
             self._updates.journal.note(error)
             self._ports.say("no sources: " + error.describe())
-            sources, interval_s = [], CHECK_INTERVAL_S[1]
-        updater = Updater(
-            self._updates, sources, interval_s, self._ports, self._signals.wake, self._parts.home
-        )
+            sources = Sources([], CHECK_INTERVAL_S[1])
+        updater = Updater(self._updates, sources, self._ports, self._signals.wake, self._parts.home)
         begins = (updater.run, updater.watch_trial, updater.watch_silence)
         await asyncio.gather(*[steady(begin, self._ports.say) for begin in begins])
 

@@ -29,6 +29,7 @@ TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from device.agent.agent import Ports
     from device.agent.home import HomeHost
+    from device.agent.sources import Sources
     from device.interfaces import Source
     from device.update.service import UpdateService
 
@@ -39,8 +40,7 @@ class Updater:
     def __init__(
         self,
         service: "UpdateService",
-        sources: "list[Source]",
-        interval_s: int,
+        sources: "Sources",
         ports: "Ports",
         wake: "asyncio.Event",
         home: "HomeHost | None" = None,
@@ -48,7 +48,6 @@ class Updater:
         """`home`: the link that is closed while this unit checks; None for a unit without one."""
         self.service = service
         self._sources = sources
-        self._interval_s = interval_s
         self._ports = ports
         self._wake = wake
         self._home = home
@@ -57,20 +56,26 @@ class Updater:
     async def run(self) -> None:
         """Check forever."""
         while True:
-            is_broken = True
             if self._home is not None:
                 await self._home.step_aside()
-            for source in self._sources:
-                error = await self._check(source)
-                is_broken = is_broken and isinstance(error, (LinkError, CounterLostError))
-                if error is not None:
-                    self._ports.say("update over {}: {}".format(source.name, error.describe()))
-                if self.service.is_restart_wanted:
-                    await restart(self._ports, "a release is staged")
+            is_broken = await self._round()
+            forget()  # the sources of this round; their modules are unloaded
             self._broken_rounds = self._broken_rounds + 1 if is_broken else 0
             if self._home is not None and not self.service.releases.pending.is_trial:
                 self._home.come_back()
             await self._rest()
+
+    async def _round(self) -> bool:
+        """Ask every source once. Return whether each of them ended with a LinkError."""
+        is_broken = True
+        for source in self._sources:
+            error = await self._check(source)
+            is_broken = is_broken and isinstance(error, (LinkError, CounterLostError))
+            if error is not None:
+                self._ports.say("update over {}: {}".format(source.name, error.describe()))
+            if self.service.is_restart_wanted:
+                await restart(self._ports, "a release is staged")
+        return is_broken
 
     async def _check(self, source: "Source") -> "FirstbootError | None":
         """Do one check. A check that ends for lack of memory, or by a defect, is a refusal of that source and not the
@@ -112,9 +117,9 @@ class Updater:
         jitter = int.from_bytes(self._ports.entropy.random_bytes(2), "big") / 65536
         if self._broken_rounds:
             # Bound the exponent first: the interval is at most a month.
-            wait_s = min(LINK_RETRY_S << min(self._broken_rounds - 1, 20), self._interval_s)
+            wait_s = min(LINK_RETRY_S << min(self._broken_rounds - 1, 20), self._sources.interval_s)
             return wait_s * (1 + jitter) / 2
-        return self._interval_s * (1 + jitter / 10)
+        return self._sources.interval_s * (1 + jitter / 10)
 
     async def watch_silence(self) -> None:
         """Forever count powered-on time without contact with the manufacturer (staleness.py)."""

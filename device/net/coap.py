@@ -16,7 +16,7 @@ from device.errors import LimitError, LinkTimeoutError, PeerRefusedError, Protoc
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
-    from typing import Callable, Generator, Sequence
+    from typing import Generator, Sequence
 
 # Message types (3)
 CON = const(0)
@@ -59,7 +59,6 @@ RESPONSE_OPTIONS = {
 ACK_TIMEOUT_MS = const(2000)
 ACK_RANDOM_PERCENT = const(50)  # ACK_RANDOM_FACTOR 1.5
 MAX_RETRANSMIT = const(4)
-PROBING_RATE = const(1)  # bytes a second, on average, to an endpoint that does not respond
 
 Message = namedtuple("Message", ("mtype", "code", "message_id", "token", "options", "payload"))
 Block = namedtuple("Block", ("number", "is_more", "size"))
@@ -201,35 +200,6 @@ Send = namedtuple("Send", ("data",))
 Receive = namedtuple("Receive", ("timeout_ms",))  # answered with (elapsed ms, datagram or None)
 
 NO_RESPONSE = "no response"
-
-
-class Probing:
-    """The pause before the next request to an endpoint that acknowledged one and never answered it (4.7).
-
-    A request without an acknowledgement does not need this: its retransmissions back off (4.2) and end after
-    MAX_TRANSMIT_WAIT. Times are milliseconds of the driver's clock; `diff(later, earlier)` is the clock's.
-    """
-
-    def __init__(self, diff: "Callable[[int, int], int]") -> None:
-        self._diff = diff
-        self._since_ms = 0
-        self._quiet_ms = 0
-
-    def unanswered(self, begun_ms: int, sent_bytes: int) -> None:
-        """Note that `sent_bytes`, sent from `begun_ms` on, got no response."""
-        self._since_ms = begun_ms
-        self._quiet_ms = sent_bytes * 1000 // PROBING_RATE
-
-    def answered(self) -> None:
-        """Note that the endpoint responded: the next request may go out."""
-        self._quiet_ms = 0
-
-    def wait_ms(self, now_ms: int) -> int:
-        """Return how many milliseconds to wait before the next request, 0 if it may go out now."""
-        left_ms = self._quiet_ms - self._diff(now_ms, self._since_ms)
-        if left_ms <= 0:
-            self._quiet_ms = 0  # forget it: ticks wrap
-        return max(0, left_ms) if self._quiet_ms else 0
 
 
 def exchange(request: Message, jitter: int) -> "Generator[Send | Receive, tuple[int, bytes | None], Message]":

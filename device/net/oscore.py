@@ -1,8 +1,7 @@
 """OSCORE client (RFC 8613): protects a CoAP request and decrypts the response that belongs to it. No I/O.
 
 Rules:
-1. Sender sequence numbers are reserved durably, in steps, before they are used. No number is used twice after any
-   power cut (RFC 8613 appendix B.1.1). If a reservation fails, or the stored number is lost, nothing is sent.
+1. Sender sequence numbers come from device/net/sender_sequence.py: no number is used twice after any power cut.
 2. Key id and partial IV in the AAD bind a response to its request (5.4). It cannot answer another request.
 3. A message is refused for an unknown critical outer option, a reserved bit, another kid or a bad tag. Outer options
    of class E are discarded (8.4).
@@ -11,26 +10,17 @@ Rules:
 
 from collections import namedtuple
 
-from device import limits
 from device.codec import cbor
 from device.compat import const
 from device.crypto import backend
-from device.errors import CounterLostError, ProtocolError
+from device.errors import ProtocolError
 from device.net import coap
 
-TYPE_CHECKING = const(0)
-if TYPE_CHECKING:
-    from typing import Callable
-
-# The record of the first number that is not reserved: 8 bytes, big endian (device/records/store.py).
-SEQUENCE_RECORD = "oscore.seq"
-SEQUENCE_BYTES = 8
 ALGORITHM = const(10)  # AES-CCM-16-64-128 (RFC 9053 4.2)
 _KEY_BYTES = const(16)
 _NONCE_BYTES = const(13)
 _TAG_BYTES = const(8)
 _ID_BYTES = const(7)  # 3.3: nonce length - 6
-_LAST_SEQUENCE = (1 << 40) - 1  # 7.2.1: partial IV of 5 bytes
 
 # 6.1: the option's first byte
 _FLAG_PIV = const(0x07)
@@ -68,37 +58,6 @@ def derive(
         expand(recipient_id, "Key", _KEY_BYTES),
         expand(b"", "IV", _NONCE_BYTES),
     )
-
-
-class SenderSequence:
-    """Assigns sender sequence numbers: each one once, and only after it is reserved.
-
-    `first` is the stored "first number not yet reserved", None if it is lost; `reserve(upto)` must store that number
-    durably before it returns. If reserve() raises, take() raises the same error and assigns no number.
-    """
-
-    def __init__(self, first: "int | None", reserve: "Callable[[int], None]") -> None:
-        self._is_lost = first is None
-        self._next = first or 0
-        self._reserved = first or 0
-        self._reserve = reserve
-
-    def take(self) -> int:
-        """Return the next number. Raises ProtocolError after the last one (7.2.1), and what reserve() raises.
-
-        Raises CounterLostError if the stored number is lost.
-        """
-        if self._is_lost:
-            raise CounterLostError(name=SEQUENCE_RECORD)
-        if self._next > _LAST_SEQUENCE:
-            raise ProtocolError(reason="OSCORE sequence numbers used up")
-        if self._next == self._reserved:
-            upto = min(self._reserved + limits.OSCORE_SEQUENCE_STEP, _LAST_SEQUENCE + 1)
-            self._reserve(upto)
-            self._reserved = upto
-        number = self._next
-        self._next = number + 1
-        return number
 
 
 def nonce(common_iv: bytes, piv_sender_id: bytes, partial_iv: bytes) -> bytes:

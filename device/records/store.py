@@ -16,10 +16,10 @@ Rules:
 import hashlib
 from collections import namedtuple
 
+from device import limits
 from device.codec import cbor
-from device.compat import const
+from device.compat import Rows, const
 from device.errors import CodecError, LimitError, RecordDamagedError, StorageError
-from device.limits import ENVELOPE_BYTES, KEYSET_BYTES, RECORD_BYTES, STATEMENT_BYTES
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
     from device.interfaces import Records
 
-DEVICE = "device"  # littlefs region that survives a factory reset
-USER = "user"  # littlefs region that a factory reset erases
+_DEVICE = const("device")
+_USER = const("user")
+DEVICE = _DEVICE  # littlefs region that survives a factory reset
+USER = _USER  # littlefs region that a factory reset erases
 
 # A change of the form of record `name`: `version` is the newer form, `up` makes its data from those of the form
 # before, `down` the other way round (it may leave out what the older release does not know). Both raise CodecError.
@@ -40,53 +42,61 @@ MIGRATIONS: "tuple[Migration, ...]" = ()  # by name in the order of their versio
 # part of the record hash; keys are made on the device and reach that hash through their certificates.
 Record = namedtuple("Record", ("name", "region", "max_bytes", "from_station"))
 
-RECORDS = (
-    Record("anchors", DEVICE, RECORD_BYTES, True),
-    Record("contact", DEVICE, RECORD_BYTES, True),
-    Record("contact.newest", DEVICE, RECORD_BYTES, False),
-    Record("device.crt", DEVICE, RECORD_BYTES, True),
-    Record("identity", DEVICE, 1024, True),
-    Record("oscore", DEVICE, 256, True),
-    Record("servers", DEVICE, RECORD_BYTES, True),
-    Record("setup", DEVICE, 128, True),
-    Record("statement", DEVICE, STATEMENT_BYTES, True),
-    Record("support", DEVICE, RECORD_BYTES, True),
-    Record("web.crt", DEVICE, RECORD_BYTES, True),
-    Record("device.key", DEVICE, 32, False),
-    Record("web.key", DEVICE, 32, False),
-    Record("sealed", DEVICE, 64, False),
-    Record("owned", DEVICE, 16, False),
-    Record("press", DEVICE, 16, False),
-    Record("oscore.seq", DEVICE, 8, False),
-    Record("unheard", DEVICE, 16, False),
-    Record("withheld", DEVICE, 64, False),
-    Record("crashes", DEVICE, 32, False),
-    Record("progress", DEVICE, 256, False),
-    Record("floors", DEVICE, 32, False),
-    Record("appset", DEVICE, 128, False),
-    Record("keyset", DEVICE, KEYSET_BYTES, False),
-    Record("pending", DEVICE, ENVELOPE_BYTES, False),
-    Record("failed", DEVICE, RECORD_BYTES, False),
-    Record("credential", USER, 128, False),
-    Record("attempts", USER, 32, False),
-    Record("settings", USER, 32, False),
-    Record("events", USER, RECORD_BYTES, False),
-    Record("news", USER, RECORD_BYTES, False),
-    Record("wifi", USER, 160, False),
-    Record("app", USER, RECORD_BYTES, False),
-    Record("home", USER, 1536, False),
+# max_bytes: a number, or the name of the bound in limits.py. All constant, so that the table stays in flash.
+_ROWS = (
+    ("anchors", _DEVICE, "RECORD_BYTES", True),
+    ("contact", _DEVICE, "RECORD_BYTES", True),
+    ("contact.newest", _DEVICE, "RECORD_BYTES", False),
+    ("device.crt", _DEVICE, "RECORD_BYTES", True),
+    ("identity", _DEVICE, 1024, True),
+    ("oscore", _DEVICE, 256, True),
+    ("servers", _DEVICE, "RECORD_BYTES", True),
+    ("setup", _DEVICE, 128, True),
+    ("statement", _DEVICE, "STATEMENT_BYTES", True),
+    ("support", _DEVICE, "RECORD_BYTES", True),
+    ("web.crt", _DEVICE, "RECORD_BYTES", True),
+    ("device.key", _DEVICE, 32, False),
+    ("web.key", _DEVICE, 32, False),
+    ("sealed", _DEVICE, 64, False),
+    ("owned", _DEVICE, 16, False),
+    ("press", _DEVICE, 16, False),
+    ("oscore.seq", _DEVICE, 8, False),
+    ("unheard", _DEVICE, 16, False),
+    ("withheld", _DEVICE, 64, False),
+    ("crashes", _DEVICE, 32, False),
+    ("progress", _DEVICE, 256, False),
+    ("floors", _DEVICE, 32, False),
+    ("appset", _DEVICE, 128, False),
+    ("keyset", _DEVICE, "KEYSET_BYTES", False),
+    ("pending", _DEVICE, "ENVELOPE_BYTES", False),
+    ("failed", _DEVICE, "RECORD_BYTES", False),
+    ("credential", _USER, 128, False),
+    ("attempts", _USER, 32, False),
+    ("settings", _USER, 32, False),
+    ("events", _USER, "RECORD_BYTES", False),
+    ("news", _USER, "RECORD_BYTES", False),
+    ("wifi", _USER, 160, False),
+    ("app", _USER, "RECORD_BYTES", False),
+    ("home", _USER, 1536, False),
 )
+
+
+def _record(name: str, region: str, most: "int | str", from_station: bool) -> Record:
+    return Record(name, region, getattr(limits, most) if isinstance(most, str) else most, from_station)
+
+
+RECORDS = Rows(_record, _ROWS)
 
 DIGEST_BYTES = 32
 HASH_RECORD = "sealed"  # holds the record hash of the station's records
-STATION_RECORDS = tuple([record.name for record in RECORDS if record.from_station])  # sorted by name
+STATION_RECORDS = tuple([row[0] for row in _ROWS if row[3]])  # sorted by name
 
 
 def find(name: str) -> "Record | None":
     """Return the table's entry for `name`, None if there is no such record."""
-    for record in RECORDS:
-        if record.name == name:
-            return record
+    for row in _ROWS:
+        if row[0] == name:
+            return _record(*row)
     return None
 
 

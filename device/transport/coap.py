@@ -22,6 +22,7 @@ from device import limits
 from device.compat import const
 from device.errors import LimitError, LinkError, LinkTimeoutError, PeerRefusedError, ProtocolError
 from device.net import coap, oscore
+from device.net.probing import Probing
 from device.transport.wait import sleep_ms
 
 TYPE_CHECKING = const(0)
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from typing import Iterable
 
     from device.interfaces import Clock, Datagram, Digests, Entropy, Network
+    from device.net.sender_sequence import SenderSequence
 
 CoapPeer = namedtuple("CoapPeer", ("host", "port"))
 _Plan = namedtuple("_Plan", ("path", "size", "etag"))
@@ -38,7 +40,8 @@ class CoapSource:
     """`Source` of device/interfaces.py over a CoAP server.
 
     `sequence` is the one SenderSequence of these credentials in this unit: sources that share the credentials share it.
-    `buffer` has at least limits.CHUNK_BYTES; sources that are not open at the same time can share it.
+    `buffer` has at least limits.CHUNK_BYTES; sources that are not open at the same time can share it. `probing` has
+    the pause of rule 5; a source that is made later for the same server can take it over.
     """
 
     name = "coap"
@@ -52,7 +55,7 @@ class CoapSource:
         class_id: bytes,
         *,
         credentials: oscore.Credentials,
-        sequence: oscore.SenderSequence,
+        sequence: "SenderSequence",
         buffer: "bytearray | None" = None,
     ) -> None:
         self._network = network
@@ -68,7 +71,7 @@ class CoapSource:
         self._datagram: "Datagram | None" = None
         self._message_id = 0
         self._plan: "_Plan | None" = None
-        self._probing = coap.Probing(clock.ticks_diff)
+        self.probing = Probing(clock.ticks_diff)
 
     async def open(self) -> None:
         """Open a local port. Success does not mean that the server answers. Raises LinkError."""
@@ -208,7 +211,7 @@ class CoapSource:
         self, code: int, options: "tuple[tuple[int, bytes], ...]", payload: bytes
     ) -> "tuple[coap.Message, coap.Message | None]":
         """Send one request under a new number. Return its answer, and what that protects (None: unprotected)."""
-        wait_ms = self._probing.wait_ms(self._clock.ticks_ms())
+        wait_ms = self.probing.wait_ms(self._clock.ticks_ms())
         if wait_ms:  # rule 5
             raise LinkTimeoutError(reason="server did not respond, waiting", wait_s=(wait_ms + 999) // 1000)
         self._message_id = (self._message_id + 1) & 0xFFFF
@@ -233,11 +236,11 @@ class CoapSource:
                 effect = exchange.send((self._clock.ticks_diff(now_ms, last_ms), datagram))
                 last_ms = now_ms
         except StopIteration as stop:
-            self._probing.answered()
+            self.probing.answered()
             return stop.value  # type: ignore[no-any-return]
         except LinkTimeoutError as error:
             if error.fields.get("reason") == coap.NO_RESPONSE:
-                self._probing.unanswered(begun_ms, sent_bytes)
+                self.probing.unanswered(begun_ms, sent_bytes)
             raise
         finally:
             exchange.close()

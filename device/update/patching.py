@@ -23,7 +23,6 @@ from device.errors import (
     PeerRefusedError,
 )
 from device.limits import CHUNK_BYTES, DELTA_PIECE_BYTES
-from device.update.delta import Target
 
 TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
@@ -116,6 +115,8 @@ def _apply(
     """Apply the stored patch (rule 3). RAM: the decoder's window and pieces of DELTA_PIECE_BYTES. Raises Unfit."""
     delta, size = manifest.delta, manifest.firmware.size
     try:
+        from device.update.delta import Target  # imported here: most updates have no patch
+
         target = Target(
             lambda offset, length: tail.read(slot, offset, length),
             delta.patch.size,

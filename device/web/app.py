@@ -14,7 +14,7 @@ Rules (docs/reference/local-pages.md):
 
 from microdot import Microdot
 
-from device.compat import const
+from device.compat import const, forget
 from device.errors import FirstbootError, MemoryShortError, RequestError
 from device.web import answers, brand, http, texts
 from device.web.owner import OwnerSite
@@ -25,6 +25,7 @@ TYPE_CHECKING = const(0)
 if TYPE_CHECKING:
     from typing import Any
 
+    from device.compat import Rows
     from device.web.facade import Device
     from device.web.routes import Route
     from device.web.site import Site
@@ -32,13 +33,13 @@ if TYPE_CHECKING:
 
 def create_app(device: "Device") -> "Any":
     """Return the microdot application of one unit; `app.site` is its OwnerSite."""
-    routes = ROUTES + LANGUAGE_ROUTES if brand.LANGUAGES else ROUTES
+    tables = (ROUTES, LANGUAGE_ROUTES) if brand.LANGUAGES else (ROUTES,)
     if device.wifi is None:
-        app: "Any" = _Pages(OwnerSite(device), routes)
+        app: "Any" = _Pages(OwnerSite(device), tables)
     else:  # imported here: a board without a radio has neither the pages nor the heap for them
         from device.web.network import NetworkSite
 
-        app = _Pages(NetworkSite(device), routes + WIFI_ROUTES)
+        app = _Pages(NetworkSite(device), tables + (WIFI_ROUTES,))
     for status in (404, 405):
         app.errorhandler(status)(_not_found)
     app.errorhandler(Exception)(_failure)
@@ -46,12 +47,12 @@ def create_app(device: "Device") -> "Any":
 
 
 class _Pages(Microdot):
-    """Finds the handler of a request in `routes`. microdot's own list takes 10 KB of heap: a pattern for each route."""
+    """Finds the handler of a request in `tables`. microdot's own list takes 10 KB of heap: a pattern for each route."""
 
-    def __init__(self, site: "Site", routes: "tuple[Route, ...]") -> None:
+    def __init__(self, site: "Site", tables: "tuple[Rows, ...]") -> None:
         super().__init__()
         self.site = site
-        self.routes = routes
+        self.tables = tables
         self.options_handler = None  # type: ignore[assignment]
 
     def find_route(self, request: "Any") -> "tuple[Any, str, None]":
@@ -59,11 +60,12 @@ class _Pages(Microdot):
         method = "GET" if request.method == "HEAD" else request.method
         request.url_args = {}
         status = 404
-        for route in self.routes:
-            if route.path == request.path:
-                if route.method == method:
-                    return _guarded(self.site, route), "", None
-                status = 405
+        for table in self.tables:
+            for route in table:
+                if route.path == request.path:
+                    if route.method == method:
+                        return _guarded(self.site, route), "", None
+                    status = 405
         return status, "", None
 
 
@@ -73,7 +75,15 @@ def _guarded(site: "Site", route: "Route") -> "Any":
     async def guarded(request: "Any") -> "Any":
         try:
             refused = site.gate(request, route)
-            return refused if refused is not None else await handler(request)
+            if refused is not None:
+                return refused
+            try:
+                return await handler(request)
+            except MemoryError:  # what the first attempt made is garbage now, and a page changes nothing
+                if route.method != "GET":
+                    raise
+            forget()
+            return await handler(request)
         except RequestError as error:
             status = http.status_of(error)
             return answers.refuse(request, status, texts.http_text(status))

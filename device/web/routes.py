@@ -6,52 +6,65 @@ known path of another state a browser also gets a page that leads on, for exampl
 
 from collections import namedtuple
 
-from device.compat import const
+from device.compat import Rows, const
 from device.owner import lifecycle
 
-TYPE_CHECKING = const(0)
-
-_BOTH = (lifecycle.FACTORY_DEFAULT, lifecycle.INITIALISED)
-_BEFORE = (lifecycle.FACTORY_DEFAULT,)
-_AFTER = (lifecycle.INITIALISED,)
+# The states in which a route exists: indexes of _STATES, because a constant row cannot name another module's values.
+_BOTH = const(0)
+_BEFORE = const(1)
+_AFTER = const(2)
+_STATES = (
+    (lifecycle.FACTORY_DEFAULT, lifecycle.INITIALISED),
+    (lifecycle.FACTORY_DEFAULT,),
+    (lifecycle.INITIALISED,),
+)
 
 # states: in which the route exists; handler: name of the method of device.web.owner.OwnerSite
 Route = namedtuple("Route", ("method", "path", "states", "needs_session", "handler"))
 
-# Only on a unit with a radio (device/web/network.py).
-WIFI_ROUTES = (
-    Route("GET", "/network", _AFTER, True, "network"),
-    Route("POST", "/network", _AFTER, True, "change_network"),
+
+def _route(method: str, path: str, states: int, needs_session: bool, handler: str) -> Route:
+    return Route(method, path, _STATES[states], needs_session, handler)
+
+
+# Each row is constant, so that the tables stay in flash.
+_WIFI = (
+    ("GET", "/network", _AFTER, True, "network"),
+    ("POST", "/network", _AFTER, True, "change_network"),
 )
-# Only on a unit whose product has more languages than English (device/web/languages.py).
-LANGUAGE_ROUTES = (Route("POST", "/language", _BOTH, False, "change_language"),)
-ROUTES = (
+_LANGUAGE = (("POST", "/language", _BOTH, False, "change_language"),)
+_ALWAYS = (
     # Declared public information and what a browser needs to show it (SE-06).
-    Route("GET", "/", _BOTH, False, "index"),
-    Route("GET", "/style.css", _BOTH, False, "style"),
-    Route("GET", "/meter.js", _BOTH, False, "meter"),
-    Route("GET", "/public.json", _BOTH, False, "public"),
-    Route("GET", "/contact", _BOTH, False, "contact"),
-    Route("GET", "/statement", _BOTH, False, "statement"),
+    ("GET", "/", _BOTH, False, "index"),
+    ("GET", "/style.css", _BOTH, False, "style"),
+    ("GET", "/meter.js", _BOTH, False, "meter"),
+    ("GET", "/public.json", _BOTH, False, "public"),
+    ("GET", "/contact", _BOTH, False, "contact"),
+    ("GET", "/statement", _BOTH, False, "statement"),
     # Set-up and sign-in.
-    Route("GET", "/setup", _BEFORE, False, "setup_form"),
-    Route("POST", "/setup", _BEFORE, False, "setup"),
-    Route("GET", "/login", _AFTER, False, "login_form"),
-    Route("POST", "/login", _AFTER, False, "login"),
+    ("GET", "/setup", _BEFORE, False, "setup_form"),
+    ("POST", "/setup", _BEFORE, False, "setup"),
+    ("GET", "/login", _AFTER, False, "login_form"),
+    ("POST", "/login", _AFTER, False, "login"),
     # The owner's pages.
-    Route("GET", "/status", _AFTER, True, "status"),
-    Route("GET", "/status.json", _AFTER, True, "status_json"),
-    Route("GET", "/updates", _AFTER, True, "updates"),
-    Route("POST", "/updates", _AFTER, True, "change_updates"),
-    Route("GET", "/application", _AFTER, True, "application"),
-    Route("POST", "/application", _AFTER, True, "change_application"),
-    Route("GET", "/home", _AFTER, True, "home"),
-    Route("POST", "/home", _AFTER, True, "change_home"),
-    Route("GET", "/support", _AFTER, True, "support"),
-    Route("GET", "/password", _AFTER, True, "password_form"),
-    Route("POST", "/password", _AFTER, True, "change_password"),
-    Route("GET", "/reset", _AFTER, True, "reset_form"),
-    Route("POST", "/reset", _AFTER, True, "reset"),
-    Route("GET", "/licences", _AFTER, True, "licences"),
-    Route("POST", "/logout", _AFTER, True, "logout"),
+    ("GET", "/status", _AFTER, True, "status"),
+    ("GET", "/status.json", _AFTER, True, "status_json"),
+    ("GET", "/updates", _AFTER, True, "updates"),
+    ("POST", "/updates", _AFTER, True, "change_updates"),
+    ("GET", "/application", _AFTER, True, "application"),
+    ("POST", "/application", _AFTER, True, "change_application"),
+    ("GET", "/home", _AFTER, True, "home"),
+    ("POST", "/home", _AFTER, True, "change_home"),
+    ("GET", "/support", _AFTER, True, "support"),
+    ("GET", "/password", _AFTER, True, "password_form"),
+    ("POST", "/password", _AFTER, True, "change_password"),
+    ("GET", "/reset", _AFTER, True, "reset_form"),
+    ("POST", "/reset", _AFTER, True, "reset"),
+    ("GET", "/licences", _AFTER, True, "licences"),
+    ("POST", "/logout", _AFTER, True, "logout"),
 )
+
+ROUTES = Rows(_route, _ALWAYS)
+WIFI_ROUTES = Rows(_route, _WIFI)  # only on a unit with a radio (device/web/network.py)
+# Only on a unit whose product has more languages than English (device/web/languages.py).
+LANGUAGE_ROUTES = Rows(_route, _LANGUAGE)

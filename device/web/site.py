@@ -177,7 +177,13 @@ class Site:
         code, page = field(fields, "language"), fields.get("page", "/")
         if not languages.is_known(code):
             raise RequestError(status=400, reason="language")
-        is_page = any([route.path == page and route.method == "GET" for route in ROUTES + WIFI_ROUTES])
+        is_page = any(
+            [
+                route.path == page and route.method == "GET"
+                for table in (ROUTES, WIFI_ROUTES)
+                for route in table
+            ]
+        )
         response = answers.done(request, page if is_page else "/")
         response.headers["Set-Cookie"] = languages.cookie(code)
         return response

@@ -12,6 +12,7 @@ from collections.abc import Awaitable
 from typing import Final
 
 from device.net import oscore
+from device.net.sender_sequence import SenderSequence
 from device.transport.coap import CoapPeer, CoapSource
 from device.transport.mqtt import MqttPeer, MqttSource
 from simulator import virtual
@@ -50,7 +51,7 @@ async def _coap_s() -> float:
         CoapPeer("host", 5683),
         CLASS_ID,
         credentials=CREDENTIALS,
-        sequence=oscore.SenderSequence(0, lambda upto: None),
+        sequence=SenderSequence(0, lambda upto: None),
     )
     await source.open()
     await source.freshness(b"request")  # a server that just started sends its Echo challenge now

@@ -4,7 +4,7 @@ import test_coap_source as base
 
 from device import limits
 from device.errors import LinkError, LinkTimeoutError, ProtocolError
-from device.net import coap
+from device.net import coap, probing
 
 
 class Wire(base.Server):
@@ -44,7 +44,7 @@ async def ask(source):
 def test_the_parameters_are_those_of_rfc_7252():
     """4.8: with one byte of jitter ACK_TIMEOUT lies between 2 and 3 s, ACK_RANDOM_FACTOR 1.5."""
     assert (coap.ACK_TIMEOUT_MS, coap.ACK_RANDOM_PERCENT, coap.MAX_RETRANSMIT) == (2000, 50, 4)
-    assert coap.PROBING_RATE == 1
+    assert probing.PROBING_RATE == 1
 
 
 def test_a_silent_server_is_sent_five_datagrams_in_doubled_steps_and_waited_for():
@@ -100,7 +100,7 @@ def test_a_server_that_acknowledges_and_never_answers_is_probed_at_one_byte_a_se
     base.run(wire, work)
     total = sum([size for _, _, size in wire.sent])
     assert len(wire.sent) > 2
-    assert (total - wire.sent[-1][2]) * 1000 <= coap.PROBING_RATE * wire.sent[-1][0]
+    assert (total - wire.sent[-1][2]) * 1000 <= probing.PROBING_RATE * wire.sent[-1][0]
 
 
 def test_a_request_that_must_wait_costs_no_sequence_number_and_no_time():

@@ -13,6 +13,7 @@ from device.errors import (
     ProtocolError,
 )
 from device.net import coap, oscore
+from device.net.sender_sequence import SenderSequence
 from device.transport.coap import CoapPeer, CoapSource
 
 CLASS_ID = b"\x01" * 16
@@ -95,7 +96,7 @@ class Server:
 
 def run(server, work, reserved=None):
     """Open a source, run `work(source)`, close it."""
-    sequence = oscore.SenderSequence(0, (reserved if reserved is not None else []).append)
+    sequence = SenderSequence(0, (reserved if reserved is not None else []).append)
 
     async def all_of_it():
         source = CoapSource(
@@ -336,7 +337,7 @@ def test_nothing_is_sent_if_the_reservation_fails():
             CoapPeer("host", 5683),
             CLASS_ID,
             credentials=CREDENTIALS,
-            sequence=oscore.SenderSequence(0, fail),
+            sequence=SenderSequence(0, fail),
         )
         await source.open()
         try:

@@ -6,6 +6,7 @@ from device import limits
 from device.crypto import backend
 from device.errors import FirstbootError, ProtocolError
 from device.net import coap, oscore
+from device.net.sender_sequence import SenderSequence
 
 SECRET = h("0102030405060708090a0b0c0d0e0f10")
 SALT = h("9e7ca92223786340")
@@ -197,14 +198,14 @@ def test_identifiers_that_do_not_fit_are_refused():
 
 def test_numbers_are_reserved_before_they_are_used():
     reserved = []
-    sequence = oscore.SenderSequence(100, reserved.append)
+    sequence = SenderSequence(100, reserved.append)
     assert sequence.take() == 100
     assert reserved == [100 + limits.OSCORE_SEQUENCE_STEP]
 
 
 def test_one_reservation_serves_a_whole_step():
     reserved = []
-    sequence = oscore.SenderSequence(0, reserved.append)
+    sequence = SenderSequence(0, reserved.append)
     for number in range(limits.OSCORE_SEQUENCE_STEP):
         assert sequence.take() == number
     assert len(reserved) == 1
@@ -221,7 +222,7 @@ def test_a_failed_reservation_gives_no_number():
             raise ProtocolError(reason="flash")
         stored.append(upto)
 
-    sequence = oscore.SenderSequence(0, fail_once)
+    sequence = SenderSequence(0, fail_once)
     refused(ProtocolError, sequence.take)
     assert sequence.take() == 0
     assert stored == [limits.OSCORE_SEQUENCE_STEP]  # number 0 went out only after this write
@@ -231,14 +232,14 @@ def test_no_number_goes_out_while_reservations_fail():
     def fail(_upto):
         raise ProtocolError(reason="flash")
 
-    sequence = oscore.SenderSequence(7, fail)
+    sequence = SenderSequence(7, fail)
     for _ in range(3):
         refused(ProtocolError, sequence.take)
 
 
 def test_the_last_number_ends_the_context():
     reserved = []
-    sequence = oscore.SenderSequence((1 << 40) - 1, reserved.append)
+    sequence = SenderSequence((1 << 40) - 1, reserved.append)
     assert sequence.take() == (1 << 40) - 1
     assert reserved == [1 << 40]
     refused(ProtocolError, sequence.take)

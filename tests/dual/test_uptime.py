@@ -6,7 +6,7 @@ from device.agent.apps import Application
 from device.agent.uptime import Uptime
 from device.errors import CredentialError, PressError
 from device.limits import APP_STEADY_S, PRESS_LIFE_S, THROTTLE_FREE
-from device.net import coap
+from device.net.probing import Probing
 from device.owner.onboarding import Owner
 from device.records.timekeeper import TimeKeeper
 
@@ -95,7 +95,7 @@ def test_a_delay_after_wrong_passwords_stays_over_without_an_attempt():
 def test_a_wait_for_a_server_that_did_not_respond_is_over_after_a_month_between_checks():
     for passed_ms in (PERIOD_MS // 2 + 1, PERIOD_MS + 1, 30 * DAY_MS):
         board = Board()
-        probing = coap.Probing(board.uptime.ticks_diff)
+        probing = Probing(board.uptime.ticks_diff)
         probing.unanswered(board.uptime.ticks_ms(), 1024)
         assert probing.wait_ms(board.uptime.ticks_ms()) > 0
         board.pass_ms(passed_ms)

@@ -26,7 +26,7 @@ from device.web.server import serve_client
 from tests.unit.device.web.home_fake import CERTIFICATE
 from tests.unit.device.web.web_fake import Answer, FakeDevice, FakeWifi, ScriptedStream
 
-ROUTES = ALWAYS + WIFI_ROUTES + LANGUAGE_ROUTES
+ROUTES = (*ALWAYS, *WIFI_ROUTES, *LANGUAGE_ROUTES)
 WRONG_CODE = "Z" + CODE[1:-1]
 WRONG_CODE += setup_code.check_character(WRONG_CODE)
 OTHER_PASSWORD = "orange bicycle under the bridge"

@@ -12,6 +12,7 @@ from device import limits
 from device.codec import cbor
 from device.errors import CodecError, LinkError, ProtocolError
 from device.net import coap, oscore
+from device.net.sender_sequence import SenderSequence
 
 SECRET, SALT, DEVICE, SERVER = bytes(range(16)), bytes(8), b"device!", b"fb"
 CONTEXT = oscore.derive(SECRET, SALT, DEVICE, SERVER)
@@ -98,16 +99,16 @@ def test_no_number_is_ever_given_twice_whatever_the_power_does(steps: list[str])
             raise InterruptedError
 
     given_out: set[int] = set()
-    sequence = oscore.SenderSequence(stored[0], reserve)
+    sequence = SenderSequence(stored[0], reserve)
     for step in steps:
         if step == "cut":
-            sequence = oscore.SenderSequence(stored[0], reserve)
+            sequence = SenderSequence(stored[0], reserve)
             continue
         mood[0] = step
         try:
             number = sequence.take()
         except InterruptedError:
-            sequence = oscore.SenderSequence(stored[0], reserve)
+            sequence = SenderSequence(stored[0], reserve)
             continue
         assert number not in given_out
         assert number < stored[0]
@@ -117,7 +118,7 @@ def test_no_number_is_ever_given_twice_whatever_the_power_does(steps: list[str])
 @given(st.integers(0, (1 << 40) - 1), st.integers(1, 3 * limits.OSCORE_SEQUENCE_STEP))
 def test_numbers_rise_by_one_and_are_always_reserved(first: int, count: int) -> None:
     reserved = [first]
-    sequence = oscore.SenderSequence(first, reserved.append)
+    sequence = SenderSequence(first, reserved.append)
     for expected in range(first, min(first + count, 1 << 40)):
         assert sequence.take() == expected
         assert expected < reserved[-1]

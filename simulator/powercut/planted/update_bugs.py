@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from device.agent import sources
 from device.limits import OSCORE_SEQUENCE_STEP
-from device.net import oscore
+from device.net.sender_sequence import SenderSequence
 from device.records import freshness
 from device.records.store import Store
 from device.update import flow, trial_state
@@ -237,7 +237,7 @@ def _number_stored_after_use(plant: Plant) -> None:
             self._reserved = self._next
         return int(number)
 
-    plant.put(oscore.SenderSequence, "take", take)
+    plant.put(SenderSequence, "take", take)
 
 
 def _number_loaded_too_low(plant: Plant) -> None:

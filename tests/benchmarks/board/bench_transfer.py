@@ -16,7 +16,8 @@ import test_mqtt_source
 import test_trust
 from bench import heap
 
-from device.net import coap, mqtt, oscore
+from device.net import coap, mqtt
+from device.net.sender_sequence import SenderSequence
 from device.ports.mps2 import Mps2Flash, layout
 from device.transport.coap import CoapPeer, CoapSource
 from device.transport.mqtt import MqttSource
@@ -152,7 +153,7 @@ def over_coap(server, work):
             CoapPeer("host", 5683),
             test_coap_source.CLASS_ID,
             credentials=test_coap_source.CREDENTIALS,
-            sequence=oscore.SenderSequence(0, lambda upto: None),
+            sequence=SenderSequence(0, lambda upto: None),
         )
         await source.open()
         return await work(source)

@@ -10,6 +10,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from device.net import oscore
+from device.net.sender_sequence import SenderSequence
 from device.ports.host import HostClock, HostEntropy, HostNetwork
 from device.records import freshness
 from device.transport.coap import CoapPeer, CoapSource
@@ -43,9 +44,9 @@ class Unit:
     def oscore(self) -> oscore.Credentials:
         return oscore.Credentials(self.secret, self.salt, self.device_id[:7], SERVER_ID)
 
-    def sequence(self) -> oscore.SenderSequence:
+    def sequence(self) -> SenderSequence:
         """Return the sequence as after a start: from the number that was stored last."""
-        return oscore.SenderSequence(self.reserved[-1] if self.reserved else 0, self.reserved.append)
+        return SenderSequence(self.reserved[-1] if self.reserved else 0, self.reserved.append)
 
 
 class Maker:

@@ -46,7 +46,7 @@ def test_coap_is_refused_without_the_counter_and_nothing_is_sent(
 
     def look(unit: Unit, device: Store) -> None:
         harm(device)
-        found.extend(load_sources(device, unit._ports._replace(network=network), bytes(16), bytes(16))[0])
+        found.extend(load_sources(device, unit._ports._replace(network=network), bytes(16), bytes(16)))
 
     with_unit(machine, look)
     (coap,) = [source for source in found if source.name == "coap"]

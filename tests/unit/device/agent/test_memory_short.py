@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from device.agent.sources import Sources
 from device.agent.updater import Updater
 from device.codec import cbor
 from device.errors import DefectError, FirstbootError, LinkError, MemoryShortError
@@ -49,7 +50,7 @@ def test_a_check_that_ends_unexpectedly_is_an_event_and_the_next_source_is_asked
     async def close() -> None:
         asked.append("closed")
 
-    sources: Any = [SimpleNamespace(name=name, close=close) for name in ("mqtt", "coap")]
+    makers: Any = [lambda name=name: SimpleNamespace(name=name, close=close) for name in ("mqtt", "coap")]
     service: Any = SimpleNamespace(
         check=check,
         is_restart_wanted=False,
@@ -61,7 +62,7 @@ def test_a_check_that_ends_unexpectedly_is_an_event_and_the_next_source_is_asked
     )
 
     async def run() -> None:
-        task = asyncio.ensure_future(Updater(service, sources, 60, ports, asyncio.Event()).run())
+        task = asyncio.ensure_future(Updater(service, Sources(makers, 60), ports, asyncio.Event()).run())
         await asyncio.sleep(0.5)
         assert not task.done()
         task.cancel()
@@ -79,7 +80,7 @@ def test_a_defect_on_trial_is_the_releases_own_failure() -> None:
         check=check, releases=SimpleNamespace(pending=SimpleNamespace(is_trial=True))
     )
     with pytest.raises(KeyError):
-        virtual.run(Updater(service, [], 60, Any, asyncio.Event())._check(Any))  # type: ignore[arg-type]
+        virtual.run(Updater(service, Sources([], 60), Any, asyncio.Event())._check(Any))  # type: ignore[arg-type]
 
 
 def test_a_factory_request_without_memory_is_refused_by_number(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from device.agent import updater as updater_module
+from device.agent.sources import Sources
 from device.agent.updater import Updater
 from device.limits import CHECK_INTERVAL_S
 from device.update import trial_state
@@ -51,7 +52,7 @@ def updater(pending: Pending) -> Updater:
         network=SimpleNamespace(hang_up=lambda: None),
     )
     service: Any = SimpleNamespace(releases=SimpleNamespace(pending=pending))
-    return Updater(service, [], 60, ports, asyncio.Event())
+    return Updater(service, Sources([], 60), ports, asyncio.Event())
 
 
 def watch(pending: Pending, meanwhile: Any = None) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from device.errors import LinkTimeoutError
 from device.net import oscore
+from device.net.sender_sequence import SenderSequence
 from device.transport.coap import CoapPeer, CoapSource
 from device.transport.mqtt import MqttPeer, MqttSource
 from simulator import virtual
@@ -110,7 +111,7 @@ def test_coap_moves_a_block_in_each_round_trip() -> None:
             CoapPeer("host", 5683),
             CLASS_ID,
             credentials=CREDENTIALS,
-            sequence=oscore.SenderSequence(0, lambda upto: None),
+            sequence=SenderSequence(0, lambda upto: None),
         )
         await source.open()
         await source.freshness(b"request")  # the Echo challenge of a server that just started comes here

@@ -26,7 +26,7 @@ OPERATIONS = {
     for path, item in DOCUMENT["paths"].items()
     for method, operation in item.items()
 }
-ROUTES = ALWAYS + WIFI_ROUTES + LANGUAGE_ROUTES
+ROUTES = (*ALWAYS, *WIFI_ROUTES, *LANGUAGE_ROUTES)
 TYPES = {
     "string": str,
     "integer": int,

@@ -8,6 +8,7 @@ import hashlib
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,7 @@ from device.limits import HTTP_BODY_BYTES, HTTP_HEAD_BYTES
 from device.owner import lifecycle
 from device.web import html, pages, texts
 from device.web.app import ROUTES
+from device.web.owner import OwnerSite
 from device.web.script import SCRIPT
 from device.web.server import create_handler
 from tests.unit.device.web.web_fake import CODE, PASSWORD, Browser, FakeDevice, ScriptedStream, signed_in
@@ -327,3 +329,30 @@ def test_nested_documents_have_a_bottom() -> None:
     for _ in range(50):
         value = [value]
     assert "deep" not in "".join(html.document(value))
+
+
+@pytest.mark.parametrize(("method", "calls", "status"), [("GET", 2, 200), ("POST", 1, 503)])
+def test_a_page_that_finds_no_memory_is_made_once_more_and_a_form_is_not(
+    monkeypatch: pytest.MonkeyPatch, method: str, calls: int, status: int
+) -> None:
+    made: list[str] = []
+    whole = OwnerSite.index if method == "GET" else OwnerSite.login
+
+    async def short_once(self: OwnerSite, request: Any) -> Any:
+        made.append(method)
+        if len(made) == 1:
+            raise MemoryError
+        return await whole(self, request)
+
+    browser = Browser(FakeDevice(lifecycle.INITIALISED))
+    monkeypatch.setattr(OwnerSite, whole.__name__, short_once)
+    answer = browser.get("/") if method == "GET" else browser.post("/login", {"password": "a wrong one"})
+    assert (answer.status, len(made)) == (status, calls)
+
+
+def test_a_page_that_finds_no_memory_twice_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def short(self: OwnerSite, request: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(OwnerSite, "index", short)
+    assert Browser(FakeDevice(lifecycle.INITIALISED)).get("/").status == 503

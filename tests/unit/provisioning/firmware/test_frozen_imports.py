@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from device.agent import sources
 from device.update import service
 from provisioning.firmware import frozen
 from provisioning.firmware.emulated import DEFAULT
@@ -66,17 +67,24 @@ def test_each_module_of_a_firmware_imports_only_modules_of_the_firmware(firmware
     assert not missing
 
 
-def test_no_module_of_the_firmware_keeps_what_a_check_unloads() -> None:
+UNLOADED = pytest.mark.parametrize("names", [service._BRIEF, sources.COAP_MODULES])
+
+
+@UNLOADED
+def test_no_module_of_the_firmware_keeps_what_a_check_unloads(names: tuple[str, ...]) -> None:
     loaded = set(load_order())
     assert "device.update.service" in loaded
-    assert not loaded & set(service._BRIEF)
+    assert not loaded & set(names)
 
 
-def test_what_a_check_unloads_exists_and_refers_to_nothing_else_that_only_it_needs() -> None:
-    for name in service._BRIEF:
+@UNLOADED
+def test_what_a_check_unloads_exists_and_refers_to_nothing_else_that_only_it_needs(
+    names: tuple[str, ...],
+) -> None:
+    for name in names:
         assert name in load_order(name)
-    only = {module for name in service._BRIEF for module in load_order(name)} - set(load_order())
-    assert only == set(service._BRIEF)
+    only = {module for name in names for module in load_order(name)} - set(load_order())
+    assert only == set(names)
 
 
 def test_every_module_of_a_firmware_has_its_dotted_name_in_flash(tmp_path: Path) -> None:
