@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Rows:
-    """The rows of a table, each as `row_type` (a namedtuple), made anew each time they are iterated.
+    """The rows of a table, each as `row_type` (a namedtuple), made each time they are iterated.
 
     On a board a table of constants is in flash: numbers, texts, truth values and tuples of them, written out or named
     by a private const of the same module. A table of namedtuples would take its whole size of heap.

@@ -31,7 +31,7 @@ COAP_MODULES = ("device.transport.coap", "device.net.oscore", "device.net.coap")
 
 
 class Sources:
-    """The sources of one unit, in the order to ask them. Iterating makes each one anew, or takes the lasting one.
+    """The sources of one unit, in the order to ask them. Iterating makes each one, or takes the lasting one.
 
     `interval_s`: the seconds between two checks. A source may be used until the next one is taken.
     """

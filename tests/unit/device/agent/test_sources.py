@@ -1,4 +1,4 @@
-"""What the CoAP sources of a unit keep, although each round makes them anew."""
+"""Each round makes the CoAP sources of a unit again; their numbers and pauses go on."""
 
 from __future__ import annotations
 
